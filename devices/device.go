@@ -1,0 +1,118 @@
+// Package devices says what times a model: the Device interface, the Block that it
+// returns, and errors sorted by whose fault they are. Interfaces and types only.
+//
+// Implementations live below: devices/agent (the local agent), later adb, ssh, vendors'
+// tools, estimators and simulators. Every one passes devices/devicetest. The package
+// refuses to know protocols, statistics and stores: bench does that.
+package devices
+
+import (
+	"context"
+	"time"
+
+	"latlab/sampler/model"
+)
+
+// Kind is where a number comes from. It travels with the number and is never mixed in a
+// fit or comparison.
+type Kind string
+
+const (
+	Measured  Kind = "measured"
+	Estimated Kind = "estimated"
+	Simulated Kind = "simulated"
+)
+
+// Info is what a Device says of itself before anything runs.
+type Info struct {
+	Name        string            `json:"name"`
+	Kind        Kind              `json:"kind"`
+	Harness     string            `json:"harness"` // program that times: "latlab-agent"
+	Formats     []model.Format    `json:"formats"`
+	Precisions  []model.Precision `json:"precisions"` // the default first
+	NeedsGraph  bool              `json:"needs_graph"`
+	Delegate    string            `json:"delegate"` // "xnnpack"
+	Threads     int               `json:"threads"`
+	CPUs        []int             `json:"cpus,omitempty"` // affinity; empty = none
+	Accelerator bool              `json:"accelerator"`    // not wholly delegated = INVALID
+	// Fingerprint is what a number depends on besides the model: CPU model, kernel,
+	// runtime version, library hash. Two sweeps with different ones are not one device.
+	Fingerprint map[string]string `json:"fingerprint"`
+}
+
+// Plan is one block: a fresh process, warm-up, then timed invokes.
+type Plan struct {
+	WarmUpRuns    int           `json:"warmup_runs"`    // invokes before timing, at least
+	WarmUpSeconds float64       `json:"warmup_seconds"` // and at least this long
+	MinRuns       int           `json:"min_runs"`       // timed invokes, at least
+	MinSeconds    float64       `json:"min_seconds"`    // and at least this long
+	MaxRuns       int           `json:"max_runs"`       // but never more than this
+	MaxSeconds    float64       `json:"max_seconds"`    // or this long, once MinRuns are done
+	Timeout       time.Duration `json:"timeout"`        // the whole block, process start included
+	Seed          uint64        `json:"seed"`           // of the input values
+}
+
+// Delegation is the proof of who executed the graph.
+type Delegation struct {
+	Name       string `json:"name"`       // "xnnpack"; empty = none asked for
+	Nodes      int    `json:"nodes"`      // nodes of the graph before delegation
+	Delegated  int    `json:"delegated"`  // of those, taken by the delegate
+	Partitions int    `json:"partitions"` // delegate kernels in the plan afterwards
+}
+
+// Summary is what a tool prints where it gives no samples. Seconds; NaN-free: absent
+// figures are nil.
+type Summary struct {
+	Count            int
+	Mean             float64
+	Min, Max, StdDev *float64
+	Line             string // the tool's own line
+}
+
+// State is the device's condition at a moment. Unknown figures are nil.
+type State struct {
+	Time           time.Time          `json:"time"`
+	LoadAverage    *float64           `json:"load_average_1m,omitempty"`
+	FrequenciesHz  map[string]float64 `json:"frequencies_hz,omitempty"`   // by CPU
+	MaxFrequencyHz map[string]float64 `json:"max_frequency_hz,omitempty"` // by CPU
+	Governor       string             `json:"governor,omitempty"`
+	Turbo          *bool              `json:"turbo,omitempty"`
+	TemperaturesC  map[string]float64 `json:"temperatures_celsius,omitempty"`
+	ThrottleCount  *int64             `json:"throttle_count,omitempty"`
+	StealSeconds   *float64           `json:"steal_seconds,omitempty"` // hypervisor, summed over CPUs, since boot
+	OnBattery      *bool              `json:"on_battery,omitempty"`
+}
+
+// Block is one fresh-process run of a model on a device.
+type Block struct {
+	Samples         []float64  `json:"samples_seconds"`     // wall time of every timed invoke
+	CPUSamples      []float64  `json:"cpu_samples_seconds"` // CPU time of the same; empty where unknown
+	WarmUp          []float64  `json:"warmup_seconds"`      // wall time of every warm-up invoke after the first
+	Summary         *Summary   `json:"summary,omitempty"`   // where a tool gives no samples
+	InitSeconds     float64    `json:"init_seconds"`        // load, delegate, allocate
+	FirstSeconds    float64    `json:"first_seconds"`       // first inference
+	PeakMemoryBytes int64      `json:"peak_memory_bytes"`   // peak resident set of the process
+	Delegation      Delegation `json:"delegation"`
+	Runtime         string     `json:"runtime"`        // "tflite 2.21.0"
+	CPUs            []int      `json:"cpus,omitempty"` // affinity that was in force
+	ModelSHA256     string     `json:"model_sha256"`   // of the bytes that were timed
+	Started         time.Time  `json:"started"`
+	Elapsed         float64    `json:"elapsed_seconds"`
+	Before          State      `json:"before"`
+	After           State      `json:"after"`
+	Warnings        []string   `json:"warnings,omitempty"`
+}
+
+// Device times models. Run may be called again after any error whose fault is the
+// model's or the device's. Implementations honour ctx: when it ends, the process is
+// killed and nothing is left behind.
+type Device interface {
+	Info() Info
+	Run(ctx context.Context, m *model.Model, plan Plan) (*Block, error)
+	Close() error
+}
+
+// Preparer is a Device that compiles or pushes a model once before its blocks.
+type Preparer interface {
+	Prepare(ctx context.Context, m *model.Model) error
+}

@@ -1,0 +1,48 @@
+package devices
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Fault says who has to act on an error.
+type Fault string
+
+const (
+	FaultModel  Fault = "model"  // skip the network and record why
+	FaultDevice Fault = "device" // try again, then quarantine the device
+	FaultLab    Fault = "lab"    // stop: our host, disk or installation
+	FaultUser   Fault = "user"   // usage
+)
+
+// Error is a failure with its culprit, what to do next and the tool's output.
+type Error struct {
+	Fault  Fault
+	Op     string // what was being done: "time mobiledet_cpu-float32"
+	Reason string // stable word for stores and metrics: "rejected", "crashed", "hung", "garbage", "exited", "killed"
+	Err    error
+	Advice string // what to do next; may be empty
+	Output string // what the tool printed, kept whole
+}
+
+// Error is one line; the output is not in it.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %v", e.Op, e.Err)
+	if e.Advice != "" {
+		fmt.Fprintf(&b, " (%s)", e.Advice)
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// FaultOf returns the culprit of an error, the lab where nobody said otherwise.
+func FaultOf(err error) Fault {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Fault
+	}
+	return FaultLab
+}

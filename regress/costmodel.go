@@ -1,0 +1,78 @@
+// Package regress fits cost models and says how good they are.
+//
+// A cost model predicts a network's latency on one device from its indices: bias plus
+// one weight a table position (MobileDets, CVPR 2021, section 4; the table is the one
+// that TuNAS's coupled_tf_features indexes). However it was fitted, it is that table.
+//
+// The package refuses to touch devices and stores: it takes observations and gives
+// numbers. Exporters write what it returns.
+package regress
+
+import "latlab/sampler"
+
+// SchemaVersion of the cost model's JSON.
+const SchemaVersion = 1
+
+// CostModel is bias + sum over positions of Table[position][entry], in seconds.
+type CostModel struct {
+	SchemaVersion int    `json:"schema_version"`
+	Space         string `json:"space"`
+	// SpaceFile is the space's canonical YAML, so that a model of a user's space is
+	// readable without the user's file.
+	SpaceFile   string            `json:"space_file,omitempty"`
+	Device      string            `json:"device"`
+	Kind        string            `json:"kind"` // measured, estimated or simulated
+	Precision   string            `json:"precision"`
+	Unit        string            `json:"unit"` // "seconds"
+	Method      string            `json:"method"`
+	Estimator   string            `json:"estimator"` // how a network's value came from its blocks
+	DataHash    string            `json:"data_hash"` // sha256 of the observations used
+	Fingerprint map[string]string `json:"fingerprint,omitempty"`
+	Bias        float64           `json:"bias_seconds"`
+	// Table has one array a position, in the order of Space.Positions, each in the order
+	// of Position.Entry. Unreachable entries are 0.
+	Table   []TablePosition `json:"table"`
+	Figures Figures         `json:"figures"`
+	// Features are the weights that were collapsed into the table, by name, for people.
+	Features map[string]float64 `json:"features,omitempty"`
+}
+
+// TablePosition is one position's weights in seconds.
+type TablePosition struct {
+	Name    string    `json:"name"`
+	Weights []float64 `json:"weights_seconds"`
+	// Seen counts the training networks that used each entry.
+	Seen []int `json:"seen"`
+}
+
+// Figures are how good the model is on held-out networks. Null = not computed.
+type Figures struct {
+	NTrain         int      `json:"n_train"`
+	NTest          int      `json:"n_test"`
+	Split          string   `json:"split"` // the rule, in words
+	R2             *float64 `json:"r2"`
+	AdjustedR2     *float64 `json:"adjusted_r2"`
+	RMSESeconds    *float64 `json:"rmse_seconds"`
+	RMSPE          *float64 `json:"rmspe"`
+	MAPE           *float64 `json:"mape"`
+	Within5        *float64 `json:"within_5"`
+	Within10       *float64 `json:"within_10"`
+	Spearman       *float64 `json:"spearman"`
+	Kendall        *float64 `json:"kendall"`
+	NoiseCeilingR2 *float64 `json:"noise_ceiling_r2"`
+}
+
+// Observation is one network's latency.
+type Observation struct {
+	Arch    sampler.Arch
+	Seconds float64
+}
+
+// Predict returns the latency of an Arch in seconds. The Arch must have been checked.
+func (m *CostModel) Predict(s *sampler.Space, a sampler.Arch) float64 {
+	y := m.Bias
+	for p, e := range s.Entries(a) {
+		y += m.Table[p].Weights[e]
+	}
+	return y
+}

@@ -1,0 +1,126 @@
+package sampler
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// Arch is one point of a Space: one index a decision.
+type Arch struct {
+	Space   string
+	Indices []int
+}
+
+// String is the text form of the indices, "0:3:1".
+func (a Arch) String() string {
+	var b strings.Builder
+	for i, x := range a.Indices {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(strconv.Itoa(x))
+	}
+	return b.String()
+}
+
+// ID is the first 12 hex digits of sha256(space + ":" + indices).
+func (a Arch) ID() string {
+	h := sha256.Sum256([]byte(a.Space + ":" + a.String()))
+	return hex.EncodeToString(h[:])[:12]
+}
+
+// ParseArch reads the text form and checks it against the space's decisions.
+func (s *Space) ParseArch(text string) (Arch, error) {
+	fields := strings.Split(text, ":")
+	a := Arch{Space: s.Name, Indices: make([]int, len(fields))}
+	for i, f := range fields {
+		x, err := strconv.Atoi(f)
+		if err != nil {
+			return Arch{}, fmt.Errorf("indices %q: field %d is %q, want a whole number", text, i+1, f)
+		}
+		a.Indices[i] = x
+	}
+	if err := s.Check(a); err != nil {
+		return Arch{}, err
+	}
+	return a, nil
+}
+
+// Check says which decision of an Arch is out of range and what it may be.
+func (s *Space) Check(a Arch) error {
+	ds := s.Decisions()
+	if len(a.Indices) != len(ds) {
+		return fmt.Errorf("space %s has %d decisions, indices %s have %d", s.Name, len(ds), a, len(a.Indices))
+	}
+	for i, d := range ds {
+		if x := a.Indices[i]; x < 0 || x >= len(d.Names) {
+			return fmt.Errorf("space %s: index %d is %d, but decision %s may be 0 to %d (%s)",
+				s.Name, i, x, d.Name, len(d.Names)-1, strings.Join(d.Names, ", "))
+		}
+	}
+	return nil
+}
+
+// Size is the number of points of the space.
+func (s *Space) Size() *big.Int {
+	n := big.NewInt(1)
+	for _, d := range s.Decisions() {
+		n.Mul(n, big.NewInt(int64(len(d.Names))))
+	}
+	return n
+}
+
+// Entries returns the table entry that the Arch uses at every position, in the order of
+// Positions. The Arch must have been checked.
+func (s *Space) Entries(a Arch) []int {
+	var entries []int
+	next, in, nIn := 0, 0, 1
+	for _, st := range s.Stages {
+		layers := a.Indices[next : next+len(st.Layers)]
+		out := a.Indices[next+len(st.Layers)]
+		for li, l := range st.Layers {
+			entries = append(entries, (out*nIn+in)*len(l.Choices)+layers[li])
+			in, nIn = out, len(st.Widths)
+		}
+		next += len(st.Layers) + 1
+	}
+	return entries
+}
+
+// ArchOf returns an Arch that uses the entry at the position: the one used to find out
+// what an entry costs. All other decisions are 0.
+func (s *Space) ArchOf(position, entry int) Arch {
+	p := s.Positions()[position]
+	out, in, choice := p.Split(entry)
+	a := Arch{Space: s.Name, Indices: make([]int, len(s.Decisions()))}
+	for i, d := range s.Decisions() {
+		switch {
+		case d.Stage == p.Stage && d.Layer == p.Layer:
+			a.Indices[i] = choice
+		case d.Stage == p.Stage && d.Layer < 0:
+			a.Indices[i] = out
+		case d.Stage == p.Stage-1 && d.Layer < 0 && p.Layer == 0:
+			a.Indices[i] = in
+		}
+	}
+	return a
+}
+
+func layerName(st Stage, layer int) string {
+	if len(st.Layers) == 1 {
+		return st.Name
+	}
+	return fmt.Sprintf("%s/layer%d", st.Name, layer+1)
+}
+
+func widthDecision(stage int, st Stage) Decision {
+	d := Decision{Stage: stage, Layer: -1, Name: st.Name + "/width"}
+	for _, w := range st.Widths {
+		d.Names = append(d.Names, strconv.Itoa(w))
+	}
+	return d
+}

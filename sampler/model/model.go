@@ -1,0 +1,59 @@
+// Package model is a network in a format and precision: its identity, and its bytes when
+// somebody asks for them.
+//
+// Bytes are written on demand into a bounded cache on disk that processes share, and
+// made again when they were evicted; the identity is known without them. A user's own
+// file is a Model too. The package refuses to know devices.
+package model
+
+import (
+	"context"
+
+	"latlab/sampler/graph"
+)
+
+// Format is a file format.
+type Format string
+
+const TFLite Format = "tflite"
+
+// Precision is the numeric type of weights and activations.
+type Precision string
+
+const Float32 Precision = "float32"
+
+// Model is a network in a format and precision.
+type Model struct {
+	Name      string       // file name without extension: SPACE-ID-PRECISION, FIXTURE-PRECISION
+	Graph     *graph.Graph // nil where a user's file has not been read
+	Format    Format
+	Precision Precision
+	// Identity is hex sha256 of graph hash + format + precision + writer revision; for a
+	// user's own file the sha256 of its bytes.
+	Identity string
+
+	source source
+}
+
+// File is a Model's bytes on disk. It stays until Close.
+type File struct {
+	Path   string
+	SHA256 string // hex
+	Size   int64
+	close  func()
+}
+
+// Close lets the cache evict the file.
+func (f *File) Close() {
+	if f != nil && f.close != nil {
+		f.close()
+	}
+}
+
+// source brings a Model's bytes to disk: the cache, or a user's own file.
+type source interface {
+	open(ctx context.Context, m *Model) (*File, error)
+}
+
+// Open returns the Model's bytes as a file, writing them first if they are not there.
+func (m *Model) Open(ctx context.Context) (*File, error) { return m.source.open(ctx, m) }

@@ -1,0 +1,183 @@
+// Package sampler holds search spaces as data and draws networks from them.
+//
+// A Space is a list of stages; a stage has candidate widths and layers; a layer
+// has named choices. Every layer and every stage width is one decision, in TuNAS
+// order: the layers of a stage, then its width, stage by stage, the stem first
+// (google-research/tunas, schema.map_oneofs). An Arch is one index a decision.
+//
+// The package refuses to know shapes, MACs and file formats: lowering a point to
+// ops is sampler/graph's work, writing it is sampler/tflite's.
+package sampler
+
+// LayerType is the kind of a layer choice.
+type LayerType string
+
+// The layer types that sampler/graph can lower. They are the blocks of MobileDets
+// (CVPR 2021, section 3) plus the plain convolution of a stem.
+const (
+	Conv   LayerType = "conv"   // KxK regular convolution, batch norm, activation
+	IBN    LayerType = "ibn"    // inverted bottleneck; Expansion 1 means without expansion
+	Fused  LayerType = "fused"  // KxK regular convolution that expands, then 1x1 linear
+	Tucker LayerType = "tucker" // 1x1 compress, KxK regular, 1x1 linear
+	Skip   LayerType = "skip"   // identity: the layer is left out
+)
+
+// Activation is the non-linearity of the backbone's blocks.
+type Activation string
+
+const (
+	ReLU6  Activation = "relu6"
+	HSwish Activation = "h-swish" // x * relu6(x+3) / 6
+)
+
+// Choice is one candidate of a layer.
+type Choice struct {
+	Name      string
+	Type      LayerType
+	Kernel    int     // spatial extent of the KxK convolution; 0 for skip
+	Expansion int     // ibn and fused: expanded channels over input channels; 1 = no expansion (ibn only)
+	InRatio   float64 // tucker: input rank over input channels
+	OutRatio  float64 // tucker: output rank over output channels
+	SE        float64 // squeeze-and-excite: hidden channels over squeezed channels; 0 = none
+}
+
+// Layer is one decision among choices, at a fixed stride.
+type Layer struct {
+	Stride   int
+	Residual bool // input added to the output; needs stride 1 and equal widths
+	Choices  []Choice
+}
+
+// Stage is layers that share one output width.
+type Stage struct {
+	Name   string
+	Widths []int // candidate output channels, ascending, no duplicates
+	Layers []Layer
+}
+
+// HeadType is what follows the last stage.
+type HeadType string
+
+const (
+	NoHead     HeadType = "none"
+	SSDLite    HeadType = "ssdlite"
+	Classifier HeadType = "classifier"
+)
+
+// Head describes the fixed part behind the backbone. It always uses ReLU6.
+type Head struct {
+	Type    HeadType
+	Classes int // outputs a box (ssdlite, background included) or outputs (classifier)
+	// Taps are the stages whose outputs the SSDLite head reads, e.g. stage5 and stage7.
+	Taps []string
+	// Extra are the depths of the maps behind the last tap, each half the size of the one before.
+	Extra []int
+	// Anchors are boxes a location, one number a map: taps first, then extra maps.
+	Anchors []int
+}
+
+// Input is the shape of the network's one input: batch 1, NHWC.
+type Input struct {
+	Height, Width, Channels int
+}
+
+// Space is a search space. It is immutable once loaded.
+type Space struct {
+	Name       string
+	Doc        string // one line for people
+	Source     string // file it came from; empty for a built-in one
+	Input      Input
+	Activation Activation
+	Stages     []Stage // the stem is the first
+	Head       Head
+}
+
+// Decision is one flat OneOf: a layer's choice or a stage's width.
+type Decision struct {
+	Stage int
+	Layer int      // index in the stage, or -1 for the stage's width
+	Name  string   // "stage2/layer1" or "stage2/width"
+	Names []string // what each index stands for
+}
+
+// Position is one layer's place in the cost model's table: every combination of
+// (output width, input width, choice) there has one entry, in TuNAS order: entry =
+// (out*len(In) + in)*len(Choices) + choice (google-research/tunas,
+// mobile_cost_model.coupled_tf_features).
+type Position struct {
+	Name    string // "stem", "stage2/layer1"
+	Stage   int
+	Layer   int
+	In      []int // candidate input channels; one for the first position
+	Out     []int // candidate output channels
+	Choices []Choice
+	// SameWidth is true for every layer of a stage but its first: input and output
+	// width are then the same decision, so entries with in != out are unreachable.
+	SameWidth bool
+}
+
+// Slots is the number of entries of the position, unreachable ones included.
+func (p Position) Slots() int { return len(p.Out) * len(p.In) * len(p.Choices) }
+
+// Entry is the index of (out, in, choice) indices.
+func (p Position) Entry(out, in, choice int) int {
+	return (out*len(p.In)+in)*len(p.Choices) + choice
+}
+
+// Split is the inverse of Entry.
+func (p Position) Split(entry int) (out, in, choice int) {
+	choice = entry % len(p.Choices)
+	entry /= len(p.Choices)
+	return entry / len(p.In), entry % len(p.In), choice
+}
+
+// Reachable reports whether any Arch can use the entry.
+func (p Position) Reachable(entry int) bool {
+	out, in, _ := p.Split(entry)
+	return !p.SameWidth || out == in
+}
+
+// Decisions lists the space's decisions in the order of Arch.Indices.
+func (s *Space) Decisions() []Decision {
+	var ds []Decision
+	for si, st := range s.Stages {
+		for li, l := range st.Layers {
+			d := Decision{Stage: si, Layer: li, Name: layerName(st, li)}
+			for _, c := range l.Choices {
+				d.Names = append(d.Names, c.Name)
+			}
+			ds = append(ds, d)
+		}
+		ds = append(ds, widthDecision(si, st))
+	}
+	return ds
+}
+
+// Positions lists the table positions in order: one a layer.
+func (s *Space) Positions() []Position {
+	var ps []Position
+	in := []int{s.Input.Channels}
+	for si, st := range s.Stages {
+		for li, l := range st.Layers {
+			ps = append(ps, Position{
+				Name: layerName(st, li), Stage: si, Layer: li,
+				In: in, Out: st.Widths, Choices: l.Choices, SameWidth: li > 0,
+			})
+			in = st.Widths
+		}
+	}
+	return ps
+}
+
+// Slots returns the number of table entries and how many of them are reachable.
+func (s *Space) Slots() (slots, reachable int) {
+	for _, p := range s.Positions() {
+		slots += p.Slots()
+		if p.SameWidth {
+			reachable += len(p.Out) * len(p.Choices)
+		} else {
+			reachable += p.Slots()
+		}
+	}
+	return slots, reachable
+}
