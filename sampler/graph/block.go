@@ -1,0 +1,197 @@
+package graph
+
+import (
+	"fmt"
+
+	"latlab/sampler"
+)
+
+// builder appends ops to a graph; all of them are paid by pos until it is changed.
+type builder struct {
+	space *sampler.Space
+	g     *Graph
+	pos   int
+}
+
+func newBuilder(s *sampler.Space) *builder {
+	// A MobileDet with squeeze-and-excite has about 280 ops; growing is cheap, not growing cheaper.
+	return &builder{space: s, g: &Graph{
+		Tensors: make([]Tensor, 0, 128),
+		Ops:     make([]Op, 0, 128),
+	}}
+}
+
+func (b *builder) tensor(name string, shape [4]int) int {
+	b.g.Tensors = append(b.g.Tensors, Tensor{Name: name, Shape: shape})
+	return len(b.g.Tensors) - 1
+}
+
+// add appends an op with a fresh output tensor of the op's name.
+func (b *builder) add(op Op, shape [4]int) int {
+	op.Position = b.pos
+	op.Output = b.tensor(op.Name, shape)
+	if op.Activation == "" {
+		op.Activation = Linear
+	}
+	b.g.Ops = append(b.g.Ops, op)
+	return op.Output
+}
+
+func (b *builder) shape(x int) [4]int { return b.g.Tensors[x].Shape }
+func (b *builder) channels(x int) int { return b.g.Tensors[x].Shape[3] }
+
+// linear is the sampler.Activation of a convolution without one.
+const linear sampler.Activation = ""
+
+// conv is a convolution as the lowering writes it: SAME padding, one kernel and one
+// stride for both axes.
+type conv struct {
+	name    string
+	kernel  int
+	stride  int
+	filters int // 0: depthwise
+	act     sampler.Activation
+	bias    bool // a bias of its own instead of batch norm
+}
+
+// conv appends a convolution and, where the activation has no fused form, the op for it.
+func (b *builder) conv(x int, c conv) int {
+	in := b.shape(x)
+	op := Op{
+		Kind: Conv2D, Name: c.name, Inputs: []int{x},
+		Kernel: [2]int{c.kernel, c.kernel}, Stride: [2]int{c.stride, c.stride},
+		BatchNorm: !c.bias,
+	}
+	if c.filters == 0 {
+		op.Kind, c.filters = DepthwiseConv, in[3]
+	}
+	if c.act == sampler.ReLU6 {
+		op.Activation = ReLU6
+	}
+	y := b.add(op, [4]int{in[0], same(in[1], c.stride), same(in[2], c.stride), c.filters})
+	if c.act == sampler.HSwish {
+		return b.add(Op{Kind: HardSwish, Name: c.name + "/h-swish", Inputs: []int{y}}, b.shape(y))
+	}
+	return y
+}
+
+// same is the output extent of SAME padding: at least 1 for every input of at least 1.
+func same(n, stride int) int { return (n + stride - 1) / stride }
+
+// layer appends one choice of a layer and its residual addition.
+func (b *builder) layer(x, stage, layer, choice, width int) (int, error) {
+	st := b.space.Stages[stage]
+	l, c := st.Layers[layer], st.Layers[layer].Choices[choice]
+	name := layerName(st, layer)
+	if err := checkChoice(l, c, b.channels(x), width); err != nil {
+		return 0, fmt.Errorf("%s: choice %s: %w", name, c.Name, err)
+	}
+	if c.Type == sampler.Skip {
+		return x, nil
+	}
+	y := b.block(x, name, l.Stride, c, width)
+	if l.Residual {
+		y = b.add(Op{Kind: Add, Name: name + "/residual", Inputs: []int{x, y}}, b.shape(y))
+	}
+	return y, nil
+}
+
+// layerName is the sampler's name of the position, so that op names and table agree.
+func layerName(st sampler.Stage, layer int) string {
+	if len(st.Layers) == 1 {
+		return st.Name
+	}
+	return st.Name + "/layer" + itoa(layer+1)
+}
+
+func checkChoice(l sampler.Layer, c sampler.Choice, in, out int) error {
+	if c.Type == sampler.Skip || l.Residual {
+		if l.Stride != 1 || in != out {
+			return fmt.Errorf("skip and residual need stride 1 and equal widths, have stride %d and widths %d and %d", l.Stride, in, out)
+		}
+	}
+	if c.Type == sampler.Skip {
+		return nil
+	}
+	if c.Kernel < 1 {
+		return fmt.Errorf("kernel %d, want at least 1", c.Kernel)
+	}
+	if c.SE < 0 || c.SE > 0 && c.Type != sampler.IBN && c.Type != sampler.Fused {
+		return fmt.Errorf("squeeze-and-excite ratio %g on a layer of type %s", c.SE, c.Type)
+	}
+	return checkType(c)
+}
+
+func checkType(c sampler.Choice) error {
+	switch c.Type {
+	case sampler.Conv:
+		return nil
+	case sampler.IBN:
+		if c.Expansion < 1 {
+			return fmt.Errorf("expansion %d, want at least 1", c.Expansion)
+		}
+		return nil
+	case sampler.Fused:
+		if c.Expansion < 2 {
+			return fmt.Errorf("expansion %d, want at least 2 for a fused convolution", c.Expansion)
+		}
+		return nil
+	case sampler.Tucker:
+		if !(c.InRatio > 0 && c.OutRatio > 0) {
+			return fmt.Errorf("ratios %g and %g, want both above 0", c.InRatio, c.OutRatio)
+		}
+		return nil
+	}
+	return fmt.Errorf("unknown layer type %q", c.Type)
+}
+
+// block appends the ops of a choice without the residual. The blocks are those of
+// ssd_mobiledet_feature_extractor.py (tensorflow/models): projections have batch norm and
+// no activation.
+func (b *builder) block(x int, name string, stride int, c sampler.Choice, width int) int {
+	act := b.space.Activation
+	switch c.Type {
+	case sampler.Conv:
+		return b.conv(x, conv{name: name + "/conv", kernel: c.Kernel, stride: stride, filters: width, act: act})
+	case sampler.IBN:
+		if c.Expansion > 1 {
+			x = b.conv(x, conv{name: name + "/expand", kernel: 1, stride: 1, filters: b.channels(x) * c.Expansion, act: act})
+		}
+		x = b.conv(x, conv{name: name + "/depthwise", kernel: c.Kernel, stride: stride, act: act})
+		x = b.squeezeExcite(x, name, c.SE)
+	case sampler.Fused:
+		x = b.conv(x, conv{name: name + "/fused", kernel: c.Kernel, stride: stride, filters: b.channels(x) * c.Expansion, act: act})
+		x = b.squeezeExcite(x, name, c.SE)
+	case sampler.Tucker:
+		x = b.conv(x, conv{name: name + "/compress", kernel: 1, stride: 1, filters: scaleFilters(b.channels(x), c.InRatio), act: act})
+		x = b.conv(x, conv{name: name + "/core", kernel: c.Kernel, stride: stride, filters: scaleFilters(width, c.OutRatio), act: act})
+	}
+	return b.conv(x, conv{name: name + "/project", kernel: 1, stride: 1, filters: width})
+}
+
+// squeezeExcite appends the gate: both its convolutions have a bias and no batch norm, the
+// hidden one has the block's activation. A ratio of 0 appends nothing.
+func (b *builder) squeezeExcite(x int, name string, ratio float64) int {
+	if ratio == 0 {
+		return x
+	}
+	n := b.channels(x)
+	h := b.pool(x, name+"/se/squeeze")
+	h = b.conv(h, conv{name: name + "/se/reduce", kernel: 1, stride: 1, filters: scaleFilters(n, ratio), act: b.space.Activation, bias: true})
+	h = b.conv(h, conv{name: name + "/se/expand", kernel: 1, stride: 1, filters: n, bias: true})
+	h = b.add(Op{Kind: Logistic, Name: name + "/se/gate", Inputs: []int{h}}, b.shape(h))
+	return b.add(Op{Kind: Mul, Name: name + "/se/excite", Inputs: []int{x, h}}, b.shape(x))
+}
+
+// pool averages the whole map: kernel and stride are the map.
+func (b *builder) pool(x int, name string) int {
+	in := b.shape(x)
+	size := [2]int{in[1], in[2]}
+	return b.add(Op{Kind: AveragePool, Name: name, Inputs: []int{x}, Kernel: size, Stride: size}, [4]int{in[0], 1, 1, in[3]})
+}
+
+// scaleFilters rounds half up to a multiple of 8, at least 8: _scale_filters of
+// ssd_mobiledet_feature_extractor.py, which has no 10 % guard.
+func scaleFilters(filters int, ratio float64) int {
+	return max(int(float64(filters)*ratio/8+0.5)*8, 8)
+}

@@ -1,0 +1,131 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+
+	"latlab/sampler"
+)
+
+// Lower turns a point of a space into ops with shapes. Ops come in execution order:
+// the backbone stage by stage, then the head's extra maps, then its branches map by map.
+//
+// Every op is paid by one position, and which ops a position pays depends on nothing but
+// the space and the position's own entry (output width, input width, choice): that is
+// what lets a table of entries be exact. An Arch that fails the space's Check, or a space
+// whose layers do not fit together, is an error.
+func Lower(s *sampler.Space, a sampler.Arch) (*Graph, error) {
+	if err := checkSpace(s); err != nil {
+		return nil, err
+	}
+	if a.Space != s.Name {
+		return nil, fmt.Errorf("arch %s is of space %q, not of %s", a, a.Space, s.Name)
+	}
+	if err := s.Check(a); err != nil {
+		return nil, err
+	}
+	b := newBuilder(s)
+	b.g.Name, b.g.Space, b.g.Indices = s.Name+"-"+a.ID(), s.Name, a.String()
+	ends, err := b.backbone(a)
+	if err != nil {
+		return nil, fmt.Errorf("space %s, indices %s: %w", s.Name, a, err)
+	}
+	b.head(ends)
+	if len(b.g.Ops) == 0 {
+		return nil, fmt.Errorf("space %s, indices %s: every layer is skipped, nothing is left", s.Name, a)
+	}
+	return b.g, nil
+}
+
+// backbone appends every stage and returns the output tensor of each.
+func (b *builder) backbone(a sampler.Arch) ([]int, error) {
+	in := b.space.Input
+	x := b.tensor("input", [4]int{1, in.Height, in.Width, in.Channels})
+	b.g.Inputs = []int{x}
+	ends := make([]int, len(b.space.Stages))
+	next := 0
+	b.pos = 0
+	for si, st := range b.space.Stages {
+		choices := a.Indices[next : next+len(st.Layers)]
+		width := st.Widths[a.Indices[next+len(st.Layers)]]
+		next += len(st.Layers) + 1
+		for li, c := range choices {
+			var err error
+			if x, err = b.layer(x, si, li, c, width); err != nil {
+				return nil, err
+			}
+			b.pos++
+		}
+		ends[si] = x
+	}
+	return ends, nil
+}
+
+// head appends what follows the last stage and sets the graph's outputs.
+func (b *builder) head(ends []int) {
+	last := len(ends) - 1
+	switch b.space.Head.Type {
+	case sampler.SSDLite:
+		b.ssdlite(ends)
+	case sampler.Classifier:
+		b.pos = firstPosition(b.space, last)
+		b.g.Outputs = []int{b.classifier(ends[last])}
+	default:
+		b.g.Outputs = []int{ends[last]}
+	}
+}
+
+// firstPosition is the position of the first layer of a stage: the one that pays for
+// what hangs on the stage's width. Any layer of the stage knows the width; the first is
+// the one that every stage has.
+func firstPosition(s *sampler.Space, stage int) int {
+	p := 0
+	for _, st := range s.Stages[:stage] {
+		p += len(st.Layers)
+	}
+	return p
+}
+
+// checkSpace refuses what would make a shape vanish or an op meaningless. Spaces made by
+// the sampler's loader have been checked already; this keeps hand-made ones from a panic.
+func checkSpace(s *sampler.Space) error {
+	if s == nil {
+		return errors.New("no space")
+	}
+	in := s.Input
+	if in.Height < 1 || in.Width < 1 || in.Channels < 1 {
+		return fmt.Errorf("space %s: network input %dx%dx%d is empty", s.Name, in.Height, in.Width, in.Channels)
+	}
+	if s.Activation != sampler.ReLU6 && s.Activation != sampler.HSwish {
+		return fmt.Errorf("space %s: activation %q, want %s or %s", s.Name, s.Activation, sampler.ReLU6, sampler.HSwish)
+	}
+	if len(s.Stages) == 0 {
+		return fmt.Errorf("space %s has no stages", s.Name)
+	}
+	for _, st := range s.Stages {
+		if err := checkStage(st); err != nil {
+			return fmt.Errorf("space %s: stage %s %w", s.Name, st.Name, err)
+		}
+	}
+	if err := checkHead(s); err != nil {
+		return fmt.Errorf("space %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+func checkStage(st sampler.Stage) error {
+	if len(st.Layers) == 0 {
+		return errors.New("has no layers")
+	}
+	for _, w := range st.Widths {
+		if w < 1 {
+			return fmt.Errorf("has width %d, want at least 1", w)
+		}
+	}
+	for i, l := range st.Layers {
+		if l.Stride < 1 {
+			return fmt.Errorf("layer %d has stride %d, want at least 1", i+1, l.Stride)
+		}
+	}
+	return nil
+}
