@@ -1,0 +1,153 @@
+//go:build xnnpack_builtin
+
+// Command latlab-agent times models with the TFLite runtime where it runs. It is the
+// only cgo program of latlab; devices/agent starts it fresh for each block.
+//
+// It speaks JSON lines on its own copy of stdout. File descriptor 1 itself goes to
+// stderr, since vendors' libraries print there. It exits at once when stdin closes, in
+// the middle of a block too, so that nothing goes on timing when the lab is gone.
+package main
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+
+	"latlab/devices"
+	"latlab/devices/agent"
+	"latlab/internal/version"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "latlab-agent:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	if len(os.Args) > 1 {
+		return errors.New("takes no arguments; it is started by latlab and speaks JSON lines on stdin and stdout")
+	}
+	out, err := ownStdout()
+	if err != nil {
+		return err
+	}
+	// A collection during a timed invoke would be measured as the model's time.
+	debug.SetGCPercent(-1)
+	enc := json.NewEncoder(out)
+	if err := enc.Encode(hello()); err != nil {
+		return err
+	}
+	for line := range requests(os.Stdin) {
+		if err := enc.Encode(answer(line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownStdout keeps a copy of stdout for the protocol and points fd 1 at stderr.
+func ownStdout() (*os.File, error) {
+	fd, err := unix.Dup(1)
+	if err != nil {
+		return nil, fmt.Errorf("copying stdout: %w", err)
+	}
+	unix.CloseOnExec(fd)
+	if err := unix.Dup3(2, 1, 0); err != nil {
+		return nil, fmt.Errorf("pointing stdout at stderr: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "protocol"), nil
+}
+
+// requests yields stdin's lines. When stdin closes the process ends there and then,
+// whatever it is doing: the reading goroutine does not wait for a block in progress.
+func requests(in io.Reader) <-chan []byte {
+	lines := make(chan []byte)
+	go func() {
+		r := bufio.NewReader(in)
+		for {
+			line, err := r.ReadBytes('\n')
+			if err != nil {
+				os.Exit(0)
+			}
+			lines <- line
+		}
+	}()
+	return lines
+}
+
+func hello() agent.Hello {
+	return agent.Hello{
+		Type: "hello", Wire: agent.Wire, Version: version.Version, PID: os.Getpid(),
+		Runtime: "tflite " + runtimeVersion(), Library: libraryHash(), Delegates: "xnnpack",
+	}
+}
+
+// libraryHash is the sha256 of the runtime's library that lies beside the agent, or
+// empty where it is elsewhere.
+func libraryHash() string {
+	exe, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(filepath.Join(filepath.Dir(exe), "libtensorflowlite_c.so"))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func answer(line []byte) agent.Response {
+	var req agent.Request
+	if err := json.Unmarshal(line, &req); err != nil {
+		return failure(fault(devices.FaultLab, "request", "request is not JSON: %v", err))
+	}
+	var resp agent.Response
+	var err error
+	switch req.Type {
+	case "time":
+		resp.Type = "result"
+		resp.Result, err = timeModel(req)
+	case "outputs":
+		resp.Type = "outputs"
+		resp.Outputs, resp.Delegation, err = outputs(req)
+	default:
+		err = fault(devices.FaultLab, "request", "unknown request %q", req.Type)
+	}
+	if err != nil {
+		return failure(err)
+	}
+	return resp
+}
+
+// wireError is an error that knows whose fault it is.
+type wireError struct{ agent.WireError }
+
+func (e *wireError) Error() string { return e.Message }
+
+func fault(f devices.Fault, reason, format string, args ...any) error {
+	return &wireError{agent.WireError{Fault: f, Reason: reason, Message: fmt.Sprintf(format, args...)}}
+}
+
+func failure(err error) agent.Response {
+	var e *wireError
+	if !errors.As(err, &e) {
+		e = &wireError{agent.WireError{Fault: devices.FaultLab, Reason: "agent", Message: err.Error()}}
+	}
+	return agent.Response{Type: "error", Error: &e.WireError}
+}
