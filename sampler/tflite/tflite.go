@@ -1,0 +1,42 @@
+// Package tflite writes a graph.Graph as a .tflite model, and checks whether bytes are
+// one.
+//
+// The writer is what makes sweeps of thousands of networks practical: it lays the
+// FlatBuffer out itself instead of asking TensorFlow's converter. Weights are random but
+// the same on every machine, and scaled so that activations neither blow up nor die
+// through a deep network: a device's time must not depend on infinities or denormals.
+//
+// It emits what the released MobileDets consist of, at the lowest operator versions, as
+// compilers for accelerators reject newer ones: CONV_2D, DEPTHWISE_CONV_2D,
+// FULLY_CONNECTED, AVERAGE_POOL_2D, ADD, MUL, HARD_SWISH, LOGISTIC. Batch norm is folded:
+// each convolution has weights and one bias vector.
+//
+// It refuses to know caches and names (sampler/model), and where graphs come from
+// (sampler/graph). The tables in internal/schema are generated from schema/latlab.fbs.
+package tflite
+
+//go:generate flatc --go --go-module-name latlab -o internal schema/latlab.fbs
+
+// WriterRevision changes whenever the bytes written for some graph change. It is part
+// of a model's identity, so that a cache never serves what an older writer wrote.
+const WriterRevision = "1"
+
+// Identifier is the file identifier at byte 4 of every .tflite.
+const Identifier = "TFL3"
+
+// MetadataName is the entry of the model's metadata that says where it came from: JSON
+// with writer, name, and for a point of a space its space and indices.
+const MetadataName = "latlab"
+
+// Options say how to write a graph.
+type Options struct {
+	// Precision is the numeric type of weights and activations; empty means float32, the
+	// only one there is.
+	Precision string
+}
+
+// Result says what was written.
+type Result struct {
+	Bytes  int64
+	SHA256 string // hex
+}

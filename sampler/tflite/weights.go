@@ -1,0 +1,65 @@
+package tflite
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+	"strconv"
+)
+
+// stream is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
+// generators, OOPSLA 2014): integers alone, so every machine draws the same numbers.
+type stream uint64
+
+func (s *stream) next() uint64 {
+	*s += 0x9e3779b97f4a7c15
+	z := uint64(*s)
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// newStream gives every buffer numbers of its own. The seed leaves out the rest of the
+// graph: the same op has the same weights in every network, which costs nothing and
+// makes two models easy to compare.
+func newStream(op, role string, elements int64) stream {
+	h := sha256.Sum256([]byte(op + "\x00" + role + "\x00" + strconv.FormatInt(elements, 10)))
+	return stream(binary.LittleEndian.Uint64(h[:]))
+}
+
+// stepFor is the distance of neighbouring weights such that a uniform draw has the
+// given variance. A draw is an odd multiple of half of it, see fill.
+func stepFor(variance float64) float32 {
+	return float32(math.Sqrt(3*variance) / 65536)
+}
+
+// fill writes len(dst)/4 little-endian float32 values. Each is an odd whole number between
+// -65535 and 65535, times step: uniform, mean zero, never zero, never denormal. The
+// product of a small whole number and a float32 is rounded the same everywhere; there
+// is no sum that a compiler could fuse with it.
+//
+// A call draws whole groups of four: only the last call for a stream may have a len(dst)
+// that is no multiple of 16.
+func (s *stream) fill(dst []byte, step float32) {
+	for ; len(dst) >= 16; dst = dst[16:] {
+		z := s.next()
+		binary.LittleEndian.PutUint64(dst, pair(uint32(z), step))
+		binary.LittleEndian.PutUint64(dst[8:], pair(uint32(z>>32), step))
+	}
+	if len(dst) > 0 {
+		var last [16]byte
+		s.fill(last[:], step)
+		copy(dst, last[:])
+	}
+}
+
+// pair turns two 16-bit halves into two weights.
+func pair(z uint32, step float32) uint64 {
+	lo := weight(int16(z), step)
+	hi := weight(int16(z>>16), step)
+	return uint64(math.Float32bits(lo)) | uint64(math.Float32bits(hi))<<32
+}
+
+func weight(x int16, step float32) float32 {
+	return float32(2*int32(x)+1) * step
+}

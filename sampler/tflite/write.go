@@ -1,0 +1,161 @@
+package tflite
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math"
+
+	"latlab/sampler/graph"
+)
+
+// chunk is how much is drawn, hashed and written at a time: small enough to stay in a
+// core's second-level cache, so that the hash never waits for memory.
+const chunk = 128 << 10
+
+// Write writes the graph. The bytes depend on nothing but the graph, the options and
+// WriterRevision, on any machine. Memory use does not grow with the model.
+func Write(w io.Writer, g *graph.Graph, opts Options) (Result, error) {
+	l, err := newLayout(g, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	return l.write(w)
+}
+
+// Bytes is Write into memory.
+func Bytes(g *graph.Graph, opts Options) ([]byte, error) {
+	l, err := newLayout(g, opts)
+	if err != nil {
+		return nil, err
+	}
+	b := make(appender, 0, l.size)
+	if _, err := l.write(&b); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Size is how many bytes Write would write.
+func Size(g *graph.Graph, opts Options) (int64, error) {
+	l, err := newLayout(g, opts)
+	if err != nil {
+		return 0, err
+	}
+	return l.size, nil
+}
+
+// appender is a bytes.Buffer that never grows beyond what was planned.
+type appender []byte
+
+func (a *appender) Write(p []byte) (int, error) {
+	*a = append(*a, p...)
+	return len(p), nil
+}
+
+// blob is one buffer of weights behind the tables.
+type blob struct {
+	at     int64 // where its data begins in the file, a multiple of 16
+	bytes  int64
+	step   float32
+	stream stream
+}
+
+// layout is a file before it is written: the tables, and what weights follow them.
+//
+// A FlatBuffer's offsets point forward, so the vectors of weights may lie behind all
+// tables. That lets the generated builder make the tables alone, small, while weights
+// are streamed through one chunk of memory.
+type layout struct {
+	head  []byte
+	blobs []blob
+	size  int64
+}
+
+func newLayout(g *graph.Graph, opts Options) (*layout, error) {
+	if opts.Precision != "" && opts.Precision != "float32" {
+		return nil, fmt.Errorf("tflite: cannot write precision %q, only float32", opts.Precision)
+	}
+	if err := checkGraph(g); err != nil {
+		return nil, fmt.Errorf("tflite: cannot write %s: %w", g.Name, err)
+	}
+	l := &layout{blobs: blobsOf(g)}
+	var slots []int
+	var err error
+	if l.head, slots, err = buildHead(g); err != nil {
+		return nil, err
+	}
+	l.place()
+	if l.size > math.MaxInt32 {
+		return nil, fmt.Errorf("tflite: cannot write %s: %d bytes, but a FlatBuffer ends at 2 GiB", g.Name, l.size)
+	}
+	for i, b := range l.blobs {
+		binary.LittleEndian.PutUint32(l.head[slots[i]:], uint32(b.at-4-int64(slots[i])))
+	}
+	return l, nil
+}
+
+// blobsOf lists two buffers for every op that has weights: weights, then bias.
+func blobsOf(g *graph.Graph) []blob {
+	ms := meanSquares(g)
+	var bs []blob
+	for _, op := range g.Ops {
+		if !op.HasWeights() {
+			continue
+		}
+		n := g.Weights(op)
+		bs = append(bs, blob{
+			bytes:  4 * n,
+			step:   stepFor(1 / (float64(fanIn(g, op)) * ms[op.Inputs[0]])),
+			stream: newStream(op.Name, "weights", n),
+		})
+		c := int64(g.Out(op)[3])
+		bs = append(bs, blob{bytes: 4 * c, step: stepFor(biasVariance), stream: newStream(op.Name, "bias", c)})
+	}
+	return bs
+}
+
+// place gives every blob its offset: 4 bytes of length, then data at a multiple of 16.
+func (l *layout) place() {
+	l.size = int64(len(l.head))
+	for i := range l.blobs {
+		l.blobs[i].at = (l.size + 4 + 15) &^ 15
+		l.size = l.blobs[i].at + l.blobs[i].bytes
+	}
+}
+
+func (l *layout) write(w io.Writer) (Result, error) {
+	hash := sha256.New()
+	out := io.MultiWriter(hash, w)
+	if _, err := out.Write(l.head); err != nil {
+		return Result{}, err
+	}
+	end := int64(len(l.head))
+	buf := make([]byte, chunk)
+	for _, b := range l.blobs {
+		if err := b.write(out, buf, b.at-end); err != nil {
+			return Result{}, err
+		}
+		end = b.at + b.bytes
+	}
+	return Result{Bytes: l.size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+}
+
+// write puts gap bytes, the last four of them the length, then the weights.
+func (b blob) write(w io.Writer, buf []byte, gap int64) error {
+	clear(buf[:gap])
+	binary.LittleEndian.PutUint32(buf[gap-4:], uint32(b.bytes))
+	used := gap
+	for left := b.bytes; left > 0; {
+		n := min(left, (int64(len(buf))-used)&^15)
+		b.stream.fill(buf[used:used+n], b.step)
+		if _, err := w.Write(buf[:used+n]); err != nil {
+			return err
+		}
+		left -= n
+		used = 0
+	}
+	return nil
+}
