@@ -13,11 +13,12 @@ type builder struct {
 	pos   int
 }
 
-func newBuilder(s *sampler.Space) *builder {
-	// A MobileDet with squeeze-and-excite has about 280 ops; growing is cheap, not growing cheaper.
+// newBuilder makes room for about so many ops: 300 hold a whole MobileDet with
+// squeeze-and-excite and h-swish, 20 what one table entry pays.
+func newBuilder(s *sampler.Space, ops int) *builder {
 	return &builder{space: s, g: &Graph{
-		Tensors: make([]Tensor, 0, 128),
-		Ops:     make([]Op, 0, 128),
+		Tensors: make([]Tensor, 0, ops),
+		Ops:     make([]Op, 0, ops),
 	}}
 }
 

@@ -113,6 +113,48 @@ func (g *Graph) Params(op Op) int64 {
 	return g.Weights(op) + c
 }
 
+// TrainableParams is Params without the moving mean and variance: half of batch norm's.
+func (g *Graph) TrainableParams(op Op) int64 {
+	if !op.BatchNorm {
+		return g.Params(op)
+	}
+	return g.Params(op) - 2*int64(g.Out(op)[3])
+}
+
+// InputElements counts the elements of all the op's activation inputs.
+func (g *Graph) InputElements(op Op) int64 {
+	var n int64
+	for _, x := range op.Inputs {
+		n += g.Tensors[x].Elements()
+	}
+	return n
+}
+
+// OutputElements counts the elements of the op's output.
+func (g *Graph) OutputElements(op Op) int64 { return g.Tensors[op.Output].Elements() }
+
+// InputBytes and OutputBytes are the activation traffic for elements of a size: 4 for
+// float32, 2 for float16, 1 for int8.
+func (g *Graph) InputBytes(op Op, elementSize int) int64 {
+	return g.InputElements(op) * int64(elementSize)
+}
+func (g *Graph) OutputBytes(op Op, elementSize int) int64 {
+	return g.OutputElements(op) * int64(elementSize)
+}
+
+// WeightBytes is the folded weights and bias of an op as a model holds them. The bias of
+// an int8 op (size 1) is int32, all others are of the element's own type.
+func (g *Graph) WeightBytes(op Op, elementSize int) int64 {
+	if !op.HasWeights() {
+		return 0
+	}
+	biasSize := elementSize
+	if elementSize == 1 {
+		biasSize = 4
+	}
+	return g.Weights(op)*int64(elementSize) + int64(g.Out(op)[3])*int64(biasSize)
+}
+
 // TotalMACs and TotalParams are the sums over all ops.
 func (g *Graph) TotalMACs() int64   { return g.sum(g.MACs) }
 func (g *Graph) TotalParams() int64 { return g.sum(g.Params) }

@@ -9,6 +9,9 @@ import (
 	"latlab/sampler"
 )
 
+// extraStride is how much smaller an extra map is than the one before.
+const extraStride = 2
+
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // ssdlite appends the extra maps and every map's branches. The graph's outputs are the
@@ -39,7 +42,7 @@ func (b *builder) extraMaps(x int) []int {
 	for i, depth := range b.space.Head.Extra {
 		name := "head/" + b.extraName(i)
 		x = b.conv(x, conv{name: name + "/reduce", kernel: 1, stride: 1, filters: depth / 2, act: sampler.ReLU6})
-		x = b.conv(x, conv{name: name + "/depthwise", kernel: 3, stride: 2, act: sampler.ReLU6})
+		x = b.conv(x, conv{name: name + "/depthwise", kernel: 3, stride: extraStride, act: sampler.ReLU6})
 		x = b.conv(x, conv{name: name + "/expand", kernel: 1, stride: 1, filters: depth, act: sampler.ReLU6})
 		maps = append(maps, x)
 	}

@@ -24,7 +24,7 @@ func Lower(s *sampler.Space, a sampler.Arch) (*Graph, error) {
 	if err := s.Check(a); err != nil {
 		return nil, err
 	}
-	b := newBuilder(s)
+	b := newBuilder(s, 300)
 	b.g.Name, b.g.Space, b.g.Indices = s.Name+"-"+a.ID(), s.Name, a.String()
 	ends, err := b.backbone(a)
 	if err != nil {

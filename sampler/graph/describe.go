@@ -1,0 +1,51 @@
+package graph
+
+import "latlab/sampler"
+
+// Row is one op as a person reads it, and as `latlab describe --json` prints it.
+type Row struct {
+	Name        string     `json:"name"`
+	Kind        Kind       `json:"kind"`
+	Kernel      [2]int     `json:"kernel"` // 0, 0 where it means nothing
+	Stride      [2]int     `json:"stride"`
+	Input       [4]int     `json:"input_shape"` // of the first input
+	Output      [4]int     `json:"output_shape"`
+	Activation  Activation `json:"activation"`
+	Position    string     `json:"position"` // a position's name, "bias", or "" where unknown
+	MACs        int64      `json:"macs"`
+	Params      int64      `json:"params"`
+	InputBytes  int64      `json:"input_bytes"` // of all inputs
+	OutputBytes int64      `json:"output_bytes"`
+	WeightBytes int64      `json:"weight_bytes"` // bias included
+}
+
+// Rows describes every op in order. Bytes are of elements of the given size: 4 for
+// float32, 1 for int8. The space names the positions; without one (nil), as for a file
+// that is a point of no space, they are empty.
+func (g *Graph) Rows(s *sampler.Space, elementSize int) []Row {
+	names := positionNames(s)
+	rows := make([]Row, len(g.Ops))
+	for i, op := range g.Ops {
+		rows[i] = Row{
+			Name: op.Name, Kind: op.Kind, Kernel: op.Kernel, Stride: op.Stride,
+			Input: g.In(op), Output: g.Out(op), Activation: op.Activation,
+			Position: names[op.Position], MACs: g.MACs(op), Params: g.Params(op),
+			InputBytes:  g.InputBytes(op, elementSize),
+			OutputBytes: g.OutputBytes(op, elementSize),
+			WeightBytes: g.WeightBytes(op, elementSize),
+		}
+	}
+	return rows
+}
+
+// positionNames maps Op.Position to a name; a missing one reads as "".
+func positionNames(s *sampler.Space) map[int]string {
+	if s == nil {
+		return nil
+	}
+	names := map[int]string{Bias: "bias"}
+	for i, p := range s.Positions() {
+		names[i] = p.Name
+	}
+	return names
+}

@@ -1,0 +1,75 @@
+package graph
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+)
+
+// hashHeader changes when the serialization does.
+const hashHeader = "latlab graph 1\n"
+
+// Hash identifies the graph: the hex sha256 of a text with one line a fact, in this order:
+//
+//	latlab graph 1
+//	name "NAME" space "SPACE" indices "INDICES"
+//	tensor "NAME" N H W C
+//	op "KIND" "NAME" inputs N I... output O kernel H W stride H W activation "A" norm 0|1 position P
+//	inputs N I...
+//	outputs N I...
+//
+// Strings are quoted as in Go, so no name can pass for another field. Name, space, indices
+// and positions count, although they change no arithmetic: a model file carries them as
+// metadata, so two graphs that differ in them are two files.
+func (g *Graph) Hash() string {
+	b := make([]byte, 0, 160*(len(g.Ops)+len(g.Tensors)))
+	b = append(b, hashHeader...)
+	b = text(b, "name ", g.Name)
+	b = text(b, " space ", g.Space)
+	b = text(b, " indices ", g.Indices)
+	b = append(b, '\n')
+	for _, t := range g.Tensors {
+		b = text(b, "tensor ", t.Name)
+		b = append(numbers(b, "", t.Shape[:]...), '\n')
+	}
+	for _, op := range g.Ops {
+		b = append(opLine(b, op), '\n')
+	}
+	b = append(list(b, "inputs", g.Inputs), '\n')
+	b = append(list(b, "outputs", g.Outputs), '\n')
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func opLine(b []byte, op Op) []byte {
+	b = text(b, "op ", string(op.Kind))
+	b = text(b, " ", op.Name)
+	b = list(b, " inputs", op.Inputs)
+	b = numbers(b, " output", op.Output)
+	b = numbers(b, " kernel", op.Kernel[:]...)
+	b = numbers(b, " stride", op.Stride[:]...)
+	b = text(b, " activation ", string(op.Activation))
+	norm := 0
+	if op.BatchNorm {
+		norm = 1
+	}
+	b = numbers(b, " norm", norm)
+	return numbers(b, " position", op.Position)
+}
+
+func text(b []byte, key, s string) []byte {
+	return strconv.AppendQuote(append(b, key...), s)
+}
+
+func numbers(b []byte, key string, xs ...int) []byte {
+	b = append(b, key...)
+	for _, x := range xs {
+		b = strconv.AppendInt(append(b, ' '), int64(x), 10)
+	}
+	return b
+}
+
+// list is numbers with its length in front.
+func list(b []byte, key string, xs []int) []byte {
+	return numbers(numbers(b, key, len(xs)), "", xs...)
+}
