@@ -1,0 +1,289 @@
+package agent
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+	"latlab/internal/version"
+)
+
+const (
+	// maxLine bounds one line of the agent: outputs of a whole network are the longest.
+	maxLine = 256 << 20
+	// maxOutput bounds what is kept of stderr and of garbage on stdout.
+	maxOutput = 64 << 10
+	// helloTimeout is generous: on a loaded host a process may take seconds to start.
+	helloTimeout = 20 * time.Second
+	// exitTimeout is how long an agent that has answered may take to leave.
+	exitTimeout = 5 * time.Second
+)
+
+// reasons of errors, stable words for stores and metrics.
+const (
+	ReasonMissing = "agent-missing" // the program cannot be started
+	ReasonVersion = "agent-version" // another version of latlab
+	ReasonCrashed = "crashed"       // a signal of its own making ended it
+	ReasonKilled  = "killed"        // SIGKILL or SIGTERM: out of memory, or somebody
+	ReasonExited  = "exited"        // it left before it answered
+	ReasonHung    = "hung"          // no answer in time
+	ReasonGarbage = "garbage"       // a line that is not the protocol's
+)
+
+// conversation is one agent process that is asked one thing.
+type conversation struct {
+	ctx    context.Context // ends with errHung when the answer is late; the transport kills then
+	op     string
+	proc   transport.Process
+	out    *bufio.Reader
+	stderr *tail
+	// errDone closes when stderr has been read to its end.
+	errDone chan struct{}
+	cancel  context.CancelFunc
+	hung    bool
+}
+
+// ask starts an agent, sends the request and returns its answer. A nil request asks for
+// the Hello only. Whatever happens, the process is gone when ask returns.
+func ask(ctx context.Context, t transport.Transport, path, op string, timeout time.Duration, req *Request) (Hello, *Response, error) {
+	c, err := start(ctx, t, path, op, timeout)
+	if err != nil {
+		return Hello{}, nil, err
+	}
+	hello, resp, err := c.talk(req)
+	exit := c.end(err != nil)
+	if err == nil {
+		return hello, resp, nil
+	}
+	if ctx.Err() != nil {
+		return hello, nil, ctx.Err()
+	}
+	return hello, nil, c.classify(err, exit)
+}
+
+func start(parent context.Context, t transport.Transport, path, op string, timeout time.Duration) (*conversation, error) {
+	ctx, cancel := context.WithTimeoutCause(parent, timeout, errHung)
+	p, err := t.Start(ctx, transport.Command{Path: path})
+	if err != nil {
+		cancel()
+		return nil, &devices.Error{
+			Fault: devices.FaultLab, Op: op, Reason: ReasonMissing,
+			Err:    fmt.Errorf("the agent cannot be started: %w", err),
+			Advice: "`make build` builds it; --agent FILE or LATLAB_AGENT names another; `latlab doctor` looks for what is missing",
+		}
+	}
+	c := &conversation{
+		ctx: ctx, op: op, proc: p, out: bufio.NewReaderSize(p.Stdout(), 1<<16),
+		stderr: &tail{limit: maxOutput}, errDone: make(chan struct{}), cancel: cancel,
+	}
+	go func() {
+		_, _ = io.Copy(c.stderr, p.Stderr())
+		close(c.errDone)
+	}()
+	return c, nil
+}
+
+var errHung = errors.New("no answer in time")
+
+// garbageError is a line that is not the protocol's.
+type garbageError struct {
+	line string
+	err  error
+}
+
+func (e *garbageError) Error() string {
+	return fmt.Sprintf("the agent printed %q where a message should be: %v", clip(e.line, 80), e.err)
+}
+
+func (c *conversation) talk(req *Request) (hello Hello, resp *Response, err error) {
+	if err := c.read(&hello); err != nil {
+		return hello, nil, err
+	}
+	if hello.Type != "hello" || hello.Wire != Wire || hello.Version != version.Version {
+		return hello, nil, &devices.Error{
+			Fault: devices.FaultLab, Op: c.op, Reason: ReasonVersion,
+			Err: fmt.Errorf("the agent is of version %q (messages %d), this latlab is %s (messages %d)",
+				hello.Version, hello.Wire, version.Version, Wire),
+			Advice: "`make build` builds both",
+		}
+	}
+	if req == nil {
+		return hello, nil, nil
+	}
+	// A write fails only when the agent is gone, which reading tells better.
+	_ = json.NewEncoder(c.proc.Stdin()).Encode(req)
+	resp = new(Response)
+	if err := c.read(resp); err != nil {
+		return hello, nil, err
+	}
+	return hello, resp, c.check(resp, req)
+}
+
+// check refuses answers that no agent gives: a zero or missing latency must never become
+// a measurement.
+func (c *conversation) check(resp *Response, req *Request) error {
+	switch {
+	case resp.Error != nil:
+		return &devices.Error{Fault: resp.Error.Fault, Op: c.op, Reason: resp.Error.Reason, Err: errors.New(resp.Error.Message)}
+	case req.Type == "time" && resp.Result != nil:
+		return checkResult(resp.Result, req)
+	case req.Type == "outputs" && resp.Outputs != nil && resp.Delegation != nil:
+		return nil
+	}
+	return &garbageError{line: resp.Type, err: fmt.Errorf("no answer to %q", req.Type)}
+}
+
+func checkResult(r *Result, req *Request) error {
+	if len(r.Samples) < req.Plan.MinRuns || len(r.Samples) != len(r.CPUSamples) {
+		return &garbageError{line: "result", err: fmt.Errorf("%d samples and %d of CPU time, at least %d were asked for",
+			len(r.Samples), len(r.CPUSamples), req.Plan.MinRuns)}
+	}
+	for i, s := range r.Samples {
+		if !(s > 0) || !(r.CPUSamples[i] >= 0) {
+			return &garbageError{line: "result", err: fmt.Errorf("sample %d is %v s", i, s)}
+		}
+	}
+	return nil
+}
+
+// read decodes one line into v.
+func (c *conversation) read(v any) error {
+	line, err := readLine(c.out)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return &garbageError{line: string(line), err: err}
+	}
+	return nil
+}
+
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		if err == nil {
+			return line, nil
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			if len(line) > 0 && errors.Is(err, io.EOF) {
+				return nil, &garbageError{line: string(line), err: io.ErrUnexpectedEOF}
+			}
+			return nil, err
+		}
+		if len(line) > maxLine {
+			return nil, &garbageError{line: string(line[:80]), err: errors.New("the line does not end")}
+		}
+	}
+}
+
+// end closes stdin, which ends the agent, reads what is left and waits. An agent that
+// failed is killed at once.
+func (c *conversation) end(failed bool) transport.Exit {
+	_ = c.proc.Stdin().Close()
+	timer := time.AfterFunc(exitTimeout, c.proc.Kill)
+	if failed && !c.leaving() {
+		c.proc.Kill()
+	}
+	_, _ = io.Copy(io.Discard, c.out)
+	<-c.errDone
+	exit := c.proc.Wait()
+	timer.Stop()
+	c.hung = errors.Is(context.Cause(c.ctx), errHung)
+	c.cancel()
+	return exit
+}
+
+// leaving gives a process that closed its stdout the moment that it needs to die of its
+// own cause, which Kill would hide.
+func (c *conversation) leaving() bool {
+	select {
+	case <-c.errDone:
+		return true
+	case <-time.After(200 * time.Millisecond):
+		return false
+	}
+}
+
+// classify turns what was seen into an error with its culprit.
+func (c *conversation) classify(err error, exit transport.Exit) error {
+	var known *devices.Error
+	if errors.As(err, &known) {
+		known.Output = c.stderr.String()
+		return known
+	}
+	e := &devices.Error{Fault: devices.FaultDevice, Op: c.op, Output: c.stderr.String()}
+	var garbage *garbageError
+	switch {
+	case c.hung:
+		e.Reason, e.Err = ReasonHung, errors.New("the agent gave no answer in time and was killed")
+		e.Advice = "a larger --timeout where the network is that slow"
+	case errors.As(err, &garbage):
+		e.Reason, e.Err = ReasonGarbage, err
+		e.Output = garbage.line + "\n" + e.Output
+	case exit.Signal == "killed" || exit.Signal == "terminated":
+		e.Reason, e.Err = ReasonKilled, fmt.Errorf("the agent was ended by somebody: %s", exit.Signal)
+		e.Advice = "out of memory? see the kernel's log"
+	case exit.Signal != "":
+		// The runtime died of this model; trying again would show the same.
+		e.Fault, e.Reason, e.Err = devices.FaultModel, ReasonCrashed, fmt.Errorf("the runtime crashed: %s", exit.Signal)
+	default:
+		e.Reason, e.Err = ReasonExited, fmt.Errorf("the agent left with exit code %d before it answered", exit.Code)
+	}
+	if last := lastLine(e.Output); last != "" && e.Reason != ReasonGarbage {
+		e.Err = fmt.Errorf("%w; it printed: %s", e.Err, clip(last, 200))
+	}
+	return e
+}
+
+// tail keeps the last bytes written to it.
+type tail struct {
+	mu    sync.Mutex
+	limit int
+	buf   []byte
+	cut   bool
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if n := len(t.buf) - t.limit; n > 0 {
+		t.buf = append(t.buf[:0], t.buf[n:]...)
+		t.cut = true
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cut {
+		return "[...]" + string(t.buf)
+	}
+	return string(t.buf)
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n] + "..."
+	}
+	return s
+}
