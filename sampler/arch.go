@@ -39,8 +39,9 @@ func (s *Space) ParseArch(text string) (Arch, error) {
 	a := Arch{Space: s.Name, Indices: make([]int, len(fields))}
 	for i, f := range fields {
 		x, err := strconv.Atoi(f)
-		if err != nil {
-			return Arch{}, fmt.Errorf("indices %q: field %d is %q, want a whole number", text, i+1, f)
+		// "+1" and "01" are refused too: an id is of the one text form.
+		if err != nil || strconv.Itoa(x) != f {
+			return Arch{}, fmt.Errorf("indices %q: field %d is %q, want a whole number", clip(text), i+1, clip(f))
 		}
 		a.Indices[i] = x
 	}
@@ -52,14 +53,15 @@ func (s *Space) ParseArch(text string) (Arch, error) {
 
 // Check says which decision of an Arch is out of range and what it may be.
 func (s *Space) Check(a Arch) error {
-	ds := s.Decisions()
-	if len(a.Indices) != len(ds) {
-		return fmt.Errorf("space %s has %d decisions, indices %s have %d", s.Name, len(ds), a, len(a.Indices))
+	radices := s.radices()
+	if len(a.Indices) != len(radices) {
+		return fmt.Errorf("space %s has %d decisions, indices %s have %d", s.Name, len(radices), clip(a.String()), len(a.Indices))
 	}
-	for i, d := range ds {
-		if x := a.Indices[i]; x < 0 || x >= len(d.Names) {
+	for i, r := range radices {
+		if x := a.Indices[i]; x < 0 || x >= r {
+			d := s.Decisions()[i]
 			return fmt.Errorf("space %s: index %d is %d, but decision %s may be 0 to %d (%s)",
-				s.Name, i, x, d.Name, len(d.Names)-1, strings.Join(d.Names, ", "))
+				s.Name, i, x, d.Name, r-1, strings.Join(d.Names, ", "))
 		}
 	}
 	return nil
@@ -68,8 +70,8 @@ func (s *Space) Check(a Arch) error {
 // Size is the number of points of the space.
 func (s *Space) Size() *big.Int {
 	n := big.NewInt(1)
-	for _, d := range s.Decisions() {
-		n.Mul(n, big.NewInt(int64(len(d.Names))))
+	for _, r := range s.radices() {
+		n.Mul(n, big.NewInt(int64(r)))
 	}
 	return n
 }

@@ -1,0 +1,58 @@
+package sampler
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+//go:embed spaces/*.yaml
+var spaceFiles embed.FS
+
+// BuiltinNames lists the built-in spaces, sorted.
+func BuiltinNames() []string {
+	entries, err := spaceFiles.ReadDir("spaces")
+	if err != nil {
+		panic(err) // the directory is part of the program
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	return names
+}
+
+// ErrUnknownSpace is what Builtin's error wraps.
+var ErrUnknownSpace = errors.New("unknown space")
+
+// Builtin returns a built-in space, or an error that wraps ErrUnknownSpace and names the
+// nearest one.
+func Builtin(name string) (*Space, error) {
+	if !slices.Contains(BuiltinNames(), name) {
+		return nil, fmt.Errorf("%w %q%s", ErrUnknownSpace, clip(name), didYouMean(name, BuiltinNames()))
+	}
+	file := "spaces/" + name + ".yaml"
+	data, err := spaceFiles.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return load(data, file)
+}
+
+// Find returns the built-in space of that name, or reads the file of that name where it
+// ends in .yaml or .yml or holds a path separator: what --space takes.
+func Find(nameOrFile string) (*Space, error) {
+	ext := strings.ToLower(filepath.Ext(nameOrFile))
+	if ext == ".yaml" || ext == ".yml" || strings.ContainsAny(nameOrFile, `/\`) {
+		return LoadFile(nameOrFile)
+	}
+	return Builtin(nameOrFile)
+}
+
+func sortedKeys(set map[int]bool) []int {
+	return slices.Sorted(maps.Keys(set))
+}

@@ -1,0 +1,53 @@
+package sampler
+
+import "strings"
+
+// Nearest returns the candidate that the word was most likely meant to be, or "" where
+// none is near: at most a third of the word's letters, or two, are mistaken. The
+// distance counts letters inserted, deleted, replaced, and neighbours exchanged (optimal
+// string alignment). Of several equally near the first is returned.
+func Nearest(word string, candidates []string) string {
+	if len(word) > 256 {
+		return ""
+	}
+	best, bestDistance := "", max(2, len(word)/3)+1
+	for _, c := range candidates {
+		if d := distance([]rune(word), []rune(c)); d < bestDistance {
+			best, bestDistance = c, d
+		}
+	}
+	return best
+}
+
+func distance(a, b []rune) int {
+	d := make([][]int, len(a)+1)
+	for i := range d {
+		d[i] = make([]int, len(b)+1)
+		d[i][0] = i
+	}
+	for j := range d[0] {
+		d[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			replaced := d[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
+			}
+			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, replaced)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}
+
+// didYouMean is the end of an error about an unknown word: the nearest candidate, or all
+// of them where none is near.
+func didYouMean(word string, candidates []string) string {
+	if n := Nearest(word, candidates); n != "" {
+		return `; did you mean "` + n + `"?`
+	}
+	return "; known: " + strings.Join(candidates, ", ")
+}
