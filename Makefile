@@ -1,0 +1,89 @@
+# latlab's commands. `make demo` and `make test` install what they need; a second run
+# finds it there.
+
+GO         ?= go
+TFLITE_DIR ?= $(CURDIR)/build/tflite
+TOOLS      := $(CURDIR)/build/tools
+
+GOLANGCI_LINT := v2.15.0
+GOTESTSUM     := v1.13.0
+
+# The runtime: the C library from one package, its headers from another.
+TFLITE_JAR := org.bytedeco:tensorflow-lite:2.21.0-1.5.14:jar:linux-$(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+TFLITE_AAR := org.tensorflow:tensorflow-lite:2.16.1:aar
+TFLITE_LIB := $(TFLITE_DIR)/lib/libtensorflowlite_c.so
+
+# The library has unresolved symbols of parts that latlab does not use.
+AGENT_ENV   = CGO_ENABLED=1 \
+	CGO_CFLAGS="-O2 -I$(TFLITE_DIR)/include -I$(CURDIR)/cmd/latlab-agent/include" \
+	CGO_LDFLAGS="-L$(TFLITE_DIR)/lib -Wl,--unresolved-symbols=ignore-in-shared-libs"
+AGENT_TAGS := xnnpack_builtin
+
+SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler -name '*.yaml') go.mod go.sum
+
+.PHONY: all build demo test test-unit test-race lint vet bench agree generate golden clean prereqs
+
+all: build
+
+build: bin/latlab bin/latlab-agent
+
+bin/latlab: $(SOURCES)
+	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/latlab
+
+bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) $(wildcard cmd/latlab-agent/include/tensorflow/lite/*/*.h)
+	@scripts/prereqs gcc
+	@mkdir -p bin
+	cp $(TFLITE_LIB) bin/
+	$(AGENT_ENV) $(GO) build -tags $(AGENT_TAGS) -ldflags '-r $$ORIGIN' -o $@ ./cmd/latlab-agent
+
+# A folder of the user's own (TFLITE_DIR=...) must hold lib/ and include/ and is not touched.
+$(CURDIR)/build/tflite/lib/libtensorflowlite_c.so:
+	@scripts/prereqs mvn
+	mkdir -p build/download
+	mvn -q -B dependency:copy -Dartifact=$(TFLITE_JAR) -DoutputDirectory=$(CURDIR)/build/download
+	mvn -q -B dependency:copy -Dartifact=$(TFLITE_AAR) -DoutputDirectory=$(CURDIR)/build/download
+	$(GO) run ./tools/tflite-runtime -jar build/download/tensorflow-lite-2.21.0-1.5.14-*.jar \
+		-aar build/download/tensorflow-lite-2.16.1.aar -o build/tflite
+
+demo: build
+	@scripts/demo
+
+# The tools' own versions are in their file names: a new version is a new file.
+$(TOOLS)/golangci-lint-$(GOLANGCI_LINT):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	mv $(TOOLS)/golangci-lint $@
+
+$(TOOLS)/gotestsum-$(GOTESTSUM):
+	GOBIN=$(TOOLS) $(GO) install gotest.tools/gotestsum@$(GOTESTSUM)
+	mv $(TOOLS)/gotestsum $@
+
+vet: $(TFLITE_LIB)
+	$(AGENT_ENV) $(GO) vet -tags $(AGENT_TAGS) ./...
+
+lint: vet $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
+	$(AGENT_ENV) $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) run --build-tags $(AGENT_TAGS) ./...
+
+# Without -short and without -race: the whole suite, on the real runtime.
+test-unit: build $(TOOLS)/gotestsum-$(GOTESTSUM)
+	$(AGENT_ENV) LATLAB_AGENT=$(CURDIR)/bin/latlab-agent $(TOOLS)/gotestsum-$(GOTESTSUM) --format pkgname -- -tags $(AGENT_TAGS) -timeout 20m ./...
+
+test-race: build
+	$(AGENT_ENV) LATLAB_AGENT=$(CURDIR)/bin/latlab-agent $(GO) test -race -short -tags $(AGENT_TAGS) -timeout 20m ./...
+
+# Ends with the test runner's closing lines.
+test: prereqs lint test-race test-unit
+
+prereqs:
+	@scripts/prereqs git gcc python3
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -cpu 1 -count $(or $(COUNT),6) ./sampler/... ./bench/... ./regress/...
+
+generate:
+	$(GO) generate ./...
+
+golden:
+	$(GO) test ./... -run Golden -update
+
+clean:
+	rm -rf bin build out
