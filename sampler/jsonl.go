@@ -1,0 +1,153 @@
+package sampler
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// maxLine bounds a line of a JSON lines file, in bytes.
+const maxLine = 1 << 20
+
+// LineError is a line of a JSON lines file that holds no usable network.
+type LineError struct {
+	File string // as the caller named it
+	Line int    // from 1
+	Err  error
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+func (e *LineError) Unwrap() error { return e.Err }
+
+// archLine is a line's form.
+type archLine struct {
+	ID      string `json:"id"`
+	Space   string `json:"space"`
+	Indices string `json:"indices"`
+}
+
+// WriteJSONL writes one line {"id","space","indices"} a network.
+func WriteJSONL(w io.Writer, archs []Arch) error {
+	b := bufio.NewWriter(w)
+	enc := json.NewEncoder(b)
+	for _, a := range archs {
+		if err := enc.Encode(archLine{ID: a.ID(), Space: a.Space, Indices: a.String()}); err != nil {
+			return err
+		}
+	}
+	return b.Flush()
+}
+
+// ReadJSONL reads what WriteJSONL writes, one network or error at a time. A bad line is a
+// *LineError in the stream and the lines behind it are read; any other error is the
+// reader's own and the last. resolve returns the space of a name; it is asked once a name.
+// An id, where there is one, must be that of the space and indices. Further fields, blank
+// lines, CRLF and a UTF-8 byte order mark are let pass; a line may have 1 MiB.
+func ReadJSONL(r io.Reader, filename string, resolve func(space string) (*Space, error)) iter.Seq2[Arch, error] {
+	return func(yield func(Arch, error) bool) {
+		in := bufio.NewReader(r)
+		res := resolver{resolve: resolve, spaces: map[string]resolved{}}
+		for n := 1; ; n++ {
+			line, err := readLine(in)
+			if n == 1 {
+				line = bytes.TrimPrefix(line, []byte("\ufeff"))
+			}
+			if errors.Is(err, errLongLine) {
+				if !yield(Arch{}, &LineError{filename, n, err}) {
+					return
+				}
+				continue
+			}
+			if line = bytes.TrimSpace(line); len(line) > 0 {
+				a, bad := res.arch(line)
+				if bad != nil {
+					bad = &LineError{filename, n, bad}
+				}
+				if !yield(a, bad) {
+					return
+				}
+			}
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				yield(Arch{}, fmt.Errorf("%s: %w", filename, err))
+				return
+			}
+		}
+	}
+}
+
+var errLongLine = fmt.Errorf("line is longer than %d bytes", maxLine)
+
+// readLine returns a line without keeping more of it than a line may have. With io.EOF or
+// another error of the reader it returns what came before.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	long := false
+	for {
+		part, err := in.ReadSlice('\n')
+		if long = long || len(line)+len(part) > maxLine; !long {
+			line = append(line, part...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case long && (err == nil || errors.Is(err, io.EOF)):
+			return nil, errLongLine
+		default:
+			return line, err
+		}
+	}
+}
+
+type resolved struct {
+	space *Space
+	err   error
+}
+
+type resolver struct {
+	resolve func(string) (*Space, error)
+	spaces  map[string]resolved
+}
+
+func (r *resolver) arch(line []byte) (Arch, error) {
+	var l archLine
+	if err := json.Unmarshal(line, &l); err != nil {
+		return Arch{}, fmt.Errorf("not a network in JSON: %w", err)
+	}
+	switch {
+	case l.Space == "":
+		return Arch{}, errors.New(`"space" is missing`)
+	case l.Indices == "":
+		return Arch{}, errors.New(`"indices" is missing`)
+	}
+	s, err := r.space(l.Space)
+	if err != nil {
+		return Arch{}, err
+	}
+	a, err := s.ParseArch(l.Indices)
+	if err != nil {
+		return Arch{}, err
+	}
+	if l.ID != "" && l.ID != a.ID() {
+		return Arch{}, fmt.Errorf("id is %q, but %s is the id of these indices in space %s", clip(l.ID), a.ID(), s.Name)
+	}
+	return a, nil
+}
+
+// space asks once a name, and forgets names beyond some thousand, which only a broken
+// file has.
+func (r *resolver) space(name string) (*Space, error) {
+	if s, ok := r.spaces[name]; ok {
+		return s.space, s.err
+	}
+	s, err := r.resolve(name)
+	if len(r.spaces) < 1000 {
+		r.spaces[name] = resolved{s, err}
+	}
+	return s, err
+}
