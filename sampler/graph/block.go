@@ -184,11 +184,11 @@ func (b *builder) squeezeExcite(x int, name string, ratio float64) int {
 	return b.add(Op{Kind: Mul, Name: name + "/se/excite", Inputs: []int{x, h}}, b.shape(x))
 }
 
-// pool averages the whole map: kernel and stride are the map.
+// pool averages the whole map in one step.
 func (b *builder) pool(x int, name string) int {
 	in := b.shape(x)
-	size := [2]int{in[1], in[2]}
-	return b.add(Op{Kind: AveragePool, Name: name, Inputs: []int{x}, Kernel: size, Stride: size}, [4]int{in[0], 1, 1, in[3]})
+	size, step := [2]int{in[1], in[2]}, [2]int{1, 1}
+	return b.add(Op{Kind: AveragePool, Name: name, Inputs: []int{x}, Kernel: size, Stride: step}, [4]int{in[0], 1, 1, in[3]})
 }
 
 // scaleFilters rounds half up to a multiple of 8, at least 8: _scale_filters of

@@ -70,7 +70,7 @@ func TestBlocks(t *testing.T) {
 		{"no expansion, squeeze-and-excite, h-swish", one(ibn(3, 1, 0.25), 80, 16, 1, false, sampler.HSwish), []string{
 			"body/depthwise depthwise k3x3 s1x1 7x5x80->7x5x80 <stem/conv/h-swish",
 			"body/depthwise/h-swish h-swish 7x5x80->7x5x80 <body/depthwise",
-			"body/se/squeeze average_pool k7x5 s7x5 7x5x80->1x1x80 <body/depthwise/h-swish",
+			"body/se/squeeze average_pool k7x5 s1x1 7x5x80->1x1x80 <body/depthwise/h-swish",
 			"body/se/reduce conv k1x1 s1x1 1x1x80->1x1x24 bias <body/se/squeeze", // a quarter is 20: half rounds up
 			"body/se/reduce/h-swish h-swish 1x1x24->1x1x24 <body/se/reduce",
 			"body/se/expand conv k1x1 s1x1 1x1x24->1x1x80 bias <body/se/reduce/h-swish",
@@ -81,7 +81,7 @@ func TestBlocks(t *testing.T) {
 		{"fused with squeeze-and-excite of the expanded channels", one(sampler.Choice{
 			Name: "c", Type: sampler.Fused, Kernel: 3, Expansion: 4, SE: 0.25}, 16, 8, 2, false, sampler.ReLU6), []string{
 			"body/fused conv k3x3 s2x2 7x5x16->4x3x64 relu6 <stem/conv",
-			"body/se/squeeze average_pool k4x3 s4x3 4x3x64->1x1x64 <body/fused",
+			"body/se/squeeze average_pool k4x3 s1x1 4x3x64->1x1x64 <body/fused",
 			"body/se/reduce conv k1x1 s1x1 1x1x64->1x1x16 relu6 bias <body/se/squeeze",
 			"body/se/expand conv k1x1 s1x1 1x1x16->1x1x64 bias <body/se/reduce",
 			"body/se/gate logistic 1x1x64->1x1x64 <body/se/expand",
@@ -124,7 +124,7 @@ func TestClassifier(t *testing.T) {
 		got = append(got, line(g, op))
 	}
 	want := []string{
-		"head/pool average_pool k4x3 s4x3 4x3x16->1x1x16 <body/conv",
+		"head/pool average_pool k4x3 s1x1 4x3x16->1x1x16 <body/conv",
 		"head/classes fully_connected 1x1x16->1x1x10 bias <head/pool",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
