@@ -88,6 +88,9 @@ func checkShapes(g *graph.Graph, op graph.Op) error {
 		}
 		want[3] = g.Out(op)[3]
 	case graph.AveragePool:
+		if op.Kernel != [2]int{in[1], in[2]} || op.Stride[0] < 1 || op.Stride[1] < 1 {
+			return fmt.Errorf("pool of kernel %v, stride %v does not cover the map %v", op.Kernel, op.Stride, in)
+		}
 		want[1], want[2] = 1, 1
 	case graph.Add, graph.Mul:
 		b := g.Tensors[op.Inputs[1]].Shape

@@ -81,15 +81,13 @@ func (h *head) depthwiseOptions(op graph.Op) flatbuffers.UOffsetT {
 	return schema.DepthwiseConv2DOptionsEnd(h.b)
 }
 
-// poolOptions cover the whole map, so the stride never comes into play.
 func (h *head) poolOptions(op graph.Op) flatbuffers.UOffsetT {
-	in := h.g.In(op)
 	schema.Pool2DOptionsStart(h.b)
 	schema.Pool2DOptionsAddPadding(h.b, schema.PaddingVALID)
-	schema.Pool2DOptionsAddStrideH(h.b, 1)
-	schema.Pool2DOptionsAddStrideW(h.b, 1)
-	schema.Pool2DOptionsAddFilterHeight(h.b, int32(in[1]))
-	schema.Pool2DOptionsAddFilterWidth(h.b, int32(in[2]))
+	schema.Pool2DOptionsAddStrideH(h.b, int32(op.Stride[0]))
+	schema.Pool2DOptionsAddStrideW(h.b, int32(op.Stride[1]))
+	schema.Pool2DOptionsAddFilterHeight(h.b, int32(op.Kernel[0]))
+	schema.Pool2DOptionsAddFilterWidth(h.b, int32(op.Kernel[1]))
 	schema.Pool2DOptionsAddFusedActivationFunction(h.b, fused(op.Activation))
 	return schema.Pool2DOptionsEnd(h.b)
 }

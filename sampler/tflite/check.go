@@ -1,0 +1,283 @@
+package tflite
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"latlab/sampler/tflite/internal/schema"
+)
+
+// ErrNotTFLite is wrapped by every error of Check.
+var ErrNotTFLite = errors.New("not a readable TFLite model")
+
+// Check says whether data is a whole .tflite: identifier and version, every table, vector
+// and string inside the bytes, and every index of the main subgraph in range. After it, the
+// generated accessors of internal/schema cannot run out of bounds. Work and memory are
+// bounded by len(data), whatever it holds. Whether a runtime knows the operators is not
+// asked.
+func Check(data []byte) error {
+	err := checkBytes(data)
+	if err == nil {
+		err = checkModel(schema.GetRootAsModel(data, 0), len(data))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotTFLite, err)
+	}
+	return nil
+}
+
+func checkBytes(data []byte) error {
+	switch {
+	case len(data) == 0:
+		return errors.New("it is empty")
+	case len(data) < 8 || string(data[4:8]) != Identifier:
+		return fmt.Errorf("the identifier %s is missing at byte 4", Identifier)
+	case int64(len(data)) > math.MaxInt32:
+		return fmt.Errorf("%d bytes, but a FlatBuffer ends at 2 GiB", len(data))
+	}
+	w := &walker{data: data, tables: len(data) / 4}
+	root, err := w.follow(0)
+	if err != nil {
+		return err
+	}
+	return w.table(root, modelShape)
+}
+
+// shape is what Check has to know of a table: its fields by id. A table of a file may
+// have more fields or fewer.
+type shape struct {
+	name   string
+	fields []field
+}
+
+// field is a field's layout. Zero is a field that nobody reads.
+type field struct {
+	size  int    // of a scalar, or of a vector's elements
+	list  bool   // a vector, or a string, of scalars
+	each  *shape // a vector of tables
+	table *shape // a table
+	union bool   // an options table; its type is the field before
+}
+
+var (
+	optionShapes = map[schema.BuiltinOptions]*shape{
+		schema.BuiltinOptionsConv2DOptions:          {"Conv2DOptions", []field{one, four, four, one, four, four}},
+		schema.BuiltinOptionsDepthwiseConv2DOptions: {"DepthwiseConv2DOptions", []field{one, four, four, four, one, four, four}},
+		schema.BuiltinOptionsPool2DOptions:          {"Pool2DOptions", []field{one, four, four, four, four, one}},
+		schema.BuiltinOptionsFullyConnectedOptions:  {"FullyConnectedOptions", []field{one}},
+		schema.BuiltinOptionsAddOptions:             {"AddOptions", []field{one}},
+		schema.BuiltinOptionsMulOptions:             {"MulOptions", []field{one}},
+		schema.BuiltinOptionsHardSwishOptions:       {"HardSwishOptions", nil},
+	}
+	one, four, eight         = field{size: 1}, field{size: 4}, field{size: 8}
+	text, ints, longs, bytes = field{size: 1, list: true}, field{size: 4, list: true}, field{size: 8, list: true}, field{size: 1, list: true}
+
+	quantizationShape = &shape{"QuantizationParameters", []field{ints, ints, ints, longs}}
+	sparsityShape     = &shape{"SparsityParameters", nil}
+	tensorShape       = &shape{"Tensor", []field{ints, one, four, text, {table: quantizationShape}, one, {table: sparsityShape}, ints}}
+	operatorShape     = &shape{"Operator", []field{four, ints, ints, one, {union: true}, bytes}}
+	subGraphShape     = &shape{"SubGraph", []field{{each: tensorShape}, ints, ints, {each: operatorShape}, text}}
+	codeShape         = &shape{"OperatorCode", []field{one, text, four, four}}
+	bufferShape       = &shape{"Buffer", []field{bytes, eight, eight}}
+	metadataShape     = &shape{"Metadata", []field{text, four}}
+	modelShape        = &shape{"Model", []field{four, {each: codeShape}, {each: subGraphShape}, text, {each: bufferShape}, ints, {each: metadataShape}}}
+)
+
+// walker visits tables. Every visit is paid by the four bytes of the offset that led
+// there: a file whose tables contain each other many times over runs out of visits.
+type walker struct {
+	data   []byte
+	tables int
+}
+
+func (w *walker) inside(pos, n int) error {
+	if pos < 0 || n < 0 || pos > len(w.data)-n {
+		return fmt.Errorf("it needs bytes %d to %d, but has %d: truncated or damaged", pos, pos+n, len(w.data))
+	}
+	return nil
+}
+
+// follow reads the offset at pos and returns what it points to.
+func (w *walker) follow(pos int) (int, error) {
+	if err := w.inside(pos, 4); err != nil {
+		return 0, err
+	}
+	to := pos + int(binary.LittleEndian.Uint32(w.data[pos:]))
+	return to, w.inside(to, 4)
+}
+
+func (w *walker) table(pos int, s *shape) error {
+	if w.tables--; w.tables < 0 {
+		return errors.New("its tables overlap: damaged")
+	}
+	if err := w.inside(pos, 4); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	vtable := pos - int(int32(binary.LittleEndian.Uint32(w.data[pos:])))
+	if err := w.inside(vtable, 4); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	length := int(binary.LittleEndian.Uint16(w.data[vtable:]))
+	if err := w.inside(vtable, max(length, 4)); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	union := schema.BuiltinOptionsNONE
+	for id, f := range s.fields {
+		slot := 4 + 2*id
+		if slot >= length {
+			break
+		}
+		if err := w.inside(vtable+slot, 2); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		off := int(binary.LittleEndian.Uint16(w.data[vtable+slot:]))
+		if off == 0 {
+			continue
+		}
+		if err := w.field(pos+off, f, union); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		// A union's type is the byte in front of it: remember the last byte seen.
+		union = schema.BuiltinOptionsNONE
+		if f == one {
+			union = schema.BuiltinOptions(w.data[pos+off])
+		}
+	}
+	return nil
+}
+
+func (w *walker) field(pos int, f field, union schema.BuiltinOptions) error {
+	switch {
+	case f.union:
+		s := optionShapes[union]
+		if s == nil {
+			s = &shape{"options", nil}
+		}
+		return w.reference(pos, s)
+	case f.table != nil:
+		return w.reference(pos, f.table)
+	case f.each != nil:
+		return w.vectorOfTables(pos, f.each)
+	case f.list:
+		_, _, err := w.vector(pos, f.size)
+		return err
+	}
+	return w.inside(pos, f.size)
+}
+
+func (w *walker) reference(pos int, s *shape) error {
+	to, err := w.follow(pos)
+	if err != nil {
+		return err
+	}
+	return w.table(to, s)
+}
+
+// vector returns where the elements are, and how many.
+func (w *walker) vector(pos, size int) (at, n int, err error) {
+	if at, err = w.follow(pos); err != nil {
+		return 0, 0, err
+	}
+	n = int(binary.LittleEndian.Uint32(w.data[at:]))
+	return at + 4, n, w.inside(at+4, n*size)
+}
+
+func (w *walker) vectorOfTables(pos int, s *shape) error {
+	at, n, err := w.vector(pos, 4)
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		if err := w.reference(at+4*i, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkModel checks what the tables say of each other.
+func checkModel(m *schema.Model, size int) error {
+	if m.Version() != 3 {
+		return fmt.Errorf("schema version %d, want 3", m.Version())
+	}
+	if m.SubgraphsLength() == 0 {
+		return errors.New("it has no subgraph")
+	}
+	for i := range m.BuffersLength() {
+		var b schema.Buffer
+		m.Buffers(&b, i)
+		if b.Offset() > 1 && (b.Offset() > uint64(size) || b.Size() > uint64(size)-b.Offset()) {
+			return fmt.Errorf("buffer %d lies at bytes %d to %d of %d: truncated", i, b.Offset(), b.Offset()+b.Size(), size)
+		}
+	}
+	for i := range m.MetadataLength() {
+		var e schema.Metadata
+		m.Metadata(&e, i)
+		if int64(e.Buffer()) >= int64(m.BuffersLength()) {
+			return fmt.Errorf("metadata %q: buffer %d of %d", e.Name(), e.Buffer(), m.BuffersLength())
+		}
+	}
+	var sub schema.SubGraph
+	m.Subgraphs(&sub, 0)
+	return checkSubGraph(m, &sub)
+}
+
+func checkSubGraph(m *schema.Model, sub *schema.SubGraph) error {
+	for i := range sub.TensorsLength() {
+		var t schema.Tensor
+		sub.Tensors(&t, i)
+		if int64(t.Buffer()) >= int64(m.BuffersLength()) {
+			return fmt.Errorf("tensor %d: buffer %d of %d", i, t.Buffer(), m.BuffersLength())
+		}
+	}
+	for i := range sub.InputsLength() {
+		if err := index(sub.Inputs(i), 0, sub.TensorsLength()); err != nil {
+			return fmt.Errorf("input %d: %w", i, err)
+		}
+	}
+	for i := range sub.OutputsLength() {
+		if err := index(sub.Outputs(i), 0, sub.TensorsLength()); err != nil {
+			return fmt.Errorf("output %d: %w", i, err)
+		}
+	}
+	// Every index takes four bytes of the file, unless operators share their lists.
+	left := len(m.Table().Bytes) / 4
+	for i := range sub.OperatorsLength() {
+		var op schema.Operator
+		sub.Operators(&op, i)
+		if left -= op.InputsLength() + op.OutputsLength(); left < 0 {
+			return errors.New("its operators' lists overlap: damaged")
+		}
+		if err := checkOperator(m, sub, &op); err != nil {
+			return fmt.Errorf("operator %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func checkOperator(m *schema.Model, sub *schema.SubGraph, op *schema.Operator) error {
+	if int64(op.OpcodeIndex()) >= int64(m.OperatorCodesLength()) {
+		return fmt.Errorf("operator code %d of %d", op.OpcodeIndex(), m.OperatorCodesLength())
+	}
+	for i := range op.InputsLength() {
+		// -1 is an optional input that is absent.
+		if err := index(op.Inputs(i), -1, sub.TensorsLength()); err != nil {
+			return fmt.Errorf("input %d: %w", i, err)
+		}
+	}
+	for i := range op.OutputsLength() {
+		if err := index(op.Outputs(i), 0, sub.TensorsLength()); err != nil {
+			return fmt.Errorf("output %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func index(i int32, low, n int) error {
+	if int(i) < low || int(i) >= n {
+		return fmt.Errorf("tensor %d of %d", i, n)
+	}
+	return nil
+}
