@@ -117,7 +117,7 @@ func checkChoice(l sampler.Layer, c sampler.Choice, in, out int) error {
 	if c.Kernel < 1 {
 		return fmt.Errorf("kernel %d, want at least 1", c.Kernel)
 	}
-	if c.SE < 0 || c.SE > 0 && c.Type != sampler.IBN && c.Type != sampler.Fused {
+	if !(c.SE >= 0 && c.SE <= maxRatio) || c.SE > 0 && c.Type != sampler.IBN && c.Type != sampler.Fused {
 		return fmt.Errorf("squeeze-and-excite ratio %g on a layer of type %s", c.SE, c.Type)
 	}
 	return checkType(c)
@@ -138,8 +138,8 @@ func checkType(c sampler.Choice) error {
 		}
 		return nil
 	case sampler.Tucker:
-		if !(c.InRatio > 0 && c.OutRatio > 0) {
-			return fmt.Errorf("ratios %g and %g, want both above 0", c.InRatio, c.OutRatio)
+		if !(c.InRatio > 0 && c.InRatio <= maxRatio && c.OutRatio > 0 && c.OutRatio <= maxRatio) {
+			return fmt.Errorf("ratios %g and %g, want both above 0 and at most %d", c.InRatio, c.OutRatio, maxRatio)
 		}
 		return nil
 	}
@@ -190,6 +190,9 @@ func (b *builder) pool(x int, name string) int {
 	size, step := [2]int{in[1], in[2]}, [2]int{1, 1}
 	return b.add(Op{Kind: AveragePool, Name: name, Inputs: []int{x}, Kernel: size, Stride: step}, [4]int{in[0], 1, 1, in[3]})
 }
+
+// maxRatio keeps a ratio's product an int. The blocks' own ratios are below 1.
+const maxRatio = 64
 
 // scaleFilters rounds half up to a multiple of 8, at least 8: _scale_filters of
 // ssd_mobiledet_feature_extractor.py, which has no 10 % guard.

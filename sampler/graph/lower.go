@@ -31,6 +31,9 @@ func Lower(s *sampler.Space, a sampler.Arch) (*Graph, error) {
 		return nil, fmt.Errorf("space %s, indices %s: %w", s.Name, a, err)
 	}
 	b.head(ends)
+	if err := b.g.checkShapes(); err != nil {
+		return nil, fmt.Errorf("space %s, indices %s: %w", s.Name, a, err)
+	}
 	if len(b.g.Ops) == 0 {
 		return nil, fmt.Errorf("space %s, indices %s: every layer is skipped, nothing is left", s.Name, a)
 	}
@@ -125,6 +128,24 @@ func checkStage(st sampler.Stage) error {
 	for i, l := range st.Layers {
 		if l.Stride < 1 {
 			return fmt.Errorf("layer %d has stride %d, want at least 1", i+1, l.Stride)
+		}
+	}
+	return nil
+}
+
+// maxElements bounds a tensor and each of its extents, far beyond what any file format or
+// device takes.
+const maxElements = 1 << 28
+
+// checkShapes catches what absurd widths, expansions and ratios lead to.
+func (g *Graph) checkShapes() error {
+	for _, t := range g.Tensors {
+		elements := 1
+		for _, n := range t.Shape {
+			if n < 1 || n > maxElements || elements*n > maxElements {
+				return fmt.Errorf("tensor %s has shape %v, want 1 to %d elements", t.Name, t.Shape, maxElements)
+			}
+			elements *= n
 		}
 	}
 	return nil

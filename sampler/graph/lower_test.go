@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -216,6 +217,9 @@ func TestLowerErrors(t *testing.T) {
 		{"fused expansion", choice(sampler.Choice{Name: "c", Type: sampler.Fused, Kernel: 3, Expansion: 1}), "at least 2"},
 		{"ratios", choice(sampler.Choice{Name: "c", Type: sampler.Tucker, Kernel: 3, InRatio: 0.5}), "ratios 0.5 and 0"},
 		{"tucker gate", choice(sampler.Choice{Name: "c", Type: sampler.Tucker, Kernel: 3, InRatio: 0.5, OutRatio: 0.5, SE: 0.25}), "squeeze-and-excite ratio 0.25"},
+		{"infinite ratio", choice(sampler.Choice{Name: "c", Type: sampler.Tucker, Kernel: 3, InRatio: math.Inf(1), OutRatio: 0.5}), "ratios +Inf and 0.5"},
+		{"no number", choice(sampler.Choice{Name: "c", Type: sampler.IBN, Kernel: 3, Expansion: 4, SE: math.NaN()}), "squeeze-and-excite ratio NaN"},
+		{"huge expansion", choice(sampler.Choice{Name: "c", Type: sampler.IBN, Kernel: 3, Expansion: 1 << 40}), "tensor body/expand has shape"},
 		{"type", choice(sampler.Choice{Name: "c", Type: "shuffle", Kernel: 3}), `unknown layer type "shuffle"`},
 		{"head type", edit(func(s *sampler.Space) { s.Head.Type = "yolo" }), `unknown head "yolo"`},
 		{"classes", edit(func(s *sampler.Space) { s.Head = sampler.Head{Type: sampler.Classifier} }), "classifier head has 0 classes"},

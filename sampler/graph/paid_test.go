@@ -155,7 +155,10 @@ func TestPayers(t *testing.T) {
 
 // All entries of a space at once, as a fit asks for them.
 func BenchmarkEntryOpsAll(b *testing.B) {
-	s := testSpace(sampler.HSwish, 0.25, ssdliteHead())
+	s, err := sampler.Builtin("mobiledet_edgetpu_tucker")
+	if err != nil {
+		b.Fatal(err)
+	}
 	_, reachable := s.Slots()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -169,5 +172,5 @@ func BenchmarkEntryOpsAll(b *testing.B) {
 			}
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*reachable), "µs/entry")
+	b.ReportMetric(float64(reachable), "entries")
 }
