@@ -13,6 +13,9 @@ import "latlab/sampler"
 // SchemaVersion of the cost model's JSON.
 const SchemaVersion = 1
 
+// Unit of every time in a cost model.
+const Unit = "seconds"
+
 // CostModel is bias + sum over positions of Table[position][entry], in seconds.
 type CostModel struct {
 	SchemaVersion int    `json:"schema_version"`
@@ -35,6 +38,8 @@ type CostModel struct {
 	Figures Figures         `json:"figures"`
 	// Features are the weights that were collapsed into the table, by name, for people.
 	Features map[string]float64 `json:"features,omitempty"`
+	// Warnings say what a reader of the figures should know.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // TablePosition is one position's weights in seconds.

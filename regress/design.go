@@ -1,0 +1,158 @@
+package regress
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"latlab/sampler"
+	"latlab/sampler/graph"
+)
+
+// layout numbers all table slots of a space in one row: position by position.
+type layout struct {
+	space     *sampler.Space
+	positions []sampler.Position
+	offset    []int // of each position's first slot
+	slots     int
+}
+
+func newLayout(s *sampler.Space) layout {
+	l := layout{space: s, positions: s.Positions()}
+	for _, p := range l.positions {
+		l.offset = append(l.offset, l.slots)
+		l.slots += p.Slots()
+	}
+	return l
+}
+
+// row is the slots that an Arch uses, one a position.
+func (l layout) row(a sampler.Arch) []int32 {
+	row := make([]int32, len(l.positions))
+	for p, e := range l.space.Entries(a) {
+		row[p] = int32(l.offset[p] + e)
+	}
+	return row
+}
+
+// design is the data of a fit in the form in which all methods use it. Latencies are
+// divided by their geometric mean, so that penalties and tolerances mean the same on a
+// phone and on a simulator: scaling all latencies by c scales all predictions by c.
+type design struct {
+	layout
+	rows  [][]int32 // table slots of each network
+	y     []float64 // latency over scale
+	scale float64   // seconds
+}
+
+func newDesign(s *sampler.Space, nets []network) *design {
+	d := &design{layout: newLayout(s), rows: make([][]int32, len(nets)), y: make([]float64, len(nets))}
+	logs := 0.0
+	for i, n := range nets {
+		d.rows[i] = d.row(n.arch)
+		logs += math.Log(n.seconds)
+	}
+	d.scale = math.Exp(logs / float64(len(nets)))
+	for i, n := range nets {
+		d.y[i] = n.seconds / d.scale
+	}
+	return d
+}
+
+// entryFeatures are op-level features of every table slot: what a slot's weight collapses
+// from. Values are per slot; bias holds the ops that no decision influences.
+type entryFeatures struct {
+	features []Feature
+	bias     []float64
+	values   []float64 // slots x features
+}
+
+func (f *entryFeatures) at(slot int) []float64 {
+	k := len(f.features)
+	return f.values[slot*k : (slot+1)*k]
+}
+
+// newEntryFeatures lowers every reachable slot once: 4,620 slots of a MobileDet space take
+// some tens of milliseconds, so nothing is kept from one fit to the next.
+func newEntryFeatures(ctx context.Context, l layout, features []Feature) (*entryFeatures, error) {
+	f := &entryFeatures{
+		features: features,
+		bias:     make([]float64, len(features)),
+		values:   make([]float64, l.slots*len(features)),
+	}
+	fixed, err := graph.BiasOps(l.space)
+	if err != nil {
+		return nil, err
+	}
+	f.add(f.bias, l.space, fixed)
+	for p, pos := range l.positions {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		for e := range pos.Slots() {
+			if !pos.Reachable(e) {
+				continue
+			}
+			ops, err := graph.EntryOps(l.space, p, e)
+			if err != nil {
+				return nil, fmt.Errorf("features of %s, entry %d: %w", pos.Name, e, err)
+			}
+			f.add(f.at(l.offset[p]+e), l.space, ops)
+		}
+	}
+	return f, nil
+}
+
+func (f *entryFeatures) add(sum []float64, s *sampler.Space, ops []graph.PaidOp) {
+	for _, p := range ops {
+		o := op{PaidOp: p, level: level(s.Input.Height, p.Out[1])}
+		for k, feature := range f.features {
+			sum[k] += feature.of(o)
+		}
+	}
+}
+
+// network is the features of a whole network, fixed ops included.
+func (f *entryFeatures) network(row []int32) []float64 {
+	sum := append([]float64(nil), f.bias...)
+	for _, slot := range row {
+		for k, v := range f.at(int(slot)) {
+			sum[k] += v
+		}
+	}
+	return sum
+}
+
+// collapse turns feature weights into the table: the weight of a slot is the sum over
+// features of weight x value, that of the bias gains the fixed ops.
+func (f *entryFeatures) collapse(intercept float64, w []float64) solution {
+	s := solution{bias: intercept + dot(w, f.bias), slots: make([]float64, len(f.values)/len(f.features))}
+	for i := range s.slots {
+		s.slots[i] = dot(w, f.at(i))
+	}
+	return s
+}
+
+func dot(a, b []float64) float64 {
+	sum := 0.0
+	for i, x := range a {
+		sum += x * b[i]
+	}
+	return sum
+}
+
+// solution is a fitted table in the design's units (latency over scale).
+type solution struct {
+	bias     float64
+	slots    []float64
+	features map[string]float64 // what was collapsed, nil where nothing was
+	params   int                // fitted weights that are not zero, the bias left out
+}
+
+func (s solution) predict(row []int32) float64 {
+	y := s.bias
+	for _, slot := range row {
+		y += s.slots[slot]
+	}
+	return y
+}

@@ -1,0 +1,198 @@
+package regress
+
+import (
+	"math"
+	"slices"
+)
+
+// pairs are true and predicted latencies of held-out networks.
+type pairs struct {
+	y, p []float64
+}
+
+func (v *pairs) add(y, p float64) {
+	v.y = append(v.y, y)
+	v.p = append(v.p, p)
+}
+
+// r2 is 1 - sum (y-p)^2 / sum (y-mean y)^2, the coefficient of determination of the
+// predictions as they are: not the squared correlation, and below 0 for a model worse than
+// the mean. NaN where all y are equal.
+func (v pairs) r2() float64 {
+	m := mean(v.y)
+	residual, total := 0.0, 0.0
+	for i, y := range v.y {
+		residual += (y - v.p[i]) * (y - v.p[i])
+		total += (y - m) * (y - m)
+	}
+	if total == 0 {
+		return math.NaN()
+	}
+	return 1 - residual/total
+}
+
+// adjustedR2 is 1 - (1-r2) (n-1) / (n-k-1), n networks and k weights that are not the
+// intercept (Ezekiel, Methods of Correlation Analysis, 1930; held-out r2 already pays for
+// k, so this is the cautious one of the two). NaN where n <= k+1: the indicator method with
+// fewer networks than table entries.
+func adjustedR2(r2 float64, n, k int) float64 {
+	if n <= k+1 {
+		return math.NaN()
+	}
+	return 1 - (1-r2)*float64(n-1)/float64(n-k-1)
+}
+
+// rmse is sqrt(mean (y-p)^2).
+func (v pairs) rmse() float64 {
+	return math.Sqrt(v.mean(func(y, p float64) float64 { return (y - p) * (y - p) }))
+}
+
+// rmspe is sqrt(mean ((p-y)/y)^2), a fraction, not per cent.
+func (v pairs) rmspe() float64 {
+	return math.Sqrt(v.mean(func(y, p float64) float64 { return (p/y - 1) * (p/y - 1) }))
+}
+
+// mape is mean |p-y| / y, a fraction, not per cent.
+func (v pairs) mape() float64 {
+	return v.mean(func(y, p float64) float64 { return math.Abs(p/y - 1) })
+}
+
+// within is the share of predictions with |p-y| / y <= limit.
+func (v pairs) within(limit float64) float64 {
+	return v.mean(func(y, p float64) float64 {
+		if math.Abs(p/y-1) <= limit {
+			return 1
+		}
+		return 0
+	})
+}
+
+func (v pairs) mean(f func(y, p float64) float64) float64 {
+	sum := 0.0
+	for i, y := range v.y {
+		sum += f(y, v.p[i])
+	}
+	return sum / float64(len(v.y))
+}
+
+// spearman is Pearson's correlation of the ranks, equal values sharing the mean of their
+// ranks (Spearman, The proof and measurement of association between two things, American
+// Journal of Psychology 15, 1904, 72-101). NaN where one side is constant.
+func (v pairs) spearman() float64 {
+	a, b := ranks(v.y), ranks(v.p)
+	ma, mb := mean(a), mean(b)
+	ab, aa, bb := 0.0, 0.0, 0.0
+	for i := range a {
+		x, y := a[i]-ma, b[i]-mb
+		ab, aa, bb = ab+x*y, aa+x*x, bb+y*y
+	}
+	return ab / math.Sqrt(aa*bb)
+}
+
+func ranks(v []float64) []float64 {
+	order := make([]int, len(v))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		switch {
+		case v[a] < v[b]:
+			return -1
+		case v[a] > v[b]:
+			return 1
+		}
+		return 0
+	})
+	r := make([]float64, len(v))
+	for lo := 0; lo < len(order); {
+		hi := lo + 1
+		for hi < len(order) && v[order[hi]] == v[order[lo]] {
+			hi++
+		}
+		for _, i := range order[lo:hi] {
+			r[i] = float64(lo+hi-1)/2 + 1
+		}
+		lo = hi
+	}
+	return r
+}
+
+// kendall is tau-b, (concordant - discordant) / sqrt((N - ties in y) (N - ties in p)) over
+// all N pairs (Kendall, The treatment of ties in ranking problems, Biometrika 33, 1945,
+// 239-251). NaN where one side is constant. Quadratic: 20,000 networks take half a second,
+// and no lab measures more.
+func (v pairs) kendall() float64 {
+	var score, inY, inP float64
+	for i := range v.y {
+		for j := range i {
+			a, b := sign(v.y[i]-v.y[j]), sign(v.p[i]-v.p[j])
+			score += a * b
+			inY += a * a
+			inP += b * b
+		}
+	}
+	return score / math.Sqrt(inY*inP)
+}
+
+func sign(x float64) float64 {
+	switch {
+	case x > 0:
+		return 1
+	case x < 0:
+		return -1
+	}
+	return 0
+}
+
+// held collects the figures of several held-out parts and averages them.
+type held struct {
+	sums   map[string]float64
+	counts map[string]int
+}
+
+func newHeld() *held { return &held{sums: map[string]float64{}, counts: map[string]int{}} }
+
+// add takes the figures of one part. A figure that the part does not define (r2 of equal
+// latencies) is left out of the mean.
+func (h *held) add(v pairs) {
+	for name, x := range map[string]float64{
+		"r2": v.r2(), "rmse": v.rmse(), "rmspe": v.rmspe(), "mape": v.mape(),
+		"within5": v.within(0.05), "within10": v.within(0.10),
+		"spearman": v.spearman(), "kendall": v.kendall(),
+	} {
+		if !math.IsNaN(x) && !math.IsInf(x, 0) {
+			h.sums[name] += x
+			h.counts[name]++
+		}
+	}
+}
+
+// mean is nil for a figure that no part defines.
+func (h *held) mean(name string) *float64 {
+	if h.counts[name] == 0 {
+		return nil
+	}
+	return finite(h.sums[name] / float64(h.counts[name]))
+}
+
+// figures fills in what the held-out parts say. n is the number of networks of the final
+// model, k its weights.
+func (h *held) figures(n, k int) Figures {
+	f := Figures{
+		R2: h.mean("r2"), RMSESeconds: h.mean("rmse"), RMSPE: h.mean("rmspe"), MAPE: h.mean("mape"),
+		Within5: h.mean("within5"), Within10: h.mean("within10"),
+		Spearman: h.mean("spearman"), Kendall: h.mean("kendall"),
+	}
+	if f.R2 != nil {
+		f.AdjustedR2 = finite(adjustedR2(*f.R2, n, k))
+	}
+	return f
+}
+
+// finite is nil for what is not a number: an unknown figure is null, never 0.
+func finite(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}

@@ -1,0 +1,280 @@
+package regress
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Method is a way to fit. Whichever it is, the result is the table.
+type Method string
+
+// The methods.
+const (
+	Indicator Method = "indicator" // ridge on the table's indicators: the paper's
+	MACs      Method = "macs"      // bias + MACs: the other baseline
+	Ops       Method = "ops"       // non-negative op-level features: the default
+)
+
+// Methods lists the methods, the default first.
+func Methods() []Method { return []Method{Ops, Indicator, MACs} }
+
+// Options of a fit. The zero value is the default.
+type Options struct {
+	Method Method // "" = Ops
+	Seed   uint64 // of the held-out parts and of cross-validation
+	// Train is how many networks a held-out fit trains on, all others being its test: for
+	// learning curves. 0 = four of five.
+	Train int
+	// Penalties replaces the method's grid of ridge penalties, from large to small; one
+	// value is used as it is. They are in the method's own units.
+	Penalties []float64
+}
+
+func (o Options) penalties(grid []float64) []float64 {
+	if len(o.Penalties) > 0 {
+		return o.Penalties
+	}
+	return grid
+}
+
+func (o Options) check(networks int) error {
+	if !slices.Contains(Methods(), o.Method) {
+		return &OptionError{"method", fmt.Sprintf("%q is none of %s", o.Method, methodNames())}
+	}
+	for i, l := range o.Penalties {
+		if !(l > 0) || i > 0 && l >= o.Penalties[i-1] {
+			return &OptionError{"penalties", fmt.Sprintf("%v must be above 0 and fall", o.Penalties)}
+		}
+	}
+	if o.Train != 0 && (o.Train < 2 || o.Train >= networks) {
+		return &OptionError{"train", fmt.Sprintf("%d networks to train on, want 2 to %d: one at least is held out", o.Train, networks-1)}
+	}
+	return nil
+}
+
+func methodNames() string {
+	var names []string
+	for _, m := range Methods() {
+		names = append(names, string(m))
+	}
+	return strings.Join(names, ", ")
+}
+
+// OptionError is a choice that makes no sense: the user's mistake.
+type OptionError struct {
+	Option, Reason string
+}
+
+func (e *OptionError) Error() string { return e.Option + ": " + e.Reason }
+
+// Repeats of the held-out rule. Two times five folds is ten fits on 80 % of the networks,
+// as ten random splits would be, but every network is predicted equally often and the
+// figures are of all networks at once: with 20 networks a random split would leave an r2
+// of 4.
+const (
+	heldRepeats = 2
+	heldFolds   = 5
+	heldSplits  = 10 // with Options.Train
+)
+
+// method is what differs between the fits: a table from some networks of the design.
+type method func(ctx context.Context, train []int) (solution, error)
+
+// Fit fits a cost model and says how good it is on networks that it did not see. The model
+// itself is fitted on all networks; the penalty is chosen anew within every training part.
+//
+// All methods weight by relative error: latencies of one space span a factor of 30 and
+// noise is multiplicative. Networks observed more than once count once, with their mean,
+// and the model warns of it. Fewer than MinNetworks different networks are a
+// *TooFewError, a latency that is no positive number or indices outside the space an
+// *ObservationError, a senseless option an *OptionError.
+func Fit(ctx context.Context, data Data, o Options) (*CostModel, error) {
+	if o.Method == "" {
+		o.Method = Ops
+	}
+	nets, err := data.networks()
+	if err != nil {
+		return nil, err
+	}
+	if len(nets) < MinNetworks {
+		return nil, &TooFewError{Have: len(nets), Need: MinNetworks}
+	}
+	if err := o.check(len(nets)); err != nil {
+		return nil, err
+	}
+	d := newDesign(data.Space, nets)
+	m, err := d.method(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s, err := m(ctx, all(len(nets)))
+	if err != nil {
+		return nil, err
+	}
+	model := newModel(data, o.Method, d, s)
+	model.Warnings = duplicates(nets)
+	file, err := data.Space.YAML()
+	if err != nil {
+		return nil, err
+	}
+	model.SpaceFile = string(file)
+	if model.Figures, err = d.validate(ctx, m, o, s.params); err != nil {
+		return nil, err
+	}
+	return model, nil
+}
+
+// method binds the options and the design to the method's fit.
+func (d *design) method(ctx context.Context, o Options) (method, error) {
+	if o.Method == Indicator {
+		return func(ctx context.Context, train []int) (solution, error) {
+			return fitIndicator(ctx, d, train, o)
+		}, nil
+	}
+	features, fit := Features(), fitOps
+	if o.Method == MACs {
+		features, fit = macsFeature(), fitMACs
+	}
+	f, err := newEntryFeatures(ctx, d.layout, features)
+	if err != nil {
+		return nil, err
+	}
+	c := newColumns(d, f)
+	return func(ctx context.Context, train []int) (solution, error) {
+		return fit(ctx, d, c, train, o)
+	}, nil
+}
+
+// part is one held-out fit.
+type part struct {
+	train, test []int
+	repeat      int // parts of one repeat are judged together
+}
+
+// parts are the held-out fits of the options, and the rule in words.
+func parts(n int, o Options) ([]part, string) {
+	var ps []part
+	if o.Train > 0 {
+		for r := range heldSplits {
+			order := shuffled(n, o.Seed, 1000+uint64(r))
+			train, test := order[:o.Train], order[o.Train:]
+			slices.Sort(train)
+			slices.Sort(test)
+			ps = append(ps, part{train, test, r})
+		}
+		return ps, fmt.Sprintf("%d random splits, seed %d: trained on %d networks, tested on the other %d; mean of the splits' figures",
+			heldSplits, o.Seed, o.Train, n-o.Train)
+	}
+	for r := range heldRepeats {
+		// A stream of its own, so that the inner folds are not the outer ones again.
+		for _, f := range foldsOf(shuffled(n, o.Seed, 2000+uint64(r)), heldFolds) {
+			train, test := f.split(all(n))
+			ps = append(ps, part{train, test, r})
+		}
+	}
+	return ps, fmt.Sprintf("%d x %d random folds, seed %d: every network predicted once a repeat by a model trained on the other folds; figures of all networks, mean of the repeats",
+		heldRepeats, heldFolds, o.Seed)
+}
+
+// validate runs the held-out fits, as many at once as there are processors.
+func (d *design) validate(ctx context.Context, m method, o Options, k int) (Figures, error) {
+	ps, rule := parts(len(d.rows), o)
+	predicted := make([]pairs, len(ps))
+	errs := make([]error, len(ps))
+	var wg sync.WaitGroup
+	slot := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, p := range ps {
+		wg.Go(func() {
+			slot <- struct{}{}
+			defer func() { <-slot }()
+			predicted[i], errs[i] = d.holdOut(ctx, m, p)
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return Figures{}, err
+		}
+	}
+	h := newHeld()
+	for r := 0; r < len(ps); {
+		var v pairs
+		repeat := ps[r].repeat
+		for ; r < len(ps) && ps[r].repeat == repeat; r++ {
+			v.y = append(v.y, predicted[r].y...)
+			v.p = append(v.p, predicted[r].p...)
+		}
+		h.add(v)
+	}
+	f := h.figures(len(d.rows), k)
+	f.NTrain, f.NTest, f.Split = len(ps[0].train), len(ps[0].test), rule
+	return f, nil
+}
+
+func (d *design) holdOut(ctx context.Context, m method, p part) (pairs, error) {
+	var v pairs
+	s, err := m(ctx, p.train)
+	if err != nil {
+		return v, err
+	}
+	for _, i := range p.test {
+		v.add(d.y[i]*d.scale, s.predict(d.rows[i])*d.scale)
+	}
+	return v, nil
+}
+
+// newModel is the solution in seconds, as a table.
+func newModel(data Data, m Method, d *design, s solution) *CostModel {
+	model := &CostModel{
+		SchemaVersion: SchemaVersion, Space: data.Space.Name, Unit: Unit, Method: string(m),
+		Device: data.Device, Kind: data.Kind, Precision: data.Precision, Estimator: data.Estimator,
+		Fingerprint: maps.Clone(data.Fingerprint), DataHash: data.Hash(), Bias: s.bias * d.scale,
+	}
+	seen := make([]int, d.slots)
+	for _, row := range d.rows {
+		for _, slot := range row {
+			seen[slot]++
+		}
+	}
+	for p, pos := range d.positions {
+		lo, hi := d.offset[p], d.offset[p]+pos.Slots()
+		t := TablePosition{Name: pos.Name, Weights: make([]float64, hi-lo), Seen: seen[lo:hi:hi]}
+		for e := range t.Weights {
+			t.Weights[e] = s.slots[lo+e] * d.scale
+		}
+		model.Table = append(model.Table, t)
+	}
+	if s.features != nil {
+		model.Features = make(map[string]float64, len(s.features))
+		for name, w := range s.features {
+			model.Features[name] = w * d.scale
+		}
+	}
+	return model
+}
+
+func duplicates(nets []network) []string {
+	joined := 0
+	for _, n := range nets {
+		if n.n > 1 {
+			joined++
+		}
+	}
+	if joined == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of %d networks were observed more than once: each counts once, with the mean of its observations", joined, len(nets))}
+}
+
+func all(n int) []int {
+	rows := make([]int, n)
+	for i := range rows {
+		rows[i] = i
+	}
+	return rows
+}

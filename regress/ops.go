@@ -1,0 +1,182 @@
+package regress
+
+import (
+	"context"
+	"math"
+)
+
+// columns are a design matrix of features: one row a network, the intercept first.
+type columns struct {
+	of   *entryFeatures
+	rows [][]float64 // divided by the network's y: the target is then 1 for all
+	unit []float64   // root mean square of each column, which it was divided by; 0 = empty
+}
+
+// newColumns divides each row by its latency (relative error) and each column by its root
+// mean square (so that one penalty means the same for a count of ops and for a count of
+// multiply-accumulates). The units are of all networks of the design, held-out ones too:
+// they hold no latency that could leak but the row's own divisor, and they only set the
+// penalty's scale.
+func newColumns(d *design, f *entryFeatures) *columns {
+	c := &columns{of: f, rows: make([][]float64, len(d.rows)), unit: make([]float64, len(f.features)+1)}
+	for i, row := range d.rows {
+		c.rows[i] = append([]float64{1}, f.network(row)...)
+		for k := range c.rows[i] {
+			c.rows[i][k] /= d.y[i]
+			c.unit[k] += c.rows[i][k] * c.rows[i][k]
+		}
+	}
+	for k, sum := range c.unit {
+		c.unit[k] = math.Sqrt(sum / float64(len(d.rows)))
+	}
+	for _, row := range c.rows {
+		for k := range row {
+			if c.unit[k] > 0 {
+				row[k] /= c.unit[k]
+			}
+		}
+	}
+	return c
+}
+
+// moments are the normal equations of some rows: A'A and A'1.
+type moments struct {
+	g [][]float64
+	c []float64
+	n float64
+}
+
+func (c *columns) moments(rows []int) moments {
+	k := len(c.unit)
+	m := moments{g: make([][]float64, k), c: make([]float64, k), n: float64(len(rows))}
+	for a := range m.g {
+		m.g[a] = make([]float64, k)
+	}
+	for _, i := range rows {
+		row := c.rows[i]
+		for a, x := range row {
+			m.c[a] += x
+			if x == 0 {
+				continue
+			}
+			for b := 0; b <= a; b++ {
+				m.g[a][b] += x * row[b]
+			}
+		}
+	}
+	for a := range k {
+		for b := range a {
+			m.g[b][a] = m.g[a][b]
+		}
+	}
+	return m
+}
+
+// penalised is the mean normal equations with lambda on the diagonal, the intercept's left
+// out. A column that is empty in these rows keeps a unit diagonal and so weight 0.
+func (m moments) penalised(lambda float64) ([][]float64, []float64) {
+	g, c := make([][]float64, len(m.g)), make([]float64, len(m.c))
+	for a := range g {
+		g[a] = make([]float64, len(m.g))
+		for b := range g[a] {
+			g[a][b] = m.g[a][b] / m.n
+		}
+		c[a] = m.c[a] / m.n
+		if a > 0 {
+			g[a][a] += lambda
+		}
+		if m.g[a][a] == 0 {
+			g[a][a] = 1
+		}
+	}
+	return g, c
+}
+
+const opsFolds = 5
+
+// opsGrid is the ops method's penalties, falling. A unit is the mean square of a column.
+func opsGrid() []float64 {
+	return []float64{1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9}
+}
+
+// fitOps is the default method: non-negative least squares of op-level features on
+// relative error, with a small ridge penalty,
+//
+//	minimise  1/n sum_i ((b + f_i w) / y_i - 1)^2 + lambda sum_k (u_k w_k)^2,  b, w >= 0
+//
+// where u_k is the root mean square of f_ik / y_i. An op costs time, never gives it back,
+// and the sign constraint is what keeps collinear features from cancelling out (Slawski,
+// Hein, Non-negative least squares for high-dimensional linear models, Electronic Journal
+// of Statistics 7, 2013, 3004-3056). lambda is the cross-validated one of opsGrid.
+func fitOps(_ context.Context, d *design, c *columns, train []int, o Options) (solution, error) {
+	grid := o.penalties(opsGrid())
+	best := 0
+	if len(grid) > 1 {
+		loss := make([]float64, len(grid))
+		for _, f := range folds(len(train), opsFolds, o.Seed) {
+			fit, held := f.split(train)
+			m := c.moments(fit)
+			x := make([]float64, len(c.unit))
+			for i, lambda := range grid {
+				g, rhs := m.penalised(lambda)
+				nnls(g, rhs, x)
+				loss[i] += c.loss(x, held)
+			}
+		}
+		best = smallest(loss)
+	}
+	x := make([]float64, len(c.unit))
+	g, rhs := c.moments(train).penalised(grid[best])
+	nnls(g, rhs, x)
+	return c.collapse(x), nil
+}
+
+func (c *columns) loss(x []float64, rows []int) float64 {
+	sum := 0.0
+	for _, i := range rows {
+		e := dot(c.rows[i], x) - 1
+		sum += e * e
+	}
+	return sum
+}
+
+// collapse is the table of weights that are in units of the columns.
+func (c *columns) collapse(x []float64) solution {
+	intercept, w := x[0], make([]float64, len(x)-1)
+	if c.unit[0] > 0 {
+		intercept /= c.unit[0]
+	}
+	params := 0
+	names := map[string]float64{"intercept": intercept}
+	for k := range w {
+		if c.unit[k+1] > 0 {
+			w[k] = x[k+1] / c.unit[k+1]
+		}
+		if w[k] != 0 {
+			params++
+		}
+		names[c.of.features[k].Name] = w[k]
+	}
+	s := c.of.collapse(intercept, w)
+	s.features, s.params = names, params
+	return s
+}
+
+// fitMACs is the baseline "bias + MACs": weighted least squares of one column,
+//
+//	minimise  sum_i ((b + w macs_i) / y_i - 1)^2
+//
+// in closed form (two normal equations) and without constraints or penalty, so that it is
+// what everybody else's baseline is. Networks that all have the same MACs give w = 0.
+func fitMACs(_ context.Context, _ *design, c *columns, train []int, _ Options) (solution, error) {
+	m := c.moments(train)
+	x := make([]float64, 2)
+	det := m.g[0][0]*m.g[1][1] - m.g[0][1]*m.g[0][1]
+	if det > 1e-12*m.g[0][0]*m.g[1][1] {
+		x[0] = (m.c[0]*m.g[1][1] - m.c[1]*m.g[0][1]) / det
+		x[1] = (m.c[1]*m.g[0][0] - m.c[0]*m.g[0][1]) / det
+	} else {
+		x[0] = m.c[0] / m.g[0][0]
+	}
+	return c.collapse(x), nil
+}
