@@ -62,7 +62,7 @@ func (v value) fail(format string, args ...any) {
 	v.d.err = &LoadError{File: v.d.file, Line: v.node.Line, Field: v.path, Msg: fmt.Sprintf(format, args...)}
 }
 
-// String shows a value in an error.
+// String shows the value in an error.
 func (v value) String() string {
 	switch v.node.Kind {
 	case yaml.SequenceNode:
@@ -70,8 +70,11 @@ func (v value) String() string {
 	case yaml.MappingNode:
 		return "a mapping"
 	}
-	if v.node.ShortTag() == "!!str" {
+	switch v.node.ShortTag() {
+	case "!!str":
 		return strconv.Quote(clip(v.node.Value))
+	case "!!null":
+		return "nothing"
 	}
 	return clip(v.node.Value)
 }

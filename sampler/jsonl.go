@@ -20,7 +20,10 @@ type LineError struct {
 	Err  error
 }
 
+// Error is "archs.jsonl:7: " and what is wrong.
 func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+
+// Unwrap returns what is wrong with the line.
 func (e *LineError) Unwrap() error { return e.Err }
 
 // archLine is a line's form.

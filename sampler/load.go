@@ -216,7 +216,7 @@ func choice(v value) Choice {
 		case has:
 			c.set(key, o.get(key))
 		case given:
-			f.fail("a choice of type %s has none", c.Type)
+			f.fail("does not belong to a choice of type %s", c.Type)
 		}
 	}
 	return c
@@ -463,7 +463,7 @@ func (l *loader) head(v value, stages []Stage) Head {
 func refuse(o object, t HeadType, keys ...string) {
 	for _, key := range keys {
 		if v, ok := o.opt(key); ok {
-			v.fail("a head of type %s has none", t)
+			v.fail("does not belong to a head of type %s", t)
 		}
 	}
 }

@@ -3,14 +3,18 @@ package sampler
 import "strings"
 
 // Nearest returns the candidate that the word was most likely meant to be, or "" where
-// none is near: at most a third of the word's letters, or two, are mistaken. The
-// distance counts letters inserted, deleted, replaced, and neighbours exchanged (optimal
-// string alignment). Of several equally near the first is returned.
+// none is near: at most a third of the word's letters are mistaken, or two of four and
+// more, or one. The distance counts letters inserted, deleted, replaced, and neighbours
+// exchanged (optimal string alignment). Of several equally near the first is returned.
 func Nearest(word string, candidates []string) string {
 	if len(word) > 256 {
 		return ""
 	}
-	best, bestDistance := "", max(2, len(word)/3)+1
+	limit := max(2, len(word)/3)
+	if len(word) < 4 {
+		limit = 1
+	}
+	best, bestDistance := "", limit+1
 	for _, c := range candidates {
 		if d := distance([]rune(word), []rune(c)); d < bestDistance {
 			best, bestDistance = c, d
