@@ -1,0 +1,81 @@
+package model
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"latlab/sampler/tflite"
+)
+
+// ErrChanged is wrapped by Open of a user's file that is no longer what FromFile read.
+var ErrChanged = errors.New("the file has changed")
+
+// FromFile is a Model of a user's own file: its identity is the sha256 of its bytes, its
+// format is told by its content and not by its name. What is no whole model is refused.
+func FromFile(path string) (*Model, error) {
+	data, err := readModel(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := tflite.Check(data); err != nil {
+		return nil, fmt.Errorf("model %s: %w", path, err)
+	}
+	hash := sha256.Sum256(data)
+	identity := hex.EncodeToString(hash[:])
+	return &Model{
+		Name:   strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
+		Format: TFLite, Precision: Precision(tflite.Precision(data)), Identity: identity,
+		source: userFile{path: path, size: int64(len(data))},
+	}, nil
+}
+
+// readModel asks for a regular file before it reads: a pipe would never end, a folder
+// would give a puzzling error.
+func readModel(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("model %s: %w", path, fs.ErrNotExist)
+	case err != nil:
+		return nil, fmt.Errorf("model %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("model %s: it is no file", path)
+	case info.Size() > math.MaxInt32:
+		return nil, fmt.Errorf("model %s: %d bytes are more than a .tflite can have", path, info.Size())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("model %w", err)
+	}
+	return data, nil
+}
+
+// userFile is a file that belongs to the user: it is never copied, evicted or changed.
+type userFile struct {
+	path string
+	size int64
+}
+
+// open reads the file again: a measurement must not be booked on bytes that were there
+// before.
+func (u userFile) open(ctx context.Context, m *Model) (*File, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	data, err := readModel(u.path)
+	if err != nil {
+		return nil, err
+	}
+	if hash := sha256.Sum256(data); hex.EncodeToString(hash[:]) != m.Identity {
+		return nil, fmt.Errorf("model %s: %w since it was first read", u.path, ErrChanged)
+	}
+	return &File{Path: u.path, SHA256: m.Identity, Size: u.size}, nil
+}

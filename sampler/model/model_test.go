@@ -1,0 +1,164 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"latlab/sampler/tflite"
+)
+
+func TestIdentity(t *testing.T) {
+	ms := models(t, nil, 20)
+	seen := map[string]string{}
+	for _, m := range ms {
+		if other, ok := seen[m.Identity]; ok {
+			t.Errorf("%s and %s have one identity", m.Name, other)
+		}
+		seen[m.Identity] = m.Name
+		if m.Name != m.Graph.Name+"-float32" || m.FileName() != m.Name+".tflite" || len(m.Identity) != 64 {
+			t.Errorf("name %s, file %s, identity %s", m.Name, m.FileName(), m.Identity)
+		}
+	}
+	if again := models(t, NewCache(t.TempDir(), 0), 1)[0]; again.Identity != ms[0].Identity {
+		t.Error("the identity depends on the cache")
+	}
+	base := identity("h", TFLite, Float32, "1")
+	for _, other := range []string{
+		identity("i", TFLite, Float32, "1"), identity("h", "onnx", Float32, "1"),
+		identity("h", TFLite, "int8", "1"), identity("h", TFLite, Float32, "2"),
+	} {
+		if other == base {
+			t.Error("something does not count for the identity")
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	g := models(t, nil, 1)[0].Graph
+	for _, tc := range []struct {
+		f Format
+		p Precision
+	}{{"onnx", Float32}, {TFLite, "int8"}, {"", ""}} {
+		if _, err := New(g, tc.f, tc.p, nil); err == nil {
+			t.Errorf("%s in %s was taken", tc.f, tc.p)
+		}
+	}
+	if _, err := models(t, nil, 1)[0].Open(context.Background()); err == nil {
+		t.Error("a model without a cache was opened")
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	for _, m := range models(t, nil, 3) {
+		for range 2 { // the second replaces the first
+			f, err := m.WriteFile(context.Background(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Path != filepath.Join(dir, m.FileName()) {
+				t.Errorf("path %s", f.Path)
+			}
+			if err := checkFile(m, f); err != nil {
+				t.Error(err)
+			}
+			f.Close()
+		}
+	}
+	noTemporaryFiles(t, dir)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	m := models(t, nil, 4)[3]
+	if _, err := m.WriteFile(ctx, dir); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	noTemporaryFiles(t, dir)
+	for _, name := range []string{"../x", "a/b", ".hidden"} {
+		m.Name = name
+		if _, err := m.WriteFile(context.Background(), dir); err == nil {
+			t.Errorf("a file named %q was written", name)
+		}
+	}
+}
+
+func TestFromFile(t *testing.T) {
+	m := models(t, nil, 1)[0]
+	f, err := m.WriteFile(context.Background(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "my net.bin") // content tells, not the name
+	data, err := os.ReadFile(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u, err := FromFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u.Name != "my net" || u.Format != TFLite || u.Precision != Float32 || u.Identity != f.SHA256 || u.Graph != nil {
+		t.Errorf("got %+v", u)
+	}
+	opened := open(t, u)
+	if opened.Path != path || opened.SHA256 != f.SHA256 || opened.Size != f.Size || size(t, u) != f.Size {
+		t.Errorf("opened %+v", opened)
+	}
+	opened.Close()
+	if _, err := u.WriteFile(context.Background(), t.TempDir()); err == nil {
+		t.Error("a user's file was written again")
+	}
+	data[len(data)-1] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Open(context.Background()); !errors.Is(err, ErrChanged) {
+		t.Errorf("a changed file: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Open(context.Background()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a removed file: %v", err)
+	}
+}
+
+func TestFromFileRefuses(t *testing.T) {
+	data, err := tflite.Bytes(models(t, nil, 1)[0].Graph, tflite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"empty", nil, "it is empty"},
+		{"text", []byte("hello, I am no model"), "identifier TFL3 is missing"},
+		{"truncated", data[:len(data)*2/3], "truncated or damaged"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "m.tflite")
+			if err := os.WriteFile(path, tc.data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := FromFile(path)
+			if !errors.Is(err, tflite.ErrNotTFLite) || !strings.Contains(err.Error(), tc.want) ||
+				!strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want one line with the path and %q", err, tc.want)
+			}
+		})
+	}
+	for _, path := range []string{t.TempDir(), filepath.Join(t.TempDir(), "none.tflite")} {
+		if _, err := FromFile(path); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
