@@ -127,8 +127,12 @@ type loader struct {
 	in          []int // candidate channels of that map
 	layers      int
 	slots       int
-	weights     float64 // of the largest network so far
+	weights     float64   // of the largest network so far
+	maps        []mapSize // of the stages
 }
+
+// mapSize is a stage's output at its largest width.
+type mapSize struct{ height, width, channels int }
 
 func (l *loader) space(v value) *Space {
 	o := v.object("name", "doc", "input", "activation", "multipliers", "choices", "stages", "head")
@@ -255,6 +259,9 @@ func (l *loader) stage(v value, before []Stage) Stage {
 	for _, layer := range o.get("layers").list(maxLayers) {
 		st.Layers = append(st.Layers, l.repeated(layer, st)...)
 	}
+	if n := len(st.Widths); n > 0 {
+		l.maps = append(l.maps, mapSize{l.height, l.width, st.Widths[n-1]})
+	}
 	return st
 }
 
@@ -364,8 +371,12 @@ func (l *loader) place(o object, layer Layer, st Stage, first bool) {
 		o.get("residual").fail("%s", shapeReason(layer, "a residual"))
 	}
 	for _, c := range layer.Choices {
-		if c.Type == Skip && !sameShape {
+		switch {
+		case c.Type != Skip:
+		case !sameShape:
 			o.get("choices").fail("%s", shapeReason(layer, "skip"))
+		case l.layers == 0:
+			o.get("choices").fail("the first layer of all cannot be skipped: a network needs one")
 		}
 	}
 	if layer.Stride == 2 && l.height == 1 && l.width == 1 {
@@ -450,6 +461,8 @@ func (l *loader) head(v value, stages []Stage) Head {
 	h.Classes = o.get("classes").int(1, maxWidth)
 	if h.Type == Classifier {
 		refuse(o, h.Type, "taps", "extra", "anchors")
+		pooled := mapSize{1, 1, l.maps[len(l.maps)-1].channels}
+		l.addHead(o.get("classes"), pooled, h.Classes)
 		return h
 	}
 	h.Taps = taps(o.get("taps"), stages)
@@ -457,7 +470,39 @@ func (l *loader) head(v value, stages []Stage) Head {
 		h.Extra = l.extra(extra)
 	}
 	h.Anchors = anchors(o.get("anchors"), len(h.Taps), len(h.Extra))
+	if v.d.err == nil {
+		l.countSSDLite(v, h, stages)
+	}
 	return h
+}
+
+// countSSDLite keeps the head within the limits.
+func (l *loader) countSSDLite(v value, h Head, stages []Stage) {
+	var maps []mapSize
+	for i, st := range stages {
+		if contains(h.Taps, st.Name) {
+			maps = append(maps, l.maps[i])
+		}
+	}
+	for _, depth := range h.Extra {
+		m := maps[len(maps)-1]
+		l.addHead(v, mapSize{m.height, m.width, m.channels + depth}, depth/2)
+		maps = append(maps, mapSize{shrink(m.height, 2), shrink(m.width, 2), depth})
+	}
+	for i, m := range maps {
+		l.addHead(v, m, h.Anchors[i]*(h.Classes+4))
+	}
+}
+
+// addHead counts the 1x1 convolutions of a map to so many outputs in all.
+func (l *loader) addHead(v value, m mapSize, outputs int) {
+	if tensor := float64(m.height) * float64(m.width) * float64(outputs); tensor > maxElements {
+		v.fail("a tensor of %dx%dx%d has more than %d elements", m.height, m.width, outputs, maxElements)
+	}
+	l.weights += float64(m.channels) * float64(outputs)
+	if l.weights > maxElements {
+		v.fail("the largest network has more than %d weights with this head", maxElements)
+	}
 }
 
 func refuse(o object, t HeadType, keys ...string) {

@@ -13,6 +13,10 @@ import (
 
 // What each file of testdata/bad must give, behind its name.
 var badFiles = map[string]string{
+	"head_classifier_huge":   `:22: head.classes: the largest network has more than 268435456 weights with this head`,
+	"head_tensor_huge":       `:21: head: a tensor of 512x512x49164 has more than 268435456 elements`,
+	"head_weights_huge":      `:21: head: the largest network has more than 268435456 weights with this head`,
+	"skip_stem":              `:15: stages[0].layers[0].choices: the first layer of all cannot be skipped: a network needs one`,
 	"activation_null":        `:3: activation: must be text, not nothing`,
 	"activation_unknown":     `:3: activation: unknown value "relu"; did you mean "relu6"?`,
 	"alias_in_itself":        `:4: multipliers[0]: must be a number, not a list`,
