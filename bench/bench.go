@@ -1,0 +1,15 @@
+// Package bench decides how networks are timed and what the numbers are worth: the
+// Protocol, the measuring loop, the statistics, the verdicts and the Sweep.
+//
+// Data flows one way. A Source yields networks, Run plans blocks in a Store and has a
+// devices.Device time them, and Measure turns a network's blocks into a Measurement.
+// Measure is a pure function of blocks: an estimate can always be recomputed from what
+// the Store keeps.
+//
+// Doubt is data: a Measurement carries a verdict with reasons and warnings with their
+// figures. Nothing is dropped, corrected or averaged away.
+//
+// The package refuses to print, to know how a device works (devices) or how rows lie on
+// disk (bench/store), and to fit anything (regress). It declares the Store and the
+// Source that it needs.
+package bench

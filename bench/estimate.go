@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"context"
+	"iter"
+
+	"latlab/devices"
+)
+
+// Estimate is a network with its Measurement, computed from the stored blocks. M is nil
+// where the network has no block.
+type Estimate struct {
+	Network Network
+	M       *Measurement
+	Blocks  []devices.Block
+}
+
+// PooledNoise is the noise between blocks over all networks of a sweep.
+func PooledNoise(ctx context.Context, st Reader, sweep string) (Noise, error) {
+	var pooled Noise
+	for g, err := range byNetwork(ctx, st, sweep) {
+		if err != nil {
+			return Noise{}, err
+		}
+		pooled = pooled.Add(NoiseOf(blockValues(g.blocks)))
+	}
+	return pooled, nil
+}
+
+// Estimates yields every network of a sweep by index, in two passes over the blocks: one
+// for the pooled noise, one for the estimates. Memory is one network's.
+func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate, error] {
+	return func(yield func(Estimate, error) bool) {
+		manifest, err := st.Sweep(ctx, sweep)
+		if err != nil {
+			yield(Estimate{}, err)
+			return
+		}
+		pooled, err := PooledNoise(ctx, st, sweep)
+		if err != nil {
+			yield(Estimate{}, err)
+			return
+		}
+		next, stop := iter.Pull2(byNetwork(ctx, st, sweep))
+		defer stop()
+		g, err, more := next()
+		for n, nerr := range st.Networks(ctx, sweep) {
+			// A writer may have added blocks of a network after its page was read.
+			for more && err == nil && g.network < n.Index {
+				g, err, more = next()
+			}
+			if nerr == nil {
+				nerr = err
+			}
+			if nerr != nil {
+				yield(Estimate{}, nerr)
+				return
+			}
+			e := Estimate{Network: n}
+			if more && g.network == n.Index {
+				e.Blocks = g.blocks
+				if m, ok := Measure(Input{Blocks: g.blocks, Info: manifest.Device, Protocol: manifest.Protocol, Pooled: pooled}); ok {
+					e.M = &m
+				}
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+type group struct {
+	network int
+	blocks  []devices.Block
+}
+
+// byNetwork gathers consecutive blocks of the same network.
+func byNetwork(ctx context.Context, st Reader, sweep string) iter.Seq2[group, error] {
+	return func(yield func(group, error) bool) {
+		var g group
+		for b, err := range st.Blocks(ctx, sweep) {
+			if err != nil {
+				yield(group{}, err)
+				return
+			}
+			if len(g.blocks) > 0 && b.Slot.Network != g.network {
+				if !yield(g, nil) {
+					return
+				}
+				g = group{}
+			}
+			g.network = b.Slot.Network
+			g.blocks = append(g.blocks, b.Block)
+		}
+		if len(g.blocks) > 0 {
+			yield(g, nil)
+		}
+	}
+}
+
+func blockValues(blocks []devices.Block) []float64 {
+	_, values, _ := usableBlocks(blocks)
+	return values
+}

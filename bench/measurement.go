@@ -1,0 +1,154 @@
+package bench
+
+import (
+	"encoding/json"
+	"math"
+
+	"latlab/devices"
+)
+
+// Verdict says whether a number may be used without a second thought.
+type Verdict string
+
+const (
+	Valid   Verdict = "VALID"
+	Invalid Verdict = "INVALID"
+)
+
+// Doubt is one reason of a verdict or one warning: a stable code for stores and metrics,
+// a sentence for people, and the figure with its limit where it has them.
+type Doubt struct {
+	Code  string   `json:"code"`
+	Text  string   `json:"text"`
+	Value *float64 `json:"value"`
+	Limit *float64 `json:"limit"`
+}
+
+// Measurement is the estimate over a network's blocks.
+type Measurement struct {
+	Seconds    float64      `json:"latency_seconds"`
+	Low        *float64     `json:"low_seconds"`  // null = the blocks are too few for a bound
+	High       *float64     `json:"high_seconds"` // null likewise
+	Confidence float64      `json:"confidence"`   // achieved by the bounds; 0 without them
+	Method     string       `json:"interval"`     // how the bounds came about
+	Estimator  string       `json:"estimator"`
+	Kind       devices.Kind `json:"kind"`
+	Blocks     int          `json:"blocks"`
+	Samples    int          `json:"samples"`
+	NoiseCV    *float64     `json:"noise_cv"` // between blocks, pooled; null = unknown
+	Verdict    Verdict      `json:"verdict"`
+	Reasons    []Doubt      `json:"reasons"`  // why INVALID
+	Warnings   []Doubt      `json:"warnings"` // what else is doubtful
+
+	BlockSeconds    []float64          `json:"block_seconds"` // each block's value, in the order run
+	MinSeconds      *float64           `json:"min_seconds"`   // fastest sample; null where a tool gives none
+	FirstSeconds    float64            `json:"first_seconds"` // first inference, median over blocks
+	InitSeconds     float64            `json:"init_seconds"`
+	PeakMemoryBytes int64              `json:"peak_memory_bytes"` // largest over blocks
+	Delegation      devices.Delegation `json:"delegation"`        // of the last block
+	Runtime         string             `json:"runtime"`
+	ModelSHA256     string             `json:"model_sha256"`
+	TemperatureC    *float64           `json:"temperature_celsius"` // hottest sensor seen
+}
+
+// HalfWidth is the interval's half-width relative to the value, the larger side;
+// infinite without bounds.
+func (m *Measurement) HalfWidth() float64 {
+	if m.Low == nil || m.High == nil {
+		return math.Inf(1)
+	}
+	return max(*m.High/m.Seconds-1, 1-*m.Low/m.Seconds)
+}
+
+// MarshalJSON writes empty lists as [], so that readers need no null check.
+func (m Measurement) MarshalJSON() ([]byte, error) {
+	type plain Measurement
+	p := plain(m)
+	if p.Reasons == nil {
+		p.Reasons = []Doubt{}
+	}
+	if p.Warnings == nil {
+		p.Warnings = []Doubt{}
+	}
+	return json.Marshal(p)
+}
+
+// Input is all that a Measurement depends on.
+type Input struct {
+	Blocks   []devices.Block // in the order run; not changed
+	Info     devices.Info
+	Protocol Protocol
+	// Pooled is the noise of the sweep's networks, this one included. The zero value
+	// means that there are no others.
+	Pooled Noise
+}
+
+// Measure turns blocks into a Measurement. It is pure: the same input gives the same
+// result on any machine. It is not ok where no block has a usable figure.
+func Measure(in Input) (m Measurement, ok bool) {
+	blocks, values, estimator := usableBlocks(in.Blocks)
+	if len(values) == 0 {
+		return Measurement{}, false
+	}
+	own := NoiseOf(values)
+	if in.Pooled.DF < own.DF {
+		in.Pooled = own
+	}
+	iv := NewInterval(values, in.Pooled, in.Protocol.Confidence)
+	last := blocks[len(blocks)-1]
+	m = Measurement{
+		Seconds: median(values), Low: iv.Low, High: iv.High, Confidence: iv.Confidence, Method: iv.Method,
+		Estimator: estimator, Kind: in.Info.Kind, Blocks: len(blocks), NoiseCV: in.Pooled.CV(), BlockSeconds: values,
+		Delegation: last.Delegation, Runtime: last.Runtime, ModelSHA256: last.ModelSHA256,
+	}
+	addFigures(&m, blocks)
+	judge(&m, evidence{in: in, blocks: blocks, values: values, own: own})
+	return m, true
+}
+
+// usableBlocks drops blocks without a figure, which Run never stores, and takes the
+// estimator of the first: a device does not change harness within a sweep.
+func usableBlocks(all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
+	for i := range all {
+		v, e, ok := BlockSeconds(&all[i])
+		if !ok || (estimator != "" && e != estimator) {
+			continue
+		}
+		estimator = e
+		blocks = append(blocks, &all[i])
+		values = append(values, v)
+	}
+	return blocks, values, estimator
+}
+
+func addFigures(m *Measurement, blocks []*devices.Block) {
+	var first, init []float64
+	for _, b := range blocks {
+		m.Samples += len(b.Samples)
+		for _, s := range b.Samples {
+			if m.MinSeconds == nil || s < *m.MinSeconds {
+				m.MinSeconds = new(s)
+			}
+		}
+		first = append(first, b.FirstSeconds)
+		init = append(init, b.InitSeconds)
+		m.PeakMemoryBytes = max(m.PeakMemoryBytes, b.PeakMemoryBytes)
+		for _, t := range []*float64{hottest(b.Before), hottest(b.After)} {
+			if t != nil && (m.TemperatureC == nil || *t > *m.TemperatureC) {
+				m.TemperatureC = t
+			}
+		}
+	}
+	m.FirstSeconds, m.InitSeconds = median(first), median(init)
+}
+
+// hottest is the highest sensor of a state, nil without sensors.
+func hottest(s devices.State) *float64 {
+	var h *float64
+	for _, t := range s.TemperaturesC {
+		if h == nil || t > *h {
+			h = new(t)
+		}
+	}
+	return h
+}

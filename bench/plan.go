@@ -1,0 +1,190 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"latlab/devices"
+	"latlab/sampler/model"
+)
+
+// plan adds rows to the schedule: extra blocks where they are needed, otherwise the next
+// batch. It reports whether there is anything to run.
+//
+// The rule looks only at what is stored, so a resumed sweep plans what an undisturbed one
+// would have. Rejected: a batch column, with extra blocks only for the batch in hand. The
+// pooled noise is known better and better, and a network that looked precise in its batch
+// may turn out not to be; it would end INVALID with its budget unspent.
+func (r *runner) plan(ctx context.Context) (bool, error) {
+	clear(r.models)
+	clear(r.prepared)
+	for {
+		if wide := r.tooWide(); len(wide) > 0 {
+			return true, r.planRounds(ctx, nil, wide[:min(len(wide), r.batchSize())], 1)
+		}
+		next := r.unplanned()
+		if len(next) == 0 {
+			return false, nil
+		}
+		batch, rows, err := r.fetch(ctx, next[:min(len(next), r.batchSize())])
+		if err != nil {
+			return false, err
+		}
+		if len(batch) > 0 {
+			return true, r.planRounds(ctx, rows, batch, r.sweep.Protocol.MinBlocks)
+		}
+	}
+}
+
+func (r *runner) batchSize() int {
+	if r.o.BatchLimit > 0 {
+		return min(r.sweep.Protocol.Batch, r.o.BatchLimit)
+	}
+	return r.sweep.Protocol.Batch
+}
+
+// tooWide lists networks that need and may have another block, by index.
+func (r *runner) tooWide() []int {
+	var wide []int
+	for i, n := range r.nets {
+		if i < r.o.Networks && n.Status != Failed && n.waiting == 0 && r.needsMore(n) {
+			wide = append(wide, i)
+		}
+	}
+	slices.Sort(wide)
+	return wide
+}
+
+func (r *runner) needsMore(n *network) bool {
+	p := r.sweep.Protocol
+	switch {
+	case len(n.values) >= p.MaxBlocks:
+		return false
+	case len(n.values) < p.MinBlocks:
+		return true
+	}
+	iv := NewInterval(n.values, r.noise, p.Confidence)
+	m := Measurement{Seconds: median(n.values), Low: iv.Low, High: iv.High}
+	if m.HalfWidth() > p.HalfWidth {
+		return true
+	}
+	// A network noisier than the others borrows too narrow an interval: take it to where
+	// its own order statistics decide.
+	own := NoiseOf(n.values)
+	return len(n.values) < orderBlocks && unlikeSpread(own, r.noise.Sub(own)) < unlikeChance
+}
+
+// unplanned lists the networks asked for that no row mentions, in seeded order.
+func (r *runner) unplanned() []int {
+	var next []int
+	for i := range r.o.Networks {
+		if r.nets[i] == nil {
+			next = append(next, i)
+		}
+	}
+	r.shuffle(next, 0)
+	return next
+}
+
+// shuffle depends on the seed and on how far the schedule is, so rounds differ.
+func (r *runner) shuffle(xs []int, round int) {
+	rng := rand.New(rand.NewPCG(r.sweep.Seed, uint64(r.order)<<16+uint64(round)))
+	rng.Shuffle(len(xs), func(i, j int) { xs[i], xs[j] = xs[j], xs[i] })
+}
+
+// fetch asks the Source for the batch. Networks that cannot be had are recorded as failed.
+func (r *runner) fetch(ctx context.Context, indices []int) (batch []int, rows []Network, err error) {
+	for _, i := range indices {
+		n, m, err := r.o.Source.Network(ctx, i)
+		n.Index, n.Status = i, Planned
+		if n.Name == "" {
+			n.Name = fmt.Sprintf("network %d", i)
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, nil, ctx.Err()
+			}
+			if devices.FaultOf(err) != devices.FaultModel {
+				return nil, nil, labError("get "+n.Name, err)
+			}
+			if err := r.rejectUnplanned(ctx, n, err); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		if m != nil {
+			n.Model = m.Identity
+		}
+		r.models[i] = m
+		batch, rows = append(batch, i), append(rows, n)
+	}
+	return batch, rows, nil
+}
+
+func (r *runner) rejectUnplanned(ctx context.Context, n Network, cause error) error {
+	if err := r.o.Store.Plan(ctx, r.sweep.ID, []Network{n}, nil); err != nil {
+		return labError("store plan", err)
+	}
+	r.nets[n.Index] = &network{Network: n}
+	r.count(r.nets[n.Index], 1)
+	return r.giveUp(ctx, Slot{Network: n.Index}, cause)
+}
+
+// planRounds stores and queues rounds of one block a network, each in its own order.
+func (r *runner) planRounds(ctx context.Context, rows []Network, batch []int, rounds int) error {
+	var slots []Slot
+	next := map[int]int{}
+	for _, i := range batch {
+		if n := r.nets[i]; n != nil {
+			next[i] = n.rounds
+		}
+	}
+	for round := range rounds {
+		order := slices.Clone(batch)
+		r.shuffle(order, round+1)
+		for _, i := range order {
+			slots = append(slots, Slot{Order: r.order + len(slots), Network: i, Round: next[i]})
+			next[i]++
+		}
+	}
+	if err := r.o.Store.Plan(ctx, r.sweep.ID, rows, slots); err != nil {
+		return labError("store plan", err)
+	}
+	for _, n := range rows {
+		r.nets[n.Index] = &network{Network: n}
+		r.count(r.nets[n.Index], 1)
+	}
+	for _, s := range slots {
+		n := r.nets[s.Network]
+		r.change(n, func() {
+			n.rounds, n.Status = s.Round+1, Planned
+			n.waiting++
+		})
+	}
+	r.order += len(slots)
+	r.pending = slots
+	return nil
+}
+
+// model returns the model of a planned network and checks that it is the one stored.
+func (r *runner) model(ctx context.Context, n *network) (*model.Model, error) {
+	if m, ok := r.models[n.Index]; ok {
+		return m, nil
+	}
+	_, m, err := r.o.Source.Network(ctx, n.Index)
+	if err != nil {
+		return nil, err
+	}
+	if m != nil && m.Identity != n.Model {
+		return nil, &devices.Error{
+			Fault: devices.FaultUser, Op: "resume sweep " + r.sweep.ID, Reason: "network changed",
+			Err:    errors.New(n.Name + " is not the network that the store has"),
+			Advice: "the models or the program that writes them changed; begin a new sweep in another store",
+		}
+	}
+	r.models[n.Index] = m
+	return m, nil
+}

@@ -1,0 +1,65 @@
+package bench
+
+import "time"
+
+// Progress is where a run is. Nil figures are not known yet.
+type Progress struct {
+	Networks     int      `json:"networks"` // asked for
+	Done         int      `json:"done"`     // with at least the protocol's minimum of blocks
+	Failed       int      `json:"failed"`
+	Blocks       int      `json:"blocks"`      // done by this run
+	BlocksLeft   int      `json:"blocks_left"` // planned and foreseen; extra ones are not foreseen
+	BlocksPerSec float64  `json:"blocks_per_second"`
+	ETASeconds   *float64 `json:"eta_seconds"`
+	LastSeconds  *float64 `json:"last_latency_seconds"`
+	NoiseCV      *float64 `json:"noise_cv"`
+	TemperatureC *float64 `json:"temperature_celsius"` // hottest sensor after the last block
+}
+
+// tally counts networks asked for, so that a report costs the same in a sweep of ten
+// thousand as in one of ten.
+type tally struct {
+	known, done, failed, waiting int
+}
+
+// count adds (sign 1) or takes out (sign -1) a network as it is now.
+func (r *runner) count(n *network, sign int) {
+	if n.Index >= r.o.Networks {
+		return
+	}
+	r.tally.known += sign
+	r.tally.waiting += sign * n.waiting
+	switch {
+	case n.Status == Failed:
+		r.tally.failed += sign
+	case len(n.values) >= r.sweep.Protocol.MinBlocks:
+		r.tally.done += sign
+	}
+}
+
+// change counts a network anew after f changed it.
+func (r *runner) change(n *network, f func()) {
+	r.count(n, -1)
+	f()
+	r.count(n, 1)
+}
+
+func (r *runner) report() {
+	if r.o.Progress == nil {
+		return
+	}
+	t := r.tally
+	p := Progress{
+		Networks: r.o.Networks, Done: t.done, Failed: t.failed, Blocks: r.blocks, NoiseCV: r.noise.CV(),
+		BlocksLeft: t.waiting + (r.o.Networks-t.known)*r.sweep.Protocol.MinBlocks,
+	}
+	if r.lastBlock != nil {
+		p.LastSeconds = new(r.lastValue)
+		p.TemperatureC = hottest(r.lastBlock.After)
+		if elapsed := time.Since(r.start).Seconds(); elapsed > 0 {
+			p.BlocksPerSec = float64(r.blocks) / elapsed
+			p.ETASeconds = new(elapsed / float64(r.blocks) * float64(p.BlocksLeft))
+		}
+	}
+	r.o.Progress(p)
+}

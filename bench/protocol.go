@@ -1,0 +1,177 @@
+package bench
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"latlab/devices"
+)
+
+// Protocol is how networks are timed and when a number is good enough. It is part of a
+// sweep's identity: two sweeps under different protocols are two sweeps.
+type Protocol struct {
+	Name string `json:"name"` // of the preset; not part of the identity
+
+	// A block is one fresh process. Process start, memory layout and the neighbours of
+	// the moment differ between processes, so the spread between blocks, not the spread
+	// within one, says how well a latency is known.
+	MinBlocks int `json:"min_blocks"` // a network, at least 3
+	MaxBlocks int `json:"max_blocks"` // the budget: no network gets more
+
+	WarmUpRuns     int     `json:"warmup_runs"`     // invokes before timing, at least
+	WarmUpSeconds  float64 `json:"warmup_seconds"`  // and at least this long
+	MinRuns        int     `json:"min_runs"`        // timed invokes a block, at least
+	MinSeconds     float64 `json:"min_seconds"`     // and at least this long
+	MaxRuns        int     `json:"max_runs"`        // but never more than this
+	MaxSeconds     float64 `json:"max_seconds"`     // or this long, once MinRuns are done
+	TimeoutSeconds float64 `json:"timeout_seconds"` // a whole block, process start included
+
+	Confidence float64 `json:"confidence"`        // of the interval asked for, 0.95
+	HalfWidth  float64 `json:"target_half_width"` // of the interval, relative: 0.05 is 5 %
+
+	Batch        int     `json:"batch_networks"` // networks whose rounds are interleaved
+	PauseSeconds float64 `json:"pause_seconds"`  // before every block: a fixed cool-down
+
+	Retries           int     `json:"retries"`             // of a block after a fault of the device
+	RetryDelaySeconds float64 `json:"retry_delay_seconds"` // before the first retry; doubles
+	FailureLimit      int     `json:"failure_limit"`       // device faults in a row that stop the sweep
+
+	// Limits of a verdict; beyond them a measurement is INVALID.
+	StepLimit      float64 `json:"step_limit"`      // slowest block over fastest, minus 1
+	DriftLimit     float64 `json:"drift_limit"`     // relative change within blocks, or over 6 and more blocks
+	CPURatioLimit  float64 `json:"cpu_ratio_limit"` // CPU time over wall time, at least
+	FrequencyLimit float64 `json:"frequency_limit"` // clock after a block over the highest seen, at least
+}
+
+// presets are functions, not a map of values, so that nobody can change one for others.
+//
+// default: 3 blocks of 10-50 invokes keep a 60-network sweep of 20-80 ms networks at
+// about three minutes. The target of 5 % is what 3 blocks reach at the block noise of an
+// ordinary quiet machine (1-3 %), so extra blocks go to networks that need them.
+func presets() []Protocol {
+	def := Protocol{
+		Name: "default", MinBlocks: 3, MaxBlocks: 10,
+		WarmUpRuns: 3, WarmUpSeconds: 0.05,
+		MinRuns: 10, MinSeconds: 0.2, MaxRuns: 50, MaxSeconds: 1, TimeoutSeconds: 60,
+		Confidence: 0.95, HalfWidth: 0.05, Batch: 50,
+		Retries: 2, RetryDelaySeconds: 1, FailureLimit: 6,
+		StepLimit: 0.25, DriftLimit: 0.15, CPURatioLimit: 0.9, FrequencyLimit: 0.7,
+	}
+	quick := def
+	quick.Name, quick.MaxBlocks, quick.HalfWidth = "quick", 5, 0.10
+	quick.WarmUpRuns, quick.WarmUpSeconds = 1, 0.02
+	quick.MinRuns, quick.MinSeconds, quick.MaxRuns, quick.MaxSeconds = 5, 0.05, 20, 0.4
+	precise := def
+	precise.Name, precise.MinBlocks, precise.MaxBlocks, precise.HalfWidth = "precise", 6, 20, 0.02
+	precise.MinRuns, precise.MinSeconds, precise.MaxRuns, precise.MaxSeconds = 20, 0.5, 100, 3
+	return []Protocol{def, quick, precise}
+}
+
+// Presets lists the names that NamedProtocol knows, the default first.
+func Presets() []string {
+	var names []string
+	for _, p := range presets() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// NamedProtocol returns a preset. The error of an unknown name is the user's and
+// suggests the nearest.
+func NamedProtocol(name string) (Protocol, error) {
+	for _, p := range presets() {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return Protocol{}, userError("protocol", fmt.Errorf("no protocol is named %q; did you mean %q? there are %s",
+		name, nearest(name, Presets()), strings.Join(Presets(), ", ")))
+}
+
+// Plan is one block's plan. The seed is that of the input values.
+func (p Protocol) Plan(seed uint64) devices.Plan {
+	return devices.Plan{
+		WarmUpRuns: p.WarmUpRuns, WarmUpSeconds: p.WarmUpSeconds,
+		MinRuns: p.MinRuns, MinSeconds: p.MinSeconds, MaxRuns: p.MaxRuns, MaxSeconds: p.MaxSeconds,
+		Timeout: time.Duration(p.TimeoutSeconds * float64(time.Second)), Seed: seed,
+	}
+}
+
+// Identity is the first 12 hex digits of sha256 over every field but the name, in the
+// order of their JSON.
+func (p Protocol) Identity() string {
+	p.Name = ""
+	return hashJSON(p)
+}
+
+// Check says which field makes no sense.
+func (p Protocol) Check() error {
+	for _, c := range []struct {
+		bad  bool
+		text string
+	}{
+		{p.MinBlocks < 3, "min_blocks is below 3: the spread between blocks needs three"},
+		{p.MaxBlocks < p.MinBlocks, "max_blocks is below min_blocks"},
+		{p.MinRuns < 1, "min_runs is below 1"},
+		{p.MaxRuns < p.MinRuns, "max_runs is below min_runs"},
+		{p.WarmUpRuns < 0 || p.WarmUpSeconds < 0 || p.MinSeconds < 0, "a warm-up or a minimum is negative"},
+		{p.MaxSeconds < p.MinSeconds, "max_seconds is below min_seconds"},
+		{p.TimeoutSeconds <= p.MaxSeconds, "timeout_seconds is not above max_seconds"},
+		{p.Confidence <= 0 || p.Confidence >= 1, "confidence is not between 0 and 1"},
+		{p.HalfWidth <= 0, "target_half_width is not above 0"},
+		{p.Batch < 1, "batch_networks is below 1"},
+		{p.PauseSeconds < 0 || p.RetryDelaySeconds < 0, "a pause is negative"},
+		{p.Retries < 0, "retries is negative"},
+		{p.FailureLimit < 1, "failure_limit is below 1"},
+		{p.StepLimit <= 0 || p.DriftLimit <= 0, "step_limit or drift_limit is not above 0"},
+	} {
+		if c.bad {
+			return userError("protocol "+p.Name, fmt.Errorf("%s", c.text))
+		}
+	}
+	return nil
+}
+
+func userError(op string, err error) error {
+	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "usage", Err: err}
+}
+
+func hashJSON(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("bench: " + err.Error()) // plain structs of finite numbers: cannot happen
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])[:12]
+}
+
+// nearest returns the name with the least edit distance.
+func nearest(name string, names []string) string {
+	return slices.MinFunc(names, func(a, b string) int { return editDistance(name, a) - editDistance(name, b) })
+}
+
+// editDistance is Levenshtein's: insertions, deletions and substitutions cost one.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,287 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"latlab/devices"
+	"latlab/sampler/model"
+)
+
+// ErrStopped is returned when Options.Stop ended a run. All that was done is stored; the
+// same call resumes.
+var ErrStopped = errors.New("stopped")
+
+// Options is one call of Run.
+type Options struct {
+	// Sweep says what is asked for: Space or ModelsHash, Sampling, Seed, Format, Precision,
+	// Protocol, Tools. Run fills in the rest.
+	Sweep    Sweep
+	Networks int // how many of the Source's
+	Source   Source
+	Device   devices.Device
+	Store    Store
+
+	// BatchLimit bounds a batch to what half the model cache holds; 0 = no bound.
+	BatchLimit int
+	// Flush is how many blocks are stored in one transaction; 0 = one. A block of a real
+	// device takes a second and is stored at once. A simulator makes a thousand a second,
+	// and losing a few to a kill costs nothing.
+	Flush int
+	// Stop, when closed, lets the current block finish and ends the run. Ending the
+	// context kills the block.
+	Stop <-chan struct{}
+	// Progress is called after every block and failure, from the goroutine of Run.
+	Progress func(Progress)
+}
+
+// Result is what a run leaves, over all networks asked for, earlier runs included.
+type Result struct {
+	Sweep    Sweep
+	Measured int // networks with all their blocks
+	Failed   int // networks given up
+	Invalid  int // of the measured, those whose measurement is INVALID
+	Blocks   int // done by this run
+	Noise    Noise
+	Elapsed  time.Duration
+}
+
+// Run measures until every network asked for has its blocks, and resumes or extends the
+// sweep where the Store already has it. Errors carry their culprit (devices.FaultOf);
+// the Result is filled in as far as it is known.
+//
+// Networks go in seeded batches, a batch in interleaved rounds of blocks: what changes
+// with time (heat, neighbours) then spreads over networks instead of biasing some, and a
+// stopped sweep has whole networks. Every block is a row of the schedule before it runs,
+// and resume follows that table; the seed only makes new rows.
+func Run(ctx context.Context, o Options) (Result, error) {
+	start := time.Now()
+	r := &runner{o: o, start: start, nets: map[int]*network{}, models: map[int]*model.Model{}, prepared: map[int]bool{}}
+	if err := r.open(ctx); err != nil {
+		return Result{Sweep: r.sweep}, err
+	}
+	err := r.loop(ctx)
+	if ferr := r.flush(ctx); err == nil || errors.Is(err, ErrStopped) {
+		err = errors.Join(ferr, err)
+	}
+	res, rerr := r.result(context.WithoutCancel(ctx))
+	res.Elapsed = time.Since(start)
+	if err == nil {
+		err = rerr
+	}
+	return res, err
+}
+
+// network is what the loop remembers of a planned network.
+type network struct {
+	Network
+	values    []float64 // of finished blocks
+	rounds    int       // planned so far
+	waiting   int       // slots not run yet
+	postponed int       // times this run that the device gave up on it
+}
+
+type runner struct {
+	o     Options
+	sweep Sweep
+	start time.Time
+
+	nets    map[int]*network
+	pending []Slot // in order
+	order   int    // next free slot order
+	buffer  []Finished
+	noise   Noise
+	tally   tally
+
+	// Of the current batch; dropped when it ends.
+	models   map[int]*model.Model
+	prepared map[int]bool
+
+	faults    int // of the device, in a row
+	blocks    int // done by this run
+	lastBlock *devices.Block
+	lastValue float64
+}
+
+// open checks what is asked for, stores or loads the manifest and loads the schedule.
+func (r *runner) open(ctx context.Context) error {
+	info := r.o.Device.Info()
+	r.sweep = r.o.Sweep
+	r.sweep.SchemaVersion, r.sweep.Device = SweepSchema, info
+	r.sweep.Networks = r.o.Networks
+	r.sweep.ID = r.sweep.Identity()
+	r.sweep.Created = r.start.UTC()
+	if err := r.sweep.Protocol.Check(); err != nil {
+		return err
+	}
+	if err := checkTakes(info, r.sweep.Format, r.sweep.Precision); err != nil {
+		return err
+	}
+	stored, err := r.o.Store.Sweep(ctx, r.sweep.ID)
+	switch {
+	case errors.Is(err, ErrNoSweep):
+	case err != nil:
+		return labError("open sweep", err)
+	default:
+		if err := stored.CheckDevice(info); err != nil {
+			return err
+		}
+	}
+	if err := r.o.Store.CreateSweep(ctx, r.sweep); err != nil {
+		return labError("store sweep", err)
+	}
+	if r.sweep, err = r.o.Store.Sweep(ctx, r.sweep.ID); err != nil {
+		return labError("load sweep", err)
+	}
+	return r.load(ctx)
+}
+
+func checkTakes(info devices.Info, f model.Format, p model.Precision) error {
+	if !slices.Contains(info.Formats, f) {
+		return userError("sweep on "+info.Name, fmt.Errorf("the device takes %v, not %s", info.Formats, f))
+	}
+	if !slices.Contains(info.Precisions, p) {
+		return userError("sweep on "+info.Name, fmt.Errorf("the device takes %v, not %s", info.Precisions, p))
+	}
+	return nil
+}
+
+// load reads networks, schedule and block values of earlier runs.
+func (r *runner) load(ctx context.Context) error {
+	for n, err := range r.o.Store.Networks(ctx, r.sweep.ID) {
+		if err != nil {
+			return labError("load networks", err)
+		}
+		r.nets[n.Index] = &network{Network: n}
+	}
+	for b, err := range r.o.Store.Blocks(ctx, r.sweep.ID) {
+		if err != nil {
+			return labError("load blocks", err)
+		}
+		if v, _, ok := BlockSeconds(&b.Block); ok {
+			n := r.nets[b.Slot.Network]
+			n.values = append(n.values, v)
+		}
+	}
+	for s, err := range r.o.Store.Schedule(ctx, r.sweep.ID) {
+		if err != nil {
+			return labError("load schedule", err)
+		}
+		n := r.nets[s.Network]
+		n.rounds = max(n.rounds, s.Round+1)
+		r.order = s.Order + 1
+		if s.State != SlotPlanned {
+			continue
+		}
+		n.waiting++
+		if s.Network < r.o.Networks { // an earlier run may have asked for more
+			r.pending = append(r.pending, s.Slot)
+		}
+	}
+	for _, n := range r.nets {
+		r.noise = r.noise.Add(NoiseOf(n.values))
+		r.count(n, 1)
+	}
+	return nil
+}
+
+// loop runs what is planned, then plans more, until there is nothing to plan.
+func (r *runner) loop(ctx context.Context) error {
+	r.report()
+	for {
+		for len(r.pending) > 0 {
+			if err := r.interrupted(ctx); err != nil {
+				return err
+			}
+			slot := r.pending[0]
+			r.pending = r.pending[1:]
+			if err := r.block(ctx, slot); err != nil {
+				return err
+			}
+		}
+		if err := r.flush(ctx); err != nil {
+			return err
+		}
+		if err := r.interrupted(ctx); err != nil {
+			return err
+		}
+		more, err := r.plan(ctx)
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+func (r *runner) interrupted(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-r.o.Stop:
+		return ErrStopped
+	default:
+		return nil
+	}
+}
+
+// wait sleeps, unless the run is to end.
+func (r *runner) wait(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return r.interrupted(ctx)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.o.Stop:
+		return ErrStopped
+	}
+}
+
+// flush stores finished blocks. A block that is done is kept even when the run was
+// cancelled meanwhile.
+func (r *runner) flush(ctx context.Context) error {
+	if len(r.buffer) == 0 {
+		return nil
+	}
+	if err := r.o.Store.Finish(context.WithoutCancel(ctx), r.sweep.ID, r.buffer); err != nil {
+		return labError("store a block", err)
+	}
+	r.buffer = nil
+	return nil
+}
+
+func (r *runner) result(ctx context.Context) (Result, error) {
+	res := Result{Sweep: r.sweep, Blocks: r.blocks, Noise: r.noise}
+	for e, err := range Estimates(ctx, r.o.Store, r.sweep.ID) {
+		switch {
+		case err != nil:
+			return res, labError("read estimates", err)
+		case e.Network.Index >= r.o.Networks:
+		case e.Network.Status == Failed:
+			res.Failed++
+		case e.Network.Status == Measured && e.M != nil:
+			res.Measured++
+			if e.M.Verdict == Invalid {
+				res.Invalid++
+			}
+		}
+	}
+	return res, nil
+}
+
+// labError says that our host is to blame, unless the error already names a culprit or
+// is the end of the context.
+func labError(op string, err error) error {
+	var e *devices.Error
+	if err == nil || errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "store", Err: err}
+}

@@ -1,0 +1,502 @@
+package bench_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/sampler/model"
+)
+
+// fakeDevice times networks by a formula and fails on demand. It keeps no clock.
+type fakeDevice struct {
+	mu       sync.Mutex
+	info     devices.Info
+	noise    float64
+	rng      *rand.Rand
+	fail     func(name string, run int) error // run counts calls of that model
+	during   func(ctx context.Context, n int) // called in the n-th Run
+	runs     map[string]int
+	prepared map[string]int
+	total    int
+	log      []string
+}
+
+func newDevice() *fakeDevice {
+	return &fakeDevice{
+		info: devices.Info{
+			Name: "fake", Kind: devices.Simulated, Harness: "fake", Threads: 1,
+			Formats: []model.Format{model.TFLite}, Precisions: []model.Precision{model.Float32},
+			Fingerprint: map[string]string{"runtime": "1.0", "cpu": "abacus"},
+		},
+		noise: 0.01, rng: rand.New(rand.NewPCG(1, 2)), runs: map[string]int{}, prepared: map[string]int{},
+	}
+}
+
+func (d *fakeDevice) Info() devices.Info { return d.info }
+func (d *fakeDevice) Close() error       { return nil }
+
+func (d *fakeDevice) Prepare(_ context.Context, m *model.Model) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.prepared[m.Name]++
+	return nil
+}
+
+func (d *fakeDevice) Run(ctx context.Context, m *model.Model, p devices.Plan) (*devices.Block, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.total++
+	d.runs[m.Name]++
+	d.log = append(d.log, m.Name)
+	if d.during != nil {
+		d.during(ctx, d.total)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if d.fail != nil {
+		if err := d.fail(m.Name, d.runs[m.Name]); err != nil {
+			return nil, err
+		}
+	}
+	var i int
+	fmt.Sscanf(m.Name, "net-%d", &i)
+	base := 0.010 * float64(i+1) * (1 + d.noise*d.rng.NormFloat64())
+	b := &devices.Block{Runtime: "fake 1.0", ModelSHA256: m.Identity, Elapsed: 1, CPUSamples: []float64{}}
+	for range p.MinRuns {
+		b.Samples = append(b.Samples, base)
+	}
+	return b, nil
+}
+
+func fault(f devices.Fault, reason string) error {
+	return &devices.Error{Fault: f, Op: "time", Reason: reason, Err: errors.New("it " + reason), Output: "tool said\nno"}
+}
+
+type fakeSource struct {
+	fail  func(i int) error
+	asked int
+}
+
+func (s *fakeSource) Network(_ context.Context, i int) (bench.Network, *model.Model, error) {
+	s.asked++
+	name := fmt.Sprintf("net-%d", i)
+	if s.fail != nil {
+		if err := s.fail(i); err != nil {
+			return bench.Network{Name: name}, nil, err
+		}
+	}
+	m := &model.Model{Name: name, Format: model.TFLite, Precision: model.Float32, Identity: "id-" + name}
+	return bench.Network{Name: name, Space: "s", Indices: fmt.Sprint(i)}, m, nil
+}
+
+func options(d *fakeDevice, st bench.Store, n int) bench.Options {
+	p, err := bench.NamedProtocol("default")
+	if err != nil {
+		panic(err)
+	}
+	p.Batch = 4
+	return bench.Options{
+		Sweep:    bench.Sweep{Space: "s", SpaceFile: "name: s\n", Sampling: bench.Uniform, Seed: 7, Format: model.TFLite, Precision: model.Float32, Protocol: p},
+		Networks: n, Source: &fakeSource{}, Device: d, Store: st,
+	}
+}
+
+type counts struct{ Measured, Failed, Invalid, Blocks int }
+
+func count(r bench.Result) counts { return counts{r.Measured, r.Failed, r.Invalid, r.Blocks} }
+
+func TestRunMeasuresResumesAndExtends(t *testing.T) {
+	ctx, d, st := t.Context(), newDevice(), bench.NewMemory()
+	for _, step := range []struct {
+		n    int
+		want counts
+	}{
+		{10, counts{10, 0, 0, 30}},
+		{10, counts{10, 0, 0, 0}}, // all done: ends at once
+		{15, counts{15, 0, 0, 15}},
+		{6, counts{6, 0, 0, 0}}, // fewer: those are there
+	} {
+		o := options(d, st, step.n)
+		res, err := bench.Run(ctx, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(step.want, count(res)); diff != "" {
+			t.Errorf("n = %d: %s", step.n, diff)
+		}
+	}
+	sweeps, err := st.Sweeps(ctx)
+	if err != nil || len(sweeps) != 1 || sweeps[0].Networks != 15 {
+		t.Fatalf("one sweep of 15 networks expected: %v, %v", sweeps, err)
+	}
+	for name, n := range d.prepared {
+		if n != 1 {
+			t.Errorf("%s was prepared %d times in one batch", name, n)
+		}
+	}
+	checkSchedule(t, st, sweeps[0].ID)
+}
+
+// checkSchedule verifies what holds of every store: orders without gap, every done slot
+// has its block and no other has one.
+func checkSchedule(t *testing.T, st bench.Reader, sweep string) {
+	t.Helper()
+	done := map[bench.Slot]int{}
+	next := 0
+	for s, err := range st.Schedule(t.Context(), sweep) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Order != next {
+			t.Fatalf("slot %d follows %d", s.Order, next-1)
+		}
+		next++
+		if s.State == bench.SlotDone {
+			done[s.Slot]++
+		}
+	}
+	for b, err := range st.Blocks(t.Context(), sweep) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		done[b.Slot]--
+	}
+	for s, n := range done {
+		if n != 0 {
+			t.Errorf("slot %+v: blocks differ from done rows by %d", s, -n)
+		}
+	}
+}
+
+func TestBatchesAreInterleavedRounds(t *testing.T) {
+	d := newDevice()
+	if _, err := bench.Run(t.Context(), options(d, bench.NewMemory(), 8)); err != nil {
+		t.Fatal(err)
+	}
+	var orders []string
+	for batch := range 2 {
+		first := map[string]bool{}
+		for round := range 3 {
+			at := batch*12 + round*4
+			seen := map[string]bool{}
+			for _, name := range d.log[at : at+4] {
+				seen[name] = true
+			}
+			if len(seen) != 4 {
+				t.Errorf("batch %d round %d has not every network once: %v", batch, round, d.log[at:at+4])
+			}
+			if round == 0 {
+				first = seen
+			} else if diff := cmp.Diff(first, seen); diff != "" {
+				t.Errorf("batch %d mixes: %s", batch, diff)
+			}
+			orders = append(orders, fmt.Sprint(d.log[at:at+4]))
+		}
+	}
+	if orders[0] == orders[1] && orders[1] == orders[2] {
+		t.Error("rounds are not shuffled")
+	}
+	e := newDevice()
+	if _, err := bench.Run(t.Context(), options(e, bench.NewMemory(), 8)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(d.log, e.log); diff != "" {
+		t.Errorf("the same seed gives another order: %s", diff)
+	}
+}
+
+func TestExtraBlocksWhereTooWide(t *testing.T) {
+	d, st := newDevice(), bench.NewMemory()
+	d.noise = 0.08
+	o := options(d, st, 8)
+	res, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Blocks <= 8*3 || res.Blocks > 8*o.Sweep.Protocol.MaxBlocks {
+		t.Errorf("%d blocks; expected extra ones within the budget", res.Blocks)
+	}
+	checkSchedule(t, st, res.Sweep.ID)
+	again, err := bench.Run(t.Context(), o)
+	if err != nil || again.Blocks != 0 {
+		t.Errorf("the finished sweep ran %d more blocks (%v)", again.Blocks, err)
+	}
+	if again.Invalid == 0 || again.Invalid != res.Invalid {
+		t.Errorf("8 %% noise cannot reach 5 %%: %d then %d INVALID", res.Invalid, again.Invalid)
+	}
+}
+
+func TestModelFaultSkipsTheNetwork(t *testing.T) {
+	d, st := newDevice(), bench.NewMemory()
+	d.fail = func(name string, run int) error {
+		if name == "net-3" && run == 2 {
+			return fault(devices.FaultModel, "crashed")
+		}
+		return nil
+	}
+	o := options(d, st, 8)
+	o.Source = &fakeSource{fail: func(i int) error {
+		if i == 5 {
+			return fault(devices.FaultModel, "rejected")
+		}
+		return nil
+	}}
+	res, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(counts{6, 2, 0, 19}, count(res)); diff != "" {
+		t.Error(diff)
+	}
+	got := map[int]string{}
+	for f, err := range st.Failures(t.Context(), res.Sweep.ID) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[f.Network] = fmt.Sprintf("%s %s %v %q", f.Fault, f.Reason, f.Final, f.Output)
+	}
+	want := map[int]string{3: `model crashed true "tool said\nno"`, 5: `model rejected true "tool said\nno"`}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if again, err := bench.Run(t.Context(), o); err != nil || again.Blocks != 0 || again.Failed != 2 {
+		t.Errorf("resume tried failed networks again: %+v %v", again, err)
+	}
+}
+
+func TestDeviceFaultIsRetriedWithBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, st := newDevice(), bench.NewMemory()
+		d.fail = func(name string, run int) error {
+			if name == "net-0" && run <= 2 {
+				return fault(devices.FaultDevice, "hung")
+			}
+			return nil
+		}
+		start := time.Now()
+		res, err := bench.Run(t.Context(), options(d, st, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(counts{2, 0, 0, 6}, count(res)); diff != "" {
+			t.Error(diff)
+		}
+		if got := time.Since(start); got != 3*time.Second {
+			t.Errorf("waited %v, want 1 s + 2 s", got)
+		}
+	})
+}
+
+func TestPoisonousNetworkIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, st := newDevice(), bench.NewMemory()
+		d.fail = func(name string, _ int) error {
+			if name == "net-2" {
+				return fault(devices.FaultDevice, "hung")
+			}
+			return nil
+		}
+		res, err := bench.Run(t.Context(), options(d, st, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(counts{3, 1, 0, 9}, count(res)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestDeadDeviceStopsAndResumes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, st := newDevice(), bench.NewMemory()
+		dead := false
+		d.fail = func(string, int) error {
+			if dead = dead || d.total == 10; dead {
+				return fault(devices.FaultDevice, "exited")
+			}
+			return nil
+		}
+		o := options(d, st, 8)
+		res, err := bench.Run(t.Context(), o)
+		var e *devices.Error
+		if !errors.As(err, &e) || e.Fault != devices.FaultDevice || e.Reason != "quarantined" || e.Output == "" {
+			t.Fatalf("error is %v", err)
+		}
+		if res.Blocks != 9 || d.total != 9+o.Sweep.Protocol.FailureLimit {
+			t.Errorf("%d blocks in %d runs", res.Blocks, d.total)
+		}
+		d.fail = nil
+		res, err = bench.Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(counts{8, 0, 0, 15}, count(res)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestOtherFaultsStopAtOnce(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want devices.Fault
+	}{
+		{fault(devices.FaultLab, "broken"), devices.FaultLab},
+		{fault(devices.FaultUser, "usage"), devices.FaultUser},
+		{errors.New("nobody said"), devices.FaultLab},
+	} {
+		d := newDevice()
+		d.fail = func(string, int) error { return tc.err }
+		_, err := bench.Run(t.Context(), options(d, bench.NewMemory(), 4))
+		if !errors.Is(err, tc.err) || devices.FaultOf(err) != tc.want || d.total != 1 {
+			t.Errorf("%v: got %v after %d runs", tc.err, err, d.total)
+		}
+	}
+}
+
+func TestGarbageBlockIsTheDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDevice()
+		d.noise = -1e9 // negative times
+		d.rng = rand.New(rand.NewPCG(3, 4))
+		_, err := bench.Run(t.Context(), options(d, bench.NewMemory(), 1))
+		if devices.FaultOf(err) != devices.FaultDevice && err != nil {
+			t.Errorf("error is %v", err)
+		}
+	})
+}
+
+func TestStopFinishesTheBlock(t *testing.T) {
+	d, st := newDevice(), bench.NewMemory()
+	stop := make(chan struct{})
+	d.during = func(_ context.Context, n int) {
+		if n == 5 {
+			close(stop)
+		}
+	}
+	o := options(d, st, 4)
+	o.Stop, o.Flush = stop, 100
+	res, err := bench.Run(t.Context(), o)
+	if !errors.Is(err, bench.ErrStopped) || res.Blocks != 5 {
+		t.Fatalf("%d blocks, %v", res.Blocks, err)
+	}
+	stored := 0
+	for _, err := range st.Blocks(t.Context(), res.Sweep.ID) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored++
+	}
+	if stored != 5 {
+		t.Errorf("%d of 5 blocks are stored", stored)
+	}
+	o.Stop = nil
+	if res, err = bench.Run(t.Context(), o); err != nil || res.Blocks != 7 || res.Measured != 4 {
+		t.Errorf("resume: %+v, %v", count(res), err)
+	}
+}
+
+func TestStopEndsAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDevice()
+		o := options(d, bench.NewMemory(), 2)
+		o.Sweep.Protocol.PauseSeconds = 3600
+		stop := make(chan struct{})
+		o.Stop = stop
+		time.AfterFunc(90*time.Minute, func() { close(stop) })
+		start := time.Now()
+		res, err := bench.Run(t.Context(), o)
+		if !errors.Is(err, bench.ErrStopped) || res.Blocks != 1 || time.Since(start) != 90*time.Minute {
+			t.Errorf("%d blocks, %v, after %v", res.Blocks, err, time.Since(start))
+		}
+	})
+}
+
+func TestCancelKillsTheBlock(t *testing.T) {
+	d, st := newDevice(), bench.NewMemory()
+	ctx, cancel := context.WithCancel(t.Context())
+	d.during = func(_ context.Context, n int) {
+		if n == 3 {
+			cancel()
+		}
+	}
+	res, err := bench.Run(ctx, options(d, st, 4))
+	if !errors.Is(err, context.Canceled) || res.Blocks != 2 {
+		t.Fatalf("%d blocks, %v", res.Blocks, err)
+	}
+	for range st.Failures(t.Context(), res.Sweep.ID) {
+		t.Error("a cancelled block is nobody's fault")
+	}
+}
+
+func TestChangedDeviceIsRefused(t *testing.T) {
+	d, st := newDevice(), bench.NewMemory()
+	if _, err := bench.Run(t.Context(), options(d, st, 2)); err != nil {
+		t.Fatal(err)
+	}
+	d.info.Fingerprint = map[string]string{"runtime": "2.0", "cpu": "abacus"}
+	_, err := bench.Run(t.Context(), options(d, st, 3))
+	want := `device fake is not the one of this sweep: runtime was "1.0", is "2.0"`
+	var e *devices.Error
+	if !errors.As(err, &e) || e.Fault != devices.FaultUser || e.Err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestChangedNetworkIsRefused(t *testing.T) {
+	d, st := newDevice(), bench.NewMemory()
+	d.fail = func(string, int) error { return fault(devices.FaultLab, "broken") }
+	o := options(d, st, 2)
+	if _, err := bench.Run(t.Context(), o); err == nil {
+		t.Fatal("no error")
+	}
+	o.Source = otherSource{}
+	if _, err := bench.Run(t.Context(), o); devices.FaultOf(err) != devices.FaultUser {
+		t.Errorf("got %v", err)
+	}
+}
+
+type otherSource struct{}
+
+func (otherSource) Network(_ context.Context, i int) (bench.Network, *model.Model, error) {
+	return bench.Network{}, &model.Model{Name: fmt.Sprintf("net-%d", i), Identity: "other"}, nil
+}
+
+func TestUnfitDeviceIsTheUsersFault(t *testing.T) {
+	o := options(newDevice(), bench.NewMemory(), 1)
+	o.Sweep.Precision = "int8"
+	if _, err := bench.Run(t.Context(), o); devices.FaultOf(err) != devices.FaultUser {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	d := newDevice()
+	o := options(d, bench.NewMemory(), 6)
+	var all []bench.Progress
+	o.Progress = func(p bench.Progress) { all = append(all, p) }
+	if _, err := bench.Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	first, last := all[0], all[len(all)-1]
+	if first.BlocksLeft != 18 || first.ETASeconds != nil || first.Done != 0 {
+		t.Errorf("first report %+v", first)
+	}
+	if last.BlocksLeft != 0 || last.Done != 6 || last.Blocks != 18 || last.LastSeconds == nil || last.NoiseCV == nil {
+		t.Errorf("last report %+v", last)
+	}
+	if len(all) != 19 {
+		t.Errorf("%d reports for 18 blocks", len(all))
+	}
+}

@@ -1,0 +1,221 @@
+package bench
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"latlab/devices"
+)
+
+// Estimators name how a network's value came from its blocks. A fit or comparison
+// refuses to mix them.
+const (
+	// MedianOfMedians: the median over blocks of each block's median sample.
+	MedianOfMedians = "median of block medians v1"
+	// MedianOfMeans: the same where a tool prints only a mean a block.
+	MedianOfMeans = "median of block means v1"
+)
+
+// orderBlocks is how many blocks a network needs before its interval comes from its own
+// order statistics: with 5, the widest interval there is has 93.75 % confidence, with 6
+// it has 96.9 %.
+const orderBlocks = 6
+
+// BlockSeconds is a block's value: the median of its samples, or the mean that its tool
+// printed. It is not ok where the block has no usable figure.
+func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool) {
+	if len(b.Samples) > 0 {
+		for _, s := range b.Samples {
+			if !usable(s) {
+				return 0, MedianOfMedians, false
+			}
+		}
+		return median(b.Samples), MedianOfMedians, true
+	}
+	if b.Summary != nil && usable(b.Summary.Mean) {
+		return b.Summary.Mean, MedianOfMeans, true
+	}
+	return 0, MedianOfMeans, false
+}
+
+func usable(s float64) bool { return s > 0 && !math.IsInf(s, 1) }
+
+// median is the middle value, or the mean of the two middle ones.
+func median(xs []float64) float64 {
+	s := slices.Sorted(slices.Values(xs))
+	n := len(s)
+	if n == 0 {
+		return math.NaN()
+	}
+	return (s[(n-1)/2] + s[n/2]) / 2
+}
+
+// Noise is the variance between blocks of the same network, pooled over networks: the
+// sum over networks of the squared deviations of log block values from their mean, and
+// the degrees of freedom, sum of (blocks - 1). Latencies of one space span a factor of
+// 30 and noise is multiplicative, hence the logarithm.
+//
+// Reference: Snedecor and Cochran, "Statistical Methods", 8th ed. (1989), section 12.10
+// (pooled within-class variance).
+type Noise struct {
+	SumSquares float64 `json:"sum_squares"`
+	DF         int     `json:"degrees_of_freedom"`
+}
+
+// NoiseOf is one network's contribution.
+func NoiseOf(values []float64) Noise {
+	if len(values) < 2 {
+		return Noise{}
+	}
+	var mean, ss float64
+	for _, v := range values {
+		mean += math.Log(v) / float64(len(values))
+	}
+	for _, v := range values {
+		d := math.Log(v) - mean
+		ss += d * d
+	}
+	return Noise{SumSquares: ss, DF: len(values) - 1}
+}
+
+// Add pools two noises, Sub takes one network's own contribution out again.
+func (n Noise) Add(m Noise) Noise { return Noise{n.SumSquares + m.SumSquares, n.DF + m.DF} }
+func (n Noise) Sub(m Noise) Noise { return Noise{max(0, n.SumSquares-m.SumSquares), n.DF - m.DF} }
+
+// SD is the standard deviation of log block values, NaN without degrees of freedom.
+func (n Noise) SD() float64 {
+	if n.DF < 1 {
+		return math.NaN()
+	}
+	return math.Sqrt(n.SumSquares / float64(n.DF))
+}
+
+// CV is the coefficient of variation of a log-normal with that SD,
+// sqrt(exp(sd^2) - 1); nil without degrees of freedom.
+func (n Noise) CV() *float64 {
+	if n.DF < 1 {
+		return nil
+	}
+	sd := n.SD()
+	return new(math.Sqrt(math.Expm1(sd * sd)))
+}
+
+// Interval is a confidence interval of a network's latency. Bounds are nil where the
+// data are too few to have any.
+type Interval struct {
+	Low, High  *float64
+	Confidence float64 // achieved, not asked for; 0 without bounds
+	Method     string
+}
+
+// Names of interval methods.
+const (
+	PooledT         = "t on log block values, pooled variance"
+	OrderStatistics = "order statistics of block values"
+)
+
+// NewInterval is the interval of the median of block values. Below 6 blocks a network
+// knows too little of its own noise, so it borrows the sweep's; from 6 on its own order
+// statistics assume nothing.
+func NewInterval(values []float64, pooled Noise, confidence float64) Interval {
+	if len(values) >= orderBlocks {
+		return orderInterval(values, confidence)
+	}
+	return pooledInterval(values, pooled, confidence)
+}
+
+// medianVariance is the variance of the sample median of n standard normals (the mean of
+// the two middle ones where n is even).
+//
+// Source: David and Nagaraja, "Order Statistics", 3rd ed. (2003); 3: 1 - sqrt(3)/pi.
+// TestMedianVariance checks the others by simulation.
+var medianVariance = [orderBlocks]float64{1: 1, 2: 0.5, 3: 0.448671, 4: 0.298247, 5: 0.286834}
+
+// pooledInterval is exp(log m -+ t(df) * sd * sqrt(medianVariance[n])), m the median.
+//
+// Rejected: the usual sqrt(1/n) around the mean of logs. It is a little narrower, but the
+// reported value is the median, which then can lie outside of its own interval when one
+// block of three is off.
+func pooledInterval(values []float64, pooled Noise, confidence float64) Interval {
+	n := len(values)
+	if n == 0 || pooled.DF < 1 {
+		return Interval{Method: PooledT}
+	}
+	t := distuv.StudentsT{Sigma: 1, Nu: float64(pooled.DF)}.Quantile((1 + confidence) / 2)
+	half := t * pooled.SD() * math.Sqrt(medianVariance[n])
+	m := median(values)
+	return Interval{Low: new(m * math.Exp(-half)), High: new(m * math.Exp(half)), Confidence: confidence, Method: PooledT}
+}
+
+// orderInterval lies between two order statistics of the values.
+func orderInterval(values []float64, confidence float64) Interval {
+	lo, hi, achieved := medianOrder(len(values), confidence)
+	if lo < 1 || hi > len(values) {
+		return Interval{Method: OrderStatistics}
+	}
+	s := slices.Sorted(slices.Values(values))
+	return Interval{Low: new(s[lo-1]), High: new(s[hi-1]), Confidence: achieved, Method: OrderStatistics}
+}
+
+// medianOrder returns the 1-based order statistics that enclose the population median
+// with at least the confidence asked for, and the confidence achieved. 0 and n+1 stand
+// for infinite bounds. The number of samples below the median is binomial(n, 1/2); start
+// at the lower mode and take the more probable neighbour, left first, until it is enough.
+//
+// Source: Hahn and Meeker, "Statistical Intervals" (1991), section 5.2; the rule and its
+// results are those of golang.org/x/perf/benchmath (go-moremath stats.QuantileCI), which
+// however turns to a normal approximation above 30 samples, where this stays exact.
+func medianOrder(n int, confidence float64) (lo, hi int, achieved float64) {
+	d := distuv.Binomial{N: float64(n), P: 0.5}
+	l := int(math.Ceil(float64(n+1)/2)) - 1
+	r := l + 1 // the interval from order statistic l to r
+	achieved = d.Prob(float64(l))
+	for achieved < confidence && (l > 0 || r <= n) {
+		left, right := 0.0, 0.0
+		if l > 0 {
+			left = d.Prob(float64(l - 1))
+		}
+		if r <= n {
+			right = d.Prob(float64(r))
+		}
+		// Equal by symmetry, but not always to the last bit.
+		if left >= right*(1-1e-12) {
+			l--
+			achieved += left
+		} else {
+			r++
+			achieved += right
+		}
+	}
+	return l, r, min(achieved, 1)
+}
+
+// unlikeSpread is the probability that a network's own blocks spread this much or more
+// if their noise were that of the others: the F test of two variances. 1 where there is
+// too little to say.
+//
+// Source: Snedecor and Cochran (1989), section 6.12.
+func unlikeSpread(own, others Noise) float64 {
+	const enough = 10 // degrees of freedom; below, the others know too little
+	if own.DF < 1 || others.DF < enough || others.SumSquares == 0 {
+		return 1
+	}
+	f := (own.SumSquares / float64(own.DF)) / (others.SumSquares / float64(others.DF))
+	return 1 - distuv.F{D1: float64(own.DF), D2: float64(others.DF)}.CDF(f)
+}
+
+// theilSen is the median slope over all pairs of points at 0, 1, 2, ...
+//
+// Source: Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63
+// (1968), 1379-1389.
+func theilSen(ys []float64) float64 {
+	var slopes []float64
+	for i := range ys {
+		for j := i + 1; j < len(ys); j++ {
+			slopes = append(slopes, (ys[j]-ys[i])/float64(j-i))
+		}
+	}
+	return median(slopes)
+}

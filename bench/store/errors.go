@@ -1,0 +1,150 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// ErrLocked is what a *LockedError is.
+var ErrLocked = errors.New("another writer holds the store")
+
+// LockedError says who holds the store. PID is 0 where that is not known.
+type LockedError struct {
+	Path string
+	PID  int
+}
+
+func (e *LockedError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("store %s: another writer holds it; --wait waits for it", e.Path)
+	}
+	return fmt.Sprintf("store %s: process %d writes to it; --wait waits for it", e.Path, e.PID)
+}
+
+func (e *LockedError) Is(target error) bool { return target == ErrLocked }
+
+// SchemaError is a store of another version.
+type SchemaError struct {
+	Path        string
+	Have, Known int
+}
+
+func (e *SchemaError) Error() string {
+	return fmt.Sprintf("store %s has schema %d, this latlab knows %d; use a newer latlab", e.Path, e.Have, e.Known)
+}
+
+// NotStoreError is a file that is something else.
+type NotStoreError struct {
+	Path string
+	What string
+	Err  error
+}
+
+func (e *NotStoreError) Error() string { return fmt.Sprintf("%s %s", e.Path, e.What) }
+func (e *NotStoreError) Unwrap() error { return e.Err }
+
+// PathError is a path that cannot be opened: missing, a folder, not permitted, read-only.
+type PathError struct {
+	Path string
+	Err  error
+}
+
+func (e *PathError) Error() string {
+	text := e.Err.Error()
+	switch {
+	case errors.Is(e.Err, fs.ErrNotExist):
+		text = "there is no such file"
+	case errors.Is(e.Err, fs.ErrPermission):
+		text = "permission denied"
+	case errors.Is(e.Err, unix.EROFS):
+		text = "it lies on a read-only file system"
+	}
+	return fmt.Sprintf("store %s: %s", e.Path, text)
+}
+
+func (e *PathError) Unwrap() error { return e.Err }
+
+// DiskError is a disk that is full or fails. What was stored before is still there.
+type DiskError struct {
+	Path string
+	Full bool
+	Err  error
+}
+
+func (e *DiskError) Error() string {
+	if e.Full {
+		return fmt.Sprintf("store %s: the disk is full; what was stored is kept, free some space and run the same command", e.Path)
+	}
+	return fmt.Sprintf("store %s: the disk fails (%v); what was stored before is kept", e.Path, e.Err)
+}
+
+func (e *DiskError) Unwrap() error { return e.Err }
+
+const (
+	codeCantOpen = sqlite3.SQLITE_CANTOPEN
+	codeReadOnly = sqlite3.SQLITE_READONLY
+)
+
+// isCode reports whether an error is one of SQLite's primary result codes.
+func isCode(err error, codes ...int) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	for _, c := range codes {
+		if e.Code()&0xff == c {
+			return true
+		}
+	}
+	return false
+}
+
+// wrap turns SQLite's codes into this package's errors.
+func (s *Store) wrap(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case isCode(err, sqlite3.SQLITE_FULL) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
+		return &DiskError{Path: s.path, Full: true, Err: err}
+	case isCode(err, sqlite3.SQLITE_IOERR):
+		return &DiskError{Path: s.path, Full: s.diskFull(), Err: err}
+	case isCode(err, sqlite3.SQLITE_NOTADB):
+		return &NotStoreError{Path: s.path, What: "is not a SQLite file", Err: err}
+	case isCode(err, sqlite3.SQLITE_CORRUPT):
+		return &NotStoreError{Path: s.path, What: "is damaged", Err: err}
+	case isCode(err, codeCantOpen, codeReadOnly, sqlite3.SQLITE_PERM):
+		return &PathError{Path: s.path, Err: s.whyNot(err)}
+	}
+	return err
+}
+
+// diskFull asks the file system: SQLite reports ENOSPC in some places as an I/O error.
+func (s *Store) diskFull() bool {
+	var st unix.Statfs_t
+	return unix.Statfs(s.path, &st) == nil && st.Bavail == 0
+}
+
+// whyNot finds the system's reason behind SQLite's "unable to open".
+func (s *Store) whyNot(err error) error {
+	mode := uint32(unix.R_OK)
+	if !s.readonly {
+		mode |= unix.W_OK
+	}
+	if aerr := unix.Access(s.path, mode); aerr != nil {
+		return aerr
+	}
+	return err
+}
+
+// pathOrDisk sorts an error of the file system.
+func pathOrDisk(path string, err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return &DiskError{Path: path, Full: true, Err: err}
+	}
+	return &PathError{Path: path, Err: err}
+}

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lock is an flock on a file beside the store. Not on the store itself: SQLite's own
+// POSIX locks there are dropped when any descriptor of the file is closed, and on NFS the
+// two kinds conflict. The file stays behind, since removing it would let two writers lock
+// two files of one name.
+type lock struct{ f *os.File }
+
+// lockPoll is how often a waiting writer looks. flock can wait by itself, but then no
+// context could end it.
+const lockPoll = 100 * time.Millisecond
+
+func acquire(ctx context.Context, path string, wait bool) (*lock, error) {
+	name := path + ".lock"
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, pathOrDisk(path, err)
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return &lock{f}, writePID(f)
+		case errors.Is(err, unix.EINTR):
+			continue
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			f.Close()
+			return nil, &PathError{Path: path, Err: fmt.Errorf("cannot lock %s: %w", name, err)}
+		case !wait:
+			defer f.Close()
+			return nil, &LockedError{Path: path, PID: readPID(f)}
+		}
+		select {
+		case <-ctx.Done():
+			defer f.Close()
+			return nil, fmt.Errorf("%w: %w", &LockedError{Path: path, PID: readPID(f)}, ctx.Err())
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+// writePID leaves a name for others. A disk too full for it does not hinder the lock.
+func writePID(f *os.File) error {
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return nil
+}
+
+// readPID is 0 where the holder has not written it yet.
+func readPID(f *os.File) int {
+	buf := make([]byte, 32)
+	n, _ := f.ReadAt(buf, 0)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
+	return pid
+}
+
+func (l *lock) release() error { return l.f.Close() }

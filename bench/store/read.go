@@ -1,0 +1,175 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"latlab/bench"
+)
+
+// page is how many rows a sequence reads at once. No statement stays open between
+// pages: the consumer may write to the same store, and a slow one does not keep the log
+// from being written back.
+const page = 200
+
+const selectSweep = `SELECT sweeps.manifest, sweeps.networks, coalesce(spaces.yaml, '')
+	FROM sweeps LEFT JOIN spaces ON spaces.id = sweeps.space `
+
+// Sweeps implements bench.Reader.
+func (s *Store) Sweeps(ctx context.Context) ([]bench.Sweep, error) {
+	rows, err := s.db.QueryContext(ctx, selectSweep+"ORDER BY num")
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	return collect(s, rows, scanSweep)
+}
+
+// Sweep implements bench.Reader.
+func (s *Store) Sweep(ctx context.Context, id string) (bench.Sweep, error) {
+	m, err := scanSweep(s.db.QueryRowContext(ctx, selectSweep+"WHERE sweeps.id = ?", id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return bench.Sweep{}, fmt.Errorf("sweep %s: %w", id, bench.ErrNoSweep)
+	}
+	return m, s.wrap(err)
+}
+
+type scanner interface{ Scan(to ...any) error }
+
+func scanSweep(r scanner) (m bench.Sweep, err error) {
+	var text, yaml string
+	var n int
+	if err := r.Scan(&text, &n, &yaml); err != nil {
+		return m, err
+	}
+	err = json.Unmarshal([]byte(text), &m)
+	m.Networks, m.SpaceFile = n, yaml
+	return m, err
+}
+
+// Networks implements bench.Reader.
+func (s *Store) Networks(ctx context.Context, sweep string) iter.Seq2[bench.Network, error] {
+	return pages(ctx, s, sweep, `SELECT idx, name, space, indices, features, model, status FROM networks
+		WHERE sweep = ? AND idx > ? ORDER BY idx LIMIT ?`,
+		[]any{-1}, scanNetwork, func(n bench.Network) []any { return []any{n.Index} })
+}
+
+func scanNetwork(r scanner) (n bench.Network, err error) {
+	var features sql.NullString
+	if err := r.Scan(&n.Index, &n.Name, &n.Space, &n.Indices, &features, &n.Model, (*string)(&n.Status)); err != nil {
+		return n, err
+	}
+	if features.Valid {
+		err = json.Unmarshal([]byte(features.String), &n.Features)
+	}
+	return n, err
+}
+
+// Schedule implements bench.Reader.
+func (s *Store) Schedule(ctx context.Context, sweep string) iter.Seq2[bench.Scheduled, error] {
+	return pages(ctx, s, sweep, `SELECT ord, network, round, state FROM schedule
+		WHERE sweep = ? AND ord > ? ORDER BY ord LIMIT ?`,
+		[]any{-1}, func(r scanner) (x bench.Scheduled, err error) {
+			return x, r.Scan(&x.Order, &x.Network, &x.Round, (*string)(&x.State))
+		}, func(x bench.Scheduled) []any { return []any{x.Order} })
+}
+
+// Blocks implements bench.Reader.
+func (s *Store) Blocks(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
+	return pages(ctx, s, sweep, `SELECT network, ord, round, samples, cpu_samples, warmup, detail FROM blocks
+		WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
+		[]any{-1, -1}, scanBlock, func(b bench.StoredBlock) []any { return []any{b.Slot.Network, b.Slot.Order} })
+}
+
+func scanBlock(r scanner) (b bench.StoredBlock, err error) {
+	var samples, cpu, warm []byte
+	var detail string
+	if err := r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &cpu, &warm, &detail); err != nil {
+		return b, err
+	}
+	b.Block, err = decodeBlock(detail, samples, cpu, warm)
+	return b, err
+}
+
+type numbered struct {
+	id int64
+	bench.Failure
+}
+
+// Failures implements bench.Reader.
+func (s *Store) Failures(ctx context.Context, sweep string) iter.Seq2[bench.Failure, error] {
+	seq := pages(ctx, s, sweep, `SELECT f.id, f.network, n.name, f.round, f.fault, f.reason, f.message, f.output, f.final, f.time
+		FROM failures f JOIN networks n ON n.sweep = f.sweep AND n.idx = f.network
+		WHERE f.sweep = ? AND f.id > ? ORDER BY f.id LIMIT ?`,
+		[]any{-1}, scanFailure, func(f numbered) []any { return []any{f.id} })
+	return func(yield func(bench.Failure, error) bool) {
+		for f, err := range seq {
+			if !yield(f.Failure, err) {
+				return
+			}
+		}
+	}
+}
+
+func scanFailure(r scanner) (f numbered, err error) {
+	var at string
+	if err := r.Scan(&f.id, &f.Network, &f.Name, &f.Round, (*string)(&f.Fault), &f.Reason, &f.Message, &f.Output, &f.Final, &at); err != nil {
+		return f, err
+	}
+	f.Time, err = time.Parse(time.RFC3339Nano, at)
+	return f, err
+}
+
+// pages yields rows of a query that continues behind a key: its arguments are the
+// sweep, the key and the limit.
+func pages[T any](ctx context.Context, s *Store, sweep, query string, start []any,
+	scan func(scanner) (T, error), key func(T) []any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var zero T
+		num, err := sweepNum(ctx, s.db, sweep)
+		if err != nil {
+			yield(zero, s.wrap(err))
+			return
+		}
+		for after := start; ; {
+			args := append(append([]any{num}, after...), page)
+			rows, err := s.db.QueryContext(ctx, query, args...)
+			if err != nil {
+				yield(zero, s.wrap(err))
+				return
+			}
+			items, err := collect(s, rows, scan)
+			if err != nil {
+				yield(zero, err)
+				return
+			}
+			for _, x := range items {
+				if !yield(x, nil) {
+					return
+				}
+			}
+			if len(items) < page {
+				return
+			}
+			after = key(items[len(items)-1])
+		}
+	}
+}
+
+// collect reads all rows and closes them.
+func collect[T any](s *Store, rows *sql.Rows, scan func(scanner) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var items []T
+	for rows.Next() {
+		x, err := scan(rows)
+		if err != nil {
+			return nil, s.wrap(err)
+		}
+		items = append(items, x)
+	}
+	return items, s.wrap(rows.Err())
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// schema of version 1. Raw figures are little-endian float64 blobs; everything else of a
+// block is JSON in detail. seconds is for people who query with SQL: programs recompute.
+const schema = `
+CREATE TABLE spaces (
+	id   INTEGER PRIMARY KEY,
+	name TEXT NOT NULL,
+	yaml TEXT NOT NULL,            -- canonical
+	UNIQUE (name, yaml)
+);
+CREATE TABLE sweeps (
+	num      INTEGER PRIMARY KEY,
+	id       TEXT NOT NULL UNIQUE,
+	kind     TEXT NOT NULL,        -- measured, estimated, simulated
+	device   TEXT NOT NULL,
+	space    INTEGER REFERENCES spaces (id),
+	networks INTEGER NOT NULL,     -- asked for, the most so far
+	manifest TEXT NOT NULL         -- JSON
+);
+CREATE TABLE networks (
+	sweep    INTEGER NOT NULL REFERENCES sweeps (num),
+	idx      INTEGER NOT NULL,     -- in the sweep's source
+	name     TEXT NOT NULL,
+	space    TEXT NOT NULL,
+	indices  TEXT NOT NULL,        -- 0:3:1
+	features TEXT,                 -- JSON
+	model    TEXT NOT NULL,        -- identity
+	status   TEXT NOT NULL CHECK (status IN ('planned', 'measured', 'failed')),
+	PRIMARY KEY (sweep, idx)
+) WITHOUT ROWID;
+CREATE TABLE schedule (
+	sweep   INTEGER NOT NULL,
+	ord     INTEGER NOT NULL,      -- order of running
+	network INTEGER NOT NULL,
+	round   INTEGER NOT NULL,
+	state   TEXT NOT NULL CHECK (state IN ('planned', 'done', 'dropped')),
+	PRIMARY KEY (sweep, ord),
+	UNIQUE (sweep, network, round),
+	FOREIGN KEY (sweep, network) REFERENCES networks (sweep, idx)
+) WITHOUT ROWID;
+CREATE TABLE blocks (
+	sweep       INTEGER NOT NULL,
+	network     INTEGER NOT NULL,
+	ord         INTEGER NOT NULL,
+	round       INTEGER NOT NULL,
+	seconds     REAL NOT NULL,     -- median sample, or the tool's mean
+	samples     BLOB,              -- seconds, float64 little-endian
+	cpu_samples BLOB,
+	warmup      BLOB,
+	detail      TEXT NOT NULL,     -- JSON
+	PRIMARY KEY (sweep, network, ord),
+	UNIQUE (sweep, ord),           -- a slot is filled once
+	FOREIGN KEY (sweep, ord) REFERENCES schedule (sweep, ord)
+);
+CREATE TABLE failures (
+	id      INTEGER PRIMARY KEY,
+	sweep   INTEGER NOT NULL,
+	network INTEGER NOT NULL,
+	round   INTEGER NOT NULL,
+	fault   TEXT NOT NULL,
+	reason  TEXT NOT NULL,
+	message TEXT NOT NULL,
+	output  TEXT NOT NULL,
+	final   INTEGER NOT NULL,
+	time    TEXT NOT NULL,
+	FOREIGN KEY (sweep, network) REFERENCES networks (sweep, idx)
+);
+CREATE INDEX failures_by_network ON failures (sweep, network);
+`
+
+// checkSchema reports whether the database is empty, and refuses what is not ours. It
+// changes nothing, so another program's database stays as it is.
+func (s *Store) checkSchema(ctx context.Context) (fresh bool, err error) {
+	var app, version, tables int
+	for _, q := range []struct {
+		sql string
+		to  *int
+	}{
+		{"PRAGMA application_id", &app},
+		{"PRAGMA user_version", &version},
+		{"SELECT count(*) FROM sqlite_schema", &tables},
+	} {
+		if err := s.db.QueryRowContext(ctx, q.sql).Scan(q.to); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case app == 0 && version == 0 && tables == 0:
+		return true, nil
+	case app != ApplicationID:
+		return false, &NotStoreError{Path: s.path, What: "is a SQLite file, but not a latlab store"}
+	case version != SchemaVersion:
+		return false, &SchemaError{Path: s.path, Have: version, Known: SchemaVersion}
+	}
+	return false, nil
+}
+
+// createSchema is one transaction, marks included: a killed creation leaves an empty file.
+func (s *Store) createSchema(ctx context.Context) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d",
+			schema, ApplicationID, SchemaVersion))
+		return err
+	})
+}
+
+// tx runs f in one transaction.
+func (s *Store) tx(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return s.wrap(err)
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	if err := f(tx); err != nil {
+		return s.wrap(err)
+	}
+	return s.wrap(tx.Commit())
+}

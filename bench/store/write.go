@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"latlab/bench"
+	"latlab/devices"
+)
+
+// CreateSweep implements bench.Store.
+func (s *Store) CreateSweep(ctx context.Context, m bench.Sweep) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		space, err := putSpace(ctx, tx, m.Space, m.SpaceFile)
+		if err != nil {
+			return err
+		}
+		n := m.Networks
+		m.SpaceFile, m.Networks = "", 0 // have columns of their own
+		text, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO sweeps (id, kind, device, space, networks, manifest) VALUES (?,?,?,?,?,?)
+			ON CONFLICT (id) DO UPDATE SET networks = max(networks, excluded.networks)`,
+			m.ID, string(m.Device.Kind), m.Device.Name, space, n, string(text))
+		return err
+	})
+}
+
+func putSpace(ctx context.Context, tx *sql.Tx, name, yaml string) (sql.NullInt64, error) {
+	if name == "" && yaml == "" {
+		return sql.NullInt64{}, nil
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO spaces (name, yaml) VALUES (?,?) ON CONFLICT DO NOTHING", name, yaml); err != nil {
+		return sql.NullInt64{}, err
+	}
+	id := sql.NullInt64{Valid: true}
+	err := tx.QueryRowContext(ctx, "SELECT id FROM spaces WHERE name = ? AND yaml = ?", name, yaml).Scan(&id.Int64)
+	return id, err
+}
+
+// Plan implements bench.Store.
+func (s *Store) Plan(ctx context.Context, sweep string, networks []bench.Network, slots []bench.Slot) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		num, err := sweepNum(ctx, tx, sweep)
+		if err != nil {
+			return err
+		}
+		for _, n := range networks {
+			if err := putNetwork(ctx, tx, num, n); err != nil {
+				return err
+			}
+		}
+		for _, sl := range slots {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO schedule (sweep, ord, network, round, state) VALUES (?,?,?,?,'planned')",
+				num, sl.Order, sl.Network, sl.Round); err != nil {
+				return fmt.Errorf("plan slot %d (network %d, round %d): %w", sl.Order, sl.Network, sl.Round, err)
+			}
+			if err := setStatus(ctx, tx, num, sl.Network, bench.Planned); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func putNetwork(ctx context.Context, tx *sql.Tx, num int64, n bench.Network) error {
+	var features any
+	if n.Features != nil {
+		text, err := json.Marshal(n.Features)
+		if err != nil {
+			return err
+		}
+		features = string(text)
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO networks (sweep, idx, name, space, indices, features, model, status)
+		VALUES (?,?,?,?,?,?,?,'planned') ON CONFLICT DO NOTHING`, num, n.Index, n.Name, n.Space, n.Indices, features, n.Model)
+	return err
+}
+
+func setStatus(ctx context.Context, tx *sql.Tx, num int64, network int, st bench.Status) error {
+	_, err := tx.ExecContext(ctx, "UPDATE networks SET status = ? WHERE sweep = ? AND idx = ?", string(st), num, network)
+	return err
+}
+
+// Finish implements bench.Store.
+func (s *Store) Finish(ctx context.Context, sweep string, done []bench.Finished) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		num, err := sweepNum(ctx, tx, sweep)
+		if err != nil {
+			return err
+		}
+		for _, f := range done {
+			if err := finish(ctx, tx, num, f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func finish(ctx context.Context, tx *sql.Tx, num int64, f bench.Finished) error {
+	sl := f.Slot
+	res, err := tx.ExecContext(ctx, `UPDATE schedule SET state = 'done'
+		WHERE sweep = ? AND ord = ? AND network = ? AND round = ? AND state = 'planned'`, num, sl.Order, sl.Network, sl.Round)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(err, fmt.Errorf("slot %d (network %d, round %d) is not planned", sl.Order, sl.Network, sl.Round))
+	}
+	if err := putBlock(ctx, tx, num, f); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE networks SET status = 'measured' WHERE sweep = ?1 AND idx = ?2
+		AND NOT EXISTS (SELECT 1 FROM schedule WHERE sweep = ?1 AND network = ?2 AND state = 'planned')`, num, sl.Network)
+	return err
+}
+
+func putBlock(ctx context.Context, tx *sql.Tx, num int64, f bench.Finished) error {
+	seconds, _, ok := bench.BlockSeconds(f.Block)
+	if !ok {
+		return fmt.Errorf("slot %d: the block has no usable time", f.Slot.Order)
+	}
+	rest := *f.Block
+	rest.Samples, rest.CPUSamples, rest.WarmUp = nil, nil, nil
+	detail, err := json.Marshal(rest)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO blocks (sweep, network, ord, round, seconds, samples, cpu_samples, warmup, detail)
+		VALUES (?,?,?,?,?,?,?,?,?)`, num, f.Slot.Network, f.Slot.Order, f.Slot.Round, seconds,
+		pack(f.Block.Samples), pack(f.Block.CPUSamples), pack(f.Block.WarmUp), string(detail))
+	return err
+}
+
+// Fail implements bench.Store.
+func (s *Store) Fail(ctx context.Context, sweep string, f bench.Failure) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		num, err := sweepNum(ctx, tx, sweep)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO failures (sweep, network, round, fault, reason, message, output, final, time)
+			VALUES (?,?,?,?,?,?,?,?,?)`, num, f.Network, f.Round, string(f.Fault), f.Reason, f.Message, f.Output, f.Final,
+			f.Time.UTC().Format(time.RFC3339Nano)); err != nil || !f.Final {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE schedule SET state = 'dropped' WHERE sweep = ? AND network = ? AND state = 'planned'",
+			num, f.Network); err != nil {
+			return err
+		}
+		return setStatus(ctx, tx, num, f.Network, bench.Failed)
+	})
+}
+
+type queryer interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func sweepNum(ctx context.Context, q queryer, id string) (num int64, err error) {
+	err = q.QueryRowContext(ctx, "SELECT num FROM sweeps WHERE id = ?", id).Scan(&num)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("sweep %s: %w", id, bench.ErrNoSweep)
+	}
+	return num, err
+}
+
+// pack writes float64s little-endian; none is NULL and read back as nil.
+func pack(xs []float64) []byte {
+	if len(xs) == 0 {
+		return nil
+	}
+	buf := make([]byte, 0, 8*len(xs))
+	for _, x := range xs {
+		buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(x))
+	}
+	return buf
+}
+
+func unpack(buf []byte) []float64 {
+	if buf == nil {
+		return nil
+	}
+	xs := make([]float64, len(buf)/8)
+	for i := range xs {
+		xs[i] = math.Float64frombits(binary.LittleEndian.Uint64(buf[8*i:]))
+	}
+	return xs
+}
+
+func decodeBlock(detail string, samples, cpu, warm []byte) (b devices.Block, err error) {
+	err = json.Unmarshal([]byte(detail), &b)
+	b.Samples, b.CPUSamples, b.WarmUp = unpack(samples), unpack(cpu), unpack(warm)
+	return b, err
+}

@@ -1,0 +1,95 @@
+package bench
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/sampler/model"
+)
+
+// SweepSchema is the version of the manifest's JSON.
+const SweepSchema = 1
+
+// Sampling says how a sweep's networks were chosen.
+type Sampling string
+
+const (
+	Uniform  Sampling = "uniform"  // seeded, unique, uniform over the space
+	Coverage Sampling = "coverage" // seeded, every table entry seen early
+	Listed   Sampling = "list"     // a user's own models or archs
+)
+
+// Sweep is the manifest: networks x one device under one Protocol and one seed. Its
+// identity leaves out how many networks, so the same sweep can be resumed and extended.
+type Sweep struct {
+	SchemaVersion int             `json:"schema_version"`
+	ID            string          `json:"id"`
+	Space         string          `json:"space,omitempty"`      // empty for a list of models
+	SpaceFile     string          `json:"space_file,omitempty"` // canonical YAML of the space
+	ModelsHash    string          `json:"models_hash,omitempty"`
+	Sampling      Sampling        `json:"sampling"`
+	Seed          uint64          `json:"seed"`
+	Format        model.Format    `json:"format"`
+	Precision     model.Precision `json:"precision"`
+	Device        devices.Info    `json:"device"`
+	Protocol      Protocol        `json:"protocol"`
+
+	// Outside the identity.
+	Networks int               `json:"networks"` // asked for, the most so far
+	Created  time.Time         `json:"created"`
+	Tools    map[string]string `json:"tools,omitempty"` // latlab's own version, writer revision
+}
+
+// Identity is the first 12 hex digits of sha256 over what was asked for: networks, device
+// by name and settings, precision, protocol and seed. The device's fingerprint is left
+// out on purpose: an upgraded runtime under the same name must be noticed and refused
+// (CheckDevice), not quietly begin a second sweep in the same store.
+func (s *Sweep) Identity() string {
+	return hashJSON(struct {
+		Space, SpaceFile, Models, Sampling string
+		Seed                               uint64
+		Format, Precision                  string
+		Device, Kind, Harness, Delegate    string
+		Threads                            int
+		CPUs                               []int
+		Protocol                           string
+	}{
+		s.Space, s.SpaceFile, s.ModelsHash, string(s.Sampling), s.Seed, string(s.Format), string(s.Precision),
+		s.Device.Name, string(s.Device.Kind), s.Device.Harness, s.Device.Delegate, s.Device.Threads,
+		slices.Sorted(slices.Values(s.Device.CPUs)), s.Protocol.Identity(),
+	})
+}
+
+// CheckDevice refuses to go on with a sweep on a device that changed, and says what.
+func (s *Sweep) CheckDevice(now devices.Info) error {
+	diff := fingerprintDiff(s.Device.Fingerprint, now.Fingerprint)
+	if len(diff) == 0 {
+		return nil
+	}
+	return &devices.Error{
+		Fault: devices.FaultUser, Op: "resume sweep " + s.ID, Reason: "device changed",
+		Err:    fmt.Errorf("device %s is not the one of this sweep: %s", now.Name, strings.Join(diff, "; ")),
+		Advice: "its numbers would mix; use another store or seed, or restore the device",
+	}
+}
+
+func fingerprintDiff(was, is map[string]string) []string {
+	keys := slices.Collect(maps.Keys(was))
+	for k := range is {
+		if _, ok := was[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	var diff []string
+	for _, k := range keys {
+		if was[k] != is[k] {
+			diff = append(diff, fmt.Sprintf("%s was %q, is %q", k, was[k], is[k]))
+		}
+	}
+	return diff
+}

@@ -1,0 +1,360 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"latlab/devices"
+)
+
+// Codes of reasons: a measurement with any of them is INVALID.
+const (
+	ReasonFewBlocks  = "few_blocks"          // fewer than the protocol's minimum
+	ReasonDelegation = "not_delegated"       // an accelerator left nodes to the CPU
+	ReasonPrecision  = "precision"           // the interval is wider than the target
+	ReasonStep       = "step"                // one block far from the others
+	ReasonDrift      = "drift"               // times change along a block or over blocks
+	ReasonThrottled  = "throttled"           // the clock was lowered
+	ReasonCPUTime    = "cpu_time_below_wall" // the process waited for its core
+	ReasonAffinity   = "affinity"            // not on the CPUs asked for
+)
+
+// Codes of warnings.
+const (
+	WarnDelegation  = "partly_delegated"
+	WarnSensor      = "no_temperature_sensor"
+	WarnLoad        = "load_average"
+	WarnSteal       = "steal"
+	WarnTurbo       = "turbo"
+	WarnBattery     = "battery"
+	WarnFrequency   = "frequency"
+	WarnBimodal     = "bimodal"
+	WarnTail        = "above_minimum"
+	WarnSpread      = "unlike_others"
+	WarnMixed       = "mixed_runs"
+	WarnCPUBlock    = "cpu_time_of_a_block"
+	WarnUnreachable = "confidence"
+	WarnDevice      = "device" // said by the device itself
+)
+
+// Thresholds of warnings. They decide only whether a figure is worth a line.
+const (
+	loadSlack    = 0.5  // load average above our own threads
+	stealShare   = 0.01 // of a block's time
+	tailRatio    = 0.10 // median above the fastest sample
+	gapRatio     = 0.10 // between two clusters of samples
+	gapShare     = 0.20 // of samples in the smaller cluster
+	unlikeChance = 1e-3 // of a spread like this, were the noise that of the others
+	unlikeLimit  = 4    // pooled standard deviations that a step must exceed too
+)
+
+type evidence struct {
+	in     Input
+	blocks []*devices.Block
+	values []float64
+	own    Noise
+}
+
+func judge(m *Measurement, e evidence) {
+	for _, check := range []func(*Measurement, evidence){
+		checkCount, checkDelegation, checkPrecision, checkStep, checkDrift, checkThrottle, checkCPUTime, checkAffinity,
+		warnMachine, warnSamples, warnSpread, warnMixed, warnDevice,
+	} {
+		check(m, e)
+	}
+	m.Verdict = Valid
+	if len(m.Reasons) > 0 {
+		m.Verdict = Invalid
+	}
+}
+
+func (m *Measurement) invalid(code string, value, limit *float64, format string, args ...any) {
+	m.Reasons = append(m.Reasons, Doubt{Code: code, Text: fmt.Sprintf(format, args...), Value: value, Limit: limit})
+}
+
+func (m *Measurement) warn(code string, value, limit *float64, format string, args ...any) {
+	m.Warnings = append(m.Warnings, Doubt{Code: code, Text: fmt.Sprintf(format, args...), Value: value, Limit: limit})
+}
+
+func checkCount(m *Measurement, e evidence) {
+	if n, want := len(e.values), e.in.Protocol.MinBlocks; n < want {
+		m.invalid(ReasonFewBlocks, new(float64(n)), new(float64(want)), "%d of at least %d blocks are done", n, want)
+	}
+}
+
+// checkDelegation: on an accelerator a node left to the CPU makes the number that of
+// another machine. On a CPU it is XNNPACK that did not know an op: slower, but true.
+func checkDelegation(m *Measurement, e evidence) {
+	worst, found := devices.Delegation{}, false
+	for _, b := range e.blocks {
+		d := b.Delegation
+		if d.Name == "" && !e.in.Info.Accelerator {
+			continue // none was asked for
+		}
+		if d.Delegated < d.Nodes && (!found || d.Delegated*worst.Nodes < worst.Delegated*d.Nodes) {
+			worst, found = d, true
+		}
+		if e.in.Info.Accelerator && d.Nodes == 0 && !found {
+			worst, found = d, true // no proof that the accelerator ran anything
+		}
+	}
+	if !found {
+		return
+	}
+	share := 0.0
+	if worst.Nodes > 0 {
+		share = float64(worst.Delegated) / float64(worst.Nodes)
+	}
+	add, code := m.warn, WarnDelegation
+	if e.in.Info.Accelerator {
+		add, code = m.invalid, ReasonDelegation
+	}
+	name := worst.Name
+	if name == "" {
+		name = "the delegate"
+	}
+	add(code, &share, new(1.0), "%s took %d of %d nodes, in %d partitions", name, worst.Delegated, worst.Nodes, worst.Partitions)
+}
+
+func checkPrecision(m *Measurement, e evidence) {
+	target := e.in.Protocol.HalfWidth
+	switch h := m.HalfWidth(); {
+	case len(e.values) < e.in.Protocol.MinBlocks:
+	case math.IsInf(h, 1):
+		m.invalid(ReasonPrecision, nil, &target, "%d blocks give no interval at confidence %g", len(e.values), e.in.Protocol.Confidence)
+	case h > target:
+		m.invalid(ReasonPrecision, &h, &target, "the interval is +-%.1f %% after %d blocks, the target +-%.1f %%", 100*h, len(e.values), 100*target)
+	}
+}
+
+// checkStep compares the slowest block with the fastest. Three blocks allow no test of a
+// change point, so the limit is generous, and on a device where blocks of every network
+// spread widely the step must also stand out from the noise of the others: there it is
+// the precision that fails.
+func checkStep(m *Measurement, e evidence) {
+	ratio := slices.Max(e.values)/slices.Min(e.values) - 1
+	limit := e.in.Protocol.StepLimit
+	if others := e.in.Pooled.Sub(e.own); others.DF >= 10 {
+		limit = max(limit, math.Expm1(unlikeLimit*others.SD()))
+	}
+	if ratio > limit {
+		m.invalid(ReasonStep, &ratio, &limit, "the slowest block is %.0f %% above the fastest, more than %.0f %%", 100*ratio, 100*limit)
+	}
+}
+
+// checkDrift looks along blocks (a device that heats up within one) and, from 6 blocks
+// on, over them: three blocks are in monotone order by chance one time in three.
+func checkDrift(m *Measurement, e evidence) {
+	limit := e.in.Protocol.DriftLimit
+	var within []float64
+	for _, b := range e.blocks {
+		if n := len(b.Samples); n >= 10 {
+			within = append(within, median(b.Samples[n/2:])/median(b.Samples[:n/2])-1)
+		}
+	}
+	if len(within) > 0 {
+		if d := median(within); math.Abs(d) > limit {
+			m.invalid(ReasonDrift, &d, &limit, "samples change by %+.0f %% from the first to the second half of a block, more than %.0f %%", 100*d, 100*limit)
+		}
+	}
+	if len(e.values) < orderBlocks {
+		return
+	}
+	var logs []float64
+	for _, v := range e.values {
+		logs = append(logs, math.Log(v))
+	}
+	if d := math.Expm1(theilSen(logs) * float64(len(logs)-1)); math.Abs(d) > limit {
+		m.invalid(ReasonDrift, &d, &limit, "blocks change by %+.0f %% from the first to the last, more than %.0f %%", 100*d, 100*limit)
+	}
+}
+
+// checkThrottle believes counters, and clocks where the governor does not lower them by
+// itself. With another governor, or none told, a low clock is only a warning: it was read
+// when the process had ended.
+func checkThrottle(m *Measurement, e evidence) {
+	var events int64
+	var top, low float64
+	governor := ""
+	for i, b := range e.blocks {
+		if b.Before.ThrottleCount != nil && b.After.ThrottleCount != nil {
+			events += max(0, *b.After.ThrottleCount-*b.Before.ThrottleCount)
+		}
+		after := fastestClock(b, b.After)
+		top = max(top, fastestClock(b, b.Before), after)
+		if i == 0 || after < low {
+			low = after
+		}
+		governor = b.After.Governor
+	}
+	if events > 0 {
+		m.invalid(ReasonThrottled, new(float64(events)), new(0.0), "the throttle counter rose by %d during the blocks", events)
+	}
+	limit := e.in.Protocol.FrequencyLimit
+	if low == 0 || low/top >= limit {
+		return
+	}
+	ratio := low / top
+	add, code := m.warn, WarnFrequency
+	if governor == "performance" || governor == "userspace" {
+		add, code = m.invalid, ReasonThrottled
+	}
+	add(code, &ratio, &limit, "the clock fell to %.0f MHz of %.0f MHz (governor %q)", low/1e6, top/1e6, governor)
+}
+
+// fastestClock is the highest frequency of the CPUs that the block might use, 0 unknown.
+func fastestClock(b *devices.Block, s devices.State) float64 {
+	var top float64
+	for name, hz := range s.FrequenciesHz {
+		if len(b.CPUs) == 0 || slices.ContainsFunc(b.CPUs, func(c int) bool {
+			return name == fmt.Sprint(c) || name == fmt.Sprintf("cpu%d", c)
+		}) {
+			top = max(top, hz)
+		}
+	}
+	return top
+}
+
+// checkCPUTime: a process that computes on the CPU and has less CPU time than wall time
+// was waiting for its core. On an accelerator waiting is what the CPU is there for.
+func checkCPUTime(m *Measurement, e evidence) {
+	if e.in.Info.Accelerator {
+		return
+	}
+	limit := e.in.Protocol.CPURatioLimit
+	var cpu, wall float64
+	worst := math.Inf(1)
+	for _, b := range e.blocks {
+		if len(b.CPUSamples) == 0 || len(b.CPUSamples) != len(b.Samples) {
+			continue
+		}
+		c, w := sum(b.CPUSamples), sum(b.Samples)
+		cpu, wall, worst = cpu+c, wall+w, min(worst, c/w)
+	}
+	if wall == 0 {
+		return
+	}
+	switch ratio := cpu / wall; {
+	case ratio < limit:
+		m.invalid(ReasonCPUTime, &ratio, &limit, "CPU time is %.0f %% of wall time: something else had the core", 100*ratio)
+	case worst < limit:
+		m.warn(WarnCPUBlock, &worst, &limit, "in one block CPU time is %.0f %% of wall time", 100*worst)
+	}
+}
+
+func sum(xs []float64) (s float64) {
+	for _, x := range xs {
+		s += x
+	}
+	return s
+}
+
+func checkAffinity(m *Measurement, e evidence) {
+	want := slices.Sorted(slices.Values(e.in.Info.CPUs))
+	if len(want) == 0 {
+		return
+	}
+	for _, b := range e.blocks {
+		if got := slices.Sorted(slices.Values(b.CPUs)); !slices.Equal(got, want) {
+			m.invalid(ReasonAffinity, nil, nil, "a block ran on CPUs %v, not on %v", got, want)
+			return
+		}
+	}
+}
+
+// warnMachine takes the worst of every figure over the blocks.
+func warnMachine(m *Measurement, e evidence) {
+	var load, steal float64
+	sensor, turbo, battery := false, false, false
+	for _, b := range e.blocks {
+		if l := b.Before.LoadAverage; l != nil {
+			load = max(load, *l)
+		}
+		if s, t := b.Before.StealSeconds, b.After.StealSeconds; s != nil && t != nil && b.Elapsed > 0 {
+			steal = max(steal, (*t-*s)/b.Elapsed)
+		}
+		sensor = sensor || len(b.Before.TemperaturesC) > 0 || len(b.After.TemperaturesC) > 0
+		turbo = turbo || isTrue(b.Before.Turbo) || isTrue(b.After.Turbo)
+		battery = battery || isTrue(b.Before.OnBattery) || isTrue(b.After.OnBattery)
+	}
+	if e.in.Info.Kind == devices.Measured && !sensor {
+		m.warn(WarnSensor, nil, nil, "no temperature sensor could be read: heat would go unseen")
+	}
+	if limit := float64(max(1, e.in.Info.Threads)) + loadSlack; load > limit {
+		m.warn(WarnLoad, &load, &limit, "the load average before a block was %.1f: stop other work on the device", load)
+	}
+	if limit := stealShare; steal > limit {
+		m.warn(WarnSteal, &steal, &limit, "the hypervisor took %.1f %% of a block's time", 100*steal)
+	}
+	if turbo {
+		m.warn(WarnTurbo, nil, nil, "turbo is on: the clock depends on heat and on other cores")
+	}
+	if battery {
+		m.warn(WarnBattery, nil, nil, "the device runs on battery")
+	}
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
+
+// warnSamples reports the block that looks worst.
+func warnSamples(m *Measurement, e evidence) {
+	var tail, gap float64
+	for _, b := range e.blocks {
+		if len(b.Samples) < 5 {
+			continue
+		}
+		s := slices.Sorted(slices.Values(b.Samples))
+		tail = max(tail, median(s)/s[0]-1)
+		gap = max(gap, clusterGap(s))
+	}
+	if limit := tailRatio; tail > limit {
+		m.warn(WarnTail, &tail, &limit, "in one block the median is %.0f %% above the fastest run", 100*tail)
+	}
+	if limit := gapRatio; gap > limit {
+		m.warn(WarnBimodal, &gap, &limit, "in one block samples form two groups, %.0f %% apart", 100*gap)
+	}
+}
+
+// clusterGap is the widest relative gap between neighbours of sorted samples that leaves
+// at least a fifth of them on either side.
+func clusterGap(s []float64) float64 {
+	edge := max(1, int(math.Ceil(gapShare*float64(len(s)))))
+	var gap float64
+	for i := edge; i <= len(s)-edge; i++ {
+		gap = max(gap, s[i]/s[i-1]-1)
+	}
+	return gap
+}
+
+func warnSpread(m *Measurement, e evidence) {
+	if p := unlikeSpread(e.own, e.in.Pooled.Sub(e.own)); p < unlikeChance {
+		sd := e.own.SD()
+		m.warn(WarnSpread, &sd, new(e.in.Pooled.SD()), "blocks of this network spread by %.1f %%, those of the others by %.1f %%",
+			100*sd, 100*e.in.Pooled.Sub(e.own).SD())
+	}
+	if m.Confidence > 0 && m.Confidence < e.in.Protocol.Confidence {
+		m.warn(WarnUnreachable, new(m.Confidence), new(e.in.Protocol.Confidence), "the interval has confidence %.3f only", m.Confidence)
+	}
+}
+
+func warnMixed(m *Measurement, e evidence) {
+	for _, b := range e.blocks {
+		if b.Runtime != m.Runtime || b.ModelSHA256 != m.ModelSHA256 {
+			m.warn(WarnMixed, nil, nil, "blocks were run by %s and %s, or on different model bytes", b.Runtime, m.Runtime)
+			return
+		}
+	}
+}
+
+func warnDevice(m *Measurement, e evidence) {
+	var seen []string
+	for _, b := range e.blocks {
+		for _, w := range b.Warnings {
+			if !slices.Contains(seen, w) {
+				seen = append(seen, w)
+				m.warn(WarnDevice, nil, nil, "%s", w)
+			}
+		}
+	}
+}
