@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -111,7 +112,7 @@ func (o object) add(key, content *yaml.Node, keys []string) {
 		k.fail("keys must be words, not %s", k)
 	case twice:
 		at.fail("is given twice")
-	case !contains(keys, name):
+	case !slices.Contains(keys, name):
 		at.fail("unknown field%s", didYouMean(name, keys))
 	default:
 		o.fields[name] = field
@@ -231,7 +232,7 @@ func (v value) name() string {
 // oneOf reads one of the given words.
 func (v value) oneOf(words ...string) string {
 	s := v.text()
-	if v.node != nil && !contains(words, s) {
+	if v.node != nil && !slices.Contains(words, s) {
 		v.fail("unknown value %s%s", v, didYouMean(s, words))
 	}
 	return s
@@ -242,15 +243,6 @@ func joinPath(path, key string) string {
 		return key
 	}
 	return path + "." + key
-}
-
-func contains(words []string, s string) bool {
-	for _, w := range words {
-		if w == s {
-			return true
-		}
-	}
-	return false
 }
 
 // clip shortens what came from outside before it is quoted in an error.
