@@ -32,7 +32,15 @@ var pinnedSums = map[string]string{
 // TestEvaluates runs every case through the plain evaluator: finite, alive, repeatable.
 // That a runtime agrees is devices/agent's test.
 func TestEvaluates(t *testing.T) {
-	for _, c := range cases(t) {
+	all := cases(t)
+	if !testing.Short() {
+		deep, err := tflitetest.DeepCases()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, deep...)
+	}
+	for _, c := range all {
 		t.Run(c.Name, func(t *testing.T) {
 			data, err := tflite.Bytes(c.Graph, tflite.Options{})
 			if err != nil {

@@ -28,6 +28,29 @@ func Cases() ([]Case, error) {
 	return cases, nil
 }
 
+// DeepCases are whole networks of built-in spaces, on a small input: some seventy layers.
+// The plain evaluator takes a second for one.
+func DeepCases() ([]Case, error) {
+	var cases []Case
+	for _, name := range []string{"mobiledet_cpu_ibn", "mobiledet_cpu_tucker", "mobiledet_edgetpu_tucker", "mobiledet_gpu_fused"} {
+		s, err := sampler.Builtin(name)
+		if err != nil {
+			return nil, err
+		}
+		archs, err := sampler.Sample(s, 1, 1)
+		if err != nil {
+			return nil, err
+		}
+		s.Input.Height, s.Input.Width = 64, 64
+		g, err := graph.Lower(s, archs[0])
+		if err != nil {
+			return nil, fmt.Errorf("case %s: %w", name, err)
+		}
+		cases = append(cases, Case{Name: "deep-" + name, Graph: g})
+	}
+	return cases, nil
+}
+
 // Input is a network input between -1 and 1, the same for the same seed.
 func Input(g *graph.Graph, seed uint64) []float32 {
 	r := rand.New(rand.NewPCG(seed, 1))

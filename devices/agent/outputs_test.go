@@ -1,0 +1,92 @@
+package agent_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"latlab/devices/agent"
+	"latlab/devices/transport"
+	"latlab/sampler/model"
+	"latlab/sampler/tflite/tflitetest"
+)
+
+// agentPath is the built agent, or the test ends here: `make test` builds it.
+func agentPath(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("LATLAB_AGENT")
+	if path == "" {
+		path = filepath.Join("..", "..", "bin", "latlab-agent")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("no agent to run models with (%v); `make build` builds one", err)
+	}
+	return path
+}
+
+// TestOutputsAgreeWithPlainEvaluation runs every written network in the real runtime, with
+// XNNPACK, and compares each output tensor with the plain evaluator's, which shares no
+// code with either. Nothing may be left to the runtime's own kernels.
+func TestOutputsAgreeWithPlainEvaluation(t *testing.T) {
+	d, err := agent.Open(context.Background(), transport.Local{}, agent.Options{Name: "cpu", Path: agentPath(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := tflitetest.Cases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !testing.Short() {
+		deep, err := tflitetest.DeepCases()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cases = append(cases, deep...)
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) { compareOutputs(t, d, c) })
+	}
+}
+
+func compareOutputs(t *testing.T, d *agent.Device, c tflitetest.Case) {
+	m, err := model.New(c.Graph, model.TFLite, model.Float32, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := m.WriteFile(context.Background(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inputs := [][]float32{tflitetest.Input(c.Graph, 1)}
+	want, err := tflitetest.Evaluate(data, inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, delegation, err := d.Outputs(context.Background(), f.Path, inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if delegation.Delegated != delegation.Nodes || delegation.Nodes != len(c.Graph.Ops) {
+		t.Errorf("%d of %d nodes delegated, the graph has %d ops", delegation.Delegated, delegation.Nodes, len(c.Graph.Ops))
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d outputs, want %d", len(got), len(want))
+	}
+	for i, o := range got {
+		if diff := tflitetest.Difference(o.Values, want[i]); !(diff <= 1e-4) {
+			t.Errorf("output %s differs by %.2g of its largest magnitude", o.Name, diff)
+		}
+		if name := c.Graph.Tensors[c.Graph.Outputs[i]].Name; o.Name != name {
+			t.Errorf("output %d is named %s, want %s", i, o.Name, name)
+		}
+	}
+}
