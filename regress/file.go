@@ -129,7 +129,7 @@ func parse(data []byte, file string) (*CostModel, *sampler.Space, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return m, s, m.fits(s)
+	return m, s, m.CheckSpace(s)
 }
 
 func decodeStrict(data []byte, v any) error {
@@ -212,8 +212,8 @@ func (m *CostModel) space(file string) (*sampler.Space, error) {
 	return s, nil
 }
 
-// fits says where the table differs from the space's positions.
-func (m *CostModel) fits(s *sampler.Space) error {
+// CheckSpace says where the table differs from the space's positions.
+func (m *CostModel) CheckSpace(s *sampler.Space) error {
 	if s.Name != m.Space {
 		return fmt.Errorf("cost model is of space %s, not of %s", m.Space, s.Name)
 	}

@@ -5,10 +5,11 @@ import (
 	"math"
 )
 
-// ridge is the paper's method: ridge regression on the table's indicators alone, rows
-// weighted by 1/y.
+// ridge is the paper's method: ridge regression on the table's indicators alone.
 //
-//	minimise  sum_i ((y_i - b - sum_p beta[slot(i,p)]) / y_i)^2 + lambda |beta|^2
+//	minimise  sum_i ((y_i - b - sum_p beta[slot(i,p)]) / v_i)^2 + lambda |beta|^2
+//
+// with v_i = y_i (relative error), or v_i = 1 with Options.Absolute.
 //
 // The intercept b is not penalised (Hastie, Tibshirani, Friedman, The Elements of
 // Statistical Learning, 2nd edition 2009, section 3.4.1). A network's row has one 1 a
@@ -24,8 +25,8 @@ import (
 type ridge struct {
 	rows   [][]int32 // columns, renumbered to those that occur
 	slots  []int32   // table slot of each column
-	sqrtW  []float64 // 1/y
-	target []float64 // y, centred, over y
+	sqrtW  []float64 // 1/v
+	target []float64 // y, centred, over v
 	mean   []float64 // weighted mean of each column
 	center float64   // weighted mean of y
 
@@ -55,15 +56,15 @@ func ridgeGrid() []float64 {
 
 // newRidge prepares the rows of the training networks: latencies and indicators centred on
 // their weighted means (which is what leaves the intercept unpenalised), then weighted.
-func newRidge(rows [][]int32, y []float64) *ridge {
+func newRidge(rows [][]int32, y, v []float64) *ridge {
 	r := &ridge{sqrtW: make([]float64, len(y)), target: make([]float64, len(y))}
 	r.number(rows)
 	total := 0.0
-	for i, v := range y {
-		w := 1 / (v * v)
-		r.sqrtW[i] = 1 / v
+	for i, by := range v {
+		w := 1 / (by * by)
+		r.sqrtW[i] = 1 / by
 		total += w
-		r.center += w * v
+		r.center += w * y[i]
 		for _, c := range r.rows[i] {
 			r.mean[c] += w
 		}
@@ -72,8 +73,8 @@ func newRidge(rows [][]int32, y []float64) *ridge {
 	for c := range r.mean {
 		r.mean[c] /= total
 	}
-	for i, v := range y {
-		r.target[i] = (v - r.center) / v
+	for i, by := range v {
+		r.target[i] = (y[i] - r.center) / by
 	}
 	return r
 }
@@ -212,8 +213,8 @@ func fitIndicator(ctx context.Context, d *design, train []int, o Options) (solut
 		loss := make([]float64, len(grid))
 		for _, f := range folds(len(train), ridgeFolds, o.Seed) {
 			fit, held := f.split(train)
-			err := d.ridge(fit).path(ctx, d.slots, grid, func(i int, s solution) {
-				loss[i] += d.loss(s, held)
+			err := d.ridge(fit, o).path(ctx, d.slots, grid, func(i int, s solution) {
+				loss[i] += d.loss(s, held, o)
 			})
 			if err != nil {
 				return solution{}, err
@@ -222,23 +223,31 @@ func fitIndicator(ctx context.Context, d *design, train []int, o Options) (solut
 		best = smallest(loss)
 	}
 	var last solution
-	err := d.ridge(train).path(ctx, d.slots, grid[:best+1], func(_ int, s solution) { last = s })
+	err := d.ridge(train, o).path(ctx, d.slots, grid[:best+1], func(_ int, s solution) { last = s })
 	return last, err
 }
 
-func (d *design) ridge(rows []int) *ridge {
-	r, y := make([][]int32, len(rows)), make([]float64, len(rows))
+func (d *design) ridge(rows []int, o Options) *ridge {
+	r, y, v := make([][]int32, len(rows)), make([]float64, len(rows)), make([]float64, len(rows))
 	for i, n := range rows {
-		r[i], y[i] = d.rows[n], d.y[n]
+		r[i], y[i], v[i] = d.rows[n], d.y[n], d.divisor(n, o)
 	}
-	return newRidge(r, y)
+	return newRidge(r, y, v)
 }
 
-// loss is the sum of squared relative errors on some networks.
-func (d *design) loss(s solution, rows []int) float64 {
+// divisor is what a network's error is divided by before it is squared.
+func (d *design) divisor(i int, o Options) float64 {
+	if o.Absolute {
+		return 1
+	}
+	return d.y[i]
+}
+
+// loss is what cross-validation minimises: the fit's own sum of squares on other networks.
+func (d *design) loss(s solution, rows []int, o Options) float64 {
 	sum := 0.0
 	for _, i := range rows {
-		e := s.predict(d.rows[i])/d.y[i] - 1
+		e := (s.predict(d.rows[i]) - d.y[i]) / d.divisor(i, o)
 		sum += e * e
 	}
 	return sum

@@ -26,7 +26,7 @@ type step struct {
 
 // NewPredictor wants a model of the space: a table of another shape is an error.
 func NewPredictor(m *CostModel, s *sampler.Space) (*Predictor, error) {
-	if err := m.fits(s); err != nil {
+	if err := m.CheckSpace(s); err != nil {
 		return nil, err
 	}
 	p := &Predictor{space: s.Name, bias: m.Bias}
