@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/sampler"
+)
+
+// resolver finds the space that a line names.
+type resolver func(name string) (*sampler.Space, error)
+
+// openInput opens a file, or stdin for "-".
+func openInput(s streams, path string) (io.ReadCloser, string, error) {
+	if path == "-" {
+		return io.NopCloser(s.in), "stdin", nil
+	}
+	f, err := os.Open(path)
+	return f, path, withCode(exitUsage, err)
+}
+
+// eachLine calls f for every network of JSON lines. A line that cannot be used is
+// reported with file and line; the others are not lost, and the exit code is 3.
+func eachLine(s streams, in io.Reader, name string, find resolver, f func(sampler.Arch) error) error {
+	skipped := 0
+	for a, err := range sampler.ReadJSONL(in, name, find) {
+		var bad *sampler.LineError
+		switch {
+		case errors.As(err, &bad):
+			fmt.Fprintf(s.err, "latlab: %s\n", oneLine(err))
+			skipped++
+		case err != nil:
+			return err
+		default:
+			if err := f(a); err != nil {
+				return err
+			}
+		}
+	}
+	if skipped > 0 {
+		fmt.Fprintf(s.err, "latlab: %s: %d lines skipped\n", name, skipped)
+		return exitSilently(exitPartial)
+	}
+	return nil
+}
+
+// anySpace finds built-in spaces, and the user's own where --space gives its file.
+func anySpace(c *cli.Context) resolver {
+	found := map[string]*sampler.Space{}
+	return func(name string) (*sampler.Space, error) {
+		if sp := found[name]; sp != nil {
+			return sp, nil
+		}
+		sp, err := lookUp(c, name)
+		found[name] = sp
+		return sp, err
+	}
+}
+
+func lookUp(c *cli.Context, name string) (*sampler.Space, error) {
+	if own := c.String("space"); own != "" {
+		sp, err := findSpace(own)
+		if err != nil {
+			return nil, err
+		}
+		if sp.Name == name {
+			return sp, nil
+		}
+	}
+	return sampler.Builtin(name)
+}
+
+// onlySpace refuses networks of other spaces than the cost model's.
+func onlySpace(sp *sampler.Space) resolver {
+	return func(name string) (*sampler.Space, error) {
+		if name != sp.Name {
+			return nil, fmt.Errorf("space %q, but the cost model is of %s", name, sp.Name)
+		}
+		return sp, nil
+	}
+}

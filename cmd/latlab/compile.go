@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/sampler"
+	"latlab/sampler/model"
+)
+
+func compileCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:  "compile",
+		Usage: "write networks as model files",
+		Flags: join(networkFlags(), []cli.Flag{
+			stringFlag("archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", ""),
+			precisionFlag(),
+			stringFlag("format", "file format: `FORMAT` tflite", string(model.TFLite)),
+			&cli.StringFlag{Name: "o", Usage: "`FOLDER` to write into", Required: false},
+			jsonFlag(),
+		}),
+		Action: func(c *cli.Context) error { return compile(s, c) },
+	}
+}
+
+type compiled struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+}
+
+func compile(s streams, c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	dir, err := required(c, "o")
+	if err != nil {
+		return err
+	}
+	precision, err := readPrecision(c)
+	if err != nil {
+		return err
+	}
+	if f := c.String("format"); f != string(model.TFLite) {
+		return usagef("format %q is not known; there is %s", f, model.TFLite)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	write := func(n network) error { return compileOne(s, c, n, precision, dir) }
+	if c.String("archs") == "" {
+		n, err := oneNetwork(c)
+		if err != nil {
+			return err
+		}
+		return write(n)
+	}
+	in, name, err := openInput(s, c.String("archs"))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	find := anySpace(c)
+	return eachLine(s, in, name, find, func(a sampler.Arch) error {
+		sp, err := find(a.Space)
+		if err != nil {
+			return err
+		}
+		n, err := archNetwork(sp, a)
+		if err != nil {
+			return err
+		}
+		return write(n)
+	})
+}
+
+func compileOne(s streams, c *cli.Context, n network, p model.Precision, dir string) error {
+	m, err := model.New(n.graph, model.TFLite, p, nil)
+	if err != nil {
+		return err
+	}
+	f, err := m.WriteFile(c.Context, dir)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printDoc(s.out, compiled{f.Path, f.SHA256, f.Size})
+	}
+	_, err = fmt.Fprintf(s.out, "%s  %s  %d\n", f.Path, f.SHA256, f.Size)
+	return err
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/sampler/graph"
+)
+
+type description struct {
+	Name         string      `json:"name"`
+	Space        string      `json:"space"`
+	Indices      string      `json:"indices"`
+	ID           string      `json:"id"`
+	MACs         int64       `json:"macs"`
+	MACsComplete bool        `json:"macs_complete"`
+	Params       int64       `json:"params"`
+	UnknownOps   []string    `json:"unknown_ops"`
+	Layers       []graph.Row `json:"layers"`
+}
+
+func describeCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:  "describe",
+		Usage: "print a network's layers: shapes, MACs, parameters, bytes",
+		Flags: join(networkFlags(), []cli.Flag{jsonFlag()}),
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			n, err := oneNetwork(c)
+			if err != nil {
+				return err
+			}
+			d := description{
+				Name: n.name, Space: n.space.Name, Indices: n.arch.String(), ID: n.arch.ID(),
+				MACs: n.graph.TotalMACs(), MACsComplete: true, Params: n.graph.TotalParams(),
+				UnknownOps: []string{}, Layers: n.graph.Rows(n.space, float32Bytes),
+			}
+			if c.Bool("json") {
+				return printDoc(s.out, d)
+			}
+			return printDescription(s, d)
+		},
+	}
+}
+
+const float32Bytes = 4
+
+func printDescription(s streams, d description) error {
+	rows := [][]string{{"LAYER", "OP", "KERNEL", "OUTPUT", "ACT", "PAID BY", "MMACS", "PARAMS"}}
+	for _, l := range d.Layers {
+		rows = append(rows, []string{
+			l.Name, string(l.Kind), kernel(l), shape(l.Output), activation(l), l.Position,
+			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), thousands(int(l.Params)),
+		})
+	}
+	if err := printTable(s.out, rows); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(s.out, "\n%s  %s %s\n%.4f billion MACs, %.4f million parameters, %d layers\n",
+		d.Name, d.Space, d.Indices, float64(d.MACs)/1e9, float64(d.Params)/1e6, len(d.Layers))
+	return err
+}
+
+func kernel(l graph.Row) string {
+	if l.Kernel[0] == 0 {
+		return ""
+	}
+	k := fmt.Sprintf("%dx%d", l.Kernel[0], l.Kernel[1])
+	if l.Stride[0] > 1 {
+		k += fmt.Sprintf(" /%d", l.Stride[0])
+	}
+	return k
+}
+
+func shape(s [4]int) string { return fmt.Sprintf("%dx%dx%d", s[1], s[2], s[3]) }
+
+func activation(l graph.Row) string {
+	if l.Activation == graph.Linear {
+		return ""
+	}
+	return string(l.Activation)
+}

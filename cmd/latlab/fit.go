@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/bench/store"
+	"latlab/regress"
+	"latlab/sampler"
+)
+
+func fitCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:  "fit",
+		Usage: "fit a cost model to a sweep and say how good it is",
+		Flags: []cli.Flag{
+			dbFlag(), stringFlag("device", "the sweep's device, by `NAME`", ""),
+			stringFlag("sweep", "which sweep of the store, by `ID`; several, with commas, are joined", ""),
+			&cli.StringFlag{Name: "o", Usage: "cost model to write, a JSON `FILE`"},
+			stringFlag("method", "ops, indicator or macs", string(regress.Ops)),
+			intFlag("train", "train on `N` networks in each held-out split, test on the rest; 0 = 80 %", 0),
+			boolFlag("include-invalid", "use INVALID measurements too"),
+			seedFlag(), quietFlag(), jsonFlag(),
+		},
+		Action: func(c *cli.Context) error { return fit(s, c) },
+	}
+}
+
+func fit(s streams, c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	path, err := required(c, "db")
+	if err != nil {
+		return err
+	}
+	st, err := openRead(c.Context, path)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	data, invalid, err := fitData(c, st)
+	if err != nil {
+		return err
+	}
+	if invalid > 0 && !c.Bool("include-invalid") && !c.Bool("quiet") {
+		fmt.Fprintf(s.err, "latlab: %d INVALID measurements are left out; --include-invalid uses them\n", invalid)
+	}
+	m, err := regress.Fit(c.Context, data, regress.Options{
+		Method: regress.Method(c.String("method")), Seed: c.Uint64("seed"), Train: c.Int("train"),
+	})
+	if err != nil {
+		return fitError(err)
+	}
+	if out := c.String("o"); out != "" {
+		if err := m.Save(out); err != nil {
+			return err
+		}
+	}
+	return printFit(s, c, m)
+}
+
+// fitError gives the mistakes that are the user's their exit code.
+func fitError(err error) error {
+	var few *regress.TooFewError
+	var mixed *regress.MixedError
+	var bad *regress.ObservationError
+	var option *regress.OptionError
+	if errors.As(err, &few) || errors.As(err, &mixed) || errors.As(err, &bad) || errors.As(err, &option) {
+		return withCode(exitUsage, err)
+	}
+	return err
+}
+
+// fitData reads one sweep, or joins several that agree in everything a fit must not mix.
+func fitData(c *cli.Context, st *store.Store) (regress.Data, int, error) {
+	sweeps, err := chooseSweeps(c, st)
+	if err != nil {
+		return regress.Data{}, 0, err
+	}
+	var parts []regress.Data
+	invalid := 0
+	for _, m := range sweeps {
+		d, n, err := observations(c.Context, st, m, c.Bool("include-invalid"))
+		if err != nil {
+			return regress.Data{}, 0, err
+		}
+		parts = append(parts, d)
+		invalid += n
+	}
+	all, err := regress.Merge(parts...)
+	return all, invalid, fitError(err)
+}
+
+func chooseSweeps(c *cli.Context, st *store.Store) ([]bench.Sweep, error) {
+	ids := strings.Split(c.String("sweep"), ",")
+	if len(ids) == 1 {
+		m, err := chooseSweep(c.Context, c, st)
+		return []bench.Sweep{m}, err
+	}
+	all, err := st.Sweeps(c.Context)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []bench.Sweep
+	for _, id := range ids {
+		m, err := sweepByID(all, strings.TrimSpace(id))
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, m)
+	}
+	return chosen, nil
+}
+
+// observations are a sweep's measurements as a fit takes them, and how many are INVALID.
+func observations(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.Data, int, error) {
+	if m.Space == "" {
+		return regress.Data{}, 0, usagef("sweep %s is of listed models, which are points of no space", m.ID)
+	}
+	sp, err := sampler.Load([]byte(m.SpaceFile), m.Space+".yaml")
+	if err != nil {
+		return regress.Data{}, 0, err
+	}
+	d := regress.Data{Space: sp, Provenance: provenance(m)}
+	invalid := 0
+	for e, err := range bench.Estimates(ctx, st, m.ID) {
+		if err != nil {
+			return d, 0, err
+		}
+		if e.M == nil || e.Network.Status != bench.Measured {
+			continue
+		}
+		if e.M.Verdict == bench.Invalid {
+			invalid++
+			if !withInvalid {
+				continue
+			}
+		}
+		a, err := sp.ParseArch(e.Network.Indices)
+		if err != nil {
+			return d, 0, err
+		}
+		d.Estimator = e.M.Estimator
+		d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds})
+	}
+	return d, invalid, nil
+}
+
+// provenance is what a fit must not mix.
+func provenance(m bench.Sweep) regress.Provenance {
+	f := maps.Clone(m.Device.Fingerprint)
+	if f == nil {
+		f = map[string]string{}
+	}
+	f["harness"], f["threads"], f["delegate"] = m.Device.Harness, strconv.Itoa(m.Device.Threads), m.Device.Delegate
+	if len(m.Device.CPUs) > 0 {
+		f["affinity"] = strings.Trim(fmt.Sprint(m.Device.CPUs), "[]")
+	}
+	return regress.Provenance{Device: m.Device.Name, Kind: string(m.Device.Kind), Precision: string(m.Precision), Fingerprint: f}
+}
+
+// printFit prints the figures; --json has exactly DESIGN's keys and the model's own.
+func printFit(s streams, c *cli.Context, m *regress.CostModel) error {
+	f := m.Figures
+	if c.Bool("json") {
+		return printDoc(s.out, struct {
+			Method string `json:"method"`
+			Space  string `json:"space"`
+			Device string `json:"device"`
+			Kind   string `json:"kind"`
+			regress.Figures
+			Warnings []string `json:"warnings"`
+		}{m.Method, m.Space, m.Device, m.Kind, f, append([]string{}, m.Warnings...)})
+	}
+	fmt.Fprintf(s.out, "cost model of %s on %s (%s), method %s\n", m.Space, m.Device, m.Kind, m.Method)
+	rows := [][]string{
+		{"  trained on", fmt.Sprintf("%d networks, tested on %d held out (%s)", f.NTrain, f.NTest, f.Split)},
+		{"  r2", optional(f.R2, fixed4) + ", adjusted " + optional(f.AdjustedR2, fixed4)},
+		{"  MAPE", optional(f.MAPE, percent) + ", RMSPE " + optional(f.RMSPE, percent)},
+		{"  RMSE", optional(f.RMSESeconds, millis)},
+		{"  within 5 %, 10 %", optional(f.Within5, percent) + ", " + optional(f.Within10, percent)},
+		{"  Spearman, Kendall", optional(f.Spearman, fixed4) + ", " + optional(f.Kendall, fixed4)},
+		{"  noise ceiling", optional(f.NoiseCeilingR2, fixed4)},
+	}
+	if err := printTable(s.out, rows); err != nil {
+		return err
+	}
+	for _, w := range m.Warnings {
+		fmt.Fprintf(s.out, "  warning: %s\n", w)
+	}
+	if out := c.String("o"); out != "" {
+		fmt.Fprintf(s.out, "  written to %s\n", out)
+	}
+	return nil
+}
+
+func fixed4(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }

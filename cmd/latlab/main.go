@@ -1,0 +1,120 @@
+// Command latlab samples networks of a search space, times them on a device and fits the
+// cost model that a hardware-aware search consumes.
+//
+// One file a verb. This package is the only one that knows the command line, stdout and
+// exit codes; it wires rooms together and computes nothing itself.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/internal/version"
+)
+
+func main() { os.Exit(Main()) }
+
+// Main is the program with the process's arguments and streams; it returns the exit code.
+func Main() int {
+	return run(context.Background(), os.Args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+}
+
+// streams are the process's, or a test's.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func run(ctx context.Context, args []string, s streams) int {
+	app := newApp(s)
+	if err := applyConfig(app, os.Getenv); err != nil {
+		return report(s, wantsJSON(args), err)
+	}
+	return report(s, wantsJSON(args), app.RunContext(ctx, args))
+}
+
+func newApp(s streams) *cli.App {
+	app := &cli.App{
+		Name:    "latlab",
+		Usage:   "time networks on devices and fit the cost model that a search consumes",
+		Version: version.Version,
+		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
+		Suggest:              true,
+		HideVersion:          true,
+		EnableBashCompletion: true,
+		// Exit codes are given in one place: report.
+		ExitErrHandler: func(*cli.Context, error) {},
+		OnUsageError:   onUsage,
+		Commands: []*cli.Command{
+			spacesCommand(s), sampleCommand(s), describeCommand(s), compileCommand(s),
+			devicesCommand(s), timeCommand(s), sweepCommand(s), showCommand(s),
+			fitCommand(s), predictCommand(s), verifyCommand(s), exportCommand(s),
+			doctorCommand(s), versionCommand(s),
+		},
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return unknownVerb(c)
+			}
+			return cli.ShowAppHelp(c)
+		},
+		Description: "Exit codes: 0 ok; 1 failed; 2 usage or bad input; 3 some networks failed or some\n" +
+			"lines were skipped; 4 measurements asked for are INVALID; 10 no such device;\n" +
+			"11 another writer holds the store; 130 interrupted.",
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = onUsage
+		c.HideHelpCommand = true
+	}
+	return app
+}
+
+func onUsage(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) }
+
+func unknownVerb(c *cli.Context) error {
+	var names []string
+	for _, cmd := range c.App.Commands {
+		names = append(names, cmd.Name)
+	}
+	word := c.Args().First()
+	return usagef("no verb is named %q; did you mean %q?", word, nearest(word, names))
+}
+
+// noArguments refuses words that no flag takes: a forgotten "--" would be ignored else.
+func noArguments(c *cli.Context) error {
+	if c.Args().Present() {
+		return usagef("unexpected argument %q; `latlab %s --help` lists the flags", c.Args().First(), c.Command.Name)
+	}
+	return nil
+}
+
+func wantsJSON(args []string) bool {
+	return slices.Contains(args, "--json") || slices.Contains(args, "-json")
+}
+
+// oneLine keeps an error on the line it is promised.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// report prints the error, if any, and returns the exit code.
+func report(s streams, asJSON bool, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	code := exitCode(err)
+	var quiet *silent
+	if errors.As(err, &quiet) {
+		return code
+	}
+	if asJSON {
+		_ = printJSON(s.err, map[string]any{"message_type": "exit_error", "code": code, "message": oneLine(err)})
+		return code
+	}
+	fmt.Fprintf(s.err, "latlab: %s\n", oneLine(err))
+	return code
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+	"time"
+)
+
+// jsonSchema is the version of every --json document.
+const jsonSchema = 1
+
+// printJSON writes one document on one line.
+func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+
+// printDoc writes a --json result: the fields of v behind schema_version.
+func printDoc(w io.Writer, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if len(body) < 2 || body[0] != '{' {
+		return fmt.Errorf("a --json document must be an object, not %T", v)
+	}
+	comma := ","
+	if len(body) == 2 {
+		comma = ""
+	}
+	_, err = fmt.Fprintf(w, "{\"schema_version\":%d%s%s\n", jsonSchema, comma, body[1:])
+	return err
+}
+
+// printTable writes rows with aligned columns; the first is the header.
+func printTable(w io.Writer, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			if i > 0 {
+				fmt.Fprint(t, "\t")
+			}
+			fmt.Fprint(t, cell)
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}
+
+// millis prints seconds for people: 3 digits and the unit.
+func millis(seconds float64) string { return digits(seconds*1e3, 4) + " ms" }
+
+// digits prints x with n significant digits and no exponent.
+func digits(x float64, n int) string {
+	if x == 0 {
+		return "0"
+	}
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(x, 'g', n, 64), 64)
+	if err != nil {
+		return strconv.FormatFloat(x, 'g', n, 64)
+	}
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
+}
+
+func percent(x float64) string { return strconv.FormatFloat(100*x, 'f', 1, 64) + " %" }
+
+// optional prints a figure that may not have been computed.
+func optional(x *float64, format func(float64) string) string {
+	if x == nil {
+		return "not computed"
+	}
+	return format(*x)
+}
+
+// roughly prints a duration as a person says it.
+func roughly(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()+0.5))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %02d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// thousands prints a count with separators: 4,620.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// prefixJSON marshals v, an object, with one more field in front. Embedding v would do,
+// were it not that an embedded MarshalJSON hides the outer fields.
+func prefixJSON(name, value string, v any) ([]byte, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	field, err := json.Marshal(map[string]string{name: value})
+	if err != nil {
+		return nil, err
+	}
+	return append(append(field[:len(field)-1], ','), body[1:]...), nil
+}

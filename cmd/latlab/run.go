@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/bench/store"
+)
+
+// job is one call of bench.Run as the verbs that time make it.
+type job struct {
+	sweep  bench.Sweep
+	n      int
+	source bench.Source
+	batch  int    // networks whose models half the cache holds; 0 = no bound
+	resume string // command that goes on after an interrupt; empty where there is none
+}
+
+func measureFlags() []cli.Flag {
+	return join(deviceFlags(), cacheFlags(), []cli.Flag{
+		precisionFlag(),
+		stringFlag("protocol", "how to time: `NAME` default, quick or precise", "default"),
+		boolFlag("wait", "wait for another writer of the store to end"),
+		seedFlag(), quietFlag(), jsonFlag(),
+	})
+}
+
+func readProtocol(c *cli.Context) (bench.Protocol, error) {
+	return bench.NamedProtocol(c.String("protocol"))
+}
+
+// openStore opens --db for writing.
+func openStore(ctx context.Context, c *cli.Context, path string) (*store.Store, error) {
+	st, err := store.Open(ctx, path, store.Options{Wait: c.Bool("wait")})
+	return st, storeError(err)
+}
+
+// openRead opens a store for reading only.
+func openRead(ctx context.Context, path string) (*store.Store, error) {
+	st, err := store.OpenRead(ctx, path)
+	return st, storeError(err)
+}
+
+// storeError gives what is the user's mistake its code: a file that is no store.
+func storeError(err error) error {
+	var not *store.NotStoreError
+	if errors.As(err, &not) {
+		return withCode(exitUsage, err)
+	}
+	return err
+}
+
+// measure runs a job with progress on stderr. The first interrupt lets the block that is
+// being timed finish; the second kills it.
+func measure(ctx context.Context, s streams, c *cli.Context, j job) (bench.Result, error) {
+	ctx, stop, done := interruptible(ctx, s, c.Bool("quiet"))
+	defer done()
+	d, err := openDevice(ctx, c)
+	if err != nil {
+		return bench.Result{}, err
+	}
+	defer d.Close()
+	st, err := openStore(ctx, c, c.String("db"))
+	if err != nil {
+		return bench.Result{}, err
+	}
+	bar := newProgress(s.err, c.Bool("quiet"))
+	res, err := bench.Run(ctx, bench.Options{
+		Sweep: j.sweep, Networks: j.n, Source: j.source, Device: d, Store: st,
+		BatchLimit: j.batch, Stop: stop, Progress: bar.update,
+	})
+	bar.finish()
+	if cerr := st.Close(); err == nil {
+		err = storeError(cerr)
+	}
+	return res, interrupted(s, err, j.resume)
+}
+
+// interrupted says how to go on, and gives an interrupt its exit code.
+func interrupted(s streams, err error, resume string) error {
+	if !errors.Is(err, bench.ErrStopped) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	if resume != "" {
+		fmt.Fprintf(s.err, "interrupted; every finished block is stored. To go on, type:\n  %s\n", resume)
+	}
+	return exitSilently(exitInterrupted)
+}
+
+// interruptible returns a context that the second interrupt ends and a channel that the
+// first closes.
+func interruptible(parent context.Context, s streams, quiet bool) (context.Context, <-chan struct{}, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	stop := make(chan struct{})
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+			if !quiet {
+				fmt.Fprintln(s.err, "\nfinishing the block that is being timed; again to kill it")
+			}
+			close(stop)
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-signals:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, stop, func() {
+		signal.Stop(signals)
+		cancel()
+	}
+}
+
+// outcome is the exit code of a run that ended by itself.
+func outcome(res bench.Result) error {
+	switch {
+	case res.Failed > 0:
+		return exitSilently(exitPartial)
+	case res.Invalid > 0:
+		return exitSilently(exitInvalid)
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"latlab/sampler"
+)
+
+func sampleCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:  "sample",
+		Usage: "draw random networks of a space, as JSON lines",
+		Flags: []cli.Flag{spaceFlag(), countFlag(), seedFlag(), coverageFlag(), jsonFlag()},
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			sp, err := requiredSpace(c)
+			if err != nil {
+				return err
+			}
+			n, err := requiredCount(c)
+			if err != nil {
+				return err
+			}
+			archs, err := drawArchs(sp, n, c.Uint64("seed"), c.Bool("coverage"))
+			if err != nil {
+				return err
+			}
+			return sampler.WriteJSONL(s.out, archs)
+		},
+	}
+}
+
+func drawArchs(sp *sampler.Space, n int, seed uint64, coverage bool) ([]sampler.Arch, error) {
+	draw := sampler.Sample
+	if coverage {
+		draw = sampler.SampleCoverage
+	}
+	archs, err := draw(sp, n, seed)
+	return archs, withCode(exitUsage, err)
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/bench/store"
+)
+
+func showCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name: "show", ArgsUsage: "[SWEEP]",
+		Usage: "list a store's sweeps, or print one's manifest, verdicts and failures",
+		Flags: []cli.Flag{dbFlag(), jsonFlag()},
+		Action: func(c *cli.Context) error {
+			path, err := required(c, "db")
+			if err != nil {
+				return err
+			}
+			st, err := openRead(c.Context, path)
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			switch c.NArg() {
+			case 0:
+				return listStore(s, c, st)
+			case 1:
+				return showSweep(s, c, st)
+			}
+			return usagef("show takes one sweep; flags come before it")
+		},
+	}
+}
+
+// tally counts a sweep's networks.
+type tally struct {
+	Measured int      `json:"measured"`
+	Failed   int      `json:"failed"`
+	Invalid  int      `json:"invalid"`
+	Blocks   int      `json:"blocks"`
+	NoiseCV  *float64 `json:"noise_cv"`
+
+	reasons  map[string]int
+	warnings map[string]int
+	samples  map[string]string // a sentence for each code
+	fastest  float64
+	slowest  float64
+}
+
+func count(ctx context.Context, st bench.Reader, sweep string) (tally, error) {
+	t := tally{reasons: map[string]int{}, warnings: map[string]int{}, samples: map[string]string{}}
+	for e, err := range bench.Estimates(ctx, st, sweep) {
+		if err != nil {
+			return t, err
+		}
+		t.add(e)
+	}
+	return t, nil
+}
+
+func (t *tally) add(e bench.Estimate) {
+	t.Blocks += len(e.Blocks)
+	if e.Network.Status == bench.Failed {
+		t.Failed++
+		return
+	}
+	if e.M == nil || e.Network.Status != bench.Measured {
+		return
+	}
+	t.Measured++
+	t.NoiseCV = e.M.NoiseCV
+	if e.M.Verdict == bench.Invalid {
+		t.Invalid++
+	}
+	t.slowest = max(t.slowest, e.M.Seconds)
+	if t.fastest == 0 || e.M.Seconds < t.fastest {
+		t.fastest = e.M.Seconds
+	}
+	t.note(t.reasons, e.M.Reasons)
+	t.note(t.warnings, e.M.Warnings)
+}
+
+func (t *tally) note(counts map[string]int, doubts []bench.Doubt) {
+	for _, d := range doubts {
+		counts[d.Code]++
+		if _, ok := t.samples[d.Code]; !ok {
+			t.samples[d.Code] = d.Text
+		}
+	}
+}
+
+func listStore(s streams, c *cli.Context, st *store.Store) error {
+	sweeps, err := st.Sweeps(c.Context)
+	if err != nil {
+		return err
+	}
+	type row struct {
+		bench.Sweep
+		tally
+	}
+	rows := []row{}
+	lines := [][]string{{"SWEEP", "NETWORKS", "MEASURED", "FAILED", "INVALID", "DEVICE", "KIND", "PROTOCOL", "SEED", "CREATED"}}
+	for _, m := range sweeps {
+		t, err := count(c.Context, st, m.ID)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row{m, t})
+		lines = append(lines, []string{m.ID, sweepNetworks(m), strconv.Itoa(t.Measured), strconv.Itoa(t.Failed), strconv.Itoa(t.Invalid),
+			m.Device.Name, string(m.Device.Kind), m.Protocol.Name, strconv.FormatUint(m.Seed, 10), m.Created.Local().Format(time.DateTime)})
+	}
+	if c.Bool("json") {
+		return printDoc(s.out, map[string]any{"sweeps": rows})
+	}
+	return printTable(s.out, lines)
+}
+
+func showSweep(s streams, c *cli.Context, st *store.Store) error {
+	all, err := st.Sweeps(c.Context)
+	if err != nil {
+		return err
+	}
+	m, err := sweepByID(all, c.Args().First())
+	if err != nil {
+		return err
+	}
+	t, err := count(c.Context, st, m.ID)
+	if err != nil {
+		return err
+	}
+	failures, err := finalFailures(c.Context, st, m.ID)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printDoc(s.out, map[string]any{
+			"manifest": m, "tally": t, "reasons": t.reasons, "warnings": t.warnings, "failures": failures,
+		})
+	}
+	return printSweepDetail(s, m, t, failures)
+}
+
+func finalFailures(ctx context.Context, st bench.Reader, sweep string) ([]bench.Failure, error) {
+	failures := []bench.Failure{}
+	for f, err := range st.Failures(ctx, sweep) {
+		if err != nil {
+			return nil, err
+		}
+		if f.Final {
+			failures = append(failures, f)
+		}
+	}
+	return failures, nil
+}
+
+func printSweepDetail(s streams, m bench.Sweep, t tally, failures []bench.Failure) error {
+	rows := [][]string{
+		{"sweep", m.ID}, {"networks", fmt.Sprintf("%s, %s, seed %d", sweepNetworks(m), m.Sampling, m.Seed)},
+		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
+		{"device", fmt.Sprintf("%s (%s by %s)", m.Device.Name, m.Device.Kind, m.Device.Harness)},
+		{"settings", deviceSettings(m)},
+		{"protocol", protocolLine(m.Protocol)}, {"created", m.Created.Local().Format(time.DateTime)},
+		{"measured", fmt.Sprintf("%d networks, %d blocks, %d failed, %d INVALID", t.Measured, t.Blocks, t.Failed, t.Invalid)},
+		{"noise", optional(t.NoiseCV, percent) + " between blocks"},
+	}
+	if t.Measured > 0 {
+		rows = append(rows, []string{"latency", millis(t.fastest) + " to " + millis(t.slowest)})
+	}
+	for _, k := range slices.Sorted(maps.Keys(m.Device.Fingerprint)) {
+		rows = append(rows, []string{"  " + k, m.Device.Fingerprint[k]})
+	}
+	for _, k := range slices.Sorted(maps.Keys(m.Tools)) {
+		rows = append(rows, []string{"  " + k, m.Tools[k]})
+	}
+	if err := printTable(s.out, rows); err != nil {
+		return err
+	}
+	printCounts(s, "INVALID", t.reasons, t.samples)
+	printCounts(s, "warning", t.warnings, t.samples)
+	for _, f := range failures {
+		fmt.Fprintf(s.out, "failed: %s, fault of the %s (%s): %s\n", f.Name, f.Fault, f.Reason, f.Message)
+	}
+	return nil
+}
+
+func printCounts(s streams, word string, counts map[string]int, sentences map[string]string) {
+	for _, code := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(s.out, "%s: %d networks, %s: for instance %s\n", word, counts[code], code, sentences[code])
+	}
+}
+
+func deviceSettings(m bench.Sweep) string {
+	text := fmt.Sprintf("%d threads, delegate %s", m.Device.Threads, m.Device.Delegate)
+	if len(m.Device.CPUs) > 0 {
+		text += fmt.Sprintf(", CPUs %v", m.Device.CPUs)
+	}
+	return text
+}
+
+func protocolLine(p bench.Protocol) string {
+	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, percent(p.HalfWidth))
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/sampler"
+	"latlab/sampler/graph"
+	"latlab/sampler/model"
+)
+
+// archSource makes the models of sampled networks when their turn comes.
+type archSource struct {
+	space     *sampler.Space
+	archs     []sampler.Arch
+	precision model.Precision
+	cache     *model.Cache
+}
+
+func (s archSource) Network(_ context.Context, i int) (bench.Network, *model.Model, error) {
+	a := s.archs[i]
+	n := bench.Network{Index: i, Name: a.ID(), Space: a.Space, Indices: a.String()}
+	g, err := graph.Lower(s.space, a)
+	if err != nil {
+		return n, nil, &devices.Error{Fault: devices.FaultModel, Op: "lower " + a.ID(), Reason: "lowering", Err: err}
+	}
+	m, err := model.New(g, model.TFLite, s.precision, s.cache)
+	if err != nil {
+		return n, nil, &devices.Error{Fault: devices.FaultModel, Op: "compile " + a.ID(), Reason: "compiling", Err: err}
+	}
+	n.Model = m.Identity
+	return n, m, nil
+}
+
+// listed is a model with what is known of its network.
+type listed struct {
+	name  string
+	space *sampler.Space // nil for a user's own file
+	arch  sampler.Arch
+	model *model.Model
+}
+
+// listSource are networks that the user named.
+type listSource []listed
+
+func (s listSource) Network(_ context.Context, i int) (bench.Network, *model.Model, error) {
+	l := s[i]
+	n := bench.Network{Index: i, Name: l.name, Model: l.model.Identity}
+	if l.space != nil {
+		n.Space, n.Indices = l.arch.Space, l.arch.String()
+	}
+	return n, l.model, nil
+}
+
+// hash identifies the list in a sweep's identity.
+func (s listSource) hash() string {
+	h := sha256.New()
+	for _, l := range s {
+		fmt.Fprintln(h, l.model.Identity)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// openCache opens the model cache that the flags describe.
+func openCache(c *cli.Context) (*model.Cache, error) {
+	dir, err := cacheDir(c.String("cache-dir"))
+	if err != nil {
+		return nil, err
+	}
+	size, err := parseSize(c.String("cache-size"))
+	if err != nil {
+		return nil, err
+	}
+	return model.NewCache(dir, size), nil
+}
+
+func readPrecision(c *cli.Context) (model.Precision, error) {
+	p := model.Precision(c.String("precision"))
+	if p != model.Float32 {
+		return "", usagef("precision %q is not known; there is %s", p, model.Float32)
+	}
+	return p, nil
+}
+
+// batch is how many networks half the cache holds, by the largest of the first of them:
+// a batch's models are then written once and not evicted between its rounds.
+func (s archSource) batch() (int, error) {
+	var largest int64
+	for i := range min(len(s.archs), 200) {
+		_, m, err := s.Network(context.Background(), i)
+		if err != nil {
+			continue // Run records it when its turn comes
+		}
+		size, err := m.Size()
+		if err != nil {
+			return 0, err
+		}
+		largest = max(largest, size)
+	}
+	if largest == 0 {
+		return 0, nil
+	}
+	return int(max(1, s.cache.Limit()/2/largest)), nil
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"math/big"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/sampler"
+)
+
+type spaceRow struct {
+	Name      string `json:"name"`
+	Doc       string `json:"doc"`
+	Decisions int    `json:"decisions"`
+	Size      string `json:"size"` // too large for a JSON number
+	Slots     int    `json:"table_slots"`
+	Reachable int    `json:"reachable_entries"`
+}
+
+func spacesCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:  "spaces",
+		Usage: "list search spaces: decisions, size, table slots, reachable entries",
+		Flags: []cli.Flag{spaceFlag(), jsonFlag()},
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			rows, err := spaceRows(c.String("space"))
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return printDoc(s.out, map[string]any{"spaces": rows})
+			}
+			lines := [][]string{{"SPACE", "DECISIONS", "SIZE", "TABLE SLOTS", "REACHABLE"}}
+			for _, r := range rows {
+				lines = append(lines, []string{r.Name, strconv.Itoa(r.Decisions), roughSize(r.Size), thousands(r.Slots), thousands(r.Reachable)})
+			}
+			return printTable(s.out, lines)
+		},
+	}
+}
+
+func spaceRows(only string) ([]spaceRow, error) {
+	names := sampler.BuiltinNames()
+	if only != "" {
+		names = []string{only}
+	}
+	var rows []spaceRow
+	for _, name := range names {
+		sp, err := findSpace(name)
+		if err != nil {
+			return nil, err
+		}
+		r := spaceRow{Name: sp.Name, Doc: sp.Doc, Decisions: len(sp.Decisions()), Size: sp.Size().String()}
+		r.Slots, r.Reachable = sp.Slots()
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+// roughSize prints a size that may have thirty digits: 6.4e30.
+func roughSize(size string) string {
+	n, ok := new(big.Float).SetString(size)
+	if !ok || len(size) <= 6 {
+		return size
+	}
+	return n.Text('g', 3)
+}

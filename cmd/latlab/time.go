@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/sampler/model"
+)
+
+func timeCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:  "time",
+		Usage: "time one network or one .tflite file",
+		Flags: join(networkFlags(), []cli.Flag{
+			stringFlag("model", "a `FILE` of your own", ""), dbFlag(),
+		}, measureFlags()),
+		Action: func(c *cli.Context) error { return timeOne(s, c) },
+	}
+}
+
+func timeOne(s streams, c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	if _, err := required(c, "device"); err != nil {
+		return err
+	}
+	one, err := listedNetwork(c)
+	if err != nil {
+		return err
+	}
+	ests, err := measureList(c.Context, s, c, listSource{one})
+	if err != nil {
+		return err
+	}
+	e := ests[0]
+	if e.M == nil {
+		return exitSilently(exitPartial)
+	}
+	if c.Bool("json") {
+		err = printDoc(s.out, namedMeasurement{one.name, *e.M})
+	} else {
+		err = printMeasurement(s.out, one.name, e.M)
+	}
+	if err == nil && e.M.Verdict == bench.Invalid {
+		err = exitSilently(exitInvalid)
+	}
+	return err
+}
+
+// listedNetwork reads --fixture, --space with --arch, or --model.
+func listedNetwork(c *cli.Context) (listed, error) {
+	cache, err := openCache(c)
+	if err != nil {
+		return listed{}, err
+	}
+	precision, err := readPrecision(c)
+	if err != nil {
+		return listed{}, err
+	}
+	if file := c.String("model"); file != "" {
+		if c.String("fixture") != "" || c.String("arch") != "" {
+			return listed{}, usagef("--model, --fixture and --arch name different networks; give one")
+		}
+		m, err := model.FromFile(file)
+		if err != nil {
+			return listed{}, withCode(exitUsage, err)
+		}
+		return listed{name: strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), model: m}, nil
+	}
+	n, err := oneNetwork(c)
+	if err != nil {
+		return listed{}, err
+	}
+	return n.listed(precision, cache)
+}
+
+func (n network) listed(p model.Precision, cache *model.Cache) (listed, error) {
+	m, err := model.New(n.graph, model.TFLite, p, cache)
+	return listed{name: n.name, space: n.space, arch: n.arch, model: m}, err
+}
+
+// measureList times the networks of a list and returns their estimates in its order.
+// Without --db the store is a temporary one.
+func measureList(ctx context.Context, s streams, c *cli.Context, list listSource) ([]bench.Estimate, error) {
+	if c.String("db") == "" {
+		dir, err := os.MkdirTemp("", "latlab-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		if err := c.Set("db", filepath.Join(dir, "time.db")); err != nil {
+			return nil, err
+		}
+	}
+	m, err := manifest(c)
+	if err != nil {
+		return nil, err
+	}
+	m.ModelsHash = list.hash()
+	res, err := measure(ctx, s, c, job{sweep: m, n: len(list), source: list})
+	if err != nil {
+		return nil, err
+	}
+	st, err := openRead(ctx, c.String("db"))
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	if err := reportFailures(ctx, s.err, st, res.Sweep.ID); err != nil {
+		return nil, err
+	}
+	var ests []bench.Estimate
+	for e, err := range bench.Estimates(ctx, st, res.Sweep.ID) {
+		if err != nil {
+			return nil, err
+		}
+		ests = append(ests, e)
+	}
+	return ests, nil
+}
+
+// reportFailures prints one line for each network that was given up, and its tool's output.
+func reportFailures(ctx context.Context, w io.Writer, st bench.Reader, sweep string) error {
+	for f, err := range st.Failures(ctx, sweep) {
+		if err != nil {
+			return err
+		}
+		if !f.Final {
+			continue
+		}
+		fmt.Fprintf(w, "latlab: %s failed, fault of the %s (%s): %s\n", f.Name, f.Fault, f.Reason, f.Message)
+		if out := strings.TrimSpace(f.Output); out != "" {
+			fmt.Fprintf(w, "  its output:\n    %s\n", strings.ReplaceAll(out, "\n", "\n    "))
+		}
+	}
+	return nil
+}
+
+type namedMeasurement struct {
+	Name string `json:"name"`
+	bench.Measurement
+}
+
+// MarshalJSON puts the name before the measurement's own fields.
+func (n namedMeasurement) MarshalJSON() ([]byte, error) {
+	return prefixJSON("name", n.Name, n.Measurement)
+}
+
+func printMeasurement(w io.Writer, name string, m *bench.Measurement) error {
+	fmt.Fprintf(w, "%s  %s  %s  %s\n", name, millis(m.Seconds), interval(m), m.Verdict)
+	rows := [][]string{
+		{"  blocks, samples", fmt.Sprintf("%d, %d", m.Blocks, m.Samples)},
+		{"  noise between blocks", optional(m.NoiseCV, percent)},
+		{"  first inference", millis(m.FirstSeconds)},
+		{"  init", millis(m.InitSeconds)},
+		{"  peak memory", fmt.Sprintf("%d MiB", m.PeakMemoryBytes>>20)},
+		{"  delegated", fmt.Sprintf("%d of %d nodes to %s, %d partitions", m.Delegation.Delegated, m.Delegation.Nodes, m.Delegation.Name, m.Delegation.Partitions)},
+		{"  runtime", m.Runtime},
+	}
+	if err := printTable(w, rows); err != nil {
+		return err
+	}
+	return printDoubts(w, m)
+}
+
+func interval(m *bench.Measurement) string {
+	if m.Low == nil || m.High == nil {
+		return "(no interval)"
+	}
+	return fmt.Sprintf("(%s to %s at %.0f %%)", millis(*m.Low), millis(*m.High), 100*m.Confidence)
+}
+
+func printDoubts(w io.Writer, m *bench.Measurement) error {
+	for _, d := range m.Reasons {
+		fmt.Fprintf(w, "  INVALID: %s\n", d.Text)
+	}
+	for _, d := range m.Warnings {
+		fmt.Fprintf(w, "  warning: %s\n", d.Text)
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/fixtures"
+	"latlab/regress"
+	"latlab/sampler"
+	"latlab/sampler/model"
+)
+
+func verifyCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:  "verify",
+		Usage: "time chosen networks again and compare with their prediction",
+		Flags: join([]cli.Flag{
+			costFlag(), &cli.StringSliceFlag{Name: "fixture", Usage: "a known network that is a point of the model's space; may be given again"},
+			stringFlag("archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", ""), dbFlag(),
+		}, measureFlags()),
+		Action: func(c *cli.Context) error { return verify(s, c) },
+	}
+}
+
+// verified is one network's comparison.
+type verified struct {
+	Name      string         `json:"name"`
+	Indices   string         `json:"indices"`
+	Predicted float64        `json:"predicted_seconds"`
+	Seconds   *float64       `json:"latency_seconds"` // null = could not be measured
+	Low       *float64       `json:"low_seconds"`
+	High      *float64       `json:"high_seconds"`
+	Error     *float64       `json:"relative_error"` // predicted over measured, minus 1
+	Verdict   *bench.Verdict `json:"verdict"`
+}
+
+func verify(s streams, c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	m, sp, err := loadCost(c)
+	if err != nil {
+		return err
+	}
+	if name, err := required(c, "device"); err != nil {
+		return err
+	} else if name != m.Device {
+		return usagef("the cost model is of device %s, not %s", m.Device, name)
+	}
+	list, skipped, err := verifyList(s, c, sp)
+	if err != nil {
+		return err
+	}
+	ests, err := measureList(c.Context, s, c, list)
+	if err != nil {
+		return err
+	}
+	rows, failed, invalid := compare(m, sp, list, ests)
+	if err := printVerified(s, c, rows); err != nil {
+		return err
+	}
+	switch {
+	case skipped || failed:
+		return exitSilently(exitPartial)
+	case invalid:
+		return exitSilently(exitInvalid)
+	}
+	return nil
+}
+
+// verifyList reads --fixture and --archs. skipped says that lines could not be used.
+func verifyList(s streams, c *cli.Context, sp *sampler.Space) (list listSource, skipped bool, err error) {
+	cache, err := openCache(c)
+	if err != nil {
+		return nil, false, err
+	}
+	precision, err := readPrecision(c)
+	if err != nil {
+		return nil, false, err
+	}
+	add := func(name string, a sampler.Arch) error {
+		l, err := verifyOne(name, sp, a, precision, cache)
+		list = append(list, l)
+		return err
+	}
+	for _, name := range c.StringSlice("fixture") {
+		f, err := fixtures.Get(name)
+		if err != nil {
+			return nil, false, withCode(exitUsage, err)
+		}
+		a, err := f.ArchIn(sp)
+		if err != nil {
+			return nil, false, withCode(exitUsage, err)
+		}
+		if err := add(f.Name, a); err != nil {
+			return nil, false, err
+		}
+	}
+	if c.String("archs") != "" {
+		in, name, err := openInput(s, c.String("archs"))
+		if err != nil {
+			return nil, false, err
+		}
+		defer in.Close()
+		err = eachLine(s, in, name, onlySpace(sp), func(a sampler.Arch) error { return add(a.ID(), a) })
+		if skipped = exitCodeIs(err, exitPartial); err != nil && !skipped {
+			return nil, false, err
+		}
+	}
+	if len(list) == 0 {
+		return nil, skipped, usagef("name networks: --fixture NAME or --archs FILE")
+	}
+	return list, skipped, nil
+}
+
+func verifyOne(name string, sp *sampler.Space, a sampler.Arch, p model.Precision, cache *model.Cache) (listed, error) {
+	n, err := archNetwork(sp, a)
+	if err != nil {
+		return listed{}, err
+	}
+	n.name = name
+	return n.listed(p, cache)
+}
+
+func compare(m *regress.CostModel, sp *sampler.Space, list listSource, ests []bench.Estimate) (rows []verified, failed, invalid bool) {
+	for i, l := range list {
+		v := verified{Name: l.name, Indices: l.arch.String(), Predicted: m.Predict(sp, l.arch)}
+		if i >= len(ests) || ests[i].M == nil {
+			failed = true
+			rows = append(rows, v)
+			continue
+		}
+		e := ests[i].M
+		relative := v.Predicted/e.Seconds - 1
+		v.Seconds, v.Low, v.High, v.Error, v.Verdict = &e.Seconds, e.Low, e.High, &relative, &e.Verdict
+		invalid = invalid || e.Verdict == bench.Invalid
+		rows = append(rows, v)
+	}
+	return rows, failed, invalid
+}
+
+func printVerified(s streams, c *cli.Context, rows []verified) error {
+	mape := meanError(rows)
+	if c.Bool("json") {
+		return printDoc(s.out, map[string]any{"networks": rows, "mape": mape})
+	}
+	lines := [][]string{{"NETWORK", "PREDICTED", "MEASURED", "INTERVAL", "ERROR", "VERDICT"}}
+	for _, v := range rows {
+		if v.Seconds == nil {
+			lines = append(lines, []string{v.Name, millis(v.Predicted), "failed", "", "", ""})
+			continue
+		}
+		lines = append(lines, []string{v.Name, millis(v.Predicted), millis(*v.Seconds), bounds(v.Low, v.High), fmt.Sprintf("%+.1f %%", 100**v.Error), string(*v.Verdict)})
+	}
+	if err := printTable(s.out, lines); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(s.out, "mean error of %d networks: %s\n", len(rows), optional(mape, percent))
+	return err
+}
+
+func bounds(low, high *float64) string {
+	if low == nil || high == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%s - %s", digits(*low*1e3, 4), millis(*high))
+}
+
+func meanError(rows []verified) *float64 {
+	sum, n := 0.0, 0
+	for _, v := range rows {
+		if v.Error != nil {
+			sum += math.Abs(*v.Error)
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	mean := sum / float64(n)
+	return &mean
+}

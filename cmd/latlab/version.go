@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/internal/version"
+	"latlab/sampler/tflite"
+)
+
+func versionCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "print versions: latlab, Go, the writer, the agent's runtime",
+		Flags: []cli.Flag{jsonFlag(), deviceFlags()[3]},
+		Action: func(c *cli.Context) error {
+			v := versions(c)
+			if c.Bool("json") {
+				return printDoc(s.out, v)
+			}
+			fmt.Fprintf(s.out, "latlab %s\n", v["latlab"])
+			rows := [][]string{}
+			for _, k := range []string{"commit", "go", "platform", "writer_revision", "runtime"} {
+				rows = append(rows, []string{"  " + k, v[k]})
+			}
+			return printTable(s.out, rows)
+		},
+	}
+}
+
+func versions(c *cli.Context) map[string]string {
+	v := map[string]string{
+		"latlab": version.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+		"writer_revision": fmt.Sprint(tflite.WriterRevision), "commit": "unknown", "runtime": "not found",
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v["commit"] = s.Value
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
+	defer cancel()
+	if d, err := openCPU(ctx, c); err == nil {
+		v["runtime"] = d.Info().Fingerprint["runtime"]
+	}
+	return v
+}
