@@ -20,7 +20,6 @@ import (
 // may turn out not to be; it would end INVALID with its budget unspent.
 func (r *runner) plan(ctx context.Context) (bool, error) {
 	clear(r.models)
-	clear(r.prepared)
 	for {
 		if wide := r.tooWide(); len(wide) > 0 {
 			return true, r.planRounds(ctx, nil, wide[:min(len(wide), r.batchSize())], 1)

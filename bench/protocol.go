@@ -102,6 +102,16 @@ func (p Protocol) Plan(seed uint64) devices.Plan {
 	}
 }
 
+// Forecast is roughly how long networks of a latency take without extra blocks: what
+// process start, loading and reading the device's state cost is added as overhead a block.
+func (p Protocol) Forecast(networks int, latency, overhead float64) time.Duration {
+	warm := max(float64(p.WarmUpRuns+1)*latency, p.WarmUpSeconds)
+	timed := max(float64(p.MinRuns)*latency, p.MinSeconds)
+	timed = min(timed, max(p.MaxSeconds, float64(p.MinRuns)*latency), float64(p.MaxRuns)*latency)
+	block := warm + timed + overhead + p.PauseSeconds
+	return time.Duration(float64(networks*p.MinBlocks) * block * float64(time.Second))
+}
+
 // Identity is the first 12 hex digits of sha256 over every field but the name, in the
 // order of their JSON.
 func (p Protocol) Identity() string {

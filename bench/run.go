@@ -61,9 +61,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	start := time.Now()
 	r := &runner{o: o, start: start, nets: map[int]*network{}, models: map[int]*model.Model{}, prepared: map[int]bool{}}
 	if err := r.open(ctx); err != nil {
-		return Result{Sweep: r.sweep}, err
+		return Result{Sweep: r.sweep}, ended(ctx, err)
 	}
-	err := r.loop(ctx)
+	err := ended(ctx, r.loop(ctx))
 	if ferr := r.flush(ctx); err == nil || errors.Is(err, ErrStopped) {
 		err = errors.Join(ferr, err)
 	}
@@ -73,6 +73,15 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		err = rerr
 	}
 	return res, err
+}
+
+// ended makes sure that what failed because the context ended says so: a database calls
+// it an interrupt.
+func ended(ctx context.Context, err error) error {
+	if cerr := ctx.Err(); err != nil && cerr != nil && !errors.Is(err, cerr) {
+		return fmt.Errorf("%w: %w", cerr, err)
+	}
+	return err
 }
 
 // network is what the loop remembers of a planned network.
@@ -96,9 +105,8 @@ type runner struct {
 	noise   Noise
 	tally   tally
 
-	// Of the current batch; dropped when it ends.
-	models   map[int]*model.Model
-	prepared map[int]bool
+	models   map[int]*model.Model // of the current batch
+	prepared map[int]bool         // by this run
 
 	faults    int // of the device, in a row
 	blocks    int // done by this run
@@ -116,6 +124,9 @@ func (r *runner) open(ctx context.Context) error {
 	r.sweep.Created = r.start.UTC()
 	if err := r.sweep.Protocol.Check(); err != nil {
 		return err
+	}
+	if r.o.Networks < 1 {
+		return userError("sweep", fmt.Errorf("%d networks are asked for, want at least 1", r.o.Networks))
 	}
 	if err := checkTakes(info, r.sweep.Format, r.sweep.Precision); err != nil {
 		return err

@@ -198,8 +198,7 @@ func medianOrder(n int, confidence float64) (lo, hi int, achieved float64) {
 //
 // Source: Snedecor and Cochran (1989), section 6.12.
 func unlikeSpread(own, others Noise) float64 {
-	const enough = 10 // degrees of freedom; below, the others know too little
-	if own.DF < 1 || others.DF < enough || others.SumSquares == 0 {
+	if own.DF < 1 || others.DF < fewDF || others.SumSquares == 0 {
 		return 1
 	}
 	f := (own.SumSquares / float64(own.DF)) / (others.SumSquares / float64(others.DF))

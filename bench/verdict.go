@@ -35,6 +35,7 @@ const (
 	WarnMixed       = "mixed_runs"
 	WarnCPUBlock    = "cpu_time_of_a_block"
 	WarnUnreachable = "confidence"
+	WarnNoise       = "noise_poorly_known"
 	WarnDevice      = "device" // said by the device itself
 )
 
@@ -46,6 +47,7 @@ const (
 	gapRatio     = 0.10 // between two clusters of samples
 	gapShare     = 0.20 // of samples in the smaller cluster
 	unlikeChance = 1e-3 // of a spread like this, were the noise that of the others
+	fewDF        = 10   // degrees of freedom below which noise is poorly known
 	unlikeLimit  = 4    // pooled standard deviations that a step must exceed too
 )
 
@@ -135,7 +137,7 @@ func checkPrecision(m *Measurement, e evidence) {
 func checkStep(m *Measurement, e evidence) {
 	ratio := slices.Max(e.values)/slices.Min(e.values) - 1
 	limit := e.in.Protocol.StepLimit
-	if others := e.in.Pooled.Sub(e.own); others.DF >= 10 {
+	if others := e.in.Pooled.Sub(e.own); others.DF >= fewDF {
 		limit = max(limit, math.Expm1(unlikeLimit*others.SD()))
 	}
 	if ratio > limit {
@@ -175,45 +177,53 @@ func checkDrift(m *Measurement, e evidence) {
 // when the process had ended.
 func checkThrottle(m *Measurement, e evidence) {
 	var events int64
-	var top, low float64
-	governor := ""
-	for i, b := range e.blocks {
+	top := map[string]float64{} // the highest each CPU's clock was seen
+	for _, b := range e.blocks {
 		if b.Before.ThrottleCount != nil && b.After.ThrottleCount != nil {
 			events += max(0, *b.After.ThrottleCount-*b.Before.ThrottleCount)
 		}
-		after := fastestClock(b, b.After)
-		top = max(top, fastestClock(b, b.Before), after)
-		if i == 0 || after < low {
-			low = after
+		for _, st := range []devices.State{b.Before, b.After} {
+			for cpu, hz := range st.FrequenciesHz {
+				top[cpu] = max(top[cpu], hz)
+			}
 		}
-		governor = b.After.Governor
 	}
 	if events > 0 {
 		m.invalid(ReasonThrottled, new(float64(events)), new(0.0), "the throttle counter rose by %d during the blocks", events)
 	}
+	ratio, governor := 1.0, ""
+	for _, b := range e.blocks {
+		if r, ok := clockShare(b, top); ok && r < ratio {
+			ratio, governor = r, b.After.Governor
+		}
+	}
 	limit := e.in.Protocol.FrequencyLimit
-	if low == 0 || low/top >= limit {
+	if ratio >= limit {
 		return
 	}
-	ratio := low / top
 	add, code := m.warn, WarnFrequency
 	if governor == "performance" || governor == "userspace" {
 		add, code = m.invalid, ReasonThrottled
 	}
-	add(code, &ratio, &limit, "the clock fell to %.0f MHz of %.0f MHz (governor %q)", low/1e6, top/1e6, governor)
+	add(code, &ratio, &limit, "after a block the clock was at %.0f %% of the highest seen (governor %q)", 100*ratio, governor)
 }
 
-// fastestClock is the highest frequency of the CPUs that the block might use, 0 unknown.
-func fastestClock(b *devices.Block, s devices.State) float64 {
-	var top float64
-	for name, hz := range s.FrequenciesHz {
-		if len(b.CPUs) == 0 || slices.ContainsFunc(b.CPUs, func(c int) bool {
-			return name == fmt.Sprint(c) || name == fmt.Sprintf("cpu%d", c)
-		}) {
-			top = max(top, hz)
+// clockShare is the clock after a block over its highest, of the least lowered CPU that
+// the block might use: on which one it ran is not known.
+func clockShare(b *devices.Block, top map[string]float64) (share float64, ok bool) {
+	for name, hz := range b.After.FrequenciesHz {
+		if usesCPU(b, name) && top[name] > 0 {
+			share, ok = max(share, hz/top[name]), true
 		}
 	}
-	return top
+	return share, ok
+}
+
+// usesCPU: sysfs says "cpu2", some tools only "2".
+func usesCPU(b *devices.Block, name string) bool {
+	return len(b.CPUs) == 0 || slices.ContainsFunc(b.CPUs, func(c int) bool {
+		return name == fmt.Sprint(c) || name == fmt.Sprintf("cpu%d", c)
+	})
 }
 
 // checkCPUTime: a process that computes on the CPU and has less CPU time than wall time
@@ -328,10 +338,12 @@ func clusterGap(s []float64) float64 {
 }
 
 func warnSpread(m *Measurement, e evidence) {
-	if p := unlikeSpread(e.own, e.in.Pooled.Sub(e.own)); p < unlikeChance {
-		sd := e.own.SD()
-		m.warn(WarnSpread, &sd, new(e.in.Pooled.SD()), "blocks of this network spread by %.1f %%, those of the others by %.1f %%",
-			100*sd, 100*e.in.Pooled.Sub(e.own).SD())
+	if others := e.in.Pooled.Sub(e.own); unlikeSpread(e.own, others) < unlikeChance {
+		own, sd := e.own.SD(), others.SD()
+		m.warn(WarnSpread, &own, &sd, "blocks of this network spread by %.1f %%, those of the others by %.1f %%", 100*own, 100*sd)
+	}
+	if df := e.in.Pooled.DF; m.Method == PooledT && df < fewDF {
+		m.warn(WarnNoise, new(float64(df)), new(float64(fewDF)), "the interval rests on %d blocks and %d degrees of freedom", m.Blocks, df)
 	}
 	if m.Confidence > 0 && m.Confidence < e.in.Protocol.Confidence {
 		m.warn(WarnUnreachable, new(m.Confidence), new(e.in.Protocol.Confidence), "the interval has confidence %.3f only", m.Confidence)

@@ -35,6 +35,9 @@ type SchemaError struct {
 }
 
 func (e *SchemaError) Error() string {
+	if e.Have < e.Known {
+		return fmt.Sprintf("store %s has schema %d, this latlab knows %d only; use the latlab that made it", e.Path, e.Have, e.Known)
+	}
 	return fmt.Sprintf("store %s has schema %d, this latlab knows %d; use a newer latlab", e.Path, e.Have, e.Known)
 }
 

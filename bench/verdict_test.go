@@ -1,0 +1,272 @@
+package bench
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latlab/devices"
+)
+
+// goodInput is three blocks that nothing can be said against.
+func goodInput() Input {
+	p, err := NamedProtocol("default")
+	if err != nil {
+		panic(err)
+	}
+	in := Input{
+		Protocol: p, Pooled: Noise{SumSquares: 0.01, DF: 100},
+		Info: devices.Info{Name: "d", Kind: devices.Measured, Threads: 1, CPUs: []int{2, 1}},
+	}
+	for _, base := range []float64{0.100, 0.101, 0.0995} {
+		b := devices.Block{Runtime: "r", ModelSHA256: "m", Elapsed: 2, CPUs: []int{1, 2}, FirstSeconds: 0.2, PeakMemoryBytes: 5}
+		b.Delegation = devices.Delegation{Name: "xnnpack", Nodes: 10, Delegated: 10, Partitions: 1}
+		for i := range 12 {
+			b.Samples = append(b.Samples, base*(1+0.001*float64(i%3)))
+			b.CPUSamples = append(b.CPUSamples, base*0.99)
+		}
+		b.Before = devices.State{
+			TemperaturesC: map[string]float64{"cpu": 40}, FrequenciesHz: map[string]float64{"cpu1": 2e9, "cpu2": 1.9e9, "cpu3": 9e9},
+			Governor: "performance", ThrottleCount: new(int64(4)), StealSeconds: new(1.0), LoadAverage: new(0.9),
+			Turbo: new(false), OnBattery: new(false),
+		}
+		b.After = b.Before
+		b.After.TemperaturesC = map[string]float64{"cpu": 45, "skin": 30}
+		in.Blocks = append(in.Blocks, b)
+	}
+	return in
+}
+
+func (in *Input) each(f func(b *devices.Block)) {
+	for i := range in.Blocks {
+		f(&in.Blocks[i])
+	}
+}
+
+func codes(ds []Doubt) string {
+	var cs []string
+	for _, d := range ds {
+		cs = append(cs, d.Code)
+	}
+	return strings.Join(cs, " ")
+}
+
+func TestMeasure(t *testing.T) {
+	m, ok := Measure(goodInput())
+	if !ok || m.Verdict != Valid || codes(m.Reasons) != "" || codes(m.Warnings) != "" {
+		t.Fatalf("%v %+v", ok, m)
+	}
+	if m.Seconds != 0.1*1.001 || m.Blocks != 3 || m.Samples != 36 || *m.TemperatureC != 45 || *m.MinSeconds != 0.0995 {
+		t.Errorf("%+v", m)
+	}
+	if m.Estimator != MedianOfMedians || m.Method != PooledT || m.Confidence != 0.95 {
+		t.Errorf("%+v", m)
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"latency_seconds":0.1`, `"low_seconds":0.`, `"verdict":"VALID"`, `"reasons":[]`, `"warnings":[]`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("JSON lacks %s: %s", want, text)
+		}
+	}
+}
+
+func TestMeasureIsPure(t *testing.T) {
+	a, b := goodInput(), goodInput()
+	first, _ := Measure(a)
+	second, _ := Measure(a)
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(b, a); diff != "" {
+		t.Errorf("the input was changed: %s", diff)
+	}
+	if _, ok := Measure(Input{}); ok {
+		t.Error("a measurement of nothing")
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	scale := func(b *devices.Block, by float64) {
+		for i := range b.Samples {
+			b.Samples[i] *= by
+			b.CPUSamples[i] *= by
+		}
+	}
+	for name, tc := range map[string]struct {
+		change            func(in *Input)
+		reasons, warnings string
+	}{
+		"two blocks":        {func(in *Input) { in.Blocks = in.Blocks[:2] }, "few_blocks", ""},
+		"no affinity asked": {func(in *Input) { in.Info.CPUs = nil }, "", ""},
+		"wrong affinity":    {func(in *Input) { in.Blocks[1].CPUs = []int{3} }, "affinity", ""},
+		"accelerator falls back": {func(in *Input) {
+			in.Info.Accelerator = true
+			in.Blocks[2].Delegation.Delegated = 9
+		}, "not_delegated", ""},
+		"accelerator without proof": {func(in *Input) {
+			in.Info.Accelerator = true
+			in.each(func(b *devices.Block) { b.Delegation = devices.Delegation{} })
+		}, "not_delegated", ""},
+		"accelerator waits": {func(in *Input) {
+			in.Info.Accelerator = true
+			in.each(func(b *devices.Block) { b.CPUSamples[0] = 0.001; scale(b, 1); slices.Sort(b.CPUSamples) })
+		}, "", ""},
+		"xnnpack takes part": {func(in *Input) { in.Blocks[0].Delegation.Delegated = 3 }, "", "partly_delegated"},
+		"no delegate asked": {func(in *Input) {
+			in.each(func(b *devices.Block) { b.Delegation = devices.Delegation{Nodes: 10} })
+		}, "", ""},
+		"noisy sweep":  {func(in *Input) { in.Pooled = Noise{SumSquares: 1, DF: 100} }, "precision", ""},
+		"alone":        {func(in *Input) { in.Pooled = Noise{} }, "", "noise_poorly_known"},
+		"a step":       {func(in *Input) { scale(&in.Blocks[1], 1.4) }, "step", "unlike_others"},
+		"a small step": {func(in *Input) { scale(&in.Blocks[1], 1.1) }, "", "unlike_others"},
+		"a step within wide noise": {func(in *Input) {
+			scale(&in.Blocks[1], 1.4)
+			in.Pooled = Noise{SumSquares: 4, DF: 100}
+		}, "precision", ""},
+		"drift in blocks": {func(in *Input) {
+			in.each(func(b *devices.Block) {
+				for i := range b.Samples {
+					b.Samples[i] *= 1 + 0.04*float64(i)
+					b.CPUSamples[i] = b.Samples[i]
+				}
+			})
+		}, "drift", "above_minimum"},
+		"drift over blocks": {func(in *Input) {
+			in.Blocks = append(in.Blocks, goodInput().Blocks...)
+			for i := range in.Blocks {
+				scale(&in.Blocks[i], 1+0.04*float64(i))
+			}
+			in.Protocol.HalfWidth = 0.5
+		}, "drift", "unlike_others"},
+		"throttle counter": {func(in *Input) { in.Blocks[1].After.ThrottleCount = new(int64(9)) }, "throttled", ""},
+		"clock falls": {func(in *Input) {
+			in.Blocks[1].After.FrequenciesHz = map[string]float64{"cpu1": 1e9, "cpu2": 1e9}
+		}, "throttled", ""},
+		"clock falls by the governor": {func(in *Input) {
+			in.each(func(b *devices.Block) { b.After.Governor = "schedutil" })
+			in.Blocks[1].After.FrequenciesHz = map[string]float64{"cpu1": 1e9, "cpu2": 1e9}
+		}, "", "frequency"},
+		"core shared": {func(in *Input) {
+			in.each(func(b *devices.Block) { b.CPUSamples = slices.Repeat([]float64{0.05}, 12) })
+		}, "cpu_time_below_wall", ""},
+		"core shared once": {func(in *Input) { in.Blocks[0].CPUSamples = slices.Repeat([]float64{0.08}, 12) }, "", "cpu_time_of_a_block"},
+		"no CPU time":      {func(in *Input) { in.each(func(b *devices.Block) { b.CPUSamples = nil }) }, "", ""},
+		"no sensor": {func(in *Input) {
+			in.each(func(b *devices.Block) { b.Before.TemperaturesC, b.After.TemperaturesC = nil, nil })
+		}, "", "no_temperature_sensor"},
+		"no sensor on a simulator": {func(in *Input) {
+			in.Info.Kind = devices.Simulated
+			in.each(func(b *devices.Block) { b.Before.TemperaturesC, b.After.TemperaturesC = nil, nil })
+		}, "", ""},
+		"load":    {func(in *Input) { in.Blocks[0].Before.LoadAverage = new(3.0) }, "", "load_average"},
+		"steal":   {func(in *Input) { in.Blocks[0].After.StealSeconds = new(1.5) }, "", "steal"},
+		"turbo":   {func(in *Input) { in.Blocks[0].After.Turbo = new(true) }, "", "turbo"},
+		"battery": {func(in *Input) { in.Blocks[0].After.OnBattery = new(true) }, "", "battery"},
+		"bimodal": {func(in *Input) {
+			for i := 0; i < 12; i += 2 {
+				in.Blocks[0].Samples[i], in.Blocks[0].CPUSamples[i] = 0.13, 0.13
+			}
+		}, "", "above_minimum bimodal unlike_others"},
+		"another runtime": {func(in *Input) { in.Blocks[0].Runtime = "s" }, "", "mixed_runs"},
+		"device warns": {func(in *Input) {
+			in.each(func(b *devices.Block) { b.Warnings = []string{"fan is off"} })
+		}, "", "device"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := goodInput()
+			tc.change(&in)
+			if in.Pooled.DF > 0 { // what is pooled includes the network itself
+				in.Pooled = in.Pooled.Add(NoiseOf(blockValues(in.Blocks)))
+			}
+			m, ok := Measure(in)
+			if !ok {
+				t.Fatal("no measurement")
+			}
+			if got := codes(m.Reasons); got != tc.reasons {
+				t.Errorf("reasons %q, want %q: %+v", got, tc.reasons, m.Reasons)
+			}
+			if got := codes(m.Warnings); got != tc.warnings {
+				t.Errorf("warnings %q, want %q: %+v", got, tc.warnings, m.Warnings)
+			}
+			if (m.Verdict == Valid) != (tc.reasons == "") {
+				t.Errorf("verdict %s", m.Verdict)
+			}
+		})
+	}
+}
+
+func TestProtocols(t *testing.T) {
+	ids := map[string]string{}
+	for _, name := range Presets() {
+		p, err := NamedProtocol(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Check(); err != nil {
+			t.Error(err)
+		}
+		ids[p.Identity()] = name
+		q := p
+		if q.Name = "mine"; q.Identity() != p.Identity() {
+			t.Error("the name is part of the identity")
+		}
+		if q.MaxRuns++; q.Identity() == p.Identity() {
+			t.Error("max_runs is not part of the identity")
+		}
+	}
+	if len(ids) != len(Presets()) {
+		t.Errorf("identities: %v", slices.Collect(maps.Values(ids)))
+	}
+	_, err := NamedProtocol("qick")
+	if devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), `did you mean "quick"?`) {
+		t.Errorf("got %v", err)
+	}
+	p, _ := NamedProtocol("default")
+	if got := p.Forecast(60, 0.05, 0.2).Minutes(); got < 1 || got > 5 {
+		t.Errorf("60 networks of 50 ms are forecast to take %.1f min", got)
+	}
+	p.MinBlocks = 2
+	if err := p.Check(); devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), "min_blocks is below 3") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSweepIdentity(t *testing.T) {
+	p, _ := NamedProtocol("default")
+	base := func() Sweep {
+		return Sweep{Space: "s", SpaceFile: "y", Sampling: Uniform, Seed: 1, Format: "tflite", Precision: "float32", Protocol: p,
+			Device: devices.Info{Name: "cpu", Threads: 1, CPUs: []int{1, 0}}}
+	}
+	a := base()
+	for name, change := range map[string]func(s *Sweep){
+		"space": func(s *Sweep) { s.Space = "t" }, "space file": func(s *Sweep) { s.SpaceFile = "z" },
+		"models": func(s *Sweep) { s.ModelsHash = "h" }, "sampling": func(s *Sweep) { s.Sampling = Coverage },
+		"seed": func(s *Sweep) { s.Seed = 2 }, "precision": func(s *Sweep) { s.Precision = "int8" },
+		"device": func(s *Sweep) { s.Device.Name = "gpu" }, "threads": func(s *Sweep) { s.Device.Threads = 2 },
+		"cpus": func(s *Sweep) { s.Device.CPUs = []int{0} }, "protocol": func(s *Sweep) { s.Protocol.MaxBlocks = 99 },
+	} {
+		b := base()
+		if change(&b); a.Identity() == b.Identity() {
+			t.Errorf("%s is not part of the identity", name)
+		}
+	}
+	for name, change := range map[string]func(s *Sweep){
+		"networks": func(s *Sweep) { s.Networks = 9 }, "fingerprint": func(s *Sweep) { s.Device.Fingerprint = map[string]string{"a": "b"} },
+		"order of cpus": func(s *Sweep) { s.Device.CPUs = []int{0, 1} }, "tools": func(s *Sweep) { s.Tools = map[string]string{"a": "b"} },
+	} {
+		b := base()
+		if change(&b); a.Identity() != b.Identity() {
+			t.Errorf("%s is part of the identity", name)
+		}
+	}
+	if id := a.Identity(); len(id) != 12 {
+		t.Errorf("identity %q", id)
+	}
+}
