@@ -116,9 +116,10 @@ type network struct {
 	n       int // observations averaged
 }
 
-// networks checks the observations and joins those of one Arch into their arithmetic mean,
-// in the order in which each Arch was first seen. Joining is what keeps a network out of
-// the training part and the held-out part at once; a fit warns when it happened.
+// networks checks the observations and joins those of one Arch into their arithmetic mean.
+// Joining is what keeps a network out of the training part and the held-out part at once;
+// a fit warns when it happened. Networks come sorted by their indices, so that the order
+// in which a store gives them changes no fold.
 func (d Data) networks() ([]network, error) {
 	if d.Space == nil {
 		return nil, fmt.Errorf("no space given with the observations")
@@ -142,6 +143,7 @@ func (d Data) networks() ([]network, error) {
 	for i := range nets {
 		nets[i].seconds /= float64(nets[i].n)
 	}
+	slices.SortFunc(nets, func(a, b network) int { return slices.Compare(a.arch.Indices, b.arch.Indices) })
 	return nets, nil
 }
 

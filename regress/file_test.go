@@ -1,0 +1,186 @@
+package regress
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSaveLoad(t *testing.T) {
+	s := load(t, tiny)
+	d := cpuRoofline().measure(t, s, 40, 0.02, 1)
+	d.Fingerprint = map[string]string{"threads": "1"}
+	for _, method := range Methods() {
+		m := fit(t, d, Options{Method: method})
+		path := filepath.Join(t.TempDir(), "cost.json")
+		if err := m.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		got, space, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(m, got); diff != "" {
+			t.Errorf("%s: model read back (-want +got):\n%s", method, diff)
+		}
+		s.Source, space.Source = "", ""
+		if diff := cmp.Diff(s, space); diff != "" {
+			t.Errorf("%s: space read back (-want +got):\n%s", method, diff)
+		}
+	}
+}
+
+// A model without space_file is of the built-in space of its name.
+func TestLoadBuiltin(t *testing.T) {
+	s := builtin(t, "mobiledet_dsp_ibn")
+	var b bytes.Buffer
+	if err := randomTable(s, 1).Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := Read(&b, "cost.json"); err != nil || got.Name != s.Name {
+		t.Errorf("space %v, error %v", got, err)
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	good := tinyFile(t)
+	change := func(old, new string) string {
+		if !strings.Contains(good, old) {
+			t.Fatalf("the good file lacks %q", old)
+		}
+		return strings.Replace(good, old, new, 1)
+	}
+	const refused = "cost.json: not a cost model: "
+	for _, tc := range []struct{ name, file, want string }{
+		{"newer", change(`"schema_version":1`, `"schema_version":2,"magic":true`),
+			"cost.json: cost model of schema version 2, this program knows up to 1: use a newer one"},
+		{"no version", change(`"schema_version":1,`, ``), refused + "no schema_version of 1 or more"},
+		{"version 0", change(`"schema_version":1`, `"schema_version":0`), refused + "no schema_version of 1 or more"},
+		{"empty", "", refused + "unexpected end of JSON input"},
+		{"not JSON", "latency,1\n", refused + "invalid character 'l' looking for beginning of value"},
+		{"unknown field", change(`"unit":`, `"magic":1,"unit":`), refused + `json: unknown field "magic"`},
+		{"unknown field in the table", change(`"seen":`, `"saw":[],"seen":`), refused + `json: unknown field "saw"`},
+		{"two documents", good + "{}", refused + "invalid character '{' after top-level value"},
+		{"milliseconds", change(`"unit":"seconds"`, `"unit":"milliseconds"`), refused + `unit is "milliseconds", want "seconds"`},
+		{"no bias", change(`"bias_seconds":`, `"features":{},"Bias":`), refused + `json: unknown field "Bias"`},
+		{"bias of null", change(`"bias_seconds":0.5`, `"bias_seconds":null`), refused + "bias_seconds is missing or no number"},
+		{"weight of null", change(`"weights_seconds":[1,`, `"weights_seconds":[null,`), refused + `position "stem": weight 0 is null`},
+		{"weight out of range", change(`"weights_seconds":[1,`, `"weights_seconds":[1e999,`), refused + "json: cannot unmarshal number 1e999"},
+		{"one weight too few", change(`"weights_seconds":[1,2],"seen":[0,0]`, `"weights_seconds":[1],"seen":[0]`),
+			refused + "position stem has 1 weights, space tiny has 2"},
+		{"one count too few", change(`"seen":[0,0]`, `"seen":[0]`), refused + `position "stem": 2 weights, but 1 counts of networks seen`},
+		{"negative count", change(`"seen":[0,0]`, `"seen":[0,-1]`), refused + `position "stem": seen 1 is no count`},
+		{"another position", change(`"name":"stem"`, `"name":"root"`), refused + `table position 0 is "root", in space tiny it is "stem"`},
+		{"no table", change(`"table":`, `"table":[],"table":`), ""},
+		{"unknown space", change(`"space":"tiny"`, `"space":"tine"`), refused + `space is "tine", but space_file is of "tiny"`},
+		{"broken space", change(`"space_file":"`, `"space_file":"magic: 1\n`), refused + "cost.json: space_file:"},
+		{"no such built-in space", `{"schema_version":1,"space":"nowhere","unit":"seconds","bias_seconds":1}`, refused},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, _, err := Read(strings.NewReader(tc.file), "cost.json")
+			if tc.want == "" {
+				if err != nil {
+					t.Errorf("error %v, want none", err)
+				}
+				return
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), tc.want) {
+				t.Fatalf("error %v, want %q", err, tc.want)
+			}
+			var version *VersionError
+			var file *FileError
+			if !errors.As(err, &version) && !errors.As(err, &file) {
+				t.Errorf("error is a %T", err)
+			}
+		})
+	}
+}
+
+// tinyFile is a valid file on one line, with round numbers.
+func tinyFile(t testing.TB) string {
+	t.Helper()
+	s := load(t, tiny)
+	m := randomTable(s, 1)
+	m.Bias = 0.5
+	m.Table[0].Weights = []float64{1, 2}
+	file, err := s.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.SpaceFile = string(file)
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestLoadMissingFile(t *testing.T) {
+	if _, _, err := Load(filepath.Join(t.TempDir(), "none.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want one of a missing file", err)
+	}
+}
+
+// A write that fails must leave the old file and nothing else.
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "cost.json")
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("disk is full")
+	err := WriteFile(path, func(w io.Writer) error {
+		_, _ = io.WriteString(w, "half")
+		return broken
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v, want the writer's", err)
+	}
+	files, _ := os.ReadDir(dir)
+	if text, _ := os.ReadFile(path); string(text) != "old" || len(files) != 1 {
+		t.Errorf("file has %q, directory %v, want the old file alone", text, files)
+	}
+	if err := WriteFile(path, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(path); string(text) != "new" {
+		t.Errorf("file has %q, want the new text", text)
+	}
+}
+
+// Whatever the bytes, Read must refuse them in words or give a model that predicts.
+func FuzzRead(f *testing.F) {
+	good := tinyFile(f)
+	f.Add([]byte(good))
+	f.Add([]byte(strings.Replace(good, "seconds", "", 3)))
+	f.Add([]byte(`{"schema_version":1,"space":"mobiledet_cpu_ibn","unit":"seconds","bias_seconds":1,"table":[]}`))
+	f.Add([]byte(`{"schema_version":3}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, s, err := Read(bytes.NewReader(data), "fuzz.json")
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "fuzz.json: ") {
+				t.Errorf("error does not name the file: %v", err)
+			}
+			return
+		}
+		p, err := NewPredictor(m, s)
+		if err != nil {
+			t.Fatalf("a model that was read does not predict: %v", err)
+		}
+		zero := make([]int, len(s.Decisions()))
+		if got := p.Predict(zero); got != got {
+			t.Errorf("prediction is not a number")
+		}
+		if err := m.Write(io.Discard); err != nil {
+			t.Errorf("a model that was read cannot be written: %v", err)
+		}
+	})
+}

@@ -1,0 +1,95 @@
+package regress
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// The solution must satisfy the Karush-Kuhn-Tucker conditions: no negative weight, no
+// slope where the weight is free, no downhill slope where it is bound.
+func TestNNLSConditions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 12).Draw(t, "n")
+		g, c := randomProblem(t, n)
+		x := make([]float64, n)
+		for i := range x {
+			if rapid.Bool().Draw(t, "warm") {
+				x[i] = rapid.Float64Range(0, 2).Draw(t, "start")
+			}
+		}
+		nnls(g, c, x)
+		for i, v := range x {
+			slope := c[i] - dot(g[i], x)
+			scale := 1e-6 * (math.Abs(c[i]) + g[i][i])
+			if v < 0 || v > 0 && math.Abs(slope) > scale || slope > scale {
+				t.Fatalf("variable %d is %v, its slope %v", i, v, slope)
+			}
+		}
+	})
+}
+
+// All subsets of free variables, each solved alone: the best feasible one is the answer.
+func TestNNLSAgainstSubsets(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 6).Draw(t, "n")
+		g, c := randomProblem(t, n)
+		x := make([]float64, n)
+		nnls(g, c, x)
+		best := 0.0
+		for set := range 1 << n {
+			a := &activeSet{g: g, c: c}
+			var at []int
+			for i := range n {
+				if set>>i&1 == 1 {
+					at = append(at, i)
+				}
+			}
+			y := make([]float64, n)
+			feasible := true
+			for k, v := range a.minimum(at) {
+				y[at[k]] = v
+				feasible = feasible && v >= 0
+			}
+			if feasible {
+				best = min(best, objective(g, c, y))
+			}
+		}
+		if got := objective(g, c, x); got > best+1e-7*(1+math.Abs(best)) {
+			t.Fatalf("objective %v at %v, a subset reaches %v", got, x, best)
+		}
+	})
+}
+
+func objective(g [][]float64, c, x []float64) float64 {
+	sum := 0.0
+	for i, v := range x {
+		sum += v*dot(g[i], x) - 2*c[i]*v
+	}
+	return sum
+}
+
+// randomProblem is A'A + 1e-6 I and A'b of a random A that repeats columns now and then.
+func randomProblem(t *rapid.T, n int) ([][]float64, []float64) {
+	rows := n + 2
+	value := rapid.Float64Range(-3, 3)
+	a := make([][]float64, n)
+	for i := range a {
+		a[i] = rapid.SliceOfN(value, rows, rows).Draw(t, "column")
+		if i > 0 && rapid.IntRange(0, 4).Draw(t, "repeat") == 0 {
+			a[i] = a[i-1]
+		}
+	}
+	b := rapid.SliceOfN(value, rows, rows).Draw(t, "b")
+	g, c := make([][]float64, n), make([]float64, n)
+	for i := range g {
+		g[i] = make([]float64, n)
+		for j := range g[i] {
+			g[i][j] = dot(a[i], a[j])
+		}
+		g[i][i] += 1e-6
+		c[i] = dot(a[i], b)
+	}
+	return g, c
+}
