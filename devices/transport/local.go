@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
-	"time"
 )
 
 // Local runs programs on this machine.
@@ -24,31 +23,54 @@ func (Local) Push(_ context.Context, local string) (string, error) { return file
 func (Local) Start(ctx context.Context, c Command) (Process, error) {
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p := &localProcess{cmd: cmd}
+	p := &localProcess{cmd: cmd, done: make(chan struct{})}
 	cmd.Cancel = func() error { p.Kill(); return nil }
-	// A grandchild may hold the streams open after the program is gone.
-	cmd.WaitDelay = 2 * time.Second
-	var err [3]error
-	p.stdin, err[0] = cmd.StdinPipe()
-	p.stdout, err[1] = cmd.StdoutPipe()
-	p.stderr, err[2] = cmd.StderrPipe()
-	if e := errors.Join(err[:]...); e != nil {
-		return nil, e
+	var theirs [2]*os.File
+	if err := p.pipes(&theirs); err != nil {
+		return nil, err
 	}
-	if e := cmd.Start(); e != nil {
-		return nil, e
+	defer theirs[0].Close()
+	defer theirs[1].Close()
+	if err := cmd.Start(); err != nil {
+		_ = p.stdout.Close()
+		_ = p.stderr.Close()
+		return nil, err
 	}
+	go p.reap()
 	return p, nil
 }
 
 type localProcess struct {
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	stdout io.Reader
-	stderr io.Reader
+	cmd            *exec.Cmd
+	stdin          io.WriteCloser
+	stdout, stderr *os.File
+	done           chan struct{} // closed when the program and its group are gone
+	err            error         // of waiting, once done
+}
 
-	mu   sync.Mutex
-	done bool // waited for: its id may be another's by now
+// pipes makes plain pipes instead of exec's, whose Wait must not be called before both
+// streams were read to their end: a grandchild that holds them open would then keep a
+// program that died looking alive for ever.
+func (p *localProcess) pipes(theirs *[2]*os.File) (err error) {
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	if p.stdout, theirs[0], err = os.Pipe(); err != nil {
+		return err
+	}
+	if p.stderr, theirs[1], err = os.Pipe(); err != nil {
+		return errors.Join(err, p.stdout.Close(), theirs[0].Close())
+	}
+	p.cmd.Stdout, p.cmd.Stderr = theirs[0], theirs[1]
+	return nil
+}
+
+// reap waits for the program and then ends what it left behind. Only then do the streams
+// come to their end. The group's id cannot be another's while a member lives.
+func (p *localProcess) reap() {
+	p.err = p.cmd.Wait()
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	close(p.done)
 }
 
 func (p *localProcess) Stdin() io.WriteCloser { return p.stdin }
@@ -57,21 +79,20 @@ func (p *localProcess) Stderr() io.Reader     { return p.stderr }
 
 // Kill signals the whole group, whose id is the process's.
 func (p *localProcess) Kill() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.done {
+	select {
+	case <-p.done:
+	default:
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	}
 }
 
 func (p *localProcess) Wait() Exit {
-	err := p.cmd.Wait()
-	p.mu.Lock()
-	p.done = true
-	p.mu.Unlock()
+	<-p.done
+	_ = p.stdout.Close()
+	_ = p.stderr.Close()
 	state := p.cmd.ProcessState
 	if state == nil {
-		return Exit{Code: -1, Err: err}
+		return Exit{Code: -1, Err: p.err}
 	}
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return Exit{Code: -1, Signal: ws.Signal().String()}

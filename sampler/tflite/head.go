@@ -112,11 +112,12 @@ func (h *head) alignedBytes(p []byte) flatbuffers.UOffsetT {
 
 func (h *head) metadataText() ([]byte, error) {
 	return json.Marshal(struct {
+		Tool    string `json:"tool"`
 		Writer  string `json:"writer"`
 		Name    string `json:"name"`
 		Space   string `json:"space,omitempty"`
 		Indices string `json:"indices,omitempty"`
-	}{WriterRevision, h.g.Name, h.g.Space, h.g.Indices})
+	}{"latlab " + WriterRelease, WriterRevision, h.g.Name, h.g.Space, h.g.Indices})
 }
 
 func (h *head) metadata(buffer int) flatbuffers.UOffsetT {

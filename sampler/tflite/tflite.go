@@ -21,11 +21,16 @@ package tflite
 // of a model's identity, so that a cache never serves what an older writer wrote.
 const WriterRevision = "1"
 
+// WriterRelease is the release of latlab that brought this WriterRevision: the tool version
+// in a model's metadata. It is not the running release, or every release would change the
+// bytes, and with them the checksums, of models that are otherwise the same.
+const WriterRelease = "0.1.0"
+
 // Identifier is the file identifier at byte 4 of every .tflite.
 const Identifier = "TFL3"
 
 // MetadataName is the entry of the model's metadata that says where it came from: JSON
-// with writer, name, and for a point of a space its space and indices.
+// with tool, writer, name, and for a point of a space its space and indices.
 const MetadataName = "latlab"
 
 // Options say how to write a graph.

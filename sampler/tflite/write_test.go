@@ -23,10 +23,10 @@ import (
 )
 
 var pinnedSums = map[string]string{
-	"ibn-e4-se-k5-s2-h-swish": "376ab457dd4c635cecb73158000d4cd9894383e24f16873a243706450651b7b3",
-	"tucker-k3-s1-relu6":      "59939a3264c559bed87796f40e01734a8f6ef2027b9c65d2db26ae0ed9fb4161",
-	"head-ssdlite-relu6":      "18a2c5b2a4f0df129402de7bc10fb02f5c174a3a510646908563c1bbfeeb91c9",
-	"head-classifier-h-swish": "1668723213168029280aa7b5b20d527ae5354b93682b973fbfa26b0049e79ab1",
+	"ibn-e4-se-k5-s2-h-swish": "5ca9192ccd490adc303427cff06cdf269d3b396802e1d6c639f3a3980b708eb1",
+	"tucker-k3-s1-relu6":      "6b29d9730a211a28278e694f410062797cdb83c76877f1cc4fe5181c0dd3d3d1",
+	"head-ssdlite-relu6":      "e3d25d807dcec9e2b720ab2b9641631351980af8ae1309800564c0c8866975b5",
+	"head-classifier-h-swish": "f2a1e3749526e8c08c7a5aba1e74f3ba17fe404d3d8f6902eb6ad4a2aa33639f",
 }
 
 // TestEvaluates runs every case through the plain evaluator: finite, alive, repeatable.
@@ -157,7 +157,7 @@ func checkMetadata(t *testing.T, c tflitetest.Case, m *schema.Model) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"writer": tflite.WriterRevision, "name": c.Graph.Name, "space": c.Graph.Space, "indices": c.Graph.Indices,
+		"tool": "latlab " + tflite.WriterRelease, "writer": tflite.WriterRevision, "name": c.Graph.Name, "space": c.Graph.Space, "indices": c.Graph.Indices,
 	}
 	if d := cmp.Diff(want, got); d != "" || string(e.Name()) != tflite.MetadataName {
 		t.Errorf("%s: metadata %q (-want +got):\n%s", c.Name, e.Name(), d)

@@ -1,0 +1,253 @@
+package agent_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latlab/devices"
+	"latlab/devices/agent"
+	"latlab/devices/devicetest"
+	"latlab/devices/transport"
+	"latlab/sampler"
+	"latlab/sampler/graph"
+	"latlab/sampler/model"
+	"latlab/sampler/tflite/tflitetest"
+)
+
+// realAgent is the built program; without it the suite would prove nothing.
+func realAgent(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("LATLAB_AGENT")
+	if path == "" {
+		path = "../../bin/latlab-agent"
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%v; run `make build` first", err)
+	}
+	return path
+}
+
+func openReal(t *testing.T, o agent.Options) *agent.Device {
+	t.Helper()
+	o.Name, o.Path = "cpu", realAgent(t)
+	d, err := agent.Open(t.Context(), transport.Local{}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func tinyModel(t *testing.T) *model.Model {
+	t.Helper()
+	s, err := sampler.LoadFile("../../sampler/testdata/tiny.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	archs, err := sampler.Sample(s, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := graph.Lower(s, archs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.New(g, model.TFLite, model.Float32, model.NewCache(t.TempDir(), 1<<30))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// rejectedModel is a whole .tflite that the runtime refuses.
+func rejectedModel(t *testing.T) *model.Model {
+	t.Helper()
+	f, err := tinyModel(t).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	data, err := os.ReadFile(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "rejected.tflite")
+	if err := os.WriteFile(path, tflitetest.Spoil(data), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.FromFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestConformance(t *testing.T) {
+	devicetest.Run(t, devicetest.Suite{
+		Open:      func(t *testing.T) devices.Device { return openReal(t, agent.Options{}) },
+		Good:      tinyModel,
+		Bad:       rejectedModel,
+		Processes: func() int { return running(t, realAgent(t)) },
+	})
+}
+
+// running counts the children of this test that are the program.
+func running(t *testing.T, program string) int {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, stat := range stats {
+		b, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+		exe, err := os.Readlink(filepath.Join(filepath.Dir(stat), "exe"))
+		if err == nil && exe == program && fields[1] == strconv.Itoa(os.Getpid()) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestBlockOfTheRealRuntime(t *testing.T) {
+	d := openReal(t, agent.Options{})
+	b, err := d.Run(t.Context(), tinyModel(t), devicetest.Plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Delegation.Nodes == 0 || b.Delegation.Delegated != b.Delegation.Nodes || b.Delegation.Partitions != 1 {
+		t.Errorf("not every node was delegated to one partition: %+v", b.Delegation)
+	}
+	if b.PeakMemoryBytes < 1<<20 || b.InitSeconds <= 0 || b.FirstSeconds <= 0 {
+		t.Errorf("memory, init or first inference is missing: %+v", b)
+	}
+	if !strings.HasPrefix(b.Runtime, "tflite 2.") {
+		t.Errorf("Runtime is %q", b.Runtime)
+	}
+	if len(b.CPUs) != 0 {
+		t.Errorf("no affinity was asked for, got %v", b.CPUs)
+	}
+}
+
+func TestAffinityAndThreads(t *testing.T) {
+	for _, o := range []agent.Options{{CPUs: []int{0}}, {Threads: 2}} {
+		d := openReal(t, o)
+		b, err := d.Run(t.Context(), tinyModel(t), devicetest.Plan())
+		if err != nil {
+			t.Fatalf("%+v: %v", o, err)
+		}
+		if diff := cmp.Diff(o.CPUs, b.CPUs); diff != "" {
+			t.Errorf("affinity (-asked +got):\n%s", diff)
+		}
+	}
+}
+
+func TestOpenRefusesWhatTheMachineHasNot(t *testing.T) {
+	for _, o := range []agent.Options{{CPUs: []int{4000}}, {CPUs: []int{-1}}, {Threads: -1}} {
+		o.Name, o.Path = "cpu", realAgent(t)
+		_, err := agent.Open(t.Context(), transport.Local{}, o)
+		if devices.FaultOf(err) != devices.FaultUser {
+			t.Errorf("%+v: %v, want the user's fault", o, err)
+		}
+	}
+}
+
+// TestMisbehaviour plays every way in which a timing process can end.
+func TestMisbehaviour(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := tinyModel(t)
+	for _, tt := range []struct {
+		mode   string
+		fault  devices.Fault
+		reason string
+		text   string // in the error
+		output string // in the tool's output
+	}{
+		{"segfault", devices.FaultModel, agent.ReasonCrashed, "segmentation fault", "tensor 7 is not there"},
+		{"abort", devices.FaultModel, agent.ReasonCrashed, "aborted", ""},
+		{"killed", devices.FaultDevice, agent.ReasonKilled, "killed", ""},
+		{"hang", devices.FaultDevice, agent.ReasonHung, "no answer in time", ""},
+		{"exit 0", devices.FaultDevice, agent.ReasonExited, "exit code 0", ""},
+		{"exit 7", devices.FaultDevice, agent.ReasonExited, "exit code 7", "giving up"},
+		{"garbage answer", devices.FaultDevice, agent.ReasonGarbage, "Average inference", "Average inference: 0.0 ms"},
+		{"half a line", devices.FaultDevice, agent.ReasonGarbage, "samples_sec", ""},
+		{"unknown field", devices.FaultDevice, agent.ReasonGarbage, "surprise", ""},
+		{"zero latency", devices.FaultDevice, agent.ReasonGarbage, "sample 1 is 0", ""},
+		{"no samples", devices.FaultDevice, agent.ReasonGarbage, "0 samples", ""},
+		{"no result", devices.FaultDevice, agent.ReasonGarbage, "no answer", ""},
+		{"rejects", devices.FaultModel, "rejected", "refuses the model", ""},
+		{"endless stderr", devices.FaultModel, agent.ReasonCrashed, "segmentation fault", "[...]xxx"},
+		{"grandchild", devices.FaultDevice, agent.ReasonExited, "exit code 7", ""},
+	} {
+		t.Run(tt.mode, func(t *testing.T) {
+			t.Setenv(fakeEnv, "well behaved")
+			d, err := agent.Open(t.Context(), transport.Local{}, agent.Options{Name: "cpu", Path: self})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv(fakeEnv, tt.mode)
+			plan := devicetest.Plan()
+			if tt.mode == "hang" {
+				plan.Timeout = time.Second
+			}
+			_, err = d.Run(t.Context(), m, plan)
+			var e *devices.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("Run returned %v, want an Error", err)
+			}
+			if e.Fault != tt.fault || e.Reason != tt.reason {
+				t.Errorf("fault %s, reason %s; want %s, %s (%v)", e.Fault, e.Reason, tt.fault, tt.reason, e)
+			}
+			if !strings.Contains(e.Error(), tt.text) || strings.Contains(e.Error(), "\n") {
+				t.Errorf("error is %q, want one line with %q", e.Error(), tt.text)
+			}
+			if !strings.Contains(e.Output, tt.output) {
+				t.Errorf("output is %.200q, want %q in it", e.Output, tt.output)
+			}
+			if len(e.Output) > 100<<10 {
+				t.Errorf("%d bytes of output were kept", len(e.Output))
+			}
+			t.Setenv(fakeEnv, "well behaved")
+			if _, err := d.Run(t.Context(), m, devicetest.Plan()); err != nil {
+				t.Errorf("the block after it: %v", err)
+			}
+		})
+	}
+}
+
+func TestOpenSaysWhatIsWrongWithTheAgent(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ path, mode, reason, text string }{
+		{"/nonexistent/latlab-agent", "x", agent.ReasonMissing, "make build"},
+		{self, "other version", agent.ReasonVersion, `version "9.9.9"`},
+		{self, "other wire", agent.ReasonVersion, "messages 99"},
+		{self, "no hello, exit 3", agent.ReasonExited, "cannot load the library"},
+	} {
+		t.Setenv(fakeEnv, tt.mode)
+		_, err := agent.Open(t.Context(), transport.Local{}, agent.Options{Name: "cpu", Path: tt.path})
+		var e *devices.Error
+		if !errors.As(err, &e) || e.Reason != tt.reason || !strings.Contains(e.Error(), tt.text) {
+			t.Errorf("%s %s: %v, want reason %s and %q", tt.path, tt.mode, err, tt.reason, tt.text)
+		}
+	}
+}

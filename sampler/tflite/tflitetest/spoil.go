@@ -1,0 +1,18 @@
+package tflitetest
+
+import (
+	"slices"
+
+	"latlab/sampler/tflite/internal/schema"
+)
+
+// Spoil returns a copy of a model whose first op is one that no runtime has: the file is
+// whole, tflite.Check accepts it, and every runtime refuses it.
+func Spoil(data []byte) []byte {
+	spoiled := slices.Clone(data)
+	var code schema.OperatorCode
+	if !schema.GetRootAsModel(spoiled, 0).OperatorCodes(&code, 0) || !code.MutateBuiltinCode(9999) {
+		panic("tflitetest: the model's first operator code has no field to change")
+	}
+	return spoiled
+}
