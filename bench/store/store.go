@@ -106,10 +106,14 @@ func OpenRead(ctx context.Context, path string) (*Store, error) {
 	}
 	s := &Store{path: path, readonly: true}
 	err := s.openReader(ctx, "ro")
-	if isCode(err, codeCantOpen, codeReadOnly) && !hasLog(path) {
+	if isCode(err, codeCantOpen, codeReadOnly) {
 		// A WAL database needs its -shm file beside it, which a read-only folder refuses.
 		// Without a log there is nothing but the main file, and nobody can be writing.
-		err = s.openReader(ctx, "immutable")
+		if hasLog(path) {
+			err = &PathError{Path: path, Err: errors.New("its writer did not close it, and reading its log needs a folder that can be written; copy the store with its -wal file to one")}
+		} else {
+			err = s.openReader(ctx, "immutable")
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(s.wrap(err), s.Close())

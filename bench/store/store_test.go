@@ -450,6 +450,19 @@ func TestReadOnlyFolder(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	// As a writer that was killed leaves it.
+	open := openStore(t, filepath.Join(t.TempDir(), "y.db"))
+	fill(t, open, "a", 3)
+	killed := filepath.Join(dir, "killed.db")
+	for _, suffix := range []string{"", "-wal"} {
+		data, err := os.ReadFile(open.Path() + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(killed+suffix, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 		t.Skipf("cannot remount read-only here: %v", err)
 	}
@@ -460,6 +473,9 @@ func TestReadOnlyFolder(t *testing.T) {
 	defer r.Close()
 	if got := len(all(t, r.Blocks(t.Context(), "a"))); got != 3 {
 		t.Errorf("%d blocks of 3", got)
+	}
+	if _, err := OpenRead(t.Context(), killed); err == nil || !strings.Contains(err.Error(), "its writer did not close it") {
+		t.Errorf("a log that cannot be read: %v", err)
 	}
 	want := fmt.Sprintf("store %s: it lies on a read-only file system", path)
 	if _, err := Open(t.Context(), path, Options{}); err == nil || err.Error() != want {
