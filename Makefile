@@ -79,6 +79,14 @@ prereqs:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -cpu 1 -count $(or $(COUNT),6) ./sampler/... ./bench/... ./regress/...
 
+# The harness against a bare C loop over the same library, interleaved.
+build/agree-loop: tools/agree/loop/loop.c bin/latlab-agent
+	gcc -O2 -I$(TFLITE_DIR)/include -Icmd/latlab-agent/include -o $@ $< \
+		-Lbin -ltensorflowlite_c -Wl,-rpath,$(CURDIR)/bin -Wl,--unresolved-symbols=ignore-in-shared-libs
+
+agree: build/agree-loop
+	$(GO) run ./tools/agree
+
 generate:
 	$(GO) generate ./...
 

@@ -1,0 +1,185 @@
+// Command agree compares latlab's timing with a bare C loop over the same library:
+// ten networks, the two interleaved in one run, so that whatever else the machine does
+// meets both alike. The median over the networks of latlab's median over the loop's must
+// be within the tolerance of 1.
+//
+// It answers whether the harness (process, protocol, clocks, thread) adds anything to a
+// latency. It refuses to say whether the machine is quiet; bench's verdicts do.
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/devices/agent"
+	"latlab/devices/transport"
+	"latlab/sampler"
+	"latlab/sampler/graph"
+	"latlab/sampler/model"
+)
+
+type options struct {
+	agent, loop, space string
+	networks, rounds   int
+	tolerance          float64
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.agent, "agent", "bin/latlab-agent", "latlab's agent")
+	flag.StringVar(&o.loop, "loop", "build/agree-loop", "the bare loop")
+	flag.StringVar(&o.space, "space", "mobiledet_cpu_ibn", "space to sample")
+	flag.IntVar(&o.networks, "networks", 10, "how many networks")
+	flag.IntVar(&o.rounds, "rounds", 7, "blocks of each kind a network")
+	flag.Float64Var(&o.tolerance, "tolerance", 0.01, "how far from 1 the median ratio may be")
+	flag.Parse()
+	if err := run(context.Background(), o); err != nil {
+		fmt.Fprintln(os.Stderr, "agree:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	dir, err := os.MkdirTemp("", "latlab-agree-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	models, err := sampleModels(o, dir)
+	if err != nil {
+		return err
+	}
+	d, err := agent.Open(ctx, transport.Local{}, agent.Options{Name: "cpu", Path: o.agent})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	var ratios []float64
+	fmt.Printf("%-34s %12s %12s %8s\n", "network", "latlab (ms)", "loop (ms)", "ratio")
+	for _, m := range models {
+		ours, theirs, err := compare(ctx, o, d, m)
+		if err != nil {
+			return err
+		}
+		ratios = append(ratios, ours/theirs)
+		fmt.Printf("%-34s %12.3f %12.3f %8.4f\n", m.Name, 1e3*ours, 1e3*theirs, ours/theirs)
+	}
+	r := median(ratios)
+	fmt.Printf("median ratio of %d networks: %.4f (smallest %.4f, largest %.4f)\n", len(ratios), r, slices.Min(ratios), slices.Max(ratios))
+	if math.Abs(r-1) > o.tolerance {
+		return fmt.Errorf("the median ratio %.4f is further than %g from 1", r, o.tolerance)
+	}
+	return nil
+}
+
+func sampleModels(o options, dir string) ([]*model.Model, error) {
+	s, err := sampler.Find(o.space)
+	if err != nil {
+		return nil, err
+	}
+	archs, err := sampler.Sample(s, o.networks, 1)
+	if err != nil {
+		return nil, err
+	}
+	cache := model.NewCache(dir, 0)
+	var models []*model.Model
+	for _, a := range archs {
+		g, err := graph.Lower(s, a)
+		if err != nil {
+			return nil, err
+		}
+		m, err := model.New(g, model.TFLite, model.Float32, cache)
+		if err != nil {
+			return nil, err
+		}
+		models = append(models, m)
+	}
+	return models, nil
+}
+
+// compare returns the medians over the rounds of both kinds' block medians. Which goes
+// first alternates, so that neither always finds the machine as the other left it.
+func compare(ctx context.Context, o options, d devices.Device, m *model.Model) (ours, theirs float64, err error) {
+	p, err := bench.NamedProtocol("default")
+	if err != nil {
+		return 0, 0, err
+	}
+	plan := p.Plan(1)
+	plan.MinSeconds, plan.MinRuns, plan.MaxRuns = 0, 20, 20
+	f, err := m.Open(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	var a, b []float64
+	block := func() error {
+		r, err := d.Run(ctx, m, plan)
+		if err == nil {
+			a = append(a, median(r.Samples))
+		}
+		return err
+	}
+	loop := func() error {
+		samples, err := bareLoop(ctx, o.loop, f.Path, plan)
+		if err == nil {
+			b = append(b, median(samples))
+		}
+		return err
+	}
+	for round := range o.rounds {
+		first, second := block, loop
+		if round%2 == 1 {
+			first, second = loop, block
+		}
+		if err := first(); err != nil {
+			return 0, 0, err
+		}
+		if err := second(); err != nil {
+			return 0, 0, err
+		}
+	}
+	return median(a), median(b), nil
+}
+
+func bareLoop(ctx context.Context, program, path string, p devices.Plan) ([]float64, error) {
+	cmd := exec.CommandContext(ctx, program, path, strconv.Itoa(p.WarmUpRuns), strconv.Itoa(p.MinRuns))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	var samples []float64
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		x, err := strconv.ParseFloat(lines.Text(), 64)
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, x)
+	}
+	if err := cmd.Wait(); err != nil {
+		return nil, err
+	}
+	if len(samples) != p.MinRuns {
+		return nil, fmt.Errorf("the loop printed %d samples, want %d", len(samples), p.MinRuns)
+	}
+	return samples, nil
+}
+
+// median of a copy; the mean of the two in the middle where their number is even.
+func median(xs []float64) float64 {
+	s := slices.Sorted(slices.Values(xs))
+	n := len(s)
+	return (s[(n-1)/2] + s[n/2]) / 2
+}
