@@ -10,6 +10,7 @@ import (
 // Verdict says whether a number may be used without a second thought.
 type Verdict string
 
+// The verdicts.
 const (
 	Valid   Verdict = "VALID"
 	Invalid Verdict = "INVALID"

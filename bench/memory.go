@@ -97,11 +97,11 @@ func (s *Memory) Plan(_ context.Context, sweep string, networks []Network, slots
 	for _, sl := range slots {
 		n, known := nets[sl.Network]
 		_, used := taken[sl.Order]
-		if key := [2]int{sl.Network, sl.Round}; !known || used || rounds[key] {
+		key := [2]int{sl.Network, sl.Round}
+		if !known || used || rounds[key] {
 			return fmt.Errorf("plan slot %d (network %d, round %d): already there or no such network", sl.Order, sl.Network, sl.Round)
-		} else {
-			rounds[key] = true
 		}
+		rounds[key] = true
 		taken[sl.Order] = Scheduled{Slot: sl, State: SlotPlanned}
 		n.Status = Planned
 		nets[sl.Network] = n

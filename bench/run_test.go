@@ -70,7 +70,7 @@ func (d *fakeDevice) Run(ctx context.Context, m *model.Model, p devices.Plan) (*
 		}
 	}
 	var i int
-	fmt.Sscanf(m.Name, "net-%d", &i)
+	_, _ = fmt.Sscanf(m.Name, "net-%d", &i)
 	base := 0.010 * float64(i+1) * (1 + d.noise*d.rng.NormFloat64())
 	b := &devices.Block{Runtime: "fake 1.0", ModelSHA256: m.Identity, Elapsed: 1, CPUSamples: []float64{}}
 	for range p.MinRuns {
@@ -435,8 +435,8 @@ func TestCancelKillsTheBlock(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || res.Blocks != 2 {
 		t.Fatalf("%d blocks, %v", res.Blocks, err)
 	}
-	for range st.Failures(t.Context(), res.Sweep.ID) {
-		t.Error("a cancelled block is nobody's fault")
+	for _, err := range st.Failures(t.Context(), res.Sweep.ID) {
+		t.Error(err, "a cancelled block is nobody's fault")
 	}
 }
 

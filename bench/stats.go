@@ -82,6 +82,8 @@ func NoiseOf(values []float64) Noise {
 
 // Add pools two noises, Sub takes one network's own contribution out again.
 func (n Noise) Add(m Noise) Noise { return Noise{n.SumSquares + m.SumSquares, n.DF + m.DF} }
+
+// Sub takes out what Add put in.
 func (n Noise) Sub(m Noise) Noise { return Noise{max(0, n.SumSquares-m.SumSquares), n.DF - m.DF} }
 
 // SD is the standard deviation of log block values, NaN without degrees of freedom.

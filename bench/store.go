@@ -13,6 +13,7 @@ import (
 // Status of a network in a sweep.
 type Status string
 
+// The states of a network.
 const (
 	Planned  Status = "planned"  // blocks of it are still to run
 	Measured Status = "measured" // every planned block is done
@@ -48,6 +49,7 @@ type Slot struct {
 // SlotState is what became of a slot.
 type SlotState string
 
+// The states of a slot.
 const (
 	SlotPlanned SlotState = "planned"
 	SlotDone    SlotState = "done"

@@ -17,6 +17,7 @@ const SweepSchema = 1
 // Sampling says how a sweep's networks were chosen.
 type Sampling string
 
+// The ways to choose networks.
 const (
 	Uniform  Sampling = "uniform"  // seeded, unique, uniform over the space
 	Coverage Sampling = "coverage" // seeded, every table entry seen early

@@ -17,6 +17,7 @@ import (
 // fit or comparison.
 type Kind string
 
+// The kinds: timed on the device itself, told by its vendor's tool, computed by us.
 const (
 	Measured  Kind = "measured"
 	Estimated Kind = "estimated"

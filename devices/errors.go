@@ -9,6 +9,7 @@ import (
 // Fault says who has to act on an error.
 type Fault string
 
+// The culprits, and what is done about each.
 const (
 	FaultModel  Fault = "model"  // skip the network and record why
 	FaultDevice Fault = "device" // try again, then quarantine the device

@@ -25,6 +25,7 @@ const (
 // Activation is the non-linearity of the backbone's blocks.
 type Activation string
 
+// The activations.
 const (
 	ReLU6  Activation = "relu6"
 	HSwish Activation = "h-swish" // x * relu6(x+3) / 6
@@ -58,6 +59,7 @@ type Stage struct {
 // HeadType is what follows the last stage.
 type HeadType string
 
+// The heads.
 const (
 	NoHead     HeadType = "none"
 	SSDLite    HeadType = "ssdlite"

@@ -26,6 +26,7 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("store %s: process %d writes to it; --wait waits for it", e.Path, e.PID)
 }
 
+// Is makes errors.Is(err, ErrLocked) true.
 func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 
 // SchemaError is a store of another version.

@@ -162,7 +162,7 @@ func (s *Store) Close() error {
 	if s.db != nil {
 		if !s.readonly {
 			// A full disk or a reader may forbid it; then the log stays, and nothing is lost.
-			_, _ = s.db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+			_, _ = s.db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 		}
 		err = s.db.Close()
 	}

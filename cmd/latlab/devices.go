@@ -20,7 +20,7 @@ type deviceRow struct {
 }
 
 func devicesCommand(s streams) *cli.Command {
-	flags := append(deviceFlags()[1:], jsonFlag())
+	flags := join(deviceFlags()[1:], []cli.Flag{jsonFlag()})
 	return &cli.Command{
 		Name:  "devices",
 		Usage: "list what can be timed on",

@@ -41,9 +41,6 @@ func (b *builder) add(op Op, shape [4]int) int {
 func (b *builder) shape(x int) [4]int { return b.g.Tensors[x].Shape }
 func (b *builder) channels(x int) int { return b.g.Tensors[x].Shape[3] }
 
-// linear is the sampler.Activation of a convolution without one.
-const linear sampler.Activation = ""
-
 // conv is a convolution as the lowering writes it: SAME padding, one kernel and one
 // stride for both axes.
 type conv struct {

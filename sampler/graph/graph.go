@@ -12,6 +12,7 @@ const Bias = -1
 // Kind is an operation. The set is what MobileDet spaces and their heads need.
 type Kind string
 
+// The operations.
 const (
 	Conv2D         Kind = "conv"
 	DepthwiseConv  Kind = "depthwise"
@@ -26,6 +27,7 @@ const (
 // Activation is the non-linearity fused into an op's output.
 type Activation string
 
+// The activations that the runtime fuses.
 const (
 	Linear Activation = "none"
 	ReLU6  Activation = "relu6"
@@ -70,8 +72,10 @@ type Graph struct {
 	Outputs []int
 }
 
-// In is the shape of the op's first input, Out that of its output.
-func (g *Graph) In(op Op) [4]int  { return g.Tensors[op.Inputs[0]].Shape }
+// In is the shape of the op's first input.
+func (g *Graph) In(op Op) [4]int { return g.Tensors[op.Inputs[0]].Shape }
+
+// Out is the shape of the op's output.
 func (g *Graph) Out(op Op) [4]int { return g.Tensors[op.Output].Shape }
 
 // HasWeights reports whether the op has weights and a bias.
@@ -133,11 +137,13 @@ func (g *Graph) InputElements(op Op) int64 {
 // OutputElements counts the elements of the op's output.
 func (g *Graph) OutputElements(op Op) int64 { return g.Tensors[op.Output].Elements() }
 
-// InputBytes and OutputBytes are the activation traffic for elements of a size: 4 for
+// InputBytes is the activation traffic of all inputs for elements of a size: 4 for
 // float32, 2 for float16, 1 for int8.
 func (g *Graph) InputBytes(op Op, elementSize int) int64 {
 	return g.InputElements(op) * int64(elementSize)
 }
+
+// OutputBytes is the same of the output.
 func (g *Graph) OutputBytes(op Op, elementSize int) int64 {
 	return g.OutputElements(op) * int64(elementSize)
 }
@@ -155,8 +161,10 @@ func (g *Graph) WeightBytes(op Op, elementSize int) int64 {
 	return g.Weights(op)*int64(elementSize) + int64(g.Out(op)[3])*int64(biasSize)
 }
 
-// TotalMACs and TotalParams are the sums over all ops.
-func (g *Graph) TotalMACs() int64   { return g.sum(g.MACs) }
+// TotalMACs is the sum over all ops.
+func (g *Graph) TotalMACs() int64 { return g.sum(g.MACs) }
+
+// TotalParams is the sum over all ops.
 func (g *Graph) TotalParams() int64 { return g.sum(g.Params) }
 
 func (g *Graph) sum(f func(Op) int64) int64 {

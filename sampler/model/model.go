@@ -15,11 +15,13 @@ import (
 // Format is a file format.
 type Format string
 
+// TFLite is a FlatBuffer with the identifier TFL3.
 const TFLite Format = "tflite"
 
 // Precision is the numeric type of weights and activations.
 type Precision string
 
+// Float32 is IEEE 754 single precision.
 const Float32 Precision = "float32"
 
 // Model is a network in a format and precision.
