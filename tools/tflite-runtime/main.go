@@ -20,10 +20,12 @@ import (
 )
 
 // checksums of the archives by file name; they were taken from the registry's files.
-var checksums = map[string]string{
-	"tensorflow-lite-2.21.0-1.5.14-linux-x86_64.jar": "97061333854967aadf2f092681d63af90b804db3800f007cffd24a2901f4bc72",
-	"tensorflow-lite-2.21.0-1.5.14-linux-arm64.jar":  "d34e33c49ce6da8f3c982cc6a084ff02f078d9c371dfb18a269aff93e0949d03",
-	"tensorflow-lite-2.16.1.aar":                     "34b065817e294e7dd3569504e8b9454938ceae453b6a459da54d5f6e45d3c94e",
+func checksums() map[string]string {
+	return map[string]string{
+		"tensorflow-lite-2.21.0-1.5.14-linux-x86_64.jar": "97061333854967aadf2f092681d63af90b804db3800f007cffd24a2901f4bc72",
+		"tensorflow-lite-2.21.0-1.5.14-linux-arm64.jar":  "d34e33c49ce6da8f3c982cc6a084ff02f078d9c371dfb18a269aff93e0949d03",
+		"tensorflow-lite-2.16.1.aar":                     "34b065817e294e7dd3569504e8b9454938ceae453b6a459da54d5f6e45d3c94e",
+	}
 }
 
 func main() {
@@ -31,18 +33,18 @@ func main() {
 	aar := flag.String("aar", "", "archive with the headers")
 	out := flag.String("o", "", "folder to make; replaced as a whole")
 	flag.Parse()
-	if err := unpack(*jar, *aar, *out); err != nil {
+	if err := unpack(checksums(), *jar, *aar, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "tflite-runtime:", err)
 		os.Exit(1)
 	}
 }
 
-func unpack(jar, aar, out string) error {
+func unpack(sums map[string]string, jar, aar, out string) error {
 	if jar == "" || aar == "" || out == "" {
 		return errors.New("want -jar FILE -aar FILE -o DIR")
 	}
 	for _, f := range []string{jar, aar} {
-		if err := verify(f); err != nil {
+		if err := verify(sums, f); err != nil {
 			return err
 		}
 	}
@@ -79,8 +81,8 @@ func unpack(jar, aar, out string) error {
 }
 
 // verify compares a file's sha256 with the one known for its name.
-func verify(path string) error {
-	want, ok := checksums[filepath.Base(path)]
+func verify(sums map[string]string, path string) error {
+	want, ok := sums[filepath.Base(path)]
 	if !ok {
 		return fmt.Errorf("%s: no checksum is known for this file on %s", path, runtime.GOARCH)
 	}
