@@ -5,11 +5,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"latlab/devices"
+	"latlab/sampler"
 )
 
 // Protocol is how networks are timed and when a number is good enough. It is part of a
@@ -89,8 +89,12 @@ func NamedProtocol(name string) (Protocol, error) {
 			return p, nil
 		}
 	}
-	return Protocol{}, userError("protocol", fmt.Errorf("no protocol is named %q; did you mean %q? there are %s",
-		name, nearest(name, Presets()), strings.Join(Presets(), ", ")))
+	hint := ""
+	if near := sampler.Nearest(name, Presets()); near != "" {
+		hint = fmt.Sprintf("did you mean %q? ", near)
+	}
+	return Protocol{}, userError("protocol", fmt.Errorf("no protocol is named %q; %sthere are %s",
+		name, hint, strings.Join(Presets(), ", ")))
 }
 
 // Plan is one block's plan. The seed is that of the input values.
@@ -158,30 +162,4 @@ func hashJSON(v any) string {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])[:12]
-}
-
-// nearest returns the name with the least edit distance.
-func nearest(name string, names []string) string {
-	return slices.MinFunc(names, func(a, b string) int { return editDistance(name, a) - editDistance(name, b) })
-}
-
-// editDistance is Levenshtein's: insertions, deletions and substitutions cost one.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"golang.org/x/perf/benchmath"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"latlab/devices"
@@ -151,47 +152,19 @@ func pooledInterval(values []float64, pooled Noise, confidence float64) Interval
 	return Interval{Low: new(m * math.Exp(-half)), High: new(m * math.Exp(half)), Confidence: confidence, Method: PooledT}
 }
 
-// orderInterval lies between two order statistics of the values.
+// orderInterval lies between two order statistics of the values: those that enclose the
+// population median with at least the confidence asked for. With too few values a bound
+// is infinite, which is no bound.
+//
+// Source: Hahn and Meeker, "Statistical Intervals" (1991), section 5.2, as benchmath
+// (go-moremath's stats.QuantileCI) has it.
 func orderInterval(values []float64, confidence float64) Interval {
-	lo, hi, achieved := medianOrder(len(values), confidence)
-	if lo < 1 || hi > len(values) {
+	thresholds := benchmath.DefaultThresholds
+	sum := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(values), &thresholds), confidence)
+	if math.IsInf(sum.Lo, 0) || math.IsInf(sum.Hi, 0) {
 		return Interval{Method: OrderStatistics}
 	}
-	s := slices.Sorted(slices.Values(values))
-	return Interval{Low: new(s[lo-1]), High: new(s[hi-1]), Confidence: achieved, Method: OrderStatistics}
-}
-
-// medianOrder returns the 1-based order statistics that enclose the population median
-// with at least the confidence asked for, and the confidence achieved. 0 and n+1 stand
-// for infinite bounds. The number of samples below the median is binomial(n, 1/2); start
-// at the lower mode and take the more probable neighbour, left first, until it is enough.
-//
-// Source: Hahn and Meeker, "Statistical Intervals" (1991), section 5.2; the rule and its
-// results are those of golang.org/x/perf/benchmath (go-moremath stats.QuantileCI), which
-// however turns to a normal approximation above 30 samples, where this stays exact.
-func medianOrder(n int, confidence float64) (lo, hi int, achieved float64) {
-	d := distuv.Binomial{N: float64(n), P: 0.5}
-	l := int(math.Ceil(float64(n+1)/2)) - 1
-	r := l + 1 // the interval from order statistic l to r
-	achieved = d.Prob(float64(l))
-	for achieved < confidence && (l > 0 || r <= n) {
-		left, right := 0.0, 0.0
-		if l > 0 {
-			left = d.Prob(float64(l - 1))
-		}
-		if r <= n {
-			right = d.Prob(float64(r))
-		}
-		// Equal by symmetry, but not always to the last bit.
-		if left >= right*(1-1e-12) {
-			l--
-			achieved += left
-		} else {
-			r++
-			achieved += right
-		}
-	}
-	return l, r, min(achieved, 1)
+	return Interval{Low: new(sum.Lo), High: new(sum.Hi), Confidence: sum.Confidence, Method: OrderStatistics}
 }
 
 // unlikeSpread is the probability that a network's own blocks spread this much or more

@@ -98,5 +98,5 @@ func setDefault(cmd *cli.Command, name, value string) error {
 	for _, f := range cmd.Flags {
 		names = append(names, f.Names()[0])
 	}
-	return fmt.Errorf("no such flag; did you mean %q?", nearest(name, names))
+	return fmt.Errorf("no such flag%s", didYouMean(name, names))
 }

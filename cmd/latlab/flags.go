@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -162,5 +163,10 @@ func parseSize(text string) (int64, error) {
 	return v << shift, nil
 }
 
-// nearest returns the candidate that a mistyped word most likely meant.
-func nearest(word string, candidates []string) string { return sampler.Nearest(word, candidates) }
+// didYouMean suggests the candidate that a mistyped word most likely meant, if any.
+func didYouMean(word string, candidates []string) string {
+	if near := sampler.Nearest(word, candidates); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
+}

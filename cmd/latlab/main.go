@@ -83,7 +83,7 @@ func unknownVerb(c *cli.Context) error {
 		names = append(names, cmd.Name)
 	}
 	word := c.Args().First()
-	return usagef("no verb is named %q; did you mean %q?", word, nearest(word, names))
+	return usagef("no verb is named %q%s", word, didYouMean(word, names))
 }
 
 // noArguments refuses words that no flag takes: a forgotten "--" would be ignored else.
