@@ -46,10 +46,18 @@ type design struct {
 }
 
 func newDesign(s *sampler.Space, nets []network) *design {
-	d := &design{layout: newLayout(s), rows: make([][]int32, len(nets)), y: make([]float64, len(nets))}
-	logs := 0.0
+	l := newLayout(s)
+	rows := make([][]int32, len(nets))
 	for i, n := range nets {
-		d.rows[i] = d.row(n.arch)
+		rows[i] = l.row(n.arch)
+	}
+	return scaled(l, rows, nets)
+}
+
+func scaled(l layout, rows [][]int32, nets []network) *design {
+	d := &design{layout: l, rows: rows, y: make([]float64, len(nets))}
+	logs := 0.0
+	for _, n := range nets {
 		logs += math.Log(n.seconds)
 	}
 	d.scale = math.Exp(logs / float64(len(nets)))

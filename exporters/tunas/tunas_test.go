@@ -148,7 +148,7 @@ func readTuNAS(t *testing.T, python, dir, ssd string, archs []sampler.Arch) []fl
 	for _, a := range archs {
 		in.WriteString(a.String() + "\n")
 	}
-	cmd := exec.Command(python, filepath.Join("testdata", "read_tunas.py"), dir, ssd)
+	cmd := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "read_tunas.py"), dir, ssd)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &out, &errs
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, errs.String())
