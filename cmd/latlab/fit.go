@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"strconv"
 	"strings"
@@ -27,6 +28,9 @@ func fitCommand(s streams) *cli.Command {
 			stringFlag("method", "ops, indicator or macs", string(regress.Ops)),
 			intFlag("train", "train on `N` networks in each held-out split, test on the rest; 0 = 80 %", 0),
 			boolFlag("include-invalid", "use INVALID measurements too"),
+			stringFlag("csv", "fit a foreign table instead of a sweep: a `FILE`, .csv or .csv.gz", ""),
+			stringFlag("target", "the foreign table's column of latencies", ""),
+			stringFlag("features", "the foreign table's categorical `COLUMNS`, with commas; all that can be, unless told", ""),
 			seedFlag(), quietFlag(), jsonFlag(),
 		},
 		Action: func(c *cli.Context) error { return fit(s, c) },
@@ -36,6 +40,9 @@ func fitCommand(s streams) *cli.Command {
 func fit(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
+	}
+	if c.String("csv") != "" {
+		return fitCSV(s, c)
 	}
 	path, err := required(c, "db")
 	if err != nil {
@@ -181,16 +188,7 @@ func printFit(s streams, c *cli.Context, m *regress.CostModel) error {
 		}{m.Method, m.Space, m.Device, m.Kind, f, append([]string{}, m.Warnings...)})
 	}
 	fmt.Fprintf(s.out, "cost model of %s on %s (%s), method %s\n", m.Space, m.Device, m.Kind, m.Method)
-	rows := [][]string{
-		{"  trained on", fmt.Sprintf("%d networks, tested on %d held out (%s)", f.NTrain, f.NTest, f.Split)},
-		{"  r2", optional(f.R2, fixed4) + ", adjusted " + optional(f.AdjustedR2, fixed4)},
-		{"  MAPE", optional(f.MAPE, percent) + ", RMSPE " + optional(f.RMSPE, percent)},
-		{"  RMSE", optional(f.RMSESeconds, millis)},
-		{"  within 5 %, 10 %", optional(f.Within5, percent) + ", " + optional(f.Within10, percent)},
-		{"  Spearman, Kendall", optional(f.Spearman, fixed4) + ", " + optional(f.Kendall, fixed4)},
-		{"  noise ceiling", optional(f.NoiseCeilingR2, fixed4)},
-	}
-	if err := printTable(s.out, rows); err != nil {
+	if err := printFigures(s.out, f, millis); err != nil {
 		return err
 	}
 	for _, w := range m.Warnings {
@@ -203,3 +201,17 @@ func printFit(s streams, c *cli.Context, m *regress.CostModel) error {
 }
 
 func fixed4(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
+
+// printFigures prints held-out figures; unit formats the RMSE.
+func printFigures(w io.Writer, f regress.Figures, unit func(float64) string) error {
+	rows := [][]string{
+		{"  trained on", fmt.Sprintf("%d networks, tested on %d held out", f.NTrain, f.NTest)},
+		{"  r2", optional(f.R2, fixed4) + ", adjusted " + optional(f.AdjustedR2, fixed4)},
+		{"  MAPE", optional(f.MAPE, percent) + ", RMSPE " + optional(f.RMSPE, percent)},
+		{"  RMSE", optional(f.RMSESeconds, unit)},
+		{"  within 5 %, 10 %", optional(f.Within5, percent) + ", " + optional(f.Within10, percent)},
+		{"  Spearman, Kendall", optional(f.Spearman, fixed4) + ", " + optional(f.Kendall, fixed4)},
+		{"  noise ceiling", optional(f.NoiseCeilingR2, fixed4)},
+	}
+	return printTable(w, rows)
+}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"io"
+
 	"github.com/urfave/cli/v2"
 
 	"latlab/sampler"
@@ -27,6 +30,9 @@ func sampleCommand(s streams) *cli.Command {
 			if err != nil {
 				return err
 			}
+			if c.Bool("json") {
+				return printArchs(s.out, archs)
+			}
 			return sampler.WriteJSONL(s.out, archs)
 		},
 	}
@@ -39,4 +45,20 @@ func drawArchs(sp *sampler.Space, n int, seed uint64, coverage bool) ([]sampler.
 	}
 	archs, err := draw(sp, n, seed)
 	return archs, withCode(exitUsage, err)
+}
+
+// printArchs writes the lines of sampler.WriteJSONL, each with its schema_version.
+func printArchs(w io.Writer, archs []sampler.Arch) error {
+	b := bufio.NewWriter(w)
+	for _, a := range archs {
+		line := struct {
+			ID      string `json:"id"`
+			Space   string `json:"space"`
+			Indices string `json:"indices"`
+		}{a.ID(), a.Space, a.String()}
+		if err := printDoc(b, line); err != nil {
+			return err
+		}
+	}
+	return b.Flush()
 }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/exporters"
+	"latlab/regress"
+)
+
+// fitCSV fits a table that somebody else measured: categories in, latency out. Only the
+// indicator method needs nothing but categories.
+func fitCSV(s streams, c *cli.Context) error {
+	if c.IsSet("method") && c.String("method") != string(regress.Indicator) {
+		return usagef("--csv is fitted by --method indicator only: a table of categories has no ops")
+	}
+	target, err := required(c, "target")
+	if err != nil {
+		return err
+	}
+	t, err := readForeign(c.String("csv"), target, c.String("features"))
+	if err != nil {
+		return err
+	}
+	m, err := regress.FitForeign(c.Context, t, regress.Options{Method: regress.Indicator, Seed: c.Uint64("seed"), Train: c.Int("train")})
+	if err != nil {
+		return fitError(err)
+	}
+	if out := c.String("o"); out != "" {
+		if err := exporters.WriteFile(out, func(w io.Writer) error { return printJSON(w, m) }); err != nil {
+			return err
+		}
+	}
+	return printForeign(s, c, m)
+}
+
+// readForeign opens a .csv or .csv.gz. The names of columns are separated by commas.
+func readForeign(path, target, columns string) (*regress.Foreign, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	defer f.Close()
+	var r io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			return nil, usagef("%s: %v", path, err)
+		}
+	}
+	var features []string
+	if columns != "" {
+		features = strings.Split(columns, ",")
+	}
+	t, err := regress.ReadForeign(r, path, target, features)
+	var bad *regress.TableError
+	if errors.As(err, &bad) {
+		err = withCode(exitUsage, err)
+	}
+	return t, err
+}
+
+func printForeign(s streams, c *cli.Context, m *regress.ForeignModel) error {
+	if c.Bool("json") {
+		return printDoc(s.out, struct {
+			Method string `json:"method"`
+			Target string `json:"target"`
+			regress.Figures
+			LeftOut []regress.LeftOut `json:"left_out"`
+		}{m.Method, m.Target, m.Figures, append([]regress.LeftOut{}, m.LeftOut...)})
+	}
+	fmt.Fprintf(s.out, "%s of %d networks by %d categorical columns, method %s\n", m.Target, m.Networks, len(m.Columns), m.Method)
+	for _, l := range m.LeftOut {
+		fmt.Fprintf(s.out, "  left out: column %s, %s\n", l.Column, l.Reason)
+	}
+	return printFigures(s.out, m.Figures, func(x float64) string { return digits(x, 4) + " (the column's unit)" })
+}
