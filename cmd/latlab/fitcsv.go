@@ -71,12 +71,19 @@ func printForeign(s streams, c *cli.Context, m *regress.ForeignModel) error {
 			Method string `json:"method"`
 			Target string `json:"target"`
 			regress.Figures
-			LeftOut []regress.LeftOut `json:"left_out"`
-		}{m.Method, m.Target, m.Figures, append([]regress.LeftOut{}, m.LeftOut...)})
+			RMSE     *float64          `json:"rmse"` // in the column's unit
+			LeftOut  []regress.LeftOut `json:"left_out"`
+			Warnings []string          `json:"warnings"`
+		}{m.Method, m.Target, m.Figures, m.RMSE, append([]regress.LeftOut{}, m.LeftOut...), append([]string{}, m.Warnings...)})
 	}
 	fmt.Fprintf(s.out, "%s of %d networks by %d categorical columns, method %s\n", m.Target, m.Networks, len(m.Columns), m.Method)
 	for _, l := range m.LeftOut {
 		fmt.Fprintf(s.out, "  left out: column %s, %s\n", l.Column, l.Reason)
 	}
-	return printFigures(s.out, m.Figures, func(x float64) string { return digits(x, 4) + " (the column's unit)" })
+	for _, w := range m.Warnings {
+		fmt.Fprintf(s.out, "  warning: %s\n", w)
+	}
+	f := m.Figures
+	f.RMSESeconds = m.RMSE // the unit is the column's, which may be unknown
+	return printFigures(s.out, f, func(x float64) string { return digits(x, 4) + " in the column's unit" })
 }

@@ -12,6 +12,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/store"
+	"latlab/devices"
 )
 
 // job is one call of bench.Run as the verbs that time make it.
@@ -57,29 +58,41 @@ func storeError(err error) error {
 	return err
 }
 
-// measure runs a job with progress on stderr. The first interrupt lets the block that is
-// being timed finish; the second kills it.
+// measure runs a job with progress on stderr and its results in --db.
 func measure(ctx context.Context, s streams, c *cli.Context, j job) (bench.Result, error) {
-	ctx, stop, done := interruptible(ctx, s, c.Bool("quiet"))
-	defer done()
 	d, err := openDevice(ctx, c)
 	if err != nil {
 		return bench.Result{}, err
 	}
 	defer d.Close()
+	return measureOn(ctx, s, c, d, j)
+}
+
+// measureOn opens the store after the device: a machine without an agent leaves no empty
+// store behind.
+func measureOn(ctx context.Context, s streams, c *cli.Context, d devices.Device, j job) (bench.Result, error) {
 	st, err := openStore(ctx, c, c.String("db"))
 	if err != nil {
 		return bench.Result{}, err
 	}
+	res, err := runJob(ctx, s, c, d, st, j)
+	if cerr := st.Close(); err == nil {
+		err = storeError(cerr)
+	}
+	return res, err
+}
+
+// runJob measures into a store. The first interrupt lets the block that is being timed
+// finish; the second kills it.
+func runJob(ctx context.Context, s streams, c *cli.Context, d devices.Device, st bench.Store, j job) (bench.Result, error) {
+	ctx, stop, done := interruptible(ctx, s, c.Bool("quiet"))
+	defer done()
 	bar := newProgress(s.err, c.Bool("quiet"))
 	res, err := bench.Run(ctx, bench.Options{
 		Sweep: j.sweep, Networks: j.n, Source: j.source, Device: d, Store: st,
 		BatchLimit: j.batch, Stop: stop, Progress: bar.update,
 	})
 	bar.finish()
-	if cerr := st.Close(); err == nil {
-		err = storeError(cerr)
-	}
 	return res, interrupted(s, err, j.resume)
 }
 

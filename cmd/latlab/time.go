@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -88,24 +87,29 @@ func (n network) listed(p model.Precision, cache *model.Cache) (listed, error) {
 }
 
 // measureList times the networks of a list and returns their estimates in its order.
-// Without --db the store is a temporary one.
+// Without --db the results are kept in memory.
 func measureList(ctx context.Context, s streams, c *cli.Context, list listSource) ([]bench.Estimate, error) {
-	if c.String("db") == "" {
-		dir, err := os.MkdirTemp("", "latlab-")
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(dir)
-		if err := c.Set("db", filepath.Join(dir, "time.db")); err != nil {
-			return nil, err
-		}
-	}
 	m, err := manifest(c)
 	if err != nil {
 		return nil, err
 	}
 	m.ModelsHash = list.hash()
-	res, err := measure(ctx, s, c, job{sweep: m, n: len(list), source: list})
+	j := job{sweep: m, n: len(list), source: list}
+	d, err := openDevice(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	if c.String("db") == "" {
+		st := bench.NewMemory()
+		res, err := runJob(ctx, s, c, d, st, j)
+		if err != nil {
+			return nil, err
+		}
+		return estimates(ctx, s, st, res.Sweep.ID)
+	}
+	j.resume = commandLine()
+	res, err := measureOn(ctx, s, c, d, j)
 	if err != nil {
 		return nil, err
 	}
@@ -114,11 +118,16 @@ func measureList(ctx context.Context, s streams, c *cli.Context, list listSource
 		return nil, err
 	}
 	defer st.Close()
-	if err := reportFailures(ctx, s.err, st, res.Sweep.ID); err != nil {
+	return estimates(ctx, s, st, res.Sweep.ID)
+}
+
+// estimates reads a finished list back and reports its failures.
+func estimates(ctx context.Context, s streams, st bench.Reader, sweep string) ([]bench.Estimate, error) {
+	if err := reportFailures(ctx, s.err, st, sweep); err != nil {
 		return nil, err
 	}
 	var ests []bench.Estimate
-	for e, err := range bench.Estimates(ctx, st, res.Sweep.ID) {
+	for e, err := range bench.Estimates(ctx, st, sweep) {
 		if err != nil {
 			return nil, err
 		}
