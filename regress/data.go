@@ -77,7 +77,7 @@ func Merge(parts ...Data) (Data, error) {
 		if err := sameSpace(all.Space, d.Space); err != nil {
 			return Data{}, err
 		}
-		if err := all.Provenance.same(d.Provenance); err != nil {
+		if err := all.same(d.Provenance); err != nil {
 			return Data{}, err
 		}
 		all.Observations = append(all.Observations, d.Observations...)

@@ -108,7 +108,7 @@ func opsGrid() []float64 {
 // and the sign constraint is what keeps collinear features from cancelling out (Slawski,
 // Hein, Non-negative least squares for high-dimensional linear models, Electronic Journal
 // of Statistics 7, 2013, 3004-3056). lambda is the cross-validated one of opsGrid.
-func fitOps(_ context.Context, d *design, c *columns, train []int, o Options) (solution, error) {
+func fitOps(_ context.Context, _ *design, c *columns, train []int, o Options) (solution, error) {
 	grid := o.penalties(opsGrid())
 	best := 0
 	if len(grid) > 1 {

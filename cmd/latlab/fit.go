@@ -27,6 +27,7 @@ func fitCommand(s streams) *cli.Command {
 			&cli.StringFlag{Name: "o", Usage: "cost model to write, a JSON `FILE`"},
 			stringFlag("method", "ops, indicator or macs", string(regress.Ops)),
 			intFlag("train", "train on `N` networks in each held-out split, test on the rest; 0 = 80 %", 0),
+			boolFlag("absolute", "indicator only: weigh errors in seconds, as the paper's ridge does, not relative ones"),
 			boolFlag("include-invalid", "use INVALID measurements too"),
 			stringFlag("csv", "fit a foreign table instead of a sweep: a `FILE`, .csv or .csv.gz", ""),
 			stringFlag("target", "the foreign table's column of latencies", ""),
@@ -61,7 +62,7 @@ func fit(s streams, c *cli.Context) error {
 		fmt.Fprintf(s.err, "latlab: %d INVALID measurements are left out; --include-invalid uses them\n", invalid)
 	}
 	m, err := regress.Fit(c.Context, data, regress.Options{
-		Method: regress.Method(c.String("method")), Seed: c.Uint64("seed"), Train: c.Int("train"),
+		Method: regress.Method(c.String("method")), Seed: c.Uint64("seed"), Train: c.Int("train"), Absolute: c.Bool("absolute"),
 	})
 	if err != nil {
 		return fitError(err)

@@ -28,7 +28,7 @@ func fitCSV(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := regress.FitForeign(c.Context, t, regress.Options{Method: regress.Indicator, Seed: c.Uint64("seed"), Train: c.Int("train")})
+	m, err := regress.FitForeign(c.Context, t, regress.Options{Method: regress.Indicator, Seed: c.Uint64("seed"), Train: c.Int("train"), Absolute: c.Bool("absolute")})
 	if err != nil {
 		return fitError(err)
 	}
