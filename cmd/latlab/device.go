@@ -44,8 +44,8 @@ func openCPU(ctx context.Context, c *cli.Context) (devices.Device, error) {
 	if c.IsSet("threads") || c.Int("threads") != 0 {
 		threads = c.Int("threads")
 	}
-	if threads < 1 {
-		return nil, usagef("--threads is %d; it must be at least 1", threads)
+	if threads < 1 || threads > 1024 {
+		return nil, usagef("--threads is %d; it must be 1 to 1024", threads)
 	}
 	path, err := agentPath(c.String("agent"))
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,7 +42,7 @@ func seedFlag() cli.Flag {
 }
 
 func countFlag() cli.Flag {
-	return &cli.IntFlag{Name: "n", Usage: "how many networks", EnvVars: env("n")}
+	return &cli.IntFlag{Name: "n", Usage: "how many networks, a `NUMBER`", EnvVars: env("n"), DefaultText: "none"}
 }
 
 func coverageFlag() cli.Flag {
@@ -62,8 +63,8 @@ func precisionFlag() cli.Flag {
 
 func deviceFlags() []cli.Flag {
 	return []cli.Flag{
-		stringFlag("device", "what to time on; `latlab devices` lists them", ""),
-		intFlag("threads", "threads of the runtime; part of the device's identity", 1),
+		stringFlag("device", "what to time on, a `NAME`; the verb devices lists them", ""),
+		intFlag("threads", "`N` threads of the runtime; part of the device's identity", 1),
 		stringFlag("cpus", "CPUs to run on, a `LIST` such as 0,1; part of the device's identity", ""),
 		stringFlag("agent", "latlab-agent's `FILE`; beside latlab unless told", ""),
 	}
@@ -134,7 +135,8 @@ func parseCPUs(list string) ([]int, error) {
 			cpus = append(cpus, cpu)
 		}
 	}
-	return cpus, nil
+	slices.Sort(cpus)
+	return slices.Compact(cpus), nil
 }
 
 // parseSize reads a number of bytes such as 500M or 2G (powers of 1024).

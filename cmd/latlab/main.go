@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -37,7 +38,57 @@ func run(ctx context.Context, args []string, s streams) int {
 	if err := applyConfig(app, os.Getenv); err != nil {
 		return report(s, wantsJSON(args), err)
 	}
-	return report(s, wantsJSON(args), app.RunContext(ctx, args))
+	return report(s, wantsJSON(args), app.RunContext(ctx, flagsFirst(app, args)))
+}
+
+// flagsFirst moves a verb's flags in front of its other words, where the library reads
+// them: "show SWEEP --db FILE" is how people type.
+func flagsFirst(app *cli.App, args []string) []string {
+	if len(args) < 2 {
+		return args
+	}
+	cmd := app.Command(args[1])
+	if cmd == nil {
+		return args
+	}
+	head, rest := slices.Clone(args[:2]), args[2:]
+	if len(rest) > 0 {
+		for _, sub := range cmd.Subcommands {
+			if sub.HasName(rest[0]) {
+				cmd, head, rest = sub, append(head, rest[0]), rest[1:]
+				break
+			}
+		}
+	}
+	var words []string
+	for len(rest) > 0 && rest[0] != "--" {
+		n := 1
+		switch name, dashed := strings.CutPrefix(rest[0], "-"); {
+		case !dashed || name == "":
+			words = append(words, rest[0])
+		case takesValue(cmd, strings.TrimPrefix(name, "-")):
+			n = min(2, len(rest))
+			fallthrough
+		default:
+			head = append(head, rest[:n]...)
+		}
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		head, rest = append(head, "--"), rest[1:]
+	}
+	return append(append(head, words...), rest...)
+}
+
+// takesValue reports whether the next word belongs to a flag.
+func takesValue(cmd *cli.Command, name string) bool {
+	for _, f := range cmd.Flags {
+		if slices.Contains(f.Names(), name) {
+			_, isBool := f.(*cli.BoolFlag)
+			return !isBool
+		}
+	}
+	return false
 }
 
 func newApp(s streams) *cli.App {
@@ -75,7 +126,22 @@ func newApp(s streams) *cli.App {
 	return app
 }
 
-func onUsage(_ *cli.Context, err error, _ bool) error { return usagef("%v", err) }
+// onUsage words the flag library's errors, and suggests the flag that was meant.
+func onUsage(c *cli.Context, err error, _ bool) error {
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return usagef("%v", err)
+	}
+	flags := c.App.Flags
+	if c.Command != nil && len(c.Command.Flags) > 0 {
+		flags = c.Command.Flags
+	}
+	var names []string
+	for _, f := range flags {
+		names = append(names, f.Names()...)
+	}
+	return usagef("no flag is named %q%s", "--"+name, didYouMean(name, names))
+}
 
 func unknownVerb(c *cli.Context) error {
 	var names []string
@@ -94,8 +160,10 @@ func noArguments(c *cli.Context) error {
 	return nil
 }
 
+// wantsJSON looks for --json without the parser, which may be what failed.
 func wantsJSON(args []string) bool {
-	return slices.Contains(args, "--json") || slices.Contains(args, "-json")
+	asked, _ := strconv.ParseBool(os.Getenv("LATLAB_JSON"))
+	return asked || slices.Contains(args, "--json") || slices.Contains(args, "-json")
 }
 
 // oneLine keeps an error on the line it is promised.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -49,10 +50,10 @@ func openRead(ctx context.Context, path string) (*store.Store, error) {
 	return st, storeError(err)
 }
 
-// storeError gives what is the user's mistake its code: a file that is no store.
+// storeError gives what is the user's mistake its code: a file that is no store, or none.
 func storeError(err error) error {
 	var not *store.NotStoreError
-	if errors.As(err, &not) {
+	if errors.As(err, &not) || errors.Is(err, fs.ErrNotExist) {
 		return withCode(exitUsage, err)
 	}
 	return err

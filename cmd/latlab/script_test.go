@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		ContinueOnError:     true,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(isolate(e.Vars, e.WorkDir),
 				"TINY="+tiny, "LATLAB_AGENT="+fake, "FAKE="+fake, "REAL_AGENT="+agent,

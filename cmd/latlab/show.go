@@ -35,7 +35,7 @@ func showCommand(s streams) *cli.Command {
 			case 1:
 				return showSweep(s, c, st)
 			}
-			return usagef("show takes one sweep; flags come before it")
+			return usagef("show takes one sweep")
 		},
 	}
 }

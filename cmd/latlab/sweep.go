@@ -141,10 +141,10 @@ func printSweep(s streams, c *cli.Context, res bench.Result) error {
 	fmt.Fprintf(s.out, "sweep %s on %s: %d of %d networks measured, %d blocks now in %s, noise between blocks %s\n",
 		v.Sweep, v.Device, v.Measured, v.Networks, v.Blocks, roughly(res.Elapsed), optional(v.NoiseCV, percent))
 	if v.Failed > 0 {
-		fmt.Fprintf(s.out, "%d networks failed; `latlab show %s --db %s` says why\n", v.Failed, v.Sweep, c.String("db"))
+		fmt.Fprintf(s.out, "%d networks failed; `latlab show --db %s %s` says why\n", v.Failed, c.String("db"), v.Sweep)
 	}
 	if v.Invalid > 0 {
-		fmt.Fprintf(s.out, "WARNING: %d measurements are INVALID; `latlab show %s --db %s` says why\n", v.Invalid, v.Sweep, c.String("db"))
+		fmt.Fprintf(s.out, "WARNING: %d measurements are INVALID; `latlab show --db %s %s` says why\n", v.Invalid, c.String("db"), v.Sweep)
 	}
 	return nil
 }
@@ -176,7 +176,7 @@ func dryRun(s streams, c *cli.Context, j job, sp *sampler.Space, archs []sampler
 	if c.Bool("json") {
 		return printDoc(s.out, v)
 	}
-	fmt.Fprintf(s.out, "%d networks of %s, %.2f billion MACs on average, on %s\n", len(archs), sp.Name, float64(macs)/float64(len(archs))/1e9, c.String("device"))
+	fmt.Fprintf(s.out, "%d networks of %s, %s million MACs on average, on %s\n", len(archs), sp.Name, digits(float64(macs)/float64(len(archs))/1e6, 3), c.String("device"))
 	fmt.Fprintf(s.out, "%d to %d blocks, some %s to %s\n", len(archs)*p.MinBlocks, len(archs)*p.MaxBlocks, roughly(least), roughly(most))
 	fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", bytes>>20, c.String("cache-size"))
 	return nil

@@ -93,7 +93,7 @@ func verifyList(s streams, c *cli.Context, sp *sampler.Space) (list listSource, 
 		}
 		a, err := f.ArchIn(sp)
 		if err != nil {
-			return nil, false, withCode(exitUsage, err)
+			return nil, false, usagef("fixture %s: %w", name, err)
 		}
 		if err := add(f.Name, a); err != nil {
 			return nil, false, err
