@@ -1,0 +1,40 @@
+package agent
+
+import (
+	"bufio"
+	"bytes"
+	"testing"
+	"time"
+
+	"latlab/devices"
+)
+
+// FuzzAnswer feeds the client whatever an agent may print: it must not panic, and what it
+// accepts must be a measurement.
+func FuzzAnswer(f *testing.F) {
+	for _, seed := range []string{
+		`{"type":"result","result":{"samples_seconds":[0.001,0.002],"cpu_samples_seconds":[0.001,0.002],"init_seconds":1}}` + "\n",
+		`{"type":"result","result":{"samples_seconds":[0],"cpu_samples_seconds":[0]}}` + "\n",
+		`{"type":"result","result":{"samples_seconds":[1e999]}}` + "\n",
+		`{"type":"error","error":{"fault":"model","reason":"rejected","message":"no"}}` + "\n",
+		"Average inference: 12 ms\n", "{}\n", "null\n", "\n", "", `{"type":"result"`,
+	} {
+		f.Add([]byte(seed))
+	}
+	req := &Request{Type: "time", Plan: devices.Plan{MinRuns: 1, Timeout: time.Second}}
+	f.Fuzz(func(t *testing.T, printed []byte) {
+		c := &conversation{op: "fuzz", out: bufio.NewReader(bytes.NewReader(printed)), stderr: &tail{limit: maxOutput}}
+		var resp Response
+		if err := c.read(&resp); err != nil {
+			return
+		}
+		if err := c.check(&resp, req); err != nil {
+			return
+		}
+		for _, s := range resp.Result.Samples {
+			if !(s > 0) {
+				t.Errorf("accepted a sample of %v s from %q", s, printed)
+			}
+		}
+	})
+}
