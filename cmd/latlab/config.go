@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v3"
@@ -43,28 +43,43 @@ func applyConfig(app *cli.App, getenv func(string) string) error {
 }
 
 func configure(app *cli.App, path string, data []byte) error {
-	var sections map[string]map[string]yaml.Node
-	err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&sections)
+	var doc yaml.Node
+	err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&doc)
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	verbs := make([]string, 0, len(sections))
-	for verb := range sections {
-		verbs = append(verbs, verb)
-	}
-	sort.Strings(verbs)
-	for _, verb := range verbs {
-		cmd := app.Command(verb)
+	return eachField(path, doc.Content[0], func(verb, section *yaml.Node) error {
+		cmd := app.Command(verb.Value)
 		if cmd == nil {
-			return fmt.Errorf("%s: no verb is named %q", path, verb)
+			return fmt.Errorf("%s:%d: no verb is named %q%s", path, verb.Line, verb.Value, didYouMean(verb.Value, verbNames(app)))
 		}
-		for name, node := range sections[verb] {
-			if err := setDefault(cmd, name, node.Value); err != nil {
-				return fmt.Errorf("%s:%d: %s.%s: %w", path, node.Line, verb, name, err)
+		return eachField(path, section, func(name, value *yaml.Node) error {
+			err := errors.New("want one value")
+			if value.Kind == yaml.ScalarNode {
+				err = setDefault(cmd, name.Value, value.Value)
 			}
+			if err != nil {
+				return fmt.Errorf("%s:%d: %s.%s: %w", path, name.Line, verb.Value, name.Value, err)
+			}
+			return nil
+		})
+	})
+}
+
+// eachField calls f for the fields of a mapping in their order. An empty one is no error.
+func eachField(path string, n *yaml.Node, f func(key, value *yaml.Node) error) error {
+	if n.Tag == "!!null" {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("%s:%d: want fields, one a line: a verb's section has its flags", path, n.Line)
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if err := f(n.Content[i], n.Content[i+1]); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -77,22 +92,23 @@ func setDefault(cmd *cli.Command, name, value string) error {
 		if f.Names()[0] != name {
 			continue
 		}
+		var err error
 		switch f := f.(type) {
 		case *cli.StringFlag:
 			f.Value = value
-			return nil
 		case *cli.IntFlag:
-			_, err := fmt.Sscan(value, &f.Value)
-			return err
+			f.Value, err = strconv.Atoi(value)
 		case *cli.Uint64Flag:
-			_, err := fmt.Sscan(value, &f.Value)
-			return err
+			f.Value, err = strconv.ParseUint(value, 10, 64)
 		case *cli.BoolFlag:
-			_, err := fmt.Sscan(value, &f.Value)
-			return err
+			f.Value, err = strconv.ParseBool(value)
 		default:
 			return errors.New("cannot be set in the file")
 		}
+		if err != nil {
+			return fmt.Errorf("bad value %q", value)
+		}
+		return nil
 	}
 	var names []string
 	for _, f := range cmd.Flags {

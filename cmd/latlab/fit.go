@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -122,6 +123,9 @@ func chooseSweeps(c *cli.Context, st *store.Store) ([]bench.Sweep, error) {
 		m, err := sweepByID(all, strings.TrimSpace(id))
 		if err != nil {
 			return nil, err
+		}
+		if slices.ContainsFunc(chosen, func(c bench.Sweep) bool { return c.ID == m.ID }) {
+			return nil, usagef("sweep %s is named twice", m.ID)
 		}
 		chosen = append(chosen, m)
 	}

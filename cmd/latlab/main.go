@@ -144,12 +144,16 @@ func onUsage(c *cli.Context, err error, _ bool) error {
 }
 
 func unknownVerb(c *cli.Context) error {
+	word := c.Args().First()
+	return usagef("no verb is named %q%s", word, didYouMean(word, verbNames(c.App)))
+}
+
+func verbNames(app *cli.App) []string {
 	var names []string
-	for _, cmd := range c.App.Commands {
+	for _, cmd := range app.Commands {
 		names = append(names, cmd.Name)
 	}
-	word := c.Args().First()
-	return usagef("no verb is named %q%s", word, didYouMean(word, names))
+	return names
 }
 
 // noArguments refuses words that no flag takes: a forgotten "--" would be ignored else.

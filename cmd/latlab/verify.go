@@ -143,7 +143,7 @@ func compare(m *regress.CostModel, sp *sampler.Space, list listSource, ests []be
 }
 
 func printVerified(s streams, c *cli.Context, rows []verified) error {
-	mape := meanError(rows)
+	mape, measured := meanError(rows)
 	if c.Bool("json") {
 		return printDoc(s.out, map[string]any{"networks": rows, "mape": mape})
 	}
@@ -158,7 +158,7 @@ func printVerified(s streams, c *cli.Context, rows []verified) error {
 	if err := printTable(s.out, lines); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, "mean error of %d networks: %s\n", len(rows), optional(mape, percent))
+	_, err := fmt.Fprintf(s.out, "mean error of %d networks: %s\n", measured, optional(mape, percent))
 	return err
 }
 
@@ -169,8 +169,8 @@ func bounds(low, high *float64) string {
 	return fmt.Sprintf("%s - %s", digits(*low*1e3, 4), millis(*high))
 }
 
-func meanError(rows []verified) *float64 {
-	sum, n := 0.0, 0
+func meanError(rows []verified) (mean *float64, n int) {
+	sum := 0.0
 	for _, v := range rows {
 		if v.Error != nil {
 			sum += math.Abs(*v.Error)
@@ -178,8 +178,7 @@ func meanError(rows []verified) *float64 {
 		}
 	}
 	if n == 0 {
-		return nil
+		return nil, 0
 	}
-	mean := sum / float64(n)
-	return &mean
+	return new(sum / float64(n)), n
 }
