@@ -21,26 +21,9 @@ import (
 	"latlab/sampler/tflite/tflitetest"
 )
 
-// realAgent is the built program; without it the suite would prove nothing.
-func realAgent(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("LATLAB_AGENT")
-	if path == "" {
-		path = "../../bin/latlab-agent"
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v; run `make build` first", err)
-	}
-	return path
-}
-
 func openReal(t *testing.T, o agent.Options) *agent.Device {
 	t.Helper()
-	o.Name, o.Path = "cpu", realAgent(t)
+	o.Name, o.Path = "cpu", devicetest.Agent(t)
 	d, err := agent.Open(t.Context(), transport.Local{}, o)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +80,7 @@ func TestConformance(t *testing.T) {
 		Open:      func(t *testing.T) devices.Device { return openReal(t, agent.Options{}) },
 		Good:      tinyModel,
 		Bad:       rejectedModel,
-		Processes: func() int { return running(t, realAgent(t)) },
+		Processes: func() int { return running(t, devicetest.Agent(t)) },
 	})
 }
 
@@ -158,7 +141,7 @@ func TestAffinityAndThreads(t *testing.T) {
 
 func TestOpenRefusesWhatTheMachineHasNot(t *testing.T) {
 	for _, o := range []agent.Options{{CPUs: []int{4000}}, {CPUs: []int{-1}}, {Threads: -1}} {
-		o.Name, o.Path = "cpu", realAgent(t)
+		o.Name, o.Path = "cpu", devicetest.Agent(t)
 		_, err := agent.Open(t.Context(), transport.Local{}, o)
 		if devices.FaultOf(err) != devices.FaultUser {
 			t.Errorf("%+v: %v, want the user's fault", o, err)

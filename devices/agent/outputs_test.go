@@ -3,37 +3,20 @@ package agent_test
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"latlab/devices/agent"
+	"latlab/devices/devicetest"
 	"latlab/devices/transport"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite/tflitetest"
 )
 
-// agentPath is the built agent, or the test ends here: `make test` builds it.
-func agentPath(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("LATLAB_AGENT")
-	if path == "" {
-		path = filepath.Join("..", "..", "bin", "latlab-agent")
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("no agent to run models with (%v); `make build` builds one", err)
-	}
-	return path
-}
-
 // TestOutputsAgreeWithPlainEvaluation runs every written network in the real runtime, with
 // XNNPACK, and compares each output tensor with the plain evaluator's, which shares no
 // code with either. Nothing may be left to the runtime's own kernels.
 func TestOutputsAgreeWithPlainEvaluation(t *testing.T) {
-	d, err := agent.Open(context.Background(), transport.Local{}, agent.Options{Name: "cpu", Path: agentPath(t)})
+	d, err := agent.Open(context.Background(), transport.Local{}, agent.Options{Name: "cpu", Path: devicetest.Agent(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
