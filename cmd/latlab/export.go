@@ -70,12 +70,12 @@ func exportCost(c *cli.Context, format, out string) error {
 	}
 	switch format {
 	case "json":
-		return exporters.WriteFile(out, func(w io.Writer) error { return table.JSON(w, m) })
+		return writeError(out, exporters.WriteFile(out, func(w io.Writer) error { return table.JSON(w, m) }))
 	case "csv":
 		o := table.Options{Unreachable: c.Bool("unreachable")}
-		return exporters.WriteFile(out, func(w io.Writer) error { return table.Coefficients(w, m, sp, o) })
+		return writeError(out, exporters.WriteFile(out, func(w io.Writer) error { return table.Coefficients(w, m, sp, o) }))
 	case "tunas":
-		return tunas.Write(out, m, sp)
+		return writeError(out, tunas.Write(out, m, sp))
 	}
 	return unknownFormat(format, "coefficients", "json", "csv", "tunas")
 }
@@ -88,7 +88,7 @@ func exportMeasurements(c *cli.Context, format, out string) error {
 	if format != "csv" {
 		return unknownFormat(format, "measurements", "csv")
 	}
-	st, err := openRead(c.Context, c.String("db"))
+	st, err := openDB(c)
 	if err != nil {
 		return err
 	}
@@ -97,9 +97,9 @@ func exportMeasurements(c *cli.Context, format, out string) error {
 	if err != nil {
 		return err
 	}
-	return exporters.WriteFile(out, func(w io.Writer) error {
+	return writeError(out, exporters.WriteFile(out, func(w io.Writer) error {
 		return table.Measurements(w, measurementRows(c.Context, st, m))
-	})
+	}))
 }
 
 // measurementRows streams a sweep's networks: memory does not grow with it.

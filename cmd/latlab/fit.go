@@ -46,11 +46,7 @@ func fit(s streams, c *cli.Context) error {
 	if c.String("csv") != "" {
 		return fitCSV(s, c)
 	}
-	path, err := required(c, "db")
-	if err != nil {
-		return err
-	}
-	st, err := openRead(c.Context, path)
+	st, err := openDB(c)
 	if err != nil {
 		return err
 	}
@@ -70,7 +66,7 @@ func fit(s streams, c *cli.Context) error {
 	}
 	if out := c.String("o"); out != "" {
 		if err := m.Save(out); err != nil {
-			return err
+			return writeError(out, err)
 		}
 	}
 	return printFit(s, c, m)

@@ -50,6 +50,15 @@ func openRead(ctx context.Context, path string) (*store.Store, error) {
 	return st, storeError(err)
 }
 
+// openDB opens the store that --db names, for reading.
+func openDB(c *cli.Context) (*store.Store, error) {
+	path, err := required(c, "db")
+	if err != nil {
+		return nil, err
+	}
+	return openRead(c.Context, path)
+}
+
 // storeError gives what is the user's mistake its code: a file that is no store, or none.
 func storeError(err error) error {
 	var not *store.NotStoreError

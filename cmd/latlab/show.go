@@ -20,11 +20,7 @@ func showCommand(s streams) *cli.Command {
 		Usage: "list a store's sweeps, or print one's manifest, verdicts and failures",
 		Flags: []cli.Flag{dbFlag(), jsonFlag()},
 		Action: func(c *cli.Context) error {
-			path, err := required(c, "db")
-			if err != nil {
-				return err
-			}
-			st, err := openRead(c.Context, path)
+			st, err := openDB(c)
 			if err != nil {
 				return err
 			}
