@@ -30,13 +30,24 @@ build: bin/latlab bin/latlab-agent
 bin/latlab: $(SOURCES)
 	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/latlab
 
-bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) $(wildcard cmd/latlab-agent/include/tensorflow/lite/*/*.h)
+bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) build/runtime $(wildcard cmd/latlab-agent/include/tensorflow/lite/*/*.h)
 	@scripts/prereqs gcc
 	@mkdir -p bin
 	cp $(TFLITE_LIB) bin/
 	$(AGENT_ENV) $(GO) build -tags $(AGENT_TAGS) -ldflags '-r $$ORIGIN' -o $@ ./cmd/latlab-agent
 
+# Changes when another runtime is named, so that the agent is linked again.
+build/runtime: FORCE
+	@mkdir -p build
+	@echo '$(TFLITE_DIR)' | cmp -s - $@ || echo '$(TFLITE_DIR)' > $@
+FORCE:
+
 # A folder of the user's own (TFLITE_DIR=...) must hold lib/ and include/ and is not touched.
+ifneq ($(TFLITE_DIR),$(CURDIR)/build/tflite)
+$(TFLITE_LIB):
+	@echo "TFLITE_DIR=$(TFLITE_DIR) has no lib/libtensorflowlite_c.so; it must hold that and include/" >&2; exit 1
+endif
+
 $(CURDIR)/build/tflite/lib/libtensorflowlite_c.so:
 	@scripts/prereqs mvn
 	mkdir -p build/download
