@@ -3,12 +3,16 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // jsonSchema is the version of every --json document.
@@ -116,4 +120,16 @@ func prefixJSON(name, value string, v any) ([]byte, error) {
 		return nil, err
 	}
 	return append(append(field[:len(field)-1], ','), body[1:]...), nil
+}
+
+// writeError names the file that was asked for, where the error is about a temporary one.
+func writeError(path string, err error) error {
+	var where *fs.PathError
+	switch {
+	case !errors.As(err, &where):
+		return err
+	case errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
+		return fmt.Errorf("cannot write %s: the disk is full; what was there before is kept", path)
+	}
+	return fmt.Errorf("cannot write %s: %w", path, where.Err)
 }
