@@ -34,11 +34,32 @@ type streams struct {
 }
 
 func run(ctx context.Context, args []string, s streams) int {
+	out := &resultWriter{w: s.out}
+	s.out = out
 	app := newApp(s)
-	if err := applyConfig(app, os.Getenv); err != nil {
-		return report(s, wantsJSON(args), err)
+	err := applyConfig(app, os.Getenv)
+	if err == nil {
+		err = app.RunContext(ctx, flagsFirst(app, args))
 	}
-	return report(s, wantsJSON(args), app.RunContext(ctx, flagsFirst(app, args)))
+	if err == nil {
+		err = out.err
+	}
+	return report(s, wantsJSON(args), err)
+}
+
+// resultWriter remembers the first error: a result that was not written is a failure,
+// whoever printed it.
+type resultWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (r *resultWriter) Write(p []byte) (int, error) {
+	n, err := r.w.Write(p)
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("the result cannot be written: %w", err)
+	}
+	return n, err
 }
 
 // flagsFirst moves a verb's flags in front of its other words, where the library reads
