@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	kills       = 50
+	killWithin  = 700 * time.Millisecond // of the start of the program
+	killSeed    = 11
+	killInitial = 20 // networks
+)
+
+// TestKilledAtAnyMomentLosesNothing sweeps on the real runtime and kills the program, or
+// it and its agent, at random moments. Where a moment falls differs from run to run; the
+// store must be sound wherever that is.
+func TestKilledAtAnyMomentLosesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a sweep on the real runtime many times")
+	}
+	mark := "LATLAB_TEST_MARK=" + t.TempDir()
+	l := newLab(t, "LATLAB_AGENT="+realAgent(t), mark)
+	random := rand.New(rand.NewPCG(killSeed, 0))
+	n, killed, kept := killInitial, 0, map[int]float64{}
+	for round := 0; killed < kills; round++ {
+		p := l.start("latlab", append(sweepArgs(t, strconv.Itoa(n)), "--quiet")...)
+		delay := time.Duration(random.Int64N(int64(killWithin)))
+		select {
+		case <-p.done:
+			// It was faster: there must be more to do.
+			if code := p.wait(); code != exitOK && code != exitInvalid {
+				t.Fatalf("round %d: exit code %d\n%s", round, code, &p.err)
+			}
+			n += 5
+			continue
+		case <-time.After(delay):
+		}
+		killed++
+		alone := killed%2 == 0
+		_ = p.cmd.Process.Kill()
+		if !alone {
+			for _, pid := range programsWith(t, mark) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		<-p.done
+		until(t, "the agent ends", func() bool { return len(programsWith(t, mark)) == 0 })
+		before := len(kept)
+		kept = l.checkKept("my lab.db", kept)
+		t.Logf("kill %d after %v (agent too: %v): %d networks asked for, %d blocks, %d of them new", killed, delay.Round(time.Millisecond), !alone, n, len(kept), len(kept)-before)
+		if tmp := l.temporary(); len(tmp) > 2 { // a model and its sum
+			t.Fatalf("temporary files pile up: %v", tmp)
+		}
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+	if len(kept) == 0 {
+		t.Fatal("no block survived: nothing was tried")
+	}
+
+	for _, n := range []int{n, n + 3} {
+		p := l.start("latlab", append(sweepArgs(t, strconv.Itoa(n)), "--quiet")...)
+		if code := p.wait(); code != exitOK && code != exitInvalid {
+			t.Fatalf("exit code %d\n%s", code, &p.err)
+		}
+		if want := strconv.Itoa(n) + " of " + strconv.Itoa(n) + " networks measured"; !strings.Contains(p.out.String(), want) {
+			t.Errorf("no %q in %q", want, &p.out)
+		}
+		kept = l.checkKept("my lab.db", kept)
+		if len(kept) < 3*n {
+			t.Errorf("%d blocks of %d networks", len(kept), n)
+		}
+	}
+	l.run(exitOK, "show", "--db", "my lab.db")
+	if tmp := l.temporary(); len(tmp) > 0 {
+		t.Errorf("temporary files are left: %v", tmp)
+	}
+}
+
+// checkKept checks the store and that it still has the blocks, by order, that it had. It
+// returns those that it has.
+func (l *lab) checkKept(name string, kept map[int]float64) map[int]float64 {
+	l.t.Helper()
+	if _, err := os.Stat(l.path(name)); os.IsNotExist(err) && len(kept) == 0 {
+		return kept
+	}
+	// The program itself must be able to read it; a reader is also the first to see the
+	// log of a killed writer.
+	var out, text bytes.Buffer
+	s := streams{in: strings.NewReader(""), out: &out, err: &text}
+	code := run(context.Background(), []string{"latlab", "show", "--db", l.path(name), "--json"}, s)
+	if code == exitUsage && len(kept) == 0 && strings.Contains(text.String(), "nothing was stored in it") {
+		return kept
+	}
+	if code != exitOK {
+		l.t.Fatalf("show: exit code %d\n%s", code, &text)
+	}
+	l.checkStore(name, -1)
+	now := l.blockSeconds(name)
+	for ord, seconds := range kept {
+		if now[ord] != seconds {
+			l.t.Errorf("block %d was %v s and is %v s", ord, seconds, now[ord])
+		}
+	}
+	return maps.Clone(now)
+}
+
+func (l *lab) blockSeconds(name string) map[int]float64 {
+	l.t.Helper()
+	db, err := sql.Open("sqlite", l.path(name))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query("SELECT ord, seconds FROM blocks")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer rows.Close()
+	blocks := map[int]float64{}
+	for rows.Next() {
+		var ord int
+		var seconds float64
+		if err := rows.Scan(&ord, &seconds); err != nil {
+			l.t.Fatal(err)
+		}
+		blocks[ord] = seconds
+	}
+	if err := rows.Err(); err != nil {
+		l.t.Fatal(err)
+	}
+	return blocks
+}
+
+// temporary lists what half-written files there are in the lab.
+func (l *lab) temporary() []string {
+	l.t.Helper()
+	var found []string
+	for _, pattern := range []string{".cache/latlab/models/*.tmp", "latlab-*"} {
+		files, err := filepath.Glob(l.path(pattern))
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		found = append(found, files...)
+	}
+	return found
+}
