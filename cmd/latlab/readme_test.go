@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// example is a command of a document, or a block that is not run.
+type example struct {
+	line    int
+	command string
+	notRun  string // the reason
+}
+
+var notRunComment = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
+
+// examples are the commands of a document's ```sh blocks: each line, or each line behind
+// "$ " where there are such lines and the others are output. A line that ends in \ goes
+// on. A block behind <!-- not run: reason --> is one example without a command.
+func examples(text string) ([]example, error) {
+	lines := strings.Split(text, "\n")
+	var found []example
+	reason := ""
+	for i := 0; i < len(lines); i++ {
+		line := strings.TrimSpace(lines[i])
+		if m := notRunComment.FindStringSubmatch(line); m != nil {
+			reason = m[1]
+			continue
+		}
+		fence, isFence := strings.CutPrefix(line, "```")
+		if !isFence {
+			if line != "" {
+				reason = ""
+			}
+			continue
+		}
+		begin := i + 1
+		for i++; i < len(lines) && strings.TrimSpace(lines[i]) != "```"; i++ {
+		}
+		if i == len(lines) {
+			return nil, fmt.Errorf("line %d: the block does not end", begin)
+		}
+		if fence != "sh" {
+			reason = ""
+			continue
+		}
+		if reason != "" {
+			found, reason = append(found, example{line: begin, notRun: reason}), ""
+			continue
+		}
+		found = append(found, commands(lines[begin:i], begin+1)...)
+	}
+	return found, nil
+}
+
+func commands(block []string, line int) []example {
+	prompt := slices.ContainsFunc(block, func(s string) bool { return strings.HasPrefix(s, "$ ") })
+	var found []example
+	for i := 0; i < len(block); i++ {
+		text, prompted := strings.CutPrefix(block[i], "$ ")
+		if text = strings.TrimSpace(text); prompt && !prompted || text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		e := example{line: line + i, command: text}
+		for strings.HasSuffix(e.command, `\`) && i+1 < len(block) {
+			i++
+			e.command = strings.TrimSuffix(e.command, `\`) + strings.TrimSpace(block[i])
+		}
+		found = append(found, e)
+	}
+	return found
+}
+
+func TestExamplesOfADocument(t *testing.T) {
+	text := strings.Join([]string{
+		"```sh", "latlab spaces", "# a comment", "", "latlab sample -n 3 \\", "  --seed 7 | wc -l", "```", // 1-7
+		"```", "make demo", "```", // 8-10
+		"<!-- not run: needs a phone -->", "", "```sh", "latlab devices check pixel", "```", // 11-15
+		"<!-- not run: too far off -->", "words", "```sh", "$ latlab version", "latlab 0.1.0", "```", // 16-21
+		"```yaml", "latlab: no", "```",
+	}, "\n")
+	want := []example{
+		{line: 2, command: "latlab spaces"}, {line: 5, command: "latlab sample -n 3 --seed 7 | wc -l"},
+		{line: 13, notRun: "needs a phone"}, {line: 19, command: "latlab version"},
+	}
+	got, err := examples(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(example{})); diff != "" {
+		t.Errorf("examples (-want +got):\n%s", diff)
+	}
+	if _, err := examples("```sh\nlatlab"); err == nil {
+		t.Error("a block that does not end is no error")
+	}
+}
+
+// TestEveryCommandOfTheDocumentsRuns runs them in order, in one folder from which the
+// checkout's sampler/ can be seen, on the real runtime. What they say of themselves may
+// be doubtful on a noisy machine (exit 4), never wrong.
+func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
+	l := newLab(t, "LATLAB_AGENT="+realAgent(t))
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(root, "sampler"), l.path("sampler")); err != nil {
+		t.Fatal(err)
+	}
+	// The documents' "bin/latlab" is this program.
+	if err := os.Mkdir(l.path("bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(l.path("bin/latlab"), []byte("#!/bin/sh\nexec latlab \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, file := range append([]string{filepath.Join(root, "README.md")}, files...) {
+		name, err := filepath.Rel(root, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := examples(string(text))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, e := range list {
+			ran += l.example(name, e)
+		}
+	}
+	if ran == 0 {
+		t.Error("the documents have no command")
+	}
+}
+
+// example runs a command and returns 1, or logs why it is not run and returns 0.
+func (l *lab) example(file string, e example) int {
+	l.t.Helper()
+	if e.notRun != "" {
+		l.t.Logf("%s:%d: not run: %s", file, e.line, e.notRun)
+		return 0
+	}
+	if !strings.Contains(e.command, "latlab ") {
+		l.t.Errorf("%s:%d: %q is no latlab command; put <!-- not run: reason --> before the block", file, e.line, e.command)
+		return 0
+	}
+	p := l.start("sh", "-c", e.command)
+	switch code := p.wait(); code {
+	case exitOK:
+	case exitInvalid:
+		l.t.Logf("%s:%d: %s: some measurements are INVALID: this machine is not quiet", file, e.line, e.command)
+	default:
+		l.t.Errorf("%s:%d: %s: exit code %d\n%s%s", file, e.line, e.command, code, &p.out, &p.err)
+	}
+	return 1
+}
