@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"latlab/devices"
 )
 
-// postponeLimit is how often in one run the device may give up on a network, retries
-// and all, before the network is blamed: one that kills the device every time must not
-// hold up a sweep that else goes well.
+// postponeLimit is how often the device may give up on a network, retries and all and
+// earlier runs included, before the network may be blamed: one that kills the device every
+// time must not hold up a sweep that else goes well.
 const postponeLimit = 2
 
 // block runs one slot to its end: stored, postponed, or its network given up. An error
@@ -40,7 +41,7 @@ func (r *runner) block(ctx context.Context, slot Slot) error {
 		case devices.FaultModel:
 			return r.giveUp(ctx, slot, err)
 		case devices.FaultDevice:
-			if err := r.deviceFault(ctx, slot, err); err != nil {
+			if err := r.record(ctx, slot, err, false); err != nil {
 				return err
 			}
 		default:
@@ -94,7 +95,7 @@ func (r *runner) keep(ctx context.Context, f Finished, n *network, value float64
 		}
 	})
 	r.noise = r.noise.Add(NoiseOf(n.values))
-	r.faults = 0
+	clear(r.failing)
 	r.blocks++
 	r.lastBlock, r.lastValue = f.Block, value
 	if len(r.buffer) >= r.o.Flush {
@@ -103,19 +104,64 @@ func (r *runner) keep(ctx context.Context, f Finished, n *network, value float64
 	return nil
 }
 
-// deviceFault records the attempt and stops the sweep where the device failed too often
-// in a row. Nothing is lost: the slot stays planned.
-func (r *runner) deviceFault(ctx context.Context, slot Slot, cause error) error {
-	if err := r.record(ctx, slot, cause, false); err != nil {
-		return err
+// postpone moves a slot behind all others, blames the network, or stops the sweep.
+//
+// Who is to blame, network or device, shows only by whether other networks go well. Counting
+// failed attempts in a row was tried: two bad networks side by side stopped a sweep for good.
+func (r *runner) postpone(ctx context.Context, slot Slot, cause error) error {
+	n := r.nets[slot.Network]
+	n.postponed++
+	r.failing[slot.Network] = true
+	again := n.postponed >= postponeLimit
+	if again || len(r.failing) >= r.sweep.Protocol.FailureLimit {
+		if !r.deviceWorks(ctx, n) {
+			return errors.Join(ctx.Err(), r.quarantine(cause))
+		}
+		clear(r.failing)
 	}
-	r.faults++
-	if r.faults < r.sweep.Protocol.FailureLimit {
-		return nil
+	if again {
+		return r.giveUp(ctx, slot, cause)
 	}
+	n.blocksBefore = r.blocks
+	r.pending = append(r.pending, slot)
+	return nil
+}
+
+// deviceWorks reports whether another network went well since this one failed, or goes well
+// now: one that was measured before is timed once more. Its block is no part of the sweep and
+// is not kept. Where no network ever went well, a network that fails alone is to blame, and
+// the device where several do.
+func (r *runner) deviceWorks(ctx context.Context, n *network) bool {
+	if r.blocks > n.blocksBefore && n.postponed > 1 {
+		return true
+	}
+	good := r.knownGood()
+	if good == nil {
+		return len(r.failing) == 1
+	}
+	m, err := r.model(ctx, good)
+	if err != nil {
+		return false
+	}
+	_, err = r.o.Device.Run(ctx, m, r.sweep.Protocol.Plan(r.sweep.Seed))
+	return err == nil
+}
+
+// knownGood is the first network that has blocks and does not fail now, or nil.
+func (r *runner) knownGood() *network {
+	for _, i := range slices.Sorted(maps.Keys(r.nets)) {
+		if n := r.nets[i]; i < r.o.Networks && n.Status != Failed && len(n.values) > 0 && !r.failing[i] {
+			return n
+		}
+	}
+	return nil
+}
+
+// quarantine is the error that stops the sweep. Nothing is lost: the slots stay planned.
+func (r *runner) quarantine(cause error) error {
 	e := &devices.Error{
 		Fault: devices.FaultDevice, Op: "sweep " + r.sweep.ID, Reason: "quarantined",
-		Err:    fmt.Errorf("device %s failed %d times in a row, the last time: %w", r.sweep.Device.Name, r.faults, cause),
+		Err:    fmt.Errorf("device %s failed on %d networks in a row, the last time: %w", r.sweep.Device.Name, len(r.failing), cause),
 		Advice: "look at the device; the same command then resumes",
 	}
 	var inner *devices.Error
@@ -123,17 +169,6 @@ func (r *runner) deviceFault(ctx context.Context, slot Slot, cause error) error 
 		e.Output = inner.Output
 	}
 	return e
-}
-
-// postpone moves a slot behind all others, or blames the network.
-func (r *runner) postpone(ctx context.Context, slot Slot, cause error) error {
-	n := r.nets[slot.Network]
-	n.postponed++
-	if n.postponed >= postponeLimit {
-		return r.giveUp(ctx, slot, cause)
-	}
-	r.pending = append(r.pending, slot)
-	return nil
 }
 
 // giveUp records the network as failed and drops its slots.

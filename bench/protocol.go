@@ -39,7 +39,7 @@ type Protocol struct {
 
 	Retries           int     `json:"retries"`             // of a block after a fault of the device
 	RetryDelaySeconds float64 `json:"retry_delay_seconds"` // before the first retry; doubles
-	FailureLimit      int     `json:"failure_limit"`       // device faults in a row that stop the sweep
+	FailureLimit      int     `json:"failure_limit"`       // different networks in a row on which the device failed, retries and all, that stop the sweep
 
 	// Limits of a verdict; beyond them a measurement is INVALID.
 	StepLimit      float64 `json:"step_limit"`      // slowest block over fastest, minus 1

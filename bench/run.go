@@ -59,7 +59,7 @@ type Result struct {
 // and resume follows that table; the seed only makes new rows.
 func Run(ctx context.Context, o Options) (Result, error) {
 	start := time.Now()
-	r := &runner{o: o, start: start, nets: map[int]*network{}, models: map[int]*model.Model{}, prepared: map[int]bool{}}
+	r := &runner{o: o, start: start, nets: map[int]*network{}, models: map[int]*model.Model{}, prepared: map[int]bool{}, failing: map[int]bool{}}
 	if err := r.open(ctx); err != nil {
 		return Result{Sweep: r.sweep}, ended(ctx, err)
 	}
@@ -90,7 +90,9 @@ type network struct {
 	values    []float64 // of finished blocks
 	rounds    int       // planned so far
 	waiting   int       // slots not run yet
-	postponed int       // times this run that the device gave up on it
+	postponed int       // times that the device gave up on it, earlier runs included
+	// blocksBefore is how many blocks this run had done when it last gave up.
+	blocksBefore int
 }
 
 type runner struct {
@@ -108,8 +110,8 @@ type runner struct {
 	models   map[int]*model.Model // of the current batch
 	prepared map[int]bool         // by this run
 
-	faults    int // of the device, in a row
-	blocks    int // done by this run
+	failing   map[int]bool // networks on which the device failed since the last good block
+	blocks    int          // done by this run
 	lastBlock *devices.Block
 	lastValue float64
 }
@@ -196,6 +198,29 @@ func (r *runner) load(ctx context.Context) error {
 		r.noise = r.noise.Add(NoiseOf(n.values))
 		r.count(n, 1)
 	}
+	return r.loadFailures(ctx)
+}
+
+// loadFailures remembers on which networks the device gave up in earlier runs, and lets
+// them wait: a resumed sweep must not run into the same ones first.
+func (r *runner) loadFailures(ctx context.Context) error {
+	attempts := map[int]int{}
+	for f, err := range r.o.Store.Failures(ctx, r.sweep.ID) {
+		if err != nil {
+			return labError("load failures", err)
+		}
+		if f.Fault == devices.FaultDevice {
+			attempts[f.Network]++
+		}
+	}
+	for i, n := range attempts {
+		if net := r.nets[i]; net != nil {
+			net.postponed = n / (r.sweep.Protocol.Retries + 1)
+		}
+	}
+	slices.SortStableFunc(r.pending, func(a, b Slot) int {
+		return min(r.nets[a.Network].postponed, 1) - min(r.nets[b.Network].postponed, 1)
+	})
 	return nil
 }
 

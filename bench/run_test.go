@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -333,8 +334,11 @@ func TestDeadDeviceStopsAndResumes(t *testing.T) {
 		if !errors.As(err, &e) || e.Fault != devices.FaultDevice || e.Reason != "quarantined" || e.Output == "" {
 			t.Fatalf("error is %v", err)
 		}
-		if res.Blocks != 9 || d.total != 9+o.Sweep.Protocol.FailureLimit {
-			t.Errorf("%d blocks in %d runs", res.Blocks, d.total)
+		if res.Blocks != 9 || res.Failed != 0 {
+			t.Errorf("%d blocks, %d networks blamed for a dead device", res.Blocks, res.Failed)
+		}
+		if res, err = bench.Run(t.Context(), o); err == nil || res.Failed != 0 {
+			t.Errorf("still dead: %v, %d networks blamed", err, res.Failed)
 		}
 		d.fail = nil
 		res, err = bench.Run(t.Context(), o)
@@ -343,6 +347,53 @@ func TestDeadDeviceStopsAndResumes(t *testing.T) {
 		}
 		if diff := cmp.Diff(counts{8, 0, 0, 15}, count(res)); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// Bad networks side by side, alone in their batch, or first of all: the good ones are
+// measured, the bad ones are blamed, and the same call ends.
+func TestBadNetworksDoNotStopASweep(t *testing.T) {
+	for name, bad := range map[string][]string{
+		"two":      {"net-1", "net-2"},
+		"a batch":  {"net-0", "net-1", "net-2", "net-3"},
+		"the last": {"net-7"},
+		"most":     {"net-0", "net-1", "net-2", "net-4", "net-5", "net-6", "net-7"},
+	} {
+		for seed := range uint64(6) {
+			synctest.Test(t, func(t *testing.T) {
+				d, st := newDevice(), bench.NewMemory()
+				d.fail = func(name string, _ int) error {
+					if slices.Contains(bad, name) {
+						return fault(devices.FaultDevice, "killed")
+					}
+					return nil
+				}
+				o := options(d, st, 8)
+				o.Sweep.Seed = seed
+				// A stop is no loss: the same command goes on, and must come to an end.
+				for range 3 {
+					if _, err := bench.Run(t.Context(), o); err == nil {
+						break
+					}
+				}
+				res, err := bench.Run(t.Context(), o)
+				if err != nil || res.Measured != 8-len(bad) || res.Failed != len(bad) {
+					t.Errorf("%s, seed %d: %d measured, %d failed, %v", name, seed, res.Measured, res.Failed, err)
+				}
+			})
+		}
+	}
+}
+
+// One network, and a device that never works: the network is recorded, not retried for ever.
+func TestTheOnlyNetworkIsBlamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDevice()
+		d.fail = func(string, int) error { return fault(devices.FaultDevice, "killed") }
+		res, err := bench.Run(t.Context(), options(d, bench.NewMemory(), 1))
+		if err != nil || res.Failed != 1 {
+			t.Errorf("%d failed, %v", res.Failed, err)
 		}
 	})
 }
