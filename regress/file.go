@@ -51,7 +51,33 @@ func (m *CostModel) Save(path string) error { return WriteFile(path, m.Write) }
 
 // WriteFile writes a file as a whole or not at all: a temporary file in the same directory
 // is synced and renamed over it. Whoever reads the path sees the old file or the new one.
-func WriteFile(path string, write func(io.Writer) error) (err error) {
+// A link is followed, a file keeps its permissions. A device or a pipe is written to as it
+// is: renaming over /dev/stdout would break the host.
+func WriteFile(path string, write func(io.Writer) error) error {
+	mode := os.FileMode(0o644)
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	switch info, err := os.Stat(path); {
+	case err != nil:
+	case info.Mode().IsRegular():
+		mode = info.Mode().Perm()
+	case !info.IsDir():
+		return writeInto(path, write)
+	}
+	return replaceFile(path, mode, write)
+}
+
+func writeInto(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	return errors.Join(write(w), w.Flush(), f.Close())
+}
+
+func replaceFile(path string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -64,7 +90,7 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	w := bufio.NewWriter(f)
 	err = write(w)
 	if err == nil {
-		err = errors.Join(w.Flush(), f.Chmod(0o644), f.Sync())
+		err = errors.Join(w.Flush(), f.Chmod(mode), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err

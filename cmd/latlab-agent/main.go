@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -93,14 +94,24 @@ func hello() agent.Hello {
 	}
 }
 
-// libraryHash is the sha256 of the runtime's library that lies beside the agent, or
-// empty where it is elsewhere.
+// libraryHash is the sha256 of the runtime's library as it is loaded, which need not be the
+// one beside the agent (LD_LIBRARY_PATH, LD_PRELOAD).
 func libraryHash() string {
-	exe, err := os.Executable()
+	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		return ""
 	}
-	f, err := os.Open(filepath.Join(filepath.Dir(exe), "libtensorflowlite_c.so"))
+	for line := range strings.Lines(string(maps)) {
+		fields := strings.Fields(line)
+		if path := fields[len(fields)-1]; filepath.Base(path) == "libtensorflowlite_c.so" {
+			return fileHash(path)
+		}
+	}
+	return ""
+}
+
+func fileHash(path string) string {
+	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}

@@ -140,7 +140,7 @@ func TestAffinityAndThreads(t *testing.T) {
 }
 
 func TestOpenRefusesWhatTheMachineHasNot(t *testing.T) {
-	for _, o := range []agent.Options{{CPUs: []int{4000}}, {CPUs: []int{-1}}, {Threads: -1}} {
+	for _, o := range []agent.Options{{CPUs: []int{4000}}, {CPUs: []int{-1}}, {Threads: -1}, {Threads: 2, CPUs: []int{0}}, {Threads: 1000}} {
 		o.Name, o.Path = "cpu", devicetest.Agent(t)
 		_, err := agent.Open(t.Context(), transport.Local{}, o)
 		if devices.FaultOf(err) != devices.FaultUser {
@@ -223,6 +223,7 @@ func TestOpenSaysWhatIsWrongWithTheAgent(t *testing.T) {
 	for _, tt := range []struct{ path, mode, reason, text string }{
 		{"/nonexistent/latlab-agent", "x", agent.ReasonMissing, "make build"},
 		{self, "other version", agent.ReasonVersion, `version "9.9.9"`},
+		{self, "newer fields", agent.ReasonVersion, `version "9.9.9"`},
 		{self, "other wire", agent.ReasonVersion, "messages 99"},
 		{self, "no hello, exit 3", agent.ReasonExited, "cannot load the library"},
 	} {

@@ -105,7 +105,8 @@ func (e *garbageError) Error() string {
 }
 
 func (c *conversation) talk(req *Request) (hello Hello, resp *Response, err error) {
-	if err := c.read(&hello); err != nil {
+	// A hello may have fields of a newer agent: its version then says so.
+	if err := c.read(&hello, false); err != nil {
 		return hello, nil, err
 	}
 	if hello.Type != "hello" || hello.Wire != Wire || hello.Version != version.Version {
@@ -122,7 +123,7 @@ func (c *conversation) talk(req *Request) (hello Hello, resp *Response, err erro
 	// A write fails only when the agent is gone, which reading tells better.
 	_ = json.NewEncoder(c.proc.Stdin()).Encode(req)
 	resp = new(Response)
-	if err := c.read(resp); err != nil {
+	if err := c.read(resp, true); err != nil {
 		return hello, nil, err
 	}
 	return hello, resp, c.check(resp, req)
@@ -155,14 +156,16 @@ func checkResult(r *Result, req *Request) error {
 	return nil
 }
 
-// read decodes one line into v.
-func (c *conversation) read(v any) error {
+// read decodes one line into v; a strict one has no field that v has not.
+func (c *conversation) read(v any, strict bool) error {
 	line, err := readLine(c.out)
 	if err != nil {
 		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
+	if strict {
+		d.DisallowUnknownFields()
+	}
 	if err := d.Decode(v); err != nil {
 		return &garbageError{line: string(line), err: err}
 	}
@@ -229,7 +232,6 @@ func (c *conversation) classify(err error, exit transport.Exit) error {
 	switch {
 	case c.hung:
 		e.Reason, e.Err = ReasonHung, errors.New("the agent gave no answer in time and was killed")
-		e.Advice = "a larger --timeout where the network is that slow"
 	case errors.As(err, &garbage):
 		e.Reason, e.Err = ReasonGarbage, err
 		e.Output = garbage.line + "\n" + e.Output

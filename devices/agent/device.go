@@ -70,6 +70,16 @@ func checkCPUs(o Options) error {
 				Err: fmt.Errorf("this machine has no CPU %d", c), Advice: "--cpus takes a list such as 0,1"}
 		}
 	}
+	cores := len(o.CPUs)
+	if cores == 0 {
+		cores = runtime.NumCPU()
+	}
+	if o.Root == "/" && o.Threads > cores {
+		// Threads that share a core wait for each other, and a process's CPU time, which adds
+		// them up, hides it.
+		return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "threads",
+			Err: fmt.Errorf("%d threads on %d CPUs would wait for each other", o.Threads, cores), Advice: "fewer --threads or more --cpus"}
+	}
 	if o.Threads < 1 || o.Threads > 1024 {
 		return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "threads",
 			Err: fmt.Errorf("%d threads", o.Threads), Advice: "--threads is at least 1"}

@@ -38,6 +38,9 @@ func fakeAgent(mode string) {
 		time.Sleep(time.Hour)
 	case "other version":
 		hello.Version = "9.9.9"
+	case "newer fields":
+		fmt.Printf(`{"type":"hello","wire":2,"version":"9.9.9","features":["x"]}` + "\n")
+		time.Sleep(time.Hour)
 	case "other wire":
 		hello.Wire = 99
 	}

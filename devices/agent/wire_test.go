@@ -25,7 +25,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, printed []byte) {
 		c := &conversation{op: "fuzz", out: bufio.NewReader(bytes.NewReader(printed)), stderr: &tail{limit: maxOutput}}
 		var resp Response
-		if err := c.read(&resp); err != nil {
+		if err := c.read(&resp, true); err != nil {
 			return
 		}
 		if err := c.check(&resp, req); err != nil {
