@@ -73,6 +73,12 @@ type Observation struct {
 	Seconds float64
 }
 
+// Provenance is where the model's latencies come from. Measurements of another one must not
+// be compared with its predictions.
+func (m *CostModel) Provenance() Provenance {
+	return Provenance{Device: m.Device, Kind: m.Kind, Precision: m.Precision, Estimator: m.Estimator, Fingerprint: m.Fingerprint}
+}
+
 // Predict returns the latency of an Arch in seconds. The Arch must have been checked.
 func (m *CostModel) Predict(s *sampler.Space, a sampler.Arch) float64 {
 	y := m.Bias

@@ -77,7 +77,7 @@ func Merge(parts ...Data) (Data, error) {
 		if err := sameSpace(all.Space, d.Space); err != nil {
 			return Data{}, err
 		}
-		if err := all.same(d.Provenance); err != nil {
+		if err := all.Same(d.Provenance); err != nil {
 			return Data{}, err
 		}
 		all.Observations = append(all.Observations, d.Observations...)
@@ -85,8 +85,8 @@ func Merge(parts ...Data) (Data, error) {
 	return all, nil
 }
 
-// same is nil, or a *MixedError for the first field that differs.
-func (p Provenance) same(q Provenance) error {
+// Same is nil, or a *MixedError for the first field that differs.
+func (p Provenance) Same(q Provenance) error {
 	for _, f := range []struct{ name, a, b string }{
 		{"device", p.Device, q.Device},
 		{"kind", p.Kind, q.Kind},

@@ -50,6 +50,9 @@ func compile(s streams, c *cli.Context) error {
 		return err
 	}
 	write := func(n network) error { return compileOne(s, c, n, precision, dir) }
+	if c.String("archs") != "" && (c.String("arch") != "" || c.String("fixture") != "") {
+		return usagef("--archs, --arch and --fixture name different networks; give one")
+	}
 	if c.String("archs") == "" {
 		n, err := oneNetwork(c)
 		if err != nil {

@@ -21,14 +21,19 @@ const cpuDevice = "cpu"
 
 // openDevice opens what --device names.
 func openDevice(ctx context.Context, c *cli.Context) (devices.Device, error) {
-	name, err := required(c, "device")
-	if err != nil {
+	if err := checkDeviceName(c); err != nil {
 		return nil, err
 	}
-	if name != cpuDevice {
-		return nil, noDevice(name)
-	}
 	return openCPU(ctx, c)
+}
+
+// checkDeviceName says whether there is such a device, without opening it.
+func checkDeviceName(c *cli.Context) error {
+	name, err := required(c, "device")
+	if err == nil && name != cpuDevice {
+		err = noDevice(name)
+	}
+	return err
 }
 
 func noDevice(name string) error {
@@ -36,22 +41,27 @@ func noDevice(name string) error {
 }
 
 func openCPU(ctx context.Context, c *cli.Context) (devices.Device, error) {
-	cpus, err := parseCPUs(c.String("cpus"))
+	o, err := cpuOptions(c)
 	if err != nil {
 		return nil, err
+	}
+	return agent.Open(ctx, transport.Local{}, o)
+}
+
+func cpuOptions(c *cli.Context) (agent.Options, error) {
+	cpus, err := parseCPUs(c.String("cpus"))
+	if err != nil {
+		return agent.Options{}, err
 	}
 	threads := 1
 	if c.IsSet("threads") || c.Int("threads") != 0 {
 		threads = c.Int("threads")
 	}
 	if threads < 1 || threads > 1024 {
-		return nil, usagef("--threads is %d; it must be 1 to 1024", threads)
+		return agent.Options{}, usagef("--threads is %d; it must be 1 to 1024", threads)
 	}
 	path, err := agentPath(c.String("agent"))
-	if err != nil {
-		return nil, err
-	}
-	return agent.Open(ctx, transport.Local{}, agent.Options{Name: cpuDevice, Path: path, Threads: threads, CPUs: cpus})
+	return agent.Options{Name: cpuDevice, Path: path, Threads: threads, CPUs: cpus}, err
 }
 
 // agentPath is where latlab-agent lies: where the user says, or beside latlab.

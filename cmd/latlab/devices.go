@@ -94,6 +94,9 @@ func checkDevice(s streams, c *cli.Context) error {
 	if name := c.Args().First(); name != cpuDevice {
 		return noDevice(name)
 	}
+	if _, err := cpuOptions(c); err != nil {
+		return err
+	}
 	checks := cpuChecks(c)
 	if err := printChecks(s, c.Bool("json"), checks); err != nil {
 		return err

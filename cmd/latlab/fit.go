@@ -61,6 +61,10 @@ func fit(s streams, c *cli.Context) error {
 	m, err := regress.Fit(c.Context, data, regress.Options{
 		Method: regress.Method(c.String("method")), Seed: c.Uint64("seed"), Train: c.Int("train"), Absolute: c.Bool("absolute"),
 	})
+	var few *regress.TooFewError
+	if errors.As(err, &few) && invalid > 0 && !c.Bool("include-invalid") {
+		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` says why, --include-invalid uses them)", few.Have, few.Need, invalid)
+	}
 	if err != nil {
 		return fitError(err)
 	}

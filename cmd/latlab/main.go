@@ -17,6 +17,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/devices"
 	"latlab/internal/version"
 )
 
@@ -201,13 +202,46 @@ func report(s streams, asJSON bool, err error) int {
 	}
 	code := exitCode(err)
 	var quiet *silent
-	if errors.As(err, &quiet) {
-		return code
-	}
+	said := errors.As(err, &quiet)
 	if asJSON {
-		_ = printJSON(s.err, map[string]any{"message_type": "exit_error", "code": code, "message": oneLine(err)})
+		_ = printJSON(s.err, map[string]any{
+			"message_type": "exit_error", "code": code, "message": message(code, err, said), "output": toolOutput(err),
+		})
 		return code
 	}
-	fmt.Fprintf(s.err, "latlab: %s\n", oneLine(err))
+	if !said {
+		fmt.Fprintf(s.err, "latlab: %s\n", oneLine(err))
+		printOutput(s.err, toolOutput(err))
+	}
 	return code
+}
+
+// message is the error's line, or what its code means where all has been said before.
+func message(code int, err error, said bool) string {
+	switch {
+	case !said:
+		return oneLine(err)
+	case code == exitPartial:
+		return "some networks failed or some lines were skipped"
+	case code == exitInvalid:
+		return "measurements asked for are INVALID"
+	case code == exitInterrupted:
+		return "interrupted"
+	}
+	return "failed"
+}
+
+// toolOutput is what the program printed that the error is about.
+func toolOutput(err error) string {
+	var e *devices.Error
+	if errors.As(err, &e) {
+		return strings.TrimSpace(e.Output)
+	}
+	return ""
+}
+
+func printOutput(w io.Writer, output string) {
+	if output != "" {
+		fmt.Fprintf(w, "  its output:\n    %s\n", strings.ReplaceAll(output, "\n", "\n    "))
+	}
 }

@@ -30,8 +30,8 @@ func networkFlags() []cli.Flag {
 func oneNetwork(c *cli.Context) (network, error) {
 	fixture, arch := c.String("fixture"), c.String("arch")
 	switch {
-	case fixture != "" && arch != "":
-		return network{}, usagef("--fixture and --arch name two networks; give one")
+	case fixture != "" && (arch != "" || c.String("space") != ""):
+		return network{}, usagef("--fixture names a network, --space with --arch another; give one")
 	case fixture != "":
 		return fixtureNetwork(fixture)
 	case arch == "":

@@ -30,7 +30,8 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 //	exits CODE PROGRAM [ARG...]    run it; CODE is the exit code, or several as 0|4
 //	refuses CODE REGEXP PROGRAM [ARG...]
 //	                               run it; stdout stays empty and stderr is one line,
-//	                               "latlab: " and what REGEXP matches, of decent length
+//	                               "latlab: " and what REGEXP matches, of decent length;
+//	                               the output of a program that failed may follow
 //	json FILE PATH [VALUE]         FILE has a JSON document with something at PATH (a.b.0.c,
 //	                               "#" is a length); VALUE may be ~REGEXP. In JSON lines the
 //	                               first step is the line: @2.a.b
@@ -82,7 +83,9 @@ func isolate(vars []string, home string) []string {
 		return strings.HasPrefix(v, "LATLAB_") || strings.HasPrefix(v, "XDG_") || strings.HasPrefix(v, "HOME=")
 	})
 	return append(vars, "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
-		"XDG_CACHE_HOME="+filepath.Join(home, ".cache"), "TZ=UTC", "NO_COLOR=1")
+		"XDG_CACHE_HOME="+filepath.Join(home, ".cache"), "TZ=UTC", "NO_COLOR=1",
+		// Under the race detector every program would sleep a second before it ends.
+		"GORACE=atexit_sleep_ms=0")
 }
 
 func noNegation(ts *testscript.TestScript, neg bool, name string) {
@@ -129,7 +132,13 @@ func cmdRefuses(ts *testscript.TestScript, neg bool, args []string) {
 	if code := execCode(ts, args[2:]); strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code is %d, want %s", code, args[0])
 	}
-	out, text := ts.ReadFile("stdout"), ts.ReadFile("stderr")
+	out := ts.ReadFile("stdout")
+	text, output, _ := strings.Cut(ts.ReadFile("stderr"), "  its output:\n")
+	for l := range strings.Lines(output) {
+		if !strings.HasPrefix(l, "    ") {
+			ts.Fatalf("stderr is not one line and a program's output")
+		}
+	}
 	line, isLine := strings.CutSuffix(text, "\n")
 	said, named := strings.CutPrefix(line, "latlab: ")
 	switch {

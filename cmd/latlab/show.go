@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -132,7 +133,7 @@ func showSweep(s streams, c *cli.Context, st *store.Store) error {
 	if err != nil {
 		return err
 	}
-	failures, err := finalFailures(c.Context, st, m.ID)
+	failures, err := openFailures(c.Context, st, m.ID)
 	if err != nil {
 		return err
 	}
@@ -144,13 +145,22 @@ func showSweep(s streams, c *cli.Context, st *store.Store) error {
 	return printSweepDetail(s, m, t, failures)
 }
 
-func finalFailures(ctx context.Context, st bench.Reader, sweep string) ([]bench.Failure, error) {
+// openFailures are the final failures, and the attempts on networks that are not measured
+// yet: what there is to look at after a sweep was stopped.
+func openFailures(ctx context.Context, st bench.Reader, sweep string) ([]bench.Failure, error) {
+	measured := map[int]bool{}
+	for n, err := range st.Networks(ctx, sweep) {
+		if err != nil {
+			return nil, err
+		}
+		measured[n.Index] = n.Status != bench.Planned
+	}
 	failures := []bench.Failure{}
 	for f, err := range st.Failures(ctx, sweep) {
 		if err != nil {
 			return nil, err
 		}
-		if f.Final {
+		if f.Final || !measured[f.Network] {
 			failures = append(failures, f)
 		}
 	}
@@ -182,7 +192,12 @@ func printSweepDetail(s streams, m bench.Sweep, t tally, failures []bench.Failur
 	printCounts(s, "INVALID", t.reasons, t.samples)
 	printCounts(s, "warning", t.warnings, t.samples)
 	for _, f := range failures {
-		fmt.Fprintf(s.out, "failed: %s, fault of the %s (%s): %s\n", f.Name, f.Fault, f.Reason, f.Message)
+		word := "failed"
+		if !f.Final {
+			word = "tried"
+		}
+		fmt.Fprintf(s.out, "%s: %s, fault of the %s (%s): %s\n", word, f.Name, f.Fault, f.Reason, f.Message)
+		printOutput(s.out, strings.TrimSpace(f.Output))
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func sweep(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	if _, err := required(c, "device"); err != nil {
+	if err := checkDeviceName(c); err != nil {
 		return err
 	}
 	if _, err := required(c, "db"); err != nil && !c.Bool("dry-run") {
@@ -165,9 +165,9 @@ func dryRun(s streams, c *cli.Context, j job, sp *sampler.Space, archs []sampler
 		macs += g.TotalMACs()
 	}
 	p := j.sweep.Protocol
-	perBlock := max(p.MinSeconds, 0.1) + p.WarmUpSeconds + p.PauseSeconds + blockOverheadSeconds
-	least := time.Duration(float64(len(archs)*p.MinBlocks) * perBlock * float64(time.Second))
-	most := time.Duration(float64(len(archs)*p.MaxBlocks) * (p.MaxSeconds + perBlock) * float64(time.Second))
+	latency := float64(macs) / float64(len(archs)) / assumedMACsPerSecond
+	least := p.Forecast(len(archs), latency, blockOverheadSeconds)
+	most := least * time.Duration(p.MaxBlocks) / time.Duration(p.MinBlocks)
 	v := map[string]any{
 		"networks": len(archs), "blocks": len(archs) * p.MinBlocks, "max_blocks": len(archs) * p.MaxBlocks,
 		"model_bytes": bytes, "mean_macs": macs / int64(len(archs)),
@@ -177,10 +177,15 @@ func dryRun(s streams, c *cli.Context, j job, sp *sampler.Space, archs []sampler
 		return printDoc(s.out, v)
 	}
 	fmt.Fprintf(s.out, "%d networks of %s, %s million MACs on average, on %s\n", len(archs), sp.Name, digits(float64(macs)/float64(len(archs))/1e6, 3), c.String("device"))
-	fmt.Fprintf(s.out, "%d to %d blocks, some %s to %s\n", len(archs)*p.MinBlocks, len(archs)*p.MaxBlocks, roughly(least), roughly(most))
+	fmt.Fprintf(s.out, "%d to %d blocks from the beginning; at %.0f billion MACs a second some %s to %s\n",
+		len(archs)*p.MinBlocks, len(archs)*p.MaxBlocks, assumedMACsPerSecond/1e9, roughly(least), roughly(most))
 	fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", bytes>>20, c.String("cache-size"))
 	return nil
 }
+
+// assumedMACsPerSecond is what one core of a server CPU was seen to do in float32 on
+// MobileDet-space networks (20 to 50); a forecast needs a guess before anything was timed.
+const assumedMACsPerSecond = 25e9
 
 // blockOverheadSeconds is process start, model load and first inference, seen to be 0.1
 // to 0.6 s for MobileDet-space networks.

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
+	"latlab/devices"
 	"latlab/sampler/model"
 )
 
@@ -35,7 +36,12 @@ func timeOne(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ests, err := measureList(c.Context, s, c, listSource{one})
+	d, err := openDevice(c.Context, c)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	ests, err := measureList(c.Context, s, c, d, listSource{one})
 	if err != nil {
 		return err
 	}
@@ -65,7 +71,7 @@ func listedNetwork(c *cli.Context) (listed, error) {
 		return listed{}, err
 	}
 	if file := c.String("model"); file != "" {
-		if c.String("fixture") != "" || c.String("arch") != "" {
+		if c.String("fixture") != "" || c.String("arch") != "" || c.String("space") != "" {
 			return listed{}, usagef("--model, --fixture and --arch name different networks; give one")
 		}
 		m, err := model.FromFile(file)
@@ -88,18 +94,13 @@ func (n network) listed(p model.Precision, cache *model.Cache) (listed, error) {
 
 // measureList times the networks of a list and returns their estimates in its order.
 // Without --db the results are kept in memory.
-func measureList(ctx context.Context, s streams, c *cli.Context, list listSource) ([]bench.Estimate, error) {
+func measureList(ctx context.Context, s streams, c *cli.Context, d devices.Device, list listSource) ([]bench.Estimate, error) {
 	m, err := manifest(c)
 	if err != nil {
 		return nil, err
 	}
 	m.ModelsHash = list.hash()
 	j := job{sweep: m, n: len(list), source: list}
-	d, err := openDevice(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
 	if c.String("db") == "" {
 		st := bench.NewMemory()
 		res, err := runJob(ctx, s, c, d, st, j)
@@ -146,9 +147,7 @@ func reportFailures(ctx context.Context, w io.Writer, st bench.Reader, sweep str
 			continue
 		}
 		fmt.Fprintf(w, "latlab: %s failed, fault of the %s (%s): %s\n", f.Name, f.Fault, f.Reason, f.Message)
-		if out := strings.TrimSpace(f.Output); out != "" {
-			fmt.Fprintf(w, "  its output:\n    %s\n", strings.ReplaceAll(out, "\n", "\n    "))
-		}
+		printOutput(w, strings.TrimSpace(f.Output))
 	}
 	return nil
 }

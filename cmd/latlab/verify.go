@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
+	"latlab/devices"
 	"latlab/fixtures"
 	"latlab/regress"
 	"latlab/sampler"
@@ -45,16 +46,19 @@ func verify(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if name, err := required(c, "device"); err != nil {
+	d, err := openDevice(c.Context, c)
+	if err != nil {
 		return err
-	} else if name != m.Device {
-		return usagef("the cost model is of device %s, not %s", m.Device, name)
+	}
+	defer d.Close()
+	if err := sameDevice(m, d.Info()); err != nil {
+		return err
 	}
 	list, skipped, err := verifyList(s, c, sp)
 	if err != nil {
 		return err
 	}
-	ests, err := measureList(c.Context, s, c, list)
+	ests, err := measureList(c.Context, s, c, d, list)
 	if err != nil {
 		return err
 	}
@@ -69,6 +73,14 @@ func verify(s streams, c *cli.Context) error {
 		return exitSilently(exitInvalid)
 	}
 	return nil
+}
+
+// sameDevice refuses a device that the cost model is not of: other threads, affinity,
+// runtime, library or machine under the same name.
+func sameDevice(m *regress.CostModel, now devices.Info) error {
+	is := provenance(bench.Sweep{Device: now, Precision: model.Precision(m.Precision)})
+	is.Estimator = m.Estimator
+	return fitError(m.Provenance().Same(is))
 }
 
 // verifyList reads --fixture and --archs. skipped says that lines could not be used.
