@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,7 +88,7 @@ func (b *bar) update(p bench.Progress) {
 	if b.b == nil {
 		b.b = progressbar.NewOptions(max(total, 1),
 			progressbar.OptionSetWriter(b.w),
-			progressbar.OptionSetWidth(16),
+			progressbar.OptionSetWidth(barWidth),
 			progressbar.OptionSetPredictTime(false),
 			progressbar.OptionSetElapsedTime(false),
 			progressbar.OptionThrottle(100*time.Millisecond),
@@ -105,27 +106,41 @@ func (b *bar) update(p bench.Progress) {
 	_ = b.b.Set(p.Blocks)
 }
 
+// barRoom is what a line of 80 columns leaves beside percents and bar.
+const barRoom = 80 - len(" 100% [") - barWidth - len("]  ")
+
+const barWidth = 8
+
+// describeProgress leaves out what matters least where the line would be too long.
 func describeProgress(p bench.Progress) string {
-	parts := []string{fmt.Sprintf("%d/%d", p.Done, p.Networks)}
+	parts := []string{fmt.Sprintf("%d/%d", p.Done, p.Networks), "", "", "", "", "", ""}
 	if p.Failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d failed", p.Failed))
-	}
-	if p.LastSeconds != nil {
-		parts = append(parts, fmt.Sprintf("%.1f blk/s", p.BlocksPerSec))
+		parts[1] = fmt.Sprintf("%d failed", p.Failed)
 	}
 	if p.ETASeconds != nil {
-		parts = append(parts, "left "+shortTime(*p.ETASeconds))
+		parts[3] = "left " + shortTime(*p.ETASeconds)
 	}
 	if p.LastSeconds != nil {
-		parts = append(parts, "last "+millis(*p.LastSeconds))
+		parts[2], parts[4] = fmt.Sprintf("%.1f blk/s", p.BlocksPerSec), "last "+millis(*p.LastSeconds)
 	}
 	if p.NoiseCV != nil {
-		parts = append(parts, "noise "+percent(*p.NoiseCV))
+		parts[5] = "noise " + percent(*p.NoiseCV)
 	}
 	if p.TemperatureC != nil {
-		parts = append(parts, fmt.Sprintf("%.0f C", *p.TemperatureC))
+		parts[6] = fmt.Sprintf("%.0f C", *p.TemperatureC)
 	}
-	return strings.Join(parts, " ")
+	for _, least := range []int{2, 6, 5, 4} {
+		if len(joinWords(parts)) <= barRoom {
+			break
+		}
+		parts[least] = ""
+	}
+	return joinWords(parts)
+}
+
+// joinWords joins what is not empty.
+func joinWords(parts []string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(parts), func(s string) bool { return s == "" }), " ")
 }
 
 func shortTime(seconds float64) string {
