@@ -7,25 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 )
-
-// pendingSignal reports whether a process has a signal that it has not taken yet.
-func pendingSignal(t *testing.T, pid int) bool {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		name, value, _ := strings.Cut(line, ":")
-		if (name == "SigPnd" || name == "ShdPnd") && strings.Trim(value, "0 \t\n") != "" {
-			return true
-		}
-	}
-	return false
-}
 
 // holdsOpen reports whether a process has a file of that name open.
 func holdsOpen(t *testing.T, pid int, name string) bool {
