@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"latlab/devices/devicetest"
 )
 
 const (
@@ -30,7 +32,7 @@ func TestKilledAtAnyMomentLosesNothing(t *testing.T) {
 		t.Skip("kills a sweep on the real runtime many times")
 	}
 	mark := "LATLAB_TEST_MARK=" + t.TempDir()
-	l := newLab(t, "LATLAB_AGENT="+realAgent(t), mark)
+	l := newLab(t, "LATLAB_AGENT="+devicetest.Agent(t), mark)
 	random := rand.New(rand.NewPCG(killSeed, 0))
 	n, killed, kept := killInitial, 0, map[int]float64{}
 	for round := 0; killed < kills; round++ {

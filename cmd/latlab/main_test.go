@@ -17,24 +17,6 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// realAgent is the built latlab-agent. Its absence is a failure and no reason to skip: a
-// suite that quietly leaves the real runtime out would be green on a broken build.
-func realAgent(t testing.TB) string {
-	t.Helper()
-	path := os.Getenv("LATLAB_AGENT")
-	if path == "" {
-		path = filepath.Join("..", "..", "bin", "latlab-agent")
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("the tests need latlab-agent: `make build` first, or name one in LATLAB_AGENT: %v", err)
-	}
-	return path
-}
-
 // tinySpace is the space of the documents, whose networks run in a tenth of a millisecond.
 func tinySpace(t testing.TB) string {
 	t.Helper()

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"latlab/devices/devicetest"
 )
 
 // patience bounds waits for something that must happen. It decides no test that passes.
@@ -296,7 +298,7 @@ func TestAResultThatCannotBeWrittenIsAFailure(t *testing.T) {
 	} {
 		var text bytes.Buffer
 		s := streams{in: strings.NewReader(""), out: brokenPipe{}, err: &text}
-		agent := realAgent(t)
+		agent := devicetest.Agent(t)
 		t.Setenv("LATLAB_AGENT", agent)
 		if code := run(context.Background(), append([]string{"latlab"}, strings.Fields(args)...), s); code != exitFailed {
 			t.Errorf("%s: exit code %d, want %d; stderr %q", args, code, exitFailed, &text)

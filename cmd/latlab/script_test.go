@@ -19,6 +19,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"latlab/devices/devicetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the wanted output in testdata/script")
@@ -45,7 +47,7 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 //	remount DIR ro|rw              make it read-only or writable
 //	fill DIR                       leave it no byte
 func TestScripts(t *testing.T) {
-	agent := realAgent(t)
+	agent := devicetest.Agent(t)
 	fake, err := exec.LookPath("fake-agent")
 	if err != nil {
 		t.Fatal(err)
