@@ -23,7 +23,7 @@ AGENT_TAGS := xnnpack_builtin
 
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler -name '*.yaml') go.mod go.sum
 
-.PHONY: all build demo test test-unit test-race lint vet bench agree study generate generate-check golden clean prereqs
+.PHONY: all build demo test test-unit test-race lint vet bench agree study generate generate-check golden clean prereqs python
 
 all: build
 
@@ -63,6 +63,18 @@ $(CURDIR)/build/tflite/lib/libtensorflowlite_c.so:
 	$(GO) run ./tools/tflite-runtime -jar build/download/tensorflow-lite-2.21.0-1.5.14-*.jar \
 		-aar build/download/tensorflow-lite-2.16.1.aar -o build/tflite
 
+# Vendors' estimators and the runtimes that tests check written models with, in a Python
+# environment of their own. The list is the stamp: a new version is a new environment.
+PYTHON := $(CURDIR)/build/python/bin/python3
+build/python/done: scripts/python-packages
+	@scripts/prereqs python3
+	rm -rf build/python
+	python3 -m venv build/python || { scripts/prereqs python3-venv && python3 -m venv build/python; }
+	build/python/bin/pip install -q --disable-pip-version-check -r scripts/python-packages
+	touch $@
+
+python: build/python/done
+
 demo: build
 	@scripts/demo
 
@@ -82,11 +94,11 @@ lint: vet $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
 	$(AGENT_ENV) $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) run --build-tags $(AGENT_TAGS) ./...
 
 # Without -short and without -race: the whole suite, on the real runtime.
-test-unit: build $(TOOLS)/gotestsum-$(GOTESTSUM)
-	$(AGENT_ENV) LATLAB_AGENT=$(CURDIR)/bin/latlab-agent $(TOOLS)/gotestsum-$(GOTESTSUM) --format pkgname -- -tags $(AGENT_TAGS) -timeout 20m ./...
+test-unit: build python $(TOOLS)/gotestsum-$(GOTESTSUM)
+	$(AGENT_ENV) LATLAB_AGENT=$(CURDIR)/bin/latlab-agent LATLAB_PYTHON=$(PYTHON) $(TOOLS)/gotestsum-$(GOTESTSUM) --format pkgname -- -tags $(AGENT_TAGS) -timeout 20m ./...
 
-test-race: build
-	$(AGENT_ENV) LATLAB_AGENT=$(CURDIR)/bin/latlab-agent $(GO) test -race -short -tags $(AGENT_TAGS) -timeout 20m ./...
+test-race: build python
+	$(AGENT_ENV) LATLAB_AGENT=$(CURDIR)/bin/latlab-agent LATLAB_PYTHON=$(PYTHON) $(GO) test -race -short -tags $(AGENT_TAGS) -timeout 20m ./...
 
 # Ends with the test runner's closing lines.
 test: prereqs lint generate-check test-race test-unit

@@ -97,7 +97,7 @@ func (s *fakeSource) Network(_ context.Context, i int) (bench.Network, *model.Mo
 			return bench.Network{Name: name}, nil, err
 		}
 	}
-	m := &model.Model{Name: name, Format: model.TFLite, Precision: model.Float32, Identity: "id-" + name}
+	m := &model.Model{Name: name, Form: model.Form{Format: model.TFLite, Precision: model.Float32}, Identity: "id-" + name}
 	return bench.Network{Name: name, Space: "s", Indices: fmt.Sprint(i)}, m, nil
 }
 

@@ -36,6 +36,13 @@ type Info struct {
 	Threads     int               `json:"threads"`
 	CPUs        []int             `json:"cpus,omitempty"` // affinity; empty = none
 	Accelerator bool              `json:"accelerator"`    // not wholly delegated = INVALID
+	// Compute is the numeric type that the device computes in where it is not the model's:
+	// "float16" on a Jetson that takes float32 models.
+	Compute string `json:"compute,omitempty"`
+	// Deterministic says that a model's second block would be its first again: one is enough.
+	Deterministic bool `json:"deterministic,omitempty"`
+	// Parallel is how many Runs may go on at once; 0 and 1 mean one. One more is refused.
+	Parallel int `json:"parallel,omitempty"`
 	// Fingerprint is what a number depends on besides the model: CPU model, kernel,
 	// runtime version, library hash. Two sweeps with different ones are not one device.
 	Fingerprint map[string]string `json:"fingerprint"`
@@ -59,6 +66,30 @@ type Delegation struct {
 	Nodes      int    `json:"nodes"`      // nodes of the graph before delegation
 	Delegated  int    `json:"delegated"`  // of those, taken by the delegate
 	Partitions int    `json:"partitions"` // delegate kernels in the plan afterwards
+	// Why says for the nodes that were left, each kind once, why: "HARD_SWISH x8: not in int8".
+	Why []string `json:"why,omitempty"`
+}
+
+// Layer is a row of the per-layer table of devices that give one.
+type Layer struct {
+	Name    string  `json:"name"`            // of the model's op or its output tensor
+	Op      string  `json:"op"`              // the tool's word for the operation
+	Where   string  `json:"where,omitempty"` // the unit that runs it: "NPU", "CPU"
+	Seconds float64 `json:"seconds"`
+	Cycles  float64 `json:"cycles,omitempty"`
+	MACs    int64   `json:"macs,omitempty"`
+}
+
+// Bounds are a tool's own lower and upper estimate.
+type Bounds struct {
+	Low  float64 `json:"low_seconds"`
+	High float64 `json:"high_seconds"`
+}
+
+// Doubt is a reason of the device's own why a block's time must not be used.
+type Doubt struct {
+	Code string `json:"code"` // stable word: "ops_without_cost", "precision_not_reached"
+	Text string `json:"text"`
 }
 
 // Summary is what a tool prints where it gives no samples. Seconds; NaN-free: absent
@@ -102,6 +133,12 @@ type Block struct {
 	Before          State      `json:"before"`
 	After           State      `json:"after"`
 	Warnings        []string   `json:"warnings,omitempty"`
+
+	Layers []Layer `json:"layers,omitempty"` // where the device gives a per-layer table
+	Bounds *Bounds `json:"bounds,omitempty"` // of an estimator
+	// Counters are a tool's further figures, each named with its unit: "fill_bytes".
+	Counters map[string]float64 `json:"counters,omitempty"`
+	Doubts   []Doubt            `json:"doubts,omitempty"` // any of them makes the measurement INVALID
 }
 
 // Device times models. Run may be called again after any error whose fault is the

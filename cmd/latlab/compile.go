@@ -80,7 +80,7 @@ func compile(s streams, c *cli.Context) error {
 }
 
 func compileOne(s streams, c *cli.Context, n network, p model.Precision, dir string) error {
-	m, err := model.New(n.graph, model.TFLite, p, nil)
+	m, err := model.New(n.graph, model.Form{Format: model.TFLite, Precision: p}, nil)
 	if err != nil {
 		return err
 	}

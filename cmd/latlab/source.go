@@ -30,7 +30,7 @@ func (s archSource) Network(_ context.Context, i int) (bench.Network, *model.Mod
 	if err != nil {
 		return n, nil, &devices.Error{Fault: devices.FaultModel, Op: "lower " + a.ID(), Reason: "lowering", Err: err}
 	}
-	m, err := model.New(g, model.TFLite, s.precision, s.cache)
+	m, err := model.New(g, model.Form{Format: model.TFLite, Precision: s.precision}, s.cache)
 	if err != nil {
 		return n, nil, &devices.Error{Fault: devices.FaultModel, Op: "compile " + a.ID(), Reason: "compiling", Err: err}
 	}

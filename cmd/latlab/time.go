@@ -88,7 +88,7 @@ func listedNetwork(c *cli.Context) (listed, error) {
 }
 
 func (n network) listed(p model.Precision, cache *model.Cache) (listed, error) {
-	m, err := model.New(n.graph, model.TFLite, p, cache)
+	m, err := model.New(n.graph, model.Form{Format: model.TFLite, Precision: p}, cache)
 	return listed{name: n.name, space: n.space, arch: n.arch, model: m}, err
 }
 

@@ -45,7 +45,7 @@ func tinyModel(t *testing.T) *model.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.New(g, model.TFLite, model.Float32, model.NewCache(t.TempDir(), 1<<30))
+	m, err := model.New(g, model.Form{Format: model.TFLite, Precision: model.Float32}, model.NewCache(t.TempDir(), 1<<30))
 	if err != nil {
 		t.Fatal(err)
 	}

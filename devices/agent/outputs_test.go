@@ -37,7 +37,7 @@ func TestOutputsAgreeWithPlainEvaluation(t *testing.T) {
 }
 
 func compareOutputs(t *testing.T, d *agent.Device, c tflitetest.Case) {
-	m, err := model.New(c.Graph, model.TFLite, model.Float32, nil)
+	m, err := model.New(c.Graph, model.Form{Format: model.TFLite, Precision: model.Float32}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func models(t testing.TB, c *Cache, n int) []*Model {
 	}
 	var ms []*Model
 	for _, tc := range cases[:n] {
-		m, err := New(tc.Graph, TFLite, Float32, c)
+		m, err := New(tc.Graph, Form{Format: TFLite, Precision: Float32}, c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,8 +31,8 @@ func FromFile(path string) (*Model, error) {
 	hash := sha256.Sum256(data)
 	identity := hex.EncodeToString(hash[:])
 	return &Model{
-		Name:   strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
-		Format: TFLite, Precision: Precision(tflite.Precision(data)), Identity: identity,
+		Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
+		Form: Form{Format: TFLite, Precision: Precision(tflite.Precision(data))}, Identity: identity,
 		source: userFile{path: path, size: int64(len(data))},
 	}, nil
 }

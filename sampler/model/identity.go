@@ -12,18 +12,18 @@ import (
 	"strings"
 
 	"latlab/sampler/graph"
-	"latlab/sampler/tflite"
 )
 
 // New names a network in a format and precision. Nothing is written until Open, which
 // keeps the bytes in the cache; a Model without a cache has WriteFile only.
-func New(g *graph.Graph, f Format, p Precision, cache *Cache) (*Model, error) {
-	if f != TFLite || p != Float32 {
-		return nil, fmt.Errorf("model %s: cannot write %s in %s, only %s in %s", g.Name, f, p, TFLite, Float32)
+func New(g *graph.Graph, f Form, cache *Cache) (*Model, error) {
+	w, err := writerOf(f)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", g.Name, err)
 	}
 	m := &Model{
-		Name: g.Name + "-" + string(p), Graph: g, Format: f, Precision: p,
-		Identity: identity(g.Hash(), f, p, tflite.WriterRevision),
+		Name: g.Name + "-" + f.suffix(), Graph: g, Form: f,
+		Identity: identity(g.Hash(), f, w.revision),
 		source:   noCache{},
 	}
 	if cache != nil {
@@ -32,8 +32,8 @@ func New(g *graph.Graph, f Format, p Precision, cache *Cache) (*Model, error) {
 	return m, nil
 }
 
-func identity(graphHash string, f Format, p Precision, revision string) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s\n", graphHash, f, p, revision))
+func identity(graphHash string, f Form, revision string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s\n", graphHash, f.Format, f.suffix(), revision))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -51,11 +51,11 @@ func (m *Model) Size() (int64, error) {
 	if u, ok := m.source.(userFile); ok {
 		return u.size, nil
 	}
-	return tflite.Size(m.Graph, m.options())
-}
-
-func (m *Model) options() tflite.Options {
-	return tflite.Options{Precision: string(m.Precision)}
+	w, err := writerOf(m.Form)
+	if err != nil {
+		return 0, err
+	}
+	return w.size(m.Graph, m.Form)
 }
 
 // WriteFile writes the Model into dir under its FileName, past the cache: whole or not at
@@ -97,9 +97,13 @@ func publish(tmp, path string) error {
 
 // writeAndClose counts a failing Close as a failing write: some file systems report a
 // full disk only there.
-func (m *Model) writeAndClose(ctx context.Context, w io.WriteCloser) (tflite.Result, error) {
-	res, err := tflite.Write(interruptible{ctx, w}, m.Graph, m.options())
-	return res, errors.Join(err, w.Close())
+func (m *Model) writeAndClose(ctx context.Context, file io.WriteCloser) (written, error) {
+	w, err := writerOf(m.Form)
+	if err != nil {
+		return written{}, errors.Join(err, file.Close())
+	}
+	res, err := w.write(interruptible{ctx, file}, m.Graph, m.Form)
+	return res, errors.Join(err, file.Close())
 }
 
 // interruptible stops a write when its context ends: a large model takes a second.

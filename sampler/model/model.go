@@ -15,22 +15,40 @@ import (
 // Format is a file format.
 type Format string
 
-// TFLite is a FlatBuffer with the identifier TFL3.
-const TFLite Format = "tflite"
+// The formats.
+const (
+	TFLite Format = "tflite" // a FlatBuffer with the identifier TFL3
+	ONNX   Format = "onnx"   // a ModelProto; int8 as QuantizeLinear and DequantizeLinear pairs
+)
 
 // Precision is the numeric type of weights and activations.
 type Precision string
 
-// Float32 is IEEE 754 single precision.
-const Float32 Precision = "float32"
+// The precisions.
+const (
+	Float32 Precision = "float32" // IEEE 754 single precision
+	Int8    Precision = "int8"    // full integer: weights int8 per channel, biases int32, activations 8 bit
+)
+
+// Input is the type of a network's inputs, where it is not that of its activations.
+type Input string
+
+// UInt8 inputs are what cameras give; an int8 network then begins with a QUANTIZE.
+const UInt8 Input = "uint8"
+
+// Form is how a network is written.
+type Form struct {
+	Format    Format
+	Precision Precision
+	Input     Input // empty: as the activations
+}
 
 // Model is a network in a format and precision.
 type Model struct {
-	Name      string       // file name without extension: SPACE-ID-PRECISION, FIXTURE-PRECISION
-	Graph     *graph.Graph // nil where a user's file has not been read
-	Format    Format
-	Precision Precision
-	// Identity is hex sha256 of graph hash + format + precision + writer revision; for a
+	Name  string       // file name without extension: SPACE-ID-PRECISION, FIXTURE-PRECISION
+	Graph *graph.Graph // nil where a user's file has not been read
+	Form
+	// Identity is hex sha256 of graph hash + form + writer revision; for a
 	// user's own file the sha256 of its bytes.
 	Identity string
 

@@ -27,10 +27,12 @@ func TestIdentity(t *testing.T) {
 	if again := models(t, NewCache(t.TempDir(), 0), 1)[0]; again.Identity != ms[0].Identity {
 		t.Error("the identity depends on the cache")
 	}
-	base := identity("h", TFLite, Float32, "1")
+	form := Form{Format: TFLite, Precision: Float32}
+	base := identity("h", form, "1")
 	for _, other := range []string{
-		identity("i", TFLite, Float32, "1"), identity("h", "onnx", Float32, "1"),
-		identity("h", TFLite, "int8", "1"), identity("h", TFLite, Float32, "2"),
+		identity("i", form, "1"), identity("h", Form{Format: ONNX, Precision: Float32}, "1"),
+		identity("h", Form{Format: TFLite, Precision: Int8}, "1"), identity("h", form, "2"),
+		identity("h", Form{Format: TFLite, Precision: Float32, Input: UInt8}, "1"),
 	} {
 		if other == base {
 			t.Error("something does not count for the identity")
@@ -40,12 +42,9 @@ func TestIdentity(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	g := models(t, nil, 1)[0].Graph
-	for _, tc := range []struct {
-		f Format
-		p Precision
-	}{{"onnx", Float32}, {TFLite, "int8"}, {"", ""}} {
-		if _, err := New(g, tc.f, tc.p, nil); err == nil {
-			t.Errorf("%s in %s was taken", tc.f, tc.p)
+	for _, f := range []Form{{Format: "pb", Precision: Float32}, {Format: TFLite, Precision: "int4"}, {}} {
+		if _, err := New(g, f, nil); err == nil {
+			t.Errorf("%+v was taken", f)
 		}
 	}
 	if _, err := models(t, nil, 1)[0].Open(context.Background()); err == nil {

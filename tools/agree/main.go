@@ -97,7 +97,7 @@ func sampleModels(o options, dir string) ([]*model.Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		m, err := model.New(g, model.TFLite, model.Float32, cache)
+		m, err := model.New(g, model.Form{Format: model.TFLite, Precision: model.Float32}, cache)
 		if err != nil {
 			return nil, err
 		}

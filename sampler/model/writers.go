@@ -1,0 +1,51 @@
+package model
+
+import (
+	"fmt"
+	"io"
+
+	"latlab/sampler/graph"
+	"latlab/sampler/tflite"
+)
+
+// written says what a writer wrote.
+type written struct {
+	Bytes  int64
+	SHA256 string // hex
+}
+
+// writer is what a format's room offers.
+type writer struct {
+	revision string
+	write    func(io.Writer, *graph.Graph, Form) (written, error)
+	size     func(*graph.Graph, Form) (int64, error)
+}
+
+// writerOf says who writes a form, or why nobody does.
+func writerOf(f Form) (writer, error) {
+	switch f {
+	case Form{Format: TFLite, Precision: Float32}:
+		return tfliteWriter(), nil
+	}
+	return writer{}, fmt.Errorf("cannot write %s in %s, only %s in %s", f.Format, f.suffix(), TFLite, Float32)
+}
+
+// suffix is the end of a file's name.
+func (f Form) suffix() string {
+	if f.Input == "" {
+		return string(f.Precision)
+	}
+	return string(f.Precision) + "-" + string(f.Input) + "-input"
+}
+
+func tfliteWriter() writer {
+	options := func(f Form) tflite.Options { return tflite.Options{Precision: string(f.Precision)} }
+	return writer{
+		revision: tflite.WriterRevision,
+		write: func(w io.Writer, g *graph.Graph, f Form) (written, error) {
+			r, err := tflite.Write(w, g, options(f))
+			return written(r), err
+		},
+		size: func(g *graph.Graph, f Form) (int64, error) { return tflite.Size(g, options(f)) },
+	}
+}
