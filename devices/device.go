@@ -154,3 +154,12 @@ type Device interface {
 type Preparer interface {
 	Prepare(ctx context.Context, m *model.Model) error
 }
+
+// Layerer is a Device that tells what each op of a model takes. It is asked for by name
+// (`latlab time --layers`), never in a sweep: three hundred rows a block would be most of a
+// store. A device whose tool prints the table anyway puts it into Block.Layers as well.
+type Layerer interface {
+	// Layers is the table in execution order. What no op pays for, a call's own overhead,
+	// is a row of its own, so that the rows' seconds sum to the whole network's.
+	Layers(ctx context.Context, m *model.Model) ([]Layer, error)
+}
