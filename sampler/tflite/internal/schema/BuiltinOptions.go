@@ -12,9 +12,16 @@ const (
 	BuiltinOptionsDepthwiseConv2DOptions BuiltinOptions = 2
 	BuiltinOptionsPool2DOptions          BuiltinOptions = 5
 	BuiltinOptionsFullyConnectedOptions  BuiltinOptions = 8
+	BuiltinOptionsConcatenationOptions   BuiltinOptions = 10
 	BuiltinOptionsAddOptions             BuiltinOptions = 11
 	BuiltinOptionsMulOptions             BuiltinOptions = 21
+	BuiltinOptionsSubOptions             BuiltinOptions = 28
+	BuiltinOptionsDivOptions             BuiltinOptions = 29
+	BuiltinOptionsTransposeConvOptions   BuiltinOptions = 49
+	BuiltinOptionsQuantizeOptions        BuiltinOptions = 89
 	BuiltinOptionsHardSwishOptions       BuiltinOptions = 91
+	BuiltinOptionsBatchMatMulOptions     BuiltinOptions = 101
+	BuiltinOptionsConv3DOptions          BuiltinOptions = 106
 )
 
 var EnumNamesBuiltinOptions = map[BuiltinOptions]string{
@@ -23,9 +30,16 @@ var EnumNamesBuiltinOptions = map[BuiltinOptions]string{
 	BuiltinOptionsDepthwiseConv2DOptions: "DepthwiseConv2DOptions",
 	BuiltinOptionsPool2DOptions:          "Pool2DOptions",
 	BuiltinOptionsFullyConnectedOptions:  "FullyConnectedOptions",
+	BuiltinOptionsConcatenationOptions:   "ConcatenationOptions",
 	BuiltinOptionsAddOptions:             "AddOptions",
 	BuiltinOptionsMulOptions:             "MulOptions",
+	BuiltinOptionsSubOptions:             "SubOptions",
+	BuiltinOptionsDivOptions:             "DivOptions",
+	BuiltinOptionsTransposeConvOptions:   "TransposeConvOptions",
+	BuiltinOptionsQuantizeOptions:        "QuantizeOptions",
 	BuiltinOptionsHardSwishOptions:       "HardSwishOptions",
+	BuiltinOptionsBatchMatMulOptions:     "BatchMatMulOptions",
+	BuiltinOptionsConv3DOptions:          "Conv3DOptions",
 }
 
 var EnumValuesBuiltinOptions = map[string]BuiltinOptions{
@@ -34,9 +48,16 @@ var EnumValuesBuiltinOptions = map[string]BuiltinOptions{
 	"DepthwiseConv2DOptions": BuiltinOptionsDepthwiseConv2DOptions,
 	"Pool2DOptions":          BuiltinOptionsPool2DOptions,
 	"FullyConnectedOptions":  BuiltinOptionsFullyConnectedOptions,
+	"ConcatenationOptions":   BuiltinOptionsConcatenationOptions,
 	"AddOptions":             BuiltinOptionsAddOptions,
 	"MulOptions":             BuiltinOptionsMulOptions,
+	"SubOptions":             BuiltinOptionsSubOptions,
+	"DivOptions":             BuiltinOptionsDivOptions,
+	"TransposeConvOptions":   BuiltinOptionsTransposeConvOptions,
+	"QuantizeOptions":        BuiltinOptionsQuantizeOptions,
 	"HardSwishOptions":       BuiltinOptionsHardSwishOptions,
+	"BatchMatMulOptions":     BuiltinOptionsBatchMatMulOptions,
+	"Conv3DOptions":          BuiltinOptionsConv3DOptions,
 }
 
 func (v BuiltinOptions) String() string {

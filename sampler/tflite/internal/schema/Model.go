@@ -179,8 +179,28 @@ func (rcv *Model) MetadataLength() int {
 	return 0
 }
 
+func (rcv *Model) SignatureDefs(obj *SignatureDef, j int) bool {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(18))
+	if o != 0 {
+		x := rcv._tab.Vector(o)
+		x += flatbuffers.UOffsetT(j) * 4
+		x = rcv._tab.Indirect(x)
+		obj.Init(rcv._tab.Bytes, x)
+		return true
+	}
+	return false
+}
+
+func (rcv *Model) SignatureDefsLength() int {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(18))
+	if o != 0 {
+		return rcv._tab.VectorLen(o)
+	}
+	return 0
+}
+
 func ModelStart(builder *flatbuffers.Builder) {
-	builder.StartObject(7)
+	builder.StartObject(8)
 }
 func ModelAddVersion(builder *flatbuffers.Builder, version uint32) {
 	builder.PrependUint32Slot(0, version, 0)
@@ -216,6 +236,12 @@ func ModelAddMetadata(builder *flatbuffers.Builder, metadata flatbuffers.UOffset
 	builder.PrependUOffsetTSlot(6, flatbuffers.UOffsetT(metadata), 0)
 }
 func ModelStartMetadataVector(builder *flatbuffers.Builder, numElems int) flatbuffers.UOffsetT {
+	return builder.StartVector(4, numElems, 4)
+}
+func ModelAddSignatureDefs(builder *flatbuffers.Builder, signatureDefs flatbuffers.UOffsetT) {
+	builder.PrependUOffsetTSlot(7, flatbuffers.UOffsetT(signatureDefs), 0)
+}
+func ModelStartSignatureDefsVector(builder *flatbuffers.Builder, numElems int) flatbuffers.UOffsetT {
 	return builder.StartVector(4, numElems, 4)
 }
 func ModelEnd(builder *flatbuffers.Builder) flatbuffers.UOffsetT {

@@ -145,8 +145,41 @@ func (rcv *QuantizationParameters) MutateZeroPoint(j int, n int64) bool {
 	return false
 }
 
+func (rcv *QuantizationParameters) DetailsType() QuantizationDetails {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(12))
+	if o != 0 {
+		return QuantizationDetails(rcv._tab.GetByte(o + rcv._tab.Pos))
+	}
+	return 0
+}
+
+func (rcv *QuantizationParameters) MutateDetailsType(n QuantizationDetails) bool {
+	return rcv._tab.MutateByteSlot(12, byte(n))
+}
+
+func (rcv *QuantizationParameters) Details(obj *flatbuffers.Table) bool {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(14))
+	if o != 0 {
+		rcv._tab.Union(obj, o)
+		return true
+	}
+	return false
+}
+
+func (rcv *QuantizationParameters) QuantizedDimension() int32 {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(16))
+	if o != 0 {
+		return rcv._tab.GetInt32(o + rcv._tab.Pos)
+	}
+	return 0
+}
+
+func (rcv *QuantizationParameters) MutateQuantizedDimension(n int32) bool {
+	return rcv._tab.MutateInt32Slot(16, n)
+}
+
 func QuantizationParametersStart(builder *flatbuffers.Builder) {
-	builder.StartObject(4)
+	builder.StartObject(7)
 }
 func QuantizationParametersAddMin(builder *flatbuffers.Builder, min flatbuffers.UOffsetT) {
 	builder.PrependUOffsetTSlot(0, flatbuffers.UOffsetT(min), 0)
@@ -171,6 +204,15 @@ func QuantizationParametersAddZeroPoint(builder *flatbuffers.Builder, zeroPoint 
 }
 func QuantizationParametersStartZeroPointVector(builder *flatbuffers.Builder, numElems int) flatbuffers.UOffsetT {
 	return builder.StartVector(8, numElems, 8)
+}
+func QuantizationParametersAddDetailsType(builder *flatbuffers.Builder, detailsType QuantizationDetails) {
+	builder.PrependByteSlot(4, byte(detailsType), 0)
+}
+func QuantizationParametersAddDetails(builder *flatbuffers.Builder, details flatbuffers.UOffsetT) {
+	builder.PrependUOffsetTSlot(5, flatbuffers.UOffsetT(details), 0)
+}
+func QuantizationParametersAddQuantizedDimension(builder *flatbuffers.Builder, quantizedDimension int32) {
+	builder.PrependInt32Slot(6, quantizedDimension, 0)
 }
 func QuantizationParametersEnd(builder *flatbuffers.Builder) flatbuffers.UOffsetT {
 	return builder.EndObject()

@@ -7,36 +7,81 @@ import "strconv"
 type TensorType int8
 
 const (
-	TensorTypeFLOAT32 TensorType = 0
-	TensorTypeFLOAT16 TensorType = 1
-	TensorTypeINT32   TensorType = 2
-	TensorTypeUINT8   TensorType = 3
-	TensorTypeINT64   TensorType = 4
-	TensorTypeBOOL    TensorType = 6
-	TensorTypeINT16   TensorType = 7
-	TensorTypeINT8    TensorType = 9
+	TensorTypeFLOAT32       TensorType = 0
+	TensorTypeFLOAT16       TensorType = 1
+	TensorTypeINT32         TensorType = 2
+	TensorTypeUINT8         TensorType = 3
+	TensorTypeINT64         TensorType = 4
+	TensorTypeSTRING        TensorType = 5
+	TensorTypeBOOL          TensorType = 6
+	TensorTypeINT16         TensorType = 7
+	TensorTypeCOMPLEX64     TensorType = 8
+	TensorTypeINT8          TensorType = 9
+	TensorTypeFLOAT64       TensorType = 10
+	TensorTypeCOMPLEX128    TensorType = 11
+	TensorTypeUINT64        TensorType = 12
+	TensorTypeRESOURCE      TensorType = 13
+	TensorTypeVARIANT       TensorType = 14
+	TensorTypeUINT32        TensorType = 15
+	TensorTypeUINT16        TensorType = 16
+	TensorTypeINT4          TensorType = 17
+	TensorTypeBFLOAT16      TensorType = 18
+	TensorTypeINT2          TensorType = 19
+	TensorTypeUINT4         TensorType = 20
+	TensorTypeFLOAT8_E4M3FN TensorType = 21
+	TensorTypeFLOAT8_E5M2   TensorType = 22
 )
 
 var EnumNamesTensorType = map[TensorType]string{
-	TensorTypeFLOAT32: "FLOAT32",
-	TensorTypeFLOAT16: "FLOAT16",
-	TensorTypeINT32:   "INT32",
-	TensorTypeUINT8:   "UINT8",
-	TensorTypeINT64:   "INT64",
-	TensorTypeBOOL:    "BOOL",
-	TensorTypeINT16:   "INT16",
-	TensorTypeINT8:    "INT8",
+	TensorTypeFLOAT32:       "FLOAT32",
+	TensorTypeFLOAT16:       "FLOAT16",
+	TensorTypeINT32:         "INT32",
+	TensorTypeUINT8:         "UINT8",
+	TensorTypeINT64:         "INT64",
+	TensorTypeSTRING:        "STRING",
+	TensorTypeBOOL:          "BOOL",
+	TensorTypeINT16:         "INT16",
+	TensorTypeCOMPLEX64:     "COMPLEX64",
+	TensorTypeINT8:          "INT8",
+	TensorTypeFLOAT64:       "FLOAT64",
+	TensorTypeCOMPLEX128:    "COMPLEX128",
+	TensorTypeUINT64:        "UINT64",
+	TensorTypeRESOURCE:      "RESOURCE",
+	TensorTypeVARIANT:       "VARIANT",
+	TensorTypeUINT32:        "UINT32",
+	TensorTypeUINT16:        "UINT16",
+	TensorTypeINT4:          "INT4",
+	TensorTypeBFLOAT16:      "BFLOAT16",
+	TensorTypeINT2:          "INT2",
+	TensorTypeUINT4:         "UINT4",
+	TensorTypeFLOAT8_E4M3FN: "FLOAT8_E4M3FN",
+	TensorTypeFLOAT8_E5M2:   "FLOAT8_E5M2",
 }
 
 var EnumValuesTensorType = map[string]TensorType{
-	"FLOAT32": TensorTypeFLOAT32,
-	"FLOAT16": TensorTypeFLOAT16,
-	"INT32":   TensorTypeINT32,
-	"UINT8":   TensorTypeUINT8,
-	"INT64":   TensorTypeINT64,
-	"BOOL":    TensorTypeBOOL,
-	"INT16":   TensorTypeINT16,
-	"INT8":    TensorTypeINT8,
+	"FLOAT32":       TensorTypeFLOAT32,
+	"FLOAT16":       TensorTypeFLOAT16,
+	"INT32":         TensorTypeINT32,
+	"UINT8":         TensorTypeUINT8,
+	"INT64":         TensorTypeINT64,
+	"STRING":        TensorTypeSTRING,
+	"BOOL":          TensorTypeBOOL,
+	"INT16":         TensorTypeINT16,
+	"COMPLEX64":     TensorTypeCOMPLEX64,
+	"INT8":          TensorTypeINT8,
+	"FLOAT64":       TensorTypeFLOAT64,
+	"COMPLEX128":    TensorTypeCOMPLEX128,
+	"UINT64":        TensorTypeUINT64,
+	"RESOURCE":      TensorTypeRESOURCE,
+	"VARIANT":       TensorTypeVARIANT,
+	"UINT32":        TensorTypeUINT32,
+	"UINT16":        TensorTypeUINT16,
+	"INT4":          TensorTypeINT4,
+	"BFLOAT16":      TensorTypeBFLOAT16,
+	"INT2":          TensorTypeINT2,
+	"UINT4":         TensorTypeUINT4,
+	"FLOAT8_E4M3FN": TensorTypeFLOAT8_E4M3FN,
+	"FLOAT8_E5M2":   TensorTypeFLOAT8_E5M2,
 }
 
 func (v TensorType) String() string {
