@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"latlab/sampler/graph"
+	"latlab/sampler/weights"
 )
 
 // chunk is how much is drawn, hashed and written at a time: small enough to stay in a
@@ -59,8 +60,7 @@ func (a *appender) Write(p []byte) (int, error) {
 type blob struct {
 	at     int64 // where its data begins in the file, a multiple of 16
 	bytes  int64
-	step   float32
-	stream stream
+	values weights.Floats
 }
 
 // layout is a file before it is written: the tables, and what weights follow them.
@@ -81,9 +81,12 @@ func newLayout(g *graph.Graph, opts Options) (*layout, error) {
 	if err := checkGraph(g); err != nil {
 		return nil, fmt.Errorf("tflite: cannot write %s: %w", g.Name, err)
 	}
-	l := &layout{blobs: blobsOf(g)}
+	blobs, err := blobsOf(g)
+	if err != nil {
+		return nil, fmt.Errorf("tflite: %w", err)
+	}
+	l := &layout{blobs: blobs}
 	var slots []int
-	var err error
 	if l.head, slots, err = buildHead(g); err != nil {
 		return nil, err
 	}
@@ -98,23 +101,21 @@ func newLayout(g *graph.Graph, opts Options) (*layout, error) {
 }
 
 // blobsOf lists two buffers for every op that has weights: weights, then bias.
-func blobsOf(g *graph.Graph) []blob {
-	ms := meanSquares(g)
+func blobsOf(g *graph.Graph) ([]blob, error) {
+	set, err := weights.New(g)
+	if err != nil {
+		return nil, err
+	}
 	var bs []blob
-	for _, op := range g.Ops {
+	for i, op := range g.Ops {
 		if !op.HasWeights() {
 			continue
 		}
-		n := g.Weights(op)
-		bs = append(bs, blob{
-			bytes:  4 * n,
-			step:   stepFor(1 / (float64(fanIn(g, op)) * ms[op.Inputs[0]])),
-			stream: newStream(op.Name, "weights", n),
-		})
-		c := int64(g.Out(op)[3])
-		bs = append(bs, blob{bytes: 4 * c, step: stepFor(biasVariance), stream: newStream(op.Name, "bias", c)})
+		for _, v := range []weights.Floats{set.Weights(i), set.Bias(i)} {
+			bs = append(bs, blob{bytes: 4 * v.N, values: v})
+		}
 	}
-	return bs
+	return bs, nil
 }
 
 // place gives every blob its offset: 4 bytes of length, then data at a multiple of 16.
@@ -150,7 +151,7 @@ func (b blob) write(w io.Writer, buf []byte, gap int64) error {
 	used := gap
 	for left := b.bytes; left > 0; {
 		n := min(left, (int64(len(buf))-used)&^15)
-		b.stream.fill(buf[used:used+n], b.step)
+		b.values.Fill(buf[used : used+n])
 		if _, err := w.Write(buf[:used+n]); err != nil {
 			return err
 		}

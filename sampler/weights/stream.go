@@ -1,4 +1,4 @@
-package tflite
+package weights
 
 import (
 	"crypto/sha256"
@@ -28,15 +28,33 @@ func newStream(op, role string, elements int64) stream {
 }
 
 // stepFor is the distance of neighbouring weights such that a uniform draw has the
-// given variance. A draw is an odd multiple of half of it, see fill.
+// given variance. A draw is an odd multiple of half of it, see odd.
 func stepFor(variance float64) float32 {
 	return float32(math.Sqrt(3*variance) / 65536)
 }
 
-// fill writes len(dst)/4 little-endian float32 values. Each is an odd whole number between
-// -65535 and 65535, times step: uniform, mean zero, never zero, never denormal. The
-// product of a small whole number and a float32 is rounded the same everywhere; there
-// is no sum that a compiler could fuse with it.
+// odd turns 16 random bits into an odd whole number between -65535 and 65535: mean zero,
+// never zero.
+func odd(bits uint16) int32 { return 2*int32(int16(bits)) + 1 }
+
+// odds draws one number for each element of dst. A call draws whole groups of four: only
+// the last call for a stream may have a len(dst) that is no multiple of 4.
+func (s *stream) odds(dst []int32) {
+	for ; len(dst) >= 4; dst = dst[4:] {
+		z := s.next()
+		dst[0], dst[1] = odd(uint16(z)), odd(uint16(z>>16))
+		dst[2], dst[3] = odd(uint16(z>>32)), odd(uint16(z>>48))
+	}
+	if len(dst) > 0 {
+		var last [4]int32
+		s.odds(last[:])
+		copy(dst, last[:])
+	}
+}
+
+// fill writes len(dst)/4 little-endian float32 values: odd numbers times step, uniform,
+// never zero, never denormal. The product of a small whole number and a float32 is rounded
+// the same everywhere; there is no sum that a compiler could fuse with it.
 //
 // A call draws whole groups of four: only the last call for a stream may have a len(dst)
 // that is no multiple of 16.
@@ -55,11 +73,7 @@ func (s *stream) fill(dst []byte, step float32) {
 
 // pair turns two 16-bit halves into two weights.
 func pair(z uint32, step float32) uint64 {
-	lo := weight(int16(z), step)
-	hi := weight(int16(z>>16), step)
+	lo := float32(odd(uint16(z))) * step
+	hi := float32(odd(uint16(z>>16))) * step
 	return uint64(math.Float32bits(lo)) | uint64(math.Float32bits(hi))<<32
-}
-
-func weight(x int16, step float32) float32 {
-	return float32(2*int32(x)+1) * step
 }

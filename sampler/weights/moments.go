@@ -1,4 +1,4 @@
-package tflite
+package weights
 
 import "latlab/sampler/graph"
 

@@ -1,0 +1,171 @@
+package weights_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latlab/sampler"
+	"latlab/sampler/graph"
+	"latlab/sampler/weights"
+)
+
+// network is a point of a built-in space on a small input.
+func network(t testing.TB, space string, size int) *graph.Graph {
+	t.Helper()
+	s, err := sampler.Builtin(space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archs, err := sampler.Sample(s, 1, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Input.Height, s.Input.Width = size, size
+	g, err := graph.Lower(s, archs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func quantized(t testing.TB, g *graph.Graph) (*weights.Set, *weights.Quantized) {
+	t.Helper()
+	s, err := weights.New(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := s.Quantize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, q
+}
+
+// TestInt8IsFloatRounded: every weight is within half a step of the float32 one, and every
+// channel reaches 127.
+func TestInt8IsFloatRounded(t *testing.T) {
+	for _, space := range []string{"mobiledet_cpu_ibn", "mobiledet_edgetpu_tucker"} {
+		g := network(t, space, 64)
+		s, q := quantized(t, g)
+		for i, op := range g.Ops {
+			if !op.HasWeights() {
+				continue
+			}
+			w, b := s.Float(i)
+			o := q.Op(i)
+			out := g.Out(op)[3]
+			if len(o.Weights) != len(w) || len(o.Scales) != out || len(o.Bias) != out || len(b) != out {
+				t.Fatalf("%s: %d weights of %d, %d scales, %d biases", op.Name, len(o.Weights), len(w), len(o.Scales), len(o.Bias))
+			}
+			largest := make([]int, out)
+			for k, x := range w {
+				c := k / (len(w) / out)
+				if op.Kind == graph.DepthwiseConv {
+					c = k % out
+				}
+				largest[c] = max(largest[c], int(o.Weights[k]), -int(o.Weights[k]))
+				scale := float64(o.Scales[c])
+				if d := math.Abs(float64(x) - scale*float64(o.Weights[k])); d > 0.50001*scale {
+					t.Fatalf("%s: weight %d is %g, in int8 %d * %g", op.Name, k, x, o.Weights[k], scale)
+				}
+			}
+			for c, l := range largest {
+				if l != 127 {
+					t.Errorf("%s: channel %d reaches %d, want 127", op.Name, c, l)
+				}
+			}
+			in := float64(q.Tensors[op.Inputs[0]].Scale)
+			for c, x := range b {
+				one := in * float64(o.Scales[c])
+				if d := math.Abs(float64(x) - one*float64(o.Bias[c])); d > 0.50001*one {
+					t.Errorf("%s: bias %d is %g, in int8 %d * %g", op.Name, c, x, o.Bias[c], one)
+				}
+			}
+		}
+	}
+}
+
+// TestFillInPieces draws a buffer in calls of several sizes.
+func TestFillInPieces(t *testing.T) {
+	g := network(t, "mobiledet_cpu_ibn", 32)
+	_, q := quantized(t, g)
+	for i, op := range g.Ops {
+		if !op.HasWeights() {
+			continue
+		}
+		w := q.Weights(i)
+		got := make([]byte, w.N)
+		for at, piece := int64(0), int64(4); at < w.N; at, piece = at+piece, piece*5%1008 {
+			piece = min(piece, w.N-at)
+			w.Fill(got[at : at+piece])
+		}
+		want := make([]byte, w.N)
+		q.Weights(i).Fill(want)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Fatalf("%s (-whole +pieces):\n%s", op.Name, d)
+		}
+	}
+}
+
+// TestSpecification is what TFLite's quantization specification demands of ops.
+func TestSpecification(t *testing.T) {
+	g := network(t, "mobiledet_cpu_ibn", 64)
+	_, q := quantized(t, g)
+	for _, op := range g.Ops {
+		out := q.Tensors[op.Output]
+		if !(out.Scale > 0) || out.Zero < -128 || out.Zero > 127 {
+			t.Errorf("%s: output %+v", op.Name, out)
+		}
+		switch {
+		case op.Kind == graph.AveragePool && out != q.Tensors[op.Inputs[0]]:
+			t.Errorf("%s: output %+v, input %+v", op.Name, out, q.Tensors[op.Inputs[0]])
+		case op.Kind == graph.Logistic && out != weights.Affine{Scale: 1.0 / 256, Zero: -128}:
+			t.Errorf("%s: output %+v", op.Name, out)
+		case op.Activation == graph.ReLU6 && (out.Zero != -128 || out.Scale > 6.0/255):
+			t.Errorf("%s: output %+v after relu6", op.Name, out)
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		spoil func(g *graph.Graph)
+		want  string
+	}{
+		{"later input", func(g *graph.Graph) { g.Ops[0].Inputs[0] = len(g.Tensors) - 1 }, "computed by no op before it"},
+		{"index", func(g *graph.Graph) { g.Ops[0].Inputs[0] = -1 }, "computed by no op before it"},
+		{"output", func(g *graph.Graph) { g.Ops[0].Output = 1 << 20 }, "is not one of"},
+		{"no input", func(g *graph.Graph) { g.Ops[0].Inputs = nil }, "has 0 inputs"},
+		{"graph input", func(g *graph.Graph) { g.Inputs[0] = -1 }, "is not one of"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g := network(t, "mobiledet_cpu_ibn", 32)
+			tc.spoil(g)
+			if _, err := weights.New(g); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func BenchmarkQuantize(b *testing.B) {
+	g := network(b, "mobiledet_edgetpu_tucker", 320)
+	s, err := weights.New(g)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var n int64
+	for _, op := range g.Ops {
+		n += 4 * g.Weights(op)
+	}
+	b.SetBytes(n) // as float32
+	for b.Loop() {
+		if _, err := s.Quantize(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
