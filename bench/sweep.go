@@ -36,6 +36,7 @@ type Sweep struct {
 	Seed          uint64          `json:"seed"`
 	Format        model.Format    `json:"format"`
 	Precision     model.Precision `json:"precision"`
+	Input         model.Input     `json:"input,omitempty"` // of the networks' inputs, where it is not that of activations
 	Device        devices.Info    `json:"device"`
 	Protocol      Protocol        `json:"protocol"`
 
@@ -54,12 +55,13 @@ func (s *Sweep) Identity() string {
 		Space, SpaceFile, Models, Sampling string
 		Seed                               uint64
 		Format, Precision                  string
+		Input                              string `json:",omitempty"` // came later: the others keep their identity
 		Device, Kind, Harness, Delegate    string
 		Threads                            int
 		CPUs                               []int
 		Protocol                           string
 	}{
-		s.Space, s.SpaceFile, s.ModelsHash, string(s.Sampling), s.Seed, string(s.Format), string(s.Precision),
+		s.Space, s.SpaceFile, s.ModelsHash, string(s.Sampling), s.Seed, string(s.Format), string(s.Precision), string(s.Input),
 		s.Device.Name, string(s.Device.Kind), s.Device.Harness, s.Device.Delegate, s.Device.Threads,
 		slices.Sorted(slices.Values(s.Device.CPUs)), s.Protocol.Identity(),
 	})

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"latlab/sampler/model"
 )
 
 // Fault says who has to act on an error.
@@ -46,4 +48,15 @@ func FaultOf(err error) Fault {
 		return e.Fault
 	}
 	return FaultLab
+}
+
+// ModelBytes says whose fault it is that a model's bytes could not be had: the model's
+// where a user's own file changed or went away since it was first read (the other networks
+// of a list go on), the lab's where a written model's folder failed.
+func ModelBytes(op string, err error) error {
+	var own *model.FileError
+	if errors.As(err, &own) {
+		return &Error{Fault: FaultModel, Op: op, Reason: "file-changed", Err: err}
+	}
+	return &Error{Fault: FaultLab, Op: op, Reason: "model-bytes", Err: err}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,8 +15,8 @@ func compileCommand(s streams) *cli.Command {
 		Usage: "write networks as model files",
 		Flags: join(networkFlags(), []cli.Flag{
 			stringFlag("archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", ""),
-			precisionFlag(),
-			stringFlag("format", "file format: `FORMAT` tflite", string(model.TFLite)),
+			stringFlag("precision", "numeric type: `PRECISION` float32 or int8", string(model.Float32)),
+			stringFlag("format", "file format: `FORMAT` tflite or onnx", string(model.TFLite)), inputFlag(),
 			&cli.StringFlag{Name: "o", Usage: "`FOLDER` to write into", Required: false},
 			jsonFlag(),
 		}),
@@ -39,17 +38,11 @@ func compile(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	precision, err := readPrecision(c)
+	form, err := fileForm(c)
 	if err != nil {
 		return err
 	}
-	if f := c.String("format"); f != string(model.TFLite) {
-		return usagef("format %q is not known; there is %s", f, model.TFLite)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	write := func(n network) error { return compileOne(s, c, n, precision, dir) }
+	write := func(n network) error { return compileOne(s, c, n, form, dir) }
 	if c.String("archs") != "" && (c.String("arch") != "" || c.String("fixture") != "") {
 		return usagef("--archs, --arch and --fixture name different networks; give one")
 	}
@@ -79,10 +72,10 @@ func compile(s streams, c *cli.Context) error {
 	})
 }
 
-func compileOne(s streams, c *cli.Context, n network, p model.Precision, dir string) error {
-	m, err := model.New(n.graph, model.Form{Format: model.TFLite, Precision: p}, nil)
+func compileOne(s streams, c *cli.Context, n network, form model.Form, dir string) error {
+	m, err := model.New(n.graph, form, nil)
 	if err != nil {
-		return err
+		return withCode(exitUsage, err)
 	}
 	f, err := m.WriteFile(c.Context, dir)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -9,59 +10,74 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/devices"
-	"latlab/devices/agent"
-	"latlab/devices/transport"
+	"latlab/devices/inventory"
 )
 
 // deviceTimeout bounds looking at a device, not timing on it.
 const deviceTimeout = 30 * time.Second
 
-// cpuDevice is this machine.
-const cpuDevice = "cpu"
-
 // openDevice opens what --device names.
 func openDevice(ctx context.Context, c *cli.Context) (devices.Device, error) {
-	if err := checkDeviceName(c); err != nil {
+	name, err := required(c, "device")
+	if err != nil {
 		return nil, err
 	}
-	return openCPU(ctx, c)
+	return openNamed(ctx, c, name)
 }
 
-// checkDeviceName says whether there is such a device, without opening it.
-func checkDeviceName(c *cli.Context) error {
+func openNamed(ctx context.Context, c *cli.Context, name string) (devices.Device, error) {
+	o, err := deviceOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	d, err := inventory.Open(ctx, name, o)
+	return d, deviceError(err)
+}
+
+// describeDevice says what --device takes, without starting anything.
+func describeDevice(c *cli.Context) (devices.Info, error) {
 	name, err := required(c, "device")
-	if err == nil && name != cpuDevice {
-		err = noDevice(name)
+	if err != nil {
+		return devices.Info{}, err
+	}
+	return describeNamed(c, name)
+}
+
+func describeNamed(c *cli.Context, name string) (devices.Info, error) {
+	o, err := deviceOptions(c)
+	if err != nil {
+		return devices.Info{}, err
+	}
+	info, err := inventory.Describe(name, o)
+	return info, deviceError(err)
+}
+
+// deviceError gives a name that nothing has its exit code.
+func deviceError(err error) error {
+	var unknown *inventory.UnknownError
+	if errors.As(err, &unknown) {
+		return withCode(exitNoDevice, err)
 	}
 	return err
 }
 
-func noDevice(name string) error {
-	return withCode(exitNoDevice, usagef("no device is named %q; there is %s (`latlab devices` lists them)", name, cpuDevice))
-}
-
-func openCPU(ctx context.Context, c *cli.Context) (devices.Device, error) {
-	o, err := cpuOptions(c)
-	if err != nil {
-		return nil, err
-	}
-	return agent.Open(ctx, transport.Local{}, o)
-}
-
-func cpuOptions(c *cli.Context) (agent.Options, error) {
+// deviceOptions reads what a device's name does not say.
+func deviceOptions(c *cli.Context) (inventory.Options, error) {
 	cpus, err := parseCPUs(c.String("cpus"))
 	if err != nil {
-		return agent.Options{}, err
+		return inventory.Options{}, err
 	}
 	threads := 1
 	if c.IsSet("threads") || c.Int("threads") != 0 {
 		threads = c.Int("threads")
 	}
 	if threads < 1 || threads > 1024 {
-		return agent.Options{}, usagef("--threads is %d; it must be 1 to 1024", threads)
+		return inventory.Options{}, usagef("--threads is %d; it must be 1 to 1024", threads)
 	}
 	path, err := agentPath(c.String("agent"))
-	return agent.Options{Name: cpuDevice, Path: path, Threads: threads, CPUs: cpus}, err
+	return inventory.Options{
+		Threads: threads, CPUs: cpus, AgentPath: path, Python: c.String("python"), VelaConfig: c.String("vela-config"),
+	}, err
 }
 
 // agentPath is where latlab-agent lies: where the user says, or beside latlab.

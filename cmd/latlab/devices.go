@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"latlab/devices"
+	"latlab/devices/inventory"
 	"latlab/devices/state"
 )
 
@@ -43,9 +43,9 @@ func cpuRow(c *cli.Context) deviceRow {
 	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
 	defer cancel()
 	now := state.Read("/")
-	d, err := openCPU(ctx, c)
+	d, err := openNamed(ctx, c, inventory.Local)
 	if err != nil {
-		return deviceRow{Info: devices.Info{Name: cpuDevice, Kind: devices.Measured}, State: "not ready", Problem: oneLine(err), Now: &now}
+		return deviceRow{Info: devices.Info{Name: inventory.Local, Kind: devices.Measured}, State: "not ready", Problem: oneLine(err), Now: &now}
 	}
 	return deviceRow{Info: d.Info(), State: "ready", Now: &now}
 }
@@ -69,16 +69,6 @@ func listDevices(s streams, c *cli.Context, rows []deviceRow) error {
 	return nil
 }
 
-func takes(i devices.Info) string {
-	var words []string
-	for _, f := range i.Formats {
-		for _, p := range i.Precisions {
-			words = append(words, fmt.Sprintf("%s %s", f, p))
-		}
-	}
-	return strings.Join(words, ", ")
-}
-
 func runtimeOf(i devices.Info) string {
 	if i.Delegate == "" {
 		return i.Fingerprint["runtime"]
@@ -91,10 +81,7 @@ func checkDevice(s streams, c *cli.Context) error {
 	if c.NArg() != 1 {
 		return usagef("`latlab devices check NAME` takes one device")
 	}
-	if name := c.Args().First(); name != cpuDevice {
-		return noDevice(name)
-	}
-	if _, err := cpuOptions(c); err != nil {
+	if _, err := describeNamed(c, c.Args().First()); err != nil {
 		return err
 	}
 	checks := cpuChecks(c)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"latlab/devices"
+	"latlab/devices/inventory"
 	"latlab/devices/state"
 )
 
@@ -83,7 +84,7 @@ func cpuChecks(c *cli.Context) []check {
 	checks = append(checks, check{Name: "agent", State: checkOK, Detail: path})
 	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
 	defer cancel()
-	d, err := openCPU(ctx, c)
+	d, err := openNamed(ctx, c, inventory.Local)
 	if err != nil {
 		return append(checks, agentProblem(err))
 	}

@@ -57,16 +57,14 @@ func sweepIDFlag() cli.Flag {
 	return stringFlag("sweep", "which sweep of the store, by `ID`", "")
 }
 
-func precisionFlag() cli.Flag {
-	return stringFlag("precision", "numeric type: `PRECISION` float32", "float32")
-}
-
 func deviceFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag("device", "what to time on, a `NAME`; the verb devices lists them", ""),
 		intFlag("threads", "`N` threads of the runtime; part of the device's identity", 1),
 		stringFlag("cpus", "CPUs to run on, a `LIST` such as 0,1; part of the device's identity", ""),
 		stringFlag("agent", "latlab-agent's `FILE`; beside latlab unless told", ""),
+		stringFlag("python", "the estimators' Python, a `FILE`; python3 unless told", ""),
+		stringFlag("vela-config", "system configurations and memory modes for Vela, a `FILE` .ini; Vela's own unless told", ""),
 	}
 }
 

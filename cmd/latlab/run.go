@@ -27,7 +27,7 @@ type job struct {
 
 func measureFlags() []cli.Flag {
 	return join(deviceFlags(), cacheFlags(), []cli.Flag{
-		precisionFlag(),
+		precisionFlag(), inputFlag(),
 		stringFlag("protocol", "how to time: `NAME` default, quick or precise", "default"),
 		boolFlag("wait", "wait for another writer of the store to end"),
 		seedFlag(), quietFlag(), jsonFlag(),

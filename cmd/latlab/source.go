@@ -17,10 +17,10 @@ import (
 
 // archSource makes the models of sampled networks when their turn comes.
 type archSource struct {
-	space     *sampler.Space
-	archs     []sampler.Arch
-	precision model.Precision
-	cache     *model.Cache
+	space *sampler.Space
+	archs []sampler.Arch
+	form  model.Form
+	cache *model.Cache
 }
 
 func (s archSource) Network(_ context.Context, i int) (bench.Network, *model.Model, error) {
@@ -30,7 +30,7 @@ func (s archSource) Network(_ context.Context, i int) (bench.Network, *model.Mod
 	if err != nil {
 		return n, nil, &devices.Error{Fault: devices.FaultModel, Op: "lower " + a.ID(), Reason: "lowering", Err: err}
 	}
-	m, err := model.New(g, model.Form{Format: model.TFLite, Precision: s.precision}, s.cache)
+	m, err := model.New(g, s.form, s.cache)
 	if err != nil {
 		return n, nil, &devices.Error{Fault: devices.FaultModel, Op: "compile " + a.ID(), Reason: "compiling", Err: err}
 	}
@@ -78,14 +78,6 @@ func openCache(c *cli.Context) (*model.Cache, error) {
 		return nil, err
 	}
 	return model.NewCache(dir, size), nil
-}
-
-func readPrecision(c *cli.Context) (model.Precision, error) {
-	p := model.Precision(c.String("precision"))
-	if p != model.Float32 {
-		return "", usagef("precision %q is not known; there is %s", p, model.Float32)
-	}
-	return p, nil
 }
 
 // batch is how many networks half the cache holds, by the largest of the first of them:

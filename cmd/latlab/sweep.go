@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
+	"latlab/devices"
 	"latlab/internal/version"
 	"latlab/sampler"
 	"latlab/sampler/graph"
@@ -30,13 +31,14 @@ func sweep(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	if err := checkDeviceName(c); err != nil {
+	info, err := describeDevice(c)
+	if err != nil {
 		return err
 	}
 	if _, err := required(c, "db"); err != nil && !c.Bool("dry-run") {
 		return err
 	}
-	j, sp, archs, err := sweepJob(c)
+	j, sp, archs, err := sweepJob(c, info)
 	if err != nil {
 		return err
 	}
@@ -53,7 +55,7 @@ func sweep(s streams, c *cli.Context) error {
 	return outcome(res)
 }
 
-func sweepJob(c *cli.Context) (job, *sampler.Space, []sampler.Arch, error) {
+func sweepJob(c *cli.Context, info devices.Info) (job, *sampler.Space, []sampler.Arch, error) {
 	sp, err := requiredSpace(c)
 	if err != nil {
 		return job{}, nil, nil, err
@@ -66,7 +68,11 @@ func sweepJob(c *cli.Context) (job, *sampler.Space, []sampler.Arch, error) {
 	if err != nil {
 		return job{}, nil, nil, err
 	}
-	m, err := manifest(c)
+	form, err := deviceForm(c, info)
+	if err != nil {
+		return job{}, nil, nil, err
+	}
+	m, err := manifest(c, form)
 	if err != nil {
 		return job{}, nil, nil, err
 	}
@@ -82,23 +88,19 @@ func sweepJob(c *cli.Context) (job, *sampler.Space, []sampler.Arch, error) {
 	if err != nil {
 		return job{}, nil, nil, err
 	}
-	src := archSource{space: sp, archs: archs, precision: m.Precision, cache: cache}
+	src := archSource{space: sp, archs: archs, form: form, cache: cache}
 	batch, err := src.batch()
 	return job{sweep: m, n: n, source: src, batch: batch, resume: commandLine()}, sp, archs, err
 }
 
 // manifest is what every verb that times knows of its sweep.
-func manifest(c *cli.Context) (bench.Sweep, error) {
+func manifest(c *cli.Context, form model.Form) (bench.Sweep, error) {
 	p, err := readProtocol(c)
 	if err != nil {
 		return bench.Sweep{}, err
 	}
-	precision, err := readPrecision(c)
-	if err != nil {
-		return bench.Sweep{}, err
-	}
 	return bench.Sweep{
-		Seed: c.Uint64("seed"), Format: model.TFLite, Precision: precision, Protocol: p, Sampling: bench.Listed,
+		Seed: c.Uint64("seed"), Format: form.Format, Precision: form.Precision, Input: form.Input, Protocol: p, Sampling: bench.Listed,
 		Tools: map[string]string{"latlab": version.Version, "writer_revision": fmt.Sprint(tflite.WriterRevision)},
 	}, nil
 }

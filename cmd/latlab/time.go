@@ -29,10 +29,11 @@ func timeOne(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	if _, err := required(c, "device"); err != nil {
+	info, err := describeDevice(c)
+	if err != nil {
 		return err
 	}
-	one, err := listedNetwork(c)
+	one, err := listedNetwork(c, info)
 	if err != nil {
 		return err
 	}
@@ -61,12 +62,8 @@ func timeOne(s streams, c *cli.Context) error {
 }
 
 // listedNetwork reads --fixture, --space with --arch, or --model.
-func listedNetwork(c *cli.Context) (listed, error) {
+func listedNetwork(c *cli.Context, info devices.Info) (listed, error) {
 	cache, err := openCache(c)
-	if err != nil {
-		return listed{}, err
-	}
-	precision, err := readPrecision(c)
 	if err != nil {
 		return listed{}, err
 	}
@@ -84,18 +81,22 @@ func listedNetwork(c *cli.Context) (listed, error) {
 	if err != nil {
 		return listed{}, err
 	}
-	return n.listed(precision, cache)
+	form, err := deviceForm(c, info)
+	if err != nil {
+		return listed{}, err
+	}
+	return n.listed(form, cache)
 }
 
-func (n network) listed(p model.Precision, cache *model.Cache) (listed, error) {
-	m, err := model.New(n.graph, model.Form{Format: model.TFLite, Precision: p}, cache)
+func (n network) listed(form model.Form, cache *model.Cache) (listed, error) {
+	m, err := model.New(n.graph, form, cache)
 	return listed{name: n.name, space: n.space, arch: n.arch, model: m}, err
 }
 
 // measureList times the networks of a list and returns their estimates in its order.
 // Without --db the results are kept in memory.
 func measureList(ctx context.Context, s streams, c *cli.Context, d devices.Device, list listSource) ([]bench.Estimate, error) {
-	m, err := manifest(c)
+	m, err := manifest(c, list[0].model.Form)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func verify(s streams, c *cli.Context) error {
 	if err := sameDevice(m, d.Info()); err != nil {
 		return err
 	}
-	list, skipped, err := verifyList(s, c, sp)
+	list, skipped, err := verifyList(s, c, sp, d.Info(), model.Precision(m.Precision))
 	if err != nil {
 		return err
 	}
@@ -84,17 +84,17 @@ func sameDevice(m *regress.CostModel, now devices.Info) error {
 }
 
 // verifyList reads --fixture and --archs. skipped says that lines could not be used.
-func verifyList(s streams, c *cli.Context, sp *sampler.Space) (list listSource, skipped bool, err error) {
+func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info, precision model.Precision) (list listSource, skipped bool, err error) {
 	cache, err := openCache(c)
 	if err != nil {
 		return nil, false, err
 	}
-	precision, err := readPrecision(c)
+	form, err := deviceFormOr(c, info, precision)
 	if err != nil {
 		return nil, false, err
 	}
 	add := func(name string, a sampler.Arch) error {
-		l, err := verifyOne(name, sp, a, precision, cache)
+		l, err := verifyOne(name, sp, a, form, cache)
 		list = append(list, l)
 		return err
 	}
@@ -128,13 +128,13 @@ func verifyList(s streams, c *cli.Context, sp *sampler.Space) (list listSource, 
 	return list, skipped, nil
 }
 
-func verifyOne(name string, sp *sampler.Space, a sampler.Arch, p model.Precision, cache *model.Cache) (listed, error) {
+func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, cache *model.Cache) (listed, error) {
 	n, err := archNetwork(sp, a)
 	if err != nil {
 		return listed{}, err
 	}
 	n.name = name
-	return n.listed(p, cache)
+	return n.listed(form, cache)
 }
 
 func compare(m *regress.CostModel, sp *sampler.Space, list listSource, ests []bench.Estimate) (rows []verified, failed, invalid bool) {

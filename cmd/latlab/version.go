@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/devices/inventory"
 	"latlab/internal/version"
 	"latlab/sampler/tflite"
 )
@@ -49,7 +50,7 @@ func versions(c *cli.Context) map[string]string {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
 	defer cancel()
-	if d, err := openCPU(ctx, c); err == nil {
+	if d, err := openNamed(ctx, c, inventory.Local); err == nil {
 		v["runtime"] = d.Info().Fingerprint["runtime"]
 	}
 	return v

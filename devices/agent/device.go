@@ -54,13 +54,19 @@ func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{opts: o, t: t, hello: hello}
-	d.info = devices.Info{
+	d := &Device{opts: o, t: t, hello: hello, info: Describe(o)}
+	d.info.Fingerprint = fingerprint(o, hello)
+	return d, nil
+}
+
+// Describe is what is known of the device before its agent is started: all but the
+// fingerprint.
+func Describe(o Options) devices.Info {
+	return devices.Info{
 		Name: o.Name, Kind: devices.Measured, Harness: "latlab-agent",
 		Formats: []model.Format{model.TFLite}, Precisions: []model.Precision{model.Float32},
-		Delegate: "xnnpack", Threads: o.Threads, CPUs: o.CPUs, Fingerprint: fingerprint(o, hello),
+		Delegate: "xnnpack", Threads: max(o.Threads, 1), CPUs: o.CPUs,
 	}
-	return d, nil
 }
 
 func checkCPUs(o Options) error {
@@ -129,7 +135,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: err}
+		return nil, devices.ModelBytes(op, err)
 	}
 	defer f.Close()
 	b := &devices.Block{ModelSHA256: f.SHA256, Started: time.Now(), Before: state.Read(d.opts.Root)}

@@ -64,6 +64,16 @@ type userFile struct {
 	size int64
 }
 
+// FileError is a user's own file that can no longer be used as it was first read. Only
+// that model is lost by it.
+type FileError struct {
+	Path string
+	Err  error
+}
+
+func (e *FileError) Error() string { return e.Err.Error() }
+func (e *FileError) Unwrap() error { return e.Err }
+
 // open reads the file again: a measurement must not be booked on bytes that were there
 // before.
 func (u userFile) open(ctx context.Context, m *Model) (*File, error) {
@@ -72,10 +82,10 @@ func (u userFile) open(ctx context.Context, m *Model) (*File, error) {
 	}
 	data, err := readModel(u.path)
 	if err != nil {
-		return nil, err
+		return nil, &FileError{u.path, err}
 	}
 	if hash := sha256.Sum256(data); hex.EncodeToString(hash[:]) != m.Identity {
-		return nil, fmt.Errorf("model %s: %w since it was first read", u.path, ErrChanged)
+		return nil, &FileError{u.path, fmt.Errorf("model %s: %w since it was first read", u.path, ErrChanged)}
 	}
 	return &File{Path: u.path, SHA256: m.Identity, Size: u.size}, nil
 }

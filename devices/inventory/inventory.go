@@ -1,0 +1,105 @@
+// Package inventory turns the name of a device into the Device: it is the only room that
+// builds devices. Everything else takes the interface.
+//
+// A name belongs to a family: this machine, our simulators, a vendor's estimator. A family
+// knows its names, can say what a device takes without starting anything, and opens it.
+// The user's own inventory file, and attached phones and boards, will be families too.
+//
+// The package refuses to time, to judge and to print.
+package inventory
+
+import (
+	"context"
+	"fmt"
+
+	"latlab/devices"
+	"latlab/sampler"
+)
+
+// Options are what a name does not say.
+type Options struct {
+	Threads    int    // of the runtime, for devices that have threads; 0 = 1
+	CPUs       []int  // affinity; empty = none
+	AgentPath  string // latlab-agent's file
+	Python     string // interpreter of the estimators; empty = the first python3 of PATH
+	VelaConfig string // a vela.ini of the user's own; empty = Vela's
+}
+
+// Open opens the device of a name. An unknown name is an *UnknownError.
+func Open(ctx context.Context, name string, o Options) (devices.Device, error) {
+	f, err := familyOf(name)
+	if err != nil {
+		return nil, err
+	}
+	return f.open(ctx, name, o)
+}
+
+// Describe says what a device is and takes without starting anything: all of Info but the
+// fingerprint. It is not said whether the device works; Open says that. An unknown name is
+// an *UnknownError.
+func Describe(name string, o Options) (devices.Info, error) {
+	f, err := familyOf(name)
+	if err != nil {
+		return devices.Info{}, err
+	}
+	return f.describe(name, o)
+}
+
+// Names lists the devices that can be named without more of the user's, in the order in
+// which they are shown.
+func Names() []string {
+	var names []string
+	for _, f := range families() {
+		names = append(names, f.names()...)
+	}
+	return names
+}
+
+// Forms lists, for people, the forms of names that Names cannot list.
+func Forms() []string {
+	var forms []string
+	for _, f := range families() {
+		forms = append(forms, f.forms...)
+	}
+	return forms
+}
+
+// UnknownError is a name that no device has.
+type UnknownError struct {
+	Name   string
+	Reason string // what of it is unknown; empty where no family knows the name
+}
+
+// Error suggests the name that was meant, where one is near.
+func (e *UnknownError) Error() string {
+	text := fmt.Sprintf("no device is named %q", e.Name)
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	} else if near := sampler.Nearest(e.Name, Names()); near != "" {
+		text += fmt.Sprintf("; did you mean %q?", near)
+	}
+	return text + " (`latlab devices` lists them)"
+}
+
+// family is devices that are opened in one way.
+type family struct {
+	owns     func(name string) bool
+	names    func() []string
+	forms    []string
+	describe func(name string, o Options) (devices.Info, error)
+	open     func(ctx context.Context, name string, o Options) (devices.Device, error)
+}
+
+// families are in the order of Names. A function, so that nobody can change them.
+func families() []family {
+	return []family{localFamily()}
+}
+
+func familyOf(name string) (family, error) {
+	for _, f := range families() {
+		if f.owns(name) {
+			return f, nil
+		}
+	}
+	return family{}, &UnknownError{Name: name}
+}

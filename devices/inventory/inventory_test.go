@@ -1,0 +1,46 @@
+package inventory
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"latlab/devices"
+)
+
+func TestUnknownNames(t *testing.T) {
+	for _, c := range []struct{ name, says string }{
+		{"cpus", `did you mean "cpu"?`},
+		{"toaster9000", "`latlab devices` lists them"},
+		{"", "`latlab devices` lists them"},
+	} {
+		_, err := Describe(c.name, Options{})
+		var unknown *UnknownError
+		if !errors.As(err, &unknown) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("Describe(%q) = %v, want an UnknownError that says %q", c.name, err, c.says)
+		}
+		if _, err := Open(t.Context(), c.name, Options{}); !errors.As(err, &unknown) {
+			t.Errorf("Open(%q) = %v, want an UnknownError", c.name, err)
+		}
+	}
+}
+
+// TestEveryNameIsDescribed: what is listed can be described without starting anything, and
+// says what a caller needs to choose how networks are written.
+func TestEveryNameIsDescribed(t *testing.T) {
+	for _, name := range Names() {
+		info, err := Describe(name, Options{})
+		if err != nil {
+			t.Errorf("Describe(%q): %v", name, err)
+			continue
+		}
+		if info.Name != name || len(info.Formats) == 0 || len(info.Precisions) == 0 {
+			t.Errorf("Describe(%q) = %+v: want the name, formats and precisions", name, info)
+		}
+		switch info.Kind {
+		case devices.Measured, devices.Estimated, devices.Simulated:
+		default:
+			t.Errorf("Describe(%q) is of kind %q", name, info.Kind)
+		}
+	}
+}
