@@ -41,7 +41,9 @@ type Info struct {
 	Compute string `json:"compute,omitempty"`
 	// Deterministic says that a model's second block would be its first again: one is enough.
 	Deterministic bool `json:"deterministic,omitempty"`
-	// Parallel is how many Runs may go on at once; 0 and 1 mean one. One more is refused.
+	// Parallel is how many Runs may go on at once; 0 and 1 mean one. One more is refused at
+	// once, by an Error whose Reason is ReasonBusy and whose fault is the lab's: a Run that
+	// waited for another would time a busy machine.
 	Parallel int `json:"parallel,omitempty"`
 	// Fingerprint is what a number depends on besides the model: CPU model, kernel,
 	// runtime version, library hash. Two sweeps with different ones are not one device.
@@ -143,7 +145,8 @@ type Block struct {
 
 // Device times models. Run may be called again after any error whose fault is the
 // model's or the device's. Implementations honour ctx: when it ends, the process is
-// killed and nothing is left behind.
+// killed and nothing is left behind. They honour Plan.Timeout likewise, with an Error whose
+// Reason is ReasonHung; in a simulator's virtual time that takes none.
 type Device interface {
 	Info() Info
 	Run(ctx context.Context, m *model.Model, plan Plan) (*Block, error)

@@ -19,11 +19,27 @@ const (
 	FaultUser   Fault = "user"   // usage
 )
 
+// Reasons that mean the same on every device; devicetest insists on them. A device has
+// others of its own.
+const (
+	ReasonRejected    = "rejected"    // the tool refuses the model (the model's)
+	ReasonCrashed     = "crashed"     // a signal of its own making ended the tool
+	ReasonKilled      = "killed"      // SIGKILL or SIGTERM: out of memory, or somebody
+	ReasonExited      = "exited"      // the tool left before it answered
+	ReasonHung        = "hung"        // no answer within Plan.Timeout
+	ReasonGarbage     = "garbage"     // an answer that is not one
+	ReasonOffline     = "offline"     // the device cannot be reached (the device's)
+	ReasonUnsupported = "unsupported" // a format or precision that Info does not name (the user's)
+	// ReasonBusy is one Run more than Info.Parallel. It is the lab's fault: whoever calls
+	// Run reads Info first, so nobody's model, device or command line can be the cause.
+	ReasonBusy = "busy"
+)
+
 // Error is a failure with its culprit, what to do next and the tool's output.
 type Error struct {
 	Fault  Fault
 	Op     string // what was being done: "time mobiledet_cpu-float32"
-	Reason string // stable word for stores and metrics: "rejected", "crashed", "hung", "garbage", "exited", "killed"
+	Reason string // stable word for stores and metrics: one of the Reasons, or a device's own
 	Err    error
 	Advice string // what to do next; may be empty
 	Output string // what the tool printed, kept whole

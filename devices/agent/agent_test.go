@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -21,7 +22,7 @@ import (
 	"latlab/sampler/tflite/tflitetest"
 )
 
-func openReal(t *testing.T, o agent.Options) *agent.Device {
+func openReal(t testing.TB, o agent.Options) *agent.Device {
 	t.Helper()
 	o.Name, o.Path = "cpu", devicetest.Agent(t)
 	d, err := agent.Open(t.Context(), transport.Local{}, o)
@@ -31,7 +32,7 @@ func openReal(t *testing.T, o agent.Options) *agent.Device {
 	return d
 }
 
-func tinyModel(t *testing.T) *model.Model {
+func tinyModel(t testing.TB) *model.Model {
 	t.Helper()
 	s, err := sampler.LoadFile("../../sampler/testdata/tiny.yaml")
 	if err != nil {
@@ -53,7 +54,7 @@ func tinyModel(t *testing.T) *model.Model {
 }
 
 // rejectedModel is a whole .tflite that the runtime refuses.
-func rejectedModel(t *testing.T) *model.Model {
+func rejectedModel(t testing.TB) *model.Model {
 	t.Helper()
 	f, err := tinyModel(t).Open(t.Context())
 	if err != nil {
@@ -76,16 +77,96 @@ func rejectedModel(t *testing.T) *model.Model {
 }
 
 func TestConformance(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // leftovers sees nobody else's files
 	devicetest.Run(t, devicetest.Suite{
-		Open:      func(t *testing.T) devices.Device { return openReal(t, agent.Options{}) },
+		Open:      func(t testing.TB) devices.Device { return openReal(t, agent.Options{}) },
 		Good:      tinyModel,
 		Bad:       rejectedModel,
-		Processes: func() int { return running(t, devicetest.Agent(t)) },
+		Crash:     func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "segfault"), tinyModel(t) },
+		Hang:      func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "hang"), tinyModel(t) },
+		Partial:   func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "half delegated"), tinyModel(t) },
+		Offline:   func(t testing.TB) (devices.Device, *model.Model) { return openAway(t), tinyModel(t) },
+		Processes: func() int { return running(t, devicetest.Agent(t)) + running(t, self(t)) },
+		State:     func() string { return affinity(t) + leftovers(t) },
 	})
 }
 
+func self(t testing.TB) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// openFake is a device whose agent misbehaves at the next Run, once.
+func openFake(t testing.TB, mode string) devices.Device {
+	t.Helper()
+	t.Setenv(fakeEnv, "well behaved")
+	t.Setenv(onceEnv, "")
+	d, err := agent.Open(t.Context(), transport.Local{}, agent.Options{Name: "cpu", Path: self(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(fakeEnv, mode)
+	t.Setenv(onceEnv, filepath.Join(t.TempDir(), "misbehaved"))
+	return d
+}
+
+// openAway is a device that cannot be reached at the next Run, as a phone without its cable.
+func openAway(t testing.TB) devices.Device {
+	t.Helper()
+	away := &unplugged{}
+	d, err := agent.Open(t.Context(), away, agent.Options{Name: "cpu", Path: devicetest.Agent(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	away.next = true
+	return d
+}
+
+type unplugged struct {
+	transport.Local
+	next bool
+}
+
+func (u *unplugged) Push(ctx context.Context, local string) (string, error) {
+	if u.next {
+		u.next = false
+		return "", &devices.Error{Fault: devices.FaultDevice, Op: "push", Reason: devices.ReasonOffline, Err: errors.New("the cable is out")}
+	}
+	return u.Local.Push(ctx, local)
+}
+
+// affinity is what an agent could change of the process that started it.
+func affinity(t testing.TB) string {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if strings.HasPrefix(line, "Cpus_allowed_list") {
+			return line
+		}
+	}
+	t.Fatal("/proc/self/status tells no affinity")
+	return ""
+}
+
+// leftovers are temporary files that go by the lab's name.
+func leftovers(t testing.TB) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(os.TempDir(), "latlab*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(files, "\n")
+}
+
 // running counts the children of this test that are the program.
-func running(t *testing.T, program string) int {
+func running(t testing.TB, program string) int {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {

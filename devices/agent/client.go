@@ -32,11 +32,11 @@ const (
 const (
 	ReasonMissing = "agent-missing" // the program cannot be started
 	ReasonVersion = "agent-version" // another version of latlab
-	ReasonCrashed = "crashed"       // a signal of its own making ended it
-	ReasonKilled  = "killed"        // SIGKILL or SIGTERM: out of memory, or somebody
-	ReasonExited  = "exited"        // it left before it answered
-	ReasonHung    = "hung"          // no answer in time
-	ReasonGarbage = "garbage"       // a line that is not the protocol's
+	ReasonCrashed = devices.ReasonCrashed
+	ReasonKilled  = devices.ReasonKilled
+	ReasonExited  = devices.ReasonExited
+	ReasonHung    = devices.ReasonHung
+	ReasonGarbage = devices.ReasonGarbage
 )
 
 // conversation is one agent process that is asked one thing.
@@ -74,12 +74,11 @@ func start(parent context.Context, t transport.Transport, path, op string, timeo
 	ctx, cancel := context.WithTimeoutCause(parent, timeout, errHung)
 	p, err := t.Start(ctx, transport.Command{Path: path})
 	if err != nil {
-		cancel()
-		return nil, &devices.Error{
+		defer cancel()
+		return nil, transportError(ctx, err, &devices.Error{
 			Fault: devices.FaultLab, Op: op, Reason: ReasonMissing,
-			Err:    fmt.Errorf("the agent cannot be started: %w", err),
 			Advice: "`make build` builds it; --agent FILE or LATLAB_AGENT names another; `latlab doctor` looks for what is missing",
-		}
+		})
 	}
 	c := &conversation{
 		ctx: ctx, op: op, proc: p, out: bufio.NewReaderSize(p.Stdout(), 1<<16),
@@ -93,6 +92,25 @@ func start(parent context.Context, t transport.Transport, path, op string, timeo
 }
 
 var errHung = errors.New("no answer in time")
+
+// transportError is what a failed transport says: the context's end, its own word where it
+// knows whose fault it is (a phone that is unplugged), else what it means here.
+func transportError(ctx context.Context, err error, meaning *devices.Error) error {
+	var known *devices.Error
+	switch {
+	case errors.Is(context.Cause(ctx), errHung):
+		meaning.Fault, meaning.Reason, meaning.Err, meaning.Advice = devices.FaultDevice, ReasonHung, errHung, ""
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &known):
+		return known
+	case meaning.Reason == ReasonMissing:
+		meaning.Err = fmt.Errorf("the agent cannot be started: %w", err)
+	default:
+		meaning.Err = err
+	}
+	return meaning
+}
 
 // garbageError is a line that is not the protocol's.
 type garbageError struct {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/procfs"
@@ -34,6 +35,7 @@ type Device struct {
 	t     transport.Transport
 	hello Hello
 	info  devices.Info
+	busy  atomic.Bool // a Run is going on
 }
 
 var _ devices.Device = (*Device)(nil)
@@ -130,6 +132,11 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	if err := d.accepts(m, op); err != nil {
 		return nil, err
 	}
+	if !d.busy.CompareAndSwap(false, true) {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
+			Err: fmt.Errorf("device %s times another model: two at once would both be slow", d.opts.Name)}
+	}
+	defer d.busy.Store(false)
 	f, err := m.Open(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -163,7 +170,7 @@ func (d *Device) Outputs(ctx context.Context, path string, inputs [][]float32) (
 func (d *Device) ask(ctx context.Context, path, op string, req *Request) (*Response, error) {
 	there, err := d.t.Push(ctx, path)
 	if err != nil {
-		return nil, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: "push", Err: err}
+		return nil, transportError(ctx, err, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: "push"})
 	}
 	req.Model, req.Delegate, req.Threads, req.CPUs = there, "xnnpack", d.opts.Threads, d.opts.CPUs
 	hello, resp, err := ask(ctx, d.t, d.opts.Path, op, req.Plan.Timeout, req)
@@ -191,6 +198,6 @@ func (d *Device) accepts(m *model.Model, op string) error {
 	if slices.Contains(d.info.Formats, m.Format) && slices.Contains(d.info.Precisions, m.Precision) {
 		return nil
 	}
-	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "unsupported",
+	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
 		Err: fmt.Errorf("device %s does not take %s models in %s", d.opts.Name, m.Format, m.Precision)}
 }

@@ -19,6 +19,10 @@ import (
 // The test's own program plays the agent where this variable names what it shall do.
 const fakeEnv = "LATLAB_FAKE_AGENT"
 
+// Where this variable names a file, the fake misbehaves only while the file is not there,
+// and makes it.
+const onceEnv = "LATLAB_FAKE_AGENT_ONCE"
+
 func TestMain(m *testing.M) {
 	if mode := os.Getenv(fakeEnv); mode != "" {
 		fakeAgent(mode)
@@ -49,16 +53,34 @@ func fakeAgent(mode string) {
 	if _, err := in.ReadString('\n'); err != nil {
 		return
 	}
-	misbehave(mode)
-	say(agent.Response{Type: "result", Result: &agent.Result{
+	result := &agent.Result{
 		Samples: []float64{.001, .002, .003}, CPUSamples: []float64{.001, .002, .003},
 		Delegation: devices.Delegation{Name: "xnnpack", Nodes: 2, Delegated: 2, Partitions: 1},
-	}})
+	}
+	if now() {
+		misbehave(mode, result)
+	}
+	say(agent.Response{Type: "result", Result: result})
 	_, _ = in.ReadString('\n')
 }
 
-func misbehave(mode string) {
+// now reports whether it is time to misbehave.
+func now() bool {
+	file := os.Getenv(onceEnv)
+	if file == "" {
+		return true
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil
+}
+
+func misbehave(mode string, r *agent.Result) {
 	switch mode {
+	case "half delegated":
+		r.Delegation.Delegated, r.Delegation.Why = 1, []string{"EXP x1: XNNPACK has no kernel"}
 	case "segfault":
 		fmt.Fprintln(os.Stderr, "ERROR: tensor 7 is not there")
 		die(syscall.SIGSEGV)

@@ -1,11 +1,13 @@
 // Package devicetest is the conformance suite that every Device passes: the local agent,
-// and later phones, boards, vendors' tools and simulators. A new device supplies a Suite
-// and gets every test.
+// simulators, estimators, and later phones and boards. A new device brings a Suite and
+// gets every check; what it cannot bring it must explain.
+//
+// The package refuses to judge how fast a device is, and no wall-clock figure decides a
+// check: the few limits in it only end what would go on for ever. Its own tests run it on
+// devices that misbehave in one way each and say which checks notice.
 package devicetest
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -13,14 +15,36 @@ import (
 	"latlab/sampler/model"
 )
 
-// Suite is what a device brings to be tested.
+// Suite is what a device brings to be tested. Hooks take a testing.TB, so that they may call
+// a test's helpers, TempDir and Cleanup.
 type Suite struct {
 	// Open makes a fresh device.
-	Open func(t *testing.T) devices.Device
-	// Good is a small model that the device takes, Bad one that its tool rejects.
-	Good, Bad func(t *testing.T) *model.Model
-	// Processes counts the programs that the device has running now; nil where it has none.
+	Open func(t testing.TB) devices.Device
+	// Good is a small model that the device takes, Bad one that its tool rejects. Good is
+	// asked for again and again and may be the same each time.
+	Good, Bad func(t testing.TB) *model.Model
+
+	// Crash, Hang and Offline give a device and a model with which at the next Run the tool
+	// crashes, never answers, or the device cannot be reached. They happen once: the Run
+	// after it, of Good, goes well. A tool that is a program can be replaced by a shell
+	// script that misbehaves when a file is missing, makes it, and else execs the real one.
+	Crash, Hang, Offline func(t testing.TB) (devices.Device, *model.Model)
+	// Lasting says of those that happen at every Run why they do: hook name to reason.
+	Lasting map[string]string
+	// Partial gives a device and a model of which some nodes are not delegated. Its Run
+	// succeeds and says so as data.
+	Partial func(t testing.TB) (devices.Device, *model.Model)
+
+	// Processes counts the programs that Runs of the device have running now.
 	Processes func() int
+	// State is a snapshot of all that a device could change outside of itself: affinity,
+	// frequencies, files pushed, temporary folders. It is equal before and after.
+	State func() string
+
+	// Cannot says why a thing cannot happen on this device: name of a hook (Crash, Hang,
+	// Offline, Partial, Processes, State) to the reason. A hook that is neither brought nor
+	// explained fails the suite.
+	Cannot map[string]string
 }
 
 // Plan is a quick block.
@@ -28,152 +52,43 @@ func Plan() devices.Plan {
 	return devices.Plan{WarmUpRuns: 1, MinRuns: 3, MaxRuns: 5, MaxSeconds: 1, Timeout: time.Minute, Seed: 1}
 }
 
+// endless is a block that takes as many invokes as nobody waits for.
+func endless(timeout time.Duration) devices.Plan {
+	return devices.Plan{MinRuns: 1 << 30, Timeout: timeout, Seed: 1}
+}
+
 // Run runs the suite.
 func Run(t *testing.T, s Suite) {
-	for name, test := range map[string]func(*testing.T, Suite){
-		"describes itself":                testInfo,
-		"gives a whole block":             testBlock,
-		"names the model's fault":         testBadModel,
-		"goes on after an error":          testAfterError,
-		"stops when the context ends":     testCancel,
-		"keeps its blocks apart":          testTwoBlocks,
-		"refuses what it does not take":   testUnsupported,
-		"returns at once on a dead ctx":   testDeadContext,
-		"proves its delegation":           testDelegation,
-		"survives a plan without minimum": testSmallPlan,
-	} {
-		t.Run(name, func(t *testing.T) { test(t, s) })
+	for _, c := range checks() {
+		t.Run(c.name, func(t *testing.T) { c.run(&subject{TB: t, Suite: s}) })
 	}
 }
 
-func open(t *testing.T, s Suite) devices.Device {
-	t.Helper()
-	d := s.Open(t)
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-		if s.Processes != nil && s.Processes() != 0 {
-			t.Errorf("%d programs are still running after Close", s.Processes())
-		}
-	})
-	return d
+type check struct {
+	name string
+	run  func(*subject)
 }
 
-func testInfo(t *testing.T, s Suite) {
-	i := open(t, s).Info()
-	if i.Name == "" || i.Harness == "" || len(i.Formats) == 0 || len(i.Precisions) == 0 || i.Threads < 1 || len(i.Fingerprint) == 0 {
-		t.Errorf("Info is incomplete: %+v", i)
-	}
-	if i.Kind != devices.Measured && i.Kind != devices.Estimated && i.Kind != devices.Simulated {
-		t.Errorf("Kind is %q", i.Kind)
-	}
-}
-
-func block(t *testing.T, d devices.Device, m *model.Model) *devices.Block {
-	t.Helper()
-	b, err := d.Run(t.Context(), m, Plan())
-	if err != nil {
-		t.Fatalf("Run: %v", err)
-	}
-	return b
-}
-
-func testBlock(t *testing.T, s Suite) {
-	b := block(t, open(t, s), s.Good(t))
-	if b.Summary == nil && (len(b.Samples) < 3 || len(b.Samples) > 5) {
-		t.Errorf("%d samples, the plan asks for 3 to 5", len(b.Samples))
-	}
-	for i, x := range b.Samples {
-		if !(x > 0) || x > 60 {
-			t.Errorf("sample %d is %v s", i, x)
-		}
-	}
-	if len(b.CPUSamples) != 0 && len(b.CPUSamples) != len(b.Samples) {
-		t.Errorf("%d samples of CPU time, %d of wall time", len(b.CPUSamples), len(b.Samples))
-	}
-	if b.Started.IsZero() || b.Elapsed < 0 || b.Before.Time.IsZero() || b.After.Time.Before(b.Before.Time) {
-		t.Errorf("times are missing or in the wrong order: %+v", b)
-	}
-	if b.Runtime == "" {
-		t.Error("Runtime is empty")
-	}
-}
-
-func testBadModel(t *testing.T, s Suite) {
-	_, err := open(t, s).Run(t.Context(), s.Bad(t), Plan())
-	var e *devices.Error
-	if !errors.As(err, &e) || e.Fault != devices.FaultModel || e.Reason == "" {
-		t.Errorf("a model that the tool rejects gives %#v, want an Error whose fault is the model's", err)
-	}
-}
-
-func testAfterError(t *testing.T, s Suite) {
-	d := open(t, s)
-	if _, err := d.Run(t.Context(), s.Bad(t), Plan()); err == nil {
-		t.Fatal("the bad model ran")
-	}
-	block(t, d, s.Good(t))
-}
-
-func testCancel(t *testing.T, s Suite) {
-	d := open(t, s)
-	ctx, cancel := context.WithCancel(t.Context())
-	plan := Plan()
-	plan.MinRuns, plan.MaxRuns, plan.MaxSeconds, plan.Timeout = 1<<30, 0, 0, time.Hour
-	time.AfterFunc(300*time.Millisecond, cancel)
-	if _, err := d.Run(ctx, s.Good(t), plan); !errors.Is(err, context.Canceled) {
-		t.Errorf("Run returned %v, want context.Canceled", err)
-	}
-}
-
-func testDeadContext(t *testing.T, s Suite) {
-	d := open(t, s)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := d.Run(ctx, s.Good(t), Plan()); !errors.Is(err, context.Canceled) {
-		t.Errorf("Run returned %v, want context.Canceled", err)
-	}
-}
-
-func testTwoBlocks(t *testing.T, s Suite) {
-	d, m := open(t, s), s.Good(t)
-	a, b := block(t, d, m), block(t, d, m)
-	if b.Started.Before(a.Started) {
-		t.Error("the second block started before the first")
-	}
-	if a.ModelSHA256 != b.ModelSHA256 {
-		t.Error("two blocks of one model had different bytes")
-	}
-}
-
-func testUnsupported(t *testing.T, s Suite) {
-	m := *s.Good(t)
-	m.Precision = "float7"
-	_, err := open(t, s).Run(t.Context(), &m, Plan())
-	if devices.FaultOf(err) != devices.FaultUser {
-		t.Errorf("a precision that nobody has gives %v, want the user's fault", err)
-	}
-}
-
-func testDelegation(t *testing.T, s Suite) {
-	d := open(t, s)
-	b := block(t, d, s.Good(t))
-	if d.Info().Delegate == "" {
-		return
-	}
-	p := b.Delegation
-	if p.Name != d.Info().Delegate || p.Nodes < 1 || p.Delegated > p.Nodes || p.Delegated > 0 && p.Partitions < 1 {
-		t.Errorf("delegation is not proven: %+v", p)
-	}
-}
-
-func testSmallPlan(t *testing.T, s Suite) {
-	b, err := open(t, s).Run(t.Context(), s.Good(t), devices.Plan{MinRuns: 1, Timeout: time.Minute})
-	if err != nil {
-		t.Fatalf("Run: %v", err)
-	}
-	if b.Summary == nil && len(b.Samples) != 1 {
-		t.Errorf("%d samples, the plan asks for 1", len(b.Samples))
+func checks() []check {
+	return []check{
+		{"brings every hook", checkHooks},
+		{"describes itself", checkInfo},
+		{"gives a whole block", checkTime},
+		{"survives a plan without minimum", checkSmallPlan},
+		{"keeps its blocks apart", checkTwoBlocks},
+		{"proves its delegation", checkDelegation},
+		{"tells partial delegation as data", checkPartial},
+		{"tells its layers", checkLayers},
+		{"refuses other precisions and formats", checkUnsupported},
+		{"names the model's fault", checkBadModel},
+		{"goes on after a bad model", checkAfterBadModel},
+		{"names a crash and goes on", checkCrash},
+		{"names a hang and goes on", checkHang},
+		{"names an absence and goes on", checkOffline},
+		{"returns at once on a dead context", checkDeadContext},
+		{"stops when the context ends", checkCancel},
+		{"stops at the deadline", checkDeadline},
+		{"refuses one Run too many", checkBusy},
+		{"leaves nothing behind", checkNothingLeft},
 	}
 }

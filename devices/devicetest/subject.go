@@ -1,0 +1,124 @@
+package devicetest
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"latlab/devices"
+	"latlab/sampler/model"
+)
+
+// forever is a deadline that no check reaches, in virtual time neither.
+const forever = 100 * 365 * 24 * time.Hour
+
+// patience ends a check whose device does not come back. It is generous: nothing that
+// behaves is near it, on a busy host neither.
+const patience = time.Minute
+
+// subject is a device under one check.
+type subject struct {
+	testing.TB
+	Suite
+	dev   devices.Device
+	close func() // ends dev; called once, however often
+}
+
+// open gives the subject a fresh device of its own.
+func (s *subject) open() devices.Device {
+	s.Helper()
+	s.use(s.Open(s))
+	return s.dev
+}
+
+// use makes the device the subject's, which is closed at the check's end.
+func (s *subject) use(d devices.Device) {
+	s.Helper()
+	s.dev = d
+	s.close = sync.OnceFunc(func() {
+		if err := d.Close(); err != nil {
+			s.Errorf("Close: %v", err)
+		}
+		s.noProcesses("after Close")
+	})
+	s.Cleanup(s.close)
+}
+
+func (s *subject) noProcesses(when string) {
+	s.Helper()
+	if s.Processes == nil {
+		return
+	}
+	if n := s.Processes(); n != 0 {
+		s.Errorf("%d programs are still running %s", n, when)
+	}
+}
+
+// run calls Run and holds it to what every answer must be: a block or an error, never both;
+// an error that is the context's or names its culprit.
+func (s *subject) run(ctx context.Context, m *model.Model, p devices.Plan) (*devices.Block, error) {
+	s.Helper()
+	b, err := s.dev.Run(ctx, m, p)
+	if (b == nil) == (err == nil) {
+		s.Fatalf("Run returned block %v and error %v", b, err)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.culprit(err)
+	}
+	return b, err
+}
+
+var word = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
+
+// culprit checks the form of a device's error and returns it.
+func (s *subject) culprit(err error) *devices.Error {
+	s.Helper()
+	var e *devices.Error
+	if !errors.As(err, &e) {
+		s.Fatalf("error %v (%T) is no devices.Error: whose fault is it?", err, err)
+	}
+	if e.Op == "" || e.Err == nil || !word.MatchString(e.Reason) || slices.Contains([]byte(e.Error()), '\n') {
+		s.Errorf("error is incomplete: operation %q, reason %q, %q", e.Op, e.Reason, e.Error())
+	}
+	return e
+}
+
+// good runs a quick block of the good model, which must succeed.
+func (s *subject) good() *devices.Block {
+	s.Helper()
+	return s.succeeds(s.Good(s), Plan())
+}
+
+func (s *subject) succeeds(m *model.Model, p devices.Plan) *devices.Block {
+	s.Helper()
+	b, err := s.run(s.Context(), m, p)
+	if err != nil {
+		s.Fatalf("Run: %v", err)
+	}
+	return b
+}
+
+// fails runs a block that must fail by one of the faults and for one of the reasons; no
+// reasons means any.
+func (s *subject) fails(m *model.Model, p devices.Plan, faults []devices.Fault, reasons ...string) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	defer cancel()
+	_, err := s.run(ctx, m, p)
+	if ctx.Err() != nil {
+		s.Fatalf("Run took longer than %v, its plan's timeout is %v", patience, p.Timeout)
+	}
+	if err == nil {
+		s.Fatalf("Run succeeded, want an error by fault of %q for reason %q", faults, reasons)
+	}
+	e := s.culprit(err)
+	if !slices.Contains(faults, e.Fault) || len(reasons) > 0 && !slices.Contains(reasons, e.Reason) {
+		s.Errorf("fault %q, reason %q; want %q, %q: %v", e.Fault, e.Reason, faults, reasons, err)
+	}
+}
+
+func fault(f ...devices.Fault) []devices.Fault { return f }
