@@ -198,7 +198,7 @@ func (c *Cache) clean() error {
 func ours(name string) bool {
 	ext := filepath.Ext(name)
 	id, err := hex.DecodeString(strings.TrimSuffix(name, ext))
-	return err == nil && len(id) == sha256.Size && (ext == "."+string(TFLite) || ext == sumSuffix)
+	return err == nil && len(id) == sha256.Size && (ext == "."+string(TFLite) || ext == "."+string(ONNX) || ext == sumSuffix)
 }
 
 // put writes the file and its sum and gives them their names, the sum first: a model

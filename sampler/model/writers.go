@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"latlab/sampler/graph"
+	"latlab/sampler/onnx"
 	"latlab/sampler/tflite"
 )
 
@@ -26,8 +27,10 @@ func writerOf(f Form) (writer, error) {
 	switch f {
 	case Form{Format: TFLite, Precision: Float32}:
 		return tfliteWriter(), nil
+	case Form{Format: ONNX, Precision: Float32}, Form{Format: ONNX, Precision: Int8}:
+		return onnxWriter(), nil
 	}
-	return writer{}, fmt.Errorf("cannot write %s in %s, only %s in %s", f.Format, f.suffix(), TFLite, Float32)
+	return writer{}, fmt.Errorf("cannot write %s in %s", f.Format, f.suffix())
 }
 
 // suffix is the end of a file's name.
@@ -47,5 +50,18 @@ func tfliteWriter() writer {
 			return written(r), err
 		},
 		size: func(g *graph.Graph, f Form) (int64, error) { return tflite.Size(g, options(f)) },
+	}
+}
+
+// onnxWriter's int8 has uint8 inputs anyway, so a Form that asks for them is not another.
+func onnxWriter() writer {
+	options := func(f Form) onnx.Options { return onnx.Options{Precision: string(f.Precision)} }
+	return writer{
+		revision: onnx.WriterRevision,
+		write: func(w io.Writer, g *graph.Graph, f Form) (written, error) {
+			r, err := onnx.Write(w, g, options(f))
+			return written(r), err
+		},
+		size: func(g *graph.Graph, f Form) (int64, error) { return onnx.Size(g, options(f)) },
 	}
 }

@@ -1,0 +1,291 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+
+	"latlab/sampler/graph"
+	"latlab/sampler/weights"
+)
+
+// builder makes the nodes and lists the constants of a model.
+type builder struct {
+	g         *graph.Graph
+	quantized *weights.Quantized // nil in float32
+	nodes     message            // GraphProto's nodes
+	constants []constant
+	used      map[string]bool
+	tensors   []string // the names of the graph's tensors
+	real      []string // the names of their real values: in int8 what DequantizeLinear makes
+	limits    []string // the names of 0 and 6, once there is a Clip
+	affine    []affine // in int8, by tensor
+	read      []bool   // which tensors some op reads
+}
+
+// constant is an initializer: its values are here, or are those of an op.
+type constant struct {
+	name   string
+	kind   dataType
+	dims   []int
+	values []byte // nil where op and role say what they are
+	op     int
+	role   role
+}
+
+// role is which of an op's vectors a constant is.
+type role int
+
+const (
+	weightValues role = iota
+	biasValues
+	weightScales
+	biasScales
+)
+
+func newBuilder(g *graph.Graph, q *weights.Quantized) *builder {
+	b := &builder{g: g, quantized: q, used: map[string]bool{}}
+	for _, t := range g.Tensors {
+		b.tensors = append(b.tensors, b.unique(t.Name))
+	}
+	b.real = b.tensors
+	if q == nil {
+		return b
+	}
+	b.real = make([]string, len(g.Tensors))
+	b.read = make([]bool, len(g.Tensors))
+	for t := range g.Tensors {
+		b.affine = append(b.affine, b.addAffine(t))
+	}
+	for _, op := range g.Ops {
+		for _, t := range op.Inputs {
+			b.read[t] = true
+		}
+	}
+	return b
+}
+
+// unique makes a name for a value: ONNX wants them distinct and not empty, which a graph
+// that was read from a file of a user's own need not be.
+func (b *builder) unique(name string) string {
+	try := name
+	for i := 2; try == "" || b.used[try]; i++ {
+		try = name + "#" + strconv.Itoa(i)
+	}
+	b.used[try] = true
+	return try
+}
+
+func (b *builder) build() {
+	for _, t := range b.g.Inputs {
+		b.dequantize(t)
+	}
+	for i, op := range b.g.Ops {
+		b.op(i, op)
+		b.dequantize(op.Output)
+	}
+}
+
+func (b *builder) node(n node) { b.nodes.message(graphNode, n.message()) }
+
+// op adds the op, its fused activation and, in int8, the QuantizeLinear behind them.
+func (b *builder) op(i int, op graph.Op) {
+	out := b.tensors[op.Output]
+	target := out
+	if b.quantized != nil {
+		target = b.unique(out + "/exact")
+	}
+	result := target
+	clips := op.Activation == graph.ReLU6 && !b.saturates(op.Output)
+	if clips {
+		result = b.unique(out + "/linear")
+	}
+	b.compute(i, op, result)
+	if clips {
+		b.clip(op, result, target)
+	}
+	if b.quantized != nil {
+		b.quantize(op.Output, target)
+	}
+}
+
+func (b *builder) compute(i int, op graph.Op, out string) {
+	n := node{name: op.Name, output: out}
+	for _, t := range op.Inputs {
+		n.inputs = append(n.inputs, b.real[t])
+	}
+	switch op.Kind {
+	case graph.Conv2D, graph.DepthwiseConv, graph.FullyConnected:
+		n.opType, n.attributes = "Conv", b.convAttributes(op)
+		n.inputs = append(n.inputs, b.weights(i, op), b.bias(i, op))
+	case graph.AveragePool:
+		n.opType = "GlobalAveragePool"
+	case graph.Add:
+		n.opType = "Add"
+	case graph.Mul:
+		n.opType = "Mul"
+	case graph.Logistic:
+		n.opType = "Sigmoid"
+	case graph.HardSwish:
+		if b.quantized == nil {
+			b.hardSwish(n)
+			return
+		}
+		n.opType = "HardSwish"
+	}
+	b.node(n)
+}
+
+// hardSwish is x * HardSigmoid(x): the operator HardSwish came with opset 14, three after
+// the newest that TensorRT 7 reads.
+func (b *builder) hardSwish(n node) {
+	gate := b.unique(n.output + "/gate")
+	b.node(node{
+		opType: "HardSigmoid", name: n.name + "/gate", inputs: n.inputs, output: gate,
+		attributes: []attribute{floatOf("alpha", 1.0/6), floatOf("beta", 0.5)},
+	})
+	b.node(node{opType: "Mul", name: n.name, inputs: []string{n.inputs[0], gate}, output: n.output})
+}
+
+// clip is ReLU6. Its limits are initializers, as TensorRT 7 demands.
+func (b *builder) clip(op graph.Op, in, out string) {
+	if b.limits == nil {
+		b.limits = []string{b.scalar("relu6/min", 0), b.scalar("relu6/max", 6)}
+	}
+	b.node(node{opType: "Clip", name: op.Name + "/relu6", inputs: append([]string{in}, b.limits...), output: out})
+}
+
+func (b *builder) scalar(name string, x float32) string {
+	name = b.unique(name)
+	b.constants = append(b.constants, constant{
+		name: name, kind: float32Type, values: binary.LittleEndian.AppendUint32(nil, math.Float32bits(x)),
+	})
+	return name
+}
+
+// convAttributes of a fully connected op are those of a 1x1 convolution on its 1x1 map: no
+// Flatten, no Reshape, and the same kernels in every compiler.
+func (b *builder) convAttributes(op graph.Op) []attribute {
+	if op.Kind == graph.FullyConnected {
+		return []attribute{intsOf("kernel_shape", 1, 1)}
+	}
+	in := b.g.In(op)
+	top, bottom := samePadding(in[1], op.Kernel[0], op.Stride[0])
+	left, right := samePadding(in[2], op.Kernel[1], op.Stride[1])
+	as := []attribute{
+		intsOf("kernel_shape", op.Kernel[0], op.Kernel[1]),
+		intsOf("pads", top, left, bottom, right),
+		intsOf("strides", op.Stride[0], op.Stride[1]),
+	}
+	if op.Kind == graph.DepthwiseConv {
+		as = append(as, intOf("group", in[3]))
+	}
+	return as
+}
+
+// samePadding is TFLite's SAME: an odd rest goes behind the map. ONNX's auto_pad knows the
+// same as SAME_UPPER, but is deprecated.
+func samePadding(size, kernel, stride int) (before, after int) {
+	total := max(((size+stride-1)/stride-1)*stride+kernel-size, 0)
+	return total / 2, total - total/2
+}
+
+// weightDims are those of ONNX: output channels, input channels of the group, height, width.
+func weightDims(g *graph.Graph, op graph.Op) []int {
+	in, out := g.In(op)[3], g.Out(op)[3]
+	switch op.Kind {
+	case graph.DepthwiseConv:
+		return []int{out, 1, op.Kernel[0], op.Kernel[1]}
+	case graph.FullyConnected:
+		return []int{out, in, 1, 1}
+	}
+	return []int{out, in, op.Kernel[0], op.Kernel[1]}
+}
+
+// weights adds the op's weights and returns the name of their real values.
+func (b *builder) weights(i int, op graph.Op) string {
+	return b.values(i, op, weightDims(b.g, op), parameter{"weights", int8Type, weightValues, weightScales})
+}
+
+// bias adds the op's bias and returns the name of its real values.
+func (b *builder) bias(i int, op graph.Op) string {
+	return b.values(i, op, []int{b.g.Out(op)[3]}, parameter{"bias", int32Type, biasValues, biasScales})
+}
+
+// parameter is one of the two things that a convolution has besides its input.
+type parameter struct {
+	name   string
+	int8   dataType // in an int8 model
+	values role
+	scales role
+}
+
+// values adds a parameter; in int8 with a scale for every output channel, axis 0.
+func (b *builder) values(i int, op graph.Op, dims []int, p parameter) string {
+	name := b.unique(op.Name + "/" + p.name)
+	c := constant{name: name, kind: float32Type, dims: dims, op: i, role: p.values}
+	if b.quantized == nil {
+		b.constants = append(b.constants, c)
+		return name
+	}
+	c.kind = p.int8
+	scales := constant{name: b.unique(name + "/scale"), kind: float32Type, dims: dims[:1], op: i, role: p.scales}
+	b.constants = append(b.constants, c, scales)
+	real := b.unique(name + "/real")
+	b.node(node{
+		opType: "DequantizeLinear", name: name + "/dequantize", inputs: []string{name, scales.name}, output: real,
+		attributes: []attribute{intOf("axis", 0)},
+	})
+	return real
+}
+
+// inputsAndOutputs is the graph's name and what goes in and out.
+func (b *builder) inputsAndOutputs() message {
+	kind := float32Type
+	if b.quantized != nil {
+		kind = uint8Type
+	}
+	var m message
+	m.text(graphName, b.g.Name)
+	for _, t := range b.g.Inputs {
+		m.message(graphInput, valueInfo(b.tensors[t], kind, channelsFirstShape(b.g.Tensors[t].Shape)))
+	}
+	for _, t := range b.g.Outputs {
+		m.message(graphOutput, valueInfo(b.tensors[t], kind, channelsFirstShape(b.g.Tensors[t].Shape)))
+	}
+	return m
+}
+
+func channelsFirstShape(s [4]int) [4]int { return [4]int{s[0], s[3], s[1], s[2]} }
+
+// The oldest versions that have what is used: an old TensorRT refuses newer ones. In int8,
+// opset 13 brought scales by channel, 14 HardSwish.
+func (b *builder) versions() (ir, opset uint64) {
+	if b.quantized == nil {
+		return 6, 11
+	}
+	return 7, 14
+}
+
+// model is the ModelProto but its graph.
+func (b *builder) model() message {
+	ir, version := b.versions()
+	var m, opset message
+	m.int(modelIRVersion, ir)
+	m.text(modelProducer, "latlab")
+	m.text(modelProducerVersion, WriterRelease)
+	opset.int(opsetVersion, version)
+	m.message(modelOpset, opset)
+	for _, e := range [][2]string{
+		{"tool", "latlab " + WriterRelease}, {"writer", WriterRevision}, {"name", b.g.Name}, {"space", b.g.Space}, {"indices", b.g.Indices},
+	} {
+		if e[1] == "" {
+			continue
+		}
+		var entry message
+		entry.text(entryKey, e[0])
+		entry.text(entryValue, e[1])
+		m.message(modelMetadata, entry)
+	}
+	return m
+}

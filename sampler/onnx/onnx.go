@@ -1,0 +1,60 @@
+// Package onnx writes a graph.Graph as an ONNX model, and checks whether bytes are one.
+//
+// It is the same network as the .tflite of sampler/tflite, with the same values
+// (sampler/weights), for compilers that take ONNX: TensorRT and Qualcomm's. Only the layout
+// differs: ONNX is channels first, so an input of 320x320x3 is 1x3x320x320 here, and so
+// are outputs; there is no transpose inside. A fully connected op is a 1x1 convolution on
+// its 1x1 map, and keeps four axes. TFLite's SAME padding is asymmetric at stride 2: pads
+// are written out.
+//
+// float32 is opset 11 and IR version 6, the newest that TensorRT 7.1 and 7.2 read, which
+// are what JetPack 4.4 to 4.5 have; TensorRT 8.0 to 8.2 read opset 13, 8.5 opset 17
+// (onnx-tensorrt, docs/operators.md of each release). Used are Conv, Clip, Add, Mul,
+// GlobalAveragePool, Sigmoid and HardSigmoid, all in the table of 7.2. h-swish is
+// Mul(x, HardSigmoid(x)), as the operator HardSwish is in the tables from 8.5 on only;
+// Clip's limits are initializers, which 7.2 demands. fp16 is TensorRT's business
+// (trtexec --fp16): the file stays the same.
+//
+// int8 is opset 14 and IR version 7: per-channel scales came with opset 13, HardSwish with
+// 14. Between ops every tensor is uint8 with the scale of the int8 .tflite and its zero
+// point + 128, the graph's inputs and outputs too; weights are int8, symmetric, one scale an
+// output channel; biases int32, their scale the input's times the weights'. An op reads its
+// operands through DequantizeLinear, and QuantizeLinear follows it. In this form Qualcomm's
+// compiler maps every op and has a cost for each, squeeze-and-excite and h-swish included,
+// and onnxruntime fuses convolutions, sums, products, pools and gates to integer kernels.
+// ReLU6 is no op where the quantization's own limits cut the tensor off at 0 and 6.
+//
+// TensorRT does not take the int8 form, in any version: its zero points must be 0 and its
+// biases float ("TRT only supports symmetric quantization", onnx-tensorrt 8.5,
+// builtin_op_importers.cpp), which the .tflite's scales are not. For int8 on a Jetson give
+// trtexec the float32 model and --int8: without a calibration file it makes up ranges, on
+// which its time does not depend. Writing a second, symmetric int8 form was rejected: it
+// would be another network than the .tflite's, TensorRT 7 would refuse it all the same, and
+// pairs written out tie TensorRT's hands where it would choose the precision of each layer
+// itself.
+//
+// The protocol buffer is laid out by hand on protowire: no generated code, values streamed
+// op by op, and the same bytes everywhere. The package refuses to know caches and names
+// (sampler/model).
+package onnx
+
+// WriterRevision changes whenever the bytes written for some graph change. It is part
+// of a model's identity, so that a cache never serves what an older writer wrote.
+const WriterRevision = "1"
+
+// WriterRelease is the release of latlab that brought this WriterRevision: the producer's
+// version in a model. It is not the running release, or every release would change the
+// bytes of models that are otherwise the same.
+const WriterRelease = "0.2.0"
+
+// Options say how to write a graph.
+type Options struct {
+	// Precision is "float32", which empty means too, or "int8".
+	Precision string
+}
+
+// Result says what was written.
+type Result struct {
+	Bytes  int64
+	SHA256 string // hex
+}

@@ -1,0 +1,170 @@
+package onnx
+
+import (
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// The numbers of onnx.proto's fields that are written or checked here
+// (github.com/onnx/onnx, onnx/onnx.proto; they are frozen by its versioning rules).
+const (
+	modelIRVersion, modelProducer, modelProducerVersion protowire.Number = 1, 2, 3
+	modelGraph, modelOpset, modelMetadata               protowire.Number = 7, 8, 14
+
+	graphNode, graphName, graphInitializer, graphInput, graphOutput protowire.Number = 1, 2, 5, 11, 12
+
+	nodeInput, nodeOutput, nodeName, nodeOpType, nodeAttribute, nodeDomain protowire.Number = 1, 2, 3, 4, 5, 7
+
+	attributeName, attributeFloat, attributeInt, attributeInts, attributeType protowire.Number = 1, 2, 3, 8, 20
+
+	tensorDims, tensorDataType, tensorName, tensorRawData protowire.Number = 1, 2, 8, 9
+
+	valueName, valueType                           protowire.Number = 1, 2
+	typeTensor, tensorTypeElement, tensorTypeShape protowire.Number = 1, 1, 2
+	shapeDim, dimValue                             protowire.Number = 1, 1
+
+	opsetVersion protowire.Number = 2 // its domain, 1, is left out: the standard one
+
+	entryKey, entryValue protowire.Number = 1, 2
+)
+
+// dataType is TensorProto.DataType.
+type dataType uint64
+
+const (
+	float32Type dataType = 1
+	uint8Type   dataType = 2
+	int8Type    dataType = 3
+	int32Type   dataType = 6
+)
+
+// bytes is the size of an element.
+func (d dataType) bytes() int64 {
+	if d == float32Type || d == int32Type {
+		return 4
+	}
+	return 1
+}
+
+// AttributeProto.AttributeType.
+const (
+	floatAttribute, intAttribute, intsAttribute = 1, 2, 7
+)
+
+// message is a protocol buffer message that is being made: fields in the order in which
+// they are added, so the same calls give the same bytes.
+type message []byte
+
+func (m *message) int(n protowire.Number, x uint64) {
+	*m = protowire.AppendTag(*m, n, protowire.VarintType)
+	*m = protowire.AppendVarint(*m, x)
+}
+
+func (m *message) text(n protowire.Number, s string) {
+	*m = protowire.AppendTag(*m, n, protowire.BytesType)
+	*m = protowire.AppendString(*m, s)
+}
+
+func (m *message) message(n protowire.Number, sub message) {
+	*m = protowire.AppendTag(*m, n, protowire.BytesType)
+	*m = protowire.AppendBytes(*m, sub)
+}
+
+// opening is the tag and the length of a field whose size bytes follow: what is too large
+// to be held is written behind it.
+func opening(n protowire.Number, size int64) message {
+	m := message(protowire.AppendTag(nil, n, protowire.BytesType))
+	return protowire.AppendVarint(m, uint64(size))
+}
+
+// attribute is one setting of a node.
+type attribute struct {
+	name string
+	kind int
+	i    []int // intAttribute has one
+	f    float32
+}
+
+func intsOf(name string, xs ...int) attribute {
+	return attribute{name: name, kind: intsAttribute, i: xs}
+}
+
+func intOf(name string, x int) attribute {
+	return attribute{name: name, kind: intAttribute, i: []int{x}}
+}
+
+func floatOf(name string, x float32) attribute {
+	return attribute{name: name, kind: floatAttribute, f: x}
+}
+
+func (a attribute) message() message {
+	var m message
+	m.text(attributeName, a.name)
+	switch a.kind {
+	case floatAttribute:
+		m = protowire.AppendTag(m, attributeFloat, protowire.Fixed32Type)
+		m = protowire.AppendFixed32(m, math.Float32bits(a.f))
+	case intAttribute:
+		m.int(attributeInt, uint64(a.i[0]))
+	case intsAttribute: // proto2: one field a number, not packed
+		for _, x := range a.i {
+			m.int(attributeInts, uint64(x))
+		}
+	}
+	m.int(attributeType, uint64(a.kind))
+	return m
+}
+
+// node is one operation.
+type node struct {
+	opType     string
+	name       string
+	inputs     []string
+	output     string
+	attributes []attribute
+}
+
+func (n node) message() message {
+	var m message
+	for _, in := range n.inputs {
+		m.text(nodeInput, in)
+	}
+	m.text(nodeOutput, n.output)
+	m.text(nodeName, n.name)
+	m.text(nodeOpType, n.opType)
+	for _, a := range n.attributes {
+		m.message(nodeAttribute, a.message())
+	}
+	return m
+}
+
+// valueInfo is a graph's input or output.
+func valueInfo(name string, d dataType, shape [4]int) message {
+	var dims message
+	for _, x := range shape {
+		var dim message
+		dim.int(dimValue, uint64(x))
+		dims.message(shapeDim, dim)
+	}
+	var tensor, kind, m message
+	tensor.int(tensorTypeElement, uint64(d))
+	tensor.message(tensorTypeShape, dims)
+	kind.message(typeTensor, tensor)
+	m.text(valueName, name)
+	m.message(valueType, kind)
+	return m
+}
+
+// tensorHead is a TensorProto up to the values of its raw_data, which come last: a scalar
+// has no dims.
+func tensorHead(name string, d dataType, dims []int) (head message, values int64) {
+	values = d.bytes()
+	for _, x := range dims {
+		head.int(tensorDims, uint64(x))
+		values *= int64(x)
+	}
+	head.int(tensorDataType, uint64(d))
+	head.text(tensorName, name)
+	return append(head, opening(tensorRawData, values)...), values
+}

@@ -1,0 +1,171 @@
+package onnx
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math"
+
+	"latlab/sampler/graph"
+	"latlab/sampler/tflite"
+	"latlab/sampler/weights"
+)
+
+// Write writes the graph. The bytes depend on nothing but the graph, the options and
+// WriterRevision, on any machine. Memory use grows with the largest op, not with the model.
+func Write(w io.Writer, g *graph.Graph, opts Options) (Result, error) {
+	l, err := newLayout(g, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	return l.write(w)
+}
+
+// Bytes is Write into memory.
+func Bytes(g *graph.Graph, opts Options) ([]byte, error) {
+	l, err := newLayout(g, opts)
+	if err != nil {
+		return nil, err
+	}
+	b := make(appender, 0, l.size)
+	if _, err := l.write(&b); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Size is how many bytes Write would write.
+func Size(g *graph.Graph, opts Options) (int64, error) {
+	l, err := newLayout(g, opts)
+	if err != nil {
+		return 0, err
+	}
+	return l.size, nil
+}
+
+// appender is a bytes.Buffer that never grows beyond what was planned.
+type appender []byte
+
+func (a *appender) Write(p []byte) (int, error) {
+	*a = append(*a, p...)
+	return len(p), nil
+}
+
+// layout is a file before it is written: pieces in their order. A protocol buffer's length
+// stands before it, so all sizes are known before the first value is drawn.
+type layout struct {
+	pieces []piece
+	size   int64
+	source *source
+}
+
+// piece is some bytes, and behind them an op's values.
+type piece struct {
+	text []byte
+	size int64 // of the values; 0 where there are none
+	op   int
+	role role
+}
+
+func newLayout(g *graph.Graph, opts Options) (*layout, error) {
+	l, err := planLayout(g, opts)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: cannot write %s: %w", g.Name, err)
+	}
+	return l, nil
+}
+
+func planLayout(g *graph.Graph, opts Options) (*layout, error) {
+	if err := tflite.CheckGraph(g); err != nil {
+		return nil, err
+	}
+	set, err := weights.New(g)
+	if err != nil {
+		return nil, err
+	}
+	var quantized *weights.Quantized
+	switch opts.Precision {
+	case "", "float32":
+	case "int8":
+		if quantized, err = set.Quantize(); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("precision %q is none of float32 and int8", opts.Precision)
+	}
+	b := newBuilder(g, quantized)
+	b.build()
+	l := &layout{source: &source{g: g, set: set, quantized: quantized}}
+	l.graph(b)
+	// The limit of every protocol buffer; ONNX would put weights beyond it into other files.
+	if l.size > math.MaxInt32 {
+		return nil, fmt.Errorf("%d bytes, but a protocol buffer ends at 2 GiB", l.size)
+	}
+	return l, nil
+}
+
+// graph lays out the model: what stands before the graph, its tag and length, its fields.
+func (l *layout) graph(b *builder) {
+	l.add(piece{text: b.nodes})
+	for _, c := range b.constants {
+		l.constant(c)
+	}
+	l.add(piece{text: b.inputsAndOutputs()})
+	head := b.model()
+	head = append(head, opening(modelGraph, l.size)...)
+	l.pieces = append([]piece{{text: head}}, l.pieces...)
+	l.size += int64(len(head))
+}
+
+func (l *layout) add(p piece) {
+	l.pieces = append(l.pieces, p)
+	l.size += int64(len(p.text)) + p.size
+}
+
+func (l *layout) constant(c constant) {
+	head, values := tensorHead(c.name, c.kind, c.dims)
+	p := piece{text: append(opening(graphInitializer, int64(len(head))+values), head...)}
+	if c.values != nil {
+		p.text = append(p.text, c.values...)
+	} else {
+		p.size, p.op, p.role = values, c.op, c.role
+	}
+	l.add(p)
+}
+
+// chunk is how much is hashed and written at a time: small enough to be in a core's
+// second-level cache still when it is written.
+const chunk = 128 << 10
+
+func (l *layout) write(w io.Writer) (Result, error) {
+	hash := sha256.New()
+	out := io.MultiWriter(hash, w)
+	for _, p := range l.pieces {
+		if err := writeChunks(out, p.text); err != nil {
+			return Result{}, err
+		}
+		if p.size == 0 {
+			continue
+		}
+		values := l.source.values(p.op, p.role)
+		if int64(len(values)) != p.size {
+			return Result{}, fmt.Errorf("onnx: op %s: %d bytes of values, planned were %d", l.source.g.Ops[p.op].Name, len(values), p.size)
+		}
+		if err := writeChunks(out, values); err != nil {
+			return Result{}, err
+		}
+	}
+	return Result{Bytes: l.size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+}
+
+func writeChunks(w io.Writer, p []byte) error {
+	for len(p) > 0 {
+		n := min(len(p), chunk)
+		if _, err := w.Write(p[:n]); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}
