@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,6 +20,8 @@ type description struct {
 	Params       int64       `json:"params"`
 	UnknownOps   []string    `json:"unknown_ops"`
 	Layers       []graph.Row `json:"layers"`
+	// Published are the figures of others about a fixture.
+	Published []publishedFigure `json:"published"`
 }
 
 func describeCommand(s streams) *cli.Command {
@@ -35,9 +38,10 @@ func describeCommand(s streams) *cli.Command {
 				return err
 			}
 			d := description{
-				Name: n.name, Space: n.space.Name, Indices: n.arch.String(), ID: n.arch.ID(),
+				Name: n.name, Space: n.graph.Space, Indices: n.graph.Indices, ID: n.id(),
 				MACs: n.graph.TotalMACs(), MACsComplete: true, Params: n.graph.TotalParams(),
 				UnknownOps: []string{}, Layers: n.graph.Rows(n.space, float32Bytes),
+				Published: publishedOf(n.published, n.graph),
 			}
 			if c.Bool("json") {
 				return printDoc(s.out, d)
@@ -60,9 +64,11 @@ func printDescription(s streams, d description) error {
 	if err := printTable(s.out, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, "\n%s  %s %s\n%.4f billion MACs, %.4f million parameters, %d layers\n",
-		d.Name, d.Space, d.Indices, float64(d.MACs)/1e9, float64(d.Params)/1e6, len(d.Layers))
-	return err
+	if _, err := fmt.Fprintf(s.out, "\n%s\n%.4f billion MACs, %.4f million parameters, %d layers\n",
+		strings.TrimRight(d.Name+"  "+d.Space+" "+d.Indices, " "), float64(d.MACs)/1e9, float64(d.Params)/1e6, len(d.Layers)); err != nil {
+		return err
+	}
+	return printPublished(s.out, d.Published)
 }
 
 func kernel(l graph.Row) string {

@@ -12,10 +12,19 @@ import (
 
 // network is one network that a verb was asked for: a fixture or a point of a space.
 type network struct {
-	name  string
-	space *sampler.Space
-	arch  sampler.Arch
-	graph *graph.Graph
+	name      string
+	space     *sampler.Space // nil where it is a point of none
+	arch      sampler.Arch
+	graph     *graph.Graph
+	published []fixtures.Figure // of a fixture
+}
+
+// id is the point's, "" where there is none.
+func (n network) id() string {
+	if n.space == nil {
+		return ""
+	}
+	return n.arch.ID()
 }
 
 func networkFlags() []cli.Flag {
@@ -57,7 +66,7 @@ func fixtureNetwork(name string) (network, error) {
 		return network{}, err
 	}
 	g, err := f.Graph()
-	return network{name: f.Name, space: f.Space, arch: f.Arch, graph: g}, err
+	return network{name: f.Name, space: f.Space, arch: f.Arch, graph: g, published: f.Published}, err
 }
 
 func archNetwork(sp *sampler.Space, a sampler.Arch) (network, error) {

@@ -23,6 +23,12 @@ func (b *builder) ssdlite(ends []int) {
 		si := stageIndex(b.space, tap)
 		maps, payers = append(maps, ends[si]), append(payers, firstPosition(b.space, si))
 	}
+	b.detectionHead(maps, payers)
+}
+
+// detectionHead appends the head behind the tapped maps, each with the position that pays
+// for its branches.
+func (b *builder) detectionHead(maps, payers []int) {
 	// The first convolution of the extra maps reads the last tap's width; the rest of the
 	// chain is fixed, but goes with it so that the cost of the extra maps is in one place.
 	b.pos = payers[len(payers)-1]
@@ -106,9 +112,17 @@ func checkSSDLite(s *sampler.Space) error {
 	if len(h.Taps) == 0 {
 		return errors.New("ssdlite head has no taps")
 	}
-	if len(h.Anchors) != len(h.Taps)+len(h.Extra) {
+	if err := checkMaps(h, len(h.Taps)); err != nil {
+		return err
+	}
+	return checkTaps(s)
+}
+
+// checkMaps checks what the head's maps, tapped and extra, have of their own.
+func checkMaps(h sampler.Head, taps int) error {
+	if len(h.Anchors) != taps+len(h.Extra) {
 		return fmt.Errorf("ssdlite head has %d taps and %d extra maps, but anchors for %d maps",
-			len(h.Taps), len(h.Extra), len(h.Anchors))
+			taps, len(h.Extra), len(h.Anchors))
 	}
 	if h.Classes < 1 || slices.ContainsFunc(h.Anchors, func(n int) bool { return n < 1 }) {
 		return fmt.Errorf("ssdlite head has %d classes and anchors %v, want all at least 1", h.Classes, h.Anchors)
@@ -118,7 +132,7 @@ func checkSSDLite(s *sampler.Space) error {
 			return fmt.Errorf("ssdlite head has an extra map of depth %d, want at least 2", depth)
 		}
 	}
-	return checkTaps(s)
+	return nil
 }
 
 // checkTaps wants taps in the order of the stages and the last stage tapped: stages that

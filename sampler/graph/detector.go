@@ -1,0 +1,166 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+
+	"latlab/sampler"
+)
+
+// Detector is a detector written down layer by layer, every width in full: for known
+// networks that are a point of no space, because their widths follow no multipliers, their
+// activations change on the way or their head reads the inside of a layer.
+type Detector struct {
+	Name   string
+	Input  sampler.Input
+	Layers []DetectorLayer
+	Taps   []Tap // in execution order, the last layer tapped
+	// Head gives classes, the extra maps' depths and the anchors; its own Taps are not read.
+	Head sampler.Head
+}
+
+// DetectorLayer is one layer of a Detector. A layer of inverted bottleneck with stride 1
+// and as many channels out as in has a residual: the rule of expanded_conv, slim's
+// conv_blocks.py (tensorflow/models).
+type DetectorLayer struct {
+	Type     sampler.LayerType // Conv or IBN
+	Kernel   int
+	Stride   int
+	Expanded int // IBN: channels between its 1x1 convolutions; the input's = no expansion
+	// Squeezed are the hidden channels of a squeeze-and-excite with hard-sigmoid gate, 0 for
+	// none. See hardGate.
+	Squeezed   int
+	Width      int
+	Activation sampler.Activation
+}
+
+// Tap is where the head reads: the output of a layer or of its expansion.
+type Tap struct {
+	Layer     int // index into Layers
+	Expansion bool
+}
+
+// Lower turns the detector into ops with shapes. Ops are named after the layers, layer_1
+// first, as slim does, and the bias pays for them all: there are no decisions.
+func (d Detector) Lower() (*Graph, error) {
+	if err := d.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Name, err)
+	}
+	head := d.Head
+	head.Taps = nil
+	for _, t := range d.Taps {
+		head.Taps = append(head.Taps, detectorLayerName(t.Layer))
+	}
+	b := newBuilder(&sampler.Space{Head: head}, 300)
+	b.g.Name, b.pos = d.Name, Bias
+	maps := d.backbone(b)
+	payers := make([]int, len(maps))
+	for i := range payers {
+		payers[i] = Bias
+	}
+	b.detectionHead(maps, payers)
+	if err := b.g.checkShapes(); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Name, err)
+	}
+	return b.g, nil
+}
+
+func detectorLayerName(i int) string { return "layer_" + itoa(i+1) }
+
+// backbone appends the layers and returns the tapped tensors.
+func (d Detector) backbone(b *builder) []int {
+	x := b.tensor("input", [4]int{1, d.Input.Height, d.Input.Width, d.Input.Channels})
+	b.g.Inputs = []int{x}
+	var maps []int
+	for i, l := range d.Layers {
+		expansion, y := b.detectorLayer(x, detectorLayerName(i), l)
+		for _, t := range d.Taps {
+			switch {
+			case t.Layer == i && t.Expansion:
+				maps = append(maps, expansion)
+			case t.Layer == i:
+				maps = append(maps, y)
+			}
+		}
+		x = y
+	}
+	return maps
+}
+
+// detectorLayer returns the tensor behind the layer's expansion, too.
+func (b *builder) detectorLayer(x int, name string, l DetectorLayer) (expansion, out int) {
+	if l.Type == sampler.Conv {
+		y := b.conv(x, conv{name: name + "/conv", kernel: l.Kernel, stride: l.Stride, filters: l.Width, act: l.Activation})
+		return y, y
+	}
+	expansion = x
+	if l.Expanded != b.channels(x) {
+		expansion = b.conv(x, conv{name: name + "/expand", kernel: 1, stride: 1, filters: l.Expanded, act: l.Activation})
+	}
+	y := b.conv(expansion, conv{name: name + "/depthwise", kernel: l.Kernel, stride: l.Stride, act: l.Activation})
+	y = b.hardGate(y, name, l.Squeezed)
+	y = b.conv(y, conv{name: name + "/project", kernel: 1, stride: 1, filters: l.Width})
+	if l.Stride == 1 && l.Width == b.channels(x) {
+		y = b.add(Op{Kind: Add, Name: name + "/residual", Inputs: []int{x, y}}, b.shape(y))
+	}
+	return expansion, y
+}
+
+// hardGate appends MobileNetV3's squeeze-and-excite, whose gate is relu6(x+3)/6. No op of
+// its own is needed for it: the 3 is part of the bias of the convolution in front, relu6 is
+// that convolution's fused activation, and the sixth goes into the weights of the
+// projection behind, which is linear in what the gate lets through. The hidden activation
+// is the source's ReLU, written as ReLU6 (both are one clamp).
+func (b *builder) hardGate(x int, name string, squeezed int) int {
+	if squeezed == 0 {
+		return x
+	}
+	n := b.channels(x)
+	h := b.pool(x, name+"/se/squeeze")
+	h = b.conv(h, conv{name: name + "/se/reduce", kernel: 1, stride: 1, filters: squeezed, act: sampler.ReLU6, bias: true})
+	h = b.conv(h, conv{name: name + "/se/expand", kernel: 1, stride: 1, filters: n, act: sampler.ReLU6, bias: true})
+	return b.add(Op{Kind: Mul, Name: name + "/se/excite", Inputs: []int{x, h}}, b.shape(x))
+}
+
+// check refuses what would make a shape vanish or an op meaningless.
+func (d Detector) check() error {
+	if in := d.Input; in.Height < 1 || in.Width < 1 || in.Channels < 1 {
+		return fmt.Errorf("network input %dx%dx%d is empty", in.Height, in.Width, in.Channels)
+	}
+	for i, l := range d.Layers {
+		if err := l.check(); err != nil {
+			return fmt.Errorf("%s: %w", detectorLayerName(i), err)
+		}
+	}
+	return d.checkTaps()
+}
+
+func (l DetectorLayer) check() error {
+	if l.Type != sampler.Conv && l.Type != sampler.IBN {
+		return fmt.Errorf("layer type %q, want %s or %s", l.Type, sampler.Conv, sampler.IBN)
+	}
+	if l.Kernel < 1 || l.Stride < 1 || l.Width < 1 || l.Squeezed < 0 || l.Type == sampler.IBN && l.Expanded < 1 {
+		return fmt.Errorf("kernel %d, stride %d, %d channels, %d inside and %d squeezed", l.Kernel, l.Stride, l.Width, l.Expanded, l.Squeezed)
+	}
+	if l.Type == sampler.Conv && (l.Expanded != 0 || l.Squeezed != 0) {
+		return errors.New("a convolution has nothing inside to expand or squeeze")
+	}
+	if l.Activation != sampler.ReLU6 && l.Activation != sampler.HSwish {
+		return fmt.Errorf("activation %q, want %s or %s", l.Activation, sampler.ReLU6, sampler.HSwish)
+	}
+	return nil
+}
+
+func (d Detector) checkTaps() error {
+	last := -1
+	for _, t := range d.Taps {
+		if t.Layer <= last || t.Layer >= len(d.Layers) {
+			return fmt.Errorf("the head taps layer %d of %d, behind layer %d", t.Layer+1, len(d.Layers), last+1)
+		}
+		last = t.Layer
+	}
+	if last < 0 || last != len(d.Layers)-1 {
+		return errors.New("the head does not tap the last layer")
+	}
+	return checkMaps(d.Head, len(d.Taps))
+}
