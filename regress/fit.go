@@ -54,9 +54,9 @@ func (o Options) penalties(grid []float64) []float64 {
 	return grid
 }
 
-func (o Options) check(networks int) error {
-	if !slices.Contains(Methods(), o.Method) {
-		return &OptionError{"method", fmt.Sprintf("%q is none of %s", o.Method, methodNames())}
+func (o Options) check(networks int, known []Method) error {
+	if !slices.Contains(known, o.Method) {
+		return &OptionError{"method", fmt.Sprintf("%q is none of %s", o.Method, methodNames(known))}
 	}
 	if o.Absolute && o.Method != Indicator {
 		return &OptionError{"absolute", fmt.Sprintf("method %s weighs relative errors, only %s can do without", o.Method, Indicator)}
@@ -72,9 +72,9 @@ func (o Options) check(networks int) error {
 	return nil
 }
 
-func methodNames() string {
+func methodNames(methods []Method) string {
 	var names []string
-	for _, m := range Methods() {
+	for _, m := range methods {
 		names = append(names, string(m))
 	}
 	return strings.Join(names, ", ")
@@ -119,7 +119,7 @@ func Fit(ctx context.Context, data Data, o Options) (*CostModel, error) {
 	if len(nets) < MinNetworks {
 		return nil, &TooFewError{Have: len(nets), Need: MinNetworks}
 	}
-	if err := o.check(len(nets)); err != nil {
+	if err := o.check(len(nets), Methods()); err != nil {
 		return nil, err
 	}
 	d := newDesign(data.Space, nets)
@@ -138,7 +138,7 @@ func Fit(ctx context.Context, data Data, o Options) (*CostModel, error) {
 		return nil, err
 	}
 	model.SpaceFile = string(file)
-	if model.Figures, err = d.validate(ctx, m, o, s.params); err != nil {
+	if model.Figures, err = validate(ctx, d.heldOut(m), o, s.params); err != nil {
 		return nil, err
 	}
 	return model, nil
@@ -196,9 +196,17 @@ func parts(n int, o Options) ([]part, string) {
 		heldRepeats, heldFolds, o.Seed)
 }
 
-// validate runs the held-out fits, as many at once as there are processors.
-func (d *design) validate(ctx context.Context, m method, o Options, k int) (Figures, error) {
-	ps, rule := parts(len(d.rows), o)
+// heldOut is what validation needs of a fit, whatever it weighs.
+type heldOut struct {
+	seconds []float64 // of every network
+	// fit fits some networks and returns the prediction, in seconds, of any.
+	fit func(ctx context.Context, train []int) (func(i int) float64, error)
+}
+
+// validate runs the held-out fits, as many at once as there are processors. k is the
+// number of the final model's weights.
+func validate(ctx context.Context, h heldOut, o Options, k int) (Figures, error) {
+	ps, rule := parts(len(h.seconds), o)
 	predicted := make([]pairs, len(ps))
 	errs := make([]error, len(ps))
 	var wg sync.WaitGroup
@@ -207,7 +215,7 @@ func (d *design) validate(ctx context.Context, m method, o Options, k int) (Figu
 		wg.Go(func() {
 			slot <- struct{}{}
 			defer func() { <-slot }()
-			predicted[i], errs[i] = d.holdOut(ctx, m, p)
+			predicted[i], errs[i] = h.part(ctx, p)
 		})
 	}
 	wg.Wait()
@@ -216,7 +224,7 @@ func (d *design) validate(ctx context.Context, m method, o Options, k int) (Figu
 			return Figures{}, err
 		}
 	}
-	h := newHeld()
+	all := newHeld()
 	for r := 0; r < len(ps); {
 		var v pairs
 		repeat := ps[r].repeat
@@ -224,23 +232,35 @@ func (d *design) validate(ctx context.Context, m method, o Options, k int) (Figu
 			v.y = append(v.y, predicted[r].y...)
 			v.p = append(v.p, predicted[r].p...)
 		}
-		h.add(v)
+		all.add(v)
 	}
-	f := h.figures(len(d.rows), k)
+	f := all.figures(len(h.seconds), k)
 	f.NTrain, f.NTest, f.Split = len(ps[0].train), len(ps[0].test), rule
 	return f, nil
 }
 
-func (d *design) holdOut(ctx context.Context, m method, p part) (pairs, error) {
+func (h heldOut) part(ctx context.Context, p part) (pairs, error) {
 	var v pairs
-	s, err := m(ctx, p.train)
+	predict, err := h.fit(ctx, p.train)
 	if err != nil {
 		return v, err
 	}
 	for _, i := range p.test {
-		v.add(d.y[i]*d.scale, s.predict(d.rows[i])*d.scale)
+		v.add(h.seconds[i], predict(i))
 	}
 	return v, nil
+}
+
+func (d *design) heldOut(m method) heldOut {
+	h := heldOut{seconds: make([]float64, len(d.y))}
+	for i, y := range d.y {
+		h.seconds[i] = y * d.scale
+	}
+	h.fit = func(ctx context.Context, train []int) (func(int) float64, error) {
+		s, err := m(ctx, train)
+		return func(i int) float64 { return s.predict(d.rows[i]) * d.scale }, err
+	}
+	return h
 }
 
 // newModel is the solution in seconds, as a table.

@@ -285,7 +285,7 @@ func FitForeign(ctx context.Context, f *Foreign, o Options) (*ForeignModel, erro
 	if len(nets) < MinNetworks {
 		return nil, &TooFewError{Have: len(nets), Need: MinNetworks}
 	}
-	if err := o.check(len(nets)); err != nil {
+	if err := o.check(len(nets), Methods()); err != nil {
 		return nil, err
 	}
 	d, offsets := f.design(nets)
@@ -305,7 +305,7 @@ func FitForeign(ctx context.Context, f *Foreign, o Options) (*ForeignModel, erro
 		}
 		m.Columns = append(m.Columns, ForeignColumn{name, w})
 	}
-	if m.Figures, err = d.validate(ctx, fit, o, s.params); err != nil {
+	if m.Figures, err = validate(ctx, d.heldOut(fit), o, s.params); err != nil {
 		return nil, err
 	}
 	m.RMSE = m.Figures.RMSESeconds

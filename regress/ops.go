@@ -7,9 +7,9 @@ import (
 
 // columns are a design matrix of features: one row a network, the intercept first.
 type columns struct {
-	of   *entryFeatures
-	rows [][]float64 // divided by the network's y: the target is then 1 for all
-	unit []float64   // root mean square of each column, which it was divided by; 0 = empty
+	of   *entryFeatures // nil where no table is behind the features
+	rows [][]float64    // divided by the network's y: the target is then 1 for all
+	unit []float64      // root mean square of each column, which it was divided by; 0 = empty
 }
 
 // newColumns divides each row by its latency (relative error) and each column by its root
@@ -18,16 +18,27 @@ type columns struct {
 // they hold no latency that could leak but the row's own divisor, and they only set the
 // penalty's scale.
 func newColumns(d *design, f *entryFeatures) *columns {
-	c := &columns{of: f, rows: make([][]float64, len(d.rows)), unit: make([]float64, len(f.features)+1)}
+	values := make([][]float64, len(d.rows))
 	for i, row := range d.rows {
-		c.rows[i] = append([]float64{1}, f.network(row)...)
+		values[i] = f.network(row)
+	}
+	c := columnsOf(values, d.y)
+	c.of = f
+	return c
+}
+
+// columnsOf is newColumns of values that belong to no table: one row a network.
+func columnsOf(values [][]float64, y []float64) *columns {
+	c := &columns{rows: make([][]float64, len(values)), unit: make([]float64, len(values[0])+1)}
+	for i, row := range values {
+		c.rows[i] = append([]float64{1}, row...)
 		for k := range c.rows[i] {
-			c.rows[i][k] /= d.y[i]
+			c.rows[i][k] /= y[i]
 			c.unit[k] += c.rows[i][k] * c.rows[i][k]
 		}
 	}
 	for k, sum := range c.unit {
-		c.unit[k] = math.Sqrt(sum / float64(len(d.rows)))
+		c.unit[k] = math.Sqrt(sum / float64(len(values)))
 	}
 	for _, row := range c.rows {
 		for k := range row {
@@ -109,17 +120,25 @@ func opsGrid() []float64 {
 // Hein, Non-negative least squares for high-dimensional linear models, Electronic Journal
 // of Statistics 7, 2013, 3004-3056). lambda is the cross-validated one of opsGrid.
 func fitOps(_ context.Context, _ *design, c *columns, train []int, o Options) (solution, error) {
-	grid := o.penalties(opsGrid())
+	return c.collapse(c.crossValidated(train, o.penalties(opsGrid()), o.Seed, nnls)), nil
+}
+
+// solver minimises x'Gx - 2c'x; x is where to start and becomes the solution.
+type solver func(g [][]float64, c []float64, x []float64)
+
+// crossValidated is the weights, in units of the columns, under the penalty of the grid that
+// predicts held-out networks best.
+func (c *columns) crossValidated(train []int, grid []float64, seed uint64, solve solver) []float64 {
 	best := 0
 	if len(grid) > 1 {
 		loss := make([]float64, len(grid))
-		for _, f := range folds(len(train), opsFolds, o.Seed) {
+		for _, f := range folds(len(train), opsFolds, seed) {
 			fit, held := f.split(train)
 			m := c.moments(fit)
 			x := make([]float64, len(c.unit))
 			for i, lambda := range grid {
 				g, rhs := m.penalised(lambda)
-				nnls(g, rhs, x)
+				solve(g, rhs, x)
 				loss[i] += c.loss(x, held)
 			}
 		}
@@ -127,8 +146,8 @@ func fitOps(_ context.Context, _ *design, c *columns, train []int, o Options) (s
 	}
 	x := make([]float64, len(c.unit))
 	g, rhs := c.moments(train).penalised(grid[best])
-	nnls(g, rhs, x)
-	return c.collapse(x), nil
+	solve(g, rhs, x)
+	return x
 }
 
 func (c *columns) loss(x []float64, rows []int) float64 {
@@ -169,6 +188,11 @@ func (c *columns) collapse(x []float64) solution {
 // in closed form (two normal equations) and without constraints or penalty, so that it is
 // what everybody else's baseline is. Networks that all have the same MACs give w = 0.
 func fitMACs(_ context.Context, _ *design, c *columns, train []int, _ Options) (solution, error) {
+	return c.collapse(c.line(train)), nil
+}
+
+// line is intercept and slope of one column.
+func (c *columns) line(train []int) []float64 {
 	m := c.moments(train)
 	x := make([]float64, 2)
 	det := m.g[0][0]*m.g[1][1] - m.g[0][1]*m.g[0][1]
@@ -178,5 +202,5 @@ func fitMACs(_ context.Context, _ *design, c *columns, train []int, _ Options) (
 	} else {
 		x[0] = m.c[0] / m.g[0][0]
 	}
-	return c.collapse(x), nil
+	return x
 }

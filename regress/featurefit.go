@@ -1,0 +1,392 @@
+package regress
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Own is the method of models that are points of no space: ridge on the features that the
+// user gave them. FitFeatures knows it, and Ops and MACs besides; Fit does not.
+const Own Method = "features"
+
+// maxFeatures bounds the normal equations; a user's list with more is a mistake.
+const maxFeatures = 1024
+
+// FeatureRow is one network with its features by name: the user's own, and op-level ones
+// behind OpPrefix.
+type FeatureRow struct {
+	Name     string // for people
+	Model    string // identity: rows of one model count once, with their mean
+	Features map[string]float64
+	Seconds  float64
+}
+
+// FeatureData is what FitFeatures takes.
+type FeatureData struct {
+	Provenance
+	Rows []FeatureRow
+}
+
+// FeatureError is a network whose features no fit can use.
+type FeatureError struct {
+	Network string // empty where it is about a feature alone
+	Reason  string
+}
+
+func (e *FeatureError) Error() string {
+	if e.Network == "" {
+		return e.Reason
+	}
+	return "network " + e.Network + ": " + e.Reason
+}
+
+// FeatureModel is bias + sum over features of weight x value, in seconds: a cost model of
+// networks that are points of no space, and so no table.
+type FeatureModel struct {
+	SchemaVersion int               `json:"schema_version"`
+	Networks      int               `json:"networks"`
+	Device        string            `json:"device"`
+	Kind          string            `json:"kind"`
+	Precision     string            `json:"precision"`
+	Unit          string            `json:"unit"` // "seconds"
+	Method        string            `json:"method"`
+	Estimator     string            `json:"estimator"`
+	DataHash      string            `json:"data_hash"`
+	Fingerprint   map[string]string `json:"fingerprint,omitempty"`
+	Bias          float64           `json:"bias_seconds"`
+	Weights       []FeatureWeight   `json:"weights"`
+	Figures       Figures           `json:"figures"`
+	Warnings      []string          `json:"warnings,omitempty"`
+}
+
+// FeatureWeight is one feature's weight, and the range that it was seen in: outside of it
+// a prediction is a guess.
+type FeatureWeight struct {
+	Name   string  `json:"name"`
+	Weight float64 `json:"weight_seconds"` // per unit of the feature
+	Low    float64 `json:"lowest"`
+	High   float64 `json:"highest"`
+}
+
+// Predict is the latency of a network in seconds. A feature that is missing is an error.
+func (m *FeatureModel) Predict(features map[string]float64) (float64, error) {
+	y := m.Bias
+	for _, w := range m.Weights {
+		x, ok := features[w.Name]
+		if !ok {
+			return 0, &FeatureError{Reason: "feature " + w.Name + " is missing"}
+		}
+		y += w.Weight * x
+	}
+	return y, nil
+}
+
+// Write writes the model as indented JSON.
+func (m *FeatureModel) Write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(m)
+}
+
+// FitFeatures fits listed models by their features and says how good the fit is, with the
+// same held-out rule as Fit. The methods are
+//
+//	features  ridge on the user's own, standardised, on relative error
+//	ops       non-negative op-level features, as in Fit
+//	macs      bias + multiply-accumulates
+//
+// and the default is features where every network has some, otherwise ops. The user's own
+// may fall as the latency rises, so their weights may be negative; an op costs time.
+//
+// Networks with other features than the first are a *FeatureError, too few of them a
+// *TooFewError, a senseless option an *OptionError.
+func FitFeatures(ctx context.Context, d FeatureData, o Options) (*FeatureModel, error) {
+	rows := joinRows(d.Rows)
+	if len(rows) < MinNetworks {
+		return nil, &TooFewError{Have: len(rows), Need: MinNetworks}
+	}
+	if o.Method == "" {
+		o.Method = defaultMethod(rows)
+	}
+	if o.Method == Indicator {
+		return nil, &OptionError{"method", "indicator needs a space; listed models are points of none: features, ops or macs"}
+	}
+	if err := o.check(len(rows), []Method{Own, Ops, MACs}); err != nil {
+		return nil, err
+	}
+	f, err := newFeatureFit(rows, o)
+	if err != nil {
+		return nil, err
+	}
+	w, err := f.weigh(ctx, all(len(rows)))
+	if err != nil {
+		return nil, err
+	}
+	m := f.model(d, rows, w)
+	m.Figures, err = validate(ctx, f.heldOut(), o, w.params())
+	return m, err
+}
+
+// joinRows is the networks sorted by model, those of one model joined into their mean.
+func joinRows(all []FeatureRow) []FeatureRow {
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, func(a, b FeatureRow) int {
+		return cmp.Or(cmp.Compare(a.Model, b.Model), cmp.Compare(a.Name, b.Name))
+	})
+	var rows []FeatureRow
+	for lo := 0; lo < len(sorted); {
+		hi, sum := lo, 0.0
+		for ; hi < len(sorted) && (hi == lo || sorted[hi].Model == sorted[lo].Model && sorted[lo].Model != ""); hi++ {
+			sum += sorted[hi].Seconds
+		}
+		r := sorted[lo]
+		r.Seconds = sum / float64(hi-lo)
+		rows = append(rows, r)
+		lo = hi
+	}
+	return rows
+}
+
+func isOp(name string) bool { return strings.HasPrefix(name, OpPrefix) }
+
+func hasOwn(r FeatureRow) bool {
+	for name := range r.Features {
+		if !isOp(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func defaultMethod(rows []FeatureRow) Method {
+	if !slices.ContainsFunc(rows, func(r FeatureRow) bool { return !hasOwn(r) }) {
+		return Own
+	}
+	return Ops
+}
+
+// columnNames are the features that a method weighs, sorted.
+func columnNames(r FeatureRow, m Method) []string {
+	var names []string
+	for name := range r.Features {
+		if m == MACs && name == opMACs || m == Ops && isOp(name) && name != opMACs || m == Own && !isOp(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// featureFit is a fit's columns. Values are divided by their largest and shifted by their
+// mean where the weights are free: the intercept takes the shift up.
+type featureFit struct {
+	o       Options
+	names   []string
+	center  []float64
+	size    []float64 // what values were divided by
+	low     []float64
+	high    []float64
+	columns *columns
+	y       []float64 // latency over scale
+	scale   float64   // seconds
+}
+
+func newFeatureFit(rows []FeatureRow, o Options) (*featureFit, error) {
+	f := &featureFit{o: o, names: columnNames(rows[0], o.Method), y: make([]float64, len(rows))}
+	if len(f.names) > maxFeatures {
+		return nil, &FeatureError{rows[0].Name, fmt.Sprintf("%d features, at most %d", len(f.names), maxFeatures)}
+	}
+	values := make([][]float64, len(rows))
+	logs := 0.0
+	for i, r := range rows {
+		if err := checkRow(r, f.names, o.Method); err != nil {
+			return nil, err
+		}
+		for _, name := range f.names {
+			values[i] = append(values[i], r.Features[name])
+		}
+		logs += math.Log(r.Seconds)
+	}
+	f.scale = math.Exp(logs / float64(len(rows)))
+	for i, r := range rows {
+		f.y[i] = r.Seconds / f.scale
+	}
+	f.standardise(values)
+	f.columns = columnsOf(values, f.y)
+	return f, nil
+}
+
+func checkRow(r FeatureRow, names []string, m Method) error {
+	bad := func(format string, args ...any) error { return &FeatureError{r.Name, fmt.Sprintf(format, args...)} }
+	if !(r.Seconds > 0) || math.IsInf(r.Seconds, 0) {
+		return bad("latency is %v s, want a number above 0", r.Seconds)
+	}
+	have := columnNames(r, m)
+	switch {
+	case len(have) == 0 && m == Own:
+		return bad("it has no features of yours; give each line of the list \"features\"")
+	case len(have) == 0:
+		return bad("not all of its ops are known, so %s cannot weigh it; give each line of the list \"features\"", m)
+	case !slices.Equal(have, names):
+		return bad("its features are %s, the first network's are %s", listed(have), listed(names))
+	}
+	for _, name := range names {
+		if x := r.Features[name]; math.IsNaN(x) || math.IsInf(x, 0) {
+			return bad("feature %s is no finite number", name)
+		}
+	}
+	return nil
+}
+
+// listed names a few features.
+func listed(names []string) string {
+	const few = 5
+	if len(names) > few {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (f *featureFit) standardise(values [][]float64) {
+	k := len(f.names)
+	f.center, f.size, f.low, f.high = make([]float64, k), make([]float64, k), make([]float64, k), make([]float64, k)
+	for j := range k {
+		f.low[j], f.high[j] = math.Inf(1), math.Inf(-1)
+		for _, row := range values {
+			f.low[j], f.high[j] = min(f.low[j], row[j]), max(f.high[j], row[j])
+		}
+		if f.size[j] = max(math.Abs(f.low[j]), math.Abs(f.high[j])); f.size[j] == 0 {
+			f.size[j] = 1
+		}
+		sum := 0.0
+		for _, row := range values {
+			row[j] /= f.size[j]
+			sum += row[j]
+		}
+		if f.o.Method != Own || f.low[j] == f.high[j] && f.low[j] == 0 {
+			continue
+		}
+		f.center[j] = sum / float64(len(values))
+		for _, row := range values {
+			if row[j] -= f.center[j]; f.low[j] == f.high[j] {
+				row[j] = 0 // and not what rounding leaves
+			}
+		}
+	}
+}
+
+// featureWeights are weights in units of the columns, the intercept first.
+type featureWeights []float64
+
+// params counts the weights that are not zero, the intercept left out.
+func (w featureWeights) params() int {
+	n := 0
+	for _, x := range w[1:] {
+		if x != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *featureFit) weigh(ctx context.Context, train []int) (featureWeights, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	switch f.o.Method {
+	case MACs:
+		return f.columns.line(train), nil
+	case Ops:
+		return f.columns.crossValidated(train, f.o.penalties(opsGrid()), f.o.Seed, nnls), nil
+	}
+	return f.columns.crossValidated(train, f.o.penalties(ownGrid()), f.o.Seed, cholesky), nil
+}
+
+// ownGrid reaches further than opsGrid: a user may give features that say nothing, and few
+// networks.
+func ownGrid() []float64 { return append([]float64{100, 10, 1}, opsGrid()...) }
+
+func (f *featureFit) heldOut() heldOut {
+	h := heldOut{seconds: make([]float64, len(f.y))}
+	for i, y := range f.y {
+		h.seconds[i] = y * f.scale
+	}
+	h.fit = func(ctx context.Context, train []int) (func(int) float64, error) {
+		w, err := f.weigh(ctx, train)
+		// A row was divided by its network's latency.
+		return func(i int) float64 { return dot(f.columns.rows[i], w) * h.seconds[i] }, err
+	}
+	return h
+}
+
+// model turns the weights back into seconds per unit of each feature.
+func (f *featureFit) model(d FeatureData, rows []FeatureRow, w featureWeights) *FeatureModel {
+	m := &FeatureModel{
+		SchemaVersion: SchemaVersion, Networks: len(rows), Unit: Unit, Method: string(f.o.Method),
+		Device: d.Device, Kind: d.Kind, Precision: d.Precision, Estimator: d.Estimator,
+		Fingerprint: maps.Clone(d.Fingerprint), DataHash: d.Hash(),
+	}
+	bias := w[0] / f.columns.unit[0]
+	for j, name := range f.names {
+		x := 0.0
+		if u := f.columns.unit[j+1]; u > 0 {
+			x = w[j+1] / u
+		}
+		bias -= x * f.center[j]
+		m.Weights = append(m.Weights, FeatureWeight{Name: name, Weight: x / f.size[j] * f.scale, Low: f.low[j], High: f.high[j]})
+		if f.o.Method == Own && f.low[j] == f.high[j] {
+			m.Warnings = append(m.Warnings, fmt.Sprintf("feature %s is %v in every network: it can have no weight", name, f.low[j]))
+		}
+	}
+	m.Bias = bias * f.scale
+	if joined := len(d.Rows) - len(rows); joined > 0 {
+		m.Warnings = append(m.Warnings, fmt.Sprintf("%d observations are of a model that was observed before: each model counts once, with their mean", joined))
+	}
+	if f.o.Method == Own && len(rows) <= len(f.names) {
+		m.Warnings = append(m.Warnings, fmt.Sprintf("%d features of %d networks: the penalty decides much", len(f.names), len(rows)))
+	}
+	return m
+}
+
+// Hash is the sha256 of every observation, features included, in sorted order.
+func (d FeatureData) Hash() string {
+	var lines []string
+	for _, r := range d.Rows {
+		text, err := json.Marshal(r) // map keys are sorted; what is no number was refused
+		if err != nil {
+			text = fmt.Appendf(nil, "%v", r)
+		}
+		lines = append(lines, string(text))
+	}
+	slices.Sort(lines)
+	h := sha256.New()
+	for _, l := range lines {
+		_, _ = io.WriteString(h, l+"\n") // a hash never fails to write
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// MergeFeatures joins data of one provenance.
+func MergeFeatures(parts ...FeatureData) (FeatureData, error) {
+	if len(parts) == 0 {
+		return FeatureData{}, &TooFewError{Have: 0, Need: MinNetworks}
+	}
+	all := parts[0]
+	all.Rows = slices.Clone(all.Rows)
+	for _, d := range parts[1:] {
+		if err := all.Same(d.Provenance); err != nil {
+			return FeatureData{}, err
+		}
+		all.Rows = append(all.Rows, d.Rows...)
+	}
+	return all, nil
+}

@@ -1,0 +1,89 @@
+package regress
+
+import (
+	"math"
+	"strings"
+
+	"latlab/sampler/graph"
+)
+
+// OpPrefix begins the names of op-level features where they stand beside a user's own: in
+// the stored features of a listed model. A user's own name may not begin so.
+const OpPrefix = "op:"
+
+// opMACs is the sum that the macs method weighs.
+const opMACs = OpPrefix + "macs"
+
+// GraphFeatures are the op-level features of a whole network that is a point of no space,
+// by name behind OpPrefix. They are stored with the network, so that a fit needs no model
+// file again.
+func GraphFeatures(g *graph.Graph) map[string]float64 {
+	features := listedFeatures()
+	sums := make(map[string]float64, len(features)+1)
+	height := inputHeight(g)
+	for _, of := range g.Ops {
+		p := g.PaidOp(of)
+		if !hasShape(p) {
+			continue
+		}
+		o := op{PaidOp: p, level: level(height, p.Out[1])}
+		for _, f := range features {
+			sums[OpPrefix+f.Name] += f.of(o)
+		}
+		sums[opMACs] += macs(o)
+	}
+	// A feature that no op has is 0, not missing: all networks have the same columns.
+	for _, f := range features {
+		sums[OpPrefix+f.Name] += 0
+	}
+	sums[opMACs] += 0
+	return sums
+}
+
+// listedFeatures are Features and what only networks of other origin have: ops of kinds
+// that no space has.
+func listedFeatures() []Feature {
+	return append(Features(),
+		Feature{"macs/other", "multiply-accumulates of ops of any other kind", where(otherKind, macs)},
+		Feature{"weights/other", "weight elements of ops of any other kind", where(otherKind, weights)},
+		Feature{"out/other", "output elements of ops of any other kind", where(otherKind, outputs)},
+		Feature{"ops/other", "number of ops of any other kind", where(otherKind, one)},
+	)
+}
+
+func otherKind(o op) bool {
+	return !conv(o) && !depthwise(o) && !elementwise(o) &&
+		o.Kind != graph.FullyConnected && o.Kind != graph.AveragePool && o.Kind != graph.Add
+}
+
+// inputHeight is the height that resolutions are told by: the largest input's.
+func inputHeight(g *graph.Graph) int {
+	height := 1
+	for _, i := range g.Inputs {
+		height = max(height, g.Tensors[i].Shape[1])
+	}
+	return height
+}
+
+// hasShape: a file of somebody else may have an op of no elements.
+func hasShape(p graph.PaidOp) bool {
+	for _, n := range append(p.In[:], p.Out[:]...) {
+		if n < 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// OwnFeature says whether a user may call a feature so, and why not.
+func OwnFeature(name string, value float64) error {
+	switch {
+	case name == "":
+		return &FeatureError{Reason: "a feature has no name"}
+	case strings.HasPrefix(name, OpPrefix):
+		return &FeatureError{Reason: "feature " + name + ": names that begin with " + OpPrefix + " are latlab's"}
+	case math.IsNaN(value) || math.IsInf(value, 0):
+		return &FeatureError{Reason: "feature " + name + " is no finite number"}
+	}
+	return nil
+}
