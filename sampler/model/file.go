@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"latlab/sampler/onnx"
 	"latlab/sampler/tflite"
 )
 
@@ -25,16 +26,29 @@ func FromFile(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := tflite.Check(data); err != nil {
+	form, err := formOf(data)
+	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", path, err)
 	}
 	hash := sha256.Sum256(data)
 	identity := hex.EncodeToString(hash[:])
 	return &Model{
 		Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
-		Form: Form{Format: TFLite, Precision: Precision(tflite.Precision(data))}, Identity: identity,
+		Form: form, Identity: identity,
 		source: userFile{path: path, size: int64(len(data))},
 	}, nil
+}
+
+// formOf tells a file's format and precision by its content.
+func formOf(data []byte) (Form, error) {
+	if onnx.Looks(data) && !tflite.Looks(data) {
+		info, err := onnx.Check(data)
+		return Form{Format: ONNX, Precision: Precision(info.Precision)}, err
+	}
+	if err := tflite.Check(data); err != nil {
+		return Form{}, err
+	}
+	return Form{Format: TFLite, Precision: Precision(tflite.Precision(data))}, nil
 }
 
 // readModel asks for a regular file before it reads: a pipe would never end, a folder
@@ -49,7 +63,7 @@ func readModel(path string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("model %s: it is no file", path)
 	case info.Size() > math.MaxInt32:
-		return nil, fmt.Errorf("model %s: %d bytes are more than a .tflite can have", path, info.Size())
+		return nil, fmt.Errorf("model %s: %d bytes, but a model ends at 2 GiB", path, info.Size())
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

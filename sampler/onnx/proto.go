@@ -14,17 +14,17 @@ const (
 
 	graphNode, graphName, graphInitializer, graphInput, graphOutput protowire.Number = 1, 2, 5, 11, 12
 
-	nodeInput, nodeOutput, nodeName, nodeOpType, nodeAttribute, nodeDomain protowire.Number = 1, 2, 3, 4, 5, 7
+	nodeInput, nodeOutput, nodeName, nodeOpType, nodeAttribute protowire.Number = 1, 2, 3, 4, 5
 
 	attributeName, attributeFloat, attributeInt, attributeInts, attributeType protowire.Number = 1, 2, 3, 8, 20
 
-	tensorDims, tensorDataType, tensorName, tensorRawData protowire.Number = 1, 2, 8, 9
+	tensorDims, tensorDataType, tensorName, tensorRawData, tensorLocation protowire.Number = 1, 2, 8, 9, 14
 
 	valueName, valueType                           protowire.Number = 1, 2
 	typeTensor, tensorTypeElement, tensorTypeShape protowire.Number = 1, 1, 2
 	shapeDim, dimValue                             protowire.Number = 1, 1
 
-	opsetVersion protowire.Number = 2 // its domain, 1, is left out: the standard one
+	opsetDomain, opsetVersion protowire.Number = 1, 2
 
 	entryKey, entryValue protowire.Number = 1, 2
 )
@@ -37,7 +37,21 @@ const (
 	uint8Type   dataType = 2
 	int8Type    dataType = 3
 	int32Type   dataType = 6
+
+	dataTypes = 32 // more than there are
 )
+
+// externalLocation is TensorProto.DataLocation's EXTERNAL.
+const externalLocation = 1
+
+// floatNames are the floating types that a model's weights may have.
+var floatNames = map[dataType]string{float32Type: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
+
+// elementBits is the size of a data type's elements in raw_data; 0 where nobody asks.
+var elementBits = [dataTypes]int64{
+	float32Type: 32, uint8Type: 8, int8Type: 8, 4: 16, 5: 16, int32Type: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 16: 16,
+	21: 4, 22: 4, // uint4, int4: two a byte
+}
 
 // bytes is the size of an element.
 func (d dataType) bytes() int64 {

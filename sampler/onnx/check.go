@@ -1,0 +1,278 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// ErrNotONNX is wrapped by every error of Check.
+var ErrNotONNX = errors.New("not a readable ONNX model")
+
+// Info is what Check learns of a model on its way.
+type Info struct {
+	// Precision is what the model was quantized to: "int8" where it quantizes between its
+	// ops or computes on integers, else what most bytes of its initializers are: "float32",
+	// "float16", "bfloat16", "float64".
+	Precision string
+	Opset     int64  // of the standard operators
+	Producer  string // "pytorch", "tf2onnx", "latlab"
+}
+
+// Looks says that data begins as a ModelProto does: with its IR version. Other formats do
+// not, but what begins so need not be a model.
+func Looks(data []byte) bool {
+	n, kind, size := protowire.ConsumeTag(data)
+	return size > 0 && n == modelIRVersion && kind == protowire.VarintType
+}
+
+// Check says whether data is a whole ONNX model: a protocol buffer whose model, graph, nodes
+// and initializers are all there, each initializer with as many values as its shape asks
+// for. A protocol buffer has no sum and no identifier, so a file that was cut between two
+// fields is found by what is missing. Weights in other files are refused: a model is timed
+// under the checksum of one file. What is nested deeper, as the branches of an If, is left
+// to the runtimes. Work is proportional to len(data), memory to nothing.
+func Check(data []byte) (Info, error) {
+	var c checker
+	err := c.model(data)
+	if err != nil {
+		return Info{}, fmt.Errorf("%w: %w", ErrNotONNX, err)
+	}
+	c.info.Precision = c.precision()
+	return c.info, nil
+}
+
+// checker collects what the parts of a model say.
+type checker struct {
+	info      Info
+	ir        uint64
+	graphs    int
+	opsets    int
+	nodes     int
+	outputs   int
+	quantizes bool
+	bytes     [dataTypes]int64 // of initializers, by data type
+}
+
+// field is one field of a message: a number, or bytes.
+type field struct {
+	number protowire.Number
+	kind   protowire.Type
+	value  uint64
+	bytes  []byte
+}
+
+// fields calls f for each field of a message.
+func fields(data []byte, f func(field) error) error {
+	for len(data) > 0 {
+		x, n := next(data)
+		if n < 0 {
+			return errors.New("truncated or damaged")
+		}
+		if err := f(x); err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+// next reads the first field and its size, which is negative where it is none.
+func next(data []byte) (field, int) {
+	number, kind, n := protowire.ConsumeTag(data)
+	if n < 0 {
+		return field{}, n
+	}
+	f, m := field{number: number, kind: kind}, 0
+	switch kind {
+	case protowire.VarintType:
+		f.value, m = protowire.ConsumeVarint(data[n:])
+	case protowire.BytesType:
+		f.bytes, m = protowire.ConsumeBytes(data[n:])
+	default:
+		m = protowire.ConsumeFieldValue(number, kind, data[n:])
+	}
+	if m < 0 {
+		return field{}, m
+	}
+	return f, n + m
+}
+
+// is says that the field has the number and holds bytes.
+func (f field) is(n protowire.Number) bool {
+	return f.number == n && f.kind == protowire.BytesType
+}
+
+func (c *checker) model(data []byte) error {
+	if len(data) == 0 {
+		return errors.New("it is empty")
+	}
+	if err := fields(data, c.modelField); err != nil {
+		return err
+	}
+	switch {
+	case c.ir == 0:
+		return errors.New("it has no IR version")
+	case c.graphs != 1:
+		return fmt.Errorf("it has %d graphs, want 1: truncated, or no model", c.graphs)
+	case c.opsets == 0:
+		return errors.New("it imports no operators")
+	case c.nodes == 0:
+		return errors.New("its graph has no nodes")
+	case c.outputs == 0:
+		return errors.New("its graph has no outputs")
+	}
+	return nil
+}
+
+func (c *checker) modelField(f field) error {
+	switch {
+	case f.number == modelIRVersion && f.kind == protowire.VarintType:
+		c.ir = f.value
+	case f.is(modelProducer):
+		c.info.Producer = string(f.bytes)
+	case f.is(modelOpset):
+		return c.opset(f.bytes)
+	case f.is(modelGraph):
+		c.graphs++
+		return fields(f.bytes, c.graphField)
+	}
+	return nil
+}
+
+func (c *checker) opset(data []byte) error {
+	c.opsets++
+	domain, version := "", int64(0)
+	err := fields(data, func(f field) error {
+		switch {
+		case f.is(opsetDomain):
+			domain = string(f.bytes)
+		case f.number == opsetVersion && f.kind == protowire.VarintType:
+			version = int64(f.value)
+		}
+		return nil
+	})
+	if domain == "" || domain == "ai.onnx" {
+		c.info.Opset = version
+	}
+	return err
+}
+
+func (c *checker) graphField(f field) error {
+	switch {
+	case f.is(graphNode):
+		c.nodes++
+		if err := c.node(f.bytes); err != nil {
+			return fmt.Errorf("node %d: %w", c.nodes-1, err)
+		}
+	case f.is(graphInitializer):
+		return c.initializer(f.bytes)
+	case f.is(graphOutput):
+		c.outputs++
+	}
+	return nil
+}
+
+// quantizing are the standard operators that only a quantized model has.
+var quantizing = map[string]bool{
+	"QuantizeLinear": true, "DequantizeLinear": true, "QLinearConv": true, "QLinearMatMul": true,
+	"ConvInteger": true, "MatMulInteger": true, "DynamicQuantizeLinear": true,
+}
+
+func (c *checker) node(data []byte) error {
+	opType := ""
+	err := fields(data, func(f field) error {
+		if f.is(nodeOpType) {
+			opType = string(f.bytes)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if opType == "" {
+		return errors.New("it has no operator")
+	}
+	c.quantizes = c.quantizes || quantizing[opType]
+	return nil
+}
+
+// tensor is what an initializer says of itself.
+type tensor struct {
+	name     string
+	kind     uint64
+	elements int64
+	raw      int64 // bytes of raw_data, -1 where it has none
+	external bool
+}
+
+func (c *checker) initializer(data []byte) error {
+	t := tensor{elements: 1, raw: -1}
+	if err := fields(data, t.field); err != nil {
+		return fmt.Errorf("initializer %q: %w", t.name, err)
+	}
+	if t.external {
+		return fmt.Errorf("initializer %q lies in another file: save the model as one (onnx.save without external data)", t.name)
+	}
+	if t.kind == 0 || t.kind >= dataTypes {
+		return fmt.Errorf("initializer %q: data type %d", t.name, t.kind)
+	}
+	if size := elementBits[t.kind]; size > 0 && t.raw >= 0 && t.raw != (t.elements*size+7)/8 {
+		return fmt.Errorf("initializer %q: %d bytes for %d elements", t.name, t.raw, t.elements)
+	}
+	c.bytes[t.kind] += int64(len(data))
+	return nil
+}
+
+func (t *tensor) field(f field) error {
+	switch {
+	case f.number == tensorDims && f.kind == protowire.VarintType:
+		return t.dim(f.value)
+	case f.is(tensorDims): // packed
+		for p := f.bytes; len(p) > 0; {
+			x, n := protowire.ConsumeVarint(p)
+			if n < 0 {
+				return errors.New("truncated or damaged")
+			}
+			if err := t.dim(x); err != nil {
+				return err
+			}
+			p = p[n:]
+		}
+	case f.number == tensorDataType && f.kind == protowire.VarintType:
+		t.kind = f.value
+	case f.number == tensorLocation && f.kind == protowire.VarintType:
+		t.external = f.value == externalLocation
+	case f.is(tensorName):
+		t.name = string(f.bytes)
+	case f.is(tensorRawData):
+		t.raw = int64(len(f.bytes))
+	}
+	return nil
+}
+
+// dim keeps the product within what a file of 2 GiB can hold, so that it never overflows.
+func (t *tensor) dim(x uint64) error {
+	if x > math.MaxInt32 {
+		return fmt.Errorf("a dimension of %d", int64(x))
+	}
+	if t.elements *= int64(x); t.elements > math.MaxInt32 {
+		return errors.New("its dimensions are more than a file can hold")
+	}
+	return nil
+}
+
+func (c *checker) precision() string {
+	if c.quantizes {
+		return "int8"
+	}
+	best := float32Type
+	for kind, n := range c.bytes {
+		if n > c.bytes[best] && floatNames[dataType(kind)] != "" {
+			best = dataType(kind)
+		}
+	}
+	return floatNames[best]
+}
