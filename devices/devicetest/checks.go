@@ -194,7 +194,7 @@ func checkAfterBadModel(s *subject) {
 	if _, err := s.run(s.Context(), s.Bad(s), Plan()); err == nil {
 		s.Fatal("the bad model ran")
 	}
-	s.whole(s.good(), Plan())
+	s.good()
 }
 
 // incident is what a hook makes happen, and how a device may call it.
@@ -233,7 +233,7 @@ func (s *subject) happens(i incident) {
 	s.fails(m, i.plan, i.faults, i.reasons...)
 	s.noProcesses("after " + i.hook)
 	if s.Lasting[i.hook] == "" {
-		s.whole(s.good(), Plan())
+		s.good()
 	}
 }
 
@@ -273,41 +273,12 @@ func (s *subject) cancelled(m *model.Model, p devices.Plan) {
 	s.Helper()
 	ctx, cancel := context.WithCancel(s.Context())
 	defer cancel()
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		select {
-		case <-time.After(300 * time.Millisecond):
-			cancel()
-		case <-done:
-		}
-	}()
-	_, err := s.inTime(func() (*devices.Block, error) { return s.dev.Run(ctx, m, p) })
+	timer := time.AfterFunc(300*time.Millisecond, cancel)
+	defer timer.Stop()
+	_, err := s.run(ctx, m, p)
 	early := ctx.Err() == nil && s.dev.Info().Kind != devices.Measured
 	if !early && !errors.Is(err, context.Canceled) {
 		s.Errorf("Run returned %v, want context.Canceled", err)
-	}
-}
-
-type answer struct {
-	b   *devices.Block
-	err error
-}
-
-// inTime fails the check when what it calls does not come back.
-func (s *subject) inTime(f func() (*devices.Block, error)) (*devices.Block, error) {
-	s.Helper()
-	c := make(chan answer, 1)
-	go func() {
-		b, err := f()
-		c <- answer{b, err}
-	}()
-	select {
-	case a := <-c:
-		return a.b, a.err
-	case <-time.After(patience):
-		s.Fatalf("Run did not return within %v", patience)
-		return nil, nil
 	}
 }
 
@@ -324,7 +295,7 @@ func checkDeadline(s *subject) {
 		s.fails(m, endless(300*time.Millisecond), late, devices.ReasonHung)
 		s.noProcesses("after the deadline")
 	}
-	s.whole(s.good(), Plan())
+	s.good()
 }
 
 // checkNothingLeft compares the world before a device was opened with that after it was
@@ -367,7 +338,7 @@ func (s *subject) snapshot() string {
 func (s *subject) abandon() {
 	ctx, cancel := context.WithTimeout(s.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, _ = s.inTime(func() (*devices.Block, error) { return s.dev.Run(ctx, s.Good(s), endless(forever)) })
+	_, _ = s.run(ctx, s.Good(s), endless(forever))
 }
 
 func (s *subject) provoke(i incident) {
