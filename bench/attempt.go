@@ -72,7 +72,9 @@ func (r *runner) attempt(ctx context.Context, slot Slot, n *network) error {
 		}
 		r.prepared[n.Index] = true
 	}
-	b, err := r.o.Device.Run(ctx, m, r.sweep.Protocol.Plan(r.sweep.Seed))
+	plan := r.sweep.Protocol.Plan(r.sweep.Seed)
+	plan.Block = slot.Round + 1
+	b, err := r.o.Device.Run(ctx, m, plan)
 	if err != nil {
 		return err
 	}

@@ -268,6 +268,12 @@ func (r *runner) wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return r.interrupted(ctx)
 	}
+	if w, ok := r.o.Device.(devices.Waiter); ok {
+		if err := w.Wait(ctx, d); err != nil {
+			return err
+		}
+		return r.interrupted(ctx)
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -60,6 +60,10 @@ type Plan struct {
 	MaxSeconds    float64       `json:"max_seconds"`    // or this long, once MinRuns are done
 	Timeout       time.Duration `json:"timeout"`        // the whole block, process start included
 	Seed          uint64        `json:"seed"`           // of the input values
+	// Block is which block of its model this is, from 1 on; 0 where nobody counts. A device
+	// that draws its noise draws it for that block, so that a resumed sweep goes on with
+	// new noise instead of repeating what the killed process drew first.
+	Block int `json:"block,omitempty"`
 }
 
 // Delegation is the proof of who executed the graph.
@@ -165,4 +169,11 @@ type Layerer interface {
 	// Layers is the table in execution order. What no op pays for, a call's own overhead,
 	// is a row of its own, so that the rows' seconds sum to the whole network's.
 	Layers(ctx context.Context, m *model.Model) ([]Layer, error)
+}
+
+// Waiter is a Device with a clock of its own: a simulator, for which an hour is over at
+// once. Whoever would sleep between its Runs, for it to cool or to come back, calls Wait
+// instead.
+type Waiter interface {
+	Wait(ctx context.Context, d time.Duration) error
 }

@@ -1,0 +1,296 @@
+package sim
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"latlab/sampler/graph"
+)
+
+// cost is what a network takes on a device without noise, at the highest clock.
+type cost struct {
+	seconds float64 // a whole call
+	clocked float64 // of those, the seconds that stretch when the clock is lowered
+	ops     []opCost
+
+	nodes, delegated, partitions int
+	why                          []string // of nodes left to the host
+	hostSeconds                  float64  // what the host would take for the whole network
+
+	weightBytes     float64 // on the device
+	activationBytes float64 // alive at once, at most
+}
+
+// opCost is one op's share of a call.
+type opCost struct {
+	seconds float64
+	compute float64
+	memory  float64
+	host    bool
+}
+
+// coster evaluates ops of one graph.
+type coster struct {
+	s *Spec
+	p *Precision
+	g *graph.Graph
+	// cached is what is left of the weight cache.
+	cached float64
+}
+
+// evaluate is the analytic model: a sum over ops of
+//
+//	max(compute, memory) + dispatch
+//
+// and the call's own overhead. Compute is padded work over the roof's share (Williams et
+// al., "Roofline", CACM 2009, with tiles and waves); memory is traffic over the bandwidth of
+// the level where it lies. Maximum, padding, waves and spills make it no linear function of
+// anything that a cost table sums.
+//
+// It allocates little: a sweep calls it for every block.
+func (s *Spec) evaluate(g *graph.Graph, p *Precision) cost {
+	c := coster{s: s, p: p, g: g}
+	if w := s.Memory.WeightCacheBytes; w != nil {
+		c.cached = w.Value
+	}
+	r := cost{ops: make([]opCost, len(g.Ops)), nodes: len(g.Ops)}
+	call := s.Overhead.CallSeconds.Value
+	r.seconds, r.clocked = call, call
+	left := s.left(g)
+	for i, op := range g.Ops {
+		onHost := left != nil && left[i]
+		o := c.op(op, onHost)
+		if onHost != (left != nil && i > 0 && left[i-1]) {
+			o.seconds += c.handover(op) // host and accelerator change places
+			if !onHost {
+				r.partitions++
+			}
+		}
+		if i == 0 && !onHost {
+			r.partitions++
+		}
+		r.add(i, o)
+		if s.Host != nil {
+			r.hostSeconds += c.onHost(op)
+		}
+		r.weightBytes += c.weightBytes(op)
+	}
+	if left != nil {
+		r.why = s.reasons(g, left)
+	}
+	r.activationBytes = float64(peakElements(g)) * p.ElementBytes.Value
+	return r
+}
+
+func (r *cost) add(i int, o opCost) {
+	r.ops[i] = o
+	r.seconds += o.seconds
+	if !o.host {
+		r.delegated++
+	}
+	if o.compute >= o.memory {
+		r.clocked += o.seconds
+	}
+}
+
+func (c *coster) op(op graph.Op, onHost bool) opCost {
+	if onHost {
+		t := c.onHost(op)
+		return opCost{seconds: t, compute: t, host: true}
+	}
+	if slices.Contains(c.s.Fused, op.Kind) {
+		t := c.traffic(c.extraInputBytes(op), 0)
+		return opCost{seconds: t, memory: t}
+	}
+	o := opCost{compute: c.compute(op)}
+	o.memory = c.traffic(c.activationBytes(op), c.weightBytes(op))
+	o.seconds = max(o.compute, o.memory) + c.s.Overhead.OpSeconds.Value
+	return o
+}
+
+// compute is the seconds that the arithmetic takes.
+func (c *coster) compute(op graph.Op) float64 {
+	macs := float64(c.g.MACs(op))
+	if macs == 0 {
+		return c.elements(op) / c.elementRate(op.Kind)
+	}
+	return macs * c.padding(op) / (c.p.MACsPerSecond.Value * c.efficiency(op))
+}
+
+// padding is how much more work the device does than the op asks for: at least 1.
+func (c *coster) padding(op graph.Op) float64 {
+	t, in, out := &c.s.Tile, c.g.In(op), c.g.Out(op)
+	positions := float64(out[0]) * float64(out[1]) * float64(out[2])
+	channels := float64(out[3])
+	if op.Kind == graph.DepthwiseConv {
+		return roundUp(channels, t.DepthwiseChannels.Value) / channels
+	}
+	tiles := math.Ceil(positions/t.Positions.Value) * math.Ceil(channels/t.OutChannels.Value)
+	waves := math.Ceil(tiles / t.Units.Value)
+	outputs := waves * t.Units.Value * t.Positions.Value * t.OutChannels.Value
+	// The reduction runs over kernel positions and input channels as one axis, so a 3x3
+	// convolution of an image's three channels pads 27 and not three.
+	depth := float64(max(op.Kernel[0], 1)*max(op.Kernel[1], 1)) * float64(in[3])
+	return outputs / (positions * channels) * roundUp(depth, t.InChannels.Value) / depth
+}
+
+func (c *coster) efficiency(op graph.Op) float64 {
+	e := &c.s.Efficiency
+	switch {
+	case op.Kind == graph.DepthwiseConv:
+		return e.Depthwise.Value
+	case op.Kind == graph.FullyConnected:
+		return e.FullyConnected.Value
+	case op.Kernel[0] <= 1 && op.Kernel[1] <= 1:
+		return e.Pointwise.Value
+	}
+	return e.Conv.Value
+}
+
+func (c *coster) elementRate(k graph.Kind) float64 {
+	e := &c.s.Elementwise
+	switch k {
+	case graph.Add:
+		return e.Add.Value
+	case graph.Mul:
+		return e.Mul.Value
+	case graph.HardSwish:
+		return e.HSwish.Value
+	case graph.Logistic:
+		return e.Logistic.Value
+	case graph.AveragePool:
+		return e.AveragePool.Value
+	}
+	return e.Other.Value
+}
+
+// elements is the work of an op without multiply-accumulates: what it reads or what it
+// writes, whichever is more. A sliding window reads every input several times; that is not
+// counted, since such ops are bound by memory wherever we looked.
+func (c *coster) elements(op graph.Op) float64 {
+	return float64(max(c.g.InputElements(op), c.g.OutputElements(op)))
+}
+
+// traffic is the seconds that moving takes. Activations beyond the on-chip memory spill;
+// weights come from the cache while it lasts.
+func (c *coster) traffic(activations, weights float64) float64 {
+	m := &c.s.Memory
+	cached := min(weights, c.cached)
+	c.cached -= cached
+	spilled := max(0, activations-m.OnChipBytes.Value)
+	near, far := activations-spilled+cached, spilled+weights-cached
+	return near/m.OnChipBytesPerSecond.Value + far/m.DRAMBytesPerSecond.Value
+}
+
+func (c *coster) activationBytes(op graph.Op) float64 {
+	return float64(c.g.InputElements(op)+c.g.OutputElements(op)) * c.p.ElementBytes.Value
+}
+
+func (c *coster) extraInputBytes(op graph.Op) float64 {
+	var n int64
+	for _, x := range op.Inputs[min(1, len(op.Inputs)):] {
+		n += c.g.Tensors[x].Elements()
+	}
+	return float64(n) * c.p.ElementBytes.Value
+}
+
+func (c *coster) weightBytes(op graph.Op) float64 {
+	if !op.HasWeights() {
+		return 0
+	}
+	return float64(c.g.Weights(op)) * c.p.ElementBytes.Value
+}
+
+func (c *coster) onHost(op graph.Op) float64 {
+	h := c.s.Host
+	return float64(c.g.MACs(op))/h.MACsPerSecond.Value + c.elements(op)/h.ElementsPerSecond.Value
+}
+
+func (c *coster) handover(op graph.Op) float64 {
+	h := c.s.Host
+	return h.HandoverSeconds.Value + float64(c.g.InputElements(op))*c.p.ElementBytes.Value/h.BytesPerSecond.Value
+}
+
+// left says which ops the delegate leaves to the host; nil where it takes all.
+func (s *Spec) left(g *graph.Graph) []bool {
+	var left []bool
+	rest := false
+	for i, op := range g.Ops {
+		u := s.unsupported(op.Kind)
+		if u == nil && !rest {
+			continue
+		}
+		if left == nil {
+			left = make([]bool, len(g.Ops))
+		}
+		left[i] = true
+		rest = rest || u != nil && u.Rest
+	}
+	return left
+}
+
+func (s *Spec) unsupported(k graph.Kind) *Unsupported {
+	for i := range s.Unsupported {
+		if s.Unsupported[i].Kind == k {
+			return &s.Unsupported[i]
+		}
+	}
+	return nil
+}
+
+// reasons names each kind of op that was left once, with how often and why.
+func (s *Spec) reasons(g *graph.Graph, left []bool) []string {
+	var kinds []graph.Kind
+	count, behind := map[graph.Kind]int{}, 0
+	for i, op := range g.Ops {
+		switch {
+		case !left[i]:
+		case s.unsupported(op.Kind) == nil:
+			behind++
+		default:
+			if count[op.Kind] == 0 {
+				kinds = append(kinds, op.Kind)
+			}
+			count[op.Kind]++
+		}
+	}
+	var why []string
+	for _, k := range kinds {
+		why = append(why, fmt.Sprintf("%s x%d: %s", k, count[k], s.unsupported(k).Why))
+	}
+	if behind > 0 {
+		why = append(why, fmt.Sprintf("%d ops behind them: one subgraph only", behind))
+	}
+	return why
+}
+
+// peakElements is the most activation elements that are alive at once, an op's inputs and
+// output included.
+func peakElements(g *graph.Graph) int64 {
+	last := make([]int, len(g.Tensors))
+	for i, op := range g.Ops {
+		for _, x := range op.Inputs {
+			last[x] = i
+		}
+	}
+	for _, x := range g.Outputs {
+		last[x] = len(g.Ops)
+	}
+	var alive, peak int64
+	for _, x := range g.Inputs {
+		alive += g.Tensors[x].Elements()
+	}
+	for i, op := range g.Ops {
+		alive += g.OutputElements(op)
+		peak = max(peak, alive)
+		for k, x := range op.Inputs {
+			if last[x] == i && !slices.Contains(op.Inputs[:k], x) {
+				alive -= g.Tensors[x].Elements()
+			}
+		}
+	}
+	return peak
+}
+
+func roundUp(x, multiple float64) float64 { return math.Ceil(x/multiple) * multiple }

@@ -1,0 +1,184 @@
+package sim
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"latlab/devices"
+	"latlab/sampler"
+)
+
+//go:embed files/*.yaml
+var files embed.FS
+
+// ErrUnknown is wrapped by the error of a name that no simulator has.
+var ErrUnknown = errors.New("no such simulator")
+
+// Profile is a measuring process.
+type Profile string
+
+// The profiles. See process.go and docs/simulators.md.
+const (
+	Exact   Profile = "exact"   // the analytic time, once
+	Quiet   Profile = "quiet"   // 1.5 % between blocks, and nothing else
+	Phone   Profile = "phone"   // warm-up, spikes, clock steps, heat, drift, neighbours
+	Hostile Profile = "hostile" // that, and it crashes, hangs, vanishes, lies and falls back
+)
+
+// Profiles lists the profiles, the default first.
+func Profiles() []Profile { return []Profile{Quiet, Exact, Phone, Hostile} }
+
+const (
+	builtinPrefix = "sim-"
+	filePrefix    = "sim:"
+)
+
+// Name is a device name taken apart.
+type Name struct {
+	Builtin string // "pixel1-cpu"; empty with File
+	File    string // as the user wrote it
+	Profile Profile
+	Unit    uint64 // seeds the measuring process: two units of one phone
+}
+
+// Names lists the built-in simulators' device names, sorted, without profile and unit.
+func Names() []string {
+	entries, err := files.ReadDir("files")
+	if err != nil {
+		panic("sim: " + err.Error()) // embedded: cannot happen
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, builtinPrefix+strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Owns reports whether a device name is a simulator's by its form.
+func Owns(name string) bool {
+	return strings.HasPrefix(name, builtinPrefix) || strings.HasPrefix(name, filePrefix)
+}
+
+// Forms are the forms of device names, for people.
+func Forms() []string {
+	return []string{"sim-NAME[:PROFILE[:UNIT]]", "sim:FILE.yaml[:PROFILE[:UNIT]]"}
+}
+
+// ParseName takes a device name apart. It does not look whether the file is there.
+func ParseName(name string) (Name, error) {
+	if rest, ok := strings.CutPrefix(name, filePrefix); ok {
+		return parseFile(name, rest)
+	}
+	rest, ok := strings.CutPrefix(name, builtinPrefix)
+	if !ok {
+		return Name{}, unknown(name, name)
+	}
+	parts := strings.Split(rest, ":")
+	n := Name{Builtin: parts[0], Profile: Quiet}
+	if !slices.Contains(Names(), builtinPrefix+n.Builtin) {
+		return Name{}, unknown(name, builtinPrefix+n.Builtin)
+	}
+	return n, n.tail(name, parts[1:])
+}
+
+// parseFile cuts profile and unit off from behind: a path may hold a colon.
+func parseFile(name, rest string) (Name, error) {
+	n := Name{File: rest, Profile: Quiet}
+	i := strings.LastIndex(rest, ".yaml:")
+	if i >= 0 {
+		n.File = rest[:i+len(".yaml")]
+		return n, n.tail(name, strings.Split(rest[i+len(".yaml:"):], ":"))
+	}
+	if n.File == "" {
+		return n, userError("open device "+clip(name), "usage", errors.New("sim: needs a file's name behind it"))
+	}
+	return n, nil
+}
+
+func (n *Name) tail(name string, parts []string) error {
+	op := "open device " + clip(name)
+	if len(parts) > 2 {
+		return userError(op, "usage", fmt.Errorf("the name has more than %s", Forms()[0]))
+	}
+	if len(parts) > 0 {
+		n.Profile = Profile(parts[0])
+		if !slices.Contains(Profiles(), n.Profile) {
+			return userError(op, "usage", fmt.Errorf("no profile is named %q%s; there are %s",
+				clip(parts[0]), didYouMean(parts[0], profileNames()), strings.Join(profileNames(), ", ")))
+		}
+	}
+	if len(parts) > 1 {
+		unit, err := strconv.ParseUint(parts[1], 10, 64)
+		if err != nil {
+			return userError(op, "usage", fmt.Errorf("the unit must be a whole number, not %q", clip(parts[1])))
+		}
+		n.Unit = unit
+	}
+	return nil
+}
+
+func profileNames() []string {
+	var names []string
+	for _, p := range Profiles() {
+		names = append(names, string(p))
+	}
+	return names
+}
+
+func unknown(name, builtin string) error {
+	hint := "there are " + strings.Join(Names(), ", ")
+	if near := sampler.Nearest(builtin, Names()); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return userError("open device "+clip(name), "unknown", fmt.Errorf("%w: %s; %s", ErrUnknown, clip(builtin), hint))
+}
+
+// String is the name in its one form: what is the default is left out.
+func (n Name) String() string {
+	s := builtinPrefix + n.Builtin
+	if n.File != "" {
+		s = filePrefix + n.File
+	}
+	switch {
+	case n.Unit != 0:
+		return fmt.Sprintf("%s:%s:%d", s, n.Profile, n.Unit)
+	case n.Profile != Quiet:
+		return fmt.Sprintf("%s:%s", s, n.Profile)
+	}
+	return s
+}
+
+func (n Name) load() (*Spec, string, error) {
+	if n.File == "" {
+		return builtin(n.Builtin)
+	}
+	s, hash, err := LoadFile(n.File)
+	if err != nil {
+		return nil, "", userError("open device "+clip(filePrefix+n.File), "file", err)
+	}
+	return s, hash, nil
+}
+
+func builtin(name string) (*Spec, string, error) {
+	path := "files/" + name + ".yaml"
+	data, err := files.ReadFile(path)
+	if err != nil {
+		return nil, "", &devices.Error{Fault: devices.FaultLab, Op: "open device " + builtinPrefix + name, Reason: "file", Err: err}
+	}
+	return Load(data, path)
+}
+
+// Builtin is the constants of a built-in simulator by its device name.
+func Builtin(device string) (*Spec, error) {
+	n, err := ParseName(device)
+	if err != nil {
+		return nil, err
+	}
+	s, _, err := n.load()
+	return s, err
+}

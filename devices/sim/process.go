@@ -1,0 +1,356 @@
+package sim
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"latlab/devices"
+	"latlab/sampler/model"
+)
+
+// The measuring process. None of these figures is of a particular device: they are chosen
+// so that what a protocol guards against happens at a size that was seen on phones.
+const (
+	blockNoise = 0.015 // standard deviation of a block's log, quiet and beyond
+
+	// Within a block, phone and beyond.
+	sampleNoise   = 0.008 // of a sample's log
+	spikeChance   = 0.004 // of a sample to be interrupted
+	spikeLow      = 1.2   // times as long, at least
+	spikeHigh     = 3.0   // and at most
+	coldFactor    = 0.8   // the first inference takes so much longer
+	settleSeconds = 0.02  // and the excess falls by e in this time
+
+	// Over time, phone and beyond.
+	driftShare    = 0.02 // amplitude of the slow wander
+	driftPeriod   = 3700 // seconds
+	loadSpan      = 20   // seconds that a neighbour may take the device
+	loadChance    = 0.03 // that it does in a span
+	loadLow       = 1.05 // times as long, at least
+	loadHigh      = 1.45 // and at most
+	busyShare     = 0.95 // power of timing, of the most
+	idleShare     = 0.05 // power between
+	hysteresis    = 4.0  // degrees below throttling before the clock rises again
+	thermalStep   = 1.0  // seconds between looks of the governor
+	longestStep   = 5.0  // seconds that an idle device is looked at as one
+	betweenBlocks = 0.2  // seconds to read the device's state and to push a model
+
+	loadBytesPerSecond = 4e8 // of a model's weights when a process starts
+
+	// maxRuns bounds a block's memory. A plan that wants more has no end in sight.
+	maxRuns = 1 << 20
+	// checkEvery is how many invokes pass between looks at the context.
+	checkEvery = 1 << 10
+)
+
+// world is the state of a simulated device in virtual time. Run's lock guards it.
+type world struct {
+	spec  *Spec
+	name  Name
+	opts  Options
+	ident string // of all draws: device, profile, unit
+
+	elapsed   float64 // virtual seconds since opening
+	celsius   float64
+	level     int     // of Thermal.FrequenciesHz
+	looked    float64 // when the governor looked last
+	throttles int64
+
+	runs map[string]int // attempts by model, in this process
+
+	phase float64 // of the unit's drift
+	span  int64   // that load was drawn for
+	load  float64
+}
+
+func newWorld(s *Spec, n Name, o Options) world {
+	w := world{
+		spec: s, name: n, opts: o, ident: fmt.Sprintf("%s %s %d", s.Name, n.Profile, n.Unit),
+		celsius: s.Thermal.AmbientCelsius.Value, runs: map[string]int{}, span: -1,
+	}
+	w.phase = w.random("phase").Float64()
+	return w
+}
+
+// job is one Run.
+type job struct {
+	op    string
+	model *model.Model
+	plan  devices.Plan
+	cost  *cost
+}
+
+// noisy reports whether more than the blocks' spread is simulated.
+func (w *world) noisy() bool { return w.name.Profile == Phone || w.name.Profile == Hostile }
+
+// random is a generator that depends on the device and on what is drawn for, never on what
+// was drawn before: blocks of other models, and a process that was killed, change nothing.
+func (w *world) random(format string, args ...any) *rand.Rand {
+	sum := sha256.Sum256(fmt.Appendf(nil, w.ident+" "+format, args...))
+	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:])))
+}
+
+// block simulates one Run.
+func (w *world) block(ctx context.Context, j job) (*devices.Block, error) {
+	id := j.model.Identity
+	w.runs[id]++
+	nth := j.plan.Block
+	if nth == 0 {
+		nth = w.runs[id]
+	}
+	fault := w.fault(j, nth)
+	b := &devices.Block{Started: w.now(), Before: w.state()}
+	began := w.elapsed
+	if err := w.before(j, fault); err != nil {
+		return nil, err
+	}
+	s := w.session(j, nth, fault)
+	if err := s.run(ctx, b); err != nil {
+		return nil, err
+	}
+	if fault == Garbage {
+		return nil, w.garbage(j, b)
+	}
+	b.Delegation = s.delegation()
+	b.PeakMemoryBytes = int64(w.spec.Overhead.ProcessBytes.Value + j.cost.weightBytes + j.cost.activationBytes)
+	b.Runtime = "latlab-sim " + revision
+	b.After, b.Elapsed = w.state(), w.elapsed-began
+	w.pass(betweenBlocks, idleShare)
+	return b, nil
+}
+
+func (w *world) now() time.Time { return w.opts.Start.Add(seconds(w.elapsed)) }
+
+// seconds is a duration, at most what a Duration holds.
+func seconds(s float64) time.Duration {
+	return time.Duration(min(s*float64(time.Second), math.MaxInt64/2))
+}
+
+// pass lets virtual time go by at a share of the full power. The temperature goes to where
+// it would end by e a time constant (Newton's law of cooling); the governor looks at it once
+// a second.
+func (w *world) pass(s, power float64) {
+	w.elapsed += s
+	if !w.noisy() {
+		return
+	}
+	t := &w.spec.Thermal
+	clock := w.clock()
+	end := t.AmbientCelsius.Value + t.RiseCelsius.Value*power*clock*clock*clock
+	w.celsius = end + (w.celsius-end)*math.Exp(-s/t.TimeConstantSeconds.Value)
+	if w.elapsed-w.looked >= thermalStep {
+		w.looked = w.elapsed
+		w.govern()
+	}
+}
+
+// wait lets idle time go by.
+func (w *world) wait(s float64) {
+	for s = min(s, maxHang); s > 0; s -= longestStep {
+		w.pass(min(s, longestStep), idleShare)
+	}
+}
+
+func (w *world) govern() {
+	t := &w.spec.Thermal
+	switch limit := t.ThrottleCelsius.Value; {
+	case w.celsius > limit && w.level < len(t.FrequenciesHz.Values)-1:
+		w.level++
+		w.throttles++
+	case w.celsius < limit-hysteresis && w.level > 0:
+		w.level--
+	}
+}
+
+// clock is the clock's share of its highest.
+func (w *world) clock() float64 {
+	fs := w.spec.Thermal.FrequenciesHz.Values
+	return fs[w.level] / fs[0]
+}
+
+// wander is the slow drift at this moment: a sine whose phase is the unit's own.
+func (w *world) wander() float64 {
+	return 1 + driftShare*math.Sin(2*math.Pi*(w.elapsed/driftPeriod+w.phase))
+}
+
+// neighbour is how much longer everything takes now because something else runs: 1 mostly.
+func (w *world) neighbour() float64 {
+	if span := int64(w.elapsed / loadSpan); span != w.span {
+		w.span, w.load = span, 1
+		if r := w.random("load %d", span); r.Float64() < loadChance {
+			w.load = loadLow + (loadHigh-loadLow)*r.Float64()
+		}
+	}
+	return w.load
+}
+
+// state is the device's condition now.
+func (w *world) state() devices.State {
+	t := &w.spec.Thermal
+	fs := t.FrequenciesHz.Values
+	unit := "cpu0"
+	if w.spec.Accelerator {
+		unit = w.spec.Delegate
+	}
+	load, battery, events := 0.0, false, w.throttles
+	if w.noisy() && w.neighbour() > 1 {
+		load = 1
+	}
+	return devices.State{
+		Time: w.now(), LoadAverage: &load, Governor: t.Governor,
+		FrequenciesHz: map[string]float64{unit: fs[w.level]}, MaxFrequencyHz: map[string]float64{unit: fs[0]},
+		TemperaturesC: map[string]float64{"soc": math.Round(10*w.celsius) / 10}, ThrottleCount: &events, OnBattery: &battery,
+	}
+}
+
+// session is one fresh process on the device.
+type session struct {
+	w      *world
+	j      job
+	fault  Fault
+	random *rand.Rand
+	factor float64 // of the whole block
+	base   float64 // seconds of a call, fall-back included
+	began  float64
+	warm   float64 // seconds of inference so far
+	far    int     // nodes on the host, fall-back included
+}
+
+func (w *world) session(j job, nth int, fault Fault) *session {
+	s := &session{w: w, j: j, fault: fault, factor: 1, base: j.cost.seconds, began: w.elapsed,
+		far: j.cost.nodes - j.cost.delegated}
+	s.random = w.random("block %s %d", j.model.Identity, nth)
+	if w.name.Profile != Exact {
+		s.factor = math.Exp(blockNoise * s.random.NormFloat64())
+	}
+	if fault == Partial {
+		s.fallBack()
+	}
+	return s
+}
+
+// run fills in the block's times.
+func (s *session) run(ctx context.Context, b *devices.Block) error {
+	w, p := s.w, s.j.plan
+	b.InitSeconds = w.spec.Overhead.InitSeconds.Value + s.j.cost.weightBytes/loadBytesPerSecond
+	w.pass(b.InitSeconds, idleShare)
+	if err := s.alive(ctx); err != nil {
+		return err
+	}
+	b.FirstSeconds, _ = s.invoke()
+	if w.name.Profile == Exact {
+		// One is enough: every other would be the same.
+		b.Samples = []float64{s.base}
+		s.cpu(b, s.base)
+		return s.alive(ctx)
+	}
+	for total := b.FirstSeconds; len(b.WarmUp)+1 < p.WarmUpRuns || total < p.WarmUpSeconds; {
+		wall, _ := s.invoke()
+		b.WarmUp = append(b.WarmUp, wall)
+		total += wall
+		if err := s.goesOn(ctx, len(b.WarmUp)); err != nil {
+			return err
+		}
+	}
+	for total := 0.0; more(p, len(b.Samples), total); {
+		wall, cpu := s.invoke()
+		b.Samples = append(b.Samples, wall)
+		s.cpu(b, cpu)
+		total += wall
+		if err := s.goesOn(ctx, len(b.Samples)); err != nil {
+			return err
+		}
+	}
+	return s.alive(ctx)
+}
+
+// more says whether the plan wants another timed invoke; one is always wanted.
+func more(p devices.Plan, runs int, seconds float64) bool {
+	switch {
+	case runs < max(p.MinRuns, 1):
+		return true
+	case p.MaxRuns > 0 && runs >= p.MaxRuns, p.MaxSeconds > 0 && seconds >= p.MaxSeconds:
+		return false
+	}
+	return seconds < p.MinSeconds
+}
+
+// cpu records CPU time where the CPU is what computes.
+func (s *session) cpu(b *devices.Block, cpu float64) {
+	if !s.w.spec.Accelerator {
+		b.CPUSamples = append(b.CPUSamples, cpu)
+	}
+}
+
+func (s *session) goesOn(ctx context.Context, runs int) error {
+	if runs >= maxRuns {
+		return userError(s.j.op, "plan", fmt.Errorf("the plan asks for more than %d invokes in a block", maxRuns))
+	}
+	if runs%checkEvery == 0 {
+		return s.alive(ctx)
+	}
+	if s.late() {
+		return s.hung()
+	}
+	return nil
+}
+
+// alive ends the block with its context or at its deadline, which is in virtual time.
+func (s *session) alive(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.late() {
+		return s.hung()
+	}
+	return nil
+}
+
+func (s *session) late() bool {
+	return s.j.plan.Timeout > 0 && s.w.elapsed-s.began > s.j.plan.Timeout.Seconds()
+}
+
+func (s *session) hung() error {
+	return deviceError(s.j.op, devices.ReasonHung, fmt.Errorf("no answer within %v of virtual time", s.j.plan.Timeout))
+}
+
+// invoke is one inference: its wall time and the CPU time of the same.
+func (s *session) invoke() (wall, cpu float64) {
+	w := s.w
+	cpu = s.base * s.factor
+	if !w.noisy() {
+		w.pass(cpu, busyShare)
+		return cpu, cpu
+	}
+	clocked := s.j.cost.clocked / s.j.cost.seconds
+	cpu *= 1 - clocked + clocked/w.clock()
+	cpu *= w.wander() * math.Exp(sampleNoise*s.random.NormFloat64())
+	cpu *= 1 + coldFactor*math.Exp(-s.warm/settleSeconds)
+	wall = cpu * w.neighbour()
+	if s.random.Float64() < spikeChance {
+		wall *= spikeLow + (spikeHigh-spikeLow)*s.random.Float64()
+	}
+	s.warm += wall
+	w.pass(wall, busyShare)
+	return wall, cpu
+}
+
+func (s *session) delegation() devices.Delegation {
+	c := s.j.cost
+	if s.w.spec.Delegate == "" {
+		return devices.Delegation{Nodes: c.nodes}
+	}
+	d := devices.Delegation{Name: s.w.spec.Delegate, Nodes: c.nodes, Delegated: c.nodes - s.far, Partitions: c.partitions, Why: c.why}
+	if s.fault == Partial {
+		d.Why = append(d.Why, fmt.Sprintf("%d ops behind them: the driver gave them back", s.far-(c.nodes-c.delegated)))
+	}
+	if d.Delegated == 0 {
+		d.Partitions = 0
+	}
+	return d
+}

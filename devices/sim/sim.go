@@ -1,0 +1,269 @@
+// Package sim is simulators: Devices whose times are computed from a network's Graph by an
+// analytic model of the hardware, and given out by a simulated measuring process.
+//
+// A simulator is a YAML file of constants, each with its source or what it was fitted to
+// (files/*.yaml; users add their own). The op model is in cost.go, the measuring process
+// with its profiles in process.go. Everything happens in virtual time: nothing sleeps, and
+// a block of a minute is over in microseconds. A Model's bytes are never asked for.
+//
+// What is promised of the numbers (docs/simulators.md): with profiles exact and quiet a
+// block depends on device, unit, model and which block of the model it is, and on nothing
+// else; with phone and hostile, the same blocks in the same order on a freshly opened device
+// of the same unit give the same numbers.
+//
+// The package refuses to call a simulated number anything else: Info.Kind is Simulated and
+// travels with it.
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"latlab/devices"
+	"latlab/sampler/graph"
+	"latlab/sampler/model"
+)
+
+// revision is that of the op model and the measuring process. It changes whenever the same
+// constants give other numbers, so that a sweep is not resumed across it.
+const revision = "1"
+
+// Options says which simulator, and how.
+type Options struct {
+	// Name is sim-NAME[:PROFILE[:UNIT]] or sim:FILE.yaml[:PROFILE[:UNIT]].
+	Name string
+	// Start is when virtual time begins; zero = now.
+	Start time.Time
+	// Inject, where it is not nil, decides the fault of every Run instead of the profile:
+	// tests make a device misbehave by it.
+	Inject func(m *model.Model) Fault
+}
+
+// Device is a simulator. Its methods may be called by several goroutines; a second Run at
+// once is refused.
+type Device struct {
+	spec *Spec
+	name Name
+	info devices.Info
+	opts Options
+
+	busy  sync.Mutex // held by Run
+	world world
+}
+
+var (
+	_ devices.Device  = (*Device)(nil)
+	_ devices.Layerer = (*Device)(nil)
+	_ devices.Waiter  = (*Device)(nil)
+)
+
+// Open opens the simulator of a name. A name that no simulator has wraps ErrUnknown; a file
+// that is none is a *sampler.LoadError. Both are the user's fault.
+func Open(o Options) (*Device, error) {
+	name, err := ParseName(o.Name)
+	if err != nil {
+		return nil, err
+	}
+	spec, hash, err := name.load()
+	if err != nil {
+		return nil, err
+	}
+	if o.Start.IsZero() {
+		o.Start = time.Now()
+	}
+	d := &Device{spec: spec, name: name, opts: o, info: describe(name, spec, hash)}
+	d.world = newWorld(spec, name, o)
+	return d, nil
+}
+
+// Describe is the Info of the simulator of a name, as Open's Device would give it.
+func Describe(name string) (devices.Info, error) {
+	n, err := ParseName(name)
+	if err != nil {
+		return devices.Info{}, err
+	}
+	spec, hash, err := n.load()
+	if err != nil {
+		return devices.Info{}, err
+	}
+	return describe(n, spec, hash), nil
+}
+
+func describe(n Name, s *Spec, hash string) devices.Info {
+	info := devices.Info{
+		Name: n.String(), Kind: devices.Simulated, Harness: "latlab-sim", Formats: slices.Clone(s.Formats),
+		NeedsGraph: true, Delegate: s.Delegate, Threads: 1, Accelerator: s.Accelerator,
+		Compute: s.Precisions[0].Compute, Deterministic: n.Profile == Exact, Parallel: 1,
+		Fingerprint: map[string]string{
+			"simulator": s.Name, "constants_sha256": hash, "model_revision": revision,
+			"profile": string(n.Profile), "unit": strconv.FormatUint(n.Unit, 10),
+		},
+	}
+	for _, p := range s.Precisions {
+		info.Precisions = append(info.Precisions, p.Precision)
+	}
+	return info
+}
+
+// Info describes the simulator.
+func (d *Device) Info() devices.Info { return d.info }
+
+// Spec is the simulator's constants. The caller must not change them.
+func (d *Device) Spec() *Spec { return d.spec }
+
+// Close has nothing to release.
+func (d *Device) Close() error { return nil }
+
+// Run simulates one block.
+func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
+	op := "time " + m.Name
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !d.busy.TryLock() {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
+			Err: fmt.Errorf("%s is running another block, and has one clock", d.info.Name)}
+	}
+	defer d.busy.Unlock()
+	p, err := d.accepts(m, op)
+	if err != nil {
+		return nil, err
+	}
+	c := d.spec.evaluate(m.Graph, p)
+	b, err := d.world.block(ctx, job{op: op, model: m, plan: plan, cost: &c})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Wait lets virtual time go by, in which the device cools; a day at most. It returns at once.
+func (d *Device) Wait(ctx context.Context, t time.Duration) error {
+	d.busy.Lock()
+	defer d.busy.Unlock()
+	d.world.wait(t.Seconds())
+	return ctx.Err()
+}
+
+// Layers is what each op takes without noise. The last row is what a call costs besides.
+func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p, err := d.accepts(m, "layers of "+m.Name)
+	if err != nil {
+		return nil, err
+	}
+	return d.spec.layers(m.Graph, p), nil
+}
+
+// PerOp is what each op of a graph takes on a simulator without noise, for programs that
+// study the op model. The precision is the user's fault where the simulator has none such.
+func (s *Spec) PerOp(g *graph.Graph, precision model.Precision) ([]devices.Layer, error) {
+	p := s.precision(precision)
+	if p == nil {
+		return nil, userError("layers of "+g.Name, devices.ReasonUnsupported, fmt.Errorf("simulator %s does not take %s", s.Name, precision))
+	}
+	if err := s.check(g); err != nil {
+		return nil, &devices.Error{Fault: devices.FaultModel, Op: "layers of " + g.Name, Reason: devices.ReasonRejected, Err: err}
+	}
+	return s.layers(g, p), nil
+}
+
+func (s *Spec) layers(g *graph.Graph, p *Precision) []devices.Layer {
+	c := s.evaluate(g, p)
+	where := "CPU"
+	if s.Accelerator {
+		where = s.Delegate
+	}
+	rows := make([]devices.Layer, 0, len(g.Ops)+1)
+	for i, op := range g.Ops {
+		l := devices.Layer{Name: op.Name, Op: string(op.Kind), Where: where, Seconds: c.ops[i].seconds, MACs: g.MACs(op)}
+		if c.ops[i].host {
+			l.Where = "host"
+		}
+		rows = append(rows, l)
+	}
+	return append(rows, devices.Layer{Name: "call", Op: "overhead", Where: "host", Seconds: s.Overhead.CallSeconds.Value})
+}
+
+func (s *Spec) precision(p model.Precision) *Precision {
+	for i := range s.Precisions {
+		if s.Precisions[i].Precision == p {
+			return &s.Precisions[i]
+		}
+	}
+	return nil
+}
+
+// accepts says in which precision a model is computed, or who is to blame that it is not.
+func (d *Device) accepts(m *model.Model, op string) (*Precision, error) {
+	p := d.spec.precision(m.Precision)
+	switch {
+	case p == nil || !slices.Contains(d.spec.Formats, m.Format):
+		return nil, userError(op, devices.ReasonUnsupported, fmt.Errorf("%s takes %s in %s, not %s in %s",
+			d.info.Name, joined(d.info.Formats), joined(d.info.Precisions), m.Format, m.Precision))
+	case m.Graph == nil:
+		return nil, userError(op, "no-graph", fmt.Errorf("%s computes times from a network's ops, and those of this file are not known", d.info.Name))
+	}
+	if err := d.spec.check(m.Graph); err != nil {
+		return nil, &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Err: err}
+	}
+	return p, nil
+}
+
+// check refuses graphs that no device could run, and keeps broken ones from a panic.
+func (s *Spec) check(g *graph.Graph) error {
+	if len(g.Ops) == 0 {
+		return errors.New("the network has no ops")
+	}
+	for _, op := range g.Ops {
+		if err := checkOp(g, op); err != nil {
+			return err
+		}
+		if u := s.unsupported(op.Kind); u != nil && s.Host == nil {
+			return fmt.Errorf("op %s is %s, which the device does not take: %s", op.Name, op.Kind, u.Why)
+		}
+	}
+	for _, x := range slices.Concat(g.Inputs, g.Outputs) {
+		if x < 0 || x >= len(g.Tensors) {
+			return fmt.Errorf("the network names tensor %d of %d", x, len(g.Tensors))
+		}
+	}
+	return nil
+}
+
+func checkOp(g *graph.Graph, op graph.Op) error {
+	if len(op.Inputs) == 0 && op.HasWeights() {
+		return fmt.Errorf("op %s has no input", op.Name)
+	}
+	if op.Output < 0 || op.Output >= len(g.Tensors) {
+		return fmt.Errorf("op %s writes tensor %d of %d", op.Name, op.Output, len(g.Tensors))
+	}
+	for _, x := range op.Inputs {
+		if x < 0 || x >= len(g.Tensors) {
+			return fmt.Errorf("op %s reads tensor %d of %d", op.Name, x, len(g.Tensors))
+		}
+	}
+	return nil
+}
+
+func userError(op, reason string, err error) error {
+	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: reason, Err: err}
+}
+
+func joined[T ~string](xs []T) string {
+	text := ""
+	for i, x := range xs {
+		if i > 0 {
+			text += " or "
+		}
+		text += string(x)
+	}
+	return text
+}
