@@ -22,26 +22,21 @@ type description struct {
 	Layers       []graph.Row `json:"layers"`
 	// Published are the figures of others about a fixture.
 	Published []publishedFigure `json:"published"`
+	*fileFacts
 }
 
 func describeCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:  "describe",
 		Usage: "print a network's layers: shapes, MACs, parameters, bytes",
-		Flags: join(networkFlags(), []cli.Flag{jsonFlag()}),
+		Flags: join(networkFlags(), []cli.Flag{stringFlag("model", "a .tflite `FILE`; --space may name the space that it is a point of", ""), jsonFlag()}),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			n, err := oneNetwork(c)
+			d, err := describe(c)
 			if err != nil {
 				return err
-			}
-			d := description{
-				Name: n.name, Space: n.graph.Space, Indices: n.graph.Indices, ID: n.id(),
-				MACs: n.graph.TotalMACs(), MACsComplete: true, Params: n.graph.TotalParams(),
-				UnknownOps: []string{}, Layers: n.graph.Rows(n.space, float32Bytes),
-				Published: publishedOf(n.published, n.graph),
 			}
 			if c.Bool("json") {
 				return printDoc(s.out, d)
@@ -51,9 +46,29 @@ func describeCommand(s streams) *cli.Command {
 	}
 }
 
+// describe reads --fixture, --space with --arch, or --model.
+func describe(c *cli.Context) (description, error) {
+	if c.String("model") != "" {
+		return describeFile(c)
+	}
+	n, err := oneNetwork(c)
+	if err != nil {
+		return description{}, err
+	}
+	return description{
+		Name: n.name, Space: n.graph.Space, Indices: n.graph.Indices, ID: n.id(),
+		MACs: n.graph.TotalMACs(), MACsComplete: true, Params: n.graph.TotalParams(),
+		UnknownOps: []string{}, Layers: n.graph.Rows(n.space, float32Bytes),
+		Published: publishedOf(n.published, n.graph),
+	}, nil
+}
+
 const float32Bytes = 4
 
 func printDescription(s streams, d description) error {
+	if d.fileFacts != nil {
+		return printFile(s.out, d)
+	}
 	rows := [][]string{{"LAYER", "OP", "KERNEL", "OUTPUT", "ACT", "PAID BY", "MMACS", "PARAMS"}}
 	for _, l := range d.Layers {
 		rows = append(rows, []string{
@@ -82,7 +97,14 @@ func kernel(l graph.Row) string {
 	return k
 }
 
-func shape(s [4]int) string { return fmt.Sprintf("%dx%dx%d", s[1], s[2], s[3]) }
+// shape leaves a batch of 1 out.
+func shape(s [4]int) string {
+	text := fmt.Sprintf("%dx%dx%d", s[1], s[2], s[3])
+	if s[0] != 1 {
+		return fmt.Sprintf("%dx%s", s[0], text)
+	}
+	return text
+}
 
 func activation(l graph.Row) string {
 	if l.Activation == graph.Linear {

@@ -17,6 +17,11 @@ type Row struct {
 	InputBytes  int64      `json:"input_bytes"` // of all inputs
 	OutputBytes int64      `json:"output_bytes"`
 	WeightBytes int64      `json:"weight_bytes"` // bias included
+
+	// Where they say something: of networks that were read.
+	Padding  Padding `json:"padding,omitempty"`
+	Dilation *[2]int `json:"dilation,omitempty"`
+	Groups   int     `json:"groups,omitempty"`
 }
 
 // Rows describes every op in order. Bytes are of elements of the given size: 4 for
@@ -33,6 +38,10 @@ func (g *Graph) Rows(s *sampler.Space, elementSize int) []Row {
 			InputBytes:  g.InputBytes(op, elementSize),
 			OutputBytes: g.OutputBytes(op, elementSize),
 			WeightBytes: g.WeightBytes(op, elementSize),
+			Padding:     op.Padding, Groups: op.Groups,
+		}
+		if op.Dilation != [2]int{} {
+			rows[i].Dilation = &op.Dilation
 		}
 	}
 	return rows

@@ -14,9 +14,12 @@ const hashHeader = "latlab graph 1\n"
 //	latlab graph 1
 //	name "NAME" space "SPACE" indices "INDICES"
 //	tensor "NAME" N H W C
-//	op "KIND" "NAME" inputs N I... output O kernel H W stride H W activation "A" norm 0|1 position P
+//	op "KIND" "NAME" inputs N I... output O kernel H W stride H W activation "A" norm 0|1 position P [READ]
 //	inputs N I...
 //	outputs N I...
+//
+// READ is the fields that only networks that were read have, each where it is set:
+// padding "P", dilation H W, groups N, nobias, dynamic, more N I..., counted M W B.
 //
 // Strings are quoted as in Go, so no name can pass for another field. Name, space, indices
 // and positions count, although they change no arithmetic: a model file carries them as
@@ -54,7 +57,35 @@ func opLine(b []byte, op Op) []byte {
 		norm = 1
 	}
 	b = numbers(b, " norm", norm)
-	return numbers(b, " position", op.Position)
+	b = numbers(b, " position", op.Position)
+	return readFields(b, op)
+}
+
+// readFields prints what is set alone, so that graphs of spaces keep the hashes that they
+// had before there were such fields: stores and caches name them by it.
+func readFields(b []byte, op Op) []byte {
+	if op.Padding != "" {
+		b = text(b, " padding ", string(op.Padding))
+	}
+	if op.Dilation != [2]int{} {
+		b = numbers(b, " dilation", op.Dilation[:]...)
+	}
+	if op.Groups != 0 {
+		b = numbers(b, " groups", op.Groups)
+	}
+	if op.NoBias {
+		b = append(b, " nobias"...)
+	}
+	if op.DynamicWeights {
+		b = append(b, " dynamic"...)
+	}
+	if len(op.MoreOutputs) > 0 {
+		b = list(b, " more", op.MoreOutputs)
+	}
+	if c := op.Counted; c != (Counts{}) {
+		b = numbers(b, " counted", int(c.MACs), int(c.Weights), int(c.Biases))
+	}
+	return b
 }
 
 func text(b []byte, key, s string) []byte {

@@ -30,7 +30,7 @@ func (g *Graph) PaidOp(op Op) PaidOp {
 	if len(op.Inputs) > 1 {
 		p.In2 = g.Tensors[op.Inputs[1]].Shape
 	}
-	p.Inputs, p.Output = nil, -1
+	p.Inputs, p.Output, p.MoreOutputs = nil, -1, nil
 	return p
 }
 

@@ -21,34 +21,64 @@ var ErrChanged = errors.New("the file has changed")
 
 // FromFile is a Model of a user's own file: its identity is the sha256 of its bytes, its
 // format is told by its content and not by its name. What is no whole model is refused.
+//
+// Its Precision is the type that values have on their way through the network, for that
+// is what a device has to take: Float32 also where weights are kept as float16 or int8
+// (Network.Precision says so), Int8 also where they are unsigned.
 func FromFile(path string) (*Model, error) {
 	data, err := readModel(path)
 	if err != nil {
 		return nil, err
 	}
-	form, err := formOf(data)
-	if err != nil {
+	hash := sha256.Sum256(data)
+	m := &Model{
+		Name:     strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
+		Identity: hex.EncodeToString(hash[:]),
+		source:   userFile{path: path, size: int64(len(data))},
+	}
+	if err := m.read(data); err != nil {
 		return nil, fmt.Errorf("model %s: %w", path, err)
 	}
-	hash := sha256.Sum256(data)
-	identity := hex.EncodeToString(hash[:])
-	return &Model{
-		Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
-		Form: form, Identity: identity,
-		source: userFile{path: path, size: int64(len(data))},
-	}, nil
+	return m, nil
 }
 
-// formOf tells a file's format and precision by its content.
-func formOf(data []byte) (Form, error) {
+// read tells a file's format by its content, and what that says of the network.
+func (m *Model) read(data []byte) error {
 	if onnx.Looks(data) && !tflite.Looks(data) {
 		info, err := onnx.Check(data)
-		return Form{Format: ONNX, Precision: Precision(info.Precision)}, err
+		m.Form = Form{Format: ONNX, Precision: Precision(info.Precision)}
+		return err
 	}
-	if err := tflite.Check(data); err != nil {
-		return Form{}, err
+	n, err := tflite.Read(data)
+	if err != nil {
+		return err
 	}
-	return Form{Format: TFLite, Precision: Precision(tflite.Precision(data))}, nil
+	m.Network = n
+	m.Form = Form{Format: TFLite, Precision: flows(n.Precision), Input: inputOf(n)}
+	if n.MACsComplete {
+		m.Graph = n.Graph
+	}
+	return nil
+}
+
+// flows is the type of activations of a file's precision. One that is no Precision of ours
+// stays as it is: devices that do not name it refuse it.
+func flows(precision string) Precision {
+	switch precision {
+	case "float16", "dynamic_range":
+		return Float32
+	case "uint8":
+		return Int8
+	}
+	return Precision(precision)
+}
+
+// inputOf tells integer networks that are fed with bytes as they come from a camera.
+func inputOf(n *tflite.Network) Input {
+	if flows(n.Precision) == Int8 && len(n.Inputs) > 0 && n.Inputs[0].Type == "uint8" {
+		return UInt8
+	}
+	return ""
 }
 
 // readModel asks for a regular file before it reads: a pipe would never end, a folder

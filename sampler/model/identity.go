@@ -61,7 +61,7 @@ func (m *Model) Size() (int64, error) {
 // WriteFile writes the Model into dir under its FileName, past the cache: whole or not at
 // all, replacing a file of that name. Close of the File does nothing.
 func (m *Model) WriteFile(ctx context.Context, dir string) (*File, error) {
-	if m.Graph == nil {
+	if _, ok := m.source.(userFile); ok {
 		return nil, fmt.Errorf("model %s: it is a file already", m.Name)
 	}
 	name := m.FileName()

@@ -10,6 +10,7 @@ import (
 	"context"
 
 	"latlab/sampler/graph"
+	"latlab/sampler/tflite"
 )
 
 // Format is a file format.
@@ -46,7 +47,11 @@ type Form struct {
 // Model is a network in a format and precision.
 type Model struct {
 	Name  string       // file name without extension: SPACE-ID-PRECISION, FIXTURE-PRECISION
-	Graph *graph.Graph // nil where a user's file has not been read
+	// Graph is nil for a user's .tflite with operators that are not known (Network says
+	// which, and has the part that is), and for a user's .onnx.
+	Graph *graph.Graph
+	// Network is what a user's .tflite says of itself; nil for all others.
+	Network *tflite.Network
 	Form
 	// Identity is hex sha256 of graph hash + form + writer revision; for a
 	// user's own file the sha256 of its bytes.

@@ -103,8 +103,11 @@ func TestFromFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if u.Name != "my net" || u.Format != TFLite || u.Precision != Float32 || u.Identity != f.SHA256 || u.Graph != nil {
+	if u.Name != "my net" || u.Format != TFLite || u.Precision != Float32 || u.Identity != f.SHA256 || u.Network == nil {
 		t.Errorf("got %+v", u)
+	}
+	if u.Graph == nil || u.Graph.Name != m.Graph.Name || u.Graph.TotalMACs() != m.Graph.TotalMACs() {
+		t.Errorf("graph %+v, want that of %s", u.Graph, m.Graph.Name)
 	}
 	opened := open(t, u)
 	if opened.Path != path || opened.SHA256 != f.SHA256 || opened.Size != f.Size || size(t, u) != f.Size {

@@ -70,11 +70,18 @@ var (
 		schema.BuiltinOptionsAddOptions:             {"AddOptions", []field{one}},
 		schema.BuiltinOptionsMulOptions:             {"MulOptions", []field{one}},
 		schema.BuiltinOptionsHardSwishOptions:       {"HardSwishOptions", nil},
+		schema.BuiltinOptionsConcatenationOptions:   {"ConcatenationOptions", []field{four, one}},
+		schema.BuiltinOptionsSubOptions:             {"SubOptions", []field{one}},
+		schema.BuiltinOptionsDivOptions:             {"DivOptions", []field{one}},
+		schema.BuiltinOptionsTransposeConvOptions:   {"TransposeConvOptions", []field{one, four, four, one}},
+		schema.BuiltinOptionsBatchMatMulOptions:     {"BatchMatMulOptions", []field{one, one}},
+		schema.BuiltinOptionsConv3DOptions:          {"Conv3DOptions", []field{one, four, four, four, one}},
 	}
-	one, four, eight         = field{size: 1}, field{size: 4}, field{size: 8}
+	one, four, eight, unread = field{size: 1}, field{size: 4}, field{size: 8}, field{}
 	text, ints, longs, bytes = field{size: 1, list: true}, field{size: 4, list: true}, field{size: 8, list: true}, field{size: 1, list: true}
 
-	quantizationShape = &shape{"QuantizationParameters", []field{ints, ints, ints, longs}}
+	// Another quantization's details are read by nobody: a file may have newer ones.
+	quantizationShape = &shape{"QuantizationParameters", []field{ints, ints, ints, longs, one, unread, four}}
 	sparsityShape     = &shape{"SparsityParameters", nil}
 	tensorShape       = &shape{"Tensor", []field{ints, one, four, text, {table: quantizationShape}, one, {table: sparsityShape}, ints}}
 	operatorShape     = &shape{"Operator", []field{four, ints, ints, one, {union: true}, bytes}}
@@ -82,7 +89,9 @@ var (
 	codeShape         = &shape{"OperatorCode", []field{one, text, four, four}}
 	bufferShape       = &shape{"Buffer", []field{bytes, eight, eight}}
 	metadataShape     = &shape{"Metadata", []field{text, four}}
-	modelShape        = &shape{"Model", []field{four, {each: codeShape}, {each: subGraphShape}, text, {each: bufferShape}, ints, {each: metadataShape}}}
+	mapShape          = &shape{"TensorMap", []field{text, four}}
+	signatureShape    = &shape{"SignatureDef", []field{{each: mapShape}, {each: mapShape}, text, unread, four}}
+	modelShape        = &shape{"Model", []field{four, {each: codeShape}, {each: subGraphShape}, text, {each: bufferShape}, ints, {each: metadataShape}, {each: signatureShape}}}
 )
 
 // walker visits tables. Every visit is paid by the four bytes of the offset that led

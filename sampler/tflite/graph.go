@@ -52,6 +52,9 @@ func checkWiring(op graph.Op, known []bool) error {
 	if want == 0 {
 		return fmt.Errorf("kind %q has no TFLite operator here", op.Kind)
 	}
+	if !op.Plain() {
+		return fmt.Errorf("%s with the padding, dilation, groups, weights or outputs of a network that was read", op.Kind)
+	}
 	if len(op.Inputs) != want {
 		return fmt.Errorf("%s has %d inputs, want %d", op.Kind, len(op.Inputs), want)
 	}

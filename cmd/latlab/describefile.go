@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/sampler"
+	"latlab/sampler/model"
+	"latlab/sampler/tflite"
+)
+
+// fileFacts are what `describe --model` says beyond what every network has.
+type fileFacts struct {
+	File      string           `json:"file"`
+	Bytes     int64            `json:"bytes"`
+	SHA256    string           `json:"sha256"`
+	Precision string           `json:"precision"` // of the file: float16 and dynamic_range are of weights
+	Inputs    []tflite.Port    `json:"inputs"`
+	Outputs   []tflite.Port    `json:"outputs"`
+	SubGraphs int              `json:"subgraphs"`
+	Signature []string         `json:"signatures"`
+	Tool      string           `json:"tool"` // what wrote it, where that was latlab
+	Operators []tflite.OpCount `json:"operators"`
+	Unknown   []tflite.OpCount `json:"unknown_op_counts"`
+	Notes     []string         `json:"notes"`
+	paid      bool             // positions are known
+}
+
+func describeFile(c *cli.Context) (description, error) {
+	if c.String("fixture") != "" || c.String("arch") != "" {
+		return description{}, usagef("--model, --fixture and --arch name different networks; give one")
+	}
+	m, err := model.FromFile(c.String("model"))
+	if err != nil {
+		return description{}, withCode(exitUsage, err)
+	}
+	size, err := m.Size()
+	if err != nil {
+		return description{}, err
+	}
+	n := m.Network
+	if n == nil {
+		return description{}, usagef("%s is %s: described are .tflite files", c.String("model"), m.Format)
+	}
+	space, err := spaceOfFile(c, n)
+	if err != nil {
+		return description{}, err
+	}
+	f := &fileFacts{
+		File: c.String("model"), Bytes: size, SHA256: m.Identity, Precision: n.Precision, Inputs: n.Inputs, Outputs: n.Outputs,
+		SubGraphs: n.SubGraphs, Signature: list(n.Signatures), Tool: n.Tool, Operators: n.Operators, Unknown: n.UnknownOps,
+		Notes: list(n.Notes), paid: space != nil,
+	}
+	d := description{
+		Name: m.Name, Space: n.Graph.Space, Indices: n.Graph.Indices,
+		MACs: n.Graph.TotalMACs(), MACsComplete: n.MACsComplete, Params: n.Params,
+		UnknownOps: []string{}, Layers: n.Rows(space), Published: []publishedFigure{}, fileFacts: f,
+	}
+	for _, op := range n.UnknownOps {
+		d.UnknownOps = append(d.UnknownOps, op.Name)
+	}
+	if space != nil {
+		a, err := space.ParseArch(d.Indices)
+		if err != nil {
+			return description{}, err
+		}
+		d.ID = a.ID()
+	}
+	return d, nil
+}
+
+// list makes an empty list of none: JSON has [] for it and not null.
+func list(s []string) []string { return append([]string{}, s...) }
+
+// spaceOfFile is the space that the file says it is a point of, if it is built in or
+// --space names it, and its ops are those of the point: nil otherwise, and a note.
+func spaceOfFile(c *cli.Context, n *tflite.Network) (*sampler.Space, error) {
+	sp, err := namedSpace(c, n)
+	if err != nil || sp == nil {
+		return nil, err
+	}
+	if err := n.PayBy(sp); err != nil {
+		n.Notes = append(n.Notes, err.Error())
+		return nil, nil
+	}
+	return sp, nil
+}
+
+func namedSpace(c *cli.Context, n *tflite.Network) (*sampler.Space, error) {
+	if c.String("space") != "" {
+		return requiredSpace(c)
+	}
+	if n.Graph.Space == "" {
+		return nil, nil
+	}
+	sp, err := sampler.Builtin(n.Graph.Space)
+	if err != nil {
+		n.Notes = append(n.Notes, fmt.Sprintf("space %s is not built in: --space FILE.yaml tells who pays for each layer", n.Graph.Space))
+		return nil, nil
+	}
+	return sp, nil
+}
+
+// nameColumns keeps a layer's line below 100 columns: names of other tools join all the
+// operators that were fused, the last of which says most.
+const nameColumns = 32
+
+func shorten(name string) string {
+	r := []rune(name)
+	if len(r) <= nameColumns {
+		return name
+	}
+	return ".." + string(r[len(r)-nameColumns+2:])
+}
+
+func printFile(w io.Writer, d description) error {
+	header := []string{"LAYER", "OP", "KERNEL", "OUTPUT", "ACT", "MMACS", "PARAMS"}
+	if d.paid {
+		header = append(header, "PAID BY")
+	}
+	rows := [][]string{header}
+	for _, l := range d.Layers {
+		row := []string{
+			shorten(l.Name), string(l.Kind), kernel(l), shape(l.Output), activation(l),
+			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), thousands(int(l.Params)),
+		}
+		if d.paid {
+			row = append(row, l.Position)
+		}
+		rows = append(rows, row)
+	}
+	if err := printTable(w, rows); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, fileSummary(d))
+	return err
+}
+
+func fileSummary(d description) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s  %s bytes, %s\n", d.File, thousands(int(d.Bytes)), d.Precision)
+	if d.Space != "" {
+		fmt.Fprintf(&b, "%s %s, written by %s\n", d.Space, d.Indices, d.Tool)
+	}
+	for _, side := range []struct {
+		name  string
+		ports []tflite.Port
+	}{{"input", d.Inputs}, {"output", d.Outputs}} {
+		for _, p := range side.ports {
+			fmt.Fprintf(&b, "%s  %s\n", side.name, port(p))
+		}
+	}
+	folded := ""
+	if d.Tool != "" {
+		folded = " (batch norm folded)"
+	}
+	fmt.Fprintf(&b, "%.4f billion MACs, %.4f million parameters%s, %d layers\n",
+		float64(d.MACs)/1e9, float64(d.Params)/1e6, folded, len(d.Layers))
+	if !d.MACsComplete {
+		b.WriteString("these figures are of the known operators alone\n")
+	}
+	for _, u := range d.Unknown {
+		fmt.Fprintf(&b, "unknown operator: %s, %d times\n", u.Name, u.Count)
+	}
+	for _, n := range d.Notes {
+		fmt.Fprintf(&b, "note: %s\n", n)
+	}
+	return b.String()
+}
+
+func port(p tflite.Port) string {
+	extents := make([]string, len(p.Shape))
+	for i, n := range p.Shape {
+		extents[i] = strconv.Itoa(n)
+		if n < 0 {
+			extents[i] = "?"
+		}
+	}
+	text := fmt.Sprintf("%s  %s %s", p.Name, p.Type, strings.Join(extents, "x"))
+	if p.Scale != nil {
+		text += fmt.Sprintf(" = %s x (q - %d)", strconv.FormatFloat(*p.Scale, 'g', 6, 64), *p.ZeroPoint)
+	}
+	return text
+}

@@ -1,0 +1,379 @@
+package tflite
+
+import (
+	"errors"
+	"fmt"
+
+	flatbuffers "github.com/google/flatbuffers/go"
+
+	"latlab/sampler/graph"
+	"latlab/sampler/tflite/internal/schema"
+)
+
+// step is an operator of the file.
+type step struct {
+	schema.Operator
+	code    schema.BuiltinOperator
+	name    string
+	class   class
+	inputs  []int // -1: an optional one that is absent
+	outputs []int
+}
+
+// input is the tensor at a place, or nil where it is absent.
+func (r *reader) input(s *step, i int) *tensor {
+	if i >= len(s.inputs) || s.inputs[i] < 0 {
+		return nil
+	}
+	return &r.tensors[s.inputs[i]]
+}
+
+// operators goes through the list twice: which tensors are constants in the end decides
+// which get a place in the Graph, and ops refer to places.
+func (r *reader) operators() error {
+	r.steps = make([]step, r.sub.OperatorsLength())
+	all := map[string]int{}
+	codes := r.codes()
+	for i := range r.steps {
+		s := &r.steps[i]
+		r.sub.Operators(&s.Operator, i)
+		s.code, s.name = codes[s.OpcodeIndex()].builtin, codes[s.OpcodeIndex()].name
+		s.class = classOf(s.code)
+		s.inputs, s.outputs = indices(s.InputsLength(), s.Inputs), indices(s.OutputsLength(), s.Outputs)
+		all[s.name]++
+		for _, y := range s.outputs {
+			if r.tensors[y].maker != needsNobody {
+				return fmt.Errorf("operator %d computes tensor %d, which operator %d has computed", i, y, r.tensors[y].maker)
+			}
+			r.tensors[y].maker = i
+		}
+	}
+	r.net.Operators = counts(all)
+	if err := r.checkOrder(); err != nil {
+		return err
+	}
+	used := r.fold()
+	r.graphTensors(used)
+	for i := range r.steps {
+		if err := r.operator(&r.steps[i]); err != nil {
+			return fmt.Errorf("operator %d (%s): %w", i, r.steps[i].name, err)
+		}
+	}
+	return nil
+}
+
+// code is what an operator code stands for.
+type code struct {
+	builtin schema.BuiltinOperator
+	name    string
+}
+
+func (r *reader) codes() []code {
+	list := make([]code, min(r.m.OperatorCodesLength(), maxItems))
+	for i := range list {
+		var c schema.OperatorCode
+		r.m.OperatorCodes(&c, i)
+		b := max(schema.BuiltinOperator(c.DeprecatedBuiltinCode()), c.BuiltinCode())
+		list[i] = code{b, operatorName(b)}
+		if b == schema.BuiltinOperatorCUSTOM {
+			if name := r.string(c.CustomCode()); name != "" {
+				list[i].name = name
+			}
+		}
+	}
+	return list
+}
+
+func indices(n int, at func(int) int32) []int {
+	list := make([]int, n)
+	for i := range list {
+		list[i] = int(at(i))
+	}
+	return list
+}
+
+// checkOrder refuses an operator that reads what is computed later, or by itself: runtimes
+// go through the list once, and a Graph is in execution order.
+func (r *reader) checkOrder() error {
+	for i := range r.steps {
+		for _, x := range r.steps[i].inputs {
+			if x >= 0 && r.tensors[x].maker >= i && !r.tensors[x].variable {
+				return fmt.Errorf("operator %d reads tensor %d, which operator %d computes after it", i, x, r.tensors[x].maker)
+			}
+		}
+	}
+	return nil
+}
+
+// fold marks what constants become before an inference as constants too, and says which
+// tensors the Graph needs.
+func (r *reader) fold() []bool {
+	used := make([]bool, len(r.tensors))
+	mark := func(list []int) {
+		for _, x := range list {
+			if x >= 0 && r.tensors[x].activation() {
+				used[x] = true
+			}
+		}
+	}
+	for i := range r.steps {
+		s := &r.steps[i]
+		if x := r.input(s, 0); s.class == folding && x != nil && x.constant && len(s.outputs) == 1 {
+			y := &r.tensors[s.outputs[0]]
+			y.constant, y.source = true, x.source
+			y.sparse = x.sparse
+			continue
+		}
+		mark(s.inputs)
+		for _, y := range s.outputs {
+			if s.class != stateful {
+				r.tensors[y].constant = false // computed, whatever the file has in its place
+			}
+		}
+		mark(s.outputs)
+	}
+	for _, list := range [][]int{indices(r.sub.InputsLength(), r.sub.Inputs), indices(r.sub.OutputsLength(), r.sub.Outputs)} {
+		for _, x := range list {
+			used[x] = true
+		}
+	}
+	return used
+}
+
+// built is an op on its way into the Graph.
+type built struct {
+	graph.Op
+	constants []int // tensors that are its parameters
+	weights   int   // the tensor that it multiplies by, or noTensor
+}
+
+// refusal is why an operator of a known kind is counted as unknown.
+type refusal struct{ error }
+
+func refuse(format string, a ...any) error { return refusal{fmt.Errorf(format, a...)} }
+
+func (r *reader) operator(s *step) error {
+	switch {
+	case s.class == stateful && s.code == schema.BuiltinOperatorCALL_ONCE:
+		r.flags.once++
+		return nil
+	case s.class == stateful:
+		r.flags.state++
+		return nil
+	case s.class == folding && len(s.outputs) == 1 && r.tensors[s.outputs[0]].constant:
+		r.flags.foldedOps++
+		return nil
+	case s.class == unknown:
+		r.unknown[s.name]++
+		return nil
+	}
+	b, err := r.build(s)
+	var why refusal
+	if errors.As(err, &why) {
+		r.unknownFor(s, why)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.add(s, b)
+}
+
+// unknownFor says why for the first few: a file may have a thousand of them.
+func (r *reader) unknownFor(s *step, why error) {
+	const most = 3
+	r.unknown[s.name]++
+	if r.reasons++; r.reasons > most {
+		return
+	}
+	name := "without output"
+	if len(s.outputs) > 0 {
+		name = r.tensorName(s.outputs[0])
+	}
+	r.note("%s %s counts as unknown: %v", s.name, name, why)
+}
+
+func (r *reader) build(s *step) (built, error) {
+	b := built{weights: noTensor}
+	if len(s.outputs) == 0 {
+		return b, refuse("it has no output")
+	}
+	for _, list := range [][]int{s.inputs, s.outputs} {
+		for _, x := range list {
+			if x >= 0 && r.tensors[x].open {
+				return b, refuse("the file leaves the shape %v of %s open", r.tensors[x].shape, r.tensorName(x))
+			}
+		}
+	}
+	b.Op = graph.Op{Kind: kindOf(s.code), Position: graph.Bias, Activation: activationOf(&s.Operator)}
+	for _, x := range s.inputs {
+		if x >= 0 && r.tensors[x].at != noTensor && !r.tensors[x].constant {
+			b.Inputs = append(b.Inputs, r.tensors[x].at)
+		}
+	}
+	var err error
+	switch s.class {
+	case convolution, depthwise:
+		err = r.convolution(s, &b)
+	case transposed:
+		err = r.transposed(s, &b)
+	case fullyConnected:
+		err = r.fullyConnected(s, &b)
+	case convolution3D:
+		err = r.convolution3D(s, &b)
+	case matrixProduct:
+		err = r.matrixProduct(s, &b)
+	case recurrent:
+		err = r.recurrent(s, &b)
+	case pool:
+		err = r.pool(s, &b)
+	default:
+		err = r.plain(s, &b)
+	}
+	return b, err
+}
+
+// add puts an op into the Graph and counts it.
+func (r *reader) add(s *step, b built) error {
+	g := r.net.Graph
+	op := b.Op
+	for i, y := range s.outputs {
+		at := r.tensors[y].at
+		switch {
+		case at == noTensor: // a handle
+			return fmt.Errorf("output %d is no value", i)
+		case i == 0:
+			op.Output = at
+		default:
+			op.MoreOutputs = append(op.MoreOutputs, at)
+		}
+	}
+	op.Name = r.unique(g.Tensors[op.Output].Name)
+	g.Ops = append(g.Ops, op)
+	n := g.MACs(op)
+	if r.macs += n; n < 0 || r.macs < 0 {
+		return errOverflow
+	}
+	if n > 0 {
+		r.work[r.precisionOf(s, b)] += n
+	}
+	r.net.bytes = append(r.net.bytes, r.bytesOf(s, b))
+	for _, x := range b.constants {
+		if r.counted[r.tensors[x].source] {
+			r.flags.shared++
+			continue
+		}
+		r.counted[r.tensors[x].source] = true
+		r.net.Params += r.tensors[x].elements
+	}
+	return nil
+}
+
+// unique makes op names differ, as a Graph asks.
+func (r *reader) unique(name string) string {
+	r.names[name]++
+	if n := r.names[name]; n > 1 {
+		return r.unique(fmt.Sprintf("%s#%d", name, n))
+	}
+	return name
+}
+
+func (r *reader) bytesOf(s *step, b built) opBytes {
+	var n opBytes
+	size := func(x int) int64 { return max(tensorBytes(r.tensors[x].kind, r.tensors[x].elements), 0) }
+	for _, x := range s.inputs {
+		if x >= 0 && r.tensors[x].at != noTensor && !r.tensors[x].constant {
+			n.in += size(x)
+		}
+	}
+	for _, y := range s.outputs {
+		n.out += size(y)
+	}
+	for _, x := range b.constants {
+		n.weights += r.tensors[r.tensors[x].source].bytes
+	}
+	return n
+}
+
+// precisionOf is of one op: the type of what flows through it, and that of its weights.
+func (r *reader) precisionOf(s *step, b built) string {
+	flow := r.tensors[s.outputs[0]].kind
+	var weights schema.TensorType
+	if b.weights != noTensor {
+		weights = r.tensors[r.tensors[b.weights].source].kind
+	} else {
+		weights = flow
+	}
+	switch flow {
+	case schema.TensorTypeFLOAT32:
+		switch {
+		case weights == schema.TensorTypeFLOAT16 || weights == schema.TensorTypeBFLOAT16:
+			return "float16"
+		case bits(weights) > 0 && bits(weights) <= 8:
+			return "dynamic_range"
+		}
+	case schema.TensorTypeINT16:
+		if bits(weights) <= 8 {
+			return "int16x8"
+		}
+	}
+	return typeName(flow)
+}
+
+// parameters are the constant arithmetic inputs from a place on.
+func (r *reader) parameters(s *step, from int) []int {
+	var list []int
+	for _, x := range s.inputs[min(from, len(s.inputs)):] {
+		if x >= 0 && r.tensors[x].constant && arithmetic(r.tensors[x].kind) {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// activationOf reads the fused activation of any options table that has one.
+func activationOf(op *schema.Operator) graph.Activation {
+	var t flatbuffers.Table
+	if !op.BuiltinOptions(&t) {
+		return graph.Linear
+	}
+	slot, ok := activationSlot(op.BuiltinOptionsType())
+	if !ok {
+		return graph.Linear
+	}
+	// Every generated accessor of the field is this line, but for the slot.
+	switch a := schema.ActivationFunctionType(t.GetInt8Slot(slot, 0)); a {
+	case schema.ActivationFunctionTypeNONE:
+		return graph.Linear
+	case schema.ActivationFunctionTypeRELU:
+		return graph.ReLU
+	case schema.ActivationFunctionTypeRELU6:
+		return graph.ReLU6
+	case schema.ActivationFunctionTypeRELU_N1_TO_1:
+		return graph.ReLUN1To1
+	case schema.ActivationFunctionTypeTANH:
+		return graph.Tanh
+	case schema.ActivationFunctionTypeSIGN_BIT:
+		return graph.SignBit
+	default:
+		return graph.Activation(fmt.Sprintf("activation %d", a))
+	}
+}
+
+// activationSlot is 4 + twice the field's number.
+func activationSlot(o schema.BuiltinOptions) (flatbuffers.VOffsetT, bool) {
+	switch o {
+	case schema.BuiltinOptionsConv2DOptions, schema.BuiltinOptionsTransposeConvOptions:
+		return 4 + 2*3, true
+	case schema.BuiltinOptionsDepthwiseConv2DOptions, schema.BuiltinOptionsConv3DOptions:
+		return 4 + 2*4, true
+	case schema.BuiltinOptionsPool2DOptions:
+		return 4 + 2*5, true
+	case schema.BuiltinOptionsConcatenationOptions:
+		return 4 + 2*1, true
+	case schema.BuiltinOptionsFullyConnectedOptions, schema.BuiltinOptionsAddOptions, schema.BuiltinOptionsMulOptions,
+		schema.BuiltinOptionsSubOptions, schema.BuiltinOptionsDivOptions:
+		return 4, true
+	}
+	return 0, false
+}

@@ -1,0 +1,243 @@
+package tflite
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"latlab/sampler/graph"
+	"latlab/sampler/tflite/internal/schema"
+)
+
+// What a tensor may be at most. Runtimes count elements and bytes of a tensor in 31 bits
+// or run out of memory long before; with these bounds no product of two tensors overflows.
+const (
+	maxRank     = 8 // TFLite's own operators end at 6
+	maxTensor   = 1 << 31
+	noTensor    = -1
+	needsNobody = -2 // of tensor.maker: nothing computes it
+)
+
+// tensor is a tensor of the main subgraph.
+type tensor struct {
+	shape    []int // as in the file
+	elements int64 // 0 where the shape is open
+	open     bool  // an extent is not given
+	kind     schema.TensorType
+	constant bool // it has data, or is made of such once
+	variable bool // state between inferences
+	sparse   bool
+	bytes    int64 // of a constant's data
+	source   int   // the constant that it is made of; itself but for folded ones
+	maker    int   // the operator that computes it
+	at       int   // index in Graph.Tensors, or noTensor
+}
+
+func (t *tensor) last() int {
+	if len(t.shape) == 0 {
+		return 1
+	}
+	return t.shape[len(t.shape)-1]
+}
+
+// activation tells values that travel from op to op in an inference from constants, state
+// and handles.
+func (t *tensor) activation() bool {
+	return !t.constant && !t.variable && t.kind != schema.TensorTypeRESOURCE
+}
+
+func (r *reader) readTensors() error {
+	r.tensors = make([]tensor, r.sub.TensorsLength())
+	for i := range r.tensors {
+		if err := r.readTensor(i); err != nil {
+			return fmt.Errorf("tensor %d: %w", i, err)
+		}
+	}
+	// An input is one also where the file has a value for it.
+	for i := range r.sub.InputsLength() {
+		r.tensors[r.sub.Inputs(i)].constant = false
+	}
+	return nil
+}
+
+func (r *reader) readTensor(i int) error {
+	var f schema.Tensor
+	r.sub.Tensors(&f, i)
+	t := &r.tensors[i]
+	*t = tensor{kind: f.Type(), variable: f.IsVariable(), source: i, maker: needsNobody, at: noTensor, elements: 1}
+	if n := f.ShapeLength(); n > maxRank {
+		return fmt.Errorf("%d axes, want at most %d", n, maxRank)
+	}
+	t.shape = make([]int, f.ShapeLength())
+	for a := range t.shape {
+		d := int(f.Shape(a))
+		if d < -1 {
+			return fmt.Errorf("axis %d has extent %d", a, d)
+		}
+		t.shape[a] = d
+		t.open = t.open || d < 1
+		if d > 0 {
+			t.elements *= int64(d)
+		}
+		if t.elements > maxTensor {
+			return fmt.Errorf("shape with more than %d elements", int64(maxTensor))
+		}
+	}
+	for a := range min(f.ShapeSignatureLength(), maxRank) {
+		if f.ShapeSignature(a) < 0 {
+			r.flags.dynamic++
+			break
+		}
+	}
+	if t.open {
+		t.elements = 0
+	}
+	return r.readConstant(t, &f)
+}
+
+// readConstant asks that the bytes are what type and shape need, as TFLite does: a kernel
+// would read past the end of too few.
+func (r *reader) readConstant(t *tensor, f *schema.Tensor) error {
+	if f.Buffer() == 0 {
+		return nil // always empty, of all that is computed
+	}
+	var b schema.Buffer
+	r.m.Buffers(&b, int(f.Buffer()))
+	t.bytes = int64(b.DataLength())
+	if b.Offset() > 1 {
+		t.bytes = int64(b.Size()) // Check has seen that it lies in the file
+		r.flags.outside++
+	}
+	if t.bytes == 0 {
+		return nil
+	}
+	t.constant = true
+	if f.Sparsity(nil) != nil {
+		t.sparse = true
+		r.flags.sparse++
+		return nil
+	}
+	if need := tensorBytes(t.kind, t.elements); need >= 0 && need != t.bytes && !t.open {
+		return fmt.Errorf("%s: its shape %v of %s needs %d bytes, its buffer has %d",
+			r.string(f.Name()), t.shape, typeName(t.kind), need, t.bytes)
+	}
+	return nil
+}
+
+// bits of an element; 0 where elements have no fixed size.
+func bits(k schema.TensorType) int64 {
+	switch k {
+	case schema.TensorTypeINT2:
+		return 2
+	case schema.TensorTypeINT4, schema.TensorTypeUINT4:
+		return 4
+	case schema.TensorTypeBOOL, schema.TensorTypeINT8, schema.TensorTypeUINT8,
+		schema.TensorTypeFLOAT8_E4M3FN, schema.TensorTypeFLOAT8_E5M2:
+		return 8
+	case schema.TensorTypeINT16, schema.TensorTypeUINT16, schema.TensorTypeFLOAT16, schema.TensorTypeBFLOAT16:
+		return 16
+	case schema.TensorTypeINT32, schema.TensorTypeUINT32, schema.TensorTypeFLOAT32:
+		return 32
+	case schema.TensorTypeINT64, schema.TensorTypeUINT64, schema.TensorTypeFLOAT64, schema.TensorTypeCOMPLEX64:
+		return 64
+	case schema.TensorTypeCOMPLEX128:
+		return 128
+	}
+	return 0
+}
+
+// tensorBytes rounds a packed tensor up to whole bytes; -1 of types without a size.
+func tensorBytes(k schema.TensorType, elements int64) int64 {
+	b := bits(k)
+	if b == 0 {
+		return -1
+	}
+	return (elements*b + 7) / 8
+}
+
+func typeName(k schema.TensorType) string {
+	if name, known := schema.EnumNamesTensorType[k]; known {
+		return strings.ToLower(name)
+	}
+	return fmt.Sprintf("type %d", k)
+}
+
+// arithmetic tells values from shapes, indices, conditions and text.
+func arithmetic(k schema.TensorType) bool {
+	switch k {
+	case schema.TensorTypeINT32, schema.TensorTypeUINT32, schema.TensorTypeINT64, schema.TensorTypeUINT64,
+		schema.TensorTypeBOOL, schema.TensorTypeSTRING, schema.TensorTypeRESOURCE, schema.TensorTypeVARIANT:
+		return false
+	}
+	return true
+}
+
+// graphTensors puts the activations into the Graph, in the file's order: what latlab wrote
+// gets back the indices that it had.
+func (r *reader) graphTensors(used []bool) {
+	g := r.net.Graph
+	for i := range r.tensors {
+		if !used[i] {
+			continue
+		}
+		t := &r.tensors[i]
+		t.at = len(g.Tensors)
+		g.Tensors = append(g.Tensors, graph.Tensor{Name: r.tensorName(i), Shape: graph.Shape4(closed(t))})
+	}
+	g.Inputs, r.net.Inputs = r.ports(r.sub.InputsLength(), r.sub.Inputs)
+	g.Outputs, r.net.Outputs = r.ports(r.sub.OutputsLength(), r.sub.Outputs)
+}
+
+// closed is the shape without signs: an extent that is not given is zero, so that nothing
+// is counted with it.
+func closed(t *tensor) []int {
+	if !t.open {
+		return t.shape
+	}
+	shape := make([]int, len(t.shape))
+	for a, d := range t.shape {
+		shape[a] = max(d, 0)
+	}
+	return shape
+}
+
+func (r *reader) tensorName(i int) string {
+	var f schema.Tensor
+	r.sub.Tensors(&f, i)
+	if name := r.string(f.Name()); name != "" {
+		return name
+	}
+	return fmt.Sprintf("tensor%d", i)
+}
+
+func (r *reader) ports(n int, tensorOf func(int) int32) ([]int, []Port) {
+	indices, ports := make([]int, n), make([]Port, n)
+	for i := range n {
+		t := &r.tensors[tensorOf(i)]
+		indices[i], ports[i] = t.at, r.port(int(tensorOf(i)))
+	}
+	return indices, ports
+}
+
+func (r *reader) port(i int) Port {
+	var f schema.Tensor
+	r.sub.Tensors(&f, i)
+	t := &r.tensors[i]
+	p := Port{Name: r.net.Graph.Tensors[t.at].Name, Type: typeName(t.kind), Shape: append([]int{}, t.shape...)}
+	if f.ShapeSignatureLength() == len(p.Shape) {
+		for a := range p.Shape {
+			p.Shape[a] = int(max(f.ShapeSignature(a), -1))
+		}
+	}
+	if q := f.Quantization(nil); q != nil && q.ScaleLength() == 1 && arithmetic(t.kind) {
+		scale := float64(q.Scale(0))
+		if scale > 0 && !math.IsInf(scale, 0) {
+			zero := int64(0)
+			if q.ZeroPointLength() > 0 {
+				zero = q.ZeroPoint(0)
+			}
+			p.Scale, p.ZeroPoint = &scale, &zero
+		}
+	}
+	return p
+}
