@@ -46,7 +46,7 @@ type Form struct {
 
 // Model is a network in a format and precision.
 type Model struct {
-	Name  string       // file name without extension: SPACE-ID-PRECISION, FIXTURE-PRECISION
+	Name string // file name without extension: SPACE-ID-PRECISION, FIXTURE-PRECISION
 	// Graph is nil for a user's .tflite with operators that are not known (Network says
 	// which, and has the part that is), and for a user's .onnx.
 	Graph *graph.Graph
