@@ -1,0 +1,97 @@
+package python
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"latlab/devices"
+	"latlab/sampler/model"
+)
+
+// Estimator is what the devices of this room have in common.
+type Estimator struct {
+	Info   devices.Info
+	Python Interpreter
+	Desk   *Desk
+}
+
+// Visit is one model at the desk.
+type Visit struct {
+	Op    string // "estimate NAME"
+	Dir   string // for files, gone afterwards
+	Model string // path of the model's file in Dir: tools name their files after it
+	Block *devices.Block
+
+	file *model.File
+}
+
+// Estimate brings a model to the desk, has it estimated, and returns the block with what is
+// the same for all estimators filled in.
+func (e *Estimator) Estimate(ctx context.Context, m *model.Model, estimate func(*Visit) error) (*devices.Block, error) {
+	v := &Visit{Op: "estimate " + m.Name}
+	if err := e.accepts(m, v.Op); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	dir, leave, err := e.Desk.Sit(v.Op)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	v.Dir = dir
+	if err := v.bring(ctx, m); err != nil {
+		return nil, err
+	}
+	defer v.file.Close()
+	if err := estimate(v); err != nil {
+		return nil, err
+	}
+	b := v.Block
+	b.Elapsed = time.Since(b.Started).Seconds()
+	// The host's clocks and temperatures say nothing of a figure that it computed.
+	b.After = devices.State{Time: time.Now()}
+	return b, nil
+}
+
+func (e *Estimator) accepts(m *model.Model, op string) error {
+	if slices.Contains(e.Info.Formats, m.Format) && slices.Contains(e.Info.Precisions, m.Precision) {
+		return nil
+	}
+	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
+		Err: fmt.Errorf("device %s takes %s models in %s, not %s in %s", e.Info.Name, e.Info.Formats[0], e.Info.Precisions[0], m.Format, m.Precision)}
+}
+
+// bring links the model's file into the folder. A user's file may have any name; there it
+// has a plain one.
+func (v *Visit) bring(ctx context.Context, m *model.Model) error {
+	f, err := m.Open(ctx)
+	if err == nil {
+		if err = v.link(f.Path, "model."+string(m.Format)); err != nil {
+			f.Close()
+		}
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &devices.Error{Fault: devices.FaultLab, Op: v.Op, Reason: "model-bytes", Err: err}
+	}
+	now := time.Now()
+	v.file, v.Block = f, &devices.Block{ModelSHA256: f.SHA256, Started: now, Before: devices.State{Time: now}}
+	return nil
+}
+
+func (v *Visit) link(path, name string) error {
+	v.Model = filepath.Join(v.Dir, name)
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	return os.Symlink(path, v.Model)
+}

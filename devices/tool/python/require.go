@@ -1,0 +1,118 @@
+package python
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"latlab/devices"
+)
+
+// Package is a PyPI package in the version that latlab was tried with.
+type Package struct{ Name, Version string }
+
+// Requirement is what an estimator needs. The last package is the estimator itself.
+type Requirement struct {
+	Packages []Package
+	Licence  string // of what is installed, for the user to accept
+}
+
+// Step is one line of `latlab doctor`.
+type Step struct {
+	Name   string // "python", "ethos-u-vela"
+	OK     bool
+	Detail string // what was found, or what is wrong
+	Advice string // what to type; empty where nothing
+}
+
+// install is what the user types.
+func (r Requirement) install() string {
+	var specs []string
+	for _, p := range r.Packages {
+		specs = append(specs, p.Name+"=="+p.Version)
+	}
+	return fmt.Sprintf("python3 -m venv DIR && DIR/bin/pip install %s, then --python DIR/bin/python3 or LATLAB_PYTHON; licence: %s",
+		strings.Join(specs, " "), r.Licence)
+}
+
+// Missing is the error of a Python that lacks a package, or cannot load it for the reason
+// given.
+func (r Requirement) Missing(op string, i Interpreter, why string, found map[string]*string) error {
+	var lacks []string
+	for _, p := range r.Packages {
+		if found[p.Name] == nil {
+			lacks = append(lacks, p.Name)
+		}
+	}
+	err := fmt.Errorf("%s has no package %s", i.path(), strings.Join(lacks, " and no "))
+	if len(lacks) == 0 {
+		err = fmt.Errorf("%s cannot load %s: %s", i.path(), r.name(), Clip(why, 300))
+	}
+	return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonPackage, Err: err, Advice: r.install()}
+}
+
+func (r Requirement) name() string { return r.Packages[len(r.Packages)-1].Name }
+
+// Runtime names the estimator and its version: "ethos-u-vela 5.2.0".
+func (r Requirement) Runtime(found map[string]*string) string {
+	version := "of unknown version"
+	if v := found[r.name()]; v != nil {
+		version = *v
+	}
+	return r.name() + " " + version
+}
+
+// Passed is the steps of a Python that has all; other versions than those tried are told.
+func (r Requirement) Passed(i Interpreter, version string, found map[string]*string) []Step {
+	steps := []Step{{Name: "python", OK: true, Detail: i.path() + " " + version}}
+	for _, p := range r.Packages {
+		step := Step{Name: p.Name, OK: true, Detail: "of unknown version"}
+		if v := found[p.Name]; v != nil {
+			step.Detail = *v
+		}
+		if step.Detail != p.Version {
+			step.Advice = fmt.Sprintf("latlab was tried with %s; where estimates fail: %s", p.Version, r.install())
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}
+
+// Failed is the steps up to the one that failed.
+func (r Requirement) Failed(i Interpreter, err error) []Step {
+	var e *devices.Error
+	if !errors.As(err, &e) {
+		return []Step{{Name: "python", Detail: err.Error()}}
+	}
+	if e.Reason == ReasonMissing {
+		return []Step{{Name: "python", Detail: e.Err.Error(), Advice: r.install()}}
+	}
+	return []Step{
+		{Name: "python", OK: true, Detail: i.path()},
+		{Name: r.name(), Detail: e.Err.Error(), Advice: e.Advice},
+	}
+}
+
+// Warnings are for blocks of packages in versions that latlab was not tried with.
+func (r Requirement) Warnings(found map[string]*string) []string {
+	var ws []string
+	for _, p := range r.Packages {
+		if v := found[p.Name]; v != nil && *v != p.Version {
+			ws = append(ws, fmt.Sprintf("%s is of version %s, latlab was tried with %s", p.Name, *v, p.Version))
+		}
+	}
+	return slices.Clip(ws)
+}
+
+// Ask runs a script that looks at the installation and not at a model: nothing that fails
+// is a model's fault.
+func (i Interpreter) Ask(ctx context.Context, s Script) (Output, error) {
+	out, err := i.Run(ctx, s)
+	var e *devices.Error
+	if errors.As(err, &e) && e.Fault == devices.FaultModel {
+		e.Fault = devices.FaultLab
+	}
+	return out, err
+}

@@ -1,0 +1,106 @@
+package vela
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/tool/python"
+	"latlab/devices/transport"
+)
+
+//go:embed probe.py
+var probeScript string
+
+const probeTimeout = time.Minute
+
+// findings are what a Python knows of Vela.
+type findings struct {
+	Python       string             `json:"python"`
+	Packages     map[string]*string `json:"packages"`
+	Missing      string             `json:"missing"` // why the package cannot be loaded
+	Sections     []string           `json:"sections"`
+	Accelerators []string           `json:"accelerators"`
+	CoreClock    float64            `json:"core_clock_hz"`
+	Problem      string             `json:"problem"`
+}
+
+func probe(ctx context.Context, p python.Interpreter, o Options, config string) (*findings, error) {
+	op := "open device " + o.Name
+	if config == armConfig {
+		config = ""
+	}
+	out, err := p.Ask(ctx, python.Script{Op: op, Source: probeScript, Timeout: probeTimeout,
+		Args: []string{o.Accelerator, config, o.SystemConfig, o.MemoryMode}})
+	if err != nil {
+		return nil, err
+	}
+	var f findings
+	dec := json.NewDecoder(bytes.NewReader([]byte(out.Answer)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonGarbage,
+			Err: fmt.Errorf("Python gave no answer: %w", err), Output: python.Tail(out.Console)} //nolint:revive // a name
+	}
+	if f.Missing != "" {
+		return nil, requirement().Missing(op, p, f.Missing, f.Packages)
+	}
+	return &f, nil
+}
+
+func requirement() python.Requirement {
+	return python.Requirement{Packages: []python.Package{{Name: Package, Version: Version}}, Licence: "Apache-2.0"}
+}
+
+// check says what is wrong with the options, or that Vela would not say what is.
+func (f *findings) check(o Options) error {
+	for _, section := range []struct{ what, prefix, word string }{
+		{"system configuration", "System_Config.", o.SystemConfig}, {"memory mode", "Memory_Mode.", o.MemoryMode},
+	} {
+		if f.Sections == nil {
+			break // the file is no .ini; Problem says so
+		}
+		var known []string
+		for _, s := range f.Sections {
+			if word, ok := strings.CutPrefix(s, section.prefix); ok {
+				known = append(known, word)
+			}
+		}
+		if err := unknown(o, section.what, section.word, known); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.Problem != "":
+		return o.userError(fmt.Errorf("Vela refuses the configuration: %s", python.Clip(oneLine(f.Problem), 300)), "") //nolint:revive // a name
+	case f.CoreClock < minClock:
+		return o.userError(fmt.Errorf("system configuration %s has a core_clock of %g Hz", o.SystemConfig, f.CoreClock),
+			"Vela takes 1 Hz where the .ini has none; write core_clock=500e6, in Hz")
+	}
+	return nil
+}
+
+// minClock is far below any NPU's: less is a forgotten or mistaken unit.
+const minClock = 1e6
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// Check says, step by step, whether estimates can be had of a Python, and what to type
+// where they cannot.
+func Check(ctx context.Context, t transport.Transport, interpreter string) []python.Step {
+	p := python.Interpreter{Transport: t, Path: interpreter}
+	o, _ := Options{Accelerator: "ethos-u65-512"}.complete()
+	f, err := probe(ctx, p, o, armConfig)
+	if err == nil {
+		err = f.check(o)
+	}
+	if err != nil {
+		return requirement().Failed(p, err)
+	}
+	return requirement().Passed(p, f.Python, f.Packages)
+}

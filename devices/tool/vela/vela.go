@@ -1,0 +1,226 @@
+// Package vela is Arm's compiler for its Ethos-U NPUs as a Device that estimates: it
+// compiles an int8 .tflite and says how many cycles it expects the NPU to take.
+//
+// The figures are a model's, neither a measurement nor ours. An operator that the NPU does
+// not take costs nothing in them, so a network with one is never VALID. The package
+// refuses to make float networks int8 and to believe output that is not exactly the one
+// of the version that it was written for.
+//
+// It is run by devices/tool/python; devices/inventory opens it.
+//
+// Reference: PyPI ethos-u-vela 5.2.0 (Apache-2.0), its OPTIONS.md and vela.ini.
+package vela
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/tool/python"
+	"latlab/devices/transport"
+	"latlab/sampler/model"
+)
+
+// Version is the ethos-u-vela that this package was written for.
+const Version = "5.2.0"
+
+// Package is its name on PyPI.
+const Package = "ethos-u-vela"
+
+//go:embed run.py
+var runScript string
+
+// Options describe an NPU and the system around it.
+type Options struct {
+	Name         string // of the device; made of the rest where empty
+	Accelerator  string // "ethos-u65-512", one of Accelerators
+	SystemConfig string // clock, memories and bandwidths: a section of the configuration file
+	MemoryMode   string // what lies in which memory: a section of the configuration file
+	ConfigFile   string // .ini of the user's own; Arm's where empty
+	Python       string // interpreter that has the package; python.Default where empty
+	Parallel     int    // blocks at once, a process each; the cores where 0
+}
+
+// Device estimates with Vela.
+type Device struct {
+	est      python.Estimator
+	opts     Options
+	config   string   // path of the configuration file's copy, or Arm's own by its short name
+	warnings []string // of every block
+}
+
+var (
+	_ devices.Device  = (*Device)(nil)
+	_ devices.Layerer = (*Device)(nil)
+)
+
+// Describe says what the device is and takes without starting anything.
+func Describe(o Options) (devices.Info, error) {
+	o, err := o.complete()
+	if err != nil {
+		return devices.Info{}, err
+	}
+	return devices.Info{
+		Name: o.Name, Kind: devices.Estimated, Harness: "vela",
+		Formats: []model.Format{model.TFLite}, Precisions: []model.Precision{model.Int8},
+		Delegate: delegate, Threads: 1, Accelerator: true, Deterministic: true, Parallel: o.Parallel,
+	}, nil
+}
+
+// delegate is the name of the NPU in proofs of delegation.
+const delegate = "ethos-u"
+
+// Open asks Vela whether it knows the accelerator and configurations. Close the Device to
+// remove its temporary folder.
+func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error) {
+	info, err := Describe(o)
+	if err != nil {
+		return nil, err
+	}
+	o, _ = o.complete() // Describe did it
+	desk, err := python.NewDesk(o.Name, o.Parallel)
+	if err != nil {
+		return nil, err
+	}
+	d := &Device{opts: o, config: armConfig}
+	d.est = python.Estimator{Info: info, Python: python.Interpreter{Transport: t, Path: o.Python}, Desk: desk}
+	if err := d.learn(ctx); err != nil {
+		_ = desk.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// armConfig is how Vela names the configuration file that comes with it.
+const armConfig = "Arm/vela.ini"
+
+// learn validates the options and fills in the fingerprint.
+func (d *Device) learn(ctx context.Context) error {
+	d.est.Info.Fingerprint = map[string]string{
+		"accelerator": d.opts.Accelerator, "system_config": d.opts.SystemConfig, "memory_mode": d.opts.MemoryMode,
+		"config_file": armConfig,
+	}
+	if d.opts.ConfigFile != "" {
+		if err := d.copyConfig(); err != nil {
+			return err
+		}
+	}
+	found, err := probe(ctx, d.est.Python, d.opts, d.config)
+	if err != nil {
+		return err
+	}
+	if err := found.check(d.opts); err != nil {
+		return err
+	}
+	d.est.Info.Fingerprint["runtime"] = requirement().Runtime(found.Packages)
+	d.warnings = requirement().Warnings(found.Packages)
+	return nil
+}
+
+// copyConfig keeps the user's file as it is now: a sweep's later blocks must not see
+// another. Its path is absolute: Vela looks for one of two parts among its own files.
+func (d *Device) copyConfig() error {
+	data, err := os.ReadFile(d.opts.ConfigFile)
+	if err == nil {
+		d.config = filepath.Join(d.est.Desk.Dir(), "config.ini")
+		err = os.WriteFile(d.config, data, 0o600)
+	}
+	if err != nil {
+		return d.opts.userError(fmt.Errorf("the configuration file cannot be used: %w", err), "")
+	}
+	d.est.Info.Fingerprint["config_file"] = "sha256:" + hexSum(data)
+	return nil
+}
+
+// Info describes the device.
+func (d *Device) Info() devices.Info { return d.est.Info }
+
+// Close removes the device's temporary folder.
+func (d *Device) Close() error { return d.est.Desk.Close() }
+
+// Run estimates once, in a fresh process. Of the plan only Timeout counts: a second
+// estimate would be the first again.
+func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
+	return d.est.Estimate(ctx, m, func(v *python.Visit) error { return d.compile(ctx, v, plan.Timeout) })
+}
+
+// layersTimeout bounds Layers; a whole network takes a second or two.
+const layersTimeout = 5 * time.Minute
+
+// Layers is the table of Run's block: Vela gives it every time.
+func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
+	b, err := d.Run(ctx, m, devices.Plan{Timeout: layersTimeout})
+	if err != nil {
+		return nil, err
+	}
+	return b.Layers, nil
+}
+
+func (d *Device) compile(ctx context.Context, v *python.Visit, timeout time.Duration) error {
+	out, err := d.est.Python.Run(ctx, python.Script{Op: v.Op, Source: runScript, Args: d.args(v), Timeout: timeout})
+	if err != nil {
+		return err
+	}
+	r, err := d.read(v.Dir, out.Console)
+	if err != nil {
+		return &devices.Error{Fault: devices.FaultDevice, Op: v.Op, Reason: devices.ReasonGarbage, Err: err, Output: python.Tail(out.Console)}
+	}
+	v.Block.Runtime, v.Block.Warnings = d.est.Info.Fingerprint["runtime"], d.warnings
+	return r.fill(v.Block, v.Op, out.Console)
+}
+
+func (d *Device) args(v *python.Visit) []string {
+	return []string{
+		v.Model, "--accelerator-config", d.opts.Accelerator, "--config", d.config,
+		"--system-config", d.opts.SystemConfig, "--memory-mode", d.opts.MemoryMode,
+		"--verbose-performance", "--output-dir", v.Dir,
+	}
+}
+
+// read collects what one run wrote into its folder and printed.
+func (d *Device) read(dir, console string) (*report, error) {
+	s, err := readFile(filepath.Join(dir, "model_summary_"+d.opts.SystemConfig+".csv"), parseSummary)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := readFile(filepath.Join(dir, "model_per-layer.csv"), parseLayers)
+	if err != nil {
+		return nil, err
+	}
+	ops, err := parseConsole(console)
+	if err != nil {
+		return nil, err
+	}
+	r := &report{summary: s, rows: rows, console: ops}
+	return r, r.check(d.opts)
+}
+
+// maxFile bounds a file of Vela's: a row a layer is some 150 bytes.
+const maxFile = 16 << 20
+
+func readFile[T any](path string, parse func(string) (T, error)) (T, error) {
+	var none T
+	info, err := os.Stat(path)
+	if err != nil {
+		return none, fmt.Errorf("Vela wrote no %s", filepath.Base(path)) //nolint:revive // a name
+	}
+	if info.Size() > maxFile {
+		return none, fmt.Errorf("%s has %d bytes", filepath.Base(path), info.Size())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return none, err
+	}
+	v, err := parse(string(data))
+	if err != nil {
+		return none, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return v, nil
+}
+
+func cores() int { return runtime.GOMAXPROCS(0) }
