@@ -1,0 +1,402 @@
+package vela_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latlab/devices"
+	"latlab/devices/devicetest"
+	"latlab/devices/tool/python"
+	"latlab/devices/tool/vela"
+	"latlab/devices/transport"
+	"latlab/internal/testenv"
+	"latlab/sampler/model"
+)
+
+// TestMain gives the tests temporary files of their own: other packages' tests look for
+// what is left of latlab in the common folder.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "vela-test-")
+	if err != nil {
+		panic(err)
+	}
+	_ = os.Setenv("TMPDIR", dir)
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// made are the models of testdata/models.py, made once.
+var made struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func modelFile(t testing.TB, name string) string {
+	t.Helper()
+	py := testenv.Python(t)
+	made.once.Do(func() {
+		if made.dir, made.err = os.MkdirTemp("", "models-"); made.err == nil {
+			var out []byte
+			if out, made.err = exec.Command(py, "testdata/models.py", made.dir).CombinedOutput(); made.err != nil {
+				made.err = fmt.Errorf("%w: %s", made.err, out)
+			}
+		}
+	})
+	if made.err != nil {
+		t.Fatal(made.err)
+	}
+	return filepath.Join(made.dir, name+".tflite")
+}
+
+func named(name string) func(testing.TB) *model.Model {
+	return func(t testing.TB) *model.Model {
+		t.Helper()
+		m, err := model.FromFile(modelFile(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+}
+
+func open(t testing.TB, name string, change ...func(*vela.Options)) *vela.Device {
+	t.Helper()
+	o, err := vela.ParseName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Python = testenv.Python(t)
+	for _, c := range change {
+		c(&o)
+	}
+	d, err := vela.Open(t.Context(), transport.Local{}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+const u65 = "vela:ethos-u65-512"
+
+// wrapper is a Python that does what the shell script says the first time after it is
+// armed, and is the real one otherwise.
+func wrapper(t testing.TB, misbehave string) (path string, arm func()) {
+	t.Helper()
+	dir := t.TempDir()
+	path, flag := filepath.Join(dir, "python3"), filepath.Join(dir, "armed")
+	text := fmt.Sprintf("#!/bin/sh\nif [ -e '%s' ]; then rm '%s'; %s; fi\nexec '%s' \"$@\"\n", flag, flag, misbehave, testenv.Python(t))
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path, func() {
+		if err := os.WriteFile(flag, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// misbehaving is a device whose Python misbehaves at the next Run, once.
+func misbehaving(script string) func(testing.TB) (devices.Device, *model.Model) {
+	return func(t testing.TB) (devices.Device, *model.Model) {
+		path, arm := wrapper(t, script)
+		d := open(t, u65, func(o *vela.Options) { o.Python = path })
+		arm()
+		return d, named("good")(t)
+	}
+}
+
+func TestConformance(t *testing.T) {
+	devicetest.Run(t, devicetest.Suite{
+		Open:      func(t testing.TB) devices.Device { return open(t, u65) },
+		Good:      named("good"),
+		Bad:       named("none"),
+		Crash:     misbehaving("kill -SEGV $$"),
+		Hang:      misbehaving("sleep 3600"),
+		Partial:   func(t testing.TB) (devices.Device, *model.Model) { return open(t, u65), named("partial")(t) },
+		Processes: func() int { return children(t) },
+		State:     func() string { return leftovers(t) },
+		Cannot:    map[string]string{"Offline": "the compiler runs on this machine"},
+	})
+}
+
+// children counts the processes that this one started.
+func children(t testing.TB) int {
+	t.Helper()
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, list := range lists {
+		if b, err := os.ReadFile(list); err == nil {
+			n += len(strings.Fields(string(b)))
+		}
+	}
+	return n
+}
+
+// leftovers are the desks' folders and what is in them.
+func leftovers(t testing.TB) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(os.TempDir(), "latlab*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(files, "\n")
+}
+
+func TestBlock(t *testing.T) {
+	b, err := open(t, u65).Run(t.Context(), named("good")(t), devicetest.Plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := devices.Delegation{Name: "ethos-u", Nodes: 1, Delegated: 1, Partitions: 1}
+	if diff := cmp.Diff(want, b.Delegation); diff != "" {
+		t.Errorf("delegation (-want +got):\n%s", diff)
+	}
+	// The tool and the model are pinned, so are its figures: 20x20 outputs of 16 channels,
+	// each 3x3x16 multiplications, in 4,736 cycles of 1 ns.
+	layers := []devices.Layer{{Name: "out, with a comma", Op: "Conv2D", Where: "NPU", Seconds: 4.736e-6, Cycles: 4736, MACs: 921600}}
+	if diff := cmp.Diff(layers, b.Layers); diff != "" {
+		t.Errorf("layers (-want +got):\n%s", diff)
+	}
+	if b.Summary == nil || b.Summary.Mean != 4.736e-6 || b.Summary.Count != 1 || len(b.Samples) != 0 || len(b.Doubts) != 0 || len(b.Warnings) != 0 {
+		t.Errorf("block is %+v", b)
+	}
+	for name, want := range map[string]float64{
+		"macs": 921600, "cycles_total": 4736, "core_clock_hz": 1e9, "original_weights_bytes": 2304, "dram_feature_map_read_bytes": 9600,
+	} {
+		if got := b.Counters[name]; got != want {
+			t.Errorf("counter %s is %v, want %v", name, got, want)
+		}
+	}
+	if b.Runtime != "ethos-u-vela 5.2.0" {
+		t.Errorf("Runtime is %q", b.Runtime)
+	}
+}
+
+// TestTraps are the ways in which Vela gives a figure, or ends, that must not become a
+// valid measurement.
+func TestTraps(t *testing.T) {
+	d := open(t, u65)
+	t.Run("an operator on the CPU costs nothing", func(t *testing.T) {
+		b, err := d.Run(t.Context(), named("partial")(t), devicetest.Plan())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := devices.Delegation{Name: "ethos-u", Nodes: 2, Delegated: 1, Partitions: 1, Why: []string{"FLOOR x1: Unsupported opType"}}
+		if diff := cmp.Diff(want, b.Delegation); diff != "" {
+			t.Errorf("delegation (-want +got):\n%s", diff)
+		}
+		if len(b.Doubts) != 1 || b.Doubts[0].Code != "ops_without_cost" {
+			t.Errorf("doubts are %+v", b.Doubts)
+		}
+		if l := b.Layers[1]; l.Where != "CPU" || l.Cycles != 0 {
+			t.Errorf("the CPU's row is %+v", l)
+		}
+	})
+	for name, tt := range map[string]struct {
+		model, reason, says string
+	}{
+		"a float model that says it is int8": {"lie", devices.ReasonRejected, "CONV_2D x1: Operation has tensor with unsupported DataType Float32"},
+		"nothing for the NPU":                {"none", devices.ReasonRejected, "the NPU takes none of its 1 operators"},
+		"a model that crashes it":            {"odd", devices.ReasonCrashed, "segmentation fault"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := d.Run(t.Context(), named(tt.model)(t), devicetest.Plan())
+			var e *devices.Error
+			if !errors.As(err, &e) || e.Fault != devices.FaultModel || e.Reason != tt.reason || !strings.Contains(e.Error(), tt.says) {
+				t.Errorf("error is %#v: %v", e, err)
+			}
+		})
+	}
+	t.Run("a crash keeps what was printed", func(t *testing.T) {
+		dev, m := misbehaving("echo doomed >&2; kill -SEGV $$")(t)
+		_, err := dev.Run(t.Context(), m, devicetest.Plan())
+		var e *devices.Error
+		if !errors.As(err, &e) || !strings.Contains(e.Output, "doomed") {
+			t.Errorf("error is %#v", e)
+		}
+	})
+}
+
+// TestChangedOutput: a tool that ends well and wrote something else.
+func TestChangedOutput(t *testing.T) {
+	for name, script := range map[string]string{
+		"nothing written": "exit 0",
+		"console only":    "echo 'CPU operators = 0 (0.0%)' >&2; echo 'NPU operators = 1 (100.0%)' >&2; exit 0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, m := misbehaving(script)(t)
+			_, err := d.Run(t.Context(), m, devicetest.Plan())
+			var e *devices.Error
+			if !errors.As(err, &e) || e.Fault != devices.FaultDevice || e.Reason != devices.ReasonGarbage {
+				t.Errorf("error is %v", err)
+			}
+		})
+	}
+}
+
+func TestEveryAcceleratorHasADefault(t *testing.T) {
+	for _, name := range vela.Names() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, err := open(t, name).Run(t.Context(), named("good")(t), devicetest.Plan())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b.Counters["macs"] != 921600 || !(b.Summary.Mean > 1e-6 && b.Summary.Mean < 1e-3) {
+				t.Errorf("%v s, %v MACs", b.Summary.Mean, b.Counters["macs"])
+			}
+		})
+	}
+}
+
+func TestOptionsThatAreNone(t *testing.T) {
+	for name, says := range map[string]string{
+		"vela:":               "names no NPU",
+		"vela:a:b:c:d":        "names no NPU",
+		"vela:ethos-u65-513":  `did you mean "ethos-u65-512"?`,
+		"vela:ethos-u65-512:": "names no NPU",
+		"vela:ethos-u65-512:Ethos_U65_Client_Sever":                 `did you mean "Ethos_U65_Client_Server"?`,
+		"vela:ethos-u65-512:Ethos_U65_Embedded:Shared_Sramm":        `did you mean "Shared_Sram"?`,
+		"vela:ethos-u55-128:Ethos_U65_Client_Server":                "is a system of an Ethos-U65, not of ethos-u55-128",
+		"vela:ethos-u55-128:Ethos_U55_Deep_Embedded:Dedicated_Sram": "Vela refuses the configuration: Error: Invalid configuration of arena_mem_area",
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, err := vela.ParseName(name)
+			if err == nil {
+				o.Python = testenv.Python(t)
+				_, err = vela.Open(t.Context(), transport.Local{}, o)
+			}
+			if err == nil || devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error is %v, want the user's and %q", err, says)
+			}
+		})
+	}
+}
+
+const ownConfig = `[System_Config.Mine]
+core_clock=%s
+axi0_port=Sram
+axi1_port=Dram
+Sram_clock_scale=1.0
+Dram_clock_scale=0.25
+
+[Memory_Mode.Small]
+const_mem_area=Axi1
+arena_mem_area=Axi1
+cache_mem_area=Axi0
+arena_cache_size=65536
+`
+
+func TestConfigurationOfTheUser(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "my board.ini")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(fmt.Sprintf(ownConfig, "250e6"))
+	d := open(t, "vela:ethos-u65-256:Mine:Small", func(o *vela.Options) { o.ConfigFile = path })
+	if f := d.Info().Fingerprint["config_file"]; !strings.HasPrefix(f, "sha256:") {
+		t.Errorf("fingerprint of the file is %q", f)
+	}
+	write("changed in the middle of a sweep")
+	b, err := d.Run(t.Context(), named("good")(t), devicetest.Plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Counters["core_clock_hz"] != 250e6 || b.Counters["arena_cache_bytes"] != 65536 {
+		t.Errorf("counters are %v", b.Counters)
+	}
+
+	for name, tt := range map[string]struct{ text, system, says string }{
+		"no clock":         {strings.Replace(fmt.Sprintf(ownConfig, "1"), "core_clock=1\n", "", 1), "Mine", "core_clock of 1 Hz"},
+		"a word":           {fmt.Sprintf(ownConfig, "fast"), "Mine", "could not convert"},
+		"no .ini":          {"\x00\xff", "Mine", "Vela refuses"},
+		"not its section":  {fmt.Sprintf(ownConfig, "250e6"), "Yours", `no system configuration is named "Yours"`},
+		"no section named": {fmt.Sprintf(ownConfig, "250e6"), "", "needs the name of its system configuration"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(tt.text)
+			_, err := vela.Open(t.Context(), transport.Local{}, vela.Options{
+				Accelerator: "ethos-u65-256", SystemConfig: tt.system, MemoryMode: "Small", ConfigFile: path, Python: testenv.Python(t),
+			})
+			if err == nil || devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("error is %v, want the user's and %q", err, tt.says)
+			}
+		})
+	}
+}
+
+// emptyPython is one without any package, as a fresh virtual environment has.
+func emptyPython(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "python3")
+	text := fmt.Sprintf("#!/bin/sh\nexec '%s' -S \"$@\"\n", testenv.Python(t))
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestWithoutThePackage(t *testing.T) {
+	for name, tt := range map[string]struct{ python, reason, says string }{
+		"no package": {emptyPython(t), python.ReasonPackage, "has no package ethos-u-vela"},
+		"no Python":  {filepath.Join(t.TempDir(), "nothing"), python.ReasonMissing, "Python cannot be started"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := vela.Open(t.Context(), transport.Local{}, vela.Options{Accelerator: "ethos-u65-512", Python: tt.python})
+			var e *devices.Error
+			if !errors.As(err, &e) || e.Fault != devices.FaultLab || e.Reason != tt.reason || !strings.Contains(e.Error(), tt.says) {
+				t.Errorf("error is %v", err)
+			}
+			if e != nil && !strings.Contains(e.Advice, "LATLAB_PYTHON") {
+				t.Errorf("advice is %q", e.Advice)
+			}
+			steps := vela.Check(t.Context(), transport.Local{}, tt.python)
+			last := steps[len(steps)-1]
+			if last.OK || !strings.Contains(last.Detail, tt.says) || !strings.Contains(last.Advice, "pip install ethos-u-vela==5.2.0") {
+				t.Errorf("steps are %+v", steps)
+			}
+		})
+	}
+	if left := leftovers(t); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	py := testenv.Python(t)
+	steps := vela.Check(t.Context(), transport.Local{}, py)
+	if len(steps) != 2 || !steps[0].OK || !steps[1].OK || steps[1].Detail != vela.Version || steps[1].Advice != "" {
+		t.Errorf("steps are %+v", steps)
+	}
+}
+
+func TestCancelLeavesNothing(t *testing.T) {
+	d, m := misbehaving("sleep 3600 & echo started >&2; wait")(t)
+	before := leftovers(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	if _, err := d.Run(ctx, m, devicetest.Plan()); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
+	if after := leftovers(t); after != before {
+		t.Errorf("left behind: %s", after)
+	}
+}
