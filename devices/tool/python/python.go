@@ -110,7 +110,7 @@ func (i Interpreter) startError(ctx context.Context, op string, err error) error
 		return known
 	}
 	return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonMissing,
-		Err:    fmt.Errorf("Python cannot be started: %w", err), //nolint:revive // a name
+		Err:    fmt.Errorf("no Python can be started: %w", err),
 		Advice: "--python FILE or LATLAB_PYTHON names one"}
 }
 

@@ -159,14 +159,14 @@ func parseLayer(fields []string) (layer, error) {
 	l := layer{original: at("Original Operator"), operator: at("NNG Operator"), target: at("Target"), name: at("Name")}
 	var err error
 	if l.cycles, err = figure(at("Op Cycles")); err != nil {
-		return l, fmt.Errorf("Op Cycles are %q", at("Op Cycles")) //nolint:revive // a column
+		return l, fmt.Errorf("column Op Cycles is %q", at("Op Cycles"))
 	}
 	if l.macs, err = strconv.ParseInt(at("MAC Count"), 10, 64); err != nil || l.macs < 0 {
-		return l, fmt.Errorf("MAC Count is %q", at("MAC Count")) //nolint:revive // a column
+		return l, fmt.Errorf("column MAC Count is %q", at("MAC Count"))
 	}
 	switch {
 	case l.target != npu && l.target != cpu:
-		return l, fmt.Errorf("Target is %q, neither NPU nor CPU", l.target) //nolint:revive // a column
+		return l, fmt.Errorf("column Target is %q, neither NPU nor CPU", l.target)
 	case l.operator == "":
 		return l, errors.New("it names no operator")
 	}

@@ -45,7 +45,7 @@ func probe(ctx context.Context, p python.Interpreter, o Options, config string) 
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonGarbage,
-			Err: fmt.Errorf("Python gave no answer: %w", err), Output: python.Tail(out.Console)} //nolint:revive // a name
+			Err: fmt.Errorf("the probe gave no answer: %w", err), Output: python.Tail(out.Console)}
 	}
 	if f.Missing != "" {
 		return nil, requirement().Missing(op, p, f.Missing, f.Packages)
@@ -77,7 +77,7 @@ func (f *findings) check(o Options) error {
 	}
 	switch {
 	case f.Problem != "":
-		return o.userError(fmt.Errorf("Vela refuses the configuration: %s", python.Clip(oneLine(f.Problem), 300)), "") //nolint:revive // a name
+		return o.userError(fmt.Errorf("the configuration is refused: %s", python.Clip(oneLine(f.Problem), 300)), "")
 	case f.CoreClock < minClock:
 		return o.userError(fmt.Errorf("system configuration %s has a core_clock of %g Hz", o.SystemConfig, f.CoreClock),
 			"Vela takes 1 Hz where the .ini has none; write core_clock=500e6, in Hz")

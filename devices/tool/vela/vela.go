@@ -207,7 +207,7 @@ func readFile[T any](path string, parse func(string) (T, error)) (T, error) {
 	var none T
 	info, err := os.Stat(path)
 	if err != nil {
-		return none, fmt.Errorf("Vela wrote no %s", filepath.Base(path)) //nolint:revive // a name
+		return none, fmt.Errorf("no %s was written", filepath.Base(path))
 	}
 	if info.Size() > maxFile {
 		return none, fmt.Errorf("%s has %d bytes", filepath.Base(path), info.Size())

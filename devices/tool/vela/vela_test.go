@@ -274,7 +274,7 @@ func TestOptionsThatAreNone(t *testing.T) {
 		"vela:ethos-u65-512:Ethos_U65_Client_Sever":                 `did you mean "Ethos_U65_Client_Server"?`,
 		"vela:ethos-u65-512:Ethos_U65_Embedded:Shared_Sramm":        `did you mean "Shared_Sram"?`,
 		"vela:ethos-u55-128:Ethos_U65_Client_Server":                "is a system of an Ethos-U65, not of ethos-u55-128",
-		"vela:ethos-u55-128:Ethos_U55_Deep_Embedded:Dedicated_Sram": "Vela refuses the configuration: Error: Invalid configuration of arena_mem_area",
+		"vela:ethos-u55-128:Ethos_U55_Deep_Embedded:Dedicated_Sram": "the configuration is refused: Error: Invalid configuration of arena_mem_area",
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, err := vela.ParseName(name)
@@ -327,7 +327,7 @@ func TestConfigurationOfTheUser(t *testing.T) {
 	for name, tt := range map[string]struct{ text, system, says string }{
 		"no clock":         {strings.Replace(fmt.Sprintf(ownConfig, "1"), "core_clock=1\n", "", 1), "Mine", "core_clock of 1 Hz"},
 		"a word":           {fmt.Sprintf(ownConfig, "fast"), "Mine", "could not convert"},
-		"no .ini":          {"\x00\xff", "Mine", "Vela refuses"},
+		"no .ini":          {"\x00\xff", "Mine", "the configuration is refused"},
 		"not its section":  {fmt.Sprintf(ownConfig, "250e6"), "Yours", `no system configuration is named "Yours"`},
 		"no section named": {fmt.Sprintf(ownConfig, "250e6"), "", "needs the name of its system configuration"},
 	} {
@@ -357,7 +357,7 @@ func emptyPython(t testing.TB) string {
 func TestWithoutThePackage(t *testing.T) {
 	for name, tt := range map[string]struct{ python, reason, says string }{
 		"no package": {emptyPython(t), python.ReasonPackage, "has no package ethos-u-vela"},
-		"no Python":  {filepath.Join(t.TempDir(), "nothing"), python.ReasonMissing, "Python cannot be started"},
+		"no Python":  {filepath.Join(t.TempDir(), "nothing"), python.ReasonMissing, "no Python can be started"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := vela.Open(t.Context(), transport.Local{}, vela.Options{Accelerator: "ethos-u65-512", Python: tt.python})
