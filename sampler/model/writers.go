@@ -25,7 +25,7 @@ type writer struct {
 // writerOf says who writes a form, or why nobody does.
 func writerOf(f Form) (writer, error) {
 	switch f {
-	case Form{Format: TFLite, Precision: Float32}:
+	case Form{Format: TFLite, Precision: Float32}, Form{Format: TFLite, Precision: Int8}, Form{Format: TFLite, Precision: Int8, Input: UInt8}:
 		return tfliteWriter(), nil
 	case Form{Format: ONNX, Precision: Float32}, Form{Format: ONNX, Precision: Int8}:
 		return onnxWriter(), nil
@@ -42,7 +42,9 @@ func (f Form) suffix() string {
 }
 
 func tfliteWriter() writer {
-	options := func(f Form) tflite.Options { return tflite.Options{Precision: string(f.Precision)} }
+	options := func(f Form) tflite.Options {
+		return tflite.Options{Precision: string(f.Precision), UInt8Input: f.Input == UInt8}
+	}
 	return writer{
 		revision: tflite.WriterRevision,
 		write: func(w io.Writer, g *graph.Graph, f Form) (written, error) {

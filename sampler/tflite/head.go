@@ -2,6 +2,7 @@ package tflite
 
 import (
 	"encoding/json"
+	"slices"
 
 	flatbuffers "github.com/google/flatbuffers/go"
 
@@ -13,14 +14,15 @@ import (
 type head struct {
 	b     *flatbuffers.Builder
 	g     *graph.Graph
+	e     *encoding
 	codes []schema.BuiltinOperator // by operator code index
 	flat  []bool                   // tensors whose shape is [batch, channels]
 }
 
 // buildHead makes all of the file but the weights. slots are the places, in the order of
-// blobsOf, where the offset to each blob's vector has to be written.
-func buildHead(g *graph.Graph) (data []byte, slots []int, err error) {
-	h := &head{b: flatbuffers.NewBuilder(64 << 10), g: g, flat: flatTensors(g)}
+// encoding.blobs, where the offset to each blob's vector has to be written.
+func buildHead(e *encoding) (data []byte, slots []int, err error) {
+	h := &head{b: flatbuffers.NewBuilder(64 << 10), g: e.g, e: e, flat: flatTensors(e.g)}
 	if err := h.build(); err != nil {
 		return nil, nil, err
 	}
@@ -117,7 +119,9 @@ func (h *head) metadataText() ([]byte, error) {
 		Name    string `json:"name"`
 		Space   string `json:"space,omitempty"`
 		Indices string `json:"indices,omitempty"`
-	}{"latlab " + WriterRelease, WriterRevision, h.g.Name, h.g.Space, h.g.Indices})
+		// Files of float32 were there before this field.
+		Precision string `json:"precision,omitempty"`
+	}{"latlab " + WriterRelease, WriterRevision, h.g.Name, h.g.Space, h.g.Indices, h.e.precisionText()})
 }
 
 func (h *head) metadata(buffer int) flatbuffers.UOffsetT {
@@ -131,7 +135,7 @@ func (h *head) metadata(buffer int) flatbuffers.UOffsetT {
 
 func (h *head) subgraph(operators flatbuffers.UOffsetT) flatbuffers.UOffsetT {
 	tensors := h.tensors()
-	inputs, outputs := h.ints(h.g.Inputs), h.ints(h.g.Outputs)
+	inputs, outputs := h.ints(h.inputs()), h.ints(h.g.Outputs)
 	name := h.b.CreateString(h.g.Name)
 	schema.SubGraphStart(h.b)
 	schema.SubGraphAddTensors(h.b, tensors)
@@ -143,38 +147,104 @@ func (h *head) subgraph(operators flatbuffers.UOffsetT) flatbuffers.UOffsetT {
 }
 
 // tensors are the graph's activations, with the same indices, then weights and bias of
-// every op that has them.
+// every op that has them, then uint8 inputs.
 func (h *head) tensors() flatbuffers.UOffsetT {
 	var offsets []flatbuffers.UOffsetT
-	for i, t := range h.g.Tensors {
-		shape := t.Shape[:]
-		if h.flat[i] {
-			shape = []int{t.Shape[0], t.Shape[3]}
-		}
-		offsets = append(offsets, h.tensor(t.Name, shape, 0))
+	for i := range h.g.Tensors {
+		offsets = append(offsets, h.activation(i, activation))
 	}
 	buffer := 1
-	for _, op := range h.g.Ops {
+	for i, op := range h.g.Ops {
 		if !op.HasWeights() {
 			continue
 		}
 		out := h.g.Out(op)[3]
-		offsets = append(offsets,
-			h.tensor(op.Name+"/weights", weightShape(h.g, op), buffer),
-			h.tensor(op.Name+"/bias", []int{out}, buffer+1))
+		w := tensor{name: op.Name + "/weights", shape: weightShape(h.g, op), buffer: buffer, role: weight}
+		b := tensor{name: op.Name + "/bias", shape: []int{out}, buffer: buffer + 1, role: bias}
+		if h.e.int8 != nil {
+			w.quantization, b.quantization = h.e.int8.ofWeights(i, op), h.e.int8.ofBias(i, op)
+		}
+		offsets = append(offsets, h.tensor(w), h.tensor(b))
 		buffer += 2
+	}
+	if h.e.opts.UInt8Input {
+		for _, t := range h.g.Inputs {
+			offsets = append(offsets, h.activation(t, input))
+		}
 	}
 	return h.b.CreateVectorOfTables(offsets)
 }
 
-func (h *head) tensor(name string, shape []int, buffer int) flatbuffers.UOffsetT {
-	nameAt, shapeAt := h.b.CreateString(name), h.ints(shape)
+// inputs are the graph's, or the uint8 ones in front of them.
+func (h *head) inputs() []int {
+	if !h.e.opts.UInt8Input {
+		return h.g.Inputs
+	}
+	own := make([]int, len(h.g.Inputs))
+	for i := range own {
+		own[i] = len(h.g.Tensors) + h.blobCount() + i
+	}
+	return own
+}
+
+// tensor is one entry of the tensor list.
+type tensor struct {
+	name   string
+	shape  []int
+	buffer int
+	role   role
+	quantization
+}
+
+// activation is graph tensor i, or the uint8 one in front of it.
+func (h *head) activation(i int, r role) flatbuffers.UOffsetT {
+	t := tensor{name: h.g.Tensors[i].Name, shape: h.g.Tensors[i].Shape[:], role: r}
+	if h.flat[i] {
+		t.shape = []int{t.shape[0], t.shape[3]}
+	}
+	if r == input {
+		t.name += "/uint8"
+	}
+	if h.e.int8 != nil {
+		t.quantization = h.e.int8.of(i, r)
+	}
+	return h.tensor(t)
+}
+
+func (h *head) tensor(t tensor) flatbuffers.UOffsetT {
+	nameAt, shapeAt, quantizationAt := h.b.CreateString(t.name), h.ints(t.shape), h.quantization(t.quantization)
 	schema.TensorStart(h.b)
 	schema.TensorAddShape(h.b, shapeAt)
-	schema.TensorAddType(h.b, schema.TensorTypeFLOAT32)
-	schema.TensorAddBuffer(h.b, uint32(buffer))
+	schema.TensorAddType(h.b, h.e.typeOf(t.role))
+	schema.TensorAddBuffer(h.b, uint32(t.buffer))
 	schema.TensorAddName(h.b, nameAt)
+	if quantizationAt != 0 {
+		schema.TensorAddQuantization(h.b, quantizationAt)
+	}
 	return schema.TensorEnd(h.b)
+}
+
+// quantization makes the table, or none where there are no scales.
+func (h *head) quantization(q quantization) flatbuffers.UOffsetT {
+	if len(q.scales) == 0 {
+		return 0
+	}
+	n := len(q.scales)
+	schema.QuantizationParametersStartScaleVector(h.b, n)
+	for i := n - 1; i >= 0; i-- {
+		h.b.PrependFloat32(q.scales[i])
+	}
+	scales := h.b.EndVector(n)
+	schema.QuantizationParametersStartZeroPointVector(h.b, n)
+	for range n {
+		h.b.PrependInt64(q.zero)
+	}
+	zeros := h.b.EndVector(n)
+	schema.QuantizationParametersStart(h.b)
+	schema.QuantizationParametersAddScale(h.b, scales)
+	schema.QuantizationParametersAddZeroPoint(h.b, zeros)
+	schema.QuantizationParametersAddQuantizedDimension(h.b, q.axis)
+	return schema.QuantizationParametersEnd(h.b)
 }
 
 func weightShape(g *graph.Graph, op graph.Op) []int {
@@ -194,7 +264,7 @@ func (h *head) operatorCodes() flatbuffers.UOffsetT {
 		schema.OperatorCodeStart(h.b)
 		// Runtimes before 2.4 know this field alone. All of our codes fit into it.
 		schema.OperatorCodeAddDeprecatedBuiltinCode(h.b, int8(c))
-		schema.OperatorCodeAddVersion(h.b, 1)
+		schema.OperatorCodeAddVersion(h.b, h.e.version(c))
 		schema.OperatorCodeAddBuiltinCode(h.b, c)
 		offsets = append(offsets, schema.OperatorCodeEnd(h.b))
 	}
@@ -203,32 +273,62 @@ func (h *head) operatorCodes() flatbuffers.UOffsetT {
 
 // operators makes the op list and, on the way, the list of codes it needs.
 func (h *head) operators() flatbuffers.UOffsetT {
-	index := map[schema.BuiltinOperator]uint32{}
-	weights := len(h.g.Tensors)
 	var offsets []flatbuffers.UOffsetT
+	if h.e.opts.UInt8Input {
+		for i, own := range h.inputs() {
+			offsets = append(offsets, h.quantize(own, h.g.Inputs[i]))
+		}
+	}
+	weights := len(h.g.Tensors)
 	for _, op := range h.g.Ops {
 		inputs := append([]int(nil), op.Inputs...)
 		if op.HasWeights() {
 			inputs = append(inputs, weights, weights+1)
 			weights += 2
 		}
-		code := builtin(op.Kind)
-		at, known := index[code]
-		if !known {
-			at = uint32(len(h.codes))
-			index[code] = at
-			h.codes = append(h.codes, code)
-		}
-		offsets = append(offsets, h.operator(op, at, inputs))
+		offsets = append(offsets, h.operator(operator{
+			code: h.code(builtin(op.Kind)), inputs: inputs, output: op.Output,
+			options: func() (schema.BuiltinOptions, flatbuffers.UOffsetT) { return h.options(op) },
+		}))
 	}
 	return h.b.CreateVectorOfTables(offsets)
 }
 
-func (h *head) operator(op graph.Op, code uint32, inputs []int) flatbuffers.UOffsetT {
-	inputsAt, outputsAt := h.ints(inputs), h.ints([]int{op.Output})
-	kind, options := h.options(op)
+// quantize is what TensorFlow's converter puts behind a uint8 input: the same values, 128
+// less.
+func (h *head) quantize(from, to int) flatbuffers.UOffsetT {
+	return h.operator(operator{
+		code: h.code(schema.BuiltinOperatorQUANTIZE), inputs: []int{from}, output: to,
+		options: func() (schema.BuiltinOptions, flatbuffers.UOffsetT) {
+			schema.QuantizeOptionsStart(h.b)
+			return schema.BuiltinOptionsQuantizeOptions, schema.QuantizeOptionsEnd(h.b)
+		},
+	})
+}
+
+// code is the index of an operator code, a new one where it is the first of its kind.
+func (h *head) code(c schema.BuiltinOperator) uint32 {
+	at := slices.Index(h.codes, c)
+	if at < 0 {
+		at = len(h.codes)
+		h.codes = append(h.codes, c)
+	}
+	return uint32(at)
+}
+
+// operator is one entry of the operator list.
+type operator struct {
+	code    uint32
+	inputs  []int
+	output  int
+	options func() (schema.BuiltinOptions, flatbuffers.UOffsetT)
+}
+
+func (h *head) operator(o operator) flatbuffers.UOffsetT {
+	inputsAt, outputsAt := h.ints(o.inputs), h.ints([]int{o.output})
+	kind, options := o.options()
 	schema.OperatorStart(h.b)
-	schema.OperatorAddOpcodeIndex(h.b, code)
+	schema.OperatorAddOpcodeIndex(h.b, o.code)
 	schema.OperatorAddInputs(h.b, inputsAt)
 	schema.OperatorAddOutputs(h.b, outputsAt)
 	if kind != schema.BuiltinOptionsNONE {

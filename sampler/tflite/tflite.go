@@ -15,6 +15,11 @@
 // (sampler/graph). The tables in internal/schema are generated from schema/latlab.fbs.
 package tflite
 
+import (
+	"errors"
+	"fmt"
+)
+
 //go:generate flatc --go --go-module-name latlab -o internal schema/latlab.fbs
 
 // WriterRevision changes whenever the bytes written for some graph change. It is part
@@ -35,9 +40,29 @@ const MetadataName = "latlab"
 
 // Options say how to write a graph.
 type Options struct {
-	// Precision is the numeric type of weights and activations; empty means float32, the
-	// only one there is.
+	// Precision is the numeric type of weights and activations: "float32", or "int8" for
+	// full integer. Empty means float32.
 	Precision string
+	// UInt8Input gives an int8 model inputs of uint8, each behind a QUANTIZE.
+	UInt8Input bool
+}
+
+const (
+	precisionFloat32 = "float32"
+	precisionInt8    = "int8"
+)
+
+func (o Options) check() error {
+	switch o.Precision {
+	case precisionInt8:
+		return nil
+	case precisionFloat32, "":
+		if o.UInt8Input {
+			return errors.New("tflite: only an int8 model can have uint8 inputs")
+		}
+		return nil
+	}
+	return fmt.Errorf("tflite: cannot write precision %q, only %s and %s", o.Precision, precisionFloat32, precisionInt8)
 }
 
 // Result says what was written.

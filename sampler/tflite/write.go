@@ -9,7 +9,6 @@ import (
 	"math"
 
 	"latlab/sampler/graph"
-	"latlab/sampler/weights"
 )
 
 // chunk is how much is drawn, hashed and written at a time: small enough to stay in a
@@ -19,7 +18,7 @@ const chunk = 128 << 10
 // Write writes the graph. The bytes depend on nothing but the graph, the options and
 // WriterRevision, on any machine. Memory use does not grow with the model.
 func Write(w io.Writer, g *graph.Graph, opts Options) (Result, error) {
-	l, err := newLayout(g, opts)
+	l, err := newLayout(g, opts, numbers)
 	if err != nil {
 		return Result{}, err
 	}
@@ -28,7 +27,7 @@ func Write(w io.Writer, g *graph.Graph, opts Options) (Result, error) {
 
 // Bytes is Write into memory.
 func Bytes(g *graph.Graph, opts Options) ([]byte, error) {
-	l, err := newLayout(g, opts)
+	l, err := newLayout(g, opts, numbers)
 	if err != nil {
 		return nil, err
 	}
@@ -39,9 +38,9 @@ func Bytes(g *graph.Graph, opts Options) ([]byte, error) {
 	return b, nil
 }
 
-// Size is how many bytes Write would write.
+// Size is how many bytes Write would write. It draws no weights.
 func Size(g *graph.Graph, opts Options) (int64, error) {
-	l, err := newLayout(g, opts)
+	l, err := newLayout(g, opts, sizesOnly)
 	if err != nil {
 		return 0, err
 	}
@@ -56,11 +55,15 @@ func (a *appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// filler draws the next bytes of a buffer. Only the last call may ask for a number of bytes
+// that is no multiple of 16.
+type filler interface{ Fill(dst []byte) }
+
 // blob is one buffer of weights behind the tables.
 type blob struct {
-	at     int64 // where its data begins in the file, a multiple of 16
-	bytes  int64
-	values weights.Floats
+	at    int64 // where its data begins in the file, a multiple of 16
+	bytes int64
+	open  func() filler // draws from the beginning
 }
 
 // layout is a file before it is written: the tables, and what weights follow them.
@@ -74,20 +77,28 @@ type layout struct {
 	size  int64
 }
 
-func newLayout(g *graph.Graph, opts Options) (*layout, error) {
-	if opts.Precision != "" && opts.Precision != "float32" {
-		return nil, fmt.Errorf("tflite: cannot write precision %q, only float32", opts.Precision)
+// purpose is what a layout is for: no size depends on what a scale is.
+type purpose bool
+
+const (
+	sizesOnly purpose = false
+	numbers   purpose = true
+)
+
+func newLayout(g *graph.Graph, opts Options, p purpose) (*layout, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
 	}
 	if err := checkGraph(g); err != nil {
 		return nil, fmt.Errorf("tflite: cannot write %s: %w", g.Name, err)
 	}
-	blobs, err := blobsOf(g)
+	e, err := newEncoding(g, opts, p)
 	if err != nil {
-		return nil, fmt.Errorf("tflite: %w", err)
+		return nil, fmt.Errorf("tflite: cannot write %s: %w", g.Name, err)
 	}
-	l := &layout{blobs: blobs}
+	l := &layout{blobs: e.blobs()}
 	var slots []int
-	if l.head, slots, err = buildHead(g); err != nil {
+	if l.head, slots, err = buildHead(e); err != nil {
 		return nil, err
 	}
 	l.place()
@@ -98,24 +109,6 @@ func newLayout(g *graph.Graph, opts Options) (*layout, error) {
 		binary.LittleEndian.PutUint32(l.head[slots[i]:], uint32(b.at-4-int64(slots[i])))
 	}
 	return l, nil
-}
-
-// blobsOf lists two buffers for every op that has weights: weights, then bias.
-func blobsOf(g *graph.Graph) ([]blob, error) {
-	set, err := weights.New(g)
-	if err != nil {
-		return nil, err
-	}
-	var bs []blob
-	for i, op := range g.Ops {
-		if !op.HasWeights() {
-			continue
-		}
-		for _, v := range []weights.Floats{set.Weights(i), set.Bias(i)} {
-			bs = append(bs, blob{bytes: 4 * v.N, values: v})
-		}
-	}
-	return bs, nil
 }
 
 // place gives every blob its offset: 4 bytes of length, then data at a multiple of 16.
@@ -148,10 +141,11 @@ func (l *layout) write(w io.Writer) (Result, error) {
 func (b blob) write(w io.Writer, buf []byte, gap int64) error {
 	clear(buf[:gap])
 	binary.LittleEndian.PutUint32(buf[gap-4:], uint32(b.bytes))
+	values := b.open()
 	used := gap
 	for left := b.bytes; left > 0; {
 		n := min(left, (int64(len(buf))-used)&^15)
-		b.values.Fill(buf[used : used+n])
+		values.Fill(buf[used : used+n])
 		if _, err := w.Write(buf[:used+n]); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"math"
+	"slices"
 
 	"latlab/sampler/graph"
 )
@@ -45,7 +46,7 @@ type int8Scales struct {
 // c, real bias = input scale * Scales[c] * Bias[c]. All zero points are 0.
 type Int8Op struct {
 	Weights []int8    // -127 to 127, in the order of Set.Weights
-	Scales  []float32 // one an output channel
+	Scales  []float32 // one an output channel; all the same in a fully connected op
 	Bias    []int32   // one an output channel
 }
 
@@ -74,6 +75,9 @@ func (s *Set) Quantize() (*Quantized, error) {
 		if op.HasWeights() {
 			largest := make([]int32, s.g.Out(op)[3])
 			pre = s.convolve(i, stats[op.Inputs[0]], largest)
+			if op.Kind == graph.FullyConnected {
+				shareLargest(largest)
+			}
 			q.ops[i] = s.scales(i, largest, q.Tensors[op.Inputs[0]].Scale)
 		} else {
 			pre = s.combine(op, stats)
@@ -92,19 +96,33 @@ func (q *Quantized) affine(op graph.Op, pre channels) Affine {
 	case graph.Logistic:
 		return gateAffine
 	}
-	return affineOf(pre.limits(op))
+	low, high := pre.limits(op)
+	finest := float32(0)
+	if op.Kind == graph.Mul {
+		// Finer than a product of two steps is of no use, and needs the operator's version 3.
+		finest = 1.001 * q.Tensors[op.Inputs[0]].Scale * q.Tensors[op.Inputs[1]].Scale
+	}
+	return affineOf(low, high, finest)
 }
 
 // narrowest keeps a tensor that is always zero from a scale of zero.
 const narrowest = 1.0 / 256
 
 // affineOf spreads the 256 values over a range, widened to hold zero, which one of the
-// values is then moved to exactly.
-func affineOf(low, high float64) Affine {
+// values is then moved to exactly. The scale is at least finest.
+func affineOf(low, high float64, finest float32) Affine {
 	low, high = min(low, 0), max(high, 0)
-	scale := float32(max(high-low, narrowest) / 255)
+	scale := max(float32(max(high-low, narrowest)/255), finest)
 	zero := math.Round(-128 - low/float64(scale))
 	return Affine{Scale: scale, Zero: int32(min(max(zero, -128), 127))}
+}
+
+// shareLargest gives a fully connected op one scale for all: as TFLite's files have it.
+func shareLargest(largest []int32) {
+	most := slices.Max(largest)
+	for c := range largest {
+		largest[c] = most
+	}
 }
 
 // scales takes the largest magnitude of each channel for 127.
