@@ -159,8 +159,8 @@ func (h *head) tensors() flatbuffers.UOffsetT {
 			continue
 		}
 		out := h.g.Out(op)[3]
-		w := tensor{name: op.Name + "/weights", shape: weightShape(h.g, op), buffer: buffer, role: weight}
-		b := tensor{name: op.Name + "/bias", shape: []int{out}, buffer: buffer + 1, role: bias}
+		w := tensorEntry{name: op.Name + "/weights", shape: weightShape(h.g, op), buffer: buffer, role: weight}
+		b := tensorEntry{name: op.Name + "/bias", shape: []int{out}, buffer: buffer + 1, role: bias}
 		if h.e.int8 != nil {
 			w.quantization, b.quantization = h.e.int8.ofWeights(i, op), h.e.int8.ofBias(i, op)
 		}
@@ -187,8 +187,8 @@ func (h *head) inputs() []int {
 	return own
 }
 
-// tensor is one entry of the tensor list.
-type tensor struct {
+// tensorEntry is one entry of the tensor list.
+type tensorEntry struct {
 	name   string
 	shape  []int
 	buffer int
@@ -198,7 +198,7 @@ type tensor struct {
 
 // activation is graph tensor i, or the uint8 one in front of it.
 func (h *head) activation(i int, r role) flatbuffers.UOffsetT {
-	t := tensor{name: h.g.Tensors[i].Name, shape: h.g.Tensors[i].Shape[:], role: r}
+	t := tensorEntry{name: h.g.Tensors[i].Name, shape: h.g.Tensors[i].Shape[:], role: r}
 	if h.flat[i] {
 		t.shape = []int{t.shape[0], t.shape[3]}
 	}
@@ -211,7 +211,7 @@ func (h *head) activation(i int, r role) flatbuffers.UOffsetT {
 	return h.tensor(t)
 }
 
-func (h *head) tensor(t tensor) flatbuffers.UOffsetT {
+func (h *head) tensor(t tensorEntry) flatbuffers.UOffsetT {
 	nameAt, shapeAt, quantizationAt := h.b.CreateString(t.name), h.ints(t.shape), h.quantization(t.quantization)
 	schema.TensorStart(h.b)
 	schema.TensorAddShape(h.b, shapeAt)
@@ -286,7 +286,7 @@ func (h *head) operators() flatbuffers.UOffsetT {
 			inputs = append(inputs, weights, weights+1)
 			weights += 2
 		}
-		offsets = append(offsets, h.operator(operator{
+		offsets = append(offsets, h.operator(operatorEntry{
 			code: h.code(builtin(op.Kind)), inputs: inputs, output: op.Output,
 			options: func() (schema.BuiltinOptions, flatbuffers.UOffsetT) { return h.options(op) },
 		}))
@@ -297,7 +297,7 @@ func (h *head) operators() flatbuffers.UOffsetT {
 // quantize is what TensorFlow's converter puts behind a uint8 input: the same values, 128
 // less.
 func (h *head) quantize(from, to int) flatbuffers.UOffsetT {
-	return h.operator(operator{
+	return h.operator(operatorEntry{
 		code: h.code(schema.BuiltinOperatorQUANTIZE), inputs: []int{from}, output: to,
 		options: func() (schema.BuiltinOptions, flatbuffers.UOffsetT) {
 			schema.QuantizeOptionsStart(h.b)
@@ -316,15 +316,15 @@ func (h *head) code(c schema.BuiltinOperator) uint32 {
 	return uint32(at)
 }
 
-// operator is one entry of the operator list.
-type operator struct {
+// operatorEntry is one entry of the operator list.
+type operatorEntry struct {
 	code    uint32
 	inputs  []int
 	output  int
 	options func() (schema.BuiltinOptions, flatbuffers.UOffsetT)
 }
 
-func (h *head) operator(o operator) flatbuffers.UOffsetT {
+func (h *head) operator(o operatorEntry) flatbuffers.UOffsetT {
 	inputsAt, outputsAt := h.ints(o.inputs), h.ints([]int{o.output})
 	kind, options := o.options()
 	schema.OperatorStart(h.b)

@@ -154,7 +154,9 @@ func (s *Set) combine(op graph.Op, stats []channels) channels {
 	copy(out.variance, a.variance)
 	switch op.Kind {
 	case graph.AveragePool:
-		n := float64(op.Kernel[0]) * float64(op.Kernel[1])
+		// Independent positions would divide by n, equal ones by 1, and an image's are
+		// neither. With n, squeeze-and-excite clipped an eighth of its few values.
+		n := math.Sqrt(float64(op.Kernel[0]) * float64(op.Kernel[1]))
 		for c := range out.variance {
 			out.variance[c] /= n
 		}
