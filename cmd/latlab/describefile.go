@@ -162,9 +162,7 @@ func fileSummary(d description) string {
 		float64(d.MACs)/1e9, float64(d.Params)/1e6, folded, len(d.Layers))
 	if !d.MACsComplete {
 		b.WriteString("these figures are of the known operators alone\n")
-	}
-	for _, u := range d.Unknown {
-		fmt.Fprintf(&b, "unknown operator: %s, %d times\n", u.Name, u.Count)
+		b.WriteString(wrapped("unknown operators:", d.Unknown))
 	}
 	for _, n := range d.Notes {
 		fmt.Fprintf(&b, "note: %s\n", n)
@@ -185,4 +183,24 @@ func port(p tflite.Port) string {
 		text += fmt.Sprintf(" = %s x (q - %d)", strconv.FormatFloat(*p.Scale, 'g', 6, 64), *p.ZeroPoint)
 	}
 	return text
+}
+
+// wrapped lists operators on lines of less than 100 columns.
+func wrapped(head string, ops []tflite.OpCount) string {
+	const columns = 98
+	var b strings.Builder
+	line := head
+	for i, op := range ops {
+		word := fmt.Sprintf(" %s (%d)", op.Name, op.Count)
+		if i < len(ops)-1 {
+			word += ","
+		}
+		if len(line)+len(word) > columns {
+			fmt.Fprintln(&b, line)
+			line = "  "
+		}
+		line += word
+	}
+	fmt.Fprintln(&b, line)
+	return b.String()
 }

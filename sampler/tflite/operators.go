@@ -26,6 +26,8 @@ const (
 	pool
 	// reshaping operators have no multiply-accumulates and as many outputs as inputs.
 	reshaping
+	// elementwise operators have none either; their inputs are stretched to the output.
+	elementwise
 	// plain operators have no multiply-accumulates; their output is as the file says.
 	plain
 	// folding operators are reshaping ones that, on a constant, make another constant that
@@ -65,6 +67,8 @@ func classOf(op schema.BuiltinOperator) class {
 	switch {
 	case isReshaping(op):
 		return reshaping
+	case isElementwise(op):
+		return elementwise
 	case isPlain(op):
 		return plain
 	}
@@ -96,38 +100,47 @@ func isReshaping(op schema.BuiltinOperator) bool {
 	return false
 }
 
+// isElementwise lists what combines two tensors or more element by element.
+func isElementwise(op schema.BuiltinOperator) bool {
+	switch op {
+	case schema.BuiltinOperatorADD, schema.BuiltinOperatorATAN2, schema.BuiltinOperatorBITWISE_XOR,
+		schema.BuiltinOperatorDIV, schema.BuiltinOperatorEQUAL, schema.BuiltinOperatorFLOOR_DIV,
+		schema.BuiltinOperatorFLOOR_MOD, schema.BuiltinOperatorGREATER, schema.BuiltinOperatorGREATER_EQUAL,
+		schema.BuiltinOperatorLESS, schema.BuiltinOperatorLESS_EQUAL, schema.BuiltinOperatorLOGICAL_AND,
+		schema.BuiltinOperatorLOGICAL_OR, schema.BuiltinOperatorMAXIMUM, schema.BuiltinOperatorMINIMUM,
+		schema.BuiltinOperatorMUL, schema.BuiltinOperatorNOT_EQUAL, schema.BuiltinOperatorPOW,
+		schema.BuiltinOperatorRIGHT_SHIFT, schema.BuiltinOperatorSELECT_V2, schema.BuiltinOperatorSQUARED_DIFFERENCE,
+		schema.BuiltinOperatorSUB:
+		return true
+	}
+	return false
+}
+
 // isPlain lists the rest of what has no multiply-accumulates and shapes that do not depend
 // on data.
 func isPlain(op schema.BuiltinOperator) bool {
 	switch op {
-	case schema.BuiltinOperatorADD, schema.BuiltinOperatorADD_N, schema.BuiltinOperatorARG_MAX,
-		schema.BuiltinOperatorARG_MIN, schema.BuiltinOperatorATAN2, schema.BuiltinOperatorBATCH_TO_SPACE_ND,
-		schema.BuiltinOperatorBITCAST, schema.BuiltinOperatorBITWISE_XOR, schema.BuiltinOperatorBROADCAST_ARGS,
+	case schema.BuiltinOperatorADD_N, schema.BuiltinOperatorARG_MAX, schema.BuiltinOperatorARG_MIN,
+		schema.BuiltinOperatorBATCH_TO_SPACE_ND, schema.BuiltinOperatorBITCAST, schema.BuiltinOperatorBROADCAST_ARGS,
 		schema.BuiltinOperatorBROADCAST_TO, schema.BuiltinOperatorBUCKETIZE, schema.BuiltinOperatorCOMPLEX_ABS,
-		schema.BuiltinOperatorCONCATENATION, schema.BuiltinOperatorDILATE, schema.BuiltinOperatorDIV,
-		schema.BuiltinOperatorDYNAMIC_UPDATE_SLICE, schema.BuiltinOperatorEMBEDDING_LOOKUP,
-		schema.BuiltinOperatorEQUAL, schema.BuiltinOperatorFILL, schema.BuiltinOperatorFLOOR_DIV,
-		schema.BuiltinOperatorFLOOR_MOD, schema.BuiltinOperatorGATHER, schema.BuiltinOperatorGATHER_ND,
-		schema.BuiltinOperatorGREATER, schema.BuiltinOperatorGREATER_EQUAL, schema.BuiltinOperatorIMAG,
-		schema.BuiltinOperatorLESS, schema.BuiltinOperatorLESS_EQUAL, schema.BuiltinOperatorLOGICAL_AND,
-		schema.BuiltinOperatorLOGICAL_OR, schema.BuiltinOperatorMATRIX_DIAG, schema.BuiltinOperatorMATRIX_SET_DIAG,
-		schema.BuiltinOperatorMAXIMUM, schema.BuiltinOperatorMEAN, schema.BuiltinOperatorMINIMUM,
-		schema.BuiltinOperatorMIRROR_PAD, schema.BuiltinOperatorMUL, schema.BuiltinOperatorMULTINOMIAL,
-		schema.BuiltinOperatorNOT_EQUAL, schema.BuiltinOperatorONE_HOT, schema.BuiltinOperatorPACK,
-		schema.BuiltinOperatorPAD, schema.BuiltinOperatorPADV2, schema.BuiltinOperatorPOW,
-		schema.BuiltinOperatorRANDOM_STANDARD_NORMAL, schema.BuiltinOperatorRANDOM_UNIFORM,
-		schema.BuiltinOperatorRANGE, schema.BuiltinOperatorRANK, schema.BuiltinOperatorREAD_VARIABLE,
-		schema.BuiltinOperatorREAL, schema.BuiltinOperatorREDUCE_ALL, schema.BuiltinOperatorREDUCE_ANY,
-		schema.BuiltinOperatorREDUCE_MAX, schema.BuiltinOperatorREDUCE_MIN, schema.BuiltinOperatorREDUCE_PROD,
-		schema.BuiltinOperatorRESIZE_BILINEAR, schema.BuiltinOperatorRESIZE_NEAREST_NEIGHBOR,
-		schema.BuiltinOperatorRIGHT_SHIFT, schema.BuiltinOperatorSCATTER_ND, schema.BuiltinOperatorSEGMENT_SUM,
-		schema.BuiltinOperatorSELECT, schema.BuiltinOperatorSELECT_V2, schema.BuiltinOperatorSHAPE,
+		schema.BuiltinOperatorCONCATENATION, schema.BuiltinOperatorDILATE, schema.BuiltinOperatorDYNAMIC_UPDATE_SLICE,
+		schema.BuiltinOperatorEMBEDDING_LOOKUP, schema.BuiltinOperatorFILL, schema.BuiltinOperatorGATHER,
+		schema.BuiltinOperatorGATHER_ND, schema.BuiltinOperatorIMAG, schema.BuiltinOperatorMATRIX_DIAG,
+		schema.BuiltinOperatorMATRIX_SET_DIAG, schema.BuiltinOperatorMEAN, schema.BuiltinOperatorMIRROR_PAD,
+		schema.BuiltinOperatorMULTINOMIAL, schema.BuiltinOperatorONE_HOT, schema.BuiltinOperatorPACK,
+		schema.BuiltinOperatorPAD, schema.BuiltinOperatorPADV2, schema.BuiltinOperatorRANDOM_STANDARD_NORMAL,
+		schema.BuiltinOperatorRANDOM_UNIFORM, schema.BuiltinOperatorRANGE, schema.BuiltinOperatorRANK,
+		schema.BuiltinOperatorREAD_VARIABLE, schema.BuiltinOperatorREAL, schema.BuiltinOperatorREDUCE_ALL,
+		schema.BuiltinOperatorREDUCE_ANY, schema.BuiltinOperatorREDUCE_MAX, schema.BuiltinOperatorREDUCE_MIN,
+		schema.BuiltinOperatorREDUCE_PROD, schema.BuiltinOperatorRESIZE_BILINEAR,
+		schema.BuiltinOperatorRESIZE_NEAREST_NEIGHBOR, schema.BuiltinOperatorSCATTER_ND,
+		schema.BuiltinOperatorSEGMENT_SUM, schema.BuiltinOperatorSELECT, schema.BuiltinOperatorSHAPE,
 		schema.BuiltinOperatorSLICE, schema.BuiltinOperatorSPACE_TO_BATCH_ND, schema.BuiltinOperatorSPARSE_TO_DENSE,
-		schema.BuiltinOperatorSPLIT, schema.BuiltinOperatorSPLIT_V, schema.BuiltinOperatorSQUARED_DIFFERENCE,
-		schema.BuiltinOperatorSTRIDED_SLICE, schema.BuiltinOperatorSUB, schema.BuiltinOperatorSUM,
-		schema.BuiltinOperatorTILE, schema.BuiltinOperatorTOPK_V2, schema.BuiltinOperatorUNPACK,
-		schema.BuiltinOperatorUNSORTED_SEGMENT_MAX, schema.BuiltinOperatorUNSORTED_SEGMENT_MIN,
-		schema.BuiltinOperatorUNSORTED_SEGMENT_PROD, schema.BuiltinOperatorUNSORTED_SEGMENT_SUM:
+		schema.BuiltinOperatorSPLIT, schema.BuiltinOperatorSPLIT_V, schema.BuiltinOperatorSTRIDED_SLICE,
+		schema.BuiltinOperatorSUM, schema.BuiltinOperatorTILE, schema.BuiltinOperatorTOPK_V2,
+		schema.BuiltinOperatorUNPACK, schema.BuiltinOperatorUNSORTED_SEGMENT_MAX,
+		schema.BuiltinOperatorUNSORTED_SEGMENT_MIN, schema.BuiltinOperatorUNSORTED_SEGMENT_PROD,
+		schema.BuiltinOperatorUNSORTED_SEGMENT_SUM:
 		return true
 	}
 	return false

@@ -145,19 +145,19 @@ type reader struct {
 	net  *Network
 
 	tensors []tensor
+	batch   bool // the first axis of an input may be set
 	steps   []step
 	names   map[string]int // op names, to keep them unique
 	text    int            // bytes of names that may still be copied
 	macs    int64          // sum so far
 	work    map[string]int64
 	counted map[int]bool // constants that Params has
-	reasons int          // notes on operators that are unknown for their shapes
 	unknown map[string]int
 	flags   flags
 }
 
 // flags are what Notes tells once.
-type flags struct{ dynamic, sparse, outside, state, once, foldedOps, shared int }
+type flags struct{ dynamic, sparse, outside, state, once, foldedOps, shared, refused int }
 
 func newReader(data []byte) (*reader, error) {
 	r := &reader{
@@ -245,6 +245,7 @@ func (r *reader) finish() {
 		{f.outside, "%d constants lie behind the FlatBuffer"},
 		{f.state, "%d operators keep state between inferences (variables): they are no layers"},
 		{f.once, "%d CALL_ONCE, before the first inference only: they are no layers"},
+		{f.refused, "%d operators of known kinds count as unknown, for what they cost is not certain"},
 		{f.shared, "%d constants are shared with another layer: the sum of parameters has them once"},
 	} {
 		if t.n > 0 {

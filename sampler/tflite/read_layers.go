@@ -339,14 +339,45 @@ func (r *reader) pool(s *step, b *built) error {
 }
 
 // plain operators are as the file says; where elements are only moved or changed one by
-// one, their number must stay.
+// one, their number must stay, and where two are combined, shapes must fit.
 func (r *reader) plain(s *step, b *built) error {
-	if x, y := r.input(s, 0), &r.tensors[s.outputs[0]]; (s.class == reshaping || s.class == folding) && x != nil && x.elements != y.elements {
-		return refuse("input %v and output %v are of different sizes", x.shape, y.shape)
+	x, y := r.input(s, 0), &r.tensors[s.outputs[0]]
+	switch {
+	case x == nil:
+	case s.class == reshaping || s.class == folding:
+		if x.elements != y.elements {
+			return refuse("input %v and output %v are of different sizes", x.shape, y.shape)
+		}
+	case s.class == elementwise:
+		for i := range s.inputs {
+			if z := r.input(s, i); z != nil && !broadcasts(z.shape, y.shape) {
+				return refuse("input %v and output %v do not fit", z.shape, y.shape)
+			}
+		}
+	case y.resized && !r.anyResized(s):
+		return refuse("the size of its output depends on values")
 	}
 	b.constants = r.parameters(s, 0)
 	for _, c := range b.constants {
 		b.Counted.Weights += r.tensors[c].elements
 	}
 	return nil
+}
+
+func (r *reader) anyResized(s *step) bool {
+	return slices.ContainsFunc(s.inputs, func(x int) bool { return x >= 0 && r.tensors[x].resized })
+}
+
+// broadcasts reports whether a shape is another one's, aligned at the last axis, but for
+// extents of 1 and leading axes that are missing.
+func broadcasts(from, to []int) bool {
+	if len(from) > len(to) {
+		return false
+	}
+	for i, d := range from {
+		if d != 1 && d != to[len(to)-len(from)+i] {
+			return false
+		}
+	}
+	return true
 }

@@ -165,6 +165,7 @@ func (r *reader) operator(s *step) error {
 		return nil
 	case s.class == unknown:
 		r.unknown[s.name]++
+		r.doubt(s)
 		return nil
 	}
 	b, err := r.build(s)
@@ -179,18 +180,27 @@ func (r *reader) operator(s *step) error {
 	return r.add(s, b)
 }
 
+// doubt marks what an unknown operator makes of a size that only a run tells: what is
+// computed from it cannot be counted either.
+func (r *reader) doubt(s *step) {
+	for _, y := range s.outputs {
+		r.tensors[y].doubtful = r.tensors[y].resized
+	}
+}
+
 // unknownFor says why for the first few: a file may have a thousand of them.
 func (r *reader) unknownFor(s *step, why error) {
 	const most = 3
 	r.unknown[s.name]++
-	if r.reasons++; r.reasons > most {
+	r.doubt(s)
+	if r.flags.refused++; r.flags.refused > most {
 		return
 	}
 	name := "without output"
 	if len(s.outputs) > 0 {
 		name = r.tensorName(s.outputs[0])
 	}
-	r.note("%s %s counts as unknown: %v", s.name, name, why)
+	r.note("%s %s is unknown: %v", s.name, name, why)
 }
 
 func (r *reader) build(s *step) (built, error) {
@@ -202,6 +212,9 @@ func (r *reader) build(s *step) (built, error) {
 		for _, x := range list {
 			if x >= 0 && r.tensors[x].open {
 				return b, refuse("the file leaves the shape %v of %s open", r.tensors[x].shape, r.tensorName(x))
+			}
+			if x >= 0 && r.tensors[x].doubtful {
+				return b, refuse("only a run tells the size of %s", r.tensorName(x))
 			}
 		}
 	}

@@ -23,6 +23,8 @@ type tensor struct {
 	shape    []int // as in the file
 	elements int64 // 0 where the shape is open
 	open     bool  // an extent is not given
+	resized  bool  // an extent that is not the batch is only known when the network runs
+	doubtful bool  // and what computes it does not tell it either
 	kind     schema.TensorType
 	constant bool // it has data, or is made of such once
 	variable bool // state between inferences
@@ -47,6 +49,7 @@ func (t *tensor) activation() bool {
 }
 
 func (r *reader) readTensors() error {
+	r.batch = r.freeBatch()
 	r.tensors = make([]tensor, r.sub.TensorsLength())
 	for i := range r.tensors {
 		if err := r.readTensor(i); err != nil {
@@ -83,16 +86,40 @@ func (r *reader) readTensor(i int) error {
 			return fmt.Errorf("shape with more than %d elements", int64(maxTensor))
 		}
 	}
-	for a := range min(f.ShapeSignatureLength(), maxRank) {
-		if f.ShapeSignature(a) < 0 {
-			r.flags.dynamic++
-			break
-		}
-	}
+	r.readSignature(t, &f)
 	if t.open {
 		t.elements = 0
 	}
 	return r.readConstant(t, &f)
+}
+
+// readSignature sees which extents the file gives as a mere example, usually 1. Of the
+// batch that is what runs by default; of another axis it may be anything, as converters
+// write 1 for what they did not know.
+func (r *reader) readSignature(t *tensor, f *schema.Tensor) {
+	first, any := false, false
+	for a := range min(f.ShapeSignatureLength(), maxRank) {
+		if f.ShapeSignature(a) < 0 {
+			first, any = first || a == 0, true
+			t.resized = t.resized || a > 0
+		}
+	}
+	if any {
+		r.flags.dynamic++
+	}
+	t.resized = t.resized || first && !r.batch
+}
+
+// freeBatch reports whether an input's first axis may be set.
+func (r *reader) freeBatch() bool {
+	for i := range r.sub.InputsLength() {
+		var f schema.Tensor
+		r.sub.Tensors(&f, int(r.sub.Inputs(i)))
+		if f.ShapeSignatureLength() > 0 && f.ShapeSignature(0) < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // readConstant asks that the bytes are what type and shape need, as TFLite does: a kernel
