@@ -51,26 +51,35 @@ func WriteJSONL(w io.Writer, archs []Arch) error {
 // An id, where there is one, must be that of the space and indices. Further fields, blank
 // lines, CRLF and a UTF-8 byte order mark are let pass; a line may have 1 MiB.
 func ReadJSONL(r io.Reader, filename string, resolve func(space string) (*Space, error)) iter.Seq2[Arch, error] {
-	return func(yield func(Arch, error) bool) {
+	res := resolver{resolve: resolve, spaces: map[string]resolved{}}
+	return Lines(r, filename, func(_ int, line []byte) (Arch, error) { return res.arch(line) })
+}
+
+// Lines reads JSON lines of any form: parse gets each line that is not blank, with its
+// number. What it refuses becomes a *LineError in the stream and the lines behind it are
+// read; any other error is the reader's own and the last. Blank lines, CRLF and a UTF-8
+// byte order mark are let pass; a line may have 1 MiB.
+func Lines[T any](r io.Reader, filename string, parse func(n int, line []byte) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
 		in := bufio.NewReader(r)
-		res := resolver{resolve: resolve, spaces: map[string]resolved{}}
 		for n := 1; ; n++ {
 			line, err := readLine(in)
 			if n == 1 {
 				line = bytes.TrimPrefix(line, []byte("\ufeff"))
 			}
 			if errors.Is(err, errLongLine) {
-				if !yield(Arch{}, &LineError{filename, n, err}) {
+				if !yield(none, &LineError{filename, n, err}) {
 					return
 				}
 				continue
 			}
 			if line = bytes.TrimSpace(line); len(line) > 0 {
-				a, bad := res.arch(line)
+				v, bad := parse(n, line)
 				if bad != nil {
 					bad = &LineError{filename, n, bad}
 				}
-				if !yield(a, bad) {
+				if !yield(v, bad) {
 					return
 				}
 			}
@@ -78,7 +87,7 @@ func ReadJSONL(r io.Reader, filename string, resolve func(space string) (*Space,
 				return
 			}
 			if err != nil {
-				yield(Arch{}, fmt.Errorf("%s: %w", filename, err))
+				yield(none, fmt.Errorf("%s: %w", filename, err))
 				return
 			}
 		}

@@ -44,6 +44,8 @@ type listed struct {
 	space *sampler.Space // nil for a user's own file
 	arch  sampler.Arch
 	model *model.Model
+	// features are a user's own, and op-level ones, of a file in a list.
+	features map[string]float64
 }
 
 // listSource are networks that the user named.
@@ -51,7 +53,7 @@ type listSource []listed
 
 func (s listSource) Network(_ context.Context, i int) (bench.Network, *model.Model, error) {
 	l := s[i]
-	n := bench.Network{Index: i, Name: l.name, Model: l.model.Identity}
+	n := bench.Network{Index: i, Name: l.name, Model: l.model.Identity, Features: l.features}
 	if l.space != nil {
 		n.Space, n.Indices = l.arch.Space, l.arch.String()
 	}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/devices"
+	"latlab/regress"
+	"latlab/sampler"
+	"latlab/sampler/model"
+)
+
+func modelsFlag() cli.Flag {
+	return stringFlag("models", "networks of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
+}
+
+// modelList is what a list of a user's own files holds: those that can be timed, in the
+// list's order, and how many lines cannot.
+type modelList struct {
+	file    string
+	usable  []listed
+	skipped int
+	// head is the first line that a device can time: all others must be as it is.
+	form     model.Form
+	features []string
+	line     map[string]int // of an identity
+}
+
+// readModels reads --models. A line that cannot be timed is named with file and line on
+// stderr; the others are not lost.
+func readModels(s streams, c *cli.Context, d devices.Info) (*modelList, error) {
+	l := &modelList{file: c.String("models"), line: map[string]int{}}
+	precision, err := readPrecision(c)
+	if err != nil {
+		return nil, err
+	}
+	l.form.Precision = precision
+	f, err := os.Open(l.file)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	defer f.Close()
+	for e, err := range model.ReadList(f, l.file) {
+		var bad *sampler.LineError
+		if err != nil && !errors.As(err, &bad) {
+			return nil, withCode(exitUsage, err)
+		}
+		if err == nil {
+			err = l.add(e, d)
+		}
+		if err != nil {
+			fmt.Fprintf(s.err, "latlab: %s\n", oneLine(err))
+			l.skipped++
+		}
+	}
+	if len(l.usable) == 0 {
+		return nil, usagef("%s: no line is a model that device %s can time", l.file, d.Name)
+	}
+	return l, nil
+}
+
+// add takes a line, or says why not.
+func (l *modelList) add(e model.Entry, d devices.Info) error {
+	bad := func(err error) error { return &sampler.LineError{File: l.file, Line: e.Line, Err: err} }
+	m, err := model.FromFile(l.path(e.Path))
+	if err != nil {
+		return bad(err)
+	}
+	if line, twice := l.line[m.Identity]; twice {
+		return bad(fmt.Errorf("model %s has the same bytes as that of line %d", e.Path, line))
+	}
+	if err := acceptFile(m, d); err != nil {
+		return bad(err)
+	}
+	if err := l.fits(m, e); err != nil {
+		return bad(err)
+	}
+	l.line[m.Identity] = e.Line
+	l.usable = append(l.usable, listed{name: e.Path, model: m, features: withOps(m, e.Features)})
+	return nil
+}
+
+// path resolves a path as the list has it.
+func (l *modelList) path(written string) string {
+	if filepath.IsAbs(written) {
+		return written
+	}
+	return filepath.Join(filepath.Dir(l.file), written)
+}
+
+// fits checks what all networks of one sweep must have in common: what a fit must not mix,
+// and the names of their features.
+func (l *modelList) fits(m *model.Model, e model.Entry) error {
+	for name, x := range e.Features {
+		if err := regress.OwnFeature(name, x); err != nil {
+			return err
+		}
+	}
+	names := slices.Sorted(maps.Keys(e.Features))
+	if len(l.usable) == 0 && (l.form.Precision == "" || l.form.Precision == m.Precision) {
+		l.form, l.features = m.Form, names
+		return nil
+	}
+	switch {
+	case m.Precision != l.form.Precision:
+		return fmt.Errorf("model %s is %s, this sweep is of %s: --precision %s times the others", e.Path, m.Precision, l.form.Precision, m.Precision)
+	case m.Format != l.form.Format:
+		return fmt.Errorf("model %s is %s, the first of the list %s", e.Path, m.Format, l.form.Format)
+	case !slices.Equal(names, l.features):
+		return fmt.Errorf("its features are %s, those of the first model %s", featureNames(names), featureNames(l.features))
+	}
+	return nil
+}
+
+func featureNames(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// withOps adds the op-level features where all ops are known: a fit then needs no file.
+func withOps(m *model.Model, own map[string]float64) map[string]float64 {
+	all := maps.Clone(own)
+	if m.Graph == nil {
+		return all
+	}
+	if all == nil {
+		all = map[string]float64{}
+	}
+	maps.Copy(all, regress.GraphFeatures(m.Graph))
+	return all
+}
+
+// acceptFile says whether a device can time a user's own file, and what it lacks.
+func acceptFile(m *model.Model, d devices.Info) error {
+	switch {
+	case !slices.Contains(d.Formats, m.Format) || !slices.Contains(d.Precisions, m.Precision):
+		return fmt.Errorf("model %s is %s in %s; device %s takes %s", m.Name, m.Format, m.Precision, d.Name, takes(d))
+	case d.NeedsGraph && m.Graph == nil:
+		return fmt.Errorf("device %s needs to know every op of a network, and not all of model %s are known; `latlab describe --model` lists them", d.Name, m.Name)
+	}
+	return nil
+}
+
+// headHash identifies a list by one network. A sweep's identity leaves out how many
+// networks there are; a space and a seed tell all of them, a list only those that it has.
+// So a list goes on with the sweep whose first network it holds, wherever its lines were
+// moved, mended or appended. The hash of all lines was rejected: a line more would begin
+// anew. The file's name was too: two lists are often called models.jsonl.
+func headHash(identity string) string {
+	sum := sha256.Sum256([]byte("list\n" + identity))
+	return hex.EncodeToString(sum[:])
+}

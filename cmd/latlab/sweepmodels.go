@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/sampler/model"
+)
+
+// sweepModels times a list of a user's own files.
+func sweepModels(s streams, c *cli.Context, info devices.Info) error {
+	if err := onlyModels(c); err != nil {
+		return err
+	}
+	l, err := readModels(s, c, info)
+	if err != nil {
+		return err
+	}
+	m, err := manifest(c, l.form)
+	if err != nil {
+		return err
+	}
+	if c.Bool("dry-run") {
+		return partly(l.skipped, dryRunModels(s, c, m, info, l))
+	}
+	d, err := openDevice(c.Context, c)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	st, err := openStore(c.Context, c, c.String("db"), d.Info())
+	if err != nil {
+		return err
+	}
+	j, err := l.job(c.Context, s, st, m, d.Info())
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
+	res, err := runJob(c.Context, s, c, d, st, j)
+	if cerr := st.Close(); err == nil {
+		err = storeError(cerr)
+	}
+	if err != nil {
+		return err
+	}
+	if err := printSweep(s, c, j.n, res); err != nil {
+		return err
+	}
+	return partly(l.skipped, outcome(res))
+}
+
+// onlyModels refuses flags that choose other networks.
+func onlyModels(c *cli.Context) error {
+	for _, name := range []string{"space", "n", "coverage", "input"} {
+		if c.IsSet(name) {
+			return usagef("--models and --%s choose different networks; give one", name)
+		}
+	}
+	return nil
+}
+
+// partly is exit code 3 where lines were skipped, whatever else went well.
+func partly(skipped int, err error) error {
+	if skipped > 0 && (err == nil || exitCodeIs(err, exitInvalid)) {
+		return exitSilently(exitPartial)
+	}
+	return err
+}
+
+// job finds the list's sweep in the store, or begins it.
+func (l *modelList) job(ctx context.Context, s streams, st bench.Reader, m bench.Sweep, d devices.Info) (job, error) {
+	m.Device = d
+	found := false
+	for _, one := range l.usable {
+		m.ModelsHash = headHash(one.model.Identity)
+		_, err := st.Sweep(ctx, m.Identity())
+		if found = err == nil; found {
+			break
+		}
+		if !errors.Is(err, bench.ErrNoSweep) {
+			return job{}, err
+		}
+	}
+	if !found {
+		m.ModelsHash = headHash(l.usable[0].model.Identity)
+	}
+	src, err := l.source(ctx, s, st, m, found)
+	return job{sweep: m, n: len(src), source: src, resume: commandLine()}, err
+}
+
+// source gives networks that the sweep has their places, and the others those behind.
+func (l *modelList) source(ctx context.Context, s streams, st bench.Reader, m bench.Sweep, found bool) (ownSource, error) {
+	var src ownSource
+	placed, names := map[string]bool{}, map[string]bool{}
+	if found {
+		for n, err := range st.Networks(ctx, m.Identity()) {
+			if err != nil {
+				return nil, err
+			}
+			for len(src) <= n.Index {
+				src = append(src, ownModel{})
+			}
+			src[n.Index] = l.stored(n)
+			placed[n.Model], names[n.Name] = true, true
+		}
+	}
+	for _, one := range l.usable {
+		switch {
+		case placed[one.model.Identity]:
+		case names[one.name]:
+			fmt.Fprintf(s.err, "latlab: %s:%d: model %s has changed since this sweep first had it; give the new one another name\n",
+				l.file, l.line[one.model.Identity], one.name)
+			l.skipped++
+		default:
+			src = append(src, ownModel{listed: one})
+		}
+	}
+	return src, nil
+}
+
+// stored is a network that the sweep has already: as the list has it, or by its old path.
+func (l *modelList) stored(n bench.Network) ownModel {
+	for _, one := range l.usable {
+		if one.model.Identity == n.Model {
+			one.name = n.Name
+			return ownModel{listed: one}
+		}
+	}
+	return ownModel{listed: listed{name: n.Name, features: n.Features}, path: l.path(n.Name), identity: n.Model}
+}
+
+// ownSource are a list's networks by their place in the sweep.
+type ownSource []ownModel
+
+// ownModel is a network of a list, or one that no line names any more.
+type ownModel struct {
+	listed
+	path, identity string // of one that is to be looked for
+}
+
+func (s ownSource) Network(ctx context.Context, i int) (bench.Network, *model.Model, error) {
+	o := s[i]
+	if o.model == nil {
+		m, err := o.find()
+		if err != nil {
+			return bench.Network{Index: i, Name: o.name}, nil, err
+		}
+		o.model = m
+	}
+	return listSource{o.listed}.network(ctx, i, o.listed)
+}
+
+// find reads a file that the sweep began with and that the list no longer names.
+func (o ownModel) find() (*model.Model, error) {
+	m, err := model.FromFile(o.path)
+	if err == nil && m.Identity != o.identity {
+		err = fmt.Errorf("model %s: %w since this sweep first had it", o.path, model.ErrChanged)
+	}
+	if err != nil {
+		return nil, &devices.Error{Fault: devices.FaultModel, Op: "read " + o.name, Reason: "file-changed", Err: err}
+	}
+	return m, nil
+}
