@@ -26,7 +26,7 @@ func fitCommand(s streams) *cli.Command {
 			dbFlag(), stringFlag("device", "the sweep's device, by `NAME`", ""),
 			stringFlag("sweep", "which sweep of the store, by `ID`; several, with commas, are joined", ""),
 			&cli.StringFlag{Name: "o", Usage: "cost model to write, a JSON `FILE`"},
-			stringFlag("method", "ops, indicator or macs", string(regress.Ops)),
+			stringFlag("method", "ops, indicator or macs; of listed models features, ops or macs", string(regress.Ops)),
 			intFlag("train", "train on `N` networks in each held-out split, test on the rest; 0 = 80 %", 0),
 			boolFlag("absolute", "indicator only: weigh errors in seconds, as the paper's ridge does, not relative ones"),
 			boolFlag("include-invalid", "use INVALID measurements too"),
@@ -51,22 +51,21 @@ func fit(s streams, c *cli.Context) error {
 		return err
 	}
 	defer st.Close()
-	data, invalid, err := fitData(c, st)
+	sweeps, err := chooseSweeps(c, st)
 	if err != nil {
 		return err
 	}
-	if invalid > 0 && !c.Bool("include-invalid") && !c.Bool("quiet") {
-		fmt.Fprintf(s.err, "latlab: %d INVALID measurements are left out; --include-invalid uses them\n", invalid)
+	if !slices.ContainsFunc(sweeps, func(m bench.Sweep) bool { return m.Space != "" }) {
+		return fitModels(s, c, st, sweeps)
 	}
-	m, err := regress.Fit(c.Context, data, regress.Options{
-		Method: regress.Method(c.String("method")), Seed: c.Uint64("seed"), Train: c.Int("train"), Absolute: c.Bool("absolute"),
-	})
-	var few *regress.TooFewError
-	if errors.As(err, &few) && invalid > 0 && !c.Bool("include-invalid") {
-		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` says why, --include-invalid uses them)", few.Have, few.Need, invalid)
-	}
+	data, invalid, err := fitData(c, st, sweeps)
 	if err != nil {
-		return fitError(err)
+		return err
+	}
+	sayInvalid(s, c, invalid)
+	m, err := regress.Fit(c.Context, data, fitOptions(c))
+	if err != nil {
+		return fewValid(c, invalid, err)
 	}
 	if out := c.String("o"); out != "" {
 		if err := m.Save(out); err != nil {
@@ -76,24 +75,33 @@ func fit(s streams, c *cli.Context) error {
 	return printFit(s, c, m)
 }
 
+func fitOptions(c *cli.Context) regress.Options {
+	return regress.Options{
+		Method: regress.Method(c.String("method")), Seed: c.Uint64("seed"), Train: c.Int("train"), Absolute: c.Bool("absolute"),
+	}
+}
+
+func sayInvalid(s streams, c *cli.Context, invalid int) {
+	if invalid > 0 && !c.Bool("include-invalid") && !c.Bool("quiet") {
+		fmt.Fprintf(s.err, "latlab: %d INVALID measurements are left out; --include-invalid uses them\n", invalid)
+	}
+}
+
 // fitError gives the mistakes that are the user's their exit code.
 func fitError(err error) error {
 	var few *regress.TooFewError
 	var mixed *regress.MixedError
 	var bad *regress.ObservationError
 	var option *regress.OptionError
-	if errors.As(err, &few) || errors.As(err, &mixed) || errors.As(err, &bad) || errors.As(err, &option) {
+	var feature *regress.FeatureError
+	if errors.As(err, &few) || errors.As(err, &mixed) || errors.As(err, &bad) || errors.As(err, &option) || errors.As(err, &feature) {
 		return withCode(exitUsage, err)
 	}
 	return err
 }
 
 // fitData reads one sweep, or joins several that agree in everything a fit must not mix.
-func fitData(c *cli.Context, st *store.Store) (regress.Data, int, error) {
-	sweeps, err := chooseSweeps(c, st)
-	if err != nil {
-		return regress.Data{}, 0, err
-	}
+func fitData(c *cli.Context, st *store.Store, sweeps []bench.Sweep) (regress.Data, int, error) {
 	var parts []regress.Data
 	invalid := 0
 	for _, m := range sweeps {
@@ -135,7 +143,7 @@ func chooseSweeps(c *cli.Context, st *store.Store) ([]bench.Sweep, error) {
 // observations are a sweep's measurements as a fit takes them, and how many are INVALID.
 func observations(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.Data, int, error) {
 	if m.Space == "" {
-		return regress.Data{}, 0, usagef("sweep %s is of listed models, which are points of no space", m.ID)
+		return regress.Data{}, 0, usagef("sweep %s is of listed models, which are points of no space; fit it alone", m.ID)
 	}
 	sp, err := sampler.Load([]byte(m.SpaceFile), m.Space+".yaml")
 	if err != nil {
@@ -179,30 +187,37 @@ func provenance(m bench.Sweep) regress.Provenance {
 	return regress.Provenance{Device: m.Device.Name, Kind: string(m.Device.Kind), Precision: string(m.Precision), Fingerprint: f}
 }
 
+// fitted is what fit --json prints, whatever was fitted.
+type fitted struct {
+	Method string `json:"method"`
+	Space  string `json:"space"` // empty for listed models
+	Device string `json:"device"`
+	Kind   string `json:"kind"`
+	regress.Figures
+	Warnings []string `json:"warnings"`
+}
+
 // printFit prints the figures; --json has exactly DESIGN's keys and the model's own.
 func printFit(s streams, c *cli.Context, m *regress.CostModel) error {
 	f := m.Figures
 	if c.Bool("json") {
-		return printDoc(s.out, struct {
-			Method string `json:"method"`
-			Space  string `json:"space"`
-			Device string `json:"device"`
-			Kind   string `json:"kind"`
-			regress.Figures
-			Warnings []string `json:"warnings"`
-		}{m.Method, m.Space, m.Device, m.Kind, f, append([]string{}, m.Warnings...)})
+		return printDoc(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, append([]string{}, m.Warnings...)})
 	}
 	fmt.Fprintf(s.out, "cost model of %s on %s (%s), method %s\n", m.Space, m.Device, m.Kind, m.Method)
 	if err := printFigures(s.out, f, millis); err != nil {
 		return err
 	}
-	for _, w := range m.Warnings {
+	printFitNotes(s, c, m.Warnings)
+	return nil
+}
+
+func printFitNotes(s streams, c *cli.Context, warnings []string) {
+	for _, w := range warnings {
 		fmt.Fprintf(s.out, "  warning: %s\n", w)
 	}
 	if out := c.String("o"); out != "" {
 		fmt.Fprintf(s.out, "  written to %s\n", out)
 	}
-	return nil
 }
 
 func fixed4(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }

@@ -52,7 +52,10 @@ type listed struct {
 type listSource []listed
 
 func (s listSource) Network(_ context.Context, i int) (bench.Network, *model.Model, error) {
-	l := s[i]
+	return s[i].network(i)
+}
+
+func (l listed) network(i int) (bench.Network, *model.Model, error) {
 	n := bench.Network{Index: i, Name: l.name, Model: l.model.Identity, Features: l.features}
 	if l.space != nil {
 		n.Space, n.Indices = l.arch.Space, l.arch.String()

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -12,7 +11,6 @@ import (
 	"latlab/devices"
 	"latlab/internal/version"
 	"latlab/sampler"
-	"latlab/sampler/graph"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite"
 )
@@ -21,7 +19,7 @@ func sweepCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:  "sweep",
 		Usage: "the main job: sample, compile, time and store networks; the same command resumes",
-		Flags: join([]cli.Flag{spaceFlag(), countFlag(), coverageFlag(), dbFlag(),
+		Flags: join([]cli.Flag{spaceFlag(), countFlag(), coverageFlag(), modelsFlag(), dbFlag(),
 			boolFlag("dry-run", "say how long it takes and how much it writes, and do nothing")}, measureFlags()),
 		Action: func(c *cli.Context) error { return sweep(s, c) },
 	}
@@ -38,18 +36,25 @@ func sweep(s streams, c *cli.Context) error {
 	if _, err := required(c, "db"); err != nil && !c.Bool("dry-run") {
 		return err
 	}
+	if c.String("models") != "" {
+		return sweepModels(s, c, info)
+	}
 	j, sp, archs, err := sweepJob(c, info)
 	if err != nil {
 		return err
 	}
 	if c.Bool("dry-run") {
-		return dryRun(s, c, j, sp, archs)
+		f, err := forecastArchs(j.source.(archSource), sp, archs)
+		if err != nil {
+			return err
+		}
+		return dryRun(s, c, j.sweep, info, f)
 	}
 	res, err := measure(c.Context, s, c, j)
 	if err != nil {
 		return err
 	}
-	if err := printSweep(s, c, res); err != nil {
+	if err := printSweep(s, c, j.n, res); err != nil {
 		return err
 	}
 	return outcome(res)
@@ -131,10 +136,10 @@ type sweepSummary struct {
 	Elapsed  float64  `json:"elapsed_seconds"`
 }
 
-func printSweep(s streams, c *cli.Context, res bench.Result) error {
+func printSweep(s streams, c *cli.Context, n int, res bench.Result) error {
 	v := sweepSummary{
 		Sweep: res.Sweep.ID, Space: res.Sweep.Space, Device: res.Sweep.Device.Name, Kind: string(res.Sweep.Device.Kind),
-		Networks: c.Int("n"), Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid,
+		Networks: n, Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid,
 		Blocks: res.Blocks, NoiseCV: res.Noise.CV(), Elapsed: res.Elapsed.Seconds(),
 	}
 	if c.Bool("json") {
@@ -150,45 +155,3 @@ func printSweep(s streams, c *cli.Context, res bench.Result) error {
 	}
 	return nil
 }
-
-// dryRun says what a sweep would cost, before anything runs.
-func dryRun(s streams, c *cli.Context, j job, sp *sampler.Space, archs []sampler.Arch) error {
-	var bytes, macs int64
-	for _, a := range archs {
-		g, err := graph.Lower(sp, a)
-		if err != nil {
-			return withCode(exitUsage, err)
-		}
-		n, err := tflite.Size(g, tflite.Options{})
-		if err != nil {
-			return err
-		}
-		bytes += n
-		macs += g.TotalMACs()
-	}
-	p := j.sweep.Protocol
-	latency := float64(macs) / float64(len(archs)) / assumedMACsPerSecond
-	least := p.Forecast(len(archs), latency, blockOverheadSeconds)
-	most := least * time.Duration(p.MaxBlocks) / time.Duration(p.MinBlocks)
-	v := map[string]any{
-		"networks": len(archs), "blocks": len(archs) * p.MinBlocks, "max_blocks": len(archs) * p.MaxBlocks,
-		"model_bytes": bytes, "mean_macs": macs / int64(len(archs)),
-		"least_seconds": least.Seconds(), "most_seconds": most.Seconds(),
-	}
-	if c.Bool("json") {
-		return printDoc(s.out, v)
-	}
-	fmt.Fprintf(s.out, "%d networks of %s, %s million MACs on average, on %s\n", len(archs), sp.Name, digits(float64(macs)/float64(len(archs))/1e6, 3), c.String("device"))
-	fmt.Fprintf(s.out, "%d to %d blocks from the beginning; at %.0f billion MACs a second some %s to %s\n",
-		len(archs)*p.MinBlocks, len(archs)*p.MaxBlocks, assumedMACsPerSecond/1e9, roughly(least), roughly(most))
-	fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", bytes>>20, c.String("cache-size"))
-	return nil
-}
-
-// assumedMACsPerSecond is what one core of a server CPU was seen to do in float32 on
-// MobileDet-space networks (20 to 50); a forecast needs a guess before anything was timed.
-const assumedMACsPerSecond = 25e9
-
-// blockOverheadSeconds is process start, model load and first inference, seen to be 0.1
-// to 0.6 s for MobileDet-space networks.
-const blockOverheadSeconds = 0.3

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -33,7 +34,7 @@ func sweepModels(s streams, c *cli.Context, info devices.Info) error {
 		return err
 	}
 	defer d.Close()
-	st, err := openStore(c.Context, c, c.String("db"), d.Info())
+	st, err := openStore(c.Context, c, d.Info())
 	if err != nil {
 		return err
 	}
@@ -75,22 +76,49 @@ func partly(skipped int, err error) error {
 // job finds the list's sweep in the store, or begins it.
 func (l *modelList) job(ctx context.Context, s streams, st bench.Reader, m bench.Sweep, d devices.Info) (job, error) {
 	m.Device = d
-	found := false
-	for _, one := range l.usable {
-		m.ModelsHash = headHash(one.model.Identity)
-		_, err := st.Sweep(ctx, m.Identity())
-		if found = err == nil; found {
-			break
-		}
-		if !errors.Is(err, bench.ErrNoSweep) {
-			return job{}, err
-		}
+	head, found, err := l.head(ctx, st, m)
+	if err != nil {
+		return job{}, err
 	}
-	if !found {
-		m.ModelsHash = headHash(l.usable[0].model.Identity)
-	}
+	m.ModelsHash = headHash(head)
 	src, err := l.source(ctx, s, st, m, found)
 	return job{sweep: m, n: len(src), source: src, resume: commandLine()}, err
+}
+
+// head is the identity of the network that the list's sweep is known by: of the first sweep
+// of the same settings whose head is in the list, by its bytes or by its name, where the
+// file was changed; otherwise of the list's first.
+func (l *modelList) head(ctx context.Context, st bench.Reader, m bench.Sweep) (identity string, found bool, err error) {
+	sweeps, err := st.Sweeps(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	for _, was := range sweeps {
+		m.ModelsHash = was.ModelsHash
+		if was.Sampling != bench.Listed || m.Identity() != was.ID {
+			continue
+		}
+		n, err := firstNetwork(ctx, st, was.ID)
+		if err != nil {
+			return "", false, err
+		}
+		isIn := func(one listed) bool { return one.model.Identity == n.Model || one.name == n.Name }
+		if headHash(n.Model) == was.ModelsHash && slices.ContainsFunc(l.usable, isIn) {
+			return n.Model, true, nil
+		}
+	}
+	return l.usable[0].model.Identity, false, nil
+}
+
+// firstNetwork is the network of index 0, zero where a sweep has none yet.
+func firstNetwork(ctx context.Context, st bench.Reader, sweep string) (bench.Network, error) {
+	for n, err := range st.Networks(ctx, sweep) {
+		if err != nil || n.Index == 0 {
+			return n, err
+		}
+		break
+	}
+	return bench.Network{}, nil
 }
 
 // source gives networks that the sweep has their places, and the others those behind.
@@ -152,7 +180,7 @@ func (s ownSource) Network(ctx context.Context, i int) (bench.Network, *model.Mo
 		}
 		o.model = m
 	}
-	return listSource{o.listed}.network(ctx, i, o.listed)
+	return o.network(i)
 }
 
 // find reads a file that the sweep began with and that the list no longer names.

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/exporters"
+	"latlab/regress"
+)
+
+// fitModels fits sweeps of a user's own files, which are points of no space: by the
+// features that the list gave, or by those of their ops.
+func fitModels(s streams, c *cli.Context, st bench.Reader, sweeps []bench.Sweep) error {
+	var parts []regress.FeatureData
+	invalid := 0
+	for _, m := range sweeps {
+		d, n, err := featureData(c.Context, st, m, c.Bool("include-invalid"))
+		if err != nil {
+			return err
+		}
+		parts = append(parts, d)
+		invalid += n
+	}
+	data, err := regress.MergeFeatures(parts...)
+	if err != nil {
+		return fitError(err)
+	}
+	sayInvalid(s, c, invalid)
+	o := fitOptions(c)
+	if !c.IsSet("method") {
+		o.Method = "" // the features that there are decide
+	}
+	m, err := regress.FitFeatures(c.Context, data, o)
+	if err != nil {
+		return fewValid(c, invalid, err)
+	}
+	if out := c.String("o"); out != "" {
+		if err := exporters.WriteFile(out, m.Write); err != nil {
+			return writeError(out, err)
+		}
+	}
+	return printFeatureFit(s, c, m)
+}
+
+// featureData are a sweep's measurements with the features stored with its networks, and
+// how many are INVALID.
+func featureData(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.FeatureData, int, error) {
+	d := regress.FeatureData{Provenance: provenance(m)}
+	invalid := 0
+	for e, err := range bench.Estimates(ctx, st, m.ID) {
+		if err != nil {
+			return d, 0, err
+		}
+		if e.M == nil || e.Network.Status != bench.Measured {
+			continue
+		}
+		if e.M.Verdict == bench.Invalid {
+			invalid++
+			if !withInvalid {
+				continue
+			}
+		}
+		d.Estimator = e.M.Estimator
+		d.Rows = append(d.Rows, regress.FeatureRow{
+			Name: e.Network.Name, Model: e.Network.Model, Features: e.Network.Features, Seconds: e.M.Seconds,
+		})
+	}
+	return d, invalid, nil
+}
+
+// fewest weights are shown on the screen; the file has all.
+const shownWeights = 12
+
+func printFeatureFit(s streams, c *cli.Context, m *regress.FeatureModel) error {
+	if c.Bool("json") {
+		return printDoc(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, append([]string{}, m.Warnings...)})
+	}
+	fmt.Fprintf(s.out, "cost model of %d listed models on %s (%s), method %s\n", m.Networks, m.Device, m.Kind, m.Method)
+	if err := printFigures(s.out, m.Figures, millis); err != nil {
+		return err
+	}
+	if err := printWeights(s.out, m); err != nil {
+		return err
+	}
+	printFitNotes(s, c, m.Warnings)
+	return nil
+}
+
+// printWeights shows what weighs most over the range that each feature was seen in.
+func printWeights(w io.Writer, m *regress.FeatureModel) error {
+	weights := slices.DeleteFunc(slices.Clone(m.Weights), func(f regress.FeatureWeight) bool { return f.Weight == 0 })
+	share := func(f regress.FeatureWeight) float64 { return math.Abs(f.Weight * (f.High - f.Low)) }
+	slices.SortStableFunc(weights, func(a, b regress.FeatureWeight) int {
+		switch x, y := share(a), share(b); {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+	rows := [][]string{{"  bias", millis(m.Bias), ""}}
+	for _, f := range weights[:min(len(weights), shownWeights)] {
+		rows = append(rows, []string{"  " + strings.TrimPrefix(f.Name, regress.OpPrefix), millis(f.Weight * (f.High - f.Low)),
+			fmt.Sprintf("from %s to %s", digits(f.Low, 4), digits(f.High, 4))})
+	}
+	if more := len(weights) - shownWeights; more > 0 {
+		rows = append(rows, []string{fmt.Sprintf("  and %d more", more)})
+	}
+	return printTable(w, rows)
+}
+
+// fewValid says it where INVALID measurements are what is missing.
+func fewValid(c *cli.Context, invalid int, err error) error {
+	var few *regress.TooFewError
+	if errors.As(err, &few) && invalid > 0 && !c.Bool("include-invalid") {
+		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` says why, --include-invalid uses them)", few.Have, few.Need, invalid)
+	}
+	return fitError(err)
+}
