@@ -10,6 +10,7 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"latlab/devices"
@@ -66,19 +67,30 @@ func Forms() []string {
 
 // UnknownError is a name that no device has.
 type UnknownError struct {
-	Name   string
-	Reason string // what of it is unknown; empty where no family knows the name
+	Name string
+	Err  error // what the name's family says of it; nil where it is of none
 }
 
 // Error suggests the name that was meant, where one is near.
 func (e *UnknownError) Error() string {
 	text := fmt.Sprintf("no device is named %q", e.Name)
-	if e.Reason != "" {
-		text += ": " + e.Reason
+	if e.Err != nil {
+		text = e.Err.Error()
 	} else if near := sampler.Nearest(e.Name, Names()); near != "" {
 		text += fmt.Sprintf("; did you mean %q?", near)
 	}
 	return text + " (`latlab devices` lists them)"
+}
+
+// Unwrap returns what the name's family says.
+func (e *UnknownError) Unwrap() error { return e.Err }
+
+// unknown makes an error that a family means to be ErrUnknown of its own an *UnknownError.
+func unknown(name string, err, sentinel error) error {
+	if errors.Is(err, sentinel) {
+		return &UnknownError{Name: name, Err: err}
+	}
+	return err
 }
 
 // family is devices that are opened in one way.
@@ -92,7 +104,7 @@ type family struct {
 
 // families are in the order of Names. A function, so that nobody can change them.
 func families() []family {
-	return []family{localFamily()}
+	return []family{localFamily(), simulatedFamily()}
 }
 
 func familyOf(name string) (family, error) {

@@ -12,6 +12,8 @@ func TestUnknownNames(t *testing.T) {
 	for _, c := range []struct{ name, says string }{
 		{"cpus", `did you mean "cpu"?`},
 		{"toaster9000", "`latlab devices` lists them"},
+		{"sim-pixel4-edgetpo", `did you mean "sim-pixel4-edgetpu"?`},
+		{"sim-toaster", "no such simulator"},
 		{"", "`latlab devices` lists them"},
 	} {
 		_, err := Describe(c.name, Options{})
