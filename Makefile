@@ -21,7 +21,7 @@ AGENT_ENV   = CGO_ENABLED=1 \
 	CGO_LDFLAGS="-L$(TFLITE_DIR)/lib -Wl,--unresolved-symbols=ignore-in-shared-libs"
 AGENT_TAGS := xnnpack_builtin
 
-SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler -name '*.yaml') go.mod go.sum
+SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler devices -name '*.yaml') go.mod go.sum
 
 .PHONY: all build demo test test-unit test-race lint vet bench agree study generate generate-check golden clean prereqs python
 

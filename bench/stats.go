@@ -146,10 +146,32 @@ func pooledInterval(values []float64, pooled Noise, confidence float64) Interval
 	if n == 0 || pooled.DF < 1 {
 		return Interval{Method: PooledT}
 	}
-	t := distuv.StudentsT{Sigma: 1, Nu: float64(pooled.DF)}.Quantile((1 + confidence) / 2)
+	t := tQuantile((1+confidence)/2, pooled.DF)
 	half := t * pooled.SD() * math.Sqrt(medianVariance[n])
 	m := median(values)
 	return Interval{Low: new(m * math.Exp(-half)), High: new(m * math.Exp(half)), Confidence: confidence, Method: PooledT}
+}
+
+// asymptoticDF is from where on the series is as good as the inverted integral: at 200
+// degrees of freedom they differ by less than 1e-8, relative (TestTQuantile).
+const asymptoticDF = 200
+
+// tQuantile is the quantile of Student's t. Every network's interval is looked at again
+// with every batch, under pooled noise of thousands of degrees of freedom; inverting the
+// integral for each took an eighth of a sweep on a simulator.
+//
+// Source: Abramowitz and Stegun, "Handbook of Mathematical Functions" (1964), 26.7.5.
+func tQuantile(p float64, df int) float64 {
+	nu := float64(df)
+	if df < asymptoticDF {
+		return distuv.StudentsT{Sigma: 1, Nu: nu}.Quantile(p)
+	}
+	x := distuv.UnitNormal.Quantile(p)
+	y := x * x
+	g1 := x * (y + 1) / 4
+	g2 := x * ((5*y+16)*y + 3) / 96
+	g3 := x * (((3*y+19)*y+17)*y - 15) / 384
+	return x + (g1+(g2+g3/nu)/nu)/nu
 }
 
 // orderInterval lies between two order statistics of the values: those that enclose the
@@ -169,7 +191,7 @@ func orderInterval(values []float64, confidence float64) Interval {
 
 // unlikeSpread is the probability that a network's own blocks spread this much or more
 // if their noise were that of the others: the F test of two variances. 1 where there is
-// too little to say.
+// too little to say, and where it spreads no more than they do.
 //
 // Source: Snedecor and Cochran (1989), section 6.12.
 func unlikeSpread(own, others Noise) float64 {
@@ -177,6 +199,9 @@ func unlikeSpread(own, others Noise) float64 {
 		return 1
 	}
 	f := (own.SumSquares / float64(own.DF)) / (others.SumSquares / float64(others.DF))
+	if f <= 1 {
+		return 1 // the integral is dear, and asked for every network with every batch
+	}
 	return 1 - distuv.F{D1: float64(own.DF), D2: float64(others.DF)}.CDF(f)
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"gonum.org/v1/gonum/stat/distuv"
 
 	"latlab/devices"
 )
@@ -206,6 +207,18 @@ func TestClusterGap(t *testing.T) {
 	} {
 		if got := clusterGap(slices.Sorted(slices.Values(tc.samples))); !close(got, tc.want, 1e-12) && got != tc.want {
 			t.Errorf("%v: gap %g, want %g", tc.samples, got, tc.want)
+		}
+	}
+}
+
+// TestTQuantile compares the series with the inverted integral on both sides of the limit.
+func TestTQuantile(t *testing.T) {
+	for _, df := range []int{1, 2, 10, asymptoticDF - 1, asymptoticDF, asymptoticDF + 1, 1000, 6000, 100000} {
+		for _, p := range []float64{0.6, 0.9, 0.95, 0.975, 0.995, 0.9995} {
+			want := distuv.StudentsT{Sigma: 1, Nu: float64(df)}.Quantile(p)
+			if got := tQuantile(p, df); !(math.Abs(got/want-1) < 1e-8) {
+				t.Errorf("t(%d) at %v is %v, the integral says %v", df, p, got, want)
+			}
 		}
 	}
 }

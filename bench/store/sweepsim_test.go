@@ -35,7 +35,7 @@ func (s lowered) Network(_ context.Context, i int) (bench.Network, *model.Model,
 // both; 1,000 networks a second are what is wanted. Models have no cache: were their bytes
 // asked for, every block would fail.
 func BenchmarkSweepSim(b *testing.B) {
-	const networks = 1000
+	const networks = 3000
 	space, err := sampler.Builtin("mobiledet_cpu_tucker")
 	if err != nil {
 		b.Fatal(err)

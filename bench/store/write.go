@@ -58,17 +58,31 @@ func (s *Store) Plan(ctx context.Context, sweep string, networks []bench.Network
 				return err
 			}
 		}
-		for _, sl := range slots {
-			if _, err := tx.ExecContext(ctx, "INSERT INTO schedule (sweep, ord, network, round, state) VALUES (?,?,?,?,'planned')",
-				num, sl.Order, sl.Network, sl.Round); err != nil {
-				return fmt.Errorf("plan slot %d (network %d, round %d): %w", sl.Order, sl.Network, sl.Round, err)
-			}
-			if err := setStatus(ctx, tx, num, sl.Network, bench.Planned); err != nil {
-				return err
-			}
-		}
-		return nil
+		return putSlots(ctx, tx, num, slots)
 	})
+}
+
+// putSlots adds rows of the schedule; a network that had all its blocks has some to run again.
+func putSlots(ctx context.Context, tx *sql.Tx, num int64, slots []bench.Slot) error {
+	insert, err := tx.PrepareContext(ctx, "INSERT INTO schedule (sweep, ord, network, round, state) VALUES (?,?,?,?,'planned')")
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	seen := map[int]bool{}
+	for _, sl := range slots {
+		if _, err := insert.ExecContext(ctx, num, sl.Order, sl.Network, sl.Round); err != nil {
+			return fmt.Errorf("plan slot %d (network %d, round %d): %w", sl.Order, sl.Network, sl.Round, err)
+		}
+		if seen[sl.Network] {
+			continue
+		}
+		seen[sl.Network] = true
+		if err := setStatus(ctx, tx, num, sl.Network, bench.Planned); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func putNetwork(ctx context.Context, tx *sql.Tx, num int64, n bench.Network) error {
@@ -97,47 +111,96 @@ func (s *Store) Finish(ctx context.Context, sweep string, done []bench.Finished)
 		if err != nil {
 			return err
 		}
-		for _, f := range done {
-			if err := finish(ctx, tx, num, f); err != nil {
-				return err
-			}
+		f, err := prepareFinisher(ctx, tx, num)
+		if err != nil {
+			return err
 		}
-		return nil
+		defer f.close()
+		return f.all(ctx, done)
 	})
 }
 
-func finish(ctx context.Context, tx *sql.Tx, num int64, f bench.Finished) error {
-	sl := f.Slot
-	res, err := tx.ExecContext(ctx, `UPDATE schedule SET state = 'done'
-		WHERE sweep = ? AND ord = ? AND network = ? AND round = ? AND state = 'planned'`, num, sl.Order, sl.Network, sl.Round)
+// finisher stores blocks by statements that are compiled once a transaction.
+type finisher struct {
+	num                  int64
+	slot, block, network *sql.Stmt
+}
+
+// prepareFinisher compiles the statements. That of a network names the round although any
+// will do: else SQLite takes the schedule's primary key for the best way to a network's
+// slots and reads the sweep's whole schedule for every block.
+func prepareFinisher(ctx context.Context, tx *sql.Tx, num int64) (*finisher, error) {
+	f := &finisher{num: num}
+	for _, s := range []struct {
+		stmt **sql.Stmt
+		sql  string
+	}{
+		{&f.slot, `UPDATE schedule SET state = 'done'
+			WHERE sweep = ? AND ord = ? AND network = ? AND round = ? AND state = 'planned'`},
+		{&f.block, `INSERT INTO blocks (sweep, network, ord, round, seconds, samples, cpu_samples, warmup, detail)
+			VALUES (?,?,?,?,?,?,?,?,?)`},
+		{&f.network, `UPDATE networks SET status = 'measured' WHERE sweep = ?1 AND idx = ?2
+			AND NOT EXISTS (SELECT 1 FROM schedule WHERE sweep = ?1 AND network = ?2 AND round >= 0 AND state = 'planned')`},
+	} {
+		var err error
+		if *s.stmt, err = tx.PrepareContext(ctx, s.sql); err != nil {
+			f.close()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func (f *finisher) close() {
+	for _, s := range []*sql.Stmt{f.slot, f.block, f.network} {
+		if s != nil {
+			_ = s.Close() // its transaction ends anyway
+		}
+	}
+}
+
+// all stores the blocks, then looks once at each of their networks whether it is measured.
+func (f *finisher) all(ctx context.Context, done []bench.Finished) error {
+	seen := map[int]bool{}
+	for _, d := range done {
+		if err := f.one(ctx, d); err != nil {
+			return err
+		}
+		seen[d.Slot.Network] = true
+	}
+	for network := range seen {
+		if _, err := f.network.ExecContext(ctx, f.num, network); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *finisher) one(ctx context.Context, d bench.Finished) error {
+	sl := d.Slot
+	res, err := f.slot.ExecContext(ctx, f.num, sl.Order, sl.Network, sl.Round)
 	if err != nil {
 		return err
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
 		return errors.Join(err, fmt.Errorf("slot %d (network %d, round %d) is not planned", sl.Order, sl.Network, sl.Round))
 	}
-	if err := putBlock(ctx, tx, num, f); err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `UPDATE networks SET status = 'measured' WHERE sweep = ?1 AND idx = ?2
-		AND NOT EXISTS (SELECT 1 FROM schedule WHERE sweep = ?1 AND network = ?2 AND state = 'planned')`, num, sl.Network)
-	return err
+	return f.putBlock(ctx, d)
 }
 
-func putBlock(ctx context.Context, tx *sql.Tx, num int64, f bench.Finished) error {
-	seconds, _, ok := bench.BlockSeconds(f.Block)
+func (f *finisher) putBlock(ctx context.Context, d bench.Finished) error {
+	seconds, _, ok := bench.BlockSeconds(d.Block)
 	if !ok {
-		return fmt.Errorf("slot %d: the block has no usable time", f.Slot.Order)
+		return fmt.Errorf("slot %d: the block has no usable time", d.Slot.Order)
 	}
-	rest := *f.Block
+	rest := *d.Block
 	rest.Samples, rest.CPUSamples, rest.WarmUp = nil, nil, nil
 	detail, err := json.Marshal(rest)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO blocks (sweep, network, ord, round, seconds, samples, cpu_samples, warmup, detail)
-		VALUES (?,?,?,?,?,?,?,?,?)`, num, f.Slot.Network, f.Slot.Order, f.Slot.Round, seconds,
-		pack(f.Block.Samples), pack(f.Block.CPUSamples), pack(f.Block.WarmUp), string(detail))
+	_, err = f.block.ExecContext(ctx, f.num, d.Slot.Network, d.Slot.Order, d.Slot.Round, seconds,
+		pack(d.Block.Samples), pack(d.Block.CPUSamples), pack(d.Block.WarmUp), string(detail))
 	return err
 }
 

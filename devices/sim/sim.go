@@ -54,6 +54,7 @@ type Device struct {
 
 	busy  sync.Mutex // held by Run
 	world world
+	costs map[string]*cost // of models timed lately, by identity
 }
 
 var (
@@ -134,12 +135,28 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	if err != nil {
 		return nil, err
 	}
-	c := d.spec.evaluate(m.Graph, p)
-	b, err := d.world.block(ctx, job{op: op, model: m, plan: plan, cost: &c})
+	b, err := d.world.block(ctx, job{op: op, model: m, plan: plan, cost: d.costOf(m, p)})
 	if err != nil {
 		return nil, err
 	}
 	return b, nil
+}
+
+// maxCosts bounds what is remembered: a batch's networks, whose rounds are interleaved.
+const maxCosts = 256
+
+// costOf evaluates a model once for all its blocks.
+func (d *Device) costOf(m *model.Model, p *Precision) *cost {
+	if c := d.costs[m.Identity]; c != nil {
+		return c
+	}
+	if d.costs == nil || len(d.costs) >= maxCosts {
+		d.costs = map[string]*cost{}
+	}
+	c := d.spec.evaluate(m.Graph, p)
+	c.ops = nil
+	d.costs[m.Identity] = &c
+	return &c
 }
 
 // Wait lets virtual time go by, in which the device cools; a day at most. It returns at once.

@@ -89,7 +89,22 @@ func readFields(b []byte, op Op) []byte {
 }
 
 func text(b []byte, key, s string) []byte {
-	return strconv.AppendQuote(append(b, key...), s)
+	b = append(b, key...)
+	if !plain(s) {
+		return strconv.AppendQuote(b, s)
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
+// plain reports whether quoting adds nothing but the quotes: true of every name that the
+// lowering gives, and several times as fast.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func numbers(b []byte, key string, xs ...int) []byte {
