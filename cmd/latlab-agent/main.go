@@ -135,8 +135,7 @@ func answer(line []byte) agent.Response {
 		resp.Type = "result"
 		resp.Result, err = timeModel(req)
 	case "outputs":
-		resp.Type = "outputs"
-		resp.Outputs, resp.Delegation, err = outputs(req)
+		resp, err = outputs(req)
 	default:
 		err = fault(devices.FaultLab, "request", "unknown request %q", req.Type)
 	}

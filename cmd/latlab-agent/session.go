@@ -8,47 +8,6 @@ package main
 #include <time.h>
 
 #include "tensorflow/lite/c/c_api.h"
-#include "tensorflow/lite/c/common.h"
-#include "tensorflow/lite/builtin_ops.h"
-
-// What a delegate's Prepare did to the graph. The runtime has no getter for it, so the
-// delegate's own Prepare is wrapped: nodes before, nodes inside the delegate kernels
-// afterwards, and the number of those kernels.
-typedef struct {
-  TfLiteStatus (*prepare)(TfLiteContext*, TfLiteDelegate*);
-  int nodes, delegated, partitions;
-} latlab_proof;
-
-// One delegate a process: a Prepare has no place for a pointer of ours.
-static latlab_proof proof;
-
-static TfLiteStatus counting_prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
-  TfLiteIntArray* plan = NULL;
-  if (context->GetExecutionPlan(context, &plan) == kTfLiteOk && plan != NULL)
-    proof.nodes += plan->size;
-  TfLiteStatus status = proof.prepare(context, delegate);
-  if (status != kTfLiteOk) return status;
-  if (context->GetExecutionPlan(context, &plan) != kTfLiteOk || plan == NULL) return status;
-  for (int i = 0; i < plan->size; i++) {
-    TfLiteNode* node;
-    TfLiteRegistration* registration;
-    if (context->GetNodeAndRegistration(context, plan->data[i], &node, &registration) != kTfLiteOk)
-      continue;
-    if (node->delegate != delegate || node->builtin_data == NULL) continue;
-    const TfLiteDelegateParams* params = (const TfLiteDelegateParams*)node->builtin_data;
-    proof.delegated += params->nodes_to_replace->size;
-    proof.partitions++;
-  }
-  return status;
-}
-
-static void latlab_count_nodes(void* d) {
-  TfLiteDelegate* delegate = (TfLiteDelegate*)d;
-  proof = (latlab_proof){.prepare = delegate->Prepare};
-  delegate->Prepare = counting_prepare;
-}
-
-static latlab_proof latlab_get_proof(void) { return proof; }
 
 static double seconds(clockid_t clock) {
   struct timespec t;
@@ -70,7 +29,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"strings"
 	"time"
@@ -154,7 +112,7 @@ func (s *session) addDelegate(req agent.Request) error {
 	if s.delegate == nil {
 		return fault(devices.FaultDevice, "delegate", "the delegate %s cannot be created", req.Delegate)
 	}
-	C.latlab_count_nodes(s.delegate.Ptr())
+	countNodes(s.delegate.Ptr())
 	s.options.AddDelegate(s.delegate)
 	return nil
 }
@@ -171,11 +129,6 @@ func (s *session) close() {
 	s.model.Delete()
 }
 
-func (s *session) delegation() devices.Delegation {
-	p := C.latlab_get_proof()
-	return devices.Delegation{Name: s.name, Nodes: int(p.nodes), Delegated: int(p.delegated), Partitions: int(p.partitions)}
-}
-
 // invoke runs the model once; wall and CPU time in seconds.
 func (s *session) invoke(clock C.clockid_t) (wall, cpu float64, err error) {
 	var w, c C.double
@@ -183,64 +136,6 @@ func (s *session) invoke(clock C.clockid_t) (wall, cpu float64, err error) {
 		return 0, 0, fault(devices.FaultModel, "rejected", "the runtime failed to run the model")
 	}
 	return float64(w), float64(c), nil
-}
-
-// fill gives the input tensors values: the request's, or uniform ones in [-1, 1) as the
-// preprocessing of a detector makes them.
-func (s *session) fill(req agent.Request) error {
-	n := s.interpreter.GetInputTensorCount()
-	if req.Inputs != nil && len(req.Inputs) != n {
-		return fault(devices.FaultUser, "inputs", "the model has %d inputs, the request gives %d", n, len(req.Inputs))
-	}
-	rng := splitMix(req.Plan.Seed)
-	for i := range n {
-		t := s.interpreter.GetInputTensor(i)
-		var values []float32
-		if req.Inputs != nil {
-			values = req.Inputs[i]
-		}
-		if err := fillTensor(t, values, &rng); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func fillTensor(t *tflite.Tensor, values []float32, rng *splitMix) error {
-	if t.ByteSize() == 0 {
-		return nil
-	}
-	if t.Type() != tflite.Float32 {
-		if values != nil {
-			return fault(devices.FaultUser, "inputs", "input %s is %v, values can be given to float32 only", t.Name(), t.Type())
-		}
-		return fillBytes(t, rng)
-	}
-	dst := unsafe.Slice((*float32)(t.Data()), t.ByteSize()/4)
-	if values != nil {
-		if len(values) != len(dst) {
-			return fault(devices.FaultUser, "inputs", "input %s takes %d values, the request gives %d", t.Name(), len(dst), len(values))
-		}
-		copy(dst, values)
-		return nil
-	}
-	for i := range dst {
-		dst[i] = float32(int32(rng.next()>>32)) / (1 << 31)
-	}
-	return nil
-}
-
-// fillBytes gives integer tensors random bytes: every bit pattern is a valid value.
-// Floats of other widths stay zero, where a random pattern could be a NaN.
-func fillBytes(t *tflite.Tensor, rng *splitMix) error {
-	switch t.Type() {
-	case tflite.Int8, tflite.UInt8:
-		dst := unsafe.Slice((*byte)(t.Data()), t.ByteSize())
-		for i := range dst {
-			dst[i] = byte(rng.next() >> 56)
-		}
-	}
-	return nil
 }
 
 // splitMix is the generator of Steele, Lea and Flood, OOPSLA 2014.
@@ -255,45 +150,29 @@ func (s *splitMix) next() uint64 {
 }
 
 // outputs runs the model once and returns all output tensors.
-func outputs(req agent.Request) ([]agent.Output, *devices.Delegation, error) {
+func outputs(req agent.Request) (agent.Response, error) {
+	resp := agent.Response{Type: "outputs"}
 	s, err := open(req)
 	if err != nil {
-		return nil, nil, err
+		return resp, err
 	}
 	defer s.close()
 	if err := s.fill(req); err != nil {
-		return nil, nil, err
+		return resp, err
 	}
 	if _, _, err := s.invoke(C.CLOCK_THREAD_CPUTIME_ID); err != nil {
-		return nil, nil, err
+		return resp, err
 	}
-	var outs []agent.Output
 	for i := range s.interpreter.GetOutputTensorCount() {
 		o, err := output(s.interpreter.GetOutputTensor(i))
 		if err != nil {
-			return nil, nil, err
+			return resp, err
 		}
-		outs = append(outs, o)
+		resp.Outputs = append(resp.Outputs, o)
 	}
-	d := s.delegation()
-	return outs, &d, nil
-}
-
-func output(t *tflite.Tensor) (agent.Output, error) {
-	o := agent.Output{Name: t.Name(), Shape: t.Shape()}
-	if t.Type() != tflite.Float32 {
-		return o, fault(devices.FaultUser, "outputs", "output %s is %v, only float32 can be returned", t.Name(), t.Type())
-	}
-	if t.ByteSize() == 0 {
-		return o, nil
-	}
-	for _, v := range unsafe.Slice((*float32)(t.Data()), t.ByteSize()/4) {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return o, fault(devices.FaultModel, "not-finite", "output %s is not finite", t.Name())
-		}
-		o.Values = append(o.Values, v)
-	}
-	return o, nil
+	d, left := s.delegation()
+	resp.Delegation, resp.Left = &d, left
+	return resp, nil
 }
 
 // peakMemory is VmHWM. getrusage's ru_maxrss is of no use: across exec it keeps the peak

@@ -42,7 +42,7 @@ func timeModel(req agent.Request) (*agent.Result, error) {
 	if err := s.sample(req.Plan, clock, r); err != nil {
 		return nil, err
 	}
-	r.Delegation = s.delegation()
+	r.Delegation, r.Left = s.delegation()
 	r.PeakMemory, err = peakMemory()
 	return r, err
 }

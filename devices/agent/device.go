@@ -66,9 +66,16 @@ func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error
 func Describe(o Options) devices.Info {
 	return devices.Info{
 		Name: o.Name, Kind: devices.Measured, Harness: "latlab-agent",
-		Formats: []model.Format{model.TFLite}, Precisions: []model.Precision{model.Float32},
+		Formats: []model.Format{model.TFLite}, Precisions: precisions(),
 		Delegate: "xnnpack", Threads: max(o.Threads, 1), CPUs: o.CPUs,
 	}
+}
+
+// precisions are all that the runtime runs: a user's own file may be of any of them, of
+// uint8 as files before 2019, with float16 weights or int16 activations. latlab itself
+// writes the first two.
+func precisions() []model.Precision {
+	return []model.Precision{model.Float32, model.Int8, "uint8", "int16", "float16"}
 }
 
 func checkCPUs(o Options) error {
@@ -157,13 +164,25 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	return b, nil
 }
 
-// Outputs runs the model once on the given input values (one slice an input tensor) and
-// returns every output tensor and the proof of delegation.
+// Outputs runs the model once on the given input values (one slice an input tensor; a
+// quantized one gets them quantized) and returns every output tensor and the proof of
+// delegation.
 func (d *Device) Outputs(ctx context.Context, path string, inputs [][]float32) ([]Output, devices.Delegation, error) {
-	resp, err := d.ask(ctx, path, "outputs of "+filepath.Base(path), &Request{Type: "outputs", Inputs: inputs, Plan: devices.Plan{Timeout: time.Minute}})
+	return d.outputs(ctx, path, &Request{Inputs: inputs})
+}
+
+// RawOutputs is Outputs of inputs that are integers as the tensors store them.
+func (d *Device) RawOutputs(ctx context.Context, path string, inputs [][]int64) ([]Output, devices.Delegation, error) {
+	return d.outputs(ctx, path, &Request{RawInputs: inputs})
+}
+
+func (d *Device) outputs(ctx context.Context, path string, req *Request) ([]Output, devices.Delegation, error) {
+	req.Type, req.Plan.Timeout = "outputs", time.Minute
+	resp, err := d.ask(ctx, path, "outputs of "+filepath.Base(path), req)
 	if err != nil {
 		return nil, devices.Delegation{}, err
 	}
+	resp.Delegation.Why = explain(resp.Left)
 	return resp.Outputs, *resp.Delegation, nil
 }
 
@@ -189,6 +208,7 @@ func (d *Device) fill(b *devices.Block, r *Result) {
 	b.Samples, b.CPUSamples, b.WarmUp = r.Samples, r.CPUSamples, r.WarmUp
 	b.InitSeconds, b.FirstSeconds = r.Init, r.First
 	b.PeakMemoryBytes, b.Delegation = r.PeakMemory, r.Delegation
+	b.Delegation.Why = explain(r.Left)
 	if len(d.opts.CPUs) > 0 {
 		b.CPUs = r.CPUs
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // Wire is the revision of the messages below.
-const Wire = 1
+const Wire = 2
 
 // Hello is the agent's first line.
 type Hello struct {
@@ -33,9 +33,11 @@ type Request struct {
 	Threads  int          `json:"threads"`
 	CPUs     []int        `json:"cpus,omitempty"`
 	Plan     devices.Plan `json:"plan"`
-	// Inputs are the values of each input tensor; with none the agent draws them from
+	// Inputs are the values of each input tensor, which a quantized one gets quantized;
+	// RawInputs are integers as they are stored. With neither the agent draws values from
 	// Plan.Seed.
-	Inputs [][]float32 `json:"inputs,omitempty"`
+	Inputs    [][]float32 `json:"inputs,omitempty"`
+	RawInputs [][]int64   `json:"raw_inputs,omitempty"`
 }
 
 // Result answers "time".
@@ -46,7 +48,8 @@ type Result struct {
 	Init       float64            `json:"init_seconds"`
 	First      float64            `json:"first_seconds"`
 	PeakMemory int64              `json:"peak_memory_bytes"`
-	Delegation devices.Delegation `json:"delegation"`
+	Delegation devices.Delegation `json:"delegation"` // without Why, which Left becomes
+	Left       []Left             `json:"left,omitempty"`
 	CPUs       []int              `json:"cpus"`
 }
 
@@ -54,7 +57,11 @@ type Result struct {
 type Output struct {
 	Name   string    `json:"name"`
 	Shape  []int     `json:"shape"`
-	Values []float32 `json:"values"`
+	Type   string    `json:"type"`          // "float32", "int8"
+	Values []float32 `json:"values"`        // real numbers, dequantized where it is quantized
+	Raw    []int64   `json:"raw,omitempty"` // of integers, as they are stored
+	Scale  float32   `json:"scale"`         // 0 where it is not quantized
+	Zero   int       `json:"zero_point"`
 }
 
 // Response is the agent's answer: exactly one of Result, Outputs and Error.
@@ -63,6 +70,7 @@ type Response struct {
 	Result     *Result             `json:"result,omitempty"`
 	Outputs    []Output            `json:"outputs,omitempty"`
 	Delegation *devices.Delegation `json:"delegation,omitempty"` // with Outputs
+	Left       []Left              `json:"left,omitempty"`       // with Outputs
 	Error      *WireError          `json:"error,omitempty"`
 }
 

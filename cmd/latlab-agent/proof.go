@@ -1,0 +1,126 @@
+//go:build xnnpack_builtin
+
+package main
+
+/*
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensorflow/lite/c/c_api.h"
+#include "tensorflow/lite/c/common.h"
+
+// What a delegate's Prepare did to the graph. The runtime has no getter for it, so the
+// delegate's own Prepare is wrapped: nodes before, nodes inside the delegate kernels
+// afterwards, and the number of those kernels.
+typedef struct {
+  int builtin, version, count;
+  TfLiteType type;  // of the first input, or of the output of a node without any
+  int dynamic;      // an input or output has no shape before the model runs
+  char custom[64];  // name of a custom op
+} latlab_left;
+
+typedef struct {
+  TfLiteStatus (*prepare)(TfLiteContext*, TfLiteDelegate*);
+  int nodes, delegated, partitions;
+  int kinds;  // of those that were left; one more kind than fits is counted in the last
+  latlab_left left[64];
+} latlab_proof;
+
+// One delegate a process: a Prepare has no place for a pointer of ours.
+static latlab_proof proof;
+
+static const TfLiteTensor* tensor_of(const TfLiteContext* context, const TfLiteIntArray* list, int i) {
+  if (list == NULL || i >= list->size || list->data[i] < 0) return NULL;
+  return &context->tensors[list->data[i]];
+}
+
+static int has_dynamic(const TfLiteContext* context, const TfLiteIntArray* list) {
+  for (int i = 0; list != NULL && i < list->size; i++) {
+    const TfLiteTensor* t = tensor_of(context, list, i);
+    if (t != NULL && t->allocation_type == kTfLiteDynamic) return 1;
+  }
+  return 0;
+}
+
+static int same_kind(const latlab_left* a, const latlab_left* b) {
+  return a->builtin == b->builtin && a->version == b->version && a->type == b->type &&
+         a->dynamic == b->dynamic && strcmp(a->custom, b->custom) == 0;
+}
+
+static void count_left(const TfLiteContext* context, const TfLiteNode* node, const TfLiteRegistration* registration) {
+  latlab_left kind = {.builtin = registration->builtin_code, .version = registration->version, .count = 1};
+  const TfLiteTensor* first = tensor_of(context, node->inputs, 0);
+  if (first == NULL) first = tensor_of(context, node->outputs, 0);
+  if (first != NULL) kind.type = first->type;
+  kind.dynamic = has_dynamic(context, node->inputs) || has_dynamic(context, node->outputs);
+  if (registration->custom_name != NULL) strncpy(kind.custom, registration->custom_name, sizeof kind.custom - 1);
+  for (int i = 0; i < proof.kinds; i++) {
+    if (same_kind(&proof.left[i], &kind)) {
+      proof.left[i].count++;
+      return;
+    }
+  }
+  const int room = sizeof proof.left / sizeof proof.left[0];
+  if (proof.kinds < room) {
+    proof.left[proof.kinds++] = kind;
+  } else {
+    proof.left[room - 1].count++;
+  }
+}
+
+static TfLiteStatus counting_prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
+  TfLiteIntArray* plan = NULL;
+  if (context->GetExecutionPlan(context, &plan) == kTfLiteOk && plan != NULL)
+    proof.nodes += plan->size;
+  TfLiteStatus status = proof.prepare(context, delegate);
+  if (status != kTfLiteOk) return status;
+  if (context->GetExecutionPlan(context, &plan) != kTfLiteOk || plan == NULL) return status;
+  for (int i = 0; i < plan->size; i++) {
+    TfLiteNode* node;
+    TfLiteRegistration* registration;
+    if (context->GetNodeAndRegistration(context, plan->data[i], &node, &registration) != kTfLiteOk)
+      continue;
+    if (node->delegate != delegate) count_left(context, node, registration);
+    if (node->delegate != delegate || node->builtin_data == NULL) continue;
+    const TfLiteDelegateParams* params = (const TfLiteDelegateParams*)node->builtin_data;
+    proof.delegated += params->nodes_to_replace->size;
+    proof.partitions++;
+  }
+  return status;
+}
+
+static void latlab_count_nodes(void* d) {
+  TfLiteDelegate* delegate = (TfLiteDelegate*)d;
+  memset(&proof, 0, sizeof proof);
+  proof.prepare = delegate->Prepare;
+  delegate->Prepare = counting_prepare;
+}
+
+static const latlab_proof* latlab_get_proof(void) { return &proof; }
+*/
+import "C"
+
+import (
+	"unsafe"
+
+	"latlab/devices"
+	"latlab/devices/agent"
+)
+
+// countNodes wraps the delegate's Prepare before an interpreter is made with it.
+func countNodes(delegate unsafe.Pointer) { C.latlab_count_nodes(delegate) }
+
+// delegation is what the wrapped Prepare saw, and the kinds of nodes that it left.
+func (s *session) delegation() (devices.Delegation, []agent.Left) {
+	p := C.latlab_get_proof()
+	d := devices.Delegation{Name: s.name, Nodes: int(p.nodes), Delegated: int(p.delegated), Partitions: int(p.partitions)}
+	var left []agent.Left
+	for i := range int(p.kinds) {
+		k := &p.left[i]
+		left = append(left, agent.Left{
+			Builtin: int(k.builtin), Custom: C.GoString(&k.custom[0]), Version: int(k.version),
+			Type: C.GoString(C.TfLiteTypeGetName(k._type)), Dynamic: k.dynamic != 0, Count: int(k.count),
+		})
+	}
+	return d, left
+}

@@ -1,0 +1,214 @@
+//go:build xnnpack_builtin
+
+package main
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/mattn/go-tflite"
+
+	"latlab/devices"
+	"latlab/devices/agent"
+)
+
+// fill gives the input tensors values: the request's, or random ones. A float tensor gets
+// uniform values in [-1, 1), as the preprocessing of a detector makes them; an 8- or 16-bit
+// one any of its values, which are the same range where it was quantized for that.
+func (s *session) fill(req agent.Request) error {
+	n := s.interpreter.GetInputTensorCount()
+	for _, given := range []int{len(req.Inputs), len(req.RawInputs)} {
+		if given > 0 && given != n {
+			return fault(devices.FaultUser, "inputs", "the model has %d inputs, the request gives %d", n, given)
+		}
+	}
+	rng := splitMix(req.Plan.Seed)
+	for i := range n {
+		t := s.interpreter.GetInputTensor(i)
+		var err error
+		switch {
+		case t.ByteSize() == 0:
+		case len(req.RawInputs) > 0:
+			err = fillRaw(t, req.RawInputs[i])
+		case len(req.Inputs) > 0:
+			err = fillValues(t, req.Inputs[i])
+		default:
+			fillRandom(t, &rng)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memory is a tensor's buffer as elements of a type.
+func memory[T any](t *tflite.Tensor) []T {
+	var zero T
+	return unsafe.Slice((*T)(t.Data()), uintptr(t.ByteSize())/unsafe.Sizeof(zero))
+}
+
+// elementType names the types that values go in and out of as numbers.
+func elementType(t *tflite.Tensor) string {
+	switch t.Type() {
+	case tflite.Float32:
+		return "float32"
+	case tflite.Int8:
+		return "int8"
+	case tflite.UInt8:
+		return "uint8"
+	case tflite.Int16:
+		return "int16"
+	case tflite.Int32:
+		return "int32"
+	case tflite.Int64:
+		return "int64"
+	case tflite.Bool:
+		return "bool"
+	}
+	return fmt.Sprintf("type %d", int(t.Type()))
+}
+
+// fillValues copies real numbers; a quantized tensor gets them quantized, rounded half to
+// even and clamped to its type.
+func fillValues(t *tflite.Tensor, values []float32) error {
+	if t.Type() == tflite.Float32 {
+		if err := sameLength(t, len(values), len(memory[float32](t))); err != nil {
+			return err
+		}
+		copy(memory[float32](t), values)
+		return nil
+	}
+	q := t.QuantizationParams()
+	if q.Scale == 0 {
+		return fault(devices.FaultUser, "inputs", "input %s is %s and not quantized: give raw values", t.Name(), elementType(t))
+	}
+	low, high, ok := limits(t)
+	if !ok {
+		return fault(devices.FaultUser, "inputs", "input %s is %s, values cannot be given to it", t.Name(), elementType(t))
+	}
+	raw := make([]int64, len(values))
+	for i, v := range values {
+		x := math.RoundToEven(float64(v)/q.Scale) + float64(q.ZeroPoint)
+		raw[i] = int64(min(max(x, float64(low)), float64(high)))
+	}
+	return fillRaw(t, raw)
+}
+
+// limits are the least and greatest value of a quantized type.
+func limits(t *tflite.Tensor) (low, high int64, ok bool) {
+	switch t.Type() {
+	case tflite.Int8:
+		return math.MinInt8, math.MaxInt8, true
+	case tflite.UInt8:
+		return 0, math.MaxUint8, true
+	case tflite.Int16:
+		return math.MinInt16, math.MaxInt16, true
+	}
+	return 0, 0, false
+}
+
+// fillRaw copies integers as they are stored.
+func fillRaw(t *tflite.Tensor, values []int64) error {
+	switch t.Type() {
+	case tflite.Int8:
+		return copyRaw(t, memory[int8](t), values)
+	case tflite.UInt8:
+		return copyRaw(t, memory[uint8](t), values)
+	case tflite.Int16:
+		return copyRaw(t, memory[int16](t), values)
+	case tflite.Int32:
+		return copyRaw(t, memory[int32](t), values)
+	case tflite.Int64:
+		return copyRaw(t, memory[int64](t), values)
+	}
+	return fault(devices.FaultUser, "inputs", "input %s is %s, it takes no integers", t.Name(), elementType(t))
+}
+
+func copyRaw[T int8 | uint8 | int16 | int32 | int64](t *tflite.Tensor, dst []T, values []int64) error {
+	if err := sameLength(t, len(values), len(dst)); err != nil {
+		return err
+	}
+	for i, v := range values {
+		if dst[i] = T(v); int64(dst[i]) != v {
+			return fault(devices.FaultUser, "inputs", "input %s is %s, which %d does not fit into", t.Name(), elementType(t), v)
+		}
+	}
+	return nil
+}
+
+func sameLength(t *tflite.Tensor, given, want int) error {
+	if given != want {
+		return fault(devices.FaultUser, "inputs", "input %s takes %d values, the request gives %d", t.Name(), want, given)
+	}
+	return nil
+}
+
+// fillRandom leaves wide integers, booleans and half floats zero: an index of a table must
+// be inside of it, and a random half float may be no number.
+func fillRandom(t *tflite.Tensor, rng *splitMix) {
+	switch t.Type() {
+	case tflite.Float32:
+		for i, dst := 0, memory[float32](t); i < len(dst); i++ {
+			dst[i] = float32(int32(rng.next()>>32)) / (1 << 31)
+		}
+	case tflite.Int8, tflite.UInt8, tflite.Int16:
+		for i, dst := 0, memory[byte](t); i < len(dst); i++ {
+			dst[i] = byte(rng.next() >> 56)
+		}
+	}
+}
+
+// output is a tensor as numbers: raw where it is of integers, and as the real numbers that
+// those stand for.
+func output(t *tflite.Tensor) (agent.Output, error) {
+	o := agent.Output{Name: t.Name(), Shape: t.Shape(), Type: elementType(t)}
+	if t.ByteSize() == 0 {
+		return o, nil
+	}
+	switch t.Type() {
+	case tflite.Float32:
+		return floatOutput(o, memory[float32](t))
+	case tflite.Int8:
+		o.Raw = widened(memory[int8](t))
+	case tflite.UInt8, tflite.Bool:
+		o.Raw = widened(memory[uint8](t))
+	case tflite.Int16:
+		o.Raw = widened(memory[int16](t))
+	case tflite.Int32:
+		o.Raw = widened(memory[int32](t))
+	case tflite.Int64:
+		o.Raw = widened(memory[int64](t))
+	default:
+		return o, fault(devices.FaultUser, "outputs", "output %s is of %s, which cannot be returned", t.Name(), o.Type)
+	}
+	q := t.QuantizationParams()
+	o.Scale, o.Zero = float32(q.Scale), q.ZeroPoint
+	for _, x := range o.Raw {
+		v := float64(x)
+		if q.Scale != 0 {
+			v = (v - float64(q.ZeroPoint)) * q.Scale
+		}
+		o.Values = append(o.Values, float32(v))
+	}
+	return o, nil
+}
+
+func widened[T int8 | uint8 | int16 | int32 | int64](values []T) []int64 {
+	raw := make([]int64, len(values))
+	for i, v := range values {
+		raw[i] = int64(v)
+	}
+	return raw
+}
+
+func floatOutput(o agent.Output, values []float32) (agent.Output, error) {
+	for _, v := range values {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return o, fault(devices.FaultModel, "not-finite", "output %s is not finite", o.Name)
+		}
+		o.Values = append(o.Values, v)
+	}
+	return o, nil
+}
