@@ -153,7 +153,7 @@ func pooledInterval(values []float64, pooled Noise, confidence float64) Interval
 }
 
 // asymptoticDF is from where on the series is as good as the inverted integral: at 200
-// degrees of freedom they differ by less than 1e-8, relative (TestTQuantile).
+// degrees of freedom they differ by less than 1e-9, relative (TestTQuantile).
 const asymptoticDF = 200
 
 // tQuantile is the quantile of Student's t. Every network's interval is looked at again
@@ -171,7 +171,8 @@ func tQuantile(p float64, df int) float64 {
 	g1 := x * (y + 1) / 4
 	g2 := x * ((5*y+16)*y + 3) / 96
 	g3 := x * (((3*y+19)*y+17)*y - 15) / 384
-	return x + (g1+(g2+g3/nu)/nu)/nu
+	g4 := x * ((((79*y+776)*y+1482)*y-1920)*y - 945) / 92160
+	return x + (g1+(g2+(g3+g4/nu)/nu)/nu)/nu
 }
 
 // orderInterval lies between two order statistics of the values: those that enclose the
