@@ -45,8 +45,10 @@ type Measurement struct {
 	MinSeconds      *float64           `json:"min_seconds"`   // fastest sample; null where a tool gives none
 	FirstSeconds    float64            `json:"first_seconds"` // first inference, median over blocks
 	InitSeconds     float64            `json:"init_seconds"`
-	PeakMemoryBytes int64              `json:"peak_memory_bytes"` // largest over blocks
-	Delegation      devices.Delegation `json:"delegation"`        // of the last block
+	PeakMemoryBytes int64              `json:"peak_memory_bytes"`  // largest over blocks
+	Delegation      devices.Delegation `json:"delegation"`         // of the last block
+	Bounds          *devices.Bounds    `json:"bounds,omitempty"`   // an estimator's own, of the first block; no interval
+	Counters        map[string]float64 `json:"counters,omitempty"` // of the first block, each named with its unit
 	Runtime         string             `json:"runtime"`
 	ModelSHA256     string             `json:"model_sha256"`
 	TemperatureC    *float64           `json:"temperature_celsius"` // hottest sensor seen
@@ -91,16 +93,24 @@ func Measure(in Input) (m Measurement, ok bool) {
 	if len(values) == 0 {
 		return Measurement{}, false
 	}
+	in.Protocol = in.Protocol.For(in.Info)
+	if in.Info.Kind == devices.Estimated {
+		estimator = ToolEstimate
+	}
 	own := NoiseOf(values)
 	if in.Pooled.DF < own.DF {
 		in.Pooled = own
 	}
-	iv := NewInterval(values, in.Pooled, in.Protocol.Confidence)
-	last := blocks[len(blocks)-1]
+	iv, cv := NewInterval(values, in.Pooled, in.Protocol.Confidence), in.Pooled.CV()
+	if in.Info.Deterministic {
+		iv, cv = exactInterval(median(values)), new(0.0)
+	}
+	first, last := blocks[0], blocks[len(blocks)-1]
 	m = Measurement{
 		Seconds: median(values), Low: iv.Low, High: iv.High, Confidence: iv.Confidence, Method: iv.Method,
-		Estimator: estimator, Kind: in.Info.Kind, Blocks: len(blocks), NoiseCV: in.Pooled.CV(), BlockSeconds: values,
-		Delegation: last.Delegation, Runtime: last.Runtime, ModelSHA256: last.ModelSHA256,
+		Estimator: estimator, Kind: in.Info.Kind, Blocks: len(blocks), NoiseCV: cv, BlockSeconds: values,
+		Delegation: last.Delegation, Bounds: first.Bounds, Counters: first.Counters,
+		Runtime: last.Runtime, ModelSHA256: last.ModelSHA256,
 	}
 	addFigures(&m, blocks)
 	judge(&m, evidence{in: in, blocks: blocks, values: values, own: own})

@@ -46,6 +46,19 @@ type Protocol struct {
 	DriftLimit     float64 `json:"drift_limit"`     // relative change within blocks, or over 6 and more blocks
 	CPURatioLimit  float64 `json:"cpu_ratio_limit"` // CPU time over wall time, at least
 	FrequencyLimit float64 `json:"frequency_limit"` // clock after a block over the highest seen, at least
+
+	// AllowPartial lets an accelerator leave nodes to the CPU: the share is then a warning.
+	// Omitted where false, so that protocols from before it keep their identity.
+	AllowPartial bool `json:"allow_partial,omitempty"`
+}
+
+// For is the protocol as it applies to a device. One block of a deterministic device says
+// all that a second would: it gets one, and no extra ones.
+func (p Protocol) For(info devices.Info) Protocol {
+	if info.Deterministic {
+		p.MinBlocks, p.MaxBlocks = 1, 1
+	}
+	return p
 }
 
 // presets are functions, not a map of values, so that nobody can change one for others.
@@ -106,8 +119,9 @@ func (p Protocol) Plan(seed uint64) devices.Plan {
 	}
 }
 
-// Forecast is roughly how long networks of a latency take without extra blocks: what
-// process start, loading and reading the device's state cost is added as overhead a block.
+// Forecast is roughly how long networks of a latency take without extra blocks, one after
+// the other: what process start, loading and reading the device's state cost is added as
+// overhead a block. Ask the protocol For the device.
 func (p Protocol) Forecast(networks int, latency, overhead float64) time.Duration {
 	warm := max(float64(p.WarmUpRuns+1)*latency, p.WarmUpSeconds)
 	timed := max(float64(p.MinRuns)*latency, p.MinSeconds)

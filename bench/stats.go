@@ -17,6 +17,8 @@ const (
 	MedianOfMedians = "median of block medians v1"
 	// MedianOfMeans: the same where a tool prints only a mean a block.
 	MedianOfMeans = "median of block means v1"
+	// ToolEstimate: what a vendor's tool computed, of devices whose Kind is estimated.
+	ToolEstimate = "tool's estimate v1"
 )
 
 // orderBlocks is how many blocks a network needs before its interval comes from its own
@@ -117,7 +119,15 @@ type Interval struct {
 const (
 	PooledT         = "t on log block values, pooled variance"
 	OrderStatistics = "order statistics of block values"
+	// Deterministic: the bounds are the value itself. They say that it would come again, and
+	// nothing of how far an estimator or a simulator is from the truth.
+	Deterministic = "deterministic"
 )
+
+// exactInterval is that of a device that gives the same again.
+func exactInterval(value float64) Interval {
+	return Interval{Low: &value, High: new(value), Confidence: 1, Method: Deterministic}
+}
 
 // NewInterval is the interval of the median of block values. Below 6 blocks a network
 // knows too little of its own noise, so it borrows the sweep's; from 6 on its own order

@@ -1,9 +1,11 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"latlab/devices"
 )
@@ -18,6 +20,7 @@ const (
 	ReasonThrottled  = "throttled"           // the clock was lowered
 	ReasonCPUTime    = "cpu_time_below_wall" // the process waited for its core
 	ReasonAffinity   = "affinity"            // not on the CPUs asked for
+	// Others are a device's own: the codes of devices.Block.Doubts.
 )
 
 // Codes of warnings.
@@ -59,16 +62,29 @@ type evidence struct {
 }
 
 func judge(m *Measurement, e evidence) {
-	for _, check := range []func(*Measurement, evidence){
-		checkCount, checkDelegation, checkPrecision, checkStep, checkDrift, checkThrottle, checkCPUTime, checkAffinity,
-		warnMachine, warnSamples, warnSpread, warnMixed, warnDevice,
-	} {
+	for _, check := range checksFor(e.in.Info) {
 		check(m, e)
 	}
 	m.Verdict = Valid
 	if len(m.Reasons) > 0 {
 		m.Verdict = Invalid
 	}
+}
+
+// checksFor lists what can be asked of a device. A deterministic one has no spread, and
+// the condition of the machine on which a vendor's tool estimates changes no estimate.
+func checksFor(info devices.Info) []func(*Measurement, evidence) {
+	checks := []func(*Measurement, evidence){checkCount, checkDelegation, checkDoubts}
+	if !info.Deterministic {
+		checks = append(checks, checkPrecision, checkStep, checkDrift)
+	}
+	if info.Kind != devices.Estimated {
+		checks = append(checks, checkThrottle, checkCPUTime, checkAffinity, warnMachine)
+	}
+	if !info.Deterministic {
+		checks = append(checks, warnSamples, warnSpread)
+	}
+	return append(checks, warnMixed, warnDevice)
 }
 
 func (m *Measurement) invalid(code string, value, limit *float64, format string, args ...any) {
@@ -86,7 +102,9 @@ func checkCount(m *Measurement, e evidence) {
 }
 
 // checkDelegation: on an accelerator a node left to the CPU makes the number that of
-// another machine. On a CPU it is XNNPACK that did not know an op: slower, but true.
+// another machine, unless the protocol allows it. An accelerator that took no node at all
+// is not allowed: the number is the CPU's. On a CPU it is XNNPACK that did not know an op:
+// slower, but true.
 func checkDelegation(m *Measurement, e evidence) {
 	worst, found := devices.Delegation{}, false
 	for _, b := range e.blocks {
@@ -109,14 +127,31 @@ func checkDelegation(m *Measurement, e evidence) {
 		share = float64(worst.Delegated) / float64(worst.Nodes)
 	}
 	add, code := m.warn, WarnDelegation
-	if e.in.Info.Accelerator {
+	if e.in.Info.Accelerator && (!e.in.Protocol.AllowPartial || worst.Delegated == 0) {
 		add, code = m.invalid, ReasonDelegation
 	}
-	name := worst.Name
-	if name == "" {
-		name = "the delegate"
+	add(code, &share, new(1.0), "%s", delegationText(worst))
+}
+
+func delegationText(d devices.Delegation) string {
+	text := fmt.Sprintf("%s took %d of %d nodes, in %d partitions", cmp.Or(d.Name, "the delegate"), d.Delegated, d.Nodes, d.Partitions)
+	if len(d.Why) > 0 {
+		text += ": " + strings.Join(d.Why, "; ")
 	}
-	add(code, &share, new(1.0), "%s took %d of %d nodes, in %d partitions", name, worst.Delegated, worst.Nodes, worst.Partitions)
+	return text
+}
+
+// checkDoubts takes the device's word for it, each once.
+func checkDoubts(m *Measurement, e evidence) {
+	var seen []devices.Doubt
+	for _, b := range e.blocks {
+		for _, d := range b.Doubts {
+			if !slices.Contains(seen, d) {
+				seen = append(seen, d)
+				m.invalid(d.Code, nil, nil, "%s", d.Text)
+			}
+		}
+	}
 }
 
 func checkPrecision(m *Measurement, e evidence) {

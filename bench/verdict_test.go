@@ -110,6 +110,30 @@ func TestVerdicts(t *testing.T) {
 			in.Info.Accelerator = true
 			in.Blocks[2].Delegation.Delegated = 9
 		}, "not_delegated", ""},
+		"accelerator may fall back": {func(in *Input) {
+			in.Info.Accelerator, in.Protocol.AllowPartial = true, true
+			in.Blocks[2].Delegation.Delegated = 9
+		}, "", "partly_delegated"},
+		"accelerator falls back wholly": {func(in *Input) {
+			in.Info.Accelerator, in.Protocol.AllowPartial = true, true
+			in.Blocks[2].Delegation.Delegated = 0
+		}, "not_delegated", ""},
+		"device doubts": {func(in *Input) {
+			in.each(func(b *devices.Block) {
+				b.Doubts = []devices.Doubt{{Code: "ops_without_cost", Text: "2 operators have no cost"}}
+			})
+		}, "ops_without_cost", ""},
+		"deterministic": {func(in *Input) {
+			in.Info.Deterministic, in.Blocks = true, in.Blocks[:1]
+			in.Blocks[0].Samples, in.Blocks[0].CPUSamples = []float64{0.1}, nil
+		}, "", ""},
+		"estimator on a busy machine": {func(in *Input) {
+			in.Info.Kind, in.Info.Deterministic, in.Info.CPUs = devices.Estimated, true, []int{7}
+			in.Blocks = in.Blocks[:1]
+			b := &in.Blocks[0]
+			b.CPUSamples[0], b.Before.LoadAverage, b.After.StealSeconds, b.After.ThrottleCount = 0, new(9.0), new(9.0), new(int64(9))
+			b.Before.TemperaturesC, b.After.TemperaturesC = nil, nil
+		}, "", ""},
 		"accelerator without proof": {func(in *Input) {
 			in.Info.Accelerator = true
 			in.each(func(b *devices.Block) { b.Delegation = devices.Delegation{} })
@@ -199,6 +223,51 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("verdict %s", m.Verdict)
 			}
 		})
+	}
+}
+
+func TestDelegationSaysWhy(t *testing.T) {
+	in := goodInput()
+	in.Info.Accelerator = true
+	in.Blocks[1].Delegation = devices.Delegation{Name: "npu", Nodes: 10, Delegated: 7, Partitions: 2, Why: []string{"EXP x2: no kernel", "CUSTOM x1"}}
+	m, _ := Measure(in)
+	want := "npu took 7 of 10 nodes, in 2 partitions: EXP x2: no kernel; CUSTOM x1"
+	if len(m.Reasons) != 1 || m.Reasons[0].Text != want || *m.Reasons[0].Value != 0.7 {
+		t.Errorf("reasons %+v, want %q", m.Reasons, want)
+	}
+}
+
+func TestEstimate(t *testing.T) {
+	in := goodInput()
+	in.Info.Kind, in.Info.Deterministic = devices.Estimated, true
+	in.Blocks = in.Blocks[:1]
+	b := &in.Blocks[0]
+	b.Samples, b.CPUSamples, b.Bounds, b.Counters = []float64{0.2}, nil, &devices.Bounds{Low: 0.1, High: 0.3}, map[string]float64{"fill_bytes": 5}
+	m, ok := Measure(in)
+	if !ok || m.Verdict != Valid || m.Seconds != 0.2 || *m.Low != 0.2 || *m.High != 0.2 || m.Confidence != 1 || m.HalfWidth() != 0 {
+		t.Errorf("%+v", m)
+	}
+	if m.Method != Deterministic || m.Estimator != ToolEstimate || m.Kind != devices.Estimated || *m.NoiseCV != 0 {
+		t.Errorf("method %q, estimator %q, kind %q, noise %v", m.Method, m.Estimator, m.Kind, *m.NoiseCV)
+	}
+	if m.Bounds == nil || *m.Bounds != *b.Bounds || m.Counters["fill_bytes"] != 5 {
+		t.Errorf("bounds %v, counters %v", m.Bounds, m.Counters)
+	}
+}
+
+// TestOldProtocolsKeepTheirIdentity: sweeps stored before a field came must still resume.
+func TestOldProtocolsKeepTheirIdentity(t *testing.T) {
+	for name, want := range map[string]string{"default": "820959972a6a", "quick": "ca5a57f1c0ff", "precise": "dc3650d6aec9"} {
+		p, err := NamedProtocol(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Identity(); got != want {
+			t.Errorf("%s has identity %s, had %s", name, got, want)
+		}
+		if p.AllowPartial = true; p.Identity() == want {
+			t.Errorf("%s with allow_partial is the same protocol", name)
+		}
 	}
 }
 
