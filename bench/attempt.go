@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
 	"latlab/devices"
+	"latlab/sampler/model"
 )
 
 // postponeLimit is how often the device may give up on a network, retries and all and
@@ -16,81 +18,166 @@ import (
 // time must not hold up a sweep that else goes well.
 const postponeLimit = 2
 
-// block runs one slot to its end: stored, postponed, or its network given up. An error
-// stops the sweep.
-func (r *runner) block(ctx context.Context, slot Slot) error {
-	n := r.nets[slot.Network]
-	if n.Status == Failed {
-		return nil
-	}
-	p := r.sweep.Protocol
-	delay := time.Duration(p.RetryDelaySeconds * float64(time.Second))
-	for try := 0; ; try++ {
-		err := r.attempt(ctx, slot, n)
+// task is one attempt at a slot.
+type task struct {
+	slot    Slot
+	try     int           // from 0 on
+	delay   time.Duration // before it
+	model   *model.Model
+	prepare bool // first
+}
+
+// outcome is what became of a task.
+type outcome struct {
+	task
+	block    *devices.Block
+	seconds  float64
+	prepared bool
+	err      error
+}
+
+// work runs what is pending, as many blocks at once as the device allows. All that it
+// remembers is changed by this goroutine alone; others only call the device.
+//
+// After an error nothing new is begun. Stop lets blocks in flight finish; what else ends a
+// sweep cancels them, and those that were done before are kept.
+func (r *runner) work(ctx context.Context) error {
+	flight, cancel := context.WithCancel(ctx)
+	defer cancel()
+	limit := max(1, r.o.Device.Info().Parallel)
+	results := make(chan outcome, limit)
+	var end error
+	for {
+		for end == nil && len(r.running) < limit {
+			slot, ok := r.next()
+			if !ok {
+				break
+			}
+			if end = r.interrupted(ctx); end == nil {
+				r.begin(flight, task{slot: slot}, results)
+			}
+		}
+		if len(r.running) == 0 {
+			return end
+		}
+		again, err := r.conclude(flight, <-results)
 		switch {
-		case err == nil:
-			r.report()
-			return nil
-		case errors.Is(err, ErrStopped) || ctx.Err() != nil:
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return err
+		case again != nil:
+			r.begin(flight, *again, results)
+		case end == nil:
+			end = err
 		}
-		switch devices.FaultOf(err) {
-		case devices.FaultModel:
-			return r.giveUp(ctx, slot, err)
-		case devices.FaultDevice:
-			if err := r.record(ctx, slot, err, false); err != nil {
-				return err
-			}
-		default:
-			return labError("time "+n.Name, err)
+		if end != nil && !errors.Is(end, ErrStopped) {
+			cancel()
 		}
-		if try >= p.Retries {
-			return r.postpone(ctx, slot, err)
-		}
-		if err := r.wait(ctx, delay); err != nil {
-			return err
-		}
-		delay *= 2
 	}
 }
 
-// attempt prepares the model if this is its first block here, times it and stores it.
-func (r *runner) attempt(ctx context.Context, slot Slot, n *network) error {
-	if err := r.wait(ctx, time.Duration(r.sweep.Protocol.PauseSeconds*float64(time.Second))); err != nil {
-		return err
-	}
-	m, err := r.model(ctx, n)
-	if err != nil {
-		return err
-	}
-	if p, ok := r.o.Device.(devices.Preparer); ok && !r.prepared[n.Index] {
-		if err := p.Prepare(ctx, m); err != nil {
-			return err
+// next takes the first pending slot whose network has no block in flight: one network's
+// blocks never run beside each other, so that its model is prepared once, before them, and
+// its failures come one by one.
+func (r *runner) next() (Slot, bool) {
+	for i, s := range r.pending {
+		if !r.running[s.Network] {
+			r.pending = slices.Delete(r.pending, i, i+1)
+			return s, true
 		}
-		r.prepared[n.Index] = true
 	}
-	plan := r.sweep.Protocol.Plan(r.sweep.Seed)
-	plan.Block = slot.Round + 1
-	b, err := r.o.Device.Run(ctx, m, plan)
-	if err != nil {
-		return err
+	return Slot{}, false
+}
+
+// begin starts a task; its outcome is sent when it ends. The channel holds as many as are
+// in flight, so nothing waits to be heard.
+func (r *runner) begin(ctx context.Context, t task, results chan<- outcome) {
+	n := r.nets[t.slot.Network]
+	r.running[n.Index] = true
+	var err error
+	if t.model, err = r.model(ctx, n); err != nil {
+		results <- outcome{task: t, err: err}
+		return
 	}
-	value, _, ok := BlockSeconds(b)
-	if !ok {
-		return &devices.Error{Fault: devices.FaultDevice, Op: "time " + n.Name, Reason: "garbage",
+	t.prepare = !r.prepared[n.Index]
+	go func() { results <- r.attempt(ctx, t) }()
+}
+
+// attempt prepares the model if this is its first block here, and times it. It runs beside
+// others and changes nothing of the runner.
+func (r *runner) attempt(ctx context.Context, t task) outcome {
+	out := outcome{task: t}
+	pause := time.Duration(r.protocol.PauseSeconds * float64(time.Second))
+	if out.err = r.wait(ctx, t.delay+pause); out.err != nil {
+		return out
+	}
+	if p, ok := r.o.Device.(devices.Preparer); ok && t.prepare {
+		if out.err = p.Prepare(ctx, t.model); out.err != nil {
+			return out
+		}
+	}
+	out.prepared = true
+	plan := r.protocol.Plan(r.sweep.Seed)
+	plan.Block = t.slot.Round + 1
+	if out.block, out.err = r.o.Device.Run(ctx, t.model, plan); out.err != nil {
+		return out
+	}
+	var ok bool
+	if out.seconds, _, ok = BlockSeconds(out.block); !ok {
+		out.err = &devices.Error{Fault: devices.FaultDevice, Op: "time " + t.model.Name, Reason: devices.ReasonGarbage,
 			Err: errors.New("the block has no usable time")}
 	}
-	return r.keep(ctx, Finished{Slot: slot, Block: b}, n, value)
+	return out
 }
 
-func (r *runner) keep(ctx context.Context, f Finished, n *network, value float64) error {
-	r.buffer = append(r.buffer, f)
+// conclude stores a block, or decides what a failure means: another attempt, which it
+// returns, a slot postponed, a network given up, or an error that stops the sweep.
+func (r *runner) conclude(ctx context.Context, out outcome) (again *task, err error) {
+	n := r.nets[out.slot.Network]
+	delete(r.running, n.Index)
+	if out.prepared {
+		r.prepared[n.Index] = true
+	}
+	switch {
+	case out.err == nil:
+		if err := r.keep(ctx, out, n); err != nil {
+			return nil, err
+		}
+		r.report()
+		return nil, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(out.err, ErrStopped):
+		return nil, out.err
+	}
+	switch devices.FaultOf(out.err) {
+	case devices.FaultModel:
+		return nil, r.giveUp(ctx, out.slot, out.err)
+	case devices.FaultDevice:
+		if err := r.record(ctx, out.slot, out.err, false); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, labError("time "+n.Name, out.err)
+	}
+	if out.try >= r.protocol.Retries {
+		return nil, r.postpone(ctx, out.slot, out.err)
+	}
+	return &task{slot: out.slot, try: out.try + 1, delay: r.retryDelay(out.try)}, nil
+}
+
+// retryDelay is that before the attempt after the try-th.
+func (r *runner) retryDelay(try int) time.Duration {
+	return time.Duration(math.Ldexp(r.protocol.RetryDelaySeconds*float64(time.Second), try))
+}
+
+// keep puts a block into the buffer. Its table of layers is kept once a network: it is
+// many times as long as all else, and that of another block says the same again.
+func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
+	if len(n.values) > 0 {
+		out.block.Layers = nil
+	}
+	r.buffer = append(r.buffer, Finished{Slot: out.slot, Block: out.block})
 	r.noise = r.noise.Sub(NoiseOf(n.values))
 	r.change(n, func() {
-		n.values = append(n.values, value)
+		n.values = append(n.values, out.seconds)
 		n.waiting--
 		if n.waiting == 0 {
 			n.Status = Measured
@@ -99,7 +186,7 @@ func (r *runner) keep(ctx context.Context, f Finished, n *network, value float64
 	r.noise = r.noise.Add(NoiseOf(n.values))
 	clear(r.failing)
 	r.blocks++
-	r.lastBlock, r.lastValue = f.Block, value
+	r.lastBlock, r.lastValue = out.block, out.seconds
 	if len(r.buffer) >= r.o.Flush {
 		return r.flush(ctx)
 	}
@@ -115,9 +202,12 @@ func (r *runner) postpone(ctx context.Context, slot Slot, cause error) error {
 	n.postponed++
 	r.failing[slot.Network] = true
 	again := n.postponed >= postponeLimit
-	if again || len(r.failing) >= r.sweep.Protocol.FailureLimit {
+	if again || len(r.failing) >= r.protocol.FailureLimit {
 		if !r.deviceWorks(ctx, n) {
-			return errors.Join(ctx.Err(), r.quarantine(cause))
+			if err := r.interrupted(ctx); err != nil {
+				return err
+			}
+			return r.quarantine(cause)
 		}
 		clear(r.failing)
 	}
@@ -145,14 +235,16 @@ func (r *runner) deviceWorks(ctx context.Context, n *network) bool {
 	if err != nil {
 		return false
 	}
-	_, err = r.o.Device.Run(ctx, m, r.sweep.Protocol.Plan(r.sweep.Seed))
-	return err == nil
+	nobodys := Slot{Network: good.Index, Round: -1} // a block that nobody counts
+	out := r.attempt(ctx, task{slot: nobodys, model: m, prepare: !r.prepared[good.Index]})
+	r.prepared[good.Index] = r.prepared[good.Index] || out.prepared
+	return out.err == nil
 }
 
-// knownGood is the first network that has blocks and does not fail now, or nil.
+// knownGood is the first network that has blocks, does not fail and does not run now, or nil.
 func (r *runner) knownGood() *network {
 	for _, i := range slices.Sorted(maps.Keys(r.nets)) {
-		if n := r.nets[i]; i < r.o.Networks && n.Status != Failed && len(n.values) > 0 && !r.failing[i] {
+		if n := r.nets[i]; i < r.o.Networks && n.Status != Failed && len(n.values) > 0 && !r.failing[i] && !r.running[i] {
 			return n
 		}
 	}

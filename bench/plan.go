@@ -33,16 +33,16 @@ func (r *runner) plan(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		if len(batch) > 0 {
-			return true, r.planRounds(ctx, rows, batch, r.sweep.Protocol.MinBlocks)
+			return true, r.planRounds(ctx, rows, batch, r.protocol.MinBlocks)
 		}
 	}
 }
 
 func (r *runner) batchSize() int {
 	if r.o.BatchLimit > 0 {
-		return min(r.sweep.Protocol.Batch, r.o.BatchLimit)
+		return min(r.protocol.Batch, r.o.BatchLimit)
 	}
-	return r.sweep.Protocol.Batch
+	return r.protocol.Batch
 }
 
 // tooWide lists networks that need and may have another block, by index.
@@ -58,7 +58,7 @@ func (r *runner) tooWide() []int {
 }
 
 func (r *runner) needsMore(n *network) bool {
-	p := r.sweep.Protocol
+	p := r.protocol
 	switch {
 	case len(n.values) >= p.MaxBlocks:
 		return false

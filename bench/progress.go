@@ -32,7 +32,7 @@ func (r *runner) count(n *network, sign int) {
 	switch {
 	case n.Status == Failed:
 		r.tally.failed += sign
-	case len(n.values) >= r.sweep.Protocol.MinBlocks:
+	case len(n.values) >= r.protocol.MinBlocks:
 		r.tally.done += sign
 	}
 }
@@ -51,7 +51,7 @@ func (r *runner) report() {
 	t := r.tally
 	p := Progress{
 		Networks: r.o.Networks, Done: t.done, Failed: t.failed, Blocks: r.blocks, NoiseCV: r.noise.CV(),
-		BlocksLeft: t.waiting + (r.o.Networks-t.known)*r.sweep.Protocol.MinBlocks,
+		BlocksLeft: t.waiting + (r.o.Networks-t.known)*r.protocol.MinBlocks,
 	}
 	if r.lastBlock != nil {
 		p.LastSeconds = new(r.lastValue)

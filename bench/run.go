@@ -34,7 +34,8 @@ type Options struct {
 	// Stop, when closed, lets the current block finish and ends the run. Ending the
 	// context kills the block.
 	Stop <-chan struct{}
-	// Progress is called after every block and failure, from the goroutine of Run.
+	// Progress is called after every block and failure, from the goroutine of Run, and so is
+	// Source. Device is called from up to Info.Parallel goroutines at once.
 	Progress func(Progress)
 }
 
@@ -57,9 +58,15 @@ type Result struct {
 // with time (heat, neighbours) then spreads over networks instead of biasing some, and a
 // stopped sweep has whole networks. Every block is a row of the schedule before it runs,
 // and resume follows that table; the seed only makes new rows.
+//
+// A device that allows several Runs at once gets them, of different networks, begun in the
+// schedule's order.
 func Run(ctx context.Context, o Options) (Result, error) {
 	start := time.Now()
-	r := &runner{o: o, start: start, nets: map[int]*network{}, models: map[int]*model.Model{}, prepared: map[int]bool{}, failing: map[int]bool{}}
+	r := &runner{
+		o: o, start: start, nets: map[int]*network{}, models: map[int]*model.Model{},
+		prepared: map[int]bool{}, running: map[int]bool{}, failing: map[int]bool{},
+	}
 	if err := r.open(ctx); err != nil {
 		return Result{Sweep: r.sweep}, ended(ctx, err)
 	}
@@ -96,9 +103,10 @@ type network struct {
 }
 
 type runner struct {
-	o     Options
-	sweep Sweep
-	start time.Time
+	o        Options
+	sweep    Sweep
+	protocol Protocol // the sweep's, as it applies to the device
+	start    time.Time
 
 	nets    map[int]*network
 	pending []Slot // in order
@@ -109,6 +117,7 @@ type runner struct {
 
 	models   map[int]*model.Model // of the current batch
 	prepared map[int]bool         // by this run
+	running  map[int]bool         // networks with a block in flight
 
 	failing   map[int]bool // networks on which the device failed since the last good block
 	blocks    int          // done by this run
@@ -149,6 +158,7 @@ func (r *runner) open(ctx context.Context) error {
 	if r.sweep, err = r.o.Store.Sweep(ctx, r.sweep.ID); err != nil {
 		return labError("load sweep", err)
 	}
+	r.protocol = r.sweep.Protocol.For(info)
 	return r.load(ctx)
 }
 
@@ -215,7 +225,7 @@ func (r *runner) loadFailures(ctx context.Context) error {
 	}
 	for i, n := range attempts {
 		if net := r.nets[i]; net != nil {
-			net.postponed = n / (r.sweep.Protocol.Retries + 1)
+			net.postponed = n / (r.protocol.Retries + 1)
 		}
 	}
 	slices.SortStableFunc(r.pending, func(a, b Slot) int {
@@ -228,15 +238,8 @@ func (r *runner) loadFailures(ctx context.Context) error {
 func (r *runner) loop(ctx context.Context) error {
 	r.report()
 	for {
-		for len(r.pending) > 0 {
-			if err := r.interrupted(ctx); err != nil {
-				return err
-			}
-			slot := r.pending[0]
-			r.pending = r.pending[1:]
-			if err := r.block(ctx, slot); err != nil {
-				return err
-			}
+		if err := r.work(ctx); err != nil {
+			return err
 		}
 		if err := r.flush(ctx); err != nil {
 			return err
