@@ -145,6 +145,10 @@ func (a *accumulator) addInterleaved(draws []int32) {
 	}
 }
 
+// averaged is what a pool divides the variance by at most. Without the limit,
+// squeeze-and-excite clipped up to an eighth of its few values.
+const averaged = 9
+
 // combine is mean and variance of the output of an op without weights, before its
 // activation and before h-swish and logistic.
 func (s *Set) combine(op graph.Op, stats []channels) channels {
@@ -154,9 +158,9 @@ func (s *Set) combine(op graph.Op, stats []channels) channels {
 	copy(out.variance, a.variance)
 	switch op.Kind {
 	case graph.AveragePool:
-		// Independent positions would divide by n, equal ones by 1, and an image's are
-		// neither. With n, squeeze-and-excite clipped an eighth of its few values.
-		n := math.Sqrt(float64(op.Kernel[0]) * float64(op.Kernel[1]))
+		// Independent positions would divide by n, equal ones by 1: an image's are neither,
+		// and what is small here is less than the error of the predicted mean.
+		n := min(math.Sqrt(float64(op.Kernel[0])*float64(op.Kernel[1])), averaged)
 		for c := range out.variance {
 			out.variance[c] /= n
 		}
