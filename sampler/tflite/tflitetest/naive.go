@@ -1,9 +1,10 @@
-// Package tflitetest is for tests: a slow, plain evaluator of .tflite models to compare
-// runtimes with, and small networks that between them use everything the writer writes.
+// Package tflitetest is for tests: slow, plain evaluators of .tflite models to compare
+// runtimes with, of float32 ones in float64 and of int8 ones in integers, and small
+// networks that between them use everything the writer writes.
 //
-// The evaluator reads shapes, options and weights from the file's bytes through the
-// generated accessors, and shares no arithmetic with the writer: sums are float64, loops
-// are direct, SAME padding is worked out here. It trusts its input: malformed bytes panic.
+// The evaluators read shapes, options and weights from the file's bytes through the
+// generated accessors, and share no arithmetic with the writer: loops are direct, SAME
+// padding is worked out here. They trust their input: malformed bytes panic.
 package tflitetest
 
 import (
