@@ -33,6 +33,12 @@ func Touch(data []byte) {
 		e.Name()
 		e.Buffer()
 	}
+	for i := range m.SignatureDefsLength() {
+		var s schema.SignatureDef
+		m.SignatureDefs(&s, i)
+		s.SignatureKey()
+		s.SubgraphIndex()
+	}
 	for i := range m.SubgraphsLength() {
 		var s schema.SubGraph
 		m.Subgraphs(&s, i)
@@ -82,6 +88,7 @@ func touchTensor(t *schema.Tensor) {
 	ends(q.ZeroPointLength(), q.ZeroPoint)
 	ends(q.MinLength(), q.Min)
 	ends(q.MaxLength(), q.Max)
+	q.QuantizedDimension()
 }
 
 func touchOptions(op *schema.Operator) {
@@ -124,6 +131,34 @@ func touchOptions(op *schema.Operator) {
 		o.FusedActivationFunction()
 	case schema.BuiltinOptionsAddOptions:
 		var o schema.AddOptions
+		o.Init(t.Bytes, t.Pos)
+		o.FusedActivationFunction()
+	case schema.BuiltinOptionsTransposeConvOptions:
+		var o schema.TransposeConvOptions
+		o.Init(t.Bytes, t.Pos)
+		o.Padding()
+		o.StrideH()
+		o.StrideW()
+		o.FusedActivationFunction()
+	case schema.BuiltinOptionsBatchMatMulOptions:
+		var o schema.BatchMatMulOptions
+		o.Init(t.Bytes, t.Pos)
+		o.AdjX()
+		o.AdjY()
+	case schema.BuiltinOptionsConcatenationOptions:
+		var o schema.ConcatenationOptions
+		o.Init(t.Bytes, t.Pos)
+		o.FusedActivationFunction()
+	case schema.BuiltinOptionsSubOptions:
+		var o schema.SubOptions
+		o.Init(t.Bytes, t.Pos)
+		o.FusedActivationFunction()
+	case schema.BuiltinOptionsDivOptions:
+		var o schema.DivOptions
+		o.Init(t.Bytes, t.Pos)
+		o.FusedActivationFunction()
+	case schema.BuiltinOptionsConv3DOptions:
+		var o schema.Conv3DOptions
 		o.Init(t.Bytes, t.Pos)
 		o.FusedActivationFunction()
 	case schema.BuiltinOptionsMulOptions:

@@ -1,0 +1,186 @@
+package tflitetest
+
+import (
+	flatbuffers "github.com/google/flatbuffers/go"
+
+	"latlab/sampler/tflite/internal/schema"
+)
+
+// File is a model to be built as it stands: nothing is checked, so that tests can write
+// what other converters write, and what none should.
+type File struct {
+	Tensors         []Tensor
+	Operators       []Operator
+	Inputs, Outputs []int
+	SubGraphs       int      // further ones, empty
+	Signatures      []string // keys
+}
+
+// Tensor is one of a File.
+type Tensor struct {
+	Name      string
+	Shape     []int
+	Signature []int
+	Type      schema.TensorType
+	Data      []byte // of a constant
+	Scale     float32
+	Zero      int64
+	Variable  bool
+	Sparse    bool
+}
+
+// Operator is one of a File.
+type Operator struct {
+	Code            schema.BuiltinOperator
+	Custom          string
+	Inputs, Outputs []int
+	Options         func(*flatbuffers.Builder) (schema.BuiltinOptions, flatbuffers.UOffsetT)
+}
+
+// Bytes makes the .tflite.
+func (f File) Bytes() []byte {
+	w := &fileWriter{Builder: flatbuffers.NewBuilder(1024)}
+	buffers := []flatbuffers.UOffsetT{w.buffer(nil)}
+	var tensors, operators, codes []flatbuffers.UOffsetT
+	for _, t := range f.Tensors {
+		at := 0
+		if t.Data != nil {
+			at = len(buffers)
+			buffers = append(buffers, w.buffer(t.Data))
+		}
+		tensors = append(tensors, w.tensor(t, at))
+	}
+	for i, op := range f.Operators {
+		codes = append(codes, w.code(op))
+		operators = append(operators, w.operator(op, i))
+	}
+	tensorsAt, operatorsAt := w.CreateVectorOfTables(tensors), w.CreateVectorOfTables(operators)
+	inputs, outputs := w.ints(f.Inputs), w.ints(f.Outputs)
+	schema.SubGraphStart(w.Builder)
+	schema.SubGraphAddTensors(w.Builder, tensorsAt)
+	schema.SubGraphAddInputs(w.Builder, inputs)
+	schema.SubGraphAddOutputs(w.Builder, outputs)
+	schema.SubGraphAddOperators(w.Builder, operatorsAt)
+	subgraphs := []flatbuffers.UOffsetT{schema.SubGraphEnd(w.Builder)}
+	for range f.SubGraphs {
+		schema.SubGraphStart(w.Builder)
+		subgraphs = append(subgraphs, schema.SubGraphEnd(w.Builder))
+	}
+	w.finish(subgraphs, codes, buffers, f.Signatures)
+	return w.FinishedBytes()
+}
+
+type fileWriter struct{ *flatbuffers.Builder }
+
+func (w *fileWriter) finish(subgraphs, codes, buffers []flatbuffers.UOffsetT, keys []string) {
+	var signatures []flatbuffers.UOffsetT
+	for _, key := range keys {
+		at := w.CreateString(key)
+		schema.SignatureDefStart(w.Builder)
+		schema.SignatureDefAddSignatureKey(w.Builder, at)
+		signatures = append(signatures, schema.SignatureDefEnd(w.Builder))
+	}
+	subgraphsAt, codesAt, buffersAt := w.CreateVectorOfTables(subgraphs), w.CreateVectorOfTables(codes), w.CreateVectorOfTables(buffers)
+	signaturesAt := w.CreateVectorOfTables(signatures)
+	schema.ModelStart(w.Builder)
+	schema.ModelAddVersion(w.Builder, 3)
+	schema.ModelAddOperatorCodes(w.Builder, codesAt)
+	schema.ModelAddSubgraphs(w.Builder, subgraphsAt)
+	schema.ModelAddBuffers(w.Builder, buffersAt)
+	schema.ModelAddSignatureDefs(w.Builder, signaturesAt)
+	w.FinishWithFileIdentifier(schema.ModelEnd(w.Builder), []byte("TFL3"))
+}
+
+func (w *fileWriter) buffer(data []byte) flatbuffers.UOffsetT {
+	var at flatbuffers.UOffsetT
+	if data != nil {
+		w.StartVector(1, len(data), 16)
+		for i := len(data) - 1; i >= 0; i-- {
+			w.PlaceByte(data[i])
+		}
+		at = w.EndVector(len(data))
+	}
+	schema.BufferStart(w.Builder)
+	if data != nil {
+		schema.BufferAddData(w.Builder, at)
+	}
+	return schema.BufferEnd(w.Builder)
+}
+
+func (w *fileWriter) tensor(t Tensor, buffer int) flatbuffers.UOffsetT {
+	name, shape, signature := w.CreateString(t.Name), w.ints(t.Shape), w.ints(t.Signature)
+	quantization, sparsity := w.quantization(t), flatbuffers.UOffsetT(0)
+	if t.Sparse {
+		schema.SparsityParametersStart(w.Builder)
+		sparsity = schema.SparsityParametersEnd(w.Builder)
+	}
+	schema.TensorStart(w.Builder)
+	schema.TensorAddName(w.Builder, name)
+	schema.TensorAddShape(w.Builder, shape)
+	schema.TensorAddType(w.Builder, t.Type)
+	schema.TensorAddBuffer(w.Builder, uint32(buffer))
+	schema.TensorAddIsVariable(w.Builder, t.Variable)
+	if len(t.Signature) > 0 {
+		schema.TensorAddShapeSignature(w.Builder, signature)
+	}
+	if quantization != 0 {
+		schema.TensorAddQuantization(w.Builder, quantization)
+	}
+	if sparsity != 0 {
+		schema.TensorAddSparsity(w.Builder, sparsity)
+	}
+	return schema.TensorEnd(w.Builder)
+}
+
+func (w *fileWriter) quantization(t Tensor) flatbuffers.UOffsetT {
+	if t.Scale == 0 {
+		return 0
+	}
+	w.StartVector(4, 1, 4)
+	w.PrependFloat32(t.Scale)
+	scale := w.EndVector(1)
+	w.StartVector(8, 1, 8)
+	w.PrependInt64(t.Zero)
+	zero := w.EndVector(1)
+	schema.QuantizationParametersStart(w.Builder)
+	schema.QuantizationParametersAddScale(w.Builder, scale)
+	schema.QuantizationParametersAddZeroPoint(w.Builder, zero)
+	return schema.QuantizationParametersEnd(w.Builder)
+}
+
+// code writes an operator's code, one each: files may have the same one twice.
+func (w *fileWriter) code(op Operator) flatbuffers.UOffsetT {
+	custom := w.CreateString(op.Custom)
+	schema.OperatorCodeStart(w.Builder)
+	schema.OperatorCodeAddDeprecatedBuiltinCode(w.Builder, int8(min(op.Code, schema.BuiltinOperatorPLACEHOLDER_FOR_GREATER_OP_CODES)))
+	schema.OperatorCodeAddBuiltinCode(w.Builder, op.Code)
+	if op.Custom != "" {
+		schema.OperatorCodeAddCustomCode(w.Builder, custom)
+	}
+	return schema.OperatorCodeEnd(w.Builder)
+}
+
+func (w *fileWriter) operator(op Operator, code int) flatbuffers.UOffsetT {
+	inputs, outputs := w.ints(op.Inputs), w.ints(op.Outputs)
+	kind, options := schema.BuiltinOptionsNONE, flatbuffers.UOffsetT(0)
+	if op.Options != nil {
+		kind, options = op.Options(w.Builder)
+	}
+	schema.OperatorStart(w.Builder)
+	schema.OperatorAddOpcodeIndex(w.Builder, uint32(code))
+	schema.OperatorAddInputs(w.Builder, inputs)
+	schema.OperatorAddOutputs(w.Builder, outputs)
+	if options != 0 {
+		schema.OperatorAddBuiltinOptionsType(w.Builder, kind)
+		schema.OperatorAddBuiltinOptions(w.Builder, options)
+	}
+	return schema.OperatorEnd(w.Builder)
+}
+
+func (w *fileWriter) ints(xs []int) flatbuffers.UOffsetT {
+	w.StartVector(4, len(xs), 4)
+	for i := len(xs) - 1; i >= 0; i-- {
+		w.PrependInt32(int32(xs[i]))
+	}
+	return w.EndVector(len(xs))
+}
