@@ -55,23 +55,38 @@ def run_onnx(path, x, level, save=None):
     return s.run(None, {s.get_inputs()[0].name: x})
 
 
-def run_tflite(path, x, resolver):
-    i = Interpreter(model_path=path, experimental_op_resolver_type=resolver, num_threads=1)
+def run_tflite(path, x, resolver, keep=None):
+    """Runs a model; keep is called with the interpreter, which then has all tensors."""
+    i = Interpreter(
+        model_path=path, experimental_op_resolver_type=resolver, num_threads=1,
+        experimental_preserve_all_tensors=keep is not None)
     i.allocate_tensors()
     i.set_tensor(i.get_input_details()[0]['index'], x)
     i.invoke()
-    outputs = []
-    for d in i.get_output_details():
-        y = i.get_tensor(d['index'])
-        y = y.reshape(y.shape[0], 1, 1, y.shape[1]) if y.ndim == 2 else y
-        outputs.append(y.transpose(0, 3, 1, 2))
-    return outputs
+    if keep:
+        keep(i)
+    return [channels_first(i.get_tensor(d['index'])) for d in i.get_output_details()]
+
+
+def channels_first(y):
+    if y.ndim == 2:
+        y = y.reshape(y.shape[0], 1, 1, y.shape[1])
+    return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
+
+
+def unsigned(y):
+    """The uint8 of an int8."""
+    return (y.astype(np.int16) + 128).astype(np.uint8)
+
+
+def same_shapes(a, b):
+    if [x.shape for x in a] != [x.shape for x in b]:
+        raise ValueError('shapes %s and %s' % ([x.shape for x in a], [x.shape for x in b]))
 
 
 def distance(a, b):
-    if [x.shape for x in a] != [x.shape for x in b]:
-        raise ValueError('shapes %s and %s' % ([x.shape for x in a], [x.shape for x in b]))
-    return max(float(np.max(np.abs(x.astype(np.float64) - y.astype(np.float64)))) for x, y in zip(a, b))
+    same_shapes(a, b)
+    return max(float(np.max(np.abs(x - y))) for x, y in zip(a, b))
 
 
 ALL, NONE = ort.GraphOptimizationLevel.ORT_ENABLE_ALL, ort.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -100,13 +115,49 @@ def int8(folder, case, result):
     x = np.random.default_rng(2).integers(0, 256, shape).astype(np.uint8)
     signed = (x.astype(np.int16) - 128).astype(np.int8)
     tflite = os.path.join(folder, case['int8_tflite'])
-    want = run_tflite(tflite, np.ascontiguousarray(signed.transpose(0, 2, 3, 1)), OpResolverType.BUILTIN_REF)
-    want = [y.astype(np.int16) + 128 for y in want]
+    tensors = {}
+
+    def keep(i):
+        for d in i.get_tensor_details():
+            if d['dtype'] == np.int8 and len(d['shape']) in (2, 4):
+                tensors[d['name']] = unsigned(channels_first(i.get_tensor(d['index'])))
+    want = run_tflite(tflite, np.ascontiguousarray(signed.transpose(0, 2, 3, 1)), OpResolverType.BUILTIN_REF, keep)
+    want = [unsigned(y) for y in want]
     optimized = os.path.join(folder, 'optimized.onnx')
-    result['int8']['steps'] = distance(run_onnx(path, x, NONE), want)
-    result['int8']['fused_steps'] = distance(run_onnx(path, x, ALL, optimized), want)
+    result['int8']['op_steps'] = op_steps(path, tensors)
+    result['int8']['steps'] = steps(run_onnx(path, x, NONE), want)
+    result['int8']['fused_steps'] = steps(run_onnx(path, x, ALL, optimized), want)
     result['int8']['fused_ops'] = collections.Counter(n.op_type for n in onnx.load(optimized).graph.node)
     result['int8']['values'] = min(len(np.unique(y)) for y in want)
+
+
+def steps(got, want):
+    """How many outputs are how many steps away: steps to their number."""
+    same_shapes(got, want)
+    d = np.concatenate([np.abs(a.astype(int) - b.astype(int)).ravel() for a, b in zip(got, want)])
+    return {int(k): int(n) for k, n in zip(*np.unique(d, return_counts=True))}
+
+
+def op_steps(path, tensors):
+    """Runs each op alone on what the .tflite computed before it: kind to the most steps."""
+    model = onnx.shape_inference.infer_shapes(onnx.load(path))
+    extractor = onnx.utils.Extractor(model)
+    made = {n.output[0]: n for n in model.graph.node}
+    constants = {c.name for c in model.graph.initializer}
+    worst = collections.defaultdict(int)
+    for last in model.graph.node:
+        if last.op_type != 'QuantizeLinear':
+            continue
+        op = made[last.input[0]]
+        reads = [made[i].input[0] for i in op.input if made[i].input[0] not in constants]
+        part = extractor.extract_model(reads, [last.output[0]])
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        options.graph_optimization_level = NONE
+        s = ort.InferenceSession(part.SerializeToString(), options, providers=['CPUExecutionProvider'])
+        got = s.run(None, {r: tensors[r] for r in reads})
+        worst[op.op_type] = max(worst[op.op_type], max(steps(got, [tensors[last.output[0]]])))
+    return worst
 
 
 def qualcomm(folder, case, result):
