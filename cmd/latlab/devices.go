@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,11 +20,12 @@ type deviceRow struct {
 	devices.Info
 	State   string         `json:"state"` // "ready" or "not ready"
 	Problem string         `json:"problem,omitempty"`
+	Type    string         `json:"type,omitempty"` // what to type
 	Now     *devices.State `json:"condition,omitempty"`
 }
 
 func devicesCommand(s streams) *cli.Command {
-	flags := join(deviceFlags()[1:], []cli.Flag{jsonFlag()})
+	flags := join(deviceFlags()[1:], cacheFlags(), []cli.Flag{jsonFlag()})
 	return &cli.Command{
 		Name:  "devices",
 		Usage: "list what can be timed on",
@@ -29,7 +34,7 @@ func devicesCommand(s streams) *cli.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			return listDevices(s, c, []deviceRow{cpuRow(c)})
+			return listDevices(s, c)
 		},
 		Subcommands: []*cli.Command{{
 			Name: "check", Usage: "explain step by step what a device lacks", ArgsUsage: "NAME",
@@ -39,41 +44,140 @@ func devicesCommand(s streams) *cli.Command {
 	}
 }
 
-func cpuRow(c *cli.Context) deviceRow {
+// deviceRows are all that can be named. Only what must be started to know its state is
+// started: the agent, and each estimator's Python once, all at the same time.
+func deviceRows(c *cli.Context) ([]deviceRow, error) {
+	o, err := deviceOptions(c)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
 	defer cancel()
-	now := state.Read("/")
-	d, err := openNamed(ctx, c, inventory.Local)
-	if err != nil {
-		return deviceRow{Info: devices.Info{Name: inventory.Local, Kind: devices.Measured}, State: "not ready", Problem: oneLine(err), Now: &now}
+	tools := make([]*check, len(inventory.Tools()))
+	var wg sync.WaitGroup
+	for i, name := range inventory.Tools() {
+		wg.Go(func() {
+			steps, _ := inventory.Check(ctx, name, o) // every listed name is known
+			tools[i] = inventory.Failed(steps)
+		})
 	}
-	return deviceRow{Info: d.Info(), State: "ready", Now: &now}
+	rows := []deviceRow{cpuRow(ctx, c)}
+	wg.Wait()
+	for _, name := range inventory.Names() {
+		if name == inventory.Local {
+			continue
+		}
+		r, err := describedRow(name, o)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.Index(inventory.Tools(), inventory.SameTool(name)); i >= 0 && tools[i] != nil {
+			r.State, r.Problem, r.Type = "not ready", tools[i].Detail, tools[i].Type
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
 }
 
-func listDevices(s streams, c *cli.Context, rows []deviceRow) error {
+func describedRow(name string, o inventory.Options) (deviceRow, error) {
+	info, err := inventory.Describe(name, o)
+	return deviceRow{Info: info, State: "ready"}, err
+}
+
+func cpuRow(ctx context.Context, c *cli.Context) deviceRow {
+	now := state.Read("/")
+	d, err := openNamed(ctx, c, inventory.Local)
+	if err == nil {
+		defer d.Close()
+		return deviceRow{Info: d.Info(), State: "ready", Now: &now}
+	}
+	info, derr := describeNamed(c, inventory.Local)
+	if derr != nil {
+		info = devices.Info{Name: inventory.Local, Kind: devices.Measured}
+	}
+	return deviceRow{Info: info, State: "not ready", Problem: oneLine(err), Now: &now}
+}
+
+func listDevices(s streams, c *cli.Context) error {
+	rows, err := deviceRows(c)
+	if err != nil {
+		return err
+	}
 	if c.Bool("json") {
 		return printDoc(s.out, map[string]any{"devices": rows})
 	}
-	lines := [][]string{{"DEVICE", "KIND", "STATE", "TAKES", "RUNTIME", "MODEL"}}
+	lines := [][]string{{"DEVICE", "KIND", "STATE", "TAKES", "WITH"}}
 	for _, r := range rows {
-		lines = append(lines, []string{r.Name, string(r.Kind), r.State, takes(r.Info), runtimeOf(r.Info), r.Fingerprint["cpu"]})
+		lines = append(lines, []string{r.Name, string(r.Kind), r.State, takes(r.Info), runtimeOf(r.Info)})
 	}
 	if err := printTable(s.out, lines); err != nil {
 		return err
 	}
-	for _, r := range rows {
-		if r.Problem != "" {
-			fmt.Fprintf(s.out, "\n%s: %s\n", r.Name, r.Problem)
-		}
+	fmt.Fprintf(s.out, "\n%s: %s\n", inventory.Local, conditionLine(rows[0]))
+	for _, form := range inventory.Forms() {
+		fmt.Fprintf(s.out, "also %s\n", form)
 	}
+	printProblems(s, rows)
 	return nil
 }
 
-func runtimeOf(i devices.Info) string {
-	if i.Delegate == "" {
-		return i.Fingerprint["runtime"]
+// printProblems says each problem once: an estimator's is that of all its names.
+func printProblems(s streams, rows []deviceRow) {
+	said := map[string]bool{}
+	for _, r := range rows {
+		if r.Problem == "" || said[r.Problem] {
+			continue
+		}
+		said[r.Problem] = true
+		fmt.Fprintf(s.out, "\n%s: %s\n", r.Name, r.Problem)
+		if r.Type != "" {
+			fmt.Fprintf(s.out, "  type: %s\n", r.Type)
+		}
 	}
-	return i.Fingerprint["runtime"] + " + " + i.Delegate
+}
+
+func runtimeOf(i devices.Info) string {
+	runtime := i.Fingerprint["runtime"]
+	if runtime == "" {
+		runtime = i.Harness
+	}
+	if i.Delegate == "" {
+		return runtime
+	}
+	return runtime + " + " + i.Delegate
+}
+
+// conditionLine is what this machine is and how it is now. What cannot be read is unknown,
+// never left out: whoever reads a latency must know that heat would go unseen.
+func conditionLine(r deviceRow) string {
+	s := r.Now
+	parts := []string{
+		orUnknown("CPU model", r.Fingerprint["cpu"]), fmt.Sprintf("%d cores", runtime.NumCPU()),
+		"governor " + orUnknown("", s.Governor), "load " + optionalOr(s.LoadAverage, "%.2f"), hottestWord(s.TemperaturesC),
+	}
+	return strings.Join(parts, ", ")
+}
+
+func orUnknown(what, text string) string {
+	if text == "" {
+		return strings.TrimSpace(what + " unknown")
+	}
+	return text
+}
+
+func optionalOr(x *float64, format string) string {
+	if x == nil {
+		return "unknown"
+	}
+	return fmt.Sprintf(format, *x)
+}
+
+func hottestWord(sensors map[string]float64) string {
+	if len(sensors) == 0 {
+		return "no temperature sensor"
+	}
+	hottest := slices.Max(slices.Collect(maps.Values(sensors)))
+	return fmt.Sprintf("%.0f C the hottest of %d sensors", hottest, len(sensors))
 }
 
 // checkDevice walks through what timing needs, in the order in which it can fail.
@@ -81,17 +185,16 @@ func checkDevice(s streams, c *cli.Context) error {
 	if c.NArg() != 1 {
 		return usagef("`latlab devices check NAME` takes one device")
 	}
-	if _, err := describeNamed(c, c.Args().First()); err != nil {
+	name := c.Args().First()
+	checks, err := deviceChecks(c, name)
+	if err != nil {
 		return err
 	}
-	checks := cpuChecks(c)
 	if err := printChecks(s, c.Bool("json"), checks); err != nil {
 		return err
 	}
-	for _, k := range checks {
-		if k.State == checkBad {
-			return withCode(exitFailed, errors.New("device cpu is not ready"))
-		}
+	if k := inventory.Failed(checks); k != nil {
+		return withCode(exitFailed, fmt.Errorf("device %s is not ready: %s", name, k.Name))
 	}
 	return nil
 }

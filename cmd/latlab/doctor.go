@@ -7,7 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
+	"slices"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -18,17 +19,12 @@ import (
 )
 
 // check is one thing that doctor or devices check looked at.
-type check struct {
-	Name   string `json:"name"`
-	State  string `json:"state"` // "ok", "note" or "missing"
-	Detail string `json:"detail"`
-	Type   string `json:"type,omitempty"` // what to type
-}
+type check = inventory.Step
 
 const (
-	checkOK   = "ok"
-	checkNote = "note"
-	checkBad  = "missing"
+	checkOK   = inventory.OK
+	checkNote = inventory.Note
+	checkBad  = inventory.Missing
 )
 
 func doctorCommand(s streams) *cli.Command {
@@ -40,19 +36,60 @@ func doctorCommand(s streams) *cli.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			checks := append(cpuChecks(c), cacheCheck(c.String("cache-dir")))
-			checks = append(checks, steadyChecks(state.Read("/"))...)
+			checks, err := hostChecks(c)
+			if err != nil {
+				return err
+			}
 			if err := printChecks(s, c.Bool("json"), checks); err != nil {
 				return err
 			}
-			for _, k := range checks {
-				if k.State == checkBad {
-					return withCode(exitFailed, errors.New("something is missing; see above for what to type"))
-				}
+			if inventory.Failed(checks) != nil {
+				return withCode(exitFailed, errors.New("something is missing; see above for what to type"))
 			}
 			return nil
 		},
 	}
+}
+
+// hostChecks are this machine, the model cache, the estimators and what numbers will be
+// like. An estimator is wanted by few: its absence is a note, not a failure.
+func hostChecks(c *cli.Context) ([]check, error) {
+	o, err := deviceOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
+	defer cancel()
+	checks, err := inventory.Check(ctx, inventory.Local, o)
+	if err != nil {
+		return nil, err
+	}
+	checks = append(checks, cacheCheck(c.String("cache-dir")))
+	checks = append(checks, estimatorChecks(ctx, o)...)
+	return append(checks, steadyChecks(state.Read("/"))...), nil
+}
+
+// estimatorChecks look at each estimator's tool once, all at the same time.
+func estimatorChecks(ctx context.Context, o inventory.Options) []check {
+	names := inventory.Tools()
+	found := make([][]check, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() { found[i], _ = inventory.Check(ctx, name, o) }) // every listed name is known
+	}
+	wg.Wait()
+	var checks []check
+	for _, steps := range found {
+		for _, k := range steps {
+			if k.State == checkBad {
+				k.State = checkNote
+			}
+			if !slices.Contains(checks, k) {
+				checks = append(checks, k)
+			}
+		}
+	}
+	return append(checks, check{Name: "simulators", State: checkOK, Detail: "need nothing"})
 }
 
 func printChecks(s streams, asJSON bool, checks []check) error {
@@ -66,52 +103,6 @@ func printChecks(s streams, asJSON bool, checks []check) error {
 		}
 	}
 	return nil
-}
-
-// cpuChecks are what timing on this machine needs, each the next one's condition.
-func cpuChecks(c *cli.Context) []check {
-	if runtime.GOOS != "linux" {
-		return []check{{"system", checkBad, runtime.GOOS + " has no agent; latlab times on Linux", ""}}
-	}
-	checks := []check{{Name: "system", State: checkOK, Detail: runtime.GOOS + "/" + runtime.GOARCH}}
-	path, err := agentPath(c.String("agent"))
-	if err == nil {
-		_, err = os.Stat(path)
-	}
-	if err != nil {
-		return append(checks, check{"agent", checkBad, "latlab-agent, which times models, is not there: " + err.Error(), "make build"})
-	}
-	checks = append(checks, check{Name: "agent", State: checkOK, Detail: path})
-	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
-	defer cancel()
-	d, err := openNamed(ctx, c, inventory.Local)
-	if err != nil {
-		return append(checks, agentProblem(err))
-	}
-	f := d.Info().Fingerprint
-	return append(checks, check{Name: "runtime", State: checkOK, Detail: f["runtime"] + " with xnnpack, library " + clipHash(f["library_sha256"])})
-}
-
-// agentProblem explains why the agent did not start, with what it printed.
-func agentProblem(err error) check {
-	k := check{"runtime", checkBad, oneLine(err), "make build"}
-	var e *devices.Error
-	if errors.As(err, &e) {
-		switch {
-		case strings.Contains(e.Output, "libtensorflowlite_c.so"):
-			k.Detail = "the TFLite library cannot be loaded: " + strings.TrimSpace(e.Output)
-		case strings.Contains(e.Output, "GLIBC"):
-			k.Detail, k.Type = "the C library is too old for this runtime: "+strings.TrimSpace(e.Output), "make build TFLITE_DIR=FOLDER  # a runtime of your own"
-		}
-	}
-	return k
-}
-
-func clipHash(h string) string {
-	if len(h) > 12 {
-		return h[:12]
-	}
-	return h
 }
 
 // cacheCheck writes a file where models will be written.

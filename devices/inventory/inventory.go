@@ -100,6 +100,8 @@ type family struct {
 	forms    []string
 	describe func(name string, o Options) (devices.Info, error)
 	open     func(ctx context.Context, name string, o Options) (devices.Device, error)
+	tool     string // a name of an estimator, for Tools; empty for others
+	check    func(ctx context.Context, name string, o Options) []Step
 }
 
 // families are in the order of Names. A function, so that nobody can change them.
@@ -114,4 +116,25 @@ func familyOf(name string) (family, error) {
 		}
 	}
 	return family{}, &UnknownError{Name: name}
+}
+
+// Tools lists one name of each estimator's tool: what is true of the tool's installation
+// for one of its names is true for all.
+func Tools() []string {
+	var names []string
+	for _, f := range families() {
+		if f.tool != "" {
+			names = append(names, f.tool)
+		}
+	}
+	return names
+}
+
+// SameTool returns the name of Tools whose installation a device needs, "" where none.
+func SameTool(name string) string {
+	f, err := familyOf(name)
+	if err != nil {
+		return ""
+	}
+	return f.tool
 }

@@ -10,6 +10,7 @@ import (
 func simulatedFamily() family {
 	return family{
 		owns: sim.Owns, names: sim.Names, forms: sim.Forms(),
+		check: checkSimulated,
 		describe: func(name string, _ Options) (devices.Info, error) {
 			info, err := sim.Describe(name)
 			return info, unknown(name, err, sim.ErrUnknown)

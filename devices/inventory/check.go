@@ -1,0 +1,111 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"latlab/devices"
+	"latlab/devices/sim"
+)
+
+// Step is one thing that was looked at, in the order in which timing can fail by it.
+type Step struct {
+	Name   string    `json:"name"`
+	State  StepState `json:"state"`
+	Detail string    `json:"detail"`
+	Type   string    `json:"type,omitempty"` // what to type
+}
+
+// StepState is what a Step found.
+type StepState string
+
+// The states of a Step.
+const (
+	OK      StepState = "ok"
+	Note    StepState = "note"    // it works, and there is something to know
+	Missing StepState = "missing" // it does not work
+)
+
+// Failed returns the first step that does not work, nil where all do.
+func Failed(steps []Step) *Step {
+	for i := range steps {
+		if steps[i].State == Missing {
+			return &steps[i]
+		}
+	}
+	return nil
+}
+
+// Check walks through what a device needs before it can time; the first step that is
+// Missing is the last. It times nothing. An unknown name is an *UnknownError.
+func Check(ctx context.Context, name string, o Options) ([]Step, error) {
+	f, err := familyOf(name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.describe(name, o); err != nil {
+		return nil, err
+	}
+	return f.check(ctx, name, o), nil
+}
+
+// checkLocal: the system, the agent's file, the agent and its runtime.
+func checkLocal(ctx context.Context, name string, o Options) []Step {
+	if runtime.GOOS != "linux" {
+		return []Step{{"system", Missing, runtime.GOOS + " has no agent; latlab times on Linux", ""}}
+	}
+	steps := []Step{{Name: "system", State: OK, Detail: runtime.GOOS + "/" + runtime.GOARCH}}
+	if _, err := os.Stat(o.AgentPath); err != nil {
+		return append(steps, Step{"agent", Missing, "latlab-agent, which times models, is not there: " + err.Error(), "make build"})
+	}
+	steps = append(steps, Step{Name: "agent", State: OK, Detail: o.AgentPath})
+	d, err := Open(ctx, name, o)
+	if err != nil {
+		return append(steps, agentProblem(err))
+	}
+	defer d.Close()
+	f := d.Info().Fingerprint
+	return append(steps, Step{Name: "runtime", State: OK, Detail: f["runtime"] + " with xnnpack, library " + clip(f["library_sha256"], 12)})
+}
+
+// agentProblem explains why the agent did not start, with what it printed.
+func agentProblem(err error) Step {
+	s := Step{"runtime", Missing, oneLine(err.Error()), "make build"}
+	var e *devices.Error
+	if !errors.As(err, &e) {
+		return s
+	}
+	switch {
+	case e.Fault == devices.FaultUser:
+		s.Type = ""
+	case strings.Contains(e.Output, "libtensorflowlite_c.so"):
+		s.Detail = "the TFLite library cannot be loaded: " + oneLine(e.Output)
+	case strings.Contains(e.Output, "GLIBC"):
+		s.Detail, s.Type = "the C library is too old for this runtime: "+oneLine(e.Output), "make build TFLITE_DIR=FOLDER  # a runtime of your own"
+	}
+	return s
+}
+
+// checkSimulated: a simulator needs its constants only.
+func checkSimulated(_ context.Context, name string, _ Options) []Step {
+	d, err := sim.Open(sim.Options{Name: name})
+	if err != nil {
+		return []Step{{"constants", Missing, oneLine(err.Error()), ""}}
+	}
+	f := d.Info().Fingerprint
+	return []Step{{Name: "constants", State: OK, Detail: fmt.Sprintf("%s, sha256 %s, profile %s, unit %s",
+		f["simulator"], clip(f["constants_sha256"], 12), f["profile"], f["unit"])}}
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}
