@@ -80,7 +80,7 @@ func timeTiny(c *cli.Context, name string) (*bench.Measurement, error) {
 	st := bench.NewMemory()
 	list := listSource{{name: "tiny", model: m}}
 	res, err := bench.Run(c.Context, bench.Options{
-		Sweep: bench.Sweep{Seed: 1, Format: form.Format, Precision: form.Precision, Protocol: p, Sampling: bench.Listed, ModelsHash: list.hash()},
+		Sweep:    bench.Sweep{Seed: 1, Format: form.Format, Precision: form.Precision, Protocol: p, Sampling: bench.Listed, ModelsHash: list.hash()},
 		Networks: 1, Source: list, Device: d, Store: st,
 	})
 	if err != nil {

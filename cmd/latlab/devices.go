@@ -108,7 +108,7 @@ func listDevices(s streams, c *cli.Context) error {
 	}
 	lines := [][]string{{"DEVICE", "KIND", "STATE", "TAKES", "WITH"}}
 	for _, r := range rows {
-		lines = append(lines, []string{r.Name, string(r.Kind), r.State, takes(r.Info), runtimeOf(r.Info)})
+		lines = append(lines, []string{r.Name, string(r.Kind), r.State, takesShort(r.Info), runtimeOf(r.Info)})
 	}
 	if err := printTable(s.out, lines); err != nil {
 		return err

@@ -27,6 +27,10 @@ const (
 	checkBad  = inventory.Missing
 )
 
+func newCheck(name string, state inventory.StepState, detail, typed string) check {
+	return check{Name: name, State: state, Detail: detail, Type: typed}
+}
+
 func doctorCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
@@ -112,20 +116,20 @@ func cacheCheck(flag string) check {
 		err = os.MkdirAll(dir, 0o755)
 	}
 	if err != nil {
-		return check{"model cache", checkBad, err.Error(), "latlab sweep --cache-dir FOLDER ..."}
+		return newCheck("model cache", checkBad, err.Error(), "latlab sweep --cache-dir FOLDER ...")
 	}
 	f, err := os.CreateTemp(dir, ".doctor-")
 	if err != nil {
-		return check{"model cache", checkBad, err.Error(), "latlab sweep --cache-dir FOLDER ..."}
+		return newCheck("model cache", checkBad, err.Error(), "latlab sweep --cache-dir FOLDER ...")
 	}
 	f.Close()
 	os.Remove(f.Name())
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
-		return check{"model cache", checkNote, dir + ": free space unknown: " + err.Error(), ""}
+		return newCheck("model cache", checkNote, dir+": free space unknown: "+err.Error(), "")
 	}
 	free := int64(fs.Bavail) * fs.Bsize
-	k := check{"model cache", checkOK, fmt.Sprintf("%s, %d MiB free", dir, free>>20), ""}
+	k := newCheck("model cache", checkOK, fmt.Sprintf("%s, %d MiB free", dir, free>>20), "")
 	if free < 1<<30 {
 		k.State, k.Type = checkNote, "latlab sweep --cache-size 200M ..."
 	}
@@ -144,25 +148,25 @@ func cacheDir(flag string) (string, error) {
 func steadyChecks(s devices.State) []check {
 	checks := []check{loadCheck(s)}
 	if len(s.TemperaturesC) == 0 {
-		checks = append(checks, check{"temperature", checkNote, "no sensor can be read (a virtual machine?): throttling shows only as drift", ""})
+		checks = append(checks, newCheck("temperature", checkNote, "no sensor can be read (a virtual machine?): throttling shows only as drift", ""))
 	}
 	if s.Governor != "" && s.Governor != "performance" {
-		checks = append(checks, check{"governor", checkNote, s.Governor + " changes the clock with the load", "cpupower frequency-set -g performance"})
+		checks = append(checks, newCheck("governor", checkNote, s.Governor+" changes the clock with the load", "cpupower frequency-set -g performance"))
 	}
 	if s.Turbo != nil && *s.Turbo {
-		checks = append(checks, check{"turbo", checkNote, "the clock depends on the temperature and on the other cores", "echo 0 > /sys/devices/system/cpu/cpufreq/boost"})
+		checks = append(checks, newCheck("turbo", checkNote, "the clock depends on the temperature and on the other cores", "echo 0 > /sys/devices/system/cpu/cpufreq/boost"))
 	}
 	if s.OnBattery != nil && *s.OnBattery {
-		checks = append(checks, check{"power", checkNote, "on battery; plug it in", ""})
+		checks = append(checks, newCheck("power", checkNote, "on battery; plug it in", ""))
 	}
 	return checks
 }
 
 func loadCheck(s devices.State) check {
 	if s.LoadAverage == nil {
-		return check{"load", checkNote, "unknown", ""}
+		return newCheck("load", checkNote, "unknown", "")
 	}
-	k := check{"load", checkOK, fmt.Sprintf("%.2f on %d CPUs", *s.LoadAverage, runtime.NumCPU()), ""}
+	k := newCheck("load", checkOK, fmt.Sprintf("%.2f on %d CPUs", *s.LoadAverage, runtime.NumCPU()), "")
 	if *s.LoadAverage > 0.5*float64(runtime.NumCPU()) {
 		k.State, k.Detail = checkNote, k.Detail+": others are working here; expect noise"
 	}

@@ -14,6 +14,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/store"
+	"latlab/devices"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -203,7 +204,7 @@ func printFit(s streams, c *cli.Context, m *regress.CostModel) error {
 	if c.Bool("json") {
 		return printDoc(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, append([]string{}, m.Warnings...)})
 	}
-	fmt.Fprintf(s.out, "cost model of %s on %s (%s), method %s\n", m.Space, m.Device, m.Kind, m.Method)
+	fmt.Fprintf(s.out, "cost model of %s on %s (%s), method %s\n", m.Space, m.Device, kindWord(devices.Kind(m.Kind)), m.Method)
 	if err := printFigures(s.out, f, millis); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
+	"latlab/devices"
 	"latlab/exporters"
 	"latlab/regress"
 )
@@ -83,7 +84,7 @@ func printFeatureFit(s streams, c *cli.Context, m *regress.FeatureModel) error {
 	if c.Bool("json") {
 		return printDoc(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, append([]string{}, m.Warnings...)})
 	}
-	fmt.Fprintf(s.out, "cost model of %d listed models on %s (%s), method %s\n", m.Networks, m.Device, m.Kind, m.Method)
+	fmt.Fprintf(s.out, "cost model of %d listed models on %s (%s), method %s\n", m.Networks, m.Device, kindWord(devices.Kind(m.Kind)), m.Method)
 	if err := printFigures(s.out, m.Figures, millis); err != nil {
 		return err
 	}

@@ -89,6 +89,24 @@ func takes(d devices.Info) string {
 	return words(d.Formats) + " in " + words(d.Precisions)
 }
 
+// takesShort leaves out precisions that only a user's own file may have.
+func takesShort(d devices.Info) string {
+	var precisions []string
+	more := ""
+	for _, p := range d.Precisions {
+		if p == model.Float32 || p == model.Int8 {
+			precisions = append(precisions, string(p))
+		} else {
+			more = " ..."
+		}
+	}
+	var formats []string
+	for _, f := range d.Formats {
+		formats = append(formats, string(f))
+	}
+	return strings.Join(formats, "/") + " " + strings.Join(precisions, ", ") + more
+}
+
 // words joins names as a sentence has them: "a", "a or b", "a, b or c".
 func words[T ~string](names []T) string {
 	var texts []string

@@ -39,11 +39,8 @@ type modelList struct {
 // stderr; the others are not lost.
 func readModels(s streams, c *cli.Context, d devices.Info) (*modelList, error) {
 	l := &modelList{file: c.String("models"), line: map[string]int{}}
-	precision, err := readPrecision(c)
-	if err != nil {
-		return nil, err
-	}
-	l.form.Precision = precision
+	// Any word will do: a user's own file may be of a precision that latlab writes none in.
+	l.form.Precision = model.Precision(c.String("precision"))
 	f, err := os.Open(l.file)
 	if err != nil {
 		return nil, withCode(exitUsage, err)

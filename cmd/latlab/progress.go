@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"latlab/bench"
+	"latlab/devices"
 )
 
 // progress shows how far a run is: a bar on a terminal, JSON lines elsewhere, nothing
@@ -21,14 +22,14 @@ type progress interface {
 	finish()
 }
 
-func newProgress(w io.Writer, quiet bool) progress {
+func newProgress(w io.Writer, quiet bool, kind devices.Kind) progress {
 	switch {
 	case quiet:
 		return noProgress{}
 	case isTerminal(w):
-		return newBar(w)
+		return &bar{w: w, kind: kind}
 	}
-	return &lineProgress{w: w}
+	return &lineProgress{w: w, kind: kind}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -45,6 +46,7 @@ func (noProgress) finish()               {}
 // thousands of networks stays readable.
 type lineProgress struct {
 	w    io.Writer
+	kind devices.Kind
 	last time.Time
 	p    bench.Progress
 	some bool
@@ -63,9 +65,10 @@ func (l *lineProgress) update(p bench.Progress) {
 func (l *lineProgress) print() {
 	l.some = false
 	_ = printJSON(l.w, struct {
-		Type string `json:"message_type"`
+		Type string       `json:"message_type"`
+		Kind devices.Kind `json:"kind"`
 		bench.Progress
-	}{"progress", l.p})
+	}{"progress", l.kind, l.p})
 }
 
 func (l *lineProgress) finish() {
@@ -77,11 +80,10 @@ func (l *lineProgress) finish() {
 // bar fits in 80 columns: count, bar, rate, time left, last latency, noise, temperature.
 type bar struct {
 	w     io.Writer
+	kind  devices.Kind
 	b     *progressbar.ProgressBar
 	total int
 }
-
-func newBar(w io.Writer) *bar { return &bar{w: w} }
 
 func (b *bar) update(p bench.Progress) {
 	total := p.Blocks + p.BlocksLeft
@@ -102,7 +104,7 @@ func (b *bar) update(p bench.Progress) {
 		b.total = total
 		b.b.ChangeMax(total)
 	}
-	b.b.Describe(describeProgress(p))
+	b.b.Describe(describeProgress(p, b.kind))
 	_ = b.b.Set(p.Blocks)
 }
 
@@ -112,8 +114,12 @@ const barRoom = 80 - len(" 100% [") - barWidth - len("]  ")
 const barWidth = 8
 
 // describeProgress leaves out what matters least where the line would be too long.
-func describeProgress(p bench.Progress) string {
+// That a number was not measured is never left out.
+func describeProgress(p bench.Progress, kind devices.Kind) string {
 	parts := []string{fmt.Sprintf("%d/%d", p.Done, p.Networks), "", "", "", "", "", ""}
+	if kind != devices.Measured {
+		parts[0] += " " + kindWord(kind)
+	}
 	if p.Failed > 0 {
 		parts[1] = fmt.Sprintf("%d failed", p.Failed)
 	}

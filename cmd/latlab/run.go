@@ -28,6 +28,7 @@ type job struct {
 func measureFlags() []cli.Flag {
 	return join(deviceFlags(), cacheFlags(), []cli.Flag{
 		precisionFlag(), inputFlag(),
+		boolFlag("allow-partial", "an accelerator may leave nodes to the CPU; the share is recorded as a warning"),
 		stringFlag("protocol", "how to time: `NAME` default, quick or precise", "default"),
 		boolFlag("wait", "wait for another writer of the store to end"),
 		seedFlag(), quietFlag(), jsonFlag(),
@@ -35,7 +36,9 @@ func measureFlags() []cli.Flag {
 }
 
 func readProtocol(c *cli.Context) (bench.Protocol, error) {
-	return bench.NamedProtocol(c.String("protocol"))
+	p, err := bench.NamedProtocol(c.String("protocol"))
+	p.AllowPartial = c.Bool("allow-partial")
+	return p, err
 }
 
 // openStore opens --db for writing.
@@ -97,7 +100,7 @@ func measureOn(ctx context.Context, s streams, c *cli.Context, d devices.Device,
 func runJob(ctx context.Context, s streams, c *cli.Context, d devices.Device, st bench.Store, j job) (bench.Result, error) {
 	ctx, stop, done := interruptible(ctx, s, c.Bool("quiet"))
 	defer done()
-	bar := newProgress(s.err, c.Bool("quiet"))
+	bar := newProgress(s.err, c.Bool("quiet"), d.Info().Kind)
 	res, err := bench.Run(ctx, bench.Options{
 		Sweep: j.sweep, Networks: j.n, Source: j.source, Device: d, Store: st,
 		BatchLimit: j.batch, Flush: flushEvery(d.Info()), Stop: stop, Progress: bar.update,

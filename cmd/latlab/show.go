@@ -104,7 +104,7 @@ func listStore(s streams, c *cli.Context, st *store.Store) error {
 		tally
 	}
 	rows := []row{}
-	lines := [][]string{{"SWEEP", "NETWORKS", "MEASURED", "FAILED", "INVALID", "DEVICE", "KIND", "PROTOCOL", "SEED", "CREATED"}}
+	lines := [][]string{{"SWEEP", "NETWORKS", "DONE", "FAILED", "INVALID", "DEVICE", "KIND", "PROTOCOL", "SEED", "CREATED"}}
 	for _, m := range sweeps {
 		t, err := count(c.Context, st, m.ID)
 		if err != nil {
@@ -171,10 +171,10 @@ func printSweepDetail(s streams, m bench.Sweep, t tally, failures []bench.Failur
 	rows := [][]string{
 		{"sweep", m.ID}, {"networks", fmt.Sprintf("%s, %s, seed %d", sweepNetworks(m), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
-		{"device", fmt.Sprintf("%s (%s by %s)", m.Device.Name, m.Device.Kind, m.Device.Harness)},
+		{"device", fmt.Sprintf("%s (%s by %s)", m.Device.Name, kindWord(m.Device.Kind), m.Device.Harness)},
 		{"settings", deviceSettings(m)},
 		{"protocol", protocolLine(m.Protocol)}, {"created", m.Created.Local().Format(time.DateTime)},
-		{"measured", fmt.Sprintf("%d networks, %d blocks, %d failed, %d INVALID", t.Measured, t.Blocks, t.Failed, t.Invalid)},
+		{string(m.Device.Kind), fmt.Sprintf("%d networks, %d blocks, %d failed, %d INVALID", t.Measured, t.Blocks, t.Failed, t.Invalid)},
 		{"noise", optional(t.NoiseCV, percent) + " between blocks"},
 	}
 	if t.Measured > 0 {

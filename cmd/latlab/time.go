@@ -20,6 +20,7 @@ func timeCommand(s streams) *cli.Command {
 		Usage: "time one network or one .tflite file",
 		Flags: join(networkFlags(), []cli.Flag{
 			stringFlag("model", "a `FILE` of your own", ""), dbFlag(),
+			boolFlag("layers", "print what each layer takes, where the device says"),
 		}, measureFlags()),
 		Action: func(c *cli.Context) error { return timeOne(s, c) },
 	}
@@ -50,11 +51,7 @@ func timeOne(s streams, c *cli.Context) error {
 	if e.M == nil {
 		return exitSilently(exitPartial)
 	}
-	if c.Bool("json") {
-		err = printDoc(s.out, namedMeasurement{one.name, *e.M})
-	} else {
-		err = printMeasurement(s.out, one.name, e.M)
-	}
+	err = printTimed(s, c, d, one, e)
 	if err == nil && e.M.Verdict == bench.Invalid {
 		err = exitSilently(exitInvalid)
 	}
@@ -75,7 +72,7 @@ func listedNetwork(c *cli.Context, info devices.Info) (listed, error) {
 		if err != nil {
 			return listed{}, withCode(exitUsage, err)
 		}
-		return listed{name: strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), model: m}, nil
+		return listed{name: strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), model: m}, withCode(exitUsage, acceptFile(m, info))
 	}
 	n, err := oneNetwork(c)
 	if err != nil {
@@ -151,33 +148,6 @@ func reportFailures(ctx context.Context, w io.Writer, st bench.Reader, sweep str
 		printOutput(w, strings.TrimSpace(f.Output))
 	}
 	return nil
-}
-
-type namedMeasurement struct {
-	Name string `json:"name"`
-	bench.Measurement
-}
-
-// MarshalJSON puts the name before the measurement's own fields.
-func (n namedMeasurement) MarshalJSON() ([]byte, error) {
-	return prefixJSON("name", n.Name, n.Measurement)
-}
-
-func printMeasurement(w io.Writer, name string, m *bench.Measurement) error {
-	fmt.Fprintf(w, "%s  %s  %s  %s\n", name, millis(m.Seconds), interval(m), m.Verdict)
-	rows := [][]string{
-		{"  blocks, samples", fmt.Sprintf("%d, %d", m.Blocks, m.Samples)},
-		{"  noise between blocks", optional(m.NoiseCV, percent)},
-		{"  first inference", millis(m.FirstSeconds)},
-		{"  init", millis(m.InitSeconds)},
-		{"  peak memory", fmt.Sprintf("%d MiB", m.PeakMemoryBytes>>20)},
-		{"  delegated", fmt.Sprintf("%d of %d nodes to %s, %d partitions", m.Delegation.Delegated, m.Delegation.Nodes, m.Delegation.Name, m.Delegation.Partitions)},
-		{"  runtime", m.Runtime},
-	}
-	if err := printTable(w, rows); err != nil {
-		return err
-	}
-	return printDoubts(w, m)
 }
 
 func interval(m *bench.Measurement) string {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -63,7 +64,7 @@ func verify(s streams, c *cli.Context) error {
 		return err
 	}
 	rows, failed, invalid := compare(m, sp, list, ests)
-	if err := printVerified(s, c, rows); err != nil {
+	if err := printVerified(s, c, rows, d.Info().Kind); err != nil {
 		return err
 	}
 	switch {
@@ -154,12 +155,12 @@ func compare(m *regress.CostModel, sp *sampler.Space, list listSource, ests []be
 	return rows, failed, invalid
 }
 
-func printVerified(s streams, c *cli.Context, rows []verified) error {
+func printVerified(s streams, c *cli.Context, rows []verified, kind devices.Kind) error {
 	mape, measured := meanError(rows)
 	if c.Bool("json") {
-		return printDoc(s.out, map[string]any{"networks": rows, "mape": mape})
+		return printDoc(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind})
 	}
-	lines := [][]string{{"NETWORK", "PREDICTED", "MEASURED", "INTERVAL", "ERROR", "VERDICT"}}
+	lines := [][]string{{"NETWORK", "PREDICTED", strings.ToUpper(string(kind)), "INTERVAL", "ERROR", "VERDICT"}}
 	for _, v := range rows {
 		if v.Seconds == nil {
 			lines = append(lines, []string{v.Name, millis(v.Predicted), "failed", "", "", ""})

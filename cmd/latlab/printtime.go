@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/sampler/model"
+)
+
+type namedMeasurement struct {
+	Name string
+	bench.Measurement
+	layers *layerTable // nil where not asked for
+}
+
+// MarshalJSON puts the name before the measurement's own fields, and the layers behind.
+func (n namedMeasurement) MarshalJSON() ([]byte, error) {
+	body, err := prefixJSON("name", n.Name, n.Measurement)
+	if err != nil || n.layers == nil {
+		return body, err
+	}
+	layers, err := json.Marshal(n.layers.rows)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "%s,\"layers\":%s}", body[:len(body)-1], layers), nil
+}
+
+// layerTable is the per-layer table that --layers asks for. rows is nil, null in JSON,
+// where the device gives none.
+type layerTable struct {
+	rows []devices.Layer
+}
+
+// readLayers takes the table that the tool printed with the block, or asks the device.
+func readLayers(ctx context.Context, d devices.Device, m *model.Model, blocks []devices.Block) (*layerTable, error) {
+	for i := len(blocks) - 1; i >= 0; i-- {
+		if len(blocks[i].Layers) > 0 {
+			return &layerTable{blocks[i].Layers}, nil
+		}
+	}
+	l, ok := d.(devices.Layerer)
+	if !ok {
+		return &layerTable{}, nil
+	}
+	rows, err := l.Layers(ctx, m)
+	return &layerTable{rows}, err
+}
+
+func printTimed(s streams, c *cli.Context, d devices.Device, one listed, e bench.Estimate) error {
+	v := namedMeasurement{Name: one.name, Measurement: *e.M}
+	if c.Bool("layers") {
+		var err error
+		if v.layers, err = readLayers(c.Context, d, one.model, e.Blocks); err != nil {
+			return err
+		}
+	}
+	if c.Bool("json") {
+		return printDoc(s.out, v)
+	}
+	if err := printMeasurement(s.out, one.name, d.Info(), e.M); err != nil || v.layers == nil {
+		return err
+	}
+	if v.layers.rows == nil {
+		_, err := fmt.Fprintf(s.out, "  device %s gives no per-layer table\n", d.Info().Name)
+		return err
+	}
+	return printLayers(s.out, v.layers.rows)
+}
+
+func printMeasurement(w io.Writer, name string, d devices.Info, m *bench.Measurement) error {
+	fmt.Fprintf(w, "%s  %s  %s  %s\n", name, millis(m.Seconds), interval(m), m.Verdict)
+	if line := kindSentence(m.Kind, d.Harness); line != "" {
+		fmt.Fprintf(w, "  %s\n", line)
+	}
+	rows := [][]string{{"  blocks, samples", fmt.Sprintf("%d, %d", m.Blocks, m.Samples)}}
+	if !d.Deterministic {
+		rows = append(rows, []string{"  noise between blocks", optional(m.NoiseCV, percent)})
+	}
+	for _, f := range []struct {
+		name    string
+		seconds float64
+	}{{"  first inference", m.FirstSeconds}, {"  init", m.InitSeconds}} {
+		if f.seconds > 0 {
+			rows = append(rows, []string{f.name, millis(f.seconds)})
+		}
+	}
+	if m.PeakMemoryBytes > 0 {
+		rows = append(rows, []string{"  peak memory", fmt.Sprintf("%d MiB", m.PeakMemoryBytes>>20)})
+	}
+	if m.Bounds != nil {
+		rows = append(rows, []string{"  the tool's own bounds", millis(m.Bounds.Low) + " to " + millis(m.Bounds.High)})
+	}
+	for _, k := range slices.Sorted(maps.Keys(m.Counters)) {
+		rows = append(rows, []string{"  " + strings.ReplaceAll(k, "_", " "), digits(m.Counters[k], 12)})
+	}
+	rows = append(rows, []string{"  delegated", delegationLine(m.Delegation)}, []string{"  runtime", m.Runtime})
+	if err := printTable(w, rows); err != nil {
+		return err
+	}
+	for _, why := range m.Delegation.Why {
+		fmt.Fprintf(w, "  not delegated: %s\n", why)
+	}
+	return printDoubts(w, m)
+}
+
+func delegationLine(d devices.Delegation) string {
+	if d.Name == "" {
+		return fmt.Sprintf("no delegate asked for, %d nodes", d.Nodes)
+	}
+	return fmt.Sprintf("%d of %d nodes to %s, %d partitions", d.Delegated, d.Nodes, d.Name, d.Partitions)
+}
+
+// printLayers prints a table that fits in 100 columns.
+func printLayers(w io.Writer, rows []devices.Layer) error {
+	total := 0.0
+	for _, l := range rows {
+		total += l.Seconds
+	}
+	lines := [][]string{{"LAYER", "OP", "ON", "TIME", "SHARE", "MMACS"}}
+	for _, l := range rows {
+		share, macs := "", ""
+		if total > 0 {
+			share = percent(l.Seconds / total)
+		}
+		if l.MACs > 0 {
+			macs = fmt.Sprintf("%.3f", float64(l.MACs)/1e6)
+		}
+		lines = append(lines, []string{middle(l.Name, 40), middle(l.Op, 18), l.Where, digits(l.Seconds*1e6, 4) + " us", share, macs})
+	}
+	if err := printTable(w, lines); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%d rows, %s together\n", len(rows), millis(total))
+	return err
+}
+
+// middle leaves out the middle of a text that is longer than n: names of layers differ at
+// both ends.
+func middle(text string, n int) string {
+	r := []rune(text)
+	if len(r) <= n {
+		return text
+	}
+	head := (n - 2) / 2
+	return string(r[:head]) + ".." + string(r[len(r)-(n-2-head):])
+}
