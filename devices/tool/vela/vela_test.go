@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,59 +15,16 @@ import (
 	"latlab/devices"
 	"latlab/devices/devicetest"
 	"latlab/devices/tool/python"
+	"latlab/devices/tool/python/pythontest"
 	"latlab/devices/tool/vela"
 	"latlab/devices/transport"
 	"latlab/internal/testenv"
 	"latlab/sampler/model"
 )
 
-// TestMain gives the tests temporary files of their own: other packages' tests look for
-// what is left of latlab in the common folder.
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "vela-test-")
-	if err != nil {
-		panic(err)
-	}
-	_ = os.Setenv("TMPDIR", dir)
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(pythontest.Main(m)) }
 
-// made are the models of testdata/models.py, made once.
-var made struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-func modelFile(t testing.TB, name string) string {
-	t.Helper()
-	py := testenv.Python(t)
-	made.once.Do(func() {
-		if made.dir, made.err = os.MkdirTemp("", "models-"); made.err == nil {
-			var out []byte
-			if out, made.err = exec.Command(py, "testdata/models.py", made.dir).CombinedOutput(); made.err != nil {
-				made.err = fmt.Errorf("%w: %s", made.err, out)
-			}
-		}
-	})
-	if made.err != nil {
-		t.Fatal(made.err)
-	}
-	return filepath.Join(made.dir, name+".tflite")
-}
-
-func named(name string) func(testing.TB) *model.Model {
-	return func(t testing.TB) *model.Model {
-		t.Helper()
-		m, err := model.FromFile(modelFile(t, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
-}
+var models = pythontest.Models{Extension: ".tflite"}
 
 func open(t testing.TB, name string, change ...func(*vela.Options)) *vela.Device {
 	t.Helper()
@@ -91,75 +46,32 @@ func open(t testing.TB, name string, change ...func(*vela.Options)) *vela.Device
 
 const u65 = "vela:ethos-u65-512"
 
-// wrapper is a Python that does what the shell script says the first time after it is
-// armed, and is the real one otherwise.
-func wrapper(t testing.TB, misbehave string) (path string, arm func()) {
-	t.Helper()
-	dir := t.TempDir()
-	path, flag := filepath.Join(dir, "python3"), filepath.Join(dir, "armed")
-	text := fmt.Sprintf("#!/bin/sh\nif [ -e '%s' ]; then rm '%s'; %s; fi\nexec '%s' \"$@\"\n", flag, flag, misbehave, testenv.Python(t))
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return path, func() {
-		if err := os.WriteFile(flag, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // misbehaving is a device whose Python misbehaves at the next Run, once.
 func misbehaving(script string) func(testing.TB) (devices.Device, *model.Model) {
 	return func(t testing.TB) (devices.Device, *model.Model) {
-		path, arm := wrapper(t, script)
+		path, arm := pythontest.Misbehaving(t, script)
 		d := open(t, u65, func(o *vela.Options) { o.Python = path })
 		arm()
-		return d, named("good")(t)
+		return d, models.Named("good")(t)
 	}
 }
 
 func TestConformance(t *testing.T) {
 	devicetest.Run(t, devicetest.Suite{
 		Open:      func(t testing.TB) devices.Device { return open(t, u65) },
-		Good:      named("good"),
-		Bad:       named("none"),
+		Good:      models.Named("good"),
+		Bad:       models.Named("none"),
 		Crash:     misbehaving("kill -SEGV $$"),
 		Hang:      misbehaving("sleep 3600"),
-		Partial:   func(t testing.TB) (devices.Device, *model.Model) { return open(t, u65), named("partial")(t) },
-		Processes: func() int { return children(t) },
-		State:     func() string { return leftovers(t) },
+		Partial:   func(t testing.TB) (devices.Device, *model.Model) { return open(t, u65), models.Named("partial")(t) },
+		Processes: func() int { return pythontest.Children(t) },
+		State:     func() string { return pythontest.Leftovers(t) },
 		Cannot:    map[string]string{"Offline": "the compiler runs on this machine"},
 	})
 }
 
-// children counts the processes that this one started.
-func children(t testing.TB) int {
-	t.Helper()
-	lists, err := filepath.Glob("/proc/self/task/*/children")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for _, list := range lists {
-		if b, err := os.ReadFile(list); err == nil {
-			n += len(strings.Fields(string(b)))
-		}
-	}
-	return n
-}
-
-// leftovers are the desks' folders and what is in them.
-func leftovers(t testing.TB) string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(os.TempDir(), "latlab*", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.Join(files, "\n")
-}
-
 func TestBlock(t *testing.T) {
-	b, err := open(t, u65).Run(t.Context(), named("good")(t), devicetest.Plan())
+	b, err := open(t, u65).Run(t.Context(), models.Named("good")(t), devicetest.Plan())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +105,7 @@ func TestBlock(t *testing.T) {
 func TestTraps(t *testing.T) {
 	d := open(t, u65)
 	t.Run("an operator on the CPU costs nothing", func(t *testing.T) {
-		b, err := d.Run(t.Context(), named("partial")(t), devicetest.Plan())
+		b, err := d.Run(t.Context(), models.Named("partial")(t), devicetest.Plan())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +128,7 @@ func TestTraps(t *testing.T) {
 		"a model that crashes it":            {"odd", devices.ReasonCrashed, "segmentation fault"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := d.Run(t.Context(), named(tt.model)(t), devicetest.Plan())
+			_, err := d.Run(t.Context(), models.Named(tt.model)(t), devicetest.Plan())
 			var e *devices.Error
 			if !errors.As(err, &e) || e.Fault != devices.FaultModel || e.Reason != tt.reason || !strings.Contains(e.Error(), tt.says) {
 				t.Errorf("error is %#v: %v", e, err)
@@ -254,7 +166,7 @@ func TestEveryAcceleratorHasADefault(t *testing.T) {
 	for _, name := range vela.Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, err := open(t, name).Run(t.Context(), named("good")(t), devicetest.Plan())
+			b, err := open(t, name).Run(t.Context(), models.Named("good")(t), devicetest.Plan())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -316,7 +228,7 @@ func TestConfigurationOfTheUser(t *testing.T) {
 		t.Errorf("fingerprint of the file is %q", f)
 	}
 	write("changed in the middle of a sweep")
-	b, err := d.Run(t.Context(), named("good")(t), devicetest.Plan())
+	b, err := d.Run(t.Context(), models.Named("good")(t), devicetest.Plan())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,20 +255,9 @@ func TestConfigurationOfTheUser(t *testing.T) {
 	}
 }
 
-// emptyPython is one without any package, as a fresh virtual environment has.
-func emptyPython(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "python3")
-	text := fmt.Sprintf("#!/bin/sh\nexec '%s' -S \"$@\"\n", testenv.Python(t))
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func TestWithoutThePackage(t *testing.T) {
 	for name, tt := range map[string]struct{ python, reason, says string }{
-		"no package": {emptyPython(t), python.ReasonPackage, "has no package ethos-u-vela"},
+		"no package": {pythontest.Empty(t), python.ReasonPackage, "has no package ethos-u-vela"},
 		"no Python":  {filepath.Join(t.TempDir(), "nothing"), python.ReasonMissing, "no Python can be started"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -375,7 +276,7 @@ func TestWithoutThePackage(t *testing.T) {
 			}
 		})
 	}
-	if left := leftovers(t); left != "" {
+	if left := pythontest.Leftovers(t); left != "" {
 		t.Errorf("left behind: %s", left)
 	}
 }
@@ -390,13 +291,13 @@ func TestCheck(t *testing.T) {
 
 func TestCancelLeavesNothing(t *testing.T) {
 	d, m := misbehaving("sleep 3600 & echo started >&2; wait")(t)
-	before := leftovers(t)
+	before := pythontest.Leftovers(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(200*time.Millisecond, cancel)
 	if _, err := d.Run(ctx, m, devicetest.Plan()); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}
-	if after := leftovers(t); after != before {
+	if after := pythontest.Leftovers(t); after != before {
 		t.Errorf("left behind: %s", after)
 	}
 }

@@ -1,0 +1,92 @@
+package qnn
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"latlab/devices"
+	"latlab/sampler"
+)
+
+// Prefix begins the names of these devices.
+const Prefix = "hexagon:"
+
+// soc is a chip as the compiler knows it.
+type soc struct {
+	name string
+	id   int    // soc_model; unknown options pass silently, so it is always given
+	arch string // htp_arch, the Hexagon's version; empty where it is not known
+	// clock is what the compiler divides cycles by, in Hz. It prints whole microseconds, cut
+	// off, which on one block is a tenth of the figure, but whole cycles as well. The quotient
+	// on a network of 2 ms lies between 1497.49 and 1497.60 MHz (SA8775) and between 1708.76
+	// and 1708.80 MHz (SA8797): 78 and 89 times the 19.2 MHz of the chips' crystals. Every
+	// estimate is checked against it. 0 where it is not known: whole microseconds it is then.
+	clock float64
+}
+
+// socs are the chips that the compiler gives estimates for: those of cars. It compiles for
+// phones' as well, but says "Performance Estimates unsupported".
+func socs() []soc {
+	return []soc{
+		{"sa8255", 52, "73", 1497.6e6},
+		{"sa8775", 52, "73", 1497.6e6},
+		{"sa8797", 72, "", 1708.8e6},
+	}
+}
+
+// SoCs are the chips that can be named.
+func SoCs() []string {
+	var names []string
+	for _, s := range socs() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// Names are the names of the devices.
+func Names() []string {
+	names := SoCs()
+	for i := range names {
+		names[i] = Prefix + names[i]
+	}
+	return names
+}
+
+// ParseName reads hexagon:SOC.
+func ParseName(name string) (Options, error) {
+	o := Options{Name: name}
+	rest, ok := strings.CutPrefix(name, Prefix)
+	if !ok || rest == "" {
+		return o, o.userError(fmt.Errorf("%q names no chip", name), Prefix+"SOC, such as "+Prefix+"sa8775")
+	}
+	o.SoC = rest
+	_, _, err := o.complete()
+	return o, err
+}
+
+func (o Options) complete() (Options, soc, error) {
+	if o.Name == "" {
+		o.Name = Prefix + o.SoC
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = cores()
+	}
+	for _, s := range socs() {
+		if s.name == o.SoC {
+			return o, s, nil
+		}
+	}
+	if id, err := strconv.Atoi(o.SoC); err == nil && id > 0 {
+		return o, soc{name: o.SoC, id: id}, nil
+	}
+	advice := "there is " + strings.Join(SoCs(), ", ") + "; the compiler has estimates for no other"
+	if near := sampler.Nearest(o.SoC, SoCs()); near != "" {
+		advice = fmt.Sprintf("did you mean %q? %s", near, advice)
+	}
+	return o, soc{}, o.userError(fmt.Errorf("no chip is named %q", o.SoC), advice)
+}
+
+func (o Options) userError(err error, advice string) error {
+	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "options", Err: err, Advice: advice}
+}

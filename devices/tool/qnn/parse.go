@@ -1,0 +1,227 @@
+package qnn
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// provider is how onnxruntime calls the compiler.
+const provider = "QNNExecutionProvider"
+
+// answer is what run.py says of who takes what.
+type answer struct {
+	Whole  bool    `json:"whole"`
+	Graphs []graph `json:"graphs"`
+}
+
+// graph is a part of the network that one provider takes as a whole.
+type graph struct {
+	Provider string         `json:"provider"`
+	Ops      map[string]int `json:"ops"` // nodes by ONNX operator
+}
+
+func parseAnswer(text string) (answer, error) {
+	var a answer
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&a); err != nil {
+		return a, fmt.Errorf("the script's answer: %w", err)
+	}
+	nodes, left := 0, 0
+	for _, g := range a.Graphs {
+		for op, n := range g.Ops {
+			if n < 1 || n > math.MaxInt32 || op == "" {
+				return a, fmt.Errorf("the script's answer: %d nodes of %q", n, op)
+			}
+			nodes += n
+			if g.Provider != provider {
+				left += n
+			}
+		}
+	}
+	if nodes == 0 || a.Whole != (left == 0) {
+		return a, fmt.Errorf("the script's answer: %d of %d nodes are left, and the whole is taken: %v", left, nodes, a.Whole)
+	}
+	return a, nil
+}
+
+// profileHeader is the one of onnxruntime-qnn 2.7.0.
+const profileHeader = "Msg Timestamp,Message,Time,Unit of Measurement,Timing Source,Event Level,Event Identifier"
+
+// Events of the profile that are read, and their units.
+const (
+	finalizeEvent  = "QNN (finalize) time"
+	estimatesEvent = "Performance Estimates"
+	missingEvent   = "Missing Ops (Number of Ops with no Costs associated)"
+
+	cyclesEvent, timeEvent = "Simulated (Accelerator exec cycles", "Simulated (Accelerator exec time us"
+)
+
+// units are the events of one graph's estimates: all are required, each once.
+func units() map[string]string {
+	u := map[string]string{missingEvent: "US"} // a number of operators, whatever the column says
+	for _, bound := range []string{")", " (lower estimate))", " (upper estimate))"} {
+		u[cyclesEvent+bound], u[timeEvent+bound] = "CYCLES", "US"
+	}
+	for _, bytes := range []string{"Input Fill", "Intermediate Fill", "Intermediate Spill", "Output Spill"} {
+		u[bytes] = "BYTES"
+	}
+	return u
+}
+
+// ignored are events among the estimates that say nothing that is kept.
+func ignored(event string) bool {
+	switch event {
+	case "Mode", "Bandwidth Stats", "HTP ID", "Inter HTP Fill", "Inter HTP Spill":
+		return true
+	}
+	return false
+}
+
+// span is one of the compiler's figures with its bounds, in cycles or in whole
+// microseconds.
+type span struct{ mid, low, high float64 }
+
+// costs are the estimates of one graph.
+type costs struct {
+	cycles, micros span
+	bytes          map[string]float64
+	missing        int      // operators that it knows no cost of
+	names          []string // of those
+}
+
+// profile is what is read of the profiling file.
+type profile struct {
+	finalize float64 // seconds that the compiler took on this host
+	graphs   []costs
+}
+
+// event is one row.
+type event struct {
+	value       float64
+	unit, level string
+	name        string
+}
+
+// parseProfile takes exactly the columns and events that it knows: with one renamed or
+// added nobody knows what the others mean now.
+//
+// Rows outside of "Performance Estimates" are the compiler's own times, and, where a
+// network was run, the emulation's, of which nothing is true of the processor.
+func parseProfile(text string) (*profile, error) {
+	lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), "\n")
+	if lines[0] != profileHeader {
+		return nil, fmt.Errorf("its columns are %q", lines[0])
+	}
+	p := &profile{}
+	var open *section
+	for i, line := range lines[1:] {
+		e, err := parseEvent(line)
+		if err == nil {
+			open, err = p.take(open, e)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("row %d: %w", i+1, err)
+		}
+	}
+	return p, p.close(open)
+}
+
+func parseEvent(line string) (event, error) {
+	fields := strings.SplitN(line, ",", 7) // the last is a name, which may have commas
+	if len(fields) != 7 {
+		return event{}, fmt.Errorf("%d of 7 columns", len(fields))
+	}
+	x, err := strconv.ParseInt(fields[2], 10, 64)
+	if err != nil || x < 0 {
+		return event{}, fmt.Errorf("%s is %q", fields[6], fields[2])
+	}
+	return event{value: float64(x), unit: fields[3], level: fields[5], name: fields[6]}, nil
+}
+
+// section is the estimates of a graph as they are read.
+type section struct {
+	seen  map[string]float64
+	names []string
+}
+
+// take adds a row. It returns the section that is open afterwards, nil outside of one.
+func (p *profile) take(open *section, e event) (*section, error) {
+	if e.level == "ROOT" {
+		if err := p.close(open); err != nil {
+			return nil, err
+		}
+		if e.name == finalizeEvent {
+			if e.unit != "US" {
+				return nil, fmt.Errorf("%s is in %s", e.name, e.unit)
+			}
+			p.finalize += e.value / 1e6
+		}
+		if e.name != estimatesEvent {
+			return nil, nil
+		}
+		return &section{seen: map[string]float64{}}, nil
+	}
+	if open == nil {
+		return nil, nil
+	}
+	return open, open.take(e)
+}
+
+func (s *section) take(e event) error {
+	if _, complete := s.seen[missingEvent]; complete {
+		// The names of operators without cost come last.
+		s.names = append(s.names, e.name)
+		return nil
+	}
+	unit, known := units()[e.name]
+	switch _, twice := s.seen[e.name]; {
+	case !known && ignored(e.name):
+		return nil
+	case !known:
+		return fmt.Errorf("event %q is not known", e.name)
+	case twice:
+		return fmt.Errorf("event %q is there twice", e.name)
+	case e.unit != unit:
+		return fmt.Errorf("%s is in %s, not %s", e.name, e.unit, unit)
+	}
+	s.seen[e.name] = e.value
+	return nil
+}
+
+// close turns a section into costs. One without any figure is that of a chip without
+// estimates.
+func (p *profile) close(s *section) error {
+	if s == nil || len(s.seen) == 0 {
+		return nil
+	}
+	for name := range units() {
+		if _, ok := s.seen[name]; !ok {
+			return fmt.Errorf("event %q is missing", name)
+		}
+	}
+	if int(s.seen[missingEvent]) < len(s.names) {
+		return fmt.Errorf("%d names follow %v operators without cost", len(s.names), s.seen[missingEvent])
+	}
+	bounds := func(event string) span {
+		return span{s.seen[event+")"], s.seen[event+" (lower estimate))"], s.seen[event+" (upper estimate))"]}
+	}
+	c := costs{cycles: bounds(cyclesEvent), micros: bounds(timeEvent), bytes: map[string]float64{},
+		missing: int(s.seen[missingEvent]), names: s.names}
+	for _, x := range []span{c.cycles, c.micros} {
+		if x.low > x.mid || x.mid > x.high {
+			return errors.New("an estimate lies outside of its bounds")
+		}
+	}
+	for name, unit := range units() {
+		if unit == "BYTES" {
+			c.bytes[strings.ToLower(strings.ReplaceAll(name, " ", "_"))+"_bytes"] = s.seen[name]
+		}
+	}
+	p.graphs = append(p.graphs, c)
+	return nil
+}

@@ -1,0 +1,62 @@
+package qnn
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/tool/python"
+	"latlab/devices/transport"
+)
+
+//go:embed probe.py
+var probeScript string
+
+const probeTimeout = time.Minute
+
+// findings are what a Python knows of the compiler.
+type findings struct {
+	Python   string             `json:"python"`
+	Packages map[string]*string `json:"packages"`
+	Missing  string             `json:"missing"` // why it cannot be loaded
+}
+
+func probe(ctx context.Context, p python.Interpreter, op string) (*findings, error) {
+	out, err := p.Ask(ctx, python.Script{Op: op, Source: commonScript + probeScript, Timeout: probeTimeout})
+	if err != nil {
+		return nil, err
+	}
+	var f findings
+	dec := json.NewDecoder(strings.NewReader(out.Answer))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonGarbage,
+			Err: fmt.Errorf("the probe gave no answer: %w", err), Output: python.Tail(out.Console)}
+	}
+	if f.Missing != "" {
+		return nil, requirement().Missing(op, p, f.Missing, f.Packages)
+	}
+	return &f, nil
+}
+
+func requirement() python.Requirement {
+	return python.Requirement{
+		Packages: []python.Package{{Name: RuntimePackage, Version: RuntimeVersion}, {Name: Package, Version: Version}},
+		Licence:  "MIT, and within it Qualcomm's AI Stack License, which grants benchmarking; latlab ships nothing of it and keeps totals only",
+	}
+}
+
+// Check says, step by step, whether estimates can be had of a Python, and what to type
+// where they cannot.
+func Check(ctx context.Context, t transport.Transport, interpreter string) []python.Step {
+	p := python.Interpreter{Transport: t, Path: interpreter}
+	f, err := probe(ctx, p, "look for "+Package)
+	if err != nil {
+		return requirement().Failed(p, err)
+	}
+	return requirement().Passed(p, f.Python, f.Packages)
+}

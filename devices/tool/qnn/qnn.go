@@ -1,0 +1,211 @@
+// Package qnn is Qualcomm's compiler for its Hexagon processors as a Device that estimates:
+// it compiles an int8 ONNX model and says how long it expects the processor to take, with
+// a lower and an upper bound.
+//
+// The figures are a model's, neither a measurement nor ours. What the compiler only
+// emulates on the host, running the network, has the host's clock and is never asked for.
+// The package refuses to ship or to record anything of Qualcomm's: the user installs the
+// compiler under its licence, and totals are all that is kept of what it prints.
+//
+// It is run by devices/tool/python; devices/inventory opens it.
+//
+// Reference: PyPI onnxruntime-qnn 2.7.0; the QNN execution provider's page in
+// onnxruntime's documentation.
+package qnn
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/tool/python"
+	"latlab/devices/transport"
+	"latlab/sampler/model"
+)
+
+// Version is the onnxruntime-qnn, and RuntimeVersion the onnxruntime, that this package
+// was written for.
+const (
+	Version        = "2.7.0"
+	RuntimeVersion = "1.32.0"
+)
+
+// Package and RuntimePackage are their names on PyPI.
+const (
+	Package        = "onnxruntime-qnn"
+	RuntimePackage = "onnxruntime"
+)
+
+var (
+	//go:embed common.py
+	commonScript string
+	//go:embed run.py
+	runScript string
+)
+
+// Options describe a Hexagon processor.
+type Options struct {
+	Name     string // of the device; made of SoC where empty
+	SoC      string // "sa8775", one of SoCs, or a number: the compiler's own soc_model
+	Python   string // interpreter that has the packages; python.Default where empty
+	Parallel int    // blocks at once, a process each; the cores where 0
+}
+
+// Device estimates with Qualcomm's compiler.
+type Device struct {
+	est      python.Estimator
+	soc      soc
+	warnings []string // of every block
+}
+
+var _ devices.Device = (*Device)(nil)
+
+// delegate is the name of the processor in proofs of delegation.
+const delegate = "qnn-htp"
+
+// Describe says what the device is and takes without starting anything.
+func Describe(o Options) (devices.Info, error) {
+	o, _, err := o.complete()
+	if err != nil {
+		return devices.Info{}, err
+	}
+	return devices.Info{
+		Name: o.Name, Kind: devices.Estimated, Harness: "onnxruntime-qnn",
+		Formats: []model.Format{model.ONNX}, Precisions: []model.Precision{model.Int8},
+		Delegate: delegate, Threads: 1, Accelerator: true, Deterministic: true, Parallel: o.Parallel,
+	}, nil
+}
+
+// Open asks the Python for the compiler. Close the Device to remove its temporary folder.
+func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error) {
+	info, err := Describe(o)
+	if err != nil {
+		return nil, err
+	}
+	o, s, _ := o.complete() // Describe did it
+	p := python.Interpreter{Transport: t, Path: o.Python}
+	found, err := probe(ctx, p, "open device "+o.Name)
+	if err != nil {
+		return nil, err
+	}
+	desk, err := python.NewDesk(o.Name, o.Parallel)
+	if err != nil {
+		return nil, err
+	}
+	info.Fingerprint = map[string]string{
+		"runtime": requirement().Runtime(found.Packages), "onnxruntime": version(found.Packages[RuntimePackage]),
+		"soc": o.SoC, "soc_model": strconv.Itoa(s.id), "optimization_mode": optimizationMode,
+	}
+	if s.arch != "" {
+		info.Fingerprint["htp_arch"] = s.arch
+	}
+	d := &Device{soc: s, warnings: requirement().Warnings(found.Packages)}
+	d.est = python.Estimator{Info: info, Python: p, Desk: desk}
+	return d, nil
+}
+
+func version(v *string) string {
+	if v == nil {
+		return "unknown"
+	}
+	return *v
+}
+
+// Info describes the device.
+func (d *Device) Info() devices.Info { return d.est.Info }
+
+// Close removes the device's temporary folder.
+func (d *Device) Close() error { return d.est.Desk.Close() }
+
+// Run estimates once, in a fresh process. Of the plan only Timeout counts: a second
+// estimate would be the first again.
+func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
+	return d.est.Estimate(ctx, m, func(v *python.Visit) error { return d.compile(ctx, v, plan.Timeout) })
+}
+
+// optimizationMode is the compiler's most thorough, as for a network that will be shipped.
+const optimizationMode = "3"
+
+func (d *Device) compile(ctx context.Context, v *python.Visit, timeout time.Duration) error {
+	floats, err := floatsOf(v)
+	if err != nil {
+		return err
+	}
+	out, err := d.est.Python.Run(ctx, python.Script{Op: v.Op, Source: commonScript + runScript, Args: d.args(v), Timeout: timeout})
+	if err != nil {
+		return err
+	}
+	e, err := read(v.Dir, out.Answer)
+	if err != nil {
+		return &devices.Error{Fault: devices.FaultDevice, Op: v.Op, Reason: devices.ReasonGarbage, Err: err, Output: python.Tail(out.Console)}
+	}
+	e.floats = floats
+	v.Block.Runtime, v.Block.Warnings = d.est.Info.Fingerprint["runtime"], d.warnings
+	return d.fill(v.Block, v.Op, e, out.Console)
+}
+
+func (d *Device) args(v *python.Visit) []string {
+	args := []string{v.Model, v.Dir, "soc_model=" + strconv.Itoa(d.soc.id), "htp_graph_finalization_optimization_mode=" + optimizationMode}
+	if d.soc.arch != "" {
+		args = append(args, "htp_arch="+d.soc.arch)
+	}
+	return args
+}
+
+// floatsOf reads the model's file for what of it is no integer.
+func floatsOf(v *python.Visit) ([]string, error) {
+	data, err := os.ReadFile(v.Model)
+	if err != nil {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: v.Op, Reason: "model-bytes", Err: err}
+	}
+	floats, err := unquantized(data)
+	if err != nil {
+		return nil, &devices.Error{Fault: devices.FaultModel, Op: v.Op, Reason: devices.ReasonRejected, Err: err}
+	}
+	return floats, nil
+}
+
+// maxProfile bounds the file of estimates: some twenty rows, and one for every operator
+// without cost.
+const maxProfile = 16 << 20
+
+// read collects what one run answered and wrote into its folder.
+func read(dir, answered string) (*estimate, error) {
+	a, err := parseAnswer(answered)
+	if err != nil {
+		return nil, err
+	}
+	name := "part.csv"
+	if a.Whole {
+		name = "whole.csv"
+	}
+	path := filepath.Join(dir, name)
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) && !a.Whole {
+		return &estimate{answer: a}, nil // nothing was taken, nothing is estimated
+	}
+	if err != nil {
+		return nil, errors.New("no profile was written")
+	}
+	if info.Size() > maxProfile {
+		return nil, fmt.Errorf("the profile has %d bytes", info.Size())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := parseProfile(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("the profile: %w", err)
+	}
+	return &estimate{answer: a, profile: *p}, nil
+}
+
+func cores() int { return runtime.GOMAXPROCS(0) }
