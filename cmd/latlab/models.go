@@ -104,7 +104,8 @@ func (l *modelList) fits(m *model.Model, e model.Entry) error {
 	}
 	names := slices.Sorted(maps.Keys(e.Features))
 	if len(l.usable) == 0 && (l.form.Precision == "" || l.form.Precision == m.Precision) {
-		l.form, l.features = m.Form, names
+		// The type of inputs is each file's own.
+		l.form, l.features = model.Form{Format: m.Format, Precision: m.Precision}, names
 		return nil
 	}
 	switch {

@@ -14,6 +14,8 @@ func TestUnknownNames(t *testing.T) {
 		{"toaster9000", "`latlab devices` lists them"},
 		{"sim-pixel4-edgetpo", `did you mean "sim-pixel4-edgetpu"?`},
 		{"sim-toaster", "no such simulator"},
+		{"vela:ethos-u65-513", "ethos-u65-512"},
+		{"vela:", "vela:ACCELERATOR"},
 		{"", "`latlab devices` lists them"},
 	} {
 		_, err := Describe(c.name, Options{})
