@@ -112,26 +112,32 @@ func (c *coster) op(op graph.Op, onHost bool) opCost {
 // compute is the seconds that the arithmetic takes.
 func (c *coster) compute(op graph.Op) float64 {
 	macs := float64(c.g.MACs(op))
-	if macs == 0 {
+	if macs <= 0 {
 		return c.elements(op) / c.elementRate(op.Kind)
 	}
-	return macs * c.padding(op) / (c.p.MACsPerSecond.Value * c.efficiency(op))
+	return macs * c.padding(op, macs) / (c.p.MACsPerSecond.Value * c.efficiency(op))
 }
 
-// padding is how much more work the device does than the op asks for: at least 1.
-func (c *coster) padding(op graph.Op) float64 {
-	t, in, out := &c.s.Tile, c.g.In(op), c.g.Out(op)
+// padding is how much more work the device does than the op asks for: at least 1. Of ops
+// that no space has (transposed, recurrent, products of matrices) the tiling is not known
+// and nothing is padded.
+func (c *coster) padding(op graph.Op, macs float64) float64 {
+	t, out := &c.s.Tile, c.g.Out(op)
 	positions := float64(out[0]) * float64(out[1]) * float64(out[2])
 	channels := float64(out[3])
-	if op.Kind == graph.DepthwiseConv {
+	switch op.Kind {
+	case graph.DepthwiseConv:
 		return roundUp(channels, t.DepthwiseChannels.Value) / channels
+	case graph.Conv2D, graph.FullyConnected:
+	default:
+		return 1
 	}
 	tiles := math.Ceil(positions/t.Positions.Value) * math.Ceil(channels/t.OutChannels.Value)
 	waves := math.Ceil(tiles / t.Units.Value)
 	outputs := waves * t.Units.Value * t.Positions.Value * t.OutChannels.Value
 	// The reduction runs over kernel positions and input channels as one axis, so a 3x3
 	// convolution of an image's three channels pads 27 and not three.
-	depth := float64(max(op.Kernel[0], 1)*max(op.Kernel[1], 1)) * float64(in[3])
+	depth := macs / (positions * channels)
 	return outputs / (positions * channels) * roundUp(depth, t.InChannels.Value) / depth
 }
 
@@ -169,7 +175,7 @@ func (c *coster) elementRate(k graph.Kind) float64 {
 // writes, whichever is more. A sliding window reads every input several times; that is not
 // counted, since such ops are bound by memory wherever we looked.
 func (c *coster) elements(op graph.Op) float64 {
-	return float64(max(c.g.InputElements(op), c.g.OutputElements(op)))
+	return float64(max(c.g.InputElements(op), c.g.OutputElements(op), 0))
 }
 
 // traffic is the seconds that moving takes. Activations beyond the on-chip memory spill;
@@ -196,9 +202,6 @@ func (c *coster) extraInputBytes(op graph.Op) float64 {
 }
 
 func (c *coster) weightBytes(op graph.Op) float64 {
-	if !op.HasWeights() {
-		return 0
-	}
 	return float64(c.g.Weights(op)) * c.p.ElementBytes.Value
 }
 

@@ -259,12 +259,11 @@ func checkOp(g *graph.Graph, op graph.Op) error {
 	if len(op.Inputs) == 0 && op.HasWeights() {
 		return fmt.Errorf("op %s has no input", op.Name)
 	}
-	if op.Output < 0 || op.Output >= len(g.Tensors) {
-		return fmt.Errorf("op %s writes tensor %d of %d", op.Name, op.Output, len(g.Tensors))
-	}
-	for _, x := range op.Inputs {
-		if x < 0 || x >= len(g.Tensors) {
-			return fmt.Errorf("op %s reads tensor %d of %d", op.Name, x, len(g.Tensors))
+	for _, xs := range [][]int{op.Inputs, {op.Output}, op.MoreOutputs} {
+		for _, x := range xs {
+			if x < 0 || x >= len(g.Tensors) {
+				return fmt.Errorf("op %s names tensor %d of %d", op.Name, x, len(g.Tensors))
+			}
 		}
 	}
 	return nil
