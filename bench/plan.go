@@ -38,8 +38,9 @@ func (r *runner) plan(ctx context.Context) (bool, error) {
 	}
 }
 
+// batchSize: a simulator never asks for a model's bytes, so that the cache bounds nothing.
 func (r *runner) batchSize() int {
-	if r.o.BatchLimit > 0 {
+	if r.o.BatchLimit > 0 && r.sweep.Device.Kind != devices.Simulated {
 		return min(r.protocol.Batch, r.o.BatchLimit)
 	}
 	return r.protocol.Batch
@@ -65,9 +66,7 @@ func (r *runner) needsMore(n *network) bool {
 	case len(n.values) < p.MinBlocks:
 		return true
 	}
-	iv := NewInterval(n.values, r.noise, p.Confidence)
-	m := Measurement{Seconds: median(n.values), Low: iv.Low, High: iv.High}
-	if m.HalfWidth() > p.HalfWidth {
+	if halfWidth(n.values, r.noise, p.Confidence) > p.HalfWidth {
 		return true
 	}
 	// A network noisier than the others borrows too narrow an interval: take it to where

@@ -152,14 +152,32 @@ var medianVariance = [orderBlocks]float64{1: 1, 2: 0.5, 3: 0.448671, 4: 0.298247
 // reported value is the median, which then can lie outside of its own interval when one
 // block of three is off.
 func pooledInterval(values []float64, pooled Noise, confidence float64) Interval {
-	n := len(values)
-	if n == 0 || pooled.DF < 1 {
+	half := pooledHalf(len(values), pooled, confidence)
+	if math.IsInf(half, 1) {
 		return Interval{Method: PooledT}
 	}
-	t := tQuantile((1+confidence)/2, pooled.DF)
-	half := t * pooled.SD() * math.Sqrt(medianVariance[n])
 	m := median(values)
 	return Interval{Low: new(m * math.Exp(-half)), High: new(m * math.Exp(half)), Confidence: confidence, Method: PooledT}
+}
+
+// pooledHalf is half the width of the logarithm's interval, infinite where nothing is known.
+func pooledHalf(n int, pooled Noise, confidence float64) float64 {
+	if n == 0 || pooled.DF < 1 {
+		return math.Inf(1)
+	}
+	return tQuantile((1+confidence)/2, pooled.DF) * pooled.SD() * math.Sqrt(medianVariance[n])
+}
+
+// halfWidth is Measurement.HalfWidth of NewInterval. Under borrowed noise it depends on how
+// many values there are and not on the values, and planning asks for every network's with
+// every batch.
+func halfWidth(values []float64, pooled Noise, confidence float64) float64 {
+	if len(values) < orderBlocks {
+		return math.Expm1(pooledHalf(len(values), pooled, confidence))
+	}
+	iv := orderInterval(values, confidence)
+	m := Measurement{Seconds: median(values), Low: iv.Low, High: iv.High}
+	return m.HalfWidth()
 }
 
 // asymptoticDF is from where on the series is as good as the inverted integral: at 200

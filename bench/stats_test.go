@@ -222,3 +222,18 @@ func TestTQuantile(t *testing.T) {
 		}
 	}
 }
+
+// TestHalfWidth: planning's short cut is what the measurement will say.
+func TestHalfWidth(t *testing.T) {
+	values := []float64{1, 1.02, 0.97, 1.01, 0.99, 1.03, 1.0, 0.98}
+	for n := range len(values) + 1 {
+		for _, pooled := range []Noise{{}, {SumSquares: 0.002, DF: 2}, {SumSquares: 1, DF: 4000}} {
+			iv := NewInterval(values[:n], pooled, 0.95)
+			m := Measurement{Seconds: median(values[:n]), Low: iv.Low, High: iv.High}
+			got, want := halfWidth(values[:n], pooled, 0.95), m.HalfWidth()
+			if got != want && !close(got, want, 1e-12) {
+				t.Errorf("%d values, %+v: %v, the measurement says %v", n, pooled, got, want)
+			}
+		}
+	}
+}
