@@ -54,6 +54,15 @@ func TestHashSeesEveryField(t *testing.T) {
 		"position":        func(g *Graph) { g.Ops[1].Position = 0 },
 		"graph inputs":    func(g *Graph) { g.Inputs = []int{1} },
 		"graph outputs":   func(g *Graph) { g.Outputs = []int{1, 2} },
+		"padding":         func(g *Graph) { g.Ops[0].Padding = Valid },
+		"dilation":        func(g *Graph) { g.Ops[0].Dilation[1] = 2 },
+		"groups":          func(g *Graph) { g.Ops[0].Groups = 2 },
+		"no bias":         func(g *Graph) { g.Ops[0].NoBias = true },
+		"dynamic weights": func(g *Graph) { g.Ops[0].DynamicWeights = true },
+		"more outputs":    func(g *Graph) { g.Ops[0].MoreOutputs = []int{2} },
+		"counted MACs":    func(g *Graph) { g.Ops[0].Counted.MACs = 1 },
+		"counted weights": func(g *Graph) { g.Ops[0].Counted.Weights = 1 },
+		"counted biases":  func(g *Graph) { g.Ops[0].Counted.Biases = 1 },
 		"quotes are safe": func(g *Graph) { g.Name, g.Space = `tiny" space "s`, "" },
 	} {
 		g := tiny()

@@ -1,7 +1,6 @@
 package tflite
 
 import (
-	"strconv"
 	"strings"
 
 	"latlab/sampler/graph"
@@ -166,12 +165,4 @@ func kindOf(op schema.BuiltinOperator) graph.Kind {
 		return graph.Recurrent
 	}
 	return graph.Kind(strings.ToLower(op.String()))
-}
-
-// operatorName is the schema's name, or the number that has none here.
-func operatorName(op schema.BuiltinOperator) string {
-	if name, known := schema.EnumNamesBuiltinOperator[op]; known {
-		return name
-	}
-	return "operator " + strconv.Itoa(int(op))
 }

@@ -74,7 +74,7 @@ func (r *reader) codes() []code {
 		var c schema.OperatorCode
 		r.m.OperatorCodes(&c, i)
 		b := max(schema.BuiltinOperator(c.DeprecatedBuiltinCode()), c.BuiltinCode())
-		list[i] = code{b, operatorName(b)}
+		list[i] = code{b, OperatorName(int(b))}
 		if b == schema.BuiltinOperatorCUSTOM {
 			if name := r.string(c.CustomCode()); name != "" {
 				list[i].name = name

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -53,6 +55,34 @@ func TestReadGivesBackWhatWriteWrote(t *testing.T) {
 		}
 		if len(n.Notes) != 0 || n.SubGraphs != 1 || !strings.HasPrefix(n.Tool, "latlab ") {
 			t.Errorf("%s: notes %q, %d subgraphs, tool %q", c.Name, n.Notes, n.SubGraphs, n.Tool)
+		}
+	}
+}
+
+// TestReadGivesBackInt8: quantization changes no op but the inputs' QUANTIZE.
+func TestReadGivesBackInt8(t *testing.T) {
+	for _, c := range cases(t) {
+		for _, bytesIn := range []bool{false, true} {
+			data, err := tflite.Bytes(c.Graph, tflite.Options{Precision: "int8", UInt8Input: bytesIn})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := mustRead(t, data)
+			got, want := n.Graph, folded(c.Graph, false)
+			if bytesIn {
+				q := got.Ops[0]
+				if q.Kind != "quantize" || n.Inputs[0].Type != "uint8" || !cmp.Equal(q.Inputs, got.Inputs) || q.Output != want.Inputs[0] {
+					t.Errorf("%s: first op %+v, inputs %+v", c.Name, q, n.Inputs)
+				}
+				got.Ops, got.Tensors, got.Inputs = got.Ops[1:], got.Tensors[:len(want.Tensors)], want.Inputs
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, uint8 %t (-written +read):\n%s", c.Name, bytesIn, diff)
+			}
+			if n.Precision != "int8" || n.Params != want.TotalParams() || n.Inputs[0].Scale == nil || len(n.Notes) != 0 {
+				t.Errorf("%s, uint8 %t: precision %s, %d params of %d, input %+v, notes %q",
+					c.Name, bytesIn, n.Precision, n.Params, want.TotalParams(), n.Inputs[0], n.Notes)
+			}
 		}
 	}
 }
@@ -370,7 +400,7 @@ func TestReadCountsUnknown(t *testing.T) {
 	}{
 		{"custom", custom, []tflite.OpCount{{Name: "My?Op", Count: 1}}, ""},
 		{"custom without a name", noCode, []tflite.OpCount{{Name: "CUSTOM", Count: 1}}, ""},
-		{"newer than the schema", one(4711, nil, value("x", 1), value("y", 1)), []tflite.OpCount{{Name: "operator 4711", Count: 1}}, ""},
+		{"newer than the schema", one(4711, nil, value("x", 1), value("y", 1)), []tflite.OpCount{{Name: "BUILTIN_4711", Count: 1}}, ""},
 		{"control flow", one(schema.BuiltinOperatorWHILE, nil, value("x", 1, 4), value("y", 1, 4)), []tflite.OpCount{{Name: "WHILE", Count: 1}}, ""},
 		{"size of data", one(schema.BuiltinOperatorWHERE, nil, value("x", 1, 4), value("y", 1, 4)), []tflite.OpCount{{Name: "WHERE", Count: 1}}, ""},
 		{
@@ -533,6 +563,61 @@ func TestReadRealFile(t *testing.T) {
 	}
 	if got := fmt.Sprint(n.Inputs[0].Shape); got != "[-1 1]" {
 		t.Errorf("input %s", got)
+	}
+}
+
+// TestOperatorNames compares with LiteRT's own list. From 207 on it and TensorFlow's differ.
+func TestOperatorNames(t *testing.T) {
+	const program = "from ai_edge_litert.schema_py_generated import BuiltinOperator as B\n" +
+		"for k, v in vars(B).items():\n" +
+		"    if isinstance(v, int): print(v, k)\n"
+	out, err := exec.Command(testenv.Python(t), "-c", program).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		var code int
+		var name string
+		if _, err := fmt.Sscan(line, &code, &name); err != nil {
+			t.Fatal(err)
+		}
+		if code >= 207 {
+			continue
+		}
+		seen++
+		if got := tflite.OperatorName(code); got != name {
+			t.Errorf("operator %d is %s, want %s", code, got, name)
+		}
+	}
+	if seen != len(schema.EnumNamesBuiltinOperator) {
+		t.Errorf("LiteRT names %d operators, the schema %d", seen, len(schema.EnumNamesBuiltinOperator))
+	}
+}
+
+// TestReadBoundsMemory has a file whose four-byte offsets all lead to one table: what is
+// kept of it must not be kept a hundred thousand times.
+func TestReadBoundsMemory(t *testing.T) {
+	f := one(schema.BuiltinOperatorRELU, nil, value(strings.Repeat("n", 1<<16), 1, 4), value("y", 1, 4))
+	f.Shared = 100_000
+	for i := range f.Shared {
+		f.Outputs = append(f.Outputs, 2+i)
+	}
+	data := f.Bytes()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n := mustRead(t, data)
+	runtime.ReadMemStats(&after)
+	// The names alone would be 6.4 GB.
+	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(100*len(data)); got > most {
+		t.Errorf("a file of %d bytes took %d bytes of memory, want at most %d", len(data), got, most)
+	}
+	if len(n.Graph.Tensors) != f.Shared+2 {
+		t.Errorf("%d tensors", len(n.Graph.Tensors))
+	}
+	f.Shared, f.Outputs = 1<<20, []int{1}
+	if _, err := tflite.Read(f.Bytes()); err == nil || !strings.Contains(err.Error(), "want at most 1048576") {
+		t.Errorf("a million tensors: %v", err)
 	}
 }
 

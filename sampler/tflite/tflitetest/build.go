@@ -13,6 +13,7 @@ type File struct {
 	Operators       []Operator
 	Inputs, Outputs []int
 	SubGraphs       int      // further ones, empty
+	Shared          int      // further tensors, all of them the first one's table
 	Signatures      []string // keys
 }
 
@@ -49,6 +50,9 @@ func (f File) Bytes() []byte {
 			buffers = append(buffers, w.buffer(t.Data))
 		}
 		tensors = append(tensors, w.tensor(t, at))
+	}
+	for range f.Shared {
+		tensors = append(tensors, tensors[0])
 	}
 	for i, op := range f.Operators {
 		codes = append(codes, w.code(op))
