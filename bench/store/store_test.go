@@ -111,7 +111,14 @@ func TestRoundTrip(t *testing.T) {
 	if err := s.Finish(ctx, "abc", []bench.Finished{{Slot: slots[1], Block: b}}); err != nil {
 		t.Fatal(err)
 	}
-	tool := &devices.Block{Summary: &devices.Summary{Count: 50, Mean: 0.5, Min: new(0.4), Line: "avg=500000"}}
+	tool := &devices.Block{
+		Summary:    &devices.Summary{Count: 50, Mean: 0.5, Min: new(0.4), Line: "avg=500000"},
+		Delegation: devices.Delegation{Name: "npu", Nodes: 3, Delegated: 2, Partitions: 1, Why: []string{"EXP x1: no kernel"}},
+		Layers:     []devices.Layer{{Name: "a", Op: "CONV_2D", Where: "NPU", Seconds: 1e-3, Cycles: 1e6, MACs: 1 << 40}},
+		Bounds:     &devices.Bounds{Low: 0.4, High: 0.6},
+		Counters:   map[string]float64{"fill_bytes": 4096},
+		Doubts:     []devices.Doubt{{Code: "ops_without_cost", Text: "one operator has no cost"}},
+	}
 	if err := s.Finish(ctx, "abc", []bench.Finished{{Slot: slots[0], Block: tool}}); err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +161,40 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if _, err := r.Sweep(ctx, "nope"); !errors.Is(err, bench.ErrNoSweep) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestLayersFit: the tables of 500 networks of 150 layers must not be what a store is full
+// of. They are kept once a network (bench.Run), uncompressed, so that SQL can read them.
+func TestLayersFit(t *testing.T) {
+	const networks, layers, limit = 50, 150, 20 << 10 // bytes a network: 10 MB for 500
+	path := filepath.Join(t.TempDir(), "layers.db")
+	s := openStore(t, path)
+	fill(t, s, "abc", networks)
+	var done []bench.Finished
+	for i := range networks {
+		b := block(0.1)
+		for l := range layers {
+			b.Layers = append(b.Layers, devices.Layer{
+				Name: fmt.Sprintf("stage_4/layer_2/expansion/conv_%d", l), Op: "CONV_2D", Where: "NPU",
+				Seconds: 1.0 / float64(3000+l), Cycles: float64(12345 * l), MACs: int64(1000003 * l),
+			})
+		}
+		done = append(done, bench.Finished{Slot: bench.Slot{Order: networks + i, Network: i, Round: 1}, Block: b})
+	}
+	if err := s.Finish(t.Context(), "abc", done); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes a network of %d layers", st.Size()/networks, layers)
+	if st.Size() > networks*limit {
+		t.Errorf("%d bytes for %d networks, more than %d each", st.Size(), networks, limit)
 	}
 }
 
