@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pythontest.Main(m)) }
 
-var models = pythontest.Models{Extension: ".onnx"}
+var models = pythontest.Models{Extension: ".onnx", Python: testenv.Python}
 
 const sa8775 = "hexagon:sa8775"
 
@@ -46,7 +46,7 @@ func open(t testing.TB, name, py string) *qnn.Device {
 // misbehaving is a device whose Python misbehaves at the next Run, once.
 func misbehaving(script string) func(testing.TB) (devices.Device, *model.Model) {
 	return func(t testing.TB) (devices.Device, *model.Model) {
-		path, arm := pythontest.Misbehaving(t, script)
+		path, arm := pythontest.Misbehaving(t, testenv.Python(t), script)
 		d := open(t, sa8775, path)
 		arm()
 		return d, models.Named("good")(t)
@@ -198,7 +198,7 @@ func TestNamesThatAreNone(t *testing.T) {
 
 func TestWithoutThePackages(t *testing.T) {
 	for name, tt := range map[string]struct{ python, reason, says string }{
-		"no package": {pythontest.Empty(t), python.ReasonPackage, "has no package onnxruntime and no onnxruntime-qnn"},
+		"no package": {pythontest.Empty(t, testenv.Python(t)), python.ReasonPackage, "has no package onnxruntime and no onnxruntime-qnn"},
 		"no Python":  {filepath.Join(t.TempDir(), "nothing"), python.ReasonMissing, "no Python can be started"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pythontest.Main(m)) }
 
-var models = pythontest.Models{Extension: ".tflite"}
+var models = pythontest.Models{Extension: ".tflite", Python: testenv.Python}
 
 func open(t testing.TB, name string, change ...func(*vela.Options)) *vela.Device {
 	t.Helper()
@@ -49,7 +49,7 @@ const u65 = "vela:ethos-u65-512"
 // misbehaving is a device whose Python misbehaves at the next Run, once.
 func misbehaving(script string) func(testing.TB) (devices.Device, *model.Model) {
 	return func(t testing.TB) (devices.Device, *model.Model) {
-		path, arm := pythontest.Misbehaving(t, script)
+		path, arm := pythontest.Misbehaving(t, testenv.Python(t), script)
 		d := open(t, u65, func(o *vela.Options) { o.Python = path })
 		arm()
 		return d, models.Named("good")(t)
@@ -257,7 +257,7 @@ func TestConfigurationOfTheUser(t *testing.T) {
 
 func TestWithoutThePackage(t *testing.T) {
 	for name, tt := range map[string]struct{ python, reason, says string }{
-		"no package": {pythontest.Empty(t), python.ReasonPackage, "has no package ethos-u-vela"},
+		"no package": {pythontest.Empty(t, testenv.Python(t)), python.ReasonPackage, "has no package ethos-u-vela"},
 		"no Python":  {filepath.Join(t.TempDir(), "nothing"), python.ReasonMissing, "no Python can be started"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,15 +3,17 @@
 package pythontest
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
-	"latlab/internal/testenv"
+	"latlab/devices/tool/python"
+	"latlab/devices/transport"
 	"latlab/sampler/model"
 )
 
@@ -32,6 +34,7 @@ func Main(m *testing.M) int {
 // Models are files that testdata/models.py writes, once a test program.
 type Models struct {
 	Extension string
+	Python    func(testing.TB) string
 
 	once sync.Once
 	dir  string
@@ -52,32 +55,34 @@ func (s *Models) Named(name string) func(testing.TB) *model.Model {
 
 func (s *Models) file(t testing.TB, name string) string {
 	t.Helper()
-	py := testenv.Python(t)
-	s.once.Do(func() { s.err = s.make(py) })
+	py := s.Python(t)
+	s.once.Do(func() { s.err = s.make(t.Context(), py) })
 	if s.err != nil {
 		t.Fatal(s.err)
 	}
 	return filepath.Join(s.dir, name+s.Extension)
 }
 
-func (s *Models) make(py string) (err error) {
+func (s *Models) make(ctx context.Context, py string) (err error) {
 	if s.dir, err = os.MkdirTemp("", "models-"); err != nil {
 		return err
 	}
-	out, err := exec.Command(py, "testdata/models.py", s.dir).CombinedOutput()
+	source, err := os.ReadFile("testdata/models.py")
 	if err != nil {
-		return fmt.Errorf("testdata/models.py: %w: %s", err, out)
+		return err
 	}
-	return nil
+	_, err = python.Interpreter{Transport: transport.Local{}, Path: py}.Run(ctx,
+		python.Script{Op: "write models", Source: string(source), Args: []string{s.dir}, Timeout: time.Minute})
+	return err
 }
 
-// Misbehaving is a Python that once it was armed does what the shell script says, the next
-// time and only then, and is the real one otherwise.
-func Misbehaving(t testing.TB, script string) (path string, arm func()) {
+// Misbehaving is the Python py, which once it was armed does what the shell script says, the next
+// time and only then, and is py otherwise.
+func Misbehaving(t testing.TB, py, script string) (path string, arm func()) {
 	t.Helper()
 	dir := t.TempDir()
 	path, flag := filepath.Join(dir, "python3"), filepath.Join(dir, "armed")
-	write(t, path, fmt.Sprintf("if [ -e '%s' ]; then rm '%s'; %s; fi\nexec '%s' \"$@\"\n", flag, flag, script, testenv.Python(t)))
+	write(t, path, fmt.Sprintf("if [ -e '%s' ]; then rm '%s'; %s; fi\nexec '%s' \"$@\"\n", flag, flag, script, py))
 	return path, func() {
 		if err := os.WriteFile(flag, nil, 0o644); err != nil {
 			t.Fatal(err)
@@ -85,11 +90,11 @@ func Misbehaving(t testing.TB, script string) (path string, arm func()) {
 	}
 }
 
-// Empty is a Python without any package, as a fresh virtual environment is.
-func Empty(t testing.TB) string {
+// Empty is the Python py without any package, as a fresh virtual environment is.
+func Empty(t testing.TB, py string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "python3")
-	write(t, path, fmt.Sprintf("exec '%s' -S \"$@\"\n", testenv.Python(t)))
+	write(t, path, fmt.Sprintf("exec '%s' -S \"$@\"\n", py))
 	return path
 }
 
