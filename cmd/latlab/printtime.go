@@ -101,7 +101,7 @@ func printMeasurement(w io.Writer, name string, d devices.Info, m *bench.Measure
 		rows = append(rows, []string{"  the tool's own bounds", millis(m.Bounds.Low) + " to " + millis(m.Bounds.High)})
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.Counters)) {
-		rows = append(rows, []string{"  " + strings.ReplaceAll(k, "_", " "), digits(m.Counters[k], 12)})
+		rows = append(rows, []string{"  " + strings.ReplaceAll(k, "_", " "), digits(m.Counters[k], 15)})
 	}
 	rows = append(rows, []string{"  delegated", delegationLine(m.Delegation)}, []string{"  runtime", m.Runtime})
 	if err := printTable(w, rows); err != nil {

@@ -175,7 +175,7 @@ func printSweepDetail(s streams, m bench.Sweep, t tally, failures []bench.Failur
 		{"settings", deviceSettings(m)},
 		{"protocol", protocolLine(m.Protocol)}, {"created", m.Created.Local().Format(time.DateTime)},
 		{string(m.Device.Kind), fmt.Sprintf("%d networks, %d blocks, %d failed, %d INVALID", t.Measured, t.Blocks, t.Failed, t.Invalid)},
-		{"noise", optional(t.NoiseCV, percent) + " between blocks"},
+		{"noise", noiseLine(m, t)},
 	}
 	if t.Measured > 0 {
 		rows = append(rows, []string{"latency", millis(t.fastest) + " to " + millis(t.slowest)})
@@ -208,8 +208,19 @@ func printCounts(s streams, word string, counts map[string]int, sentences map[st
 	}
 }
 
+func noiseLine(m bench.Sweep, t tally) string {
+	if m.Device.Deterministic {
+		return "none: a second block would be the first again"
+	}
+	return optional(t.NoiseCV, percent) + " between blocks"
+}
+
 func deviceSettings(m bench.Sweep) string {
-	text := fmt.Sprintf("%d threads, delegate %s", m.Device.Threads, m.Device.Delegate)
+	delegate := m.Device.Delegate
+	if delegate == "" {
+		delegate = "none"
+	}
+	text := fmt.Sprintf("%d threads, delegate %s", m.Device.Threads, delegate)
 	if len(m.Device.CPUs) > 0 {
 		text += fmt.Sprintf(", CPUs %v", m.Device.CPUs)
 	}

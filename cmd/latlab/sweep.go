@@ -145,8 +145,12 @@ func printSweep(s streams, c *cli.Context, n int, res bench.Result) error {
 	if c.Bool("json") {
 		return printDoc(s.out, v)
 	}
+	noise := optional(v.NoiseCV, percent)
+	if res.Sweep.Device.Deterministic {
+		noise = "none"
+	}
 	fmt.Fprintf(s.out, "sweep %s on %s: %d of %d networks %s, %d blocks now in %s, noise between blocks %s\n",
-		v.Sweep, v.Device, v.Measured, v.Networks, kindWord(res.Sweep.Device.Kind), v.Blocks, roughly(res.Elapsed), optional(v.NoiseCV, percent))
+		v.Sweep, v.Device, v.Measured, v.Networks, kindWord(res.Sweep.Device.Kind), v.Blocks, roughly(res.Elapsed), noise)
 	if v.Failed > 0 {
 		fmt.Fprintf(s.out, "%d networks failed; `latlab show --db %s %s` says why\n", v.Failed, c.String("db"), v.Sweep)
 	}

@@ -154,6 +154,9 @@ func interval(m *bench.Measurement) string {
 	if m.Low == nil || m.High == nil {
 		return "(no interval)"
 	}
+	if *m.Low == *m.High {
+		return "(the same every time)"
+	}
 	return fmt.Sprintf("(%s to %s at %.0f %%)", millis(*m.Low), millis(*m.High), 100*m.Confidence)
 }
 

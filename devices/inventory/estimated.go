@@ -6,6 +6,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/tool/python"
+	"latlab/devices/tool/qnn"
 	"latlab/devices/tool/vela"
 	"latlab/devices/transport"
 )
@@ -49,6 +50,44 @@ func velaOptions(name string, o Options) (vela.Options, error) {
 	}
 	v.Python, v.ConfigFile = o.Python, o.VelaConfig
 	return v, nil
+}
+
+// qnnFamily is Qualcomm's Hexagons as its own compiler sees them.
+func qnnFamily() family {
+	return family{
+		owns:  func(name string) bool { return strings.HasPrefix(name, qnn.Prefix) },
+		names: qnn.Names, tool: qnn.Names()[0],
+		describe: func(name string, o Options) (devices.Info, error) {
+			q, err := qnnOptions(name, o)
+			if err != nil {
+				return devices.Info{}, err
+			}
+			return qnn.Describe(q)
+		},
+		open: func(ctx context.Context, name string, o Options) (devices.Device, error) {
+			q, err := qnnOptions(name, o)
+			if err != nil {
+				return nil, err
+			}
+			d, err := qnn.Open(ctx, transport.Local{}, q)
+			if err != nil {
+				return nil, err
+			}
+			return d, nil
+		},
+		check: func(ctx context.Context, _ string, o Options) []Step {
+			return toolSteps(qnn.Check(ctx, transport.Local{}, o.Python))
+		},
+	}
+}
+
+func qnnOptions(name string, o Options) (qnn.Options, error) {
+	q, err := qnn.ParseName(name)
+	if err != nil {
+		return q, &UnknownError{Name: name, Err: err}
+	}
+	q.Python = o.Python
+	return q, nil
 }
 
 func toolSteps(found []python.Step) []Step {

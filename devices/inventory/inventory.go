@@ -106,7 +106,7 @@ type family struct {
 
 // families are in the order of Names. A function, so that nobody can change them.
 func families() []family {
-	return []family{localFamily(), simulatedFamily(), velaFamily()}
+	return []family{localFamily(), simulatedFamily(), velaFamily(), qnnFamily()}
 }
 
 func familyOf(name string) (family, error) {

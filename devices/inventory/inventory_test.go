@@ -16,6 +16,7 @@ func TestUnknownNames(t *testing.T) {
 		{"sim-toaster", "no such simulator"},
 		{"vela:ethos-u65-513", "ethos-u65-512"},
 		{"vela:", "vela:ACCELERATOR"},
+		{"hexagon:sa8776", "sa8775"},
 		{"", "`latlab devices` lists them"},
 	} {
 		_, err := Describe(c.name, Options{})
