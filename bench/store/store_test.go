@@ -167,7 +167,7 @@ func TestRoundTrip(t *testing.T) {
 // TestLayersFit: the tables of 500 networks of 150 layers must not be what a store is full
 // of. They are kept once a network (bench.Run), uncompressed, so that SQL can read them.
 func TestLayersFit(t *testing.T) {
-	const networks, layers, limit = 50, 150, 20 << 10 // bytes a network: 10 MB for 500
+	const networks, layers, limit = 50, 150, 32 << 10 // bytes a network: 16 MB for 500
 	path := filepath.Join(t.TempDir(), "layers.db")
 	s := openStore(t, path)
 	fill(t, s, "abc", networks)
