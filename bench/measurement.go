@@ -153,12 +153,12 @@ func addFigures(m *Measurement, blocks []*devices.Block) {
 	m.FirstSeconds, m.InitSeconds = median(first), median(init)
 }
 
-// hottest is the highest sensor of a state, nil without sensors.
+// hottest is the highest sensor of a state, nil where none could be read.
 func hottest(s devices.State) *float64 {
 	var h *float64
 	for _, t := range s.TemperaturesC {
-		if h == nil || t > *h {
-			h = new(t)
+		if t != nil && (h == nil || *t > *h) {
+			h = t
 		}
 	}
 	return h

@@ -219,7 +219,9 @@ func checkThrottle(m *Measurement, e evidence) {
 		}
 		for _, st := range []devices.State{b.Before, b.After} {
 			for cpu, hz := range st.FrequenciesHz {
-				top[cpu] = max(top[cpu], hz)
+				if hz != nil {
+					top[cpu] = max(top[cpu], *hz)
+				}
 			}
 		}
 	}
@@ -247,8 +249,8 @@ func checkThrottle(m *Measurement, e evidence) {
 // the block might use: on which one it ran is not known.
 func clockShare(b *devices.Block, top map[string]float64) (share float64, ok bool) {
 	for name, hz := range b.After.FrequenciesHz {
-		if usesCPU(b, name) && top[name] > 0 {
-			share, ok = max(share, hz/top[name]), true
+		if hz != nil && usesCPU(b, name) && top[name] > 0 {
+			share, ok = max(share, *hz/top[name]), true
 		}
 	}
 	return share, ok
@@ -319,7 +321,7 @@ func warnMachine(m *Measurement, e evidence) {
 		if s, t := b.Before.StealSeconds, b.After.StealSeconds; s != nil && t != nil && b.Elapsed > 0 {
 			steal = max(steal, (*t-*s)/b.Elapsed)
 		}
-		sensor = sensor || len(b.Before.TemperaturesC) > 0 || len(b.After.TemperaturesC) > 0
+		sensor = sensor || hottest(b.Before) != nil || hottest(b.After) != nil
 		turbo = turbo || isTrue(b.Before.Turbo) || isTrue(b.After.Turbo)
 		battery = battery || isTrue(b.Before.OnBattery) || isTrue(b.After.OnBattery)
 	}

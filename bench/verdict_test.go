@@ -30,12 +30,12 @@ func goodInput() Input {
 			b.CPUSamples = append(b.CPUSamples, base*0.99)
 		}
 		b.Before = devices.State{
-			TemperaturesC: map[string]float64{"cpu": 40}, FrequenciesHz: map[string]float64{"cpu1": 2e9, "cpu2": 1.9e9, "cpu3": 9e9},
+			TemperaturesC: map[string]*float64{"cpu": new(40.0), "off": nil}, FrequenciesHz: map[string]*float64{"cpu1": new(2e9), "cpu2": new(1.9e9), "cpu3": new(9e9), "cpu4": nil},
 			Governor: "performance", ThrottleCount: new(int64(4)), StealSeconds: new(1.0), LoadAverage: new(0.9),
 			Turbo: new(false), OnBattery: new(false),
 		}
 		b.After = b.Before
-		b.After.TemperaturesC = map[string]float64{"cpu": 45, "skin": 30}
+		b.After.TemperaturesC = map[string]*float64{"cpu": new(45.0), "skin": new(30.0)}
 		in.Blocks = append(in.Blocks, b)
 	}
 	return in
@@ -171,11 +171,11 @@ func TestVerdicts(t *testing.T) {
 		}, "drift", "unlike_others"},
 		"throttle counter": {func(in *Input) { in.Blocks[1].After.ThrottleCount = new(int64(9)) }, "throttled", ""},
 		"clock falls": {func(in *Input) {
-			in.Blocks[1].After.FrequenciesHz = map[string]float64{"cpu1": 1e9, "cpu2": 1e9}
+			in.Blocks[1].After.FrequenciesHz = map[string]*float64{"cpu1": new(1e9), "cpu2": new(1e9)}
 		}, "throttled", ""},
 		"clock falls by the governor": {func(in *Input) {
 			in.each(func(b *devices.Block) { b.After.Governor = "schedutil" })
-			in.Blocks[1].After.FrequenciesHz = map[string]float64{"cpu1": 1e9, "cpu2": 1e9}
+			in.Blocks[1].After.FrequenciesHz = map[string]*float64{"cpu1": new(1e9), "cpu2": new(1e9)}
 		}, "", "frequency"},
 		"core shared": {func(in *Input) {
 			in.each(func(b *devices.Block) { b.CPUSamples = slices.Repeat([]float64{0.05}, 12) })

@@ -107,18 +107,30 @@ type Summary struct {
 	Line             string // the tool's own line
 }
 
-// State is the device's condition at a moment. Unknown figures are nil.
+// State is the device's condition at a moment. What the device does not have is nil; a
+// sensor that is there and gives no usable figure is in its map as nil. Both are null in
+// JSON, never zero.
 type State struct {
-	Time           time.Time          `json:"time"`
-	LoadAverage    *float64           `json:"load_average_1m,omitempty"`
-	FrequenciesHz  map[string]float64 `json:"frequencies_hz,omitempty"`   // by CPU
-	MaxFrequencyHz map[string]float64 `json:"max_frequency_hz,omitempty"` // by CPU
-	Governor       string             `json:"governor,omitempty"`
-	Turbo          *bool              `json:"turbo,omitempty"`
-	TemperaturesC  map[string]float64 `json:"temperatures_celsius,omitempty"`
-	ThrottleCount  *int64             `json:"throttle_count,omitempty"`
-	StealSeconds   *float64           `json:"steal_seconds,omitempty"` // hypervisor, summed over CPUs, since boot
-	OnBattery      *bool              `json:"on_battery,omitempty"`
+	Time           time.Time           `json:"time"`
+	LoadAverage    *float64            `json:"load_average_1m"`
+	FrequenciesHz  map[string]*float64 `json:"frequencies_hz"`   // by CPU
+	MaxFrequencyHz map[string]float64  `json:"max_frequency_hz"` // by CPU
+	Governor       string              `json:"governor,omitempty"`
+	Turbo          *bool               `json:"turbo"`
+	TemperaturesC  map[string]*float64 `json:"temperatures_celsius"`
+	Cooling        []Cooling           `json:"cooling,omitempty"`
+	ThrottleCount  *int64              `json:"throttle_count"`
+	StealSeconds   *float64            `json:"steal_seconds"` // hypervisor, summed over CPUs, since boot
+	OnBattery      *bool               `json:"on_battery"`
+}
+
+// Cooling is a cooling device of the kernel's: a fan, or a processor that it slows down.
+// State 0 is no cooling at all, Max all that it can do; nil where it cannot be read.
+type Cooling struct {
+	Name    string `json:"name"` // "cooling_device0"
+	Type    string `json:"type"` // "Processor", "pwm-fan", "cpufreq-cpu0"
+	Current *int64 `json:"current_state"`
+	Max     *int64 `json:"max_state"`
 }
 
 // Block is one fresh-process run of a model on a device.
@@ -132,7 +144,7 @@ type Block struct {
 	PeakMemoryBytes int64      `json:"peak_memory_bytes"`   // peak resident set of the process
 	Delegation      Delegation `json:"delegation"`
 	Runtime         string     `json:"runtime"`        // "tflite 2.21.0"
-	CPUs            []int      `json:"cpus,omitempty"` // affinity that was in force
+	CPUs            []int      `json:"cpus,omitempty"` // affinity that was in force, whether asked for or not
 	ModelSHA256     string     `json:"model_sha256"`   // of the bytes that were timed
 	Started         time.Time  `json:"started"`
 	Elapsed         float64    `json:"elapsed_seconds"`

@@ -46,7 +46,7 @@ func block(seconds ...float64) *devices.Block {
 		Samples: seconds, CPUSamples: []float64{0.5}, InitSeconds: 0.1, FirstSeconds: 0.2, PeakMemoryBytes: 1 << 40,
 		Runtime: "r", CPUs: []int{1}, ModelSHA256: "abc", Started: time.Unix(1e9, 7).UTC(), Elapsed: 1.5,
 		Delegation: devices.Delegation{Name: "x", Nodes: 3, Delegated: 3, Partitions: 1},
-		Before:     devices.State{Time: time.Unix(1e9, 0).UTC(), LoadAverage: new(0.5), TemperaturesC: map[string]float64{"cpu": 40}},
+		Before:     devices.State{Time: time.Unix(1e9, 0).UTC(), LoadAverage: new(0.5), TemperaturesC: map[string]*float64{"cpu": new(40.0), "off": nil}},
 		After:      devices.State{Time: time.Unix(1e9, 1).UTC(), Turbo: new(true), ThrottleCount: new(int64(3))},
 		Warnings:   []string{"w"},
 	}

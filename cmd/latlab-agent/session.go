@@ -191,18 +191,24 @@ func peakMemory() (int64, error) {
 	return 0, errors.New("/proc/self/status has no VmHWM")
 }
 
-// pin sets the affinity of every thread of the process (those of the Go runtime exist
-// already) and returns what is in force.
-func pin(cpus []int) ([]int, error) {
-	if len(cpus) > 0 {
-		var set unix.CPUSet
-		for _, c := range cpus {
-			set.Set(c)
-		}
-		if err := eachThread(func(tid int) error { return unix.SchedSetaffinity(tid, &set) }); err != nil {
-			return nil, fault(devices.FaultUser, "affinity", "cannot run on CPUs %v: %v", cpus, err)
-		}
+// pin sets the affinity of every thread of the process: those of the Go runtime exist
+// already.
+func pin(cpus []int) error {
+	if len(cpus) == 0 {
+		return nil
 	}
+	var set unix.CPUSet
+	for _, c := range cpus {
+		set.Set(c)
+	}
+	if err := eachThread(func(tid int) error { return unix.SchedSetaffinity(tid, &set) }); err != nil {
+		return fault(devices.FaultUser, "affinity", "cannot run on CPUs %v: %v", cpus, err)
+	}
+	return nil
+}
+
+// affinity is what is in force for the thread that executes the model.
+func affinity() ([]int, error) {
 	var got unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &got); err != nil {
 		return nil, err

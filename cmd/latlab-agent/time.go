@@ -19,8 +19,7 @@ func timeModel(req agent.Request) (*agent.Result, error) {
 	}
 	// One thread executes the model, so that its CPU time is the model's.
 	runtime.LockOSThread()
-	cpus, err := pin(req.CPUs)
-	if err != nil {
+	if err := pin(req.CPUs); err != nil {
 		return nil, err
 	}
 	s, err := open(req)
@@ -31,7 +30,7 @@ func timeModel(req agent.Request) (*agent.Result, error) {
 	if err := s.fill(req); err != nil {
 		return nil, err
 	}
-	r := &agent.Result{Init: s.init, CPUs: cpus}
+	r := &agent.Result{Init: s.init}
 	clock := cpuClock(req.Threads)
 	if r.First, _, err = s.invoke(clock); err != nil {
 		return nil, err
@@ -43,6 +42,10 @@ func timeModel(req agent.Request) (*agent.Result, error) {
 		return nil, err
 	}
 	r.Delegation, r.Left = s.delegation()
+	// Asked for afterwards: a cpuset that somebody changed in the middle would show.
+	if r.CPUs, err = affinity(); err != nil {
+		return nil, err
+	}
 	r.PeakMemory, err = peakMemory()
 	return r, err
 }

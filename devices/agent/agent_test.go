@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -202,8 +203,8 @@ func TestBlockOfTheRealRuntime(t *testing.T) {
 	if !strings.HasPrefix(b.Runtime, "tflite 2.") {
 		t.Errorf("Runtime is %q", b.Runtime)
 	}
-	if len(b.CPUs) != 0 {
-		t.Errorf("no affinity was asked for, got %v", b.CPUs)
+	if len(b.CPUs) != runtime.NumCPU() {
+		t.Errorf("no affinity was asked for, the process may use %d CPUs, the block %v", runtime.NumCPU(), b.CPUs)
 	}
 }
 
@@ -214,7 +215,7 @@ func TestAffinityAndThreads(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%+v: %v", o, err)
 		}
-		if diff := cmp.Diff(o.CPUs, b.CPUs); diff != "" {
+		if diff := cmp.Diff(o.CPUs, b.CPUs); diff != "" && o.CPUs != nil {
 			t.Errorf("affinity (-asked +got):\n%s", diff)
 		}
 	}

@@ -209,9 +209,7 @@ func (d *Device) fill(b *devices.Block, r *Result) {
 	b.InitSeconds, b.FirstSeconds = r.Init, r.First
 	b.PeakMemoryBytes, b.Delegation = r.PeakMemory, r.Delegation
 	b.Delegation.Why = explain(r.Left)
-	if len(d.opts.CPUs) > 0 {
-		b.CPUs = r.CPUs
-	}
+	b.CPUs = r.CPUs
 }
 
 func (d *Device) accepts(m *model.Model, op string) error {

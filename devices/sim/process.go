@@ -203,8 +203,8 @@ func (w *world) state() devices.State {
 	}
 	return devices.State{
 		Time: w.now(), LoadAverage: &load, Governor: t.Governor,
-		FrequenciesHz: map[string]float64{unit: fs[w.level]}, MaxFrequencyHz: map[string]float64{unit: fs[0]},
-		TemperaturesC: map[string]float64{"soc": math.Round(10*w.celsius) / 10}, ThrottleCount: &events, OnBattery: &battery,
+		FrequenciesHz: map[string]*float64{unit: new(fs[w.level])}, MaxFrequencyHz: map[string]float64{unit: fs[0]},
+		TemperaturesC: map[string]*float64{"soc": new(math.Round(10*w.celsius) / 10)}, ThrottleCount: &events, OnBattery: &battery,
 	}
 }
 

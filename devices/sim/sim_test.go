@@ -268,8 +268,8 @@ func TestPhone(t *testing.T) {
 	cold, throttled := 0, int64(0)
 	for i := range 800 {
 		b := run(t, d, m, plan(i+1))
-		hottest = max(hottest, b.After.TemperaturesC["soc"])
-		lowest = min(lowest, b.After.FrequenciesHz["cpu0"]/b.After.MaxFrequencyHz["cpu0"])
+		hottest = max(hottest, *b.After.TemperaturesC["soc"])
+		lowest = min(lowest, *b.After.FrequenciesHz["cpu0"]/b.After.MaxFrequencyHz["cpu0"])
 		throttled = *b.After.ThrottleCount
 		med := median(b.Samples)
 		if b.FirstSeconds > 1.4*med {
@@ -296,7 +296,7 @@ func TestPhone(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := run(t, d, m, plan(900))
-	if b.Before.FrequenciesHz["cpu0"] != spec.FrequenciesHz.Values[0] || b.Before.TemperaturesC["soc"] > spec.AmbientCelsius.Value+5 {
+	if *b.Before.FrequenciesHz["cpu0"] != spec.FrequenciesHz.Values[0] || *b.Before.TemperaturesC["soc"] > spec.AmbientCelsius.Value+5 {
 		t.Errorf("after an hour's rest: clock %v, %v degrees", b.Before.FrequenciesHz, b.Before.TemperaturesC)
 	}
 }

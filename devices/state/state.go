@@ -1,20 +1,19 @@
 // Package state reads a device's condition: load, frequencies, governor, temperatures,
-// throttling, power. It reads from a root folder, so that recorded trees serve as tests;
-// over a transport it will read the same files.
+// cooling, throttling, power. It reads from a root folder, so that recorded trees serve as
+// tests; over a transport it will read the same files.
 //
-// A figure that the machine does not have is left out, never guessed: virtual machines
-// have neither frequencies nor temperatures. The package refuses to judge (bench does).
+// A figure that the machine does not have is left out, one that is there and cannot be read
+// is nil; neither is ever guessed or zero: virtual machines have no frequencies and
+// temperatures, and sensors that are switched off answer with errors or nonsense. The
+// package refuses to judge (bench does), and to wait: whatever a tree holds, a pipe in a
+// sensor's place too, Read returns.
 package state
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/prometheus/procfs"
-	"github.com/prometheus/procfs/sysfs"
 
 	"latlab/devices"
 )
@@ -22,122 +21,187 @@ import (
 // Read returns the condition of the machine whose /proc and /sys are below root ("/").
 func Read(root string) devices.State {
 	s := devices.State{Time: time.Now()}
-	readProc(filepath.Join(root, "proc"), &s)
-	readSys(filepath.Join(root, "sys"), &s)
+	r, err := os.OpenRoot(root)
+	if err != nil {
+		return s
+	}
+	defer r.Close()
+	t := tree{r}
+	s.LoadAverage, s.StealSeconds = t.load(), t.steal()
+	t.frequencies(&s)
+	s.TemperaturesC = t.temperatures()
+	s.Cooling = t.cooling()
+	s.ThrottleCount = t.throttling()
+	s.OnBattery = t.onBattery()
+	s.Turbo = t.turbo()
 	return s
 }
 
-func readProc(path string, s *devices.State) {
-	fs, err := procfs.NewFS(path)
+// load is the first field of /proc/loadavg.
+func (t tree) load() *float64 {
+	text, err := t.text("proc/loadavg")
 	if err != nil {
-		return
+		return nil
 	}
-	if load, err := fs.LoadAvg(); err == nil {
-		s.LoadAverage = &load.Load1
-	}
-	if stat, err := fs.Stat(); err == nil {
-		s.StealSeconds = &stat.CPUTotal.Steal
-	}
+	first, _, _ := strings.Cut(text, " ")
+	return amount(first)
 }
 
-func readSys(path string, s *devices.State) {
-	fs, err := sysfs.NewFS(path)
+// userHz is the unit of /proc/stat, 1/100 s on every architecture that Linux runs on today.
+const userHz = 100
+
+// steal is the eighth figure of the sum over CPUs, proc_stat(5).
+func (t tree) steal() *float64 {
+	text, err := t.text("proc/stat")
 	if err != nil {
-		return
+		return nil
 	}
-	readFrequencies(fs, s)
-	readThermal(fs, s)
-	readThrottling(fs, s)
-	readPower(fs, s)
-	s.Turbo = turbo(path)
+	line, _, _ := strings.Cut(text, "\n")
+	fields := strings.Fields(line)
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return nil
+	}
+	ticks, err := strconv.ParseUint(fields[8], 10, 63)
+	if err != nil {
+		return nil
+	}
+	return new(float64(ticks) / userHz)
 }
 
-func readFrequencies(fs sysfs.FS, s *devices.State) {
-	cpus, err := fs.SystemCpufreq()
-	if err != nil {
-		return
+// amount is a finite number that is not negative.
+func amount(s string) *float64 {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= 0 && v < 1e12) {
+		return nil
 	}
-	for _, c := range cpus {
-		if c.ScalingCurrentFrequency != nil {
-			put(&s.FrequenciesHz, c.Name, float64(*c.ScalingCurrentFrequency)*1e3)
-		}
-		if c.ScalingMaximumFrequency != nil {
-			put(&s.MaxFrequencyHz, c.Name, float64(*c.ScalingMaximumFrequency)*1e3)
-		}
-		// CPUs that differ are named together: "performance,powersave".
-		if c.Governor != "" && !strings.Contains(","+s.Governor+",", ","+c.Governor+",") {
-			s.Governor = strings.Trim(s.Governor+","+c.Governor, ",")
-		}
-	}
+	return &v
 }
 
-func readThermal(fs sysfs.FS, s *devices.State) {
-	zones, err := fs.ClassThermalZoneStats()
-	if err != nil {
-		return
-	}
-	for _, z := range zones {
-		// A zone that is switched off reads as an error, or as 0 millidegrees.
-		if z.ReadErrors == nil && z.Temp != 0 {
-			put(&s.TemperaturesC, z.Type+"."+z.Name, float64(z.Temp)/1e3)
-		}
-	}
-}
+const cpuDir = "sys/devices/system/cpu/"
 
-func readThrottling(fs sysfs.FS, s *devices.State) {
-	cpus, err := fs.CPUs()
-	if err != nil {
-		return
-	}
-	var n int64
-	for _, c := range cpus {
-		t, err := c.ThermalThrottle()
-		if err != nil {
+func (t tree) frequencies(s *devices.State) {
+	for _, cpu := range t.numbered(cpuDir, "cpu") {
+		dir := cpuDir + cpu + "/cpufreq/"
+		n := strings.TrimPrefix(cpu, "cpu")
+		current, currentErr := t.hertz(dir + "scaling_cur_freq")
+		top, topErr := t.hertz(dir + "scaling_max_freq")
+		if os.IsNotExist(currentErr) && os.IsNotExist(topErr) {
 			continue
 		}
-		n += int64(t.CoreThrottleCount)
-		s.ThrottleCount = &n
+		put(&s.FrequenciesHz, n, current)
+		if top != nil {
+			if s.MaxFrequencyHz == nil {
+				s.MaxFrequencyHz = map[string]float64{}
+			}
+			s.MaxFrequencyHz[n] = *top
+		}
+		// CPUs that differ are named together: "performance,powersave".
+		if g := t.name(dir + "scaling_governor"); g != "" && !strings.Contains(","+s.Governor+",", ","+g+",") {
+			s.Governor = strings.Trim(s.Governor+","+g, ",")
+		}
 	}
 }
 
-func readPower(fs sysfs.FS, s *devices.State) {
-	supplies, err := fs.PowerSupplyClass()
-	if err != nil {
-		return
+// hertz reads kilohertz.
+func (t tree) hertz(path string) (*float64, error) {
+	khz, err := t.number(path)
+	if err != nil || khz <= 0 || khz > 1e9 {
+		return nil, err
 	}
-	for _, p := range supplies {
-		if p.Type == "Battery" && p.Status != "" {
-			on := p.Status == "Discharging"
-			s.OnBattery = &on
+	return new(float64(khz) * 1e3), nil
+}
+
+const thermalDir = "sys/class/thermal/"
+
+// temperatures has every zone, nil where it gives no usable figure.
+func (t tree) temperatures() map[string]*float64 {
+	var zones map[string]*float64
+	for _, zone := range t.numbered(thermalDir, "thermal_zone") {
+		name := t.name(thermalDir + zone + "/type")
+		if name == "" {
+			name = "zone"
+		}
+		put(&zones, name+"."+strings.TrimPrefix(zone, "thermal_zone"), t.celsius(thermalDir+zone+"/temp"))
+	}
+	return zones
+}
+
+// hottestC is more than any chip survives. Phones have zones that count something else.
+const hottestC = 200
+
+// celsius reads millidegrees. A zone that is switched off or not fitted answers with an
+// error, with exactly 0, or with something far below freezing (-5700, -40000, absolute
+// zero); a device at work is not below freezing, so nothing that is true is lost by it.
+func (t tree) celsius(path string) *float64 {
+	milli, err := t.number(path)
+	if err != nil || milli <= 0 || milli > hottestC*1000 {
+		return nil
+	}
+	return new(float64(milli) / 1e3)
+}
+
+// cooling lists what the kernel cools with: fans, and processors that it slows down.
+func (t tree) cooling() []devices.Cooling {
+	var list []devices.Cooling
+	for _, name := range t.numbered(thermalDir, "cooling_device") {
+		dir := thermalDir + name + "/"
+		c := devices.Cooling{Name: name, Type: t.name(dir + "type"), Current: t.optional(dir + "cur_state"), Max: t.optional(dir + "max_state")}
+		// intel_powerclamp says -1 where it is off; others never say less than 0.
+		if c.Current != nil && *c.Current < 0 {
+			c.Current = nil
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+func (t tree) throttling() *int64 {
+	var sum *int64
+	for _, cpu := range t.numbered(cpuDir, "cpu") {
+		n := t.optional(cpuDir + cpu + "/thermal_throttle/core_throttle_count")
+		if n == nil || *n < 0 {
+			continue
+		}
+		if sum == nil {
+			sum = new(int64)
+		}
+		*sum += *n
+	}
+	return sum
+}
+
+const powerDir = "sys/class/power_supply"
+
+// onBattery is about batteries that power the machine: that of a wireless mouse has the
+// scope "Device".
+func (t tree) onBattery() *bool {
+	var on *bool
+	for _, name := range t.entries(powerDir) {
+		dir := powerDir + "/" + name + "/"
+		if t.name(dir+"type") != "Battery" || t.name(dir+"scope") == "Device" {
+			continue
+		}
+		if status := t.name(dir + "status"); status != "" {
+			on = new(status == "Discharging" || on != nil && *on)
 		}
 	}
+	return on
 }
 
 // turbo reads the two switches that drivers have for it: intel_pstate's and acpi-cpufreq's.
-func turbo(sys string) *bool {
-	cpu := filepath.Join(sys, "devices/system/cpu")
-	if v, err := readInt(filepath.Join(cpu, "intel_pstate/no_turbo")); err == nil {
-		on := v == 0
-		return &on
+func (t tree) turbo() *bool {
+	if v, err := t.number(cpuDir + "intel_pstate/no_turbo"); err == nil {
+		return new(v == 0)
 	}
-	if v, err := readInt(filepath.Join(cpu, "cpufreq/boost")); err == nil {
-		on := v == 1
-		return &on
+	if v, err := t.number(cpuDir + "cpufreq/boost"); err == nil {
+		return new(v == 1)
 	}
 	return nil
 }
 
-func readInt(path string) (int, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(strings.TrimSpace(string(b)))
-}
-
-func put(m *map[string]float64, key string, v float64) {
+func put(m *map[string]*float64, key string, v *float64) {
 	if *m == nil {
-		*m = map[string]float64{}
+		*m = map[string]*float64{}
 	}
 	(*m)[key] = v
 }
