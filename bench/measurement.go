@@ -144,22 +144,11 @@ func addFigures(m *Measurement, blocks []*devices.Block) {
 		first = append(first, b.FirstSeconds)
 		init = append(init, b.InitSeconds)
 		m.PeakMemoryBytes = max(m.PeakMemoryBytes, b.PeakMemoryBytes)
-		for _, t := range []*float64{hottest(b.Before), hottest(b.After)} {
+		for _, t := range []*float64{b.Before.HottestC(), b.After.HottestC()} {
 			if t != nil && (m.TemperatureC == nil || *t > *m.TemperatureC) {
 				m.TemperatureC = t
 			}
 		}
 	}
 	m.FirstSeconds, m.InitSeconds = median(first), median(init)
-}
-
-// hottest is the highest sensor of a state, nil where none could be read.
-func hottest(s devices.State) *float64 {
-	var h *float64
-	for _, t := range s.TemperaturesC {
-		if t != nil && (h == nil || *t > *h) {
-			h = t
-		}
-	}
-	return h
 }

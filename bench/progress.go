@@ -55,7 +55,7 @@ func (r *runner) report() {
 	}
 	if r.lastBlock != nil {
 		p.LastSeconds = new(r.lastValue)
-		p.TemperatureC = hottest(r.lastBlock.After)
+		p.TemperatureC = r.lastBlock.After.HottestC()
 		if elapsed := time.Since(r.start).Seconds(); elapsed > 0 {
 			p.BlocksPerSec = float64(r.blocks) / elapsed
 			p.ETASeconds = new(elapsed / float64(r.blocks) * float64(p.BlocksLeft))

@@ -321,7 +321,7 @@ func warnMachine(m *Measurement, e evidence) {
 		if s, t := b.Before.StealSeconds, b.After.StealSeconds; s != nil && t != nil && b.Elapsed > 0 {
 			steal = max(steal, (*t-*s)/b.Elapsed)
 		}
-		sensor = sensor || hottest(b.Before) != nil || hottest(b.After) != nil
+		sensor = sensor || b.Before.HottestC() != nil || b.After.HottestC() != nil
 		turbo = turbo || isTrue(b.Before.Turbo) || isTrue(b.After.Turbo)
 		battery = battery || isTrue(b.Before.OnBattery) || isTrue(b.After.OnBattery)
 	}

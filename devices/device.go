@@ -124,6 +124,17 @@ type State struct {
 	OnBattery      *bool               `json:"on_battery"`
 }
 
+// HottestC is the highest temperature, nil where none could be read.
+func (s State) HottestC() *float64 {
+	var hottest *float64
+	for _, t := range s.TemperaturesC {
+		if t != nil && (hottest == nil || *t > *hottest) {
+			hottest = t
+		}
+	}
+	return hottest
+}
+
 // Cooling is a cooling device of the kernel's: a fan, or a processor that it slows down.
 // State 0 is no cooling at all, Max all that it can do; nil where it cannot be read.
 type Cooling struct {

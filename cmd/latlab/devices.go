@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -153,7 +152,7 @@ func conditionLine(r deviceRow) string {
 	s := r.Now
 	parts := []string{
 		orUnknown("CPU model", r.Fingerprint["cpu"]), fmt.Sprintf("%d cores", runtime.NumCPU()),
-		"governor " + orUnknown("", s.Governor), "load " + optionalOr(s.LoadAverage, "%.2f"), hottestWord(s.TemperaturesC),
+		"governor " + orUnknown("", s.Governor), "load " + optionalOr(s.LoadAverage, "%.2f"), hottestWord(*s),
 	}
 	return strings.Join(parts, ", ")
 }
@@ -172,12 +171,15 @@ func optionalOr(x *float64, format string) string {
 	return fmt.Sprintf(format, *x)
 }
 
-func hottestWord(sensors map[string]float64) string {
-	if len(sensors) == 0 {
+func hottestWord(s devices.State) string {
+	hottest := s.HottestC()
+	switch {
+	case len(s.TemperaturesC) == 0:
 		return "no temperature sensor"
+	case hottest == nil:
+		return fmt.Sprintf("none of %d temperature sensors can be read", len(s.TemperaturesC))
 	}
-	hottest := slices.Max(slices.Collect(maps.Values(sensors)))
-	return fmt.Sprintf("%.0f C the hottest of %d sensors", hottest, len(sensors))
+	return fmt.Sprintf("%.0f C the hottest of %d sensors", *hottest, len(s.TemperaturesC))
 }
 
 // checkDevice walks through what timing needs, in the order in which it can fail.

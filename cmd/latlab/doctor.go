@@ -147,7 +147,7 @@ func cacheDir(flag string) (string, error) {
 // steadyChecks are about how steady numbers will be; none forbids measuring.
 func steadyChecks(s devices.State) []check {
 	checks := []check{loadCheck(s)}
-	if !anyRead(s.TemperaturesC) {
+	if s.HottestC() == nil {
 		checks = append(checks, newCheck("temperature", checkNote, "no sensor can be read (a virtual machine?): throttling shows only as drift", ""))
 	}
 	if s.Governor != "" && s.Governor != "performance" {
@@ -171,14 +171,4 @@ func loadCheck(s devices.State) check {
 		k.State, k.Detail = checkNote, k.Detail+": others are working here; expect noise"
 	}
 	return k
-}
-
-// anyRead reports whether one of the sensors could be read; the others are nil.
-func anyRead(sensors map[string]*float64) bool {
-	for _, v := range sensors {
-		if v != nil {
-			return true
-		}
-	}
-	return false
 }
