@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"latlab/sampler/onnx"
 	"latlab/sampler/tflite"
 )
 
@@ -129,6 +130,53 @@ func TestFromFile(t *testing.T) {
 	}
 	if _, err := u.Open(context.Background()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a removed file: %v", err)
+	}
+}
+
+// TestONNX writes a network in both of ONNX's forms through the cache, which evicts one for
+// the other, and reads them back as a user's files.
+func TestONNX(t *testing.T) {
+	g := models(t, nil, 1)[0].Graph
+	var ms []*Model
+	c := NewCache(t.TempDir(), 1)
+	for _, p := range []Precision{Float32, Int8} {
+		m, err := New(g, Form{Format: ONNX, Precision: p}, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ms = append(ms, m)
+		f := open(t, m)
+		if want := g.Name + "-" + string(p) + ".onnx"; m.FileName() != want || f.Size != size(t, m) {
+			t.Errorf("%s of %d bytes, want %s of %d", m.FileName(), f.Size, want, size(t, m))
+		}
+		data, err := os.ReadFile(f.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		path := filepath.Join(t.TempDir(), "mine.model") // content tells, not the name
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		u, err := FromFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Name != "mine" || u.Form != m.Form || u.Identity != f.SHA256 || u.Graph != nil {
+			t.Errorf("read back: %+v", u)
+		}
+		if err := os.WriteFile(path, data[:len(data)-1], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := FromFile(path); !errors.Is(err, onnx.ErrNotONNX) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("truncated: %v", err)
+		}
+	}
+	if got := kept(c, ms); got[0] || !got[1] {
+		t.Errorf("models kept: %v", got)
+	}
+	if _, err := New(g, Form{Format: ONNX, Precision: Int8, Input: UInt8}, c); err == nil {
+		t.Error("a second name for what int8 is anyway was taken")
 	}
 }
 

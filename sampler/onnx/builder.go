@@ -102,10 +102,10 @@ func (b *builder) op(i int, op graph.Op) {
 	}
 	b.compute(i, op, result)
 	if clips {
-		b.clip(op, result, target)
+		b.clip(op, b.rounded(op.Output, result), target)
 	}
 	if b.quantized != nil {
-		b.quantize(op.Output, target)
+		b.quantize(op.Output, out, target)
 	}
 }
 

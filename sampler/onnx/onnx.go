@@ -7,13 +7,14 @@
 // its 1x1 map, and keeps four axes. TFLite's SAME padding is asymmetric at stride 2: pads
 // are written out.
 //
-// float32 is opset 11 and IR version 6, the newest that TensorRT 7.1 and 7.2 read, which
-// are what JetPack 4.4 to 4.5 have; TensorRT 8.0 to 8.2 read opset 13, 8.5 opset 17
-// (onnx-tensorrt, docs/operators.md of each release). Used are Conv, Clip, Add, Mul,
-// GlobalAveragePool, Sigmoid and HardSigmoid, all in the table of 7.2. h-swish is
-// Mul(x, HardSigmoid(x)), as the operator HardSwish is in the tables from 8.5 on only;
-// Clip's limits are initializers, which 7.2 demands. fp16 is TensorRT's business
-// (trtexec --fp16): the file stays the same.
+// float32 is opset 11 and IR version 6: the newest opset in the operator table of TensorRT
+// 7.2, the oldest TensorRT that is meant here. Later ones read it too: 8.0 to 8.2 go up to
+// opset 13, 8.5 to 17, 10 from 9 to 20 (onnx-tensorrt, docs/operators.md of each release).
+// Used are Conv, Clip, Add, Mul, GlobalAveragePool, Sigmoid and HardSigmoid, all in the
+// table of 7.2. h-swish is Mul(x, HardSigmoid(x)), as HardSwish is in no table before 8.5's;
+// Clip's limits are initializers, which 7.2 demands. No TensorRT runs in this project's
+// tests: that it takes these models is what its documentation says. fp16 is
+// TensorRT's business (trtexec --fp16): the file stays the same.
 //
 // int8 is opset 14 and IR version 7: per-channel scales came with opset 13, HardSwish with
 // 14. Between ops every tensor is uint8 with the scale of the int8 .tflite and its zero
@@ -22,16 +23,19 @@
 // operands through DequantizeLinear, and QuantizeLinear follows it. In this form Qualcomm's
 // compiler maps every op and has a cost for each, squeeze-and-excite and h-swish included,
 // and onnxruntime fuses convolutions, sums, products, pools and gates to integer kernels.
-// ReLU6 is no op where the quantization's own limits cut the tensor off at 0 and 6.
+// ReLU6 is no op where the quantization's own limits cut the tensor off at 0 and 6: behind
+// sampler/weights' ranges that is everywhere.
 //
 // TensorRT does not take the int8 form, in any version: its zero points must be 0 and its
 // biases float ("TRT only supports symmetric quantization", onnx-tensorrt 8.5,
-// builtin_op_importers.cpp), which the .tflite's scales are not. For int8 on a Jetson give
-// trtexec the float32 model and --int8: without a calibration file it makes up ranges, on
-// which its time does not depend. Writing a second, symmetric int8 form was rejected: it
-// would be another network than the .tflite's, TensorRT 7 would refuse it all the same, and
-// pairs written out tie TensorRT's hands where it would choose the precision of each layer
-// itself.
+// builtin_op_importers.cpp), which the .tflite's scales are not. For int8 on a Jetson
+// give trtexec the float32 model and --int8: without a calibration file it calibrates on
+// random input (RndInt8Calibrator in its sampleEngines.cpp), and its time does not depend
+// on the ranges. That goes up to TensorRT 10, beyond what a Xavier gets; TensorRT 11
+// removed it, and takes its precision from the model's types alone. A second, symmetric
+// int8 form was left out: it would be another network than the .tflite's, and pairs that
+// are written out tie the hands of a TensorRT that can choose each layer's precision itself.
+// It is what an Orin with TensorRT 11 would need.
 //
 // The protocol buffer is laid out by hand on protowire: no generated code, values streamed
 // op by op, and the same bytes everywhere. The package refuses to know caches and names

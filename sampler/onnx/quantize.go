@@ -16,10 +16,29 @@ func (b *builder) addAffine(t int) affine {
 	return names
 }
 
-// quantize makes tensor t of its real values.
-func (b *builder) quantize(t int, real string) {
-	name, a := b.tensors[t], b.affine[t]
+// quantize makes a value with tensor t's quantization of its real values.
+func (b *builder) quantize(t int, name, real string) {
+	a := b.affine[t]
 	b.node(node{opType: "QuantizeLinear", name: name + "/quantize", inputs: []string{real, a.scale, a.zero}, output: name})
+}
+
+// dequantized makes real values of a value with tensor t's quantization.
+func (b *builder) dequantized(t int, name string) string {
+	a, real := b.affine[t], b.unique(name+"/real")
+	b.node(node{opType: "DequantizeLinear", name: name + "/dequantize", inputs: []string{name, a.scale, a.zero}, output: real})
+	return real
+}
+
+// rounded puts a quantization between an op and the Clip behind it, where there is one: an
+// op whose output is not quantized itself is mapped neither by Qualcomm's compiler nor to
+// an integer kernel by onnxruntime. It has the tensor's scale, so that it changes nothing.
+func (b *builder) rounded(t int, real string) string {
+	if b.quantized == nil {
+		return real
+	}
+	name := b.unique(b.tensors[t] + "/unclipped")
+	b.quantize(t, name, real)
+	return b.dequantized(t, name)
 }
 
 // dequantize makes tensor t real for the ops that read it. One node serves them all:
@@ -28,9 +47,7 @@ func (b *builder) dequantize(t int) {
 	if b.quantized == nil || !b.read[t] {
 		return
 	}
-	name, a := b.tensors[t], b.affine[t]
-	b.real[t] = b.unique(name + "/real")
-	b.node(node{opType: "DequantizeLinear", name: name + "/dequantize", inputs: []string{name, a.scale, a.zero}, output: b.real[t]})
+	b.real[t] = b.dequantized(t, b.tensors[t])
 }
 
 // saturates says that quantization alone cuts the tensor off at 0 and 6, by the rule with
