@@ -22,8 +22,8 @@ var interpreter string
 // The runtimes.
 const (
 	micro     = "micro"
-	litert    = "litert"
-	reference = "reference"
+	litert    = "litert"    // with XNNPACK
+	reference = "reference" // LiteRT's reference kernels
 )
 
 type job struct {
@@ -44,11 +44,10 @@ type answer struct {
 }
 
 type spread struct {
-	Name string  `json:"name"`
-	Op   string  `json:"op"`
-	Used float64 `json:"used"`
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
+	Name    string  `json:"name"`
+	Op      string  `json:"op"`
+	Used    float64 `json:"used"`
+	Clipped float64 `json:"clipped"`
 }
 
 // interpret runs all jobs in one Python: it takes a second to start.

@@ -6,10 +6,18 @@
 // the same on every machine, and scaled so that activations neither blow up nor die
 // through a deep network: a device's time must not depend on infinities or denormals.
 //
-// It emits what the released MobileDets consist of, at the lowest operator versions, as
-// compilers for accelerators reject newer ones: CONV_2D, DEPTHWISE_CONV_2D,
+// It emits what the released MobileDets consist of, at the lowest operator versions that have
+// the types, as compilers for accelerators reject newer ones: CONV_2D, DEPTHWISE_CONV_2D,
 // FULLY_CONNECTED, AVERAGE_POOL_2D, ADD, MUL, HARD_SWISH, LOGISTIC. Batch norm is folded:
 // each convolution has weights and one bias vector.
+//
+// int8 is full integer, by the scheme and with the values of sampler/weights: a scale an
+// output channel for convolutions, one for a fully connected op's weights; outputs are int8,
+// inputs too or, behind a QUANTIZE, uint8. Reference kernels run it to the last bit as
+// tflitetest computes it. XNNPACK of TFLite 2.21 takes CONV_2D, DEPTHWISE_CONV_2D,
+// FULLY_CONNECTED, ADD, MUL, LOGISTIC and QUANTIZE of it, and leaves two to TFLite's own
+// kernels, for it has them in float only: HARD_SWISH, and AVERAGE_POOL_2D, so networks with
+// h-swish or squeeze-and-excite run in as many pieces there.
 //
 // It refuses to know caches and names (sampler/model), and where graphs come from
 // (sampler/graph). The tables in internal/schema are generated from schema/latlab.fbs.

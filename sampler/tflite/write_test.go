@@ -261,7 +261,14 @@ func TestWritePassesErrorsOn(t *testing.T) {
 }
 
 // BenchmarkWrite writes random networks of a built-in space, weights and sha256 included.
+// The rate is that of the float32 file's bytes, in int8 too.
 func BenchmarkWrite(b *testing.B) {
+	for _, o := range []tflite.Options{{Precision: "float32"}, {Precision: "int8"}} {
+		b.Run(o.Precision, func(b *testing.B) { benchmarkWrite(b, o) })
+	}
+}
+
+func benchmarkWrite(b *testing.B, o tflite.Options) {
 	s, err := sampler.Builtin("mobiledet_edgetpu_tucker")
 	if err != nil {
 		b.Fatal(err)
@@ -286,7 +293,7 @@ func BenchmarkWrite(b *testing.B) {
 	b.SetBytes(total)
 	for b.Loop() {
 		for _, g := range graphs {
-			if _, err := tflite.Write(io.Discard, g, tflite.Options{}); err != nil {
+			if _, err := tflite.Write(io.Discard, g, o); err != nil {
 				b.Fatal(err)
 			}
 		}

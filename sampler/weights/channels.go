@@ -15,10 +15,12 @@ import (
 // fuse the two; and nothing here is transcendental.
 type channels struct {
 	mean, variance []float64
+	// reach is how many standard deviations beyond the mean the range of a channel ends.
+	reach float64
 }
 
 func newChannels(n int) channels {
-	return channels{mean: make([]float64, n), variance: make([]float64, n)}
+	return channels{mean: make([]float64, n), variance: make([]float64, n), reach: reachOfMany}
 }
 
 func uniform(n int, variance float64) channels {
@@ -95,6 +97,7 @@ func (s *Set) convolve(op int, in channels, largest []int32) channels {
 		left -= n
 	}
 	out := acc.sums
+	out.reach = reachOfMany + reachOfOne/float64(fanIn(s.g, o))
 	step := float64(w.step)
 	for c, b := range s.Bias(op).all() {
 		out.mean[c] = float64(step*out.mean[c]) + float64(b)
@@ -156,6 +159,10 @@ func (s *Set) combine(op graph.Op, stats []channels) channels {
 	out := newChannels(len(a.mean))
 	copy(out.mean, a.mean)
 	copy(out.variance, a.variance)
+	out.reach = a.reach
+	if len(op.Inputs) > 1 {
+		out.reach = max(a.reach, stats[op.Inputs[1]].reach)
+	}
 	switch op.Kind {
 	case graph.AveragePool:
 		// Independent positions would divide by n, equal ones by 1: an image's are neither,
@@ -213,6 +220,7 @@ func (c channels) activated(op graph.Op) channels {
 		return c
 	}
 	out := newChannels(len(c.mean))
+	out.reach = c.reach
 	for i, m := range c.mean {
 		sigma := math.Sqrt(c.variance[i])
 		sum, square := 0.0, 0.0
@@ -231,7 +239,7 @@ func (c channels) activated(op graph.Op) channels {
 // limits is the range of the op's output, c being its channels before the function.
 func (c channels) limits(op graph.Op) (low, high float64) {
 	for i, m := range c.mean {
-		reach := float64(sigmas * math.Sqrt(c.variance[i]))
+		reach := float64(c.reach * math.Sqrt(c.variance[i]))
 		low, high = min(low, m-reach), max(high, m+reach)
 	}
 	f := function(op)

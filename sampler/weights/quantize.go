@@ -22,10 +22,14 @@ var (
 	gateAffine = Affine{Scale: 1.0 / 256, Zero: -128}
 )
 
-// sigmas is how many standard deviations beyond the mean a channel's range reaches. A
-// normal variable is outside on one side with a probability of 2e-4, and only the
-// outermost channels of a tensor reach the limit at all.
-const sigmas = 3.5
+// A channel's range ends so many standard deviations beyond its mean. A normal variable is
+// outside of 3.5 on one side with a probability of 2e-4, and only the outermost channels of
+// a tensor reach the limit at all. What sums few values, as depthwise convolutions do, is
+// not normal: relu6 and h-swish in front of it give it long tails.
+const (
+	reachOfMany = 3.5
+	reachOfOne  = 8 // divided by the fan-in, and added
+)
 
 // Quantized is a graph in int8. It holds scales and biases, but no weights: these are drawn
 // when asked for.
@@ -55,8 +59,8 @@ type Int8Op struct {
 //
 // Mean and variance of every channel of every tensor are followed through the graph with
 // the very weights, from inputs that are uniform between -1 and 1 (see channels). A tensor's
-// range reaches from the lowest mean - 3.5 standard deviations of a channel to the highest
-// mean + 3.5, as far as its activation lets it, and always holds zero. Running the network
+// range goes from 3.5 or more standard deviations below the mean of one channel to as many
+// above that of another, as far as its activation lets it, and always holds zero. Running the network
 // on samples, as converters do, costs as much as the sweep itself; following one variance
 // a tensor was tried first and is off by a factor of 3 after thirty layers of 8 to 16
 // channels, where a layer's weights are too few for their squares to average out.

@@ -2,11 +2,12 @@
 
 A job: {"model": path, "inputs": [base64 of raw bytes], "runtime": "micro" (TensorFlow Lite
 for Microcontrollers: the reference kernels), "litert" (LiteRT with XNNPACK) or "reference"
-(LiteRT without)}. Its answer: {"outputs": [base64 of raw bytes]}.
+(LiteRT's reference kernels)}. Its answer: {"outputs": [base64 of raw bytes]}.
 
 With "ranges": n instead of inputs, the answer is what int8 tensors hold over n inputs that are
-uniform between -1 and 1: {"ranges": [{"name", "op", "used", "low", "high"}]}, where used is
-the numbers from the least to the largest one of 256, low and high the shares at the ends.
+uniform between -1 and 1: {"ranges": [{"name", "op", "used", "clipped"}]}, where used is the
+share of the 256 numbers from the least to the largest one, and clipped the share of values
+at the ends, of the lower end where it is not the least value of the operator itself.
 """
 
 import base64
@@ -33,9 +34,11 @@ def micro(job):
 
 
 def interpreter(job):
-    kind = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    if job["runtime"] == "litert":
-        kind = OpResolverType.BUILTIN
+    kind = OpResolverType.BUILTIN
+    if job["runtime"] == "reference":
+        kind = OpResolverType.BUILTIN_REF
+    if "ranges" in job:  # a delegate's tensors cannot be read, reference kernels take minutes
+        kind = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     return Interpreter(
         job["model"],
         num_threads=1,
@@ -56,7 +59,7 @@ def litert(job):
 def ranges(job):
     it = interpreter(job)
     it.allocate_tensors()
-    names = {d["index"]: d["name"] for d in it.get_tensor_details()}
+    details = {d["index"]: d for d in it.get_tensor_details()}
     random = np.random.default_rng(0)
     seen = {}
     for _ in range(job["ranges"]):
@@ -68,16 +71,18 @@ def ranges(job):
         for op in it._get_ops_details():
             for t in op["outputs"]:
                 seen.setdefault(t, (op["op_name"], []))[1].append(it.get_tensor(t).ravel())
-    return [spread(names[t], op, np.concatenate(values)) for t, (op, values) in seen.items()]
+    return [spread(details[t], op, np.concatenate(values)) for t, (op, values) in seen.items()]
 
 
-def spread(name, op, values):
+def spread(tensor, op, values):
+    clipped = values == 127
+    if tensor["quantization"][1] != -128 and op != "HARD_SWISH":
+        clipped |= values == -128
     return {
-        "name": name,
+        "name": tensor["name"],
         "op": op,
         "used": (int(values.max()) - int(values.min()) + 1) / 256,
-        "low": float((values == -128).mean()),
-        "high": float((values == 127).mean()),
+        "clipped": float(clipped.mean()),
     }
 
 
