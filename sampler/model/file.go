@@ -24,7 +24,7 @@ var ErrChanged = errors.New("the file has changed")
 //
 // Its Precision is the type that values have on their way through the network, for that
 // is what a device has to take: Float32 also where weights are kept as float16 or int8
-// (Network.Precision says so), Int8 also where they are unsigned.
+// (Network.Precision says so), Int8 also where values are unsigned.
 func FromFile(path string) (*Model, error) {
 	data, err := readModel(path)
 	if err != nil {
@@ -69,6 +69,8 @@ func flows(precision string) Precision {
 		return Float32
 	case "uint8":
 		return Int8
+	case "int16x8":
+		return "int16"
 	}
 	return Precision(precision)
 }

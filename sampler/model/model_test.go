@@ -212,3 +212,34 @@ func TestFromFileRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestFlows(t *testing.T) {
+	for of, want := range map[string]Precision{
+		"float32": Float32, "float16": Float32, "dynamic_range": Float32,
+		"int8": Int8, "uint8": Int8, "int16x8": "int16", "bool": "bool",
+	} {
+		if got := flows(of); got != want {
+			t.Errorf("a file in %s flows in %s, want %s", of, got, want)
+		}
+	}
+}
+
+// TestFromFileUInt8Input: a file of latlab's own says again how it was written.
+func TestFromFileUInt8Input(t *testing.T) {
+	g := models(t, nil, 1)[0].Graph
+	m, err := New(g, Form{Format: TFLite, Precision: Int8, Input: UInt8}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := m.WriteFile(context.Background(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := FromFile(f.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u.Form != m.Form || u.Graph == nil || u.Graph.TotalMACs() != g.TotalMACs() {
+		t.Errorf("read as %+v, graph %v", u.Form, u.Graph)
+	}
+}
