@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -336,10 +337,16 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// clip shortens what came from outside before it is quoted in an error.
+// clip shortens what came from outside before it is put into an error, and keeps it on its
+// line: a key may hold a line break.
 func clip(s string) string {
 	const limit = 80
-	s = strings.ToValidUTF8(s, "?")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return '?'
+		}
+		return r
+	}, s)
 	if len(s) <= limit {
 		return s
 	}
