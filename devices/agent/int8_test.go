@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -207,5 +208,25 @@ func TestLeftString(t *testing.T) {
 		if got := c.left.String(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
+	}
+}
+
+// A runtime whose delegate says that its 8-bit kernels are off is refused: timing would be
+// of other kernels than anybody means. The library put in front answers in its place.
+func TestEightBitKernelsMustBeOn(t *testing.T) {
+	dir := t.TempDir()
+	source, library := filepath.Join(dir, "flags.c"), filepath.Join(dir, "flags.so")
+	if err := os.WriteFile(source, []byte("int TfLiteXNNPackDelegateGetFlags(void* d) { return 4; }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("gcc", "-shared", "-fPIC", "-o", library, source).CombinedOutput(); err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	d := openReal(t, agent.Options{})
+	t.Setenv("LD_PRELOAD", library)
+	_, err := d.Run(t.Context(), tinyModel(t), devicetest.Plan())
+	var e *devices.Error
+	if !errors.As(err, &e) || e.Fault != devices.FaultLab || !strings.Contains(e.Error(), "no 8-bit kernels switched on (flags 0x4)") {
+		t.Errorf("got %v", err)
 	}
 }
