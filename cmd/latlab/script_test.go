@@ -21,6 +21,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"latlab/devices/devicetest"
+	"latlab/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "rewrite the wanted output in testdata/script")
@@ -52,7 +53,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tiny := tinySpace(t)
+	tiny, python := tinySpace(t), testenv.Python(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		UpdateScripts:       *update,
@@ -61,7 +62,7 @@ func TestScripts(t *testing.T) {
 		ContinueOnError:     true,
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(isolate(e.Vars, e.WorkDir),
-				"TINY="+tiny, "LATLAB_AGENT="+fake, "FAKE="+fake, "REAL_AGENT="+agent,
+				"TINY="+tiny, "PYTHON="+python, "LATLAB_AGENT="+fake, "FAKE="+fake, "REAL_AGENT="+agent,
 				fakeLog+"="+filepath.Join(e.WorkDir, ".blocks"))
 			return nil
 		},
