@@ -8,10 +8,10 @@
 // are written out.
 //
 // float32 is opset 11 and IR version 6: the newest opset in the operator table of TensorRT
-// 7.2, the oldest TensorRT that is meant here. Later ones read it too: 8.0 to 8.2 go up to
+// 7.2, the oldest TensorRT that is meant here. Later ones read it too: 8.0 to 8.4 go up to
 // opset 13, 8.5 to 17, 10 from 9 to 20 (onnx-tensorrt, docs/operators.md of each release).
 // Used are Conv, Clip, Add, Mul, GlobalAveragePool, Sigmoid and HardSigmoid, all in the
-// table of 7.2. h-swish is Mul(x, HardSigmoid(x)), as HardSwish is in no table before 8.5's;
+// tables of 7.2 and 8.4. h-swish is Mul(x, HardSigmoid(x)), as neither has HardSwish;
 // Clip's limits are initializers, which 7.2 demands. No TensorRT runs in this project's
 // tests: that it takes these models is what its documentation says. fp16 is
 // TensorRT's business (trtexec --fp16): the file stays the same.
@@ -26,9 +26,10 @@
 // ReLU6 is no op where the quantization's own limits cut the tensor off at 0 and 6: behind
 // sampler/weights' ranges that is everywhere.
 //
-// TensorRT does not take the int8 form, in any version: its zero points must be 0 and its
-// biases float ("TRT only supports symmetric quantization", onnx-tensorrt 8.5,
-// builtin_op_importers.cpp), which the .tflite's scales are not. For int8 on a Jetson
+// TensorRT does not take the int8 form, in any version: zero points must be 0, which
+// the .tflite's are not, and data int8 (DequantizeLinear and QuantizeLinear in the table of
+// 8.4; "TRT only supports symmetric quantization", onnx-tensorrt 8.5,
+// builtin_op_importers.cpp). For int8 on a Jetson
 // give trtexec the float32 model and --int8: without a calibration file it calibrates on
 // random input (RndInt8Calibrator in its sampleEngines.cpp), and its time does not depend
 // on the ranges. That goes up to TensorRT 10, beyond what a Xavier gets; TensorRT 11
