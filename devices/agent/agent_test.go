@@ -80,12 +80,14 @@ func rejectedModel(t testing.TB) *model.Model {
 func TestConformance(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir()) // leftovers sees nobody else's files
 	devicetest.Run(t, devicetest.Suite{
-		Open:      func(t testing.TB) devices.Device { return openReal(t, agent.Options{}) },
-		Good:      tinyModel,
-		Bad:       rejectedModel,
-		Crash:     func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "segfault"), tinyModel(t) },
-		Hang:      func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "hang"), tinyModel(t) },
-		Partial:   func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "half delegated"), tinyModel(t) },
+		Open:  func(t testing.TB) devices.Device { return openReal(t, agent.Options{}) },
+		Good:  tinyModel,
+		Bad:   rejectedModel,
+		Crash: func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "segfault"), tinyModel(t) },
+		Hang:  func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "hang"), tinyModel(t) },
+		Partial: func(t testing.TB) (devices.Device, *model.Model) {
+			return openReal(t, agent.Options{}), partlyDelegated(t)
+		},
 		Offline:   func(t testing.TB) (devices.Device, *model.Model) { return openAway(t), tinyModel(t) },
 		Processes: func() int { return running(t, devicetest.Agent(t)) + running(t, self(t)) },
 		State:     func() string { return affinity(t) + leftovers(t) },

@@ -79,8 +79,6 @@ func now() bool {
 
 func misbehave(mode string, r *agent.Result) {
 	switch mode {
-	case "half delegated":
-		r.Delegation.Delegated, r.Left = 1, []agent.Left{{Builtin: 47, Version: 1, Type: "FLOAT32", Count: 1}}
 	case "segfault":
 		fmt.Fprintln(os.Stderr, "ERROR: tensor 7 is not there")
 		die(syscall.SIGSEGV)

@@ -54,6 +54,16 @@ func written(t testing.TB, g *graph.Graph, f model.Form) string {
 
 var int8Form = model.Form{Format: model.TFLite, Precision: model.Int8}
 
+// partlyDelegated is a model of which the real XNNPACK leaves nodes to the runtime.
+func partlyDelegated(t testing.TB) *model.Model {
+	t.Helper()
+	m, err := model.New(gated(t), int8Form, model.NewCache(t.TempDir(), 1<<30))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // What the delegate leaves is told by name, in Run and in Outputs. In float32 it leaves
 // nothing.
 func TestLeftNodes(t *testing.T) {

@@ -123,7 +123,22 @@ func (t tree) temperatures() map[string]*float64 {
 		}
 		put(&zones, name+"."+strings.TrimPrefix(zone, "thermal_zone"), t.celsius(thermalDir+zone+"/temp"))
 	}
+	t.amdTemperatures(&zones)
 	return zones
+}
+
+const hwmonDir = "sys/class/hwmon/"
+
+// amdTemperatures adds the processor's own sensor of AMD machines, which have no thermal
+// zone for it. Other chips of hwmon are left alone: Intel's cores have a zone for all of
+// them, and to ask a disk or a radio for its temperature may wake it up.
+func (t tree) amdTemperatures(zones *map[string]*float64) {
+	for _, chip := range t.numbered(hwmonDir, "hwmon") {
+		driver := t.name(hwmonDir + chip + "/name")
+		if driver == "k10temp" || driver == "zenpower" {
+			put(zones, driver+"."+strings.TrimPrefix(chip, "hwmon"), t.celsius(hwmonDir+chip+"/temp1_input"))
+		}
+	}
 }
 
 // hottestC is more than any chip survives. Phones have zones that count something else.

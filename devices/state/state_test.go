@@ -69,6 +69,10 @@ func TestRead(t *testing.T) {
 			},
 			Cooling: []devices.Cooling{{Name: "cooling_device0", Type: "thermal-cpufreq", Current: new(int64(3)), Max: new(int64(24))}},
 		}},
+		{"amd.txtar", devices.State{
+			LoadAverage: new(0.21), StealSeconds: new(0.0), Turbo: new(true),
+			TemperaturesC: map[string]*float64{"k10temp.1": new(61.125)},
+		}},
 		{"virtual.txtar", devices.State{LoadAverage: new(3.5), StealSeconds: new(12.34)}},
 		{"acpi.txtar", devices.State{LoadAverage: new(0.0), Turbo: new(false), OnBattery: new(false)}},
 		{"nothing.txtar", devices.State{}},
