@@ -30,9 +30,9 @@ const (
 	driftShare    = 0.02 // amplitude of the slow wander
 	driftPeriod   = 3700 // seconds
 	loadSpan      = 20   // seconds that a neighbour may take the device
-	loadChance    = 0.03 // that it does in a span
+	loadChance    = 0.02 // that it does in a span
 	loadLow       = 1.05 // times as long, at least
-	loadHigh      = 1.45 // and at most
+	loadHigh      = 1.3  // and at most
 	busyShare     = 0.95 // power of timing, of the most
 	idleShare     = 0.05 // power between
 	hysteresis    = 4.0  // degrees below throttling before the clock rises again
