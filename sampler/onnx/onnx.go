@@ -26,17 +26,17 @@
 // ReLU6 is no op where the quantization's own limits cut the tensor off at 0 and 6: behind
 // sampler/weights' ranges that is everywhere.
 //
-// TensorRT does not take the int8 form, in any version: zero points must be 0, which
-// the .tflite's are not, and data int8 (DequantizeLinear and QuantizeLinear in the table of
-// 8.4; "TRT only supports symmetric quantization", onnx-tensorrt 8.5,
-// builtin_op_importers.cpp). For int8 on a Jetson
-// give trtexec the float32 model and --int8: without a calibration file it calibrates on
-// random input (RndInt8Calibrator in its sampleEngines.cpp), and its time does not depend
-// on the ranges. That goes up to TensorRT 10, beyond what a Xavier gets; TensorRT 11
-// removed it, and takes its precision from the model's types alone. A second, symmetric
-// int8 form was left out: it would be another network than the .tflite's, and pairs that
-// are written out tie the hands of a TensorRT that can choose each layer's precision itself.
-// It is what an Orin with TensorRT 11 would need.
+// TensorRT on a GPU does not take the int8 form, in any version: it wants int8 data and zero
+// points of 0, which the .tflite's are not (DequantizeLinear and QuantizeLinear in the table
+// of 8.4; "TRT only supports symmetric quantization", onnx-tensorrt 8.5,
+// builtin_op_importers.cpp). For int8 on a Jetson give trtexec the float32 model and
+// --int8: without a calibration file it calibrates on random input (RndInt8Calibrator in its
+// sampleEngines.cpp), and its time does not depend on the ranges. That goes up to TensorRT
+// 10, beyond what a Xavier gets; TensorRT 11 removed it and takes its precision from the
+// model's types alone. A second, symmetric int8 form was left out: it would be another
+// network than the .tflite's, and pairs that are written out tie the hands of a TensorRT
+// that can choose each layer's precision itself. It is what an Orin with TensorRT 11 would
+// need.
 //
 // The protocol buffer is laid out by hand on protowire: no generated code, values streamed
 // op by op, and the same bytes everywhere. The package refuses to know caches and names
@@ -50,7 +50,7 @@ const WriterRevision = "1"
 // WriterRelease is the release of latlab that brought this WriterRevision: the producer's
 // version in a model. It is not the running release, or every release would change the
 // bytes of models that are otherwise the same.
-const WriterRelease = "0.2.0"
+const WriterRelease = "0.1.0"
 
 // Options say how to write a graph.
 type Options struct {
