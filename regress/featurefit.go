@@ -272,7 +272,7 @@ func (f *featureFit) standardise(values [][]float64) {
 			row[j] /= f.size[j]
 			sum += row[j]
 		}
-		if f.o.Method != Own || f.low[j] == f.high[j] && f.low[j] == 0 {
+		if f.o.Method != Own {
 			continue
 		}
 		f.center[j] = sum / float64(len(values))

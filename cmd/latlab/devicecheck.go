@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -96,7 +97,8 @@ func onlyMeasurement(ctx context.Context, st bench.Reader, sweep string) (*bench
 			return nil, err
 		}
 		if f.Final {
-			return nil, &devices.Error{Fault: f.Fault, Op: "time " + f.Name, Reason: f.Reason, Err: fmt.Errorf("%s", f.Message), Output: f.Output}
+			op, what, _ := strings.Cut(f.Message, ": ")
+			return nil, &devices.Error{Fault: f.Fault, Op: op, Reason: f.Reason, Err: errors.New(what), Output: f.Output}
 		}
 	}
 	for e, err := range bench.Estimates(ctx, st, sweep) {
@@ -104,7 +106,7 @@ func onlyMeasurement(ctx context.Context, st bench.Reader, sweep string) (*bench
 			return e.M, err
 		}
 	}
-	return nil, fmt.Errorf("no block was timed")
+	return nil, errors.New("no block was timed")
 }
 
 // tinyGraph is a network of the ops that every device must know.

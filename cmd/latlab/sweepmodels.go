@@ -171,7 +171,7 @@ type ownModel struct {
 	path, identity string // of one that is to be looked for
 }
 
-func (s ownSource) Network(ctx context.Context, i int) (bench.Network, *model.Model, error) {
+func (s ownSource) Network(_ context.Context, i int) (bench.Network, *model.Model, error) {
 	o := s[i]
 	if o.model == nil {
 		m, err := o.find()
