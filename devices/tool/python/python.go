@@ -138,7 +138,8 @@ func classify(parent, ctx context.Context, op string, exit transport.Exit, out O
 	return e
 }
 
-// raised reads the last line of a traceback, which names the exception.
+// raised reads the last line of a traceback, which names the exception: of this machine, of
+// a tool that is not the one that the script was written for, or else of the model.
 func raised(e *devices.Error, code int, console string) {
 	last := LastLine(console)
 	name, _, _ := strings.Cut(last, ":")
@@ -147,6 +148,9 @@ func raised(e *devices.Error, code int, console string) {
 		e.Fault, e.Reason = devices.FaultLab, ReasonPackage
 	case "OSError", "PermissionError", "FileNotFoundError", "MemoryError", "BlockingIOError":
 		e.Fault, e.Reason = devices.FaultLab, ReasonHost
+	case "AttributeError", "NameError", "TypeError", "SyntaxError":
+		// Another version of the tool, more likely than a model; bench finds out which.
+		e.Fault, e.Reason = devices.FaultDevice, devices.ReasonGarbage
 	default:
 		e.Fault, e.Reason = devices.FaultModel, devices.ReasonRejected
 	}

@@ -26,6 +26,15 @@ func TestMain(m *testing.M) { os.Exit(pythontest.Main(m)) }
 
 var models = pythontest.Models{Extension: ".tflite", Python: testenv.Python}
 
+// lying is a model that says it is int8, whatever it is.
+func lying(name string) func(testing.TB) *model.Model {
+	return func(t testing.TB) *model.Model {
+		m := *models.Named(name)(t)
+		m.Precision = model.Int8
+		return &m
+	}
+}
+
 func open(t testing.TB, name string, change ...func(*vela.Options)) *vela.Device {
 	t.Helper()
 	o, err := vela.ParseName(name)
@@ -60,7 +69,7 @@ func TestConformance(t *testing.T) {
 	devicetest.Run(t, devicetest.Suite{
 		Open:      func(t testing.TB) devices.Device { return open(t, u65) },
 		Good:      models.Named("good"),
-		Bad:       models.Named("none"),
+		Bad:       lying("none"),
 		Crash:     misbehaving("kill -SEGV $$"),
 		Hang:      misbehaving("sleep 3600"),
 		Partial:   func(t testing.TB) (devices.Device, *model.Model) { return open(t, u65), models.Named("partial")(t) },
@@ -128,13 +137,19 @@ func TestTraps(t *testing.T) {
 		"a model that crashes it":            {"odd", devices.ReasonCrashed, "segmentation fault"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := d.Run(t.Context(), models.Named(tt.model)(t), devicetest.Plan())
+			_, err := d.Run(t.Context(), lying(tt.model)(t), devicetest.Plan())
 			var e *devices.Error
 			if !errors.As(err, &e) || e.Fault != devices.FaultModel || e.Reason != tt.reason || !strings.Contains(e.Error(), tt.says) {
 				t.Errorf("error is %#v: %v", e, err)
 			}
 		})
 	}
+	t.Run("a float model is refused", func(t *testing.T) {
+		_, err := d.Run(t.Context(), models.Named("lie")(t), devicetest.Plan())
+		if devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), "takes tflite models in int8, not tflite in float32") {
+			t.Errorf("error is %v", err)
+		}
+	})
 	t.Run("a crash keeps what was printed", func(t *testing.T) {
 		dev, m := misbehaving("echo doomed >&2; kill -SEGV $$")(t)
 		_, err := dev.Run(t.Context(), m, devicetest.Plan())

@@ -8,12 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-C, SIZE = 16, 20
-SHAPE = [1, C, SIZE, SIZE]
-
-
 class Net:
-    def __init__(self, activations=np.uint8):
+    def __init__(self, activations=np.uint8, channels=16, size=20):
+        self.channels, self.shape = channels, [1, channels, size, size]
         self.nodes, self.constants = [], []
         self.scale = self.constant("scale", np.float32(0.05))
         self.zero = self.constant("zero", activations(3))
@@ -33,22 +30,23 @@ class Net:
         return self.node("DequantizeLinear", [x, self.scale, self.zero], y)
 
     def weights(self, name, value, scale):
-        q = [self.constant(name + "_q", value), self.constant(name + "_s", np.full(C, scale, np.float32)),
-             self.constant(name + "_z", np.zeros(C, value.dtype))]
+        q = [self.constant(name + "_q", value), self.constant(name + "_s", np.full(self.channels, scale, np.float32)),
+             self.constant(name + "_z", np.zeros(self.channels, value.dtype))]
         return self.node("DequantizeLinear", q, name, axis=0)
 
     def conv(self, x, y, quantized=True):
         r = np.random.default_rng(1)
-        w = r.normal(0, 30, (C, C, 3, 3)).clip(-127, 127)
+        c = self.channels
+        w = r.normal(0, 30, (c, c, 3, 3)).clip(-127, 127)
         if quantized:
-            inputs = [x, self.weights(y + "_w", w.astype(np.int8), 0.01), self.weights(y + "_b", np.zeros(C, np.int32), 0.0005)]
+            inputs = [x, self.weights(y + "_w", w.astype(np.int8), 0.01), self.weights(y + "_b", np.zeros(c, np.int32), 0.0005)]
         else:
             inputs = [x, self.constant(y + "_w", (w * 0.01).astype(np.float32))]
         return self.node("Conv", inputs, y, kernel_shape=[3, 3], pads=[1] * 4)
 
     def write(self, folder, name, kind):
         def value(n):
-            return helper.make_tensor_value_info(n, kind, SHAPE)
+            return helper.make_tensor_value_info(n, kind, self.shape)
 
         g = helper.make_graph(self.nodes, name, [value("in")], [value("out")], self.constants)
         m = helper.make_model(g, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
@@ -60,6 +58,11 @@ def main(folder):
     n = Net()
     n.quantize(n.conv(n.dequantize("in", "x"), "y"), "out")
     n.write(folder, "good", TensorProto.UINT8)
+
+    # 59 million multiplications, of which it is known what they take.
+    n = Net(channels=64, size=40)
+    n.quantize(n.conv(n.dequantize("in", "x"), "y"), "out")
+    n.write(folder, "conv40", TensorProto.UINT8)
 
     n = Net(np.int8)
     n.quantize(n.conv(n.dequantize("in", "x"), "y"), "out")
@@ -90,9 +93,9 @@ def main(folder):
 
     # A graph that the checker takes and no runtime: an operator that nobody has.
     n = Net()
-    n.quantize(n.node("Conv", [n.dequantize("in", "x"), n.constant("w", np.zeros((C, 3, 3, 3), np.float32))], "y"), "out")
-    g = helper.make_graph(n.nodes, "bad", [helper.make_tensor_value_info("in", TensorProto.UINT8, SHAPE)],
-                          [helper.make_tensor_value_info("out", TensorProto.UINT8, SHAPE)], n.constants)
+    n.quantize(n.node("Conv", [n.dequantize("in", "x"), n.constant("w", np.zeros((16, 3, 3, 3), np.float32))], "y"), "out")
+    g = helper.make_graph(n.nodes, "bad", [helper.make_tensor_value_info("in", TensorProto.UINT8, n.shape)],
+                          [helper.make_tensor_value_info("out", TensorProto.UINT8, n.shape)], n.constants)
     m = helper.make_model(g, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     with open(os.path.join(folder, "bad.onnx"), "wb") as f:
         f.write(m.SerializeToString())
