@@ -1,0 +1,244 @@
+package python_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/tool/python"
+	"latlab/devices/tool/python/pythontest"
+	"latlab/devices/transport"
+	"latlab/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(orphanEnv) != "" {
+		orphanMaker()
+		return
+	}
+	os.Exit(pythontest.Main(m))
+}
+
+func run(t *testing.T, source string) (python.Output, error) {
+	t.Helper()
+	i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
+	return i.Run(t.Context(), python.Script{Op: "try", Source: source, Args: []string{"one", "two"}, Timeout: time.Minute})
+}
+
+func TestAnswerAndConsoleAreKeptApart(t *testing.T) {
+	out, err := run(t, `
+print("on stdout", flush=True)
+os.system("echo of a library")
+print("on stderr", file=sys.stderr)
+answer({"args": sys.argv[1:], "got": installed("pip", "no-such-package")["no-such-package"]})
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Answer != `{"args": ["one", "two"], "got": null}`+"\n" {
+		t.Errorf("answer is %q", out.Answer)
+	}
+	for _, line := range []string{"on stdout\n", "of a library\n", "on stderr\n"} {
+		if !strings.Contains(out.Console, line) {
+			t.Errorf("console is %q", out.Console)
+		}
+	}
+}
+
+// TestWorkingDirectory: a file that happens to lie where latlab is run is no module.
+func TestWorkingDirectory(t *testing.T) {
+	py := testenv.Python(t)
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("colorsys.py", []byte("raise SystemExit(7)"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	i := python.Interpreter{Transport: transport.Local{}, Path: py}
+	if _, err := i.Run(t.Context(), python.Script{Op: "try", Source: "import colorsys", Timeout: time.Minute}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhoseFault(t *testing.T) {
+	for name, tt := range map[string]struct {
+		source string
+		fault  devices.Fault
+		reason string
+		says   string
+	}{
+		"raises":          {"raise RuntimeError('no\\nkernel for it')", devices.FaultModel, devices.ReasonRejected, "kernel for it"},
+		"exits":           {"sys.exit(3)", devices.FaultModel, devices.ReasonRejected, "exit code 3"},
+		"crashes":         {"print('last words', flush=True); os.kill(os.getpid(), 11)", devices.FaultModel, devices.ReasonCrashed, "segmentation fault"},
+		"is killed":       {"os.kill(os.getpid(), 9)", devices.FaultDevice, devices.ReasonKilled, "killed"},
+		"lacks a module":  {"import no_such_module", devices.FaultLab, python.ReasonPackage, "no_such_module"},
+		"has no disk":     {"raise OSError(28, 'No space left on device')", devices.FaultLab, python.ReasonHost, "No space left"},
+		"has no memory":   {"raise MemoryError()", devices.FaultLab, python.ReasonHost, "MemoryError"},
+		"is another":      {"sys.no_such_function()", devices.FaultDevice, devices.ReasonGarbage, "no_such_function"},
+		"is no Python":    {"}", devices.FaultDevice, devices.ReasonGarbage, "SyntaxError"},
+		"prints for ever": {"while True: os.write(2, b'x' * 65536)\n", devices.FaultDevice, devices.ReasonHung, "no answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
+			s := python.Script{Op: "try", Source: tt.source, Timeout: time.Minute}
+			if tt.reason == devices.ReasonHung {
+				s.Timeout = time.Second
+			}
+			_, err := i.Run(t.Context(), s)
+			var e *devices.Error
+			if !errors.As(err, &e) || e.Fault != tt.fault || e.Reason != tt.reason || !strings.Contains(e.Error(), tt.says) || strings.Contains(e.Error(), "\n") {
+				t.Fatalf("error is %v (%#v)", err, e)
+			}
+			if name == "crashes" && !strings.Contains(e.Output, "last words") {
+				t.Errorf("output is %q", e.Output)
+			}
+			if len(e.Output) > 1<<17 {
+				t.Errorf("%d bytes of output are kept", len(e.Output))
+			}
+		})
+	}
+}
+
+func TestAskNeverBlamesAModel(t *testing.T) {
+	i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
+	_, err := i.Ask(t.Context(), python.Script{Op: "try", Source: "os.kill(os.getpid(), 11)", Timeout: time.Minute})
+	if devices.FaultOf(err) != devices.FaultLab {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// orphanEnv makes the test's program one that starts a long script and is killed.
+const orphanEnv = "LATLAB_TEST_ORPHAN"
+
+// orphanMaker starts a script that holds the interpreter's lock, as a compiler does, and
+// passes on its process's id.
+func orphanMaker() {
+	t := transport.Local{}
+	file := os.Getenv("LATLAB_TEST_ORPHAN_FILE")
+	i := python.Interpreter{Transport: t, Path: os.Getenv(orphanEnv)}
+	// PyDLL keeps the lock while it calls.
+	_, _ = i.Run(context.Background(), python.Script{Op: "hold", Timeout: time.Hour, Args: []string{file}, Source: `
+import ctypes
+with open(sys.argv[1] + ".new", "w") as f:
+    f.write(str(os.getpid()))
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+ctypes.PyDLL(None).sleep(3600)
+`})
+}
+
+// TestNobodyIsLeftWhenLatlabIsKilled: by SIGKILL, which it cannot see coming.
+func TestNobodyIsLeftWhenLatlabIsKilled(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "pid")
+	t.Setenv(orphanEnv, testenv.Python(t))
+	t.Setenv("LATLAB_TEST_ORPHAN_FILE", file)
+	p, err := transport.Local{}.Start(t.Context(), transport.Command{Path: self})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := waitFor(t, file)
+	p.Kill() // its group; the script is in one of its own
+	_, _ = bufio.NewReader(p.Stdout()).ReadString(0)
+	_, _ = bufio.NewReader(p.Stderr()).ReadString(0)
+	p.Wait()
+	for range 1000 {
+		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	t.Error("the script goes on when latlab is gone")
+}
+
+func waitFor(t *testing.T, file string) int {
+	t.Helper()
+	for range 3000 {
+		if b, err := os.ReadFile(file); err == nil {
+			pid, err := strconv.Atoi(string(b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the script did not start")
+	return 0
+}
+
+func TestDeskHasSoManyPlaces(t *testing.T) {
+	d, err := python.NewDesk("try", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, leave, err := d.Sit("one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, _, err := d.Sit("two")
+	if err != nil || first == second {
+		t.Fatalf("folders %s and %s, %v", first, second, err)
+	}
+	_, _, err = d.Sit("three")
+	var e *devices.Error
+	if !errors.As(err, &e) || e.Reason != devices.ReasonBusy || e.Fault != devices.FaultLab {
+		t.Errorf("error is %v", err)
+	}
+	leave()
+	if _, err := os.Stat(first); err == nil {
+		t.Error("the folder is still there")
+	}
+	if _, _, err := d.Sit("four"); err != nil {
+		t.Error(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if left := pythontest.Leftovers(t); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
+}
+
+// TestDesksOfTheDead are removed, those in use are not, and those of somebody who is just
+// making one.
+func TestDesksOfTheDead(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	alive, err := python.NewDesk("alive", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close()
+	dead, young, other := filepath.Join(temp, "latlab-estimator-1"), filepath.Join(temp, "latlab-estimator-2"), filepath.Join(temp, "latlab-other")
+	for _, dir := range []string{dead, young, other} {
+		if err := os.MkdirAll(filepath.Join(dir, "block-1"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := time.Now().Add(-time.Hour)
+	for _, dir := range []string{alive.Dir(), dead, other} {
+		if err := os.Chtimes(dir, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next, err := python.NewDesk("next", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	for dir, want := range map[string]bool{alive.Dir(): true, dead: false, young: true, other: true, next.Dir(): true} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s is there: %v, want %v", filepath.Base(dir), err == nil, want)
+		}
+	}
+}
