@@ -31,6 +31,7 @@ func TestOutputsAgreeWithPlainEvaluation(t *testing.T) {
 		}
 		cases = append(cases, deep...)
 	}
+	cases = append(cases, tflitetest.Case{Name: "a detector with taps and gates of its own", Graph: gated(t)})
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) { compareOutputs(t, d, c) })
 	}
