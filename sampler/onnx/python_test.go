@@ -93,7 +93,7 @@ func checkCase(t *testing.T, c pythonCase, r pythonResult) {
 		checkStructure(t, c.graph, r.Int8, form{ir: 7, opset: 14, element: 2, ops: quantizedOps})
 	}
 	if c.Int8TFLite != "" {
-		checkSteps(t, r.Int8)
+		checkSteps(t, c, r.Int8)
 	}
 	if c.Qualcomm && (r.Qualcomm.Missing != 0 || r.Qualcomm.Cycles <= 0) {
 		t.Errorf("Qualcomm's compiler: %+v", *r.Qualcomm)
@@ -163,10 +163,15 @@ func checkStructure(t *testing.T, g *graph.Graph, got *structure, f form) {
 // checkSteps wants every op within one step of the .tflite's reference kernel, given the
 // same inputs: TFLite multiplies by a rounded 32-bit factor where QuantizeLinear divides.
 // Through a network such steps add up, so its outputs are wanted within two steps but for
-// one in six: the worst case, of eleven convolutions and two gates, has one in seven: a
-// gate that is a step off moves a whole channel.
-func checkSteps(t *testing.T, got *structure) {
+// one in twenty (the worst has one in 36), and for one in six behind gates that h-swish
+// feeds (the worst, of eleven convolutions and two gates, has one in seven): a gate that
+// is a step off moves a whole channel.
+func checkSteps(t *testing.T, c pythonCase, got *structure) {
 	t.Helper()
+	limit := 20
+	if strings.Contains(c.Name, "-se-") && strings.HasSuffix(c.Name, "h-swish") {
+		limit = 6
+	}
 	for op, n := range got.OpSteps {
 		if n > 1 {
 			t.Errorf("%s is %d steps from the .tflite's", op, n)
@@ -183,7 +188,7 @@ func checkSteps(t *testing.T, got *structure) {
 				far += n
 			}
 		}
-		if all == 0 || 6*far > all || slices.Max(slices.Collect(maps.Keys(steps))) > 8 {
+		if all == 0 || limit*far > all || slices.Max(slices.Collect(maps.Keys(steps))) > 8 {
 			t.Errorf("outputs by their steps from the .tflite's: %v, fused %v", got.Steps, got.FusedSteps)
 		}
 	}
