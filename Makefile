@@ -107,7 +107,7 @@ prereqs:
 	@scripts/prereqs git gcc python3
 
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem -cpu 1 -count $(or $(COUNT),6) ./sampler/... ./bench/... ./regress/...
+	$(GO) test -run '^$$' -bench . -benchmem -cpu 1 -count $(or $(COUNT),6) ./sampler/... ./devices/sim ./bench/... ./regress/...
 
 # The harness against a bare C loop over the same library, interleaved.
 build/agree-loop: tools/agree/loop/loop.c bin/libtensorflowlite_c.so

@@ -36,8 +36,9 @@ type Info struct {
 	Threads     int               `json:"threads"`
 	CPUs        []int             `json:"cpus,omitempty"` // affinity; empty = none
 	Accelerator bool              `json:"accelerator"`    // not wholly delegated = INVALID
-	// Compute is the numeric type that the device computes in where it is not the model's:
-	// "float16" on a Jetson that takes float32 models.
+	// Compute is the numeric type that the device computes models of its default precision
+	// in, where it is not theirs: "float16" on a Jetson that takes float32 models. Models of
+	// other precisions are computed in their own.
 	Compute string `json:"compute,omitempty"`
 	// Deterministic says that a model's second block would be its first again: one is enough.
 	Deterministic bool `json:"deterministic,omitempty"`

@@ -40,29 +40,22 @@ func (s lowered) Network(_ context.Context, i int) (bench.Network, *model.Model,
 // asked for, every block would fail.
 func BenchmarkSweepSim(b *testing.B) {
 	const networks = 3000
-	for _, profile := range []sim.Profile{sim.Quiet, sim.Phone} {
-		b.Run(string(profile), func(b *testing.B) {
-			for b.Loop() {
-				o := simSweep(b, "sim-pixel1-cpu:"+string(profile), networks)
-				s, err := Open(context.Background(), filepath.Join(b.TempDir(), "store.db"), Options{Relaxed: true})
-				if err != nil {
-					b.Fatal(err)
-				}
-				o.Store = s
-				res, err := bench.Run(context.Background(), o)
-				if err == nil && res.Measured != networks {
-					err = fmt.Errorf("%d of %d networks measured", res.Measured, networks)
-				}
-				if err != nil {
-					b.Fatal(err)
-				}
-				if err := s.Close(); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(networks*float64(b.N)/b.Elapsed().Seconds(), "networks/s")
-		})
+	for b.Loop() {
+		o := simSweep(b, "sim-pixel1-cpu", networks)
+		s, err := Open(context.Background(), filepath.Join(b.TempDir(), "store.db"), Options{Relaxed: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		o.Store = s
+		res, err := bench.Run(context.Background(), o)
+		if err == nil && res.Measured != networks {
+			err = fmt.Errorf("%d of %d networks measured", res.Measured, networks)
+		}
+		if err := errors.Join(err, s.Close()); err != nil {
+			b.Fatal(err)
+		}
 	}
+	b.ReportMetric(networks*float64(b.N)/b.Elapsed().Seconds(), "networks/s")
 }
 
 // simSweep is a sweep of the space's first networks on a simulator.

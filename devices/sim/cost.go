@@ -37,6 +37,7 @@ type coster struct {
 	g *graph.Graph
 	// cached is what is left of the weight cache.
 	cached float64
+	work   work // of the op in hand
 }
 
 // evaluate is the analytic model: a sum over ops of
@@ -58,23 +59,21 @@ func (s *Spec) evaluate(g *graph.Graph, p *Precision) cost {
 	call := s.Overhead.CallSeconds.Value
 	r.seconds, r.clocked = call, call
 	left := s.left(g)
-	for i, op := range g.Ops {
-		onHost := left != nil && left[i]
-		o := c.op(op, onHost)
-		if onHost != (left != nil && i > 0 && left[i-1]) {
-			o.seconds += c.handover(op) // host and accelerator change places
-			if !onHost {
-				r.partitions++
-			}
+	for i := range g.Ops {
+		w := c.measure(&g.Ops[i])
+		onHost, wasOnHost := left != nil && left[i], left != nil && i > 0 && left[i-1]
+		o := c.op(w, onHost)
+		if onHost != wasOnHost {
+			o.seconds += c.handover(w) // host and accelerator change places
 		}
-		if i == 0 && !onHost {
+		if !onHost && (i == 0 || wasOnHost) {
 			r.partitions++
 		}
 		r.add(i, o)
 		if s.Host != nil {
-			r.hostSeconds += c.onHost(op)
+			r.hostSeconds += c.onHost(w)
 		}
-		r.weightBytes += c.weightBytes(op)
+		r.weightBytes += w.weights * p.ElementBytes.Value
 	}
 	if left != nil {
 		r.why = s.reasons(g, left)
@@ -94,54 +93,77 @@ func (r *cost) add(i int, o opCost) {
 	}
 }
 
-func (c *coster) op(op graph.Op, onHost bool) opCost {
-	if onHost {
-		t := c.onHost(op)
-		return opCost{seconds: t, compute: t, host: true}
+// work is what an op asks for, counted once: the counts are asked for several times, and an
+// Op is large to hand on.
+type work struct {
+	op                     *graph.Op
+	macs                   float64
+	inputs, outputs        float64 // elements
+	weights, extraInputs   float64 // elements; inputs after the first
+	positions, outChannels float64
+}
+
+func (c *coster) measure(op *graph.Op) *work {
+	w, out := &c.work, c.g.Out(*op)
+	*w = work{
+		op: op, macs: float64(c.g.MACs(*op)), outputs: float64(c.g.OutputElements(*op)), weights: float64(c.g.Weights(*op)),
+		positions: float64(out[0]) * float64(out[1]) * float64(out[2]), outChannels: float64(out[3]),
 	}
-	if slices.Contains(c.s.Fused, op.Kind) {
-		t := c.traffic(c.extraInputBytes(op), 0)
+	for i, x := range op.Inputs {
+		n := float64(c.g.Tensors[x].Elements())
+		w.inputs += n
+		if i > 0 {
+			w.extraInputs += n
+		}
+	}
+	return w
+}
+
+func (c *coster) op(w *work, onHost bool) opCost {
+	size := c.p.ElementBytes.Value
+	switch {
+	case onHost:
+		t := c.onHost(w)
+		return opCost{seconds: t, compute: t, host: true}
+	case len(c.s.Fused) > 0 && slices.Contains(c.s.Fused, w.op.Kind):
+		t := c.traffic(w.extraInputs*size, 0)
 		return opCost{seconds: t, memory: t}
 	}
-	o := opCost{compute: c.compute(op)}
-	o.memory = c.traffic(c.activationBytes(op), c.weightBytes(op))
+	o := opCost{compute: c.compute(w), memory: c.traffic((w.inputs+w.outputs)*size, w.weights*size)}
 	o.seconds = max(o.compute, o.memory) + c.s.Overhead.OpSeconds.Value
 	return o
 }
 
 // compute is the seconds that the arithmetic takes.
-func (c *coster) compute(op graph.Op) float64 {
-	macs := float64(c.g.MACs(op))
-	if macs <= 0 {
-		return c.elements(op) / c.elementRate(op.Kind)
+func (c *coster) compute(w *work) float64 {
+	if w.macs <= 0 {
+		return w.elements() / c.elementRate(w.op.Kind)
 	}
-	return macs * c.padding(op, macs) / (c.p.MACsPerSecond.Value * c.efficiency(op))
+	return w.macs * c.padding(w) / (c.p.MACsPerSecond.Value * c.efficiency(w.op))
 }
 
 // padding is how much more work the device does than the op asks for: at least 1. Of ops
 // that no space has (transposed, recurrent, products of matrices) the tiling is not known
 // and nothing is padded.
-func (c *coster) padding(op graph.Op, macs float64) float64 {
-	t, out := &c.s.Tile, c.g.Out(op)
-	positions := float64(out[0]) * float64(out[1]) * float64(out[2])
-	channels := float64(out[3])
-	switch op.Kind {
+func (c *coster) padding(w *work) float64 {
+	t := &c.s.Tile
+	switch w.op.Kind {
 	case graph.DepthwiseConv:
-		return roundUp(channels, t.DepthwiseChannels.Value) / channels
+		return roundUp(w.outChannels, t.DepthwiseChannels.Value) / w.outChannels
 	case graph.Conv2D, graph.FullyConnected:
 	default:
 		return 1
 	}
-	tiles := math.Ceil(positions/t.Positions.Value) * math.Ceil(channels/t.OutChannels.Value)
+	tiles := math.Ceil(w.positions/t.Positions.Value) * math.Ceil(w.outChannels/t.OutChannels.Value)
 	waves := math.Ceil(tiles / t.Units.Value)
 	outputs := waves * t.Units.Value * t.Positions.Value * t.OutChannels.Value
 	// The reduction runs over kernel positions and input channels as one axis, so a 3x3
 	// convolution of an image's three channels pads 27 and not three.
-	depth := macs / (positions * channels)
-	return outputs / (positions * channels) * roundUp(depth, t.InChannels.Value) / depth
+	depth := w.macs / (w.positions * w.outChannels)
+	return outputs / (w.positions * w.outChannels) * roundUp(depth, t.InChannels.Value) / depth
 }
 
-func (c *coster) efficiency(op graph.Op) float64 {
+func (c *coster) efficiency(op *graph.Op) float64 {
 	e := &c.s.Efficiency
 	switch {
 	case op.Kind == graph.DepthwiseConv:
@@ -173,10 +195,8 @@ func (c *coster) elementRate(k graph.Kind) float64 {
 
 // elements is the work of an op without multiply-accumulates: what it reads or what it
 // writes, whichever is more. A sliding window reads every input several times; that is not
-// counted, since such ops are bound by memory wherever we looked.
-func (c *coster) elements(op graph.Op) float64 {
-	return float64(max(c.g.InputElements(op), c.g.OutputElements(op), 0))
-}
+// counted: no network here has one.
+func (w *work) elements() float64 { return max(w.inputs, w.outputs, 0) }
 
 // traffic is the seconds that moving takes. Activations beyond the on-chip memory spill;
 // weights come from the cache while it lasts.
@@ -189,38 +209,25 @@ func (c *coster) traffic(activations, weights float64) float64 {
 	return near/m.OnChipBytesPerSecond.Value + far/m.DRAMBytesPerSecond.Value
 }
 
-func (c *coster) activationBytes(op graph.Op) float64 {
-	return float64(c.g.InputElements(op)+c.g.OutputElements(op)) * c.p.ElementBytes.Value
-}
-
-func (c *coster) extraInputBytes(op graph.Op) float64 {
-	var n int64
-	for _, x := range op.Inputs[min(1, len(op.Inputs)):] {
-		n += c.g.Tensors[x].Elements()
-	}
-	return float64(n) * c.p.ElementBytes.Value
-}
-
-func (c *coster) weightBytes(op graph.Op) float64 {
-	return float64(c.g.Weights(op)) * c.p.ElementBytes.Value
-}
-
-func (c *coster) onHost(op graph.Op) float64 {
+func (c *coster) onHost(w *work) float64 {
 	h := c.s.Host
-	return float64(c.g.MACs(op))/h.MACsPerSecond.Value + c.elements(op)/h.ElementsPerSecond.Value
+	return w.macs/h.MACsPerSecond.Value + w.elements()/h.ElementsPerSecond.Value
 }
 
-func (c *coster) handover(op graph.Op) float64 {
+func (c *coster) handover(w *work) float64 {
 	h := c.s.Host
-	return h.HandoverSeconds.Value + float64(c.g.InputElements(op))*c.p.ElementBytes.Value/h.BytesPerSecond.Value
+	return h.HandoverSeconds.Value + w.inputs*c.p.ElementBytes.Value/h.BytesPerSecond.Value
 }
 
 // left says which ops the delegate leaves to the host; nil where it takes all.
 func (s *Spec) left(g *graph.Graph) []bool {
+	if len(s.Unsupported) == 0 {
+		return nil
+	}
 	var left []bool
 	rest := false
-	for i, op := range g.Ops {
-		u := s.unsupported(op.Kind)
+	for i := range g.Ops {
+		u := s.unsupported(g.Ops[i].Kind)
 		if u == nil && !rest {
 			continue
 		}

@@ -119,6 +119,3 @@ func (s *session) fallBack() {
 func deviceError(op, reason string, err error) *devices.Error {
 	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: reason, Err: err}
 }
-
-// Faults lists the faults that can be asked for.
-func Faults() []Fault { return []Fault{Crash, Killed, Hang, Offline, Garbage, Partial} }

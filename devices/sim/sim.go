@@ -75,7 +75,7 @@ func Open(o Options) (*Device, error) {
 		return nil, err
 	}
 	if o.Start.IsZero() {
-		o.Start = time.Now()
+		o.Start = time.Now().UTC()
 	}
 	d := &Device{spec: spec, name: name, opts: o, info: describe(name, spec, hash)}
 	d.world = newWorld(spec, name, o)
@@ -239,7 +239,8 @@ func (s *Spec) check(g *graph.Graph) error {
 	if len(g.Ops) == 0 {
 		return errors.New("the network has no ops")
 	}
-	for _, op := range g.Ops {
+	for i := range g.Ops {
+		op := &g.Ops[i]
 		if err := checkOp(g, op); err != nil {
 			return err
 		}
@@ -255,16 +256,19 @@ func (s *Spec) check(g *graph.Graph) error {
 	return nil
 }
 
-func checkOp(g *graph.Graph, op graph.Op) error {
+func checkOp(g *graph.Graph, op *graph.Op) error {
 	if len(op.Inputs) == 0 && op.HasWeights() {
 		return fmt.Errorf("op %s has no input", op.Name)
 	}
-	for _, xs := range [][]int{op.Inputs, {op.Output}, op.MoreOutputs} {
+	for _, xs := range [...][]int{op.Inputs, op.MoreOutputs} {
 		for _, x := range xs {
 			if x < 0 || x >= len(g.Tensors) {
 				return fmt.Errorf("op %s names tensor %d of %d", op.Name, x, len(g.Tensors))
 			}
 		}
+	}
+	if x := op.Output; x < 0 || x >= len(g.Tensors) {
+		return fmt.Errorf("op %s writes tensor %d of %d", op.Name, x, len(g.Tensors))
 	}
 	return nil
 }
