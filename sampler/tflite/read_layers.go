@@ -130,9 +130,8 @@ func (r *reader) convolution(s *step, b *built) error {
 	if err != nil {
 		return err
 	}
-	y := &r.tensors[s.outputs[0]]
-	if len(x.shape) != 4 || len(w.shape) != 4 || len(y.shape) != 4 {
-		return refuse("shapes %v, weights %v, output %v", x.shape, w.shape, y.shape)
+	if len(x.shape) != 4 || len(w.shape) != 4 {
+		return refuse("input %v, weights %v", x.shape, w.shape)
 	}
 	win.kernel = [2]int{w.shape[1], w.shape[2]}
 	if err := win.check(); err != nil {
@@ -155,17 +154,7 @@ func (r *reader) convolution(s *step, b *built) error {
 	}
 	want := []int{x.shape[0], win.out(x.shape[1], 0), win.out(x.shape[2], 1), channels}
 	win.apply(&b.Op, graph.Same)
-	return wantShape(y, want)
-}
-
-// wantShape is asked of operators that multiply: a runtime computes the output's shape
-// itself and does not look at the file's, so a file that is wrong here may well run, but
-// what it costs cannot be told from it.
-func wantShape(t *tensor, want []int) error {
-	if !slices.Equal(t.shape, want) {
-		return refuse("the file gives its output as %v, its input and options make it %v", t.shape, want)
-	}
-	return nil
+	return r.wantShape(s, want)
 }
 
 // transposed reads TRANSPOSE_CONV: output shape, weights, input, bias. Its own convolution
@@ -330,54 +319,10 @@ func (r *reader) pool(s *step, b *built) error {
 	if err := win.check(); err != nil {
 		return err
 	}
-	x, y := r.input(s, 0), &r.tensors[s.outputs[0]]
+	x := r.input(s, 0)
 	if x == nil || len(x.shape) != 4 {
 		return refuse("its input is not of four axes")
 	}
 	win.apply(&b.Op, graph.Valid)
-	return wantShape(y, []int{x.shape[0], win.out(x.shape[1], 0), win.out(x.shape[2], 1), x.shape[3]})
-}
-
-// plain operators are as the file says; where elements are only moved or changed one by
-// one, their number must stay, and where two are combined, shapes must fit.
-func (r *reader) plain(s *step, b *built) error {
-	x, y := r.input(s, 0), &r.tensors[s.outputs[0]]
-	switch {
-	case x == nil:
-	case s.class == reshaping || s.class == folding:
-		if x.elements != y.elements {
-			return refuse("input %v and output %v are of different sizes", x.shape, y.shape)
-		}
-	case s.class == elementwise:
-		for i := range s.inputs {
-			if z := r.input(s, i); z != nil && !broadcasts(z.shape, y.shape) {
-				return refuse("input %v and output %v do not fit", z.shape, y.shape)
-			}
-		}
-	case y.resized && !r.anyResized(s):
-		return refuse("the size of its output depends on values")
-	}
-	b.constants = r.parameters(s, 0)
-	for _, c := range b.constants {
-		b.Counted.Weights += r.tensors[c].elements
-	}
-	return nil
-}
-
-func (r *reader) anyResized(s *step) bool {
-	return slices.ContainsFunc(s.inputs, func(x int) bool { return x >= 0 && r.tensors[x].resized })
-}
-
-// broadcasts reports whether a shape is another one's, aligned at the last axis, but for
-// extents of 1 and leading axes that are missing.
-func broadcasts(from, to []int) bool {
-	if len(from) > len(to) {
-		return false
-	}
-	for i, d := range from {
-		if d != 1 && d != to[len(to)-len(from)+i] {
-			return false
-		}
-	}
-	return true
+	return r.wantShape(s, []int{x.shape[0], win.out(x.shape[1], 0), win.out(x.shape[2], 1), x.shape[3]})
 }

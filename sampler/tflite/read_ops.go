@@ -3,6 +3,7 @@ package tflite
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	flatbuffers "github.com/google/flatbuffers/go"
 
@@ -183,9 +184,14 @@ func (r *reader) operator(s *step) error {
 // doubt marks what an unknown operator makes of a size that only a run tells: what is
 // computed from it cannot be counted either.
 func (r *reader) doubt(s *step) {
+	inferred := r.anyInput(s, func(t *tensor) bool { return t.inferred || t.doubtful })
 	for _, y := range s.outputs {
-		r.tensors[y].doubtful = r.tensors[y].resized
+		r.tensors[y].doubtful = r.tensors[y].resized || inferred && r.tensors[y].free != 0
 	}
+}
+
+func (r *reader) anyInput(s *step, is func(*tensor) bool) bool {
+	return slices.ContainsFunc(s.inputs, func(x int) bool { return x >= 0 && is(&r.tensors[x]) })
 }
 
 // unknownFor says why for the first few: a file may have a thousand of them.
@@ -225,6 +231,12 @@ func (r *reader) build(s *step) (built, error) {
 		}
 	}
 	var err error
+	switch s.class {
+	case convolution3D, matrixProduct, recurrent:
+		if r.tensors[s.outputs[0]].free != 0 && r.anyInput(s, func(t *tensor) bool { return t.inferred }) {
+			return b, refuse("only a run tells the size of its output")
+		}
+	}
 	switch s.class {
 	case convolution, depthwise:
 		err = r.convolution(s, &b)

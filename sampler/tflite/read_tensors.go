@@ -23,8 +23,10 @@ type tensor struct {
 	shape    []int // as in the file
 	elements int64 // 0 where the shape is open
 	open     bool  // an extent is not given
+	free     uint8 // by axis: the file gives the extent as an example
 	resized  bool  // an extent that is not the batch is only known when the network runs
 	doubtful bool  // and what computes it does not tell it either
+	inferred bool  // the shape is not the file's example, but follows from the inputs
 	kind     schema.TensorType
 	constant bool // it has data, or is made of such once
 	variable bool // state between inferences
@@ -97,17 +99,15 @@ func (r *reader) readTensor(i int) error {
 // batch that is what runs by default; of another axis it may be anything, as converters
 // write 1 for what they did not know.
 func (r *reader) readSignature(t *tensor, f *schema.Tensor) {
-	first, any := false, false
-	for a := range min(f.ShapeSignatureLength(), maxRank) {
+	for a := range min(f.ShapeSignatureLength(), len(t.shape)) {
 		if f.ShapeSignature(a) < 0 {
-			first, any = first || a == 0, true
-			t.resized = t.resized || a > 0
+			t.free |= 1 << a
 		}
 	}
-	if any {
+	if t.free != 0 {
 		r.flags.dynamic++
 	}
-	t.resized = t.resized || first && !r.batch
+	t.resized = t.free > 1 || t.free == 1 && !r.batch
 }
 
 // freeBatch reports whether an input's first axis may be set.

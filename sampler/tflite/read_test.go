@@ -1,6 +1,7 @@
 package tflite_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -375,9 +376,6 @@ func TestReadOps(t *testing.T) {
 
 // TestReadCountsUnknown has what a reader cannot be certain of.
 func TestReadCountsUnknown(t *testing.T) {
-	resized := func(name string, shape, signature []int) tflitetest.Tensor {
-		return tflitetest.Tensor{Name: name, Shape: shape, Signature: signature}
-	}
 	chain := tflitetest.File{
 		Tensors: []tflitetest.Tensor{
 			value("x", 1, 4), resized("frames", []int{1, 1, 4}, []int{1, -1, 4}), weights("w", 5, 4), resized("y", []int{1, 1, 5}, []int{1, -1, 5}), value("z", 1, 5),
@@ -440,6 +438,60 @@ func TestReadCountsUnknown(t *testing.T) {
 				t.Errorf("notes %q, want %q", n.Notes, tc.note)
 			}
 		})
+	}
+}
+
+func resized(name string, shape, signature []int) tflitetest.Tensor {
+	return tflitetest.Tensor{Name: name, Shape: shape, Signature: signature}
+}
+
+func int32s(name string, shape []int, values ...int32) tflitetest.Tensor {
+	data := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint32(data, uint32(v))
+	}
+	return tflitetest.Tensor{Name: name, Shape: shape, Type: schema.TensorTypeINT32, Data: data}
+}
+
+// TestReadInfersShapes: TensorFlow's converter writes a dilated convolution of a free batch
+// as a batch of pieces, and gives them a batch of 1. Four convolutions take four times as long.
+func TestReadInfersShapes(t *testing.T) {
+	f := tflitetest.File{
+		Tensors: []tflitetest.Tensor{
+			resized("x", []int{1, 16, 20, 3}, []int{-1, 16, 20, 3}), int32s("block", []int{2}, 2, 2), int32s("edges", []int{2, 2}, 2, 2, 2, 2),
+			resized("pieces", []int{1, 10, 12, 3}, []int{-1, 10, 12, 3}), weights("w", 8, 3, 3, 3),
+			resized("convolved", []int{1, 8, 10, 8}, []int{-1, 8, 10, 8}), weights("shift", 8),
+			resized("sum", []int{1, 8, 10, 8}, []int{-1, 8, 10, 8}), int32s("crops", []int{2, 2}, 0, 0, 0, 0),
+			resized("y", []int{1, 16, 20, 8}, []int{-1, 16, 20, 8}),
+			resized("rows", []int{1, 8}, []int{-1, 8}),
+		},
+		Operators: []tflitetest.Operator{
+			{Code: schema.BuiltinOperatorSPACE_TO_BATCH_ND, Inputs: []int{0, 1, 2}, Outputs: []int{3}},
+			{Code: schema.BuiltinOperatorCONV_2D, Inputs: []int{3, 4}, Outputs: []int{5}, Options: conv(valid, 1, 1, 1)},
+			{Code: schema.BuiltinOperatorADD, Inputs: []int{5, 6}, Outputs: []int{7}},
+			{Code: schema.BuiltinOperatorBATCH_TO_SPACE_ND, Inputs: []int{7, 1, 8}, Outputs: []int{9}},
+			{Code: schema.BuiltinOperatorRESHAPE, Inputs: []int{9}, Outputs: []int{10}},
+		},
+		Inputs: []int{0}, Outputs: []int{10},
+	}
+	n := mustRead(t, f.Bytes())
+	if !n.MACsComplete || n.Graph.TotalMACs() != 4*8*10*27*8 {
+		t.Errorf("%d MACs, want %d; unknown %v, notes %q", n.Graph.TotalMACs(), 4*8*10*27*8, n.UnknownOps, n.Notes)
+	}
+	var got [][4]int
+	for _, op := range n.Graph.Ops {
+		got = append(got, n.Graph.Out(op))
+	}
+	want := [][4]int{{4, 10, 12, 3}, {4, 8, 10, 8}, {4, 8, 10, 8}, {1, 16, 20, 8}, {320, 1, 1, 8}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+
+	// An operator without a rule ends what is certain.
+	f.Operators[2] = tflitetest.Operator{Code: schema.BuiltinOperatorTILE, Inputs: []int{5, 6}, Outputs: []int{7}}
+	n = mustRead(t, f.Bytes())
+	if diff := cmp.Diff([]tflite.OpCount{{Name: "BATCH_TO_SPACE_ND", Count: 1}, {Name: "RESHAPE", Count: 1}, {Name: "TILE", Count: 1}}, n.UnknownOps); diff != "" {
+		t.Errorf("unknown (-want +got):\n%s", diff)
 	}
 }
 
@@ -637,6 +689,8 @@ func FuzzRead(f *testing.F) {
 		one(schema.BuiltinOperatorMAX_POOL_2D, pool(same, 3, 2, 2), value("x", 1, 7, 7, 4), value("y", 1, 4, 4, 4)),
 		one(schema.BuiltinOperatorRNN, nil, value("x", 1, 4), weights("w", 6, 4), weights("r", 6, 6), value("y", 1, 6)),
 		one(schema.BuiltinOperatorCONV_3D, nil, value("x", 1, 4, 6, 6, 3), weights("w", 2, 3, 3, 3, 5), value("y", 1, 4, 6, 6, 5)),
+		one(schema.BuiltinOperatorSPACE_TO_BATCH_ND, nil, value("x", 1, 4, 4, 3), int32s("b", []int{2}, 2, 2), int32s("e", []int{2, 2}, 0, 0, 0, 0), resized("y", []int{1, 2, 2, 3}, []int{-1, 2, 2, 3})),
+		one(schema.BuiltinOperatorRESHAPE, nil, value("x", 1, 4, 4, 3), resized("y", []int{1, 3}, []int{-1, 3})),
 		{SubGraphs: 1, Signatures: []string{"a"}},
 	} {
 		f.Add(file.Bytes())

@@ -1,0 +1,181 @@
+package tflite
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"latlab/sampler/graph"
+	"latlab/sampler/tflite/internal/schema"
+)
+
+// A runtime computes every shape from the inputs' and does not look at the file's. Where
+// an extent is free, the file's is an example at best: converters write 1 for what they
+// did not know, in the batch of what SPACE_TO_BATCH_ND has cut into pieces too. So shapes
+// are inferred where operators that multiply, combine, pool or cut say them, and where
+// they do not, an op behind an inferred shape is not certain any more.
+
+// wantShape is what the operator makes of its inputs' shapes. An output that differs where
+// its extents are free becomes that; another difference leaves the op's cost uncertain,
+// though the file may well run.
+func (r *reader) wantShape(s *step, want []int) error {
+	t := &r.tensors[s.outputs[0]]
+	if slices.Equal(t.shape, want) {
+		return nil
+	}
+	elements, fits := int64(1), len(want) == len(t.shape)
+	for a, d := range want {
+		fits = fits && d > 0 && (d == t.shape[a] || t.free>>a&1 == 1)
+		if fits {
+			elements *= int64(d)
+			fits = elements <= maxTensor
+		}
+	}
+	if !fits {
+		return refuse("the file gives its output as %v, its input and options make it %v", t.shape, want)
+	}
+	t.shape, t.elements, t.inferred, t.open = want, elements, true, false
+	if t.at != noTensor {
+		r.net.Graph.Tensors[t.at].Shape = graph.Shape4(want)
+	}
+	return nil
+}
+
+// plain operators are as the file says; where elements are only moved or changed one by
+// one, their number must stay, and where two are combined, shapes must fit.
+func (r *reader) plain(s *step, b *built) error {
+	if err := r.plainShape(s); err != nil {
+		return err
+	}
+	b.constants = r.parameters(s, 0)
+	for _, c := range b.constants {
+		b.Counted.Weights += r.tensors[c].elements
+	}
+	return nil
+}
+
+func (r *reader) plainShape(s *step) error {
+	x, y := r.input(s, 0), &r.tensors[s.outputs[0]]
+	switch {
+	case x == nil:
+		return nil
+	case s.class == elementwise:
+		return r.broadcast(s)
+	case s.code == schema.BuiltinOperatorSPACE_TO_BATCH_ND || s.code == schema.BuiltinOperatorBATCH_TO_SPACE_ND:
+		return r.blocks(s, x)
+	case s.class == reshaping || s.class == folding:
+		return r.sameElements(s, x, y)
+	case y.resized && !r.anyInput(s, func(t *tensor) bool { return t.resized }):
+		return refuse("the size of its output depends on values")
+	case y.free != 0 && r.anyInput(s, func(t *tensor) bool { return t.inferred }):
+		return refuse("only a run tells the size of its output")
+	}
+	return nil
+}
+
+// sameElements infers an output of the input's shape, or one whose single free extent is
+// what is left.
+func (r *reader) sameElements(s *step, x, y *tensor) error {
+	switch {
+	case x.elements == y.elements:
+		return nil
+	case len(x.shape) == len(y.shape) && sameBut(x.shape, y):
+		return r.wantShape(s, slices.Clone(x.shape))
+	}
+	want, rest, at := slices.Clone(y.shape), int64(1), -1
+	for a, d := range y.shape {
+		switch {
+		case y.free>>a&1 == 0:
+			rest *= int64(d)
+		case at >= 0:
+			return refuse("input %v and output %v are of different sizes", x.shape, y.shape)
+		default:
+			at = a
+		}
+	}
+	if at < 0 || rest < 1 || x.elements%rest != 0 {
+		return refuse("input %v and output %v are of different sizes", x.shape, y.shape)
+	}
+	want[at] = int(x.elements / rest)
+	return r.wantShape(s, want)
+}
+
+// sameBut reports whether a shape is the tensor's but for its free extents.
+func sameBut(shape []int, t *tensor) bool {
+	for a, d := range shape {
+		if d != t.shape[a] && t.free>>a&1 == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// broadcast is NumPy's rule: aligned at the last axis, an extent of 1 is stretched.
+func (r *reader) broadcast(s *step) error {
+	var want []int
+	for i := range s.inputs {
+		z := r.input(s, i)
+		if z == nil {
+			continue
+		}
+		if len(z.shape) > len(want) {
+			want = append(slices.Repeat([]int{1}, len(z.shape)-len(want)), want...)
+		}
+		for a, d := range z.shape {
+			at := len(want) - len(z.shape) + a
+			switch {
+			case want[at] == 1:
+				want[at] = d
+			case d != 1 && d != want[at]:
+				return refuse("inputs of %v and %v do not fit", r.input(s, 0).shape, z.shape)
+			}
+		}
+	}
+	return r.wantShape(s, want)
+}
+
+// blocks cuts a map into pieces that become a batch, or puts them together again.
+func (r *reader) blocks(s *step, x *tensor) error {
+	if len(s.inputs) != 3 || s.inputs[1] < 0 || s.inputs[2] < 0 {
+		return refuse("%d inputs", len(s.inputs))
+	}
+	size, edges := r.constantInts(s.inputs[1]), r.constantInts(s.inputs[2])
+	if len(size) == 0 || len(size)+1 > len(x.shape) || len(edges) != 2*len(size) {
+		return refuse("its block sizes are not constants that fit %v", x.shape)
+	}
+	want := slices.Clone(x.shape)
+	for i, n := range size {
+		edge := edges[2*i] + edges[2*i+1]
+		if n < 1 || n > maxWindow || edge < 0 || edge > maxWindow || want[0] > maxTensor {
+			return refuse("block size %d, edges %d", n, edge)
+		}
+		if s.code == schema.BuiltinOperatorSPACE_TO_BATCH_ND {
+			want[0] *= n
+			want[1+i] = (x.shape[1+i] + edge) / n
+		} else {
+			want[0] /= n
+			want[1+i] = x.shape[1+i]*n - edge
+		}
+	}
+	return r.wantShape(s, want)
+}
+
+// constantInts are the values of a small int32 constant; nil of any other tensor.
+func (r *reader) constantInts(i int) []int {
+	t := &r.tensors[i]
+	if !t.constant || t.source != i || t.kind != schema.TensorTypeINT32 || t.elements > 2*maxRank {
+		return nil
+	}
+	var f schema.Tensor
+	var b schema.Buffer
+	r.sub.Tensors(&f, i)
+	r.m.Buffers(&b, int(f.Buffer()))
+	data := b.DataBytes()
+	if int64(len(data)) != 4*t.elements {
+		return nil // it lies behind the FlatBuffer
+	}
+	values := make([]int, t.elements)
+	for k := range values {
+		values[k] = int(int32(binary.LittleEndian.Uint32(data[4*k:])))
+	}
+	return values
+}
