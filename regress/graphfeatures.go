@@ -22,6 +22,9 @@ func GraphFeatures(g *graph.Graph) map[string]float64 {
 	sums := make(map[string]float64, len(features)+1)
 	height := inputHeight(g)
 	for _, of := range g.Ops {
+		if len(of.Inputs) == 0 {
+			continue // makes a tensor of nothing: no feature tells what
+		}
 		p := g.PaidOp(of)
 		if !hasShape(p) {
 			continue

@@ -145,9 +145,25 @@ func acceptFile(m *model.Model, d devices.Info) error {
 	case !slices.Contains(d.Formats, m.Format) || !slices.Contains(d.Precisions, m.Precision):
 		return fmt.Errorf("model %s is %s in %s; device %s takes %s", m.Name, m.Format, m.Precision, d.Name, takes(d))
 	case d.NeedsGraph && m.Graph == nil:
-		return fmt.Errorf("device %s needs to know every op of a network, and not all of model %s are known; `latlab describe --model` lists them", d.Name, m.Name)
+		return fmt.Errorf("device %s needs to know every op of a network; of model %s these are not known: %s", d.Name, m.Name, unknownOps(m))
 	}
 	return nil
+}
+
+// unknownOps names a few ops that stand between a file and its Graph.
+func unknownOps(m *model.Model) string {
+	const few = 6
+	if m.Network == nil {
+		return "all, latlab reads no " + string(m.Format)
+	}
+	var names []string
+	for _, o := range m.Network.UnknownOps {
+		names = append(names, o.Name)
+	}
+	if more := len(names) - few; more > 0 {
+		names = append(names[:few], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // headHash identifies a list by one network. A sweep's identity leaves out how many
