@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strings"
 )
@@ -389,4 +390,18 @@ func MergeFeatures(parts ...FeatureData) (FeatureData, error) {
 		all.Rows = append(all.Rows, d.Rows...)
 	}
 	return all, nil
+}
+
+// IsFeatureModel reports whether a file is what FeatureModel.Write wrote: for whoever wants a
+// CostModel and was given the other.
+func IsFeatureModel(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var m FeatureModel
+	d := json.NewDecoder(io.LimitReader(f, maxFile))
+	d.DisallowUnknownFields()
+	return d.Decode(&m) == nil && m.Networks > 0
 }

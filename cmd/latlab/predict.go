@@ -72,7 +72,10 @@ func loadCost(c *cli.Context) (*regress.CostModel, *sampler.Space, error) {
 	}
 	m, sp, err := regress.Load(path)
 	var file *regress.FileError
-	if errors.As(err, &file) || errors.Is(err, fs.ErrNotExist) {
+	if errors.As(err, &file) && regress.IsFeatureModel(path) {
+		err = fmt.Errorf("%s is of listed models: it weighs features and has no table of a space", path)
+	}
+	if file != nil || errors.Is(err, fs.ErrNotExist) {
 		err = withCode(exitUsage, err)
 	}
 	return m, sp, err
