@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -160,8 +161,11 @@ func raised(e *devices.Error, code int, console string) {
 	e.Err = fmt.Errorf("the estimator refuses: %s", Clip(last, 300))
 }
 
-// Tail is as much of a tool's output as an error keeps.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// Tail is as much of a tool's output as an error keeps, without its colours.
 func Tail(s string) string {
+	s = colour.ReplaceAllString(s, "")
 	if len(s) > maxOutput {
 		return "[...]" + s[len(s)-maxOutput:]
 	}

@@ -8,6 +8,7 @@ def compiler():
     import onnxruntime as ort
     import onnxruntime_qnn as qnn
 
+    ort.set_default_logger_severity(3)  # errors; its warnings are of every network
     ort.register_execution_provider_library(PROVIDER, qnn.get_library_path())
     found = [d for d in ort.get_ep_devices() if d.ep_name == PROVIDER][:1]
     if not found:

@@ -65,13 +65,7 @@ func (f *findings) check(o Options) error {
 		if f.Sections == nil {
 			break // the file is no .ini; Problem says so
 		}
-		var known []string
-		for _, s := range f.Sections {
-			if word, ok := strings.CutPrefix(s, section.prefix); ok {
-				known = append(known, word)
-			}
-		}
-		if err := unknown(o, section.what, section.word, known); err != nil {
+		if err := unknown(o, section.what, section.word, f.known(o, section.prefix)); err != nil {
 			return err
 		}
 	}
@@ -83,6 +77,19 @@ func (f *findings) check(o Options) error {
 			"Vela takes 1 Hz where the .ini has none; write core_clock=500e6, in Hz")
 	}
 	return nil
+}
+
+// known are the sections of a kind, those that Arm wrote for other NPUs left out.
+func (f *findings) known(o Options, prefix string) []string {
+	var words []string
+	for _, s := range f.Sections {
+		word, ok := strings.CutPrefix(s, prefix)
+		o.SystemConfig = word
+		if ok && (o.ConfigFile != "" || o.checkFamily() == nil) {
+			words = append(words, word)
+		}
+	}
+	return words
 }
 
 // minClock is far below any NPU's: less is a forgotten or mistaken unit.
