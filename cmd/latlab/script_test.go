@@ -22,6 +22,7 @@ import (
 
 	"latlab/devices/devicetest"
 	"latlab/internal/testenv"
+	"latlab/sampler/tflite/tflitetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the wanted output in testdata/script")
@@ -44,6 +45,7 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 //	narrow FILE                    no line of FILE is longer than 80 columns
 //	sql FILE QUERY [VALUE]         query a store, or change it
 //	clip FILE N                    cut a file to N bytes
+//	spoil FILE                     make a .tflite's first operator code one that nobody knows
 //	tmpfs DIR SIZE                 mount a small file system for the rest of the script
 //	remount DIR ro|rw              make it read-only or writable
 //	fill DIR                       leave it no byte
@@ -74,7 +76,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "refuses": cmdRefuses, "json": cmdJSON, "keys": cmdKeys, "var": cmdVar,
-			"lines": cmdLines, "narrow": cmdNarrow, "sql": cmdSQL, "clip": cmdClip,
+			"lines": cmdLines, "narrow": cmdNarrow, "sql": cmdSQL, "clip": cmdClip, "spoil": cmdSpoil,
 			"tmpfs": cmdTmpfs, "remount": cmdRemount, "fill": cmdFill,
 		},
 	})
@@ -333,6 +335,14 @@ func cmdSQL(ts *testscript.TestScript, neg bool, args []string) {
 	if got != args[2] {
 		ts.Fatalf("%s: %s is %s, want %s", args[0], args[1], got, args[2])
 	}
+}
+
+func cmdSpoil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: spoil FILE")
+	}
+	path := ts.MkAbs(args[0])
+	ts.Check(os.WriteFile(path, tflitetest.Spoil([]byte(ts.ReadFile(path))), 0o600))
 }
 
 func cmdClip(ts *testscript.TestScript, neg bool, args []string) {
