@@ -88,7 +88,10 @@ func TestConformance(t *testing.T) {
 	for _, name := range Names() {
 		for _, profile := range []Profile{Exact, Quiet, Phone} {
 			full := name + ":" + string(profile)
-			t.Run(full, func(t *testing.T) { devicetest.Run(t, suite(t, full)) })
+			t.Run(full, func(t *testing.T) {
+				t.Parallel() // they wait for a context more than they compute
+				devicetest.Run(t, suite(t, full))
+			})
 		}
 	}
 }
