@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/devices/devicetest"
+	"latlab/internal/testenv"
 )
 
 // example is a command of a document, or a block that is not run.
@@ -108,7 +109,7 @@ func TestExamplesOfADocument(t *testing.T) {
 // checkout's sampler/ can be seen, on the real runtime. What they say of themselves may
 // be doubtful on a noisy machine (exit 4), never wrong.
 func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
-	l := newLab(t, "LATLAB_AGENT="+devicetest.Agent(t))
+	l := newLab(t, "LATLAB_AGENT="+devicetest.Agent(t), "LATLAB_PYTHON="+testenv.Python(t))
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)

@@ -242,3 +242,23 @@ func TestDesksOfTheDead(t *testing.T) {
 		}
 	}
 }
+
+func TestOtherVersionsAreTold(t *testing.T) {
+	r := python.Requirement{Packages: []python.Package{{Name: "runtime", Version: "1.0"}, {Name: "tool", Version: "2.0"}}}
+	tried, other := "2.0", "3.1"
+	found := map[string]*string{"runtime": nil, "tool": &other}
+	if ws := r.Warnings(found); len(ws) != 1 || !strings.Contains(ws[0], "tool is of version 3.1, latlab was tried with 2.0") {
+		t.Errorf("warnings are %q", ws)
+	}
+	if got := r.Runtime(found); got != "tool 3.1" {
+		t.Errorf("runtime is %q", got)
+	}
+	steps := r.Passed(python.Interpreter{}, "3.11", found)
+	if len(steps) != 3 || !steps[2].OK || !strings.Contains(steps[2].Advice, "pip install runtime==1.0 tool==2.0") {
+		t.Errorf("steps are %+v", steps)
+	}
+	found["tool"] = &tried
+	if ws := r.Warnings(found); len(ws) != 0 {
+		t.Errorf("warnings are %q", ws)
+	}
+}
