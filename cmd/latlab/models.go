@@ -144,6 +144,8 @@ func acceptFile(m *model.Model, d devices.Info) error {
 	switch {
 	case !slices.Contains(d.Formats, m.Format) || !slices.Contains(d.Precisions, m.Precision):
 		return fmt.Errorf("model %s is %s in %s; device %s takes %s", m.Name, m.Format, m.Precision, d.Name, takes(d))
+	case d.NeedsGraph && m.Network == nil:
+		return fmt.Errorf("device %s needs to know the ops of a network, and latlab reads those of no .%s: give the .%s", d.Name, m.Format, model.TFLite)
 	case d.NeedsGraph && m.Graph == nil:
 		return fmt.Errorf("device %s needs to know every op of a network; of model %s these are not known: %s", d.Name, m.Name, unknownOps(m))
 	}
@@ -153,9 +155,6 @@ func acceptFile(m *model.Model, d devices.Info) error {
 // unknownOps names a few ops that stand between a file and its Graph.
 func unknownOps(m *model.Model) string {
 	const few = 6
-	if m.Network == nil {
-		return "all, latlab reads no " + string(m.Format)
-	}
 	var names []string
 	for _, o := range m.Network.UnknownOps {
 		names = append(names, o.Name)
