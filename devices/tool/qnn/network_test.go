@@ -6,6 +6,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/devicetest"
+	"latlab/devices/tool/python/pythontest"
 	"latlab/fixtures"
 	"latlab/internal/testenv"
 	"latlab/sampler/model"
@@ -52,6 +53,7 @@ func estimate(t *testing.T, d devices.Device, fixture string) *devices.Block {
 // has a cost. MobileDet-DSP has 3.4 times the multiplications of MobileNetV2-SSDLite and
 // takes 1.3 to 1.4 times its time, under half a millisecond.
 func TestWholeNetworks(t *testing.T) {
+	pythontest.Slow(t)
 	d := open(t, sa8775, testenv.Python(t))
 	det, v2 := estimate(t, d, "mobiledet_dsp").Summary.Mean, estimate(t, d, "mobilenet_v2_ssdlite").Summary.Mean
 	if r := det / v2; r < 1.3 || r > 1.4 || det > 0.0005 {

@@ -156,3 +156,18 @@ func FuzzUnquantized(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAnswer: what is taken has nodes, and says truly whether any is left.
+func FuzzAnswer(f *testing.F) {
+	f.Add(`{"whole":true,"graphs":[{"provider":"QNNExecutionProvider","ops":{"Conv":1}}]}`)
+	f.Add(`{"whole":false,"graphs":[{"provider":"CPUExecutionProvider","ops":{"Erf":2}},{"provider":"QNNExecutionProvider","ops":{"Conv":1}}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := parseAnswer(text)
+		if err != nil {
+			return
+		}
+		if d := delegation(a); d.Nodes < 1 || d.Delegated < 0 || d.Delegated > d.Nodes || a.Whole != (d.Delegated == d.Nodes) || a.Whole != (len(d.Why) == 0) {
+			t.Errorf("%s: %+v", text, d)
+		}
+	})
+}

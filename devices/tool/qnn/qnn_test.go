@@ -149,6 +149,7 @@ func TestChipsWithoutEstimates(t *testing.T) {
 
 // TestClock: the number of a chip is the chip, but in the compiler's whole microseconds.
 func TestClock(t *testing.T) {
+	pythontest.Slow(t)
 	for _, pair := range [][2]string{{"52", "sa8775"}, {"72", "sa8797"}, {"52", "sa8255"}} {
 		whole, err := open(t, "hexagon:"+pair[0], testenv.Python(t)).Run(t.Context(), models.Named("good")(t), devicetest.Plan())
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/devicetest"
+	"latlab/devices/tool/python/pythontest"
 	"latlab/fixtures"
 	"latlab/sampler/model"
 )
@@ -40,6 +41,7 @@ func estimate(t *testing.T, d devices.Device, fixture string) *devices.Block {
 // TestWholeNetworks: as latlab writes them, with their heads, every operator is taken, and
 // Vela counts the multiplications that latlab counts.
 func TestWholeNetworks(t *testing.T) {
+	pythontest.Slow(t)
 	b := estimate(t, open(t, u65), "mobiledet_edgetpu")
 	if b.Counters["macs"] != 1533181504 {
 		t.Errorf("MobileDet-EdgeTPU has %v MACs", b.Counters["macs"])
@@ -56,6 +58,7 @@ func TestWholeNetworks(t *testing.T) {
 // TestRanksChange: MobileDet-EdgeTPU has 1.9 times MobileNetV2-SSDLite's multiplications. It
 // is the faster of the two on a large NPU and 1.4 times slower on a small one.
 func TestRanksChange(t *testing.T) {
+	pythontest.Slow(t)
 	for name, want := range map[string][2]float64{"vela:ethos-u85-1024": {0.8, 1}, "vela:ethos-u55-128": {1.35, 1.45}} {
 		d := open(t, name)
 		r := estimate(t, d, "mobiledet_edgetpu").Summary.Mean / estimate(t, d, "mobilenet_v2_ssdlite").Summary.Mean

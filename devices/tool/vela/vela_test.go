@@ -178,6 +178,7 @@ func TestChangedOutput(t *testing.T) {
 }
 
 func TestEveryAcceleratorHasADefault(t *testing.T) {
+	pythontest.Slow(t)
 	for _, name := range vela.Names() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -231,6 +232,7 @@ arena_cache_size=65536
 `
 
 func TestConfigurationOfTheUser(t *testing.T) {
+	pythontest.Slow(t)
 	path := filepath.Join(t.TempDir(), "my board.ini")
 	write := func(text string) {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {

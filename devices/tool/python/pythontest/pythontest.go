@@ -135,3 +135,12 @@ func Leftovers(t testing.TB) string {
 	}
 	return strings.Join(append(desks, files...), "\n")
 }
+
+// Slow leaves out of a short run what starts a tool many times or on whole networks, and
+// has nothing to do at once.
+func Slow(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short")
+	}
+}
