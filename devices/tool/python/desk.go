@@ -32,8 +32,12 @@ const (
 
 // NewDesk opens a Desk for a device of a name.
 func NewDesk(name string, parallel int) (*Desk, error) {
-	removeStale(os.TempDir(), time.Now().Add(-deskGrace))
-	dir, err := os.MkdirTemp("", deskPrefix)
+	temp, err := filepath.Abs(os.TempDir())
+	if err != nil {
+		return nil, hostError(name, err)
+	}
+	removeStale(temp, time.Now().Add(-deskGrace))
+	dir, err := os.MkdirTemp(temp, deskPrefix)
 	if err != nil {
 		return nil, hostError(name, err)
 	}
