@@ -20,6 +20,7 @@ type deviceRow struct {
 	State   string         `json:"state"` // "ready" or "not ready"
 	Problem string         `json:"problem,omitempty"`
 	Type    string         `json:"type,omitempty"` // what to type
+	SoC     *string        `json:"soc,omitempty"`  // of this machine, where its kernel names one
 	Now     *devices.State `json:"condition,omitempty"`
 }
 
@@ -85,16 +86,20 @@ func describedRow(name string, o inventory.Options) (deviceRow, error) {
 
 func cpuRow(ctx context.Context, c *cli.Context) deviceRow {
 	now := state.Read("/")
+	var soc *string
+	if name := state.SoC("/"); name != "" {
+		soc = &name
+	}
 	d, err := openNamed(ctx, c, inventory.Local)
 	if err == nil {
 		defer d.Close()
-		return deviceRow{Info: d.Info(), State: "ready", Now: &now}
+		return deviceRow{Info: d.Info(), State: "ready", SoC: soc, Now: &now}
 	}
 	info, derr := describeNamed(c, inventory.Local)
 	if derr != nil {
 		info = devices.Info{Name: inventory.Local, Kind: devices.Measured}
 	}
-	return deviceRow{Info: info, State: "not ready", Problem: oneLine(err), Now: &now}
+	return deviceRow{Info: info, State: "not ready", Problem: oneLine(err), SoC: soc, Now: &now}
 }
 
 func listDevices(s streams, c *cli.Context) error {
@@ -150,10 +155,14 @@ func runtimeOf(i devices.Info) string {
 // never left out: whoever reads a latency must know that heat would go unseen.
 func conditionLine(r deviceRow) string {
 	s := r.Now
-	parts := []string{
-		orUnknown("CPU model", r.Fingerprint["cpu"]), fmt.Sprintf("%d cores", runtime.NumCPU()),
-		"governor " + orUnknown("", s.Governor), "load " + optionalOr(s.LoadAverage, "%.2f"), hottestWord(*s),
+	var parts []string
+	if r.SoC != nil {
+		parts = append(parts, *r.SoC)
 	}
+	parts = append(parts,
+		orUnknown("CPU model", r.Fingerprint["cpu"]), fmt.Sprintf("%d cores", runtime.NumCPU()),
+		"governor "+orUnknown("", s.Governor), "load "+optionalOr(s.LoadAverage, "%.2f"), hottestWord(*s),
+	)
 	return strings.Join(parts, ", ")
 }
 

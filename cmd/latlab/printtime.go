@@ -67,7 +67,11 @@ func printTimed(s streams, c *cli.Context, d devices.Device, one listed, e bench
 	if c.Bool("json") {
 		return printDoc(s.out, v)
 	}
-	if err := printMeasurement(s.out, one.name, d.Info(), e.M); err != nil || v.layers == nil {
+	info := d.Info()
+	if one.model.Precision != info.Precisions[0] {
+		info.Compute = "" // is of the device's own precision
+	}
+	if err := printMeasurement(s.out, one.name, info, e.M); err != nil || v.layers == nil {
 		return err
 	}
 	if v.layers.rows == nil {
@@ -102,6 +106,9 @@ func printMeasurement(w io.Writer, name string, d devices.Info, m *bench.Measure
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.Counters)) {
 		rows = append(rows, []string{"  " + strings.ReplaceAll(k, "_", " "), digits(m.Counters[k], 15)})
+	}
+	if d.Compute != "" && d.Compute != string(model.Float32) {
+		rows = append(rows, []string{"  computed in", d.Compute})
 	}
 	rows = append(rows, []string{"  delegated", delegationLine(m.Delegation)}, []string{"  runtime", m.Runtime})
 	if err := printTable(w, rows); err != nil {
