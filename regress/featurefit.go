@@ -236,7 +236,7 @@ func checkRow(r FeatureRow, names []string, m Method) error {
 	case len(have) == 0 && m == Own:
 		return bad("it has no features of yours; give each line of the list \"features\"")
 	case len(have) == 0:
-		return bad("not all of its ops are known, so %s cannot weigh it; give each line of the list \"features\"", m)
+		return bad("no op-level features are stored with it (not all of its ops are known, or it was no line of a list), so %s cannot weigh it", m)
 	case !slices.Equal(have, names):
 		return bad("its features are %s, the first network's are %s", listed(have), listed(names))
 	}

@@ -160,7 +160,7 @@ func TestFitFeaturesRefuses(t *testing.T) {
 		}), Options{}, &few, "1 networks"},
 		{"indicator", lineRows(25), Options{Method: Indicator}, &option, "needs a space"},
 		{"unknown method", lineRows(25), Options{Method: "guess"}, &option, `"guess" is none of features, ops, macs`},
-		{"no ops", lineRows(25), Options{Method: Ops}, &feature, "not all of its ops are known"},
+		{"no ops", lineRows(25), Options{Method: Ops}, &feature, "no op-level features are stored with it"},
 		{"missing", change(func(r []FeatureRow) { delete(r[7].Features, "b") }), Options{}, &feature, "net7: its features are a, the first network's are a, b"},
 		{"none", change(func(r []FeatureRow) { r[7].Features = nil }), Options{Method: Own}, &feature, "net7: it has no features of yours"},
 		{"NaN", change(func(r []FeatureRow) { r[7].Features["a"] = math.NaN() }), Options{}, &feature, "net7: feature a is no finite number"},

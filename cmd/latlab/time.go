@@ -68,11 +68,7 @@ func listedNetwork(c *cli.Context, info devices.Info) (listed, error) {
 		if c.String("fixture") != "" || c.String("arch") != "" || c.String("space") != "" {
 			return listed{}, usagef("--model, --fixture and --arch name different networks; give one")
 		}
-		m, err := model.FromFile(file)
-		if err != nil {
-			return listed{}, withCode(exitUsage, err)
-		}
-		return listed{name: strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), model: m}, withCode(exitUsage, acceptFile(m, info))
+		return ownFile(c, file, info)
 	}
 	n, err := oneNetwork(c)
 	if err != nil {
@@ -83,6 +79,21 @@ func listedNetwork(c *cli.Context, info devices.Info) (listed, error) {
 		return listed{}, err
 	}
 	return n.listed(form, cache)
+}
+
+// ownFile is a file that is timed as it is.
+func ownFile(c *cli.Context, file string, info devices.Info) (listed, error) {
+	m, err := model.FromFile(file)
+	if err == nil {
+		err = acceptFile(m, info)
+	}
+	if p := c.String("precision"); err == nil && p != "" && p != string(m.Precision) {
+		err = fmt.Errorf("model %s is %s; --precision %s is of networks that latlab writes", file, m.Precision, p)
+	}
+	if err == nil && c.String("input") != "" {
+		err = fmt.Errorf("model %s has the inputs that it has; --input is of networks that latlab writes", file)
+	}
+	return listed{name: strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), model: m}, withCode(exitUsage, err)
 }
 
 func (n network) listed(form model.Form, cache *model.Cache) (listed, error) {
