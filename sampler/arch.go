@@ -41,7 +41,7 @@ func (s *Space) ParseArch(text string) (Arch, error) {
 		x, err := strconv.Atoi(f)
 		// "+1" and "01" are refused too: an id is of the one text form.
 		if err != nil || strconv.Itoa(x) != f {
-			return Arch{}, fmt.Errorf("indices %q: field %d is %q, want a whole number", clip(text), i+1, clip(f))
+			return Arch{}, fmt.Errorf("indices %q: field %d is %q, want a whole number", Clip(text), i+1, Clip(f))
 		}
 		a.Indices[i] = x
 	}
@@ -55,7 +55,7 @@ func (s *Space) ParseArch(text string) (Arch, error) {
 func (s *Space) Check(a Arch) error {
 	radices := s.radices()
 	if len(a.Indices) != len(radices) {
-		return fmt.Errorf("space %s has %d decisions, indices %s have %d", s.Name, len(radices), clip(a.String()), len(a.Indices))
+		return fmt.Errorf("space %s has %d decisions, indices %s have %d", s.Name, len(radices), Clip(a.String()), len(a.Indices))
 	}
 	for i, r := range radices {
 		if x := a.Indices[i]; x < 0 || x >= r {

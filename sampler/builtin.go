@@ -33,7 +33,7 @@ var ErrUnknownSpace = errors.New("unknown space")
 // nearest one.
 func Builtin(name string) (*Space, error) {
 	if !slices.Contains(BuiltinNames(), name) {
-		return nil, fmt.Errorf("%w %q%s", ErrUnknownSpace, clip(name), didYouMean(name, BuiltinNames()))
+		return nil, fmt.Errorf("%w %q%s", ErrUnknownSpace, Clip(name), didYouMean(name, BuiltinNames()))
 	}
 	file := "spaces/" + name + ".yaml"
 	data, err := spaceFiles.ReadFile(file)

@@ -73,11 +73,11 @@ func (v value) String() string {
 	}
 	switch v.node.ShortTag() {
 	case "!!str":
-		return strconv.Quote(clip(v.node.Value))
+		return strconv.Quote(Clip(v.node.Value))
 	case "!!null":
 		return "nothing"
 	}
-	return clip(v.node.Value)
+	return Clip(v.node.Value)
 }
 
 // object is a mapping whose keys were checked.
@@ -105,7 +105,7 @@ func (v value) object(keys ...string) object {
 func (o object) add(key, content *yaml.Node, keys []string) {
 	k := o.d.value(key, o.path)
 	name := k.node.Value
-	field := o.d.value(content, joinPath(o.path, clip(name)))
+	field := o.d.value(content, joinPath(o.path, Clip(name)))
 	at := value{d: o.d, node: key, path: field.path}
 	switch _, twice := o.fields[name]; {
 	case k.node.Kind != yaml.ScalarNode:
@@ -243,13 +243,4 @@ func joinPath(path, key string) string {
 		return key
 	}
 	return path + "." + key
-}
-
-// clip shortens what came from outside before it is quoted in an error.
-func clip(s string) string {
-	const limit = 80
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "..."
 }

@@ -146,7 +146,7 @@ func (r *resolver) arch(line []byte) (Arch, error) {
 		return Arch{}, err
 	}
 	if l.ID != "" && l.ID != a.ID() {
-		return Arch{}, fmt.Errorf("id is %q, but %s is the id of these indices in space %s", clip(l.ID), a.ID(), s.Name)
+		return Arch{}, fmt.Errorf("id is %q, but %s is the id of these indices in space %s", Clip(l.ID), a.ID(), s.Name)
 	}
 	return a, nil
 }

@@ -109,10 +109,10 @@ var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
 
 // syntaxError moves the line that the YAML reader found to where all errors have it.
 func syntaxError(err error, filename string) error {
-	e := &LoadError{File: filename, Msg: clip(strings.TrimPrefix(err.Error(), "yaml: "))}
+	e := &LoadError{File: filename, Msg: Clip(strings.TrimPrefix(err.Error(), "yaml: "))}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
-		e.Msg = clip(strings.TrimPrefix(err.Error(), m[0]))
+		e.Msg = Clip(strings.TrimPrefix(err.Error(), m[0]))
 	}
 	return e
 }

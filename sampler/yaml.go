@@ -102,7 +102,7 @@ func (s *Space) encode(f spaceFile) ([]byte, error) {
 	if err := enc.Close(); err != nil {
 		return nil, fmt.Errorf("space %s: %w", s.Name, err)
 	}
-	back, err := load(b.Bytes(), "space "+clip(s.Name))
+	back, err := load(b.Bytes(), "space "+Clip(s.Name))
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -91,10 +90,10 @@ func parse(data []byte, filename string) (*yaml.Node, error) {
 }
 
 func syntaxError(err error, filename string) error {
-	e := &sampler.LoadError{File: filename, Msg: clip(strings.TrimPrefix(err.Error(), "yaml: "))}
+	e := &sampler.LoadError{File: filename, Msg: sampler.Clip(strings.TrimPrefix(err.Error(), "yaml: "))}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
-		e.Msg = clip(strings.TrimPrefix(err.Error(), m[0]))
+		e.Msg = sampler.Clip(strings.TrimPrefix(err.Error(), m[0]))
 	}
 	return e
 }
@@ -166,7 +165,7 @@ func (d *decoder) readStruct(n *yaml.Node, v reflect.Value, path string) {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content) && d.err == nil; i += 2 {
 		key := n.Content[i]
-		at := join(path, clip(key.Value))
+		at := join(path, sampler.Clip(key.Value))
 		f, known := byName[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode:
@@ -240,11 +239,11 @@ var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,47}$`)
 func (d *decoder) check(root *yaml.Node, s *Spec) {
 	at := func(path string) *yaml.Node { return find(root, path) }
 	if !nameForm.MatchString(s.Name) {
-		d.fail(at("name"), "name", "must be lower-case letters, digits and '-', not %q", clip(s.Name))
+		d.fail(at("name"), "name", "must be lower-case letters, digits and '-', not %q", sampler.Clip(s.Name))
 	}
 	for i, f := range s.Formats {
 		if f != model.TFLite && f != model.ONNX {
-			d.fail(at("formats"), fmt.Sprintf("formats[%d]", i), "must be %s or %s, not %q", model.TFLite, model.ONNX, clip(string(f)))
+			d.fail(at("formats"), fmt.Sprintf("formats[%d]", i), "must be %s or %s, not %q", model.TFLite, model.ONNX, sampler.Clip(string(f)))
 		}
 	}
 	var seen []model.Precision
@@ -252,7 +251,7 @@ func (d *decoder) check(root *yaml.Node, s *Spec) {
 		path := fmt.Sprintf("precisions[%d].precision", i)
 		switch {
 		case p.Precision != model.Float32 && p.Precision != model.Int8:
-			d.fail(at("precisions"), path, "must be %s or %s, not %q", model.Float32, model.Int8, clip(string(p.Precision)))
+			d.fail(at("precisions"), path, "must be %s or %s, not %q", model.Float32, model.Int8, sampler.Clip(string(p.Precision)))
 		case slices.Contains(seen, p.Precision):
 			d.fail(at("precisions"), path, "is given twice")
 		}
@@ -318,9 +317,9 @@ func show(n *yaml.Node) string {
 	case n.ShortTag() == "!!null":
 		return "nothing"
 	case n.ShortTag() == "!!str":
-		return strconv.Quote(clip(n.Value))
+		return strconv.Quote(sampler.Clip(n.Value))
 	}
-	return clip(n.Value)
+	return sampler.Clip(n.Value)
 }
 
 func didYouMean(name string, known []string) string {
@@ -335,20 +334,4 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
-}
-
-// clip shortens what came from outside before it is put into an error, and keeps it on its
-// line: a key may hold a line break.
-func clip(s string) string {
-	const limit = 80
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return '?'
-		}
-		return r
-	}, s)
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "..."
 }
