@@ -50,7 +50,11 @@ func Check(ctx context.Context, name string, o Options) ([]Step, error) {
 	if _, err := f.describe(name, o); err != nil {
 		return nil, err
 	}
-	return f.check(ctx, name, o), nil
+	steps := f.check(ctx, name, o)
+	if s := Failed(steps); s != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		s.Detail = "no answer in time: it hangs, or this machine is too busy"
+	}
+	return steps, nil
 }
 
 // checkLocal: the system, the agent's file, the agent and its runtime.

@@ -1,9 +1,13 @@
 package inventory
 
 import (
+	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"latlab/devices"
 )
@@ -46,6 +50,25 @@ func TestEveryNameIsDescribed(t *testing.T) {
 		case devices.Measured, devices.Estimated, devices.Simulated:
 		default:
 			t.Errorf("Describe(%q) is of kind %q", name, info.Kind)
+		}
+	}
+}
+
+// TestCheckOfAPythonThatHangs: whoever waits is told so in words, at the end of their patience.
+func TestCheckOfAPythonThatHangs(t *testing.T) {
+	python := filepath.Join(t.TempDir(), "python")
+	if err := os.WriteFile(python, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Tools() {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		steps, err := Check(ctx, name, Options{Python: python})
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := Failed(steps); s == nil || !strings.Contains(s.Detail, "no answer in time") {
+			t.Errorf("%s: steps are %+v", name, steps)
 		}
 	}
 }
