@@ -51,6 +51,9 @@ func describe(c *cli.Context) (description, error) {
 	if c.String("model") != "" {
 		return describeFile(c)
 	}
+	if c.String("fixture") == "" && c.String("arch") == "" && c.String("space") == "" {
+		return description{}, usagef("name a network: --fixture NAME, --space NAME with --arch INDICES, or --model FILE.tflite")
+	}
 	n, err := oneNetwork(c)
 	if err != nil {
 		return description{}, err
@@ -79,11 +82,22 @@ func printDescription(s streams, d description) error {
 	if err := printTable(s.out, rows); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(s.out, "\n%s\n%.4f billion MACs, %.4f million parameters, %d layers\n",
-		strings.TrimRight(d.Name+"  "+d.Space+" "+d.Indices, " "), float64(d.MACs)/1e9, float64(d.Params)/1e6, len(d.Layers)); err != nil {
+	if _, err := fmt.Fprintf(s.out, "\n%s\n%s MACs, %s parameters, %d layers\n",
+		strings.TrimRight(d.Name+"  "+d.Space+" "+d.Indices, " "), amount(d.MACs), amount(d.Params), len(d.Layers)); err != nil {
 		return err
 	}
 	return printPublished(s.out, d.Published)
+}
+
+// amount is a large number as papers have it, with digits left where it is not so large.
+func amount(n int64) string {
+	switch {
+	case n >= 1e8:
+		return fmt.Sprintf("%.4f billion", float64(n)/1e9)
+	case n >= 1e4:
+		return fmt.Sprintf("%.4f million", float64(n)/1e6)
+	}
+	return thousands(int(n))
 }
 
 func kernel(l graph.Row) string {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -158,14 +159,13 @@ func fileSummary(d description) string {
 	if d.Tool != "" {
 		folded = " (batch norm folded)"
 	}
-	fmt.Fprintf(&b, "%.4f billion MACs, %.4f million parameters%s, %d layers\n",
-		float64(d.MACs)/1e9, float64(d.Params)/1e6, folded, len(d.Layers))
+	fmt.Fprintf(&b, "%s MACs, %s parameters%s, %d layers\n", amount(d.MACs), amount(d.Params), folded, len(d.Layers))
 	if !d.MACsComplete {
 		b.WriteString("these figures are of the known operators alone\n")
-		b.WriteString(wrapped("unknown operators:", d.Unknown))
+		b.WriteString(wrapped("unknown operators:", counted(d.Unknown)))
 	}
 	for _, n := range d.Notes {
-		fmt.Fprintf(&b, "note: %s\n", n)
+		b.WriteString(wrapped("note:", strings.Fields(n)))
 	}
 	return b.String()
 }
@@ -180,27 +180,47 @@ func port(p tflite.Port) string {
 	}
 	text := fmt.Sprintf("%s  %s %s", p.Name, p.Type, strings.Join(extents, "x"))
 	if p.Scale != nil {
-		text += fmt.Sprintf(" = %s x (q - %d)", strconv.FormatFloat(*p.Scale, 'g', 6, 64), *p.ZeroPoint)
+		text += fmt.Sprintf(" = %s x %s", strconv.FormatFloat(*p.Scale, 'g', 6, 64), quantum(*p.ZeroPoint))
 	}
 	return text
 }
 
-// wrapped lists operators on lines of less than 100 columns.
-func wrapped(head string, ops []tflite.OpCount) string {
+// quantum is what a scale is multiplied by.
+func quantum(zero int64) string {
+	switch {
+	case zero == 0:
+		return "q"
+	case zero < 0:
+		return fmt.Sprintf("(q + %d)", -zero)
+	}
+	return fmt.Sprintf("(q - %d)", zero)
+}
+
+// wrapped puts words behind a head, on lines of less than 100 columns. A word that is
+// longer has a line of its own: paths are to be copied whole.
+func wrapped(head string, words []string) string {
 	const columns = 98
 	var b strings.Builder
 	line := head
-	for i, op := range ops {
-		word := fmt.Sprintf(" %s (%d)", op.Name, op.Count)
-		if i < len(ops)-1 {
-			word += ","
-		}
-		if len(line)+len(word) > columns {
+	for _, word := range words {
+		if n := utf8.RuneCountInString(line) + 1 + utf8.RuneCountInString(word); n > columns && line != "  " {
 			fmt.Fprintln(&b, line)
 			line = "  "
 		}
-		line += word
+		line += " " + word
 	}
 	fmt.Fprintln(&b, line)
 	return b.String()
+}
+
+// counted lists operators with how many there are.
+func counted(ops []tflite.OpCount) []string {
+	words := make([]string, len(ops))
+	for i, op := range ops {
+		words[i] = fmt.Sprintf("%s (%d)", op.Name, op.Count)
+		if i < len(ops)-1 {
+			words[i] += ","
+		}
+	}
+	return words
 }

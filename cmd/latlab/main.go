@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -192,8 +193,16 @@ func wantsJSON(args []string) bool {
 	return asked || slices.Contains(args, "--json") || slices.Contains(args, "-json")
 }
 
-// oneLine keeps an error on the line it is promised.
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+// oneLine keeps an error on the line it is promised, and a name in it from being obeyed: a
+// file's may hold an escape sequence.
+func oneLine(err error) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.Join(strings.Fields(err.Error()), " "))
+}
 
 // report prints the error, if any, and returns the exit code.
 func report(s streams, asJSON bool, err error) int {

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 
 	"latlab/fixtures"
 	"latlab/sampler/graph"
@@ -38,27 +40,69 @@ func publishedOf(figures []fixtures.Figure, g *graph.Graph) []publishedFigure {
 	return list
 }
 
-// printPublished prints the table for people; nothing where nothing was published.
+// printPublished prints the table for people; nothing where nothing was published. No
+// figure has both something of ours beside it and a device that it was measured on, and
+// sources are long: so these share a column, and sources and notes follow by number, that
+// lines may stay within a terminal of 100 columns.
 func printPublished(w io.Writer, list []publishedFigure) error {
 	if len(list) == 0 {
 		return nil
 	}
-	rows := [][]string{{"PUBLISHED", "VALUE", "OURS", "ON", "NOTE", "SOURCE"}}
+	var refs references
+	rows := [][]string{{"PUBLISHED", "VALUE", "REF", "OURS, OR WHERE"}}
 	for _, p := range list {
-		ours := ""
-		if p.Recomputed != nil {
-			ours = people(p.Quantity, *p.Recomputed)
-		}
-		on := p.On
-		if p.Precision != "" {
-			on += ", " + p.Precision
-		}
-		rows = append(rows, []string{string(p.Quantity), people(p.Quantity, p.Published), ours, on, p.Note, p.Source})
+		rows = append(rows, []string{string(p.Quantity), people(p.Quantity, p.Published), refs.of(p.Source, p.Note), p.where()})
 	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
-	return printTable(w, rows)
+	if err := printTable(w, rows); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, refs.String())
+	return err
+}
+
+// where is what stands beside a figure: ours, or what it was measured on.
+func (p publishedFigure) where() string {
+	var parts []string
+	if p.Recomputed != nil {
+		parts = append(parts, "ours "+people(p.Quantity, *p.Recomputed))
+	}
+	for _, part := range []string{p.On, p.Precision} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// references are what a table names by number, from 1.
+type references []string
+
+// of are the numbers of texts, those of empty ones left out.
+func (r *references) of(texts ...string) string {
+	var numbers []string
+	for _, text := range texts {
+		if text == "" {
+			continue
+		}
+		at := slices.Index(*r, text)
+		if at < 0 {
+			at = len(*r)
+			*r = append(*r, text)
+		}
+		numbers = append(numbers, strconv.Itoa(at+1))
+	}
+	return strings.Join(numbers, " ")
+}
+
+func (r references) String() string {
+	var b strings.Builder
+	for i, text := range r {
+		b.WriteString(wrapped(fmt.Sprintf("[%d]", i+1), strings.Fields(text)))
+	}
+	return b.String()
 }
 
 // people prints a figure in the unit that papers use.

@@ -103,6 +103,9 @@ func (n *Network) Rows(s *sampler.Space) []graph.Row {
 // is folded, and with QUANTIZE ops that int8 brings, which the bias pays. It is an error
 // if the file is no point of the space or its ops are not those of the point.
 func (n *Network) PayBy(s *sampler.Space) error {
+	if n.Graph.Space == "" {
+		return fmt.Errorf("%s does not say that it is a point of a space, of %s neither", n.Graph.Name, s.Name)
+	}
 	if n.Graph.Space != s.Name {
 		return fmt.Errorf("%s is of space %q, not of %s", n.Graph.Name, n.Graph.Space, s.Name)
 	}
