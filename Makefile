@@ -23,7 +23,7 @@ AGENT_TAGS := xnnpack_builtin
 
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler devices -name '*.yaml') go.mod go.sum
 
-.PHONY: all build demo test test-unit test-race lint vet bench agree study generate generate-check golden clean prereqs python
+.PHONY: all build demo test test-unit test-race lint vet bench agree study platforms generate generate-check golden clean prereqs python
 
 all: build
 
@@ -126,6 +126,13 @@ $(TOOLS)/flatc-$(FLATC)/bin/flatc:
 # The README's figures; some 40 minutes of a machine that is left alone.
 study: build
 	@scripts/study
+
+# The tables of docs/platforms.md; about an hour, of which the local CPU wants some minutes alone.
+platforms: build python
+	@mkdir -p out
+	$(GO) run ./tools/platforms published
+	$(GO) run ./tools/platforms fits
+	$(GO) run ./tools/platforms claim
 
 generate: $(TOOLS)/flatc-$(FLATC)/bin/flatc
 	PATH=$(dir $<):$$PATH $(GO) generate ./...
