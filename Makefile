@@ -130,7 +130,6 @@ study: build
 # The tables of docs/platforms.md; about an hour, of which the local CPU wants some minutes alone.
 platforms: build python
 	@mkdir -p out
-	$(GO) run ./tools/platforms published
 	$(GO) run ./tools/platforms fits
 	$(GO) run ./tools/platforms claim
 

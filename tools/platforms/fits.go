@@ -67,11 +67,11 @@ func (s settings) sweep(ctx context.Context, device, space string, n int) (row [
 		return nil, "", err
 	}
 	var r struct {
-		Sweep                             string
+		Sweep                              string
 		Networks, Measured, Failed, Blocks int
-		Invalid                           int
-		NoiseCV                           *float64 `json:"noise_cv"`
-		Elapsed                           float64  `json:"elapsed_seconds"`
+		Invalid                            int
+		NoiseCV                            *float64 `json:"noise_cv"`
+		Elapsed                            float64  `json:"elapsed_seconds"`
 	}
 	if err := json.Unmarshal(out, &r); err != nil {
 		return nil, "", err

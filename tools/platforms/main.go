@@ -1,11 +1,10 @@
 // Command platforms measures the tables of docs/platforms.md and writes them there, between
 // the marks of each table:
 //
-//	go run ./tools/platforms claim   # blocks by resolution and width on every device
-//	go run ./tools/platforms fits    # sweeps and held-out figures of every method
-//	go run ./tools/platforms published # simulators against published latencies
+//	go run ./tools/platforms claim # blocks by resolution and width on every device
+//	go run ./tools/platforms fits  # sweeps and held-out figures of every method
 //
-// `make platforms` runs all three. Sweeps go to out/platforms.db and are found there by a
+// `make platforms` runs both. Sweeps go to out/platforms.db and are found there by a
 // second run. Not part of latlab: it is a user of it.
 package main
 
@@ -43,7 +42,7 @@ type settings struct {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("want claim, fits or published")
+		return fmt.Errorf("want claim or fits")
 	}
 	var s settings
 	fs := flag.NewFlagSet("platforms "+args[0], flag.ContinueOnError)
@@ -60,10 +59,10 @@ func run(ctx context.Context, args []string) error {
 	if *devices != "" {
 		s.devices = strings.Split(*devices, ",")
 	}
-	tables := map[string]func(context.Context, settings) (string, error){"claim": claim, "fits": fits, "published": published}
+	tables := map[string]func(context.Context, settings) (string, error){"claim": claim, "fits": fits}
 	table, ok := tables[args[0]]
 	if !ok {
-		return fmt.Errorf("no table is named %q; want claim, fits or published", args[0])
+		return fmt.Errorf("no table is named %q; want claim or fits", args[0])
 	}
 	text, err := table(ctx, s)
 	if err != nil {
