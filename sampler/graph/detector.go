@@ -59,7 +59,7 @@ func (d Detector) Lower() (*Graph, error) {
 		payers[i] = Bias
 	}
 	b.detectionHead(maps, payers)
-	if err := b.g.checkShapes(); err != nil {
+	if err := b.g.checkSizes(); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Name, err)
 	}
 	return b.g, nil

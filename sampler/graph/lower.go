@@ -31,7 +31,7 @@ func Lower(s *sampler.Space, a sampler.Arch) (*Graph, error) {
 		return nil, fmt.Errorf("space %s, indices %s: %w", s.Name, a, err)
 	}
 	b.head(ends)
-	if err := b.g.checkShapes(); err != nil {
+	if err := b.g.checkSizes(); err != nil {
 		return nil, fmt.Errorf("space %s, indices %s: %w", s.Name, a, err)
 	}
 	if len(b.g.Ops) == 0 {
@@ -137,8 +137,8 @@ func checkStage(st sampler.Stage) error {
 // device takes.
 const maxElements = 1 << 28
 
-// checkShapes catches what absurd widths, expansions and ratios lead to.
-func (g *Graph) checkShapes() error {
+// checkSizes catches what absurd widths, expansions and ratios lead to.
+func (g *Graph) checkSizes() error {
 	for _, t := range g.Tensors {
 		elements := 1
 		for _, n := range t.Shape {

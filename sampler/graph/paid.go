@@ -80,7 +80,7 @@ func entryOps(s *sampler.Space, p sampler.Position, position, entry int) ([]Paid
 		h, w = mapSize(s, p.Stage, len(s.Stages[p.Stage].Layers))
 		b.headOf(b.tensor("end", [4]int{1, h, w, p.Out[out]}), p.Stage)
 	}
-	if err := b.g.checkShapes(); err != nil {
+	if err := b.g.checkSizes(); err != nil {
 		return nil, fmt.Errorf("space %s: %w", s.Name, err)
 	}
 	return b.g.Paid(position), nil

@@ -8,7 +8,6 @@ import (
 	"math"
 
 	"latlab/sampler/graph"
-	"latlab/sampler/tflite"
 	"latlab/sampler/weights"
 )
 
@@ -77,9 +76,6 @@ func newLayout(g *graph.Graph, opts Options) (*layout, error) {
 }
 
 func planLayout(g *graph.Graph, opts Options) (*layout, error) {
-	if err := tflite.CheckGraph(g); err != nil {
-		return nil, err
-	}
 	set, err := weights.New(g)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,9 @@ import (
 // ErrNotTFLite is wrapped by every error of Check.
 var ErrNotTFLite = errors.New("not a readable TFLite model")
 
+// Looks says that data has the identifier of a .tflite; Check says whether it is one.
+func Looks(data []byte) bool { return len(data) >= 8 && string(data[4:8]) == Identifier }
+
 // Check says whether data is a whole .tflite: identifier and version, every table, vector
 // and string inside the bytes, and every index of the main subgraph in range. After it, the
 // generated accessors of internal/schema cannot run out of bounds. Work and memory are
@@ -32,7 +35,7 @@ func checkBytes(data []byte) error {
 	switch {
 	case len(data) == 0:
 		return errors.New("it is empty")
-	case len(data) < 8 || string(data[4:8]) != Identifier:
+	case !Looks(data):
 		return fmt.Errorf("the identifier %s is missing at byte 4", Identifier)
 	case int64(len(data)) > math.MaxInt32:
 		return fmt.Errorf("%d bytes, but a FlatBuffer ends at 2 GiB", len(data))

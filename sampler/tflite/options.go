@@ -24,7 +24,7 @@ func builtin(k graph.Kind) schema.BuiltinOperator {
 	case graph.Logistic:
 		return schema.BuiltinOperatorLOGISTIC
 	}
-	return schema.BuiltinOperatorADD // checkGraph let no other kind through
+	return schema.BuiltinOperatorADD // graph.Check let no other kind through
 }
 
 func fused(a graph.Activation) schema.ActivationFunctionType {

@@ -38,6 +38,8 @@ func (w window) out(in, axis int) int {
 	return max(ceilDiv(in-reach+1, w.stride[axis]), 0)
 }
 
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
 // apply sets the op's fields, those of reading only where they are not what a space has.
 func (w window) apply(op *graph.Op, usual graph.Padding) {
 	op.Kernel, op.Stride = w.kernel, w.stride

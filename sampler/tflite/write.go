@@ -89,9 +89,6 @@ func newLayout(g *graph.Graph, opts Options, p purpose) (*layout, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	if err := checkGraph(g); err != nil {
-		return nil, fmt.Errorf("tflite: cannot write %s: %w", g.Name, err)
-	}
 	e, err := newEncoding(g, opts, p)
 	if err != nil {
 		return nil, fmt.Errorf("tflite: cannot write %s: %w", g.Name, err)

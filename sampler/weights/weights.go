@@ -22,7 +22,6 @@ package weights
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 
 	"latlab/sampler/graph"
@@ -36,38 +35,12 @@ type Set struct {
 }
 
 // New follows the mean square of every tensor through the graph, which is cheap: no weight
-// is drawn. A graph whose ops are not in the order of their inputs is an error.
+// is drawn. What Graph.Check refuses has no values.
 func New(g *graph.Graph) (*Set, error) {
-	if err := checkOrder(g); err != nil {
-		return nil, fmt.Errorf("weights of %s: %w", g.Name, err)
+	if err := g.Check(); err != nil {
+		return nil, err
 	}
 	return &Set{g: g, ms: meanSquares(g)}, nil
-}
-
-// checkOrder refuses what would read a tensor before it is made, or that is none.
-func checkOrder(g *graph.Graph) error {
-	known := make([]bool, len(g.Tensors))
-	for _, t := range g.Inputs {
-		if t < 0 || t >= len(known) {
-			return fmt.Errorf("input %d is not one of %d tensors", t, len(known))
-		}
-		known[t] = true
-	}
-	for _, op := range g.Ops {
-		if len(op.Inputs) == 0 || (op.Kind == graph.Add || op.Kind == graph.Mul) && len(op.Inputs) < 2 {
-			return fmt.Errorf("op %s: %s has %d inputs", op.Name, op.Kind, len(op.Inputs))
-		}
-		for _, t := range op.Inputs {
-			if t < 0 || t >= len(known) || !known[t] {
-				return fmt.Errorf("op %s: input %d is computed by no op before it", op.Name, t)
-			}
-		}
-		if op.Output < 0 || op.Output >= len(known) {
-			return fmt.Errorf("op %s: output %d is not one of %d tensors", op.Name, op.Output, len(known))
-		}
-		known[op.Output] = true
-	}
-	return nil
 }
 
 // Floats is one buffer of float32 values, drawn from its beginning to its end.
