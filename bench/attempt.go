@@ -223,6 +223,10 @@ func (r *runner) postpone(ctx context.Context, slot Slot, cause error) error {
 // now: one that was measured before is timed once more. Its block is no part of the sweep and
 // is not kept. Where no network ever went well, a network that fails alone is to blame, and
 // the device where several do.
+//
+// It runs in the coordinator's own goroutine, on purpose: while it is open whether the
+// device still works, no further block is begun on it. Those in flight go on, and wait in
+// their channel to be stored.
 func (r *runner) deviceWorks(ctx context.Context, n *network) bool {
 	if r.blocks > n.blocksBefore && n.postponed > 1 {
 		return true

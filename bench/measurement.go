@@ -36,7 +36,7 @@ type Measurement struct {
 	Kind       devices.Kind `json:"kind"`
 	Blocks     int          `json:"blocks"`
 	Samples    int          `json:"samples"`
-	NoiseCV    *float64     `json:"noise_cv"` // between blocks, pooled; null = unknown
+	NoiseCV    *float64     `json:"noise_cv"` // between blocks, pooled; null = unknown, 0 = the device is deterministic
 	Verdict    Verdict      `json:"verdict"`
 	Reasons    []Doubt      `json:"reasons"`  // why INVALID
 	Warnings   []Doubt      `json:"warnings"` // what else is doubtful
@@ -101,9 +101,9 @@ func Measure(in Input) (m Measurement, ok bool) {
 	if in.Pooled.DF < own.DF {
 		in.Pooled = own
 	}
-	iv, cv := NewInterval(values, in.Pooled, in.Protocol.Confidence), in.Pooled.CV()
+	iv, cv := NewInterval(values, in.Pooled, in.Protocol.Confidence), noiseCV(in.Info, in.Pooled)
 	if in.Info.Deterministic {
-		iv, cv = exactInterval(median(values)), new(0.0)
+		iv = exactInterval(median(values))
 	}
 	first, last := blocks[0], blocks[len(blocks)-1]
 	m = Measurement{

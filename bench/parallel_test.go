@@ -190,6 +190,9 @@ func TestOneBadNetworkDoesNotHoldUpOthers(t *testing.T) {
 		if took > 15*time.Second {
 			t.Errorf("the others took %v", took)
 		}
+		if d.most > 4 {
+			t.Errorf("%d blocks at once, with the one that asks whether the device works", d.most)
+		}
 	})
 }
 
@@ -277,6 +280,11 @@ func TestDeterministicDevicesGetOneBlock(t *testing.T) {
 		}
 		if diff := cmp.Diff(counts{20, 0, 0, 20}, count(res)); diff != "" {
 			t.Error(diff)
+		}
+		for _, cv := range []*float64{res.NoiseCV(), reports[0].NoiseCV, reports[20].NoiseCV} {
+			if cv == nil || *cv != 0 {
+				t.Errorf("noise is %v, want 0: none is possible", cv)
+			}
 		}
 		if res.Noise != (bench.Noise{}) || reports[0].BlocksLeft != 20 || reports[20].Done != 20 {
 			t.Errorf("noise %+v, reports %+v", res.Noise, reports)

@@ -50,7 +50,7 @@ func (r *runner) report() {
 	}
 	t := r.tally
 	p := Progress{
-		Networks: r.o.Networks, Done: t.done, Failed: t.failed, Blocks: r.blocks, NoiseCV: r.noise.CV(),
+		Networks: r.o.Networks, Done: t.done, Failed: t.failed, Blocks: r.blocks, NoiseCV: noiseCV(r.o.Device.Info(), r.noise),
 		BlocksLeft: t.waiting + (r.o.Networks-t.known)*r.protocol.MinBlocks,
 	}
 	if r.lastBlock != nil {

@@ -42,12 +42,23 @@ type Options struct {
 // Result is what a run leaves, over all networks asked for, earlier runs included.
 type Result struct {
 	Sweep    Sweep
-	Measured int // networks with all their blocks
-	Failed   int // networks given up
-	Invalid  int // of the measured, those whose measurement is INVALID
-	Blocks   int // done by this run
-	Noise    Noise
+	Measured int   // networks with all their blocks
+	Failed   int   // networks given up
+	Invalid  int   // of the measured, those whose measurement is INVALID
+	Blocks   int   // done by this run
+	Noise    Noise // between blocks, pooled; a deterministic device has none to pool
 	Elapsed  time.Duration
+}
+
+// NoiseCV is the noise between blocks as a coefficient of variation: nil where too few
+// blocks tell it, 0 on a deterministic device.
+func (r Result) NoiseCV() *float64 { return noiseCV(r.Sweep.Device, r.Noise) }
+
+func noiseCV(info devices.Info, pooled Noise) *float64 {
+	if info.Deterministic {
+		return new(0.0)
+	}
+	return pooled.CV()
 }
 
 // Run measures until every network asked for has its blocks, and resumes or extends the

@@ -36,10 +36,10 @@ type Info struct {
 	Threads     int               `json:"threads"`
 	CPUs        []int             `json:"cpus,omitempty"` // affinity; empty = none
 	Accelerator bool              `json:"accelerator"`    // not wholly delegated = INVALID
-	// Compute is the numeric type that the device computes models of its default precision
-	// in, where it is not theirs: "float16" on a Jetson that takes float32 models. Models of
-	// other precisions are computed in their own.
-	Compute string `json:"compute,omitempty"`
+	// Compute is the numeric type that models of a precision are computed in, where it is
+	// not their own: float32 to "float16" on a Jetson. Precisions that it does not name are
+	// computed in themselves.
+	Compute map[model.Precision]string `json:"computed_in,omitempty"`
 	// Deterministic says that a model's second block would be its first again: one is enough.
 	Deterministic bool `json:"deterministic,omitempty"`
 	// Parallel is how many Runs may go on at once; 0 and 1 mean one. One more is refused at

@@ -53,10 +53,8 @@ func (s *Store) Plan(ctx context.Context, sweep string, networks []bench.Network
 		if err != nil {
 			return err
 		}
-		for _, n := range networks {
-			if err := putNetwork(ctx, tx, num, n); err != nil {
-				return err
-			}
+		if err := putNetworks(ctx, tx, num, networks); err != nil {
+			return err
 		}
 		return putSlots(ctx, tx, num, slots)
 	})
@@ -69,6 +67,11 @@ func putSlots(ctx context.Context, tx *sql.Tx, num int64, slots []bench.Slot) er
 		return err
 	}
 	defer insert.Close()
+	status, err := tx.PrepareContext(ctx, updateStatus)
+	if err != nil {
+		return err
+	}
+	defer status.Close()
 	seen := map[int]bool{}
 	for _, sl := range slots {
 		if _, err := insert.ExecContext(ctx, num, sl.Order, sl.Network, sl.Round); err != nil {
@@ -78,30 +81,45 @@ func putSlots(ctx context.Context, tx *sql.Tx, num int64, slots []bench.Slot) er
 			continue
 		}
 		seen[sl.Network] = true
-		if err := setStatus(ctx, tx, num, sl.Network, bench.Planned); err != nil {
+		if _, err := status.ExecContext(ctx, string(bench.Planned), num, sl.Network); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func putNetwork(ctx context.Context, tx *sql.Tx, num int64, n bench.Network) error {
-	var features any
-	if n.Features != nil {
-		text, err := json.Marshal(n.Features)
+const updateStatus = "UPDATE networks SET status = ? WHERE sweep = ? AND idx = ?"
+
+// putNetworks adds those that are not there yet.
+func putNetworks(ctx context.Context, tx *sql.Tx, num int64, networks []bench.Network) error {
+	if len(networks) == 0 {
+		return nil
+	}
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO networks (sweep, idx, name, space, indices, features, model, status)
+		VALUES (?,?,?,?,?,?,?,'planned') ON CONFLICT DO NOTHING`)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for _, n := range networks {
+		features, err := featuresText(n.Features)
 		if err != nil {
 			return err
 		}
-		features = string(text)
+		if _, err := insert.ExecContext(ctx, num, n.Index, n.Name, n.Space, n.Indices, features, n.Model); err != nil {
+			return err
+		}
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO networks (sweep, idx, name, space, indices, features, model, status)
-		VALUES (?,?,?,?,?,?,?,'planned') ON CONFLICT DO NOTHING`, num, n.Index, n.Name, n.Space, n.Indices, features, n.Model)
-	return err
+	return nil
 }
 
-func setStatus(ctx context.Context, tx *sql.Tx, num int64, network int, st bench.Status) error {
-	_, err := tx.ExecContext(ctx, "UPDATE networks SET status = ? WHERE sweep = ? AND idx = ?", string(st), num, network)
-	return err
+// featuresText is NULL where a network has none.
+func featuresText(features map[string]float64) (sql.NullString, error) {
+	if features == nil {
+		return sql.NullString{}, nil
+	}
+	text, err := json.Marshal(features)
+	return sql.NullString{String: string(text), Valid: true}, err
 }
 
 // Finish implements bench.Store.
@@ -220,7 +238,8 @@ func (s *Store) Fail(ctx context.Context, sweep string, f bench.Failure) error {
 			num, f.Network); err != nil {
 			return err
 		}
-		return setStatus(ctx, tx, num, f.Network, bench.Failed)
+		_, err = tx.ExecContext(ctx, updateStatus, string(bench.Failed), num, f.Network)
+		return err
 	})
 }
 

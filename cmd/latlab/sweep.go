@@ -140,7 +140,7 @@ func printSweep(s streams, c *cli.Context, n int, res bench.Result) error {
 	v := sweepSummary{
 		Sweep: res.Sweep.ID, Space: res.Sweep.Space, Device: res.Sweep.Device.Name, Kind: string(res.Sweep.Device.Kind),
 		Networks: n, Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid,
-		Blocks: res.Blocks, NoiseCV: res.Noise.CV(), Elapsed: res.Elapsed.Seconds(),
+		Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(),
 	}
 	if c.Bool("json") {
 		return printDoc(s.out, v)

@@ -33,7 +33,11 @@ func openReal(t testing.TB, o agent.Options) *agent.Device {
 	return d
 }
 
-func tinyModel(t testing.TB) *model.Model {
+func tinyModel(t testing.TB) *model.Model { return tiny(t, model.Float32) }
+
+func tinyInt8(t testing.TB) *model.Model { return tiny(t, model.Int8) }
+
+func tiny(t testing.TB, p model.Precision) *model.Model {
 	t.Helper()
 	s, err := sampler.LoadFile("../../sampler/testdata/tiny.yaml")
 	if err != nil {
@@ -47,7 +51,7 @@ func tinyModel(t testing.TB) *model.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.New(g, model.Form{Format: model.TFLite, Precision: model.Float32}, model.NewCache(t.TempDir(), 1<<30))
+	m, err := model.New(g, model.Form{Format: model.TFLite, Precision: p}, model.NewCache(t.TempDir(), 1<<30))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,19 +83,23 @@ func rejectedModel(t testing.TB) *model.Model {
 
 func TestConformance(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir()) // leftovers sees nobody else's files
-	devicetest.Run(t, devicetest.Suite{
-		Open:  func(t testing.TB) devices.Device { return openReal(t, agent.Options{}) },
-		Good:  tinyModel,
-		Bad:   rejectedModel,
-		Crash: func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "segfault"), tinyModel(t) },
-		Hang:  func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "hang"), tinyModel(t) },
-		Partial: func(t testing.TB) (devices.Device, *model.Model) {
-			return openReal(t, agent.Options{}), partlyDelegated(t)
-		},
-		Offline:   func(t testing.TB) (devices.Device, *model.Model) { return openAway(t), tinyModel(t) },
-		Processes: func() int { return running(t, devicetest.Agent(t)) + running(t, self(t)) },
-		State:     func() string { return affinity(t) + leftovers(t) },
-	})
+	for name, good := range map[string]func(testing.TB) *model.Model{"float32": tinyModel, "int8": tinyInt8} {
+		t.Run(name, func(t *testing.T) {
+			devicetest.Run(t, devicetest.Suite{
+				Open:  func(t testing.TB) devices.Device { return openReal(t, agent.Options{}) },
+				Good:  good,
+				Bad:   rejectedModel,
+				Crash: func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "segfault"), good(t) },
+				Hang:  func(t testing.TB) (devices.Device, *model.Model) { return openFake(t, "hang"), good(t) },
+				Partial: func(t testing.TB) (devices.Device, *model.Model) {
+					return openReal(t, agent.Options{}), partlyDelegated(t)
+				},
+				Offline:   func(t testing.TB) (devices.Device, *model.Model) { return openAway(t), good(t) },
+				Processes: func() int { return running(t, devicetest.Agent(t)) + running(t, self(t)) },
+				State:     func() string { return affinity(t) + leftovers(t) },
+			})
+		})
+	}
 }
 
 func self(t testing.TB) string {

@@ -101,6 +101,21 @@ func TestLeftNodes(t *testing.T) {
 	}
 }
 
+// TestMeanIsTaken: of an average over the whole map in int8, the delegate takes the MEAN and
+// leaves the AVERAGE_POOL_2D. testdata/averages.py wrote both files.
+func TestMeanIsTaken(t *testing.T) {
+	d := openReal(t, agent.Options{})
+	for name, taken := range map[string]int{"mean": 1, "average_pool": 0} {
+		_, delegation, err := d.Outputs(t.Context(), filepath.Join("testdata", name+".tflite"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if delegation.Nodes != 1 || delegation.Delegated != taken || len(delegation.Why) != 1-taken {
+			t.Errorf("%s: %+v, want %d of 1 node", name, delegation, taken)
+		}
+	}
+}
+
 // Real values and the integers that they are quantized to go in to the same effect, and
 // come out as one says of the other.
 func TestQuantizedOutputs(t *testing.T) {

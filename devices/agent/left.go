@@ -18,7 +18,7 @@ type Left struct {
 
 // floatOnly are ops whose 8-bit form the delegate of TFLite 2.21 does not take although it
 // takes the float one: their Visit functions in xnnpack_delegate.cc check for a float type,
-// and the runtime agrees (TestLeftNodes). A MEAN instead of the pool would be taken.
+// and the runtime agrees (TestLeftNodes). A MEAN of the same map is taken (TestMeanIsTaken).
 var floatOnly = map[string]bool{"HARD_SWISH": true, "AVERAGE_POOL_2D": true}
 
 // String is "HARD_SWISH x8, version 1, INT8: XNNPACK takes it in float only".

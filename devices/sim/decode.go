@@ -18,7 +18,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"latlab/sampler"
+	"latlab/sampler/graph"
 	"latlab/sampler/model"
+	"latlab/sampler/tflite"
 )
 
 const (
@@ -263,7 +265,25 @@ func (d *decoder) check(root *yaml.Node, s *Spec) {
 	if len(s.Unsupported) > 0 && s.Delegate == "" {
 		d.fail(at("unsupported"), "unsupported", "belongs to a device with a delegate")
 	}
+	for i, k := range s.Fused {
+		d.checkKind(at("fused"), fmt.Sprintf("fused[%d]", i), k)
+	}
+	for i, u := range s.Unsupported {
+		d.checkKind(at("unsupported"), fmt.Sprintf("unsupported[%d].kind", i), u.Kind)
+	}
 	d.checkRanges(at, s)
+}
+
+// checkKind: a misspelt op would be one that no network has, and the file another device
+// than its author thinks.
+func (d *decoder) checkKind(n *yaml.Node, path string, k graph.Kind) {
+	var known []string
+	for _, k := range tflite.Kinds() {
+		known = append(known, string(k))
+	}
+	if !slices.Contains(known, string(k)) {
+		d.fail(n, path, "no op is of kind %q%s", clip(string(k)), didYouMean(string(k), known))
+	}
 }
 
 func (d *decoder) checkRanges(at func(string) *yaml.Node, s *Spec) {

@@ -49,6 +49,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"more than the roof", "conv: {value: 0.", "conv: {value: 1.", ": efficiency.conv: must be at most 1"},
 		{"clock that rises", "values: [500000000, 250000000", "values: [250000000, 500000000", ": thermal.frequencies_hz: must descend"},
 		{"throttles when cold", "throttle_celsius: {value: 50", "throttle_celsius: {value: 20", ": thermal.throttle_celsius: must be above ambient_celsius"},
+		{"op that no network has", "fused: [add]", "fused: [ad]", `: fused[0]: no op is of kind "ad"; did you mean "add"?`},
+		{"op of another spelling", "kind: h-swish", "kind: hard_swish", `: unsupported[0].kind: no op is of kind "hard_swish"`},
 		{"name", "name: pixel4-edgetpu", "name: ../x", `: name: must be lower-case letters`},
 		{"alias", `element_bytes: {value: 1, source: "int8"}`, `element_bytes: &a {value: 1, source: "int8"}` + "\n    more: *a", ": precisions[0].more: unknown field"},
 		{"two documents", "name: pixel4-edgetpu", "name: x\n---\nname: pixel4-edgetpu", ": a second document begins here"},

@@ -99,7 +99,7 @@ func describe(n Name, s *Spec, hash string) devices.Info {
 	info := devices.Info{
 		Name: n.String(), Kind: devices.Simulated, Harness: "latlab-sim", Formats: slices.Clone(s.Formats),
 		NeedsGraph: true, Delegate: s.Delegate, Threads: 1, Accelerator: s.Accelerator,
-		Compute: s.Precisions[0].Compute, Deterministic: n.Profile == Exact, Parallel: 1,
+		Deterministic: n.Profile == Exact, Parallel: 1,
 		Fingerprint: map[string]string{
 			"simulator": s.Name, "constants_sha256": hash, "model_revision": revision,
 			"profile": string(n.Profile), "unit": strconv.FormatUint(n.Unit, 10),
@@ -107,6 +107,12 @@ func describe(n Name, s *Spec, hash string) devices.Info {
 	}
 	for _, p := range s.Precisions {
 		info.Precisions = append(info.Precisions, p.Precision)
+		if p.Compute != "" {
+			if info.Compute == nil {
+				info.Compute = map[model.Precision]string{}
+			}
+			info.Compute[p.Precision] = p.Compute
+		}
 	}
 	return info
 }

@@ -1,6 +1,7 @@
 package tflite
 
 import (
+	"slices"
 	"strings"
 
 	"latlab/sampler/graph"
@@ -143,6 +144,18 @@ func isPlain(op schema.BuiltinOperator) bool {
 		return true
 	}
 	return false
+}
+
+// Kinds lists the kinds of op that a file's Graph can hold, sorted.
+func Kinds() []graph.Kind {
+	var kinds []graph.Kind
+	for op := range schema.EnumNamesBuiltinOperator {
+		if classOf(op) != unknown {
+			kinds = append(kinds, kindOf(op))
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
 }
 
 // kindOf is the Graph's name of a known operator.
