@@ -67,11 +67,7 @@ func printTimed(s streams, c *cli.Context, d devices.Device, one listed, e bench
 	if c.Bool("json") {
 		return printDoc(s.out, v)
 	}
-	info := d.Info()
-	if one.model.Precision != info.Precisions[0] {
-		info.Compute = "" // is of the device's own precision
-	}
-	if err := printMeasurement(s.out, one.name, info, e.M); err != nil || v.layers == nil {
+	if err := printMeasurement(s.out, one, d.Info(), e.M); err != nil || v.layers == nil {
 		return err
 	}
 	if v.layers.rows == nil {
@@ -81,8 +77,8 @@ func printTimed(s streams, c *cli.Context, d devices.Device, one listed, e bench
 	return printLayers(s.out, v.layers.rows)
 }
 
-func printMeasurement(w io.Writer, name string, d devices.Info, m *bench.Measurement) error {
-	fmt.Fprintf(w, "%s  %s  %s  %s\n", name, millis(m.Seconds), interval(m), m.Verdict)
+func printMeasurement(w io.Writer, one listed, d devices.Info, m *bench.Measurement) error {
+	fmt.Fprintf(w, "%s  %s  %s  %s\n", one.name, millis(m.Seconds), interval(m), m.Verdict)
 	if line := kindSentence(m.Kind, d.Harness); line != "" {
 		fmt.Fprintf(w, "  %s\n", line)
 	}
@@ -107,8 +103,8 @@ func printMeasurement(w io.Writer, name string, d devices.Info, m *bench.Measure
 	for _, k := range slices.Sorted(maps.Keys(m.Counters)) {
 		rows = append(rows, []string{"  " + strings.ReplaceAll(k, "_", " "), digits(m.Counters[k], 15)})
 	}
-	if d.Compute != "" && d.Compute != string(model.Float32) {
-		rows = append(rows, []string{"  computed in", d.Compute})
+	if in := d.Compute[one.model.Precision]; in != "" {
+		rows = append(rows, []string{"  computed in", in})
 	}
 	rows = append(rows, []string{"  delegated", delegationLine(m.Delegation)}, []string{"  runtime", m.Runtime})
 	if err := printTable(w, rows); err != nil {

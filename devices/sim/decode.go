@@ -282,7 +282,7 @@ func (d *decoder) checkKind(n *yaml.Node, path string, k graph.Kind) {
 		known = append(known, string(k))
 	}
 	if !slices.Contains(known, string(k)) {
-		d.fail(n, path, "no op is of kind %q%s", clip(string(k)), didYouMean(string(k), known))
+		d.fail(n, path, "no op is of kind %q%s", sampler.Clip(string(k)), didYouMean(string(k), known))
 	}
 }
 
