@@ -12,7 +12,6 @@ import (
 	"latlab/internal/version"
 	"latlab/sampler"
 	"latlab/sampler/model"
-	"latlab/sampler/tflite"
 )
 
 func sweepCommand(s streams) *cli.Command {
@@ -106,7 +105,7 @@ func manifest(c *cli.Context, form model.Form) (bench.Sweep, error) {
 	}
 	return bench.Sweep{
 		Seed: c.Uint64("seed"), Format: form.Format, Precision: form.Precision, Input: form.Input, Protocol: p, Sampling: bench.Listed,
-		Tools: map[string]string{"latlab": version.Version, "writer_revision": fmt.Sprint(tflite.WriterRevision)},
+		Tools: map[string]string{"latlab": version.Version, "writer_revision": form.WriterRevision()},
 	}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"latlab/devices/inventory"
 	"latlab/internal/version"
+	"latlab/sampler/onnx"
 	"latlab/sampler/tflite"
 )
 
@@ -39,7 +40,7 @@ func versionCommand(s streams) *cli.Command {
 func versions(c *cli.Context) map[string]string {
 	v := map[string]string{
 		"latlab": version.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
-		"writer_revision": fmt.Sprint(tflite.WriterRevision), "commit": "unknown", "runtime": "not found",
+		"writer_revision": "tflite " + tflite.WriterRevision + ", onnx " + onnx.WriterRevision, "commit": "unknown", "runtime": "not found",
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {

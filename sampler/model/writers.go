@@ -33,6 +33,15 @@ func writerOf(f Form) (writer, error) {
 	return writer{}, fmt.Errorf("cannot write %s in %s", f.Format, f.suffix())
 }
 
+// WriterRevision is that of the format's writer, empty where nobody writes the form.
+func (f Form) WriterRevision() string {
+	w, err := writerOf(f)
+	if err != nil {
+		return ""
+	}
+	return w.revision
+}
+
 // suffix is the end of a file's name.
 func (f Form) suffix() string {
 	if f.Input == "" {

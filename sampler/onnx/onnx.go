@@ -43,9 +43,12 @@
 // (sampler/model).
 package onnx
 
+import "latlab/sampler/weights"
+
 // WriterRevision changes whenever the bytes written for some graph change. It is part
-// of a model's identity, so that a cache never serves what an older writer wrote.
-const WriterRevision = "1"
+// of a model's identity, so that a cache never serves what an older writer wrote. Its number
+// is that of the layout; the values of weights bring their own.
+const WriterRevision = "1" + weights.Revision
 
 // WriterRelease is the release of latlab that brought this WriterRevision: the producer's
 // version in a model. It is not the running release, or every release would change the

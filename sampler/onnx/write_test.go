@@ -50,7 +50,8 @@ type sums struct {
 	SHA256   map[string]map[string]string `json:"sha256"`
 }
 
-// TestSameBytesEverywhere pins the bytes. A change here needs a new WriterRevision.
+// TestSameBytesEverywhere pins the bytes. A change here needs a new WriterRevision, or where
+// values changed a new weights.Revision.
 func TestSameBytesEverywhere(t *testing.T) {
 	got := sums{Revision: onnx.WriterRevision, SHA256: map[string]map[string]string{}}
 	for _, p := range precisions {

@@ -80,7 +80,8 @@ func rootMeanSquare(xs []float32) float64 {
 	return math.Sqrt(sum / float64(len(xs)))
 }
 
-// TestSameBytesEverywhere pins the bytes. A change here needs a new WriterRevision.
+// TestSameBytesEverywhere pins the bytes. A change here needs a new WriterRevision, or where
+// values changed a new weights.Revision.
 func TestSameBytesEverywhere(t *testing.T) {
 	if tflite.WriterRevision != "1" {
 		t.Fatal("the sums below are those of revision 1: write down the new ones")

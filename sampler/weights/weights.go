@@ -27,6 +27,14 @@ import (
 	"latlab/sampler/graph"
 )
 
+// Revision changes whenever a value of some graph changes: a weight, a bias, a scale or a zero
+// point. Every writer's revision ends in it, so a change of the ranges here makes a model
+// another one in every format, and no cache serves the old values. It is empty for the first
+// values, which files of revision "1" hold, then ".2", ".3" and so on. float32 and int8 share
+// it: a change of ranges alone makes float32 files be written once more for nothing, which is
+// cheap, where two revisions would leave it to memory which of them a change concerns.
+const Revision = ""
+
 // Set is the values of a graph's weights. It holds none of them: they are drawn when
 // asked for, and again when asked again.
 type Set struct {

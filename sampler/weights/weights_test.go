@@ -2,8 +2,14 @@ package weights_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
 	"math"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"latlab/sampler"
 	"latlab/sampler/graph"
@@ -124,6 +130,56 @@ func TestSpecification(t *testing.T) {
 			t.Errorf("%s: output %+v", op.Name, out)
 		case op.Activation == graph.ReLU6 && (out.Zero != -128 || out.Scale > 6.0/255):
 			t.Errorf("%s: output %+v after relu6", op.Name, out)
+		}
+	}
+}
+
+// pinned are the sums of revision "" by space, of a small network's float32 and int8 values.
+var pinned = map[string][2]string{
+	"mobiledet_cpu_ibn": {
+		"5a902446f4c48dae28b65f5586fbb8d134325b3f98a55855619d457c81eebea3",
+		"a6be965e0879ee947255e210443a37c49abdf564ff91b06a88072e9f7125b34d",
+	},
+	"mobiledet_edgetpu_tucker": {
+		"c53f13d46d845d9a4b5990484d448793ff09ca355a60311a8c98333d1ac97879",
+		"26354d8f7644b825f556e11213a082d59fb3194abb764e697ba0ffa94f2db278",
+	},
+}
+
+// TestSameValuesEverywhere pins the values, whatever format they go into. A change here
+// needs a new Revision, unless no release had the old values.
+func TestSameValuesEverywhere(t *testing.T) {
+	if weights.Revision != "" {
+		t.Fatal("the sums are those of the first revision: write down the new ones")
+	}
+	for _, space := range []string{"mobiledet_cpu_ibn", "mobiledet_edgetpu_tucker"} {
+		g := network(t, space, 64)
+		s, q := quantized(t, g)
+		float, integer := sha256.New(), sha256.New()
+		for i, op := range g.Ops {
+			if !op.HasWeights() {
+				continue
+			}
+			w, b := s.Float(i)
+			put(t, float, w, b)
+			o := q.Op(i)
+			put(t, integer, o.Weights, o.Scales, o.Bias)
+		}
+		for _, a := range q.Tensors {
+			put(t, integer, a.Scale, a.Zero)
+		}
+		got := [2]string{fmt.Sprintf("%x", float.Sum(nil)), fmt.Sprintf("%x", integer.Sum(nil))}
+		if d := cmp.Diff(pinned[space], got); d != "" {
+			t.Errorf("%s: float32 and int8 (-want +got)\n%s", space, d)
+		}
+	}
+}
+
+func put(t testing.TB, w io.Writer, values ...any) {
+	t.Helper()
+	for _, v := range values {
+		if err := binary.Write(w, binary.LittleEndian, v); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
