@@ -3,9 +3,10 @@ package onnx
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"latlab/sampler"
 )
 
 // ErrNotONNX is wrapped by every error of Check.
@@ -54,55 +55,6 @@ type checker struct {
 	outputs   int
 	quantizes bool
 	bytes     [dataTypes]int64 // of initializers, by data type
-}
-
-// field is one field of a message: a number, or bytes.
-type field struct {
-	number protowire.Number
-	kind   protowire.Type
-	value  uint64
-	bytes  []byte
-}
-
-// fields calls f for each field of a message.
-func fields(data []byte, f func(field) error) error {
-	for len(data) > 0 {
-		x, n := next(data)
-		if n < 0 {
-			return errors.New("truncated or damaged")
-		}
-		if err := f(x); err != nil {
-			return err
-		}
-		data = data[n:]
-	}
-	return nil
-}
-
-// next reads the first field and its size, which is negative where it is none.
-func next(data []byte) (field, int) {
-	number, kind, n := protowire.ConsumeTag(data)
-	if n < 0 {
-		return field{}, n
-	}
-	f, m := field{number: number, kind: kind}, 0
-	switch kind {
-	case protowire.VarintType:
-		f.value, m = protowire.ConsumeVarint(data[n:])
-	case protowire.BytesType:
-		f.bytes, m = protowire.ConsumeBytes(data[n:])
-	default:
-		m = protowire.ConsumeFieldValue(number, kind, data[n:])
-	}
-	if m < 0 {
-		return field{}, m
-	}
-	return f, n + m
-}
-
-// is says that the field has the number and holds bytes.
-func (f field) is(n protowire.Number) bool {
-	return f.number == n && f.kind == protowire.BytesType
 }
 
 func (c *checker) model(data []byte) error {
@@ -199,68 +151,15 @@ func (c *checker) node(data []byte) error {
 	return nil
 }
 
-// tensor is what an initializer says of itself.
-type tensor struct {
-	name     string
-	kind     uint64
-	elements int64
-	raw      int64 // bytes of raw_data, -1 where it has none
-	external bool
-}
-
 func (c *checker) initializer(data []byte) error {
-	t := tensor{elements: 1, raw: -1}
-	if err := fields(data, t.field); err != nil {
-		return fmt.Errorf("initializer %q: %w", t.name, err)
+	t, err := readTensor(data)
+	if err == nil {
+		err = t.check()
 	}
-	if t.external {
-		return fmt.Errorf("initializer %q lies in another file: save the model as one (onnx.save without external data)", t.name)
-	}
-	if t.kind == 0 || t.kind >= dataTypes {
-		return fmt.Errorf("initializer %q: data type %d", t.name, t.kind)
-	}
-	if size := elementBits[t.kind]; size > 0 && t.raw >= 0 && t.raw != (t.elements*size+7)/8 {
-		return fmt.Errorf("initializer %q: %d bytes for %d elements", t.name, t.raw, t.elements)
+	if err != nil {
+		return fmt.Errorf("initializer %q: %w", sampler.Clip(t.name), err)
 	}
 	c.bytes[t.kind] += int64(len(data))
-	return nil
-}
-
-func (t *tensor) field(f field) error {
-	switch {
-	case f.number == tensorDims && f.kind == protowire.VarintType:
-		return t.dim(f.value)
-	case f.is(tensorDims): // packed
-		for p := f.bytes; len(p) > 0; {
-			x, n := protowire.ConsumeVarint(p)
-			if n < 0 {
-				return errors.New("truncated or damaged")
-			}
-			if err := t.dim(x); err != nil {
-				return err
-			}
-			p = p[n:]
-		}
-	case f.number == tensorDataType && f.kind == protowire.VarintType:
-		t.kind = f.value
-	case f.number == tensorLocation && f.kind == protowire.VarintType:
-		t.external = f.value == externalLocation
-	case f.is(tensorName):
-		t.name = string(f.bytes)
-	case f.is(tensorRawData):
-		t.raw = int64(len(f.bytes))
-	}
-	return nil
-}
-
-// dim keeps the product within what a file of 2 GiB can hold, so that it never overflows.
-func (t *tensor) dim(x uint64) error {
-	if x > math.MaxInt32 {
-		return fmt.Errorf("a dimension of %d", int64(x))
-	}
-	if t.elements *= int64(x); t.elements > math.MaxInt32 {
-		return errors.New("its dimensions are more than a file can hold")
-	}
 	return nil
 }
 

@@ -35,6 +35,10 @@ var (
 	output = msg(1, "y")
 )
 
+func fixed32(n protowire.Number, v uint32) []byte {
+	return protowire.AppendFixed32(protowire.AppendTag(nil, n, protowire.Fixed32Type), v)
+}
+
 func model(graph []byte) []byte { return msg(1, 8, 2, "somebody", 8, opset, 7, graph) }
 
 func withInitializer(tensor []byte) []byte { return model(msg(1, relu, 5, tensor, 12, output)) }
@@ -50,6 +54,12 @@ func TestCheckAccepts(t *testing.T) {
 		{"packed dims", withInitializer(msg(1, []byte{2, 2}, 2, 1, 9, "0123456789abcdef")), onnx.Info{Precision: "float32", Opset: 17, Producer: "somebody"}},
 		{"int4", withInitializer(msg(1, 3, 2, 22, 9, "ab")), onnx.Info{Precision: "float32", Opset: 17, Producer: "somebody"}},
 		{"values elsewhere than raw_data", withInitializer(msg(1, 1, 2, 1, 4, "abcd")), onnx.Info{Precision: "float32", Opset: 17, Producer: "somebody"}},
+		{"floats one a field", withInitializer(slices.Concat(msg(1, 2, 2, 1), fixed32(4, 1), fixed32(4, 2))), onnx.Info{Precision: "float32", Opset: 17, Producer: "somebody"}},
+		{"packed varints", withInitializer(msg(1, 3, 2, 7, 7, []byte{1, 0x80, 1, 0xff, 0xff, 3})), onnx.Info{Precision: "float32", Opset: 17, Producer: "somebody"}},
+		{"complex", withInitializer(msg(1, 1, 2, 14, 4, "realimag")), onnx.Info{Precision: "float32", Opset: 17, Producer: "somebody"}},
+		{"text", withInitializer(msg(1, 2, 2, 8, 6, "one", 6, "two")), onnx.Info{Precision: "float32", Opset: 17, Producer: "somebody"}},
+		{"int4, two a value", withInitializer(msg(1, 3, 2, 22, 5, []byte{1, 2})), onnx.Info{Precision: "float32", Opset: 17, Producer: "somebody"}},
+		{"no elements", withInitializer(msg(1, 0, 2, 1)), onnx.Info{Precision: "float32", Opset: 17, Producer: "somebody"}},
 		{"quantized", model(msg(1, relu, 1, msg(4, "QLinearConv"), 12, output)), onnx.Info{Precision: "int8", Opset: 17, Producer: "somebody"}},
 		{"other operators too", slices.Concat(msg(1, 8, 8, msg(1, "com.microsoft", 2, 1), 8, opset), msg(7, msg(1, relu, 12, output))), onnx.Info{Precision: "float32", Opset: 17}},
 	} {
@@ -79,8 +89,12 @@ func TestCheckErrors(t *testing.T) {
 		{"no nodes", model(msg(12, output)), "has no nodes"},
 		{"no outputs", model(msg(1, relu)), "has no outputs"},
 		{"node without operator", model(msg(1, relu, 1, msg(1, "x"), 12, output)), "node 1: it has no operator"},
-		{"weights in another file", withInitializer(msg(1, 1, 2, 1, 8, "w", 14, 1)), `initializer "w" lies in another file`},
+		{"weights in another file", withInitializer(msg(1, 1, 2, 1, 8, "w", 14, 1)), `initializer "w": it lies in another file`},
 		{"too few values", withInitializer(msg(1, 2, 2, 1, 8, "w", 9, "abcd")), `initializer "w": 4 bytes for 2 elements`},
+		{"no values", withInitializer(msg(1, 2, 2, 1, 8, "w")), `initializer "w": 0 values for 2 elements`},
+		{"too few values of their own type", withInitializer(msg(1, 2, 2, 1, 8, "w", 4, "abcd")), `initializer "w": 1 values for 2 elements`},
+		{"int4 without values", withInitializer(msg(1, 2, 2, 22, 8, "w")), `initializer "w": 0 values for 2 elements`},
+		{"a long name of several lines", withInitializer(msg(1, 2, 2, 1, 8, strings.Repeat("w\n", 1e6))), `w?w?...": 0 values`},
 		{"dims that overflow", withInitializer(msg(1, 1<<30, 1, 1<<30, 1, 1<<30, 2, 1, 8, "w")), "more than a file can hold"},
 		{"negative dim", withInitializer(msg(1, -1, 2, 1, 8, "w")), "a dimension of -1"},
 		{"no data type", withInitializer(msg(1, 1, 8, "w")), "data type 0"},
@@ -117,7 +131,7 @@ func TestOtherFormatsDoNotLookLikeIt(t *testing.T) {
 	}
 }
 
-// FuzzCheck asks for no panic, for one kind of error, and for a precision that is one. Its
+// FuzzCheck asks for no panic, of Read neither, for one kind of error, and for a precision that is one. Its
 // models are small: the fuzzer spends minutes on making a larger one smaller.
 func FuzzCheck(f *testing.F) {
 	f.Add(model(msg(1, relu, 1, msg(4, "QLinearConv"), 12, output)))
@@ -125,6 +139,9 @@ func FuzzCheck(f *testing.F) {
 	f.Add(withInitializer(msg(1, -1, 2, 22, 14, 1)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		info, err := onnx.Check(data)
+		if _, bad := onnx.Read(data); bad != nil && !errors.Is(bad, onnx.ErrNotONNX) {
+			t.Fatalf("error of another kind: %v", bad)
+		}
 		if err != nil {
 			if !errors.Is(err, onnx.ErrNotONNX) || info != (onnx.Info{}) {
 				t.Fatalf("%+v, error of another kind: %v", info, err)

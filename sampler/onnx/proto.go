@@ -20,6 +20,8 @@ const (
 
 	tensorDims, tensorDataType, tensorName, tensorRawData, tensorLocation protowire.Number = 1, 2, 8, 9, 14
 
+	tensorFloats, tensorInt32s, tensorStrings, tensorInt64s, tensorDoubles, tensorUint64s protowire.Number = 4, 5, 6, 7, 10, 11
+
 	valueName, valueType                           protowire.Number = 1, 2
 	typeTensor, tensorTypeElement, tensorTypeShape protowire.Number = 1, 1, 2
 	shapeDim, dimValue                             protowire.Number = 1, 1
@@ -38,14 +40,20 @@ const (
 	int8Type    dataType = 3
 	int32Type   dataType = 6
 
-	dataTypes = 32 // more than there are
+	float8Last dataType = 20 // of types behind it several elements may share a value
+	dataTypes  dataType = 32 // more than there are
 )
+
+// complex has two numbers an element.
+func (d dataType) complex() bool { return d == 14 || d == 15 }
 
 // externalLocation is TensorProto.DataLocation's EXTERNAL.
 const externalLocation = 1
 
 // floatNames are the floating types that a model's weights may have.
 var floatNames = map[dataType]string{float32Type: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
+
+func (d dataType) floating() bool { return floatNames[d] != "" }
 
 // elementBits is the size of a data type's elements in raw_data; 0 where nobody asks.
 var elementBits = [dataTypes]int64{

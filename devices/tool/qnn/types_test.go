@@ -50,30 +50,31 @@ func TestFloatsAreNamed(t *testing.T) {
 }
 
 func TestIntegerRules(t *testing.T) {
-	q := func(x, y string) onnxNode {
-		return onnxNode{op: quantizeOp, inputs: []string{x, "s", "z"}, outputs: []string{y}}
+	q := func(x, y string) onnx.Op {
+		return onnx.Op{Type: quantizeOp, Inputs: []string{x, "s", "z"}, Outputs: []string{y}}
 	}
-	dq := func(x, y string) onnxNode {
-		return onnxNode{op: dequantizeOp, inputs: []string{x, "s", "z"}, outputs: []string{y}}
+	dq := func(x, y string) onnx.Op {
+		return onnx.Op{Type: dequantizeOp, Inputs: []string{x, "s", "z"}, Outputs: []string{y}}
 	}
-	op := func(op, y string, xs ...string) onnxNode {
-		return onnxNode{op: op, name: y, inputs: xs, outputs: []string{y}}
+	op := func(op, y string, xs ...string) onnx.Op {
+		return onnx.Op{Type: op, Name: y, Inputs: xs, Outputs: []string{y}}
 	}
 	for name, tt := range map[string]struct {
-		nodes []onnxNode
+		nodes []onnx.Op
 		want  []string
 	}{
-		"joined activation":    {[]onnxNode{dq("in", "a"), dq("wq", "w"), op("Conv", "c", "a", "w"), op("Clip", "r", "c", "s", "s"), q("r", "out")}, nil},
-		"two activations":      {[]onnxNode{dq("in", "a"), op("Relu", "r", "a"), op("Relu", "t", "r"), q("t", "out")}, []string{"Relu r", "Relu t"}},
-		"float weight":         {[]onnxNode{dq("in", "a"), op("Conv", "c", "a", "s"), q("c", "out")}, []string{"Conv c"}},
-		"weight of a Constant": {[]onnxNode{dq("in", "a"), op("Constant", "k"), op("Conv", "c", "a", "k"), q("c", "out")}, []string{"Conv c"}},
-		"shape of a Constant":  {[]onnxNode{dq("in", "a"), op("Constant", "k"), op("Reshape", "c", "a", "k"), q("c", "out")}, nil},
-		"nothing between":      {[]onnxNode{dq("in", "a"), op("Add", "b", "a", "a"), op("Add", "c", "b", "a"), q("c", "out")}, []string{"Add b", "Add c"}},
-		"no dequantization":    {[]onnxNode{op("Relu", "r", "in"), q("r", "out")}, []string{"Relu r"}},
-		"no quantization":      {[]onnxNode{dq("in", "a"), op("Relu", "out", "a")}, []string{"Relu out"}},
-		"one use without":      {[]onnxNode{dq("in", "a"), op("Add", "b", "a", "a"), q("b", "out"), op("Exp", "e", "b"), q("e", "f")}, []string{"Add b", "Exp e"}},
+		"joined activation":    {[]onnx.Op{dq("in", "a"), dq("wq", "w"), op("Conv", "c", "a", "w"), op("Clip", "r", "c", "s", "s"), q("r", "out")}, nil},
+		"two activations":      {[]onnx.Op{dq("in", "a"), op("Relu", "r", "a"), op("Relu", "t", "r"), q("t", "out")}, []string{"Relu r", "Relu t"}},
+		"float weight":         {[]onnx.Op{dq("in", "a"), op("Conv", "c", "a", "s"), q("c", "out")}, []string{"Conv c"}},
+		"weight of a Constant": {[]onnx.Op{dq("in", "a"), op("Constant", "k"), op("Conv", "c", "a", "k"), q("c", "out")}, []string{"Conv c"}},
+		"shape of a Constant":  {[]onnx.Op{dq("in", "a"), op("Constant", "k"), op("Reshape", "c", "a", "k"), q("c", "out")}, nil},
+		"nothing between":      {[]onnx.Op{dq("in", "a"), op("Add", "b", "a", "a"), op("Add", "c", "b", "a"), q("c", "out")}, []string{"Add b", "Add c"}},
+		"no dequantization":    {[]onnx.Op{op("Relu", "r", "in"), q("r", "out")}, []string{"Relu r"}},
+		"no quantization":      {[]onnx.Op{dq("in", "a"), op("Relu", "out", "a")}, []string{"Relu out"}},
+		"outputs left out":     {[]onnx.Op{dq("in", "a"), {Type: "Split", Name: "p", Inputs: []string{"a", ""}, Outputs: []string{"b", ""}}, q("b", "out")}, nil},
+		"one use without":      {[]onnx.Op{dq("in", "a"), op("Add", "b", "a", "a"), q("b", "out"), op("Exp", "e", "b"), q("e", "f")}, []string{"Add b", "Exp e"}},
 	} {
-		g := onnxGraph{nodes: tt.nodes, constants: map[string]bool{"s": true, "z": false, "wq": false}}
+		g := network{&onnx.Network{Ops: tt.nodes, Constants: map[string]bool{"s": true, "z": false, "wq": false}}}
 		if diff := cmp.Diff(tt.want, g.floats()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

@@ -1,0 +1,130 @@
+package onnx
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"latlab/sampler"
+)
+
+// Network is how a model's graph is wired: what of the file says which ops compute in which
+// type. Attributes and values are left in the file, and so are the branches of an If.
+type Network struct {
+	Ops []Op // in the file's order, which is that of execution
+	// Constants are the initializers by name: whether they are of a floating type.
+	Constants       map[string]bool
+	Inputs, Outputs []Value
+}
+
+// Op is a node. An input or output of an empty name is an optional one that is absent.
+type Op struct {
+	Name, Type      string
+	Inputs, Outputs []string
+}
+
+// Value is an input or output of the graph.
+type Value struct {
+	Name  string
+	Float bool // of a floating type
+}
+
+// Read reads the wiring of a model that Check has taken; of another it may be a part. A value
+// that two ops compute is an error, as ONNX demands: who follows values from op to op meets
+// each once. Memory is proportional to len(data), and holds names alone.
+func Read(data []byte) (*Network, error) {
+	n := &Network{Constants: map[string]bool{}}
+	err := fields(data, func(f field) error {
+		if f.is(modelGraph) {
+			return fields(f.bytes, n.graphField)
+		}
+		return nil
+	})
+	if err == nil {
+		err = n.checkOutputs()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotONNX, err)
+	}
+	return n, nil
+}
+
+func (n *Network) checkOutputs() error {
+	made := map[string]bool{}
+	for _, op := range n.Ops {
+		for _, y := range op.Outputs {
+			if y != "" && made[y] { // an optional one that nobody wants has no name
+				return fmt.Errorf("two ops compute %q", sampler.Clip(y))
+			}
+			made[y] = true
+		}
+	}
+	return nil
+}
+
+func (n *Network) graphField(f field) error {
+	switch {
+	case f.is(graphNode):
+		op, err := readOp(f.bytes)
+		n.Ops = append(n.Ops, op)
+		return err
+	case f.is(graphInitializer):
+		t, err := readTensor(f.bytes)
+		n.Constants[t.name] = t.kind.floating()
+		return err
+	case f.is(graphInput):
+		v, err := readValue(f.bytes)
+		n.Inputs = append(n.Inputs, v)
+		return err
+	case f.is(graphOutput):
+		v, err := readValue(f.bytes)
+		n.Outputs = append(n.Outputs, v)
+		return err
+	}
+	return nil
+}
+
+func readOp(data []byte) (Op, error) {
+	var op Op
+	err := fields(data, func(f field) error {
+		switch {
+		case f.is(nodeInput):
+			op.Inputs = append(op.Inputs, string(f.bytes))
+		case f.is(nodeOutput):
+			op.Outputs = append(op.Outputs, string(f.bytes))
+		case f.is(nodeName):
+			op.Name = string(f.bytes)
+		case f.is(nodeOpType):
+			op.Type = string(f.bytes)
+		}
+		return nil
+	})
+	return op, err
+}
+
+// readValue reads ValueInfoProto: name, and type.tensor_type.elem_type.
+func readValue(data []byte) (Value, error) {
+	var v Value
+	element := func(f field) error {
+		if f.number == tensorTypeElement && f.kind == protowire.VarintType {
+			v.Float = dataType(f.value).floating()
+		}
+		return nil
+	}
+	tensorType := func(f field) error {
+		if f.is(typeTensor) {
+			return fields(f.bytes, element)
+		}
+		return nil
+	}
+	err := fields(data, func(f field) error {
+		switch {
+		case f.is(valueName):
+			v.Name = string(f.bytes)
+		case f.is(valueType):
+			return fields(f.bytes, tensorType)
+		}
+		return nil
+	})
+	return v, err
+}
