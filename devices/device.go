@@ -1,9 +1,10 @@
 // Package devices says what times a model: the Device interface, the Block that it
 // returns, and errors sorted by whose fault they are. Interfaces and types only.
 //
-// Implementations live below: devices/agent (the local agent), later adb, ssh, vendors'
-// tools, estimators and simulators. Every one passes devices/devicetest. The package
-// refuses to know protocols, statistics and stores: bench does that.
+// Implementations live below: devices/agent (latlab-agent on a machine), devices/tool
+// (programs of vendors, estimators among them) and devices/sim (simulators). Every one
+// passes devices/devicetest; devices/inventory opens them by name. The package refuses to
+// know protocols, statistics and stores: bench does that.
 package devices
 
 import (

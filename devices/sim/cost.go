@@ -194,9 +194,9 @@ func (c *coster) elementRate(k graph.Kind) float64 {
 }
 
 // elements is the work of an op without multiply-accumulates: what it reads or what it
-// writes, whichever is more. A sliding window reads every input several times; that is not
-// counted: no network here has one.
-func (w *work) elements() float64 { return max(w.inputs, w.outputs, 0) }
+// writes, whichever is more. A sliding window (a user's max_pool) reads every input several
+// times, which is not counted.
+func (w *work) elements() float64 { return max(w.inputs, w.outputs) }
 
 // traffic is the seconds that moving takes. Activations beyond the on-chip memory spill;
 // weights come from the cache while it lasts.

@@ -315,8 +315,11 @@ func (s *session) late() bool {
 	return s.j.plan.Timeout > 0 && s.w.elapsed-s.began > s.j.plan.Timeout.Seconds()
 }
 
+// hung tells a slow network from a device that hangs: a plan of many invokes may be more
+// than its own timeout allows.
 func (s *session) hung() error {
-	return deviceError(s.j.op, devices.ReasonHung, fmt.Errorf("no answer within %v of virtual time", s.j.plan.Timeout))
+	return deviceError(s.j.op, devices.ReasonHung, fmt.Errorf("no answer within %v of virtual time, in which a call takes %.3g s",
+		s.j.plan.Timeout, s.base))
 }
 
 // invoke is one inference: its wall time and the CPU time of the same.
