@@ -175,15 +175,15 @@ func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
 		out.block.Layers = nil
 	}
 	r.buffer = append(r.buffer, Finished{Slot: out.slot, Block: out.block})
-	r.noise = r.noise.Sub(NoiseOf(n.values))
+	r.noise = r.noise.Sub(n.noise())
 	r.change(n, func() {
-		n.values = append(n.values, out.seconds)
+		n.add(out.seconds, out.block.Delegation)
 		n.waiting--
 		if n.waiting == 0 {
 			n.Status = Measured
 		}
 	})
-	r.noise = r.noise.Add(NoiseOf(n.values))
+	r.noise = r.noise.Add(n.noise())
 	clear(r.failing)
 	r.blocks++
 	r.lastBlock, r.lastValue = out.block, out.seconds

@@ -22,7 +22,8 @@ func PooledNoise(ctx context.Context, st Reader, sweep string) (Noise, error) {
 		if err != nil {
 			return Noise{}, err
 		}
-		pooled = pooled.Add(NoiseOf(blockValues(g.blocks)))
+		blocks, values, _ := usableBlocks(g.blocks)
+		pooled = pooled.Add(replicateNoise(blocks, values))
 	}
 	return pooled, nil
 }
@@ -97,9 +98,4 @@ func byNetwork(ctx context.Context, st Reader, sweep string) iter.Seq2[group, er
 			yield(g, nil)
 		}
 	}
-}
-
-func blockValues(blocks []devices.Block) []float64 {
-	_, values, _ := usableBlocks(blocks)
-	return values
 }

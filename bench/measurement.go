@@ -97,7 +97,7 @@ func Measure(in Input) (m Measurement, ok bool) {
 	if in.Info.Kind == devices.Estimated {
 		estimator = ToolEstimate
 	}
-	own := NoiseOf(values)
+	own := replicateNoise(blocks, values)
 	if in.Pooled.DF < own.DF {
 		in.Pooled = own
 	}

@@ -71,7 +71,7 @@ func (r *runner) needsMore(n *network) bool {
 	}
 	// A network noisier than the others borrows too narrow an interval: take it to where
 	// its own order statistics decide.
-	own := NoiseOf(n.values)
+	own := n.noise()
 	return len(n.values) < orderBlocks && unlikeSpread(own, r.noise.Sub(own)) < unlikeChance
 }
 

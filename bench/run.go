@@ -105,12 +105,31 @@ func ended(ctx context.Context, err error) error {
 // network is what the loop remembers of a planned network.
 type network struct {
 	Network
-	values    []float64 // of finished blocks
-	rounds    int       // planned so far
-	waiting   int       // slots not run yet
-	postponed int       // times that the device gave up on it, earlier runs included
+	values    []float64          // of finished blocks
+	units     devices.Delegation // of the first of them
+	mixed     bool               // others were run by other units: values are no replicates
+	rounds    int                // planned so far
+	waiting   int                // slots not run yet
+	postponed int                // times that the device gave up on it, earlier runs included
 	// blocksBefore is how many blocks this run had done when it last gave up.
 	blocksBefore int
+}
+
+// add remembers a finished block's value.
+func (n *network) add(seconds float64, d devices.Delegation) {
+	if len(n.values) == 0 {
+		n.units = d
+	}
+	n.mixed = n.mixed || !sameUnits(d, n.units)
+	n.values = append(n.values, seconds)
+}
+
+// noise is what Measure takes for the network's own.
+func (n *network) noise() Noise {
+	if n.mixed {
+		return Noise{}
+	}
+	return NoiseOf(n.values)
 }
 
 type runner struct {
@@ -196,8 +215,7 @@ func (r *runner) load(ctx context.Context) error {
 			return labError("load blocks", err)
 		}
 		if v, _, ok := BlockSeconds(&b.Block); ok {
-			n := r.nets[b.Slot.Network]
-			n.values = append(n.values, v)
+			r.nets[b.Slot.Network].add(v, b.Block.Delegation)
 		}
 	}
 	for s, err := range r.o.Store.Schedule(ctx, r.sweep.ID) {
@@ -216,7 +234,7 @@ func (r *runner) load(ctx context.Context) error {
 		}
 	}
 	for _, n := range r.nets {
-		r.noise = r.noise.Add(NoiseOf(n.values))
+		r.noise = r.noise.Add(n.noise())
 		r.count(n, 1)
 	}
 	return r.loadFailures(ctx)

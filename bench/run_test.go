@@ -26,6 +26,7 @@ type fakeDevice struct {
 	rng      *rand.Rand
 	fail     func(name string, run int) error // run counts calls of that model
 	during   func(ctx context.Context, n int) // called in the n-th Run
+	alter    func(b *devices.Block, name string, run int)
 	runs     map[string]int
 	prepared map[string]int
 	total    int
@@ -76,6 +77,9 @@ func (d *fakeDevice) Run(ctx context.Context, m *model.Model, p devices.Plan) (*
 	b := &devices.Block{Runtime: "fake 1.0", ModelSHA256: m.Identity, Elapsed: 1, CPUSamples: []float64{}}
 	for range p.MinRuns {
 		b.Samples = append(b.Samples, base)
+	}
+	if d.alter != nil {
+		d.alter(b, m.Name, d.runs[m.Name])
 	}
 	return b, nil
 }
@@ -235,6 +239,44 @@ func TestExtraBlocksWhereTooWide(t *testing.T) {
 	}
 	if again.Invalid == 0 || again.Invalid != res.Invalid {
 		t.Errorf("8 %% noise cannot reach 5 %%: %d then %d INVALID", res.Invalid, again.Invalid)
+	}
+}
+
+// TestFallBackIsNoNoise: an accelerator that once gave nodes back to the CPU makes that
+// network INVALID, and neither the noise of the sweep nor the others' blocks more.
+func TestFallBackIsNoNoise(t *testing.T) {
+	d, st := newDevice(), bench.NewMemory()
+	d.info.Accelerator = true
+	d.alter = func(b *devices.Block, name string, run int) {
+		b.Delegation = devices.Delegation{Name: "npu", Nodes: 10, Delegated: 10, Partitions: 1}
+		if name == "net-5" && run == 2 {
+			b.Delegation.Delegated = 4
+			for i := range b.Samples {
+				b.Samples[i] *= 8
+			}
+		}
+	}
+	o := options(d, st, 12)
+	res, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(counts{12, 0, 1, 36}, count(res)); diff != "" {
+		t.Error(diff)
+	}
+	if cv := res.NoiseCV(); cv == nil || *cv > 0.03 || res.Noise.DF != 11*2 {
+		t.Errorf("noise is %v with %d degrees of freedom, want that of the other 11", cv, res.Noise.DF)
+	}
+	again, err := bench.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pooled, err := bench.PooledNoise(t.Context(), st, res.Sweep.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Blocks != 0 || again.Noise.DF != res.Noise.DF || pooled.DF != res.Noise.DF {
+		t.Errorf("resumed: %d blocks, %d degrees of freedom; read back: %d; want 0, %d", again.Blocks, again.Noise.DF, pooled.DF, res.Noise.DF)
 	}
 }
 

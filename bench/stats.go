@@ -83,6 +83,25 @@ func NoiseOf(values []float64) Noise {
 	return Noise{SumSquares: ss, DF: len(values) - 1}
 }
 
+// replicateNoise is the noise of a network's usable blocks, none where different units ran
+// them: an accelerator that gave nodes back to the CPU in one block timed two machines, and
+// the gap between those is no noise. It was once pooled, and two such blocks in a hundred
+// made the noise of a whole sweep ten times what it was, every other network pay for
+// blocks that it did not need, and the limit of a step far too wide.
+func replicateNoise(blocks []*devices.Block, values []float64) Noise {
+	for _, b := range blocks {
+		if !sameUnits(b.Delegation, blocks[0].Delegation) {
+			return Noise{}
+		}
+	}
+	return NoiseOf(values)
+}
+
+// sameUnits reports whether as many nodes were delegated.
+func sameUnits(a, b devices.Delegation) bool {
+	return a.Delegated == b.Delegated && a.Nodes == b.Nodes
+}
+
 // Add pools two noises, Sub takes one network's own contribution out again.
 func (n Noise) Add(m Noise) Noise { return Noise{n.SumSquares + m.SumSquares, n.DF + m.DF} }
 

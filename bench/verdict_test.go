@@ -207,7 +207,8 @@ func TestVerdicts(t *testing.T) {
 			in := goodInput()
 			tc.change(&in)
 			if in.Pooled.DF > 0 { // what is pooled includes the network itself
-				in.Pooled = in.Pooled.Add(NoiseOf(blockValues(in.Blocks)))
+				blocks, values, _ := usableBlocks(in.Blocks)
+				in.Pooled = in.Pooled.Add(replicateNoise(blocks, values))
 			}
 			m, ok := Measure(in)
 			if !ok {
