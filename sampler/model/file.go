@@ -30,15 +30,15 @@ func FromFile(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	hash := sha256.Sum256(data)
 	m := &Model{
-		Name:     strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
-		Identity: hex.EncodeToString(hash[:]),
-		source:   userFile{path: path, size: int64(len(data))},
+		Name:   strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
+		source: userFile{path: path, size: int64(len(data))},
 	}
 	if err := m.read(data); err != nil {
 		return nil, fmt.Errorf("model %s: %w", path, err)
 	}
+	hash := sha256.Sum256(data) // last: what is refused is not worth the time
+	m.Identity = hex.EncodeToString(hash[:])
 	return m, nil
 }
 

@@ -136,9 +136,13 @@ func (n *Network) PayBy(s *sampler.Space) error {
 	return nil
 }
 
-// maxItems bounds tensors and operators: damaged files may share one table among all of
-// them, so that four bytes of the file would ask for hundreds of memory.
-const maxItems = 1 << 20
+// Damaged files may share one table among all tensors or operators, or list one tensor as
+// input again and again, so that four bytes of the file would ask for hundreds of memory
+// and of JSON. The bounds are far above what the largest language models have.
+const (
+	maxItems = 1 << 18 // tensors, operators
+	maxPorts = 1 << 14 // inputs, outputs
+)
 
 // reader goes through one file.
 type reader struct {
@@ -168,8 +172,11 @@ func newReader(data []byte) (*reader, error) {
 		names: map[string]int{}, work: map[string]int64{}, counted: map[int]bool{}, unknown: map[string]int{},
 	}
 	r.m.Subgraphs(&r.sub, 0)
-	if n := max(r.sub.TensorsLength(), r.sub.OperatorsLength(), r.sub.InputsLength(), r.sub.OutputsLength()); n > maxItems {
+	if n := max(r.sub.TensorsLength(), r.sub.OperatorsLength()); n > maxItems {
 		return nil, fmt.Errorf("a list of %d tensors or operators, want at most %d", n, maxItems)
+	}
+	if n := max(r.sub.InputsLength(), r.sub.OutputsLength()); n > maxPorts {
+		return nil, fmt.Errorf("a list of %d inputs or outputs, want at most %d", n, maxPorts)
 	}
 	r.net = &Network{Graph: &graph.Graph{}, SubGraphs: r.m.SubgraphsLength(), Description: r.string(r.m.Description())}
 	r.net.Graph.Name = r.string(r.sub.Name())

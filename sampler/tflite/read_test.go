@@ -652,7 +652,7 @@ func TestOperatorNames(t *testing.T) {
 func TestReadBoundsMemory(t *testing.T) {
 	f := one(schema.BuiltinOperatorRELU, nil, value(strings.Repeat("n", 1<<16), 1, 4), value("y", 1, 4))
 	f.Shared = 100_000
-	for i := range f.Shared {
+	for i := range 1<<14 - len(f.Outputs) {
 		f.Outputs = append(f.Outputs, 2+i)
 	}
 	data := f.Bytes()
@@ -664,12 +664,16 @@ func TestReadBoundsMemory(t *testing.T) {
 	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(100*len(data)); got > most {
 		t.Errorf("a file of %d bytes took %d bytes of memory, want at most %d", len(data), got, most)
 	}
-	if len(n.Graph.Tensors) != f.Shared+2 {
-		t.Errorf("%d tensors", len(n.Graph.Tensors))
+	if len(n.Outputs) != 1<<14 {
+		t.Errorf("%d outputs", len(n.Outputs))
 	}
-	f.Shared, f.Outputs = 1<<20, []int{1}
-	if _, err := tflite.Read(f.Bytes()); err == nil || !strings.Contains(err.Error(), "want at most 1048576") {
-		t.Errorf("a million tensors: %v", err)
+	f.Outputs = append(f.Outputs, 0)
+	if _, err := tflite.Read(f.Bytes()); err == nil || !strings.Contains(err.Error(), "16385 inputs or outputs, want at most 16384") {
+		t.Errorf("one output more: %v", err)
+	}
+	f.Shared, f.Outputs = 1<<18, []int{1}
+	if _, err := tflite.Read(f.Bytes()); err == nil || !strings.Contains(err.Error(), "want at most 262144") {
+		t.Errorf("many tensors: %v", err)
 	}
 }
 
