@@ -90,7 +90,7 @@ func dryRun(s streams, c *cli.Context, m bench.Sweep, d devices.Info, f forecast
 		macs = fmt.Sprintf(", %s million MACs on average", digits(float64(*mean)/1e6, 3))
 	}
 	fmt.Fprintf(s.out, "%d networks of %s%s, %s on %s\n", f.networks, f.what, macs, d.Kind, d.Name)
-	fmt.Fprintf(s.out, "%d to %d blocks from the beginning; %s some %s to %s\n", blocks, maxBlocks, assumption(d), roughly(least), roughly(most))
+	fmt.Fprintf(s.out, "%d to %d blocks from the beginning; %s some %s\n", blocks, maxBlocks, assumption(d), span(roughly(least), roughly(most)))
 	if f.written > 0 {
 		fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", f.written>>20, c.String("cache-size"))
 	}
@@ -139,4 +139,12 @@ func (f forecast) duration(p bench.Protocol, d devices.Info) (least, most time.D
 	}
 	least = p.Forecast(f.networks, latency, blockOverheadSeconds)
 	return least, least * time.Duration(p.MaxBlocks) / time.Duration(p.MinBlocks)
+}
+
+// span is "2 min 05 s to 7 min 10 s", and the one where both are the same.
+func span(least, most string) string {
+	if least == most {
+		return least
+	}
+	return least + " to " + most
 }

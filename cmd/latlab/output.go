@@ -91,6 +91,8 @@ func optional(x *float64, format func(float64) string) string {
 // roughly prints a duration as a person says it.
 func roughly(d time.Duration) string {
 	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", max(d.Seconds(), 0.1))
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", int(d.Seconds()+0.5))
 	case d < time.Hour:
