@@ -162,10 +162,10 @@ func fileSummary(d description) string {
 	fmt.Fprintf(&b, "%s MACs, %s parameters%s, %d layers\n", amount(d.MACs), amount(d.Params), folded, len(d.Layers))
 	if !d.MACsComplete {
 		b.WriteString("these figures are of the known operators alone\n")
-		b.WriteString(wrapped("unknown operators:", counted(d.Unknown)))
+		b.WriteString(wrapped("unknown operators:", counted(d.Unknown), fileColumns))
 	}
 	for _, n := range d.Notes {
-		b.WriteString(wrapped("note:", strings.Fields(n)))
+		b.WriteString(wrapped("note:", strings.Fields(n), fileColumns))
 	}
 	return b.String()
 }
@@ -196,10 +196,15 @@ func quantum(zero int64) string {
 	return fmt.Sprintf("(q - %d)", zero)
 }
 
-// wrapped puts words behind a head, on lines of less than 100 columns. A word that is
-// longer has a line of its own: paths are to be copied whole.
-func wrapped(head string, words []string) string {
-	const columns = 98
+// How wide text is: a terminal's 80 columns, or less than 100 for what has names of layers.
+const (
+	terminalColumns = 80
+	fileColumns     = 98
+)
+
+// wrapped puts words behind a head, on lines of so many columns. A word that is longer has
+// a line of its own: paths are to be copied whole.
+func wrapped(head string, words []string, columns int) string {
 	var b strings.Builder
 	line := head
 	for _, word := range words {

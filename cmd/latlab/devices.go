@@ -57,12 +57,13 @@ func deviceRows(c *cli.Context) ([]deviceRow, error) {
 	var wg sync.WaitGroup
 	for i, name := range inventory.Tools() {
 		wg.Go(func() {
-			steps, _ := inventory.Check(ctx, name, o) // every listed name is known
+			steps, _ := inventory.Check(ctx, name, withoutThreads(o)) // every listed name is known
 			tools[i] = inventory.Failed(steps)
 		})
 	}
 	rows := []deviceRow{cpuRow(ctx, c)}
 	wg.Wait()
+	o = withoutThreads(o)
 	for _, name := range inventory.Names() {
 		if name == inventory.Local {
 			continue
@@ -77,6 +78,12 @@ func deviceRows(c *cli.Context) ([]deviceRow, error) {
 		rows = append(rows, r)
 	}
 	return rows, nil
+}
+
+// withoutThreads leaves out what is of this machine alone: other devices refuse it.
+func withoutThreads(o inventory.Options) inventory.Options {
+	o.Threads, o.CPUs = 0, nil
+	return o
 }
 
 func describedRow(name string, o inventory.Options) (deviceRow, error) {
@@ -110,19 +117,57 @@ func listDevices(s streams, c *cli.Context) error {
 	if c.Bool("json") {
 		return printDoc(s.out, map[string]any{"devices": rows})
 	}
-	lines := [][]string{{"DEVICE", "KIND", "STATE", "TAKES", "WITH"}}
-	for _, r := range rows {
-		lines = append(lines, []string{r.Name, string(r.Kind), r.State, takesShort(r.Info), runtimeOf(r.Info)})
+	lines := [][]string{{"DEVICE", "KIND", "STATE", "TAKES"}}
+	for _, g := range grouped(rows) {
+		lines = append(lines, append([]string{g.name}, g.cells...))
 	}
 	if err := printTable(s.out, lines); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "\n%s: %s\n", inventory.Local, conditionLine(rows[0]))
+	fmt.Fprintf(s.out, "\n%s", wrapped(inventory.Local+":", conditionWords(rows[0]), terminalColumns))
 	for _, form := range inventory.Forms() {
 		fmt.Fprintf(s.out, "also %s\n", form)
 	}
 	printProblems(s, rows)
 	return nil
+}
+
+// deviceGroup is devices that differ in the ends of their names only.
+type deviceGroup struct {
+	name, stem string
+	ends       []string
+	cells      []string
+}
+
+// groupColumns is how long a group's name may be, for the table to fit into 80 columns.
+const groupColumns = 30
+
+// grouped puts neighbours that are alike on one line, their names as a shell expands them:
+// vela:ethos-u65-{256,512}. Only names with a colon are of families that large.
+func grouped(rows []deviceRow) []deviceGroup {
+	var groups []deviceGroup
+	for _, r := range rows {
+		g := deviceGroup{name: r.Name, cells: []string{string(r.Kind), r.State, takesShort(r.Info)}}
+		if colon := strings.IndexByte(r.Name, ':'); colon >= 0 {
+			cut := max(colon, strings.LastIndexByte(r.Name, '-')) + 1
+			g.stem, g.ends = r.Name[:cut], []string{r.Name[cut:]}
+		}
+		if last := len(groups) - 1; last < 0 || !groups[last].take(g) {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
+// take makes one more device part of the group, where it is like the others.
+func (g *deviceGroup) take(one deviceGroup) bool {
+	ends := slices.Concat(g.ends, one.ends)
+	name := g.stem + "{" + strings.Join(ends, ",") + "}"
+	if g.stem == "" || g.stem != one.stem || !slices.Equal(g.cells, one.cells) || len(name) > groupColumns {
+		return false
+	}
+	g.name, g.ends = name, ends
+	return true
 }
 
 // printProblems says each problem once: an estimator's is that of all its names.
@@ -151,11 +196,12 @@ func runtimeOf(i devices.Info) string {
 	return runtime + " + " + i.Delegate
 }
 
-// conditionLine is what this machine is and how it is now. What cannot be read is unknown,
-// never left out: whoever reads a latency must know that heat would go unseen.
-func conditionLine(r deviceRow) string {
+// conditionWords are what this machine is, what times on it, and how it is now. What cannot
+// be read is unknown, never left out: whoever reads a latency must know that heat would go
+// unseen.
+func conditionWords(r deviceRow) []string {
 	s := r.Now
-	var parts []string
+	parts := []string{runtimeOf(r.Info)}
 	if r.SoC != nil {
 		parts = append(parts, *r.SoC)
 	}
@@ -163,7 +209,7 @@ func conditionLine(r deviceRow) string {
 		orUnknown("CPU model", r.Fingerprint["cpu"]), fmt.Sprintf("%d cores", runtime.NumCPU()),
 		"governor "+orUnknown("", s.Governor), "load "+optionalOr(s.LoadAverage, "%.2f"), hottestWord(*s),
 	)
-	return strings.Join(parts, ", ")
+	return strings.Fields(strings.Join(parts, ", "))
 }
 
 func orUnknown(what, text string) string {

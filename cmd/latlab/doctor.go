@@ -69,7 +69,7 @@ func hostChecks(c *cli.Context) ([]check, error) {
 		return nil, err
 	}
 	checks = append(checks, cacheCheck(c.String("cache-dir")))
-	checks = append(checks, estimatorChecks(ctx, o)...)
+	checks = append(checks, estimatorChecks(ctx, withoutThreads(o))...)
 	return append(checks, steadyChecks(state.Read("/"))...), nil
 }
 

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -83,6 +81,9 @@ func printMeasurement(w io.Writer, one listed, d devices.Info, m *bench.Measurem
 		fmt.Fprintf(w, "  %s\n", line)
 	}
 	rows := [][]string{{"  blocks, samples", fmt.Sprintf("%d, %d", m.Blocks, m.Samples)}}
+	if m.Samples == 0 { // a tool that gives none
+		rows = [][]string{{"  blocks", strconv.Itoa(m.Blocks)}}
+	}
 	if !d.Deterministic {
 		rows = append(rows, []string{"  noise between blocks", optional(m.NoiseCV, percent)})
 	}
@@ -100,9 +101,7 @@ func printMeasurement(w io.Writer, one listed, d devices.Info, m *bench.Measurem
 	if m.Bounds != nil {
 		rows = append(rows, []string{"  the tool's own bounds", millis(m.Bounds.Low) + " to " + millis(m.Bounds.High)})
 	}
-	for _, k := range slices.Sorted(maps.Keys(m.Counters)) {
-		rows = append(rows, []string{"  " + strings.ReplaceAll(k, "_", " "), digits(m.Counters[k], 15)})
-	}
+	rows = append(rows, counterRows(m.Counters)...)
 	if in := d.Compute[one.model.Precision]; in != "" {
 		rows = append(rows, []string{"  computed in", in})
 	}
@@ -114,6 +113,42 @@ func printMeasurement(w io.Writer, one listed, d devices.Info, m *bench.Measurem
 		fmt.Fprintf(w, "  not delegated: %s\n", why)
 	}
 	return printDoubts(w, m)
+}
+
+// counterRows are the counters that a person compares networks by: cycles, the clock that
+// makes them time, and bytes moved by memory. A tool has dozens, which --json has all.
+func counterRows(counters map[string]float64) [][]string {
+	count := func(x float64) string { return thousands(int(x)) }
+	megahertz := func(x float64) string { return digits(x/1e6, 6) + " MHz" }
+	var rows [][]string
+	for _, k := range []struct {
+		key, name string
+		format    func(float64) string
+	}{
+		{"cycles", "cycles", count}, {"cycles_total", "cycles", count},
+		{"clock_hz", "clock", megahertz}, {"core_clock_hz", "clock", megahertz},
+		{"sram_used_bytes", "SRAM used", size}, {"sram_total_bytes", "SRAM read and written", size},
+		{"dram_total_bytes", "DRAM read and written", size},
+		{"on_chip_flash_total_bytes", "on-chip flash read", size}, {"off_chip_flash_total_bytes", "off-chip flash read", size},
+		{"input_fill_bytes", "inputs filled", size}, {"intermediate_fill_bytes", "intermediates filled", size},
+		{"intermediate_spill_bytes", "intermediates spilled", size}, {"output_spill_bytes", "outputs spilled", size},
+	} {
+		if x, ok := counters[k.key]; ok {
+			rows = append(rows, []string{"  " + k.name, k.format(x)})
+		}
+	}
+	if more := len(counters) - len(rows); more > 0 {
+		rows = append(rows, []string{"  further counters", fmt.Sprintf("%d, printed by --json", more)})
+	}
+	return rows
+}
+
+// size prints a number of bytes for people.
+func size(bytes float64) string {
+	if bytes < 1<<20 {
+		return digits(bytes/(1<<10), 4) + " KiB"
+	}
+	return digits(bytes/(1<<20), 4) + " MiB"
 }
 
 func delegationLine(d devices.Delegation) string {

@@ -100,7 +100,7 @@ func (r *references) of(texts ...string) string {
 func (r references) String() string {
 	var b strings.Builder
 	for i, text := range r {
-		b.WriteString(wrapped(fmt.Sprintf("[%d]", i+1), strings.Fields(text)))
+		b.WriteString(wrapped(fmt.Sprintf("[%d]", i+1), strings.Fields(text), fileColumns))
 	}
 	return b.String()
 }

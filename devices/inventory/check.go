@@ -47,7 +47,7 @@ func Check(ctx context.Context, name string, o Options) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := f.describe(name, o); err != nil {
+	if _, err := Describe(name, o); err != nil {
 		return nil, err
 	}
 	steps := f.check(ctx, name, o)

@@ -19,8 +19,8 @@ import (
 
 // Options are what a name does not say.
 type Options struct {
-	Threads    int    // of the runtime, for devices that have threads; 0 = 1
-	CPUs       []int  // affinity; empty = none
+	Threads    int    // of the runtime; 0 = 1. More is refused by devices that have no threads
+	CPUs       []int  // affinity; empty = none. Others are refused by devices that run on no CPU of this machine
 	AgentPath  string // latlab-agent's file
 	Python     string // interpreter of the estimators; empty = the first python3 of PATH
 	VelaConfig string // a vela.ini of the user's own; empty = Vela's
@@ -32,6 +32,9 @@ func Open(ctx context.Context, name string, o Options) (devices.Device, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.takes(name, o); err != nil {
+		return nil, err
+	}
 	return f.open(ctx, name, o)
 }
 
@@ -41,6 +44,9 @@ func Open(ctx context.Context, name string, o Options) (devices.Device, error) {
 func Describe(name string, o Options) (devices.Info, error) {
 	f, err := familyOf(name)
 	if err != nil {
+		return devices.Info{}, err
+	}
+	if err := f.takes(name, o); err != nil {
 		return devices.Info{}, err
 	}
 	return f.describe(name, o)
@@ -101,7 +107,23 @@ type family struct {
 	describe func(name string, o Options) (devices.Info, error)
 	open     func(ctx context.Context, name string, o Options) (devices.Device, error)
 	tool     string // a name of an estimator, for Tools; empty for others
+	threaded bool   // Options.Threads and CPUs mean something
 	check    func(ctx context.Context, name string, o Options) []Step
+}
+
+// takes refuses what would be ignored without a word: who asks a simulator for four threads
+// must not take its figure for that of four.
+func (f family) takes(name string, o Options) error {
+	if f.threaded || o.Threads <= 1 && len(o.CPUs) == 0 {
+		return nil
+	}
+	what := "threads"
+	if o.Threads <= 1 {
+		what = "CPUs"
+	}
+	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + name, Reason: "options",
+		Err:    fmt.Errorf("it has no %s to choose: its time is computed, not measured here", what),
+		Advice: "leave out --threads and --cpus, LATLAB_THREADS and LATLAB_CPUS"}
 }
 
 // families are in the order of Names. A function, so that nobody can change them.

@@ -15,7 +15,7 @@ func localFamily() family {
 	return family{
 		owns:  func(name string) bool { return name == Local },
 		names: func() []string { return []string{Local} },
-		check: checkLocal,
+		check: checkLocal, threaded: true,
 		describe: func(_ string, o Options) (devices.Info, error) {
 			return agent.Describe(localOptions(o)), nil
 		},

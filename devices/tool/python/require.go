@@ -33,7 +33,7 @@ func (r Requirement) install() string {
 	for _, p := range r.Packages {
 		specs = append(specs, p.Name+"=="+p.Version)
 	}
-	return fmt.Sprintf("python3 -m venv DIR && DIR/bin/pip install %s, then --python DIR/bin/python3 or LATLAB_PYTHON; licence: %s",
+	return fmt.Sprintf("python3 -m venv DIR && DIR/bin/pip install %s && export LATLAB_PYTHON=DIR/bin/python3  # licence: %s",
 		strings.Join(specs, " "), r.Licence)
 }
 

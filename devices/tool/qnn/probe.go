@@ -46,7 +46,7 @@ func probe(ctx context.Context, p python.Interpreter, op string) (*findings, err
 func requirement() python.Requirement {
 	return python.Requirement{
 		Packages: []python.Package{{Name: RuntimePackage, Version: RuntimeVersion}, {Name: Package, Version: Version}},
-		Licence:  "MIT, and within it Qualcomm's AI Stack License, which grants benchmarking; latlab ships nothing of it and keeps totals only",
+		Licence:  "MIT, and within it Qualcomm's AI Stack License, which grants benchmarking",
 	}
 }
 
