@@ -43,6 +43,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	dieOfSignals()
 	// A collection during a timed invoke would be measured as the model's time.
 	debug.SetGCPercent(-1)
 	enc := json.NewEncoder(out)

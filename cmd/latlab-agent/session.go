@@ -84,10 +84,25 @@ func open(req agent.Request) (*session, error) {
 		return nil, fault(devices.FaultModel, "rejected", "the runtime cannot allocate the model's tensors")
 	}
 	s.init = time.Since(start).Seconds()
+	if err := s.checkInputs(); err != nil {
+		s.close()
+		return nil, err
+	}
 	// go-tflite's Interpreter is a struct of this one pointer; it has no getter, and the
 	// timed loop is in C.
 	s.raw = *(**C.TfLiteInterpreter)(unsafe.Pointer(s.interpreter))
 	return s, nil
+}
+
+// checkInputs refuses inputs without memory: of an open size, which runs as a time of
+// nothing, and of strings, which operators read through a null pointer.
+func (s *session) checkInputs() error {
+	for i := range s.interpreter.GetInputTensorCount() {
+		if t := s.interpreter.GetInputTensor(i); t.ByteSize() == 0 {
+			return fault(devices.FaultModel, "rejected", "input %s (%s, shape %v) has no elements: the model leaves its size open, or is fed with text", t.Name(), elementType(t), t.Shape())
+		}
+	}
+	return nil
 }
 
 func readable(path string) error {

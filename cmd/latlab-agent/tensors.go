@@ -28,7 +28,6 @@ func (s *session) fill(req agent.Request) error {
 		t := s.interpreter.GetInputTensor(i)
 		var err error
 		switch {
-		case t.ByteSize() == 0:
 		case len(req.RawInputs) > 0:
 			err = fillRaw(t, req.RawInputs[i])
 		case len(req.Inputs) > 0:
@@ -66,6 +65,8 @@ func elementType(t *tflite.Tensor) string {
 		return "int64"
 	case tflite.Bool:
 		return "bool"
+	case tflite.String:
+		return "string"
 	}
 	return fmt.Sprintf("type %d", int(t.Type()))
 }

@@ -141,15 +141,37 @@ func withOps(m *model.Model, own map[string]float64) map[string]float64 {
 
 // acceptFile says whether a device can time a user's own file, and what it lacks.
 func acceptFile(m *model.Model, d devices.Info) error {
+	unsized := unsizedInput(m)
 	switch {
-	case !slices.Contains(d.Formats, m.Format) || !slices.Contains(d.Precisions, m.Precision):
-		return fmt.Errorf("model %s is %s in %s; device %s takes %s", m.Name, m.Format, m.Precision, d.Name, takes(d))
+	case !slices.Contains(d.Formats, m.Format):
+		return fmt.Errorf("model %s is %s in %s; device %s takes %s: give the network as .%s", m.Name, m.Format, m.Precision, d.Name, takes(d), d.Formats[0])
+	case !slices.Contains(d.Precisions, m.Precision):
+		return fmt.Errorf("model %s is %s in %s; device %s takes %s: latlab does not convert files", m.Name, m.Format, m.Precision, d.Name, takes(d))
+	case unsized != "":
+		return fmt.Errorf("model %s leaves the size of its input open (%s): convert it with a fixed size", m.Name, unsized)
 	case d.NeedsGraph && m.Network == nil:
 		return fmt.Errorf("device %s needs to know the ops of a network, and latlab reads those of no .%s: give the .%s", d.Name, m.Format, model.TFLite)
 	case d.NeedsGraph && m.Graph == nil:
 		return fmt.Errorf("device %s needs to know every op of a network; of model %s these are not known: %s", d.Name, m.Name, unknownOps(m))
 	}
 	return nil
+}
+
+// unsizedInput names the first input whose size a file leaves open, "" where none. An open
+// batch is 1, as runtimes take it. Of another axis the 1 that converters write is no size:
+// runtimes time an image of one pixel, or crash on what their operators make of it.
+func unsizedInput(m *model.Model) string {
+	if m.Network == nil {
+		return ""
+	}
+	for _, p := range m.Network.Inputs {
+		for axis, n := range p.Given {
+			if n < 1 || n == 1 && axis > 0 && p.Shape[axis] < 0 {
+				return port(p)
+			}
+		}
+	}
+	return ""
 }
 
 // unknownOps names a few ops that stand between a file and its Graph.

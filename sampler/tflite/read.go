@@ -61,6 +61,7 @@ type Port struct {
 	Name  string `json:"name"`
 	Type  string `json:"type"`  // "float32", "uint8"
 	Shape []int  `json:"shape"` // -1 where it may be set
+	Given []int  `json:"-"`     // Shape with what the file gives where it may be set: often 1, a mere example
 	// Scale and ZeroPoint are nil where values are not quantized: value = scale * (q - zero).
 	Scale     *float64 `json:"scale"`
 	ZeroPoint *int64   `json:"zero_point"`

@@ -3,6 +3,7 @@ package tflite
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"latlab/sampler/graph"
@@ -250,7 +251,7 @@ func (r *reader) port(i int) Port {
 	var f schema.Tensor
 	r.sub.Tensors(&f, i)
 	t := &r.tensors[i]
-	p := Port{Name: r.net.Graph.Tensors[t.at].Name, Type: typeName(t.kind), Shape: append([]int{}, t.shape...)}
+	p := Port{Name: r.net.Graph.Tensors[t.at].Name, Type: typeName(t.kind), Shape: append([]int{}, t.shape...), Given: slices.Clone(t.shape)}
 	if f.ShapeSignatureLength() == len(p.Shape) {
 		for a := range p.Shape {
 			p.Shape[a] = int(max(f.ShapeSignature(a), -1))

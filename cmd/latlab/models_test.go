@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"latlab/devices"
+	"latlab/sampler/model"
+	"latlab/sampler/tflite/tflitetest"
+)
+
+// TestAcceptFile: a file is taken or refused with what to do, before anything runs it.
+func TestAcceptFile(t *testing.T) {
+	npu := devices.Info{Name: "npu", Formats: []model.Format{model.TFLite}, Precisions: []model.Precision{model.Float32}}
+	chip := devices.Info{Name: "chip", Formats: []model.Format{model.ONNX}, Precisions: []model.Precision{model.Float32}}
+	whole := devices.Info{Name: "whole", Formats: []model.Format{model.TFLite}, Precisions: []model.Precision{model.Int8}}
+	fixed := tflitetest.Sized([]int{1, 8, 8, 3}, nil)
+	for _, c := range []struct {
+		name   string
+		device devices.Info
+		file   []byte
+		says   string // "" = taken
+	}{
+		{"fixed", npu, fixed, ""},
+		{"another format", chip, fixed, "m is tflite in float32; device chip takes onnx in float32: give the network as .onnx"},
+		{"another precision", whole, fixed, "device whole takes tflite in int8: latlab does not convert files"},
+		{"an open batch", npu, tflitetest.Sized([]int{1, 8, 8, 3}, []int{-1, 8, 8, 3}), ""},
+		{"open with a size", npu, tflitetest.Sized([]int{1, 8, 8, 3}, []int{1, -1, -1, 3}), ""},
+		{"open", npu, tflitetest.Sized([]int{1, 1, 1, 3}, []int{1, -1, -1, 3}), "leaves the size of its input open (in float32 1x?x?x3)"},
+		{"a batch of 0", npu, tflitetest.Sized([]int{0, 8, 8, 3}, []int{-1, 8, 8, 3}), "(in float32 ?x8x8x3)"},
+		{"no pixel", npu, tflitetest.Sized([]int{1, 0, 0, 3}, nil), "(in float32 1x0x0x3)"},
+		{"no number", npu, tflitetest.Sized([]int{1, -1, 8, 3}, []int{1, -1, 8, 3}), "convert it with a fixed size"},
+		{"no axis", npu, tflitetest.Sized([]int{}, nil), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "m.tflite")
+			if err := os.WriteFile(path, c.file, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			m, err := model.FromFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = acceptFile(m, c.device)
+			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(strings.ReplaceAll(err.Error(), "  ", " "), c.says) {
+				t.Errorf("acceptFile = %v, want %q", err, c.says)
+			}
+		})
+	}
+}

@@ -1,0 +1,27 @@
+package tflitetest
+
+import "latlab/sampler/tflite/internal/schema"
+
+// Sized is a model of one operator whose input has the shape and, where it is not nil, the
+// signature given: an extent of -1 may be set.
+func Sized(shape, signature []int) []byte {
+	return File{
+		Tensors: []Tensor{
+			{Name: "in", Shape: shape, Signature: signature}, {Name: "out", Shape: shape, Signature: signature},
+		},
+		Operators: []Operator{{Code: schema.BuiltinOperatorRELU, Inputs: []int{0}, Outputs: []int{1}}},
+		Inputs:    []int{0}, Outputs: []int{1},
+	}.Bytes()
+}
+
+// TextInput is a model that compares texts: runtimes read those of an input that nobody
+// filled through a null pointer.
+func TextInput() []byte {
+	return File{
+		Tensors: []Tensor{
+			{Name: "in", Shape: []int{4}, Type: schema.TensorTypeSTRING}, {Name: "out", Shape: []int{4}, Type: schema.TensorTypeBOOL},
+		},
+		Operators: []Operator{{Code: schema.BuiltinOperatorEQUAL, Inputs: []int{0, 0}, Outputs: []int{1}}},
+		Inputs:    []int{0}, Outputs: []int{1},
+	}.Bytes()
+}
