@@ -71,11 +71,11 @@ func Describe(o Options) devices.Info {
 	}
 }
 
-// precisions are all that the runtime runs: a user's own file may be of any of them, of
-// uint8 as files before 2019, with float16 weights or int16 activations. latlab itself
-// writes the first two.
+// precisions are all that the runtime runs: latlab writes the first two, a user's own file
+// may have int16 activations. Files of uint8, and float32 ones with float16 weights, are
+// of the first two as well (sampler/model).
 func precisions() []model.Precision {
-	return []model.Precision{model.Float32, model.Int8, "uint8", "int16", "float16"}
+	return []model.Precision{model.Float32, model.Int8, "int16"}
 }
 
 func checkCPUs(o Options) error {

@@ -35,7 +35,8 @@ type Network struct {
 	// Params counts the elements of the known ops' constants: weights, biases, slopes,
 	// tables; each once, also where several ops share it. Shapes and indices are none.
 	Params int64
-	// Precision is what most of the multiply-accumulates are done in: "float32"; "float16"
+	// Precision is what most of the multiply-accumulates are done in, or the type of the
+	// outputs where there are none: "float32"; "float16"
 	// and "dynamic_range" where float32 networks have weights of 16 bits, or of 8 and
 	// fewer; "int8", "uint8", "int16x8" (activations x weights) where all is integer.
 	Precision string
@@ -280,8 +281,12 @@ func counts(m map[string]int) []OpCount {
 	return list
 }
 
-// precision is the one that most of the work is done in.
+// precision is the one that most of the work is done in; of a network without
+// multiply-accumulates, the type of its output.
 func (r *reader) precision() string {
+	if len(r.work) == 0 {
+		return r.outputPrecision()
+	}
 	best, total := "float32", int64(0)
 	var names []string
 	for name, n := range r.work {
@@ -302,6 +307,16 @@ func (r *reader) precision() string {
 		r.note("mixed precision, by MACs: %s", strings.Join(parts, ", "))
 	}
 	return best
+}
+
+func (r *reader) outputPrecision() string {
+	for _, y := range r.net.Outputs {
+		switch y.Type {
+		case "int8", "uint8", "int16":
+			return y.Type
+		}
+	}
+	return "float32"
 }
 
 var errOverflow = errors.New("more multiply-accumulates than 63 bits count")

@@ -524,6 +524,22 @@ func TestReadStoredWeights(t *testing.T) {
 	}
 }
 
+// TestReadPrecisionWithoutWork: a network of no multiply-accumulates is of its output's type.
+func TestReadPrecisionWithoutWork(t *testing.T) {
+	for kind, want := range map[schema.TensorType]string{
+		schema.TensorTypeINT8: "int8", schema.TensorTypeUINT8: "uint8", schema.TensorTypeFLOAT32: "float32", schema.TensorTypeBOOL: "float32",
+	} {
+		width := 1
+		if kind == schema.TensorTypeFLOAT32 {
+			width = 4
+		}
+		x, y := typed(value("x", 1, 8, 8, 3), kind, width), typed(value("y", 1, 8, 8, 3), kind, width)
+		if n := mustRead(t, one(schema.BuiltinOperatorLOGISTIC, nil, x, y).Bytes()); n.Precision != want {
+			t.Errorf("%v: precision %s, want %s", kind, n.Precision, want)
+		}
+	}
+}
+
 func TestReadPrecision(t *testing.T) {
 	for _, tc := range []struct {
 		want           string
