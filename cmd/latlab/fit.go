@@ -151,10 +151,24 @@ func observations(ctx context.Context, st bench.Reader, m bench.Sweep, withInval
 		return regress.Data{}, 0, err
 	}
 	d := regress.Data{Space: sp, Provenance: provenance(m)}
-	invalid := 0
-	for e, err := range bench.Estimates(ctx, st, m.ID) {
+	invalid, err := eachMeasured(ctx, st, m.ID, withInvalid, func(e bench.Estimate) error {
+		a, err := sp.ParseArch(e.Network.Indices)
 		if err != nil {
-			return d, 0, err
+			return err
+		}
+		d.Estimator = e.M.Estimator
+		d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds})
+		return nil
+	})
+	return d, invalid, err
+}
+
+// eachMeasured calls f with what a fit may take of a sweep, and says how many measurements
+// are INVALID. These are among it on demand only.
+func eachMeasured(ctx context.Context, st bench.Reader, sweep string, withInvalid bool, f func(bench.Estimate) error) (invalid int, err error) {
+	for e, err := range bench.Estimates(ctx, st, sweep) {
+		if err != nil {
+			return 0, err
 		}
 		if e.M == nil || e.Network.Status != bench.Measured {
 			continue
@@ -165,14 +179,11 @@ func observations(ctx context.Context, st bench.Reader, m bench.Sweep, withInval
 				continue
 			}
 		}
-		a, err := sp.ParseArch(e.Network.Indices)
-		if err != nil {
-			return d, 0, err
+		if err := f(e); err != nil {
+			return 0, err
 		}
-		d.Estimator = e.M.Estimator
-		d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds})
 	}
-	return d, invalid, nil
+	return invalid, nil
 }
 
 // provenance is what a fit must not mix.

@@ -55,26 +55,14 @@ func fitModels(s streams, c *cli.Context, st bench.Reader, sweeps []bench.Sweep)
 // how many are INVALID.
 func featureData(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.FeatureData, int, error) {
 	d := regress.FeatureData{Provenance: provenance(m)}
-	invalid := 0
-	for e, err := range bench.Estimates(ctx, st, m.ID) {
-		if err != nil {
-			return d, 0, err
-		}
-		if e.M == nil || e.Network.Status != bench.Measured {
-			continue
-		}
-		if e.M.Verdict == bench.Invalid {
-			invalid++
-			if !withInvalid {
-				continue
-			}
-		}
+	invalid, err := eachMeasured(ctx, st, m.ID, withInvalid, func(e bench.Estimate) error {
 		d.Estimator = e.M.Estimator
 		d.Rows = append(d.Rows, regress.FeatureRow{
 			Name: e.Network.Name, Model: e.Network.Model, Features: e.Network.Features, Seconds: e.M.Seconds,
 		})
-	}
-	return d, invalid, nil
+		return nil
+	})
+	return d, invalid, err
 }
 
 // fewest weights are shown on the screen; the file has all.

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"latlab/internal/testenv"
 )
 
 // Agent is the built latlab-agent: LATLAB_AGENT, or bin/latlab-agent below the module's
@@ -13,7 +15,7 @@ func Agent(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("LATLAB_AGENT")
 	if path == "" {
-		path = filepath.Join(moduleRoot(t), "bin", "latlab-agent")
+		path = filepath.Join(testenv.Root(t), "bin", "latlab-agent")
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -23,22 +25,4 @@ func Agent(t testing.TB) string {
 		t.Fatalf("the tests need latlab-agent: `make build` first, or name one in LATLAB_AGENT: %v", err)
 	}
 	return path
-}
-
-// moduleRoot is the nearest folder above the test's own that holds go.mod.
-func moduleRoot(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test's folder")
-		}
-		dir = filepath.Dir(dir)
-	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"latlab/fixtures/fixturetest"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
 )
@@ -118,7 +119,7 @@ func TestMonotone(t *testing.T) {
 // TestPerOp: the rows of a graph are those of Layers, and sum to a call.
 func TestPerOp(t *testing.T) {
 	s := spec(t, "sim-jetson-xavier")
-	g := fixture(t, "mobiledet_gpu")
+	g := fixturetest.Graph(t, "mobiledet_gpu")
 	for _, p := range s.Precisions {
 		rows, err := s.PerOp(g, p.Precision)
 		if err != nil {
@@ -142,7 +143,7 @@ func TestPerOp(t *testing.T) {
 
 func BenchmarkEvaluate(b *testing.B) {
 	for _, name := range []string{"sim-pixel1-cpu", "sim-pixel4-edgetpu"} {
-		s, g := spec(b, name), fixture(b, "mobiledet_cpu")
+		s, g := spec(b, name), fixturetest.Graph(b, "mobiledet_cpu")
 		b.Run(fmt.Sprintf("%s-%d-ops", name, len(g.Ops)), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"latlab/devices"
+	"latlab/fixtures/fixturetest"
 	"latlab/sampler"
 )
 
@@ -112,7 +113,7 @@ func TestUserFile(t *testing.T) {
 	if slow.Info().Fingerprint["constants_sha256"] == fast.Info().Fingerprint["constants_sha256"] {
 		t.Error("two files have one fingerprint")
 	}
-	m := modelOf(fixture(t, "mobiledet_cpu"), formOf(slow))
+	m := modelOf(fixturetest.Graph(t, "mobiledet_cpu"), formOf(slow))
 	if s, f := run(t, slow, m, plan(1)).Samples[0], run(t, fast, m, plan(1)).Samples[0]; s < 1.3*f {
 		t.Errorf("at half the speed it takes %v s instead of %v s", s, f)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/fixtures"
+	"latlab/fixtures/fixturetest"
 	"latlab/sampler/model"
 )
 
@@ -93,7 +94,7 @@ func exactSeconds(t testing.TB, p publishedLatency) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.evaluate(fixture(t, p.network), s.precision(p.model)).seconds
+	return s.evaluate(fixturetest.Graph(t, p.network), s.precision(p.model)).seconds
 }
 
 // TestPublished is the fit: every published latency of a fixture on a simulated device

@@ -13,7 +13,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/devicetest"
-	"latlab/fixtures"
+	"latlab/fixtures/fixturetest"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
@@ -39,19 +39,6 @@ func modelOf(g *graph.Graph, f model.Form) *model.Model {
 // formOf is what a simulator takes by default.
 func formOf(d *Device) model.Form {
 	return model.Form{Format: d.Info().Formats[0], Precision: d.Info().Precisions[0]}
-}
-
-func fixture(t testing.TB, name string) *graph.Graph {
-	t.Helper()
-	f, err := fixtures.Get(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := f.Graph()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return g
 }
 
 // sampled are networks of a built-in space.
@@ -141,7 +128,7 @@ func plan(block int) devices.Plan {
 func TestExact(t *testing.T) {
 	for _, name := range Names() {
 		d := open(t, Options{Name: name + ":exact"})
-		m := modelOf(fixture(t, "mobiledet_edgetpu"), formOf(d))
+		m := modelOf(fixturetest.Graph(t, "mobiledet_edgetpu"), formOf(d))
 		b := run(t, d, m, plan(0))
 		rows, err := d.Layers(context.Background(), m)
 		if err != nil {
@@ -161,7 +148,7 @@ func TestExact(t *testing.T) {
 // around the exact time.
 func TestQuietNoise(t *testing.T) {
 	d := open(t, Options{Name: "sim-pixel1-cpu:quiet:7"})
-	m := modelOf(fixture(t, "mobiledet_cpu"), formOf(d))
+	m := modelOf(fixturetest.Graph(t, "mobiledet_cpu"), formOf(d))
 	exact := run(t, open(t, Options{Name: "sim-pixel1-cpu:exact"}), m, plan(0)).Samples[0]
 	var logs []float64
 	for i := range 2000 {
@@ -250,7 +237,7 @@ func TestSameOrderSameNumbers(t *testing.T) {
 
 // TestUnits: two units differ in noise and not in the hardware.
 func TestUnits(t *testing.T) {
-	m := modelOf(fixture(t, "mobiledet_cpu"), model.Form{Format: model.TFLite, Precision: model.Float32})
+	m := modelOf(fixturetest.Graph(t, "mobiledet_cpu"), model.Form{Format: model.TFLite, Precision: model.Float32})
 	sample := func(name string) float64 { return run(t, open(t, Options{Name: name}), m, plan(1)).Samples[0] }
 	if sample("sim-pixel1-cpu") == sample("sim-pixel1-cpu:quiet:1") {
 		t.Error("two units draw the same noise")
@@ -263,7 +250,7 @@ func TestUnits(t *testing.T) {
 // TestPhone: what a phone does to a measurement happens, and shows in what the block says.
 func TestPhone(t *testing.T) {
 	d := open(t, Options{Name: "sim-pixel1-cpu:phone:1"})
-	m := modelOf(fixture(t, "mobiledet_cpu"), formOf(d))
+	m := modelOf(fixturetest.Graph(t, "mobiledet_cpu"), formOf(d))
 	exact := run(t, open(t, Options{Name: "sim-pixel1-cpu:exact"}), m, plan(0)).Samples[0]
 	var hottest, lowest float64
 	var spikes, waits int
@@ -372,7 +359,7 @@ func TestDoomedModel(t *testing.T) {
 func TestRefuses(t *testing.T) {
 	d := open(t, Options{Name: "sim-pixel4-edgetpu"})
 	form := formOf(d)
-	g := fixture(t, "mobiledet_edgetpu")
+	g := fixturetest.Graph(t, "mobiledet_edgetpu")
 	loose := *g
 	loose.Ops = slices.Clone(g.Ops)
 	loose.Ops[3].Inputs = []int{99999}
@@ -402,12 +389,12 @@ func TestRefuses(t *testing.T) {
 // TestUnsupportedOps: h-swish has no place on the EdgeTPU, and what is behind it neither.
 func TestUnsupportedOps(t *testing.T) {
 	d := open(t, Options{Name: "sim-pixel4-edgetpu:exact"})
-	b := run(t, d, modelOf(fixture(t, "mobiledet_cpu"), formOf(d)), plan(1))
+	b := run(t, d, modelOf(fixturetest.Graph(t, "mobiledet_cpu"), formOf(d)), plan(1))
 	p := b.Delegation
 	if p.Delegated != 1 || p.Partitions != 1 || len(p.Why) != 2 || !strings.HasPrefix(p.Why[0], "h-swish x") {
 		t.Errorf("delegation of a network with h-swish is %+v", p)
 	}
-	whole := run(t, d, modelOf(fixture(t, "mobiledet_edgetpu"), formOf(d)), plan(1))
+	whole := run(t, d, modelOf(fixturetest.Graph(t, "mobiledet_edgetpu"), formOf(d)), plan(1))
 	if p := whole.Delegation; p.Delegated != p.Nodes || p.Partitions != 1 || len(p.Why) != 0 {
 		t.Errorf("delegation of the device's own network is %+v", p)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"latlab/fixtures"
+	"latlab/fixtures/fixturetest"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 )
@@ -61,14 +62,7 @@ func TestCheckTakesWhatLowerMakes(t *testing.T) {
 		}
 	}
 	for _, name := range fixtures.Names() {
-		f, err := fixtures.Get(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		g, err := f.Graph()
-		if err != nil {
-			t.Fatal(err)
-		}
+		g := fixturetest.Graph(t, name)
 		if err := g.Check(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

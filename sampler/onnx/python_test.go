@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"latlab/fixtures"
+	"latlab/fixtures/fixturetest"
 	"latlab/internal/testenv"
 	"latlab/sampler"
 	"latlab/sampler/graph"
@@ -216,14 +216,7 @@ func pythonCases(t *testing.T) []pythonCase {
 	}
 	whole := []string{"mobiledet_dsp", "mobiledet_cpu"}
 	for _, name := range whole {
-		f, err := fixtures.Get(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		g, err := f.Graph()
-		if err != nil {
-			t.Fatal(err)
-		}
+		g := fixturetest.Graph(t, name)
 		cs = append(cs, pythonCase{Name: name, graph: g, Float32: "a", Int8: "a", Float32TFLite: "a", Qualcomm: true})
 	}
 	for _, name := range []string{"mobiledet_cpu_tucker", "mobiledet_edgetpu_tucker", "mobiledet_gpu_fused"} {

@@ -80,17 +80,17 @@ var (
 		schema.BuiltinOptionsBatchMatMulOptions:     {"BatchMatMulOptions", []field{one, one}},
 		schema.BuiltinOptionsConv3DOptions:          {"Conv3DOptions", []field{one, four, four, four, one}},
 	}
-	one, four, eight, unread = field{size: 1}, field{size: 4}, field{size: 8}, field{}
-	text, ints, longs, bytes = field{size: 1, list: true}, field{size: 4, list: true}, field{size: 8, list: true}, field{size: 1, list: true}
+	one, four, eight, unread  = field{size: 1}, field{size: 4}, field{size: 8}, field{}
+	text, ints, longs, octets = field{size: 1, list: true}, field{size: 4, list: true}, field{size: 8, list: true}, field{size: 1, list: true}
 
 	// Another quantization's details are read by nobody: a file may have newer ones.
 	quantizationShape = &shape{"QuantizationParameters", []field{ints, ints, ints, longs, one, unread, four}}
 	sparsityShape     = &shape{"SparsityParameters", nil}
 	tensorShape       = &shape{"Tensor", []field{ints, one, four, text, {table: quantizationShape}, one, {table: sparsityShape}, ints}}
-	operatorShape     = &shape{"Operator", []field{four, ints, ints, one, {union: true}, bytes}}
+	operatorShape     = &shape{"Operator", []field{four, ints, ints, one, {union: true}, octets}}
 	subGraphShape     = &shape{"SubGraph", []field{{each: tensorShape}, ints, ints, {each: operatorShape}, text}}
 	codeShape         = &shape{"OperatorCode", []field{one, text, four, four}}
-	bufferShape       = &shape{"Buffer", []field{bytes, eight, eight}}
+	bufferShape       = &shape{"Buffer", []field{octets, eight, eight}}
 	metadataShape     = &shape{"Metadata", []field{text, four}}
 	mapShape          = &shape{"TensorMap", []field{text, four}}
 	signatureShape    = &shape{"SignatureDef", []field{{each: mapShape}, {each: mapShape}, text, unread, four}}

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"latlab/fixtures"
+	"latlab/fixtures/fixturetest"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/tflite"
@@ -169,7 +169,7 @@ func TestInt8Ranges(t *testing.T) {
 	)
 	var jobs []job
 	for _, name := range []string{"mobiledet_cpu", "mobiledet_edgetpu", "mobiledet_dsp", "mobiledet_gpu"} {
-		jobs = append(jobs, job{name: name, data: int8Bytes(t, fixture(t, name), int8Options), Ranges: 2})
+		jobs = append(jobs, job{name: name, data: int8Bytes(t, fixturetest.Graph(t, name), int8Options), Ranges: 2})
 	}
 	for i, a := range interpret(t, jobs) {
 		clipped := 0.0
@@ -188,19 +188,6 @@ func TestInt8Ranges(t *testing.T) {
 			t.Errorf("%s: %d tensors clip %.4f on average, want at most %.4f", jobs[i].name, len(a.Ranges), clipped, mostByAverage)
 		}
 	}
-}
-
-func fixture(t *testing.T, name string) *graph.Graph {
-	t.Helper()
-	f, err := fixtures.Get(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := f.Graph()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return g
 }
 
 var update = flag.Bool("update", false, "rewrite testdata/int8.json")

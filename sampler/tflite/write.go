@@ -1,6 +1,7 @@
 package tflite
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -31,11 +32,11 @@ func Bytes(g *graph.Graph, opts Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := make(appender, 0, l.size)
-	if _, err := l.write(&b); err != nil {
+	b := bytes.NewBuffer(make([]byte, 0, l.size)) // it never grows
+	if _, err := l.write(b); err != nil {
 		return nil, err
 	}
-	return b, nil
+	return b.Bytes(), nil
 }
 
 // Size is how many bytes Write would write. It draws no weights.
@@ -45,14 +46,6 @@ func Size(g *graph.Graph, opts Options) (int64, error) {
 		return 0, err
 	}
 	return l.size, nil
-}
-
-// appender is a bytes.Buffer that never grows beyond what was planned.
-type appender []byte
-
-func (a *appender) Write(p []byte) (int, error) {
-	*a = append(*a, p...)
-	return len(p), nil
 }
 
 // filler draws the next bytes of a buffer. Only the last call may ask for a number of bytes

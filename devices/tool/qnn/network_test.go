@@ -7,7 +7,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/devicetest"
 	"latlab/devices/tool/python/pythontest"
-	"latlab/fixtures"
+	"latlab/fixtures/fixturetest"
 	"latlab/internal/testenv"
 	"latlab/sampler/model"
 )
@@ -27,14 +27,7 @@ func TestConvolution(t *testing.T) {
 
 func estimate(t *testing.T, d devices.Device, fixture string) *devices.Block {
 	t.Helper()
-	f, err := fixtures.Get(fixture)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := f.Graph()
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := fixturetest.Graph(t, fixture)
 	m, err := model.New(g, model.Form{Format: model.ONNX, Precision: model.Int8}, model.NewCache(t.TempDir(), 1<<30))
 	if err != nil {
 		t.Fatal(err)

@@ -7,19 +7,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/fixtures"
+	"latlab/fixtures/fixturetest"
 	"latlab/sampler/onnx"
 )
 
 func written(t *testing.T, fixture, precision string) []byte {
 	t.Helper()
-	f, err := fixtures.Get(fixture)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := f.Graph()
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := fixturetest.Graph(t, fixture)
 	var b bytes.Buffer
 	if _, err := onnx.Write(&b, g, onnx.Options{Precision: precision}); err != nil {
 		t.Fatal(err)
