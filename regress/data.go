@@ -42,7 +42,7 @@ type TooFewError struct {
 }
 
 func (e *TooFewError) Error() string {
-	return fmt.Sprintf("%d networks measured, a fit needs at least %d: measure more (sweep -n)", e.Have, e.Need)
+	return fmt.Sprintf("%d networks measured, a fit needs at least %d: measure more (`sweep` with a larger -n, or a longer list)", e.Have, e.Need)
 }
 
 // ObservationError is a latency or indices that no fit can use.

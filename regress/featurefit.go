@@ -234,9 +234,9 @@ func checkRow(r FeatureRow, names []string, m Method) error {
 	have := columnNames(r, m)
 	switch {
 	case len(have) == 0 && m == Own:
-		return bad("it has no features of yours; give each line of the list \"features\"")
+		return bad("it has no features of yours; give each line of `sweep --models LIST.jsonl` its \"features\"")
 	case len(have) == 0:
-		return bad("no op-level features are stored with it (not all of its ops are known, or it was no line of a list), so %s cannot weigh it", m)
+		return bad("no op-level features are stored with it, so %s cannot weigh it: not all of its ops are known, or `time` or `verify` timed it; fit what `sweep --models` or `sweep --space` timed", m)
 	case !slices.Equal(have, names):
 		return bad("its features are %s, the first network's are %s", listed(have), listed(names))
 	}

@@ -366,9 +366,9 @@ func TestErrors(t *testing.T) {
 		want    string
 	}{
 		{"too few", change(func(d *Data) { d.Observations = d.Observations[:19] }), Options{}, new(*TooFewError),
-			"19 networks measured, a fit needs at least 20: measure more (sweep -n)"},
-		{"none", Data{Space: s}, Options{}, new(*TooFewError), "0 networks measured, a fit needs at least 20: measure more (sweep -n)"},
-		{"too few but often", repeated, Options{}, new(*TooFewError), "19 networks measured, a fit needs at least 20: measure more (sweep -n)"},
+			"19 networks measured, a fit needs at least 20: measure more (`sweep` with a larger -n, or a longer list)"},
+		{"none", Data{Space: s}, Options{}, new(*TooFewError), "0 networks measured, a fit needs at least 20: measure more (`sweep` with a larger -n, or a longer list)"},
+		{"too few but often", repeated, Options{}, new(*TooFewError), "19 networks measured, a fit needs at least 20: measure more (`sweep` with a larger -n, or a longer list)"},
 		{"not a number", latency(math.NaN()), Options{}, new(*ObservationError), name + "latency is NaN, want a number"},
 		{"infinite", latency(math.Inf(1)), Options{}, new(*ObservationError), name + "latency is +Inf, want a number"},
 		{"zero", latency(0), Options{}, new(*ObservationError), name + "latency is 0 s, want more than 0"},

@@ -74,7 +74,7 @@ func (i Interpreter) Run(parent context.Context, s Script) (Output, error) {
 	if err != nil {
 		return Output{}, i.startError(ctx, s.Op, err)
 	}
-	answer, console := &head{limit: maxAnswer}, &head{limit: maxConsole}
+	answer, console := &head{limit: maxAnswer, full: cancel}, &head{limit: maxConsole, full: cancel}
 	done := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(console, p.Stderr())
@@ -87,6 +87,10 @@ func (i Interpreter) Run(parent context.Context, s Script) (Output, error) {
 	out := Output{Answer: answer.String(), Console: console.String()}
 	if exit == (transport.Exit{}) && !answer.cut && !console.cut {
 		return out, nil
+	}
+	if parent.Err() == nil && (answer.cut || console.cut) {
+		return out, &devices.Error{Fault: devices.FaultDevice, Op: s.Op, Reason: devices.ReasonGarbage,
+			Err: errors.New("the estimator prints without end"), Output: Tail(out.Console)}
 	}
 	return out, classify(parent, ctx, s.Op, exit, out)
 }
@@ -131,10 +135,8 @@ func classify(parent, ctx context.Context, op string, exit transport.Exit, out O
 	case exit.Signal != "":
 		// The compiler died of this model; trying again would show the same.
 		e.Fault, e.Reason, e.Err = devices.FaultModel, devices.ReasonCrashed, fmt.Errorf("the estimator crashed: %s", exit.Signal)
-	case exit.Code != 0:
-		raised(e, exit.Code, out.Console)
 	default:
-		e.Reason, e.Err = devices.ReasonGarbage, errors.New("the estimator prints without end")
+		raised(e, exit.Code, out.Console)
 	}
 	return e
 }
@@ -189,13 +191,17 @@ func Clip(s string, n int) string {
 // head keeps the first bytes written to it and swallows the rest.
 type head struct {
 	limit int
+	full  func() // called when there is a rest: nobody waits for the end of what has none
 	buf   strings.Builder
 	cut   bool
 }
 
 func (h *head) Write(p []byte) (int, error) {
 	keep := p[:min(len(p), h.limit-h.buf.Len())]
-	h.cut = h.cut || len(keep) < len(p)
+	if len(keep) < len(p) {
+		h.cut = true
+		h.full()
+	}
 	h.buf.Write(keep)
 	return len(p), nil
 }

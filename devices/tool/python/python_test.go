@@ -82,7 +82,8 @@ func TestWhoseFault(t *testing.T) {
 		"has no memory":   {"raise MemoryError()", devices.FaultLab, python.ReasonHost, "MemoryError"},
 		"is another":      {"sys.no_such_function()", devices.FaultDevice, devices.ReasonGarbage, "no_such_function"},
 		"is no Python":    {"}", devices.FaultDevice, devices.ReasonGarbage, "SyntaxError"},
-		"prints for ever": {"while True: os.write(2, b'x' * 65536)\n", devices.FaultDevice, devices.ReasonHung, "no answer"},
+		"prints for ever": {"while True: os.write(2, b'x' * 65536)\n", devices.FaultDevice, devices.ReasonGarbage, "prints without end"},
+		"sleeps":          {"import time; time.sleep(1000)", devices.FaultDevice, devices.ReasonHung, "no answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
