@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -82,8 +81,12 @@ func printDescription(s streams, d description) error {
 	if err := printTable(s.out, rows); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(s.out, "\n%s\n%s MACs, %s parameters, %d layers\n",
-		strings.TrimRight(d.Name+"  "+d.Space+" "+d.Indices, " "), amount(d.MACs), amount(d.Params), len(d.Layers)); err != nil {
+	title := d.Name + "\n"
+	if d.Space != "" {
+		title = wrapped(d.Name+" ", []string{d.Space, d.Indices}, fileColumns)
+	}
+	if _, err := fmt.Fprintf(s.out, "\n%s%s MACs, %s parameters, %d layers\n",
+		title, amount(d.MACs), amount(d.Params), len(d.Layers)); err != nil {
 		return err
 	}
 	return printPublished(s.out, d.Published)
