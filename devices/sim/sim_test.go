@@ -77,14 +77,24 @@ func TestConformance(t *testing.T) {
 			full := name + ":" + string(profile)
 			t.Run(full, func(t *testing.T) {
 				t.Parallel() // they wait for a context more than they compute
-				devicetest.Run(t, suite(t, full))
+				devicetest.Run(t, suite(t, full, ""))
+			})
+		}
+		for _, p := range open(t, Options{Name: name}).Info().Precisions[1:] {
+			t.Run(name+" "+string(p), func(t *testing.T) {
+				t.Parallel()
+				devicetest.Run(t, suite(t, name, p))
 			})
 		}
 	}
 }
 
-func suite(t *testing.T, name string) devicetest.Suite {
+// suite has models of a precision, the device's own where it is empty.
+func suite(t *testing.T, name string, p model.Precision) devicetest.Suite {
 	form := formOf(open(t, Options{Name: name}))
+	if p != "" {
+		form.Precision = p
+	}
 	good := modelOf(block(80, 16).conv(3, 32).conv(1, 16).g, form)
 	bad := modelOf(&graph.Graph{Name: "nothing"}, form)
 	broken := func(f Fault) func(testing.TB) (devices.Device, *model.Model) {
