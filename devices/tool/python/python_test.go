@@ -108,9 +108,19 @@ func TestWhoseFault(t *testing.T) {
 
 func TestAskNeverBlamesAModel(t *testing.T) {
 	i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
-	_, err := i.Ask(t.Context(), python.Script{Op: "try", Source: "os.kill(os.getpid(), 11)", Timeout: time.Minute})
-	if devices.FaultOf(err) != devices.FaultLab {
-		t.Errorf("error is %v", err)
+	for source, says := range map[string]string{
+		"os.kill(os.getpid(), 11)": "crashed", "pass": "gives no answer", "answer({'a': 1, 'c': 2})": "unknown field",
+		"sys.exit(3)": "exit code 3",
+	} {
+		var v struct{ A int }
+		err := i.Ask(t.Context(), python.Script{Op: "try", Source: source, Timeout: time.Minute}, &v)
+		if devices.FaultOf(err) != devices.FaultLab || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "LATLAB_PYTHON names another") {
+			t.Errorf("%s: error is %v", source, err)
+		}
+	}
+	var v struct{ A int }
+	if err := i.Ask(t.Context(), python.Script{Op: "try", Source: "answer({'a': 1})", Timeout: time.Minute}, &v); err != nil || v.A != 1 {
+		t.Errorf("answer is %v, %v", v, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package python
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -106,13 +107,33 @@ func (r Requirement) Warnings(found map[string]*string) []string {
 	return slices.Clip(ws)
 }
 
-// Ask runs a script that looks at the installation and not at a model: nothing that fails
-// is a model's fault.
-func (i Interpreter) Ask(ctx context.Context, s Script) (Output, error) {
+// Ask runs a script that looks at the installation and not at a model, and reads its answer
+// into v, a pointer to a struct that knows every field of it. Nothing that fails is a
+// model's fault; what answers nothing may be no Python.
+func (i Interpreter) Ask(ctx context.Context, s Script, v any) error {
 	out, err := i.Run(ctx, s)
+	if err == nil {
+		err = i.decode(s.Op, out, v)
+	}
 	var e *devices.Error
-	if errors.As(err, &e) && e.Fault == devices.FaultModel {
+	if !errors.As(err, &e) {
+		return err
+	}
+	if e.Fault == devices.FaultModel {
 		e.Fault = devices.FaultLab
 	}
-	return out, err
+	if e.Advice == "" {
+		e.Advice = fmt.Sprintf("is %s a Python? --python FILE or LATLAB_PYTHON names another", i.path())
+	}
+	return err
+}
+
+func (i Interpreter) decode(op string, out Output, v any) error {
+	dec := json.NewDecoder(strings.NewReader(out.Answer))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonGarbage,
+			Err: fmt.Errorf("%s gives no answer that latlab can read: %w", i.path(), err), Output: Tail(out.Console)}
+	}
+	return nil
 }

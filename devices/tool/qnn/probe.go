@@ -3,12 +3,8 @@ package qnn
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
-	"fmt"
-	"strings"
 	"time"
 
-	"latlab/devices"
 	"latlab/devices/tool/python"
 	"latlab/devices/transport"
 )
@@ -26,16 +22,9 @@ type findings struct {
 }
 
 func probe(ctx context.Context, p python.Interpreter, op string) (*findings, error) {
-	out, err := p.Ask(ctx, python.Script{Op: op, Source: commonScript + probeScript, Timeout: probeTimeout})
-	if err != nil {
-		return nil, err
-	}
 	var f findings
-	dec := json.NewDecoder(strings.NewReader(out.Answer))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&f); err != nil {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonGarbage,
-			Err: fmt.Errorf("the probe gave no answer: %w", err), Output: python.Tail(out.Console)}
+	if err := p.Ask(ctx, python.Script{Op: op, Source: commonScript + probeScript, Timeout: probeTimeout}, &f); err != nil {
+		return nil, err
 	}
 	if f.Missing != "" {
 		return nil, requirement().Missing(op, p, f.Missing, f.Packages)

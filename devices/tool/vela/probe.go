@@ -1,15 +1,12 @@
 package vela
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
-	"latlab/devices"
 	"latlab/devices/tool/python"
 	"latlab/devices/transport"
 )
@@ -35,17 +32,11 @@ func probe(ctx context.Context, p python.Interpreter, o Options, config string) 
 	if config == armConfig {
 		config = ""
 	}
-	out, err := p.Ask(ctx, python.Script{Op: op, Source: probeScript, Timeout: probeTimeout,
-		Args: []string{o.Accelerator, config, o.SystemConfig, o.MemoryMode}})
+	var f findings
+	err := p.Ask(ctx, python.Script{Op: op, Source: probeScript, Timeout: probeTimeout,
+		Args: []string{o.Accelerator, config, o.SystemConfig, o.MemoryMode}}, &f)
 	if err != nil {
 		return nil, err
-	}
-	var f findings
-	dec := json.NewDecoder(bytes.NewReader([]byte(out.Answer)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&f); err != nil {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonGarbage,
-			Err: fmt.Errorf("the probe gave no answer: %w", err), Output: python.Tail(out.Console)}
 	}
 	if f.Missing != "" {
 		return nil, requirement().Missing(op, p, f.Missing, f.Packages)
