@@ -60,8 +60,8 @@ func sweepIDFlag() cli.Flag {
 func deviceFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag("device", "what to time on, a `NAME`; the verb devices lists them", ""),
-		intFlag("threads", "`N` threads of the runtime; part of the device's identity", 1),
-		stringFlag("cpus", "CPUs to run on, a `LIST` such as 0,1; part of the device's identity", ""),
+		intFlag("threads", "`N` threads of the runtime, of cpu alone; part of the device's identity", 1),
+		stringFlag("cpus", "CPUs to run on, a `LIST` such as 0,1, of cpu alone; part of the device's identity", ""),
 		stringFlag("agent", "latlab-agent's `FILE`; beside latlab unless told", ""),
 		stringFlag("python", "the estimators' Python, a `FILE`; python3 unless told", ""),
 		stringFlag("vela-config", "system configurations and memory modes for Vela, a `FILE` .ini; Vela's own unless told", ""),

@@ -17,9 +17,9 @@ import (
 func timeCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:  "time",
-		Usage: "time one network or one .tflite file",
+		Usage: "time one network or one file of your own",
 		Flags: join(networkFlags(), []cli.Flag{
-			stringFlag("model", "a `FILE` of your own", ""), dbFlag(),
+			stringFlag("model", "a .tflite or .onnx `FILE` of your own", ""), dbFlag(),
 			boolFlag("layers", "print what each layer takes, where the device says"),
 		}, measureFlags()),
 		Action: func(c *cli.Context) error { return timeOne(s, c) },
