@@ -18,8 +18,13 @@ import (
 // jsonSchema is the version of every --json document.
 const jsonSchema = 1
 
-// printJSON writes one document on one line.
-func printJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+// printJSON writes one document on one line. It is for programs and for people who look
+// into a log, not for HTML: an advice's && stays as it is typed.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
 
 // printDoc writes a --json result: the fields of v behind schema_version.
 func printDoc(w io.Writer, v any) error {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"latlab/devices"
 	"latlab/sampler"
@@ -82,10 +83,25 @@ func (e *UnknownError) Error() string {
 	text := fmt.Sprintf("no device is named %q", e.Name)
 	if e.Err != nil {
 		text = e.Err.Error()
-	} else if near := sampler.Nearest(e.Name, Names()); near != "" {
+	} else if near := meant(e.Name); near != "" {
 		text += fmt.Sprintf("; did you mean %q?", near)
 	}
 	return text + " (`latlab devices` lists them)"
+}
+
+// meant is the listed name that a mistyped one is near to, or a part of: "ethos-u65-512" is
+// vela:ethos-u65-512.
+func meant(name string) string {
+	if near := sampler.Nearest(name, Names()); near != "" {
+		return near
+	}
+	const telling = 4 // letters; fewer are in too many names
+	for _, n := range Names() {
+		if len(name) >= telling && strings.Contains(n, strings.ToLower(name)) {
+			return n
+		}
+	}
+	return ""
 }
 
 // Unwrap returns what the name's family says.

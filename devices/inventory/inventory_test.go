@@ -21,6 +21,10 @@ func TestUnknownNames(t *testing.T) {
 		{"vela:ethos-u65-513", "ethos-u65-512"},
 		{"vela:", "vela:ACCELERATOR"},
 		{"hexagon:sa8776", "sa8775"},
+		{"ethos-u65-512", `did you mean "vela:ethos-u65-512"?`},
+		{"HEXAGON:sa8775", `did you mean "hexagon:sa8775"?`},
+		{"vela", `did you mean "vela:ethos-u55-32"?`},
+		{"u", "no device is named \"u\" (`latlab devices` lists them)"},
 		{"", "`latlab devices` lists them"},
 	} {
 		_, err := Describe(c.name, Options{})
@@ -69,6 +73,29 @@ func TestCheckOfAPythonThatHangs(t *testing.T) {
 		}
 		if s := Failed(steps); s == nil || !strings.Contains(s.Detail, "no answer in time") {
 			t.Errorf("%s: steps are %+v", name, steps)
+		}
+	}
+}
+
+// TestThreadsAreRefusedWhereThereAreNone: nothing that is asked for is ignored.
+func TestThreadsAreRefusedWhereThereAreNone(t *testing.T) {
+	for _, name := range Names() {
+		for _, o := range []Options{{Threads: 2}, {CPUs: []int{0}}} {
+			_, err := Describe(name, o)
+			_, openErr := Open(t.Context(), name, o)
+			_, checkErr := Check(t.Context(), name, o)
+			for _, err := range []error{err, openErr, checkErr} {
+				var e *devices.Error
+				if refused := errors.As(err, &e) && e.Fault == devices.FaultUser; name != Local && !refused {
+					t.Errorf("%s with %+v: %v, want the user's fault", name, o, err)
+				}
+			}
+			if name == Local && err != nil {
+				t.Errorf("Describe(%s, %+v): %v", name, o, err)
+			}
+		}
+		if _, err := Describe(name, Options{Threads: 1}); err != nil {
+			t.Errorf("%s with one thread: %v", name, err)
 		}
 	}
 }
