@@ -234,7 +234,7 @@ func checkRow(r FeatureRow, names []string, m Method) error {
 	have := columnNames(r, m)
 	switch {
 	case len(have) == 0 && m == Own:
-		return bad("it has no features of yours; give each line of `sweep --models LIST.jsonl` its \"features\"")
+		return bad("it has no features of yours; give each line of `sweep --models LIST.jsonl` its \"features\", or fit with ops")
 	case len(have) == 0:
 		return bad("no op-level features are stored with it, so %s cannot weigh it: not all of its ops are known, or `time` or `verify` timed it; fit what `sweep --models` or `sweep --space` timed", m)
 	case !slices.Equal(have, names):

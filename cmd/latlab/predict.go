@@ -73,7 +73,7 @@ func loadCost(c *cli.Context) (*regress.CostModel, *sampler.Space, error) {
 	m, sp, err := regress.Load(path)
 	var file *regress.FileError
 	if errors.As(err, &file) && regress.IsFeatureModel(path) {
-		err = fmt.Errorf("%s is of listed models: it weighs features and has no table of a space", path)
+		err = fmt.Errorf("%s is of listed models: it weighs features (docs/models.md) and has no table; that takes a sweep of --space", path)
 	}
 	if file != nil || errors.Is(err, fs.ErrNotExist) {
 		err = withCode(exitUsage, err)
