@@ -166,7 +166,7 @@ type reader struct {
 }
 
 // flags are what Notes tells once.
-type flags struct{ dynamic, sparse, outside, state, once, foldedOps, shared, refused int }
+type flags struct{ dynamic, sparse, outside, state, once, foldedOps, shared, refused, evaluated int }
 
 func newReader(data []byte) (*reader, error) {
 	r := &reader{
@@ -252,6 +252,7 @@ func (r *reader) finish() {
 		text string
 	}{
 		{f.dynamic, "%d tensors may be resized: described at the sizes in the file"},
+		{f.evaluated, "%d SHAPE of what may be resized (a free batch too): what is computed of them is taken at the inputs' sizes in the file, as runtimes do unless told otherwise"},
 		{f.foldedOps, "%d operators only unpack weights (float16, sparse): they are no layers"},
 		{f.sparse, "%d constants are sparse: MACs and parameters are counted as of dense ones"},
 		{f.outside, "%d constants lie behind the FlatBuffer"},

@@ -201,6 +201,15 @@ func (r *reader) fullyConnected(s *step, b *built) error {
 	if len(w.shape) != 2 || x.elements%int64(w.shape[1]) != 0 {
 		return refuse("weights %v for an input of %v", w.shape, x.shape)
 	}
+	if y.free != 0 {
+		want := []int{int(x.elements / int64(w.shape[1])), w.shape[0]}
+		if len(y.shape) > 2 && x.last() == w.shape[1] {
+			want = append(slices.Clone(x.shape[:len(x.shape)-1]), w.shape[0])
+		}
+		if len(want) == len(y.shape) {
+			return r.wantShape(s, want)
+		}
+	}
 	if y.last() != w.shape[0] || y.elements != x.elements/int64(w.shape[1])*int64(w.shape[0]) {
 		return refuse("input %v, weights %v and output %v do not fit", x.shape, w.shape, y.shape)
 	}

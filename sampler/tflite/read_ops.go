@@ -178,12 +178,16 @@ func (r *reader) operator(s *step) error {
 	if err != nil {
 		return err
 	}
+	r.evaluate(s)
 	return r.add(s, b)
 }
 
 // doubt marks what an unknown operator makes of a size that only a run tells: what is
 // computed from it cannot be counted either.
 func (r *reader) doubt(s *step) {
+	if s.class == unknown && r.ruled(s) {
+		return // its shape follows, if not its cost
+	}
 	inferred := r.anyInput(s, func(t *tensor) bool { return t.inferred || t.doubtful })
 	for _, y := range s.outputs {
 		r.tensors[y].doubtful = r.tensors[y].resized || inferred && r.tensors[y].free != 0
@@ -209,6 +213,11 @@ func (r *reader) unknownFor(s *step, why error) {
 	r.note("%s %s is unknown: %v", s.name, name, why)
 }
 
+// listed is an empty list where it can be an argument or a result.
+func listed(s *step, t *tensor) bool {
+	return t.empty && (s.class == plain || s.class == reshaping)
+}
+
 func (r *reader) build(s *step) (built, error) {
 	b := built{weights: noTensor}
 	if len(s.outputs) == 0 {
@@ -216,7 +225,7 @@ func (r *reader) build(s *step) (built, error) {
 	}
 	for _, list := range [][]int{s.inputs, s.outputs} {
 		for _, x := range list {
-			if x >= 0 && r.tensors[x].open {
+			if x >= 0 && r.tensors[x].open && !listed(s, &r.tensors[x]) {
 				return b, refuse("the file leaves the shape %v of %s open", r.tensors[x].shape, r.tensorName(x))
 			}
 			if x >= 0 && r.tensors[x].doubtful {

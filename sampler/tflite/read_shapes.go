@@ -1,7 +1,6 @@
 package tflite
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"latlab/sampler/graph"
@@ -12,19 +11,22 @@ import (
 // an extent is free, the file's is an example at best: converters write 1 for what they
 // did not know, in the batch of what SPACE_TO_BATCH_ND has cut into pieces too. So shapes
 // are inferred where operators that multiply, combine, pool or cut say them, and where
-// they do not, an op behind an inferred shape is not certain any more.
+// they do not, an op behind an inferred shape is not certain any more. Shapes that the
+// network itself computes are in read_values.go.
 
 // wantShape is what the operator makes of its inputs' shapes. An output that differs where
 // its extents are free becomes that; another difference leaves the op's cost uncertain,
 // though the file may well run.
 func (r *reader) wantShape(s *step, want []int) error {
 	t := &r.tensors[s.outputs[0]]
+	certain := t.free == 0 || !r.anyInput(s, func(x *tensor) bool { return !x.certain })
 	if slices.Equal(t.shape, want) {
+		t.certain = certain
 		return nil
 	}
 	elements, fits := int64(1), len(want) == len(t.shape)
 	for a, d := range want {
-		fits = fits && d > 0 && (d == t.shape[a] || t.free>>a&1 == 1)
+		fits = fits && d > 0 && d <= maxTensor && (d == t.shape[a] || t.free>>a&1 == 1)
 		if fits {
 			elements *= int64(d)
 			fits = elements <= maxTensor
@@ -33,7 +35,7 @@ func (r *reader) wantShape(s *step, want []int) error {
 	if !fits {
 		return refuse("the file gives its output as %v, its input and options make it %v", t.shape, want)
 	}
-	t.shape, t.elements, t.inferred, t.open = want, elements, true, false
+	t.shape, t.elements, t.inferred, t.open, t.certain = want, elements, true, false, certain
 	if t.at != noTensor {
 		r.net.Graph.Tensors[t.at].Shape = graph.Shape4(want)
 	}
@@ -56,7 +58,7 @@ func (r *reader) plain(s *step, b *built) error {
 func (r *reader) plainShape(s *step) error {
 	x, y := r.input(s, 0), &r.tensors[s.outputs[0]]
 	switch {
-	case x == nil:
+	case x == nil || r.ruled(s):
 		return nil
 	case s.class == elementwise:
 		return r.broadcast(s)
@@ -77,9 +79,12 @@ func (r *reader) plainShape(s *step) error {
 func (r *reader) sameElements(s *step, x, y *tensor) error {
 	switch {
 	case x.elements == y.elements:
+		y.certain = y.free == 0 || x.certain && !rearranges(s.code) && slices.Equal(x.shape, y.shape)
 		return nil
 	case len(x.shape) == len(y.shape) && sameBut(x.shape, y):
-		return r.wantShape(s, slices.Clone(x.shape))
+		err := r.wantShape(s, slices.Clone(x.shape))
+		y.certain = y.certain && !rearranges(s.code)
+		return err
 	}
 	want, rest, at := slices.Clone(y.shape), int64(1), -1
 	for a, d := range y.shape {
@@ -138,7 +143,7 @@ func (r *reader) blocks(s *step, x *tensor) error {
 	if len(s.inputs) != 3 || s.inputs[1] < 0 || s.inputs[2] < 0 {
 		return refuse("%d inputs", len(s.inputs))
 	}
-	size, edges := r.constantInts(s.inputs[1]), r.constantInts(s.inputs[2])
+	size, edges := r.values(s, 1), r.values(s, 2)
 	if len(size) == 0 || len(size)+1 > len(x.shape) || len(edges) != 2*len(size) {
 		return refuse("its block sizes are not constants that fit %v", x.shape)
 	}
@@ -157,25 +162,4 @@ func (r *reader) blocks(s *step, x *tensor) error {
 		}
 	}
 	return r.wantShape(s, want)
-}
-
-// constantInts are the values of a small int32 constant; nil of any other tensor.
-func (r *reader) constantInts(i int) []int {
-	t := &r.tensors[i]
-	if !t.constant || t.source != i || t.kind != schema.TensorTypeINT32 || t.elements > 2*maxRank {
-		return nil
-	}
-	var f schema.Tensor
-	var b schema.Buffer
-	r.sub.Tensors(&f, i)
-	r.m.Buffers(&b, int(f.Buffer()))
-	data := b.DataBytes()
-	if int64(len(data)) != 4*t.elements {
-		return nil // it lies behind the FlatBuffer
-	}
-	values := make([]int, t.elements)
-	for k := range values {
-		values[k] = int(int32(binary.LittleEndian.Uint32(data[4*k:])))
-	}
-	return values
 }

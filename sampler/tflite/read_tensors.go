@@ -24,10 +24,13 @@ type tensor struct {
 	shape    []int // as in the file
 	elements int64 // 0 where the shape is open
 	open     bool  // an extent is not given
+	empty    bool  // open, but a list that is meant to have nothing in it, as the shape of a scalar is
 	free     uint8 // by axis: the file gives the extent as an example
 	resized  bool  // an extent that is not the batch is only known when the network runs
 	doubtful bool  // and what computes it does not tell it either
 	inferred bool  // the shape is not the file's example, but follows from the inputs
+	certain  bool  // the shape is the one of a run at the inputs' sizes in the file
+	values   []int // what a run makes of it, whatever the inputs hold; nil where that is not known
 	kind     schema.TensorType
 	constant bool // it has data, or is made of such once
 	variable bool // state between inferences
@@ -90,8 +93,10 @@ func (r *reader) readTensor(i int) error {
 		}
 	}
 	r.readSignature(t, &f)
+	t.certain = !t.resized
 	if t.open {
 		t.elements = 0
+		t.empty = len(t.shape) == 1 && t.shape[0] == 0 && t.free == 0 && integer(t.kind)
 	}
 	return r.readConstant(t, &f)
 }
@@ -126,6 +131,10 @@ func (r *reader) freeBatch() bool {
 // readConstant asks that the bytes are what type and shape need, as TFLite does: a kernel
 // would read past the end of too few.
 func (r *reader) readConstant(t *tensor, f *schema.Tensor) error {
+	if t.empty {
+		t.constant = true // a buffer without bytes says nothing; what is computed loses it again
+		return nil
+	}
 	if f.Buffer() == 0 {
 		return nil // always empty, of all that is computed
 	}

@@ -712,6 +712,11 @@ func FuzzRead(f *testing.F) {
 		one(schema.BuiltinOperatorSPACE_TO_BATCH_ND, nil, value("x", 1, 4, 4, 3), int32s("b", []int{2}, 2, 2), int32s("e", []int{2, 2}, 0, 0, 0, 0), resized("y", []int{1, 2, 2, 3}, []int{-1, 2, 2, 3})),
 		one(schema.BuiltinOperatorRESHAPE, nil, value("x", 1, 4, 4, 3), resized("y", []int{1, 3}, []int{-1, 3})),
 		{SubGraphs: 1, Signatures: []string{"a"}},
+		framing([]int{-1, 24}),
+		one(schema.BuiltinOperatorSTRIDED_SLICE, masks{shrink: 1}.options, value("x", 4, 6), list(1, 2), list(2, 5), list(1, 2), free(1)),
+		one(schema.BuiltinOperatorGATHER, gather(1, 0), value("x", 2, 6, 8), list(0, 5), free(3)),
+		one(schema.BuiltinOperatorSQUEEZE, squeeze(1), value("x", 2, 1, 8), free(2)),
+		one(schema.BuiltinOperatorPAD, nil, value("x", 2, 3), int32s("edges", []int{2, 2}, 0, 1, 2, 0), free(2)),
 	} {
 		f.Add(file.Bytes())
 	}

@@ -15,8 +15,11 @@ const (
 	BuiltinOptionsConcatenationOptions   BuiltinOptions = 10
 	BuiltinOptionsAddOptions             BuiltinOptions = 11
 	BuiltinOptionsMulOptions             BuiltinOptions = 21
+	BuiltinOptionsGatherOptions          BuiltinOptions = 23
 	BuiltinOptionsSubOptions             BuiltinOptions = 28
 	BuiltinOptionsDivOptions             BuiltinOptions = 29
+	BuiltinOptionsSqueezeOptions         BuiltinOptions = 30
+	BuiltinOptionsStridedSliceOptions    BuiltinOptions = 32
 	BuiltinOptionsTransposeConvOptions   BuiltinOptions = 49
 	BuiltinOptionsQuantizeOptions        BuiltinOptions = 89
 	BuiltinOptionsHardSwishOptions       BuiltinOptions = 91
@@ -33,8 +36,11 @@ var EnumNamesBuiltinOptions = map[BuiltinOptions]string{
 	BuiltinOptionsConcatenationOptions:   "ConcatenationOptions",
 	BuiltinOptionsAddOptions:             "AddOptions",
 	BuiltinOptionsMulOptions:             "MulOptions",
+	BuiltinOptionsGatherOptions:          "GatherOptions",
 	BuiltinOptionsSubOptions:             "SubOptions",
 	BuiltinOptionsDivOptions:             "DivOptions",
+	BuiltinOptionsSqueezeOptions:         "SqueezeOptions",
+	BuiltinOptionsStridedSliceOptions:    "StridedSliceOptions",
 	BuiltinOptionsTransposeConvOptions:   "TransposeConvOptions",
 	BuiltinOptionsQuantizeOptions:        "QuantizeOptions",
 	BuiltinOptionsHardSwishOptions:       "HardSwishOptions",
@@ -51,8 +57,11 @@ var EnumValuesBuiltinOptions = map[string]BuiltinOptions{
 	"ConcatenationOptions":   BuiltinOptionsConcatenationOptions,
 	"AddOptions":             BuiltinOptionsAddOptions,
 	"MulOptions":             BuiltinOptionsMulOptions,
+	"GatherOptions":          BuiltinOptionsGatherOptions,
 	"SubOptions":             BuiltinOptionsSubOptions,
 	"DivOptions":             BuiltinOptionsDivOptions,
+	"SqueezeOptions":         BuiltinOptionsSqueezeOptions,
+	"StridedSliceOptions":    BuiltinOptionsStridedSliceOptions,
 	"TransposeConvOptions":   BuiltinOptionsTransposeConvOptions,
 	"QuantizeOptions":        BuiltinOptionsQuantizeOptions,
 	"HardSwishOptions":       BuiltinOptionsHardSwishOptions,
