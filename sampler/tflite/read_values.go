@@ -13,7 +13,7 @@ import (
 // Audio front ends cut a signal into frames by a count that the network itself computes of
 // the signal's shape. Such values do not depend on what the inputs hold, so they are
 // computed here as a runtime does, and the shapes that they set follow. BirdNET's file has
-// 1 for all of them, which would make its first layers 500 times too cheap.
+// 1 in place of its 511 frames: 25 million multiply-accumulates where a run does 404.
 
 // maxValues bounds the tensors whose values are followed: shapes, axes, edges of padding.
 // Interpreting whole tables of indices is a runtime's work.
