@@ -140,3 +140,11 @@ func writeError(path string, err error) error {
 	}
 	return fmt.Errorf("cannot write %s: %w", path, where.Err)
 }
+
+// count is "1 network" or "3 networks".
+func count(n int, word string) string {
+	if n != 1 {
+		word += "s"
+	}
+	return fmt.Sprintf("%d %s", n, word)
+}

@@ -148,13 +148,13 @@ func printSweep(s streams, c *cli.Context, n int, res bench.Result) error {
 	if res.Sweep.Device.Deterministic {
 		noise = "none"
 	}
-	fmt.Fprintf(s.out, "sweep %s on %s: %d of %d networks %s, %d blocks now in %s, noise between blocks %s\n",
-		v.Sweep, v.Device, v.Measured, v.Networks, kindWord(res.Sweep.Device.Kind), v.Blocks, roughly(res.Elapsed), noise)
+	fmt.Fprintf(s.out, "sweep %s on %s: %d of %s %s, %s now in %s, noise between blocks %s\n",
+		v.Sweep, v.Device, v.Measured, count(v.Networks, "network"), kindWord(res.Sweep.Device.Kind), count(v.Blocks, "block"), roughly(res.Elapsed), noise)
 	if v.Failed > 0 {
-		fmt.Fprintf(s.out, "%d networks failed; `latlab show --db %s %s` says why\n", v.Failed, c.String("db"), v.Sweep)
+		fmt.Fprintf(s.out, "%s failed; `latlab show --db %s %s` says why\n", count(v.Failed, "network"), c.String("db"), v.Sweep)
 	}
 	if v.Invalid > 0 {
-		fmt.Fprintf(s.out, "WARNING: %d measurements are INVALID; `latlab show --db %s %s` says why\n", v.Invalid, c.String("db"), v.Sweep)
+		fmt.Fprintf(s.out, "WARNING: %s INVALID; `latlab show --db %s %s` says why\n", count(v.Invalid, "measurement"), c.String("db"), v.Sweep)
 	}
 	return nil
 }
