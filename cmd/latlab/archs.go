@@ -42,7 +42,7 @@ func eachLine(s streams, in io.Reader, name string, find resolver, f func(sample
 		}
 	}
 	if skipped > 0 {
-		fmt.Fprintf(s.err, "latlab: %s: %s skipped\n", name, count(skipped, "line"))
+		fmt.Fprintf(s.err, "latlab: %s: %s skipped\n", name, plural(skipped, "line"))
 		return exitSilently(exitPartial)
 	}
 	return nil

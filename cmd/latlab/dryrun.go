@@ -90,7 +90,7 @@ func dryRun(s streams, c *cli.Context, m bench.Sweep, d devices.Info, f forecast
 	if mean := f.meanMACs(); mean != nil {
 		macs = fmt.Sprintf(", %s million MACs on average", digits(float64(*mean)/1e6, 3))
 	}
-	fmt.Fprintf(s.out, "%s of %s%s, %s on %s\n", count(f.networks, "network"), f.what, macs, d.Kind, d.Name)
+	fmt.Fprintf(s.out, "%s of %s%s, %s on %s\n", plural(f.networks, "network"), f.what, macs, d.Kind, d.Name)
 	fmt.Fprintf(s.out, "%s blocks from the beginning; %s some %s\n", span(strconv.Itoa(blocks), strconv.Itoa(maxBlocks)), assumption(d), span(roughly(least), roughly(most)))
 	if f.written > 0 {
 		fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", f.written>>20, c.String("cache-size"))

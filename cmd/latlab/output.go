@@ -141,8 +141,8 @@ func writeError(path string, err error) error {
 	return fmt.Errorf("cannot write %s: %w", path, where.Err)
 }
 
-// count is "1 network" or "3 networks".
-func count(n int, word string) string {
+// plural is "1 network" or "3 networks".
+func plural(n int, word string) string {
 	if n != 1 {
 		word += "s"
 	}

@@ -155,7 +155,7 @@ func delegationLine(d devices.Delegation) string {
 	if d.Name == "" {
 		return fmt.Sprintf("no delegate asked for, %d nodes", d.Nodes)
 	}
-	return fmt.Sprintf("%d of %d nodes to %s, %s", d.Delegated, d.Nodes, d.Name, count(d.Partitions, "partition"))
+	return fmt.Sprintf("%d of %d nodes to %s, %s", d.Delegated, d.Nodes, d.Name, plural(d.Partitions, "partition"))
 }
 
 // printLayers prints a table that fits in 100 columns.

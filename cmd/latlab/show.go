@@ -174,7 +174,7 @@ func printSweepDetail(s streams, m bench.Sweep, t tally, failures []bench.Failur
 		{"device", fmt.Sprintf("%s (%s by %s)", m.Device.Name, kindWord(m.Device.Kind), m.Device.Harness)},
 		{"settings", deviceSettings(m)},
 		{"protocol", protocolLine(m.Protocol)}, {"created", m.Created.Local().Format(time.DateTime)},
-		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %d failed, %d INVALID", count(t.Measured, "network"), count(t.Blocks, "block"), t.Failed, t.Invalid)},
+		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %d failed, %d INVALID", plural(t.Measured, "network"), plural(t.Blocks, "block"), t.Failed, t.Invalid)},
 		{"noise", noiseLine(m, t)},
 	}
 	if t.Measured > 0 {
@@ -204,7 +204,7 @@ func printSweepDetail(s streams, m bench.Sweep, t tally, failures []bench.Failur
 
 func printCounts(s streams, word string, counts map[string]int, sentences map[string]string) {
 	for _, code := range slices.Sorted(maps.Keys(counts)) {
-		fmt.Fprintf(s.out, "%s: %s, %s: for instance %s\n", word, count(counts[code], "network"), code, sentences[code])
+		fmt.Fprintf(s.out, "%s: %s, %s: for instance %s\n", word, plural(counts[code], "network"), code, sentences[code])
 	}
 }
 
@@ -220,7 +220,7 @@ func deviceSettings(m bench.Sweep) string {
 	if delegate == "" {
 		delegate = "none"
 	}
-	text := fmt.Sprintf("%s, delegate %s", count(m.Device.Threads, "thread"), delegate)
+	text := fmt.Sprintf("%s, delegate %s", plural(m.Device.Threads, "thread"), delegate)
 	if len(m.Device.CPUs) > 0 {
 		text += fmt.Sprintf(", CPUs %v", m.Device.CPUs)
 	}

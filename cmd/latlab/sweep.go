@@ -149,12 +149,12 @@ func printSweep(s streams, c *cli.Context, n int, res bench.Result) error {
 		noise = "none"
 	}
 	fmt.Fprintf(s.out, "sweep %s on %s: %d of %s %s, %s now in %s, noise between blocks %s\n",
-		v.Sweep, v.Device, v.Measured, count(v.Networks, "network"), kindWord(res.Sweep.Device.Kind), count(v.Blocks, "block"), roughly(res.Elapsed), noise)
+		v.Sweep, v.Device, v.Measured, plural(v.Networks, "network"), kindWord(res.Sweep.Device.Kind), plural(v.Blocks, "block"), roughly(res.Elapsed), noise)
 	if v.Failed > 0 {
-		fmt.Fprintf(s.out, "%s failed; `latlab show --db %s %s` says why\n", count(v.Failed, "network"), c.String("db"), v.Sweep)
+		fmt.Fprintf(s.out, "%s failed; `latlab show --db %s %s` says why\n", plural(v.Failed, "network"), c.String("db"), v.Sweep)
 	}
 	if v.Invalid > 0 {
-		fmt.Fprintf(s.out, "WARNING: %s INVALID; `latlab show --db %s %s` says why\n", count(v.Invalid, "measurement"), c.String("db"), v.Sweep)
+		fmt.Fprintf(s.out, "WARNING: %s INVALID; `latlab show --db %s %s` says why\n", plural(v.Invalid, "measurement"), c.String("db"), v.Sweep)
 	}
 	return nil
 }

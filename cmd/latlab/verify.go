@@ -171,7 +171,7 @@ func printVerified(s streams, c *cli.Context, rows []verified, kind devices.Kind
 	if err := printTable(s.out, lines); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, "mean error of %s: %s\n", count(measured, "network"), optional(mape, percent))
+	_, err := fmt.Fprintf(s.out, "mean error of %s: %s\n", plural(measured, "network"), optional(mape, percent))
 	return err
 }
 
