@@ -65,7 +65,7 @@ func featureData(ctx context.Context, st bench.Reader, m bench.Sweep, withInvali
 	return d, invalid, err
 }
 
-// fewest weights are shown on the screen; the file has all.
+// shownWeights are on the screen; the file has all.
 const shownWeights = 12
 
 func printFeatureFit(s streams, c *cli.Context, m *regress.FeatureModel) error {
