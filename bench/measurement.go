@@ -103,11 +103,11 @@ func Measure(in Input) (m Measurement, ok bool) {
 	}
 	iv, cv := NewInterval(values, in.Pooled, in.Protocol.Confidence), noiseCV(in.Info, in.Pooled)
 	if in.Info.Deterministic {
-		iv = exactInterval(median(values))
+		iv = exactInterval(Median(values))
 	}
 	first, last := blocks[0], blocks[len(blocks)-1]
 	m = Measurement{
-		Seconds: median(values), Low: iv.Low, High: iv.High, Confidence: iv.Confidence, Method: iv.Method,
+		Seconds: Median(values), Low: iv.Low, High: iv.High, Confidence: iv.Confidence, Method: iv.Method,
 		Estimator: estimator, Kind: in.Info.Kind, Blocks: len(blocks), NoiseCV: cv, BlockSeconds: values,
 		Delegation: last.Delegation, Bounds: first.Bounds, Counters: first.Counters,
 		Runtime: last.Runtime, ModelSHA256: last.ModelSHA256,
@@ -150,5 +150,5 @@ func addFigures(m *Measurement, blocks []*devices.Block) {
 			}
 		}
 	}
-	m.FirstSeconds, m.InitSeconds = median(first), median(init)
+	m.FirstSeconds, m.InitSeconds = Median(first), Median(init)
 }

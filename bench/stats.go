@@ -35,7 +35,7 @@ func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool)
 				return 0, MedianOfMedians, false
 			}
 		}
-		return median(b.Samples), MedianOfMedians, true
+		return Median(b.Samples), MedianOfMedians, true
 	}
 	if b.Summary != nil && usable(b.Summary.Mean) {
 		return b.Summary.Mean, MedianOfMeans, true
@@ -45,8 +45,9 @@ func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool)
 
 func usable(s float64) bool { return s > 0 && !math.IsInf(s, 1) }
 
-// median is the middle value, or the mean of the two middle ones.
-func median(xs []float64) float64 {
+// Median is the middle value, or the mean of the two middle ones; NaN of none. The values
+// keep their order.
+func Median(xs []float64) float64 {
 	s := slices.Sorted(slices.Values(xs))
 	n := len(s)
 	if n == 0 {
@@ -175,7 +176,7 @@ func pooledInterval(values []float64, pooled Noise, confidence float64) Interval
 	if math.IsInf(half, 1) {
 		return Interval{Method: PooledT}
 	}
-	m := median(values)
+	m := Median(values)
 	return Interval{Low: new(m * math.Exp(-half)), High: new(m * math.Exp(half)), Confidence: confidence, Method: PooledT}
 }
 
@@ -195,7 +196,7 @@ func halfWidth(values []float64, pooled Noise, confidence float64) float64 {
 		return math.Expm1(pooledHalf(len(values), pooled, confidence))
 	}
 	iv := orderInterval(values, confidence)
-	m := Measurement{Seconds: median(values), Low: iv.Low, High: iv.High}
+	m := Measurement{Seconds: Median(values), Low: iv.Low, High: iv.High}
 	return m.HalfWidth()
 }
 
@@ -264,5 +265,5 @@ func theilSen(ys []float64) float64 {
 			slopes = append(slopes, (ys[j]-ys[i])/float64(j-i))
 		}
 	}
-	return median(slopes)
+	return Median(slopes)
 }

@@ -100,7 +100,7 @@ func TestMedianVariance(t *testing.T) {
 	for n := 1; n < len(medianVariance); n++ {
 		var ss float64
 		for range reps {
-			m := median(normals(rng, n))
+			m := Median(normals(rng, n))
 			ss += m * m
 		}
 		// The relative standard error of a variance is sqrt(2/reps) = 0.3 %.
@@ -143,7 +143,7 @@ func TestIntervalsCover(t *testing.T) {
 				if total++; *iv.Low <= 1 && 1 <= *iv.High {
 					hit++
 				}
-				if m := median(xs); m < *iv.Low || m > *iv.High {
+				if m := Median(xs); m < *iv.Low || m > *iv.High {
 					t.Fatalf("the value %g lies outside of %g to %g", m, *iv.Low, *iv.High)
 				}
 			}
@@ -229,7 +229,7 @@ func TestHalfWidth(t *testing.T) {
 	for n := range len(values) + 1 {
 		for _, pooled := range []Noise{{}, {SumSquares: 0.002, DF: 2}, {SumSquares: 1, DF: 4000}} {
 			iv := NewInterval(values[:n], pooled, 0.95)
-			m := Measurement{Seconds: median(values[:n]), Low: iv.Low, High: iv.High}
+			m := Measurement{Seconds: Median(values[:n]), Low: iv.Low, High: iv.High}
 			got, want := halfWidth(values[:n], pooled, 0.95), m.HalfWidth()
 			if got != want && !close(got, want, 1e-12) {
 				t.Errorf("%d values, %+v: %v, the measurement says %v", n, pooled, got, want)

@@ -187,11 +187,11 @@ func checkDrift(m *Measurement, e evidence) {
 	var within []float64
 	for _, b := range e.blocks {
 		if n := len(b.Samples); n >= 10 {
-			within = append(within, median(b.Samples[n/2:])/median(b.Samples[:n/2])-1)
+			within = append(within, Median(b.Samples[n/2:])/Median(b.Samples[:n/2])-1)
 		}
 	}
 	if len(within) > 0 {
-		if d := median(within); math.Abs(d) > limit {
+		if d := Median(within); math.Abs(d) > limit {
 			m.invalid(ReasonDrift, &d, &limit, "samples change by %+.0f %% from the first to the second half of a block, more than %.0f %%", 100*d, 100*limit)
 		}
 	}
@@ -352,7 +352,7 @@ func warnSamples(m *Measurement, e evidence) {
 			continue
 		}
 		s := slices.Sorted(slices.Values(b.Samples))
-		tail = max(tail, median(s)/s[0]-1)
+		tail = max(tail, Median(s)/s[0]-1)
 		gap = max(gap, clusterGap(s))
 	}
 	if limit := tailRatio; tail > limit {

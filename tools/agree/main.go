@@ -73,7 +73,7 @@ func run(ctx context.Context, o options) error {
 		ratios = append(ratios, ours/theirs)
 		fmt.Printf("%-34s %12.3f %12.3f %8.4f\n", m.Name, 1e3*ours, 1e3*theirs, ours/theirs)
 	}
-	r := median(ratios)
+	r := bench.Median(ratios)
 	fmt.Printf("median ratio of %d networks: %.4f (smallest %.4f, largest %.4f)\n", len(ratios), r, slices.Min(ratios), slices.Max(ratios))
 	if math.Abs(r-1) > o.tolerance {
 		return fmt.Errorf("the median ratio %.4f is further than %g from 1", r, o.tolerance)
@@ -124,14 +124,14 @@ func compare(ctx context.Context, o options, d devices.Device, m *model.Model) (
 	block := func() error {
 		r, err := d.Run(ctx, m, plan)
 		if err == nil {
-			a = append(a, median(r.Samples))
+			a = append(a, bench.Median(r.Samples))
 		}
 		return err
 	}
 	loop := func() error {
 		samples, err := bareLoop(ctx, o.loop, f.Path, plan)
 		if err == nil {
-			b = append(b, median(samples))
+			b = append(b, bench.Median(samples))
 		}
 		return err
 	}
@@ -147,7 +147,7 @@ func compare(ctx context.Context, o options, d devices.Device, m *model.Model) (
 			return 0, 0, err
 		}
 	}
-	return median(a), median(b), nil
+	return bench.Median(a), bench.Median(b), nil
 }
 
 func bareLoop(ctx context.Context, program, path string, p devices.Plan) ([]float64, error) {
@@ -175,11 +175,4 @@ func bareLoop(ctx context.Context, program, path string, p devices.Plan) ([]floa
 		return nil, fmt.Errorf("the loop printed %d samples, want %d", len(samples), p.MinRuns)
 	}
 	return samples, nil
-}
-
-// median of a copy; the mean of the two in the middle where their number is even.
-func median(xs []float64) float64 {
-	s := slices.Sorted(slices.Values(xs))
-	n := len(s)
-	return (s[(n-1)/2] + s[n/2]) / 2
 }

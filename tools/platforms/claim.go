@@ -186,18 +186,10 @@ func marginal(cells []*cell, place, layer int) (us, macs float64) {
 		if c.count == few {
 			sign = -1
 		}
-		us += sign * 1e6 * median(c.values) / (many - few)
+		us += sign * 1e6 * bench.Median(c.values) / (many - few)
 		macs += sign * float64(c.model.Graph.TotalMACs()) / (many - few)
 	}
 	return us, macs
-}
-
-func median(xs []float64) float64 {
-	s := slices.Sorted(slices.Values(xs))
-	if n := len(s); n%2 == 0 {
-		return (s[n/2-1] + s[n/2]) / 2
-	}
-	return s[len(s)/2]
 }
 
 // figure has three significant digits.
