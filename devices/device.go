@@ -50,6 +50,7 @@ type Info struct {
 	// Fingerprint is what a number depends on besides the model: CPU model, kernel,
 	// runtime version, library hash. Two sweeps with different ones are not one device.
 	Fingerprint map[string]string `json:"fingerprint"`
+	Transport   string            `json:"transport,omitempty"` // "adb", "ssh"; empty = this machine
 }
 
 // Plan is one block: a fresh process, warm-up, then timed invokes.
@@ -124,6 +125,20 @@ type State struct {
 	ThrottleCount  *int64              `json:"throttle_count"`
 	StealSeconds   *float64            `json:"steal_seconds"` // hypervisor, summed over CPUs, since boot
 	OnBattery      *bool               `json:"on_battery"`
+
+	// Of phones.
+	ThermalStatus *int     `json:"thermal_status,omitempty"` // Android: 0 none, 1 light, 2 moderate, 3 severe, 4 critical, 5 emergency, 6 shutdown
+	Battery       *Battery `json:"battery,omitempty"`
+	ScreenOn      *bool    `json:"screen_on,omitempty"`
+	AirplaneMode  *bool    `json:"airplane_mode,omitempty"`
+}
+
+// Battery is the condition of a device's own battery.
+type Battery struct {
+	Level        *float64 `json:"level_ratio"`         // 0 to 1
+	TemperatureC *float64 `json:"temperature_celsius"` //
+	Plugged      string   `json:"plugged,omitempty"`   // "ac", "usb", "wireless", "dock"; empty = not
+	Status       string   `json:"status,omitempty"`    // "charging", "discharging", "full", "not charging"
 }
 
 // HottestC is the highest temperature, nil where none could be read.

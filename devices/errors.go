@@ -30,6 +30,13 @@ const (
 	ReasonGarbage     = "garbage"     // an answer that is not one
 	ReasonOffline     = "offline"     // the device cannot be reached (the device's)
 	ReasonUnsupported = "unsupported" // a format or precision that Info does not name (the user's)
+	// Of devices that are reached over a cable or a network.
+	ReasonUnauthorized = "unauthorized" // the device does not trust this host (the device's)
+	ReasonHostKey      = "host-key"     // this host does not trust the device: unknown or changed key (the user's)
+	ReasonFull         = "disk-full"    // no room for so many bytes (the device's)
+	ReasonMissing      = "tool-missing" // the user's program or library is not where it should be (the user's)
+	ReasonDelegate     = "delegate"     // the delegate cannot be loaded or created (the device's)
+	ReasonFallBack     = "fall-back"    // the delegate was asked for and the CPU ran it (the device's)
 	// ReasonBusy is one Run more than Info.Parallel. It is the lab's fault: whoever calls
 	// Run reads Info first, so nobody's model, device or command line can be the cause.
 	ReasonBusy = "busy"

@@ -16,6 +16,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/agent"
 	"latlab/devices/devicetest"
+	"latlab/devices/machine"
 	"latlab/devices/transport"
 	"latlab/sampler"
 	"latlab/sampler/graph"
@@ -26,7 +27,7 @@ import (
 func openReal(t testing.TB, o agent.Options) *agent.Device {
 	t.Helper()
 	o.Name, o.Path = "cpu", devicetest.Agent(t)
-	d, err := agent.Open(t.Context(), transport.Local{}, o)
+	d, err := agent.Open(t.Context(), machine.Here("cpu"), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func openFake(t testing.TB, mode string) devices.Device {
 	t.Helper()
 	t.Setenv(fakeEnv, "well behaved")
 	t.Setenv(onceEnv, "")
-	d, err := agent.Open(t.Context(), transport.Local{}, agent.Options{Name: "cpu", Path: self(t)})
+	d, err := agent.Open(t.Context(), machine.Here("cpu"), agent.Options{Name: "cpu", Path: self(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func openFake(t testing.TB, mode string) devices.Device {
 func openAway(t testing.TB) devices.Device {
 	t.Helper()
 	away := &unplugged{}
-	d, err := agent.Open(t.Context(), away, agent.Options{Name: "cpu", Path: devicetest.Agent(t)})
+	d, err := agent.Open(t.Context(), machine.On(away, "cpu"), agent.Options{Name: "cpu", Path: devicetest.Agent(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,12 +143,12 @@ type unplugged struct {
 	next bool
 }
 
-func (u *unplugged) Push(ctx context.Context, local string) (string, error) {
+func (u *unplugged) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
 	if u.next {
 		u.next = false
-		return "", &devices.Error{Fault: devices.FaultDevice, Op: "push", Reason: devices.ReasonOffline, Err: errors.New("the cable is out")}
+		return nil, &devices.Error{Fault: devices.FaultDevice, Op: "start", Reason: devices.ReasonOffline, Err: errors.New("the cable is out")}
 	}
-	return u.Local.Push(ctx, local)
+	return u.Local.Start(ctx, c)
 }
 
 // affinity is what an agent could change of the process that started it.
@@ -234,7 +235,7 @@ func TestAffinityAndThreads(t *testing.T) {
 func TestOpenRefusesWhatTheMachineHasNot(t *testing.T) {
 	for _, o := range []agent.Options{{CPUs: []int{4000}}, {CPUs: []int{-1}}, {Threads: -1}, {Threads: 2, CPUs: []int{0}}, {Threads: 1000}} {
 		o.Name, o.Path = "cpu", devicetest.Agent(t)
-		_, err := agent.Open(t.Context(), transport.Local{}, o)
+		_, err := agent.Open(t.Context(), machine.Here("cpu"), o)
 		if devices.FaultOf(err) != devices.FaultUser {
 			t.Errorf("%+v: %v, want the user's fault", o, err)
 		}
@@ -273,7 +274,7 @@ func TestMisbehaviour(t *testing.T) {
 	} {
 		t.Run(tt.mode, func(t *testing.T) {
 			t.Setenv(fakeEnv, "well behaved")
-			d, err := agent.Open(t.Context(), transport.Local{}, agent.Options{Name: "cpu", Path: self})
+			d, err := agent.Open(t.Context(), machine.Here("cpu"), agent.Options{Name: "cpu", Path: self})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -320,7 +321,7 @@ func TestOpenSaysWhatIsWrongWithTheAgent(t *testing.T) {
 		{self, "no hello, exit 3", agent.ReasonExited, "cannot load the library"},
 	} {
 		t.Setenv(fakeEnv, tt.mode)
-		_, err := agent.Open(t.Context(), transport.Local{}, agent.Options{Name: "cpu", Path: tt.path})
+		_, err := agent.Open(t.Context(), machine.Here("cpu"), agent.Options{Name: "cpu", Path: tt.path})
 		var e *devices.Error
 		if !errors.As(err, &e) || e.Reason != tt.reason || !strings.Contains(e.Error(), tt.text) {
 			t.Errorf("%s %s: %v, want reason %s and %q", tt.path, tt.mode, err, tt.reason, tt.text)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/machine"
 	"latlab/devices/transport"
 	"latlab/internal/version"
 )
@@ -54,8 +55,8 @@ type conversation struct {
 
 // ask starts an agent, sends the request and returns its answer. A nil request asks for
 // the Hello only. Whatever happens, the process is gone when ask returns.
-func ask(ctx context.Context, t transport.Transport, path, op string, timeout time.Duration, req *Request) (Hello, *Response, error) {
-	c, err := start(ctx, t, path, op, timeout)
+func ask(ctx context.Context, m *machine.Machine, path, op string, timeout time.Duration, req *Request) (Hello, *Response, error) {
+	c, err := start(ctx, m, path, op, timeout)
 	if err != nil {
 		return Hello{}, nil, err
 	}
@@ -70,9 +71,9 @@ func ask(ctx context.Context, t transport.Transport, path, op string, timeout ti
 	return hello, nil, c.classify(err, exit)
 }
 
-func start(parent context.Context, t transport.Transport, path, op string, timeout time.Duration) (*conversation, error) {
+func start(parent context.Context, m *machine.Machine, path, op string, timeout time.Duration) (*conversation, error) {
 	ctx, cancel := context.WithTimeoutCause(parent, timeout, errHung)
-	p, err := t.Start(ctx, transport.Command{Path: path})
+	p, err := m.Start(ctx, transport.Command{Path: path})
 	if err != nil {
 		defer cancel()
 		return nil, transportError(ctx, err, &devices.Error{

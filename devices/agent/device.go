@@ -9,14 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/procfs"
 
 	"latlab/devices"
-	"latlab/devices/state"
-	"latlab/devices/transport"
+	"latlab/devices/machine"
 	"latlab/sampler/model"
 )
 
@@ -32,16 +30,15 @@ type Options struct {
 // Device times models with latlab-agent through a transport.
 type Device struct {
 	opts  Options
-	t     transport.Transport
+	m     *machine.Machine
 	hello Hello
 	info  devices.Info
-	busy  atomic.Bool // a Run is going on
 }
 
 var _ devices.Device = (*Device)(nil)
 
 // Open starts the agent once to learn its version and runtime.
-func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error) {
+func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	if o.Threads == 0 {
 		o.Threads = 1
 	}
@@ -52,11 +49,11 @@ func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error
 	if err := checkCPUs(o); err != nil {
 		return nil, err
 	}
-	hello, _, err := ask(ctx, t, o.Path, "open device "+o.Name, helloTimeout, nil)
+	hello, _, err := ask(ctx, m, o.Path, "open device "+o.Name, helloTimeout, nil)
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{opts: o, t: t, hello: hello, info: Describe(o)}
+	d := &Device{opts: o, m: m, hello: hello, info: Describe(o)}
 	d.info.Fingerprint = fingerprint(o, hello)
 	return d, nil
 }
@@ -130,8 +127,8 @@ func fingerprint(o Options, h Hello) map[string]string {
 // Info describes the device.
 func (d *Device) Info() devices.Info { return d.info }
 
-// Close has nothing to release: every block's process is gone when Run returns.
-func (d *Device) Close() error { return nil }
+// Close gives the machine up. Every block's process is gone when Run returns.
+func (d *Device) Close() error { return d.m.Close() }
 
 // Run times one block in a fresh agent.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
@@ -139,29 +136,20 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	if err := d.accepts(m, op); err != nil {
 		return nil, err
 	}
-	if !d.busy.CompareAndSwap(false, true) {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
-			Err: fmt.Errorf("device %s times another model: two at once would both be slow", d.opts.Name)}
-	}
-	defer d.busy.Store(false)
-	f, err := m.Open(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+	return d.m.Block(ctx, op, func(b *devices.Block) error {
+		staged, err := d.m.Stage(ctx, op, m)
+		if err != nil {
+			return err
 		}
-		return nil, devices.ModelBytes(op, err)
-	}
-	defer f.Close()
-	b := &devices.Block{ModelSHA256: f.SHA256, Started: time.Now(), Before: state.Read(d.opts.Root)}
-	resp, err := d.ask(ctx, f.Path, op, &Request{Type: "time", Plan: plan})
-	if err != nil {
-		return nil, err
-	}
-	b.After = state.Read(d.opts.Root)
-	b.Elapsed = time.Since(b.Started).Seconds()
-	b.Runtime = d.hello.Runtime
-	d.fill(b, resp.Result)
-	return b, nil
+		defer staged.Close()
+		resp, err := d.ask(ctx, staged.Path, op, &Request{Type: "time", Plan: plan})
+		if err != nil {
+			return err
+		}
+		b.ModelSHA256, b.Runtime = staged.SHA256, d.hello.Runtime
+		d.fill(b, resp.Result)
+		return nil
+	})
 }
 
 // Outputs runs the model once on the given input values (one slice an input tensor; a
@@ -187,12 +175,8 @@ func (d *Device) outputs(ctx context.Context, path string, req *Request) ([]Outp
 }
 
 func (d *Device) ask(ctx context.Context, path, op string, req *Request) (*Response, error) {
-	there, err := d.t.Push(ctx, path)
-	if err != nil {
-		return nil, transportError(ctx, err, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: "push"})
-	}
-	req.Model, req.Delegate, req.Threads, req.CPUs = there, "xnnpack", d.opts.Threads, d.opts.CPUs
-	hello, resp, err := ask(ctx, d.t, d.opts.Path, op, req.Plan.Timeout, req)
+	req.Model, req.Delegate, req.Threads, req.CPUs = path, "xnnpack", d.opts.Threads, d.opts.CPUs
+	hello, resp, err := ask(ctx, d.m, d.opts.Path, op, req.Plan.Timeout, req)
 	if err != nil {
 		return nil, err
 	}

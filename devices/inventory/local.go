@@ -5,7 +5,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/agent"
-	"latlab/devices/transport"
+	"latlab/devices/machine"
 )
 
 // Local is the name of this machine.
@@ -20,7 +20,7 @@ func localFamily() family {
 			return agent.Describe(localOptions(o)), nil
 		},
 		open: func(ctx context.Context, _ string, o Options) (devices.Device, error) {
-			return agent.Open(ctx, transport.Local{}, localOptions(o))
+			return agent.Open(ctx, machine.Here(Local), localOptions(o))
 		},
 	}
 }

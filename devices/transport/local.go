@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -15,14 +16,82 @@ type Local struct{}
 
 var _ Transport = Local{}
 
-// Push returns the absolute path: files of this machine are there already.
-func (Local) Push(_ context.Context, local string) (string, error) { return filepath.Abs(local) }
+// IsLocal marks transports whose files are this machine's: nothing needs to be brought.
+func (Local) IsLocal() {}
+
+// Put writes a file under a temporary name and renames it.
+func (Local) Put(ctx context.Context, f File) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(f.Path), ".latlab-put-")
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(temp, f.Content)
+	if err == nil && n != f.Size {
+		err = fmt.Errorf("%s: %d bytes instead of %d", f.Path, n, f.Size)
+	}
+	err = errors.Join(err, temp.Chmod(f.Mode), temp.Close())
+	if err == nil {
+		err = os.Rename(temp.Name(), f.Path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temp.Name()))
+	}
+	if f.Progress != nil {
+		f.Progress(n)
+	}
+	return nil
+}
+
+// Get reads a file.
+func (Local) Get(ctx context.Context, path string, w io.Writer, limit int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	n, err := io.Copy(w, io.LimitReader(f, limit))
+	if err != nil || n < limit {
+		return err
+	}
+	if n, _ := f.Read(make([]byte, 1)); n > 0 {
+		return fmt.Errorf("%s has more than %d bytes", path, limit)
+	}
+	return nil
+}
+
+// Stat looks at a file.
+func (Local) Stat(ctx context.Context, path string) (Info, error) {
+	if err := ctx.Err(); err != nil {
+		return Info{}, err
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return Info{}, err
+	}
+	return Info{Size: st.Size(), Mode: st.Mode(), ModTime: st.ModTime()}, nil
+}
+
+// Close has nothing to give up.
+func (Local) Close() error { return nil }
 
 // Start starts the program in a process group of its own: an interrupt typed at the
 // terminal reaches latlab, which finishes its block, and not the program that is timing.
 func (Local) Start(ctx context.Context, c Command) (Process, error) {
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
+	cmd.Dir = c.Dir
+	if len(c.Env) > 0 {
+		cmd.Env = append(os.Environ(), c.Env...)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if c.Tether {
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	}
 	p := &localProcess{cmd: cmd, done: make(chan struct{})}
 	cmd.Cancel = func() error { p.Kill(); return nil }
 	var theirs [2]*os.File
@@ -37,6 +106,9 @@ func (Local) Start(ctx context.Context, c Command) (Process, error) {
 		return nil, err
 	}
 	go p.reap()
+	if c.Tether {
+		p.stdin = &tether{WriteCloser: p.stdin, kill: p.Kill}
+	}
 	return p, nil
 }
 
@@ -71,6 +143,17 @@ func (p *localProcess) reap() {
 	p.err = p.cmd.Wait()
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	close(p.done)
+}
+
+// tether is the stdin of a program that ends with it.
+type tether struct {
+	io.WriteCloser
+	kill func()
+}
+
+func (t *tether) Close() error {
+	t.kill()
+	return t.WriteCloser.Close()
 }
 
 func (p *localProcess) Stdin() io.WriteCloser { return p.stdin }

@@ -122,10 +122,3 @@ func TestStartNothing(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
-
-func TestPushIsAPath(t *testing.T) {
-	got, err := transport.Local{}.Push(t.Context(), "local_test.go")
-	if err != nil || !filepath.IsAbs(got) {
-		t.Errorf("Push is %q, %v", got, err)
-	}
-}

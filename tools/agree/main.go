@@ -21,7 +21,7 @@ import (
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/devices/agent"
-	"latlab/devices/transport"
+	"latlab/devices/machine"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
@@ -58,7 +58,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	d, err := agent.Open(ctx, transport.Local{}, agent.Options{Name: "cpu", Path: o.agent})
+	d, err := agent.Open(ctx, machine.Here("cpu"), agent.Options{Name: "cpu", Path: o.agent})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,96 @@
+// Package tool runs a program of somebody else on a machine and says what became of it.
+// One package a program is below: benchmarkmodel, trtexec, edgetpu, vela, qnn.
+//
+// It refuses to read what the program printed: its package does.
+package tool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/transport"
+)
+
+// MaxOutput bounds what is kept of each of a program's streams.
+const MaxOutput = 8 << 20
+
+// Run is one run of a program.
+type Run struct {
+	Op      string // what is being done, for errors: "time mobiledet_cpu-float32"
+	Program string // its name for people: "benchmark_model"
+	Command transport.Command
+	CPUs    []int         // affinity, by taskset; what was in force is in Output.CPUs
+	Timeout time.Duration // of the whole run
+}
+
+// Output is what a program that ended by itself left, whatever its exit code.
+type Output struct {
+	Stdout, Stderr string
+	Exit           transport.Exit
+	CPUs           []int // affinity that was in force, read there; nil where it was not asked for
+	Elapsed        time.Duration
+}
+
+// Do runs a program to its end. A program that was ended by a signal, hung, printed without
+// end, could not be started or whose device went away is a *devices.Error or the context's; an
+// exit code other than 0 is no error: only the program's own package knows what it means.
+// Whatever happens, the program is gone when Do returns.
+func Do(parent context.Context, m *machine.Machine, r Run) (Output, error) {
+	ctx, cancel := context.WithTimeoutCause(parent, r.Timeout, errHung)
+	defer cancel()
+	start := time.Now()
+	r.Command.Tether = true
+	out, err := transport.Run(ctx, m, r.Command, MaxOutput)
+	got := Output{Stdout: out.Stdout, Stderr: out.Stderr, Exit: out.Exit, Elapsed: time.Since(start)}
+	if err == nil && !out.Cut && out.Exit.Err == nil && out.Exit.Signal == "" {
+		return got, nil
+	}
+	if parent.Err() != nil {
+		return got, parent.Err()
+	}
+	return got, failure(ctx, r, out, err)
+}
+
+var errHung = errors.New("no answer in time")
+
+func failure(ctx context.Context, r Run, out transport.Output, err error) error {
+	var known *devices.Error
+	e := &devices.Error{Fault: devices.FaultDevice, Op: r.Op, Output: Tail(out.Stdout + out.Stderr)}
+	switch {
+	case errors.Is(context.Cause(ctx), errHung):
+		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("%s gave no answer in %v and was killed", r.Program, r.Timeout)
+	case errors.As(err, &known):
+		return known
+	case err != nil:
+		e.Fault, e.Reason, e.Err = devices.FaultUser, devices.ReasonMissing, fmt.Errorf("%s cannot be started: %w", r.Program, err)
+	case errors.As(out.Exit.Err, &known):
+		return known
+	case out.Exit.Err != nil:
+		e.Reason, e.Err = devices.ReasonOffline, fmt.Errorf("how %s ended is not known: %w", r.Program, out.Exit.Err)
+	case out.Cut:
+		e.Reason, e.Err = devices.ReasonGarbage, fmt.Errorf("%s prints without end", r.Program)
+	case out.Exit.Signal == "killed" || out.Exit.Signal == "terminated":
+		e.Reason, e.Err = devices.ReasonKilled, fmt.Errorf("%s was ended by somebody: %s", r.Program, out.Exit.Signal)
+		e.Advice = "out of memory? see the kernel's log"
+	default:
+		// The tool died of this model; trying again would show the same.
+		e.Fault, e.Reason, e.Err = devices.FaultModel, devices.ReasonCrashed, fmt.Errorf("%s crashed: %s", r.Program, out.Exit.Signal)
+	}
+	return e
+}
+
+// maxTail is how much of a tool's output an error keeps.
+const maxTail = 64 << 10
+
+// Tail is the end of a tool's output, as much as an error keeps.
+func Tail(s string) string {
+	if len(s) > maxTail {
+		return "[...]" + strings.ToValidUTF8(s[len(s)-maxTail:], "")
+	}
+	return s
+}

@@ -1,0 +1,102 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Quote makes a word of text for a POSIX shell, whatever it holds: quotes, $(), newlines.
+func Quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+// Starter is what starts programs: a Transport, or what wraps one.
+type Starter interface {
+	Start(ctx context.Context, c Command) (Process, error)
+}
+
+// Output is what a program printed, and how it ended.
+type Output struct {
+	Stdout, Stderr string // at most Limit bytes of each
+	Cut            bool   // there was more of one: the program was killed
+	Exit           Exit
+}
+
+// Run runs a program that reads nothing to its end, and keeps at most limit bytes of each
+// stream. A program that prints more is killed: nobody waits for the end of what has none.
+// The error is that of starting, or the context's.
+func Run(ctx context.Context, t Starter, c Command, limit int) (Output, error) {
+	p, err := t.Start(ctx, c)
+	if err != nil {
+		return Output{}, err
+	}
+	if !c.Tether {
+		_ = p.Stdin().Close()
+	}
+	stdout, stderr := &head{limit: limit, full: p.Kill}, &head{limit: limit, full: p.Kill}
+	done := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(stderr, p.Stderr())
+		close(done)
+	}()
+	_, _ = io.Copy(stdout, p.Stdout())
+	<-done
+	exit := p.Wait()
+	_ = p.Stdin().Close()
+	return Output{stdout.buf.String(), stderr.buf.String(), stdout.cut || stderr.cut, exit}, ctx.Err()
+}
+
+// Shell runs a script of ours in the device's shell. Whatever comes from a file or a device
+// goes into args, which the script reads as "$1", "$2": it is never made part of the script.
+// A script that fails, or whose output is longer than limit, is an error with what it printed.
+func Shell(ctx context.Context, t Starter, limit int, script string, args ...string) (string, error) {
+	out, err := Run(ctx, t, Command{Path: "sh", Args: append([]string{"-c", script, "sh"}, args...)}, limit)
+	switch {
+	case err != nil:
+		return out.Stdout, err
+	case out.Exit.Err != nil:
+		return out.Stdout, out.Exit.Err
+	case out.Cut:
+		return out.Stdout, fmt.Errorf("a shell printed more than %d bytes", limit)
+	case out.Exit != (Exit{}):
+		return out.Stdout, &ShellError{Exit: out.Exit, Stderr: strings.TrimSpace(out.Stderr)}
+	}
+	return out.Stdout, nil
+}
+
+// ShellError is a script that failed.
+type ShellError struct {
+	Exit   Exit
+	Stderr string
+}
+
+// Error is one line, the last that the script printed.
+func (e *ShellError) Error() string {
+	last := e.Stderr[strings.LastIndexByte(e.Stderr, '\n')+1:]
+	if last != "" {
+		return last
+	}
+	if e.Exit.Signal != "" {
+		return "the shell was ended: " + e.Exit.Signal
+	}
+	return fmt.Sprintf("the shell ended with exit code %d", e.Exit.Code)
+}
+
+// head keeps the first bytes written to it and swallows the rest.
+type head struct {
+	limit int
+	full  func()
+	buf   bytes.Buffer
+	cut   bool
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	keep := p[:min(len(p), h.limit-h.buf.Len())]
+	if len(keep) < len(p) {
+		h.cut = true
+		h.full()
+	}
+	h.buf.Write(keep)
+	return len(p), nil
+}
