@@ -77,11 +77,7 @@ func (m *Machine) Dir() string { return m.o.Dir }
 
 // Start starts a program that times, behind Options.Wrap.
 func (m *Machine) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
-	if w := m.o.Wrap; len(w) > 0 {
-		c.Args = append(append(append([]string{}, w[1:]...), c.Path), c.Args...)
-		c.Path = w[0]
-	}
-	return m.t.Start(ctx, c)
+	return m.t.Start(ctx, m.Wrapped(c))
 }
 
 // Staged is a model's bytes where the machine's programs can read them.

@@ -38,23 +38,37 @@ type Output struct {
 
 // Do runs a program to its end. A program that was ended by a signal, hung, printed without
 // end, could not be started or whose device went away is a *devices.Error or the context's; an
-// exit code other than 0 is no error: only the program's own package knows what it means.
+// exit code other than 0, 126 and 127 is no error: only the program's own package knows what
+// it means.
 // Whatever happens, the program is gone when Do returns.
 func Do(parent context.Context, m *machine.Machine, r Run) (Output, error) {
 	ctx, cancel := context.WithTimeoutCause(parent, r.Timeout, errHung)
 	defer cancel()
 	start := time.Now()
-	r.Command.Tether = true
-	out, err := transport.Run(ctx, m, r.Command, MaxOutput)
-	got := Output{Stdout: out.Stdout, Stderr: out.Stderr, Exit: out.Exit, Elapsed: time.Since(start)}
-	if err == nil && !out.Cut && out.Exit.Err == nil && out.Exit.Signal == "" {
-		return got, nil
+	out, err := transport.Run(ctx, m.Transport(), r.command(m), MaxOutput)
+	cpus, stderr, proven := r.proof(out.Stderr)
+	out.Stderr = stderr
+	got := Output{Stdout: out.Stdout, Stderr: out.Stderr, Exit: out.Exit, CPUs: cpus, Elapsed: time.Since(start)}
+	switch {
+	case err != nil || out.Cut || out.Exit.Err != nil || out.Exit.Signal != "":
+		if parent.Err() != nil {
+			return got, parent.Err()
+		}
+		return got, failure(ctx, r, out, err)
+	case !proven:
+		return got, affinityError(r, out)
+	case out.Exit.Code == notExecutable || out.Exit.Code == notFound:
+		return got, missingError(r, errors.New(lastLine(out.Stderr)), out)
 	}
-	if parent.Err() != nil {
-		return got, parent.Err()
-	}
-	return got, failure(ctx, r, out, err)
+	return got, nil
 }
+
+// What shells, and the dynamic loaders of the GNU and the musl C library, end with where a
+// program or one of its libraries is not there (POSIX.1-2024, Shell, 2.8.2).
+const (
+	notExecutable = 126
+	notFound      = 127
+)
 
 var errHung = errors.New("no answer in time")
 
@@ -66,8 +80,10 @@ func failure(ctx context.Context, r Run, out transport.Output, err error) error 
 		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("%s gave no answer in %v and was killed", r.Program, r.Timeout)
 	case errors.As(err, &known):
 		return known
+	case err != nil && len(r.CPUs) > 0:
+		e.Fault, e.Reason, e.Err, e.Advice = devices.FaultUser, devices.ReasonMissing, fmt.Errorf("taskset cannot be started: %w", err), noTaskset
 	case err != nil:
-		e.Fault, e.Reason, e.Err = devices.FaultUser, devices.ReasonMissing, fmt.Errorf("%s cannot be started: %w", r.Program, err)
+		return missingError(r, err, out)
 	case errors.As(out.Exit.Err, &known):
 		return known
 	case out.Exit.Err != nil:
@@ -83,6 +99,28 @@ func failure(ctx context.Context, r Run, out transport.Output, err error) error 
 	}
 	return e
 }
+
+func missingError(r Run, err error, out transport.Output) *devices.Error {
+	e := &devices.Error{Fault: devices.FaultUser, Op: r.Op, Reason: devices.ReasonMissing, Output: Tail(out.Stdout + out.Stderr)}
+	e.Err = fmt.Errorf("%s cannot be started: %w", r.Program, err)
+	e.Advice = "is the path right, is the file executable, made for this machine's processor, and are its libraries beside it?"
+	return e
+}
+
+// lastLine is the last line that says something, for an error of one line.
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	s = strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
+	if len(s) > maxLine {
+		s = strings.ToValidUTF8(s[:maxLine], "") + "..."
+	}
+	if s == "" {
+		return "it printed nothing"
+	}
+	return s
+}
+
+const maxLine = 300
 
 // maxTail is how much of a tool's output an error keeps.
 const maxTail = 64 << 10
