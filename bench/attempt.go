@@ -18,6 +18,9 @@ import (
 // time must not hold up a sweep that else goes well.
 const postponeLimit = 2
 
+// ReasonQuarantined is that of the error that ends a sweep on a device that keeps failing.
+const ReasonQuarantined = "quarantined"
+
 // task is one attempt at a slot.
 type task struct {
 	slot    Slot
@@ -157,10 +160,43 @@ func (r *runner) conclude(ctx context.Context, out outcome) (again *task, err er
 	default:
 		return nil, labError("time "+n.Name, out.err)
 	}
-	if out.try >= r.protocol.Retries {
+	switch {
+	case out.try < r.protocol.Retries:
+	case isAway(reasonOf(out.err)):
+		return nil, r.away(out.err)
+	default:
 		return nil, r.postpone(ctx, out.slot, out.err)
 	}
 	return &task{slot: out.slot, try: out.try + 1, delay: r.retryDelay(out.try)}, nil
+}
+
+// isAway reports whether a reason is that the device cannot be reached or used: no network is
+// ever to blame for that.
+func isAway(reason string) bool {
+	return reason == devices.ReasonOffline || reason == devices.ReasonUnauthorized
+}
+
+func reasonOf(err error) string {
+	var e *devices.Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}
+
+// away is the error that ends a run on a device that went away. The slot stays planned; Fleet
+// opens the device again when it may have come back.
+func (r *runner) away(cause error) error {
+	e := &devices.Error{
+		Fault: devices.FaultDevice, Op: "sweep " + r.sweep.ID, Reason: ReasonQuarantined,
+		Err:    fmt.Errorf("device %s is away: %w", r.sweep.Device.Name, cause),
+		Advice: "bring it back; the same command then resumes",
+	}
+	var inner *devices.Error
+	if errors.As(cause, &inner) {
+		e.Output = inner.Output
+	}
+	return e
 }
 
 // retryDelay is that before the attempt after the try-th.
@@ -258,7 +294,7 @@ func (r *runner) knownGood() *network {
 // quarantine is the error that stops the sweep. Nothing is lost: the slots stay planned.
 func (r *runner) quarantine(cause error) error {
 	e := &devices.Error{
-		Fault: devices.FaultDevice, Op: "sweep " + r.sweep.ID, Reason: "quarantined",
+		Fault: devices.FaultDevice, Op: "sweep " + r.sweep.ID, Reason: ReasonQuarantined,
 		Err:    fmt.Errorf("device %s failed on %d networks in a row, the last time: %w", r.sweep.Device.Name, len(r.failing), cause),
 		Advice: "look at the device; the same command then resumes",
 	}

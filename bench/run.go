@@ -248,7 +248,7 @@ func (r *runner) loadFailures(ctx context.Context) error {
 		if err != nil {
 			return labError("load failures", err)
 		}
-		if f.Fault == devices.FaultDevice {
+		if f.Fault == devices.FaultDevice && !isAway(f.Reason) {
 			attempts[f.Network]++
 		}
 	}
@@ -306,16 +306,7 @@ func (r *runner) wait(ctx context.Context, d time.Duration) error {
 		}
 		return r.interrupted(ctx)
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-r.o.Stop:
-		return ErrStopped
-	}
+	return sleep(ctx, r.o.Stop, d)
 }
 
 // flush stores finished blocks. A block that is done is kept even when the run was

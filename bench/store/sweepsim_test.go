@@ -132,27 +132,41 @@ func after(blocks int, f func()) func(bench.Progress) {
 	}
 }
 
-// TestSimHostile: a sweep on a device that misbehaves in every way ends by itself, with
-// every network measured or given up, and its failures have a culprit.
+// TestSimHostile: sweeps on devices that misbehave in every way, several into one store at
+// once, end by themselves, with every network measured or given up and none twice, and their
+// failures have a culprit.
 func TestSimHostile(t *testing.T) {
 	ctx := context.Background()
 	const networks = 300
 	s := openStore(t, filepath.Join(t.TempDir(), "hostile.db"))
-	o := simSweep(t, "sim-pixel1-cpu:hostile:4", networks)
-	o.Store = s
-	res, err := bench.Run(ctx, o)
-	if err != nil {
-		t.Fatal(err)
+	var f bench.Fleet
+	for _, name := range []string{"sim-pixel1-cpu:hostile:4", "sim-pixel1-cpu:hostile:5", "sim-jetson-xavier:hostile:4"} {
+		o := simSweep(t, name, networks)
+		o.Store = s
+		open := func(context.Context) (devices.Device, error) { return o.Device, nil }
+		f.Members = append(f.Members, bench.Member{Name: name, Open: open, Sweep: o, BackOff: bench.DefaultBackOff()})
 	}
+	for _, out := range f.Run(ctx) {
+		if out.Err != nil {
+			t.Fatalf("%s: %v", out.Name, out.Err)
+		}
+		res := out.Result
+		faults := faultsOf(t, s, res.Sweep.ID)
+		t.Logf("%s: measured %d, failed %d, invalid %d, failures %v", out.Name, res.Measured, res.Failed, res.Invalid, faults)
+		if res.Measured+res.Failed != networks || res.Measured < networks*9/10 || faults[devices.FaultDevice] == 0 {
+			t.Errorf("%s: measured %d, failed %d of %d, failures %v", out.Name, res.Measured, res.Failed, networks, faults)
+		}
+	}
+}
+
+func faultsOf(t *testing.T, s *Store, sweep string) map[devices.Fault]int {
+	t.Helper()
 	faults := map[devices.Fault]int{}
-	for f, err := range s.Failures(ctx, res.Sweep.ID) {
+	for f, err := range s.Failures(t.Context(), sweep) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		faults[f.Fault]++
 	}
-	t.Logf("measured %d, failed %d, invalid %d, failures %v", res.Measured, res.Failed, res.Invalid, faults)
-	if res.Measured+res.Failed != networks || res.Measured < networks*9/10 || faults[devices.FaultDevice] == 0 {
-		t.Errorf("measured %d, failed %d of %d, failures %v", res.Measured, res.Failed, networks, faults)
-	}
+	return faults
 }

@@ -19,6 +19,8 @@ import (
 // with --quiet.
 type progress interface {
 	update(bench.Progress)
+	// note says something that is not a figure: text for a terminal, fields for a log.
+	note(text string, fields map[string]any)
 	finish()
 }
 
@@ -39,17 +41,19 @@ func isTerminal(w io.Writer) bool {
 
 type noProgress struct{}
 
-func (noProgress) update(bench.Progress) {}
-func (noProgress) finish()               {}
+func (noProgress) update(bench.Progress)       {}
+func (noProgress) note(string, map[string]any) {}
+func (noProgress) finish()                     {}
 
 // lineProgress prints a JSON line at most every few seconds: a log file of a sweep of
 // thousands of networks stays readable.
 type lineProgress struct {
-	w    io.Writer
-	kind devices.Kind
-	last time.Time
-	p    bench.Progress
-	some bool
+	w      io.Writer
+	kind   devices.Kind
+	device string // where there are several
+	last   time.Time
+	p      bench.Progress
+	some   bool
 }
 
 const lineInterval = 5 * time.Second
@@ -65,11 +69,14 @@ func (l *lineProgress) update(p bench.Progress) {
 func (l *lineProgress) print() {
 	l.some = false
 	_ = printJSON(l.w, struct {
-		Type string       `json:"message_type"`
-		Kind devices.Kind `json:"kind"`
+		Type   string       `json:"message_type"`
+		Device string       `json:"device,omitempty"`
+		Kind   devices.Kind `json:"kind"`
 		bench.Progress
-	}{"progress", l.kind, l.p})
+	}{"progress", l.device, l.kind, l.p})
 }
+
+func (l *lineProgress) note(_ string, fields map[string]any) { _ = printJSON(l.w, fields) }
 
 func (l *lineProgress) finish() {
 	if l.some {
@@ -117,7 +124,7 @@ const barWidth = 8
 // That a number was not measured is never left out.
 func describeProgress(p bench.Progress, kind devices.Kind) string {
 	parts := []string{fmt.Sprintf("%d/%d", p.Done, p.Networks), "", "", "", "", "", ""}
-	if kind != devices.Measured {
+	if kind != devices.Measured && kind != mixedKinds {
 		parts[0] += " " + kindWord(kind)
 	}
 	if p.Failed > 0 {
@@ -155,6 +162,13 @@ func shortTime(seconds float64) string {
 		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+func (b *bar) note(text string, _ map[string]any) {
+	if b.b != nil {
+		_ = b.b.Clear()
+	}
+	fmt.Fprintln(b.w, text)
 }
 
 func (b *bar) finish() {

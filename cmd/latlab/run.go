@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -41,9 +42,10 @@ func readProtocol(c *cli.Context) (bench.Protocol, error) {
 	return p, err
 }
 
-// openStore opens --db for writing.
-func openStore(ctx context.Context, c *cli.Context, d devices.Info) (*store.Store, error) {
-	st, err := store.Open(ctx, c.String("db"), store.Options{Wait: c.Bool("wait"), Relaxed: d.Kind == devices.Simulated})
+// openStore opens --db for writing what the devices will tell.
+func openStore(ctx context.Context, c *cli.Context, ds ...devices.Info) (*store.Store, error) {
+	real := slices.ContainsFunc(ds, func(d devices.Info) bool { return d.Kind != devices.Simulated })
+	st, err := store.Open(ctx, c.String("db"), store.Options{Wait: c.Bool("wait"), Relaxed: !real})
 	return st, storeError(err)
 }
 
@@ -69,16 +71,6 @@ func storeError(err error) error {
 		return withCode(exitUsage, err)
 	}
 	return err
-}
-
-// measure runs a job with progress on stderr and its results in --db.
-func measure(ctx context.Context, s streams, c *cli.Context, j job) (bench.Result, error) {
-	d, err := openDevice(ctx, c)
-	if err != nil {
-		return bench.Result{}, err
-	}
-	defer d.Close()
-	return measureOn(ctx, s, c, d, j)
 }
 
 // measureOn opens the store after the device: a machine without an agent leaves no empty
@@ -118,9 +110,13 @@ func flushEvery(d devices.Info) int {
 	return 1
 }
 
+func isInterrupt(err error) bool {
+	return errors.Is(err, bench.ErrStopped) || errors.Is(err, context.Canceled)
+}
+
 // interrupted says how to go on, and gives an interrupt its exit code.
 func interrupted(s streams, err error, resume string) error {
-	if !errors.Is(err, bench.ErrStopped) && !errors.Is(err, context.Canceled) {
+	if !isInterrupt(err) {
 		return err
 	}
 	if resume != "" {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -28,35 +30,52 @@ func sweep(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	info, err := describeDevice(c)
+	names, err := deviceNames(c)
 	if err != nil {
 		return err
 	}
 	if _, err := required(c, "db"); err != nil && !c.Bool("dry-run") {
 		return err
 	}
+	plan := planArchs
 	if c.String("models") != "" {
-		return sweepModels(s, c, info)
+		plan = planModels
 	}
-	j, sp, archs, err := sweepJob(c, info)
-	if err != nil {
-		return err
-	}
-	if c.Bool("dry-run") {
-		f, err := forecastArchs(j.source.(archSource), sp, archs)
+	var plans []sweepPlan
+	for _, name := range names {
+		info, err := describeNamed(c, name)
 		if err != nil {
 			return err
 		}
-		return dryRun(s, c, j.sweep, info, f)
+		p, err := plan(s, c, info)
+		if err != nil {
+			return err
+		}
+		p.name, p.info = name, info
+		plans = append(plans, p)
 	}
-	res, err := measure(c.Context, s, c, j)
-	if err != nil {
-		return err
+	if !c.Bool("dry-run") {
+		return runPlans(c.Context, s, c, plans)
 	}
-	if err := printSweep(s, c, j.n, res); err != nil {
-		return err
+	for _, p := range plans {
+		err = worse(err, p.dry())
 	}
-	return outcome(res)
+	return err
+}
+
+// planArchs is a sweep of a space's networks.
+func planArchs(s streams, c *cli.Context, info devices.Info) (sweepPlan, error) {
+	j, sp, archs, err := sweepJob(c, info)
+	return sweepPlan{
+		job: func(context.Context, bench.Reader, devices.Info) (job, error) { return j, nil },
+		dry: func() error {
+			f, err := forecastArchs(j.source.(archSource), sp, archs)
+			if err != nil {
+				return err
+			}
+			return dryRun(s, c, j.sweep, info, f)
+		},
+	}, err
 }
 
 func sweepJob(c *cli.Context, info devices.Info) (job, *sampler.Space, []sampler.Arch, error) {
@@ -122,39 +141,41 @@ func commandLine() string {
 }
 
 type sweepSummary struct {
-	Sweep    string   `json:"sweep"`
-	Space    string   `json:"space"`
-	Device   string   `json:"device"`
-	Kind     string   `json:"kind"`
-	Networks int      `json:"networks"`
-	Measured int      `json:"measured"`
-	Failed   int      `json:"failed"`
-	Invalid  int      `json:"invalid"`
-	Blocks   int      `json:"blocks"` // done by this call
-	NoiseCV  *float64 `json:"noise_cv"`
-	Elapsed  float64  `json:"elapsed_seconds"`
+	Sweep    string       `json:"sweep"`
+	Space    string       `json:"space"`
+	Device   string       `json:"device"`
+	Kind     devices.Kind `json:"kind"`
+	Networks int          `json:"networks"`
+	Measured int          `json:"measured"`
+	Failed   int          `json:"failed"`
+	Invalid  int          `json:"invalid"`
+	Blocks   int          `json:"blocks"` // done by this call
+	NoiseCV  *float64     `json:"noise_cv"`
+	Elapsed  float64      `json:"elapsed_seconds"`
+
+	deterministic bool
 }
 
-func printSweep(s streams, c *cli.Context, n int, res bench.Result) error {
-	v := sweepSummary{
-		Sweep: res.Sweep.ID, Space: res.Sweep.Space, Device: res.Sweep.Device.Name, Kind: string(res.Sweep.Device.Kind),
+func summary(n int, res bench.Result) sweepSummary {
+	return sweepSummary{
+		Sweep: res.Sweep.ID, Space: res.Sweep.Space, Device: res.Sweep.Device.Name, Kind: res.Sweep.Device.Kind,
 		Networks: n, Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid,
-		Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(),
+		Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(), deterministic: res.Sweep.Device.Deterministic,
 	}
-	if c.Bool("json") {
-		return printDoc(s.out, v)
-	}
+}
+
+func printSweep(s streams, db string, v sweepSummary) {
 	noise := optional(v.NoiseCV, percent)
-	if res.Sweep.Device.Deterministic {
+	if v.deterministic {
 		noise = "none"
 	}
+	elapsed := time.Duration(v.Elapsed * float64(time.Second))
 	fmt.Fprintf(s.out, "sweep %s on %s: %d of %s %s, %s now in %s, noise between blocks %s\n",
-		v.Sweep, v.Device, v.Measured, plural(v.Networks, "network"), kindWord(res.Sweep.Device.Kind), plural(v.Blocks, "block"), roughly(res.Elapsed), noise)
+		v.Sweep, v.Device, v.Measured, plural(v.Networks, "network"), kindWord(v.Kind), plural(v.Blocks, "block"), roughly(elapsed), noise)
 	if v.Failed > 0 {
-		fmt.Fprintf(s.out, "%s failed; `latlab show --db %s %s` says why\n", plural(v.Failed, "network"), c.String("db"), v.Sweep)
+		fmt.Fprintf(s.out, "%s failed; `latlab show --db %s %s` says why\n", plural(v.Failed, "network"), db, v.Sweep)
 	}
 	if v.Invalid > 0 {
-		fmt.Fprintf(s.out, "WARNING: %s INVALID; `latlab show --db %s %s` says why\n", plural(v.Invalid, "measurement"), c.String("db"), v.Sweep)
+		fmt.Fprintf(s.out, "WARNING: %s INVALID; `latlab show --db %s %s` says why\n", plural(v.Invalid, "measurement"), db, v.Sweep)
 	}
-	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -13,46 +12,23 @@ import (
 	"latlab/sampler/model"
 )
 
-// sweepModels times a list of a user's own files.
-func sweepModels(s streams, c *cli.Context, info devices.Info) error {
+// planModels is a sweep of a list of a user's own files.
+func planModels(s streams, c *cli.Context, info devices.Info) (sweepPlan, error) {
 	if err := onlyModels(c); err != nil {
-		return err
+		return sweepPlan{}, err
 	}
 	l, err := readModels(s, c, info)
 	if err != nil {
-		return err
+		return sweepPlan{}, err
 	}
 	m, err := manifest(c, l.form)
-	if err != nil {
-		return err
-	}
-	if c.Bool("dry-run") {
-		return partly(l.skipped, dryRunModels(s, c, m, info, l))
-	}
-	d, err := openDevice(c.Context, c)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	st, err := openStore(c.Context, c, d.Info())
-	if err != nil {
-		return err
-	}
-	j, err := l.job(c.Context, s, st, m, d.Info())
-	if err != nil {
-		return errors.Join(err, st.Close())
-	}
-	res, err := runJob(c.Context, s, c, d, st, j)
-	if cerr := st.Close(); err == nil {
-		err = storeError(cerr)
-	}
-	if err != nil {
-		return err
-	}
-	if err := printSweep(s, c, j.n, res); err != nil {
-		return err
-	}
-	return partly(l.skipped, outcome(res))
+	return sweepPlan{
+		skipped: func() int { return l.skipped },
+		dry:     func() error { return partly(l.skipped, dryRunModels(s, c, m, info, l)) },
+		job: func(ctx context.Context, st bench.Reader, d devices.Info) (job, error) {
+			return l.job(ctx, s, st, m, d)
+		},
+	}, err
 }
 
 // onlyModels refuses flags that choose other networks.

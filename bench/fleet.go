@@ -1,0 +1,210 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"latlab/devices"
+)
+
+// Member is one device of a fleet and the sweep asked of it.
+type Member struct {
+	Name string
+	// Open takes the device into use. It is called again after the device failed, and so is
+	// the check that it works and still is what it was.
+	Open func(context.Context) (devices.Device, error)
+	// Sweep is one call of Run; its Device, Stop and Progress are filled in.
+	Sweep Options
+	// BackOff are the waits before a device that failed is opened again; after the last it is
+	// quarantined. A device that went well in between begins with the first again. None at all
+	// means that the first failure is final.
+	BackOff []time.Duration
+}
+
+// Fleet runs sweeps on several devices at once, into one Store or several.
+type Fleet struct {
+	Members []Member
+	// Stop, when closed, lets every device finish its block.
+	Stop <-chan struct{}
+	// Progress is called from the goroutine of Run; calls for different members overlap.
+	Progress func(member int, p Progress)
+	// Event is called when a device's condition changes; calls for different members overlap.
+	Event func(Event)
+}
+
+// DefaultBackOff is for devices on a cable or a network. It gives a phone that reboots,
+// a cable that is put back and a network that comes back their time: some 13 minutes in all.
+func DefaultBackOff() []time.Duration {
+	return []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}
+}
+
+// Event is a change in a member's condition.
+type Event struct {
+	Member int
+	Name   string
+	State  MemberState
+	Err    error         // why; nil where it goes well
+	Wait   time.Duration // until it is tried again, of BackingOff
+}
+
+// MemberState is what a device of a fleet is doing.
+type MemberState string
+
+// The states of a member. A quarantined device's sweep stays as it is: the same call resumes.
+const (
+	Running     MemberState = "running"
+	BackingOff  MemberState = "backing off"
+	Quarantined MemberState = "quarantined"
+	Ended       MemberState = "ended"
+)
+
+// Outcome is what became of a member.
+type Outcome struct {
+	Name   string
+	Result Result
+	Err    error // nil where every network has its blocks or was given up
+	// CloseErr says what could not be put right on the device; nothing measured is wrong by it.
+	CloseErr error
+}
+
+// Run runs every member in a goroutine of its own until all have ended. What fails on one
+// device never ends the sweep of another. Outcomes are in the order of the members.
+func (f Fleet) Run(ctx context.Context) []Outcome {
+	out := make([]Outcome, len(f.Members))
+	var wg sync.WaitGroup
+	for i, m := range f.Members {
+		wg.Go(func() { out[i] = f.member(ctx, i, m) })
+	}
+	wg.Wait()
+	return out
+}
+
+func (f Fleet) member(ctx context.Context, i int, m Member) Outcome {
+	v := &visit{fleet: f, index: i, member: m, out: Outcome{Name: m.Name}}
+	state := v.run(ctx)
+	v.leave()
+	if ctx.Err() == nil && !errors.Is(v.out.Err, ErrStopped) {
+		f.event(Event{Member: i, Name: m.Name, State: state, Err: v.out.Err})
+	}
+	return v.out
+}
+
+// visit is a member's sweep, over all times that its device is opened.
+type visit struct {
+	fleet  Fleet
+	index  int
+	member Member
+	device devices.Device // nil while it is not open
+	out    Outcome
+}
+
+// run returns how the sweep ended.
+func (v *visit) run(ctx context.Context) MemberState {
+	opened, failures := false, 0
+	for {
+		blocks := v.once(ctx)
+		opened = opened || v.device != nil
+		if blocks > 0 {
+			failures = 0
+		}
+		// A device that was never there is not waited for: whoever named it is there to see.
+		if !mayComeBack(ctx, v.out.Err) || !opened {
+			return Ended
+		}
+		if failures >= len(v.member.BackOff) {
+			if failures > 0 {
+				v.out.Err = quarantinedError(v.member.Name, failures, v.out.Err)
+			}
+			return Quarantined
+		}
+		wait := v.member.BackOff[failures]
+		failures++
+		v.fleet.event(Event{Member: v.index, Name: v.member.Name, State: BackingOff, Err: v.out.Err, Wait: wait})
+		if err := v.wait(ctx, wait); err != nil {
+			v.out.Err = err
+			return Ended
+		}
+	}
+}
+
+// once runs the sweep as far as it goes now, and returns how many blocks that were.
+func (v *visit) once(ctx context.Context) int {
+	if v.device == nil {
+		d, err := v.member.Open(ctx)
+		if err != nil {
+			v.out.Err = ended(ctx, err)
+			return 0
+		}
+		v.device = d
+	}
+	v.fleet.event(Event{Member: v.index, Name: v.member.Name, State: Running})
+	o := v.member.Sweep
+	o.Device, o.Stop = v.device, v.fleet.Stop
+	if v.fleet.Progress != nil {
+		o.Progress = func(p Progress) { v.fleet.Progress(v.index, p) }
+	}
+	res, err := Run(ctx, o)
+	v.out.Err = err
+	before := v.out.Result
+	v.out.Result = res
+	v.out.Result.Blocks += before.Blocks
+	v.out.Result.Elapsed += before.Elapsed
+	return res.Blocks
+}
+
+// wait lets the device go and sleeps. One with a clock of its own waits by that.
+func (v *visit) wait(ctx context.Context, d time.Duration) error {
+	if w, ok := v.device.(devices.Waiter); ok {
+		return w.Wait(ctx, d)
+	}
+	v.leave()
+	return sleep(ctx, v.fleet.Stop, d)
+}
+
+func (v *visit) leave() {
+	if v.device != nil {
+		v.out.CloseErr = v.device.Close()
+		v.device = nil
+	}
+}
+
+func (f Fleet) event(e Event) {
+	if f.Event != nil {
+		f.Event(e)
+	}
+}
+
+// mayComeBack reports whether the device is to blame, and time may help.
+func mayComeBack(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) && devices.FaultOf(err) == devices.FaultDevice
+}
+
+func quarantinedError(name string, tries int, cause error) error {
+	e := &devices.Error{
+		Fault: devices.FaultDevice, Op: "sweep on " + name, Reason: ReasonQuarantined,
+		Err:    fmt.Errorf("quarantined after %d more attempts: %w", tries, cause),
+		Advice: "look at the device (`latlab devices check " + name + "`); the same command then resumes",
+	}
+	var inner *devices.Error
+	if errors.As(cause, &inner) {
+		e.Output = inner.Output
+	}
+	return e
+}
+
+// sleep waits, unless the run is to end.
+func sleep(ctx context.Context, stop <-chan struct{}, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-stop:
+		return ErrStopped
+	}
+}

@@ -1,0 +1,234 @@
+package bench_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latlab/bench"
+	"latlab/devices"
+)
+
+// shelf gives out a fake device as a fleet opens it, and counts.
+type shelf struct {
+	device        *fakeDevice
+	opens, closes int
+	failOpen      func(n int) error // n counts opens, from 1 on
+	closeErr      error
+}
+
+func (s *shelf) open(context.Context) (devices.Device, error) {
+	s.opens++
+	if s.failOpen != nil {
+		if err := s.failOpen(s.opens); err != nil {
+			return nil, err
+		}
+	}
+	return shelved{s.device, s}, nil
+}
+
+type shelved struct {
+	*fakeDevice
+	s *shelf
+}
+
+func (d shelved) Close() error { d.s.closes++; return d.s.closeErr }
+
+func offline() error { return fault(devices.FaultDevice, devices.ReasonOffline) }
+
+// awayFor is a failure of the Runs from the first to the last, counted over all models.
+func awayFor(d *fakeDevice, first, last int) {
+	d.fail = func(string, int) error {
+		if d.total >= first && d.total <= last {
+			return offline()
+		}
+		return nil
+	}
+}
+
+// eventLog keeps each member's states in order.
+type eventLog struct {
+	mu     sync.Mutex
+	states map[string][]string
+}
+
+func (l *eventLog) add(e bench.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.states == nil {
+		l.states = map[string][]string{}
+	}
+	text := string(e.State)
+	if e.State == bench.BackingOff {
+		text += fmt.Sprintf(" %v", e.Wait)
+	}
+	l.states[e.Name] = append(l.states[e.Name], text)
+}
+
+func member(name string, s *shelf, st bench.Store, n int) bench.Member {
+	s.device.info.Name = name
+	return bench.Member{Name: name, Open: s.open, Sweep: options(nil, st, n), BackOff: bench.DefaultBackOff()}
+}
+
+// blocksOf are the finished blocks of each network of a device's sweep.
+func blocksOf(t *testing.T, st bench.Store, sweep string) map[int]int {
+	t.Helper()
+	n := map[int]int{}
+	for b, err := range st.Blocks(t.Context(), sweep) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n[b.Slot.Network]++
+	}
+	return n
+}
+
+// TestFleet: one device goes well, one goes away and comes back, one never comes back, one is
+// not there at all, and one dies of the lab. Nobody's trouble is another's.
+func TestFleet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := bench.NewMemory()
+		good, flapping, lost, absent, broken := &shelf{device: newDevice()}, &shelf{device: newDevice()},
+			&shelf{device: newDevice()}, &shelf{device: newDevice()}, &shelf{device: newDevice()}
+		awayFor(flapping.device, 8, 14)
+		awayFor(lost.device, 8, 1<<30)
+		absent.failOpen = func(int) error { return offline() }
+		broken.device.fail = func(string, int) error {
+			if broken.device.total == 5 {
+				return fault(devices.FaultLab, "disk")
+			}
+			return nil
+		}
+		var log eventLog
+		out := bench.Fleet{Members: []bench.Member{
+			member("good", good, st, 10), member("flapping", flapping, st, 10), member("lost", lost, st, 10),
+			member("absent", absent, st, 10), member("broken", broken, st, 10),
+		}, Event: log.add}.Run(t.Context())
+
+		if diff := cmp.Diff(map[string][]string{
+			"good":     {"running", "ended"},
+			"flapping": {"running", "backing off 5s", "running", "backing off 30s", "running", "ended"},
+			"lost":     {"running", "backing off 5s", "running", "backing off 30s", "running", "backing off 2m0s", "running", "backing off 10m0s", "running", "quarantined"},
+			"absent":   {"ended"},
+			"broken":   {"running", "ended"},
+		}, log.states); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		for i, want := range []struct {
+			reason   string
+			measured int
+		}{{"", 10}, {"", 10}, {bench.ReasonQuarantined, 0}, {devices.ReasonOffline, 0}, {"disk", 0}} {
+			var e *devices.Error
+			switch {
+			case want.reason == "" && out[i].Err != nil:
+				t.Errorf("%s: %v", out[i].Name, out[i].Err)
+			case want.reason != "" && (!errors.As(out[i].Err, &e) || e.Reason != want.reason):
+				t.Errorf("%s: error is %v, want reason %s", out[i].Name, out[i].Err, want.reason)
+			}
+			if want.reason == "" && out[i].Result.Measured != want.measured {
+				t.Errorf("%s: %d networks measured", out[i].Name, out[i].Result.Measured)
+			}
+		}
+		for network, n := range blocksOf(t, st, out[1].Result.Sweep.ID) {
+			if n != 3 {
+				t.Errorf("flapping: network %d has %d blocks", network, n)
+			}
+		}
+		for i, s := range []*shelf{good, flapping, lost, absent, broken} {
+			if opened := s.opens; i != 3 && s.closes != opened {
+				t.Errorf("%s: opened %d times, closed %d times", out[i].Name, opened, s.closes)
+			}
+		}
+		// The lost one comes back: the same call goes on where it ended.
+		lost.device.fail = nil
+		again := bench.Fleet{Members: []bench.Member{member("lost", lost, st, 10)}}.Run(t.Context())
+		if again[0].Err != nil || again[0].Result.Measured != 10 || again[0].Result.Failed != 0 {
+			t.Errorf("after its return: %+v, %v", count(again[0].Result), again[0].Err)
+		}
+	})
+}
+
+// TestFleetForgivesAfterSuccess: a cable that falls out once an hour all night is no reason
+// to give up, as long as blocks are measured in between.
+func TestFleetForgivesAfterSuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, s := bench.NewMemory(), &shelf{device: newDevice()}
+		s.device.fail = func(string, int) error {
+			if s.device.total%10 < 4 && s.device.total > 10 {
+				return offline()
+			}
+			return nil
+		}
+		out := bench.Fleet{Members: []bench.Member{member("loose", s, st, 40)}}.Run(t.Context())
+		if out[0].Err != nil || out[0].Result.Measured != 40 || out[0].Result.Failed != 0 {
+			t.Errorf("%+v, %v", count(out[0].Result), out[0].Err)
+		}
+		if s.opens < 6 {
+			t.Errorf("opened %d times; the device was to go away more often", s.opens)
+		}
+	})
+}
+
+func TestFleetStopsWhileItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, s, stop := bench.NewMemory(), &shelf{device: newDevice()}, make(chan struct{})
+		awayFor(s.device, 3, 1<<30)
+		start := time.Now()
+		out := bench.Fleet{
+			Members: []bench.Member{member("lost", s, st, 10)}, Stop: stop,
+			Event: func(e bench.Event) {
+				if e.Wait == 10*time.Minute {
+					close(stop)
+				}
+			},
+		}.Run(t.Context())
+		if !errors.Is(out[0].Err, bench.ErrStopped) || time.Since(start) > 5*time.Minute {
+			t.Errorf("%v after %v", out[0].Err, time.Since(start))
+		}
+	})
+}
+
+// TestFleetSaysWhatStayedChanged: an error of Close is no error of the sweep.
+func TestFleetSaysWhatStayedChanged(t *testing.T) {
+	st, s := bench.NewMemory(), &shelf{device: newDevice(), closeErr: errors.New("governor stays performance")}
+	out := bench.Fleet{Members: []bench.Member{member("phone", s, st, 2)}}.Run(t.Context())
+	if out[0].Err != nil || !errors.Is(out[0].CloseErr, s.closeErr) {
+		t.Errorf("%v, %v", out[0].Err, out[0].CloseErr)
+	}
+}
+
+// TestAbsenceIsNobodysFault: networks during which the device was away are not the ones that
+// are blamed later.
+func TestAbsenceIsNobodysFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, d := bench.NewMemory(), newDevice()
+		awayFor(d, 2, 1<<30)
+		for range 5 {
+			if _, err := bench.Run(t.Context(), options(d, st, 4)); err == nil {
+				t.Fatal("the device is away, and nothing is said")
+			}
+		}
+		d.fail = nil
+		res, err := bench.Run(t.Context(), options(d, st, 4))
+		if err != nil || res.Failed != 0 || res.Measured != 4 {
+			t.Errorf("%+v, %v", count(res), err)
+		}
+		var reasons []string
+		for f, err := range st.Failures(t.Context(), res.Sweep.ID) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			reasons = append(reasons, f.Reason)
+		}
+		if len(reasons) != 15 || slices.ContainsFunc(reasons, func(r string) bool { return r != devices.ReasonOffline }) {
+			t.Errorf("failures are %q; every attempt is on record", reasons)
+		}
+	})
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"latlab/bench"
+	"latlab/devices"
+)
+
+// mixedKinds is the kind of progress over devices of several: no number is shown with it.
+const mixedKinds devices.Kind = ""
+
+// fleetProgress shows how far several devices are: one bar for all on a terminal, a stream of
+// lines each elsewhere. A single device is shown as it always was.
+type fleetProgress struct {
+	mu    sync.Mutex
+	infos []devices.Info
+	now   []bench.Progress
+	one   progress   // of all, on a terminal
+	each  []progress // of each, elsewhere
+	away  map[int]bool
+}
+
+func newFleetProgress(w io.Writer, quiet bool, infos []devices.Info) *fleetProgress {
+	f := &fleetProgress{infos: infos, now: make([]bench.Progress, len(infos)), away: map[int]bool{}}
+	f.one = newProgress(w, quiet, commonKind(infos))
+	if _, lines := f.one.(*lineProgress); !lines {
+		return f
+	}
+	for _, info := range infos {
+		p := &lineProgress{w: w, kind: info.Kind}
+		if len(infos) > 1 {
+			p.device = info.Name
+		}
+		f.each = append(f.each, p)
+	}
+	return f
+}
+
+func commonKind(infos []devices.Info) devices.Kind {
+	for _, i := range infos {
+		if i.Kind != infos[0].Kind {
+			return mixedKinds
+		}
+	}
+	return infos[0].Kind
+}
+
+func (f *fleetProgress) update(i int, p bench.Progress) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now[i] = p
+	switch {
+	case f.each != nil:
+		f.each[i].update(p)
+	case len(f.infos) == 1:
+		f.one.update(p)
+	default:
+		f.one.update(together(f.now))
+	}
+}
+
+// together adds devices up. Latency, noise and temperature are each device's own.
+func together(all []bench.Progress) bench.Progress {
+	var sum bench.Progress
+	for _, p := range all {
+		sum.Networks += p.Networks
+		sum.Done += p.Done
+		sum.Failed += p.Failed
+		sum.Blocks += p.Blocks
+		sum.BlocksLeft += p.BlocksLeft
+		sum.BlocksPerSec += p.BlocksPerSec
+		if p.ETASeconds != nil && (sum.ETASeconds == nil || *p.ETASeconds > *sum.ETASeconds) {
+			sum.ETASeconds = p.ETASeconds // they run beside each other
+		}
+	}
+	return sum
+}
+
+// event tells what a person would look after: a device that goes away, comes back or is given
+// up. That it begins and ends well shows in the figures.
+func (f *fleetProgress) event(e bench.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	back := e.State == bench.Running && f.away[e.Member]
+	f.away[e.Member] = e.State == bench.BackingOff
+	if e.Err == nil && !back {
+		return
+	}
+	fields := map[string]any{"message_type": "device", "device": e.Name, "state": e.State}
+	text := fmt.Sprintf("%s: %s", e.Name, e.State)
+	if e.Err != nil {
+		fields["error"] = oneLine(e.Err)
+		text += ": " + oneLine(e.Err)
+	}
+	if e.Wait > 0 {
+		fields["wait_seconds"] = e.Wait.Seconds()
+		text += fmt.Sprintf("; it is tried again in %v", e.Wait.Round(time.Second))
+	}
+	if e.State == bench.BackingOff || back || len(f.infos) > 1 {
+		f.shown(e.Member).note(text, fields)
+	}
+}
+
+func (f *fleetProgress) shown(i int) progress {
+	if f.each != nil {
+		return f.each[i]
+	}
+	return f.one
+}
+
+func (f *fleetProgress) finish() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.each == nil {
+		f.one.finish()
+	}
+	for _, p := range f.each {
+		p.finish()
+	}
+}
