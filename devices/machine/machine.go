@@ -2,24 +2,33 @@
 // one, a phone on a cable or a board in the rack: a private folder, models that are staged
 // there once under a disk budget, programs that are installed once and verified by hash,
 // settings that are restored, a gate that waits until it is cool, its state before and after
-// each block.
+// each block, and a lock against a second latlab.
 //
 // It refuses to know which program times (devices/agent, devices/tool) and over what wire it
-// is reached (devices/transport).
+// is reached (devices/transport). It refuses a folder that is not its own: one that belongs
+// to somebody else, that is a link, or that holds files without latlab's marker. What is
+// there besides models, programs and temporary files it never touches.
+//
+// The folder on the machine:
+//
+//	.latlab              the marker: without it nothing is ever removed
+//	models/              staged models, IDENTITY.tflite; gone when the machine is closed
+//	programs/NAME-HASH/  installed programs; they stay until they are replaced or cleaned
+//	tmp/                 what tools write; gone when the machine is closed
+//	settings.json        what latlab changed and has to change back (devices/state)
 package machine
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"latlab/devices"
 	"latlab/devices/state"
 	"latlab/devices/transport"
-	"latlab/sampler/model"
 )
 
 // DefaultBudget is the bytes of models that a device keeps where nothing else was asked for.
@@ -27,8 +36,10 @@ const DefaultBudget = 1 << 30
 
 // Options are what a machine is told.
 type Options struct {
-	Name   string // of the device, for errors
-	Dir    string // latlab's private folder there, absolute; needed where Transport is not Local
+	Name string // of the device, for errors
+	// Dir is latlab's private folder there, absolute, or "~/..." in the home there; needed
+	// where the transport is not of this machine.
+	Dir    string
 	Root   string // of /proc and /sys on this machine, for tests; "/" unless told
 	Budget int64  // bytes of staged models; DefaultBudget unless told
 	// CoolDown is waited for before every block.
@@ -41,120 +52,153 @@ type Options struct {
 	// LockDir is a folder of this host where a machine in use is locked, so that two sweeps
 	// do not time on one device; "" = no lock.
 	LockDir string
-}
-
-// CoolDown is a gate: a block begins when the hottest sensor is below a temperature, or when
-// it was waited for long enough; the block then has a warning.
-type CoolDown struct {
-	BelowC float64       // degrees Celsius; 0 = no gate
-	Limit  time.Duration // the longest wait
+	// LockKey is what is locked: the same for all names of one phone or board, its serial
+	// number or address. Name unless told.
+	LockKey string
 }
 
 // Machine is a machine in use.
 type Machine struct {
 	t    transport.Transport
 	o    Options
+	lock *lock
 	busy atomic.Bool
+
+	// turn holds the right to change files on the machine: one at a time. Two pushes at once
+	// would share one wire and gain nothing, and one budget would have to be kept by both.
+	turn   chan struct{}
+	closed bool // under turn
+	// sums says that the machine can hash; where it cannot, files are read back.
+	sums      bool
+	shelf     *shelf
+	installed map[string]bool // folders verified since Open, under turn
+	left      atomic.Bool     // models or temporary files were put there
+	traffic   traffic
+
+	closing  sync.Once
+	closeErr error
 }
 
 // Open takes the machine into use. What a latlab that crashed left there, settings and files,
-// is put right first.
-func Open(_ context.Context, t transport.Transport, o Options) (*Machine, error) {
+// is put right first. A machine that another process uses is a *devices.Error (ReasonBusy).
+func Open(ctx context.Context, t transport.Transport, o Options) (*Machine, error) {
+	m := with(t, o)
+	var err error
+	if m.lock, err = acquireLock(o.LockDir, m.o.LockKey, m.o.Name); err != nil {
+		return nil, err
+	}
+	if err := m.begin(ctx); err != nil {
+		m.lock.release()
+		return nil, err
+	}
+	return m, nil
+}
+
+func with(t transport.Transport, o Options) *Machine {
 	if o.Root == "" {
 		o.Root = "/"
 	}
-	return &Machine{t: t, o: o}, nil
+	if o.Budget <= 0 {
+		o.Budget = DefaultBudget
+	}
+	if o.LockKey == "" {
+		o.LockKey = o.Name
+	}
+	return &Machine{t: t, o: o, turn: make(chan struct{}, 1), shelf: newShelf(o.Budget), installed: map[string]bool{}}
+}
+
+func (m *Machine) begin(ctx context.Context) error {
+	if !m.Local() {
+		if err := m.openFolder(ctx); err != nil {
+			return err
+		}
+	}
+	return m.applySettings(ctx)
 }
 
 // Local reports whether the machine is this one: nothing is staged or installed then.
-func (m *Machine) Local() bool { _, ok := m.t.(interface{ IsLocal() }); return ok }
+func (m *Machine) Local() bool { return isLocal(m.t) }
+
+func isLocal(t transport.Transport) bool { _, ok := t.(interface{ IsLocal() }); return ok }
 
 // Transport is for what only a transport does.
 func (m *Machine) Transport() transport.Transport { return m.t }
 
-// Dir is latlab's private folder there, "" on this machine.
+// Dir is latlab's private folder there, absolute, "" on this machine.
 func (m *Machine) Dir() string { return m.o.Dir }
+
+func (m *Machine) path(elem ...string) string {
+	return path.Join(append([]string{m.o.Dir}, elem...)...)
+}
 
 // Start starts a program that times, behind Options.Wrap.
 func (m *Machine) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
 	return m.t.Start(ctx, m.Wrapped(c))
 }
 
-// Staged is a model's bytes where the machine's programs can read them.
-type Staged struct {
-	Path   string // there
-	SHA256 string // hex, of the bytes
-	close  func()
-}
-
-// Close allows the file to be removed.
-func (s *Staged) Close() { s.close() }
-
-// Stage brings a model's bytes to the machine, unless they are there already. Models that
-// were used longest ago are removed when the budget is spent, and all of them on Close.
-func (m *Machine) Stage(ctx context.Context, op string, mdl *model.Model) (*Staged, error) {
-	f, err := mdl.Open(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, devices.ModelBytes(op, err)
+// State is the machine's condition now. What cannot be read is nil; a machine that cannot be
+// reached is an error.
+func (m *Machine) State(ctx context.Context) (devices.State, error) {
+	if m.Local() {
+		return state.Read(m.o.Root), nil
 	}
-	if !m.Local() {
-		f.Close()
-		return nil, errors.ErrUnsupported // HELPER: remote staging
+	return m.remoteState(ctx)
+}
+
+// closeTimeout bounds Close, which has no context: the sweep's may have ended long before.
+const closeTimeout = 20 * time.Second
+
+// Close takes settings back, removes staged models and temporary files and gives the machine
+// up. The transport stays open: whoever opened it closes it. A machine that is away is an
+// error that says what remains there until the next Open.
+func (m *Machine) Close() error {
+	m.closing.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		m.closeErr = m.end(ctx)
+		m.lock.release()
+	})
+	return m.closeErr
+}
+
+func (m *Machine) end(ctx context.Context) error {
+	if err := m.take(ctx); err != nil {
+		return m.fail("close device "+m.o.Name, devices.ReasonHung, errors.New("a push is still going on"))
 	}
-	return &Staged{Path: f.Path, SHA256: f.SHA256, close: f.Close}, nil
+	defer m.give()
+	m.closed = true
+	return errors.Join(m.restoreSettings(ctx), m.leave(ctx))
 }
 
-// Program is files that belong together and are installed as one: a tool with its libraries,
-// the agent's bundle.
-type Program struct {
-	Name  string            // of its folder: "agent", "benchmark_model"
-	Files map[string]string // name there -> path of the file on this host; modes are kept
-}
-
-// Install brings a program to the machine, unless it is there already with the same hashes,
-// and returns its folder. An older one of the same name is removed.
-func (m *Machine) Install(_ context.Context, p Program) (dir string, err error) {
-	return path.Join(m.o.Dir, p.Name), errors.ErrUnsupported // HELPER
-}
-
-// Block is one block: it waits until the machine is cool, reads its state, runs f, which
-// fills in what the tool said, and reads the state again. One more at the same time is
-// refused (devices.ReasonBusy).
-func (m *Machine) Block(ctx context.Context, op string, f func(*devices.Block) error) (*devices.Block, error) {
-	if !m.busy.CompareAndSwap(false, true) {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
-			Err: fmt.Errorf("device %s times another model: two at once would both be slow", m.o.Name)}
+// take waits for the right to change files on the machine.
+func (m *Machine) take(ctx context.Context) error {
+	select {
+	case m.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	defer m.busy.Store(false)
-	b := &devices.Block{Started: time.Now(), Before: m.State(ctx)}
-	if err := f(b); err != nil {
-		return nil, err
-	}
-	b.After = m.State(ctx)
-	b.Elapsed = time.Since(b.Started).Seconds()
-	return b, nil
 }
 
-// State is the machine's condition now. What cannot be read is nil.
-func (m *Machine) State(_ context.Context) devices.State { return state.Read(m.o.Root) }
+func (m *Machine) give() { <-m.turn }
 
-// Close takes settings back, removes staged models and gives the machine up. The transport
-// stays open: whoever opened it closes it.
-func (m *Machine) Close() error { return nil }
-
-// Clean removes all that latlab ever put on the machine and takes settings back. It returns
-// what was done, a line each.
-func Clean(_ context.Context, _ transport.Transport, _ Options) ([]string, error) {
-	return nil, errors.ErrUnsupported // HELPER
+// begins is take for what only an open machine does.
+func (m *Machine) begins(ctx context.Context, op string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := m.take(ctx); err != nil {
+		return err
+	}
+	if m.closed {
+		m.give()
+		return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "closed", Err: errors.New("device " + m.o.Name + " was closed")}
+	}
+	return nil
 }
 
 // Here is this machine, as it is: nothing to stage, to install or to set.
 func Here(name string) *Machine { return On(transport.Local{}, name) }
 
 // On is Here through a transport that stands for this machine.
-func On(t transport.Transport, name string) *Machine {
-	return &Machine{t: t, o: Options{Name: name, Root: "/"}}
-}
+func On(t transport.Transport, name string) *Machine { return with(t, Options{Name: name}) }

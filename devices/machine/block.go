@@ -1,0 +1,87 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"latlab/devices"
+)
+
+// CoolDown is a gate: a block begins when the hottest sensor is below a temperature, or when
+// it was waited for long enough; the block then has a warning.
+type CoolDown struct {
+	BelowC float64       // degrees Celsius; 0 = no gate
+	Limit  time.Duration // the longest wait; DefaultLimit unless told
+}
+
+// DefaultLimit is how long a block waits for a machine to cool where nothing else was asked
+// for. A phone in the hand of nobody falls from 45 to 38 degrees in about that time.
+const DefaultLimit = 2 * time.Minute
+
+// pollEvery is how often a machine that cools is looked at. Reading all sensors of a phone
+// is work for it, which warms it.
+const pollEvery = 5 * time.Second
+
+// Block is one block: it waits until the machine is cool, reads its state, runs f, which
+// fills in what the tool said, and reads the state again. One more at the same time is
+// refused (devices.ReasonBusy). The wait is not part of the block's time.
+func (m *Machine) Block(ctx context.Context, op string, f func(*devices.Block) error) (*devices.Block, error) {
+	if !m.busy.CompareAndSwap(false, true) {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
+			Err: fmt.Errorf("device %s times another model: two at once would both be slow", m.o.Name)}
+	}
+	defer m.busy.Store(false)
+	before, warnings, err := m.cool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := &devices.Block{Started: time.Now(), Before: before}
+	if err := f(b); err != nil {
+		return nil, err
+	}
+	b.Elapsed = time.Since(b.Started).Seconds()
+	b.Warnings = append(warnings, b.Warnings...)
+	if b.After, err = m.State(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// cool waits at the gate. It returns the state that opened it, which is the block's first:
+// to read it again would cost a phone's tenths of a second for the same figures.
+func (m *Machine) cool(ctx context.Context) (s devices.State, warnings []string, err error) {
+	gate := m.o.CoolDown
+	if gate.Limit <= 0 {
+		gate.Limit = DefaultLimit
+	}
+	for start := time.Now(); ; {
+		if s, err = m.State(ctx); err != nil || gate.BelowC <= 0 {
+			return s, nil, err
+		}
+		hottest := s.HottestC()
+		left := gate.Limit - time.Since(start)
+		switch {
+		case hottest == nil:
+			return s, []string{fmt.Sprintf("no temperature sensor: whether it was below %g C is not known", gate.BelowC)}, nil
+		case *hottest < gate.BelowC:
+			return s, nil, nil
+		case left <= 0:
+			return s, []string{fmt.Sprintf("still %.1f C after %.0f s, %g C were asked for", *hottest, time.Since(start).Seconds(), gate.BelowC)}, nil
+		}
+		if err := sleep(ctx, min(left, pollEvery)); err != nil {
+			return s, nil, err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

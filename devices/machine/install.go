@@ -1,0 +1,296 @@
+package machine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+)
+
+// Program is files that belong together and are installed as one: a tool with its libraries,
+// the agent's bundle.
+type Program struct {
+	Name  string            // of its folder: "agent", "benchmark_model"
+	Files map[string]string // name there ("lib/libQnnHtp.so") -> path of the file on this host
+	// Progress is told now and then how many of all bytes are there; nil where nobody asks.
+	Progress func(done, total int64)
+}
+
+// part is a file of a program.
+type part struct {
+	name, host, sha256 string
+	size               int64
+	mode               fs.FileMode
+}
+
+// completeName marks an installed program. It is written last: an install that was cut off
+// has none.
+const completeName = ".latlab-complete"
+
+// Install brings a program to the machine, unless it is there already with the same hashes,
+// and returns its folder. Files are executable where they are on this host, and nobody
+// else's to read. An older program of the same name is removed. What is there from an earlier
+// run is hashed there once; after that a call costs a look.
+func (m *Machine) Install(ctx context.Context, p Program) (dir string, err error) {
+	op := "install " + p.Name
+	if m.Local() {
+		return "", &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "local", Err: errors.New("nothing is installed on this machine")}
+	}
+	parts, err := p.parts(ctx, op)
+	if err != nil {
+		return "", err
+	}
+	if err := m.begins(ctx, op); err != nil {
+		return "", err
+	}
+	defer m.give()
+	folder := p.Name + "-" + hashOf(parts)
+	dir = m.path("programs", folder)
+	there, err := m.isInstalled(ctx, op, folder, parts)
+	if err == nil && !there {
+		err = m.install(ctx, op, p, folder, parts)
+	}
+	if err != nil {
+		return "", err
+	}
+	m.installed[folder] = true
+	return dir, nil
+}
+
+// parts hashes a program's files, sorted by name.
+func (p Program) parts(ctx context.Context, op string) ([]part, error) {
+	if !plain(p.Name) || len(p.Files) == 0 {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "program", Err: fmt.Errorf("%q with %d files is no program", p.Name, len(p.Files))}
+	}
+	var parts []part
+	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		one, err := readPart(name, p.Files[name])
+		if err != nil {
+			return nil, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err}
+		}
+		parts = append(parts, one)
+	}
+	return parts, nil
+}
+
+func readPart(name, host string) (part, error) {
+	if !fs.ValidPath(name) || name == "." || name == completeName || strings.ContainsRune(name, 0) {
+		return part{}, fmt.Errorf("%q cannot be a file of a program", name)
+	}
+	f, err := os.Open(host)
+	if err != nil {
+		return part{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return part{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return part{}, fmt.Errorf("%s is no file", host)
+	}
+	hash := sha256.New()
+	n, err := io.Copy(hash, f)
+	if err != nil {
+		return part{}, err
+	}
+	mode := fs.FileMode(0o600)
+	if info.Mode()&0o111 != 0 {
+		mode = 0o700
+	}
+	return part{name: name, host: host, sha256: hex.EncodeToString(hash.Sum(nil)), size: n, mode: mode}, nil
+}
+
+// hashOf is of names, modes and contents.
+func hashOf(parts []part) string {
+	hash := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(hash, "%q %o %s\n", p.name, p.mode, p.sha256)
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:12]
+}
+
+// isInstalled looks for a whole program. One that this Machine has not seen yet is hashed.
+func (m *Machine) isInstalled(ctx context.Context, op, folder string, parts []part) (bool, error) {
+	_, err := m.stat(ctx, op, m.path("programs", folder, completeName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil || m.installed[folder] {
+		return err == nil, err
+	}
+	switch err := m.verifyParts(ctx, op, folder, parts); {
+	case err == nil:
+		return true, nil
+	case reasonOf(err) == ReasonCorrupt:
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+func reasonOf(err error) string {
+	var e *devices.Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}
+
+func (m *Machine) install(ctx context.Context, op string, p Program, folder string, parts []part) error {
+	delete(m.installed, folder)
+	total := int64(0)
+	for _, one := range parts {
+		total += one.size
+	}
+	if err := m.prepare(ctx, op, p.Name, folder, parts, total); err != nil {
+		return err
+	}
+	done := int64(0)
+	for _, one := range parts {
+		if err := m.put(ctx, op, pushed{host: one.host, path: m.path("programs", folder, one.name), size: one.size, mode: one.mode,
+			progress: shifted(p.Progress, done, total)}); err != nil {
+			return err
+		}
+		done += one.size
+	}
+	if err := m.verifyParts(ctx, op, folder, parts); err != nil {
+		return err
+	}
+	if err := m.complete(ctx, op, folder, parts); err != nil {
+		return err
+	}
+	m.traffic.programs.Add(1)
+	m.traffic.programBytes.Add(total)
+	return nil
+}
+
+// shifted makes a program's progress of a file's.
+func shifted(report func(done, total int64), before, total int64) func(int64) {
+	if report == nil {
+		return nil
+	}
+	return func(done int64) { report(before+done, total) }
+}
+
+// sixHex and the name before it match the folder of a program and no other name's.
+const sixHex = "[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
+
+// prepareScript removes programs named $1 and makes the folder $2 with the folders $3 and on
+// in it. It prints what is free, where df knows.
+const prepareScript = `mkdir -p programs && cd programs || exit 97
+for f in "$1"-` + sixHex + sixHex + `; do
+	if [ -e "$f" ] || [ -L "$f" ]; then rm -rf "./$f" || exit 97; fi
+done
+mkdir "$2" && cd "$2" || exit 97
+shift 2
+for f; do mkdir -p "./$f" || exit 97; done
+df -Pk . 2>/dev/null || :
+`
+
+func (m *Machine) prepare(ctx context.Context, op, name, folder string, parts []part, total int64) error {
+	args := []string{name, folder}
+	for _, one := range parts {
+		if dir := path.Dir(one.name); dir != "." && !slices.Contains(args[2:], dir) {
+			args = append(args, dir)
+		}
+	}
+	out, err := m.inFolder(ctx, op, prepareScript, args...)
+	if err != nil {
+		return err
+	}
+	if free := parseFree(out); free >= 0 && free < total {
+		return m.full(op, total, fmt.Sprintf("%d bytes are free there", free))
+	}
+	return nil
+}
+
+// partsScript gives each file of the program $1 its mode and hashes it: modes and names
+// follow in pairs.
+const partsScript = `cd "programs/$1" || exit 96
+shift
+while [ $# -gt 0 ]; do
+	[ ! -L "./$2" ] && [ -f "./$2" ] || exit 96
+	chmod "$1" "./$2" || exit 97
+	sha256sum <"./$2" || exit 96
+	shift 2
+done
+`
+
+// verifyParts hashes the files of a program there. A file that is not what it should be is
+// ReasonCorrupt.
+func (m *Machine) verifyParts(ctx context.Context, op, folder string, parts []part) error {
+	if !m.sums {
+		return m.readParts(ctx, op, folder, parts)
+	}
+	var args []string
+	var total int64
+	for _, one := range parts {
+		args = append(args, fmt.Sprintf("%o", one.mode), one.name)
+		total += one.size
+	}
+	var lines []string
+	for _, batch := range batches(args, 2) {
+		out, err := m.shellFor(ctx, patience(total), op, folderScript+partsScript, append([]string{m.o.Dir, folder}, batch...)...)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, strings.Split(strings.TrimSuffix(out, "\n"), "\n")...)
+	}
+	for i, one := range parts {
+		if i >= len(lines) || len(lines) != len(parts) {
+			return m.fail(op, devices.ReasonGarbage, fmt.Errorf("sha256sum on %s gave %d lines for %d files", m.o.Name, len(lines), len(parts)))
+		}
+		got, _, _ := strings.Cut(lines[i], " ")
+		if got != one.sha256 {
+			return m.corrupt(op, one, got)
+		}
+	}
+	return nil
+}
+
+// readParts reads the files back: the machine cannot hash.
+func (m *Machine) readParts(ctx context.Context, op, folder string, parts []part) error {
+	for _, one := range parts {
+		got, err := m.readBack(ctx, op, m.path("programs", folder, one.name), one.size)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return m.corrupt(op, one, "")
+		case err != nil:
+			return err
+		case got != one.sha256:
+			return m.corrupt(op, one, got)
+		}
+	}
+	return nil
+}
+
+func (m *Machine) corrupt(op string, p part, got string) error {
+	return m.fail(op, ReasonCorrupt, fmt.Errorf("%s on %s is not what was sent: its sha256 is %.64q instead of %s", p.name, m.o.Name, got, p.sha256))
+}
+
+// complete writes the marker: what is there, for people.
+func (m *Machine) complete(ctx context.Context, op, folder string, parts []part) error {
+	var b strings.Builder
+	for _, one := range parts {
+		fmt.Fprintf(&b, "%s %o %q\n", one.sha256, one.mode, one.name)
+	}
+	return m.bounded(ctx, shellTimeout, op, func(ctx context.Context) error {
+		return m.t.Put(ctx, transport.File{Path: m.path("programs", folder, completeName), Content: strings.NewReader(b.String()),
+			Size: int64(b.Len()), Mode: 0o600})
+	})
+}

@@ -1,0 +1,184 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+)
+
+const (
+	// maxShell bounds what a script of ours may print: a line a file is the most.
+	maxShell = 256 << 10
+	// shellTimeout is for scripts that touch names; a device that does not answer, or that
+	// drips, is not waited for.
+	shellTimeout = 30 * time.Second
+	// maxArgs is how many bytes of arguments one script is given. The oldest adb daemons take
+	// a command of 4096 bytes, the script and its quotes included.
+	maxArgs = 1500
+)
+
+// Codes of our scripts, far from those of a shell and its tools.
+const (
+	codeLink    = 91 // the folder is a symbolic link
+	codeNoDir   = 92 // it is there and no folder
+	codeForeign = 93 // it is somebody else's
+	codeTaken   = 94 // it holds files that are not latlab's
+	codeOpen    = 95 // others can read it, and that cannot be changed
+	codeGone    = 96 // a file that should be there is not
+	codeFailed  = 97 // a command failed, and said why
+)
+
+// folderScript goes into latlab's folder, $1, and makes it where it is not there. Every script
+// that changes something begins with it: a phone may have been wiped since the last one.
+//
+// It runs in mksh with toybox (Android), in dash and in busybox's ash.
+const folderScript = `umask 077
+d=$1
+shift
+if [ -L "$d" ]; then exit 91; fi
+if [ ! -e "$d" ]; then mkdir -p "$d" || exit 97; fi
+if [ -L "$d" ]; then exit 91; fi
+if [ ! -d "$d" ]; then exit 92; fi
+if [ ! -O "$d" ]; then exit 93; fi
+cd "$d" || exit 97
+if [ ! -f .latlab ] || [ -L .latlab ]; then
+	for f in * .[!.]* ..?*; do
+		if [ -e "$f" ] || [ -L "$f" ]; then exit 94; fi
+	done
+	echo latlab >.latlab || exit 97
+fi
+for s in models programs tmp; do
+	if [ -L "$s" ]; then rm -f "$s" || exit 97; fi
+done
+`
+
+// enterScript goes into latlab's folder, $1, and ends well where there is none. It makes
+// nothing.
+const enterScript = `d=$1
+shift
+if [ -L "$d" ]; then exit 91; fi
+if [ ! -e "$d" ]; then exit 0; fi
+if [ ! -d "$d" ]; then exit 92; fi
+if [ ! -O "$d" ]; then exit 93; fi
+cd "$d" || exit 97
+if [ ! -f .latlab ] || [ -L .latlab ]; then exit 94; fi
+`
+
+// inFolder runs a script in latlab's folder. Its arguments begin at $1.
+func (m *Machine) inFolder(ctx context.Context, op, script string, args ...string) (string, error) {
+	return m.shell(ctx, op, folderScript+script, append([]string{m.o.Dir}, args...)...)
+}
+
+func (m *Machine) shell(ctx context.Context, op, script string, args ...string) (string, error) {
+	return m.shellFor(ctx, shellTimeout, op, script, args...)
+}
+
+func (m *Machine) shellFor(ctx context.Context, limit time.Duration, op, script string, args ...string) (out string, err error) {
+	err = m.bounded(ctx, limit, op, func(ctx context.Context) error {
+		out, err = transport.Shell(ctx, m.t, maxShell, script, args...)
+		return err
+	})
+	return out, err
+}
+
+var errLate = errors.New("the device gave no answer in time")
+
+// bounded runs f, which has to end within limit, and says whose fault its error is.
+func (m *Machine) bounded(parent context.Context, limit time.Duration, op string, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(parent, limit, errLate)
+	defer cancel()
+	err := f(ctx)
+	if err == nil {
+		return nil
+	}
+	if parent.Err() != nil {
+		return parent.Err()
+	}
+	if errors.Is(context.Cause(ctx), errLate) {
+		return m.fail(op, devices.ReasonHung, fmt.Errorf("no answer from %s in %v", m.o.Name, limit))
+	}
+	return m.blame(op, err)
+}
+
+// blame says whose fault an error of the transport or of a script is. A *devices.Error stays
+// what it is: the transport knew.
+func (m *Machine) blame(op string, err error) error {
+	var known *devices.Error
+	var script *transport.ShellError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &script):
+		return m.blameScript(op, script)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return m.fail(op, ReasonFolder, fmt.Errorf("on %s: %w", m.o.Name, err))
+	}
+	return m.fail(op, devices.ReasonOffline, err)
+}
+
+// ReasonFolder is a folder there that latlab refuses or cannot use (the user's).
+const ReasonFolder = "folder"
+
+var folderCodes = map[int]string{
+	codeLink:    "it is a symbolic link",
+	codeNoDir:   "it is no folder",
+	codeForeign: "it belongs to another user",
+	codeTaken:   "it holds files that are not latlab's",
+	codeOpen:    "it cannot be made private: others could read and change what is timed",
+}
+
+func (m *Machine) blameScript(op string, err *transport.ShellError) error {
+	if why, found := folderCodes[err.Exit.Code]; found && err.Exit.Signal == "" {
+		return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: ReasonFolder, Output: err.Stderr,
+			Err:    fmt.Errorf("the folder %s on %s is not used: %s", m.o.Dir, m.o.Name, why),
+			Advice: "name a folder that is latlab's alone as the device's dir"}
+	}
+	if err.Exit.Code == codeGone {
+		return m.fail(op, ReasonCorrupt, fmt.Errorf("a file that was sent to %s on %s is not there", m.o.Dir, m.o.Name))
+	}
+	e := m.fail(op, ReasonFolder, fmt.Errorf("in %s on %s: %w", m.o.Dir, m.o.Name, err))
+	e.Output = err.Stderr
+	if strings.Contains(err.Stderr, "No space left") {
+		e.Reason = devices.ReasonFull
+	}
+	return e
+}
+
+// fail is an error that is the device's fault.
+func (m *Machine) fail(op, reason string, err error) *devices.Error {
+	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: reason, Err: err}
+}
+
+// codeOf is the exit code of a script of ours that an error is about, 0 where it is of none.
+func codeOf(err error) int {
+	var script *transport.ShellError
+	if errors.As(err, &script) && script.Exit.Signal == "" {
+		return script.Exit.Code
+	}
+	return 0
+}
+
+// batches splits arguments, n of which belong together, into as many scripts as they need.
+func batches(args []string, n int) [][]string {
+	var list [][]string
+	size := 0
+	for i := 0; i < len(args); i += n {
+		group := args[i : i+n]
+		bytes := 0
+		for _, a := range group {
+			bytes += len(transport.Quote(a)) + 1
+		}
+		if len(list) == 0 || size+bytes > maxArgs {
+			list, size = append(list, nil), 0
+		}
+		list[len(list)-1] = append(list[len(list)-1], group...)
+		size += bytes
+	}
+	return list
+}

@@ -1,0 +1,326 @@
+package machine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+	"latlab/sampler/model"
+)
+
+// Staged is a model's bytes where the machine's programs can read them.
+type Staged struct {
+	Path   string // there
+	SHA256 string // hex, of the bytes
+	close  func()
+}
+
+// Close allows the file to be removed. A second Close does no harm.
+func (s *Staged) Close() { s.close() }
+
+// Traffic is what was brought to a machine since it was opened.
+type Traffic struct {
+	Models        int   // pushed, those that had gone and were pushed again included
+	ModelBytes    int64 // of those
+	Programs      int   // installed
+	ProgramBytes  int64
+	Seconds       float64 // spent in pushing
+	StagedBytes   int64   // of models that are there now
+	StagedModels  int
+	RemovedModels int // by the budget
+}
+
+type traffic struct{ models, modelBytes, programs, programBytes, nanos, removed atomic.Int64 }
+
+// Traffic says what was pushed so far.
+func (m *Machine) Traffic() Traffic {
+	t := &m.traffic
+	m.shelf.mu.Lock()
+	defer m.shelf.mu.Unlock()
+	return Traffic{
+		Models: int(t.models.Load()), ModelBytes: t.modelBytes.Load(),
+		Programs: int(t.programs.Load()), ProgramBytes: t.programBytes.Load(),
+		Seconds:     time.Duration(t.nanos.Load()).Seconds(),
+		StagedBytes: m.shelf.total(), StagedModels: len(m.shelf.files),
+		RemovedModels: int(t.removed.Load()),
+	}
+}
+
+// Stage brings a model's bytes to the machine, unless they are there already. Models that
+// were used longest ago are removed when the budget is spent, and all of them on Close. A
+// model that is staged is looked at before it is used again, for a phone may have been wiped
+// and a board's tmp may be gone after it came back.
+//
+// A model for which there is no room, in the budget or on the disk, is a *devices.Error of
+// the device's (ReasonFull) with both numbers of bytes.
+func (m *Machine) Stage(ctx context.Context, op string, mdl *model.Model) (*Staged, error) {
+	if m.Local() {
+		f, err := openModel(ctx, op, mdl)
+		if err != nil {
+			return nil, err
+		}
+		return &Staged{Path: f.Path, SHA256: f.SHA256, close: f.Close}, nil
+	}
+	if err := m.begins(ctx, op); err != nil {
+		return nil, err
+	}
+	defer m.give()
+	f, err := m.shelved(ctx, op, mdl)
+	if err != nil {
+		return nil, err
+	}
+	return &Staged{Path: m.path("models", f.name), SHA256: f.sha256, close: m.shelf.use(f)}, nil
+}
+
+func openModel(ctx context.Context, op string, mdl *model.Model) (*model.File, error) {
+	f, err := mdl.Open(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, devices.ModelBytes(op, err)
+	}
+	return f, nil
+}
+
+// shelved returns the model from the shelf, where it is pushed to if it is not there.
+func (m *Machine) shelved(ctx context.Context, op string, mdl *model.Model) (*shelved, error) {
+	name := mdl.Identity + "." + string(mdl.Format)
+	if !plain(name) {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: fmt.Errorf("%q is no identity of a model", name)}
+	}
+	if f := m.shelf.get(name); f != nil {
+		there, err := m.unchanged(ctx, op, f)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			return f, nil
+		}
+		m.shelf.lose(f)
+	}
+	file, err := openModel(ctx, op, mdl)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return m.push(ctx, op, name, file)
+}
+
+// plain reports whether a name is of the letters that our own names have. A shell, a file
+// system and a tool's log take them as they are.
+func plain(name string) bool {
+	return name != "" && name[0] != '.' && name[0] != '-' && len(name) <= 128 &&
+		strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == ""
+}
+
+// unchanged looks whether a staged file is still what was verified.
+func (m *Machine) unchanged(ctx context.Context, op string, f *shelved) (bool, error) {
+	info, err := m.stat(ctx, op, m.path("models", f.name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.Size == f.size && info.ModTime.Equal(f.modTime), err
+}
+
+func (m *Machine) stat(ctx context.Context, op, path string) (info transport.Info, err error) {
+	err = m.bounded(ctx, shellTimeout, op, func(ctx context.Context) error {
+		info, err = m.t.Stat(ctx, path)
+		return err
+	})
+	return info, err
+}
+
+func (m *Machine) push(ctx context.Context, op, name string, file *model.File) (*shelved, error) {
+	if err := m.makeRoom(ctx, op, file.Size); err != nil {
+		return nil, err
+	}
+	m.left.Store(true)
+	p := m.path("models", name)
+	err := m.put(ctx, op, pushed{host: file.Path, path: p, size: file.Size, mode: 0o600})
+	if err == nil {
+		err = m.verify(ctx, op, p, *file)
+	}
+	var info transport.Info
+	if err == nil {
+		info, err = m.stat(ctx, op, p)
+	}
+	if err != nil {
+		m.shelf.discard(name)
+		return nil, err
+	}
+	m.traffic.models.Add(1)
+	m.traffic.modelBytes.Add(file.Size)
+	f := &shelved{name: name, size: file.Size, sha256: file.SHA256, modTime: info.ModTime}
+	m.shelf.put(f)
+	return f, nil
+}
+
+// makeRoom removes models until size bytes fit the budget and the disk.
+func (m *Machine) makeRoom(ctx context.Context, op string, size int64) error {
+	if size > m.o.Budget {
+		return m.full(op, size, fmt.Sprintf("the budget for models there is %d bytes", m.o.Budget))
+	}
+	if !m.shelf.room(size) {
+		return m.full(op, size, fmt.Sprintf("the budget for models there is %d bytes, and others are in use", m.o.Budget))
+	}
+	for {
+		free, err := m.tidy(ctx, op)
+		if err != nil || free < 0 || free >= size {
+			return err
+		}
+		if !m.shelf.dropOldest() {
+			return m.full(op, size, fmt.Sprintf("%d bytes are free there", free))
+		}
+	}
+}
+
+func (m *Machine) full(op string, size int64, why string) error {
+	e := m.fail(op, devices.ReasonFull, fmt.Errorf("no room on %s for a file of %d bytes: %s", m.o.Name, size, why))
+	e.Advice = "make room on the device, name a dir on a larger disk, or raise its budget"
+	return e
+}
+
+// tidyScript removes models, $1 and on, and whatever in their folder is no model: halves of
+// pushes that the wire broke. It prints what is free, where df knows.
+const tidyScript = `mkdir -p models && cd models || exit 97
+for f; do rm -rf "./$f" || exit 97; done
+for f in * .[!.]* ..?*; do
+	case $f in *.tflite | *.onnx) continue ;; esac
+	if [ -e "$f" ] || [ -L "$f" ]; then rm -rf "./$f" || exit 97; fi
+done
+df -Pk . 2>/dev/null || :
+`
+
+// tidy removes what is no longer on the shelf and returns how many bytes are free, -1 where
+// the machine does not know.
+func (m *Machine) tidy(ctx context.Context, op string) (free int64, err error) {
+	names := m.shelf.rubbish()
+	list := batches(names, 1)
+	if len(list) == 0 {
+		list = [][]string{nil}
+	}
+	for _, batch := range list {
+		out, err := m.inFolder(ctx, op, tidyScript, batch...)
+		if err != nil {
+			return 0, err
+		}
+		m.shelf.removed(batch)
+		m.traffic.removed.Add(int64(len(batch)))
+		free = parseFree(out)
+	}
+	return free, nil
+}
+
+// parseFree reads what `df -Pk` says is free (POSIX: file system, 1024-blocks, used,
+// available, capacity in percent, mounted on), -1 where it is not that. Names may have
+// spaces: the figures are found by their percent sign.
+func parseFree(out string) int64 {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) < 2 {
+		return -1
+	}
+	fields := strings.Fields(lines[len(lines)-1])
+	for i := 4; i < len(fields); i++ {
+		percent, found := strings.CutSuffix(fields[i], "%")
+		if !found || !number(percent) || !number(fields[i-1]) || !number(fields[i-2]) || !number(fields[i-3]) {
+			continue
+		}
+		kib, err := strconv.ParseInt(fields[i-1], 10, 64)
+		if err != nil || kib > 1<<50 {
+			return -1
+		}
+		return kib << 10
+	}
+	return -1
+}
+
+func number(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// pushed is a file of this host on its way.
+type pushed struct {
+	host, path string
+	size       int64
+	mode       fs.FileMode
+	progress   func(done int64)
+}
+
+// slowest is the rate below which a push is given up, so that a device that drips cannot hold
+// the lab for ever. USB 1 and a phone's wireless network are faster.
+const slowest = 128 << 10 // bytes/s
+
+func patience(size int64) time.Duration {
+	return shellTimeout + time.Duration(size/slowest)*time.Second
+}
+
+func (m *Machine) put(ctx context.Context, op string, p pushed) error {
+	f, err := os.Open(p.host)
+	if err != nil {
+		return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: err}
+	}
+	defer f.Close()
+	start := time.Now()
+	defer func() { m.traffic.nanos.Add(int64(time.Since(start))) }()
+	err = m.bounded(ctx, patience(p.size), op, func(ctx context.Context) error {
+		return m.t.Put(ctx, transport.File{Path: p.path, Content: f, Size: p.size, Mode: p.mode, Progress: p.progress})
+	})
+	var known *devices.Error
+	if errors.As(err, &known) && known.Reason == devices.ReasonFull {
+		// The transport knows that it was full, and not always of how much.
+		return m.full(op, p.size, known.Err.Error())
+	}
+	return err
+}
+
+// sumScript makes a file, $1, private and hashes it. Redirected, for a name would be printed
+// with escapes.
+const sumScript = `[ ! -L "$1" ] && [ -f "$1" ] || exit 96
+chmod 600 "$1" || exit 97
+sha256sum <"$1" || exit 96
+`
+
+// ReasonCorrupt is bytes that did not arrive as they were sent (the device's).
+const ReasonCorrupt = "corrupt"
+
+// verify hashes a file there, or reads it back where the machine cannot hash.
+func (m *Machine) verify(ctx context.Context, op, path string, want model.File) error {
+	var got string
+	var err error
+	if m.sums {
+		var out string
+		out, err = m.shellFor(ctx, patience(want.Size), op, sumScript, path)
+		got, _, _ = strings.Cut(out, " ")
+	} else {
+		got, err = m.readBack(ctx, op, path, want.Size)
+	}
+	if err != nil {
+		return err
+	}
+	if got != want.SHA256 {
+		return m.fail(op, ReasonCorrupt, fmt.Errorf("%s on %s is not what was sent: its sha256 is %.64q instead of %s", path, m.o.Name, got, want.SHA256))
+	}
+	return nil
+}
+
+func (m *Machine) readBack(ctx context.Context, op, path string, size int64) (string, error) {
+	hash := sha256.New()
+	if err := m.get(ctx, op, path, hash, size); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+func (m *Machine) get(ctx context.Context, op, path string, w io.Writer, limit int64) error {
+	return m.bounded(ctx, patience(limit), op, func(ctx context.Context) error { return m.t.Get(ctx, path, w, limit) })
+}

@@ -1,0 +1,97 @@
+package machine_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latlab/devices/machine"
+	"latlab/sampler/model"
+)
+
+// names that a shell would take apart.
+const hostile = "a b'c\"d$(touch pwned)`touch pwned`;\n&|*?~#\\"
+
+func stage(t *testing.T, m *machine.Machine, models ...*model.Model) []*machine.Staged {
+	t.Helper()
+	var list []*machine.Staged
+	for _, one := range models {
+		s, err := m.Stage(t.Context(), "time it", one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func checkStaged(t *testing.T, s *machine.Staged) {
+	t.Helper()
+	data, err := os.ReadFile(s.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != s.SHA256 {
+		t.Errorf("%s: its sha256 is %x, Staged says %s", s.Path, sum, s.SHA256)
+	}
+	info, err := os.Stat(s.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o600 {
+		t.Errorf("%s has mode %v", s.Path, info.Mode())
+	}
+}
+
+func TestStagePushesOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), hostile, "lat lab")
+	r := &remote{}
+	m := open(t, r, machine.Options{Dir: dir})
+	mdl := sized(t, t.TempDir(), 100_000, 1)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := m.Stage(t.Context(), "time it", mdl)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			checkStaged(t, s)
+			if filepath.Dir(s.Path) != filepath.Join(dir, "models") {
+				t.Errorf("staged as %q", s.Path)
+			}
+		})
+	}
+	wg.Wait()
+	if got := m.Traffic(); got.Models != 1 || got.ModelBytes != 100_000 || got.StagedBytes != 100_000 {
+		t.Errorf("8 stages of one model: %+v", got)
+	}
+	for path, want := range map[string]os.FileMode{dir: 0o700 | os.ModeDir, dir + "/models": 0o700 | os.ModeDir, dir + "/.latlab": 0o600} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v; want %v", path, info.Mode(), err, want)
+		}
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	if d := cmp.Diff([]string{".latlab"}, tree(t, dir)); d != "" {
+		t.Errorf("left behind (-want +got):\n%s", d)
+	}
+	if pwned(t, dir) {
+		t.Error("a name reached a shell")
+	}
+}
+
+// pwned looks where the hostile names' commands would have left a file.
+func pwned(t *testing.T, dir string) bool {
+	return exists(t, "pwned") || exists(t, filepath.Join(dir, "pwned")) || exists(t, filepath.Join(dir, "models", "pwned")) ||
+		strings.Contains(strings.Join(tree(t, filepath.Dir(dir)), "\n"), "pwned\n")
+}

@@ -1,0 +1,83 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+
+	"latlab/devices"
+)
+
+// Temp is a private folder there for what a tool writes: a result file, exported times, a
+// compiled model. It is empty at first.
+type Temp struct {
+	Dir string // there, absolute
+	m   *Machine
+	id  string
+}
+
+const tempScript = `mkdir -p tmp && mkdir "tmp/$1" || exit 97
+`
+
+// Temp makes a folder for a tool's files. Close removes it with all that is in it.
+func (m *Machine) Temp(ctx context.Context, op string) (*Temp, error) {
+	if err := m.begins(ctx, op); err != nil {
+		return nil, err
+	}
+	defer m.give()
+	if m.Local() {
+		dir, err := os.MkdirTemp("", "latlab-")
+		if err != nil {
+			return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonFolder, Err: err}
+		}
+		return &Temp{Dir: dir, m: m}, nil
+	}
+	id := rand.Text()
+	m.left.Store(true)
+	if _, err := m.inFolder(ctx, op, tempScript, id); err != nil {
+		return nil, err
+	}
+	return &Temp{Dir: m.path("tmp", id), m: m, id: id}, nil
+}
+
+// Path is that of a file in the folder.
+func (t *Temp) Path(name string) string { return path.Join(t.Dir, name) }
+
+// ReadFile reads a file that a tool wrote, of at most limit bytes. One that is not there is
+// fs.ErrNotExist.
+func (t *Temp) ReadFile(ctx context.Context, op, name string, limit int64) ([]byte, error) {
+	return t.m.ReadFile(ctx, op, t.Path(name), limit)
+}
+
+// ReadFile reads a file of the machine, of at most limit bytes. One that is not there is
+// fs.ErrNotExist.
+func (m *Machine) ReadFile(ctx context.Context, op, path string, limit int64) ([]byte, error) {
+	var b bytes.Buffer
+	if err := m.get(ctx, op, path, &b, limit); err != nil {
+		return nil, err
+	}
+	if int64(b.Len()) > limit {
+		return nil, m.fail(op, devices.ReasonGarbage, fmt.Errorf("%s on %s has more than %d bytes", path, m.o.Name, limit))
+	}
+	return b.Bytes(), nil
+}
+
+const dropScript = `if [ -L tmp ]; then exit 0; fi
+rm -rf "tmp/$1" || exit 97
+`
+
+// Close removes the folder. Where the device is away it is removed at the next contact: with
+// the machine, or when that is next opened.
+func (t *Temp) Close() {
+	if t.id == "" {
+		_ = os.RemoveAll(filepath.Clean(t.Dir))
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	_, _ = t.m.shell(ctx, "remove temporary files", enterScript+dropScript, t.m.o.Dir, t.id)
+}
