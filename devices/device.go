@@ -125,6 +125,11 @@ type State struct {
 	ThrottleCount  *int64              `json:"throttle_count"`
 	StealSeconds   *float64            `json:"steal_seconds"` // hypervisor, summed over CPUs, since boot
 	OnBattery      *bool               `json:"on_battery"`
+	OnlineCPUs     []int               `json:"online_cpus,omitempty"`
+	GPUHz          map[string]*float64 `json:"gpu_hz,omitempty"` // by the kernel's name of the GPU
+	// RaspberryThrottled are the bits of the firmware's get_throttled: 0 under-voltage now,
+	// 1 clock capped, 2 throttled, 3 soft temperature limit; 16 to 19 the same, once since boot.
+	RaspberryThrottled *uint32 `json:"raspberry_throttled,omitempty"`
 
 	// Of phones.
 	ThermalStatus *int     `json:"thermal_status,omitempty"` // Android: 0 none, 1 light, 2 moderate, 3 severe, 4 critical, 5 emergency, 6 shutdown
@@ -139,6 +144,8 @@ type Battery struct {
 	TemperatureC *float64 `json:"temperature_celsius"` //
 	Plugged      string   `json:"plugged,omitempty"`   // "ac", "usb", "wireless", "dock"; empty = not
 	Status       string   `json:"status,omitempty"`    // "charging", "discharging", "full", "not charging"
+	// Faked says that somebody set the figures by hand (dumpsys battery set): they are left out.
+	Faked bool `json:"faked,omitempty"`
 }
 
 // HottestC is the highest temperature, nil where none could be read.

@@ -1,6 +1,7 @@
 // Package state reads a device's condition: load, frequencies, governor, temperatures,
-// cooling, throttling, power. It reads from a root folder, so that recorded trees serve as
-// tests; over a transport it will read the same files.
+// cooling, throttling, power; on Android also what its services say of heat, battery and screen.
+// Read reads a root folder, so that recorded trees serve as tests; Over reads the same files
+// through a transport, with the same parsers.
 //
 // A figure that the machine does not have is left out, one that is there and cannot be read
 // is nil; neither is ever guessed or zero: virtual machines have no frequencies and
@@ -26,15 +27,22 @@ func Read(root string) devices.State {
 		return s
 	}
 	defer r.Close()
-	t := tree{r}
+	tree{folder{r}}.fill(&s)
+	return s
+}
+
+// fill reads all that /proc and /sys tell.
+func (t tree) fill(s *devices.State) {
 	s.LoadAverage, s.StealSeconds = t.load(), t.steal()
-	t.frequencies(&s)
+	s.OnlineCPUs = t.online()
+	t.frequencies(s)
+	s.GPUHz = t.gpus()
 	s.TemperaturesC = t.temperatures()
-	s.Cooling = t.cooling()
+	s.Cooling = append(t.cooling(), t.edgeTPUs(s)...)
 	s.ThrottleCount = t.throttling()
 	s.OnBattery = t.onBattery()
 	s.Turbo = t.turbo()
-	return s
+	s.RaspberryThrottled = t.raspberry()
 }
 
 // load is the first field of /proc/loadavg.

@@ -58,6 +58,7 @@ func TestRead(t *testing.T) {
 			Governor:       "ondemand",
 			TemperaturesC:  map[string]*float64{"cpu-thermal.0": new(48.312)},
 			Cooling:        []devices.Cooling{{Name: "cooling_device0", Type: "pwm-fan", Current: new(int64(1)), Max: new(int64(4))}},
+			OnlineCPUs:     []int{0, 1, 2, 3},
 		}},
 		{"jetson.txtar", devices.State{
 			LoadAverage: new(1.17), StealSeconds: new(0.0),

@@ -1,0 +1,199 @@
+package state
+
+import (
+	"cmp"
+	"math"
+	"strconv"
+	"strings"
+
+	"latlab/devices"
+)
+
+// temperatureTypes are the sensors of Android's thermal HAL by number
+// (hardware/interfaces, thermal/aidl, TemperatureType): 6 to 8 are a battery's volts, amperes
+// and per cent, and -1 may be anything, so they are no temperatures and have no name here.
+var temperatureTypes = map[int]string{
+	0: "cpu", 1: "gpu", 2: "battery", 3: "skin", 4: "usb", 5: "power_amplifier", 9: "npu", 10: "tpu", 11: "display",
+	12: "modem", 13: "soc", 14: "wifi", 15: "camera", 16: "flashlight", 17: "speaker", 18: "ambient", 19: "pogo",
+}
+
+// coolingTypes are those of CoolingType, same folder.
+var coolingTypes = map[int]string{
+	0: "fan", 1: "battery", 2: "cpu", 3: "gpu", 4: "modem", 5: "npu", 6: "component", 7: "tpu", 8: "power_amplifier",
+	9: "display", 10: "speaker", 11: "wifi", 12: "camera", 13: "flashlight", 14: "usb",
+}
+
+// maxStatus is the highest thermal status, shutdown (android.os.PowerManager).
+const maxStatus = 6
+
+// thermalService reads `dumpsys thermalservice`. Only what comes from the HAL now is used:
+// the service's cache may be hours old. A HAL that is not ready has no such part. A sensor
+// that is not fitted says 0.0, one that cannot be read NaN: both are nil.
+func thermalService(text string, s *devices.State) {
+	section := ""
+	for line := range strings.SplitSeq(text, "\n") {
+		trimmed := strings.TrimSpace(line)
+		if status, ok := strings.CutPrefix(trimmed, "Thermal Status:"); ok {
+			if n, err := strconv.Atoi(strings.TrimSpace(status)); err == nil && n >= 0 && n <= maxStatus {
+				s.ThermalStatus = &n
+			}
+			continue
+		}
+		switch {
+		case strings.HasPrefix(trimmed, "Temperature{") && section == "Current temperatures from HAL:":
+			halTemperature(trimmed, s)
+		case strings.HasPrefix(trimmed, "CoolingDevice{") && section == "Current cooling devices from HAL:":
+			halCooling(trimmed, s)
+		case strings.HasSuffix(trimmed, ":"):
+			section = trimmed
+		}
+	}
+}
+
+func halTemperature(line string, s *devices.State) {
+	v, ok := halFields(line)
+	word := temperatureTypes[v.kind]
+	if !ok || word == "" || v.name == "" || len(s.TemperaturesC) >= maxSensors {
+		return
+	}
+	var c *float64
+	if v.value > 0 && v.value <= hottestC {
+		c = &v.value
+	}
+	put(&s.TemperaturesC, v.name+"."+word, c)
+}
+
+func halCooling(line string, s *devices.State) {
+	v, ok := halFields(line)
+	if !ok || v.name == "" || len(s.Cooling) >= 2*maxSensors {
+		return
+	}
+	c := devices.Cooling{Name: v.name, Type: cmp.Or(coolingTypes[v.kind], "type "+strconv.Itoa(v.kind))}
+	if v.value >= 0 && v.value == math.Trunc(v.value) && v.value < 1e12 {
+		c.Current = new(int64(v.value))
+	}
+	s.Cooling = append(s.Cooling, c)
+}
+
+type halValue struct {
+	value float64
+	kind  int
+	name  string
+}
+
+// halFields reads "Temperature{mValue=25.6, mType=0, mName=AP, mStatus=0}": the fields may come
+// in any order and others may be among them. Without a value and a type it is none.
+func halFields(line string) (v halValue, ok bool) {
+	_, inner, _ := strings.Cut(line, "{")
+	inner, _, closed := strings.Cut(inner, "}")
+	value, kind := false, false
+	for field := range strings.SplitSeq(inner, ",") {
+		key, text, _ := strings.Cut(strings.TrimSpace(field), "=")
+		var err error
+		switch key {
+		case "mValue":
+			v.value, err = strconv.ParseFloat(text, 64)
+			value = err == nil
+		case "mType":
+			v.kind, err = strconv.Atoi(text)
+			kind = err == nil
+		case "mName":
+			v.name = printable(text)
+		}
+	}
+	return v, closed && value && kind
+}
+
+// batteryStatus are the words of android.os.BatteryManager's BATTERY_STATUS_*; 1 is unknown.
+var batteryStatus = map[string]string{"2": "charging", "3": "discharging", "4": "not charging", "5": "full"}
+
+// plugs are the lines of `dumpsys battery` that say what powers a phone. Dock came in
+// Android 13.
+var plugs = []struct{ key, word string }{
+	{"AC powered", "ac"}, {"USB powered", "usb"}, {"Wireless powered", "wireless"}, {"Dock powered", "dock"},
+}
+
+// battery reads `dumpsys battery`. Where `dumpsys battery set` or unplug froze the service
+// ("UPDATES STOPPED"), every figure is what somebody typed: none is used. A phone is on battery
+// if nothing powers it, or if what powers it is too weak and it discharges all the same.
+func battery(text string, s *devices.State) {
+	values := map[string]string{}
+	stopped := false
+	for line := range strings.SplitSeq(text, "\n") {
+		stopped = stopped || strings.Contains(line, "UPDATES STOPPED")
+		key, value, ok := strings.Cut(strings.TrimSpace(line), ":")
+		if _, seen := values[key]; ok && !seen && len(values) < maxSensors {
+			values[key] = strings.TrimSpace(value)
+		}
+	}
+	if stopped {
+		s.Battery, s.OnBattery = &devices.Battery{Faked: true}, nil
+		return
+	}
+	if values["present"] == "false" {
+		return
+	}
+	b := devices.Battery{Status: batteryStatus[values["status"]], Level: batteryLevel(values)}
+	if tenths, err := strconv.Atoi(values["temperature"]); err == nil && tenths > 0 && tenths <= hottestC*10 {
+		b.TemperatureC = new(float64(tenths) / 10)
+	}
+	known := false
+	for _, p := range plugs {
+		known = known || values[p.key] == "true" || values[p.key] == "false"
+		if values[p.key] == "true" && b.Plugged == "" {
+			b.Plugged = p.word
+		}
+	}
+	if known {
+		s.OnBattery = new(b.Plugged == "" || b.Status == "discharging")
+	}
+	if known || b != (devices.Battery{}) {
+		s.Battery = &b
+	}
+}
+
+func batteryLevel(values map[string]string) *float64 {
+	level, levelErr := strconv.Atoi(values["level"])
+	scale, scaleErr := strconv.Atoi(values["scale"])
+	if levelErr != nil || scaleErr != nil || level < 0 || scale <= 0 || level > scale {
+		return nil
+	}
+	return new(float64(level) / float64(scale))
+}
+
+// screenOn reads `dumpsys power`. "Display Power: state=" is of the display itself, but not in
+// all versions; a phone that is awake has its screen on, one that dozes shows at most a clock.
+func screenOn(text string) *bool {
+	var awake *bool
+	for line := range strings.SplitSeq(text, "\n") {
+		trimmed := strings.TrimSpace(line)
+		if state, ok := strings.CutPrefix(trimmed, "Display Power: state="); ok {
+			switch state {
+			case "ON", "ON_SUSPEND", "VR":
+				return new(true)
+			case "OFF", "DOZE", "DOZE_SUSPEND":
+				return new(false)
+			}
+		}
+		if state, ok := strings.CutPrefix(trimmed, "mWakefulness="); ok && awake == nil {
+			switch state {
+			case "Awake", "Dreaming":
+				awake = new(true)
+			case "Asleep", "Dozing":
+				awake = new(false)
+			}
+		}
+	}
+	return awake
+}
+
+// flag reads a global setting that is "0" or "1"; "null" is one that was never set.
+func flag(text string) *bool {
+	switch strings.TrimSpace(text) {
+	case "0":
+		return new(false)
+	case "1":
+		return new(true)
+	}
+	return nil
+}

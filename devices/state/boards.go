@@ -1,0 +1,119 @@
+package state
+
+import (
+	"strconv"
+	"strings"
+
+	"latlab/devices"
+)
+
+// maxCPU is more than any machine has; a list that counts further is nonsense.
+const maxCPU = 4096
+
+// online lists the CPUs that are switched on: "0-3,6" (Linux,
+// Documentation/admin-guide/cputopology.rst). Nil where the list is not one.
+func (t tree) online() []int {
+	text, err := t.text(cpuDir + "online")
+	if err != nil {
+		return nil
+	}
+	return cpuList(text)
+}
+
+func cpuList(text string) []int {
+	var cpus []int
+	for part := range strings.SplitSeq(text, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		a, errA := strconv.ParseUint(from, 10, 31)
+		b, errB := strconv.ParseUint(to, 10, 31)
+		if errA != nil || errB != nil || a > b || b >= maxCPU || len(cpus) > 0 && int(a) <= cpus[len(cpus)-1] {
+			return nil
+		}
+		for n := a; n <= b; n++ {
+			cpus = append(cpus, int(n))
+		}
+	}
+	return cpus
+}
+
+const devfreqDir = "sys/class/devfreq/"
+
+// gpuWords are in the names of devices of devfreq that are GPUs: Jetsons' from TX1 to Orin
+// ("57000000.gpu", "17000000.gv11b"), Adreno ("5000000.qcom,kgsl-3d0"), Mali, Exynos, Vivante
+// and the Pi's VideoCore. Buses and memories, of which a phone has dozens, are left out.
+var gpuWords = []string{"gpu", "gm20b", "gp10b", "gv11b", "ga10b", "kgsl", "mali", "g3d", "galcore", "v3d"}
+
+// gpus has the clock of each GPU of devfreq in Hz, nil where it cannot be read.
+func (t tree) gpus() map[string]*float64 {
+	var clocks map[string]*float64
+	for _, name := range t.entries(devfreqDir) {
+		word := strings.ToLower(name)
+		for _, w := range gpuWords {
+			if strings.Contains(word, w) && len(clocks) < maxSensors {
+				hz := t.optional(devfreqDir + name + "/cur_freq")
+				if hz == nil || *hz < 0 || *hz > 1e11 {
+					put(&clocks, printable(name), nil)
+				} else {
+					put(&clocks, printable(name), new(float64(*hz)))
+				}
+				break
+			}
+		}
+	}
+	return clocks
+}
+
+const apexDir = "sys/class/apex/"
+
+// edgeTPUs adds the temperature of each EdgeTPU on PCIe to s. Its driver halves the clock at
+// each of three trip points (Coral, "Manage the PCIe module temperature"), so the number of
+// those that it is above is the state of a cooling device.
+func (t tree) edgeTPUs(s *devices.State) []devices.Cooling {
+	var list []devices.Cooling
+	for _, name := range t.numbered(apexDir, "apex_") {
+		temp := t.celsius(apexDir + name + "/temp")
+		put(&s.TemperaturesC, name, temp)
+		var points, above int64
+		for _, n := range "012" {
+			point := t.celsius(apexDir + name + "/trip_point" + string(n) + "_temp")
+			if point == nil {
+				continue
+			}
+			points++
+			if temp != nil && *temp >= *point {
+				above++
+			}
+		}
+		if points > 0 && temp != nil {
+			list = append(list, devices.Cooling{Name: name, Type: EdgeTPUClock, Current: &above, Max: &points})
+		}
+	}
+	return list
+}
+
+// EdgeTPUClock is the type of the cooling device that stands for an EdgeTPU's driver.
+const EdgeTPUClock = "apex-clock"
+
+// raspberry is what the firmware of a Raspberry Pi says of under-voltage and throttling, in
+// hexadecimal; the kernel's file is there in the Foundation's kernels only.
+func (t tree) raspberry() *uint32 {
+	text, err := t.text("sys/devices/platform/soc/soc:firmware/get_throttled")
+	if err != nil {
+		return nil
+	}
+	return hexFlags(text)
+}
+
+// hexFlags reads "50005", "0x50005" and vcgencmd's "throttled=0x50005".
+func hexFlags(text string) *uint32 {
+	text = strings.TrimSpace(text)
+	text = strings.TrimPrefix(text, "throttled=")
+	n, err := strconv.ParseUint(strings.TrimPrefix(text, "0x"), 16, 32)
+	if err != nil {
+		return nil
+	}
+	return new(uint32(n))
+}

@@ -1,0 +1,216 @@
+package state
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+)
+
+// OverOptions are what Over is told.
+type OverOptions struct {
+	Root string // of /proc and /sys there, for tests; "/" unless told
+	// Timeout is the longest wait for the device; 45 s unless told. dumpsys itself gives a
+	// service that hangs up after 10 s.
+	Timeout time.Duration
+}
+
+const (
+	snapshotTimeout = 45 * time.Second
+	// snapshotLimit bounds what a device may print of its state: 2,048 files of which the
+	// largest that exists, /proc/stat, has maxText bytes, and the dumps of Android.
+	snapshotLimit = 1 << 20
+)
+
+// snapshotScript prints everything that is read of a device in one go. It runs in dash, in
+// BusyBox's shell and in Android's mksh with toybox (Android 6 and newer), and starts no
+// process a file: a phone has four hundred of them.
+//
+//go:embed snapshot.sh
+var snapshotScript string
+
+// Over returns the condition of the machine at the other end of a transport, in one round
+// trip: what Read reads, and on Android what its services say. It runs on this machine too.
+//
+// The error is the context's or a *devices.Error of the device: it could not be reached
+// (devices.ReasonOffline), did not answer in time (ReasonHung), or answered with something
+// else (ReasonGarbage). What could be read in part is no error: what is missing is nil.
+func Over(ctx context.Context, t transport.Starter, o OverOptions) (devices.State, error) {
+	if o.Timeout == 0 {
+		o.Timeout = snapshotTimeout
+	}
+	parts, err := ask(ctx, t, question{op: "read the state of the device", script: snapshotScript, root: o.Root, timeout: o.Timeout})
+	if err != nil {
+		return devices.State{}, err
+	}
+	s := devices.State{Time: time.Now()}
+	files := readSnapshot(parts["files"], parts["texts"], o.Root)
+	if len(files.texts) == 0 && parts["thermal"] == "" && parts["battery"] == "" {
+		return devices.State{}, &devices.Error{Fault: devices.FaultDevice, Op: "read the state of the device", Reason: devices.ReasonGarbage,
+			Err: errors.New("nothing at all could be read of its /proc, /sys and services")}
+	}
+	tree{files}.fill(&s)
+	if n := hexFlags(parts["throttled"]); n != nil {
+		s.RaspberryThrottled = n
+	}
+	thermalService(parts["thermal"], &s)
+	if text := parts["battery"]; text != "" {
+		battery(text, &s)
+	}
+	s.ScreenOn, s.AirplaneMode = screenOn(parts["power"]), flag(parts["airplane"])
+	return s, nil
+}
+
+// question is a script that prints parts, each after a line of the mark and its name; the
+// last part is "end".
+type question struct {
+	op, script string
+	root       string // the script's $2, without a slash at the end
+	timeout    time.Duration
+}
+
+var errSlow = errors.New("no answer in time")
+
+// ask runs the script and returns what it printed, by part. The mark is drawn anew each time,
+// so no file of the device can hold it.
+func ask(parent context.Context, t transport.Starter, q question) (map[string]string, error) {
+	ctx, cancel := context.WithTimeoutCause(parent, q.timeout, errSlow)
+	defer cancel()
+	mark := "latlab-" + rand.Text()
+	out, err := transport.Shell(ctx, t, snapshotLimit, q.script, mark, strings.TrimRight(q.root, "/"))
+	if parent.Err() != nil {
+		return nil, parent.Err()
+	}
+	parts := cutParts(out, mark)
+	if _, whole := parts["end"]; whole && err == nil {
+		return parts, nil
+	}
+	return nil, askError(ctx, q, out, err)
+}
+
+func askError(ctx context.Context, q question, out string, err error) error {
+	var known *devices.Error
+	var failed *transport.ShellError
+	e := &devices.Error{Fault: devices.FaultDevice, Op: q.op, Output: tail(out)}
+	switch {
+	case errors.Is(context.Cause(ctx), errSlow):
+		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("no answer in %v", q.timeout)
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &failed):
+		e.Reason, e.Err = devices.ReasonGarbage, err
+	case err != nil:
+		e.Reason, e.Err = devices.ReasonOffline, err
+	default:
+		e.Reason, e.Err = devices.ReasonGarbage, errors.New("the device's shell ended before the script did")
+	}
+	return e
+}
+
+// maxTail is how much of a device's output an error keeps.
+const maxTail = 16 << 10
+
+func tail(s string) string {
+	if len(s) > maxTail {
+		s = "[...]" + s[len(s)-maxTail:]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// cutParts takes a script's output apart. A shell without the v2 protocol ends lines with
+// CR LF.
+func cutParts(out, mark string) map[string]string {
+	parts := map[string]string{}
+	for part := range strings.SplitSeq("\n"+strings.ReplaceAll(out, "\r\n", "\n"), "\n"+mark+" ") {
+		name, text, _ := strings.Cut(part, "\n")
+		parts[name] = text
+	}
+	return parts
+}
+
+// snapshot is files that a shell printed.
+type snapshot struct {
+	exists  map[string]bool     // files and folders
+	texts   map[string]string   // of the files that could be read
+	folders map[string][]string // names in each, sorted
+}
+
+// readSnapshot understands a list of paths and what head printed of them: "==> PATH <==" in
+// front of each text. A header of a file that is not in the list is text of the file before.
+func readSnapshot(list, texts, root string) snapshot {
+	s := snapshot{map[string]bool{}, map[string]string{}, map[string][]string{}}
+	root = strings.TrimRight(root, "/") + "/"
+	for line := range strings.SplitSeq(list, "\n") {
+		if p, ok := strings.CutPrefix(line, root); ok && p == path.Clean(p) && fs.ValidPath(p) {
+			s.add(p)
+		}
+	}
+	var current string
+	var text strings.Builder
+	flush := func() {
+		if current != "" {
+			s.texts[current] = cutText(text.String())
+		}
+		text.Reset()
+	}
+	for line := range strings.SplitSeq(texts, "\n") {
+		if p, ok := header(line, root); ok && s.exists[p] {
+			flush()
+			current = p
+			continue
+		}
+		text.WriteString(line)
+		text.WriteByte('\n')
+	}
+	flush()
+	for _, names := range s.folders {
+		slices.Sort(names)
+	}
+	return s
+}
+
+// header is the path of a line that head puts in front of a file.
+func header(line, root string) (string, bool) {
+	p, ok := strings.CutPrefix(line, "==> ")
+	if !ok {
+		return "", false
+	}
+	if p, ok = strings.CutSuffix(p, " <=="); !ok {
+		return "", false
+	}
+	return strings.CutPrefix(p, root)
+}
+
+// cutText is the same that is read of a file of this machine.
+func cutText(s string) string { return strings.TrimSpace(s[:min(len(s), maxText)]) }
+
+// add notes a path and the folders above it.
+func (s snapshot) add(p string) {
+	for !s.exists[p] && p != "." {
+		s.exists[p] = true
+		dir := path.Dir(p)
+		s.folders[dir] = append(s.folders[dir], path.Base(p))
+		p = dir
+	}
+}
+
+func (s snapshot) text(p string) (string, error) {
+	if text, ok := s.texts[p]; ok {
+		return text, nil
+	}
+	if s.exists[p] {
+		return "", &fs.PathError{Op: "read", Path: p, Err: fs.ErrPermission}
+	}
+	return "", &fs.PathError{Op: "read", Path: p, Err: fs.ErrNotExist}
+}
+
+func (s snapshot) entries(dir string) []string { return s.folders[strings.TrimRight(dir, "/")] }
