@@ -17,14 +17,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"latlab/devices"
-	"latlab/devices/agent"
+	"latlab/devices/agent/wire"
 	"latlab/internal/version"
 )
 
@@ -88,27 +87,13 @@ func requests(in io.Reader) <-chan []byte {
 	return lines
 }
 
-func hello() agent.Hello {
-	return agent.Hello{
-		Type: "hello", Wire: agent.Wire, Version: version.Version, PID: os.Getpid(),
-		Runtime: "tflite " + runtimeVersion(), Library: libraryHash(), Delegates: "xnnpack",
+func hello() wire.Hello {
+	cpus, _ := affinity() // nil is "not known"
+	return wire.Hello{
+		Type: "hello", Wire: wire.Revision, Version: version.Version, PID: os.Getpid(),
+		Runtime: "tflite " + runtimeVersion(), Library: libraryHash(),
+		Arch: runtime.GOARCH, CPUs: cpus, Delegates: []string{wire.XNNPACK, wire.None, wire.External},
 	}
-}
-
-// libraryHash is the sha256 of the runtime's library as it is loaded, which need not be the
-// one beside the agent (LD_LIBRARY_PATH, LD_PRELOAD).
-func libraryHash() string {
-	maps, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(maps)) {
-		fields := strings.Fields(line)
-		if path := fields[len(fields)-1]; filepath.Base(path) == "libtensorflowlite_c.so" {
-			return fileHash(path)
-		}
-	}
-	return ""
 }
 
 func fileHash(path string) string {
@@ -124,19 +109,20 @@ func fileHash(path string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-func answer(line []byte) agent.Response {
-	var req agent.Request
+func answer(line []byte) wire.Response {
+	var req wire.Request
 	if err := json.Unmarshal(line, &req); err != nil {
 		return failure(fault(devices.FaultLab, "request", "request is not JSON: %v", err))
 	}
-	var resp agent.Response
+	var resp wire.Response
 	var err error
 	switch req.Type {
-	case "time":
-		resp.Type = "result"
-		resp.Result, err = timeModel(req)
-	case "outputs":
+	case wire.Time:
+		resp, err = timeModel(req)
+	case wire.Outputs:
 		resp, err = outputs(req)
+	case wire.Load:
+		resp, err = load(req)
 	default:
 		err = fault(devices.FaultLab, "request", "unknown request %q", req.Type)
 	}
@@ -147,18 +133,18 @@ func answer(line []byte) agent.Response {
 }
 
 // wireError is an error that knows whose fault it is.
-type wireError struct{ agent.WireError }
+type wireError struct{ e wire.Error }
 
-func (e *wireError) Error() string { return e.Message }
+func (e *wireError) Error() string { return e.e.Message }
 
 func fault(f devices.Fault, reason, format string, args ...any) error {
-	return &wireError{agent.WireError{Fault: f, Reason: reason, Message: fmt.Sprintf(format, args...)}}
+	return &wireError{wire.Error{Fault: f, Reason: reason, Message: fmt.Sprintf(format, args...)}}
 }
 
-func failure(err error) agent.Response {
+func failure(err error) wire.Response {
 	var e *wireError
 	if !errors.As(err, &e) {
-		e = &wireError{agent.WireError{Fault: devices.FaultLab, Reason: "agent", Message: err.Error()}}
+		e = &wireError{wire.Error{Fault: devices.FaultLab, Reason: "agent", Message: err.Error()}}
 	}
-	return agent.Response{Type: "error", Error: &e.WireError}
+	return wire.Response{Type: "error", Error: &e.e}
 }

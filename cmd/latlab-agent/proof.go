@@ -22,6 +22,13 @@ typedef struct {
 typedef struct {
   TfLiteStatus (*prepare)(TfLiteContext*, TfLiteDelegate*);
   int nodes, delegated, partitions;
+  int calls, failed;
+  // Of the kernels: what the runtime calls, how often it did, and in how many kernels of the
+  // main graph, each of which one inference runs once. A delegate of several kernel
+  // functions has them counted only as far as the first one goes.
+  TfLiteStatus (*invoke)(TfLiteContext*, TfLiteNode*);
+  int wrapped;
+  long long runs;
   int kinds;  // of those that were left; one more kind than fits is counted in the last
   latlab_left left[64];
 } latlab_proof;
@@ -68,12 +75,30 @@ static void count_left(const TfLiteContext* context, const TfLiteNode* node, con
   }
 }
 
+static TfLiteStatus counting_invoke(TfLiteContext* context, TfLiteNode* node) {
+  proof.runs++;
+  return proof.invoke(context, node);
+}
+
+// wrap_invoke counts a kernel's runs: Prepare says what shall run, and a runtime that takes
+// the delegate out again afterwards, because a kernel cannot be made ready, says nothing.
+static void wrap_invoke(TfLiteRegistration* registration) {
+  if (registration->invoke == NULL || (proof.invoke != NULL && proof.invoke != registration->invoke)) return;
+  proof.invoke = registration->invoke;
+  registration->invoke = counting_invoke;
+  if (proof.calls == 1) proof.wrapped++;
+}
+
 static TfLiteStatus counting_prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
   TfLiteIntArray* plan = NULL;
   if (context->GetExecutionPlan(context, &plan) == kTfLiteOk && plan != NULL)
     proof.nodes += plan->size;
+  proof.calls++;
   TfLiteStatus status = proof.prepare(context, delegate);
-  if (status != kTfLiteOk) return status;
+  if (status != kTfLiteOk) {
+    proof.failed = 1;
+    return status;
+  }
   if (context->GetExecutionPlan(context, &plan) != kTfLiteOk || plan == NULL) return status;
   for (int i = 0; i < plan->size; i++) {
     TfLiteNode* node;
@@ -85,6 +110,7 @@ static TfLiteStatus counting_prepare(TfLiteContext* context, TfLiteDelegate* del
     const TfLiteDelegateParams* params = (const TfLiteDelegateParams*)node->builtin_data;
     proof.delegated += params->nodes_to_replace->size;
     proof.partitions++;
+    wrap_invoke(registration);
   }
   return status;
 }
@@ -104,20 +130,36 @@ import (
 	"unsafe"
 
 	"latlab/devices"
-	"latlab/devices/agent"
+	"latlab/devices/agent/wire"
 )
 
 // countNodes wraps the delegate's Prepare before an interpreter is made with it.
 func countNodes(delegate unsafe.Pointer) { C.latlab_count_nodes(delegate) }
 
+// prepareSeen says whether the runtime asked the delegate to prepare the graph at all.
+func prepareSeen() bool { return C.latlab_get_proof().calls > 0 }
+
+func prepareFailed() bool { return C.latlab_get_proof().failed != 0 }
+
+// ranByDelegate compares, after inferences, how often the delegate's kernels ran with how
+// many there should be: fewer is a graph that went back to the CPU.
+func (s *session) ranByDelegate() error {
+	p := C.latlab_get_proof()
+	if s.delegate == nil || p.runs >= C.longlong(s.inferences)*C.longlong(p.wrapped) {
+		return nil
+	}
+	return fault(devices.FaultDevice, devices.ReasonFallBack, "the delegate %s took %d nodes in %d partitions, which ran %d times in %d inferences: the CPU ran them",
+		s.name, int(p.delegated), int(p.partitions), int64(p.runs), s.inferences)
+}
+
 // delegation is what the wrapped Prepare saw, and the kinds of nodes that it left.
-func (s *session) delegation() (devices.Delegation, []agent.Left) {
+func (s *session) delegation() (devices.Delegation, []wire.Left) {
 	p := C.latlab_get_proof()
 	d := devices.Delegation{Name: s.name, Nodes: int(p.nodes), Delegated: int(p.delegated), Partitions: int(p.partitions)}
-	var left []agent.Left
+	var left []wire.Left
 	for i := range int(p.kinds) {
 		k := &p.left[i]
-		left = append(left, agent.Left{
+		left = append(left, wire.Left{
 			Builtin: int(k.builtin), Custom: C.GoString(&k.custom[0]), Version: int(k.version),
 			Type: C.GoString(C.TfLiteTypeGetName(k._type)), Dynamic: k.dynamic != 0, Count: int(k.count),
 		})

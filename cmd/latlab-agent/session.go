@@ -29,6 +29,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"latlab/devices"
-	"latlab/devices/agent"
+	"latlab/devices/agent/wire"
 )
 
 func runtimeVersion() string { return tflite.Version() }
@@ -53,16 +54,18 @@ type session struct {
 	interpreter *tflite.Interpreter
 	raw         *C.TfLiteInterpreter
 	name        string // of the delegate
+	external    bool
+	inferences  int64 // so far
 	init        float64
 }
 
 // open loads the model and prepares it. The error's fault is the model's where the
 // runtime refuses it.
-func open(req agent.Request) (*session, error) {
+func open(req wire.Request) (*session, error) {
 	if err := readable(req.Model); err != nil {
 		return nil, err
 	}
-	s := &session{name: req.Delegate}
+	s := &session{}
 	start := time.Now()
 	s.model = tflite.NewModelFromFile(req.Model)
 	if s.model == nil {
@@ -75,9 +78,9 @@ func open(req agent.Request) (*session, error) {
 		return nil, err
 	}
 	s.interpreter = tflite.NewInterpreter(s.model, s.options)
-	if s.interpreter == nil {
+	if err := s.prepared(); err != nil {
 		s.close()
-		return nil, fault(devices.FaultModel, "rejected", "the runtime refuses the model")
+		return nil, err
 	}
 	if s.interpreter.AllocateTensors() != tflite.OK {
 		s.close()
@@ -92,6 +95,31 @@ func open(req agent.Request) (*session, error) {
 	// timed loop is in C.
 	s.raw = *(**C.TfLiteInterpreter)(unsafe.Pointer(s.interpreter))
 	return s, nil
+}
+
+// prepared says why there is no interpreter, or one that is not the delegate's.
+//
+// TFLite 2.21 takes a failed delegate out of the graph again and gives no interpreter
+// (InterpreterBuilder::ApplyDelegates); other builds go on with the CPU. Neither may depend
+// on the other: the wrapped Prepare knows.
+func (s *session) prepared() error {
+	switch {
+	case s.external && prepareFailed():
+		return fault(devices.FaultModel, devices.ReasonDelegate, "the delegate %s cannot prepare the model", s.name)
+	case s.interpreter == nil && s.external && prepareSeen():
+		return fault(devices.FaultModel, devices.ReasonDelegate, "the runtime refuses the model as the delegate %s has prepared it", s.name)
+	case s.interpreter == nil:
+		return fault(devices.FaultModel, "rejected", "the runtime refuses the model")
+	}
+	return nil
+}
+
+// library is the sha256 of an external delegate's, "" of others.
+func (s *session) library() string {
+	if e, ok := s.delegate.(*external); ok {
+		return e.sha256
+	}
+	return ""
 }
 
 // checkInputs refuses inputs without memory: of an open size, which runs as a time of
@@ -113,20 +141,26 @@ func readable(path string) error {
 	return f.Close()
 }
 
-// addDelegate adds XNNPACK: the C API applies none by itself, and without it a float32
-// network takes five times as long.
-func (s *session) addDelegate(req agent.Request) error {
-	switch req.Delegate {
-	case "":
+// addDelegate adds the one that was asked for: the C API applies none by itself, and without
+// XNNPACK a float32 network takes five times as long.
+func (s *session) addDelegate(req wire.Request) error {
+	switch req.Delegate.Kind {
+	case wire.None:
 		return nil
-	case "xnnpack":
+	case wire.XNNPACK:
 		d, err := newXNNPack(req.Threads)
 		if err != nil {
 			return err
 		}
-		s.delegate = d
+		s.delegate, s.name = d, wire.XNNPACK
+	case wire.External:
+		d, err := newExternal(req.Delegate)
+		if err != nil {
+			return err
+		}
+		s.delegate, s.name, s.external = d, req.Delegate.Name, true
 	default:
-		return fault(devices.FaultUser, "delegate", "unknown delegate %q; this agent has xnnpack", req.Delegate)
+		return fault(devices.FaultLab, "request", "unknown kind of delegate %q", req.Delegate.Kind)
 	}
 	countNodes(s.delegate.Ptr())
 	s.options.AddDelegate(s.delegate)
@@ -167,6 +201,7 @@ func (s *session) close() {
 // invoke runs the model once; wall and CPU time in seconds.
 func (s *session) invoke(clock C.clockid_t) (wall, cpu float64, err error) {
 	var w, c C.double
+	s.inferences++
 	if C.latlab_timed_invoke(s.raw, clock, &w, &c) != C.kTfLiteOk {
 		return 0, 0, fault(devices.FaultModel, "rejected", "the runtime failed to run the model")
 	}
@@ -185,8 +220,8 @@ func (s *splitMix) next() uint64 {
 }
 
 // outputs runs the model once and returns all output tensors.
-func outputs(req agent.Request) (agent.Response, error) {
-	resp := agent.Response{Type: "outputs"}
+func outputs(req wire.Request) (wire.Response, error) {
+	resp := wire.Response{Type: wire.Outputs}
 	s, err := open(req)
 	if err != nil {
 		return resp, err
@@ -198,6 +233,10 @@ func outputs(req agent.Request) (agent.Response, error) {
 	if _, _, err := s.invoke(C.CLOCK_THREAD_CPUTIME_ID); err != nil {
 		return resp, err
 	}
+	if err := s.ranByDelegate(); err != nil {
+		return resp, err
+	}
+	resp.Library = s.library()
 	for i := range s.interpreter.GetOutputTensorCount() {
 		o, err := output(s.interpreter.GetOutputTensor(i))
 		if err != nil {
@@ -210,20 +249,20 @@ func outputs(req agent.Request) (agent.Response, error) {
 	return resp, nil
 }
 
-// peakMemory is VmHWM. getrusage's ru_maxrss is of no use: across exec it keeps the peak
-// of the process that forked, here of latlab itself.
-func peakMemory() (int64, error) {
+// peakMemory is VmHWM, 0 where there is no /proc. getrusage's ru_maxrss is of no use: across
+// exec it keeps the peak of the process that forked, here of latlab itself.
+func peakMemory() int64 {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return 0, err
+		return 0
 	}
 	for line := range strings.Lines(string(b)) {
 		var kib int64
 		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
-			return kib << 10, nil
+			return kib << 10
 		}
 	}
-	return 0, errors.New("/proc/self/status has no VmHWM")
+	return 0
 }
 
 // pin sets the affinity of every thread of the process: those of the Go runtime exist
@@ -257,8 +296,13 @@ func affinity() ([]int, error) {
 	return in, nil
 }
 
+// eachThread is for the calling thread only where there is no /proc. That is enough: it
+// executes the model, and the runtime's workers are its children.
 func eachThread(f func(tid int) error) error {
 	tasks, err := os.ReadDir("/proc/self/task")
+	if errors.Is(err, fs.ErrNotExist) {
+		return f(0)
+	}
 	if err != nil {
 		return err
 	}

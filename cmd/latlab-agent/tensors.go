@@ -10,13 +10,13 @@ import (
 	"github.com/mattn/go-tflite"
 
 	"latlab/devices"
-	"latlab/devices/agent"
+	"latlab/devices/agent/wire"
 )
 
 // fill gives the input tensors values: the request's, or random ones. A float tensor gets
 // uniform values in [-1, 1), as the preprocessing of a detector makes them; an 8- or 16-bit
 // one any of its values, which are the same range where it was quantized for that.
-func (s *session) fill(req agent.Request) error {
+func (s *session) fill(req wire.Request) error {
 	n := s.interpreter.GetInputTensorCount()
 	for _, given := range []int{len(req.Inputs), len(req.RawInputs)} {
 		if given > 0 && given != n {
@@ -163,8 +163,8 @@ func fillRandom(t *tflite.Tensor, rng *splitMix) {
 
 // output is a tensor as numbers: raw where it is of integers, and as the real numbers that
 // those stand for.
-func output(t *tflite.Tensor) (agent.Output, error) {
-	o := agent.Output{Name: t.Name(), Shape: t.Shape(), Type: elementType(t)}
+func output(t *tflite.Tensor) (wire.Output, error) {
+	o := wire.Output{Name: t.Name(), Shape: t.Shape(), Type: elementType(t)}
 	if t.ByteSize() == 0 {
 		return o, nil
 	}
@@ -204,7 +204,7 @@ func widened[T int8 | uint8 | int16 | int32 | int64](values []T) []int64 {
 	return raw
 }
 
-func floatOutput(o agent.Output, values []float32) (agent.Output, error) {
+func floatOutput(o wire.Output, values []float32) (wire.Output, error) {
 	for _, v := range values {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 			return o, fault(devices.FaultModel, "not-finite", "output %s is not finite", o.Name)

@@ -9,45 +9,56 @@ import (
 	"runtime"
 
 	"latlab/devices"
-	"latlab/devices/agent"
+	"latlab/devices/agent/wire"
 )
 
 // timeModel is one block: load, first inference, warm-up, timed invokes.
-func timeModel(req agent.Request) (*agent.Result, error) {
+func timeModel(req wire.Request) (wire.Response, error) {
+	resp := wire.Response{Type: "result", Result: new(wire.Result)}
 	if req.Threads < 1 || req.Plan.MinRuns < 1 {
-		return nil, fault(devices.FaultLab, "request", "a block needs at least one thread and one run")
+		return resp, fault(devices.FaultLab, "request", "a block needs at least one thread and one run")
 	}
 	// One thread executes the model, so that its CPU time is the model's.
 	runtime.LockOSThread()
 	if err := pin(req.CPUs); err != nil {
-		return nil, err
+		return resp, err
 	}
 	s, err := open(req)
 	if err != nil {
-		return nil, err
+		return resp, err
 	}
 	defer s.close()
 	if err := s.fill(req); err != nil {
-		return nil, err
+		return resp, err
 	}
-	r := &agent.Result{Init: s.init}
+	resp.Library = s.library()
+	return resp, s.block(req, resp.Result)
+}
+
+func (s *session) block(req wire.Request, r *wire.Result) (err error) {
+	r.Init = s.init
 	clock := cpuClock(req.Threads)
 	if r.First, _, err = s.invoke(clock); err != nil {
-		return nil, err
+		return err
+	}
+	// Before anything is timed: what the delegate does not run must not be measured as its.
+	if err := s.ranByDelegate(); err != nil {
+		return err
 	}
 	if err := s.warmUp(req.Plan, clock, r); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.sample(req.Plan, clock, r); err != nil {
-		return nil, err
+		return err
+	}
+	if err := s.ranByDelegate(); err != nil {
+		return err
 	}
 	r.Delegation, r.Left = s.delegation()
+	r.PeakMemory = peakMemory()
 	// Asked for afterwards: a cpuset that somebody changed in the middle would show.
-	if r.CPUs, err = affinity(); err != nil {
-		return nil, err
-	}
-	r.PeakMemory, err = peakMemory()
-	return r, err
+	r.CPUs, err = affinity()
+	return err
 }
 
 // cpuClock is the thread's clock, or with several threads the process's: pthreadpool's
@@ -59,7 +70,7 @@ func cpuClock(threads int) C.clockid_t {
 	return C.CLOCK_THREAD_CPUTIME_ID
 }
 
-func (s *session) warmUp(p devices.Plan, clock C.clockid_t, r *agent.Result) error {
+func (s *session) warmUp(p devices.Plan, clock C.clockid_t, r *wire.Result) error {
 	for total := r.First; len(r.WarmUp)+1 < p.WarmUpRuns || total < p.WarmUpSeconds; {
 		wall, _, err := s.invoke(clock)
 		if err != nil {
@@ -71,7 +82,7 @@ func (s *session) warmUp(p devices.Plan, clock C.clockid_t, r *agent.Result) err
 	return nil
 }
 
-func (s *session) sample(p devices.Plan, clock C.clockid_t, r *agent.Result) error {
+func (s *session) sample(p devices.Plan, clock C.clockid_t, r *wire.Result) error {
 	var total float64
 	for more(p, len(r.Samples), total) {
 		wall, cpu, err := s.invoke(clock)

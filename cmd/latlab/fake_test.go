@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"latlab/devices"
-	"latlab/devices/agent"
+	"latlab/devices/agent/wire"
 	"latlab/internal/version"
 )
 
@@ -32,9 +32,9 @@ const (
 
 func fakeAgent() {
 	mode := os.Getenv(fakeMode)
-	hello := agent.Hello{
-		Type: "hello", Wire: agent.Wire, Version: version.Version, Runtime: "tflite 0.0.0 (fake)",
-		Library: strings.Repeat("0123456789abcdef", 4), PID: os.Getpid(), Delegates: "xnnpack",
+	hello := wire.Hello{
+		Type: "hello", Wire: wire.Revision, Version: version.Version, Runtime: "tflite 0.0.0 (fake)",
+		Library: strings.Repeat("0123456789abcdef", 4), PID: os.Getpid(), Delegates: []string{wire.XNNPACK},
 	}
 	switch mode {
 	case "other version":
@@ -58,7 +58,7 @@ func fakeAgent() {
 		_, _ = in.ReadString('\n')
 		os.Exit(0)
 	}()
-	var req agent.Request
+	var req wire.Request
 	if err := json.Unmarshal(line, &req); err != nil {
 		fmt.Fprintln(os.Stderr, "bad request:", err)
 		os.Exit(9)
@@ -70,7 +70,7 @@ func fakeAgent() {
 	} else {
 		mode = ""
 	}
-	fakeSay(agent.Response{Type: "result", Result: fakeResult(req, block, mode)})
+	fakeSay(wire.Response{Type: "result", Result: fakeResult(req, block, mode)})
 	select {} // until stdin closes
 }
 
@@ -138,7 +138,7 @@ func fakeTrouble(mode string) {
 	case "garbage":
 		fmt.Println("Average inference: 0.0 ms")
 	case "rejects":
-		fakeSay(agent.Response{Type: "error", Error: &agent.WireError{
+		fakeSay(wire.Response{Type: "error", Error: &wire.Error{
 			Fault: devices.FaultModel, Reason: "rejected", Message: "the runtime refuses the model",
 		}})
 		os.Exit(0)
@@ -146,14 +146,14 @@ func fakeTrouble(mode string) {
 }
 
 // fakeResult is 1 ms and 1 ns a byte, with a per mille of noise between blocks.
-func fakeResult(req agent.Request, block int, mode string) *agent.Result {
+func fakeResult(req wire.Request, block int, mode string) *wire.Result {
 	seconds := 1e-3
 	if st, err := os.Stat(req.Model); err == nil {
 		seconds += 1e-9 * float64(st.Size())
 	}
 	noise := []float64{0, 1, -1, 0.5, -0.5, -1.5, 1.5}
 	seconds *= 1 + 1e-3*noise[block%len(noise)]
-	r := &agent.Result{
+	r := &wire.Result{
 		WarmUp: []float64{seconds}, Init: 2e-3, First: 2 * seconds, PeakMemory: 10 << 20,
 		Delegation: devices.Delegation{Name: "xnnpack", Nodes: 20, Delegated: 20, Partitions: 1}, CPUs: req.CPUs,
 	}

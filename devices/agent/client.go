@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/agent/wire"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
 	"latlab/internal/version"
@@ -25,6 +26,9 @@ const (
 	maxOutput = 64 << 10
 	// helloTimeout is generous: on a loaded host a process may take seconds to start.
 	helloTimeout = 20 * time.Second
+	// delegateTimeout is for an accelerator that is given its firmware when it is opened: a
+	// Coral stick takes some seconds.
+	delegateTimeout = time.Minute
 	// exitTimeout is how long an agent that has answered may take to leave.
 	exitTimeout = 5 * time.Second
 )
@@ -53,12 +57,25 @@ type conversation struct {
 	hung    bool
 }
 
+// launch is how an agent is started on a machine.
+type launch struct {
+	m       *machine.Machine
+	command transport.Command
+}
+
+func (l launch) advice() string {
+	if l.m.Local() {
+		return "`make build` builds it; --agent FILE or LATLAB_AGENT names another; `latlab doctor` looks for what is missing"
+	}
+	return "may programs be run from " + l.m.Dir() + "? a folder on a file system that is mounted noexec cannot be used"
+}
+
 // ask starts an agent, sends the request and returns its answer. A nil request asks for
 // the Hello only. Whatever happens, the process is gone when ask returns.
-func ask(ctx context.Context, m *machine.Machine, path, op string, timeout time.Duration, req *Request) (Hello, *Response, error) {
-	c, err := start(ctx, m, path, op, timeout)
+func ask(ctx context.Context, l launch, op string, timeout time.Duration, req *wire.Request) (wire.Hello, *wire.Response, error) {
+	c, err := start(ctx, l, op, timeout)
 	if err != nil {
-		return Hello{}, nil, err
+		return wire.Hello{}, nil, err
 	}
 	hello, resp, err := c.talk(req)
 	exit := c.end(err != nil)
@@ -71,15 +88,12 @@ func ask(ctx context.Context, m *machine.Machine, path, op string, timeout time.
 	return hello, nil, c.classify(err, exit)
 }
 
-func start(parent context.Context, m *machine.Machine, path, op string, timeout time.Duration) (*conversation, error) {
+func start(parent context.Context, l launch, op string, timeout time.Duration) (*conversation, error) {
 	ctx, cancel := context.WithTimeoutCause(parent, timeout, errHung)
-	p, err := m.Start(ctx, transport.Command{Path: path})
+	p, err := l.m.Start(ctx, l.command)
 	if err != nil {
 		defer cancel()
-		return nil, transportError(ctx, err, &devices.Error{
-			Fault: devices.FaultLab, Op: op, Reason: ReasonMissing,
-			Advice: "`make build` builds it; --agent FILE or LATLAB_AGENT names another; `latlab doctor` looks for what is missing",
-		})
+		return nil, transportError(ctx, err, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonMissing, Advice: l.advice()})
 	}
 	c := &conversation{
 		ctx: ctx, op: op, proc: p, out: bufio.NewReaderSize(p.Stdout(), 1<<16),
@@ -123,16 +137,16 @@ func (e *garbageError) Error() string {
 	return fmt.Sprintf("the agent printed %q where a message should be: %v", clip(e.line, 80), e.err)
 }
 
-func (c *conversation) talk(req *Request) (hello Hello, resp *Response, err error) {
+func (c *conversation) talk(req *wire.Request) (hello wire.Hello, resp *wire.Response, err error) {
 	// A hello may have fields of a newer agent: its version then says so.
 	if err := c.read(&hello, false); err != nil {
 		return hello, nil, err
 	}
-	if hello.Type != "hello" || hello.Wire != Wire || hello.Version != version.Version {
+	if hello.Type != "hello" || hello.Wire != wire.Revision || hello.Version != version.Version {
 		return hello, nil, &devices.Error{
 			Fault: devices.FaultLab, Op: c.op, Reason: ReasonVersion,
 			Err: fmt.Errorf("the agent is of version %q (messages %d), this latlab is %s (messages %d)",
-				hello.Version, hello.Wire, version.Version, Wire),
+				hello.Version, hello.Wire, version.Version, wire.Revision),
 			Advice: "`make build` builds both",
 		}
 	}
@@ -141,7 +155,7 @@ func (c *conversation) talk(req *Request) (hello Hello, resp *Response, err erro
 	}
 	// A write fails only when the agent is gone, which reading tells better.
 	_ = json.NewEncoder(c.proc.Stdin()).Encode(req)
-	resp = new(Response)
+	resp = new(wire.Response)
 	if err := c.read(resp, true); err != nil {
 		return hello, nil, err
 	}
@@ -150,19 +164,23 @@ func (c *conversation) talk(req *Request) (hello Hello, resp *Response, err erro
 
 // check refuses answers that no agent gives: a zero or missing latency must never become
 // a measurement.
-func (c *conversation) check(resp *Response, req *Request) error {
+func (c *conversation) check(resp *wire.Response, req *wire.Request) error {
 	switch {
 	case resp.Error != nil:
 		return &devices.Error{Fault: resp.Error.Fault, Op: c.op, Reason: resp.Error.Reason, Err: errors.New(resp.Error.Message)}
-	case req.Type == "time" && resp.Result != nil:
+	case req.Delegate.Kind == wire.External && resp.Library == "":
+		return &garbageError{line: resp.Type, err: errors.New("which library the delegate is from is not said")}
+	case req.Type == wire.Load && resp.Type == wire.Load:
+		return nil
+	case req.Type == wire.Time && resp.Result != nil:
 		return checkResult(resp.Result, req)
-	case req.Type == "outputs" && resp.Outputs != nil && resp.Delegation != nil:
+	case req.Type == wire.Outputs && resp.Outputs != nil && resp.Delegation != nil:
 		return nil
 	}
 	return &garbageError{line: resp.Type, err: fmt.Errorf("no answer to %q", req.Type)}
 }
 
-func checkResult(r *Result, req *Request) error {
+func checkResult(r *wire.Result, req *wire.Request) error {
 	if len(r.Samples) < req.Plan.MinRuns || len(r.Samples) != len(r.CPUSamples) {
 		return &garbageError{line: "result", err: fmt.Errorf("%d samples and %d of CPU time, at least %d were asked for",
 			len(r.Samples), len(r.CPUSamples), req.Plan.MinRuns)}

@@ -1,6 +1,15 @@
+// Package agent is the Device made of latlab-agent: its client, the bundle that travels to
+// machines where nothing is installed, and the classification of everything that can go
+// wrong with a process that times models.
+//
+// The agent is started fresh for each block, answers one request and exits; what is said is
+// in package wire. The package refuses to link the runtime (cmd/latlab-agent does) and to
+// decide how many blocks there are (bench does). Where the process runs is devices/machine's
+// matter.
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -8,53 +17,72 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/prometheus/procfs"
-
 	"latlab/devices"
+	"latlab/devices/agent/wire"
 	"latlab/devices/machine"
 	"latlab/sampler/model"
 )
 
 // Options describe the device that an agent makes of a machine.
 type Options struct {
-	Name    string // "cpu"
-	Path    string // of latlab-agent, as the transport sees it
-	Threads int    // of the runtime; 1 unless told
-	CPUs    []int  // affinity; none unless told
-	Root    string // of /proc and /sys; "/" unless told
+	Name     string // "cpu"
+	Path     string // of latlab-agent on this host
+	Threads  int    // of the runtime; 1 unless told
+	CPUs     []int  // affinity; none unless told
+	Root     string // of /proc and /sys of this machine, for tests; "/" unless told
+	Delegate Delegate
+	// Bundles is the folder of what travels to other machines: "agent-arm64" is in it, and
+	// the agent of this machine for x86-64 ones. The folder of Path unless told.
+	Bundles string
+	// Arch is that of another machine, in Go's words: "arm64". It is asked for by uname
+	// unless told, as where programs run in an emulator.
+	Arch string
 }
 
 // Device times models with latlab-agent through a transport.
 type Device struct {
-	opts  Options
-	m     *machine.Machine
-	hello Hello
-	info  devices.Info
+	opts    Options
+	launch  launch
+	hello   wire.Hello
+	library string // sha256 of an external delegate's
+	info    devices.Info
 }
 
 var _ devices.Device = (*Device)(nil)
 
-// Open starts the agent once to learn its version and runtime.
+// Open starts the agent once to learn its version and runtime, and that its delegate can be
+// made. On another machine the agent is installed first.
 func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
-	if o.Threads == 0 {
-		o.Threads = 1
-	}
-	if o.Root == "" {
-		o.Root = "/"
-	}
+	o.Threads = cmp.Or(o.Threads, 1)
+	o.Root = cmp.Or(o.Root, "/")
+	o.Bundles = cmp.Or(o.Bundles, filepath.Dir(o.Path))
 	slices.Sort(o.CPUs)
-	if err := checkCPUs(o); err != nil {
+	op := "open device " + o.Name
+	if err := checkCPUs(o, m.Local()); err != nil {
 		return nil, err
 	}
-	hello, _, err := ask(ctx, m, o.Path, "open device "+o.Name, helloTimeout, nil)
+	if err := o.Delegate.check(op); err != nil {
+		return nil, err
+	}
+	command, err := install(ctx, m, o)
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{opts: o, m: m, hello: hello, info: Describe(o)}
-	d.info.Fingerprint = fingerprint(o, hello)
+	d := &Device{opts: o, launch: launch{m, command}, info: Describe(o)}
+	if d.hello, _, err = ask(ctx, d.launch, op, helloTimeout, nil); err != nil {
+		return nil, err
+	}
+	if !m.Local() {
+		if err := checkThreads(o, len(d.hello.CPUs)); err != nil {
+			return nil, err
+		}
+	}
+	if d.library, err = loadDelegate(ctx, d.launch, o); err != nil {
+		return nil, err
+	}
+	d.info.Fingerprint = d.fingerprint(ctx)
 	return d, nil
 }
 
@@ -63,40 +91,43 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 func Describe(o Options) devices.Info {
 	return devices.Info{
 		Name: o.Name, Kind: devices.Measured, Harness: "latlab-agent",
-		Formats: []model.Format{model.TFLite}, Precisions: precisions(),
-		Delegate: "xnnpack", Threads: max(o.Threads, 1), CPUs: o.CPUs,
+		Formats: []model.Format{model.TFLite}, Precisions: o.Delegate.precisions(),
+		Delegate: o.Delegate.name(), Threads: max(o.Threads, 1), CPUs: o.CPUs,
+		Accelerator: o.Delegate.external() && !o.Delegate.OnCPU,
 	}
 }
 
-// precisions are all that the runtime runs: latlab writes the first two, a user's own file
-// may have int16 activations. Files of uint8, and float32 ones with float16 weights, are
-// of the first two as well (sampler/model).
-func precisions() []model.Precision {
-	return []model.Precision{model.Float32, model.Int8, "int16"}
-}
-
-func checkCPUs(o Options) error {
+// checkCPUs refuses what this machine has not. What another has only its agent knows.
+func checkCPUs(o Options, local bool) error {
+	here := local && o.Root == "/"
 	for _, c := range o.CPUs {
-		if c < 0 || c >= runtime.NumCPU() && o.Root == "/" && !cpuExists(c) {
+		if c < 0 || here && c >= runtime.NumCPU() && !cpuExists(c) {
 			return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "affinity",
 				Err: fmt.Errorf("this machine has no CPU %d", c), Advice: "--cpus takes a list such as 0,1"}
 		}
-	}
-	cores := len(o.CPUs)
-	if cores == 0 {
-		cores = runtime.NumCPU()
-	}
-	if o.Root == "/" && o.Threads > cores {
-		// Threads that share a core wait for each other, and a process's CPU time, which adds
-		// them up, hides it.
-		return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "threads",
-			Err: fmt.Errorf("%d threads on %d CPUs would wait for each other", o.Threads, cores), Advice: "fewer --threads or more --cpus"}
 	}
 	if o.Threads < 1 || o.Threads > 1024 {
 		return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "threads",
 			Err: fmt.Errorf("%d threads", o.Threads), Advice: "--threads is at least 1"}
 	}
-	return nil
+	if !here {
+		return nil
+	}
+	return checkThreads(o, runtime.NumCPU())
+}
+
+// checkThreads refuses threads that share a core: they wait for each other, and a process's
+// CPU time, which adds them up, hides it. Where nobody says how many cores there are, it
+// cannot.
+func checkThreads(o Options, cores int) error {
+	if len(o.CPUs) > 0 {
+		cores = len(o.CPUs)
+	}
+	if cores == 0 || o.Threads <= cores {
+		return nil
+	}
+	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "threads",
+		Err: fmt.Errorf("%d threads on %d CPUs would wait for each other", o.Threads, cores), Advice: "fewer --threads or more --cpus"}
 }
 
 // cpuExists asks the kernel: NumCPU counts only those that this process may use.
@@ -105,30 +136,11 @@ func cpuExists(c int) bool {
 	return err == nil
 }
 
-// fingerprint is what a latency depends on besides the model. The kernel's version is
-// not in it: an update in the middle of a long sweep would forbid to go on, and its
-// effect on user-space arithmetic is far below the noise.
-func fingerprint(o Options, h Hello) map[string]string {
-	f := map[string]string{
-		"runtime": h.Runtime, "library_sha256": h.Library, "delegate": "xnnpack", "arch": runtime.GOARCH,
-	}
-	fs, err := procfs.NewFS(filepath.Join(o.Root, "proc"))
-	if err != nil {
-		return f
-	}
-	if cpus, err := fs.CPUInfo(); err == nil && len(cpus) > 0 {
-		c := cpus[0]
-		f["cpu"] = strings.TrimSpace(fmt.Sprintf("%s family %s model %s stepping %s", c.ModelName, c.CPUFamily, c.Model, c.Stepping))
-		f["cpus"] = strconv.Itoa(len(cpus))
-	}
-	return f
-}
-
 // Info describes the device.
 func (d *Device) Info() devices.Info { return d.info }
 
 // Close gives the machine up. Every block's process is gone when Run returns.
-func (d *Device) Close() error { return d.m.Close() }
+func (d *Device) Close() error { return d.launch.m.Close() }
 
 // Run times one block in a fresh agent.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
@@ -136,13 +148,13 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	if err := d.accepts(m, op); err != nil {
 		return nil, err
 	}
-	return d.m.Block(ctx, op, func(b *devices.Block) error {
-		staged, err := d.m.Stage(ctx, op, m)
+	return d.launch.m.Block(ctx, op, func(b *devices.Block) error {
+		staged, err := d.launch.m.Stage(ctx, op, m)
 		if err != nil {
 			return err
 		}
 		defer staged.Close()
-		resp, err := d.ask(ctx, staged.Path, op, &Request{Type: "time", Plan: plan})
+		resp, err := d.ask(ctx, staged.Path, op, &wire.Request{Type: wire.Time, Plan: plan})
 		if err != nil {
 			return err
 		}
@@ -155,28 +167,28 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 // Outputs runs the model once on the given input values (one slice an input tensor; a
 // quantized one gets them quantized) and returns every output tensor and the proof of
 // delegation.
-func (d *Device) Outputs(ctx context.Context, path string, inputs [][]float32) ([]Output, devices.Delegation, error) {
-	return d.outputs(ctx, path, &Request{Inputs: inputs})
+func (d *Device) Outputs(ctx context.Context, path string, inputs [][]float32) ([]wire.Output, devices.Delegation, error) {
+	return d.outputs(ctx, path, &wire.Request{Inputs: inputs})
 }
 
 // RawOutputs is Outputs of inputs that are integers as the tensors store them.
-func (d *Device) RawOutputs(ctx context.Context, path string, inputs [][]int64) ([]Output, devices.Delegation, error) {
-	return d.outputs(ctx, path, &Request{RawInputs: inputs})
+func (d *Device) RawOutputs(ctx context.Context, path string, inputs [][]int64) ([]wire.Output, devices.Delegation, error) {
+	return d.outputs(ctx, path, &wire.Request{RawInputs: inputs})
 }
 
-func (d *Device) outputs(ctx context.Context, path string, req *Request) ([]Output, devices.Delegation, error) {
-	req.Type, req.Plan.Timeout = "outputs", time.Minute
+func (d *Device) outputs(ctx context.Context, path string, req *wire.Request) ([]wire.Output, devices.Delegation, error) {
+	req.Type, req.Plan.Timeout = wire.Outputs, time.Minute
 	resp, err := d.ask(ctx, path, "outputs of "+filepath.Base(path), req)
 	if err != nil {
 		return nil, devices.Delegation{}, err
 	}
-	resp.Delegation.Why = explain(resp.Left)
+	resp.Delegation.Why = explain(resp.Left, d.opts.Delegate.name())
 	return resp.Outputs, *resp.Delegation, nil
 }
 
-func (d *Device) ask(ctx context.Context, path, op string, req *Request) (*Response, error) {
-	req.Model, req.Delegate, req.Threads, req.CPUs = path, "xnnpack", d.opts.Threads, d.opts.CPUs
-	hello, resp, err := ask(ctx, d.m, d.opts.Path, op, req.Plan.Timeout, req)
+func (d *Device) ask(ctx context.Context, path, op string, req *wire.Request) (*wire.Response, error) {
+	req.Model, req.Delegate, req.Threads, req.CPUs = path, d.opts.Delegate.wire(), d.opts.Threads, d.opts.CPUs
+	hello, resp, err := ask(ctx, d.launch, op, req.Plan.Timeout, req)
 	if err != nil {
 		return nil, err
 	}
@@ -185,15 +197,23 @@ func (d *Device) ask(ctx context.Context, path, op string, req *Request) (*Respo
 			Err:    fmt.Errorf("the runtime changed under the device: %s is %s now", d.hello.Runtime, hello.Runtime),
 			Advice: "start again: the measurements would not be of one device"}
 	}
+	if resp.Library != d.library {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonVersion,
+			Err:    fmt.Errorf("the delegate's library %s changed under the device", d.opts.Delegate.Library),
+			Advice: "start again: the measurements would not be of one device"}
+	}
 	return resp, nil
 }
 
-func (d *Device) fill(b *devices.Block, r *Result) {
+func (d *Device) fill(b *devices.Block, r *wire.Result) {
 	b.Samples, b.CPUSamples, b.WarmUp = r.Samples, r.CPUSamples, r.WarmUp
 	b.InitSeconds, b.FirstSeconds = r.Init, r.First
 	b.PeakMemoryBytes, b.Delegation = r.PeakMemory, r.Delegation
-	b.Delegation.Why = explain(r.Left)
+	b.Delegation.Why = explain(r.Left, d.opts.Delegate.name())
 	b.CPUs = r.CPUs
+	if r.PeakMemory == 0 {
+		b.Warnings = append(b.Warnings, "peak memory is unknown: the machine shows the agent no /proc")
+	}
 }
 
 func (d *Device) accepts(m *model.Model, op string) error {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"latlab/devices"
-	"latlab/devices/agent"
+	"latlab/devices/agent/wire"
 	"latlab/internal/version"
 )
 
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 func fakeAgent(mode string) {
-	hello := agent.Hello{Type: "hello", Wire: agent.Wire, Version: version.Version, Runtime: "tflite 0", PID: os.Getpid(), Delegates: "xnnpack"}
+	hello := wire.Hello{Type: "hello", Wire: wire.Revision, Version: version.Version, Runtime: "tflite 0", PID: os.Getpid(), Delegates: []string{wire.XNNPACK}}
 	switch mode {
 	case "no hello, exit 3":
 		fmt.Fprintln(os.Stderr, "cannot load the library")
@@ -53,14 +53,14 @@ func fakeAgent(mode string) {
 	if _, err := in.ReadString('\n'); err != nil {
 		return
 	}
-	result := &agent.Result{
+	result := &wire.Result{
 		Samples: []float64{.001, .002, .003}, CPUSamples: []float64{.001, .002, .003},
 		Delegation: devices.Delegation{Name: "xnnpack", Nodes: 2, Delegated: 2, Partitions: 1},
 	}
 	if now() {
 		misbehave(mode, result)
 	}
-	say(agent.Response{Type: "result", Result: result})
+	say(wire.Response{Type: "result", Result: result})
 	_, _ = in.ReadString('\n')
 }
 
@@ -77,7 +77,7 @@ func now() bool {
 	return f.Close() == nil
 }
 
-func misbehave(mode string, r *agent.Result) {
+func misbehave(mode string, r *wire.Result) {
 	switch mode {
 	case "segfault":
 		fmt.Fprintln(os.Stderr, "ERROR: tensor 7 is not there")
@@ -101,13 +101,13 @@ func misbehave(mode string, r *agent.Result) {
 	case "unknown field":
 		fmt.Println(`{"type":"result","surprise":1}`)
 	case "zero latency":
-		say(agent.Response{Type: "result", Result: &agent.Result{Samples: []float64{.001, 0, .003}, CPUSamples: make([]float64, 3)}})
+		say(wire.Response{Type: "result", Result: &wire.Result{Samples: []float64{.001, 0, .003}, CPUSamples: make([]float64, 3)}})
 	case "no samples":
-		say(agent.Response{Type: "result", Result: &agent.Result{}})
+		say(wire.Response{Type: "result", Result: &wire.Result{}})
 	case "no result":
-		say(agent.Response{Type: "result"})
+		say(wire.Response{Type: "result"})
 	case "rejects":
-		say(agent.Response{Type: "error", Error: &agent.WireError{Fault: devices.FaultModel, Reason: "rejected", Message: "the runtime refuses the model"}})
+		say(wire.Response{Type: "error", Error: &wire.Error{Fault: devices.FaultModel, Reason: "rejected", Message: "the runtime refuses the model"}})
 	case "endless stderr":
 		for range 2000 {
 			fmt.Fprintln(os.Stderr, strings.Repeat("x", 1000))

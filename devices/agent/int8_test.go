@@ -14,6 +14,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/agent"
+	"latlab/devices/agent/wire"
 	"latlab/devices/devicetest"
 	"latlab/sampler"
 	"latlab/sampler/graph"
@@ -150,7 +151,7 @@ func TestQuantizedOutputs(t *testing.T) {
 	}
 }
 
-func checkQuantized(t *testing.T, o agent.Output) {
+func checkQuantized(t *testing.T, o wire.Output) {
 	t.Helper()
 	if o.Type != "int8" || o.Scale <= 0 || len(o.Raw) != len(o.Values) || len(o.Raw) == 0 {
 		t.Fatalf("output %s: type %s, scale %v, %d raw and %d real values", o.Name, o.Type, o.Scale, len(o.Raw), len(o.Values))
@@ -225,16 +226,16 @@ func TestUsersOwnFile(t *testing.T) {
 
 func TestLeftString(t *testing.T) {
 	for _, c := range []struct {
-		left agent.Left
+		left wire.Left
 		want string
 	}{
-		{agent.Left{Builtin: 117, Version: 1, Type: "INT8", Count: 8}, "HARD_SWISH x8, version 1, INT8: XNNPACK takes it in float only"},
-		{agent.Left{Builtin: 117, Version: 1, Type: "FLOAT32", Count: 1}, "HARD_SWISH x1, version 1, FLOAT32: not taken, and the delegate does not say why"},
-		{agent.Left{Builtin: 32, Custom: "TFLite_Detection_PostProcess", Version: 1, Type: "FLOAT32", Count: 1}, "TFLite_Detection_PostProcess x1, version 1, FLOAT32: a custom op"},
-		{agent.Left{Builtin: 22, Version: 1, Type: "INT8", Dynamic: true, Count: 2}, "RESHAPE x2, version 1, INT8: a shape is known only when the model runs"},
-		{agent.Left{Builtin: 9999, Version: 3, Type: "INT64", Count: 1}, "BUILTIN_9999 x1, version 3, INT64: not taken, and the delegate does not say why"},
+		{wire.Left{Builtin: 117, Version: 1, Type: "INT8", Count: 8}, "HARD_SWISH x8, version 1, INT8: XNNPACK takes it in float only"},
+		{wire.Left{Builtin: 117, Version: 1, Type: "FLOAT32", Count: 1}, "HARD_SWISH x1, version 1, FLOAT32: not taken, and the delegate does not say why"},
+		{wire.Left{Builtin: 32, Custom: "TFLite_Detection_PostProcess", Version: 1, Type: "FLOAT32", Count: 1}, "TFLite_Detection_PostProcess x1, version 1, FLOAT32: a custom op"},
+		{wire.Left{Builtin: 22, Version: 1, Type: "INT8", Dynamic: true, Count: 2}, "RESHAPE x2, version 1, INT8: a shape is known only when the model runs"},
+		{wire.Left{Builtin: 9999, Version: 3, Type: "INT64", Count: 1}, "BUILTIN_9999 x1, version 3, INT64: not taken, and the delegate does not say why"},
 	} {
-		if got := c.left.String(); got != c.want {
+		if got := agent.WhyLeft(c.left, wire.XNNPACK); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
 	}

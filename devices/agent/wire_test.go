@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/agent/wire"
 )
 
 // FuzzAnswer feeds the client whatever an agent may print: it must not panic, and what it
@@ -21,10 +22,10 @@ func FuzzAnswer(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	req := &Request{Type: "time", Plan: devices.Plan{MinRuns: 1, Timeout: time.Second}}
+	req := &wire.Request{Type: wire.Time, Plan: devices.Plan{MinRuns: 1, Timeout: time.Second}}
 	f.Fuzz(func(t *testing.T, printed []byte) {
 		c := &conversation{op: "fuzz", out: bufio.NewReader(bytes.NewReader(printed)), stderr: &tail{limit: maxOutput}}
-		var resp Response
+		var resp wire.Response
 		if err := c.read(&resp, true); err != nil {
 			return
 		}

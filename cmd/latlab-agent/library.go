@@ -1,0 +1,40 @@
+//go:build xnnpack_builtin
+
+package main
+
+/*
+#define _GNU_SOURCE
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char* base(const char* path) {
+  const char* slash = strrchr(path, '/');
+  return slash != NULL ? slash + 1 : path;
+}
+
+static int visit(struct dl_phdr_info* info, size_t size, void* found) {
+  (void)size;
+  if (info->dlpi_name == NULL || strcmp(base(info->dlpi_name), "libtensorflowlite_c.so") != 0) return 0;
+  *(const char**)found = info->dlpi_name;
+  return 1;
+}
+
+static const char* latlab_runtime_path(void) {
+  const char* path = NULL;
+  dl_iterate_phdr(visit, &path);
+  return path;
+}
+*/
+import "C"
+
+// libraryHash is the sha256 of the runtime's library as it is loaded, which need not be the
+// one beside the agent (LD_LIBRARY_PATH, LD_PRELOAD). The loader is asked and not
+// /proc/self/maps, which a root without /proc does not have.
+func libraryHash() string {
+	path := C.latlab_runtime_path()
+	if path == nil {
+		return ""
+	}
+	return fileHash(C.GoString(path))
+}
