@@ -40,11 +40,13 @@ func readWord(path string) string {
 	if err != nil {
 		return ""
 	}
-	clean := strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
-			return ' '
-		}
-		return r
-	}, string(text))
-	return strings.Join(strings.Fields(clean), " ")
+	return word(string(text))
+}
+
+// plain makes a space of what no name has.
+func plain(r rune) rune {
+	if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+		return ' '
+	}
+	return r
 }

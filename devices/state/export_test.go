@@ -1,0 +1,4 @@
+package state
+
+// IdentifyBelow is Identify of a recorded tree.
+var IdentifyBelow = identifyBelow
