@@ -1,6 +1,7 @@
 package machine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"latlab/devices"
@@ -183,4 +186,152 @@ func look(t *testing.T, program string) string {
 		t.Skipf("%s is not installed", program)
 	}
 	return path
+}
+
+func wantTraffic(t *testing.T, m *machine.Machine, want machine.Traffic) {
+	t.Helper()
+	got := m.Traffic()
+	got.Seconds = 0
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("traffic (-want +got):\n%s", d)
+	}
+}
+
+// wantNames compares the names in a folder; one that is not there has none.
+func wantNames(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range files {
+		got = append(got, f.Name())
+	}
+	slices.Sort(want)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("in %q (-want +got):\n%s", dir, d)
+	}
+}
+
+// program is a small one, with a script that runs, in folders and with names that a shell
+// would take apart.
+func program(t *testing.T, host string) machine.Program {
+	t.Helper()
+	files := map[string]string{}
+	for name, content := range map[string]struct {
+		text string
+		mode os.FileMode
+	}{
+		"hello":                {"#!/bin/sh\necho hello from \"$0\"\n", 0o755},
+		"lib/libone.so":        {strings.Repeat("one", 50_000), 0o644},
+		"-rf":                  {"no option", 0o644},
+		"it's $(touch pwned)":  {"no command", 0o644},
+		"lib/deep er/x\ny.txt": {"", 0o640},
+	} {
+		path := filepath.Join(host, fmt.Sprintf("%x", name))
+		if err := errors.Join(os.WriteFile(path, []byte(content.text), content.mode), os.Chmod(path, content.mode)); err != nil {
+			t.Fatal(err)
+		}
+		files[name] = path
+	}
+	return machine.Program{Name: "greeter", Files: files}
+}
+
+// checkProgram installs a program, runs it, and installs another version of it.
+func checkProgram(t *testing.T, m *machine.Machine, host string, here func(string) string) string {
+	t.Helper()
+	old := program(t, host)
+	delete(old.Files, "-rf")
+	oldDir, err := m.Install(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := program(t, host)
+	var last, total int64
+	p.Progress = func(done, all int64) { last, total = max(last, done), all }
+	dir, err := m.Install(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last != total || total == 0 {
+		t.Errorf("progress ended at %d of %d", last, total)
+	}
+	if oldDir == dir || exists(t, here(oldDir)) {
+		t.Errorf("%s is still there beside %s", oldDir, dir)
+	}
+	wantNames(t, here(filepath.Dir(dir)), filepath.Base(dir))
+	for name, path := range p.Files {
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(here(filepath.Join(dir, name)))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%q: %d bytes, %v", name, len(got), err)
+		}
+	}
+	for name, want := range map[string]os.FileMode{"hello": 0o700, "lib/libone.so": 0o600, "lib": 0o700 | os.ModeDir} {
+		if info, err := os.Stat(here(filepath.Join(dir, name))); err != nil || info.Mode() != want {
+			t.Errorf("%s: mode %v, %v; want %v", name, info.Mode(), err, want)
+		}
+	}
+	runs(t, m, filepath.Join(dir, "hello"))
+	if again, err := m.Install(t.Context(), p); err != nil || again != dir || m.Traffic().Programs != 2 {
+		t.Errorf("installed again: %q, %v, %+v", again, err, m.Traffic())
+	}
+	return dir
+}
+
+func runs(t *testing.T, m *machine.Machine, path string) {
+	t.Helper()
+	out, err := transport.Run(t.Context(), m, transport.Command{Path: path}, 1<<20)
+	if err != nil || out.Exit != (transport.Exit{}) || out.Stdout != "hello from "+path+"\n" {
+		t.Errorf("%q ran: %+v, %v", path, out, err)
+	}
+}
+
+func checkTemp(t *testing.T, m *machine.Machine, here func(string) string) {
+	t.Helper()
+	tmp, err := m.Temp(t.Context(), "time it")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(here(tmp.Dir)); err != nil || info.Mode() != 0o700|os.ModeDir {
+		t.Errorf("a temporary folder: %v, %v", info.Mode(), err)
+	}
+	if _, err := transport.Shell(t.Context(), m, 100, `printf 0123456789 >"$1"`, tmp.Path("times.json")); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := tmp.ReadFile(t.Context(), "time it", "times.json", 10); err != nil || string(b) != "0123456789" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if b, err := tmp.ReadFile(t.Context(), "time it", "times.json", 9); err == nil {
+		t.Errorf("%q of a file of 10 bytes, and 9 are the limit", b)
+	}
+	if _, err := tmp.ReadFile(t.Context(), "time it", "none", 9); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	tmp.Close()
+	if exists(t, here(tmp.Dir)) {
+		t.Errorf("%s is still there", tmp.Dir)
+	}
+}
+
+func checkClean(t *testing.T, r transport.Transport, o machine.Options, here func(string) string) {
+	t.Helper()
+	lines, err := machine.Clean(t.Context(), r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(lines) != 2 || !strings.HasPrefix(lines[0], "removed 1 program (0.") || lines[1] != "removed "+o.Dir {
+		t.Errorf("cleaned: %q", lines)
+	}
+	if exists(t, here(o.Dir)) {
+		t.Errorf("%s is still there: %q", o.Dir, tree(t, here(o.Dir)))
+	}
+	lines, err = machine.Clean(t.Context(), r, o)
+	if d := cmp.Diff([]string{"nothing of latlab's is in " + o.Dir}, lines); d != "" || err != nil {
+		t.Errorf("cleaned again: %v\n%s", err, d)
+	}
 }

@@ -18,29 +18,27 @@ import (
 // names that a shell would take apart.
 const hostile = "a b'c\"d$(touch pwned)`touch pwned`;\n&|*?~#\\"
 
-func stage(t *testing.T, m *machine.Machine, models ...*model.Model) []*machine.Staged {
+func stage(t *testing.T, m *machine.Machine, mdl *model.Model) *machine.Staged {
 	t.Helper()
-	var list []*machine.Staged
-	for _, one := range models {
-		s, err := m.Stage(t.Context(), "time it", one)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, s)
+	s, err := m.Stage(t.Context(), "time it", mdl)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return list
+	return s
 }
 
-func checkStaged(t *testing.T, s *machine.Staged) {
+func itself(path string) string { return path }
+
+func checkStaged(t *testing.T, s *machine.Staged, here func(string) string) {
 	t.Helper()
-	data, err := os.ReadFile(s.Path)
+	data, err := os.ReadFile(here(s.Path))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != s.SHA256 {
 		t.Errorf("%s: its sha256 is %x, Staged says %s", s.Path, sum, s.SHA256)
 	}
-	info, err := os.Stat(s.Path)
+	info, err := os.Stat(here(s.Path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +61,7 @@ func TestStagePushesOnce(t *testing.T) {
 				return
 			}
 			defer s.Close()
-			checkStaged(t, s)
+			checkStaged(t, s, itself)
 			if filepath.Dir(s.Path) != filepath.Join(dir, "models") {
 				t.Errorf("staged as %q", s.Path)
 			}
