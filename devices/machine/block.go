@@ -16,7 +16,7 @@ type CoolDown struct {
 }
 
 // DefaultLimit is how long a block waits for a machine to cool where nothing else was asked
-// for. A phone in the hand of nobody falls from 45 to 38 degrees in about that time.
+// for: the cap of pixel-bench, whose gate is 38 degrees.
 const DefaultLimit = 2 * time.Minute
 
 // pollEvery is how often a machine that cools is looked at. Reading all sensors of a phone

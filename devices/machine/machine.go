@@ -40,7 +40,7 @@ type Options struct {
 	// Dir is latlab's private folder there, absolute, or "~/..." in the home there; needed
 	// where the transport is not of this machine.
 	Dir    string
-	Root   string // of /proc and /sys on this machine, for tests; "/" unless told
+	Root   string // of /proc and /sys there, for tests; "/" unless told
 	Budget int64  // bytes of staged models; DefaultBudget unless told
 	// CoolDown is waited for before every block.
 	CoolDown CoolDown
@@ -142,7 +142,7 @@ func (m *Machine) State(ctx context.Context) (devices.State, error) {
 	if m.Local() {
 		return state.Read(m.o.Root), nil
 	}
-	return m.remoteState(ctx)
+	return state.Over(ctx, m.t, state.OverOptions{Root: m.o.Root})
 }
 
 // closeTimeout bounds Close, which has no context: the sweep's may have ended long before.

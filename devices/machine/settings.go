@@ -1,15 +1,6 @@
 package machine
 
-import (
-	"context"
-	"time"
-
-	"latlab/devices"
-)
-
-func (m *Machine) remoteState(_ context.Context) (devices.State, error) {
-	return devices.State{Time: time.Now()}, nil
-}
+import "context"
 
 func (m *Machine) applySettings(_ context.Context) error { return nil }
 
