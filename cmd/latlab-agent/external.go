@@ -92,7 +92,10 @@ type external struct {
 
 // newExternal loads the library and makes its delegate. The library stays loaded: vendors'
 // threads may live on.
-func newExternal(d wire.Delegate) (*external, error) {
+func newExternal(d *wire.Plugin) (*external, error) {
+	if d == nil {
+		return nil, fault(devices.FaultLab, "request", "an external delegate needs its plugin")
+	}
 	if !filepath.IsAbs(d.Library) {
 		// A bare name would be searched for, and what was found not known.
 		return nil, fault(devices.FaultUser, devices.ReasonDelegate, "the delegate's library %q is not an absolute path", d.Library)
@@ -113,7 +116,7 @@ func newExternal(d wire.Delegate) (*external, error) {
 	return e, nil
 }
 
-func (e *external) create(d wire.Delegate) error {
+func (e *external) create(d *wire.Plugin) error {
 	n := len(d.Options)
 	keys, values := make([]*C.char, n+1), make([]*C.char, n+1)
 	for i, k := range slices.Sorted(maps.Keys(d.Options)) {
@@ -156,10 +159,7 @@ func (e *external) free() {
 // load makes an external delegate without a model.
 func load(req wire.Request) (wire.Response, error) {
 	resp := wire.Response{Type: wire.Load}
-	if req.Delegate.Kind != wire.External {
-		return resp, fault(devices.FaultLab, "request", "only external delegates can be loaded, not %q", req.Delegate.Kind)
-	}
-	e, err := newExternal(req.Delegate)
+	e, err := newExternal(req.Plugin)
 	if err != nil {
 		return resp, err
 	}

@@ -19,6 +19,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -92,7 +93,7 @@ func hello() wire.Hello {
 	return wire.Hello{
 		Type: "hello", Wire: wire.Revision, Version: version.Version, PID: os.Getpid(),
 		Runtime: "tflite " + runtimeVersion(), Library: libraryHash(),
-		Arch: runtime.GOARCH, CPUs: cpus, Delegates: []string{wire.XNNPACK, wire.None, wire.External},
+		Arch: runtime.GOARCH, CPUs: cpus, Delegates: strings.Join([]string{wire.XNNPACK, wire.None, wire.External}, ","),
 	}
 }
 

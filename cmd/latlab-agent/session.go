@@ -144,7 +144,7 @@ func readable(path string) error {
 // addDelegate adds the one that was asked for: the C API applies none by itself, and without
 // XNNPACK a float32 network takes five times as long.
 func (s *session) addDelegate(req wire.Request) error {
-	switch req.Delegate.Kind {
+	switch req.Delegate {
 	case wire.None:
 		return nil
 	case wire.XNNPACK:
@@ -154,13 +154,13 @@ func (s *session) addDelegate(req wire.Request) error {
 		}
 		s.delegate, s.name = d, wire.XNNPACK
 	case wire.External:
-		d, err := newExternal(req.Delegate)
+		d, err := newExternal(req.Plugin)
 		if err != nil {
 			return err
 		}
-		s.delegate, s.name, s.external = d, req.Delegate.Name, true
+		s.delegate, s.name, s.external = d, req.Plugin.Name, true
 	default:
-		return fault(devices.FaultLab, "request", "unknown kind of delegate %q", req.Delegate.Kind)
+		return fault(devices.FaultLab, "request", "unknown kind of delegate %q", req.Delegate)
 	}
 	countNodes(s.delegate.Ptr())
 	s.options.AddDelegate(s.delegate)

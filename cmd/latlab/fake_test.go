@@ -34,7 +34,7 @@ func fakeAgent() {
 	mode := os.Getenv(fakeMode)
 	hello := wire.Hello{
 		Type: "hello", Wire: wire.Revision, Version: version.Version, Runtime: "tflite 0.0.0 (fake)",
-		Library: strings.Repeat("0123456789abcdef", 4), PID: os.Getpid(), Delegates: []string{wire.XNNPACK},
+		Library: strings.Repeat("0123456789abcdef", 4), PID: os.Getpid(), Delegates: wire.XNNPACK,
 	}
 	switch mode {
 	case "other version":

@@ -168,7 +168,7 @@ func (c *conversation) check(resp *wire.Response, req *wire.Request) error {
 	switch {
 	case resp.Error != nil:
 		return &devices.Error{Fault: resp.Error.Fault, Op: c.op, Reason: resp.Error.Reason, Err: errors.New(resp.Error.Message)}
-	case req.Delegate.Kind == wire.External && resp.Library == "":
+	case req.Delegate == wire.External && resp.Library == "":
 		return &garbageError{line: resp.Type, err: errors.New("which library the delegate is from is not said")}
 	case req.Type == wire.Load && resp.Type == wire.Load:
 		return nil

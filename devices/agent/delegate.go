@@ -49,14 +49,22 @@ func (d Delegate) name() string {
 	return d.Name
 }
 
-func (d Delegate) wire() wire.Delegate {
+// kind is the wire's word.
+func (d Delegate) kind() string {
 	switch {
 	case d.external():
-		return wire.Delegate{Kind: wire.External, Name: d.Name, Library: d.Library, Options: d.Options}
+		return wire.External
 	case d.Name == wire.None:
-		return wire.Delegate{Kind: wire.None}
+		return wire.None
 	}
-	return wire.Delegate{Kind: wire.XNNPACK}
+	return wire.XNNPACK
+}
+
+func (d Delegate) ask(req *wire.Request) {
+	req.Delegate = d.kind()
+	if d.external() {
+		req.Plugin = &wire.Plugin{Name: d.Name, Library: d.Library, Options: d.Options}
+	}
 }
 
 // check refuses what would be ignored or mistaken for another delegate.
@@ -115,7 +123,8 @@ func loadDelegate(ctx context.Context, l launch, o Options) (string, error) {
 	if !o.Delegate.external() {
 		return "", nil
 	}
-	req := &wire.Request{Type: wire.Load, Delegate: o.Delegate.wire(), Threads: o.Threads}
+	req := &wire.Request{Type: wire.Load, Threads: o.Threads}
+	o.Delegate.ask(req)
 	_, resp, err := ask(ctx, l, "open device "+o.Name, delegateTimeout, req)
 	var e *devices.Error
 	if errors.As(err, &e) && e.Reason == ReasonCrashed {

@@ -187,7 +187,8 @@ func (d *Device) outputs(ctx context.Context, path string, req *wire.Request) ([
 }
 
 func (d *Device) ask(ctx context.Context, path, op string, req *wire.Request) (*wire.Response, error) {
-	req.Model, req.Delegate, req.Threads, req.CPUs = path, d.opts.Delegate.wire(), d.opts.Threads, d.opts.CPUs
+	req.Model, req.Threads, req.CPUs = path, d.opts.Threads, d.opts.CPUs
+	d.opts.Delegate.ask(req)
 	hello, resp, err := ask(ctx, d.launch, op, req.Plan.Timeout, req)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 func fakeAgent(mode string) {
-	hello := wire.Hello{Type: "hello", Wire: wire.Revision, Version: version.Version, Runtime: "tflite 0", PID: os.Getpid(), Delegates: []string{wire.XNNPACK}}
+	hello := wire.Hello{Type: "hello", Wire: wire.Revision, Version: version.Version, Runtime: "tflite 0", PID: os.Getpid(), Delegates: wire.XNNPACK}
 	switch mode {
 	case "no hello, exit 3":
 		fmt.Fprintln(os.Stderr, "cannot load the library")

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/procfs"
+
+	"latlab/devices/agent/wire"
 )
 
 // fingerprint is what a latency depends on besides the model. The kernel's version is
@@ -17,10 +20,7 @@ import (
 func (d *Device) fingerprint(_ context.Context) map[string]string {
 	f := map[string]string{
 		"runtime": d.hello.Runtime, "library_sha256": d.hello.Library, "arch": d.hello.Arch,
-		"delegate": d.opts.Delegate.wire().Kind,
-	}
-	if d.opts.Delegate.external() {
-		f["delegate"] = d.opts.Delegate.Name
+		"delegate": cmp.Or(d.opts.Delegate.Name, wire.XNNPACK),
 	}
 	d.opts.Delegate.fingerprint(f, d.library)
 	if d.launch.m.Local() {

@@ -10,34 +10,33 @@ import (
 )
 
 // Revision is that of the messages below.
-const Revision = 3
+const Revision = 2
 
 // Hello is the agent's first line.
 type Hello struct {
-	Type      string   `json:"type"`    // "hello"
-	Wire      int      `json:"wire"`    // revision of the messages
-	Version   string   `json:"version"` // of latlab
-	Runtime   string   `json:"runtime"` // "tflite 2.21.0"
-	Library   string   `json:"library"` // sha256 of the runtime's library, hex; empty where it cannot be read
-	PID       int      `json:"pid"`
-	Arch      string   `json:"arch"`      // that the agent was built for, in Go's words: "arm64"
-	CPUs      []int    `json:"cpus"`      // that it may run on
-	Delegates []string `json:"delegates"` // kinds that it knows
+	Type      string `json:"type"`    // "hello"
+	Wire      int    `json:"wire"`    // revision of the messages
+	Version   string `json:"version"` // of latlab
+	Runtime   string `json:"runtime"` // "tflite 2.21.0"
+	Library   string `json:"library"` // sha256 of the runtime's library, hex; empty where it cannot be read
+	PID       int    `json:"pid"`
+	Arch      string `json:"arch"`      // that the agent was built for, in Go's words: "arm64"
+	CPUs      []int  `json:"cpus"`      // that it may run on
+	Delegates string `json:"delegates"` // kinds that it knows, between commas
 }
 
-// Kinds of delegates.
+// Kinds of delegates, of those that may execute the graph.
 const (
 	None     = "none"     // the runtime's own kernels
 	XNNPACK  = "xnnpack"  // of the runtime's library
 	External = "external" // a library with TFLite's plug-in functions
 )
 
-// Delegate is what shall execute the graph.
-type Delegate struct {
-	Kind    string            `json:"kind"`
-	Name    string            `json:"name,omitempty"`    // of an external one, for people and proofs: "edgetpu"
-	Library string            `json:"library,omitempty"` // of an external one: its path where the agent runs
-	Options map[string]string `json:"options,omitempty"` // of an external one
+// Plugin is an external delegate.
+type Plugin struct {
+	Name    string            `json:"name"`    // for people and proofs: "edgetpu"
+	Library string            `json:"library"` // path where the agent runs
+	Options map[string]string `json:"options,omitempty"`
 }
 
 // Types of requests.
@@ -51,7 +50,8 @@ const (
 type Request struct {
 	Type     string       `json:"type"`
 	Model    string       `json:"model,omitempty"` // path of the .tflite
-	Delegate Delegate     `json:"delegate"`
+	Delegate string       `json:"delegate"`
+	Plugin   *Plugin      `json:"plugin,omitempty"` // where Delegate is External
 	Threads  int          `json:"threads"`
 	CPUs     []int        `json:"cpus,omitempty"`
 	Plan     devices.Plan `json:"plan"`
