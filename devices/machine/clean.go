@@ -100,7 +100,7 @@ func (a amount) say(word string) string {
 	return fmt.Sprintf("%d %s (%.1f MB)", a.n, word, float64(a.kib)*1024/1e6)
 }
 
-// parseLook reads lookScript's lines; what is not one is left out.
+// parseLook reads lookScript's lines; lines that are none are left out.
 func parseLook(out string) map[string]amount {
 	found := map[string]amount{}
 	for line := range strings.Lines(out) {
@@ -110,7 +110,7 @@ func parseLook(out string) map[string]amount {
 		}
 		n, err := strconv.Atoi(f[1])
 		kib, kibErr := strconv.ParseInt(f[2], 10, 64)
-		if err == nil && kibErr == nil {
+		if err == nil && kibErr == nil && n >= 0 && kib >= 0 {
 			found[f[0]] = amount{n, kib}
 		}
 	}

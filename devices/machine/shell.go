@@ -116,6 +116,8 @@ func (m *Machine) blame(op string, err error) error {
 		return known
 	case errors.As(err, &script):
 		return m.blameScript(op, script)
+	case errors.Is(err, transport.ErrTooLong):
+		return m.fail(op, devices.ReasonGarbage, fmt.Errorf("in %s on %s: %w", m.o.Dir, m.o.Name, err))
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return m.fail(op, ReasonFolder, fmt.Errorf("on %s: %w", m.o.Name, err))
 	}

@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -58,12 +59,15 @@ func Shell(ctx context.Context, t Starter, limit int, script string, args ...str
 	case out.Exit.Err != nil:
 		return out.Stdout, out.Exit.Err
 	case out.Cut:
-		return out.Stdout, fmt.Errorf("a shell printed more than %d bytes", limit)
+		return out.Stdout, fmt.Errorf("a shell %w: %d bytes", ErrTooLong, limit)
 	case out.Exit != (Exit{}):
 		return out.Stdout, &ShellError{Exit: out.Exit, Stderr: strings.TrimSpace(out.Stderr)}
 	}
 	return out.Stdout, nil
 }
+
+// ErrTooLong is wrapped by the error of a script whose output is longer than its limit.
+var ErrTooLong = errors.New("printed more than its limit")
 
 // ShellError is a script that failed.
 type ShellError struct {

@@ -1,0 +1,215 @@
+package machine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"latlab/devices/transport"
+)
+
+// reference is what the shelf should hold, in the order of last use.
+type reference struct {
+	budget int64
+	sizes  map[string]int64
+	order  []string // the one used longest ago first
+	users  map[string]int
+}
+
+func (r *reference) touch(name string) {
+	r.order = append(slices.DeleteFunc(r.order, func(n string) bool { return n == name }), name)
+}
+
+func (r *reference) held() (all, inUse int64) {
+	for _, n := range r.order {
+		all += r.sizes[n]
+		if r.users[n] > 0 {
+			inUse += r.sizes[n]
+		}
+	}
+	return all, inUse
+}
+
+// room takes away what has to go, false where nothing may.
+func (r *reference) room(size int64) bool {
+	all, inUse := r.held()
+	if inUse+size > r.budget {
+		return false
+	}
+	r.order = slices.DeleteFunc(r.order, func(n string) bool {
+		if all+size > r.budget && r.users[n] == 0 {
+			all -= r.sizes[n]
+			return true
+		}
+		return false
+	})
+	return true
+}
+
+// TestShelf: whatever is staged, closed and lost, the budget is kept, what is in use stays, and
+// what goes is what was used longest ago.
+func TestShelf(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		budget := rapid.Int64Range(1, 1000).Draw(t, "budget")
+		s := newShelf(budget)
+		ref := &reference{budget: budget, sizes: map[string]int64{}, users: map[string]int{}}
+		done := map[string][]func(){}
+		name := rapid.Custom(func(t *rapid.T) string { return fmt.Sprintf("m%d", rapid.IntRange(0, 9).Draw(t, "model")) })
+		t.Repeat(map[string]func(*rapid.T){
+			"stage": func(t *rapid.T) {
+				n := name.Draw(t, "name")
+				f := s.get(n)
+				if (f != nil) != slices.Contains(ref.order, n) {
+					t.Fatalf("%s is on the shelf: %v", n, f != nil)
+				}
+				if f == nil {
+					size := rapid.Int64Range(1, budget).Draw(t, "size")
+					got, want := s.room(size), ref.room(size)
+					if got != want {
+						t.Fatalf("room for %d: %v, want %v", size, got, want)
+					}
+					if !got || rapid.Bool().Draw(t, "the push fails") {
+						if got {
+							s.discard(n)
+						}
+						return
+					}
+					f = &shelved{name: n, size: size}
+					s.put(f)
+					ref.sizes[n] = size
+					ref.touch(n)
+				}
+				done[n] = append(done[n], s.use(f))
+				ref.users[n]++
+			},
+			"close": func(t *rapid.T) {
+				n := name.Draw(t, "name")
+				if len(done[n]) == 0 {
+					t.Skip("nobody uses it")
+				}
+				done[n][0]()
+				done[n][0]() // twice does no harm
+				done[n] = done[n][1:]
+				ref.users[n]--
+				ref.touch(n)
+			},
+			"lose": func(t *rapid.T) {
+				n := name.Draw(t, "name")
+				f := s.get(n)
+				if f == nil || f.users > 0 {
+					t.Skip("not there, or in use")
+				}
+				s.lose(f)
+				ref.order = slices.DeleteFunc(ref.order, func(o string) bool { return o == n })
+			},
+			"tidy": func(*rapid.T) { s.removed(s.rubbish()) },
+			"": func(t *rapid.T) {
+				all, _ := ref.held()
+				if s.total() != all || s.total() > budget || len(s.files) != len(ref.order) {
+					t.Fatalf("%d bytes of %d models on a shelf for %d; want %d of %v", s.total(), len(s.files), budget, all, ref.order)
+				}
+				for _, n := range s.rubbish() {
+					if s.get(n) != nil {
+						t.Fatalf("%s is rubbish and on the shelf", n)
+					}
+				}
+			},
+		})
+	})
+}
+
+func TestShelfHasAnEnd(t *testing.T) {
+	s := newShelf(1 << 40)
+	for i := range maxStaged + 10 {
+		if !s.room(1) {
+			t.Fatal("no room")
+		}
+		s.put(&shelved{name: fmt.Sprint(i), size: 1})
+	}
+	if len(s.files) != maxStaged || len(s.rubbish()) != 10 {
+		t.Errorf("%d models, %d to remove", len(s.files), len(s.rubbish()))
+	}
+	for _, f := range s.files {
+		s.use(f)
+	}
+	if s.room(1) || s.dropOldest() {
+		t.Error("one in use was taken away")
+	}
+}
+
+func TestParseFree(t *testing.T) {
+	for _, tt := range []struct {
+		out  string
+		want int64
+	}{
+		{"Filesystem     1024-blocks     Used Available Capacity Mounted on\n/dev/vda         264212084 15667804 248544280       6% /\n", 248544280 << 10},
+		{"Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/block/my disk 50% 100 1 99 1% /data 7 8 9 10%\n", 99 << 10},
+		{"Filesystem           1024-blocks    Used Available Capacity Mounted on\n/dev/vda             264212084  15667804  0  100% /\n", 0},
+		{"Filesystem 1K-blocks Used Available Use% Mounted on\nnone - - - - /data\n", -1},
+		{"Filesystem Size Used Free Blksize\n/data 5.8G 2.1G 3.7G 4096\n", -1}, // Android 5
+		{"", -1}, {"\n\n\n", -1}, {"a\n1 2 3 4%", -1}, {"a\nb 1 2 99999999999999999999 4% /", -1}, {"a\nb 1 2 9223372036854775807 4% /", -1}, {"a\nb 1 2 -5 4% /", -1},
+	} {
+		if got := parseFree(tt.out); got != tt.want {
+			t.Errorf("%q: %d, want %d", tt.out, got, tt.want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda 264212084 15667804 248544280 6% /\n")
+	f.Add("folder 1 0\nmodels 3 61440\nprograms -1 18432\ntmp 1 99999999999999999999\n")
+	f.Fuzz(func(t *testing.T, out string) {
+		if n := parseFree(out); n < -1 || n%1024 > 0 {
+			t.Errorf("%d bytes are free", n)
+		}
+		for kind, a := range parseLook(out) {
+			if a.n < 0 || a.kib < 0 || strings.ContainsAny(kind, " \n") {
+				t.Errorf("%q: %+v", kind, a)
+			}
+		}
+	})
+}
+
+// TestBatches: nothing is lost or put in another order, what belongs together stays so, and no
+// command grows beyond what the oldest daemons take.
+func TestBatches(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 3).Draw(t, "n")
+		args := rapid.SliceOfN(rapid.StringN(0, 200, 400), 0, 60).Draw(t, "args")
+		args = args[:len(args)/n*n]
+		var all []string
+		for _, batch := range batches(args, n) {
+			if len(batch) == 0 || len(batch)%n != 0 {
+				t.Fatalf("a batch of %d, %d belong together", len(batch), n)
+			}
+			size := 0
+			for _, a := range batch {
+				size += len(transport.Quote(a)) + 1
+			}
+			if size > maxArgs && len(batch) > n {
+				t.Fatalf("%d bytes of arguments", size)
+			}
+			all = append(all, batch...)
+		}
+		if !slices.Equal(all, args) {
+			t.Fatalf("%q became %q", args, all)
+		}
+	})
+}
+
+// TestScriptsAreShort: a command of the oldest adb daemons has 4096 bytes, `shell,v2:` and the
+// quotes included.
+func TestScriptsAreShort(t *testing.T) {
+	for name, script := range map[string]string{
+		"begin": folderScript + beginScript, "tidy": folderScript + tidyScript, "sum": sumScript, "prepare": folderScript + prepareScript,
+		"parts": folderScript + partsScript, "temp": folderScript + tempScript, "drop": enterScript + dropScript,
+		"look": enterScript + lookScript, "wipe": folderScript + wipeScript,
+	} {
+		if n := len(transport.Quote(script)); n > 4096-maxArgs-300 {
+			t.Errorf("%s: %d bytes", name, n)
+		}
+	}
+}
