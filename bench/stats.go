@@ -17,6 +17,9 @@ const (
 	MedianOfMedians = "median of block medians v1"
 	// MedianOfMeans: the same where a tool prints only a mean a block.
 	MedianOfMeans = "median of block means v1"
+	// MedianOfToolMedians: the same where a tool prints a median as well, of its own rule
+	// (benchmark_model's is the upper one of an even number of runs).
+	MedianOfToolMedians = "median of block medians by the tool v1"
 	// ToolEstimate: what a vendor's tool computed, of devices whose Kind is estimated.
 	ToolEstimate = "tool's estimate v1"
 )
@@ -26,8 +29,8 @@ const (
 // it has 96.9 %.
 const orderBlocks = 6
 
-// BlockSeconds is a block's value: the median of its samples, or the mean that its tool
-// printed. It is not ok where the block has no usable figure.
+// BlockSeconds is a block's value: the median of its samples, or else the median, or else the
+// mean, that its tool printed. It is not ok where the block has no usable figure.
 func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool) {
 	if len(b.Samples) > 0 {
 		for _, s := range b.Samples {
@@ -37,10 +40,13 @@ func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool)
 		}
 		return Median(b.Samples), MedianOfMedians, true
 	}
-	if b.Summary != nil && usable(b.Summary.Mean) {
-		return b.Summary.Mean, MedianOfMeans, true
+	switch s := b.Summary; {
+	case s == nil || !usable(s.Mean):
+		return 0, MedianOfMeans, false
+	case s.Median != nil:
+		return *s.Median, MedianOfToolMedians, usable(*s.Median)
 	}
-	return 0, MedianOfMeans, false
+	return b.Summary.Mean, MedianOfMeans, true
 }
 
 func usable(s float64) bool { return s > 0 && !math.IsInf(s, 1) }

@@ -107,7 +107,8 @@ type Summary struct {
 	Count            int
 	Mean             float64
 	Min, Max, StdDev *float64
-	Line             string // the tool's own line
+	Median           *float64 `json:",omitempty"` // where the tool gives one
+	Line             string   // the tool's own line
 }
 
 // State is the device's condition at a moment. What the device does not have is nil; a

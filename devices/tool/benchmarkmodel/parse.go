@@ -1,0 +1,265 @@
+package benchmarkmodel
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Result is what one run of benchmark_model printed. Times are microseconds, as the tool
+// has them (LiteRT, tflite/tools/benchmark/benchmark_model.cc): they become seconds only in
+// a Block, so that nothing is lost between.
+type Result struct {
+	WarmUp, Regular Stat
+	InitMicros      int64
+	Memory          Memory
+	Proof           Proof
+	Profile         []Row    // of enable_op_profiling, of the regular runs; empty where it was off
+	Internal        []Row    // of the delegate's own ops, where it tells them
+	Warnings        []string // lines of level WARN
+	Errors          []string // lines of level ERROR and FATAL
+}
+
+// Memory is in bytes; nil where the tool does not say.
+type Memory struct {
+	Init, Overall *int64 // growth of the peak resident set since the tool's start
+	Peak          *int64 // by periodic monitoring, where that was asked for
+}
+
+// UnparsableError is output from which no measurement may be made.
+type UnparsableError struct {
+	Line string // the line that is wrong; empty where one is missing
+	Err  string
+}
+
+func (e *UnparsableError) Error() string {
+	if e.Line == "" {
+		return e.Err
+	}
+	return fmt.Sprintf("%s: %q", e.Err, clip(e.Line, 160))
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "") + "..."
+	}
+	return s
+}
+
+// Parse reads what the tool printed on its two streams, or a log that has both in the first.
+// Where it holds several runs, the last counts. It takes every form that there was: without
+// prefix (until TensorFlow 2.8), with "INFO: ", from logcat; count= lines of one run, of
+// equal ones, with percentiles; the summaries of 2018, of 2019 and of today.
+//
+// Nothing is guessed: a line that begins as a known one and is not, a run that did not
+// end, figures that cannot be true together and a latency of 0 are an *UnparsableError.
+func Parse(stdout, stderr string) (*Result, error) {
+	p := &parser{}
+	out := lastRun(lines(stdout))
+	for _, l := range append(out, lines(stderr)...) {
+		if err := p.line(l); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.finish(); err != nil {
+		return nil, err
+	}
+	return &p.r, nil
+}
+
+// line is one line without what loggers put in front of it.
+type line struct {
+	text  string // without prefix and space around
+	raw   string // without logcat's prefix, tabs kept
+	level string // "INFO"; empty where the line has none
+	pid   string // of logcat
+}
+
+var (
+	logcat = regexp.MustCompile(`^\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\s+(\d+)\s+\d+ ([VDIWEF]) [^:]*: ?`)
+	level  = regexp.MustCompile(`^(VERBOSE|INFO|WARN|WARNING|ERROR|FATAL): `)
+	levels = map[string]string{"V": "VERBOSE", "D": "VERBOSE", "I": "INFO", "W": "WARN", "E": "ERROR", "F": "FATAL", "WARNING": "WARN"}
+)
+
+func lines(text string) []line {
+	var all []line
+	for s := range strings.Lines(text) {
+		l := line{raw: strings.TrimRight(s, "\r\n")}
+		if m := logcat.FindStringSubmatch(l.raw); m != nil {
+			l.raw, l.pid, l.level = l.raw[len(m[0]):], m[1], levels[m[2]]
+		}
+		if m := level.FindStringSubmatch(l.raw); m != nil {
+			l.raw, l.level = l.raw[len(m[0]):], m[1]
+			if long := levels[l.level]; long != "" {
+				l.level = long
+			}
+		}
+		l.text = strings.TrimSpace(l.raw)
+		all = append(all, l)
+	}
+	return all
+}
+
+// lastRun is the lines from the last start on, in logcat only those of its process. A log
+// whose beginning is lost has no start; what is left is then read.
+func lastRun(all []line) []line {
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].text != "STARTING!" {
+			continue
+		}
+		var own []line
+		for _, l := range all[i:] {
+			if l.pid == all[i].pid || l.pid == "" {
+				own = append(own, l)
+			}
+		}
+		return own
+	}
+	return all
+}
+
+type parser struct {
+	r       Result
+	running bool   // a "Running benchmark" line waits for its count= line
+	stats   []Stat // in the order printed
+	summary *summary
+	section section
+	table   *table
+}
+
+// section is where in a profile a line is.
+type section int
+
+const (
+	noProfile section = iota
+	initProfile
+	runProfile
+	internalProfile
+)
+
+// maxKept bounds the messages that are kept of each level.
+const maxKept = 20
+
+func (p *parser) line(l line) error {
+	if l.text == "" {
+		p.table = nil
+		return nil
+	}
+	switch l.level {
+	case "WARN":
+		p.r.Warnings = keep(p.r.Warnings, l.text)
+	case "ERROR", "FATAL":
+		p.r.Errors = keep(p.r.Errors, l.text)
+	}
+	if done, err := p.figures(l); done || err != nil {
+		return err
+	}
+	if p.profile(l) {
+		return nil
+	}
+	return p.r.Proof.line(l)
+}
+
+func keep(list []string, s string) []string {
+	if len(list) < maxKept {
+		return append(list, clip(s, 300))
+	}
+	return list
+}
+
+// figures reads the lines that have times and memory.
+func (p *parser) figures(l line) (done bool, err error) {
+	switch {
+	case strings.HasPrefix(l.text, "Running benchmark for "):
+		if p.running {
+			return true, &UnparsableError{l.text, "a second run begins before the first has its figures"}
+		}
+		p.running = true
+	case strings.HasPrefix(l.text, "count="):
+		return true, p.count(l.text)
+	case strings.HasPrefix(l.text, "Inference timings in us:"), strings.HasPrefix(l.text, "Average inference timings in us:"):
+		return true, p.timings(l.text)
+	case strings.HasPrefix(l.text, "Memory footprint delta from the start of the tool (MB):"), strings.HasPrefix(l.text, "Peak memory footprint (MB):"):
+		return true, p.r.Memory.footprint(l.text)
+	case strings.HasPrefix(l.text, "Overall peak memory footprint (MB) via periodic monitoring:"):
+		return true, p.r.Memory.peak(l.text)
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+func (p *parser) count(text string) error {
+	if !p.running {
+		return &UnparsableError{text, "figures of a run that was not announced"}
+	}
+	p.running = false
+	s, err := parseStat(text)
+	if err != nil {
+		return err
+	}
+	p.stats = append(p.stats, s)
+	return nil
+}
+
+func (p *parser) timings(text string) error {
+	if p.summary != nil {
+		return &UnparsableError{text, "a second summary"}
+	}
+	s, err := parseSummary(text)
+	if err != nil {
+		return err
+	}
+	p.summary = s
+	return nil
+}
+
+var memoryForm = regexp.MustCompile(`^[^:]*\(MB\): init=(` + number + `) overall=(` + number + `)$`)
+
+func (m *Memory) footprint(text string) error {
+	f := memoryForm.FindStringSubmatch(text)
+	if f == nil {
+		// Where the kernel does not account, memory may have shrunk: no figure then.
+		return nil
+	}
+	m.Init, m.Overall = megabytes(f[1]), megabytes(f[2])
+	return nil
+}
+
+var peakForm = regexp.MustCompile(`^[^:]*: (` + number + `)$`)
+
+func (m *Memory) peak(text string) error {
+	if f := peakForm.FindStringSubmatch(text); f != nil {
+		m.Peak = megabytes(f[1])
+	}
+	return nil
+}
+
+// megabytes are of 1024 * 1024 bytes (benchmark_model.cc divides kilobytes by 1024).
+func megabytes(s string) *int64 {
+	v, ok := parseNumber(s)
+	if !ok || v > 1<<30 {
+		return nil
+	}
+	return new(int64(v * (1 << 20)))
+}
+
+// finish checks that the run is whole, and that its lines agree.
+func (p *parser) finish() error {
+	switch {
+	case len(p.stats) == 0 && p.summary == nil:
+		return &UnparsableError{Err: "there are no figures of benchmark_model in it"}
+	case p.running || p.summary == nil || len(p.stats) < 2:
+		return &UnparsableError{Err: "the run did not end: the summary or a line of figures is missing"}
+	case len(p.stats) > 2:
+		return &UnparsableError{p.stats[2].Line, "more than a warm-up and a run"}
+	}
+	p.r.WarmUp, p.r.Regular, p.r.InitMicros = p.stats[0], p.stats[1], p.summary.init
+	if err := p.r.WarmUp.check(); err != nil && p.r.WarmUp.Count > 0 {
+		return err
+	}
+	if err := p.r.Regular.check(); err != nil {
+		return err
+	}
+	return p.summary.agrees(&p.r)
+}

@@ -1,0 +1,102 @@
+package benchmarkmodel
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Row is a row of a profile's table in run order.
+type Row struct {
+	Type        string  // "CONV_2D", "TfLiteXNNPackDelegate"
+	Name        string  // output tensors and the node's index: "[x]:3"
+	MeanMillis  float64 // of a call
+	TimesCalled float64 // in one inference
+	Subgraph    bool    // of a subgraph that another op calls: in that op's time already
+}
+
+// table is the one that is being read: which column has what.
+type table struct {
+	columns  map[string]int
+	subgraph bool
+	rows     *[]Row
+}
+
+// maxRows bounds a profile.
+const maxRows = 1 << 16
+
+// profile reads the lines of profiles, and reports whether it was one.
+//
+// Source: LiteRT, tflite/profiling/profile_summary_formatter.cc; tensorflow,
+// third_party/xla/xla/tsl/util/stats_calculator.cc (columns are aligned and divided by
+// tabs; builds until 2021 have a [start] as well).
+func (p *parser) profile(l line) bool {
+	switch t := l.text; {
+	case strings.HasPrefix(t, "Profiling Info for Benchmark Initialization:"):
+		p.section, p.table = initProfile, nil
+	case strings.HasPrefix(t, "Operator-wise Profiling Info for Regular Benchmark Runs:"):
+		p.section, p.table = runProfile, nil
+		p.r.Profile, p.r.Internal = nil, nil
+	case p.section == noProfile:
+		return false
+	case strings.HasPrefix(t, "Delegate internal:"):
+		p.table = nil
+		if p.section == runProfile {
+			p.section = internalProfile
+		}
+	case strings.HasPrefix(t, "Primary graph (name: "), strings.HasPrefix(t, "Subgraph (index: "):
+		p.table = &table{subgraph: strings.HasPrefix(t, "Subgraph")}
+	case strings.HasPrefix(t, "=====") && strings.HasSuffix(t, "====="):
+		p.title(strings.TrimSpace(strings.Trim(t, "=")))
+	case p.table != nil && p.table.rows != nil:
+		p.row(l.raw)
+	default:
+		return false
+	}
+	return true
+}
+
+// title begins a table; only those in run order of the timed runs are kept.
+func (p *parser) title(name string) {
+	sub := p.table != nil && p.table.subgraph
+	p.table = &table{subgraph: sub}
+	if name != "Run Order" {
+		return
+	}
+	switch p.section {
+	case runProfile:
+		p.table.rows = &p.r.Profile
+	case internalProfile:
+		p.table.rows = &p.r.Internal
+	}
+}
+
+var headForm = regexp.MustCompile(`^\[([^\]]+)\]$`)
+
+func (p *parser) row(raw string) {
+	cells := strings.Split(strings.TrimPrefix(raw, "\t"), "\t")
+	if p.table.columns == nil {
+		p.table.columns = map[string]int{}
+		for i, c := range cells {
+			if f := headForm.FindStringSubmatch(strings.TrimSpace(c)); f != nil {
+				p.table.columns[strings.ToLower(f[1])] = i
+			}
+		}
+		return
+	}
+	cell := func(name string) string {
+		i, ok := p.table.columns[name]
+		if !ok || i >= len(cells) {
+			return ""
+		}
+		if name == "name" { // the last column, and a tensor's name may hold a tab
+			return strings.TrimSpace(strings.Join(cells[i:], " "))
+		}
+		return strings.TrimSpace(cells[i])
+	}
+	mean, okMean := parseNumber(cell("avg ms"))
+	times, okTimes := parseNumber(cell("times called"))
+	if !okMean || !okTimes || mean < 0 || times < 0 || cell("node type") == "" || len(*p.table.rows) >= maxRows {
+		return
+	}
+	*p.table.rows = append(*p.table.rows, Row{Type: clip(cell("node type"), 200), Name: clip(cell("name"), 300), MeanMillis: mean, TimesCalled: times, Subgraph: p.table.subgraph})
+}

@@ -1,0 +1,398 @@
+package benchmarkmodel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/tool"
+	"latlab/devices/transport"
+	"latlab/sampler/model"
+	"latlab/sampler/tflite"
+)
+
+// Run times one block: one run of the program.
+func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
+	op := "time " + m.Name
+	if err := d.accepts(m, op); err != nil {
+		return nil, err
+	}
+	return d.m.Block(ctx, op, func(b *devices.Block) error {
+		r, err := d.run(ctx, op, m, plan)
+		if err != nil {
+			return err
+		}
+		return d.fill(ctx, b, r)
+	})
+}
+
+func (d *Device) accepts(m *model.Model, op string) error {
+	if slices.Contains(d.info.Formats, m.Format) && slices.Contains(d.info.Precisions, m.Precision) {
+		return nil
+	}
+	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
+		Err: fmt.Errorf("device %s does not take %s models in %s", d.o.Name, m.Format, m.Precision)}
+}
+
+// run is all that one run of the program left.
+type run struct {
+	op     string
+	model  *model.Model
+	sha256 string
+	out    tool.Output
+	result *Result
+	counts [2]*int64 // of the driver, before and after
+}
+
+// all is what the program printed, for errors.
+func (r *run) all() string { return r.out.Stdout + r.out.Stderr }
+
+func (r *run) error(k failureKind, err error) *devices.Error {
+	return &devices.Error{Fault: k.fault, Op: r.op, Reason: k.reason, Err: err, Advice: k.advice, Output: tool.Tail(r.all())}
+}
+
+func (d *Device) run(ctx context.Context, op string, m *model.Model, plan devices.Plan, more ...string) (*run, error) {
+	staged, err := d.m.Stage(ctx, op, m)
+	if err != nil {
+		return nil, err
+	}
+	defer staged.Close()
+	file, err := d.resultFile()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{op: op, model: m, sha256: staged.SHA256}
+	args := slices.Concat([]string{"--graph=" + staged.Path}, d.args, planArgs(plan), d.serialize(staged), file.args(), more)
+	r.counts[0] = d.count(ctx)
+	r.out, err = tool.Do(ctx, d.m, tool.Run{Op: op, Program: program, CPUs: d.o.CPUs, Timeout: plan.Timeout,
+		Command: transport.Command{Path: d.program, Args: args, Env: d.env}})
+	if err != nil {
+		return nil, errors.Join(d.died(r, err), file.remove(ctx))
+	}
+	r.counts[1] = d.count(ctx)
+	if err := d.read(r); err != nil {
+		return nil, errors.Join(err, file.remove(ctx))
+	}
+	if err := file.refine(ctx, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// read turns what was printed into a Result.
+func (d *Device) read(r *run) error {
+	if r.out.Exit.Code != 0 {
+		return d.exited(r)
+	}
+	var err error
+	if r.result, err = Parse(r.out.Stdout, r.out.Stderr); err != nil {
+		return r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, err)
+	}
+	if unused := r.result.Proof.Unused; unused != "" {
+		return r.error(failureKind{"", devices.FaultUser, "usage", "another build of benchmark_model has them"},
+			fmt.Errorf("benchmark_model ignored flags that it does not know: %s", unused))
+	}
+	return nil
+}
+
+// exited says what an exit code means: what the output says first that is known.
+func (d *Device) exited(r *run) *devices.Error {
+	code := r.out.Exit.Code
+	k, text := ending(r.all())
+	if k == nil {
+		return r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonExited}, fmt.Errorf("benchmark_model ended with exit code %d and does not say why", code))
+	}
+	if d.kind.accelerator && (k.has == "failed to prepare" || k.has == "failed to invoke") {
+		return r.error(failureKind{"", devices.FaultDevice, devices.ReasonDelegate, d.kind.advice}, errors.New(text))
+	}
+	return r.error(*k, errors.New(text))
+}
+
+// died: a library that is not a delegate's crashes the tool as it is loaded, before any
+// model is: then it is not the model's fault.
+//
+// Source: alanhc/pixel-bench, article-zh.md (a library without tflite_plugin_create_delegate).
+func (d *Device) died(r *run, err error) error {
+	var e *devices.Error
+	if !errors.As(err, &e) || e.Reason != devices.ReasonCrashed || d.kind.name != External {
+		return err
+	}
+	if strings.Contains(r.all(), "EXTERNAL delegate created") {
+		return err
+	}
+	e.Fault, e.Reason = devices.FaultDevice, devices.ReasonDelegate
+	e.Err = fmt.Errorf("benchmark_model crashed while it loaded %s: %w", d.o.Library.base(), e.Err)
+	e.Advice = "a delegate's library exports tflite_plugin_create_delegate: `nm -D` of it says so"
+	return e
+}
+
+// serialize gives every model a namespace of its own in the user's folder of compiled
+// models: one token for all would give a model the program of another.
+func (d *Device) serialize(s *machine.Staged) []string {
+	if d.o.Flags["delegate_serialize_dir"] == "" {
+		return nil
+	}
+	return []string{"--delegate_serialize_token=" + s.SHA256[:32]}
+}
+
+// maxCounter bounds a file that holds one number.
+const maxCounter = 64
+
+// count reads the driver's counter, nil where there is none or it holds no number.
+func (d *Device) count(ctx context.Context) *int64 {
+	if d.o.Counter == "" {
+		return nil
+	}
+	var text bytes.Buffer
+	if err := d.m.Transport().Get(ctx, d.o.Counter, &text, maxCounter); err != nil {
+		return nil
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(text.String()), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
+const micro = 1e-6
+
+func (d *Device) fill(ctx context.Context, b *devices.Block, r *run) error {
+	res := r.result
+	b.ModelSHA256, b.Runtime, b.CPUs = r.sha256, d.runtime, r.out.CPUs
+	b.Summary = res.Regular.summary()
+	b.InitSeconds = float64(res.InitMicros) * micro
+	b.FirstSeconds = float64(res.WarmUp.First) * micro
+	b.Counters = res.counters()
+	b.PeakMemoryBytes = res.Memory.peakBytes()
+	if err := d.prove(ctx, b, r); err != nil {
+		return err
+	}
+	b.Doubts = append(b.Doubts, d.doubts(r)...)
+	b.Warnings = append(b.Warnings, d.warnings(r)...)
+	return nil
+}
+
+func (s *Stat) summary() *devices.Summary {
+	seconds := func(us *int64) *float64 {
+		if us == nil {
+			return nil
+		}
+		return new(float64(*us) * micro)
+	}
+	return &devices.Summary{
+		Count: int(s.Count), Mean: s.Mean * micro, Min: seconds(&s.Min), Max: seconds(&s.Max),
+		StdDev: seconds(s.StdDev), Median: seconds(s.Median), Line: s.Line,
+	}
+}
+
+func (r *Result) counters() map[string]float64 {
+	c := map[string]float64{"warmup_runs": float64(r.WarmUp.Count), "mean_resolution_seconds": r.Regular.Resolution * micro}
+	if r.WarmUp.Count > 0 {
+		c["warmup_mean_seconds"] = r.WarmUp.Mean * micro
+	}
+	for name, us := range map[string]*int64{"p5_seconds": r.Regular.P5, "p95_seconds": r.Regular.P95} {
+		if us != nil {
+			c[name] = float64(*us) * micro
+		}
+	}
+	for name, bytes := range map[string]*int64{"init_growth_bytes": r.Memory.Init, "overall_growth_bytes": r.Memory.Overall} {
+		if bytes != nil {
+			c[name] = float64(*bytes)
+		}
+	}
+	return c
+}
+
+// peakBytes is what the tool watched, where it was asked to, else by how much its peak
+// resident set grew from its start on, which leaves out the few megabytes of the tool.
+func (m *Memory) peakBytes() int64 {
+	switch {
+	case m.Peak != nil:
+		return *m.Peak
+	case m.Overall != nil:
+		return *m.Overall
+	}
+	return 0
+}
+
+// prove fills in the delegation. How many nodes the model has is looked up only where
+// nothing that was printed says it.
+func (d *Device) prove(ctx context.Context, b *devices.Block, r *run) error {
+	p := &r.result.Proof
+	nodes := 0
+	if d.kind.name != None && len(p.Failures) == 0 {
+		var probe devices.Delegation
+		if !p.count(d.kind, &probe) || probe.Nodes == 0 {
+			nodes = nodesOf(ctx, r.model)
+		}
+	}
+	proof, not := p.prove(d.kind, d.info.Delegate, nodes)
+	if not != nil {
+		return r.error(not.kind, not.err)
+	}
+	b.Delegation = proof
+	return nil
+}
+
+// nodesOf counts the operators of a model's file, 0 where they cannot be.
+func nodesOf(ctx context.Context, m *model.Model) int {
+	n := m.Network
+	if n == nil {
+		f, err := m.Open(ctx)
+		if err != nil {
+			return 0
+		}
+		defer f.Close()
+		data, err := os.ReadFile(f.Path)
+		if err != nil {
+			return 0
+		}
+		if n, err = tflite.Read(data); err != nil {
+			return 0
+		}
+	}
+	sum := 0
+	for _, o := range n.Operators {
+		sum += o.Count
+	}
+	return sum
+}
+
+// doubts are reasons that a block's time must not be used.
+func (d *Device) doubts(r *run) []devices.Doubt {
+	var list []devices.Doubt
+	if d.kind.name == None {
+		for _, x := range r.result.Proof.Replaced {
+			list = append(list, devices.Doubt{Code: "delegated_anyway", Text: fmt.Sprintf("no delegate was asked for, and %s took %d nodes", oneLine(x.Delegate), x.Delegated)})
+		}
+	}
+	if d.kind.accelerator {
+		for _, line := range r.result.Errors {
+			if !slices.ContainsFunc(d.o.Harmless, func(h string) bool { return strings.Contains(line, h) }) {
+				list = append(list, devices.Doubt{Code: "tool_error", Text: "benchmark_model printed an error: " + oneLine(line)})
+				break
+			}
+		}
+	}
+	return append(list, d.countDoubt(r)...)
+}
+
+// countDoubt compares the driver's counter with the runs: the one proof that does not come
+// from the runtime.
+//
+// Source: alanhc/pixel-bench, npu-bench.sh (480 + 983 runs, and the counter grew by 1463).
+func (d *Device) countDoubt(r *run) []devices.Doubt {
+	if d.o.Counter == "" {
+		return nil
+	}
+	runs := r.result.WarmUp.Count + r.result.Regular.Count
+	if r.counts[0] == nil || r.counts[1] == nil {
+		return []devices.Doubt{{Code: "driver_count", Text: fmt.Sprintf("the driver's counter %s cannot be read", oneLine(d.o.Counter))}}
+	}
+	if grown := *r.counts[1] - *r.counts[0]; grown != runs {
+		return []devices.Doubt{{Code: "driver_count", Text: fmt.Sprintf("the driver counted %d inferences, benchmark_model ran %d", grown, runs)}}
+	}
+	return nil
+}
+
+// coarse is the mean below which the tool's clock of one microsecond is a thousandth.
+const coarse = 1000
+
+func (d *Device) warnings(r *run) []string {
+	var list []string
+	if m := r.result.Regular.Mean; m < coarse {
+		list = append(list, fmt.Sprintf("the mean of %.4g us is near the tool's resolution of 1 us", m))
+	}
+	for _, w := range r.result.Warnings {
+		list = append(list, "benchmark_model warns: "+oneLine(w))
+	}
+	return list
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// resultFile is where the tool leaves its figures with one more digit.
+type resultFile struct {
+	d    *Device
+	path string // there; empty = this build has none
+}
+
+func (d *Device) resultFile() (resultFile, error) {
+	if !d.usage["result_file_path"] {
+		return resultFile{}, nil
+	}
+	name := "result-" + strconv.FormatInt(time.Now().UnixNano(), 36) + ".pb"
+	if dir := d.m.Dir(); !d.m.Local() {
+		return resultFile{d, path.Join(dir, name)}, nil
+	}
+	dir, err := os.MkdirTemp("", "latlab-result-")
+	if err != nil {
+		return resultFile{}, &devices.Error{Fault: devices.FaultLab, Op: "time", Reason: "temporary-folder", Err: err}
+	}
+	return resultFile{d, filepath.Join(dir, name)}, nil
+}
+
+func (f resultFile) args() []string {
+	if f.path == "" {
+		return nil
+	}
+	return []string{"--result_file_path=" + f.path}
+}
+
+// maxResult bounds the file, which has some hundred bytes.
+const maxResult = 64 << 10
+
+// refine reads the file and removes it. A build that wrote none is believed by its lines.
+func (f resultFile) refine(ctx context.Context, r *run) error {
+	if f.path == "" {
+		return nil
+	}
+	var text bytes.Buffer
+	getErr := f.d.m.Transport().Get(ctx, f.path, &text, maxResult)
+	if err := f.remove(ctx); err != nil {
+		return err
+	}
+	if getErr != nil {
+		var known *devices.Error
+		if errors.As(getErr, &known) || ctx.Err() != nil {
+			return getErr
+		}
+		return nil
+	}
+	res, err := parseResultFile(text.Bytes())
+	if err == nil {
+		err = res.refine(&r.result.Regular)
+	}
+	if err != nil {
+		return r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, err)
+	}
+	return nil
+}
+
+// cleanTimeout is for removing a file after the block's own context has ended.
+const cleanTimeout = 10 * time.Second
+
+// remove takes the file away. On another machine a failure is not told: the folder is
+// removed with the machine, and what made it fail is told by the next operation.
+func (f resultFile) remove(ctx context.Context) error {
+	switch {
+	case f.path == "":
+		return nil
+	case f.d.m.Local():
+		return os.RemoveAll(filepath.Dir(f.path))
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
+	defer cancel()
+	_, _ = transport.Shell(ctx, f.d.m.Transport(), maxCounter, `rm -f "$1"`, f.path)
+	return nil
+}
