@@ -145,6 +145,9 @@ func prepareFailed() bool { return C.latlab_get_proof().failed != 0 }
 // many there should be: fewer is a graph that went back to the CPU.
 func (s *session) ranByDelegate() error {
 	p := C.latlab_get_proof()
+	if s.delegate != nil && !prepareSeen() {
+		return fault(devices.FaultDevice, devices.ReasonFallBack, "the runtime never asked the delegate %s to prepare the graph: the CPU ran it", s.name)
+	}
 	if s.delegate == nil || p.runs >= C.longlong(s.inferences)*C.longlong(p.wrapped) {
 		return nil
 	}

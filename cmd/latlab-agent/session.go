@@ -83,7 +83,10 @@ func open(req wire.Request) (*session, error) {
 		return nil, err
 	}
 	if s.interpreter.AllocateTensors() != tflite.OK {
-		s.close()
+		defer s.close()
+		if s.external {
+			return nil, fault(devices.FaultModel, devices.ReasonDelegate, "the runtime cannot allocate the model's tensors as the delegate %s has prepared it", s.name)
+		}
 		return nil, fault(devices.FaultModel, "rejected", "the runtime cannot allocate the model's tensors")
 	}
 	s.init = time.Since(start).Seconds()
