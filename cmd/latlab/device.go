@@ -26,11 +26,11 @@ func openDevice(ctx context.Context, c *cli.Context) (devices.Device, error) {
 }
 
 func openNamed(ctx context.Context, c *cli.Context, name string) (devices.Device, error) {
-	o, err := deviceOptions(c)
+	l, err := openLab(c)
 	if err != nil {
 		return nil, err
 	}
-	d, err := inventory.Open(ctx, name, o)
+	d, err := l.Open(ctx, name)
 	return d, deviceError(err)
 }
 
@@ -44,11 +44,11 @@ func describeDevice(c *cli.Context) (devices.Info, error) {
 }
 
 func describeNamed(c *cli.Context, name string) (devices.Info, error) {
-	o, err := deviceOptions(c)
+	l, err := openLab(c)
 	if err != nil {
 		return devices.Info{}, err
 	}
-	info, err := inventory.Describe(name, o)
+	info, err := l.Describe(name)
 	return info, deviceError(err)
 }
 
@@ -59,6 +59,15 @@ func deviceError(err error) error {
 		return withCode(exitNoDevice, err)
 	}
 	return err
+}
+
+// openLab reads the inventory file, and what devices' names do not say.
+func openLab(c *cli.Context) (*inventory.Lab, error) {
+	o, err := deviceOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	return inventory.New(o)
 }
 
 // deviceOptions reads what a device's name does not say.
@@ -77,6 +86,7 @@ func deviceOptions(c *cli.Context) (inventory.Options, error) {
 	path, err := agentPath(c.String("agent"))
 	return inventory.Options{
 		Threads: threads, CPUs: cpus, AgentPath: path, Python: c.String("python"), VelaConfig: c.String("vela-config"),
+		File: c.String("inventory"), AgentBundle: c.String("agent-bundle"), ADB: c.String("adb"),
 	}, err
 }
 

@@ -17,13 +17,13 @@ import (
 
 // deviceChecks walks through what timing on a device needs, and then times a tiny network.
 func deviceChecks(c *cli.Context, name string) ([]check, error) {
-	o, err := deviceOptions(c)
+	l, err := openLab(c)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
 	defer cancel()
-	checks, err := inventory.Check(ctx, name, o)
+	checks, err := l.Check(ctx, name)
 	if err != nil {
 		return nil, deviceError(err)
 	}

@@ -6,23 +6,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/urfave/cli/v2"
 
 	"latlab/devices"
 	"latlab/devices/inventory"
-	"latlab/devices/state"
 )
-
-type deviceRow struct {
-	devices.Info
-	State   string         `json:"state"` // "ready" or "not ready"
-	Problem string         `json:"problem,omitempty"`
-	Type    string         `json:"type,omitempty"` // what to type
-	SoC     *string        `json:"soc,omitempty"`  // of this machine, where its kernel names one
-	Now     *devices.State `json:"condition,omitempty"`
-}
 
 func devicesCommand(s streams) *cli.Command {
 	flags := join(deviceFlags()[1:], cacheFlags(), []cli.Flag{jsonFlag()})
@@ -44,92 +33,63 @@ func devicesCommand(s streams) *cli.Command {
 	}
 }
 
-// deviceRows are all that can be named. Only what must be started to know its state is
-// started: the agent, and each estimator's Python once, all at the same time.
-func deviceRows(c *cli.Context) ([]deviceRow, error) {
-	o, err := deviceOptions(c)
+// deviceRows are all that can be named, and phones that adb sees.
+func deviceRows(c *cli.Context) ([]inventory.Status, *inventory.Lab, error) {
+	l, err := openLab(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
 	defer cancel()
-	tools := make([]*check, len(inventory.Tools()))
-	var wg sync.WaitGroup
-	for i, name := range inventory.Tools() {
-		wg.Go(func() {
-			steps, _ := inventory.Check(ctx, name, withoutThreads(o)) // every listed name is known
-			tools[i] = inventory.Failed(steps)
-		})
-	}
-	rows := []deviceRow{cpuRow(ctx, c)}
-	wg.Wait()
-	o = withoutThreads(o)
-	for _, name := range inventory.Names() {
-		if name == inventory.Local {
-			continue
-		}
-		r, err := describedRow(name, o)
-		if err != nil {
-			return nil, err
-		}
-		if i := slices.Index(inventory.Tools(), inventory.SameTool(name)); i >= 0 && tools[i] != nil {
-			r.State, r.Problem, r.Type = "not ready", tools[i].Detail, tools[i].Type
-		}
-		rows = append(rows, r)
-	}
-	return rows, nil
-}
-
-// withoutThreads leaves out what is of this machine alone: other devices refuse it.
-func withoutThreads(o inventory.Options) inventory.Options {
-	o.Threads, o.CPUs = 0, nil
-	return o
-}
-
-func describedRow(name string, o inventory.Options) (deviceRow, error) {
-	info, err := inventory.Describe(name, o)
-	return deviceRow{Info: info, State: "ready"}, err
-}
-
-func cpuRow(ctx context.Context, c *cli.Context) deviceRow {
-	now := state.Read("/")
-	var soc *string
-	if name := state.SoC("/"); name != "" {
-		soc = &name
-	}
-	d, err := openNamed(ctx, c, inventory.Local)
-	if err == nil {
-		defer d.Close()
-		return deviceRow{Info: d.Info(), State: "ready", SoC: soc, Now: &now}
-	}
-	info, derr := describeNamed(c, inventory.Local)
-	if derr != nil {
-		info = devices.Info{Name: inventory.Local, Kind: devices.Measured}
-	}
-	return deviceRow{Info: info, State: "not ready", Problem: oneLine(err), SoC: soc, Now: &now}
+	rows, err := l.List(ctx)
+	return rows, l, err
 }
 
 func listDevices(s streams, c *cli.Context) error {
-	rows, err := deviceRows(c)
+	rows, l, err := deviceRows(c)
 	if err != nil {
 		return err
 	}
 	if c.Bool("json") {
 		return printDoc(s.out, map[string]any{"devices": rows})
 	}
-	lines := [][]string{{"DEVICE", "KIND", "STATE", "TAKES"}}
-	for _, g := range grouped(rows) {
-		lines = append(lines, append([]string{g.name}, g.cells...))
-	}
-	if err := printTable(s.out, lines); err != nil {
+	if err := printTable(s.out, deviceTable(rows)); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "\n%s", wrapped(inventory.Local+":", conditionWords(rows[0]), terminalColumns))
-	for _, form := range inventory.Forms() {
+	fmt.Fprintln(s.out)
+	for _, r := range rows {
+		if words := rowWords(r); len(words) > 0 {
+			fmt.Fprint(s.out, wrapped(r.Name+":", words, terminalColumns))
+		}
+	}
+	for _, form := range l.Forms() {
 		fmt.Fprintf(s.out, "also %s\n", form)
 	}
 	printProblems(s, rows)
 	return nil
+}
+
+// deviceTable has a line a device, or a group of them. A name that leaves the others no room
+// stands on a line of its own: it is there to be copied.
+func deviceTable(rows []inventory.Status) [][]string {
+	lines := [][]string{{"DEVICE", "KIND", "STATE", "TAKES"}}
+	groups := grouped(rows)
+	room := terminalColumns
+	for i := range groups[0].cells {
+		widest := 0
+		for _, g := range groups {
+			widest = max(widest, len(g.cells[i]))
+		}
+		room -= 2 + widest
+	}
+	for _, g := range groups {
+		if len(g.name) > room {
+			lines = append(lines, []string{g.name})
+			g.name = ""
+		}
+		lines = append(lines, append([]string{g.name}, g.cells...))
+	}
+	return lines
 }
 
 // deviceGroup is devices that differ in the ends of their names only.
@@ -144,11 +104,11 @@ const groupColumns = 30
 
 // grouped puts neighbours that are alike on one line, their names as a shell expands them:
 // vela:ethos-u65-{256,512}. Only names with a colon are of families that large.
-func grouped(rows []deviceRow) []deviceGroup {
+func grouped(rows []inventory.Status) []deviceGroup {
 	var groups []deviceGroup
 	for _, r := range rows {
-		g := deviceGroup{name: r.Name, cells: []string{string(r.Kind), r.State, takesShort(r.Info)}}
-		if colon := strings.IndexByte(r.Name, ':'); colon >= 0 {
+		g := deviceGroup{name: r.Name, cells: []string{string(r.Kind), string(r.State), takesShort(r.Info)}}
+		if colon := strings.IndexByte(r.Name, ':'); colon >= 0 && r.Kind != devices.Measured {
 			cut := max(colon, strings.LastIndexByte(r.Name, '-')) + 1
 			g.stem, g.ends = r.Name[:cut], []string{r.Name[cut:]}
 		}
@@ -171,7 +131,7 @@ func (g *deviceGroup) take(one deviceGroup) bool {
 }
 
 // printProblems says each problem once: an estimator's is that of all its names.
-func printProblems(s streams, rows []deviceRow) {
+func printProblems(s streams, rows []inventory.Status) {
 	said := map[string]bool{}
 	for _, r := range rows {
 		if r.Problem == "" || said[r.Problem] {
@@ -196,10 +156,37 @@ func runtimeOf(i devices.Info) string {
 	return runtime + " + " + i.Delegate
 }
 
+// rowWords are what is known of a device that could be looked at; nil where there is no more
+// than the table says.
+func rowWords(r inventory.Status) []string {
+	switch {
+	case r.Name == inventory.Local:
+		return conditionWords(r)
+	case r.Source == inventory.SourceBuiltIn || r.Now == nil && r.Model == nil:
+		return nil
+	}
+	var parts []string
+	for _, text := range []*string{r.Model, r.SoC, r.OS} {
+		if text != nil {
+			parts = append(parts, *text)
+		}
+	}
+	if len(r.Delegates) > 0 {
+		parts = append(parts, strings.Join(r.Delegates, " "))
+	}
+	if r.Now != nil {
+		parts = append(parts, hottestWord(*r.Now))
+	}
+	if r.Battery != nil {
+		parts = append(parts, fmt.Sprintf("battery %.0f %%", 100**r.Battery))
+	}
+	return strings.Fields(strings.Join(parts, ", "))
+}
+
 // conditionWords are what this machine is, what times on it, and how it is now. What cannot
 // be read is unknown, never left out: whoever reads a latency must know that heat would go
 // unseen.
-func conditionWords(r deviceRow) []string {
+func conditionWords(r inventory.Status) []string {
 	s := r.Now
 	parts := []string{runtimeOf(r.Info)}
 	if r.SoC != nil {

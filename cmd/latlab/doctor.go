@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -55,35 +54,39 @@ func doctorCommand(s streams) *cli.Command {
 	}
 }
 
-// hostChecks are this machine, the model cache, the estimators and what numbers will be
-// like. An estimator is wanted by few: its absence is a note, not a failure.
+// hostChecks are this machine, the model cache, the way to phones and boards, the estimators
+// and what numbers will be like. What only some need is a note where it is not there, no
+// failure.
 func hostChecks(c *cli.Context) ([]check, error) {
 	o, err := deviceOptions(c)
 	if err != nil {
 		return nil, err
 	}
+	l, err := inventory.New(o)
+	var file []check
+	if err != nil {
+		file = []check{newCheck("inventory", checkBad, oneLine(err), "")}
+		o.BuiltIn = true
+		if l, err = inventory.New(o); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
 	defer cancel()
-	checks, err := inventory.Check(ctx, inventory.Local, o)
+	checks, err := l.Check(ctx, inventory.Local)
 	if err != nil {
 		return nil, err
 	}
 	checks = append(checks, cacheCheck(c.String("cache-dir")))
-	checks = append(checks, estimatorChecks(ctx, withoutThreads(o))...)
+	checks = append(append(checks, file...), l.CheckWays(ctx)...)
+	checks = append(checks, estimatorChecks(ctx, l)...)
 	return append(checks, steadyChecks(state.Read("/"))...), nil
 }
 
-// estimatorChecks look at each estimator's tool once, all at the same time.
-func estimatorChecks(ctx context.Context, o inventory.Options) []check {
-	names := inventory.Tools()
-	found := make([][]check, len(names))
-	var wg sync.WaitGroup
-	for i, name := range names {
-		wg.Go(func() { found[i], _ = inventory.Check(ctx, name, o) }) // every listed name is known
-	}
-	wg.Wait()
+// estimatorChecks say each step that several estimators need once.
+func estimatorChecks(ctx context.Context, l *inventory.Lab) []check {
 	var checks []check
-	for _, steps := range found {
+	for _, steps := range l.CheckTools(ctx) {
 		for _, k := range steps {
 			if k.State == checkBad {
 				k.State = checkNote

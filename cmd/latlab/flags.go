@@ -2,12 +2,11 @@ package main
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/devices/inventory"
 	"latlab/sampler"
 )
 
@@ -60,11 +59,14 @@ func sweepIDFlag() cli.Flag {
 func deviceFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag("device", "what to time on, a `NAME`; the verb devices lists them", ""),
-		intFlag("threads", "`N` threads of the runtime, of cpu alone; part of the device's identity", 1),
-		stringFlag("cpus", "CPUs to run on, a `LIST` such as 0,1, of cpu alone; part of the device's identity", ""),
+		intFlag("threads", "`N` threads of the runtime, of cpu, adb:SERIAL and ssh:HOST; part of the device's identity", 1),
+		stringFlag("cpus", "CPUs to run on, a `LIST` such as 0,1, of cpu, adb:SERIAL and ssh:HOST; part of the device's identity", ""),
 		stringFlag("agent", "latlab-agent's `FILE`; beside latlab unless told", ""),
 		stringFlag("python", "the estimators' Python, a `FILE`; python3 unless told", ""),
 		stringFlag("vela-config", "system configurations and memory modes for Vela, a `FILE` .ini; Vela's own unless told", ""),
+		stringFlag("inventory", "your devices, a `FILE` .yml; latlab/devices.yml of the user's configuration unless told", ""),
+		stringFlag("agent-bundle", "`FOLDER` of the agent for arm64 phones and boards; agent-arm64 beside latlab unless told", ""),
+		stringFlag("adb", "adb's `FILE`; the one of PATH unless told", ""),
 	}
 }
 
@@ -115,52 +117,17 @@ func requiredCount(c *cli.Context) (int, error) {
 
 // parseCPUs reads a list such as 0,2-3.
 func parseCPUs(list string) ([]int, error) {
-	var cpus []int
-	if list == "" {
-		return nil, nil
+	cpus, err := inventory.ParseCPUs(list)
+	if err != nil {
+		return nil, usagef("--cpus %q: %w", list, err)
 	}
-	for _, part := range strings.Split(list, ",") {
-		from, to, isRange := strings.Cut(strings.TrimSpace(part), "-")
-		a, err := strconv.Atoi(from)
-		b := a
-		if err == nil && isRange {
-			b, err = strconv.Atoi(to)
-		}
-		if err != nil || a < 0 || b < a || b >= 4096 {
-			return nil, usagef("--cpus %q: %q is not a CPU number or a range such as 2-3", list, part)
-		}
-		for cpu := a; cpu <= b; cpu++ {
-			cpus = append(cpus, cpu)
-		}
-	}
-	slices.Sort(cpus)
-	return slices.Compact(cpus), nil
+	return cpus, nil
 }
 
 // parseSize reads a number of bytes such as 500M or 2G (powers of 1024).
 func parseSize(text string) (int64, error) {
-	shift := 0
-	number := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(text), "B"), "I")
-	if n := len(number); n > 0 {
-		switch number[n-1] {
-		case 'K':
-			shift = 10
-		case 'M':
-			shift = 20
-		case 'G':
-			shift = 30
-		case 'T':
-			shift = 40
-		}
-		if shift > 0 {
-			number = number[:n-1]
-		}
-	}
-	v, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || v <= 0 || v > 1<<62>>shift {
-		return 0, usagef("size %q: want a number of bytes such as 500M or 2G", text)
-	}
-	return v << shift, nil
+	n, err := inventory.ParseSize(text)
+	return n, withCode(exitUsage, err)
 }
 
 // didYouMean suggests the candidate that a mistyped word most likely meant, if any.

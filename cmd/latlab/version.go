@@ -51,8 +51,25 @@ func versions(c *cli.Context) map[string]string {
 	}
 	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
 	defer cancel()
-	if d, err := openNamed(ctx, c, inventory.Local); err == nil {
-		v["runtime"] = d.Info().Fingerprint["runtime"]
+	if r, err := localRuntime(ctx, c); err == nil {
+		v["runtime"] = r
 	}
 	return v
+}
+
+// localRuntime asks the agent. The user's inventory has no say in it.
+func localRuntime(ctx context.Context, c *cli.Context) (string, error) {
+	path, err := agentPath(c.String("agent"))
+	if err != nil {
+		return "", err
+	}
+	l, err := inventory.New(inventory.Options{BuiltIn: true, AgentPath: path})
+	if err != nil {
+		return "", err
+	}
+	d, err := l.Open(ctx, inventory.Local)
+	if err != nil {
+		return "", err
+	}
+	return d.Info().Fingerprint["runtime"], d.Close()
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 
 	"latlab/devices"
 	"latlab/devices/sim"
@@ -42,19 +43,39 @@ func Failed(steps []Step) *Step {
 
 // Check walks through what a device needs before it can time; the first step that is
 // Missing is the last. It times nothing. An unknown name is an *UnknownError.
-func Check(ctx context.Context, name string, o Options) ([]Step, error) {
-	f, err := familyOf(name)
+func (l *Lab) Check(ctx context.Context, name string) ([]Step, error) {
+	f, err := l.familyOf(name)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := Describe(name, o); err != nil {
+	if _, err := l.Describe(name); err != nil {
 		return nil, err
 	}
+	return f.checked(ctx, name, l.o), nil
+}
+
+// checked is the family's check; one whose time was over before it failed says so.
+func (f family) checked(ctx context.Context, name string, o Options) []Step {
 	steps := f.check(ctx, name, o)
 	if s := Failed(steps); s != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		s.Detail = "no answer in time: it hangs, or this machine is too busy"
 	}
-	return steps, nil
+	return steps
+}
+
+// CheckTools looks at the installation of each of Tools once, all at the same time.
+func (l *Lab) CheckTools(ctx context.Context) [][]Step {
+	found := make([][]Step, len(l.Tools()))
+	var wg sync.WaitGroup
+	for i, name := range l.Tools() {
+		wg.Go(func() {
+			if f, err := l.familyOf(name); err == nil {
+				found[i] = f.checked(ctx, name, l.o)
+			}
+		})
+	}
+	wg.Wait()
+	return found
 }
 
 // checkLocal: the system, the agent's file, the agent and its runtime.
@@ -67,7 +88,7 @@ func checkLocal(ctx context.Context, name string, o Options) []Step {
 		return append(steps, Step{"agent", Missing, "latlab-agent, which times models, is not there: " + err.Error(), "make build"})
 	}
 	steps = append(steps, Step{Name: "agent", State: OK, Detail: o.AgentPath})
-	d, err := Open(ctx, name, o)
+	d, err := openLocal(ctx, name, o)
 	if err != nil {
 		return append(steps, agentProblem(err))
 	}

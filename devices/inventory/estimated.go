@@ -14,6 +14,7 @@ import (
 // velaFamily is Arm's NPUs as its own compiler sees them.
 func velaFamily() family {
 	return family{
+		what:  "an estimator",
 		owns:  func(name string) bool { return strings.HasPrefix(name, vela.Prefix) },
 		names: vela.Names, tool: vela.Names()[0],
 		forms: []string{vela.Prefix + "ACCELERATOR[:SYSTEM_CONFIG[:MEMORY_MODE]]"},
@@ -55,6 +56,7 @@ func velaOptions(name string, o Options) (vela.Options, error) {
 // qnnFamily is Qualcomm's Hexagons as its own compiler sees them.
 func qnnFamily() family {
 	return family{
+		what:  "an estimator",
 		owns:  func(name string) bool { return strings.HasPrefix(name, qnn.Prefix) },
 		names: qnn.Names, tool: qnn.Names()[0],
 		describe: func(name string, o Options) (devices.Info, error) {

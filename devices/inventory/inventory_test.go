@@ -12,6 +12,17 @@ import (
 	"latlab/devices"
 )
 
+// lab is what can be named without an inventory, or with the one that o names.
+func lab(t testing.TB, o Options) *Lab {
+	t.Helper()
+	o.BuiltIn = o.File == ""
+	l, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func TestUnknownNames(t *testing.T) {
 	for _, c := range []struct{ name, says string }{
 		{"cpus", `did you mean "cpu"?`},
@@ -27,12 +38,12 @@ func TestUnknownNames(t *testing.T) {
 		{"u", "no device is named \"u\" (`latlab devices` lists them)"},
 		{"", "`latlab devices` lists them"},
 	} {
-		_, err := Describe(c.name, Options{})
+		_, err := lab(t, Options{}).Describe(c.name)
 		var unknown *UnknownError
 		if !errors.As(err, &unknown) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("Describe(%q) = %v, want an UnknownError that says %q", c.name, err, c.says)
 		}
-		if _, err := Open(t.Context(), c.name, Options{}); !errors.As(err, &unknown) {
+		if _, err := lab(t, Options{}).Open(t.Context(), c.name); !errors.As(err, &unknown) {
 			t.Errorf("Open(%q) = %v, want an UnknownError", c.name, err)
 		}
 	}
@@ -41,8 +52,9 @@ func TestUnknownNames(t *testing.T) {
 // TestEveryNameIsDescribed: what is listed can be described without starting anything, and
 // says what a caller needs to choose how networks are written.
 func TestEveryNameIsDescribed(t *testing.T) {
-	for _, name := range Names() {
-		info, err := Describe(name, Options{})
+	l := lab(t, Options{})
+	for _, name := range l.Names() {
+		info, err := l.Describe(name)
 		if err != nil {
 			t.Errorf("Describe(%q): %v", name, err)
 			continue
@@ -64,9 +76,10 @@ func TestCheckOfAPythonThatHangs(t *testing.T) {
 	if err := os.WriteFile(python, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range Tools() {
+	l := lab(t, Options{Python: python})
+	for _, name := range l.Tools() {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		steps, err := Check(ctx, name, Options{Python: python})
+		steps, err := l.Check(ctx, name)
 		cancel()
 		if err != nil {
 			t.Fatal(err)
@@ -79,11 +92,12 @@ func TestCheckOfAPythonThatHangs(t *testing.T) {
 
 // TestThreadsAreRefusedWhereThereAreNone: nothing that is asked for is ignored.
 func TestThreadsAreRefusedWhereThereAreNone(t *testing.T) {
-	for _, name := range Names() {
+	for _, name := range lab(t, Options{}).Names() {
 		for _, o := range []Options{{Threads: 2}, {CPUs: []int{0}}} {
-			_, err := Describe(name, o)
-			_, openErr := Open(t.Context(), name, o)
-			_, checkErr := Check(t.Context(), name, o)
+			l := lab(t, o)
+			_, err := l.Describe(name)
+			_, openErr := l.Open(t.Context(), name)
+			_, checkErr := l.Check(t.Context(), name)
 			for _, err := range []error{err, openErr, checkErr} {
 				var e *devices.Error
 				if refused := errors.As(err, &e) && e.Fault == devices.FaultUser; name != Local && !refused {
@@ -94,7 +108,7 @@ func TestThreadsAreRefusedWhereThereAreNone(t *testing.T) {
 				t.Errorf("Describe(%s, %+v): %v", name, o, err)
 			}
 		}
-		if _, err := Describe(name, Options{Threads: 1}); err != nil {
+		if _, err := lab(t, Options{Threads: 1}).Describe(name); err != nil {
 			t.Errorf("%s with one thread: %v", name, err)
 		}
 	}

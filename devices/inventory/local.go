@@ -13,16 +13,19 @@ const Local = "cpu"
 
 func localFamily() family {
 	return family{
+		what:  "this machine",
 		owns:  func(name string) bool { return name == Local },
 		names: func() []string { return []string{Local} },
 		check: checkLocal, threaded: true,
 		describe: func(_ string, o Options) (devices.Info, error) {
 			return agent.Describe(localOptions(o)), nil
 		},
-		open: func(ctx context.Context, _ string, o Options) (devices.Device, error) {
-			return agent.Open(ctx, machine.Here(Local), localOptions(o))
-		},
+		open: openLocal,
 	}
+}
+
+func openLocal(ctx context.Context, _ string, o Options) (devices.Device, error) {
+	return agent.Open(ctx, machine.Here(Local), localOptions(o))
 }
 
 func localOptions(o Options) agent.Options {

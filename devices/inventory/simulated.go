@@ -9,6 +9,7 @@ import (
 
 func simulatedFamily() family {
 	return family{
+		what: "a simulator",
 		owns: sim.Owns, names: sim.Names, forms: sim.Forms(),
 		check: checkSimulated,
 		describe: func(name string, _ Options) (devices.Info, error) {

@@ -79,7 +79,11 @@ func claim(ctx context.Context, s settings) (string, error) {
 }
 
 func measureCells(ctx context.Context, s settings, t target, cache *model.Cache) ([]*cell, error) {
-	d, err := inventory.Open(ctx, t.device, inventory.Options{AgentPath: s.agent, Python: s.python})
+	l, err := inventory.New(inventory.Options{BuiltIn: true, AgentPath: s.agent, Python: s.python})
+	if err != nil {
+		return nil, err
+	}
+	d, err := l.Open(ctx, t.device)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,126 @@
+package inventory
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"latlab/devices"
+	"latlab/sampler"
+)
+
+// fileFamily is the devices of the user's inventory file.
+func (l *Lab) fileFamily() family {
+	return l.reached(family{
+		what: "a device of " + l.file,
+		why:  "it has those that " + l.file + " gives it",
+		owns: func(name string) bool { return l.entryOf(name) != nil },
+		names: func() []string {
+			var names []string
+			for _, e := range l.entries {
+				names = append(names, e.name)
+			}
+			return names
+		},
+		entry: func(name string) (*entry, error) { return l.entryOf(name), nil },
+	})
+}
+
+func (l *Lab) entryOf(name string) *entry {
+	i := slices.IndexFunc(l.entries, func(e entry) bool { return e.name == name })
+	if i < 0 {
+		return nil
+	}
+	return &l.entries[i]
+}
+
+// reached completes a family whose devices are entries, of the file or made of a name.
+func (l *Lab) reached(f family) family {
+	f.describe = func(name string, o Options) (devices.Info, error) {
+		e, err := f.entry(name)
+		if err != nil {
+			return devices.Info{}, err
+		}
+		return l.describeEntry(e)
+	}
+	f.open = func(ctx context.Context, name string, o Options) (devices.Device, error) {
+		e, err := f.entry(name)
+		if err != nil {
+			return nil, err
+		}
+		return l.openEntry(ctx, e)
+	}
+	f.check = func(ctx context.Context, name string, o Options) []Step {
+		e, err := f.entry(name)
+		if err != nil {
+			return []Step{{"name", Missing, oneLine(err.Error()), ""}}
+		}
+		return l.checkEntry(ctx, e)
+	}
+	return f
+}
+
+// describeEntry is what is known of a device without asking it.
+func (l *Lab) describeEntry(e *entry) (devices.Info, error) {
+	if err := e.filesThere(); err != nil {
+		return devices.Info{}, err
+	}
+	info, err := l.toolOf(e).describe()
+	if err != nil {
+		return devices.Info{}, err
+	}
+	info.Name, info.Transport = e.name, e.transport()
+	if e.precision != "" {
+		info.Precisions = defaultFirst(info.Precisions, e.precision)
+	}
+	return info, nil
+}
+
+// transport is the word of Info.Transport.
+func (e *entry) transport() string {
+	switch {
+	case e.adb != "":
+		return "adb"
+	case e.ssh.host != "":
+		return "ssh"
+	}
+	return ""
+}
+
+// filesThere looks for the files of this host that a device needs. That is not done when the
+// inventory is read: a disk that is not mounted must not keep the other devices from working.
+func (e *entry) filesThere() error {
+	for _, f := range []struct {
+		name  string
+		paths []string
+	}{
+		{"ssh", []string{e.ssh.identity, e.ssh.knownHosts}}, {"binary", []string{e.binary}},
+		{"delegate_library", []string{e.delegateLibrary}}, {"libraries", e.libraries}, {"compiler", []string{e.compiler}},
+	} {
+		for _, p := range f.paths {
+			if p == "" || strings.HasPrefix(p, onDevice) {
+				continue
+			}
+			if _, err := os.Stat(p); err != nil {
+				return e.fault(f.name, fmt.Errorf("%s: %s", sampler.Clip(p), reason(err)))
+			}
+		}
+	}
+	return nil
+}
+
+// fault is a mistake in the file that is found when the device is used.
+func (e *entry) fault(field string, err error) error {
+	where := e.name
+	if e.file != "" {
+		line, given := e.lines[field]
+		if !given {
+			line = e.line
+		}
+		where = fmt.Sprintf("%s:%d", e.file, line)
+	}
+	return &devices.Error{Fault: devices.FaultUser, Op: where, Reason: devices.ReasonMissing,
+		Err: fmt.Errorf("%s: %s: %w", e.name, field, err)}
+}

@@ -1,0 +1,229 @@
+package inventory
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+	"pgregory.net/rapid"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/state"
+	"latlab/sampler"
+)
+
+var update = flag.Bool("update", false, "rewrite goldens in testdata")
+
+func write(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestBadFiles: each is refused with just these words, when it is read or, where it is about
+// files of this host, when the device is described.
+func TestBadFiles(t *testing.T) {
+	archive, err := txtar.ParseFile(filepath.Join("testdata", "bad.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(archive.Files) < 60 {
+		t.Errorf("%d bad files only", len(archive.Files))
+	}
+	for _, f := range archive.Files {
+		t.Run(f.Name, func(t *testing.T) {
+			first, _, _ := strings.Cut(string(f.Data), "\n")
+			path := write(t, "devices.yml", string(f.Data))
+			want := strings.ReplaceAll(strings.TrimPrefix(first, "# "), "FILE", path)
+			l, err := New(Options{File: path})
+			if err == nil {
+				_, err = l.Describe(l.entries[0].name)
+				if devices.FaultOf(err) != devices.FaultUser {
+					t.Errorf("fault of the %s", devices.FaultOf(err))
+				}
+			}
+			if err == nil || err.Error() != want {
+				t.Errorf("says %v\nwant %s", err, want)
+			}
+		})
+	}
+}
+
+// TestFileThatIsNotThere is no error unless somebody named it.
+func TestFileThatIsNotThere(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	l, err := New(Options{})
+	if err != nil || len(l.entries) != 0 {
+		t.Errorf("New without a file: %v", err)
+	}
+	var load *sampler.LoadError
+	for _, path := range []string{"/no/such/devices.yml", t.TempDir()} {
+		if _, err := New(Options{File: path}); !errors.As(err, &load) {
+			t.Errorf("New(%s) = %v, want a LoadError", path, err)
+		}
+	}
+}
+
+const goodFile = `
+devices:
+  - name: Pixel_4.cpu   # all that a phone may have
+    adb: 0123456789
+    tool: agent
+    delegate: external
+    delegate_name: armnn
+    delegate_on_cpu: true
+    delegate_library: device:/data/local/tmp/libarmnnDelegate.so
+    delegate_options: {backends: "CpuAcc,CpuRef", fast: true, n: 3}
+    arch: arm64
+    precision: int8
+    threads: 2
+    cpus: 4-5,7
+    cooldown: {below_celsius: 38.5, limit_seconds: 120}
+    settings: {governor: performance, stay_awake: true, airplane_mode: true}
+    wrap: [nice, -n, "-5"]
+    dir: /data/local/tmp/mine
+    budget: 500M
+  - name: jetson
+    ssh: {host: jetson.local, user: ubuntu, port: 2222, identity: ~/.ssh/key, known_hosts: /etc/ssh/ssh_known_hosts}
+    tool: trtexec
+    binary: device:/usr/src/tensorrt/bin/trtexec
+    precision: float16
+    flags: {useDLACore: 0}
+  - name: pi
+    ssh: "pi@[fe80::1%eth0]:22"
+  - {name: usb, local: true, delegate: edgetpu, delegate_library: /usr/lib/libedgetpu.so.1, compiler: /usr/bin/edgetpu_compiler}
+`
+
+func TestGoodFile(t *testing.T) {
+	t.Setenv("HOME", "/home/me")
+	got, err := parse([]byte(goodFile), "devices.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		got[i].lines = nil
+	}
+	want := []entry{
+		{
+			name: "Pixel_4.cpu", file: "devices.yml", line: 3, adb: "0123456789", tool: "agent", delegate: "external",
+			delegateName: "armnn", delegateOnCPU: true, delegateLibrary: "device:/data/local/tmp/libarmnnDelegate.so",
+			delegateOptions: map[string]string{"backends": "CpuAcc,CpuRef", "fast": "true", "n": "3"}, arch: "arm64",
+			precision: "int8", threads: 2, cpus: []int{4, 5, 7},
+			coolDown: machine.CoolDown{BelowC: 38.5, Limit: 2 * time.Minute},
+			settings: state.Settings{Governor: "performance", StayAwake: true, Airplane: true},
+			wrap:     []string{"nice", "-n", "-5"}, dir: "/data/local/tmp/mine", budget: 500 << 20,
+		},
+		{
+			name: "jetson", file: "devices.yml", line: 20, tool: "trtexec", threads: 1, precision: "float16",
+			ssh:    sshHost{host: "jetson.local", user: "ubuntu", port: 2222, identity: "/home/me/.ssh/key", knownHosts: "/etc/ssh/ssh_known_hosts"},
+			binary: "device:/usr/src/tensorrt/bin/trtexec", flags: map[string]string{"useDLACore": "0"},
+		},
+		{name: "pi", file: "devices.yml", line: 26, tool: "agent", delegate: "xnnpack", threads: 1,
+			ssh: sshHost{host: "fe80::1%eth0", user: "pi", port: 22}},
+		{name: "usb", file: "devices.yml", line: 28, local: true, tool: "agent", delegate: "edgetpu", threads: 1,
+			delegateLibrary: "/usr/lib/libedgetpu.so.1", compiler: "/usr/bin/edgetpu_compiler"},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(entry{}, sshHost{})); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestSerials(t *testing.T) {
+	for _, s := range []string{
+		"9A281FFAZ001VD", "0123456789", "emulator-5554", "10.0.0.7:5555", "pixel.local:5555", "[fe80::1]:5555", "usb:1-4", "usb:1-4.2",
+		"adb-9A281FFAZ001VD-abcdef._adb-tls-connect._tcp", "adb-9A281FFAZ001VD-abcdef._adb-tls-connect._tcp.", "R58M_1.2-3",
+	} {
+		if why := badSerial(s); why != "" {
+			t.Errorf("%q is refused: %s", s, why)
+		}
+	}
+	for _, s := range []string{
+		"", " ", "-s", "a b", "a\nb", "$(x)", "`x`", "a;b", "a'b", "../x", "emulator-", "emulator-5554x", "host:", "host:x", ":5555", "host:5555:1",
+		"[fe80::1]", "[x]:5555", "usb:", "product:x", strings.Repeat("a", 65),
+	} {
+		if badSerial(s) == "" {
+			t.Errorf("%q is taken for a serial number", s)
+		}
+	}
+}
+
+// TestHostsAreReadBack: what a host is printed as is read as the same host.
+func TestHostsAreReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := sshHost{
+			host: rapid.SampledFrom([]string{"jetson", "10.0.0.7", "fe80::1", "::1", "board-2.lab.example"}).Draw(t, "host"),
+			user: rapid.SampledFrom([]string{"", "root", "ubuntu"}).Draw(t, "user"),
+			port: rapid.IntRange(0, 65535).Draw(t, "port"),
+		}
+		got, why := parseHost(h.String())
+		if why != "" || got != h {
+			t.Errorf("%s is read as %+v, %s", h, got, why)
+		}
+	})
+}
+
+// TestFieldsDocument keeps the table of fields, for the document of devices.
+func TestFieldsDocument(t *testing.T) {
+	path := filepath.Join("testdata", "fields.md")
+	got := FieldsDocument()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("run the test with -update (-want +got)\n%s", diff)
+	}
+}
+
+// FuzzParse: whatever a file holds, it is read or refused in one line, and what is read can be
+// described or is refused by a mistake of the user's.
+func FuzzParse(f *testing.F) {
+	archive, err := txtar.ParseFile(filepath.Join("testdata", "bad.txtar"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range archive.Files {
+		f.Add(file.Data)
+	}
+	f.Add([]byte(goodFile))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		entries, err := parse(data, "devices.yml")
+		var load *sampler.LoadError
+		if err != nil {
+			if !errors.As(err, &load) || strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 1000 {
+				t.Errorf("refused by %q", err)
+			}
+			return
+		}
+		l := &Lab{entries: entries, o: Options{AgentPath: "/latlab-agent"}}
+		for _, e := range entries {
+			if !nameForm.MatchString(e.name) || e.line < 1 || e.adb != "" && badSerial(e.adb) != "" {
+				t.Errorf("entry %+v", e)
+			}
+			info, err := l.Describe(e.name)
+			if err != nil && devices.FaultOf(err) != devices.FaultUser {
+				t.Errorf("%s: %v", e.name, err)
+			}
+			if err == nil && (info.Name != e.name || len(info.Precisions) == 0) {
+				t.Errorf("%s is described as %+v", e.name, info)
+			}
+		}
+		_ = fmt.Sprint(entries)
+	})
+}

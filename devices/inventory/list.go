@@ -1,0 +1,230 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/state"
+)
+
+// State is what a device can do now.
+type State string
+
+// The states of a device.
+const (
+	Ready        State = "ready"        // it answers; timing was not tried
+	NotReady     State = "not ready"    // something that it needs is not there
+	Offline      State = "offline"      // it cannot be reached
+	Unauthorized State = "unauthorized" // it does not trust this host, or the other way round
+	Busy         State = "busy"         // another latlab times on it
+	Hot          State = "hot"          // above its gate, or it says itself that it throttles
+)
+
+// Where a device comes from.
+const (
+	SourceBuiltIn  = "built-in"
+	SourceFile     = "file"     // of the inventory
+	SourceAttached = "attached" // seen by adb, named by nobody
+)
+
+// Status is a device as it is now. In JSON it has all fields of devices.Info and these; what
+// is not known is null.
+type Status struct {
+	devices.Info
+	State   State  `json:"state"`
+	Problem string `json:"problem,omitempty"` // why it is not ready, one line
+	Type    string `json:"type,omitempty"`    // what to type
+	Source  string `json:"source"`            // "built-in", "file" or "attached"
+	// Model is the maker's name of the phone or board, SoC its chip's, OS its system's build.
+	Model *string `json:"model"`
+	SoC   *string `json:"soc"`
+	OS    *string `json:"os"`
+	// Delegates are those that it is set up for and those whose parts were seen there: an
+	// OpenCL library, a Coral stick. Whether one works only timing tells.
+	Delegates []string       `json:"delegates"`
+	HottestC  *float64       `json:"temperature_celsius"` // of the hottest sensor
+	Battery   *float64       `json:"battery_ratio"`       // 0 to 1
+	Now       *devices.State `json:"condition,omitempty"`
+}
+
+// probeTimeout bounds looking at one device. A phone answers in tenths of a second, a board
+// behind a slow link in one or two.
+const probeTimeout = 8 * time.Second
+
+// List is all devices and how they are. All are looked at together, each for a limited time:
+// one that does not answer is offline and does not hold up the others. Nothing is timed, and
+// what nobody named is not touched.
+func (l *Lab) List(ctx context.Context) ([]Status, error) {
+	var tools [][]Step
+	var wg sync.WaitGroup
+	wg.Go(func() { tools = l.CheckTools(ctx) })
+	probes := l.probes(ctx)
+	rows := make([]Status, len(probes))
+	for i, p := range probes {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+			defer cancel()
+			rows[i] = p(ctx)
+		})
+	}
+	wg.Wait()
+	failed := map[string]*Step{}
+	for i, name := range l.Tools() {
+		failed[name] = Failed(tools[i])
+	}
+	for _, f := range builtIn()[1:] {
+		computed, err := f.rows(l.o, failed[f.tool])
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, computed...)
+	}
+	return rows, ctx.Err()
+}
+
+// rows are the devices of a family whose figures are computed here. They are ready where
+// their tool is.
+func (f family) rows(o Options, failed *Step) ([]Status, error) {
+	var rows []Status
+	for _, name := range f.names() {
+		info, err := f.describe(name, o)
+		if err != nil {
+			return nil, err
+		}
+		row := Status{Info: info, State: Ready, Source: SourceBuiltIn, Delegates: delegateList(info)}
+		if failed != nil {
+			row.State, row.Problem, row.Type = NotReady, failed.Detail, failed.Type
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// probes are one for each row in front of the computed devices.
+func (l *Lab) probes(_ context.Context) []func(context.Context) Status {
+	list := []func(context.Context) Status{l.probeLocal}
+	for i := range l.entries {
+		e := &l.entries[i]
+		list = append(list, func(ctx context.Context) Status { return l.probeEntry(ctx, e, SourceFile) })
+	}
+	return list
+}
+
+func delegateList(i devices.Info) []string {
+	if i.Delegate == "" {
+		return []string{}
+	}
+	return []string{i.Delegate}
+}
+
+// probeLocal starts the agent of this machine.
+func (l *Lab) probeLocal(ctx context.Context) Status {
+	now := state.Read("/")
+	s := Status{State: Ready, Source: SourceBuiltIn, Now: &now, HottestC: now.HottestC()}
+	d, err := openLocal(ctx, Local, l.o)
+	if err == nil {
+		s.Info = d.Info()
+		err = d.Close()
+	} else if s.Info, _ = l.Describe(Local); s.Name == "" {
+		s.Info = devices.Info{Name: Local, Kind: devices.Measured}
+	}
+	if err != nil {
+		s.fail(err)
+	}
+	s.Delegates = delegateList(s.Info)
+	s.SoC = some(state.SoC("/"))
+	return s
+}
+
+func some(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// fail says in which state an error leaves a device.
+func (s *Status) fail(err error) {
+	s.State, s.Problem = NotReady, oneLine(err.Error())
+	var e *devices.Error
+	if !errors.As(err, &e) {
+		if errors.Is(err, context.DeadlineExceeded) {
+			s.State, s.Problem = Offline, "no answer in time"
+		}
+		return
+	}
+	s.Problem, s.Type = oneLine(e.Err.Error()), oneLine(e.Advice)
+	switch e.Reason {
+	case devices.ReasonOffline, devices.ReasonHung:
+		s.State = Offline
+	case devices.ReasonUnauthorized, devices.ReasonHostKey:
+		s.State = Unauthorized
+	case devices.ReasonBusy:
+		s.State = Busy
+	}
+}
+
+// probeEntry looks at a device of the file or one that is attached, without opening it: a
+// device that is timing must not be disturbed.
+func (l *Lab) probeEntry(ctx context.Context, e *entry, source string) Status {
+	info, err := l.describeEntry(e)
+	if err != nil {
+		info = devices.Info{Name: e.name, Kind: devices.Measured, Transport: e.transport()}
+	}
+	s := Status{Info: info, State: Ready, Source: source, Delegates: delegateList(info)}
+	if err != nil {
+		s.fail(err)
+		return s
+	}
+	if busy, pid := machine.Locked(l.lockDir(), e.lockKey()); busy {
+		s.State, s.Problem = Busy, "another latlab times on it"
+		if pid != 0 {
+			s.Problem = fmt.Sprintf("the latlab of process %d times on it", pid)
+		}
+		return s
+	}
+	t, err := l.dial(ctx, e)
+	if err != nil {
+		s.fail(err)
+		return s
+	}
+	defer t.Close()
+	l.look(ctx, &s, t, e)
+	return s
+}
+
+// hotStatus is Android's "moderate": the system has begun to slow down what is seen.
+const hotStatus = 2
+
+// judge says that a device is hot.
+func (s *Status) judge(e *entry) {
+	if s.Now == nil {
+		return
+	}
+	s.HottestC = s.Now.HottestC()
+	if b := s.Now.Battery; b != nil {
+		s.Battery = b.Level
+	}
+	gate := e.coolDown.BelowC
+	switch status := s.Now.ThermalStatus; {
+	case status != nil && *status >= hotStatus:
+		s.State, s.Problem = Hot, fmt.Sprintf("it says itself that it is too hot (thermal status %d): let it cool", *status)
+	case gate > 0 && s.HottestC != nil && *s.HottestC >= gate:
+		s.State, s.Problem = Hot, fmt.Sprintf("%.1f C, its gate is %g C: a block waits until it is cooler", *s.HottestC, gate)
+	}
+}
+
+// addDelegates adds what was seen to what it is set up for.
+func (s *Status) addDelegates(seen []string) {
+	for _, d := range seen {
+		if !slices.Contains(s.Delegates, d) {
+			s.Delegates = append(s.Delegates, d)
+		}
+	}
+}
