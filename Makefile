@@ -11,19 +11,22 @@ GOLANGCI_LINT := v2.15.0
 GOTESTSUM     := v1.13.0
 
 # The runtime: the C library from one package, its headers from another.
-TFLITE_JAR := org.bytedeco:tensorflow-lite:2.21.0-1.5.14:jar:linux-$(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+TFLITE_JAR := org.bytedeco:tensorflow-lite:2.21.0-1.5.14:jar:linux-
+TFLITE_CPU := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 TFLITE_AAR := org.tensorflow:tensorflow-lite:2.16.1:aar
 TFLITE_LIB := $(TFLITE_DIR)/lib/libtensorflowlite_c.so
+TFLITE_ARM64 := $(CURDIR)/build/tflite-arm64
 
 # The library has unresolved symbols of parts that latlab does not use.
 AGENT_ENV   = CGO_ENABLED=1 \
 	CGO_CFLAGS="-O2 -I$(TFLITE_DIR)/include -I$(CURDIR)/cmd/latlab-agent/include" \
 	CGO_LDFLAGS="-L$(TFLITE_DIR)/lib -Wl,--unresolved-symbols=ignore-in-shared-libs"
 AGENT_TAGS := xnnpack_builtin
+AGENT_HEADERS := $(shell find cmd/latlab-agent/include -name '*.h')
 
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler devices -name '*.yaml') go.mod go.sum
 
-.PHONY: all build demo test test-unit test-race lint vet bench agree study platforms generate generate-check golden clean prereqs python
+.PHONY: all build agent-arm64 demo test test-unit test-race lint vet bench agree study platforms generate generate-check golden clean prereqs python
 
 all: build
 
@@ -34,7 +37,7 @@ bin/latlab: $(SOURCES)
 	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/latlab
 
 # RPATH and not RUNPATH: LD_LIBRARY_PATH must not slip another runtime in.
-bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) build/runtime $(wildcard cmd/latlab-agent/include/tensorflow/lite/*/*.h)
+bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) build/runtime $(AGENT_HEADERS)
 	@scripts/prereqs gcc
 	@test -f $(TFLITE_DIR)/include/tensorflow/lite/c/c_api.h || { echo "TFLITE_DIR=$(TFLITE_DIR) has no include/tensorflow/lite/c/c_api.h" >&2; exit 1; }
 	$(AGENT_ENV) $(GO) build -tags $(AGENT_TAGS) -ldflags '-r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o $@ ./cmd/latlab-agent
@@ -55,13 +58,33 @@ $(TFLITE_LIB):
 	@echo "TFLITE_DIR=$(TFLITE_DIR) has no lib/libtensorflowlite_c.so; it must hold that and include/" >&2; exit 1
 endif
 
-$(CURDIR)/build/tflite/lib/libtensorflowlite_c.so:
+# $(call get-tflite,CPU,FOLDER)
+define get-tflite
 	@scripts/prereqs mvn
 	mkdir -p build/download
-	mvn -q -B dependency:copy -Dartifact=$(TFLITE_JAR) -DoutputDirectory=$(CURDIR)/build/download
+	mvn -q -B dependency:copy -Dartifact=$(TFLITE_JAR)$(1) -DoutputDirectory=$(CURDIR)/build/download
 	mvn -q -B dependency:copy -Dartifact=$(TFLITE_AAR) -DoutputDirectory=$(CURDIR)/build/download
-	$(GO) run ./tools/tflite-runtime -jar build/download/tensorflow-lite-2.21.0-1.5.14-*.jar \
-		-aar build/download/tensorflow-lite-2.16.1.aar -o build/tflite
+	$(GO) run ./tools/tflite-runtime -jar build/download/tensorflow-lite-2.21.0-1.5.14-linux-$(1).jar \
+		-aar build/download/tensorflow-lite-2.16.1.aar -o $(2)
+endef
+
+$(CURDIR)/build/tflite/lib/libtensorflowlite_c.so:
+	$(call get-tflite,$(TFLITE_CPU),build/tflite)
+
+$(TFLITE_ARM64)/lib/libtensorflowlite_c.so:
+	$(call get-tflite,arm64,build/tflite-arm64)
+
+# The agent for phones and boards, which travels with all that it loads. `make build` does
+# without it and without the cross compiler.
+agent-arm64: bin/agent-arm64/latlab-agent
+
+bin/agent-arm64/latlab-agent: $(SOURCES) $(TFLITE_ARM64)/lib/libtensorflowlite_c.so scripts/agent-arm64 $(AGENT_HEADERS)
+	@scripts/prereqs aarch64-linux-gnu-gcc aarch64-linux-gnu-g++
+	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 \
+		CGO_CFLAGS="-O2 -I$(TFLITE_ARM64)/include -I$(CURDIR)/cmd/latlab-agent/include" \
+		CGO_LDFLAGS="-L$(TFLITE_ARM64)/lib -Wl,--unresolved-symbols=ignore-in-shared-libs" \
+		$(GO) build -trimpath -tags $(AGENT_TAGS) -ldflags '-s -w -r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o build/agent-arm64 ./cmd/latlab-agent
+	scripts/agent-arm64 build/agent-arm64 $(TFLITE_ARM64) bin/agent-arm64
 
 # Vendors' estimators and the runtimes that tests check written models with, in a Python
 # environment of their own. The list is the stamp: a new version is a new environment.

@@ -1,5 +1,6 @@
 // Command tflite-runtime verifies the archives of the TFLite runtime that Maven fetched
-// and unpacks what the agent is linked with: lib/libtensorflowlite_c.so and include/.
+// and unpacks what the agent is linked with: lib/libtensorflowlite_c.so and include/, and the
+// LICENSE.
 //
 // A checksum that differs ends it with exit code 1 and leaves nothing unpacked. Neither
 // unzip nor jar is needed: a bare Debian has neither.
@@ -60,6 +61,9 @@ func unpack(sums map[string]string, jar, aar, out string) error {
 		return ""
 	}
 	header := func(name string) string {
+		if name == "LICENSE" {
+			return name
+		}
 		if rest, ok := strings.CutPrefix(name, "headers/"); ok && strings.HasSuffix(name, ".h") {
 			return "include/" + rest
 		}
