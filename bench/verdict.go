@@ -31,6 +31,10 @@ const (
 	WarnSteal       = "steal"
 	WarnTurbo       = "turbo"
 	WarnBattery     = "battery"
+	WarnBatteryLow  = "battery_low"
+	WarnBatteryFake = "battery_faked"  // dumpsys battery set
+	WarnThermal     = "thermal_status" // Android: light
+	WarnCooling     = "cooling"        // a processor was slowed down, perhaps not ours
 	WarnFrequency   = "frequency"
 	WarnBimodal     = "bimodal"
 	WarnTail        = "above_minimum"
@@ -52,6 +56,7 @@ const (
 	unlikeChance = 1e-3 // of a spread like this, were the noise that of the others
 	fewDF        = 10   // degrees of freedom below which noise is poorly known
 	unlikeLimit  = 4    // pooled standard deviations that a step must exceed too
+	lowBattery   = 0.20 // Android's own low-battery mode, which lowers clocks, begins at 15 to 20 %
 )
 
 type evidence struct {
@@ -79,7 +84,7 @@ func checksFor(info devices.Info) []func(*Measurement, evidence) {
 		checks = append(checks, checkPrecision, checkStep, checkDrift)
 	}
 	if info.Kind != devices.Estimated {
-		checks = append(checks, checkThrottle, checkCPUTime, checkAffinity, warnMachine)
+		checks = append(checks, checkThrottle, checkHeat, checkCPUTime, checkAffinity, warnMachine, warnPower)
 	}
 	if !info.Deterministic {
 		checks = append(checks, warnSamples, warnSpread)

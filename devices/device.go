@@ -164,10 +164,14 @@ func (s State) HottestC() *float64 {
 // State 0 is no cooling at all, Max all that it can do; nil where it cannot be read.
 type Cooling struct {
 	Name    string `json:"name"` // "cooling_device0"
-	Type    string `json:"type"` // "Processor", "pwm-fan", "cpufreq-cpu0"
+	Type    string `json:"type"` // "Processor", "pwm-fan", "cpufreq-cpu0", EdgeTPUClock
 	Current *int64 `json:"current_state"`
 	Max     *int64 `json:"max_state"`
 }
+
+// EdgeTPUClock is the type of the cooling device that stands for an EdgeTPU's driver: at each
+// of its steps it halves the clock.
+const EdgeTPUClock = "apex-clock"
 
 // Block is one fresh-process run of a model on a device.
 type Block struct {

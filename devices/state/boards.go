@@ -88,14 +88,11 @@ func (t tree) edgeTPUs(s *devices.State) []devices.Cooling {
 			}
 		}
 		if points > 0 && temp != nil {
-			list = append(list, devices.Cooling{Name: name, Type: EdgeTPUClock, Current: &above, Max: &points})
+			list = append(list, devices.Cooling{Name: name, Type: devices.EdgeTPUClock, Current: &above, Max: &points})
 		}
 	}
 	return list
 }
-
-// EdgeTPUClock is the type of the cooling device that stands for an EdgeTPU's driver.
-const EdgeTPUClock = "apex-clock"
 
 // raspberry is what the firmware of a Raspberry Pi says of under-voltage and throttling, in
 // hexadecimal; the kernel's file is there in the Foundation's kernels only.

@@ -121,6 +121,10 @@ func (t tree) hertz(path string) (*float64, error) {
 
 const thermalDir = "sys/class/thermal/"
 
+// pmicConstant is what the zone of a Jetson's power chip says whatever it has (seen on Nano,
+// TX2 and Xavier; jtop leaves it out): it would hold every gate closed for ever.
+const pmicConstant = 100
+
 // temperatures has every zone, nil where it gives no usable figure.
 func (t tree) temperatures() map[string]*float64 {
 	var zones map[string]*float64
@@ -129,7 +133,11 @@ func (t tree) temperatures() map[string]*float64 {
 		if name == "" {
 			name = "zone"
 		}
-		put(&zones, name+"."+strings.TrimPrefix(zone, "thermal_zone"), t.celsius(thermalDir+zone+"/temp"))
+		c := t.celsius(thermalDir + zone + "/temp")
+		if c != nil && *c == pmicConstant && strings.HasPrefix(strings.ToLower(name), "pmic-die") {
+			c = nil
+		}
+		put(&zones, name+"."+strings.TrimPrefix(zone, "thermal_zone"), c)
 	}
 	t.amdTemperatures(&zones)
 	return zones

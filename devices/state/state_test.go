@@ -66,7 +66,7 @@ func TestRead(t *testing.T) {
 			MaxFrequencyHz: map[string]float64{"0": 2.2656e9, "1": 2.2656e9},
 			Governor:       "schedutil",
 			TemperaturesC: map[string]*float64{
-				"CPU-therm.0": new(43.5), "GPU-therm.1": new(42.0), "AUX-therm.2": nil, "PMIC-Die.10": new(100.0), "iwlwifi.11": nil,
+				"CPU-therm.0": new(43.5), "GPU-therm.1": new(42.0), "AUX-therm.2": nil, "PMIC-Die.10": nil, "iwlwifi.11": nil,
 			},
 			Cooling: []devices.Cooling{{Name: "cooling_device0", Type: "thermal-cpufreq", Current: new(int64(3)), Max: new(int64(24))}},
 		}},
