@@ -59,10 +59,11 @@ type Options struct {
 
 // Machine is a machine in use.
 type Machine struct {
-	t    transport.Transport
-	o    Options
-	lock *lock
-	busy atomic.Bool
+	t     transport.Transport
+	o     Options
+	local bool
+	lock  *lock
+	busy  atomic.Bool
 
 	// turn holds the right to change files on the machine: one at a time. Two pushes at once
 	// would share one wire and gain nothing, and one budget would have to be kept by both.
@@ -104,7 +105,8 @@ func with(t transport.Transport, o Options) *Machine {
 	if o.LockKey == "" {
 		o.LockKey = o.Name
 	}
-	return &Machine{t: t, o: o, turn: make(chan struct{}, 1), shelf: newShelf(o.Budget), installed: map[string]bool{}}
+	_, local := t.(interface{ IsLocal() })
+	return &Machine{t: t, o: o, local: local, turn: make(chan struct{}, 1), shelf: newShelf(o.Budget), installed: map[string]bool{}}
 }
 
 func (m *Machine) begin(ctx context.Context) error {
@@ -117,9 +119,7 @@ func (m *Machine) begin(ctx context.Context) error {
 }
 
 // Local reports whether the machine is this one: nothing is staged or installed then.
-func (m *Machine) Local() bool { return isLocal(m.t) }
-
-func isLocal(t transport.Transport) bool { _, ok := t.(interface{ IsLocal() }); return ok }
+func (m *Machine) Local() bool { return m.local }
 
 // Transport is for what only a transport does.
 func (m *Machine) Transport() transport.Transport { return m.t }
@@ -167,7 +167,11 @@ func (m *Machine) end(ctx context.Context) error {
 	}
 	defer m.give()
 	m.closed = true
-	return errors.Join(m.restoreSettings(ctx), m.leave(ctx))
+	err := errors.Join(m.restoreSettings(ctx), m.leave(ctx))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return m.fail("close device "+m.o.Name, devices.ReasonHung, err)
+	}
+	return err
 }
 
 // take waits for the right to change files on the machine.
@@ -201,4 +205,8 @@ func (m *Machine) begins(ctx context.Context, op string) error {
 func Here(name string) *Machine { return On(transport.Local{}, name) }
 
 // On is Here through a transport that stands for this machine.
-func On(t transport.Transport, name string) *Machine { return with(t, Options{Name: name}) }
+func On(t transport.Transport, name string) *Machine {
+	m := with(t, Options{Name: name})
+	m.local = true
+	return m
+}
