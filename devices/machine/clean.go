@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"latlab/devices/state"
 	"latlab/devices/transport"
 )
 
@@ -63,7 +64,7 @@ func Clean(ctx context.Context, t transport.Transport, o Options) ([]string, err
 
 func (m *Machine) wipe(ctx context.Context, op string, found map[string]amount) ([]string, error) {
 	// Settings that cannot be taken back keep their journal, and the folder with it.
-	lines, settingsErr := m.cleanSettings(ctx)
+	lines, settingsErr := state.Restore(ctx, m.t, m.o.Dir)
 	what := "all"
 	if settingsErr != nil {
 		what = "files"

@@ -139,7 +139,8 @@ func (m *Machine) Start(ctx context.Context, c transport.Command) (transport.Pro
 // State is the machine's condition now. What cannot be read is nil; a machine that cannot be
 // reached is an error.
 func (m *Machine) State(ctx context.Context) (devices.State, error) {
-	if m.Local() {
+	// By the transport, not by Local: On stands for this machine through another's eyes.
+	if _, here := m.t.(interface{ IsLocal() }); here {
 		return state.Read(m.o.Root), nil
 	}
 	return state.Over(ctx, m.t, state.OverOptions{Root: m.o.Root})

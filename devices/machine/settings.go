@@ -1,11 +1,53 @@
 package machine
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
 
-func (m *Machine) applySettings(_ context.Context) error { return nil }
+	"latlab/devices"
+	"latlab/devices/state"
+)
 
-func (m *Machine) restoreSettings(_ context.Context) error { return nil }
+// applySettings puts back what a latlab that crashed left changed, and makes the settings.
+func (m *Machine) applySettings(ctx context.Context) error {
+	none := m.o.Settings == state.Settings{}
+	switch {
+	case m.o.Dir != "":
+		return state.Apply(ctx, m.t, m.o.Dir, m.o.Settings)
+	case none:
+		return nil
+	}
+	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + m.o.Name, Reason: ReasonFolder,
+		Err:    errors.New("without a dir there is no place to note what was changed, so it could not be put back"),
+		Advice: "give the device a dir, or leave its settings out"}
+}
 
-func (m *Machine) cleanSettings(ctx context.Context) ([]string, error) {
-	return nil, m.restoreSettings(ctx)
+// restoreSettings puts back what applySettings made. Where nothing was made the machine is not
+// asked.
+func (m *Machine) restoreSettings(ctx context.Context) error {
+	if m.o.Settings == (state.Settings{}) {
+		return nil
+	}
+	if _, err := state.Restore(ctx, m.t, m.o.Dir); err != nil {
+		return remains(err, fmt.Sprintf("%s may still be set there; what it was is noted in %s and is put back when %s is next used",
+			changed(m.o.Settings), m.path(state.JournalName), m.o.Name))
+	}
+	return nil
+}
+
+// changed says for people what settings change.
+func changed(s state.Settings) string {
+	var list []string
+	if s.Governor != "" {
+		list = append(list, "governor "+s.Governor)
+	}
+	if s.StayAwake {
+		list = append(list, "stay awake")
+	}
+	if s.Airplane {
+		list = append(list, "airplane mode")
+	}
+	return strings.Join(list, ", ")
 }
