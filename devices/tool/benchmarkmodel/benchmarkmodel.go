@@ -93,6 +93,8 @@ type Device struct {
 	env     []string
 	usage   usage
 	runtime string
+	temp    *machine.Temp // of result files; made at the first run
+	runs    int
 }
 
 var (
@@ -486,5 +488,10 @@ func hashHere(file string) (string, error) {
 // Info describes the device.
 func (d *Device) Info() devices.Info { return d.info }
 
-// Close gives the machine up.
-func (d *Device) Close() error { return d.m.Close() }
+// Close removes what the tool wrote and gives the machine up.
+func (d *Device) Close() error {
+	if d.temp != nil {
+		d.temp.Close()
+	}
+	return d.m.Close()
+}

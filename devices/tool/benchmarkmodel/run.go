@@ -1,17 +1,14 @@
 package benchmarkmodel
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"latlab/devices"
 	"latlab/devices/machine"
@@ -67,23 +64,30 @@ func (d *Device) run(ctx context.Context, op string, m *model.Model, plan device
 		return nil, err
 	}
 	defer staged.Close()
-	file, err := d.resultFile()
+	file, err := d.resultFile(ctx, op)
 	if err != nil {
 		return nil, err
 	}
+	if file != "" {
+		more = append(more, "--result_file_path="+d.temp.Path(file))
+	}
 	r := &run{op: op, model: m, sha256: staged.SHA256}
-	args := slices.Concat([]string{"--graph=" + staged.Path}, d.args, planArgs(plan), d.serialize(staged), file.args(), more)
-	r.counts[0] = d.count(ctx)
+	args := slices.Concat([]string{"--graph=" + staged.Path}, d.args, planArgs(plan), d.serialize(staged), more)
+	if r.counts[0], err = d.count(ctx, op); err != nil {
+		return nil, err
+	}
 	r.out, err = tool.Do(ctx, d.m, tool.Run{Op: op, Program: program, CPUs: d.o.CPUs, Timeout: plan.Timeout,
 		Command: transport.Command{Path: d.program, Args: args, Env: d.env}})
 	if err != nil {
-		return nil, errors.Join(d.died(r, err), file.remove(ctx))
+		return nil, d.died(r, err)
 	}
-	r.counts[1] = d.count(ctx)
+	if r.counts[1], err = d.count(ctx, op); err != nil {
+		return nil, err
+	}
 	if err := d.read(r); err != nil {
-		return nil, errors.Join(err, file.remove(ctx))
+		return nil, err
 	}
-	if err := file.refine(ctx, r); err != nil {
+	if err := d.refine(ctx, r, file); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -148,20 +152,25 @@ func (d *Device) serialize(s *machine.Staged) []string {
 // maxCounter bounds a file that holds one number.
 const maxCounter = 64
 
-// count reads the driver's counter, nil where there is none or it holds no number.
-func (d *Device) count(ctx context.Context) *int64 {
+// count reads the driver's counter, nil where there is none or it holds no number. The error
+// is that of a device that went away.
+func (d *Device) count(ctx context.Context, op string) (*int64, error) {
 	if d.o.Counter == "" {
-		return nil
+		return nil, nil
 	}
-	var text bytes.Buffer
-	if err := d.m.Transport().Get(ctx, d.o.Counter, &text, maxCounter); err != nil {
-		return nil
+	text, err := d.m.ReadFile(ctx, op, d.o.Counter, maxCounter)
+	var known *devices.Error
+	if errors.As(err, &known) && known.Reason == devices.ReasonOffline || ctx.Err() != nil {
+		return nil, err
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(text.String()), 10, 64)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	return &n
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return nil, nil
+	}
+	return &n, nil
 }
 
 const micro = 1e-6
@@ -278,7 +287,7 @@ func (d *Device) doubts(r *run) []devices.Doubt {
 	}
 	if d.kind.accelerator {
 		for _, line := range r.result.Errors {
-			if !slices.ContainsFunc(d.o.Harmless, func(h string) bool { return strings.Contains(line, h) }) {
+			if !strings.Contains(line, "Failed to save benchmark result") && !slices.ContainsFunc(d.o.Harmless, func(h string) bool { return strings.Contains(line, h) }) {
 				list = append(list, devices.Doubt{Code: "tool_error", Text: "benchmark_model printed an error: " + oneLine(line)})
 				break
 			}
@@ -321,78 +330,47 @@ func (d *Device) warnings(r *run) []string {
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// resultFile is where the tool leaves its figures with one more digit.
-type resultFile struct {
-	d    *Device
-	path string // there; empty = this build has none
-}
-
-func (d *Device) resultFile() (resultFile, error) {
-	if !d.usage["result_file_path"] {
-		return resultFile{}, nil
-	}
-	name := "result-" + strconv.FormatInt(time.Now().UnixNano(), 36) + ".pb"
-	if dir := d.m.Dir(); !d.m.Local() {
-		return resultFile{d, path.Join(dir, name)}, nil
-	}
-	dir, err := os.MkdirTemp("", "latlab-result-")
-	if err != nil {
-		return resultFile{}, &devices.Error{Fault: devices.FaultLab, Op: "time", Reason: "temporary-folder", Err: err}
-	}
-	return resultFile{d, filepath.Join(dir, name)}, nil
-}
-
-func (f resultFile) args() []string {
-	if f.path == "" {
-		return nil
-	}
-	return []string{"--result_file_path=" + f.path}
-}
-
-// maxResult bounds the file, which has some hundred bytes.
+// maxResult bounds the result file, which has some hundred bytes.
 const maxResult = 64 << 10
 
-// refine reads the file and removes it. A build that wrote none is believed by its lines.
-func (f resultFile) refine(ctx context.Context, r *run) error {
-	if f.path == "" {
+// resultFile names the file, of this run alone, where the tool leaves its figures with one
+// more digit; empty where this build leaves none. One folder serves all runs: on a phone to
+// make and remove one would take longer than some blocks.
+func (d *Device) resultFile(ctx context.Context, op string) (string, error) {
+	if !d.usage["result_file_path"] {
+		return "", nil
+	}
+	if d.temp == nil {
+		t, err := d.m.Temp(ctx, op)
+		if err != nil {
+			return "", err
+		}
+		d.temp = t
+	}
+	d.runs++
+	return "result-" + strconv.Itoa(d.runs) + ".pb", nil
+}
+
+// refine reads the file. A build that wrote none is believed by its lines.
+func (d *Device) refine(ctx context.Context, r *run, file string) error {
+	if file == "" {
 		return nil
 	}
-	var text bytes.Buffer
-	getErr := f.d.m.Transport().Get(ctx, f.path, &text, maxResult)
-	if err := f.remove(ctx); err != nil {
+	text, err := d.temp.ReadFile(ctx, r.op, file, maxResult)
+	if errors.Is(err, fs.ErrNotExist) {
+		d.temp.Close() // perhaps somebody removed it: the next run has another
+		d.temp = nil
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	if getErr != nil {
-		var known *devices.Error
-		if errors.As(getErr, &known) || ctx.Err() != nil {
-			return getErr
-		}
-		return nil
-	}
-	res, err := parseResultFile(text.Bytes())
+	f, err := parseResultFile(text)
 	if err == nil {
-		err = res.refine(&r.result.Regular)
+		err = f.refine(&r.result.Regular)
 	}
 	if err != nil {
 		return r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, err)
 	}
-	return nil
-}
-
-// cleanTimeout is for removing a file after the block's own context has ended.
-const cleanTimeout = 10 * time.Second
-
-// remove takes the file away. On another machine a failure is not told: the folder is
-// removed with the machine, and what made it fail is told by the next operation.
-func (f resultFile) remove(ctx context.Context) error {
-	switch {
-	case f.path == "":
-		return nil
-	case f.d.m.Local():
-		return os.RemoveAll(filepath.Dir(f.path))
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
-	defer cancel()
-	_, _ = transport.Shell(ctx, f.d.m.Transport(), maxCounter, `rm -f "$1"`, f.path)
 	return nil
 }

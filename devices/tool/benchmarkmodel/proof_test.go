@@ -1,0 +1,169 @@
+package benchmarkmodel
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latlab/devices"
+)
+
+// lineOf is a run with further lines.
+func runWith(t *testing.T, more ...string) *Result {
+	t.Helper()
+	r, err := Parse(today0+strings.Join(more, "\n")+"\n", "")
+	if err != nil {
+		t.Fatalf("%q: %v", more, err)
+	}
+	return r
+}
+
+// today0 is a run that says nothing of delegates.
+var today0 = func() string {
+	var kept []string
+	for l := range strings.Lines(today) {
+		if !strings.Contains(l, "XNNPACK delegate") {
+			kept = append(kept, l)
+		}
+	}
+	return strings.Join(kept, "")
+}()
+
+const nodesOfModel = 164
+
+func TestProve(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		kind  string
+		lines []string
+		want  devices.Delegation
+	}{
+		{"xnnpack, whole, counted", XNNPACK, []string{
+			"VERBOSE: Replacing 164 out of 164 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 1 partitions for the whole graph.",
+			"INFO: Explicitly applied XNNPACK delegate, and the model graph will be completely executed by the delegate."},
+			devices.Delegation{Name: "x", Nodes: 164, Delegated: 164, Partitions: 1}},
+		{"xnnpack, whole, not counted", XNNPACK, []string{
+			"INFO: Explicitly applied XNNPACK delegate, and the model graph will be completely executed by the delegate."},
+			devices.Delegation{Name: "x", Nodes: nodesOfModel, Delegated: nodesOfModel, Partitions: 1}},
+		{"xnnpack, part", XNNPACK, []string{
+			"VERBOSE: Replacing 150 out of 164 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 7 partitions for subgraph 0 (main).",
+			"INFO: Explicitly applied XNNPACK delegate, and the model graph will be partially executed by the delegate w/ 4 delegate kernels."},
+			devices.Delegation{Name: "x", Nodes: 164, Delegated: 150, Partitions: 4, Why: []string{"benchmark_model does not say why 14 nodes were left to the CPU"}}},
+		{"xnnpack, nothing", XNNPACK, []string{
+			"INFO: Though XNNPACK delegate is explicitly applied, the model graph will not be executed by the delegate."},
+			devices.Delegation{Name: "x", Nodes: nodesOfModel, Why: []string{"benchmark_model does not say why 164 nodes were left to the CPU"}}},
+		{"gpu, part, not counted", GPU, []string{
+			"INFO: Explicitly applied GPU delegate, and the model graph will be partially executed by the delegate w/ 3 delegate kernels."},
+			devices.Delegation{Name: "x", Nodes: nodesOfModel, Delegated: 3, Partitions: 3, Why: []string{"this build tells the number of delegate kernels and not of nodes: at least one node was left to the CPU"}}},
+		{"gpu, the rest to xnnpack", GPU, []string{
+			"INFO: GPU delegate created.",
+			"VERBOSE: Replacing 60 out of 64 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 2 partitions for the whole graph.",
+			"INFO: Explicitly applied GPU delegate, and the model graph will be partially executed by the delegate w/ 1 delegate kernels.",
+			"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
+			"VERBOSE: Replacing 4 out of 5 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 2 partitions for the whole graph."},
+			devices.Delegation{Name: "x", Nodes: 64, Delegated: 60, Partitions: 1, Why: []string{"benchmark_model does not say why 4 nodes were left to the CPU"}}},
+		{"gpu, older, does not say of how many", GPU, []string{
+			"INFO: Replacing 67 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 1 partitions.",
+			"Applied GPU delegate, and the model graph will be completely executed w/ the delegate."},
+			devices.Delegation{Name: "x", Nodes: 67, Delegated: 67, Partitions: 1}},
+		{"qnn, by its own report", External, []string{
+			"INFO: EXTERNAL delegate created.", "INFO: [Qnn Delegate] QNN delegate: 30 nodes delegated out of 31 nodes with 2 partitions."},
+			devices.Delegation{Name: "x", Nodes: 31, Delegated: 30, Partitions: 2, Why: []string{"benchmark_model does not say why 1 nodes were left to the CPU"}}},
+		{"ethos-u, by its own report", External, []string{
+			"EXTERNAL delegate created.", "INFO: EthosuDelegate: 1 nodes delegated out of 1 nodes with 1 partitions."},
+			devices.Delegation{Name: "x", Nodes: 1, Delegated: 1, Partitions: 1}},
+		{"a texas instruments library", External, []string{"Number of subgraphs:1 , 11 nodes delegated out of 12 nodes"},
+			devices.Delegation{Name: "x", Nodes: 12, Delegated: 11, Partitions: 1, Why: []string{"benchmark_model does not say why 1 nodes were left to the CPU"}}},
+		{"several subgraphs", External, []string{
+			"VERBOSE: Replacing 10 out of 10 node(s) with delegate (V) node, yielding 1 partitions for subgraph 0 (main).",
+			"VERBOSE: Replacing 5 out of 6 node(s) with delegate (V) node, yielding 2 partitions for subgraph 1 (body)."},
+			devices.Delegation{Name: "x", Nodes: 16, Delegated: 15, Partitions: 3, Why: []string{"benchmark_model does not say why 1 nodes were left to the CPU"}}},
+		{"stable", Stable, []string{
+			"INFO: STABLE_DELEGATE delegate created.",
+			"INFO: Explicitly applied STABLE_DELEGATE delegate, and the model graph will be completely executed by the delegate."},
+			devices.Delegation{Name: "x", Nodes: nodesOfModel, Delegated: nodesOfModel, Partitions: 1}},
+		{"none", None, nil, devices.Delegation{}},
+	} {
+		p := runWith(t, tt.lines...).Proof
+		got, not := p.prove(kindOf(tt.kind), "x", nodesOfModel)
+		if not != nil {
+			t.Errorf("%s: %v", tt.name, not.err)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: %s", tt.name, diff)
+		}
+	}
+}
+
+// What proves nothing, and what denies it: none of these is a measurement.
+func TestProveNot(t *testing.T) {
+	whole := func(provider string) string {
+		return "INFO: Explicitly applied " + provider + " delegate, and the model graph will be completely executed by the delegate."
+	}
+	for _, tt := range []struct {
+		name   string
+		kind   string
+		lines  []string
+		reason string
+	}{
+		{"nothing at all", GPU, nil, devices.ReasonFallBack},
+		{"created only", GPU, []string{"INFO: GPU delegate created."}, devices.ReasonFallBack},
+		{"another's", GPU, []string{whole("XNNPACK")}, devices.ReasonFallBack},
+		{"another's nodes", External, []string{"VERBOSE: Replacing 4 out of 4 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 1 partitions for the whole graph."}, devices.ReasonFallBack},
+		{"xnnpack by itself", XNNPACK, []string{"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."}, devices.ReasonFallBack},
+		{"nnapi with floats", NNAPI, []string{"NNAPI delegate created.", "Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate."}, devices.ReasonFallBack},
+		{"an older wording", External, []string{"Though EXTERNAL delegate is explicitly applied, the model will not be executed by the delegate."}, devices.ReasonFallBack},
+		{"qnn took none", External, []string{"EXTERNAL delegate created.", "INFO: TfLiteQnnDelegate delegate: 0 nodes delegated out of 31 nodes with 0 partitions."}, devices.ReasonFallBack},
+		{"hexagon's warning", Hexagon, []string{"WARN: Could not create Hexagon delegate: platform may not support delegate or required libraries are missing"}, devices.ReasonFallBack},
+		{"hexagon's libraries", Hexagon, []string{"Failed to fetch Hexagon NN version. This might be because you're using incompatible versions of libhexagon_interface and libhexagon_nn_skel.", whole("Hexagon")}, devices.ReasonFallBack},
+		{"gpu", GPU, []string{"WARN: GPU acceleration is unsupported on this platform."}, devices.ReasonFallBack},
+		{"nnapi", NNAPI, []string{"WARN: NNAPI acceleration is unsupported on this platform."}, devices.ReasonFallBack},
+		{"nnapi's library", NNAPI, []string{"WARN: Couldn't load NNAPI support library from path: x"}, devices.ReasonFallBack},
+		{"nnapi fails and goes on", NNAPI, []string{whole("NNAPI"), "ERROR: NN API returned error ANEURALNETWORKS_OP_FAILED at line 3779 while completing NNAPI compilation."}, devices.ReasonDelegate},
+		{"taken back", External, []string{whole("EXTERNAL"), "ERROR: Restored original execution plan after delegate application failure."}, devices.ReasonFallBack},
+		{"immutable", XNNPACK, []string{"ERROR: ModifyGraphWithDelegate is disallowed when graph is immutable."}, devices.ReasonFallBack},
+		{"no settings", Stable, []string{"ERROR: Invalid TFLiteSettings for the stable delegate."}, devices.ReasonFallBack},
+		{"no stable library", Stable, []string{"ERROR: Failed to load stable ABI delegate from stable ABI delegate binary (x)."}, devices.ReasonFallBack},
+	} {
+		for _, kept := range []bool{false, true} {
+			lines := tt.lines
+			if kept { // in the middle of a vendor's chatter
+				lines = append([]string{"[apusys][info]apusysSession: Seesion(0xaaaaf982a750)", "type 54 str SoftmaxAxis0"}, lines...)
+			}
+			p := runWith(t, lines...).Proof
+			d, not := p.prove(kindOf(tt.kind), "x", nodesOfModel)
+			if not == nil {
+				t.Errorf("%s: %+v", tt.name, d)
+				continue
+			}
+			if not.kind.reason != tt.reason || not.kind.advice == "" && tt.kind != XNNPACK {
+				t.Errorf("%s: reason %q, advice %q: %v", tt.name, not.kind.reason, not.kind.advice, not.err)
+			}
+		}
+	}
+}
+
+func TestEnding(t *testing.T) {
+	for _, tt := range []struct {
+		output, reason string
+		fault          devices.Fault
+	}{
+		{"INFO: STARTING!\nERROR: Failed to load model /x\nERROR: Benchmarking failed.\n", devices.ReasonRejected, devices.FaultModel},
+		{"ERROR: Could not open '/x'.\nERROR: Failed to load model /x\n", "file-missing", devices.FaultDevice},
+		{"ERROR: Didn't find op for builtin opcode 'CONV_2D' version '6'.\nERROR: Registration failed.\nERROR: Failed to initialize the interpreter\n", devices.ReasonRejected, devices.FaultModel},
+		{"ERROR: NN API returned error ANEURALNETWORKS_OP_FAILED at line 3779 while completing NNAPI compilation.\nFailed to apply NNAPI delegate.\nBenchmarking failed.\n", devices.ReasonDelegate, devices.FaultDevice},
+		{"ERROR: Failed to apply EXTERNAL delegate.\n", devices.ReasonDelegate, devices.FaultDevice},
+		{"ERROR: Disallowed CPU fallback detected.\n", devices.ReasonFallBack, devices.FaultDevice},
+		{"CANNOT LINK EXECUTABLE \"./benchmark_model\": library \"libQnnHtp.so\" not found\n", devices.ReasonMissing, devices.FaultUser},
+		{"Failed to parse flag 'num_runs' against argv '--num_runs=x'\n", "usage", devices.FaultUser},
+	} {
+		k, text := ending(tt.output)
+		if k == nil || k.reason != tt.reason || k.fault != tt.fault || text == "" {
+			t.Errorf("%q: %+v, %q", tt.output, k, text)
+		}
+	}
+	if k, _ := ending("INFO: STARTING!\nBenchmarking failed.\n"); k != nil {
+		t.Errorf("%+v", k)
+	}
+}

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"os/signal"
+	"syscall"
+	"unsafe"
+)
+
+// kernelAction is struct sigaction as the kernel has it, large enough for amd64 and arm64.
+type kernelAction struct {
+	handler, flags, restorer uintptr
+	mask                     uint64
+}
+
+// resetSignal gives a signal back to the system, whose action the Go runtime has taken.
+func resetSignal(s syscall.Signal) {
+	signal.Reset(s)
+	var deflt kernelAction
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&deflt)), 0, unsafe.Sizeof(deflt.mask), 0, 0)
+}

@@ -1,0 +1,64 @@
+// Package testphone is a phone for tests, as far as a host can be one: a root folder with
+// Android's userland (mksh, toybox, what getprop and dumpsys would print) for a program that
+// runs commands in it, and a benchmark_model of ours whose times are a simulator's.
+//
+// Nothing of Android is in it: the shell and the tools are Debian's builds of the same
+// sources, the answers are recorded or written by hand. What Android's own libraries, its
+// SELinux policy and its linker do is not played. It refuses to know adb and ssh: who serves
+// the folder is devices/transport's tests' matter.
+package testphone
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"latlab/internal/testenv"
+)
+
+var built struct {
+	sync.Mutex
+	paths map[string]string
+}
+
+// BenchmarkModel is the fake benchmark_model (package benchmarkmodel below), built for this
+// host, static, so that it runs in a root without libraries. It is built once a process.
+func BenchmarkModel(t testing.TB) string { return build(t, "benchmarkmodel", "benchmark_model") }
+
+// build makes a program of this package's folder. Test processes that build at once each
+// rename a whole file into place.
+func build(t testing.TB, pkg, name string) string {
+	t.Helper()
+	built.Lock()
+	defer built.Unlock()
+	if path := built.paths[pkg]; path != "" {
+		return path
+	}
+	root := testenv.Root(t)
+	dir := filepath.Join(root, "build", "testphone")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	temp, err := os.MkdirTemp(dir, "new-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(temp)
+	cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(temp, name), "./internal/testphone/"+pkg)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	path := filepath.Join(dir, name)
+	if err := os.Rename(filepath.Join(temp, name), path); err != nil {
+		t.Fatal(err)
+	}
+	if built.paths == nil {
+		built.paths = map[string]string{}
+	}
+	built.paths[pkg] = path
+	return path
+}
