@@ -1,12 +1,16 @@
 package machine_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"latlab/devices/machine"
+	"latlab/devices/transport"
 )
 
 func TestFoldersThatAreRefused(t *testing.T) {
@@ -194,5 +198,67 @@ func TestCleanKeepsWhatIsNotOurs(t *testing.T) {
 	wantNames(t, dir, "notes")
 	if lines, err := machine.Clean(t.Context(), &remote{}, o); reason(err) != "user folder" {
 		t.Errorf("what is left is not ours: %q, %v", lines, err)
+	}
+}
+
+// TestFoldersThatCannotBeMade: what the machine's own commands say is kept, and is the user's
+// fault where another folder would do.
+func TestFoldersThatCannotBeMade(t *testing.T) {
+	base := t.TempDir()
+	if err := os.WriteFile(filepath.Join(base, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range userlands() {
+		dir := filepath.Join(base, "file", "lab")
+		_, err := machine.Open(t.Context(), u.open(t), machine.Options{Name: "pixel", Dir: dir})
+		if reason(err) != "user folder" || !strings.Contains(err.Error(), "ot a directory") || !strings.Contains(err.Error(), "in "+dir+" on pixel") {
+			t.Errorf("%s: %s: %v", u.name, reason(err), err)
+		}
+	}
+}
+
+// TestFullDisk is a disk that is really full.
+func TestFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may mount a small disk")
+	}
+	for _, u := range userlands() {
+		t.Run(u.name, func(t *testing.T) {
+			disk := t.TempDir()
+			if err := unix.Mount("latlab", disk, "tmpfs", 0, "size=256k,nr_inodes=12"); err != nil {
+				t.Skipf("no disk can be mounted here: %v", err)
+			}
+			t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+			host := t.TempDir()
+			r := u.open(t)
+			m := open(t, r, machine.Options{Dir: filepath.Join(disk, "lab")})
+			stage(t, m, sized(t, host, 100_000, 1)).Close()
+			kept := stage(t, m, sized(t, host, 100_000, 2)) // the first has to go: 256 KiB are all
+			if got := m.Traffic(); got.Models != 2 {
+				t.Errorf("%+v", got)
+			}
+			_, err := m.Stage(t.Context(), "time it", sized(t, host, 200_000, 3))
+			if reason(err) != "device disk-full" || !strings.Contains(err.Error(), "a file of 200000 bytes") || !strings.Contains(err.Error(), "bytes are free there") {
+				t.Errorf("%s: %v", reason(err), err)
+			}
+			checkStaged(t, kept, itself)
+			// Without a df that knows, the push itself finds out.
+			r.onStart = func(c transport.Command) error {
+				c.Args[1] = strings.ReplaceAll(c.Args[1], "df -Pk", "true")
+				return nil
+			}
+			_, err = m.Stage(t.Context(), "time it", sized(t, host, 200_000, 3))
+			if reason(err) != "device disk-full" || !strings.Contains(err.Error(), "a file of 200000 bytes") {
+				t.Errorf("%s: %v", reason(err), err)
+			}
+			wantNames(t, filepath.Join(disk, "lab", "models"), filepath.Base(kept.Path))
+			r.onStart = nil
+			for i := range 12 { // all inodes
+				_ = os.WriteFile(filepath.Join(disk, fmt.Sprint(i)), nil, 0o600)
+			}
+			if _, err := m.Temp(t.Context(), "time it"); reason(err) != "device disk-full" {
+				t.Errorf("%s: %v", reason(err), err)
+			}
+		})
 	}
 }

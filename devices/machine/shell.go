@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"latlab/devices"
 	"latlab/devices/transport"
@@ -118,6 +121,8 @@ func (m *Machine) blame(op string, err error) error {
 		return m.blameScript(op, script)
 	case errors.Is(err, transport.ErrTooLong):
 		return m.fail(op, devices.ReasonGarbage, fmt.Errorf("in %s on %s: %w", m.o.Dir, m.o.Name, err))
+	case errors.Is(err, unix.ENOSPC):
+		return m.fail(op, devices.ReasonFull, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return m.fail(op, ReasonFolder, fmt.Errorf("on %s: %w", m.o.Name, err))
 	}
@@ -139,31 +144,34 @@ func (m *Machine) blameScript(op string, err *transport.ShellError) error {
 	if why, found := folderCodes[err.Exit.Code]; found && err.Exit.Signal == "" {
 		return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: ReasonFolder, Output: err.Stderr,
 			Err:    fmt.Errorf("the folder %s on %s is not used: %s", m.o.Dir, m.o.Name, why),
-			Advice: "name a folder that is latlab's alone as the device's dir"}
+			Advice: adviceDir}
 	}
 	if err.Exit.Code == codeGone {
 		return m.fail(op, ReasonCorrupt, fmt.Errorf("a file that was sent to %s on %s is not there", m.o.Dir, m.o.Name))
 	}
 	e := m.fail(op, ReasonFolder, fmt.Errorf("in %s on %s: %w", m.o.Dir, m.o.Name, err))
 	e.Output = err.Stderr
-	if strings.Contains(err.Stderr, "No space left") {
-		e.Reason = devices.ReasonFull
+	switch {
+	case strings.Contains(err.Stderr, "o space left"):
+		e.Reason, e.Advice = devices.ReasonFull, adviceFull
+	case slices.ContainsFunc(notTheirs, func(why string) bool { return strings.Contains(err.Stderr, why) }):
+		e.Fault, e.Advice = devices.FaultUser, adviceDir
 	}
 	return e
 }
 
+const (
+	adviceDir  = "name a folder that is latlab's alone as the device's dir"
+	adviceFull = "make room on the device, name a dir on a larger disk, or raise its budget"
+)
+
+// notTheirs are what commands print where a folder was named in which latlab may do nothing.
+// C libraries spell them differently only in their capitals.
+var notTheirs = []string{"ermission denied", "ead-only file system", "ot a directory", "peration not permitted"}
+
 // fail is an error that is the device's fault.
 func (m *Machine) fail(op, reason string, err error) *devices.Error {
 	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: reason, Err: err}
-}
-
-// codeOf is the exit code of a script of ours that an error is about, 0 where it is of none.
-func codeOf(err error) int {
-	var script *transport.ShellError
-	if errors.As(err, &script) && script.Exit.Signal == "" {
-		return script.Exit.Code
-	}
-	return 0
 }
 
 // batches splits arguments, n of which belong together, into as many scripts as they need.

@@ -188,7 +188,7 @@ func (m *Machine) makeRoom(ctx context.Context, op string, size int64) error {
 
 func (m *Machine) full(op string, size int64, why string) error {
 	e := m.fail(op, devices.ReasonFull, fmt.Errorf("no room on %s for a file of %d bytes: %s", m.o.Name, size, why))
-	e.Advice = "make room on the device, name a dir on a larger disk, or raise its budget"
+	e.Advice = adviceFull
 	return e
 }
 
