@@ -126,7 +126,7 @@ func hashOf(parts []part) string {
 
 // isInstalled looks for a whole program. One that this Machine has not seen yet is hashed.
 func (m *Machine) isInstalled(ctx context.Context, op, folder string, parts []part) (bool, error) {
-	_, err := m.stat(ctx, op, m.path("programs", folder, completeName))
+	_, err := m.Stat(ctx, op, m.path("programs", folder, completeName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

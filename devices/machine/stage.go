@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -38,7 +39,7 @@ type Traffic struct {
 	Seconds       float64 // spent in pushing
 	StagedBytes   int64   // of models that are there now
 	StagedModels  int
-	RemovedModels int // by the budget
+	RemovedModels int // to make room, or because they were not what was pushed
 }
 
 type traffic struct{ models, modelBytes, programs, programBytes, nanos, removed atomic.Int64 }
@@ -72,11 +73,34 @@ func (m *Machine) Stage(ctx context.Context, op string, mdl *model.Model) (*Stag
 		}
 		return &Staged{Path: f.Path, SHA256: f.SHA256, close: f.Close}, nil
 	}
+	return m.stage(ctx, op, mdl.Identity+"."+string(mdl.Format), func() (*model.File, error) { return openModel(ctx, op, mdl) })
+}
+
+// StageFile is Stage for what a compiler made of a model on this host: a context binary, a
+// compiled .tflite. It is known by its bytes, so the file may be gone after it.
+func (m *Machine) StageFile(ctx context.Context, op, path string) (*Staged, error) {
+	one, err := readPart("model", path)
+	if err != nil {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: err}
+	}
+	if m.Local() {
+		return &Staged{Path: path, SHA256: one.sha256, close: func() {}}, nil
+	}
+	ext := filepath.Ext(path)
+	if ext != ".tflite" && ext != ".onnx" {
+		ext = ".bin"
+	}
+	return m.stage(ctx, op, one.sha256+ext, func() (*model.File, error) {
+		return &model.File{Path: path, SHA256: one.sha256, Size: one.size}, nil
+	})
+}
+
+func (m *Machine) stage(ctx context.Context, op, name string, open func() (*model.File, error)) (*Staged, error) {
 	if err := m.begins(ctx, op); err != nil {
 		return nil, err
 	}
 	defer m.give()
-	f, err := m.shelved(ctx, op, mdl)
+	f, err := m.shelved(ctx, op, name, open)
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +119,7 @@ func openModel(ctx context.Context, op string, mdl *model.Model) (*model.File, e
 }
 
 // shelved returns the model from the shelf, where it is pushed to if it is not there.
-func (m *Machine) shelved(ctx context.Context, op string, mdl *model.Model) (*shelved, error) {
-	name := mdl.Identity + "." + string(mdl.Format)
+func (m *Machine) shelved(ctx context.Context, op, name string, open func() (*model.File, error)) (*shelved, error) {
 	if !plain(name) {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: fmt.Errorf("%q is no identity of a model", name)}
 	}
@@ -110,7 +133,7 @@ func (m *Machine) shelved(ctx context.Context, op string, mdl *model.Model) (*sh
 		}
 		m.shelf.lose(f)
 	}
-	file, err := openModel(ctx, op, mdl)
+	file, err := open()
 	if err != nil {
 		return nil, err
 	}
@@ -127,19 +150,11 @@ func plain(name string) bool {
 
 // unchanged looks whether a staged file is still what was verified.
 func (m *Machine) unchanged(ctx context.Context, op string, f *shelved) (bool, error) {
-	info, err := m.stat(ctx, op, m.path("models", f.name))
+	info, err := m.Stat(ctx, op, m.path("models", f.name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return err == nil && info.Size == f.size && info.ModTime.Equal(f.modTime), err
-}
-
-func (m *Machine) stat(ctx context.Context, op, path string) (info transport.Info, err error) {
-	err = m.bounded(ctx, shellTimeout, op, func(ctx context.Context) error {
-		info, err = m.t.Stat(ctx, path)
-		return err
-	})
-	return info, err
 }
 
 func (m *Machine) push(ctx context.Context, op, name string, file *model.File) (*shelved, error) {
@@ -154,7 +169,7 @@ func (m *Machine) push(ctx context.Context, op, name string, file *model.File) (
 	}
 	var info transport.Info
 	if err == nil {
-		info, err = m.stat(ctx, op, p)
+		info, err = m.Stat(ctx, op, p)
 	}
 	if err != nil {
 		m.shelf.discard(name)
@@ -197,7 +212,7 @@ func (m *Machine) full(op string, size int64, why string) error {
 const tidyScript = `mkdir -p models && cd models || exit 97
 for f; do rm -rf "./$f" || exit 97; done
 for f in * .[!.]* ..?*; do
-	case $f in *.tflite | *.onnx) continue ;; esac
+	case $f in *.tflite | *.onnx | *.bin) continue ;; esac
 	if [ -e "$f" ] || [ -L "$f" ]; then rm -rf "./$f" || exit 97; fi
 done
 df -Pk . 2>/dev/null || :

@@ -93,3 +93,40 @@ func pwned(t *testing.T, dir string) bool {
 	return exists(t, "pwned") || exists(t, filepath.Join(dir, "pwned")) || exists(t, filepath.Join(dir, "models", "pwned")) ||
 		strings.Contains(strings.Join(tree(t, filepath.Dir(dir)), "\n"), "pwned\n")
 }
+
+// TestStageFile: what a compiler made is under the same budget.
+func TestStageFile(t *testing.T) {
+	host := t.TempDir()
+	m := open(t, &remote{}, machine.Options{Dir: filepath.Join(t.TempDir(), "lab"), Budget: 250_000})
+	for name, ext := range map[string]string{"a context's.bin": ".bin", "net_edgetpu.tflite": ".tflite", "net $(x).serialized": ".bin"} {
+		path := filepath.Join(host, name)
+		if err := os.WriteFile(path, []byte(strings.Repeat(name, 100_000/len(name))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		before := m.Traffic().Models
+		for range 2 {
+			s, err := m.StageFile(t.Context(), "time it", path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkStaged(t, s, itself)
+			if filepath.Base(s.Path) != s.SHA256+ext {
+				t.Errorf("%s is staged as %s", name, s.Path)
+			}
+			s.Close()
+		}
+		if n := m.Traffic().Models - before; n != 1 {
+			t.Errorf("%s was pushed %d times", name, n)
+		}
+	}
+	if got := m.Traffic(); got.StagedModels != 2 || got.RemovedModels != 1 {
+		t.Errorf("%+v", got)
+	}
+	if _, err := m.StageFile(t.Context(), "time it", host); reason(err) != "lab model-bytes" {
+		t.Errorf("a folder: %v", err)
+	}
+	path := filepath.Join(host, "net_edgetpu.tflite")
+	if s, err := machine.Here("cpu").StageFile(t.Context(), "time it", path); err != nil || s.Path != path {
+		t.Errorf("on this machine: %+v, %v", s, err)
+	}
+}

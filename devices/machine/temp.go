@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"latlab/devices"
+	"latlab/devices/transport"
 )
 
 // Temp is a private folder there for what a tool writes: a result file, exported times, a
@@ -64,6 +65,15 @@ func (m *Machine) ReadFile(ctx context.Context, op, path string, limit int64) ([
 		return nil, m.fail(op, devices.ReasonGarbage, fmt.Errorf("%s on %s has more than %d bytes", path, m.o.Name, limit))
 	}
 	return b.Bytes(), nil
+}
+
+// Stat looks at a file of the machine. One that is not there is fs.ErrNotExist.
+func (m *Machine) Stat(ctx context.Context, op, path string) (info transport.Info, err error) {
+	err = m.bounded(ctx, shellTimeout, op, func(ctx context.Context) error {
+		info, err = m.t.Stat(ctx, path)
+		return err
+	})
+	return info, err
 }
 
 const dropScript = `if [ -L tmp ]; then exit 0; fi
