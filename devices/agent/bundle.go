@@ -1,8 +1,8 @@
 package agent
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -58,13 +58,13 @@ func loader(p machine.Program) string {
 }
 
 // install brings the agent to the machine, unless it is there already, and says how it is
-// started.
-func install(ctx context.Context, m *machine.Machine, o Options) (transport.Command, error) {
+// started. arch is the machine's.
+func install(ctx context.Context, m *machine.Machine, o Options, arch string) (transport.Command, error) {
 	if m.Local() {
 		return transport.Command{Path: o.Path}, nil
 	}
 	op := "install the agent on " + o.Name
-	p, err := programFor(ctx, m, o, op)
+	p, err := programFor(o, arch, op)
 	if err != nil {
 		return transport.Command{}, err
 	}
@@ -81,23 +81,21 @@ func install(ctx context.Context, m *machine.Machine, o Options) (transport.Comm
 	return transport.Command{Path: path.Join(dir, program)}, nil
 }
 
-// programFor is the agent for the machine's processor.
-func programFor(ctx context.Context, m *machine.Machine, o Options, op string) (machine.Program, error) {
-	arch, err := archOf(ctx, m, o, op)
-	if err != nil {
-		return machine.Program{}, err
-	}
-	var p machine.Program
+// programFor is the agent for the machine's processor. One that is not told is tried as an
+// ARM of 64 bits, which phones and boards are: their kernel refuses the program where not.
+func programFor(o Options, arch, op string) (p machine.Program, err error) {
 	advice := "`make build` builds it"
-	switch arch {
-	case "arm64":
+	switch arch = cmp.Or(arch, "arm64"); {
+	case arch == "arm64":
 		advice = "`make agent-arm64` builds it"
 		p, err = Bundle(filepath.Join(o.Bundles, arm64Bundle))
-	case runtime.GOARCH:
+	case arch == runtime.GOARCH:
 		p, err = nativeProgram(o)
+	case arch == "amd64":
+		err = fmt.Errorf("this host is of %s", runtime.GOARCH)
+		advice = "use a host of x86-64"
 	default:
-		err = fmt.Errorf("this host has one for %s", runtime.GOARCH)
-		advice = "use a host of the device's kind"
+		return p, refuse(arch, op)
 	}
 	if err != nil {
 		return p, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonMissing,
@@ -120,37 +118,15 @@ func nativeProgram(o Options) (machine.Program, error) {
 	return p, nil
 }
 
-// archOf asks the machine's kernel.
-func archOf(ctx context.Context, m *machine.Machine, o Options, op string) (string, error) {
-	if o.Arch != "" {
-		return o.Arch, nil
-	}
-	out, err := transport.Shell(ctx, m.Transport(), 4096, "uname -m")
-	if err != nil {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		return "", transportError(ctx, err, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: "arch"})
-	}
-	return goArch(strings.TrimSpace(out), op)
-}
-
-// goArch translates uname's word. armv8l is what a 64-bit ARM kernel tells a 32-bit program,
-// such as the shell of a phone whose system is of 32 bits: the agent, which needs nothing
-// of that system, runs there.
-func goArch(machine, op string) (string, error) {
+// refuse says what can be done about a processor that there is no agent for. arch is in Go's
+// words where they are known.
+func refuse(arch, op string) error {
 	e := &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
-		Err: fmt.Errorf("latlab has no agent for the processor %.40q", machine)}
-	switch {
-	case machine == "aarch64" || machine == "arm64" || machine == "armv8l":
-		return "arm64", nil
-	case machine == "x86_64":
-		return "amd64", nil
-	case strings.HasPrefix(machine, "arm"):
-		e.Err = errors.New("latlab has no agent for 32-bit ARM (" + clip(machine, 40) + ")")
-		e.Advice = "a 64-bit system on the board, or a benchmark_model of its own: tool: benchmark_model"
-	default:
-		e.Advice = "a benchmark_model of its own can be used: tool: benchmark_model"
+		Err:    fmt.Errorf("latlab has no agent for the processor %.40q", arch),
+		Advice: "a benchmark_model built for it can be used: tool: benchmark_model"}
+	if strings.HasPrefix(arch, "arm") {
+		e.Err = fmt.Errorf("latlab has no agent for 32-bit ARM (%.40s)", arch)
+		e.Advice = "a 64-bit system on the board, or a benchmark_model built for it: tool: benchmark_model"
 	}
-	return "", e
+	return e
 }

@@ -36,8 +36,8 @@ type Options struct {
 	// Bundles is the folder of what travels to other machines: "agent-arm64" is in it, and
 	// the agent of this machine for x86-64 ones. The folder of Path unless told.
 	Bundles string
-	// Arch is that of another machine, in Go's words: "arm64". It is asked for by uname
-	// unless told, as where programs run in an emulator.
+	// Arch is that of another machine, in Go's words: "arm64". The machine is asked unless it
+	// is told, as where programs run in an emulator.
 	Arch string
 }
 
@@ -66,7 +66,11 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	if err := o.Delegate.check(op); err != nil {
 		return nil, err
 	}
-	command, err := install(ctx, m, o)
+	id, err := identify(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	command, err := install(ctx, m, o, cmp.Or(o.Arch, id.Arch))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +86,7 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	if d.library, err = loadDelegate(ctx, d.launch, o); err != nil {
 		return nil, err
 	}
-	d.info.Fingerprint = d.fingerprint(ctx)
+	d.info.Fingerprint = d.fingerprint(id)
 	return d, nil
 }
 
@@ -164,7 +168,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	})
 }
 
-// Outputs runs the model once on the given input values (one slice an input tensor; a
+// Outputs runs the model, a file where the agent runs, once on the given input values (one slice an input tensor; a
 // quantized one gets them quantized) and returns every output tensor and the proof of
 // delegation.
 func (d *Device) Outputs(ctx context.Context, path string, inputs [][]float32) ([]wire.Output, devices.Delegation, error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -12,21 +13,35 @@ import (
 	"github.com/prometheus/procfs"
 
 	"latlab/devices/agent/wire"
+	"latlab/devices/machine"
+	"latlab/devices/state"
 )
 
 // fingerprint is what a latency depends on besides the model. The kernel's version is
 // not in it: an update in the middle of a long sweep would forbid to go on, and its
 // effect on user-space arithmetic is far below the noise.
-func (d *Device) fingerprint(_ context.Context) map[string]string {
-	f := map[string]string{
-		"runtime": d.hello.Runtime, "library_sha256": d.hello.Library, "arch": d.hello.Arch,
-		"delegate": cmp.Or(d.opts.Delegate.Name, wire.XNNPACK),
-	}
-	d.opts.Delegate.fingerprint(f, d.library)
+func (d *Device) fingerprint(id state.Identity) map[string]string {
+	f := map[string]string{}
+	maps.Copy(f, id.Fingerprint)
 	if d.launch.m.Local() {
 		d.identifyHere(f)
+	} else {
+		// An emulator's is not its kernel's.
+		f["arch"] = d.hello.Arch
 	}
+	f["runtime"], f["library_sha256"] = d.hello.Runtime, d.hello.Library
+	f["delegate"] = cmp.Or(d.opts.Delegate.Name, wire.XNNPACK)
+	d.opts.Delegate.fingerprint(f, d.library)
 	return f
+}
+
+// identify asks another machine what it is. This one is asked in a way that stored sweeps of
+// the local CPU know.
+func identify(ctx context.Context, m *machine.Machine) (state.Identity, error) {
+	if m.Local() {
+		return state.Identity{}, nil
+	}
+	return state.Identify(ctx, m.Transport())
 }
 
 // identifyHere names this machine's processor.

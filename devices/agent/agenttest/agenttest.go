@@ -18,8 +18,14 @@ import (
 // devices/agent/testdata/delegate/convolutions.c.
 func Plugin(t testing.TB) string {
 	t.Helper()
+	return PluginFor(t, "gcc")
+}
+
+// PluginFor is Plugin for a compiler's machine: "aarch64-linux-gnu-gcc".
+func PluginFor(t testing.TB, compiler string) string {
+	t.Helper()
 	source := filepath.Join(testenv.Root(t), "devices", "agent", "testdata", "delegate", "convolutions.c")
-	return Compile(t, "gcc", source, "libconvolutions.so")
+	return Compile(t, compiler, source, "libconvolutions.so")
 }
 
 // Compile makes a shared library of a C file with the runtime's headers in sight; flags

@@ -1,0 +1,98 @@
+package agenttest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"latlab/internal/testenv"
+)
+
+// Emulator is where Root has the program that runs 64-bit ARM programs, for
+// machine.Options.Wrap.
+const Emulator = "/qemu-aarch64-static"
+
+// core is a Cortex-A72 in the words of its kernel.
+const core = `processor	: %d
+BogoMIPS	: 108.00
+Features	: fp asimd evtstrm crc32 cpuid
+CPU implementer	: 0x41
+CPU architecture: 8
+CPU variant	: 0x0
+CPU part	: 0xd08
+CPU revision	: 3
+
+`
+
+// Root is a folder that stands for the file system of a phone or board where nothing is
+// installed: a shell with its tools, all of one file, an emulator of its processor, and /data
+// to write to. There is no C library and no loader. Of /proc and /sys there is what XNNPACK
+// asks for (without it there is no XNNPACK on ARM) and the load average, since a machine that
+// tells nothing at all of its state is refused; /proc/self is not there.
+func Root(t testing.TB) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, dir := range []string{"bin", "dev", "tmp", "data", "proc", "sys/devices/system/cpu"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyProgram(t, "qemu-aarch64-static", filepath.Join(root, Emulator))
+	busybox := filepath.Join(root, "bin", "busybox")
+	copyProgram(t, "busybox", busybox)
+	list, err := exec.CommandContext(t.Context(), busybox, "--list").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range strings.Fields(string(list)) {
+		if name == "busybox" {
+			continue
+		}
+		if err := os.Symlink("busybox", filepath.Join(root, "bin", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Plain files: only root can make a device or mount one.
+	for name, text := range map[string]string{
+		"dev/null": "", "proc/loadavg": "0.25 0.20 0.10 1/100 1000\n",
+		"proc/cpuinfo":                   fmt.Sprintf(core, 0) + fmt.Sprintf(core, 1),
+		"sys/devices/system/cpu/present": "0-1\n", "sys/devices/system/cpu/possible": "0-1\n",
+	} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func copyProgram(t testing.TB, name, to string) {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("the tests need %s (scripts/prereqs %s): %v", name, name, err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Bundles is the folder that has agent-arm64, for agent.Options: LATLAB_BUNDLES, or bin below
+// the module's root.
+func Bundles(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("LATLAB_BUNDLES")
+	if dir == "" {
+		dir = filepath.Join(testenv.Root(t), "bin")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "agent-arm64", "latlab-agent")); err != nil {
+		t.Fatalf("the tests need the agent for arm64: `make agent-arm64` first: %v", err)
+	}
+	return dir
+}
