@@ -53,17 +53,24 @@ func (t tree) gpus() map[string]*float64 {
 		word := strings.ToLower(name)
 		for _, w := range gpuWords {
 			if strings.Contains(word, w) && len(clocks) < maxSensors {
-				hz := t.optional(devfreqDir + name + "/cur_freq")
-				if hz == nil || *hz < 0 || *hz > 1e11 {
-					put(&clocks, printable(name), nil)
-				} else {
-					put(&clocks, printable(name), new(float64(*hz)))
-				}
+				put(&clocks, printable(name), gpuClock(t.optional(devfreqDir+name+"/cur_freq")))
 				break
 			}
 		}
 	}
 	return clocks
+}
+
+// gpuClock takes the clock of devfreq, which is in Hz; Exynos and Tensor chips say kHz. No GPU
+// runs below the 5 MHz, or above the 5 GHz, that tell one from the other.
+func gpuClock(n *int64) *float64 {
+	switch {
+	case n == nil || *n < 0 || *n > 5e9:
+		return nil
+	case *n < 5e6:
+		return new(float64(*n) * 1e3)
+	}
+	return new(float64(*n))
 }
 
 const apexDir = "sys/class/apex/"

@@ -147,6 +147,10 @@ func l4t(line string) string {
 
 func (id *Identity) fingerprint() {
 	f := map[string]string{"arch": id.Arch, "model": id.Model, "soc": id.SoC, "os": id.OS, "build": id.Build, "cpu": id.CPUModel}
+	// ARM's cpuinfo leaves out CPUs that are switched off at the moment, and the SoC says as much.
+	if id.SoC != "" {
+		f["cpu"] = ""
+	}
 	if id.CPUs > 0 {
 		f["cpus"] = strconv.Itoa(id.CPUs)
 	}

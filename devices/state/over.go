@@ -106,7 +106,7 @@ func askError(ctx context.Context, q question, out string, err error) error {
 		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("no answer in %v", q.timeout)
 	case errors.As(err, &known):
 		return known
-	case errors.As(err, &failed):
+	case errors.As(err, &failed) || errors.Is(err, transport.ErrTooLong):
 		e.Reason, e.Err = devices.ReasonGarbage, err
 	case err != nil:
 		e.Reason, e.Err = devices.ReasonOffline, err

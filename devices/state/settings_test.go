@@ -52,7 +52,7 @@ func (p *phone) fill(t tB, governors, globals map[string]string) {
 		p.write(t, policyDir+name+"/scaling_governor", g)
 		p.write(t, policyDir+name+"/scaling_available_governors", "schedutil performance powersave")
 	}
-	path := os.Getenv("PATH")
+	path := p.path
 	if globals != nil {
 		p.write(t, "bin/settings", settingsCommand)
 		p.write(t, "bin/cmd", connectivityCommand)
