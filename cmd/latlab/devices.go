@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -29,6 +30,10 @@ func devicesCommand(s streams) *cli.Command {
 			Name: "check", Usage: "explain step by step what a device lacks", ArgsUsage: "NAME",
 			Flags: flags, OnUsageError: onUsage, HideHelpCommand: true,
 			Action: func(c *cli.Context) error { return checkDevice(s, c) },
+		}, {
+			Name: "clean", Usage: "remove all that latlab put on a device, and take settings back", ArgsUsage: "NAME",
+			Flags: join(deviceFlags()[1:], []cli.Flag{jsonFlag()}), OnUsageError: onUsage, HideHelpCommand: true,
+			Action: func(c *cli.Context) error { return cleanDevice(s, c) },
 		}},
 	}
 }
@@ -138,7 +143,7 @@ func printProblems(s streams, rows []inventory.Status) {
 			continue
 		}
 		said[r.Problem] = true
-		fmt.Fprintf(s.out, "\n%s: %s\n", r.Name, r.Problem)
+		fmt.Fprintf(s.out, "\n%s", wrapped(r.Name+":", strings.Fields(r.Problem), terminalColumns))
 		if r.Type != "" {
 			fmt.Fprintf(s.out, "  type: %s\n", r.Type)
 		}
@@ -239,6 +244,34 @@ func checkDevice(s streams, c *cli.Context) error {
 	}
 	if k := inventory.Failed(checks); k != nil {
 		return withCode(exitFailed, fmt.Errorf("device %s is not ready: %s", name, k.Name))
+	}
+	return nil
+}
+
+// cleanTimeout bounds the removal of models and programs; a slow card takes its time.
+const cleanTimeout = 3 * time.Minute
+
+// cleanDevice removes what latlab put on a device.
+func cleanDevice(s streams, c *cli.Context) error {
+	if c.NArg() != 1 {
+		return usagef("`latlab devices clean NAME` takes one device")
+	}
+	l, err := openLab(c)
+	if err != nil {
+		return err
+	}
+	name := c.Args().First()
+	ctx, cancel := context.WithTimeout(c.Context, cleanTimeout)
+	defer cancel()
+	done, err := l.Clean(ctx, name)
+	if err != nil {
+		return deviceError(err)
+	}
+	if c.Bool("json") {
+		return printDoc(s.out, map[string]any{"device": name, "done": done})
+	}
+	for _, line := range done {
+		fmt.Fprintln(s.out, line)
 	}
 	return nil
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"latlab/devices"
 	"latlab/devices/machine"
+	"latlab/devices/state"
 	"latlab/devices/transport"
 	"latlab/sampler/model"
 )
@@ -21,8 +23,11 @@ type timing struct {
 }
 
 func (l *Lab) toolOf(e *entry) timing {
-	if e.tool == toolAgent {
+	switch e.tool {
+	case toolAgent:
 		return l.agentTiming(e)
+	case toolBenchmark:
+		return l.benchmarkTiming(e)
 	}
 	err := e.fault("tool", fmt.Errorf("this latlab has no %s yet", e.tool))
 	return timing{
@@ -42,34 +47,81 @@ func (l *Lab) openEntry(ctx context.Context, e *entry) (devices.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := machine.Open(ctx, t, l.machineOptions(e))
+	m, err := l.openMachine(ctx, t, e)
 	if err != nil {
-		return nil, errors.Join(err, t.Close())
+		return nil, joined(err, t.Close())
+	}
+	if info.Fingerprint, err = e.identify(ctx, t); err != nil {
+		return nil, joined(err, m.Close(), t.Close())
 	}
 	d, err := l.toolOf(e).open(ctx, m)
 	if err != nil {
-		return nil, errors.Join(err, m.Close(), t.Close())
+		return nil, joined(e.located(err), m.Close(), t.Close())
 	}
 	return own(d, info, m, t), nil
 }
 
+// joined is the first error, with those of giving up what was opened where they say more: of
+// a phone that went away every step says the same.
+func joined(first error, others ...error) error {
+	var e *devices.Error
+	if errors.As(first, &e) {
+		return first
+	}
+	return errors.Join(append([]error{first}, others...)...)
+}
+
+// identify is what a latency depends on of a machine elsewhere. Of this one the tool says it.
+func (e *entry) identify(ctx context.Context, t transport.Transport) (map[string]string, error) {
+	if e.local {
+		return nil, nil
+	}
+	id, err := state.Identify(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	f := maps.Clone(id.Fingerprint)
+	if f == nil {
+		f = map[string]string{}
+	}
+	// Two phones of one type are two devices. An address is not the phone's own.
+	if usbSerial.MatchString(e.adb) {
+		f["serial"] = e.adb
+	}
+	return f, nil
+}
+
 // dial reaches the machine that a device is.
-func (l *Lab) dial(_ context.Context, e *entry) (transport.Transport, error) {
+func (l *Lab) dial(ctx context.Context, e *entry) (transport.Transport, error) {
+	if l.reach != nil {
+		return l.reach(ctx, e)
+	}
 	if e.local {
 		return transport.Local{}, nil
 	}
 	return nil, e.fault(e.transport(), errors.New("this latlab has no such transport yet"))
 }
 
+func (l *Lab) openMachine(ctx context.Context, t transport.Transport, e *entry) (*machine.Machine, error) {
+	o := l.machineOptions(e)
+	if e.local && o.Dir != "" {
+		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+			return nil, &devices.Error{Fault: devices.FaultLab, Op: "open device " + e.name, Reason: machine.ReasonFolder, Err: err}
+		}
+	}
+	return machine.Open(ctx, t, o)
+}
+
 func (l *Lab) machineOptions(e *entry) machine.Options {
 	return machine.Options{
-		Name: e.name, Dir: e.folder(), Budget: e.budget, CoolDown: e.coolDown, Settings: e.settings, Wrap: e.wrap,
+		Name: e.name, Dir: l.folder(e), Budget: e.budget, CoolDown: e.coolDown, Settings: e.settings, Wrap: e.wrap,
 		LockDir: l.lockDir(), LockKey: e.lockKey(),
 	}
 }
 
-// folder is latlab's own on the device.
-func (e *entry) folder() string {
+// folder is latlab's own on the device. On this machine there is nothing to put into one but
+// the note of what is to be set back.
+func (l *Lab) folder(e *entry) string {
 	switch {
 	case e.dir != "":
 		return e.dir
@@ -78,6 +130,8 @@ func (e *entry) folder() string {
 		return "/data/local/tmp/latlab"
 	case e.ssh.host != "":
 		return "~/.cache/latlab"
+	case e.settings != state.Settings{}:
+		return filepath.Join(filepath.Dir(l.lockDir()), "settings")
 	}
 	return ""
 }

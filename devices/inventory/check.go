@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"unicode"
 
 	"latlab/devices"
 	"latlab/devices/sim"
@@ -48,10 +49,24 @@ func (l *Lab) Check(ctx context.Context, name string) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := l.Describe(name); err != nil {
+	if err := f.takes(name, l.o); err != nil {
+		return nil, err
+	}
+	if err := f.known(name, l.o); err != nil {
 		return nil, err
 	}
 	return f.checked(ctx, name, l.o), nil
+}
+
+// known is an error for a name that the family does not have. What else is wrong with a device
+// is a step of its check.
+func (f family) known(name string, o Options) error {
+	if f.entry != nil {
+		_, err := f.entry(name)
+		return err
+	}
+	_, err := f.describe(name, o)
+	return err
 }
 
 // checked is the family's check; one whose time was over before it failed says so.
@@ -126,7 +141,15 @@ func checkSimulated(_ context.Context, name string, _ Options) []Step {
 		f["simulator"], clip(f["constants_sha256"], 12), f["profile"], f["unit"])}}
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneLine keeps what a device or file says on one line, and from being obeyed by a terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.Join(strings.Fields(s), " "))
+}
 
 func clip(s string, n int) string {
 	if len(s) > n {

@@ -38,6 +38,9 @@ type entry struct {
 	dir             string
 	budget          int64
 	flags           map[string]string
+	env             []string // "NAME=value", sorted
+	counter         string
+	harmless        []string
 
 	// lines are where fields are in the file, for what is found wrong with them later: a
 	// binary that is not there.
@@ -90,6 +93,9 @@ var precisionsOf = map[string][]string{
 	toolTrtexec:   {"float16", "float32", "int8"},
 	toolQNN:       {"int8"},
 }
+
+// edgeTPUPrecisions are what edgetpu_compiler takes.
+var edgeTPUPrecisions = []model.Precision{model.Int8}
 
 // onDevice begins a path that is the device's own; others are of this host and are pushed.
 const onDevice = "device:"

@@ -60,6 +60,10 @@ func (d *decoder) checkPlace(e *entry, at string) {
 	if (e.settings.StayAwake || e.settings.Airplane) && e.adb == "" {
 		d.fail(e.lines["settings"], join(at, "settings"), "stay_awake and airplane_mode are of Android phones (adb)")
 	}
+	e.settings.Wireless = wireless(e.adb)
+	if e.settings.Airplane && e.settings.Wireless {
+		d.fail(e.lines["settings"], join(at, "settings"), "airplane_mode would cut the radio by which %s is reached, for good", e.adb)
+	}
 	if e.local {
 		for _, f := range []string{"dir", "budget"} {
 			if l, given := e.lines[f]; given {

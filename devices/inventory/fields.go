@@ -2,7 +2,9 @@ package inventory
 
 import (
 	"fmt"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,6 +95,23 @@ func toolFields() []Field {
 			read: func(d *decoder, n *yaml.Node, at string, e *entry) { e.threads = d.whole(n, at, 1, 1024) }},
 		{Name: "flags", Form: "mapping of words", Tools: []string{toolBenchmark, toolTrtexec}, Means: "more flags of the tool, those that latlab knows to leave the time alone",
 			read: func(d *decoder, n *yaml.Node, at string, e *entry) { e.flags = d.texts(n, at) }},
+		{Name: "env", Form: "mapping of words", Tools: []string{toolBenchmark}, Means: "environment variables of the tool",
+			read: func(d *decoder, n *yaml.Node, at string, e *entry) {
+				for name, value := range d.texts(n, at) {
+					e.env = append(e.env, name+"="+value)
+				}
+				slices.Sort(e.env)
+			}},
+		{Name: "counter", Form: "path", Tools: []string{toolBenchmark}, Means: "a file of the driver's, there, that counts inferences: a block whose runs it did not count is no measurement",
+			read: func(d *decoder, n *yaml.Node, at string, e *entry) {
+				if e.counter = d.word(n, at); !path.IsAbs(e.counter) {
+					d.fail(n.Line, at, "must be absolute, not %q", sampler.Clip(e.counter))
+				}
+			}},
+		{Name: "harmless", Form: "list of words", Tools: []string{toolBenchmark}, Means: "parts of ERROR lines of the vendor's that are known to mean nothing; others make a block doubtful",
+			read: func(d *decoder, n *yaml.Node, at string, e *entry) {
+				d.list(n, at, func(n *yaml.Node, at string) { e.harmless = append(e.harmless, d.word(n, at)) })
+			}},
 	}
 }
 

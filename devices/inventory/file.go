@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -67,9 +68,14 @@ func (l *Lab) describeEntry(e *entry) (devices.Info, error) {
 	if err := e.filesThere(); err != nil {
 		return devices.Info{}, err
 	}
+	return l.describeTool(e)
+}
+
+// describeTool is describeEntry without a look at the files of this host.
+func (l *Lab) describeTool(e *entry) (devices.Info, error) {
 	info, err := l.toolOf(e).describe()
 	if err != nil {
-		return devices.Info{}, err
+		return devices.Info{}, e.located(err)
 	}
 	info.Name, info.Transport = e.name, e.transport()
 	if e.precision != "" {
@@ -122,5 +128,25 @@ func (e *entry) fault(field string, err error) error {
 		where = fmt.Sprintf("%s:%d", e.file, line)
 	}
 	return &devices.Error{Fault: devices.FaultUser, Op: where, Reason: devices.ReasonMissing,
-		Err: fmt.Errorf("%s: %s: %w", e.name, field, err)}
+		Err: fmt.Errorf("%s: %w", field, err)}
+}
+
+// sentence is what an error says to whoever asked about this device: not again what was being
+// done, but where in the file a mistake is.
+func sentence(e *devices.Error) string {
+	if e.Fault == devices.FaultUser && strings.Contains(e.Op, ":") && !strings.Contains(e.Op, " ") {
+		return oneLine(e.Op + ": " + e.Err.Error())
+	}
+	return oneLine(e.Err.Error())
+}
+
+// located says where in the file a mistake is that a tool's package found.
+func (e *entry) located(err error) error {
+	var known *devices.Error
+	if e.file == "" || !errors.As(err, &known) || known.Fault != devices.FaultUser || strings.HasPrefix(known.Op, e.file) {
+		return err
+	}
+	found := *known
+	found.Op = fmt.Sprintf("%s:%d", e.file, e.line)
+	return &found
 }

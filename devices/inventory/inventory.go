@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"latlab/devices"
+	"latlab/devices/transport"
 	"latlab/sampler"
 )
 
@@ -41,6 +42,8 @@ type Lab struct {
 	o       Options
 	file    string
 	entries []entry
+	// reach stands for dial in tests.
+	reach func(context.Context, *entry) (transport.Transport, error)
 }
 
 // New reads the user's inventory file. What is wrong with it is a *sampler.LoadError.

@@ -41,10 +41,12 @@ type Status struct {
 	Problem string `json:"problem,omitempty"` // why it is not ready, one line
 	Type    string `json:"type,omitempty"`    // what to type
 	Source  string `json:"source"`            // "built-in", "file" or "attached"
-	// Model is the maker's name of the phone or board, SoC its chip's, OS its system's build.
+	// Model is the maker's name of the phone or board, SoC its chip's, OS its system, Build
+	// that system's build.
 	Model *string `json:"model"`
 	SoC   *string `json:"soc"`
 	OS    *string `json:"os"`
+	Build *string `json:"build"`
 	// Delegates are those that it is set up for and those whose parts were seen there: an
 	// OpenCL library, a Coral stick. Whether one works only timing tells.
 	Delegates []string       `json:"delegates"`
@@ -64,15 +66,7 @@ func (l *Lab) List(ctx context.Context) ([]Status, error) {
 	var tools [][]Step
 	var wg sync.WaitGroup
 	wg.Go(func() { tools = l.CheckTools(ctx) })
-	probes := l.probes(ctx)
-	rows := make([]Status, len(probes))
-	for i, p := range probes {
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-			defer cancel()
-			rows[i] = p(ctx)
-		})
-	}
+	rows := gather(ctx, append([]probe{l.probeLocal}, l.entryProbes()...))
 	wg.Wait()
 	failed := map[string]*Step{}
 	for i, name := range l.Tools() {
@@ -106,9 +100,26 @@ func (f family) rows(o Options, failed *Step) ([]Status, error) {
 	return rows, nil
 }
 
-// probes are one for each row in front of the computed devices.
-func (l *Lab) probes(_ context.Context) []func(context.Context) Status {
-	list := []func(context.Context) Status{l.probeLocal}
+// probe looks at one device.
+type probe func(context.Context) Status
+
+// gather looks at devices together, each for a limited time.
+func gather(ctx context.Context, probes []probe) []Status {
+	rows := make([]Status, len(probes))
+	var wg sync.WaitGroup
+	for i, p := range probes {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+			defer cancel()
+			rows[i] = p(ctx)
+		})
+	}
+	wg.Wait()
+	return rows
+}
+
+func (l *Lab) entryProbes() []probe {
+	var list []probe
 	for i := range l.entries {
 		e := &l.entries[i]
 		list = append(list, func(ctx context.Context) Status { return l.probeEntry(ctx, e, SourceFile) })
@@ -159,7 +170,7 @@ func (s *Status) fail(err error) {
 		}
 		return
 	}
-	s.Problem, s.Type = oneLine(e.Err.Error()), oneLine(e.Advice)
+	s.Problem, s.Type = sentence(e), oneLine(e.Advice)
 	switch e.Reason {
 	case devices.ReasonOffline, devices.ReasonHung:
 		s.State = Offline
@@ -173,8 +184,10 @@ func (s *Status) fail(err error) {
 // probeEntry looks at a device of the file or one that is attached, without opening it: a
 // device that is timing must not be disturbed.
 func (l *Lab) probeEntry(ctx context.Context, e *entry, source string) Status {
-	info, err := l.describeEntry(e)
-	if err != nil {
+	info, err := l.describeTool(e)
+	if err == nil {
+		err = e.filesThere()
+	} else {
 		info = devices.Info{Name: e.name, Kind: devices.Measured, Transport: e.transport()}
 	}
 	s := Status{Info: info, State: Ready, Source: source, Delegates: delegateList(info)}

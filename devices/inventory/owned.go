@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"errors"
+	"maps"
 	"sync"
 
 	"latlab/devices"
@@ -21,6 +22,13 @@ type owned struct {
 func own(d devices.Device, described devices.Info, m *machine.Machine, t transport.Transport) devices.Device {
 	info := d.Info()
 	info.Transport, info.Precisions = described.Transport, described.Precisions
+	// What the tool says of itself holds; the machine's identity adds to it.
+	info.Fingerprint = maps.Clone(info.Fingerprint)
+	for k, v := range described.Fingerprint {
+		if _, said := info.Fingerprint[k]; !said {
+			info.Fingerprint[k] = v
+		}
+	}
 	o := owned{Device: d, info: info, close: sync.OnceValue(func() error {
 		return errors.Join(d.Close(), m.Close(), t.Close())
 	})}

@@ -87,6 +87,11 @@ func badSerial(s string) string {
 	return "`adb devices` lists them"
 }
 
+// wireless reports whether a phone is reached over the network.
+func wireless(serial string) bool {
+	return mdns.MatchString(serial) || strings.Contains(serial, ":") && !strings.HasPrefix(serial, "usb:")
+}
+
 // badAddress says why a text is not HOST:PORT.
 func badAddress(s string) string {
 	host, port, err := splitPort(s)

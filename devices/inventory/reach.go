@@ -9,6 +9,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/agent"
 	"latlab/devices/machine"
+	"latlab/devices/state"
 	"latlab/devices/transport"
 )
 
@@ -30,10 +31,7 @@ func (w *walk) missing(name string, err error, typed string) []Step {
 	s := Step{Name: name, State: Missing, Detail: oneLine(err.Error()), Type: typed}
 	var e *devices.Error
 	if errors.As(err, &e) {
-		s.Detail = oneLine(e.Err.Error())
-		if e.Fault == devices.FaultUser && strings.Contains(e.Op, ":") {
-			s.Detail = oneLine(e.Op + ": " + e.Err.Error())
-		}
+		s.Detail = sentence(e)
 		if last := lastLine(e.Output); last != "" && !strings.Contains(s.Detail, last) {
 			s.Detail += "; it printed: " + clip(oneLine(last), 200)
 		}
@@ -60,6 +58,9 @@ func (l *Lab) checkEntry(ctx context.Context, e *entry) []Step {
 	if err := e.filesThere(); err != nil {
 		return w.missing("files", err, "")
 	}
+	if _, err := l.describeEntry(e); err != nil {
+		return w.missing("options", err, "")
+	}
 	t, err := l.walkTo(ctx, w, e)
 	if err != nil {
 		return w.steps
@@ -71,9 +72,9 @@ func (l *Lab) checkEntry(ctx context.Context, e *entry) []Step {
 		}
 		w.ok("shell", "starts programs there")
 	}
-	m, err := machine.Open(ctx, t, l.machineOptions(e))
+	m, err := l.openMachine(ctx, t, e)
 	if err != nil {
-		return w.missing("folder", err, "")
+		return w.missing(failedOpening(err), err, "")
 	}
 	defer m.Close()
 	if !e.local {
@@ -98,6 +99,19 @@ func (l *Lab) walkTo(ctx context.Context, w *walk, e *entry) (transport.Transpor
 		w.missing("connection", err, "")
 	}
 	return t, err
+}
+
+// failedOpening is the step at which taking a machine into use failed.
+func failedOpening(err error) string {
+	var known *devices.Error
+	switch {
+	case !errors.As(err, &known):
+	case known.Reason == devices.ReasonBusy:
+		return "free"
+	case known.Reason == state.ReasonSetting:
+		return "settings"
+	}
+	return "folder"
 }
 
 // failedPart is the step at which making the device failed.

@@ -1,0 +1,124 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"latlab/devices"
+	"latlab/devices/devicetest"
+	"latlab/devices/transport"
+)
+
+// board is a Lab with one device, "board": this machine as if it were another.
+func board(t *testing.T, fields string) *Lab {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "there", "latlab")
+	file := write(t, "devices.yml", fmt.Sprintf("devices:\n  - name: board\n    ssh: board\n    dir: %s\n%s", dir, fields))
+	l, err := New(Options{File: file, AgentPath: devicetest.Agent(t), LockDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.reach = func(context.Context, *entry) (transport.Transport, error) { return elsewhere{transport.Local{}}, nil }
+	return l
+}
+
+func stepNames(steps []Step) (names []string) {
+	for _, s := range steps {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// TestCheckGoesStepByStep: the steps of a device that works, and the one at which each fault
+// stops, with what to type.
+func TestCheckGoesStepByStep(t *testing.T) {
+	l := board(t, "")
+	steps, err := l.Check(t.Context(), "board")
+	if err != nil || Failed(steps) != nil {
+		t.Fatalf("%+v, %v", steps, err)
+	}
+	want := []string{"inventory", "shell", "folder", "tool", "delegate", "state"}
+	if got := stepNames(steps); !slices.Equal(got, want) {
+		t.Errorf("steps %v, want %v", got, want)
+	}
+	for name, c := range map[string]struct {
+		change func(l *Lab, e *entry)
+		failed string
+		says   string
+	}{
+		"no transport": {func(l *Lab, _ *entry) {
+			l.reach = func(context.Context, *entry) (transport.Transport, error) {
+				return nil, &devices.Error{Fault: devices.FaultDevice, Op: "x", Reason: devices.ReasonOffline, Err: errors.New("gone"), Advice: "plug it in"}
+			}
+		}, "connection", "plug it in"},
+		"no key":      {func(_ *Lab, e *entry) { e.ssh.identity = "/no/such/key" }, "files", "/no/such/key"},
+		"not ours":    {func(_ *Lab, e *entry) { e.dir = t.TempDir(); os.WriteFile(filepath.Join(e.dir, "x"), nil, 0o600) }, "folder", "not latlab's"},
+		"no agent":    {func(l *Lab, _ *entry) { l.o.AgentPath = "/no/such/latlab-agent" }, "agent bundle", "make build"},
+		"no bundle":   {func(l *Lab, e *entry) { e.arch, l.o.AgentBundle = "arm64", "/no/such" }, "agent bundle", "make agent-arm64"},
+		"no delegate": {func(_ *Lab, e *entry) { e.delegate, e.delegateLibrary = delegateExternal, "device:/no/such/lib.so" }, "delegate", "/no/such/lib.so"},
+		"no program": {func(_ *Lab, e *entry) {
+			e.tool, e.binary, e.delegate = toolBenchmark, "device:/no/such/benchmark_model", delegateXNNPACK
+		}, "tool", "/no/such/benchmark_model"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := board(t, "")
+			c.change(l, &l.entries[0])
+			steps, err := l.Check(t.Context(), "board")
+			if err != nil {
+				// What can be said without asking the device is an error of the call.
+				steps = []Step{{Name: "files", State: Missing, Detail: err.Error()}}
+			}
+			s := Failed(steps)
+			if s == nil || s.Name != c.failed || !strings.Contains(s.Detail+" "+s.Type, c.says) || s != &steps[len(steps)-1] {
+				t.Errorf("steps are %+v, want %s to fail with %q", steps, c.failed, c.says)
+			}
+		})
+	}
+}
+
+// TestOpenAndClean: a device installs its agent, times, gives all up when it is closed, and
+// leaves nothing after Clean.
+func TestOpenAndClean(t *testing.T) {
+	l := board(t, "    threads: 1\n    precision: int8\n")
+	d, err := l.Open(t.Context(), "board")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := d.Info()
+	if info.Name != "board" || info.Transport != "ssh" || info.Precisions[0] != "int8" || info.Fingerprint["os"] == "" || info.Fingerprint["runtime"] == "" {
+		t.Errorf("%+v", info)
+	}
+	described, err := l.Describe("board")
+	if err != nil || described.Precisions[0] != "int8" || described.Transport != "ssh" {
+		t.Errorf("%+v, %v", described, err)
+	}
+	var busy *devices.Error
+	if _, err := l.Open(t.Context(), "board"); !errors.As(err, &busy) || busy.Reason != devices.ReasonBusy {
+		t.Errorf("opened twice: %v", err)
+	}
+	if _, err := l.Clean(t.Context(), "board"); !errors.As(err, &busy) || busy.Reason != devices.ReasonBusy {
+		t.Errorf("cleaned while in use: %v", err)
+	}
+	if s := l.probeEntry(t.Context(), &l.entries[0], SourceFile); s.State != Busy {
+		t.Errorf("in use it is %s", s.State)
+	}
+	if err := errors.Join(d.Close(), d.Close()); err != nil {
+		t.Error(err)
+	}
+	done, err := l.Clean(t.Context(), "board")
+	if err != nil || len(done) < 2 || !strings.Contains(done[0], "1 program") {
+		t.Errorf("%q, %v", done, err)
+	}
+	if _, err := os.Stat(l.entries[0].dir); !os.IsNotExist(err) {
+		t.Errorf("%s remains: %v", l.entries[0].dir, err)
+	}
+	if done, err := l.Clean(t.Context(), Local); err != nil || len(done) != 1 {
+		t.Errorf("%q, %v", done, err)
+	}
+}
