@@ -1,0 +1,259 @@
+package testphone
+
+import (
+	"debug/elf"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options say what the phone is. The zero value is a Pixel of 2021, cool and charged.
+type Options struct {
+	Properties map[string]string // of getprop, besides a Pixel's
+	Dumpsys    map[string]string // text by service, besides a Pixel's
+	Sys        map[string]string // files below /sys, without it: "class/thermal/thermal_zone0/temp"
+	// Model, where it has a Simulator, is the configuration of benchmark_model in
+	// /data/local/tmp. The user's program itself is on the host (BenchmarkModel).
+	Model Config
+}
+
+// Phone is a root folder with a phone's userland.
+type Phone struct {
+	Root string // on this host
+	t    testing.TB
+}
+
+// Tmp is a phone's folder for everybody's files.
+const Tmp = "/data/local/tmp"
+
+// stateDir is where the phone's benchmark_model remembers its runs.
+const stateDir = "/data/testphone/benchmark_model"
+
+// New makes a phone. Its folder is removed, and its /proc unmounted, when the test ends. It
+// needs root, as chroot and mount do: others skip.
+func New(t testing.TB, o Options) *Phone {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("a phone's root folder needs chroot and mount, which only root may")
+	}
+	p := &Phone{Root: folder(t), t: t}
+	p.userland()
+	p.devices()
+	p.answers(o)
+	p.sys(o.Sys)
+	p.mountProc()
+	if o.Model.Simulator != "" {
+		o.Model.State = stateDir
+		o.Model.Write(t, p.Path(Tmp))
+	}
+	return p
+}
+
+// Path is where a path of the phone is on this host.
+func (p *Phone) Path(there string) string { return filepath.Join(p.Root, there) }
+
+// NextFault makes the phone's next run of benchmark_model go wrong, once.
+func (p *Phone) NextFault(fault string) { NextFault(p.t, p.Path(stateDir), fault) }
+
+// Set changes a file below the root while the phone is in use.
+func (p *Phone) Set(there, text string) {
+	p.t.Helper()
+	path := p.Path(there)
+	p.check(os.MkdirAll(filepath.Dir(path), 0o755))
+	p.check(os.WriteFile(path, []byte(text), 0o644))
+}
+
+// Dumpsys changes what a service says from now on.
+func (p *Phone) Dumpsys(service, text string) { p.Set("/data/testphone/dumpsys/"+service, text) }
+
+// Command runs a command line in the phone's shell, as adb's shell does.
+func (p *Phone) Command(line string) *exec.Cmd {
+	cmd := exec.CommandContext(p.t.Context(), "/system/bin/sh", "-c", line)
+	cmd.SysProcAttr = &unix.SysProcAttr{Chroot: p.Root}
+	cmd.Dir, cmd.Env = "/", Env()
+	return cmd
+}
+
+// Env is the environment of a phone's shell.
+func Env() []string {
+	return []string{"PATH=/product/bin:/system/bin:/system/xbin:/vendor/bin", "HOME=/", "SHELL=/system/bin/sh", "TMPDIR=" + Tmp, "ANDROID_ROOT=/system", "ANDROID_DATA=/data", "USER=shell", "LOGNAME=shell", "HOSTNAME=oriole"}
+}
+
+func (p *Phone) check(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+const prefix = "latlab-testphone-"
+
+// folder is a root without a link in its path, which a daemon that checks paths would refuse.
+func folder(t testing.TB) string {
+	t.Helper()
+	unmountStale()
+	dir, err := os.MkdirTemp("", prefix)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// A folder that still has the host's processes in it is left alone.
+		if err := unix.Unmount(filepath.Join(dir, "proc"), unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("/proc of the phone stays mounted: %v", err)
+			return
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, d := range []string{"system/bin", "system/xbin", "data/local/tmp", "data/testphone/settings/global", "data/testphone/dumpsys", stateDir, "vendor/bin", "product/bin", "sdcard", "proc", "sys", "dev", "etc"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// unmountStale takes away what a test that was killed left mounted: its folder's owner, a
+// process whose number is in no name, is not known, so only folders that nobody has as a
+// root any more are touched.
+func unmountStale() {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return
+	}
+	for l := range strings.Lines(string(mounts)) {
+		f := strings.Fields(l)
+		if len(f) < 3 || f[2] != "proc" || !strings.HasPrefix(filepath.Base(filepath.Dir(f[1])), prefix) {
+			continue
+		}
+		pid, err := os.ReadFile(filepath.Join(filepath.Dir(f[1]), ownerFile))
+		if err != nil {
+			continue
+		}
+		if _, err := os.Stat("/proc/" + strings.TrimSpace(string(pid))); errors.Is(err, fs.ErrNotExist) {
+			_ = unix.Unmount(f[1], unix.MNT_DETACH)
+			_ = os.RemoveAll(filepath.Dir(f[1]))
+		}
+	}
+}
+
+// ownerFile holds the number of the process that made the phone.
+const ownerFile = "data/testphone/owner"
+
+func (p *Phone) mountProc() {
+	p.t.Helper()
+	p.Set("/"+ownerFile, itoa(os.Getpid()))
+	if err := unix.Mount("proc", p.Path("/proc"), "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		p.t.Fatalf("/proc of the phone cannot be mounted, which root of a container may need a capability for: %v", err)
+	}
+}
+
+func (p *Phone) devices() {
+	p.t.Helper()
+	for name, minor := range map[string]uint32{"null": 3, "zero": 5, "urandom": 9, "random": 8} {
+		p.check(unix.Mknod(p.Path("/dev/"+name), unix.S_IFCHR|0o666, int(unix.Mkdev(1, minor))))
+		p.check(os.Chmod(p.Path("/dev/"+name), 0o666))
+	}
+}
+
+// Where Debian has the shell and the tools that Android has.
+const (
+	shellFile  = "/bin/mksh-static"
+	toyboxFile = "/bin/toybox"
+)
+
+// notAndroids are applets that Android's own toybox is built without; scripts of ours must
+// not find them.
+var notAndroids = []string{"ascii", "bzcat", "ftpget", "ftpput", "getconf", "gpiodetect", "gpiofind", "gpioget", "gpioinfo", "gpioset", "halt", "httpd", "killall5", "login", "mix", "mkpasswd",
+	"oneit", "openvt", "passwd", "poweroff", "reboot", "reset", "sntp", "su", "switch_root", "toybox", "tunctl", "wget", "sh"}
+
+// userland is /system/bin: the shell, toybox with a link for each applet, its libraries.
+func (p *Phone) userland() {
+	p.t.Helper()
+	for _, f := range []string{shellFile, toyboxFile} {
+		if _, err := os.Stat(f); err != nil {
+			p.t.Fatalf("a phone's userland is made of Debian's: apt-get install mksh toybox (%v)", err)
+		}
+	}
+	p.copy(shellFile, "/system/bin/sh")
+	p.copy(toyboxFile, "/system/bin/toybox")
+	p.libraries(toyboxFile, map[string]bool{})
+	list, err := exec.Command(toyboxFile).Output()
+	p.check(err)
+	for _, name := range strings.Fields(string(list)) {
+		if name != "[" && !slices.Contains(notAndroids, name) {
+			p.check(os.Symlink("toybox", p.Path("/system/bin/"+name)))
+		}
+	}
+	p.check(os.Symlink("/system/bin", p.Path("/bin")))
+}
+
+func (p *Phone) copy(here, there string) {
+	p.t.Helper()
+	data, err := os.ReadFile(here)
+	p.check(err)
+	p.check(os.MkdirAll(filepath.Dir(p.Path(there)), 0o755))
+	p.check(os.WriteFile(p.Path(there), data, 0o755))
+}
+
+// libraries copies what a program is linked with, and its loader, to where they are here.
+func (p *Phone) libraries(file string, seen map[string]bool) {
+	p.t.Helper()
+	f, err := elf.Open(file)
+	p.check(err)
+	defer f.Close()
+	for _, prog := range f.Progs {
+		if prog.Type != elf.PT_INTERP {
+			continue
+		}
+		name := make([]byte, prog.Filesz)
+		_, err := prog.ReadAt(name, 0)
+		p.check(err)
+		loader := strings.TrimRight(string(name), "\x00")
+		p.copy(loader, loader)
+	}
+	names, err := f.ImportedLibraries()
+	p.check(err)
+	for _, name := range names {
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		path := library(name)
+		if path == "" {
+			p.t.Fatalf("%s needs %s, which is nowhere", file, name)
+		}
+		p.copy(path, path)
+		p.libraries(path, seen)
+	}
+}
+
+func library(name string) string {
+	for _, pattern := range []string{"/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"} {
+		found, _ := filepath.Glob(filepath.Join(pattern, name))
+		if len(found) > 0 {
+			return found[0]
+		}
+	}
+	return ""
+}
+
+func (p *Phone) sys(more map[string]string) {
+	files := maps.Clone(pixelSys)
+	maps.Copy(files, more)
+	for name, text := range files {
+		p.Set("/sys/"+name, text)
+	}
+}

@@ -1,0 +1,84 @@
+package testphone
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+)
+
+// Transport reaches the phone without adb, by chroot: as another machine, whose files are
+// brought and whose commands are words for its shell. What a lab does over any transport is
+// tested with it; adb itself is not.
+func (p *Phone) Transport() *Chroot { return &Chroot{phone: p} }
+
+// Chroot is a phone reached by chroot.
+type Chroot struct {
+	phone *Phone
+	local transport.Local
+	// Away makes the next Start fail as one of a phone whose cable is out.
+	Away bool
+}
+
+var _ transport.Transport = (*Chroot)(nil)
+
+// Start runs a command in the phone's shell, every word quoted.
+func (c *Chroot) Start(ctx context.Context, cmd transport.Command) (transport.Process, error) {
+	if c.Away {
+		c.Away = false
+		return nil, &devices.Error{Fault: devices.FaultDevice, Op: "start", Reason: devices.ReasonOffline, Err: errors.New("the phone is not there")}
+	}
+	var line strings.Builder
+	if cmd.Dir != "" {
+		line.WriteString("cd " + transport.Quote(cmd.Dir) + " && ")
+	}
+	line.WriteString("exec env")
+	for _, w := range slices.Concat(cmd.Env, []string{cmd.Path}, cmd.Args) {
+		line.WriteString(" " + transport.Quote(w))
+	}
+	args := slices.Concat([]string{"-i"}, Env(), []string{"/usr/sbin/chroot", c.phone.Root, "/system/bin/sh", "-c", line.String()})
+	return c.local.Start(ctx, transport.Command{Path: "env", Args: args, Tether: cmd.Tether})
+}
+
+// Put, Get and Stat are of files below the phone's root.
+func (c *Chroot) Put(ctx context.Context, f transport.File) error {
+	f.Path = c.phone.Path(f.Path)
+	return c.local.Put(ctx, f)
+}
+
+// Get reads a file of the phone.
+func (c *Chroot) Get(ctx context.Context, path string, w io.Writer, limit int64) error {
+	return c.local.Get(ctx, c.phone.Path(path), w, limit)
+}
+
+// Stat looks at a file of the phone.
+func (c *Chroot) Stat(ctx context.Context, path string) (transport.Info, error) {
+	return c.local.Stat(ctx, c.phone.Path(path))
+}
+
+// Close has nothing to give up.
+func (c *Chroot) Close() error { return nil }
+
+// Files lists what is in a folder of the phone and below it, nothing where there is none, for
+// tests that compare what was there before and after.
+func (p *Phone) Files(there string) string {
+	p.t.Helper()
+	var list []string
+	err := fs.WalkDir(os.DirFS(p.Path(there)), ".", func(path string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if path != "." {
+			list = append(list, path)
+		}
+		return err
+	})
+	p.check(err)
+	return strings.Join(list, "\n")
+}
