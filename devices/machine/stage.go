@@ -298,8 +298,9 @@ func (m *Machine) put(ctx context.Context, op string, p pushed) error {
 	return err
 }
 
-// sumScript makes a file, $1, private and hashes it. Redirected, for a name would be printed
-// with escapes.
+// sumScript makes a file, $1, private and hashes it. adbd lets group and others do what the
+// owner may, whatever mode it is told (send_impl in AOSP's file_sync_service.cpp). The file is
+// redirected, for a name would be printed with escapes.
 const sumScript = `[ ! -L "$1" ] && [ -f "$1" ] || exit 96
 chmod 600 "$1" || exit 97
 sha256sum <"$1" || exit 96

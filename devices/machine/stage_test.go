@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/devices/machine"
+	"latlab/devices/transport"
 	"latlab/sampler/model"
 )
 
@@ -128,5 +129,21 @@ func TestStageFile(t *testing.T) {
 	path := filepath.Join(host, "net_edgetpu.tflite")
 	if s, err := machine.Here("cpu").StageFile(t.Context(), "time it", path); err != nil || s.Path != path {
 		t.Errorf("on this machine: %+v, %v", s, err)
+	}
+}
+
+// TestModesOfAdbd: adbd gives group and others what the owner has.
+func TestModesOfAdbd(t *testing.T) {
+	r := &remote{afterPut: func(f transport.File) error { return os.Chmod(f.Path, f.Mode|f.Mode>>3|f.Mode>>6) }}
+	m := open(t, r, machine.Options{Dir: filepath.Join(t.TempDir(), "lab")})
+	checkStaged(t, stage(t, m, sized(t, t.TempDir(), 100_000, 1)), itself)
+	dir, err := m.Install(t.Context(), program(t, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{"hello": 0o700, "lib/libone.so": 0o600} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode() != want {
+			t.Errorf("%s: mode %v, %v; want %v", name, info.Mode(), err, want)
+		}
 	}
 }
