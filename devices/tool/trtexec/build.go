@@ -1,0 +1,224 @@
+package trtexec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/tool"
+	"latlab/devices/transport"
+	"latlab/sampler/model"
+)
+
+// engine returns the model's engine, which is built where it is not there, and what ends its
+// use.
+func (d *Device) engine(ctx context.Context, op string, m *model.Model, deadline time.Time) (*engine, func(), error) {
+	if err := d.engines.take(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer d.engines.give()
+	if e, done := d.engines.use(m.Identity); e != nil {
+		there, err := d.isThere(ctx, op, e)
+		if there {
+			return e, done, nil
+		}
+		done()
+		if err != nil {
+			return nil, nil, err
+		}
+		d.engines.lose(m.Identity)
+	}
+	e, err := d.build(ctx, op, m, deadline)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.engines.put(m.Identity, e)
+	e, done := d.engines.use(m.Identity)
+	return e, done, nil
+}
+
+// statTimeout bounds looking at a file.
+const statTimeout = 30 * time.Second
+
+// isThere looks for the engine: a board's disk may have been cleaned since.
+func (d *Device) isThere(parent context.Context, op string, e *engine) (bool, error) {
+	info, err := d.stat(parent, op, e.dir.Path(engineFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.Size == e.bytes, err
+}
+
+func (d *Device) stat(parent context.Context, op, path string) (transport.Info, error) {
+	ctx, cancel := context.WithTimeout(parent, statTimeout)
+	defer cancel()
+	info, err := d.m.Transport().Stat(ctx, path)
+	var known *devices.Error
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.As(err, &known):
+		return info, err
+	case parent.Err() != nil:
+		return info, parent.Err()
+	}
+	return info, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonOffline, Err: fmt.Errorf("looking at %s: %w", path, err)}
+}
+
+func (d *Device) build(ctx context.Context, op string, m *model.Model, deadline time.Time) (*engine, error) {
+	staged, err := d.m.Stage(ctx, op, m)
+	if err != nil {
+		return nil, err
+	}
+	defer staged.Close()
+	dir, err := d.m.Temp(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{dir: dir, sha256: staged.SHA256}
+	if err := d.fill(ctx, op, staged, e, deadline); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// layersFile is the engine's table of layers in its folder.
+const layersFile = "layers.json"
+
+// maxLayers bounds it: some hundred bytes a tensor.
+const maxLayers = 32 << 20
+
+func (d *Device) fill(ctx context.Context, op string, s *machine.Staged, e *engine, deadline time.Time) error {
+	out, err := d.run(ctx, op, d.buildArgs(s.Path, e.dir), deadline)
+	if err != nil {
+		return err
+	}
+	r, err := readLog(out)
+	if err != nil {
+		return d.garbage(op, err, out)
+	}
+	if out.Exit.Code != 0 || !r.passed {
+		return d.buildError(op, s, out)
+	}
+	info, err := d.stat(ctx, op, e.dir.Path(engineFile))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size == 0 {
+		return d.garbage(op, errors.New("trtexec says that it passed and saved no engine"), out)
+	}
+	if err != nil {
+		return err
+	}
+	e.bytes, e.build = info.Size, out.Elapsed.Seconds()
+	if err := d.readLayers(ctx, op, e, r); err != nil {
+		return err
+	}
+	return d.prove(op, e, out)
+}
+
+func (d *Device) buildArgs(path string, dir *machine.Temp) []string {
+	args := slices.Concat([]string{"--onnx=" + path, "--saveEngine=" + dir.Path(engineFile)}, d.o.buildFlags(d.tool))
+	if d.tool.hasLayerTable() {
+		args = append(args, "--exportLayerInfo="+dir.Path(layersFile))
+	}
+	switch {
+	case d.tool.has("--skipInference"):
+		args = append(args, "--skipInference")
+	case d.tool.has("--buildOnly"):
+		args = append(args, "--buildOnly")
+	default:
+		args = append(args, "--iterations=1", "--duration=0", "--warmUp=0")
+	}
+	return args
+}
+
+func (d *Device) run(ctx context.Context, op string, args []string, deadline time.Time) (tool.Output, error) {
+	return tool.Do(ctx, d.m, tool.Run{Op: op, Program: programName, CPUs: d.o.CPUs, Timeout: time.Until(deadline),
+		Command: transport.Command{Path: d.o.Path, Args: args}})
+}
+
+// readLayers reads the engine's own table, and the builder's words on the DLA.
+func (d *Device) readLayers(ctx context.Context, op string, e *engine, r *report) error {
+	e.table = layers{onDLA: r.dlaLayers, onGPU: r.gpuLayers}
+	if !d.tool.hasLayerTable() {
+		return nil
+	}
+	data, err := e.dir.ReadFile(ctx, op, layersFile, maxLayers)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // said to be unproven
+	}
+	if err != nil {
+		return err
+	}
+	if err := e.table.parse(data); err != nil {
+		return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage,
+			Err: fmt.Errorf("the table of layers: %w", err), Output: tool.Tail(string(data))}
+	}
+	return nil
+}
+
+// prove refuses engines of which nothing runs where it should.
+func (d *Device) prove(op string, e *engine, out tool.Output) error {
+	if d.o.DLACore == nil {
+		return nil
+	}
+	t := e.table
+	if len(t.onDLA)+len(t.onGPU) == 0 {
+		return d.garbage(op, errors.New("it does not say which layers run on the DLA"), out)
+	}
+	if len(t.onDLA) == 0 {
+		return &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected,
+			Err: fmt.Errorf("the DLA takes none of its %d layers", len(t.onGPU)), Output: output(out)}
+	}
+	return nil
+}
+
+// buildError says whose fault it is that an engine was not built: the model's, unless what
+// TensorRT printed speaks of something else.
+func (d *Device) buildError(op string, s *machine.Staged, out tool.Output) error {
+	text := out.Stdout + out.Stderr
+	e := &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: output(out),
+		Err: fmt.Errorf("trtexec builds no engine of it: %s", lastError(text))}
+	switch {
+	case strings.Contains(text, "Unknown option"):
+		e.Fault, e.Reason = devices.FaultUser, devices.ReasonUnsupported
+	case anyOf(text, "No space left on device", "Saving engine to file failed", "Cannot save engine", "Failed to write engine"):
+		e.Fault, e.Reason = devices.FaultDevice, devices.ReasonFull
+		e.Err = fmt.Errorf("the engine of %s cannot be saved on %s: %s", s.Path, d.o.Name, lastError(text))
+		e.Advice = "free some space there, or engine_budget of fewer bytes"
+	case outOfMemory(text):
+		e.Fault, e.Reason = devices.FaultDevice, ReasonMemory
+		e.Advice = "what else runs on its GPU?"
+	case noGPU(text):
+		e.Fault, e.Reason = devices.FaultDevice, ReasonGPU
+	}
+	return e
+}
+
+// Reasons of this device's own.
+const (
+	ReasonGPU    = "gpu-failed"    // CUDA itself fails (the device's)
+	ReasonMemory = "out-of-memory" // of the GPU (the device's)
+)
+
+func outOfMemory(text string) bool {
+	return anyOf(text, "out of memory", "OutOfMemory", "Out of memory", "insufficient memory")
+}
+
+func noGPU(text string) bool {
+	return anyOf(text, "Cuda failure", "CUDA initialization failure", "no CUDA-capable device", "CUDA driver version is insufficient",
+		"Cannot find any available GPU", "Could not load library")
+}
+
+func anyOf(text string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(text, p) })
+}
+
+func (d *Device) garbage(op string, err error, out tool.Output) error {
+	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: output(out)}
+}
+
+func output(out tool.Output) string { return tool.Tail(out.Stdout + out.Stderr) }

@@ -1,0 +1,143 @@
+package trtexec
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"latlab/devices"
+)
+
+// layers is what is known of who computes an engine, and in what type.
+type layers struct {
+	onDLA, onGPU []string // as the builder named them
+	count        int      // of the table; 0 where there is none
+	// weighted are the layers of the table that have weights, by the type that these are in:
+	// it is the one that the layer computes in.
+	weighted map[string]int
+}
+
+// layer is a row of the engine inspector's table (TensorRT's NvInferRuntime.h,
+// IEngineInspector). There is no "precision" in it: weights have a type, and tensors a text
+// such as "Channel major FP16 format where channel % 8 == 0".
+type layer struct {
+	Name      string
+	LayerType string
+	Weights   *struct{ Type string }
+}
+
+// parse reads the table. Rows are bare names where an engine was built without details.
+func (l *layers) parse(data []byte) error {
+	var doc struct{ Layers []json.RawMessage }
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return err
+	}
+	if len(doc.Layers) == 0 {
+		return fmt.Errorf("it has no layers")
+	}
+	l.count, l.weighted = len(doc.Layers), map[string]int{}
+	for i, raw := range doc.Layers {
+		if bytes.HasPrefix(bytes.TrimSpace(raw), []byte(`"`)) {
+			continue
+		}
+		var one layer
+		if err := json.Unmarshal(raw, &one); err != nil {
+			return fmt.Errorf("layer %d: %w", i+1, err)
+		}
+		if one.Weights != nil {
+			l.weighted[typeOf(one.Weights.Type)]++
+		}
+	}
+	return nil
+}
+
+// typeOf are TensorRT's words for types in ours.
+func typeOf(word string) string {
+	switch strings.ToLower(word) {
+	case "float", "fp32":
+		return string(Float32)
+	case "half", "fp16":
+		return string(Float16)
+	case "int8":
+		return string(Int8)
+	}
+	return "other"
+}
+
+// delegation counts in TensorRT's layers, which are several of the model's nodes each. A GPU
+// engine runs on the GPU as a whole or is not built at all: TensorRT computes nothing on the
+// CPU.
+func (l layers) delegation(o Options) devices.Delegation {
+	d := devices.Delegation{Name: o.delegate()}
+	if o.DLACore == nil {
+		d.Nodes = max(l.count, len(l.onGPU), 1)
+		d.Delegated, d.Partitions = d.Nodes, 1
+		return d
+	}
+	d.Delegated, d.Partitions = len(l.onDLA), len(l.onDLA)
+	d.Nodes = len(l.onDLA) + len(l.onGPU)
+	if len(l.onGPU) > 0 {
+		d.Why = l.left()
+	}
+	return d
+}
+
+// maxWhy bounds the reasons of a block.
+const maxWhy = 20
+
+// left says of which kind the layers are that run on the GPU: "CONVOLUTION x3: on the GPU".
+func (l layers) left() []string {
+	kinds := map[string]int{}
+	for _, name := range l.onGPU {
+		kind, _, found := strings.Cut(name, ":")
+		if !found {
+			kind = "a layer"
+		}
+		kinds[clip(kind)]++
+	}
+	var why []string
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		if len(why) == maxWhy {
+			return append(why, fmt.Sprintf("and %d more kinds", len(kinds)-maxWhy))
+		}
+		why = append(why, fmt.Sprintf("%s x%d: on the GPU, the DLA does not take it", kind, kinds[kind]))
+	}
+	return why
+}
+
+// judge tells the block what is known of the types.
+func (l layers) judge(o Options, b *devices.Block) {
+	if l.count > 0 {
+		b.Counters["layers"] = float64(l.count)
+	}
+	var all, as int
+	for t, n := range l.weighted {
+		all += n
+		b.Counters["weighted_layers_"+t] = float64(n)
+		if t == string(o.Precision) {
+			as += n
+		}
+	}
+	switch {
+	case all == 0:
+		b.Warnings = append(b.Warnings, fmt.Sprintf("that layers are computed in %s is asked for and not proven: this TensorRT exports no types of layers", o.Precision))
+	case as == all:
+	case o.Mixed:
+		b.Warnings = append(b.Warnings, l.mixed(o, as, all))
+	default:
+		b.Doubts = append(b.Doubts, devices.Doubt{Code: "precision_not_reached", Text: l.mixed(o, as, all)})
+	}
+}
+
+func (l layers) mixed(o Options, as, all int) string {
+	var parts []string
+	for _, t := range slices.Sorted(maps.Keys(l.weighted)) {
+		if t != string(o.Precision) {
+			parts = append(parts, fmt.Sprintf("%d in %s", l.weighted[t], t))
+		}
+	}
+	return fmt.Sprintf("%d of %d layers with weights are computed in %s: %s", as, all, o.Precision, strings.Join(parts, ", "))
+}

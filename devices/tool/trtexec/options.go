@@ -1,0 +1,196 @@
+package trtexec
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"latlab/devices"
+)
+
+// Precision is the type that an engine computes in.
+type Precision string
+
+// The precisions. Float16 and Int8 allow the type: TensorRT still decides layer by layer, and
+// what it decided is in the block.
+const (
+	Float32 Precision = "float32" // without TensorFloat32 (--noTF32)
+	Float16 Precision = "float16" // --fp16
+	Int8    Precision = "int8"    // --int8, calibrated on random input
+)
+
+// Options describe a Jetson's TensorRT.
+type Options struct {
+	Name      string    // of the device; "trtexec" unless told
+	Path      string    // of trtexec on the machine; DefaultPath unless told
+	Precision Precision // Float16 unless told
+	CPUs      []int     // affinity of the process that enqueues; none unless told
+	// DLACore is the deep learning accelerator that is to run the network, nil for the GPU.
+	DLACore *int
+	// GPUFallback lets the GPU run what the DLA does not take. A network of which it runs a
+	// layer is not wholly delegated. Without it TensorRT refuses such a network.
+	GPUFallback bool
+	// Flags are more of trtexec's, without their dashes: useDLACore and allowGPUFallback, which
+	// set the two above, and those in Flags. Others would change what is timed without a word.
+	Flags map[string]string
+	// Mixed accepts engines of which layers with weights are computed in another type than
+	// asked for: their share is then a warning and no doubt.
+	Mixed bool
+	// Latency takes the copies to and from the GPU into the samples.
+	Latency bool
+	// EngineBudget is the bytes of engines kept on the machine; DefaultEngineBudget unless
+	// told. Those used longest ago go first.
+	EngineBudget int64
+	BuildTimeout time.Duration // of Prepare; DefaultBuildTimeout unless told
+}
+
+// DefaultPath is where JetPack puts trtexec.
+const DefaultPath = "/usr/src/tensorrt/bin/trtexec"
+
+// DefaultEngineBudget holds the engines of a batch of 50 networks of 20 MB.
+const DefaultEngineBudget = 2 << 30
+
+// DefaultBuildTimeout is several times what a Jetson Nano takes for a detector.
+const DefaultBuildTimeout = 30 * time.Minute
+
+func (o Options) complete() (Options, error) {
+	o.Name = cmp.Or(o.Name, "trtexec")
+	o.Path = cmp.Or(o.Path, DefaultPath)
+	o.Precision = cmp.Or(o.Precision, Float16)
+	o.EngineBudget = cmp.Or(o.EngineBudget, DefaultEngineBudget)
+	o.BuildTimeout = cmp.Or(o.BuildTimeout, DefaultBuildTimeout)
+	o, err := o.takeFlags()
+	switch {
+	case err != nil:
+		return o, err
+	case o.Precision != Float32 && o.Precision != Float16 && o.Precision != Int8:
+		return o, o.userError(fmt.Errorf("TensorRT does not compute in %q", o.Precision), "float32, float16 or int8")
+	case o.DLACore != nil && *o.DLACore < 0:
+		return o, o.userError(fmt.Errorf("there is no DLA core %d", *o.DLACore), "a Xavier has 0 and 1")
+	case o.DLACore != nil && o.Precision == Float32:
+		return o, o.userError(errors.New("a DLA computes in float16 and int8 only"), "")
+	case o.DLACore == nil && o.GPUFallback:
+		return o, o.userError(errors.New("a fall-back to the GPU needs a DLA core to fall back from"), "")
+	case o.EngineBudget < 0 || o.BuildTimeout < 0:
+		return o, o.userError(errors.New("a limit is negative"), "")
+	}
+	return o, nil
+}
+
+// buildOnly and timeOnly are the flags that may be given besides, to one of the two runs;
+// device is of both.
+var (
+	buildOnly = []string{"workspace", "memPoolSize", "builderOptimizationLevel", "minTiming", "avgTiming", "sparsity", "tacticSources"}
+	timeOnly  = []string{"useCudaGraph"}
+	ofBoth    = []string{"device"}
+)
+
+// Flags are the names that Options.Flags may have, sorted.
+func Flags() []string {
+	return slices.Sorted(slices.Values(slices.Concat(buildOnly, timeOnly, ofBoth, []string{"useDLACore", "allowGPUFallback"})))
+}
+
+// flagValue is what a flag may be told: numbers, words, "workspace:1024", "+CUBLAS,-CUDNN".
+var flagValue = regexp.MustCompile(`^[A-Za-z0-9:,._+-]{0,100}$`)
+
+func (o Options) takeFlags() (Options, error) {
+	for _, name := range slices.Sorted(maps.Keys(o.Flags)) {
+		value := o.Flags[name]
+		switch {
+		case !slices.Contains(Flags(), name):
+			return o, o.userError(fmt.Errorf("trtexec's flag %q is not one that latlab knows to leave the time alone", name), "there is "+strings.Join(Flags(), ", "))
+		case !flagValue.MatchString(value):
+			return o, o.userError(fmt.Errorf("trtexec's flag %s cannot be %q", name, value), "")
+		case name == "useDLACore":
+			core, err := strconv.ParseUint(value, 10, 8)
+			if err != nil {
+				return o, o.userError(fmt.Errorf("trtexec's flag useDLACore is a number, not %q", value), "a Xavier has 0 and 1")
+			}
+			o.DLACore = new(int(core))
+		case name == "allowGPUFallback":
+			o.GPUFallback = true
+		}
+	}
+	return o, nil
+}
+
+// given are the flags of a run.
+func (o Options) given(names []string) []string {
+	var flags []string
+	for _, name := range names {
+		value, there := o.Flags[name]
+		switch {
+		case there && (value == "" || value == "true"):
+			flags = append(flags, "--"+name)
+		case there:
+			flags = append(flags, "--"+name+"="+value)
+		}
+	}
+	return flags
+}
+
+func (o Options) userError(err error, advice string) error {
+	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "options", Err: err, Advice: advice}
+}
+
+// delegate is the name in proofs: that of the simulated Jetsons, too.
+func (o Options) delegate() string {
+	if o.DLACore != nil {
+		return "tensorrt-dla"
+	}
+	return "tensorrt"
+}
+
+// times is what a sample is.
+func (o Options) times() string {
+	if o.Latency {
+		return "latency"
+	}
+	return "gpu-compute"
+}
+
+// buildFlags are those that decide what the engine is.
+func (o Options) buildFlags(p program) []string {
+	var flags []string
+	switch o.Precision {
+	case Float16:
+		flags = append(flags, "--fp16")
+	case Int8:
+		flags = append(flags, "--int8")
+	case Float32:
+		if p.has("--noTF32") { // GPUs that TensorRT 7.0 knows have none
+			flags = append(flags, "--noTF32")
+		}
+	}
+	if o.GPUFallback {
+		flags = append(flags, "--allowGPUFallback")
+	}
+	flags = append(append(flags, o.unitFlags()...), o.given(buildOnly)...)
+	if _, told := o.Flags["workspace"]; !told && p.has("--workspace") && !p.has("--memPoolSize") {
+		// The default was 16 MiB up to 8.3, too little for most tactics; later ones take what
+		// the GPU has.
+		flags = append(flags, "--workspace=1024")
+	}
+	if p.version == 0 && p.has("--explicitBatch") {
+		flags = append(flags, "--explicitBatch") // 7.0 does not see by itself that ONNX needs it
+	}
+	if p.hasLayerTable() {
+		flags = append(flags, "--profilingVerbosity=detailed")
+	}
+	return flags
+}
+
+// unitFlags name the unit that runs the engine, in building as in loading.
+func (o Options) unitFlags() []string {
+	flags := o.given(ofBoth)
+	if o.DLACore != nil {
+		flags = append(flags, "--useDLACore="+strconv.Itoa(*o.DLACore))
+	}
+	return flags
+}

@@ -1,0 +1,160 @@
+package trtexec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/tool"
+	"latlab/devices/transport"
+)
+
+// programName is how errors call it.
+const programName = "trtexec"
+
+// program is what a trtexec says of itself.
+type program struct {
+	version int             // as in its header: 8401, 100300; 0 where it has none (7)
+	flags   map[string]bool // that its help names
+}
+
+// probeTimeout bounds --help; trtexec's libraries are hundreds of megabytes on an SD card.
+const probeTimeout = 2 * time.Minute
+
+func probe(ctx context.Context, m *machine.Machine, o Options) (program, error) {
+	op := "open device " + o.Name
+	out, err := tool.Do(ctx, m, tool.Run{Op: op, Program: programName, Timeout: probeTimeout,
+		Command: transport.Command{Path: o.Path, Args: []string{"--help"}}})
+	var known *devices.Error
+	if errors.As(err, &known) && known.Reason == devices.ReasonCrashed {
+		known.Fault = devices.FaultDevice // there was no model yet
+	}
+	if err != nil {
+		return program{}, err
+	}
+	p, err := parseHelp(out.Stdout)
+	if err != nil {
+		return program{}, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err,
+			Output: tool.Tail(out.Stdout + out.Stderr), Advice: fmt.Sprintf("is %s trtexec? JetPack's is %s", o.Path, DefaultPath)}
+	}
+	return p, nil
+}
+
+var (
+	header   = regexp.MustCompile(`(?m)^&&&& (RUNNING|PASSED|FAILED) TensorRT\.trtexec(?: \[TensorRT v([0-9]{4,6})\])?(?: \[b[0-9]+\])? #`)
+	flagWord = regexp.MustCompile(`(?m)^\s+(--[A-Za-z0-9]+)`)
+)
+
+// parseHelp reads `trtexec --help`: a header, and a flag at the start of a line each.
+func parseHelp(text string) (program, error) {
+	p := program{flags: map[string]bool{}}
+	if m := header.FindStringSubmatch(text); m != nil {
+		p.version, _ = strconv.Atoi(m[2])
+	}
+	for _, m := range flagWord.FindAllStringSubmatch(text, -1) {
+		p.flags[m[1]] = true
+	}
+	for _, need := range []string{"--onnx", "--saveEngine", "--loadEngine", "--exportTimes", "--iterations", "--duration", "--warmUp", "--avgRuns"} {
+		if !p.flags[need] {
+			return p, fmt.Errorf("its help does not name %s", need)
+		}
+	}
+	return p, nil
+}
+
+func (p program) has(flag string) bool { return p.flags[flag] }
+
+// hasLayerTable: the engine inspector came with TensorRT 8.2.
+func (p program) hasLayerTable() bool {
+	return p.has("--exportLayerInfo") && p.has("--profilingVerbosity")
+}
+
+// major is 0 where the header has no version, which TensorRT 7 did not print.
+func (p program) major() int {
+	if p.version >= 1e4 { // since 10 a version is major x 10000 + minor x 100 + patch
+		return p.version / 1e4
+	}
+	return p.version / 1e3
+}
+
+func (p program) runtime() string {
+	switch v := p.version; {
+	case v == 0:
+		return "tensorrt of unknown version"
+	case v >= 1e4:
+		return fmt.Sprintf("tensorrt %d.%d.%d", v/1e4, v/100%100, v%100)
+	default:
+		return fmt.Sprintf("tensorrt %d.%d.%d", v/1000, v/100%10, v%100)
+	}
+}
+
+// check refuses precisions that this TensorRT has no flag for: 11 dropped them, and takes
+// each tensor's type from the model.
+func (p program) check(o Options) error {
+	need := map[Precision]string{Float16: "--fp16", Int8: "--int8"}[o.Precision]
+	if need == "" || p.has(need) {
+		return nil
+	}
+	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: devices.ReasonUnsupported,
+		Err:    fmt.Errorf("%s has no %s: it takes its types from the model", p.runtime(), need),
+		Advice: "precision: float32, or TensorRT 10"}
+}
+
+// fingerprint is what of the flags decides about the engine or its time.
+func (p program) fingerprint(o Options) string {
+	return strings.Join(slices.Concat(o.buildFlags(p), []string{"--exposeDMA", "--useSpinWait"}, o.given(timeOnly)), " ")
+}
+
+// identityScript prints what a number depends on besides TensorRT's version: the program
+// itself, the libraries' packages, and the power mode, which caps clocks and cores. Each is
+// left out where the machine does not know it.
+const identityScript = `echo "trtexec_sha256 $(sha256sum <"$1" 2>/dev/null)"
+dpkg-query -W -f 'package ${Package} ${Version}\n' 'libnvinfer[0-9]*' 2>/dev/null
+nvpmodel -q 2>/dev/null
+cat /proc/device-tree/model 2>/dev/null | tr '\0' '\n' | sed 's/^/board /'
+:
+`
+
+const maxIdentity = 64 << 10
+
+var hexSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// identity is part of the fingerprint. What cannot be asked is left out.
+func identity(ctx context.Context, m *machine.Machine, path string) map[string]string {
+	f := map[string]string{}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	out, _ := transport.Shell(ctx, m.Transport(), maxIdentity, identityScript, path)
+	for line := range strings.Lines(out) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) > 1 && words[0] == "trtexec_sha256" && hexSum.MatchString(words[1]):
+			f["trtexec_sha256"] = words[1]
+		case len(words) == 3 && words[0] == "package":
+			f["package_"+clip(words[1])] = clip(words[2])
+		case len(words) > 1 && words[0] == "board":
+			f["board"] = clip(strings.Join(words[1:], " "))
+		case strings.HasPrefix(line, "NV Power Mode:"):
+			_, mode, _ := strings.Cut(line, ":")
+			f["nvpmodel"] = clip(strings.TrimSpace(mode))
+		}
+	}
+	return f
+}
+
+// clip bounds a word of the machine's and makes it one line of text.
+func clip(s string) string {
+	const most = 200
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
+}

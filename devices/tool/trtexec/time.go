@@ -1,0 +1,212 @@
+package trtexec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/tool"
+)
+
+// job is one block of one engine.
+type job struct {
+	op       string
+	engine   *engine
+	plan     devices.Plan
+	deadline time.Time
+}
+
+// timesFile is the exported trace, in a folder of the block's own.
+const timesFile = "times.json"
+
+// maxTimes bounds it: a row is some 300 bytes.
+const maxTimes = 64 << 20
+
+// time runs one block in a fresh process.
+func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
+	dir, err := d.m.Temp(ctx, j.op)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	args := slices.Concat([]string{"--loadEngine=" + j.engine.dir.Path(engineFile), "--exportTimes=" + dir.Path(timesFile)},
+		d.o.unitFlags(), d.o.given(timeOnly), d.loop(j.plan))
+	out, err := d.run(ctx, j.op, args, j.deadline)
+	if err != nil {
+		return err
+	}
+	r, err := readLog(out)
+	if err != nil {
+		return d.garbage(j.op, err, out)
+	}
+	if out.Exit.Code != 0 || !r.passed {
+		return d.timeError(j.op, r, out)
+	}
+	data, err := dir.ReadFile(ctx, j.op, timesFile, maxTimes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.garbage(j.op, errors.New("trtexec says that it passed and exported no times"), out)
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.fillBlock(b, j, r, data); err != nil {
+		return d.garbage(j.op, err, out)
+	}
+	b.CPUs = out.CPUs
+	return nil
+}
+
+// maxIterations stays below the largest int32 by as much as a warm-up can add.
+const maxIterations = 1 << 30
+
+// loop is the plan in trtexec's words. Warm-up is by time there, and in whole milliseconds;
+// seconds are whole too before 8.6. Warm-up runs that the time did not give are taken off the
+// timed ones (fillBlock).
+//
+// --exposeDMA keeps copies from overlapping with the next inference. --useSpinWait keeps the
+// enqueueing thread awake, so that its waking up is no part of the next one's start.
+func (d *Device) loop(p devices.Plan) []string {
+	seconds := p.MinSeconds
+	if p.MaxSeconds > 0 {
+		seconds = min(seconds, p.MaxSeconds)
+	}
+	streams := "--streams=1"
+	if d.tool.has("--infStreams") {
+		streams = "--infStreams=1"
+	}
+	return []string{
+		"--warmUp=" + strconv.Itoa(wholeUp(p.WarmUpSeconds*1e3)),
+		"--iterations=" + strconv.Itoa(min(maxIterations, max(p.MinRuns, 1)+max(p.WarmUpRuns, 0))),
+		"--duration=" + strconv.Itoa(wholeUp(seconds)),
+		"--avgRuns=100", streams, "--exposeDMA", "--useSpinWait",
+	}
+}
+
+func wholeUp(x float64) int { return int(min(math.Ceil(max(x, 0)), math.MaxInt32/2)) }
+
+// timeError is of a run of an engine that was built, so the model is not to blame: the GPU
+// or what it shares is.
+func (d *Device) timeError(op string, r *report, out tool.Output) error {
+	text := out.Stdout + out.Stderr
+	e := &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonExited, Output: output(out),
+		Err: fmt.Errorf("trtexec did not time it (exit code %d): %s", out.Exit.Code, lastError(text))}
+	switch {
+	case r.passed:
+		e.Reason, e.Err = devices.ReasonGarbage, fmt.Errorf("trtexec says that it passed, and ends with exit code %d", out.Exit.Code)
+	case out.Exit.Code == 0 && lastError(text) == "it does not say why":
+		e.Reason, e.Err = devices.ReasonGarbage, errors.New("trtexec does not say that it passed")
+	case outOfMemory(text):
+		e.Reason = ReasonMemory
+	case noGPU(text):
+		e.Reason = ReasonGPU
+	}
+	return e
+}
+
+// fillBlock makes the block of what was printed and exported.
+func (d *Device) fillBlock(b *devices.Block, j job, r *report, data []byte) error {
+	rows, err := parseTimes(data)
+	if err != nil {
+		return fmt.Errorf("the exported times: %w", err)
+	}
+	warm, timed, err := split(rows, r, float64(wholeUp(j.plan.WarmUpSeconds*1e3)))
+	if err != nil {
+		return err
+	}
+	if err := check(timed, r); err != nil {
+		return err
+	}
+	fromFirst := len(warm) > 0 || r.warmed <= 0 // the first inference of all is in the trace
+	if more := min(j.plan.WarmUpRuns-max(len(warm), r.warmed), len(timed)-1); more > 0 {
+		warm, timed = append(slices.Clone(warm), timed[:more]...), timed[more:]
+	}
+	if len(timed) < j.plan.MinRuns {
+		return fmt.Errorf("%d inferences were timed, %d were asked for", len(timed), j.plan.MinRuns)
+	}
+	b.Counters = map[string]float64{}
+	if m := j.plan.MaxRuns; m > 0 && len(timed) > m {
+		b.Counters["runs_beyond_plan"] = float64(len(timed) - m)
+		timed = timed[:m]
+	}
+	d.take(b, warm, timed, fromFirst)
+	b.InitSeconds = r.load
+	b.Runtime, b.ModelSHA256 = d.tool.runtime(), j.engine.sha256
+	b.Delegation = j.engine.table.delegation(d.o)
+	b.Counters["engine_bytes"], b.Counters["build_seconds"] = float64(j.engine.bytes), j.engine.build
+	b.Warnings = append(b.Warnings, r.warnings...)
+	j.engine.table.judge(d.o, b)
+	coarse(b, timed)
+	return nil
+}
+
+// split tells warm-up from timed rows as trtexec does: the first that begins after the
+// warm-up's time is timed, and all behind it. Exports hold the warm-up up to 8.4 and leave it
+// out since; where its number was printed, it must be one or the other.
+func split(rows []row, r *report, warmMs float64) (warm, timed []row, err error) {
+	if len(rows) == 0 {
+		return nil, nil, errors.New("no inference was timed")
+	}
+	i := slices.IndexFunc(rows, func(x row) bool { return *x.StartComputeMs >= warmMs })
+	if i >= 0 && r.timings >= 0 && len(rows)-i != r.timings {
+		// Six digits may put the first timed one on the other side.
+		i = len(rows) - r.timings
+	}
+	if i < 0 || i >= len(rows) || i > 0 && r.warmed >= 0 && i != r.warmed {
+		return nil, nil, fmt.Errorf("%d rows were exported, and printed are %d of warm-up and %d timed", len(rows), r.warmed, r.timings)
+	}
+	return rows[:i], rows[i:], nil
+}
+
+// check holds what was exported against what was printed.
+func check(timed []row, r *report) error {
+	if !r.timed {
+		return errors.New("trtexec printed no times")
+	}
+	if err := statsOf(column(timed, computeOf)).agrees(r.compute, len(timed)); err != nil {
+		return fmt.Errorf("GPU compute time: %w", err)
+	}
+	if err := statsOf(column(timed, latencyOf)).agrees(r.latency, len(timed)); err != nil {
+		return fmt.Errorf("latency: %w", err)
+	}
+	return nil
+}
+
+// take fills in the times, in seconds.
+func (d *Device) take(b *devices.Block, warm, timed []row, fromFirst bool) {
+	of := computeOf
+	if d.o.Latency {
+		of = latencyOf
+	}
+	b.Samples = seconds(column(timed, of))
+	b.WarmUp = seconds(column(warm, of))
+	if fromFirst && len(b.WarmUp) > 0 {
+		b.FirstSeconds, b.WarmUp = b.WarmUp[0], b.WarmUp[1:]
+	}
+	for name, f := range map[string]func(row) float64{"gpu_compute": computeOf, "latency": latencyOf, "h2d": h2dOf, "d2h": d2hOf, "enqueue": enqueueOf} {
+		b.Counters[name+"_median_seconds"] = statsOf(column(timed, f)).median / 1e3
+	}
+}
+
+func seconds(ms []float64) []float64 {
+	for i := range ms {
+		ms[i] /= 1e3
+	}
+	return ms
+}
+
+// coarse warns where the trace cannot resolve the times: each is the difference of two points
+// in time in single precision, which after a minute are 4 us apart.
+func coarse(b *devices.Block, timed []row) {
+	const tolerable = 0.005
+	end := float32(*timed[len(timed)-1].EndComputeMs)
+	step := float64(math.Nextafter32(end, math.MaxFloat32)-end) / 1e3
+	if m := statsOf(b.Samples).median; step > tolerable*m {
+		b.Warnings = append(b.Warnings, fmt.Sprintf("trtexec's times are in steps of %.2g us: shorter blocks have finer ones", step*1e6))
+	}
+}

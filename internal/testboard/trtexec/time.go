@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"time"
+
+	"latlab/internal/testboard/trtfake"
+)
+
+// chance makes a fault happen at a timing run, by the control's rate.
+func (p *program) chance() {
+	if p.fault != "" || p.opts["--loadEngine"] == "" || len(p.Faults) == 0 {
+		return
+	}
+	r := rand.New(rand.NewPCG(p.Seed, uint64(p.index)))
+	if r.Float64() < p.Rate {
+		p.fault = p.Faults[r.IntN(len(p.Faults))]
+	}
+}
+
+func (p *program) time() int {
+	data, err := os.ReadFile(p.opts["--loadEngine"])
+	if err != nil {
+		return p.fail("Error opening engine file: " + p.opts["--loadEngine"])
+	}
+	var e plan
+	if json.Unmarshal(data, &e) != nil || e.Magic != magic || e.Version != p.Version {
+		return p.fail("Error[1]: Serialization assertion stdVersionRead == serializationVersion failed.")
+	}
+	if e.DLA != p.opts["--useDLACore"] {
+		return p.fail("Error[1]: the engine is of another DLA core")
+	}
+	if p.Version >= 8000 {
+		info("Engine loaded in 0.0125 sec.")
+	}
+	return p.infer(e)
+}
+
+// trace is one inference, in milliseconds of single precision, as CUDA's events give them.
+type trace struct{ enqStart, enqEnd, h2dStart, h2dEnd, start, end, d2hStart, d2hEnd float32 }
+
+func (t trace) compute() float32 { return t.end - t.start }
+func (t trace) latency() float32 { return t.h2dEnd - t.h2dStart + t.compute() + t.d2hEnd - t.d2hStart }
+
+// long is more virtual time than any test waits for: then it is waited for.
+const long = 3600e3
+
+// infer goes round the loop of sampleInference.cpp with one query at a time.
+func (p *program) infer(e plan) int {
+	r := rand.New(rand.NewPCG(p.Seed^0x9e3779b97f4a7c15, uint64(p.index)))
+	ms := e.Seconds * 1e3 * math.Exp(p.BlockNoise*r.NormFloat64())
+	warmUp := float64(p.number("--warmUp", 200))
+	iterations, until := p.number("--iterations", 10), float64(p.number("--duration", 3))*1e3+warmUp
+	if float64(iterations)*ms > long || until > long {
+		time.Sleep(24 * time.Hour)
+	}
+	info("Starting inference")
+	var all []trace
+	now, duration, skip := 0.05, 0.0, 0
+	for i := 0; i < iterations+skip || duration < until; i++ {
+		one := ms * math.Exp(p.SampleNoise*r.NormFloat64())
+		if p.fault == trtfake.Zero {
+			one = 0
+		}
+		h2d, d2h := 0.02+ms/50, 0.01+ms/100
+		t := trace{enqStart: float32(now), h2dStart: float32(now), h2dEnd: float32(now + h2d), start: float32(now + h2d),
+			enqEnd: float32(now + h2d/2), end: float32(now + h2d + one), d2hStart: float32(now + h2d + one), d2hEnd: float32(now + h2d + one + d2h)}
+		all = append(all, t)
+		duration = max(duration, float64(t.start))
+		if duration < warmUp {
+			skip++
+		}
+		now += h2d + one + d2h + 0.01
+	}
+	return p.report(all, float32(warmUp))
+}
+
+func (p *program) report(all []trace, warmUp float32) int {
+	warm := slices.IndexFunc(all, func(t trace) bool { return t.start >= warmUp })
+	timed := all[warm:]
+	// Before 8 an explicit batch made both numbers 0.
+	batch := 1
+	if p.Version < 8000 {
+		batch = 0
+	}
+	walltime := float64(timed[len(timed)-1].d2hEnd - timed[0].h2dStart)
+	info("Warmup completed %d queries over %.6g ms", warm*batch, warmUp)
+	info("Timing trace has %d queries over %.6g s", len(timed)*batch, walltime/1e3)
+	info("=== Trace details ===")
+	info("Average on 10 runs - GPU latency: %.6g ms - Host latency: %.6g ms (enqueue 0.1 ms)", timed[0].compute(), timed[0].latency())
+	if p.Version < 8000 {
+		p.oldSummary(timed)
+	} else {
+		p.summary(timed)
+	}
+	if to := p.opts["--exportTimes"]; to != "" && p.fault != trtfake.NoFile {
+		if p.Version < 8500 {
+			warm = 0 // the warm-up was exported too
+		}
+		if err := p.export(to, all[warm:]); err != nil {
+			return p.fail(err.Error())
+		}
+	}
+	return p.pass()
+}
+
+// figures are the summary's, added up in single precision as trtexec does.
+func figures(ts []trace, of func(trace) float32) (least, most, mean, median float32) {
+	var xs []float32
+	for _, t := range ts {
+		xs = append(xs, of(t))
+	}
+	slices.Sort(xs)
+	for _, x := range xs {
+		mean += x
+	}
+	median = xs[len(xs)/2]
+	if len(xs)%2 == 0 {
+		median = (xs[len(xs)/2-1] + median) / 2
+	}
+	return xs[0], xs[len(xs)-1], mean / float32(len(xs)), median
+}
+
+func (p *program) summary(ts []trace) {
+	info("=== Performance summary ===")
+	info("Throughput: 81.2 qps")
+	for _, s := range []struct {
+		name string
+		of   func(trace) float32
+	}{
+		{"Latency", trace.latency},
+		{"Enqueue Time", func(t trace) float32 { return t.enqEnd - t.enqStart }},
+		{"H2D Latency", func(t trace) float32 { return t.h2dEnd - t.h2dStart }},
+		{"GPU Compute Time", trace.compute},
+		{"D2H Latency", func(t trace) float32 { return t.d2hEnd - t.d2hStart }},
+	} {
+		least, most, mean, median := figures(ts, s.of)
+		percentiles := fmt.Sprintf("percentile(99%%) = %.6g ms", most)
+		if p.Version >= 8500 {
+			percentiles = fmt.Sprintf("percentile(90%%) = %.6g ms, percentile(95%%) = %.6g ms, %s", most, most, percentiles)
+		}
+		info("%s: min = %.6g ms, max = %.6g ms, mean = %.6g ms, median = %.6g ms, %s", s.name, least, most, mean, median, percentiles)
+	}
+	info("Total Host Walltime: 3.01 s")
+	info("Total GPU Compute Time: 2.99 s")
+	least, most, mean, _ := figures(ts, trace.compute)
+	if most-least > 0.05*mean {
+		log(os.Stderr, "W", fmt.Sprintf("* GPU compute time is unstable, with coefficient of variance = %.6g%%.", 100*(most-least)/mean/4))
+		log(os.Stderr, "W", "  If not already in use, locking GPU clock frequency or adding --useSpinWait may improve the stability.")
+	}
+	info("Explanations of the performance metrics are printed in the verbose logs.")
+	info("")
+}
+
+// oldSummary is TensorRT 7's.
+func (p *program) oldSummary(ts []trace) {
+	for _, s := range []struct {
+		name, more string
+		of         func(trace) float32
+	}{
+		{"Host Latency", " (end to end 9.9 ms)", trace.latency},
+		{"Enqueue Time", "", func(t trace) float32 { return t.enqEnd - t.enqStart }},
+		{"GPU Compute", "", trace.compute},
+	} {
+		least, most, mean, median := figures(ts, s.of)
+		info("%s", s.name)
+		info("min: %.6g ms%s", least, s.more)
+		info("max: %.6g ms%s", most, s.more)
+		info("mean: %.6g ms%s", mean, s.more)
+		info("median: %.6g ms%s", median, s.more)
+		info("percentile: %.6g ms at 99%%", most)
+		if s.name == "Host Latency" {
+			info("throughput: 0 qps")
+			info("walltime: 3.01 s")
+		}
+	}
+	info("total compute time: 2.99 s")
+}
+
+func (p *program) export(path string, ts []trace) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	if p.fault == trtfake.Torn {
+		ts = ts[:len(ts)/2]
+	}
+	fmt.Fprintln(w, "[")
+	sep := "  "
+	for _, t := range ts {
+		if p.fault == trtfake.Mismatch {
+			t.end += t.compute() / 2
+			t.d2hStart, t.d2hEnd = t.end, t.end+t.d2hEnd-t.d2hStart
+		}
+		fmt.Fprintf(w, "%s{ \"startEnqMs\" : %.6g, \"endEnqMs\" : %.6g, \"startH2dMs\" : %.6g, \"endH2dMs\" : %.6g", sep, t.enqStart, t.enqEnd, t.h2dStart, t.h2dEnd)
+		fmt.Fprintf(w, ", \"startComputeMs\" : %.6g, \"endComputeMs\" : %.6g, \"startD2hMs\" : %.6g, \"endD2hMs\" : %.6g", t.start, t.end, t.d2hStart, t.d2hEnd)
+		fmt.Fprintf(w, ", \"h2dMs\" : %.6g, \"computeMs\" : %.6g, \"d2hMs\" : %.6g, \"latencyMs\" : %.6g", t.h2dEnd-t.h2dStart, t.compute(), t.d2hEnd-t.d2hStart, t.latency())
+		if p.Version < 8500 {
+			fmt.Fprintf(w, ", \"endToEndMs\" : %.6g", t.d2hEnd-t.h2dStart)
+		}
+		fmt.Fprintln(w, " }")
+		sep = ", "
+	}
+	if p.fault != trtfake.Torn {
+		fmt.Fprintln(w, "]")
+	}
+	return w.Flush()
+}

@@ -1,0 +1,158 @@
+// Package trtfake controls the stand-in for trtexec that tests put on a board: which
+// TensorRT it is, how long each network takes, what goes wrong and when.
+//
+// The stand-in (internal/testboard/trtexec) looks for its control file beside itself, so that
+// it works behind ssh, where nothing of a test's environment arrives.
+package trtfake
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"latlab/devices"
+	"latlab/devices/sim"
+	"latlab/internal/testenv"
+	"latlab/sampler/model"
+)
+
+// Faults that can be asked for. Each happens at the next run that is no --help.
+const (
+	Crash    = "crash"    // dies of a segmentation fault
+	Hang     = "hang"     // never ends
+	Garbage  = "garbage"  // prints what nobody understands, exit code 0
+	Failed   = "failed"   // FAILED, exit code 1, an error of the network
+	CUDA     = "cuda"     // FAILED, exit code 1, an error of the GPU
+	Zero     = "zero"     // PASSED, and every time is 0
+	Mismatch = "mismatch" // PASSED, and the exported times are not those printed
+	NoPass   = "no-pass"  // all is there but PASSED, exit code 0
+	Torn     = "torn"     // PASSED, and the files it wrote end in the middle
+	NoFile   = "no-file"  // PASSED, and it wrote no file
+	Endless  = "endless"  // prints without end
+	Full     = "full"     // the disk is full
+)
+
+// Control is what the stand-in does.
+type Control struct {
+	Version int `json:"version"` // 8401; below 8000 the output is that of TensorRT 7
+	// Seconds are the GPU's compute times by the model's sha256; others are refused unless
+	// there is a Default.
+	Seconds map[string]float64 `json:"seconds"`
+	Default float64            `json:"default_seconds"`
+	Seed    uint64             `json:"seed"`
+	// BlockNoise and SampleNoise are relative standard deviations between runs and within one.
+	BlockNoise  float64 `json:"block_noise"`
+	SampleNoise float64 `json:"sample_noise"`
+	// Faults happen with the probability Rate at each timing run, one of them at random.
+	Faults []string `json:"faults"`
+	Rate   float64  `json:"rate"`
+	// Left is how many layers with weights stay in float32, and on the GPU where a DLA was
+	// asked for; -1 means all.
+	Left int `json:"left"`
+}
+
+const (
+	controlFile = "trtexec.json"
+	faultFile   = "trtexec.fault"
+	runsFile    = "trtexec.runs"
+)
+
+// Build compiles the stand-in into dir and returns its path.
+func Build(t testing.TB, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "trtexec")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./internal/testboard/trtexec")
+	cmd.Dir = testenv.Root(t)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the stand-in for trtexec: %v\n%s", err, out)
+	}
+	return path
+}
+
+// Write writes the control file beside the stand-in.
+func (c Control) Write(t testing.TB, dir string) {
+	t.Helper()
+	data, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Renamed, for the stand-in may be reading it.
+	temp := filepath.Join(dir, controlFile+".new")
+	if err := os.WriteFile(temp, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(temp, filepath.Join(dir, controlFile)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Next makes a fault happen at the next run, once.
+func Next(t testing.TB, dir, fault string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, faultFile), []byte(fault), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Add gives the stand-in a model's time, that of an exact simulator such as
+// "sim-jetson-xavier:exact", and returns it in seconds.
+func (c *Control) Add(ctx context.Context, simulator *sim.Device, m *model.Model) (float64, error) {
+	b, err := simulator.Run(ctx, m, devices.Plan{MinRuns: 1, MaxRuns: 1})
+	if err != nil {
+		return 0, err
+	}
+	if len(b.Samples) != 1 {
+		return 0, fmt.Errorf("%s gives %d samples, it is not exact", simulator.Info().Name, len(b.Samples))
+	}
+	f, err := m.Open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if c.Seconds == nil {
+		c.Seconds = map[string]float64{}
+	}
+	c.Seconds[f.SHA256] = b.Samples[0]
+	return b.Samples[0], nil
+}
+
+// Runs is how many timing runs and builds there were.
+func Runs(dir string) int64 {
+	info, err := os.Stat(filepath.Join(dir, runsFile))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// Load is for the stand-in: its control, the number of this run, and the fault that is due
+// now: asked for by Next, "" where none.
+func Load(dir string) (c Control, run int64, fault string, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, controlFile))
+	if err == nil {
+		err = json.Unmarshal(data, &c)
+	}
+	if err != nil {
+		return c, 0, "", err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, runsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return c, 0, "", err
+	}
+	_, err = f.WriteString(".")
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	taken := filepath.Join(dir, fmt.Sprintf("%s.%d", faultFile, os.Getpid()))
+	if os.Rename(filepath.Join(dir, faultFile), taken) == nil {
+		word, _ := os.ReadFile(taken)
+		fault = string(word)
+		_ = os.Remove(taken)
+	}
+	return c, Runs(dir), fault, err
+}
