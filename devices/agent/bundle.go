@@ -75,10 +75,30 @@ func install(ctx context.Context, m *machine.Machine, o Options, arch string) (t
 		}
 		return transport.Command{}, transportError(ctx, err, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: "install"})
 	}
-	if l := loader(p); l != "" {
-		return transport.Command{Path: path.Join(dir, l), Args: []string{"--library-path", dir, path.Join(dir, program)}}, nil
+	return command(p, dir, o.Delegate.Library, op)
+}
+
+// command starts an installed agent. Libraries beside a delegate's own are found, as
+// libQnnHtp.so is beside libQnnTFLiteDelegate.so; the agent's come first.
+func command(p machine.Program, dir, delegate, op string) (transport.Command, error) {
+	folders := []string{dir}
+	if delegate != "" {
+		folders = append(folders, path.Dir(delegate))
 	}
-	return transport.Command{Path: path.Join(dir, program)}, nil
+	for _, f := range folders {
+		if strings.ContainsAny(f, ":;$") {
+			return transport.Command{}, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: machine.ReasonFolder,
+				Err: fmt.Errorf("libraries in %q cannot be found: the loader reads colons, semicolons and dollar signs as its own", f)}
+		}
+	}
+	if l := loader(p); l != "" {
+		return transport.Command{Path: path.Join(dir, l), Args: []string{"--library-path", strings.Join(folders, ":"), path.Join(dir, program)}}, nil
+	}
+	c := transport.Command{Path: path.Join(dir, program)}
+	if delegate != "" {
+		c.Env = []string{"LD_LIBRARY_PATH=" + path.Dir(delegate)}
+	}
+	return c, nil
 }
 
 // programFor is the agent for the machine's processor. One that is not told is tried as an

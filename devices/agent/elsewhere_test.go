@@ -82,7 +82,7 @@ func board(t testing.TB, tr transport.Transport, mo machine.Options, o agent.Opt
 // TestElsewhere: the agent travels once, times there, and nothing stays after Clean.
 func TestElsewhere(t *testing.T) {
 	tr := &elsewhere{}
-	mo := machine.Options{Dir: filepath.Join(t.TempDir(), "a folder's $(name)", "latlab")}
+	mo := machine.Options{Dir: filepath.Join(t.TempDir(), "a folder's `name`", "latlab")}
 	d := board(t, tr, mo, agent.Options{})
 	b, err := d.Run(t.Context(), tinyModel(t), devicetest.Plan())
 	if err != nil {
@@ -205,6 +205,24 @@ func runningBelow(t testing.TB, dir string) int {
 		}
 	}
 	return n
+}
+
+// TestFoldersThatTheLoaderCannotRead: a colon in a path would be the end of it.
+func TestFoldersThatTheLoaderCannotRead(t *testing.T) {
+	for _, name := range []string{"a:b", "a;b", "$ORIGIN"} {
+		m, err := machine.Open(t.Context(), &elsewhere{}, machine.Options{Name: "board", Dir: filepath.Join(t.TempDir(), name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = agent.Open(t.Context(), m, agent.Options{Name: "board", Path: devicetest.Agent(t)})
+		var e *devices.Error
+		if !errors.As(err, &e) || e.Fault != devices.FaultUser || e.Reason != machine.ReasonFolder {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestOtherProcessors: what there is no agent for is refused with what can be done.
@@ -330,15 +348,27 @@ func TestWholeNetworkWhereNothingIsInstalled(t *testing.T) {
 // loader and C library that were brought.
 func TestVendorsLibraryWhereNothingIsInstalled(t *testing.T) {
 	tr, mo, o := emulated(t)
-	library := agenttest.PluginFor(t, "aarch64-linux-gnu-gcc")
-	data, err := os.ReadFile(library)
-	if err != nil {
+	const compiler = "aarch64-linux-gnu-gcc"
+	// One that needs another beside it, as vendors' do.
+	needed := agenttest.PluginFor(t, compiler)
+	source := filepath.Join(t.TempDir(), "npu.c")
+	if err := os.WriteFile(source, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(tr.root, "data", "libnpu.so"), data, 0o644); err != nil {
+	library := agenttest.Compile(t, compiler, source, "libnpu.so", "-L"+filepath.Dir(needed), "-Wl,--no-as-needed", "-lconvolutions")
+	if err := os.Mkdir(filepath.Join(tr.root, "data", "npu"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	o.Delegate = agent.Delegate{Name: "npu", Library: "/data/libnpu.so", Options: map[string]string{"kinds": "dw"}}
+	for _, l := range []string{needed, library} {
+		data, err := os.ReadFile(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(tr.root, "data", "npu", filepath.Base(l)), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Delegate = agent.Delegate{Name: "npu", Library: "/data/npu/libnpu.so", Options: map[string]string{"kinds": "dw"}}
 	d := board(t, tr, mo, o)
 	defer d.Close()
 	b, err := d.Run(t.Context(), modelOf(t, convolutions(t)), devicetest.Plan())

@@ -20,17 +20,17 @@ import (
 )
 
 // external is a device of the test's delegate.
-func external(t testing.TB, options map[string]string) (*agent.Device, error) {
+func external(t testing.TB, library string, options map[string]string) (*agent.Device, error) {
 	t.Helper()
 	return agent.Open(t.Context(), machine.Here("npu"), agent.Options{
 		Name: "npu", Path: devicetest.Agent(t),
-		Delegate: agent.Delegate{Name: "convolver", Library: agenttest.Plugin(t), Options: options},
+		Delegate: agent.Delegate{Name: "convolver", Library: library, Options: options},
 	})
 }
 
-func openExternal(t testing.TB, options map[string]string) *agent.Device {
+func openExternal(t testing.TB, library string, options map[string]string) *agent.Device {
 	t.Helper()
-	d, err := external(t, options)
+	d, err := external(t, library, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +62,7 @@ func modelOf(t testing.TB, g *graph.Graph) *model.Model {
 
 // TestExternalDelegate: whatever a real delegate takes is proven, computed by it, and judged.
 func TestExternalDelegate(t *testing.T) {
+	library := agenttest.Plugin(t)
 	whole := convolutions(t)
 	n := len(whole.Ops)
 	for _, tt := range []struct {
@@ -80,7 +81,7 @@ func TestExternalDelegate(t *testing.T) {
 			func(d, n, p int) bool { return d == n }, bench.Valid, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d := openExternal(t, tt.options)
+			d := openExternal(t, library, tt.options)
 			defer d.Close()
 			info := d.Info()
 			if info.Delegate != "convolver" || !info.Accelerator || len(info.Fingerprint["delegate_sha256"]) != 64 {
@@ -170,6 +171,7 @@ func compareTo(t *testing.T, d *agent.Device, g *graph.Graph) {
 // TestExternalDelegateFails: what fails is an error that says whose fault it is, and never a
 // figure of the CPU's.
 func TestExternalDelegateFails(t *testing.T) {
+	library := agenttest.Plugin(t)
 	for _, tt := range []struct {
 		option, value string
 		opens         bool
@@ -188,7 +190,7 @@ func TestExternalDelegateFails(t *testing.T) {
 		{"crash", "invoke", true, devices.FaultModel, devices.ReasonCrashed, "segmentation fault"},
 	} {
 		t.Run(tt.option+" "+tt.value, func(t *testing.T) {
-			d, err := external(t, map[string]string{tt.option: tt.value})
+			d, err := external(t, library, map[string]string{tt.option: tt.value})
 			if (err == nil) != tt.opens {
 				t.Fatalf("Open: %v", err)
 			}
@@ -338,7 +340,7 @@ func TestFallBackIsNoMeasurement(t *testing.T) {
 			if err := os.WriteFile(source, []byte(tt.source), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			for _, d := range []*agent.Device{openExternal(t, nil), openReal(t, agent.Options{})} {
+			for _, d := range []*agent.Device{openExternal(t, agenttest.Plugin(t), nil), openReal(t, agent.Options{})} {
 				defer d.Close()
 				t.Setenv("LD_PRELOAD", agenttest.Compile(t, "gcc", source, "front.so"))
 				_, err := d.Run(t.Context(), modelOf(t, convolutions(t)), devicetest.Plan())
@@ -350,4 +352,27 @@ func TestFallBackIsNoMeasurement(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestConformanceExternal: a device of an external delegate is one like all others. What the
+// delegate does wrong it does at every Run.
+func TestConformanceExternal(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	library := agenttest.Plugin(t)
+	whole := func(t testing.TB) *model.Model { return modelOf(t, convolutions(t)) }
+	with := func(options map[string]string) func(testing.TB) (devices.Device, *model.Model) {
+		return func(t testing.TB) (devices.Device, *model.Model) { return openExternal(t, library, options), whole(t) }
+	}
+	devicetest.Run(t, devicetest.Suite{
+		Open:      func(t testing.TB) devices.Device { return openExternal(t, library, map[string]string{"kinds": "dw"}) },
+		Good:      whole,
+		Bad:       rejectedModel,
+		Crash:     with(map[string]string{"crash": "invoke"}),
+		Hang:      with(map[string]string{"hang": "invoke"}),
+		Partial:   with(nil),
+		Lasting:   map[string]string{"Crash": "the delegate's option is the device's", "Hang": "the delegate's option is the device's"},
+		Cannot:    map[string]string{"Offline": "a library on this machine cannot be out of reach"},
+		Processes: func() int { return running(t, devicetest.Agent(t)) },
+		State:     func() string { return affinity(t) + leftovers(t) },
+	})
 }

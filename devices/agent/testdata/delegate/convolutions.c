@@ -7,6 +7,7 @@
 //	          prepare: the delegate's Prepare fails; kernel: the kernels cannot be made ready;
 //	          late: the same, with the flag that puts it off until tensors are allocated;
 //	          invoke: a kernel fails
+//	hang      invoke: a kernel never comes back
 //	crash     create, prepare, invoke: at that moment the process dies of a signal
 //	print     text for fd 1, as vendors' libraries print there
 //
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tensorflow/lite/builtin_ops.h"
 #include "tensorflow/lite/core/c/common.h"
@@ -39,7 +41,7 @@ typedef struct {
 typedef struct {
   TfLiteDelegate delegate;
   int some, none, depthwise;
-  const char *fail, *crash;
+  const char *fail, *crash, *hang;
 } conv_delegate;
 
 // One node of the graph, as a kernel needs it.
@@ -166,6 +168,7 @@ static void run(const TfLiteContext* context, const kernel* k, const conv_node* 
 static TfLiteStatus kernel_invoke(TfLiteContext* context, TfLiteNode* node) {
   const kernel* k = node->user_data;
   die_at(k->owner, "invoke");
+  while (is(k->owner->hang, "invoke")) pause();
   if (is(k->owner->fail, "invoke")) return kTfLiteError;
   for (int i = 0; i < k->count; i++) run(context, k, &k->nodes[i]);
   return kTfLiteOk;
@@ -218,6 +221,10 @@ static int option(conv_delegate* d, const char* key, const char* value) {
   if (is(key, "fail")) {
     if (is(value, "late")) d->delegate.flags = kTfLiteDelegateFlagsAllowDynamicTensors;
     d->fail = value;
+    return 1;
+  }
+  if (is(key, "hang")) {
+    d->hang = value;
     return 1;
   }
   d->crash = value;
