@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,13 +16,17 @@ import (
 	"latlab/sampler/model"
 )
 
+// checkTimeout bounds a check of one device: the agent's 18 MB may have to be brought there, at
+// a megabyte a second over a weak radio link.
+const checkTimeout = 2 * time.Minute
+
 // deviceChecks walks through what timing on a device needs, and then times a tiny network.
 func deviceChecks(c *cli.Context, name string) ([]check, error) {
 	l, err := openLab(c)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
+	ctx, cancel := context.WithTimeout(c.Context, checkTimeout)
 	defer cancel()
 	checks, err := l.Check(ctx, name)
 	if err != nil {

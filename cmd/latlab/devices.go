@@ -14,6 +14,18 @@ import (
 	"latlab/devices/inventory"
 )
 
+// devicesCommand has three documents.
+//
+// `devices --json` is {"devices": [...]}: each has the fields of devices.Info (name, kind,
+// formats, precisions, delegate, threads, ...) and those of inventory.Status: state ("ready",
+// "not ready", "offline", "unauthorized", "busy", "hot"), problem and type where it is not
+// ready, source ("built-in", "file", "attached"), model, soc, os, build, delegates,
+// temperature_celsius, battery_ratio, condition (devices.State). What is not known is null.
+//
+// `devices check NAME --json` is {"checks": [...]}: name, state ("ok", "note", "missing"),
+// detail, and type where there is something to type. Only the last can be "missing".
+//
+// `devices clean NAME --json` is {"device": NAME, "done": [...]}, a line for each thing done.
 func devicesCommand(s streams) *cli.Command {
 	flags := join(deviceFlags()[1:], cacheFlags(), []cli.Flag{jsonFlag()})
 	return &cli.Command{

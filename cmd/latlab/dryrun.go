@@ -103,6 +103,11 @@ const (
 	// assumedMACsPerSecond is what one core of a server CPU was seen to do in float32 on
 	// MobileDet-space networks (20 to 50 billion).
 	assumedMACsPerSecond = 25e9
+	// phoneMACsPerSecond is a phone's CPU and acceleratorMACsPerSecond an EdgeTPU, as MobileDets
+	// were published: half a billion MACs in 113 ms on a Pixel 1, one and a half in 14.75 ms on
+	// a Coral stick (fixtures).
+	phoneMACsPerSecond       = 4e9
+	acceleratorMACsPerSecond = 100e9
 	// blockOverheadSeconds is process start, model load and first inference, seen to be 0.1
 	// to 0.6 s for MobileDet-space networks.
 	blockOverheadSeconds = 0.3
@@ -121,7 +126,17 @@ func assumption(d devices.Info) string {
 	case devices.Estimated:
 		return fmt.Sprintf("at %.1f s a network, %d at once,", estimateSeconds, max(d.Parallel, 1))
 	}
-	return fmt.Sprintf("at %.0f billion MACs a second", assumedMACsPerSecond/1e9)
+	return fmt.Sprintf("at %.0f billion MACs a second", macsPerSecond(d)/1e9)
+}
+
+func macsPerSecond(d devices.Info) float64 {
+	switch {
+	case d.Accelerator:
+		return acceleratorMACsPerSecond
+	case d.Transport != "":
+		return phoneMACsPerSecond
+	}
+	return assumedMACsPerSecond
 }
 
 func (f forecast) duration(p bench.Protocol, d devices.Info) (least, most time.Duration) {
@@ -136,7 +151,7 @@ func (f forecast) duration(p bench.Protocol, d devices.Info) (least, most time.D
 	}
 	latency := assumedSeconds
 	if f.known > 0 {
-		latency = float64(f.macs) / float64(f.known) / assumedMACsPerSecond
+		latency = float64(f.macs) / float64(f.known) / macsPerSecond(d)
 	}
 	least = p.Forecast(f.networks, latency, blockOverheadSeconds)
 	return least, least * time.Duration(p.MaxBlocks) / time.Duration(p.MinBlocks)

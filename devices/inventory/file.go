@@ -39,21 +39,21 @@ func (l *Lab) entryOf(name string) *entry {
 
 // reached completes a family whose devices are entries, of the file or made of a name.
 func (l *Lab) reached(f family) family {
-	f.describe = func(name string, o Options) (devices.Info, error) {
+	f.describe = func(name string, _ Options) (devices.Info, error) {
 		e, err := f.entry(name)
 		if err != nil {
 			return devices.Info{}, err
 		}
 		return l.describeEntry(e)
 	}
-	f.open = func(ctx context.Context, name string, o Options) (devices.Device, error) {
+	f.open = func(ctx context.Context, name string, _ Options) (devices.Device, error) {
 		e, err := f.entry(name)
 		if err != nil {
 			return nil, err
 		}
 		return l.openEntry(ctx, e)
 	}
-	f.check = func(ctx context.Context, name string, o Options) []Step {
+	f.check = func(ctx context.Context, name string, _ Options) []Step {
 		e, err := f.entry(name)
 		if err != nil {
 			return []Step{{"name", Missing, oneLine(err.Error()), ""}}

@@ -10,9 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"latlab/devices"
 	"latlab/devices/devicetest"
+	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/sampler/model"
 )
 
 // board is a Lab with one device, "board": this machine as if it were another.
@@ -58,7 +62,7 @@ func TestCheckGoesStepByStep(t *testing.T) {
 			}
 		}, "connection", "plug it in"},
 		"no key":      {func(_ *Lab, e *entry) { e.ssh.identity = "/no/such/key" }, "files", "/no/such/key"},
-		"not ours":    {func(_ *Lab, e *entry) { e.dir = t.TempDir(); os.WriteFile(filepath.Join(e.dir, "x"), nil, 0o600) }, "folder", "not latlab's"},
+		"not ours":    {func(_ *Lab, e *entry) { e.dir = filepath.Dir(write(t, "x", "")) }, "folder", "not latlab's"},
 		"no agent":    {func(l *Lab, _ *entry) { l.o.AgentPath = "/no/such/latlab-agent" }, "agent bundle", "make build"},
 		"no bundle":   {func(l *Lab, e *entry) { e.arch, l.o.AgentBundle = "arm64", "/no/such" }, "agent bundle", "make agent-arm64"},
 		"no delegate": {func(_ *Lab, e *entry) { e.delegate, e.delegateLibrary = delegateExternal, "device:/no/such/lib.so" }, "delegate", "/no/such/lib.so"},
@@ -122,3 +126,70 @@ func TestOpenAndClean(t *testing.T) {
 		t.Errorf("%q, %v", done, err)
 	}
 }
+
+// plain, prepares, layers and both are devices with all sets of what one may do besides.
+type plain struct{ devices.Device }
+
+func (plain) Info() devices.Info {
+	return devices.Info{Name: "x", Fingerprint: map[string]string{"arch": "arm64", "runtime": "r"}}
+}
+func (plain) Close() error { return errors.New("closed") }
+
+type prepares struct{ plain }
+
+func (prepares) Prepare(context.Context, *model.Model) error { return errors.New("prepared") }
+
+type layers struct{ plain }
+
+func (layers) Layers(context.Context, *model.Model) ([]devices.Layer, error) {
+	return nil, errors.New("layered")
+}
+
+type both struct {
+	prepares
+	layers layers
+}
+
+func (b both) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
+	return b.layers.Layers(ctx, m)
+}
+
+// TestOwnHidesNothing: what a device can do besides timing is seen through its owner, what it
+// cannot is not made up, and its machine and transport are given up once.
+func TestOwnHidesNothing(t *testing.T) {
+	for _, d := range []devices.Device{plain{}, prepares{}, layers{}, both{}} {
+		closed := &countedClose{}
+		o := own(d, devices.Info{Transport: "adb", Fingerprint: map[string]string{"arch": "arm", "soc": "s"}}, machine.Here("x"), closed)
+		_, isP := d.(devices.Preparer)
+		_, isL := d.(devices.Layerer)
+		p, gotP := o.(devices.Preparer)
+		l, gotL := o.(devices.Layerer)
+		if isP != gotP || isL != gotL {
+			t.Errorf("%T: preparer %v, layerer %v", d, gotP, gotL)
+		}
+		if gotP && p.Prepare(t.Context(), nil).Error() != "prepared" {
+			t.Errorf("%T prepares another", d)
+		}
+		if gotL {
+			if _, err := l.Layers(t.Context(), nil); err == nil || err.Error() != "layered" {
+				t.Errorf("%T: layers of another: %v", d, err)
+			}
+		}
+		want := map[string]string{"arch": "arm64", "runtime": "r", "soc": "s"}
+		if diff := cmp.Diff(want, o.Info().Fingerprint); diff != "" || o.Info().Transport != "adb" {
+			t.Errorf("%T: %+v, %s", d, o.Info(), diff)
+		}
+		first, second := o.Close(), o.Close()
+		if first == nil || second == nil || closed.n != 1 {
+			t.Errorf("%T: closed %d times, %v, %v", d, closed.n, first, second)
+		}
+	}
+}
+
+// countedClose is a transport that counts how often it is given up.
+type countedClose struct {
+	transport.Transport
+	n int
+}
+
+func (c *countedClose) Close() error { c.n++; return nil }
