@@ -343,6 +343,47 @@ func TestRootsAreQuoted(t *testing.T) {
 	}
 }
 
+// Phones older than Android 8 have a head that counts lines only.
+func TestOldHead(t *testing.T) {
+	s, root := recorded(t, []string{"dash"}, "laptop.txtar")
+	head, err := exec.LookPath("head")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := "#!/bin/sh\n[ \"$1\" != -c ] || { echo head: Unknown option c >&2; exit 1; }\nexec " + head + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(root, "bin/head"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	got, err := state.Over(t.Context(), s, state.OverOptions{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := state.Read(root)
+	got.Time, want.Time = time.Time{}, time.Time{}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Read (-), Over (+):\n%s", diff)
+	}
+}
+
+// A phone whose adb knows no shell v2 protocol ends lines with CR LF.
+func TestOldShell(t *testing.T) {
+	s := fakeShell(func(_ context.Context, w io.Writer, mark string) transport.Exit {
+		text := "MARK files\n/proc/loadavg\n/sys/class/thermal/thermal_zone0/temp\n\nMARK texts\n==> /dev/null <==\n\n==> /proc/loadavg <==\n0.5 0 0\n\n" +
+			"==> /sys/class/thermal/thermal_zone0/temp <==\n42000\n\nMARK airplane\n1\n\nMARK end\n"
+		_, _ = io.WriteString(w, strings.ReplaceAll(strings.ReplaceAll(text, "MARK", mark), "\n", "\r\n"))
+		return transport.Exit{}
+	})
+	got, err := state.Over(t.Context(), s, state.OverOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Time = time.Time{}
+	want := devices.State{LoadAverage: new(0.5), TemperaturesC: map[string]*float64{"zone.0": new(42.0)}, AirplaneMode: new(true)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // What may not be read is there all the same: its figure is nil, and the others are read.
 func TestUnreadableFiles(t *testing.T) {
 	for _, argv := range shells {

@@ -218,6 +218,7 @@ func TestApplyAndRestore(t *testing.T) {
 // What an Apply left that was killed after any step, with or without the step's effect, is put
 // right by Restore, be it killed as well and called again.
 func TestKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	states := rapid.SampledFrom([]string{"schedutil", "performance", "powersave"})
 	p := newPhone(t, []string{"dash"}, nil, nil)
 	runs := 0
@@ -340,6 +341,7 @@ func TestApplyRefuses(t *testing.T) {
 		{"a governor that cannot be read", one, nil, func(t *testing.T, p *phone) { p.write(t, policyDir+"policy1/scaling_governor", "") }, state.Settings{Governor: "performance"}, devices.FaultUser, "cannot be read"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPhone(t, []string{"dash"}, tt.governors, tt.globals)
 			if tt.change != nil {
 				tt.change(t, p)
