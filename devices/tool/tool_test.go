@@ -187,6 +187,22 @@ func TestEveryTaskset(t *testing.T) {
 	}
 }
 
+// What Options.Wrap names runs the program; taskset is the machine's own, in front of it.
+func TestAffinityIsInFrontOfTheWrapper(t *testing.T) {
+	m, err := machine.Open(t.Context(), transport.Local{}, machine.Options{Name: "m", Wrap: []string{"env", "WRAPPED=yes"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cpus := range [][]int{nil, {allowed(t)}} {
+		r := shell(`echo "$WRAPPED"`)
+		r.CPUs = cpus
+		got, err := tool.Do(t.Context(), m, r)
+		if err != nil || got.Stdout != "yes\n" || !slices.Equal(got.CPUs, cpus) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+}
+
 func TestAffinityThatCannotBe(t *testing.T) {
 	r := shell("echo ran")
 	r.CPUs = []int{1000}

@@ -46,7 +46,7 @@ func build(t testing.TB, pkg, name string) string {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(temp)
-	cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(temp, name), "./internal/testphone/"+pkg)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", filepath.Join(temp, name), "./internal/testphone/"+pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

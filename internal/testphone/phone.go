@@ -190,7 +190,7 @@ func (p *Phone) userland() {
 	p.copy(shellFile, "/system/bin/sh")
 	p.copy(toyboxFile, "/system/bin/toybox")
 	p.libraries(toyboxFile, map[string]bool{})
-	list, err := exec.Command(toyboxFile).Output()
+	list, err := exec.CommandContext(p.t.Context(), toyboxFile).Output()
 	p.check(err)
 	for _, name := range strings.Fields(string(list)) {
 		if name != "[" && !slices.Contains(notAndroids, name) {

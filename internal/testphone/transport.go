@@ -48,7 +48,7 @@ func (c *Chroot) Start(ctx context.Context, cmd transport.Command) (transport.Pr
 	return c.local.Start(ctx, transport.Command{Path: "env", Args: args, Tether: cmd.Tether})
 }
 
-// Put, Get and Stat are of files below the phone's root.
+// Put writes a file below the phone's root.
 func (c *Chroot) Put(ctx context.Context, f transport.File) error {
 	f.Path = c.phone.Path(f.Path)
 	return c.local.Put(ctx, f)

@@ -197,7 +197,8 @@ func (o Options) label() string {
 	case None:
 		return ""
 	case External:
-		return strings.TrimSuffix(strings.TrimPrefix(o.Library.base(), "lib"), ".so")
+		name, _, _ := strings.Cut(strings.TrimPrefix(o.Library.base(), "lib"), ".so")
+		return name
 	}
 	return o.Delegate
 }
@@ -355,11 +356,9 @@ func (d *Device) fixedArgs(there func(File) string) []string {
 	default:
 		args = append(args, "--"+d.kind.flag+"=true")
 	}
-	if dir := there(File{Host: "."}); d.o.Delegate == Hexagon && d.o.Flags["hexagon_lib_path"] == "" && len(d.o.Libraries) > 0 {
-		if d.m.Local() {
-			dir = d.localDir()
-		}
-		args = append(args, "--hexagon_lib_path="+dir)
+	if d.o.Delegate == Hexagon && d.o.Flags["hexagon_lib_path"] == "" && len(d.o.Libraries) > 0 {
+		// A folder, whatever the program's help says: the skeleton's name is the delegate's matter.
+		args = append(args, "--hexagon_lib_path="+path.Dir(there(File{Host: d.o.Libraries[0]})))
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.o.Flags)) {
 		args = append(args, "--"+name+"="+d.o.Flags[name])

@@ -429,6 +429,27 @@ func TestDriverCounter(t *testing.T) {
 	}
 }
 
+// Without a delegate the runtime's own kernels run; a build that applies XNNPACK all the same
+// is doubted.
+func TestNoDelegate(t *testing.T) {
+	f := cpu(t)
+	o := f.options()
+	o.Delegate = benchmarkmodel.None
+	b := block(t, open(t, o), good(t))
+	if d := b.Delegation; d.Name != "" || d.Nodes != 0 || len(b.Doubts) != 0 {
+		t.Errorf("%+v, doubts %v", d, b.Doubts)
+	}
+	fast := block(t, open(t, f.options()), good(t))
+	if b.Summary.Mean < 3*fast.Summary.Mean {
+		t.Errorf("%v s without XNNPACK, %v s with it", b.Summary.Mean, fast.Summary.Mean)
+	}
+	f = newFake(t, testphone.Config{Simulator: "sim-pixel1-cpu"})
+	o.Binary = f.options().Binary
+	if b := block(t, open(t, o), good(t)); len(b.Doubts) != 1 || b.Doubts[0].Code != "delegated_anyway" {
+		t.Errorf("doubts %v", b.Doubts)
+	}
+}
+
 func TestLayers(t *testing.T) {
 	d := open(t, cpu(t).options())
 	rows, err := d.Layers(t.Context(), written(t, fixturetest.Graph(t, "mobiledet_cpu"), model.Float32))

@@ -200,6 +200,16 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
+// upTo is today's output until a mark, from what begins with it.
+func upTo(mark string) string {
+	before, _, _ := strings.Cut(today, mark)
+	return before
+}
+
+func from(mark string) string { return strings.TrimPrefix(today, upTo(mark)) }
+
+func upToLast(mark string) string { return today[:max(0, strings.LastIndex(today, mark))] }
+
 // What must never become a measurement.
 func TestParseRefuses(t *testing.T) {
 	regular := "INFO: count=74 first=14850 curr=13315 min=13105 max=15765 avg=13520.2 std=470 p5=13110 median=13400 p95=15000"
@@ -207,11 +217,11 @@ func TestParseRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":                       "",
 		"another program":               "Hello, world\n",
-		"only its beginning":            today[:strings.Index(today, "INFO: Running")],
-		"no regular run":                today[:strings.LastIndex(today, "INFO: Running")],
-		"cut in the regular figures":    today[:strings.Index(today, " avg=13520.2")],
-		"no summary":                    today[:strings.Index(today, "INFO: Inference timings")],
-		"half a summary":                today[:strings.Index(today, ", Inference (avg)")],
+		"only its beginning":            upTo("INFO: Running"),
+		"no regular run":                upToLast("INFO: Running"),
+		"cut in the regular figures":    upTo(" avg=13520.2"),
+		"no summary":                    upTo("INFO: Inference timings"),
+		"half a summary":                upTo(", Inference (avg)"),
 		"no run":                        swap("INFO: count=0"),
 		"no run, percentiles":           swap("INFO: count=0 p5=0 median=0 p95=0"),
 		"zero":                          swap("INFO: count=74 curr=0(all same)"),
@@ -233,7 +243,7 @@ func TestParseRefuses(t *testing.T) {
 		"summary of another run":        strings.Replace(today, "Inference (avg): 13520.2", "Inference (avg): 12520.2", 1),
 		"summary of another warm-up":    strings.Replace(today, "Warmup (avg): 13764.3", "Warmup (avg): 14764.3", 1),
 		"summary of another first":      strings.Replace(today, "First inference: 14744", "First inference: 4744", 1),
-		"two summaries":                 today + today[strings.Index(today, "INFO: Inference timings"):],
+		"two summaries":                 today + from("INFO: Inference timings"),
 		"a negative init":               strings.Replace(today, "Init: 12750", "Init: -1", 1),
 		"milliseconds":                  strings.ReplaceAll(today, "timings in us", "timings in ms"),
 		"a replacement that cannot be":  today + "VERBOSE: Replacing 9 out of 5 node(s) with delegate (X) node, yielding 1 partitions for the whole graph.\n",

@@ -281,6 +281,9 @@ func nodesOf(ctx context.Context, m *model.Model) int {
 func (d *Device) doubts(r *run) []devices.Doubt {
 	var list []devices.Doubt
 	if d.kind.name == None {
+		if r.result.Proof.XNNPACK {
+			list = append(list, devices.Doubt{Code: "delegated_anyway", Text: "no delegate was asked for, and this build applies XNNPACK by itself"})
+		}
 		for _, x := range r.result.Proof.Replaced {
 			list = append(list, devices.Doubt{Code: "delegated_anyway", Text: fmt.Sprintf("no delegate was asked for, and %s took %d nodes", oneLine(x.Delegate), x.Delegated)})
 		}
