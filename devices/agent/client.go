@@ -55,6 +55,9 @@ type conversation struct {
 	errDone chan struct{}
 	cancel  context.CancelFunc
 	hung    bool
+	// unstarted is what a shell's 126 and 127 mean, which says so where there is a shell
+	// between; nil where the program is started by itself.
+	unstarted *devices.Error
 }
 
 // launch is how an agent is started on a machine.
@@ -98,6 +101,9 @@ func start(parent context.Context, l launch, op string, timeout time.Duration) (
 	c := &conversation{
 		ctx: ctx, op: op, proc: p, out: bufio.NewReaderSize(p.Stdout(), 1<<16),
 		stderr: &tail{limit: maxOutput}, errDone: make(chan struct{}), cancel: cancel,
+	}
+	if !l.m.Local() {
+		c.unstarted = &devices.Error{Fault: devices.FaultUser, Op: op, Reason: ReasonMissing, Advice: l.advice()}
 	}
 	go func() {
 		_, _ = io.Copy(c.stderr, p.Stderr())
@@ -278,6 +284,9 @@ func (c *conversation) classify(err error, exit transport.Exit) error {
 	case exit.Signal != "":
 		// The runtime died of this model; trying again would show the same.
 		e.Fault, e.Reason, e.Err = devices.FaultModel, ReasonCrashed, fmt.Errorf("the runtime crashed: %s", exit.Signal)
+	case (exit.Code == 126 || exit.Code == 127) && c.unstarted != nil:
+		e.Fault, e.Reason, e.Advice = c.unstarted.Fault, c.unstarted.Reason, c.unstarted.Advice
+		e.Err = errors.New("the agent cannot be started there")
 	default:
 		e.Reason, e.Err = ReasonExited, fmt.Errorf("the agent left with exit code %d before it answered", exit.Code)
 	}

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/devices/agent"
@@ -225,6 +227,48 @@ func TestFoldersThatTheLoaderCannotRead(t *testing.T) {
 	}
 }
 
+// TestWhatCannotBeStarted: a shell in between says in its exit code that there is no program,
+// or none that may be run.
+func TestWhatCannotBeStarted(t *testing.T) {
+	tr, mo, o := emulated(t)
+	mo.Wrap = nil
+	o.Bundles = t.TempDir()
+	if err := os.Mkdir(filepath.Join(o.Bundles, "agent-arm64"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"latlab-agent", "libtensorflowlite_c.so", "ld-linux-aarch64.so.1"} {
+		// May not be run, as on a file system that is mounted noexec.
+		if err := os.WriteFile(filepath.Join(o.Bundles, "agent-arm64", name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := machine.Open(t.Context(), tr, mo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	o.Name, o.Path = "board", devicetest.Agent(t)
+	_, err = agent.Open(t.Context(), m, o)
+	var e *devices.Error
+	if !errors.As(err, &e) || e.Reason != agent.ReasonMissing || !strings.Contains(e.Output, "Permission denied") || !strings.Contains(e.Error(), "noexec") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestThreadsElsewhere: more threads than the machine has cores are refused there too.
+func TestThreadsElsewhere(t *testing.T) {
+	m, err := machine.Open(t.Context(), &elsewhere{}, machine.Options{Name: "board", Dir: filepath.Join(t.TempDir(), "latlab")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	_, err = agent.Open(t.Context(), m, agent.Options{Name: "board", Path: devicetest.Agent(t), Threads: 1000})
+	var e *devices.Error
+	if !errors.As(err, &e) || e.Fault != devices.FaultUser || e.Reason != "threads" {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestOtherProcessors: what there is no agent for is refused with what can be done.
 func TestOtherProcessors(t *testing.T) {
 	for arch, want := range map[string]struct {
@@ -289,6 +333,7 @@ func emulated(t testing.TB) (*elsewhere, machine.Options, agent.Options) {
 // brought: no C library, no loader, no /proc.
 func TestNothingInstalled(t *testing.T) {
 	tr, mo, o := emulated(t)
+	o.CPUs = []int{0} // without /proc/self/task
 	d := board(t, tr, mo, o)
 	b, err := d.Run(t.Context(), tinyModel(t), devicetest.Plan())
 	if err != nil {
@@ -299,6 +344,9 @@ func TestNothingInstalled(t *testing.T) {
 	}
 	if len(b.Samples) < 3 || len(b.CPUSamples) != len(b.Samples) || b.CPUSamples[0] <= 0 || !strings.HasPrefix(b.Runtime, "tflite 2.21") {
 		t.Errorf("block is %+v", b)
+	}
+	if diff := cmp.Diff([]int{0}, b.CPUs); diff != "" {
+		t.Errorf("affinity (-asked +got):\n%s", diff)
 	}
 	if f := d.Info().Fingerprint; f["arch"] != "arm64" || len(f["library_sha256"]) != 64 {
 		t.Errorf("fingerprint is %v", f)
