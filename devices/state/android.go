@@ -29,8 +29,13 @@ const maxStatus = 6
 // thermalService reads `dumpsys thermalservice`. Only what comes from the HAL now is used:
 // the service's cache may be hours old. A HAL that is not ready has no such part. A sensor
 // that is not fitted says 0.0, one that cannot be read NaN: both are nil.
+//
+// A status that somebody typed (`cmd thermalservice override-status`) is not the phone's: then
+// it is what the service would say itself, the worst of the skin's sensors
+// (ThermalManagerService.onTemperatureMapChangedLocked).
 func thermalService(text string, s *devices.State) {
-	section := ""
+	section, typed := "", false
+	var skin *int
 	for line := range strings.SplitSeq(text, "\n") {
 		trimmed := strings.TrimSpace(line)
 		if status, ok := strings.CutPrefix(trimmed, "Thermal Status:"); ok {
@@ -40,7 +45,10 @@ func thermalService(text string, s *devices.State) {
 			continue
 		}
 		switch {
+		case trimmed == "IsStatusOverride: true":
+			typed = true
 		case strings.HasPrefix(trimmed, "Temperature{") && section == "Current temperatures from HAL:":
+			skin = worseSkin(skin, trimmed)
 			halTemperature(trimmed, s)
 		case strings.HasPrefix(trimmed, "CoolingDevice{") && section == "Current cooling devices from HAL:":
 			halCooling(trimmed, s)
@@ -48,6 +56,20 @@ func thermalService(text string, s *devices.State) {
 			section = trimmed
 		}
 	}
+	if typed {
+		s.ThermalStatus = skin
+	}
+}
+
+const skinType = 3
+
+// worseSkin is the worse of a status and that of a line, if it is of the phone's skin.
+func worseSkin(worst *int, line string) *int {
+	v, ok := halFields(line)
+	if !ok || v.kind != skinType || v.status < 0 || v.status > maxStatus || worst != nil && *worst >= v.status {
+		return worst
+	}
+	return &v.status
 }
 
 func halTemperature(line string, s *devices.State) {
@@ -76,9 +98,10 @@ func halCooling(line string, s *devices.State) {
 }
 
 type halValue struct {
-	value float64
-	kind  int
-	name  string
+	value  float64
+	kind   int
+	name   string
+	status int // -1 where it has none
 }
 
 // halFields reads "Temperature{mValue=25.6, mType=0, mName=AP, mStatus=0}": the fields may come
@@ -87,6 +110,7 @@ func halFields(line string) (v halValue, ok bool) {
 	_, inner, _ := strings.Cut(line, "{")
 	inner, _, closed := strings.Cut(inner, "}")
 	value, kind := false, false
+	v.status = -1
 	for field := range strings.SplitSeq(inner, ",") {
 		key, text, _ := strings.Cut(strings.TrimSpace(field), "=")
 		var err error
@@ -97,6 +121,10 @@ func halFields(line string) (v halValue, ok bool) {
 		case "mType":
 			v.kind, err = strconv.Atoi(text)
 			kind = err == nil
+		case "mStatus":
+			if v.status, err = strconv.Atoi(text); err != nil {
+				v.status = -1
+			}
 		case "mName":
 			v.name = printable(text)
 		}

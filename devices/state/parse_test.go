@@ -38,7 +38,10 @@ func TestThermalService(t *testing.T) {
 			devices.State{TemperaturesC: map[string]*float64{"AP.cpu": new(25.6)}}},
 		{"garbage", "Current temperatures from HAL:\n\tTemperature{mValue=, mType=0, mName=A}\n\tTemperature{mValue=1, mName=A}\n\tTemperature{mValue=1, mType=x, mName=A}\n\tTemperature{mValue=40, mType=0, mName=A\n\tTemperature{}\n\tTemperature{mValue=40, mType=0, mName=}\n", devices.State{}},
 		{"a status of nowhere", "Thermal Status: 17\nThermal Status: hot\n", devices.State{}},
-		{"a status that was typed", "IsStatusOverride: true\nThermal Status: 3\n", devices.State{ThermalStatus: new(3)}},
+		{"a status that was typed", "IsStatusOverride: true\nThermal Status: 0\nCurrent temperatures from HAL:\n\tTemperature{mValue=90.0, mType=0, mName=CPU, mStatus=4}\n" +
+			"\tTemperature{mValue=45.0, mType=3, mName=A, mStatus=2}\n\tTemperature{mValue=41.0, mType=3, mName=B, mStatus=1}\n",
+			devices.State{ThermalStatus: new(2), TemperaturesC: map[string]*float64{"CPU.cpu": new(90.0), "A.skin": new(45.0), "B.skin": new(41.0)}}},
+		{"a status that was typed, and no sensor", "IsStatusOverride: true\nThermal Status: 3\n", devices.State{}},
 		{"cooling", halReady + "Current cooling devices from HAL:\n\tCoolingDevice{mValue=0, mType=5, mName=tpu_cooling}\n\tCoolingDevice{mValue=-1, mType=77, mName=x}\n\tCoolingDevice{mValue=7, mType=2}\n" +
 			"Temperature static thresholds from HAL:\n\tTemperatureThreshold{mType=3, mName=SKIN, mHotThrottlingThresholds=[NaN, 39.0]}\n",
 			devices.State{Cooling: []devices.Cooling{{Name: "tpu_cooling", Type: "npu", Current: new(int64(0))}, {Name: "x", Type: "type 77"}}}},

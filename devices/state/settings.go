@@ -262,7 +262,7 @@ func (now current) plan(s Settings) ([]change, error) {
 		changes = governors
 	}
 	if (s.StayAwake || s.Airplane) && !now.android {
-		return nil, userError(errors.New("the device has no Android settings, so it has neither a screen to keep awake nor an airplane mode"), "leave stay_awake and airplane out of its settings")
+		return nil, userError(errors.New("the device has no Android settings, so it has neither a screen to keep awake nor an airplane mode"), "leave stay_awake and airplane_mode out of its settings")
 	}
 	android, err := now.planAndroid(s)
 	return append(changes, android...), err
@@ -282,7 +282,7 @@ func (now current) planAndroid(s Settings) ([]change, error) {
 	}
 	if s.Airplane {
 		if s.Wireless {
-			return nil, userError(errors.New("airplane mode would cut the connection to a phone that is reached over Wi-Fi"), "connect it by USB, or leave airplane out of its settings")
+			return nil, userError(errors.New("airplane mode would cut the connection to a phone that is reached over Wi-Fi"), "connect it by USB, or leave airplane_mode out of its settings")
 		}
 		c := change{Kind: kindAirplane, Key: airplaneMode, New: "1"}
 		old, ok := now.value(c)
@@ -355,7 +355,7 @@ func (now current) refused(c change, got, said string) error {
 	advice := ""
 	switch {
 	case c.Kind == kindAirplane:
-		advice = "airplane mode is set by `cmd connectivity`, which came with Android 11: on older ones switch it on by hand and leave airplane out of the device's settings"
+		advice = "airplane mode is set by `cmd connectivity`, which came with Android 11: on older ones switch it on by hand and leave airplane_mode out of the device's settings"
 	case c.Kind == kindGovernor && !now.root:
 		err = fmt.Errorf("%w: only root may set it", err)
 		advice = now.rootAdvice()
