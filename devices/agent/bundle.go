@@ -105,15 +105,12 @@ func command(p machine.Program, dir, delegate, op string) (transport.Command, er
 // ARM of 64 bits, which phones and boards are: their kernel refuses the program where not.
 func programFor(o Options, arch, op string) (p machine.Program, err error) {
 	advice := "`make build` builds it"
-	switch arch = cmp.Or(arch, "arm64"); {
-	case arch == "arm64":
+	switch arch = cmp.Or(arch, "arm64"); arch {
+	case "arm64":
 		advice = "`make agent-arm64` builds it"
 		p, err = Bundle(filepath.Join(o.Bundles, arm64Bundle))
-	case arch == runtime.GOARCH:
+	case "amd64":
 		p, err = nativeProgram(o)
-	case arch == "amd64":
-		err = fmt.Errorf("this host is of %s", runtime.GOARCH)
-		advice = "use a host of x86-64"
 	default:
 		return p, refuse(arch, op)
 	}
@@ -127,6 +124,9 @@ func programFor(o Options, arch, op string) (p machine.Program, err error) {
 // nativeProgram is this machine's agent with its runtime. It uses the C library that it
 // finds there, which on x86-64 is new enough wherever models are timed.
 func nativeProgram(o Options) (machine.Program, error) {
+	if runtime.GOARCH != "amd64" {
+		return machine.Program{}, fmt.Errorf("the agent of this host is for %s: use a host of x86-64", runtime.GOARCH)
+	}
 	p := machine.Program{Name: "agent", Files: map[string]string{
 		program: o.Path, library: filepath.Join(filepath.Dir(o.Path), library),
 	}}

@@ -7,10 +7,10 @@ package agenttest
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
+	"latlab/devices/transport"
 	"latlab/internal/testenv"
 )
 
@@ -35,11 +35,18 @@ func Compile(t testing.TB, compiler, source, name string, flags ...string) strin
 	library := filepath.Join(t.TempDir(), name)
 	args := append([]string{"-O2", "-shared", "-fPIC", "-I", headers(t),
 		"-I", filepath.Join(testenv.Root(t), "cmd", "latlab-agent", "include"), "-o", library, source}, flags...)
-	cmd := exec.CommandContext(t.Context(), compiler, args...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", compiler, err, out)
-	}
+	run(t, compiler, args...)
 	return library
+}
+
+// run runs a program that must succeed and returns what it printed.
+func run(t testing.TB, program string, args ...string) string {
+	t.Helper()
+	out, err := transport.Run(t.Context(), transport.Local{}, transport.Command{Path: program, Args: args}, 1<<20)
+	if err != nil || out.Exit != (transport.Exit{}) {
+		t.Fatalf("%s: %v, %+v\n%s", program, err, out.Exit, out.Stderr)
+	}
+	return out.Stdout
 }
 
 // headers is the include folder of TFLITE_DIR, or of the runtime that `make build` got.

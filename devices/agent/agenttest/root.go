@@ -3,7 +3,6 @@ package agenttest
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,11 +42,7 @@ func Root(t testing.TB) string {
 	copyProgram(t, "qemu-aarch64-static", filepath.Join(root, Emulator))
 	busybox := filepath.Join(root, "bin", "busybox")
 	copyProgram(t, "busybox", busybox)
-	list, err := exec.CommandContext(t.Context(), busybox, "--list").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range strings.Fields(string(list)) {
+	for _, name := range strings.Fields(run(t, busybox, "--list")) {
 		if name == "busybox" {
 			continue
 		}
@@ -70,13 +65,9 @@ func Root(t testing.TB) string {
 
 func copyProgram(t testing.TB, name, to string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
+	data, err := os.ReadFile(strings.TrimSpace(run(t, "sh", "-c", `command -v "$1"`, "sh", name)))
 	if err != nil {
-		t.Fatalf("the tests need %s (scripts/prereqs %s): %v", name, name, err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v; scripts/prereqs %s installs it", err, name)
 	}
 	if err := os.WriteFile(to, data, 0o755); err != nil {
 		t.Fatal(err)
