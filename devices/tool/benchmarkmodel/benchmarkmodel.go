@@ -155,6 +155,8 @@ func (o Options) check(k *kind) error {
 		return fmt.Errorf("precisions of delegate %s are known", k.name)
 	case o.Threads < 1 || o.Threads > 1024:
 		return fmt.Errorf("%d threads", o.Threads)
+	case len(o.CPUs) > 0 && o.Threads > len(o.CPUs) && !k.accelerator:
+		return fmt.Errorf("%d threads on %d CPUs would wait for each other", o.Threads, len(o.CPUs))
 	case len(o.CPUs) > 0 && (o.CPUs[0] < 0 || o.CPUs[len(o.CPUs)-1] > 1023):
 		return fmt.Errorf("CPUs %v", o.CPUs)
 	}
@@ -282,7 +284,12 @@ func (d *Device) install(ctx context.Context) error {
 	dir := ""
 	switch {
 	case d.m.Local():
-		there = func(f File) string { return cmpOr(f.Device, absolute(f.Host)) }
+		there = func(f File) string {
+			if f.Host != "" {
+				return absolute(f.Host)
+			}
+			return f.Device
+		}
 		dir = d.localDir()
 	case len(files) > 0:
 		if dir, err = d.m.Install(ctx, machine.Program{Name: program, Files: files}); err != nil {
@@ -301,13 +308,6 @@ func (d *Device) install(ctx context.Context) error {
 	}
 	d.args, d.env = d.fixedArgs(there), d.environment(dir)
 	return nil
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func absolute(p string) string {
@@ -357,7 +357,7 @@ func (d *Device) fixedArgs(there func(File) string) []string {
 		args = append(args, "--"+d.kind.flag+"=true")
 	}
 	if d.o.Delegate == Hexagon && d.o.Flags["hexagon_lib_path"] == "" && len(d.o.Libraries) > 0 {
-		// A folder, whatever the program's help says: the skeleton's name is the delegate's matter.
+		// The folder of the DSP's own libraries; the default is everybody's /data/local/tmp.
 		args = append(args, "--hexagon_lib_path="+path.Dir(there(File{Host: d.o.Libraries[0]})))
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.o.Flags)) {

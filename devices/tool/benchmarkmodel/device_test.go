@@ -577,6 +577,7 @@ func TestCheck(t *testing.T) {
 		"needs a settings file":                   func(o *benchmarkmodel.Options) { o.Delegate = benchmarkmodel.Stable },
 		"no other has one":                        func(o *benchmarkmodel.Options) { o.Library.Host = "l" },
 		"-1 threads":                              func(o *benchmarkmodel.Options) { o.Threads = -1 },
+		"2 threads on 1 CPUs":                     func(o *benchmarkmodel.Options) { o.Threads, o.CPUs = 2, []int{3} },
 		"CPUs [-1]":                               func(o *benchmarkmodel.Options) { o.CPUs = []int{-1} },
 		"the protocol says how often":             flag("", "num_runs", "3"),
 		"lets the clock fall":                     flag("", "run_delay", "1"),
