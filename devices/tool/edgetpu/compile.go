@@ -1,0 +1,243 @@
+package edgetpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/tool"
+	"latlab/devices/transport"
+	"latlab/sampler/model"
+)
+
+// compiler keeps compiled models in a private folder, those used longest ago going first.
+type compiler struct {
+	o    Options
+	dir  string
+	host *machine.Machine
+	turn chan struct{} // the right to compile: it takes a core for itself
+
+	mu    sync.Mutex
+	clock int64
+	all   map[string]*result // by the model's identity
+}
+
+// result is a compiled model.
+type result struct {
+	model  *model.Model
+	report *report
+	folder string
+	bytes  int64
+	used   int64 // of the compiler's clock
+	users  int
+}
+
+func newCompiler(op string, o Options) (*compiler, error) {
+	dir, err := os.MkdirTemp(o.Dir, "latlab-edgetpu-")
+	if err != nil {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
+	}
+	return &compiler{o: o, dir: dir, host: machine.Here("this host"), turn: make(chan struct{}, 1), all: map[string]*result{}}, nil
+}
+
+func (c *compiler) close() error { return os.RemoveAll(c.dir) }
+
+// compiled returns the compiled model, and what ends its use.
+func (c *compiler) compiled(ctx context.Context, op string, m *model.Model, timeout time.Duration) (*result, func(), error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	defer func() { <-c.turn }()
+	if r, done := c.use(m.Identity); r != nil {
+		return r, done, nil
+	}
+	r, err := c.compile(ctx, op, m, time.Now().Add(timeout))
+	if err != nil {
+		return nil, nil, err
+	}
+	c.put(m.Identity, r)
+	r, done := c.use(m.Identity)
+	return r, done, nil
+}
+
+func (c *compiler) use(identity string) (*result, func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.all[identity]
+	if r == nil {
+		return nil, nil
+	}
+	c.clock++
+	r.used = c.clock
+	r.users++
+	return r, sync.OnceFunc(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		r.users--
+	})
+}
+
+func (c *compiler) put(identity string, r *result) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all[identity] = r
+	total := int64(0)
+	for _, x := range c.all {
+		total += x.bytes
+	}
+	for total > c.o.Budget {
+		name, oldest := "", (*result)(nil)
+		for n, x := range c.all {
+			if x != r && x.users == 0 && (oldest == nil || x.used < oldest.used) {
+				name, oldest = n, x
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		delete(c.all, name)
+		total -= oldest.bytes
+		_ = os.RemoveAll(oldest.folder)
+	}
+}
+
+// attempts bounds how often "Internal compiler error" is tried again: the same command has
+// been seen to succeed after several (google-coral/edgetpu#211).
+const attempts = 3
+
+func (c *compiler) compile(ctx context.Context, op string, m *model.Model, deadline time.Time) (*result, error) {
+	f, err := m.Open(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, devices.ModelBytes(op, err)
+	}
+	defer f.Close()
+	for i := 1; ; i++ {
+		r, err := c.once(ctx, op, m, f.Path, deadline)
+		if err == nil || i == attempts || !errors.Is(err, errInternal) {
+			return r, err
+		}
+	}
+}
+
+// inputName is what the compiler is given, so that no model's name is taken for an option;
+// outputName is what it makes of it.
+const (
+	inputName  = "model.tflite"
+	outputName = "model_edgetpu.tflite"
+)
+
+func (c *compiler) once(ctx context.Context, op string, m *model.Model, path string, deadline time.Time) (r *result, err error) {
+	folder, err := os.MkdirTemp(c.dir, "model-")
+	if err == nil {
+		err = os.Symlink(path, filepath.Join(folder, inputName))
+	}
+	if err != nil {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(folder)
+		}
+	}()
+	out, err := tool.Do(ctx, c.host, tool.Run{Op: op, Program: program, Timeout: time.Until(deadline),
+		Command: transport.Command{Path: c.o.Compiler, Args: c.args(folder), Dir: folder}})
+	if err != nil {
+		return nil, blame(err)
+	}
+	if out.Exit.Code != 0 || strings.Contains(out.Stdout+out.Stderr, "Compilation failed") || errors.Is(complaint(out.Stdout+out.Stderr), errInternal) {
+		return nil, refused(op, out)
+	}
+	return c.read(op, m, folder, out)
+}
+
+func (c *compiler) args(folder string) []string {
+	args := []string{"-s", "-o", folder}
+	if c.o.MinRuntime > 0 {
+		args = append(args, "-m", strconv.Itoa(c.o.MinRuntime))
+	}
+	return append(args, filepath.Join(folder, inputName))
+}
+
+// blame: this host is no device. A compiler that does not end, or dies, does so on this
+// model; one that was killed, or is gone, says nothing of the device.
+func blame(err error) error {
+	var e *devices.Error
+	if errors.As(err, &e) && e.Fault == devices.FaultDevice && e.Reason == devices.ReasonHung {
+		e.Fault = devices.FaultModel
+	}
+	return err
+}
+
+func refused(op string, out tool.Output) error {
+	text := out.Stdout + out.Stderr
+	e := &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: tool.Tail(text),
+		Err: fmt.Errorf("edgetpu_compiler does not compile it: %w", complaint(text))}
+	if strings.Contains(text, "No space left on device") {
+		e.Fault, e.Reason, e.Advice = devices.FaultLab, devices.ReasonFull, "this host's temporary folder is full; TMPDIR names another"
+	}
+	return e
+}
+
+// read makes the result of what the compiler printed and wrote.
+func (c *compiler) read(op string, m *model.Model, folder string, out tool.Output) (*result, error) {
+	garbage := func(err error) error {
+		return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: tool.Tail(out.Stdout + out.Stderr)}
+	}
+	rep, err := parseReport(out.Stdout)
+	if err != nil {
+		return nil, garbage(fmt.Errorf("the compiler's report: %w", err))
+	}
+	if rep.onTPU() == 0 {
+		return nil, &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: tool.Tail(out.Stdout),
+			Err: fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, clip(strings.Join(rep.why(), "; ")))}
+	}
+	made, err := model.FromFile(filepath.Join(folder, outputName))
+	if err != nil {
+		return nil, garbage(fmt.Errorf("the compiled file: %w", err))
+	}
+	info, err := os.Stat(filepath.Join(folder, outputName))
+	if err != nil {
+		return nil, garbage(err)
+	}
+	// To its inner device it is the model that it was compiled of: what types are left in the
+	// file around the compiled part says nothing.
+	made.Name, made.Form = m.Name, m.Form
+	return &result{model: made, report: rep, folder: folder, bytes: info.Size()}, nil
+}
+
+// merge puts the report into the block. An inner device whose delegate took less than what was
+// compiled for it did not run it on the Edge TPU.
+func (r *result) merge(op string, b *devices.Block) error {
+	rep, inner := r.report, b.Delegation
+	if int64(inner.Delegated) < rep.subgraphs {
+		return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonFallBack,
+			Err:    fmt.Errorf("%d parts were compiled for the Edge TPU, and the delegate took %d of %d nodes", rep.subgraphs, inner.Delegated, inner.Nodes),
+			Advice: "is libedgetpu as new as the compiler, or min_runtime as old?"}
+	}
+	b.Delegation = devices.Delegation{Name: Delegate, Nodes: int(rep.total), Delegated: int(rep.onTPU()),
+		Partitions: int(rep.subgraphs), Why: rep.why()}
+	if b.Counters == nil {
+		b.Counters = map[string]float64{}
+	}
+	for name, x := range map[string]int64{"on_chip_bytes": rep.onChip, "on_chip_remaining_bytes": rep.remaining, "off_chip_bytes": rep.offChip, "compiled_bytes": r.bytes} {
+		b.Counters[name] = float64(x)
+	}
+	b.Counters["compile_seconds"] = float64(rep.millis) / 1e3
+	return nil
+}
