@@ -20,6 +20,7 @@ import (
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/internal/testphone"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite/tflitetest"
 )
@@ -427,4 +428,37 @@ func TestVendorsLibraryWhereNothingIsInstalled(t *testing.T) {
 		t.Errorf("proof is %+v", p)
 	}
 	checkVerdict(t, d.Info(), b, bench.Valid, "")
+}
+
+// TestPhoneWithAndroidsUserland: the shell and tools of a phone, and a kernel's own /proc.
+func TestPhoneWithAndroidsUserland(t *testing.T) {
+	phone := testphone.New(t, testphone.Options{})
+	agenttest.CopyProgram(t, "qemu-aarch64-static", phone.Path(testphone.Tmp+agenttest.Emulator))
+	mo := machine.Options{Dir: testphone.Tmp + "/latlab", Wrap: []string{testphone.Tmp + agenttest.Emulator}}
+	d := board(t, phone.Transport(), mo, agent.Options{Bundles: agenttest.Bundles(t), Arch: "arm64"})
+	b, err := d.Run(t.Context(), tinyModel(t), devicetest.Plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := b.Delegation; p.Name != "xnnpack" || p.Nodes == 0 || p.Delegated != p.Nodes {
+		t.Errorf("proof is %+v", p)
+	}
+	if b.PeakMemoryBytes < 1<<20 || b.Before.Battery == nil {
+		t.Errorf("memory or state is missing: %+v", b)
+	}
+	want := map[string]string{"model": "Google Pixel 6", "arch": "arm64", "delegate": "xnnpack", "runtime": "tflite 2.21.0"}
+	for k, v := range want {
+		if got := d.Info().Fingerprint[k]; got != v {
+			t.Errorf("%s is %q, want %q", k, got, v)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := machine.Clean(t.Context(), phone.Transport(), machine.Options{Name: "board", Dir: mo.Dir}); err != nil {
+		t.Fatal(err)
+	}
+	if left := phone.Files(mo.Dir); left != "" {
+		t.Errorf("after Clean there is %s", left)
+	}
 }

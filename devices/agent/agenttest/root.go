@@ -39,9 +39,9 @@ func Root(t testing.TB) string {
 			t.Fatal(err)
 		}
 	}
-	copyProgram(t, "qemu-aarch64-static", filepath.Join(root, Emulator))
+	CopyProgram(t, "qemu-aarch64-static", filepath.Join(root, Emulator))
 	busybox := filepath.Join(root, "bin", "busybox")
-	copyProgram(t, "busybox", busybox)
+	CopyProgram(t, "busybox", busybox)
 	for _, name := range strings.Fields(run(t, busybox, "--list")) {
 		if name == "busybox" {
 			continue
@@ -63,7 +63,7 @@ func Root(t testing.TB) string {
 	return root
 }
 
-func copyProgram(t testing.TB, name, to string) {
+func CopyProgram(t testing.TB, name, to string) {
 	t.Helper()
 	data, err := os.ReadFile(strings.TrimSpace(run(t, "sh", "-c", `command -v "$1"`, "sh", name)))
 	if err != nil {
