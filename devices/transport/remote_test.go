@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -120,16 +122,33 @@ func TestTether(t *testing.T) {
 	}
 }
 
-// groupGone waits until no process of a group is left.
+// groupGone waits until no process of a group runs. Those that wait for their new parent to
+// reap them are gone.
 func groupGone(t *testing.T, pid int) {
 	t.Helper()
 	for range 1000 {
-		if syscall.Kill(-pid, 0) != nil {
+		if !groupRuns(t, pid) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Errorf("processes of group %d are still running", pid)
+}
+
+func groupRuns(t *testing.T, pid int) bool {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range stats {
+		stat, _ := os.ReadFile(file) // it may be gone by now
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		if f := strings.Fields(rest); len(f) > 2 && f[0] != "Z" && f[2] == strconv.Itoa(pid) {
+			return true
+		}
+	}
+	return false
 }
 
 func TestKillLineEndsTheGroup(t *testing.T) {
