@@ -23,12 +23,24 @@ type timing struct {
 }
 
 func (l *Lab) toolOf(e *entry) timing {
+	var t timing
 	switch e.tool {
 	case toolAgent:
-		return l.agentTiming(e)
+		t = l.agentTiming(e)
 	case toolBenchmark:
-		return l.benchmarkTiming(e)
+		t = l.benchmarkTiming(e)
+	case toolTrtexec:
+		return l.trtexecTiming(e)
+	default:
+		return l.qnnTiming(e)
 	}
+	if e.delegate == delegateEdgeTPU {
+		return l.compiled(t, e)
+	}
+	return t
+}
+
+func (l *Lab) qnnTiming(e *entry) timing {
 	err := e.fault("tool", fmt.Errorf("this latlab has no %s yet", e.tool))
 	return timing{
 		describe: func() (devices.Info, error) { return devices.Info{}, err },

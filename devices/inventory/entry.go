@@ -29,6 +29,8 @@ type entry struct {
 	binary          string
 	libraries       []string
 	compiler        string
+	minRuntime      int
+	mixed, copies   bool
 	precision       model.Precision
 	threads         int
 	cpus            []int

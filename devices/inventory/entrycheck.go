@@ -103,8 +103,10 @@ func (d *decoder) checkDelegate(e *entry, at string) {
 	if library && e.delegateLibrary == "" {
 		d.fail(e.lines["delegate"], join(at, "delegate_library"), "is missing: where is the library of the delegate %s?", e.delegate)
 	}
-	if l, given := e.lines["compiler"]; given && e.delegate != delegateEdgeTPU {
-		d.fail(l, join(at, "compiler"), "is of the delegate edgetpu, not of %s", e.delegate)
+	for _, f := range []string{"compiler", "min_runtime"} {
+		if l, given := e.lines[f]; given && e.delegate != delegateEdgeTPU {
+			d.fail(l, join(at, f), "is of the delegate edgetpu, not of %s", e.delegate)
+		}
 	}
 	if l, given := e.lines["libraries"]; given && e.tool == toolAgent && !library {
 		d.fail(l, join(at, "libraries"), "are of a delegate with a library: the agent brings its own")
@@ -125,6 +127,8 @@ func (d *decoder) checkTool(e *entry, at string) {
 		d.fail(e.line, join(at, "binary"), "is missing: where is %s?", e.tool)
 	case e.tool == toolTrtexec && e.adb != "":
 		d.fail(e.lines["tool"], join(at, "tool"), "trtexec runs on boards and PCs (ssh, local), not on Android")
+	case e.tool == toolTrtexec && binary && !e.local && !strings.HasPrefix(e.binary, onDevice):
+		d.fail(e.lines["binary"], join(at, "binary"), "TensorRT is of the board's own installation: %s/PATH, not a file of this host", onDevice)
 	case e.local && strings.HasPrefix(e.binary, onDevice):
 		e.binary = strings.TrimPrefix(e.binary, onDevice)
 	}

@@ -117,7 +117,10 @@ func failedOpening(err error) string {
 // failedPart is the step at which making the device failed.
 func failedPart(err error, e *entry) string {
 	var known *devices.Error
+	var part *partError
 	switch {
+	case errors.As(err, &part):
+		return part.part
 	case !errors.As(err, &known):
 		return "tool"
 	case known.Reason == devices.ReasonDelegate:
