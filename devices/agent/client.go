@@ -66,11 +66,17 @@ type launch struct {
 	command transport.Command
 }
 
-func (l launch) advice() string {
-	if l.m.Local() {
-		return "`make build` builds it; --agent FILE or LATLAB_AGENT names another; `latlab doctor` looks for what is missing"
+// unstarted is what it means that the program is not there: on this machine an installation
+// that is not whole. Elsewhere it was there a moment ago, and the device, opened again, gets
+// it again: a board's /tmp is empty after a reboot.
+func (l launch) unstarted(op string) *devices.Error {
+	e := &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonMissing,
+		Advice: "`make build` builds it; --agent FILE or LATLAB_AGENT names another; `latlab doctor` looks for what is missing"}
+	if !l.m.Local() {
+		e.Fault = devices.FaultDevice
+		e.Advice = "may programs be run from " + l.m.Dir() + "? a folder on a file system that is mounted noexec cannot be used"
 	}
-	return "may programs be run from " + l.m.Dir() + "? a folder on a file system that is mounted noexec cannot be used"
+	return e
 }
 
 // ask starts an agent, sends the request and returns its answer. A nil request asks for
@@ -96,14 +102,14 @@ func start(parent context.Context, l launch, op string, timeout time.Duration) (
 	p, err := l.m.Start(ctx, l.command)
 	if err != nil {
 		defer cancel()
-		return nil, transportError(ctx, err, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonMissing, Advice: l.advice()})
+		return nil, transportError(ctx, err, l.unstarted(op))
 	}
 	c := &conversation{
 		ctx: ctx, op: op, proc: p, out: bufio.NewReaderSize(p.Stdout(), 1<<16),
 		stderr: &tail{limit: maxOutput}, errDone: make(chan struct{}), cancel: cancel,
 	}
 	if !l.m.Local() {
-		c.unstarted = &devices.Error{Fault: devices.FaultUser, Op: op, Reason: ReasonMissing, Advice: l.advice()}
+		c.unstarted = l.unstarted(op)
 	}
 	go func() {
 		_, _ = io.Copy(c.stderr, p.Stderr())

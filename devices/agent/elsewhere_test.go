@@ -251,7 +251,7 @@ func TestWhatCannotBeStarted(t *testing.T) {
 	o.Name, o.Path = "board", devicetest.Agent(t)
 	_, err = agent.Open(t.Context(), m, o)
 	var e *devices.Error
-	if !errors.As(err, &e) || e.Reason != agent.ReasonMissing || !strings.Contains(e.Output, "Permission denied") || !strings.Contains(e.Error(), "noexec") {
+	if !errors.As(err, &e) || e.Fault != devices.FaultDevice || e.Reason != agent.ReasonMissing || !strings.Contains(e.Output, "Permission denied") || !strings.Contains(e.Error(), "noexec") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,0 +1,71 @@
+package agent_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/agent"
+	"latlab/devices/devicetest"
+	"latlab/devices/machine"
+	"latlab/devices/transport"
+)
+
+// BenchmarkOverhead is what a block takes besides the model, on this machine and over each
+// transport to it: blocks are interleaved, so that a busy moment hits all alike.
+func BenchmarkOverhead(b *testing.B) {
+	m := tinyModel(b)
+	plan := devicetest.Plan()
+	ways := ways(b)
+	spent := map[string]time.Duration{}
+	for b.Loop() {
+		for _, w := range ways {
+			start := time.Now()
+			block, err := w.device.Run(b.Context(), m, plan)
+			if err != nil {
+				b.Fatal(err)
+			}
+			spent[w.name] += time.Since(start) - inside(block)
+		}
+	}
+	for _, w := range ways {
+		each := float64(spent[w.name].Microseconds()) / 1e3 / float64(b.N)
+		b.ReportMetric(each, w.name+"-ms/block")
+		b.ReportMetric(float64(spent[w.name])/float64(spent[ways[0].name]), w.name+"/local")
+	}
+}
+
+// inside is the time that the agent spent on the model.
+func inside(b *devices.Block) time.Duration {
+	sum := b.InitSeconds + b.FirstSeconds
+	for _, s := range append(b.WarmUp, b.Samples...) {
+		sum += s
+	}
+	return time.Duration(sum * float64(time.Second))
+}
+
+type way struct {
+	name   string
+	device devices.Device
+}
+
+func ways(t testing.TB) []way {
+	list := []way{{"local", openReal(t, agent.Options{})}}
+	for _, r := range reaches(t) {
+		d := board(t, r.transport, machine.Options{Dir: filepath.Join(t.TempDir(), "latlab")}, agent.Options{})
+		t.Cleanup(func() { _ = d.Close() })
+		list = append(list, way{r.name, d})
+	}
+	return list
+}
+
+// reach is a transport to this machine.
+type reach struct {
+	name      string
+	transport transport.Transport
+}
+
+func reaches(testing.TB) []reach {
+	return []reach{{"installed", &elsewhere{}}}
+}
