@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"latlab/devices"
@@ -18,16 +17,12 @@ import (
 	"latlab/sampler/model"
 )
 
-// compiler keeps compiled models in a private folder, those used longest ago going first.
+// compiler keeps compiled models in a private folder.
 type compiler struct {
 	o    Options
 	dir  string
 	host *machine.Machine
-	turn chan struct{} // the right to compile: it takes a core for itself
-
-	mu    sync.Mutex
-	clock int64
-	all   map[string]*result // by the model's identity
+	kept *tool.Shelf[*result]
 }
 
 // result is a compiled model.
@@ -36,82 +31,36 @@ type result struct {
 	report *report
 	folder string
 	bytes  int64
-	used   int64 // of the compiler's clock
-	users  int
 }
+
+func (r *result) remove() { _ = os.RemoveAll(r.folder) }
 
 func newCompiler(op string, o Options) (*compiler, error) {
 	dir, err := os.MkdirTemp(o.Dir, "latlab-edgetpu-")
 	if err != nil {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
 	}
-	return &compiler{o: o, dir: dir, host: machine.Here("this host"), turn: make(chan struct{}, 1), all: map[string]*result{}}, nil
+	return &compiler{o: o, dir: dir, host: machine.Here("this host"), kept: tool.NewShelf(o.Budget, (*result).remove)}, nil
 }
 
 func (c *compiler) close() error { return os.RemoveAll(c.dir) }
 
 // compiled returns the compiled model, and what ends its use.
 func (c *compiler) compiled(ctx context.Context, op string, m *model.Model, timeout time.Duration) (*result, func(), error) {
-	if err := ctx.Err(); err != nil {
+	if err := c.kept.Take(ctx); err != nil {
 		return nil, nil, err
 	}
-	select {
-	case c.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-	defer func() { <-c.turn }()
-	if r, done := c.use(m.Identity); r != nil {
+	defer c.kept.Give()
+	if r, done, ok := c.kept.Use(m.Identity); ok {
 		return r, done, nil
 	}
 	r, err := c.compile(ctx, op, m, time.Now().Add(timeout))
 	if err != nil {
 		return nil, nil, err
 	}
-	c.put(m.Identity, r)
-	r, done := c.use(m.Identity)
+	c.kept.Put(m.Identity, r, r.bytes)
+	r, done, _ := c.kept.Use(m.Identity)
 	return r, done, nil
-}
-
-func (c *compiler) use(identity string) (*result, func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r := c.all[identity]
-	if r == nil {
-		return nil, nil
-	}
-	c.clock++
-	r.used = c.clock
-	r.users++
-	return r, sync.OnceFunc(func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		r.users--
-	})
-}
-
-func (c *compiler) put(identity string, r *result) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.all[identity] = r
-	total := int64(0)
-	for _, x := range c.all {
-		total += x.bytes
-	}
-	for total > c.o.Budget {
-		name, oldest := "", (*result)(nil)
-		for n, x := range c.all {
-			if x != r && x.users == 0 && (oldest == nil || x.used < oldest.used) {
-				name, oldest = n, x
-			}
-		}
-		if oldest == nil {
-			return
-		}
-		delete(c.all, name)
-		total -= oldest.bytes
-		_ = os.RemoveAll(oldest.folder)
-	}
 }
 
 // attempts bounds how often "Internal compiler error" is tried again: the same command has

@@ -19,11 +19,11 @@ import (
 // engine returns the model's engine, which is built where it is not there, and what ends its
 // use.
 func (d *Device) engine(ctx context.Context, op string, m *model.Model, deadline time.Time) (*engine, func(), error) {
-	if err := d.engines.take(ctx); err != nil {
+	if err := d.engines.Take(ctx); err != nil {
 		return nil, nil, err
 	}
-	defer d.engines.give()
-	if e, done := d.engines.use(m.Identity); e != nil {
+	defer d.engines.Give()
+	if e, done, ok := d.engines.Use(m.Identity); ok {
 		there, err := d.isThere(ctx, op, e)
 		if there {
 			return e, done, nil
@@ -32,14 +32,14 @@ func (d *Device) engine(ctx context.Context, op string, m *model.Model, deadline
 		if err != nil {
 			return nil, nil, err
 		}
-		d.engines.lose(m.Identity)
+		d.engines.Lose(m.Identity)
 	}
 	e, err := d.build(ctx, op, m, deadline)
 	if err != nil {
 		return nil, nil, err
 	}
-	d.engines.put(m.Identity, e)
-	e, done := d.engines.use(m.Identity)
+	d.engines.Put(m.Identity, e, e.bytes)
+	e, done, _ := d.engines.Use(m.Identity)
 	return e, done, nil
 }
 
@@ -120,14 +120,14 @@ func (d *Device) fill(ctx context.Context, op string, s *machine.Staged, e *engi
 }
 
 func (d *Device) buildArgs(path string, dir *machine.Temp) []string {
-	args := slices.Concat([]string{"--onnx=" + path, "--saveEngine=" + dir.Path(engineFile)}, d.o.buildFlags(d.tool))
-	if d.tool.hasLayerTable() {
+	args := slices.Concat([]string{"--onnx=" + path, "--saveEngine=" + dir.Path(engineFile)}, d.o.buildFlags(d.program))
+	if d.program.hasLayerTable() {
 		args = append(args, "--exportLayerInfo="+dir.Path(layersFile))
 	}
 	switch {
-	case d.tool.has("--skipInference"):
+	case d.program.has("--skipInference"):
 		args = append(args, "--skipInference")
-	case d.tool.has("--buildOnly"):
+	case d.program.has("--buildOnly"):
 		args = append(args, "--buildOnly")
 	default:
 		args = append(args, "--iterations=1", "--duration=0", "--warmUp=0")
@@ -143,7 +143,7 @@ func (d *Device) run(ctx context.Context, op string, args []string, deadline tim
 // readLayers reads the engine's own table, and the builder's words on the DLA.
 func (d *Device) readLayers(ctx context.Context, op string, e *engine, r *report) error {
 	e.table = layers{onDLA: r.dlaLayers, onGPU: r.gpuLayers}
-	if !d.tool.hasLayerTable() {
+	if !d.program.hasLayerTable() {
 		return nil
 	}
 	data, err := e.dir.ReadFile(ctx, op, layersFile, maxLayers)

@@ -77,7 +77,7 @@ func (d *Device) loop(p devices.Plan) []string {
 		seconds = min(seconds, p.MaxSeconds)
 	}
 	streams := "--streams=1"
-	if d.tool.has("--infStreams") {
+	if d.program.has("--infStreams") {
 		streams = "--infStreams=1"
 	}
 	return []string{
@@ -136,7 +136,7 @@ func (d *Device) fillBlock(b *devices.Block, j job, r *report, data []byte) erro
 	}
 	d.take(b, warm, timed, fromFirst)
 	b.InitSeconds = r.load
-	b.Runtime, b.ModelSHA256 = d.tool.runtime(), j.engine.sha256
+	b.Runtime, b.ModelSHA256 = d.program.runtime(), j.engine.sha256
 	b.Delegation = j.engine.table.delegation(d.o)
 	b.Counters["engine_bytes"], b.Counters["build_seconds"] = float64(j.engine.bytes), j.engine.build
 	b.Warnings = append(b.Warnings, r.warnings...)

@@ -32,6 +32,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/machine"
+	"latlab/devices/tool"
 	"latlab/sampler/model"
 )
 
@@ -39,9 +40,9 @@ import (
 type Device struct {
 	m       *machine.Machine
 	o       Options
-	tool    program
+	program program
 	info    devices.Info
-	engines *engines
+	engines *tool.Shelf[*engine]
 }
 
 var (
@@ -75,16 +76,16 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 		return nil, err
 	}
 	o, _ = o.complete() // Describe did it
-	d := &Device{m: m, o: o, info: info, engines: newEngines(o.EngineBudget)}
-	if d.tool, err = probe(ctx, m, o); err != nil {
+	d := &Device{m: m, o: o, info: info, engines: tool.NewShelf(o.EngineBudget, (*engine).remove)}
+	if d.program, err = probe(ctx, m, o); err != nil {
 		return nil, err
 	}
-	if err := d.tool.check(o); err != nil {
+	if err := d.program.check(o); err != nil {
 		return nil, err
 	}
 	d.info.Fingerprint = map[string]string{
-		"runtime": d.tool.runtime(), "precision": string(o.Precision), "times": o.times(),
-		"build_flags": d.tool.fingerprint(o),
+		"runtime": d.program.runtime(), "precision": string(o.Precision), "times": o.times(),
+		"build_flags": d.program.fingerprint(o),
 	}
 	maps.Copy(d.info.Fingerprint, identity(ctx, m, o.Path))
 	return d, nil
@@ -95,7 +96,7 @@ func (d *Device) Info() devices.Info { return d.info }
 
 // Close removes the engines and gives the machine up.
 func (d *Device) Close() error {
-	d.engines.clear()
+	d.engines.Clear()
 	return d.m.Close()
 }
 

@@ -1,0 +1,85 @@
+package tool_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"latlab/devices/tool"
+)
+
+// TestShelf: whatever is put and used, the budget is kept but for what is in use and what was
+// put last, and everything is dropped once.
+func TestShelf(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const budget = 10
+		dropped, size, held := map[int]int{}, map[int]int64{}, map[int]func(){}
+		s := tool.NewShelf(budget, func(v int) { dropped[v]++ })
+		there := map[string]int{}
+		for i := range rapid.IntRange(1, 40).Draw(t, "steps") {
+			key := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(t, "key")
+			v, done, ok := s.Use(key)
+			if want, kept := there[key]; ok != (kept && dropped[want] == 0) || ok && v != want {
+				t.Fatalf("%s is %d, %v; want %d, dropped %d times", key, v, ok, want, dropped[want])
+			}
+			switch {
+			case !ok:
+				size[i] = rapid.Int64Range(0, 12).Draw(t, "bytes")
+				s.Put(key, i, size[i])
+				there[key] = i
+				var kept, free int64
+				for k, n := range size {
+					if dropped[k] == 0 {
+						kept += n
+						if held[k] == nil && k != i {
+							free += n
+						}
+					}
+				}
+				if kept > budget && free > 0 {
+					t.Fatalf("%d bytes are kept, %d of them not in use", kept, free)
+				}
+			case held[v] == nil && rapid.Bool().Draw(t, "hold"):
+				held[v] = done
+			default:
+				done()
+				done()
+			}
+			if f := held[v]; ok && f != nil && rapid.Bool().Draw(t, "release") {
+				f()
+				delete(held, v)
+			}
+		}
+		s.Clear()
+		for v := range size {
+			if dropped[v] != 1 {
+				t.Fatalf("%d was dropped %d times", v, dropped[v])
+			}
+		}
+	})
+}
+
+func TestShelfTurn(t *testing.T) {
+	s := tool.NewShelf(1, func(string) {})
+	if err := s.Take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Take(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	s.Give()
+	if err := s.Take(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s.Put("a", "one", 5)
+	s.Lose("a")
+	_, _, ok := s.Use("a")
+	if diff := cmp.Diff(false, ok); diff != "" {
+		t.Error(diff)
+	}
+}
