@@ -117,17 +117,20 @@ lint: vet $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
 	$(AGENT_ENV) $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) run --build-tags $(AGENT_TAGS) ./...
 
 # Without -short and without -race: the whole suite, on the real runtime.
-test-unit: build python $(TOOLS)/gotestsum-$(GOTESTSUM)
+test-unit: build agent-arm64 python $(TOOLS)/gotestsum-$(GOTESTSUM)
 	$(AGENT_ENV) LATLAB_AGENT=$(CURDIR)/bin/latlab-agent LATLAB_PYTHON=$(PYTHON) $(TOOLS)/gotestsum-$(GOTESTSUM) --format pkgname -- -tags $(AGENT_TAGS) -timeout 20m ./...
 
-test-race: build python
+test-race: build agent-arm64 python
 	$(AGENT_ENV) LATLAB_AGENT=$(CURDIR)/bin/latlab-agent LATLAB_PYTHON=$(PYTHON) $(GO) test -race -short -tags $(AGENT_TAGS) -timeout 20m ./...
 
 # Ends with the test runner's closing lines.
 test: prereqs lint generate-check test-race test-unit
 
+# Clients and stand-ins of phones and boards are among them: the real adb and sshd, Android's
+# shell and programs, an emulator for the arm64 agent.
 prereqs:
-	@scripts/prereqs git gcc python3
+	@scripts/prereqs git gcc python3 aarch64-linux-gnu-gcc aarch64-linux-gnu-g++ qemu-aarch64-static \
+		adb sshd sftp-server ssh mksh toybox busybox
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -cpu 1 -count $(or $(COUNT),6) ./sampler/... ./devices/sim ./bench/... ./regress/...
