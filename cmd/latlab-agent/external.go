@@ -61,7 +61,15 @@ static int latlab_create(char** keys, char** values, size_t count) {
   return plugin.delegate != NULL;
 }
 
-static int latlab_has_prepare(void) { return plugin.delegate->Prepare != NULL; }
+enum { latlab_usual, latlab_opaque, latlab_older };
+
+// A delegate either has a Prepare or a builder, which is where an older TFLite's ends and a
+// library of its time has fields of its own: the runtime would call those.
+static int latlab_layout(void) {
+  if (plugin.delegate->Prepare == NULL) return latlab_opaque;
+  return plugin.delegate->opaque_delegate_builder != NULL ? latlab_older : latlab_usual;
+}
+
 static void* latlab_delegate(void) { return plugin.delegate; }
 static void latlab_destroy(void) { plugin.destroy(plugin.delegate); }
 static const char* latlab_error(void) { return plugin.error; }
@@ -126,9 +134,13 @@ func (e *external) create(d *wire.Plugin) error {
 	if C.latlab_create(&keys[0], &values[0], C.size_t(n)) == 0 {
 		return fault(devices.FaultDevice, devices.ReasonDelegate, "%s makes no delegate: %s", d.Library, pluginError())
 	}
-	if C.latlab_has_prepare() == 0 {
+	switch C.latlab_layout() {
+	case C.latlab_opaque:
 		C.latlab_destroy()
 		return fault(devices.FaultUser, devices.ReasonDelegate, "the delegate of %s has no Prepare: an opaque one cannot be proven", d.Library)
+	case C.latlab_older:
+		C.latlab_destroy()
+		return fault(devices.FaultUser, devices.ReasonDelegate, "the delegate of %s is laid out as an older TFLite's, which TFLite %s cannot run: take a build of it for a newer TFLite", d.Library, runtimeVersion())
 	}
 	return nil
 }

@@ -19,8 +19,12 @@ typedef struct {
   char custom[64];  // name of a custom op
 } latlab_left;
 
+typedef TfLiteStatus (*replace_function)(TfLiteContext*, TfLiteRegistration, const TfLiteIntArray*, TfLiteDelegate*);
+
 typedef struct {
   TfLiteStatus (*prepare)(TfLiteContext*, TfLiteDelegate*);
+  int foreign;  // of another library than the runtime's
+  replace_function replace;
   int nodes, delegated, partitions;
   int calls, failed;
   // Of the kernels: what the runtime calls, how often it did, and in how many kernels of the
@@ -89,12 +93,34 @@ static void wrap_invoke(TfLiteRegistration* registration) {
   if (proof.calls == 1) proof.wrapped++;
 }
 
+// plain_replace clears what a registration has got since the days of the delegate's library:
+// it is passed by value, so that a library of an older TFLite leaves its last fields to chance
+// and the runtime would call them. A kernel with an invoke needs none of them.
+static TfLiteStatus plain_replace(TfLiteContext* context, TfLiteRegistration registration, const TfLiteIntArray* nodes,
+                                  TfLiteDelegate* delegate) {
+  if (registration.invoke != NULL) {
+    registration.registration_external = NULL;
+    registration.async_kernel = NULL;
+    registration.inplace_operator = 0;
+  }
+  return proof.replace(context, registration, nodes, delegate);
+}
+
+static TfLiteStatus call_prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
+  if (!proof.foreign) return proof.prepare(context, delegate);
+  proof.replace = context->ReplaceNodeSubsetsWithDelegateKernels;
+  context->ReplaceNodeSubsetsWithDelegateKernels = plain_replace;
+  TfLiteStatus status = proof.prepare(context, delegate);
+  context->ReplaceNodeSubsetsWithDelegateKernels = proof.replace;
+  return status;
+}
+
 static TfLiteStatus counting_prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
   TfLiteIntArray* plan = NULL;
   if (context->GetExecutionPlan(context, &plan) == kTfLiteOk && plan != NULL)
     proof.nodes += plan->size;
   proof.calls++;
-  TfLiteStatus status = proof.prepare(context, delegate);
+  TfLiteStatus status = call_prepare(context, delegate);
   if (status != kTfLiteOk) {
     proof.failed = 1;
     return status;
@@ -115,9 +141,10 @@ static TfLiteStatus counting_prepare(TfLiteContext* context, TfLiteDelegate* del
   return status;
 }
 
-static void latlab_count_nodes(void* d) {
+static void latlab_count_nodes(void* d, int foreign) {
   TfLiteDelegate* delegate = (TfLiteDelegate*)d;
   memset(&proof, 0, sizeof proof);
+  proof.foreign = foreign;
   proof.prepare = delegate->Prepare;
   delegate->Prepare = counting_prepare;
 }
@@ -134,7 +161,13 @@ import (
 )
 
 // countNodes wraps the delegate's Prepare before an interpreter is made with it.
-func countNodes(delegate unsafe.Pointer) { C.latlab_count_nodes(delegate) }
+func countNodes(delegate unsafe.Pointer, foreign bool) {
+	var f C.int
+	if foreign {
+		f = 1
+	}
+	C.latlab_count_nodes(delegate, f)
+}
 
 // prepareSeen says whether the runtime asked the delegate to prepare the graph at all.
 func prepareSeen() bool { return C.latlab_get_proof().calls > 0 }

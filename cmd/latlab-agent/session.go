@@ -165,7 +165,7 @@ func (s *session) addDelegate(req wire.Request) error {
 	default:
 		return fault(devices.FaultLab, "request", "unknown kind of delegate %q", req.Delegate)
 	}
-	countNodes(s.delegate.Ptr())
+	countNodes(s.delegate.Ptr(), s.external)
 	s.options.AddDelegate(s.delegate)
 	return nil
 }

@@ -131,6 +131,10 @@ func loadDelegate(ctx context.Context, l launch, o Options) (string, error) {
 		// There was no model yet.
 		e.Fault, e.Err = devices.FaultDevice, fmt.Errorf("making the delegate %s of %s: %w", o.Delegate.Name, o.Delegate.Library, e.Err)
 	}
+	if e != nil && e.Fault == devices.FaultDevice && e.Reason == devices.ReasonDelegate && o.Delegate.Name == EdgeTPU {
+		// libedgetpu gives no reason (edgetpu_delegate_for_custom_op_tflite_plugin.cc).
+		e.Advice = "is the Edge TPU plugged in, is it the one that the option device names, may this user open it (group plugdev or apex), and does no other program use it?"
+	}
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/devices/agent"
@@ -77,6 +79,7 @@ func TestExternalDelegate(t *testing.T) {
 		{"all that it knows", nil, whole, func(d, n, p int) bool { return d > 0 && d < n && p > 1 }, bench.Invalid, bench.ReasonDelegation},
 		{"some", map[string]string{"kinds": "dw", "take": "some"}, whole, func(d, n, p int) bool { return d == (n+1)/2 }, bench.Invalid, bench.ReasonDelegation},
 		{"none", map[string]string{"take": "none"}, whole, func(d, n, p int) bool { return d == 0 && p == 0 }, bench.Invalid, bench.ReasonDelegation},
+		{"of an older TFLite", map[string]string{"kinds": "dw", "older": "kernel"}, whole, func(d, n, p int) bool { return d == n && p == 1 }, bench.Valid, ""},
 		{"what is printed on stdout", map[string]string{"kinds": "dw", "print": `{"type":"result"}`}, whole,
 			func(d, n, p int) bool { return d == n }, bench.Valid, ""},
 	} {
@@ -182,6 +185,7 @@ func TestExternalDelegateFails(t *testing.T) {
 		{"fail", "silent", false, devices.FaultDevice, devices.ReasonDelegate, "it does not say why"},
 		{"colour", "blue", false, devices.FaultDevice, devices.ReasonDelegate, "an option is unknown"},
 		{"crash", "create", false, devices.FaultDevice, devices.ReasonCrashed, "segmentation fault"},
+		{"older", "delegate", false, devices.FaultUser, devices.ReasonDelegate, "an older TFLite's"},
 		{"fail", "prepare", true, devices.FaultModel, devices.ReasonDelegate, "the delegate convolver cannot prepare the model"},
 		{"fail", "kernel", true, devices.FaultModel, devices.ReasonDelegate, "as the delegate convolver has prepared it"},
 		{"fail", "late", true, devices.FaultModel, devices.ReasonDelegate, "as the delegate convolver has prepared it"},
@@ -203,6 +207,18 @@ func TestExternalDelegateFails(t *testing.T) {
 				t.Errorf("got %#v, %v; want %s, %s and %q", e, err, tt.fault, tt.reason, tt.text)
 			}
 		})
+	}
+}
+
+// TestEdgeTPUThatIsNotThere: libedgetpu does not say why, so latlab says where to look.
+func TestEdgeTPUThatIsNotThere(t *testing.T) {
+	_, err := agent.Open(t.Context(), machine.Here("coral"), agent.Options{
+		Name: "coral", Path: devicetest.Agent(t),
+		Delegate: agent.Delegate{Name: agent.EdgeTPU, Library: agenttest.Plugin(t), Options: map[string]string{"fail": "silent"}},
+	})
+	var e *devices.Error
+	if !errors.As(err, &e) || e.Fault != devices.FaultDevice || !strings.Contains(e.Error(), "plugged in") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -351,6 +367,45 @@ func TestFallBackIsNoMeasurement(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCompiledModel: what a vendor's compiler leaves of a network is one operator that only
+// its delegate knows. Without it the model is refused, whatever else runs.
+func TestCompiledModel(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "compiled_edgetpu.tflite")
+	if err := os.WriteFile(path, tflitetest.Compiled("edgetpu-custom-op"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.FromFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	library := agenttest.Plugin(t)
+	d := openExternal(t, library, map[string]string{"kinds": "custom"})
+	defer d.Close()
+	b, err := d.Run(t.Context(), m, devicetest.Plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := b.Delegation; p.Nodes != 1 || p.Delegated != 1 || p.Partitions != 1 {
+		t.Errorf("proof is %+v", p)
+	}
+	in := []float32{1, 2, 3, 4, 5, 6, 7, 8}
+	out, _, err := d.Outputs(t.Context(), path, [][]float32{in})
+	if err != nil || len(out) != 1 {
+		t.Fatal(out, err)
+	}
+	if diff := cmp.Diff(in, out[0].Values); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+	for _, d := range []*agent.Device{openExternal(t, library, nil), openReal(t, agent.Options{})} {
+		defer d.Close()
+		_, err := d.Run(t.Context(), m, devicetest.Plan())
+		var e *devices.Error
+		if !errors.As(err, &e) || e.Fault != devices.FaultModel || e.Reason != devices.ReasonRejected || !strings.Contains(e.Output, "edgetpu-custom-op") {
+			t.Errorf("%s: %v, output %q", d.Info().Delegate, err, e.Output)
+		}
 	}
 }
 

@@ -63,6 +63,7 @@ func Root(t testing.TB) string {
 	return root
 }
 
+// CopyProgram copies a program of this machine, which must be of one file.
 func CopyProgram(t testing.TB, name, to string) {
 	t.Helper()
 	data, err := os.ReadFile(strings.TrimSpace(run(t, "sh", "-c", `command -v "$1"`, "sh", name)))

@@ -25,3 +25,13 @@ func TextInput() []byte {
 		Inputs:    []int{0}, Outputs: []int{1},
 	}.Bytes()
 }
+
+// Compiled is a model whose only operator is a custom one that hands its input on, as vendors'
+// compilers leave of a network: "edgetpu-custom-op".
+func Compiled(custom string) []byte {
+	return File{
+		Tensors:   []Tensor{{Name: "in", Shape: []int{1, 8}}, {Name: "out", Shape: []int{1, 8}}},
+		Operators: []Operator{{Code: schema.BuiltinOperatorCUSTOM, Custom: custom, Inputs: []int{0}, Outputs: []int{1}}},
+		Inputs:    []int{0}, Outputs: []int{1},
+	}.Bytes()
+}

@@ -2,13 +2,16 @@
 // loops. Options:
 //
 //	take      all (every node of a kind that it knows), some (each second of them), none
-//	kinds     conv (the default), dw (depthwise as well)
+//	kinds     conv (the default), dw (depthwise as well), custom (edgetpu-custom-op, which hands
+//	          its input on, and nothing else)
 //	fail      create: makes no delegate and says why; silent: makes none and says nothing;
 //	          prepare: the delegate's Prepare fails; kernel: the kernels cannot be made ready;
 //	          late: the same, with the flag that puts it off until tensors are allocated;
 //	          invoke: a kernel fails
 //	hang      invoke: a kernel never comes back
 //	crash     create, prepare, invoke: at that moment the process dies of a signal
+//	older     kernel: the last fields of the kernels' registration hold anything, as those do that
+//	          a library of an older TFLite passes; delegate: so does the delegate's
 //	print     text for fd 1, as vendors' libraries print there
 //
 // Any other option, and any other value, makes no delegate. Float32, no dilation.
@@ -40,13 +43,13 @@ typedef struct {
 
 typedef struct {
   TfLiteDelegate delegate;
-  int some, none, depthwise;
+  int some, none, depthwise, custom, older;
   const char *fail, *crash, *hang;
 } conv_delegate;
 
 // One node of the graph, as a kernel needs it.
 typedef struct {
-  int input, filter, bias, output, depthwise;
+  int input, filter, bias, output, depthwise, copy;
   padding_t padding;
   int stride_h, stride_w;
   activation_t activation;
@@ -79,9 +82,11 @@ static void* kernel_init(TfLiteContext* context, const char* buffer, size_t leng
     context->GetNodeAndRegistration(context, params->nodes_to_replace->data[i], &node, &registration);
     conv_node* c = &k->nodes[k->count++];
     c->input = node->inputs->data[0];
+    c->output = node->outputs->data[0];
+    c->copy = registration->builtin_code == kTfLiteBuiltinCustom;
+    if (c->copy) continue;
     c->filter = node->inputs->data[1];
     c->bias = node->inputs->size > 2 ? node->inputs->data[2] : -1;
-    c->output = node->outputs->data[0];
     c->depthwise = registration->builtin_code == kTfLiteBuiltinDepthwiseConv2d;
     if (c->depthwise) {
       const depthwise_params* p = node->builtin_data;
@@ -137,6 +142,10 @@ static int padded(padding_t p, int in, int out, int stride, int size) {
 }
 
 static void run(const TfLiteContext* context, const kernel* k, const conv_node* c) {
+  if (c->copy) {
+    memcpy(values(context, k, c->output), values(context, k, c->input), context->tensors[c->input].bytes);
+    return;
+  }
   const TfLiteTensor *in = &context->tensors[c->input], *f = &context->tensors[c->filter], *out = &context->tensors[c->output];
   const float* input = values(context, k, c->input);
   float* output = values(context, k, c->output);
@@ -176,6 +185,7 @@ static TfLiteStatus kernel_invoke(TfLiteContext* context, TfLiteNode* node) {
 
 static int takes(const conv_delegate* d, const TfLiteContext* context, const TfLiteNode* node, const TfLiteRegistration* r) {
   if (d->none || context->tensors[node->inputs->data[0]].type != kTfLiteFloat32) return 0;
+  if (d->custom) return r->builtin_code == kTfLiteBuiltinCustom && is(r->custom_name, "edgetpu-custom-op");
   return r->builtin_code == kTfLiteBuiltinConv2d || (d->depthwise && r->builtin_code == kTfLiteBuiltinDepthwiseConv2d);
 }
 
@@ -196,9 +206,14 @@ static TfLiteStatus prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
     if (d->some && seen++ % 2 == 1) continue;
     taken[1 + taken[0]++] = plan->data[i];
   }
-  const TfLiteRegistration convolutions = {
+  TfLiteRegistration convolutions = {
       .init = kernel_init, .free = kernel_free, .prepare = kernel_prepare, .invoke = kernel_invoke,
       .builtin_code = kTfLiteBuiltinDelegate, .custom_name = "Convolutions", .version = 1};
+  if (d->older) {
+    convolutions.registration_external = (void*)d;
+    convolutions.async_kernel = (void*)d;
+    convolutions.inplace_operator = (uint64_t)d;
+  }
   TfLiteStatus status = kTfLiteOk;
   if (taken[0] > 0)
     status = context->ReplaceNodeSubsetsWithDelegateKernels(context, convolutions, (const TfLiteIntArray*)taken, delegate);
@@ -215,7 +230,14 @@ static int option(conv_delegate* d, const char* key, const char* value) {
   }
   if (is(key, "kinds")) {
     d->depthwise = is(value, "dw");
-    return d->depthwise || is(value, "conv");
+    d->custom = is(value, "custom");
+    if (d->custom) d->delegate.flags = kTfLiteDelegateFlagsAllowDynamicTensors;
+    return d->depthwise || d->custom || is(value, "conv");
+  }
+  if (is(key, "older")) {
+    d->older = is(value, "kernel");
+    if (!d->older) d->delegate.opaque_delegate_builder = (void*)d;
+    return 1;
   }
   if (is(key, "print")) return puts(value) >= 0 && fflush(stdout) == 0;
   if (is(key, "fail")) {
