@@ -291,8 +291,8 @@ func (m *Machine) put(ctx context.Context, op string, p pushed) error {
 		return m.t.Put(ctx, transport.File{Path: p.path, Content: f, Size: p.size, Mode: p.mode, Progress: p.progress})
 	})
 	var known *devices.Error
-	if errors.As(err, &known) && known.Reason == devices.ReasonFull {
-		// The transport knows that it was full, and not always of how much.
+	if errors.As(err, &known) && known.Reason == devices.ReasonFull && !strings.Contains(known.Error(), strconv.FormatInt(p.size, 10)) {
+		// The transport knows that it was full, and not always for how much.
 		return m.full(op, p.size, known.Err.Error())
 	}
 	return err
