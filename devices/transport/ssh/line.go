@@ -1,0 +1,32 @@
+package ssh
+
+import (
+	"strings"
+
+	"latlab/devices/transport"
+)
+
+// leaderScript makes sure that the shell of a RemoteLine, $0, leads a process group of its
+// own. OpenSSH gives each session one; Dropbear does not, and there the group of a program
+// would be the server's.
+const leaderScript = `read -r s </proc/$$/stat; s=${s##*) }; s=${s#* }; s=${s#* }; ` +
+	`case $s in "$$ "*) eval "$0" ;; *) exec setsid sh -c "$0" ;; esac`
+
+// startLine is what the host's login shell is told. That may be no POSIX shell (fish, csh):
+// it sees three quoted words and a name.
+func startLine(c transport.Command) (string, error) {
+	line, err := transport.RemoteLine(c)
+	if err != nil {
+		return "", err
+	}
+	return "exec sh -c " + transport.Quote(leaderScript) + " " + transport.Quote(line), nil
+}
+
+// killLine ends process groups.
+func killLine(groups ...int) string {
+	lines := make([]string, len(groups))
+	for i, g := range groups {
+		lines[i] = transport.KillLine(g)
+	}
+	return "exec sh -c " + transport.Quote(strings.Join(lines, "; "))
+}

@@ -1,0 +1,337 @@
+package ssh
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+)
+
+// endTimeout bounds killing, and waiting for streams whose program is gone.
+const endTimeout = 5 * time.Second
+
+// process is a program in a session of its own.
+type process struct {
+	link   *link
+	s      opened
+	stdout *bufio.Reader
+	stdin  io.WriteCloser
+	group  int // its process group there
+
+	kill sync.Once
+	exit atomic.Pointer[transport.Exit]
+	done chan struct{} // closed when the program, its group and its session are gone
+}
+
+// Start starts a program in a process group of its own. It returns when the program is
+// running: one that is not there is fs.ErrNotExist.
+func (t *Transport) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
+	line, err := startLine(c)
+	if err != nil {
+		return nil, &devices.Error{Fault: devices.FaultUser, Op: "start " + c.Path + " on " + t.t.String(), Reason: "command", Err: err}
+	}
+	l, err := t.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.slot(ctx); err != nil {
+		return nil, err
+	}
+	p, err := l.start(ctx, line)
+	if err != nil {
+		l.free()
+		return nil, fmtStart(c, t.t, err)
+	}
+	p.stdin = stdin{p, c.Tether}
+	if !l.spawn(p.reap) {
+		p.reap()
+	}
+	stop := context.AfterFunc(ctx, p.Kill)
+	l.spawn(func() { <-p.done; stop() })
+	return p, nil
+}
+
+func fmtStart(c transport.Command, t target, err error) error {
+	var known *devices.Error
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("start %s on %s: %w", c.Path, t, err)
+}
+
+// start opens a session and waits for the program's sign of life.
+func (l *link) start(ctx context.Context, line string) (*process, error) {
+	s, err := l.exec(ctx, line)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{link: l, s: s, stdout: bufio.NewReaderSize(s, 32<<10), done: make(chan struct{})}
+	said := make(chan error, 1)
+	if !l.spawn(func() { said <- p.greet() }) {
+		return nil, l.lost("start a program on", io.EOF)
+	}
+	select {
+	case err = <-said:
+	case <-ctx.Done():
+		// It may have started all the same: who it is comes late, or never.
+		l.spawn(func() { p.abandon(said) })
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		go ssh.DiscardRequests(s.requests)
+		_ = s.Close()
+		return nil, l.lost("start a program on", err)
+	}
+	return p, nil
+}
+
+// exec opens a session and has the host's login shell run a line.
+func (l *link) exec(ctx context.Context, line string) (opened, error) {
+	s, err := l.session(ctx)
+	if err != nil {
+		return s, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	ok, err := s.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{line}))
+	if err == nil && !ok {
+		err = errors.New("it refuses to run commands")
+	}
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		go ssh.DiscardRequests(s.requests)
+		_ = s.Close()
+		return s, l.lost("run a command on", err)
+	}
+	return s, nil
+}
+
+// greet reads up to the line in which the program's shell says who it is.
+func (p *process) greet() (err error) {
+	p.group, err = transport.ReadGreeting(p.stdout)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("no such program: %w", err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return p.silent()
+	}
+	return err
+}
+
+// silent is a shell that ended before the program started, with what it complained of.
+func (p *process) silent() error {
+	b, _ := io.ReadAll(io.LimitReader(p.s.Stderr(), 4<<10))
+	text := strings.TrimSpace(string(b))
+	if text == "" {
+		text = "nothing"
+	}
+	return fmt.Errorf("its shell ended before the program started and said %s", clip(text))
+}
+
+func clip(s string) string {
+	if len(s) > 500 {
+		s = s[:500] + "..."
+	}
+	return s
+}
+
+// abandon kills a program whose Start was given up.
+func (p *process) abandon(said <-chan error) {
+	go ssh.DiscardRequests(p.s.requests)
+	limit := time.NewTimer(endTimeout)
+	defer limit.Stop()
+	select {
+	case err := <-said:
+		if err == nil {
+			p.link.killGroups(p.group)
+		}
+	case <-limit.C:
+	case <-p.link.dead:
+	}
+	_ = p.s.Close()
+}
+
+// reap waits for the program and then ends what it left behind.
+func (p *process) reap() {
+	l := p.link
+	l.mu.Lock()
+	l.running[p] = struct{}{}
+	l.mu.Unlock()
+	for r := range p.s.requests {
+		if e := exitOf(r); e != nil && p.exit.CompareAndSwap(nil, e) {
+			l.spawn(p.sweep)
+		}
+		if r.WantReply {
+			_ = r.Reply(false, nil)
+		}
+	}
+	if p.exit.Load() == nil {
+		err := l.lost("run a program on", errors.New("it closed the session without saying how the program ended"))
+		p.exit.CompareAndSwap(nil, &transport.Exit{Code: -1, Err: err})
+	}
+	_ = p.s.Close()
+	l.mu.Lock()
+	delete(l.running, p)
+	l.mu.Unlock()
+	close(p.done)
+	l.free()
+}
+
+// sweep ends the rest of the group, and then the session: a process that left the group may
+// hold its streams for ever.
+func (p *process) sweep() {
+	p.link.killGroups(p.group)
+	limit := time.NewTimer(endTimeout)
+	defer limit.Stop()
+	select {
+	case <-p.done:
+	case <-p.link.dead:
+	case <-limit.C:
+		_ = p.s.Close()
+	}
+}
+
+// exitOf reads how a program ended, nil where the request is about something else.
+func exitOf(r *ssh.Request) *transport.Exit {
+	switch r.Type {
+	case "exit-status":
+		var m struct{ Status uint32 }
+		if ssh.Unmarshal(r.Payload, &m) == nil {
+			return &transport.Exit{Code: int(m.Status)}
+		}
+	case "exit-signal":
+		var m struct {
+			Signal     string
+			CoreDumped bool
+			Message    string
+			Language   string
+		}
+		if ssh.Unmarshal(r.Payload, &m) == nil {
+			return &transport.Exit{Code: -1, Signal: signalName(m.Signal)}
+		}
+	}
+	return nil
+}
+
+// signals are those that RFC 4254 6.10 names. OpenSSH calls all others, SIGBUS and SIGSYS among
+// them, "SIG@openssh.com": which it was is lost.
+var signals = map[string]syscall.Signal{
+	"ABRT": syscall.SIGABRT, "ALRM": syscall.SIGALRM, "FPE": syscall.SIGFPE, "HUP": syscall.SIGHUP,
+	"ILL": syscall.SIGILL, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "PIPE": syscall.SIGPIPE,
+	"QUIT": syscall.SIGQUIT, "SEGV": syscall.SIGSEGV, "TERM": syscall.SIGTERM, "USR1": syscall.SIGUSR1,
+	"USR2": syscall.SIGUSR2,
+}
+
+// signalName is a signal in the words of syscall.Signal.
+func signalName(name string) string {
+	if s, ok := signals[name]; ok {
+		return s.String()
+	}
+	if name == "SIG@openssh.com" {
+		return "a signal that ssh has no name for"
+	}
+	return "signal " + strconv.Quote(clip(name))
+}
+
+// killGroups ends process groups through a session of its own.
+func (l *link) killGroups(groups ...int) {
+	l.killer.Lock()
+	defer l.killer.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	s, err := l.exec(ctx, killLine(groups...))
+	if err != nil {
+		return
+	}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	go func() { _, _ = io.Copy(io.Discard, s) }()
+	for r := range s.requests {
+		if r.WantReply {
+			_ = r.Reply(false, nil)
+		}
+	}
+	_ = s.Close()
+}
+
+// killAll ends every program of the connection.
+func (l *link) killAll() {
+	l.mu.Lock()
+	var groups []int
+	for p := range l.running {
+		groups = append(groups, p.group)
+	}
+	l.mu.Unlock()
+	if len(groups) > 0 && l.alive() {
+		l.killGroups(groups...)
+	}
+}
+
+// stdin closes its side of the session, and with a tether ends the program.
+type stdin struct {
+	p      *process
+	tether bool
+}
+
+func (i stdin) Write(b []byte) (int, error) { return i.p.s.Write(b) }
+
+func (i stdin) Close() error {
+	if i.tether {
+		i.p.Kill()
+	}
+	if err := i.p.s.CloseWrite(); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
+func (p *process) Stdin() io.WriteCloser { return p.stdin }
+func (p *process) Stdout() io.Reader     { return p.stdout }
+func (p *process) Stderr() io.Reader     { return p.s.Stderr() }
+
+// Kill ends the group through another session. Where that does not work the program's own
+// is closed, so that nobody waits for it.
+func (p *process) Kill() {
+	p.kill.Do(func() {
+		p.link.spawn(func() {
+			select {
+			case <-p.done:
+				return
+			default:
+			}
+			p.link.killGroups(p.group)
+			p.sweepLate()
+		})
+	})
+}
+
+// sweepLate closes the session of a program that a kill did not end.
+func (p *process) sweepLate() {
+	limit := time.NewTimer(endTimeout)
+	defer limit.Stop()
+	select {
+	case <-p.done:
+	case <-p.link.dead:
+	case <-limit.C:
+		_ = p.s.Close()
+	}
+}
+
+func (p *process) Wait() transport.Exit {
+	<-p.done
+	return *p.exit.Load()
+}

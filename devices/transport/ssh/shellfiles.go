@@ -1,0 +1,235 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"latlab/devices/transport"
+)
+
+// Files through the shell, for hosts without an sftp server: Dropbear has none of its own.
+
+// fWrite opens a file that is not there yet.
+const fWrite = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+
+// maxSaid bounds what the scripts below may print.
+const maxSaid = 4 << 10
+
+// Codes of the scripts, far from those of a shell and its tools.
+const (
+	codeShort  = 93 // not all bytes came
+	codeFull   = 94 // writing failed, and df says what is free
+	codeDenied = 95
+	codeGone   = 96
+	codeFailed = 97 // a command failed, and said why
+)
+
+// putScript writes stdin to a temporary file, $2, checks its length, $3, gives it its mode,
+// $4, and renames it to $1. Stdin ends when the connection breaks too: the length tells.
+const putScript = `umask 077
+[ -w "${1%/*}/" ] || { [ -d "${1%/*}/" ] && exit 95; exit 96; }
+if ! cat >"$2"; then
+	rm -f "$2"
+	df -Pk "${1%/*}/"
+	exit 94
+fi
+n=$(wc -c <"$2") && [ "$n" -eq "$3" ] || { rm -f "$2"; exit 93; }
+chmod "$4" "$2" && mv -f "$2" "$1" || { rm -f "$2"; exit 97; }`
+
+const getScript = `[ -e "$1" ] || exit 96
+[ -r "$1" ] || exit 95
+exec cat <"$1"`
+
+// statScript prints size, mode and time: GNU, busybox and toybox know these letters.
+const statScript = `[ -e "$1" ] || exit 96
+stat -L -c '%s %f %Y' "$1" || exit 97`
+
+func (t *Transport) script(ctx context.Context, script string, args ...string) (transport.Process, error) {
+	return t.Start(ctx, transport.Command{Path: "sh", Args: append([]string{"-c", script, "sh"}, args...)})
+}
+
+func (t *Transport) putShell(ctx context.Context, n *counted) error {
+	temp := path.Join(path.Dir(n.f.Path), ".latlab-put-"+strconv.FormatInt(time.Now().UnixNano(), 36))
+	p, err := t.script(ctx, putScript, n.f.Path, temp, strconv.FormatInt(n.f.Size, 10), strconv.FormatUint(uint64(n.f.Mode.Perm()), 8))
+	if err != nil {
+		return err
+	}
+	sent := make(chan error, 1)
+	go func() { sent <- send(p, n) }()
+	out, errs := drain(p, maxSaid)
+	exit := p.Wait()
+	err = <-sent
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case exit.Err != nil:
+		return exit.Err
+	case exit.Code == codeFull:
+		if free := parseFree(out); free >= 0 && free < n.f.Size {
+			return noRoom(t.t, n.f, free)
+		}
+		return t.scriptError("put", n.f.Path, exit, errs)
+	case err != nil && (exit.Code == codeShort || exit == transport.Exit{}):
+		return err
+	}
+	return t.scriptError("put", n.f.Path, exit, errs)
+}
+
+// send writes the content. What it could not read is told, and the script then sees too few
+// bytes and writes nothing.
+func send(p transport.Process, n *counted) error {
+	buf := make([]byte, 256<<10)
+	var done int64
+	for {
+		k, err := n.Read(buf)
+		if k > 0 {
+			if _, e := p.Stdin().Write(buf[:k]); e != nil {
+				return errors.Join(e, p.Stdin().Close())
+			}
+			done += int64(k)
+			n.progress(done)
+		}
+		if errors.Is(err, io.EOF) {
+			return p.Stdin().Close()
+		}
+		if err != nil {
+			p.Kill()
+			return errors.Join(err, p.Stdin().Close())
+		}
+	}
+}
+
+// drain reads both streams to their end and keeps the first bytes of each.
+func drain(p transport.Process, limit int64) (stdout, stderr string) {
+	read := func(r io.Reader) string {
+		b, _ := io.ReadAll(io.LimitReader(r, limit))
+		_, _ = io.Copy(io.Discard, r)
+		return string(b)
+	}
+	errs := make(chan string)
+	go func() { errs <- read(p.Stderr()) }()
+	stdout = read(p.Stdout())
+	return stdout, <-errs
+}
+
+func (t *Transport) getShell(ctx context.Context, name string, w io.Writer, limit int64) error {
+	p, err := t.script(ctx, getScript, name)
+	if err != nil {
+		return err
+	}
+	_ = p.Stdin().Close()
+	copied := copyLimited(w, p.Stdout(), name, limit)
+	if copied != nil {
+		p.Kill()
+	}
+	_, errs := drain(p, maxSaid)
+	exit := p.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case copied != nil:
+		return copied
+	case exit.Err != nil:
+		return exit.Err
+	}
+	return t.scriptError("get", name, exit, errs)
+}
+
+func (t *Transport) statShell(ctx context.Context, name string) (transport.Info, error) {
+	p, err := t.script(ctx, statScript, name)
+	if err != nil {
+		return transport.Info{}, err
+	}
+	_ = p.Stdin().Close()
+	out, errs := drain(p, maxSaid)
+	exit := p.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return transport.Info{}, ctx.Err()
+	case exit.Err != nil:
+		return transport.Info{}, exit.Err
+	}
+	if err := t.scriptError("look at", name, exit, errs); err != nil {
+		return transport.Info{}, err
+	}
+	return parseStat(out)
+}
+
+// scriptError is what a script's end means, nil where it ended well.
+func (t *Transport) scriptError(what, name string, exit transport.Exit, stderr string) error {
+	if exit == (transport.Exit{}) {
+		return nil
+	}
+	err := error(&transport.ShellError{Exit: exit, Stderr: strings.TrimSpace(clip(stderr))})
+	switch exit.Code {
+	case codeGone:
+		err = fs.ErrNotExist
+	case codeDenied:
+		err = fs.ErrPermission
+	case codeShort:
+		err = errors.New("not all bytes arrived")
+	}
+	return fmt.Errorf("%s %s on %s: %w", what, name, t.t, err)
+}
+
+// parseStat reads "SIZE MODE TIME": bytes, st_mode in hex, seconds since 1970.
+func parseStat(s string) (transport.Info, error) {
+	f := strings.Fields(s)
+	if len(f) != 3 {
+		return transport.Info{}, fmt.Errorf("stat printed %q", clip(s))
+	}
+	size, e1 := strconv.ParseInt(f[0], 10, 64)
+	mode, e2 := strconv.ParseUint(f[1], 16, 16)
+	at, e3 := strconv.ParseInt(f[2], 10, 64)
+	if e1 != nil || e2 != nil || e3 != nil || size < 0 {
+		return transport.Info{}, fmt.Errorf("stat printed %q", clip(s))
+	}
+	return transport.Info{Size: size, Mode: fileMode(uint32(mode)), ModTime: time.Unix(at, 0)}, nil
+}
+
+// fileMode is a POSIX st_mode in fs's words.
+func fileMode(m uint32) fs.FileMode {
+	out := fs.FileMode(m & 0o777)
+	switch m & 0o170000 {
+	case 0o040000:
+		out |= fs.ModeDir
+	case 0o120000:
+		out |= fs.ModeSymlink
+	case 0o010000:
+		out |= fs.ModeNamedPipe
+	case 0o140000:
+		out |= fs.ModeSocket
+	case 0o060000:
+		out |= fs.ModeDevice
+	case 0o020000:
+		out |= fs.ModeDevice | fs.ModeCharDevice
+	case 0o100000:
+	default:
+		out |= fs.ModeIrregular
+	}
+	return out
+}
+
+// parseFree reads what `df -Pk` says is free in bytes, -1 where it is not that.
+func parseFree(s string) int64 {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	fields := strings.Fields(lines[len(lines)-1])
+	for i := 3; i+1 < len(fields); i++ {
+		if strings.HasSuffix(fields[i+1], "%") {
+			kib, err := strconv.ParseInt(fields[i], 10, 64)
+			if err != nil || kib < 0 || kib > 1<<50 {
+				return -1
+			}
+			return kib << 10
+		}
+	}
+	return -1
+}

@@ -1,0 +1,95 @@
+package sshtest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"latlab/devices/transport"
+)
+
+// sftpServers are where distributions have OpenSSH's.
+var sftpServers = []string{"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server"}
+
+// chroot writes the command that sshd runs instead of what it is asked for, and returns its
+// path. ChrootDirectory of sshd itself does not take folders below /tmp, which others may
+// write to.
+func (s *Server) chroot() string {
+	s.t.Helper()
+	path := filepath.Join(s.Dir, "chroot.sh")
+	write(s.t, path, []byte("#!/bin/sh\nexec chroot "+transport.Quote(s.o.Root)+` /bin/sh -c "$SSH_ORIGINAL_COMMAND"`+"\n"))
+	if err := os.Chmod(path, 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// sftp is the command of the subsystem.
+func (s *Server) sftp() string {
+	s.t.Helper()
+	for _, p := range sftpServers {
+		if _, err := os.Stat(p); err != nil {
+			continue
+		}
+		if s.o.Root == "" {
+			return p
+		}
+		return s.bring(p)
+	}
+	s.t.Fatalf("there is none of %s: install Debian's package openssh-sftp-server", strings.Join(sftpServers, ", "))
+	return ""
+}
+
+// bring copies the sftp server into the root with its own loader and libraries, where they
+// are in nobody's way, and returns the command that runs it there.
+func (s *Server) bring(server string) string {
+	s.t.Helper()
+	dir := filepath.Join(s.o.Root, ".sshtest")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := exec.Command("ldd", server).Output()
+	if err != nil {
+		s.t.Fatalf("ldd %s: %v", server, err)
+	}
+	loader := ""
+	for word := range strings.FieldsSeq(string(out)) {
+		if !strings.HasPrefix(word, "/") {
+			continue
+		}
+		s.copy(word, dir)
+		if strings.HasPrefix(filepath.Base(word), "ld-") {
+			loader = "/.sshtest/" + filepath.Base(word)
+		}
+	}
+	s.copy(server, dir)
+	s.passwd()
+	return loader + " --library-path /.sshtest /.sshtest/" + filepath.Base(server)
+}
+
+// passwd names the user, without whom the sftp server does not start.
+func (s *Server) passwd() {
+	s.t.Helper()
+	path := filepath.Join(s.o.Root, "etc", "passwd")
+	if _, err := os.Stat(path); err == nil {
+		return
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	write(s.t, path, []byte("root:x:0:0::/:/bin/sh\n"))
+}
+
+func (s *Server) copy(from, dir string) {
+	s.t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	to := filepath.Join(dir, filepath.Base(from))
+	_ = os.Remove(to) // one that runs cannot be written to
+	if err := os.WriteFile(to, b, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+}

@@ -1,0 +1,257 @@
+// Package sshtest starts a real OpenSSH server on loopback, as the user who runs the tests,
+// with keys of its own. Nothing of the user's or the system's ssh is read or changed.
+//
+// Between the client and the server is a proxy that can do to the connection what cables and
+// boards do: break it, hold it silent, let it drip. The package refuses to be a server itself:
+// what it proves is that ours and OpenSSH understand each other.
+package sshtest
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+)
+
+// Options of a server.
+type Options struct {
+	// Root is a folder that programs and sftp are shut into (chroot), which takes root. It
+	// must have /bin/sh. sftp's server is brought there, in /.sshtest.
+	Root string
+	// NoSFTP leaves the sftp server out, as Dropbear and small images do.
+	NoSFTP bool
+	// Config are further lines of sshd_config. Where a keyword is given twice, sshd takes the
+	// first: these come before ours.
+	Config []string
+}
+
+// Server is a running sshd.
+type Server struct {
+	Host       string // "127.0.0.1"
+	Port       int    // the proxy's
+	User       string
+	Key        string // private key file that lets User in
+	KnownHosts string // file that has the server's host key
+	Dir        string // of all its files
+
+	t     testing.TB
+	o     Options
+	sshd  *exec.Cmd
+	log   string
+	proxy *proxy
+}
+
+// sshdPath is where Debian and its like have it; it insists on an absolute path.
+const sshdPath = "/usr/sbin/sshd"
+
+// Start starts a server that ends with the test. A host without sshd fails the test: what it
+// would prove stays unproven otherwise.
+func Start(t testing.TB, o Options) *Server {
+	t.Helper()
+	if _, err := os.Stat(sshdPath); err != nil {
+		t.Fatalf("%v: install Debian's package openssh-server", err)
+	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getuid() == 0 { // sshd shuts its unprivileged half into it
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	s := &Server{Host: "127.0.0.1", User: me.Username, Dir: dir, t: t, o: o}
+	s.Key, s.KnownHosts, s.log = filepath.Join(dir, "id"), filepath.Join(dir, "known_hosts"), filepath.Join(dir, "log")
+	s.Authorize(NewKey(t, s.Key))
+	s.proxy = newProxy(t)
+	s.Port = s.proxy.port()
+	NewKey(t, s.hostKeyFile())
+	t.Cleanup(func() {
+		s.proxy.close()
+		s.stop()
+	})
+	s.run()
+	s.Trust()
+	return s
+}
+
+// NewKey writes an unlocked ed25519 key and returns its public half.
+func NewKey(t testing.TB, path string) ssh.PublicKey {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "sshtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, pem.EncodeToMemory(block))
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func write(t testing.TB, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Authorize lets one more key in.
+func (s *Server) Authorize(key ssh.PublicKey) {
+	s.t.Helper()
+	path := filepath.Join(s.Dir, "authorized_keys")
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.t.Fatal(err)
+	}
+	write(s.t, path, append(old, ssh.MarshalAuthorizedKey(key)...))
+}
+
+// Trust writes KnownHosts with the host key that the server has now, and nothing else.
+func (s *Server) Trust() {
+	s.t.Helper()
+	write(s.t, s.KnownHosts, []byte(knownhosts.Line([]string{s.Address()}, s.HostKey())+"\n"))
+}
+
+func (s *Server) hostKeyFile() string { return filepath.Join(s.Dir, "host_ed25519") }
+
+// HostKey is the server's.
+func (s *Server) HostKey() ssh.PublicKey {
+	s.t.Helper()
+	b, err := os.ReadFile(s.hostKeyFile())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	signer, err := ssh.ParsePrivateKey(b)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return signer.PublicKey()
+}
+
+// Address is HOST:PORT.
+func (s *Server) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+
+// Log is what sshd has written so far.
+func (s *Server) Log() string {
+	b, _ := os.ReadFile(s.log)
+	return string(b)
+}
+
+// ChangeHostKey restarts the server with another host key, which no file knows.
+func (s *Server) ChangeHostKey() ssh.PublicKey {
+	s.t.Helper()
+	s.stop()
+	key := NewKey(s.t, s.hostKeyFile())
+	s.run()
+	return key
+}
+
+// run starts sshd on a port of its own, behind the proxy.
+func (s *Server) run() {
+	s.t.Helper()
+	for range 10 { // the free port may be somebody else's by the time sshd wants it
+		port := freePort(s.t)
+		s.start(port)
+		if s.answers(port) {
+			s.proxy.to(net.JoinHostPort(s.Host, strconv.Itoa(port)))
+			return
+		}
+		s.stop()
+	}
+	s.t.Fatalf("sshd does not start: %s", s.Log())
+}
+
+func (s *Server) start(port int) {
+	s.t.Helper()
+	config := filepath.Join(s.Dir, "sshd_config")
+	write(s.t, config, []byte(s.config(port)))
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close()
+	s.sshd = exec.Command(sshdPath, "-D", "-e", "-f", config)
+	s.sshd.Stderr = log
+	if err := s.sshd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// answers waits until sshd takes connections, or has given up.
+func (s *Server) answers(port int) bool {
+	for range 1000 {
+		c, err := net.Dial("tcp", net.JoinHostPort(s.Host, strconv.Itoa(port)))
+		if err == nil {
+			_ = c.Close()
+			return true
+		}
+		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.sshd.Process.Pid)); err != nil || bytes.Contains(b, []byte(") Z ")) {
+			return false
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
+}
+
+func (s *Server) config(port int) string {
+	lines := append([]string{}, s.o.Config...)
+	lines = append(lines,
+		"Port "+strconv.Itoa(port), "ListenAddress "+s.Host,
+		"HostKey "+s.hostKeyFile(),
+		"AuthorizedKeysFile "+filepath.Join(s.Dir, "authorized_keys"),
+		"PidFile none", "StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+		"PermitRootLogin yes", "PrintMotd no", "UseDNS no", "LogLevel VERBOSE",
+		"MaxStartups 100", // many connections at once are the tests' doing, not an attack
+	)
+	if s.o.Root != "" {
+		lines = append(lines, "ForceCommand "+s.chroot())
+	}
+	if !s.o.NoSFTP {
+		lines = append(lines, "Subsystem sftp "+s.sftp())
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// stop ends sshd and the sessions that it serves.
+func (s *Server) stop() {
+	if s.sshd == nil {
+		return
+	}
+	for _, pid := range s.Sessions() {
+		kill(pid)
+	}
+	_ = s.sshd.Process.Kill()
+	_ = s.sshd.Wait()
+	s.sshd = nil
+}
