@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"latlab/devices"
 	"latlab/devices/agent/wire"
 	"latlab/internal/version"
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 		fakeAgent(mode)
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func fakeAgent(mode string) {
