@@ -31,11 +31,15 @@ func parseAnswer(text string) (answer, error) {
 	if err := dec.Decode(&a); err != nil {
 		return a, fmt.Errorf("the script's answer: %w", err)
 	}
+	return a, a.check()
+}
+
+func (a answer) check() error {
 	nodes, left := 0, 0
 	for _, g := range a.Graphs {
 		for op, n := range g.Ops {
 			if n < 1 || n > math.MaxInt32 || op == "" {
-				return a, fmt.Errorf("the script's answer: %d nodes of %q", n, op)
+				return fmt.Errorf("the script's answer: %d nodes of %q", n, op)
 			}
 			nodes += n
 			if g.Provider != provider {
@@ -44,9 +48,9 @@ func parseAnswer(text string) (answer, error) {
 		}
 	}
 	if nodes == 0 || a.Whole != (left == 0) {
-		return a, fmt.Errorf("the script's answer: %d of %d nodes are left, and the whole is taken: %v", left, nodes, a.Whole)
+		return fmt.Errorf("the script's answer: %d of %d nodes are left, and the whole is taken: %v", left, nodes, a.Whole)
 	}
-	return a, nil
+	return nil
 }
 
 // profileHeader is the one of onnxruntime-qnn 2.7.0.

@@ -1,0 +1,213 @@
+package qnn
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/tool/python"
+	"latlab/devices/transport"
+	"latlab/sampler"
+	"latlab/sampler/model"
+)
+
+//go:embed context.py
+var contextScript string
+
+// Delegate is the processor's name in proofs of delegation.
+const Delegate = delegate
+
+// phones are chips that the compiler makes contexts for, and gives no estimates: their
+// soc_model is that of Qnn_SocModel_t (QnnTypes.h of Qualcomm's SDK).
+func phones() []soc {
+	return []soc{
+		{name: "sm8350", id: 30, arch: "68"}, // Snapdragon 888
+		{name: "sm8450", id: 36, arch: "69"}, // 8 Gen 1
+		{name: "sm8475", id: 42, arch: "69"}, // 8+ Gen 1
+		{name: "sm8550", id: 43, arch: "73"}, // 8 Gen 2
+		{name: "sm8650", id: 57, arch: "75"}, // 8 Gen 3
+		{name: "sm8750", id: 69, arch: "79"}, // 8 Elite
+	}
+}
+
+// Phones are the names of chips that contexts can be compiled for.
+func Phones() []string {
+	var names []string
+	for _, s := range slices.Concat(phones(), socs()) {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// Arch is the Hexagon's version of a chip, "75"; empty where it is not known.
+func Arch(chip string) string {
+	s, _ := chipOf(chip)
+	return s.arch
+}
+
+// chipOf knows a chip by its name, or takes a number as soc_model.
+func chipOf(name string) (soc, bool) {
+	for _, s := range slices.Concat(phones(), socs()) {
+		if s.name == strings.ToLower(name) {
+			return s, true
+		}
+	}
+	id, err := strconv.Atoi(name)
+	return soc{name: name, id: id}, err == nil && id > 0
+}
+
+// Compiler makes context binaries: a network as one chip's processor runs it.
+type Compiler struct {
+	p    python.Interpreter
+	soc  soc
+	info map[string]string
+	warn []string
+}
+
+// OpenCompiler asks a Python for the compiler. chip is one of Phones, or a soc_model.
+func OpenCompiler(ctx context.Context, t transport.Transport, op, chip, interpreter string) (*Compiler, error) {
+	s, ok := chipOf(chip)
+	if !ok {
+		e := &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "options", Err: fmt.Errorf("no chip is named %q", chip),
+			Advice: "there is " + strings.Join(Phones(), ", ") + ", or a number of Qnn_SocModel_t"}
+		if near := sampler.Nearest(chip, Phones()); near != "" {
+			e.Advice = fmt.Sprintf("did you mean %q? %s", near, e.Advice)
+		}
+		return nil, e
+	}
+	c := &Compiler{p: python.Interpreter{Transport: t, Path: interpreter}, soc: s}
+	found, err := probe(ctx, c.p, op)
+	if err != nil {
+		return nil, err
+	}
+	c.info = map[string]string{
+		"compiler": requirement().Runtime(found.Packages), "onnxruntime": version(found.Packages[RuntimePackage]),
+		"soc": s.name, "soc_model": strconv.Itoa(s.id), "optimization_mode": optimizationMode,
+	}
+	if s.arch != "" {
+		c.info["htp_arch"] = s.arch
+	}
+	c.warn = requirement().Warnings(found.Packages)
+	return c, nil
+}
+
+// Fingerprint is what a context depends on besides the model.
+func (c *Compiler) Fingerprint() map[string]string { return maps.Clone(c.info) }
+
+// Warnings are for blocks, where the packages are not those that latlab was tried with.
+func (c *Compiler) Warnings() []string { return c.warn }
+
+// Context is a network that was compiled.
+type Context struct {
+	Path       string // of the binary, in the folder that it was compiled in
+	Delegation devices.Delegation
+	Floats     []string // what of the model is computed in floating point
+	Inputs     []Input
+}
+
+// Input is an input of a compiled network.
+type Input struct {
+	Name  string
+	Bytes int64
+}
+
+// Compile compiles a model into a folder of this host. A network of which the processor does
+// not take every node is the model's fault: a context of a part would have the part's time.
+func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir string, timeout time.Duration) (*Context, error) {
+	v := &python.Visit{Op: op, Model: f.Path, Dir: dir}
+	floats, err := floatsOf(v)
+	if err != nil {
+		return nil, err
+	}
+	args := (&Device{soc: c.soc}).args(v)
+	out, err := c.p.Run(ctx, python.Script{Op: op, Source: commonScript + contextScript, Args: args, Timeout: timeout})
+	if err != nil {
+		return nil, err
+	}
+	a, err := parseContext(out.Answer)
+	if err != nil {
+		return nil, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: python.Tail(out.Console)}
+	}
+	d := delegation(a.answer)
+	if !a.Whole {
+		return nil, &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: python.Tail(out.Console),
+			Err: fmt.Errorf("the processor takes %d of its %d nodes: %s", d.Delegated, d.Nodes, list(d.Why))}
+	}
+	k := &Context{Path: filepath.Join(dir, a.Files[0]), Delegation: d, Floats: floats}
+	for _, i := range a.Inputs {
+		n, _ := i.bytes() // parseContext did it
+		k.Inputs = append(k.Inputs, Input{i.Name, n})
+	}
+	if info, err := os.Stat(k.Path); err != nil || info.Size() == 0 {
+		return nil, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: errors.New("no context was written"), Output: python.Tail(out.Console)}
+	}
+	return k, nil
+}
+
+// contextAnswer is what context.py says.
+type contextAnswer struct {
+	answer
+	Files  []string    `json:"files"`
+	Inputs []portInput `json:"inputs"`
+}
+
+type portInput struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`  // "tensor(uint8)"
+	Shape []any  `json:"shape"` // numbers; a name or null where an extent is free
+}
+
+// maxTensor bounds an input, far above any image.
+const maxTensor = 1 << 30
+
+func (i portInput) bytes() (int64, error) {
+	n := map[string]int64{"tensor(uint8)": 1, "tensor(int8)": 1, "tensor(uint16)": 2, "tensor(int16)": 2,
+		"tensor(float16)": 2, "tensor(float)": 4, "tensor(int32)": 4}[i.Type]
+	if n == 0 {
+		return 0, fmt.Errorf("input %q is a %q", i.Name, i.Type)
+	}
+	for _, d := range i.Shape {
+		x, ok := d.(float64)
+		if !ok || x < 1 || x > maxTensor || x != float64(int64(x)) {
+			return 0, fmt.Errorf("input %q has no fixed shape: %v", i.Name, i.Shape)
+		}
+		if n *= int64(x); n > maxTensor {
+			return 0, fmt.Errorf("input %q has shape %v", i.Name, i.Shape)
+		}
+	}
+	return n, nil
+}
+
+func parseContext(text string) (contextAnswer, error) {
+	var a contextAnswer
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&a); err != nil {
+		return a, fmt.Errorf("the script's answer: %w", err)
+	}
+	if err := a.check(); err != nil || !a.Whole {
+		return a, err
+	}
+	if len(a.Files) != 1 || filepath.Base(a.Files[0]) != a.Files[0] {
+		return a, fmt.Errorf("the script's answer: files %q", a.Files)
+	}
+	if len(a.Inputs) == 0 {
+		return a, errors.New("the script's answer: no inputs")
+	}
+	for _, i := range a.Inputs {
+		if _, err := i.bytes(); err != nil {
+			return a, fmt.Errorf("the script's answer: %w", err)
+		}
+	}
+	return a, nil
+}

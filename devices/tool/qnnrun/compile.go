@@ -1,0 +1,153 @@
+package qnnrun
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/tool/qnn"
+	"latlab/devices/transport"
+	"latlab/sampler/model"
+)
+
+// compiled is a context on the machine, with the input that it is executed on.
+type compiled struct {
+	dir    *machine.Temp
+	qnn    *qnn.Context
+	bytes  int64
+	sha256 string // of the model's bytes
+	took   float64
+}
+
+func (c *compiled) remove() { c.dir.Close() }
+
+// Files in its folder. The list names the inputs relative to the folder that qnn-net-run is
+// started in, for it splits at blanks.
+const (
+	contextFile = "context.bin"
+	listFile    = "inputs.txt"
+)
+
+func inputFile(i int) string { return "input" + strconv.Itoa(i) + ".raw" }
+
+// context returns the model's context on the machine, and what ends its use.
+func (d *Device) context(ctx context.Context, op string, m *model.Model, deadline time.Time) (*compiled, func(), error) {
+	if err := d.contexts.Take(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer d.contexts.Give()
+	if c, done, ok := d.contexts.Use(m.Identity); ok {
+		there, err := d.isThere(ctx, op, c)
+		if there {
+			return c, done, nil
+		}
+		done()
+		if err != nil {
+			return nil, nil, err
+		}
+		d.contexts.Lose(m.Identity)
+	}
+	c, err := d.compile(ctx, op, m, deadline)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.contexts.Put(m.Identity, c, c.bytes)
+	c, done, _ := d.contexts.Use(m.Identity)
+	return c, done, nil
+}
+
+func (d *Device) isThere(ctx context.Context, op string, c *compiled) (bool, error) {
+	info, err := d.m.Transport().Stat(ctx, c.dir.Path(contextFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.Size == c.bytes, d.blame(ctx, op, err)
+}
+
+// blame makes an error of the transport's one that names its culprit.
+func (d *Device) blame(ctx context.Context, op string, err error) error {
+	var known *devices.Error
+	switch {
+	case err == nil, errors.As(err, &known):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonOffline, Err: err}
+}
+
+func (d *Device) compile(ctx context.Context, op string, m *model.Model, deadline time.Time) (*compiled, error) {
+	f, err := m.Open(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, devices.ModelBytes(op, err)
+	}
+	defer f.Close()
+	here, err := os.MkdirTemp(d.dir, "compile-")
+	if err != nil {
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
+	}
+	defer os.RemoveAll(here)
+	start := time.Now()
+	k, err := d.compiler.Compile(ctx, op, f, here, time.Until(deadline))
+	if err != nil {
+		return nil, err
+	}
+	c := &compiled{qnn: k, sha256: f.SHA256, took: time.Since(start).Seconds()}
+	if c.dir, err = d.m.Temp(ctx, op); err != nil {
+		return nil, err
+	}
+	if err := d.push(ctx, op, c); err != nil {
+		c.remove()
+		return nil, err
+	}
+	return c, nil
+}
+
+// push brings the context, its inputs and their list. The values are random and the same for
+// every network: what an integer network takes does not depend on them.
+func (d *Device) push(ctx context.Context, op string, c *compiled) error {
+	f, err := os.Open(c.qnn.Path)
+	if err != nil {
+		return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
+	}
+	c.bytes = info.Size()
+	if err := d.put(ctx, op, transport.File{Path: c.dir.Path(contextFile), Content: f, Size: c.bytes, Mode: 0o600}); err != nil {
+		return err
+	}
+	var list []string
+	random := rand.NewChaCha8([32]byte{})
+	for i, in := range c.qnn.Inputs {
+		if strings.ContainsAny(in.Name, " \t\r\n,:=") {
+			return &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Err: fmt.Errorf("qnn-net-run's list of inputs cannot name %q", in.Name)}
+		}
+		list = append(list, in.Name+":="+inputFile(i))
+		content := io.LimitReader(random, in.Bytes)
+		if err := d.put(ctx, op, transport.File{Path: c.dir.Path(inputFile(i)), Content: content, Size: in.Bytes, Mode: 0o600}); err != nil {
+			return err
+		}
+	}
+	text := []byte(strings.Join(list, " ") + "\n")
+	return d.put(ctx, op, transport.File{Path: c.dir.Path(listFile), Content: bytes.NewReader(text), Size: int64(len(text)), Mode: 0o600})
+}
+
+func (d *Device) put(ctx context.Context, op string, f transport.File) error {
+	return d.blame(ctx, op, d.m.Transport().Put(ctx, f))
+}

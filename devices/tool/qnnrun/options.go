@@ -1,0 +1,193 @@
+package qnnrun
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/tool/qnn"
+)
+
+// Options describe a Hexagon processor and Qualcomm's programs for it.
+type Options struct {
+	Name   string // of the device; "qnn-net-run" unless told
+	SoC    string // "sm8650", one of qnn.Phones, or the compiler's own number of the chip
+	Python string // interpreter that has the compiler; python.Default where empty
+	// SDK is the folder of Qualcomm's SDK on this host. It gives what of the next four is not
+	// told, in the places where the SDK has it for Android.
+	SDK string
+	// NetRun is qnn-net-run: a file of this host, which is brought to the machine.
+	NetRun string
+	// Libraries are what it needs beside it, files of this host: libQnnHtp.so, libQnnSystem.so,
+	// libQnnHtpV75Stub.so and, for the processor itself, libQnnHtpV75Skel.so.
+	Libraries []string
+	// There is the folder on the machine that all of them are in already; NetRun and Libraries
+	// are not used then.
+	There string
+	// Viewer is qnn-profile-viewer of this host; from PATH unless told.
+	Viewer      string
+	PerfProfile string // of the processor's clocks: "burst" unless told
+	CPUs        []int  // affinity of the process that calls the processor; none unless told
+	Budget      int64  // bytes of contexts kept on the machine; machine.DefaultBudget unless told
+	// CompileTimeout bounds Prepare; DefaultCompileTimeout unless told.
+	CompileTimeout time.Duration
+}
+
+// DefaultCompileTimeout is many times what a detector takes.
+const DefaultCompileTimeout = 5 * time.Minute
+
+// program and backend are names of files that must be there.
+const (
+	program = "qnn-net-run"
+	backend = "libQnnHtp.so"
+	viewer  = "qnn-profile-viewer"
+)
+
+// PerfProfiles are the clocks that can be asked for, as qnn-net-run documents them.
+func PerfProfiles() []string {
+	return []string{"low_balanced", "balanced", "default", "high_performance", "sustained_high_performance", "burst",
+		"low_power_saver", "power_saver", "high_power_saver", "extreme_power_saver", "system_settings"}
+}
+
+func (o Options) complete() (Options, error) {
+	o.Name = cmp.Or(o.Name, program)
+	o.PerfProfile = cmp.Or(o.PerfProfile, "burst")
+	o.Budget = cmp.Or(o.Budget, machine.DefaultBudget)
+	o.CompileTimeout = cmp.Or(o.CompileTimeout, DefaultCompileTimeout)
+	switch {
+	case o.SoC == "":
+		return o, o.userError(errors.New("which chip it is must be told"), "soc: one of "+strings.Join(qnn.Phones(), ", "))
+	case !slices.Contains(PerfProfiles(), o.PerfProfile):
+		return o, o.userError(fmt.Errorf("qnn-net-run has no performance profile %q", o.PerfProfile), "there is "+strings.Join(PerfProfiles(), ", "))
+	case o.Budget < 0 || o.CompileTimeout < 0:
+		return o, o.userError(errors.New("a limit is negative"), "")
+	case o.There != "" && !path.IsAbs(o.There):
+		return o, o.userError(fmt.Errorf("%q is no absolute folder of the device", o.There), "")
+	}
+	if o.SDK != "" {
+		o.takeSDK()
+	}
+	o.Viewer = cmp.Or(o.Viewer, viewer)
+	return o, nil
+}
+
+// takeSDK fills in where the SDK has its files: bin and lib by target, and the processor's
+// own library by its version.
+func (o *Options) takeSDK() {
+	o.Viewer = cmp.Or(o.Viewer, filepath.Join(o.SDK, "bin", "x86_64-linux-clang", viewer))
+	if o.There != "" {
+		return
+	}
+	o.NetRun = cmp.Or(o.NetRun, filepath.Join(o.SDK, "bin", "aarch64-android", program))
+	if arch := qnn.Arch(o.SoC); len(o.Libraries) == 0 && arch != "" {
+		lib := filepath.Join(o.SDK, "lib", "aarch64-android")
+		o.Libraries = []string{
+			filepath.Join(lib, backend), filepath.Join(lib, "libQnnSystem.so"), filepath.Join(lib, "libQnnHtpV"+arch+"Stub.so"),
+			filepath.Join(o.SDK, "lib", "hexagon-v"+arch, "unsigned", "libQnnHtpV"+arch+"Skel.so"),
+		}
+	}
+}
+
+func (o Options) userError(err error, advice string) error {
+	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "options", Err: err, Advice: advice}
+}
+
+const advice = "they are of Qualcomm's AI Runtime SDK (QAIRT): sdk: FOLDER gives all of them"
+
+// checkFiles looks for what the user has to bring.
+func (o Options) checkFiles(op string) error {
+	missing := func(err error) error {
+		return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err, Advice: advice}
+	}
+	if _, err := exec.LookPath(o.Viewer); err != nil {
+		return missing(fmt.Errorf("the profile of a run is read by %s: %w", viewer, err))
+	}
+	if o.There != "" {
+		return nil
+	}
+	if o.NetRun == "" {
+		return missing(fmt.Errorf("no %s was named", program))
+	}
+	names := map[string]bool{}
+	for _, p := range append([]string{o.NetRun}, o.Libraries...) {
+		if info, err := os.Stat(p); err != nil || !info.Mode().IsRegular() {
+			return missing(fmt.Errorf("there is no file %s", p))
+		}
+		if names[filepath.Base(p)] {
+			return missing(fmt.Errorf("two files are named %s", filepath.Base(p)))
+		}
+		names[filepath.Base(p)] = true
+	}
+	if !names[backend] {
+		return missing(fmt.Errorf("%s is not among the libraries", backend))
+	}
+	return nil
+}
+
+// place is where qnn-net-run and its libraries are on the machine.
+type place struct {
+	netRun   string
+	folders  []string // of libraries
+	backend  string
+	identity string // of the files, for the fingerprint
+}
+
+// bring installs the programs, once. On this machine they stay where they are.
+func bring(ctx context.Context, m *machine.Machine, o Options) (place, error) {
+	if o.There != "" {
+		return place{netRun: path.Join(o.There, program), folders: []string{o.There}, backend: path.Join(o.There, backend), identity: "device:" + o.There}, nil
+	}
+	files := map[string]string{program: o.NetRun}
+	for _, l := range o.Libraries {
+		files[filepath.Base(l)] = l
+	}
+	if !m.Local() {
+		dir, err := m.Install(ctx, machine.Program{Name: program, Files: files})
+		if err != nil {
+			return place{}, err
+		}
+		return place{netRun: path.Join(dir, program), folders: []string{dir}, backend: path.Join(dir, backend), identity: path.Base(dir)}, nil
+	}
+	p := place{netRun: o.NetRun, backend: files[backend]}
+	for _, l := range o.Libraries {
+		if dir := filepath.Dir(l); !slices.Contains(p.folders, dir) {
+			p.folders = append(p.folders, dir)
+		}
+	}
+	hash := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f, err := os.Open(files[name])
+		if err == nil {
+			_, err = io.Copy(hash, f)
+			_ = f.Close()
+		}
+		if err != nil {
+			return place{}, &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: devices.ReasonMissing, Err: err, Advice: advice}
+		}
+	}
+	p.identity = "sha256:" + hex.EncodeToString(hash.Sum(nil))
+	return p, nil
+}
+
+// env is what the loader and the processor's own loader look for libraries in. The second
+// separates by semicolons; the folders after ours are where phones have Qualcomm's.
+func (p place) env() []string {
+	return []string{
+		"LD_LIBRARY_PATH=" + strings.Join(p.folders, ":"),
+		"ADSP_LIBRARY_PATH=" + strings.Join(append(slices.Clone(p.folders), "/vendor/dsp/cdsp", "/vendor/lib/rfsa/adsp", "/system/lib/rfsa/adsp", "/dsp"), ";"),
+	}
+}

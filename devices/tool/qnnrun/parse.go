@@ -1,0 +1,141 @@
+package qnnrun
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// profile is what is read of the viewer's table. Times are whole microseconds.
+type profile struct {
+	netRun  []float64            // of every execution, as qnn-net-run timed it
+	backend map[string][]float64 // of every execution, as the backend did, by our name
+	init    float64              // of loading, as qnn-net-run timed it
+}
+
+// columns of the table; versions and sources are told above it.
+var columns = []string{"Msg Timestamp", "Message", "Time", "Unit of Measurement", "Timing Source", "Event Level", "Event Identifier"}
+
+// events of the backend that are kept. They nest: the call contains the processor's time with
+// waiting, and that the time without.
+func eventName(event string) string {
+	switch event {
+	case "QNN (execute) time":
+		return "qnn"
+	case "RPC (execute) time":
+		return "rpc"
+	case "QNN accelerator (execute) time", "QNN Accelerator (execute) time":
+		return "qnn_accelerator"
+	case "Accelerator (execute) time":
+		return accelerator
+	case "Accelerator (execute excluding wait) time":
+		return "accelerator_without_wait"
+	}
+	return ""
+}
+
+const accelerator = "accelerator"
+
+// parseProfile reads the table. Rows of other messages, levels and units are passed over:
+// there is a row an operator in some.
+func parseProfile(text string) (*profile, error) {
+	p := &profile{backend: map[string][]float64{}}
+	header := false
+	for line := range strings.Lines(text) {
+		f := strings.SplitN(strings.TrimRight(line, "\r\n"), ",", len(columns)) // names may have commas
+		for i := range f {
+			f[i] = strings.Trim(strings.TrimSpace(f[i]), `"`)
+		}
+		switch {
+		case !header:
+			header = isHeader(f)
+		case len(f) < len(columns):
+			if strings.TrimSpace(line) != "" {
+				return nil, fmt.Errorf("a row has %d columns: %q", len(f), clip(line))
+			}
+		default:
+			if err := p.row(f); err != nil {
+				return nil, fmt.Errorf("%q: %w", clip(line), err)
+			}
+		}
+	}
+	if !header {
+		return nil, errors.New("it has no row of columns that are known")
+	}
+	return p, nil
+}
+
+// isHeader: later SDKs have more columns behind these.
+func isHeader(f []string) bool {
+	if len(f) < len(columns) {
+		return false
+	}
+	for i, name := range columns {
+		first, _, _ := strings.Cut(f[i], ",")
+		if strings.TrimSpace(first) != name {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *profile) row(f []string) error {
+	message, unit, source, level, event := f[1], f[3], f[4], f[5], f[6]
+	if level != "ROOT" || unit != "US" || message != "EXECUTE" && message != "INIT" {
+		return nil
+	}
+	us, err := strconv.ParseUint(f[2], 10, 40)
+	if err != nil {
+		return fmt.Errorf("%q is no time", f[2])
+	}
+	switch {
+	case message == "INIT" && source == "NETRUN":
+		p.init += float64(us)
+	case message == "INIT":
+	case source == "NETRUN":
+		if !strings.HasPrefix(event, "Graph 0") {
+			return errors.New("there is more than one graph, or a form that is not known")
+		}
+		if us == 0 {
+			return errors.New("an execution took no time")
+		}
+		p.netRun = append(p.netRun, float64(us))
+	case source == "BACKEND":
+		if name := eventName(event); name != "" {
+			p.backend[name] = append(p.backend[name], float64(us))
+		}
+	}
+	return nil
+}
+
+var errNoProcessor = errors.New("it has no time of the accelerator: something else ran the network")
+
+// check: as many executions as were asked for, each with its times, and the processor's among
+// them.
+func (p *profile) check(n int) error {
+	if len(p.netRun) != n {
+		return fmt.Errorf("%d executions, %d were asked for", len(p.netRun), n)
+	}
+	for name, xs := range p.backend {
+		if len(xs) != n {
+			return fmt.Errorf("%d times of %s in %d executions", len(xs), name, n)
+		}
+	}
+	own := p.backend[accelerator]
+	if own == nil {
+		own = p.backend["qnn_accelerator"]
+	}
+	if own == nil {
+		return errNoProcessor
+	}
+	for i, x := range own {
+		if x == 0 {
+			return errNoProcessor
+		}
+		if x > p.netRun[i] {
+			return fmt.Errorf("the accelerator took %v us of an execution of %v us", x, p.netRun[i])
+		}
+	}
+	return nil
+}
