@@ -95,10 +95,30 @@ func (l *Lab) checkEntry(ctx context.Context, e *entry) []Step {
 // walkTo opens the transport; it is an error where a step failed, which the walk then has.
 func (l *Lab) walkTo(ctx context.Context, w *walk, e *entry) (transport.Transport, error) {
 	t, err := l.dial(ctx, e)
-	if err != nil {
-		w.missing("connection", err, "")
+	switch {
+	case err != nil:
+		w.missing(failedConnecting(err), err, "")
+	case e.ssh.host != "":
+		w.ok("connection", "%v: its host key is known, and it lets us in", t)
 	}
 	return t, err
+}
+
+// failedConnecting is the step at which reaching a machine failed.
+func failedConnecting(err error) string {
+	var known *devices.Error
+	if !errors.As(err, &known) {
+		return "connection"
+	}
+	switch known.Reason {
+	case devices.ReasonHostKey:
+		return "host key"
+	case devices.ReasonUnauthorized:
+		return "login"
+	case "ssh-config":
+		return "ssh configuration"
+	}
+	return "connection"
 }
 
 // failedOpening is the step at which taking a machine into use failed.

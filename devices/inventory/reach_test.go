@@ -47,7 +47,7 @@ func TestCheckGoesStepByStep(t *testing.T) {
 	if err != nil || Failed(steps) != nil {
 		t.Fatalf("%+v, %v", steps, err)
 	}
-	want := []string{"inventory", "shell", "folder", "tool", "delegate", "state"}
+	want := []string{"inventory", "connection", "shell", "folder", "tool", "delegate", "state"}
 	if got := stepNames(steps); !slices.Equal(got, want) {
 		t.Errorf("steps %v, want %v", got, want)
 	}

@@ -7,16 +7,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"latlab/devices/agent"
 )
 
-// CheckWays looks at what phones and boards need on this host: the inventory file and the
-// agent's bundle. Nobody needs all of it: what is not there is a note.
+// CheckWays looks at what phones and boards need on this host: the inventory file, the
+// agent's bundle, adb, keys for ssh. Nobody needs all of it: what is not there is a note.
 func (l *Lab) CheckWays(_ context.Context) []Step {
 	w := &walk{}
 	l.checkFile(w)
 	l.checkBundle(w)
+	checkSSH(w)
 	return w.steps
 }
 
@@ -40,4 +42,24 @@ func (l *Lab) checkBundle(w *walk) {
 		return
 	}
 	w.ok("agent bundle", "%s, %d files", dir, len(p.Files))
+}
+
+// checkSSH looks for what a login needs. Whether a board lets us in only the board can tell.
+func checkSSH(w *walk) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		w.note("ssh", "boards: "+err.Error(), "")
+		return
+	}
+	dir := filepath.Join(home, ".ssh")
+	there := func(name string) bool { _, err := os.Stat(filepath.Join(dir, name)); return err == nil }
+	keys := slices.DeleteFunc([]string{"id_ed25519", "id_ecdsa", "id_rsa"}, func(n string) bool { return !there(n) })
+	switch {
+	case len(keys) == 0 && os.Getenv("SSH_AUTH_SOCK") == "" && !there("config"):
+		w.note("ssh", "boards: there is no key in "+dir+" and no ssh-agent", "ssh-keygen -t ed25519 && ssh-copy-id HOST")
+	case !there("known_hosts"):
+		w.note("ssh", "boards: no host is known in "+dir, "ssh HOST true  # and compare the key that it shows")
+	default:
+		w.ok("ssh", "boards: keys and known hosts are in %s", dir)
+	}
 }
