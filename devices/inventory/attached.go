@@ -1,8 +1,12 @@
 package inventory
 
 import (
+	"context"
 	"fmt"
 	"strings"
+
+	"latlab/devices/transport"
+	"latlab/devices/transport/ssh"
 )
 
 // Prefixes of devices that the file need not name.
@@ -40,4 +44,20 @@ func (l *Lab) attached(prefix, what, form string, place func(e *entry, text stri
 			return e, nil
 		},
 	})
+}
+
+// open logs in.
+func (h sshHost) open(ctx context.Context) (transport.Transport, error) {
+	o := ssh.Options{Host: h.host, User: h.user, Port: h.port}
+	if h.identity != "" {
+		o.IdentityFiles = []string{h.identity}
+	}
+	if h.knownHosts != "" {
+		o.KnownHosts = []string{h.knownHosts}
+	}
+	t, err := ssh.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
 }

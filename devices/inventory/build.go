@@ -108,8 +108,11 @@ func (l *Lab) dial(ctx context.Context, e *entry) (transport.Transport, error) {
 	if l.reach != nil {
 		return l.reach(ctx, e)
 	}
-	if e.local {
+	switch {
+	case e.local:
 		return transport.Local{}, nil
+	case e.ssh.host != "":
+		return e.ssh.open(ctx)
 	}
 	return nil, e.fault(e.transport(), errors.New("this latlab has no such transport yet"))
 }

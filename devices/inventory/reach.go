@@ -85,7 +85,7 @@ func (l *Lab) checkEntry(ctx context.Context, e *entry) []Step {
 		return w.missing(failedPart(err, e), err, "")
 	}
 	defer d.Close()
-	w.ok("tool", "%s", runtimeWords(d.Info()))
+	w.ok(e.tool, "%s", runtimeWords(d.Info()))
 	if name := d.Info().Delegate; name != "" {
 		w.ok("delegate", "%s", name)
 	}
@@ -142,13 +142,13 @@ func failedPart(err error, e *entry) string {
 	case errors.As(err, &part):
 		return part.part
 	case !errors.As(err, &known):
-		return "tool"
+		return e.tool
 	case known.Reason == devices.ReasonDelegate:
 		return "delegate"
 	case known.Reason == agent.ReasonMissing && !e.local:
 		return "agent bundle"
 	}
-	return "tool"
+	return e.tool
 }
 
 func walkState(ctx context.Context, w *walk, m *machine.Machine) []Step {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -16,6 +17,7 @@ import (
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/devices/transport/ssh/sshtest"
 	"latlab/sampler/model"
 )
 
@@ -47,7 +49,7 @@ func TestCheckGoesStepByStep(t *testing.T) {
 	if err != nil || Failed(steps) != nil {
 		t.Fatalf("%+v, %v", steps, err)
 	}
-	want := []string{"inventory", "connection", "shell", "folder", "tool", "delegate", "state"}
+	want := []string{"inventory", "connection", "shell", "folder", "agent", "delegate", "state"}
 	if got := stepNames(steps); !slices.Equal(got, want) {
 		t.Errorf("steps %v, want %v", got, want)
 	}
@@ -68,7 +70,7 @@ func TestCheckGoesStepByStep(t *testing.T) {
 		"no delegate": {func(_ *Lab, e *entry) { e.delegate, e.delegateLibrary = delegateExternal, "device:/no/such/lib.so" }, "delegate", "/no/such/lib.so"},
 		"no program": {func(_ *Lab, e *entry) {
 			e.tool, e.binary, e.delegate = toolBenchmark, "device:/no/such/benchmark_model", delegateXNNPACK
-		}, "tool", "/no/such/benchmark_model"},
+		}, "benchmark_model", "/no/such/benchmark_model"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := board(t, "")
@@ -124,6 +126,88 @@ func TestOpenAndClean(t *testing.T) {
 	}
 	if done, err := l.Clean(t.Context(), Local); err != nil || len(done) != 1 {
 		t.Errorf("%q, %v", done, err)
+	}
+}
+
+// sshd is a Lab with the device "board" on a real sshd of this machine.
+func sshd(t *testing.T) (*Lab, *sshtest.Server) {
+	t.Helper()
+	s := sshtest.Start(t, sshtest.Options{})
+	file := write(t, "devices.yml", fmt.Sprintf("devices:\n  - name: board\n    ssh: {host: %s, user: %s, port: %d, identity: %s, known_hosts: %s}\n    dir: %s\n",
+		s.Host, s.User, s.Port, s.Key, s.KnownHosts, filepath.Join(t.TempDir(), "latlab")))
+	// Nothing of the user's own ssh has a say.
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("SSH_AUTH_SOCK", "")
+	l, err := New(Options{File: file, AgentPath: devicetest.Agent(t), LockDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, s
+}
+
+// TestBoard: a real sshd is listed, checked, used and cleaned.
+func TestBoard(t *testing.T) {
+	l, s := sshd(t)
+	row := l.probeEntry(t.Context(), &l.entries[0], SourceFile)
+	if row.State != Ready || row.OS == nil || row.Now == nil {
+		t.Errorf("listed as %+v", row)
+	}
+	steps, err := l.Check(t.Context(), "board")
+	if err != nil || Failed(steps) != nil || len(steps) != 7 {
+		t.Errorf("steps %+v, %v", steps, err)
+	}
+	d, err := l.Open(t.Context(), "board")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Info().Fingerprint["runtime"] == "" || d.Info().Transport != "ssh" {
+		t.Errorf("%+v", d.Info())
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if done, err := l.Clean(t.Context(), "board"); err != nil || len(done) < 2 {
+		t.Errorf("cleaned: %q, %v", done, err)
+	}
+	// sshd ends what it started a moment after the connection.
+	left := s.Left()
+	for end := time.Now().Add(20 * time.Second); len(left) > 0 && time.Now().Before(end); left = s.Left() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if len(left) > 0 {
+		t.Errorf("processes %v are left", left)
+	}
+}
+
+// TestBoardThatRefuses: each way in which a login fails is a state and a step of its own.
+func TestBoardThatRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil func(l *Lab, s *sshtest.Server)
+		state State
+		step  string
+		typed string
+	}{
+		{"changed key", func(_ *Lab, s *sshtest.Server) { s.ChangeHostKey() }, Unauthorized, "host key", "ssh-keygen"},
+		{"no key of ours", func(l *Lab, s *sshtest.Server) {
+			other := filepath.Join(s.Dir, "other")
+			sshtest.NewKey(t, other)
+			l.entries[0].ssh.identity = other
+		}, Unauthorized, "login", "ssh-copy-id"},
+		{"not there", func(_ *Lab, s *sshtest.Server) { s.Refuse(true) }, Offline, "connection", "ssh"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, s := sshd(t)
+			c.spoil(l, s)
+			row := l.probeEntry(t.Context(), &l.entries[0], SourceFile)
+			if row.State != c.state || row.Problem == "" || !strings.Contains(row.Type, c.typed) {
+				t.Errorf("listed as %s, %q, type %q", row.State, row.Problem, row.Type)
+			}
+			steps, err := l.Check(t.Context(), "board")
+			if f := Failed(steps); err != nil || f == nil || f.Name != c.step || !strings.Contains(f.Type, c.typed) {
+				t.Errorf("steps %+v, %v", steps, err)
+			}
+		})
 	}
 }
 
