@@ -9,7 +9,6 @@ import (
 	"latlab/devices/agent"
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
-	"latlab/devices/transport"
 )
 
 // BenchmarkOverhead is what a block takes besides the model, on this machine and over each
@@ -52,20 +51,11 @@ type way struct {
 
 func ways(t testing.TB) []way {
 	list := []way{{"local", openReal(t, agent.Options{})}}
-	for _, r := range reaches(t) {
-		d := board(t, r.transport, machine.Options{Dir: filepath.Join(t.TempDir(), "latlab")}, agent.Options{})
+	for _, r := range reaches() {
+		tr, _ := r.open(t, "")
+		d := board(t, tr, machine.Options{Dir: filepath.Join(t.TempDir(), "latlab")}, agent.Options{})
 		t.Cleanup(func() { _ = d.Close() })
 		list = append(list, way{r.name, d})
 	}
 	return list
-}
-
-// reach is a transport to this machine.
-type reach struct {
-	name      string
-	transport transport.Transport
-}
-
-func reaches(testing.TB) []reach {
-	return []reach{{"installed", &elsewhere{}}}
 }

@@ -1,11 +1,14 @@
 package agenttest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"latlab/internal/testenv"
 )
@@ -30,7 +33,7 @@ CPU revision	: 3
 // installed: a shell with its tools, all of one file, an emulator of its processor, and /data
 // to write to. There is no C library and no loader. Of /proc and /sys there is what XNNPACK
 // asks for (without it there is no XNNPACK on ARM) and the load average, since a machine that
-// tells nothing at all of its state is refused; /proc/self is not there.
+// tells nothing at all of its state is refused; /proc/self is not there. It takes root.
 func Root(t testing.TB) string {
 	t.Helper()
 	root := t.TempDir()
@@ -50,9 +53,12 @@ func Root(t testing.TB) string {
 			t.Fatal(err)
 		}
 	}
-	// Plain files: only root can make a device or mount one.
+	null := filepath.Join(root, "dev", "null")
+	if err := errors.Join(unix.Mknod(null, unix.S_IFCHR, int(unix.Mkdev(1, 3))), os.Chmod(null, 0o666)); err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range map[string]string{
-		"dev/null": "", "proc/loadavg": "0.25 0.20 0.10 1/100 1000\n",
+		"proc/loadavg":                   "0.25 0.20 0.10 1/100 1000\n",
 		"proc/cpuinfo":                   fmt.Sprintf(core, 0) + fmt.Sprintf(core, 1),
 		"sys/devices/system/cpu/present": "0-1\n", "sys/devices/system/cpu/possible": "0-1\n",
 	} {
@@ -61,6 +67,21 @@ func Root(t testing.TB) string {
 		}
 	}
 	return root
+}
+
+// MountProc gives a Root the /proc of this machine's kernel until the test ends, for what is
+// told by its processes' numbers there (devices/transport/ssh).
+func MountProc(t testing.TB, root string) {
+	t.Helper()
+	proc := filepath.Join(root, "proc")
+	if err := unix.Mount("proc", proc, "proc", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(proc, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // CopyProgram copies a program of this machine, which must be of one file.
