@@ -1,12 +1,14 @@
 package benchmarkmodel_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"latlab/devices"
@@ -14,6 +16,8 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool/benchmarkmodel"
 	"latlab/devices/transport"
+	"latlab/devices/transport/ssh"
+	"latlab/devices/transport/ssh/sshtest"
 	"latlab/internal/testphone"
 	"latlab/sampler/model"
 )
@@ -21,15 +25,77 @@ import (
 // phoneDir is latlab's folder there.
 const phoneDir = testphone.Tmp + "/latlab"
 
+// wire is a way to a phone.
+type wire interface {
+	// reach opens a transport, closed when the test ends.
+	reach(t testing.TB) transport.Transport
+	// leave makes the phone unreachable for the next command, once.
+	leave(tr transport.Transport)
+}
+
+// wires are the ways to a phone that tests take.
+var wires = map[string]func(t testing.TB, p *testphone.Phone) wire{
+	"chroot": func(_ testing.TB, p *testphone.Phone) wire { return byChroot{p} },
+	"sshd": func(t testing.TB, p *testphone.Phone) wire {
+		return bySSH{sshtest.Start(t, sshtest.Options{Root: p.Root})}
+	},
+}
+
+type byChroot struct{ p *testphone.Phone }
+
+func (b byChroot) reach(testing.TB) transport.Transport { return b.p.Transport() }
+func (b byChroot) leave(tr transport.Transport)         { tr.(*testphone.Chroot).Away = true }
+
+type bySSH struct{ s *sshtest.Server }
+
+func (b bySSH) reach(t testing.TB) transport.Transport {
+	t.Helper()
+	tr, err := ssh.Open(t.Context(), ssh.Options{
+		Host: b.s.Host, Port: b.s.Port, User: b.s.User, IdentityFiles: []string{b.s.Key}, KnownHosts: []string{b.s.KnownHosts}, Config: "none", Agent: "none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &outage{Transport: tr, broken: func(on bool) {
+		b.s.Refuse(on)
+		if on {
+			b.s.Cut()
+		}
+	}}
+}
+
+func (b bySSH) leave(tr transport.Transport) { tr.(*outage).armed.Store(true) }
+
+// outage is a real connection that is broken while the next command is started, and refused
+// until that has failed.
+type outage struct {
+	transport.Transport
+	armed  atomic.Bool
+	broken func(bool)
+}
+
+func (o *outage) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
+	if o.armed.CompareAndSwap(true, false) {
+		o.broken(true)
+		defer o.broken(false)
+	}
+	return o.Transport.Start(ctx, c)
+}
+
 // phones is one phone for all devices of a test, as a user has one.
 type phones struct {
 	*testphone.Phone
-	reach func(t testing.TB) transport.Transport
+	wire
 }
 
-func newPhone(t testing.TB, c testphone.Config) phones {
+func newPhone(t testing.TB, way string, c testphone.Config) phones {
+	t.Helper()
 	p := testphone.New(t, testphone.Options{Model: c})
-	return phones{p, func(testing.TB) transport.Transport { return p.Transport() }}
+	return phones{p, wires[way](t, p)}
 }
 
 // open is a device on the phone, over a transport of its own.
@@ -51,9 +117,19 @@ func (p phones) open(t testing.TB, tr transport.Transport, o benchmarkmodel.Opti
 	return d
 }
 
+// TestConformanceOnAPhone leaves sshd out, which passes and takes minutes: a session costs it
+// a login's work. A block over it is in TestBlockOnAPhone.
 func TestConformanceOnAPhone(t *testing.T) {
-	p := newPhone(t, testphone.Today("sim-pixel1-cpu"))
-	edge := testphone.Config{Simulator: "sim-pixel4-edgetpu", Host: "sim-pixel1-cpu", Prefix: true, Delegates: []string{"external", "xnnpack"}}
+	for way := range wires {
+		if way != "sshd" {
+			t.Run(way, func(t *testing.T) { conformance(t, way) })
+		}
+	}
+}
+
+func conformance(t *testing.T, way string) {
+	p := newPhone(t, way, testphone.Today("sim-pixel1-cpu"))
+	edge := newPhone(t, way, testphone.Config{Simulator: "sim-pixel4-edgetpu", Host: "sim-pixel1-cpu", Prefix: true, Delegates: []string{"external", "xnnpack"}})
 	lib := filepath.Join(t.TempDir(), "libedgetpu.so.1")
 	if err := os.WriteFile(lib, []byte("an ELF file"), 0o755); err != nil {
 		t.Fatal(err)
@@ -72,24 +148,20 @@ func TestConformanceOnAPhone(t *testing.T) {
 		Crash: failing("crash"),
 		Hang:  failing("hang"),
 		Offline: func(t testing.TB) (devices.Device, *model.Model) {
-			tr := p.Transport()
+			tr, m := p.reach(t), good(t)
 			d := p.open(t, tr, benchmarkmodel.Options{})
-			m, err := good(t), error(nil)
-			if _, err = d.Run(t.Context(), m, devicetest.Plan()); err != nil {
+			if _, err := d.Run(t.Context(), m, devicetest.Plan()); err != nil {
 				t.Fatal(err)
 			}
-			tr.Away = true
+			p.leave(tr)
 			return d, m
 		},
 		Partial: func(t testing.TB) (devices.Device, *model.Model) {
-			other := newPhone(t, edge)
 			o := benchmarkmodel.Options{Delegate: benchmarkmodel.External, Library: benchmarkmodel.File{Host: lib}}
-			return other.open(t, other.reach(t), o), hswish(t)
+			return edge.open(t, edge.reach(t), o), hswish(t)
 		},
 		Processes: func() int { return inPhone(t, p.Root) },
-		State: func() string {
-			return p.Files(phoneDir+"/models") + p.Files(phoneDir+"/tmp")
-		},
+		State:     func() string { return p.Files(phoneDir+"/models") + p.Files(phoneDir+"/tmp") },
 	})
 }
 
@@ -103,7 +175,11 @@ func inPhone(t testing.TB, root string) int {
 	n := 0
 	for _, l := range links {
 		to, err := os.Readlink(l)
-		if err == nil && to == root && !zombie(filepath.Dir(l)) {
+		if err != nil || to != root || zombie(filepath.Dir(l)) {
+			continue
+		}
+		// The server of files is the connection's, which is open until its test ends.
+		if exe, err := os.Readlink(filepath.Join(filepath.Dir(l), "exe")); err == nil && !strings.Contains(exe, "/.sshtest/") {
 			n++
 		}
 	}
@@ -116,9 +192,15 @@ func zombie(dir string) bool {
 }
 
 func TestBlockOnAPhone(t *testing.T) {
+	for way := range wires {
+		t.Run(way, func(t *testing.T) { blockOnAPhone(t, way) })
+	}
+}
+
+func blockOnAPhone(t *testing.T, way string) {
 	c := testphone.Today("sim-pixel4-dsp")
 	c.Counter = "/data/testphone/inference_count"
-	p := newPhone(t, c)
+	p := newPhone(t, way, c)
 	p.Set(c.Counter, "41\n")
 	libs := t.TempDir()
 	var files []string
@@ -159,7 +241,7 @@ func TestBlockOnAPhone(t *testing.T) {
 
 // A program that is on the phone already is used as it is, and hashed there.
 func TestProgramOnThePhone(t *testing.T) {
-	p := newPhone(t, testphone.Today("sim-pixel1-cpu"))
+	p := newPhone(t, "chroot", testphone.Today("sim-pixel1-cpu"))
 	data, err := os.ReadFile(testphone.BenchmarkModel(t))
 	if err != nil {
 		t.Fatal(err)

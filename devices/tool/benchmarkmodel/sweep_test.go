@@ -160,7 +160,7 @@ func TestFaultySweep(t *testing.T) {
 	c := testphone.Today("sim-pixel4-dsp")
 	c.Host, c.Seed = "sim-pixel1-cpu", 11
 	c.Faults = map[string]float64{"crash": 0.004, "killed": 0.004, "hang": 0.004, "exit": 0.004, "endless": 0.003, "garbage": 0.004, "truncated": 0.004, "zero": 0.004, "fall-back": 0.005, "delegate-error": 0.004} // of a run
-	p := newPhone(t, c)
+	p := newPhone(t, "chroot", c)
 	tr := p.Transport()
 	d := p.open(t, tr, hexagonOptions(t))
 	random := rand.New(rand.NewPCG(3, 4))
