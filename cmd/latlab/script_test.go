@@ -29,7 +29,9 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 
 // TestScripts runs testdata/script: whole programs with their streams and exit codes.
 // By default they time with the fake agent; a script that wants the real one says
-// `env LATLAB_AGENT=$REAL_AGENT`. Besides testscript's own commands there are:
+// `env LATLAB_AGENT=$REAL_AGENT`. Hosts of ~/.ssh/config are board, a real sshd of this
+// machine whose home is $BOARD, gone, where nobody listens, and stranger, the same sshd of
+// which no key is known. Besides testscript's own commands there are:
 //
 //	exits CODE PROGRAM [ARG...]    run it; CODE is the exit code, or several as 0|4
 //	refuses CODE REGEXP PROGRAM [ARG...]
@@ -56,6 +58,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	tiny, python := tinySpace(t), testenv.Python(t)
+	board := startBoard(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		UpdateScripts:       *update,
@@ -63,8 +66,12 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		ContinueOnError:     true,
 		Setup: func(e *testscript.Env) error {
+			if err := board.introduce(e.WorkDir); err != nil {
+				return err
+			}
 			e.Vars = append(isolate(e.Vars, e.WorkDir),
 				"TINY="+tiny, "PYTHON="+python, "LATLAB_AGENT="+fake, "FAKE="+fake, "REAL_AGENT="+agent,
+				"BOARD="+board.home,
 				fakeLog+"="+filepath.Join(e.WorkDir, ".blocks"))
 			return nil
 		},

@@ -132,12 +132,31 @@ func (e *entry) fault(field string, err error) error {
 }
 
 // sentence is what an error says to whoever asked about this device: not again what was being
-// done, but where in the file a mistake is.
+// done, but where in the file a mistake is, and what is advised.
 func sentence(e *devices.Error) string {
+	text := e.Err.Error()
 	if e.Fault == devices.FaultUser && strings.Contains(e.Op, ":") && !strings.Contains(e.Op, " ") {
-		return oneLine(e.Op + ": " + e.Err.Error())
+		text = e.Op + ": " + text
 	}
-	return oneLine(e.Err.Error())
+	if e.Advice != "" && oneLine(e.Advice) != toType(e.Advice) {
+		text += " (" + e.Advice + ")"
+	}
+	return oneLine(text)
+}
+
+// toType is the command in a piece of advice, "" where there is none: it is all of it, or
+// stands between backquotes in a sentence.
+func toType(advice string) string {
+	program, _, _ := strings.Cut(advice, " ")
+	if slices.Contains([]string{"adb", "latlab", "make", "ssh", "ssh-add", "ssh-copy-id", "ssh-keygen", "sudo"}, program) {
+		return oneLine(advice)
+	}
+	_, rest, _ := strings.Cut(advice, "`")
+	command, _, closed := strings.Cut(rest, "`")
+	if !closed {
+		return ""
+	}
+	return oneLine(command)
 }
 
 // located says where in the file a mistake is that a tool's package found.

@@ -170,7 +170,7 @@ func (s *Status) fail(err error) {
 		}
 		return
 	}
-	s.Problem, s.Type = sentence(e), oneLine(e.Advice)
+	s.Problem, s.Type = sentence(e), toType(e.Advice)
 	switch e.Reason {
 	case devices.ReasonOffline, devices.ReasonHung:
 		s.State = Offline

@@ -58,7 +58,7 @@ func TestStates(t *testing.T) {
 		}
 		switch e.name {
 		case "p1":
-			return fail(devices.ReasonOffline, "plug it in")
+			return fail(devices.ReasonOffline, "see `adb devices`")
 		case "p2":
 			return fail(devices.ReasonUnauthorized, "accept the key on its screen")
 		case "p3", "p9":
@@ -67,15 +67,15 @@ func TestStates(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		case "p7":
-			return fail(devices.ReasonHostKey, "ssh-keygen -R board7")
+			return fail(devices.ReasonHostKey, "`ssh-keygen -R board7` forgets it")
 		case "p8":
 			return nil, errors.New("no route \x1b[31mto host")
 		}
 		return elsewhere{transport.Local{}}, nil
 	}
 	want := map[string][]string{
-		"p0": {"ready", "", ""}, "p1": {"offline", "it is offline", "plug it in"},
-		"p2": {"unauthorized", "it is unauthorized", "accept the key on its screen"},
+		"p0": {"ready", "", ""}, "p1": {"offline", "it is offline (see `adb devices`)", "adb devices"},
+		"p2": {"unauthorized", "it is unauthorized (accept the key on its screen)", ""},
 		"p3": {"busy", "the latlab of process ", ""}, "p5": {"ready", "", ""}, "p6": {"offline", "no answer in time", ""},
 		"p7": {"unauthorized", "it is host-key", "ssh-keygen -R board7"}, "p8": {"not ready", "no route ?[31mto host", ""},
 		"p9": {"not ready", file + ":12: binary: /no/such/benchmark_model: no such file or directory", ""},

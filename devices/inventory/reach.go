@@ -36,7 +36,7 @@ func (w *walk) missing(name string, err error, typed string) []Step {
 			s.Detail += "; it printed: " + clip(oneLine(last), 200)
 		}
 		if s.Type == "" {
-			s.Type = oneLine(e.Advice)
+			s.Type = toType(e.Advice)
 		}
 	}
 	w.steps = append(w.steps, s)
