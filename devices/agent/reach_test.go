@@ -51,6 +51,9 @@ func overSSH(t testing.TB, root string) (transport.Transport, func(bool)) {
 // TestConformanceOverRealClients runs the whole suite on the agent of this machine, reached
 // by real clients.
 func TestConformanceOverRealClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some hundred processes behind sshd and adbd: half a minute")
+	}
 	for _, r := range reaches() {
 		t.Run(r.name, func(t *testing.T) {
 			t.Setenv("TMPDIR", t.TempDir())
