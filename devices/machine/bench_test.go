@@ -6,12 +6,18 @@ import (
 
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/devices/transport/ssh/sshtest"
 	"latlab/sampler/model"
 )
 
-// BenchmarkStage is what staging costs besides the wire: a look at a model that is there, and
-// two scripts, a look and the hash of one that is not (20 MB).
+// BenchmarkStage is what staging a model of 20 MB costs: a look at one that is there; two
+// scripts, a push, its hash and a look for one that is not.
 func BenchmarkStage(b *testing.B) {
+	b.Run("here", func(b *testing.B) { benchmarkStage(b, &remote{}) })
+	b.Run("ssh", func(b *testing.B) { benchmarkStage(b, overSSH(b, sshtest.Start(b, sshtest.Options{}))) })
+}
+
+func benchmarkStage(b *testing.B, r transport.Transport) {
 	for _, bb := range []struct {
 		name   string
 		models int
@@ -22,7 +28,7 @@ func BenchmarkStage(b *testing.B) {
 			for i := range bb.models {
 				models = append(models, sized(b, host, 20_000_000, i))
 			}
-			m, err := machine.Open(b.Context(), &remote{}, machine.Options{Dir: filepath.Join(b.TempDir(), "lab"), Budget: 30_000_000})
+			m, err := machine.Open(b.Context(), r, machine.Options{Dir: filepath.Join(b.TempDir(), "lab"), Budget: 30_000_000})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -35,6 +41,9 @@ func BenchmarkStage(b *testing.B) {
 				}
 				s.Close()
 				i++
+			}
+			if t := m.Traffic(); bb.models > 1 {
+				b.ReportMetric(float64(t.ModelBytes)/t.Seconds/1e6, "MB/s")
 			}
 		})
 	}
