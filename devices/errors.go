@@ -35,7 +35,7 @@ const (
 	ReasonHostKey      = "host-key"     // this host does not trust the device: unknown or changed key (the user's)
 	ReasonFull         = "disk-full"    // no room for so many bytes (the device's)
 	ReasonMissing      = "tool-missing" // the user's program or library is not where it should be (the user's)
-	ReasonDelegate     = "delegate"     // the delegate cannot be loaded or created (the device's)
+	ReasonDelegate     = "delegate"     // the delegate cannot be loaded (the user's), created (the device's) or cannot prepare this model (the model's)
 	ReasonFallBack     = "fall-back"    // the delegate was asked for and the CPU ran it (the device's)
 	// ReasonBusy is one Run more than Info.Parallel. It is the lab's fault: whoever calls
 	// Run reads Info first, so nobody's model, device or command line can be the cause.

@@ -105,6 +105,16 @@ func (d Delegate) precisions() []model.Precision {
 	return []model.Precision{model.Float32, model.Int8, "int16"}
 }
 
+// doubts are about a delegate on the CPU that took nothing: bench, which knows accelerators,
+// would only warn, and the runtime's own kernels would be stored under the delegate's name.
+func (d Delegate) doubts(p devices.Delegation) []devices.Doubt {
+	if !d.external() || !d.OnCPU || p.Delegated > 0 {
+		return nil
+	}
+	return []devices.Doubt{{Code: "not_delegated",
+		Text: fmt.Sprintf("%s took none of %d nodes: the runtime's own kernels ran them", d.Name, p.Nodes)}}
+}
+
 // fingerprint adds what a latency depends on of an external delegate.
 func (d Delegate) fingerprint(f map[string]string, librarySHA256 string) {
 	if !d.external() {

@@ -215,6 +215,7 @@ func (d *Device) fill(b *devices.Block, r *wire.Result) {
 	b.InitSeconds, b.FirstSeconds = r.Init, r.First
 	b.PeakMemoryBytes, b.Delegation = r.PeakMemory, r.Delegation
 	b.Delegation.Why = explain(r.Left, d.opts.Delegate.name())
+	b.Doubts = d.opts.Delegate.doubts(r.Delegation)
 	b.CPUs = r.CPUs
 	if r.PeakMemory == 0 {
 		b.Warnings = append(b.Warnings, "peak memory is unknown: the machine shows the agent no /proc")

@@ -125,7 +125,10 @@ func checkVerdict(t *testing.T, info devices.Info, b *devices.Block, want bench.
 	}
 	// How fast and how steady the test's host is must not decide the test.
 	b.Samples = []float64{0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01}
-	b.CPUSamples = make([]float64, len(b.Samples)) // an accelerator's
+	b.CPUSamples = b.Samples
+	if info.Accelerator {
+		b.CPUSamples = make([]float64, len(b.Samples)) // it waits
+	}
 	blocks := []devices.Block{*b, *b, *b, *b, *b}
 	m, ok := bench.Measure(bench.Input{Blocks: blocks, Info: info, Protocol: p})
 	if !ok {
@@ -207,6 +210,30 @@ func TestExternalDelegateFails(t *testing.T) {
 				t.Errorf("got %#v, %v; want %s, %s and %q", e, err, tt.fault, tt.reason, tt.text)
 			}
 		})
+	}
+}
+
+// TestDelegateOnTheCPU: nodes that it leaves are a warning, and none taken is no measurement.
+func TestDelegateOnTheCPU(t *testing.T) {
+	library := agenttest.Plugin(t)
+	for take, want := range map[string]bench.Verdict{"some": bench.Valid, "none": bench.Invalid} {
+		d, err := agent.Open(t.Context(), machine.Here("npu"), agent.Options{
+			Name: "npu", Path: devicetest.Agent(t),
+			Delegate: agent.Delegate{Name: "armnn", Library: library, Options: map[string]string{"take": take}, OnCPU: true},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		b, err := d.Run(t.Context(), modelOf(t, convolutions(t)), devicetest.Plan())
+		if err != nil {
+			t.Fatal(err)
+		}
+		reason := ""
+		if want == bench.Invalid {
+			reason = bench.ReasonDelegation
+		}
+		checkVerdict(t, d.Info(), b, want, reason)
 	}
 }
 
