@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"time"
@@ -56,8 +55,8 @@ func probe(ctx context.Context, op string, o Options) (map[string]string, error)
 		return nil, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "options",
 			Err: fmt.Errorf("there is no Edge TPU runtime %d", o.MinRuntime), Advice: "10 to 14"}
 	}
-	path, err := exec.LookPath(o.Compiler)
-	if err != nil && !errors.Is(err, exec.ErrDot) {
+	path, err := tool.LookPath(o.Compiler)
+	if err != nil {
 		return nil, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err, Advice: advice}
 	}
 	out, err := tool.Do(ctx, machine.Here("this host"), tool.Run{Op: op, Program: program, Timeout: probeTimeout,

@@ -91,10 +91,17 @@ func TestParseReportRefuses(t *testing.T) {
 		}
 		return strings.Replace(v15, old, new, 1)
 	}
+	before := func(mark string) string {
+		text, _, found := strings.Cut(v15, mark)
+		if !found {
+			t.Fatalf("no %q", mark)
+		}
+		return text
+	}
 	for name, text := range map[string]string{
 		"nothing":                  "",
-		"no table":                 v15[:strings.Index(v15, "Operator ")],
-		"an empty table":           v15[:strings.Index(v15, "ADD ")],
+		"no table":                 before("Operator "),
+		"an empty table":           before("ADD "),
 		"two models":               v15 + v15,
 		"a row is missing":         swap("ADD                            21         Mapped to Edge TPU\n", ""),
 		"none of an operator":      swap("ADD                            21 ", "ADD                            0  "),

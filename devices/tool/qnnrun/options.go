@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -19,6 +18,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/machine"
+	"latlab/devices/tool"
 	"latlab/devices/tool/qnn"
 )
 
@@ -113,7 +113,7 @@ func (o Options) checkFiles(op string) error {
 	missing := func(err error) error {
 		return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err, Advice: advice}
 	}
-	if _, err := exec.LookPath(o.Viewer); err != nil {
+	if _, err := tool.LookPath(o.Viewer); err != nil {
 		return missing(fmt.Errorf("the profile of a run is read by %s: %w", viewer, err))
 	}
 	if o.There != "" {

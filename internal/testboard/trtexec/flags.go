@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -57,7 +56,7 @@ func (p *program) parse(args []string) error {
 		}
 	}
 	if (p.opts["--onnx"] == "") == (p.opts["--loadEngine"] == "") {
-		return errors.New("Model missing or format not recognized")
+		return complaint("Model missing or format not recognized")
 	}
 	for _, name := range []string{"--iterations", "--warmUp", "--duration", "--avgRuns", "--streams", "--infStreams", "--workspace", "--useDLACore"} {
 		if v, there := p.opts[name]; there {
@@ -75,8 +74,13 @@ func (p *program) known(name string, valued bool) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("Unknown option: %s", name)
+	return complaint("Unknown option: " + name)
 }
+
+// complaint is a sentence of trtexec's own.
+type complaint string
+
+func (c complaint) Error() string { return string(c) }
 
 func (p *program) number(name string, otherwise int) int {
 	if n, err := strconv.Atoi(p.opts[name]); err == nil {

@@ -99,6 +99,9 @@ func Next(t testing.TB, dir, fault string) {
 	}
 }
 
+// Forget takes back what Next asked for, where it has not happened.
+func Forget(dir string) { _ = os.Remove(filepath.Join(dir, faultFile)) }
+
 // Add gives the stand-in a model's time, that of an exact simulator such as
 // "sim-jetson-xavier:exact", and returns it in seconds.
 func (c *Control) Add(ctx context.Context, simulator *sim.Device, m *model.Model) (float64, error) {
