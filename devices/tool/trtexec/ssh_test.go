@@ -70,6 +70,9 @@ func overSSHWith(t testing.TB, s *sshtest.Server, dir string, o trtexec.Options)
 
 // TestConformanceOverSSH: everything again behind a real sshd.
 func TestConformanceOverSSH(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: every block is a dozen sessions of sshd")
+	}
 	c := knowing(t)
 	s := sshtest.Start(t, sshtest.Options{})
 	// The block's deadline in a hang's check, a third of a second, may pass before trtexec is
