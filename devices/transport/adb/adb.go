@@ -1,0 +1,187 @@
+// Package adb reaches Android phones as the adb command does: through the adb server of this
+// host, whose protocol it speaks itself. It runs programs with separate streams and their exit
+// code, brings files, sees phones come and go.
+//
+// It refuses to speak with a phone directly, which is the server's to do and holds its key, to
+// end a server that somebody else may use, and phones whose adbd has no shell protocol (before
+// Android 7): without an exit code nobody knows whether a time is one.
+//
+// The public Go clients were looked at and left: none gives an exit code or ends with a
+// context. devices/transport/ssh is its sibling for boards.
+//
+// Sources: AOSP, packages/modules/adb: OVERVIEW.TXT, SERVICES.TXT, SYNC.TXT, shell_protocol.h,
+// daemon/shell_service.cpp.
+package adb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+)
+
+// Options name a phone.
+type Options struct {
+	Serial string
+	Server Server
+}
+
+// Device is a phone.
+type Device struct {
+	server   Server
+	serial   string
+	features []string
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
+}
+
+var _ transport.Transport = (*Device)(nil)
+
+// Open finds a phone and asks what its adbd can do. A server is started where none runs.
+func Open(ctx context.Context, o Options) (*Device, error) {
+	if err := o.Server.Start(ctx); err != nil {
+		return nil, err
+	}
+	if err := find(ctx, o); err != nil {
+		return nil, err
+	}
+	d := &Device{server: o.Server, serial: o.Serial}
+	text, err := o.Server.query(ctx, "host-serial:"+o.Serial+":features")
+	if err != nil {
+		return nil, d.culprit(err)
+	}
+	d.features = strings.Split(text, ",")
+	if !slices.Contains(d.features, "shell_v2") {
+		return nil, &devices.Error{Fault: devices.FaultUser, Op: "adb " + o.Serial, Reason: devices.ReasonUnsupported,
+			Err: errors.New("its adbd gives no exit codes"), Advice: "Android 7 or later is needed"}
+	}
+	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
+	return d, nil
+}
+
+// address is HOST:PORT, of a phone that the server can be told to connect to.
+var address = regexp.MustCompile(`^(\[[0-9A-Fa-f:.%a-z]+\]|[0-9A-Za-z.-]+):[0-9]{1,5}$`)
+
+// find looks whether the phone can be used. One that listens on the network is connected to
+// where it is not there, or not any more.
+func find(ctx context.Context, o Options) error {
+	state, err := o.Server.state(ctx, o.Serial)
+	if err != nil {
+		return err
+	}
+	if state != usable && address.MatchString(o.Serial) && !strings.HasPrefix(state, "unauthorized") {
+		if err := o.Server.Connect(ctx, o.Serial); err != nil {
+			return asOffline(ctx, o.Serial, err)
+		}
+		if state, err = o.Server.state(ctx, o.Serial); err != nil {
+			return err
+		}
+	}
+	return StateError(o.Serial, state)
+}
+
+// usable is the state of a phone that can be used.
+const usable = "device"
+
+// state is "" where the phone is not listed.
+func (s Server) state(ctx context.Context, serial string) (string, error) {
+	list, err := s.Devices(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, l := range list {
+		if l.Serial == serial {
+			return l.State, nil
+		}
+	}
+	return "", nil
+}
+
+// StateError says what a state means and what to do; nil where the phone can be used. The
+// state is Listed's, "" of a phone that is not listed.
+func StateError(serial, state string) error {
+	first, _, _ := strings.Cut(state, " ")
+	switch {
+	case first == usable:
+		return nil
+	case state == "":
+		return offline(serial, errors.New("adb does not see it"), "is the cable in, and USB debugging on? `adb devices` lists what it sees")
+	case first == "unauthorized", first == "authorizing":
+		return &devices.Error{Fault: devices.FaultDevice, Op: "adb " + serial, Reason: devices.ReasonUnauthorized,
+			Err: errors.New("the phone has not accepted this computer's key"), Advice: "unlock it and accept the key on its screen; if it does not ask: adb reconnect offline"}
+	case strings.HasPrefix(state, "no permissions"):
+		return &devices.Error{Fault: devices.FaultLab, Op: "adb " + serial, Reason: devices.ReasonUnauthorized,
+			Err: errors.New("this user may not open the USB device: " + clip(state)), Advice: "install udev rules (Debian: android-sdk-platform-tools-common), join the group plugdev, plug it in again"}
+	case first == "offline", first == "connecting", first == "detached":
+		return offline(serial, errors.New("adb sees it and gets no answer"), "wait until it has booted, or: adb reconnect "+serial)
+	}
+	return offline(serial, fmt.Errorf("it is in the state %q", clip(state)), "boot it into Android: adb -s "+serial+" reboot")
+}
+
+func offline(serial string, err error, advice string) error {
+	return &devices.Error{Fault: devices.FaultDevice, Op: "adb " + serial, Reason: devices.ReasonOffline, Err: err, Advice: advice}
+}
+
+// asOffline is for what a phone's absence is known by.
+func asOffline(ctx context.Context, serial string, err error) error {
+	var known *devices.Error
+	if ctx.Err() != nil || errors.As(err, &known) {
+		return err
+	}
+	return offline(serial, err, "`adb devices` lists what it sees")
+}
+
+// Close ends what still runs on the phone.
+func (d *Device) Close() error {
+	d.end()
+	return nil
+}
+
+// Serial is the phone's.
+func (d *Device) Serial() string { return d.serial }
+
+// open asks for a service of the phone's.
+func (d *Device) open(ctx context.Context, service string) (*wire, error) {
+	if d.life.Err() != nil {
+		return nil, offline(d.serial, errors.New("the connection was closed"), "")
+	}
+	w, err := d.server.open(ctx, "host:transport:"+d.serial, service)
+	if err != nil {
+		return nil, d.culprit(err)
+	}
+	return w, nil
+}
+
+// culprit: what the server refuses is the phone's absence.
+func (d *Device) culprit(err error) error {
+	var no *refused
+	if !errors.As(err, &no) {
+		return err
+	}
+	if strings.Contains(no.text, "unauthorized") || strings.Contains(no.text, "authorizing") {
+		return StateError(d.serial, "unauthorized")
+	}
+	return offline(d.serial, no, "`adb devices` lists what it sees; adb reconnect "+d.serial)
+}
+
+// lost is a connection that ended in the middle of something.
+func (d *Device) lost(ctx context.Context, w *wire, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var known *devices.Error
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return offline(d.serial, errors.New("it went away"), "is the cable in? `adb devices`")
+	}
+	if err = w.failed(ctx, err); errors.As(err, &known) && known.Reason == ReasonServer {
+		return offline(d.serial, known.Err, "is the cable in? `adb devices`; adb reconnect "+d.serial)
+	}
+	return err
+}

@@ -1,0 +1,378 @@
+package adb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+)
+
+// Server is the adb server of this host, which has the cables.
+type Server struct {
+	Addr   string // host:port; what $ADB_SERVER_SOCKET or $ANDROID_ADB_SERVER_PORT say, else 127.0.0.1:5037
+	Binary string // adb, to start a server where none runs; unless told that of PATH or of the Android SDK
+	// Stall is how long the server may be silent in the middle of something; 20 s unless told.
+	Stall time.Duration
+}
+
+const (
+	defaultStall = 20 * time.Second
+	dialTimeout  = 5 * time.Second
+	startTimeout = 20 * time.Second
+	// maxReply bounds an answer: a list of devices has some hundred bytes a device.
+	maxReply = 1 << 16
+)
+
+// ReasonServer is of an adb server that cannot be reached or started.
+const ReasonServer = "adb-server"
+
+func (s Server) stall() time.Duration {
+	if s.Stall > 0 {
+		return s.Stall
+	}
+	return defaultStall
+}
+
+// addr follows the client's own environment.
+// Source: AOSP, packages/modules/adb/docs/user/adb.1.md, "Environment variables".
+func (s Server) addr() string {
+	if s.Addr != "" {
+		return s.Addr
+	}
+	if socket, ok := strings.CutPrefix(os.Getenv("ADB_SERVER_SOCKET"), "tcp:"); ok {
+		if !strings.Contains(socket, ":") {
+			socket = "127.0.0.1:" + socket
+		}
+		return socket
+	}
+	port := os.Getenv("ANDROID_ADB_SERVER_PORT")
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		port = "5037"
+	}
+	return "127.0.0.1:" + port
+}
+
+// binary looks for adb.
+func (s Server) binary() (string, error) {
+	if s.Binary != "" {
+		return s.Binary, nil
+	}
+	path, err := exec.LookPath("adb")
+	if err == nil {
+		return path, nil
+	}
+	for _, home := range []string{os.Getenv("ANDROID_HOME"), os.Getenv("ANDROID_SDK_ROOT")} {
+		path := filepath.Join(home, "platform-tools", "adb")
+		if _, serr := os.Stat(path); home != "" && serr == nil {
+			return path, nil
+		}
+	}
+	return "", err
+}
+
+// Start starts a server unless one answers. It outlives latlab, as the adb of a user's own
+// commands expects; nobody else's is ever ended.
+func (s Server) Start(ctx context.Context) error {
+	if _, err := s.Version(ctx); err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	host, port, err := net.SplitHostPort(s.addr())
+	if err != nil {
+		return serverError(fmt.Errorf("%q is no address of an adb server: %w", s.addr(), err), "")
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return serverError(fmt.Errorf("no adb server answers at %s, and only one of this host can be started from here", s.addr()), "start it there: adb -a nodaemon server start")
+	}
+	binary, err := s.binary()
+	if err != nil {
+		return serverError(errors.New("no adb server runs, and there is no adb to start one"), "install Debian's package adb, or Google's platform-tools into PATH")
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	out, err := transport.Run(ctx, transport.Local{}, transport.Command{Path: binary, Args: []string{"-P", port, "start-server"}}, maxReply)
+	if err == nil && out.Exit != (transport.Exit{}) {
+		err = fmt.Errorf("`%s -P %s start-server` failed: %s", binary, port, lastLine(out.Stderr+out.Stdout))
+	}
+	if err != nil {
+		return serverError(err, "type it by hand")
+	}
+	return nil
+}
+
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+func serverError(err error, advice string) error {
+	return &devices.Error{Fault: devices.FaultLab, Op: "adb", Reason: ReasonServer, Err: err, Advice: advice}
+}
+
+// Version is the server's, of its protocol with clients.
+func (s Server) Version(ctx context.Context) (int, error) {
+	text, err := s.query(ctx, "host:version")
+	if err != nil {
+		return 0, err
+	}
+	v, err := strconv.ParseUint(text, 16, 16)
+	if err != nil {
+		return 0, serverError(fmt.Errorf("what answers at %s is no adb server: its version is %q", s.addr(), clip(text)), "")
+	}
+	return int(v), nil
+}
+
+// Listed is a device as the server lists it.
+type Listed struct {
+	Serial      string
+	State       string // "device" where it can be used, "offline", "unauthorized", "no permissions ...", ...
+	Product     string // ro.product.name
+	Model       string // ro.product.model
+	Codename    string // ro.product.device
+	TransportID string // of this connection; another after the cable was out
+}
+
+// Devices lists what is attached.
+func (s Server) Devices(ctx context.Context) ([]Listed, error) {
+	text, err := s.query(ctx, "host:devices-l")
+	if err != nil {
+		return nil, err
+	}
+	return parseDevices(text), nil
+}
+
+// Track yields the list of devices whenever it changes, the present one first, until ctx ends
+// or the server does, which is an error.
+func (s Server) Track(ctx context.Context) iter.Seq2[[]Listed, error] {
+	return func(yield func([]Listed, error) bool) {
+		w, err := s.open(ctx, "host:track-devices-l")
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer w.Close()
+		w.patient = true // nothing may change for hours
+		for {
+			text, err := w.reply()
+			if err != nil {
+				yield(nil, w.failed(ctx, err))
+				return
+			}
+			if !yield(parseDevices(text), nil) {
+				return
+			}
+		}
+	}
+}
+
+// Connect makes the server connect to a phone that listens on the network.
+func (s Server) Connect(ctx context.Context, addr string) error {
+	text, err := s.query(ctx, "host:connect:"+addr)
+	if err != nil {
+		return err
+	}
+	// The server says OKAY to failures as well.
+	if !strings.HasPrefix(text, "connected to") && !strings.HasPrefix(text, "already connected to") {
+		return offline(addr, errors.New(clip(text)), "is wireless debugging on, and the address right? `adb connect "+addr+"`")
+	}
+	return nil
+}
+
+// query asks for something that has one answer.
+func (s Server) query(ctx context.Context, service string) (string, error) {
+	w, err := s.open(ctx, service)
+	if err != nil {
+		return "", err
+	}
+	defer w.Close()
+	text, err := w.reply()
+	return text, w.failed(ctx, err)
+}
+
+// open connects to the server and asks it for services, each of which it has to grant: first
+// to be switched through to a device, then one of the device.
+func (s Server) open(ctx context.Context, services ...string) (*wire, error) {
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", s.addr())
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, serverError(err, "adb start-server")
+	}
+	w := newWire(ctx, conn, s.stall())
+	for _, service := range services {
+		if err := w.ask(service); err != nil {
+			_ = w.Close()
+			return nil, w.failed(ctx, err)
+		}
+	}
+	return w, nil
+}
+
+// refused is what the server says instead of granting a service.
+type refused struct{ text string }
+
+func (e *refused) Error() string { return clip(e.text) }
+
+// wire is a connection to the server that ends with its context. What is read or written has
+// to move within stall, unless patient.
+type wire struct {
+	net.Conn
+	stall   time.Duration
+	patient bool
+	release func() bool
+}
+
+func newWire(ctx context.Context, conn net.Conn, stall time.Duration) *wire {
+	w := &wire{Conn: conn, stall: stall}
+	w.release = context.AfterFunc(ctx, func() { _ = conn.Close() })
+	return w
+}
+
+func (w *wire) Close() error {
+	w.release()
+	return w.Conn.Close()
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	var limit time.Time
+	if !w.patient {
+		limit = time.Now().Add(w.stall)
+	}
+	if err := w.SetReadDeadline(limit); err != nil {
+		return 0, err
+	}
+	return w.Conn.Read(p)
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	if err := w.SetWriteDeadline(time.Now().Add(w.stall)); err != nil {
+		return 0, err
+	}
+	return w.Conn.Write(p)
+}
+
+// failed makes an error of the connection one with a culprit.
+func (w *wire) failed(ctx context.Context, err error) error {
+	var no *refused
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &no):
+		return no
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return serverError(fmt.Errorf("the adb server is silent for %v", w.stall), "adb kill-server; adb start-server")
+	}
+	return serverError(fmt.Errorf("the adb server broke off: %w", err), "adb start-server")
+}
+
+// ask sends a request: four hex digits of length, and the text.
+// Source: AOSP, packages/modules/adb/OVERVIEW.TXT and SERVICES.TXT.
+func (w *wire) ask(service string) error {
+	if len(service) > 0xffff {
+		return fmt.Errorf("a request of %d bytes is more than adb takes", len(service))
+	}
+	if _, err := fmt.Fprintf(w, "%04x%s", len(service), service); err != nil {
+		return err
+	}
+	var status [4]byte
+	if _, err := io.ReadFull(w, status[:]); err != nil {
+		return err
+	}
+	switch string(status[:]) {
+	case "OKAY":
+		return nil
+	case "FAIL":
+		text, err := w.reply()
+		if err != nil {
+			return err
+		}
+		return &refused{text}
+	}
+	return fmt.Errorf("it answers %q, which is no adb server's word", status)
+}
+
+// reply reads four hex digits of length and so many bytes.
+func (w *wire) reply() (string, error) { return readReply(w) }
+
+func readReply(r io.Reader) (string, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return "", err
+	}
+	n, err := strconv.ParseUint(string(size[:]), 16, 16)
+	if err != nil {
+		return "", fmt.Errorf("a length of %q", size)
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return "", err
+	}
+	return string(text), nil
+}
+
+// parseDevices reads lines of `adb devices -l`: serial, state, and words of NAME:VALUE. A state
+// may have several words, as "no permissions (missing udev rules?...)" has.
+func parseDevices(text string) []Listed {
+	var list []Listed
+	for line := range strings.Lines(text) {
+		serial, rest, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if tabbed, state, isTab := strings.Cut(strings.TrimSpace(line), "\t"); isTab {
+			serial, rest, ok = tabbed, state, true
+		}
+		if !ok || serial == "" {
+			continue
+		}
+		list = append(list, parseListed(serial, rest))
+	}
+	return list
+}
+
+func parseListed(serial, rest string) Listed {
+	d := Listed{Serial: serial}
+	var state []string
+	for _, word := range strings.Fields(rest) {
+		name, value, ok := strings.Cut(word, ":")
+		switch {
+		case ok && name == "product":
+			d.Product = value
+		case ok && name == "model":
+			d.Model = value
+		case ok && name == "device":
+			d.Codename = value
+		case ok && name == "transport_id":
+			d.TransportID = value
+		case ok && name == "usb":
+		default:
+			state = append(state, word)
+		}
+	}
+	d.State = strings.Join(state, " ")
+	return d
+}
+
+const maxClip = 200
+
+// clip is a text of the server's as an error holds it.
+func clip(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > maxClip {
+		return strings.ToValidUTF8(s[:maxClip], "") + "..."
+	}
+	return s
+}
+
+// Program is the adb that a server is started by.
+func (s Server) Program() (string, error) { return s.binary() }

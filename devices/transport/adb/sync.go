@@ -1,0 +1,357 @@
+package adb
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+)
+
+// Bounds of the file protocol.
+// Source: AOSP, packages/modules/adb/SYNC.TXT and file_sync_protocol.h.
+const (
+	syncChunk = 64 << 10 // SYNC_DATA_MAX
+	maxPath   = 1024
+	maxFail   = 4096 // text of a failure
+
+	// privateFile is a regular file without any permission. adbd gives the group and everybody
+	// what the owner gets, so that 0600 would be readable for all until it is changed; it writes
+	// through the descriptor that it made the file with, and needs none.
+	// Source: AOSP, daemon/file_sync_service.cpp, send_impl and handle_send_file.
+	privateFile = 0o100000
+)
+
+// files is a connection to the phone's file service.
+type files struct {
+	d *Device
+	w *wire
+}
+
+func (d *Device) files(ctx context.Context) (*files, error) {
+	w, err := d.open(ctx, "sync:")
+	if err != nil {
+		return nil, err
+	}
+	return &files{d, w}, nil
+}
+
+func (f *files) close() { _ = f.w.Close() }
+
+// send begins a request: four letters, a length, and that much.
+func (f *files) send(id string, body []byte) error {
+	head := binary.LittleEndian.AppendUint32([]byte(id), uint32(len(body)))
+	_, err := f.w.Write(append(head, body...))
+	return err
+}
+
+// head reads four letters and a number.
+func (f *files) head() (id string, n uint32, err error) {
+	var b [8]byte
+	if _, err := io.ReadFull(f.w, b[:]); err != nil {
+		return "", 0, err
+	}
+	return string(b[:4]), binary.LittleEndian.Uint32(b[4:]), nil
+}
+
+// failure is what the phone says of a file, as the error that it means.
+func (f *files) failure(n uint32) error {
+	if n > maxFail {
+		return fmt.Errorf("the phone announces a message of %d bytes", n)
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(f.w, text); err != nil {
+		return err
+	}
+	return fileError(clip(string(text)))
+}
+
+// fileError: the phone's words are those of its C library.
+func fileError(text string) error {
+	for _, known := range []struct {
+		words string
+		err   error
+	}{
+		{"No such file or directory", fs.ErrNotExist}, {"Permission denied", fs.ErrPermission},
+		{"Operation not permitted", fs.ErrPermission}, {"No space left on device", errFull}, {"Disk quota exceeded", errFull},
+	} {
+		if strings.Contains(text, known.words) {
+			return fmt.Errorf("%w: %s", known.err, text)
+		}
+	}
+	return errors.New(text)
+}
+
+var errFull = errors.New("no space left on the device")
+
+// ended makes an error of the connection the phone's absence, and leaves the phone's own words.
+func (f *files) ended(ctx context.Context, err error) error {
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, errFull):
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return err
+	}
+	return f.d.lost(ctx, f.w, err)
+}
+
+func checkPath(p string) error {
+	switch {
+	case !path.IsAbs(p):
+		return fmt.Errorf("%q is not absolute", p)
+	case strings.ContainsRune(p, 0):
+		return fmt.Errorf("%q has a zero byte", p)
+	case len(p) > maxPath-64: // room for a temporary name and the mode
+		return fmt.Errorf("a path of %d bytes is more than adb takes", len(p))
+	}
+	return nil
+}
+
+// Put sends a file under a temporary name, private until its mode is set, and renames it.
+func (d *Device) Put(ctx context.Context, f transport.File) error {
+	if err := checkPath(f.Path); err != nil {
+		return err
+	}
+	temp := fmt.Sprintf("%s.%08x", f.Path, rand.Uint32())
+	err := d.push(ctx, temp, f)
+	if err == nil {
+		_, err = transport.Shell(ctx, d, maxReply, `chmod "$1" "$2" && mv -f "$2" "$3"`, strconv.FormatUint(uint64(f.Mode.Perm()), 8), temp, f.Path)
+	}
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, errFull) {
+		err = d.full(f, err)
+	}
+	d.remove(ctx, temp)
+	return err
+}
+
+// remove is for what a failed push left; a phone that went away keeps it until latlab's folder
+// is cleaned.
+func (d *Device) remove(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killPatience)
+	defer cancel()
+	_, _ = transport.Shell(ctx, d, maxReply, `rm -f "$1"`, name)
+}
+
+func (d *Device) full(f transport.File, err error) error {
+	return &devices.Error{Fault: devices.FaultDevice, Op: "push to adb " + d.serial, Reason: devices.ReasonFull,
+		Err: fmt.Errorf("no room for %d bytes: %w", f.Size, err), Advice: "remove files there: adb -s " + d.serial + " shell df -h " + path.Dir(f.Path)}
+}
+
+func (d *Device) push(ctx context.Context, temp string, f transport.File) error {
+	s, err := d.files(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.send("SEND", fmt.Appendf(nil, "%s,%d", temp, privateFile)); err != nil {
+		return s.ended(ctx, err)
+	}
+	local, err := s.content(ctx, f)
+	if local != nil {
+		return local
+	}
+	// The phone's reason is worth more than that it then stopped listening.
+	if err == nil {
+		err = s.send("DONE", nil)
+	}
+	if answer := s.answer(); answer != nil && !isBroken(answer) || err == nil {
+		err = answer
+	}
+	return s.ended(ctx, err)
+}
+
+func isBroken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// content sends the file's bytes. local is an error of reading them.
+func (f *files) content(ctx context.Context, file transport.File) (local, wire error) {
+	buf := make([]byte, syncChunk)
+	var done int64
+	for {
+		n, err := io.ReadFull(file.Content, buf)
+		if n > 0 {
+			if err := ctx.Err(); err != nil {
+				return err, nil
+			}
+			if err := f.send("DATA", buf[:n]); err != nil {
+				return nil, err
+			}
+			if done += int64(n); file.Progress != nil {
+				file.Progress(done)
+			}
+		}
+		switch {
+		case done > file.Size, errors.Is(err, io.EOF) && done != file.Size, errors.Is(err, io.ErrUnexpectedEOF) && done != file.Size:
+			return fmt.Errorf("%s: %d bytes instead of %d", file.Path, done, file.Size), nil
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, nil
+		case err != nil:
+			return err, nil
+		}
+	}
+}
+
+// answer reads whether a request went well.
+func (f *files) answer() error {
+	id, n, err := f.head()
+	switch {
+	case err != nil:
+		return err
+	case id == "OKAY":
+		return nil
+	case id == "FAIL":
+		return f.failure(n)
+	}
+	return fmt.Errorf("the phone answers %q to a file", id)
+}
+
+// Get reads a file.
+func (d *Device) Get(ctx context.Context, name string, w io.Writer, limit int64) error {
+	if err := checkPath(name); err != nil {
+		return err
+	}
+	s, err := d.files(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.send("RECV", []byte(name)); err != nil {
+		return s.ended(ctx, err)
+	}
+	var written error
+	err = s.receive(func(chunk []byte) error {
+		if limit -= int64(len(chunk)); limit < 0 {
+			written = fmt.Errorf("%s is longer than was expected", name)
+		} else {
+			_, written = w.Write(chunk)
+		}
+		return written
+	})
+	if written != nil {
+		return written
+	}
+	return s.ended(ctx, err)
+}
+
+// receive reads chunks until the phone says that it was all.
+func (f *files) receive(take func([]byte) error) error {
+	buf := make([]byte, syncChunk)
+	for {
+		id, n, err := f.head()
+		switch {
+		case err != nil:
+			return err
+		case id == "DONE":
+			return nil
+		case id == "FAIL":
+			return f.failure(n)
+		case id != "DATA" || n > syncChunk:
+			return fmt.Errorf("the phone sends %q with %d bytes in a file", id, n)
+		}
+		if _, err := io.ReadFull(f.w, buf[:n]); err != nil {
+			return err
+		}
+		if err := take(buf[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// Stat looks at a file, through links.
+func (d *Device) Stat(ctx context.Context, name string) (transport.Info, error) {
+	if err := checkPath(name); err != nil {
+		return transport.Info{}, err
+	}
+	s, err := d.files(ctx)
+	if err != nil {
+		return transport.Info{}, err
+	}
+	defer s.close()
+	id, read := "STAT", s.stat1
+	if slices.Contains(d.features, "stat_v2") {
+		id, read = "STA2", s.stat2
+	}
+	if err := s.send(id, []byte(name)); err != nil {
+		return transport.Info{}, s.ended(ctx, err)
+	}
+	info, err := read(name)
+	return info, s.ended(ctx, err)
+}
+
+// stat1 is the old answer: mode, size of 32 bits, time; all zero where there is no file.
+func (f *files) stat1(name string) (transport.Info, error) {
+	var b [16]byte
+	if _, err := io.ReadFull(f.w, b[:]); err != nil {
+		return transport.Info{}, err
+	}
+	u := func(at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
+	if string(b[:4]) != "STAT" {
+		return transport.Info{}, fmt.Errorf("the phone answers %q to a file", b[:4])
+	}
+	if u(4) == 0 {
+		return transport.Info{}, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	}
+	return transport.Info{Size: int64(u(8)), Mode: fileMode(u(4)), ModTime: time.Unix(int64(u(12)), 0)}, nil
+}
+
+// stat2 is the new one.
+func (f *files) stat2(name string) (transport.Info, error) {
+	var b [72]byte
+	if _, err := io.ReadFull(f.w, b[:]); err != nil {
+		return transport.Info{}, err
+	}
+	if string(b[:4]) != "STA2" {
+		return transport.Info{}, fmt.Errorf("the phone answers %q to a file", b[:4])
+	}
+	var v struct {
+		Error                 uint32
+		Dev, Ino              uint64
+		Mode, Links, UID, GID uint32
+		Size                  uint64
+		ATime, MTime, CTime   int64
+	}
+	if err := binary.Read(bytes.NewReader(b[4:]), binary.LittleEndian, &v); err != nil {
+		return transport.Info{}, err
+	}
+	const enoent, eacces, eperm = 2, 13, 1
+	switch v.Error {
+	case 0:
+		return transport.Info{Size: int64(v.Size), Mode: fileMode(v.Mode), ModTime: time.Unix(v.MTime, 0)}, nil
+	case enoent:
+		return transport.Info{}, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	case eacces, eperm:
+		return transport.Info{}, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrPermission}
+	}
+	return transport.Info{}, fmt.Errorf("stat %s: error %d", name, v.Error)
+}
+
+// fileMode translates what stat(2) says.
+func fileMode(mode uint32) fs.FileMode {
+	m := fs.FileMode(mode & 0o777)
+	switch mode & 0o170000 {
+	case 0o040000:
+		m |= fs.ModeDir
+	case 0o100000:
+	case 0o120000:
+		m |= fs.ModeSymlink
+	default:
+		m |= fs.ModeIrregular
+	}
+	return m
+}
