@@ -12,6 +12,10 @@
 // nonsense. Whether layers were really computed in the type asked for is read from the
 // engine's layer table where this TensorRT exports one, and said to be unproven where not.
 //
+// An engine is built once and all blocks of a sweep time it: what TensorRT would choose another
+// time, by its own timing of tactics, is not in the interval of a measurement. A later process
+// builds anew, and the engine may be another.
+//
 // The package refuses quantized ONNX (TensorRT takes no asymmetric uint8; see sampler/onnx),
 // types that a TensorRT has no flag for, and outputs that do not say PASSED. It never saves
 // an engine elsewhere: it is of this GPU, this TensorRT and these clocks.
