@@ -145,18 +145,30 @@ func (t *Transport) Put(ctx context.Context, f transport.File) error {
 	if err != nil {
 		return err
 	}
-	n := &counted{f: f}
+	n := &counted{f: f, temp: path.Join(path.Dir(f.Path), ".latlab-put-"+rand.Text())}
 	op := "put " + f.Path + " on"
 	err = l.withFTP(ctx, op, func(c *ftp) error { return c.put(ctx, n, t.t) })
 	if errors.Is(err, errNoSFTP) {
 		err = t.putShell(ctx, n)
 	}
+	if ctx.Err() != nil && l.alive() {
+		t.discard(n.temp)
+	}
 	return err
+}
+
+// discard removes what a Put that was given up left there. What a broken connection leaves
+// stays: latlab's folder is tidied before it is next filled.
+func (t *Transport) discard(temp string) {
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	_, _ = transport.Shell(ctx, t, maxSaid, `rm -f "$1"`, temp)
 }
 
 // counted reads a file's content, which must be as long as was said.
 type counted struct {
 	f    transport.File
+	temp string // name there until it is whole
 	read int64
 }
 
@@ -176,20 +188,19 @@ func (c *counted) progress(done int64) {
 }
 
 func (c *ftp) put(ctx context.Context, n *counted, t target) error {
-	temp := path.Join(path.Dir(n.f.Path), ".latlab-put-"+rand.Text())
-	err := c.write(ctx, n, temp)
+	err := c.write(ctx, n)
 	if err == nil {
-		err = c.rename(temp, n.f.Path)
+		err = c.rename(n.temp, n.f.Path)
 	}
 	if err == nil {
 		return nil
 	}
-	_ = c.Remove(temp)
+	_ = c.Remove(n.temp)
 	return c.full(err, n.f, t)
 }
 
-func (c *ftp) write(ctx context.Context, n *counted, temp string) (err error) {
-	f, err := c.OpenFile(temp, fWrite)
+func (c *ftp) write(ctx context.Context, n *counted) (err error) {
+	f, err := c.OpenFile(n.temp, fWrite)
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,10 @@ import (
 
 // leaderScript makes sure that the shell of a RemoteLine, $0, leads a process group of its
 // own. OpenSSH gives each session one; Dropbear does not, and there the group of a program
-// would be the server's.
-const leaderScript = `read -r s </proc/$$/stat; s=${s##*) }; s=${s#* }; s=${s#* }; ` +
-	`case $s in "$$ "*) eval "$0" ;; *) exec setsid sh -c "$0" ;; esac`
+// would be the server's. Without /proc (an empty root) it is taken for OpenSSH: setsid
+// would leave a leader behind and run the program as an orphan.
+const leaderScript = `s=; { read -r s </proc/$$/stat; } 2>/dev/null; s=${s##*) }; s=${s#* }; s=${s#* }; ` +
+	`case $s in "$$ "* | "") eval "$0" ;; *) exec setsid sh -c "$0" ;; esac`
 
 // startLine is what the host's login shell is told. That may be no POSIX shell (fish, csh):
 // it sees three quoted words and a name.

@@ -56,6 +56,9 @@ func (t *Transport) Start(ctx context.Context, c transport.Command) (transport.P
 		return nil, fmtStart(c, t.t, err)
 	}
 	p.stdin = stdin{p, c.Tether}
+	l.mu.Lock()
+	l.running[p] = struct{}{}
+	l.mu.Unlock()
 	if !l.spawn(p.reap) {
 		p.reap()
 	}
@@ -168,21 +171,23 @@ func (p *process) abandon(said <-chan error) {
 // reap waits for the program and then ends what it left behind.
 func (p *process) reap() {
 	l := p.link
-	l.mu.Lock()
-	l.running[p] = struct{}{}
-	l.mu.Unlock()
+	swept := make(chan struct{})
 	for r := range p.s.requests {
 		if e := exitOf(r); e != nil && p.exit.CompareAndSwap(nil, e) {
-			l.spawn(p.sweep)
+			if !l.spawn(func() { p.sweep(swept) }) {
+				close(swept)
+			}
 		}
 		if r.WantReply {
 			_ = r.Reply(false, nil)
 		}
 	}
 	if p.exit.Load() == nil {
-		err := l.lost("run a program on", errors.New("it closed the session without saying how the program ended"))
+		err := l.lost("run a program on", fmt.Errorf("it closed the session without saying how the program ended: %w", io.ErrUnexpectedEOF))
 		p.exit.CompareAndSwap(nil, &transport.Exit{Code: -1, Err: err})
+		close(swept)
 	}
+	<-swept
 	_ = p.s.Close()
 	l.mu.Lock()
 	delete(l.running, p)
@@ -193,8 +198,14 @@ func (p *process) reap() {
 
 // sweep ends the rest of the group, and then the session: a process that left the group may
 // hold its streams for ever.
-func (p *process) sweep() {
+func (p *process) sweep(swept chan<- struct{}) {
 	p.link.killGroups(p.group)
+	close(swept)
+	p.closeLate()
+}
+
+// closeLate closes the session if it does not close by itself.
+func (p *process) closeLate() {
 	limit := time.NewTimer(endTimeout)
 	defer limit.Stop()
 	select {
@@ -314,21 +325,9 @@ func (p *process) Kill() {
 			default:
 			}
 			p.link.killGroups(p.group)
-			p.sweepLate()
+			p.closeLate()
 		})
 	})
-}
-
-// sweepLate closes the session of a program that a kill did not end.
-func (p *process) sweepLate() {
-	limit := time.NewTimer(endTimeout)
-	defer limit.Stop()
-	select {
-	case <-p.done:
-	case <-p.link.dead:
-	case <-limit.C:
-		_ = p.s.Close()
-	}
 }
 
 func (p *process) Wait() transport.Exit {

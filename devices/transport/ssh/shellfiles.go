@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -57,8 +56,7 @@ func (t *Transport) script(ctx context.Context, script string, args ...string) (
 }
 
 func (t *Transport) putShell(ctx context.Context, n *counted) error {
-	temp := path.Join(path.Dir(n.f.Path), ".latlab-put-"+strconv.FormatInt(time.Now().UnixNano(), 36))
-	p, err := t.script(ctx, putScript, n.f.Path, temp, strconv.FormatInt(n.f.Size, 10), strconv.FormatUint(uint64(n.f.Mode.Perm()), 8))
+	p, err := t.script(ctx, putScript, n.f.Path, n.temp, strconv.FormatInt(n.f.Size, 10), strconv.FormatUint(uint64(n.f.Mode.Perm()), 8))
 	if err != nil {
 		return err
 	}
@@ -101,7 +99,6 @@ func send(p transport.Process, n *counted) error {
 			return p.Stdin().Close()
 		}
 		if err != nil {
-			p.Kill()
 			return errors.Join(err, p.Stdin().Close())
 		}
 	}

@@ -19,11 +19,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"sync"
 	"time"
 
-	"golang.org/x/crypto/ssh"
+	"github.com/pkg/sftp"
 
 	"latlab/devices"
 	"latlab/devices/transport"
@@ -130,7 +132,8 @@ func (t target) offline(op string, err error) error {
 	}
 }
 
-// lost is what an operation's error means once the connection is known to be gone.
+// lost is what an operation's error means once the connection is known to be gone. Who uses
+// a broken connection may learn of it before the link does, which is waited for.
 func (l *link) lost(op string, err error) error {
 	if err == nil {
 		return nil
@@ -139,9 +142,23 @@ func (l *link) lost(op string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	var exit *ssh.ExitError
-	if !l.alive() && !errors.As(err, &exit) {
+	if broken(err) {
+		limit := time.NewTimer(endTimeout)
+		defer limit.Stop()
+		select {
+		case <-l.dead:
+		case <-limit.C:
+		}
+	}
+	if !l.alive() {
 		return l.t.offline(op, l.why())
 	}
 	return err
+}
+
+// broken reports whether an error is how a broken connection shows.
+func broken(err error) bool {
+	var network *net.OpError
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, sftp.ErrSSHFxConnectionLost) || errors.As(err, &network)
 }

@@ -233,6 +233,8 @@ func (s *Server) config(port int) string {
 		"PidFile none", "StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
 		"PermitRootLogin yes", "PrintMotd no", "UseDNS no", "LogLevel VERBOSE",
 		"MaxStartups 100", // many connections at once are the tests' doing, not an attack
+		// bash reads the user's own ~/.bashrc where sshd starts it, unless it seems to be nested.
+		"SetEnv SHLVL=2",
 	)
 	if s.o.Root != "" {
 		lines = append(lines, "ForceCommand "+s.chroot())

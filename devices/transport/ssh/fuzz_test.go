@@ -1,0 +1,159 @@
+package ssh
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"latlab/devices/transport"
+)
+
+func FuzzParseStat(f *testing.F) {
+	for _, s := range []string{"5 81a4 1700000000\n", "0 41ed 0", "-1 81a4 0", "5 fffff 0", "", "a b c", "5 81a4 1700000000 x", "9223372036854775808 1 1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if info, err := parseStat(s); err == nil && (info.Size < 0 || len(strings.Fields(s)) != 3) {
+			t.Errorf("%q is %+v", s, info)
+		}
+	})
+}
+
+func TestParseStat(t *testing.T) {
+	info, err := parseStat("5 81a4 1700000000\n")
+	if err != nil || info.Size != 5 || info.Mode != 0o644 || info.ModTime.Unix() != 1700000000 {
+		t.Errorf("%+v, %v", info, err)
+	}
+	for mode, want := range map[uint32]os.FileMode{
+		0o100755: 0o755, 0o040700: os.ModeDir | 0o700, 0o120777: os.ModeSymlink | 0o777, 0o010600: os.ModeNamedPipe | 0o600,
+		0o140600: os.ModeSocket | 0o600, 0o060600: os.ModeDevice | 0o600, 0o020600: os.ModeDevice | os.ModeCharDevice | 0o600, 0o600: os.ModeIrregular | 0o600,
+	} {
+		if got := fileMode(mode); got != want {
+			t.Errorf("%o: %v, want %v", mode, got, want)
+		}
+	}
+}
+
+func FuzzParseFree(f *testing.F) {
+	for _, s := range []string{"Filesystem 1024-blocks Used Available Capacity Mounted on\ntmpfs 1024 24 1000 3% /tmp/a b\n", "", "%", "a b c d e%", "1 2 3 99999999999999999999 5%", "1 2 3 -4 5%"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if free := parseFree(s); free < -1 || free > 1<<60 {
+			t.Errorf("%q: %d", s, free)
+		}
+	})
+}
+
+func TestParseFree(t *testing.T) {
+	for s, want := range map[string]int64{
+		"Filesystem 1024-blocks Used Available Capacity Mounted on\ntmpfs 1024 24 1000 3% /tmp/a b\n": 1000 << 10,
+		"tmp fs with blanks 1024 24 1000 3% /":                                                        1000 << 10, "": -1, "garbage": -1, "a b c d e": -1, "a 1 2 x 3% /": -1,
+	} {
+		if got := parseFree(s); got != want {
+			t.Errorf("%q: %d, want %d", s, got, want)
+		}
+	}
+}
+
+func FuzzExpand(f *testing.F) {
+	for _, s := range []string{"", "%", "%%", "%h", "~/.ssh/%r@%h-%p", "%Z", "a%", "é%h"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		out, err := expand(s, map[byte]string{'h': "HOST"})
+		if err == nil && !strings.Contains(s, "%") && out != s {
+			t.Errorf("%q became %q", s, out)
+		}
+	})
+}
+
+func TestExpand(t *testing.T) {
+	got, err := expand("~/%r%%@%h:%p", map[byte]string{'h': "host", 'r': "me", 'p': "22"})
+	if err != nil || got != "~/me%@host:22" {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, s := range []string{"%", "a%", "%x"} {
+		if got, err := expand(s, nil); err == nil {
+			t.Errorf("%q became %q", s, got)
+		}
+	}
+}
+
+func FuzzSplitWords(f *testing.F) {
+	for _, s := range []string{"", "a b", `"a b" c`, `"`, `"a`, "\t a  ", `""`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, w := range splitWords(s) {
+			if !strings.Contains(s, w) || len(w) > len(s) {
+				t.Errorf("%q has %q", s, w)
+			}
+		}
+	})
+}
+
+func TestSplitWords(t *testing.T) {
+	for s, want := range map[string][]string{
+		"": nil, "a  b": {"a", "b"}, `"a b" c`: {"a b", "c"}, `"a`: {"a"}, `x "" y`: {"x", "", "y"}, `"a""b"`: {"a", "b"},
+	} {
+		if got := splitWords(s); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}
+
+func FuzzExit(f *testing.F) {
+	f.Add("exit-status", []byte{0, 0, 0, 7})
+	f.Add("exit-status", []byte{0})
+	f.Add("exit-signal", ssh.Marshal(struct {
+		Signal     string
+		CoreDumped bool
+		Message    string
+		Language   string
+	}{"SEGV", true, "", ""}))
+	f.Add("exit-signal", []byte("\xff\xff\xff\xff"))
+	f.Add("keepalive@openssh.com", []byte{})
+	f.Fuzz(func(t *testing.T, kind string, payload []byte) {
+		e := exitOf(&ssh.Request{Type: kind, Payload: payload})
+		if e != nil && (e.Code == -1) != (e.Signal != "") || e != nil && len(e.Signal) > 4<<10 {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+// TestLineWithoutAGroup: where the login shell does not lead its process group (Dropbear), the
+// program gets one of its own; in every shell that is here.
+func TestLineWithoutAGroup(t *testing.T) {
+	line, err := startLine(transport.Command{Path: "sh", Args: []string{"-c", `read -r s </proc/$$/stat; set -- ${s##*) }; [ "$3" = $$ ] && echo "leads $1"; exit 7`, "sh"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shell := range [][]string{{"sh"}, {"bash"}, {"mksh"}, {"busybox", "sh"}} {
+		if _, err := exec.LookPath(shell[0]); err != nil {
+			continue
+		}
+		out, err := exec.Command(shell[0], append(shell[1:], "-c", line)...).CombinedOutput()
+		var exit *exec.ExitError
+		if e, ok := err.(*exec.ExitError); ok {
+			exit = e
+		}
+		if !strings.Contains(string(out), "leads R") || exit == nil || exit.ExitCode() != 7 {
+			t.Errorf("%v: %q, %v", shell, out, err)
+		}
+	}
+}
+
+func TestSignalNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"SEGV": "segmentation fault", "KILL": "killed", "ABRT": "aborted", "SIG@openssh.com": "a signal that ssh has no name for", "X\ny": `signal "X\ny"`,
+	} {
+		if got := signalName(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}

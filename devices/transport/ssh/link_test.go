@@ -1,0 +1,330 @@
+package ssh_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+	"latlab/devices/transport/ssh"
+	"latlab/devices/transport/ssh/sshtest"
+)
+
+// impatient notices a silent link soon.
+func impatient(s *sshtest.Server) ssh.Options {
+	o := options(s)
+	o.KeepAlive = 100 * time.Millisecond
+	return o
+}
+
+// firstLine reads the first line of a program that goes on.
+func firstLine(t testing.TB, p transport.Process) string {
+	t.Helper()
+	var b strings.Builder
+	one := make([]byte, 1)
+	for one[0] != '\n' {
+		if _, err := io.ReadFull(p.Stdout(), one); err != nil {
+			t.Fatal(err)
+		}
+		b.WriteByte(one[0])
+	}
+	return b.String()
+}
+
+func TestBlackholeIsNoticed(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, impatient(s))
+	p := sh(t, tr, "echo ready; sleep 3600")
+	firstLine(t, p)
+	s.Blackhole(true)
+	_, _, exit := finish(t, p)
+	if exit.Code != -1 || exit.Signal != "" {
+		t.Errorf("exit: %+v", exit)
+	}
+	wants(t, exit.Err, devices.FaultDevice, devices.ReasonOffline, "no answer for 300ms")
+	s.Blackhole(false)
+	eventually(t, "it connects again", func() bool { _, err := tr.Stat(t.Context(), "/"); return err == nil })
+}
+
+// TestQuietIsNotDead: keep-alive does not disturb a program that says nothing.
+func TestQuietIsNotDead(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	o := options(s)
+	o.KeepAlive = 200 * time.Millisecond
+	tr := open(t, o)
+	p := sh(t, tr, "sleep 1; echo done")
+	if out, _, exit := finish(t, p); out != "done\n" || exit != (transport.Exit{}) {
+		t.Errorf("%q, %+v", out, exit)
+	}
+}
+
+func TestBlackholeDuringPut(t *testing.T) {
+	for name, so := range map[string]sshtest.Options{"sftp": {}, "shell": {NoSFTP: true}} {
+		t.Run(name, func(t *testing.T) {
+			s := sshtest.Start(t, so)
+			tr := open(t, impatient(s))
+			path := t.TempDir() + "/file"
+			endless := &silencing{s: s, after: 8 << 20}
+			err := tr.Put(t.Context(), transport.File{Path: path, Content: endless, Size: 1 << 30, Mode: 0o600})
+			wants(t, err, devices.FaultDevice, devices.ReasonOffline)
+			s.Blackhole(false)
+			eventually(t, "it connects again", func() bool { _, err = tr.Stat(t.Context(), "/"); return err == nil })
+			if _, err := tr.Stat(t.Context(), path); err == nil {
+				t.Error("half a file is there")
+			}
+		})
+	}
+}
+
+// silencing is content during which the link goes silent.
+type silencing struct {
+	s     *sshtest.Server
+	after int
+}
+
+func (r *silencing) Read(b []byte) (int, error) {
+	if r.after -= len(b); r.after < 0 {
+		r.s.Blackhole(true)
+	}
+	return len(b), nil
+}
+
+func TestCutFailsWhatIsOpenAndTheNextCallConnects(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, options(s))
+	for range 3 {
+		p := sh(t, tr, "echo ready; cat")
+		firstLine(t, p)
+		s.Cut()
+		_, _, exit := finish(t, p)
+		wants(t, exit.Err, devices.FaultDevice, devices.ReasonOffline, "ssh "+"-p")
+		if out, err := transport.Shell(t.Context(), tr, 100, "echo again"); err != nil || out != "again\n" {
+			t.Errorf("%q, %v", out, err)
+		}
+	}
+	eventually(t, "cat ends with its stdin", func() bool { return len(s.Left()) <= 1 })
+}
+
+func TestOffline(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, options(s))
+	s.Refuse(true)
+	s.Cut()
+	eventually(t, "it is offline", func() bool {
+		_, err := tr.Stat(t.Context(), "/")
+		var e *devices.Error
+		return errors.As(err, &e) && e.Reason == devices.ReasonOffline && strings.HasPrefix(e.Op, "ssh to ")
+	})
+	s.Refuse(false)
+	if _, err := tr.Stat(t.Context(), "/"); err != nil {
+		t.Error(err)
+	}
+	o := options(s)
+	o.Port = unused(t)
+	_, err := ssh.Open(t.Context(), o)
+	wants(t, err, devices.FaultDevice, devices.ReasonOffline, "refused")
+}
+
+func unused(t testing.TB) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// TestTetherEndsWithTheConnection: sshd leaves a program without a terminal running.
+func TestTetherEndsWithTheConnection(t *testing.T) {
+	for name, end := range map[string]func(*sshtest.Server, transport.Process){
+		"cut":   func(s *sshtest.Server, _ transport.Process) { s.Cut() },
+		"close": func(_ *sshtest.Server, p transport.Process) { _ = p.Stdin().Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := sshtest.Start(t, sshtest.Options{})
+			tr := open(t, options(s))
+			p, err := tr.Start(t.Context(), transport.Command{Path: "sh", Args: []string{"-c", "sleep 3600 & echo ready; sleep 3600"}, Tether: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			firstLine(t, p)
+			if n := len(s.Left()); n < 3 {
+				t.Fatalf("%d processes run", n)
+			}
+			end(s, p)
+			_, _, exit := finish(t, p)
+			if name == "close" && exit.Signal != "killed" {
+				t.Errorf("exit: %+v", exit)
+			}
+			eventually(t, "nothing is left", func() bool { return len(s.Left()) == 0 })
+		})
+	}
+}
+
+func TestTetheredProgramEndsByItself(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, options(s))
+	out, err := transport.Run(t.Context(), tr, transport.Command{Path: "sh", Args: []string{"-c", "echo out; exit 7"}, Tether: true}, 100)
+	if err != nil || out.Stdout != "out\n" || out.Exit != (transport.Exit{Code: 7}) {
+		t.Errorf("%+v, %v", out, err)
+	}
+	eventually(t, "nothing is left", func() bool { return len(s.Left()) == 0 })
+}
+
+func TestKillCancelAndCloseEndTheWholeGroup(t *testing.T) {
+	for name, end := range map[string]func(transport.Process, *ssh.Transport, context.CancelFunc){
+		"kill":   func(p transport.Process, _ *ssh.Transport, _ context.CancelFunc) { p.Kill() },
+		"cancel": func(_ transport.Process, _ *ssh.Transport, cancel context.CancelFunc) { cancel() },
+		"close":  func(_ transport.Process, tr *ssh.Transport, _ context.CancelFunc) { _ = tr.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := sshtest.Start(t, sshtest.Options{})
+			tr := open(t, options(s))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			p, err := tr.Start(ctx, transport.Command{Path: "sh", Args: []string{"-c", "sleep 3600 & echo ready; sleep 3600"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			firstLine(t, p)
+			end(p, tr, cancel)
+			if _, _, exit := finish(t, p); name != "close" && exit.Signal != "killed" {
+				t.Errorf("exit: %+v", exit)
+			}
+			p.Kill() // harmless once it is gone
+			eventually(t, "nothing is left", func() bool { return len(s.Left()) == 0 })
+		})
+	}
+}
+
+// TestEscapedProcessHoldsNobody: a process that left the group keeps the streams open.
+func TestEscapedProcessHoldsNobody(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, options(s))
+	out, _, exit := finish(t, sh(t, tr, "setsid sleep 15 & echo left"))
+	if out != "left\n" || exit != (transport.Exit{}) {
+		t.Errorf("%q, %+v", out, exit)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, options(s))
+	var all sync.WaitGroup
+	for i := range 30 {
+		all.Go(func() {
+			want := fmt.Sprintf("%d\n", i)
+			out, err := transport.Shell(t.Context(), tr, 100, `sleep 0.1; echo "$1"`, fmt.Sprint(i))
+			if err != nil || out != want {
+				t.Errorf("%d: %q, %v", i, out, err)
+			}
+			if _, err := tr.Stat(t.Context(), "/"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, "nothing is left", func() bool { return len(s.Left()) <= 1 }) // the idle sftp server
+}
+
+func TestServerWithOneSession(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{Config: []string{"MaxSessions 1"}})
+	tr := open(t, options(s))
+	p := sh(t, tr, "echo ready; cat")
+	firstLine(t, p)
+	_, err := tr.Start(t.Context(), transport.Command{Path: "true"})
+	wants(t, err, devices.FaultDevice, "ssh-sessions", "MaxSessions")
+	if _, _, exit := finish(t, p); exit != (transport.Exit{}) {
+		t.Errorf("exit: %+v", exit)
+	}
+}
+
+func TestEndlessOutputIsCut(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, options(s))
+	for _, script := range []string{"yes", "yes >&2"} {
+		out, err := transport.Run(t.Context(), tr, transport.Command{Path: "sh", Args: []string{"-c", script}}, 1000)
+		if err != nil || !out.Cut || len(out.Stdout)+len(out.Stderr) != 1000 {
+			t.Errorf("%s: %v, cut %v, %d bytes", script, err, out.Cut, len(out.Stdout)+len(out.Stderr))
+		}
+	}
+	eventually(t, "nothing is left", func() bool { return len(s.Left()) == 0 })
+}
+
+func TestDripDoesNotHoldLogin(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	s.Drip(50 * time.Millisecond)
+	o := options(s)
+	o.ConnectTimeout = 500 * time.Millisecond
+	_, err := ssh.Open(t.Context(), o)
+	wants(t, err, devices.FaultDevice, devices.ReasonOffline, "within 500ms")
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := ssh.Open(ctx, options(s)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// TestHostileServers talk to us before any key is exchanged.
+func TestHostileServers(t *testing.T) {
+	for name, talk := range map[string]func(net.Conn){
+		"silent":        func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
+		"endless line":  func(c net.Conn) { spill(c, "x") },
+		"endless lines": func(c net.Conn) { spill(c, "hello\n") },
+		"no ssh":        func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n") },
+		"wrong length": func(c net.Conn) {
+			_, _ = io.WriteString(c, "SSH-2.0-x\r\n\xff\xff\xff\xff\x00aaaaaaaaaa")
+			_, _ = io.Copy(io.Discard, c)
+		},
+		"endless packets": func(c net.Conn) {
+			_, _ = io.WriteString(c, "SSH-2.0-x\r\n")
+			spill(c, "\x00\x00\x00\x0c\x0a\x02aaaaaaaaaa")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			var served sync.WaitGroup
+			served.Go(func() {
+				c, err := l.Accept()
+				if err == nil {
+					talk(c)
+					_ = c.Close()
+				}
+			})
+			_, err = ssh.Open(t.Context(), ssh.Options{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, User: "x", Config: "none", Agent: "none",
+				KnownHosts: []string{"/nonexistent"}, ConnectTimeout: time.Second})
+			wants(t, err, devices.FaultDevice, devices.ReasonOffline)
+			served.Wait()
+		})
+	}
+}
+
+// spill writes the same until nobody reads.
+func spill(c net.Conn, s string) {
+	block := []byte(strings.Repeat(s, 1000))
+	for {
+		if _, err := c.Write(block); err != nil {
+			return
+		}
+	}
+}
+
+func TestClosed(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, options(s))
+	_ = tr.Close()
+	if _, err := tr.Stat(t.Context(), "/"); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("error is %v", err)
+	}
+}
