@@ -82,6 +82,12 @@ func listDevices(s streams, c *cli.Context) error {
 	for _, form := range l.Forms() {
 		fmt.Fprintf(s.out, "also %s\n", form)
 	}
+	if unseen := l.PhonesUnseen(c.Context); unseen != nil {
+		fmt.Fprint(s.out, wrapped("phones on the cable are not seen:", strings.Fields(unseen.Detail), terminalColumns))
+		if unseen.Type != "" {
+			fmt.Fprintf(s.out, "  type: %s\n", unseen.Type)
+		}
+	}
 	printProblems(s, rows)
 	return nil
 }

@@ -57,6 +57,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	latlab, err := exec.LookPath("latlab")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tiny, python := tinySpace(t), testenv.Python(t)
 	board := startBoard(t)
 	testscript.Run(t, testscript.Params{
@@ -71,7 +75,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Vars = append(isolate(e.Vars, e.WorkDir),
 				"TINY="+tiny, "PYTHON="+python, "LATLAB_AGENT="+fake, "FAKE="+fake, "REAL_AGENT="+agent,
-				"BOARD="+board.home,
+				"BOARD="+board.home, "LATLAB="+latlab,
 				fakeLog+"="+filepath.Join(e.WorkDir, ".blocks"))
 			return nil
 		},
@@ -92,10 +96,13 @@ func TestScripts(t *testing.T) {
 // isolate keeps the user's own configuration, cache and variables out of a test.
 func isolate(vars []string, home string) []string {
 	vars = slices.DeleteFunc(slices.Clone(vars), func(v string) bool {
-		return strings.HasPrefix(v, "LATLAB_") || strings.HasPrefix(v, "XDG_") || strings.HasPrefix(v, "HOME=")
+		name, _, _ := strings.Cut(v, "=")
+		return strings.HasPrefix(v, "LATLAB_") || strings.HasPrefix(v, "XDG_") || slices.Contains([]string{"HOME", "ADB_SERVER_SOCKET", "SSH_AUTH_SOCK"}, name)
 	})
 	return append(vars, "HOME="+home, "XDG_CONFIG_HOME="+filepath.Join(home, ".config"),
 		"XDG_CACHE_HOME="+filepath.Join(home, ".cache"), "TZ=UTC", "NO_COLOR=1",
+		// Nobody listens there: a developer's own phones are not looked at.
+		"ANDROID_ADB_SERVER_PORT=1",
 		// Under the race detector every program would sleep a second before it ends.
 		"GORACE=atexit_sleep_ms=0")
 }

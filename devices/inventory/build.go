@@ -32,20 +32,12 @@ func (l *Lab) toolOf(e *entry) timing {
 	case toolTrtexec:
 		return l.trtexecTiming(e)
 	default:
-		return l.qnnTiming(e)
+		return l.qnnRunTiming(e)
 	}
 	if e.delegate == delegateEdgeTPU {
 		return l.compiled(t, e)
 	}
 	return t
-}
-
-func (l *Lab) qnnTiming(e *entry) timing {
-	err := e.fault("tool", fmt.Errorf("this latlab has no %s yet", e.tool))
-	return timing{
-		describe: func() (devices.Info, error) { return devices.Info{}, err },
-		open:     func(context.Context, *machine.Machine) (devices.Device, error) { return nil, err },
-	}
 }
 
 // openEntry opens the machine and makes the device. What was opened is closed again where
@@ -114,7 +106,7 @@ func (l *Lab) dial(ctx context.Context, e *entry) (transport.Transport, error) {
 	case e.ssh.host != "":
 		return e.ssh.open(ctx)
 	}
-	return nil, e.fault(e.transport(), errors.New("this latlab has no such transport yet"))
+	return l.openPhone(ctx, e.adb)
 }
 
 func (l *Lab) openMachine(ctx context.Context, t transport.Transport, e *entry) (*machine.Machine, error) {

@@ -30,6 +30,9 @@ type entry struct {
 	libraries       []string
 	compiler        string
 	minRuntime      int
+	soc, sdk        string
+	viewer          string
+	perfProfile     string
 	mixed, copies   bool
 	precision       model.Precision
 	threads         int

@@ -123,8 +123,14 @@ func (d *decoder) checkDelegate(e *entry, at string) {
 func (d *decoder) checkTool(e *entry, at string) {
 	_, binary := e.lines["binary"]
 	switch {
-	case e.tool == toolBenchmark && !binary, e.tool == toolQNN && !binary:
+	case e.tool == toolBenchmark && !binary:
 		d.fail(e.line, join(at, "binary"), "is missing: where is %s?", e.tool)
+	case e.tool == toolQNN && !binary && e.sdk == "":
+		d.fail(e.line, join(at, "sdk"), "is missing: give Qualcomm's SDK, or where %s is as binary", e.tool)
+	case e.tool == toolQNN && e.soc == "":
+		d.fail(e.line, join(at, "soc"), "is missing: which chip is it? sm8650, for example")
+	case e.tool == toolQNN && e.local:
+		d.fail(e.lines["tool"], join(at, "tool"), "qnn-net-run times on phones and boards (adb, ssh), not on this machine")
 	case e.tool == toolTrtexec && e.adb != "":
 		d.fail(e.lines["tool"], join(at, "tool"), "trtexec runs on boards and PCs (ssh, local), not on Android")
 	case e.tool == toolTrtexec && binary && !e.local && !strings.HasPrefix(e.binary, onDevice):

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"latlab/devices/tool/qnnrun"
 	"latlab/sampler"
 	"latlab/sampler/model"
 )
@@ -117,6 +118,18 @@ func toolFields() []Field {
 		{Name: "harmless", Form: "list of words", Tools: []string{toolBenchmark}, Means: "parts of ERROR lines of the vendor's that are known to mean nothing; others make a block doubtful",
 			read: func(d *decoder, n *yaml.Node, at string, e *entry) {
 				d.list(n, at, func(n *yaml.Node, at string) { e.harmless = append(e.harmless, d.word(n, at)) })
+			}},
+		{Name: "soc", Form: "word", Tools: []string{toolQNN}, Means: "the chip: sm8650, or the compiler's own number of it",
+			read: func(d *decoder, n *yaml.Node, at string, e *entry) {
+				e.soc = d.matching(n, at, optionForm, "a chip's name")
+			}},
+		{Name: "sdk", Form: "path", Tools: []string{toolQNN}, Means: "folder of Qualcomm's AI Runtime SDK on this host, which has binary, libraries and viewer in it",
+			read: func(d *decoder, n *yaml.Node, at string, e *entry) { e.sdk = d.hostPath(n, at) }},
+		{Name: "viewer", Form: "path", Tools: []string{toolQNN}, Means: "qnn-profile-viewer, a file of this host; the SDK's or from PATH unless told",
+			read: func(d *decoder, n *yaml.Node, at string, e *entry) { e.viewer = d.hostPath(n, at) }},
+		{Name: "perf_profile", Form: "word", Tools: []string{toolQNN}, Means: "clocks of the Hexagon: burst unless told",
+			read: func(d *decoder, n *yaml.Node, at string, e *entry) {
+				e.perfProfile = d.oneOf(n, at, qnnrun.PerfProfiles())
 			}},
 	}
 }

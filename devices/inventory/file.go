@@ -104,6 +104,7 @@ func (e *entry) filesThere() error {
 	}{
 		{"ssh", []string{e.ssh.identity, e.ssh.knownHosts}}, {"binary", []string{e.binary}},
 		{"delegate_library", []string{e.delegateLibrary}}, {"libraries", e.libraries}, {"compiler", []string{e.compiler}},
+		{"sdk", []string{e.sdk}}, {"viewer", []string{e.viewer}},
 	} {
 		for _, p := range f.paths {
 			if p == "" || strings.HasPrefix(p, onDevice) {

@@ -42,13 +42,14 @@ type Lab struct {
 	o       Options
 	file    string
 	entries []entry
+	adbTurn chan struct{} // held while an adb server is started
 	// reach stands for dial in tests.
 	reach func(context.Context, *entry) (transport.Transport, error)
 }
 
 // New reads the user's inventory file. What is wrong with it is a *sampler.LoadError.
 func New(o Options) (*Lab, error) {
-	l := &Lab{o: o, file: o.File}
+	l := &Lab{o: o, file: o.File, adbTurn: make(chan struct{}, 1)}
 	if o.BuiltIn {
 		return l, nil
 	}

@@ -66,8 +66,12 @@ func (l *Lab) List(ctx context.Context) ([]Status, error) {
 	var tools [][]Step
 	var wg sync.WaitGroup
 	wg.Go(func() { tools = l.CheckTools(ctx) })
+	// Attached phones are known once adb has listed them; nobody waits for that.
+	var attached []Status
+	wg.Go(func() { attached = gather(ctx, l.attachedProbes(ctx)) })
 	rows := gather(ctx, append([]probe{l.probeLocal}, l.entryProbes()...))
 	wg.Wait()
+	rows = append(rows, attached...)
 	failed := map[string]*Step{}
 	for i, name := range l.Tools() {
 		failed[name] = Failed(tools[i])

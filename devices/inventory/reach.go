@@ -94,6 +94,9 @@ func (l *Lab) checkEntry(ctx context.Context, e *entry) []Step {
 
 // walkTo opens the transport; it is an error where a step failed, which the walk then has.
 func (l *Lab) walkTo(ctx context.Context, w *walk, e *entry) (transport.Transport, error) {
+	if e.adb != "" && l.reach == nil {
+		return l.walkPhone(ctx, w, e)
+	}
 	t, err := l.dial(ctx, e)
 	switch {
 	case err != nil:

@@ -2,11 +2,13 @@ package inventory
 
 import (
 	"context"
+	"path"
 	"strings"
 
 	"latlab/devices"
 	"latlab/devices/machine"
 	"latlab/devices/tool/edgetpu"
+	"latlab/devices/tool/qnnrun"
 	"latlab/devices/tool/trtexec"
 )
 
@@ -20,6 +22,29 @@ func (l *Lab) trtexecTiming(e *entry) timing {
 		describe: func() (devices.Info, error) { return trtexec.Describe(o) },
 		open: func(ctx context.Context, m *machine.Machine) (devices.Device, error) {
 			d, err := trtexec.Open(ctx, m, o)
+			if err != nil {
+				return nil, err
+			}
+			return d, nil
+		},
+	}
+}
+
+// qnnRunTiming is Qualcomm's own program on a phone or board of theirs.
+func (l *Lab) qnnRunTiming(e *entry) timing {
+	o := qnnrun.Options{
+		Name: e.name, SoC: e.soc, Python: l.o.Python, SDK: e.sdk, Libraries: e.libraries, Viewer: e.viewer,
+		PerfProfile: e.perfProfile, CPUs: e.cpus, Budget: e.budget,
+	}
+	if there, ok := strings.CutPrefix(e.binary, onDevice); ok {
+		o.There = path.Dir(there)
+	} else {
+		o.NetRun = e.binary
+	}
+	return timing{
+		describe: func() (devices.Info, error) { return qnnrun.Describe(o) },
+		open: func(ctx context.Context, m *machine.Machine) (devices.Device, error) {
+			d, err := qnnrun.Open(ctx, m, o)
 			if err != nil {
 				return nil, err
 			}

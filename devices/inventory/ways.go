@@ -14,10 +14,11 @@ import (
 
 // CheckWays looks at what phones and boards need on this host: the inventory file, the
 // agent's bundle, adb, keys for ssh. Nobody needs all of it: what is not there is a note.
-func (l *Lab) CheckWays(_ context.Context) []Step {
+func (l *Lab) CheckWays(ctx context.Context) []Step {
 	w := &walk{}
 	l.checkFile(w)
 	l.checkBundle(w)
+	l.checkADB(ctx, w)
 	checkSSH(w)
 	return w.steps
 }

@@ -1,0 +1,158 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+	"latlab/devices/transport/adb"
+	"latlab/sampler"
+)
+
+func (l *Lab) adbServer() adb.Server { return adb.Server{Binary: l.o.ADB} }
+
+// openPhone reaches a phone through the adb server, which is started where none runs. One
+// goroutine at a time does that: ten phones are no reason for ten servers.
+func (l *Lab) openPhone(ctx context.Context, serial string) (transport.Transport, error) {
+	if err := l.startADB(ctx); err != nil {
+		return nil, err
+	}
+	t, err := adb.Open(ctx, adb.Options{Serial: serial, Server: l.adbServer()})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (l *Lab) startADB(ctx context.Context) error {
+	select {
+	case l.adbTurn <- struct{}{}:
+		defer func() { <-l.adbTurn }()
+		return l.adbServer().Start(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// listPhones asks a running server what is attached. A server is started for phones that the
+// inventory names, never to find out whether there are any: it would stay behind on a host
+// whose user has no phone.
+func (l *Lab) listPhones(ctx context.Context) ([]adb.Listed, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	if slices.ContainsFunc(l.entries, func(e entry) bool { return e.adb != "" }) {
+		if err := l.startADB(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return l.adbServer().Devices(ctx)
+}
+
+// attachedProbes are of phones that the file does not name. That adb cannot be asked is no
+// error: its phones then are not seen, which PhonesUnseen says.
+func (l *Lab) attachedProbes(ctx context.Context) []probe {
+	listed, err := l.listPhones(ctx)
+	if err != nil {
+		return nil
+	}
+	var list []probe
+	for _, p := range listed {
+		if slices.ContainsFunc(l.entries, func(e entry) bool { return e.adb == p.Serial }) {
+			continue
+		}
+		list = append(list, func(ctx context.Context) Status { return l.probeAttached(ctx, p) })
+	}
+	return list
+}
+
+func (l *Lab) probeAttached(ctx context.Context, p adb.Listed) Status {
+	name := adbPrefix + p.Serial
+	s := Status{
+		Info:  devices.Info{Name: adbPrefix + sampler.Clip(p.Serial), Kind: devices.Measured, Transport: "adb"},
+		State: NotReady, Source: SourceAttached, Delegates: []string{},
+	}
+	f, err := l.familyOf(name)
+	if err != nil {
+		s.fail(err)
+		return s
+	}
+	e, err := f.entry(name)
+	if err != nil {
+		s.Problem = "latlab does not take such a serial number"
+		return s
+	}
+	if err := adb.StateError(p.Serial, p.State); err != nil {
+		if info, derr := l.describeTool(e); derr == nil {
+			s.Info = info
+		}
+		s.fail(err)
+		return s
+	}
+	return l.probeEntry(ctx, e, SourceAttached)
+}
+
+// PhonesUnseen says why attached phones could not be listed, nil where they could.
+func (l *Lab) PhonesUnseen(ctx context.Context) *Step {
+	if _, err := l.listPhones(ctx); err != nil {
+		w := &walk{}
+		w.missing("adb", err, "")
+		return &w.steps[0]
+	}
+	return nil
+}
+
+// checkADB looks for a server, which phones are seen by. It starts none.
+func (l *Lab) checkADB(ctx context.Context, w *walk) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	phones, err := l.adbServer().Devices(ctx)
+	if err == nil {
+		w.ok("adb", "its server answers, phones: %d", len(phones))
+		return
+	}
+	binary, lookErr := l.adbServer().Program()
+	if lookErr != nil {
+		w.note("adb", "phones: there is no adb", "apt-get install adb")
+		return
+	}
+	w.note("adb", fmt.Sprintf("phones: %s is there, and its server does not run; it is started when a phone is named", binary), "adb start-server")
+}
+
+// walkPhone goes from adb to a phone that lets us in.
+func (l *Lab) walkPhone(ctx context.Context, w *walk, e *entry) (transport.Transport, error) {
+	server := l.adbServer()
+	if _, err := server.Version(ctx); err != nil {
+		if err := l.startADB(ctx); err != nil {
+			w.missing("adb", err, "")
+			return nil, err
+		}
+		w.ok("adb", "its server did not run and was started")
+	} else {
+		w.ok("adb", "its server answers")
+	}
+	t, err := l.openPhone(ctx, e.adb)
+	if err != nil {
+		w.missing(failedPhone(err), err, "")
+		return nil, err
+	}
+	w.ok("phone", "%s is there, and has accepted this computer's key", e.adb)
+	return t, nil
+}
+
+// failedPhone is the step at which reaching a phone failed.
+func failedPhone(err error) string {
+	var known *devices.Error
+	switch {
+	case !errors.As(err, &known):
+	case known.Reason == adb.ReasonServer:
+		return "adb"
+	case known.Reason == devices.ReasonUnauthorized:
+		return "authorized"
+	case known.Reason == devices.ReasonUnsupported:
+		return "shell"
+	}
+	return "phone"
+}

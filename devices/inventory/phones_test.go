@@ -1,0 +1,149 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+
+	"latlab/devices"
+)
+
+// adbServer answers as an adb server that lists these devices and knows nothing else.
+func adbServer(t *testing.T, list string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { ln.Close(); <-done })
+	t.Setenv("ADB_SERVER_SOCKET", "")
+	t.Setenv("ANDROID_ADB_SERVER_PORT", strconv.Itoa(ln.Addr().(*net.TCPAddr).Port))
+	go func() {
+		defer close(done)
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			answerADB(c, list)
+			c.Close()
+		}
+	}()
+}
+
+func answerADB(c net.Conn, list string) {
+	var size [4]byte
+	if _, err := io.ReadFull(c, size[:]); err != nil {
+		return
+	}
+	n, _ := strconv.ParseUint(string(size[:]), 16, 16)
+	request := make([]byte, n)
+	if _, err := io.ReadFull(c, request); err != nil {
+		return
+	}
+	switch string(request) {
+	case "host:version":
+		fmt.Fprint(c, "OKAY00040029")
+	case "host:devices-l":
+		fmt.Fprintf(c, "OKAY%04x%s", len(list), list)
+	default:
+		fmt.Fprint(c, "FAIL0007unknown")
+	}
+}
+
+const phonesList = "SERIAL1                device usb:1-1 product:flame model:Pixel_4 device:flame transport_id:1\n" +
+	"SERIAL2                unauthorized usb:1-2 transport_id:2\n" +
+	"SERIAL3                offline transport_id:3\n" +
+	"SERIAL4                no permissions (missing udev rules? user is in the plugdev group); see [http://developer.android.com/tools/device.html] usb:1-4 transport_id:4\n" +
+	"SERIAL5                recovery usb:1-5 transport_id:5\n" +
+	"$(touch\x1b[2Jx)        device usb:1-6 transport_id:6\n"
+
+// TestAttachedPhones: every state that adb lists is one of ours with what to do; phones that the
+// file names are not listed twice, and hostile serial numbers go nowhere.
+func TestAttachedPhones(t *testing.T) {
+	adbServer(t, phonesList)
+	l, err := New(Options{File: write(t, "devices.yml", "devices: [{name: mine, adb: SERIAL1}]"), LockDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := gather(t.Context(), l.attachedProbes(t.Context()))
+	want := []struct {
+		name  string
+		state State
+		says  string
+	}{
+		{"adb:SERIAL2", Unauthorized, "accept the key on its screen"}, {"adb:SERIAL3", Offline, "adb reconnect SERIAL3"},
+		{"adb:SERIAL4", Unauthorized, "udev rules"}, {"adb:SERIAL5", Offline, "recovery"},
+		{"adb:$(touch?[2Jx)", NotReady, "serial number"},
+	}
+	if len(rows) != len(want) {
+		t.Fatalf("%d rows: %+v", len(rows), rows)
+	}
+	for i, w := range want {
+		r := rows[i]
+		if r.Name != w.name || r.State != w.state || !strings.Contains(r.Problem, w.says) || r.Source != SourceAttached || r.Kind != devices.Measured {
+			t.Errorf("%s is %s: %s\nwant %+v", r.Name, r.State, r.Problem, w)
+		}
+	}
+	if unseen := l.PhonesUnseen(t.Context()); unseen != nil {
+		t.Errorf("unseen: %+v", unseen)
+	}
+	for name, step := range map[string]string{"adb:SERIAL2": "authorized", "adb:SERIAL3": "phone", "adb:SERIAL9": "phone"} {
+		steps, err := l.Check(t.Context(), name)
+		if s := Failed(steps); err != nil || s == nil || s.Name != step || steps[0].Name != "adb" || steps[0].State != OK {
+			t.Errorf("%s: %+v, %v", name, steps, err)
+		}
+	}
+}
+
+// TestNoADB: without a server and without adb nothing is started, phones are not seen, and
+// what to type is said; a phone that is named fails at the step adb.
+func TestNoADB(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := ln.Addr().(*net.TCPAddr).Port
+	ln.Close()
+	t.Setenv("ADB_SERVER_SOCKET", "")
+	t.Setenv("ANDROID_ADB_SERVER_PORT", strconv.Itoa(port))
+	t.Setenv("ANDROID_HOME", "")
+	t.Setenv("ANDROID_SDK_ROOT", "")
+	t.Setenv("PATH", "")
+	l := lab(t, Options{})
+	if list := l.attachedProbes(t.Context()); len(list) > 0 {
+		t.Errorf("%d phones", len(list))
+	}
+	if unseen := l.PhonesUnseen(t.Context()); unseen == nil || unseen.Type == "" {
+		t.Errorf("unseen: %+v", unseen)
+	}
+	steps, err := l.Check(t.Context(), "adb:SERIAL")
+	if s := Failed(steps); err != nil || len(steps) != 1 || s == nil || s.Name != "adb" || !strings.Contains(s.Detail, "install") {
+		t.Errorf("%+v, %v", steps, err)
+	}
+	var e *devices.Error
+	if _, err := l.Open(t.Context(), "adb:SERIAL"); !errors.As(err, &e) || e.Fault != devices.FaultLab {
+		t.Errorf("opened: %v", err)
+	}
+	steps = l.CheckWays(t.Context())
+	if Failed(steps) != nil {
+		t.Errorf("%+v", steps)
+	}
+}
+
+// TestStartingWaitsForItsTurn: who waits for another's server gives up with its context.
+func TestStartingWaitsForItsTurn(t *testing.T) {
+	l := lab(t, Options{})
+	l.adbTurn <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.startADB(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
