@@ -156,7 +156,10 @@ func hexagonOptions(t *testing.T) benchmarkmodel.Options {
 // with every network measured or accounted for; and its cost model says what one of the
 // simulator itself does.
 func TestFaultySweep(t *testing.T) {
-	const networks = 200
+	networks := 200
+	if testing.Short() {
+		networks = 40 // too few for every fault to come
+	}
 	c := testphone.Today("sim-pixel4-dsp")
 	c.Host, c.Seed = "sim-pixel1-cpu", 11
 	c.Faults = map[string]float64{"crash": 0.004, "killed": 0.004, "hang": 0.004, "exit": 0.004, "endless": 0.003, "garbage": 0.004, "truncated": 0.004, "zero": 0.004, "fall-back": 0.005, "delegate-error": 0.004} // of a run
@@ -171,7 +174,7 @@ func TestFaultySweep(t *testing.T) {
 	reasons := accounted(t, st, res, networks)
 	t.Logf("%d networks measured, %d given up, %d blocks in %v; failed attempts: %v", res.Measured, res.Failed, res.Blocks, time.Since(start).Round(time.Second), reasons)
 	for _, want := range []string{devices.ReasonCrashed, devices.ReasonKilled, devices.ReasonHung, devices.ReasonExited, devices.ReasonGarbage, devices.ReasonFallBack, devices.ReasonDelegate, devices.ReasonOffline} {
-		if reasons[want] == 0 {
+		if reasons[want] == 0 && !testing.Short() {
 			t.Errorf("no attempt failed for %q: %v", want, slices.Sorted(maps.Keys(reasons)))
 		}
 	}
