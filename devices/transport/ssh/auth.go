@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,9 +34,9 @@ type keyring struct {
 const agentTimeout = 20 * time.Second
 
 // gather reads identity files and asks the agent.
-func gather(t target) (*keyring, error) {
+func gather(ctx context.Context, t target) (*keyring, error) {
 	k := &keyring{t: t}
-	k.openAgent()
+	k.openAgent(ctx)
 	for _, id := range t.identities {
 		if err := k.addFile(id); err != nil {
 			k.close()
@@ -51,12 +52,12 @@ func gather(t target) (*keyring, error) {
 }
 
 // openAgent lists the agent's keys. An agent that is not there is no error: many have none.
-func (k *keyring) openAgent() {
+func (k *keyring) openAgent(ctx context.Context) {
 	if k.t.agent == "" {
 		k.tried = append(k.tried, "no ssh-agent (SSH_AUTH_SOCK is not set)")
 		return
 	}
-	conn, err := net.DialTimeout("unix", k.t.agent, time.Second)
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", k.t.agent)
 	if err != nil {
 		k.tried = append(k.tried, "no ssh-agent ("+err.Error()+")")
 		return

@@ -139,7 +139,11 @@ func (r *resolver) where(t *target) (err error) {
 			return err
 		}
 	}
-	t.alias = r.get("HostKeyAlias")
+	if t.alias = r.get("HostKeyAlias"); t.alias != "" {
+		if err := checkWord("HostKeyAlias", t.alias); err != nil {
+			return err
+		}
+	}
 	if p := r.get("ProxyCommand"); p != "" && p != "none" {
 		return errors.New("ProxyCommand is not supported: use ProxyJump, or connect to the host itself")
 	}

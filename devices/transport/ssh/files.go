@@ -37,7 +37,7 @@ type ftp struct {
 
 func (f *ftp) close() {
 	_ = f.s.Close()
-	_ = f.Client.Close()
+	_ = f.Close()
 }
 
 func (f *files) close() {

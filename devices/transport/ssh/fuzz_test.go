@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"slices"
@@ -139,10 +140,7 @@ func TestLineWithoutAGroup(t *testing.T) {
 		}
 		out, err := exec.Command(shell[0], append(shell[1:], "-c", line)...).CombinedOutput()
 		var exit *exec.ExitError
-		if e, ok := err.(*exec.ExitError); ok {
-			exit = e
-		}
-		if !strings.Contains(string(out), "leads R") || exit == nil || exit.ExitCode() != 7 {
+		if !errors.As(err, &exit) || exit.ExitCode() != 7 || !strings.Contains(string(out), "leads R") {
 			t.Errorf("%v: %q, %v", shell, out, err)
 		}
 	}

@@ -41,8 +41,8 @@ type link struct {
 // dial connects, through other hosts where the config file says so.
 func dial(ctx context.Context, o Options, t target) (*link, error) {
 	var via *link
-	for i, jump := range t.jumps {
-		next, err := jumpTarget(o, jump, i)
+	for _, jump := range t.jumps {
+		next, err := jumpTarget(o, jump)
 		if err == nil {
 			next.jumps = nil
 			via, err = through(ctx, o, via, next)
@@ -56,7 +56,7 @@ func dial(ctx context.Context, o Options, t target) (*link, error) {
 
 // jumpTarget resolves one host of ProxyJump. Its own ProxyJump is followed by nobody: the
 // list that names it is whole.
-func jumpTarget(o Options, jump string, _ int) (target, error) {
+func jumpTarget(o Options, jump string) (target, error) {
 	jo := Options{KnownHosts: o.KnownHosts, IdentityFiles: o.IdentityFiles, Config: o.Config, Agent: o.Agent}
 	jump = strings.TrimPrefix(strings.TrimSpace(jump), "ssh://")
 	if at := strings.LastIndexByte(jump, '@'); at >= 0 {
@@ -93,7 +93,7 @@ func login(ctx context.Context, o Options, via *link, t target) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	ring, err := gather(t)
+	ring, err := gather(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -223,14 +223,14 @@ func (l *link) keepAlive(every time.Duration) {
 			return
 		case <-tick.C:
 		}
-		answered := make(chan error, 1)
+		answered := make(chan struct{})
 		l.spawn(func() {
-			_, _, err := l.client.SendRequest("keepalive@openssh.com", true, nil)
-			answered <- err
+			defer close(answered)
+			_, _, _ = l.client.SendRequest("keepalive@openssh.com", true, nil) // an error ends client.Wait too
 		})
 		limit := time.NewTimer(patience * every)
 		select {
-		case <-answered: // an error ends client.Wait too
+		case <-answered:
 		case <-l.dead:
 		case <-limit.C:
 			l.end(fmt.Errorf("no answer for %v", patience*every))

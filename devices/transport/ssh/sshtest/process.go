@@ -38,7 +38,7 @@ func (s *Server) Sessions() []int {
 	if s.sshd == nil {
 		return nil
 	}
-	return below(processes(), s.sshd.Process.Pid)
+	return below(processes(), s.pid())
 }
 
 func below(all []running, parent int) []int {

@@ -1,6 +1,7 @@
 package sshtest
 
 import (
+	"context"
 	"io"
 	"net"
 	"strings"
@@ -26,7 +27,7 @@ type pair struct{ client, server net.Conn }
 
 func newProxy(t testing.TB) *proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func (p *proxy) serve(client net.Conn) {
 	if drops {
 		return
 	}
-	server, err := net.Dial("tcp", target)
+	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", target)
 	if err != nil {
 		return
 	}

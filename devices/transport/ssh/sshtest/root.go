@@ -2,7 +2,6 @@ package sshtest
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -49,12 +48,12 @@ func (s *Server) bring(server string) string {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		s.t.Fatal(err)
 	}
-	out, err := exec.Command("ldd", server).Output()
-	if err != nil {
-		s.t.Fatalf("ldd %s: %v", server, err)
+	out, err := transport.Run(s.t.Context(), transport.Local{}, transport.Command{Path: "ldd", Args: []string{server}}, 64<<10)
+	if err != nil || out.Exit != (transport.Exit{}) {
+		s.t.Fatalf("ldd %s: %v, %+v", server, err, out)
 	}
 	loader := ""
-	for word := range strings.FieldsSeq(string(out)) {
+	for word := range strings.FieldsSeq(out.Stdout) {
 		if !strings.HasPrefix(word, "/") {
 			continue
 		}

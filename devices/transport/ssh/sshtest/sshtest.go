@@ -7,15 +7,14 @@
 package sshtest
 
 import (
-	"bytes"
+	"context"
 	"crypto/ed25519"
 	"encoding/pem"
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -25,6 +24,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"latlab/devices/transport"
 )
 
 // Options of a server.
@@ -50,7 +51,7 @@ type Server struct {
 
 	t     testing.TB
 	o     Options
-	sshd  *exec.Cmd
+	sshd  *daemon // nil while it is stopped
 	log   string
 	proxy *proxy
 }
@@ -190,17 +191,32 @@ func (s *Server) start(port int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer log.Close()
-	s.sshd = exec.Command(sshdPath, "-D", "-e", "-f", config)
-	s.sshd.Stderr = log
-	if err := s.sshd.Start(); err != nil {
-		s.t.Fatal(err)
+	p, err := transport.Local{}.Start(context.Background(), transport.Command{Path: sshdPath, Args: []string{"-D", "-e", "-f", config}})
+	if err != nil {
+		s.t.Fatal(errors.Join(err, log.Close()))
 	}
+	s.sshd = &daemon{p, make(chan struct{})}
+	go s.sshd.wait(log)
+}
+
+// daemon is a running sshd.
+type daemon struct {
+	p    transport.Process
+	done chan struct{}
+}
+
+func (d *daemon) wait(log *os.File) {
+	defer close(d.done)
+	_, _ = io.Copy(log, d.p.Stderr())
+	_, _ = io.Copy(io.Discard, d.p.Stdout())
+	d.p.Wait()
+	_ = d.p.Stdin().Close()
+	_ = log.Close()
 }
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,18 +227,30 @@ func freePort(t testing.TB) int {
 // answers waits until sshd takes connections, or has given up.
 func (s *Server) answers(port int) bool {
 	for range 1000 {
-		c, err := net.Dial("tcp", net.JoinHostPort(s.Host, strconv.Itoa(port)))
+		c, err := new(net.Dialer).DialContext(s.t.Context(), "tcp", net.JoinHostPort(s.Host, strconv.Itoa(port)))
 		if err == nil {
 			_ = c.Close()
-			return true
+			if s.pid() > 0 { // which it writes once it listens
+				return true
+			}
 		}
-		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.sshd.Process.Pid)); err != nil || bytes.Contains(b, []byte(") Z ")) {
+		select {
+		case <-s.sshd.done:
 			return false
+		case <-time.After(20 * time.Millisecond):
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	return false
 }
+
+// pid is sshd's, as it wrote it; 0 where it did not.
+func (s *Server) pid() int {
+	b, _ := os.ReadFile(s.pidFile())
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+	return pid
+}
+
+func (s *Server) pidFile() string { return filepath.Join(s.Dir, "pid") }
 
 func (s *Server) config(port int) string {
 	lines := append([]string{}, s.o.Config...)
@@ -230,7 +258,7 @@ func (s *Server) config(port int) string {
 		"Port "+strconv.Itoa(port), "ListenAddress "+s.Host,
 		"HostKey "+s.hostKeyFile(),
 		"AuthorizedKeysFile "+filepath.Join(s.Dir, "authorized_keys"),
-		"PidFile none", "StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+		"PidFile "+s.pidFile(), "StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
 		"PermitRootLogin yes", "PrintMotd no", "UseDNS no", "LogLevel VERBOSE",
 		"MaxStartups 100", // many connections at once are the tests' doing, not an attack
 		// bash reads the user's own ~/.bashrc where sshd starts it, unless it seems to be nested.
@@ -253,7 +281,8 @@ func (s *Server) stop() {
 	for _, pid := range s.Sessions() {
 		kill(pid)
 	}
-	_ = s.sshd.Process.Kill()
-	_ = s.sshd.Wait()
+	s.sshd.p.Kill()
+	<-s.sshd.done
 	s.sshd = nil
+	_ = os.Remove(s.pidFile())
 }
