@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"latlab/devices"
+	"latlab/devices/transport"
+	"latlab/internal/testphone"
 )
 
 // adbServer answers as an adb server that lists these devices and knows nothing else.
@@ -145,5 +149,84 @@ func TestStartingWaitsForItsTurn(t *testing.T) {
 	cancel()
 	if err := l.startADB(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
+	}
+}
+
+// phone is a Lab whose device "phone" has a phone's userland behind it.
+func phone(t *testing.T, o testphone.Options, fields string) (*Lab, *testphone.Phone) {
+	t.Helper()
+	p := testphone.New(t, o)
+	file := write(t, "devices.yml", "devices:\n  - name: phone\n    adb: 9A281FFAZ001VD\n"+fields)
+	l, err := New(Options{File: file, LockDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.reach = func(context.Context, *entry) (transport.Transport, error) { return p.Transport(), nil }
+	return l, p
+}
+
+const hotPhone = `IsStatusOverride: false
+Thermal Status: 3
+Current temperatures from HAL:
+	Temperature{mValue=51.5, mType=3, mName=skin, mStatus=3}
+`
+
+// TestPhoneIsListed: what Android says of itself is in the list, in a form that a terminal does
+// not obey; one that is too hot says so.
+func TestPhoneIsListed(t *testing.T) {
+	l, p := phone(t, testphone.Options{}, "")
+	s := l.probeEntry(t.Context(), &l.entries[0], SourceFile)
+	if s.State != Ready || s.Model == nil || s.SoC == nil || s.OS == nil || !strings.HasPrefix(*s.OS, "Android ") || s.Build == nil ||
+		s.HottestC == nil || s.Battery == nil || *s.Battery <= 0 || *s.Battery > 1 || s.Now.ThermalStatus == nil {
+		t.Errorf("%+v", s)
+	}
+	p.Set("/vendor/lib64/libOpenCL.so", "")
+	p.Dumpsys("thermalservice", hotPhone)
+	s = l.probeEntry(t.Context(), &l.entries[0], SourceFile)
+	if s.State != Hot || !strings.Contains(s.Problem, "thermal status 3") || *s.HottestC != 51.5 || !slices.Equal(s.Delegates, []string{"xnnpack", "gpu"}) {
+		t.Errorf("%s: %s, %v C, delegates %v", s.State, s.Problem, *s.HottestC, s.Delegates)
+	}
+	l, _ = phone(t, testphone.Options{Properties: map[string]string{"ro.product.model": "Pi\x1b[2Jxel $(touch /x) \u202e6"}}, "")
+	s = l.probeEntry(t.Context(), &l.entries[0], SourceFile)
+	if s.Model == nil || strings.ContainsAny(*s.Model, "\x1b\u202e") {
+		t.Errorf("model %q", *s.Model)
+	}
+}
+
+// TestPhoneWithBenchmarkModel: the user's program is brought, checked, described and removed.
+func TestPhoneWithBenchmarkModel(t *testing.T) {
+	binary := testphone.BenchmarkModel(t)
+	l, p := phone(t, testphone.Options{Model: testphone.Today("sim-pixel4-edgetpu:exact")},
+		"    tool: benchmark_model\n    binary: "+binary+"\n    delegate: gpu\n    flags: {gpu_backend: cl}\n")
+	info, err := l.Describe("phone")
+	if err != nil || !info.Accelerator || info.Delegate != "gpu" || info.Compute["float32"] != "float16" {
+		t.Errorf("%+v, %v", info, err)
+	}
+	steps, err := l.Check(t.Context(), "phone")
+	if err != nil || Failed(steps) != nil {
+		t.Fatalf("%+v, %v", steps, err)
+	}
+	want := []string{"inventory", "connection", "shell", "folder", "benchmark_model", "delegate", "state"}
+	if got := stepNames(steps); !slices.Equal(got[len(got)-5:], want[len(want)-5:]) {
+		t.Errorf("steps %v, want %v", got, want)
+	}
+	d, err := l.Open(t.Context(), "phone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := d.Info().Fingerprint; f["serial"] != "9A281FFAZ001VD" || f["model"] == "" || f["build"] == "" {
+		t.Errorf("fingerprint %v", f)
+	}
+	if _, ok := d.(devices.Layerer); !ok {
+		t.Error("it has no layers any more")
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if done, err := l.Clean(t.Context(), "phone"); err != nil || len(done) < 2 {
+		t.Errorf("%q, %v", done, err)
+	}
+	if _, err := os.Stat(p.Path("/data/local/tmp/latlab")); !os.IsNotExist(err) {
+		t.Errorf("latlab's folder is left: %v", err)
 	}
 }
