@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +32,8 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 // By default they time with the fake agent; a script that wants the real one says
 // `env LATLAB_AGENT=$REAL_AGENT`. Hosts of ~/.ssh/config are board, a real sshd of this
 // machine whose home is $BOARD, gone, where nobody listens, and stranger, the same sshd of
-// which no key is known. Besides testscript's own commands there are:
+// which no key is known. An adb server of the scripts' own may be started at $ADB_PORT; LATLAB
+// is latlab's path. Besides testscript's own commands there are:
 //
 //	exits CODE PROGRAM [ARG...]    run it; CODE is the exit code, or several as 0|4
 //	refuses CODE REGEXP PROGRAM [ARG...]
@@ -62,7 +64,9 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	tiny, python := tinySpace(t), testenv.Python(t)
-	board := startBoard(t)
+	board, adbPort := startBoard(t), freePort(t)
+	// Where a script fails, the server that it had latlab start is left.
+	t.Cleanup(func() { _ = exec.Command("adb", "-P", adbPort, "kill-server").Run() })
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		UpdateScripts:       *update,
@@ -75,7 +79,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Vars = append(isolate(e.Vars, e.WorkDir),
 				"TINY="+tiny, "PYTHON="+python, "LATLAB_AGENT="+fake, "FAKE="+fake, "REAL_AGENT="+agent,
-				"BOARD="+board.home, "LATLAB="+latlab,
+				"BOARD="+board.home, "LATLAB="+latlab, "ADB_PORT="+adbPort,
 				fakeLog+"="+filepath.Join(e.WorkDir, ".blocks"))
 			return nil
 		},
@@ -91,6 +95,16 @@ func TestScripts(t *testing.T) {
 			"tmpfs": cmdTmpfs, "remount": cmdRemount, "fill": cmdFill,
 		},
 	})
+}
+
+// freePort is a port that nobody listens on.
+func freePort(t testing.TB) string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
 }
 
 // isolate keeps the user's own configuration, cache and variables out of a test.
