@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"latlab/devices"
 	"latlab/devices/transport"
@@ -31,9 +32,33 @@ func (l *Lab) startADB(ctx context.Context) error {
 	select {
 	case l.adbTurn <- struct{}{}:
 		defer func() { <-l.adbTurn }()
-		return l.adbServer().Start(ctx)
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	err := l.adbServer().Start(ctx)
+	// Another process may have started one at the same moment: of two servers one gets the
+	// port, and whoever started the other is told of a failure.
+	for range 10 {
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if _, lookErr := l.adbServer().Program(); lookErr != nil {
+			return err
+		}
+		if _, verr := l.adbServer().Version(ctx); verr == nil {
+			return nil
+		}
+		sleep(ctx, 200*time.Millisecond)
+	}
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 
@@ -60,7 +85,7 @@ func (l *Lab) attachedProbes(ctx context.Context) []probe {
 	}
 	var list []probe
 	for _, p := range listed {
-		if slices.ContainsFunc(l.entries, func(e entry) bool { return e.adb == p.Serial }) {
+		if slices.ContainsFunc(l.entries, func(e entry) bool { return e.adb != "" && (e.adb == p.Serial || e.adb == p.USB) }) {
 			continue
 		}
 		list = append(list, func(ctx context.Context) Status { return l.probeAttached(ctx, p) })

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"latlab/devices"
@@ -65,6 +67,7 @@ const phonesList = "SERIAL1                device usb:1-1 product:flame model:Pi
 	"SERIAL2                unauthorized usb:1-2 transport_id:2\n" +
 	"SERIAL3                offline transport_id:3\n" +
 	"SERIAL4                no permissions (missing udev rules? user is in the plugdev group); see [http://developer.android.com/tools/device.html] usb:1-4 transport_id:4\n" +
+	"SERIAL7                offline usb:1-7 transport_id:7\n" +
 	"SERIAL5                recovery usb:1-5 transport_id:5\n" +
 	"$(touch\x1b[2Jx)        device usb:1-6 transport_id:6\n"
 
@@ -72,7 +75,7 @@ const phonesList = "SERIAL1                device usb:1-1 product:flame model:Pi
 // file names are not listed twice, and hostile serial numbers go nowhere.
 func TestAttachedPhones(t *testing.T) {
 	adbServer(t, phonesList)
-	l, err := New(Options{File: write(t, "devices.yml", "devices: [{name: mine, adb: SERIAL1}]"), LockDir: t.TempDir()})
+	l, err := New(Options{File: write(t, "devices.yml", "devices: [{name: mine, adb: SERIAL1}, {name: port, adb: \"usb:1-7\"}]"), LockDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +100,9 @@ func TestAttachedPhones(t *testing.T) {
 	}
 	if unseen := l.PhonesUnseen(t.Context()); unseen != nil {
 		t.Errorf("unseen: %+v", unseen)
+	}
+	if s := l.probeEntry(t.Context(), &l.entries[1], SourceFile); s.State != Offline || !strings.Contains(s.Problem, "gets no answer") {
+		t.Errorf("a phone by its port is %s: %s", s.State, s.Problem)
 	}
 	for name, step := range map[string]string{"adb:SERIAL2": "authorized", "adb:SERIAL3": "phone", "adb:SERIAL9": "phone"} {
 		steps, err := l.Check(t.Context(), name)
@@ -139,6 +145,31 @@ func TestNoADB(t *testing.T) {
 	if Failed(steps) != nil {
 		t.Errorf("%+v", steps)
 	}
+}
+
+// TestServersRace: ten labs that name a phone at once, as a sweep on several devices does, find
+// one server. The adb is real.
+func TestServersRace(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+	ln.Close()
+	t.Setenv("ADB_SERVER_SOCKET", "")
+	t.Setenv("ANDROID_ADB_SERVER_PORT", port)
+	t.Setenv("HOME", t.TempDir())
+	t.Cleanup(func() { _ = exec.Command("adb", "-P", port, "kill-server").Run() })
+	var wg sync.WaitGroup
+	for range 10 {
+		l := lab(t, Options{})
+		wg.Go(func() {
+			if err := l.startADB(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestStartingWaitsForItsTurn: who waits for another's server gives up with its context.

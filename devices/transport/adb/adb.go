@@ -97,7 +97,7 @@ func (s Server) state(ctx context.Context, serial string) (string, error) {
 		return "", err
 	}
 	for _, l := range list {
-		if l.Serial == serial {
+		if l.Serial == serial || l.USB == serial {
 			return l.State, nil
 		}
 	}

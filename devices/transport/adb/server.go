@@ -139,6 +139,7 @@ type Listed struct {
 	Product     string // ro.product.name
 	Model       string // ro.product.model
 	Codename    string // ro.product.device
+	USB         string // port that it is plugged into, "usb:1-4"; a phone can be named by it
 	TransportID string // of this connection; another after the cable was out
 }
 
@@ -355,6 +356,7 @@ func parseListed(serial, rest string) Listed {
 		case ok && name == "transport_id":
 			d.TransportID = value
 		case ok && name == "usb":
+			d.USB = word
 		default:
 			state = append(state, word)
 		}
