@@ -187,16 +187,13 @@ func (s *Server) start(port int) {
 	s.t.Helper()
 	config := filepath.Join(s.Dir, "sshd_config")
 	write(s.t, config, []byte(s.config(port)))
-	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	// A file of its own, for sessions that outlive sshd would hold a pipe open.
+	p, err := transport.Local{}.Start(context.Background(), transport.Command{Path: sshdPath, Args: []string{"-D", "-E", s.log, "-f", config}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p, err := transport.Local{}.Start(context.Background(), transport.Command{Path: sshdPath, Args: []string{"-D", "-e", "-f", config}})
-	if err != nil {
-		s.t.Fatal(errors.Join(err, log.Close()))
-	}
 	s.sshd = &daemon{p, make(chan struct{})}
-	go s.sshd.wait(log)
+	go s.sshd.wait()
 }
 
 // daemon is a running sshd.
@@ -205,13 +202,12 @@ type daemon struct {
 	done chan struct{}
 }
 
-func (d *daemon) wait(log *os.File) {
+func (d *daemon) wait() {
 	defer close(d.done)
-	_, _ = io.Copy(log, d.p.Stderr())
+	_, _ = io.Copy(io.Discard, d.p.Stderr())
 	_, _ = io.Copy(io.Discard, d.p.Stdout())
 	d.p.Wait()
 	_ = d.p.Stdin().Close()
-	_ = log.Close()
 }
 
 func freePort(t testing.TB) int {
