@@ -26,8 +26,11 @@ func userlands() []userland {
 		{"dash", func(t *testing.T) *remote { return &remote{shell: []string{look(t, "dash")}} }},
 		{"bash", func(t *testing.T) *remote { return &remote{shell: []string{look(t, "bash"), "--posix"}} }},
 		{"android", func(t *testing.T) *remote {
-			toybox := look(t, "toybox")
-			return &remote{shell: []string{look(t, "mksh")}, env: []string{"PATH=" + applets(t, toybox)}}
+			mksh, bin := look(t, "mksh"), applets(t, look(t, "toybox"))
+			if err := os.Symlink(mksh, filepath.Join(bin, "sh")); err != nil {
+				t.Fatal(err)
+			}
+			return &remote{shell: []string{mksh}, env: []string{"PATH=" + bin}}
 		}},
 		{"busybox", func(t *testing.T) *remote {
 			busybox := look(t, "busybox")
