@@ -16,6 +16,8 @@ import (
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/devices/transport/adb"
+	"latlab/devices/transport/adb/adbtest"
 	"latlab/devices/transport/ssh"
 	"latlab/devices/transport/ssh/sshtest"
 	"latlab/sampler/model"
@@ -27,7 +29,28 @@ type reach struct {
 	open func(t testing.TB, root string) (transport.Transport, func(away bool))
 }
 
-func reaches() []reach { return []reach{{"ssh", overSSH}} }
+func reaches() []reach { return []reach{{"ssh", overSSH}, {"adb", overADB}} }
+
+// overADB reaches a phone through the real adb server.
+func overADB(t testing.TB, root string) (transport.Transport, func(bool)) {
+	t.Helper()
+	server := adbtest.Server(t)
+	phone := adbtest.Phone(t, server, adbtest.Options{Root: root, Shell: []string{"/bin/sh"}})
+	tr, err := adb.Open(t.Context(), adb.Options{Serial: phone.Serial(), Server: adb.Server{Addr: server.Addr, Binary: server.Binary}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tr.Close() })
+	return tr, func(away bool) {
+		if away {
+			phone.Offline()
+			return
+		}
+		if err := errors.Join(phone.Back(), server.Connect(phone.Serial())); err != nil {
+			t.Error(err)
+		}
+	}
+}
 
 // overSSH reaches a real sshd. Away, it takes no connections and has none.
 func overSSH(t testing.TB, root string) (transport.Transport, func(bool)) {
