@@ -95,24 +95,42 @@ func listDevices(s streams, c *cli.Context) error {
 // deviceTable has a line a device, or a group of them. A name that leaves the others no room
 // stands on a line of its own: it is there to be copied.
 func deviceTable(rows []inventory.Status) [][]string {
-	lines := [][]string{{"DEVICE", "KIND", "STATE", "TAKES"}}
-	groups := grouped(rows)
+	head := deviceGroup{name: "DEVICE", cells: []string{"KIND", "STATE", "TAKES"}}
+	widths := make([]int, len(head.cells))
 	room := terminalColumns
-	for i := range groups[0].cells {
-		widest := 0
-		for _, g := range groups {
-			widest = max(widest, len(g.cells[i]))
+	for i := range widths {
+		widths[i] = len(head.cells[i])
+		for _, r := range rows {
+			widths[i] = max(widths[i], len(deviceCells(r)[i]))
 		}
-		room -= 2 + widest
+		room -= 2 + widths[i]
 	}
+	groups := append([]deviceGroup{head}, grouped(rows, min(room, groupColumns))...)
+	longest := 0
+	for _, g := range groups {
+		if len(g.name) <= room {
+			longest = max(longest, len(g.name))
+		}
+	}
+	var lines [][]string
 	for _, g := range groups {
 		if len(g.name) > room {
 			lines = append(lines, []string{g.name})
 			g.name = ""
 		}
-		lines = append(lines, append([]string{g.name}, g.cells...))
+		// A line of its own would be the end of printTable's columns, were they not as wide
+		// before it as behind it.
+		line := []string{fmt.Sprintf("%-*s", longest, g.name)}
+		for i, c := range g.cells {
+			line = append(line, fmt.Sprintf("%-*s", widths[i], c))
+		}
+		lines = append(lines, line)
 	}
 	return lines
+}
+
+func deviceCells(r inventory.Status) []string {
+	return []string{string(r.Kind), string(r.State), takesShort(r.Info)}
 }
 
 // deviceGroup is devices that differ in the ends of their names only.
@@ -127,15 +145,15 @@ const groupColumns = 30
 
 // grouped puts neighbours that are alike on one line, their names as a shell expands them:
 // vela:ethos-u65-{256,512}. Only names with a colon are of families that large.
-func grouped(rows []inventory.Status) []deviceGroup {
+func grouped(rows []inventory.Status, columns int) []deviceGroup {
 	var groups []deviceGroup
 	for _, r := range rows {
-		g := deviceGroup{name: r.Name, cells: []string{string(r.Kind), string(r.State), takesShort(r.Info)}}
+		g := deviceGroup{name: r.Name, cells: deviceCells(r)}
 		if colon := strings.IndexByte(r.Name, ':'); colon >= 0 && r.Kind != devices.Measured {
 			cut := max(colon, strings.LastIndexByte(r.Name, '-')) + 1
 			g.stem, g.ends = r.Name[:cut], []string{r.Name[cut:]}
 		}
-		if last := len(groups) - 1; last < 0 || !groups[last].take(g) {
+		if last := len(groups) - 1; last < 0 || !groups[last].take(g, columns) {
 			groups = append(groups, g)
 		}
 	}
@@ -143,10 +161,10 @@ func grouped(rows []inventory.Status) []deviceGroup {
 }
 
 // take makes one more device part of the group, where it is like the others.
-func (g *deviceGroup) take(one deviceGroup) bool {
+func (g *deviceGroup) take(one deviceGroup, columns int) bool {
 	ends := slices.Concat(g.ends, one.ends)
 	name := g.stem + "{" + strings.Join(ends, ",") + "}"
-	if g.stem == "" || g.stem != one.stem || !slices.Equal(g.cells, one.cells) || len(name) > groupColumns {
+	if g.stem == "" || g.stem != one.stem || !slices.Equal(g.cells, one.cells) || len(name) > columns {
 		return false
 	}
 	g.name, g.ends = name, ends
