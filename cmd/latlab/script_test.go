@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 // By default they time with the fake agent; a script that wants the real one says
 // `env LATLAB_AGENT=$REAL_AGENT`. Hosts of ~/.ssh/config are board, a real sshd of this
 // machine whose home is $BOARD, gone, where nobody listens, and stranger, the same sshd of
-// which no key is known. An adb server of the scripts' own may be started at $ADB_PORT; LATLAB
+// which no key is known. Phones are of phone_test.go, for root only. An adb server of the scripts' own may be started at $ADB_PORT; LATLAB
 // is latlab's path. Besides testscript's own commands there are:
 //
 //	exits CODE PROGRAM [ARG...]    run it; CODE is the exit code, or several as 0|4
@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	tiny, python := tinySpace(t), testenv.Python(t)
-	board, adbPort := startBoard(t), freePort(t)
+	board, phones, adbPort := startBoard(t), startPhones(t), freePort(t)
 	// Where a script fails, the server that it had latlab start is left.
 	t.Cleanup(func() { _ = exec.Command("adb", "-P", adbPort, "kill-server").Run() })
 	testscript.Run(t, testscript.Params{
@@ -81,11 +81,15 @@ func TestScripts(t *testing.T) {
 				"TINY="+tiny, "PYTHON="+python, "LATLAB_AGENT="+fake, "FAKE="+fake, "REAL_AGENT="+agent,
 				"BOARD="+board.home, "LATLAB="+latlab, "ADB_PORT="+adbPort,
 				fakeLog+"="+filepath.Join(e.WorkDir, ".blocks"))
+			e.Vars = append(e.Vars, phones.vars...)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "mount" {
+			switch cond {
+			case "mount":
 				return canMount(t.TempDir()), nil
+			case "root":
+				return os.Getuid() == 0, nil
 			}
 			return false, fmt.Errorf("no condition is named %q", cond)
 		},
