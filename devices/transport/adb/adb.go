@@ -18,9 +18,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"latlab/devices"
 	"latlab/devices/transport"
@@ -38,8 +40,10 @@ type Device struct {
 	serial   string
 	features []string
 
-	life context.Context // ends with Close
-	end  context.CancelFunc
+	mu      sync.Mutex
+	closed  bool
+	running map[*process]bool
+	wg      sync.WaitGroup
 }
 
 var _ transport.Transport = (*Device)(nil)
@@ -52,7 +56,7 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 	if err := find(ctx, o); err != nil {
 		return nil, err
 	}
-	d := &Device{server: o.Server, serial: o.Serial}
+	d := &Device{server: o.Server, serial: o.Serial, running: map[*process]bool{}}
 	text, err := o.Server.query(ctx, "host-serial:"+o.Serial+":features")
 	if err != nil {
 		return nil, d.culprit(err)
@@ -62,7 +66,6 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 		return nil, &devices.Error{Fault: devices.FaultUser, Op: "adb " + o.Serial, Reason: devices.ReasonUnsupported,
 			Err: errors.New("its adbd gives no exit codes"), Advice: "Android 7 or later is needed"}
 	}
-	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	return d, nil
 }
 
@@ -77,6 +80,11 @@ func find(ctx context.Context, o Options) error {
 		return err
 	}
 	if state != usable && address.MatchString(o.Serial) && !strings.HasPrefix(state, "unauthorized") {
+		if state != "" {
+			// The server asks a phone that it lost every ten seconds, and until then calls it
+			// connected.
+			_ = o.Server.Disconnect(ctx, o.Serial)
+		}
 		if err := o.Server.Connect(ctx, o.Serial); err != nil {
 			return asOffline(ctx, o.Serial, err)
 		}
@@ -140,8 +148,49 @@ func asOffline(ctx context.Context, serial string, err error) error {
 
 // Close ends what still runs on the phone.
 func (d *Device) Close() error {
-	d.end()
+	d.mu.Lock()
+	d.closed = true
+	running := slices.Collect(maps.Keys(d.running))
+	d.mu.Unlock()
+	for _, p := range running {
+		p.Kill()
+	}
+	d.wg.Wait()
 	return nil
+}
+
+// run listens to a program, unless the device is closed.
+func (d *Device) run(p *process) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.running[p] = true
+	d.wg.Go(func() {
+		p.listen()
+		d.mu.Lock()
+		delete(d.running, p)
+		d.mu.Unlock()
+	})
+	return true
+}
+
+// also does something about a program that still runs, for which Close waits.
+func (d *Device) also(p *process, do func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running[p] {
+		d.wg.Go(do)
+	}
+}
+
+var errClosed = errors.New("the connection was closed")
+
+func (d *Device) isClosed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
 }
 
 // Serial is the phone's.
@@ -149,8 +198,8 @@ func (d *Device) Serial() string { return d.serial }
 
 // open asks for a service of the phone's.
 func (d *Device) open(ctx context.Context, service string) (*wire, error) {
-	if d.life.Err() != nil {
-		return nil, offline(d.serial, errors.New("the connection was closed"), "")
+	if d.isClosed() {
+		return nil, offline(d.serial, errClosed, "")
 	}
 	w, err := d.server.open(ctx, "host:transport:"+d.serial, service)
 	if err != nil {
@@ -159,8 +208,12 @@ func (d *Device) open(ctx context.Context, service string) (*wire, error) {
 	return w, nil
 }
 
-// culprit: what the server refuses is the phone's absence.
+// culprit: what the server refuses, or gets no answer to, is the phone's absence.
 func (d *Device) culprit(err error) error {
+	var silent *unanswered
+	if errors.As(err, &silent) {
+		return offline(d.serial, silent.error, "`adb devices` lists what it sees; adb reconnect "+d.serial)
+	}
 	var no *refused
 	if !errors.As(err, &no) {
 		return err

@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"latlab/devices"
 	"latlab/devices/transport"
 )
 
@@ -28,6 +31,8 @@ const (
 const (
 	// maxFrame bounds a frame; adbd's have some ten thousand bytes.
 	maxFrame = 1 << 20
+	// maxLine is what the server takes in a request, less the service's own name.
+	maxLine = 0xffff - 100
 	// stdinChunk is what one frame of ours has.
 	stdinChunk   = 32 << 10
 	killPatience = 3 * time.Second
@@ -37,39 +42,65 @@ const (
 type process struct {
 	d   *Device
 	w   *wire
-	pid int
+	pid atomic.Int64 // its group's too; 0 until it greeted
 
 	stdin          stdin
 	out            *bufio.Reader // of stdout, behind the greeting
-	stdout, stderr *io.PipeReader
+	stdout, stderr *pipe
+	marks          marks
 	exited         chan struct{} // closed when exit is known
 	exit           transport.Exit
 	kill           sync.Once
 	killed         chan struct{} // closed by Kill
-	release        []func() bool
+	release        func() bool
+}
+
+// supervised puts a shell between adbd and the line's program. adbd tells how a program ended
+// only when nobody has its outputs open any more, so that something left in the background would
+// keep a dead program looking alive; and when the line breaks it sends a SIGHUP to the one
+// process that it started. This shell stays that process: it ends the whole group on a SIGHUP,
+// and when the program ends, after writing the mark with its exit code to the error output. While
+// the program runs it sleeps in wait and has neither its input nor its output open.
+//
+// A program that is waited for in the background is the only one during which mksh and dash act
+// on a signal. What they print of a signal that ended it goes nowhere.
+func supervised(line, mark string) string {
+	return "exec 3<&0 4>&2 2>/dev/null; trap 'kill -9 -$$' HUP; ( " + line + "\n) <&3 2>&4 3<&- 4>&- & exec </dev/null >/dev/null 3<&-; " +
+		"wait $!; echo \"" + mark + "$?\" >&4; kill -9 -$$"
 }
 
 // Start starts a program by the phone's shell, whose every word is quoted.
 func (d *Device) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
 	line, err := transport.RemoteLine(c)
 	if err != nil {
-		return nil, err
+		return nil, &devices.Error{Fault: devices.FaultUser, Op: "start " + c.Path + " on adb " + d.serial, Reason: "command", Err: err}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	mark := fmt.Sprintf("@latlab-%016x-exit=", rand.Uint64())
+	line = supervised(line, mark)
+	if len(line) > maxLine {
+		return nil, &devices.Error{Fault: devices.FaultUser, Op: "start " + c.Path + " on adb " + d.serial, Reason: "command",
+			Err: fmt.Errorf("its command line has %d bytes, more than adb takes", len(line)), Advice: "shorten its arguments or paths"}
 	}
 	// The connection must outlive ctx by the moment that it takes to end the program.
 	w, err := d.startWire(ctx, line)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{d: d, w: w, exited: make(chan struct{}), killed: make(chan struct{})}
-	p.stdin.w = w
-	var out, errs *io.PipeWriter
-	p.stdout, out = io.Pipe()
-	p.stderr, errs = io.Pipe()
-	go p.listen(out, errs)
-	return p, p.greet(ctx, c.Path)
+	p := &process{d: d, w: w, exited: make(chan struct{}), killed: make(chan struct{}), stdout: newPipe(), stderr: newPipe()}
+	p.out = bufio.NewReader(p.stdout)
+	p.stdin.w, p.stdin.tether, p.stdin.kill = w, c.Tether, p.Kill
+	p.marks = marks{mark: []byte(mark), to: p.stderr}
+	if !d.run(p) {
+		_ = w.Close()
+		return nil, offline(d.serial, errClosed, "")
+	}
+	if err := p.greet(ctx, c.Path); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // startWire opens the shell. ctx ends the opening and not what was opened.
@@ -97,26 +128,25 @@ func (d *Device) startWire(ctx context.Context, line string) (*wire, error) {
 
 // greet reads who runs. Until then the phone has to answer in time.
 func (p *process) greet(ctx context.Context, program string) error {
-	timer := time.AfterFunc(p.d.server.stall(), func() { _ = p.w.Close() })
-	stop := context.AfterFunc(ctx, func() { _ = p.w.Close() })
-	p.out = bufio.NewReader(p.stdout)
+	late := time.AfterFunc(p.d.server.stall(), func() { _ = p.w.Close() })
+	given := context.AfterFunc(ctx, func() { _ = p.w.Close() })
 	pid, err := transport.ReadGreeting(p.out)
-	timely, alive := timer.Stop(), stop()
-	if err == nil && timely && alive {
-		p.pid = pid
-		p.release = []func() bool{context.AfterFunc(ctx, p.Kill), context.AfterFunc(p.d.life, p.Kill)}
+	timely, wanted := late.Stop(), given()
+	if err == nil && timely && wanted {
+		p.pid.Store(int64(pid))
+		p.release = context.AfterFunc(ctx, p.Kill)
 		return nil
 	}
 	_ = p.w.Close()
-	_ = p.stdout.Close()
-	errs, _ := io.ReadAll(io.LimitReader(p.stderr, maxReply))
-	_ = p.stderr.Close()
+	p.stdout.drop()
+	p.stderr.drop()
 	<-p.exited
+	errs, _ := io.ReadAll(io.LimitReader(p.stderr, maxReply))
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: %w", program, fs.ErrNotExist)
+		return fmt.Errorf("start %s on adb %s: no such program: %w", program, p.d.serial, err)
 	case !timely:
 		return offline(p.d.serial, fmt.Errorf("its shell is silent for %v", p.d.server.stall()), "adb reconnect "+p.d.serial)
 	case p.exit.Err != nil:
@@ -126,20 +156,31 @@ func (p *process) greet(ctx context.Context, program string) error {
 }
 
 // listen takes frames apart until the exit code or the end of the connection.
-func (p *process) listen(stdout, stderr *io.PipeWriter) {
-	code, err := frames(p.w, stdout, stderr)
-	p.exit = exitOf(code)
-	if err != nil {
+func (p *process) listen() {
+	code, err := frames(bufio.NewReaderSize(p.w, syncChunk), p.stdout, &p.marks)
+	p.marks.flush()
+	switch {
+	case p.marks.found:
+		p.exit = exitOf(p.marks.code)
+	case err == nil:
+		p.exit = exitOf(code)
+	case p.wasKilled(): // and the phone could not say so any more
+		p.exit = transport.Exit{Code: -1, Signal: syscall.SIGKILL.String()}
+	default:
 		p.exit = transport.Exit{Code: -1, Err: p.d.lost(context.Background(), p.w, err)}
-		select {
-		case <-p.killed: // we ended it, and the phone could not say so any more
-			p.exit = transport.Exit{Code: -1, Signal: syscall.SIGKILL.String()}
-		default:
-		}
 	}
 	close(p.exited)
-	_ = stdout.Close()
-	_ = stderr.Close()
+	p.stdout.end()
+	p.stderr.end()
+}
+
+func (p *process) wasKilled() bool {
+	select {
+	case <-p.killed:
+		return true
+	default:
+		return false
+	}
 }
 
 // exitOf: adbd sends 128 and the signal where one ended the program, as shells do.
@@ -151,11 +192,10 @@ func exitOf(code byte) transport.Exit {
 	return transport.Exit{Code: int(code)}
 }
 
-// frames copies streams until the exit code. A stream that nobody reads any more is
-// swallowed: the other goes on.
+// frames copies streams until the exit code.
 func frames(r io.Reader, stdout, stderr io.Writer) (code byte, err error) {
-	var head [5]byte
 	for {
+		var head [5]byte
 		if _, err := io.ReadFull(r, head[:]); err != nil {
 			return 0, err
 		}
@@ -163,91 +203,70 @@ func frames(r io.Reader, stdout, stderr io.Writer) (code byte, err error) {
 		if size > maxFrame {
 			return 0, fmt.Errorf("the phone announces a frame of %d bytes", size)
 		}
-		body := io.LimitReader(r, int64(size))
+		to := io.Discard
 		switch head[0] {
 		case frameStdout:
-			err = copyFrame(stdout, body, size)
+			to = stdout
 		case frameStderr:
-			err = copyFrame(stderr, body, size)
+			to = stderr
 		case frameExit:
-			if size == 0 {
-				return 0, errors.New("the phone sends no exit code")
+			if size != 1 {
+				return 0, fmt.Errorf("the phone sends an exit code of %d bytes", size)
 			}
 			var b [1]byte
-			if _, err := io.ReadFull(r, b[:]); err != nil {
-				return 0, err
-			}
-			return b[0], nil
-		default:
-			err = copyFrame(io.Discard, body, size)
+			_, err := io.ReadFull(r, b[:])
+			return b[0], err
 		}
-		if err != nil {
+		if _, err := io.CopyN(to, r, int64(size)); err != nil {
 			return 0, err
 		}
 	}
-}
-
-// copyFrame is an error where the frame is cut off.
-func copyFrame(w io.Writer, body io.Reader, size uint32) error {
-	n, err := io.Copy(w, body)
-	if errors.Is(err, io.ErrClosedPipe) {
-		var rest int64
-		rest, err = io.Copy(io.Discard, body)
-		// What Copy had read and could not write is not counted by either.
-		if err == nil && n+rest <= int64(size) {
-			return nil
-		}
-	}
-	if err == nil && n < int64(size) {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 func (p *process) Stdin() io.WriteCloser { return &p.stdin }
 func (p *process) Stdout() io.Reader     { return p.out }
 func (p *process) Stderr() io.Reader     { return p.stderr }
 
-// Kill ends the program's group by a second shell. Closing the connection alone makes adbd
-// send the group's leader a SIGHUP, which a program may ignore and what it started never gets.
+// Kill ends the program's group by a second shell, and where that does not work in time closes
+// the program's connection, for which adbd sends its shell the SIGHUP. Output that nobody reads
+// is swallowed from now on.
 func (p *process) Kill() {
 	p.kill.Do(func() {
-		select {
-		case <-p.exited:
-			return
-		default:
-		}
 		close(p.killed)
-		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), killPatience)
-			defer cancel()
-			if w, err := p.d.server.open(ctx, "host:transport:"+p.d.serial, "shell,v2,raw:"+transport.KillLine(p.pid)); err == nil {
-				_, _ = frames(w, io.Discard, io.Discard)
-				_ = w.Close()
-			}
+		p.stdout.drop()
+		p.stderr.drop()
+		p.d.also(p, p.end)
+	})
+}
+
+func (p *process) end() {
+	ctx, cancel := context.WithTimeout(context.Background(), killPatience)
+	defer cancel()
+	if pid := int(p.pid.Load()); pid != 0 {
+		if w, err := p.d.server.open(ctx, "host:transport:"+p.d.serial, "shell,v2,raw:"+transport.KillLine(pid)); err == nil {
+			_, _ = frames(w, io.Discard, io.Discard)
+			_ = w.Close()
 			select {
 			case <-p.exited:
 			case <-ctx.Done():
 			}
-			_ = p.w.Close()
-		}()
-	})
+		}
+	}
+	_ = p.w.Close()
 }
 
 func (p *process) Wait() transport.Exit {
 	<-p.exited
-	for _, release := range p.release {
-		release()
-	}
+	p.release()
 	_ = p.w.Close()
-	_ = p.stdout.Close()
-	_ = p.stderr.Close()
 	return p.exit
 }
 
 // stdin sends frames.
 type stdin struct {
 	w      *wire
+	tether bool
+	kill   func()
 	mu     sync.Mutex
 	closed bool
 }
@@ -275,6 +294,9 @@ func (s *stdin) Close() error {
 		return nil
 	}
 	s.closed = true
+	if s.tether {
+		s.kill()
+	}
 	return s.frame(frameCloseStdin, nil)
 }
 

@@ -153,7 +153,8 @@ func (s Server) Devices(ctx context.Context) ([]Listed, error) {
 }
 
 // Track yields the list of devices whenever it changes, the present one first, until ctx ends
-// or the server does, which is an error.
+// or the server does, which is an error. It is what the server tells: one of version 29 says
+// nothing when a phone on the network is lost, until it gives it up or has it back.
 func (s Server) Track(ctx context.Context) iter.Seq2[[]Listed, error] {
 	return func(yield func([]Listed, error) bool) {
 		w, err := s.open(ctx, "host:track-devices-l")
@@ -189,6 +190,12 @@ func (s Server) Connect(ctx context.Context, addr string) error {
 	return nil
 }
 
+// Disconnect makes the server forget a phone that listens on the network.
+func (s Server) Disconnect(ctx context.Context, addr string) error {
+	_, err := s.query(ctx, "host:disconnect:"+addr)
+	return err
+}
+
 // query asks for something that has one answer.
 func (s Server) query(ctx context.Context, service string) (string, error) {
 	w, err := s.open(ctx, service)
@@ -211,14 +218,22 @@ func (s Server) open(ctx context.Context, services ...string) (*wire, error) {
 		return nil, serverError(err, "adb start-server")
 	}
 	w := newWire(ctx, conn, s.stall())
-	for _, service := range services {
+	for i, service := range services {
 		if err := w.ask(service); err != nil {
 			_ = w.Close()
-			return nil, w.failed(ctx, err)
+			err = w.failed(ctx, err)
+			var known *devices.Error
+			if i > 0 && errors.As(err, &known) {
+				return nil, &unanswered{known.Err}
+			}
+			return nil, err
 		}
 	}
 	return w, nil
 }
+
+// unanswered is a device's silence, behind a server that answers.
+type unanswered struct{ error }
 
 // refused is what the server says instead of granting a service.
 type refused struct{ text string }
@@ -257,7 +272,11 @@ func (w *wire) Read(p []byte) (int, error) {
 }
 
 func (w *wire) Write(p []byte) (int, error) {
-	if err := w.SetWriteDeadline(time.Now().Add(w.stall)); err != nil {
+	var limit time.Time
+	if !w.patient {
+		limit = time.Now().Add(w.stall)
+	}
+	if err := w.SetWriteDeadline(limit); err != nil {
 		return 0, err
 	}
 	return w.Conn.Write(p)
@@ -274,9 +293,9 @@ func (w *wire) failed(ctx context.Context, err error) error {
 	case errors.As(err, &no):
 		return no
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return serverError(fmt.Errorf("the adb server is silent for %v", w.stall), "adb kill-server; adb start-server")
+		return serverError(fmt.Errorf("no answer from adb in %v", w.stall), "adb kill-server; adb start-server")
 	}
-	return serverError(fmt.Errorf("the adb server broke off: %w", err), "adb start-server")
+	return serverError(fmt.Errorf("adb broke off: %w", err), "adb start-server")
 }
 
 // ask sends a request: four hex digits of length, and the text.

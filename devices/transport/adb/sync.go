@@ -127,15 +127,15 @@ func (d *Device) Put(ctx context.Context, f transport.File) error {
 	temp := fmt.Sprintf("%s.%08x", f.Path, rand.Uint32())
 	err := d.push(ctx, temp, f)
 	if err == nil {
-		_, err = transport.Shell(ctx, d, maxReply, `chmod "$1" "$2" && mv -f "$2" "$3"`, strconv.FormatUint(uint64(f.Mode.Perm()), 8), temp, f.Path)
+		_, err = transport.Shell(ctx, d, maxReply, `[ ! -d "$3" ] || { echo "$3: Is a directory" >&2; exit 1; }; chmod "$1" "$2" && mv -f "$2" "$3"`, strconv.FormatUint(uint64(f.Mode.Perm()), 8), temp, f.Path)
 	}
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, errFull) {
-		err = d.full(f, err)
-	}
 	d.remove(ctx, temp)
+	if errors.Is(err, errFull) {
+		return d.full(ctx, f, err)
+	}
 	return err
 }
 
@@ -147,9 +147,34 @@ func (d *Device) remove(ctx context.Context, name string) {
 	_, _ = transport.Shell(ctx, d, maxReply, `rm -f "$1"`, name)
 }
 
-func (d *Device) full(f transport.File, err error) error {
+func (d *Device) full(ctx context.Context, f transport.File, err error) error {
+	dir := path.Dir(f.Path)
 	return &devices.Error{Fault: devices.FaultDevice, Op: "push to adb " + d.serial, Reason: devices.ReasonFull,
-		Err: fmt.Errorf("no room for %d bytes: %w", f.Size, err), Advice: "remove files there: adb -s " + d.serial + " shell df -h " + path.Dir(f.Path)}
+		Err: fmt.Errorf("no room for %d bytes%s: %w", f.Size, d.free(ctx, dir), err), Advice: "make room there; what is used: adb -s " + d.serial + " shell df -h " + dir}
+}
+
+// free words how much room there is, where df says so.
+func (d *Device) free(ctx context.Context, dir string) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killPatience)
+	defer cancel()
+	out, err := transport.Shell(ctx, d, maxReply, `df -k "$1"`, dir)
+	if kib, ok := parseFree(out); err == nil && ok {
+		return fmt.Sprintf(", %d are free", kib<<10)
+	}
+	return ""
+}
+
+// parseFree reads the KiB that df -k calls available: the column before the percentage. A long
+// name of a file system has a line of its own.
+func parseFree(out string) (kib int64, ok bool) {
+	words := strings.Fields(out[strings.IndexByte(out, '\n')+1:])
+	for i, w := range words {
+		if i > 0 && strings.HasSuffix(w, "%") {
+			kib, err := strconv.ParseInt(words[i-1], 10, 53)
+			return kib, err == nil && kib >= 0
+		}
+	}
+	return 0, false
 }
 
 func (d *Device) push(ctx context.Context, temp string, f transport.File) error {
