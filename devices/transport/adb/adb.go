@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"latlab/devices"
 	"latlab/devices/transport"
@@ -88,11 +89,29 @@ func find(ctx context.Context, o Options) error {
 		if err := o.Server.Connect(ctx, o.Serial); err != nil {
 			return asOffline(ctx, o.Serial, err)
 		}
-		if state, err = o.Server.state(ctx, o.Serial); err != nil {
+		if state, err = o.Server.settled(ctx, o.Serial); err != nil {
 			return err
 		}
 	}
 	return StateError(o.Serial, state)
+}
+
+// settled waits until a phone that was just connected to is more than that: it has to introduce
+// itself first.
+func (s Server) settled(ctx context.Context, serial string) (string, error) {
+	const often, patience = 50 * time.Millisecond, 5 * time.Second
+	for end := time.Now().Add(patience); ; {
+		state, err := s.state(ctx, serial)
+		unsettled := state == "offline" || state == "connecting" || state == "authorizing"
+		if err != nil || !unsettled || time.Now().After(end) {
+			return state, err
+		}
+		select {
+		case <-ctx.Done():
+			return state, ctx.Err()
+		case <-time.After(often):
+		}
+	}
 }
 
 // usable is the state of a phone that can be used.

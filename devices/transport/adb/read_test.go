@@ -1,0 +1,171 @@
+package adb
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestParseDevices(t *testing.T) {
+	const text = "0123456789\tdevice product:sargo model:Pixel_3a device:sargo transport_id:1\n" +
+		"9A281FFAZ001VD         device usb:1-4 product:blueline model:Pixel_3 device:blueline transport_id:4\n" +
+		"192.168.1.7:5555       offline transport_id:5\n" +
+		"emulator-5554          unauthorized transport_id:6\n" +
+		"ABC                    no permissions (user in plugdev group; are your udev rules wrong?); see [http://developer.android.com/tools/device.html] usb:3-2 transport_id:9\n\nalone\n"
+	want := []Listed{
+		{"0123456789", "device", "sargo", "Pixel_3a", "sargo", "", "1"},
+		{"9A281FFAZ001VD", "device", "blueline", "Pixel_3", "blueline", "usb:1-4", "4"},
+		{"192.168.1.7:5555", "offline", "", "", "", "", "5"},
+		{"emulator-5554", "unauthorized", "", "", "", "", "6"},
+		{"ABC", "no permissions (user in plugdev group; are your udev rules wrong?); see [http://developer.android.com/tools/device.html]", "", "", "", "usb:3-2", "9"},
+	}
+	if diff := cmp.Diff(want, parseDevices(text)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func FuzzParseDevices(f *testing.F) {
+	f.Add("0123\tdevice product:a model:b device:c transport_id:1\n")
+	f.Add("ABC no permissions (x); see [http://y] usb:3-2\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, d := range parseDevices(text) {
+			if d.Serial == "" || strings.ContainsAny(d.Serial, "\n\t ") {
+				t.Errorf("%q: serial %q", text, d.Serial)
+			}
+			_ = StateError(d.Serial, d.State)
+		}
+	})
+}
+
+func FuzzReply(f *testing.F) {
+	f.Add([]byte("0004abcd"))
+	f.Add([]byte("ffffx"))
+	f.Add([]byte("+001x"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		text, err := readReply(bytes.NewReader(b))
+		if err == nil && (len(text) > len(b)-4 || !bytes.Equal(b[4:4+len(text)], []byte(text))) {
+			t.Errorf("%q gives %q", b, text)
+		}
+	})
+}
+
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte("\x01\x02\x00\x00\x00ab\x02\x01\x00\x00\x00c\x03\x01\x00\x00\x00\x2a"))
+	f.Add([]byte("\x03\x00\x00\x00\x00"))
+	f.Add([]byte("\x01\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var out, errs bytes.Buffer
+		if _, err := frames(bytes.NewReader(b), &out, &errs); out.Len()+errs.Len() > len(b) {
+			t.Errorf("%q: more came out than went in, %v", b, err)
+		}
+	})
+}
+
+// answered gives files an answer of a phone's, which then hangs up.
+func answered(t *testing.T, answer []byte) *files {
+	t.Helper()
+	here, there := net.Pipe()
+	go func() {
+		go func() { _, _ = io.Copy(io.Discard, there) }()
+		_, _ = there.Write(answer)
+		_ = there.Close()
+	}()
+	w := &wire{Conn: here, stall: time.Minute, release: func() bool { return true }}
+	t.Cleanup(func() { _ = w.Close() })
+	return &files{&Device{serial: "x"}, w}
+}
+
+func FuzzFileAnswers(f *testing.F) {
+	f.Add([]byte("DATA\x02\x00\x00\x00abDONE\x00\x00\x00\x00"))
+	f.Add([]byte("FAIL\x03\x00\x00\x00abc"))
+	f.Add([]byte("OKAY\x00\x00\x00\x00"))
+	f.Add(append([]byte("STA2"), make([]byte, 68)...))
+	f.Add(append([]byte("STAT"), make([]byte, 12)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n := 0
+		_ = answered(t, b).receive(func(chunk []byte) error { n += len(chunk); return nil })
+		if n > len(b) {
+			t.Errorf("%q is a file of %d bytes", b, n)
+		}
+		_ = answered(t, b).answer()
+		if i, err := answered(t, b).stat1("x"); err == nil && i.Mode == 0 && i.Size == 0 && i.ModTime.IsZero() {
+			t.Errorf("%q is an empty answer", b)
+		}
+		_, _ = answered(t, b).stat2("x")
+	})
+}
+
+// TestMarks: wherever the stream is cut, what is not the mark comes out as it went in.
+func TestMarks(t *testing.T) {
+	const mark = "@latlab-01-exit="
+	rapid.Check(t, func(t *rapid.T) {
+		part := rapid.SampledFrom([]string{"@", "@latlab-", mark, "x", "\n", "9", "=", "@latlab-01-exit", "error: "})
+		before := strings.Join(rapid.SliceOfN(part, 0, 6).Draw(t, "before"), "")
+		code := rapid.Byte().Draw(t, "code")
+		text := before + mark + string(rune('0'+code/100)) + string(rune('0'+code/10%10)) + string(rune('0'+code%10)) + "\n"
+		if strings.Contains(before, mark) {
+			t.Skip("nobody can guess the mark")
+		}
+		var out bytes.Buffer
+		m := &marks{mark: []byte(mark), to: &out}
+		for rest := []byte(text); len(rest) > 0; {
+			n := rapid.IntRange(1, len(rest)).Draw(t, "cut")
+			_, _ = m.Write(rest[:n])
+			rest = rest[n:]
+		}
+		m.flush()
+		if out.String() != before || !m.found || m.code != code {
+			t.Errorf("%q gives %q, code %d (%v)", text, out.String(), m.code, m.found)
+		}
+	})
+}
+
+func FuzzFree(f *testing.F) {
+	f.Add("Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/block/dm-7 114419712 30114412 84305300 27% /data\n")
+	f.Add("Filesystem\n/a/long/name\n 1 2 3 4% /\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if kib, ok := parseFree(text); ok && kib < 0 {
+			t.Errorf("%q: %d", text, kib)
+		}
+	})
+}
+
+func TestParseFree(t *testing.T) {
+	for text, want := range map[string]int64{
+		"Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/block/dm-7 114419712 30114412 84305300 27% /data\n": 84305300,
+		"Filesystem 1K-blocks Used Available Use% Mounted on\n/a/long/name\n      10 7 3 70% /x y\n":                   3,
+		"": -1, "df: no\n": -1,
+	} {
+		kib, ok := parseFree(text)
+		if !ok {
+			kib = -1
+		}
+		if kib != want {
+			t.Errorf("%q: %d, want %d", text, kib, want)
+		}
+	}
+}
+
+func TestFileErrors(t *testing.T) {
+	for text, want := range map[string]error{
+		"couldn't create file: No space left on device": errFull, "open failed: No such file or directory": fs.ErrNotExist,
+		"open failed: Permission denied": fs.ErrPermission,
+	} {
+		if err := fileError(text); !errors.Is(err, want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	b := binary.LittleEndian.AppendUint32([]byte("FAIL"), 1<<31)
+	if err := answered(t, b).answer(); err == nil || !strings.Contains(err.Error(), "2147483648 bytes") {
+		t.Errorf("a long failure: %v", err)
+	}
+}
