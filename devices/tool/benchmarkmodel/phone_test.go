@@ -16,6 +16,8 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool/benchmarkmodel"
 	"latlab/devices/transport"
+	"latlab/devices/transport/adb"
+	"latlab/devices/transport/adb/adbtest"
 	"latlab/devices/transport/ssh"
 	"latlab/devices/transport/ssh/sshtest"
 	"latlab/internal/testphone"
@@ -36,6 +38,7 @@ type wire interface {
 // wires are the ways to a phone that tests take.
 var wires = map[string]func(t testing.TB, p *testphone.Phone) wire{
 	"chroot": func(_ testing.TB, p *testphone.Phone) wire { return byChroot{p} },
+	"adb":    throughADB,
 	"sshd": func(t testing.TB, p *testphone.Phone) wire {
 		return bySSH{sshtest.Start(t, sshtest.Options{Root: p.Root})}
 	},
@@ -45,6 +48,41 @@ type byChroot struct{ p *testphone.Phone }
 
 func (b byChroot) reach(testing.TB) transport.Transport { return b.p.Transport() }
 func (b byChroot) leave(tr transport.Transport)         { tr.(*testphone.Chroot).Away = true }
+
+// byADB is the real adb server and an adbd that it connects to.
+type byADB struct {
+	server *adbtest.ADB
+	phone  *adbtest.Fake
+}
+
+func throughADB(t testing.TB, p *testphone.Phone) wire {
+	s := adbtest.Server(t)
+	return byADB{s, adbtest.Phone(t, s, adbtest.Options{Root: p.Root, Env: testphone.Env()})}
+}
+
+func (b byADB) reach(t testing.TB) transport.Transport {
+	t.Helper()
+	tr, err := adb.Open(t.Context(), adb.Options{Serial: b.phone.Serial(), Server: adb.Server{Addr: b.server.Addr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &outage{Transport: tr, broken: func(on bool) {
+		if on {
+			b.phone.Offline()
+			return
+		}
+		if err := errors.Join(b.phone.Back(), b.server.Connect(b.phone.Serial())); err != nil {
+			t.Error(err)
+		}
+	}}
+}
+
+func (b byADB) leave(tr transport.Transport) { tr.(*outage).armed.Store(true) }
 
 type bySSH struct{ s *sshtest.Server }
 
