@@ -36,6 +36,7 @@ func TestParseDevices(t *testing.T) {
 func FuzzParseDevices(f *testing.F) {
 	f.Add("0123\tdevice product:a model:b device:c transport_id:1\n")
 	f.Add("ABC no permissions (x); see [http://y] usb:3-2\n")
+	f.Add("0 \t0")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, d := range parseDevices(text) {
 			if d.Serial == "" || strings.ContainsAny(d.Serial, "\n\t ") {

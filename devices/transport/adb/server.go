@@ -348,13 +348,12 @@ func readReply(r io.Reader) (string, error) {
 func parseDevices(text string) []Listed {
 	var list []Listed
 	for line := range strings.Lines(text) {
-		serial, rest, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if tabbed, state, isTab := strings.Cut(strings.TrimSpace(line), "\t"); isTab {
-			serial, rest, ok = tabbed, state, true
-		}
-		if !ok || serial == "" {
+		line = strings.TrimSpace(line)
+		end := strings.IndexAny(line, " \t")
+		if end < 0 {
 			continue
 		}
+		serial, rest := line[:end], line[end:]
 		list = append(list, parseListed(serial, rest))
 	}
 	return list
