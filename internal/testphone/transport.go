@@ -24,15 +24,13 @@ type Chroot struct {
 	local transport.Local
 	// Away makes the next Start fail as one of a phone whose cable is out.
 	Away bool
-	// Flaky, where it is told, says of every Start whether the cable is out.
-	Flaky func() bool
 }
 
 var _ transport.Transport = (*Chroot)(nil)
 
 // Start runs a command in the phone's shell, every word quoted.
 func (c *Chroot) Start(ctx context.Context, cmd transport.Command) (transport.Process, error) {
-	if c.Away || c.Flaky != nil && c.Flaky() {
+	if c.Away {
 		c.Away = false
 		return nil, &devices.Error{Fault: devices.FaultDevice, Op: "start", Reason: devices.ReasonOffline, Err: errors.New("the phone is not there")}
 	}

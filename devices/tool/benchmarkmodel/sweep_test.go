@@ -15,6 +15,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/sim"
 	"latlab/devices/tool/benchmarkmodel"
+	"latlab/devices/transport"
 	"latlab/internal/testphone"
 	"latlab/regress"
 	"latlab/sampler"
@@ -152,7 +153,21 @@ func hexagonOptions(t *testing.T) benchmarkmodel.Options {
 	return o
 }
 
-// A sweep on a phone of whose blocks one in twenty goes wrong, in every way there is, ends
+// flaky is a cable that now and then is out when a command is to be started.
+type flaky struct {
+	transport.Transport
+	away  func() bool
+	leave func(transport.Transport)
+}
+
+func (f *flaky) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
+	if f.away != nil && f.away() {
+		f.leave(f.Transport)
+	}
+	return f.Transport.Start(ctx, c)
+}
+
+// A sweep through the real adb on a phone of whose blocks one in twenty goes wrong, in every way there is, ends
 // with every network measured or accounted for; and its cost model says what one of the
 // simulator itself does.
 func TestFaultySweep(t *testing.T) {
@@ -163,11 +178,11 @@ func TestFaultySweep(t *testing.T) {
 	c := testphone.Today("sim-pixel4-dsp")
 	c.Host, c.Seed = "sim-pixel1-cpu", 11
 	c.Faults = map[string]float64{"crash": 0.004, "killed": 0.004, "hang": 0.004, "exit": 0.004, "endless": 0.003, "garbage": 0.004, "truncated": 0.004, "zero": 0.004, "fall-back": 0.005, "delegate-error": 0.004} // of a run
-	p := newPhone(t, "chroot", c)
-	tr := p.Transport()
-	d := p.open(t, tr, hexagonOptions(t))
+	p := newPhone(t, "adb", c)
 	random := rand.New(rand.NewPCG(3, 4))
-	tr.Flaky = func() bool { return random.Float64() < 0.003 } // five commands a block
+	tr := &flaky{Transport: p.reach(t), leave: p.leave}
+	d := p.open(t, tr, hexagonOptions(t))
+	tr.away = func() bool { return random.Float64() < 0.003 } // five commands a block
 	s, st := newSpace(t, networks), bench.NewMemory()
 	start := time.Now()
 	res := sweep(t, s, d, st)
@@ -178,10 +193,10 @@ func TestFaultySweep(t *testing.T) {
 			t.Errorf("no attempt failed for %q: %v", want, slices.Sorted(maps.Keys(reasons)))
 		}
 	}
+	tr.away = nil
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
-	tr.Flaky = nil
 	if left := p.Files(phoneDir+"/models") + p.Files(phoneDir+"/tmp"); left != "" || inPhone(t, p.Root) != 0 {
 		t.Errorf("left on the phone: %q, %d programs", left, inPhone(t, p.Root))
 	}
