@@ -147,6 +147,26 @@ func TestStall(t *testing.T) {
 	}
 }
 
+// TestSlowDrip: a byte now and then is no progress.
+func TestSlowDrip(t *testing.T) {
+	_, f, s := phone(t, adbtest.Options{})
+	s.Stall = time.Second
+	d := open(t, f, s)
+	path := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(path, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.Drip(10 * time.Millisecond)
+	defer f.Drip(0)
+	if err := d.Get(t.Context(), path, io.Discard, 1<<20); reason(err) != devices.ReasonOffline {
+		t.Errorf("get: %v", err)
+	}
+	f.Drip(200 * time.Millisecond)
+	if _, err := d.Start(t.Context(), sh("echo")); reason(err) != devices.ReasonOffline {
+		t.Errorf("start: %v", err)
+	}
+}
+
 // TestHostileDevice: what no adbd would say is an error, soon.
 func TestHostileDevice(t *testing.T) {
 	d, f, _ := phone(t, adbtest.Options{})

@@ -123,6 +123,10 @@ func (d *Device) startWire(ctx context.Context, line string) (*wire, error) {
 	cancel()
 	w.release = func() bool { return true }
 	w.patient = true // programs may be silent for hours
+	if err := w.SetDeadline(time.Time{}); err != nil {
+		_ = w.Close()
+		return nil, d.lost(ctx, w, err)
+	}
 	return w, nil
 }
 

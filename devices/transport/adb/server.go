@@ -241,11 +241,13 @@ type refused struct{ text string }
 func (e *refused) Error() string { return clip(e.text) }
 
 // wire is a connection to the server that ends with its context. What is read or written has
-// to move within stall, unless patient.
+// to move within stall, unless patient; not both at once until then.
 type wire struct {
 	net.Conn
 	stall   time.Duration
 	patient bool
+	limit   time.Time // of reading
+	moved   int       // bytes read since it was set
 	release func() bool
 }
 
@@ -260,27 +262,35 @@ func (w *wire) Close() error {
 	return w.Conn.Close()
 }
 
+// Read's patience begins with a request and again whenever minMoved bytes came: one that lasted
+// from byte to byte would leave a peer that drips the choice of how long all takes.
 func (w *wire) Read(p []byte) (int, error) {
-	var limit time.Time
-	if !w.patient {
-		limit = time.Now().Add(w.stall)
+	if w.patient {
+		w.limit = time.Time{}
+	} else if w.limit.IsZero() || w.moved >= minMoved {
+		w.limit, w.moved = time.Now().Add(w.stall), 0
 	}
-	if err := w.SetReadDeadline(limit); err != nil {
+	if err := w.SetReadDeadline(w.limit); err != nil {
 		return 0, err
 	}
-	return w.Conn.Read(p)
+	n, err := w.Conn.Read(p)
+	w.moved += n
+	return n, err
 }
 
 func (w *wire) Write(p []byte) (int, error) {
-	var limit time.Time
-	if !w.patient {
-		limit = time.Now().Add(w.stall)
+	if w.patient { // read at the same time
+		return w.Conn.Write(p)
 	}
-	if err := w.SetWriteDeadline(limit); err != nil {
+	if err := w.SetWriteDeadline(time.Now().Add(w.stall)); err != nil {
 		return 0, err
 	}
+	w.limit = time.Time{}
 	return w.Conn.Write(p)
 }
+
+// minMoved is how many bytes of something longer have to come in the time of a stall.
+const minMoved = 4 << 10
 
 // failed makes an error of the connection one with a culprit.
 func (w *wire) failed(ctx context.Context, err error) error {
