@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -30,8 +33,18 @@ func openNamed(ctx context.Context, c *cli.Context, name string) (devices.Device
 	if err != nil {
 		return nil, err
 	}
+	// An interrupt while programs are pushed and settings are made ends that in order.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	d, err := l.Open(ctx, name)
 	return d, deviceError(err)
+}
+
+// closeDevice says what could not be put right on a device. What was measured is not wrong by it.
+func closeDevice(s streams, d devices.Device) {
+	if err := d.Close(); err != nil {
+		fmt.Fprintf(s.err, "latlab: WARNING: %s: %s\n", d.Info().Name, oneLine(err))
+	}
 }
 
 // describeDevice says what --device takes, without starting anything.

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -271,6 +274,10 @@ func checkDevice(s streams, c *cli.Context) error {
 		return usagef("`latlab devices check NAME` takes one device")
 	}
 	name := c.Args().First()
+	// What was set on the device for the check is set back when it is interrupted too.
+	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	c.Context = ctx
 	checks, err := deviceChecks(c, name)
 	if err != nil {
 		return err

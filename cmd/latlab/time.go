@@ -42,7 +42,7 @@ func timeOne(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer closeDevice(s, d)
 	ests, err := measureList(c.Context, s, c, d, listSource{one})
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func verify(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer closeDevice(s, d)
 	if err := sameDevice(m, d.Info()); err != nil {
 		return err
 	}

@@ -191,6 +191,23 @@ func TestFieldsDocument(t *testing.T) {
 	}
 }
 
+// TestDocument: docs/devices.md has the table of fields, and its example is a good file.
+func TestDocument(t *testing.T) {
+	text, err := os.ReadFile("../../docs/devices.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "<!-- fields: devices/inventory/testdata/fields.md -->\n"+FieldsDocument()+"<!-- end of fields -->") {
+		t.Error("docs/devices.md has other fields; put devices/inventory/testdata/fields.md there")
+	}
+	_, example, _ := strings.Cut(string(text), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	entries, err := parse([]byte(example), "docs/devices.md")
+	if err != nil || len(entries) != 4 {
+		t.Errorf("the example has %d devices, %v", len(entries), err)
+	}
+}
+
 // FuzzParse: whatever a file holds, it is read or refused in one line, and what is read can be
 // described or is refused by a mistake of the user's.
 func FuzzParse(f *testing.F) {

@@ -222,9 +222,20 @@ func (d *Device) open(ctx context.Context, service string) (*wire, error) {
 	}
 	w, err := d.server.open(ctx, "host:transport:"+d.serial, service)
 	if err != nil {
-		return nil, d.culprit(err)
+		return nil, d.culprit(d.revived(ctx, err))
 	}
 	return w, nil
+}
+
+// revived tells a server that broke off from a phone that left just then, which looks the same
+// (seen once in some hundred departures). One that is there, or can be started again, is not to
+// blame: the next attempt finds it.
+func (d *Device) revived(ctx context.Context, err error) error {
+	var known *devices.Error
+	if !errors.As(err, &known) || known.Reason != ReasonServer || d.server.Start(ctx) != nil {
+		return err
+	}
+	return &unanswered{known.Err}
 }
 
 // culprit: what the server refuses, or gets no answer to, is the phone's absence.
