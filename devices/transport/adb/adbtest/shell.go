@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -51,7 +52,7 @@ type command struct {
 }
 
 func (f *Fake) start(text string, v2 bool) (*command, error) {
-	argv := append(f.o.Shell[:len(f.o.Shell):len(f.o.Shell)], "-c", text)
+	argv := slices.Concat(f.o.Shell, []string{"-c", text})
 	cmd := &exec.Cmd{Path: argv[0], Args: argv, Dir: "/", SysProcAttr: &syscall.SysProcAttr{Setsid: true, Chroot: f.o.Root}}
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/", "USER=shell", "LOGNAME=shell", "SHELL=/system/bin/sh"}, f.o.Env...)
 	c := &command{cmd: cmd}
