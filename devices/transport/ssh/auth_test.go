@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	gossh "golang.org/x/crypto/ssh"
 
@@ -137,8 +138,9 @@ func TestConfigAlias(t *testing.T) {
 	wants(t, err, devices.FaultUser, devices.ReasonHostKey, "CHANGED")
 }
 
-func TestProxyJump(t *testing.T) {
-	jump, s := sshtest.Start(t, sshtest.Options{}), sshtest.Start(t, sshtest.Options{})
+// jumping is a board behind another host, with more jumps after that one.
+func jumping(t *testing.T, more string) (jump, s *sshtest.Server, o ssh.Options) {
+	jump, s = sshtest.Start(t, sshtest.Options{}), sshtest.Start(t, sshtest.Options{})
 	key, err := os.ReadFile(s.Key)
 	if err != nil {
 		t.Fatal(err)
@@ -148,10 +150,35 @@ func TestProxyJump(t *testing.T) {
 		t.Fatal(err)
 	}
 	jump.Authorize(signer.PublicKey())
-	o := options(s)
+	o = options(s)
 	o.Host, o.Port, o.User = "board", 0, ""
 	o.KnownHosts = []string{s.KnownHosts, jump.KnownHosts}
-	o.Config = config(t, s, "ProxyJump "+jump.User+"@"+jump.Address())
+	o.Config = config(t, s, "ProxyJump "+jump.User+"@"+jump.Address()+more)
+	return jump, s, o
+}
+
+// TestBoardVanishesBehindAJump: the host between is well, but cannot get rid of what it holds.
+func TestBoardVanishesBehindAJump(t *testing.T) {
+	_, s, o := jumping(t, "")
+	o.KeepAlive = 100 * time.Millisecond
+	tr := open(t, o)
+	path := t.TempDir() + "/file"
+	endless := &silencing{s: s, after: 8 << 20}
+	err := tr.Put(t.Context(), transport.File{Path: path, Content: endless, Size: 1 << 30, Mode: 0o600})
+	wants(t, err, devices.FaultDevice, devices.ReasonOffline)
+	s.Blackhole(false)
+	eventually(t, "it connects again", func() bool { _, err := tr.Stat(t.Context(), "/"); return err == nil })
+}
+
+func TestSecondJumpThatIsNone(t *testing.T) {
+	jump, _, o := jumping(t, ",nowhere:99999")
+	_, err := ssh.Open(t.Context(), o)
+	wants(t, err, devices.FaultUser, "ssh-config", "nowhere")
+	eventually(t, "the first is left", func() bool { return len(jump.Sessions()) == 0 })
+}
+
+func TestProxyJump(t *testing.T) {
+	jump, _, o := jumping(t, "")
 	tr := open(t, o)
 	if out, err := transport.Shell(t.Context(), tr, 100, "echo $SSH_CONNECTION"); err != nil || !strings.HasPrefix(out, "127.0.0.1") {
 		t.Errorf("%q, %v", out, err)
@@ -162,7 +189,7 @@ func TestProxyJump(t *testing.T) {
 	jump.Cut()
 	eventually(t, "it connects again", func() bool { _, err := tr.Stat(t.Context(), "/"); return err == nil })
 	knowing(t, jump, "# nothing")
-	_, err = ssh.Open(t.Context(), o)
+	_, err := ssh.Open(t.Context(), o)
 	wants(t, err, devices.FaultUser, devices.ReasonHostKey, "not known")
 }
 

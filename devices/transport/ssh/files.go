@@ -32,7 +32,8 @@ type files struct {
 // ftp is an sftp client with its session.
 type ftp struct {
 	*sftp.Client
-	s opened
+	s    opened
+	gone <-chan struct{} // closed when the session is
 }
 
 func (f *ftp) close() {
@@ -60,7 +61,7 @@ func (f *files) keep(c *ftp) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.idle != nil {
-		c.close()
+		_ = c.s.Close() // and no waiting for the host
 		return
 	}
 	f.idle = c
@@ -74,9 +75,13 @@ func (l *link) openFTP(ctx context.Context) (*ftp, error) {
 	if err != nil {
 		return nil, err
 	}
-	go ssh.DiscardRequests(s.requests)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		ssh.DiscardRequests(s.requests)
+	}()
 	go func() { _, _ = io.Copy(io.Discard, s.Stderr()) }()
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	stop := context.AfterFunc(ctx, func() { l.hangUp(s, gone) })
 	c, err := subsystem(s)
 	if !stop() {
 		err = ctx.Err()
@@ -85,7 +90,7 @@ func (l *link) openFTP(ctx context.Context) (*ftp, error) {
 		_ = s.Close()
 		return nil, l.lost("start sftp on", err)
 	}
-	return &ftp{c, s}, nil
+	return &ftp{c, s, gone}, nil
 }
 
 // subsystem starts sftp. A host may refuse it, or agree and have no such program.
@@ -125,7 +130,7 @@ func (l *link) withFTP(ctx context.Context, op string, call func(*ftp) error) er
 			return err
 		}
 	}
-	stop := context.AfterFunc(ctx, c.close)
+	stop := context.AfterFunc(ctx, func() { l.hangUp(c.s, c.gone) })
 	err := call(c)
 	if !stop() {
 		return ctx.Err()

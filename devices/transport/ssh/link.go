@@ -43,11 +43,14 @@ func dial(ctx context.Context, o Options, t target) (*link, error) {
 	var via *link
 	for _, jump := range t.jumps {
 		next, err := jumpTarget(o, jump)
-		if err == nil {
-			next.jumps = nil
-			via, err = through(ctx, o, via, next)
-		}
 		if err != nil {
+			if via != nil {
+				via.close(err)
+			}
+			return nil, err
+		}
+		next.jumps = nil
+		if via, err = through(ctx, o, via, next); err != nil {
 			return nil, err
 		}
 	}
@@ -73,7 +76,7 @@ func jumpTarget(o Options, jump string) (target, error) {
 	return resolve(jo)
 }
 
-// through connects to one host, over another or straight.
+// through connects to one host, over another or straight. Where it fails the other is closed.
 func through(ctx context.Context, o Options, via *link, t target) (*link, error) {
 	l, err := login(ctx, o, via, t)
 	if err != nil {
@@ -82,7 +85,6 @@ func through(ctx context.Context, o Options, via *link, t target) (*link, error)
 		}
 		return nil, err
 	}
-	l.parent = via
 	return l, nil
 }
 
@@ -104,7 +106,12 @@ func login(ctx context.Context, o Options, via *link, t target) (*link, error) {
 	if err != nil {
 		return nil, notReached(ctx, o, t, err)
 	}
-	stop := context.AfterFunc(limited, func() { _ = conn.Close() })
+	stop := context.AfterFunc(limited, func() {
+		if via != nil {
+			via.end(limited.Err()) // closing conn wakes nobody there: see end
+		}
+		_ = conn.Close()
+	})
 	c, channels, requests, err := ssh.NewClientConn(conn, t.known(), &ssh.ClientConfig{
 		User: t.user, Auth: ring.methods(),
 		HostKeyCallback: keys.callback, HostKeyAlgorithms: keys.algorithms(),
@@ -119,7 +126,9 @@ func login(ctx context.Context, o Options, via *link, t target) (*link, error) {
 		_ = conn.Close()
 		return nil, whyRefused(ctx, limited, o, t, refusal{err, keys, ring})
 	}
-	return newLink(t, conn, ssh.NewClient(c, channels, requests), o.KeepAlive), nil
+	l := &link{t: t, client: ssh.NewClient(c, channels, requests), conn: conn, parent: via}
+	l.watch(o.KeepAlive)
+	return l, nil
 }
 
 func connect(ctx context.Context, via *link, t target) (net.Conn, error) {
@@ -182,20 +191,17 @@ func (h *hostKeys) otherKinds(err error) error {
 	}
 }
 
-func newLink(t target, conn net.Conn, client *ssh.Client, every time.Duration) *link {
-	l := &link{
-		t: t, client: client, conn: conn, slots: make(chan struct{}, maxSessions),
-		running: map[*process]struct{}{}, dead: make(chan struct{}),
-	}
+// watch starts what notices the link's end, once who it is and goes through is set.
+func (l *link) watch(every time.Duration) {
+	l.slots, l.running, l.dead = make(chan struct{}, maxSessions), map[*process]struct{}{}, make(chan struct{})
 	l.spawn(func() {
-		err := client.Wait()
+		err := l.client.Wait()
 		if err == nil || errors.Is(err, io.EOF) {
 			err = errors.New("the connection broke")
 		}
 		l.end(err)
 	})
 	l.spawn(func() { l.keepAlive(every) })
-	return l
 }
 
 // spawn starts a goroutine that close waits for. It starts none once the link has ended.
@@ -239,7 +245,9 @@ func (l *link) keepAlive(every time.Duration) {
 	}
 }
 
-// end closes the connection under all who use it. The first reason stays.
+// end closes the connection under all who use it. The first reason stays. The host that it
+// goes through serves nobody else and is ended first: a channel's Close there is a message that
+// wakes no reader, and its sshd does not answer it while a board that vanished takes no bytes.
 func (l *link) end(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -250,6 +258,9 @@ func (l *link) end(why error) {
 	}
 	l.cause = why
 	close(l.dead)
+	if l.parent != nil {
+		l.parent.end(why)
+	}
 	_ = l.conn.Close()
 }
 
@@ -300,6 +311,21 @@ func (l *link) free() { <-l.slots }
 type opened struct {
 	ssh.Channel
 	requests <-chan *ssh.Request
+}
+
+// hangUp closes a session, and where it is not gone in time the whole connection. Close is a
+// message: readers wake when the host closes its side too, which OpenSSH does not do while the
+// program lives, be it that nobody could kill it or that it is stuck in the kernel.
+func (l *link) hangUp(s opened, gone <-chan struct{}) {
+	_ = s.Close()
+	limit := time.NewTimer(endTimeout)
+	defer limit.Stop()
+	select {
+	case <-gone:
+	case <-l.dead:
+	case <-limit.C:
+		l.end(errors.New("a program there cannot be ended"))
+	}
 }
 
 // session opens one. Where ctx ends first, what comes late is closed by the goroutine that

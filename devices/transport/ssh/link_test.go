@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -243,6 +244,71 @@ func TestServerWithOneSession(t *testing.T) {
 	wants(t, err, devices.FaultDevice, "ssh-sessions", "MaxSessions")
 	if _, _, exit := finish(t, p); exit != (transport.Exit{}) {
 		t.Errorf("exit: %+v", exit)
+	}
+}
+
+// TestProgramThatCannotBeEnded: no session is left to kill it in, it says nothing that would
+// fail, and sshd does not close its session while it lives.
+func TestProgramThatCannotBeEnded(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{Config: []string{"MaxSessions 1"}})
+	tr := open(t, options(s))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p, err := tr.Start(ctx, transport.Command{Path: "sleep", Args: []string{"3600"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { endAll(t, s) })
+	cancel()
+	ended := make(chan transport.Exit, 1)
+	go func() { ended <- p.Wait() }()
+	select {
+	case exit := <-ended:
+		wants(t, exit.Err, devices.FaultDevice, devices.ReasonOffline, "cannot be ended")
+	case <-time.After(time.Minute):
+		t.Fatal("it is still waited for")
+	}
+	if out, err := transport.Shell(t.Context(), tr, 100, "echo again"); err != nil || out != "again\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// TestStuckSFTP: a stopped sftp server answers nothing, and does not see that its session closed.
+func TestStuckSFTP(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, options(s))
+	if _, err := tr.Stat(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { endAll(t, s) })
+	for _, pid := range s.Left() {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { _, err := tr.Stat(ctx, "/"); ended <- err }()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error is %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it is still waited for")
+	}
+	if _, err := tr.Stat(t.Context(), "/"); err != nil {
+		t.Error(err)
+	}
+}
+
+// endAll ends what the server's sessions left, which is meant to outlive them.
+func endAll(t testing.TB, s *sshtest.Server) {
+	for _, pid := range s.Left() {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Error(err)
+		}
 	}
 }
 

@@ -107,7 +107,9 @@ func (l *link) exec(ctx context.Context, line string) (opened, error) {
 	if err != nil {
 		return s, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	gone := make(chan struct{})
+	defer close(gone)
+	stop := context.AfterFunc(ctx, func() { l.hangUp(s, gone) })
 	ok, err := s.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{line}))
 	if err == nil && !ok {
 		err = errors.New("it refuses to run commands")
@@ -212,7 +214,7 @@ func (p *process) closeLate() {
 	case <-p.done:
 	case <-p.link.dead:
 	case <-limit.C:
-		_ = p.s.Close()
+		p.link.hangUp(p.s, p.done)
 	}
 }
 
@@ -268,7 +270,9 @@ func (l *link) killGroups(groups ...int) {
 	if err != nil {
 		return
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	gone := make(chan struct{})
+	defer close(gone)
+	stop := context.AfterFunc(ctx, func() { l.hangUp(s, gone) })
 	defer stop()
 	go func() { _, _ = io.Copy(io.Discard, s) }()
 	for r := range s.requests {
@@ -315,7 +319,7 @@ func (p *process) Stdout() io.Reader     { return p.stdout }
 func (p *process) Stderr() io.Reader     { return p.s.Stderr() }
 
 // Kill ends the group through another session. Where that does not work the program's own
-// is closed, so that nobody waits for it.
+// is closed, and where the host does not let go of it the connection: nobody waits for ever.
 func (p *process) Kill() {
 	p.kill.Do(func() {
 		p.link.spawn(func() {
