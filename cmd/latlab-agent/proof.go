@@ -181,6 +181,9 @@ func (s *session) ranByDelegate() error {
 	if s.delegate != nil && !prepareSeen() {
 		return fault(devices.FaultDevice, devices.ReasonFallBack, "the runtime never asked the delegate %s to prepare the graph: the CPU ran it", s.name)
 	}
+	if s.external && p.delegated > 0 && p.wrapped == 0 {
+		return fault(devices.FaultDevice, devices.ReasonFallBack, "the delegate %s took %d nodes by kernels whose runs cannot be counted: that it ran them is not proven", s.name, int(p.delegated))
+	}
 	if s.delegate == nil || p.runs >= C.longlong(s.inferences)*C.longlong(p.wrapped) {
 		return nil
 	}

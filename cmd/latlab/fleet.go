@@ -130,9 +130,14 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	outs := run.Run(ctx)
 	show.finish()
 	err = storeError(st.Close())
+	for _, o := range outs {
+		if o.CloseErr != nil {
+			fmt.Fprintf(f.s.err, "latlab: WARNING: %s: %s\n", o.Name, oneLine(o.CloseErr))
+		}
+	}
 	for i := range outs {
 		if isInterrupt(outs[i].Err) {
-			return nil, interrupted(f.s, outs[i].Err, resume)
+			return nil, errors.Join(interrupted(f.s, outs[i].Err, resume), err)
 		}
 		outs[i].Err = deviceError(outs[i].Err)
 	}
@@ -157,10 +162,10 @@ func (f *fleet) member(i int, j job, st bench.Store, info devices.Info) bench.Me
 	}
 }
 
-// backOff is for what can go away and come back. This machine and what runs on it cannot, and
-// a simulator's absence is over when its own clock says so.
+// backOff is for what can go away and come back, a stick in this machine's USB port too. This
+// machine itself cannot, nor what is computed on it, and a simulator's absence is over when its own clock says so.
 func backOff(info devices.Info) []time.Duration {
-	if info.Transport == "" && info.Kind != devices.Simulated {
+	if info.Transport == "" && info.Kind != devices.Simulated && !info.Accelerator {
 		return nil
 	}
 	return bench.DefaultBackOff()
@@ -171,9 +176,6 @@ func (f *fleet) print(outs []bench.Outcome) error {
 	var err error
 	var done []sweepSummary
 	for i, o := range outs {
-		if o.CloseErr != nil {
-			fmt.Fprintf(f.s.err, "latlab: WARNING: %s: %s\n", o.Name, oneLine(o.CloseErr))
-		}
 		if o.Err == nil {
 			done = append(done, summary(f.asked[i], o.Result))
 			err = worse(err, f.partly(i, outcome(o.Result)))

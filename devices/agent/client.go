@@ -287,6 +287,9 @@ func (c *conversation) classify(err error, exit transport.Exit) error {
 	case exit.Signal == "killed" || exit.Signal == "terminated":
 		e.Reason, e.Err = ReasonKilled, fmt.Errorf("the agent was ended by somebody: %s", exit.Signal)
 		e.Advice = "out of memory? see the kernel's log"
+	case exit.Signal != "" && (strings.Contains(e.Output, "driver/usb/") || strings.Contains(e.Output, "USB transfer error")):
+		// libedgetpu aborts when its stick is pulled out.
+		e.Reason, e.Err, e.Advice = devices.ReasonOffline, errors.New("the Edge TPU's USB connection broke"), "is the stick plugged in?"
 	case exit.Signal != "":
 		// The runtime died of this model; trying again would show the same.
 		e.Fault, e.Reason, e.Err = devices.FaultModel, ReasonCrashed, fmt.Errorf("the runtime crashed: %s", exit.Signal)

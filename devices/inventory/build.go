@@ -153,6 +153,9 @@ func (e *entry) lockKey() string {
 	case e.ssh.host != "":
 		return fmt.Sprintf("ssh:%s:%d", e.ssh.host, e.ssh.port)
 	}
+	if e.settings != (state.Settings{}) {
+		return "local" // they share the note of what is to be set back
+	}
 	return "local:" + e.name
 }
 

@@ -28,6 +28,7 @@ done
 // wipeScript removes what latlab puts into its folder, and the folder where nothing else is
 // in it. A link is removed, not followed.
 const wipeScript = `rm -rf models programs tmp || exit 97
+rm -f .latlab-put-* settings.json.???????? || exit 97
 if [ "$1" = all ]; then
 	rm -f .latlab || exit 97
 	cd / && rmdir "$d" 2>/dev/null || { if [ -e "$d" ]; then echo kept; fi; }

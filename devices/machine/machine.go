@@ -163,12 +163,14 @@ func (m *Machine) Close() error {
 }
 
 func (m *Machine) end(ctx context.Context) error {
+	// Settings first, and without waiting: a push that does not end must not keep them.
+	restored := m.restoreSettings(ctx)
 	if err := m.take(ctx); err != nil {
-		return m.fail("close device "+m.o.Name, devices.ReasonHung, errors.New("a push is still going on"))
+		return errors.Join(restored, m.fail("close device "+m.o.Name, devices.ReasonHung, errors.New("a push is still going on")))
 	}
 	defer m.give()
 	m.closed = true
-	err := errors.Join(m.restoreSettings(ctx), m.leave(ctx))
+	err := errors.Join(restored, m.leave(ctx))
 	if errors.Is(err, context.DeadlineExceeded) {
 		return m.fail("close device "+m.o.Name, devices.ReasonHung, err)
 	}

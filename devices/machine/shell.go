@@ -125,6 +125,10 @@ func (m *Machine) blame(op string, err error) error {
 		return m.fail(op, devices.ReasonFull, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return m.fail(op, ReasonFolder, fmt.Errorf("on %s: %w", m.o.Name, err))
+	case isRefusal(err):
+		e := m.fail(op, ReasonFolder, fmt.Errorf("on %s: %w", m.o.Name, err))
+		e.Fault, e.Advice = devices.FaultUser, adviceDir
+		return e
 	}
 	return m.fail(op, devices.ReasonOffline, err)
 }
@@ -154,7 +158,7 @@ func (m *Machine) blameScript(op string, err *transport.ShellError) error {
 	switch {
 	case strings.Contains(err.Stderr, "o space left"):
 		e.Reason, e.Advice = devices.ReasonFull, adviceFull
-	case slices.ContainsFunc(notTheirs, func(why string) bool { return strings.Contains(err.Stderr, why) }):
+	case refuses(err.Stderr):
 		e.Fault, e.Advice = devices.FaultUser, adviceDir
 	}
 	return e
@@ -168,6 +172,13 @@ const (
 // notTheirs are what commands print where a folder was named in which latlab may do nothing.
 // C libraries spell them differently only in their capitals.
 var notTheirs = []string{"ermission denied", "ead-only file system", "ot a directory", "peration not permitted"}
+
+func refuses(text string) bool {
+	return slices.ContainsFunc(notTheirs, func(why string) bool { return strings.Contains(text, why) })
+}
+
+// isRefusal reports whether a file service said so.
+func isRefusal(err error) bool { return refuses(err.Error()) }
 
 // fail is an error that is the device's fault.
 func (m *Machine) fail(op, reason string, err error) *devices.Error {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Local runs programs on this machine.
@@ -112,6 +113,9 @@ func (Local) Start(ctx context.Context, c Command) (Process, error) {
 	return p, nil
 }
 
+// leftPatience is how long streams may stay open behind a program that ended.
+const leftPatience = 5 * time.Second
+
 type localProcess struct {
 	cmd            *exec.Cmd
 	stdin          io.WriteCloser
@@ -142,6 +146,10 @@ func (p *localProcess) pipes(theirs *[2]*os.File) (err error) {
 func (p *localProcess) reap() {
 	p.err = p.cmd.Wait()
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	// What left the group and holds the streams open is not waited for.
+	end := time.Now().Add(leftPatience)
+	_ = p.stdout.SetReadDeadline(end)
+	_ = p.stderr.SetReadDeadline(end)
 	close(p.done)
 }
 

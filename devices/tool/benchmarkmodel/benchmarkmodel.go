@@ -360,6 +360,10 @@ func (d *Device) fixedArgs(there func(File) string) []string {
 		// The folder of the DSP's own libraries; the default is everybody's /data/local/tmp.
 		args = append(args, "--hexagon_lib_path="+path.Dir(there(File{Host: d.o.Libraries[0]})))
 	}
+	if d.o.Delegate == NNAPI && d.o.Flags["disable_nnapi_cpu"] == "" {
+		// NNAPI's reference on the CPU takes all that it is given, and would pass for an accelerator.
+		args = append(args, "--disable_nnapi_cpu=true")
+	}
 	for _, name := range slices.Sorted(maps.Keys(d.o.Flags)) {
 		args = append(args, "--"+name+"="+d.o.Flags[name])
 	}

@@ -33,6 +33,14 @@ func (p *Proof) prove(k *kind, label string, nodes int) (devices.Delegation, *no
 	nothing := failureKind{"", devices.FaultDevice, devices.ReasonFallBack, k.advice}
 	counted := p.count(k, &d)
 	a := p.appliedOf(k)
+	if k.accelerator && a != nil && a.Kernels == 0 {
+		// The runtime's lines are of all subgraphs; the tool's own word is of the one that it runs.
+		return d, &notProven{nothing, errNothing}
+	}
+	if k.accelerator && !counted && len(p.Replaced) > 0 {
+		// "Completely executed" counts every delegate's kernels, and only others took nodes.
+		return d, &notProven{nothing, errNothing}
+	}
 	if a == nil && !counted {
 		return d, &notProven{nothing, fmt.Errorf("nothing that was printed proves that the %s delegate had the model", k.provider)}
 	}

@@ -45,7 +45,7 @@ var flagRules = map[string]flagRule{
 	"nnapi_accelerator_name":            forDelegate(textFlag, NNAPI),
 	"nnapi_execution_preference":        forDelegate(textFlag, NNAPI, "fast_single_answer", "sustained_speed", "low_power", "undefined"),
 	"nnapi_execution_priority":          forDelegate(textFlag, NNAPI, "default", "low", "medium", "high"),
-	"disable_nnapi_cpu":                 forDelegate(boolFlag, NNAPI),
+	"disable_nnapi_cpu":                 forDelegate(boolFlag, NNAPI, "true"),
 	"nnapi_allow_fp16":                  forDelegate(boolFlag, NNAPI),
 	"nnapi_allow_dynamic_dimensions":    forDelegate(boolFlag, NNAPI),
 	"nnapi_use_burst_mode":              forDelegate(boolFlag, NNAPI),
@@ -129,6 +129,9 @@ func checkFlag(k *kind, name, value string) error {
 	}
 	if err := rule.typ.check(value); err != nil {
 		return fmt.Errorf("flag %s: %w", name, err)
+	}
+	if name == "nnapi_accelerator_name" && strings.HasPrefix(value, "nnapi-reference") {
+		return fmt.Errorf("flag %s: %s is NNAPI's reference on the CPU, whose time would pass for an accelerator's", name, value)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type Result struct {
 	Internal        []Row    // of the delegate's own ops, where it tells them
 	Warnings        []string // lines of level WARN
 	Errors          []string // lines of level ERROR and FATAL
+	ErrorsDropped   int      // that were more than are kept
 }
 
 // Memory is in bytes; nil where the tool does not say.
@@ -149,6 +150,9 @@ func (p *parser) line(l line) error {
 	case "WARN":
 		p.r.Warnings = keep(p.r.Warnings, l.text)
 	case "ERROR", "FATAL":
+		if len(p.r.Errors) == maxKept {
+			p.r.ErrorsDropped++
+		}
 		p.r.Errors = keep(p.r.Errors, l.text)
 	}
 	if done, err := p.figures(l); done || err != nil {

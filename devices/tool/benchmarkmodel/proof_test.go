@@ -111,6 +111,8 @@ func TestProveNot(t *testing.T) {
 		{"created only", GPU, []string{"INFO: GPU delegate created."}, devices.ReasonFallBack},
 		{"another's", GPU, []string{whole("XNNPACK")}, devices.ReasonFallBack},
 		{"another's nodes", External, []string{"VERBOSE: Replacing 4 out of 4 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 1 partitions for the whole graph."}, devices.ReasonFallBack},
+		{"another subgraph's nodes", NNAPI, []string{"VERBOSE: Replacing 31 out of 31 node(s) with delegate (TfLiteNnapiDelegate) node, yielding 1 partitions for subgraph 0.", "Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate."}, devices.ReasonFallBack},
+		{"whole, by another", External, []string{"VERBOSE: Replacing 4 out of 4 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 1 partitions for the whole graph.", whole("EXTERNAL")}, devices.ReasonFallBack},
 		{"xnnpack by itself", XNNPACK, []string{"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."}, devices.ReasonFallBack},
 		{"nnapi with floats", NNAPI, []string{"NNAPI delegate created.", "Though NNAPI delegate is explicitly applied, the model graph will not be executed by the delegate."}, devices.ReasonFallBack},
 		{"an older wording", External, []string{"Though EXTERNAL delegate is explicitly applied, the model will not be executed by the delegate."}, devices.ReasonFallBack},

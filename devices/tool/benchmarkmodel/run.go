@@ -87,6 +87,9 @@ func (d *Device) run(ctx context.Context, op string, m *model.Model, plan device
 	if err := d.read(r); err != nil {
 		return nil, err
 	}
+	if n := r.result.Regular.Count; n < int64(plan.MinRuns) {
+		return nil, r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, fmt.Errorf("benchmark_model timed %d runs, %d were asked for", n, plan.MinRuns))
+	}
 	if err := d.refine(ctx, r, file); err != nil {
 		return nil, err
 	}
@@ -287,6 +290,9 @@ func (d *Device) doubts(r *run) []devices.Doubt {
 		for _, x := range r.result.Proof.Replaced {
 			list = append(list, devices.Doubt{Code: "delegated_anyway", Text: fmt.Sprintf("no delegate was asked for, and %s took %d nodes", oneLine(x.Delegate), x.Delegated)})
 		}
+	}
+	if d.kind.accelerator && r.result.ErrorsDropped > 0 {
+		list = append(list, devices.Doubt{Code: "tool_error", Text: fmt.Sprintf("benchmark_model printed %d more errors than are kept", r.result.ErrorsDropped)})
 	}
 	if d.kind.accelerator {
 		for _, line := range r.result.Errors {

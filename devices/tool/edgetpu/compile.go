@@ -181,6 +181,11 @@ func (r *result) merge(op string, b *devices.Block) error {
 	}
 	b.Delegation = devices.Delegation{Name: Delegate, Nodes: int(rep.total), Delegated: int(rep.onTPU()),
 		Partitions: int(rep.subgraphs), Why: rep.why()}
+	if rep.onTPU() == rep.total && inner.Delegated < inner.Nodes {
+		// The compiler says that it mapped all, and the runtime ran something beside it.
+		b.Delegation.Nodes += inner.Nodes - inner.Delegated
+		b.Delegation.Why = append(b.Delegation.Why, inner.Why...)
+	}
 	if b.Counters == nil {
 		b.Counters = map[string]float64{}
 	}

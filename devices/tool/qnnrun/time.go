@@ -131,6 +131,10 @@ func (d *Device) run(ctx context.Context, j job, n int) (*profile, []int, error)
 	defer dir.Close()
 	out, err := tool.Do(ctx, d.m, tool.Run{Op: j.op, Program: program, CPUs: d.o.CPUs, Timeout: time.Until(j.deadline),
 		Command: transport.Command{Path: d.there.netRun, Args: d.args(j.context, dir, n), Env: d.there.env(), Dir: j.context.dir.Dir}})
+	var died *devices.Error
+	if errors.As(err, &died) && died.Reason == devices.ReasonCrashed {
+		died.Fault = devices.FaultDevice // the network was compiled; a library of another version is likelier
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -136,8 +136,26 @@ func (d *Device) buildArgs(path string, dir *machine.Temp) []string {
 }
 
 func (d *Device) run(ctx context.Context, op string, args []string, deadline time.Time) (tool.Output, error) {
-	return tool.Do(ctx, d.m, tool.Run{Op: op, Program: programName, CPUs: d.o.CPUs, Timeout: time.Until(deadline),
+	out, err := tool.Do(ctx, d.m, tool.Run{Op: op, Program: programName, CPUs: d.o.CPUs, Timeout: time.Until(deadline),
 		Command: transport.Command{Path: d.o.Path, Args: args}})
+	return out, ofGPU(err)
+}
+
+// ofGPU: trtexec aborts on an error of CUDA's, which looks like a crash that the network caused.
+//
+// Source: NVIDIA/TensorRT, samples/common/sampleDevice.h, cudaCheck.
+func ofGPU(err error) error {
+	var e *devices.Error
+	if !errors.As(err, &e) || e.Reason != devices.ReasonCrashed {
+		return err
+	}
+	switch {
+	case outOfMemory(e.Output):
+		e.Fault, e.Reason = devices.FaultDevice, ReasonMemory
+	case noGPU(e.Output):
+		e.Fault, e.Reason = devices.FaultDevice, ReasonGPU
+	}
+	return err
 }
 
 // readLayers reads the engine's own table, and the builder's words on the DLA.

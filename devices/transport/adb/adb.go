@@ -60,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 	d := &Device{server: o.Server, serial: o.Serial, running: map[*process]bool{}}
 	text, err := o.Server.query(ctx, "host-serial:"+o.Serial+":features")
 	if err != nil {
-		return nil, d.culprit(err)
+		return nil, d.culprit(d.revived(ctx, err))
 	}
 	d.features = strings.Split(text, ",")
 	if !slices.Contains(d.features, "shell_v2") {
@@ -80,13 +80,17 @@ func find(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if state != usable && address.MatchString(o.Serial) && !strings.HasPrefix(state, "unauthorized") {
+	if state != usable && address.MatchString(o.Serial) && !strings.HasPrefix(state, "unauthorized") && !strings.HasPrefix(state, "authorizing") {
 		if state != "" {
 			// The server asks a phone that it lost every ten seconds, and until then calls it
 			// connected.
 			_ = o.Server.Disconnect(ctx, o.Serial)
 		}
 		if err := o.Server.Connect(ctx, o.Serial); err != nil {
+			var known *devices.Error
+			if errors.As(err, &known) && known.Reason == ReasonServer {
+				err = known.Err // it answered just now: that it does not of this phone is the phone's
+			}
 			return asOffline(ctx, o.Serial, err)
 		}
 		if state, err = o.Server.settled(ctx, o.Serial); err != nil {

@@ -104,10 +104,26 @@ func (s Server) Start(ctx context.Context) error {
 	if err == nil && out.Exit != (transport.Exit{}) {
 		err = fmt.Errorf("`%s -P %s start-server` failed: %s", binary, port, lastLine(out.Stderr+out.Stdout))
 	}
-	if err != nil {
+	if err != nil && !s.appears(ctx) {
 		return serverError(err, "type it by hand")
 	}
 	return nil
+}
+
+// appears waits a moment for a server that somebody else starts: of several that try, all but
+// one lose the port.
+func (s Server) appears(ctx context.Context) bool {
+	for range 10 {
+		if _, err := s.Version(ctx); err == nil {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return false
 }
 
 func lastLine(s string) string {

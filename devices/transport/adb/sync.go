@@ -90,15 +90,21 @@ func fileError(text string) error {
 			return fmt.Errorf("%w: %s", known.err, text)
 		}
 	}
-	return errors.New(text)
+	return &said{text}
 }
+
+// said is the phone's word on a file, which is there to say it.
+type said struct{ text string }
+
+func (e *said) Error() string { return e.text }
 
 var errFull = errors.New("no space left on the device")
 
 // ended makes an error of the connection the phone's absence, and leaves the phone's own words.
 func (f *files) ended(ctx context.Context, err error) error {
+	var word *said
 	switch {
-	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, errFull):
+	case err == nil, errors.As(err, &word), errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, errFull):
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -363,7 +369,7 @@ func (f *files) stat2(name string) (transport.Info, error) {
 	case eacces, eperm:
 		return transport.Info{}, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrPermission}
 	}
-	return transport.Info{}, fmt.Errorf("stat %s: error %d", name, v.Error)
+	return transport.Info{}, &said{fmt.Sprintf("stat %s: error %d", name, v.Error)}
 }
 
 // fileMode translates what stat(2) says.
