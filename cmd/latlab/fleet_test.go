@@ -51,12 +51,14 @@ func TestFleetProgressOnATerminal(t *testing.T) {
 	p := &fleetProgress{infos: infos, now: make([]bench.Progress, 2), one: &bar{w: &out, kind: devices.Measured}, away: map[int]bool{}}
 	p.update(0, bench.Progress{Networks: 10, Done: 4, Blocks: 12, BlocksLeft: 18, BlocksPerSec: 2, ETASeconds: new(9.0), LastSeconds: new(0.02)})
 	p.update(1, bench.Progress{Networks: 10, Done: 1, Blocks: 3, BlocksLeft: 27, BlocksPerSec: 1, ETASeconds: new(27.0), LastSeconds: new(0.5)})
+	if got, want := describeProgress(together(p.now), devices.Measured), "5/20 left 0m27s"; got != want {
+		t.Errorf("progress is %q, want %q", got, want)
+	}
 	p.event(bench.Event{Member: 1, Name: "jetson", State: bench.BackingOff, Err: errors.New("no answer\x1b[2J"), Wait: 30 * time.Second})
 	p.event(bench.Event{Member: 1, Name: "jetson", State: bench.Running})
 	p.event(bench.Event{Member: 0, Name: "pixel", State: bench.Running}) // nothing to tell
 	p.finish()
 	for _, want := range []string{
-		"5/20 left 0m27s",
 		"jetson: backing off: no answer?[2J; it is tried again in 30s\n",
 		"jetson: running\n",
 	} {

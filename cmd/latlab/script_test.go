@@ -220,7 +220,10 @@ func document(ts *testscript.TestScript, file, path string) (any, string) {
 	}
 	n, err := strconv.Atoi(text)
 	ts.Check(err)
-	if n >= len(docs) {
+	if n < 0 { // counted from the last
+		n += len(docs)
+	}
+	if n < 0 || n >= len(docs) {
 		ts.Fatalf("%s has %d JSON documents only", file, len(docs))
 	}
 	return docs[n], rest

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -77,6 +79,9 @@ const (
 
 // New starts a phone that listens on a free port.
 func New(o Options) (*Fake, error) {
+	// What is ignored when a program starts (nohup) stays so in its children, whose shells then
+	// cannot be hung up on, as adbd does. What is caught is the system's own again there.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	if o.Root != "" && os.Getuid() != 0 {
 		return nil, errors.New("only root can run a shell in another root")
 	}
