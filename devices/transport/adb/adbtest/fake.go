@@ -482,7 +482,13 @@ func (l *link) open(remote uint32, service string) error {
 	s := &stream{l: l, local: l.last, remote: remote, in: make(chan []byte, 1), acks: make(chan struct{}, 1), done: make(chan struct{})}
 	l.streams[s.local] = s
 	l.mu.Unlock()
+	// The answer goes first: adb drops what arrives for a stream that it does not know yet, and
+	// its sender would wait for ever.
+	if err := l.send(packet{cmdOKAY, s.local, remote, nil}); err != nil {
+		return err
+	}
 	l.f.mu.Lock()
+	defer l.f.mu.Unlock()
 	l.f.streams++
 	l.f.log = append(l.f.log, service)
 	l.f.wg.Go(func() {
@@ -492,8 +498,7 @@ func (l *link) open(remote uint32, service string) error {
 		l.f.streams--
 		l.f.mu.Unlock()
 	})
-	l.f.mu.Unlock()
-	return l.send(packet{cmdOKAY, s.local, remote, nil})
+	return nil
 }
 
 func (f *Fake) handler(service string) func(io.ReadWriteCloser) {
