@@ -142,7 +142,10 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 		return nil, err
 	}
 	b, err := d.world.block(ctx, job{op: op, model: m, plan: plan, cost: d.costOf(m, p)})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // whatever else came to its end in the same moment
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, err
 	}
 	return b, nil
