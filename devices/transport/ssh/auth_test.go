@@ -157,7 +157,8 @@ func jumping(t *testing.T, more string) (jump, s *sshtest.Server, o ssh.Options)
 	return jump, s, o
 }
 
-// TestBoardVanishesBehindAJump: the host between is well, but cannot get rid of what it holds.
+// TestBoardVanishesBehindAJump: what is open ends although the host between is well. What is in
+// flight here fits the sockets' buffers; a host between that cannot get rid of more is not shown.
 func TestBoardVanishesBehindAJump(t *testing.T) {
 	_, s, o := jumping(t, "")
 	o.KeepAlive = 100 * time.Millisecond
