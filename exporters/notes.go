@@ -1,0 +1,56 @@
+package exporters
+
+import (
+	"encoding/json"
+	"io"
+
+	"latlab/bench"
+)
+
+// NotesSchema is the version of the side file's JSON.
+const NotesSchema = 1
+
+// Loss is something that a format cannot carry.
+type Loss struct {
+	What string `json:"what"` // "intercept"
+	Why  string `json:"why"`  // a sentence, with where it can be had instead
+}
+
+// Notes is the side file of an export: what the format could not carry, and where its
+// numbers come from. It lies beside the file as NAME.notes.json, or as notes.json in the
+// folder of a format that has several files.
+type Notes struct {
+	SchemaVersion int    `json:"schema_version"`
+	Format        string `json:"format"`
+	Lost          []Loss `json:"lost"`
+	// Sweep is the manifest of exported measurements, Cost the origin of exported coefficients.
+	Sweep *bench.Sweep `json:"sweep,omitempty"`
+	Cost  *CostOrigin  `json:"cost_model,omitempty"`
+}
+
+// CostOrigin is a cost model without its table.
+type CostOrigin struct {
+	Space       string            `json:"space"`
+	Device      string            `json:"device"`
+	Kind        string            `json:"kind"` // measured, estimated or simulated
+	Precision   string            `json:"precision"`
+	Method      string            `json:"method"`
+	Estimator   string            `json:"estimator"`
+	DataHash    string            `json:"data_hash"`
+	Fingerprint map[string]string `json:"fingerprint,omitempty"`
+	BiasSeconds float64           `json:"bias_seconds"`
+	Warnings    []string          `json:"warnings,omitempty"`
+}
+
+// Write writes the notes to a file, whole or not at all.
+func (n Notes) Write(path string) error {
+	n.SchemaVersion = NotesSchema
+	if n.Lost == nil {
+		n.Lost = []Loss{}
+	}
+	return WriteFile(path, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(n)
+	})
+}

@@ -1,0 +1,64 @@
+package exporters
+
+import (
+	"context"
+	"iter"
+
+	"latlab/bench"
+	"latlab/sampler"
+	"latlab/sampler/graph"
+)
+
+// Row is one network of a sweep as the exports of measurements take it: its estimate, the
+// blocks that it was computed from, and what its indices say.
+type Row struct {
+	bench.Estimate
+	ID     string // of the Arch; empty where the network is a point of no space
+	MACs   *int64 // nil = unknown
+	Params *int64
+}
+
+// Rows yields a sweep's networks by index. Memory is one network's. It stops at the first
+// error, which it yields once, last.
+func Rows(ctx context.Context, st bench.Reader, m bench.Sweep) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		sp, err := spaceOf(m)
+		if err != nil {
+			yield(Row{}, err)
+			return
+		}
+		for e, err := range bench.Estimates(ctx, st, m.ID) {
+			if err != nil {
+				yield(Row{}, err)
+				return
+			}
+			if !yield(rowOf(sp, e), nil) {
+				return
+			}
+		}
+	}
+}
+
+// spaceOf is nil where the networks are listed ones.
+func spaceOf(m bench.Sweep) (*sampler.Space, error) {
+	if m.SpaceFile == "" {
+		return nil, nil
+	}
+	return sampler.Load([]byte(m.SpaceFile), m.Space+".yaml")
+}
+
+func rowOf(sp *sampler.Space, e bench.Estimate) Row {
+	row := Row{Estimate: e}
+	if sp == nil {
+		return row
+	}
+	a, err := sp.ParseArch(e.Network.Indices)
+	if err != nil {
+		return row
+	}
+	row.ID = a.ID()
+	if g, err := graph.Lower(sp, a); err == nil {
+		row.MACs, row.Params = new(g.TotalMACs()), new(g.TotalParams())
+	}
+	return row
+}
