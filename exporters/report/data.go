@@ -1,2 +1,276 @@
 // Package report makes a page, a model card and pictures of sweeps and cost models.
+//
+// Collect reads sweeps once, block by block, into Data: columns of one figure a network, and
+// small tables. Everything that is drawn or written comes from there, so that the page, the
+// card and the pictures cannot disagree.
+//
+// The package refuses to fit, to correct and to leave out: an INVALID network is drawn and
+// marked unless the user asks otherwise, a figure that nobody computed is said to be so, and
+// latencies of different kinds (measured, estimated, simulated) never share an axis. It takes
+// a bench.Reader and cost models that are open already; cmd/latlab opens them.
 package report
+
+import (
+	"math"
+	"time"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/exporters"
+	"latlab/regress"
+	"latlab/sampler"
+)
+
+// Options of Collect. The zero value shows everything that a page can hold.
+type Options struct {
+	// Now is when the report is made; the zero time leaves it out.
+	Now time.Time
+	// LeaveOutInvalid drops INVALID networks from the columns; Tally counts them still.
+	LeaveOutInvalid bool
+	// MaxShown bounds how many networks of a sweep have a row of their own; 0 = 1,000.
+	MaxShown int
+}
+
+// Cost is a cost model and the file that it was read from.
+type Cost struct {
+	File     string
+	Model    *regress.CostModel
+	Space    *sampler.Space
+	Modified time.Time // of the file; zero = unknown
+}
+
+// Data is all that a report says. It is not changed once collected.
+type Data struct {
+	Made   time.Time
+	Sweeps []Sweep
+	Fits   []Fit
+}
+
+// Kinds lists the kinds of the sweeps and cost models, each once, in the order of Data.
+func (d *Data) Kinds() []devices.Kind {
+	var kinds []devices.Kind
+	seen := map[devices.Kind]bool{}
+	add := func(k devices.Kind) {
+		if !seen[k] {
+			seen[k] = true
+			kinds = append(kinds, k)
+		}
+	}
+	for i := range d.Sweeps {
+		add(d.Sweeps[i].Manifest.Device.Kind)
+	}
+	for i := range d.Fits {
+		add(devices.Kind(d.Fits[i].Model.Kind))
+	}
+	return kinds
+}
+
+// Sweep is one sweep of a report.
+type Sweep struct {
+	Manifest  bench.Sweep
+	Estimator string // how a network's value came from its blocks; empty where nothing was measured
+	Tally     Tally
+	Networks  Networks
+	Timeline  Timeline
+	Bands     []Band // fastest networks at each MAC budget; empty where MACs are unknown
+	Front     []int  // rows of the Pareto front latency x MACs, by latency; see front
+	Shown     []int  // rows of Networks that have their raw rows on the page, ascending
+}
+
+// Tally counts a sweep's networks and their doubts.
+type Tally struct {
+	Networks   int // planned so far; Manifest.Networks is how many were asked for
+	Measured   int // with all their blocks
+	Unfinished int // blocks are still to run
+	Failed     int
+	Valid      int // of the measured
+	Invalid    int
+	LeftOut    int // INVALID ones that Options dropped from the columns
+	Blocks     int
+	Samples    int
+	NoiseCV    *float64 // between blocks, pooled; nil = unknown
+	Reasons    []Count  // why INVALID, most frequent first; a network may have several
+	Warnings   []Count
+	Failures   []Failures
+	First      time.Time // when the first block began; zero = none
+	Last       time.Time // when the last block began
+	HottestC   *float64
+}
+
+// Count is how many networks have a doubt.
+type Count struct {
+	Code     string
+	Words    string // what the code means
+	Example  string // the text of the first network that has it, with its figures
+	Networks int
+}
+
+// Failures counts failed attempts of one fault and reason.
+type Failures struct {
+	Fault    devices.Fault
+	Reason   string
+	Attempts int
+	Final    int    // networks that were given up
+	Example  string // the first message
+}
+
+// Networks are columns: one value a network, in the order of the sweep. NaN = unknown or not
+// measured. They hold all networks of a sweep; samples are never kept.
+type Networks struct {
+	Index   []int // in the sweep
+	Name    []string
+	Indices []string // text form; empty for listed models
+	ID      []string // of the Arch; empty likewise
+	Status  []bench.Status
+	Verdict []bench.Verdict // empty = nothing measured
+
+	Seconds, Low, High []float64
+	MACs, Params       []float64
+	HottestC           []float64
+	Samples            []int
+	BlockSeconds       [][]float64 // each block's value, in the order run
+	Reasons, Warnings  [][]bench.Doubt
+}
+
+// Len is the number of networks.
+func (n *Networks) Len() int { return len(n.Index) }
+
+// Measured reports whether a network has a latency.
+func (n *Networks) Measured(row int) bool { return n.Verdict[row] != "" }
+
+// Valid reports whether a network's latency may be used without a second thought.
+func (n *Networks) Valid(row int) bool { return n.Verdict[row] == bench.Valid }
+
+// Label is what a network is called: its id, or its name where it is a point of no space.
+func (n *Networks) Label(row int) string {
+	if n.ID[row] != "" {
+		return n.ID[row]
+	}
+	return n.Name[row]
+}
+
+// HalfWidth is the interval's half-width relative to the latency, the larger side; +Inf
+// without bounds, NaN where nothing was measured.
+func (n *Networks) HalfWidth(row int) float64 {
+	m := bench.Measurement{Seconds: n.Seconds[row]}
+	if !n.Measured(row) {
+		return n.Seconds[row]
+	}
+	if !math.IsNaN(n.Low[row]) && !math.IsNaN(n.High[row]) {
+		m.Low, m.High = &n.Low[row], &n.High[row]
+	}
+	return m.HalfWidth()
+}
+
+// Timeline is a sweep's blocks in the order of time, gathered into moments.
+type Timeline struct {
+	Width   time.Duration // of a moment
+	Moments []Moment      // those that have a block, in order; between others nothing ran
+}
+
+// Moment is the blocks that began within one Width. Ratios are of a block to the latency of
+// its own network: networks of a sweep differ by a factor of 30, a device that gets slower
+// shows in the ratio alone.
+type Moment struct {
+	Start          time.Time
+	Blocks         int
+	Invalid        int // blocks of INVALID networks
+	Throttled      int // blocks at whose ends the device said that it slows itself down
+	MeanRatio      float64
+	MinRatio       float64
+	MaxRatio       float64
+	MeanC, MaxC    *float64 // hottest sensor; nil = none
+	CoolestC       *float64
+	temperatures   int
+	sumTemperature float64
+	sumRatio       float64
+}
+
+// Band is a range of MACs and the fastest VALID networks in it.
+type Band struct {
+	LowMACs, HighMACs float64 // above Low, up to High: the budget
+	Networks          int
+	Fastest           []int // rows, fastest first; at most three
+}
+
+// Fit is a cost model and what the sweeps say of it.
+type Fit struct {
+	Cost
+	Origin   exporters.CostOrigin
+	On       []FitOn
+	Heat     []Heat
+	Fixtures []Fixture
+}
+
+// Training says whether a sweep's networks were held out of a fit.
+type Training string
+
+// What a model's data hash tells. There is no way to know that none of them was used.
+const (
+	Trained Training = "trained" // the model was fitted on just these networks
+	Unsure  Training = "unsure"  // on other data, of which some of these may be part
+)
+
+// Words says it in a sentence.
+func (t Training) Words() string {
+	if t == Trained {
+		return "These networks are not held out: the model was fitted on just them (the hash of its data agrees), so the points flatter it. The held-out figures do not."
+	}
+	return "The model was not fitted on just these networks (the hash of its data differs), but some of them may have been in its training data: do not read the points as held out."
+}
+
+// FitOn is a cost model on one sweep.
+type FitOn struct {
+	Sweep     int // in Data.Sweeps
+	Training  Training
+	Predicted []float64 // seconds, one a network; NaN = no point of the space
+	Residuals []Residual
+	// MeanAbsolute and Mean are of the relative errors predicted/latency - 1 of the VALID
+	// networks; NaN of none.
+	Networks           int
+	Mean, MeanAbsolute float64
+}
+
+// Residual is the relative error, predicted/latency - 1, of the VALID networks that have a
+// layer type in a stage, each weighed by how many such layers it has. A model that prices a
+// type wrongly in a stage has a mean there that is far from the others'.
+type Residual struct {
+	Stage    string // empty = all stages
+	Type     sampler.LayerType
+	Networks int
+	Mean     float64
+	SD       float64 // NaN of fewer than two
+}
+
+// Heat is a position's weights as a map: rows are layer choices, columns pairs of widths.
+type Heat struct {
+	Position string
+	// SameWidth: input and output width are one decision; only its columns are listed.
+	SameWidth   bool
+	Unreachable int // entries left out because no network can use them
+	Choices     []string
+	Columns     []HeatColumn
+	Seconds     [][]float64 // by choice, then by column
+	// Seen counts training networks, likewise; nil = the model does not say.
+	Seen [][]int
+}
+
+// HeatColumn is a pair of widths in channels.
+type HeatColumn struct{ In, Out int }
+
+// Fixture is what a model says of a known network, or why it can say nothing.
+type Fixture struct {
+	Name    string
+	Why     string // it is no point of the model's space; all else is empty then
+	Seconds float64
+	Bias    float64
+	Layers  []LayerCost // slowest first, all of them
+}
+
+// LayerCost is what a layer of a fixture takes by the model.
+type LayerCost struct {
+	Position, Choice string
+	In, Out          int // channels
+	Seconds          float64
+	Seen             int // training networks that used the entry; -1 = unknown
+}

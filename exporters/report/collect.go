@@ -1,0 +1,335 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/exporters"
+)
+
+const defaultShown = 1000
+
+// Collect reads sweeps and sets cost models beside them. Sweeps are read row by row; what
+// stays in memory is about 1 kB a network, however many samples it has. A cost model belongs
+// to the sweeps of its device, kind, precision and space; one that belongs to none is shown
+// alone.
+func Collect(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, costs []Cost, o Options) (*Data, error) {
+	if o.MaxShown == 0 {
+		o.MaxShown = defaultShown
+	}
+	d := &Data{Made: o.Now}
+	for _, m := range sweeps {
+		s, err := collectSweep(ctx, st, m, o)
+		if err != nil {
+			return nil, fmt.Errorf("sweep %s: %w", m.ID, err)
+		}
+		d.Sweeps = append(d.Sweeps, s)
+	}
+	for _, c := range costs {
+		f, err := collectFit(c, d.Sweeps)
+		if err != nil {
+			return nil, fmt.Errorf("cost model %s: %w", c.File, err)
+		}
+		d.Fits = append(d.Fits, f)
+	}
+	for i := range d.Sweeps {
+		d.Sweeps[i].Shown = d.shown(i, o.MaxShown)
+	}
+	return d, nil
+}
+
+// Belongs is nil where a cost model is of a sweep's device, kind, precision and space, else
+// an error that says what differs. Runtime and settings may differ: that is what a report
+// can show.
+func Belongs(c Cost, m bench.Sweep) error {
+	for _, f := range []struct{ what, cost, sweep string }{
+		{"kind", c.Model.Kind, string(m.Device.Kind)},
+		{"device", c.Model.Device, m.Device.Name},
+		{"space", c.Model.Space, m.Space},
+		{"precision", c.Model.Precision, string(m.Precision)},
+	} {
+		if f.cost != f.sweep {
+			return fmt.Errorf("its %s is %q, that of sweep %s is %q", f.what, f.cost, m.ID, f.sweep)
+		}
+	}
+	return nil
+}
+
+func collectSweep(ctx context.Context, st bench.Reader, m bench.Sweep, o Options) (Sweep, error) {
+	c := &collector{
+		sweep: Sweep{Manifest: m}, options: o, line: newTimeline(),
+		reasons: map[string]*Count{}, warnings: map[string]*Count{},
+	}
+	for row, err := range exporters.Rows(ctx, st, m) {
+		if err != nil {
+			return Sweep{}, err
+		}
+		c.add(row)
+	}
+	failures, err := countFailures(ctx, st, m.ID)
+	if err != nil {
+		return Sweep{}, err
+	}
+	s := c.sweep
+	s.Tally.Failures = failures
+	s.Tally.Reasons, s.Tally.Warnings = sortCounts(c.reasons), sortCounts(c.warnings)
+	s.Timeline = c.line.timeline()
+	s.Bands, s.Front = bands(&s.Networks), front(&s.Networks)
+	return s, nil
+}
+
+type collector struct {
+	sweep             Sweep
+	options           Options
+	line              *timeline
+	reasons, warnings map[string]*Count
+}
+
+func (c *collector) add(r exporters.Row) {
+	c.tally(r)
+	c.line.add(r)
+	if c.options.LeaveOutInvalid && r.M != nil && r.M.Verdict == bench.Invalid {
+		c.sweep.Tally.LeftOut++
+		return
+	}
+	n := &c.sweep.Networks
+	n.Index = append(n.Index, r.Network.Index)
+	n.Name = append(n.Name, r.Network.Name)
+	n.Indices = append(n.Indices, r.Network.Indices)
+	n.ID = append(n.ID, r.ID)
+	n.Status = append(n.Status, r.Network.Status)
+	n.MACs = append(n.MACs, whole(r.MACs))
+	n.Params = append(n.Params, whole(r.Params))
+	m := r.M
+	if m == nil {
+		m = &bench.Measurement{Seconds: math.NaN()}
+	}
+	n.Verdict = append(n.Verdict, m.Verdict)
+	n.Seconds = append(n.Seconds, m.Seconds)
+	n.Low, n.High = append(n.Low, known(m.Low)), append(n.High, known(m.High))
+	n.HottestC = append(n.HottestC, known(m.TemperatureC))
+	n.Samples = append(n.Samples, m.Samples)
+	n.BlockSeconds = append(n.BlockSeconds, m.BlockSeconds)
+	n.Reasons, n.Warnings = append(n.Reasons, m.Reasons), append(n.Warnings, m.Warnings)
+}
+
+func (c *collector) tally(r exporters.Row) {
+	t := &c.sweep.Tally
+	t.Networks++
+	t.Blocks += len(r.Blocks)
+	for i := range r.Blocks {
+		start := r.Blocks[i].Started
+		if t.First.IsZero() || start.Before(t.First) {
+			t.First = start
+		}
+		if start.After(t.Last) {
+			t.Last = start
+		}
+	}
+	if r.M != nil {
+		t.Samples += r.M.Samples
+		t.NoiseCV, c.sweep.Estimator = r.M.NoiseCV, r.M.Estimator
+		if hot := r.M.TemperatureC; hot != nil && (t.HottestC == nil || *hot > *t.HottestC) {
+			t.HottestC = new(*hot)
+		}
+	}
+	switch {
+	case r.Network.Status == bench.Failed:
+		t.Failed++
+	case r.M == nil || r.Network.Status != bench.Measured:
+		t.Unfinished++
+	default:
+		t.Measured++
+		c.judged(r.M)
+	}
+}
+
+func (c *collector) judged(m *bench.Measurement) {
+	if m.Verdict == bench.Invalid {
+		c.sweep.Tally.Invalid++
+	} else {
+		c.sweep.Tally.Valid++
+	}
+	countDoubts(c.reasons, m.Reasons)
+	countDoubts(c.warnings, m.Warnings)
+}
+
+// countDoubts counts a code once a network, however often the network has it.
+func countDoubts(counts map[string]*Count, doubts []bench.Doubt) {
+	seen := map[string]bool{}
+	for _, d := range doubts {
+		if seen[d.Code] {
+			continue
+		}
+		seen[d.Code] = true
+		if counts[d.Code] == nil {
+			counts[d.Code] = &Count{Code: d.Code, Words: doubtWords(d.Code), Example: d.Text}
+		}
+		counts[d.Code].Networks++
+	}
+}
+
+func sortCounts(counts map[string]*Count) []Count {
+	var all []Count
+	for _, c := range counts {
+		all = append(all, *c)
+	}
+	slices.SortFunc(all, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(b.Networks, a.Networks), cmp.Compare(a.Code, b.Code))
+	})
+	return all
+}
+
+func countFailures(ctx context.Context, st bench.Reader, sweep string) ([]Failures, error) {
+	type key struct {
+		fault  devices.Fault
+		reason string
+	}
+	counts := map[key]*Failures{}
+	for f, err := range st.Failures(ctx, sweep) {
+		if err != nil {
+			return nil, err
+		}
+		k := key{f.Fault, f.Reason}
+		if counts[k] == nil {
+			counts[k] = &Failures{Fault: f.Fault, Reason: f.Reason, Example: f.Message}
+		}
+		counts[k].Attempts++
+		if f.Final {
+			counts[k].Final++
+		}
+	}
+	var all []Failures
+	for c := range maps.Values(counts) {
+		all = append(all, *c)
+	}
+	slices.SortFunc(all, func(a, b Failures) int {
+		return cmp.Or(cmp.Compare(b.Attempts, a.Attempts), cmp.Compare(a.Fault, b.Fault), cmp.Compare(a.Reason, b.Reason))
+	})
+	return all, nil
+}
+
+func known(x *float64) float64 {
+	if x == nil {
+		return math.NaN()
+	}
+	return *x
+}
+
+func whole(x *int64) float64 {
+	if x == nil {
+		return math.NaN()
+	}
+	return float64(*x)
+}
+
+// doubtWords says what a code of bench means; other codes are devices' own.
+func doubtWords(code string) string {
+	if w, ok := map[string]string{
+		bench.ReasonFewBlocks:  "fewer blocks than the protocol asks for",
+		bench.ReasonDelegation: "the accelerator left part of the network to the CPU",
+		bench.ReasonPrecision:  "the interval is wider than the protocol's target",
+		bench.ReasonStep:       "one block is far from the others",
+		bench.ReasonDrift:      "times change along a block or over the blocks",
+		bench.ReasonThrottled:  "the device slowed itself down",
+		bench.ReasonCPUTime:    "the process waited for its processor",
+		bench.ReasonAffinity:   "it did not run on the CPUs asked for",
+		bench.WarnDelegation:   "the delegate left part of the network",
+		bench.WarnSensor:       "no temperature sensor could be read",
+		bench.WarnLoad:         "something else was running",
+		bench.WarnSteal:        "the hypervisor took time away",
+		bench.WarnTurbo:        "the clock may be raised above its nominal",
+		bench.WarnBattery:      "the device ran on its battery",
+		bench.WarnBatteryLow:   "the battery was low",
+		bench.WarnBatteryFake:  "the battery's figures were set by hand",
+		bench.WarnThermal:      "the device says that it gets warm",
+		bench.WarnCooling:      "the kernel slowed a processor down",
+		bench.WarnFrequency:    "the clock was below its highest",
+		bench.WarnBimodal:      "samples lie in two heaps",
+		bench.WarnTail:         "the median is far above the fastest run",
+		bench.WarnSpread:       "blocks spread more than those of other networks",
+		bench.WarnMixed:        "blocks ran in different ways",
+		bench.WarnCPUBlock:     "one block waited for its processor",
+		bench.WarnUnreachable:  "too few blocks for the confidence asked for",
+		bench.WarnNoise:        "too few blocks to know the noise well",
+		bench.WarnDevice:       "said by the device itself",
+	}[code]; ok {
+		return w
+	}
+	return "said by the device: " + code
+}
+
+// shown are the rows with raw rows of their own: all where there is room, else the front, the
+// fastest at each budget and the worst predicted, and of the others each k-th, so that what
+// is left is still a fair picture of the sweep.
+func (d *Data) shown(sweep, limit int) []int {
+	s := &d.Sweeps[sweep]
+	n := s.Networks.Len()
+	if n <= limit {
+		all := make([]int, n)
+		for i := range all {
+			all[i] = i
+		}
+		return all
+	}
+	chosen := map[int]bool{}
+	add := func(rows []int) {
+		for _, r := range rows {
+			if len(chosen) < limit {
+				chosen[r] = true
+			}
+		}
+	}
+	for _, b := range s.Bands {
+		add(b.Fastest)
+	}
+	add(spread(s.Front, limit/2))
+	for i := range d.Fits {
+		for _, on := range d.Fits[i].On {
+			if on.Sweep == sweep {
+				add(worst(&s.Networks, on.Predicted, limit/10))
+			}
+		}
+	}
+	for i, left := 0, limit-len(chosen); i < left; i++ {
+		chosen[i*n/left] = true
+	}
+	return slices.Sorted(maps.Keys(chosen))
+}
+
+// spread is about limit of the rows, evenly, both ends among them.
+func spread(rows []int, limit int) []int {
+	if len(rows) <= limit || limit < 2 {
+		return rows
+	}
+	var some []int
+	for i := range limit {
+		some = append(some, rows[i*(len(rows)-1)/(limit-1)])
+	}
+	return some
+}
+
+// worst are the rows of the largest relative errors.
+func worst(n *Networks, predicted []float64, limit int) []int {
+	var rows []int
+	for r := range n.Len() {
+		if e := relativeError(n, predicted, r); !math.IsNaN(e) {
+			rows = append(rows, r)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b int) int {
+		return cmp.Compare(math.Abs(relativeError(n, predicted, b)), math.Abs(relativeError(n, predicted, a)))
+	})
+	return rows[:min(limit, len(rows))]
+}
+
+// relativeError is predicted/latency - 1, NaN where either is unknown.
+func relativeError(n *Networks, predicted []float64, row int) float64 {
+	return predicted[row]/n.Seconds[row] - 1
+}

@@ -1,0 +1,145 @@
+package report
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/exporters"
+)
+
+// maxMoments bounds a timeline. Only moments that have a block are kept, so a sweep that
+// rested for days between two sittings keeps its resolution.
+const maxMoments = 600
+
+// timeline gathers blocks that come by network, not by time, without knowing how long the
+// sweep took: when there are too many moments their width doubles.
+type timeline struct {
+	width   time.Duration
+	moments map[int64]*Moment // by start over width
+}
+
+func newTimeline() *timeline {
+	return &timeline{width: time.Millisecond, moments: map[int64]*Moment{}}
+}
+
+func (t *timeline) add(r exporters.Row) {
+	if r.M == nil {
+		return
+	}
+	for i := range r.Blocks {
+		b := &r.Blocks[i]
+		seconds, _, ok := bench.BlockSeconds(b)
+		if !ok || b.Started.IsZero() {
+			continue
+		}
+		t.moment(b.Started).merge(momentOf(b, seconds/r.M.Seconds, r.M.Verdict == bench.Invalid))
+		if len(t.moments) > maxMoments {
+			t.widen()
+		}
+	}
+}
+
+func (t *timeline) moment(at time.Time) *Moment {
+	k := at.UnixNano() / int64(t.width)
+	m := t.moments[k]
+	if m == nil {
+		m = &Moment{Start: time.Unix(0, k*int64(t.width)).UTC()}
+		t.moments[k] = m
+	}
+	return m
+}
+
+func (t *timeline) widen() {
+	was := t.moments
+	for len(was) > maxMoments/2 && len(t.moments) > maxMoments/2 {
+		t.width *= 2
+		t.moments = map[int64]*Moment{}
+		for _, m := range was {
+			t.moment(m.Start).merge(*m)
+		}
+	}
+}
+
+func (t *timeline) timeline() Timeline {
+	line := Timeline{Width: t.width}
+	for _, k := range slices.Sorted(maps.Keys(t.moments)) {
+		m := *t.moments[k]
+		m.MeanRatio = m.sumRatio / float64(m.Blocks)
+		if m.temperatures > 0 {
+			m.MeanC = new(m.sumTemperature / float64(m.temperatures))
+		}
+		line.Moments = append(line.Moments, m)
+	}
+	return line
+}
+
+func momentOf(b *devices.Block, ratio float64, invalid bool) Moment {
+	m := Moment{Blocks: 1, sumRatio: ratio, MinRatio: ratio, MaxRatio: ratio}
+	if invalid {
+		m.Invalid = 1
+	}
+	if throttled(b) {
+		m.Throttled = 1
+	}
+	for _, c := range []*float64{b.Before.HottestC(), b.After.HottestC()} {
+		if c != nil {
+			m.temperatures++
+			m.sumTemperature += *c
+			m.MaxC, m.CoolestC = higher(m.MaxC, c), lower(m.CoolestC, c)
+		}
+	}
+	return m
+}
+
+func (m *Moment) merge(o Moment) {
+	if m.Blocks == 0 {
+		m.MinRatio, m.MaxRatio = math.Inf(1), math.Inf(-1)
+	}
+	m.Blocks += o.Blocks
+	m.Invalid += o.Invalid
+	m.Throttled += o.Throttled
+	m.sumRatio += o.sumRatio
+	m.MinRatio, m.MaxRatio = min(m.MinRatio, o.MinRatio), max(m.MaxRatio, o.MaxRatio)
+	m.temperatures += o.temperatures
+	m.sumTemperature += o.sumTemperature
+	m.MaxC, m.CoolestC = higher(m.MaxC, o.MaxC), lower(m.CoolestC, o.CoolestC)
+}
+
+func higher(a, b *float64) *float64 {
+	if a == nil || b != nil && *b > *a {
+		return b
+	}
+	return a
+}
+
+func lower(a, b *float64) *float64 {
+	if a == nil || b != nil && *b < *a {
+		return b
+	}
+	return a
+}
+
+// throttled repeats of bench's verdict what one block alone can show: what the device itself
+// said at the block's ends. A clock that fell during a block is the verdict's matter.
+func throttled(b *devices.Block) bool {
+	const moderate, raspberryNow = 2, 1<<4 - 1
+	for _, s := range []*devices.State{&b.Before, &b.After} {
+		if s.ThermalStatus != nil && *s.ThermalStatus >= moderate {
+			return true
+		}
+		if s.RaspberryThrottled != nil && *s.RaspberryThrottled&raspberryNow != 0 {
+			return true
+		}
+		for _, c := range s.Cooling {
+			if c.Type == devices.EdgeTPUClock && c.Current != nil && *c.Current > 0 {
+				return true
+			}
+		}
+	}
+	was, is := b.Before.ThrottleCount, b.After.ThrottleCount
+	return was != nil && is != nil && *is > *was
+}
