@@ -70,13 +70,18 @@ func (u *uniform) next() []int {
 	}
 	for {
 		indices := make([]int, len(u.radices))
-		for i, r := range u.radices {
-			indices[i] = int(u.random.below(uint64(r)))
-		}
+		u.draw(indices)
 		if k := key(indices); !u.seen[k] {
 			u.seen[k] = true
 			return indices
 		}
+	}
+}
+
+// draw fills in a network that may have been drawn before.
+func (u *uniform) draw(indices []int) {
+	for i, r := range u.radices {
+		indices[i] = int(u.random.below(uint64(r)))
 	}
 }
 
