@@ -1,0 +1,39 @@
+package regress
+
+import (
+	"math"
+	"testing"
+
+	"latlab/sampler"
+)
+
+// All of a small space: nothing is below or above, and both ends are reached.
+func TestRange(t *testing.T) {
+	s := load(t, tiny)
+	n := int(s.Size().Int64())
+	for seed := range uint64(5) {
+		m := randomTable(s, seed)
+		low, high := math.Inf(1), math.Inf(-1)
+		for _, a := range sample(t, s, n, 1) {
+			y := m.Predict(s, a)
+			low, high = min(low, y), max(high, y)
+		}
+		least, greatest, err := m.Range(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(least-low) > 1e-12 || math.Abs(greatest-high) > 1e-12 {
+			t.Errorf("seed %d: range %v to %v, want %v to %v", seed, least, greatest, low, high)
+		}
+	}
+}
+
+func TestRangeOfAnotherSpace(t *testing.T) {
+	other, err := sampler.Builtin("mobiledet_cpu_ibn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := randomTable(load(t, tiny), 1).Range(other); err == nil {
+		t.Error("a range over another space")
+	}
+}
