@@ -7,15 +7,20 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/devices"
 	"latlab/regress"
 	"latlab/sampler"
 )
 
 func predictCommand(s streams) *cli.Command {
 	return &cli.Command{
-		Name:      "predict",
-		Usage:     "predict latencies from indices; without --arch, of JSON lines from stdin",
-		Flags:     []cli.Flag{costFlag(), &cli.StringSliceFlag{Name: "arch", Usage: "`INDICES` such as 0:3:1; may be given again"}, jsonFlag()},
+		Name:  "predict",
+		Usage: "predict latencies from indices; without --arch, of JSON lines from stdin",
+		Flags: []cli.Flag{
+			costFlag(), &cli.StringSliceFlag{Name: "arch", Usage: "`INDICES` such as 0:3:1; may be given again"},
+			boolFlag("rank", "the fastest first, instead of the order of the input"),
+			intFlag("top", "rank, and print the first `N` only", 0), jsonFlag(),
+		},
 		ArgsUsage: "[INDICES...]",
 		Action:    func(c *cli.Context) error { return predict(s, c) },
 	}
@@ -29,6 +34,9 @@ type prediction struct {
 	Seconds float64  `json:"latency_seconds"`
 	Low     *float64 `json:"low_seconds"`
 	High    *float64 `json:"high_seconds"`
+	Device  string   `json:"device"`
+	Kind    string   `json:"kind"`           // of the latencies that the model was fitted to
+	Rank    int      `json:"rank,omitempty"` // from 1, with --rank
 }
 
 func predict(s streams, c *cli.Context) error {
@@ -36,32 +44,51 @@ func predict(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := regress.NewPredictor(m, sp)
+	p := predictor{model: m, space: sp, json: c.Bool("json")}
+	if p.Predictor, err = regress.NewPredictor(m, sp); err != nil {
+		return err
+	}
+	k, err := readRanking(c)
 	if err != nil {
 		return err
 	}
-	show := func(a sampler.Arch) error { return printPrediction(s, c, a, p.Predict(a.Indices)) }
-	archs := append(c.StringSlice("arch"), c.Args().Slice()...)
-	for _, text := range archs {
-		a, err := sp.ParseArch(text)
-		if err != nil {
-			return withCode(exitUsage, err)
-		}
-		if err := show(a); err != nil {
-			return err
-		}
+	if k == nil {
+		return predictAll(s, c, sp, func(a sampler.Arch) error { return p.print(s, a, p.Predict(a.Indices), 0) })
 	}
-	if len(archs) > 0 {
+	err = predictAll(s, c, sp, func(a sampler.Arch) error {
+		k.add(ranked{p.Predict(a.Indices), a.String()})
 		return nil
+	})
+	if err != nil && !exitCodeIs(err, exitPartial) {
+		return err
 	}
-	return eachLine(s, s.in, "stdin", onlySpace(sp), show)
+	if bad := k.print(s, p); bad != nil {
+		return bad
+	}
+	return err
 }
 
-func printPrediction(s streams, c *cli.Context, a sampler.Arch, seconds float64) error {
-	if c.Bool("json") {
-		return printDoc(s.out, prediction{ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: seconds})
+// predictor is a cost model and how its predictions are printed.
+type predictor struct {
+	*regress.Predictor
+	model *regress.CostModel
+	space *sampler.Space
+	json  bool
+}
+
+// print prints one network's line; rank is 0 where there is none.
+func (p predictor) print(s streams, a sampler.Arch, seconds float64, rank int) error {
+	if p.json {
+		return printDoc(s.out, prediction{
+			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: seconds,
+			Device: p.model.Device, Kind: p.model.Kind, Rank: rank,
+		})
 	}
-	_, err := fmt.Fprintf(s.out, "%s  %s  %s\n", a.ID(), millis(seconds), a)
+	kind := ""
+	if k := devices.Kind(p.model.Kind); k != devices.Measured {
+		kind = " " + kindWord(k)
+	}
+	_, err := fmt.Fprintf(s.out, "%s  %s%s  %s\n", a.ID(), millis(seconds), kind, a)
 	return err
 }
 

@@ -13,29 +13,36 @@ func sampleCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:  "sample",
 		Usage: "draw random networks of a space, as JSON lines",
-		Flags: []cli.Flag{spaceFlag(), countFlag(), seedFlag(), coverageFlag(), jsonFlag()},
+		Flags: join([]cli.Flag{spaceFlag(), countFlag(), seedFlag(), coverageFlag()}, boundFlags(), []cli.Flag{jsonFlag()}),
 		Action: func(c *cli.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			sp, err := requiredSpace(c)
-			if err != nil {
-				return err
+			if predicting(c) {
+				return samplePredicted(s, c)
 			}
-			n, err := requiredCount(c)
-			if err != nil {
-				return err
-			}
-			archs, err := drawArchs(sp, n, c.Uint64("seed"), c.Bool("coverage"))
-			if err != nil {
-				return err
-			}
-			if c.Bool("json") {
-				return printArchs(s.out, archs)
-			}
-			return sampler.WriteJSONL(s.out, archs)
+			return sample(s, c)
 		},
 	}
+}
+
+func sample(s streams, c *cli.Context) error {
+	sp, err := requiredSpace(c)
+	if err != nil {
+		return err
+	}
+	n, err := requiredCount(c)
+	if err != nil {
+		return err
+	}
+	archs, err := drawArchs(sp, n, c.Uint64("seed"), c.Bool("coverage"))
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printArchs(s.out, archs)
+	}
+	return sampler.WriteJSONL(s.out, archs)
 }
 
 func drawArchs(sp *sampler.Space, n int, seed uint64, coverage bool) ([]sampler.Arch, error) {

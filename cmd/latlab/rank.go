@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"container/heap"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/sampler"
+)
+
+// ranked is a network as it waits for its rank: 1 million of them are some 100 MB, where
+// Archs would be three times that.
+type ranked struct {
+	seconds float64
+	indices string // text form
+}
+
+// compare puts the faster first; of two as fast, the one whose text comes first.
+func (r ranked) compare(o ranked) int {
+	return cmp.Or(cmp.Compare(r.seconds, o.seconds), cmp.Compare(r.indices, o.indices))
+}
+
+// ranking keeps networks until all are there: the first top of them, or all where top is 0.
+type ranking struct {
+	top  int
+	kept []ranked // a heap where top is set, the slowest at its root
+}
+
+func (k *ranking) add(r ranked) {
+	switch {
+	case k.top == 0:
+		k.kept = append(k.kept, r)
+	case len(k.kept) < k.top:
+		heap.Push(k, r)
+	case r.compare(k.kept[0]) < 0:
+		k.kept[0] = r
+		heap.Fix(k, 0)
+	}
+}
+
+// sorted is the ranking, the fastest first.
+func (k *ranking) sorted() []ranked {
+	slices.SortFunc(k.kept, ranked.compare)
+	return k.kept
+}
+
+// What container/heap asks for.
+
+func (k *ranking) Len() int           { return len(k.kept) }
+func (k *ranking) Less(i, j int) bool { return k.kept[i].compare(k.kept[j]) > 0 }
+func (k *ranking) Swap(i, j int)      { k.kept[i], k.kept[j] = k.kept[j], k.kept[i] }
+func (k *ranking) Push(x any)         { k.kept = append(k.kept, x.(ranked)) }
+
+func (k *ranking) Pop() any {
+	last := len(k.kept) - 1
+	r := k.kept[last]
+	k.kept = k.kept[:last]
+	return r
+}
+
+// readRanking is nil where predictions keep the order of the input.
+func readRanking(c *cli.Context) (*ranking, error) {
+	top := c.Int("top")
+	switch {
+	case c.IsSet("top") && top < 1:
+		return nil, usagef("--top must be at least 1")
+	case top == 0 && !c.Bool("rank"):
+		return nil, nil
+	}
+	return &ranking{top: top}, nil
+}
+
+// print prints the ranking with the predictor's own lines.
+func (k *ranking) print(s streams, p predictor) error {
+	out := bufio.NewWriter(s.out)
+	s.out = out
+	for i, r := range k.sorted() {
+		a, err := p.space.ParseArch(r.indices)
+		if err != nil {
+			return err
+		}
+		if err := p.print(s, a, r.seconds, i+1); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+// predictAll gives f every network of --arch, the arguments or stdin.
+func predictAll(s streams, c *cli.Context, sp *sampler.Space, f func(sampler.Arch) error) error {
+	archs := append(c.StringSlice("arch"), c.Args().Slice()...)
+	for _, text := range archs {
+		a, err := sp.ParseArch(text)
+		if err != nil {
+			return withCode(exitUsage, err)
+		}
+		if err := f(a); err != nil {
+			return err
+		}
+	}
+	if len(archs) > 0 {
+		return nil
+	}
+	return eachLine(s, s.in, "stdin", onlySpace(sp), f)
+}
