@@ -43,6 +43,7 @@ type Lab struct {
 	file    string
 	entries []entry
 	adbTurn chan struct{} // held while an adb server is started
+	known   remembered
 	// reach stands for dial in tests.
 	reach func(context.Context, *entry) (transport.Transport, error)
 }

@@ -188,22 +188,8 @@ func (s *Status) fail(err error) {
 // probeEntry looks at a device of the file or one that is attached, without opening it: a
 // device that is timing must not be disturbed.
 func (l *Lab) probeEntry(ctx context.Context, e *entry, source string) Status {
-	info, err := l.describeTool(e)
-	if err == nil {
-		err = e.filesThere()
-	} else {
-		info = devices.Info{Name: e.name, Kind: devices.Measured, Transport: e.transport()}
-	}
-	s := Status{Info: info, State: Ready, Source: source, Delegates: delegateList(info)}
-	if err != nil {
-		s.fail(err)
-		return s
-	}
-	if busy, pid := machine.Locked(l.lockDir(), e.lockKey()); busy {
-		s.State, s.Problem = Busy, "another latlab times on it"
-		if pid != 0 {
-			s.Problem = fmt.Sprintf("the latlab of process %d times on it", pid)
-		}
+	s, free := l.entryStatus(e, source)
+	if !free {
 		return s
 	}
 	t, err := l.dial(ctx, e)
@@ -214,6 +200,35 @@ func (l *Lab) probeEntry(ctx context.Context, e *entry, source string) Status {
 	defer t.Close()
 	l.look(ctx, &s, t, e)
 	return s
+}
+
+// entryStatus is what can be said of a device without touching it. It is free where it may be
+// touched: what it needs is there, and nobody times on it.
+func (l *Lab) entryStatus(e *entry, source string) (s Status, free bool) {
+	info, err := l.describeTool(e)
+	if err == nil {
+		err = e.filesThere()
+	} else {
+		info = e.bareInfo()
+	}
+	s = Status{Info: info, State: Ready, Source: source, Delegates: delegateList(info)}
+	if err != nil {
+		s.fail(err)
+		return s, false
+	}
+	if busy, pid := machine.Locked(l.lockDir(), e.lockKey()); busy {
+		s.State, s.Problem = Busy, "another latlab times on it"
+		if pid != 0 {
+			s.Problem = fmt.Sprintf("the latlab of process %d times on it", pid)
+		}
+		return s, false
+	}
+	return s, true
+}
+
+// bareInfo is of a device whose tool cannot be described.
+func (e *entry) bareInfo() devices.Info {
+	return devices.Info{Name: e.name, Kind: devices.Measured, Transport: e.transport()}
 }
 
 // hotStatus is Android's "moderate": the system has begun to slow down what is seen.

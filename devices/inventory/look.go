@@ -25,9 +25,13 @@ func (l *Lab) look(ctx context.Context, s *Status, t transport.Transport, e *ent
 		s.fail(err)
 		return
 	}
+	s.identified(id)
+	s.addDelegates(parts(ctx, t))
+}
+
+func (s *Status) identified(id state.Identity) {
 	s.Model, s.SoC, s.OS = some(id.Model), some(id.SoC), some(id.OS)
 	s.Build = some(id.Build)
-	s.addDelegates(parts(ctx, t))
 }
 
 // part is something of an accelerator that may be on a machine.

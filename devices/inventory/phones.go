@@ -79,21 +79,35 @@ func (l *Lab) listPhones(ctx context.Context) ([]adb.Listed, error) {
 // attachedProbes are of phones that the file does not name. That adb cannot be asked is no
 // error: its phones then are not seen, which PhonesUnseen says.
 func (l *Lab) attachedProbes(ctx context.Context) []probe {
-	listed, err := l.listPhones(ctx)
-	if err != nil {
-		return nil
-	}
 	var list []probe
-	for _, p := range listed {
-		if slices.ContainsFunc(l.entries, func(e entry) bool { return e.adb != "" && (e.adb == p.Serial || e.adb == p.USB) }) {
-			continue
-		}
+	for _, p := range l.attachedPhones(ctx) {
 		list = append(list, func(ctx context.Context) Status { return l.probeAttached(ctx, p) })
 	}
 	return list
 }
 
+// attachedPhones are those that adb sees and the file does not name.
+func (l *Lab) attachedPhones(ctx context.Context) []adb.Listed {
+	listed, err := l.listPhones(ctx)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(listed, func(p adb.Listed) bool {
+		return slices.ContainsFunc(l.entries, func(e entry) bool { return e.adb != "" && (e.adb == p.Serial || e.adb == p.USB) })
+	})
+}
+
 func (l *Lab) probeAttached(ctx context.Context, p adb.Listed) Status {
+	s, e := l.attachedStatus(p)
+	if e == nil {
+		return s
+	}
+	return l.probeEntry(ctx, e, SourceAttached)
+}
+
+// attachedStatus is the device that a listed phone is, nil where it cannot be used; the Status
+// then says why.
+func (l *Lab) attachedStatus(p adb.Listed) (Status, *entry) {
 	name := adbPrefix + p.Serial
 	s := Status{
 		Info:  devices.Info{Name: adbPrefix + sampler.Clip(p.Serial), Kind: devices.Measured, Transport: "adb"},
@@ -102,21 +116,21 @@ func (l *Lab) probeAttached(ctx context.Context, p adb.Listed) Status {
 	f, err := l.familyOf(name)
 	if err != nil {
 		s.fail(err)
-		return s
+		return s, nil
 	}
 	e, err := f.entry(name)
 	if err != nil {
 		s.Problem = "latlab does not take such a serial number"
-		return s
+		return s, nil
 	}
 	if err := adb.StateError(p.Serial, p.State); err != nil {
 		if info, derr := l.describeTool(e); derr == nil {
 			s.Info = info
 		}
 		s.fail(err)
-		return s
+		return s, nil
 	}
-	return l.probeEntry(ctx, e, SourceAttached)
+	return s, e
 }
 
 // PhonesUnseen says why attached phones could not be listed, nil where they could.
