@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"latlab/bench"
+	"latlab/regress"
 )
 
 // NotesSchema is the version of the side file's JSON.
@@ -40,6 +41,15 @@ type CostOrigin struct {
 	Fingerprint map[string]string `json:"fingerprint,omitempty"`
 	BiasSeconds float64           `json:"bias_seconds"`
 	Warnings    []string          `json:"warnings,omitempty"`
+}
+
+// OriginOf is where a cost model's numbers come from.
+func OriginOf(m *regress.CostModel) *CostOrigin {
+	return &CostOrigin{
+		Space: m.Space, Device: m.Device, Kind: m.Kind, Precision: m.Precision, Method: m.Method,
+		Estimator: m.Estimator, DataHash: m.DataHash, Fingerprint: m.Fingerprint,
+		BiasSeconds: m.Bias, Warnings: m.Warnings,
+	}
 }
 
 // Write writes the notes to a file, whole or not at all.
