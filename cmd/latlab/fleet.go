@@ -219,7 +219,7 @@ func (f *fleet) told(o bench.Outcome) error {
 	if o.Err == nil || len(f.plans) == 1 {
 		return o.Err
 	}
-	report(f.s, f.c.Bool("json"), fmt.Errorf("%s: %w", o.Name, o.Err))
+	reportError(f.s, f.c.Bool("json"), fmt.Errorf("%s: %w", o.Name, o.Err))
 	return exitSilently(exitCode(o.Err))
 }
 

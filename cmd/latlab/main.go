@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	if err == nil {
 		err = out.err
 	}
-	return report(s, wantsJSON(args), err)
+	return reportError(s, wantsJSON(args), err)
 }
 
 // resultWriter remembers the first error: a result that was not written is a failure,
@@ -129,7 +129,7 @@ func newApp(s streams) *cli.App {
 		Commands: []*cli.Command{
 			spacesCommand(s), sampleCommand(s), describeCommand(s), compileCommand(s),
 			devicesCommand(s), timeCommand(s), sweepCommand(s), showCommand(s),
-			fitCommand(s), predictCommand(s), verifyCommand(s), exportCommand(s),
+			fitCommand(s), predictCommand(s), verifyCommand(s), exportCommand(s), reportCommand(s),
 			doctorCommand(s), versionCommand(s),
 		},
 		Action: func(c *cli.Context) error {
@@ -204,8 +204,8 @@ func oneLine(err error) string {
 	}, strings.Join(strings.Fields(err.Error()), " "))
 }
 
-// report prints the error, if any, and returns the exit code.
-func report(s streams, asJSON bool, err error) int {
+// reportError prints the error, if any, and returns the exit code.
+func reportError(s streams, asJSON bool, err error) int {
 	if err == nil {
 		return exitOK
 	}

@@ -97,6 +97,11 @@ func loadCost(c *cli.Context) (*regress.CostModel, *sampler.Space, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return loadCostFile(path)
+}
+
+// loadCostFile gives the mistakes that are the user's their exit code.
+func loadCostFile(path string) (*regress.CostModel, *sampler.Space, error) {
 	m, sp, err := regress.Load(path)
 	var file *regress.FileError
 	if errors.As(err, &file) && regress.IsFeatureModel(path) {

@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// budgetSteps are how many bands a sweep's range of MACs is cut into, about.
-const budgetSteps = 8
+// budgetSteps are how many bands a sweep's range of MACs is cut into, at most; half of them
+// where the next round step is much larger.
+const budgetSteps = 12
 
 const fastestOf = 3
 

@@ -17,7 +17,7 @@ func collectFit(c Cost, sweeps []Sweep) (Fit, error) {
 	if err != nil {
 		return Fit{}, err
 	}
-	f := Fit{Cost: c, Origin: origin(c.Model), Heat: heat(c)}
+	f := Fit{Cost: c, Origin: *exporters.OriginOf(c.Model), Heat: heat(c)}
 	for i := range sweeps {
 		if Belongs(c, sweeps[i].Manifest) == nil {
 			f.On = append(f.On, fitOn(c, p, sweeps, i))
@@ -25,14 +25,6 @@ func collectFit(c Cost, sweeps []Sweep) (Fit, error) {
 	}
 	f.Fixtures, err = fixtureCosts(c)
 	return f, err
-}
-
-func origin(m *regress.CostModel) exporters.CostOrigin {
-	return exporters.CostOrigin{
-		Space: m.Space, Device: m.Device, Kind: m.Kind, Precision: m.Precision, Method: m.Method,
-		Estimator: m.Estimator, DataHash: m.DataHash, Fingerprint: m.Fingerprint,
-		BiasSeconds: m.Bias, Warnings: m.Warnings,
-	}
 }
 
 func fitOn(c Cost, p *regress.Predictor, sweeps []Sweep, i int) FitOn {

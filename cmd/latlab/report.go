@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/exporters"
+	"latlab/exporters/report"
+)
+
+// reportFormat writes collected data to a path, whole or not at all.
+type reportFormat struct {
+	name  string
+	write func(path string, d *report.Data, o report.PageOptions) error
+}
+
+// reportFormats lists what `report --format` knows, the default first.
+func reportFormats() []reportFormat {
+	return []reportFormat{
+		{"html", func(path string, d *report.Data, o report.PageOptions) error {
+			return exporters.WriteFile(path, func(w io.Writer) error { return report.HTML(w, d, o) })
+		}},
+	}
+}
+
+func reportFormatNames() []string {
+	var names []string
+	for _, f := range reportFormats() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func reportCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:  "report",
+		Usage: "make a page of sweeps and cost models to look at",
+		Flags: []cli.Flag{
+			dbFlag(), stringFlag("sweep", "which sweep of the store, by `ID`; several, with commas, share a page", ""),
+			stringFlag("device", "the sweep's device, by `NAME`", ""),
+			&cli.StringSliceFlag{Name: "cost", Usage: "cost model of a sweep's device, kind and space, a JSON `FILE`; may be repeated"},
+			stringFlag("format", "one of "+strings.Join(reportFormatNames(), ", "), reportFormats()[0].name),
+			boolFlag("leave-out-invalid", "show no INVALID networks; they are counted all the same"),
+			&cli.StringFlag{Name: "o", Usage: "`FILE` to write"},
+			quietFlag(), jsonFlag(),
+		},
+		Action: func(c *cli.Context) error { return makeReport(s, c) },
+	}
+}
+
+func makeReport(s streams, c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	out, err := required(c, "o")
+	if err != nil {
+		return err
+	}
+	format, err := findReportFormat(c.String("format"))
+	if err != nil {
+		return err
+	}
+	d, err := reportData(c)
+	if err != nil {
+		return err
+	}
+	if err := writeError(out, format.write(out, d, report.PageOptions{Store: c.String("db")})); err != nil {
+		return err
+	}
+	return printReport(s, c, d, out)
+}
+
+func findReportFormat(name string) (reportFormat, error) {
+	for _, f := range reportFormats() {
+		if f.name == name {
+			return f, nil
+		}
+	}
+	return reportFormat{}, unknownFormat(name, "reports", reportFormatNames()...)
+}
+
+func reportData(c *cli.Context) (*report.Data, error) {
+	st, err := openDB(c)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	sweeps, err := chooseSweeps(c, st)
+	if err != nil {
+		return nil, err
+	}
+	costs, err := reportCosts(c, sweeps)
+	if err != nil {
+		return nil, err
+	}
+	o := report.Options{Now: time.Now(), LeaveOutInvalid: c.Bool("leave-out-invalid")}
+	return report.Collect(c.Context, st, sweeps, costs, o)
+}
+
+// reportCosts reads the cost models. One that belongs to none of the sweeps is refused: its
+// numbers would stand beside those of another device.
+func reportCosts(c *cli.Context, sweeps []bench.Sweep) ([]report.Cost, error) {
+	var costs []report.Cost
+	for _, path := range c.StringSlice("cost") {
+		m, sp, err := loadCostFile(path)
+		if err != nil {
+			return nil, err
+		}
+		cost := report.Cost{File: path, Model: m, Space: sp}
+		if info, err := os.Stat(path); err == nil {
+			cost.Modified = info.ModTime()
+		}
+		if err := belongs(cost, sweeps); err != nil {
+			return nil, usagef("cost model %s is not of %s: %w", path, sweepWords(sweeps), err)
+		}
+		costs = append(costs, cost)
+	}
+	return costs, nil
+}
+
+func sweepWords(sweeps []bench.Sweep) string {
+	if len(sweeps) == 1 {
+		return "the sweep"
+	}
+	return "any of the sweeps"
+}
+
+// belongs is nil where one sweep is the model's, else why the first is not.
+func belongs(cost report.Cost, sweeps []bench.Sweep) error {
+	var first error
+	for _, m := range sweeps {
+		err := report.Belongs(cost, m)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func printReport(s streams, c *cli.Context, d *report.Data, out string) error {
+	networks, invalid, failed := 0, 0, 0
+	ids, kinds := []string{}, []devices.Kind{}
+	for i := range d.Sweeps {
+		t := d.Sweeps[i].Tally
+		networks, invalid, failed = networks+t.Measured, invalid+t.Invalid, failed+t.Failed
+		ids = append(ids, d.Sweeps[i].Manifest.ID)
+	}
+	kinds = append(kinds, d.Kinds()...)
+	if c.Bool("json") {
+		return printDoc(s.out, map[string]any{
+			"path": out, "format": c.String("format"), "sweeps": ids, "kinds": kinds, "cost_models": len(d.Fits),
+			"measured": networks, "invalid": invalid, "failed": failed,
+		})
+	}
+	var words []string
+	for _, k := range kinds {
+		words = append(words, kindWord(k))
+	}
+	_, err := fmt.Fprintf(s.out, "written to %s: %s %s, %d INVALID, %d failed, %s\n", out, plural(networks, "network"),
+		strings.Join(words, " and "), invalid, failed, plural(len(d.Fits), "cost model"))
+	return err
+}
