@@ -1,0 +1,354 @@
+package nnmeter
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"latlab/devices"
+	"latlab/exporters"
+	"latlab/internal/testenv"
+	"latlab/regress"
+	"latlab/sampler"
+	"latlab/sampler/graph"
+)
+
+func space(t testing.TB, name string) *sampler.Space {
+	t.Helper()
+	s, err := sampler.Find(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func tinySpace(t testing.TB) *sampler.Space {
+	return space(t, filepath.Join("..", "..", "sampler", "testdata", "tiny.yaml"))
+}
+
+// seconds of an op on a made-up device.
+func seconds(o graph.PaidOp) float64 {
+	return 2e-5 + 1e-10*float64(o.MACs) + 1e-9*float64(o.OutputElements)
+}
+
+// fitted is a cost model of networks on the made-up device.
+func fitted(t testing.TB, s *sampler.Space, method regress.Method) *regress.CostModel {
+	t.Helper()
+	archs, err := sampler.Sample(s, 40, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := regress.Data{Space: s, Provenance: regress.Provenance{Device: "sim", Kind: "simulated", Precision: "int8", Estimator: "median"}}
+	for _, a := range archs {
+		g, err := graph.Lower(s, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := 1e-3
+		for _, o := range g.Ops {
+			y += seconds(g.PaidOp(o))
+		}
+		d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: y})
+	}
+	m, err := regress.Fit(t.Context(), d, regress.Options{Method: method})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// readPair has the pair read as nn-Meter does, by Python.
+func readPair(t testing.TB, dir string) map[string]float64 {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), testenv.Python(t), filepath.Join("testdata", "read_nnmeter.py"),
+		filepath.Join(dir, KernelsFile), filepath.Join(dir, ResultsFile))
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, errs.String())
+	}
+	labels := map[string]float64{}
+	for line := range strings.Lines(out.String()) {
+		var row [3]any
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		key := fmt.Sprint(row[0], row[1])
+		if _, twice := labels[key]; twice {
+			t.Errorf("%s comes twice", key)
+		}
+		labels[key] = row[2].(float64)
+	}
+	return labels
+}
+
+// keyOf is a kernel as readPair names it: written down again from the op.
+func keyOf(o graph.PaidOp) string {
+	spatial := []int{o.In[1], o.In[3], o.Out[3], o.Kernel[0], o.Stride[0]}
+	switch o.Kind {
+	case graph.Conv2D:
+		return fmt.Sprint("conv-bn-relu", spatial)
+	case graph.DepthwiseConv:
+		return fmt.Sprint("dwconv-bn-relu", spatial)
+	case graph.FullyConnected:
+		return fmt.Sprint("fc", []int{o.In[3], o.Out[3]})
+	case graph.Add:
+		return fmt.Sprint("add", []int{o.In[1], o.In[3], o.In[3]})
+	case graph.HardSwish:
+		return fmt.Sprint("hswish", []int{o.In[1], o.In[3]})
+	case graph.AveragePool:
+		return fmt.Sprint("global-avgpool", []int{o.In[1], o.In[3]})
+	}
+	return string(o.Kind)
+}
+
+// A network's kernels and the intercept are what the model predicts: nothing is left out of
+// networks of these spaces, and nothing counted twice.
+func TestPricesAreThePrediction(t *testing.T) {
+	t.Parallel()
+	for _, s := range []*sampler.Space{space(t, "mobiledet_cpu_tucker"), space(t, "mobiledet_gpu_ibn"), tinySpace(t)} {
+		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
+			m := fitted(t, s, regress.Ops)
+			k, err := Priced(m, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if _, err := k.Write(dir); err != nil {
+				t.Fatal(err)
+			}
+			labels := readPair(t, dir)
+			rapid.Check(t, func(t *rapid.T) {
+				a := sampler.Arch{Space: s.Name}
+				for _, d := range s.Decisions() {
+					a.Indices = append(a.Indices, rapid.IntRange(0, len(d.Names)-1).Draw(t, d.Name))
+				}
+				g, err := graph.Lower(s, a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sum := 1000 * m.Features["intercept"]
+				for _, o := range g.Ops {
+					p := g.PaidOp(o)
+					key := keyOf(p)
+					if strings.Contains(o.Name, "/se/") {
+						if !strings.HasSuffix(o.Name, "/se/squeeze") {
+							continue
+						}
+						key = fmt.Sprint("se", []int{p.In[1], p.In[3]})
+					}
+					x, ok := labels[key]
+					if !ok {
+						t.Fatalf("%s has no kernel %s", o.Name, key)
+					}
+					sum += x
+				}
+				if want := 1000 * m.Predict(s, a); math.Abs(sum-want) > 1e-9*want {
+					t.Fatalf("kernels add up to %v ms, the model predicts %v ms", sum, want)
+				}
+			})
+		})
+	}
+}
+
+// table is a per-layer table with a row of its own for an activation, as Vela's, and one of
+// overhead.
+func table(t testing.TB, s *sampler.Space, seed uint64) Table {
+	t.Helper()
+	archs, err := sampler.Sample(s, 1, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := graph.Lower(s, archs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := Table{Device: "npu", Kind: "estimated", Graph: g}
+	for _, o := range g.Ops {
+		x.Layers = append(x.Layers,
+			devices.Layer{Name: o.Name, Op: "Conv2D", Seconds: seconds(g.PaidOp(o)) - 1e-5},
+			devices.Layer{Name: o.Name, Op: "Relu6", Seconds: 1e-5})
+	}
+	x.Layers = append(x.Layers, devices.Layer{Name: "invoke", Op: "overhead", Seconds: 1})
+	return x
+}
+
+func TestTimed(t *testing.T) {
+	t.Parallel()
+	s := tinySpace(t)
+	tables := []Table{table(t, s, 1), table(t, s, 2), table(t, s, 3)}
+	k, err := Timed(tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if _, err := k.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]float64{}
+	for _, x := range tables {
+		for _, o := range x.Graph.Ops {
+			if !strings.Contains(o.Name, "/se/") {
+				p := x.Graph.PaidOp(o)
+				want[keyOf(p)] = 1000 * seconds(p)
+			}
+		}
+	}
+	for key, got := range readPair(t, dir) {
+		if strings.HasPrefix(key, "se[") {
+			continue
+		}
+		if math.Abs(got-want[key]) > 1e-9 {
+			t.Errorf("%s takes %v ms, want %v", key, got, want[key])
+		}
+		delete(want, key)
+	}
+	if len(want) > 0 {
+		t.Errorf("kernels that are not there: %v", want)
+	}
+}
+
+// Occurrences of a kernel have a mean and a scatter; an op without a row has neither.
+func TestTimedOccurrences(t *testing.T) {
+	t.Parallel()
+	x := table(t, space(t, "mobiledet_gpu_ibn"), 1)
+	first := x.Graph.Ops[0].Name
+	x.Layers = slices.DeleteFunc(x.Layers, func(l devices.Layer) bool { return l.Name == first })
+	twice := x
+	twice.Layers = slices.Clone(x.Layers)
+	for i := range twice.Layers {
+		twice.Layers[i].Seconds *= 3
+	}
+	k, err := Timed([]Table{x, twice})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]int{"ops without a row of their own": 2}, k.left); diff != "" {
+		t.Errorf("left out (-want +got):\n%s", diff)
+	}
+	one := &kernel{shape{}, []float64{0.002}}
+	two := &kernel{shape{}, []float64{0.001, 0.003}}
+	if got := one.latency(); got != "2 +- nan" {
+		t.Errorf("one occurrence: %q", got)
+	}
+	if got := two.latency(); !strings.HasPrefix(got, "2 +- 1.41421356") {
+		t.Errorf("two occurrences: %q", got)
+	}
+}
+
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	s := tinySpace(t)
+	m := fitted(t, s, regress.Ops)
+	for name := range m.Features {
+		if strings.HasSuffix(name, "/add") { // an addition costs nothing
+			m.Features[name] = 0
+		}
+	}
+	priced, err := Priced(m, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	timed, err := Timed([]Table{table(t, s, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		k    *Kernels
+		want []string
+	}{
+		{priced, []string{"measurement", "intercept", "std", "kernels of 0 ms or of 200 ms and more", "activations", "model"}},
+		{timed, []string{"device, kind", "other rows", "std", "activations", "model"}},
+	} {
+		dir := t.TempDir()
+		notes, err := tc.k.Write(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range notes.Lost {
+			got = append(got, l.What)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("lost (-want +got):\n%s", diff)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, NotesFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file exporters.Notes
+		if err := json.Unmarshal(text, &file); err != nil || len(file.Lost) != len(got) {
+			t.Errorf("notes of %d losses: %v", len(file.Lost), err)
+		}
+	}
+	if why := priced.notes().Lost[3].Why; !strings.Contains(why, "add (") {
+		t.Errorf("what nn-Meter skips: %s", why)
+	}
+}
+
+// Shapes that nn-Meter's config cannot say are named, not bent.
+func TestShapeOf(t *testing.T) {
+	t.Parallel()
+	op := func(kind graph.Kind, name string, in, out [4]int) graph.PaidOp {
+		return graph.PaidOp{Op: graph.Op{Kind: kind, Name: name, Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}}, In: in, Out: out}
+	}
+	wide := op(graph.Conv2D, "a", [4]int{1, 8, 16, 4}, [4]int{1, 8, 16, 4})
+	tall := op(graph.Conv2D, "a", [4]int{1, 8, 8, 4}, [4]int{1, 8, 8, 4})
+	tall.Kernel = [2]int{1, 3}
+	squeeze := op(graph.AveragePool, "a/se/squeeze", [4]int{1, 8, 8, 64}, [4]int{1, 1, 1, 64})
+	for _, tc := range []struct {
+		ops  []graph.PaidOp
+		want string
+	}{
+		{[]graph.PaidOp{wide}, "maps that are not square"},
+		{[]graph.PaidOp{tall}, "kernels or strides that are not square"},
+		{[]graph.PaidOp{op(graph.MaxPool, "a", [4]int{1, 8, 8, 4}, [4]int{1, 4, 4, 4})}, "ops of kind max_pool"},
+		{[]graph.PaidOp{squeeze, op(graph.Conv2D, "a/se/reduce", [4]int{1, 1, 1, 64}, [4]int{1, 1, 1, 32})}, "squeeze-and-excite of another ratio than 0.25"},
+		{[]graph.PaidOp{squeeze, op(graph.Conv2D, "a/se/reduce", [4]int{1, 1, 1, 64}, [4]int{1, 1, 1, 16})}, ""},
+	} {
+		if _, why := shapeOf(tc.ops); why != tc.want {
+			t.Errorf("%s: %q, want %q", tc.ops[0].Name, why, tc.want)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	s := tinySpace(t)
+	for _, method := range []regress.Method{regress.Indicator, regress.MACs} {
+		if _, err := Priced(fitted(t, s, method), s); err == nil || !strings.Contains(err.Error(), "fit with --method ops") {
+			t.Errorf("%s: error %v", method, err)
+		}
+	}
+	one, other := table(t, s, 1), table(t, s, 2)
+	other.Kind = "measured"
+	if _, err := Timed([]Table{one, other}); err == nil || !strings.Contains(err.Error(), "never mixed") {
+		t.Errorf("two kinds: error %v", err)
+	}
+	one.Layers = []devices.Layer{{Name: "Subgraph", Seconds: 1}}
+	if _, err := Timed([]Table{one}); err == nil || !strings.Contains(err.Error(), "names an op") {
+		t.Errorf("no names: error %v", err)
+	}
+	if _, err := Timed(nil); err == nil {
+		t.Error("kernels of nothing")
+	}
+	dir := filepath.Join(t.TempDir(), "out")
+	if _, err := newKernels().Write(dir); err == nil {
+		t.Error("an empty pair was written")
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Error("a refused export left a directory")
+	}
+}

@@ -1,0 +1,79 @@
+package nnmeter
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"latlab/exporters"
+	"latlab/regress"
+)
+
+// origin is where the figures come from: a cost model, or tables.
+type origin struct {
+	cost         *regress.CostModel
+	device, kind string
+	networks     int
+	total, named float64 // seconds of all rows, and of those that name an op
+}
+
+func (k *Kernels) notes() exporters.Notes {
+	n := exporters.Notes{Format: "nnmeter", Lost: append(k.origin.losses(), k.spread())}
+	if k.origin.cost != nil {
+		n.Cost = exporters.OriginOf(k.origin.cost)
+	}
+	if len(k.left) > 0 {
+		n.Lost = append(n.Lost, exporters.Loss{What: "kernels", Why: "nn-Meter has none for, so left out: " + k.leftOut()})
+	}
+	if skipped := k.unread(); skipped != "" {
+		n.Lost = append(n.Lost, exporters.Loss{What: "kernels of 0 ms or of 200 ms and more", Why: "nn-Meter leaves such out when it reads, without a word: " + skipped})
+	}
+	n.Lost = append(n.Lost,
+		exporters.Loss{What: "activations", Why: "conv-bn-relu and dwconv-bn-relu stand for all convolutions, as nn-Meter merges them; hswish and se are kernels of their own"},
+		exporters.Loss{What: "model", Why: "no files of single kernels were written; the key is empty"})
+	return n
+}
+
+func (o origin) losses() []exporters.Loss {
+	if m := o.cost; m != nil {
+		return []exporters.Loss{
+			{What: "measurement", Why: fmt.Sprintf("figures are predicted by a linear model fitted to %s latencies of whole networks on %s, not measured alone: a predictor fitted to them learns that model", m.Kind, m.Device)},
+			{What: "intercept", Why: fmt.Sprintf("%s ms a network belong to no kernel", number(m.Features["intercept"]*1000))},
+		}
+	}
+	return []exporters.Loss{
+		{What: "device, kind", Why: fmt.Sprintf("figures are %s, of per-layer tables of %s and %d networks; a layer inside a network shares caches and overlaps, alone it may take longer", strings.ToUpper(o.kind), o.device, o.networks)},
+		{What: "other rows", Why: fmt.Sprintf("%s ms of %s ms are of rows that name no op: overhead, and what a compiler or delegate added or fused", number((o.total-o.named)*1000), number(o.total*1000))},
+	}
+}
+
+func (k *Kernels) spread() exporters.Loss {
+	if k.single {
+		return exporters.Loss{What: "std", Why: `not computed: "nan", which Python reads as a float; nn-Meter uses the average only`}
+	}
+	return exporters.Loss{What: "std", Why: `over the occurrences of a kernel in the networks, not over runs; "nan" where there is one`}
+}
+
+func (k *Kernels) leftOut() string {
+	var texts []string
+	for _, why := range slices.Sorted(maps.Keys(k.left)) {
+		texts = append(texts, fmt.Sprintf("%s (%d)", why, k.left[why]))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// unread counts what nn-Meter's reader skips: label != 0.0 and label < 200.0.
+func (k *Kernels) unread() string {
+	counts := map[string]int{}
+	for s, x := range k.list {
+		if ms := x.mean() * 1000; ms == 0 || ms >= 200 {
+			counts[s.kind]++
+		}
+	}
+	var texts []string
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		texts = append(texts, fmt.Sprintf("%s (%d)", kind, counts[kind]))
+	}
+	return strings.Join(texts, ", ")
+}
