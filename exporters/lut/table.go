@@ -201,18 +201,17 @@ type member struct {
 	key, own string
 	seconds  float64
 	seen     int
+	skip     bool
 }
 
 // layers are the rows of all entries. Entries of one key are one row where they agree;
-// where they do not, each has a row of its own.
+// where they do not, each has a row of its own. A layer with two skips, which may cost
+// something that no gauge takes away from both, is such a case.
 func (t *table) layers(m *regress.CostModel) ([]row, error) {
 	var keys []string // in the order of the table
 	members := map[string][]member{}
 	err := walk(t.space, func(position, entry int, p place) error {
-		x := member{t.dialect.key(p), p.own(), t.weights[position][entry], m.Table[position].Seen[entry]}
-		if p.choice.Type == sampler.Skip && x.seconds == 0 {
-			return nil
-		}
+		x := member{t.dialect.key(p), p.own(), t.weights[position][entry], m.Table[position].Seen[entry], p.choice.Type == sampler.Skip}
 		if members[x.key] == nil {
 			keys = append(keys, x.key)
 		}
@@ -231,6 +230,9 @@ func (t *table) join(same []member) []row {
 	for _, x := range same {
 		count += x.seen
 		agree = agree && near(x.seconds, same[0].seconds)
+	}
+	if agree && same[0].skip && same[0].seconds == 0 {
+		return nil // no reader asks
 	}
 	if agree {
 		return []row{{same[0].key, strconv.Itoa(count), same[0].seconds}}

@@ -3,6 +3,7 @@
 //	cost_model_data.py   KERNEL_DATA and BIAS_DATA, what cost_model_lib.estimate_cost reads
 //	model_spec.json      the space as schema_io JSON, which pins the order of the kernel
 //	manifest.json        what the two leave out: device, figures, counts, checksums
+//	notes.json           what none of the three can carry, and what a search must add
 //
 // TuNAS is in milliseconds and float32; nothing else in the lab is. Its cost_model_lib and
 // mobile_cost_model need no change to read the files; the space needs three namedtuples
@@ -39,10 +40,11 @@ const (
 	DataFile     = "cost_model_data.py"
 	SpecFile     = "model_spec.json"
 	ManifestFile = "manifest.json"
+	NotesFile    = "notes.json"
 )
 
-// Write writes the three files into a directory, which is made where it is missing. The
-// manifest comes last: where it is, the others are whole.
+// Write writes the files into a directory, which is made where it is missing. The manifest
+// comes after those that it has checksums of: where it is, they are whole.
 func Write(dir string, m *regress.CostModel, s *sampler.Space) error {
 	data, spec, manifest, err := encode(m, s)
 	if err != nil {
@@ -63,7 +65,7 @@ func Write(dir string, m *regress.CostModel, s *sampler.Space) error {
 			return err
 		}
 	}
-	return nil
+	return Notes(s).Write(filepath.Join(dir, NotesFile))
 }
 
 func encode(m *regress.CostModel, s *sampler.Space) (data, spec, manifest []byte, err error) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"latlab/exporters"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -275,5 +276,33 @@ func TestRefusals(t *testing.T) {
 				t.Error("a refused export left a directory")
 			}
 		})
+	}
+}
+
+// The notes say what the manifest does not.
+func TestNotes(t *testing.T) {
+	s := space(t, narrow)
+	dir := t.TempDir()
+	if err := Write(dir, randomModel(s, 3), s); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, NotesFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notes exporters.Notes
+	if err := json.Unmarshal(text, &notes); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, l := range notes.Lost {
+		got = append(got, l.What)
+	}
+	want := []string{"origin", "precision", "intervals", "networks seen", "network input, head", "layers"}
+	if diff := cmp.Diff(want, got); diff != "" || notes.Format != "tunas" {
+		t.Errorf("lost by %q (-want +got):\n%s", notes.Format, diff)
+	}
+	if why := notes.Lost[len(got)-1].Why; !strings.Contains(why, "TuckerConvSpec") {
+		t.Errorf("layers: %s", why)
 	}
 }
