@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
 	"latlab/exporters"
+	"latlab/exporters/lut"
 	"latlab/exporters/table"
 	"latlab/exporters/tunas"
 	"latlab/sampler"
@@ -20,12 +22,14 @@ import (
 func exportCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:  "export",
-		Usage: "write a cost model or a sweep's measurements in a format",
+		Usage: "write a cost model, a sweep's measurements or tables of layers in a format",
 		Flags: []cli.Flag{
 			costFlag(), dbFlag(), sweepIDFlag(), stringFlag("device", "the sweep's device, by `NAME`", ""),
-			stringFlag("format", "of coefficients json, csv or tunas; of measurements csv", ""),
+			stringFlag("layers", "per-layer tables, a `FILE` of lines that time --layers --json printed", ""), spaceFlag(),
+			stringFlag("format", "of coefficients json, csv, tunas, lut or nnmeter; of measurements csv; of layers nnmeter", ""),
 			boolFlag("unreachable", "csv of coefficients: entries that no network can use, too"),
-			&cli.StringFlag{Name: "o", Usage: "`PATH` to write: a file, or for tunas a folder"},
+			stringFlag("dialect", "lut: `WHOSE` keys, ofa or proxylessnas", string(lut.OFA)),
+			&cli.StringFlag{Name: "o", Usage: "`PATH` to write: a file, or for tunas, lut and nnmeter a folder"},
 			jsonFlag(),
 		},
 		Action: func(c *cli.Context) error { return export(s, c) },
@@ -44,40 +48,75 @@ func export(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cost, db := c.String("cost"), c.String("db")
-	switch {
-	case (cost == "") == (db == ""):
-		return usagef("export takes --cost COST.json (coefficients) or --db FILE (measurements)")
-	case cost != "":
-		err = exportCost(c, format, out)
-	default:
-		err = exportMeasurements(c, format, out)
-	}
+	notes, err := exportFrom(c, format, out)
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		return printDoc(s.out, map[string]string{"format": format, "path": out})
+	return printExported(s, c, exported{Format: format, Path: out}, notes)
+}
+
+// exportFrom exports the one source that was named. The notes are empty where the format
+// carries all that there is.
+func exportFrom(c *cli.Context, format, out string) (exporters.Notes, error) {
+	cost, db, layers := c.String("cost") != "", c.String("db") != "", c.String("layers") != ""
+	switch {
+	case cost && !db && !layers:
+		return exportCost(c, format, out)
+	case db && !cost && !layers:
+		return exporters.Notes{}, exportMeasurements(c, format, out)
+	case layers && !cost && !db:
+		return exportLayers(c, format, out)
 	}
-	_, err = fmt.Fprintf(s.out, "written to %s\n", out)
+	return exporters.Notes{}, usagef("export takes one of --cost COST.json (coefficients), --db FILE (measurements) and --layers FILE (tables of layers)")
+}
+
+type exported struct {
+	Format string   `json:"format"`
+	Path   string   `json:"path"`
+	Notes  string   `json:"notes,omitempty"` // the side file
+	Lost   []string `json:"lost,omitempty"`  // what the format cannot carry; the notes say why
+}
+
+// printExported says what was written, and warns of what the format could not carry.
+func printExported(s streams, c *cli.Context, e exported, notes exporters.Notes) error {
+	for _, l := range notes.Lost {
+		e.Lost = append(e.Lost, l.What)
+	}
+	if len(e.Lost) > 0 {
+		e.Notes = filepath.Join(e.Path, notesFile)
+		fmt.Fprintf(s.err, "latlab: warning: format %s cannot carry all (%s); %s says what and why\n", e.Format, strings.Join(e.Lost, "; "), e.Notes)
+	}
+	if c.Bool("json") {
+		return printDoc(s.out, e)
+	}
+	_, err := fmt.Fprintf(s.out, "written to %s\n", e.Path)
 	return err
 }
 
-func exportCost(c *cli.Context, format, out string) error {
+// notesFile is the side file in the folder of a format that has several files.
+const notesFile = "notes.json"
+
+func exportCost(c *cli.Context, format, out string) (notes exporters.Notes, err error) {
 	m, sp, err := loadCost(c)
 	if err != nil {
-		return err
+		return notes, err
 	}
 	switch format {
 	case "json":
-		return writeError(out, exporters.WriteFile(out, func(w io.Writer) error { return table.JSON(w, m) }))
+		err = exporters.WriteFile(out, func(w io.Writer) error { return table.JSON(w, m) })
 	case "csv":
 		o := table.Options{Unreachable: c.Bool("unreachable")}
-		return writeError(out, exporters.WriteFile(out, func(w io.Writer) error { return table.Coefficients(w, m, sp, o) }))
+		err = exporters.WriteFile(out, func(w io.Writer) error { return table.Coefficients(w, m, sp, o) })
 	case "tunas":
-		return writeError(out, tunas.Write(out, m, sp))
+		notes, err = tunas.Notes(sp), tunas.Write(out, m, sp)
+	case "lut":
+		notes, err = exportLUT(c, m, sp, out)
+	case "nnmeter":
+		notes, err = exportPrices(m, sp, out)
+	default:
+		err = unknownFormat(format, "coefficients", "json", "csv", "tunas", "lut", "nnmeter")
 	}
-	return unknownFormat(format, "coefficients", "json", "csv", "tunas")
+	return notes, writeError(out, err)
 }
 
 func unknownFormat(format, what string, known ...string) error {

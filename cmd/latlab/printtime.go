@@ -17,14 +17,40 @@ import (
 type namedMeasurement struct {
 	Name string
 	bench.Measurement
+	point  timedPoint
 	layers *layerTable // nil where not asked for
 }
 
-// MarshalJSON puts the name before the measurement's own fields, and the layers behind.
+// timedPoint says what was timed and on what: whoever reads a table of layers later needs
+// both. Space and indices are left out of a file of the user's own.
+type timedPoint struct {
+	Device  string `json:"device"`
+	Space   string `json:"space,omitempty"`
+	Indices string `json:"indices,omitempty"`
+}
+
+func (l listed) point(d devices.Info) timedPoint {
+	p := timedPoint{Device: d.Name}
+	if l.space != nil {
+		p.Space, p.Indices = l.space.Name, l.arch.String()
+	}
+	return p
+}
+
+// MarshalJSON puts the name before the measurement's own fields, the point and the layers
+// behind.
 func (n namedMeasurement) MarshalJSON() ([]byte, error) {
 	body, err := prefixJSON("name", n.Name, n.Measurement)
-	if err != nil || n.layers == nil {
-		return body, err
+	if err != nil {
+		return nil, err
+	}
+	point, err := json.Marshal(n.point)
+	if err != nil {
+		return nil, err
+	}
+	body = fmt.Appendf(nil, "%s,%s", body[:len(body)-1], point[1:])
+	if n.layers == nil {
+		return body, nil
 	}
 	layers, err := json.Marshal(n.layers.rows)
 	if err != nil {
@@ -55,7 +81,7 @@ func readLayers(ctx context.Context, d devices.Device, m *model.Model, blocks []
 }
 
 func printTimed(s streams, c *cli.Context, d devices.Device, one listed, e bench.Estimate) error {
-	v := namedMeasurement{Name: one.name, Measurement: *e.M}
+	v := namedMeasurement{Name: one.name, Measurement: *e.M, point: one.point(d.Info())}
 	if c.Bool("layers") {
 		var err error
 		if v.layers, err = readLayers(c.Context, d, one.model, e.Blocks); err != nil {

@@ -43,7 +43,7 @@ func (o origin) losses() []exporters.Loss {
 		}
 	}
 	return []exporters.Loss{
-		{What: "device, kind", Why: fmt.Sprintf("figures are %s, of per-layer tables of %s and %d networks; a layer inside a network shares caches and overlaps, alone it may take longer", strings.ToUpper(o.kind), o.device, o.networks)},
+		{What: "device, kind", Why: fmt.Sprintf("figures are %s, of per-layer tables of %s (networks: %d); a layer inside a network shares caches and overlaps, alone it may take longer", strings.ToUpper(o.kind), o.device, o.networks)},
 		{What: "other rows", Why: fmt.Sprintf("%s ms of %s ms are of rows that name no op: overhead, and what a compiler or delegate added or fused", number((o.total-o.named)*1000), number(o.total*1000))},
 	}
 }

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/devices"
+	"latlab/exporters/nnmeter"
+	"latlab/fixtures"
+	"latlab/sampler"
+	"latlab/sampler/graph"
+)
+
+// layerLine is what `time --layers --json` printed, as far as a table of layers needs it.
+type layerLine struct {
+	Name    string          `json:"name"`
+	Device  string          `json:"device"`
+	Kind    string          `json:"kind"`
+	Space   string          `json:"space"`
+	Indices string          `json:"indices"`
+	Layers  []devices.Layer `json:"layers"`
+}
+
+// readLayerTables reads a file of such documents, one a line. A line that cannot be used is
+// an error: a file that somebody collected for this has no business with half of it.
+func readLayerTables(c *cli.Context, path string) ([]nnmeter.Table, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	defer f.Close()
+	find := anySpace(c)
+	var tables []nnmeter.Table
+	for t, err := range sampler.Lines(f, path, func(_ int, line []byte) (nnmeter.Table, error) { return layerTableOf(find, line) }) {
+		if err != nil {
+			return nil, withCode(exitUsage, err)
+		}
+		tables = append(tables, t)
+	}
+	if len(tables) == 0 {
+		return nil, usagef("%s holds no per-layer table; `latlab time --layers --json` prints them", path)
+	}
+	return tables, nil
+}
+
+func layerTableOf(find resolver, line []byte) (nnmeter.Table, error) {
+	var l layerLine
+	if err := json.Unmarshal(line, &l); err != nil {
+		return nnmeter.Table{}, fmt.Errorf("not what `latlab time --layers --json` prints: %w", err)
+	}
+	switch {
+	case l.Device == "" || l.Kind == "":
+		return nnmeter.Table{}, errors.New(`not what "latlab time --layers --json" prints: "device" or "kind" is missing`)
+	case len(l.Layers) == 0:
+		return nnmeter.Table{}, fmt.Errorf("no table of layers: --layers was not given, or device %s has none", l.Device)
+	}
+	g, err := l.graph(find)
+	return nnmeter.Table{Device: l.Device, Kind: l.Kind, Graph: g, Layers: l.Layers}, err
+}
+
+// graph is the network that was timed: the ops whose names the rows have.
+func (l layerLine) graph(find resolver) (*graph.Graph, error) {
+	if l.Space == "" {
+		f, err := fixtures.Get(l.Name)
+		if err != nil {
+			return nil, fmt.Errorf("network %q is neither a point of a space nor a fixture: what its layers are is not known", sampler.Clip(l.Name))
+		}
+		return f.Graph()
+	}
+	sp, err := find(l.Space)
+	if err != nil {
+		return nil, err
+	}
+	a, err := sp.ParseArch(l.Indices)
+	if err != nil {
+		return nil, err
+	}
+	return graph.Lower(sp, a)
+}
