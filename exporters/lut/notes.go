@@ -97,7 +97,7 @@ func (t *table) reader(s *sampler.Space) []exporters.Loss {
 	if t.dialect == ProxylessNAS {
 		return append(lost,
 			exporters.Loss{What: "missing keys", Why: "the search takes a network of which a key is missing for 200 ms and says nothing: look for that figure"},
-			exporters.Loss{What: "path", Why: "the reader downloads from a URL; serve the file or open it yourself"})
+			exporters.Loss{What: "path", Why: "the project's own reader downloads from a URL: serve the file, or take Once-for-All's ProxylessNASLatencyTable, which opens a path too"})
 	}
 	return append(lost,
 		exporters.Loss{What: "resolution", Why: "one file a resolution: give the reader the list of resolutions [" + resolution(s) + "], its own begins with 160"},
