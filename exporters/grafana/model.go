@@ -1,0 +1,184 @@
+package grafana
+
+// The part of Grafana's dashboard model that latlab needs, field for field as Grafana 10
+// writes it. Source: Grafana's "Dashboard JSON model", schema version 38.
+
+// Dashboard is one dashboard's JSON.
+type Dashboard struct {
+	UID           string     `json:"uid"`
+	Title         string     `json:"title"`
+	Description   string     `json:"description"`
+	Tags          []string   `json:"tags"`
+	SchemaVersion int        `json:"schemaVersion"`
+	Version       int        `json:"version"`
+	Editable      bool       `json:"editable"`
+	GraphTooltip  int        `json:"graphTooltip"` // 1 = one crosshair in all panels
+	Refresh       string     `json:"refresh"`
+	Timezone      string     `json:"timezone"`
+	Time          TimeRange  `json:"time"`
+	Links         []Link     `json:"links"`
+	Templating    Templating `json:"templating"`
+	Panels        []Panel    `json:"panels"`
+}
+
+// TimeRange is what a dashboard shows when it is opened.
+type TimeRange struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// Link leads to other dashboards, those with the tags.
+type Link struct {
+	Title       string   `json:"title"`
+	Type        string   `json:"type"`
+	Tags        []string `json:"tags"`
+	IncludeVars bool     `json:"includeVars"`
+	KeepTime    bool     `json:"keepTime"`
+}
+
+// Templating holds a dashboard's variables.
+type Templating struct {
+	List []Variable `json:"list"`
+}
+
+// Variable is what a reader chooses above the panels.
+type Variable struct {
+	Name       string     `json:"name"`
+	Type       string     `json:"type"`
+	Label      string     `json:"label"`
+	Query      any        `json:"query"` // of a data source its type, else a VariableQuery
+	Datasource *Source    `json:"datasource,omitempty"`
+	Definition string     `json:"definition,omitempty"`
+	Refresh    int        `json:"refresh"` // 2 = when the time range changes
+	Sort       int        `json:"sort,omitempty"`
+	Multi      bool       `json:"multi"`
+	IncludeAll bool       `json:"includeAll"`
+	AllValue   string     `json:"allValue,omitempty"`
+	Current    *Selection `json:"current,omitempty"`
+}
+
+// VariableQuery is how Prometheus' data source wants it.
+type VariableQuery struct {
+	Query string `json:"query"`
+	RefID string `json:"refId"`
+}
+
+// Selection is what a variable is before a reader chooses.
+type Selection struct {
+	Selected bool     `json:"selected"`
+	Text     []string `json:"text"`
+	Value    []string `json:"value"`
+}
+
+// Source is a data source.
+type Source struct {
+	Type string `json:"type"`
+	UID  string `json:"uid"`
+}
+
+// GridPos is a panel's place; the grid is 24 wide.
+type GridPos struct {
+	H int `json:"h"`
+	W int `json:"w"`
+	X int `json:"x"`
+	Y int `json:"y"`
+}
+
+// Panel is a picture, a table, a text, or the title of a row of them.
+type Panel struct {
+	ID              int              `json:"id"`
+	Type            string           `json:"type"`
+	Title           string           `json:"title"`
+	Description     string           `json:"description,omitempty"`
+	GridPos         GridPos          `json:"gridPos"`
+	Datasource      *Source          `json:"datasource,omitempty"`
+	Targets         []Target         `json:"targets,omitempty"`
+	FieldConfig     *FieldConfig     `json:"fieldConfig,omitempty"`
+	Options         map[string]any   `json:"options,omitempty"`
+	Transformations []Transformation `json:"transformations,omitempty"`
+	Collapsed       *bool            `json:"collapsed,omitempty"`
+	Panels          []Panel          `json:"panels,omitempty"`
+}
+
+// Target is one query of a panel.
+type Target struct {
+	RefID        string  `json:"refId"`
+	Datasource   *Source `json:"datasource"`
+	Expr         string  `json:"expr"`
+	LegendFormat string  `json:"legendFormat"`
+	Format       string  `json:"format"` // time_series, table or heatmap
+	Instant      bool    `json:"instant"`
+	Range        bool    `json:"range"`
+}
+
+// FieldConfig says how values look.
+type FieldConfig struct {
+	Defaults  FieldDefaults `json:"defaults"`
+	Overrides []Override    `json:"overrides"`
+}
+
+// FieldDefaults are how all values of a panel look.
+type FieldDefaults struct {
+	Unit       string         `json:"unit,omitempty"`
+	Min        *float64       `json:"min,omitempty"`
+	Max        *float64       `json:"max,omitempty"`
+	NoValue    string         `json:"noValue,omitempty"`
+	Color      *Color         `json:"color,omitempty"`
+	Thresholds *Thresholds    `json:"thresholds,omitempty"`
+	Mappings   []Mapping      `json:"mappings,omitempty"`
+	Custom     map[string]any `json:"custom,omitempty"`
+}
+
+// Color is how a colour is chosen.
+type Color struct {
+	Mode string `json:"mode"`
+}
+
+// Thresholds are values from which on another colour holds.
+type Thresholds struct {
+	Mode  string `json:"mode"`
+	Steps []Step `json:"steps"`
+}
+
+// Step is one of Thresholds; the first has no value.
+type Step struct {
+	Color string   `json:"color"`
+	Value *float64 `json:"value"`
+}
+
+// Mapping shows values as words.
+type Mapping struct {
+	Type    string          `json:"type"`
+	Options map[string]Word `json:"options"`
+}
+
+// Word is what is shown instead of a value.
+type Word struct {
+	Text  string `json:"text"`
+	Color string `json:"color,omitempty"`
+	Index int    `json:"index"`
+}
+
+// Override is how some values look.
+type Override struct {
+	Matcher    Matcher    `json:"matcher"`
+	Properties []Property `json:"properties"`
+}
+
+// Matcher chooses fields.
+type Matcher struct {
+	ID      string `json:"id"`
+	Options string `json:"options"`
+}
+
+// Property is one thing that an Override sets.
+type Property struct {
+	ID    string `json:"id"`
+	Value any    `json:"value"`
+}
+
+// Transformation is what Grafana does to results before they are shown.
+type Transformation struct {
+	ID      string         `json:"id"`
+	Options map[string]any `json:"options"`
+}
