@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -13,10 +14,9 @@ import (
 	"latlab/bench"
 	"latlab/exporters"
 	"latlab/exporters/lut"
-	"latlab/exporters/table"
-	"latlab/exporters/tunas"
+	"latlab/exporters/nnmeter"
+	"latlab/regress"
 	"latlab/sampler"
-	"latlab/sampler/graph"
 )
 
 func exportCommand(s streams) *cli.Command {
@@ -26,178 +26,231 @@ func exportCommand(s streams) *cli.Command {
 		Flags: []cli.Flag{
 			costFlag(), dbFlag(), sweepIDFlag(), stringFlag("device", "the sweep's device, by `NAME`", ""),
 			stringFlag("layers", "per-layer tables, a `FILE` of lines that time --layers --json printed", ""), spaceFlag(),
-			stringFlag("format", "of coefficients json, csv, tunas, lut or nnmeter; of measurements csv; of layers nnmeter", ""),
+			stringFlag("format", formatUsage(), ""),
+			boolFlag("valid-only", "measurements: leave out networks that are INVALID or were not measured; how many is said"),
 			boolFlag("unreachable", "csv of coefficients: entries that no network can use, too"),
 			stringFlag("dialect", "lut: `WHOSE` keys, ofa or proxylessnas", string(lut.OFA)),
-			&cli.StringFlag{Name: "o", Usage: "`PATH` to write: a file, or for tunas, lut and nnmeter a folder"},
-			jsonFlag(),
+			&cli.StringFlag{Name: "o", Usage: "`PATH` to write: a file, - for stdout, or for " + words(folderFormats()) + " a folder"},
+			quietFlag(), jsonFlag(),
 		},
 		Action: func(c *cli.Context) error { return export(s, c) },
 	}
 }
 
+// exportJob is one export: where it goes, and of its source what a format may take.
+type exportJob struct {
+	s   streams
+	c   *cli.Context
+	out string // a path, or stdoutPath
+
+	cost  *regress.CostModel // of coefficients
+	space *sampler.Space
+
+	store bench.Reader // of measurements
+	sweep bench.Sweep
+	left  exporters.LeftOut
+
+	layers []nnmeter.Table // of layers
+}
+
+// stdoutPath is how people ask for stdout. /dev/stdout is the same stream: opened by its
+// name, a file behind it would be replaced under the shell that opened it.
+const stdoutPath = "-"
+
 func export(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	format, err := required(c, "format")
+	j, f, err := exportOf(s, c)
 	if err != nil {
 		return err
+	}
+	if j.out == stdoutPath {
+		switch {
+		case f.folder != nil:
+			return usagef("format %s of %s is a folder; -o names it", f.name, f.of)
+		case c.Bool("json"):
+			return usagef("--json prints to stdout, where the export goes; leave it out or name a file with -o")
+		}
+	}
+	done, err := j.load(f.of)
+	if err != nil {
+		return err
+	}
+	defer done()
+	notes, err := j.write(f)
+	if err != nil {
+		return writeError(j.out, err)
+	}
+	return j.printExported(f, notes)
+}
+
+// exportOf reads the flags.
+func exportOf(s streams, c *cli.Context) (*exportJob, exportFormat, error) {
+	name, err := required(c, "format")
+	if err != nil {
+		return nil, exportFormat{}, err
 	}
 	out, err := required(c, "o")
 	if err != nil {
-		return err
+		return nil, exportFormat{}, err
 	}
-	notes, err := exportFrom(c, format, out)
+	if out == "/dev/stdout" {
+		out = stdoutPath
+	}
+	of, err := exportSource(c)
 	if err != nil {
-		return err
+		return nil, exportFormat{}, err
 	}
-	return printExported(s, c, exported{Format: format, Path: out}, notes)
+	f, err := findExportFormat(name, of)
+	return &exportJob{s: s, c: c, out: out}, f, err
 }
 
-// exportFrom exports the one source that was named. The notes are empty where the format
-// carries all that there is.
-func exportFrom(c *cli.Context, format, out string) (exporters.Notes, error) {
-	cost, db, layers := c.String("cost") != "", c.String("db") != "", c.String("layers") != ""
-	switch {
-	case cost && !db && !layers:
-		return exportCost(c, format, out)
-	case db && !cost && !layers:
-		return exporters.Notes{}, exportMeasurements(c, format, out)
-	case layers && !cost && !db:
-		return exportLayers(c, format, out)
+// exportSource is what the one source that was named holds.
+func exportSource(c *cli.Context) (exportContent, error) {
+	var given []exportContent
+	for _, flag := range []struct {
+		name string
+		of   exportContent
+	}{{"cost", coefficients}, {"db", measurements}, {"layers", layerTables}} {
+		if c.String(flag.name) != "" {
+			given = append(given, flag.of)
+		}
 	}
-	return exporters.Notes{}, usagef("export takes one of --cost COST.json (coefficients), --db FILE (measurements) and --layers FILE (tables of layers)")
+	if len(given) != 1 {
+		return "", usagef("export takes one of --cost COST.json (coefficients), --db FILE (measurements) and --layers FILE (tables of layers)")
+	}
+	if given[0] != measurements && c.Bool("valid-only") {
+		return "", usagef("--valid-only is of measurements: %s have no verdict", given[0])
+	}
+	return given[0], nil
+}
+
+// load opens the source; done closes it.
+func (j *exportJob) load(of exportContent) (done func(), err error) {
+	done = func() {}
+	switch of {
+	case coefficients:
+		j.cost, j.space, err = loadCost(j.c)
+	case layerTables:
+		j.layers, err = readLayerTables(j.c, j.c.String("layers"))
+	case measurements:
+		st, err := openDB(j.c)
+		if err != nil {
+			return nil, err
+		}
+		done = func() { _ = st.Close() }
+		j.store = st
+		if j.sweep, err = chooseSweep(j.c.Context, j.c, st); err != nil {
+			done()
+			return nil, err
+		}
+	}
+	return done, err
+}
+
+// rows streams the sweep's networks.
+func (j *exportJob) rows(ctx context.Context) iter.Seq2[exporters.Row, error] {
+	rows := exporters.Rows(ctx, j.store, j.sweep)
+	if j.c.Bool("valid-only") {
+		return exporters.ValidOnly(rows, &j.left)
+	}
+	return rows
+}
+
+// write writes the export, and beside a file what it could not carry. A folder's notes are
+// its format's own: they depend on what is in it.
+func (j *exportJob) write(f exportFormat) (exporters.Notes, error) {
+	if f.folder != nil {
+		return f.folder(j)
+	}
+	stream := func(w io.Writer) error { return f.stream(w, j) }
+	if j.out == stdoutPath {
+		return j.notes(f), stream(j.s.out)
+	}
+	if err := exporters.WriteFile(j.out, stream); err != nil {
+		return exporters.Notes{}, err
+	}
+	notes := j.notes(f)
+	if len(notes.Lost) == 0 {
+		return notes, nil
+	}
+	path := j.notesPath(f)
+	if err := notes.Write(path); err != nil {
+		return notes, fmt.Errorf("%s is written, but not what it cannot carry: %w", j.out, writeError(path, err))
+	}
+	return notes, nil
+}
+
+func (j *exportJob) notes(f exportFormat) exporters.Notes {
+	n := exporters.Notes{Format: f.name, Lost: slices.Clone(f.lost)}
+	if j.left.Total() > 0 {
+		n.Lost = append(n.Lost, exporters.Loss{What: "networks that are not VALID", Why: "left out as asked: " + j.left.String()})
+	}
+	switch {
+	case j.cost != nil:
+		n.Cost = exporters.OriginOf(j.cost)
+	case j.store != nil:
+		n.Sweep = &j.sweep
+	}
+	return n
+}
+
+// notesPath is where the side file lies: in a format's folder, or beside its file. Pipes
+// and stdout have none.
+func (j *exportJob) notesPath(f exportFormat) string {
+	switch {
+	case f.folder != nil:
+		return filepath.Join(j.out, "notes.json")
+	case j.out == stdoutPath:
+		return ""
+	}
+	return j.out + ".notes.json"
 }
 
 type exported struct {
-	Format string   `json:"format"`
-	Path   string   `json:"path"`
-	Notes  string   `json:"notes,omitempty"` // the side file
-	Lost   []string `json:"lost,omitempty"`  // what the format cannot carry; the notes say why
+	Format  string             `json:"format"`
+	Path    string             `json:"path"`
+	Notes   string             `json:"notes,omitempty"`    // the side file
+	Lost    []string           `json:"lost,omitempty"`     // what the format cannot carry; the notes say why
+	LeftOut *exporters.LeftOut `json:"left_out,omitempty"` // by --valid-only
 }
 
 // printExported says what was written, and warns of what the format could not carry.
-func printExported(s streams, c *cli.Context, e exported, notes exporters.Notes) error {
+func (j *exportJob) printExported(f exportFormat, notes exporters.Notes) error {
+	e := exported{Format: f.name, Path: j.out}
 	for _, l := range notes.Lost {
 		e.Lost = append(e.Lost, l.What)
 	}
 	if len(e.Lost) > 0 {
-		e.Notes = filepath.Join(e.Path, notesFile)
-		fmt.Fprintf(s.err, "latlab: warning: format %s cannot carry all (%s); %s says what and why\n", e.Format, strings.Join(e.Lost, "; "), e.Notes)
+		e.Notes = j.notesPath(f)
 	}
-	if c.Bool("json") {
-		return printDoc(s.out, e)
+	if j.c.Bool("valid-only") {
+		e.LeftOut = &j.left
 	}
-	_, err := fmt.Fprintf(s.out, "written to %s\n", e.Path)
+	if !j.c.Bool("quiet") {
+		j.warn(e)
+	}
+	switch {
+	case j.out == stdoutPath:
+		return nil
+	case j.c.Bool("json"):
+		return printDoc(j.s.out, e)
+	}
+	_, err := fmt.Fprintf(j.s.out, "written to %s\n", e.Path)
 	return err
 }
 
-// notesFile is the side file in the folder of a format that has several files.
-const notesFile = "notes.json"
-
-func exportCost(c *cli.Context, format, out string) (notes exporters.Notes, err error) {
-	m, sp, err := loadCost(c)
-	if err != nil {
-		return notes, err
+func (j *exportJob) warn(e exported) {
+	if e.LeftOut != nil {
+		fmt.Fprintf(j.s.err, "latlab: --valid-only left out %s\n", e.LeftOut)
 	}
-	switch format {
-	case "json":
-		err = exporters.WriteFile(out, func(w io.Writer) error { return table.JSON(w, m) })
-	case "csv":
-		o := table.Options{Unreachable: c.Bool("unreachable")}
-		err = exporters.WriteFile(out, func(w io.Writer) error { return table.Coefficients(w, m, sp, o) })
-	case "tunas":
-		notes, err = tunas.Notes(sp), tunas.Write(out, m, sp)
-	case "lut":
-		notes, err = exportLUT(c, m, sp, out)
-	case "nnmeter":
-		notes, err = exportPrices(m, sp, out)
-	default:
-		err = unknownFormat(format, "coefficients", "json", "csv", "tunas", "lut", "nnmeter")
-	}
-	return notes, writeError(out, err)
-}
-
-func unknownFormat(format, what string, known ...string) error {
-	return usagef("no format of %s is named %q; there is %s", what, format, strings.Join(known, ", "))
-}
-
-func exportMeasurements(c *cli.Context, format, out string) error {
-	if format != "csv" {
-		return unknownFormat(format, "measurements", "csv")
-	}
-	st, err := openDB(c)
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	m, err := chooseSweep(c.Context, c, st)
-	if err != nil {
-		return err
-	}
-	return writeError(out, exporters.WriteFile(out, func(w io.Writer) error {
-		return table.Measurements(w, measurementRows(c.Context, st, m))
-	}))
-}
-
-// measurementRows streams a sweep's networks: memory does not grow with it.
-func measurementRows(ctx context.Context, st bench.Reader, m bench.Sweep) iter.Seq2[table.Measurement, error] {
-	return func(yield func(table.Measurement, error) bool) {
-		var sp *sampler.Space
-		if m.SpaceFile != "" {
-			var err error
-			if sp, err = sampler.Load([]byte(m.SpaceFile), m.Space+".yaml"); err != nil {
-				yield(table.Measurement{}, err)
-				return
-			}
-		}
-		for e, err := range bench.Estimates(ctx, st, m.ID) {
-			if err != nil {
-				yield(table.Measurement{}, err)
-				return
-			}
-			if !yield(measurementRow(m, sp, e), nil) {
-				return
-			}
-		}
-	}
-}
-
-func measurementRow(m bench.Sweep, sp *sampler.Space, e bench.Estimate) table.Measurement {
-	row := table.Measurement{
-		Sweep: m.ID, Space: e.Network.Space, Indices: e.Network.Indices, Model: e.Network.Name,
-		Device: m.Device.Name, Kind: string(m.Device.Kind), Precision: string(m.Precision),
-	}
-	if sp != nil {
-		addGraph(&row, sp, e.Network.Indices)
-	}
-	if e.M == nil {
-		return row
-	}
-	row.Estimator, row.Verdict = e.M.Estimator, string(e.M.Verdict)
-	row.LatencySeconds, row.LowSeconds, row.HighSeconds = &e.M.Seconds, e.M.Low, e.M.High
-	row.Blocks, row.Samples = e.M.Blocks, e.M.Samples
-	row.Reasons, row.Warnings = doubtTexts(e.M.Reasons), doubtTexts(e.M.Warnings)
-	return row
-}
-
-func addGraph(row *table.Measurement, sp *sampler.Space, indices string) {
-	a, err := sp.ParseArch(indices)
-	if err != nil {
+	if len(e.Lost) == 0 {
 		return
 	}
-	row.ID, row.Model = a.ID(), ""
-	if g, err := graph.Lower(sp, a); err == nil {
-		macs, params := g.TotalMACs(), g.TotalParams()
-		row.MACs, row.Params = &macs, &params
+	where := e.Notes + " says what and why"
+	if e.Notes == "" {
+		where = "written to a file, a side file would say what and why"
 	}
-}
-
-func doubtTexts(doubts []bench.Doubt) []string {
-	var texts []string
-	for _, d := range doubts {
-		texts = append(texts, d.Text)
-	}
-	return texts
+	fmt.Fprintf(j.s.err, "latlab: warning: format %s cannot carry all (%s); %s\n", e.Format, strings.Join(e.Lost, "; "), where)
 }

@@ -6,53 +6,35 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+
+	"latlab/bench"
+	"latlab/exporters"
 )
 
-// Measurement is one network's estimate on one device, as a row. Whoever holds a store
-// fills it in; the package knows no store.
-type Measurement struct {
-	Sweep          string
-	ID             string // empty for a user's own file
-	Space          string
-	Indices        string // text form, "0:3:1"
-	Model          string // file or fixture, where the network is a point of no space
-	Device         string
-	Kind           string // measured, estimated or simulated
-	Precision      string
-	Estimator      string
-	LatencySeconds *float64 // nil: nothing was measured
-	LowSeconds     *float64 // nil: unknown, as are all nil figures
-	HighSeconds    *float64
-	Verdict        string // VALID or INVALID
-	Reasons        []string
-	Warnings       []string
-	Blocks         int
-	Samples        int
-	MACs           *int64
-	Params         *int64
-}
-
-// MeasurementColumns are the columns of Measurements, in order.
+// MeasurementColumns are the columns of Measurements, in order. New ones are added at the
+// end: people read this file by position, too.
 func MeasurementColumns() []string {
 	return []string{
 		"sweep", "id", "space", "indices", "model", "device", "kind", "precision", "estimator",
 		"latency_seconds", "low_seconds", "high_seconds", "verdict", "reasons", "warnings",
 		"blocks", "samples", "macs", "params",
+		"status", "confidence", "noise_cv", "first_seconds", "init_seconds", "peak_memory_bytes", "temperature_celsius",
+		"delegate", "nodes", "delegated_nodes", "runtime", "model_sha256",
 	}
 }
 
 // Measurements writes one row a network as it gets them, so that a sweep need not fit in
 // memory. Reasons and warnings are joined by "; ". It stops at the first error of rows.
-func Measurements(w io.Writer, rows iter.Seq2[Measurement, error]) error {
+func Measurements(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) error {
 	c := csv.NewWriter(w)
 	if err := c.Write(MeasurementColumns()); err != nil {
 		return err
 	}
-	for m, err := range rows {
+	for r, err := range rows {
 		if err != nil {
 			return err
 		}
-		if err := c.Write(m.row()); err != nil {
+		if err := c.Write(RecordOf(m, r).row()); err != nil {
 			return err
 		}
 	}
@@ -60,12 +42,15 @@ func Measurements(w io.Writer, rows iter.Seq2[Measurement, error]) error {
 	return c.Error()
 }
 
-func (m Measurement) row() []string {
+func (r Record) row() []string {
 	return []string{
-		m.Sweep, m.ID, m.Space, m.Indices, m.Model, m.Device, m.Kind, m.Precision, m.Estimator,
-		optional(m.LatencySeconds), optional(m.LowSeconds), optional(m.HighSeconds),
-		m.Verdict, strings.Join(m.Reasons, "; "), strings.Join(m.Warnings, "; "),
-		strconv.Itoa(m.Blocks), strconv.Itoa(m.Samples), count(m.MACs), count(m.Params),
+		r.Sweep, r.ID, r.Space, r.Indices, r.Model, r.Device, r.Kind, r.Precision, r.Estimator,
+		optional(r.LatencySeconds), optional(r.LowSeconds), optional(r.HighSeconds),
+		r.Verdict, strings.Join(r.Reasons, "; "), strings.Join(r.Warnings, "; "),
+		strconv.FormatInt(r.Blocks, 10), strconv.FormatInt(r.Samples, 10), count(r.MACs), count(r.Params),
+		r.Status, optional(r.Confidence), optional(r.NoiseCV), optional(r.FirstSeconds), optional(r.InitSeconds),
+		count(r.PeakMemoryBytes), optional(r.TemperatureC),
+		r.Delegate, count(r.Nodes), count(r.DelegatedNodes), r.Runtime, r.ModelSHA256,
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/exporters"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -127,24 +130,30 @@ func TestCoefficientsOfAnotherSpace(t *testing.T) {
 }
 
 func TestMeasurements(t *testing.T) {
-	x := func(v float64) *float64 { return &v }
-	n := func(v int64) *int64 { return &v }
-	rows := []Measurement{
+	sweep := bench.Sweep{ID: "s1", Precision: "int8", Device: devices.Info{Name: "pixel, \"old\"", Kind: devices.Measured}}
+	rows := []exporters.Row{
 		{
-			Sweep: "s1", ID: "0123456789ab", Space: "small", Indices: "0:1:0", Device: "pixel, \"old\"", Kind: "measured",
-			Precision: "int8", Estimator: "median", LatencySeconds: x(0.30000000000000004), LowSeconds: x(0.25), Verdict: "INVALID",
-			Reasons: []string{"throttled", "drift"}, Warnings: []string{"no sensor"}, Blocks: 3, Samples: 150, MACs: n(1e9), Params: n(7),
+			ID: "0123456789ab", MACs: new(int64(1e9)), Params: new(int64(7)),
+			Estimate: bench.Estimate{
+				Network: bench.Network{Name: "not shown", Space: "small", Indices: "0:1:0", Status: bench.Measured},
+				M: &bench.Measurement{
+					Seconds: 0.30000000000000004, Low: new(0.25), Confidence: 0.95, Estimator: "median", Verdict: bench.Invalid,
+					Reasons: []bench.Doubt{{Text: "throttled"}, {Text: "drift"}}, Warnings: []bench.Doubt{{Text: "no sensor"}},
+					Blocks: 3, Samples: 150, FirstSeconds: 0.5, PeakMemoryBytes: 4096, Runtime: "tflite \xff",
+					Delegation: devices.Delegation{Name: "xnnpack", Nodes: 64, Delegated: 60}, ModelSHA256: "00ff",
+				},
+			},
 		},
-		{Sweep: "s1", Model: "a.tflite", Device: "cpu", Verdict: "INVALID", Reasons: []string{"model failed:\nno memory"}},
+		{Estimate: bench.Estimate{Network: bench.Network{Name: "=a,\nb.tflite", Status: bench.Failed}}},
 	}
 	var got bytes.Buffer
-	if err := Measurements(&got, sequence(rows, nil)); err != nil {
+	if err := Measurements(&got, sweep, sequence(rows, nil)); err != nil {
 		t.Fatal(err)
 	}
-	want := `sweep,id,space,indices,model,device,kind,precision,estimator,latency_seconds,low_seconds,high_seconds,verdict,reasons,warnings,blocks,samples,macs,params
-s1,0123456789ab,small,0:1:0,,"pixel, ""old""",measured,int8,median,0.30000000000000004,0.25,,INVALID,throttled; drift,no sensor,3,150,1000000000,7
-s1,,,,a.tflite,cpu,,,,,,,INVALID,"model failed:
-no memory",,0,0,,
+	want := `sweep,id,space,indices,model,device,kind,precision,estimator,latency_seconds,low_seconds,high_seconds,verdict,reasons,warnings,blocks,samples,macs,params,status,confidence,noise_cv,first_seconds,init_seconds,peak_memory_bytes,temperature_celsius,delegate,nodes,delegated_nodes,runtime,model_sha256
+s1,0123456789ab,small,0:1:0,,"pixel, ""old""",measured,int8,median,0.30000000000000004,0.25,,INVALID,throttled; drift,no sensor,3,150,1000000000,7,measured,,,0.5,,4096,,xnnpack,64,60,tflite ` + "\uFFFD" + `,00ff
+s1,,,,"=a,
+b.tflite","pixel, ""old""",measured,int8,,,,,,,,0,0,,,failed,,,,,,,,,,,
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("measurements (-want +got):\n%s", diff)
@@ -153,20 +162,20 @@ no memory",,0,0,,
 
 func TestMeasurementsError(t *testing.T) {
 	broken := errors.New("store is gone")
-	if err := Measurements(&bytes.Buffer{}, sequence(make([]Measurement, 2), broken)); !errors.Is(err, broken) {
+	if err := Measurements(&bytes.Buffer{}, bench.Sweep{}, sequence(make([]exporters.Row, 2), broken)); !errors.Is(err, broken) {
 		t.Errorf("error %v, want the iterator's", err)
 	}
 }
 
-func sequence(rows []Measurement, last error) iter.Seq2[Measurement, error] {
-	return func(yield func(Measurement, error) bool) {
+func sequence(rows []exporters.Row, last error) iter.Seq2[exporters.Row, error] {
+	return func(yield func(exporters.Row, error) bool) {
 		for _, r := range rows {
 			if !yield(r, nil) {
 				return
 			}
 		}
 		if last != nil {
-			yield(Measurement{}, last)
+			yield(exporters.Row{}, last)
 		}
 	}
 }

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"io"
+	"slices"
+	"strings"
+
+	"latlab/exporters"
+	"latlab/exporters/table"
+	"latlab/exporters/tunas"
+)
+
+// exportContent is what a source holds.
+type exportContent string
+
+const (
+	coefficients exportContent = "coefficients"
+	measurements exportContent = "measurements"
+	layerTables  exportContent = "layers"
+)
+
+func exportContents() []exportContent {
+	return []exportContent{coefficients, measurements, layerTables}
+}
+
+// exportFormat is a format of one content. Help, errors and docs/exports.md come from the
+// table of them. One of stream and folder is set.
+type exportFormat struct {
+	name string
+	of   exportContent
+	// lost is what no file of this format can carry; a folder's format says it itself.
+	lost   []exporters.Loss
+	stream func(w io.Writer, j *exportJob) error
+	folder func(j *exportJob) (exporters.Notes, error)
+}
+
+func exportFormats() []exportFormat {
+	return slices.Concat(coefficientFormats(), measurementFormats(), []exportFormat{
+		{name: "nnmeter", of: layerTables, folder: exportLayers},
+	})
+}
+
+func coefficientFormats() []exportFormat {
+	return []exportFormat{
+		{name: "json", of: coefficients, stream: func(w io.Writer, j *exportJob) error { return table.JSON(w, j.cost) }},
+		{name: "csv", of: coefficients, lost: lossesOfCoefficients(), stream: func(w io.Writer, j *exportJob) error {
+			return table.Coefficients(w, j.cost, j.space, table.Options{Unreachable: j.c.Bool("unreachable")})
+		}},
+		{name: "tunas", of: coefficients, folder: func(j *exportJob) (exporters.Notes, error) {
+			return tunas.Notes(j.space), tunas.Write(j.out, j.cost, j.space)
+		}},
+		{name: "lut", of: coefficients, folder: exportLUT},
+		{name: "nnmeter", of: coefficients, folder: exportPrices},
+	}
+}
+
+// lossesOfCoefficients are what a bare table of numbers leaves behind.
+func lossesOfCoefficients() []exporters.Loss {
+	return []exporters.Loss{
+		{What: "origin", Why: "a table has no room for device, kind, method and fingerprint: they are in this file"},
+		{What: "figures, op-level weights", Why: "the cost model's own JSON has them (--format json)"},
+	}
+}
+
+func measurementFormats() []exportFormat {
+	return []exportFormat{
+		{name: "csv", of: measurements, lost: lossesOfMeasurements(lostManifest, lostSamples), stream: func(w io.Writer, j *exportJob) error {
+			return table.Measurements(w, j.sweep, j.rows(j.c.Context))
+		}},
+	}
+}
+
+var (
+	lostManifest = exporters.Loss{What: "manifest", Why: "device, protocol, seed and fingerprint of the sweep are in this file"}
+	lostSamples  = exporters.Loss{What: "raw samples", Why: "a row has no room for lists: --format jsonl and parquet have them"}
+	lostRest     = exporters.Loss{What: "failed attempts, device state", Why: "what failed and why, sensors and clocks before and after each block are in the store only: latlab show, latlab report"}
+)
+
+// lossesOfMeasurements adds what no format of measurements carries.
+func lossesOfMeasurements(more ...exporters.Loss) []exporters.Loss { return append(more, lostRest) }
+
+func findExportFormat(name string, of exportContent) (exportFormat, error) {
+	for _, f := range exportFormats() {
+		if f.name == name && f.of == of {
+			return f, nil
+		}
+	}
+	return exportFormat{}, unknownFormat(name, string(of), formatNames(of)...)
+}
+
+func unknownFormat(format, what string, known ...string) error {
+	return usagef("no format of %s is named %q; there is %s", what, format, strings.Join(known, ", "))
+}
+
+func formatNames(of exportContent) []string {
+	var names []string
+	for _, f := range exportFormats() {
+		if f.of == of {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// folderFormats are the formats that have several files.
+func folderFormats() []string {
+	var names []string
+	for _, f := range exportFormats() {
+		if f.folder != nil && !slices.Contains(names, f.name) {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+func formatUsage() string {
+	var parts []string
+	for _, of := range exportContents() {
+		parts = append(parts, "of "+string(of)+" "+words(formatNames(of)))
+	}
+	return strings.Join(parts, "; ")
+}
