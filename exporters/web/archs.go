@@ -1,0 +1,112 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"latlab/sampler"
+)
+
+// archParser reads indices of one space, many a second: sampler.ParseArch says the same of
+// each text, with an allocation for every decision.
+type archParser struct {
+	space *sampler.Space
+	radix []int // choices of each decision
+}
+
+func newArchParser(s *sampler.Space) archParser {
+	p := archParser{space: s}
+	for _, d := range s.Decisions() {
+		p.radix = append(p.radix, len(d.Names))
+	}
+	return p
+}
+
+// parse puts the indices of a text into dst, which has a place for each decision. The error is
+// ParseArch's.
+func (p archParser) parse(dst []int, text []byte) error {
+	decision, digits, value := 0, 0, 0
+	for i := 0; i <= len(text); i++ {
+		if i < len(text) && text[i] >= '0' && text[i] <= '9' && digits < 9 {
+			value = 10*value + int(text[i]-'0')
+			digits++
+			continue
+		}
+		plain := digits == 1 || digits > 1 && text[i-digits] != '0'
+		if !plain || i < len(text) && text[i] != ':' || decision == len(p.radix) || value >= p.radix[decision] {
+			return p.refuse(text)
+		}
+		dst[decision] = value
+		decision, digits, value = decision+1, 0, 0
+	}
+	if decision != len(p.radix) {
+		return p.refuse(text)
+	}
+	return nil
+}
+
+// refuse words what is wrong.
+func (p archParser) refuse(text []byte) error {
+	if _, err := p.space.ParseArch(string(text)); err != nil {
+		return err
+	}
+	return fmt.Errorf("indices %q are refused", sampler.Clip(string(text))) // not reached: the fuzz test says so
+}
+
+// textArray yields the texts of a JSON array without a string for each. The JSON must be valid;
+// an element that is no string, and more of them than most, are errors that name the element.
+func textArray(array []byte, most int, yield func(i int, text []byte) error) (n int, err error) {
+	rest, ok := bytes.CutPrefix(bytes.TrimSpace(array), []byte("["))
+	if !ok {
+		return 0, fmt.Errorf(`indices: want a list of texts such as "0:3:1"`)
+	}
+	for ; ; n++ {
+		rest = bytes.TrimLeft(rest, " \t\r\n,")
+		if rest[0] == ']' {
+			return n, nil
+		}
+		if n == most {
+			return n, &tooManyError{most}
+		}
+		text, after, err := firstText(rest)
+		if err == nil {
+			err = yield(n, text)
+		}
+		if err != nil {
+			return n, fmt.Errorf("indices[%d]: %w", n, err)
+		}
+		rest = after
+	}
+}
+
+// tooManyError is a request for more architectures than are answered at once.
+type tooManyError struct{ most int }
+
+func (e *tooManyError) Error() string {
+	return fmt.Sprintf("indices: more than %d architectures; send them in several requests", e.most)
+}
+
+// firstText is the string that a JSON text begins with, and what follows it.
+func firstText(rest []byte) (text, after []byte, err error) {
+	if rest[0] != '"' {
+		return nil, nil, fmt.Errorf(`want a text such as "0:3:1"`)
+	}
+	end := 1
+	escaped := false
+	for rest[end] != '"' {
+		if rest[end] == '\\' {
+			escaped = true
+			end++
+		}
+		end++
+	}
+	if !escaped {
+		return rest[1:end], rest[end+1:], nil
+	}
+	var s string
+	if err := json.Unmarshal(rest[:end+1], &s); err != nil {
+		return nil, nil, err
+	}
+	return []byte(s), rest[end+1:], nil
+}

@@ -1,0 +1,116 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+)
+
+// ServeOptions are how a handler is served.
+type ServeOptions struct {
+	Listeners []net.Listener
+	Handler   http.Handler
+	// ConfigFile has TLS and passwords, in the form of Prometheus' exporter-toolkit; empty =
+	// neither. It is read again at each request: certificates and passwords may change.
+	ConfigFile string
+	Timeouts   Timeouts
+	Log        *slog.Logger // nil = none
+}
+
+// Timeouts drop clients that are slow, by intent or not. Zero values are replaced by
+// DefaultTimeouts.
+type Timeouts struct {
+	Header   time.Duration // for the request's head
+	Read     time.Duration // for the whole request
+	Write    time.Duration // from the request's head to the end of the answer
+	Idle     time.Duration // between requests of a connection
+	Shutdown time.Duration // for requests that are open when the server ends
+}
+
+// DefaultTimeouts are what `latlab serve` has: Write is longer than any look at a device, Idle
+// than the usual scrape interval.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{Header: 5 * time.Second, Read: 20 * time.Second, Write: 40 * time.Second, Idle: 2 * time.Minute, Shutdown: 5 * time.Second}
+}
+
+func (t Timeouts) orDefaults() Timeouts {
+	d := DefaultTimeouts()
+	orDefault(&t.Header, d.Header)
+	orDefault(&t.Read, d.Read)
+	orDefault(&t.Write, d.Write)
+	orDefault(&t.Idle, d.Idle)
+	orDefault(&t.Shutdown, d.Shutdown)
+	return t
+}
+
+// maxHeader is ample for a scraper's head: the default is a megabyte for each connection.
+const maxHeader = 16 << 10
+
+// CheckConfig says what is wrong with a file of TLS and passwords; an empty name is none.
+func CheckConfig(file string) error {
+	if file == "" {
+		return nil
+	}
+	return toolkit.Validate(file)
+}
+
+// Serve answers until its context ends, then lets open requests end and returns nil.
+//
+// Passwords are compared by the exporter-toolkit with bcrypt, and an unknown user's with a
+// fixed hash, so that the time tells neither (exporter-toolkit v0.20.0, web/handler.go,
+// ServeHTTP: "Use a fixed password hash to prevent user enumeration by timing requests").
+// What it found for a (user, hash, password) it remembers: a wrong password asked for again is
+// refused faster, and the same wrong one.
+func Serve(ctx context.Context, o ServeOptions) error {
+	t := o.Timeouts.orDefaults()
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	var servers []*http.Server
+	ended := make(chan error, len(o.Listeners))
+	for _, l := range o.Listeners {
+		// One server a listener: the toolkit wraps its handler anew for each.
+		server := &http.Server{
+			Handler: o.Handler, ReadHeaderTimeout: t.Header, ReadTimeout: t.Read, WriteTimeout: t.Write, IdleTimeout: t.Idle,
+			MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		}
+		servers = append(servers, server)
+		go func() { ended <- toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &o.ConfigFile}, log) }()
+	}
+	var failed error
+	left := len(servers)
+	select {
+	case failed = <-ended:
+		left--
+	case <-ctx.Done():
+	}
+	shutDown(context.WithoutCancel(ctx), servers, t.Shutdown)
+	for range left {
+		if err := <-ended; failed == nil && !errors.Is(err, http.ErrServerClosed) {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// shutDown lets open requests end, for some time.
+func shutDown(ctx context.Context, servers []*http.Server, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, s := range servers {
+		wg.Go(func() {
+			if err := s.Shutdown(ctx); err != nil {
+				_ = s.Close()
+			}
+		})
+	}
+	wg.Wait()
+}

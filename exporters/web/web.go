@@ -1,0 +1,190 @@
+// Package web is the HTTP side of `latlab serve`: metrics, probes of devices, service
+// discovery and predictions.
+//
+// Handler takes interfaces: what gathers metrics, what looks at a device, what predicts. The
+// package refuses to know stores, devices and files, and nothing that a request says becomes a
+// path, a command or a host: a device and a cost model are chosen by their exact names out of
+// lists that the process was started with. Serve adds what makes it fit for a network: limits,
+// TLS and passwords. exporters/prom makes the metrics, cmd/latlab wires all of it.
+package web
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"latlab/exporters/prom"
+)
+
+// Options are what a Handler serves. What is nil or empty is answered with 404.
+type Options struct {
+	// Metrics are those of /metrics besides the package's own.
+	Metrics prometheus.Gatherer
+	// Scraped is told of each scrape before its metrics are gathered; nil = nobody.
+	Scraped func()
+	// Ready says why the server cannot answer yet; nil = it always can.
+	Ready  func() error
+	Prober Prober
+	// CostModels have different names.
+	CostModels []CostModel
+	// Hosts are names under which the server is asked over loopback, besides localhost and
+	// addresses; see guard.
+	Hosts   []string
+	Limits  Limits
+	Version string
+	Log     *slog.Logger // nil = none
+}
+
+// Limits bound what one request costs. Zero values are replaced by DefaultLimits.
+type Limits struct {
+	ScrapeAge     time.Duration // how old the metrics of a scrape may be
+	ProbeTimeout  time.Duration // of a look at a device, whatever the scraper would wait
+	ProbeOffset   time.Duration // by which a probe answers before the scraper gives up
+	Body          int64         // bytes of a request
+	Bodies        int64         // bytes of all requests that are answered at once
+	Architectures int           // of a request
+}
+
+// DefaultLimits are what `latlab serve` has. A body of 16 MiB holds some 200,000 networks of 31
+// decisions.
+func DefaultLimits() Limits {
+	return Limits{
+		ScrapeAge: time.Second, ProbeTimeout: 10 * time.Second, ProbeOffset: 500 * time.Millisecond,
+		Body: 16 << 20, Bodies: 64 << 20, Architectures: 200_000,
+	}
+}
+
+func orDefault[T comparable](v *T, otherwise T) {
+	var zero T
+	if *v == zero {
+		*v = otherwise
+	}
+}
+
+func (l Limits) orDefaults() Limits {
+	d := DefaultLimits()
+	orDefault(&l.ScrapeAge, d.ScrapeAge)
+	orDefault(&l.ProbeTimeout, d.ProbeTimeout)
+	orDefault(&l.ProbeOffset, d.ProbeOffset)
+	orDefault(&l.Body, d.Body)
+	orDefault(&l.Bodies, max(d.Bodies, l.Body))
+	orDefault(&l.Architectures, d.Architectures)
+	return l
+}
+
+// handler is the state of a Handler.
+type handler struct {
+	o       Options
+	metrics ownMetrics
+}
+
+// Handler answers all paths. Two cost models of one name are an error.
+func Handler(o Options) (http.Handler, error) {
+	o.Limits = o.Limits.orDefaults()
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &handler{o: o, metrics: newOwnMetrics()}
+	predict, err := newPredictions(o, h.metrics.predictions)
+	if err != nil {
+		return nil, err
+	}
+	landing, err := landingPage(o)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	h.handle(mux, "landing", "GET /{$}", landing)
+	h.handle(mux, "metrics", "GET /metrics", h.scrapes())
+	h.handle(mux, "healthy", "GET /-/healthy", http.HandlerFunc(healthy))
+	h.handle(mux, "ready", "GET /-/ready", http.HandlerFunc(h.ready))
+	if o.Prober != nil {
+		h.handle(mux, "probe", "GET /probe", newProbes(o))
+		h.handle(mux, "sd", "GET /sd", http.HandlerFunc(h.discovery))
+	}
+	// All below /v1/ answers in JSON, what is refused too: no method in these patterns.
+	h.handle(mux, "predict", "/v1/predict", http.HandlerFunc(predict.predict))
+	h.handle(mux, "cost_models", "/v1/cost_models", http.HandlerFunc(predict.list))
+	h.handle(mux, "other", "/v1/", http.HandlerFunc(noEndpoint))
+	return guard(mux, o.Hosts), nil
+}
+
+// handle counts what is asked by handler: a path is the client's, and endless.
+func (h *handler) handle(mux *http.ServeMux, name, pattern string, handler http.Handler) {
+	label := prometheus.Labels{"handler": name}
+	handler = promhttp.InstrumentHandlerCounter(h.metrics.requests.MustCurryWith(label), handler)
+	mux.Handle(pattern, promhttp.InstrumentHandlerDuration(h.metrics.durations.MustCurryWith(label), handler))
+}
+
+func healthy(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "latlab is healthy") }
+
+func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
+	if h.o.Ready != nil {
+		if err := h.o.Ready(); err != nil {
+			http.Error(w, "latlab is not ready: "+err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+	}
+	fmt.Fprintln(w, "latlab is ready")
+}
+
+func landingPage(o Options) (http.Handler, error) {
+	links := []toolkit.LandingLinks{{Address: "/metrics", Text: "Metrics", Description: "of sweeps, devices and cost models"}}
+	if o.Prober != nil {
+		links = append(links,
+			toolkit.LandingLinks{Address: "/probe?target=cpu", Text: "Probe", Description: "of one device by its name, here this machine"},
+			toolkit.LandingLinks{Address: "/sd", Text: "Devices", Description: "for Prometheus' HTTP service discovery"})
+	}
+	if len(o.CostModels) > 0 {
+		links = append(links, toolkit.LandingLinks{Address: "/v1/cost_models", Text: "Cost models", Description: "that POST /v1/predict takes"})
+	}
+	links = append(links,
+		toolkit.LandingLinks{Address: "/-/healthy", Text: "Healthy"}, toolkit.LandingLinks{Address: "/-/ready", Text: "Ready"})
+	return toolkit.NewLandingPage(toolkit.LandingConfig{
+		Name: "latlab", Description: "On-device latency benchmarking lab", Version: o.Version,
+		HeaderColor: "#24476b", Links: links, Profiling: "false",
+	})
+}
+
+// ownMetrics are of the server itself.
+type ownMetrics struct {
+	registry    *prometheus.Registry
+	requests    *prometheus.CounterVec
+	durations   *prometheus.HistogramVec
+	predictions *prometheus.CounterVec
+}
+
+func newOwnMetrics() ownMetrics {
+	requests, durations := described("latlab_http_requests_total"), described("latlab_http_request_duration_seconds")
+	predictions := described("latlab_cost_model_predictions_total")
+	m := ownMetrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: requests.Name, Help: requests.Help}, requests.Labels),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: durations.Name, Help: durations.Help, Buckets: []float64{.001, .003, .01, .03, .1, .3, 1, 3, 10, 30},
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour,
+		}, durations.Labels),
+		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: predictions.Name, Help: predictions.Help}, predictions.Labels),
+	}
+	m.registry.MustRegister(m.requests, m.durations, m.predictions)
+	return m
+}
+
+// described is a metric of the table that dashboards and rules are checked against.
+func described(name string) prom.Metric {
+	for _, m := range append(prom.Metrics(), prom.ProbeMetrics()...) {
+		if m.Name == name {
+			return m
+		}
+	}
+	panic("web: no metric is named " + name) // of this package's own code
+}
+
+// ErrNoTarget is returned by a Prober for a name that no device has.
+var ErrNoTarget = errors.New("no such device")
