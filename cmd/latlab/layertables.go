@@ -25,6 +25,9 @@ type layerLine struct {
 	Layers  []devices.Layer `json:"layers"`
 }
 
+// maxLayerSeconds is more than any layer takes: a sum of such rows is still a number.
+const maxLayerSeconds = 1e6
+
 // readLayerTables reads a file of such documents, one a line. A line that cannot be used is
 // an error: a file that somebody collected for this has no business with half of it.
 func readLayerTables(c *cli.Context, path string) ([]nnmeter.Table, error) {
@@ -57,6 +60,11 @@ func layerTableOf(find resolver, line []byte) (nnmeter.Table, error) {
 		return nnmeter.Table{}, errors.New(`not what "latlab time --layers --json" prints: "device" or "kind" is missing`)
 	case len(l.Layers) == 0:
 		return nnmeter.Table{}, fmt.Errorf("no table of layers: --layers was not given, or device %s has none", l.Device)
+	}
+	for _, row := range l.Layers {
+		if row.Seconds < 0 || row.Seconds > maxLayerSeconds {
+			return nnmeter.Table{}, fmt.Errorf("layer %q takes %v seconds: that is no time", sampler.Clip(row.Name), row.Seconds)
+		}
 	}
 	g, err := l.graph(find)
 	return nnmeter.Table{Device: l.Device, Kind: l.Kind, Graph: g, Layers: l.Layers}, err

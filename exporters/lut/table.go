@@ -52,7 +52,7 @@ func newTable(m *regress.CostModel, s *sampler.Space, d Dialect) (*table, error)
 	}
 	t.rows = append(append([]row{{key: baseKey, count: "null", seconds: t.base}}, layers...), head...)
 	for _, r := range t.rows {
-		if math.IsInf(r.ms(), 0) {
+		if math.IsInf(r.ms(), 0) || math.IsNaN(r.ms()) {
 			return nil, errors.New("a weight is too large to be told in milliseconds")
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,6 +52,11 @@ type result struct {
 func (k *Kernels) Write(dir string) (exporters.Notes, error) {
 	if len(k.list) == 0 {
 		return exporters.Notes{}, errors.New("no kernel of nn-Meter's is left to write")
+	}
+	for s, x := range k.list {
+		if ms := x.mean() * 1000; math.IsInf(ms, 0) || math.IsNaN(ms) {
+			return exporters.Notes{}, fmt.Errorf("a kernel %s takes %v ms: that is no time", s.kind, ms)
+		}
 	}
 	configs, results := k.files()
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -348,6 +348,11 @@ func TestRefusals(t *testing.T) {
 	if _, err := newKernels().Write(dir); err == nil {
 		t.Error("an empty pair was written")
 	}
+	endless := newKernels()
+	endless.add(shape{kind: add}, math.Inf(1))
+	if _, err := endless.Write(dir); err == nil || !strings.Contains(err.Error(), "no time") {
+		t.Errorf("a time without end: error %v", err)
+	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Error("a refused export left a directory")
 	}

@@ -15,7 +15,7 @@ func Notes(s *sampler.Space) exporters.Notes {
 	n := exporters.Notes{Format: "tunas", Lost: []exporters.Loss{
 		{What: "origin", Why: DataFile + " says no device, kind, figure or checksum; " + ManifestFile + " does, keep the two together"},
 		{What: "precision", Why: "weights are float32 milliseconds: some 7 digits"},
-		{What: "intervals", Why: "TuNAS reads one number a feature; the cost model's own JSON (--format json) has what there is"},
+		{What: "intervals, verdicts", Why: "TuNAS reads one number a feature: the cost model's own JSON (--format json) has what there is, verdicts are with the measurements (--db)"},
 		{What: "networks seen", Why: "an entry that no network of the fit used looks like any other; --format csv and json have the counts"},
 		{What: "network input, head", Why: fmt.Sprintf("%s has the backbone only: build it at %dx%dx%d and with the space's %s head, which the weights pay for", SpecFile, s.Input.Height, s.Input.Width, s.Input.Channels, headName(s))},
 	}}

@@ -298,7 +298,7 @@ func TestNotes(t *testing.T) {
 	for _, l := range notes.Lost {
 		got = append(got, l.What)
 	}
-	want := []string{"origin", "precision", "intervals", "networks seen", "network input, head", "layers"}
+	want := []string{"origin", "precision", "intervals, verdicts", "networks seen", "network input, head", "layers"}
 	if diff := cmp.Diff(want, got); diff != "" || notes.Format != "tunas" {
 		t.Errorf("lost by %q (-want +got):\n%s", notes.Format, diff)
 	}
