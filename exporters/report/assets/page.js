@@ -52,7 +52,11 @@
     tip.style.top = y + "px";
   };
 
-  const marksOf = (el) => [...el.querySelectorAll("[data-t],[data-r]")];
+  // Boxes as they are written, then dots from left to right, whatever lies on top.
+  const marksOf = (el) => [...el.querySelectorAll(".frame")].flatMap((frame) => [
+    ...frame.querySelectorAll("rect[data-t]"),
+    ...[...frame.querySelectorAll("circle[data-t],circle[data-r]")].sort((a, b) => a.cx.baseVal.value - b.cx.baseVal.value),
+  ]);
   // A finger and a small dot seldom meet: the nearest within reach is meant.
   const nearest = (frame, x, y, reach) => {
     let best = null, least = reach * reach;
@@ -116,11 +120,13 @@
     el.addEventListener("blur", hide);
   });
 
-  // A row in a closed part: open it first.
+  // A row may be in a closed part, or behind its table's own header.
   const open = () => {
     const row = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
     const part = row && row.closest("details");
-    if (part && !part.open) { part.open = true; row.scrollIntoView({ block: "center" }); }
+    if (!part) return;
+    part.open = true;
+    row.scrollIntoView({ block: "center" });
   };
   addEventListener("hashchange", open);
   open();
