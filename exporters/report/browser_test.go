@@ -526,6 +526,7 @@ func testSorting(t *testing.T, b context.Context) {
 
 func testPrint(t *testing.T, b context.Context) {
 	p := open(t, b, write(t, fittedData(t)), look{width: 1440, dark: true})
+	p.media("", "dark") // printing is a medium of its own
 	pdf, err := chromedp.Run(p.ctx, chromedp.PrintToPDF(chromedp.PDFPrintBackground()))
 	p.check(err)
 	pages := len(regexp.MustCompile(`/Type\s*/Page\b`).FindAll(pdf, -1))
@@ -535,8 +536,11 @@ func testPrint(t *testing.T, b context.Context) {
 	if *screenshots != "" {
 		p.check(os.WriteFile(filepath.Join(*screenshots, "print.pdf"), pdf, 0o644))
 	}
+	paper := look{width: 718, dark: true} // A4 less margins of 1 cm, at 96 dots an inch
+	p.show(paper)
 	p.media("print", "dark")
 	p.frames()
+	p.noLayoutComplaints(paper)
 	got := eval[string](p, `getComputedStyle(document.body).backgroundColor + ", " +
 		[...document.querySelectorAll(".chart svg")].filter((s) => s.getBoundingClientRect().height === 0).length + " hidden"`)
 	if got != "rgb(255, 255, 255), 0 hidden" {

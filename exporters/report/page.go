@@ -42,7 +42,7 @@ type PageOptions struct {
 // the script writes them as text alone, and the page's policy forbids any other script, any
 // request and any form.
 func HTML(w io.Writer, d *Data, o PageOptions) error {
-	t, err := template.New("page.html").ParseFS(assets, "assets/page.html")
+	t, err := template.New("page.html").Funcs(template.FuncMap{"n": thousands}).ParseFS(assets, "assets/page.html")
 	if err != nil {
 		return err
 	}
@@ -471,6 +471,9 @@ func (v *view) bands(i int) []bandView {
 		}
 		for _, r := range b.Fastest {
 			x.Fastest = append(x.Fastest, linkView{v.anchor(i, r), clipped(n.Label(r), 24), millis(n.Seconds[r]) + " ms"})
+		}
+		for len(x.Fastest) < fastestOf {
+			x.Fastest = append(x.Fastest, linkView{})
 		}
 		all = append(all, x)
 	}

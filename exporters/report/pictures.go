@@ -21,8 +21,11 @@ func (d *Data) distribution(sweeps []int) chart {
 	x := newScale(true, all...)
 	c := chart{
 		Title: "Latency of the networks", Wide: true,
-		Note:   "How many networks took how long. The line above is the middle half of the networks and their median. All devices share one axis of latency.",
+		Note:   "How many networks took how long. The line above is the middle half of the networks and their median.",
 		Legend: []legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"middle", "middle half, median"}},
+	}
+	if len(sweeps) > 1 {
+		c.Note += " All share one axis of latency."
 	}
 	var words []string
 	for _, i := range sweeps {
@@ -150,7 +153,7 @@ func overTime(s *Sweep) chart {
 		mean[i], low[i], high[i] = m.MeanRatio-1, m.MinRatio-1, m.MaxRatio-1
 	}
 	y := newScale(false, low, high, []float64{-0.01, 0.01})
-	axisX := x.xAxis("active time since "+when(line.Moments[0].Start)+", "+unit, 1)
+	axisX := x.xAxis("active time since "+when(s.Tally.First)+", "+unit, 1)
 	f := frame{Label: "block against its network, %", Height: 190, X: axisX, Y: y.yAxis(100)}
 	f.Paths = []path{
 		{"area", area(x, y, xs, low, high)},
@@ -435,7 +438,7 @@ func (v *view) errorsOf(on FitOn) chart {
 	}
 	c := chart{
 		Title: "Relative errors", Legend: []legend{{"dot", "VALID networks"}},
-		Note: fmt.Sprintf("Prediction over latency, less 1: right of 0 the model is too slow. Mean %s, mean absolute %s.", signed(on.Mean), percent(on.MeanAbsolute)),
+		Note: fmt.Sprintf("Prediction over latency, less 1: right of 0 the model predicts too much. Mean %s, mean absolute %s.", signed(on.Mean), percent(on.MeanAbsolute)),
 	}
 	c.Desc = c.Note
 	if len(errors) == 0 {
@@ -536,7 +539,7 @@ func heatChart(h *Heat, top float64) chart {
 	f.X.Label = "output channels"
 	c := chart{Title: h.Position, Rows: true, Frames: []frame{f}}
 	if !h.SameWidth && len(h.Columns) > len(f.X.Ticks) {
-		f.X.Label = "output channels; in each, input channels rise to the right"
+		f.X.Label = "output channels; in each group the input channels rise"
 		c.Frames[0] = f
 		c.Wide = len(h.Columns) > 20
 	}
