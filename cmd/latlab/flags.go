@@ -14,7 +14,7 @@ import (
 // line of the configuration file; the flag wins over the environment, that over the file.
 
 func env(name string) []string {
-	return []string{"LATLAB_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))}
+	return []string{"LATLAB_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name))}
 }
 
 func stringFlag(name, usage, value string) *cli.StringFlag {

@@ -129,7 +129,7 @@ func newApp(s streams) *cli.App {
 		Commands: []*cli.Command{
 			spacesCommand(s), sampleCommand(s), describeCommand(s), compileCommand(s),
 			devicesCommand(s), timeCommand(s), sweepCommand(s), showCommand(s),
-			fitCommand(s), predictCommand(s), verifyCommand(s), exportCommand(s), reportCommand(s),
+			fitCommand(s), predictCommand(s), verifyCommand(s), exportCommand(s), serveCommand(s), reportCommand(s),
 			doctorCommand(s), versionCommand(s),
 		},
 		Action: func(c *cli.Context) error {

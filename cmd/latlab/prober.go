@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"latlab/devices"
+	"latlab/devices/inventory"
+	"latlab/exporters/web"
+)
+
+// labProber looks at the lab's devices for /probe.
+type labProber struct{ lab *inventory.Lab }
+
+// Targets are the devices that may be asked for.
+func (p labProber) Targets(ctx context.Context) []web.Target {
+	var list []web.Target
+	for _, t := range p.lab.Targets(ctx) {
+		d := web.Device{Info: t.Info}
+		list = append(list, web.Target{Name: t.Name, Kind: string(t.Kind), Transport: d.Transport(), Source: t.Source})
+	}
+	return list
+}
+
+// Probe looks at one.
+func (p labProber) Probe(ctx context.Context, name string, m web.Module) (web.Finding, error) {
+	s, err := p.lab.Look(ctx, name, m == web.Reach)
+	var unknown *inventory.UnknownError
+	switch {
+	case errors.As(err, &unknown):
+		return web.Finding{}, web.ErrNoTarget
+	case err != nil:
+		return web.Finding{}, err
+	}
+	d := seenDevice(s)
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(web.DeviceMetrics(func() []web.Device { return []web.Device{d} }, true)); err != nil {
+		return web.Finding{}, err
+	}
+	return web.Finding{Metrics: registry, OK: d.Up || s.Now != nil, Log: probeLog(s)}, nil
+}
+
+// lookAtAll is how the devices are that are timed on, the computed ones left out: a simulator is
+// always there. All are looked at together; Look bounds each.
+func lookAtAll(ctx context.Context, lab *inventory.Lab) []web.Device {
+	targets := slices.DeleteFunc(lab.Targets(ctx), func(t inventory.Target) bool { return t.Kind != devices.Measured })
+	found := make([]*web.Device, len(targets))
+	var wg sync.WaitGroup
+	for i, t := range targets {
+		wg.Go(func() {
+			// A phone that was unplugged since it was listed is unknown now.
+			if s, err := lab.Look(ctx, t.Name, false); err == nil {
+				d := seenDevice(s)
+				found[i] = &d
+			}
+		})
+	}
+	wg.Wait()
+	var list []web.Device
+	for _, d := range found {
+		if d != nil {
+			list = append(list, *d)
+		}
+	}
+	return list
+}
+
+// seenDevice is a Status as the metrics have it. A hot device waits until it is cooler, and a
+// busy one is used: both are up.
+func seenDevice(s inventory.Status) web.Device {
+	return web.Device{
+		Info: s.Info, Source: s.Source, Model: deref(s.Model), SoC: deref(s.SoC), OS: deref(s.OS), Condition: s.Now,
+		Up:   s.State == inventory.Ready || s.State == inventory.Hot || s.State == inventory.Busy,
+		Busy: s.State == inventory.Busy,
+	}
+}
+
+func deref(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+func probeLog(s inventory.Status) []string {
+	log := []string{fmt.Sprintf("%s: %s, of the %s list", s.Name, s.State, s.Source)}
+	if s.Problem != "" {
+		log = append(log, s.Problem)
+	}
+	if s.Type != "" {
+		log = append(log, "type: "+s.Type)
+	}
+	if s.State == inventory.Busy {
+		log = append(log, "it was left alone")
+	}
+	return log
+}

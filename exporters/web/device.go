@@ -1,0 +1,158 @@
+package web
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"latlab/devices"
+)
+
+// Device is a device as it was seen. What is not known has no series.
+type Device struct {
+	Info           devices.Info
+	Source         string // "built-in", "file" or "attached"
+	Model, SoC, OS string // empty = not known
+	Up, Busy       bool
+	// Condition is nil where none was read: of a busy device it is that of its last block.
+	Condition *devices.State
+}
+
+// Transport is "local", "adb" or "ssh".
+func (d Device) Transport() string {
+	if d.Info.Transport == "" {
+		return "local"
+	}
+	return d.Info.Transport
+}
+
+// deviceCollector makes the metrics of the devices of a moment.
+type deviceCollector struct {
+	devices func() []Device
+	sensors bool // of the hottest alone on dashboards; all of them are a probe's
+	descs   map[string]*prometheus.Desc
+}
+
+// DeviceMetrics are those of devices as they are when gathered: one that is not among them any
+// more has no series. sensors adds each temperature, as /probe has it.
+func DeviceMetrics(devices func() []Device, sensors bool) prometheus.Collector {
+	c := &deviceCollector{devices: devices, sensors: sensors, descs: map[string]*prometheus.Desc{}}
+	names := []string{
+		"latlab_device_info", "latlab_device_up", "latlab_device_busy", "latlab_device_observed_timestamp_seconds",
+		"latlab_device_temperature_celsius", "latlab_device_throttled", "latlab_device_thermal_status",
+		"latlab_device_battery_ratio", "latlab_device_on_battery", "latlab_device_cpu_frequency_hertz",
+	}
+	if sensors {
+		names = append(names, "latlab_probe_sensor_temperature_celsius")
+	}
+	for _, name := range names {
+		m := described(name)
+		c.descs[name] = prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)
+	}
+	return c
+}
+
+// Describe lists all that there may be.
+func (c *deviceCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		ch <- d
+	}
+}
+
+// Collect gives what is known. Of two devices of one name the first counts: the same series
+// twice would cost the whole scrape.
+func (c *deviceCollector) Collect(ch chan<- prometheus.Metric) {
+	seen := map[string]bool{}
+	for _, d := range c.devices() {
+		if !seen[d.Info.Name] {
+			seen[d.Info.Name] = true
+			c.collect(ch, d)
+		}
+	}
+}
+
+func (c *deviceCollector) collect(ch chan<- prometheus.Metric, d Device) {
+	gauge := func(name string, value float64, more ...string) {
+		labels := append([]string{d.Info.Name}, more...)
+		ch <- prometheus.MustNewConstMetric(c.descs[name], prometheus.GaugeValue, value, labels...)
+	}
+	gauge("latlab_device_info", 1, string(d.Info.Kind), d.Transport(), d.Model, d.SoC, d.OS, d.Source)
+	gauge("latlab_device_up", flag(d.Up))
+	gauge("latlab_device_busy", flag(d.Busy))
+	s := d.Condition
+	if s == nil {
+		return
+	}
+	if !s.Time.IsZero() {
+		gauge("latlab_device_observed_timestamp_seconds", float64(s.Time.UnixNano())/float64(time.Second))
+	}
+	for name, value := range map[string]*float64{
+		"latlab_device_temperature_celsius": s.HottestC(), "latlab_device_battery_ratio": level(s.Battery),
+		"latlab_device_on_battery": flagged(s.OnBattery), "latlab_device_throttled": flagged(throttled(s)),
+	} {
+		if value != nil {
+			gauge(name, *value)
+		}
+	}
+	if s.ThermalStatus != nil {
+		gauge("latlab_device_thermal_status", float64(*s.ThermalStatus))
+	}
+	for cpu, hz := range s.FrequenciesHz {
+		if hz != nil {
+			gauge("latlab_device_cpu_frequency_hertz", *hz, cpu)
+		}
+	}
+	if !c.sensors {
+		return
+	}
+	for sensor, celsius := range s.TemperaturesC {
+		if celsius != nil {
+			gauge("latlab_probe_sensor_temperature_celsius", *celsius, sensor)
+		}
+	}
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func flagged(b *bool) *float64 {
+	if b == nil {
+		return nil
+	}
+	return new(flag(*b))
+}
+
+func level(b *devices.Battery) *float64 {
+	if b == nil {
+		return nil
+	}
+	return b.Level
+}
+
+// throttled is what a device says of this moment, nil where it says nothing: Android's thermal
+// status from moderate on, any of the four present conditions of a Raspberry Pi's firmware, the
+// EdgeTPU's driver halving its clock. bench judges blocks by the same (bench/heat.go); what a
+// kernel's other cooling devices do may be meant for other processors, and is a warning there.
+func throttled(s *devices.State) *bool {
+	const moderate, present = 2, 1<<4 - 1
+	var known, slow bool
+	if t := s.ThermalStatus; t != nil {
+		known, slow = true, *t >= moderate
+	}
+	if r := s.RaspberryThrottled; r != nil {
+		known, slow = true, slow || *r&present != 0
+	}
+	for _, c := range s.Cooling {
+		if c.Type == devices.EdgeTPUClock && c.Current != nil {
+			known, slow = true, slow || *c.Current > 0
+		}
+	}
+	if !known {
+		return nil
+	}
+	return &slow
+}
