@@ -2,10 +2,13 @@ package main
 
 import (
 	"io"
+	"iter"
 	"slices"
 	"strings"
 
+	"latlab/bench"
 	"latlab/exporters"
+	"latlab/exporters/benchfmt"
 	"latlab/exporters/table"
 	"latlab/exporters/tunas"
 )
@@ -46,6 +49,9 @@ func coefficientFormats() []exportFormat {
 		{name: "csv", of: coefficients, lost: lossesOfCoefficients(), stream: func(w io.Writer, j *exportJob) error {
 			return table.Coefficients(w, j.cost, j.space, table.Options{Unreachable: j.c.Bool("unreachable")})
 		}},
+		{name: "npz", of: coefficients, stream: func(w io.Writer, j *exportJob) error {
+			return table.CoefficientsNPZ(w, j.cost, j.space)
+		}},
 		{name: "tunas", of: coefficients, folder: func(j *exportJob) (exporters.Notes, error) {
 			return tunas.Notes(j.space), tunas.Write(j.out, j.cost, j.space)
 		}},
@@ -64,20 +70,29 @@ func lossesOfCoefficients() []exporters.Loss {
 
 func measurementFormats() []exportFormat {
 	return []exportFormat{
-		{name: "csv", of: measurements, lost: lossesOfMeasurements(lostManifest, lostSamples), stream: func(w io.Writer, j *exportJob) error {
-			return table.Measurements(w, j.sweep, j.rows(j.c.Context))
-		}},
+		ofRows("csv", table.Measurements, lostManifest, lostSamples, lostRest),
+		ofRows("jsonl", table.JSONL, lostManifest, lostRest),
+		ofRows("parquet", table.Parquet, lostRest),
+		ofRows("npz", table.MeasurementsNPZ, lostSamples, lostDoubts, lostRest),
+		ofRows("benchfmt", benchfmt.Write, lostManifest, lostSamples, lostDoubts, exporters.Loss{
+			What: "intervals", Why: "benchstat computes its own from the blocks of each network"}, exporters.Loss{
+			What: "networks that were not measured", Why: "a line is a block, and they have none"}, lostRest),
 	}
+}
+
+// ofRows is a format of measurements that is written row by row.
+func ofRows(name string, write func(io.Writer, bench.Sweep, iter.Seq2[exporters.Row, error]) error, lost ...exporters.Loss) exportFormat {
+	return exportFormat{name: name, of: measurements, lost: lost, stream: func(w io.Writer, j *exportJob) error {
+		return write(w, j.sweep, j.rows(j.c.Context))
+	}}
 }
 
 var (
 	lostManifest = exporters.Loss{What: "manifest", Why: "device, protocol, seed and fingerprint of the sweep are in this file"}
 	lostSamples  = exporters.Loss{What: "raw samples", Why: "a row has no room for lists: --format jsonl and parquet have them"}
-	lostRest     = exporters.Loss{What: "failed attempts, device state", Why: "what failed and why, sensors and clocks before and after each block are in the store only: latlab show, latlab report"}
+	lostDoubts   = exporters.Loss{What: "reasons, warnings", Why: "the verdict alone is there; --format csv, jsonl and parquet say why"}
+	lostRest     = exporters.Loss{What: "failed attempts, device state", Why: "what failed and why, clocks and sensors around each block are in the store only: latlab show, latlab report"}
 )
-
-// lossesOfMeasurements adds what no format of measurements carries.
-func lossesOfMeasurements(more ...exporters.Loss) []exporters.Loss { return append(more, lostRest) }
 
 func findExportFormat(name string, of exportContent) (exportFormat, error) {
 	for _, f := range exportFormats() {

@@ -7,42 +7,43 @@ import (
 	"latlab/exporters"
 )
 
-// Record is one network's estimate on one device, flat: a row of the CSV. Nil and "" are
+// Record is one network's estimate on one device, flat: a row of the CSV, and what the other
+// formats of measurements begin with. The tags are the names in all of them. Nil and "" are
 // unknown, or mean nothing for this network. Text is valid UTF-8 whatever a file or device
 // was called: readers of CSV and Parquet refuse a whole file for one wrong byte, so such a
 // byte is written as U+FFFD.
 type Record struct {
-	Sweep           string
-	ID              string // empty where the network is a point of no space
-	Space           string
-	Indices         string // text form, "0:3:1"
-	Model           string // name of a listed model; empty where ID is set
-	Device          string
-	Kind            string // measured, estimated or simulated
-	Precision       string
-	Estimator       string
-	LatencySeconds  *float64
-	LowSeconds      *float64
-	HighSeconds     *float64
-	Verdict         string // VALID, INVALID; empty where nothing was measured
-	Reasons         []string
-	Warnings        []string
-	Blocks          int64
-	Samples         int64
-	MACs            *int64
-	Params          *int64
-	Status          string   // planned, measured, failed
-	Confidence      *float64 // achieved by the bounds
-	NoiseCV         *float64 // between blocks, pooled
-	FirstSeconds    *float64
-	InitSeconds     *float64
-	PeakMemoryBytes *int64
-	TemperatureC    *float64 // hottest sensor seen
-	Delegate        string   // who executed the graph
-	Nodes           *int64
-	DelegatedNodes  *int64
-	Runtime         string
-	ModelSHA256     string
+	Sweep           string   `json:"sweep" parquet:"sweep"`
+	ID              string   `json:"id,omitempty" parquet:"id,optional"` // empty where the network is a point of no space
+	Space           string   `json:"space,omitempty" parquet:"space,optional"`
+	Indices         string   `json:"indices,omitempty" parquet:"indices,optional"` // text form, "0:3:1"
+	Model           string   `json:"model,omitempty" parquet:"model,optional"`     // name of a listed model; empty where ID is set
+	Device          string   `json:"device" parquet:"device"`
+	Kind            string   `json:"kind" parquet:"kind"` // measured, estimated or simulated
+	Precision       string   `json:"precision" parquet:"precision"`
+	Estimator       string   `json:"estimator,omitempty" parquet:"estimator,optional"`
+	LatencySeconds  *float64 `json:"latency_seconds" parquet:"latency_seconds"`
+	LowSeconds      *float64 `json:"low_seconds" parquet:"low_seconds"`
+	HighSeconds     *float64 `json:"high_seconds" parquet:"high_seconds"`
+	Verdict         string   `json:"verdict,omitempty" parquet:"verdict,optional"` // VALID, INVALID; empty where nothing was measured
+	Reasons         []string `json:"reasons" parquet:"reasons,list"`
+	Warnings        []string `json:"warnings" parquet:"warnings,list"`
+	Blocks          int64    `json:"blocks" parquet:"blocks"`
+	Samples         int64    `json:"samples" parquet:"samples"`
+	MACs            *int64   `json:"macs" parquet:"macs"`
+	Params          *int64   `json:"params" parquet:"params"`
+	Status          string   `json:"status" parquet:"status"`         // planned, measured, failed
+	Confidence      *float64 `json:"confidence" parquet:"confidence"` // achieved by the bounds
+	NoiseCV         *float64 `json:"noise_cv" parquet:"noise_cv"`     // between blocks, pooled
+	FirstSeconds    *float64 `json:"first_seconds" parquet:"first_seconds"`
+	InitSeconds     *float64 `json:"init_seconds" parquet:"init_seconds"`
+	PeakMemoryBytes *int64   `json:"peak_memory_bytes" parquet:"peak_memory_bytes"`
+	TemperatureC    *float64 `json:"temperature_celsius" parquet:"temperature_celsius"` // hottest sensor seen
+	Delegate        string   `json:"delegate,omitempty" parquet:"delegate,optional"`    // who executed the graph
+	Nodes           *int64   `json:"nodes" parquet:"nodes"`                             // of the graph before delegation
+	DelegatedNodes  *int64   `json:"delegated_nodes" parquet:"delegated_nodes"`
+	Runtime         string   `json:"runtime,omitempty" parquet:"runtime,optional"`
+	ModelSHA256     string   `json:"model_sha256,omitempty" parquet:"model_sha256,optional"`
 }
 
 // RecordOf flattens a row.
@@ -50,7 +51,7 @@ func RecordOf(m bench.Sweep, r exporters.Row) Record {
 	rec := Record{
 		Sweep: m.ID, ID: r.ID, Space: clean(r.Network.Space), Indices: r.Network.Indices,
 		Device: clean(m.Device.Name), Kind: string(m.Device.Kind), Precision: string(m.Precision),
-		MACs: r.MACs, Params: r.Params, Status: string(r.Network.Status),
+		MACs: r.MACs, Params: r.Params, Status: string(r.Network.Status), Reasons: []string{}, Warnings: []string{},
 	}
 	if r.ID == "" {
 		rec.Model = clean(r.Network.Name)
@@ -88,7 +89,7 @@ func positive(x float64) *float64 {
 }
 
 func texts(doubts []bench.Doubt) []string {
-	var ts []string
+	ts := []string{}
 	for _, d := range doubts {
 		ts = append(ts, clean(d.Text))
 	}

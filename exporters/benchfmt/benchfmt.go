@@ -1,0 +1,155 @@
+// Package benchfmt writes measurements as Go benchmark text, which benchstat reads
+// (https://go.dev/design/14313-benchmark-format).
+//
+// One line is one block, a run in a fresh process: its value, and as iterations how many
+// samples that rests on. benchstat takes lines of one name for independent repetitions, and
+// blocks are; the samples within a block are not (they share a process, a placement in memory
+// and a clock), so a line a sample would make intervals far too narrow and every difference
+// significant. A line a network would leave benchstat nothing to compute from.
+//
+// What holds for the whole sweep is in file configuration lines, by which benchstat makes its
+// tables: figures of two devices, kinds or precisions are never one table, and an INVALID
+// network is in none with the VALID ones. What tells two runs of one sweep apart (its id, its
+// seed) is not there: benchstat OLD NEW would then compare nothing.
+//
+// A name ends in -THREADS always: the format reads a number at a name's end as GOMAXPROCS, a
+// device called pixel-4 would lose its 4. The package refuses to compute: an interval is
+// benchstat's own, the manifest is in the side file.
+package benchfmt
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/perf/benchfmt"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/exporters"
+)
+
+// Unit is that of the values: seconds, which benchstat shows as it sees fit.
+const Unit = "sec/op"
+
+// Write writes a line for every block with a figure. It stops at the first error of rows.
+func Write(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) error {
+	if _, err := fmt.Fprintf(w, "# %s latencies of %s by latlab, sweep %s; a line is a block\n",
+		strings.ToUpper(string(m.Device.Kind)), escape(m.Device.Name, inLine), m.ID); err != nil {
+		return err
+	}
+	common, out := config(m), benchfmt.NewWriter(w)
+	for r, err := range rows {
+		if err != nil {
+			return err
+		}
+		if err := network(out, common, m.Device, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, r exporters.Row) error {
+	if r.M == nil {
+		return nil
+	}
+	own := append(slices.Clip(common), setting("estimator", r.M.Estimator)...)
+	own = append(own, setting("verdict", string(r.M.Verdict))...)
+	for i := range r.Blocks {
+		seconds, estimator, ok := bench.BlockSeconds(&r.Blocks[i])
+		if !ok || info.Kind != devices.Estimated && estimator != r.M.Estimator {
+			continue // no part of the estimate
+		}
+		err := out.Write(&benchfmt.Result{
+			Config: own, Name: benchfmt.Name(name(r, info.Threads)), Iters: iterations(&r.Blocks[i]),
+			Values: []benchfmt.Value{{Value: seconds, Unit: Unit}},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// iterations is how many invokes a block's value rests on.
+func iterations(b *devices.Block) int {
+	switch {
+	case len(b.Samples) > 0:
+		return len(b.Samples)
+	case b.Summary != nil && b.Summary.Count > 0:
+		return b.Summary.Count
+	}
+	return 1
+}
+
+// config is what holds for all networks of the sweep.
+func config(m bench.Sweep) []benchfmt.Config {
+	var c []benchfmt.Config
+	for _, kv := range [][2]string{
+		{"device", m.Device.Name}, {"kind", string(m.Device.Kind)}, {"harness", m.Device.Harness},
+		{"delegate", m.Device.Delegate}, {"threads", strconv.Itoa(max(1, m.Device.Threads))},
+		{"cpus", cpus(m.Device.CPUs)}, {"precision", string(m.Precision)}, {"space", m.Space}, {"protocol", m.Protocol.Name},
+	} {
+		c = append(c, setting(kv[0], kv[1])...)
+	}
+	return c
+}
+
+// setting is a configuration line, none where there is nothing to say: an empty value
+// deletes a key.
+func setting(key, value string) []benchfmt.Config {
+	if value == "" {
+		return nil
+	}
+	return []benchfmt.Config{{Key: key, Value: []byte(escape(value, inLine)), File: true}}
+}
+
+func cpus(list []int) string {
+	var texts []string
+	for _, c := range list {
+		texts = append(texts, strconv.Itoa(c))
+	}
+	return strings.Join(texts, ",")
+}
+
+// name is "Infer/arch=0123456789ab-1", or "Infer/model=NAME-1" of a listed model.
+func name(r exporters.Row, threads int) string {
+	part := "arch=" + r.ID
+	if r.ID == "" {
+		part = "model=" + escape(r.Network.Name, inName)
+	}
+	return fmt.Sprintf("Infer/%s-%d", part, max(1, threads))
+}
+
+// inName are what would end or divide a name.
+func inName(r rune) bool {
+	return unicode.IsSpace(r) || strings.ContainsRune("/=%*", r) || !unicode.IsPrint(r)
+}
+
+// inLine are what would end a line, or not be shown in it.
+func inLine(r rune) bool { return r == '%' || r != ' ' && !unicode.IsPrint(r) }
+
+// escape writes such characters, blanks at both ends and wrong bytes as %XX, as URLs do.
+func escape(s string, must func(rune) bool) string {
+	var b strings.Builder
+	begin, end := len(s)-len(strings.TrimLeft(s, " ")), len(strings.TrimRight(s, " "))
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		wrong := r == utf8.RuneError && n == 1
+		if wrong || must(r) || i < begin || i >= end {
+			for _, c := range []byte(s[i : i+n]) {
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+		} else {
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
+}

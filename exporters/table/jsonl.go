@@ -1,0 +1,87 @@
+package table
+
+import (
+	"encoding/json"
+	"io"
+	"iter"
+	"time"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/exporters"
+)
+
+// LinesSchema is the version of the lines of JSONL.
+const LinesSchema = 1
+
+// line is a network in JSONL: the columns of the CSV under the same names, and its blocks.
+type line struct {
+	SchemaVersion int `json:"schema_version"`
+	Record
+	BlockSeconds []*float64 `json:"block_seconds"`
+	Details      []block    `json:"block_details"`
+}
+
+// block is what a reader may want to compute with anew: the raw figures of a fresh process,
+// and under which conditions they came about.
+type block struct {
+	Started        time.Time          `json:"started"`
+	ElapsedSeconds float64            `json:"elapsed_seconds"`
+	Seconds        *float64           `json:"seconds"`         // the block's value
+	SamplesSeconds []float64          `json:"samples_seconds"` // wall time of every timed invoke
+	Summary        *summary           `json:"summary,omitempty"`
+	FirstSeconds   *float64           `json:"first_seconds"`
+	InitSeconds    *float64           `json:"init_seconds"`
+	BeforeC        *float64           `json:"temperature_before_celsius"` // hottest sensor
+	AfterC         *float64           `json:"temperature_after_celsius"`
+	Delegation     devices.Delegation `json:"delegation"`
+}
+
+// summary is what a tool gave instead of samples.
+type summary struct {
+	Count  int      `json:"count"`
+	Mean   float64  `json:"mean_seconds"`
+	Min    *float64 `json:"min_seconds"`
+	Max    *float64 `json:"max_seconds"`
+	StdDev *float64 `json:"std_seconds"`
+	Median *float64 `json:"median_seconds"`
+}
+
+// JSONL writes one object a network and line. It stops at the first error of rows. Numbers
+// read back to the same bits; a program that reads "latency_seconds" alone may skip the rest.
+func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	for r, err := range rows {
+		if err != nil {
+			return err
+		}
+		l := line{SchemaVersion: LinesSchema, Record: RecordOf(m, r), BlockSeconds: []*float64{}, Details: []block{}}
+		for i := range r.Blocks {
+			b := blockOf(&r.Blocks[i])
+			l.BlockSeconds, l.Details = append(l.BlockSeconds, b.Seconds), append(l.Details, b)
+		}
+		if err := e.Encode(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func blockOf(b *devices.Block) block {
+	out := block{
+		Started: b.Started, ElapsedSeconds: b.Elapsed, SamplesSeconds: b.Samples,
+		FirstSeconds: positive(b.FirstSeconds), InitSeconds: positive(b.InitSeconds),
+		BeforeC: b.Before.HottestC(), AfterC: b.After.HottestC(), Delegation: b.Delegation,
+	}
+	if s, _, ok := bench.BlockSeconds(b); ok {
+		out.Seconds = &s
+	}
+	if out.SamplesSeconds == nil {
+		out.SamplesSeconds = []float64{}
+	}
+	if s := b.Summary; s != nil {
+		out.Summary = &summary{Count: s.Count, Mean: s.Mean, Min: s.Min, Max: s.Max, StdDev: s.StdDev, Median: s.Median}
+	}
+	return out
+}

@@ -1,0 +1,99 @@
+package table
+
+import (
+	"encoding/json"
+	"io"
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"latlab/bench"
+	"latlab/exporters"
+	"latlab/internal/version"
+)
+
+// Keys of a Parquet file's metadata.
+const (
+	SweepKey  = "latlab.sweep"          // the manifest, JSON
+	SchemaKey = "latlab.schema_version" // ParquetSchema
+)
+
+// ParquetSchema is the version of the columns.
+const ParquetSchema = 1
+
+// A row group is held in memory until it is whole, so it ends at so many raw samples (8 MB)
+// or so many networks, whichever is first. Readers like large ones; these are large enough
+// to compress and small enough for a lab's own small board.
+const (
+	groupSamples  = 1 << 20
+	groupNetworks = 10_000
+)
+
+// parquetRow is a network: the columns of the CSV, and lists over its blocks. Samples are one
+// flat list in the order run, cut by block_samples: explode() and statistics need no second
+// level, and lists of lists are what half of the readers stumble over.
+type parquetRow struct {
+	Record
+	BlockSeconds   []*float64  `parquet:"block_seconds,list" parquet-element:",optional"`
+	BlockStarted   []time.Time `parquet:"block_started,list" parquet-element:",timestamp(nanosecond)"`
+	BlockC         []*float64  `parquet:"block_temperature_celsius,list" parquet-element:",optional"` // hottest sensor, before or after
+	BlockNodes     []int64     `parquet:"block_nodes,list"`
+	BlockDelegated []int64     `parquet:"block_delegated_nodes,list"`
+	BlockSamples   []int64     `parquet:"block_samples,list"`
+	SamplesSeconds []float64   `parquet:"samples_seconds,list"`
+}
+
+// Parquet writes one row a network, with the sweep's manifest in the file's metadata. Memory
+// is a row group's. It stops at the first error of rows.
+func Parquet(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) error {
+	manifest, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	p := parquet.NewGenericWriter[parquetRow](w,
+		parquet.Compression(&parquet.Zstd), parquet.CreatedBy("latlab", version.Version, ""),
+		parquet.KeyValueMetadata(SweepKey, string(manifest)), parquet.KeyValueMetadata(SchemaKey, strconv.Itoa(ParquetSchema)))
+	networks, samples := 0, 0
+	for r, err := range rows {
+		if err != nil {
+			return err
+		}
+		row := parquetRowOf(m, r)
+		if _, err := p.Write([]parquetRow{row}); err != nil {
+			return err
+		}
+		networks, samples = networks+1, samples+len(row.SamplesSeconds)
+		if networks < groupNetworks && samples < groupSamples {
+			continue
+		}
+		if err := p.Flush(); err != nil {
+			return err
+		}
+		networks, samples = 0, 0
+	}
+	return p.Close()
+}
+
+func parquetRowOf(m bench.Sweep, r exporters.Row) parquetRow {
+	row := parquetRow{Record: RecordOf(m, r)}
+	for i := range r.Blocks {
+		b := blockOf(&r.Blocks[i])
+		row.BlockSeconds = append(row.BlockSeconds, b.Seconds)
+		row.BlockStarted = append(row.BlockStarted, b.Started)
+		row.BlockC = append(row.BlockC, hotter(b.BeforeC, b.AfterC))
+		row.BlockNodes = append(row.BlockNodes, int64(b.Delegation.Nodes))
+		row.BlockDelegated = append(row.BlockDelegated, int64(b.Delegation.Delegated))
+		row.BlockSamples = append(row.BlockSamples, int64(len(b.SamplesSeconds)))
+		row.SamplesSeconds = append(row.SamplesSeconds, b.SamplesSeconds...)
+	}
+	return row
+}
+
+func hotter(a, b *float64) *float64 {
+	if a == nil || b != nil && *b > *a {
+		return b
+	}
+	return a
+}
