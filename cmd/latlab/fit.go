@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,7 +149,7 @@ func observations(ctx context.Context, st bench.Reader, m bench.Sweep, withInval
 	if err != nil {
 		return regress.Data{}, 0, err
 	}
-	d := regress.Data{Space: sp, Provenance: provenance(m)}
+	d := regress.Data{Space: sp, Provenance: regress.ProvenanceOf(m)}
 	invalid, err := eachMeasured(ctx, st, m.ID, withInvalid, func(e bench.Estimate) error {
 		a, err := sp.ParseArch(e.Network.Indices)
 		if err != nil {
@@ -184,19 +183,6 @@ func eachMeasured(ctx context.Context, st bench.Reader, sweep string, withInvali
 		}
 	}
 	return invalid, nil
-}
-
-// provenance is what a fit must not mix.
-func provenance(m bench.Sweep) regress.Provenance {
-	f := maps.Clone(m.Device.Fingerprint)
-	if f == nil {
-		f = map[string]string{}
-	}
-	f["harness"], f["threads"], f["delegate"] = m.Device.Harness, strconv.Itoa(m.Device.Threads), m.Device.Delegate
-	if len(m.Device.CPUs) > 0 {
-		f["affinity"] = strings.Trim(fmt.Sprint(m.Device.CPUs), "[]")
-	}
-	return regress.Provenance{Device: m.Device.Name, Kind: string(m.Device.Kind), Precision: string(m.Precision), Fingerprint: f}
 }
 
 // fitted is what fit --json prints, whatever was fitted.

@@ -54,7 +54,7 @@ func fitModels(s streams, c *cli.Context, st bench.Reader, sweeps []bench.Sweep)
 // featureData are a sweep's measurements with the features stored with its networks, and
 // how many are INVALID.
 func featureData(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.FeatureData, int, error) {
-	d := regress.FeatureData{Provenance: provenance(m)}
+	d := regress.FeatureData{Provenance: regress.ProvenanceOf(m)}
 	invalid, err := eachMeasured(ctx, st, m.ID, withInvalid, func(e bench.Estimate) error {
 		d.Estimator = e.M.Estimator
 		d.Rows = append(d.Rows, regress.FeatureRow{

@@ -79,7 +79,7 @@ func verify(s streams, c *cli.Context) error {
 // sameDevice refuses a device that the cost model is not of: other threads, affinity,
 // runtime, library or machine under the same name.
 func sameDevice(m *regress.CostModel, now devices.Info) error {
-	is := provenance(bench.Sweep{Device: now, Precision: model.Precision(m.Precision)})
+	is := regress.ProvenanceOf(bench.Sweep{Device: now, Precision: model.Precision(m.Precision)})
 	is.Estimator = m.Estimator
 	return fitError(m.Provenance().Same(is))
 }

@@ -45,8 +45,8 @@ func Collect(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, costs [
 }
 
 // Belongs is nil where a cost model is of a sweep's device, kind, precision and space, else
-// an error that says what differs. Runtime and settings may differ: that is what a report
-// can show.
+// an error that says what differs. Where runtime, settings or estimator differ the model still
+// belongs there, but is not compared: Fit.Apart.
 func Belongs(c Cost, m bench.Sweep) error {
 	for _, f := range []struct{ what, cost, sweep string }{
 		{"kind", c.Model.Kind, string(m.Device.Kind)},

@@ -198,8 +198,16 @@ type Fit struct {
 	Cost
 	Origin   exporters.CostOrigin
 	On       []FitOn
+	Apart    []Apart // sweeps of its device whose latencies it must not be compared with
 	Heat     []Heat
 	Fixtures []Fixture
+}
+
+// Apart is a sweep that a cost model is not set beside though it is of its device, kind,
+// precision and space, and why not.
+type Apart struct {
+	Sweep int // in Data.Sweeps
+	Why   string
 }
 
 // Training says whether a sweep's networks were held out of a fit.

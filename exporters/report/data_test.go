@@ -231,6 +231,33 @@ func TestFitOfOtherData(t *testing.T) {
 	}
 }
 
+// TestApart: the same device with another runtime, or with values of another rule, is not
+// compared.
+func TestApart(t *testing.T) {
+	st, m, cost := fitted(t, 60)
+	for _, c := range []struct {
+		name, want string
+		change     func()
+	}{
+		{"runtime", `its fingerprint soc is "another", the sweep's "one of the tests'"`, func() { cost.Model.Fingerprint["soc"] = "another" }},
+		{"estimator", `its estimator is "median of block means v1", the sweep's "median of block medians v1"`, func() { cost.Model.Estimator = bench.MedianOfMeans }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			was := *cost.Model
+			was.Fingerprint = map[string]string{}
+			for k, v := range cost.Model.Fingerprint {
+				was.Fingerprint[k] = v
+			}
+			c.change()
+			f := collect(t, st, []bench.Sweep{m}, []Cost{cost}, Options{}).Fits[0]
+			if diff := cmp.Diff([]Apart{{Why: c.want}}, f.Apart); diff != "" || len(f.On) != 0 {
+				t.Errorf("%d sweeps compared, %s", len(f.On), diff)
+			}
+			*cost.Model = was
+		})
+	}
+}
+
 func TestFixturesOfASpace(t *testing.T) {
 	s, err := sampler.Builtin("mobiledet_edgetpu_tucker")
 	if err != nil {

@@ -2,6 +2,8 @@ package report
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -19,12 +21,35 @@ func collectFit(c Cost, sweeps []Sweep) (Fit, error) {
 	}
 	f := Fit{Cost: c, Origin: *exporters.OriginOf(c.Model), Heat: heat(c)}
 	for i := range sweeps {
-		if Belongs(c, sweeps[i].Manifest) == nil {
-			f.On = append(f.On, fitOn(c, p, sweeps, i))
+		if Belongs(c, sweeps[i].Manifest) != nil {
+			continue
 		}
+		if err := comparable(c, &sweeps[i]); err != nil {
+			f.Apart = append(f.Apart, Apart{Sweep: i, Why: err.Error()})
+			continue
+		}
+		f.On = append(f.On, fitOn(c, p, sweeps, i))
 	}
 	f.Fixtures, err = fixtureCosts(c)
 	return f, err
+}
+
+// comparable is nil where a model's latencies came about as the sweep's did. A foreign model
+// has no fingerprint to compare.
+func comparable(c Cost, s *Sweep) error {
+	is, was := regress.ProvenanceOf(s.Manifest), c.Model.Provenance()
+	is.Estimator = s.Estimator
+	if was.Estimator == "" || is.Estimator == "" {
+		was.Estimator, is.Estimator = "", ""
+	}
+	if was.Fingerprint == nil {
+		is.Fingerprint = nil
+	}
+	var mixed *regress.MixedError
+	if err := was.Same(is); errors.As(err, &mixed) {
+		return fmt.Errorf("its %s is %q, the sweep's %q", mixed.Field, mixed.A, mixed.B)
+	}
+	return nil
 }
 
 func fitOn(c Cost, p *regress.Predictor, sweeps []Sweep, i int) FitOn {

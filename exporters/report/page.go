@@ -141,6 +141,7 @@ type fitView struct {
 	NoPoints  []Fixture
 	Command   string
 	On        int
+	Apart     []string
 }
 
 type residualView struct {
@@ -174,6 +175,7 @@ type pageData struct {
 
 type sweepData struct {
 	ID        string          `json:"id"`
+	Models    []string        `json:"cost_models"` // files, in the order of Predicted
 	Kind      devices.Kind    `json:"kind"`
 	Row       []int           `json:"row"`
 	Label     []string        `json:"label"`
@@ -217,7 +219,7 @@ func newPage(d *Data, o PageOptions) (*page, error) {
 	v := newView(d)
 	p := &page{
 		Title: v.title(), Made: when(d.Made), Version: version.Version,
-		CSS: template.CSS(css), JS: template.JS(js), //nolint:gosec // our own files, not input
+		CSS: template.CSS(css), JS: template.JS(js), // our own files, not input
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(css), digest(js)),
 	}
 	for _, k := range d.Kinds() {
@@ -532,7 +534,7 @@ func (v *view) sweepData(i int) sweepData {
 	n := &s.Networks
 	d := sweepData{
 		ID: s.Manifest.ID, Kind: s.Manifest.Device.Kind, Row: []int{}, Label: []string{}, Verdict: []bench.Verdict{},
-		Predicted: make([][]number, len(v.fits[i])),
+		Models: append([]string{}, v.files[i]...), Predicted: make([][]number, len(v.fits[i])),
 	}
 	for _, r := range s.Shown {
 		d.Row, d.Label, d.Verdict = append(d.Row, r), append(d.Label, n.Label(r)), append(d.Verdict, n.Verdict[r])
@@ -552,6 +554,9 @@ func (v *view) fit(i int) fitView {
 		Number: i, Title: fmt.Sprintf("%s: %s on %s", filepath.Base(f.File), m.Method, m.Device),
 		Kind: kindOf(devices.Kind(m.Kind)), Identity: costIdentity(f), Figures: costFigures(m.Figures), Warnings: m.Warnings,
 		Command: fmt.Sprintf("latlab export --cost %s --format csv -o table.csv", quoted(f.File)), On: len(f.On),
+	}
+	for _, a := range f.Apart {
+		x.Apart = append(x.Apart, fmt.Sprintf("Not set beside sweep %s: %s.", v.data.Sweeps[a.Sweep].Manifest.ID, a.Why))
 	}
 	for _, on := range f.On {
 		if on.Networks == 0 && v.data.Sweeps[on.Sweep].Tally.Blocks == 0 {

@@ -152,6 +152,18 @@ func overTime(s *Sweep) chart {
 	for i, m := range line.Moments {
 		mean[i], low[i], high[i] = m.MeanRatio-1, m.MinRatio-1, m.MaxRatio-1
 	}
+	c.Desc = fmt.Sprintf("%s in time; mean deviation from %s to %s", count(s.Tally.Blocks, "block"), signed(slices.Min(mean)), signed(slices.Max(mean)))
+	limit := spikeLimit(low, high)
+	beyond, highest := 0, slices.Max(high)
+	for i := range mean {
+		if high[i] > limit {
+			beyond++
+		}
+		mean[i], low[i], high[i] = min(mean[i], limit), min(low[i], limit), min(high[i], limit)
+	}
+	if beyond > 0 {
+		c.Note += fmt.Sprintf(" Above the picture: %s, up to %s.", count(beyond, "moment"), signed(highest))
+	}
 	y := newScale(false, low, high, []float64{-0.01, 0.01})
 	axisX := x.xAxis("active time since "+when(s.Tally.First)+", "+unit, 1)
 	f := frame{Label: "block against its network, %", Height: 190, X: axisX, Y: y.yAxis(100)}
@@ -167,8 +179,21 @@ func overTime(s *Sweep) chart {
 		f.Marks = append(f.Marks, momentMark(m, x.x(xs[i]), y.y(mean[i])))
 	}
 	c.Frames = append(c.Frames, f, temperatures(line, x, xs, axisX))
-	c.Desc = fmt.Sprintf("%s in time; mean deviation from %s to %s", count(s.Tally.Blocks, "block"), signed(slices.Min(mean)), signed(slices.Max(mean)))
 	return sharedX(c)
+}
+
+// spikeLimit is how high the picture of deviations goes: a device that hung for a second once
+// would flatten all else.
+func spikeLimit(low, high []float64) float64 {
+	var sizes []float64
+	for i := range high {
+		sizes = append(sizes, max(high[i], -low[i]))
+	}
+	usual := slices.Sorted(slices.Values(sizes))[len(sizes)*9/10]
+	if limit := 3 * max(usual, 0.05); slices.Max(sizes) > 2*limit {
+		return limit
+	}
+	return math.Inf(1)
 }
 
 func countTimes(n int) string {

@@ -17,10 +17,10 @@
     let latency = s.kind.toUpperCase() + " " + ms(s.latency_seconds[k]);
     if (s.low_seconds[k] !== null && s.high_seconds[k] !== null) latency += " (" + ms(s.low_seconds[k]) + " to " + ms(s.high_seconds[k]) + ")";
     lines.push(latency);
-    s.predicted_seconds.forEach((p) => {
+    s.predicted_seconds.forEach((p, m) => {
       if (p[k] === null) return;
       const off = 100 * (p[k] / s.latency_seconds[k] - 1);
-      lines.push("predicted " + ms(p[k]) + " (" + (off < 0 ? "" : "+") + off.toFixed(1) + " %)");
+      lines.push("predicted " + ms(p[k]) + (s.cost_models.length > 1 ? " by " + s.cost_models[m] : "") + " (" + (off < 0 ? "" : "+") + off.toFixed(1) + " %)");
     });
     if (s.macs[k] !== null) lines.push(Number((s.macs[k] / 1e6).toPrecision(4)) + " M MACs");
     lines.push(s.verdict[k] + (s.hottest_celsius[k] === null ? "" : ", hottest " + Number(s.hottest_celsius[k].toPrecision(3)) + " °C"));

@@ -223,7 +223,7 @@ func (b *builder) state(at time.Time, order int, throttled bool) devices.State {
 // Fit fits a cost model to a sweep's VALID networks, with the fast baseline method.
 func Fit(t testing.TB, st bench.Reader, m bench.Sweep, s *sampler.Space) *regress.CostModel {
 	t.Helper()
-	data := regress.Data{Space: s, Provenance: regress.Provenance{Device: m.Device.Name, Kind: string(m.Device.Kind), Precision: string(m.Precision)}}
+	data := regress.Data{Space: s, Provenance: regress.ProvenanceOf(m)}
 	for e, err := range bench.Estimates(context.Background(), st, m.ID) {
 		if err != nil {
 			t.Fatal(err)
