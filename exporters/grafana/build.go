@@ -170,7 +170,7 @@ func (v view) options() map[string]any {
 		return map[string]any{
 			"calculate": false, "yAxis": map[string]any{"unit": v.unit},
 			"color":   map[string]any{"mode": "scheme", "scheme": "Oranges", "exponent": 0.5, "steps": 64},
-			"tooltip": map[string]any{"show": true, "yHistogram": true}, "legend": map[string]any{"show": true},
+			"tooltip": map[string]any{"show": true, "mode": "single", "yHistogram": true}, "legend": map[string]any{"show": true},
 		}
 	case timeline:
 		return map[string]any{"showValue": "never", "mergeValues": true, "rowHeight": 0.8}

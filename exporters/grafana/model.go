@@ -97,7 +97,7 @@ type Panel struct {
 	Options         map[string]any   `json:"options,omitempty"`
 	Transformations []Transformation `json:"transformations,omitempty"`
 	Collapsed       *bool            `json:"collapsed,omitempty"`
-	Panels          []Panel          `json:"panels,omitempty"`
+	Panels          []Panel          `json:"panels,omitzero"` // of a row: empty, but there
 }
 
 // Target is one query of a panel.
