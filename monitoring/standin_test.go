@@ -1,0 +1,240 @@
+package monitoring_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"latlab/exporters/grafana"
+	"latlab/exporters/prom"
+)
+
+// TestQueries asks Prometheus all that the dashboards ask, of a lab that has every metric of
+// the table, by both kinds of histograms. A real lab lacks some (TestLab says which), so this
+// is what proves that labels fit and nothing is always empty.
+func TestQueries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs Prometheus for some seconds")
+	}
+	lab := httptest.NewServer(standIn())
+	t.Cleanup(lab.Close)
+	for name, flags := range map[string][]string{"classic": nil, "native": {nativeHistograms}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startPrometheus(t, exampleConfig(t, strings.TrimPrefix(lab.URL, "http://")), t.TempDir(), flags...)
+			s.checkTargets(map[string]int{"latlab": 1, "latlab-probe": 2})
+			s.checkRules()
+			s.checkForm(name)
+			for _, d := range grafana.All() {
+				s.checkDashboard(d, nil)
+			}
+		})
+	}
+}
+
+// checkForm wants all histograms in one form: native ones have no series of buckets.
+func (s *server) checkForm(form string) {
+	s.t.Helper()
+	for _, m := range prom.Metrics() {
+		if m.Type != prom.Histogram {
+			continue
+		}
+		_, classic := s.number("count(" + m.Name + "_bucket)")
+		_, native := s.number("count(" + m.Name + ")")
+		if classic != (form == "classic") || native != (form == "native") {
+			s.t.Errorf("%s has classic buckets: %v, native ones: %v", m.Name, classic, native)
+		}
+	}
+}
+
+// checkDashboard wants data of every query of a dashboard and a value of every variable, but
+// for the panels that lack says have none, and why. Both choices of a reader are tried.
+func (s *server) checkDashboard(d grafana.Dashboard, lack map[string]string) {
+	s.t.Helper()
+	chosen := map[string]string{}
+	for _, v := range d.Templating.List {
+		if v.Type != "query" {
+			continue
+		}
+		values := s.variable(v, chosen)
+		if len(values) == 0 && lack["$"+v.Name] == "" {
+			s.t.Errorf("%s: $%s has no value", d.UID, v.Name)
+		}
+		chosen[v.Name] = among(values)
+	}
+	for _, q := range d.Queries() {
+		for _, choice := range []map[string]string{nil, chosen} {
+			expr := substitute(q.Expr, choice)
+			has := false
+			ask := func() string {
+				v, err := s.ask(expr, q.Instant)
+				if err != nil {
+					s.t.Fatalf("%s, %s: %s: %v", d.UID, q.Panel, expr, err)
+				}
+				if has = hasData(v); !has {
+					return expr
+				}
+				return ""
+			}
+			if why := lack[q.Panel]; why != "" {
+				ask() // is PromQL at least
+				continue
+			}
+			eventually(s.t, d.UID+", "+q.Panel+" has no data", ask)
+		}
+	}
+}
+
+// variable asks for a variable's values as Grafana does.
+func (s *server) variable(v grafana.Variable, chosen map[string]string) []string {
+	s.t.Helper()
+	selector, ok := strings.CutPrefix(v.Definition, "label_values(")
+	selector, ok2 := strings.CutSuffix(selector, ", "+v.Name+")")
+	if !ok || !ok2 {
+		s.t.Fatalf("$%s: %s is not understood", v.Name, v.Definition)
+	}
+	values, _, _, err := s.api.LabelValues(s.context(), v.Name, []string{substitute(selector, chosen)}, time.Now().Add(-time.Hour), time.Now())
+	if err != nil {
+		s.t.Fatalf("%s: %v", v.Definition, err)
+	}
+	var names []string
+	for _, value := range values {
+		names = append(names, string(value))
+	}
+	return names
+}
+
+// among is a variable of several values in a matcher: Grafana's Prometheus data source
+// quotes each for a regular expression, and that for a string.
+func among(values []string) string {
+	if len(values) == 0 {
+		return ".*"
+	}
+	var quoted []string
+	for _, v := range values {
+		quoted = append(quoted, regexpQuoter.Replace(v))
+	}
+	return "(" + strings.Join(quoted, "|") + ")"
+}
+
+var regexpQuoter = strings.NewReplacer(`\`, `\\\\`, `.`, `\\.`, `+`, `\\+`, `*`, `\\*`, `?`, `\\?`, `(`, `\\(`, `)`, `\\)`,
+	`[`, `\\[`, `]`, `\\]`, `{`, `\\{`, `}`, `\\}`, `|`, `\\|`, `^`, `\\^`, `$`, `\\$`)
+
+// substitute puts values into an expression; a variable that is not chosen is All. The rate
+// interval is four scrapes, as Grafana's is at least, here of a second.
+func substitute(expr string, chosen map[string]string) string {
+	expr = strings.ReplaceAll(expr, "$__rate_interval", "4s")
+	for _, name := range []string{"cost_model", "device", "delegate", "sweep"} {
+		value, ok := chosen[name]
+		if !ok {
+			value = ".*"
+		}
+		expr = strings.ReplaceAll(expr, "$"+name, value)
+	}
+	return expr
+}
+
+// standIn serves every metric of the table, of two devices.
+func standIn() http.Handler {
+	made := func(metrics []prom.Metric, device string) http.Handler {
+		r := prometheus.NewRegistry()
+		for _, m := range metrics {
+			for _, values := range labelSets(m, device) {
+				r.MustRegister(standInMetric(m, values))
+			}
+		}
+		return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+	}
+	names := []string{"phone.1:a", "board"}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", made(prom.Metrics(), names[0]))
+	for _, n := range names {
+		h := made(append(prom.ProbeMetrics(), devicesOnly()...), n)
+		mux.HandleFunc("/probe/"+n, h.ServeHTTP)
+	}
+	mux.HandleFunc("/probe", func(w http.ResponseWriter, r *http.Request) {
+		r.URL.Path = "/probe/" + r.URL.Query().Get("target")
+		mux.ServeHTTP(w, r)
+	})
+	mux.HandleFunc("/sd", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `[{"targets":[%q],"labels":{"device":%[1]q,"kind":"simulated"}},{"targets":[%q],"labels":{"device":%[2]q,"kind":"simulated"}}]`, names[0], names[1])
+	})
+	return mux
+}
+
+func devicesOnly() []prom.Metric {
+	var of []prom.Metric
+	for _, m := range prom.Metrics() {
+		if strings.HasPrefix(m.Name, "latlab_device_") {
+			of = append(of, m)
+		}
+	}
+	return of
+}
+
+// labelSets gives a metric's labels values that a lab would.
+func labelSets(m prom.Metric, device string) []prometheus.Labels {
+	base := prometheus.Labels{}
+	for _, l := range m.Labels {
+		base[l] = "some_" + l
+	}
+	several := map[string][]string{"state": {"running", "quarantined", "ended"}, "verdict": {"VALID", "INVALID"}}
+	if _, ok := base["device"]; ok {
+		base["device"] = device
+	}
+	sets := []prometheus.Labels{base}
+	for label, values := range several {
+		if _, ok := base[label]; !ok {
+			continue
+		}
+		sets = nil
+		for _, v := range values {
+			one := prometheus.Labels{}
+			for k, was := range base {
+				one[k] = was
+			}
+			one[label] = v
+			sets = append(sets, one)
+		}
+	}
+	return sets
+}
+
+// standInMetric grows with the time, as all that a running lab counts does.
+func standInMetric(m prom.Metric, labels prometheus.Labels) prometheus.Collector {
+	begin := time.Now()
+	value := func() float64 {
+		switch {
+		case strings.HasSuffix(m.Name, "_timestamp_seconds"):
+			return float64(time.Now().Unix())
+		case labels["state"] == "running" || labels["state"] == "":
+			return time.Since(begin).Seconds() + 1
+		}
+		return 0
+	}
+	switch m.Type {
+	case prom.Counter:
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: m.Name, Help: m.Help, ConstLabels: labels}, value)
+	case prom.Gauge:
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: m.Name, Help: m.Help, ConstLabels: labels}, value)
+	}
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: m.Name, Help: m.Help, ConstLabels: labels, Buckets: prometheus.DefBuckets, NativeHistogramBucketFactor: 1.1,
+	})
+	return growing{h}
+}
+
+// growing observes something each time it is looked at.
+type growing struct{ prometheus.Histogram }
+
+func (g growing) Collect(ch chan<- prometheus.Metric) {
+	g.Observe(0.02)
+	g.Histogram.Collect(ch)
+}
