@@ -36,6 +36,13 @@ func (l *lab) serving(args ...string) (*proc, string) {
 	return p, strings.TrimSuffix(doc.URLs[0], "/")
 }
 
+// stop interrupts a server and returns its exit code.
+func (l *lab) stop(p *proc) int {
+	l.t.Helper()
+	p.signal(syscall.SIGINT)
+	return p.wait()
+}
+
 func fetch(t *testing.T, url string) (int, string) {
 	t.Helper()
 	res, err := http.Get(url)
