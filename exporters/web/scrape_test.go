@@ -178,3 +178,28 @@ func TestAcceptsGzip(t *testing.T) {
 		}
 	}
 }
+
+// FuzzMetrics: whatever form a scraper asks for, it gets one, and there are few of them.
+func FuzzMetrics(f *testing.F) {
+	for _, accept := range []string{"", "*/*", "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5", "text/plain;escaping=\x00", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text"} {
+		f.Add(accept, "gzip;q=0.1")
+	}
+	o := Options{Metrics: deviceUp(hostile), Log: slog.New(slog.DiscardHandler)}
+	o.Limits.ScrapeAge = time.Hour
+	o.Limits = o.Limits.orDefaults()
+	c := (&handler{o: o, metrics: newOwnMetrics()}).scrapes().(*scrapeCache)
+	f.Fuzz(func(t *testing.T, accept, encoding string) {
+		r, err := http.NewRequest(http.MethodGet, "/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header["Accept"], r.Header["Accept-Encoding"] = []string{accept}, []string{encoding}
+		if code, body := serve(c, r); code != 200 || body == "" {
+			t.Fatalf("%q %q: %d", accept, encoding, code)
+		}
+		// Five formats, four ways to escape names, packed or not.
+		if n := len(c.now.forms); n > 5*4*2 {
+			t.Fatalf("%d forms", n)
+		}
+	})
+}
