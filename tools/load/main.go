@@ -67,6 +67,7 @@ func main() {
 // condition is what was measured with or without scrapers.
 type condition struct {
 	seconds []map[string]float64 // by round, then network
+	fastest []map[string]float64 // the fastest run of each, which other work of the machine moves least
 	noise   []float64
 	doubts  map[string]int // by code: networks that have it
 	invalid int
@@ -139,7 +140,7 @@ func (c *condition) read(ctx context.Context, db string) error {
 	if err != nil || len(sweeps) != 1 {
 		return fmt.Errorf("%s has %d sweeps: %w", db, len(sweeps), err)
 	}
-	seconds := map[string]float64{}
+	seconds, fastest := map[string]float64{}, map[string]float64{}
 	for e, err := range bench.Estimates(ctx, st, sweeps[0].ID) {
 		if err != nil {
 			return err
@@ -148,6 +149,7 @@ func (c *condition) read(ctx context.Context, db string) error {
 			continue
 		}
 		seconds[e.Network.Name] = e.M.Seconds
+		fastest[e.Network.Name] = fastestRun(e)
 		c.total++
 		if e.M.Verdict == bench.Invalid {
 			c.invalid++
@@ -159,8 +161,18 @@ func (c *condition) read(ctx context.Context, db string) error {
 			c.noise = append(c.noise, *e.M.NoiseCV)
 		}
 	}
-	c.seconds = append(c.seconds, seconds)
+	c.seconds, c.fastest = append(c.seconds, seconds), append(c.fastest, fastest)
 	return nil
+}
+
+func fastestRun(e bench.Estimate) float64 {
+	least := math.Inf(1)
+	for _, b := range e.Blocks {
+		for _, s := range b.Samples {
+			least = min(least, s)
+		}
+	}
+	return least
 }
 
 // counts are what all scrapers did.
@@ -297,12 +309,12 @@ func get(ctx context.Context, client *http.Client, url string) (int64, error) {
 }
 
 // logRatios are of each round: the mean over networks of the logarithm of busy over calm.
-func logRatios(calm, busy *condition) []float64 {
+func logRatios(calm, busy []map[string]float64) []float64 {
 	var means []float64
-	for i := range min(len(calm.seconds), len(busy.seconds)) {
+	for i := range min(len(calm), len(busy)) {
 		var logs []float64
-		for name, b := range busy.seconds[i] {
-			if c := calm.seconds[i][name]; c > 0 && b > 0 {
+		for name, b := range busy[i] {
+			if c := calm[i][name]; c > 0 && b > 0 {
 				logs = append(logs, math.Log(b/c))
 			}
 		}
@@ -324,12 +336,14 @@ func interval(xs []float64) (mean, half float64) {
 }
 
 func (o options) print(calm, busy *condition, s *counts) error {
-	mean, half := interval(logRatios(calm, busy))
+	mean, half := interval(logRatios(calm.seconds, busy.seconds))
+	fastest, fastestHalf := interval(logRatios(calm.fastest, busy.fastest))
 	noise := bench.Median(calm.noise)
 	fmt.Printf("%d sweeps of %d networks in each condition, %d scrapers every %v, the server's nice %d\n", o.rounds, o.networks-1, o.scrapers, o.every, o.nice)
 	fmt.Printf("scrapes: %d, failed: %d, %.0f bytes on average, the slowest %.3f s\n", s.Done, s.Failed,
 		float64(s.Bytes)/max(1, float64(s.Done)), s.Slowest)
 	fmt.Printf("latency with scrapers over without: %.4f (95 %% interval %.4f to %.4f)\n", math.Exp(mean), math.Exp(mean-half), math.Exp(mean+half))
+	fmt.Printf("the same of each network's fastest run: %.4f (%.4f to %.4f)\n", math.Exp(fastest), math.Exp(fastest-fastestHalf), math.Exp(fastest+fastestHalf))
 	fmt.Printf("noise between blocks without scrapers: %.1f %%\n", 100*noise)
 	fmt.Printf("without: %s\nwith:    %s\n", calm.words(), busy.words())
 	switch moved := math.Abs(math.Expm1(mean)); {
