@@ -227,6 +227,7 @@ func pageCases() []pageCase {
 	}
 	return []pageCase{
 		{"empty", one(reporttest.Spec{})},
+		{"one", one(reporttest.Spec{Networks: 1})},
 		{"three", one(reporttest.Spec{Networks: 3})},
 		{"listed", one(reporttest.Spec{Networks: 12, Listed: true, NoSensor: true})},
 		{"invalid", one(reporttest.Spec{Networks: 6, InvalidEvery: 1})},

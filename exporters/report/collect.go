@@ -63,7 +63,7 @@ func Belongs(c Cost, m bench.Sweep) error {
 
 func collectSweep(ctx context.Context, st bench.Reader, m bench.Sweep, o Options) (Sweep, error) {
 	c := &collector{
-		sweep: Sweep{Manifest: m}, options: o, line: newTimeline(),
+		sweep: Sweep{Manifest: m}, options: o, line: newTimeline(m.Protocol),
 		reasons: map[string]*Count{}, warnings: map[string]*Count{},
 	}
 	for row, err := range exporters.Rows(ctx, st, m) {

@@ -8,6 +8,13 @@
 // marked unless the user asks otherwise, a figure that nobody computed is said to be so, and
 // latencies of different kinds (measured, estimated, simulated) never share an axis. It takes
 // a bench.Reader and cost models that are open already; cmd/latlab opens them.
+//
+// The page's pictures are SVG written by templates, not by a chart library in the browser.
+// ECharts was looked at: 1 MB a page, nothing without JavaScript, prints in the colours that
+// the screen has, text and marks as one bitmap where there are many points, and the points
+// of 50,000 networks in the file. What is here is laid out by the browser at any width,
+// takes its colours from the theme or the paper, can be read without scripts, and its
+// boxes and contrasts can be compared in a test. Scripts sort tables and show values.
 package report
 
 import (
@@ -175,7 +182,7 @@ type Moment struct {
 	Start          time.Time
 	Blocks         int
 	Invalid        int // blocks of INVALID networks
-	Throttled      int // blocks at whose ends the device said that it slows itself down
+	Throttled      int // blocks that the device slowed down, by its own word or a clock that fell
 	MeanRatio      float64
 	MinRatio       float64
 	MaxRatio       float64

@@ -12,6 +12,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
+	"latlab/exporters"
 	"latlab/exporters/report/reporttest"
 	"latlab/sampler"
 )
@@ -161,6 +162,24 @@ func TestTimeline(t *testing.T) {
 		if !slices.Contains(s.Shown, r) {
 			t.Errorf("row %d is on the front or the fastest at a budget, and not shown", r)
 		}
+	}
+}
+
+// TestSlowedDown: a clock that fell counts where the verdict says so, on that block alone.
+func TestSlowedDown(t *testing.T) {
+	clock := func(hz float64) devices.State {
+		return devices.State{FrequenciesHz: map[string]*float64{"cpu0": new(hz), "cpu1": nil}}
+	}
+	r := exporters.Row{Estimate: bench.Estimate{M: &bench.Measurement{}, Blocks: []devices.Block{
+		{Before: clock(2e9), After: clock(2e9)}, {Before: clock(2e9), After: clock(1e9)}, {Before: clock(1e9), After: devices.State{ThermalStatus: new(2)}},
+	}}}
+	line := newTimeline(bench.Protocol{FrequencyLimit: 0.7})
+	if diff := cmp.Diff([]bool{false, false, true}, line.slowedDown(r)); diff != "" {
+		t.Error(diff)
+	}
+	r.M.Reasons = []bench.Doubt{{Code: bench.ReasonThrottled}}
+	if diff := cmp.Diff([]bool{false, true, true}, line.slowedDown(r)); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -32,12 +32,6 @@ type PageOptions struct {
 
 // HTML writes the page: one file that asks nothing of the network.
 //
-// Pictures are SVG written here, not by a chart library in the browser. A library (ECharts,
-// 1 MB) would draw nothing without JavaScript, would print in the colours of the screen, and
-// would need the points of 50,000 networks; what is here is laid out by the browser at any
-// width, takes its colours from the theme, can be read by a screen reader and compared in a
-// test. Scripts sort tables and show values, no more.
-//
 // Names come from files and devices and are hostile: html/template escapes them in the page,
 // the script writes them as text alone, and the page's policy forbids any other script, any
 // request and any form.

@@ -77,6 +77,27 @@ func TestScale(t *testing.T) {
 	})
 }
 
+// TestHeatOfLargeSpaces: a space with more entries than a page can hold is cut, and said to be.
+func TestHeatOfLargeSpaces(t *testing.T) {
+	h := Heat{Position: "p", Choices: make([]string, 20), Columns: make([]HeatColumn, 100)}
+	for range h.Choices {
+		h.Seconds = append(h.Seconds, make([]float64, 100))
+	}
+	f := Fit{}
+	for range 30 {
+		f.Heat = append(f.Heat, h)
+	}
+	charts, _, more := heatCharts(&f)
+	if len(charts) != maxCells/2000 || more != 30-len(charts) {
+		t.Errorf("%d maps and %d left out", len(charts), more)
+	}
+	// A table of nothing but 0 and one below it.
+	f.Heat[0].Seconds[0][0] = -1e-3
+	if got := heatChart(&f.Heat[0], 0).Frames[0].Marks; got[0].Class != "neg" || got[1].Class != "h0" {
+		t.Errorf("classes are %s and %s", got[0].Class, got[1].Class)
+	}
+}
+
 func TestTicks(t *testing.T) {
 	for _, c := range []struct {
 		s    scale

@@ -138,7 +138,7 @@ func overTime(s *Sweep) chart {
 	c := chart{
 		Title: "Over the sweep, in time", Wide: true,
 		Note:   "Each block against the latency of its own network: the line is the mean, the area goes from the lowest to the highest. A device that gets slower rises above 0.",
-		Legend: []legend{{"line", "mean of the blocks"}, {"area", "lowest to highest"}, {"bad", "blocks of INVALID networks"}, {"hot", "the device said that it slows itself down"}},
+		Legend: []legend{{"line", "mean of the blocks"}, {"area", "lowest to highest"}, {"bad", "blocks of INVALID networks"}, {"hot", "blocks that the device slowed down"}},
 	}
 	if len(line.Moments) == 0 {
 		return c
@@ -189,8 +189,8 @@ func spikeLimit(low, high []float64) float64 {
 	for i := range high {
 		sizes = append(sizes, max(high[i], -low[i]))
 	}
-	usual := slices.Sorted(slices.Values(sizes))[len(sizes)*9/10]
-	if limit := 3 * max(usual, 0.05); slices.Max(sizes) > 2*limit {
+	usual := slices.Sorted(slices.Values(sizes))[len(sizes)*3/4]
+	if limit := 4 * max(usual, 0.05); slices.Max(sizes) > 2*limit {
 		return limit
 	}
 	return math.Inf(1)

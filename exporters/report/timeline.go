@@ -18,25 +18,27 @@ const maxMoments = 600
 // timeline gathers blocks that come by network, not by time, without knowing how long the
 // sweep took: when there are too many moments their width doubles.
 type timeline struct {
+	clock   float64 // share of the highest clock below which a block was slowed down
 	width   time.Duration
 	moments map[int64]*Moment // by start over width
 }
 
-func newTimeline() *timeline {
-	return &timeline{width: time.Millisecond, moments: map[int64]*Moment{}}
+func newTimeline(p bench.Protocol) *timeline {
+	return &timeline{clock: p.FrequencyLimit, width: time.Millisecond, moments: map[int64]*Moment{}}
 }
 
 func (t *timeline) add(r exporters.Row) {
 	if r.M == nil {
 		return
 	}
+	slow := t.slowedDown(r)
 	for i := range r.Blocks {
 		b := &r.Blocks[i]
 		seconds, _, ok := bench.BlockSeconds(b)
 		if !ok || b.Started.IsZero() {
 			continue
 		}
-		t.moment(b.Started).merge(momentOf(b, seconds/r.M.Seconds, r.M.Verdict == bench.Invalid))
+		t.moment(b.Started).merge(momentOf(b, seconds/r.M.Seconds, r.M.Verdict == bench.Invalid, slow[i]))
 		if len(t.moments) > maxMoments {
 			t.widen()
 		}
@@ -77,12 +79,12 @@ func (t *timeline) timeline() Timeline {
 	return line
 }
 
-func momentOf(b *devices.Block, ratio float64, invalid bool) Moment {
+func momentOf(b *devices.Block, ratio float64, invalid, slow bool) Moment {
 	m := Moment{Blocks: 1, sumRatio: ratio, MinRatio: ratio, MaxRatio: ratio}
 	if invalid {
 		m.Invalid = 1
 	}
-	if throttled(b) {
+	if slow {
 		m.Throttled = 1
 	}
 	for _, c := range []*float64{b.Before.HottestC(), b.After.HottestC()} {
@@ -123,8 +125,45 @@ func lower(a, b *float64) *float64 {
 	return a
 }
 
+// slowedDown says which blocks of a network the device slowed down: by its own word at the
+// block's ends, and, where the verdict says throttled, by a clock that had fallen. The verdict
+// is asked because under most governors a low clock after a block means nothing.
+func (t *timeline) slowedDown(r exporters.Row) []bool {
+	slow := make([]bool, len(r.Blocks))
+	fell := slices.ContainsFunc(r.M.Reasons, func(d bench.Doubt) bool { return d.Code == bench.ReasonThrottled })
+	top := map[string]float64{}
+	for i := range r.Blocks {
+		for _, st := range []*devices.State{&r.Blocks[i].Before, &r.Blocks[i].After} {
+			for cpu, hz := range st.FrequenciesHz {
+				if hz != nil {
+					top[cpu] = max(top[cpu], *hz)
+				}
+			}
+		}
+	}
+	for i := range r.Blocks {
+		slow[i] = throttled(&r.Blocks[i]) || fell && lowClock(r.Blocks[i].After, top, t.clock)
+	}
+	return slow
+}
+
+// lowClock: every clock is below its share of the highest.
+func lowClock(st devices.State, top map[string]float64, limit float64) bool {
+	low := false
+	for cpu, hz := range st.FrequenciesHz {
+		if hz == nil {
+			continue
+		}
+		if *hz >= limit*top[cpu] {
+			return false
+		}
+		low = true
+	}
+	return low
+}
+
 // throttled repeats of bench's verdict what one block alone can show: what the device itself
-// said at the block's ends. A clock that fell during a block is the verdict's matter.
+// said at the block's ends.
 func throttled(b *devices.Block) bool {
 	const moderate, raspberryNow = 2, 1<<4 - 1
 	for _, s := range []*devices.State{&b.Before, &b.After} {
