@@ -96,4 +96,8 @@ func texts(doubts []bench.Doubt) []string {
 	return ts
 }
 
-func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// clean makes text of what a file, device or tool said. A NUL goes the same way as a wrong
+// byte: readers written in C end there, and NumPy drops it at an end.
+func clean(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
