@@ -14,8 +14,19 @@ import (
 	"latlab/exporters/web"
 )
 
-// labProber looks at the lab's devices for /probe.
-type labProber struct{ lab *inventory.Lab }
+// looker is what of inventory.Lab a prober needs.
+type looker interface {
+	Targets(ctx context.Context) []inventory.Target
+	Look(ctx context.Context, name string, reachOnly bool) (inventory.Status, error)
+}
+
+// labProber looks at the lab's devices. Of one that is timing it knows what the store's last
+// block says.
+type labProber struct {
+	lab looker
+	// last is a device's condition after its last stored block, nil where there is none.
+	last func(device string) *devices.State
+}
 
 // Targets are the devices that may be asked for.
 func (p labProber) Targets(ctx context.Context) []web.Target {
@@ -37,7 +48,7 @@ func (p labProber) Probe(ctx context.Context, name string, m web.Module) (web.Fi
 	case err != nil:
 		return web.Finding{}, err
 	}
-	d := seenDevice(s)
+	d := p.seen(s)
 	registry := prometheus.NewRegistry()
 	if err := registry.Register(web.DeviceMetrics(func() []web.Device { return []web.Device{d} }, true)); err != nil {
 		return web.Finding{}, err
@@ -45,17 +56,17 @@ func (p labProber) Probe(ctx context.Context, name string, m web.Module) (web.Fi
 	return web.Finding{Metrics: registry, OK: d.Up || s.Now != nil, Log: probeLog(s)}, nil
 }
 
-// lookAtAll is how the devices are that are timed on, the computed ones left out: a simulator is
+// all is how the devices are that are timed on, the computed ones left out: a simulator is
 // always there. All are looked at together; Look bounds each.
-func lookAtAll(ctx context.Context, lab *inventory.Lab) []web.Device {
-	targets := slices.DeleteFunc(lab.Targets(ctx), func(t inventory.Target) bool { return t.Kind != devices.Measured })
+func (p labProber) all(ctx context.Context) []web.Device {
+	targets := slices.DeleteFunc(p.lab.Targets(ctx), func(t inventory.Target) bool { return t.Kind != devices.Measured })
 	found := make([]*web.Device, len(targets))
 	var wg sync.WaitGroup
 	for i, t := range targets {
 		wg.Go(func() {
 			// A phone that was unplugged since it was listed is unknown now.
-			if s, err := lab.Look(ctx, t.Name, false); err == nil {
-				d := seenDevice(s)
+			if s, err := p.lab.Look(ctx, t.Name, false); err == nil {
+				d := p.seen(s)
 				found[i] = &d
 			}
 		})
@@ -70,14 +81,18 @@ func lookAtAll(ctx context.Context, lab *inventory.Lab) []web.Device {
 	return list
 }
 
-// seenDevice is a Status as the metrics have it. A hot device waits until it is cooler, and a
-// busy one is used: both are up.
-func seenDevice(s inventory.Status) web.Device {
-	return web.Device{
+// seen is a Status as the metrics have it. A hot device waits until it is cooler, and a busy one
+// is used: both are up.
+func (p labProber) seen(s inventory.Status) web.Device {
+	d := web.Device{
 		Info: s.Info, Source: s.Source, Model: deref(s.Model), SoC: deref(s.SoC), OS: deref(s.OS), Condition: s.Now,
 		Up:   s.State == inventory.Ready || s.State == inventory.Hot || s.State == inventory.Busy,
 		Busy: s.State == inventory.Busy,
 	}
+	if d.Busy && d.Condition == nil && p.last != nil {
+		d.Condition = p.last(s.Name)
+	}
+	return d
 }
 
 func deref(text *string) string {
@@ -96,7 +111,7 @@ func probeLog(s inventory.Status) []string {
 		log = append(log, "type: "+s.Type)
 	}
 	if s.State == inventory.Busy {
-		log = append(log, "it was left alone")
+		log = append(log, "it was left alone: what is said of its condition is of its last stored block")
 	}
 	return log
 }

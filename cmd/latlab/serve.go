@@ -18,6 +18,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"latlab/devices"
 	"latlab/exporters/web"
 	"latlab/internal/version"
 	"latlab/regress"
@@ -212,6 +213,8 @@ type server struct {
 	handler http.Handler
 	runs    []func(context.Context)
 	closes  []func() error
+	// last is a device's condition after its last stored block; nil = there is no store.
+	last func(device string) *devices.State
 }
 
 func (w *server) start(ctx context.Context) {
@@ -244,11 +247,12 @@ func wireServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*server,
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	poller := web.NewPoller(func(ctx context.Context) []web.Device { return lookAtAll(ctx, lab) }, web.PollOptions{})
+	prober := labProber{lab: lab, last: w.last}
+	poller := web.NewPoller(prober.all, web.PollOptions{})
 	registry.MustRegister(web.DeviceMetrics(poller.Latest, false))
 	w.runs = append(w.runs, poller.Run)
 	w.handler, err = web.Handler(web.Options{
-		Metrics: registry, Scraped: poller.Scraped, Prober: labProber{lab}, CostModels: models,
+		Metrics: registry, Scraped: poller.Scraped, Prober: prober, CostModels: models,
 		Hosts: c.StringSlice("web.allowed-host"), Version: version.Version, Log: log,
 	})
 	return w, err

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"latlab/devices"
+	"latlab/devices/inventory"
+	"latlab/exporters/web"
+)
+
+// fakeLooker has devices in given states.
+type fakeLooker map[string]inventory.Status
+
+func (f fakeLooker) Targets(context.Context) []inventory.Target {
+	var list []inventory.Target
+	for _, name := range []string{"busy", "gone", "hot", "sim", "unplugged"} {
+		list = append(list, inventory.Target{Info: devices.Info{Name: name, Kind: devices.Measured, Transport: "adb"}, Source: inventory.SourceFile})
+	}
+	list[3].Kind, list[3].Transport, list[3].Source = devices.Simulated, "", inventory.SourceBuiltIn
+	return list
+}
+
+func (f fakeLooker) Look(_ context.Context, name string, reachOnly bool) (inventory.Status, error) {
+	s, ok := f[name]
+	if !ok {
+		return s, &inventory.UnknownError{Name: name}
+	}
+	s.Info = devices.Info{Name: name, Kind: devices.Measured, Transport: "adb"}
+	if reachOnly {
+		s.Now = nil
+	}
+	return s, nil
+}
+
+func testProber() labProber {
+	at := func(c float64) *devices.State {
+		return &devices.State{Time: time.Unix(int64(c), 0), TemperaturesC: map[string]*float64{"skin": &c}}
+	}
+	return labProber{
+		lab: fakeLooker{
+			"busy": {State: inventory.Busy, Problem: "the latlab of process 7 times on it"},
+			"gone": {State: inventory.Offline, Problem: "no answer in time", Type: "adb devices"},
+			"hot":  {State: inventory.Hot, Now: at(60), HottestC: new(60.0)},
+		},
+		last: func(device string) *devices.State {
+			if device != "busy" {
+				return nil
+			}
+			return at(41)
+		},
+	}
+}
+
+// TestProberFindings: a busy device is up and left alone, with the condition of its last block;
+// one that is gone has none.
+func TestProberFindings(t *testing.T) {
+	p := testProber()
+	for _, c := range []struct {
+		name   string
+		module web.Module
+		ok     bool
+		series string // of some of the metrics
+		log    string
+	}{
+		{"busy", web.State, true, `
+latlab_device_busy{device="busy"} 1
+latlab_device_observed_timestamp_seconds{device="busy"} 41
+latlab_device_temperature_celsius{device="busy"} 41
+latlab_device_up{device="busy"} 1
+`, "it was left alone"},
+		{"gone", web.State, false, `
+latlab_device_busy{device="gone"} 0
+latlab_device_up{device="gone"} 0
+`, "type: adb devices"},
+		{"hot", web.State, true, `
+latlab_device_busy{device="hot"} 0
+latlab_device_observed_timestamp_seconds{device="hot"} 60
+latlab_device_temperature_celsius{device="hot"} 60
+latlab_device_up{device="hot"} 1
+`, "hot: hot"},
+		{"hot", web.Reach, true, `
+latlab_device_busy{device="hot"} 0
+latlab_device_up{device="hot"} 1
+`, "hot"},
+	} {
+		f, err := p.Probe(t.Context(), c.name, c.module)
+		if err != nil || f.OK != c.ok || !strings.Contains(strings.Join(f.Log, "\n"), c.log) {
+			t.Errorf("%s: %+v, %v", c.name, f, err)
+		}
+		families, err := f.Metrics.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got strings.Builder
+		got.WriteString("\n")
+		for _, family := range families {
+			switch name := family.GetName(); name {
+			case "latlab_device_info", "latlab_probe_sensor_temperature_celsius":
+			default:
+				for _, m := range family.GetMetric() {
+					got.WriteString(name + `{device="` + m.GetLabel()[0].GetValue() + `"} ` + digits(m.GetGauge().GetValue(), 6) + "\n")
+				}
+			}
+		}
+		if diff := cmp.Diff(c.series, got.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+	if _, err := p.Probe(t.Context(), "unplugged", web.State); !errors.Is(err, web.ErrNoTarget) {
+		t.Errorf("a name that no device has: %v", err)
+	}
+}
+
+// TestProberLooksAtWhatIsTimedOn: simulators are always there, and what vanished between list and
+// look has no series.
+func TestProberLooksAtWhatIsTimedOn(t *testing.T) {
+	var names []string
+	found := testProber().all(t.Context())
+	for _, d := range found {
+		names = append(names, d.Info.Name)
+	}
+	if diff := cmp.Diff([]string{"busy", "gone", "hot"}, names); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if n := testutil.CollectAndCount(web.DeviceMetrics(func() []web.Device { return found }, false), "latlab_device_up"); n != 3 {
+		t.Errorf("%d devices have series", n)
+	}
+	targets := testProber().Targets(t.Context())
+	if len(targets) != 5 || targets[3].Transport != "local" || targets[0].Transport != "adb" || targets[3].Kind != "simulated" {
+		t.Errorf("%+v", targets)
+	}
+}
