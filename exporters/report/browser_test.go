@@ -296,7 +296,7 @@ func TestBrowser(t *testing.T) {
 		test func(t *testing.T, b context.Context)
 	}{
 		{"pages", testPages}, {"hostile names", testHostileNames}, {"values", testValues}, {"links", testLinks},
-		{"touch", testTouch}, {"sorting", testSorting}, {"print", testPrint}, {"without script", testWithoutScript},
+		{"touch", testTouch}, {"sorting", testSorting}, {"print", testPrint}, {"without script", testWithoutScript}, {"policy", testPolicy},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, b) })
 	}
@@ -550,6 +550,35 @@ func testPrint(t *testing.T, b context.Context) {
 	for _, bad := range eval[[]string](p, contrastScript) {
 		t.Errorf("on paper: contrast below 4.5: %s", bad)
 	}
+}
+
+// testPolicy: were a name to become an element after all, the page's policy would keep it from
+// the network and from running.
+func testPolicy(t *testing.T, b context.Context) {
+	p := open(t, b, write(t, hostileData(t)), look{width: 1440})
+	for what, c := range map[string]struct{ script, directive string }{
+		"an image":  {`const i = new Image(); i.src = "http://127.0.0.1:9/x.png"; document.body.append(i);`, "img-src"},
+		"a request": {`fetch("http://127.0.0.1:9/x").catch(() => {});`, "connect-src"},
+		"a handler": {`document.body.setAttribute("onclick", "window.harm = 1"); document.body.click();`, "script-src-attr"},
+		"a script":  {`const s = document.createElement("script"); s.textContent = "window.harm = 1"; document.body.append(s);`, "script-src-elem"},
+		"a style":   {`document.body.setAttribute("style", "background: red");`, "style-src-attr"},
+	} {
+		got, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`new Promise((done) => {
+			document.addEventListener("securitypolicyviolation", (e) => done(e.effectiveDirective), {once: true});
+			setTimeout(() => done("nothing"), 5000);
+			`+c.script+`
+		})`, chromedp.EvalAwaitPromise))
+		p.check(err)
+		if got != c.directive {
+			t.Errorf("%s broke %s, want %s", what, got, c.directive)
+		}
+	}
+	if eval[bool](p, `"harm" in window`) {
+		t.Error("a script of a name's ran")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sins = nil // they were ours
 }
 
 // testWithoutScript: a reader without JavaScript misses values on hover, nothing else.
