@@ -3,6 +3,7 @@ package monitoring_test
 import (
 	"bytes"
 	"context"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,7 +145,7 @@ func exampleConfig(t *testing.T, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const latlab = "localhost:9767"
+	const latlab = "localhost:19767"
 	if n := strings.Count(string(text), latlab); n != 3 {
 		t.Fatalf("the example names %s %d times, want 3", latlab, n)
 	}
@@ -190,7 +191,7 @@ func hasData(v model.Value) bool {
 	switch v := v.(type) {
 	case model.Vector:
 		for _, s := range v {
-			if s.Histogram != nil || s.Value == s.Value { // not NaN
+			if s.Histogram != nil || !math.IsNaN(float64(s.Value)) {
 				return true
 			}
 		}
@@ -200,7 +201,7 @@ func hasData(v model.Value) bool {
 				return true
 			}
 			for _, p := range series.Values {
-				if p.Value == p.Value {
+				if !math.IsNaN(float64(p.Value)) {
 					return true
 				}
 			}

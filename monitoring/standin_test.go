@@ -164,7 +164,7 @@ func standIn() http.Handler {
 	})
 	mux.HandleFunc("/sd", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `[{"targets":[%q],"labels":{"device":%[1]q,"kind":"simulated"}},{"targets":[%q],"labels":{"device":%[2]q,"kind":"simulated"}}]`, names[0], names[1])
+		fmt.Fprintf(w, `[{"targets":[%q],"labels":{"device":%[1]q,"__meta_latlab_kind":"measured"}},{"targets":[%[2]q],"labels":{"device":%[2]q,"__meta_latlab_kind":"measured"}}]`, names[0], names[1])
 	})
 	return mux
 }

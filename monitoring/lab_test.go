@@ -1,0 +1,176 @@
+package monitoring_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"latlab/devices/transport/adb/adbtest"
+	"latlab/exporters/prom"
+	"latlab/internal/testenv"
+	"latlab/internal/testphone"
+)
+
+// lab is a folder to run the real latlab in, apart from the user's own.
+type lab struct {
+	t      *testing.T
+	dir    string
+	latlab string
+	env    []string
+}
+
+func newLab(t *testing.T, vars ...string) *lab {
+	t.Helper()
+	l := &lab{t: t, dir: t.TempDir()}
+	l.latlab = filepath.Join(l.dir, "latlab")
+	build := exec.Command("go", "build", "-o", l.latlab, "./cmd/latlab")
+	build.Dir, build.Env = testenv.Root(t), append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	l.env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "LATLAB_") || strings.HasPrefix(v, "XDG_") || strings.HasPrefix(v, "HOME=")
+	})
+	l.env = append(l.env, "HOME="+l.dir, "NO_COLOR=1")
+	l.env = append(l.env, vars...)
+	return l
+}
+
+func (l *lab) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(l.latlab, args...)
+	cmd.Dir, cmd.Env = l.dir, l.env
+	return cmd
+}
+
+// run runs latlab to its end; a simulated phone's INVALID measurements (4) are no failure.
+func (l *lab) run(args ...string) string {
+	l.t.Helper()
+	cmd := l.command(args...)
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
+	if err := cmd.Run(); err != nil && cmd.ProcessState.ExitCode() != 4 {
+		l.t.Fatalf("latlab %s: %v\n%s%s", strings.Join(args, " "), err, &out, &log)
+	}
+	return out.String()
+}
+
+// serve starts `latlab serve` on a free port and returns its host and port.
+func (l *lab) serve(args ...string) string {
+	l.t.Helper()
+	log, done := launch(l.t, l.command(append([]string{"serve", "--web.listen-address", "127.0.0.1:0", "--json"}, args...)...))
+	var address string
+	eventually(l.t, "latlab serve", func() string {
+		line, err := bufio.NewReader(strings.NewReader(log.String())).ReadString('\n')
+		if err == nil {
+			var doc struct{ URLs []string }
+			if err := json.Unmarshal([]byte(line), &doc); err != nil || len(doc.URLs) != 1 {
+				l.t.Fatalf("%v: %s", err, log)
+			}
+			u, err := url.Parse(doc.URLs[0])
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			address = u.Host
+			return ""
+		}
+		select {
+		case <-done:
+			l.t.Fatalf("it ended:\n%s", log)
+		default:
+		}
+		return "it says nothing: " + log.String()
+	})
+	return address
+}
+
+// phone is a fake Android phone behind a real adb server.
+type phone struct {
+	*adbtest.Fake
+	server *adbtest.ADB
+}
+
+func plugIn(t *testing.T) phone {
+	t.Helper()
+	server := adbtest.Server(t)
+	o := adbtest.Options{Root: testphone.New(t, testphone.Options{}).Root, Env: testphone.Env()}
+	return phone{adbtest.Phone(t, server, o), server}
+}
+
+func (p phone) name() string { return "adb:" + p.Serial() }
+
+func (p phone) unplug(t *testing.T) {
+	t.Helper()
+	if _, err := p.server.Query("host:disconnect:" + p.Serial()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLab scrapes the real `latlab serve` beside a real sweep on simulated devices, with a
+// phone plugged in, and wants every metric that such a lab has, then the phone's series gone.
+func TestLab(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a lab and Prometheus for a minute")
+	}
+	t.Parallel()
+	plugged := plugIn(t)
+	l := newLab(t, "ANDROID_ADB_SERVER_PORT="+plugged.server.Port)
+	l.run("sweep", "--device", "sim-pixel1-cpu:phone,sim-pixel4-edgetpu:phone", "--space", filepath.Join(testenv.Root(t), "sampler/testdata/tiny.yaml"), "-n", "40", "--db", "lab.db", "--quiet")
+	address := l.serve("--db", "lab.db")
+	s := startPrometheus(t, exampleConfig(t, address), t.TempDir(), nativeHistograms)
+	s.checkRules()
+	s.checkTargets(map[string]int{"latlab": 1, "latlab-probe": 2})
+	s.checkMetrics(map[string]string{})
+	s.checkUnplugged(plugged)
+}
+
+// checkMetrics wants a value of every metric of the table but those that lack says are not
+// there, and why; and those not to be there.
+func (s *server) checkMetrics(lack map[string]string) {
+	s.t.Helper()
+	for _, m := range slices.Concat(prom.Metrics(), prom.ProbeMetrics()) {
+		if !strings.HasPrefix(m.Name, "latlab_device_") && !strings.HasPrefix(m.Name, "latlab_probe_") && !strings.HasPrefix(m.Name, "latlab_http_") {
+			continue
+		}
+		expr := "count(" + m.Name + ")"
+		if why, ok := lack[m.Name]; ok {
+			if n, has := s.number(expr); has {
+				s.t.Errorf("%s has %v series, though %s", m.Name, n, why)
+			}
+			continue
+		}
+		eventually(s.t, "metrics", func() string {
+			if _, has := s.number(expr); !has {
+				return m.Name + " has no series"
+			}
+			return ""
+		})
+	}
+}
+
+// checkUnplugged takes the phone away; it is in no inventory file, so nothing is said of it
+// any more. Five minutes of staleness would be too long to wait for: the series end at once.
+func (s *server) checkUnplugged(p phone) {
+	s.t.Helper()
+	series := `count({__name__=~"latlab_device_.*|latlab_probe_.*", device="` + p.name() + `"})`
+	eventually(s.t, "before", func() string {
+		if n, _ := s.number(series); n < 5 {
+			return "the phone has too few series"
+		}
+		return ""
+	})
+	p.unplug(s.t)
+	eventually(s.t, "unplugged", func() string {
+		if n, has := s.number(series); has {
+			return fmt.Sprintf("the phone still has %v series", n)
+		}
+		return ""
+	})
+}
