@@ -665,6 +665,9 @@ func large(t testing.TB) *Data {
 }
 
 func TestLargeSweep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("12 s with -race")
+	}
 	var b bytes.Buffer
 	if err := HTML(&b, large(t), PageOptions{}); err != nil {
 		t.Fatal(err)
