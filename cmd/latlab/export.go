@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -73,13 +77,22 @@ func export(s streams, c *cli.Context) error {
 			return usagef("--json prints to stdout, where the export goes; leave it out or name a file with -o")
 		}
 	}
+	// The first interrupt ends the export and leaves no half of it; the second is the system's,
+	// for an export that waits at a pipe.
+	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	c.Context = ctx
 	done, err := j.load(f.of)
 	if err != nil {
 		return err
 	}
 	defer done()
 	notes, err := j.write(f)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return withCode(exitInterrupted, fmt.Errorf("interrupted; %s is as it was before", j.out))
+	case err != nil:
 		return writeError(j.out, err)
 	}
 	return j.printExported(f, notes)
@@ -247,7 +260,7 @@ func (j *exportJob) warn(e exported) {
 	}
 	where := e.Notes + " says what and why"
 	if e.Notes == "" {
-		where = "written to a file, a side file would say what and why"
+		where = "with -o FILE a side file says what and why"
 	}
 	fmt.Fprintf(j.s.err, "latlab: warning: format %s cannot carry all (%s); %s\n", e.Format, strings.Join(e.Lost, "; "), where)
 }

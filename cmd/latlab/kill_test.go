@@ -161,3 +161,39 @@ func (l *lab) temporary() []string {
 	}
 	return found
 }
+
+// TestInterruptedExportLeavesTheOldFile interrupts an export whose temporary file is there
+// already: the old file stays, to the byte, and nothing else is left.
+func TestInterruptedExportLeavesTheOldFile(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.run(exitOK, "sweep", "--device", "sim-pixel1-cpu", "--space", "mobiledet_cpu_ibn", "-n", "1500", "--db", "lab.db", "--quiet")
+	for _, format := range []string{"jsonl", "parquet"} {
+		old := l.path("old." + format)
+		if err := os.WriteFile(old, []byte("what was there"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := l.start("latlab", "export", "--db", "lab.db", "--format", format, "-o", "old."+format)
+		temporary := func() []string {
+			names, err := filepath.Glob(l.path(".old.*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return names
+		}
+		until(t, "the export is being written", func() bool { return len(temporary()) > 0 })
+		p.signal(syscall.SIGINT)
+		if code := p.wait(); code != exitInterrupted {
+			t.Errorf("%s: exit code %d\n%s", format, code, &p.err)
+		}
+		if want := "latlab: interrupted; old." + format + " is as it was before\n"; p.err.String() != want {
+			t.Errorf("stderr is %q, want %q", p.err.String(), want)
+		}
+		if data, err := os.ReadFile(old); err != nil || string(data) != "what was there" {
+			t.Errorf("%s: %v, %d bytes", format, err, len(data))
+		}
+		if left := temporary(); len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+	}
+}
