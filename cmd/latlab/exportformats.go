@@ -91,7 +91,7 @@ var (
 	lostManifest = exporters.Loss{What: "manifest", Why: "device, protocol, seed and fingerprint of the sweep are in this file"}
 	lostSamples  = exporters.Loss{What: "raw samples", Why: "a row has no room for lists: --format jsonl and parquet have them"}
 	lostDoubts   = exporters.Loss{What: "reasons, warnings", Why: "the verdict alone is there; --format csv, jsonl and parquet say why"}
-	lostRest     = exporters.Loss{What: "failed attempts, device state", Why: "what failed and why, clocks and sensors around each block are in the store only: latlab show, latlab report"}
+	lostRest     = exporters.Loss{What: "failed attempts, warm-up, device state", Why: "what failed and why, warm-up and CPU times, clocks and sensors around each block, a tool's own counters are in the store only"}
 )
 
 func findExportFormat(name string, of exportContent) (exportFormat, error) {

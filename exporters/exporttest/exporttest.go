@@ -113,12 +113,12 @@ func block(network, round int, began time.Time, text string) *devices.Block {
 		Before: devices.State{Time: at, TemperaturesC: map[string]*float64{"cpu": new(41.7), "off": nil}},
 		After:  devices.State{Time: at, TemperaturesC: map[string]*float64{"cpu": new(41.8)}},
 	}
-	switch {
-	case network%5 == 2: // a tool that gives a summary, on a device without sensors
+	switch network % 5 {
+	case 2: // a tool that gives a summary, on a device without sensors
 		b.Samples, b.Before.TemperaturesC, b.After.TemperaturesC = nil, nil, nil
 		b.Summary = &devices.Summary{Count: 30, Mean: s, Min: new(s / 2)}
 		b.PeakMemoryBytes, b.FirstSeconds, b.Delegation = 0, 0, devices.Delegation{}
-	case network%5 == 3:
+	case 3:
 		b.Doubts = []devices.Doubt{{Code: "ops_without_cost", Text: text}}
 	}
 	return b

@@ -23,7 +23,7 @@ const (
 // ParquetSchema is the version of the columns.
 const ParquetSchema = 1
 
-// A row group is held in memory until it is whole, so it ends at so many raw samples (8 MB)
+// A row group is held in memory until it is whole, so it ends after so many raw samples (8 MB)
 // or so many networks, whichever is first. Readers like large ones; these are large enough
 // to compress and small enough for a lab's own small board.
 const (
