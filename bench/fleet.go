@@ -118,16 +118,30 @@ func (v *visit) run(ctx context.Context) MemberState {
 			if failures > 0 {
 				v.out.Err = quarantinedError(v.member.Name, failures, v.out.Err)
 			}
+			v.note(ctx, Quarantined)
 			return Quarantined
 		}
 		wait := v.member.BackOff[failures]
 		failures++
+		v.note(ctx, BackingOff)
 		v.fleet.event(Event{Member: v.index, Name: v.member.Name, State: BackingOff, Err: v.out.Err, Wait: wait})
 		if err := v.wait(ctx, wait); err != nil {
 			v.out.Err = err
+			if id := v.out.Result.Sweep.ID; id != "" {
+				note(ctx, v.member.Sweep.Store, id, endOf(err))
+			}
 			return Ended
 		}
 	}
+}
+
+// note stores the member's state and why, once there is a sweep to note it of.
+func (v *visit) note(ctx context.Context, state MemberState) {
+	id := v.out.Result.Sweep.ID
+	if id == "" {
+		return
+	}
+	note(ctx, v.member.Sweep.Store, id, Condition{State: state, Message: v.out.Err.Error()})
 }
 
 // once runs the sweep as far as it goes now, and returns how many blocks that were.

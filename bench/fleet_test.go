@@ -157,6 +157,47 @@ func TestFleet(t *testing.T) {
 
 // TestFleetForgivesAfterSuccess: a cable that falls out once an hour all night is no reason
 // to give up, as long as blocks are measured in between.
+// TestFleetNotes: whoever watches the store reads there what each device is doing.
+func TestFleetNotes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := bench.NewMemory()
+		good, flapping, lost, broken := &shelf{device: newDevice()}, &shelf{device: newDevice()}, &shelf{device: newDevice()}, &shelf{device: newDevice()}
+		awayFor(flapping.device, 8, 10)
+		awayFor(lost.device, 8, 1<<30)
+		broken.device.fail = func(string, int) error { return fault(devices.FaultLab, "disk") }
+		out := bench.Fleet{Members: []bench.Member{
+			member("good", good, st, 10), member("flapping", flapping, st, 10), member("lost", lost, st, 10), member("broken", broken, st, 10),
+		}}.Run(t.Context())
+		got := map[string][]string{}
+		for _, o := range out {
+			for c, err := range st.Conditions(t.Context(), o.Result.Sweep.ID) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.Time.IsZero() {
+					t.Errorf("%s: %v has no time", o.Name, c)
+				}
+				got[o.Name] = append(got[o.Name], fmt.Sprintf("%s %s", c.State, c.Reason))
+			}
+		}
+		again := []string{"running ", "ended failed"}
+		away := func(n int) (all []string) {
+			for range n {
+				all = append(append(all, again...), "backing off ")
+			}
+			return all
+		}
+		if diff := cmp.Diff(map[string][]string{
+			"good":     {"running ", "ended done"},
+			"flapping": append(away(1), "running ", "ended done"),
+			"lost":     append(append(away(4), again...), "quarantined "),
+			"broken":   again,
+		}, got); diff != "" {
+			t.Errorf("conditions (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestFleetForgivesAfterSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, s := bench.NewMemory(), &shelf{device: newDevice()}

@@ -23,6 +23,7 @@ type memorySweep struct {
 	slots    map[int]Scheduled // by order
 	blocks   map[int]StoredBlock
 	failures []Failure
+	noted    []Condition
 }
 
 var _ Store = (*Memory)(nil)
@@ -204,6 +205,22 @@ func (s *Memory) Blocks(_ context.Context, sweep string) iter.Seq2[StoredBlock, 
 // Failures implements Reader.
 func (s *Memory) Failures(_ context.Context, sweep string) iter.Seq2[Failure, error] {
 	return sequence(s, sweep, func(sw *memorySweep) []Failure { return slices.Clone(sw.failures) })
+}
+
+// Note implements Store.
+func (s *Memory) Note(_ context.Context, sweep string, c Condition) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sw, err := s.find(sweep)
+	if err == nil {
+		sw.noted = append(sw.noted, c)
+	}
+	return err
+}
+
+// Conditions implements Reader.
+func (s *Memory) Conditions(_ context.Context, sweep string) iter.Seq2[Condition, error] {
+	return sequence(s, sweep, func(sw *memorySweep) []Condition { return slices.Clone(sw.noted) })
 }
 
 // sequence copies the list before it yields, so that the consumer may write.

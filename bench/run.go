@@ -81,6 +81,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err := r.open(ctx); err != nil {
 		return Result{Sweep: r.sweep}, ended(ctx, err)
 	}
+	note(ctx, o.Store, r.sweep.ID, Condition{State: Running})
 	err := ended(ctx, r.loop(ctx))
 	if ferr := r.flush(ctx); err == nil || errors.Is(err, ErrStopped) {
 		err = errors.Join(ferr, err)
@@ -90,6 +91,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err == nil {
 		err = rerr
 	}
+	note(ctx, o.Store, r.sweep.ID, endOf(err))
 	return res, err
 }
 

@@ -106,6 +106,8 @@ type Reader interface {
 	Blocks(ctx context.Context, sweep string) iter.Seq2[StoredBlock, error]
 	// Failures yields failed attempts in the order they happened.
 	Failures(ctx context.Context, sweep string) iter.Seq2[Failure, error]
+	// Conditions yields what the sweep's processes said that they do, in the order they did.
+	Conditions(ctx context.Context, sweep string) iter.Seq2[Condition, error]
 }
 
 // Store keeps sweeps. Every method is one transaction: a process that is killed at any
@@ -123,4 +125,6 @@ type Store interface {
 	// Fail records a failed attempt. A final one marks the network failed and drops its
 	// planned slots.
 	Fail(ctx context.Context, sweep string, f Failure) error
+	// Note records what the sweep's process does now.
+	Note(ctx context.Context, sweep string, c Condition) error
 }

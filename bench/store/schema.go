@@ -75,6 +75,20 @@ CREATE TABLE failures (
 CREATE INDEX failures_by_network ON failures (sweep, network);
 `
 
+// additions are tables that came later. They change nothing that is there, so the version
+// stays: a program that does not know them leaves them alone, and a reader of a store that was
+// last written by such a program finds nothing in them.
+const additions = `
+CREATE TABLE IF NOT EXISTS conditions (
+	id        INTEGER PRIMARY KEY,
+	sweep     INTEGER NOT NULL REFERENCES sweeps (num),
+	state     TEXT NOT NULL,       -- running, backing off, quarantined, ended
+	time      TEXT NOT NULL,
+	condition TEXT NOT NULL        -- JSON
+);
+CREATE INDEX IF NOT EXISTS conditions_by_sweep ON conditions (sweep);
+`
+
 // checkSchema reports whether the database is empty, and refuses what is not ours. It
 // changes nothing, so another program's database stays as it is.
 func (s *Store) checkSchema(ctx context.Context) (fresh bool, err error) {
@@ -105,8 +119,8 @@ func (s *Store) checkSchema(ctx context.Context) (fresh bool, err error) {
 // createSchema is one transaction, marks included: a killed creation leaves an empty file.
 func (s *Store) createSchema(ctx context.Context) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d",
-			schema, ApplicationID, SchemaVersion))
+		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s; %s; PRAGMA application_id = %d; PRAGMA user_version = %d",
+			schema, additions, ApplicationID, SchemaVersion))
 		return err
 	})
 }

@@ -96,7 +96,8 @@ func (s *Store) openWriter(ctx context.Context, o Options) error {
 	if fresh {
 		return s.createSchema(ctx)
 	}
-	return nil
+	_, err = s.db.ExecContext(ctx, additions)
+	return err
 }
 
 // OpenRead opens a store for reading. It takes no lock and writes nothing to the store.

@@ -37,63 +37,6 @@ func showCommand(s streams) *cli.Command {
 	}
 }
 
-// tally counts a sweep's networks.
-type tally struct {
-	Measured int      `json:"measured"`
-	Failed   int      `json:"failed"`
-	Invalid  int      `json:"invalid"`
-	Blocks   int      `json:"blocks"`
-	NoiseCV  *float64 `json:"noise_cv"`
-
-	reasons  map[string]int
-	warnings map[string]int
-	samples  map[string]string // a sentence for each code
-	fastest  float64
-	slowest  float64
-}
-
-func count(ctx context.Context, st bench.Reader, sweep string) (tally, error) {
-	t := tally{reasons: map[string]int{}, warnings: map[string]int{}, samples: map[string]string{}}
-	for e, err := range bench.Estimates(ctx, st, sweep) {
-		if err != nil {
-			return t, err
-		}
-		t.add(e)
-	}
-	return t, nil
-}
-
-func (t *tally) add(e bench.Estimate) {
-	t.Blocks += len(e.Blocks)
-	if e.Network.Status == bench.Failed {
-		t.Failed++
-		return
-	}
-	if e.M == nil || e.Network.Status != bench.Measured {
-		return
-	}
-	t.Measured++
-	t.NoiseCV = e.M.NoiseCV
-	if e.M.Verdict == bench.Invalid {
-		t.Invalid++
-	}
-	t.slowest = max(t.slowest, e.M.Seconds)
-	if t.fastest == 0 || e.M.Seconds < t.fastest {
-		t.fastest = e.M.Seconds
-	}
-	t.note(t.reasons, e.M.Reasons)
-	t.note(t.warnings, e.M.Warnings)
-}
-
-func (t *tally) note(counts map[string]int, doubts []bench.Doubt) {
-	for _, d := range doubts {
-		counts[d.Code]++
-		if _, ok := t.samples[d.Code]; !ok {
-			t.samples[d.Code] = d.Text
-		}
-	}
-}
-
 func listStore(s streams, c *cli.Context, st *store.Store) error {
 	sweeps, err := st.Sweeps(c.Context)
 	if err != nil {
@@ -101,12 +44,12 @@ func listStore(s streams, c *cli.Context, st *store.Store) error {
 	}
 	type row struct {
 		bench.Sweep
-		tally
+		bench.Tally
 	}
 	rows := []row{}
 	lines := [][]string{{"SWEEP", "NETWORKS", "DONE", "FAILED", "INVALID", "DEVICE", "KIND", "PROTOCOL", "SEED", "CREATED"}}
 	for _, m := range sweeps {
-		t, err := count(c.Context, st, m.ID)
+		t, err := bench.Count(c.Context, st, m.ID)
 		if err != nil {
 			return err
 		}
@@ -129,7 +72,7 @@ func showSweep(s streams, c *cli.Context, st *store.Store) error {
 	if err != nil {
 		return err
 	}
-	t, err := count(c.Context, st, m.ID)
+	t, err := bench.Count(c.Context, st, m.ID)
 	if err != nil {
 		return err
 	}
@@ -139,7 +82,7 @@ func showSweep(s streams, c *cli.Context, st *store.Store) error {
 	}
 	if c.Bool("json") {
 		return printDoc(s.out, map[string]any{
-			"manifest": m, "tally": t, "reasons": t.reasons, "warnings": t.warnings, "failures": failures,
+			"manifest": m, "tally": t, "reasons": t.Reasons, "warnings": t.Warnings, "failures": failures,
 		})
 	}
 	return printSweepDetail(s, m, t, failures)
@@ -167,7 +110,7 @@ func openFailures(ctx context.Context, st bench.Reader, sweep string) ([]bench.F
 	return failures, nil
 }
 
-func printSweepDetail(s streams, m bench.Sweep, t tally, failures []bench.Failure) error {
+func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.Failure) error {
 	rows := [][]string{
 		{"sweep", m.ID}, {"networks", fmt.Sprintf("%s, %s, seed %d", sweepNetworks(m), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
@@ -178,7 +121,7 @@ func printSweepDetail(s streams, m bench.Sweep, t tally, failures []bench.Failur
 		{"noise", noiseLine(m, t)},
 	}
 	if t.Measured > 0 {
-		rows = append(rows, []string{"latency", millis(t.fastest) + " to " + millis(t.slowest)})
+		rows = append(rows, []string{"latency", millis(t.Fastest) + " to " + millis(t.Slowest)})
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.Device.Fingerprint)) {
 		rows = append(rows, []string{"  " + k, m.Device.Fingerprint[k]})
@@ -189,8 +132,8 @@ func printSweepDetail(s streams, m bench.Sweep, t tally, failures []bench.Failur
 	if err := printTable(s.out, rows); err != nil {
 		return err
 	}
-	printCounts(s, "INVALID", t.reasons, t.samples)
-	printCounts(s, "warning", t.warnings, t.samples)
+	printCounts(s, "INVALID", t.Reasons, t.Sentences)
+	printCounts(s, "warning", t.Warnings, t.Sentences)
 	for _, f := range failures {
 		word := "failed"
 		if !f.Final {
@@ -208,7 +151,7 @@ func printCounts(s streams, word string, counts map[string]int, sentences map[st
 	}
 }
 
-func noiseLine(m bench.Sweep, t tally) string {
+func noiseLine(m bench.Sweep, t bench.Tally) string {
 	if m.Device.Deterministic {
 		return "none: a second block would be the first again"
 	}

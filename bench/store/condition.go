@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"time"
+
+	"latlab/bench"
+)
+
+// Note implements bench.Store.
+func (s *Store) Note(ctx context.Context, sweep string, c bench.Condition) error {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		num, err := sweepNum(ctx, tx, sweep)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "INSERT INTO conditions (sweep, state, time, condition) VALUES (?,?,?,?)",
+			num, string(c.State), c.Time.UTC().Format(time.RFC3339Nano), string(text))
+		return err
+	})
+}
+
+type numberedCondition struct {
+	id int64
+	bench.Condition
+}
+
+// Conditions implements bench.Reader. A store from before there were any has none.
+func (s *Store) Conditions(ctx context.Context, sweep string) iter.Seq2[bench.Condition, error] {
+	return func(yield func(bench.Condition, error) bool) {
+		known, err := s.hasConditions(ctx)
+		if err != nil {
+			yield(bench.Condition{}, err)
+		}
+		if err != nil || !known {
+			return
+		}
+		rows := pages(ctx, s, sweep, `SELECT id, condition FROM conditions WHERE sweep = ? AND id > ? ORDER BY id LIMIT ?`,
+			[]any{-1}, scanCondition, func(c numberedCondition) []any { return []any{c.id} })
+		for c, err := range rows {
+			if !yield(c.Condition, err) {
+				return
+			}
+		}
+	}
+}
+
+func scanCondition(r scanner) (c numberedCondition, err error) {
+	var text string
+	if err := r.Scan(&c.id, &text); err != nil {
+		return c, err
+	}
+	return c, json.Unmarshal([]byte(text), &c.Condition)
+}
+
+func (s *Store) hasConditions(ctx context.Context) (bool, error) {
+	var n int
+	err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'conditions'").Scan(&n)
+	return n > 0, s.wrap(err)
+}
+
+// Version is a text that differs whenever anything was stored of a sweep since. It costs a look
+// at the ends of some indexes, so that whoever watches a store need not read it to know that
+// nothing happened.
+func (s *Store) Version(ctx context.Context, sweep string) (string, error) {
+	num, err := sweepNum(ctx, s.db, sweep)
+	if err != nil {
+		return "", s.wrap(err)
+	}
+	known, err := s.hasConditions(ctx)
+	if err != nil {
+		return "", err
+	}
+	conditions := "0"
+	if known {
+		conditions = "(SELECT coalesce(max(id), 0) FROM conditions WHERE sweep = ?1)"
+	}
+	var networks, planned, blocks, failures, notes int64
+	err = s.db.QueryRowContext(ctx, `SELECT networks,
+		(SELECT coalesce(max(ord), -1) FROM schedule WHERE sweep = ?1),
+		(SELECT count(*) FROM blocks WHERE sweep = ?1),
+		(SELECT count(*) FROM failures WHERE sweep = ?1), `+conditions+`
+		FROM sweeps WHERE num = ?1`, num).Scan(&networks, &planned, &blocks, &failures, &notes)
+	return fmt.Sprint(networks, planned, blocks, failures, notes), s.wrap(err)
+}
