@@ -181,11 +181,10 @@ func (j *exportJob) write(f exportFormat) (exporters.Notes, error) {
 	if err := exporters.WriteFile(j.out, stream); err != nil {
 		return exporters.Notes{}, err
 	}
-	notes := j.notes(f)
-	if len(notes.Lost) == 0 {
+	notes, path := j.notes(f), j.notesPath(f)
+	if len(notes.Lost) == 0 || path == "" {
 		return notes, nil
 	}
-	path := j.notesPath(f)
 	if err := notes.Write(path); err != nil {
 		return notes, fmt.Errorf("%s is written, but not what it cannot carry: %w", j.out, writeError(path, err))
 	}
@@ -212,10 +211,16 @@ func (j *exportJob) notesPath(f exportFormat) string {
 	switch {
 	case f.folder != nil:
 		return filepath.Join(j.out, "notes.json")
-	case j.out == stdoutPath:
+	case j.out == stdoutPath || !isFile(j.out):
 		return ""
 	}
 	return j.out + ".notes.json"
+}
+
+// isFile is false of pipes and devices, such as the /dev/fd/63 of a shell's >(gzip).
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 type exported struct {
