@@ -16,9 +16,9 @@ type Progress struct {
 	TemperatureC *float64 `json:"temperature_celsius"` // hottest sensor after the last block
 }
 
-// tally counts networks asked for, so that a report costs the same in a sweep of ten
+// standing counts networks asked for, so that a report costs the same in a sweep of ten
 // thousand as in one of ten.
-type tally struct {
+type standing struct {
 	known, done, failed, waiting int
 }
 
@@ -27,13 +27,13 @@ func (r *runner) count(n *network, sign int) {
 	if n.Index >= r.o.Networks {
 		return
 	}
-	r.tally.known += sign
-	r.tally.waiting += sign * n.waiting
+	r.standing.known += sign
+	r.standing.waiting += sign * n.waiting
 	switch {
 	case n.Status == Failed:
-		r.tally.failed += sign
+		r.standing.failed += sign
 	case len(n.values) >= r.protocol.MinBlocks:
-		r.tally.done += sign
+		r.standing.done += sign
 	}
 }
 
@@ -48,7 +48,7 @@ func (r *runner) report() {
 	if r.o.Progress == nil {
 		return
 	}
-	t := r.tally
+	t := r.standing
 	p := Progress{
 		Networks: r.o.Networks, Done: t.done, Failed: t.failed, Blocks: r.blocks, NoiseCV: noiseCV(r.o.Device.Info(), r.noise),
 		BlocksLeft: t.waiting + (r.o.Networks-t.known)*r.protocol.MinBlocks,

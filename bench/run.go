@@ -140,12 +140,12 @@ type runner struct {
 	protocol Protocol // the sweep's, as it applies to the device
 	start    time.Time
 
-	nets    map[int]*network
-	pending []Slot // in order
-	order   int    // next free slot order
-	buffer  []Finished
-	noise   Noise
-	tally   tally
+	nets     map[int]*network
+	pending  []Slot // in order
+	order    int    // next free slot order
+	buffer   []Finished
+	noise    Noise
+	standing standing
 
 	models   map[int]*model.Model // of the current batch
 	prepared map[int]bool         // by this run

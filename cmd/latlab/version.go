@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 
@@ -40,14 +39,7 @@ func versionCommand(s streams) *cli.Command {
 func versions(c *cli.Context) map[string]string {
 	v := map[string]string{
 		"latlab": version.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
-		"writer_revision": "tflite " + tflite.WriterRevision + ", onnx " + onnx.WriterRevision, "commit": "unknown", "runtime": "not found",
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				v["commit"] = s.Value
-			}
-		}
+		"writer_revision": "tflite " + tflite.WriterRevision + ", onnx " + onnx.WriterRevision, "commit": version.Commit(), "runtime": "not found",
 	}
 	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
 	defer cancel()

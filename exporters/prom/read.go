@@ -1,0 +1,185 @@
+package prom
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/fixtures"
+)
+
+// Sweep is all that the metrics say of a sweep: as much for ten networks as for ten thousand,
+// but for one number a network where there is a baseline.
+type Sweep struct {
+	Manifest bench.Sweep
+	Tally    bench.Tally
+	Queued   int                // blocks planned and not done
+	Failures map[FailureKey]int // attempts
+	// Nodes and Delegated are summed over networks.
+	Nodes, Delegated int
+	State            bench.MemberState // "" = its process said nothing
+	Quarantines      int
+	LastBlock        time.Time      // when it ended; zero = none
+	Condition        *devices.State // of the device after that block
+	Fixtures         []Fixture
+	Baseline         *Comparison // nil = there is none, or it has no network in common
+
+	inference, latency, widths prometheus.Histogram
+}
+
+// FailureKey is what attempts are counted by.
+type FailureKey struct {
+	Fault  devices.Fault
+	Reason string
+}
+
+// Fixture is a known network's latency. Bounds are nil where they are not known.
+type Fixture struct {
+	Name      string
+	Seconds   float64
+	Low, High *float64
+}
+
+// Comparison is with a baseline's networks.
+type Comparison struct {
+	Baseline string  // sweep
+	Ratio    float64 // median over networks
+	Networks int
+}
+
+// Baseline is a recorded sweep's VALID latencies in seconds by model identity.
+type Baseline struct {
+	Manifest bench.Sweep
+	Seconds  map[string]float64
+}
+
+// ReadBaseline reads a sweep to compare others with.
+func ReadBaseline(ctx context.Context, st bench.Reader, m bench.Sweep) (*Baseline, error) {
+	b := &Baseline{Manifest: m, Seconds: map[string]float64{}}
+	for e, err := range bench.Estimates(ctx, st, m.ID) {
+		if err != nil {
+			return nil, err
+		}
+		if good(e) {
+			b.Seconds[e.Network.Model] = e.M.Seconds
+		}
+	}
+	if len(b.Seconds) == 0 {
+		return nil, fmt.Errorf("sweep %s has no VALID measurement, so nothing can be compared with it", m.ID)
+	}
+	return b, nil
+}
+
+func good(e bench.Estimate) bool {
+	return e.M != nil && e.Network.Status == bench.Measured && e.M.Verdict == bench.Valid
+}
+
+// comparable reports whether a sweep's latencies may be set against the baseline's: other
+// devices and kinds differ for other reasons than a regression.
+func (b *Baseline) comparable(m bench.Sweep) bool {
+	return b != nil && b.Manifest.ID != m.ID && b.Manifest.Device.Name == m.Device.Name &&
+		b.Manifest.Device.Kind == m.Device.Kind && b.Manifest.Precision == m.Precision
+}
+
+// ReadSweep reads one sweep in a stream. baseline may be nil.
+func ReadSweep(ctx context.Context, st bench.Reader, m bench.Sweep, baseline *Baseline) (*Sweep, error) {
+	labels := sweepValues(m)
+	s := &Sweep{
+		Manifest: m, Tally: bench.NewTally(), Failures: map[FailureKey]int{},
+		inference: histogram("latlab_inference_duration_seconds", inferenceBuckets, labels),
+		latency:   histogram("latlab_network_latency_seconds", inferenceBuckets, labels),
+		widths:    histogram("latlab_sweep_interval_half_width_ratio", widthBuckets, labels),
+	}
+	var ratios []float64
+	for e, err := range bench.Estimates(ctx, st, m.ID) {
+		if err != nil {
+			return nil, err
+		}
+		s.add(e)
+		if !good(e) || !baseline.comparable(m) {
+			continue
+		}
+		if before, known := baseline.Seconds[e.Network.Model]; known {
+			ratios = append(ratios, e.M.Seconds/before)
+		}
+	}
+	if len(ratios) > 0 {
+		s.Baseline = &Comparison{Baseline: baseline.Manifest.ID, Ratio: bench.Median(ratios), Networks: len(ratios)}
+	}
+	return s, s.readRest(ctx, st)
+}
+
+// readRest reads what is no network: the queue, failed attempts and what the process said.
+func (s *Sweep) readRest(ctx context.Context, st bench.Reader) error {
+	for slot, err := range st.Schedule(ctx, s.Manifest.ID) {
+		if err != nil {
+			return err
+		}
+		if slot.State == bench.SlotPlanned {
+			s.Queued++
+		}
+	}
+	for f, err := range st.Failures(ctx, s.Manifest.ID) {
+		if err != nil {
+			return err
+		}
+		s.Failures[FailureKey{f.Fault, f.Reason}]++
+	}
+	for c, err := range st.Conditions(ctx, s.Manifest.ID) {
+		if err != nil {
+			return err
+		}
+		s.State = c.State
+		if c.State == bench.Quarantined {
+			s.Quarantines++
+		}
+	}
+	return nil
+}
+
+func (s *Sweep) add(e bench.Estimate) {
+	s.Tally.Add(e)
+	for i := range e.Blocks {
+		s.addBlock(&e.Blocks[i])
+	}
+	if e.M == nil || e.Network.Status != bench.Measured {
+		return
+	}
+	s.Nodes += e.M.Delegation.Nodes
+	s.Delegated += e.M.Delegation.Delegated
+	s.latency.Observe(e.M.Seconds)
+	if w := e.M.HalfWidth(); !math.IsInf(w, 0) && !math.IsNaN(w) {
+		s.widths.Observe(w)
+	}
+	if e.Network.Space == "" && slices.Contains(fixtures.Names(), e.Network.Name) {
+		s.addFixture(Fixture{Name: e.Network.Name, Seconds: e.M.Seconds, Low: e.M.Low, High: e.M.High})
+	}
+}
+
+// addFixture keeps the last of a name.
+func (s *Sweep) addFixture(f Fixture) {
+	s.Fixtures = slices.DeleteFunc(s.Fixtures, func(g Fixture) bool { return g.Name == f.Name })
+	s.Fixtures = append(s.Fixtures, f)
+}
+
+// addBlock observes every timed inference; of a tool that prints no samples, the block's value.
+func (s *Sweep) addBlock(b *devices.Block) {
+	for _, seconds := range b.Samples {
+		s.inference.Observe(seconds)
+	}
+	if len(b.Samples) == 0 {
+		if seconds, _, ok := bench.BlockSeconds(b); ok {
+			s.inference.Observe(seconds)
+		}
+	}
+	end := b.Started.Add(time.Duration(b.Elapsed * float64(time.Second)))
+	if !b.Started.IsZero() && end.After(s.LastBlock) {
+		s.LastBlock, s.Condition = end, &b.After
+	}
+}

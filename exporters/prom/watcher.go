@@ -1,0 +1,152 @@
+package prom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"latlab/bench"
+	"latlab/devices"
+)
+
+// Store is a bench.Reader that tells cheaply whether anything was stored.
+type Store interface {
+	bench.Reader
+	// Version is a text that differs whenever anything was stored of a sweep since.
+	Version(ctx context.Context, sweep string) (string, error)
+}
+
+// Watcher keeps what a store says at hand. A reader on the machine that measures must not
+// disturb, so the store is read only while somebody asks, only the sweeps that changed, and for
+// at most a twentieth of the time: after a read that took a second, the next one waits for
+// twenty. A store that cannot be read leaves what was read before, and a failure is counted.
+type Watcher struct {
+	store    Store
+	baseline *Baseline
+	asked    chan struct{}
+
+	mu       sync.Mutex
+	lab      Lab
+	versions map[string]string // of the sweeps in lab
+	err      error             // of the last read
+}
+
+// share of the time that reading may take, and the least pause between two looks.
+const (
+	pauses   = 20
+	minPause = time.Second
+)
+
+// NewWatcher makes one that reads once Run runs. baseline may be nil.
+func NewWatcher(st Store, baseline *Baseline) *Watcher {
+	return &Watcher{store: st, baseline: baseline, asked: make(chan struct{}, 1), versions: map[string]string{}}
+}
+
+// Asked says that somebody looks. It does not wait: what he sees was read after the one before
+// him looked.
+func (w *Watcher) Asked() {
+	select {
+	case w.asked <- struct{}{}:
+	default:
+	}
+}
+
+// Lab is what was read last.
+func (w *Watcher) Lab() Lab {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lab
+}
+
+// Ready is nil once the store was read, else why it was not.
+func (w *Watcher) Ready() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case !w.lab.Read.IsZero():
+		return nil
+	case w.err != nil:
+		return w.err
+	}
+	return errors.New("the store is being read for the first time")
+}
+
+// Run reads once, and then whenever somebody asks, until its context ends.
+func (w *Watcher) Run(ctx context.Context) {
+	for {
+		took := w.Read(ctx)
+		timer := time.NewTimer(max(minPause, pauses*took))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.asked:
+		}
+	}
+}
+
+// Read reads what changed now, and returns how long that took.
+func (w *Watcher) Read(ctx context.Context) time.Duration {
+	start := time.Now()
+	sweeps, versions, err := w.read(ctx)
+	took := time.Since(start)
+	if ctx.Err() != nil {
+		return took
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err = err; err != nil {
+		w.lab.Failures++
+		return took
+	}
+	w.lab.Sweeps, w.lab.Read, w.lab.Took, w.versions = sweeps, time.Now(), took, versions
+	return took
+}
+
+func (w *Watcher) read(ctx context.Context) ([]*Sweep, map[string]string, error) {
+	manifests, err := w.store.Sweeps(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	known := map[string]*Sweep{}
+	for _, s := range w.Lab().Sweeps {
+		known[s.Manifest.ID] = s
+	}
+	var sweeps []*Sweep
+	versions := map[string]string{}
+	for _, m := range manifests {
+		// Before the read: what is stored meanwhile is read again.
+		if versions[m.ID], err = w.store.Version(ctx, m.ID); err != nil {
+			return nil, nil, err
+		}
+		s := known[m.ID]
+		if s == nil || w.versions[m.ID] != versions[m.ID] {
+			if s, err = ReadSweep(ctx, w.store, m, w.baseline); err != nil {
+				return nil, nil, fmt.Errorf("sweep %s: %w", m.ID, err)
+			}
+		}
+		sweeps = append(sweeps, s)
+	}
+	return sweeps, versions, nil
+}
+
+// Condition is a device's after its last stored block, nil where there is none.
+func (l Lab) Condition(device string) *devices.State {
+	var last *Sweep
+	for _, s := range l.Sweeps {
+		if s.Manifest.Device.Name == device && s.Condition != nil && (last == nil || s.LastBlock.After(last.LastBlock)) {
+			last = s
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return last.Condition
+}
