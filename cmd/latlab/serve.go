@@ -253,9 +253,19 @@ func wireServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*server,
 	w.runs = append(w.runs, poller.Run)
 	w.handler, err = web.Handler(web.Options{
 		Metrics: registry, Scraped: poller.Scraped, Prober: prober, CostModels: models,
-		Hosts: c.StringSlice("web.allowed-host"), Version: version.Version, Log: log,
+		Hosts: servedHosts(c), Version: version.Version, Log: log,
 	})
 	return w, err
+}
+
+// servedHosts are names that the server answers to over loopback: this machine's own is one, which
+// Debian lets point to 127.0.1.1.
+func servedHosts(c *cli.Context) []string {
+	hosts := c.StringSlice("web.allowed-host")
+	if name, err := os.Hostname(); err == nil && name != "" {
+		hosts = append(hosts, name)
+	}
+	return hosts
 }
 
 // openStore opens --db for reading, which keeps no writer waiting, and reads it once.

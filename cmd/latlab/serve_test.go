@@ -114,6 +114,31 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestServeAnswersToItsName: this machine's own name is answered over loopback, another's is not.
+func TestServeAnswersToItsName(t *testing.T) {
+	t.Parallel()
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, url := newLab(t).serving("--web.allowed-host", "lab.example")
+	for host, want := range map[string]int{name: 200, "lab.example": 200, "evil.example": 421} {
+		r, err := http.NewRequest(http.MethodGet, url+"/-/healthy", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s: %d, want %d", host, res.StatusCode, want)
+		}
+	}
+}
+
 // runs is run with several exit codes.
 func (l *lab) runs(codes []int, args ...string) {
 	l.t.Helper()
