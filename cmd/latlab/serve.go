@@ -19,9 +19,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"latlab/devices"
+	"latlab/exporters/prom"
 	"latlab/exporters/web"
 	"latlab/internal/version"
-	"latlab/regress"
 )
 
 // serveAddress: loopback, for there is no password unless one is set. The port is outside of
@@ -37,6 +37,7 @@ func serveCommand(s streams) *cli.Command {
 		Flags: join([]cli.Flag{
 			dbFlag(),
 			&cli.StringSliceFlag{Name: "cost", Usage: "cost model to predict with, a JSON `FILE`; may be repeated"},
+			stringFlag("baseline", "recorded `SWEEP` that latencies are compared with: an id, FILE#ID, or FILE where it holds one", ""),
 			&cli.StringSliceFlag{Name: "web.listen-address", Usage: "`ADDRESS` to listen on; may be repeated", Value: cli.NewStringSlice(serveAddress)},
 			stringFlag("web.config.file", "TLS and passwords, a `FILE` .yml of Prometheus' exporter-toolkit", ""),
 			&cli.StringSliceFlag{Name: "web.allowed-host", Usage: "a `NAME` besides localhost by which it is asked over loopback; may be repeated"},
@@ -182,39 +183,11 @@ func lowerPriority(nice int) error {
 	return nil
 }
 
-// loadServed reads the cost models of --cost. A request calls each by its file's name, without
-// folder and ending.
-func loadServed(paths []string) ([]web.CostModel, error) {
-	var models []web.CostModel
-	files := map[string]string{}
-	for _, path := range paths {
-		m, sp, err := loadCostFile(path)
-		if err != nil {
-			return nil, err
-		}
-		name := strings.TrimSuffix(filepath.Base(path), ".json")
-		if other, taken := files[name]; taken {
-			return nil, usagef("cost models %s and %s would both be called %q; rename one", other, path, name)
-		}
-		files[name] = path
-		p, err := regress.NewPredictor(m, sp)
-		if err != nil {
-			return nil, err
-		}
-		models = append(models, web.CostModel{
-			Name: name, Space: sp, Predictor: p, Method: m.Method, Device: m.Device, Kind: m.Kind, Precision: m.Precision, Figures: m.Figures,
-		})
-	}
-	return models, nil
-}
-
 // server is what serve runs: a handler, and what goes on in the background while it answers.
 type server struct {
 	handler http.Handler
 	runs    []func(context.Context)
 	closes  []func() error
-	// last is a device's condition after its last stored block; nil = there is no store.
-	last func(device string) *devices.State
 }
 
 func (w *server) start(ctx context.Context) {
@@ -240,21 +213,32 @@ func wireServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*server,
 		return nil, err
 	}
 	w := &server{}
-	if c.String("db") != "" {
-		if err := w.openStore(ctx, c); err != nil {
-			return nil, err
-		}
+	watcher, err := w.openStore(ctx, c)
+	if err != nil {
+		w.close()
+		return nil, err
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	prober := labProber{lab: lab, last: w.last}
+	registry.MustRegister(prom.BuildInfo(), prom.NewCostCollector(metricsOf(models)))
+	prober := &labProber{lab: lab}
 	poller := web.NewPoller(prober.all, web.PollOptions{})
-	registry.MustRegister(web.DeviceMetrics(poller.Latest, false))
-	w.runs = append(w.runs, poller.Run)
-	w.handler, err = web.Handler(web.Options{
-		Metrics: registry, Scraped: poller.Scraped, Prober: prober, CostModels: models,
+	o := web.Options{
+		Metrics: registry, Scraped: poller.Scraped, Prober: prober, CostModels: predictorsOf(models),
 		Hosts: servedHosts(c), Version: version.Version, Log: log,
-	})
+	}
+	seen := poller.Latest
+	if watcher != nil {
+		seen = func() []web.Device { return append(poller.Latest(), computedDevices(watcher.Lab())...) }
+		registry.MustRegister(prom.NewCollector(watcher.Lab))
+		prober.last = func(device string) *devices.State { return watcher.Lab().Condition(device) }
+		o.Scraped = func() { poller.Scraped(); watcher.Asked() }
+		o.Ready = watcher.Ready
+		w.runs = append(w.runs, watcher.Run)
+	}
+	registry.MustRegister(web.DeviceMetrics(seen, false))
+	w.runs = append(w.runs, poller.Run)
+	w.handler, err = web.Handler(o)
 	return w, err
 }
 
@@ -266,15 +250,4 @@ func servedHosts(c *cli.Context) []string {
 		hosts = append(hosts, name)
 	}
 	return hosts
-}
-
-// openStore opens --db for reading, which keeps no writer waiting, and reads it once.
-func (w *server) openStore(ctx context.Context, c *cli.Context) error {
-	st, err := openDB(c)
-	if err != nil {
-		return err
-	}
-	w.closes = append(w.closes, st.Close)
-	_, err = st.Sweeps(ctx)
-	return err
 }

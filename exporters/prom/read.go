@@ -157,7 +157,7 @@ func (s *Sweep) add(e bench.Estimate) {
 	if w := e.M.HalfWidth(); !math.IsInf(w, 0) && !math.IsNaN(w) {
 		s.widths.Observe(w)
 	}
-	if e.Network.Space == "" && slices.Contains(fixtures.Names(), e.Network.Name) {
+	if s.Manifest.Sampling == bench.Listed && slices.Contains(fixtures.Names(), e.Network.Name) {
 		s.addFixture(Fixture{Name: e.Network.Name, Seconds: e.M.Seconds, Low: e.M.Low, High: e.M.High})
 	}
 }

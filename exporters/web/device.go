@@ -11,7 +11,7 @@ import (
 // Device is a device as it was seen. What is not known has no series.
 type Device struct {
 	Info           devices.Info
-	Source         string // "built-in", "file" or "attached"
+	Source         string // "built-in", "file", "attached", or "store" of one that is only known from there
 	Model, SoC, OS string // empty = not known
 	Up, Busy       bool
 	// Condition is nil where none was read: of a busy device it is that of its last block.

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench"
+	"latlab/bench/store"
+	"latlab/devices"
+	"latlab/exporters/prom"
+	"latlab/exporters/web"
+	"latlab/regress"
+	"latlab/sampler"
+)
+
+// served is a cost model of --cost.
+type served struct {
+	name      string
+	model     *regress.CostModel
+	space     *sampler.Space
+	predictor *regress.Predictor
+	modified  time.Time
+}
+
+// loadServed reads the cost models of --cost. A request calls each by its file's name, without
+// folder and ending.
+func loadServed(paths []string) ([]served, error) {
+	var models []served
+	files := map[string]string{}
+	for _, path := range paths {
+		m, sp, err := loadCostFile(path)
+		if err != nil {
+			return nil, err
+		}
+		v := served{name: strings.TrimSuffix(filepath.Base(path), ".json"), model: m, space: sp}
+		if other, taken := files[v.name]; taken {
+			return nil, usagef("cost models %s and %s would both be called %q; rename one", other, path, v.name)
+		}
+		files[v.name] = path
+		if v.predictor, err = regress.NewPredictor(m, sp); err != nil {
+			return nil, err
+		}
+		if st, err := os.Stat(path); err == nil {
+			v.modified = st.ModTime()
+		}
+		models = append(models, v)
+	}
+	return models, nil
+}
+
+func predictorsOf(models []served) []web.CostModel {
+	var list []web.CostModel
+	for _, v := range models {
+		m := v.model
+		list = append(list, web.CostModel{
+			Name: v.name, Space: v.space, Predictor: v.predictor,
+			Method: m.Method, Device: m.Device, Kind: m.Kind, Precision: m.Precision, Figures: m.Figures,
+		})
+	}
+	return list
+}
+
+func metricsOf(models []served) []prom.CostModel {
+	var list []prom.CostModel
+	for _, v := range models {
+		list = append(list, prom.CostModel{Name: v.name, Model: v.model, Modified: v.modified})
+	}
+	return list
+}
+
+// openStore opens --db for reading, which keeps no writer waiting; nil where there is none.
+func (w *server) openStore(ctx context.Context, c *cli.Context) (*prom.Watcher, error) {
+	if c.String("db") == "" {
+		if c.String("baseline") != "" {
+			return nil, usagef("--baseline wants a --db whose latencies are compared with it")
+		}
+		return nil, nil
+	}
+	st, err := openDB(c)
+	if err != nil {
+		return nil, err
+	}
+	w.closes = append(w.closes, st.Close)
+	if _, err := st.Sweeps(ctx); err != nil {
+		return nil, err
+	}
+	baseline, err := readBaseline(ctx, c.String("baseline"), st)
+	return prom.NewWatcher(st, baseline), err
+}
+
+// computedDevices are the simulators and estimators that the store has sweeps of. Nobody looks
+// at them, for they are always there: what is known of them is what their last block said.
+func computedDevices(lab prom.Lab) []web.Device {
+	var list []web.Device
+	for _, s := range lab.Sweeps {
+		if d := s.Manifest.Device; d.Kind != devices.Measured {
+			list = append(list, web.Device{Info: d, Source: "store", Up: true, Condition: lab.Condition(d.Name)})
+		}
+	}
+	return list
+}
+
+// readBaseline reads the sweep that --baseline names: ID of --db, FILE#ID, or FILE where it
+// holds one.
+func readBaseline(ctx context.Context, name string, st *store.Store) (*prom.Baseline, error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, id, inFile := strings.Cut(name, "#")
+	if _, err := os.Stat(file); !inFile && err != nil {
+		file, id = "", name
+	}
+	if file != "" {
+		other, err := openRead(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		defer other.Close()
+		st = other
+	}
+	m, err := baselineSweep(ctx, st, id)
+	if err != nil {
+		return nil, err
+	}
+	b, err := prom.ReadBaseline(ctx, st, m)
+	return b, withCode(exitUsage, err)
+}
+
+func baselineSweep(ctx context.Context, st bench.Reader, id string) (bench.Sweep, error) {
+	all, err := st.Sweeps(ctx)
+	if err != nil {
+		return bench.Sweep{}, err
+	}
+	if id == "" && len(all) == 1 {
+		return all[0], nil
+	}
+	if id == "" {
+		return bench.Sweep{}, usagef("--baseline names a store of %d sweeps; choose one as FILE#ID: %s", len(all), listSweeps(all))
+	}
+	return sweepByID(all, id)
+}
