@@ -128,8 +128,8 @@ func (s *Sweep) collectState(out sink, of []string) {
 }
 
 func (s *Sweep) collectLatency(out sink, of []string) {
-	for _, h := range []prometheus.Histogram{s.inference, s.latency, s.widths} {
-		h.Collect(out.ch)
+	for _, h := range []prometheus.Observer{s.inference, s.latency, s.widths} {
+		out.ch <- since{h.(prometheus.Metric), s.Manifest.Created}
 	}
 	for _, f := range s.Fixtures {
 		labels := append(append([]string{}, of...), f.Name)

@@ -4,8 +4,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"latlab/bench"
 )
@@ -73,14 +76,26 @@ func descriptions(prefixes ...string) map[string]*prometheus.Desc {
 }
 
 // histogram makes an empty one of the table, with classic and native buckets.
-func histogram(name string, buckets []float64, values []string) prometheus.Histogram {
+func histogram(name string, buckets []float64, labels []string) prometheus.Observer {
 	m := metric(name)
-	labels := prometheus.Labels{}
-	for i, l := range m.Labels {
-		labels[l] = values[i]
-	}
-	return prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: m.Name, Help: m.Help, ConstLabels: labels, Buckets: buckets,
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: m.Name, Help: m.Help, Buckets: buckets,
 		NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: nativeBuckets,
-	})
+	}, m.Labels).WithLabelValues(labels...)
+}
+
+// since is a histogram that counts from when its sweep was begun. It is filled anew at each
+// reading of the store; its own time would look like a restart to whoever takes rates.
+type since struct {
+	prometheus.Metric
+	begun time.Time
+}
+
+// Write implements prometheus.Metric.
+func (s since) Write(m *dto.Metric) error {
+	err := s.Metric.Write(m)
+	if h := m.GetHistogram(); h != nil {
+		h.CreatedTimestamp = timestamppb.New(s.begun)
+	}
+	return err
 }

@@ -30,7 +30,7 @@ type Sweep struct {
 	Fixtures         []Fixture
 	Baseline         *Comparison // nil = there is none, or it has no network in common
 
-	inference, latency, widths prometheus.Histogram
+	inference, latency, widths prometheus.Observer // histograms
 }
 
 // FailureKey is what attempts are counted by.
@@ -81,10 +81,10 @@ func good(e bench.Estimate) bool {
 }
 
 // comparable reports whether a sweep's latencies may be set against the baseline's: other
-// devices and kinds differ for other reasons than a regression.
+// devices and kinds differ for other reasons than a regression. The same command run again into
+// another store is the same sweep by its id.
 func (b *Baseline) comparable(m bench.Sweep) bool {
-	return b != nil && b.Manifest.ID != m.ID && b.Manifest.Device.Name == m.Device.Name &&
-		b.Manifest.Device.Kind == m.Device.Kind && b.Manifest.Precision == m.Precision
+	return b != nil && b.Manifest.Device.Name == m.Device.Name && b.Manifest.Device.Kind == m.Device.Kind && b.Manifest.Precision == m.Precision
 }
 
 // ReadSweep reads one sweep in a stream. baseline may be nil.

@@ -34,6 +34,7 @@ type Spec struct {
 	FailEvery    int // each k-th network fails
 	PlannedEvery int // each k-th network is not done yet
 	NoSensor     bool
+	Delegate     string // took all nodes; empty = none was asked for
 }
 
 // Began is when the sweeps begin.
@@ -135,7 +136,7 @@ func (b *builder) manifest() {
 		SchemaVersion: bench.SweepSchema, Sampling: bench.Uniform, Seed: b.spec.Seed,
 		Format: "tflite", Precision: "int8", Protocol: protocol, Networks: b.spec.Networks,
 		Device: devices.Info{
-			Name: name, Kind: kind, Harness: "simulator", Threads: 1,
+			Name: name, Kind: kind, Harness: "simulator", Delegate: b.spec.Delegate, Threads: 1,
 			Fingerprint: map[string]string{"soc": "one of the tests'"},
 		},
 		Created: Began(), Tools: map[string]string{"latlab": "test"},
@@ -202,6 +203,9 @@ func (b *builder) block(slot bench.Slot, seconds float64) *devices.Block {
 	block := &devices.Block{
 		Started: at, Elapsed: 1, Runtime: "test", ModelSHA256: "00",
 		Before: b.state(at, slot.Order, false), After: b.state(at.Add(time.Second), slot.Order, throttled),
+	}
+	if b.spec.Delegate != "" {
+		block.Delegation = devices.Delegation{Name: b.spec.Delegate, Nodes: 60, Delegated: 60, Partitions: 1}
 	}
 	for range b.sweep.Protocol.MinRuns {
 		block.Samples = append(block.Samples, seconds*math.Exp(0.002*b.random.NormFloat64()))
