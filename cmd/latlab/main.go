@@ -120,9 +120,8 @@ func newApp(s streams) *cli.App {
 		Usage:   "time networks on devices and fit the cost model that a search consumes",
 		Version: version.Version,
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
-		Suggest:              true,
-		HideVersion:          true,
-		EnableBashCompletion: true,
+		Suggest:     true,
+		HideVersion: true,
 		// Exit codes are given in one place: report.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   onUsage,
@@ -130,7 +129,7 @@ func newApp(s streams) *cli.App {
 			spacesCommand(s), sampleCommand(s), describeCommand(s), compileCommand(s),
 			devicesCommand(s), timeCommand(s), sweepCommand(s), showCommand(s),
 			fitCommand(s), predictCommand(s), verifyCommand(s), exportCommand(s), serveCommand(s), reportCommand(s),
-			doctorCommand(s), versionCommand(s),
+			doctorCommand(s), completionCommand(s), manCommand(s), versionCommand(s),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
