@@ -90,8 +90,9 @@ func dryRun(s streams, c *cli.Context, m bench.Sweep, d devices.Info, f forecast
 	if mean := f.meanMACs(); mean != nil {
 		macs = fmt.Sprintf(", %s million MACs on average", digits(float64(*mean)/1e6, 3))
 	}
-	fmt.Fprintf(s.out, "%s of %s%s, %s on %s\n", plural(f.networks, "network"), f.what, macs, d.Kind, d.Name)
-	fmt.Fprintf(s.out, "%s blocks from the beginning; %s some %s\n", span(strconv.Itoa(blocks), strconv.Itoa(maxBlocks)), assumption(d), span(roughly(least), roughly(most)))
+	fmt.Fprint(s.out, wrapped(plural(f.networks, "network"), []string{"of " + f.what + macs + ",", fmt.Sprintf("%s on %s", d.Kind, d.Name)}, terminalColumns))
+	fmt.Fprint(s.out, wrapped(span(strconv.Itoa(blocks), strconv.Itoa(maxBlocks)),
+		[]string{"blocks from the beginning;", assumption(d), "some " + span(roughly(least), roughly(most))}, terminalColumns))
 	if f.written > 0 {
 		fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", f.written>>20, c.String("cache-size"))
 	}

@@ -201,7 +201,8 @@ func printFit(s streams, c *cli.Context, m *regress.CostModel) error {
 	if c.Bool("json") {
 		return printDoc(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, append([]string{}, m.Warnings...)})
 	}
-	fmt.Fprintf(s.out, "cost model of %s on %s (%s), method %s\n", m.Space, m.Device, kindWord(devices.Kind(m.Kind)), m.Method)
+	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, kindWord(devices.Kind(m.Kind)))
+	printFitted(s, of, m.Method)
 	if err := printFigures(s.out, f, millis); err != nil {
 		return err
 	}
@@ -209,9 +210,15 @@ func printFit(s streams, c *cli.Context, m *regress.CostModel) error {
 	return nil
 }
 
+// printFitted says of what a cost model is. Of a built-in space on a simulator of long name it
+// is two lines.
+func printFitted(s streams, of, method string) {
+	fmt.Fprint(s.out, wrapped("cost model of", []string{of + ",", "method " + method}, terminalColumns))
+}
+
 func printFitNotes(s streams, c *cli.Context, warnings []string) {
 	for _, w := range warnings {
-		fmt.Fprintf(s.out, "  warning: %s\n", w)
+		fmt.Fprint(s.out, wrapped("  warning:", strings.Fields(w), terminalColumns))
 	}
 	if out := c.String("o"); out != "" {
 		fmt.Fprintf(s.out, "  written to %s\n", out)

@@ -76,12 +76,13 @@ func printForeign(s streams, c *cli.Context, m *regress.ForeignModel) error {
 			Warnings []string          `json:"warnings"`
 		}{m.Method, m.Target, m.Figures, m.RMSE, append([]regress.LeftOut{}, m.LeftOut...), append([]string{}, m.Warnings...)})
 	}
-	fmt.Fprintf(s.out, "%s of %d networks by %d categorical columns, method %s\n", m.Target, m.Networks, len(m.Columns), m.Method)
+	by := fmt.Sprintf("of %d networks by %d categorical columns,", m.Networks, len(m.Columns))
+	fmt.Fprint(s.out, wrapped(m.Target, []string{by, "method " + m.Method}, terminalColumns))
 	for _, l := range m.LeftOut {
-		fmt.Fprintf(s.out, "  left out: column %s, %s\n", l.Column, l.Reason)
+		fmt.Fprint(s.out, wrapped("  left out:", strings.Fields("column "+l.Column+", "+l.Reason), terminalColumns))
 	}
 	for _, w := range m.Warnings {
-		fmt.Fprintf(s.out, "  warning: %s\n", w)
+		fmt.Fprint(s.out, wrapped("  warning:", strings.Fields(w), terminalColumns))
 	}
 	f := m.Figures
 	f.RMSESeconds = m.RMSE // the unit is the column's, which may be unknown

@@ -68,11 +68,15 @@ func featureData(ctx context.Context, st bench.Reader, m bench.Sweep, withInvali
 // shownWeights are on the screen; the file has all.
 const shownWeights = 12
 
+// weightColumns leaves room in 80 columns for a latency and for a feature's range.
+const weightColumns = 32
+
 func printFeatureFit(s streams, c *cli.Context, m *regress.FeatureModel) error {
 	if c.Bool("json") {
 		return printDoc(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, append([]string{}, m.Warnings...)})
 	}
-	fmt.Fprintf(s.out, "cost model of %d listed models on %s (%s), method %s\n", m.Networks, m.Device, kindWord(devices.Kind(m.Kind)), m.Method)
+	of := fmt.Sprintf("%s on %s (%s)", plural(m.Networks, "listed model"), m.Device, kindWord(devices.Kind(m.Kind)))
+	printFitted(s, of, m.Method)
 	if err := printFigures(s.out, m.Figures, millis); err != nil {
 		return err
 	}
@@ -98,7 +102,7 @@ func printWeights(w io.Writer, m *regress.FeatureModel) error {
 	})
 	rows := [][]string{{"  bias", millis(m.Bias), ""}}
 	for _, f := range weights[:min(len(weights), shownWeights)] {
-		rows = append(rows, []string{"  " + strings.TrimPrefix(f.Name, regress.OpPrefix), millis(f.Weight * (f.High - f.Low)),
+		rows = append(rows, []string{"  " + middle(strings.TrimPrefix(f.Name, regress.OpPrefix), weightColumns), millis(f.Weight * (f.High - f.Low)),
 			fmt.Sprintf("from %s to %s", digits(f.Low, 4), digits(f.High, 4))})
 	}
 	if more := len(weights) - shownWeights; more > 0 {
