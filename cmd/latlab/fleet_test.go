@@ -48,10 +48,10 @@ func TestWhatCanComeBackIsWaitedFor(t *testing.T) {
 func TestFleetProgressOnATerminal(t *testing.T) {
 	var out bytes.Buffer
 	infos := []devices.Info{{Name: "pixel", Kind: devices.Measured}, {Name: "jetson", Kind: devices.Measured}}
-	p := &fleetProgress{infos: infos, now: make([]bench.Progress, 2), one: &bar{w: &out, kind: devices.Measured}, away: map[int]bool{}}
-	p.update(0, bench.Progress{Networks: 10, Done: 4, Blocks: 12, BlocksLeft: 18, BlocksPerSec: 2, ETASeconds: new(9.0), LastSeconds: new(0.02)})
-	p.update(1, bench.Progress{Networks: 10, Done: 1, Blocks: 3, BlocksLeft: 27, BlocksPerSec: 1, ETASeconds: new(27.0), LastSeconds: new(0.5)})
-	if got, want := describeProgress(together(p.now), devices.Measured), "5/20 left 0m27s"; got != want {
+	p := &fleetProgress{infos: infos, now: make([]bench.Progress, 2), one: &bar{w: &out, kind: devices.Measured, devices: 2}, away: map[int]bool{}}
+	p.update(0, bench.Progress{Networks: 10, Done: 4, Blocks: 12, BlocksLeft: 18, BlocksPerSec: 2, ETASeconds: new(9.0), LastSeconds: new(0.02), NoiseCV: new(0.021), TemperatureC: new(40.0)})
+	p.update(1, bench.Progress{Networks: 10, Done: 1, Blocks: 3, BlocksLeft: 27, BlocksPerSec: 1, ETASeconds: new(27.0), LastSeconds: new(0.5), NoiseCV: new(0.013)})
+	if got, want := describeProgress(together(p.now), devices.Measured, 2, 80), "5/20 3.0 blk/s left 0m27s noise max 2.1 % max 40 C"; got != want {
 		t.Errorf("progress is %q, want %q", got, want)
 	}
 	p.event(bench.Event{Member: 1, Name: "jetson", State: bench.BackingOff, Err: errors.New("no answer\x1b[2J"), Wait: 30 * time.Second})

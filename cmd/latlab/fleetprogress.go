@@ -27,6 +27,9 @@ type fleetProgress struct {
 func newFleetProgress(w io.Writer, quiet bool, infos []devices.Info) *fleetProgress {
 	f := &fleetProgress{infos: infos, now: make([]bench.Progress, len(infos)), away: map[int]bool{}}
 	f.one = newProgress(w, quiet, commonKind(infos))
+	if b, ok := f.one.(*bar); ok {
+		b.devices = len(infos)
+	}
 	if _, lines := f.one.(*lineProgress); !lines {
 		return f
 	}
@@ -63,7 +66,8 @@ func (f *fleetProgress) update(i int, p bench.Progress) {
 	}
 }
 
-// together adds devices up. Latency, noise and temperature are each device's own.
+// together adds devices up. A latency is one device's own; noise and temperature are those of
+// the noisiest and of the hottest.
 func together(all []bench.Progress) bench.Progress {
 	var sum bench.Progress
 	for _, p := range all {
@@ -73,11 +77,19 @@ func together(all []bench.Progress) bench.Progress {
 		sum.Blocks += p.Blocks
 		sum.BlocksLeft += p.BlocksLeft
 		sum.BlocksPerSec += p.BlocksPerSec
-		if p.ETASeconds != nil && (sum.ETASeconds == nil || *p.ETASeconds > *sum.ETASeconds) {
-			sum.ETASeconds = p.ETASeconds // they run beside each other
-		}
+		sum.ETASeconds = greater(sum.ETASeconds, p.ETASeconds) // they run beside each other
+		sum.NoiseCV = greater(sum.NoiseCV, p.NoiseCV)
+		sum.TemperatureC = greater(sum.TemperatureC, p.TemperatureC)
 	}
 	return sum
+}
+
+// greater of two that may be unknown.
+func greater(a, b *float64) *float64 {
+	if a == nil || b != nil && *b > *a {
+		return b
+	}
+	return a
 }
 
 // event tells what a person would look after: a device that goes away, comes back or is given

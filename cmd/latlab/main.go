@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,12 +37,15 @@ type streams struct {
 }
 
 func run(ctx context.Context, args []string, s streams) int {
-	out := &resultWriter{w: s.out}
+	out := &resultWriter{w: painted(s.out, args)}
 	s.out = out
 	app := newApp(s)
 	err := applyConfig(app, os.Getenv)
 	if err == nil {
 		err = app.RunContext(ctx, flagsFirst(app, args))
+	}
+	if p, ok := out.w.(*painter); ok {
+		out.err = cmp.Or(out.err, p.flush())
 	}
 	if err == nil {
 		err = out.err

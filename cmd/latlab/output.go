@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,27 +46,80 @@ func printDoc(w io.Writer, v any) error {
 
 // printTable writes rows with aligned columns; the first is the header.
 func printTable(w io.Writer, rows [][]string) error {
+	return printTableOf(w, rows, make([]string, len(rows)))
+}
+
+// printTableOf is printTable with lines of text below each row.
+func printTableOf(w io.Writer, rows [][]string, below []string) error {
 	var text bytes.Buffer
 	t := tabwriter.NewWriter(&text, 0, 4, 2, ' ', 0)
 	for _, row := range rows {
-		for i, cell := range row {
-			if i > 0 {
-				fmt.Fprint(t, "\t")
-			}
-			fmt.Fprint(t, cell)
-		}
-		fmt.Fprintln(t)
+		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	// Rows whose last cells are empty would end in blanks.
+	i := 0
 	for line := range strings.Lines(text.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+		if _, err := fmt.Fprint(w, strings.TrimRight(line, " \n"), "\n", below[i]); err != nil {
 			return err
 		}
+		i++
 	}
 	return nil
+}
+
+// printFacts writes rows of a name and what is to be said of it, wrapped behind the names. A
+// value that cannot be wrapped, a hash, has a line of its own: it is there to be copied.
+func printFacts(w io.Writer, rows [][2]string) {
+	names := 0
+	for _, r := range rows {
+		names = max(names, utf8.RuneCountInString(r[0]))
+	}
+	for _, r := range rows {
+		head := fmt.Sprintf("%-*s ", names, r[0])
+		words := strings.Fields(r[1])
+		for len(words) > 0 {
+			n := fitting(words, terminalColumns-names-2)
+			line := head + " " + strings.Join(words[:n], " ")
+			if utf8.RuneCountInString(line) > terminalColumns {
+				fmt.Fprintln(w, strings.TrimRight(head, " "))
+				line = "    " + words[0]
+			}
+			fmt.Fprintln(w, line)
+			head, words = strings.Repeat(" ", names+1), words[n:]
+		}
+	}
+}
+
+// fitting is how many words fit into columns; one always does.
+func fitting(words []string, columns int) int {
+	width := utf8.RuneCountInString(words[0])
+	for n, w := range words[1:] {
+		if width += 1 + utf8.RuneCountInString(w); width > columns {
+			return n + 1
+		}
+	}
+	return len(words)
+}
+
+// printType says what to type, so that it can be copied from a narrow terminal too: commands
+// that need each other stand on lines of their own, joined as a shell reads them, and what is
+// a comment for the shell is one on each of its lines.
+func printType(w io.Writer, text string) {
+	const head, indent = "  type: ", "        "
+	if utf8.RuneCountInString(head+text) <= terminalColumns {
+		fmt.Fprintln(w, head+text)
+		return
+	}
+	commands, comment, _ := strings.Cut(text, "  # ")
+	fmt.Fprintln(w, head+strings.ReplaceAll(commands, " && ", " && \\\n"+indent))
+	for words := strings.Fields(comment); len(words) > 0; {
+		n := fitting(words, terminalColumns-len(indent)-2)
+		fmt.Fprintln(w, indent+"# "+strings.Join(words[:n], " "))
+		words = words[n:]
+	}
 }
 
 // millis prints seconds for people: 3 digits and the unit.

@@ -29,7 +29,7 @@ func newProgress(w io.Writer, quiet bool, kind devices.Kind) progress {
 	case quiet:
 		return noProgress{}
 	case isTerminal(w):
-		return &bar{w: w, kind: kind}
+		return &bar{w: w, kind: kind, devices: 1}
 	}
 	return &lineProgress{w: w, kind: kind}
 }
@@ -84,71 +84,103 @@ func (l *lineProgress) finish() {
 	}
 }
 
-// bar fits in 80 columns: count, bar, rate, time left, last latency, noise, temperature.
+// bar fits in the terminal's columns: count, rate, time left, noise, temperature, bar.
 type bar struct {
-	w     io.Writer
-	kind  devices.Kind
-	b     *progressbar.ProgressBar
-	total int
+	w       io.Writer
+	kind    devices.Kind
+	devices int
+	b       *progressbar.ProgressBar
+	total   int
 }
 
 func (b *bar) update(p bench.Progress) {
-	total := p.Blocks + p.BlocksLeft
+	// The library takes a bar that was full once for finished, and never shows it again. A
+	// sweep is full between two batches and before its extra blocks: it always has one to go.
+	total := p.Blocks + p.BlocksLeft + 1
 	if b.b == nil {
-		b.b = progressbar.NewOptions(max(total, 1),
+		b.b = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(b.w),
-			progressbar.OptionSetWidth(barWidth),
+			progressbar.OptionSetWidth(barWidth(columns(b.w))),
 			progressbar.OptionSetPredictTime(false),
 			progressbar.OptionSetElapsedTime(false),
 			progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionUseANSICodes(os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"),
+			progressbar.OptionUseANSICodes(escapesWanted()),
 			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
 			progressbar.OptionClearOnFinish(),
 		)
 	}
+	b.b.Describe(describeProgress(p, b.kind, b.devices, columns(b.w)))
 	// Networks that need more blocks, or fail, change how many there will be.
-	if total != b.total && total > 0 {
+	if total != b.total {
 		b.total = total
 		b.b.ChangeMax(total)
 	}
-	b.b.Describe(describeProgress(p, b.kind))
 	_ = b.b.Set(p.Blocks)
 }
 
-// barRoom is what a line of 80 columns leaves beside percents and bar.
-const barRoom = 80 - len(" 100% [") - barWidth - len("]  ")
+// columns is how wide a terminal is now; a window may be resized in the middle of a sweep.
+func columns(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+	}
+	return terminalColumns
+}
 
-const barWidth = 8
+// barWidth leaves a narrow terminal to the words.
+func barWidth(columns int) int {
+	if columns < 60 {
+		return 3
+	}
+	return 8
+}
+
+// barRoom is what a line leaves beside percents and bar. The last column stays free: some
+// terminals wrap when it is written.
+func barRoom(columns int) int {
+	return columns - len(" 100% [") - barWidth(columns) - len("]  ") - 1
+}
 
 // describeProgress leaves out what matters least where the line would be too long.
-// That a number was not measured is never left out.
-func describeProgress(p bench.Progress, kind devices.Kind) string {
+// That a number was not measured is never left out. Of several devices noise and temperature
+// are the greatest: that is where to look.
+func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) string {
+	most := ""
+	if devs > 1 {
+		most = "max "
+	}
 	parts := []string{fmt.Sprintf("%d/%d", p.Done, p.Networks), "", "", "", "", "", ""}
 	if kind != devices.Measured && kind != mixedKinds {
-		parts[0] += " " + kindWord(kind)
+		parts[0] = kindWord(kind) + " " + parts[0]
 	}
 	if p.Failed > 0 {
 		parts[1] = fmt.Sprintf("%d failed", p.Failed)
+	}
+	if p.BlocksPerSec > 0 {
+		parts[2] = fmt.Sprintf("%.1f blk/s", p.BlocksPerSec)
 	}
 	if p.ETASeconds != nil {
 		parts[3] = "left " + shortTime(*p.ETASeconds)
 	}
 	if p.LastSeconds != nil {
-		parts[2], parts[4] = fmt.Sprintf("%.1f blk/s", p.BlocksPerSec), "last "+millis(*p.LastSeconds)
+		parts[4] = "last " + millis(*p.LastSeconds)
 	}
 	if p.NoiseCV != nil {
-		parts[5] = "noise " + percent(*p.NoiseCV)
+		parts[5] = "noise " + most + percent(*p.NoiseCV)
 	}
 	if p.TemperatureC != nil {
-		parts[6] = fmt.Sprintf("%.0f C", *p.TemperatureC)
+		parts[6] = most + fmt.Sprintf("%.0f C", *p.TemperatureC)
 	}
-	for _, least := range []int{2, 6, 5, 4} {
-		if len(joinWords(parts)) <= barRoom {
+	room := barRoom(columns)
+	for _, least := range []int{4, 2, 6, 5, 1, 3} {
+		if len(joinWords(parts)) <= room {
 			break
 		}
 		parts[least] = ""
 	}
-	return joinWords(parts)
+	line := joinWords(parts)
+	return line[:min(len(line), max(room, 0))]
 }
 
 // joinWords joins what is not empty.
@@ -168,7 +200,9 @@ func (b *bar) note(text string, _ map[string]any) {
 	if b.b != nil {
 		_ = b.b.Clear()
 	}
-	fmt.Fprintln(b.w, text)
+	if words := strings.Fields(text); len(words) > 0 {
+		fmt.Fprint(b.w, wrapped(words[0], words[1:], columns(b.w)-1))
+	}
 }
 
 func (b *bar) finish() {

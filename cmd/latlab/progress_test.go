@@ -13,24 +13,37 @@ import (
 func TestProgressOnATerminalFits(t *testing.T) {
 	half := bench.Progress{
 		Networks: 12, Done: 6, Blocks: 18, BlocksLeft: 18, BlocksPerSec: 20.2,
-		ETASeconds: new(75.0), LastSeconds: new(0.02034), NoiseCV: new(0.0123),
-	}
-	if got, want := describeProgress(half, devices.Measured), "6/12 20.2 blk/s left 1m15s last 20.34 ms noise 1.2 %"; got != want {
-		t.Errorf("%q, want %q", got, want)
+		ETASeconds: new(75.0), LastSeconds: new(0.02034), NoiseCV: new(0.0123), TemperatureC: new(51.4),
 	}
 	long := bench.Progress{
 		Networks: 10000, Done: 9999, Failed: 123, Blocks: 30000, BlocksLeft: 3, BlocksPerSec: 1234.5,
 		ETASeconds: new(3e5), LastSeconds: new(1.2345), NoiseCV: new(0.1234), TemperatureC: new(101.0),
 	}
-	if got, want := describeProgress(long, devices.Measured), "9999/10000 123 failed left 83h20m last 1234 ms noise 12.3 %"; got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-	if got := describeProgress(long, devices.Simulated); !strings.HasPrefix(got, "9999/10000 SIMULATED 123 failed") {
-		t.Errorf("%q does not say what it is of", got)
+	for _, tt := range []struct {
+		p       bench.Progress
+		kind    devices.Kind
+		devices int
+		columns int
+		want    string
+	}{
+		{half, devices.Measured, 1, 120, "6/12 20.2 blk/s left 1m15s last 20.34 ms noise 1.2 % 51 C"},
+		{half, devices.Measured, 1, 80, "6/12 20.2 blk/s left 1m15s last 20.34 ms noise 1.2 % 51 C"},
+		{half, devices.Simulated, 2, 80, "SIMULATED 6/12 20.2 blk/s left 1m15s noise max 1.2 % max 51 C"},
+		{half, devices.Measured, 1, 40, "6/12 left 1m15s"},
+		{long, devices.Measured, 1, 80, "9999/10000 123 failed left 83h20m noise 12.3 % 101 C"},
+		{long, devices.Estimated, 1, 80, "ESTIMATED 9999/10000 123 failed left 83h20m noise 12.3 %"},
+		{long, devices.Estimated, 1, 40, "ESTIMATED 9999/10000"},
+		{long, devices.Estimated, 1, 20, "ESTIMA"},
+		{long, devices.Estimated, 1, 4, ""},
+	} {
+		got := describeProgress(tt.p, tt.kind, tt.devices, tt.columns)
+		if got != tt.want {
+			t.Errorf("%d columns, %s: %q, want %q", tt.columns, tt.kind, got, tt.want)
+		}
 	}
 	for _, p := range []bench.Progress{half, long} {
 		var out bytes.Buffer
-		b := &bar{w: &out, kind: devices.Simulated}
+		b := &bar{w: &out, kind: devices.Simulated, devices: 1}
 		b.update(p)
 		for line := range strings.SplitSeq(out.String(), "\r") {
 			line = strings.NewReplacer("\x1b[0K", "", "\x1b[2K", "", "\n", "").Replace(line)
@@ -39,6 +52,21 @@ func TestProgressOnATerminalFits(t *testing.T) {
 			}
 		}
 		b.finish()
+	}
+}
+
+// TestProgressGoesOnBehindAFullBar: a sweep has done all its blocks, and then plans extra ones.
+func TestProgressGoesOnBehindAFullBar(t *testing.T) {
+	t.Setenv("TERM", "dumb")
+	var out bytes.Buffer
+	b := &bar{w: &out, devices: 1}
+	b.update(bench.Progress{Networks: 9, Done: 9, Blocks: 27})
+	b.update(bench.Progress{Networks: 9, Done: 8, Blocks: 28, BlocksLeft: 2})
+	if b.b.IsFinished() {
+		t.Errorf("the bar ended: %q", &out)
+	}
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("escape sequences for a dumb terminal: %q", &out)
 	}
 }
 

@@ -46,7 +46,7 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 //	keys FILE KEY...               the document has schema_version 1 and just these keys beside it
 //	var NAME FILE PATH             put a value of a JSON document into the environment
 //	lines FILE N                   FILE has N lines
-//	narrow FILE                    no line of FILE is longer than 80 columns
+//	narrow FILE                    no line of FILE is longer than 80 columns or has an escape sequence
 //	sql FILE QUERY [VALUE]         query a store, or change it
 //	clip FILE N                    cut a file to N bytes
 //	spoil FILE                     make a .tflite's first operator code one that nobody knows
@@ -348,6 +348,9 @@ func cmdNarrow(ts *testscript.TestScript, neg bool, args []string) {
 	for line := range strings.Lines(ts.ReadFile(args[0])) {
 		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
 			ts.Fatalf("a line of %s has %d columns: %s", args[0], n, line)
+		}
+		if strings.ContainsRune(line, '\x1b') {
+			ts.Fatalf("a line of %s has an escape sequence: %q", args[0], line)
 		}
 	}
 }

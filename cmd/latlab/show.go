@@ -47,20 +47,25 @@ func listStore(s streams, c *cli.Context, st *store.Store) error {
 		bench.Tally
 	}
 	rows := []row{}
-	lines := [][]string{{"SWEEP", "NETWORKS", "DONE", "FAILED", "INVALID", "DEVICE", "KIND", "PROTOCOL", "SEED", "CREATED"}}
 	for _, m := range sweeps {
 		t, err := bench.Count(c.Context, st, m.ID)
 		if err != nil {
 			return err
 		}
 		rows = append(rows, row{m, t})
-		lines = append(lines, []string{m.ID, sweepNetworks(m), strconv.Itoa(t.Measured), strconv.Itoa(t.Failed), strconv.Itoa(t.Invalid),
-			m.Device.Name, string(m.Device.Kind), m.Protocol.Name, strconv.FormatUint(m.Seed, 10), m.Created.Local().Format(time.DateTime)})
 	}
 	if c.Bool("json") {
 		return printDoc(s.out, map[string]any{"sweeps": rows})
 	}
-	return printTable(s.out, lines)
+	lines := [][]string{{"SWEEP", "DONE", "FAILED", "INVALID", "KIND", "CREATED"}}
+	of := []string{""}
+	for _, r := range rows {
+		lines = append(lines, []string{r.Sweep.ID, strconv.Itoa(r.Measured), strconv.Itoa(r.Failed), strconv.Itoa(r.Invalid),
+			kindWord(r.Device.Kind), r.Created.Local().Format(time.DateTime)})
+		of = append(of, wrapped(" ", strings.Fields(fmt.Sprintf("%s on %s, protocol %s, seed %d",
+			sweepNetworks(r.Sweep), r.Device.Name, r.Protocol.Name, r.Seed)), terminalColumns))
+	}
+	return printTableOf(s.out, lines, of)
 }
 
 func showSweep(s streams, c *cli.Context, st *store.Store) error {
@@ -111,7 +116,7 @@ func openFailures(ctx context.Context, st bench.Reader, sweep string) ([]bench.F
 }
 
 func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.Failure) error {
-	rows := [][]string{
+	rows := [][2]string{
 		{"sweep", m.ID}, {"networks", fmt.Sprintf("%s, %s, seed %d", sweepNetworks(m), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
 		{"device", fmt.Sprintf("%s (%s by %s)", m.Device.Name, kindWord(m.Device.Kind), m.Device.Harness)},
@@ -121,17 +126,15 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 		{"noise", noiseLine(m, t)},
 	}
 	if t.Measured > 0 {
-		rows = append(rows, []string{"latency", millis(t.Fastest) + " to " + millis(t.Slowest)})
+		rows = append(rows, [2]string{"latency", millis(t.Fastest) + " to " + millis(t.Slowest)})
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.Device.Fingerprint)) {
-		rows = append(rows, []string{"  " + k, m.Device.Fingerprint[k]})
+		rows = append(rows, [2]string{"  " + k, m.Device.Fingerprint[k]})
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.Tools)) {
-		rows = append(rows, []string{"  " + k, m.Tools[k]})
+		rows = append(rows, [2]string{"  " + k, m.Tools[k]})
 	}
-	if err := printTable(s.out, rows); err != nil {
-		return err
-	}
+	printFacts(s.out, rows)
 	printCounts(s, "INVALID", t.Reasons, t.Sentences)
 	printCounts(s, "warning", t.Warnings, t.Sentences)
 	for _, f := range failures {
@@ -139,7 +142,8 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 		if !f.Final {
 			word = "tried"
 		}
-		fmt.Fprintf(s.out, "%s: %s, fault of the %s (%s): %s\n", word, f.Name, f.Fault, f.Reason, f.Message)
+		text := fmt.Sprintf("%s, fault of the %s (%s): %s", f.Name, f.Fault, f.Reason, f.Message)
+		fmt.Fprint(s.out, wrapped(word+":", strings.Fields(text), terminalColumns))
 		printOutput(s.out, strings.TrimSpace(f.Output))
 	}
 	return nil
@@ -147,7 +151,8 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 
 func printCounts(s streams, word string, counts map[string]int, sentences map[string]string) {
 	for _, code := range slices.Sorted(maps.Keys(counts)) {
-		fmt.Fprintf(s.out, "%s: %s, %s: for instance %s\n", word, plural(counts[code], "network"), code, sentences[code])
+		text := fmt.Sprintf("%s, %s: for instance %s", plural(counts[code], "network"), code, sentences[code])
+		fmt.Fprint(s.out, wrapped(word+":", strings.Fields(text), terminalColumns))
 	}
 }
 

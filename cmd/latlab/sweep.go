@@ -132,12 +132,16 @@ func manifest(c *cli.Context, form model.Form) (bench.Sweep, error) {
 func commandLine() string {
 	words := make([]string, len(os.Args))
 	for i, w := range os.Args {
-		words[i] = w
-		if strings.ContainsAny(w, " \t\n'\"\\$`*?[]{}()<>|&;#~!") || w == "" {
-			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
+		words[i] = shellWord(w)
 	}
 	return strings.Join(words, " ")
+}
+
+func shellWord(w string) string {
+	if strings.ContainsAny(w, " \t\n'\"\\$`*?[]{}()<>|&;#~!") || w == "" {
+		return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+	}
+	return w
 }
 
 type sweepSummary struct {
@@ -170,12 +174,16 @@ func printSweep(s streams, db string, v sweepSummary) {
 		noise = "none"
 	}
 	elapsed := time.Duration(v.Elapsed * float64(time.Second))
-	fmt.Fprintf(s.out, "sweep %s on %s: %d of %s %s, %s now in %s, noise between blocks %s\n",
-		v.Sweep, v.Device, v.Measured, plural(v.Networks, "network"), kindWord(v.Kind), plural(v.Blocks, "block"), roughly(elapsed), noise)
+	fmt.Fprint(s.out, wrapped("sweep", strings.Fields(fmt.Sprintf("%s on %s: %d of %s %s, %s now in %s",
+		v.Sweep, v.Device, v.Measured, plural(v.Networks, "network"), kindWord(v.Kind), plural(v.Blocks, "block"), roughly(elapsed))), terminalColumns))
+	fmt.Fprintf(s.out, "  noise between blocks %s\n", noise)
 	if v.Failed > 0 {
-		fmt.Fprintf(s.out, "%s failed; `latlab show --db %s %s` says why\n", plural(v.Failed, "network"), db, v.Sweep)
+		fmt.Fprintf(s.out, "%s failed; why:\n", plural(v.Failed, "network"))
 	}
 	if v.Invalid > 0 {
-		fmt.Fprintf(s.out, "WARNING: %s INVALID; `latlab show --db %s %s` says why\n", plural(v.Invalid, "measurement"), db, v.Sweep)
+		fmt.Fprintf(s.out, "WARNING: %s INVALID; why:\n", plural(v.Invalid, "measurement"))
+	}
+	if v.Failed+v.Invalid > 0 {
+		printType(s.out, fmt.Sprintf("latlab show --db %s %s", shellWord(db), v.Sweep))
 	}
 }

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTerminal gives the two ends of a pseudo-terminal of so many columns.
+func openTerminal(t *testing.T, columns uint16) (screen, tty *os.File) {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { screen.Close() })
+	fd := int(screen.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	tty, err = openPeer(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: columns}); err != nil {
+		t.Fatal(err)
+	}
+	return screen, tty
+}
+
+// openPeer opens a pseudo-terminal's other end without its path, which a container may hide.
+func openPeer(fd int) (*os.File, error) {
+	peer, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCGPTPEER, uintptr(unix.O_RDWR|unix.O_NOCTTY))
+	if errno != 0 {
+		return nil, errno
+	}
+	return os.NewFile(peer, "tty"), nil
+}
+
+// onTerminal runs latlab with both streams on a terminal and returns what that is told.
+func onTerminal(t *testing.T, columns uint16, args ...string) string {
+	t.Helper()
+	screen, tty := openTerminal(t, columns)
+	told := make(chan []byte)
+	go func() {
+		b, _ := io.ReadAll(screen) // ends with an error when the other end is closed
+		told <- b
+	}()
+	code := run(t.Context(), append([]string{"latlab"}, args...), streams{in: strings.NewReader(""), out: tty, err: tty})
+	tty.Close()
+	out := string(<-told)
+	if code != exitOK && code != exitInvalid {
+		t.Fatalf("latlab %q: exit code %d\n%s", args, code, out)
+	}
+	return out
+}
+
+var escapeSequence = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
+
+// tooWide lists the lines that a terminal of so many columns would wrap.
+func tooWide(out string, columns int) []string {
+	var wide []string
+	plain := escapeSequence.ReplaceAllString(out, "")
+	for _, line := range strings.FieldsFunc(plain, func(r rune) bool { return r == '\r' || r == '\n' }) {
+		if utf8.RuneCountInString(line) > columns {
+			wide = append(wide, line)
+		}
+	}
+	return wide
+}
+
+// terminalLab is a store with INVALID networks of a simulator, and an empty configuration.
+func terminalLab(t *testing.T) (db string) {
+	dir := t.TempDir()
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"} {
+		t.Setenv(name, dir)
+	}
+	t.Setenv("NO_COLOR", "")
+	t.Setenv("TERM", "xterm")
+	t.Chdir(dir)
+	return "lab.db"
+}
+
+func terminalSweep(db string, more ...string) []string {
+	return append([]string{"sweep", "--device", "sim-pixel1-cpu:hostile,sim-pixel4-dsp", "--space", "mobiledet_dsp_ibn",
+		"-n", "25", "--db", db}, more...)
+}
+
+func TestColourSaysSomethingOnATerminal(t *testing.T) {
+	db := terminalLab(t)
+	out := onTerminal(t, 80, terminalSweep(db)...)
+	for _, want := range []string{"\x1b[1;31mINVALID\x1b[0m", "\x1b[1;35mSIMULATED\x1b[0m", "\x1b[33mWARNING:\x1b[0m"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("sweep does not say %q:\n%q", want, out)
+		}
+	}
+	outs := map[string]string{
+		"sweep":   out,
+		"show":    onTerminal(t, 80, "show", "--db", db),
+		"fit":     onTerminal(t, 80, "fit", "--db", db, "--device", "sim-pixel4-dsp"),
+		"devices": onTerminal(t, 80, "devices"),
+	}
+	for verb, out := range outs {
+		if !strings.Contains(out, "\x1b[") {
+			t.Errorf("%s has no colour:\n%s", verb, out)
+		}
+		if wide := tooWide(out, 80); wide != nil {
+			t.Errorf("%s is wider than 80 columns: %q", verb, wide)
+		}
+	}
+	if strings.Contains(outs["show"], "SWEEP") && strings.Contains(strings.SplitN(outs["show"], "\n", 2)[0], "\x1b") {
+		t.Errorf("a table's header is painted:\n%s", outs["show"])
+	}
+}
+
+func TestProgressDoesNotWrapOnNarrowTerminals(t *testing.T) {
+	out := onTerminal(t, 40, terminalSweep(terminalLab(t), "--quiet=false")...)
+	bars := 0
+	for _, line := range strings.FieldsFunc(escapeSequence.ReplaceAllString(out, ""), func(r rune) bool { return r == '\r' || r == '\n' }) {
+		if !strings.Contains(line, "% [") {
+			continue
+		}
+		bars++
+		if n := len(line); n > 40 {
+			t.Errorf("the bar has %d columns: %q", n, line)
+		}
+		if !strings.HasPrefix(line, "SIMULATED ") {
+			t.Errorf("the bar does not say what it is of: %q", line)
+		}
+	}
+	if bars == 0 {
+		t.Errorf("no bar is shown: %q", out)
+	}
+}
+
+func TestNoEscapeSequencesWhereTheyAreNotWanted(t *testing.T) {
+	db := terminalLab(t)
+	for _, tt := range []struct {
+		name, variable, value string
+		args                  []string
+	}{
+		{"NO_COLOR", "NO_COLOR", "1", nil},
+		{"a dumb terminal", "TERM", "dumb", nil},
+		{"--quiet", "TERM", "xterm", []string{"--quiet"}},
+		{"LATLAB_QUIET", "LATLAB_QUIET", "true", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv(tt.variable, tt.value)
+			out := onTerminal(t, 80, terminalSweep(db, tt.args...)...)
+			if strings.Contains(out, "\x1b") || !strings.Contains(out, "INVALID") {
+				t.Errorf("escape sequences, or nothing to paint: %q", out)
+			}
+		})
+	}
+	if out := onTerminal(t, 80, "show", "--db", db, "--json"); strings.Contains(out, "\x1b") {
+		t.Errorf("--json has escape sequences: %q", out)
+	}
+}
+
+func TestPainterLeavesNamesAlone(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"3 of 9 INVALID, 1 failed\n", "3 of 9 \x1b[1;31mINVALID\x1b[0m, 1 failed\n"},
+		{"0 INVALID, 2 networks failed\n", "0 INVALID, \x1b[1;31m2 networks failed\x1b[0m\n"},
+		{"20 INVALID in all\n", "20 \x1b[1;31mINVALID\x1b[0m in all\n"},
+		{"verdict VALID\n", "verdict \x1b[32mVALID\x1b[0m\n"},
+		{"SWEEP  FAILED  INVALID\n", "SWEEP  FAILED  INVALID\n"},
+		{"written to a/INVALID/x-VALID.json and VALIDITY\n", "written to a/INVALID/x-VALID.json and VALIDITY\n"},
+		{"pixel  measured  not ready  x\n", "pixel  measured  \x1b[1;31mnot ready\x1b[0m  x\n"},
+		{"no end of line: ready", "no end of line: \x1b[32mready\x1b[0m"},
+	} {
+		var got bytes.Buffer
+		p := newPainter(&got)
+		for _, b := range []byte(tt.in) { // however it comes
+			if _, err := p.Write([]byte{b}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.flush(); err != nil || got.String() != tt.want {
+			t.Errorf("%q is painted as %q, %v; want %q", tt.in, &got, err, tt.want)
+		}
+	}
+}
