@@ -27,6 +27,12 @@ func reportFormats() []reportFormat {
 		{"html", func(path string, d *report.Data, o report.PageOptions) error {
 			return exporters.WriteFile(path, func(w io.Writer) error { return report.HTML(w, d, o) })
 		}},
+		{"png", func(path string, d *report.Data, _ report.PageOptions) error {
+			return report.WritePictures(path, "png", d)
+		}},
+		{"svg", func(path string, d *report.Data, _ report.PageOptions) error {
+			return report.WritePictures(path, "svg", d)
+		}},
 	}
 }
 
@@ -48,7 +54,7 @@ func reportCommand(s streams) *cli.Command {
 			&cli.StringSliceFlag{Name: "cost", Usage: "cost model of a sweep's device, kind and space, a JSON `FILE`; may be repeated"},
 			stringFlag("format", "one of "+strings.Join(reportFormatNames(), ", "), reportFormats()[0].name),
 			boolFlag("leave-out-invalid", "show no INVALID networks; they are counted all the same"),
-			&cli.StringFlag{Name: "o", Usage: "`FILE` to write"},
+			&cli.StringFlag{Name: "o", Usage: "`FILE` to write; of png and svg a folder"},
 			quietFlag(), jsonFlag(),
 		},
 		Action: func(c *cli.Context) error { return makeReport(s, c) },
