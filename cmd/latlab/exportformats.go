@@ -9,6 +9,7 @@ import (
 	"latlab/bench"
 	"latlab/exporters"
 	"latlab/exporters/benchfmt"
+	"latlab/exporters/prom"
 	"latlab/exporters/table"
 	"latlab/exporters/tunas"
 )
@@ -77,7 +78,19 @@ func measurementFormats() []exportFormat {
 		ofRows("benchfmt", benchfmt.Write, lostManifest, lostSamples, lostDoubts, exporters.Loss{
 			What: "intervals", Why: "benchstat computes its own from the blocks of each network"}, exporters.Loss{
 			What: "networks that were not measured", Why: "a line is a block, and they have none"}, lostRest),
+		{name: "openmetrics", of: measurements, stream: exportOpenMetrics, lost: []exporters.Loss{
+			lostManifest,
+			{What: "networks", Why: "a database of times has no room for thousands of series: distributions, verdicts and known networks are there"},
+			{What: "raw samples", Why: "they are counted in buckets; --format jsonl and parquet have them"}, lostRest,
+		}},
 	}
+}
+
+func exportOpenMetrics(w io.Writer, j *exportJob) error {
+	if j.c.Bool("valid-only") {
+		return usagef("--valid-only is not for openmetrics: it counts INVALID networks by reason")
+	}
+	return prom.WriteOpenMetrics(j.c.Context, w, j.store, j.sweep, prom.BackfillOptions{})
 }
 
 // ofRows is a format of measurements that is written row by row.

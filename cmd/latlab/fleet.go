@@ -129,6 +129,7 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	run.Stop, run.Progress, run.Event = stop, show.update, show.event
 	outs := run.Run(ctx)
 	show.finish()
+	pushMetrics(ctx, f.s, f.c, st)
 	err = storeError(st.Close())
 	for _, o := range outs {
 		if o.CloseErr != nil {

@@ -11,6 +11,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
+	"latlab/exporters/prom"
 	"latlab/internal/version"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -21,7 +22,8 @@ func sweepCommand(s streams) *cli.Command {
 		Name:  "sweep",
 		Usage: "the main job: sample, compile, time and store networks; the same command resumes",
 		Flags: join([]cli.Flag{spaceFlag(), countFlag(), coverageFlag(), modelsFlag(), dbFlag(),
-			boolFlag("dry-run", "say how long it takes and how much it writes, and do nothing")}, measureFlags()),
+			boolFlag("dry-run", "say how long it takes and how much it writes, and do nothing"),
+			stringFlag("push.url", "Prometheus Pushgateway that gets the store's metrics at the end, a `URL`", "")}, measureFlags()),
 		Action: func(c *cli.Context) error { return sweep(s, c) },
 	}
 }
@@ -33,6 +35,11 @@ func sweep(s streams, c *cli.Context) error {
 	names, err := deviceNames(c)
 	if err != nil {
 		return err
+	}
+	if to := c.String("push.url"); to != "" {
+		if err := prom.CheckPushURL(to); err != nil {
+			return usagef("--push.url: %w", err)
+		}
 	}
 	if _, err := required(c, "db"); err != nil && !c.Bool("dry-run") {
 		return err

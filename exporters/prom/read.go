@@ -168,18 +168,22 @@ func (s *Sweep) addFixture(f Fixture) {
 	s.Fixtures = append(s.Fixtures, f)
 }
 
-// addBlock observes every timed inference; of a tool that prints no samples, the block's value.
+// inferences are a block's timed ones; of a tool that prints no samples, the block's value.
+func inferences(b *devices.Block) []float64 {
+	if len(b.Samples) > 0 {
+		return b.Samples
+	}
+	if seconds, _, ok := bench.BlockSeconds(b); ok {
+		return []float64{seconds}
+	}
+	return nil
+}
+
 func (s *Sweep) addBlock(b *devices.Block) {
-	for _, seconds := range b.Samples {
+	for _, seconds := range inferences(b) {
 		s.inference.Observe(seconds)
 	}
-	if len(b.Samples) == 0 {
-		if seconds, _, ok := bench.BlockSeconds(b); ok {
-			s.inference.Observe(seconds)
-		}
-	}
-	end := b.Started.Add(time.Duration(b.Elapsed * float64(time.Second)))
-	if !b.Started.IsZero() && end.After(s.LastBlock) {
+	if end := blockEnd(b); !b.Started.IsZero() && end.After(s.LastBlock) {
 		s.LastBlock, s.Condition = end, &b.After
 	}
 }

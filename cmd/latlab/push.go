@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/urfave/cli/v2"
+
+	"latlab/bench/store"
+	"latlab/exporters/prom"
+)
+
+// pushMetrics sends the store's metrics to the gateway of --push.url. All is measured and stored
+// by then: that the gateway is away is a warning.
+func pushMetrics(ctx context.Context, s streams, c *cli.Context, st *store.Store) {
+	url := c.String("push.url")
+	if url == "" {
+		return
+	}
+	if err := push(context.WithoutCancel(ctx), url, st); err != nil {
+		fmt.Fprintf(s.err, "latlab: WARNING: the metrics were not pushed: %s\n", oneLine(err))
+	}
+}
+
+func push(ctx context.Context, url string, st *store.Store) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	w := prom.NewWatcher(st, nil)
+	w.Read(ctx)
+	if err := w.Ready(); err != nil {
+		return err
+	}
+	r := prometheus.NewRegistry()
+	for _, collector := range []prometheus.Collector{prom.NewCollector(w.Lab), prom.BuildInfo()} {
+		if err := r.Register(collector); err != nil {
+			return err
+		}
+	}
+	return prom.Push(ctx, prom.PushOptions{URL: url, Instance: host}, r)
+}

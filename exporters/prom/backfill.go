@@ -1,0 +1,245 @@
+package prom
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/fixtures"
+)
+
+// BackfillOptions say how fine the past is written.
+type BackfillOptions struct {
+	Step time.Duration // between two samples of a series, at least; 0 = one minute
+	Most int           // samples of a series, at most: a longer sweep gets a longer step; 0 = 5,000
+}
+
+// WriteOpenMetrics writes a sweep that was measured before anybody watched, as OpenMetrics text
+// with timestamps, which `promtool tsdb create-blocks-from openmetrics` makes a database of.
+// Names and labels are those of the table, so that dashboards draw the past like the present.
+// A step's sample is of the moment when the last thing in it happened. What only the sweep as a whole has (noise,
+// delegated nodes) is of its end; what its process did, queues and the baseline are not in a
+// store by time, and left out. A simulator's times are those of its own clock.
+//
+// Memory is one network's and the steps' sums.
+func WriteOpenMetrics(ctx context.Context, w io.Writer, st bench.Reader, m bench.Sweep, o BackfillOptions) error {
+	h, err := readHistory(ctx, st, m, o)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(w)
+	for _, f := range h.families() {
+		if len(f.Metric) == 0 {
+			continue
+		}
+		if _, err := expfmt.MetricFamilyToOpenMetrics(out, f); err != nil {
+			return err
+		}
+	}
+	if _, err := expfmt.FinalizeOpenMetrics(out); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// history is a sweep by time.
+type history struct {
+	sweep     bench.Sweep
+	step      time.Duration
+	most      int
+	bins      map[int64]*bin // by their end, in steps since 1970
+	noise     *float64
+	nodes     int
+	delegated int
+}
+
+// bin is what happened in a step, not what had until then.
+type bin struct {
+	blocks, measured, failed int
+	verdicts                 map[string]int
+	reasons, warnings        map[string]int
+	failures                 map[FailureKey]int
+	inference, latency       counts
+	widths                   counts
+	until                    time.Time // when the last of it happened
+	last                     time.Time // end of the last block
+	condition                *devices.State
+	fixtures                 map[string]Fixture
+}
+
+// counts are a histogram's values of one step.
+type counts struct {
+	bounds []float64
+	in     []uint64 // by bucket, the last one beyond all bounds
+	n      uint64
+	sum    float64
+}
+
+func (c *counts) add(v float64) {
+	if c.in == nil {
+		c.in = make([]uint64, len(c.bounds)+1)
+	}
+	i, _ := slices.BinarySearch(c.bounds, v)
+	c.in[i]++
+	c.n++
+	c.sum += v
+}
+
+func (c *counts) merge(d counts) {
+	for i, n := range d.in {
+		if c.in == nil {
+			c.in = make([]uint64, len(c.bounds)+1)
+		}
+		c.in[i] += n
+	}
+	c.n += d.n
+	c.sum += d.sum
+}
+
+func newBin() *bin {
+	return &bin{
+		verdicts: map[string]int{}, reasons: map[string]int{}, warnings: map[string]int{},
+		failures: map[FailureKey]int{}, fixtures: map[string]Fixture{},
+		inference: counts{bounds: inferenceBuckets}, latency: counts{bounds: inferenceBuckets}, widths: counts{bounds: widthBuckets},
+	}
+}
+
+func readHistory(ctx context.Context, st bench.Reader, m bench.Sweep, o BackfillOptions) (*history, error) {
+	h := &history{sweep: m, step: cmp.Or(o.Step, time.Minute), most: cmp.Or(o.Most, 5_000), bins: map[int64]*bin{}}
+	for e, err := range bench.Estimates(ctx, st, m.ID) {
+		if err != nil {
+			return nil, err
+		}
+		h.add(e)
+	}
+	for f, err := range st.Failures(ctx, m.ID) {
+		if err != nil {
+			return nil, err
+		}
+		b := h.at(f.Time)
+		b.failures[FailureKey{f.Fault, f.Reason}]++
+		if f.Final {
+			b.failed++
+		}
+	}
+	return h, nil
+}
+
+func blockEnd(b *devices.Block) time.Time {
+	return b.Started.Add(time.Duration(b.Elapsed * float64(time.Second)))
+}
+
+// add puts a network's blocks where they ended, and its measurement where its last one did.
+func (h *history) add(e bench.Estimate) {
+	var last time.Time
+	for i := range e.Blocks {
+		end := blockEnd(&e.Blocks[i])
+		h.at(end).addBlock(&e.Blocks[i], end)
+		if end.After(last) {
+			last = end
+		}
+	}
+	if e.M == nil || e.Network.Status != bench.Measured {
+		return
+	}
+	h.noise = e.M.NoiseCV
+	h.nodes += e.M.Delegation.Nodes
+	h.delegated += e.M.Delegation.Delegated
+	b := h.at(last)
+	b.measured++
+	b.verdicts[string(e.M.Verdict)]++
+	for _, d := range e.M.Reasons {
+		b.reasons[d.Code]++
+	}
+	for _, d := range e.M.Warnings {
+		b.warnings[d.Code]++
+	}
+	b.latency.add(e.M.Seconds)
+	if width := e.M.HalfWidth(); !math.IsInf(width, 0) && !math.IsNaN(width) {
+		b.widths.add(width)
+	}
+	if h.sweep.Sampling == bench.Listed && slices.Contains(fixtures.Names(), e.Network.Name) {
+		b.fixtures[e.Network.Name] = Fixture{Name: e.Network.Name, Seconds: e.M.Seconds, Low: e.M.Low, High: e.M.High}
+	}
+}
+
+func (b *bin) addBlock(block *devices.Block, end time.Time) {
+	b.blocks++
+	for _, seconds := range inferences(block) {
+		b.inference.add(seconds)
+	}
+	if b.last.IsZero() || end.After(b.last) {
+		b.last, b.condition = end, &block.After
+	}
+}
+
+// at is the bin of a time. Where there would be too many, two become one.
+func (h *history) at(t time.Time) *bin {
+	for {
+		key := h.key(t)
+		b := h.bins[key]
+		if b == nil && len(h.bins) < h.most {
+			b = newBin()
+			h.bins[key] = b
+		}
+		if b != nil {
+			if t.After(b.until) {
+				b.until = t
+			}
+			return b
+		}
+		h.coarsen()
+	}
+}
+
+// key rounds up: at a whole step, all that happened until then is told.
+func (h *history) key(t time.Time) int64 {
+	step := h.step.Nanoseconds()
+	return (t.UnixNano() + step - 1) / step
+}
+
+func (h *history) coarsen() {
+	h.step *= 2
+	old := h.bins
+	h.bins = map[int64]*bin{}
+	for _, key := range slices.Sorted(maps.Keys(old)) {
+		wide := (key + 1) / 2
+		if h.bins[wide] == nil {
+			h.bins[wide] = newBin()
+		}
+		h.bins[wide].merge(old[key])
+	}
+}
+
+func (b *bin) merge(later *bin) {
+	if later.until.After(b.until) {
+		b.until = later.until
+	}
+	b.blocks += later.blocks
+	b.measured += later.measured
+	b.failed += later.failed
+	for _, m := range []struct{ to, from map[string]int }{{b.verdicts, later.verdicts}, {b.reasons, later.reasons}, {b.warnings, later.warnings}} {
+		for k, n := range m.from {
+			m.to[k] += n
+		}
+	}
+	for k, n := range later.failures {
+		b.failures[k] += n
+	}
+	maps.Copy(b.fixtures, later.fixtures)
+	b.inference.merge(later.inference)
+	b.latency.merge(later.latency)
+	b.widths.merge(later.widths)
+	if later.last.After(b.last) {
+		b.last, b.condition = later.last, later.condition
+	}
+}
