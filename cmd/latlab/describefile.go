@@ -205,12 +205,17 @@ const (
 // wrapped puts words behind a head, on lines of so many columns. A word that is longer has
 // a line of its own: paths are to be copied whole.
 func wrapped(head string, words []string, columns int) string {
+	return hung(head, words, "  ", columns)
+}
+
+// hung is wrapped with an indent of one's own for all lines but the first.
+func hung(head string, words []string, indent string, columns int) string {
 	var b strings.Builder
 	line := head
 	for _, word := range words {
-		if n := utf8.RuneCountInString(line) + 1 + utf8.RuneCountInString(word); n > columns && line != "  " {
+		if n := utf8.RuneCountInString(line) + 1 + utf8.RuneCountInString(word); n > columns && line != indent {
 			fmt.Fprintln(&b, line)
-			line = "  "
+			line = indent
 		}
 		line += " " + word
 	}

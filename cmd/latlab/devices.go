@@ -88,7 +88,7 @@ func listDevices(s streams, c *cli.Context) error {
 	if unseen := l.PhonesUnseen(c.Context); unseen != nil {
 		fmt.Fprint(s.out, wrapped("phones on the cable are not seen:", strings.Fields(unseen.Detail), terminalColumns))
 		if unseen.Type != "" {
-			printType(s.out, unseen.Type)
+			printType(s.out, "  ", unseen.Type)
 		}
 	}
 	printProblems(s, rows)
@@ -184,7 +184,7 @@ func printProblems(s streams, rows []inventory.Status) {
 		said[r.Problem] = true
 		fmt.Fprintf(s.out, "\n%s", wrapped(r.Name+":", strings.Fields(r.Problem), terminalColumns))
 		if r.Type != "" {
-			printType(s.out, r.Type)
+			printType(s.out, "  ", r.Type)
 		}
 	}
 }

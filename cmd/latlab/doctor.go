@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -104,9 +105,10 @@ func printChecks(s streams, asJSON bool, checks []check) error {
 		return printDoc(s.out, map[string]any{"checks": checks})
 	}
 	for _, k := range checks {
-		fmt.Fprintf(s.out, "%-8s %s: %s\n", k.State, k.Name, k.Detail)
+		head := fmt.Sprintf("%-8s %s:", k.State, k.Name)
+		fmt.Fprint(s.out, hung(head, strings.Fields(k.Detail), strings.Repeat(" ", 8), terminalColumns))
 		if k.Type != "" {
-			fmt.Fprintf(s.out, "         type: %s\n", k.Type)
+			printType(s.out, strings.Repeat(" ", 9), k.Type)
 		}
 	}
 	return nil

@@ -107,8 +107,9 @@ func fitting(words []string, columns int) int {
 // printType says what to type, so that it can be copied from a narrow terminal too: commands
 // that need each other stand on lines of their own, joined as a shell reads them, and what is
 // a comment for the shell is one on each of its lines.
-func printType(w io.Writer, text string) {
-	const head, indent = "  type: ", "        "
+func printType(w io.Writer, margin, text string) {
+	head := margin + "type: "
+	indent := strings.Repeat(" ", len(head))
 	if utf8.RuneCountInString(head+text) <= terminalColumns {
 		fmt.Fprintln(w, head+text)
 		return

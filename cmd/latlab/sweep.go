@@ -191,6 +191,6 @@ func printSweep(s streams, db string, v sweepSummary) {
 		fmt.Fprintf(s.out, "WARNING: %s INVALID; why:\n", plural(v.Invalid, "measurement"))
 	}
 	if v.Failed+v.Invalid > 0 {
-		printType(s.out, fmt.Sprintf("latlab show --db %s %s", shellWord(db), v.Sweep))
+		printType(s.out, "  ", fmt.Sprintf("latlab show --db %s %s", shellWord(db), v.Sweep))
 	}
 }
