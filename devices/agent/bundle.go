@@ -61,7 +61,7 @@ func loader(p machine.Program) string {
 // started. arch is the machine's.
 func install(ctx context.Context, m *machine.Machine, o Options, arch string) (transport.Command, error) {
 	if m.Local() {
-		return transport.Command{Path: o.Path}, nil
+		return here(o)
 	}
 	op := "install the agent on " + o.Name
 	p, err := programFor(o, arch, op)
@@ -76,6 +76,23 @@ func install(ctx context.Context, m *machine.Machine, o Options, arch string) (t
 		return transport.Command{}, transportError(ctx, err, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: "install"})
 	}
 	return command(p, dir, o.Delegate.Library, op)
+}
+
+// here is how this machine's agent is started. One that lies with a loader of its own, as in the
+// archive for arm64 (`make dist`), is started by that one: the C library beside it fits no other,
+// and this machine's may be older or none.
+func here(o Options) (transport.Command, error) {
+	plain := transport.Command{Path: o.Path}
+	file, err := filepath.EvalSymlinks(o.Path)
+	if err != nil {
+		return plain, nil // who starts it says what is wrong
+	}
+	dir := filepath.Dir(file)
+	p, err := Bundle(dir)
+	if err != nil || loader(p) == "" || p.Files[program] != file {
+		return plain, nil
+	}
+	return command(p, dir, o.Delegate.Library, "start the agent of "+o.Name)
 }
 
 // command starts an installed agent. Libraries beside a delegate's own are found, as
