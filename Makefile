@@ -24,9 +24,12 @@ AGENT_ENV   = CGO_ENABLED=1 \
 AGENT_TAGS := xnnpack_builtin
 AGENT_HEADERS := $(shell find cmd/latlab-agent/include -name '*.h')
 
+# The same source gives the same file wherever it lies, for `make dist`.
+LATLAB_FLAGS := -trimpath -ldflags '-s -w -buildid='
+
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler devices -name '*.yaml') go.mod go.sum
 
-.PHONY: all build agent-arm64 load demo test test-unit test-race lint vet bench agree study platforms generate generate-check golden clean prereqs python
+.PHONY: all build agent-arm64 dist load demo test test-unit test-race lint vet bench agree study platforms generate generate-check golden clean prereqs python
 
 all: build
 
@@ -34,13 +37,13 @@ build: bin/latlab bin/latlab-agent bin/libtensorflowlite_c.so
 
 bin/latlab: $(SOURCES)
 	@scripts/prereqs
-	CGO_ENABLED=0 $(GO) build -o $@ ./cmd/latlab
+	CGO_ENABLED=0 $(GO) build $(LATLAB_FLAGS) -o $@ ./cmd/latlab
 
 # RPATH and not RUNPATH: LD_LIBRARY_PATH must not slip another runtime in.
 bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) build/runtime $(AGENT_HEADERS)
 	@scripts/prereqs gcc
 	@test -f $(TFLITE_DIR)/include/tensorflow/lite/c/c_api.h || { echo "TFLITE_DIR=$(TFLITE_DIR) has no include/tensorflow/lite/c/c_api.h" >&2; exit 1; }
-	$(AGENT_ENV) $(GO) build -tags $(AGENT_TAGS) -ldflags '-r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o $@ ./cmd/latlab-agent
+	$(AGENT_ENV) $(GO) build -trimpath -tags $(AGENT_TAGS) -ldflags '-s -w -buildid= -r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o $@ ./cmd/latlab-agent
 
 bin/libtensorflowlite_c.so: $(TFLITE_LIB) bin/latlab-agent
 	cp $(TFLITE_LIB) $@.new
@@ -68,10 +71,10 @@ define get-tflite
 		-aar build/download/tensorflow-lite-2.16.1.aar -o $(2)
 endef
 
-$(CURDIR)/build/tflite/lib/libtensorflowlite_c.so:
+$(CURDIR)/build/tflite/lib/libtensorflowlite_c.so $(CURDIR)/build/tflite/LICENSE &:
 	$(call get-tflite,$(TFLITE_CPU),build/tflite)
 
-$(TFLITE_ARM64)/lib/libtensorflowlite_c.so:
+$(TFLITE_ARM64)/lib/libtensorflowlite_c.so $(TFLITE_ARM64)/LICENSE &:
 	$(call get-tflite,arm64,build/tflite-arm64)
 
 # The agent for phones and boards, which travels with all that it loads. `make build` does
@@ -83,8 +86,17 @@ bin/agent-arm64/latlab-agent: $(SOURCES) $(TFLITE_ARM64)/lib/libtensorflowlite_c
 	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 \
 		CGO_CFLAGS="-O2 -I$(TFLITE_ARM64)/include -I$(CURDIR)/cmd/latlab-agent/include" \
 		CGO_LDFLAGS="-L$(TFLITE_ARM64)/lib -Wl,--unresolved-symbols=ignore-in-shared-libs" \
-		$(GO) build -trimpath -tags $(AGENT_TAGS) -ldflags '-s -w -r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o build/agent-arm64 ./cmd/latlab-agent
+		$(GO) build -trimpath -tags $(AGENT_TAGS) -ldflags '-s -w -buildid= -r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o build/agent-arm64 ./cmd/latlab-agent
 	scripts/agent-arm64 build/agent-arm64 $(TFLITE_ARM64) bin/agent-arm64
+
+# Archives that work without a clone, dist/latlab-VERSION-linux-{amd64,arm64}.tar.gz, from a host
+# of x86-64. The same commit gives the same bytes with the same compilers.
+dist: build agent-arm64 bin/arm64/latlab $(TFLITE_DIR)/LICENSE $(TFLITE_ARM64)/LICENSE
+	@scripts/dist $(TFLITE_DIR) $(TFLITE_ARM64)
+
+bin/arm64/latlab: $(SOURCES)
+	@scripts/prereqs
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build $(LATLAB_FLAGS) -o $@ ./cmd/latlab
 
 # Vendors' estimators and the runtimes that tests check written models with, in a Python
 # environment of their own. The list is the stamp: a new version is a new environment.
@@ -117,7 +129,7 @@ lint: vet $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
 	$(AGENT_ENV) $(TOOLS)/golangci-lint-$(GOLANGCI_LINT) run --build-tags $(AGENT_TAGS) ./...
 
 # Without -short and without -race: the whole suite, on the real runtime.
-test-unit: build agent-arm64 python $(TOOLS)/gotestsum-$(GOTESTSUM)
+test-unit: build agent-arm64 dist python $(TOOLS)/gotestsum-$(GOTESTSUM)
 	$(AGENT_ENV) LATLAB_AGENT=$(CURDIR)/bin/latlab-agent LATLAB_PYTHON=$(PYTHON) $(TOOLS)/gotestsum-$(GOTESTSUM) --format pkgname -- -tags $(AGENT_TAGS) -timeout 20m ./...
 
 test-race: build agent-arm64 python
@@ -177,4 +189,4 @@ golden: build
 	LATLAB_AGENT=$(CURDIR)/bin/latlab-agent $(GO) test ./cmd/latlab -run Scripts -update
 
 clean:
-	rm -rf bin build out
+	rm -rf bin build dist out
