@@ -40,7 +40,7 @@ func fleetNow() []view {
 		{look: stat, title: "Quarantined", about: "Sweeps whose device was given up until somebody looks at it.", w: 3, h: 4, steps: above(1, "red"), queries: []query{
 			{"count(" + swept("latlab_sweep_state", bySweep, `state="quarantined"`) + " == 1) or vector(0)", ""}}},
 		{look: stat, title: "Alerts firing", about: "Of latlab's rules.", w: 3, h: 4, steps: above(1, "orange"), queries: []query{{firing(""), ""}}},
-		{look: stat, title: "Store read", about: "How long ago the store was read: what is said of sweeps is of that moment.", unit: "s", w: 3, h: 4, steps: above(300, "red"), queries: []query{
+		{look: stat, title: "Store read", about: "How long ago the store was read: what is said of sweeps is of that moment.", unit: "s", w: 3, h: 4, steps: above(900, "orange"), queries: []query{
 			{"time() - max(latlab_store_read_timestamp_seconds)", ""}}},
 		{look: words, title: "What the numbers are", w: 24, h: 3, text: kindsAre},
 	}

@@ -36,7 +36,7 @@ func sweepProgress() []view {
 			{"sum(" + swept("latlab_sweep_networks", byOne) + ")", "asked for"}}},
 		{look: stat, title: "Queue at the present rate", about: "How long the planned blocks take as fast as the last minutes' were; more are planned where noise asks for them.", unit: "s", w: 4, h: 6, steps: plain(), none: "does not run", queries: []query{
 			{swept("latlab_sweep_blocks_queued", byOne) + " / (" + sel("sweep:latlab_sweep_blocks:rate5m", byOne) + " > 0)", sweepName}}},
-		{look: stat, title: "Last block", about: "How long ago it ended.", unit: "s", w: 4, h: 6, steps: plain(), none: "no block yet", queries: []query{
+		{look: stat, title: "Last block", about: "How long ago it ended; below 0 where a simulator's own clock is ahead.", unit: "s", w: 4, h: 6, steps: plain(), none: "no block yet", queries: []query{
 			{"time() - " + swept("latlab_sweep_last_block_timestamp_seconds", byOne), sweepName}}},
 		{look: stat, title: "Quarantines", about: "Times that the device was given up until somebody looks at it.", w: 4, h: 6, steps: above(1, "red"), queries: []query{
 			{"sum(" + swept("latlab_sweep_quarantines_total", byOne) + ")", ""}}},
