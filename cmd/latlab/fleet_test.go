@@ -54,6 +54,10 @@ func TestFleetProgressOnATerminal(t *testing.T) {
 	if got, want := describeProgress(together(p.now), devices.Measured, 2, 80), "5/20 3.0 blk/s left 0m27s noise max 2.1 % max 40 C"; got != want {
 		t.Errorf("progress is %q, want %q", got, want)
 	}
+	ended := bench.Progress{Networks: 10, Done: 10, Blocks: 30, BlocksPerSec: 2}
+	if got, want := together([]bench.Progress{ended, p.now[1]}).BlocksPerSec, 1.0; got != want {
+		t.Errorf("beside a device that has ended %v blocks/s are done, want %v", got, want)
+	}
 	p.event(bench.Event{Member: 1, Name: "jetson", State: bench.BackingOff, Err: errors.New("no answer\x1b[2J"), Wait: 30 * time.Second})
 	p.event(bench.Event{Member: 1, Name: "jetson", State: bench.Running})
 	p.event(bench.Event{Member: 0, Name: "pixel", State: bench.Running}) // nothing to tell

@@ -76,7 +76,9 @@ func together(all []bench.Progress) bench.Progress {
 		sum.Failed += p.Failed
 		sum.Blocks += p.Blocks
 		sum.BlocksLeft += p.BlocksLeft
-		sum.BlocksPerSec += p.BlocksPerSec
+		if p.BlocksLeft > 0 { // what has ended, a simulator in a moment, is fast no more
+			sum.BlocksPerSec += p.BlocksPerSec
+		}
 		sum.ETASeconds = greater(sum.ETASeconds, p.ETASeconds) // they run beside each other
 		sum.NoiseCV = greater(sum.NoiseCV, p.NoiseCV)
 		sum.TemperatureC = greater(sum.TemperatureC, p.TemperatureC)

@@ -146,6 +146,9 @@ func barRoom(columns int) int {
 // That a number was not measured is never left out. Of several devices noise and temperature
 // are the greatest: that is where to look.
 func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) string {
+	if kind == mixedKinds { // nobody could say whether a figure was measured
+		p.LastSeconds, p.NoiseCV, p.TemperatureC = nil, nil, nil
+	}
 	most := ""
 	if devs > 1 {
 		most = "max "

@@ -30,6 +30,7 @@ func TestProgressOnATerminalFits(t *testing.T) {
 		{half, devices.Measured, 1, 80, "6/12 20.2 blk/s left 1m15s last 20.34 ms noise 1.2 % 51 C"},
 		{half, devices.Simulated, 2, 80, "SIMULATED 6/12 20.2 blk/s left 1m15s noise max 1.2 % max 51 C"},
 		{half, devices.Measured, 1, 40, "6/12 left 1m15s"},
+		{half, mixedKinds, 2, 80, "6/12 20.2 blk/s left 1m15s"},
 		{long, devices.Measured, 1, 80, "9999/10000 123 failed left 83h20m noise 12.3 % 101 C"},
 		{long, devices.Estimated, 1, 80, "ESTIMATED 9999/10000 123 failed left 83h20m noise 12.3 %"},
 		{long, devices.Estimated, 1, 40, "ESTIMATED 9999/10000"},

@@ -181,8 +181,11 @@ func printSweep(s streams, db string, v sweepSummary) {
 		noise = "none"
 	}
 	elapsed := time.Duration(v.Elapsed * float64(time.Second))
-	fmt.Fprint(s.out, wrapped("sweep", strings.Fields(fmt.Sprintf("%s on %s: %d of %s %s, %s now in %s",
-		v.Sweep, v.Device, v.Measured, plural(v.Networks, "network"), kindWord(v.Kind), plural(v.Blocks, "block"), roughly(elapsed))), terminalColumns))
+	fmt.Fprint(s.out, wrapped("sweep", []string{
+		fmt.Sprintf("%s on %s:", v.Sweep, v.Device),
+		fmt.Sprintf("%d of %s %s,", v.Measured, plural(v.Networks, "network"), kindWord(v.Kind)),
+		fmt.Sprintf("%s now in %s", plural(v.Blocks, "block"), roughly(elapsed)),
+	}, terminalColumns))
 	fmt.Fprintf(s.out, "  noise between blocks %s\n", noise)
 	if v.Failed > 0 {
 		fmt.Fprintf(s.out, "%s failed; why:\n", plural(v.Failed, "network"))
