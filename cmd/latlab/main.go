@@ -196,15 +196,20 @@ func wantsJSON(args []string) bool {
 	return asked || slices.Contains(args, "--json") || slices.Contains(args, "-json")
 }
 
-// oneLine keeps an error on the line it is promised, and a name in it from being obeyed: a
-// file's may hold an escape sequence.
+// oneLine keeps an error on the line it is promised.
 func oneLine(err error) string {
+	return harmless(strings.Join(strings.Fields(err.Error()), " "))
+}
+
+// harmless keeps what others wrote from being obeyed by a terminal: a file's name may hold an
+// escape sequence, and so may what a tool printed. Lines and tabs stay.
+func harmless(text string) string {
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) && r != '\n' && r != '\t' {
 			return '?'
 		}
 		return r
-	}, strings.Join(strings.Fields(err.Error()), " "))
+	}, strings.ReplaceAll(text, "\r\n", "\n"))
 }
 
 // reportError prints the error, if any, and returns the exit code.
@@ -254,6 +259,6 @@ func toolOutput(err error) string {
 
 func printOutput(w io.Writer, output string) {
 	if output != "" {
-		fmt.Fprintf(w, "  its output:\n    %s\n", strings.ReplaceAll(output, "\n", "\n    "))
+		fmt.Fprintf(w, "  its output:\n    %s\n", strings.ReplaceAll(harmless(output), "\n", "\n    "))
 	}
 }

@@ -60,7 +60,7 @@ func listStore(s streams, c *cli.Context, st *store.Store) error {
 	lines := [][]string{{"SWEEP", "DONE", "FAILED", "INVALID", "KIND", "CREATED"}}
 	of := []string{""}
 	for _, r := range rows {
-		lines = append(lines, []string{r.Sweep.ID, strconv.Itoa(r.Measured), strconv.Itoa(r.Failed), strconv.Itoa(r.Invalid),
+		lines = append(lines, []string{r.ID, strconv.Itoa(r.Measured), strconv.Itoa(r.Failed), strconv.Itoa(r.Invalid),
 			kindWord(r.Device.Kind), r.Created.Local().Format(time.DateTime)})
 		of = append(of, wrapped(" ", strings.Fields(fmt.Sprintf("%s on %s, protocol %s, seed %d",
 			sweepNetworks(r.Sweep), r.Device.Name, r.Protocol.Name, r.Seed)), terminalColumns))
