@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,15 +32,27 @@ type lab struct {
 	env    []string
 }
 
+// latlab is the program, built once a process into the folder that `make clean` empties.
+var latlab = sync.OnceValues(func() (string, error) {
+	path, err := filepath.Abs(filepath.Join("..", "build", "monitoring", "latlab"))
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-o", path, "../cmd/latlab")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
 func newLab(t *testing.T, vars ...string) *lab {
 	t.Helper()
-	l := &lab{t: t, dir: t.TempDir()}
-	l.latlab = filepath.Join(l.dir, "latlab")
-	build := exec.Command("go", "build", "-o", l.latlab, "./cmd/latlab")
-	build.Dir, build.Env = testenv.Root(t), append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	path, err := latlab()
+	if err != nil {
+		t.Fatal(err)
 	}
+	l := &lab{t: t, dir: t.TempDir(), latlab: path}
 	l.env = slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "LATLAB_") || strings.HasPrefix(v, "XDG_") || strings.HasPrefix(v, "HOME=")
 	})

@@ -23,7 +23,7 @@ import (
 
 // patience is how long a test waits for what must come. It is no measure of anything: a
 // busy machine may take long, and only a broken one takes all of it.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // nativeHistograms makes Prometheus 2.40 to 2.x take native histograms, and them alone.
 const nativeHistograms = "--enable-feature=native-histograms"
