@@ -27,6 +27,9 @@ func reportFormats() []reportFormat {
 		{"html", func(path string, d *report.Data, o report.PageOptions) error {
 			return exporters.WriteFile(path, func(w io.Writer) error { return report.HTML(w, d, o) })
 		}},
+		{"md", func(path string, d *report.Data, o report.PageOptions) error {
+			return exporters.WriteFile(path, func(w io.Writer) error { return report.Card(w, d, o) })
+		}},
 		{"png", func(path string, d *report.Data, _ report.PageOptions) error {
 			return report.WritePictures(path, "png", d)
 		}},
@@ -47,7 +50,7 @@ func reportFormatNames() []string {
 func reportCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:  "report",
-		Usage: "make a page of sweeps and cost models to look at",
+		Usage: "make a page, a model card or pictures of sweeps and cost models",
 		Flags: []cli.Flag{
 			dbFlag(), stringFlag("sweep", "which sweep of the store, by `ID`; several, with commas, share a page", ""),
 			stringFlag("device", "the sweep's device, by `NAME`", ""),

@@ -92,9 +92,13 @@ func fileWord(s string) string {
 }
 
 func sweepSheet(s *Sweep, title string) *sheet {
+	space := s.Manifest.Space
+	if space == "" {
+		space = "listed models"
+	}
 	return &sheet{
 		title: title + ", " + KindWord(s.Manifest.Device.Kind), kind: s.Manifest.Device.Kind,
-		subject: deviceTitle(s) + "; sweep " + s.Manifest.ID + ", " + orNone(s.Manifest.Space),
+		subject: deviceTitle(s) + "; sweep " + s.Manifest.ID + ", " + space,
 	}
 }
 
@@ -297,7 +301,11 @@ func timeSheet(s *Sweep) *sheet {
 	hot := temperaturePlot(line, x, xs)
 	hot.Add(uprights(cuts))
 	hot.X.Label.Text = "active time since " + when(s.Tally.First) + ", " + unit
-	sh.rows = []panels{{[]*plot.Plot{p}, 3.2 * vg.Inch}, {[]*plot.Plot{hot}, 2.2 * vg.Inch}}
+	below := 2.2 * vg.Inch
+	if len(hot.Y.Tick.Marker.Ticks(hot.Y.Min, hot.Y.Max)) == 0 {
+		below = 0.9 * vg.Inch
+	}
+	sh.rows = []panels{{[]*plot.Plot{p}, 3.2 * vg.Inch}, {[]*plot.Plot{hot}, below}}
 	return sh
 }
 
@@ -443,7 +451,7 @@ func dense(c draw.Canvas, at func(x, y float64) vg.Point, x, y scale, xs, ys []f
 // cloudKeys are the keys of a cloud.
 func (v *view) cloudKeys(sweep int) []legend {
 	if v.many(sweep) {
-		return []legend{{"h1", "few networks"}, {"h4", "more"}, {"h8", "most"}}
+		return []legend{{"h1", "few networks"}, {"h4", "more"}, {"h8", "most (INVALID ones are among them)"}}
 	}
 	return []legend{{"point", "VALID network"}, {"triangle", "INVALID"}}
 }
