@@ -144,7 +144,7 @@ test: prereqs lint generate-check test-race test-unit
 prereqs:
 	@scripts/prereqs git gcc python3 aarch64-linux-gnu-gcc aarch64-linux-gnu-g++ qemu-aarch64-static \
 		adb sshd sftp-server ssh mksh toybox busybox \
-		chromium prometheus promtool prometheus-pushgateway groff
+		chromium curl prometheus promtool prometheus-pushgateway groff
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -cpu 1 -count $(or $(COUNT),6) ./sampler/... ./devices/sim ./bench/... ./regress/...
