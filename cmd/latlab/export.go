@@ -116,6 +116,9 @@ func exportOf(s streams, c *cli.Context) (*exportJob, exportFormat, error) {
 		return nil, exportFormat{}, err
 	}
 	f, err := findExportFormat(name, of)
+	if err == nil {
+		err = notOver(out, c.String("cost"), c.String("db"), c.String("layers"))
+	}
 	return &exportJob{s: s, c: c, out: out}, f, err
 }
 

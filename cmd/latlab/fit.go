@@ -43,6 +43,9 @@ func fit(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
+	if err := notOver(c.String("o"), c.String("db"), c.String("csv")); err != nil {
+		return err
+	}
 	if c.String("csv") != "" {
 		return fitCSV(s, c)
 	}

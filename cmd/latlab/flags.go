@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -89,9 +90,28 @@ func join(groups ...[]cli.Flag) []cli.Flag {
 func required(c *cli.Context, name string) (string, error) {
 	v := c.String(name)
 	if v == "" {
-		return "", usagef("--%s is missing; `latlab %s --help` lists the flags", name, c.Command.Name)
+		dashes := "--"
+		if len(name) == 1 {
+			dashes = "-"
+		}
+		return "", usagef("%s%s is missing; `latlab %s --help` lists the flags", dashes, name, c.Command.Name)
 	}
 	return v, nil
+}
+
+// notOver refuses to write over a file that the command reads: one slip of the hand, and
+// the sweep of a week would be a page. Links are known by where they lead.
+func notOver(out string, inputs ...string) error {
+	there, err := os.Stat(out)
+	if err != nil {
+		return nil //nolint:nilerr // what is not there is nobody's input
+	}
+	for _, in := range inputs {
+		if read, err := os.Stat(in); err == nil && os.SameFile(there, read) {
+			return usagef("-o %s would write over %s, which is read here; name another file", out, in)
+		}
+	}
+	return nil
 }
 
 func requiredSpace(c *cli.Context) (*sampler.Space, error) {

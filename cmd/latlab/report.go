@@ -72,6 +72,9 @@ func makeReport(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := notOver(out, append(c.StringSlice("cost"), c.String("db"))...); err != nil {
+		return err
+	}
 	format, err := findReportFormat(c.String("format"))
 	if err != nil {
 		return err
