@@ -461,9 +461,7 @@ func (c *card) sweep(s *Sweep) {
 	if t.HottestC != nil {
 		facts = append(facts, fmt.Sprintf("Hottest sensor: %s °C.", digits(*t.HottestC, 3)))
 	}
-	for _, m := range missing(s) {
-		facts = append(facts, m)
-	}
+	facts = append(facts, missing(s)...)
 	for i := range facts {
 		facts[i] = escaped(facts[i])
 	}

@@ -323,8 +323,8 @@ func boxed(label string) *plot.Plot {
 		label := letters(textSize, "ink")
 		label.XAlign, label.YAlign, label.Rotation = a.Label.TextStyle.XAlign, a.Label.TextStyle.YAlign, a.Label.TextStyle.Rotation
 		a.Label.TextStyle = label
-		a.LineStyle.Color, a.LineStyle.Width = colours("soft"), 0.7
-		a.Tick.LineStyle.Color, a.Tick.LineStyle.Width = colours("soft"), 0.7
+		a.Color, a.Width = colours("soft"), 0.7
+		a.Tick.Color, a.Tick.Width = colours("soft"), 0.7
 		a.Padding = 0
 	}
 	return p
