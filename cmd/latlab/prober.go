@@ -29,7 +29,7 @@ type labProber struct {
 }
 
 // Targets are the devices that may be asked for.
-func (p labProber) Targets(ctx context.Context) []web.Target {
+func (p *labProber) Targets(ctx context.Context) []web.Target {
 	var list []web.Target
 	for _, t := range p.lab.Targets(ctx) {
 		d := web.Device{Info: t.Info}
@@ -39,7 +39,7 @@ func (p labProber) Targets(ctx context.Context) []web.Target {
 }
 
 // Probe looks at one.
-func (p labProber) Probe(ctx context.Context, name string, m web.Module) (web.Finding, error) {
+func (p *labProber) Probe(ctx context.Context, name string, m web.Module) (web.Finding, error) {
 	s, err := p.lab.Look(ctx, name, m == web.Reach)
 	var unknown *inventory.UnknownError
 	switch {
@@ -58,7 +58,7 @@ func (p labProber) Probe(ctx context.Context, name string, m web.Module) (web.Fi
 
 // all is how the devices are that are timed on, the computed ones left out: a simulator is
 // always there. All are looked at together; Look bounds each.
-func (p labProber) all(ctx context.Context) []web.Device {
+func (p *labProber) all(ctx context.Context) []web.Device {
 	targets := slices.DeleteFunc(p.lab.Targets(ctx), func(t inventory.Target) bool { return t.Kind != devices.Measured })
 	found := make([]*web.Device, len(targets))
 	var wg sync.WaitGroup
@@ -83,7 +83,7 @@ func (p labProber) all(ctx context.Context) []web.Device {
 
 // seen is a Status as the metrics have it. A hot device waits until it is cooler, and a busy one
 // is used: both are up.
-func (p labProber) seen(s inventory.Status) web.Device {
+func (p *labProber) seen(s inventory.Status) web.Device {
 	d := web.Device{
 		Info: s.Info, Source: s.Source, Model: deref(s.Model), SoC: deref(s.SoC), OS: deref(s.OS), Condition: s.Now,
 		Up:   s.State == inventory.Ready || s.State == inventory.Hot || s.State == inventory.Busy,

@@ -39,11 +39,11 @@ func (f fakeLooker) Look(_ context.Context, name string, reachOnly bool) (invent
 	return s, nil
 }
 
-func testProber() labProber {
+func testProber() *labProber {
 	at := func(c float64) *devices.State {
 		return &devices.State{Time: time.Unix(int64(c), 0), TemperaturesC: map[string]*float64{"skin": &c}}
 	}
-	return labProber{
+	return &labProber{
 		lab: fakeLooker{
 			"busy": {State: inventory.Busy, Problem: "the latlab of process 7 times on it"},
 			"gone": {State: inventory.Offline, Problem: "no answer in time", Type: "adb devices"},
@@ -115,6 +115,21 @@ latlab_device_up{device="hot"} 1
 	}
 	if _, err := p.Probe(t.Context(), "unplugged", web.State); !errors.Is(err, web.ErrNoTarget) {
 		t.Errorf("a name that no device has: %v", err)
+	}
+}
+
+// TestProberKnowsLastBlocks: serve makes the poller before the store says what a busy device's
+// last block was.
+func TestProberKnowsLastBlocks(t *testing.T) {
+	p := testProber()
+	last := p.last
+	p.last = nil
+	look := p.all
+	p.last = last
+	for _, d := range look(t.Context()) {
+		if d.Busy && (d.Condition == nil || d.Condition.HottestC() == nil) {
+			t.Errorf("nothing is known of %s, on which a latlab times", d.Info.Name)
+		}
 	}
 }
 
