@@ -1,6 +1,7 @@
 package web
 
 import (
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -74,6 +75,10 @@ func (c *deviceCollector) Collect(ch chan<- prometheus.Metric) {
 func (c *deviceCollector) collect(ch chan<- prometheus.Metric, d Device) {
 	gauge := func(name string, value float64, more ...string) {
 		labels := append([]string{d.Info.Name}, more...)
+		for i, l := range labels {
+			// The client library would drop the metrics of all devices.
+			labels[i] = strings.ToValidUTF8(l, "\uFFFD")
+		}
 		ch <- prometheus.MustNewConstMetric(c.descs[name], prometheus.GaugeValue, value, labels...)
 	}
 	gauge("latlab_device_info", 1, string(d.Info.Kind), d.Transport(), d.Model, d.SoC, d.OS, d.Source)

@@ -41,6 +41,19 @@ func text(t *testing.T, c prometheus.Collector) string {
 	return strings.Join(lines, "")
 }
 
+// TestDeviceLabelsAreText: a device that says what is no UTF-8 costs no other its metrics.
+func TestDeviceLabelsAreText(t *testing.T) {
+	bad := "a\xff"
+	all := []Device{{
+		Info: devices.Info{Name: bad, Kind: devices.Measured, Transport: bad}, Model: bad, SoC: bad, OS: bad, Source: bad,
+		Condition: &devices.State{TemperaturesC: map[string]*float64{bad: new(1.0)}, FrequenciesHz: map[string]*float64{bad: new(1.0)}},
+	}}
+	got := text(t, DeviceMetrics(func() []Device { return all }, true))
+	if want := "latlab_device_cpu_frequency_hertz{cpu=\"a\ufffd\",device=\"a\ufffd\"} 1"; !strings.Contains(got, want) {
+		t.Errorf("%s is not in\n%s", want, got)
+	}
+}
+
 func TestDeviceMetrics(t *testing.T) {
 	all := []Device{
 		{
