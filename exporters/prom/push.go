@@ -2,6 +2,7 @@ package prom
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -22,11 +23,14 @@ const pushTimeout = 10 * time.Second
 // CheckPushURL says what is wrong with the address of a Pushgateway.
 func CheckPushURL(text string) error {
 	u, err := url.Parse(text)
+	var bad *url.Error
 	switch {
+	case errors.As(err, &bad):
+		return bad.Err // without the address, which may have a password
 	case err != nil:
 		return err
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return fmt.Errorf("%q is no address such as http://localhost:9091", text)
+		return fmt.Errorf("%q is no address such as http://localhost:9091", u.Redacted())
 	}
 	return nil
 }
@@ -37,5 +41,17 @@ func CheckPushURL(text string) error {
 func Push(ctx context.Context, o PushOptions, g prometheus.Gatherer) error {
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
-	return push.New(o.URL, "latlab").Grouping("instance", o.Instance).Gatherer(g).PushContext(ctx)
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return CheckPushURL(o.URL)
+	}
+	// The pusher quotes its address where the gateway refuses, so the password is not in there.
+	user := u.User
+	u.User = nil
+	p := push.New(u.String(), "latlab").Grouping("instance", o.Instance).Gatherer(g)
+	if user != nil {
+		password, _ := user.Password()
+		p.BasicAuth(user.Username(), password)
+	}
+	return p.PushContext(ctx)
 }

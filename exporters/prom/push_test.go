@@ -92,6 +92,32 @@ func pushgateway(t *testing.T) string {
 	return ""
 }
 
+// TestPushKeepsThePassword: it goes to the gateway, and not into what is said of a refusal.
+func TestPushKeepsThePassword(t *testing.T) {
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, ok := r.BasicAuth(); !ok || user != "lab" || password != "s3/cret" {
+			t.Errorf("the gateway was told %q and %q", user, password)
+		}
+		http.Error(w, "no room", http.StatusInsufficientStorage)
+	}))
+	t.Cleanup(refusing.Close)
+	away := httptest.NewServer(nil)
+	away.Close()
+	for _, url := range []string{refusing.URL, away.URL} {
+		url = strings.Replace(url, "http://", "http://lab:s3%2Fcret@", 1)
+		err := prom.Push(t.Context(), prom.PushOptions{URL: url, Instance: "x"}, registry(t, nil))
+		if err == nil || strings.Contains(err.Error(), "cret") {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := prom.CheckPushURL("gateway://lab:s3cret@gateway"); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("%v", err)
+	}
+	if err := prom.CheckPushURL("http://lab:s3cret@gateway:port"); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestPushFails: a gateway that refuses, or is away, is an error that says so.
 func TestPushFails(t *testing.T) {
 	r := registry(t, nil)

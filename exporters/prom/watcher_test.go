@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,9 +22,25 @@ type slowStore struct {
 	version map[string]int
 	reads   map[string]int
 	fails   bool
+	mu      sync.Mutex
+}
+
+// change says that something was stored.
+func (s *slowStore) change(sweep string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.version[sweep]++
+}
+
+func (s *slowStore) readsOf(sweep string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads[sweep]
 }
 
 func (s *slowStore) Version(_ context.Context, sweep string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return fmt.Sprint(s.version[sweep]), nil
 }
 
@@ -35,7 +52,9 @@ func (s *slowStore) Sweeps(ctx context.Context) ([]bench.Sweep, error) {
 }
 
 func (s *slowStore) Schedule(ctx context.Context, sweep string) iter.Seq2[bench.Scheduled, error] {
+	s.mu.Lock()
 	s.reads[sweep]++
+	s.mu.Unlock()
 	time.Sleep(s.takes)
 	return s.Reader.Schedule(ctx, sweep)
 }
@@ -67,15 +86,15 @@ func TestWatcherReadsWhatChanged(t *testing.T) {
 		if err := w.Ready(); err != nil || len(w.Lab().Sweeps) != 2 {
 			t.Errorf("after the first read: %v, %d sweeps", err, len(w.Lab().Sweeps))
 		}
-		st.version[a]++
+		st.change(a)
 		time.Sleep(time.Hour)
-		if st.reads[a] != 1 {
+		if st.readsOf(a) != 1 {
 			t.Error("read although nobody asked")
 		}
 		w.Asked()
 		synctest.Wait()
-		if st.reads[a] != 2 || st.reads[b] != 1 {
-			t.Errorf("%d and %d reads, want 2 of the changed sweep and 1 of the other", st.reads[a], st.reads[b])
+		if st.readsOf(a) != 2 || st.readsOf(b) != 1 {
+			t.Errorf("%d and %d reads, want 2 of the changed sweep and 1 of the other", st.readsOf(a), st.readsOf(b))
 		}
 	})
 }
@@ -86,12 +105,12 @@ func TestWatcherDoesNotDisturb(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, st, a, _ := watched(t, 3*time.Second)
 		for range 7200 {
-			st.version[a]++
+			st.change(a)
 			w.Asked()
 			time.Sleep(100 * time.Millisecond)
 		}
 		// 12 minutes; a read takes 6 s the first time and 3 s later.
-		if n := st.reads[a]; n < 8 || n > 12 {
+		if n := st.readsOf(a); n < 8 || n > 12 {
 			t.Errorf("%d reads in 12 minutes, want one a minute or so", n)
 		}
 	})
