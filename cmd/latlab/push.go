@@ -29,7 +29,7 @@ func push(ctx context.Context, url string, st *store.Store) error {
 	if err != nil {
 		return err
 	}
-	w := prom.NewWatcher(st, nil)
+	w := prom.NewWatcher(st, prom.WatcherOptions{})
 	w.Read(ctx)
 	if err := w.Ready(); err != nil {
 		return err

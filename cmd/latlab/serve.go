@@ -213,7 +213,7 @@ func wireServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*server,
 		return nil, err
 	}
 	w := &server{}
-	watcher, err := w.openStore(ctx, c)
+	watcher, err := w.openStore(ctx, c, log)
 	if err != nil {
 		w.close()
 		return nil, err

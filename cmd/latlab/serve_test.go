@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -111,6 +112,39 @@ func TestServe(t *testing.T) {
 	// The agent was never asked for anything: a probe starts nothing.
 	if n := l.blocks(); n != 0 {
 		t.Errorf("%d blocks were timed", n)
+	}
+}
+
+// TestServeFollowsTheFile: a store that is deleted is a failed read and said why, one in its place
+// is read.
+func TestServeFollowsTheFile(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	sweep := func(n string) {
+		l.runs([]int{exitOK, exitInvalid}, "sweep", "--device", "sim-pixel1-cpu:exact", "--space", tinySpace(t), "-n", n, "--db", "lab.db", "--quiet")
+	}
+	sweep("5")
+	p, url := l.serving("--db", "lab.db")
+	says := func(what string) {
+		t.Helper()
+		until(t, what, func() bool {
+			_, body := fetch(t, url+"/metrics")
+			return regexp.MustCompile(what).MatchString(body)
+		})
+	}
+	says(`latlab_sweep_networks_measured\{.*\} 5\n`)
+	if err := os.Remove(l.path("lab.db")); err != nil {
+		t.Fatal(err)
+	}
+	says(`latlab_store_read_failures_total [1-9]`)
+	says(`latlab_sweep_networks_measured\{.*\} 5\n`)
+	sweep("7")
+	says(`latlab_sweep_networks_measured\{.*\} 7\n`)
+	if !strings.Contains(p.err.String(), "lab.db") {
+		t.Errorf("it did not say why: %s", &p.err)
+	}
+	if code := l.stop(p); code != exitOK {
+		t.Errorf("exit code %d", code)
 	}
 }
 

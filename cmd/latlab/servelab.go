@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,14 +75,14 @@ func metricsOf(models []served) []prom.CostModel {
 }
 
 // openStore opens --db for reading, which keeps no writer waiting; nil where there is none.
-func (w *server) openStore(ctx context.Context, c *cli.Context) (*prom.Watcher, error) {
+func (w *server) openStore(ctx context.Context, c *cli.Context, log *slog.Logger) (*prom.Watcher, error) {
 	if c.String("db") == "" {
 		if c.String("baseline") != "" {
 			return nil, usagef("--baseline wants a --db whose latencies are compared with it")
 		}
 		return nil, nil
 	}
-	st, err := openDB(c)
+	st, err := openLive(ctx, c.String("db"))
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +90,11 @@ func (w *server) openStore(ctx context.Context, c *cli.Context) (*prom.Watcher, 
 	if _, err := st.Sweeps(ctx); err != nil {
 		return nil, err
 	}
-	baseline, err := readBaseline(ctx, c.String("baseline"), st)
-	return prom.NewWatcher(st, baseline), err
+	baseline, err := readBaseline(ctx, c.String("baseline"), st.Store)
+	return prom.NewWatcher(st, prom.WatcherOptions{
+		Baseline: baseline,
+		Failed:   func(err error) { log.Warn("the store cannot be read; its metrics stay as they are", "err", err) },
+	}), err
 }
 
 // computedDevices are the simulators and estimators that the store has sweeps of. Nobody looks

@@ -26,6 +26,7 @@ type Watcher struct {
 	store    Store
 	baseline *Baseline
 	asked    chan struct{}
+	failed   func(error)
 
 	mu       sync.Mutex
 	lab      Lab
@@ -39,9 +40,15 @@ const (
 	minPause = time.Second
 )
 
-// NewWatcher makes one that reads once Run runs. baseline may be nil.
-func NewWatcher(st Store, baseline *Baseline) *Watcher {
-	return &Watcher{store: st, baseline: baseline, asked: make(chan struct{}, 1), versions: map[string]string{}}
+// WatcherOptions are what a Watcher can do without.
+type WatcherOptions struct {
+	Baseline *Baseline   // nil = none
+	Failed   func(error) // is told why the store could not be read, when that is not what it was the last time
+}
+
+// NewWatcher makes one that reads once Run runs.
+func NewWatcher(st Store, o WatcherOptions) *Watcher {
+	return &Watcher{store: st, baseline: o.Baseline, failed: o.Failed, asked: make(chan struct{}, 1), versions: map[string]string{}}
 }
 
 // Asked says that somebody looks. It does not wait: what he sees was read after the one before
@@ -100,14 +107,26 @@ func (w *Watcher) Read(ctx context.Context) time.Duration {
 	if ctx.Err() != nil {
 		return took
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.err = err; err != nil {
-		w.lab.Failures++
+	if err != nil {
+		w.fail(err)
 		return took
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = nil
 	w.lab.Sweeps, w.lab.Read, w.lab.Took, w.versions = sweeps, time.Now(), took, versions
 	return took
+}
+
+func (w *Watcher) fail(err error) {
+	w.mu.Lock()
+	before := w.err
+	w.err = err
+	w.lab.Failures++
+	w.mu.Unlock()
+	if w.failed != nil && (before == nil || before.Error() != err.Error()) {
+		w.failed(err)
+	}
 }
 
 func (w *Watcher) read(ctx context.Context) ([]*Sweep, map[string]string, error) {

@@ -2,6 +2,7 @@ package prom_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -22,6 +23,7 @@ type slowStore struct {
 	version map[string]int
 	reads   map[string]int
 	fails   bool
+	told    []error // what the watcher said
 	mu      sync.Mutex
 }
 
@@ -66,7 +68,7 @@ func watched(t *testing.T, takes time.Duration) (w *prom.Watcher, st *slowStore,
 	a := reporttest.Add(t, memory, reporttest.Spec{Networks: 3, Device: "a", Kind: devices.Simulated})
 	b := reporttest.Add(t, memory, reporttest.Spec{Networks: 3, Device: "b", Kind: devices.Simulated})
 	st = &slowStore{Reader: memory, takes: takes, version: map[string]int{}, reads: map[string]int{}}
-	w = prom.NewWatcher(st, nil)
+	w = prom.NewWatcher(st, prom.WatcherOptions{Failed: func(err error) { st.told = append(st.told, err) }})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { w.Run(ctx); close(done) }()
@@ -129,8 +131,13 @@ func TestWatcherKeepsWhatItHas(t *testing.T) {
 		if lab := w.Lab(); lab.Failures != 1 || len(lab.Sweeps) != 2 || !lab.Read.Equal(read) {
 			t.Errorf("%d failures, %d sweeps, read at %v", lab.Failures, len(lab.Sweeps), lab.Read)
 		}
-		st.fails = false
+		w.Asked()
 		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(st.told) != 1 || !errors.Is(st.told[0], errDisk) {
+			t.Errorf("it said %v, want once why", st.told)
+		}
+		st.fails = false
 		w.Asked()
 		synctest.Wait()
 		if !w.Lab().Read.After(read) {
