@@ -150,10 +150,11 @@ func TestArchiveARM64(t *testing.T) {
 // board would not.
 func emulate(t *testing.T, program string) {
 	t.Helper()
-	if err := os.Rename(program, program+".real"); err != nil {
+	// Not a loader's name: either would be taken for it.
+	if err := os.Rename(program, filepath.Join(filepath.Dir(program), "emulated")); err != nil {
 		t.Fatal(err)
 	}
-	script := "#!/bin/sh\nexec " + agenttest.Emulator + " \"${0}.real\" \"$@\"\n"
+	script := "#!/bin/sh\nexec " + agenttest.Emulator + " \"${0%/*}/emulated\" \"$@\"\n"
 	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
