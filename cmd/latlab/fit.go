@@ -70,6 +70,7 @@ func fit(s streams, c *cli.Context) error {
 	if err != nil {
 		return fewValid(c, invalid, err)
 	}
+	m.Warnings = append(m.Warnings, warnInvalid(c, invalid, len(data.Observations))...)
 	if out := c.String("o"); out != "" {
 		if err := m.Save(out); err != nil {
 			return writeError(out, err)
@@ -88,6 +89,15 @@ func sayInvalid(s streams, c *cli.Context, invalid int) {
 	if invalid > 0 && !c.Bool("include-invalid") && !c.Bool("quiet") {
 		fmt.Fprintf(s.err, "latlab: %d INVALID measurements are left out; --include-invalid uses them\n", invalid)
 	}
+}
+
+// warnInvalid goes with the cost model wherever it goes: figures of doubtful measurements are
+// doubtful, and the flag that let them in is soon forgotten.
+func warnInvalid(c *cli.Context, invalid, all int) []string {
+	if invalid == 0 || !c.Bool("include-invalid") {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of the %d measurements fitted are INVALID (--include-invalid)", invalid, all)}
 }
 
 // fitError gives the mistakes that are the user's their exit code.

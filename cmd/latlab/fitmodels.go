@@ -43,6 +43,7 @@ func fitModels(s streams, c *cli.Context, st bench.Reader, sweeps []bench.Sweep)
 	if err != nil {
 		return fewValid(c, invalid, err)
 	}
+	m.Warnings = append(m.Warnings, warnInvalid(c, invalid, len(data.Rows))...)
 	if out := c.String("o"); out != "" {
 		if err := exporters.WriteFile(out, m.Write); err != nil {
 			return writeError(out, err)
