@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,9 @@ func TestCard(t *testing.T) {
 func TestCardsOfAnything(t *testing.T) {
 	for _, c := range pageCases() {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && slices.Contains([]string{"fitted", "densities"}, c.name) {
+				t.Skip("large")
+			}
 			d := c.make(t)
 			text := cardOf(t, d, PageOptions{Store: hostile(9)})
 			checkMarkdown(t, text)
@@ -82,6 +86,9 @@ func FuzzCard(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
+		if testing.Short() && len(name)%3 != 0 {
+			t.Skip("a third will do")
+		}
 		st := bench.NewMemory()
 		m := reporttest.Add(t, st, reporttest.Spec{Networks: 30, Device: name, Name: func(int) string { return name }})
 		model := reporttest.Fit(t, st, m, reporttest.Tiny(t))

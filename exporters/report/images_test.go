@@ -59,6 +59,9 @@ func svgOf(t testing.TB, p *Picture) (texts []string, elements map[string]int) {
 func TestPicturesOfAnything(t *testing.T) {
 	for _, c := range pageCases() {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && slices.Contains([]string{"fitted", "densities", "kinds"}, c.name) {
+				t.Skip("large")
+			}
 			d := c.make(t)
 			var kinds []string
 			for _, k := range d.Kinds() {
@@ -145,6 +148,9 @@ func TestPicturesOf50000(t *testing.T) {
 // TestWritePictures: the folder is made, each file is a picture with something on it, and a
 // kind of its own has one of its own.
 func TestWritePictures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("draws millions of pixels")
+	}
 	st := bench.NewMemory()
 	a := reporttest.Add(t, st, reporttest.Spec{Networks: 40, InvalidEvery: 5})
 	b := reporttest.Add(t, st, reporttest.Spec{Networks: 12, Device: "phone", Kind: devices.Measured})
