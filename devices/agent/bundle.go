@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"latlab/devices"
@@ -49,7 +51,7 @@ func Bundle(dir string) (machine.Program, error) {
 
 // loader is the name of the bundle's own loader, "" where it has none.
 func loader(p machine.Program) string {
-	for name := range p.Files {
+	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
 		if ok, _ := path.Match(loaderPattern, name); ok {
 			return name
 		}
