@@ -148,6 +148,23 @@ func TestServeFollowsTheFile(t *testing.T) {
 	}
 }
 
+// TestServeSaysThatNothingIsCompared: a baseline of another device is no mistake, for a sweep of
+// that device may yet begin, but must not look like a lab without regressions.
+func TestServeSaysThatNothingIsCompared(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	for db, device := range map[string]string{"a.db": "sim-pixel1-cpu:exact", "b.db": "sim-pixel4-edgetpu:exact"} {
+		l.runs([]int{exitOK, exitInvalid}, "sweep", "--device", device, "--space", tinySpace(t), "-n", "5", "--db", db, "--quiet")
+	}
+	for baseline, want := range map[string]bool{"a.db": false, "b.db": true} {
+		p, _ := l.serving("--db", "a.db", "--baseline", baseline)
+		if got := strings.Contains(p.err.String(), "nothing is compared"); got != want {
+			t.Errorf("%s: %s", baseline, &p.err)
+		}
+		l.stop(p)
+	}
+}
+
 // TestServeAnswersToItsName: this machine's own name is answered over loopback, another's is not.
 func TestServeAnswersToItsName(t *testing.T) {
 	t.Parallel()

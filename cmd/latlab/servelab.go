@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,10 +88,16 @@ func (w *server) openStore(ctx context.Context, c *cli.Context, log *slog.Logger
 		return nil, err
 	}
 	w.closes = append(w.closes, st.Close)
-	if _, err := st.Sweeps(ctx); err != nil {
+	sweeps, err := st.Sweeps(ctx)
+	if err != nil {
 		return nil, err
 	}
 	baseline, err := readBaseline(ctx, c.String("baseline"), st.Store)
+	if baseline != nil && !slices.ContainsFunc(sweeps, baseline.Comparable) {
+		// One may yet begin.
+		log.Warn("no sweep of the store is of the baseline's device, delegate, threads and precision, so nothing is compared with it",
+			"baseline", baseline.Manifest.ID, "device", baseline.Manifest.Device.Name, "precision", baseline.Manifest.Precision)
+	}
 	return prom.NewWatcher(st, prom.WatcherOptions{
 		Baseline: baseline,
 		Failed:   func(err error) { log.Warn("the store cannot be read; its metrics stay as they are", "err", err) },

@@ -189,8 +189,8 @@ func TestBothHistograms(t *testing.T) {
 	}
 }
 
-// TestBaseline: the ratio is that of common VALID networks, and only of the same device, kind
-// and precision.
+// TestBaseline: the ratio is that of common VALID networks, and only of the same device, as
+// it was used, kind and precision.
 func TestBaseline(t *testing.T) {
 	st := bench.NewMemory()
 	spec := reporttest.Spec{Networks: 20, Device: "phone", Kind: devices.Measured}
@@ -223,6 +223,17 @@ func TestBaseline(t *testing.T) {
 		}
 		if s.Baseline != nil && (s.Baseline.Baseline != base.ID || s.Baseline.Networks != 20 || math.Abs(s.Baseline.Ratio-1.25) > 1e-9) {
 			t.Errorf("%s: %+v, want a ratio near 1.25", tt.name, *s.Baseline)
+		}
+	}
+	for name, change := range map[string]func(*devices.Info){
+		"another delegate": func(d *devices.Info) { d.Delegate = "gpu" }, "more threads": func(d *devices.Info) { d.Threads = 4 },
+		"other CPUs": func(d *devices.Info) { d.CPUs = []int{7} }, "another program that times": func(d *devices.Info) { d.Harness = "benchmark_model" },
+	} {
+		m := base
+		change(&m.Device)
+		s, err := prom.ReadSweep(t.Context(), st, m, b)
+		if err != nil || s.Baseline != nil {
+			t.Errorf("%s: comparison is %v, %v", name, s.Baseline, err)
 		}
 	}
 	invalid := reporttest.Add(t, st, reporttest.Spec{Networks: 5, Device: "x", InvalidEvery: 1})

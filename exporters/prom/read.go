@@ -80,11 +80,16 @@ func good(e bench.Estimate) bool {
 	return e.M != nil && e.Network.Status == bench.Measured && e.M.Verdict == bench.Valid
 }
 
-// comparable reports whether a sweep's latencies may be set against the baseline's: other
-// devices and kinds differ for other reasons than a regression. The same command run again into
-// another store is the same sweep by its id.
-func (b *Baseline) comparable(m bench.Sweep) bool {
-	return b != nil && b.Manifest.Device.Name == m.Device.Name && b.Manifest.Device.Kind == m.Device.Kind && b.Manifest.Precision == m.Precision
+// Comparable reports whether a sweep's latencies may be set against the baseline's: other
+// devices, kinds, delegates and threads differ for other reasons than a regression. The
+// fingerprint may differ: a new system or runtime is what a comparison is to find. The same command
+// run again into another store is the same sweep by its id.
+func (b *Baseline) Comparable(m bench.Sweep) bool {
+	if b == nil || b.Manifest.Precision != m.Precision {
+		return false
+	}
+	p, q := b.Manifest.Device, m.Device
+	return p.Name == q.Name && p.Kind == q.Kind && p.Harness == q.Harness && p.Delegate == q.Delegate && p.Threads == q.Threads && slices.Equal(p.CPUs, q.CPUs)
 }
 
 // ReadSweep reads one sweep in a stream. baseline may be nil.
@@ -102,7 +107,7 @@ func ReadSweep(ctx context.Context, st bench.Reader, m bench.Sweep, baseline *Ba
 			return nil, err
 		}
 		s.add(e)
-		if !good(e) || !baseline.comparable(m) {
+		if !good(e) || !baseline.Comparable(m) {
 			continue
 		}
 		if before, known := baseline.Seconds[e.Network.Model]; known {
