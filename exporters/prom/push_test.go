@@ -75,7 +75,10 @@ func pushgateway(t *testing.T) string {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() { stop(); <-ended })
+	t.Cleanup(func() {
+		stop()
+		_ = <-ended // ended by us
+	})
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if answer, err := http.Get("http://" + address + "/-/ready"); err == nil {
 			answer.Body.Close()

@@ -124,8 +124,8 @@ func (s *sheet) write(w io.Writer, format string) error {
 }
 
 // withFallback names fonts for a machine without Liberation Sans; Arial's letters have the
-// same widths. A quote in a text is an entity, so no name can look like this attribute. To
-// put the font into each file was tried: it makes 9 kB into 500.
+// same widths. A quote in a text is an entity, so no name can look like this attribute.
+// The font itself in each file would be many times the picture.
 func withFallback(picture []byte) []byte {
 	const sans = `style="font-family:Liberation Sans`
 	return bytes.ReplaceAll(picture, []byte(sans+";"), []byte(sans+",Arial,Helvetica,sans-serif;"))
