@@ -73,11 +73,14 @@ func pushgateway(t *testing.T) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // says that it was ended
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		stop()
-		_ = <-ended // ended by us
+		<-ended
 	})
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if answer, err := http.Get("http://" + address + "/-/ready"); err == nil {
@@ -85,9 +88,8 @@ func pushgateway(t *testing.T) string {
 			return address
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("the gateway ended: %v\n%s", err, log.String())
+		case <-ended:
+			t.Fatalf("the gateway ended:\n%s", log.String())
 		default:
 		}
 	}
