@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"latlab/devices"
 	"latlab/devices/machine"
 	"latlab/devices/state"
@@ -170,6 +172,7 @@ type remembered struct {
 	mu         sync.Mutex
 	identities map[string]state.Identity
 	tools      map[string]toolFound
+	looks      singleflight.Group // at tools; not under mu, for a tool may hang
 }
 
 type toolFound struct {
@@ -199,25 +202,40 @@ func (r *remembered) identify(ctx context.Context, name string, t transport.Tran
 	return id, nil
 }
 
-// tool is what is missing of a family's tool, nil where nothing is. Whoever asks while it is
-// looked at waits: there is one process.
+// tool is what is missing of a family's tool, nil where nothing is. There is one process of a
+// tool, which whoever else asks waits for, as long as his context lets him.
 func (r *remembered) tool(ctx context.Context, f family, o Options) *Step {
 	if f.tool == "" {
 		return nil
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	found, ok := r.tools[f.tool]
+	r.mu.Unlock()
 	if ok && time.Since(found.when) < toolAge {
 		return found.failed
 	}
-	found = toolFound{Failed(f.checked(ctx, f.tool, o)), time.Now()}
-	if ctx.Err() != nil {
-		return found.failed // what hung once is no fact
+	look := r.looks.DoChan(f.tool, func() (any, error) { return r.tryTool(context.WithoutCancel(ctx), f, o), nil })
+	select {
+	case result := <-look:
+		failed, _ := result.Val.(*Step)
+		return failed
+	case <-ctx.Done():
+		return &Step{Name: f.tool, State: Missing, Detail: "no answer in time: it hangs, or this machine is too busy"}
 	}
+}
+
+func (r *remembered) tryTool(ctx context.Context, f family, o Options) *Step {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	failed := Failed(f.checked(ctx, f.tool, o))
+	if ctx.Err() != nil {
+		return failed // what hung once is no fact
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.tools == nil {
 		r.tools = map[string]toolFound{}
 	}
-	r.tools[f.tool] = found
-	return found.failed
+	r.tools[f.tool] = toolFound{failed, time.Now()}
+	return failed
 }

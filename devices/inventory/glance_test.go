@@ -13,6 +13,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/machine"
+	"latlab/devices/state"
 	"latlab/devices/transport"
 	"latlab/internal/testphone"
 )
@@ -193,5 +194,43 @@ func TestLookAsksForAToolOnce(t *testing.T) {
 	}
 	if len(slices.Compact(sizes)) != 1 {
 		t.Errorf("the tool was looked at again: %v", sizes)
+	}
+}
+
+// TestAHungToolKeepsNobodyElse: while an estimator's tool hangs, phones are looked at, and whoever
+// asks for another estimator of that tool waits no longer than he would.
+func TestAHungToolKeepsNobodyElse(t *testing.T) {
+	var r remembered
+	r.identities = map[string]state.Identity{"phone": {Model: "Pixel 6"}}
+	began, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	hangs := family{tool: "tool", check: func(context.Context, string, Options) []Step {
+		close(began)
+		<-release
+		return []Step{{Name: "tool", State: OK}}
+	}}
+	go func() { defer close(ended); r.tool(t.Context(), hangs, Options{}) }()
+	<-began
+	others := make(chan struct{})
+	go func() {
+		defer close(others)
+		if id, err := r.identify(t.Context(), "phone", nil); err != nil || id.Model != "Pixel 6" {
+			t.Errorf("%+v, %v", id, err)
+		}
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if s := r.tool(over, hangs, Options{}); s == nil || s.State != Missing {
+			t.Errorf("nobody waited, and the tool is said to be %+v", s)
+		}
+	}()
+	select {
+	case <-others:
+	case <-time.After(time.Minute): // of a fault alone
+		t.Error("they wait for the tool")
+	}
+	close(release)
+	<-ended
+	<-others
+	if s := r.tool(t.Context(), hangs, Options{}); s != nil {
+		t.Errorf("what was found in the end is not remembered: %+v", s)
 	}
 }
