@@ -115,6 +115,11 @@ func (tut *tutorial) run(e example) string {
 		return ""
 	case asks:
 		var last string
+		defer func() {
+			if tut.t.Failed() {
+				tut.t.Logf("the last answer was %s", last)
+			}
+		}()
 		until(tut.t, e.command+" answers as the page says", func() bool {
 			p := tut.start("sh", "-c", e.command)
 			if code := p.wait(); code != exitOK {
