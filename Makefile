@@ -185,8 +185,9 @@ generate: $(TOOLS)/flatc-$(FLATC)/bin/flatc
 generate-check: generate
 	git diff --exit-code -- sampler/tflite/internal/schema
 
-golden: build
-	LATLAB_AGENT=$(CURDIR)/bin/latlab-agent $(GO) test ./cmd/latlab -run Scripts -update
+golden: build python
+	LATLAB_AGENT=$(CURDIR)/bin/latlab-agent LATLAB_PYTHON=$(PYTHON) $(GO) test ./cmd/latlab -run 'Scripts|TutorialRuns|ExportsPage' -update
+	$(GO) test ./exporters/prom ./exporters/grafana ./exporters/report ./monitoring -update
 
 clean:
 	rm -rf bin build dist out
