@@ -29,6 +29,11 @@ const schemaVersion = 1
 // bodies.
 const bodyPatience = 5 * time.Second
 
+// A body of up to smallBody bytes, some 900 networks, takes of memory of its own, a quarter of
+// what large ones have. A few slow clients that say they will send as much as may be sent could
+// keep everybody else out otherwise.
+const smallBody = 64 << 10
+
 // Predictor is a cost model laid out for predicting: regress.Predictor. Indices are checked
 // before. It is used by many goroutines at once.
 type Predictor interface {
@@ -51,6 +56,7 @@ type CostModel struct {
 type predictions struct {
 	limits Limits
 	bodies *semaphore.Weighted // bytes of bodies in memory
+	small  *semaphore.Weighted // of small ones
 	models []costModel
 }
 
@@ -61,7 +67,10 @@ type costModel struct {
 }
 
 func newPredictions(o Options, count *prometheus.CounterVec) (*predictions, error) {
-	p := &predictions{limits: o.Limits, bodies: semaphore.NewWeighted(o.Limits.Bodies)}
+	p := &predictions{
+		limits: o.Limits, bodies: semaphore.NewWeighted(o.Limits.Bodies),
+		small: semaphore.NewWeighted(max(o.Limits.Bodies/4, smallBody)),
+	}
 	for _, m := range o.CostModels {
 		if m.Name == "" || p.named(m.Name) != nil {
 			return nil, fmt.Errorf("two cost models are named %q, or one has no name: a request could not choose", m.Name)
@@ -153,12 +162,16 @@ func (p *predictions) room(r *http.Request) (release func(), err error) {
 	case size < 0:
 		size = p.limits.Body
 	}
+	memory := p.bodies
+	if size <= smallBody {
+		memory = p.small
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), bodyPatience)
 	defer cancel()
-	if err := p.bodies.Acquire(ctx, size); err != nil {
-		return nil, refusal(http.StatusServiceUnavailable, "too many large requests at once; try again later")
+	if err := memory.Acquire(ctx, size); err != nil {
+		return nil, refusal(http.StatusServiceUnavailable, "too many requests of this size at once; try again later")
 	}
-	return func() { p.bodies.Release(size) }, nil
+	return func() { memory.Release(size) }, nil
 }
 
 func (p *predictions) tooLarge() error {

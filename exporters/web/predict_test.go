@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -125,6 +128,49 @@ func TestBodyOfUnknownSize(t *testing.T) {
 			t.Errorf("%d %s, want %d %s", w.Code, w.Body, c.code, c.says)
 		}
 	}
+}
+
+// TestFullMemory: while large bodies that do not come hold all the memory there is, another large one
+// is told to come again and a small one is answered.
+func TestFullMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandler(t, Options{CostModels: []CostModel{tinyModel(t, "m")}})
+		post := func(body io.Reader, size int64) *httptest.ResponseRecorder {
+			r := httptest.NewRequest(http.MethodPost, "/v1/predict", body)
+			r.Header.Set("Content-Type", "application/json")
+			r.ContentLength = size
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w
+		}
+		const question = `{"indices":["` + zeros + `"]}`
+		var slow []*io.PipeWriter
+		var wg sync.WaitGroup
+		for range 4 {
+			body, w := io.Pipe()
+			slow = append(slow, w)
+			wg.Go(func() {
+				if got := post(body, 16<<20); got.Code != 200 {
+					t.Errorf("a slow one: %d %s", got.Code, got.Body)
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		if w := post(strings.NewReader(question), int64(len(question))); w.Code != 200 || time.Since(start) != 0 {
+			t.Errorf("a small one: %d %s after %v", w.Code, w.Body, time.Since(start))
+		}
+		if w := post(strings.NewReader(question), 16<<20); w.Code != 503 || w.Header().Get("Retry-After") != "1" || time.Since(start) != bodyPatience {
+			t.Errorf("a large one: %d %s after %v", w.Code, w.Body, time.Since(start))
+		}
+		for _, w := range slow {
+			go func() { _, _ = io.WriteString(w, question); w.Close() }()
+		}
+		wg.Wait()
+		if w := post(strings.NewReader(question), 16<<20); w.Code != 200 {
+			t.Errorf("afterwards: %d %s", w.Code, w.Body)
+		}
+	})
 }
 
 type forever struct{}

@@ -47,7 +47,7 @@ type Limits struct {
 	ProbeTimeout  time.Duration // of a look at a device, whatever the scraper would wait
 	ProbeOffset   time.Duration // by which a probe answers before the scraper gives up
 	Body          int64         // bytes of a request
-	Bodies        int64         // bytes of all requests that are answered at once
+	Bodies        int64         // bytes of all requests that are read and answered at once; small ones have a quarter besides
 	Architectures int           // of a request
 }
 
