@@ -135,12 +135,20 @@ func (s *Store) openReader(ctx context.Context, mode string) error {
 		return err
 	}
 	s.db.SetMaxOpenConns(4)
+	return s.checkReadable(ctx)
+}
+
+func (s *Store) checkReadable(ctx context.Context) error {
 	fresh, err := s.checkSchema(ctx)
 	if err == nil && fresh {
 		err = &NotStoreError{Path: s.path, What: "is an empty file, nothing was stored in it"}
 	}
 	return err
 }
+
+// Check says what is wrong with an open store now: a newer latlab may have made it its own since
+// it was opened.
+func (s *Store) Check(ctx context.Context) error { return s.wrap(s.checkReadable(ctx)) }
 
 func hasLog(path string) bool {
 	st, err := os.Stat(path + "-wal")

@@ -32,6 +32,9 @@ func (l *liveStore) Sweeps(ctx context.Context) ([]bench.Sweep, error) {
 	if err := l.reopen(ctx); err != nil {
 		return nil, err
 	}
+	if err := l.Check(ctx); err != nil {
+		return nil, err
+	}
 	return l.Store.Sweeps(ctx)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -143,6 +144,19 @@ func TestServeFollowsTheFile(t *testing.T) {
 	if !strings.Contains(p.err.String(), "lab.db") {
 		t.Errorf("it did not say why: %s", &p.err)
 	}
+	// A newer latlab has made the store its own.
+	db, err := sql.Open("sqlite", l.path("lab.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("PRAGMA user_version = 999"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a newer store is refused", func() bool {
+		fetch(t, url+"/metrics")
+		return strings.Contains(p.err.String(), "use a newer latlab")
+	})
 	if code := l.stop(p); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
