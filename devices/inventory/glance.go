@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,6 +87,19 @@ func (l *Lab) Look(ctx context.Context, name string, reachOnly bool) (Status, er
 			return l.glance(ctx, e, SourceFile, reachOnly), nil
 		}
 	}
+	if strings.HasPrefix(name, adbPrefix) {
+		return l.glanceAttached(ctx, name, reachOnly)
+	}
+	for _, f := range builtIn()[1:] {
+		if slices.Contains(f.names(), name) {
+			return l.glanceComputed(ctx, f, name)
+		}
+	}
+	return Status{}, &UnknownError{Name: name, Near: l.meant(name)}
+}
+
+// glanceAttached asks the adb server, which other names do not.
+func (l *Lab) glanceAttached(ctx context.Context, name string, reachOnly bool) (Status, error) {
 	for _, p := range l.attachedPhones(ctx) {
 		if adbPrefix+p.Serial != name {
 			continue
@@ -95,11 +109,6 @@ func (l *Lab) Look(ctx context.Context, name string, reachOnly bool) (Status, er
 			return s, nil
 		}
 		return l.glance(ctx, e, SourceAttached, reachOnly), nil
-	}
-	for _, f := range builtIn()[1:] {
-		if slices.Contains(f.names(), name) {
-			return l.glanceComputed(ctx, f, name)
-		}
 	}
 	return Status{}, &UnknownError{Name: name, Near: l.meant(name)}
 }

@@ -3,9 +3,11 @@ package inventory
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -44,6 +46,42 @@ func TestTargets(t *testing.T) {
 	}
 	if kinds[devices.Measured] < 4 || kinds[devices.Simulated] == 0 || kinds[devices.Estimated] == 0 {
 		t.Errorf("kinds %v", kinds)
+	}
+}
+
+// TestLookAsksADBForPhonesAlone: names that nothing has, of which there is no end, are no work for
+// the adb server beside a sweep.
+func TestLookAsksADBForPhonesAlone(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{}, 9)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			asked <- struct{}{}
+			c.Close()
+		}
+	}()
+	t.Setenv("ADB_SERVER_SOCKET", "")
+	t.Setenv("ANDROID_ADB_SERVER_PORT", strconv.Itoa(ln.Addr().(*net.TCPAddr).Port))
+	l, err := New(Options{LockDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"cpu", "nothing", "sim-pixel1-cpu", "ssh:host", "adb:SERIAL1"} {
+		_, _ = l.Look(t.Context(), name, true)
+	}
+	ln.Close()
+	<-ended
+	if n := len(asked); n != 1 {
+		t.Errorf("the adb server was asked %d times, want once: for the phone", n)
 	}
 }
 
