@@ -197,7 +197,7 @@ func decode(body []byte, v any) error {
 		case errors.As(err, &syntax):
 			return fmt.Errorf("byte %d: not JSON: %w", syntax.Offset, err)
 		case errors.As(err, &kind):
-			return fmt.Errorf("byte %d: %s", kind.Offset, strings.TrimPrefix(err.Error(), "json: "))
+			return fmt.Errorf("byte %d: %s", kind.Offset, wantedJSON(kind))
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return fmt.Errorf("byte %d: the JSON does not end", len(body))
 		}
@@ -207,6 +207,18 @@ func decode(body []byte, v any) error {
 		return fmt.Errorf("byte %d: more than one document", d.InputOffset())
 	}
 	return nil
+}
+
+// wantedJSON words what encoding/json says in Go's types.
+func wantedJSON(e *json.UnmarshalTypeError) string {
+	article := "a "
+	if e.Value == "array" || e.Value == "object" {
+		article = "an "
+	}
+	if e.Field == "" {
+		return "want an object with the fields cost_model and indices, not " + article + e.Value
+	}
+	return e.Field + ": want a " + e.Type.Kind().String() + ", not " + article + e.Value
 }
 
 // choose is the cost model of a name; without one the only one.
