@@ -357,6 +357,8 @@ func (o options) print(calm, busy *condition, s *counts) error {
 	fmt.Printf("noise between blocks without scrapers: %.1f %%\n", 100*noise)
 	fmt.Printf("without: %s\nwith:    %s\n", calm.words(), busy.words())
 	switch moved := math.Abs(math.Expm1(mean)); {
+	case s.Done == 0 || math.IsNaN(moved) || math.IsNaN(noise):
+		return errors.New("nothing is shown: no scrape, or no network that was timed in both conditions")
 	case s.Failed > 0:
 		return fmt.Errorf("%d scrapes failed, the first: %s", s.Failed, s.First)
 	case moved <= noise:
