@@ -93,11 +93,11 @@ type collector struct {
 
 func (c *collector) add(r exporters.Row) {
 	c.tally(r)
-	c.line.add(r)
 	if c.options.LeaveOutInvalid && r.M != nil && r.M.Verdict == bench.Invalid {
 		c.sweep.Tally.LeftOut++
 		return
 	}
+	c.line.add(r)
 	n := &c.sweep.Networks
 	n.Index = append(n.Index, r.Network.Index)
 	n.Name = append(n.Name, r.Network.Name)

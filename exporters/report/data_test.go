@@ -83,6 +83,30 @@ func TestLeaveOutInvalid(t *testing.T) {
 	if slices.Contains(s.Networks.Verdict, bench.Invalid) {
 		t.Error("an INVALID network is in the columns")
 	}
+	blocks := 0
+	for _, m := range s.Timeline.Moments {
+		if blocks += m.Blocks; m.Invalid > 0 {
+			t.Errorf("blocks of INVALID networks are in the time line: %+v", m)
+		}
+	}
+	if blocks != 45 {
+		t.Errorf("the time line has %d blocks, want 3 of each of 15 networks", blocks)
+	}
+}
+
+func TestEmptyPicturesSayWhy(t *testing.T) {
+	st := bench.NewMemory()
+	m := reporttest.Add(t, st, reporttest.Spec{Networks: 5, InvalidEvery: 1})
+	d := collect(t, st, []bench.Sweep{m}, nil, Options{LeaveOutInvalid: true})
+	page := &strings.Builder{}
+	if err := HTML(page, d, PageOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"no network with a latency is shown", "No block is shown."} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
 }
 
 func TestSweepsThatHoldLittle(t *testing.T) {

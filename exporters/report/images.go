@@ -300,7 +300,7 @@ func timeSheet(s *Sweep) *sheet {
 	}))
 	hot := temperaturePlot(line, x, xs)
 	hot.Add(uprights(cuts))
-	hot.X.Label.Text = "active time since " + when(s.Tally.First) + ", " + unit
+	hot.X.Label.Text = "active time since " + when(line.Moments[0].Start) + ", " + unit
 	below := 2.2 * vg.Inch
 	if len(hot.Y.Tick.Marker.Ticks(hot.Y.Min, hot.Y.Max)) == 0 {
 		below = 0.9 * vg.Inch

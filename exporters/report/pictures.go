@@ -31,7 +31,7 @@ func (d *Data) distribution(sweeps []int) chart {
 	for _, i := range sweeps {
 		s := &d.Sweeps[i]
 		valid, invalid := byVerdict(&s.Networks)
-		f := frame{Label: sweepTitle(s), Height: 110, X: x.xAxis("latency, ms", ms)}
+		f := frame{Label: sweepTitle(s) + orNothing(len(valid)+len(invalid)), Height: 110, X: x.xAxis("latency, ms", ms)}
 		counts, bad := histogram(x, bins, append(slices.Clone(valid), invalid...)), histogram(x, bins, invalid)
 		y := scale{0, 1.35 * float64(max(slices.Max(counts), 1)), false}
 		f.Y = wholeTicks(y)
@@ -47,6 +47,14 @@ func (d *Data) distribution(sweeps []int) chart {
 	}
 	c.Desc = "Distribution of latency. " + strings.Join(words, ". ")
 	return sharedX(c)
+}
+
+// orNothing says why a frame is empty: its axis alone looks like a picture that broke.
+func orNothing(networks int) string {
+	if networks == 0 {
+		return ": no network with a latency is shown"
+	}
+	return ""
 }
 
 // sharedX leaves the ticks of the x axis to the lowest frame.
@@ -141,6 +149,7 @@ func overTime(s *Sweep) chart {
 		Legend: []legend{{"line", "mean of the blocks"}, {"area", "lowest to highest"}, {"bad", "blocks of INVALID networks"}, {"hot", "blocks that the device slowed down"}},
 	}
 	if len(line.Moments) == 0 {
+		c.Note, c.Legend = "No block is shown.", nil
 		return c
 	}
 	xs, unit, cuts := activeTime(line)
@@ -165,7 +174,7 @@ func overTime(s *Sweep) chart {
 		c.Note += fmt.Sprintf(" Above the picture: %s, up to %s.", count(beyond, "moment"), signed(highest))
 	}
 	y := newScale(false, low, high, []float64{-0.01, 0.01})
-	axisX := x.xAxis("active time since "+when(s.Tally.First)+", "+unit, 1)
+	axisX := x.xAxis("active time since "+when(line.Moments[0].Start)+", "+unit, 1)
 	f := frame{Label: "block against its network, %", Height: 190, X: axisX, Y: y.yAxis(100)}
 	f.Paths = []path{
 		{"area", area(x, y, xs, low, high)},
@@ -464,6 +473,9 @@ func (v *view) errorsOf(on FitOn) chart {
 	c := chart{
 		Title: "Relative errors", Legend: []legend{{"dot", "VALID networks"}},
 		Note: fmt.Sprintf("Prediction over latency, less 1: right of 0 the model predicts too much. Mean %s, mean absolute %s.", signed(on.Mean), percent(on.MeanAbsolute)),
+	}
+	if len(errors) == 0 {
+		c.Note, c.Legend = "No VALID network is shown that has a prediction, so there are no errors to draw.", nil
 	}
 	c.Desc = c.Note
 	if len(errors) == 0 {
