@@ -90,12 +90,22 @@ func export(s streams, c *cli.Context) error {
 	defer done()
 	notes, err := j.write(f)
 	switch {
+	case err != nil && j.out == stdoutPath:
+		// What a reader has got is got: nothing can be as it was before.
+		return streamError(err)
 	case errors.Is(err, context.Canceled):
 		return withCode(exitInterrupted, fmt.Errorf("interrupted; %s is as it was before", j.out))
 	case err != nil:
 		return writeError(j.out, err)
 	}
 	return j.printExported(f, notes)
+}
+
+func streamError(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return withCode(exitInterrupted, errors.New("interrupted; what went to stdout is not whole"))
+	}
+	return err
 }
 
 // exportOf reads the flags.
@@ -116,7 +126,11 @@ func exportOf(s streams, c *cli.Context) (*exportJob, exportFormat, error) {
 		return nil, exportFormat{}, err
 	}
 	f, err := findExportFormat(name, of)
-	if err == nil {
+	switch {
+	case err != nil:
+	case c.Bool("valid-only") && of != measurements:
+		err = usagef("--valid-only is of measurements (--db): %s have no verdicts", of)
+	default:
 		err = notOver(out, c.String("cost"), c.String("db"), c.String("layers"))
 	}
 	return &exportJob{s: s, c: c, out: out}, f, err
