@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"latlab/sampler"
 )
@@ -62,7 +64,9 @@ func WriteFile(path string, write func(io.Writer) error) error {
 	case err != nil:
 	case info.Mode().IsRegular():
 		mode = info.Mode().Perm()
-	case !info.IsDir():
+	case info.IsDir():
+		return &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
+	default:
 		return writeInto(path, write)
 	}
 	return replaceFile(path, mode, write)
