@@ -20,9 +20,10 @@ type fakeLooker map[string]inventory.Status
 
 func (f fakeLooker) Targets(context.Context) []inventory.Target {
 	var list []inventory.Target
-	for _, name := range []string{"busy", "gone", "hot", "sim", "unplugged"} {
+	for _, name := range []string{"busy", "gone", "hot", "sim", "unplugged", "cpu"} {
 		list = append(list, inventory.Target{Info: devices.Info{Name: name, Kind: devices.Measured, Transport: "adb"}, Source: inventory.SourceFile})
 	}
+	list[5].Transport, list[5].Source = "", inventory.SourceBuiltIn
 	list[3].Kind, list[3].Transport, list[3].Source = devices.Simulated, "", inventory.SourceBuiltIn
 	return list
 }
@@ -47,6 +48,7 @@ func testProber() *labProber {
 		lab: fakeLooker{
 			"busy": {State: inventory.Busy, Problem: "the latlab of process 7 times on it"},
 			"gone": {State: inventory.Offline, Problem: "no answer in time", Type: "adb devices"},
+			"cpu":  {State: inventory.NotReady, Source: inventory.SourceBuiltIn, Problem: "latlab-agent is not there"},
 			"hot":  {State: inventory.Hot, Now: at(60), HottestC: new(60.0)},
 		},
 		last: func(device string) *devices.State {
@@ -148,7 +150,7 @@ func TestProberLooksAtWhatIsTimedOn(t *testing.T) {
 		t.Errorf("%d devices have series", n)
 	}
 	targets := testProber().Targets(t.Context())
-	if len(targets) != 5 || targets[3].Transport != "local" || targets[0].Transport != "adb" || targets[3].Kind != "simulated" {
+	if len(targets) != 6 || targets[3].Transport != "local" || targets[0].Transport != "adb" || targets[3].Kind != "simulated" {
 		t.Errorf("%+v", targets)
 	}
 }

@@ -142,13 +142,16 @@ func blockEnd(b *devices.Block) time.Time {
 func (h *history) add(e bench.Estimate) {
 	var last time.Time
 	for i := range e.Blocks {
+		if e.Blocks[i].Started.IsZero() {
+			continue // of no time: it has no place in a history
+		}
 		end := blockEnd(&e.Blocks[i])
 		h.at(end).addBlock(&e.Blocks[i], end)
 		if end.After(last) {
 			last = end
 		}
 	}
-	if e.M == nil || e.Network.Status != bench.Measured {
+	if e.M == nil || e.Network.Status != bench.Measured || last.IsZero() {
 		return
 	}
 	h.noise = e.M.NoiseCV
