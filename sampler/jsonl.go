@@ -126,10 +126,22 @@ type resolver struct {
 	spaces  map[string]resolved
 }
 
+// inJSON says without Go's types what a value should have been.
+func inJSON(err error) error {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &kind):
+		return err
+	case kind.Field == "":
+		return fmt.Errorf("%s, want an object", kind.Value)
+	}
+	return fmt.Errorf("%q is %s, want text", kind.Field, kind.Value)
+}
+
 func (r *resolver) arch(line []byte) (Arch, error) {
 	var l archLine
 	if err := json.Unmarshal(line, &l); err != nil {
-		return Arch{}, fmt.Errorf("not a network in JSON: %w", err)
+		return Arch{}, fmt.Errorf("not a network in JSON: %w", inJSON(err))
 	}
 	switch {
 	case l.Space == "":

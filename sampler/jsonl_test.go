@@ -117,7 +117,7 @@ func TestReadJSONLKeepsGoing(t *testing.T) {
 		`a.jsonl:8: "space" is missing`,
 		`a.jsonl:9: "indices" is missing`,
 		`a.jsonl:10: space tiny has 10 decisions, indices 0:9 have 2`,
-		`a.jsonl:11: not a network in JSON: json: cannot unmarshal array into Go struct field archLine.indices of type string`,
+		`a.jsonl:11: not a network in JSON: "indices" is array, want text`,
 		`a.jsonl:12: not a network in JSON: invalid character '{' after top-level value`,
 		`a.jsonl:13: not a network in JSON: invalid character 'o' in literal null (expecting 'u')`,
 		`a.jsonl:14: line is longer than 1048576 bytes`,

@@ -199,9 +199,10 @@ func (j *exportJob) write(f exportFormat) (exporters.Notes, error) {
 		return exporters.Notes{}, err
 	}
 	notes, path := j.notes(f), j.notesPath(f)
-	if len(notes.Lost) == 0 || path == "" {
+	if path == "" || len(notes.Lost) == 0 && !exists(path) {
 		return notes, nil
 	}
+	// A file of notes that was there already told of what was there before.
 	if err := notes.Write(path); err != nil {
 		return notes, fmt.Errorf("%s is written, but not what it cannot carry: %w", j.out, writeError(path, err))
 	}
@@ -285,4 +286,9 @@ func (j *exportJob) warn(e exported) {
 		where = "with -o FILE a side file says what and why"
 	}
 	fmt.Fprintf(j.s.err, "latlab: warning: format %s cannot carry all (%s); %s\n", e.Format, strings.Join(e.Lost, "; "), where)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
