@@ -67,6 +67,9 @@ var codeBlock = regexp.MustCompile("(?ms)^```(sh|bash|python)\n(.*?)^```$")
 // TestExportsPageRuns runs what the page tells to type, in order: latlab's own commands and
 // what reads their files. A warning of a reader is an error: the page would be out of date.
 func TestExportsPageRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a page from its beginning to its end")
+	}
 	t.Parallel()
 	bin := t.TempDir()
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, "benchstat"), "golang.org/x/perf/cmd/benchstat")

@@ -159,6 +159,9 @@ func TestExamplesOfADocument(t *testing.T) {
 // checkout's sampler/ can be seen, on the real runtime. What they say of themselves may
 // be doubtful on a noisy machine (exit 4), never wrong.
 func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a page from its beginning to its end")
+	}
 	l := newLab(t, "LATLAB_AGENT="+devicetest.Agent(t), "LATLAB_PYTHON="+testenv.Python(t))
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {

@@ -15,6 +15,9 @@ var servingBlocks = regexp.MustCompile("(?s)<!-- not run: TestServingDocument ru
 
 // TestServingDocument runs the document's servers and asks them what it asks, on a free port.
 func TestServingDocument(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a page from its beginning to its end")
+	}
 	t.Parallel()
 	testenv.Program(t, "curl", "curl")
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "serving.md"))

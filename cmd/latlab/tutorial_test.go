@@ -17,6 +17,9 @@ import (
 // its commands make. With -update page and pictures are written anew. What ends in " &" are
 // servers; they get ports of their own, and what is asked of them is asked until it comes.
 func TestTutorialRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a page from its beginning to its end")
+	}
 	t.Parallel()
 	page := filepath.Join(testenv.Root(t), "docs", "tutorial.md")
 	text, err := os.ReadFile(page)
