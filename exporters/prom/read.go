@@ -159,12 +159,24 @@ func (s *Sweep) add(e bench.Estimate) {
 	s.Nodes += e.M.Delegation.Nodes
 	s.Delegated += e.M.Delegation.Delegated
 	s.latency.Observe(e.M.Seconds)
-	if w := e.M.HalfWidth(); !math.IsInf(w, 0) && !math.IsNaN(w) {
+	if w, known := halfWidth(e.M); known {
 		s.widths.Observe(w)
 	}
-	if s.Manifest.Sampling == bench.Listed && slices.Contains(fixtures.Names(), e.Network.Name) {
-		s.addFixture(Fixture{Name: e.Network.Name, Seconds: e.M.Seconds, Low: e.M.Low, High: e.M.High})
+	if f, is := fixtureOf(s.Manifest, e); is {
+		s.addFixture(f)
 	}
+}
+
+// halfWidth is not known without bounds.
+func halfWidth(m *bench.Measurement) (w float64, known bool) {
+	w = m.HalfWidth()
+	return w, !math.IsInf(w, 0) && !math.IsNaN(w)
+}
+
+// fixtureOf is a measured network that is a known one: `time` and `verify` list them by name.
+func fixtureOf(m bench.Sweep, e bench.Estimate) (f Fixture, is bool) {
+	f = Fixture{Name: e.Network.Name, Seconds: e.M.Seconds, Low: e.M.Low, High: e.M.High}
+	return f, m.Sampling == bench.Listed && slices.Contains(fixtures.Names(), f.Name)
 }
 
 // addFixture keeps the last of a name.

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"latlab/devices"
+	"latlab/exporters/prom"
 )
 
 // Device is a device as it was seen. What is not known has no series.
@@ -47,7 +48,7 @@ func DeviceMetrics(devices func() []Device, sensors bool) prometheus.Collector {
 		names = append(names, "latlab_probe_sensor_temperature_celsius")
 	}
 	for _, name := range names {
-		m := described(name)
+		m := prom.Named(name)
 		c.descs[name] = prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)
 	}
 	return c

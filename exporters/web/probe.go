@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/expfmt"
+
+	"latlab/exporters/prom"
 )
 
 // Module is what a probe looks at.
@@ -189,7 +191,7 @@ func (p *probes) run(ctx context.Context, key flightKey, f *flight) {
 func (f *flight) metrics() prometheus.Gatherer {
 	registry := prometheus.NewRegistry()
 	gauge := func(name string, value float64) {
-		m := described(name)
+		m := prom.Named(name)
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: m.Name, Help: m.Help})
 		g.Set(value)
 		registry.MustRegister(g)

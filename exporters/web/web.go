@@ -161,8 +161,8 @@ type ownMetrics struct {
 }
 
 func newOwnMetrics() ownMetrics {
-	requests, durations := described("latlab_http_requests_total"), described("latlab_http_request_duration_seconds")
-	predictions := described("latlab_cost_model_predictions_total")
+	requests, durations := prom.Named("latlab_http_requests_total"), prom.Named("latlab_http_request_duration_seconds")
+	predictions := prom.Named("latlab_cost_model_predictions_total")
 	m := ownMetrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: requests.Name, Help: requests.Help}, requests.Labels),
@@ -174,16 +174,6 @@ func newOwnMetrics() ownMetrics {
 	}
 	m.registry.MustRegister(m.requests, m.durations, m.predictions)
 	return m
-}
-
-// described is a metric of the table that dashboards and rules are checked against.
-func described(name string) prom.Metric {
-	for _, m := range append(prom.Metrics(), prom.ProbeMetrics()...) {
-		if m.Name == name {
-			return m
-		}
-	}
-	panic("web: no metric is named " + name) // of this package's own code
 }
 
 // ErrNoTarget is returned by a Prober for a name that no device has.
