@@ -1,0 +1,214 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"latlab/bench"
+	"latlab/devices"
+)
+
+func (v *view) sweep(i int, o PageOptions) sweepView {
+	s := &v.data.Sweeps[i]
+	x := sweepView{
+		Number: i, ID: s.Manifest.ID, Title: deviceTitle(s), Kind: kindOf(s.Manifest.Device.Kind),
+		Identity: identity(s), Prints: fingerprint(s), Counts: shares(s.Tally),
+		Tally: s.Tally, Asked: s.Manifest.Networks, Noise: noise(s), All: len(s.Shown) == s.Networks.Len(),
+		Open: len(s.Shown) <= 20, Fitted: v.files[i],
+	}
+	x.Empty = s.Tally.Blocks == 0
+	if !x.Empty {
+		x.Time = overTime(s)
+		x.Charts = append(x.Charts, intervals(s))
+		if len(s.Front) > 0 {
+			x.Charts = append(x.Charts, v.budgets(i))
+		}
+	}
+	x.Plain = missing(s)
+	x.Bands = v.bands(i)
+	for _, r := range s.Shown {
+		x.Rows = append(x.Rows, v.row(i, r))
+	}
+	if o.Store != "" {
+		x.Commands = []string{
+			fmt.Sprintf("latlab show --db %s %s", quoted(o.Store), s.Manifest.ID),
+			fmt.Sprintf("latlab export --db %s --sweep %s --format jsonl -o %s.jsonl", quoted(o.Store), s.Manifest.ID, s.Manifest.ID),
+		}
+	}
+	return x
+}
+
+// missing says what a reader would look for in vain.
+func missing(s *Sweep) []string {
+	var words []string
+	if s.Tally.Blocks == 0 {
+		words = append(words, "No block of this sweep has been run: there is nothing to draw.")
+	}
+	if s.Manifest.Space == "" {
+		words = append(words, "These are listed models, points of no space: latlab knows no MACs of them here, and no table of a cost model applies.")
+	} else if s.Tally.Blocks > 0 && len(s.Front) == 0 {
+		words = append(words, "No network is VALID, so no fastest one is named.")
+	}
+	return words
+}
+
+func identity(s *Sweep) []field {
+	m := &s.Manifest
+	d := &m.Device
+	space := m.Space
+	if space == "" {
+		space = "listed models (no space)"
+	}
+	return []field{
+		{"sweep", m.ID}, {"device", d.Name}, {"kind", KindWord(d.Kind)}, {"timed by", d.Harness},
+		{"space", space}, {"networks", fmt.Sprintf("%s asked for, %s, seed %d", thousands(m.Networks), m.Sampling, m.Seed)},
+		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
+		{"settings", settings(*d)}, {"protocol", protocolWords(m.Protocol)},
+		{"estimator", orNone(s.Estimator)}, {"created", when(m.Created)}, {"first block", when(s.Tally.First)}, {"last block", when(s.Tally.Last)},
+		{"blocks", fmt.Sprintf("%s with %s", count(s.Tally.Blocks, "block"), count(s.Tally.Samples, "sample"))},
+	}
+}
+
+func fingerprint(s *Sweep) []field {
+	var fields []field
+	for _, words := range []map[string]string{s.Manifest.Device.Fingerprint, s.Manifest.Tools} {
+		for _, k := range sortedKeys(words) {
+			fields = append(fields, field{k, words[k]})
+		}
+	}
+	return fields
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+func sortedKeys(m map[string]string) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func settings(d devices.Info) string {
+	text := fmt.Sprintf("%s, delegate %s", count(d.Threads, "thread"), orNone(d.Delegate))
+	if len(d.CPUs) > 0 {
+		text += fmt.Sprintf(", CPUs %v", d.CPUs)
+	}
+	return text
+}
+
+func protocolWords(p bench.Protocol) string {
+	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, percent(p.HalfWidth))
+}
+
+func noise(s *Sweep) string {
+	if s.Manifest.Device.Deterministic {
+		return "none: a second block would be the first again"
+	}
+	return figure(s.Tally.NoiseCV, percent)
+}
+
+func shares(t Tally) []share {
+	all := []share{
+		{Class: "dot", Word: "VALID", N: t.Valid}, {Class: "bad", Word: "INVALID", N: t.Invalid},
+		{Class: "failed", Word: "failed", N: t.Failed}, {Class: "rest", Word: "not finished", N: t.Unfinished},
+	}
+	at := 0.0
+	for i := range all {
+		w := 100 * float64(all[i].N) / float64(max(t.Networks, 1))
+		all[i].X, all[i].W = pos(at), pos(w)
+		at += w
+	}
+	return all
+}
+
+func (v *view) bands(i int) []bandView {
+	s := &v.data.Sweeps[i]
+	n := &s.Networks
+	var all []bandView
+	for _, b := range s.Bands {
+		x := bandView{
+			Range: millions(b.LowMACs) + " to " + millions(b.HighMACs) + " M", Sort: sortable(b.HighMACs), Networks: b.Networks,
+		}
+		for _, r := range b.Fastest {
+			x.Fastest = append(x.Fastest, linkView{v.anchor(i, r), clipped(n.Label(r), 24), millis(n.Seconds[r]) + " ms"})
+		}
+		for len(x.Fastest) < fastestOf {
+			x.Fastest = append(x.Fastest, linkView{})
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+// sortable is a number as the script sorts by it; unknown ones come last.
+func sortable(x float64) string {
+	if unknown(x) {
+		return ""
+	}
+	return fmt.Sprint(x)
+}
+
+func (v *view) row(i, r int) rowView {
+	n := &v.data.Sweeps[i].Networks
+	x := rowView{
+		Anchor: strings.TrimPrefix(v.anchor(i, r), "#"), Index: n.Index[r], Label: n.Label(r), Indices: n.Indices[r],
+		Verdict: string(n.Verdict[r]), Class: "valid",
+		Seconds: sortable(n.Seconds[r]), MS: millis(n.Seconds[r]),
+		Width: sortable(n.HalfWidth(r)), WidthPercent: percent(n.HalfWidth(r)),
+		MACs: sortable(n.MACs[r]), MACsMillions: millions(n.MACs[r]),
+		C: sortable(n.HottestC[r]), Celsius: "–", Samples: n.Samples[r],
+	}
+	switch {
+	case n.Status[r] != bench.Measured:
+		x.Verdict, x.Class = string(n.Status[r]), "none"
+	case !n.Valid(r):
+		x.Class = "invalid"
+	}
+	if !unknown(n.HottestC[r]) {
+		x.Celsius = digits(n.HottestC[r], 3)
+	}
+	for _, on := range v.fits[i] {
+		e := relativeError(n, on.Predicted, r)
+		x.Predicted = append(x.Predicted, predictedView{sortable(on.Predicted[r]), millis(on.Predicted[r]), sortable(e), signed(e)})
+	}
+	var blocks []string
+	for _, b := range n.BlockSeconds[r] {
+		blocks = append(blocks, millis(b))
+	}
+	x.Blocks = strings.Join(blocks, " ")
+	var doubts []string
+	for _, d := range n.Reasons[r] {
+		doubts = append(doubts, "INVALID: "+d.Text)
+	}
+	for _, d := range n.Warnings[r] {
+		doubts = append(doubts, "warning: "+d.Text)
+	}
+	x.Doubts = strings.Join(doubts, "; ")
+	return x
+}
+
+func (v *view) sweepData(i int) sweepData {
+	s := &v.data.Sweeps[i]
+	n := &s.Networks
+	d := sweepData{
+		ID: s.Manifest.ID, Kind: s.Manifest.Device.Kind, Row: []int{}, Label: []string{}, Verdict: []bench.Verdict{},
+		Models: append([]string{}, v.files[i]...), Predicted: make([][]number, len(v.fits[i])),
+	}
+	for _, r := range s.Shown {
+		d.Row, d.Label, d.Verdict = append(d.Row, r), append(d.Label, n.Label(r)), append(d.Verdict, n.Verdict[r])
+		d.Seconds, d.Low, d.High = append(d.Seconds, number(n.Seconds[r])), append(d.Low, number(n.Low[r])), append(d.High, number(n.High[r]))
+		d.MACs, d.HottestC = append(d.MACs, number(n.MACs[r])), append(d.HottestC, number(n.HottestC[r]))
+		for k, on := range v.fits[i] {
+			d.Predicted[k] = append(d.Predicted[k], number(on.Predicted[r]))
+		}
+	}
+	return d
+}
