@@ -18,7 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
 
-	"latlab/exporters"
+	"latlab/exporters/exporttest"
 	"latlab/internal/testenv"
 	"latlab/regress"
 	"latlab/sampler"
@@ -384,23 +384,9 @@ func TestNotes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got []string
-			for _, l := range notes.Lost {
-				got = append(got, l.What)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("lost (-want +got):\n%s", diff)
-			}
-			text, err := os.ReadFile(filepath.Join(dir, NotesFile))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var file exporters.Notes
-			if err := json.Unmarshal(text, &file); err != nil {
-				t.Fatal(err)
-			}
-			if file.Cost == nil || file.Cost.Kind != tc.m.Kind || file.Cost.BiasSeconds != tc.m.Bias || len(file.Lost) != len(got) {
-				t.Errorf("notes are of %+v with %d losses", file.Cost, len(file.Lost))
+			file := exporttest.Notes(t, filepath.Join(dir, NotesFile), notes, tc.want)
+			if file.Cost == nil || file.Cost.Kind != tc.m.Kind || file.Cost.BiasSeconds != tc.m.Bias {
+				t.Errorf("notes are of %+v", file.Cost)
 			}
 		})
 	}

@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"latlab/devices"
-	"latlab/exporters"
+	"latlab/exporters/exporttest"
 	"latlab/internal/testenv"
 	"latlab/regress"
 	"latlab/sampler"
@@ -277,21 +277,7 @@ func TestNotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
-		for _, l := range notes.Lost {
-			got = append(got, l.What)
-		}
-		if diff := cmp.Diff(tc.want, got); diff != "" {
-			t.Errorf("lost (-want +got):\n%s", diff)
-		}
-		text, err := os.ReadFile(filepath.Join(dir, NotesFile))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var file exporters.Notes
-		if err := json.Unmarshal(text, &file); err != nil || len(file.Lost) != len(got) {
-			t.Errorf("notes of %d losses: %v", len(file.Lost), err)
-		}
+		exporttest.Notes(t, filepath.Join(dir, NotesFile), notes, tc.want)
 	}
 	if why := priced.notes().Lost[3].Why; !strings.Contains(why, "add (") {
 		t.Errorf("what nn-Meter skips: %s", why)
