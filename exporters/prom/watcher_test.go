@@ -69,6 +69,9 @@ func watched(t *testing.T, takes time.Duration) (w *prom.Watcher, st *slowStore,
 	b := reporttest.Add(t, memory, reporttest.Spec{Networks: 3, Device: "b", Kind: devices.Simulated})
 	st = &slowStore{Reader: memory, takes: takes, version: map[string]int{}, reads: map[string]int{}}
 	w = prom.NewWatcher(st, prom.WatcherOptions{Failed: func(err error) { st.told = append(st.told, err) }})
+	if w.Ready() == nil {
+		t.Error("ready before it was read")
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { w.Run(ctx); close(done) }()
@@ -81,9 +84,6 @@ func watched(t *testing.T, takes time.Duration) (w *prom.Watcher, st *slowStore,
 func TestWatcherReadsWhatChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, st, a, b := watched(t, 0)
-		if w.Ready() == nil {
-			t.Error("ready before it was read")
-		}
 		synctest.Wait()
 		if err := w.Ready(); err != nil || len(w.Lab().Sweeps) != 2 {
 			t.Errorf("after the first read: %v, %d sweeps", err, len(w.Lab().Sweeps))
