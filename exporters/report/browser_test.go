@@ -519,6 +519,15 @@ func testSorting(t *testing.T, b context.Context) {
 	if sort, v := column(); sort != "descending" || !sorted(v, func(a, b float64) bool { return a > b }) {
 		t.Errorf("twice: %s, %v", sort, v)
 	}
+	// "10.45 ms" is more than "5.194 ms", and a budget without a third network comes last.
+	third := eval[[]string](p, `(() => {
+		const table = document.querySelector('[aria-label^="Fastest"] table');
+		table.tHead.rows[0].cells[3].querySelector("button").click();
+		return [...table.tBodies[0].rows].map((r) => r.cells[3].dataset.v);
+	})()`)
+	if !sorted(third, func(a, b float64) bool { return a < b }) {
+		t.Errorf("third fastest: %v", third)
+	}
 	all := eval[[]string](p, `[...document.querySelectorAll("th[aria-sort]")].map((th) => th.querySelector("button") ? "ok" : th.textContent)`)
 	if len(all) < 20 || slices.ContainsFunc(all, func(s string) bool { return s != "ok" }) {
 		t.Errorf("columns that can be sorted: %v", all)
@@ -546,6 +555,13 @@ func testPrint(t *testing.T, b context.Context) {
 		[...document.querySelectorAll(".chart svg")].filter((s) => s.getBoundingClientRect().height === 0).length + " hidden"`)
 	if got != "rgb(255, 255, 255), 0 hidden" {
 		t.Errorf("on paper: %s", got)
+	}
+	cut := eval[[]string](p, `(() => {
+		document.querySelectorAll("details").forEach((d) => d.open = true);
+		return [...document.querySelectorAll(".scroll")].filter((s) => s.scrollWidth > s.clientWidth + 1).map((s) => s.getAttribute("aria-label") + " by " + (s.scrollWidth - s.clientWidth));
+	})()`)
+	if len(cut) > 0 {
+		t.Errorf("tables that paper cuts off: %v", cut)
 	}
 	for _, bad := range eval[[]string](p, contrastScript) {
 		t.Errorf("on paper: contrast below 4.5: %s", bad)
@@ -603,7 +619,7 @@ func TestWhatPagesSay(t *testing.T) {
 		"three":     {"3 networks", "No cost model was given", "latlab show --db lab.db"},
 		"listed":    {"points of no space", "no sensor could be read", "model-3.tflite"},
 		"invalid":   {"No network is VALID", "the device slowed itself down"},
-		"fitted":    {"These networks are not held out", "not computed", "mobiledet_edgetpu: ", "no point of space", "fault of the", "latlab export --cost folder/cost.json"},
+		"fitted":    {"These networks are not held out", "not computed", "mobiledet_edgetpu: ", "no point of space", "fault of", "latlab export --cost folder/cost.json"},
 		"densities": {"50 of the 400 networks", "few networks"},
 		"kinds":     {"SIMULATED", "ESTIMATED", "MEASURED", "they never share an axis"},
 	}

@@ -249,7 +249,7 @@ func (c *card) model(f *Fit) {
 	c.heading(2, "Model details: %s", word(filepath.Base(f.File)))
 	c.line("An additive table of latencies: a network is predicted to take the bias and one entry for each of its layers. Fitted by the method %s to **%s** latencies of networks of %s on %s.",
 		word(m.Method), word(KindWord(devices.Kind(m.Kind))), word(m.Space), word(m.Device))
-	c.fields(costIdentity(f))
+	c.fields(append(costIdentity(f), costPrints(f.Model)...))
 	c.uses(f)
 	c.heading(3, "How to get started")
 	c.commands("latlab sample --space "+spaceWord(m.Space)+" -n 1000 --json | latlab predict --cost "+quoted(f.File)+" --top 10",

@@ -17,8 +17,9 @@ type chart struct {
 	Note   string // how to read it
 	Frames []frame
 	Legend []legend
-	Wide   bool // takes the whole width
-	Rows   bool // has long row labels on the left
+	Keys   []key // the legend as it is drawn
+	Wide   bool  // takes the whole width
+	Rows   bool  // has long row labels on the left
 }
 
 type legend struct{ Class, Text string }

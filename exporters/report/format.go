@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -29,31 +28,62 @@ func KindMeaning(k devices.Kind) string {
 	return "of a kind that this program does not know"
 }
 
-// millis prints seconds in milliseconds with 4 significant digits.
+// millis prints seconds in milliseconds with 4 significant digits, zeros at the end too: in a
+// column the points stand near each other, and 5.400 is not less exact than 5.394.
 func millis(seconds float64) string {
 	if unknown(seconds) {
 		return "–"
 	}
-	return digits(seconds*1e3, 4)
+	return padded(seconds * 1e3)
 }
 
-// percent prints a ratio with one decimal.
+// padded prints x with 4 significant digits and no exponent.
+func padded(x float64) string {
+	if x == 0 {
+		return "0"
+	}
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(x, 'e', 3, 64), 64)
+	if err != nil {
+		rounded = x
+	}
+	decimals := 3 - int(math.Floor(math.Log10(math.Abs(rounded))))
+	return strconv.FormatFloat(rounded, 'f', max(decimals, 0), 64)
+}
+
+// duration prints seconds that stand alone, with the unit that suits them.
+func duration(seconds float64) string {
+	if !unknown(seconds) && seconds != 0 && math.Abs(seconds) < 1e-5 {
+		return padded(seconds*1e6) + " µs"
+	}
+	return millis(seconds) + " ms"
+}
+
+// percent prints a ratio with one decimal, a large one without.
 func percent(x float64) string {
 	if unknown(x) {
 		return "–"
 	}
+	if math.Abs(x) >= 1 && math.Abs(x) < 1e6 {
+		return thousands(int(math.Round(100*x))) + " %"
+	}
 	return strconv.FormatFloat(100*x, 'f', 1, 64) + " %"
 }
+
+// plainPercent prints a ratio that somebody chose: 95 %, 2.5 %.
+func plainPercent(x float64) string { return digits(100*x, 4) + " %" }
 
 func signed(x float64) string {
 	if unknown(x) {
 		return "–"
 	}
-	text := fmt.Sprintf("%+.1f %%", 100*x)
-	if text == "-0.0 %" || text == "+0.0 %" {
+	switch text := percent(x); {
+	case text == "-0.0 %":
 		return "0.0 %"
+	case x < 0 || text == "0.0 %":
+		return text
+	default:
+		return "+" + text
 	}
-	return text
 }
 
 // millions prints MACs or parameters in millions.

@@ -70,7 +70,7 @@ type sweepView struct {
 	Prints   []field // what identifies the device and the tools
 	Counts   []share
 	Tally    Tally
-	Asked    int
+	Planned  string // how many of the networks that were asked for are there
 	Empty    bool
 	Noise    string
 	Time     chart
@@ -78,6 +78,7 @@ type sweepView struct {
 	Bands    []bandView
 	Rows     []rowView
 	All      bool // every network has a row
+	RowWords string
 	Open     bool
 	Fitted   []string
 	Commands []string
@@ -97,7 +98,7 @@ type bandView struct {
 	Fastest     []linkView
 }
 
-type linkView struct{ Href, Text, Value string }
+type linkView struct{ Href, Text, Value, Sort string }
 
 type rowView struct {
 	Anchor              string
@@ -110,7 +111,10 @@ type rowView struct {
 	Predicted           []predictedView
 	C, Celsius          string
 	Samples             int
-	Blocks, Doubts      string
+	Blocks              string
+	Doubts              []string
+	DoubtWords          string // how many, for a closed list
+	DoubtCount          int
 }
 
 type predictedView struct{ Seconds, MS, Error, ErrorPercent string }
@@ -120,6 +124,7 @@ type fitView struct {
 	Title     string
 	Kind      kindView
 	Identity  []field
+	Prints    []field // hash of the data, and what identifies the device and the tools
 	Figures   []field
 	Warnings  []string
 	Charts    []chart
@@ -253,19 +258,20 @@ func newView(d *Data) *view {
 	return v
 }
 
-// numberCharts gives every picture an id of its own: a device may be there twice.
+// numberCharts gives every picture an id of its own, for a device may be there twice, and its
+// legend.
 func numberCharts(p *page) {
 	n := 0
 	number := func(charts []chart) {
 		for i := range charts {
 			n++
-			charts[i].ID = fmt.Sprintf("c%d", n)
+			charts[i].ID, charts[i].Keys = fmt.Sprintf("c%d", n), charts[i].keys()
 		}
 	}
 	number(p.Distributions)
 	for i := range p.Sweeps {
 		n++
-		p.Sweeps[i].Time.ID = fmt.Sprintf("c%d", n)
+		p.Sweeps[i].Time.ID, p.Sweeps[i].Time.Keys = fmt.Sprintf("c%d", n), p.Sweeps[i].Time.keys()
 		number(p.Sweeps[i].Charts)
 	}
 	for i := range p.Fits {

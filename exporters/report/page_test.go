@@ -118,7 +118,7 @@ func TestTicks(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{millis(0.0123456), "12.35"}, {millis(math.NaN()), "–"}, {percent(0.0149), "1.5 %"}, {signed(-0.0001), "0.0 %"},
+		{millis(0.0123456), "12.35"}, {millis(0.0054), "5.400"}, {millis(0.0099999), "10.00"}, {millis(12.3456), "12350"}, {millis(0), "0"}, {duration(7.4876e-7), "0.7488 µs"}, {duration(0.0019), "1.900 ms"}, {plainPercent(0.95), "95 %"}, {percent(41.714), "4,171 %"}, {millis(math.NaN()), "–"}, {percent(0.0149), "1.5 %"}, {signed(-0.0001), "0.0 %"},
 		{signed(0.021), "+2.1 %"}, {percent(math.Inf(1)), "–"}, {thousands(1234567), "1,234,567"}, {thousands(-999), "-999"},
 		{millions(4.62e9), "4620"}, {figure(nil, percent), NotComputed}, {count(1, "block"), "1 block"},
 		{quoted("lab.db"), "lab.db"}, {quoted(""), "''"}, {quoted("my lab.db"), "'my lab.db'"}, {quoted("it's"), `'it'\''s'`},
@@ -127,6 +127,37 @@ func TestWords(t *testing.T) {
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+// TestKeys: a legend names what its picture has, drawn as the picture draws it.
+func TestKeys(t *testing.T) {
+	all := []legend{{"dot", "network"}, {"bad", "INVALID"}, {"line", "target"}, {"h1", "few"}}
+	dot, box := mark{Class: "dot"}, mark{Class: "dot", W: "1"}
+	for _, c := range []struct {
+		name  string
+		marks []mark
+		want  string
+	}{
+		{"nothing", nil, "line h1"},
+		{"boxes", []mark{box, {Class: "bad", W: "1"}}, "dot bad line h1"},
+		{"dots", []mark{dot, {Class: "bad"}}, "dot:circle bad:outline line h1"},
+		{"all of them VALID", []mark{dot}, "dot:circle line h1"},
+	} {
+		var got []string
+		for _, k := range (chart{Legend: all, Frames: []frame{{Marks: c.marks}}}).keys() {
+			word := k.Class
+			switch {
+			case k.Shape() != "":
+				word += ":outline"
+			case k.Dot:
+				word += ":circle"
+			}
+			got = append(got, word)
+		}
+		if diff := cmp.Diff(c.want, strings.Join(got, " ")); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
 }

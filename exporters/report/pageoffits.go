@@ -15,7 +15,7 @@ func (v *view) fit(i int) fitView {
 	m := f.Model
 	x := fitView{
 		Number: i, Title: fmt.Sprintf("%s: %s on %s", filepath.Base(f.File), m.Method, m.Device),
-		Kind: kindOf(devices.Kind(m.Kind)), Identity: costIdentity(f), Figures: costFigures(m.Figures), Warnings: m.Warnings,
+		Kind: kindOf(devices.Kind(m.Kind)), Identity: costIdentity(f), Prints: costPrints(m), Figures: costFigures(m.Figures), Warnings: m.Warnings,
 		Command: fmt.Sprintf("latlab export --cost %s --format csv -o table.csv", quoted(f.File)), On: len(f.On),
 	}
 	for _, a := range f.Apart {
@@ -52,11 +52,16 @@ func costIdentity(f *Fit) []field {
 	fields := []field{
 		{"file", f.File}, {"device", m.Device}, {"kind", KindWord(devices.Kind(m.Kind))}, {"space", m.Space},
 		{"precision", m.Precision}, {"method", m.Method}, {"estimator", orNone(m.Estimator)},
-		{"bias", millis(m.Bias) + " ms"}, {"data hash", orNone(m.DataHash)},
+		{"bias", duration(m.Bias)},
 	}
 	if !f.Modified.IsZero() {
 		fields = append(fields, field{"written", when(f.Modified)})
 	}
+	return fields
+}
+
+func costPrints(m *regress.CostModel) []field {
+	fields := []field{{"data hash", orNone(m.DataHash)}}
 	for _, k := range sortedKeys(m.Fingerprint) {
 		fields = append(fields, field{k, m.Fingerprint[k]})
 	}
@@ -68,7 +73,7 @@ func costFigures(g regress.Figures) []field {
 		{"r2, held out", figure(g.R2, fourDecimals)}, {"r2, adjusted", figure(g.AdjustedR2, fourDecimals)},
 		{"r2, noise ceiling", figure(g.NoiseCeilingR2, fourDecimals)},
 		{"MAPE", figure(g.MAPE, percent)}, {"RMSPE", figure(g.RMSPE, percent)},
-		{"RMSE", figure(g.RMSESeconds, func(x float64) string { return millis(x) + " ms" })},
+		{"RMSE", figure(g.RMSESeconds, duration)},
 		{"within 5 %", figure(g.Within5, percent)}, {"within 10 %", figure(g.Within10, percent)},
 		{"Spearman", figure(g.Spearman, fourDecimals)}, {"Kendall", figure(g.Kendall, fourDecimals)},
 		{"intervals of predictions", NotComputed}, {"drift since the fit", NotComputed},
@@ -80,7 +85,7 @@ func costFigures(g regress.Figures) []field {
 // residualTable is stages by layer types.
 func residualTable(on FitOn, sweep string) residualView {
 	x := residualView{Sweep: sweep}
-	top := 0.01 // colours are not for errors below a per cent
+	top := 0.03 // with three steps: colours are not for errors below a per cent
 	at := map[string]map[sampler.LayerType]Residual{}
 	var stages []string
 	for _, r := range on.Residuals {
@@ -116,7 +121,7 @@ func residualOf(of map[sampler.LayerType]Residual, t sampler.LayerType, top floa
 	if !ok {
 		return residualCell{Class: "none", Mean: "–"}
 	}
-	steps := int(math.Round(3 * r.Mean / top))
+	steps := int(3*r.Mean/top + math.Copysign(1e-9, r.Mean))
 	class := fmt.Sprintf("up%d", steps)
 	if steps < 0 {
 		class = fmt.Sprintf("down%d", -steps)

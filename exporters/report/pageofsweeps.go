@@ -14,7 +14,7 @@ func (v *view) sweep(i int, o PageOptions) sweepView {
 	x := sweepView{
 		Number: i, ID: s.Manifest.ID, Title: deviceTitle(s), Kind: kindOf(s.Manifest.Device.Kind),
 		Identity: identity(s), Prints: fingerprint(s), Counts: shares(s.Tally),
-		Tally: s.Tally, Asked: s.Manifest.Networks, Noise: noise(s), All: len(s.Shown) == s.Networks.Len(),
+		Tally: s.Tally, Planned: plannedWords(s), Noise: noise(s), All: len(s.Shown) == s.Networks.Len(), RowWords: rowWords(s),
 		Open: len(s.Shown) <= 20, Fitted: v.files[i],
 	}
 	x.Empty = s.Tally.Blocks == 0
@@ -48,7 +48,7 @@ func missing(s *Sweep) []string {
 	if s.Manifest.Space == "" {
 		words = append(words, "These are listed models, points of no space: latlab knows no MACs of them here, and no table of a cost model applies.")
 	} else if s.Tally.Blocks > 0 && len(s.Front) == 0 {
-		words = append(words, "No network is VALID, so no fastest one is named.")
+		words = append(words, "No network is VALID: no latency of this sweep is fit to be quoted, and no fastest network is named. The reasons are under “What came of it”.")
 	}
 	return words
 }
@@ -105,7 +105,7 @@ func settings(d devices.Info) string {
 }
 
 func protocolWords(p bench.Protocol) string {
-	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, percent(p.HalfWidth))
+	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, plainPercent(p.HalfWidth))
 }
 
 func noise(s *Sweep) string {
@@ -138,7 +138,7 @@ func (v *view) bands(i int) []bandView {
 			Range: millions(b.LowMACs) + " to " + millions(b.HighMACs) + " M", Sort: sortable(b.HighMACs), Networks: b.Networks,
 		}
 		for _, r := range b.Fastest {
-			x.Fastest = append(x.Fastest, linkView{v.anchor(i, r), clipped(n.Label(r), 24), millis(n.Seconds[r]) + " ms"})
+			x.Fastest = append(x.Fastest, linkView{v.anchor(i, r), clipped(n.Label(r), 24), millis(n.Seconds[r]) + " ms", sortable(n.Seconds[r])})
 		}
 		for len(x.Fastest) < fastestOf {
 			x.Fastest = append(x.Fastest, linkView{})
@@ -184,15 +184,64 @@ func (v *view) row(i, r int) rowView {
 		blocks = append(blocks, millis(b))
 	}
 	x.Blocks = strings.Join(blocks, " ")
-	var doubts []string
+	x.Doubts, x.DoubtWords = doubts(n, r)
+	x.DoubtCount = len(x.Doubts)
+	return x
+}
+
+// doubts are what speaks against a network's number, and how many of each sort in words.
+func doubts(n *Networks, r int) (all []string, words string) {
+	var parts []string
+	if k := len(n.Reasons[r]); k > 0 {
+		parts = append(parts, count(k, "reason"))
+	}
+	if k := len(n.Warnings[r]); k > 0 {
+		parts = append(parts, count(k, "warning"))
+	}
 	for _, d := range n.Reasons[r] {
-		doubts = append(doubts, "INVALID: "+d.Text)
+		all = append(all, "INVALID: "+d.Text)
 	}
 	for _, d := range n.Warnings[r] {
-		doubts = append(doubts, "warning: "+d.Text)
+		all = append(all, "warning: "+d.Text)
 	}
-	x.Doubts = strings.Join(doubts, "; ")
-	return x
+	return all, strings.Join(parts, ", ")
+}
+
+// plannedWords: a sweep that was stopped has fewer networks than were asked for.
+func plannedWords(s *Sweep) string {
+	t := &s.Tally
+	if asked := s.Manifest.Networks; t.Networks < asked || t.Measured < asked {
+		return fmt.Sprintf("Of %s asked for, %s planned and %s all blocks.", count(asked, "network"), wasWere(t.Networks), hasHave(t.Measured))
+	}
+	if t.Measured == 1 {
+		return "The network that was asked for has all its blocks."
+	}
+	return fmt.Sprintf("All %s have all their blocks.", count(t.Measured, "network"))
+}
+
+func wasWere(n int) string {
+	if n == 1 {
+		return "1 was"
+	}
+	return thousands(n) + " were"
+}
+
+func hasHave(n int) string {
+	if n == 1 {
+		return "1 has"
+	}
+	return thousands(n) + " have"
+}
+
+func rowWords(s *Sweep) string {
+	switch n := s.Networks.Len(); {
+	case len(s.Shown) < n:
+		return fmt.Sprintf("%s of the %s", thousands(len(s.Shown)), count(n, "network"))
+	case n == 1:
+		return "the network"
+	default:
+		return "all " + count(n, "network")
+	}
 }
 
 func (v *view) sweepData(i int) sweepData {

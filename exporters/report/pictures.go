@@ -31,7 +31,7 @@ func (d *Data) distribution(sweeps []int) chart {
 	for _, i := range sweeps {
 		s := &d.Sweeps[i]
 		valid, invalid := byVerdict(&s.Networks)
-		f := frame{Label: sweepTitle(s) + orNothing(len(valid)+len(invalid)), Height: 110, X: x.xAxis("latency, ms", ms)}
+		f := frame{Label: "networks on " + sweepTitle(s) + orNothing(len(valid)+len(invalid)), Height: 110, X: x.xAxis("latency, ms", ms)}
 		counts, bad := histogram(x, bins, append(slices.Clone(valid), invalid...)), histogram(x, bins, invalid)
 		y := scale{0, 1.35 * float64(max(slices.Max(counts), 1)), false}
 		f.Y = wholeTicks(y)
@@ -174,7 +174,7 @@ func overTime(s *Sweep) chart {
 		c.Note += fmt.Sprintf(" Above the picture: %s, up to %s.", count(beyond, "moment"), signed(highest))
 	}
 	y := newScale(false, low, high, []float64{-0.01, 0.01})
-	axisX := x.xAxis("active time since "+when(line.Moments[0].Start)+", "+unit, 1)
+	axisX := x.xAxis("active time since "+when(s.Tally.First)+", "+unit, 1)
 	f := frame{Label: "block against its network, %", Height: 190, X: axisX, Y: y.yAxis(100)}
 	f.Paths = []path{
 		{"area", area(x, y, xs, low, high)},
@@ -328,7 +328,7 @@ func intervals(s *Sweep) chart {
 	target := s.Manifest.Protocol.HalfWidth
 	c := chart{
 		Title: "Interval widths", Legend: []legend{{"dot", "networks"}, {"bad", "INVALID"}, {"line", "the protocol's target"}},
-		Note: fmt.Sprintf("Half of each network's %s confidence interval, relative to its latency. Target: %s.", percent(s.Manifest.Protocol.Confidence), percent(target)),
+		Note: fmt.Sprintf("Half of each network's %s confidence interval, relative to its latency. Target: %s.", plainPercent(s.Manifest.Protocol.Confidence), plainPercent(target)),
 	}
 	if without > 0 {
 		c.Note += fmt.Sprintf(" %s too few blocks for bounds.", haveWords(without))

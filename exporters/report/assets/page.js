@@ -2,7 +2,13 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const tip = document.getElementById("tip");
-  const ms = (s) => (s === null ? "unknown" : Number((s * 1e3).toPrecision(4)) + " ms");
+  // As the tables print them: 4 digits and no exponent.
+  const fourDigits = (x) => {
+    if (x === 0) return "0";
+    const rounded = Number(x.toPrecision(4));
+    return rounded.toFixed(Math.min(Math.max(3 - Math.floor(Math.log10(Math.abs(rounded))), 0), 20));
+  };
+  const ms = (s) => (s === null ? "unknown" : fourDigits(s * 1e3) + " ms");
 
   // Networks by "sweep,row", as marks name them.
   const places = new Map();
@@ -52,15 +58,18 @@
     tip.style.top = y + "px";
   };
 
+  // A dot is a circle, or a path in an svg of its own that stands where it is.
+  const dots = "circle[data-t],circle[data-r],path[data-t],path[data-r]";
+  const across = (dot) => (dot.cx || dot.ownerSVGElement.x).baseVal.value;
   // Boxes as they are written, then dots from left to right, whatever lies on top.
   const marksOf = (el) => [...el.querySelectorAll(".frame")].flatMap((frame) => [
     ...frame.querySelectorAll("rect[data-t]"),
-    ...[...frame.querySelectorAll("circle[data-t],circle[data-r]")].sort((a, b) => a.cx.baseVal.value - b.cx.baseVal.value),
+    ...[...frame.querySelectorAll(dots)].sort((a, b) => across(a) - across(b)),
   ]);
   // A finger and a small dot seldom meet: the nearest within reach is meant.
   const nearest = (frame, x, y, reach) => {
     let best = null, least = reach * reach;
-    for (const m of frame.querySelectorAll("circle[data-t],circle[data-r]")) {
+    for (const m of frame.querySelectorAll(dots)) {
       const b = m.getBoundingClientRect();
       const dx = b.left + b.width / 2 - x, dy = b.top + b.height / 2 - y;
       const d = dx * dx + dy * dy;
@@ -126,6 +135,7 @@
     const part = row && row.closest("details");
     if (!part) return;
     part.open = true;
+    for (const why of row.querySelectorAll("details")) why.open = true;
     row.scrollIntoView({ block: "center" });
   };
   addEventListener("hashchange", open);
@@ -134,10 +144,12 @@
   const value = (row, i, text) => {
     const cell = row.cells[i];
     if (!cell) return text ? "" : NaN;
-    if (text) return cell.textContent.trim();
+    if (text && cell.dataset.v === undefined) return cell.textContent.trim();
     const v = cell.dataset.v === undefined ? cell.textContent : cell.dataset.v;
     return v === "" ? NaN : Number(v.replaceAll(",", ""));
   };
+  // Words as people count: layer2 before layer10.
+  const order = new Intl.Collator(undefined, { numeric: true });
   document.querySelectorAll("table.sort").forEach((table) => {
     [...table.tHead.rows[0].cells].forEach((th, i) => {
       if (!th.textContent) return;
@@ -154,7 +166,7 @@
         const body = table.tBodies[0];
         const keyed = [...body.rows].map((row) => ({ row, key: value(row, i, text) }));
         keyed.sort((a, b) => {
-          if (text) return up ? a.key.localeCompare(b.key) : b.key.localeCompare(a.key);
+          if (typeof a.key === "string") return up ? order.compare(a.key, b.key) : order.compare(b.key, a.key);
           // Unknown ones come last, whichever way.
           if (Number.isNaN(a.key) || Number.isNaN(b.key)) return Number.isNaN(a.key) - Number.isNaN(b.key);
           return up ? a.key - b.key : b.key - a.key;

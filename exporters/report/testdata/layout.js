@@ -20,6 +20,11 @@
     if (el.matches("h1,h2,h3,h4,p,.card,.legend,.fields>div") && el.scrollWidth > el.clientWidth + 1 && getComputedStyle(el).display !== "inline") complaints.push(name(el) + " overflows by " + (el.scrollWidth - el.clientWidth));
   }
   pairs(blocks, "blocks");
+  let level = 0;
+  for (const h of document.querySelectorAll("h1,h2,h3,h4")) {
+    if (Number(h.tagName[1]) > level + 1) complaints.push(name(h) + " leaves out a level");
+    level = Number(h.tagName[1]);
+  }
   const notes = [...document.querySelectorAll(".xlabel,.label,.legend,figcaption,.note")];
   for (const frame of document.querySelectorAll(".frame")) {
     const figure = frame.closest(".frames"), f = box(figure);
