@@ -80,18 +80,21 @@ func (s *Store) Schedule(ctx context.Context, sweep string) iter.Seq2[bench.Sche
 
 // Blocks implements bench.Reader.
 func (s *Store) Blocks(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
-	return pages(ctx, s, sweep, `SELECT network, ord, round, samples, cpu_samples, warmup, detail FROM blocks
-		WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
-		[]any{-1, -1}, scanBlock, func(b bench.StoredBlock) []any { return []any{b.Slot.Network, b.Slot.Order} })
+	return func(yield func(bench.StoredBlock, error) bool) {
+		pages(ctx, s, sweep, `SELECT network, ord, round, samples, cpu_samples, warmup, detail FROM blocks
+			WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
+			[]any{-1, -1}, words{}.scanBlock, func(b bench.StoredBlock) []any { return []any{b.Slot.Network, b.Slot.Order} })(yield)
+	}
 }
 
-func scanBlock(r scanner) (b bench.StoredBlock, err error) {
+func (w words) scanBlock(r scanner) (b bench.StoredBlock, err error) {
 	var samples, cpu, warm []byte
 	var detail string
 	if err := r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &cpu, &warm, &detail); err != nil {
 		return b, err
 	}
-	b.Block, err = decodeBlock(detail, samples, cpu, warm)
+	b.Block, err = decodeDetail(detail, w)
+	b.Block.Samples, b.Block.CPUSamples, b.Block.WarmUp = unpack(samples), unpack(cpu), unpack(warm)
 	return b, err
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"latlab/bench"
-	"latlab/devices"
 )
 
 // CreateSweep implements bench.Store.
@@ -276,10 +275,4 @@ func unpack(buf []byte) []float64 {
 		xs[i] = math.Float64frombits(binary.LittleEndian.Uint64(buf[8*i:]))
 	}
 	return xs
-}
-
-func decodeBlock(detail string, samples, cpu, warm []byte) (b devices.Block, err error) {
-	err = json.Unmarshal([]byte(detail), &b)
-	b.Samples, b.CPUSamples, b.WarmUp = unpack(samples), unpack(cpu), unpack(warm)
-	return b, err
 }
