@@ -13,6 +13,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices/inventory"
+	"latlab/exporters/lut"
 	"latlab/fixtures"
 	"latlab/regress"
 	"latlab/sampler"
@@ -201,10 +202,22 @@ func flagValues(verb, flag string) []string {
 		return []string{string(model.Float32), string(model.Int8)}
 	case "method":
 		return []string{string(regress.Ops), string(regress.Indicator), string(regress.MACs)}
+	case "rank-by":
+		return []string{rankByLatency, rankByMACs}
+	case "dialect":
+		return dialectNames()
 	case "format":
 		return formatValues(verb)
 	}
 	return nil
+}
+
+func dialectNames() []string {
+	var names []string
+	for _, d := range lut.Dialects() {
+		names = append(names, string(d))
+	}
+	return names
 }
 
 func formatValues(verb string) []string {

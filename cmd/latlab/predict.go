@@ -10,6 +10,7 @@ import (
 	"latlab/devices"
 	"latlab/regress"
 	"latlab/sampler"
+	"latlab/sampler/graph"
 )
 
 func predictCommand(s streams) *cli.Command {
@@ -19,7 +20,10 @@ func predictCommand(s streams) *cli.Command {
 		Flags: []cli.Flag{
 			costFlag(), &cli.StringSliceFlag{Name: "arch", Usage: "`INDICES` such as 0:3:1; may be given again"},
 			boolFlag("rank", "the fastest first, instead of the order of the input"),
-			intFlag("top", "rank, and print the first `N` only", 0), jsonFlag(),
+			stringFlag("rank-by", "rank by `WHAT`: latency, the fastest first, or macs, the one with most MACs first", ""),
+			intFlag("top", "rank, and print the first `N` only", 0),
+			boolFlag("macs", "say each network's MACs, too: some 0.1 ms a network, where a prediction takes 1 us; --rank-by macs says them"),
+			jsonFlag(),
 		},
 		ArgsUsage: "[INDICES...]",
 		Action:    func(c *cli.Context) error { return predict(s, c) },
@@ -34,6 +38,7 @@ type prediction struct {
 	Seconds float64  `json:"latency_seconds"`
 	Low     *float64 `json:"low_seconds"`
 	High    *float64 `json:"high_seconds"`
+	MACs    int64    `json:"macs,omitempty"` // with --macs; every network has some
 	Device  string   `json:"device"`
 	Kind    string   `json:"kind"`           // of the latencies that the model was fitted to
 	Rank    int      `json:"rank,omitempty"` // from 1, with --rank
@@ -44,7 +49,10 @@ func predict(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p := predictor{model: m, space: sp, json: c.Bool("json")}
+	p := predictor{
+		model: m, space: sp, json: c.Bool("json"),
+		macs: c.Bool("macs") || c.String("rank-by") == rankByMACs,
+	}
 	if p.Predictor, err = regress.NewPredictor(m, sp); err != nil {
 		return err
 	}
@@ -53,11 +61,21 @@ func predict(s streams, c *cli.Context) error {
 		return err
 	}
 	if k == nil {
-		return predictAll(s, c, sp, func(a sampler.Arch) error { return p.print(s, a, p.Predict(a.Indices), 0) })
+		return predictAll(s, c, sp, func(a sampler.Arch) error {
+			r, err := p.predict(a)
+			if err != nil {
+				return err
+			}
+			return p.print(s, a, r, 0)
+		})
 	}
 	err = predictAll(s, c, sp, func(a sampler.Arch) error {
-		k.add(ranked{p.Predict(a.Indices), a.String()})
-		return nil
+		r, err := p.predict(a)
+		if err == nil {
+			r.indices = a.String()
+			k.add(r)
+		}
+		return err
 	})
 	if err != nil && !exitCodeIs(err, exitPartial) {
 		return err
@@ -73,22 +91,40 @@ type predictor struct {
 	*regress.Predictor
 	model *regress.CostModel
 	space *sampler.Space
+	macs  bool // are said
 	json  bool
 }
 
+// predict leaves the indices' text out: who ranks wants it, who prints makes it.
+func (p predictor) predict(a sampler.Arch) (ranked, error) {
+	r := ranked{seconds: p.Predict(a.Indices)}
+	if !p.macs {
+		return r, nil
+	}
+	g, err := graph.Lower(p.space, a)
+	if err != nil {
+		return r, err
+	}
+	r.macs = g.TotalMACs()
+	return r, nil
+}
+
 // print prints one network's line; rank is 0 where there is none.
-func (p predictor) print(s streams, a sampler.Arch, seconds float64, rank int) error {
+func (p predictor) print(s streams, a sampler.Arch, r ranked, rank int) error {
 	if p.json {
 		return printDoc(s.out, prediction{
-			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: seconds,
+			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: r.seconds, MACs: r.macs,
 			Device: p.model.Device, Kind: p.model.Kind, Rank: rank,
 		})
 	}
-	kind := ""
+	says := millis(r.seconds)
 	if k := devices.Kind(p.model.Kind); k != devices.Measured {
-		kind = " " + kindWord(k)
+		says += " " + kindWord(k)
 	}
-	_, err := fmt.Fprintf(s.out, "%s  %s%s  %s\n", a.ID(), millis(seconds), kind, a)
+	if p.macs {
+		says += "  " + amount(r.macs) + " MACs"
+	}
+	_, err := fmt.Fprintf(s.out, "%s  %s  %s\n", a.ID(), says, a)
 	return err
 }
 

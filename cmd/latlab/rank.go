@@ -15,18 +15,31 @@ import (
 // Archs would be three times that.
 type ranked struct {
 	seconds float64
+	macs    int64  // 0 where nobody asked
 	indices string // text form
 }
 
-// compare puts the faster first; of two as fast, the one whose text comes first.
-func (r ranked) compare(o ranked) int {
+// compareLatency puts the faster first; of two as fast, the one whose text comes first.
+func compareLatency(r, o ranked) int {
 	return cmp.Or(cmp.Compare(r.seconds, o.seconds), cmp.Compare(r.indices, o.indices))
 }
 
+// compareMACs puts the one with most MACs first; of two with as many, the faster.
+func compareMACs(r, o ranked) int {
+	return cmp.Or(cmp.Compare(o.macs, r.macs), compareLatency(r, o))
+}
+
+// What --rank-by names.
+const (
+	rankByLatency = "latency"
+	rankByMACs    = "macs"
+)
+
 // ranking keeps networks until all are there: the first top of them, or all where top is 0.
 type ranking struct {
-	top  int
-	kept []ranked // a heap where top is set, the slowest at its root
+	top     int
+	compare func(r, o ranked) int // negative where r comes first
+	kept    []ranked              // a heap where top is set, the last at its root
 }
 
 func (k *ranking) add(r ranked) {
@@ -35,22 +48,22 @@ func (k *ranking) add(r ranked) {
 		k.kept = append(k.kept, r)
 	case len(k.kept) < k.top:
 		heap.Push(k, r)
-	case r.compare(k.kept[0]) < 0:
+	case k.compare(r, k.kept[0]) < 0:
 		k.kept[0] = r
 		heap.Fix(k, 0)
 	}
 }
 
-// sorted is the ranking, the fastest first.
+// sorted is the ranking, the first first.
 func (k *ranking) sorted() []ranked {
-	slices.SortFunc(k.kept, ranked.compare)
+	slices.SortFunc(k.kept, k.compare)
 	return k.kept
 }
 
 // What container/heap asks for.
 
 func (k *ranking) Len() int           { return len(k.kept) }
-func (k *ranking) Less(i, j int) bool { return k.kept[i].compare(k.kept[j]) > 0 }
+func (k *ranking) Less(i, j int) bool { return k.compare(k.kept[i], k.kept[j]) > 0 }
 func (k *ranking) Swap(i, j int)      { k.kept[i], k.kept[j] = k.kept[j], k.kept[i] }
 func (k *ranking) Push(x any)         { k.kept = append(k.kept, x.(ranked)) }
 
@@ -63,14 +76,20 @@ func (k *ranking) Pop() any {
 
 // readRanking is nil where predictions keep the order of the input.
 func readRanking(c *cli.Context) (*ranking, error) {
-	top := c.Int("top")
+	k := &ranking{top: c.Int("top"), compare: compareLatency}
+	by := c.String("rank-by")
 	switch {
-	case c.IsSet("top") && top < 1:
+	case typed(c, "top") && k.top < 1:
 		return nil, usagef("--top must be at least 1")
-	case top == 0 && !c.Bool("rank"):
+	case by == rankByMACs:
+		k.compare = compareMACs
+	case by != "" && by != rankByLatency:
+		return nil, usagef("--rank-by %q is not known; there are %s and %s", by, rankByLatency, rankByMACs)
+	}
+	if k.top < 1 && by == "" && !c.Bool("rank") {
 		return nil, nil
 	}
-	return &ranking{top: top}, nil
+	return k, nil
 }
 
 // print prints the ranking with the predictor's own lines.
@@ -82,7 +101,7 @@ func (k *ranking) print(s streams, p predictor) error {
 		if err != nil {
 			return err
 		}
-		if err := p.print(s, a, r.seconds, i+1); err != nil {
+		if err := p.print(s, a, r, i+1); err != nil {
 			return err
 		}
 	}
