@@ -19,7 +19,7 @@ func chooseSweep(ctx context.Context, c *cli.Context, st bench.Reader) (bench.Sw
 	}
 	id, device := c.String("sweep"), c.String("device")
 	if id != "" {
-		return sweepByID(all, id)
+		return namedSweep(c, all, id)
 	}
 	var left []bench.Sweep
 	for _, s := range all {
@@ -36,6 +36,15 @@ func chooseSweep(ctx context.Context, c *cli.Context, st bench.Reader) (bench.Sw
 		return bench.Sweep{}, withCode(exitNoDevice, fmt.Errorf("no sweep is on device %q; there are: %s", device, listSweeps(all)))
 	}
 	return bench.Sweep{}, usagef("several sweeps would do; choose one with --sweep: %s", listSweeps(left))
+}
+
+// namedSweep is one of --sweep. A --device that was typed beside it must be the sweep's.
+func namedSweep(c *cli.Context, all []bench.Sweep, id string) (bench.Sweep, error) {
+	m, err := sweepByID(all, id)
+	if err == nil && typed(c, "device") && c.String("device") != m.Device.Name {
+		err = usagef("sweep %s is on device %s, not on %q; leave --device out", m.ID, m.Device.Name, c.String("device"))
+	}
+	return m, err
 }
 
 // sweepByID finds a sweep by the beginning of its id.

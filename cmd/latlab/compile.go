@@ -34,7 +34,10 @@ func compile(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	dir, err := required(c, "o")
+	if _, err := required(c, "o"); err != nil {
+		return err
+	}
+	dir, err := outPath(c, "what compile writes")
 	if err != nil {
 		return err
 	}

@@ -50,16 +50,13 @@ type exportJob struct {
 	cost  *regress.CostModel // of coefficients
 	space *sampler.Space
 
-	store bench.Reader // of measurements
-	sweep bench.Sweep
-	left  exporters.LeftOut
+	store     bench.Reader // of measurements
+	sweep     bench.Sweep
+	validOnly bool
+	left      exporters.LeftOut
 
 	layers []nnmeter.Table // of layers
 }
-
-// stdoutPath is how people ask for stdout. /dev/stdout is the same stream: opened by its
-// name, a file behind it would be replaced under the shell that opened it.
-const stdoutPath = "-"
 
 func export(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
@@ -68,14 +65,6 @@ func export(s streams, c *cli.Context) error {
 	j, f, err := exportOf(s, c)
 	if err != nil {
 		return err
-	}
-	if j.out == stdoutPath {
-		switch {
-		case f.folder != nil:
-			return usagef("format %s of %s is a folder; -o names it", f.name, f.of)
-		case c.Bool("json"):
-			return usagef("--json prints to stdout, where the export goes; leave it out or name a file with -o")
-		}
 	}
 	// The first interrupt ends the export and leaves no half of it; the second is the system's,
 	// for an export that waits at a pipe.
@@ -114,43 +103,38 @@ func exportOf(s streams, c *cli.Context) (*exportJob, exportFormat, error) {
 	if err != nil {
 		return nil, exportFormat{}, err
 	}
-	out, err := required(c, "o")
-	if err != nil {
+	if _, err := required(c, "o"); err != nil {
 		return nil, exportFormat{}, err
-	}
-	if out == "/dev/stdout" {
-		out = stdoutPath
 	}
 	of, err := exportSource(c)
 	if err != nil {
 		return nil, exportFormat{}, err
 	}
 	f, err := findExportFormat(name, of)
-	switch {
-	case err != nil:
-	case c.Bool("valid-only") && of != measurements:
-		err = usagef("--valid-only is of measurements (--db): %s have no verdicts", of)
-	default:
-		err = notOver(out, c.String("cost"), c.String("db"), c.String("layers"))
+	if err == nil {
+		err = refuseIdleExport(c, f)
 	}
-	return &exportJob{s: s, c: c, out: out}, f, err
+	if err != nil {
+		return nil, exportFormat{}, err
+	}
+	j := &exportJob{s: s, c: c, validOnly: c.Bool("valid-only") && exportTakes("valid-only", f)}
+	j.out, err = outPath(c, f.folderName(), c.String("cost"), c.String("db"), c.String("layers"))
+	return j, f, err
 }
 
 // exportSource is what the one source that was named holds.
 func exportSource(c *cli.Context) (exportContent, error) {
-	var given []exportContent
-	for _, flag := range []struct {
-		name string
-		of   exportContent
-	}{{"cost", coefficients}, {"db", measurements}, {"layers", layerTables}} {
-		if c.String(flag.name) != "" {
-			given = append(given, flag.of)
+	var flags []string
+	for _, of := range exportContents() {
+		flags = append(flags, of.flag())
+	}
+	source := oneSource(c, flags...)
+	for _, of := range exportContents() {
+		if of.flag() == source {
+			return of, nil
 		}
 	}
-	if len(given) != 1 {
-		return "", usagef("export takes one of --cost COST.json (coefficients), --db FILE (measurements) and --layers FILE (tables of layers)")
-	}
-	return given[0], nil
+	return "", usagef("export takes one of --cost COST.json (coefficients), --db FILE (measurements) and --layers FILE (tables of layers)")
 }
 
 // load opens the source; done closes it.
@@ -179,7 +163,7 @@ func (j *exportJob) load(of exportContent) (done func(), err error) {
 // rows streams the sweep's networks.
 func (j *exportJob) rows(ctx context.Context) iter.Seq2[exporters.Row, error] {
 	rows := exporters.Rows(ctx, j.store, j.sweep)
-	if j.c.Bool("valid-only") {
+	if j.validOnly {
 		return exporters.ValidOnly(rows, &j.left)
 	}
 	return rows
@@ -258,7 +242,7 @@ func (j *exportJob) printExported(f exportFormat, notes exporters.Notes) error {
 	if len(e.Lost) > 0 {
 		e.Notes = j.notesPath(f)
 	}
-	if j.c.Bool("valid-only") {
+	if j.validOnly {
 		e.LeftOut = &j.left
 	}
 	if !j.c.Bool("quiet") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -27,6 +28,17 @@ func exportContents() []exportContent {
 	return []exportContent{coefficients, measurements, layerTables}
 }
 
+// flag names the source.
+func (of exportContent) flag() string {
+	switch of {
+	case coefficients:
+		return "cost"
+	case measurements:
+		return "db"
+	}
+	return "layers"
+}
+
 // exportFormat is a format of one content. Help, errors and docs/exports.md come from the
 // table of them. One of stream and folder is set.
 type exportFormat struct {
@@ -36,6 +48,14 @@ type exportFormat struct {
 	lost   []exporters.Loss
 	stream func(w io.Writer, j *exportJob) error
 	folder func(j *exportJob) (exporters.Notes, error)
+}
+
+// folderName is "" where the format is one file.
+func (f exportFormat) folderName() string {
+	if f.folder == nil {
+		return ""
+	}
+	return fmt.Sprintf("format %s of %s", f.name, f.of)
 }
 
 func exportFormats() []exportFormat {
@@ -87,9 +107,6 @@ func measurementFormats() []exportFormat {
 }
 
 func exportOpenMetrics(w io.Writer, j *exportJob) error {
-	if j.c.Bool("valid-only") {
-		return usagef("--valid-only is not for openmetrics: it counts INVALID networks by reason")
-	}
 	return prom.WriteOpenMetrics(j.c.Context, w, j.store, j.sweep, prom.BackfillOptions{})
 }
 

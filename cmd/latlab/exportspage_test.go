@@ -40,25 +40,38 @@ func formatsTable() string {
 	return b.String()
 }
 
-func TestExportsPageListsTheFormats(t *testing.T) {
+// flagsTable is the table of flags that not all formats take.
+func flagsTable() string {
+	var b strings.Builder
+	b.WriteString("| flag | is of |\n|---|---|\n")
+	for _, s := range exportScopes() {
+		fmt.Fprintf(&b, "| `--%s` | %s |\n", s.flag, s)
+	}
+	return b.String()
+}
+
+func TestExportsPageListsTheFormatsAndFlags(t *testing.T) {
 	file := filepath.Join(testenv.Root(t), "docs", "exports.md")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, begun := strings.Cut(string(text), formatsBegin)
-	got, after, ended := strings.Cut(rest, formatsEnd)
-	if !begun || !ended {
-		t.Fatalf("%s has no table of formats", file)
+	fresh, rest := "", string(text)
+	for _, want := range []string{formatsTable(), flagsTable()} {
+		before, behind, begun := strings.Cut(rest, formatsBegin)
+		got, after, ended := strings.Cut(behind, formatsEnd)
+		if !begun || !ended {
+			t.Fatalf("%s has too few tables", file)
+		}
+		if diff := cmp.Diff(want, got); diff != "" && !*update {
+			t.Errorf("table (-), docs (+); go test ./cmd/latlab -run ExportsPage -update rewrites them:\n%s", diff)
+		}
+		fresh, rest = fresh+before+formatsBegin+want+formatsEnd, after
 	}
 	if *update {
-		if err := os.WriteFile(file, []byte(before+formatsBegin+formatsTable()+formatsEnd+after), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(fresh+rest), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	if diff := cmp.Diff(formatsTable(), got); diff != "" {
-		t.Errorf("formats (-), docs (+); go test ./cmd/latlab -run ExportsPage -update rewrites them:\n%s", diff)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"latlab/bench"
 	"latlab/bench/store"
 	"latlab/devices"
+	"latlab/exporters"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -25,7 +26,7 @@ func fitCommand(s streams) *cli.Command {
 		Flags: []cli.Flag{
 			dbFlag(), stringFlag("device", "the sweep's device, by `NAME`", ""),
 			stringFlag("sweep", "which sweep of the store, by `ID`; several, with commas, are joined", ""),
-			&cli.StringFlag{Name: "o", Usage: "cost model to write, a JSON `FILE`"},
+			&cli.StringFlag{Name: "o", Usage: "cost model to write, a JSON `FILE`; - for stdout, the figures then go to stderr"},
 			stringFlag("method", "ops, indicator or macs; of listed models features, ops or macs", string(regress.Ops)),
 			intFlag("train", "train on `N` networks in each held-out split, test on the rest; 0 = 80 %", 0),
 			boolFlag("absolute", "indicator only: weigh errors in seconds, as the paper's ridge does, not relative ones"),
@@ -43,11 +44,46 @@ func fit(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	if err := notOver(c.String("o"), c.String("db"), c.String("csv")); err != nil {
+	out, err := outPath(c, "", c.String("db"), c.String("csv"))
+	if err != nil {
 		return err
 	}
-	if c.String("csv") != "" {
-		return fitCSV(s, c)
+	w := fitWriter{s, c, out}
+	switch source := oneSource(c, "db", "csv"); {
+	case source == "csv":
+		return fitCSV(w)
+	case source == "" && c.String("csv") != "":
+		return usagef("fit takes one of --db FILE (a sweep) and --csv FILE (a foreign table)")
+	}
+	return fitSweeps(w)
+}
+
+// fitWriter is where a fit goes: the model to a path, its figures to people.
+type fitWriter struct {
+	s   streams
+	c   *cli.Context
+	out string // "" = nowhere
+}
+
+// save writes the model. Its figures go where it does not: to stderr where it is on stdout.
+func (w *fitWriter) save(write func(io.Writer) error) error {
+	switch w.out {
+	case "":
+		return nil
+	case stdoutPath:
+		err := write(w.s.out)
+		if w.s.out = w.s.err; w.c.Bool("quiet") {
+			w.s.out = io.Discard
+		}
+		return err
+	}
+	return writeError(w.out, exporters.WriteFile(w.out, write))
+}
+
+func fitSweeps(w fitWriter) error {
+	s, c := w.s, w.c
+	if err := refuseIdleFit(c, fitOfSweep); err != nil {
+		return err
 	}
 	st, err := openDB(c)
 	if err != nil {
@@ -59,7 +95,7 @@ func fit(s streams, c *cli.Context) error {
 		return err
 	}
 	if !slices.ContainsFunc(sweeps, func(m bench.Sweep) bool { return m.Space != "" }) {
-		return fitModels(s, c, st, sweeps)
+		return fitModels(w, st, sweeps)
 	}
 	data, invalid, err := fitData(c, st, sweeps)
 	if err != nil {
@@ -71,12 +107,10 @@ func fit(s streams, c *cli.Context) error {
 		return fewValid(c, invalid, err)
 	}
 	m.Warnings = append(m.Warnings, warnInvalid(c, invalid, len(data.Observations))...)
-	if out := c.String("o"); out != "" {
-		if err := m.Save(out); err != nil {
-			return writeError(out, err)
-		}
+	if err := w.save(m.Write); err != nil {
+		return err
 	}
-	return printFit(s, c, m)
+	return printFit(w, m)
 }
 
 func fitOptions(c *cli.Context) regress.Options {
@@ -141,7 +175,7 @@ func chooseSweeps(c *cli.Context, st *store.Store) ([]bench.Sweep, error) {
 	}
 	var chosen []bench.Sweep
 	for _, id := range ids {
-		m, err := sweepByID(all, strings.TrimSpace(id))
+		m, err := namedSweep(c, all, strings.TrimSpace(id))
 		if err != nil {
 			return nil, err
 		}
@@ -209,8 +243,8 @@ type fitted struct {
 }
 
 // printFit prints the figures; --json has exactly DESIGN's keys and the model's own.
-func printFit(s streams, c *cli.Context, m *regress.CostModel) error {
-	f := m.Figures
+func printFit(w fitWriter, m *regress.CostModel) error {
+	s, c, f := w.s, w.c, m.Figures
 	if c.Bool("json") {
 		return printDoc(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, append([]string{}, m.Warnings...)})
 	}
@@ -219,7 +253,7 @@ func printFit(s streams, c *cli.Context, m *regress.CostModel) error {
 	if err := printFigures(s.out, f, millis); err != nil {
 		return err
 	}
-	printFitNotes(s, c, m.Warnings)
+	w.printNotes(m.Warnings)
 	return nil
 }
 
@@ -229,12 +263,12 @@ func printFitted(s streams, of, method string) {
 	fmt.Fprint(s.out, wrapped("cost model of", []string{of + ",", "method " + method}, terminalColumns))
 }
 
-func printFitNotes(s streams, c *cli.Context, warnings []string) {
-	for _, w := range warnings {
-		fmt.Fprint(s.out, wrapped("  warning:", strings.Fields(w), terminalColumns))
+func (w fitWriter) printNotes(warnings []string) {
+	for _, text := range warnings {
+		fmt.Fprint(w.s.out, wrapped("  warning:", strings.Fields(text), terminalColumns))
 	}
-	if out := c.String("o"); out != "" {
-		fmt.Fprintf(s.out, "  written to %s\n", out)
+	if w.out != "" && w.out != stdoutPath {
+		fmt.Fprintf(w.s.out, "  written to %s\n", w.out)
 	}
 }
 

@@ -10,14 +10,17 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"latlab/exporters"
 	"latlab/regress"
 )
 
 // fitCSV fits a table that somebody else measured: categories in, latency out. Only the
 // indicator method needs nothing but categories.
-func fitCSV(s streams, c *cli.Context) error {
-	if c.IsSet("method") && c.String("method") != string(regress.Indicator) {
+func fitCSV(w fitWriter) error {
+	c := w.c
+	if err := refuseIdleFit(c, fitOfForeign); err != nil {
+		return err
+	}
+	if typed(c, "method") && c.String("method") != string(regress.Indicator) {
 		return usagef("--csv is fitted by --method indicator only: a table of categories has no ops")
 	}
 	target, err := required(c, "target")
@@ -32,12 +35,10 @@ func fitCSV(s streams, c *cli.Context) error {
 	if err != nil {
 		return fitError(err)
 	}
-	if out := c.String("o"); out != "" {
-		if err := exporters.WriteFile(out, func(w io.Writer) error { return printJSON(w, m) }); err != nil {
-			return err
-		}
+	if err := w.save(func(to io.Writer) error { return printJSON(to, m) }); err != nil {
+		return err
 	}
-	return printForeign(s, c, m)
+	return printForeign(w.s, c, m)
 }
 
 // readForeign opens a .csv or .csv.gz. The names of columns are separated by commas.

@@ -13,13 +13,13 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
-	"latlab/exporters"
 	"latlab/regress"
 )
 
 // fitModels fits sweeps of a user's own files, which are points of no space: by the
 // features that the list gave, or by those of their ops.
-func fitModels(s streams, c *cli.Context, st bench.Reader, sweeps []bench.Sweep) error {
+func fitModels(w fitWriter, st bench.Reader, sweeps []bench.Sweep) error {
+	s, c := w.s, w.c
 	var parts []regress.FeatureData
 	invalid := 0
 	for _, m := range sweeps {
@@ -44,12 +44,10 @@ func fitModels(s streams, c *cli.Context, st bench.Reader, sweeps []bench.Sweep)
 		return fewValid(c, invalid, err)
 	}
 	m.Warnings = append(m.Warnings, warnInvalid(c, invalid, len(data.Rows))...)
-	if out := c.String("o"); out != "" {
-		if err := exporters.WriteFile(out, m.Write); err != nil {
-			return writeError(out, err)
-		}
+	if err := w.save(m.Write); err != nil {
+		return err
 	}
-	return printFeatureFit(s, c, m)
+	return printFeatureFit(w, m)
 }
 
 // featureData are a sweep's measurements with the features stored with its networks, and
@@ -72,7 +70,8 @@ const shownWeights = 12
 // weightColumns leaves room in 80 columns for a latency and for a feature's range.
 const weightColumns = 32
 
-func printFeatureFit(s streams, c *cli.Context, m *regress.FeatureModel) error {
+func printFeatureFit(w fitWriter, m *regress.FeatureModel) error {
+	s, c := w.s, w.c
 	if c.Bool("json") {
 		return printDoc(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, append([]string{}, m.Warnings...)})
 	}
@@ -84,7 +83,7 @@ func printFeatureFit(s streams, c *cli.Context, m *regress.FeatureModel) error {
 	if err := printWeights(s.out, m); err != nil {
 		return err
 	}
-	printFitNotes(s, c, m.Warnings)
+	w.printNotes(m.Warnings)
 	return nil
 }
 

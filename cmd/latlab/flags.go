@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -99,8 +100,31 @@ func required(c *cli.Context, name string) (string, error) {
 	return v, nil
 }
 
-// notOver refuses to write over a file that the command reads: one slip of the hand, and
-// the sweep of a week would be a page. Links are known by where they lead.
+// stdoutPath is how people ask for stdout.
+const stdoutPath = "-"
+
+// outPath reads -o, which may be missing, and refuses what it must not name; folder is what
+// would be written as several files, "" where it is one. /dev/stdout is the same stream as a dash:
+// opened by its name, a file behind it would be replaced under the shell that opened it.
+func outPath(c *cli.Context, folder string, inputs ...string) (string, error) {
+	out := c.String("o")
+	if out == "/dev/stdout" {
+		out = stdoutPath
+	}
+	switch {
+	case out != stdoutPath:
+		return out, notOver(out, inputs...)
+	case folder != "":
+		return "", usagef("%s is a folder of files; -o names it", folder)
+	case c.Bool("json"):
+		return "", usagef("--json prints to stdout, where the result goes; leave it out or name a file with -o")
+	}
+	return out, nil
+}
+
+// notOver refuses to write over a file that the command reads and over any store: one slip
+// of the hand, and the sweep of a week would be a page. Links are known by where they lead.
+// It comes before a store is opened: SQLite loses its locks on a file that is opened beside it.
 func notOver(out string, inputs ...string) error {
 	there, err := os.Stat(out)
 	if err != nil {
@@ -111,7 +135,24 @@ func notOver(out string, inputs ...string) error {
 			return usagef("-o %s would write over %s, which is read here; name another file", out, in)
 		}
 	}
+	if there.Mode().IsRegular() && isDatabase(out) {
+		return usagef("-o %s would write over a store (it is an SQLite file); name another file, or delete that one first", out)
+	}
 	return nil
+}
+
+// isDatabase looks at the first bytes only. The mark of latlab's own stores lies behind them, but
+// of a store that its first sweep still writes it is in the log beside the file.
+func isDatabase(path string) bool {
+	const magic = "SQLite format 3\x00"
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, len(magic))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == magic
 }
 
 func requiredSpace(c *cli.Context) (*sampler.Space, error) {

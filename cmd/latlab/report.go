@@ -15,27 +15,23 @@ import (
 	"latlab/exporters/report"
 )
 
-// reportFormat writes collected data to a path, whole or not at all.
+// reportFormat writes collected data, to a stream or into a folder; one of the two is set.
 type reportFormat struct {
-	name  string
-	write func(path string, d *report.Data, o report.PageOptions) error
+	name   string
+	stream func(w io.Writer, d *report.Data, o report.PageOptions) error
+	folder func(dir string, d *report.Data) error
 }
 
 // reportFormats lists what `report --format` knows, the default first.
 func reportFormats() []reportFormat {
+	pictures := func(format string) func(string, *report.Data) error {
+		return func(dir string, d *report.Data) error { return report.WritePictures(dir, format, d) }
+	}
 	return []reportFormat{
-		{"html", func(path string, d *report.Data, o report.PageOptions) error {
-			return exporters.WriteFile(path, func(w io.Writer) error { return report.HTML(w, d, o) })
-		}},
-		{"md", func(path string, d *report.Data, o report.PageOptions) error {
-			return exporters.WriteFile(path, func(w io.Writer) error { return report.Card(w, d, o) })
-		}},
-		{"png", func(path string, d *report.Data, _ report.PageOptions) error {
-			return report.WritePictures(path, "png", d)
-		}},
-		{"svg", func(path string, d *report.Data, _ report.PageOptions) error {
-			return report.WritePictures(path, "svg", d)
-		}},
+		{name: "html", stream: report.HTML},
+		{name: "md", stream: report.Card},
+		{name: "png", folder: pictures("png")},
+		{name: "svg", folder: pictures("svg")},
 	}
 }
 
@@ -57,7 +53,7 @@ func reportCommand(s streams) *cli.Command {
 			&cli.StringSliceFlag{Name: "cost", Usage: "cost model of a sweep's device, kind and space, a JSON `FILE`; may be repeated"},
 			stringFlag("format", "one of "+strings.Join(reportFormatNames(), ", "), reportFormats()[0].name),
 			boolFlag("leave-out-invalid", "show no INVALID networks; they are counted all the same"),
-			&cli.StringFlag{Name: "o", Usage: "`FILE` to write; of png and svg a folder"},
+			&cli.StringFlag{Name: "o", Usage: "`FILE` to write, - for stdout; of png and svg a folder"},
 			quietFlag(), jsonFlag(),
 		},
 		Action: func(c *cli.Context) error { return makeReport(s, c) },
@@ -68,14 +64,18 @@ func makeReport(s streams, c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	out, err := required(c, "o")
-	if err != nil {
-		return err
-	}
-	if err := notOver(out, append(c.StringSlice("cost"), c.String("db"))...); err != nil {
+	if _, err := required(c, "o"); err != nil {
 		return err
 	}
 	format, err := findReportFormat(c.String("format"))
+	if err != nil {
+		return err
+	}
+	folder := ""
+	if format.folder != nil {
+		folder = "format " + format.name
+	}
+	out, err := outPath(c, folder, append(c.StringSlice("cost"), c.String("db"))...)
 	if err != nil {
 		return err
 	}
@@ -83,8 +83,17 @@ func makeReport(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := writeError(out, format.write(out, d, report.PageOptions{Store: c.String("db")})); err != nil {
-		return err
+	stream := func(w io.Writer) error { return format.stream(w, d, report.PageOptions{Store: c.String("db")}) }
+	switch {
+	case out == stdoutPath:
+		return stream(s.out)
+	case format.folder != nil:
+		err = format.folder(out, d)
+	default:
+		err = exporters.WriteFile(out, stream)
+	}
+	if err != nil {
+		return writeError(out, err)
 	}
 	return printReport(s, c, d, out)
 }
