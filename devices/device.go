@@ -199,6 +199,15 @@ type Block struct {
 	Doubts   []Doubt            `json:"doubts,omitempty"` // any of them makes the measurement INVALID
 }
 
+// Ended is when the block was over, in the clock that Started is of: the lab's, of a simulator its
+// virtual one, which hurries ahead. Zero where Started is.
+func (b *Block) Ended() time.Time {
+	if b.Started.IsZero() {
+		return time.Time{}
+	}
+	return b.Started.Add(time.Duration(b.Elapsed * float64(time.Second)))
+}
+
 // Device times models. Run may be called again after any error whose fault is the
 // model's or the device's. Implementations honour ctx: when it ends, the process is
 // killed and nothing is left behind. They honour Plan.Timeout likewise, with an Error whose

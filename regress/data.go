@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"latlab/sampler"
 )
@@ -34,6 +35,8 @@ type Data struct {
 	Space *sampler.Space
 	Provenance
 	Observations []Observation
+	// MeasuredUntil is when the last of the measurements ended; zero = not known.
+	MeasuredUntil time.Time
 }
 
 // TooFewError is a fit with fewer different networks than it needs.
@@ -81,8 +84,24 @@ func Merge(parts ...Data) (Data, error) {
 			return Data{}, err
 		}
 		all.Observations = append(all.Observations, d.Observations...)
+		all.MeasuredUntil = later(all.MeasuredUntil, d.MeasuredUntil)
 	}
 	return all, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// known is nil for a time that is not.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UTC())
 }
 
 // Same is nil, or a *MixedError for the first field that differs.

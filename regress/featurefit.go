@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Own is the method of models that are points of no space: ridge on the features that the
@@ -34,7 +35,8 @@ type FeatureRow struct {
 // FeatureData is what FitFeatures takes.
 type FeatureData struct {
 	Provenance
-	Rows []FeatureRow
+	Rows          []FeatureRow
+	MeasuredUntil time.Time // as in Data
 }
 
 // FeatureError is a network whose features no fit can use.
@@ -62,6 +64,7 @@ type FeatureModel struct {
 	Method        string            `json:"method"`
 	Estimator     string            `json:"estimator"`
 	DataHash      string            `json:"data_hash"`
+	MeasuredUntil *time.Time        `json:"measured_until,omitempty"` // as in CostModel
 	Fingerprint   map[string]string `json:"fingerprint,omitempty"`
 	Bias          float64           `json:"bias_seconds"`
 	Weights       []FeatureWeight   `json:"weights"`
@@ -334,7 +337,7 @@ func (f *featureFit) model(d FeatureData, rows []FeatureRow, w featureWeights) *
 	m := &FeatureModel{
 		SchemaVersion: SchemaVersion, Networks: len(rows), Unit: Unit, Method: string(f.o.Method),
 		Device: d.Device, Kind: d.Kind, Precision: d.Precision, Estimator: d.Estimator,
-		Fingerprint: maps.Clone(d.Fingerprint), DataHash: d.Hash(),
+		Fingerprint: maps.Clone(d.Fingerprint), DataHash: d.Hash(), MeasuredUntil: known(d.MeasuredUntil),
 	}
 	bias := w[0] / f.columns.unit[0]
 	for j, name := range f.names {
@@ -388,6 +391,7 @@ func MergeFeatures(parts ...FeatureData) (FeatureData, error) {
 			return FeatureData{}, err
 		}
 		all.Rows = append(all.Rows, d.Rows...)
+		all.MeasuredUntil = later(all.MeasuredUntil, d.MeasuredUntil)
 	}
 	return all, nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -18,6 +19,7 @@ func TestSaveLoad(t *testing.T) {
 	s := load(t, tiny)
 	d := cpuRoofline().measure(t, s, 40, 0.02, 1)
 	d.Fingerprint = map[string]string{"threads": "1"}
+	d.MeasuredUntil = time.Date(2026, 3, 14, 9, 26, 53, 589793238, time.FixedZone("", 3600))
 	for _, method := range Methods() {
 		m := fit(t, d, Options{Method: method})
 		path := filepath.Join(t.TempDir(), "cost.json")
@@ -27,6 +29,9 @@ func TestSaveLoad(t *testing.T) {
 		got, space, err := Load(path)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if until := got.MeasuredUntil; until == nil || until.Format(time.RFC3339Nano) != "2026-03-14T08:26:53.589793238Z" {
+			t.Errorf("%s: measured until %v", method, until)
 		}
 		if diff := cmp.Diff(m, got); diff != "" {
 			t.Errorf("%s: model read back (-want +got):\n%s", method, diff)
@@ -68,6 +73,7 @@ func TestLoadErrors(t *testing.T) {
 		{"not JSON", "latency,1\n", refused + "invalid character 'l' looking for beginning of value"},
 		{"unknown field", change(`"unit":`, `"magic":1,"unit":`), refused + `json: unknown field "magic"`},
 		{"unknown field in the table", change(`"seen":`, `"saw":[],"seen":`), refused + `json: unknown field "saw"`},
+		{"measured at no time", change(`"unit":`, `"measured_until":"yesterday","unit":`), refused + `parsing time "yesterday"`},
 		{"two documents", good + "{}", refused + "invalid character '{' after top-level value"},
 		{"milliseconds", change(`"unit":"seconds"`, `"unit":"milliseconds"`), refused + `unit is "milliseconds", want "seconds"`},
 		{"no bias", change(`"bias_seconds":`, `"features":{},"Bias":`), refused + `json: unknown field "Bias"`},

@@ -268,7 +268,7 @@ func newModel(data Data, m Method, d *design, s solution) *CostModel {
 	model := &CostModel{
 		SchemaVersion: SchemaVersion, Space: data.Space.Name, Unit: Unit, Method: string(m),
 		Device: data.Device, Kind: data.Kind, Precision: data.Precision, Estimator: data.Estimator,
-		Fingerprint: maps.Clone(data.Fingerprint), DataHash: data.Hash(), Bias: s.bias * d.scale,
+		Fingerprint: maps.Clone(data.Fingerprint), DataHash: data.Hash(), MeasuredUntil: known(data.MeasuredUntil), Bias: s.bias * d.scale,
 	}
 	seen := make([]int, d.slots)
 	for _, row := range d.rows {

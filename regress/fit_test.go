@@ -1,6 +1,7 @@
 package regress
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -402,6 +404,35 @@ func TestCancelled(t *testing.T) {
 	for _, m := range Methods() {
 		if _, err := Fit(ctx, d, Options{Method: m}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: error %v, want context canceled", m, err)
+		}
+	}
+}
+
+// TestMergeKeepsTheLastTime: data of several sweeps are as new as the newest, and where nobody
+// knows, nobody does, and the file does not say it.
+func TestMergeKeepsTheLastTime(t *testing.T) {
+	s := load(t, tiny)
+	at := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
+	for _, tc := range []struct{ a, b, want time.Time }{
+		{at, at.Add(time.Hour), at.Add(time.Hour)}, {at.Add(time.Hour), at, at.Add(time.Hour)},
+		{time.Time{}, at, at}, {at, time.Time{}, at}, {},
+	} {
+		a, b := cpuRoofline().measure(t, s, 30, 0, 1), cpuRoofline().measure(t, s, 30, 0, 2)
+		a.MeasuredUntil, b.MeasuredUntil = tc.a, tc.b
+		all, err := Merge(a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := fit(t, all, Options{Method: MACs})
+		var text bytes.Buffer
+		if err := m.Write(&text); err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(text.String(), "measured_until"); said == tc.want.IsZero() || said != (m.MeasuredUntil != nil) {
+			t.Errorf("%v and %v: the model has %v, the file says it: %v", tc.a, tc.b, m.MeasuredUntil, said)
+		}
+		if m.MeasuredUntil != nil && !m.MeasuredUntil.Equal(tc.want) {
+			t.Errorf("%v and %v: %v, want %v", tc.a, tc.b, m.MeasuredUntil, tc.want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -204,9 +205,24 @@ func observations(ctx context.Context, st bench.Reader, m bench.Sweep, withInval
 		}
 		d.Estimator = e.M.Estimator
 		d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds})
+		d.MeasuredUntil = measuredUntil(d.MeasuredUntil, e)
 		return nil
 	})
 	return d, invalid, err
+}
+
+// measuredUntil is the later of a time and the end of an estimate's last block. A simulator's clock
+// is virtual: it begins now and is soon days ahead, and says nothing of when anything was measured.
+func measuredUntil(until time.Time, e bench.Estimate) time.Time {
+	if e.M.Kind == devices.Simulated {
+		return until
+	}
+	for i := range e.Blocks {
+		if end := e.Blocks[i].Ended(); end.After(until) {
+			until = end
+		}
+	}
+	return until
 }
 
 // eachMeasured calls f with what a fit may take of a sweep, and says how many measurements
@@ -239,18 +255,19 @@ type fitted struct {
 	Device string `json:"device"`
 	Kind   string `json:"kind"`
 	regress.Figures
-	Warnings []string `json:"warnings"`
+	MeasuredUntil *time.Time `json:"measured_until"` // null = not known
+	Warnings      []string   `json:"warnings"`
 }
 
 // printFit prints the figures; --json has exactly DESIGN's keys and the model's own.
 func printFit(w fitWriter, m *regress.CostModel) error {
 	s, c, f := w.s, w.c, m.Figures
 	if c.Bool("json") {
-		return printDoc(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, append([]string{}, m.Warnings...)})
+		return printDoc(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, m.MeasuredUntil, append([]string{}, m.Warnings...)})
 	}
 	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, kindWord(devices.Kind(m.Kind)))
 	printFitted(s, of, m.Method)
-	if err := printFigures(s.out, f, millis); err != nil {
+	if err := printFigures(s.out, f, millis, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err
 	}
 	w.printNotes(m.Warnings)
@@ -261,6 +278,14 @@ func printFit(w fitWriter, m *regress.CostModel) error {
 // is two lines.
 func printFitted(s streams, of, method string) {
 	fmt.Fprint(s.out, wrapped("cost model of", []string{of + ",", "method " + method}, terminalColumns))
+}
+
+// latenciesUntil is the row of how old the measurements are, none where that is not known.
+func latenciesUntil(until *time.Time) [][]string {
+	if until == nil {
+		return nil
+	}
+	return [][]string{{"  latencies until", until.UTC().Format("2006-01-02 15:04:05 UTC")}}
 }
 
 func (w fitWriter) printNotes(warnings []string) {
@@ -274,8 +299,8 @@ func (w fitWriter) printNotes(warnings []string) {
 
 func fixed4(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
 
-// printFigures prints held-out figures; unit formats the RMSE.
-func printFigures(w io.Writer, f regress.Figures, unit func(float64) string) error {
+// printFigures prints held-out figures and more rows; unit formats the RMSE.
+func printFigures(w io.Writer, f regress.Figures, unit func(float64) string, more ...[]string) error {
 	rows := [][]string{
 		{"  trained on", fmt.Sprintf("%d networks, tested on %d held out", f.NTrain, f.NTest)},
 		{"  r2", optional(f.R2, fixed4) + ", adjusted " + optional(f.AdjustedR2, fixed4)},
@@ -285,5 +310,5 @@ func printFigures(w io.Writer, f regress.Figures, unit func(float64) string) err
 		{"  Spearman, Kendall", optional(f.Spearman, fixed4) + ", " + optional(f.Kendall, fixed4)},
 		{"  noise ceiling", optional(f.NoiseCeilingR2, fixed4)},
 	}
-	return printTable(w, rows)
+	return printTable(w, append(rows, more...))
 }

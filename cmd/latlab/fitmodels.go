@@ -59,6 +59,7 @@ func featureData(ctx context.Context, st bench.Reader, m bench.Sweep, withInvali
 		d.Rows = append(d.Rows, regress.FeatureRow{
 			Name: e.Network.Name, Model: e.Network.Model, Features: e.Network.Features, Seconds: e.M.Seconds,
 		})
+		d.MeasuredUntil = measuredUntil(d.MeasuredUntil, e)
 		return nil
 	})
 	return d, invalid, err
@@ -73,11 +74,11 @@ const weightColumns = 32
 func printFeatureFit(w fitWriter, m *regress.FeatureModel) error {
 	s, c := w.s, w.c
 	if c.Bool("json") {
-		return printDoc(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, append([]string{}, m.Warnings...)})
+		return printDoc(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
 	}
 	of := fmt.Sprintf("%s on %s (%s)", plural(m.Networks, "listed model"), m.Device, kindWord(devices.Kind(m.Kind)))
 	printFitted(s, of, m.Method)
-	if err := printFigures(s.out, m.Figures, millis); err != nil {
+	if err := printFigures(s.out, m.Figures, millis, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err
 	}
 	if err := printWeights(s.out, m); err != nil {

@@ -132,10 +132,6 @@ func readHistory(ctx context.Context, st bench.Reader, m bench.Sweep, o Backfill
 	return h, nil
 }
 
-func blockEnd(b *devices.Block) time.Time {
-	return b.Started.Add(time.Duration(b.Elapsed * float64(time.Second)))
-}
-
 // add puts a network's blocks where they ended, and its measurement where its last one did.
 func (h *history) add(e bench.Estimate) {
 	var last time.Time
@@ -143,7 +139,7 @@ func (h *history) add(e bench.Estimate) {
 		if e.Blocks[i].Started.IsZero() {
 			continue // of no time: it has no place in a history
 		}
-		end := blockEnd(&e.Blocks[i])
+		end := e.Blocks[i].Ended()
 		h.at(end).addBlock(&e.Blocks[i], end)
 		if end.After(last) {
 			last = end

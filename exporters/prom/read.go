@@ -200,7 +200,7 @@ func (s *Sweep) addBlock(b *devices.Block) {
 	for _, seconds := range inferences(b) {
 		s.inference.Observe(seconds)
 	}
-	if end := blockEnd(b); !b.Started.IsZero() && end.After(s.LastBlock) {
+	if end := b.Ended(); end.After(s.LastBlock) {
 		s.LastBlock, s.Condition = end, &b.After
 	}
 }

@@ -54,6 +54,9 @@ func costIdentity(f *Fit) []field {
 		{"precision", m.Precision}, {"method", m.Method}, {"estimator", orNone(m.Estimator)},
 		{"bias", duration(m.Bias)},
 	}
+	if m.MeasuredUntil != nil {
+		fields = append(fields, field{"latencies until", when(*m.MeasuredUntil)})
+	}
 	if !f.Modified.IsZero() {
 		fields = append(fields, field{"written", when(f.Modified)})
 	}

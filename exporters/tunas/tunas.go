@@ -29,6 +29,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"latlab/exporters"
 	"latlab/regress"
@@ -187,6 +188,7 @@ type Manifest struct {
 	Method        string            `json:"method"`
 	Fingerprint   map[string]string `json:"fingerprint,omitempty"`
 	DataHash      string            `json:"data_hash"`
+	MeasuredUntil *time.Time        `json:"measured_until,omitempty"` // absent = not known
 	// Decisions is the length of `indices`, Coefficients that of the kernel.
 	Decisions    int     `json:"decisions"`
 	Coefficients int     `json:"coefficients"`
@@ -204,7 +206,7 @@ func (k kernel) manifest(m *regress.CostModel, s *sampler.Space, data, spec []by
 	out, err := json.MarshalIndent(Manifest{
 		SchemaVersion: 1, SSD: s.Name, Unit: "milliseconds",
 		Device: m.Device, Kind: m.Kind, Precision: m.Precision, Estimator: m.Estimator, Method: m.Method,
-		Fingerprint: m.Fingerprint, DataHash: m.DataHash,
+		Fingerprint: m.Fingerprint, DataHash: m.DataHash, MeasuredUntil: m.MeasuredUntil,
 		Decisions: len(s.Decisions()), Coefficients: len(k.weights), BiasMS: k.bias,
 		InBias: append([]string{}, k.dropped...), Gauge: "as fitted",
 		Figures: m.Figures, Warnings: append(append([]string{}, m.Warnings...), lost(s)...),
