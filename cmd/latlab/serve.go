@@ -208,7 +208,7 @@ func wireServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*server,
 	if err != nil {
 		return nil, err
 	}
-	models, err := loadServed(c.StringSlice("cost"))
+	costs, err := openCosts(c.StringSlice("cost"), log)
 	if err != nil {
 		return nil, err
 	}
@@ -220,11 +220,11 @@ func wireServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*server,
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(prom.BuildInfo(), prom.NewCostCollector(metricsOf(models)))
+	registry.MustRegister(prom.BuildInfo(), prom.NewCostCollector(costs.metrics))
 	prober := &labProber{lab: lab}
 	poller := web.NewPoller(prober.all, web.PollOptions{})
 	o := web.Options{
-		Metrics: registry, Scraped: poller.Scraped, Prober: prober, CostModels: predictorsOf(models),
+		Metrics: registry, Scraped: poller.Scraped, Prober: prober, CostModels: costs.predictors,
 		Hosts: servedHosts(c), Version: version.Version, Log: log,
 	}
 	seen := poller.Latest

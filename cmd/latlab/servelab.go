@@ -4,10 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,64 +14,7 @@ import (
 	"latlab/devices"
 	"latlab/exporters/prom"
 	"latlab/exporters/web"
-	"latlab/regress"
-	"latlab/sampler"
 )
-
-// served is a cost model of --cost.
-type served struct {
-	name      string
-	model     *regress.CostModel
-	space     *sampler.Space
-	predictor *regress.Predictor
-	modified  time.Time
-}
-
-// loadServed reads the cost models of --cost. A request calls each by its file's name, without
-// folder and ending.
-func loadServed(paths []string) ([]served, error) {
-	var models []served
-	files := map[string]string{}
-	for _, path := range paths {
-		m, sp, err := loadCostFile(path)
-		if err != nil {
-			return nil, err
-		}
-		v := served{name: strings.TrimSuffix(filepath.Base(path), ".json"), model: m, space: sp}
-		if other, taken := files[v.name]; taken {
-			return nil, usagef("cost models %s and %s would both be called %q; rename one", other, path, v.name)
-		}
-		files[v.name] = path
-		if v.predictor, err = regress.NewPredictor(m, sp); err != nil {
-			return nil, err
-		}
-		if st, err := os.Stat(path); err == nil {
-			v.modified = st.ModTime()
-		}
-		models = append(models, v)
-	}
-	return models, nil
-}
-
-func predictorsOf(models []served) []web.CostModel {
-	var list []web.CostModel
-	for _, v := range models {
-		m := v.model
-		list = append(list, web.CostModel{
-			Name: v.name, Space: v.space, Predictor: v.predictor,
-			Method: m.Method, Device: m.Device, Kind: m.Kind, Precision: m.Precision, Figures: m.Figures,
-		})
-	}
-	return list
-}
-
-func metricsOf(models []served) []prom.CostModel {
-	var list []prom.CostModel
-	for _, v := range models {
-		list = append(list, prom.CostModel{Name: v.name, Model: v.model, Modified: v.modified})
-	}
-	return list
-}
 
 // openStore opens --db for reading, which keeps no writer waiting; nil where there is none.
 func (w *server) openStore(ctx context.Context, c *cli.Context, log *slog.Logger) (*prom.Watcher, error) {

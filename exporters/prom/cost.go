@@ -13,18 +13,19 @@ type CostModel struct {
 	Name     string // by which it is asked for
 	Model    *regress.CostModel
 	Modified time.Time // of its file
+	Failures int       // looks at the file that found it broken or gone
 }
 
-// NewCostCollector makes the metrics of cost models. Figures that were not computed have no
-// series.
-func NewCostCollector(models []CostModel) prometheus.Collector {
+// NewCostCollector makes the metrics of cost models as they are when gathered. Figures that were
+// not computed have no series.
+func NewCostCollector(models func() []CostModel) prometheus.Collector {
 	descs := descriptions("latlab_cost_model_")
 	delete(descs, "latlab_cost_model_predictions_total") // exporters/web counts them
 	return &costCollector{models: models, descs: descs}
 }
 
 type costCollector struct {
-	models []CostModel
+	models func() []CostModel
 	descs  map[string]*prometheus.Desc
 }
 
@@ -38,7 +39,7 @@ func (c *costCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *costCollector) Collect(ch chan<- prometheus.Metric) {
 	out := sink{c.descs, ch}
-	for _, m := range c.models {
+	for _, m := range c.models() {
 		f, of := m.Model.Figures, []string{m.Name, m.Model.Device}
 		out.gauge("latlab_cost_model_info", 1, append(of, m.Model.Kind, m.Model.Space, m.Model.Method, m.Model.Precision)...)
 		for _, figure := range []struct {
@@ -56,5 +57,9 @@ func (c *costCollector) Collect(ch chan<- prometheus.Metric) {
 		if !m.Modified.IsZero() {
 			out.gauge("latlab_cost_model_modified_timestamp_seconds", seconds(m.Modified), of...)
 		}
+		if until := m.Model.MeasuredUntil; until != nil {
+			out.gauge("latlab_cost_model_measured_timestamp_seconds", seconds(*until), of...)
+		}
+		out.counter("latlab_cost_model_read_failures_total", float64(m.Failures), m.Name)
 	}
 }

@@ -64,8 +64,8 @@ func read(t testing.TB, st bench.Reader, baseline *prom.Baseline) []*prom.Sweep 
 // costModel has every figure.
 func costModel() prom.CostModel {
 	figures := regress.Figures{NTrain: 80, NTest: 20, R2: new(0.98), MAPE: new(0.03), NoiseCeilingR2: new(0.99)}
-	return prom.CostModel{Name: "phone", Modified: reporttest.Began(), Model: &regress.CostModel{
-		Device: "phone", Kind: "simulated", Space: "tiny", Method: "ops", Precision: "float32", Figures: figures,
+	return prom.CostModel{Name: "phone", Modified: reporttest.Began(), Failures: 3, Model: &regress.CostModel{
+		Device: "phone", MeasuredUntil: new(reporttest.Began().Add(-time.Hour)), Kind: "simulated", Space: "tiny", Method: "ops", Precision: "float32", Figures: figures,
 	}}
 }
 
@@ -73,7 +73,7 @@ func registry(t testing.TB, sweeps []*prom.Sweep, costs ...prom.CostModel) *prom
 	t.Helper()
 	r := prometheus.NewPedanticRegistry()
 	lab := prom.Lab{Sweeps: sweeps, Read: reporttest.Began().Add(time.Hour), Took: time.Second, Failures: 2}
-	for _, c := range []prometheus.Collector{prom.NewCollector(func() prom.Lab { return lab }), prom.NewCostCollector(costs), prom.BuildInfo()} {
+	for _, c := range []prometheus.Collector{prom.NewCollector(func() prom.Lab { return lab }), prom.NewCostCollector(func() []prom.CostModel { return costs }), prom.BuildInfo()} {
 		if err := r.Register(c); err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,9 @@ type CostModel struct {
 	Device    string
 	Kind      string // measured, estimated or simulated
 	Precision string
-	Figures   regress.Figures
+	// MeasuredUntil is when the last of its measurements ended; nil = not known.
+	MeasuredUntil *time.Time
+	Figures       regress.Figures
 }
 
 // predictions answer /v1.
@@ -57,36 +59,25 @@ type predictions struct {
 	limits Limits
 	bodies *semaphore.Weighted // bytes of bodies in memory
 	small  *semaphore.Weighted // of small ones
-	models []costModel
-}
-
-type costModel struct {
-	CostModel
-	parser  archParser
-	counted prometheus.Counter
+	models func() []CostModel
+	count  *prometheus.CounterVec
 }
 
 func newPredictions(o Options, count *prometheus.CounterVec) (*predictions, error) {
 	p := &predictions{
 		limits: o.Limits, bodies: semaphore.NewWeighted(o.Limits.Bodies),
-		small: semaphore.NewWeighted(max(o.Limits.Bodies/4, smallBody)),
+		small:  semaphore.NewWeighted(max(o.Limits.Bodies/4, smallBody)),
+		models: o.CostModels, count: count,
 	}
-	for _, m := range o.CostModels {
-		if m.Name == "" || p.named(m.Name) != nil {
+	seen := map[string]bool{}
+	for _, m := range p.models() {
+		if m.Name == "" || seen[m.Name] {
 			return nil, fmt.Errorf("two cost models are named %q, or one has no name: a request could not choose", m.Name)
 		}
-		p.models = append(p.models, costModel{m, newArchParser(m.Space), count.WithLabelValues(m.Name, m.Device)})
+		seen[m.Name] = true
+		count.WithLabelValues(m.Name, m.Device) // 0, not absent, until somebody asks
 	}
 	return p, nil
-}
-
-func (p *predictions) named(name string) *costModel {
-	for i := range p.models {
-		if p.models[i].Name == name {
-			return &p.models[i]
-		}
-	}
-	return nil
 }
 
 // predictRequest is the body of POST /v1/predict.
@@ -142,14 +133,18 @@ func (p *predictions) answer(w http.ResponseWriter, r *http.Request) ([]byte, er
 	if err := decode(body, &request); err != nil {
 		return nil, refusal(http.StatusBadRequest, "%w", err)
 	}
-	m, err := p.choose(request.CostModel)
+	m, err := choose(p.models(), request.CostModel)
 	if err != nil {
 		return nil, err
 	}
 	if request.Indices == nil {
 		return nil, refusal(http.StatusBadRequest, `indices is missing: a list of texts such as ["0:3:1"]`)
 	}
-	return m.predictAll(request.Indices, p.limits.Architectures)
+	answer, n, err := m.predictAll(request.Indices, p.limits.Architectures)
+	if err == nil {
+		p.count.WithLabelValues(m.Name, m.Device).Add(float64(n))
+	}
+	return answer, err
 }
 
 // room waits until there is memory for the request's body. One whose size is not told may be as
@@ -222,41 +217,43 @@ func wantedJSON(e *json.UnmarshalTypeError) string {
 }
 
 // choose is the cost model of a name; without one the only one.
-func (p *predictions) choose(name *string) (*costModel, error) {
+func choose(models []CostModel, name *string) (CostModel, error) {
 	switch {
-	case len(p.models) == 0:
-		return nil, refusal(http.StatusNotFound, "no cost model is served: `latlab serve --cost COST.json`")
-	case name == nil && len(p.models) > 1:
-		return nil, refusal(http.StatusBadRequest, "cost_model is missing; there are: %s", p.names())
+	case len(models) == 0:
+		return CostModel{}, refusal(http.StatusNotFound, "no cost model is served: `latlab serve --cost COST.json`")
+	case name == nil && len(models) > 1:
+		return CostModel{}, refusal(http.StatusBadRequest, "cost_model is missing; there are: %s", namesOf(models))
 	case name == nil:
-		return &p.models[0], nil
+		return models[0], nil
 	}
-	if m := p.named(*name); m != nil {
-		return m, nil
+	if i := slices.IndexFunc(models, func(m CostModel) bool { return m.Name == *name }); i >= 0 {
+		return models[i], nil
 	}
-	return nil, refusal(http.StatusNotFound, "no cost model is named %s; there are: %s", quoted(*name), p.names())
+	return CostModel{}, refusal(http.StatusNotFound, "no cost model is named %s; there are: %s", quoted(*name), namesOf(models))
 }
 
-func (p *predictions) names() string {
+func namesOf(models []CostModel) string {
 	var names []string
-	for _, m := range p.models {
+	for _, m := range models {
 		names = append(names, m.Name)
 	}
 	return strings.Join(names, ", ")
 }
 
-func (m *costModel) predictAll(indices []byte, most int) ([]byte, error) {
+// predictAll is the answer for n architectures.
+func (m *CostModel) predictAll(indices []byte, most int) (answer []byte, n int, err error) {
 	head, err := json.Marshal(predicted{
 		SchemaVersion: schemaVersion, CostModel: m.Name, Device: m.Device, Kind: m.Kind,
 		Space: m.Space.Name, Precision: m.Precision, Unit: regress.Unit, LatencySeconds: []int{},
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	out := head[:len(head)-len("]}")]
-	arch := make([]int, len(m.parser.radix))
-	n, err := textArray(indices, most, func(i int, text []byte) error {
-		if err := m.parser.parse(arch, text); err != nil {
+	parser := newArchParser(m.Space)
+	arch := make([]int, len(parser.radix))
+	n, err = textArray(indices, most, func(i int, text []byte) error {
+		if err := parser.parse(arch, text); err != nil {
 			return err
 		}
 		if i > 0 {
@@ -268,12 +265,11 @@ func (m *costModel) predictAll(indices []byte, most int) ([]byte, error) {
 	var many *tooManyError
 	switch {
 	case errors.As(err, &many):
-		return nil, refusal(http.StatusRequestEntityTooLarge, "%w", err)
+		return nil, 0, refusal(http.StatusRequestEntityTooLarge, "%w", err)
 	case err != nil:
-		return nil, refusal(http.StatusBadRequest, "%w", err)
+		return nil, 0, refusal(http.StatusBadRequest, "%w", err)
 	}
-	m.counted.Add(float64(n))
-	return append(out, "]}\n"...), nil
+	return append(out, "]}\n"...), n, nil
 }
 
 // appendSeconds writes the shortest text that reads back as the same number; what is no number
@@ -295,6 +291,7 @@ type listed struct {
 	Method    string          `json:"method"`
 	Unit      string          `json:"unit"`
 	Decisions int             `json:"decisions"`
+	Until     *time.Time      `json:"measured_until"`
 	Figures   regress.Figures `json:"figures"`
 }
 
@@ -307,9 +304,10 @@ func (p *predictions) list(w http.ResponseWriter, r *http.Request) {
 		SchemaVersion int      `json:"schema_version"`
 		CostModels    []listed `json:"cost_models"`
 	}{schemaVersion, []listed{}}
-	for _, m := range p.models {
+	for _, m := range p.models() {
 		doc.CostModels = append(doc.CostModels, listed{
-			m.Name, m.Device, m.Kind, m.Space.Name, m.Precision, m.Method, regress.Unit, len(m.parser.radix), m.Figures,
+			m.Name, m.Device, m.Kind, m.Space.Name, m.Precision, m.Method, regress.Unit,
+			len(newArchParser(m.Space).radix), m.MeasuredUntil, m.Figures,
 		})
 	}
 	body, err := json.Marshal(doc)

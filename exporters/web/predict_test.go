@@ -35,7 +35,7 @@ func post(h http.Handler, body string, headers ...string) (int, http.Header, str
 const zeros = "0:0:0:0:0:0:0:0:0:0"
 
 func TestPredict(t *testing.T) {
-	h := newHandler(t, Options{CostModels: []CostModel{tinyModel(t, "m")}})
+	h := newHandler(t, Options{CostModels: always(tinyModel(t, "m"))})
 	code, header, body := post(h, `{"indices": ["`+zeros+`", "0:0:1:1:0:0:0:0:0:0", "\u0030:0:0:0:0:0:0:0:0:0"]}`)
 	want := `{"schema_version":1,"cost_model":"m","device":"phone","kind":"simulated","space":"tiny","precision":"int8","unit":"seconds",` +
 		`"low_seconds":null,"high_seconds":null,"latency_seconds":[0,0.002,0]}` + "\n"
@@ -51,8 +51,8 @@ func TestPredict(t *testing.T) {
 }
 
 func TestPredictRefuses(t *testing.T) {
-	one := newHandler(t, Options{CostModels: []CostModel{tinyModel(t, "m")}, Limits: Limits{Body: 400, Architectures: 3}})
-	two := newHandler(t, Options{CostModels: []CostModel{tinyModel(t, "m"), tinyModel(t, "n")}})
+	one := newHandler(t, Options{CostModels: always(tinyModel(t, "m")), Limits: Limits{Body: 400, Architectures: 3}})
+	two := newHandler(t, Options{CostModels: always(tinyModel(t, "m"), tinyModel(t, "n"))})
 	none := newHandler(t, Options{})
 	good := `{"indices":["` + zeros + `"]}`
 	for _, c := range []struct {
@@ -109,7 +109,7 @@ func TestPredictRefuses(t *testing.T) {
 
 // TestBodyOfUnknownSize: chunks are bounded as what tells its length is.
 func TestBodyOfUnknownSize(t *testing.T) {
-	h := newHandler(t, Options{CostModels: []CostModel{tinyModel(t, "m")}, Limits: Limits{Body: 400}})
+	h := newHandler(t, Options{CostModels: always(tinyModel(t, "m")), Limits: Limits{Body: 400}})
 	for _, c := range []struct {
 		body io.Reader
 		code int
@@ -134,7 +134,7 @@ func TestBodyOfUnknownSize(t *testing.T) {
 // is told to come again and a small one is answered.
 func TestFullMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHandler(t, Options{CostModels: []CostModel{tinyModel(t, "m")}})
+		h := newHandler(t, Options{CostModels: always(tinyModel(t, "m"))})
 		post := func(body io.Reader, size int64) *httptest.ResponseRecorder {
 			r := httptest.NewRequest(http.MethodPost, "/v1/predict", body)
 			r.Header.Set("Content-Type", "application/json")
@@ -185,9 +185,9 @@ func (forever) Read(p []byte) (int, error) {
 func TestCostModelsAreListed(t *testing.T) {
 	m := tinyModel(t, "m")
 	m.Figures = regress.Figures{NTrain: 7, R2: new(0.5)}
-	code, _, body := get(newHandler(t, Options{CostModels: []CostModel{m}}), "/v1/cost_models")
+	code, _, body := get(newHandler(t, Options{CostModels: always(m)}), "/v1/cost_models")
 	want := `{"schema_version":1,"cost_models":[{"cost_model":"m","device":"phone","kind":"simulated","space":"tiny","precision":"int8",` +
-		`"method":"ops","unit":"seconds","decisions":10,"figures":{"n_train":7,`
+		`"method":"ops","unit":"seconds","decisions":10,"measured_until":null,"figures":{"n_train":7,`
 	if code != 200 || !strings.HasPrefix(body, want) || !strings.Contains(body, `"r2":0.5,`) || !strings.Contains(body, `"noise_ceiling_r2":null`) {
 		t.Errorf("%d %s", code, body)
 	}
@@ -232,7 +232,7 @@ func FuzzPredict(f *testing.F) {
 	} {
 		f.Add(body)
 	}
-	h := newHandler(f, Options{CostModels: []CostModel{tinyModel(f, "m")}, Limits: Limits{Body: 4096, Architectures: 16}})
+	h := newHandler(f, Options{CostModels: always(tinyModel(f, "m")), Limits: Limits{Body: 4096, Architectures: 16}})
 	f.Fuzz(func(t *testing.T, body string) {
 		code, _, answer := post(h, body)
 		var doc struct {
@@ -262,7 +262,7 @@ func BenchmarkPredictHTTP(b *testing.B) {
 	sp := space(b, "mobiledet_edgetpu_tucker")
 	m := tinyModel(b, "m")
 	m.Space, m.Predictor = sp, zeroTable(b, sp)
-	server := httptest.NewServer(newHandler(b, Options{CostModels: []CostModel{m}}))
+	server := httptest.NewServer(newHandler(b, Options{CostModels: always(m)}))
 	defer server.Close()
 	body := predictBody(sp, 10_000)
 	n := 0
@@ -324,7 +324,7 @@ func TestPredictionsOfARealTable(t *testing.T) {
 	m := tinyModel(t, "m")
 	m.Space, m.Predictor = sp, zeroTable(t, sp)
 	body := predictBody(sp, 500)
-	code, _, answer := post(newHandler(t, Options{CostModels: []CostModel{m}}), body)
+	code, _, answer := post(newHandler(t, Options{CostModels: always(m)}), body)
 	if code != 200 {
 		t.Fatal(answer)
 	}

@@ -31,8 +31,9 @@ type Options struct {
 	// Ready says why the server cannot answer yet; nil = it always can.
 	Ready  func() error
 	Prober Prober
-	// CostModels have different names.
-	CostModels []CostModel
+	// CostModels are those of now: a file may be fitted anew while it is served. What a request
+	// got it keeps to its end. Their names differ, and stay. nil = none.
+	CostModels func() []CostModel
 	// Hosts are names under which the server is asked over loopback, besides localhost and
 	// addresses; see guard.
 	Hosts   []string
@@ -84,11 +85,14 @@ type handler struct {
 	metrics ownMetrics
 }
 
-// Handler answers all paths. Two cost models of one name are an error.
+// Handler answers all paths. Two cost models of one name are an error, which is looked for now.
 func Handler(o Options) (http.Handler, error) {
 	o.Limits = o.Limits.orDefaults()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.CostModels == nil {
+		o.CostModels = func() []CostModel { return nil }
 	}
 	h := &handler{o: o, metrics: newOwnMetrics()}
 	predict, err := newPredictions(o, h.metrics.predictions)
@@ -141,7 +145,7 @@ func landingPage(o Options) (http.Handler, error) {
 			toolkit.LandingLinks{Address: "/probe?target=cpu", Text: "Probe", Description: "of one device by its name, here this machine"},
 			toolkit.LandingLinks{Address: "/sd", Text: "Devices", Description: "for Prometheus' HTTP service discovery"})
 	}
-	if len(o.CostModels) > 0 {
+	if len(o.CostModels()) > 0 {
 		links = append(links, toolkit.LandingLinks{Address: "/v1/cost_models", Text: "Cost models", Description: "that POST /v1/predict takes"})
 	}
 	links = append(links,

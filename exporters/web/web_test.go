@@ -75,6 +75,9 @@ func tinyModel(t testing.TB, name string) CostModel {
 	return CostModel{Name: name, Space: space(t, tinyYAML), Predictor: summing{}, Method: "ops", Device: "phone", Kind: "simulated", Precision: "int8"}
 }
 
+// always are cost models that no file changes.
+func always(models ...CostModel) func() []CostModel { return func() []CostModel { return models } }
+
 func newHandler(t testing.TB, o Options) http.Handler {
 	t.Helper()
 	h, err := Handler(o)
@@ -99,7 +102,7 @@ func TestPages(t *testing.T) {
 	notYet := errors.New("the store was not read yet")
 	ready := notYet
 	h := newHandler(t, Options{
-		Prober: &fakeLab{}, CostModels: []CostModel{tinyModel(t, "m")}, Ready: func() error { return ready }, Version: "1.2.3",
+		Prober: &fakeLab{}, CostModels: always(tinyModel(t, "m")), Ready: func() error { return ready }, Version: "1.2.3",
 	})
 	bare := newHandler(t, Options{})
 	for _, c := range []struct {
@@ -131,7 +134,7 @@ func TestPages(t *testing.T) {
 
 // TestMethods: reading is not writing.
 func TestMethods(t *testing.T) {
-	h := newHandler(t, Options{Prober: &fakeLab{}, CostModels: []CostModel{tinyModel(t, "m")}})
+	h := newHandler(t, Options{Prober: &fakeLab{}, CostModels: always(tinyModel(t, "m"))})
 	for _, path := range []string{"/", "/metrics", "/probe?target=phone", "/sd", "/-/healthy", "/-/ready", "/v1/cost_models"} {
 		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "TRACE"} {
 			w := httptest.NewRecorder()
@@ -168,7 +171,7 @@ func TestDiscovery(t *testing.T) {
 
 // TestOwnMetrics: what is answered is counted by handler, never by path.
 func TestOwnMetrics(t *testing.T) {
-	h := newHandler(t, Options{CostModels: []CostModel{tinyModel(t, "m")}, Limits: Limits{ScrapeAge: time.Nanosecond}})
+	h := newHandler(t, Options{CostModels: always(tinyModel(t, "m")), Limits: Limits{ScrapeAge: time.Nanosecond}})
 	get(h, "/metrics")
 	get(h, "/v1/nothing?x=1")
 	post(h, `{"indices":["`+zeros+`","`+zeros+`"]}`)
@@ -187,7 +190,7 @@ func TestOwnMetrics(t *testing.T) {
 
 func TestCostModelsOfOneName(t *testing.T) {
 	for _, models := range [][]CostModel{{tinyModel(t, "m"), tinyModel(t, "m")}, {tinyModel(t, "")}} {
-		if _, err := Handler(Options{CostModels: models}); err == nil {
+		if _, err := Handler(Options{CostModels: always(models...)}); err == nil {
 			t.Errorf("%d cost models are taken", len(models))
 		}
 	}
