@@ -618,8 +618,8 @@ func TestWhatPagesSay(t *testing.T) {
 		"empty":     {"SIMULATED", "No block of this sweep has been run", "No cost model was given"},
 		"three":     {"3 networks", "No cost model was given", "latlab show --db lab.db"},
 		"listed":    {"points of no space", "no sensor could be read", "model-3.tflite"},
-		"invalid":   {"No network is VALID", "the device slowed itself down"},
-		"fitted":    {"These networks are not held out", "not computed", "mobiledet_edgetpu: ", "no point of space", "fault of", "latlab export --cost folder/cost.json"},
+		"invalid":   {"No network is VALID", `<td class="n" data-v=""><b>–</b></td><td class="n" data-v="0">0</td><td class="n invalid" data-v="6">6</td>`, "the device slowed itself down"},
+		"fitted":    {"At a glance", `data-v="">not computed</td>`, "These networks are not held out", "not computed", "mobiledet_edgetpu: ", "no point of space", "fault of", "latlab export --cost folder/cost.json"},
 		"densities": {"50 of the 400 networks", "few networks"},
 		"kinds":     {"SIMULATED", "ESTIMATED", "MEASURED", "they never share an axis"},
 	}

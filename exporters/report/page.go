@@ -51,6 +51,7 @@ type page struct {
 	JS                   template.JS
 	Kinds                []kindView
 	Mixed                bool
+	Glance               glance
 	Distributions        []chart
 	Sweeps               []sweepView
 	Fits                 []fitView
@@ -222,7 +223,7 @@ func newPage(d *Data, o PageOptions) (*page, error) {
 		p.Kinds = append(p.Kinds, kindOf(k))
 	}
 	p.Mixed = len(p.Kinds) > 1
-	p.Distributions = v.distributions()
+	p.Glance, p.Distributions = v.glance(), v.distributions()
 	for i := range d.Sweeps {
 		p.Sweeps = append(p.Sweeps, v.sweep(i, o))
 		p.Data.Sweeps = append(p.Data.Sweeps, v.sweepData(i))

@@ -12,7 +12,7 @@ import (
 func (v *view) sweep(i int, o PageOptions) sweepView {
 	s := &v.data.Sweeps[i]
 	x := sweepView{
-		Number: i, ID: s.Manifest.ID, Title: deviceTitle(s), Kind: kindOf(s.Manifest.Device.Kind),
+		Number: i, ID: s.Manifest.ID, Title: sweepName(s), Kind: kindOf(s.Manifest.Device.Kind),
 		Identity: identity(s), Prints: fingerprint(s), Counts: shares(s.Tally),
 		Tally: s.Tally, Planned: plannedWords(s), Noise: noise(s), All: len(s.Shown) == s.Networks.Len(), RowWords: rowWords(s),
 		Open: len(s.Shown) <= 20, Fitted: v.files[i],

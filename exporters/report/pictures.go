@@ -31,7 +31,7 @@ func (d *Data) distribution(sweeps []int) chart {
 	for _, i := range sweeps {
 		s := &d.Sweeps[i]
 		valid, invalid := byVerdict(&s.Networks)
-		f := frame{Label: "networks on " + sweepTitle(s) + orNothing(len(valid)+len(invalid)), Height: 110, X: x.xAxis("latency, ms", ms)}
+		f := frame{Label: "networks, " + sweepTitle(s) + orNothing(len(valid)+len(invalid)), Height: 110, X: x.xAxis("latency, ms", ms)}
 		counts, bad := histogram(x, bins, append(slices.Clone(valid), invalid...)), histogram(x, bins, invalid)
 		y := scale{0, 1.35 * float64(max(slices.Max(counts), 1)), false}
 		f.Y = wholeTicks(y)
@@ -125,7 +125,16 @@ func spanWords(values []float64) string {
 }
 
 func sweepTitle(s *Sweep) string {
-	return fmt.Sprintf("%s (%s, sweep %s)", deviceTitle(s), KindWord(s.Manifest.Device.Kind), s.Manifest.ID)
+	return fmt.Sprintf("%s (%s, sweep %s)", sweepName(s), KindWord(s.Manifest.Device.Kind), s.Manifest.ID)
+}
+
+// sweepName is the device and how it is used; before it, of a sweep of one listed network, which
+// one: of networks timed by name there are many on one device.
+func sweepName(s *Sweep) string {
+	if n := &s.Networks; s.Manifest.Space == "" && n.Len() == 1 {
+		return clipped(n.Label(0), 60) + " on " + deviceTitle(s)
+	}
+	return deviceTitle(s)
 }
 
 func deviceTitle(s *Sweep) string {
