@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	simKills       = 12
-	simKillWithin  = 400 * time.Millisecond // doubled where a machine is too slow to store a block in it
-	simKillLongest = time.Minute
+	simKills      = 12
+	simKillWithin = 400 * time.Millisecond // doubled where a machine is too slow to store a block in it
 )
 
 // TestKilledSimulatorLosesNothing kills a simulator's sweep, whose blocks are stored a
@@ -27,7 +26,7 @@ func TestKilledSimulatorLosesNothing(t *testing.T) {
 	sweep := func(db string) []string {
 		return []string{"sweep", "--device", "sim-pixel1-cpu", "--space", tinySpace(t), "-n", strconv.Itoa(n), "--db", db, "--quiet"}
 	}
-	for killed < simKills || len(kept) == 0 && within < simKillLongest {
+	for killed < simKills || len(kept) == 0 && within < killLongest {
 		p := l.start("latlab", sweep("killed.db")...)
 		select {
 		case <-p.done:
@@ -42,7 +41,7 @@ func TestKilledSimulatorLosesNothing(t *testing.T) {
 		<-p.done
 		killed++
 		if kept = l.checkKept("killed.db", kept); len(kept) == 0 {
-			within *= 2
+			within = min(2*within, killLongest)
 		}
 	}
 	if len(kept) == 0 {

@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds waits for something that must happen. It decides no test that passes.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // lab is a folder with an environment of its own in which a test runs latlab.
 type lab struct {

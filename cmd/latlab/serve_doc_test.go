@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,6 +40,7 @@ func TestServingDocument(t *testing.T) {
 				var url string
 				server, url = l.serving(strings.Fields(args)...)
 				address = strings.TrimPrefix(url, "http://")
+				until(t, "it is ready", func() bool { code, _ := fetch(t, url+"/-/ready"); return code == http.StatusOK })
 				continue
 			}
 			if address == "" {

@@ -48,8 +48,9 @@ func (s *subject) use(d devices.Device) {
 	s.Cleanup(s.close)
 }
 
-// dying is how long a killed program may take to be gone; what runs on runs longer.
-const dying = 2 * time.Second
+// dying is how long a killed program may take to be gone. What runs on takes all of it, so it costs
+// no suite that passes, and a host may be as busy as it likes.
+const dying = 20 * time.Second
 
 func (s *subject) noProcesses(when string) {
 	s.Helper()

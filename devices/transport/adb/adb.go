@@ -86,28 +86,30 @@ func find(ctx context.Context, o Options) error {
 			// connected.
 			_ = o.Server.Disconnect(ctx, o.Serial)
 		}
-		if err := o.Server.Connect(ctx, o.Serial); err != nil {
-			var known *devices.Error
-			if errors.As(err, &known) && known.Reason == ReasonServer {
-				err = known.Err // it answered just now: that it does not of this phone is the phone's
-			}
-			return asOffline(ctx, o.Serial, err)
-		}
-		if state, err = o.Server.settled(ctx, o.Serial); err != nil {
+		if state, err = o.Server.connected(ctx, o.Serial); err != nil {
 			return err
 		}
 	}
 	return StateError(o.Serial, state)
 }
 
-// settled waits until a phone that was just connected to is more than that: it has to introduce
-// itself first.
-func (s Server) settled(ctx context.Context, serial string) (string, error) {
+// connected connects to a phone that listens on the network and waits until it is more than that:
+// it has to introduce itself first. A server that was told to forget the phone does so in its own
+// time. Until then it says "already connected", and has no phone at all a moment later: it is told
+// again.
+func (s Server) connected(ctx context.Context, serial string) (string, error) {
 	const often, patience = 50 * time.Millisecond, 5 * time.Second
+	state := ""
 	for end := time.Now().Add(patience); ; {
-		state, err := s.state(ctx, serial)
-		unsettled := state == "offline" || state == "connecting" || state == "authorizing"
-		if err != nil || !unsettled || time.Now().After(end) {
+		if state == "" {
+			if err := s.connect(ctx, serial); err != nil {
+				return "", err
+			}
+		}
+		var err error
+		state, err = s.state(ctx, serial)
+		settled := !slices.Contains([]string{"", "offline", "connecting", "authorizing"}, state)
+		if err != nil || settled || time.Now().After(end) {
 			return state, err
 		}
 		select {
@@ -116,6 +118,20 @@ func (s Server) settled(ctx context.Context, serial string) (string, error) {
 		case <-time.After(often):
 		}
 	}
+}
+
+// connect is Connect where the server answered just now: that it does not of this phone is the
+// phone's fault.
+func (s Server) connect(ctx context.Context, serial string) error {
+	err := s.Connect(ctx, serial)
+	if err == nil {
+		return nil
+	}
+	var known *devices.Error
+	if errors.As(err, &known) && known.Reason == ReasonServer {
+		err = known.Err
+	}
+	return asOffline(ctx, serial, err)
 }
 
 // usable is the state of a phone that can be used.

@@ -39,6 +39,12 @@ func open(t testing.TB, f *adbtest.Fake, s adb.Server) *adb.Device {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ends(t, f, d)
+	return d
+}
+
+// ends closes a phone when the test ends, and wants nothing to be left on it.
+func ends(t testing.TB, f *adbtest.Fake, d *adb.Device) {
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)
@@ -47,7 +53,6 @@ func open(t testing.TB, f *adbtest.Fake, s adb.Server) *adb.Device {
 			t.Error(err)
 		}
 	})
-	return d
 }
 
 func start(t testing.TB, d *adb.Device, c transport.Command) transport.Process {
