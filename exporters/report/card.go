@@ -434,7 +434,7 @@ func sweepCommand(m *bench.Sweep, store string) string {
 
 func (c *card) sweep(s *Sweep) {
 	t := s.Tally
-	c.heading(3, "Sweep %s: %s, %s", word(s.Manifest.ID), word(deviceTitle(s)), word(KindWord(s.Manifest.Device.Kind)))
+	c.heading(3, "Sweep %s: %s, %s", word(s.Manifest.ID), word(sweepName(s)), word(KindWord(s.Manifest.Device.Kind)))
 	c.fields(append(identity(s), fingerprint(s)...))
 	var rows [][]string
 	for _, x := range shares(t) {
@@ -455,7 +455,7 @@ func (c *card) sweep(s *Sweep) {
 	}
 	valid, invalid := byVerdict(&s.Networks)
 	facts := []string{
-		fmt.Sprintf("Latencies, %s: %s.", KindWord(s.Manifest.Device.Kind), spanWords(slices.Concat(valid, invalid))),
+		fmt.Sprintf("Latencies, %s: %s.", KindWord(s.Manifest.Device.Kind), spanWords(slices.Concat(valid, invalid))+invalidWords(len(invalid))),
 		fmt.Sprintf("Noise between blocks: %s.", noise(s)),
 	}
 	if t.HottestC != nil {
@@ -466,4 +466,12 @@ func (c *card) sweep(s *Sweep) {
 		facts[i] = escaped(facts[i])
 	}
 	c.list(facts...)
+}
+
+// invalidWords says how many of a span's networks nobody should quote.
+func invalidWords(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return ", " + thousands(n) + " of them INVALID"
 }

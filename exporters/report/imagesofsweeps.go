@@ -168,11 +168,12 @@ func timeSheet(s *Sweep) *sheet {
 	}
 	c := overTime(s) // its words, and what it says of rests and of spikes
 	sh := sweepSheet(s, "Latency over the sweep, with temperature")
-	sh.note, sh.keys = c.Note, slices.Clone(c.Legend)
-	for i := range sh.keys {
-		if sh.keys[i].Class == "bad" {
-			sh.keys[i].Class = "triangle"
+	sh.note = c.Note
+	for _, k := range c.keys() {
+		if k.Class == "bad" {
+			k.Class = "triangle"
 		}
+		sh.keys = append(sh.keys, k.legend)
 	}
 	xs, unit, cuts := activeTime(line)
 	x := newScale(false, xs)
@@ -202,7 +203,7 @@ func timeSheet(s *Sweep) *sheet {
 	}))
 	hot := temperaturePlot(line, x, xs)
 	hot.Add(uprights(cuts))
-	hot.X.Label.Text = "active time since " + when(line.Moments[0].Start) + ", " + unit
+	hot.X.Label.Text = "active time since " + when(s.Tally.First) + ", " + unit
 	below := 2.2 * vg.Inch
 	if len(hot.Y.Tick.Marker.Ticks(hot.Y.Min, hot.Y.Max)) == 0 {
 		below = 0.9 * vg.Inch
@@ -229,7 +230,7 @@ func temperaturePlot(line Timeline, x scale, xs []float64) *plot.Plot {
 	}
 	newScale(false, low, high).along(&p.Y, 4, 1, "hottest sensor, °C")
 	grid(p)
-	p.Add(band(at, low, high, 1), joined("hot", at, mean))
+	p.Add(band(at, low, high, 1), joined("line", at, mean))
 	return p
 }
 
