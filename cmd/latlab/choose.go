@@ -70,15 +70,15 @@ func listSweeps(sweeps []bench.Sweep) string {
 	}
 	var words []string
 	for _, s := range sweeps {
-		words = append(words, fmt.Sprintf("%s (%s on %s, %s)", s.ID, sweepNetworks(s), s.Device.Name, s.Protocol.Name))
+		words = append(words, fmt.Sprintf("%s (%s on %s, %s, %s)", s.ID, sweepNetworks(s), s.Device.Name, s.Precision, s.Protocol.Name))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(words, "; ")
 }
 
 // sweepNetworks says what a sweep's networks are.
 func sweepNetworks(s bench.Sweep) string {
 	if s.Space == "" {
-		return fmt.Sprintf("%d listed models", s.Networks)
+		return plural(s.Networks, "listed model")
 	}
 	return fmt.Sprintf("%d of %s", s.Networks, s.Space)
 }

@@ -136,7 +136,7 @@ func printMeasurement(w io.Writer, one listed, d devices.Info, m *bench.Measurem
 		return err
 	}
 	for _, why := range m.Delegation.Why {
-		fmt.Fprintf(w, "  not delegated: %s\n", why)
+		printUnder(w, "  not delegated:", why)
 	}
 	return printDoubts(w, m)
 }

@@ -62,10 +62,26 @@ func listStore(s streams, c *cli.Context, st *store.Store) error {
 	for _, r := range rows {
 		lines = append(lines, []string{r.ID, strconv.Itoa(r.Measured), strconv.Itoa(r.Failed), strconv.Itoa(r.Invalid),
 			kindWord(r.Device.Kind), r.Created.Local().Format(time.DateTime)})
-		of = append(of, wrapped(" ", strings.Fields(fmt.Sprintf("%s on %s, protocol %s, seed %d",
-			sweepNetworks(r.Sweep), r.Device.Name, r.Protocol.Name, r.Seed)), terminalColumns))
+		what, err := networkWords(c.Context, st, r.Sweep)
+		if err != nil {
+			return err
+		}
+		of = append(of, wrapped(" ", strings.Fields(fmt.Sprintf("%s on %s, %s, protocol %s, seed %d",
+			what, r.Device.Name, r.Precision, r.Protocol.Name, r.Seed)), terminalColumns))
 	}
 	return printTableOf(s.out, lines, of)
+}
+
+// networkWords says what a sweep's networks are; one listed network by its name, for of those
+// that `time` stored there are many on one device.
+func networkWords(ctx context.Context, st bench.Reader, m bench.Sweep) (string, error) {
+	if m.Space != "" || m.Networks != 1 {
+		return sweepNetworks(m), nil
+	}
+	for n, err := range st.Networks(ctx, m.ID) {
+		return n.Name, err
+	}
+	return sweepNetworks(m), nil
 }
 
 func showSweep(s streams, c *cli.Context, st *store.Store) error {

@@ -173,10 +173,15 @@ func interval(m *bench.Measurement) string {
 
 func printDoubts(w io.Writer, m *bench.Measurement) error {
 	for _, d := range m.Reasons {
-		fmt.Fprintf(w, "  INVALID: %s\n", d.Text)
+		printUnder(w, "  INVALID:", d.Text)
 	}
 	for _, d := range m.Warnings {
-		fmt.Fprintf(w, "  warning: %s\n", d.Text)
+		printUnder(w, "  warning:", d.Text)
 	}
 	return nil
+}
+
+// printUnder wraps a sentence that belongs to the line above it.
+func printUnder(w io.Writer, head, text string) {
+	fmt.Fprint(w, hung(head, strings.Fields(text), "   ", terminalColumns))
 }
