@@ -11,12 +11,13 @@ import (
 )
 
 // The few things that are worth a colour, as SGR parameters. They are bold or dark enough to
-// be read on a light and on a dark background, and each stands beside a word that says the
+// be read on a light and on a dark background (the green and yellow of the first 16 are not, on
+// white: these two of the 256 are 4.5 to 1 against black and against white), and each stands beside a word that says the
 // same: nobody has to see the difference of red and green.
 const (
 	colourBad  = "1;31"
-	colourGood = "32"
-	colourWarn = "33"
+	colourGood = "38;5;28"
+	colourWarn = "38;5;130"
 	colourKind = "1;35"
 )
 

@@ -95,7 +95,7 @@ func terminalSweep(db string, more ...string) []string {
 func TestColourSaysSomethingOnATerminal(t *testing.T) {
 	db := terminalLab(t)
 	out := onTerminal(t, 80, terminalSweep(db)...)
-	for _, want := range []string{"\x1b[1;31mINVALID\x1b[0m", "\x1b[1;35mSIMULATED\x1b[0m", "\x1b[33mWARNING:\x1b[0m"} {
+	for _, want := range []string{"\x1b[1;31mINVALID\x1b[0m", "\x1b[1;35mSIMULATED\x1b[0m", "\x1b[38;5;130mWARNING:\x1b[0m"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("sweep does not say %q:\n%q", want, out)
 		}
@@ -168,11 +168,11 @@ func TestPainterLeavesNamesAlone(t *testing.T) {
 		{"3 of 9 INVALID, 1 failed\n", "3 of 9 \x1b[1;31mINVALID\x1b[0m, 1 failed\n"},
 		{"0 INVALID, 2 networks failed\n", "0 INVALID, \x1b[1;31m2 networks failed\x1b[0m\n"},
 		{"20 INVALID in all\n", "20 \x1b[1;31mINVALID\x1b[0m in all\n"},
-		{"verdict VALID\n", "verdict \x1b[32mVALID\x1b[0m\n"},
+		{"verdict VALID\n", "verdict \x1b[38;5;28mVALID\x1b[0m\n"},
 		{"SWEEP  FAILED  INVALID\n", "SWEEP  FAILED  INVALID\n"},
 		{"written to a/INVALID/x-VALID.json and VALIDITY\n", "written to a/INVALID/x-VALID.json and VALIDITY\n"},
 		{"pixel  measured  not ready  x\n", "pixel  measured  \x1b[1;31mnot ready\x1b[0m  x\n"},
-		{"no end of line: ready", "no end of line: \x1b[32mready\x1b[0m"},
+		{"no end of line: ready", "no end of line: \x1b[38;5;28mready\x1b[0m"},
 	} {
 		var got bytes.Buffer
 		p := newPainter(&got)

@@ -47,8 +47,9 @@ func missing(s *Sweep) []string {
 	}
 	if s.Manifest.Space == "" {
 		words = append(words, "These are listed models, points of no space: latlab knows no MACs of them here, and no table of a cost model applies.")
-	} else if s.Tally.Blocks > 0 && len(s.Front) == 0 {
-		words = append(words, "No network is VALID: no latency of this sweep is fit to be quoted, and no fastest network is named. The reasons are under “What came of it”.")
+	}
+	if s.Tally.Measured > 0 && s.Tally.Valid == 0 {
+		words = append(words, "No network is VALID: no latency of this sweep is fit to be quoted, and no fastest network is named. The table of verdicts says why.")
 	}
 	return words
 }

@@ -93,7 +93,7 @@ func wholeTicks(y scale) axis {
 
 // middle is the middle half of values and their median, above the bars.
 func middle(x scale, values []float64) []mark {
-	if len(values) == 0 {
+	if len(values) < 2 {
 		return nil
 	}
 	q := quantiles(values)
@@ -585,12 +585,26 @@ func heatChart(h *Heat, top float64) chart {
 	f.X.Label = "output channels"
 	c := chart{Title: h.Position, Rows: true, Frames: []frame{f}}
 	if !h.SameWidth && len(h.Columns) > len(f.X.Ticks) {
-		f.X.Label = "output channels; in each group the input channels rise"
+		f.X.Label = "output channels; in each group the input channels rise, " + inputWords(h)
 		c.Frames[0] = f
 		c.Wide = len(h.Columns) > 20
 	}
 	c.Desc = fmt.Sprintf("Weights of %s: %d choices by %s, %d never seen, %d unreachable", h.Position, rows, count(len(h.Columns), "pair")+" of widths", unseen, h.Unreachable)
 	return c
+}
+
+// inputWords are the input widths from left to right of a group; of many the ends.
+func inputWords(h *Heat) string {
+	var ins []string
+	for _, c := range h.Columns {
+		if in := fmt.Sprint(c.In); c.Out == h.Columns[0].Out {
+			ins = append(ins, in)
+		}
+	}
+	if len(ins) > 8 {
+		return ins[0] + " to " + ins[len(ins)-1]
+	}
+	return strings.Join(ins, " ")
 }
 
 // heatLines part the output widths where each has several columns.

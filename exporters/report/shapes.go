@@ -43,7 +43,7 @@ func (c chart) keys() []key {
 				dot = dot || f.Marks[i].W == ""
 			}
 		}
-		if marks > 0 || !slices.Contains([]string{"dot", "bad", "hot", "front"}, l.Class) {
+		if marks > 0 || !slices.Contains([]string{"dot", "bad", "hot", "front", "middle"}, l.Class) {
 			all = append(all, key{l, dot})
 		}
 	}
