@@ -138,7 +138,7 @@ func (tut *tutorial) run(e example) string {
 
 var date = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC`)
 
-var pictureText = regexp.MustCompile(`<text[^>]*>[^<]*`)
+var pictureText = regexp.MustCompile(`<text[^>]*>([^<]*)`)
 
 // heldOfPicture is what two runs of the page's commands have alike of a picture: all of it, and of
 // one over time, whose points depend on the moment when the sweep began, the words.
@@ -146,7 +146,11 @@ func heldOfPicture(svg []byte) string {
 	if !date.Match(svg) {
 		return string(svg)
 	}
-	return date.ReplaceAllString(strings.Join(pictureText.FindAllString(string(svg), -1), "\n"), "date")
+	var words []string // without their places: those of the time axis depend on the moment, too
+	for _, m := range pictureText.FindAllStringSubmatch(string(svg), -1) {
+		words = append(words, m[1])
+	}
+	return date.ReplaceAllString(strings.Join(words, "\n"), "date")
 }
 
 var pictureLink = regexp.MustCompile(`!\[[^]]*\]\(pictures/([^)]+)\)`)
