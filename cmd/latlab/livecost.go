@@ -56,7 +56,7 @@ func openCosts(paths []string, log *slog.Logger) (*liveCosts, error) {
 	l := &liveCosts{log: log, looked: time.Now()}
 	taken := map[string]string{}
 	for _, path := range paths {
-		f := &liveCost{path: path, name: strings.TrimSuffix(filepath.Base(path), ".json")}
+		f := &liveCost{path: path, name: costName(path)}
 		if other, is := taken[f.name]; is {
 			return nil, usagef("cost models %s and %s would both be called %q; rename one", other, path, f.name)
 		}
@@ -70,6 +70,11 @@ func openCosts(paths []string, log *slog.Logger) (*liveCosts, error) {
 	}
 	l.publish()
 	return l, nil
+}
+
+// costName is what a request and a label can say: neither can what is no UTF-8.
+func costName(path string) string {
+	return strings.ToValidUTF8(strings.TrimSuffix(filepath.Base(path), ".json"), "\uFFFD")
 }
 
 // predictors are those of now.

@@ -149,6 +149,31 @@ func TestLiveCostsAreLookedAtSeldom(t *testing.T) {
 	})
 }
 
+// TestCostName: a file's name may be no UTF-8, a label and a request may not; of two that become
+// one the second is refused.
+func TestCostName(t *testing.T) {
+	folder := t.TempDir()
+	a, b := filepath.Join(folder, "c\xff.json"), filepath.Join(folder, "c\xfe.json")
+	for _, path := range []string{a, b} {
+		if err := flatCost(t, "phone", 1).Save(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	costs, err := openCosts([]string{a}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := web.Handler(web.Options{CostModels: costs.predictors}); err != nil {
+		t.Error(err)
+	}
+	if name := costs.metrics()[0].Name; name != "c\uFFFD" {
+		t.Errorf("it is called %q", name)
+	}
+	if _, err := openCosts([]string{a, b}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "would both be called") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestLiveCostsThatWereNoFile: what came by a pipe is served to the end.
 func TestLiveCostsThatWereNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cost.json")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -111,7 +112,11 @@ func serveLog(s streams, c *cli.Context) *slog.Logger {
 // listen takes all addresses or none.
 func listen(ctx context.Context, addresses []string) ([]net.Listener, error) {
 	var listeners []net.Listener
-	for _, address := range addresses {
+	for i, address := range addresses {
+		if err := checkAddress(address, addresses[:i]); err != nil {
+			closeAll(listeners)
+			return nil, err
+		}
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 		if err != nil {
 			closeAll(listeners)
@@ -120,6 +125,18 @@ func listen(ctx context.Context, addresses []string) ([]net.Listener, error) {
 		listeners = append(listeners, l)
 	}
 	return listeners, nil
+}
+
+// checkAddress refuses what Go takes: an empty address would be a port at random on all interfaces,
+// which is what an unset variable in a unit file makes of it.
+func checkAddress(address string, before []string) error {
+	switch {
+	case address == "":
+		return usagef("--web.listen-address is empty; it must be HOST:PORT, or :PORT for all interfaces")
+	case !strings.HasSuffix(address, ":0") && slices.Contains(before, address):
+		return usagef("--web.listen-address %s is named twice", address)
+	}
+	return nil
 }
 
 func listenError(address string, err error) error {
