@@ -1,0 +1,143 @@
+package benchmarkmodel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+)
+
+// hostFiles are files that are brought, by their name there.
+func (d *Device) hostFiles() (map[string]string, error) {
+	files := map[string]string{}
+	list := slices.Clone(d.o.Libraries)
+	for _, f := range []File{d.o.Library, d.o.Settings} {
+		if f.Host != "" {
+			list = append(list, f.Host)
+		}
+	}
+	for _, file := range list {
+		name := filepath.Base(file)
+		if old := files[name]; old != "" && old != file || name == program {
+			return nil, d.o.usage(fmt.Errorf("two files would be named %s there", name))
+		}
+		files[name] = file
+	}
+	if d.o.Binary.Host != "" {
+		files[program] = d.o.Binary.Host
+	}
+	for name, file := range files {
+		if st, err := os.Stat(file); err != nil || !st.Mode().IsRegular() {
+			return nil, d.missing(fmt.Errorf("%s: %s is no file of this host: %w", name, file, errors.Join(err, os.ErrInvalid)))
+		}
+	}
+	return files, nil
+}
+
+func (d *Device) missing(err error) error {
+	return &devices.Error{Fault: devices.FaultUser, Op: d.op(), Reason: devices.ReasonMissing, Err: err}
+}
+
+// install makes paths of there of all files, and the arguments that every run has.
+func (d *Device) install(ctx context.Context) error {
+	files, err := d.hostFiles()
+	if err != nil {
+		return err
+	}
+	there := func(f File) string { return f.Device }
+	dir := ""
+	switch {
+	case d.m.Local():
+		there = func(f File) string {
+			if f.Host != "" {
+				return absolute(f.Host)
+			}
+			return f.Device
+		}
+		dir = d.localDir()
+	case len(files) > 0:
+		if dir, err = d.m.Install(ctx, machine.Program{Name: program, Files: files}); err != nil {
+			return err
+		}
+		there = func(f File) string {
+			if f.Host == "" {
+				return f.Device
+			}
+			return path.Join(dir, f.base())
+		}
+	}
+	d.program = there(d.o.Binary)
+	if d.o.Binary.Host != "" && !d.m.Local() {
+		d.program = path.Join(dir, program)
+	}
+	d.args, d.env = d.fixedArgs(there), d.environment(dir)
+	return nil
+}
+
+func absolute(p string) string {
+	if a, err := filepath.Abs(p); err == nil {
+		return a
+	}
+	return p
+}
+
+// localDir is where this machine's libraries are: the folder of the first.
+func (d *Device) localDir() string {
+	for _, l := range append(slices.Clone(d.o.Libraries), d.o.Library.Host) {
+		if l != "" {
+			return filepath.Dir(absolute(l))
+		}
+	}
+	return ""
+}
+
+// environment leads the loader, and the DSP's, to the libraries.
+//
+// Source: tensorflow, issue 49247 (what Hexagon's delegate needs on phones).
+func (d *Device) environment(dir string) []string {
+	var env []string
+	if dir != "" && (len(d.o.Libraries) > 0 || d.o.Library.Host != "") {
+		env = append(env, "LD_LIBRARY_PATH="+dir, "ADSP_LIBRARY_PATH="+dir+";/system/lib/rfsa/adsp;/system/vendor/lib/rfsa/adsp;/vendor/lib/rfsa/adsp;/dsp")
+	}
+	return append(env, d.o.Env...)
+}
+
+// fixedArgs are those of delegate and user. use_xnnpack=false is told where no delegate is
+// wanted, or the runtime would apply XNNPACK by itself; to an accelerator it is not, so
+// that what it leaves runs as in an app.
+func (d *Device) fixedArgs(there func(File) string) []string {
+	args := []string{"--num_threads=" + strconv.Itoa(d.o.Threads)}
+	switch d.o.Delegate {
+	case None:
+		args = append(args, "--use_xnnpack=false")
+	case External:
+		args = append(args, "--external_delegate_path="+there(d.o.Library))
+		if list, _ := externalOptions(d.o.LibraryOptions); list != "" {
+			args = append(args, "--external_delegate_options="+list)
+		}
+	case Stable:
+		args = append(args, "--stable_delegate_settings_file="+there(d.o.Settings))
+	default:
+		args = append(args, "--"+d.kind.flag+"=true")
+	}
+	if d.o.Delegate == Hexagon && d.o.Flags["hexagon_lib_path"] == "" && len(d.o.Libraries) > 0 {
+		// The folder of the DSP's own libraries; the default is everybody's /data/local/tmp.
+		args = append(args, "--hexagon_lib_path="+path.Dir(there(File{Host: d.o.Libraries[0]})))
+	}
+	if d.o.Delegate == NNAPI && d.o.Flags["disable_nnapi_cpu"] == "" {
+		// NNAPI's reference on the CPU takes all that it is given, and would pass for an accelerator.
+		args = append(args, "--disable_nnapi_cpu=true")
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.o.Flags)) {
+		args = append(args, "--"+name+"="+d.o.Flags[name])
+	}
+	return args
+}
