@@ -25,22 +25,13 @@ import (
 	"latlab/sampler/graph"
 )
 
-func space(t testing.TB, name string) *sampler.Space {
-	t.Helper()
-	s, err := sampler.Find(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 func spaces(t testing.TB) []*sampler.Space {
 	return []*sampler.Space{
-		space(t, filepath.Join("testdata", "proxyless.yaml")),
-		space(t, filepath.Join("testdata", "hard.yaml")),
-		space(t, filepath.Join("..", "..", "sampler", "testdata", "tiny.yaml")),
-		space(t, "mobiledet_cpu_tucker"),
-		space(t, "mobiledet_gpu_ibn"),
+		exporttest.Space(t, filepath.Join("testdata", "proxyless.yaml")),
+		exporttest.Space(t, filepath.Join("testdata", "hard.yaml")),
+		exporttest.Space(t, filepath.Join("..", "..", "sampler", "testdata", "tiny.yaml")),
+		exporttest.Space(t, "mobiledet_cpu_tucker"),
+		exporttest.Space(t, "mobiledet_gpu_ibn"),
 	}
 }
 
@@ -66,24 +57,9 @@ func randomModel(s *sampler.Space, seed uint64) *regress.CostModel {
 // fitted is a cost model of method ops of latencies that are made up of ops.
 func fitted(t testing.TB, s *sampler.Space) *regress.CostModel {
 	t.Helper()
-	archs, err := sampler.Sample(s, 40, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := regress.Data{Space: s, Provenance: regress.Provenance{Device: "sim", Kind: "simulated", Precision: "int8", Estimator: "median"}}
-	for _, a := range archs {
-		g, err := graph.Lower(s, a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		y := 1e-3 + 1e-10*float64(g.TotalMACs()) + 2e-5*float64(len(g.Ops))
-		d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: y})
-	}
-	m, err := regress.Fit(t.Context(), d, regress.Options{Method: regress.Ops})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return exporttest.Fit(t, s, regress.Ops, func(g *graph.Graph) float64 {
+		return 1e-3 + 1e-10*float64(g.TotalMACs()) + 2e-5*float64(len(g.Ops))
+	})
 }
 
 type entry struct {
@@ -238,7 +214,7 @@ func TestSumIsPrediction(t *testing.T) {
 // has no key for it.
 func TestSkipsHaveNoKeys(t *testing.T) {
 	t.Parallel()
-	s := space(t, "mobiledet_cpu_tucker")
+	s := exporttest.Space(t, "mobiledet_cpu_tucker")
 	dir := t.TempDir()
 	if _, err := Write(dir, randomModel(s, 1), s, OFA); err != nil {
 		t.Fatal(err)
@@ -253,7 +229,7 @@ func TestSkipsHaveNoKeys(t *testing.T) {
 // A fit of ops gives layers of one shape one value: readers find every key as it is.
 func TestFittedOpsNeedNoKeysOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	s := space(t, "mobiledet_cpu_tucker")
+	s := exporttest.Space(t, "mobiledet_cpu_tucker")
 	dir := t.TempDir()
 	if _, err := Write(dir, fitted(t, s), s, OFA); err != nil {
 		t.Fatal(err)
@@ -276,7 +252,7 @@ func TestFittedOpsNeedNoKeysOfTheirOwn(t *testing.T) {
 // The keys of the published tables, as the facts of both projects list them.
 func TestPublishedKeys(t *testing.T) {
 	t.Parallel()
-	s := space(t, filepath.Join("testdata", "proxyless.yaml"))
+	s := exporttest.Space(t, filepath.Join("testdata", "proxyless.yaml"))
 	for d, want := range map[Dialect][]string{
 		ProxylessNAS: {
 			"Conv-input:224x224x3-output:112x112x32",
@@ -318,7 +294,7 @@ func TestPublishedKeys(t *testing.T) {
 func TestPyYAML(t *testing.T) {
 	t.Parallel()
 	python := testenv.Python(t)
-	s := space(t, filepath.Join("..", "..", "sampler", "testdata", "tiny.yaml"))
+	s := exporttest.Space(t, filepath.Join("..", "..", "sampler", "testdata", "tiny.yaml"))
 	m := randomModel(s, 2)
 	m.Bias, m.Table[0].Weights[0] = 5e18, 1e-9 // 5e+21 and 1e-06 ms: text to YAML 1.1
 	for _, d := range Dialects() {
@@ -362,8 +338,8 @@ func TestNumber(t *testing.T) {
 
 func TestNotes(t *testing.T) {
 	t.Parallel()
-	tiny := space(t, filepath.Join("..", "..", "sampler", "testdata", "tiny.yaml"))
-	proxyless := space(t, filepath.Join("testdata", "proxyless.yaml"))
+	tiny := exporttest.Space(t, filepath.Join("..", "..", "sampler", "testdata", "tiny.yaml"))
+	proxyless := exporttest.Space(t, filepath.Join("testdata", "proxyless.yaml"))
 	for _, tc := range []struct {
 		name string
 		m    *regress.CostModel
@@ -394,7 +370,7 @@ func TestNotes(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	s := space(t, filepath.Join("testdata", "proxyless.yaml"))
+	s := exporttest.Space(t, filepath.Join("testdata", "proxyless.yaml"))
 	for _, tc := range []struct {
 		name    string
 		change  func(m *regress.CostModel)
@@ -422,7 +398,7 @@ func TestRefusals(t *testing.T) {
 // Every reachable entry is somewhere in the table, and no key that no network asks for.
 func TestNothingIsLeftOut(t *testing.T) {
 	t.Parallel()
-	s := space(t, filepath.Join("testdata", "proxyless.yaml"))
+	s := exporttest.Space(t, filepath.Join("testdata", "proxyless.yaml"))
 	dir := t.TempDir()
 	if _, err := Write(dir, randomModel(s, 3), s, ProxylessNAS); err != nil {
 		t.Fatal(err)

@@ -24,17 +24,8 @@ import (
 	"latlab/sampler/graph"
 )
 
-func space(t testing.TB, name string) *sampler.Space {
-	t.Helper()
-	s, err := sampler.Find(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 func tinySpace(t testing.TB) *sampler.Space {
-	return space(t, filepath.Join("..", "..", "sampler", "testdata", "tiny.yaml"))
+	return exporttest.Space(t, filepath.Join("..", "..", "sampler", "testdata", "tiny.yaml"))
 }
 
 // seconds of an op on a made-up device.
@@ -45,27 +36,13 @@ func seconds(o graph.PaidOp) float64 {
 // fitted is a cost model of networks on the made-up device.
 func fitted(t testing.TB, s *sampler.Space, method regress.Method) *regress.CostModel {
 	t.Helper()
-	archs, err := sampler.Sample(s, 40, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := regress.Data{Space: s, Provenance: regress.Provenance{Device: "sim", Kind: "simulated", Precision: "int8", Estimator: "median"}}
-	for _, a := range archs {
-		g, err := graph.Lower(s, a)
-		if err != nil {
-			t.Fatal(err)
-		}
+	return exporttest.Fit(t, s, method, func(g *graph.Graph) float64 {
 		y := 1e-3
 		for _, o := range g.Ops {
 			y += seconds(g.PaidOp(o))
 		}
-		d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: y})
-	}
-	m, err := regress.Fit(t.Context(), d, regress.Options{Method: method})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+		return y
+	})
 }
 
 // readPair has the pair read as nn-Meter does, by Python.
@@ -117,7 +94,7 @@ func keyOf(o graph.PaidOp) string {
 // networks of these spaces, and nothing counted twice.
 func TestPricesAreThePrediction(t *testing.T) {
 	t.Parallel()
-	for _, s := range []*sampler.Space{space(t, "mobiledet_cpu_tucker"), space(t, "mobiledet_gpu_ibn"), tinySpace(t)} {
+	for _, s := range []*sampler.Space{exporttest.Space(t, "mobiledet_cpu_tucker"), exporttest.Space(t, "mobiledet_gpu_ibn"), tinySpace(t)} {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			m := fitted(t, s, regress.Ops)
@@ -223,7 +200,7 @@ func TestTimed(t *testing.T) {
 // Occurrences of a kernel have a mean and a scatter; an op without a row has neither.
 func TestTimedOccurrences(t *testing.T) {
 	t.Parallel()
-	x := table(t, space(t, "mobiledet_gpu_ibn"), 1)
+	x := table(t, exporttest.Space(t, "mobiledet_gpu_ibn"), 1)
 	first := x.Graph.Ops[0].Name
 	x.Layers = slices.DeleteFunc(x.Layers, func(l devices.Layer) bool { return l.Name == first })
 	twice := x

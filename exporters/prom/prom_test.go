@@ -6,7 +6,6 @@ import (
 	"flag"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +18,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
+	"latlab/exporters/exporttest"
 	"latlab/exporters/prom"
 	"latlab/exporters/report/reporttest"
 	"latlab/regress"
@@ -102,19 +102,7 @@ func exposition(t testing.TB, g prometheus.Gatherer) string {
 // TestExposition is the whole text, and that promlint finds nothing in it.
 func TestExposition(t *testing.T) {
 	got := exposition(t, registry(t, read(t, store(t), nil), costModel()))
-	const golden = "testdata/exposition.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("exposition (-want +got); -update writes it:\n%s", diff)
-	}
+	exporttest.Golden(t, "testdata/exposition.txt", got, *update)
 	problems, err := promlint.New(strings.NewReader(got)).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Errorf("promlint: %v, %v", problems, err)

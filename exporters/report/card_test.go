@@ -3,16 +3,15 @@ package report
 import (
 	"bytes"
 	"flag"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
 	"latlab/bench"
+	"latlab/exporters/exporttest"
 	"latlab/exporters/report/reporttest"
 	"latlab/internal/version"
 )
@@ -34,19 +33,7 @@ func TestCard(t *testing.T) {
 	cost := Cost{File: "cost.json", Model: reporttest.Fit(t, st, m, reporttest.Tiny(t)), Space: reporttest.Tiny(t), Modified: reporttest.Began()}
 	d := collect(t, st, []bench.Sweep{m}, []Cost{cost}, Options{Now: reporttest.Began()})
 	got := strings.Replace(cardOf(t, d, PageOptions{Store: "lab.db"}), "latlab "+version.Version, "latlab VERSION", 1)
-	const golden = "testdata/card.md"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("card (-want +got); -update writes it:\n%s", diff)
-	}
+	exporttest.Golden(t, "testdata/card.md", got, *update)
 }
 
 // TestCardsOfAnything: a card says its kinds, has metadata that can be read, and holds no
