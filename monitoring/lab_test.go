@@ -137,7 +137,7 @@ func (p phone) unplug(t *testing.T) {
 
 // TestLab scrapes the real `latlab serve` beside a real sweep of two simulated devices, with a
 // phone plugged in, and wants every metric and an answer to every query of the dashboards, then
-// the phone's series gone.
+// the phone's series gone. A second server of the same store has everything under the same names.
 func TestLab(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs a lab and Prometheus for a minute")
@@ -147,14 +147,16 @@ func TestLab(t *testing.T) {
 	l := newLab(t, "ANDROID_ADB_SERVER_PORT="+plugged.server.Port)
 	baseline := l.history()
 	address := l.serve("--db", "lab.db", "--cost", "cost.json", "--baseline", baseline)
+	other := l.serve("--db", "lab.db", "--cost", "cost.json")
 	l.sweepSlowly("--device", "sim-pixel1-cpu:phone,sim-pixel4-edgetpu:hostile", "--space", tinySpace(t), "-n", "6000", "--db", "lab.db", "--quiet")
 	lack := map[string]string{"latlab_cost_model_noise_ceiling_r2": "no fit computes it"}
-	config := exampleConfig(t, address)
+	config := exampleConfig(t, address, other)
 	native := startPrometheus(t, config, t.TempDir(), nativeHistograms)
 	classic := startPrometheus(t, config, t.TempDir())
 	for form, s := range map[string]*server{"native": native, "classic": classic} {
 		s.checkRules()
-		s.checkTargets(map[string]int{"latlab": 1, "latlab-probe": 2})
+		s.checkTargets(map[string]int{"latlab": 2, "latlab-probe": 4})
+		s.checkJobs()
 		s.checkMetrics(form, lack)
 		s.checkForm(form)
 		for _, d := range grafana.All() {
@@ -233,6 +235,27 @@ func (s *server) checkMetrics(form string, lack map[string]string) {
 		eventually(s.t, "metrics", func() string {
 			if _, has := s.number(expr); !has {
 				return m.Name + " has no series"
+			}
+			return ""
+		})
+	}
+}
+
+// checkJobs wants each lab's /metrics and /probe to call its devices by the same labels: an alert
+// then comes once, of the right lab.
+func (s *server) checkJobs() {
+	s.t.Helper()
+	for expr, want := range map[string]float64{
+		`count(count by (instance) (latlab_device_up{job="latlab"}))`:                                                          2,
+		`count(count by (instance) (latlab_device_up{job="latlab-probe"}))`:                                                    2,
+		`count(latlab_device_up{job="latlab-probe"} unless on (instance, device) latlab_device_up{job="latlab"}) or vector(0)`: 0,
+		`count(latlab_probe_success unless on (instance, device) latlab_device_up{job="latlab"}) or vector(0)`:                 0,
+		`count(latlab_device_up and on (instance, device) device:latlab_device_info:shadowed) or vector(0)`:                    0,
+		`count(up{job="latlab-probe"}) - count(count by (instance, device) (up{job="latlab-probe"}))`:                          0,
+	} {
+		eventually(s.t, "jobs", func() string {
+			if n, _ := s.number(expr); n != want {
+				return fmt.Sprintf("%s is %v, want %v", expr, n, want)
 			}
 			return ""
 		})

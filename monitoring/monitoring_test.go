@@ -60,6 +60,24 @@ func rules(t *testing.T) []rule {
 	return all
 }
 
+// TestRulesKeepLabs: two labs may have a device, a sweep and a cost model of the same names, so
+// no rule adds up or joins without the instance. Limits are of all labs.
+func TestRulesKeepLabs(t *testing.T) {
+	groups := regexp.MustCompile(`\b(by|on) \(([^)]*)\)`)
+	bare := regexp.MustCompile(`\b(?:sum|max|min|count|avg) ?\(`)
+	for _, r := range rules(t) {
+		what := r.Record + r.Alert
+		for _, m := range groups.FindAllStringSubmatch(r.Expr, -1) {
+			if !slices.Contains(strings.Split(m[2], ", "), "instance") && m[0] != "on ()" && what != "device:latlab_device_info:shadowed" {
+				t.Errorf("%s: %s mixes labs", what, m[0])
+			}
+		}
+		if at := bare.FindString(r.Expr); at != "" {
+			t.Errorf("%s: %s...) mixes labs", what, at)
+		}
+	}
+}
+
 // TestAlerts wants of each alert what a person who is woken needs, a unit test, and a word
 // in the manual.
 func TestAlerts(t *testing.T) {
@@ -85,6 +103,12 @@ func TestAlerts(t *testing.T) {
 		}
 		if !strings.Contains(string(unit), "alertname: "+r.Alert+"\n        exp_alerts:") {
 			t.Errorf("no unit test in which %s fires", r.Alert)
+		}
+		if !strings.Contains(string(unit), "alertname: "+r.Alert+", exp_alerts: []}") {
+			t.Errorf("no unit test in which %s is over again", r.Alert)
+		}
+		if !strings.Contains(r.Annotations["summary"]+r.Annotations["description"], "$labels.instance") {
+			t.Errorf("%s does not say of which lab it is", r.Alert)
 		}
 		if !strings.Contains(string(manual), "`"+r.Alert+"`") {
 			t.Errorf("docs/dashboards.md says nothing of %s", r.Alert)

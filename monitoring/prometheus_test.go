@@ -134,8 +134,8 @@ func listening(t *testing.T, log *output, done <-chan struct{}) string {
 	return address
 }
 
-// exampleConfig is monitoring/prometheus.yml as a user would adapt it, in a hurry.
-func exampleConfig(t *testing.T, address string) string {
+// exampleConfig is monitoring/prometheus.yml as a user of several labs would adapt it, in a hurry.
+func exampleConfig(t *testing.T, labs ...string) string {
 	t.Helper()
 	text, err := os.ReadFile("prometheus.yml")
 	if err != nil {
@@ -145,11 +145,18 @@ func exampleConfig(t *testing.T, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const latlab = "localhost:19767"
-	if n := strings.Count(string(text), latlab); n != 3 {
-		t.Fatalf("the example names %s %d times, want 3", latlab, n)
+	const target = "'localhost:19767'"
+	const list = "      - url: http://localhost:19767/sd\n        refresh_interval: 30s\n"
+	if strings.Count(string(text), "localhost:19767") != 2 || !strings.Contains(string(text), target) || !strings.Contains(string(text), list) {
+		t.Fatalf("the example does not name its lab as %s and\n%s", target, list)
 	}
-	return strings.NewReplacer(latlab, address, "rules/latlab.yml", rules, "15s", "1s", "30s", "1s").Replace(string(text))
+	var targets, lists []string
+	for _, address := range labs {
+		targets = append(targets, "'"+address+"'")
+		lists = append(lists, strings.ReplaceAll(list, "localhost:19767", address))
+	}
+	return strings.NewReplacer(target, strings.Join(targets, ", "), list, strings.Join(lists, ""),
+		"rules/latlab.yml", rules, "15s", "1s", "30s", "1s").Replace(string(text))
 }
 
 func (s *server) context() context.Context {

@@ -2,37 +2,47 @@ package monitoring_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/model"
 
 	"latlab/exporters/grafana"
 	"latlab/exporters/prom"
 )
 
-// TestQueries asks Prometheus all that the dashboards ask, of a lab that has every metric of
-// the table, by both kinds of histograms. A real lab lacks some (TestLab says which), so this
-// is what proves that labels fit and nothing is always empty.
+// TestQueries asks Prometheus all that the dashboards ask, of two labs that have every metric of
+// the table under the same names, by both kinds of histograms. A real lab lacks some (TestLab says
+// which), so this is what proves that labels fit and nothing is always empty or of one lab alone.
 func TestQueries(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs Prometheus for some seconds")
 	}
-	lab := httptest.NewServer(standIn())
-	t.Cleanup(lab.Close)
+	var labs []string
+	for range 2 {
+		lab := httptest.NewServer(standIn())
+		t.Cleanup(lab.Close)
+		labs = append(labs, strings.TrimPrefix(lab.URL, "http://"))
+	}
 	for name, flags := range map[string][]string{"classic": nil, "native": {nativeHistograms}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := startPrometheus(t, exampleConfig(t, strings.TrimPrefix(lab.URL, "http://")), t.TempDir(), flags...)
-			s.checkTargets(map[string]int{"latlab": 1, "latlab-probe": 2})
+			s := startPrometheus(t, exampleConfig(t, labs...), t.TempDir(), flags...)
+			s.checkTargets(map[string]int{"latlab": 2, "latlab-probe": 4})
 			s.checkRules()
 			s.checkForm(name)
 			for _, d := range grafana.All() {
 				s.checkDashboard(d, nil)
+				s.checkLabs(d, labs)
 			}
 		})
 	}
@@ -93,6 +103,45 @@ func (s *server) checkDashboard(d grafana.Dashboard, lack map[string]string) {
 	}
 }
 
+// checkLabs wants an answer of each lab where all are chosen, and of the chosen one alone.
+func (s *server) checkLabs(d grafana.Dashboard, labs []string) {
+	s.t.Helper()
+	for _, q := range d.Queries() {
+		if strings.HasPrefix(q.Expr, "latlab:limit_") {
+			continue
+		}
+		for _, chosen := range [][]string{labs, labs[:1]} {
+			expr := substitute(q.Expr, map[string]string{"lab": among(chosen)})
+			eventually(s.t, d.UID+", "+q.Panel, func() string {
+				v, err := s.ask(expr, q.Instant)
+				if err != nil {
+					s.t.Fatalf("%s, %s: %s: %v", d.UID, q.Panel, expr, err)
+				}
+				if diff := cmp.Diff(slices.Sorted(slices.Values(chosen)), labsOf(v)); diff != "" {
+					return expr + " is of other labs (-chosen +answered):\n" + diff
+				}
+				return ""
+			})
+		}
+	}
+}
+
+// labsOf are the instances that a result's series are of, sorted.
+func labsOf(v model.Value) []string {
+	found := map[string]bool{}
+	switch v := v.(type) {
+	case model.Vector:
+		for _, s := range v {
+			found[string(s.Metric["instance"])] = true
+		}
+	case model.Matrix:
+		for _, s := range v {
+			found[string(s.Metric["instance"])] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
 func lacks(expr string, lack map[string]string) bool {
 	for metric := range lack {
 		if strings.Contains(expr, metric) {
@@ -102,15 +151,17 @@ func lacks(expr string, lack map[string]string) bool {
 	return false
 }
 
+var labelValues = regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)
+
 // variable asks for a variable's values as Grafana does.
 func (s *server) variable(v grafana.Variable, chosen map[string]string) []string {
 	s.t.Helper()
-	selector, ok := strings.CutPrefix(v.Definition, "label_values(")
-	selector, ok2 := strings.CutSuffix(selector, ", "+v.Name+")")
-	if !ok || !ok2 {
+	parts := labelValues.FindStringSubmatch(v.Definition)
+	if parts == nil {
 		s.t.Fatalf("$%s: %s is not understood", v.Name, v.Definition)
 	}
-	values, _, _, err := s.api.LabelValues(s.context(), v.Name, []string{substitute(selector, chosen)}, time.Now().Add(-time.Hour), time.Now())
+	selector, label := parts[1], parts[2]
+	values, _, _, err := s.api.LabelValues(s.context(), label, []string{substitute(selector, chosen)}, time.Now().Add(-time.Hour), time.Now())
 	if err != nil {
 		s.t.Fatalf("%s: %v", v.Definition, err)
 	}
@@ -141,7 +192,7 @@ var regexpQuoter = strings.NewReplacer(`\`, `\\\\`, `.`, `\\.`, `+`, `\\+`, `*`,
 // interval is four scrapes, as Grafana's is at least, here of a second.
 func substitute(expr string, chosen map[string]string) string {
 	expr = strings.ReplaceAll(expr, "$__rate_interval", "4s")
-	for _, name := range []string{"cost_model", "device", "delegate", "sweep"} {
+	for _, name := range []string{"lab", "cost_model", "device", "delegate", "sweep"} {
 		value, ok := chosen[name]
 		if !ok {
 			value = ".*"

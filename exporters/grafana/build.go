@@ -37,6 +37,7 @@ type view struct {
 	columns []column        // a table's columns of values
 	links   []Override
 	text    string
+	eachLab bool // a panel a lab: what cannot tell two apart
 }
 
 // query is one of a view's queries.
@@ -74,13 +75,21 @@ func (p page) dashboard() Dashboard {
 		SchemaVersion: schemaVersion, Version: 1, Editable: true, GraphTooltip: 1,
 		Refresh: "30s", Timezone: "browser", Time: TimeRange{From: "now-6h", To: "now"},
 		Links:      []Link{{Title: "latlab", Type: "dashboards", Tags: []string{tag}, IncludeVars: true, KeepTime: true}},
-		Templating: Templating{List: append([]Variable{datasourceVariable()}, p.variables...)},
+		Templating: Templating{List: append([]Variable{datasourceVariable(), labVariable()}, p.variables...)},
 		Panels:     layOut(p.sections),
 	}
 }
 
 func datasourceVariable() Variable {
 	return Variable{Name: "datasource", Type: "datasource", Label: "Prometheus", Query: "prometheus", Refresh: 1}
+}
+
+// labVariable chooses labs by their scrape targets. Probes have none of these metrics, so a
+// device that a user's relabelling made an instance is no lab.
+func labVariable() Variable {
+	v := choice("instance", "Lab", `{__name__=~"latlab_build_info|latlab_sweep_info"}`)
+	v.Name = "lab"
+	return v
 }
 
 // choice is a variable with several of a label's values, at first all.
@@ -128,6 +137,10 @@ func (v view) panel() Panel {
 		return p
 	}
 	p.Datasource, p.FieldConfig = source(), v.fields()
+	if v.eachLab {
+		p.Title += ": $lab"
+		p.Repeat, p.RepeatDirection, p.MaxPerRow = "lab", "h", 2
+	}
 	for i, q := range v.queries {
 		p.Targets = append(p.Targets, v.target(i, q))
 	}
@@ -215,7 +228,7 @@ func override(by, what string, p ...Property) Override {
 
 // transformations make one table of all queries: a line for each set of labels.
 func (v view) transformations() []Transformation {
-	hidden, renamed := map[string]bool{"Time": true}, map[string]string{}
+	hidden, renamed := map[string]bool{"Time": true}, map[string]string{"instance": "lab"}
 	for _, d := range v.drop {
 		hidden[d] = true
 	}
@@ -240,10 +253,11 @@ func (v view) transformations() []Transformation {
 	}
 }
 
-// leadsTo makes a column's values links to a dashboard that is about that value.
+// leadsTo makes a column's values links to a dashboard that is about that value, in its row's lab.
 func leadsTo(label, uid string) Override {
 	return override("byName", label, Property{"links", []map[string]any{{
-		"title": "to this " + label, "url": "/d/" + uid + "?${datasource:queryparam}&var-" + label + "=${__value.raw}&${__url_time_range}",
+		"title": "to this " + label,
+		"url":   "/d/" + uid + "?${datasource:queryparam}&var-lab=${__data.fields.lab}&var-" + label + "=${__value.raw}&${__url_time_range}",
 	}}})
 }
 

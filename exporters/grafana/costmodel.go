@@ -5,7 +5,7 @@ func costModel() Dashboard {
 	return page{
 		uid: "latlab-cost-model", title: "latlab / cost model",
 		about:     "Can a search trust this model?",
-		variables: []Variable{deviceVariable(), choice("cost_model", "Cost model", `latlab_cost_model_info{device=~"$device"}`)},
+		variables: []Variable{deviceVariable(), choice("cost_model", "Cost model", sel("latlab_cost_model_info", byDevice))},
 		sections: []section{
 			{"Models", costNow()},
 			{"Over time", costHistory()},
@@ -13,7 +13,7 @@ func costModel() Dashboard {
 	}.dashboard()
 }
 
-const modelName = "{{cost_model}}"
+const modelName = "{{cost_model}}" + at
 
 func costNow() []view {
 	return []view{
@@ -30,7 +30,7 @@ func costNow() []view {
 		{look: stat, title: "Noise ceiling", about: "The r2 that a perfect model would reach, given the measurements' noise.", w: 6, h: 6, steps: plain(), none: "not computed", queries: []query{
 			{modelKind(model("latlab_cost_model_noise_ceiling_r2")), modelName + " ({{kind}})"}}},
 		{look: stat, title: "Age", about: "How long ago the file was written.", unit: "s", w: 6, h: 6, steps: above(90*86400, "orange"), queries: []query{
-			{"time() - " + model("latlab_cost_model_modified_timestamp_seconds"), modelName}}},
+			{ago(model("latlab_cost_model_modified_timestamp_seconds")), modelName}}},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -127,6 +128,41 @@ func checkPanel(t *testing.T, p grafana.Panel) {
 	}
 	if p.FieldConfig.Defaults.NoValue == "" {
 		t.Errorf("%s: nothing is said where a value is missing", p.Title)
+	}
+}
+
+// TestLabs: no query adds up or joins what two labs have under one name, and each asks only the
+// chosen ones. Limits are of all labs, and a picture without labels is drawn once for each.
+func TestLabs(t *testing.T) {
+	groups := regexp.MustCompile(`\b(?:by|on) \(([^)]*)\)`)
+	bare := regexp.MustCompile(`\b(?:sum|max|min|count|avg) ?\(`)
+	metric := regexp.MustCompile(`(?:[a-z_]+:)?(?:latlab|ALERTS)[a-z0-9_:]*(?:\{[^}]*\})?`)
+	for _, d := range grafana.All() {
+		for _, q := range d.Queries() {
+			for _, m := range groups.FindAllStringSubmatch(q.Expr, -1) {
+				if !slices.Contains(strings.Split(m[1], ", "), "instance") && m[0] != "on ()" {
+					t.Errorf("%s, %s: %s mixes labs: %s", d.UID, q.Panel, m[0], q.Expr)
+				}
+			}
+			if at := bare.FindString(q.Expr); at != "" {
+				t.Errorf("%s, %s: %s...) mixes labs: %s", d.UID, q.Panel, at, q.Expr)
+			}
+			for _, m := range metric.FindAllString(strings.ReplaceAll(q.Expr, `"Latlab.*"`, ""), -1) {
+				if !strings.Contains(m, `instance=~"$lab"`) && !strings.HasPrefix(m, "latlab:limit_") {
+					t.Errorf("%s, %s: %s is of all labs", d.UID, q.Panel, m)
+				}
+			}
+		}
+		for _, p := range d.Panels {
+			if (p.Type == "heatmap") != (p.Repeat == "lab") {
+				t.Errorf("%s, %s: repeated by %q", d.UID, p.Title, p.Repeat)
+			}
+			for _, target := range p.Targets {
+				if several := p.Type != "table" && p.Repeat == "" && target.LegendFormat != "limit"; several && !strings.Contains(target.LegendFormat, "{{instance}}") {
+					t.Errorf("%s, %s: the legend %q does not name the lab", d.UID, p.Title, target.LegendFormat)
+				}
+			}
+		}
 	}
 }
 

@@ -97,7 +97,10 @@ type Panel struct {
 	Options         map[string]any   `json:"options,omitempty"`
 	Transformations []Transformation `json:"transformations,omitempty"`
 	Collapsed       *bool            `json:"collapsed,omitempty"`
-	Panels          []Panel          `json:"panels,omitzero"` // of a row: empty, but there
+	Panels          []Panel          `json:"panels,omitzero"`  // of a row: empty, but there
+	Repeat          string           `json:"repeat,omitempty"` // a variable: the panel once for each chosen value
+	RepeatDirection string           `json:"repeatDirection,omitempty"`
+	MaxPerRow       int              `json:"maxPerRow,omitempty"`
 }
 
 // Target is one query of a panel.

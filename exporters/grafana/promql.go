@@ -7,17 +7,21 @@ import (
 
 // What a reader chose, as label matchers. Grafana quotes names for a regular expression.
 const (
-	byDevice = `device=~"$device"`
-	bySweep  = `device=~"$device", delegate=~"$delegate"`
-	byOne    = `sweep=~"$sweep", device=~"$device", delegate=~"$delegate"`
-	byModel  = `cost_model=~"$cost_model", device=~"$device"`
+	byLab    = `instance=~"$lab"`
+	byDevice = byLab + `, device=~"$device"`
+	bySweep  = byDevice + `, delegate=~"$delegate"`
+	byOne    = `sweep=~"$sweep", ` + bySweep
+	byModel  = `cost_model=~"$cost_model", ` + byDevice
 )
 
-// The labels that tell one series of a subject from another. /metrics and /probe both know a
-// device, and several servers may know one sweep: one of each is shown.
+// The labels that tell one series of a subject from another. The lab is always one of them: two
+// may have a device, a sweep and a cost model of the same names. The job is not: /metrics and
+// /probe both know a device, and one of them is shown.
 const (
-	ofSweep = "sweep, device, delegate, threads"
-	ofModel = "cost_model, device"
+	ofLab    = "instance"
+	ofDevice = "instance, device"
+	ofSweep  = "instance, sweep, device, delegate, threads"
+	ofModel  = "instance, cost_model, device"
 )
 
 func sel(metric string, matchers ...string) string {
@@ -31,12 +35,15 @@ func sel(metric string, matchers ...string) string {
 func maxBy(labels, expr string) string { return "max by (" + labels + ") (" + expr + ")" }
 func sumBy(labels, expr string) string { return "sum by (" + labels + ") (" + expr + ")" }
 
-// dev is a device's metric, once a device.
+// ago is how long ago the moments were that expr gives.
+func ago(expr string) string { return "time() - " + expr }
+
+// dev is a device's metric, once a lab's device.
 func dev(metric string, more ...string) string {
-	return maxBy("device", sel(metric, append([]string{byDevice}, more...)...))
+	return maxBy(ofDevice, sel(metric, append([]string{byDevice}, more...)...))
 }
 
-// swept is a sweep's metric, once a sweep; which chooses the sweeps.
+// swept is a sweep's metric, once a lab's sweep; which chooses the sweeps.
 func swept(metric, which string, more ...string) string {
 	return maxBy(ofSweep, sel(metric, append([]string{which}, more...)...))
 }
@@ -45,12 +52,12 @@ func model(metric string) string { return maxBy(ofModel, sel(metric, byModel)) }
 
 // withKind adds whether a sweep's latencies are measured, estimated or simulated.
 func withKind(expr string) string {
-	return "(" + expr + ") * on (sweep) group_left (kind) " + maxBy("sweep, kind", "latlab_sweep_info")
+	return "(" + expr + ") * on (instance, sweep) group_left (kind) " + maxBy("instance, sweep, kind", sel("latlab_sweep_info", byLab))
 }
 
 // modelKind adds what a cost model's latencies are.
 func modelKind(expr string) string {
-	return "(" + expr + ") * on (cost_model, device) group_left (kind) " + maxBy("cost_model, device, kind", "latlab_cost_model_info")
+	return "(" + expr + ") * on (instance, cost_model, device) group_left (kind) " + maxBy(ofModel+", kind", sel("latlab_cost_model_info", byLab))
 }
 
 // quantile is one of a histogram, classic or native: a server keeps one of the two. over is
@@ -68,11 +75,15 @@ func quantile(q, metric, matchers, by, over string) string {
 
 // buckets is a histogram for a heat map: native buckets where there are, else classic ones.
 func buckets(metric, matchers string) string {
-	native := "sum(increase(" + sel(metric, matchers) + "[$__rate_interval]))"
-	return native + " or sum by (le) (increase(" + sel(metric+"_bucket", matchers) + "[$__rate_interval])) unless on () " + native
+	half := func(by, suffix string) string {
+		return sumBy(by, "increase("+sel(metric+suffix, matchers)+"[$__rate_interval])")
+	}
+	native := half(ofLab, "")
+	return native + " or " + half(ofLab+", le", "_bucket") + " unless on (instance) " + native
 }
 
-// firing counts alerts of the device or sweep; none is 0.
+// firing counts a lab's alerts; none is 0.
 func firing(matchers string) string {
-	return "count(" + sel("ALERTS", `alertname=~"Latlab.*"`, `alertstate="firing"`, matchers) + ") or vector(0)"
+	return "count by (instance) (" + sel("ALERTS", `alertname=~"Latlab.*"`, `alertstate="firing"`, matchers) + ") or 0 * " +
+		maxBy(ofLab, sel("latlab_build_info", byLab))
 }

@@ -57,7 +57,7 @@ func Metrics() []Metric {
 		{Name: "latlab_sweep_state", Type: Gauge, Help: "What the sweep's process last said that it does: 1 for that state, 0 for the others.", Labels: sweepWith("state")},
 		{Name: "latlab_sweep_quarantines_total", Type: Counter, Help: "Times that the device was given up until somebody looks at it.", Labels: sweepLabels},
 		{Name: "latlab_sweep_created_timestamp_seconds", Type: Gauge, Help: "When the sweep was begun.", Labels: sweepLabels},
-		{Name: "latlab_sweep_last_block_timestamp_seconds", Type: Gauge, Help: "When the last block ended.", Labels: sweepLabels},
+		{Name: "latlab_sweep_last_block_timestamp_seconds", Type: Gauge, Help: "When the last block ended, by the server's clock; of a simulator, whose clock is its own, when it was seen.", Labels: sweepLabels},
 
 		{Name: "latlab_inference_duration_seconds", Type: Histogram, Help: "Wall time of every timed inference of all networks; of a tool without samples, one a block.", Labels: sweepLabels},
 		{Name: "latlab_network_latency_seconds", Type: Histogram, Help: "Latency of the measured networks, one value a network.", Labels: sweepLabels},

@@ -24,11 +24,14 @@ type Sweep struct {
 	// Nodes and Delegated are summed over networks.
 	Nodes, Delegated int
 	State            bench.MemberState // "" = its process said nothing
+	Said             time.Time         // when it said so
 	Quarantines      int
-	LastBlock        time.Time      // when it ended; zero = none
-	Condition        *devices.State // of the device after that block
-	Fixtures         []Fixture
-	Baseline         *Comparison // nil = there is none, or it has no network in common
+	// LastBlock is when it ended; zero = none. ReadSweep has it by the device's clock, a Watcher by
+	// its own.
+	LastBlock time.Time
+	Condition *devices.State // of the device after that block; nil = none
+	Fixtures  []Fixture
+	Baseline  *Comparison // nil = there is none, or it has no network in common
 
 	inference, latency, widths prometheus.Observer // histograms
 }
@@ -140,7 +143,7 @@ func (s *Sweep) readRest(ctx context.Context, st bench.Reader) error {
 		if err != nil {
 			return err
 		}
-		s.State = c.State
+		s.State, s.Said = c.State, c.Time
 		if c.State == bench.Quarantined {
 			s.Quarantines++
 		}

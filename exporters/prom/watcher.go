@@ -135,7 +135,9 @@ func (w *Watcher) read(ctx context.Context) ([]*Sweep, map[string]string, error)
 		return nil, nil, err
 	}
 	known := map[string]*Sweep{}
-	for _, s := range w.Lab().Sweeps {
+	lab := w.Lab()
+	looked := lab.Read.Add(-lab.Took)
+	for _, s := range lab.Sweeps {
 		known[s.Manifest.ID] = s
 	}
 	var sweeps []*Sweep
@@ -150,10 +152,51 @@ func (w *Watcher) read(ctx context.Context) ([]*Sweep, map[string]string, error)
 			if s, err = ReadSweep(ctx, w.store, m, w.baseline); err != nil {
 				return nil, nil, fmt.Errorf("sweep %s: %w", m.ID, err)
 			}
+			s.byClock(known[m.ID], looked, time.Now())
 		}
 		sweeps = append(sweeps, s)
 	}
 	return sweeps, versions, nil
+}
+
+// storing is more than what lies between a block's end and its being in the store: the device's
+// condition is read, and the disk may be slow.
+const storing = time.Minute
+
+// byClock sets when the last block ended by this machine's clock, for what asks how long ago that
+// was. A simulator's blocks end in a time of its own, which runs ahead by hours: an alert on a
+// sweep that stalled would wait until the wall's clock is there. A store has no other time of a
+// block, so where the device's cannot be, what was seen counts: a block that came since the look
+// before, at looked, ended no later than now. Of blocks that were there at the first look only what
+// the sweep's process said is known. Whether one that says it runs brought a block since nobody
+// knows, so its word is the time: too early, which the next block mends, but never too late.
+func (s *Sweep) byClock(before *Sweep, looked, now time.Time) {
+	said, latest := now, now
+	if s.State != "" && s.Said.Before(now) {
+		said = s.Said
+	}
+	if s.State != bench.Running {
+		latest = said // it brought none after it said so
+	}
+	switch {
+	case s.LastBlock.IsZero():
+	case before != nil && before.Tally.Blocks == s.Tally.Blocks:
+		s.endedAt(before.LastBlock)
+	case before != nil && (s.LastBlock.After(latest) || s.LastBlock.Before(looked.Add(-storing))):
+		s.endedAt(latest)
+	case s.LastBlock.After(latest):
+		s.endedAt(said)
+	}
+}
+
+// endedAt sets when the last block ended, and when its device was so as it was then.
+func (s *Sweep) endedAt(t time.Time) {
+	if s.Condition != nil && !s.Condition.Time.IsZero() && !t.Equal(s.LastBlock) {
+		c := *s.Condition
+		c.Time = t
+		s.Condition = &c
+	}
+	s.LastBlock = t
 }
 
 // Condition is a device's after its last stored block, nil where there is none.

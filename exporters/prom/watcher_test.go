@@ -163,3 +163,86 @@ func TestCondition(t *testing.T) {
 		}
 	}
 }
+
+// skewed has a sweep's first blocks alone, and the last of them ends at ends by the device's clock.
+type skewed struct {
+	*slowStore
+	blocks int
+	ends   time.Time
+}
+
+func (s *skewed) Blocks(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
+	return func(yield func(bench.StoredBlock, error) bool) {
+		n := 0
+		for b, err := range s.Reader.Blocks(ctx, sweep) {
+			if n++; n > s.blocks {
+				return
+			}
+			b.Block.Started = s.ends.Add(-time.Duration(s.blocks-n)*time.Second - time.Duration(b.Block.Elapsed*float64(time.Second)))
+			b.Block.After.Time = b.Block.Started
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestLastBlockByTheWatchersClock: whatever clock a device has, an alert on a sweep that brings no
+// block is told by this machine's.
+func TestLastBlockByTheWatchersClock(t *testing.T) {
+	const h = time.Hour
+	for _, c := range []struct {
+		name                string
+		state               bench.MemberState
+		said                time.Duration // after the beginning, as all of these; a look is at 0 and at 1 h
+		first, second       time.Duration // when the last block of then ended by the device's clock
+		still               bool          // no block came between the looks
+		wantFirst, wantThen time.Duration
+	}{
+		{name: "a clock that is right", state: bench.Running, said: -h, first: -h / 2, second: h / 2, wantFirst: -h / 2, wantThen: h / 2},
+		{name: "right, and stalled", state: bench.Running, said: -h, first: -h / 2, still: true, wantFirst: -h / 2, wantThen: -h / 2},
+		{name: "a block of before it resumed", state: bench.Running, said: -h, first: -9 * h, still: true, wantFirst: -9 * h, wantThen: -9 * h},
+		{name: "ahead", state: bench.Running, said: -h, first: 5 * h, second: 9 * h, wantFirst: -h, wantThen: h},
+		{name: "ahead, and stalled", state: bench.Running, said: -h, first: 5 * h, still: true, wantFirst: -h, wantThen: -h},
+		{name: "ahead, and the wall is there at the second look", state: bench.Running, said: -h, first: h / 2, still: true, wantFirst: -h, wantThen: -h},
+		{name: "ahead, and ended", state: bench.Ended, said: -2 * h, first: 5 * h, still: true, wantFirst: -2 * h, wantThen: -2 * h},
+		{name: "ahead by less than it ended ago", state: bench.Ended, said: -2 * h, first: -h, still: true, wantFirst: -2 * h, wantThen: -2 * h},
+		{name: "ahead, and backing off", state: bench.BackingOff, said: -2 * h, first: 5 * h, still: true, wantFirst: -2 * h, wantThen: -2 * h},
+		{name: "ahead, and nothing was said", first: 5 * h, second: 9 * h, wantFirst: 0, wantThen: h},
+		{name: "behind", state: bench.Running, said: -h, first: -9 * h, second: -8 * h, wantFirst: -9 * h, wantThen: h},
+		{name: "said by a clock ahead of ours", state: bench.Running, said: 3 * h, first: 5 * h, still: true, wantFirst: 0, wantThen: 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				memory := bench.NewMemory()
+				m := reporttest.Add(t, memory, reporttest.Spec{Networks: 3, Kind: devices.Simulated})
+				if c.state != "" {
+					if err := memory.Note(t.Context(), m.ID, bench.Condition{State: c.state, Time: began.Add(c.said)}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				st := &skewed{&slowStore{Reader: memory, version: map[string]int{}, reads: map[string]int{}}, 3, began.Add(c.first)}
+				w := prom.NewWatcher(st, prom.WatcherOptions{})
+				look := func(want time.Duration) {
+					t.Helper()
+					w.Read(t.Context())
+					s := w.Lab().Sweeps[0]
+					if got := s.LastBlock.Sub(began); got != want {
+						t.Errorf("the last block ended %v after the beginning, want %v", got, want)
+					}
+					if s.Condition.Time.After(time.Now()) {
+						t.Errorf("the device's condition is of %v, which is to come", s.Condition.Time)
+					}
+				}
+				look(c.wantFirst)
+				time.Sleep(h)
+				if !c.still {
+					st.blocks, st.ends = 4, began.Add(c.second)
+				}
+				st.change(m.ID)
+				look(c.wantThen)
+			})
+		})
+	}
+}
