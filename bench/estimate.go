@@ -18,7 +18,7 @@ type Estimate struct {
 // PooledNoise is the noise between blocks over all networks of a sweep.
 func PooledNoise(ctx context.Context, st Reader, sweep string) (Noise, error) {
 	var pooled Noise
-	for g, err := range byNetwork(ctx, st, sweep) {
+	for g, err := range byNetwork(st.Values(ctx, sweep)) {
 		if err != nil {
 			return Noise{}, err
 		}
@@ -42,7 +42,7 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 			yield(Estimate{}, err)
 			return
 		}
-		next, stop := iter.Pull2(byNetwork(ctx, st, sweep))
+		next, stop := iter.Pull2(byNetwork(st.Blocks(ctx, sweep)))
 		defer stop()
 		g, err, more := next()
 		for n, nerr := range st.Networks(ctx, sweep) {
@@ -77,10 +77,10 @@ type group struct {
 }
 
 // byNetwork gathers consecutive blocks of the same network.
-func byNetwork(ctx context.Context, st Reader, sweep string) iter.Seq2[group, error] {
+func byNetwork(blocks iter.Seq2[StoredBlock, error]) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		var g group
-		for b, err := range st.Blocks(ctx, sweep) {
+		for b, err := range blocks {
 			if err != nil {
 				yield(group{}, err)
 				return
@@ -89,7 +89,8 @@ func byNetwork(ctx context.Context, st Reader, sweep string) iter.Seq2[group, er
 				if !yield(g, nil) {
 					return
 				}
-				g = group{}
+				// Another slice: whoever got this one may keep it. Most networks have as many blocks.
+				g = group{blocks: make([]devices.Block, 0, len(g.blocks))}
 			}
 			g.network = b.Slot.Network
 			g.blocks = append(g.blocks, b.Block)

@@ -202,6 +202,11 @@ func (s *Memory) Blocks(_ context.Context, sweep string) iter.Seq2[StoredBlock, 
 	})
 }
 
+// Values implements Reader.
+func (s *Memory) Values(ctx context.Context, sweep string) iter.Seq2[StoredBlock, error] {
+	return s.Blocks(ctx, sweep)
+}
+
 // Failures implements Reader.
 func (s *Memory) Failures(_ context.Context, sweep string) iter.Seq2[Failure, error] {
 	return sequence(s, sweep, func(sw *memorySweep) []Failure { return slices.Clone(sw.failures) })

@@ -212,7 +212,7 @@ func (r *runner) load(ctx context.Context) error {
 		}
 		r.nets[n.Index] = &network{Network: n}
 	}
-	for b, err := range r.o.Store.Blocks(ctx, r.sweep.ID) {
+	for b, err := range r.o.Store.Values(ctx, r.sweep.ID) {
 		if err != nil {
 			return labError("load blocks", err)
 		}

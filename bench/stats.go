@@ -54,7 +54,8 @@ func usable(s float64) bool { return s > 0 && !math.IsInf(s, 1) }
 // Median is the middle value, or the mean of the two middle ones; NaN of none. The values
 // keep their order.
 func Median(xs []float64) float64 {
-	s := slices.Sorted(slices.Values(xs))
+	s := slices.Clone(xs)
+	slices.Sort(s)
 	n := len(s)
 	if n == 0 {
 		return math.NaN()

@@ -104,6 +104,9 @@ type Reader interface {
 	Schedule(ctx context.Context, sweep string) iter.Seq2[Scheduled, error]
 	// Blocks yields all finished blocks by network, then in the order of the schedule.
 	Blocks(ctx context.Context, sweep string) iter.Seq2[StoredBlock, error]
+	// Values yields the same blocks in the same order, with no more than their values and noise
+	// depend on: Samples, Summary and Delegation. The rest is zero, or may be there.
+	Values(ctx context.Context, sweep string) iter.Seq2[StoredBlock, error]
 	// Failures yields failed attempts in the order they happened.
 	Failures(ctx context.Context, sweep string) iter.Seq2[Failure, error]
 	// Conditions yields what the sweep's processes said that they do, in the order they did.

@@ -356,7 +356,8 @@ func warnSamples(m *Measurement, e evidence) {
 		if len(b.Samples) < 5 {
 			continue
 		}
-		s := slices.Sorted(slices.Values(b.Samples))
+		s := slices.Clone(b.Samples)
+		slices.Sort(s)
 		tail = max(tail, Median(s)/s[0]-1)
 		gap = max(gap, clusterGap(s))
 	}

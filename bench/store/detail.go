@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"slices"
 
 	"latlab/devices"
 )
@@ -20,6 +21,29 @@ func parseDetail(text string, known words) (b devices.Block, ok bool) {
 	p := parser{text: text, words: known}
 	object(&p, &b, blockFields)
 	return b, !p.bad && p.at == len(text)
+}
+
+// decodeValue reads of a block's JSON what bench.Reader's Values are to have. What it passes over
+// is looked at by whoever reads the blocks.
+func decodeValue(text string, known words) (b devices.Block, err error) {
+	p := parser{text: text, words: known}
+	object(&p, &b, valueFields)
+	if !p.bad && p.at == len(text) {
+		return b, nil
+	}
+	err = json.Unmarshal([]byte(text), &b)
+	return b, err
+}
+
+// only passes over all fields but those of the keys.
+func only[T any](fields []field[T], keys ...string) []field[T] {
+	some := slices.Clone(fields)
+	for i := range some {
+		if !slices.Contains(keys, some[i].key) {
+			some[i].read = func(p *parser, _ *T) { p.skip() }
+		}
+	}
+	return some
 }
 
 // The fields of what a block is made of, in the order of their structs. One that is not here makes
@@ -47,6 +71,7 @@ var (
 		{`"counters":`, func(p *parser, b *devices.Block) { table(p, &b.Counters, (*parser).float) }},
 		{`"doubts":`, func(p *parser, b *devices.Block) { list(p, &b.Doubts, (*parser).doubt) }},
 	}
+	valueFields   = only(blockFields, `"summary":`, `"delegation":`)
 	summaryFields = []field[devices.Summary]{
 		{`"Count":`, func(p *parser, s *devices.Summary) { p.int(&s.Count) }},
 		{`"Mean":`, func(p *parser, s *devices.Summary) { p.float(&s.Mean) }},

@@ -227,6 +227,29 @@ func (p *parser) time(to *time.Time) {
 	p.bad = p.bad || to.UnmarshalJSON([]byte(token)) != nil
 }
 
+// skip passes over a value by its brackets and strings, whatever is between them.
+func (p *parser) skip() {
+	for depth := 0; p.at < len(p.text); p.at++ {
+		switch p.text[p.at] {
+		case '"':
+			p.quoted()
+			p.at-- // its last quote, which the loop passes
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ',':
+			if depth == 0 {
+				return
+			}
+		}
+		if depth < 0 {
+			return
+		}
+	}
+	p.bad = true
+}
+
 // quoted passes a string with its quotes. It is plain where nothing in it means something else.
 func (p *parser) quoted() (token string, plain bool) {
 	start := p.at

@@ -26,7 +26,7 @@ func (s *Store) Sweeps(ctx context.Context) ([]bench.Sweep, error) {
 	if err != nil {
 		return nil, s.wrap(err)
 	}
-	return collect(s, rows, scanSweep)
+	return collect(s, rows, nil, scanSweep)
 }
 
 // Sweep implements bench.Reader.
@@ -83,8 +83,30 @@ func (s *Store) Blocks(ctx context.Context, sweep string) iter.Seq2[bench.Stored
 	return func(yield func(bench.StoredBlock, error) bool) {
 		pages(ctx, s, sweep, `SELECT network, ord, round, samples, cpu_samples, warmup, detail FROM blocks
 			WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
-			[]any{-1, -1}, words{}.scanBlock, func(b bench.StoredBlock) []any { return []any{b.Slot.Network, b.Slot.Order} })(yield)
+			[]any{-1, -1}, words{}.scanBlock, afterBlock)(yield)
 	}
+}
+
+func afterBlock(b bench.StoredBlock) []any { return []any{b.Slot.Network, b.Slot.Order} }
+
+// Values implements bench.Reader.
+func (s *Store) Values(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
+	return func(yield func(bench.StoredBlock, error) bool) {
+		pages(ctx, s, sweep, `SELECT network, ord, round, samples, detail FROM blocks
+			WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
+			[]any{-1, -1}, words{}.scanValue, afterBlock)(yield)
+	}
+}
+
+func (w words) scanValue(r scanner) (b bench.StoredBlock, err error) {
+	var samples []byte
+	var detail string
+	if err := r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &detail); err != nil {
+		return b, err
+	}
+	b.Block, err = decodeValue(detail, w)
+	b.Block.Samples = unpack(samples)
+	return b, err
 }
 
 func (w words) scanBlock(r scanner) (b bench.StoredBlock, err error) {
@@ -138,6 +160,7 @@ func pages[T any](ctx context.Context, s *Store, sweep, query string, start []an
 			yield(zero, s.wrap(err))
 			return
 		}
+		items := make([]T, 0, page)
 		for after := start; ; {
 			args := append(append([]any{num}, after...), page)
 			rows, err := s.db.QueryContext(ctx, query, args...)
@@ -145,8 +168,7 @@ func pages[T any](ctx context.Context, s *Store, sweep, query string, start []an
 				yield(zero, s.wrap(err))
 				return
 			}
-			items, err := collect(s, rows, scan)
-			if err != nil {
+			if items, err = collect(s, rows, items[:0], scan); err != nil {
 				yield(zero, err)
 				return
 			}
@@ -163,10 +185,9 @@ func pages[T any](ctx context.Context, s *Store, sweep, query string, start []an
 	}
 }
 
-// collect reads all rows and closes them.
-func collect[T any](s *Store, rows *sql.Rows, scan func(scanner) (T, error)) ([]T, error) {
+// collect adds all rows to the items and closes them.
+func collect[T any](s *Store, rows *sql.Rows, items []T, scan func(scanner) (T, error)) ([]T, error) {
 	defer rows.Close()
-	var items []T
 	for rows.Next() {
 		x, err := scan(rows)
 		if err != nil {

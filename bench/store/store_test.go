@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -208,6 +209,54 @@ func TestPagesAreWhole(t *testing.T) {
 	if got := all(t, s.Schedule(t.Context(), "a")); len(got) != 2*n {
 		t.Errorf("%d slots of %d", len(got), 2*n)
 	}
+}
+
+// TestValues: the noise is that of the whole blocks, read for their values or read whole.
+func TestValues(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "x.db"))
+	fill(t, s, "abc", 250)
+	for i := range 250 {
+		b := block(float64(i+1)*1.01, 3)
+		if i%3 == 0 {
+			b.Samples, b.Summary = nil, &devices.Summary{Count: 9, Mean: float64(i + 2), Median: new(float64(i) + 1.5), Line: `a "line"`}
+		}
+		if i%5 == 0 {
+			b.Delegation.Delegated--
+		}
+		if err := s.Finish(t.Context(), "abc", []bench.Finished{{Slot: bench.Slot{Order: 250 + i, Network: i, Round: 1}, Block: b}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := all(t, s.Blocks(t.Context(), "abc"))
+	values := all(t, s.Values(t.Context(), "abc"))
+	if len(values) != len(whole) || len(whole) != 500 {
+		t.Fatalf("%d values of %d blocks, want 500", len(values), len(whole))
+	}
+	for i, v := range values {
+		b := whole[i].Block
+		want := bench.StoredBlock{Slot: whole[i].Slot, Block: devices.Block{Samples: b.Samples, Summary: b.Summary, Delegation: b.Delegation}}
+		if diff := cmp.Diff(want, v); diff != "" {
+			t.Fatalf("block %d: %s", i, diff)
+		}
+	}
+	got, err := bench.PooledNoise(t.Context(), s, "abc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := bench.PooledNoise(t.Context(), wholly{s}, "abc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != want || got.DF == 0 {
+		t.Errorf("noise %+v, of the whole blocks %+v", got, want)
+	}
+}
+
+// wholly reads blocks wholly where only their values are asked for.
+type wholly struct{ bench.Reader }
+
+func (w wholly) Values(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
+	return w.Blocks(ctx, sweep)
 }
 
 func TestBlocksAreStoredOnce(t *testing.T) {
