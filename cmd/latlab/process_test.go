@@ -77,8 +77,14 @@ func (b *lockedBuffer) String() string {
 // start runs a program in a process group of its own.
 func (l *lab) start(name string, args ...string) *proc {
 	l.t.Helper()
+	return l.startWith(nil, name, args...)
+}
+
+// startWith hands files over, the first as descriptor 3.
+func (l *lab) startWith(files []*os.File, name string, args ...string) *proc {
+	l.t.Helper()
 	p := &proc{t: l.t, cmd: exec.Command(name, args...), done: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Env = l.dir, l.env
+	p.cmd.Dir, p.cmd.Env, p.cmd.ExtraFiles = l.dir, l.env, files
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {

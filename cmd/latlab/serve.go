@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	systemd "github.com/coreos/go-systemd/v22/activation"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/urfave/cli/v2"
@@ -40,6 +41,7 @@ func serveCommand(s streams) *cli.Command {
 			&cli.StringSliceFlag{Name: "cost", Usage: "cost model to predict with, a JSON `FILE`; may be repeated"},
 			stringFlag("baseline", "recorded `SWEEP` that latencies are compared with: an id, FILE#ID, or FILE where it holds one", ""),
 			&cli.StringSliceFlag{Name: "web.listen-address", Usage: "`ADDRESS` to listen on; may be repeated", Value: cli.NewStringSlice(serveAddress)},
+			boolFlag("web.systemd-socket", "listen on the sockets that systemd hands over, not on an address"),
 			stringFlag("web.config.file", "TLS and passwords, a `FILE` .yml of Prometheus' exporter-toolkit", ""),
 			&cli.StringSliceFlag{Name: "web.allowed-host", Usage: "a `NAME` besides localhost by which it is asked over loopback; may be repeated"},
 			intFlag("nice", "priority of the server, `0` to 19: from 1 on what is timed on this machine goes first", defaultNice),
@@ -85,7 +87,7 @@ func serve(s streams, c *cli.Context) error {
 		return err
 	}
 	defer w.close()
-	listeners, err := listen(ctx, c.StringSlice("web.listen-address"))
+	listeners, err := listenersOf(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -107,6 +109,26 @@ func serveLog(s streams, c *cli.Context) *slog.Logger {
 		level = slog.LevelError
 	}
 	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+}
+
+// listenersOf are systemd's, or those of the addresses.
+func listenersOf(ctx context.Context, c *cli.Context) ([]net.Listener, error) {
+	switch {
+	case !c.Bool("web.systemd-socket"):
+		return listen(ctx, c.StringSlice("web.listen-address"))
+	case c.IsSet("web.listen-address"):
+		return nil, usagef("--web.systemd-socket and --web.listen-address: the socket's unit says where to listen; choose one")
+	}
+	listeners, err := systemd.Listeners()
+	if err != nil {
+		return nil, err
+	}
+	// What is no listening socket, a datagram one, is nil.
+	if len(listeners) == 0 || slices.Contains(listeners, nil) {
+		closeAll(slices.DeleteFunc(listeners, func(l net.Listener) bool { return l == nil }))
+		return nil, errors.New("--web.systemd-socket: systemd handed over no listening socket, or another thing too: start it by a .socket unit with ListenStream=")
+	}
+	return listeners, nil
 }
 
 // listen takes all addresses or none.

@@ -233,6 +233,30 @@ func TestServeRefusesATakenPort(t *testing.T) {
 	}
 }
 
+// TestServeOnSystemdsSocket: the socket is open before the server is, as systemd does it.
+func TestServeOnSystemdsSocket(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	socket, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	l := newLab(t)
+	p := l.startWith([]*os.File{socket}, "sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec latlab serve --web.systemd-socket")
+	until(t, "it listens", func() bool { return strings.HasSuffix(p.out.String(), "\n") })
+	if code, body := fetch(t, "http://"+ln.Addr().String()+"/-/healthy"); code != http.StatusOK || !strings.Contains(body, "healthy") {
+		t.Errorf("%d %s", code, body)
+	}
+	if code := l.stop(p); code != exitOK {
+		t.Errorf("exit code %d: %s", code, &p.err)
+	}
+}
+
 // scrapers at once, of which none may be refused.
 const scrapers = 1000
 
