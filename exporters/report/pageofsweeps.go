@@ -42,7 +42,13 @@ func (v *view) sweep(i int, o PageOptions) sweepView {
 // missing says what a reader would look for in vain.
 func missing(s *Sweep) []string {
 	var words []string
-	if s.Tally.Blocks == 0 {
+	switch t := &s.Tally; {
+	case t.Blocks > 0:
+	case t.Failed > 0 && t.Failed == t.Networks:
+		words = append(words, "Every network failed: there is nothing to draw. The failures below say whose fault it was.")
+	case t.Failed > 0:
+		words = append(words, fmt.Sprintf("No network has a block, and %s failed: there is nothing to draw.", thousands(t.Failed)))
+	default:
 		words = append(words, "No block of this sweep has been run: there is nothing to draw.")
 	}
 	if s.Manifest.Space == "" {
