@@ -117,7 +117,7 @@ func (p predictor) print(s streams, a sampler.Arch, r ranked, rank int) error {
 			Device: p.model.Device, Kind: p.model.Kind, Rank: rank,
 		})
 	}
-	says := millis(r.seconds)
+	says := fmt.Sprintf("%-8s", millis(r.seconds)) // most have 8 letters; columns stand under each other
 	if k := devices.Kind(p.model.Kind); k != devices.Measured {
 		says += " " + kindWord(k)
 	}
