@@ -44,7 +44,7 @@ bin/latlab: $(SOURCES)
 bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) build/runtime $(AGENT_HEADERS)
 	@scripts/prereqs gcc
 	@test -f $(TFLITE_DIR)/include/tensorflow/lite/c/c_api.h || { echo "TFLITE_DIR=$(TFLITE_DIR) has no include/tensorflow/lite/c/c_api.h" >&2; exit 1; }
-	$(AGENT_ENV) $(GO) build -trimpath -tags $(AGENT_TAGS) -ldflags '-s -w -buildid= -r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o $@ ./cmd/latlab-agent
+	$(AGENT_ENV) $(GO) build -trimpath -buildvcs=false -tags $(AGENT_TAGS) -ldflags '-s -w -buildid= -r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o $@ ./cmd/latlab-agent
 
 bin/libtensorflowlite_c.so: $(TFLITE_LIB) bin/latlab-agent
 	cp $(TFLITE_LIB) $@.new
@@ -87,17 +87,16 @@ bin/agent-arm64/latlab-agent: $(SOURCES) $(TFLITE_ARM64)/lib/libtensorflowlite_c
 	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 \
 		CGO_CFLAGS="-O2 -I$(TFLITE_ARM64)/include -I$(CURDIR)/cmd/latlab-agent/include" \
 		CGO_LDFLAGS="-L$(TFLITE_ARM64)/lib -Wl,--unresolved-symbols=ignore-in-shared-libs" \
-		$(GO) build -trimpath -tags $(AGENT_TAGS) -ldflags '-s -w -buildid= -r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o build/agent-arm64 ./cmd/latlab-agent
+		$(GO) build -trimpath -buildvcs=false -tags $(AGENT_TAGS) -ldflags '-s -w -buildid= -r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o build/agent-arm64 ./cmd/latlab-agent
 	scripts/agent-arm64 build/agent-arm64 $(TFLITE_ARM64) bin/agent-arm64
 
 # Archives that work without a clone, dist/latlab-VERSION-linux-{amd64,arm64}.tar.gz, from a host
-# of x86-64. The same commit gives the same bytes with the same compilers.
-dist: build agent-arm64 bin/arm64/latlab $(TFLITE_DIR)/LICENSE $(TFLITE_ARM64)/LICENSE
+# of x86-64. The same commit gives the same bytes with the same compilers; their latlab is linked
+# here once more, since it names its commit and bin/latlab may be of an earlier one.
+dist: build agent-arm64 $(TFLITE_DIR)/LICENSE $(TFLITE_ARM64)/LICENSE
+	GOOS=linux GOARCH=amd64 CGO_ENABLED=0 $(GO) build $(LATLAB_FLAGS) -buildvcs=true -o build/dist-amd64/latlab ./cmd/latlab
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build $(LATLAB_FLAGS) -buildvcs=true -o build/dist-arm64/latlab ./cmd/latlab
 	@scripts/dist $(TFLITE_DIR) $(TFLITE_ARM64)
-
-bin/arm64/latlab: $(SOURCES)
-	@scripts/prereqs
-	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build $(LATLAB_FLAGS) -o $@ ./cmd/latlab
 
 # Vendors' estimators and the runtimes that tests check written models with, in a Python
 # environment of their own. The list is the stamp: a new version is a new environment.
