@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -248,6 +249,13 @@ func linked(t *testing.T, files map[string][]byte, program, arch string) {
 	}
 	if len(info.Deps) == 0 {
 		t.Errorf("%s has no modules", program)
+	}
+	// Go records none in a worktree, whose .git is a file.
+	if git, err := os.Stat(filepath.Join(testenv.Root(t), ".git")); err == nil && git.IsDir() {
+		stamped := slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "vcs.revision" })
+		if stamped != (program == "bin/latlab") {
+			t.Errorf("%s: names its commit: %t; the agent is the same wherever its source is", program, stamped)
+		}
 	}
 	for _, m := range info.Deps {
 		if m.Replace != nil {

@@ -69,10 +69,13 @@ func (r *resultWriter) Write(p []byte) (int, error) {
 }
 
 // flagsFirst moves a verb's flags in front of its other words, where the library reads
-// them: "show SWEEP --db FILE" is how people type.
+// them: "show SWEEP --db FILE" is how people type, and --version for the verb.
 func flagsFirst(app *cli.App, args []string) []string {
 	if len(args) < 2 {
 		return args
+	}
+	if len(args) == 2 && args[1] == "--version" {
+		return []string{args[0], "version"}
 	}
 	cmd := app.Command(args[1])
 	if cmd == nil {
