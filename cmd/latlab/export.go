@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -66,35 +63,17 @@ func export(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	// The first interrupt ends the export and leaves no half of it; the second is the system's,
-	// for an export that waits at a pipe.
-	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
-	c.Context = ctx
+	defer untilInterrupted(c)()
 	done, err := j.load(f.of)
 	if err != nil {
 		return err
 	}
 	defer done()
 	notes, err := j.write(f)
-	switch {
-	case err != nil && j.out == stdoutPath:
-		// What a reader has got is got: nothing can be as it was before.
-		return streamError(err)
-	case errors.Is(err, context.Canceled):
-		return withCode(exitInterrupted, fmt.Errorf("interrupted; %s is as it was before", j.out))
-	case err != nil:
-		return writeError(j.out, err)
+	if err != nil {
+		return outputError(c, j.out, err)
 	}
 	return j.printExported(f, notes)
-}
-
-func streamError(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return withCode(exitInterrupted, errors.New("interrupted; what went to stdout is not whole"))
-	}
-	return err
 }
 
 // exportOf reads the flags.

@@ -49,14 +49,21 @@ func fit(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer untilInterrupted(c)()
 	w := fitWriter{s, c, out}
-	switch source := oneSource(c, "db", "csv"); {
-	case source == "csv":
-		return fitCSV(w)
-	case source == "" && c.String("csv") != "":
+	source := oneSource(c, "db", "csv")
+	if source == "" && c.String("csv") != "" {
 		return usagef("fit takes one of --db FILE (a sweep) and --csv FILE (a foreign table)")
 	}
-	return fitSweeps(w)
+	fitIt := fitSweeps
+	if source == "csv" {
+		fitIt = fitCSV
+	}
+	err = fitIt(w)
+	if err != nil && c.Err() != nil {
+		return outputError(c, out, err)
+	}
+	return err
 }
 
 // fitWriter is where a fit goes: the model to a path, its figures to people.
@@ -78,7 +85,9 @@ func (w *fitWriter) save(write func(io.Writer) error) error {
 		}
 		return err
 	}
-	return writeError(w.out, exporters.WriteFile(w.out, write))
+	return outputError(w.c, w.out, exporters.WriteFile(w.out, func(to io.Writer) error {
+		return write(endingWriter{w.c.Context, to})
+	}))
 }
 
 func fitSweeps(w fitWriter) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -112,6 +113,9 @@ func outPath(c *cli.Context, folder string, inputs ...string) (string, error) {
 		out = stdoutPath
 	}
 	switch {
+	case out != stdoutPath && folder == "" && !isFolder(filepath.Dir(out)):
+		// Now, not when an hour's fit has nowhere to go.
+		return "", usagef("-o %s: there is no folder %s", out, filepath.Dir(out))
 	case out != stdoutPath:
 		return out, notOver(out, inputs...)
 	case folder != "":
@@ -120,6 +124,11 @@ func outPath(c *cli.Context, folder string, inputs ...string) (string, error) {
 		return "", usagef("--json prints to stdout, where the result goes; leave it out or name a file with -o")
 	}
 	return out, nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // notOver refuses to write over a file that the command reads and over any store: one slip

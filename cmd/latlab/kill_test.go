@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"latlab/devices/devicetest"
+	"latlab/exporters"
 )
 
 const (
@@ -192,6 +195,46 @@ func TestInterruptedExportLeavesTheOldFile(t *testing.T) {
 }
 
 const whatWasThere = "what was there"
+
+// TestInterruptLeavesTheOldFile interrupts what reads a store before it writes, and what
+// writes after its first bytes.
+func TestInterruptLeavesTheOldFile(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.run(exitOK, "sweep", "--device", "sim-pixel1-cpu", "--space", tinySpace(t), "-n", "30", "--db", "lab.db", "--quiet")
+	old := l.path("old")
+	for _, verb := range []string{"report", "fit"} {
+		if err := os.WriteFile(old, []byte(whatWasThere), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var out, said bytes.Buffer
+		code := run(ctx, []string{"latlab", verb, "--db", l.path("lab.db"), "-o", old}, streams{in: strings.NewReader(""), out: &out, err: &said})
+		if want := "latlab: interrupted; " + old + " is as it was before\n"; code != exitInterrupted || said.String() != want || out.Len() > 0 {
+			t.Errorf("%s: exit code %d, stdout %q, stderr %q, want %q", verb, code, &out, &said, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err := exporters.WriteFile(old, func(w io.Writer) error {
+		page := endingWriter{ctx, w}
+		if _, err := page.Write([]byte("half of")); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		_, err := page.Write([]byte("a page"))
+		return err
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("writing ended with %v", err)
+	}
+	if data, err := os.ReadFile(old); err != nil || string(data) != whatWasThere {
+		t.Errorf("%v, the file holds %q", err, data)
+	}
+	if left := l.halfExports(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
 
 // interruptedExport interrupts an export over an old file while it is being written. One that was
 // faster, because this process had to wait for the machine, is begun again.

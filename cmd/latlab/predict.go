@@ -143,6 +143,9 @@ func loadCostFile(path string) (*regress.CostModel, *sampler.Space, error) {
 	if errors.As(err, &file) && regress.IsFeatureModel(path) {
 		err = fmt.Errorf("%s is of listed models: it weighs features (docs/models.md) and has no table; that takes a sweep of --space", path)
 	}
+	if file != nil && isDatabase(path) {
+		err = fmt.Errorf("%s is a store of sweeps, not a cost model; `latlab fit --db` makes one of it", path)
+	}
 	if file != nil || errors.Is(err, fs.ErrNotExist) {
 		err = withCode(exitUsage, err)
 	}

@@ -79,24 +79,35 @@ func makeReport(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer untilInterrupted(c)()
 	d, err := reportData(c)
-	if err != nil {
-		return err
+	if err == nil {
+		err = writeReport(s, c, d, format, out)
 	}
-	stream := func(w io.Writer) error { return format.stream(w, d, report.PageOptions{Store: c.String("db")}) }
 	switch {
-	case out == stdoutPath:
-		return stream(s.out)
-	case format.folder != nil:
-		err = format.folder(out, d)
-	default:
-		err = exporters.WriteFile(out, stream)
-	}
-	if err != nil {
-		return writeError(out, err)
+	case err != nil && c.Err() != nil:
+		return outputError(c, out, err)
+	case err != nil || out == stdoutPath:
+		return err
 	}
 	return printReport(s, c, d, out)
 }
+
+func writeReport(s streams, c *cli.Context, d *report.Data, format reportFormat, out string) error {
+	if format.folder != nil {
+		return outputError(c, out, format.folder(out, d))
+	}
+	stream := func(w io.Writer) error {
+		return format.stream(endingWriter{c.Context, w}, d, report.PageOptions{Store: shownPath(c.String("db"))})
+	}
+	if out == stdoutPath {
+		return stream(s.out)
+	}
+	return outputError(c, out, exporters.WriteFile(out, stream))
+}
+
+// shownPath is a path as a page may have it: a file's name may be any bytes, a page is UTF-8.
+func shownPath(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }
 
 func findReportFormat(name string) (reportFormat, error) {
 	for _, f := range reportFormats() {
@@ -134,7 +145,7 @@ func reportCosts(c *cli.Context, sweeps []bench.Sweep) ([]report.Cost, error) {
 		if err != nil {
 			return nil, err
 		}
-		cost := report.Cost{File: path, Model: m, Space: sp}
+		cost := report.Cost{File: shownPath(path), Model: m, Space: sp}
 		if info, err := os.Stat(path); err == nil {
 			cost.Modified = info.ModTime()
 		}

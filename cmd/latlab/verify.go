@@ -123,6 +123,9 @@ func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info,
 			return nil, false, err
 		}
 	}
+	if len(list) == 0 && skipped {
+		return nil, skipped, exitSilently(exitPartial) // each line was said why
+	}
 	if len(list) == 0 {
 		return nil, skipped, usagef("name networks: --fixture NAME or --archs FILE")
 	}
