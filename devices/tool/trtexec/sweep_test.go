@@ -2,7 +2,6 @@ package trtexec_test
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -16,80 +15,9 @@ import (
 	"latlab/devices/transport"
 	"latlab/devices/transport/ssh/sshtest"
 	"latlab/internal/testboard/trtfake"
-	"latlab/regress"
-	"latlab/sampler"
-	"latlab/sampler/graph"
+	"latlab/internal/testsweep"
 	"latlab/sampler/model"
 )
-
-// networks is a source, the same every time.
-type networks struct {
-	space *sampler.Space
-	archs []sampler.Arch
-	cache *model.Cache
-}
-
-func newNetworks(t *testing.T, n int) networks {
-	t.Helper()
-	s, err := sampler.LoadFile("../../../sampler/testdata/tiny.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archs, err := sampler.Sample(s, n, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return networks{s, archs, model.NewCache(t.TempDir(), 1<<30)}
-}
-
-func (s networks) Network(_ context.Context, i int) (bench.Network, *model.Model, error) {
-	g, err := graph.Lower(s.space, s.archs[i])
-	if err != nil {
-		return bench.Network{}, nil, err
-	}
-	m, err := model.New(g, model.Form{Format: model.ONNX, Precision: model.Float32}, s.cache)
-	if err != nil {
-		return bench.Network{}, nil, err
-	}
-	return bench.Network{Name: m.Name, Space: s.space.Name, Indices: s.archs[i].String(), Model: m.Identity}, m, nil
-}
-
-func (s networks) sweep(t *testing.T, d devices.Device, st bench.Store) bench.Result {
-	t.Helper()
-	p, err := bench.NamedProtocol("default")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.MaxBlocks, p.MinRuns, p.MaxRuns, p.MinSeconds, p.WarmUpRuns, p.WarmUpSeconds = 3, 10, 10, 0, 1, 0
-	p.Retries, p.RetryDelaySeconds, p.TimeoutSeconds = 3, 0.001, 10
-	res, err := bench.Run(t.Context(), bench.Options{
-		Sweep:    bench.Sweep{Space: s.space.Name, SpaceFile: "name: tiny\n", Sampling: bench.Uniform, Seed: 7, Format: model.ONNX, Precision: model.Float32, Protocol: p},
-		Networks: len(s.archs), Source: s, Device: d, Store: st,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res
-}
-
-func (s networks) fit(t *testing.T, st bench.Store, id string) *regress.CostModel {
-	t.Helper()
-	d := regress.Data{Space: s.space, Provenance: regress.Provenance{Device: "jetson", Kind: "measured", Precision: "float32"}}
-	for e, err := range bench.Estimates(t.Context(), st, id) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.M != nil {
-			d.Estimator = e.M.Estimator
-			d.Observations = append(d.Observations, regress.Observation{Arch: s.archs[e.Network.Index], Seconds: e.M.Seconds})
-		}
-	}
-	m, err := regress.Fit(t.Context(), d, regress.Options{Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 // pulled is a cable that is out now and then, for one call.
 type pulled struct {
@@ -111,7 +39,7 @@ func TestFaultySweepOverSSH(t *testing.T) {
 	if testing.Short() {
 		n = 40 // too few for every fault to come
 	}
-	src := newNetworks(t, n)
+	src := testsweep.New(t, testsweep.Options{Networks: n, Form: model.Form{Format: model.ONNX, Precision: model.Float32}, TimeoutSeconds: 10})
 	exact, err := sim.Open(sim.Options{Name: "sim-jetson-xavier:exact"})
 	if err != nil {
 		t.Fatal(err)
@@ -134,76 +62,25 @@ func TestFaultySweepOverSSH(t *testing.T) {
 	away := &pulled{Transport: wire.Transport, cable: &cable{Transport: wire.Transport, server: s}, random: random}
 	wire.Transport = away
 	st, start := bench.NewMemory(), time.Now()
-	res := src.sweep(t, d, st)
-	reasons := accounted(t, st, res, n)
+	res := src.Sweep(t, d, st)
+	reasons := src.Accounted(t, st, res, func(b *devices.Block) bool { return len(b.Samples) > 0 && slices.Min(b.Samples) > 0 })
 	t.Logf("%d networks measured, %d given up, %d blocks in %v; failed attempts: %v", res.Measured, res.Failed, res.Blocks, time.Since(start).Round(time.Second), reasons)
 	for _, want := range []string{devices.ReasonGarbage, devices.ReasonOffline} {
 		if reasons[want] == 0 && !testing.Short() {
 			t.Errorf("no attempt failed for %q: %v", want, reasons)
 		}
 	}
-	src.sameFit(t, src.fit(t, st, res.Sweep.ID))
+	own, err := sim.Open(sim.Options{Name: "sim-jetson-xavier"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if middle, most := src.Differences(t, st, res.Sweep.ID, own); middle > 0.02 || most > 0.06 {
+		t.Errorf("predictions differ by %.2f %% in the middle, %.2f %% at most", 100*middle, 100*most)
+	}
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
 	if found := left(t, filepath.Join(s.Dir, "latlab-board")); found != "" {
 		t.Errorf("left on the board:\n%s", found)
-	}
-}
-
-// accounted checks that every network has its blocks once, or a reason why not, and returns
-// failed attempts by reason.
-func accounted(t *testing.T, st bench.Store, res bench.Result, n int) map[string]int {
-	t.Helper()
-	seen, byNetwork := map[[2]int]bool{}, map[int]int{}
-	for b, err := range st.Blocks(t.Context(), res.Sweep.ID) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		slot := [2]int{b.Slot.Network, b.Slot.Round}
-		if seen[slot] || len(b.Block.Samples) == 0 || slices.Min(b.Block.Samples) <= 0 {
-			t.Errorf("network %d, round %d: twice, or no time: %v", slot[0], slot[1], b.Block.Samples)
-		}
-		seen[slot] = true
-		byNetwork[b.Slot.Network]++
-	}
-	reasons, final := map[string]int{}, map[int]bool{}
-	for f, err := range st.Failures(t.Context(), res.Sweep.ID) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		reasons[f.Reason]++
-		final[f.Network] = final[f.Network] || f.Final
-	}
-	for i := range n {
-		if byNetwork[i] < 3 && !final[i] {
-			t.Errorf("network %d has %d blocks, and nothing says why", i, byNetwork[i])
-		}
-	}
-	if res.Measured+res.Failed != n {
-		t.Errorf("%d measured and %d failed of %d", res.Measured, res.Failed, n)
-	}
-	return reasons
-}
-
-// sameFit compares predictions with those of the simulator's own sweep.
-func (s networks) sameFit(t *testing.T, board *regress.CostModel) {
-	t.Helper()
-	own, err := sim.Open(sim.Options{Name: "sim-jetson-xavier"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := bench.NewMemory()
-	want := s.fit(t, st, s.sweep(t, own, st).Sweep.ID)
-	others, err := sampler.Sample(s.space, 2*len(s.archs), 99)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var off []float64
-	for _, a := range others {
-		off = append(off, math.Abs(board.Predict(s.space, a)/want.Predict(s.space, a)-1))
-	}
-	if m := bench.Median(off); m > 0.02 || slices.Max(off) > 0.06 {
-		t.Errorf("predictions differ by %.2f %% in the middle, %.2f %% at most", 100*m, 100*slices.Max(off))
 	}
 }
