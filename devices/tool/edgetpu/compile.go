@@ -154,7 +154,7 @@ func (c *compiler) read(op string, m *model.Model, folder string, out tool.Outpu
 	}
 	if rep.onTPU() == 0 {
 		return nil, &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: tool.Tail(out.Stdout),
-			Err: fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, clip(strings.Join(rep.why(), "; ")))}
+			Err: fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, tool.Clip(strings.Join(rep.why(), "; "), maxSaid))}
 	}
 	made, err := model.FromFile(filepath.Join(folder, outputName))
 	if err != nil {

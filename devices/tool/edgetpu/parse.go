@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"latlab/devices/tool"
 )
 
 // report is what the compiler printed of one model.
@@ -158,12 +160,12 @@ func parseFigure(s string) (int64, error) {
 	}
 	m := size.FindStringSubmatch(s)
 	if m == nil {
-		return 0, fmt.Errorf("%q is no figure", clip(s))
+		return 0, fmt.Errorf("%q is no figure", tool.Clip(s, maxSaid))
 	}
 	x, err := strconv.ParseFloat(m[1], 64)
 	x *= map[string]float64{"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[m[2]]
 	if err != nil || x > 1<<40 {
-		return 0, fmt.Errorf("%q is no size", clip(s))
+		return 0, fmt.Errorf("%q is no size", tool.Clip(s, maxSaid))
 	}
 	return int64(math.Round(x)), nil
 }
@@ -222,7 +224,7 @@ func complaint(text string) error {
 		line = strings.TrimSpace(line)
 		for _, begin := range []string{"ERROR: ", "Invalid model", "Model not quantized", "Compilation failed", "Compilation child process", "Internal error", "Error"} {
 			if strings.HasPrefix(line, begin) && len(said) < 4 {
-				said = append(said, clip(line))
+				said = append(said, tool.Clip(line, maxSaid))
 				break
 			}
 		}
@@ -233,11 +235,5 @@ func complaint(text string) error {
 	return errors.New(strings.Join(said, "; "))
 }
 
-func clip(s string) string {
-	const most = 200
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "..."
-	}
-	return s
-}
+// maxSaid is how many bytes an error or a fact holds of what the machine said.
+const maxSaid = 200

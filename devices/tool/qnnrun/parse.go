@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"latlab/devices/tool"
 )
 
 // profile is what is read of the viewer's table. Times are whole microseconds.
@@ -52,11 +54,11 @@ func parseProfile(text string) (*profile, error) {
 			header = isHeader(f)
 		case len(f) < len(columns):
 			if strings.TrimSpace(line) != "" {
-				return nil, fmt.Errorf("a row has %d columns: %q", len(f), clip(line))
+				return nil, fmt.Errorf("a row has %d columns: %q", len(f), tool.Clip(line, maxSaid))
 			}
 		default:
 			if err := p.row(f); err != nil {
-				return nil, fmt.Errorf("%q: %w", clip(line), err)
+				return nil, fmt.Errorf("%q: %w", tool.Clip(line, maxSaid), err)
 			}
 		}
 	}

@@ -90,7 +90,7 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	b.Warnings = append(b.Warnings, d.compiler.Warnings()...)
 	if f := j.context.qnn.Floats; len(f) > 0 {
 		b.Doubts = append(b.Doubts, devices.Doubt{Code: "precision_not_reached",
-			Text: fmt.Sprintf("%d tensors or operators are computed in floating point: %s", len(f), clip(strings.Join(f, ", ")))})
+			Text: fmt.Sprintf("%d tensors or operators are computed in floating point: %s", len(f), tool.Clip(strings.Join(f, ", "), maxSaid))})
 	}
 	return nil
 }
@@ -262,14 +262,8 @@ func lastLine(s string) string {
 	if s == "" {
 		return "it printed nothing"
 	}
-	return clip(s[strings.LastIndexByte(s, '\n')+1:])
+	return tool.Clip(s[strings.LastIndexByte(s, '\n')+1:], maxSaid)
 }
 
-func clip(s string) string {
-	const most = 300
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "..."
-	}
-	return s
-}
+// maxSaid is how many bytes an error or a fact holds of what the machine said.
+const maxSaid = 300

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"latlab/devices"
+	"latlab/devices/tool"
 )
 
 // layers is what is known of who computes an engine, and in what type.
@@ -96,7 +97,7 @@ func (l layers) left() []string {
 		if !found {
 			kind = "a layer"
 		}
-		kinds[clip(kind)]++
+		kinds[tool.Clip(kind, maxSaid)]++
 	}
 	var why []string
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {

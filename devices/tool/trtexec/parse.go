@@ -48,7 +48,7 @@ func parseLog(stdout, stderr string) (*report, error) {
 		p.section = ""
 		for line := range strings.Lines(text) {
 			if err := p.line(strings.TrimRight(line, "\r\n")); err != nil {
-				return nil, fmt.Errorf("%q: %w", clip(line), err)
+				return nil, fmt.Errorf("%q: %w", tool.Clip(line, maxSaid), err)
 			}
 		}
 	}
@@ -93,10 +93,10 @@ func (p *parser) line(line string) error {
 // builder takes "[DlaLayer] {ForeignNode[a...b]}" and "[GpuLayer] CONVOLUTION: a".
 func (p *parser) builder(text string) {
 	if name, found := strings.CutPrefix(text, "[DlaLayer] "); found && len(p.dlaLayers) < maxNamed {
-		p.dlaLayers = append(p.dlaLayers, clip(name))
+		p.dlaLayers = append(p.dlaLayers, tool.Clip(name, maxSaid))
 	}
 	if name, found := strings.CutPrefix(text, "[GpuLayer] "); found && len(p.gpuLayers) < maxNamed {
-		p.gpuLayers = append(p.gpuLayers, clip(name))
+		p.gpuLayers = append(p.gpuLayers, tool.Clip(name, maxSaid))
 	}
 }
 
@@ -106,7 +106,7 @@ func (p *parser) warn(text string) {
 	text, found := strings.CutPrefix(text, "* ")
 	if found && !p.seen[text] && len(p.warnings) < maxWarnings {
 		p.seen[text] = true
-		p.warnings = append(p.warnings, "trtexec: "+clip(text))
+		p.warnings = append(p.warnings, "trtexec: "+tool.Clip(text, maxSaid))
 	}
 }
 
@@ -249,7 +249,7 @@ func lastError(text string) string {
 			if last != "" && anyOf(m[3], "set up failed", "Engine could not be created", "Failed to create engine") {
 				continue // the reason came before
 			}
-			last = clip(m[3])
+			last = tool.Clip(m[3], maxSaid)
 		}
 	}
 	if last == "" {

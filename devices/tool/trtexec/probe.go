@@ -138,23 +138,16 @@ func identity(ctx context.Context, m *machine.Machine, path string) map[string]s
 		case len(words) > 1 && words[0] == "trtexec_sha256" && hexSum.MatchString(words[1]):
 			f["trtexec_sha256"] = words[1]
 		case len(words) == 3 && words[0] == "package":
-			f["package_"+clip(words[1])] = clip(words[2])
+			f["package_"+tool.Clip(words[1], maxSaid)] = tool.Clip(words[2], maxSaid)
 		case len(words) > 1 && words[0] == "board":
-			f["board"] = clip(strings.Join(words[1:], " "))
+			f["board"] = tool.Clip(strings.Join(words[1:], " "), maxSaid)
 		case strings.HasPrefix(line, "NV Power Mode:"):
 			_, mode, _ := strings.Cut(line, ":")
-			f["nvpmodel"] = clip(strings.TrimSpace(mode))
+			f["nvpmodel"] = tool.Clip(strings.TrimSpace(mode), maxSaid)
 		}
 	}
 	return f
 }
 
-// clip bounds a word of the machine's and makes it one line of text.
-func clip(s string) string {
-	const most = 200
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "..."
-	}
-	return s
-}
+// maxSaid is how many bytes an error or a fact holds of what the machine said.
+const maxSaid = 200
