@@ -80,42 +80,36 @@ func (s *Store) Schedule(ctx context.Context, sweep string) iter.Seq2[bench.Sche
 
 // Blocks implements bench.Reader.
 func (s *Store) Blocks(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
-	return func(yield func(bench.StoredBlock, error) bool) {
-		pages(ctx, s, sweep, `SELECT network, ord, round, samples, cpu_samples, warmup, detail FROM blocks
-			WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
-			[]any{-1, -1}, words{}.scanBlock, afterBlock)(yield)
-	}
+	return pages(ctx, s, sweep, `SELECT network, ord, round, samples, cpu_samples, warmup, detail FROM blocks
+		WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
+		[]any{-1, -1}, scanBlock, afterBlock)
 }
 
 func afterBlock(b bench.StoredBlock) []any { return []any{b.Slot.Network, b.Slot.Order} }
 
 // Values implements bench.Reader.
 func (s *Store) Values(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
-	return func(yield func(bench.StoredBlock, error) bool) {
-		pages(ctx, s, sweep, `SELECT network, ord, round, samples, detail FROM blocks
-			WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
-			[]any{-1, -1}, words{}.scanValue, afterBlock)(yield)
-	}
+	return pages(ctx, s, sweep, `SELECT network, ord, round, samples, detail FROM blocks
+		WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
+		[]any{-1, -1}, scanValue, afterBlock)
 }
 
-func (w words) scanValue(r scanner) (b bench.StoredBlock, err error) {
-	var samples []byte
-	var detail string
+func scanValue(r scanner) (b bench.StoredBlock, err error) {
+	var samples, detail []byte
 	if err := r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &detail); err != nil {
 		return b, err
 	}
-	b.Block, err = decodeValue(detail, w)
+	b.Block, err = decodeValue(detail)
 	b.Block.Samples = unpack(samples)
 	return b, err
 }
 
-func (w words) scanBlock(r scanner) (b bench.StoredBlock, err error) {
-	var samples, cpu, warm []byte
-	var detail string
+func scanBlock(r scanner) (b bench.StoredBlock, err error) {
+	var samples, cpu, warm, detail []byte
 	if err := r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &cpu, &warm, &detail); err != nil {
 		return b, err
 	}
-	b.Block, err = decodeDetail(detail, w)
+	b.Block, err = decodeDetail(detail)
 	b.Block.Samples, b.Block.CPUSamples, b.Block.WarmUp = unpack(samples), unpack(cpu), unpack(warm)
 	return b, err
 }
