@@ -29,8 +29,8 @@ func costNow() []view {
 			{modelKind(model("latlab_cost_model_mape_ratio")), modelName + " ({{kind}})"}}},
 		{look: stat, title: "Noise ceiling", about: "The r2 that a perfect model would reach, given the measurements' noise.", w: 6, h: 6, steps: plain(), none: "not computed", queries: []query{
 			{modelKind(model("latlab_cost_model_noise_ceiling_r2")), modelName + " ({{kind}})"}}},
-		{look: stat, title: "Age", about: "How long ago the file was written.", unit: "s", w: 6, h: 6, steps: above(90*86400, "orange"), queries: []query{
-			{ago(model("latlab_cost_model_modified_timestamp_seconds")), modelName}}},
+		{look: stat, title: "Age", about: "How long ago the last of its latencies was taken; of simulators, how long ago the file was written.", unit: "s", w: 6, h: 6, steps: above(90*86400, "orange"), queries: []query{
+			{ago(sel("cost_model:latlab_cost_model_basis:timestamp_seconds", byModel)), modelName}}},
 	}
 }
 
@@ -40,7 +40,7 @@ func costHistory() []view {
 			{modelKind(model("latlab_cost_model_r2")), modelName + " ({{kind}})"},
 			{modelKind(model("latlab_cost_model_noise_ceiling_r2")), modelName + " ceiling"},
 			{"latlab:limit_cost_model_r2", "limit"}}},
-		{look: lines, title: "Behind the measurements", about: "How long after the model its device's newest block came; below 0 the model is newer. The dashed line is the alert's.", unit: "s", queries: []query{
+		{look: lines, title: "Behind the measurements", about: "How long after the model's latencies its device's newest block came; below 0 the model is newer. The dashed line is the alert's.", unit: "s", queries: []query{
 			{sel("cost_model:latlab_cost_model_lag:seconds", byModel), modelName}, {"latlab:limit_cost_model_lag_seconds", "limit"}}},
 		{look: lines, title: "Predictions", about: "Architectures predicted over HTTP.", unit: "suffix: archs/s", low: new(0.0), queries: []query{
 			{sumBy(ofModel, "rate("+sel("latlab_cost_model_predictions_total", byModel)+"[$__rate_interval])"), modelName}}},

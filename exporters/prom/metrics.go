@@ -85,10 +85,8 @@ func Metrics() []Metric {
 		{Name: "latlab_cost_model_train_networks", Type: Gauge, Help: "Networks that the held-out figures' fits were trained on.", Labels: costLabels},
 		{Name: "latlab_cost_model_test_networks", Type: Gauge, Help: "Networks that the held-out figures are of.", Labels: costLabels},
 		{Name: "latlab_cost_model_modified_timestamp_seconds", Type: Gauge, Help: "When the cost model's file was written.", Labels: costLabels},
-		{Name: "latlab_cost_model_measured_timestamp_seconds", Type: Gauge, Help: "When the last block of the cost model's measurements ended; absent where that is not known, as of simulators.", Labels: costLabels,
-			Undrawn: "the file's time is drawn, which every cost model has; this one is for rules of one's own"},
-		{Name: "latlab_cost_model_read_failures_total", Type: Counter, Help: "Looks at the cost model's file that found it broken or gone; what was read before is served on.", Labels: []string{"cost_model"},
-			Undrawn: "a file that stays broken is in the log, and its model in the panels gets old"},
+		{Name: "latlab_cost_model_measured_timestamp_seconds", Type: Gauge, Help: "When the last block of the cost model's measurements ended; absent where that is not known, as of simulators.", Labels: costLabels},
+		{Name: "latlab_cost_model_read_failures_total", Type: Counter, Help: "Looks at the cost model's file that found it broken or gone; what was read before is served on.", Labels: []string{"cost_model"}},
 		{Name: "latlab_cost_model_predictions_total", Type: Counter, Help: "Architectures predicted over HTTP.", Labels: costLabels},
 
 		{Name: "latlab_http_requests_total", Type: Counter, Help: "Requests answered, by handler and status.", Labels: []string{"handler", "code"}},
