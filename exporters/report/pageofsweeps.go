@@ -72,9 +72,17 @@ func identity(s *Sweep) []field {
 		{"space", space}, {"networks", fmt.Sprintf("%s asked for, %s, seed %d", thousands(m.Networks), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
 		{"settings", settings(*d)}, {"protocol", protocolWords(m.Protocol)},
-		{"estimator", orNone(s.Estimator)}, {"created", when(m.Created)}, {"first block", when(s.Tally.First)}, {"last block", when(s.Tally.Last)},
+		{"estimator", orNone(s.Estimator)}, {"created", when(m.Created)}, {"first block", when(s.Tally.First)}, {"last block", lastBlock(s)},
 		{"blocks", fmt.Sprintf("%s with %s", count(s.Tally.Blocks, "block"), count(s.Tally.Samples, "sample"))},
 	}
+}
+
+// lastBlock says of a simulator why that may be later than the page: its time is its own.
+func lastBlock(s *Sweep) string {
+	if s.Manifest.Device.Kind == devices.Simulated && !s.Tally.Last.IsZero() {
+		return when(s.Tally.Last) + ", in the simulator's time"
+	}
+	return when(s.Tally.Last)
 }
 
 func fingerprint(s *Sweep) []field {
