@@ -49,11 +49,21 @@ func (p *labProber) Probe(ctx context.Context, name string, m web.Module) (web.F
 		return web.Finding{}, err
 	}
 	d := p.seen(s)
+	found := []web.Device{d}
+	if nobodys(s) {
+		found = nil
+	}
 	registry := prometheus.NewRegistry()
-	if err := registry.Register(web.DeviceMetrics(func() []web.Device { return []web.Device{d} }, true)); err != nil {
+	if err := registry.Register(web.DeviceMetrics(func() []web.Device { return found }, true)); err != nil {
 		return web.Finding{}, err
 	}
 	return web.Finding{Metrics: registry, OK: d.Up || s.Now != nil, Log: probeLog(s)}, nil
+}
+
+// nobodys reports whether it is this machine without an agent, which nobody times on: a host that
+// only serves phones must not alarm. One that the inventory's file names is somebody's.
+func nobodys(s inventory.Status) bool {
+	return s.Source == inventory.SourceBuiltIn && s.State == inventory.NotReady && s.Kind == devices.Measured
 }
 
 // all is how the devices are that are timed on, the computed ones left out: a simulator is
@@ -65,9 +75,8 @@ func (p *labProber) all(ctx context.Context) []web.Device {
 	for i, t := range targets {
 		wg.Go(func() {
 			s, err := p.lab.Look(ctx, t.Name, false)
-			// A phone that was unplugged since it was listed is unknown now. This machine without
-			// an agent is nobody's device: a host that only serves phones must not alarm.
-			if err != nil || s.Source == inventory.SourceBuiltIn && s.State == inventory.NotReady {
+			// A phone that was unplugged since it was listed is unknown now.
+			if err != nil || nobodys(s) {
 				return
 			}
 			d := p.seen(s)

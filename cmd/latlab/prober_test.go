@@ -48,7 +48,7 @@ func testProber() *labProber {
 		lab: fakeLooker{
 			"busy": {State: inventory.Busy, Problem: "the latlab of process 7 times on it"},
 			"gone": {State: inventory.Offline, Problem: "no answer in time", Type: "adb devices"},
-			"cpu":  {State: inventory.NotReady, Source: inventory.SourceBuiltIn, Problem: "latlab-agent is not there"},
+			"cpu":  {State: inventory.NotReady, Source: inventory.SourceBuiltIn, Problem: "latlab-agent is not there", Now: at(90)},
 			"hot":  {State: inventory.Hot, Now: at(60), HottestC: new(60.0)},
 		},
 		last: func(device string) *devices.State {
@@ -61,7 +61,7 @@ func testProber() *labProber {
 }
 
 // TestProberFindings: a busy device is up and left alone, with the condition of its last block;
-// one that is gone has none.
+// one that is gone has none, and this machine without an agent is no device.
 func TestProberFindings(t *testing.T) {
 	p := testProber()
 	for _, c := range []struct {
@@ -91,6 +91,8 @@ latlab_device_up{device="hot"} 1
 latlab_device_busy{device="hot"} 0
 latlab_device_up{device="hot"} 1
 `, "hot"},
+		{"cpu", web.State, true, "\n", "latlab-agent is not there"}, // as /metrics, or it alarms
+		{"cpu", web.Reach, false, "\n", "latlab-agent is not there"},
 	} {
 		f, err := p.Probe(t.Context(), c.name, c.module)
 		if err != nil || f.OK != c.ok || !strings.Contains(strings.Join(f.Log, "\n"), c.log) {
