@@ -3,6 +3,7 @@ package exporters
 import (
 	"encoding/json"
 	"io"
+	"time"
 
 	"latlab/bench"
 	"latlab/regress"
@@ -31,24 +32,26 @@ type Notes struct {
 
 // CostOrigin is a cost model without its table.
 type CostOrigin struct {
-	Space       string            `json:"space"`
-	Device      string            `json:"device"`
-	Kind        string            `json:"kind"` // measured, estimated or simulated
-	Precision   string            `json:"precision"`
-	Method      string            `json:"method"`
-	Estimator   string            `json:"estimator"`
-	DataHash    string            `json:"data_hash"`
-	Fingerprint map[string]string `json:"fingerprint,omitempty"`
-	BiasSeconds float64           `json:"bias_seconds"`
-	Warnings    []string          `json:"warnings,omitempty"`
+	Space     string `json:"space"`
+	Device    string `json:"device"`
+	Kind      string `json:"kind"` // measured, estimated or simulated
+	Precision string `json:"precision"`
+	Method    string `json:"method"`
+	Estimator string `json:"estimator"`
+	DataHash  string `json:"data_hash"`
+	// MeasuredUntil is when the last of its measurements ended; absent = not known.
+	MeasuredUntil *time.Time        `json:"measured_until,omitempty"`
+	Fingerprint   map[string]string `json:"fingerprint,omitempty"`
+	BiasSeconds   float64           `json:"bias_seconds"`
+	Warnings      []string          `json:"warnings,omitempty"`
 }
 
 // OriginOf is where a cost model's numbers come from.
 func OriginOf(m *regress.CostModel) *CostOrigin {
 	return &CostOrigin{
 		Space: m.Space, Device: m.Device, Kind: m.Kind, Precision: m.Precision, Method: m.Method,
-		Estimator: m.Estimator, DataHash: m.DataHash, Fingerprint: m.Fingerprint,
-		BiasSeconds: m.Bias, Warnings: m.Warnings,
+		Estimator: m.Estimator, DataHash: m.DataHash, MeasuredUntil: m.MeasuredUntil,
+		Fingerprint: m.Fingerprint, BiasSeconds: m.Bias, Warnings: m.Warnings,
 	}
 }
 

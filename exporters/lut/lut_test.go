@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
@@ -355,13 +356,14 @@ func TestNotes(t *testing.T) {
 			"classifier", "PyYAML 6 and later", "missing keys", "path"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir, until := t.TempDir(), time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC)
+			tc.m.MeasuredUntil = &until
 			notes, err := Write(dir, tc.m, tc.s, tc.d)
 			if err != nil {
 				t.Fatal(err)
 			}
 			file := exporttest.Notes(t, filepath.Join(dir, NotesFile), notes, tc.want)
-			if file.Cost == nil || file.Cost.Kind != tc.m.Kind || file.Cost.BiasSeconds != tc.m.Bias {
+			if c := file.Cost; c == nil || c.Kind != tc.m.Kind || c.BiasSeconds != tc.m.Bias || c.MeasuredUntil == nil || !c.MeasuredUntil.Equal(until) {
 				t.Errorf("notes are of %+v", file.Cost)
 			}
 		})
