@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -105,11 +106,12 @@ func required(c *cli.Context, name string) (string, error) {
 const stdoutPath = "-"
 
 // outPath reads -o, which may be missing, and refuses what it must not name; folder is what
-// would be written as several files, "" where it is one. /dev/stdout is the same stream as a dash:
-// opened by its name, a file behind it would be replaced under the shell that opened it.
+// would be written as several files, "" where it is one. /dev/stdout and what it leads to are
+// the same stream as a dash: opened by its name, a file behind it would be replaced under the shell
+// that opened it.
 func outPath(c *cli.Context, folder string, inputs ...string) (string, error) {
 	out := c.String("o")
-	if out == "/dev/stdout" {
+	if slices.Contains([]string{"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}, out) {
 		out = stdoutPath
 	}
 	switch {
