@@ -139,7 +139,10 @@ func checkDelegation(m *Measurement, e evidence) {
 }
 
 func delegationText(d devices.Delegation) string {
-	text := fmt.Sprintf("%s took %d of %d nodes, in %d partitions", cmp.Or(d.Name, "the delegate"), d.Delegated, d.Nodes, d.Partitions)
+	text := fmt.Sprintf("%s took %d of %d nodes, in %d partition", cmp.Or(d.Name, "the delegate"), d.Delegated, d.Nodes, d.Partitions)
+	if d.Partitions != 1 {
+		text += "s"
+	}
 	if len(d.Why) > 0 {
 		text += ": " + strings.Join(d.Why, "; ")
 	}

@@ -228,13 +228,15 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestDelegationSaysWhy(t *testing.T) {
-	in := goodInput()
-	in.Info.Accelerator = true
-	in.Blocks[1].Delegation = devices.Delegation{Name: "npu", Nodes: 10, Delegated: 7, Partitions: 2, Why: []string{"EXP x2: no kernel", "CUSTOM x1"}}
-	m, _ := Measure(in)
-	want := "npu took 7 of 10 nodes, in 2 partitions: EXP x2: no kernel; CUSTOM x1"
-	if len(m.Reasons) != 1 || m.Reasons[0].Text != want || *m.Reasons[0].Value != 0.7 {
-		t.Errorf("reasons %+v, want %q", m.Reasons, want)
+	for partitions, words := range map[int]string{1: "1 partition", 2: "2 partitions"} {
+		in := goodInput()
+		in.Info.Accelerator = true
+		in.Blocks[1].Delegation = devices.Delegation{Name: "npu", Nodes: 10, Delegated: 7, Partitions: partitions, Why: []string{"EXP x2: no kernel", "CUSTOM x1"}}
+		m, _ := Measure(in)
+		want := "npu took 7 of 10 nodes, in " + words + ": EXP x2: no kernel; CUSTOM x1"
+		if len(m.Reasons) != 1 || m.Reasons[0].Text != want || *m.Reasons[0].Value != 0.7 {
+			t.Errorf("reasons %+v, want %q", m.Reasons, want)
+		}
 	}
 }
 

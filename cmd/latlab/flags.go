@@ -122,7 +122,7 @@ func outPath(c *cli.Context, folder string, inputs ...string) (string, error) {
 		return out, notOver(out, inputs...)
 	case folder != "":
 		return "", usagef("%s is a folder of files; -o names it", folder)
-	case c.Bool("json"):
+	case c.Bool("json") && typed(c, "json"):
 		return "", usagef("--json prints to stdout, where the result goes; leave it out or name a file with -o")
 	}
 	return out, nil

@@ -74,8 +74,8 @@ func flagsFirst(app *cli.App, args []string) []string {
 	if len(args) < 2 {
 		return args
 	}
-	if len(args) == 2 && args[1] == "--version" {
-		return []string{args[0], "version"}
+	if args[1] == "--version" {
+		args = append([]string{args[0], "version"}, args[2:]...)
 	}
 	cmd := app.Command(args[1])
 	if cmd == nil {

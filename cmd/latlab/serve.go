@@ -116,7 +116,7 @@ func listenersOf(ctx context.Context, c *cli.Context) ([]net.Listener, error) {
 	switch {
 	case !c.Bool("web.systemd-socket"):
 		return listen(ctx, c.StringSlice("web.listen-address"))
-	case c.IsSet("web.listen-address"):
+	case typed(c, "web.listen-address"):
 		return nil, usagef("--web.systemd-socket and --web.listen-address: the socket's unit says where to listen; choose one")
 	}
 	listeners, err := systemd.Listeners()
