@@ -26,6 +26,9 @@ type labProber struct {
 	lab looker
 	// last is a device's condition after its last stored block, nil where there is none.
 	last func(device string) *devices.State
+	// timing reports whether a sweep of the store goes on on a device: this machine has no lock. nil =
+	// there is no store.
+	timing func(device string) bool
 }
 
 // Targets are the devices that may be asked for.
@@ -100,6 +103,10 @@ func (p *labProber) seen(s inventory.Status) web.Device {
 		Info: s.Info, Source: s.Source, Model: deref(s.Model), SoC: deref(s.SoC), OS: deref(s.OS), Condition: s.Now,
 		Up:   s.State == inventory.Ready || s.State == inventory.Hot || s.State == inventory.Busy,
 		Busy: s.State == inventory.Busy,
+	}
+	// One that is gone while its sweep waits for it is not busy.
+	if d.Up && p.timing != nil && p.timing(s.Name) {
+		d.Busy = true
 	}
 	if d.Busy && d.Condition == nil && p.last != nil {
 		d.Condition = p.last(s.Name)

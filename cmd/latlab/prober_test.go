@@ -137,6 +137,20 @@ func TestProberKnowsLastBlocks(t *testing.T) {
 	}
 }
 
+// TestProberKnowsSweepsOfTheStore: this machine has no lock, so a sweep that goes on tells that it is
+// busy; a device that is gone while its sweep waits is not.
+func TestProberKnowsSweepsOfTheStore(t *testing.T) {
+	p := testProber()
+	p.timing = func(device string) bool { return device == "hot" || device == "gone" }
+	busy := map[string]bool{}
+	for _, d := range p.all(t.Context()) {
+		busy[d.Info.Name] = d.Busy
+	}
+	if diff := cmp.Diff(map[string]bool{"busy": true, "hot": true, "gone": false}, busy); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestProberLooksAtWhatIsTimedOn: simulators are always there, and what vanished between list and
 // look has no series.
 func TestProberLooksAtWhatIsTimedOn(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/activation"
 	"github.com/prometheus/client_golang/prometheus"
@@ -270,7 +271,10 @@ func wireServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*server,
 	if watcher != nil {
 		seen = func() []web.Device { return append(poller.Latest(), computedDevices(watcher.Lab())...) }
 		registry.MustRegister(prom.NewCollector(watcher.Lab))
-		prober.last = func(device string) *devices.State { return watcher.Lab().Condition(device) }
+		// Who probes may be the only one who asks.
+		now := func() prom.Lab { watcher.Asked(); return watcher.Lab() }
+		prober.last = func(device string) *devices.State { return now().Condition(device) }
+		prober.timing = func(device string) bool { return now().Timing(device, time.Now()) }
 		o.Scraped = func() { poller.Scraped(); watcher.Asked() }
 		o.Ready = watcher.Ready
 		w.runs = append(w.runs, watcher.Run)

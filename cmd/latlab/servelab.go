@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -51,7 +52,7 @@ func computedDevices(lab prom.Lab) []web.Device {
 	var list []web.Device
 	for _, s := range lab.Sweeps {
 		if d := s.Manifest.Device; d.Kind != devices.Measured {
-			list = append(list, web.Device{Info: d, Source: "store", Up: true, Condition: lab.Condition(d.Name)})
+			list = append(list, web.Device{Info: d, Source: "store", Up: true, Busy: lab.Timing(d.Name, time.Now()), Condition: lab.Condition(d.Name)})
 		}
 	}
 	return list

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,12 +33,20 @@ type Watcher struct {
 	lab      Lab
 	versions map[string]string // of the sweeps in lab
 	err      error             // of the last read
+	ended    chan struct{}     // is closed when the read that goes on, or the next one, ends
 }
 
 // share of the time that reading may take, and the least pause between two looks.
 const (
 	pauses   = 20
 	minPause = time.Second
+)
+
+// stale is the age from which what was read is no longer shown without a look, and patience how
+// long one waits for that look: no scraper gives up within it.
+const (
+	stale    = time.Minute
+	patience = time.Second
 )
 
 // WatcherOptions are what a Watcher can do without.
@@ -48,15 +57,27 @@ type WatcherOptions struct {
 
 // NewWatcher makes one that reads once Run runs.
 func NewWatcher(st Store, o WatcherOptions) *Watcher {
-	return &Watcher{store: st, baseline: o.Baseline, failed: o.Failed, asked: make(chan struct{}, 1), versions: map[string]string{}}
+	return &Watcher{store: st, baseline: o.Baseline, failed: o.Failed, asked: make(chan struct{}, 1), versions: map[string]string{}, ended: make(chan struct{})}
 }
 
-// Asked says that somebody looks. It does not wait: what he sees was read after the one before
-// him looked.
+// Asked says that somebody looks. Who looks often sees what was read after the look before. The
+// first one in a while waits a moment for the read, if it is a short one: he would see a sweep
+// run that ended hours ago.
 func (w *Watcher) Asked() {
 	select {
 	case w.asked <- struct{}{}:
 	default:
+	}
+	w.mu.Lock()
+	worth := w.err == nil && w.lab.Took < patience && time.Since(w.lab.Read) > stale
+	ended := w.ended
+	w.mu.Unlock()
+	if !worth {
+		return
+	}
+	select {
+	case <-ended:
+	case <-time.After(patience):
 	}
 }
 
@@ -101,6 +122,7 @@ func (w *Watcher) Run(ctx context.Context) {
 
 // Read reads what changed now, and returns how long that took.
 func (w *Watcher) Read(ctx context.Context) time.Duration {
+	defer w.wake()
 	start := time.Now()
 	sweeps, versions, err := w.read(ctx)
 	took := time.Since(start)
@@ -116,6 +138,14 @@ func (w *Watcher) Read(ctx context.Context) time.Duration {
 	w.err = nil
 	w.lab.Sweeps, w.lab.Read, w.lab.Took, w.versions = sweeps, time.Now(), took, versions
 	return took
+}
+
+// wake lets go who waited for the read.
+func (w *Watcher) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.ended)
+	w.ended = make(chan struct{})
 }
 
 func (w *Watcher) fail(err error) {
@@ -211,4 +241,20 @@ func (l Lab) Condition(device string) *devices.State {
 		return nil
 	}
 	return last.Condition
+}
+
+// timingFor is how long a process that says that it times is believed without a block: one that
+// was killed cannot say so.
+const timingFor = 2 * time.Minute
+
+// Timing reports whether a sweep's process times on the device at now, by what it said and the
+// blocks that it brought. This machine has no lock that would tell.
+func (l Lab) Timing(device string, now time.Time) bool {
+	return slices.ContainsFunc(l.Sweeps, func(s *Sweep) bool {
+		last := s.Said
+		if s.LastBlock.After(last) {
+			last = s.LastBlock
+		}
+		return s.Manifest.Device.Name == device && s.State == bench.Running && now.Sub(last) < timingFor
+	})
 }

@@ -146,6 +146,77 @@ func TestWatcherKeepsWhatItHas(t *testing.T) {
 	})
 }
 
+// TestTheFirstInAWhileWaits: a scrape after a pause shows what is in the store now, and no scrape
+// waits long: not for a large store, nor for one that cannot be read.
+func TestTheFirstInAWhileWaits(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		takes time.Duration // of a sweep's read; there are two
+		fails bool
+		pause time.Duration
+		waits time.Duration
+		fresh bool
+	}{
+		{"a pause", 300 * time.Millisecond, false, time.Hour, 300 * time.Millisecond, true},
+		{"an ordinary scrape", 300 * time.Millisecond, false, 15 * time.Second, 0, false},
+		{"a large store", time.Minute, false, time.Hour, 0, false},
+		{"no store", 0, true, time.Hour, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, st, a, _ := watched(t, c.takes)
+				time.Sleep(2 * c.takes)
+				synctest.Wait()
+				if c.fails {
+					st.fails = true
+					time.Sleep(time.Second)
+					w.Asked()
+					synctest.Wait()
+				}
+				st.change(a)
+				time.Sleep(c.pause)
+				asked := time.Now()
+				w.Asked()
+				if waited := time.Since(asked); waited != c.waits {
+					t.Errorf("waited for %v, want %v", waited, c.waits)
+				}
+				if fresh := !w.Lab().Read.Before(asked); fresh != c.fresh {
+					t.Errorf("read at %v, asked at %v", w.Lab().Read, asked)
+				}
+			})
+		})
+	}
+}
+
+// TestTiming: whoever says that he times and brings blocks does.
+func TestTiming(t *testing.T) {
+	now := reporttest.Began()
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	for _, c := range []struct {
+		name        string
+		state       bench.MemberState
+		said, block time.Duration // ago
+		want        bool
+	}{
+		{"has begun", bench.Running, time.Second, time.Hour, true},
+		{"brings blocks", bench.Running, time.Hour, time.Second, true},
+		{"was killed", bench.Running, time.Hour, 10 * time.Minute, false},
+		{"has ended", bench.Ended, time.Second, time.Second, false},
+		{"waits for its device", bench.BackingOff, time.Second, time.Second, false},
+		{"said nothing", "", time.Hour, time.Second, false},
+	} {
+		lab := prom.Lab{Sweeps: []*prom.Sweep{{
+			Manifest: bench.Sweep{Device: devices.Info{Name: "cpu"}}, State: c.state, Said: ago(c.said), LastBlock: ago(c.block),
+		}}}
+		if got := lab.Timing("cpu", now); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+		if lab.Timing("other", now) {
+			t.Errorf("%s: on another device, too", c.name)
+		}
+	}
+}
+
 // TestCondition: a device's condition is that after the latest block of all its sweeps.
 func TestCondition(t *testing.T) {
 	at := reporttest.Began()
