@@ -115,11 +115,11 @@ func outPath(c *cli.Context, folder string, inputs ...string) (string, error) {
 		out = stdoutPath
 	}
 	switch {
-	case out != stdoutPath && folder == "" && !isFolder(filepath.Dir(out)):
-		// Now, not when an hour's fit has nowhere to go.
-		return "", usagef("-o %s: there is no folder %s", out, filepath.Dir(out))
 	case out != stdoutPath:
-		return out, notOver(out, inputs...)
+		if err := notOver(out, inputs...); err != nil {
+			return "", err
+		}
+		return out, fits(out, folder)
 	case folder != "":
 		return "", usagef("%s is a folder of files; -o names it", folder)
 	case c.Bool("json") && typed(c, "json"):
@@ -128,15 +128,35 @@ func outPath(c *cli.Context, folder string, inputs ...string) (string, error) {
 	return out, nil
 }
 
+// fits refuses a place where the output cannot be: now, not when an hour's fit has nowhere to go.
+func fits(out, folder string) error {
+	switch {
+	case folder != "" && isFile(out):
+		return usagef("-o %s is a file; %s is a folder of files", out, folder)
+	case folder != "":
+		return nil
+	case isFolder(out):
+		return usagef("-o %s is a folder; name a file", out)
+	case !isFolder(filepath.Dir(out)):
+		return usagef("-o %s: there is no folder %s", out, filepath.Dir(out))
+	}
+	return nil
+}
+
 func isFolder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
 
-// notOver refuses to write over a file that the command reads and over any store: one slip
-// of the hand, and the sweep of a week would be a page. Links are known by where they lead.
-// It comes before a store is opened: SQLite loses its locks on a file that is opened beside it.
+// notOver refuses to write over a file that the command reads and over any store and its log, which
+// may hold the last of it: one slip of the hand, and the sweep of a week would be a page. Links are
+// known by where they lead. It comes before a store is opened: SQLite loses its locks on a file that is opened beside it.
 func notOver(out string, inputs ...string) error {
+	for _, part := range []string{"-wal", "-shm", "-journal", ".lock"} {
+		if store, is := strings.CutSuffix(out, part); is && isDatabase(store) {
+			return usagef("-o %s would be taken for a part of the store %s; name another file", out, store)
+		}
+	}
 	there, err := os.Stat(out)
 	if err != nil {
 		return nil //nolint:nilerr // what is not there is nobody's input
