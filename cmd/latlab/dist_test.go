@@ -209,7 +209,7 @@ func TestArchiveContents(t *testing.T) {
 			for _, name := range []string{
 				"README.md", "LICENSE", "NOTICE", "CHANGELOG.md", "docs/measuring.md", "docs/install.md",
 				"man/man1/latlab.1", "completions/latlab", "completions/_latlab", "completions/latlab.fish", "completions/latlab.ps1",
-				"monitoring/prometheus.yml", "licences/tensorflow-lite/LICENSE",
+				"monitoring/prometheus.yml", "sampler/testdata/tiny.yaml", "licences/tensorflow-lite/LICENSE",
 				"licences/tensorflow-lite/README.md", "licences/tensorflow-lite/XNNPACK.txt", "licences/tensorflow-lite/Eigen.txt",
 				"bin/agent-arm64/latlab-agent", "bin/agent-arm64/libtensorflowlite_c.so", "bin/agent-arm64/licences/NOTICE",
 			} {

@@ -134,7 +134,7 @@ func findExportFormat(name string, of exportContent) (exportFormat, error) {
 }
 
 func unknownFormat(format, what string, known ...string) error {
-	return usagef("no format of %s is named %q; there is %s", what, format, strings.Join(known, ", "))
+	return usagef("no format of %s is named %q; there are %s", what, format, strings.Join(known, ", "))
 }
 
 func formatNames(of exportContent) []string {
