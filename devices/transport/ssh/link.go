@@ -328,31 +328,54 @@ func (l *link) hangUp(s opened, gone <-chan struct{}) {
 	}
 }
 
-// session opens one. Where ctx ends first, what comes late is closed by the goroutine that
-// waits for it, which ends with the connection at the latest.
+// session opens one.
 func (l *link) session(ctx context.Context) (opened, error) {
-	var o opened
-	failed := make(chan error)
-	ok := l.spawn(func() {
-		var err error
-		o.Channel, o.requests, err = l.client.OpenChannel("session", nil)
-		select {
-		case failed <- err:
-		case <-ctx.Done():
-			if err == nil {
-				go ssh.DiscardRequests(o.requests)
-				_ = o.Close()
-			}
-		}
-	})
-	if !ok {
+	o, err := open(ctx, l.dead, l.client.OpenChannel)
+	if errors.Is(err, errDead) {
 		return opened{}, l.t.offline("open a session on", l.why())
 	}
+	if err != nil && ctx.Err() != nil {
+		return opened{}, ctx.Err()
+	}
+	return o, l.noSession(err)
+}
+
+var errDead = errors.New("the connection ended")
+
+// open opens a session's channel. Where ctx or the connection ends first, what comes late is closed
+// by the goroutine that waits for it. Nobody waits for that one: x/crypto's OpenChannel never
+// returns where the connection ends in just that moment, for its mux closes the channels that it
+// knows once, and then takes another. A sweep over ssh stood still for that.
+func open(ctx context.Context, dead <-chan struct{}, channel func(string, []byte) (ssh.Channel, <-chan *ssh.Request, error)) (opened, error) {
 	select {
-	case err := <-failed:
-		return o, l.noSession(err)
+	case <-dead:
+		return opened{}, errDead
+	default:
+	}
+	type result struct {
+		opened
+		err error
+	}
+	came, left := make(chan result), make(chan struct{})
+	defer close(left)
+	go func() {
+		c, requests, err := channel("session", nil)
+		select {
+		case came <- result{opened{c, requests}, err}:
+		case <-left:
+			if err == nil {
+				go ssh.DiscardRequests(requests)
+				_ = c.Close()
+			}
+		}
+	}()
+	select {
+	case r := <-came:
+		return r.opened, r.err
 	case <-ctx.Done():
 		return opened{}, ctx.Err()
+	case <-dead:
+		return opened{}, errDead
 	}
 }
 

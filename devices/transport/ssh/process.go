@@ -140,12 +140,18 @@ func (p *process) greet() (err error) {
 // silent is a shell that ended before the program started, with what it complained of.
 func (p *process) silent() error {
 	b, _ := io.ReadAll(io.LimitReader(p.s.Stderr(), 4<<10))
-	text := strings.TrimSpace(string(b))
-	if text == "" {
-		text = "nothing"
+	if text := strings.TrimSpace(string(b)); text != "" {
+		return fmt.Errorf("its shell ended before the program started and said %s", clip(text))
 	}
-	return fmt.Errorf("its shell ended before the program started and said %s", clip(text))
+	return errSilent{}
 }
+
+// errSilent is a shell that ended without a word. So does one whose connection broke just then, which
+// may be known a moment later: to lost it is a stream that broke off.
+type errSilent struct{}
+
+func (errSilent) Error() string { return "its shell ended before the program started and said nothing" }
+func (errSilent) Unwrap() error { return io.ErrUnexpectedEOF }
 
 func clip(s string) string {
 	if len(s) > 500 {

@@ -17,7 +17,10 @@ import (
 	"latlab/devices/transport/ssh/sshtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A channel that x/crypto waits for for ever is the library's: see link.go's open.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("golang.org/x/crypto/ssh.(*mux).openChannel"))
+}
 
 // options reach a server with its own key and file, and with nothing of the user's.
 func options(s *sshtest.Server) ssh.Options {
