@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,8 +43,17 @@ func firstLine(t testing.TB, p transport.Process) string {
 func TestBlackholeIsNoticed(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, impatient(s))
-	p := sh(t, tr, "echo ready; sleep 3600")
-	firstLine(t, p)
+	p := sh(t, tr, "echo $$; exec sleep 3600")
+	pid, err := strconv.Atoi(strings.TrimSpace(firstLine(t, p)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nobody can end it there any more: its sshd keeps a session whose client vanished.
+	defer func() {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Error(err)
+		}
+	}()
 	s.Blackhole(true)
 	_, _, exit := finish(t, p)
 	if exit.Code != -1 || exit.Signal != "" {
