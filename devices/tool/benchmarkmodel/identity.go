@@ -6,9 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -109,7 +107,7 @@ const maxHashLine = 16 << 10
 
 func (d *Device) hash(ctx context.Context, f File) (string, error) {
 	if f.Host != "" {
-		return hashHere(f.Host)
+		return tool.SHA256(f.Host)
 	}
 	out, err := transport.Shell(ctx, d.m.Transport(), maxHashLine, `sha256sum < "$1"`, f.Device)
 	if err == nil {
@@ -126,17 +124,4 @@ func (d *Device) hash(ctx context.Context, f File) (string, error) {
 		return "", err
 	}
 	return "", d.missing(fmt.Errorf("%s on the device: %w", f.Device, err))
-}
-
-func hashHere(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

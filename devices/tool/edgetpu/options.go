@@ -3,12 +3,8 @@ package edgetpu
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"regexp"
 	"strconv"
 	"time"
@@ -73,7 +69,7 @@ func probe(ctx context.Context, op string, o Options) (map[string]string, error)
 		return nil, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Advice: advice,
 			Err: fmt.Errorf("%s is no edgetpu_compiler: it does not tell its version", o.Compiler), Output: tool.Tail(out.Stdout + out.Stderr)}
 	}
-	sum, err := hashFile(path)
+	sum, err := tool.SHA256(path)
 	if err != nil {
 		return nil, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err, Advice: advice}
 	}
@@ -82,17 +78,4 @@ func probe(ctx context.Context, op string, o Options) (map[string]string, error)
 		found["edgetpu_min_runtime"] = strconv.Itoa(o.MinRuntime)
 	}
 	return found, nil
-}
-
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
