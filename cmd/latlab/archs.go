@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/internal/ui"
 	"latlab/sampler"
 )
 
@@ -31,7 +32,7 @@ func eachLine(s streams, in io.Reader, name string, find resolver, f func(sample
 		var bad *sampler.LineError
 		switch {
 		case errors.As(err, &bad):
-			fmt.Fprintf(s.err, "latlab: %s\n", oneLine(err))
+			fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err))
 			skipped++
 		case err != nil:
 			return err
@@ -42,7 +43,7 @@ func eachLine(s streams, in io.Reader, name string, find resolver, f func(sample
 		}
 	}
 	if skipped > 0 {
-		fmt.Fprintf(s.err, "latlab: %s: %s skipped\n", name, plural(skipped, "line"))
+		fmt.Fprintf(s.err, "latlab: %s: %s skipped\n", name, ui.Plural(skipped, "line"))
 		return exitSilently(exitPartial)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
+	"latlab/internal/ui"
 )
 
 // chooseSweep returns the one sweep of a store that --sweep and --device leave. None, or
@@ -78,7 +79,7 @@ func listSweeps(sweeps []bench.Sweep) string {
 // sweepNetworks says what a sweep's networks are.
 func sweepNetworks(s bench.Sweep) string {
 	if s.Space == "" {
-		return plural(s.Networks, "listed model")
+		return ui.Plural(s.Networks, "listed model")
 	}
 	return fmt.Sprintf("%d of %s", s.Networks, s.Space)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/internal/ui"
 	"latlab/sampler"
 	"latlab/sampler/model"
 )
@@ -85,7 +86,7 @@ func compileOne(s streams, c *cli.Context, n network, form model.Form, dir strin
 		return err
 	}
 	if c.Bool("json") {
-		return printDoc(s.out, compiled{f.Path, f.SHA256, f.Size})
+		return ui.Document(s.out, compiled{f.Path, f.SHA256, f.Size})
 	}
 	_, err = fmt.Fprintf(s.out, "%s  %s  %d\n", f.Path, f.SHA256, f.Size)
 	return err

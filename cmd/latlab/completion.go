@@ -15,6 +15,7 @@ import (
 	"latlab/devices/inventory"
 	"latlab/exporters/lut"
 	"latlab/fixtures"
+	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -41,10 +42,10 @@ func completionCommand(s streams) *cli.Command {
 				names = append(names, shell.name)
 			}
 			if !c.Args().Present() {
-				return usagef("which shell? `latlab completion SHELL` knows %s", words(names))
+				return usagef("which shell? `latlab completion SHELL` knows %s", ui.Or(names))
 			}
 			word := c.Args().First()
-			return usagef("there is no script for the shell %q%s; there are %s", word, didYouMean(word, names), words(names))
+			return usagef("there is no script for the shell %q%s; there are %s", word, didYouMean(word, names), ui.Or(names))
 		},
 	}
 	for _, shell := range shells() {

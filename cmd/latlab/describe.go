@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/internal/ui"
 	"latlab/sampler/graph"
 )
 
@@ -38,7 +39,7 @@ func describeCommand(s streams) *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				return printDoc(s.out, d)
+				return ui.Document(s.out, d)
 			}
 			return printDescription(s, d)
 		},
@@ -75,32 +76,21 @@ func printDescription(s streams, d description) error {
 	for _, l := range d.Layers {
 		rows = append(rows, []string{
 			l.Name, string(l.Kind), kernel(l), shape(l.Output), activation(l), l.Position,
-			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), thousands(int(l.Params)),
+			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), ui.Thousands(int(l.Params)),
 		})
 	}
-	if err := printTable(s.out, rows); err != nil {
+	if err := ui.Table(s.out, rows); err != nil {
 		return err
 	}
 	title := d.Name + "\n"
 	if d.Space != "" {
-		title = wrapped(d.Name+" ", []string{d.Space, d.Indices}, fileColumns)
+		title = ui.Wrap(d.Name+" ", []string{d.Space, d.Indices}, ui.WideColumns)
 	}
 	if _, err := fmt.Fprintf(s.out, "\n%s%s MACs, %s parameters, %d layers\n",
-		title, amount(d.MACs), amount(d.Params), len(d.Layers)); err != nil {
+		title, ui.Count(d.MACs), ui.Count(d.Params), len(d.Layers)); err != nil {
 		return err
 	}
 	return printPublished(s.out, d.Published)
-}
-
-// amount is a large number as papers have it, with digits left where it is not so large.
-func amount(n int64) string {
-	switch {
-	case n >= 1e8:
-		return fmt.Sprintf("%.4f billion", float64(n)/1e9)
-	case n >= 1e4:
-		return fmt.Sprintf("%.4f million", float64(n)/1e6)
-	}
-	return thousands(int(n))
 }
 
 func kernel(l graph.Row) string {

@@ -5,10 +5,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/internal/ui"
 	"latlab/sampler"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite"
@@ -127,14 +127,14 @@ func printFile(w io.Writer, d description) error {
 	for _, l := range d.Layers {
 		row := []string{
 			shorten(l.Name), string(l.Kind), kernel(l), shape(l.Output), activation(l),
-			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), thousands(int(l.Params)),
+			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), ui.Thousands(int(l.Params)),
 		}
 		if d.paid {
 			row = append(row, l.Position)
 		}
 		rows = append(rows, row)
 	}
-	if err := printTable(w, rows); err != nil {
+	if err := ui.Table(w, rows); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, fileSummary(d))
@@ -143,7 +143,7 @@ func printFile(w io.Writer, d description) error {
 
 func fileSummary(d description) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s  %s bytes, %s\n", d.File, thousands(int(d.Bytes)), d.Precision)
+	fmt.Fprintf(&b, "\n%s  %s bytes, %s\n", d.File, ui.Thousands(int(d.Bytes)), d.Precision)
 	if d.Space != "" {
 		fmt.Fprintf(&b, "%s %s, written by %s\n", d.Space, d.Indices, d.Tool)
 	}
@@ -159,13 +159,13 @@ func fileSummary(d description) string {
 	if d.Tool != "" {
 		folded = " (batch norm folded)"
 	}
-	fmt.Fprintf(&b, "%s MACs, %s parameters%s, %d layers\n", amount(d.MACs), amount(d.Params), folded, len(d.Layers))
+	fmt.Fprintf(&b, "%s MACs, %s parameters%s, %d layers\n", ui.Count(d.MACs), ui.Count(d.Params), folded, len(d.Layers))
 	if !d.MACsComplete {
 		b.WriteString("these figures are of the known operators alone\n")
-		b.WriteString(wrapped("unknown operators:", counted(d.Unknown), fileColumns))
+		b.WriteString(ui.Wrap("unknown operators:", counted(d.Unknown), ui.WideColumns))
 	}
 	for _, n := range d.Notes {
-		b.WriteString(wrapped("note:", strings.Fields(n), fileColumns))
+		b.WriteString(ui.Wrap("note:", strings.Fields(n), ui.WideColumns))
 	}
 	return b.String()
 }
@@ -194,33 +194,6 @@ func quantum(zero int64) string {
 		return fmt.Sprintf("(q + %d)", -zero)
 	}
 	return fmt.Sprintf("(q - %d)", zero)
-}
-
-// How wide text is: a terminal's 80 columns, or less than 100 for what has names of layers.
-const (
-	terminalColumns = 80
-	fileColumns     = 98
-)
-
-// wrapped puts words behind a head, on lines of so many columns. A word that is longer has
-// a line of its own: paths are to be copied whole.
-func wrapped(head string, words []string, columns int) string {
-	return hung(head, words, "  ", columns)
-}
-
-// hung is wrapped with an indent of one's own for all lines but the first.
-func hung(head string, words []string, indent string, columns int) string {
-	var b strings.Builder
-	line := head
-	for _, word := range words {
-		if n := utf8.RuneCountInString(line) + 1 + utf8.RuneCountInString(word); n > columns && line != indent {
-			fmt.Fprintln(&b, line)
-			line = indent
-		}
-		line += " " + word
-	}
-	fmt.Fprintln(&b, line)
-	return b.String()
 }
 
 // counted lists operators with how many there are.

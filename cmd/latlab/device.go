@@ -14,6 +14,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/inventory"
+	"latlab/internal/ui"
 )
 
 // deviceTimeout bounds looking at a device, not timing on it.
@@ -43,7 +44,7 @@ func openNamed(ctx context.Context, c *cli.Context, name string) (devices.Device
 // closeDevice says what could not be put right on a device. What was measured is not wrong by it.
 func closeDevice(s streams, d devices.Device) {
 	if err := d.Close(); err != nil {
-		fmt.Fprintf(s.err, "latlab: WARNING: %s: %s\n", d.Info().Name, oneLine(err))
+		fmt.Fprintf(s.err, "latlab: WARNING: %s: %s\n", d.Info().Name, ui.OneLine(err))
 	}
 }
 

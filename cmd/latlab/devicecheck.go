@@ -12,6 +12,7 @@ import (
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/devices/inventory"
+	"latlab/internal/ui"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
 )
@@ -43,13 +44,13 @@ func timingCheck(c *cli.Context, name string) check {
 	k := check{Name: "timing", State: checkOK}
 	m, err := timeTiny(c, name)
 	if err != nil {
-		k.State, k.Detail = checkBad, oneLine(err)
+		k.State, k.Detail = checkBad, ui.OneLine(err)
 		if out := toolOutput(err); out != "" {
 			k.Detail += "; its output: " + lastLine(out)
 		}
 		return k
 	}
-	k.Detail = fmt.Sprintf("a network of 3 ops takes %s, %s, %s", millis(m.Seconds), kindWord(m.Kind), m.Verdict)
+	k.Detail = fmt.Sprintf("a network of 3 ops takes %s, %s, %s", ui.Seconds(m.Seconds), ui.Kind(m.Kind), m.Verdict)
 	for _, d := range m.Reasons {
 		k.State = checkNote
 		k.Detail += "; " + d.Text

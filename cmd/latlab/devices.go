@@ -15,6 +15,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/inventory"
+	"latlab/internal/ui"
 )
 
 // devicesCommand has three documents.
@@ -71,24 +72,24 @@ func listDevices(s streams, c *cli.Context) error {
 		return err
 	}
 	if c.Bool("json") {
-		return printDoc(s.out, map[string]any{"devices": rows})
+		return ui.Document(s.out, map[string]any{"devices": rows})
 	}
-	if err := printTable(s.out, deviceTable(rows)); err != nil {
+	if err := ui.Table(s.out, deviceTable(rows)); err != nil {
 		return err
 	}
 	fmt.Fprintln(s.out)
 	for _, r := range rows {
 		if words := rowWords(r); len(words) > 0 {
-			fmt.Fprint(s.out, wrapped(r.Name+":", words, terminalColumns))
+			fmt.Fprint(s.out, ui.Wrap(r.Name+":", words, ui.Columns))
 		}
 	}
 	for _, form := range l.Forms() {
 		fmt.Fprintf(s.out, "also %s\n", form)
 	}
 	if unseen := l.PhonesUnseen(c.Context); unseen != nil {
-		fmt.Fprint(s.out, wrapped("phones on the cable are not seen:", strings.Fields(unseen.Detail), terminalColumns))
+		fmt.Fprint(s.out, ui.Wrap("phones on the cable are not seen:", strings.Fields(unseen.Detail), ui.Columns))
 		if unseen.Type != "" {
-			printType(s.out, "  ", unseen.Type)
+			ui.Command(s.out, "  ", unseen.Type)
 		}
 	}
 	printProblems(s, rows)
@@ -100,7 +101,7 @@ func listDevices(s streams, c *cli.Context) error {
 func deviceTable(rows []inventory.Status) [][]string {
 	head := deviceGroup{name: "DEVICE", cells: []string{"KIND", "STATE", "TAKES"}}
 	widths := make([]int, len(head.cells))
-	room := terminalColumns
+	room := ui.Columns
 	for i := range widths {
 		widths[i] = len(head.cells[i])
 		for _, r := range rows {
@@ -182,9 +183,9 @@ func printProblems(s streams, rows []inventory.Status) {
 			continue
 		}
 		said[r.Problem] = true
-		fmt.Fprintf(s.out, "\n%s", wrapped(r.Name+":", strings.Fields(r.Problem), terminalColumns))
+		fmt.Fprintf(s.out, "\n%s", ui.Wrap(r.Name+":", strings.Fields(r.Problem), ui.Columns))
 		if r.Type != "" {
-			printType(s.out, "  ", r.Type)
+			ui.Command(s.out, "  ", r.Type)
 		}
 	}
 }
@@ -311,7 +312,7 @@ func cleanDevice(s streams, c *cli.Context) error {
 		return deviceError(err)
 	}
 	if c.Bool("json") {
-		return printDoc(s.out, map[string]any{"device": name, "done": done})
+		return ui.Document(s.out, map[string]any{"device": name, "done": done})
 	}
 	for _, line := range done {
 		fmt.Fprintln(s.out, line)

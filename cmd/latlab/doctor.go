@@ -17,6 +17,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/inventory"
 	"latlab/devices/state"
+	"latlab/internal/ui"
 )
 
 // check is one thing that doctor or devices check looked at.
@@ -67,7 +68,7 @@ func hostChecks(c *cli.Context) ([]check, error) {
 	l, err := inventory.New(o)
 	var file []check
 	if err != nil {
-		file = []check{newCheck("inventory", checkBad, oneLine(err), "")}
+		file = []check{newCheck("inventory", checkBad, ui.OneLine(err), "")}
 		o.BuiltIn = true
 		if l, err = inventory.New(o); err != nil {
 			return nil, err
@@ -103,13 +104,13 @@ func estimatorChecks(ctx context.Context, l *inventory.Lab) []check {
 
 func printChecks(s streams, asJSON bool, checks []check) error {
 	if asJSON {
-		return printDoc(s.out, map[string]any{"checks": checks})
+		return ui.Document(s.out, map[string]any{"checks": checks})
 	}
 	for _, k := range checks {
 		head := fmt.Sprintf("%-8s %s:", k.State, k.Name)
-		fmt.Fprint(s.out, hung(head, strings.Fields(k.Detail), strings.Repeat(" ", 8), terminalColumns))
+		fmt.Fprint(s.out, ui.WrapIndented(head, strings.Fields(k.Detail), strings.Repeat(" ", 8), ui.Columns))
 		if k.Type != "" {
-			printType(s.out, strings.Repeat(" ", 9), k.Type)
+			ui.Command(s.out, strings.Repeat(" ", 9), k.Type)
 		}
 	}
 	return nil

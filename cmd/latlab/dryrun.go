@@ -9,6 +9,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
+	"latlab/internal/ui"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
@@ -84,15 +85,15 @@ func dryRun(s streams, c *cli.Context, m bench.Sweep, d devices.Info, f forecast
 		"least_seconds": least.Seconds(), "most_seconds": most.Seconds(),
 	}
 	if c.Bool("json") {
-		return printDoc(s.out, v)
+		return ui.Document(s.out, v)
 	}
 	macs := ""
 	if mean := f.meanMACs(); mean != nil {
-		macs = fmt.Sprintf(", %s million MACs on average", digits(float64(*mean)/1e6, 3))
+		macs = fmt.Sprintf(", %s MACs on average", ui.Count(*mean))
 	}
-	fmt.Fprint(s.out, wrapped(plural(f.networks, "network"), []string{"of " + f.what + macs + ",", fmt.Sprintf("%s on %s", d.Kind, d.Name)}, terminalColumns))
-	fmt.Fprint(s.out, wrapped(span(strconv.Itoa(blocks), strconv.Itoa(maxBlocks)),
-		[]string{"blocks from the beginning;", assumption(d), "some " + span(roughly(least), roughly(most))}, terminalColumns))
+	fmt.Fprint(s.out, ui.Wrap(ui.Plural(f.networks, "network"), []string{"of " + f.what + macs + ",", fmt.Sprintf("%s on %s", d.Kind, d.Name)}, ui.Columns))
+	fmt.Fprint(s.out, ui.Wrap(span(strconv.Itoa(blocks), strconv.Itoa(maxBlocks)),
+		[]string{"blocks from the beginning;", assumption(d), "some " + span(ui.Duration(least), ui.Duration(most))}, ui.Columns))
 	if f.written > 0 {
 		fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", f.written>>20, c.String("cache-size"))
 	}

@@ -16,6 +16,7 @@ import (
 	"latlab/exporters"
 	"latlab/exporters/lut"
 	"latlab/exporters/nnmeter"
+	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -31,7 +32,7 @@ func exportCommand(s streams) *cli.Command {
 			boolFlag("valid-only", "measurements: leave out networks that are INVALID or were not measured; how many is said"),
 			boolFlag("unreachable", "csv of coefficients: entries that no network can use, too"),
 			stringFlag("dialect", "lut: `WHOSE` keys, ofa or proxylessnas", string(lut.OFA)),
-			&cli.StringFlag{Name: "o", Usage: "`PATH` to write: a file, - for stdout, or for " + words(folderFormats()) + " a folder"},
+			&cli.StringFlag{Name: "o", Usage: "`PATH` to write: a file, - for stdout, or for " + ui.Or(folderFormats()) + " a folder"},
 			quietFlag(), jsonFlag(),
 		},
 		Action: func(c *cli.Context) error { return export(s, c) },
@@ -231,7 +232,7 @@ func (j *exportJob) printExported(f exportFormat, notes exporters.Notes) error {
 	case j.out == stdoutPath:
 		return nil
 	case j.c.Bool("json"):
-		return printDoc(j.s.out, e)
+		return ui.Document(j.s.out, e)
 	}
 	_, err := fmt.Fprintf(j.s.out, "written to %s\n", e.Path)
 	return err

@@ -13,6 +13,7 @@ import (
 	"latlab/exporters/prom"
 	"latlab/exporters/table"
 	"latlab/exporters/tunas"
+	"latlab/internal/ui"
 )
 
 // exportContent is what a source holds.
@@ -161,7 +162,7 @@ func folderFormats() []string {
 func formatUsage() string {
 	var parts []string
 	for _, of := range exportContents() {
-		parts = append(parts, "of "+string(of)+" "+words(formatNames(of)))
+		parts = append(parts, "of "+string(of)+" "+ui.Or(formatNames(of)))
 	}
 	return strings.Join(parts, "; ")
 }

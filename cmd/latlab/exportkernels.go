@@ -7,13 +7,14 @@ import (
 	"latlab/exporters"
 	"latlab/exporters/lut"
 	"latlab/exporters/nnmeter"
+	"latlab/internal/ui"
 	"latlab/regress"
 )
 
 func exportLUT(j *exportJob) (exporters.Notes, error) {
 	d := lut.Dialect(j.c.String("dialect"))
 	if !slices.Contains(lut.Dialects(), d) {
-		return exporters.Notes{}, usagef("dialect %q is not known; there are %s", d, words(lut.Dialects()))
+		return exporters.Notes{}, usagef("dialect %q is not known; there are %s", d, ui.Or(lut.Dialects()))
 	}
 	return lut.Write(j.out, j.cost, j.space, d)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"latlab/bench/store"
 	"latlab/devices"
 	"latlab/exporters"
+	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -272,11 +272,11 @@ type fitted struct {
 func printFit(w fitWriter, m *regress.CostModel) error {
 	s, c, f := w.s, w.c, m.Figures
 	if c.Bool("json") {
-		return printDoc(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, m.MeasuredUntil, append([]string{}, m.Warnings...)})
+		return ui.Document(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, m.MeasuredUntil, append([]string{}, m.Warnings...)})
 	}
-	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, kindWord(devices.Kind(m.Kind)))
+	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, ui.Kind(devices.Kind(m.Kind)))
 	printFitted(s, of, m.Method)
-	if err := printFigures(s.out, f, millis, latenciesUntil(m.MeasuredUntil)...); err != nil {
+	if err := printFigures(s.out, f, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err
 	}
 	w.printNotes(m.Warnings)
@@ -286,7 +286,7 @@ func printFit(w fitWriter, m *regress.CostModel) error {
 // printFitted says of what a cost model is. Of a built-in space on a simulator of long name it
 // is two lines.
 func printFitted(s streams, of, method string) {
-	fmt.Fprint(s.out, wrapped("cost model of", []string{of + ",", "method " + method}, terminalColumns))
+	fmt.Fprint(s.out, ui.Wrap("cost model of", []string{of + ",", "method " + method}, ui.Columns))
 }
 
 // latenciesUntil is the row of how old the measurements are, none where that is not known.
@@ -299,25 +299,23 @@ func latenciesUntil(until *time.Time) [][]string {
 
 func (w fitWriter) printNotes(warnings []string) {
 	for _, text := range warnings {
-		fmt.Fprint(w.s.out, wrapped("  warning:", strings.Fields(text), terminalColumns))
+		fmt.Fprint(w.s.out, ui.Wrap("  warning:", strings.Fields(text), ui.Columns))
 	}
 	if w.out != "" && w.out != stdoutPath {
 		fmt.Fprintf(w.s.out, "  written to %s\n", w.out)
 	}
 }
 
-func fixed4(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
-
 // printFigures prints held-out figures and more rows; unit formats the RMSE.
 func printFigures(w io.Writer, f regress.Figures, unit func(float64) string, more ...[]string) error {
 	rows := [][]string{
 		{"  trained on", fmt.Sprintf("%d networks, tested on %d held out", f.NTrain, f.NTest)},
-		{"  r2", optional(f.R2, fixed4) + ", adjusted " + optional(f.AdjustedR2, fixed4)},
-		{"  MAPE", optional(f.MAPE, percent) + ", RMSPE " + optional(f.RMSPE, percent)},
-		{"  RMSE", optional(f.RMSESeconds, unit)},
-		{"  within 5 %, 10 %", optional(f.Within5, percent) + ", " + optional(f.Within10, percent)},
-		{"  Spearman, Kendall", optional(f.Spearman, fixed4) + ", " + optional(f.Kendall, fixed4)},
-		{"  noise ceiling", optional(f.NoiseCeilingR2, fixed4)},
+		{"  r2", ui.Optional(f.R2, ui.Fixed4) + ", adjusted " + ui.Optional(f.AdjustedR2, ui.Fixed4)},
+		{"  MAPE", ui.Optional(f.MAPE, ui.Percent) + ", RMSPE " + ui.Optional(f.RMSPE, ui.Percent)},
+		{"  RMSE", ui.Optional(f.RMSESeconds, unit)},
+		{"  within 5 %, 10 %", ui.Optional(f.Within5, ui.Percent) + ", " + ui.Optional(f.Within10, ui.Percent)},
+		{"  Spearman, Kendall", ui.Optional(f.Spearman, ui.Fixed4) + ", " + ui.Optional(f.Kendall, ui.Fixed4)},
+		{"  noise ceiling", ui.Optional(f.NoiseCeilingR2, ui.Fixed4)},
 	}
-	return printTable(w, append(rows, more...))
+	return ui.Table(w, append(rows, more...))
 }

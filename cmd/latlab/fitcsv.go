@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/internal/ui"
 	"latlab/regress"
 )
 
@@ -35,7 +36,7 @@ func fitCSV(w fitWriter) error {
 	if err != nil {
 		return fitError(err)
 	}
-	if err := w.save(func(to io.Writer) error { return printJSON(to, m) }); err != nil {
+	if err := w.save(func(to io.Writer) error { return ui.JSON(to, m) }); err != nil {
 		return err
 	}
 	return printForeign(w.s, c, m)
@@ -68,7 +69,7 @@ func readForeign(path, target, columns string) (*regress.Foreign, error) {
 
 func printForeign(s streams, c *cli.Context, m *regress.ForeignModel) error {
 	if c.Bool("json") {
-		return printDoc(s.out, struct {
+		return ui.Document(s.out, struct {
 			Method string `json:"method"`
 			Target string `json:"target"`
 			regress.Figures
@@ -78,14 +79,14 @@ func printForeign(s streams, c *cli.Context, m *regress.ForeignModel) error {
 		}{m.Method, m.Target, m.Figures, m.RMSE, append([]regress.LeftOut{}, m.LeftOut...), append([]string{}, m.Warnings...)})
 	}
 	by := fmt.Sprintf("of %d networks by %d categorical columns,", m.Networks, len(m.Columns))
-	fmt.Fprint(s.out, wrapped(m.Target, []string{by, "method " + m.Method}, terminalColumns))
+	fmt.Fprint(s.out, ui.Wrap(m.Target, []string{by, "method " + m.Method}, ui.Columns))
 	for _, l := range m.LeftOut {
-		fmt.Fprint(s.out, wrapped("  left out:", strings.Fields("column "+l.Column+", "+l.Reason), terminalColumns))
+		fmt.Fprint(s.out, ui.Wrap("  left out:", strings.Fields("column "+l.Column+", "+l.Reason), ui.Columns))
 	}
 	for _, w := range m.Warnings {
-		fmt.Fprint(s.out, wrapped("  warning:", strings.Fields(w), terminalColumns))
+		fmt.Fprint(s.out, ui.Wrap("  warning:", strings.Fields(w), ui.Columns))
 	}
 	f := m.Figures
 	f.RMSESeconds = m.RMSE // the unit is the column's, which may be unknown
-	return printFigures(s.out, f, func(x float64) string { return digits(x, 4) + " in the column's unit" })
+	return printFigures(s.out, f, func(x float64) string { return ui.Digits(x, 4) + " in the column's unit" })
 }

@@ -13,6 +13,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
+	"latlab/internal/ui"
 	"latlab/regress"
 )
 
@@ -74,11 +75,11 @@ const weightColumns = 32
 func printFeatureFit(w fitWriter, m *regress.FeatureModel) error {
 	s, c := w.s, w.c
 	if c.Bool("json") {
-		return printDoc(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
+		return ui.Document(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
 	}
-	of := fmt.Sprintf("%s on %s (%s)", plural(m.Networks, "listed model"), m.Device, kindWord(devices.Kind(m.Kind)))
+	of := fmt.Sprintf("%s on %s (%s)", ui.Plural(m.Networks, "listed model"), m.Device, ui.Kind(devices.Kind(m.Kind)))
 	printFitted(s, of, m.Method)
-	if err := printFigures(s.out, m.Figures, millis, latenciesUntil(m.MeasuredUntil)...); err != nil {
+	if err := printFigures(s.out, m.Figures, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err
 	}
 	if err := printWeights(s.out, m); err != nil {
@@ -101,15 +102,21 @@ func printWeights(w io.Writer, m *regress.FeatureModel) error {
 		}
 		return 0
 	})
-	rows := [][]string{{"  bias", millis(m.Bias), ""}}
-	for _, f := range weights[:min(len(weights), shownWeights)] {
-		rows = append(rows, []string{"  " + middle(strings.TrimPrefix(f.Name, regress.OpPrefix), weightColumns), millis(f.Weight * (f.High - f.Low)),
-			fmt.Sprintf("from %s to %s", digits(f.Low, 4), digits(f.High, 4))})
+	shown := weights[:min(len(weights), shownWeights)]
+	seconds := []float64{m.Bias}
+	for _, f := range shown {
+		seconds = append(seconds, share(f))
+	}
+	scale := ui.SecondsScale(seconds...)
+	rows := [][]string{{"  bias", scale.Format(m.Bias), ""}}
+	for _, f := range shown {
+		rows = append(rows, []string{"  " + ui.Middle(strings.TrimPrefix(f.Name, regress.OpPrefix), weightColumns), scale.Format(f.Weight * (f.High - f.Low)),
+			fmt.Sprintf("from %s to %s", ui.Digits(f.Low, 4), ui.Digits(f.High, 4))})
 	}
 	if more := len(weights) - shownWeights; more > 0 {
 		rows = append(rows, []string{fmt.Sprintf("  and %d more", more)})
 	}
-	return printTable(w, rows)
+	return ui.Table(w, rows)
 }
 
 // fewValid says it where INVALID measurements are what is missing.

@@ -17,8 +17,11 @@ import (
 // Flags that several verbs share. Every one is also LATLAB_NAME in the environment and a
 // line of the configuration file; the flag wins over the environment, that over the file.
 
-func env(name string) []string {
-	return []string{"LATLAB_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name))}
+func env(name string) []string { return []string{envName(name)} }
+
+// envName is the environment variable of a flag.
+func envName(flag string) string {
+	return "LATLAB_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(flag))
 }
 
 func stringFlag(name, usage, value string) *cli.StringFlag {

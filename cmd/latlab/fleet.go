@@ -13,6 +13,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
+	"latlab/internal/ui"
 )
 
 // sweepPlan is what a sweep asks of one device.
@@ -125,15 +126,15 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	}
 	ctx, stop, done := interruptible(ctx, f.s, f.c.Bool("quiet"))
 	defer done()
-	show := newFleetProgress(f.s.err, f.c.Bool("quiet"), infos)
-	run.Stop, run.Progress, run.Event = stop, show.update, show.event
+	show := ui.NewProgress(f.s.err, f.c.Bool("quiet"), infos)
+	run.Stop, run.Progress, run.Event = stop, show.Update, show.Event
 	outs := run.Run(ctx)
-	show.finish()
+	show.Finish()
 	pushMetrics(ctx, f.s, f.c, st)
 	err = storeError(st.Close())
 	for _, o := range outs {
 		if o.CloseErr != nil {
-			fmt.Fprintf(f.s.err, "latlab: WARNING: %s: %s\n", o.Name, oneLine(o.CloseErr))
+			fmt.Fprintf(f.s.err, "latlab: WARNING: %s: %s\n", o.Name, ui.OneLine(o.CloseErr))
 		}
 	}
 	for i := range outs {
@@ -208,9 +209,9 @@ func (f *fleet) printSummaries(done []sweepSummary) error {
 		}
 		return nil
 	case len(f.plans) > 1:
-		return printDoc(f.s.out, map[string]any{"sweeps": done})
+		return ui.Document(f.s.out, map[string]any{"sweeps": done})
 	case len(done) == 1:
-		return printDoc(f.s.out, done[0])
+		return ui.Document(f.s.out, done[0])
 	}
 	return nil
 }

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"latlab/devices"
+	"latlab/internal/ui"
 	"latlab/sampler/model"
 )
 
@@ -24,7 +24,7 @@ func readPrecision(c *cli.Context) (model.Precision, error) {
 	known := []model.Precision{model.Float32, model.Int8}
 	p := model.Precision(c.String("precision"))
 	if p != "" && !slices.Contains(known, p) {
-		return "", usagef("precision %q is not known; there are %s", p, words(known))
+		return "", usagef("precision %q is not known; there are %s", p, ui.Or(known))
 	}
 	return p, nil
 }
@@ -75,7 +75,7 @@ func fileForm(c *cli.Context) (model.Form, error) {
 	known := []model.Format{model.TFLite, model.ONNX}
 	f := model.Format(c.String("format"))
 	if !slices.Contains(known, f) {
-		return model.Form{}, usagef("format %q is not known; there are %s", f, words(known))
+		return model.Form{}, usagef("format %q is not known; there are %s", f, ui.Or(known))
 	}
 	in, err := readInput(c, p)
 	return model.Form{Format: f, Precision: p, Input: in}, err
@@ -86,7 +86,7 @@ func takes(d devices.Info) string {
 	if len(d.Formats) == 0 {
 		return "nothing"
 	}
-	return words(d.Formats) + " in " + words(d.Precisions)
+	return ui.Or(d.Formats) + " in " + ui.Or(d.Precisions)
 }
 
 // takesShort leaves out precisions that only a user's own file may have.
@@ -105,17 +105,4 @@ func takesShort(d devices.Info) string {
 		formats = append(formats, string(f))
 	}
 	return strings.Join(formats, "/") + " " + strings.Join(precisions, ", ") + more
-}
-
-// words joins names as a sentence has them: "a", "a or b", "a, b or c".
-func words[T ~string](names []T) string {
-	var texts []string
-	for _, n := range names {
-		texts = append(texts, string(n))
-	}
-	if len(texts) < 2 {
-		return strings.Join(texts, "")
-	}
-	last := len(texts) - 1
-	return fmt.Sprintf("%s or %s", strings.Join(texts[:last], ", "), texts[last])
 }

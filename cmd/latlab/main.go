@@ -15,11 +15,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/urfave/cli/v2"
 
 	"latlab/devices"
+	"latlab/internal/ui"
 	"latlab/internal/version"
 )
 
@@ -44,13 +44,25 @@ func run(ctx context.Context, args []string, s streams) int {
 	if err == nil {
 		err = app.RunContext(ctx, flagsFirst(app, args))
 	}
-	if p, ok := out.w.(*painter); ok {
-		out.err = cmp.Or(out.err, p.flush())
+	if p, ok := out.w.(*ui.Painter); ok {
+		out.err = cmp.Or(out.err, p.Flush())
 	}
 	if err == nil {
 		err = out.err
 	}
 	return reportError(s, wantsJSON(args), err)
+}
+
+// paintedVerbs are those whose result is for people. A file that is written to stdout is not.
+var paintedVerbs = []string{"devices", "doctor", "fit", "show", "sweep", "time", "verify"}
+
+// painted is w in colour where a person sees it, else w itself.
+func painted(w io.Writer, args []string) io.Writer {
+	verb := len(args) > 1 && slices.Contains(paintedVerbs, args[1])
+	if !verb || !ui.WantsColour(w) || wantsJSON(args) || wants(args, "quiet") {
+		return w
+	}
+	return ui.NewPainter(w)
 }
 
 // resultWriter remembers the first error: a result that was not written is a failure,
@@ -193,27 +205,13 @@ func noArguments(c *cli.Context) error {
 	return nil
 }
 
-// wantsJSON looks for --json without the parser, which may be what failed.
-func wantsJSON(args []string) bool {
-	asked, _ := strconv.ParseBool(os.Getenv("LATLAB_JSON"))
-	return asked || slices.Contains(args, "--json") || slices.Contains(args, "-json")
+// wants looks for a boolean flag without the parser, which may be what failed.
+func wants(args []string, flag string) bool {
+	asked, _ := strconv.ParseBool(os.Getenv(envName(flag)))
+	return asked || slices.Contains(args, "--"+flag) || slices.Contains(args, "-"+flag)
 }
 
-// oneLine keeps an error on the line it is promised.
-func oneLine(err error) string {
-	return harmless(strings.Join(strings.Fields(err.Error()), " "))
-}
-
-// harmless keeps what others wrote from being obeyed by a terminal: a file's name may hold an
-// escape sequence, and so may what a tool printed. Lines and tabs stay.
-func harmless(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) && r != '\n' && r != '\t' {
-			return '?'
-		}
-		return r
-	}, strings.ReplaceAll(text, "\r\n", "\n"))
-}
+func wantsJSON(args []string) bool { return wants(args, "json") }
 
 // reportError prints the error, if any, and returns the exit code.
 func reportError(s streams, asJSON bool, err error) int {
@@ -224,13 +222,13 @@ func reportError(s streams, asJSON bool, err error) int {
 	var quiet *silent
 	said := errors.As(err, &quiet)
 	if asJSON {
-		_ = printJSON(s.err, map[string]any{
+		_ = ui.JSON(s.err, map[string]any{
 			"message_type": "exit_error", "code": code, "message": message(code, err, said), "output": toolOutput(err),
 		})
 		return code
 	}
 	if !said {
-		fmt.Fprintf(s.err, "latlab: %s\n", oneLine(err))
+		fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err))
 		printOutput(s.err, toolOutput(err))
 	}
 	return code
@@ -240,7 +238,7 @@ func reportError(s streams, asJSON bool, err error) int {
 func message(code int, err error, said bool) string {
 	switch {
 	case !said:
-		return oneLine(err)
+		return ui.OneLine(err)
 	case code == exitPartial:
 		return "some networks failed or some lines were skipped"
 	case code == exitInvalid:
@@ -262,6 +260,6 @@ func toolOutput(err error) string {
 
 func printOutput(w io.Writer, output string) {
 	if output != "" {
-		fmt.Fprintf(w, "  its output:\n    %s\n", strings.ReplaceAll(harmless(output), "\n", "\n    "))
+		fmt.Fprintf(w, "  its output:\n    %s\n", strings.ReplaceAll(ui.Printable(output), "\n", "\n    "))
 	}
 }

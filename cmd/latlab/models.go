@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/devices"
+	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -55,7 +56,7 @@ func readModels(s streams, c *cli.Context, d devices.Info) (*modelList, error) {
 			err = l.add(e, d)
 		}
 		if err != nil {
-			fmt.Fprintf(s.err, "latlab: %s\n", oneLine(err))
+			fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err))
 			l.skipped++
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/devices"
+	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
 	"latlab/sampler/graph"
@@ -112,17 +113,17 @@ func (p predictor) predict(a sampler.Arch) (ranked, error) {
 // print prints one network's line; rank is 0 where there is none.
 func (p predictor) print(s streams, a sampler.Arch, r ranked, rank int) error {
 	if p.json {
-		return printDoc(s.out, prediction{
+		return ui.Document(s.out, prediction{
 			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: r.seconds, MACs: r.macs,
 			Device: p.model.Device, Kind: p.model.Kind, Rank: rank,
 		})
 	}
-	says := fmt.Sprintf("%-8s", millis(r.seconds)) // most have 8 letters; columns stand under each other
+	says := fmt.Sprintf("%-8s", ui.Seconds(r.seconds)) // most have 8 letters; columns stand under each other
 	if k := devices.Kind(p.model.Kind); k != devices.Measured {
-		says += " " + kindWord(k)
+		says += " " + ui.Kind(k)
 	}
 	if p.macs {
-		says += "  " + amount(r.macs) + " MACs"
+		says += "  " + ui.Count(r.macs) + " MACs"
 	}
 	_, err := fmt.Fprintf(s.out, "%s  %s  %s\n", a.ID(), says, a)
 	return err

@@ -11,6 +11,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
+	"latlab/internal/ui"
 	"latlab/sampler/model"
 )
 
@@ -89,7 +90,7 @@ func printTimed(s streams, c *cli.Context, d devices.Device, one listed, e bench
 		}
 	}
 	if c.Bool("json") {
-		return printDoc(s.out, v)
+		return ui.Document(s.out, v)
 	}
 	if err := printMeasurement(s.out, one, d.Info(), e.M); err != nil || v.layers == nil {
 		return err
@@ -102,7 +103,7 @@ func printTimed(s streams, c *cli.Context, d devices.Device, one listed, e bench
 }
 
 func printMeasurement(w io.Writer, one listed, d devices.Info, m *bench.Measurement) error {
-	fmt.Fprintf(w, "%s  %s  %s  %s\n", one.name, millis(m.Seconds), interval(m), m.Verdict)
+	fmt.Fprintf(w, "%s  %s  %s  %s\n", one.name, ui.Seconds(m.Seconds), interval(m), m.Verdict)
 	if line := kindSentence(m.Kind, d.Harness); line != "" {
 		fmt.Fprintf(w, "  %s\n", line)
 	}
@@ -111,28 +112,28 @@ func printMeasurement(w io.Writer, one listed, d devices.Info, m *bench.Measurem
 		rows = [][]string{{"  blocks", strconv.Itoa(m.Blocks)}}
 	}
 	if !d.Deterministic {
-		rows = append(rows, []string{"  noise between blocks", optional(m.NoiseCV, percent)})
+		rows = append(rows, []string{"  noise between blocks", ui.Optional(m.NoiseCV, ui.Percent)})
 	}
 	for _, f := range []struct {
 		name    string
 		seconds float64
 	}{{"  first inference", m.FirstSeconds}, {"  init", m.InitSeconds}} {
 		if f.seconds > 0 {
-			rows = append(rows, []string{f.name, millis(f.seconds)})
+			rows = append(rows, []string{f.name, ui.Seconds(f.seconds)})
 		}
 	}
 	if m.PeakMemoryBytes > 0 {
 		rows = append(rows, []string{"  peak memory", fmt.Sprintf("%d MiB", m.PeakMemoryBytes>>20)})
 	}
 	if m.Bounds != nil {
-		rows = append(rows, []string{"  the tool's own bounds", millis(m.Bounds.Low) + " to " + millis(m.Bounds.High)})
+		rows = append(rows, []string{"  the tool's own bounds", ui.SecondsRange(m.Bounds.Low, m.Bounds.High)})
 	}
 	rows = append(rows, counterRows(m.Counters)...)
 	if in := d.Compute[one.model.Precision]; in != "" {
 		rows = append(rows, []string{"  computed in", in})
 	}
 	rows = append(rows, []string{"  delegated", delegationLine(m.Delegation)}, []string{"  runtime", m.Runtime})
-	if err := printTable(w, rows); err != nil {
+	if err := ui.Table(w, rows); err != nil {
 		return err
 	}
 	for _, why := range m.Delegation.Why {
@@ -144,8 +145,8 @@ func printMeasurement(w io.Writer, one listed, d devices.Info, m *bench.Measurem
 // counterRows are the counters that a person compares networks by: cycles, the clock that
 // makes them time, and bytes moved by memory. A tool has dozens, which --json has all.
 func counterRows(counters map[string]float64) [][]string {
-	count := func(x float64) string { return thousands(int(x)) }
-	megahertz := func(x float64) string { return digits(x/1e6, 6) + " MHz" }
+	count := func(x float64) string { return ui.Thousands(int(x)) }
+	megahertz := func(x float64) string { return ui.Digits(x/1e6, 6) + " MHz" }
 	var rows [][]string
 	for _, k := range []struct {
 		key, name string
@@ -153,11 +154,11 @@ func counterRows(counters map[string]float64) [][]string {
 	}{
 		{"cycles", "cycles", count}, {"cycles_total", "cycles", count},
 		{"clock_hz", "clock", megahertz}, {"core_clock_hz", "clock", megahertz},
-		{"sram_used_bytes", "SRAM used", size}, {"sram_total_bytes", "SRAM read and written", size},
-		{"dram_total_bytes", "DRAM read and written", size},
-		{"on_chip_flash_total_bytes", "on-chip flash read", size}, {"off_chip_flash_total_bytes", "off-chip flash read", size},
-		{"input_fill_bytes", "inputs filled", size}, {"intermediate_fill_bytes", "intermediates filled", size},
-		{"intermediate_spill_bytes", "intermediates spilled", size}, {"output_spill_bytes", "outputs spilled", size},
+		{"sram_used_bytes", "SRAM used", ui.Bytes}, {"sram_total_bytes", "SRAM read and written", ui.Bytes},
+		{"dram_total_bytes", "DRAM read and written", ui.Bytes},
+		{"on_chip_flash_total_bytes", "on-chip flash read", ui.Bytes}, {"off_chip_flash_total_bytes", "off-chip flash read", ui.Bytes},
+		{"input_fill_bytes", "inputs filled", ui.Bytes}, {"intermediate_fill_bytes", "intermediates filled", ui.Bytes},
+		{"intermediate_spill_bytes", "intermediates spilled", ui.Bytes}, {"output_spill_bytes", "outputs spilled", ui.Bytes},
 	} {
 		if x, ok := counters[k.key]; ok {
 			rows = append(rows, []string{"  " + k.name, k.format(x)})
@@ -169,52 +170,47 @@ func counterRows(counters map[string]float64) [][]string {
 	return rows
 }
 
-// size prints a number of bytes for people.
-func size(bytes float64) string {
-	if bytes < 1<<20 {
-		return digits(bytes/(1<<10), 4) + " KiB"
-	}
-	return digits(bytes/(1<<20), 4) + " MiB"
-}
-
 func delegationLine(d devices.Delegation) string {
 	if d.Name == "" {
 		return fmt.Sprintf("no delegate asked for, %d nodes", d.Nodes)
 	}
-	return fmt.Sprintf("%d of %d nodes to %s, %s", d.Delegated, d.Nodes, d.Name, plural(d.Partitions, "partition"))
+	return fmt.Sprintf("%d of %d nodes to %s, %s", d.Delegated, d.Nodes, d.Name, ui.Plural(d.Partitions, "partition"))
 }
 
 // printLayers prints a table that fits in 100 columns.
 func printLayers(w io.Writer, rows []devices.Layer) error {
 	total := 0.0
+	var seconds []float64
 	for _, l := range rows {
 		total += l.Seconds
+		seconds = append(seconds, l.Seconds)
 	}
+	scale := ui.SecondsScale(seconds...)
 	lines := [][]string{{"LAYER", "OP", "ON", "TIME", "SHARE", "MMACS"}}
 	for _, l := range rows {
 		share, macs := "", ""
 		if total > 0 {
-			share = percent(l.Seconds / total)
+			share = ui.Percent(l.Seconds / total)
 		}
 		if l.MACs > 0 {
 			macs = fmt.Sprintf("%.3f", float64(l.MACs)/1e6)
 		}
-		lines = append(lines, []string{middle(l.Name, 40), middle(l.Op, 18), l.Where, digits(l.Seconds*1e6, 4) + " us", share, macs})
+		lines = append(lines, []string{ui.Middle(l.Name, 40), ui.Middle(l.Op, 18), l.Where, scale.Format(l.Seconds), share, macs})
 	}
-	if err := printTable(w, lines); err != nil {
+	if err := ui.Table(w, lines); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%d rows, %s together\n", len(rows), millis(total))
+	_, err := fmt.Fprintf(w, "%d rows, %s together\n", len(rows), ui.Seconds(total))
 	return err
 }
 
-// middle leaves out the middle of a text that is longer than n: names of layers differ at
-// both ends.
-func middle(text string, n int) string {
-	r := []rune(text)
-	if len(r) <= n {
-		return text
+// kindSentence says what a number that was not measured is; empty for one that was.
+func kindSentence(k devices.Kind, harness string) string {
+	switch k {
+	case devices.Simulated:
+		return "SIMULATED: computed by " + harness + " from the network's ops, never measured"
+	case devices.Estimated:
+		return "ESTIMATED: told by " + harness + ", the vendor's own tool, never measured"
 	}
-	head := (n - 2) / 2
-	return string(r[:head]) + ".." + string(r[len(r)-(n-2-head):])
+	return ""
 }

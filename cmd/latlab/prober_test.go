@@ -13,6 +13,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/inventory"
 	"latlab/exporters/web"
+	"latlab/internal/ui"
 )
 
 // fakeLooker has devices in given states.
@@ -109,7 +110,7 @@ latlab_device_up{device="hot"} 1
 			case "latlab_device_info", "latlab_probe_sensor_temperature_celsius":
 			default:
 				for _, m := range family.GetMetric() {
-					got.WriteString(name + `{device="` + m.GetLabel()[0].GetValue() + `"} ` + digits(m.GetGauge().GetValue(), 6) + "\n")
+					got.WriteString(name + `{device="` + m.GetLabel()[0].GetValue() + `"} ` + ui.Digits(m.GetGauge().GetValue(), 6) + "\n")
 				}
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"latlab/fixtures"
+	"latlab/internal/ui"
 	"latlab/sampler/graph"
 )
 
@@ -56,7 +57,7 @@ func printPublished(w io.Writer, list []publishedFigure) error {
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
-	if err := printTable(w, rows); err != nil {
+	if err := ui.Table(w, rows); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, refs.String())
@@ -100,20 +101,19 @@ func (r *references) of(texts ...string) string {
 func (r references) String() string {
 	var b strings.Builder
 	for i, text := range r {
-		b.WriteString(wrapped(fmt.Sprintf("[%d]", i+1), strings.Fields(text), fileColumns))
+		b.WriteString(ui.Wrap(fmt.Sprintf("[%d]", i+1), strings.Fields(text), ui.WideColumns))
 	}
 	return b.String()
 }
 
-// people prints a figure in the unit that papers use.
+// people prints a figure in the unit that papers use, with the digits that a published count
+// needs to be compared with ours.
 func people(q fixtures.Quantity, v float64) string {
 	switch q {
 	case fixtures.Latency:
-		return millis(v)
-	case fixtures.MACs:
-		return strconv.FormatFloat(v/1e9, 'f', 4, 64) + " G"
-	case fixtures.Params:
-		return strconv.FormatFloat(v/1e6, 'f', 4, 64) + " M"
+		return ui.Seconds(v)
+	case fixtures.MACs, fixtures.Params:
+		return ui.Count(int64(v))
 	}
-	return digits(v, 4) + " %"
+	return ui.Digits(v, 4) + " %"
 }

@@ -10,6 +10,7 @@ import (
 
 	"latlab/bench/store"
 	"latlab/exporters/prom"
+	"latlab/internal/ui"
 )
 
 // pushMetrics sends the store's metrics to the gateway of --push.url. All is measured and stored
@@ -20,7 +21,7 @@ func pushMetrics(ctx context.Context, s streams, c *cli.Context, st *store.Store
 		return
 	}
 	if err := push(context.WithoutCancel(ctx), url, st); err != nil {
-		fmt.Fprintf(s.err, "latlab: WARNING: the metrics were not pushed: %s\n", oneLine(err))
+		fmt.Fprintf(s.err, "latlab: WARNING: the metrics were not pushed: %s\n", ui.OneLine(err))
 	}
 }
 

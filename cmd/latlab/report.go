@@ -13,6 +13,7 @@ import (
 	"latlab/devices"
 	"latlab/exporters"
 	"latlab/exporters/report"
+	"latlab/internal/ui"
 )
 
 // reportFormat writes collected data, to a stream or into a folder; one of the two is set.
@@ -189,16 +190,16 @@ func printReport(s streams, c *cli.Context, d *report.Data, out string) error {
 	}
 	kinds = append(kinds, d.Kinds()...)
 	if c.Bool("json") {
-		return printDoc(s.out, map[string]any{
+		return ui.Document(s.out, map[string]any{
 			"path": out, "format": c.String("format"), "sweeps": ids, "kinds": kinds, "cost_models": len(d.Fits),
 			"measured": networks, "invalid": invalid, "failed": failed,
 		})
 	}
 	var words []string
 	for _, k := range kinds {
-		words = append(words, kindWord(k))
+		words = append(words, ui.Kind(k))
 	}
-	_, err := fmt.Fprintf(s.out, "written to %s: %s %s, %d INVALID, %d failed, %s\n", out, plural(networks, "network"),
-		strings.Join(words, " and "), invalid, failed, plural(len(d.Fits), "cost model"))
+	_, err := fmt.Fprintf(s.out, "written to %s: %s %s, %d INVALID, %d failed, %s\n", out, ui.Plural(networks, "network"),
+		strings.Join(words, " and "), invalid, failed, ui.Plural(len(d.Fits), "cost model"))
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"latlab/bench"
 	"latlab/bench/store"
 	"latlab/devices"
+	"latlab/internal/ui"
 )
 
 // job is one call of bench.Run as the verbs that time make it.
@@ -93,12 +94,12 @@ func measureOn(ctx context.Context, s streams, c *cli.Context, d devices.Device,
 func runJob(ctx context.Context, s streams, c *cli.Context, d devices.Device, st bench.Store, j job) (bench.Result, error) {
 	ctx, stop, done := interruptible(ctx, s, c.Bool("quiet"))
 	defer done()
-	bar := newProgress(s.err, c.Bool("quiet"), d.Info().Kind)
+	show := ui.NewProgress(s.err, c.Bool("quiet"), []devices.Info{d.Info()})
 	res, err := bench.Run(ctx, bench.Options{
 		Sweep: j.sweep, Networks: j.n, Source: j.source, Device: d, Store: st,
-		BatchLimit: j.batch, Flush: flushEvery(d.Info()), Stop: stop, Progress: bar.update,
+		BatchLimit: j.batch, Flush: flushEvery(d.Info()), Stop: stop, Progress: func(p bench.Progress) { show.Update(0, p) },
 	})
-	bar.finish()
+	show.Finish()
 	return res, interrupted(s, err, j.resume)
 }
 

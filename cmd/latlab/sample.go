@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/internal/ui"
 	"latlab/sampler"
 )
 
@@ -63,7 +64,7 @@ func printArchs(w io.Writer, archs []sampler.Arch) error {
 			Space   string `json:"space"`
 			Indices string `json:"indices"`
 		}{a.ID(), a.Space, a.String()}
-		if err := printDoc(b, line); err != nil {
+		if err := ui.Document(b, line); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -76,9 +77,9 @@ func samplePredicted(s streams, c *cli.Context) error {
 
 func printLine(w *bufio.Writer, line any, versioned bool) error {
 	if versioned {
-		return printDoc(w, line)
+		return ui.Document(w, line)
 	}
-	return printJSON(w, line)
+	return ui.JSON(w, line)
 }
 
 // sameSpace refuses a --space that the cost model is not of; without one it is the model's.
@@ -129,7 +130,7 @@ func (b band) draw(c *cli.Context, m *regress.CostModel, sp *sampler.Space, p *r
 	}
 	// Not to the last bit: the range was added up in another order.
 	if slack := 1e-9 * math.Abs(greatest); least-slack >= b.below || greatest+slack <= b.above {
-		return nil, usagef("no network of %s is predicted %s: they are from %s to %s", sp.Name, b, millis(least), millis(greatest))
+		return nil, usagef("no network of %s is predicted %s: they are from %s", sp.Name, b, ui.SecondsRange(least, greatest))
 	}
 	fastest, slowest := math.Inf(1), math.Inf(-1)
 	archs, err := sampler.SampleWhere(c.Context, sp, n, c.Uint64("seed"), func(indices []int) bool {
@@ -139,7 +140,7 @@ func (b band) draw(c *cli.Context, m *regress.CostModel, sp *sampler.Space, p *r
 	})
 	var rare *sampler.RareError
 	if errors.As(err, &rare) {
-		return nil, usagef("predicted %s: %w, the fastest %s, the slowest %s; move the bounds or ask for fewer", b, err, millis(fastest), millis(slowest))
+		return nil, usagef("predicted %s: %w, the fastest %s, the slowest %s; move the bounds or ask for fewer", b, err, ui.Seconds(fastest), ui.Seconds(slowest))
 	}
 	if err != nil && c.Err() == nil {
 		err = withCode(exitUsage, err)
@@ -149,7 +150,7 @@ func (b band) draw(c *cli.Context, m *regress.CostModel, sp *sampler.Space, p *r
 
 // String is "below 20 ms", "above 15 ms" or "above 15 ms and below 20 ms".
 func (b band) String() string {
-	above, below := "above "+millis(b.above), "below "+millis(b.below)
+	above, below := "above "+ui.Seconds(b.above), "below "+ui.Seconds(b.below)
 	switch {
 	case math.IsInf(b.above, -1):
 		return below

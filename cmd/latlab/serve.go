@@ -24,6 +24,7 @@ import (
 	"latlab/devices"
 	"latlab/exporters/prom"
 	"latlab/exporters/web"
+	"latlab/internal/ui"
 	"latlab/internal/version"
 )
 
@@ -192,7 +193,7 @@ func printServing(s streams, c *cli.Context, listeners []net.Listener) error {
 		urls = append(urls, scheme+"://"+l.Addr().String()+"/")
 	}
 	if c.Bool("json") {
-		return printDoc(s.out, map[string]any{"addresses": addresses, "urls": urls})
+		return ui.Document(s.out, map[string]any{"addresses": addresses, "urls": urls})
 	}
 	_, err := fmt.Fprintf(s.out, "serving %s; an interrupt ends it\n", strings.Join(urls, " "))
 	return err

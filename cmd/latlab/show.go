@@ -13,6 +13,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/store"
+	"latlab/internal/ui"
 )
 
 func showCommand(s streams) *cli.Command {
@@ -55,21 +56,21 @@ func listStore(s streams, c *cli.Context, st *store.Store) error {
 		rows = append(rows, row{m, t})
 	}
 	if c.Bool("json") {
-		return printDoc(s.out, map[string]any{"sweeps": rows})
+		return ui.Document(s.out, map[string]any{"sweeps": rows})
 	}
 	lines := [][]string{{"SWEEP", "DONE", "FAILED", "INVALID", "KIND", "CREATED"}}
 	of := []string{""}
 	for _, r := range rows {
 		lines = append(lines, []string{r.ID, strconv.Itoa(r.Measured), strconv.Itoa(r.Failed), strconv.Itoa(r.Invalid),
-			kindWord(r.Device.Kind), r.Created.Local().Format(time.DateTime)})
+			ui.Kind(r.Device.Kind), r.Created.Local().Format(time.DateTime)})
 		what, err := networkWords(c.Context, st, r.Sweep)
 		if err != nil {
 			return err
 		}
-		of = append(of, wrapped(" ", strings.Fields(fmt.Sprintf("%s on %s, %s, protocol %s, seed %d",
-			what, r.Device.Name, r.Precision, r.Protocol.Name, r.Seed)), terminalColumns))
+		of = append(of, ui.Wrap(" ", strings.Fields(fmt.Sprintf("%s on %s, %s, protocol %s, seed %d",
+			what, r.Device.Name, r.Precision, r.Protocol.Name, r.Seed)), ui.Columns))
 	}
-	return printTableOf(s.out, lines, of)
+	return ui.TableWithNotes(s.out, lines, of)
 }
 
 // networkWords says what a sweep's networks are; one listed network by its name, for of those
@@ -102,7 +103,7 @@ func showSweep(s streams, c *cli.Context, st *store.Store) error {
 		return err
 	}
 	if c.Bool("json") {
-		return printDoc(s.out, map[string]any{
+		return ui.Document(s.out, map[string]any{
 			"manifest": m, "tally": t, "reasons": t.Reasons, "warnings": t.Warnings, "failures": failures,
 		})
 	}
@@ -135,14 +136,14 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 	rows := [][2]string{
 		{"sweep", m.ID}, {"networks", fmt.Sprintf("%s, %s, seed %d", sweepNetworks(m), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
-		{"device", fmt.Sprintf("%s (%s by %s)", m.Device.Name, kindWord(m.Device.Kind), m.Device.Harness)},
+		{"device", fmt.Sprintf("%s (%s by %s)", m.Device.Name, ui.Kind(m.Device.Kind), m.Device.Harness)},
 		{"settings", deviceSettings(m)},
 		{"protocol", protocolLine(m.Protocol)}, {"created", m.Created.Local().Format(time.DateTime)},
-		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %d failed, %d INVALID", plural(t.Measured, "network"), plural(t.Blocks, "block"), t.Failed, t.Invalid)},
+		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %d failed, %d INVALID", ui.Plural(t.Measured, "network"), ui.Plural(t.Blocks, "block"), t.Failed, t.Invalid)},
 		{"noise", noiseLine(m, t)},
 	}
 	if t.Measured > 0 {
-		rows = append(rows, [2]string{"latency", millis(t.Fastest) + " to " + millis(t.Slowest)})
+		rows = append(rows, [2]string{"latency", ui.SecondsRange(t.Fastest, t.Slowest)})
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.Device.Fingerprint)) {
 		rows = append(rows, [2]string{"  " + k, m.Device.Fingerprint[k]})
@@ -150,7 +151,7 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 	for _, k := range slices.Sorted(maps.Keys(m.Tools)) {
 		rows = append(rows, [2]string{"  " + k, m.Tools[k]})
 	}
-	printFacts(s.out, rows)
+	ui.Facts(s.out, rows)
 	printCounts(s, "INVALID", t.Reasons, t.Sentences)
 	printCounts(s, "warning", t.Warnings, t.Sentences)
 	for _, f := range failures {
@@ -159,7 +160,7 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 			word = "tried"
 		}
 		text := fmt.Sprintf("%s, fault of the %s (%s): %s", f.Name, f.Fault, f.Reason, f.Message)
-		fmt.Fprint(s.out, wrapped(word+":", strings.Fields(text), terminalColumns))
+		fmt.Fprint(s.out, ui.Wrap(word+":", strings.Fields(text), ui.Columns))
 		printOutput(s.out, strings.TrimSpace(f.Output))
 	}
 	return nil
@@ -167,8 +168,8 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 
 func printCounts(s streams, word string, counts map[string]int, sentences map[string]string) {
 	for _, code := range slices.Sorted(maps.Keys(counts)) {
-		text := fmt.Sprintf("%s, %s: for instance %s", plural(counts[code], "network"), code, sentences[code])
-		fmt.Fprint(s.out, wrapped(word+":", strings.Fields(text), terminalColumns))
+		text := fmt.Sprintf("%s, %s: for instance %s", ui.Plural(counts[code], "network"), code, sentences[code])
+		fmt.Fprint(s.out, ui.Wrap(word+":", strings.Fields(text), ui.Columns))
 	}
 }
 
@@ -176,7 +177,7 @@ func noiseLine(m bench.Sweep, t bench.Tally) string {
 	if m.Device.Deterministic {
 		return "none: a second block would be the first again"
 	}
-	return optional(t.NoiseCV, percent) + " between blocks"
+	return ui.Optional(t.NoiseCV, ui.Percent) + " between blocks"
 }
 
 func deviceSettings(m bench.Sweep) string {
@@ -184,7 +185,7 @@ func deviceSettings(m bench.Sweep) string {
 	if delegate == "" {
 		delegate = "none"
 	}
-	text := fmt.Sprintf("%s, delegate %s", plural(m.Device.Threads, "thread"), delegate)
+	text := fmt.Sprintf("%s, delegate %s", ui.Plural(m.Device.Threads, "thread"), delegate)
 	if len(m.Device.CPUs) > 0 {
 		text += fmt.Sprintf(", CPUs %v", m.Device.CPUs)
 	}
@@ -192,5 +193,5 @@ func deviceSettings(m bench.Sweep) string {
 }
 
 func protocolLine(p bench.Protocol) string {
-	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, percent(p.HalfWidth))
+	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, ui.Percent(p.HalfWidth))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"latlab/internal/ui"
 	"latlab/sampler"
 )
 
@@ -32,13 +33,13 @@ func spacesCommand(s streams) *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				return printDoc(s.out, map[string]any{"spaces": rows})
+				return ui.Document(s.out, map[string]any{"spaces": rows})
 			}
 			lines := [][]string{{"SPACE", "DECISIONS", "SIZE", "TABLE SLOTS", "REACHABLE"}}
 			for _, r := range rows {
-				lines = append(lines, []string{r.Name, strconv.Itoa(r.Decisions), roughSize(r.Size), thousands(r.Slots), thousands(r.Reachable)})
+				lines = append(lines, []string{r.Name, strconv.Itoa(r.Decisions), roughSize(r.Size), ui.Thousands(r.Slots), ui.Thousands(r.Reachable)})
 			}
-			return printTable(s.out, lines)
+			return ui.Table(s.out, lines)
 		},
 	}
 }

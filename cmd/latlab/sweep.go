@@ -12,6 +12,7 @@ import (
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/exporters/prom"
+	"latlab/internal/ui"
 	"latlab/internal/version"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -176,24 +177,24 @@ func summary(n int, res bench.Result) sweepSummary {
 }
 
 func printSweep(s streams, db string, v sweepSummary) {
-	noise := optional(v.NoiseCV, percent)
+	noise := ui.Optional(v.NoiseCV, ui.Percent)
 	if v.deterministic {
 		noise = "none"
 	}
 	elapsed := time.Duration(v.Elapsed * float64(time.Second))
-	fmt.Fprint(s.out, wrapped("sweep", []string{
+	fmt.Fprint(s.out, ui.Wrap("sweep", []string{
 		fmt.Sprintf("%s on %s:", v.Sweep, v.Device),
-		fmt.Sprintf("%d of %s %s,", v.Measured, plural(v.Networks, "network"), kindWord(v.Kind)),
-		fmt.Sprintf("%s now in %s", plural(v.Blocks, "block"), roughly(elapsed)),
-	}, terminalColumns))
+		fmt.Sprintf("%d of %s %s,", v.Measured, ui.Plural(v.Networks, "network"), ui.Kind(v.Kind)),
+		fmt.Sprintf("%s now in %s", ui.Plural(v.Blocks, "block"), ui.Duration(elapsed)),
+	}, ui.Columns))
 	fmt.Fprintf(s.out, "  noise between blocks %s\n", noise)
 	if v.Failed > 0 {
-		fmt.Fprintf(s.out, "%s failed; why:\n", plural(v.Failed, "network"))
+		fmt.Fprintf(s.out, "%s failed; why:\n", ui.Plural(v.Failed, "network"))
 	}
 	if v.Invalid > 0 {
-		fmt.Fprintf(s.out, "WARNING: %s INVALID; why:\n", plural(v.Invalid, "measurement"))
+		fmt.Fprintf(s.out, "WARNING: %s INVALID; why:\n", ui.Plural(v.Invalid, "measurement"))
 	}
 	if v.Failed+v.Invalid > 0 {
-		printType(s.out, "  ", fmt.Sprintf("latlab show --db %s %s", shellWord(db), v.Sweep))
+		ui.Command(s.out, "  ", fmt.Sprintf("latlab show --db %s %s", shellWord(db), v.Sweep))
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
+	"latlab/internal/ui"
 	"latlab/sampler/model"
 )
 
@@ -168,7 +169,7 @@ func interval(m *bench.Measurement) string {
 	if *m.Low == *m.High {
 		return "(the same every time)"
 	}
-	return fmt.Sprintf("(%s to %s at %.0f %%)", millis(*m.Low), millis(*m.High), 100*m.Confidence)
+	return fmt.Sprintf("(%s at %.0f %%)", ui.SecondsRange(*m.Low, *m.High), 100*m.Confidence)
 }
 
 func printDoubts(w io.Writer, m *bench.Measurement) error {
@@ -183,5 +184,5 @@ func printDoubts(w io.Writer, m *bench.Measurement) error {
 
 // printUnder wraps a sentence that belongs to the line above it.
 func printUnder(w io.Writer, head, text string) {
-	fmt.Fprint(w, hung(head, strings.Fields(text), "   ", terminalColumns))
+	fmt.Fprint(w, ui.WrapIndented(head, strings.Fields(text), "   ", ui.Columns))
 }

@@ -10,6 +10,7 @@ import (
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/fixtures"
+	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -161,28 +162,41 @@ func compare(m *regress.CostModel, sp *sampler.Space, list listSource, ests []be
 func printVerified(s streams, c *cli.Context, rows []verified, kind devices.Kind) error {
 	mape, measured := meanError(rows)
 	if c.Bool("json") {
-		return printDoc(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind})
+		return ui.Document(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind})
 	}
+	scale := secondsScale(rows)
 	lines := [][]string{{"NETWORK", "PREDICTED", strings.ToUpper(string(kind)), "INTERVAL", "ERROR", "VERDICT"}}
 	for _, v := range rows {
 		if v.Seconds == nil {
-			lines = append(lines, []string{v.Name, millis(v.Predicted), "failed", "", "", ""})
+			lines = append(lines, []string{v.Name, scale.Format(v.Predicted), "failed", "", "", ""})
 			continue
 		}
-		lines = append(lines, []string{v.Name, millis(v.Predicted), millis(*v.Seconds), bounds(v.Low, v.High), fmt.Sprintf("%+.1f %%", 100**v.Error), string(*v.Verdict)})
+		lines = append(lines, []string{v.Name, scale.Format(v.Predicted), scale.Format(*v.Seconds), bounds(scale, v.Low, v.High), fmt.Sprintf("%+.1f %%", 100**v.Error), string(*v.Verdict)})
 	}
-	if err := printTable(s.out, lines); err != nil {
+	if err := ui.Table(s.out, lines); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, "mean error of %s: %s\n", plural(measured, "network"), optional(mape, percent))
+	_, err := fmt.Fprintf(s.out, "mean error of %s: %s\n", ui.Plural(measured, "network"), ui.Optional(mape, ui.Percent))
 	return err
 }
 
-func bounds(low, high *float64) string {
+// secondsScale is that of all latencies of the table.
+func secondsScale(rows []verified) ui.Scale {
+	var all []float64
+	for _, v := range rows {
+		all = append(all, v.Predicted)
+		if v.Seconds != nil {
+			all = append(all, *v.Seconds)
+		}
+	}
+	return ui.SecondsScale(all...)
+}
+
+func bounds(scale ui.Scale, low, high *float64) string {
 	if low == nil || high == nil {
 		return "none"
 	}
-	return fmt.Sprintf("%s - %s", digits(*low*1e3, 4), millis(*high))
+	return scale.Range(*low, *high)
 }
 
 func meanError(rows []verified) (mean *float64, n int) {

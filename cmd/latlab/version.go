@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/devices/inventory"
+	"latlab/internal/ui"
 	"latlab/internal/version"
 	"latlab/sampler/onnx"
 	"latlab/sampler/tflite"
@@ -24,14 +25,14 @@ func versionCommand(s streams) *cli.Command {
 			}
 			v := versions(c)
 			if c.Bool("json") {
-				return printDoc(s.out, v)
+				return ui.Document(s.out, v)
 			}
 			fmt.Fprintf(s.out, "latlab %s\n", v["latlab"])
 			rows := [][]string{}
 			for _, k := range []string{"commit", "go", "platform", "writer_revision", "runtime"} {
 				rows = append(rows, []string{"  " + k, v[k]})
 			}
-			return printTable(s.out, rows)
+			return ui.Table(s.out, rows)
 		},
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"fmt"
@@ -13,20 +13,21 @@ import (
 // mixedKinds is the kind of progress over devices of several: no number is shown with it.
 const mixedKinds devices.Kind = ""
 
-// fleetProgress shows how far several devices are: one bar for all on a terminal, a stream of
+// Progress shows how far several devices are: one bar for all on a terminal, a stream of
 // lines each elsewhere. A single device is shown as it always was.
-type fleetProgress struct {
+type Progress struct {
 	mu    sync.Mutex
 	infos []devices.Info
 	now   []bench.Progress
-	one   progress   // of all, on a terminal
-	each  []progress // of each, elsewhere
+	one   display   // of all, on a terminal
+	each  []display // of each, elsewhere
 	away  map[int]bool
 }
 
-func newFleetProgress(w io.Writer, quiet bool, infos []devices.Info) *fleetProgress {
-	f := &fleetProgress{infos: infos, now: make([]bench.Progress, len(infos)), away: map[int]bool{}}
-	f.one = newProgress(w, quiet, commonKind(infos))
+// NewProgress shows on w: a bar on a terminal, JSON lines elsewhere, nothing where quiet.
+func NewProgress(w io.Writer, quiet bool, infos []devices.Info) *Progress {
+	f := &Progress{infos: infos, now: make([]bench.Progress, len(infos)), away: map[int]bool{}}
+	f.one = newDisplay(w, quiet, commonKind(infos))
 	if b, ok := f.one.(*bar); ok {
 		b.devices = len(infos)
 	}
@@ -52,7 +53,8 @@ func commonKind(infos []devices.Info) devices.Kind {
 	return infos[0].Kind
 }
 
-func (f *fleetProgress) update(i int, p bench.Progress) {
+// Update shows what device i has done.
+func (f *Progress) Update(i int, p bench.Progress) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.now[i] = p
@@ -94,9 +96,9 @@ func greater(a, b *float64) *float64 {
 	return a
 }
 
-// event tells what a person would look after: a device that goes away, comes back or is given
+// Event tells what a person would look after: a device that goes away, comes back or is given
 // up. That it begins and ends well shows in the figures.
-func (f *fleetProgress) event(e bench.Event) {
+func (f *Progress) Event(e bench.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	back := e.State == bench.Running && f.away[e.Member]
@@ -107,8 +109,8 @@ func (f *fleetProgress) event(e bench.Event) {
 	fields := map[string]any{"message_type": "device", "device": e.Name, "state": e.State}
 	text := fmt.Sprintf("%s: %s", e.Name, e.State)
 	if e.Err != nil {
-		fields["error"] = oneLine(e.Err)
-		text += ": " + oneLine(e.Err)
+		fields["error"] = OneLine(e.Err)
+		text += ": " + OneLine(e.Err)
 	}
 	if e.Wait > 0 {
 		fields["wait_seconds"] = e.Wait.Seconds()
@@ -119,14 +121,15 @@ func (f *fleetProgress) event(e bench.Event) {
 	}
 }
 
-func (f *fleetProgress) shown(i int) progress {
+func (f *Progress) shown(i int) display {
 	if f.each != nil {
 		return f.each[i]
 	}
 	return f.one
 }
 
-func (f *fleetProgress) finish() {
+// Finish ends the bar, or prints the last line.
+func (f *Progress) Finish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.each == nil {

@@ -1,4 +1,4 @@
-package main
+package ui
 
 import (
 	"fmt"
@@ -17,26 +17,21 @@ import (
 
 // progress shows how far a run is: a bar on a terminal, JSON lines elsewhere, nothing
 // with --quiet.
-type progress interface {
+type display interface {
 	update(bench.Progress)
 	// note says something that is not a figure: text for a terminal, fields for a log.
 	note(text string, fields map[string]any)
 	finish()
 }
 
-func newProgress(w io.Writer, quiet bool, kind devices.Kind) progress {
+func newDisplay(w io.Writer, quiet bool, kind devices.Kind) display {
 	switch {
 	case quiet:
 		return noProgress{}
-	case isTerminal(w):
+	case IsTerminal(w):
 		return &bar{w: w, kind: kind, devices: 1}
 	}
 	return &lineProgress{w: w, kind: kind}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 type noProgress struct{}
@@ -68,7 +63,7 @@ func (l *lineProgress) update(p bench.Progress) {
 
 func (l *lineProgress) print() {
 	l.some = false
-	_ = printJSON(l.w, struct {
+	_ = JSON(l.w, struct {
 		Type   string       `json:"message_type"`
 		Device string       `json:"device,omitempty"`
 		Kind   devices.Kind `json:"kind"`
@@ -76,7 +71,7 @@ func (l *lineProgress) print() {
 	}{"progress", l.device, l.kind, l.p})
 }
 
-func (l *lineProgress) note(_ string, fields map[string]any) { _ = printJSON(l.w, fields) }
+func (l *lineProgress) note(_ string, fields map[string]any) { _ = JSON(l.w, fields) }
 
 func (l *lineProgress) finish() {
 	if l.some {
@@ -125,7 +120,7 @@ func columns(w io.Writer) int {
 			return n
 		}
 	}
-	return terminalColumns
+	return Columns
 }
 
 // barWidth leaves a narrow terminal to the words.
@@ -155,7 +150,7 @@ func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) st
 	}
 	parts := []string{fmt.Sprintf("%d/%d", p.Done, p.Networks), "", "", "", "", "", ""}
 	if kind != devices.Measured && kind != mixedKinds {
-		parts[0] = kindWord(kind) + " " + parts[0]
+		parts[0] = Kind(kind) + " " + parts[0]
 	}
 	if p.Failed > 0 {
 		parts[1] = fmt.Sprintf("%d failed", p.Failed)
@@ -167,10 +162,10 @@ func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) st
 		parts[3] = "left " + shortTime(*p.ETASeconds)
 	}
 	if p.LastSeconds != nil {
-		parts[4] = "last " + millis(*p.LastSeconds)
+		parts[4] = "last " + Seconds(*p.LastSeconds)
 	}
 	if p.NoiseCV != nil {
-		parts[5] = "noise " + most + percent(*p.NoiseCV)
+		parts[5] = "noise " + most + Percent(*p.NoiseCV)
 	}
 	if p.TemperatureC != nil {
 		parts[6] = most + fmt.Sprintf("%.0f C", *p.TemperatureC)
@@ -204,7 +199,7 @@ func (b *bar) note(text string, _ map[string]any) {
 		_ = b.b.Clear()
 	}
 	if words := strings.Fields(text); len(words) > 0 {
-		fmt.Fprint(b.w, wrapped(words[0], words[1:], columns(b.w)-1))
+		fmt.Fprint(b.w, Wrap(words[0], words[1:], columns(b.w)-1))
 	}
 }
 

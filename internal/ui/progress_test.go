@@ -1,10 +1,12 @@
-package main
+package ui
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"latlab/bench"
 	"latlab/devices"
@@ -73,7 +75,7 @@ func TestProgressGoesOnBehindAFullBar(t *testing.T) {
 
 func TestProgressElsewhereIsJSONLines(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, false, devices.Simulated)
+	p := newDisplay(&out, false, devices.Simulated)
 	for i := range 100 {
 		p.update(bench.Progress{Networks: 100, Done: i})
 	}
@@ -91,10 +93,40 @@ func TestProgressElsewhereIsJSONLines(t *testing.T) {
 		t.Errorf("last line %s: %+v, %v", lines[1], last, err)
 	}
 	var none bytes.Buffer
-	q := newProgress(&none, true, devices.Measured)
+	q := newDisplay(&none, true, devices.Measured)
 	q.update(bench.Progress{Networks: 1})
 	q.finish()
 	if none.Len() > 0 {
 		t.Errorf("with --quiet: %q", &none)
+	}
+}
+
+func TestProgressOfSeveralDevicesOnATerminal(t *testing.T) {
+	var out bytes.Buffer
+	infos := []devices.Info{{Name: "pixel", Kind: devices.Measured}, {Name: "jetson", Kind: devices.Measured}}
+	p := &Progress{infos: infos, now: make([]bench.Progress, 2), one: &bar{w: &out, kind: devices.Measured, devices: 2}, away: map[int]bool{}}
+	p.Update(0, bench.Progress{Networks: 10, Done: 4, Blocks: 12, BlocksLeft: 18, BlocksPerSec: 2, ETASeconds: new(9.0), LastSeconds: new(0.02), NoiseCV: new(0.021), TemperatureC: new(40.0)})
+	p.Update(1, bench.Progress{Networks: 10, Done: 1, Blocks: 3, BlocksLeft: 27, BlocksPerSec: 1, ETASeconds: new(27.0), LastSeconds: new(0.5), NoiseCV: new(0.013)})
+	if got, want := describeProgress(together(p.now), devices.Measured, 2, 80), "5/20 3.0 blk/s left 0m27s noise max 2.1 % max 40 C"; got != want {
+		t.Errorf("progress is %q, want %q", got, want)
+	}
+	ended := bench.Progress{Networks: 10, Done: 10, Blocks: 30, BlocksPerSec: 2}
+	if got, want := together([]bench.Progress{ended, p.now[1]}).BlocksPerSec, 1.0; got != want {
+		t.Errorf("beside a device that has ended %v blocks/s are done, want %v", got, want)
+	}
+	p.Event(bench.Event{Member: 1, Name: "jetson", State: bench.BackingOff, Err: errors.New("no answer\x1b[2J"), Wait: 30 * time.Second})
+	p.Event(bench.Event{Member: 1, Name: "jetson", State: bench.Running})
+	p.Event(bench.Event{Member: 0, Name: "pixel", State: bench.Running}) // nothing to tell
+	p.Finish()
+	for _, want := range []string{
+		"jetson: backing off: no answer?[2J; it is tried again in 30s\n",
+		"jetson: running\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not shown:\n%q", want, &out)
+		}
+	}
+	if strings.Contains(out.String(), "pixel:") || strings.Contains(out.String(), "last") {
+		t.Errorf("too much is shown: %q", &out)
 	}
 }

@@ -1,12 +1,10 @@
-package main
+package ui
 
 import (
 	"bytes"
 	"io"
 	"os"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -34,46 +32,34 @@ var paintedWords = []struct{ word, colour string }{
 	{`ready`, colourGood},
 }
 
-// paintedVerbs are those whose result is for people. A file that is written to stdout is not.
-var paintedVerbs = []string{"compare", "devices", "doctor", "fit", "show", "sweep", "time", "verify"}
-
 // escapesWanted: https://no-color.org, and terminals that know no escape sequences.
 func escapesWanted() bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// painted is w in colour where somebody sees it, else w itself. Colour is put on finished
-// lines, in this one place: tables are aligned without it, no verb can forget to leave it
-// out, and names that contain an escape sequence are no concern of it.
-func painted(w io.Writer, args []string) io.Writer {
-	verb := len(args) > 1 && slices.Contains(paintedVerbs, args[1])
-	if !verb || !isTerminal(w) || !escapesWanted() || wantsJSON(args) || wantsQuiet(args) {
-		return w
-	}
-	return newPainter(w)
-}
+// WantsColour reports whether w is a terminal whose user wants colours.
+func WantsColour(w io.Writer) bool { return IsTerminal(w) && escapesWanted() }
 
-func wantsQuiet(args []string) bool {
-	asked, _ := strconv.ParseBool(os.Getenv("LATLAB_QUIET"))
-	return asked || slices.Contains(args, "--quiet") || slices.Contains(args, "-quiet")
-}
-
-// painter puts whole lines through paint. What has no end of line yet waits for it.
-type painter struct {
+// A Painter colours finished lines, in one place: tables are aligned without colours, no verb
+// can forget to leave them out, and names that contain an escape sequence are not affected.
+// Text without an end of line waits for it, or for Flush.
+type Painter struct {
 	w       io.Writer
 	words   *regexp.Regexp
 	pending []byte
 }
 
-func newPainter(w io.Writer) *painter {
+// NewPainter colours what is written to w.
+func NewPainter(w io.Writer) *Painter {
 	var alternatives []string
 	for _, p := range paintedWords {
 		alternatives = append(alternatives, "("+p.word+")")
 	}
-	return &painter{w: w, words: regexp.MustCompile(`\b(?:` + strings.Join(alternatives, "|") + `)`)}
+	return &Painter{w: w, words: regexp.MustCompile(`\b(?:` + strings.Join(alternatives, "|") + `)`)}
 }
 
-func (p *painter) Write(b []byte) (int, error) {
+// Write implements io.Writer.
+func (p *Painter) Write(b []byte) (int, error) {
 	p.pending = append(p.pending, b...)
 	end := bytes.LastIndexByte(p.pending, '\n') + 1
 	if end == 0 {
@@ -88,15 +74,15 @@ func (p *painter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// flush writes what came without an end of line.
-func (p *painter) flush() error {
+// Flush writes what came without an end of line.
+func (p *Painter) Flush() error {
 	_, err := io.WriteString(p.w, p.paint(string(p.pending)))
 	p.pending = nil
 	return err
 }
 
 // paint leaves a table's header alone: INVALID is a column there and says nothing.
-func (p *painter) paint(line string) string {
+func (p *Painter) paint(line string) string {
 	if strings.ToUpper(line) == line {
 		return line
 	}

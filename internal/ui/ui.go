@@ -1,0 +1,78 @@
+// Package ui formats what a person reads: tables, wrapped text, numbers with units, colours
+// and the progress of a sweep. The terminal and exporters/report share it, so that a latency
+// has the same digits in both.
+//
+// It refuses to decide what is shown: callers pass finished values. The command line, exit
+// codes and the choice between text and JSON are cmd/latlab's.
+package ui
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+
+	"golang.org/x/term"
+
+	"latlab/devices"
+)
+
+// JSONSchema is the version of every --json document.
+const JSONSchema = 1
+
+// JSON writes v on one line, without the escapes that HTML would need: an advice's && stays
+// as it is typed.
+func JSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// Document writes a --json result: the fields of v, an object, behind schema_version.
+func Document(w io.Writer, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if len(body) < 2 || body[0] != '{' {
+		return fmt.Errorf("a --json document must be an object, not %T", v)
+	}
+	comma := ","
+	if len(body) == 2 {
+		comma = ""
+	}
+	_, err = fmt.Fprintf(w, "{\"schema_version\":%d%s%s\n", JSONSchema, comma, body[1:])
+	return err
+}
+
+// IsTerminal reports whether w is a terminal.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// OneLine joins the lines of an error's text into one that a terminal can show.
+func OneLine(err error) string {
+	return Printable(strings.Join(strings.Fields(err.Error()), " "))
+}
+
+// Printable replaces control characters, which a terminal would obey: a file's name or a
+// tool's output may hold an escape sequence. Line feeds and tabs stay.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) && r != '\n' && r != '\t' {
+			return '?'
+		}
+		return r
+	}, strings.ReplaceAll(text, "\r\n", "\n"))
+}
+
+// Kind is a kind as a person must not overlook it: in capitals unless it is measured.
+func Kind(k devices.Kind) string {
+	if k == devices.Measured {
+		return string(k)
+	}
+	return strings.ToUpper(string(k))
+}

@@ -1,0 +1,174 @@
+package ui
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/perf/benchunit"
+)
+
+// A Scale formats the numbers of one table column, axis or range alike: one unit and one
+// number of decimals, so that numbers below each other can be compared at a glance.
+type Scale struct {
+	factor   float64 // of the unit
+	decimals int
+	unit     string // "ms"; empty for a plain count
+}
+
+// SecondsScale is the common scale of times in seconds: ns, us, ms or s.
+func SecondsScale(seconds ...float64) Scale {
+	return commonScale(seconds, benchunit.Decimal, "s")
+}
+
+// CountScale is the common scale of MACs, parameters or other counts: plain, k, M, G or T.
+// Counts below 10,000 are whole numbers.
+func CountScale(counts ...float64) Scale {
+	if _, greatest := extremes(counts); greatest < 1e4 {
+		return Scale{factor: 1}
+	}
+	return commonScale(counts, benchunit.Decimal, "")
+}
+
+// BytesScale is the common scale of sizes in bytes: B, KiB, MiB, GiB or TiB.
+func BytesScale(bytes ...float64) Scale {
+	if _, greatest := extremes(bytes); greatest < 1<<10 {
+		return Scale{factor: 1, unit: "B"}
+	}
+	return commonScale(bytes, benchunit.Binary, "B")
+}
+
+// commonScale gives the smallest value 4 significant digits, as benchunit does. Where the
+// values span more than a factor of 1,000 (the layers of a network), that would print the
+// largest in nanoseconds, so there the value in their geometric middle decides.
+func commonScale(values []float64, class benchunit.Class, unit string) Scale {
+	least, greatest := extremes(values)
+	if greatest == 0 {
+		return Scale{factor: 1, unit: unit}
+	}
+	if greatest/least > 1000 {
+		least = math.Sqrt(least * greatest)
+	}
+	s := benchunit.CommonScale([]float64{least}, class)
+	return Scale{factor: s.Factor, decimals: s.Prec, unit: strings.Replace(s.Prefix, "µ", "u", 1) + unit}
+}
+
+// extremes are the smallest and the largest magnitude that is finite and not 0; 0 where there
+// is none.
+func extremes(values []float64) (least, greatest float64) {
+	for _, v := range values {
+		v = math.Abs(v)
+		if v == 0 || unknown(v) {
+			continue
+		}
+		if least == 0 || v < least {
+			least = v
+		}
+		greatest = max(greatest, v)
+	}
+	return least, greatest
+}
+
+func unknown(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
+
+// Unit is the scale's unit with its prefix: "ms", "G", "KiB"; empty for plain counts.
+func (s Scale) Unit() string { return s.unit }
+
+// Number is x in the scale's unit, without it; "-" for NaN and infinities.
+func (s Scale) Number(x float64) string {
+	switch {
+	case unknown(x):
+		return "-"
+	case s.factor == 1 && s.decimals == 0:
+		return Thousands(int(math.Round(x)))
+	case x == 0:
+		return "0"
+	}
+	return strconv.FormatFloat(x/s.factor, 'f', s.decimals, 64)
+}
+
+// Format is x with the scale's unit: "21.43 ms".
+func (s Scale) Format(x float64) string {
+	return strings.TrimSpace(s.Number(x) + " " + s.unit)
+}
+
+// Range is "21.43 to 25.10 ms".
+func (s Scale) Range(low, high float64) string { return s.Number(low) + " to " + s.Format(high) }
+
+// Seconds is a time that stands alone, in the unit that suits it.
+func Seconds(seconds float64) string { return SecondsScale(seconds).Format(seconds) }
+
+// SecondsRange is two times with one unit: "21.43 to 25.10 ms".
+func SecondsRange(low, high float64) string { return SecondsScale(low, high).Range(low, high) }
+
+// Count is a count that stands alone: 4,620 or 4.290 G.
+func Count(n int64) string { return CountScale(float64(n)).Format(float64(n)) }
+
+// Bytes is a size that stands alone.
+func Bytes(bytes float64) string { return BytesScale(bytes).Format(bytes) }
+
+// Digits is x with n significant digits and no exponent, without zeros at its end.
+func Digits(x float64, n int) string {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(x, 'g', n, 64), 64)
+	if err != nil {
+		return strconv.FormatFloat(x, 'g', n, 64)
+	}
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
+}
+
+// Percent is a ratio with one decimal, one of 100 % and more without.
+func Percent(x float64) string {
+	switch {
+	case unknown(x):
+		return "-"
+	case math.Abs(x) >= 1 && math.Abs(x) < 1e6:
+		return Thousands(int(math.Round(100*x))) + " %"
+	}
+	return strconv.FormatFloat(100*x, 'f', 1, 64) + " %"
+}
+
+// NotComputed stands for a figure that could not be computed.
+const NotComputed = "not computed"
+
+// Optional is a figure that may not have been computed.
+func Optional(x *float64, format func(float64) string) string {
+	if x == nil || unknown(*x) {
+		return NotComputed
+	}
+	return format(*x)
+}
+
+// Fixed4 is x with 4 decimals, as r2 and rank correlations are printed.
+func Fixed4(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
+
+// Duration is how long something takes, to the second: "1 h 05 min", "12.3 s".
+func Duration(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", max(d.Seconds(), 0.1))
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()+0.5))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %02d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// Thousands is a whole number with separators: 4,620.
+func Thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Plural is "1 network" or "3,000 networks".
+func Plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return Thousands(n) + " " + noun
+}
