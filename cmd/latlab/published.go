@@ -106,14 +106,15 @@ func (r references) String() string {
 	return b.String()
 }
 
-// people prints a figure in the unit that papers use, with the digits that a published count
-// needs to be compared with ours.
+// people prints a figure as papers do: a published 162 ms is not 162.0 ms.
 func people(q fixtures.Quantity, v float64) string {
 	switch q {
 	case fixtures.Latency:
-		return ui.Seconds(v)
-	case fixtures.MACs, fixtures.Params:
-		return ui.Count(int64(v))
+		return ui.Digits(v*1e3, 4) + " ms"
+	case fixtures.MACs:
+		return strconv.FormatFloat(v/1e9, 'f', 4, 64) + " G"
+	case fixtures.Params:
+		return strconv.FormatFloat(v/1e6, 'f', 4, 64) + " M"
 	}
 	return ui.Digits(v, 4) + " %"
 }
