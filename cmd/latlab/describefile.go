@@ -11,7 +11,7 @@ import (
 	"latlab/internal/ui"
 	"latlab/sampler"
 	"latlab/sampler/model"
-	"latlab/sampler/tflite"
+	"latlab/sampler/tflite/reader"
 )
 
 // fileFacts are what `describe --model` says beyond what every network has.
@@ -20,13 +20,13 @@ type fileFacts struct {
 	Bytes     int64            `json:"bytes"`
 	SHA256    string           `json:"sha256"`
 	Precision string           `json:"precision"` // of the file: float16 and dynamic_range are of weights
-	Inputs    []tflite.Port    `json:"inputs"`
-	Outputs   []tflite.Port    `json:"outputs"`
+	Inputs    []reader.Port    `json:"inputs"`
+	Outputs   []reader.Port    `json:"outputs"`
 	SubGraphs int              `json:"subgraphs"`
 	Signature []string         `json:"signatures"`
 	Tool      string           `json:"tool"` // what wrote it, where that was latlab
-	Operators []tflite.OpCount `json:"operators"`
-	Unknown   []tflite.OpCount `json:"unknown_op_counts"`
+	Operators []reader.OpCount `json:"operators"`
+	Unknown   []reader.OpCount `json:"unknown_op_counts"`
 	Notes     []string         `json:"notes"`
 	paid      bool             // positions are known
 }
@@ -79,7 +79,7 @@ func list(s []string) []string { return append([]string{}, s...) }
 
 // spaceOfFile is the space that the file says it is a point of, if it is built in or
 // --space names it, and its ops are those of the point: nil otherwise, and a note.
-func spaceOfFile(c *cli.Context, n *tflite.Network) (*sampler.Space, error) {
+func spaceOfFile(c *cli.Context, n *reader.Network) (*sampler.Space, error) {
 	sp, err := namedSpace(c, n)
 	if err != nil || sp == nil {
 		return nil, err
@@ -91,7 +91,7 @@ func spaceOfFile(c *cli.Context, n *tflite.Network) (*sampler.Space, error) {
 	return sp, nil
 }
 
-func namedSpace(c *cli.Context, n *tflite.Network) (*sampler.Space, error) {
+func namedSpace(c *cli.Context, n *reader.Network) (*sampler.Space, error) {
 	if c.String("space") != "" {
 		return requiredSpace(c)
 	}
@@ -149,7 +149,7 @@ func fileSummary(d description) string {
 	}
 	for _, side := range []struct {
 		name  string
-		ports []tflite.Port
+		ports []reader.Port
 	}{{"input", d.Inputs}, {"output", d.Outputs}} {
 		for _, p := range side.ports {
 			fmt.Fprintf(&b, "%s  %s\n", side.name, port(p))
@@ -170,7 +170,7 @@ func fileSummary(d description) string {
 	return b.String()
 }
 
-func port(p tflite.Port) string {
+func port(p reader.Port) string {
 	extents := make([]string, len(p.Shape))
 	for i, n := range p.Shape {
 		extents[i] = strconv.Itoa(n)
@@ -197,7 +197,7 @@ func quantum(zero int64) string {
 }
 
 // counted lists operators with how many there are.
-func counted(ops []tflite.OpCount) []string {
+func counted(ops []reader.OpCount) []string {
 	words := make([]string, len(ops))
 	for i, op := range ops {
 		words[i] = fmt.Sprintf("%s (%d)", op.Name, op.Count)

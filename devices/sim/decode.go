@@ -20,7 +20,7 @@ import (
 	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
-	"latlab/sampler/tflite"
+	"latlab/sampler/tflite/reader"
 )
 
 const (
@@ -278,7 +278,7 @@ func (d *decoder) check(root *yaml.Node, s *Spec) {
 // than its author thinks.
 func (d *decoder) checkKind(n *yaml.Node, path string, k graph.Kind) {
 	var known []string
-	for _, k := range tflite.Kinds() {
+	for _, k := range reader.Kinds() {
 		known = append(known, string(k))
 	}
 	if !slices.Contains(known, string(k)) {

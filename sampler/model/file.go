@@ -14,6 +14,7 @@ import (
 
 	"latlab/sampler/onnx"
 	"latlab/sampler/tflite"
+	"latlab/sampler/tflite/reader"
 )
 
 // ErrChanged is wrapped by Open of a user's file that is no longer what FromFile read.
@@ -49,7 +50,7 @@ func (m *Model) read(data []byte) error {
 		m.Form = Form{Format: ONNX, Precision: Precision(info.Precision)}
 		return err
 	}
-	n, err := tflite.Read(data)
+	n, err := reader.Read(data)
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func flows(precision string) Precision {
 }
 
 // inputOf tells integer networks that are fed with bytes as they come from a camera.
-func inputOf(n *tflite.Network) Input {
+func inputOf(n *reader.Network) Input {
 	if flows(n.Precision) == Int8 && len(n.Inputs) > 0 && n.Inputs[0].Type == "uint8" {
 		return UInt8
 	}

@@ -10,7 +10,7 @@ import (
 	"context"
 
 	"latlab/sampler/graph"
-	"latlab/sampler/tflite"
+	"latlab/sampler/tflite/reader"
 )
 
 // Format is a file format.
@@ -51,7 +51,7 @@ type Model struct {
 	// which, and has the part that is), and for a user's .onnx.
 	Graph *graph.Graph
 	// Network is what a user's .tflite says of itself; nil for all others.
-	Network *tflite.Network
+	Network *reader.Network
 	Form
 	// Identity is hex sha256 of graph hash + form + writer revision; for a
 	// user's own file the sha256 of its bytes.

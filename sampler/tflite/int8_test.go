@@ -18,6 +18,7 @@ import (
 	"latlab/sampler/graph"
 	"latlab/sampler/tflite"
 	"latlab/sampler/tflite/internal/schema"
+	"latlab/sampler/tflite/reader"
 	"latlab/sampler/tflite/tflitetest"
 )
 
@@ -236,7 +237,7 @@ func TestInt8WriteAgreesWithItself(t *testing.T) {
 			if d := cmp.Diff(want, got); d != "" || err != nil || !bytes.Equal(buf.Bytes(), data) {
 				t.Errorf("%s: %v (-bytes +said):\n%s", c.Name, err, d)
 			}
-			n, err := tflite.Read(data)
+			n, err := reader.Read(data)
 			if err != nil || n.Precision != "int8" || !n.MACsComplete || n.Graph.TotalMACs() != c.Graph.TotalMACs() {
 				t.Errorf("%s: read back: %v, %+v", c.Name, err, n)
 			}

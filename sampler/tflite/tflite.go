@@ -1,5 +1,4 @@
-// Package tflite writes a graph.Graph as a .tflite model, checks whether bytes are one, and
-// reads any of them back as far as its operators are known.
+// Package tflite writes a graph.Graph as a .tflite model and checks whether bytes are one.
 //
 // The writer is what makes sweeps of thousands of networks practical: it lays the
 // FlatBuffer out itself instead of asking TensorFlow's converter. Weights are random but
@@ -21,12 +20,9 @@
 // the QUANTIZE from uint8 to int8. TensorFlow's own file of the network has the same operators
 // in the same versions, fares the same and takes the same time.
 //
-// The reader takes files of any origin and calls an operator known where its shapes and
-// multiply-accumulates are certain. Custom operators, control flow, and what only a run
-// tells are counted by name and never guessed; whole files that lie are refused.
-//
-// It refuses to know caches and names (sampler/model), and where graphs come from
-// (sampler/graph). The tables in internal/schema are generated from schema/latlab.fbs.
+// Its neighbours: sampler/tflite/reader reads a .tflite of any origin, sampler/graph makes
+// graphs, sampler/model has names and caches of files. The tables in internal/schema are
+// generated from schema/latlab.fbs.
 package tflite
 
 import (

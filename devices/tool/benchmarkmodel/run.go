@@ -15,7 +15,7 @@ import (
 	"latlab/devices/tool"
 	"latlab/devices/transport"
 	"latlab/sampler/model"
-	"latlab/sampler/tflite"
+	tflitereader "latlab/sampler/tflite/reader"
 )
 
 // Run times one block: one run of the program.
@@ -269,7 +269,7 @@ func nodesOf(ctx context.Context, m *model.Model) int {
 		if err != nil {
 			return 0
 		}
-		if n, err = tflite.Read(data); err != nil {
+		if n, err = tflitereader.Read(data); err != nil {
 			return 0
 		}
 	}

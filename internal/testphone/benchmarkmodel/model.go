@@ -14,7 +14,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/sim"
 	"latlab/sampler/model"
-	"latlab/sampler/tflite"
+	"latlab/sampler/tflite/reader"
 )
 
 // load reads the model as the interpreter would, and refuses what that refuses.
@@ -26,7 +26,7 @@ func (p *program) load() (*model.Model, error) {
 		p.error("Failed to load model %s", path)
 		return nil, errFailed
 	}
-	n, err := tflite.Read(data)
+	n, err := reader.Read(data)
 	if err != nil {
 		runtimeSays("ERROR", "The model is not a valid Flatbuffer buffer")
 		p.error("Failed to load model %s", path)

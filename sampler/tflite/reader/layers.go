@@ -1,4 +1,4 @@
-package tflite
+package reader
 
 import (
 	"slices"

@@ -1,11 +1,10 @@
-package tflite_test
+package reader_test
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -19,12 +18,31 @@ import (
 	"latlab/sampler/graph"
 	"latlab/sampler/tflite"
 	"latlab/sampler/tflite/internal/schema"
+	"latlab/sampler/tflite/reader"
 	"latlab/sampler/tflite/tflitetest"
 )
 
-func mustRead(t testing.TB, data []byte) *tflite.Network {
+func cases(t testing.TB) []tflitetest.Case {
 	t.Helper()
-	n, err := tflite.Read(data)
+	cs, err := tflitetest.Cases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cs
+}
+
+func mustBytes(t testing.TB, c tflitetest.Case) []byte {
+	t.Helper()
+	data, err := tflite.Bytes(c.Graph, tflite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func mustRead(t testing.TB, data []byte) *reader.Network {
+	t.Helper()
+	n, err := reader.Read(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,37 +411,37 @@ func TestReadCountsUnknown(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		file tflitetest.File
-		want []tflite.OpCount
+		want []reader.OpCount
 		note string
 	}{
-		{"custom", custom, []tflite.OpCount{{Name: "My?Op", Count: 1}}, ""},
-		{"custom without a name", noCode, []tflite.OpCount{{Name: "CUSTOM", Count: 1}}, ""},
-		{"newer than the schema", one(4711, nil, value("x", 1), value("y", 1)), []tflite.OpCount{{Name: "BUILTIN_4711", Count: 1}}, ""},
-		{"control flow", one(schema.BuiltinOperatorWHILE, nil, value("x", 1, 4), value("y", 1, 4)), []tflite.OpCount{{Name: "WHILE", Count: 1}}, ""},
-		{"size of data", one(schema.BuiltinOperatorWHERE, nil, value("x", 1, 4), value("y", 1, 4)), []tflite.OpCount{{Name: "WHERE", Count: 1}}, ""},
+		{"custom", custom, []reader.OpCount{{Name: "My?Op", Count: 1}}, ""},
+		{"custom without a name", noCode, []reader.OpCount{{Name: "CUSTOM", Count: 1}}, ""},
+		{"newer than the schema", one(4711, nil, value("x", 1), value("y", 1)), []reader.OpCount{{Name: "BUILTIN_4711", Count: 1}}, ""},
+		{"control flow", one(schema.BuiltinOperatorWHILE, nil, value("x", 1, 4), value("y", 1, 4)), []reader.OpCount{{Name: "WHILE", Count: 1}}, ""},
+		{"size of data", one(schema.BuiltinOperatorWHERE, nil, value("x", 1, 4), value("y", 1, 4)), []reader.OpCount{{Name: "WHERE", Count: 1}}, ""},
 		{
 			"what depends on it", chain,
-			[]tflite.OpCount{{Name: "FULLY_CONNECTED", Count: 1}, {Name: "RFFT2D", Count: 1}, {Name: "SUM", Count: 1}}, "only a run tells the size of frames",
+			[]reader.OpCount{{Name: "FULLY_CONNECTED", Count: 1}, {Name: "RFFT2D", Count: 1}, {Name: "SUM", Count: 1}}, "only a run tells the size of frames",
 		},
 		{
 			"open shape", one(schema.BuiltinOperatorRELU, nil, value("x", 1, -1), value("y", 1, -1)),
-			[]tflite.OpCount{{Name: "RELU", Count: 1}}, "open",
+			[]reader.OpCount{{Name: "RELU", Count: 1}}, "open",
 		},
 		{
 			"output of another size", one(schema.BuiltinOperatorCONV_2D, conv(same, 1, 1, 1), value("x", 1, 8, 8, 3), weights("w", 8, 1, 1, 3), value("y", 1, 4, 4, 8)),
-			[]tflite.OpCount{{Name: "CONV_2D", Count: 1}}, "its input and options make it [1 8 8 8]",
+			[]reader.OpCount{{Name: "CONV_2D", Count: 1}}, "its input and options make it [1 8 8 8]",
 		},
 		{
 			"no options", one(schema.BuiltinOperatorCONV_2D, nil, value("x", 1, 8, 8, 3), weights("w", 8, 1, 1, 3), value("y", 1, 8, 8, 8)),
-			[]tflite.OpCount{{Name: "CONV_2D", Count: 1}}, "no options",
+			[]reader.OpCount{{Name: "CONV_2D", Count: 1}}, "no options",
 		},
 		{
 			"stride 0", one(schema.BuiltinOperatorCONV_2D, conv(same, 0, 1, 1), value("x", 1, 8, 8, 3), weights("w", 8, 1, 1, 3), value("y", 1, 8, 8, 8)),
-			[]tflite.OpCount{{Name: "CONV_2D", Count: 1}}, "stride [0 1]",
+			[]reader.OpCount{{Name: "CONV_2D", Count: 1}}, "stride [0 1]",
 		},
 		{
 			"sums that do not fit", one(schema.BuiltinOperatorADD, nil, value("x", 1, 3), value("x2", 1, 4), value("y", 1, 4)),
-			[]tflite.OpCount{{Name: "ADD", Count: 1}}, "do not fit",
+			[]reader.OpCount{{Name: "ADD", Count: 1}}, "do not fit",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -490,7 +508,7 @@ func TestReadInfersShapes(t *testing.T) {
 	// An operator without a rule ends what is certain.
 	f.Operators[2] = tflitetest.Operator{Code: schema.BuiltinOperatorTILE, Inputs: []int{5, 6}, Outputs: []int{7}}
 	n = mustRead(t, f.Bytes())
-	if diff := cmp.Diff([]tflite.OpCount{{Name: "BATCH_TO_SPACE_ND", Count: 1}, {Name: "RESHAPE", Count: 1}, {Name: "TILE", Count: 1}}, n.UnknownOps); diff != "" {
+	if diff := cmp.Diff([]reader.OpCount{{Name: "BATCH_TO_SPACE_ND", Count: 1}, {Name: "RESHAPE", Count: 1}, {Name: "TILE", Count: 1}}, n.UnknownOps); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)
 	}
 }
@@ -601,7 +619,7 @@ func TestReadRefuses(t *testing.T) {
 		{"computed twice", twice, "which operator 0 has computed"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := tflite.Read(tc.file.Bytes())
+			_, err := reader.Read(tc.file.Bytes())
 			if !errors.Is(err, tflite.ErrNotTFLite) || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one line with %q", err, tc.want)
 			}
@@ -634,35 +652,6 @@ func TestReadRealFile(t *testing.T) {
 	}
 }
 
-// TestOperatorNames compares with LiteRT's own list. From 207 on it and TensorFlow's differ.
-func TestOperatorNames(t *testing.T) {
-	const program = "from ai_edge_litert.schema_py_generated import BuiltinOperator as B\n" +
-		"for k, v in vars(B).items():\n" +
-		"    if isinstance(v, int): print(v, k)\n"
-	out, err := exec.Command(testenv.Python(t), "-c", program).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := 0
-	for line := range strings.Lines(string(out)) {
-		var code int
-		var name string
-		if _, err := fmt.Sscan(line, &code, &name); err != nil {
-			t.Fatal(err)
-		}
-		if code >= 207 {
-			continue
-		}
-		seen++
-		if got := tflite.OperatorName(code); got != name {
-			t.Errorf("operator %d is %s, want %s", code, got, name)
-		}
-	}
-	if seen != len(schema.EnumNamesBuiltinOperator) {
-		t.Errorf("LiteRT names %d operators, the schema %d", seen, len(schema.EnumNamesBuiltinOperator))
-	}
-}
-
 // TestReadBoundsMemory has a file whose four-byte offsets all lead to one table: what is
 // kept of it must not be kept a hundred thousand times.
 func TestReadBoundsMemory(t *testing.T) {
@@ -684,11 +673,11 @@ func TestReadBoundsMemory(t *testing.T) {
 		t.Errorf("%d outputs", len(n.Outputs))
 	}
 	f.Outputs = append(f.Outputs, 0)
-	if _, err := tflite.Read(f.Bytes()); err == nil || !strings.Contains(err.Error(), "16385 inputs or outputs, want at most 16384") {
+	if _, err := reader.Read(f.Bytes()); err == nil || !strings.Contains(err.Error(), "16385 inputs or outputs, want at most 16384") {
 		t.Errorf("one output more: %v", err)
 	}
 	f.Shared, f.Outputs = 1<<18, []int{1}
-	if _, err := tflite.Read(f.Bytes()); err == nil || !strings.Contains(err.Error(), "want at most 262144") {
+	if _, err := reader.Read(f.Bytes()); err == nil || !strings.Contains(err.Error(), "want at most 262144") {
 		t.Errorf("many tensors: %v", err)
 	}
 }
@@ -721,7 +710,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(file.Bytes())
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		n, err := tflite.Read(data)
+		n, err := reader.Read(data)
 		if err != nil {
 			if !errors.Is(err, tflite.ErrNotTFLite) || strings.Contains(err.Error(), "\n") {
 				t.Fatalf("error of another kind: %v", err)

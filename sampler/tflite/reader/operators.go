@@ -1,4 +1,4 @@
-package tflite
+package reader
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 
 	"latlab/sampler/graph"
+	"latlab/sampler/tflite"
 	"latlab/sampler/tflite/internal/schema"
 )
 
@@ -75,7 +76,7 @@ func (r *reader) codes() []code {
 		var c schema.OperatorCode
 		r.m.OperatorCodes(&c, i)
 		b := max(schema.BuiltinOperator(c.DeprecatedBuiltinCode()), c.BuiltinCode())
-		list[i] = code{b, OperatorName(int(b))}
+		list[i] = code{b, tflite.OperatorName(int(b))}
 		if b == schema.BuiltinOperatorCUSTOM {
 			if name := r.string(c.CustomCode()); name != "" {
 				list[i].name = name

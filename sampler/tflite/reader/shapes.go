@@ -1,4 +1,4 @@
-package tflite
+package reader
 
 import (
 	"slices"
@@ -12,7 +12,7 @@ import (
 // did not know, in the batch of what SPACE_TO_BATCH_ND has cut into pieces too. So shapes
 // are inferred where operators that multiply, combine, pool or cut say them, and where
 // they do not, an op behind an inferred shape is not certain any more. Shapes that the
-// network itself computes are in read_values.go.
+// network itself computes are in values.go.
 
 // wantShape is what the operator makes of its inputs' shapes. An output that differs where
 // its extents are free becomes that; another difference leaves the op's cost uncertain,

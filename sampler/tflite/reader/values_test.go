@@ -1,4 +1,4 @@
-package tflite_test
+package reader_test
 
 import (
 	"encoding/binary"
@@ -9,8 +9,8 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 	"github.com/google/go-cmp/cmp"
 
-	"latlab/sampler/tflite"
 	"latlab/sampler/tflite/internal/schema"
+	"latlab/sampler/tflite/reader"
 	"latlab/sampler/tflite/tflitetest"
 )
 
@@ -119,7 +119,7 @@ func TestReadFollowsShapes(t *testing.T) {
 
 	// A length that is not given is no size to count with.
 	n = mustRead(t, framing([]int{-1, -1}).Bytes())
-	want := []tflite.OpCount{{Name: "FULLY_CONNECTED", Count: 1}, {Name: "MEAN", Count: 1}, {Name: "RESHAPE", Count: 1}}
+	want := []reader.OpCount{{Name: "FULLY_CONNECTED", Count: 1}, {Name: "MEAN", Count: 1}, {Name: "RESHAPE", Count: 1}}
 	if diff := cmp.Diff(want, n.UnknownOps); diff != "" || n.Graph.TotalMACs() != 0 {
 		t.Errorf("%d MACs, unknown (-want +got):\n%s", n.Graph.TotalMACs(), diff)
 	}
@@ -186,7 +186,7 @@ func TestReadBehindRFFT(t *testing.T) {
 		Inputs: []int{0}, Outputs: []int{5},
 	}
 	n := mustRead(t, f.Bytes())
-	if diff := cmp.Diff([]tflite.OpCount{{Name: "RFFT2D", Count: 1}}, n.UnknownOps); diff != "" || n.Graph.TotalMACs() != 3*9*5 {
+	if diff := cmp.Diff([]reader.OpCount{{Name: "RFFT2D", Count: 1}}, n.UnknownOps); diff != "" || n.Graph.TotalMACs() != 3*9*5 {
 		t.Errorf("%d MACs, want %d; unknown (-want +got):\n%s", n.Graph.TotalMACs(), 3*9*5, diff)
 	}
 }
@@ -267,7 +267,7 @@ func TestReadComputesValues(t *testing.T) {
 }
 
 // outShape undoes the four axes of a Graph for a rank of up to three: batch, 1..., rest.
-func outShape(n *tflite.Network, op, rank int) []int {
+func outShape(n *reader.Network, op, rank int) []int {
 	s := n.Graph.Out(n.Graph.Ops[op])
 	if rank < 2 {
 		return []int{s[3]}
