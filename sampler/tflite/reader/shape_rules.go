@@ -45,7 +45,7 @@ func (r *reader) shapeRule(s *step, x *tensor) []int {
 	case schema.BuiltinOperatorGATHER:
 		return r.gathered(s, x)
 	case schema.BuiltinOperatorSTRIDED_SLICE:
-		return r.sliced(s)
+		return r.sliced(s, x)
 	case schema.BuiltinOperatorRANGE:
 		return r.rangeLength(s)
 	case schema.BuiltinOperatorRFFT2D:
@@ -231,30 +231,64 @@ func (r *reader) gathered(s *step, x *tensor) []int {
 	return slices.Concat(x.shape[:axis], at.shape, x.shape[axis+1:])
 }
 
-func (r *reader) sliced(s *step) []int {
-	spans := r.spans(s)
-	if spans == nil {
+// sliced reads STRIDED_SLICE (input, begin, end, strides). It is nil where a bound is not
+// known, a stride goes backwards, or new axes make it more than a slice.
+func (r *reader) sliced(s *step, x *tensor) []int {
+	begin, end, strides := r.values(s, 1), r.values(s, 2), r.values(s, 3)
+	var o schema.StridedSliceOptions
+	var t flatbuffers.Table
+	if !optionsOf(s, schema.BuiltinOptionsStridedSliceOptions, &t) {
+		return nil
+	}
+	o.Init(t.Bytes, t.Pos)
+	n := len(begin)
+	if begin == nil || n > len(x.shape) || len(end) != n || len(strides) != n || o.EllipsisMask() != 0 || o.NewAxisMask() != 0 || o.Offset() {
 		return nil
 	}
 	want := []int{}
-	for _, p := range spans {
-		if !p.shrink {
-			want = append(want, p.count)
+	for a, d := range x.shape {
+		if a >= n {
+			want = append(want, d)
+			continue
 		}
+		openBegin, openEnd := o.BeginMask()>>a&1 == 1, o.EndMask()>>a&1 == 1
+		if o.ShrinkAxisMask()>>a&1 == 1 { // one index, and the axis is dropped
+			if _, inside := axisOf(begin[a], d); !inside || openBegin {
+				return nil
+			}
+			continue
+		}
+		if strides[a] < 1 {
+			return nil
+		}
+		first, last := 0, d
+		if !openBegin {
+			first = sliceBound(begin[a], d)
+		}
+		if !openEnd {
+			last = sliceBound(end[a], d)
+		}
+		want = append(want, max(ceilDiv(last-first, strides[a]), 0))
 	}
 	return want
 }
 
-// rangeLength is the length of a RANGE.
+// sliceBound is Python's rule for a bound of a slice: a negative one counts from the end,
+// and one outside the axis is moved to its edge.
+func sliceBound(i, extent int) int {
+	if i < 0 {
+		i += extent
+	}
+	return min(max(i, 0), extent)
+}
+
+// rangeLength is the length of a RANGE that goes forwards.
 func (r *reader) rangeLength(s *step) []int {
 	from, ok := r.value(s, 0)
 	to, ok2 := r.value(s, 1)
 	step, ok3 := r.value(s, 2)
-	switch {
-	case !ok || !ok2 || !ok3 || step == 0:
+	if !ok || !ok2 || !ok3 || step < 1 {
 		return nil
-	case step < 0:
-		from, to, step = to, from, -step
 	}
 	return []int{max(ceilDiv(to-from, step), 0)}
 }

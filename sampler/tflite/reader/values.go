@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"slices"
 
-	flatbuffers "github.com/google/flatbuffers/go"
-
 	"latlab/sampler/graph"
 	"latlab/sampler/tflite/internal/schema"
 )
@@ -104,10 +102,8 @@ func (r *reader) computed(s *step, y *tensor) []int {
 		return r.shapeValues(x)
 	case schema.BuiltinOperatorRESHAPE, schema.BuiltinOperatorSQUEEZE, schema.BuiltinOperatorEXPAND_DIMS, schema.BuiltinOperatorCAST:
 		return r.values(s, 0)
-	case schema.BuiltinOperatorRANGE:
-		return r.rangeValues(s, int(y.elements))
 	case schema.BuiltinOperatorADD, schema.BuiltinOperatorSUB, schema.BuiltinOperatorMUL, schema.BuiltinOperatorFLOOR_DIV,
-		schema.BuiltinOperatorMAXIMUM, schema.BuiltinOperatorMINIMUM:
+		schema.BuiltinOperatorMAXIMUM:
 		return r.combined(s)
 	}
 	// Of what follows, lists alone: their order is plain.
@@ -119,10 +115,8 @@ func (r *reader) computed(s *step, y *tensor) []int {
 		return r.joined(s)
 	case schema.BuiltinOperatorGATHER:
 		return r.picked(s)
-	case schema.BuiltinOperatorSTRIDED_SLICE:
-		return r.cut(s)
-	case schema.BuiltinOperatorREDUCE_PROD, schema.BuiltinOperatorSUM:
-		return r.total(s)
+	case schema.BuiltinOperatorREDUCE_PROD:
+		return r.product(s)
 	}
 	return nil
 }
@@ -135,19 +129,6 @@ func (r *reader) shapeValues(x *tensor) []int {
 		r.flags.evaluated++
 	}
 	return slices.Clone(x.shape)
-}
-
-func (r *reader) rangeValues(s *step, n int) []int {
-	from, ok := r.value(s, 0)
-	step, ok2 := r.value(s, 2)
-	if !ok || !ok2 {
-		return nil
-	}
-	list := make([]int, n)
-	for i := range list {
-		list[i] = from + i*step
-	}
-	return list
 }
 
 // combined stretches a single value over a list; what NumPy's rule makes of other shapes
@@ -181,8 +162,6 @@ func combine(code schema.BuiltinOperator, a, b int) (v int, ok bool) {
 		return a * b, true
 	case schema.BuiltinOperatorMAXIMUM:
 		return max(a, b), true
-	case schema.BuiltinOperatorMINIMUM:
-		return min(a, b), true
 	case schema.BuiltinOperatorFLOOR_DIV:
 		if b == 0 {
 			return 0, false
@@ -223,34 +202,18 @@ func (r *reader) picked(s *step) []int {
 	return list
 }
 
-func (r *reader) cut(s *step) []int {
-	from, spans := r.values(s, 0), r.spans(s)
-	if from == nil || len(spans) != 1 {
-		return nil
-	}
-	list := make([]int, spans[0].count)
-	for i := range list {
-		list[i] = from[spans[0].first+i*spans[0].stride]
-	}
-	return list
-}
-
-// total reduces a list to one value.
-func (r *reader) total(s *step) []int {
+// product reduces a list to one value.
+func (r *reader) product(s *step) []int {
 	v, axis := r.values(s, 0), r.values(s, 1)
 	if v == nil || len(axis) != 1 {
 		return nil
 	}
-	sum, product := 0, 1
+	product := 1
 	for _, n := range v {
-		sum += n
 		product *= n
 		if bounded([]int{product}) == nil {
 			return nil
 		}
-	}
-	if s.code == schema.BuiltinOperatorSUM {
-		return []int{sum}
 	}
 	return []int{product}
 }
@@ -292,86 +255,4 @@ func filled(sizes []int, total int) (list []int, ok bool) {
 		list[at] = total
 	}
 	return list, true
-}
-
-// span is what a slice takes of an axis.
-type span struct {
-	first, stride, count int
-	shrink               bool // the axis is dropped
-}
-
-// spans reads STRIDED_SLICE (input, begin, end, strides), by axis; nil where a bound is
-// not known, or new axes make it more than a slice.
-func (r *reader) spans(s *step) []span {
-	x, begin, end, strides := r.input(s, 0), r.values(s, 1), r.values(s, 2), r.values(s, 3)
-	var o schema.StridedSliceOptions
-	var t flatbuffers.Table
-	if x == nil || !optionsOf(s, schema.BuiltinOptionsStridedSliceOptions, &t) {
-		return nil
-	}
-	o.Init(t.Bytes, t.Pos)
-	n := len(begin)
-	if begin == nil || n > len(x.shape) || len(end) != n || len(strides) != n || o.EllipsisMask() != 0 || o.NewAxisMask() != 0 || o.Offset() {
-		return nil
-	}
-	list := make([]span, len(x.shape))
-	for a, d := range x.shape {
-		list[a] = span{stride: 1, count: d}
-		if a >= n {
-			continue
-		}
-		openBegin, openEnd := o.BeginMask()>>a&1 == 1, o.EndMask()>>a&1 == 1
-		var ok bool
-		if o.ShrinkAxisMask()>>a&1 == 1 {
-			first, inside := axisOf(begin[a], d)
-			list[a], ok = span{first, 1, 1, true}, inside && !openBegin
-		} else {
-			list[a], ok = spanOf(d, bound{begin[a], openBegin}, bound{end[a], openEnd}, strides[a])
-		}
-		if !ok {
-			return nil
-		}
-	}
-	return list
-}
-
-// bound is an end of a slice; an open one is as far as the axis goes.
-type bound struct {
-	at   int
-	open bool
-}
-
-// spanOf is Python's rule for a[begin:end:stride].
-func spanOf(extent int, begin, end bound, stride int) (span, bool) {
-	if stride == 0 {
-		return span{}, false
-	}
-	low, high := 0, extent // where a walk may be, and where it ends
-	if stride < 0 {
-		low, high = -1, extent-1
-	}
-	clamp := func(i int) int {
-		if i < 0 {
-			i += extent
-		}
-		return min(max(i, low), high)
-	}
-	first, last := clamp(begin.at), clamp(end.at)
-	if begin.open {
-		first = low
-		if stride < 0 {
-			first = high
-		}
-	}
-	if end.open {
-		last = high
-		if stride < 0 {
-			last = low
-		}
-	}
-	count := ceilDiv(last-first, stride)
-	if stride < 0 {
-		count = ceilDiv(first-last, -stride)
-	}
-	return span{first: first, stride: stride, count: max(count, 0)}, true
 }
