@@ -15,39 +15,38 @@ import (
 
 var errOverflow = errors.New("more multiply-accumulates than 63 bits count")
 
-// Damaged files may share one table among all tensors or operators, or list one tensor as
-// input again and again, so that four bytes of the file would ask for hundreds of memory
-// and of JSON. The bounds are far above what the largest language models have.
+// A damaged file may share one table among all tensors or operators, or list one tensor as
+// an input again and again: four bytes of the file would then take hundreds of bytes of
+// memory and of JSON. The bounds are far above what the largest language models have.
 const (
 	maxItems = 1 << 18 // tensors, operators
 	maxPorts = 1 << 14 // inputs, outputs
 )
 
-// reader goes through one file.
+// reader reads one file.
 type reader struct {
-	m    *schema.Model
-	sub  schema.SubGraph
-	size int // of the file
-	net  *Network
+	m   *schema.Model
+	sub schema.SubGraph
+	net *Network
 
 	tensors []tensor
 	batch   bool // the first axis of an input may be set
 	steps   []step
-	names   map[string]int // op names, to keep them unique
-	text    int            // bytes of names that may still be copied
-	macs    int64          // sum so far
-	work    map[string]int64
-	counted map[int]bool // constants that Params has
+	names   map[string]int   // op names, to keep them unique
+	text    int              // how many more bytes of names may be copied
+	macs    int64            // sum so far
+	work    map[string]int64 // multiply-accumulates by precision
+	counted map[int]bool     // constants that Params includes
 	unknown map[string]int
-	flags   flags
+	notes   noteCounts
 }
 
-// flags are what Notes tells once.
-type flags struct{ dynamic, sparse, outside, state, once, foldedOps, shared, refused, evaluated int }
+// noteCounts says how often each note of finish applies.
+type noteCounts struct{ dynamic, sparse, outside, state, once, foldedOps, shared, refused, evaluated int }
 
 func newReader(data []byte) (*reader, error) {
 	r := &reader{
-		m: schema.GetRootAsModel(data, 0), size: len(data), text: len(data),
+		m: schema.GetRootAsModel(data, 0), text: len(data),
 		names: map[string]int{}, work: map[string]int64{}, counted: map[int]bool{}, unknown: map[string]int{},
 	}
 	r.m.Subgraphs(&r.sub, 0)
@@ -109,7 +108,7 @@ func (r *reader) note(format string, a ...any) {
 	r.net.Notes = append(r.net.Notes, fmt.Sprintf(format, a...))
 }
 
-// finish fills in what is known only after all operators.
+// finish sets what is known only after all operators are read.
 func (r *reader) finish() {
 	n := r.net
 	n.UnknownOps = counts(r.unknown)
@@ -121,22 +120,22 @@ func (r *reader) finish() {
 		n.Signatures = append(n.Signatures, r.string(s.SignatureKey()))
 	}
 	if n.SubGraphs > 1 {
-		r.note("%d subgraphs: described is the first, which runtimes run by default", n.SubGraphs)
+		r.note("%d subgraphs: only the first is described, which runtimes run by default", n.SubGraphs)
 	}
-	f := r.flags
+	f := r.notes
 	for _, t := range []struct {
 		n    int
 		text string
 	}{
-		{f.dynamic, "%d tensors may be resized: described at the sizes in the file"},
-		{f.evaluated, "%d SHAPE of what may be resized (a free batch too): what is computed of them is taken at the inputs' sizes in the file, as runtimes do unless told otherwise"},
-		{f.foldedOps, "%d operators only unpack weights (float16, sparse): they are no layers"},
-		{f.sparse, "%d constants are sparse: MACs and parameters are counted as of dense ones"},
+		{f.dynamic, "%d tensors may be resized: the sizes here are those in the file"},
+		{f.evaluated, "%d SHAPE operators read tensors that may be resized (a free batch too): shapes computed from them are for the inputs' sizes in the file, the default of runtimes"},
+		{f.foldedOps, "%d operators only unpack weights (float16, sparse) and are not counted as layers"},
+		{f.sparse, "%d constants are sparse: MACs and parameters are counted as if they were dense"},
 		{f.outside, "%d constants lie behind the FlatBuffer"},
-		{f.state, "%d operators keep state between inferences (variables): they are no layers"},
-		{f.once, "%d CALL_ONCE, before the first inference only: they are no layers"},
-		{f.refused, "%d operators of known kinds count as unknown, for what they cost is not certain"},
-		{f.shared, "%d constants are shared with another layer: the sum of parameters has them once"},
+		{f.state, "%d operators keep state between inferences (variables) and are not counted as layers"},
+		{f.once, "%d CALL_ONCE operators run before the first inference only and are not counted as layers"},
+		{f.refused, "%d operators of known kinds count as unknown, because their cost is not certain"},
+		{f.shared, "%d constants are shared with another layer: the number of parameters counts them once"},
 	} {
 		if t.n > 0 {
 			r.note(t.text, t.n)
@@ -159,8 +158,8 @@ func counts(m map[string]int) []OpCount {
 	return list
 }
 
-// precision is the one that most of the work is done in; of a network without
-// multiply-accumulates, the type of its output.
+// precision is that of most multiply-accumulates, or the type of the output where there are
+// none.
 func (r *reader) precision() string {
 	if len(r.work) == 0 {
 		return r.outputPrecision()

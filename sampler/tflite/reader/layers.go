@@ -297,7 +297,7 @@ func (r *reader) recurrent(s *step, b *built) error {
 		}
 		w := &r.tensors[c]
 		switch {
-		case !w.constant && w.maker != needsNobody && len(w.shape) == 2:
+		case !w.constant && w.maker != noMaker && len(w.shape) == 2:
 			return refuse("its weights or its state are computed")
 		case !w.constant:
 		case len(w.shape) == 2:

@@ -22,7 +22,7 @@ type step struct {
 	outputs []int
 }
 
-// input is the tensor at a place, or nil where it is absent.
+// input is the i-th input, or nil where it is absent.
 func (r *reader) input(s *step, i int) *tensor {
 	if i >= len(s.inputs) || s.inputs[i] < 0 {
 		return nil
@@ -30,8 +30,8 @@ func (r *reader) input(s *step, i int) *tensor {
 	return &r.tensors[s.inputs[i]]
 }
 
-// operators goes through the list twice: which tensors are constants in the end decides
-// which get a place in the Graph, and ops refer to places.
+// operators reads the list twice: ops refer to indices of the Graph's tensors, and which
+// tensors the Graph has depends on which of them are constants in the end.
 func (r *reader) operators() error {
 	r.steps = make([]step, r.sub.OperatorsLength())
 	all := map[string]int{}
@@ -44,7 +44,7 @@ func (r *reader) operators() error {
 		s.inputs, s.outputs = indices(s.InputsLength(), s.Inputs), indices(s.OutputsLength(), s.Outputs)
 		all[s.name]++
 		for _, y := range s.outputs {
-			if r.tensors[y].maker != needsNobody {
+			if r.tensors[y].maker != noMaker {
 				return fmt.Errorf("operator %d computes tensor %d, which operator %d has computed", i, y, r.tensors[y].maker)
 			}
 			r.tensors[y].maker = i
@@ -94,8 +94,8 @@ func indices(n int, at func(int) int32) []int {
 	return list
 }
 
-// checkOrder refuses an operator that reads what is computed later, or by itself: runtimes
-// go through the list once, and a Graph is in execution order.
+// checkOrder refuses an operator that reads what it or a later operator computes: runtimes
+// run the list in order, and a Graph is in execution order.
 func (r *reader) checkOrder() error {
 	for i := range r.steps {
 		for _, x := range r.steps[i].inputs {
@@ -107,8 +107,8 @@ func (r *reader) checkOrder() error {
 	return nil
 }
 
-// fold marks what constants become before an inference as constants too, and says which
-// tensors the Graph needs.
+// fold marks tensors that a runtime computes once from constants as constants too, and
+// returns which tensors the Graph needs.
 func (r *reader) fold() []bool {
 	used := make([]bool, len(r.tensors))
 	mark := func(list []int) {
@@ -129,7 +129,7 @@ func (r *reader) fold() []bool {
 		mark(s.inputs)
 		for _, y := range s.outputs {
 			if s.class != stateful {
-				r.tensors[y].constant = false // computed, whatever the file has in its place
+				r.tensors[y].constant = false // an operator computes it, whatever its buffer holds
 			}
 		}
 		mark(s.outputs)
@@ -142,14 +142,14 @@ func (r *reader) fold() []bool {
 	return used
 }
 
-// built is an op on its way into the Graph.
+// built is an op of the Graph with what counting it needs.
 type built struct {
 	graph.Op
 	constants []int // tensors that are its parameters
 	weights   int   // the tensor that it multiplies by, or noTensor
 }
 
-// refusal is why an operator of a known kind is counted as unknown.
+// refusal says why an operator of a known kind is counted as unknown.
 type refusal struct{ error }
 
 func refuse(format string, a ...any) error { return refusal{fmt.Errorf(format, a...)} }
@@ -157,13 +157,13 @@ func refuse(format string, a ...any) error { return refusal{fmt.Errorf(format, a
 func (r *reader) operator(s *step) error {
 	switch {
 	case s.class == stateful && s.code == schema.BuiltinOperatorCALL_ONCE:
-		r.flags.once++
+		r.notes.once++
 		return nil
 	case s.class == stateful:
-		r.flags.state++
+		r.notes.state++
 		return nil
 	case s.class == folding && len(s.outputs) == 1 && r.tensors[s.outputs[0]].constant:
-		r.flags.foldedOps++
+		r.notes.foldedOps++
 		return nil
 	case s.class == unknown:
 		r.unknown[s.name]++
@@ -183,11 +183,11 @@ func (r *reader) operator(s *step) error {
 	return r.add(s, b)
 }
 
-// doubt marks what an unknown operator makes of a size that only a run tells: what is
-// computed from it cannot be counted either.
+// doubt marks outputs of an unknown operator whose size cannot be inferred: operators that
+// read them cannot be counted either.
 func (r *reader) doubt(s *step) {
-	if s.class == unknown && r.ruled(s) {
-		return // its shape follows, if not its cost
+	if s.class == unknown && r.inferred(s) {
+		return // its shape is known, though its cost is not
 	}
 	inferred := r.anyInput(s, func(t *tensor) bool { return t.inferred || t.doubtful })
 	for _, y := range s.outputs {
@@ -199,12 +199,12 @@ func (r *reader) anyInput(s *step, is func(*tensor) bool) bool {
 	return slices.ContainsFunc(s.inputs, func(x int) bool { return x >= 0 && is(&r.tensors[x]) })
 }
 
-// unknownFor says why for the first few: a file may have a thousand of them.
+// unknownFor notes the reason for the first few: a file may have a thousand of them.
 func (r *reader) unknownFor(s *step, why error) {
 	const most = 3
 	r.unknown[s.name]++
 	r.doubt(s)
-	if r.flags.refused++; r.flags.refused > most {
+	if r.notes.refused++; r.notes.refused > most {
 		return
 	}
 	name := "without output"
@@ -214,8 +214,8 @@ func (r *reader) unknownFor(s *step, why error) {
 	r.note("%s %s is unknown: %v", s.name, name, why)
 }
 
-// listed is an empty list where it can be an argument or a result.
-func listed(s *step, t *tensor) bool {
+// emptyList says that the tensor is an empty list and the operator may read or make one.
+func emptyList(s *step, t *tensor) bool {
 	return t.empty && (s.class == plain || s.class == reshaping)
 }
 
@@ -226,11 +226,11 @@ func (r *reader) build(s *step) (built, error) {
 	}
 	for _, list := range [][]int{s.inputs, s.outputs} {
 		for _, x := range list {
-			if x >= 0 && r.tensors[x].open && !listed(s, &r.tensors[x]) {
+			if x >= 0 && r.tensors[x].open && !emptyList(s, &r.tensors[x]) {
 				return b, refuse("the file leaves the shape %v of %s open", r.tensors[x].shape, r.tensorName(x))
 			}
 			if x >= 0 && r.tensors[x].doubtful {
-				return b, refuse("only a run tells the size of %s", r.tensorName(x))
+				return b, refuse("the size of %s is known only when the network runs", r.tensorName(x))
 			}
 		}
 	}
@@ -244,7 +244,7 @@ func (r *reader) build(s *step) (built, error) {
 	switch s.class {
 	case convolution3D, matrixProduct, recurrent:
 		if r.tensors[s.outputs[0]].free != 0 && r.anyInput(s, func(t *tensor) bool { return t.inferred }) {
-			return b, refuse("only a run tells the size of its output")
+			return b, refuse("the size of its output is known only when the network runs")
 		}
 	}
 	switch s.class {
@@ -276,7 +276,7 @@ func (r *reader) add(s *step, b built) error {
 		at := r.tensors[y].at
 		switch {
 		case at == noTensor: // a handle
-			return fmt.Errorf("output %d is no value", i)
+			return fmt.Errorf("output %d is not a value", i)
 		case i == 0:
 			op.Output = at
 		default:
@@ -295,7 +295,7 @@ func (r *reader) add(s *step, b built) error {
 	r.net.bytes = append(r.net.bytes, r.bytesOf(s, b))
 	for _, x := range b.constants {
 		if r.counted[r.tensors[x].source] {
-			r.flags.shared++
+			r.notes.shared++
 			continue
 		}
 		r.counted[r.tensors[x].source] = true
@@ -304,7 +304,7 @@ func (r *reader) add(s *step, b built) error {
 	return nil
 }
 
-// unique makes op names differ, as a Graph asks.
+// unique makes op names differ, as a Graph requires.
 func (r *reader) unique(name string) string {
 	r.names[name]++
 	if n := r.names[name]; n > 1 {
@@ -330,7 +330,7 @@ func (r *reader) bytesOf(s *step, b built) opBytes {
 	return n
 }
 
-// precisionOf is of one op: the type of what flows through it, and that of its weights.
+// precisionOf is the precision of one op, by the types of its output and its weights.
 func (r *reader) precisionOf(s *step, b built) string {
 	flow := r.tensors[s.outputs[0]].kind
 	var weights schema.TensorType
@@ -355,7 +355,7 @@ func (r *reader) precisionOf(s *step, b built) string {
 	return typeName(flow)
 }
 
-// parameters are the constant arithmetic inputs from a place on.
+// parameters are the constant arithmetic inputs from index from on.
 func (r *reader) parameters(s *step, from int) []int {
 	var list []int
 	for _, x := range s.inputs[min(from, len(s.inputs)):] {

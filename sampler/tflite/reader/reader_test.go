@@ -421,7 +421,7 @@ func TestReadCountsUnknown(t *testing.T) {
 		{"size of data", one(schema.BuiltinOperatorWHERE, nil, value("x", 1, 4), value("y", 1, 4)), []reader.OpCount{{Name: "WHERE", Count: 1}}, ""},
 		{
 			"what depends on it", chain,
-			[]reader.OpCount{{Name: "FULLY_CONNECTED", Count: 1}, {Name: "RFFT2D", Count: 1}, {Name: "SUM", Count: 1}}, "only a run tells the size of frames",
+			[]reader.OpCount{{Name: "FULLY_CONNECTED", Count: 1}, {Name: "RFFT2D", Count: 1}, {Name: "SUM", Count: 1}}, "the size of frames is known only when the network runs",
 		},
 		{
 			"open shape", one(schema.BuiltinOperatorRELU, nil, value("x", 1, -1), value("y", 1, -1)),

@@ -8,14 +8,14 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// The rules of shapes of operators without arithmetic, as TensorFlow's documentation of
-// each has them. They are asked only where the file leaves an extent free: where it does
-// not, its own shape is what the converter was certain of.
+// How operators without arithmetic determine the shape of their output, as TensorFlow
+// documents each. The rules apply only where the file leaves an extent free: a shape without
+// one is what the converter was certain of.
 
-// ruled infers the shape of an output with free extents from the operator's inputs and
-// values known before a run. It is false where that takes more than is known, and where
-// the file's shape contradicts: what the caller then does is the same.
-func (r *reader) ruled(s *step) bool {
+// inferred sets the shape of an output with free extents from the operator's inputs and the
+// values known before a run. It is false where too little is known, and where the result
+// contradicts the file's shape: callers treat both alike.
+func (r *reader) inferred(s *step) bool {
 	x := r.input(s, 0)
 	unclear := func(t *tensor) bool { return t.doubtful || t.open && !t.empty }
 	if x == nil || len(s.outputs) != 1 || r.tensors[s.outputs[0]].free == 0 || r.anyInput(s, unclear) {
@@ -54,7 +54,7 @@ func (r *reader) shapeRule(s *step, x *tensor) []int {
 	return nil
 }
 
-// reshaped takes the shape from the second input, with one -1 for what is left.
+// reshaped takes the shape from the second input, where one -1 stands for the rest.
 func (r *reader) reshaped(s *step, x *tensor) []int {
 	want, rest, at := slices.Clone(r.values(s, 1)), int64(1), -1
 	for a, d := range want {
@@ -192,7 +192,7 @@ func (r *reader) concatenated(s *step, x *tensor) []int {
 	return want
 }
 
-// reduced drops axes or leaves 1 of them; the output's rank tells which.
+// reduced drops the axes, or keeps them with extent 1; the output's rank says which.
 func (r *reader) reduced(s *step, x *tensor) []int {
 	axes := r.values(s, 1)
 	if len(axes) == 0 {
@@ -215,7 +215,7 @@ func (r *reader) reduced(s *step, x *tensor) []int {
 	return want
 }
 
-// gathered puts the shape of the indices in place of an axis.
+// gathered replaces an axis by the shape of the indices.
 func (r *reader) gathered(s *step, x *tensor) []int {
 	var o schema.GatherOptions
 	var t flatbuffers.Table
@@ -293,7 +293,7 @@ func (r *reader) rangeLength(s *step) []int {
 	return []int{max(ceilDiv(to-from, step), 0)}
 }
 
-// transformed is RFFT2D's: half of the last axis, as the rest mirrors it.
+// transformed is the shape of RFFT2D: half of the last axis, because the rest mirrors it.
 func (r *reader) transformed(s *step, x *tensor) []int {
 	size := r.values(s, 1)
 	if len(size) != 2 || len(x.shape) < 2 || size[0] < 1 || size[1] < 1 {
@@ -302,7 +302,7 @@ func (r *reader) transformed(s *step, x *tensor) []int {
 	return append(slices.Clone(x.shape[:len(x.shape)-2]), size[0], size[1]/2+1)
 }
 
-// rearranges tells operators that keep elements but not their places.
+// rearranges says that an operator keeps the elements but not their places.
 func rearranges(code schema.BuiltinOperator) bool {
 	switch code {
 	case schema.BuiltinOperatorRESHAPE, schema.BuiltinOperatorTRANSPOSE, schema.BuiltinOperatorSQUEEZE, schema.BuiltinOperatorEXPAND_DIMS,

@@ -7,16 +7,15 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// A runtime computes every shape from the inputs' and does not look at the file's. Where
-// an extent is free, the file's is an example at best: converters write 1 for what they
-// did not know, in the batch of what SPACE_TO_BATCH_ND has cut into pieces too. So shapes
-// are inferred where operators that multiply, combine, pool or cut say them, and where
-// they do not, an op behind an inferred shape is not certain any more. Shapes that the
-// network itself computes are in values.go.
+// A runtime computes every shape from the inputs' shapes and ignores the file's. A free
+// extent in the file is an example at best: converters write 1 for what they do not know,
+// also for the batch of the pieces that SPACE_TO_BATCH_ND makes. So shapes are inferred
+// where the operator determines them; where it does not, an op that reads an inferred shape
+// is unknown. values.go follows shapes that the network itself computes.
 
-// wantShape is what the operator makes of its inputs' shapes. An output that differs where
-// its extents are free becomes that; another difference leaves the op's cost uncertain,
-// though the file may well run.
+// wantShape gives the operator's output the shape that follows from its inputs. It refuses
+// one that differs from the file's in an extent that is not free: the op's cost is then
+// uncertain, though the file may well run.
 func (r *reader) wantShape(s *step, want []int) error {
 	t := &r.tensors[s.outputs[0]]
 	certain := t.free == 0 || !r.anyInput(s, func(x *tensor) bool { return !x.certain })
@@ -42,8 +41,8 @@ func (r *reader) wantShape(s *step, want []int) error {
 	return nil
 }
 
-// plain operators are as the file says; where elements are only moved or changed one by
-// one, their number must stay, and where two are combined, shapes must fit.
+// plain takes the output's shape from the file, but elements that are only moved or changed
+// one by one must keep their number, and shapes that are combined must fit.
 func (r *reader) plain(s *step, b *built) error {
 	if err := r.plainShape(s); err != nil {
 		return err
@@ -58,7 +57,7 @@ func (r *reader) plain(s *step, b *built) error {
 func (r *reader) plainShape(s *step) error {
 	x, y := r.input(s, 0), &r.tensors[s.outputs[0]]
 	switch {
-	case x == nil || r.ruled(s):
+	case x == nil || r.inferred(s):
 		return nil
 	case s.class == elementwise:
 		return r.broadcast(s)
@@ -69,13 +68,13 @@ func (r *reader) plainShape(s *step) error {
 	case y.resized && !r.anyInput(s, func(t *tensor) bool { return t.resized }):
 		return refuse("the size of its output depends on values")
 	case y.free != 0 && r.anyInput(s, func(t *tensor) bool { return t.inferred }):
-		return refuse("only a run tells the size of its output")
+		return refuse("the size of its output is known only when the network runs")
 	}
 	return nil
 }
 
-// sameElements infers an output of the input's shape, or one whose single free extent is
-// what is left.
+// sameElements infers an output of the input's shape, or the single free extent of an output
+// with as many elements as the input.
 func (r *reader) sameElements(s *step, x, y *tensor) error {
 	switch {
 	case x.elements == y.elements:
@@ -104,7 +103,7 @@ func (r *reader) sameElements(s *step, x, y *tensor) error {
 	return r.wantShape(s, want)
 }
 
-// sameBut reports whether a shape is the tensor's but for its free extents.
+// sameBut reports whether a shape differs from the tensor's in free extents only.
 func sameBut(shape []int, t *tensor) bool {
 	for a, d := range shape {
 		if d != t.shape[a] && t.free>>a&1 == 0 {
@@ -138,7 +137,7 @@ func (r *reader) broadcast(s *step) error {
 	return r.wantShape(s, want)
 }
 
-// blocks cuts a map into pieces that become a batch, or puts them together again.
+// blocks infers the output of SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND.
 func (r *reader) blocks(s *step, x *tensor) error {
 	if len(s.inputs) != 3 || s.inputs[1] < 0 || s.inputs[2] < 0 {
 		return refuse("%d inputs", len(s.inputs))

@@ -10,34 +10,34 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// What a tensor may be at most. Runtimes count elements and bytes of a tensor in 31 bits
+// Bounds of a tensor. Runtimes count elements and bytes of a tensor in 31 bits
 // or run out of memory long before; with these bounds no product of two tensors overflows.
 const (
-	maxRank     = 8 // TFLite's own operators end at 6
-	maxTensor   = 1 << 31
-	noTensor    = -1
-	needsNobody = -2 // of tensor.maker: nothing computes it
+	maxRank   = 8 // TFLite's own operators end at 6
+	maxTensor = 1 << 31
+	noTensor  = -1
+	noMaker   = -2 // of tensor.maker: no operator computes it
 )
 
 // tensor is a tensor of the main subgraph.
 type tensor struct {
-	shape    []int // as in the file
+	shape    []int // the file's, or the inferred one
 	elements int64 // 0 where the shape is open
-	open     bool  // an extent is not given
-	empty    bool  // open, but a list that is meant to have nothing in it, as the shape of a scalar is
+	open     bool  // the file does not give an extent
+	empty    bool  // open, but an empty list on purpose, as the shape of a scalar is
 	free     uint8 // by axis: the file gives the extent as an example
-	resized  bool  // an extent that is not the batch is only known when the network runs
-	doubtful bool  // and what computes it does not tell it either
+	resized  bool  // an extent other than the batch is free
+	doubtful bool  // resized, and its shape cannot be inferred from what computes it
 	inferred bool  // the shape is not the file's example, but follows from the inputs
-	certain  bool  // the shape is the one of a run at the inputs' sizes in the file
-	values   []int // what a run makes of it, whatever the inputs hold; nil where that is not known
+	certain  bool  // a run at the inputs' sizes in the file gives it this shape
+	values   []int // what every run computes, whatever the inputs hold; nil where not known
 	kind     schema.TensorType
-	constant bool // it has data, or is made of such once
+	constant bool // it has data, or is computed once from constants
 	variable bool // state between inferences
 	sparse   bool
 	bytes    int64 // of a constant's data
-	source   int   // the constant that it is made of; itself but for folded ones
-	maker    int   // the operator that computes it
+	source   int   // the constant that a folded one is computed from, otherwise itself
+	maker    int   // the operator that computes it, or noMaker
 	at       int   // index in Graph.Tensors, or noTensor
 }
 
@@ -48,8 +48,7 @@ func (t *tensor) last() int {
 	return t.shape[len(t.shape)-1]
 }
 
-// activation tells values that travel from op to op in an inference from constants, state
-// and handles.
+// activation says that the tensor is a value of an inference: no constant, state or handle.
 func (t *tensor) activation() bool {
 	return !t.constant && !t.variable && t.kind != schema.TensorTypeRESOURCE
 }
@@ -62,7 +61,7 @@ func (r *reader) readTensors() error {
 			return fmt.Errorf("tensor %d: %w", i, err)
 		}
 	}
-	// An input is one also where the file has a value for it.
+	// An input stays an input where the file has a value for it.
 	for i := range r.sub.InputsLength() {
 		r.tensors[r.sub.Inputs(i)].constant = false
 	}
@@ -73,7 +72,7 @@ func (r *reader) readTensor(i int) error {
 	var f schema.Tensor
 	r.sub.Tensors(&f, i)
 	t := &r.tensors[i]
-	*t = tensor{kind: f.Type(), variable: f.IsVariable(), source: i, maker: needsNobody, at: noTensor, elements: 1}
+	*t = tensor{kind: f.Type(), variable: f.IsVariable(), source: i, maker: noMaker, at: noTensor, elements: 1}
 	if n := f.ShapeLength(); n > maxRank {
 		return fmt.Errorf("%d axes, want at most %d", n, maxRank)
 	}
@@ -101,9 +100,9 @@ func (r *reader) readTensor(i int) error {
 	return r.readConstant(t, &f)
 }
 
-// readSignature sees which extents the file gives as a mere example, usually 1. Of the
-// batch that is what runs by default; of another axis it may be anything, as converters
-// write 1 for what they did not know.
+// readSignature finds the extents for which the file gives an example only, usually 1. For
+// the batch that is what runs by default; for another axis it may be anything, because
+// converters write 1 for an extent that they do not know.
 func (r *reader) readSignature(t *tensor, f *schema.Tensor) {
 	for a := range min(f.ShapeSignatureLength(), len(t.shape)) {
 		if f.ShapeSignature(a) < 0 {
@@ -111,7 +110,7 @@ func (r *reader) readSignature(t *tensor, f *schema.Tensor) {
 		}
 	}
 	if t.free != 0 {
-		r.flags.dynamic++
+		r.notes.dynamic++
 	}
 	t.resized = t.free > 1 || t.free == 1 && !r.batch
 }
@@ -128,22 +127,22 @@ func (r *reader) freeBatch() bool {
 	return false
 }
 
-// readConstant asks that the bytes are what type and shape need, as TFLite does: a kernel
-// would read past the end of too few.
+// readConstant refuses a constant whose number of bytes is not that of its type and shape,
+// as TFLite does: a kernel would read past the end of a shorter one.
 func (r *reader) readConstant(t *tensor, f *schema.Tensor) error {
 	if t.empty {
-		t.constant = true // a buffer without bytes says nothing; what is computed loses it again
+		t.constant = true // reset by fold where an operator computes it
 		return nil
 	}
 	if f.Buffer() == 0 {
-		return nil // always empty, of all that is computed
+		return nil // buffer 0 is always empty: an operator computes the tensor
 	}
 	var b schema.Buffer
 	r.m.Buffers(&b, int(f.Buffer()))
 	t.bytes = int64(b.DataLength())
 	if b.Offset() > 1 {
 		t.bytes = int64(b.Size()) // Check has seen that it lies in the file
-		r.flags.outside++
+		r.notes.outside++
 	}
 	if t.bytes == 0 {
 		return nil
@@ -151,7 +150,7 @@ func (r *reader) readConstant(t *tensor, f *schema.Tensor) error {
 	t.constant = true
 	if f.Sparsity(nil) != nil {
 		t.sparse = true
-		r.flags.sparse++
+		r.notes.sparse++
 		return nil
 	}
 	if need := tensorBytes(t.kind, t.elements); need >= 0 && need != t.bytes && !t.open {
@@ -199,7 +198,7 @@ func typeName(k schema.TensorType) string {
 	return fmt.Sprintf("type %d", k)
 }
 
-// arithmetic tells values from shapes, indices, conditions and text.
+// arithmetic says that a type is of values: not of shapes, indices, conditions or text.
 func arithmetic(k schema.TensorType) bool {
 	switch k {
 	case schema.TensorTypeINT32, schema.TensorTypeUINT32, schema.TensorTypeINT64, schema.TensorTypeUINT64,
@@ -209,8 +208,8 @@ func arithmetic(k schema.TensorType) bool {
 	return true
 }
 
-// graphTensors puts the activations into the Graph, in the file's order: what latlab wrote
-// gets back the indices that it had.
+// graphTensors puts the activations into the Graph, in the file's order: tensors of a file
+// that latlab wrote get the indices of the Graph that it wrote.
 func (r *reader) graphTensors(used []bool) {
 	g := r.net.Graph
 	for i := range r.tensors {
@@ -225,8 +224,8 @@ func (r *reader) graphTensors(used []bool) {
 	g.Outputs, r.net.Outputs = r.ports(r.sub.OutputsLength(), r.sub.Outputs)
 }
 
-// closed is the shape without signs: an extent that is not given is zero, so that nothing
-// is counted with it.
+// closed is the shape with 0 for extents that the file does not give, so that nothing is
+// counted with them.
 func closed(t *tensor) []int {
 	if !t.open {
 		return t.shape

@@ -8,10 +8,11 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// Audio front ends cut a signal into frames by a count that the network itself computes of
-// the signal's shape. Such values do not depend on what the inputs hold, so they are
-// computed here as a runtime does, and the shapes that they set follow. BirdNET's file has
-// 1 in place of its 511 frames: 25 million multiply-accumulates where a run does 404.
+// Audio front ends (tf.signal.frame) cut a signal into frames; the network computes their
+// number from the signal's shape. Such values do not depend on what the inputs hold, so they
+// are computed here as a runtime does. BirdNET's file has 1 in place of its 511 frames: 25
+// million multiply-accumulates where a run does 404 million. Operators whose values its
+// shapes do not need (STRIDED_SLICE, RANGE, SUM, MINIMUM) are not computed.
 
 // maxValues bounds the tensors whose values are followed: shapes, axes, edges of padding.
 // Interpreting whole tables of indices is a runtime's work.
@@ -26,7 +27,7 @@ func integer(k schema.TensorType) bool {
 }
 
 // values are those of an input, in row-major order, where they are few and the same in
-// every run; nil of any other. An empty list is not nil.
+// every run, otherwise nil. An empty list is not nil.
 func (r *reader) values(s *step, i int) []int {
 	t := r.input(s, i)
 	if t == nil || !integer(t.kind) || t.elements > maxValues {
@@ -41,7 +42,7 @@ func (r *reader) values(s *step, i int) []int {
 	return r.constantValues(s.inputs[i])
 }
 
-// value is the only one; ok is false of less and more.
+// value is the single value of an input; ok is false where it has none or several.
 func (r *reader) value(s *step, i int) (v int, ok bool) {
 	if v := r.values(s, i); len(v) == 1 {
 		return v[0], true
@@ -57,7 +58,7 @@ func (r *reader) constantValues(i int) []int {
 	r.m.Buffers(&b, int(f.Buffer()))
 	data, width := b.DataBytes(), int(bits(t.kind)/8)
 	if t.source != i || t.sparse || int64(len(data)) != int64(width)*t.elements {
-		return nil // it is stored otherwise, or lies behind the FlatBuffer
+		return nil // it is packed, sparse, or lies behind the FlatBuffer
 	}
 	values := make([]int, t.elements)
 	for k := range values {
@@ -106,7 +107,7 @@ func (r *reader) computed(s *step, y *tensor) []int {
 		schema.BuiltinOperatorMAXIMUM:
 		return r.combined(s)
 	}
-	// Of what follows, lists alone: their order is plain.
+	// The rest is followed for lists only, whose order is certain.
 	if x == nil || len(x.shape) > 1 || len(y.shape) > 1 {
 		return nil
 	}
@@ -126,13 +127,13 @@ func (r *reader) shapeValues(x *tensor) []int {
 		return nil
 	}
 	if x.free != 0 {
-		r.flags.evaluated++
+		r.notes.evaluated++
 	}
 	return slices.Clone(x.shape)
 }
 
-// combined stretches a single value over a list; what NumPy's rule makes of other shapes
-// has more elements than this, which evaluate sees.
+// combined stretches a single value over a list. For other shapes NumPy's rule gives more
+// elements than this, which evaluate notices.
 func (r *reader) combined(s *step) []int {
 	a, b := r.values(s, 0), r.values(s, 1)
 	if len(a) == 0 || len(b) == 0 || len(s.inputs) != 2 || activationOf(&s.Operator) != graph.Linear {
@@ -218,7 +219,7 @@ func (r *reader) product(s *step) []int {
 	return []int{product}
 }
 
-// split deals a list out to outputs of given lengths, one of which may be -1: the rest.
+// split cuts a list into outputs of given lengths; one length may be -1, the rest.
 func (r *reader) split(s *step) {
 	list, sizes := r.values(s, 0), r.values(s, 1)
 	if list == nil || len(sizes) != len(s.outputs) || len(r.input(s, 0).shape) != 1 {
@@ -234,7 +235,7 @@ func (r *reader) split(s *step) {
 	}
 }
 
-// filled replaces a single -1 by what is left of a sum.
+// filled replaces a single -1 by what the others leave of the total.
 func filled(sizes []int, total int) (list []int, ok bool) {
 	at := -1
 	for i, n := range sizes {

@@ -113,7 +113,7 @@ func TestReadFollowsShapes(t *testing.T) {
 	if !n.MACsComplete || n.Graph.TotalMACs() != 6*4*5 || n.Params != 20 {
 		t.Errorf("%d MACs, want %d; %d params, unknown %v, notes %q", n.Graph.TotalMACs(), 6*4*5, n.Params, n.UnknownOps, n.Notes)
 	}
-	if notes := strings.Join(n.Notes, "\n"); !strings.Contains(notes, "1 SHAPE of what may be resized") {
+	if notes := strings.Join(n.Notes, "\n"); !strings.Contains(notes, "1 SHAPE operators read tensors that may be resized") {
 		t.Errorf("notes %q", n.Notes)
 	}
 
