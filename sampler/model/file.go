@@ -45,7 +45,7 @@ func FromFile(path string) (*Model, error) {
 
 // read tells a file's format by its content, and what that says of the network.
 func (m *Model) read(data []byte) error {
-	if onnx.Looks(data) && !tflite.Looks(data) {
+	if onnx.Detect(data) && !tflite.Detect(data) {
 		info, err := onnx.Check(data)
 		m.Form = Form{Format: ONNX, Precision: Precision(info.Precision)}
 		return err

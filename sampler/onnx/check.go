@@ -22,9 +22,9 @@ type Info struct {
 	Producer  string // "pytorch", "tf2onnx", "latlab"
 }
 
-// Looks says that data begins as a ModelProto does: with its IR version. Other formats do
+// Detect says that data begins as a ModelProto does: with its IR version. Other formats do
 // not, but what begins so need not be a model.
-func Looks(data []byte) bool {
+func Detect(data []byte) bool {
 	n, kind, size := protowire.ConsumeTag(data)
 	return size > 0 && n == modelIRVersion && kind == protowire.VarintType
 }

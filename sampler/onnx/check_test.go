@@ -64,7 +64,7 @@ func TestCheckAccepts(t *testing.T) {
 		{"other operators too", slices.Concat(msg(1, 8, 8, msg(1, "com.microsoft", 2, 1), 8, opset), msg(7, msg(1, relu, 12, output))), onnx.Info{Precision: "float32", Opset: 17}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if !onnx.Looks(tc.data) {
+			if !onnx.Detect(tc.data) {
 				t.Error("it does not look like a model")
 			}
 			if got, err := onnx.Check(tc.data); err != nil || got != tc.want {
@@ -125,7 +125,7 @@ func TestCheckRefusesTruncation(t *testing.T) {
 
 func TestOtherFormatsDoNotLookLikeIt(t *testing.T) {
 	for _, data := range []string{"", "\x1c\x00\x00\x00TFL3", "PK\x03\x04", "hello", "\x89PNG"} {
-		if onnx.Looks([]byte(data)) {
+		if onnx.Detect([]byte(data)) {
 			t.Errorf("%q looks like ONNX", data)
 		}
 	}

@@ -12,14 +12,14 @@ import (
 // ErrNotTFLite is wrapped by every error of Check.
 var ErrNotTFLite = errors.New("not a readable TFLite model")
 
-// Looks says that data has the identifier of a .tflite; Check says whether it is one.
-func Looks(data []byte) bool { return len(data) >= 8 && string(data[4:8]) == Identifier }
+// Detect says that data has the identifier of a .tflite; Check says whether it is one.
+func Detect(data []byte) bool { return len(data) >= 8 && string(data[4:8]) == Identifier }
 
 // Check says whether data is a whole .tflite: identifier and version, every table, vector
 // and string inside the bytes, and every index of the main subgraph in range. After it, the
 // generated accessors of internal/schema cannot run out of bounds. Work and memory are
-// bounded by len(data), whatever it holds. Whether a runtime knows the operators is not
-// asked.
+// bounded by len(data), whatever it holds. It does not check that a runtime knows the
+// operators.
 func Check(data []byte) error {
 	err := checkBytes(data)
 	if err == nil {
@@ -35,7 +35,7 @@ func checkBytes(data []byte) error {
 	switch {
 	case len(data) == 0:
 		return errors.New("it is empty")
-	case !Looks(data):
+	case !Detect(data):
 		return fmt.Errorf("the identifier %s is missing at byte 4", Identifier)
 	case int64(len(data)) > math.MaxInt32:
 		return fmt.Errorf("%d bytes, but a FlatBuffer ends at 2 GiB", len(data))
@@ -45,27 +45,27 @@ func checkBytes(data []byte) error {
 	if err != nil {
 		return err
 	}
-	return w.table(root, modelShape)
+	return w.table(root, modelLayout)
 }
 
-// shape is what Check has to know of a table: its fields by id. A table of a file may
+// tableLayout is what Check has to know of a table: its fields by id. A table of a file may
 // have more fields or fewer.
-type shape struct {
+type tableLayout struct {
 	name   string
 	fields []field
 }
 
-// field is a field's layout. Zero is a field that nobody reads.
+// field is a field's layout. The zero value is a field that nobody reads.
 type field struct {
-	size  int    // of a scalar, or of a vector's elements
-	list  bool   // a vector, or a string, of scalars
-	each  *shape // a vector of tables
-	table *shape // a table
-	union bool   // an options table; its type is the field before
+	size  int          // of a scalar, or of a vector's elements
+	list  bool         // a vector, or a string, of scalars
+	each  *tableLayout // a vector of tables
+	table *tableLayout // a table
+	union bool         // an options table; its type is the field before
 }
 
 var (
-	optionShapes = map[schema.BuiltinOptions]*shape{
+	optionLayouts = map[schema.BuiltinOptions]*tableLayout{
 		schema.BuiltinOptionsConv2DOptions:          {"Conv2DOptions", []field{one, four, four, one, four, four}},
 		schema.BuiltinOptionsDepthwiseConv2DOptions: {"DepthwiseConv2DOptions", []field{one, four, four, four, one, four, four}},
 		schema.BuiltinOptionsPool2DOptions:          {"Pool2DOptions", []field{one, four, four, four, four, one}},
@@ -87,24 +87,24 @@ var (
 	text, ints, longs, octets = field{size: 1, list: true}, field{size: 4, list: true}, field{size: 8, list: true}, field{size: 1, list: true}
 
 	// Another quantization's details are read by nobody: a file may have newer ones.
-	quantizationShape = &shape{"QuantizationParameters", []field{ints, ints, ints, longs, one, unread, four}}
-	sparsityShape     = &shape{"SparsityParameters", nil}
-	tensorShape       = &shape{"Tensor", []field{ints, one, four, text, {table: quantizationShape}, one, {table: sparsityShape}, ints}}
-	operatorShape     = &shape{"Operator", []field{four, ints, ints, one, {union: true}, octets}}
-	subGraphShape     = &shape{"SubGraph", []field{{each: tensorShape}, ints, ints, {each: operatorShape}, text}}
-	codeShape         = &shape{"OperatorCode", []field{one, text, four, four}}
-	bufferShape       = &shape{"Buffer", []field{octets, eight, eight}}
-	metadataShape     = &shape{"Metadata", []field{text, four}}
-	mapShape          = &shape{"TensorMap", []field{text, four}}
-	signatureShape    = &shape{"SignatureDef", []field{{each: mapShape}, {each: mapShape}, text, unread, four}}
-	modelShape        = &shape{"Model", []field{four, {each: codeShape}, {each: subGraphShape}, text, {each: bufferShape}, ints, {each: metadataShape}, {each: signatureShape}}}
+	quantizationLayout = &tableLayout{"QuantizationParameters", []field{ints, ints, ints, longs, one, unread, four}}
+	sparsityLayout     = &tableLayout{"SparsityParameters", nil}
+	tensorLayout       = &tableLayout{"Tensor", []field{ints, one, four, text, {table: quantizationLayout}, one, {table: sparsityLayout}, ints}}
+	operatorLayout     = &tableLayout{"Operator", []field{four, ints, ints, one, {union: true}, octets}}
+	subGraphLayout     = &tableLayout{"SubGraph", []field{{each: tensorLayout}, ints, ints, {each: operatorLayout}, text}}
+	codeLayout         = &tableLayout{"OperatorCode", []field{one, text, four, four}}
+	bufferLayout       = &tableLayout{"Buffer", []field{octets, eight, eight}}
+	metadataLayout     = &tableLayout{"Metadata", []field{text, four}}
+	mapLayout          = &tableLayout{"TensorMap", []field{text, four}}
+	signatureLayout    = &tableLayout{"SignatureDef", []field{{each: mapLayout}, {each: mapLayout}, text, unread, four}}
+	modelLayout        = &tableLayout{"Model", []field{four, {each: codeLayout}, {each: subGraphLayout}, text, {each: bufferLayout}, ints, {each: metadataLayout}, {each: signatureLayout}}}
 )
 
-// walker visits tables. Every visit is paid by the four bytes of the offset that led
-// there: a file whose tables contain each other many times over runs out of visits.
+// walker visits tables. It may visit as many as the file has four bytes, the size of an
+// offset: a file whose tables contain each other many times over is refused.
 type walker struct {
 	data   []byte
-	tables int
+	tables int // how many more may be visited
 }
 
 func (w *walker) inside(pos, n int) error {
@@ -123,7 +123,7 @@ func (w *walker) follow(pos int) (int, error) {
 	return to, w.inside(to, 4)
 }
 
-func (w *walker) table(pos int, s *shape) error {
+func (w *walker) table(pos int, s *tableLayout) error {
 	if w.tables--; w.tables < 0 {
 		return errors.New("its tables overlap: damaged")
 	}
@@ -166,9 +166,9 @@ func (w *walker) table(pos int, s *shape) error {
 func (w *walker) field(pos int, f field, union schema.BuiltinOptions) error {
 	switch {
 	case f.union:
-		s := optionShapes[union]
+		s := optionLayouts[union]
 		if s == nil {
-			s = &shape{"options", nil}
+			s = &tableLayout{"options", nil}
 		}
 		return w.reference(pos, s)
 	case f.table != nil:
@@ -182,7 +182,7 @@ func (w *walker) field(pos int, f field, union schema.BuiltinOptions) error {
 	return w.inside(pos, f.size)
 }
 
-func (w *walker) reference(pos int, s *shape) error {
+func (w *walker) reference(pos int, s *tableLayout) error {
 	to, err := w.follow(pos)
 	if err != nil {
 		return err
@@ -199,7 +199,7 @@ func (w *walker) vector(pos, size int) (at, n int, err error) {
 	return at + 4, n, w.inside(at+4, n*size)
 }
 
-func (w *walker) vectorOfTables(pos int, s *shape) error {
+func (w *walker) vectorOfTables(pos int, s *tableLayout) error {
 	at, n, err := w.vector(pos, 4)
 	if err != nil {
 		return err
@@ -212,7 +212,7 @@ func (w *walker) vectorOfTables(pos int, s *shape) error {
 	return nil
 }
 
-// checkModel checks what the tables say of each other.
+// checkModel checks the indices by which tables refer to each other.
 func checkModel(m *schema.Model, size int) error {
 	if m.Version() != 3 {
 		return fmt.Errorf("schema version %d, want 3", m.Version())

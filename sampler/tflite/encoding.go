@@ -8,7 +8,7 @@ import (
 	"latlab/sampler/weights"
 )
 
-// encoding is a graph's numbers as a file has them: types, quantization and buffers.
+// encoding is how a file stores a graph's numbers: types, quantization and buffers.
 type encoding struct {
 	g    *graph.Graph
 	opts Options
@@ -16,7 +16,7 @@ type encoding struct {
 	int8 *int8Encoding // nil in float32
 }
 
-// int8Encoding is what int8 has besides.
+// int8Encoding is what an int8 file needs in addition.
 type int8Encoding struct {
 	tensors []weights.Affine   // one a graph tensor
 	scales  [][]float32        // of an op's weights; empty where it has none
@@ -47,8 +47,8 @@ func newEncoding(g *graph.Graph, opts Options, p purpose) (*encoding, error) {
 	return e, nil
 }
 
-// weightScales is one scale an output channel. FULLY_CONNECTED has a single one: a scale a
-// channel came to it in 2024, and compilers made before refuse it.
+// weightScales is one scale per output channel. FULLY_CONNECTED has a single scale: it got
+// scales per channel in 2024, and older compilers refuse them.
 func (e *encoding) weightScales(i int, op graph.Op) []float32 {
 	scales := make([]float32, e.g.Out(op)[3])
 	if e.int8.values != nil {
@@ -93,7 +93,7 @@ func (e *encoding) floats(values func(op int) weights.Floats, op int) func() fil
 	}
 }
 
-// literal is a buffer whose bytes are there already.
+// literal is a buffer whose bytes are in memory.
 type literal []byte
 
 func newLiteral(xs []int32) *literal {
@@ -130,8 +130,8 @@ func (e *encoding) typeOf(r role) schema.TensorType {
 	return schema.TensorTypeINT8
 }
 
-// quantization is what a tensor's table says: real = scale * (q - zero), one scale for all
-// or one an element of an axis. It is absent in float32.
+// quantization is that of a tensor: real = scale * (q - zero), with one scale for all
+// elements or one per index of an axis. It is absent in float32.
 type quantization struct {
 	scales []float32
 	zero   int64 // of every scale

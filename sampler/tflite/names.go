@@ -6,7 +6,7 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// OperatorName is the schema's name of a builtin operator: "CONV_2D" of 3. One that this
+// OperatorName is the schema's name of a builtin operator: "CONV_2D" of 3. A code that this
 // schema does not know yet is "BUILTIN_" and its number.
 func OperatorName(code int) string {
 	if name, ok := schema.EnumNamesBuiltinOperator[schema.BuiltinOperator(code)]; ok {

@@ -35,61 +35,61 @@ func fused(a graph.Activation) schema.ActivationFunctionType {
 }
 
 // options makes the op's options table. LOGISTIC has none.
-func (h *head) options(op graph.Op) (schema.BuiltinOptions, flatbuffers.UOffsetT) {
+func (m *modelTables) options(op graph.Op) (schema.BuiltinOptions, flatbuffers.UOffsetT) {
 	switch op.Kind {
 	case graph.Conv2D:
-		return schema.BuiltinOptionsConv2DOptions, h.convOptions(op)
+		return schema.BuiltinOptionsConv2DOptions, m.convOptions(op)
 	case graph.DepthwiseConv:
-		return schema.BuiltinOptionsDepthwiseConv2DOptions, h.depthwiseOptions(op)
+		return schema.BuiltinOptionsDepthwiseConv2DOptions, m.depthwiseOptions(op)
 	case graph.FullyConnected:
-		schema.FullyConnectedOptionsStart(h.b)
-		schema.FullyConnectedOptionsAddFusedActivationFunction(h.b, fused(op.Activation))
-		return schema.BuiltinOptionsFullyConnectedOptions, schema.FullyConnectedOptionsEnd(h.b)
+		schema.FullyConnectedOptionsStart(m.b)
+		schema.FullyConnectedOptionsAddFusedActivationFunction(m.b, fused(op.Activation))
+		return schema.BuiltinOptionsFullyConnectedOptions, schema.FullyConnectedOptionsEnd(m.b)
 	case graph.AveragePool:
-		return schema.BuiltinOptionsPool2DOptions, h.poolOptions(op)
+		return schema.BuiltinOptionsPool2DOptions, m.poolOptions(op)
 	case graph.Add:
-		schema.AddOptionsStart(h.b)
-		schema.AddOptionsAddFusedActivationFunction(h.b, fused(op.Activation))
-		return schema.BuiltinOptionsAddOptions, schema.AddOptionsEnd(h.b)
+		schema.AddOptionsStart(m.b)
+		schema.AddOptionsAddFusedActivationFunction(m.b, fused(op.Activation))
+		return schema.BuiltinOptionsAddOptions, schema.AddOptionsEnd(m.b)
 	case graph.Mul:
-		schema.MulOptionsStart(h.b)
-		schema.MulOptionsAddFusedActivationFunction(h.b, fused(op.Activation))
-		return schema.BuiltinOptionsMulOptions, schema.MulOptionsEnd(h.b)
+		schema.MulOptionsStart(m.b)
+		schema.MulOptionsAddFusedActivationFunction(m.b, fused(op.Activation))
+		return schema.BuiltinOptionsMulOptions, schema.MulOptionsEnd(m.b)
 	case graph.HardSwish:
-		schema.HardSwishOptionsStart(h.b)
-		return schema.BuiltinOptionsHardSwishOptions, schema.HardSwishOptionsEnd(h.b)
+		schema.HardSwishOptionsStart(m.b)
+		return schema.BuiltinOptionsHardSwishOptions, schema.HardSwishOptionsEnd(m.b)
 	}
 	return schema.BuiltinOptionsNONE, 0
 }
 
-func (h *head) convOptions(op graph.Op) flatbuffers.UOffsetT {
-	schema.Conv2DOptionsStart(h.b)
-	schema.Conv2DOptionsAddPadding(h.b, schema.PaddingSAME)
-	schema.Conv2DOptionsAddStrideH(h.b, int32(op.Stride[0]))
-	schema.Conv2DOptionsAddStrideW(h.b, int32(op.Stride[1]))
-	schema.Conv2DOptionsAddFusedActivationFunction(h.b, fused(op.Activation))
-	return schema.Conv2DOptionsEnd(h.b)
+func (m *modelTables) convOptions(op graph.Op) flatbuffers.UOffsetT {
+	schema.Conv2DOptionsStart(m.b)
+	schema.Conv2DOptionsAddPadding(m.b, schema.PaddingSAME)
+	schema.Conv2DOptionsAddStrideH(m.b, int32(op.Stride[0]))
+	schema.Conv2DOptionsAddStrideW(m.b, int32(op.Stride[1]))
+	schema.Conv2DOptionsAddFusedActivationFunction(m.b, fused(op.Activation))
+	return schema.Conv2DOptionsEnd(m.b)
 }
 
-func (h *head) depthwiseOptions(op graph.Op) flatbuffers.UOffsetT {
-	schema.DepthwiseConv2DOptionsStart(h.b)
-	schema.DepthwiseConv2DOptionsAddPadding(h.b, schema.PaddingSAME)
-	schema.DepthwiseConv2DOptionsAddStrideH(h.b, int32(op.Stride[0]))
-	schema.DepthwiseConv2DOptionsAddStrideW(h.b, int32(op.Stride[1]))
-	schema.DepthwiseConv2DOptionsAddDepthMultiplier(h.b, 1)
-	schema.DepthwiseConv2DOptionsAddFusedActivationFunction(h.b, fused(op.Activation))
-	return schema.DepthwiseConv2DOptionsEnd(h.b)
+func (m *modelTables) depthwiseOptions(op graph.Op) flatbuffers.UOffsetT {
+	schema.DepthwiseConv2DOptionsStart(m.b)
+	schema.DepthwiseConv2DOptionsAddPadding(m.b, schema.PaddingSAME)
+	schema.DepthwiseConv2DOptionsAddStrideH(m.b, int32(op.Stride[0]))
+	schema.DepthwiseConv2DOptionsAddStrideW(m.b, int32(op.Stride[1]))
+	schema.DepthwiseConv2DOptionsAddDepthMultiplier(m.b, 1)
+	schema.DepthwiseConv2DOptionsAddFusedActivationFunction(m.b, fused(op.Activation))
+	return schema.DepthwiseConv2DOptionsEnd(m.b)
 }
 
-func (h *head) poolOptions(op graph.Op) flatbuffers.UOffsetT {
-	schema.Pool2DOptionsStart(h.b)
-	schema.Pool2DOptionsAddPadding(h.b, schema.PaddingVALID)
-	schema.Pool2DOptionsAddStrideH(h.b, int32(op.Stride[0]))
-	schema.Pool2DOptionsAddStrideW(h.b, int32(op.Stride[1]))
-	schema.Pool2DOptionsAddFilterHeight(h.b, int32(op.Kernel[0]))
-	schema.Pool2DOptionsAddFilterWidth(h.b, int32(op.Kernel[1]))
-	schema.Pool2DOptionsAddFusedActivationFunction(h.b, fused(op.Activation))
-	return schema.Pool2DOptionsEnd(h.b)
+func (m *modelTables) poolOptions(op graph.Op) flatbuffers.UOffsetT {
+	schema.Pool2DOptionsStart(m.b)
+	schema.Pool2DOptionsAddPadding(m.b, schema.PaddingVALID)
+	schema.Pool2DOptionsAddStrideH(m.b, int32(op.Stride[0]))
+	schema.Pool2DOptionsAddStrideW(m.b, int32(op.Stride[1]))
+	schema.Pool2DOptionsAddFilterHeight(m.b, int32(op.Kernel[0]))
+	schema.Pool2DOptionsAddFilterWidth(m.b, int32(op.Kernel[1]))
+	schema.Pool2DOptionsAddFusedActivationFunction(m.b, fused(op.Activation))
+	return schema.Pool2DOptionsEnd(m.b)
 }
 
 // flatTensors marks what FULLY_CONNECTED makes two-dimensional: its output, and what is

@@ -10,8 +10,8 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// head builds the tables of a model.
-type head struct {
+// modelTables builds the FlatBuffer tables of a model.
+type modelTables struct {
 	b     *flatbuffers.Builder
 	g     *graph.Graph
 	e     *encoding
@@ -19,15 +19,15 @@ type head struct {
 	flat  []bool                   // tensors whose shape is [batch, channels]
 }
 
-// buildHead makes all of the file but the weights. slots are the places, in the order of
-// encoding.blobs, where the offset to each blob's vector has to be written.
-func buildHead(e *encoding) (data []byte, slots []int, err error) {
-	h := &head{b: flatbuffers.NewBuilder(64 << 10), g: e.g, e: e, flat: flatTensors(e.g)}
-	if err := h.build(); err != nil {
+// buildTables makes the whole file but its weights. slots are where the offset to each
+// blob's vector has to be written, in the order of encoding.blobs.
+func buildTables(e *encoding) (data []byte, slots []int, err error) {
+	m := &modelTables{b: flatbuffers.NewBuilder(64 << 10), g: e.g, e: e, flat: flatTensors(e.g)}
+	if err := m.build(); err != nil {
 		return nil, nil, err
 	}
-	data = h.b.FinishedBytes()
-	return data, blobSlots(data, h.blobCount()), nil
+	data = m.b.FinishedBytes()
+	return data, blobSlots(data, m.blobCount()), nil
 }
 
 // blobSlots finds the data fields of buffers 1 to n.
@@ -44,9 +44,9 @@ func blobSlots(data []byte, n int) []int {
 }
 
 // blobCount is two for every op with weights.
-func (h *head) blobCount() int {
+func (m *modelTables) blobCount() int {
 	n := 0
-	for _, op := range h.g.Ops {
+	for _, op := range m.g.Ops {
 		if op.HasWeights() {
 			n += 2
 		}
@@ -54,135 +54,135 @@ func (h *head) blobCount() int {
 	return n
 }
 
-func (h *head) build() error {
-	buffers, err := h.buffers()
+func (m *modelTables) build() error {
+	buffers, err := m.buffers()
 	if err != nil {
 		return err
 	}
-	metadata := h.metadata(h.blobCount() + 1)
-	operators := h.operators()
-	subgraph := h.subgraph(operators)
-	codes := h.operatorCodes()
-	description := h.b.CreateString("latlab writer " + WriterRevision)
-	subgraphs := h.b.CreateVectorOfTables([]flatbuffers.UOffsetT{subgraph})
+	metadata := m.metadata(m.blobCount() + 1)
+	operators := m.operators()
+	subgraph := m.subgraph(operators)
+	codes := m.operatorCodes()
+	description := m.b.CreateString("latlab writer " + WriterRevision)
+	subgraphs := m.b.CreateVectorOfTables([]flatbuffers.UOffsetT{subgraph})
 
-	schema.ModelStart(h.b)
-	schema.ModelAddVersion(h.b, 3)
-	schema.ModelAddOperatorCodes(h.b, codes)
-	schema.ModelAddSubgraphs(h.b, subgraphs)
-	schema.ModelAddDescription(h.b, description)
-	schema.ModelAddBuffers(h.b, buffers)
-	schema.ModelAddMetadata(h.b, metadata)
-	h.b.FinishWithFileIdentifier(schema.ModelEnd(h.b), []byte(Identifier))
+	schema.ModelStart(m.b)
+	schema.ModelAddVersion(m.b, 3)
+	schema.ModelAddOperatorCodes(m.b, codes)
+	schema.ModelAddSubgraphs(m.b, subgraphs)
+	schema.ModelAddDescription(m.b, description)
+	schema.ModelAddBuffers(m.b, buffers)
+	schema.ModelAddMetadata(m.b, metadata)
+	m.b.FinishWithFileIdentifier(schema.ModelEnd(m.b), []byte(Identifier))
 	return nil
 }
 
-// buffers are: 0, empty, for all activations; one a blob; the metadata. Blobs are not
-// there yet: their tables point to an empty vector whose offset newLayout overwrites.
-func (h *head) buffers() (flatbuffers.UOffsetT, error) {
-	text, err := h.metadataText()
+// buffers are: 0, empty, for all activations; one a blob; the metadata. The tables of blobs
+// point to an empty vector, an offset that newLayout overwrites.
+func (m *modelTables) buffers() (flatbuffers.UOffsetT, error) {
+	text, err := m.metadataText()
 	if err != nil {
 		return 0, err
 	}
-	textAt := h.alignedBytes(text)
-	placeholder := h.alignedBytes(nil)
-	offsets := []flatbuffers.UOffsetT{h.buffer(0)}
-	for range h.blobCount() {
-		offsets = append(offsets, h.buffer(placeholder))
+	textAt := m.alignedBytes(text)
+	placeholder := m.alignedBytes(nil)
+	offsets := []flatbuffers.UOffsetT{m.buffer(0)}
+	for range m.blobCount() {
+		offsets = append(offsets, m.buffer(placeholder))
 	}
-	offsets = append(offsets, h.buffer(textAt))
-	return h.b.CreateVectorOfTables(offsets), nil
+	offsets = append(offsets, m.buffer(textAt))
+	return m.b.CreateVectorOfTables(offsets), nil
 }
 
-func (h *head) buffer(data flatbuffers.UOffsetT) flatbuffers.UOffsetT {
-	schema.BufferStart(h.b)
+func (m *modelTables) buffer(data flatbuffers.UOffsetT) flatbuffers.UOffsetT {
+	schema.BufferStart(m.b)
 	if data != 0 {
-		schema.BufferAddData(h.b, data)
+		schema.BufferAddData(m.b, data)
 	}
-	return schema.BufferEnd(h.b)
+	return schema.BufferEnd(m.b)
 }
 
-// alignedBytes does what force_align asks for and generated code does not. It also makes
-// the whole head a multiple of 16 bytes long.
-func (h *head) alignedBytes(p []byte) flatbuffers.UOffsetT {
-	h.b.StartVector(1, len(p), 16)
+// alignedBytes aligns a vector as the schema's force_align demands, which generated code
+// does not do. It also makes the length of all tables a multiple of 16 bytes.
+func (m *modelTables) alignedBytes(p []byte) flatbuffers.UOffsetT {
+	m.b.StartVector(1, len(p), 16)
 	for i := len(p) - 1; i >= 0; i-- {
-		h.b.PlaceByte(p[i])
+		m.b.PlaceByte(p[i])
 	}
-	return h.b.EndVector(len(p))
+	return m.b.EndVector(len(p))
 }
 
-func (h *head) metadataText() ([]byte, error) {
+func (m *modelTables) metadataText() ([]byte, error) {
 	return json.Marshal(struct {
 		Tool    string `json:"tool"`
 		Writer  string `json:"writer"`
 		Name    string `json:"name"`
 		Space   string `json:"space,omitempty"`
 		Indices string `json:"indices,omitempty"`
-		// Files of float32 were there before this field.
+		// Empty for float32: its files are older than this field and keep their bytes.
 		Precision string `json:"precision,omitempty"`
-	}{"latlab " + WriterRelease, WriterRevision, h.g.Name, h.g.Space, h.g.Indices, h.e.precisionText()})
+	}{"latlab " + WriterRelease, WriterRevision, m.g.Name, m.g.Space, m.g.Indices, m.e.precisionText()})
 }
 
-func (h *head) metadata(buffer int) flatbuffers.UOffsetT {
-	name := h.b.CreateString(MetadataName)
-	schema.MetadataStart(h.b)
-	schema.MetadataAddName(h.b, name)
-	schema.MetadataAddBuffer(h.b, uint32(buffer))
-	entry := schema.MetadataEnd(h.b)
-	return h.b.CreateVectorOfTables([]flatbuffers.UOffsetT{entry})
+func (m *modelTables) metadata(buffer int) flatbuffers.UOffsetT {
+	name := m.b.CreateString(MetadataName)
+	schema.MetadataStart(m.b)
+	schema.MetadataAddName(m.b, name)
+	schema.MetadataAddBuffer(m.b, uint32(buffer))
+	entry := schema.MetadataEnd(m.b)
+	return m.b.CreateVectorOfTables([]flatbuffers.UOffsetT{entry})
 }
 
-func (h *head) subgraph(operators flatbuffers.UOffsetT) flatbuffers.UOffsetT {
-	tensors := h.tensors()
-	inputs, outputs := h.ints(h.inputs()), h.ints(h.g.Outputs)
-	name := h.b.CreateString(h.g.Name)
-	schema.SubGraphStart(h.b)
-	schema.SubGraphAddTensors(h.b, tensors)
-	schema.SubGraphAddInputs(h.b, inputs)
-	schema.SubGraphAddOutputs(h.b, outputs)
-	schema.SubGraphAddOperators(h.b, operators)
-	schema.SubGraphAddName(h.b, name)
-	return schema.SubGraphEnd(h.b)
+func (m *modelTables) subgraph(operators flatbuffers.UOffsetT) flatbuffers.UOffsetT {
+	tensors := m.tensors()
+	inputs, outputs := m.ints(m.inputs()), m.ints(m.g.Outputs)
+	name := m.b.CreateString(m.g.Name)
+	schema.SubGraphStart(m.b)
+	schema.SubGraphAddTensors(m.b, tensors)
+	schema.SubGraphAddInputs(m.b, inputs)
+	schema.SubGraphAddOutputs(m.b, outputs)
+	schema.SubGraphAddOperators(m.b, operators)
+	schema.SubGraphAddName(m.b, name)
+	return schema.SubGraphEnd(m.b)
 }
 
 // tensors are the graph's activations, with the same indices, then weights and bias of
 // every op that has them, then uint8 inputs.
-func (h *head) tensors() flatbuffers.UOffsetT {
+func (m *modelTables) tensors() flatbuffers.UOffsetT {
 	var offsets []flatbuffers.UOffsetT
-	for i := range h.g.Tensors {
-		offsets = append(offsets, h.activation(i, activation))
+	for i := range m.g.Tensors {
+		offsets = append(offsets, m.activation(i, activation))
 	}
 	buffer := 1
-	for i, op := range h.g.Ops {
+	for i, op := range m.g.Ops {
 		if !op.HasWeights() {
 			continue
 		}
-		out := h.g.Out(op)[3]
-		w := tensorEntry{name: op.Name + "/weights", shape: weightShape(h.g, op), buffer: buffer, role: weight}
+		out := m.g.Out(op)[3]
+		w := tensorEntry{name: op.Name + "/weights", shape: weightShape(m.g, op), buffer: buffer, role: weight}
 		b := tensorEntry{name: op.Name + "/bias", shape: []int{out}, buffer: buffer + 1, role: bias}
-		if h.e.int8 != nil {
-			w.quantization, b.quantization = h.e.int8.ofWeights(i, op), h.e.int8.ofBias(i, op)
+		if m.e.int8 != nil {
+			w.quantization, b.quantization = m.e.int8.ofWeights(i, op), m.e.int8.ofBias(i, op)
 		}
-		offsets = append(offsets, h.tensor(w), h.tensor(b))
+		offsets = append(offsets, m.tensor(w), m.tensor(b))
 		buffer += 2
 	}
-	if h.e.opts.UInt8Input {
-		for _, t := range h.g.Inputs {
-			offsets = append(offsets, h.activation(t, input))
+	if m.e.opts.UInt8Input {
+		for _, t := range m.g.Inputs {
+			offsets = append(offsets, m.activation(t, input))
 		}
 	}
-	return h.b.CreateVectorOfTables(offsets)
+	return m.b.CreateVectorOfTables(offsets)
 }
 
-// inputs are the graph's, or the uint8 ones in front of them.
-func (h *head) inputs() []int {
-	if !h.e.opts.UInt8Input {
-		return h.g.Inputs
+// inputs are the graph's inputs, or the uint8 tensors in front of them.
+func (m *modelTables) inputs() []int {
+	if !m.e.opts.UInt8Input {
+		return m.g.Inputs
 	}
-	own := make([]int, len(h.g.Inputs))
+	own := make([]int, len(m.g.Inputs))
 	for i := range own {
-		own[i] = len(h.g.Tensors) + h.blobCount() + i
+		own[i] = len(m.g.Tensors) + m.blobCount() + i
 	}
 	return own
 }
@@ -196,55 +196,55 @@ type tensorEntry struct {
 	quantization
 }
 
-// activation is graph tensor i, or the uint8 one in front of it.
-func (h *head) activation(i int, r role) flatbuffers.UOffsetT {
-	t := tensorEntry{name: h.g.Tensors[i].Name, shape: h.g.Tensors[i].Shape[:], role: r}
-	if h.flat[i] {
+// activation is graph tensor i, or the uint8 tensor in front of it.
+func (m *modelTables) activation(i int, r role) flatbuffers.UOffsetT {
+	t := tensorEntry{name: m.g.Tensors[i].Name, shape: m.g.Tensors[i].Shape[:], role: r}
+	if m.flat[i] {
 		t.shape = []int{t.shape[0], t.shape[3]}
 	}
 	if r == input {
 		t.name += "/uint8"
 	}
-	if h.e.int8 != nil {
-		t.quantization = h.e.int8.of(i, r)
+	if m.e.int8 != nil {
+		t.quantization = m.e.int8.of(i, r)
 	}
-	return h.tensor(t)
+	return m.tensor(t)
 }
 
-func (h *head) tensor(t tensorEntry) flatbuffers.UOffsetT {
-	nameAt, shapeAt, quantizationAt := h.b.CreateString(t.name), h.ints(t.shape), h.quantization(t.quantization)
-	schema.TensorStart(h.b)
-	schema.TensorAddShape(h.b, shapeAt)
-	schema.TensorAddType(h.b, h.e.typeOf(t.role))
-	schema.TensorAddBuffer(h.b, uint32(t.buffer))
-	schema.TensorAddName(h.b, nameAt)
+func (m *modelTables) tensor(t tensorEntry) flatbuffers.UOffsetT {
+	nameAt, shapeAt, quantizationAt := m.b.CreateString(t.name), m.ints(t.shape), m.quantization(t.quantization)
+	schema.TensorStart(m.b)
+	schema.TensorAddShape(m.b, shapeAt)
+	schema.TensorAddType(m.b, m.e.typeOf(t.role))
+	schema.TensorAddBuffer(m.b, uint32(t.buffer))
+	schema.TensorAddName(m.b, nameAt)
 	if quantizationAt != 0 {
-		schema.TensorAddQuantization(h.b, quantizationAt)
+		schema.TensorAddQuantization(m.b, quantizationAt)
 	}
-	return schema.TensorEnd(h.b)
+	return schema.TensorEnd(m.b)
 }
 
 // quantization makes the table, or none where there are no scales.
-func (h *head) quantization(q quantization) flatbuffers.UOffsetT {
+func (m *modelTables) quantization(q quantization) flatbuffers.UOffsetT {
 	if len(q.scales) == 0 {
 		return 0
 	}
 	n := len(q.scales)
-	schema.QuantizationParametersStartScaleVector(h.b, n)
+	schema.QuantizationParametersStartScaleVector(m.b, n)
 	for i := n - 1; i >= 0; i-- {
-		h.b.PrependFloat32(q.scales[i])
+		m.b.PrependFloat32(q.scales[i])
 	}
-	scales := h.b.EndVector(n)
-	schema.QuantizationParametersStartZeroPointVector(h.b, n)
+	scales := m.b.EndVector(n)
+	schema.QuantizationParametersStartZeroPointVector(m.b, n)
 	for range n {
-		h.b.PrependInt64(q.zero)
+		m.b.PrependInt64(q.zero)
 	}
-	zeros := h.b.EndVector(n)
-	schema.QuantizationParametersStart(h.b)
-	schema.QuantizationParametersAddScale(h.b, scales)
-	schema.QuantizationParametersAddZeroPoint(h.b, zeros)
-	schema.QuantizationParametersAddQuantizedDimension(h.b, q.axis)
-	return schema.QuantizationParametersEnd(h.b)
+	zeros := m.b.EndVector(n)
+	schema.QuantizationParametersStart(m.b)
+	schema.QuantizationParametersAddScale(m.b, scales)
+	schema.QuantizationParametersAddZeroPoint(m.b, zeros)
+	schema.QuantizationParametersAddQuantizedDimension(m.b, q.axis)
+	return schema.QuantizationParametersEnd(m.b)
 }
 
 func weightShape(g *graph.Graph, op graph.Op) []int {
@@ -258,60 +258,60 @@ func weightShape(g *graph.Graph, op graph.Op) []int {
 	return []int{out, op.Kernel[0], op.Kernel[1], in}
 }
 
-func (h *head) operatorCodes() flatbuffers.UOffsetT {
+func (m *modelTables) operatorCodes() flatbuffers.UOffsetT {
 	var offsets []flatbuffers.UOffsetT
-	for _, c := range h.codes {
-		schema.OperatorCodeStart(h.b)
+	for _, c := range m.codes {
+		schema.OperatorCodeStart(m.b)
 		// Runtimes before 2.4 know this field alone. All of our codes fit into it.
-		schema.OperatorCodeAddDeprecatedBuiltinCode(h.b, int8(c))
-		schema.OperatorCodeAddVersion(h.b, h.e.version(c))
-		schema.OperatorCodeAddBuiltinCode(h.b, c)
-		offsets = append(offsets, schema.OperatorCodeEnd(h.b))
+		schema.OperatorCodeAddDeprecatedBuiltinCode(m.b, int8(c))
+		schema.OperatorCodeAddVersion(m.b, m.e.version(c))
+		schema.OperatorCodeAddBuiltinCode(m.b, c)
+		offsets = append(offsets, schema.OperatorCodeEnd(m.b))
 	}
-	return h.b.CreateVectorOfTables(offsets)
+	return m.b.CreateVectorOfTables(offsets)
 }
 
 // operators makes the op list and, on the way, the list of codes it needs.
-func (h *head) operators() flatbuffers.UOffsetT {
+func (m *modelTables) operators() flatbuffers.UOffsetT {
 	var offsets []flatbuffers.UOffsetT
-	if h.e.opts.UInt8Input {
-		for i, own := range h.inputs() {
-			offsets = append(offsets, h.quantize(own, h.g.Inputs[i]))
+	if m.e.opts.UInt8Input {
+		for i, own := range m.inputs() {
+			offsets = append(offsets, m.quantize(own, m.g.Inputs[i]))
 		}
 	}
-	weights := len(h.g.Tensors)
-	for _, op := range h.g.Ops {
+	weights := len(m.g.Tensors)
+	for _, op := range m.g.Ops {
 		inputs := append([]int(nil), op.Inputs...)
 		if op.HasWeights() {
 			inputs = append(inputs, weights, weights+1)
 			weights += 2
 		}
-		offsets = append(offsets, h.operator(operatorEntry{
-			code: h.code(builtin(op.Kind)), inputs: inputs, output: op.Output,
-			options: func() (schema.BuiltinOptions, flatbuffers.UOffsetT) { return h.options(op) },
+		offsets = append(offsets, m.operator(operatorEntry{
+			code: m.code(builtin(op.Kind)), inputs: inputs, output: op.Output,
+			options: func() (schema.BuiltinOptions, flatbuffers.UOffsetT) { return m.options(op) },
 		}))
 	}
-	return h.b.CreateVectorOfTables(offsets)
+	return m.b.CreateVectorOfTables(offsets)
 }
 
-// quantize is what TensorFlow's converter puts behind a uint8 input: the same values, 128
-// less.
-func (h *head) quantize(from, to int) flatbuffers.UOffsetT {
-	return h.operator(operatorEntry{
-		code: h.code(schema.BuiltinOperatorQUANTIZE), inputs: []int{from}, output: to,
+// quantize is the operator that TensorFlow's converter puts behind a uint8 input: it
+// subtracts 128.
+func (m *modelTables) quantize(from, to int) flatbuffers.UOffsetT {
+	return m.operator(operatorEntry{
+		code: m.code(schema.BuiltinOperatorQUANTIZE), inputs: []int{from}, output: to,
 		options: func() (schema.BuiltinOptions, flatbuffers.UOffsetT) {
-			schema.QuantizeOptionsStart(h.b)
-			return schema.BuiltinOptionsQuantizeOptions, schema.QuantizeOptionsEnd(h.b)
+			schema.QuantizeOptionsStart(m.b)
+			return schema.BuiltinOptionsQuantizeOptions, schema.QuantizeOptionsEnd(m.b)
 		},
 	})
 }
 
-// code is the index of an operator code, a new one where it is the first of its kind.
-func (h *head) code(c schema.BuiltinOperator) uint32 {
-	at := slices.Index(h.codes, c)
+// code is the index of an operator code, which is added where it is new.
+func (m *modelTables) code(c schema.BuiltinOperator) uint32 {
+	at := slices.Index(m.codes, c)
 	if at < 0 {
-		at = len(h.codes)
-		h.codes = append(h.codes, c)
+		at = len(m.codes)
+		m.codes = append(m.codes, c)
 	}
 	return uint32(at)
 }
@@ -324,24 +324,24 @@ type operatorEntry struct {
 	options func() (schema.BuiltinOptions, flatbuffers.UOffsetT)
 }
 
-func (h *head) operator(o operatorEntry) flatbuffers.UOffsetT {
-	inputsAt, outputsAt := h.ints(o.inputs), h.ints([]int{o.output})
+func (m *modelTables) operator(o operatorEntry) flatbuffers.UOffsetT {
+	inputsAt, outputsAt := m.ints(o.inputs), m.ints([]int{o.output})
 	kind, options := o.options()
-	schema.OperatorStart(h.b)
-	schema.OperatorAddOpcodeIndex(h.b, o.code)
-	schema.OperatorAddInputs(h.b, inputsAt)
-	schema.OperatorAddOutputs(h.b, outputsAt)
+	schema.OperatorStart(m.b)
+	schema.OperatorAddOpcodeIndex(m.b, o.code)
+	schema.OperatorAddInputs(m.b, inputsAt)
+	schema.OperatorAddOutputs(m.b, outputsAt)
 	if kind != schema.BuiltinOptionsNONE {
-		schema.OperatorAddBuiltinOptionsType(h.b, kind)
-		schema.OperatorAddBuiltinOptions(h.b, options)
+		schema.OperatorAddBuiltinOptionsType(m.b, kind)
+		schema.OperatorAddBuiltinOptions(m.b, options)
 	}
-	return schema.OperatorEnd(h.b)
+	return schema.OperatorEnd(m.b)
 }
 
-func (h *head) ints(xs []int) flatbuffers.UOffsetT {
-	h.b.StartVector(4, len(xs), 4)
+func (m *modelTables) ints(xs []int) flatbuffers.UOffsetT {
+	m.b.StartVector(4, len(xs), 4)
 	for i := len(xs) - 1; i >= 0; i-- {
-		h.b.PrependInt32(int32(xs[i]))
+		m.b.PrependInt32(int32(xs[i]))
 	}
-	return h.b.EndVector(len(xs))
+	return m.b.EndVector(len(xs))
 }

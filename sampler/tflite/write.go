@@ -12,7 +12,7 @@ import (
 	"latlab/sampler/graph"
 )
 
-// chunk is how much is drawn, hashed and written at a time: small enough to stay in a
+// chunk is how many bytes are drawn, hashed and written at a time: small enough to stay in a
 // core's second-level cache, so that the hash never waits for memory.
 const chunk = 128 << 10
 
@@ -59,18 +59,18 @@ type blob struct {
 	open  func() filler // draws from the beginning
 }
 
-// layout is a file before it is written: the tables, and what weights follow them.
+// layout is a file before it is written: its tables, and the weights that follow them.
 //
 // A FlatBuffer's offsets point forward, so the vectors of weights may lie behind all
 // tables. That lets the generated builder make the tables alone, small, while weights
 // are streamed through one chunk of memory.
 type layout struct {
-	head  []byte
-	blobs []blob
-	size  int64
+	tables []byte
+	blobs  []blob
+	size   int64
 }
 
-// purpose is what a layout is for: no size depends on what a scale is.
+// purpose says what a layout is for: sizes do not depend on the values of scales.
 type purpose bool
 
 const (
@@ -88,7 +88,7 @@ func newLayout(g *graph.Graph, opts Options, p purpose) (*layout, error) {
 	}
 	l := &layout{blobs: e.blobs()}
 	var slots []int
-	if l.head, slots, err = buildHead(e); err != nil {
+	if l.tables, slots, err = buildTables(e); err != nil {
 		return nil, err
 	}
 	l.place()
@@ -96,14 +96,14 @@ func newLayout(g *graph.Graph, opts Options, p purpose) (*layout, error) {
 		return nil, fmt.Errorf("tflite: cannot write %s: %d bytes, but a FlatBuffer ends at 2 GiB", g.Name, l.size)
 	}
 	for i, b := range l.blobs {
-		binary.LittleEndian.PutUint32(l.head[slots[i]:], uint32(b.at-4-int64(slots[i])))
+		binary.LittleEndian.PutUint32(l.tables[slots[i]:], uint32(b.at-4-int64(slots[i])))
 	}
 	return l, nil
 }
 
 // place gives every blob its offset: 4 bytes of length, then data at a multiple of 16.
 func (l *layout) place() {
-	l.size = int64(len(l.head))
+	l.size = int64(len(l.tables))
 	for i := range l.blobs {
 		l.blobs[i].at = (l.size + 4 + 15) &^ 15
 		l.size = l.blobs[i].at + l.blobs[i].bytes
@@ -113,10 +113,10 @@ func (l *layout) place() {
 func (l *layout) write(w io.Writer) (Result, error) {
 	hash := sha256.New()
 	out := io.MultiWriter(hash, w)
-	if _, err := out.Write(l.head); err != nil {
+	if _, err := out.Write(l.tables); err != nil {
 		return Result{}, err
 	}
-	end := int64(len(l.head))
+	end := int64(len(l.tables))
 	buf := make([]byte, chunk)
 	for _, b := range l.blobs {
 		if err := b.write(out, buf, b.at-end); err != nil {

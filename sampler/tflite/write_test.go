@@ -292,8 +292,8 @@ func benchmarkWrite(b *testing.B, o tflite.Options) {
 	}
 }
 
-// BenchmarkHead is what a network costs apart from its weights.
-func BenchmarkHead(b *testing.B) {
+// BenchmarkTables times what a network takes apart from its weights.
+func BenchmarkTables(b *testing.B) {
 	g := cases(b)[len(cases(b))-1].Graph
 	for b.Loop() {
 		if _, err := tflite.Size(g, tflite.Options{}); err != nil {

@@ -731,3 +731,24 @@ func FuzzRead(f *testing.F) {
 		n.Graph.Hash()
 	})
 }
+
+// BenchmarkRead reads a network of a built-in space, its weights included.
+func BenchmarkRead(b *testing.B) {
+	s, err := sampler.Builtin("mobiledet_edgetpu_tucker")
+	if err != nil {
+		b.Fatal(err)
+	}
+	archs, err := sampler.Sample(s, 1, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	g, err := graph.Lower(s, archs[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	data := mustBytes(b, tflitetest.Case{Graph: g})
+	b.ReportAllocs()
+	for b.Loop() {
+		mustRead(b, data)
+	}
+}
