@@ -56,7 +56,7 @@ func newReader(data []byte) (*reader, error) {
 	if n := max(r.sub.InputsLength(), r.sub.OutputsLength()); n > maxPorts {
 		return nil, fmt.Errorf("a list of %d inputs or outputs, want at most %d", n, maxPorts)
 	}
-	r.net = &Network{Graph: &graph.Graph{}, SubGraphs: r.m.SubgraphsLength(), Description: r.string(r.m.Description())}
+	r.net = &Network{Graph: &graph.Graph{}, SubGraphs: r.m.SubgraphsLength()}
 	r.net.Graph.Name = r.string(r.sub.Name())
 	r.origin()
 	if err := r.readTensors(); err != nil {

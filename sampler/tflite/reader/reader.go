@@ -57,8 +57,7 @@ type Network struct {
 	Inputs, Outputs []Port
 	SubGraphs       int
 	Signatures      []string // names of the signatures by which a program calls the model
-	Description     string
-	Tool            string // "latlab" and its release where latlab wrote the file
+	Tool            string   // "latlab" and its release where latlab wrote the file
 	Notes           []string
 
 	bytes []opBytes // by op of Graph
@@ -119,7 +118,7 @@ func (n *Network) Rows(s *sampler.Space) []graph.Row {
 // names no point of the space, or if its ops are not those of the point.
 func (n *Network) PayBy(s *sampler.Space) error {
 	if n.Graph.Space == "" {
-		return fmt.Errorf("%s does not name a space, so its layers cannot be paid by positions of %s", n.Graph.Name, s.Name)
+		return fmt.Errorf("%s is not in any search space, so not in %s", n.Graph.Name, s.Name)
 	}
 	if n.Graph.Space != s.Name {
 		return fmt.Errorf("%s is of space %q, not of %s", n.Graph.Name, n.Graph.Space, s.Name)
