@@ -9,7 +9,7 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// window is what Conv2D, DepthwiseConv2D, TransposeConv and Pool2D options share.
+// window is what the options of Conv2D, DepthwiseConv2D, TransposeConv and Pool2D share.
 type window struct {
 	kernel, stride, dilation [2]int // height, width
 	valid                    bool
@@ -40,7 +40,8 @@ func (w window) out(in, axis int) int {
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// apply sets the op's fields, those of reading only where they are not what a space has.
+// apply sets the op's fields. Padding and dilation are set only where they differ from those
+// of a space's ops.
 func (w window) apply(op *graph.Op, usual graph.Padding) {
 	op.Kernel, op.Stride = w.kernel, w.stride
 	padding := graph.Same
@@ -80,7 +81,7 @@ func convOptions(s *step) (window, error) {
 	return window{}, refuse("its options are of another operator")
 }
 
-// weighted is what all operators with a kernel share: it finds weights and bias.
+// weighted finds the input, weights and bias of an operator with a kernel.
 func (r *reader) weighted(s *step, b *built, weights, bias int) (x, w *tensor, err error) {
 	x, w = r.input(s, 0), r.input(s, weights)
 	if s.class == transposed {
@@ -92,7 +93,7 @@ func (r *reader) weighted(s *step, b *built, weights, bias int) (x, w *tensor, e
 	if !x.activation() {
 		return nil, nil, refuse("its input is a constant")
 	}
-	// The first input is what flows, whatever place the format gives it.
+	// In a Graph the activation is the first input, wherever the format has it.
 	b.Inputs = []int{x.at}
 	b.weights = s.inputs[weights]
 	if w.constant {
@@ -112,7 +113,7 @@ func (r *reader) weighted(s *step, b *built, weights, bias int) (x, w *tensor, e
 		if v.constant {
 			b.constants = append(b.constants, s.inputs[bias])
 		}
-		// A computed bias, or one beside computed weights, is no case of Graph's own.
+		// A Graph has no computed bias, and none beside computed weights.
 		if !v.constant || b.DynamicWeights {
 			b.NoBias = true
 			if v.constant {
@@ -163,7 +164,7 @@ func (r *reader) convolution(s *step, b *built) error {
 // backwards must make the input of the output.
 func (r *reader) transposed(s *step, b *built) error {
 	var t flatbuffers.Table
-	if !s.BuiltinOptions(&t) || s.BuiltinOptionsType() != schema.BuiltinOptionsTransposeConvOptions {
+	if !optionsOf(s, schema.BuiltinOptionsTransposeConvOptions, &t) {
 		return refuse("it has no options")
 	}
 	var o schema.TransposeConvOptions
@@ -244,8 +245,8 @@ func (r *reader) convolution3D(s *step, b *built) error {
 	return nil
 }
 
-// matrixProduct reads BATCH_MATMUL: [... m k] by [... k n], either of them perhaps stored
-// the other way round.
+// matrixProduct reads BATCH_MATMUL: [... m k] by [... k n], where either may be stored
+// transposed.
 func (r *reader) matrixProduct(s *step, b *built) error {
 	x, y := r.input(s, 0), r.input(s, 1)
 	out := &r.tensors[s.outputs[0]]
@@ -255,7 +256,7 @@ func (r *reader) matrixProduct(s *step, b *built) error {
 	m, kx := matrix(x)
 	ky, n := matrix(y)
 	var t flatbuffers.Table
-	if s.BuiltinOptions(&t) && s.BuiltinOptionsType() == schema.BuiltinOptionsBatchMatMulOptions {
+	if optionsOf(s, schema.BuiltinOptionsBatchMatMulOptions, &t) {
 		var o schema.BatchMatMulOptions
 		o.Init(t.Bytes, t.Pos)
 		if o.AdjX() {
@@ -284,7 +285,7 @@ func matrix(t *tensor) (rows, columns int) {
 
 // recurrent reads LSTM, RNN, SVDF and their sequences: every weight matrix is applied once
 // a time step and batch entry. Vectors (peepholes, biases, layer norm) multiply element by
-// element and are no multiply-accumulates, as elsewhere.
+// element and do not count as multiply-accumulates, as elsewhere.
 func (r *reader) recurrent(s *step, b *built) error {
 	x := r.input(s, 0)
 	if x == nil || !x.activation() {
@@ -318,7 +319,7 @@ func (r *reader) recurrent(s *step, b *built) error {
 
 func (r *reader) pool(s *step, b *built) error {
 	var t flatbuffers.Table
-	if !s.BuiltinOptions(&t) || s.BuiltinOptionsType() != schema.BuiltinOptionsPool2DOptions {
+	if !optionsOf(s, schema.BuiltinOptionsPool2DOptions, &t) {
 		return refuse("it has no options")
 	}
 	var o schema.Pool2DOptions
