@@ -22,7 +22,7 @@ type Row struct {
 // error, which it yields once, last.
 func Rows(ctx context.Context, st bench.Reader, m bench.Sweep) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		sp, err := spaceOf(m)
+		sp, err := m.LoadSpace()
 		if err != nil {
 			yield(Row{}, err)
 			return
@@ -37,14 +37,6 @@ func Rows(ctx context.Context, st bench.Reader, m bench.Sweep) iter.Seq2[Row, er
 			}
 		}
 	}
-}
-
-// spaceOf is nil where the networks are listed ones.
-func spaceOf(m bench.Sweep) (*sampler.Space, error) {
-	if m.SpaceFile == "" {
-		return nil, nil
-	}
-	return sampler.Load([]byte(m.SpaceFile), m.Space+".yaml")
 }
 
 func rowOf(sp *sampler.Space, e bench.Estimate) Row {

@@ -17,7 +17,6 @@ import (
 	"latlab/exporters"
 	"latlab/internal/ui"
 	"latlab/regress"
-	"latlab/sampler"
 )
 
 func fitCommand(s streams) *cli.Command {
@@ -199,12 +198,12 @@ func chooseSweeps(c *cli.Context, st *store.Store) ([]bench.Sweep, error) {
 
 // observations are a sweep's measurements as a fit takes them, and how many are INVALID.
 func observations(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.Data, int, error) {
-	if m.Space == "" {
-		return regress.Data{}, 0, usagef("sweep %s is of listed models, which are points of no space; fit it alone", m.ID)
-	}
-	sp, err := sampler.Load([]byte(m.SpaceFile), m.Space+".yaml")
+	sp, err := m.LoadSpace()
 	if err != nil {
 		return regress.Data{}, 0, err
+	}
+	if sp == nil {
+		return regress.Data{}, 0, usagef("sweep %s is of listed models, which are points of no space; fit it alone", m.ID)
 	}
 	d := regress.Data{Space: sp, Provenance: regress.ProvenanceOf(m)}
 	invalid, err := eachMeasured(ctx, st, m.ID, withInvalid, func(e bench.Estimate) error {
