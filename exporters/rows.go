@@ -49,6 +49,11 @@ func rowOf(sp *sampler.Space, e bench.Estimate) Row {
 		return row
 	}
 	row.ID = a.ID()
+	row.MACs, row.Params = e.Network.MACs, e.Network.Params
+	if row.MACs != nil && row.Params != nil {
+		return row
+	}
+	// Planned by an older latlab, or no model could be made of it.
 	if g, err := graph.Lower(sp, a); err == nil {
 		row.MACs, row.Params = new(g.TotalMACs()), new(g.TotalParams())
 	}
