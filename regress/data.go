@@ -13,7 +13,9 @@ import (
 	"strconv"
 	"time"
 
+	"latlab/devices"
 	"latlab/sampler"
+	"latlab/sampler/model"
 )
 
 // MinNetworks is how many different networks a fit needs. Fewer leave so little held out
@@ -24,8 +26,8 @@ const MinNetworks = 20
 // mixed in a fit.
 type Provenance struct {
 	Device      string
-	Kind        string // measured, estimated or simulated
-	Precision   string
+	Kind        devices.Kind
+	Precision   model.Precision
 	Estimator   string            // how a network's value came from its blocks
 	Fingerprint map[string]string // what else identifies the device: runtime, threads, harness
 }
@@ -108,8 +110,8 @@ func known(t time.Time) *time.Time {
 func (p Provenance) Same(q Provenance) error {
 	for _, f := range []struct{ name, a, b string }{
 		{"device", p.Device, q.Device},
-		{"kind", p.Kind, q.Kind},
-		{"precision", p.Precision, q.Precision},
+		{"kind", string(p.Kind), string(q.Kind)},
+		{"precision", string(p.Precision), string(q.Precision)},
 		{"estimator", p.Estimator, q.Estimator},
 	} {
 		if f.a != f.b {

@@ -14,6 +14,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"latlab/devices"
+	"latlab/sampler/model"
 )
 
 // Own is the method of models that are points of no space: ridge on the features that the
@@ -58,8 +61,8 @@ type FeatureModel struct {
 	SchemaVersion int               `json:"schema_version"`
 	Networks      int               `json:"networks"`
 	Device        string            `json:"device"`
-	Kind          string            `json:"kind"`
-	Precision     string            `json:"precision"`
+	Kind          devices.Kind      `json:"kind"`
+	Precision     model.Precision   `json:"precision"`
 	Unit          string            `json:"unit"` // "seconds"
 	Method        string            `json:"method"`
 	Estimator     string            `json:"estimator"`

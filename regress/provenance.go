@@ -20,5 +20,5 @@ func ProvenanceOf(m bench.Sweep) Provenance {
 	if len(m.Device.CPUs) > 0 {
 		f["affinity"] = strings.Trim(fmt.Sprint(m.Device.CPUs), "[]")
 	}
-	return Provenance{Device: m.Device.Name, Kind: string(m.Device.Kind), Precision: string(m.Precision), Fingerprint: f}
+	return Provenance{Device: m.Device.Name, Kind: m.Device.Kind, Precision: m.Precision, Fingerprint: f}
 }

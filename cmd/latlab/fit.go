@@ -258,10 +258,10 @@ func eachMeasured(ctx context.Context, st bench.Reader, sweep string, withInvali
 
 // fitted is what fit --json prints, whatever was fitted.
 type fitted struct {
-	Method string `json:"method"`
-	Space  string `json:"space"` // empty for listed models
-	Device string `json:"device"`
-	Kind   string `json:"kind"`
+	Method string       `json:"method"`
+	Space  string       `json:"space"` // empty for listed models
+	Device string       `json:"device"`
+	Kind   devices.Kind `json:"kind"`
 	regress.Figures
 	MeasuredUntil *time.Time `json:"measured_until"` // null = not known
 	Warnings      []string   `json:"warnings"`
@@ -273,7 +273,7 @@ func printFit(w fitWriter, m *regress.CostModel) error {
 	if c.Bool("json") {
 		return ui.Document(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, m.MeasuredUntil, append([]string{}, m.Warnings...)})
 	}
-	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, ui.Kind(devices.Kind(m.Kind)))
+	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, ui.Kind(m.Kind))
 	printFitted(s, of, m.Method)
 	if err := printFigures(s.out, f, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err

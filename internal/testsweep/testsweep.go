@@ -139,7 +139,7 @@ func (n *Networks) Differences(t testing.TB, st bench.Store, sweep string, simul
 // fit is the cost model of a sweep.
 func (n *Networks) fit(t testing.TB, st bench.Store, id string) *regress.CostModel {
 	t.Helper()
-	d := regress.Data{Space: n.space, Provenance: regress.Provenance{Device: "board", Kind: "measured", Precision: string(n.o.Form.Precision)}}
+	d := regress.Data{Space: n.space, Provenance: regress.Provenance{Device: "board", Kind: "measured", Precision: n.o.Form.Precision}}
 	for e, err := range bench.Estimates(t.Context(), st, id) {
 		if err != nil {
 			t.Fatal(err)
