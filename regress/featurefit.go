@@ -315,7 +315,7 @@ func (f *featureFit) weigh(ctx context.Context, train []int) (featureWeights, er
 	case Ops:
 		return f.columns.crossValidated(train, f.o.penalties(opsGrid()), f.o.Seed, nnls), nil
 	}
-	return f.columns.crossValidated(train, f.o.penalties(ownGrid()), f.o.Seed, cholesky), nil
+	return f.columns.crossValidated(train, f.o.penalties(ownGrid()), f.o.Seed, leastSquares), nil
 }
 
 // ownGrid reaches further than opsGrid: a user may give features that say nothing, and few
