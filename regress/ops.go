@@ -128,7 +128,7 @@ func (c *columns) crossValidated(train []int, grid []float64, seed uint64, solve
 				loss[i] += c.loss(x, held)
 			}
 		}
-		best = smallest(loss)
+		best = floats.MinIdx(loss)
 	}
 	m, x := c.moments(train), make([]float64, k)
 	m.penalised(g, grid[best])
@@ -151,21 +151,19 @@ func (c *columns) collapse(x []float64) solution {
 	if c.unit[0] > 0 {
 		intercept /= c.unit[0]
 	}
-	params := 0
 	names := map[string]float64{"intercept": intercept}
 	for k := range w {
 		if c.unit[k+1] > 0 {
 			w[k] = x[k+1] / c.unit[k+1]
 		}
-		if w[k] != 0 {
-			params++
-		}
 		names[c.of.features[k].Name] = w[k]
 	}
 	s := c.of.collapse(intercept, w)
-	s.features, s.params = names, params
+	s.features, s.params = names, nonZero(w)
 	return s
 }
+
+func nonZero(w []float64) int { return floats.Count(func(x float64) bool { return x != 0 }, w) }
 
 // fitMACs is the baseline "bias + MACs": weighted least squares of one column,
 //
