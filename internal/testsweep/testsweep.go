@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/internal/testenv"
 	"latlab/regress"
@@ -123,7 +124,7 @@ func (n *Networks) Accounted(t testing.TB, st bench.Store, res bench.Result, fig
 // sweep, relative, in the middle and at most, over twice as many networks.
 func (n *Networks) Differences(t testing.TB, st bench.Store, sweep string, simulator devices.Device) (middle, most float64) {
 	t.Helper()
-	own := bench.NewMemory()
+	own := memory.New()
 	got, want := n.fit(t, st, sweep), n.fit(t, own, n.Sweep(t, simulator, own).Sweep.ID)
 	others, err := sampler.Sample(n.space, 2*len(n.archs), 99)
 	if err != nil {
