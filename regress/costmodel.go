@@ -38,7 +38,7 @@ type CostModel struct {
 	DataHash  string          `json:"data_hash"` // sha256 of the observations used
 	// MeasuredUntil is when the last of its measurements ended, UTC; a file's own time says only
 	// when it was copied. Nil, and absent from the file, where that is not known: of simulators,
-	// whose clock is virtual, of foreign and imported tables, and in older files.
+	// whose clock is virtual, of imported tables, and in older files.
 	MeasuredUntil *time.Time        `json:"measured_until,omitempty"`
 	Fingerprint   map[string]string `json:"fingerprint,omitempty"`
 	Bias          float64           `json:"bias_seconds"`
