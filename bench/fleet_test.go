@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 )
 
@@ -94,7 +95,7 @@ func blocksOf(t *testing.T, st bench.Store, sweep string) map[int]int {
 // not there at all, and one dies of the lab. Nobody's trouble is another's.
 func TestFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := bench.NewMemory()
+		st := memory.New()
 		good, flapping, lost, absent, broken := &shelf{device: newDevice()}, &shelf{device: newDevice()},
 			&shelf{device: newDevice()}, &shelf{device: newDevice()}, &shelf{device: newDevice()}
 		awayFor(flapping.device, 8, 14)
@@ -160,7 +161,7 @@ func TestFleet(t *testing.T) {
 // TestFleetNotes: whoever watches the store reads there what each device is doing.
 func TestFleetNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := bench.NewMemory()
+		st := memory.New()
 		good, flapping, lost, broken := &shelf{device: newDevice()}, &shelf{device: newDevice()}, &shelf{device: newDevice()}, &shelf{device: newDevice()}
 		awayFor(flapping.device, 8, 10)
 		awayFor(lost.device, 8, 1<<30)
@@ -200,7 +201,7 @@ func TestFleetNotes(t *testing.T) {
 
 func TestFleetForgivesAfterSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st, s := bench.NewMemory(), &shelf{device: newDevice()}
+		st, s := memory.New(), &shelf{device: newDevice()}
 		s.device.fail = func(string, int) error {
 			if s.device.total%10 < 4 && s.device.total > 10 {
 				return offline()
@@ -219,7 +220,7 @@ func TestFleetForgivesAfterSuccess(t *testing.T) {
 
 func TestFleetStopsWhileItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st, s, stop := bench.NewMemory(), &shelf{device: newDevice()}, make(chan struct{})
+		st, s, stop := memory.New(), &shelf{device: newDevice()}, make(chan struct{})
 		awayFor(s.device, 3, 1<<30)
 		start := time.Now()
 		out := bench.Fleet{
@@ -238,7 +239,7 @@ func TestFleetStopsWhileItWaits(t *testing.T) {
 
 // TestFleetSaysWhatStayedChanged: an error of Close is no error of the sweep.
 func TestFleetSaysWhatStayedChanged(t *testing.T) {
-	st, s := bench.NewMemory(), &shelf{device: newDevice(), closeErr: errors.New("governor stays performance")}
+	st, s := memory.New(), &shelf{device: newDevice(), closeErr: errors.New("governor stays performance")}
 	out := bench.Fleet{Members: []bench.Member{member("phone", s, st, 2)}}.Run(t.Context())
 	if out[0].Err != nil || !errors.Is(out[0].CloseErr, s.closeErr) {
 		t.Errorf("%v, %v", out[0].Err, out[0].CloseErr)
@@ -249,7 +250,7 @@ func TestFleetSaysWhatStayedChanged(t *testing.T) {
 // are blamed later.
 func TestAbsenceIsNobodysFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st, d := bench.NewMemory(), newDevice()
+		st, d := memory.New(), newDevice()
 		awayFor(d, 2, 1<<30)
 		for range 5 {
 			if _, err := bench.Run(t.Context(), options(d, st, 4)); err == nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/sampler/model"
 )
@@ -109,7 +110,7 @@ func TestSoManyBlocksAtOnceAsTheDeviceAllows(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			d := newSlow(tt.parallel)
 			reports := 0
-			o := parallelOptions(d, bench.NewMemory(), tt.networks)
+			o := parallelOptions(d, memory.New(), tt.networks)
 			o.Progress = func(bench.Progress) { reports++ } // a race if called from two goroutines
 			res, err := bench.Run(t.Context(), o)
 			if err != nil {
@@ -133,7 +134,7 @@ func TestSoManyBlocksAtOnceAsTheDeviceAllows(t *testing.T) {
 func TestParallelSweepResumes(t *testing.T) {
 	for _, after := range []time.Duration{time.Millisecond, 1500 * time.Millisecond, 4500 * time.Millisecond, 11 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			st, d := bench.NewMemory(), newSlow(5)
+			st, d := memory.New(), newSlow(5)
 			ctx, cancel := context.WithTimeout(t.Context(), after)
 			defer cancel()
 			first, err := bench.Run(ctx, parallelOptions(d, st, 20))
@@ -174,7 +175,7 @@ func TestOneBadNetworkDoesNotHoldUpOthers(t *testing.T) {
 			return nil
 		}
 		begun, took := time.Now(), time.Duration(0)
-		o := parallelOptions(d, bench.NewMemory(), 12)
+		o := parallelOptions(d, memory.New(), 12)
 		o.Progress = func(p bench.Progress) {
 			if p.Blocks == 33 && took == 0 {
 				took = time.Since(begun)
@@ -198,7 +199,7 @@ func TestOneBadNetworkDoesNotHoldUpOthers(t *testing.T) {
 
 func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, st := newSlow(4), bench.NewMemory()
+		d, st := newSlow(4), memory.New()
 		stop := make(chan struct{})
 		time.AfterFunc(1500*time.Millisecond, func() { close(stop) })
 		o := parallelOptions(d, st, 12)
@@ -215,7 +216,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 
 func TestAFaultOfTheLabCancelsWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, st := newSlow(4), bench.NewMemory()
+		d, st := newSlow(4), memory.New()
 		d.seconds = func(name string) float64 {
 			var i int
 			_, _ = fmt.Sscanf(name, "net-%d", &i)
@@ -256,7 +257,7 @@ func layersOf(t *testing.T, st bench.Reader, sweep string) (rows []int) {
 
 func TestLayersAreKeptOnceANetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := bench.NewMemory()
+		st := memory.New()
 		res, err := bench.Run(t.Context(), parallelOptions(newSlow(2), st, 2))
 		if err != nil {
 			t.Fatal(err)
@@ -269,7 +270,7 @@ func TestLayersAreKeptOnceANetwork(t *testing.T) {
 
 func TestDeterministicDevicesGetOneBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, st := newSlow(3), bench.NewMemory()
+		d, st := newSlow(3), memory.New()
 		d.info.Kind, d.info.Deterministic = devices.Estimated, true
 		var reports []bench.Progress
 		o := parallelOptions(d, st, 20)

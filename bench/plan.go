@@ -113,13 +113,26 @@ func (r *runner) fetch(ctx context.Context, indices []int) (batch []int, rows []
 			}
 			continue
 		}
-		if m != nil {
-			n.Model = m.Identity
-		}
+		n.describe(m)
 		r.models[i] = m
 		batch, rows = append(batch, i), append(rows, n)
 	}
 	return batch, rows, nil
+}
+
+// describe takes over what the network's row keeps of its model.
+func (n *Network) describe(m *model.Model) {
+	if m == nil {
+		return
+	}
+	n.Model = m.Identity
+	if m.Graph == nil {
+		return
+	}
+	n.MACs, n.Params = new(m.Graph.TotalMACs()), new(m.Graph.TotalParams())
+	if m.Network != nil {
+		n.Params = new(m.Network.Params) // of a file: as its constants are, batch norm folded
+	}
 }
 
 func (r *runner) rejectUnplanned(ctx context.Context, n Network, cause error) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/sampler/model"
 )
@@ -122,7 +123,7 @@ type counts struct{ Measured, Failed, Invalid, Blocks int }
 func count(r bench.Result) counts { return counts{r.Measured, r.Failed, r.Invalid, r.Blocks} }
 
 func TestRunMeasuresResumesAndExtends(t *testing.T) {
-	ctx, d, st := t.Context(), newDevice(), bench.NewMemory()
+	ctx, d, st := t.Context(), newDevice(), memory.New()
 	for _, step := range []struct {
 		n    int
 		want counts
@@ -186,7 +187,7 @@ func checkSchedule(t *testing.T, st bench.Reader, sweep string) {
 
 func TestBatchesAreInterleavedRounds(t *testing.T) {
 	d := newDevice()
-	if _, err := bench.Run(t.Context(), options(d, bench.NewMemory(), 8)); err != nil {
+	if _, err := bench.Run(t.Context(), options(d, memory.New(), 8)); err != nil {
 		t.Fatal(err)
 	}
 	var orders []string
@@ -213,7 +214,7 @@ func TestBatchesAreInterleavedRounds(t *testing.T) {
 		t.Error("rounds are not shuffled")
 	}
 	e := newDevice()
-	if _, err := bench.Run(t.Context(), options(e, bench.NewMemory(), 8)); err != nil {
+	if _, err := bench.Run(t.Context(), options(e, memory.New(), 8)); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(d.log, e.log); diff != "" {
@@ -222,7 +223,7 @@ func TestBatchesAreInterleavedRounds(t *testing.T) {
 }
 
 func TestExtraBlocksWhereTooWide(t *testing.T) {
-	d, st := newDevice(), bench.NewMemory()
+	d, st := newDevice(), memory.New()
 	d.noise = 0.08
 	o := options(d, st, 8)
 	res, err := bench.Run(t.Context(), o)
@@ -245,7 +246,7 @@ func TestExtraBlocksWhereTooWide(t *testing.T) {
 // TestFallBackIsNoNoise: an accelerator that once gave nodes back to the CPU makes that
 // network INVALID, and neither the noise of the sweep nor the others' blocks more.
 func TestFallBackIsNoNoise(t *testing.T) {
-	d, st := newDevice(), bench.NewMemory()
+	d, st := newDevice(), memory.New()
 	d.info.Accelerator = true
 	d.alter = func(b *devices.Block, name string, run int) {
 		b.Delegation = devices.Delegation{Name: "npu", Nodes: 10, Delegated: 10, Partitions: 1}
@@ -281,7 +282,7 @@ func TestFallBackIsNoNoise(t *testing.T) {
 }
 
 func TestModelFaultSkipsTheNetwork(t *testing.T) {
-	d, st := newDevice(), bench.NewMemory()
+	d, st := newDevice(), memory.New()
 	d.fail = func(name string, run int) error {
 		if name == "net-3" && run == 2 {
 			return fault(devices.FaultModel, "crashed")
@@ -320,7 +321,7 @@ func TestModelFaultSkipsTheNetwork(t *testing.T) {
 
 func TestDeviceFaultIsRetriedWithBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, st := newDevice(), bench.NewMemory()
+		d, st := newDevice(), memory.New()
 		d.fail = func(name string, run int) error {
 			if name == "net-0" && run <= 2 {
 				return fault(devices.FaultDevice, "hung")
@@ -343,7 +344,7 @@ func TestDeviceFaultIsRetriedWithBackOff(t *testing.T) {
 
 func TestPoisonousNetworkIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, st := newDevice(), bench.NewMemory()
+		d, st := newDevice(), memory.New()
 		d.fail = func(name string, _ int) error {
 			if name == "net-2" {
 				return fault(devices.FaultDevice, "hung")
@@ -362,7 +363,7 @@ func TestPoisonousNetworkIsGivenUp(t *testing.T) {
 
 func TestDeadDeviceStopsAndResumes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, st := newDevice(), bench.NewMemory()
+		d, st := newDevice(), memory.New()
 		dead := false
 		d.fail = func(string, int) error {
 			if dead = dead || d.total == 10; dead {
@@ -404,7 +405,7 @@ func TestBadNetworksDoNotStopASweep(t *testing.T) {
 	} {
 		for seed := range uint64(6) {
 			synctest.Test(t, func(t *testing.T) {
-				d, st := newDevice(), bench.NewMemory()
+				d, st := newDevice(), memory.New()
 				d.fail = func(name string, _ int) error {
 					if slices.Contains(bad, name) {
 						return fault(devices.FaultDevice, "killed")
@@ -433,7 +434,7 @@ func TestTheOnlyNetworkIsBlamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice()
 		d.fail = func(string, int) error { return fault(devices.FaultDevice, "killed") }
-		res, err := bench.Run(t.Context(), options(d, bench.NewMemory(), 1))
+		res, err := bench.Run(t.Context(), options(d, memory.New(), 1))
 		if err != nil || res.Failed != 1 {
 			t.Errorf("%d failed, %v", res.Failed, err)
 		}
@@ -451,7 +452,7 @@ func TestOtherFaultsStopAtOnce(t *testing.T) {
 	} {
 		d := newDevice()
 		d.fail = func(string, int) error { return tc.err }
-		_, err := bench.Run(t.Context(), options(d, bench.NewMemory(), 4))
+		_, err := bench.Run(t.Context(), options(d, memory.New(), 4))
 		if !errors.Is(err, tc.err) || devices.FaultOf(err) != tc.want || d.total != 1 {
 			t.Errorf("%v: got %v after %d runs", tc.err, err, d.total)
 		}
@@ -463,7 +464,7 @@ func TestGarbageBlockIsTheDevices(t *testing.T) {
 		d := newDevice()
 		d.noise = -1e9 // negative times
 		d.rng = rand.New(rand.NewPCG(3, 4))
-		_, err := bench.Run(t.Context(), options(d, bench.NewMemory(), 1))
+		_, err := bench.Run(t.Context(), options(d, memory.New(), 1))
 		if devices.FaultOf(err) != devices.FaultDevice && err != nil {
 			t.Errorf("error is %v", err)
 		}
@@ -471,7 +472,7 @@ func TestGarbageBlockIsTheDevices(t *testing.T) {
 }
 
 func TestStopFinishesTheBlock(t *testing.T) {
-	d, st := newDevice(), bench.NewMemory()
+	d, st := newDevice(), memory.New()
 	stop := make(chan struct{})
 	d.during = func(_ context.Context, n int) {
 		if n == 5 {
@@ -503,7 +504,7 @@ func TestStopFinishesTheBlock(t *testing.T) {
 func TestStopEndsAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDevice()
-		o := options(d, bench.NewMemory(), 2)
+		o := options(d, memory.New(), 2)
 		o.Sweep.Protocol.PauseSeconds = 3600
 		stop := make(chan struct{})
 		o.Stop = stop
@@ -517,7 +518,7 @@ func TestStopEndsAPause(t *testing.T) {
 }
 
 func TestCancelKillsTheBlock(t *testing.T) {
-	d, st := newDevice(), bench.NewMemory()
+	d, st := newDevice(), memory.New()
 	ctx, cancel := context.WithCancel(t.Context())
 	d.during = func(_ context.Context, n int) {
 		if n == 3 {
@@ -534,7 +535,7 @@ func TestCancelKillsTheBlock(t *testing.T) {
 }
 
 func TestChangedDeviceIsRefused(t *testing.T) {
-	d, st := newDevice(), bench.NewMemory()
+	d, st := newDevice(), memory.New()
 	if _, err := bench.Run(t.Context(), options(d, st, 2)); err != nil {
 		t.Fatal(err)
 	}
@@ -548,7 +549,7 @@ func TestChangedDeviceIsRefused(t *testing.T) {
 }
 
 func TestChangedNetworkIsRefused(t *testing.T) {
-	d, st := newDevice(), bench.NewMemory()
+	d, st := newDevice(), memory.New()
 	d.fail = func(string, int) error { return fault(devices.FaultLab, "broken") }
 	o := options(d, st, 2)
 	if _, err := bench.Run(t.Context(), o); err == nil {
@@ -567,7 +568,7 @@ func (otherSource) Network(_ context.Context, i int) (bench.Network, *model.Mode
 }
 
 func TestUnfitDeviceIsTheUsersFault(t *testing.T) {
-	o := options(newDevice(), bench.NewMemory(), 1)
+	o := options(newDevice(), memory.New(), 1)
 	o.Sweep.Precision = "int8"
 	if _, err := bench.Run(t.Context(), o); devices.FaultOf(err) != devices.FaultUser {
 		t.Errorf("got %v", err)
@@ -576,7 +577,7 @@ func TestUnfitDeviceIsTheUsersFault(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	d := newDevice()
-	o := options(d, bench.NewMemory(), 6)
+	o := options(d, memory.New(), 6)
 	var all []bench.Progress
 	o.Progress = func(p bench.Progress) { all = append(all, p) }
 	if _, err := bench.Run(t.Context(), o); err != nil {

@@ -28,6 +28,8 @@ type Network struct {
 	Indices  string             `json:"indices,omitempty"`  // text form
 	Features map[string]float64 `json:"features,omitempty"` // of a user's own list
 	Model    string             `json:"model"`              // model.Model.Identity
+	MACs     *int64             `json:"macs,omitempty"`     // of one inference; nil = not all ops known, or stored by an older latlab
+	Params   *int64             `json:"params,omitempty"`   // nil as MACs
 	Status   Status             `json:"status"`
 }
 

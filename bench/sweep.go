@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/sampler"
 	"latlab/sampler/model"
 )
 
@@ -44,6 +45,14 @@ type Sweep struct {
 	Networks int               `json:"networks"` // asked for, the most so far
 	Created  time.Time         `json:"created"`
 	Tools    map[string]string `json:"tools,omitempty"` // latlab's own version, writer revision
+}
+
+// LoadSpace reads the space that the sweep carries. It is nil for a list of models.
+func (s *Sweep) LoadSpace() (*sampler.Space, error) {
+	if s.SpaceFile == "" {
+		return nil, nil
+	}
+	return sampler.Load([]byte(s.SpaceFile), s.Space+".yaml")
 }
 
 // Identity is the first 12 hex digits of sha256 over what was asked for: networks, device

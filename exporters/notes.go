@@ -5,6 +5,9 @@ import (
 	"io"
 	"time"
 
+	"latlab/devices"
+	"latlab/sampler/model"
+
 	"latlab/bench"
 	"latlab/regress"
 )
@@ -32,13 +35,13 @@ type Notes struct {
 
 // CostOrigin is a cost model without its table.
 type CostOrigin struct {
-	Space     string `json:"space"`
-	Device    string `json:"device"`
-	Kind      string `json:"kind"` // measured, estimated or simulated
-	Precision string `json:"precision"`
-	Method    string `json:"method"`
-	Estimator string `json:"estimator"`
-	DataHash  string `json:"data_hash"`
+	Space     string          `json:"space"`
+	Device    string          `json:"device"`
+	Kind      devices.Kind    `json:"kind"`
+	Precision model.Precision `json:"precision"`
+	Method    string          `json:"method"`
+	Estimator string          `json:"estimator"`
+	DataHash  string          `json:"data_hash"`
 	// MeasuredUntil is when the last of its measurements ended; absent = not known.
 	MeasuredUntil *time.Time        `json:"measured_until,omitempty"`
 	Fingerprint   map[string]string `json:"fingerprint,omitempty"`

@@ -22,7 +22,7 @@ type Row struct {
 // error, which it yields once, last.
 func Rows(ctx context.Context, st bench.Reader, m bench.Sweep) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		sp, err := spaceOf(m)
+		sp, err := m.LoadSpace()
 		if err != nil {
 			yield(Row{}, err)
 			return
@@ -39,14 +39,6 @@ func Rows(ctx context.Context, st bench.Reader, m bench.Sweep) iter.Seq2[Row, er
 	}
 }
 
-// spaceOf is nil where the networks are listed ones.
-func spaceOf(m bench.Sweep) (*sampler.Space, error) {
-	if m.SpaceFile == "" {
-		return nil, nil
-	}
-	return sampler.Load([]byte(m.SpaceFile), m.Space+".yaml")
-}
-
 func rowOf(sp *sampler.Space, e bench.Estimate) Row {
 	row := Row{Estimate: e}
 	if sp == nil {
@@ -57,6 +49,11 @@ func rowOf(sp *sampler.Space, e bench.Estimate) Row {
 		return row
 	}
 	row.ID = a.ID()
+	row.MACs, row.Params = e.Network.MACs, e.Network.Params
+	if row.MACs != nil && row.Params != nil {
+		return row
+	}
+	// Planned by an older latlab, or no model could be made of it.
 	if g, err := graph.Lower(sp, a); err == nil {
 		row.MACs, row.Params = new(g.TotalMACs()), new(g.TotalParams())
 	}

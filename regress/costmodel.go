@@ -11,7 +11,9 @@ package regress
 import (
 	"time"
 
+	"latlab/devices"
 	"latlab/sampler"
+	"latlab/sampler/model"
 )
 
 // SchemaVersion of the cost model's JSON.
@@ -26,17 +28,17 @@ type CostModel struct {
 	Space         string `json:"space"`
 	// SpaceFile is the space's canonical YAML, so that a model of a user's space is
 	// readable without the user's file.
-	SpaceFile string `json:"space_file,omitempty"`
-	Device    string `json:"device"`
-	Kind      string `json:"kind"` // measured, estimated or simulated
-	Precision string `json:"precision"`
-	Unit      string `json:"unit"` // "seconds"
-	Method    string `json:"method"`
-	Estimator string `json:"estimator"` // how a network's value came from its blocks
-	DataHash  string `json:"data_hash"` // sha256 of the observations used
+	SpaceFile string          `json:"space_file,omitempty"`
+	Device    string          `json:"device"`
+	Kind      devices.Kind    `json:"kind"`
+	Precision model.Precision `json:"precision"`
+	Unit      string          `json:"unit"` // "seconds"
+	Method    string          `json:"method"`
+	Estimator string          `json:"estimator"` // how a network's value came from its blocks
+	DataHash  string          `json:"data_hash"` // sha256 of the observations used
 	// MeasuredUntil is when the last of its measurements ended, UTC; a file's own time says only
 	// when it was copied. Nil, and absent from the file, where that is not known: of simulators,
-	// whose clock is virtual, of foreign and imported tables, and in older files.
+	// whose clock is virtual, of imported tables, and in older files.
 	MeasuredUntil *time.Time        `json:"measured_until,omitempty"`
 	Fingerprint   map[string]string `json:"fingerprint,omitempty"`
 	Bias          float64           `json:"bias_seconds"`

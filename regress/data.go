@@ -6,14 +6,17 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"latlab/bench"
+	"latlab/devices"
 	"latlab/sampler"
+	"latlab/sampler/model"
 )
 
 // MinNetworks is how many different networks a fit needs. Fewer leave so little held out
@@ -24,10 +27,24 @@ const MinNetworks = 20
 // mixed in a fit.
 type Provenance struct {
 	Device      string
-	Kind        string // measured, estimated or simulated
-	Precision   string
+	Kind        devices.Kind
+	Precision   model.Precision
 	Estimator   string            // how a network's value came from its blocks
 	Fingerprint map[string]string // what else identifies the device: runtime, threads, harness
+}
+
+// ProvenanceOf is what a fit or comparison must not mix of a sweep's latencies: the device with
+// its fingerprint and settings. The estimator is a matter of the blocks and left empty.
+func ProvenanceOf(m bench.Sweep) Provenance {
+	f := maps.Clone(m.Device.Fingerprint)
+	if f == nil {
+		f = map[string]string{}
+	}
+	f["harness"], f["threads"], f["delegate"] = m.Device.Harness, strconv.Itoa(m.Device.Threads), m.Device.Delegate
+	if len(m.Device.CPUs) > 0 {
+		f["affinity"] = strings.Trim(fmt.Sprint(m.Device.CPUs), "[]")
+	}
+	return Provenance{Device: m.Device.Name, Kind: m.Device.Kind, Precision: m.Precision, Fingerprint: f}
 }
 
 // Data is what a fit takes.
@@ -108,8 +125,8 @@ func known(t time.Time) *time.Time {
 func (p Provenance) Same(q Provenance) error {
 	for _, f := range []struct{ name, a, b string }{
 		{"device", p.Device, q.Device},
-		{"kind", p.Kind, q.Kind},
-		{"precision", p.Precision, q.Precision},
+		{"kind", string(p.Kind), string(q.Kind)},
+		{"precision", string(p.Precision), string(q.Precision)},
 		{"estimator", p.Estimator, q.Estimator},
 	} {
 		if f.a != f.b {
@@ -196,9 +213,9 @@ func (d Data) Hash() string {
 		return cmp.Or(cmp.Compare(a.indices, b.indices), cmp.Compare(a.seconds, b.seconds))
 	})
 	h := sha256.New()
-	_, _ = io.WriteString(h, d.Space.Name+"\n") // a hash never fails to write
+	fmt.Fprintln(h, d.Space.Name)
 	for _, l := range lines {
-		_, _ = io.WriteString(h, l.indices+"\t"+l.seconds+"\n")
+		fmt.Fprintf(h, "%s\t%s\n", l.indices, l.seconds)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

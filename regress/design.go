@@ -3,7 +3,9 @@ package regress
 import (
 	"context"
 	"fmt"
-	"math"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
 
 	"latlab/sampler"
 	"latlab/sampler/graph"
@@ -55,16 +57,19 @@ func newDesign(s *sampler.Space, nets []network) *design {
 }
 
 func scaled(l layout, rows [][]int32, nets []network) *design {
-	d := &design{layout: l, rows: rows, y: make([]float64, len(nets))}
-	logs := 0.0
-	for _, n := range nets {
-		logs += math.Log(n.seconds)
-	}
-	d.scale = math.Exp(logs / float64(len(nets)))
+	seconds := make([]float64, len(nets))
 	for i, n := range nets {
-		d.y[i] = n.seconds / d.scale
+		seconds[i] = n.seconds
 	}
+	d := &design{layout: l, rows: rows}
+	d.y, d.scale = relative(seconds)
 	return d
+}
+
+// relative divides latencies by their geometric mean, the scale.
+func relative(seconds []float64) (y []float64, scale float64) {
+	scale = stat.GeometricMean(seconds, nil)
+	return floats.ScaleTo(make([]float64, len(seconds)), 1/scale, seconds), scale
 }
 
 // entryFeatures are op-level features of every table slot: what a slot's weight collapses

@@ -14,6 +14,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gonum.org/v1/gonum/floats"
+
+	"latlab/devices"
+	"latlab/sampler/model"
 )
 
 // Own is the method of models that are points of no space: ridge on the features that the
@@ -58,8 +63,8 @@ type FeatureModel struct {
 	SchemaVersion int               `json:"schema_version"`
 	Networks      int               `json:"networks"`
 	Device        string            `json:"device"`
-	Kind          string            `json:"kind"`
-	Precision     string            `json:"precision"`
+	Kind          devices.Kind      `json:"kind"`
+	Precision     model.Precision   `json:"precision"`
 	Unit          string            `json:"unit"` // "seconds"
 	Method        string            `json:"method"`
 	Estimator     string            `json:"estimator"`
@@ -162,20 +167,13 @@ func joinRows(all []FeatureRow) []FeatureRow {
 
 func isOp(name string) bool { return strings.HasPrefix(name, OpPrefix) }
 
-func hasOwn(r FeatureRow) bool {
-	for name := range r.Features {
-		if !isOp(name) {
-			return true
+func defaultMethod(rows []FeatureRow) Method {
+	for _, r := range rows {
+		if len(columnNames(r, Own)) == 0 {
+			return Ops
 		}
 	}
-	return false
-}
-
-func defaultMethod(rows []FeatureRow) Method {
-	if !slices.ContainsFunc(rows, func(r FeatureRow) bool { return !hasOwn(r) }) {
-		return Own
-	}
-	return Ops
+	return Own
 }
 
 // columnNames are the features that a method weighs, sorted.
@@ -205,12 +203,11 @@ type featureFit struct {
 }
 
 func newFeatureFit(rows []FeatureRow, o Options) (*featureFit, error) {
-	f := &featureFit{o: o, names: columnNames(rows[0], o.Method), y: make([]float64, len(rows))}
+	f := &featureFit{o: o, names: columnNames(rows[0], o.Method)}
 	if len(f.names) > maxFeatures {
 		return nil, &FeatureError{rows[0].Name, fmt.Sprintf("%d features, at most %d", len(f.names), maxFeatures)}
 	}
-	values := make([][]float64, len(rows))
-	logs := 0.0
+	values, seconds := make([][]float64, len(rows)), make([]float64, len(rows))
 	for i, r := range rows {
 		if err := checkRow(r, f.names, o.Method); err != nil {
 			return nil, err
@@ -218,12 +215,9 @@ func newFeatureFit(rows []FeatureRow, o Options) (*featureFit, error) {
 		for _, name := range f.names {
 			values[i] = append(values[i], r.Features[name])
 		}
-		logs += math.Log(r.Seconds)
+		seconds[i] = r.Seconds
 	}
-	f.scale = math.Exp(logs / float64(len(rows)))
-	for i, r := range rows {
-		f.y[i] = r.Seconds / f.scale
-	}
+	f.y, f.scale = relative(seconds)
 	f.standardise(values)
 	f.columns = columnsOf(values, f.y)
 	return f, nil
@@ -292,15 +286,7 @@ func (f *featureFit) standardise(values [][]float64) {
 type featureWeights []float64
 
 // params counts the weights that are not zero, the intercept left out.
-func (w featureWeights) params() int {
-	n := 0
-	for _, x := range w[1:] {
-		if x != 0 {
-			n++
-		}
-	}
-	return n
-}
+func (w featureWeights) params() int { return nonZero(w[1:]) }
 
 func (f *featureFit) weigh(ctx context.Context, train []int) (featureWeights, error) {
 	if err := ctx.Err(); err != nil {
@@ -312,7 +298,7 @@ func (f *featureFit) weigh(ctx context.Context, train []int) (featureWeights, er
 	case Ops:
 		return f.columns.crossValidated(train, f.o.penalties(opsGrid()), f.o.Seed, nnls), nil
 	}
-	return f.columns.crossValidated(train, f.o.penalties(ownGrid()), f.o.Seed, cholesky), nil
+	return f.columns.crossValidated(train, f.o.penalties(ownGrid()), f.o.Seed, leastSquares), nil
 }
 
 // ownGrid reaches further than opsGrid: a user may give features that say nothing, and few
@@ -320,10 +306,7 @@ func (f *featureFit) weigh(ctx context.Context, train []int) (featureWeights, er
 func ownGrid() []float64 { return append([]float64{100, 10, 1}, opsGrid()...) }
 
 func (f *featureFit) heldOut() heldOut {
-	h := heldOut{seconds: make([]float64, len(f.y))}
-	for i, y := range f.y {
-		h.seconds[i] = y * f.scale
-	}
+	h := heldOut{seconds: floats.ScaleTo(make([]float64, len(f.y)), f.scale, f.y)}
 	h.fit = func(ctx context.Context, train []int) (func(int) float64, error) {
 		w, err := f.weigh(ctx, train)
 		// A row was divided by its network's latency.
@@ -374,7 +357,7 @@ func (d FeatureData) Hash() string {
 	slices.Sort(lines)
 	h := sha256.New()
 	for _, l := range lines {
-		_, _ = io.WriteString(h, l+"\n") // a hash never fails to write
+		fmt.Fprintln(h, l)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

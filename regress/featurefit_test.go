@@ -1,9 +1,12 @@
 package regress
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -204,35 +207,27 @@ func TestOwnFeature(t *testing.T) {
 	}
 }
 
-func TestCholesky(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		n := rapid.IntRange(1, 8).Draw(rt, "n")
-		want := make([]float64, n)
-		a := make([][]float64, n+2)
-		for i := range a {
-			a[i] = make([]float64, n)
-			for j := range a[i] {
-				a[i][j] = rapid.Float64Range(-10, 10).Draw(rt, "a")
+// BenchmarkFitFeatures is a fit of a user's own features: few, and as many as somebody who
+// lists every layer would give.
+func BenchmarkFitFeatures(b *testing.B) {
+	for _, features := range []int{8, 64, 256} {
+		b.Run(strconv.Itoa(features), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			d := FeatureData{Provenance: simulated()}
+			for i := range 400 {
+				r := FeatureRow{Name: strconv.Itoa(i), Model: strconv.Itoa(i), Seconds: 1e-3, Features: map[string]float64{}}
+				for k := range features {
+					x := rng.Float64()
+					r.Features["f"+strconv.Itoa(k)] = x
+					r.Seconds += x * float64(k+1) * 1e-5
+				}
+				d.Rows = append(d.Rows, r)
 			}
-		}
-		g, c := make([][]float64, n), make([]float64, n)
-		for i := range n {
-			want[i] = rapid.Float64Range(-10, 10).Draw(rt, "x")
-			g[i] = make([]float64, n)
-			for j := range n {
-				for _, row := range a {
-					g[i][j] += row[i] * row[j]
+			for b.Loop() {
+				if _, err := FitFeatures(context.Background(), d, Options{}); err != nil {
+					b.Fatal(err)
 				}
 			}
-			g[i][i]++
-		}
-		for i := range n {
-			c[i] = dot(g[i], want)
-		}
-		got := make([]float64, n)
-		cholesky(g, c, got)
-		if diff := cmp.Diff(want, got, cmpopts.EquateApprox(1e-6, 1e-6)); diff != "" {
-			rt.Fatal(diff)
-		}
-	})
+		})
+	}
 }

@@ -1,8 +1,11 @@
 package regress
 
 import (
+	"cmp"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // pairs are true and predicted latencies of held-out networks.
@@ -19,7 +22,7 @@ func (v *pairs) add(y, p float64) {
 // predictions as they are: not the squared correlation, and below 0 for a model worse than
 // the mean. NaN where all y are equal.
 func (v pairs) r2() float64 {
-	m := mean(v.y)
+	m := stat.Mean(v.y, nil)
 	residual, total := 0.0, 0.0
 	for i, y := range v.y {
 		residual += (y - v.p[i]) * (y - v.p[i])
@@ -79,14 +82,7 @@ func (v pairs) mean(f func(y, p float64) float64) float64 {
 // ranks (Spearman, The proof and measurement of association between two things, American
 // Journal of Psychology 15, 1904, 72-101). NaN where one side is constant.
 func (v pairs) spearman() float64 {
-	a, b := ranks(v.y), ranks(v.p)
-	ma, mb := mean(a), mean(b)
-	ab, aa, bb := 0.0, 0.0, 0.0
-	for i := range a {
-		x, y := a[i]-ma, b[i]-mb
-		ab, aa, bb = ab+x*y, aa+x*x, bb+y*y
-	}
-	return ab / math.Sqrt(aa*bb)
+	return stat.Correlation(ranks(v.y), ranks(v.p), nil)
 }
 
 func ranks(v []float64) []float64 {
@@ -94,15 +90,7 @@ func ranks(v []float64) []float64 {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch {
-		case v[a] < v[b]:
-			return -1
-		case v[a] > v[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(v[a], v[b]) })
 	r := make([]float64, len(v))
 	for lo := 0; lo < len(order); {
 		hi := lo + 1

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // Method is a way to fit. Whichever it is, the result is the table.
@@ -252,10 +254,7 @@ func (h heldOut) part(ctx context.Context, p part) (pairs, error) {
 }
 
 func (d *design) heldOut(m method) heldOut {
-	h := heldOut{seconds: make([]float64, len(d.y))}
-	for i, y := range d.y {
-		h.seconds[i] = y * d.scale
-	}
+	h := heldOut{seconds: floats.ScaleTo(make([]float64, len(d.y)), d.scale, d.y)}
 	h.fit = func(ctx context.Context, train []int) (func(int) float64, error) {
 		s, err := m(ctx, train)
 		return func(i int) float64 { return s.predict(d.rows[i]) * d.scale }, err

@@ -3,6 +3,9 @@ package regress
 import (
 	"context"
 	"math"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/stat"
 )
 
 // ridge is the paper's method: ridge regression on the table's indicators alone.
@@ -183,7 +186,7 @@ func (r *ridge) solve(ctx context.Context, alpha []float64, lambda float64, leng
 func (r *ridge) path(ctx context.Context, slots int, grid []float64, use func(i int, s solution)) error {
 	alpha := make([]float64, len(r.rows))
 	lengths := r.lengths()
-	unit := mean(lengths)
+	unit := stat.Mean(lengths, nil)
 	for i, l := range grid {
 		// All networks alike in every decision: nothing to weigh, and no scale for lambda.
 		if unit > 0 {
@@ -220,7 +223,7 @@ func fitIndicator(ctx context.Context, d *design, train []int, o Options) (solut
 				return solution{}, err
 			}
 		}
-		best = smallest(loss)
+		best = floats.MinIdx(loss)
 	}
 	var last solution
 	err := d.ridge(train, o).path(ctx, d.slots, grid[:best+1], func(_ int, s solution) { last = s })
@@ -251,23 +254,4 @@ func (d *design) loss(s solution, rows []int, o Options) float64 {
 		sum += e * e
 	}
 	return sum
-}
-
-// smallest is the index of the smallest value, the first of equals.
-func smallest(values []float64) int {
-	best := 0
-	for i, v := range values {
-		if v < values[best] {
-			best = i
-		}
-	}
-	return best
-}
-
-func mean(v []float64) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += x
-	}
-	return sum / float64(len(v))
 }

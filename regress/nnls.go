@@ -1,6 +1,10 @@
 package regress
 
-import "math"
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+)
 
 // nnls minimises x'Gx - 2g'x over x with x[i] >= 0, G positive definite: non-negative least
 // squares in normal-equation form. It is the active-set method of Lawson and Hanson
@@ -12,9 +16,12 @@ import "math"
 //
 // Coordinate descent was rejected: op-level columns are nearly collinear (the same
 // multiply-accumulates padded to 16 and to 32), where it takes millions of steps.
-func nnls(g [][]float64, c []float64, x []float64) {
+func nnls(e *equations, g *mat.SymDense, c, x []float64) {
 	n := len(c)
-	a := &activeSet{g: g, c: c, x: x, free: make([]bool, n), barred: make([]bool, n)}
+	a := &activeSet{
+		g: g, c: c, x: x, free: make([]bool, n), barred: make([]bool, n),
+		slopes: mat.NewVecDense(n, nil), equations: e, at: make([]int, 0, n), s: make([]float64, n),
+	}
 	for i, v := range x {
 		a.free[i] = v > 0
 	}
@@ -36,20 +43,27 @@ func nnls(g [][]float64, c []float64, x []float64) {
 }
 
 type activeSet struct {
-	g      [][]float64
+	g      *mat.SymDense
 	c, x   []float64
 	free   []bool
 	barred []bool // freed and bound again since the last progress
+
+	// Memory that each round uses anew.
+	slopes    *mat.VecDense
+	equations *equations
+	at        []int
+	s         []float64
 }
 
 // steepest is the bound variable whose growth lowers the objective most, or -1.
 func (a *activeSet) steepest() int {
 	best, most := -1, 0.0
+	a.slopes.MulVec(a.g, mat.NewVecDense(len(a.x), a.x))
 	for i := range a.c {
 		if a.free[i] || a.barred[i] {
 			continue
 		}
-		slope := a.c[i] - dot(a.g[i], a.x)
+		slope := a.c[i] - a.slopes.AtVec(i)
 		if tolerance := 1e-13 * math.Abs(a.c[i]); slope > tolerance && slope > most {
 			best, most = i, slope
 		}
@@ -61,13 +75,14 @@ func (a *activeSet) steepest() int {
 // negative on the way.
 func (a *activeSet) settle() {
 	for {
-		var at []int
+		at := a.at[:0]
 		for i, f := range a.free {
 			if f {
 				at = append(at, i)
 			}
 		}
-		s := a.minimum(at)
+		s := a.s[:len(at)]
+		a.equations.solve(s, a.g, a.c, at)
 		step, stop := a.step(at, s)
 		for k, i := range at {
 			a.x[i] += step * (s[k] - a.x[i])
@@ -97,33 +112,4 @@ func (a *activeSet) step(at []int, s []float64) (float64, int) {
 		}
 	}
 	return step, stop
-}
-
-// minimum solves the normal equations of the free variables by Cholesky factorisation.
-func (a *activeSet) minimum(at []int) []float64 {
-	n := len(at)
-	l := make([]float64, n*n)
-	s := make([]float64, n)
-	for i := range n {
-		for j := range i + 1 {
-			sum := a.g[at[i]][at[j]] - dot(l[i*n:i*n+j], l[j*n:j*n+j])
-			if i == j {
-				// Below rounding a column repeats the others: a huge pivot gives it weight 0.
-				if sum <= 1e-14*a.g[at[i]][at[i]] {
-					sum = math.MaxFloat64
-				}
-				l[i*n+i] = math.Sqrt(sum)
-			} else {
-				l[i*n+j] = sum / l[j*n+j]
-			}
-		}
-		s[i] = (a.c[at[i]] - dot(l[i*n:i*n+i], s[:i])) / l[i*n+i]
-	}
-	for i := n - 1; i >= 0; i-- {
-		for j := i + 1; j < n; j++ {
-			s[i] -= l[j*n+i] * s[j]
-		}
-		s[i] /= l[i*n+i]
-	}
-	return s
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
 
@@ -19,10 +20,10 @@ func TestNNLSConditions(t *testing.T) {
 				x[i] = rapid.Float64Range(0, 2).Draw(t, "start")
 			}
 		}
-		nnls(g, c, x)
+		nnls(newEquations(n), g, c, x)
 		for i, v := range x {
-			slope := c[i] - dot(g[i], x)
-			scale := 1e-6 * (math.Abs(c[i]) + g[i][i])
+			slope := c[i] - dot(mat.Row(nil, i, g), x)
+			scale := 1e-6 * (math.Abs(c[i]) + g.At(i, i))
 			if v < 0 || v > 0 && math.Abs(slope) > scale || slope > scale {
 				t.Fatalf("variable %d is %v, its slope %v", i, v, slope)
 			}
@@ -36,10 +37,9 @@ func TestNNLSAgainstSubsets(t *testing.T) {
 		n := rapid.IntRange(1, 6).Draw(t, "n")
 		g, c := randomProblem(t, n)
 		x := make([]float64, n)
-		nnls(g, c, x)
+		nnls(newEquations(n), g, c, x)
 		best := 0.0
 		for set := range 1 << n {
-			a := &activeSet{g: g, c: c}
 			var at []int
 			for i := range n {
 				if set>>i&1 == 1 {
@@ -48,7 +48,9 @@ func TestNNLSAgainstSubsets(t *testing.T) {
 			}
 			y := make([]float64, n)
 			feasible := true
-			for k, v := range a.minimum(at) {
+			part := make([]float64, len(at))
+			newEquations(n).solve(part, g, c, at)
+			for k, v := range part {
 				y[at[k]] = v
 				feasible = feasible && v >= 0
 			}
@@ -62,16 +64,16 @@ func TestNNLSAgainstSubsets(t *testing.T) {
 	})
 }
 
-func objective(g [][]float64, c, x []float64) float64 {
+func objective(g *mat.SymDense, c, x []float64) float64 {
 	sum := 0.0
 	for i, v := range x {
-		sum += v*dot(g[i], x) - 2*c[i]*v
+		sum += v*dot(mat.Row(nil, i, g), x) - 2*c[i]*v
 	}
 	return sum
 }
 
 // randomProblem is A'A + 1e-6 I and A'b of a random A that repeats columns now and then.
-func randomProblem(t *rapid.T, n int) ([][]float64, []float64) {
+func randomProblem(t *rapid.T, n int) (*mat.SymDense, []float64) {
 	rows := n + 2
 	value := rapid.Float64Range(-3, 3)
 	a := make([][]float64, n)
@@ -82,13 +84,12 @@ func randomProblem(t *rapid.T, n int) ([][]float64, []float64) {
 		}
 	}
 	b := rapid.SliceOfN(value, rows, rows).Draw(t, "b")
-	g, c := make([][]float64, n), make([]float64, n)
-	for i := range g {
-		g[i] = make([]float64, n)
-		for j := range g[i] {
-			g[i][j] = dot(a[i], a[j])
+	g, c := mat.NewSymDense(n, nil), make([]float64, n)
+	for i := range n {
+		for j := range i + 1 {
+			g.SetSym(i, j, dot(a[i], a[j]))
 		}
-		g[i][i] += 1e-6
+		g.SetSym(i, i, g.At(i, i)+1e-6)
 		c[i] = dot(a[i], b)
 	}
 	return g, c

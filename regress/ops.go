@@ -3,6 +3,9 @@ package regress
 import (
 	"context"
 	"math"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
 )
 
 // columns are a design matrix of features: one row a network, the intercept first.
@@ -50,57 +53,39 @@ func columnsOf(values [][]float64, y []float64) *columns {
 	return c
 }
 
-// moments are the normal equations of some rows: A'A and A'1.
+// moments are the mean normal equations of some rows: A'A / n and A'1 / n.
 type moments struct {
-	g [][]float64
+	g *mat.SymDense
 	c []float64
-	n float64
 }
 
 func (c *columns) moments(rows []int) moments {
-	k := len(c.unit)
-	m := moments{g: make([][]float64, k), c: make([]float64, k), n: float64(len(rows))}
-	for a := range m.g {
-		m.g[a] = make([]float64, k)
+	k, n := len(c.unit), float64(len(rows))
+	// Transposed, so that the products are of rows that lie in one piece.
+	a := mat.NewDense(k, len(rows), nil)
+	for i, row := range rows {
+		a.SetCol(i, c.rows[row])
 	}
-	for _, i := range rows {
-		row := c.rows[i]
-		for a, x := range row {
-			m.c[a] += x
-			if x == 0 {
-				continue
-			}
-			for b := 0; b <= a; b++ {
-				m.g[a][b] += x * row[b]
-			}
-		}
-	}
-	for a := range k {
-		for b := range a {
-			m.g[b][a] = m.g[a][b]
-		}
+	m := moments{g: mat.NewSymDense(k, nil), c: make([]float64, k)}
+	m.g.SymOuterK(1/n, a)
+	for j := range m.c {
+		m.c[j] = floats.Sum(a.RawRowView(j)) / n
 	}
 	return m
 }
 
-// penalised is the mean normal equations with lambda on the diagonal, the intercept's left
-// out. A column that is empty in these rows keeps a unit diagonal and so weight 0.
-func (m moments) penalised(lambda float64) ([][]float64, []float64) {
-	g, c := make([][]float64, len(m.g)), make([]float64, len(m.c))
-	for a := range g {
-		g[a] = make([]float64, len(m.g))
-		for b := range g[a] {
-			g[a][b] = m.g[a][b] / m.n
-		}
-		c[a] = m.c[a] / m.n
-		if a > 0 {
-			g[a][a] += lambda
-		}
-		if m.g[a][a] == 0 {
-			g[a][a] = 1
+// penalised sets g to the left-hand side with lambda on the diagonal, the intercept's left
+// out. A column that is empty in these rows has a unit diagonal and so weight 0.
+func (m moments) penalised(g *mat.SymDense, lambda float64) {
+	g.CopySym(m.g)
+	for a := range m.c {
+		switch x := m.g.At(a, a); {
+		case x == 0:
+			g.SetSym(a, a, 1)
+		case a > 0:
+			g.SetSym(a, a, x+lambda)
 		}
 	}
-	return g, c
 }
 
 const opsFolds = 5
@@ -124,29 +109,30 @@ func fitOps(_ context.Context, _ *design, c *columns, train []int, o Options) (s
 }
 
 // solver minimises x'Gx - 2c'x; x is where to start and becomes the solution.
-type solver func(g [][]float64, c []float64, x []float64)
+type solver func(e *equations, g *mat.SymDense, c, x []float64)
 
 // crossValidated is the weights, in units of the columns, under the penalty of the grid that
 // predicts held-out networks best.
 func (c *columns) crossValidated(train []int, grid []float64, seed uint64, solve solver) []float64 {
-	best := 0
+	k := len(c.unit)
+	best, e, g := 0, newEquations(k), mat.NewSymDense(k, nil)
 	if len(grid) > 1 {
 		loss := make([]float64, len(grid))
 		for _, f := range folds(len(train), opsFolds, seed) {
 			fit, held := f.split(train)
 			m := c.moments(fit)
-			x := make([]float64, len(c.unit))
+			x := make([]float64, k)
 			for i, lambda := range grid {
-				g, rhs := m.penalised(lambda)
-				solve(g, rhs, x)
+				m.penalised(g, lambda)
+				solve(e, g, m.c, x)
 				loss[i] += c.loss(x, held)
 			}
 		}
-		best = smallest(loss)
+		best = floats.MinIdx(loss)
 	}
-	x := make([]float64, len(c.unit))
-	g, rhs := c.moments(train).penalised(grid[best])
-	solve(g, rhs, x)
+	m, x := c.moments(train), make([]float64, k)
+	m.penalised(g, grid[best])
+	solve(e, g, m.c, x)
 	return x
 }
 
@@ -165,21 +151,19 @@ func (c *columns) collapse(x []float64) solution {
 	if c.unit[0] > 0 {
 		intercept /= c.unit[0]
 	}
-	params := 0
 	names := map[string]float64{"intercept": intercept}
 	for k := range w {
 		if c.unit[k+1] > 0 {
 			w[k] = x[k+1] / c.unit[k+1]
 		}
-		if w[k] != 0 {
-			params++
-		}
 		names[c.of.features[k].Name] = w[k]
 	}
 	s := c.of.collapse(intercept, w)
-	s.features, s.params = names, params
+	s.features, s.params = names, nonZero(w)
 	return s
 }
+
+func nonZero(w []float64) int { return floats.Count(func(x float64) bool { return x != 0 }, w) }
 
 // fitMACs is the baseline "bias + MACs": weighted least squares of one column,
 //
@@ -195,12 +179,12 @@ func fitMACs(_ context.Context, _ *design, c *columns, train []int, _ Options) (
 func (c *columns) line(train []int) []float64 {
 	m := c.moments(train)
 	x := make([]float64, 2)
-	det := m.g[0][0]*m.g[1][1] - m.g[0][1]*m.g[0][1]
-	if det > 1e-12*m.g[0][0]*m.g[1][1] {
-		x[0] = (m.c[0]*m.g[1][1] - m.c[1]*m.g[0][1]) / det
-		x[1] = (m.c[1]*m.g[0][0] - m.c[0]*m.g[0][1]) / det
+	aa, ab, bb := m.g.At(0, 0), m.g.At(0, 1), m.g.At(1, 1)
+	if det := aa*bb - ab*ab; det > 1e-12*aa*bb {
+		x[0] = (m.c[0]*bb - m.c[1]*ab) / det
+		x[1] = (m.c[1]*aa - m.c[0]*ab) / det
 	} else {
-		x[0] = m.c[0] / m.g[0][0]
+		x[0] = m.c[0] / aa
 	}
 	return x
 }

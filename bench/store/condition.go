@@ -36,7 +36,7 @@ type numberedCondition struct {
 // Conditions implements bench.Reader. A store from before there were any has none.
 func (s *Store) Conditions(ctx context.Context, sweep string) iter.Seq2[bench.Condition, error] {
 	return func(yield func(bench.Condition, error) bool) {
-		known, err := s.hasConditions(ctx)
+		known, err := s.has(ctx, "conditions", "id")
 		if err != nil {
 			yield(bench.Condition{}, err)
 		}
@@ -61,12 +61,6 @@ func scanCondition(r scanner) (c numberedCondition, err error) {
 	return c, json.Unmarshal([]byte(text), &c.Condition)
 }
 
-func (s *Store) hasConditions(ctx context.Context) (bool, error) {
-	var n int
-	err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'conditions'").Scan(&n)
-	return n > 0, s.wrap(err)
-}
-
 // Version is a text that differs whenever anything was stored of a sweep since. It counts
 // by indexes (some 7 ms where there are 150,000 blocks), so that whoever watches a store need not
 // read it to know that nothing happened.
@@ -75,7 +69,7 @@ func (s *Store) Version(ctx context.Context, sweep string) (string, error) {
 	if err != nil {
 		return "", s.wrap(err)
 	}
-	known, err := s.hasConditions(ctx)
+	known, err := s.has(ctx, "conditions", "id")
 	if err != nil {
 		return "", err
 	}

@@ -54,12 +54,11 @@ func TestStoreFromBeforeConditions(t *testing.T) {
 	if err := s.CreateSweep(ctx, manifest("abc")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.db.ExecContext(ctx, "DROP TABLE conditions"); err != nil {
-		t.Fatal(err)
-	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	alter(t, path, `DROP TABLE conditions; ALTER TABLE networks DROP COLUMN macs;
+		ALTER TABLE networks DROP COLUMN params; PRAGMA user_version = 1`)
 	r, err := OpenRead(ctx, path)
 	if err != nil {
 		t.Fatal(err)

@@ -12,11 +12,12 @@ import (
 	"pgregory.net/rapid"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 )
 
 // TestStoreBehavesLikeMemory runs random calls, sensible and not, on a file and on
-// bench.Memory: both must accept the same and hold the same, also after the file was
+// memory.Store: both must accept the same and hold the same, also after the file was
 // closed and opened again.
 func TestStoreBehavesLikeMemory(t *testing.T) {
 	dir, files := t.TempDir(), 0
@@ -28,7 +29,7 @@ func TestStoreBehavesLikeMemory(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer func() { _ = file.Close(); _ = os.Remove(path) }()
-		mem := bench.NewMemory()
+		mem := memory.New()
 		both := func(op string, f func(bench.Store) error) {
 			a, b := f(file), f(mem)
 			if (a == nil) != (b == nil) || errors.Is(a, bench.ErrNoSweep) != errors.Is(b, bench.ErrNoSweep) {

@@ -53,14 +53,25 @@ func scanSweep(r scanner) (m bench.Sweep, err error) {
 
 // Networks implements bench.Reader.
 func (s *Store) Networks(ctx context.Context, sweep string) iter.Seq2[bench.Network, error] {
-	return pages(ctx, s, sweep, `SELECT idx, name, space, indices, features, model, status FROM networks
-		WHERE sweep = ? AND idx > ? ORDER BY idx LIMIT ?`,
-		[]any{-1}, scanNetwork, func(n bench.Network) []any { return []any{n.Index} })
+	return func(yield func(bench.Network, error) bool) {
+		known, err := s.has(ctx, "networks", "macs")
+		if err != nil {
+			yield(bench.Network{}, err)
+			return
+		}
+		counts := "macs, params"
+		if !known {
+			counts = "NULL, NULL"
+		}
+		pages(ctx, s, sweep, `SELECT idx, name, space, indices, features, model, status, `+counts+` FROM networks
+			WHERE sweep = ? AND idx > ? ORDER BY idx LIMIT ?`,
+			[]any{-1}, scanNetwork, func(n bench.Network) []any { return []any{n.Index} })(yield)
+	}
 }
 
 func scanNetwork(r scanner) (n bench.Network, err error) {
 	var features sql.NullString
-	if err := r.Scan(&n.Index, &n.Name, &n.Space, &n.Indices, &features, &n.Model, (*string)(&n.Status)); err != nil {
+	if err := r.Scan(&n.Index, &n.Name, &n.Space, &n.Indices, &features, &n.Model, (*string)(&n.Status), &n.MACs, &n.Params); err != nil {
 		return n, err
 	}
 	if features.Valid {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// schema of version 1. Raw figures are little-endian float64 blobs; everything else of a
+// schema of a new store. Raw figures are little-endian float64 blobs; everything else of a
 // block is JSON in detail. seconds is for people who query with SQL: programs recompute.
 const schema = `
 CREATE TABLE spaces (
@@ -32,6 +32,8 @@ CREATE TABLE networks (
 	indices  TEXT NOT NULL,        -- 0:3:1
 	features TEXT,                 -- JSON
 	model    TEXT NOT NULL,        -- identity
+	macs     INTEGER,              -- multiply-accumulates of one inference; NULL = not known
+	params   INTEGER,
 	status   TEXT NOT NULL CHECK (status IN ('planned', 'measured', 'failed')),
 	PRIMARY KEY (sweep, idx)
 ) WITHOUT ROWID;
@@ -75,10 +77,9 @@ CREATE TABLE failures (
 CREATE INDEX failures_by_network ON failures (sweep, network);
 `
 
-// additions are tables that came later. They change nothing that is there, so the version
-// stays: a program that does not know them leaves them alone, and a reader of a store that was
-// last written by such a program finds nothing in them.
-const additions = `
+// conditionsTable came to version 1 when there were stores of it already, so that a store of
+// that version may lack it.
+const conditionsTable = `
 CREATE TABLE IF NOT EXISTS conditions (
 	id        INTEGER PRIMARY KEY,
 	sweep     INTEGER NOT NULL REFERENCES sweeps (num),
@@ -89,10 +90,17 @@ CREATE TABLE IF NOT EXISTS conditions (
 CREATE INDEX IF NOT EXISTS conditions_by_sweep ON conditions (sweep);
 `
 
-// checkSchema reports whether the database is empty, and refuses what is not ours. It
-// changes nothing, so another program's database stays as it is.
-func (s *Store) checkSchema(ctx context.Context) (fresh bool, err error) {
-	var app, version, tables int
+// fromVersion1 makes a store of version 1 one of version 2. Networks that are there keep NULL:
+// counting their ops takes the space, which the exports have at hand and the store does not.
+const fromVersion1 = conditionsTable + `
+ALTER TABLE networks ADD COLUMN macs INTEGER;
+ALTER TABLE networks ADD COLUMN params INTEGER;
+`
+
+// checkSchema returns the schema's version, 0 of an empty database, and refuses what is not
+// ours. It changes nothing, so another program's database stays as it is.
+func (s *Store) checkSchema(ctx context.Context) (version int, err error) {
+	var app, tables int
 	for _, q := range []struct {
 		sql string
 		to  *int
@@ -102,27 +110,44 @@ func (s *Store) checkSchema(ctx context.Context) (fresh bool, err error) {
 		{"SELECT count(*) FROM sqlite_schema", &tables},
 	} {
 		if err := s.db.QueryRowContext(ctx, q.sql).Scan(q.to); err != nil {
-			return false, err
+			return 0, err
 		}
 	}
 	switch {
 	case app == 0 && version == 0 && tables == 0:
-		return true, nil
+		return 0, nil
 	case app != ApplicationID:
-		return false, &NotStoreError{Path: s.path, What: "is a SQLite file, but not a latlab store"}
-	case version != SchemaVersion:
-		return false, &SchemaError{Path: s.path, Have: version, Known: SchemaVersion}
+		return 0, &NotStoreError{Path: s.path, What: "is a SQLite file, but not a latlab store"}
+	case version < 1 || version > SchemaVersion:
+		return 0, &SchemaError{Path: s.path, Have: version, Known: SchemaVersion}
 	}
-	return false, nil
+	return version, nil
 }
 
-// createSchema is one transaction, marks included: a killed creation leaves an empty file.
-func (s *Store) createSchema(ctx context.Context) error {
+// upgrade brings a database of some version to this program's. It is one transaction, marks
+// included: one that is killed leaves the database as it was.
+func (s *Store) upgrade(ctx context.Context, version int) error {
+	var steps string
+	switch version {
+	case 0:
+		steps = schema + conditionsTable
+	case 1:
+		steps = fromVersion1
+	default:
+		return nil
+	}
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s; %s; PRAGMA application_id = %d; PRAGMA user_version = %d",
-			schema, additions, ApplicationID, SchemaVersion))
+		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d", steps, ApplicationID, SchemaVersion))
 		return err
 	})
+}
+
+// has reports whether a table has a column: readers take stores of older versions as they are,
+// and a writer may upgrade one while it is read.
+func (s *Store) has(ctx context.Context, table, column string) (bool, error) {
+	var n int
+	err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?", table, column).Scan(&n)
+	return n > 0, s.wrap(err)
 }
 
 // tx runs f in one transaction.

@@ -31,8 +31,9 @@ var _ bench.Store = (*Store)(nil)
 // ApplicationID marks a SQLite file as ours: "latl".
 const ApplicationID = 0x6c61746c
 
-// SchemaVersion is what this program reads and writes, in PRAGMA user_version.
-const SchemaVersion = 1
+// SchemaVersion is what this program writes, in PRAGMA user_version. Older versions are read
+// as they are, and upgraded when they are opened for writing.
+const SchemaVersion = 2
 
 // Options of a writer.
 type Options struct {
@@ -54,7 +55,7 @@ type Store struct {
 // Path is the file that was opened.
 func (s *Store) Path() string { return s.path }
 
-// Open opens a store for writing and makes it if there is none. Where another process
+// Open opens a store for writing, makes it if there is none and upgrades an older one. Where another process
 // writes, the error is a *LockedError.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := checkFile(path, true); err != nil {
@@ -86,18 +87,14 @@ func (s *Store) openWriter(ctx context.Context, o Options) error {
 	}
 	// One connection: SQLite has one writer anyway, and pragmas then hold for all.
 	s.db.SetMaxOpenConns(1)
-	fresh, err := s.checkSchema(ctx)
+	version, err := s.checkSchema(ctx)
 	if err != nil {
 		return err
 	}
 	if _, err := s.db.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
 		return err
 	}
-	if fresh {
-		return s.createSchema(ctx)
-	}
-	_, err = s.db.ExecContext(ctx, additions)
-	return err
+	return s.upgrade(ctx, version)
 }
 
 // OpenRead opens a store for reading. It takes no lock and writes nothing to the store.
@@ -139,8 +136,8 @@ func (s *Store) openReader(ctx context.Context, mode string) error {
 }
 
 func (s *Store) checkReadable(ctx context.Context) error {
-	fresh, err := s.checkSchema(ctx)
-	if err == nil && fresh {
+	version, err := s.checkSchema(ctx)
+	if err == nil && version == 0 {
 		err = &NotStoreError{Path: s.path, What: "is an empty file, nothing was stored in it"}
 	}
 	return err

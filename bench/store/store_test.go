@@ -101,7 +101,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	nets := []bench.Network{
-		{Index: 0, Name: "a", Space: "s", Indices: "0:1", Model: "m", Status: bench.Planned},
+		{Index: 0, Name: "a", Space: "s", Indices: "0:1", Model: "m", MACs: new(int64(1 << 40)), Params: new(int64(7)), Status: bench.Planned},
 		{Index: 7, Name: "b", Features: map[string]float64{"x": 1.5}, Model: "n", Status: bench.Planned},
 	}
 	slots := []bench.Slot{{Order: 0, Network: 7, Round: 0}, {Order: 1, Network: 0, Round: 0}, {Order: 2, Network: 7, Round: 1}}
@@ -315,7 +315,7 @@ func TestWhatIsNotAStore(t *testing.T) {
 		{write("cut", "SQLite format 3\x00 and no more"), "%s is not a SQLite file", false},
 		{write("empty", ""), "%s is an empty file, nothing was stored in it", true},
 		{foreign, "%s is a SQLite file, but not a latlab store", false},
-		{newer, "store %s has schema 7, this latlab knows 1; use a newer latlab", false},
+		{newer, "store %s has schema 7, this latlab knows 2; use a newer latlab", false},
 	} {
 		_, err := OpenRead(t.Context(), tc.path)
 		want := fmt.Sprintf(tc.want, tc.path)

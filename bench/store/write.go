@@ -94,8 +94,8 @@ func putNetworks(ctx context.Context, tx *sql.Tx, num int64, networks []bench.Ne
 	if len(networks) == 0 {
 		return nil
 	}
-	insert, err := tx.PrepareContext(ctx, `INSERT INTO networks (sweep, idx, name, space, indices, features, model, status)
-		VALUES (?,?,?,?,?,?,?,'planned') ON CONFLICT DO NOTHING`)
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO networks (sweep, idx, name, space, indices, features, model, macs, params, status)
+		VALUES (?,?,?,?,?,?,?,?,?,'planned') ON CONFLICT DO NOTHING`)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func putNetworks(ctx context.Context, tx *sql.Tx, num int64, networks []bench.Ne
 		if err != nil {
 			return err
 		}
-		if _, err := insert.ExecContext(ctx, num, n.Index, n.Name, n.Space, n.Indices, features, n.Model); err != nil {
+		if _, err := insert.ExecContext(ctx, num, n.Index, n.Name, n.Space, n.Indices, features, n.Model, n.MACs, n.Params); err != nil {
 			return err
 		}
 	}

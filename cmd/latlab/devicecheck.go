@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/devices/inventory"
 	"latlab/internal/ui"
@@ -84,7 +85,7 @@ func timeTiny(c *cli.Context, name string) (*bench.Measurement, error) {
 		return nil, err
 	}
 	p.Retries, p.MaxBlocks = 0, p.MinBlocks
-	st := bench.NewMemory()
+	st := memory.New()
 	list := listSource{{name: "tiny", model: m}}
 	res, err := bench.Run(c.Context, bench.Options{
 		Sweep:    bench.Sweep{Seed: 1, Format: form.Format, Precision: form.Precision, Protocol: p, Sampling: bench.Listed, ModelsHash: list.hash()},

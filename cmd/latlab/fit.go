@@ -17,7 +17,6 @@ import (
 	"latlab/exporters"
 	"latlab/internal/ui"
 	"latlab/regress"
-	"latlab/sampler"
 )
 
 func fitCommand(s streams) *cli.Command {
@@ -199,12 +198,12 @@ func chooseSweeps(c *cli.Context, st *store.Store) ([]bench.Sweep, error) {
 
 // observations are a sweep's measurements as a fit takes them, and how many are INVALID.
 func observations(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.Data, int, error) {
-	if m.Space == "" {
-		return regress.Data{}, 0, usagef("sweep %s is of listed models, which are points of no space; fit it alone", m.ID)
-	}
-	sp, err := sampler.Load([]byte(m.SpaceFile), m.Space+".yaml")
+	sp, err := m.LoadSpace()
 	if err != nil {
 		return regress.Data{}, 0, err
+	}
+	if sp == nil {
+		return regress.Data{}, 0, usagef("sweep %s is of listed models, which are points of no space; fit it alone", m.ID)
 	}
 	d := regress.Data{Space: sp, Provenance: regress.ProvenanceOf(m)}
 	invalid, err := eachMeasured(ctx, st, m.ID, withInvalid, func(e bench.Estimate) error {
@@ -259,10 +258,10 @@ func eachMeasured(ctx context.Context, st bench.Reader, sweep string, withInvali
 
 // fitted is what fit --json prints, whatever was fitted.
 type fitted struct {
-	Method string `json:"method"`
-	Space  string `json:"space"` // empty for listed models
-	Device string `json:"device"`
-	Kind   string `json:"kind"`
+	Method string       `json:"method"`
+	Space  string       `json:"space"` // empty for listed models
+	Device string       `json:"device"`
+	Kind   devices.Kind `json:"kind"`
 	regress.Figures
 	MeasuredUntil *time.Time `json:"measured_until"` // null = not known
 	Warnings      []string   `json:"warnings"`
@@ -274,7 +273,7 @@ func printFit(w fitWriter, m *regress.CostModel) error {
 	if c.Bool("json") {
 		return ui.Document(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, m.MeasuredUntil, append([]string{}, m.Warnings...)})
 	}
-	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, ui.Kind(devices.Kind(m.Kind)))
+	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, ui.Kind(m.Kind))
 	printFitted(s, of, m.Method)
 	if err := printFigures(s.out, f, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err

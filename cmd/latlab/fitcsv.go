@@ -12,6 +12,7 @@ import (
 
 	"latlab/internal/ui"
 	"latlab/regress"
+	"latlab/regress/csvtable"
 )
 
 // fitCSV fits a table that somebody else measured: categories in, latency out. Only the
@@ -32,7 +33,7 @@ func fitCSV(w fitWriter) error {
 	if err != nil {
 		return err
 	}
-	m, err := regress.FitForeign(c.Context, t, regress.Options{Method: regress.Indicator, Seed: c.Uint64("seed"), Train: c.Int("train"), Absolute: c.Bool("absolute")})
+	m, err := regress.FitTable(c.Context, t, regress.Options{Method: regress.Indicator, Seed: c.Uint64("seed"), Train: c.Int("train"), Absolute: c.Bool("absolute")})
 	if err != nil {
 		return fitError(err)
 	}
@@ -43,7 +44,7 @@ func fitCSV(w fitWriter) error {
 }
 
 // readForeign opens a .csv or .csv.gz. The names of columns are separated by commas.
-func readForeign(path, target, columns string) (*regress.Foreign, error) {
+func readForeign(path, target, columns string) (*csvtable.Table, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, withCode(exitUsage, err)
@@ -59,24 +60,24 @@ func readForeign(path, target, columns string) (*regress.Foreign, error) {
 	if columns != "" {
 		features = strings.Split(columns, ",")
 	}
-	t, err := regress.ReadForeign(r, path, target, features)
-	var bad *regress.TableError
+	t, err := csvtable.Read(r, path, target, features)
+	var bad *csvtable.Error
 	if errors.As(err, &bad) {
 		err = withCode(exitUsage, err)
 	}
 	return t, err
 }
 
-func printForeign(s streams, c *cli.Context, m *regress.ForeignModel) error {
+func printForeign(s streams, c *cli.Context, m *regress.TableModel) error {
 	if c.Bool("json") {
 		return ui.Document(s.out, struct {
 			Method string `json:"method"`
 			Target string `json:"target"`
 			regress.Figures
-			RMSE     *float64          `json:"rmse"` // in the column's unit
-			LeftOut  []regress.LeftOut `json:"left_out"`
-			Warnings []string          `json:"warnings"`
-		}{m.Method, m.Target, m.Figures, m.RMSE, append([]regress.LeftOut{}, m.LeftOut...), append([]string{}, m.Warnings...)})
+			RMSE     *float64           `json:"rmse"` // in the column's unit
+			LeftOut  []csvtable.LeftOut `json:"left_out"`
+			Warnings []string           `json:"warnings"`
+		}{m.Method, m.Target, m.Figures, m.RMSE, append([]csvtable.LeftOut{}, m.LeftOut...), append([]string{}, m.Warnings...)})
 	}
 	by := fmt.Sprintf("of %d networks by %d categorical columns,", m.Networks, len(m.Columns))
 	fmt.Fprint(s.out, ui.Wrap(m.Target, []string{by, "method " + m.Method}, ui.Columns))

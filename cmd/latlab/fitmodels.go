@@ -12,7 +12,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
-	"latlab/devices"
 	"latlab/internal/ui"
 	"latlab/regress"
 )
@@ -77,7 +76,7 @@ func printFeatureFit(w fitWriter, m *regress.FeatureModel) error {
 	if c.Bool("json") {
 		return ui.Document(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
 	}
-	of := fmt.Sprintf("%s on %s (%s)", ui.Plural(m.Networks, "listed model"), m.Device, ui.Kind(devices.Kind(m.Kind)))
+	of := fmt.Sprintf("%s on %s (%s)", ui.Plural(m.Networks, "listed model"), m.Device, ui.Kind(m.Kind))
 	printFitted(s, of, m.Method)
 	if err := printFigures(s.out, m.Figures, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err

@@ -33,16 +33,16 @@ func predictCommand(s streams) *cli.Command {
 
 // prediction has the keys of measurements. Bounds are null: no method computes them yet.
 type prediction struct {
-	ID      string   `json:"id"`
-	Space   string   `json:"space"`
-	Indices string   `json:"indices"`
-	Seconds float64  `json:"latency_seconds"`
-	Low     *float64 `json:"low_seconds"`
-	High    *float64 `json:"high_seconds"`
-	MACs    int64    `json:"macs,omitempty"` // with --macs; every network has some
-	Device  string   `json:"device"`
-	Kind    string   `json:"kind"`           // of the latencies that the model was fitted to
-	Rank    int      `json:"rank,omitempty"` // from 1, with --rank
+	ID      string       `json:"id"`
+	Space   string       `json:"space"`
+	Indices string       `json:"indices"`
+	Seconds float64      `json:"latency_seconds"`
+	Low     *float64     `json:"low_seconds"`
+	High    *float64     `json:"high_seconds"`
+	MACs    int64        `json:"macs,omitempty"` // with --macs; every network has some
+	Device  string       `json:"device"`
+	Kind    devices.Kind `json:"kind"`           // of the latencies that the model was fitted to
+	Rank    int          `json:"rank,omitempty"` // from 1, with --rank
 }
 
 func predict(s streams, c *cli.Context) error {
@@ -119,7 +119,7 @@ func (p predictor) print(s streams, a sampler.Arch, r ranked, rank int) error {
 		})
 	}
 	says := fmt.Sprintf("%-8s", ui.Seconds(r.seconds)) // most have 8 letters; columns stand under each other
-	if k := devices.Kind(p.model.Kind); k != devices.Measured {
+	if k := p.model.Kind; k != devices.Measured {
 		says += " " + ui.Kind(k)
 	}
 	if p.macs {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"time"
 
+	"latlab/devices"
+
 	"github.com/urfave/cli/v2"
 
 	"latlab/internal/ui"
@@ -30,12 +32,12 @@ func predicting(c *cli.Context) bool {
 // predictedArch is a line of `sample --cost`: one of sampler.WriteJSONL with a latency that
 // a cost model predicts. Readers of networks let the further fields pass.
 type predictedArch struct {
-	ID      string  `json:"id"`
-	Space   string  `json:"space"`
-	Indices string  `json:"indices"`
-	Seconds float64 `json:"latency_seconds"` // predicted
-	Device  string  `json:"device"`
-	Kind    string  `json:"kind"` // of the latencies that the model was fitted to
+	ID      string       `json:"id"`
+	Space   string       `json:"space"`
+	Indices string       `json:"indices"`
+	Seconds float64      `json:"latency_seconds"` // predicted
+	Device  string       `json:"device"`
+	Kind    devices.Kind `json:"kind"` // of the latencies that the model was fitted to
 }
 
 func samplePredicted(s streams, c *cli.Context) error {

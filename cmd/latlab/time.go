@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/internal/ui"
 	"latlab/sampler/model"
@@ -112,7 +113,7 @@ func measureList(ctx context.Context, s streams, c *cli.Context, d devices.Devic
 	m.ModelsHash = list.hash()
 	j := job{sweep: m, n: len(list), source: list}
 	if c.String("db") == "" {
-		st := bench.NewMemory()
+		st := memory.New()
 		res, err := runJob(ctx, s, c, d, st, j)
 		if err != nil {
 			return nil, err

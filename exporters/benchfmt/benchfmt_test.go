@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/exporters"
 	"latlab/exporters/benchfmt"
@@ -41,7 +42,7 @@ func points(t testing.TB) (bench.Reader, bench.Sweep) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := bench.NewMemory()
+	st := memory.New()
 	return st, exporttest.Points(t, st, s, 8)
 }
 
@@ -72,7 +73,7 @@ BenchmarkInfer/arch=31db0a99a33b-2 3 0.0010000000000000002 sec/op
 func TestBenchstatReadsIt(t *testing.T) {
 	t.Parallel()
 	stat := benchstat(t)
-	st := bench.NewMemory()
+	st := memory.New()
 	m := exporttest.Listed(t, st, exporttest.Hostile())
 	file := filepath.Join(t.TempDir(), "m.txt")
 	if err := os.WriteFile(file, write(t, st, m), 0o600); err != nil {

@@ -86,7 +86,7 @@ func resolution(s *sampler.Space) string {
 func (t *table) write(w io.Writer, m *regress.CostModel) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Milliseconds, predicted by a cost model of %s that was fitted to %s latencies of %s (%s).\n",
-		m.Space, strings.ToUpper(comment(m.Kind)), comment(m.Device), comment(m.Precision))
+		m.Space, strings.ToUpper(comment(string(m.Kind))), comment(m.Device), comment(string(m.Precision)))
 	fmt.Fprintf(&b, "# A network's latency is the means of its keys, added up, and %s. %s says what else to know.\n", baseKey, NotesFile)
 	for _, r := range t.rows {
 		fmt.Fprintf(&b, "%s:\n  count: %s\n  mean: %s\n  %s: null\n", r.key, r.count, number(r.ms()), t.dialect.spread())

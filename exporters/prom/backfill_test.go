@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/exporters/prom"
 	"latlab/exporters/report/reporttest"
@@ -134,7 +135,7 @@ func nearly(a, b string) bool {
 
 // TestBackfillCoarsens: a series has no more samples than asked for, and none is lost.
 func TestBackfillCoarsens(t *testing.T) {
-	st := bench.NewMemory()
+	st := memory.New()
 	m := reporttest.Add(t, st, reporttest.Spec{Networks: 100, Device: "phone"})
 	fine, _ := lasts(t, past(t, st, m, prom.BackfillOptions{Step: time.Second}))
 	coarse, samples := lasts(t, past(t, st, m, prom.BackfillOptions{Step: time.Second, Most: 10}))
@@ -155,7 +156,7 @@ func TestPromtoolMakesBlocks(t *testing.T) {
 	}
 	promtool := testenv.Program(t, "promtool", "prometheus")
 	for i, name := range []string{"phone", "a\"b\\c\nd} 1 2\n# EOF", "\xff\xfe <script>", "日本"} {
-		st := bench.NewMemory()
+		st := memory.New()
 		m := reporttest.Add(t, st, reporttest.Spec{Networks: 10, Device: name, Kind: devices.Simulated, InvalidEvery: 3, FailEvery: 4})
 		dir := t.TempDir()
 		file := filepath.Join(dir, "old.om")

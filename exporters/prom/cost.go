@@ -41,7 +41,7 @@ func (c *costCollector) Collect(ch chan<- prometheus.Metric) {
 	out := sink{c.descs, ch}
 	for _, m := range c.models() {
 		f, of := m.Model.Figures, []string{m.Name, m.Model.Device}
-		out.gauge("latlab_cost_model_info", 1, append(of, m.Model.Kind, m.Model.Space, m.Model.Method, m.Model.Precision)...)
+		out.gauge("latlab_cost_model_info", 1, append(of, string(m.Model.Kind), m.Model.Space, m.Model.Method, string(m.Model.Precision))...)
 		for _, figure := range []struct {
 			name  string
 			value *float64

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/exporters/exporttest"
 	"latlab/exporters/prom"
@@ -27,9 +28,9 @@ import (
 var update = flag.Bool("update", false, "write the goldens")
 
 // store is a sweep with every oddity, and one of fixtures.
-func store(t testing.TB) *bench.Memory {
+func store(t testing.TB) *memory.Store {
 	t.Helper()
-	st := bench.NewMemory()
+	st := memory.New()
 	sweep := reporttest.Add(t, st, reporttest.Spec{Networks: 30, Device: "phone", Kind: devices.Simulated, InvalidEvery: 7, FailEvery: 11, PlannedEvery: 13, Delegate: "npu"})
 	listed := reporttest.Add(t, st, reporttest.Spec{Networks: 2, Listed: true, Device: "board", Kind: devices.Simulated,
 		Name: func(i int) string { return []string{"mobiledet_cpu", "somebody's own"}[i] }})
@@ -180,7 +181,7 @@ func TestBothHistograms(t *testing.T) {
 // TestBaseline: the ratio is that of common VALID networks, and only of the same device, as
 // it was used, kind and precision.
 func TestBaseline(t *testing.T) {
-	st := bench.NewMemory()
+	st := memory.New()
 	spec := reporttest.Spec{Networks: 20, Device: "phone", Kind: devices.Measured}
 	base := reporttest.Add(t, st, spec)
 	b, err := prom.ReadBaseline(t.Context(), st, base)
@@ -190,7 +191,7 @@ func TestBaseline(t *testing.T) {
 	for model := range b.Seconds {
 		b.Seconds[model] /= 1.25
 	}
-	now := bench.NewMemory()
+	now := memory.New()
 	for _, tt := range []struct {
 		name string
 		spec reporttest.Spec
@@ -232,7 +233,7 @@ func TestBaseline(t *testing.T) {
 
 // TestHostileNames: whatever a store says, a scrape works.
 func TestHostileNames(t *testing.T) {
-	st := bench.NewMemory()
+	st := memory.New()
 	for _, name := range []string{"<script>", "a\"b\\c\nd", "\xff\xfe", "日本"} {
 		reporttest.Add(t, st, reporttest.Spec{Networks: 3, Device: name, Kind: devices.Simulated})
 	}

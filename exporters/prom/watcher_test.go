@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/exporters/prom"
 	"latlab/exporters/report/reporttest"
@@ -64,7 +65,7 @@ func (s *slowStore) Schedule(ctx context.Context, sweep string) iter.Seq2[bench.
 // watched runs a watcher over two sweeps in a bubble's time.
 func watched(t *testing.T, takes time.Duration) (w *prom.Watcher, st *slowStore, first, second string) {
 	t.Helper()
-	memory := bench.NewMemory()
+	memory := memory.New()
 	a := reporttest.Add(t, memory, reporttest.Spec{Networks: 3, Device: "a", Kind: devices.Simulated})
 	b := reporttest.Add(t, memory, reporttest.Spec{Networks: 3, Device: "b", Kind: devices.Simulated})
 	st = &slowStore{Reader: memory, takes: takes, version: map[string]int{}, reads: map[string]int{}}
@@ -286,7 +287,7 @@ func TestLastBlockByTheWatchersClock(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				memory := bench.NewMemory()
+				memory := memory.New()
 				m := reporttest.Add(t, memory, reporttest.Spec{Networks: 3, Kind: devices.Simulated})
 				if c.state != "" {
 					if err := memory.Note(t.Context(), m.ID, bench.Condition{State: c.state, Time: began.Add(c.said)}); err != nil {

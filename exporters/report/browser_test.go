@@ -26,6 +26,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/exporters/report/reporttest"
 	"latlab/internal/testenv"
@@ -221,7 +222,7 @@ type pageCase struct {
 func pageCases() []pageCase {
 	one := func(s reporttest.Spec) func(t testing.TB) *Data {
 		return func(t testing.TB) *Data {
-			st := bench.NewMemory()
+			st := memory.New()
 			return collect(t, st, []bench.Sweep{reporttest.Add(t, st, s)}, nil, Options{Now: reporttest.Began()})
 		}
 	}
@@ -240,7 +241,7 @@ func pageCases() []pageCase {
 }
 
 func fittedData(t testing.TB) *Data {
-	st := bench.NewMemory()
+	st := memory.New()
 	s := edgeSpace(t)
 	m := reporttest.Add(t, st, reporttest.Spec{Space: s, Networks: 150, Seed: 2, InvalidEvery: 20, FailEvery: 31, PlannedEvery: 41})
 	cost := Cost{File: "folder/cost.json", Model: reporttest.Fit(t, st, m, s), Space: s, Modified: reporttest.Began()}
@@ -272,7 +273,7 @@ func severalKinds(t testing.TB) *Data {
 }
 
 func hostileData(t testing.TB) *Data {
-	st := bench.NewMemory()
+	st := memory.New()
 	a := reporttest.Add(t, st, reporttest.Spec{Networks: 22, Device: hostileDevice, Listed: true, Name: hostile, InvalidEvery: 5, FailEvery: 9})
 	s := reporttest.Tiny(t)
 	b := reporttest.Add(t, st, reporttest.Spec{Networks: 40, Device: strings.Repeat("long-", 40), Name: hostile})
@@ -658,7 +659,7 @@ func TestWhatPagesSay(t *testing.T) {
 func large(t testing.TB) *Data {
 	const networks, distinct = 50000, 1000
 	s := edgeSpace(t)
-	st := bench.NewMemory()
+	st := memory.New()
 	m := reporttest.Add(t, st, reporttest.Spec{Space: s, Networks: distinct, InvalidEvery: 50})
 	cost := Cost{File: "cost.json", Model: reporttest.Fit(t, st, m, s), Space: s}
 	d := collect(t, st, []bench.Sweep{m}, nil, Options{})

@@ -50,7 +50,7 @@ func (c *card) model(f *Fit) {
 	m := f.Model
 	c.heading(2, "Model details: %s", word(filepath.Base(f.File)))
 	c.line("An additive table of latencies: a network is predicted to take the bias and one entry for each of its layers. Fitted by the method %s to **%s** latencies of networks of %s on %s.",
-		word(m.Method), word(KindWord(devices.Kind(m.Kind))), word(m.Space), word(m.Device))
+		word(m.Method), word(KindWord(m.Kind)), word(m.Space), word(m.Device))
 	c.fields(append(costIdentity(f), costPrints(f.Model)...))
 	c.uses(f)
 	c.heading(3, "How to get started")
@@ -68,7 +68,7 @@ func (c *card) uses(f *Fit) {
 	c.line("**Direct use.** To rank networks of the space %s by latency, and to keep a search within a latency, on %s with the settings above.", word(m.Space), word(m.Device))
 	c.line("**Downstream use.** As the latency term of an architecture search, by `latlab export`.")
 	c.line("**Out of scope.** Another device, runtime, number of threads, precision or space; batches; several networks at once; energy and memory; promises to users about a single run.")
-	if k := devices.Kind(m.Kind); k != devices.Measured {
+	if k := m.Kind; k != devices.Measured {
 		c.line("**Not for statements about a real device**: these latencies are %s, %s.", word(m.Kind), KindMeaning(k))
 	}
 }
@@ -154,7 +154,7 @@ func (c *card) training(f *Fit) {
 
 func (c *card) evaluation(f *Fit) {
 	c.heading(3, "Evaluation")
-	c.line("Of held-out networks, by the rule above; latencies are %s.", word(KindWord(devices.Kind(f.Model.Kind))))
+	c.line("Of held-out networks, by the rule above; latencies are %s.", word(KindWord(f.Model.Kind)))
 	var rows [][]string
 	for _, x := range costFigures(f.Model.Figures) {
 		if x.Name != "networks" && x.Name != "held-out rule" { // said under Training

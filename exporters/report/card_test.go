@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/exporters/exporttest"
 	"latlab/exporters/report/reporttest"
 	"latlab/internal/version"
@@ -28,7 +29,7 @@ func cardOf(t testing.TB, d *Data, o PageOptions) string {
 }
 
 func TestCard(t *testing.T) {
-	st := bench.NewMemory()
+	st := memory.New()
 	m := reporttest.Add(t, st, reporttest.Spec{Networks: 60, Seed: 1, InvalidEvery: 10, FailEvery: 7, PlannedEvery: 11})
 	cost := Cost{File: "cost.json", Model: reporttest.Fit(t, st, m, reporttest.Tiny(t)), Space: reporttest.Tiny(t), Modified: reporttest.Began()}
 	d := collect(t, st, []bench.Sweep{m}, []Cost{cost}, Options{Now: reporttest.Began()})
@@ -76,7 +77,7 @@ func FuzzCard(f *testing.F) {
 		if testing.Short() && len(name)%3 != 0 {
 			t.Skip("a third will do")
 		}
-		st := bench.NewMemory()
+		st := memory.New()
 		m := reporttest.Add(t, st, reporttest.Spec{Networks: 30, Device: name, Name: func(int) string { return name }})
 		model := reporttest.Fit(t, st, m, reporttest.Tiny(t))
 		model.Warnings = []string{name}

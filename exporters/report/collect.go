@@ -49,10 +49,10 @@ func Collect(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, costs [
 // belongs there, but is not compared: Fit.Apart.
 func Belongs(c Cost, m bench.Sweep) error {
 	for _, f := range []struct{ what, cost, sweep string }{
-		{"kind", c.Model.Kind, string(m.Device.Kind)},
+		{"kind", string(c.Model.Kind), string(m.Device.Kind)},
 		{"device", c.Model.Device, m.Device.Name},
 		{"space", c.Model.Space, m.Space},
-		{"precision", c.Model.Precision, string(m.Precision)},
+		{"precision", string(c.Model.Precision), string(m.Precision)},
 	} {
 		if f.cost != f.sweep {
 			return fmt.Errorf("its %s is %q, that of sweep %s is %q", f.what, f.cost, m.ID, f.sweep)

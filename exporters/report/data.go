@@ -67,7 +67,7 @@ func (d *Data) Kinds() []devices.Kind {
 		add(d.Sweeps[i].Manifest.Device.Kind)
 	}
 	for i := range d.Fits {
-		add(devices.Kind(d.Fits[i].Model.Kind))
+		add(d.Fits[i].Model.Kind)
 	}
 	return kinds
 }

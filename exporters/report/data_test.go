@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/exporters"
 	"latlab/exporters/report/reporttest"
@@ -27,7 +28,7 @@ func collect(t testing.TB, st bench.Reader, sweeps []bench.Sweep, costs []Cost, 
 }
 
 func TestTally(t *testing.T) {
-	st := bench.NewMemory()
+	st := memory.New()
 	m := reporttest.Add(t, st, reporttest.Spec{Networks: 60, Seed: 1, InvalidEvery: 10, FailEvery: 7, PlannedEvery: 11})
 	s := collect(t, st, []bench.Sweep{m}, nil, Options{}).Sweeps[0]
 	got := s.Tally
@@ -74,7 +75,7 @@ func TestTally(t *testing.T) {
 }
 
 func TestLeaveOutInvalid(t *testing.T) {
-	st := bench.NewMemory()
+	st := memory.New()
 	m := reporttest.Add(t, st, reporttest.Spec{Networks: 20, InvalidEvery: 4})
 	s := collect(t, st, []bench.Sweep{m}, nil, Options{LeaveOutInvalid: true}).Sweeps[0]
 	if s.Networks.Len() != 15 || s.Tally.LeftOut != 5 || s.Tally.Invalid != 5 {
@@ -95,7 +96,7 @@ func TestLeaveOutInvalid(t *testing.T) {
 }
 
 func TestEmptyPicturesSayWhy(t *testing.T) {
-	st := bench.NewMemory()
+	st := memory.New()
 	m := reporttest.Add(t, st, reporttest.Spec{Networks: 5, InvalidEvery: 1})
 	d := collect(t, st, []bench.Sweep{m}, nil, Options{LeaveOutInvalid: true})
 	page := &strings.Builder{}
@@ -121,7 +122,7 @@ func TestSweepsThatHoldLittle(t *testing.T) {
 		{"no sensor", reporttest.Spec{Networks: 5, NoSensor: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			st := bench.NewMemory()
+			st := memory.New()
 			s := collect(t, st, []bench.Sweep{reporttest.Add(t, st, c.spec)}, nil, Options{}).Sweeps[0]
 			if n := s.Networks.Len(); n != c.spec.Networks || len(s.Shown) != n {
 				t.Errorf("%d networks, %d shown, want %d", n, len(s.Shown), c.spec.Networks)
@@ -160,7 +161,7 @@ func TestBudgets(t *testing.T) {
 }
 
 func TestTimeline(t *testing.T) {
-	st := bench.NewMemory()
+	st := memory.New()
 	m := reporttest.Add(t, st, reporttest.Spec{Networks: 1000, InvalidEvery: 50})
 	s := collect(t, st, []bench.Sweep{m}, nil, Options{MaxShown: 100}).Sweeps[0]
 	blocks, invalid, throttled := 0, 0, 0
@@ -207,9 +208,9 @@ func TestSlowedDown(t *testing.T) {
 	}
 }
 
-func fitted(t testing.TB, networks int) (*bench.Memory, bench.Sweep, Cost) {
+func fitted(t testing.TB, networks int) (*memory.Store, bench.Sweep, Cost) {
 	t.Helper()
-	st := bench.NewMemory()
+	st := memory.New()
 	m := reporttest.Add(t, st, reporttest.Spec{Networks: networks, Seed: 2, InvalidEvery: 20})
 	s := reporttest.Tiny(t)
 	return st, m, Cost{File: "cost.json", Model: reporttest.Fit(t, st, m, s), Space: s}
@@ -306,7 +307,7 @@ func TestFixturesOfASpace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := bench.NewMemory()
+	st := memory.New()
 	m := reporttest.Add(t, st, reporttest.Spec{Space: s, Networks: 30})
 	d := collect(t, st, []bench.Sweep{m}, []Cost{{File: "c.json", Model: reporttest.Fit(t, st, m, s), Space: s}}, Options{})
 	points := 0

@@ -3,8 +3,6 @@ package report
 import (
 	"fmt"
 	"path/filepath"
-
-	"latlab/devices"
 )
 
 // glance is what a page says first: a row a sweep and a row a cost model, with the figures by
@@ -75,7 +73,7 @@ func ofWhat(s *Sweep) string {
 func fitAtAGlance(f *Fit, href string) fitGlance {
 	g := f.Model.Figures
 	return fitGlance{
-		Href: href, Title: filepath.Base(f.File) + ": " + f.Model.Method, Who: f.Model.Space + " on " + f.Model.Device, Kind: kindOf(devices.Kind(f.Model.Kind)),
+		Href: href, Title: filepath.Base(f.File) + ": " + f.Model.Method, Who: f.Model.Space + " on " + f.Model.Device, Kind: kindOf(f.Model.Kind),
 		R2: figure(g.R2, fourDecimals), R2Sort: sortableFigure(g.R2), MAPE: figure(g.MAPE, percent), MAPESort: sortableFigure(g.MAPE),
 		Within10: figure(g.Within10, percent), Within10Sort: sortableFigure(g.Within10),
 		Ceiling: figure(g.NoiseCeilingR2, fourDecimals), CeilingSort: sortableFigure(g.NoiseCeilingR2),

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"latlab/devices"
 	"latlab/exporters"
 )
 
@@ -99,7 +98,7 @@ func sweepSheet(s *Sweep, title string) *sheet {
 func fitSheet(f *Fit, title string) *sheet {
 	m := f.Model
 	return &sheet{
-		title: title + ", " + KindWord(devices.Kind(m.Kind)), kind: devices.Kind(m.Kind),
+		title: title + ", " + KindWord(m.Kind), kind: m.Kind,
 		subject: fmt.Sprintf("cost model %s (%s) of %s on %s, %s", filepath.Base(f.File), m.Method, m.Space, m.Device, m.Precision),
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/exporters/report/reporttest"
 )
@@ -114,7 +115,7 @@ func TestHostileNamesInPictures(t *testing.T) {
 // there are, not who measured them.
 func manyData(t testing.TB, n int) *Data {
 	t.Helper()
-	st := bench.NewMemory()
+	st := memory.New()
 	m := reporttest.Add(t, st, reporttest.Spec{Networks: 40, InvalidEvery: 7})
 	cost := Cost{File: "cost.json", Model: reporttest.Fit(t, st, m, reporttest.Tiny(t)), Space: reporttest.Tiny(t)}
 	d := collect(t, st, []bench.Sweep{m}, []Cost{cost}, Options{Now: reporttest.Began(), MaxShown: 20})
@@ -151,7 +152,7 @@ func TestWritePictures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("draws millions of pixels")
 	}
-	st := bench.NewMemory()
+	st := memory.New()
 	a := reporttest.Add(t, st, reporttest.Spec{Networks: 40, InvalidEvery: 5})
 	b := reporttest.Add(t, st, reporttest.Spec{Networks: 12, Device: "phone", Kind: devices.Measured})
 	cost := Cost{File: "cost.json", Model: reporttest.Fit(t, st, a, reporttest.Tiny(t)), Space: reporttest.Tiny(t)}

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/exporters/report/reporttest"
 )
 
@@ -22,7 +23,7 @@ func FuzzNames(f *testing.F) {
 	}
 	f.Add(`\u003c/script>`, "\xff\xfe")
 	f.Fuzz(func(t *testing.T, device, network string) {
-		st := bench.NewMemory()
+		st := memory.New()
 		m := reporttest.Add(t, st, reporttest.Spec{Networks: 2, Device: device, Listed: true, Name: func(int) string { return network }})
 		var b bytes.Buffer
 		if err := HTML(&b, collect(t, st, []bench.Sweep{m}, nil, Options{}), PageOptions{Store: network}); err != nil {

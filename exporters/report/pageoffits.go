@@ -5,7 +5,6 @@ import (
 	"math"
 	"path/filepath"
 
-	"latlab/devices"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -15,7 +14,7 @@ func (v *view) fit(i int) fitView {
 	m := f.Model
 	x := fitView{
 		Number: i, Title: fmt.Sprintf("%s: %s on %s", filepath.Base(f.File), m.Method, m.Device),
-		Kind: kindOf(devices.Kind(m.Kind)), Identity: costIdentity(f), Prints: costPrints(m), Figures: costFigures(m.Figures), Warnings: m.Warnings,
+		Kind: kindOf(m.Kind), Identity: costIdentity(f), Prints: costPrints(m), Figures: costFigures(m.Figures), Warnings: m.Warnings,
 		Command: fmt.Sprintf("latlab export --cost %s --format csv -o table.csv", quoted(f.File)), On: len(f.On),
 	}
 	for _, a := range f.Apart {
@@ -50,8 +49,8 @@ func (v *view) fit(i int) fitView {
 func costIdentity(f *Fit) []field {
 	m := f.Model
 	fields := []field{
-		{"file", f.File}, {"device", m.Device}, {"kind", KindWord(devices.Kind(m.Kind))}, {"space", m.Space},
-		{"precision", m.Precision}, {"method", m.Method}, {"estimator", orNone(m.Estimator)},
+		{"file", f.File}, {"device", m.Device}, {"kind", KindWord(m.Kind)}, {"space", m.Space},
+		{"precision", string(m.Precision)}, {"method", m.Method}, {"estimator", orNone(m.Estimator)},
 		{"bias", duration(m.Bias)},
 	}
 	if m.MeasuredUntil != nil {

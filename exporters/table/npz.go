@@ -68,10 +68,10 @@ func MeasurementsNPZ(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, e
 		return err
 	}
 	d := &dataset{}
-	if m.SpaceFile != "" {
-		if d.space, err = sampler.Load([]byte(m.SpaceFile), m.Space+".yaml"); err != nil {
-			return err
-		}
+	if d.space, err = m.LoadSpace(); err != nil {
+		return err
+	}
+	if d.space != nil {
 		d.columns = columns(d.space, features(d.space))
 	}
 	for r, err := range rows {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/exporters"
 	"latlab/exporters/exporttest"
 	"latlab/exporters/table"
@@ -26,7 +26,7 @@ func TestCoefficientsPredictInNumPy(t *testing.T) {
 	t.Parallel()
 	s := tiny(t)
 	m := tinyModel(s)
-	st := bench.NewMemory()
+	st := memory.New()
 	sweep := exporttest.Points(t, st, s, 25)
 	dir := t.TempDir()
 	data, cost := filepath.Join(dir, "m.npz"), filepath.Join(dir, "cost.npz")

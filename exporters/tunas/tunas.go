@@ -31,6 +31,9 @@ import (
 	"strings"
 	"time"
 
+	"latlab/devices"
+	"latlab/sampler/model"
+
 	"latlab/exporters"
 	"latlab/regress"
 	"latlab/sampler"
@@ -182,8 +185,8 @@ type Manifest struct {
 	SSD           string            `json:"ssd"` // key of KERNEL_DATA: the space's name
 	Unit          string            `json:"unit"`
 	Device        string            `json:"device"`
-	Kind          string            `json:"kind"`
-	Precision     string            `json:"precision"`
+	Kind          devices.Kind      `json:"kind"`
+	Precision     model.Precision   `json:"precision"`
 	Estimator     string            `json:"estimator"`
 	Method        string            `json:"method"`
 	Fingerprint   map[string]string `json:"fingerprint,omitempty"`

@@ -15,6 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"latlab/devices"
+	"latlab/sampler/model"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
@@ -47,8 +50,8 @@ type CostModel struct {
 	Predictor Predictor
 	Method    string
 	Device    string
-	Kind      string // measured, estimated or simulated
-	Precision string
+	Kind      devices.Kind
+	Precision model.Precision
 	// MeasuredUntil is when the last of its measurements ended; nil = not known.
 	MeasuredUntil *time.Time
 	Figures       regress.Figures
@@ -89,16 +92,16 @@ type predictRequest struct {
 // predicted is the answer: times in the order of the request. Bounds are null: no method
 // computes them yet. LatencySeconds is last, for it is written without reflection.
 type predicted struct {
-	SchemaVersion  int      `json:"schema_version"`
-	CostModel      string   `json:"cost_model"`
-	Device         string   `json:"device"`
-	Kind           string   `json:"kind"`
-	Space          string   `json:"space"`
-	Precision      string   `json:"precision"`
-	Unit           string   `json:"unit"`
-	LowSeconds     *float64 `json:"low_seconds"`
-	HighSeconds    *float64 `json:"high_seconds"`
-	LatencySeconds []int    `json:"latency_seconds"`
+	SchemaVersion  int             `json:"schema_version"`
+	CostModel      string          `json:"cost_model"`
+	Device         string          `json:"device"`
+	Kind           devices.Kind    `json:"kind"`
+	Space          string          `json:"space"`
+	Precision      model.Precision `json:"precision"`
+	Unit           string          `json:"unit"`
+	LowSeconds     *float64        `json:"low_seconds"`
+	HighSeconds    *float64        `json:"high_seconds"`
+	LatencySeconds []int           `json:"latency_seconds"`
 }
 
 func (p *predictions) predict(w http.ResponseWriter, r *http.Request) {
@@ -285,9 +288,9 @@ func appendSeconds(out []byte, seconds float64) []byte {
 type listed struct {
 	Name      string          `json:"cost_model"`
 	Device    string          `json:"device"`
-	Kind      string          `json:"kind"`
+	Kind      devices.Kind    `json:"kind"`
 	Space     string          `json:"space"`
-	Precision string          `json:"precision"`
+	Precision model.Precision `json:"precision"`
 	Method    string          `json:"method"`
 	Unit      string          `json:"unit"`
 	Decisions int             `json:"decisions"`

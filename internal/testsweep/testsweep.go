@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/internal/testenv"
 	"latlab/regress"
@@ -123,7 +124,7 @@ func (n *Networks) Accounted(t testing.TB, st bench.Store, res bench.Result, fig
 // sweep, relative, in the middle and at most, over twice as many networks.
 func (n *Networks) Differences(t testing.TB, st bench.Store, sweep string, simulator devices.Device) (middle, most float64) {
 	t.Helper()
-	own := bench.NewMemory()
+	own := memory.New()
 	got, want := n.fit(t, st, sweep), n.fit(t, own, n.Sweep(t, simulator, own).Sweep.ID)
 	others, err := sampler.Sample(n.space, 2*len(n.archs), 99)
 	if err != nil {
@@ -139,7 +140,7 @@ func (n *Networks) Differences(t testing.TB, st bench.Store, sweep string, simul
 // fit is the cost model of a sweep.
 func (n *Networks) fit(t testing.TB, st bench.Store, id string) *regress.CostModel {
 	t.Helper()
-	d := regress.Data{Space: n.space, Provenance: regress.Provenance{Device: "board", Kind: "measured", Precision: string(n.o.Form.Precision)}}
+	d := regress.Data{Space: n.space, Provenance: regress.Provenance{Device: "board", Kind: "measured", Precision: n.o.Form.Precision}}
 	for e, err := range bench.Estimates(t.Context(), st, id) {
 		if err != nil {
 			t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/devices/sim"
 	"latlab/devices/tool/benchmarkmodel"
@@ -65,7 +65,7 @@ func TestFaultySweep(t *testing.T) {
 	d := p.open(t, tr, hexagonOptions(t))
 	tr.away = func() bool { return random.Float64() < 0.003 } // five commands a block
 	src := testsweep.New(t, testsweep.Options{Networks: networks, Form: model.Form{Format: model.TFLite, Precision: model.Int8}, TimeoutSeconds: 2})
-	st, start := bench.NewMemory(), time.Now()
+	st, start := memory.New(), time.Now()
 	res := src.Sweep(t, d, st)
 	reasons := src.Accounted(t, st, res, func(b *devices.Block) bool {
 		return b.Summary != nil && b.Summary.Mean > 0 && b.Delegation.Delegated == b.Delegation.Nodes

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"latlab/bench"
+	"latlab/bench/memory"
 	"latlab/devices"
 	"latlab/devices/sim"
 	"latlab/devices/tool/trtexec"
@@ -61,7 +61,7 @@ func TestFaultySweepOverSSH(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	away := &pulled{Transport: wire.Transport, cable: &cable{Transport: wire.Transport, server: s}, random: random}
 	wire.Transport = away
-	st, start := bench.NewMemory(), time.Now()
+	st, start := memory.New(), time.Now()
 	res := src.Sweep(t, d, st)
 	reasons := src.Accounted(t, st, res, func(b *devices.Block) bool { return len(b.Samples) > 0 && slices.Min(b.Samples) > 0 })
 	t.Logf("%d networks measured, %d given up, %d blocks in %v; failed attempts: %v", res.Measured, res.Failed, res.Blocks, time.Since(start).Round(time.Second), reasons)

@@ -1,0 +1,81 @@
+package regress
+
+import (
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
+	"gonum.org/v1/gonum/mat"
+)
+
+// negligible is the share of a column's square below which rounding makes what the other
+// columns leave of it.
+const negligible = 1e-14
+
+// equations solves symmetric systems of at most so many unknowns, one after the other, in
+// memory that it keeps: a fit solves thousands. It calls LAPACK because mat.Cholesky also
+// estimates a condition number for each factor, which doubled the time.
+type equations struct{ part []float64 }
+
+func newEquations(most int) *equations { return &equations{make([]float64, most*most)} }
+
+// solve sets x to the solution of the equations and unknowns numbered at, which rise:
+// G[at,at] x = c[at]. G is positive definite, or singular up to rounding where columns repeat
+// others: x is then the shortest of the solutions.
+func (e *equations) solve(x []float64, g *mat.SymDense, c []float64, at []int) {
+	if len(at) == 0 {
+		return
+	}
+	for i, row := range at {
+		x[i] = c[row]
+	}
+	factor, ok := lapack64.Potrf(e.gather(g, at).RawSymmetric())
+	for i, row := range at {
+		pivot := factor.Data[i*factor.Stride+i]
+		ok = ok && pivot*pivot > negligible*g.At(row, row)
+	}
+	to := blas64.Vector{N: len(at), Inc: 1, Data: x}
+	if !ok {
+		shortest(mat.NewVecDense(len(at), x), e.gather(g, at))
+		return
+	}
+	blas64.Trsv(blas.Trans, factor, to)
+	blas64.Trsv(blas.NoTrans, factor, to)
+}
+
+// gather is G[at,at].
+func (e *equations) gather(g *mat.SymDense, at []int) *mat.SymDense {
+	n, raw := len(at), g.RawSymmetric() // has the upper triangle only
+	for i, row := range at {
+		for j := i; j < n; j++ {
+			e.part[i*n+j] = raw.Data[row*raw.Stride+at[j]]
+		}
+	}
+	return mat.NewSymDense(n, e.part[:n*n])
+}
+
+// shortest replaces x by the pseudo-inverse of g times x.
+func shortest(x *mat.VecDense, g *mat.SymDense) {
+	var eigen mat.EigenSym
+	if !eigen.Factorize(g, true) {
+		x.Zero()
+		return
+	}
+	var vectors mat.Dense
+	var along mat.VecDense
+	eigen.VectorsTo(&vectors)
+	along.MulVec(vectors.T(), x)
+	values := eigen.Values(nil) // they rise
+	for i, v := range values {
+		if v > negligible*values[len(values)-1] {
+			along.SetVec(i, along.AtVec(i)/v)
+		} else {
+			along.SetVec(i, 0)
+		}
+	}
+	x.MulVec(&vectors, &along)
+}
+
+// leastSquares minimises x'Gx - 2c'x.
+func leastSquares(e *equations, g *mat.SymDense, c, x []float64) {
+	e.solve(x, g, c, all(len(c)))
+}

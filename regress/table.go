@@ -1,0 +1,149 @@
+package regress
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"latlab/regress/csvtable"
+)
+
+// TableModel is intercept + sum over columns of the weight of the column's value, in the
+// target's own unit.
+type TableModel struct {
+	Target    string             `json:"target"`
+	Method    string             `json:"method"`
+	Columns   []TableColumn      `json:"columns"`
+	LeftOut   []csvtable.LeftOut `json:"left_out"`
+	Networks  int                `json:"networks"`
+	DataHash  string             `json:"data_hash"` // sha256 of the file
+	Intercept float64            `json:"intercept"`
+	Figures   Figures            `json:"figures"`
+	// RMSE is in the target's unit; Figures has it in seconds where the unit is known.
+	RMSE     *float64 `json:"rmse"`
+	Warnings []string `json:"warnings"`
+}
+
+// TableColumn is one column's weights by value.
+type TableColumn struct {
+	Name    string             `json:"name"`
+	Weights map[string]float64 `json:"weights"`
+}
+
+// FitTable fits a table of another lab by the indicator method, the only one that needs nothing
+// but categories: the others weigh ops, and a table has none. Rows of equal categories count
+// once, with their mean, as in Fit.
+func FitTable(ctx context.Context, t *csvtable.Table, o Options) (*TableModel, error) {
+	if o.Method == "" {
+		o.Method = Indicator
+	}
+	if o.Method != Indicator {
+		return nil, &OptionError{"method", fmt.Sprintf("%s needs the ops of a network; a table of categories can be fitted by %s only", o.Method, Indicator)}
+	}
+	nets := tableNetworks(t)
+	if len(nets) < MinNetworks {
+		return nil, &TooFewError{Have: len(nets), Need: MinNetworks}
+	}
+	if err := o.check(len(nets), Methods()); err != nil {
+		return nil, err
+	}
+	d, offsets := tableDesign(t, nets)
+	fit := func(ctx context.Context, train []int) (solution, error) { return fitIndicator(ctx, d, train, o) }
+	s, err := fit(ctx, all(len(nets)))
+	if err != nil {
+		return nil, err
+	}
+	m := &TableModel{
+		Target: t.Target, Method: string(Indicator), LeftOut: t.LeftOut, Networks: len(nets), DataHash: t.Hash,
+		Intercept: s.bias * d.scale, Warnings: duplicates(nets),
+	}
+	for c, name := range t.Columns {
+		w := make(map[string]float64, len(t.Values[c]))
+		for v, value := range t.Values[c] {
+			w[value] = s.slots[offsets[c]+v] * d.scale
+		}
+		m.Columns = append(m.Columns, TableColumn{name, w})
+	}
+	if m.Figures, err = validate(ctx, d.heldOut(fit), o, s.params); err != nil {
+		return nil, err
+	}
+	m.RMSE = m.Figures.RMSESeconds
+	m.Figures.RMSESeconds = inSeconds(m.RMSE, t.Unit())
+	return m, nil
+}
+
+// Predict is the model's latency of one value a column, in the target's unit. A value that
+// no row had is an error.
+func (m *TableModel) Predict(values []string) (float64, error) {
+	if len(values) != len(m.Columns) {
+		return 0, fmt.Errorf("%d values for %d columns", len(values), len(m.Columns))
+	}
+	y := m.Intercept
+	for i, c := range m.Columns {
+		w, ok := c.Weights[values[i]]
+		if !ok {
+			return 0, fmt.Errorf("column %s never had the value %q", c.Name, values[i])
+		}
+		y += w
+	}
+	return y, nil
+}
+
+// tableNetworks joins rows of equal categories. The Arch is of no space: its indices are the
+// row, which is all that Fit's own helpers look at.
+func tableNetworks(t *csvtable.Table) []network {
+	at := map[string]int{}
+	var nets []network
+	for i, row := range t.Rows {
+		key := fmt.Sprint(row)
+		n, seen := at[key]
+		if !seen {
+			n = len(nets)
+			at[key] = n
+			nets = append(nets, network{})
+			for _, v := range row {
+				nets[n].arch.Indices = append(nets[n].arch.Indices, int(v))
+			}
+		}
+		nets[n].seconds += t.Y[i]
+		nets[n].n++
+	}
+	for i := range nets {
+		nets[i].seconds /= float64(nets[i].n)
+	}
+	return nets
+}
+
+// tableDesign is the one-hot matrix; offsets are the first slot of each column.
+func tableDesign(t *csvtable.Table, nets []network) (*design, []int) {
+	var l layout
+	for _, values := range t.Values {
+		l.offset = append(l.offset, l.slots)
+		l.slots += len(values)
+	}
+	rows := make([][]int32, len(nets))
+	for i, n := range nets {
+		for c, v := range n.arch.Indices {
+			rows[i] = append(rows[i], int32(l.offset[c]+v))
+		}
+	}
+	return scaled(l, rows, nets), l.offset
+}
+
+// inSeconds converts a figure of a known unit; of any other it is nil.
+func inSeconds(x *float64, unit string) *float64 {
+	if x == nil {
+		return nil
+	}
+	switch strings.ToLower(unit) {
+	case "s", "sec", "secs", "seconds":
+		return finite(*x)
+	case "ms", "msec", "milliseconds":
+		return finite(*x / 1e3)
+	case "us", "usec", "microseconds":
+		return finite(*x / 1e6)
+	case "ns", "nanoseconds":
+		return finite(*x / 1e9)
+	}
+	return nil
+}
