@@ -251,7 +251,7 @@ func doubtWords(code string) string {
 		bench.WarnThermal:      "the device says that it gets warm",
 		bench.WarnCooling:      "the kernel slowed a processor down",
 		bench.WarnFrequency:    "the clock was below its highest",
-		bench.WarnBimodal:      "samples lie in two heaps",
+		bench.WarnBimodal:      "bimodal samples",
 		bench.WarnTail:         "the median is far above the fastest run",
 		bench.WarnSpread:       "blocks spread more than those of other networks",
 		bench.WarnMixed:        "blocks ran in different ways",
@@ -319,17 +319,12 @@ func spread(rows []int, limit int) []int {
 func worst(n *Networks, predicted []float64, limit int) []int {
 	var rows []int
 	for r := range n.Len() {
-		if e := relativeError(n, predicted, r); !math.IsNaN(e) {
+		if e := n.RelativeError(predicted, r); !math.IsNaN(e) {
 			rows = append(rows, r)
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b int) int {
-		return cmp.Compare(math.Abs(relativeError(n, predicted, b)), math.Abs(relativeError(n, predicted, a)))
+		return cmp.Compare(math.Abs(n.RelativeError(predicted, b)), math.Abs(n.RelativeError(predicted, a)))
 	})
 	return rows[:min(limit, len(rows))]
-}
-
-// relativeError is predicted/latency - 1, NaN where either is unknown.
-func relativeError(n *Networks, predicted []float64, row int) float64 {
-	return predicted[row]/n.Seconds[row] - 1
 }
