@@ -105,7 +105,6 @@ func (c *collector) add(r exporters.Row) {
 	n.ID = append(n.ID, r.ID)
 	n.Status = append(n.Status, r.Network.Status)
 	n.MACs = append(n.MACs, whole(r.MACs))
-	n.Params = append(n.Params, whole(r.Params))
 	m := r.M
 	if m == nil {
 		m = &bench.Measurement{Seconds: math.NaN()}

@@ -18,7 +18,6 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
-	"latlab/exporters"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -136,7 +135,7 @@ type Networks struct {
 	Verdict []bench.Verdict // empty = nothing measured
 
 	Seconds, Low, High []float64
-	MACs, Params       []float64
+	MACs               []float64
 	HottestC           []float64
 	Samples            []int
 	BlockSeconds       [][]float64 // each block's value, in the order run
@@ -193,11 +192,10 @@ func (n *Networks) RelativeError(predicted []float64, row int) float64 {
 
 // Timeline is a sweep's blocks in the order of time, gathered into moments.
 type Timeline struct {
-	Width   time.Duration // of a moment
-	Moments []Moment      // those that have a block, in order; between others nothing ran
+	Moments []Moment // those that have a block, in order; between others nothing ran
 }
 
-// Moment is the blocks that began within one Width. Ratios are of a block to the latency of
+// Moment is the blocks that began within one span of time. Ratios are of a block to the latency of
 // its own network: networks of a sweep differ by a factor of 30, a device that gets slower
 // shows in the ratio alone.
 type Moment struct {
@@ -225,7 +223,6 @@ type Band struct {
 // Fit is a cost model and what the sweeps say of it.
 type Fit struct {
 	Cost
-	Origin   exporters.CostOrigin
 	On       []FitOn
 	Apart    []Apart // sweeps of its device whose latencies it must not be compared with
 	Heat     []Heat

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"latlab/bench"
-	"latlab/exporters"
 	"latlab/fixtures"
 	"latlab/regress"
 	"latlab/sampler"
@@ -19,7 +18,7 @@ func collectFit(c Cost, sweeps []Sweep) (Fit, error) {
 	if err != nil {
 		return Fit{}, err
 	}
-	f := Fit{Cost: c, Origin: *exporters.OriginOf(c.Model), Heat: heat(c)}
+	f := Fit{Cost: c, Heat: heat(c)}
 	for i := range sweeps {
 		if Belongs(c, sweeps[i].Manifest) != nil {
 			continue

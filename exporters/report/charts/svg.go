@@ -5,6 +5,7 @@ import (
 	"html"
 	"io"
 	"strings"
+	"unicode"
 
 	"latlab/exporters/report/describe"
 )
@@ -71,7 +72,7 @@ func (s *shape) element() string {
 	case circle:
 		return fmt.Sprintf("<circle cx=\"%s\" cy=\"%s\" r=\"%s\"/>\n", number(at.x), number(at.y), number(s.radius))
 	case words:
-		return fmt.Sprintf("<text x=\"%s\" y=\"%s\">%s</text>\n", number(at.x), number(at.y), escaped(s.text))
+		return fmt.Sprintf("<text x=\"%s\" y=\"%s\"%s>%s</text>\n", number(at.x), number(at.y), s.fixedWidth(), escaped(s.text))
 	}
 	var d strings.Builder
 	for i, p := range s.points {
@@ -85,6 +86,15 @@ func (s *shape) element() string {
 		d.WriteString("Z")
 	}
 	return "<path d=\"" + d.String() + "\"/>\n"
+}
+
+// fixedWidth keeps a text within its room where the viewer has none of the fonts. A text with
+// letters that Liberation Sans may not have is as wide as the viewer's font makes it.
+func (s *shape) fixedWidth() string {
+	if s.text == "" || strings.IndexFunc(s.text, func(r rune) bool { return r > unicode.MaxLatin1 }) >= 0 {
+		return ""
+	}
+	return ` textLength="` + number(textWidth(s.text, s.look.width)) + `" lengthAdjust="spacingAndGlyphs"`
 }
 
 func number(x float64) string { return decimals(x, 2) }

@@ -38,8 +38,9 @@ type fixtureView struct {
 }
 
 type layerView struct {
-	Position, Choice, Widths, Latency, Seconds, Share, Seen string
-	Bar                                                     charts.Place
+	Position, Choice, Widths, Seen string
+	Latency, Share                 cell
+	Bar                            charts.Place
 }
 
 func (v *view) fit(i int) fitView {
@@ -91,7 +92,7 @@ func fixtureTable(f report.Fixture) fixtureView {
 		}
 		x.Layers = append(x.Layers, layerView{
 			Position: l.Position, Choice: l.Choice, Widths: fmt.Sprintf("%d to %d", l.In, l.Out),
-			Latency: scale.Number(l.Seconds), Seconds: sortable(l.Seconds), Share: ui.Percent(l.Seconds / f.Seconds),
+			Latency: cell{sortable(l.Seconds), scale.Number(l.Seconds)}, Share: cell{sortable(l.Seconds), ui.Percent(l.Seconds / f.Seconds)},
 			Bar: charts.Place(min(100, max(0, 100*l.Seconds/f.Layers[0].Seconds))), Seen: seen,
 		})
 	}

@@ -21,15 +21,13 @@ type sweepSummary struct {
 	Href, Title, Of        string
 	Kind                   kindView
 	Valid, Invalid, Failed int
-	Sort, Median, Range    string // of VALID networks; Sort is the median to sort by
-	Noise, NoiseSort       string
+	Median, Range, Noise   cell // of VALID networks
 }
 
 type fitSummary struct {
-	Href, Title                             string
-	Kind                                    kindView
-	R2, R2Sort, MAPE, MAPESort, Within10    string
-	Within10Sort, Ceiling, CeilingSort, Who string
+	Href, Title, Of             string
+	Kind                        kindView
+	R2, MAPE, Within10, Ceiling cell
 }
 
 func summarize(d *report.Data) summary {
@@ -47,8 +45,8 @@ func summarize(d *report.Data) summary {
 		s := summarizeSweep(&d.Sweeps[i])
 		s.Href = fmt.Sprintf("#s%d", i)
 		if q := quartiles[i]; q[4] > 0 {
-			s.Sort, s.Median = sortable(q[2]), latency.Number(q[2])
-			s.Range = latency.Number(q[0]) + " to " + latency.Number(q[4])
+			s.Median = cell{sortable(q[2]), latency.Number(q[2])}
+			s.Range = cell{s.Median.Sort, latency.Number(q[0]) + " to " + latency.Number(q[4])}
 		}
 		x.Sweeps = append(x.Sweeps, s)
 	}
@@ -62,14 +60,14 @@ func summarizeSweep(s *report.Sweep) sweepSummary {
 	t := &s.Tally
 	x := sweepSummary{
 		Title: describe.Sweep(s), Of: s.Manifest.Space, Kind: kindOf(s.Manifest.Device.Kind),
-		Valid: t.Valid, Invalid: t.Invalid, Failed: t.Failed, Median: "-", Range: "-",
-		Noise: ui.Optional(t.NoiseCV, ui.Percent), NoiseSort: sortableFigure(t.NoiseCV),
+		Valid: t.Valid, Invalid: t.Invalid, Failed: t.Failed, Median: cell{"", "-"}, Range: cell{"", "-"},
+		Noise: optional(t.NoiseCV, ui.Percent),
 	}
 	if s.Manifest.Space == "" && s.Networks.Len() != 1 { // the title has the name of a single one
 		x.Of = "listed models"
 	}
 	if s.Manifest.Device.Deterministic {
-		x.Noise, x.NoiseSort = "none", "0"
+		x.Noise = cell{"0", "none"}
 	}
 	return x
 }
@@ -77,16 +75,25 @@ func summarizeSweep(s *report.Sweep) sweepSummary {
 func summarizeFit(f *report.Fit, href string) fitSummary {
 	g := f.Model.Figures
 	return fitSummary{
-		Href: href, Title: describe.CostTitle(f), Who: f.Model.Space + " on " + f.Model.Device, Kind: kindOf(devices.Kind(f.Model.Kind)),
-		R2: ui.Optional(g.R2, ui.Fixed4), R2Sort: sortableFigure(g.R2), MAPE: ui.Optional(g.MAPE, ui.Percent), MAPESort: sortableFigure(g.MAPE),
-		Within10: ui.Optional(g.Within10, ui.Percent), Within10Sort: sortableFigure(g.Within10),
-		Ceiling: ui.Optional(g.NoiseCeilingR2, ui.Fixed4), CeilingSort: sortableFigure(g.NoiseCeilingR2),
+		Href: href, Title: describe.CostTitle(f), Of: f.Model.Space + " on " + f.Model.Device, Kind: kindOf(devices.Kind(f.Model.Kind)),
+		R2: optional(g.R2, ui.Fixed4), MAPE: optional(g.MAPE, ui.Percent), Within10: optional(g.Within10, ui.Percent), Ceiling: optional(g.NoiseCeilingR2, ui.Fixed4),
 	}
 }
 
-func sortableFigure(x *float64) string {
+// cell is a number of a table, as the script sorts by it and as people read it.
+type cell struct{ Sort, Text string }
+
+func optional(x *float64, format func(float64) string) cell {
 	if x == nil {
+		return cell{"", ui.NotComputed}
+	}
+	return cell{sortable(*x), ui.Optional(x, format)}
+}
+
+// sortable is a number as the script reads it; unknown ones come last.
+func sortable(x float64) string {
+	if describe.Unknown(x) {
 		return ""
 	}
-	return sortable(*x)
+	return fmt.Sprint(x)
 }

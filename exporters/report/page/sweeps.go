@@ -39,12 +39,15 @@ type share struct {
 }
 
 type bandView struct {
-	Range, Sort string
-	Networks    int
-	Fastest     []linkView
+	Range    cell
+	Networks int
+	Fastest  []linkView
 }
 
-type linkView struct{ Href, Text, Value, Sort string }
+type linkView struct {
+	Href, Text string
+	Latency    cell
+}
 
 // rowsView is the table of networks.
 type rowsView struct {
@@ -57,23 +60,19 @@ type rowsView struct {
 }
 
 type rowView struct {
-	Anchor              string
-	Index               int
-	Label, Indices      string
-	Verdict, Class      string
-	Seconds, Latency    string // to sort by, and to read
-	Width, WidthPercent string
-	MACs, MACsText      string
-	Predicted           []predictedView
-	C, Celsius          string
-	Samples             int
-	Blocks              string
-	Doubts              []string
-	DoubtWords          string // how many, for a closed list
-	DoubtCount          int
+	Anchor         string
+	Index          int
+	Label, Indices string
+	Verdict, Class string
+	Latency, Width cell
+	MACs, Celsius  cell
+	Predicted      []cell // by each cost model, and its error
+	Samples        int
+	Blocks         string
+	Doubts         []string
+	DoubtWords     string // how many, for a closed list
+	DoubtCount     int
 }
-
-type predictedView struct{ Seconds, Latency, Error, ErrorPercent string }
 
 func (v *view) sweep(i int, store string) sweepView {
 	s := &v.data.Sweeps[i]
@@ -123,9 +122,9 @@ func (v *view) bands(i int) []bandView {
 	latency := ui.SecondsScale(seconds...)
 	var all []bandView
 	for k, b := range s.Bands {
-		x := bandView{Range: ranges[k], Sort: sortable(b.HighMACs), Networks: b.Networks}
+		x := bandView{Range: cell{sortable(b.HighMACs), ranges[k]}, Networks: b.Networks}
 		for _, r := range b.Fastest {
-			x.Fastest = append(x.Fastest, linkView{charts.Anchor(v.data, i, r), describe.Clip(n.Label(r), 24), latency.Format(n.Seconds[r]), sortable(n.Seconds[r])})
+			x.Fastest = append(x.Fastest, linkView{charts.Anchor(v.data, i, r), describe.Clip(n.Label(r), 24), cell{sortable(n.Seconds[r]), latency.Format(n.Seconds[r])}})
 		}
 		for len(x.Fastest) < report.FastestOf {
 			x.Fastest = append(x.Fastest, linkView{})
@@ -133,14 +132,6 @@ func (v *view) bands(i int) []bandView {
 		all = append(all, x)
 	}
 	return all
-}
-
-// sortable is a number as the script sorts by it; unknown ones come last.
-func sortable(x float64) string {
-	if describe.Unknown(x) {
-		return ""
-	}
-	return fmt.Sprint(x)
 }
 
 func (v *view) rows(i int) rowsView {
@@ -177,10 +168,8 @@ func (v *view) row(i, r int, latency, counts ui.Scale) rowView {
 	x := rowView{
 		Anchor: strings.TrimPrefix(charts.Anchor(v.data, i, r), "#"), Index: n.Index[r], Label: n.Label(r), Indices: n.Indices[r],
 		Verdict: string(n.Verdict[r]), Class: "valid",
-		Seconds: sortable(n.Seconds[r]), Latency: latency.Number(n.Seconds[r]),
-		Width: sortable(n.HalfWidth(r)), WidthPercent: ui.Percent(n.HalfWidth(r)),
-		MACs: sortable(n.MACs[r]), MACsText: counts.Number(n.MACs[r]),
-		C: sortable(n.HottestC[r]), Celsius: "-", Samples: n.Samples[r],
+		Latency: cell{sortable(n.Seconds[r]), latency.Number(n.Seconds[r])}, Width: cell{sortable(n.HalfWidth(r)), ui.Percent(n.HalfWidth(r))},
+		MACs: cell{sortable(n.MACs[r]), counts.Number(n.MACs[r])}, Celsius: cell{"", "-"}, Samples: n.Samples[r],
 	}
 	switch {
 	case n.Status[r] != bench.Measured:
@@ -189,11 +178,11 @@ func (v *view) row(i, r int, latency, counts ui.Scale) rowView {
 		x.Class = "invalid"
 	}
 	if !describe.Unknown(n.HottestC[r]) {
-		x.Celsius = ui.Digits(n.HottestC[r], 3)
+		x.Celsius = cell{sortable(n.HottestC[r]), ui.Digits(n.HottestC[r], 3)}
 	}
 	for _, on := range v.fits[i] {
 		e := n.RelativeError(on.Predicted, r)
-		x.Predicted = append(x.Predicted, predictedView{sortable(on.Predicted[r]), latency.Number(on.Predicted[r]), sortable(e), describe.Signed(e)})
+		x.Predicted = append(x.Predicted, cell{sortable(on.Predicted[r]), latency.Number(on.Predicted[r])}, cell{sortable(e), describe.Signed(e)})
 	}
 	var blocks []string
 	for _, b := range n.BlockSeconds[r] {

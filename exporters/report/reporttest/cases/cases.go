@@ -142,8 +142,8 @@ func Repeated(d *report.Data, n, rows int) {
 		c.Status, c.Verdict = append(c.Status, c.Status[of]), append(c.Verdict, c.Verdict[of])
 		c.Seconds, c.MACs = append(c.Seconds, c.Seconds[of]*stretch), append(c.MACs, c.MACs[of]*stretch)
 		c.Low, c.High = append(c.Low, c.Low[of]*stretch), append(c.High, c.High[of]*stretch)
-		c.Params, c.HottestC = append(c.Params, c.Params[of]), append(c.HottestC, c.HottestC[of])
-		c.Samples, c.BlockSeconds = append(c.Samples, c.Samples[of]), append(c.BlockSeconds, c.BlockSeconds[of])
+		c.HottestC, c.Samples = append(c.HottestC, c.HottestC[of]), append(c.Samples, c.Samples[of])
+		c.BlockSeconds = append(c.BlockSeconds, c.BlockSeconds[of])
 		c.Reasons, c.Warnings = append(c.Reasons, c.Reasons[of]), append(c.Warnings, c.Warnings[of])
 		for k := range d.Fits {
 			on := &d.Fits[k].On[0]
