@@ -98,7 +98,7 @@ func (c *card) limits(f *report.Fit) {
 	switch {
 	case known:
 		items = append(items, fmt.Sprintf("**Never seen:** %s of %s that a network can use were in no training network: their values are implied by related entries, not observed. By position:",
-			ui.Thousands(never), entries(reachable)))
+			ui.Thousands(never), describe.Number(reachable, "entry", "entries")))
 	default:
 		items = append(items, "Never-seen entries: "+ui.NotComputed+", the model does not record which entries its training networks used.")
 	}
@@ -111,7 +111,7 @@ func (c *card) limits(f *report.Fit) {
 		c.table([]string{"position", "entries", "never seen"}, rows...)
 	}
 	if unreachable > 0 {
-		c.line("%s that no network can use are not counted.", entries(unreachable))
+		c.line("%s that no network can use are not counted.", describe.Number(unreachable, "entry", "entries"))
 	}
 }
 
@@ -121,20 +121,6 @@ func (c *card) escapedWarnings(f *report.Fit) []string {
 		all = append(all, c.format("**Warning of the fit:** %s", word(w)))
 	}
 	return all
-}
-
-func entries(n int) string {
-	if n == 1 {
-		return "1 entry"
-	}
-	return ui.Thousands(n) + " entries"
-}
-
-func isAre(networks int) string {
-	if networks == 1 {
-		return "1 network is"
-	}
-	return ui.Thousands(networks) + " networks are"
 }
 
 // neverSeen counts the entries of a position that no training network used.
@@ -264,7 +250,7 @@ func (c *card) sweep(s *report.Sweep) {
 	}
 	c.table([]string{"verdict or reason", "networks", "for example"}, rows...)
 	if t.LeftOut > 0 {
-		c.line("%s INVALID and left out below (--leave-out-invalid).", isAre(t.LeftOut))
+		c.line("%s INVALID and left out below (--leave-out-invalid).", describe.Number(t.LeftOut, "network is", "networks are"))
 	}
 	valid, invalid := s.Networks.Latencies()
 	facts := []string{

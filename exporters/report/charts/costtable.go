@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"latlab/exporters/report"
+	"latlab/exporters/report/describe"
 	"latlab/internal/ui"
 )
 
@@ -87,7 +88,7 @@ func heatChart(h *report.Heat, top float64, u ui.Scale) Chart {
 	if h.Unreachable > 0 {
 		f.Marks = append(f.Marks, Mark{
 			X: Place(100 - w), W: Place(w), H: 100, Class: "unreachable",
-			Tip: fmt.Sprintf("%s of unequal widths: no network can use them", ui.Plural(h.Unreachable, "entry")),
+			Tip: fmt.Sprintf("%s of unequal widths: no network can use them", describe.Number(h.Unreachable, "entry", "entries")),
 		})
 	}
 	f.X.Ticks = heatTicks(h, w)

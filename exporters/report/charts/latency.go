@@ -118,7 +118,7 @@ func Intervals(s *report.Sweep) Chart {
 			describe.ChosenPercent(s.Manifest.Protocol.Confidence), describe.ChosenPercent(target)),
 	}
 	if without > 0 {
-		c.Note += fmt.Sprintf(" %s too few blocks for bounds.", plural(without, "1 network has", "networks have"))
+		c.Note += fmt.Sprintf(" %s too few blocks for bounds.", describe.Number(without, "network has", "networks have"))
 	}
 	if exact > 0 {
 		c.Note += fmt.Sprintf(" The interval of %s has no width: the device repeats its value exactly.", ui.Plural(exact, "network"))
@@ -135,13 +135,6 @@ func Intervals(s *report.Sweep) Chart {
 	f.Paths = []Path{{"line", vertical(x.x(target))}}
 	c.Frames = []Frame{f}
 	return c
-}
-
-func plural(n int, one, more string) string {
-	if n == 1 {
-		return one
-	}
-	return ui.Thousands(n) + " " + more
 }
 
 // Front is latency over MACs with the Pareto front.

@@ -121,19 +121,12 @@ func Missing(s *report.Sweep) []string {
 func Planned(s *report.Sweep) string {
 	t := &s.Tally
 	if requested := s.Manifest.Networks; t.Networks < requested || t.Measured < requested {
-		return fmt.Sprintf("Of %s requested, %s planned and %s all blocks.", ui.Plural(requested, "network"), verb(t.Networks, "was", "were"), verb(t.Measured, "has", "have"))
+		return fmt.Sprintf("Of %s requested, %s planned and %s all blocks.", ui.Plural(requested, "network"), Number(t.Networks, "was", "were"), Number(t.Measured, "has", "have"))
 	}
 	if t.Measured == 1 {
 		return "The network has all its blocks."
 	}
 	return fmt.Sprintf("All %s have all their blocks.", ui.Plural(t.Measured, "network"))
-}
-
-func verb(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return ui.Thousands(n) + " " + more
 }
 
 // Noise is a sweep's noise between blocks.

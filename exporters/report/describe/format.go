@@ -50,6 +50,14 @@ func Signed(x float64) string {
 // Unknown reports whether a figure is not known.
 func Unknown(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
 
+// Number is "1 entry" or "3,000 entries".
+func Number(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return ui.Thousands(n) + " " + more
+}
+
 // Time prints a time for people; a report goes to other time zones, so it says UTC.
 func Time(t time.Time) string {
 	if t.IsZero() {
