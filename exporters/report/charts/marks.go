@@ -197,6 +197,9 @@ func barChart(bars []bar, label string) Chart {
 	f := Frame{Height: rowHeight*len(bars) + 2, X: x.xAxis(label, 1)}
 	h := 100 / float64(len(bars))
 	for i, b := range bars {
+		if b.value <= 0 {
+			b.class = "none" // its words alone
+		}
 		f.Y.Ticks = append(f.Y.Ticks, Tick{Place((float64(i) + 0.5) * h), b.name})
 		f.Marks = append(f.Marks, Mark{
 			Y: Place((float64(i) + 0.14) * h), W: max(x.x(b.value), 0.1), H: Place(0.72 * h), Class: b.class, Beside: b.words,
