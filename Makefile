@@ -24,9 +24,8 @@ AGENT_ENV   = CGO_ENABLED=1 \
 AGENT_TAGS := xnnpack_builtin
 AGENT_HEADERS := $(shell find cmd/latlab-agent/include -name '*.h')
 
-# The same source gives the same file wherever it lies, for `make dist`. `minimal` is of
-# gonum/plot: pictures are PNG and SVG, so its PDF, EPS and TeX stay out (1 MB of 39).
-LATLAB_FLAGS := -trimpath -tags minimal -ldflags '-s -w -buildid='
+# The same source gives the same file wherever it lies, for `make dist`.
+LATLAB_FLAGS := -trimpath -ldflags '-s -w -buildid='
 
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler devices -name '*.yaml') go.mod go.sum
 
@@ -187,7 +186,7 @@ generate-check: generate
 
 golden: build python
 	LATLAB_AGENT=$(CURDIR)/bin/latlab-agent LATLAB_PYTHON=$(PYTHON) $(GO) test ./cmd/latlab -run 'Scripts|TutorialRuns|ExportsPage' -update
-	$(GO) test ./exporters/prom ./exporters/grafana ./exporters/report ./monitoring -update
+	$(GO) test ./exporters/prom ./exporters/grafana ./exporters/report/... ./monitoring -update
 
 clean:
 	rm -rf bin build dist out

@@ -13,24 +13,27 @@ import (
 	"latlab/devices"
 	"latlab/exporters"
 	"latlab/exporters/report"
+	"latlab/exporters/report/card"
+	"latlab/exporters/report/charts"
+	"latlab/exporters/report/page"
 	"latlab/internal/ui"
 )
 
 // reportFormat writes collected data, to a stream or into a folder; one of the two is set.
 type reportFormat struct {
 	name   string
-	stream func(w io.Writer, d *report.Data, o report.PageOptions) error
+	stream func(w io.Writer, d *report.Data, store string) error
 	folder func(dir string, d *report.Data) error
 }
 
 // reportFormats lists what `report --format` knows, the default first.
 func reportFormats() []reportFormat {
 	pictures := func(format string) func(string, *report.Data) error {
-		return func(dir string, d *report.Data) error { return report.WritePictures(dir, format, d) }
+		return func(dir string, d *report.Data) error { return charts.WriteFiles(dir, format, d) }
 	}
 	return []reportFormat{
-		{name: "html", stream: report.HTML},
-		{name: "md", stream: report.Card},
+		{name: "html", stream: page.Write},
+		{name: "md", stream: card.Write},
 		{name: "png", folder: pictures("png")},
 		{name: "svg", folder: pictures("svg")},
 	}
@@ -99,7 +102,7 @@ func writeReport(s streams, c *cli.Context, d *report.Data, format reportFormat,
 		return outputError(c, out, format.folder(out, d))
 	}
 	stream := func(w io.Writer) error {
-		return format.stream(endingWriter{c.Context, w}, d, report.PageOptions{Store: shownPath(c.String("db"))})
+		return format.stream(endingWriter{c.Context, w}, d, shownPath(c.String("db")))
 	}
 	if out == stdoutPath {
 		return stream(s.out)

@@ -10,7 +10,8 @@ import (
 // where the next round step is much larger.
 const budgetSteps = 12
 
-const fastestOf = 3
+// FastestOf is how many networks a Band names at most.
+const FastestOf = 3
 
 // bands cut the range of MACs into round steps and name the fastest VALID networks of each.
 // A plain "at most so many MACs" would name the smallest network of the sweep every time.
@@ -23,7 +24,7 @@ func bands(n *Networks) []Band {
 	for _, r := range rows {
 		lowest, highest = min(lowest, n.MACs[r]), max(highest, n.MACs[r])
 	}
-	step := roundStep((highest - lowest) / budgetSteps)
+	step := RoundStep((highest - lowest) / budgetSteps)
 	byBand := map[int][]int{}
 	for _, r := range rows {
 		b := int(math.Ceil(n.MACs[r] / step))
@@ -34,7 +35,7 @@ func bands(n *Networks) []Band {
 		slices.SortStableFunc(in, func(x, y int) int { return cmp.Compare(n.Seconds[x], n.Seconds[y]) })
 		all = append(all, Band{
 			LowMACs: float64(b-1) * step, HighMACs: float64(b) * step,
-			Networks: len(in), Fastest: in[:min(fastestOf, len(in))],
+			Networks: len(in), Fastest: in[:min(FastestOf, len(in))],
 		})
 	}
 	slices.SortFunc(all, func(x, y Band) int { return cmp.Compare(x.HighMACs, y.HighMACs) })
@@ -69,8 +70,8 @@ func budgetRows(n *Networks) []int {
 	return rows
 }
 
-// roundStep is the least of 1, 2, 5 times a power of ten that is not below x; 1 for 0.
-func roundStep(x float64) float64 {
+// RoundStep is the least of 1, 2, 5 times a power of ten that is not below x; 1 for 0.
+func RoundStep(x float64) float64 {
 	if !(x > 0) {
 		return 1
 	}

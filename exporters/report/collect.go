@@ -105,7 +105,6 @@ func (c *collector) add(r exporters.Row) {
 	n.ID = append(n.ID, r.ID)
 	n.Status = append(n.Status, r.Network.Status)
 	n.MACs = append(n.MACs, whole(r.MACs))
-	n.Params = append(n.Params, whole(r.Params))
 	m := r.M
 	if m == nil {
 		m = &bench.Measurement{Seconds: math.NaN()}
@@ -233,36 +232,36 @@ func whole(x *int64) float64 {
 func doubtWords(code string) string {
 	if w, ok := map[string]string{
 		bench.ReasonFewBlocks:  "fewer blocks than the protocol asks for",
-		bench.ReasonDelegation: "the accelerator left part of the network to the CPU",
+		bench.ReasonDelegation: "part of the network ran on the CPU instead of the accelerator",
 		bench.ReasonPrecision:  "the interval is wider than the protocol's target",
 		bench.ReasonStep:       "one block is far from the others",
-		bench.ReasonDrift:      "times change along a block or over the blocks",
-		bench.ReasonThrottled:  "the device slowed itself down",
-		bench.ReasonCPUTime:    "the process waited for its processor",
-		bench.ReasonAffinity:   "it did not run on the CPUs asked for",
-		bench.WarnDelegation:   "the delegate left part of the network",
+		bench.ReasonDrift:      "latency drifts within a block or over the blocks",
+		bench.ReasonThrottled:  "the device throttled",
+		bench.ReasonCPUTime:    "the process waited for a CPU",
+		bench.ReasonAffinity:   "it did not run on the requested CPUs",
+		bench.WarnDelegation:   "the delegate did not take the whole network",
 		bench.WarnSensor:       "no temperature sensor could be read",
-		bench.WarnLoad:         "something else was running",
+		bench.WarnLoad:         "another process was running",
 		bench.WarnSteal:        "the hypervisor took time away",
-		bench.WarnTurbo:        "the clock may be raised above its nominal",
+		bench.WarnTurbo:        "turbo is on: the clock may exceed its nominal frequency",
 		bench.WarnBattery:      "the device ran on its battery",
 		bench.WarnBatteryLow:   "the battery was low",
-		bench.WarnBatteryFake:  "the battery's figures were set by hand",
-		bench.WarnThermal:      "the device says that it gets warm",
-		bench.WarnCooling:      "the kernel slowed a processor down",
+		bench.WarnBatteryFake:  "the battery's state was set by hand",
+		bench.WarnThermal:      "the device reports that it is warm",
+		bench.WarnCooling:      "the kernel lowered a CPU's clock to cool it",
 		bench.WarnFrequency:    "the clock was below its highest",
-		bench.WarnBimodal:      "samples lie in two heaps",
+		bench.WarnBimodal:      "bimodal samples",
 		bench.WarnTail:         "the median is far above the fastest run",
 		bench.WarnSpread:       "blocks spread more than those of other networks",
-		bench.WarnMixed:        "blocks ran in different ways",
-		bench.WarnCPUBlock:     "one block waited for its processor",
-		bench.WarnUnreachable:  "too few blocks for the confidence asked for",
+		bench.WarnMixed:        "blocks differ in runtime or in the bytes of the model",
+		bench.WarnCPUBlock:     "one block waited for a CPU",
+		bench.WarnUnreachable:  "too few blocks for the requested confidence",
 		bench.WarnNoise:        "too few blocks to know the noise well",
-		bench.WarnDevice:       "said by the device itself",
+		bench.WarnDevice:       "reported by the device itself",
 	}[code]; ok {
 		return w
 	}
-	return "said by the device: " + code
+	return "reported by the device: " + code
 }
 
 // shown are the rows with raw rows of their own: all where there is room, else the front, the
@@ -319,17 +318,12 @@ func spread(rows []int, limit int) []int {
 func worst(n *Networks, predicted []float64, limit int) []int {
 	var rows []int
 	for r := range n.Len() {
-		if e := relativeError(n, predicted, r); !math.IsNaN(e) {
+		if e := n.RelativeError(predicted, r); !math.IsNaN(e) {
 			rows = append(rows, r)
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b int) int {
-		return cmp.Compare(math.Abs(relativeError(n, predicted, b)), math.Abs(relativeError(n, predicted, a)))
+		return cmp.Compare(math.Abs(n.RelativeError(predicted, b)), math.Abs(n.RelativeError(predicted, a)))
 	})
 	return rows[:min(limit, len(rows))]
-}
-
-// relativeError is predicted/latency - 1, NaN where either is unknown.
-func relativeError(n *Networks, predicted []float64, row int) float64 {
-	return predicted[row]/n.Seconds[row] - 1
 }

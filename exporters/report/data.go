@@ -1,29 +1,23 @@
-// Package report makes a page, a model card and pictures of sweeps and cost models.
+// Package report collects what a report of sweeps and cost models says.
 //
 // Collect reads sweeps once, block by block, into Data: columns of one figure a network, and
-// small tables. Everything that is drawn or written comes from there, so that the page, the
-// card and the pictures cannot disagree.
+// small tables. Sub-packages present it and compute no figure of their own, so that they cannot
+// disagree: describe puts numbers and facts into words, charts draws, page writes the HTML page
+// and card the model card.
 //
-// The package refuses to fit, to correct and to leave out: an INVALID network is drawn and
-// marked unless the user asks otherwise, a figure that nobody computed is said to be so, and
+// The package refuses to fit, to correct and to leave out: an INVALID network is shown and
+// marked unless the user asks otherwise, a figure that was not computed is named as such, and
 // latencies of different kinds (measured, estimated, simulated) never share an axis. It takes
 // a bench.Reader and cost models that are open already; cmd/latlab opens them.
-//
-// The page's pictures are SVG written by templates, not by a chart library in the browser.
-// ECharts was looked at: 1 MB a page, nothing without JavaScript, prints in the colours that
-// the screen has, text and marks as one bitmap where there are many points, and the points
-// of 50,000 networks in the file. What is here is laid out by the browser at any width,
-// takes its colours from the theme or the paper, can be read without scripts, and its
-// boxes and contrasts can be compared in a test. Scripts sort tables and show values.
 package report
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"latlab/bench"
 	"latlab/devices"
-	"latlab/exporters"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -84,6 +78,15 @@ type Sweep struct {
 	Shown     []int  // rows of Networks that have their raw rows on the page, ascending
 }
 
+// HasRow reports whether a network has a row of its own on the page.
+func (s *Sweep) HasRow(row int) bool {
+	_, found := slices.BinarySearch(s.Shown, row)
+	return found
+}
+
+// Sampled reports whether some networks have no row: charts show densities then.
+func (s *Sweep) Sampled() bool { return s.Networks.Len() > len(s.Shown) }
+
 // Tally counts a sweep's networks and their doubts.
 type Tally struct {
 	Networks   int // planned so far; Manifest.Networks is how many were asked for
@@ -132,7 +135,7 @@ type Networks struct {
 	Verdict []bench.Verdict // empty = nothing measured
 
 	Seconds, Low, High []float64
-	MACs, Params       []float64
+	MACs               []float64
 	HottestC           []float64
 	Samples            []int
 	BlockSeconds       [][]float64 // each block's value, in the order run
@@ -169,13 +172,30 @@ func (n *Networks) HalfWidth(row int) float64 {
 	return m.HalfWidth()
 }
 
-// Timeline is a sweep's blocks in the order of time, gathered into moments.
-type Timeline struct {
-	Width   time.Duration // of a moment
-	Moments []Moment      // those that have a block, in order; between others nothing ran
+// Latencies are the networks' latencies in seconds, those of VALID and of INVALID networks.
+func (n *Networks) Latencies() (valid, invalid []float64) {
+	for r := range n.Len() {
+		switch {
+		case n.Valid(r):
+			valid = append(valid, n.Seconds[r])
+		case n.Measured(r):
+			invalid = append(invalid, n.Seconds[r])
+		}
+	}
+	return valid, invalid
 }
 
-// Moment is the blocks that began within one Width. Ratios are of a block to the latency of
+// RelativeError is (predicted - measured) / measured; NaN where either is unknown.
+func (n *Networks) RelativeError(predicted []float64, row int) float64 {
+	return predicted[row]/n.Seconds[row] - 1
+}
+
+// Timeline is a sweep's blocks in the order of time, gathered into moments.
+type Timeline struct {
+	Moments []Moment // those that have a block, in order; between others nothing ran
+}
+
+// Moment is the blocks that began within one span of time. Ratios are of a block to the latency of
 // its own network: networks of a sweep differ by a factor of 30, a device that gets slower
 // shows in the ratio alone.
 type Moment struct {
@@ -203,7 +223,6 @@ type Band struct {
 // Fit is a cost model and what the sweeps say of it.
 type Fit struct {
 	Cost
-	Origin   exporters.CostOrigin
 	On       []FitOn
 	Apart    []Apart // sweeps of its device whose latencies it must not be compared with
 	Heat     []Heat
@@ -225,14 +244,6 @@ const (
 	Trained Training = "trained" // the model was fitted on just these networks
 	Unsure  Training = "unsure"  // on other data, of which some of these may be part
 )
-
-// Words says it in a sentence.
-func (t Training) Words() string {
-	if t == Trained {
-		return "These networks are not held out: the model was fitted on just them (the hash of its data agrees), so the points flatter it. The held-out figures do not."
-	}
-	return "The model was not fitted on just these networks (the hash of its data differs), but some of them may have been in its training data: do not read the points as held out."
-}
 
 // FitOn is a cost model on one sweep.
 type FitOn struct {

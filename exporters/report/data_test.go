@@ -95,21 +95,6 @@ func TestLeaveOutInvalid(t *testing.T) {
 	}
 }
 
-func TestEmptyPicturesSayWhy(t *testing.T) {
-	st := memory.New()
-	m := reporttest.Add(t, st, reporttest.Spec{Networks: 5, InvalidEvery: 1})
-	d := collect(t, st, []bench.Sweep{m}, nil, Options{LeaveOutInvalid: true})
-	page := &strings.Builder{}
-	if err := HTML(page, d, PageOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"no network with a latency is shown", "No block is shown."} {
-		if !strings.Contains(page.String(), want) {
-			t.Errorf("the page does not say %q", want)
-		}
-	}
-}
-
 func TestSweepsThatHoldLittle(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"latlab/bench"
-	"latlab/exporters"
 	"latlab/fixtures"
 	"latlab/regress"
 	"latlab/sampler"
@@ -19,7 +18,7 @@ func collectFit(c Cost, sweeps []Sweep) (Fit, error) {
 	if err != nil {
 		return Fit{}, err
 	}
-	f := Fit{Cost: c, Origin: *exporters.OriginOf(c.Model), Heat: heat(c)}
+	f := Fit{Cost: c, Heat: heat(c)}
 	for i := range sweeps {
 		if Belongs(c, sweeps[i].Manifest) != nil {
 			continue
@@ -64,7 +63,7 @@ func fitOn(c Cost, p *regress.Predictor, sweeps []Sweep, i int) FitOn {
 			continue
 		}
 		on.Predicted[row] = p.Predict(a.Indices)
-		if e := relativeError(n, on.Predicted, row); n.Valid(row) {
+		if e := n.RelativeError(on.Predicted, row); n.Valid(row) {
 			on.Networks++
 			sum += e
 			absolute += math.Abs(e)
@@ -144,7 +143,7 @@ func (r *residuals) add(a sampler.Arch, e float64) {
 func (r *residuals) list() []Residual {
 	var all []Residual
 	for si := -1; si < len(r.space.Stages); si++ {
-		for _, kind := range layerTypes() {
+		for _, kind := range LayerTypes() {
 			m := r.sums[cell{si, kind}]
 			if m == nil {
 				continue
@@ -163,7 +162,8 @@ func (r *residuals) list() []Residual {
 	return all
 }
 
-func layerTypes() []sampler.LayerType {
+// LayerTypes lists the types of layers in the order in which residuals are shown.
+func LayerTypes() []sampler.LayerType {
 	return []sampler.LayerType{sampler.Conv, sampler.IBN, sampler.Fused, sampler.Tucker, sampler.Skip}
 }
 

@@ -67,7 +67,7 @@ func (t *timeline) widen() {
 }
 
 func (t *timeline) timeline() Timeline {
-	line := Timeline{Width: t.width}
+	var line Timeline
 	for _, k := range slices.Sorted(maps.Keys(t.moments)) {
 		m := *t.moments[k]
 		m.MeanRatio = m.sumRatio / float64(m.Blocks)

@@ -73,6 +73,9 @@ func extremes(values []float64) (least, greatest float64) {
 
 func unknown(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
 
+// Factor is how much one of the scale's unit is: 0.001 for ms.
+func (s Scale) Factor() float64 { return s.factor }
+
 // Unit is the scale's unit with its prefix: "ms", "G", "KiB"; empty for plain counts.
 func (s Scale) Unit() string { return s.unit }
 

@@ -83,7 +83,7 @@ type linked struct {
 // list asks for the packages of a Linux program, those of cgo among them; the tags are the
 // Makefile's.
 func list(ctx context.Context, arch string, packages []string) (io.Reader, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-deps", "-json=Dir,Standard,Module,EmbedFiles", "-tags", "xnnpack_builtin,minimal", "--"}, packages...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-deps", "-json=Dir,Standard,Module,EmbedFiles", "-tags", "xnnpack_builtin", "--"}, packages...)...)
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=1", "GOFLAGS=-mod=readonly")
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
@@ -247,7 +247,7 @@ func foreign(files []string) error {
 }
 
 // files are the legal ones of the top folder, of its folders of licences and of those on the
-// way to linked packages. FreeType's licence is in such a folder, its LICENSE only leads there.
+// way to linked packages. Those of Cephes, in gonum, are in such a folder.
 func (s source) files() ([]string, error) {
 	folders := map[string]bool{".": true}
 	for f := range s.folders {

@@ -1,0 +1,185 @@
+// Package charts draws the charts of a report. A chart is computed once, as a Chart: frames
+// above each other with axes, marks and paths, whose places are per cent of the frame. The HTML
+// page writes it as SVG by a template, which the browser lays out at any width, themes by CSS
+// and shows without scripts. A Picture is a file of its own for slides and papers: the same Chart
+// at a fixed width beneath a title that says what kind of numbers it shows, as SVG with absolute
+// places and colours in each element, which every program that reads SVG understands, or as PNG.
+//
+// PNG is drawn here, over golang.org/x/image (vector, opentype) and Liberation Sans: a picture
+// has only rectangles, lines, circles and text. The alternatives need more than they save:
+// gonum/plot would draw each chart a second time with axes of its own, resvg compiled to
+// WebAssembly adds a runtime to the binary, tdewolff/canvas has no releases and needs 20 modules,
+// a TeX among them, and oksvg draws no text. A chart library in the browser (ECharts was tried)
+// is 1 MB a page, shows nothing without scripts and prints in the colours of the screen.
+//
+// The package computes no figure and never draws different kinds of latencies on one axis. It
+// takes report.Data; its words come from describe.
+package charts
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"latlab/exporters/report"
+)
+
+// Chart is one or more frames above each other that share the x axis.
+type Chart struct {
+	ID     string // on the page; set by the page
+	Title  string
+	Desc   string // what it shows, for who cannot see it
+	Note   string // how to read it
+	Frames []Frame
+	Legend []Legend
+	Wide   bool // takes the whole width of the page
+	Rows   bool // has the names of rows on the left
+}
+
+// Legend is an entry of a chart's legend: what the marks, boxes or lines of a class are.
+type Legend struct{ Class, Text string }
+
+// Frame is a rectangle with its axes and what is drawn in it.
+type Frame struct {
+	Label  string // of the y axis, above the frame
+	Height int    // pixels on the page
+	X, Y   Axis
+	Paths  []Path // behind the marks
+	Marks  []Mark
+	Over   []Path // in front of the marks
+}
+
+// Axis has ticks from left to right, or from bottom to top. Label is beneath the x axis.
+type Axis struct {
+	Label string
+	Ticks []Tick
+}
+
+// Tick is a value of an axis.
+type Tick struct {
+	At   Place
+	Text string
+}
+
+// Mark is a thing with a value: a dot (W is 0) or a box.
+type Mark struct {
+	X, Y, W, H Place
+	Class      string
+	Tip        string
+	Row        string // sweep and row of a network with a row on the page, "0,12"; "" = none
+	Href       string // to that row
+	Inside     string // text in the middle of a box, in pictures
+	Beside     string // text to the right of a box, in pictures
+}
+
+// Path is lines of a class, or the area within one.
+type Path struct {
+	Class string
+	Lines [][]Point
+}
+
+// Point is a place in a frame.
+type Point struct{ X, Y Place }
+
+// Place is per cent of a frame, from its left or its top.
+type Place float64
+
+// String prints two decimals at most: a hundredth of a per cent is below a pixel.
+func (p Place) String() string { return decimals(float64(p), 2) }
+
+// decimals prints x with at most n decimals.
+func decimals(x float64, n int) string {
+	text := strings.TrimRight(strings.TrimRight(strconv.FormatFloat(x, 'f', n, 64), "0"), ".")
+	if text == "-0" || text == "" {
+		return "0"
+	}
+	return text
+}
+
+// D is the path in SVG's words, in thousandths of the frame.
+func (p Path) D() string {
+	var b strings.Builder
+	for _, line := range p.Lines {
+		for i, at := range line {
+			word := "L"
+			if i == 0 {
+				word = "M"
+			}
+			fmt.Fprintf(&b, "%s%v %v", word, 10*at.X, 10*at.Y)
+		}
+		if len(line) == 1 {
+			b.WriteString("h0") // a dot
+		}
+	}
+	if p.Class == "area" {
+		b.WriteString("Z")
+	}
+	return b.String()
+}
+
+// Key is an entry of a legend as it is drawn.
+type Key struct {
+	Legend
+	Dot bool // of dots; else of boxes, unless Class is a line's
+}
+
+// Shape is the outline of a dot that must be told apart without its colour, around 0,0 in
+// pixels: in print, and by readers who see few colours. Empty = a circle.
+func (m Mark) Shape() string { return outline(shapes()[m.Class]) }
+
+// Shape is that of the dots that the key stands for.
+func (k Key) Shape() string {
+	if !k.Dot {
+		return ""
+	}
+	return outline(shapes()[k.Class])
+}
+
+// shapes are the dots that are no circles, by class.
+func shapes() map[string][]point {
+	return map[string][]point{
+		"bad": {{0, -4.6}, {4.2, 3}, {-4.2, 3}},
+		"hot": {{0, -4.4}, {4.4, 0}, {0, 4.4}, {-4.4, 0}},
+	}
+}
+
+func outline(shape []point) string {
+	var words []string
+	for _, p := range shape {
+		words = append(words, decimals(p.x, 1)+" "+decimals(p.y, 1))
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "M" + strings.Join(words, "L") + "Z"
+}
+
+// Keys are the legend's entries that the chart has something of: an entry that stands for
+// nothing makes a reader search.
+func (c Chart) Keys() []Key {
+	var all []Key
+	for _, l := range c.Legend {
+		marks, dot := 0, false
+		for _, f := range c.Frames {
+			of := func(m Mark) bool { return m.Class == l.Class }
+			if i := slices.IndexFunc(f.Marks, of); i >= 0 {
+				marks++
+				dot = dot || f.Marks[i].W == 0
+			}
+		}
+		if marks > 0 || !slices.Contains([]string{"dot", "bad", "hot", "front", "middle"}, l.Class) {
+			all = append(all, Key{l, dot})
+		}
+	}
+	return all
+}
+
+// Anchor is the link to a network's row on the page; empty where it has none.
+func Anchor(d *report.Data, sweep, row int) string {
+	s := &d.Sweeps[sweep]
+	if !s.HasRow(row) {
+		return ""
+	}
+	return fmt.Sprintf("#s%dn%d", sweep, s.Networks.Index[row])
+}

@@ -1,0 +1,182 @@
+package charts
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"latlab/devices"
+	"latlab/exporters/report"
+	"latlab/exporters/report/describe"
+	"latlab/internal/ui"
+)
+
+// Latencies are the distributions of latency, one chart a kind: kinds never share an axis.
+func Latencies(d *report.Data) []Chart {
+	var all []Chart
+	for _, k := range d.Kinds() {
+		if c := latencies(d, k); len(c.Frames) > 0 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// latencies has a frame for each sweep of a kind that has blocks, on one axis.
+func latencies(d *report.Data, kind devices.Kind) Chart {
+	var sweeps []*report.Sweep
+	var all [][]float64
+	for i := range d.Sweeps {
+		if s := &d.Sweeps[i]; s.Manifest.Device.Kind == kind && s.Tally.Blocks > 0 {
+			sweeps, all = append(sweeps, s), append(all, s.Networks.Seconds)
+		}
+	}
+	x := newScale(true, all...)
+	u := ui.SecondsScale(slices.Concat(all...)...)
+	c := Chart{
+		Title: "Latency of the networks, " + describe.Kind(kind), Wide: true,
+		Note:   "How many networks have which latency. The bar above the columns is the middle half of the networks, the stroke in it their median.",
+		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"middle", "middle half, median"}},
+	}
+	if len(sweeps) > 1 {
+		c.Note += " All sweeps share one axis."
+	}
+	var words []string
+	for _, s := range sweeps {
+		valid, invalid := s.Networks.Latencies()
+		both := slices.Concat(valid, invalid)
+		label := "networks, " + describe.SweepAndKind(s)
+		if len(both) == 0 {
+			label += ": no network with a latency is shown"
+		}
+		h := histogramOf{x: x, bins: 60, values: both, bad: invalid, room: 1.35, tip: func(low, high float64, n int, bad bool) string {
+			word := ""
+			if bad {
+				word = ", INVALID,"
+			}
+			return fmt.Sprintf("%s%s from %s", ui.Plural(n, "network"), word, u.Range(low, high))
+		}}
+		f := h.frame(label, 110, x.xAxis(axisLabel("latency", u), 1/u.Factor()))
+		f.Marks = append(f.Marks, middleHalf(x, both)...)
+		c.Frames = append(c.Frames, f)
+		words = append(words, describe.SweepAndKind(s)+": "+describe.Span(both))
+	}
+	c.Desc = "Distribution of latency. " + strings.Join(words, ". ")
+	return sharedX(c)
+}
+
+// sharedX leaves the ticks of the x axis to the lowest frame.
+func sharedX(c Chart) Chart {
+	for i := range c.Frames[:max(len(c.Frames)-1, 0)] {
+		f := &c.Frames[i]
+		f.X.Label, f.X.Ticks = "", slices.Clone(f.X.Ticks)
+		for k := range f.X.Ticks {
+			f.X.Ticks[k].Text = ""
+		}
+	}
+	return c
+}
+
+// middleHalf is the middle half of values and their median, above the bars.
+func middleHalf(x scale, values []float64) []Mark {
+	if len(values) < 2 {
+		return nil
+	}
+	q := describe.Quartiles(values)
+	u := ui.SecondsScale(q[1], q[3])
+	tip := fmt.Sprintf("middle half of the networks: %s, median %s", u.Range(q[1], q[3]), u.Format(q[2]))
+	return []Mark{
+		{X: x.x(q[1]), Y: 6, W: Place(max(100*(x.at(q[3])-x.at(q[1])), 0.4)), H: 5, Class: "middle", Tip: tip},
+		{X: Place(100*x.at(q[2]) - 0.25), Y: 2, W: 0.5, H: 13, Class: "middle", Tip: tip},
+	}
+}
+
+// Intervals is how wide the networks' confidence intervals are.
+func Intervals(s *report.Sweep) Chart {
+	var widths, bad []float64
+	without, exact := 0, 0
+	n := &s.Networks
+	for r := range n.Len() {
+		switch w := n.HalfWidth(r); {
+		case math.IsNaN(w):
+		case math.IsInf(w, 0):
+			without++
+		case w <= 0:
+			exact++
+		default:
+			widths = append(widths, w)
+			if !n.Valid(r) {
+				bad = append(bad, w)
+			}
+		}
+	}
+	target := s.Manifest.Protocol.HalfWidth
+	c := Chart{
+		Title: "Interval widths", Legend: []Legend{{"dot", "networks"}, {"bad", "INVALID"}, {"line", "the protocol's target"}},
+		Note: fmt.Sprintf("Half of each network's %s confidence interval, relative to its latency. Target: %s.",
+			describe.ChosenPercent(s.Manifest.Protocol.Confidence), describe.ChosenPercent(target)),
+	}
+	if without > 0 {
+		c.Note += fmt.Sprintf(" %s too few blocks for bounds.", describe.Number(without, "network has", "networks have"))
+	}
+	if exact > 0 {
+		c.Note += fmt.Sprintf(" The interval of %s has no width: the device repeats its value exactly.", ui.Plural(exact, "network"))
+	}
+	c.Desc = c.Note
+	if len(widths) == 0 {
+		return c
+	}
+	x := newScale(true, widths, []float64{target})
+	h := histogramOf{x: x, bins: 40, values: widths, bad: bad, room: 1.1, tip: func(low, high float64, n int, _ bool) string {
+		return fmt.Sprintf("%s within %s to %s", ui.Plural(n, "network"), ui.Percent(low), ui.Percent(high))
+	}}
+	f := h.frame("networks", 200, x.xAxis("half-width of the interval, % of the latency", 100))
+	f.Paths = []Path{{"line", vertical(x.x(target))}}
+	c.Frames = []Frame{f}
+	return c
+}
+
+// Front is latency over MACs with the Pareto front.
+func Front(d *report.Data, sweep int) Chart {
+	s := &d.Sweeps[sweep]
+	n := &s.Networks
+	x, y := newScale(true, n.MACs), newScale(true, n.Seconds)
+	u, k := ui.SecondsScale(n.Seconds...), ui.CountScale(n.MACs...)
+	dots := cloud{data: d, sweep: sweep, x: x, y: y, xs: n.MACs, ys: n.Seconds, front: s.Front, tip: func(x, y float64, networks string) string {
+		return fmt.Sprintf("%s about %s MACs, %s", networks, k.Format(x), u.Format(y))
+	}}
+	c := Chart{
+		Title: "Latency and MACs", Legend: dots.legend(Legend{"front", "on the front"}),
+		Note: "The front: no other VALID network has as many MACs at a lower latency. MACs stand for capacity: latlab does not know accuracies.",
+		Desc: fmt.Sprintf("Latency over MACs of %s; %d on the front", ui.Plural(n.Len(), "network"), len(s.Front)),
+	}
+	f := Frame{Label: "latency, " + u.Unit(), Height: 300, X: x.xAxis(axisLabel("MACs", k), 1/k.Factor()), Y: y.yAxis(1 / u.Factor()), Marks: dots.marks()}
+	var xs, ys []float64
+	for i, r := range s.Front {
+		if i > 0 {
+			xs, ys = append(xs, n.MACs[s.Front[i-1]]), append(ys, n.Seconds[r])
+		}
+		xs, ys = append(xs, n.MACs[r]), append(ys, n.Seconds[r])
+	}
+	f.Over = []Path{{"line", polyline(x, y, xs, ys)}}
+	c.Frames = []Frame{f}
+	return c
+}
+
+// fastest is the fastest network of each range of MACs as bars, for pictures.
+func fastest(s *report.Sweep) Chart {
+	var values []float64
+	for _, b := range s.Bands {
+		values = append(values, s.Networks.Seconds[b.Fastest[0]])
+	}
+	u, ranges := ui.SecondsScale(values...), describe.Ranges(s.Bands)
+	var bars []bar
+	for i, b := range s.Bands {
+		bars = append(bars, bar{
+			ranges[i] + " MACs", "dot", values[i] / u.Factor(),
+			fmt.Sprintf("%s: %s (of %s)", u.Format(values[i]), describe.Clip(s.Networks.Label(b.Fastest[0]), 20), ui.Plural(b.Networks, "network")),
+		})
+	}
+	return barChart(bars, axisLabel("latency of the fastest", u))
+}
