@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"latlab/devices/devicetest"
+	"latlab/internal/testenv"
 )
 
 // patience bounds waits for something that must happen. It decides no test that passes.
@@ -299,7 +299,7 @@ func TestAResultThatCannotBeWrittenIsAFailure(t *testing.T) {
 	} {
 		var text bytes.Buffer
 		s := streams{in: strings.NewReader(""), out: brokenPipe{}, err: &text}
-		agent := devicetest.Agent(t)
+		agent := testenv.Agent(t)
 		t.Setenv("LATLAB_AGENT", agent)
 		if code := run(context.Background(), append([]string{"latlab"}, strings.Fields(args)...), s); code != exitFailed {
 			t.Errorf("%s: exit code %d, want %d; stderr %q", args, code, exitFailed, &text)

@@ -20,6 +20,7 @@ import (
 	"latlab/devices/transport/adb/adbtest"
 	"latlab/devices/transport/ssh"
 	"latlab/devices/transport/ssh/sshtest"
+	"latlab/internal/testenv"
 	"latlab/sampler/model"
 )
 
@@ -176,7 +177,7 @@ func TestNothingInstalledOverRealClients(t *testing.T) {
 
 // BenchmarkPush is what bringing the bundle takes.
 func BenchmarkPush(b *testing.B) {
-	p, err := agent.Bundle(filepath.Join(agenttest.Bundles(b), "agent-arm64"))
+	p, err := agent.Bundle(filepath.Join(testenv.Bundles(b), "agent-arm64"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/devices"
-	"latlab/devices/devicetest"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
 	"latlab/devices/transport/ssh/sshtest"
+	"latlab/internal/testenv"
 	"latlab/sampler/model"
 )
 
@@ -26,7 +26,7 @@ func board(t *testing.T, fields string) *Lab {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "there", "latlab")
 	file := write(t, "devices.yml", fmt.Sprintf("devices:\n  - name: board\n    ssh: board\n    dir: %s\n%s", dir, fields))
-	l, err := New(Options{File: file, AgentPath: devicetest.Agent(t), LockDir: t.TempDir()})
+	l, err := New(Options{File: file, AgentPath: testenv.Agent(t), LockDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func sshd(t *testing.T) (*Lab, *sshtest.Server) {
 	// Nothing of the user's own ssh has a say.
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("SSH_AUTH_SOCK", "")
-	l, err := New(Options{File: file, AgentPath: devicetest.Agent(t), LockDir: t.TempDir()})
+	l, err := New(Options{File: file, AgentPath: testenv.Agent(t), LockDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

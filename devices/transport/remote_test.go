@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 )
 
 // shells are those of boards and phones, as far as they are here.
@@ -24,7 +25,7 @@ func shells(t *testing.T) map[string][]string {
 	t.Helper()
 	all := map[string][]string{"sh": {"/bin/sh"}, "bash": {"bash"}, "mksh": {"mksh"}, "busybox": {"busybox", "sh"}}
 	for name, argv := range all {
-		if _, err := exec.LookPath(argv[0]); err != nil {
+		if len(testenv.Installed(t, argv[0])) == 0 {
 			delete(all, name)
 		}
 	}
