@@ -95,6 +95,7 @@ type scriptTest struct{}
 //	board    hosts of ~/.ssh/config: board, a real sshd of this machine whose home is $BOARD;
 //	         stranger, the same sshd of which no key is known; gone, where nobody listens
 //	phones   those of phone_test.go
+//	groff
 //	mount    the right to mount
 //
 // The board and the phones are all scripts' own and live as long as t.
@@ -111,6 +112,8 @@ func scriptNeeds(t *testing.T) func(*testscript.TestScript, bool, []string) {
 				ts.Setenv("REAL_AGENT", testenv.Agent(st))
 			case "python":
 				ts.Setenv("PYTHON", testenv.Python(st))
+			case "groff":
+				testenv.Program(st, "groff", "groff-base")
 			case "adb":
 				testenv.Program(st, "adb", "adb")
 				ts.Setenv("ADB_PORT", port())

@@ -84,6 +84,7 @@ func rejectedModel(t testing.TB) *model.Model {
 }
 
 func TestConformance(t *testing.T) {
+	real := testenv.Agent(t)
 	t.Setenv("TMPDIR", t.TempDir()) // leftovers sees nobody else's files
 	for name, good := range map[string]func(testing.TB) *model.Model{"float32": tinyModel, "int8": tinyInt8} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +98,7 @@ func TestConformance(t *testing.T) {
 					return openReal(t, agent.Options{}), partlyDelegated(t)
 				},
 				Offline:   func(t testing.TB) (devices.Device, *model.Model) { return openAway(t), good(t) },
-				Processes: func() int { return running(t, testenv.Agent(t)) + running(t, self(t)) },
+				Processes: func() int { return running(t, real) + running(t, self(t)) },
 				State:     func() string { return affinity(t) + leftovers(t) },
 			})
 		})
