@@ -61,7 +61,9 @@ func TestKilledAtAnyMomentLosesNothing(t *testing.T) {
 			}
 		}
 		<-p.done
-		until(t, "the agent ends", func() bool { return len(programsWith(t, mark)) == 0 })
+		for _, pid := range programsWith(t, mark) {
+			testenv.WaitGone(t, pid)
+		}
 		before := len(kept)
 		if kept = l.checkKept("my lab.db", kept); len(kept) == 0 {
 			within = min(2*within, killLongest)

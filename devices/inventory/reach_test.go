@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -170,12 +169,8 @@ func TestBoard(t *testing.T) {
 		t.Errorf("cleaned: %q, %v", done, err)
 	}
 	// sshd ends what it started a moment after the connection.
-	left := s.Left()
-	for end := time.Now().Add(20 * time.Second); len(left) > 0 && time.Now().Before(end); left = s.Left() {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if len(left) > 0 {
-		t.Errorf("processes %v are left", left)
+	for _, pid := range s.Left() {
+		testenv.WaitGone(t, pid)
 	}
 }
 

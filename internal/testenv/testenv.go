@@ -3,6 +3,7 @@
 // missing: the test is skipped and its reason names what to install, so that `go test ./...`
 // passes on a bare clone. With LATLAB_REQUIRE=all, which `make test` sets, the test fails
 // instead: a suite that quietly leaves the real thing out would be green on a broken build.
+// What tests in many packages wait for outside this process is here too (WaitGone).
 package testenv
 
 import (
