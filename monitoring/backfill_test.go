@@ -35,6 +35,7 @@ func TestBackfill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs Prometheus for some seconds")
 	}
+	promtool := testenv.Program(t, "promtool", debianPrometheus)
 	t.Parallel()
 	l := newLab(t)
 	// Some minutes of the simulator's own time.
@@ -43,7 +44,6 @@ func TestBackfill(t *testing.T) {
 	l.run("export", "--db", "old.db", "--format", "openmetrics", "-o", "old.om", "--quiet")
 	rows := readExported(t, filepath.Join(l.dir, "old.jsonl"))
 	data := t.TempDir()
-	promtool := testenv.Program(t, "promtool", debianPrometheus)
 	if out, err := exec.Command(promtool, "tsdb", "create-blocks-from", "openmetrics", filepath.Join(l.dir, "old.om"), data).CombinedOutput(); err != nil {
 		t.Fatalf("promtool: %v\n%s", err, out)
 	}

@@ -17,8 +17,9 @@ func TestFileThatChangesDuringASweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"sweep", "--device", "cpu", "--models", "list.jsonl", "--db", "lab.db", "--protocol", "quick", "--quiet"}
-	p := l.with(fakeGate+"="+l.dir).start("latlab", args...)
-	until(t, "a block begins", func() bool { return exists(l.path("waiting")) })
+	gate := newGate(t)
+	p := l.with(gate.variable()).start("latlab", args...)
+	gate.waitForBlock()
 	log, err := os.ReadFile(l.path(".blocks"))
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +35,7 @@ func TestFileThatChangesDuringASweep(t *testing.T) {
 	if err := os.WriteFile(l.path(later), append(was, 0), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	touch(t, l.path("go"))
+	gate.open()
 	if code := p.wait(); code != exitPartial {
 		t.Fatalf("exit code %d, want %d\n%s%s", code, exitPartial, &p.out, &p.err)
 	}

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"latlab/devices"
@@ -25,8 +27,7 @@ const (
 	fakeEvery = "FAKE_AGENT_EVERY"
 	// fakeLog is a file that gets a line, the model's name, for every block asked for.
 	fakeLog = "FAKE_AGENT_LOG"
-	// fakeGate is a folder. Each block makes the file "waiting" in it and is not answered
-	// until the file "go" is there.
+	// fakeGate is the address of a gate: a block is answered when that is open.
 	fakeGate = "FAKE_AGENT_GATE"
 )
 
@@ -104,20 +105,57 @@ func fakeBlock(model string) (block, nth int) {
 	return block, slices.Index(seen, name) + 1
 }
 
+// fakeWait waits at the gate, which may be open already.
 func fakeWait() {
-	dir := os.Getenv(fakeGate)
-	if dir == "" {
+	address := os.Getenv(fakeGate)
+	if address == "" {
 		return
 	}
-	if err := os.WriteFile(filepath.Join(dir, "waiting"), nil, 0o644); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(9)
+	if c, err := net.Dial("tcp", address); err == nil {
+		_, _ = c.Read(make([]byte, 1))
+		_ = c.Close()
 	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go")); err == nil {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
+}
+
+// gate keeps the blocks of fake agents from being answered until it opens.
+type gate struct {
+	t    *testing.T
+	ln   *net.TCPListener
+	held []net.Conn
+}
+
+func newGate(t *testing.T) *gate {
+	t.Helper()
+	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{t: t, ln: ln}
+	t.Cleanup(g.open)
+	return g
+}
+
+// variable tells an agent of the gate.
+func (g *gate) variable() string { return fakeGate + "=" + g.ln.Addr().String() }
+
+// waitForBlock waits until an agent was asked for a block.
+func (g *gate) waitForBlock() {
+	g.t.Helper()
+	if err := g.ln.SetDeadline(time.Now().Add(patience)); err != nil {
+		g.t.Fatal(err)
+	}
+	c, err := g.ln.Accept()
+	if err != nil {
+		g.t.Fatalf("no block begins: %v", err)
+	}
+	g.held = append(g.held, c)
+}
+
+// open has all blocks answered, from now on too.
+func (g *gate) open() {
+	_ = g.ln.Close()
+	for _, c := range g.held {
+		_ = c.Close()
 	}
 }
 

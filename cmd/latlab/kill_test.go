@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"latlab/devices/devicetest"
 	"latlab/exporters"
+	"latlab/internal/testenv"
 )
 
 const (
@@ -36,7 +36,7 @@ func TestKilledAtAnyMomentLosesNothing(t *testing.T) {
 		t.Skip("kills a sweep on the real runtime many times")
 	}
 	mark := "LATLAB_TEST_MARK=" + t.TempDir()
-	l := newLab(t, "LATLAB_AGENT="+devicetest.Agent(t), mark)
+	l := newLab(t, "LATLAB_AGENT="+testenv.Agent(t), mark)
 	random := rand.New(rand.NewPCG(killSeed, 0))
 	n, killed, kept, within := killInitial, 0, map[int]float64{}, killWithin
 	for round := 0; killed < kills || len(kept) == 0 && within < killLongest; round++ {
@@ -61,7 +61,9 @@ func TestKilledAtAnyMomentLosesNothing(t *testing.T) {
 			}
 		}
 		<-p.done
-		until(t, "the agent ends", func() bool { return len(programsWith(t, mark)) == 0 })
+		for _, pid := range programsWith(t, mark) {
+			testenv.WaitGone(t, pid)
+		}
 		before := len(kept)
 		if kept = l.checkKept("my lab.db", kept); len(kept) == 0 {
 			within = min(2*within, killLongest)

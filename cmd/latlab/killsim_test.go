@@ -20,13 +20,17 @@ const (
 // hundred at a time, and wants at the end what an undisturbed sweep gave: no block twice,
 // none missing, and the same numbers, for they depend on the network and its round alone.
 func TestKilledSimulatorLosesNothing(t *testing.T) {
+	kills := simKills
+	if testing.Short() {
+		kills = 3
+	}
 	l := newLab(t)
 	random := rand.New(rand.NewPCG(killSeed, 1))
 	n, killed, kept, within := 200, 0, map[int]float64{}, simKillWithin
 	sweep := func(db string) []string {
 		return []string{"sweep", "--device", "sim-pixel1-cpu", "--space", tinySpace(t), "-n", strconv.Itoa(n), "--db", db, "--quiet"}
 	}
-	for killed < simKills || len(kept) == 0 && within < killLongest {
+	for killed < kills || len(kept) == 0 && within < killLongest {
 		p := l.start("latlab", sweep("killed.db")...)
 		select {
 		case <-p.done:

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"latlab/devices/devicetest"
+	"latlab/internal/testenv"
 )
 
 // patience bounds waits for something that must happen. It decides no test that passes.
@@ -58,14 +58,29 @@ type proc struct {
 
 // lockedBuffer may be read while the program still writes.
 type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu    sync.Mutex
+	buf   bytes.Buffer
+	wrote chan struct{} // closed by the next Write, where somebody waits for one
 }
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.wrote != nil {
+		close(b.wrote)
+		b.wrote = nil
+	}
 	return b.buf.Write(p)
+}
+
+// read is the text so far, and what is closed once there is more.
+func (b *lockedBuffer) read() (string, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.wrote == nil {
+		b.wrote = make(chan struct{})
+	}
+	return b.buf.String(), b.wrote
 }
 
 func (b *lockedBuffer) String() string {
@@ -119,6 +134,28 @@ func (p *proc) wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// says waits until the program has written a text to one of its streams.
+func (p *proc) says(b *lockedBuffer, want string) {
+	p.t.Helper()
+	late := time.After(patience)
+	for {
+		text, more := b.read()
+		if strings.Contains(text, want) {
+			return
+		}
+		select {
+		case <-more:
+		case <-p.done: // all of it is written
+			if text, _ := b.read(); !strings.Contains(text, want) {
+				p.t.Fatalf("%v ended and did not say %q: %s%s", p.cmd.Args, want, &p.out, &p.err)
+			}
+			return
+		case <-late:
+			p.t.Fatalf("%v does not say %q: %s%s", p.cmd.Args, want, &p.out, &p.err)
+		}
+	}
+}
+
 // run runs latlab to its end and wants an exit code.
 func (l *lab) run(code int, args ...string) (stdout, stderr string) {
 	l.t.Helper()
@@ -129,7 +166,7 @@ func (l *lab) run(code int, args ...string) (stdout, stderr string) {
 	return p.out.String(), p.err.String()
 }
 
-// until waits for something that another process does.
+// until polls for what another process does and tells nobody of.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
@@ -164,11 +201,12 @@ func TestInterruptFinishesTheBlockAndPrintsTheCommandThatResumes(t *testing.T) {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
-			p := l.with(fakeGate+"="+l.dir).start("latlab", sweepArgs(t, "5")...)
-			until(t, "the first block begins", func() bool { return exists(l.path("waiting")) })
+			gate := newGate(t)
+			p := l.with(gate.variable()).start("latlab", sweepArgs(t, "5")...)
+			gate.waitForBlock()
 			p.signal(s)
-			until(t, "the signal is noticed", func() bool { return strings.Contains(p.err.String(), "again to kill it") })
-			touch(t, l.path("go"))
+			p.says(&p.err, "again to kill it")
+			gate.open()
 			if code := p.wait(); code != exitInterrupted {
 				t.Fatalf("exit code %d, want %d\n%s", code, exitInterrupted, &p.err)
 			}
@@ -199,11 +237,12 @@ func TestInterruptFinishesTheBlockAndPrintsTheCommandThatResumes(t *testing.T) {
 func TestSecondInterruptKillsAtOnce(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	p := l.with(fakeGate+"="+l.dir).start("latlab", sweepArgs(t, "5")...)
-	until(t, "the first block begins", func() bool { return exists(l.path("waiting")) })
+	gate := newGate(t)
+	p := l.with(gate.variable()).start("latlab", sweepArgs(t, "5")...)
+	gate.waitForBlock()
 	p.signal(syscall.SIGINT)
 	// Two signals that are pending together would be one, in the kernel and in Go's runtime.
-	until(t, "the first signal is taken", func() bool { return strings.Contains(p.err.String(), "again to kill it") })
+	p.says(&p.err, "again to kill it")
 	p.signal(syscall.SIGINT)
 	if code := p.wait(); code != exitInterrupted {
 		t.Fatalf("exit code %d, want %d\n%s", code, exitInterrupted, &p.err)
@@ -211,11 +250,11 @@ func TestSecondInterruptKillsAtOnce(t *testing.T) {
 	if !strings.Contains(p.err.String(), "To go on, type:") {
 		t.Errorf("no command is printed:\n%s", &p.err)
 	}
-	if left := programsWith(t, fakeGate+"="+l.dir); len(left) > 0 {
+	if left := programsWith(t, gate.variable()); len(left) > 0 {
 		t.Errorf("processes %v live on", left)
 	}
 	l.checkStore("my lab.db", 0)
-	touch(t, l.path("go"))
+	gate.open()
 	l.run(0, sweepArgs(t, "5")...)
 	l.checkStore("my lab.db", 15)
 }
@@ -223,8 +262,9 @@ func TestSecondInterruptKillsAtOnce(t *testing.T) {
 func TestInterruptOfAWaitForTheStore(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	first := l.with(fakeGate+"="+l.dir).start("latlab", sweepArgs(t, "2")...)
-	until(t, "the first block begins", func() bool { return exists(l.path("waiting")) })
+	gate := newGate(t)
+	first := l.with(gate.variable()).start("latlab", sweepArgs(t, "2")...)
+	gate.waitForBlock()
 	p := l.start("latlab", append(sweepArgs(t, "3"), "--wait")...)
 	until(t, "the lock is open", func() bool { return holdsOpen(t, p.cmd.Process.Pid, "my lab.db.lock") })
 	p.signal(syscall.SIGINT)
@@ -233,7 +273,7 @@ func TestInterruptOfAWaitForTheStore(t *testing.T) {
 	if ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || ws.Signal() != syscall.SIGINT {
 		t.Errorf("it ended with %v, want the interrupt\n%s", p.cmd.ProcessState, &p.err)
 	}
-	touch(t, l.path("go"))
+	gate.open()
 	if code := first.wait(); code != 0 {
 		t.Errorf("the writer: exit code %d\n%s", code, &first.err)
 	}
@@ -243,8 +283,9 @@ func TestSecondWriterIsRefusedAndReadersAreLetIn(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	l.run(0, sweepArgs(t, "22")...)
-	first := l.with(fakeGate+"="+l.dir).start("latlab", sweepArgs(t, "24")...)
-	until(t, "a new block begins", func() bool { return exists(l.path("waiting")) })
+	gate := newGate(t)
+	first := l.with(gate.variable()).start("latlab", sweepArgs(t, "24")...)
+	gate.waitForBlock()
 
 	out, text := l.run(exitLocked, append(sweepArgs(t, "23"), "--quiet")...)
 	if !regexp.MustCompile(`^latlab: store my lab\.db: process \d+ writes to it; --wait waits for it\n$`).MatchString(text) || out != "" {
@@ -261,7 +302,7 @@ func TestSecondWriterIsRefusedAndReadersAreLetIn(t *testing.T) {
 
 	waiting := l.start("latlab", append(sweepArgs(t, "23"), "--wait", "--quiet")...)
 	until(t, "the lock is open", func() bool { return holdsOpen(t, waiting.cmd.Process.Pid, "my lab.db.lock") })
-	touch(t, l.path("go"))
+	gate.open()
 	for _, p := range []*proc{first, waiting} {
 		if code := p.wait(); code != 0 {
 			t.Fatalf("%v: exit code %d\n%s", p.cmd.Args, code, &p.err)
@@ -299,7 +340,7 @@ func TestAResultThatCannotBeWrittenIsAFailure(t *testing.T) {
 	} {
 		var text bytes.Buffer
 		s := streams{in: strings.NewReader(""), out: brokenPipe{}, err: &text}
-		agent := devicetest.Agent(t)
+		agent := testenv.Agent(t)
 		t.Setenv("LATLAB_AGENT", agent)
 		if code := run(context.Background(), append([]string{"latlab"}, strings.Fields(args)...), s); code != exitFailed {
 			t.Errorf("%s: exit code %d, want %d; stderr %q", args, code, exitFailed, &text)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"latlab/devices/devicetest"
 	"latlab/internal/testenv"
 )
 
@@ -162,7 +161,7 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs a page from its beginning to its end")
 	}
-	l := newLab(t, "LATLAB_AGENT="+devicetest.Agent(t), "LATLAB_PYTHON="+testenv.Python(t))
+	l := newLab(t, "LATLAB_AGENT="+testenv.Agent(t), "LATLAB_PYTHON="+testenv.Python(t))
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -15,14 +14,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
-	"latlab/devices/devicetest"
+	"latlab/devices/transport/ssh/sshtest"
 	"latlab/internal/testenv"
+	"latlab/internal/testphone"
 	"latlab/sampler/tflite/tflitetest"
 )
 
@@ -30,11 +31,10 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 
 // TestScripts runs testdata/script: whole programs with their streams and exit codes.
 // By default they time with the fake agent; a script that wants the real one says
-// `env LATLAB_AGENT=$REAL_AGENT`. Hosts of ~/.ssh/config are board, a real sshd of this
-// machine whose home is $BOARD, gone, where nobody listens, and stranger, the same sshd of
-// which no key is known. Phones are of phone_test.go, for root only. An adb server of the scripts' own may be started at $ADB_PORT; LATLAB
-// is latlab's path. Besides testscript's own commands there are:
+// `env LATLAB_AGENT=$REAL_AGENT`. LATLAB is latlab's path. Besides testscript's own commands
+// there are:
 //
+//	needs THING...                 skip the script where one is missing (see scriptNeeds)
 //	exits CODE PROGRAM [ARG...]    run it; CODE is the exit code, or several as 0|4
 //	refuses CODE REGEXP PROGRAM [ARG...]
 //	                               run it; stdout stays empty and stderr is one line,
@@ -54,7 +54,6 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 //	remount DIR ro|rw              make it read-only or writable
 //	fill DIR                       leave it no byte
 func TestScripts(t *testing.T) {
-	agent := devicetest.Agent(t)
 	fake, err := exec.LookPath("fake-agent")
 	if err != nil {
 		t.Fatal(err)
@@ -63,10 +62,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tiny, python := tinySpace(t), testenv.Python(t)
-	board, phones, adbPort := startBoard(t), startPhones(t), freePort(t)
-	// Where a script fails, the server that it had latlab start is left.
-	t.Cleanup(func() { _ = exec.Command("adb", "-P", adbPort, "kill-server").Run() })
+	tiny, needs := tinySpace(t), scriptNeeds(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		UpdateScripts:       *update,
@@ -74,31 +70,79 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		ContinueOnError:     true,
 		Setup: func(e *testscript.Env) error {
-			if err := board.introduce(e.WorkDir); err != nil {
-				return err
-			}
+			e.Values[scriptTest{}] = e.T()
 			e.Vars = append(isolate(e.Vars, e.WorkDir),
-				"TINY="+tiny, "PYTHON="+python, "LATLAB_AGENT="+fake, "FAKE="+fake, "REAL_AGENT="+agent,
-				"BOARD="+board.home, "LATLAB="+latlab, "ADB_PORT="+adbPort,
+				"TINY="+tiny, "LATLAB_AGENT="+fake, "FAKE="+fake, "LATLAB="+latlab,
 				fakeLog+"="+filepath.Join(e.WorkDir, ".blocks"))
-			e.Vars = append(e.Vars, phones.vars...)
 			return nil
 		},
-		Condition: func(cond string) (bool, error) {
-			switch cond {
-			case "mount":
-				return canMount(t.TempDir()), nil
-			case "root":
-				return os.Getuid() == 0, nil
-			}
-			return false, fmt.Errorf("no condition is named %q", cond)
-		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits, "refuses": cmdRefuses, "json": cmdJSON, "keys": cmdKeys, "var": cmdVar,
+			"needs": needs, "exits": cmdExits, "refuses": cmdRefuses, "json": cmdJSON, "keys": cmdKeys, "var": cmdVar,
 			"lines": cmdLines, "narrow": cmdNarrow, "sql": cmdSQL, "clip": cmdClip, "spoil": cmdSpoil,
 			"tmpfs": cmdTmpfs, "remount": cmdRemount, "fill": cmdFill,
 		},
 	})
+}
+
+// scriptTest is the key of a script's own test among its values.
+type scriptTest struct{}
+
+// scriptNeeds is the command `needs`, and gives a script the variables of what it needs:
+//
+//	agent    $REAL_AGENT, the real latlab-agent
+//	python   $PYTHON, with the packages of scripts/python-packages
+//	adb      $ADB_PORT, where the script may have a server of the real adb started
+//	board    hosts of ~/.ssh/config: board, a real sshd of this machine whose home is $BOARD;
+//	         stranger, the same sshd of which no key is known; gone, where nobody listens
+//	phones   those of phone_test.go
+//	groff
+//	mount    the right to mount
+//
+// The board and the phones are all scripts' own and live as long as t.
+func scriptNeeds(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	board := sync.OnceValue(func() testBoard { return startBoard(t) })
+	phones := sync.OnceValue(func() testPhones { return startPhones(t) })
+	port := sync.OnceValue(func() string { return startableADB(t) })
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		noNegation(ts, neg, "needs")
+		st := ts.Value(scriptTest{}).(testing.TB)
+		for _, thing := range args {
+			switch thing {
+			case "agent":
+				ts.Setenv("REAL_AGENT", testenv.Agent(st))
+			case "python":
+				ts.Setenv("PYTHON", testenv.Python(st))
+			case "groff":
+				testenv.Program(st, "groff", "groff-base")
+			case "adb":
+				testenv.Program(st, "adb", "adb")
+				ts.Setenv("ADB_PORT", port())
+			case "board":
+				sshtest.Needs(st)
+				ts.Check(board().introduce(ts.Getenv("HOME")))
+				ts.Setenv("BOARD", board().home)
+			case "phones":
+				testenv.Program(st, "adb", "adb")
+				testphone.Needs(st)
+				for _, v := range phones().vars {
+					name, value, _ := strings.Cut(v, "=")
+					ts.Setenv(name, value)
+				}
+			case "mount":
+				testenv.Mount(st, "size=64k")
+			default:
+				ts.Fatalf("needs: nothing is named %q", thing)
+			}
+		}
+	}
+}
+
+// startableADB is a port for a server of adb. Where a script fails, the server that it had
+// latlab start is left, and ends with the test.
+func startableADB(t *testing.T) string {
+	port := freePort(t)
+	t.Cleanup(func() { _ = exec.Command("adb", "-P", port, "kill-server").Run() })
+	return port
 }
 
 // freePort is a port that nobody listens on.
@@ -388,14 +432,6 @@ func cmdClip(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
-}
-
-// canMount reports whether this process may mount file systems.
-func canMount(dir string) bool {
-	if unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k") != nil {
-		return false
-	}
-	return unix.Unmount(dir, unix.MNT_DETACH) == nil
 }
 
 func cmdTmpfs(ts *testscript.TestScript, neg bool, args []string) {

@@ -24,14 +24,7 @@ func (l *lab) serving(args ...string) (*proc, string) {
 	var doc struct {
 		URLs []string `json:"urls"`
 	}
-	until(l.t, "it says where it listens", func() bool {
-		select {
-		case <-p.done:
-			l.t.Fatalf("it ended: %s", &p.err)
-		default:
-		}
-		return strings.HasSuffix(p.out.String(), "\n")
-	})
+	p.says(&p.out, "\n")
 	if err := json.Unmarshal([]byte(p.out.String()), &doc); err != nil || len(doc.URLs) != 1 {
 		l.t.Fatalf("%v: %s", err, &p.out)
 	}
@@ -248,7 +241,7 @@ func TestServeOnSystemdsSocket(t *testing.T) {
 	defer socket.Close()
 	l := newLab(t)
 	p := l.startWith([]*os.File{socket}, "sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec latlab serve --web.systemd-socket")
-	until(t, "it listens", func() bool { return strings.HasSuffix(p.out.String(), "\n") })
+	p.says(&p.out, "\n")
 	if code, body := fetch(t, "http://"+ln.Addr().String()+"/-/healthy"); code != http.StatusOK || !strings.Contains(body, "healthy") {
 		t.Errorf("%d %s", code, body)
 	}

@@ -18,6 +18,7 @@ import (
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
@@ -26,7 +27,7 @@ import (
 
 func openReal(t testing.TB, o agent.Options) *agent.Device {
 	t.Helper()
-	o.Name, o.Path = "cpu", devicetest.Agent(t)
+	o.Name, o.Path = "cpu", testenv.Agent(t)
 	d, err := agent.Open(t.Context(), machine.Here("cpu"), o)
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +84,7 @@ func rejectedModel(t testing.TB) *model.Model {
 }
 
 func TestConformance(t *testing.T) {
+	real := testenv.Agent(t)
 	t.Setenv("TMPDIR", t.TempDir()) // leftovers sees nobody else's files
 	for name, good := range map[string]func(testing.TB) *model.Model{"float32": tinyModel, "int8": tinyInt8} {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +98,7 @@ func TestConformance(t *testing.T) {
 					return openReal(t, agent.Options{}), partlyDelegated(t)
 				},
 				Offline:   func(t testing.TB) (devices.Device, *model.Model) { return openAway(t), good(t) },
-				Processes: func() int { return running(t, devicetest.Agent(t)) + running(t, self(t)) },
+				Processes: func() int { return running(t, real) + running(t, self(t)) },
 				State:     func() string { return affinity(t) + leftovers(t) },
 			})
 		})
@@ -130,7 +132,7 @@ func openFake(t testing.TB, mode string) devices.Device {
 func openAway(t testing.TB) devices.Device {
 	t.Helper()
 	away := &unplugged{}
-	d, err := agent.Open(t.Context(), machine.On(away, "cpu"), agent.Options{Name: "cpu", Path: devicetest.Agent(t)})
+	d, err := agent.Open(t.Context(), machine.On(away, "cpu"), agent.Options{Name: "cpu", Path: testenv.Agent(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +236,7 @@ func TestAffinityAndThreads(t *testing.T) {
 
 func TestOpenRefusesWhatTheMachineHasNot(t *testing.T) {
 	for _, o := range []agent.Options{{CPUs: []int{4000}}, {CPUs: []int{-1}}, {Threads: -1}, {Threads: 2, CPUs: []int{0}}, {Threads: 1000}} {
-		o.Name, o.Path = "cpu", devicetest.Agent(t)
+		o.Name, o.Path = "cpu", testenv.Agent(t)
 		_, err := agent.Open(t.Context(), machine.Here("cpu"), o)
 		if devices.FaultOf(err) != devices.FaultUser {
 			t.Errorf("%+v: %v, want the user's fault", o, err)

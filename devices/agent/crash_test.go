@@ -13,6 +13,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/agent"
 	"latlab/devices/devicetest"
+	"latlab/internal/testenv"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite/tflitetest"
 )
@@ -21,7 +22,7 @@ import (
 // runtime's. Only so is the crash the model's fault and not a device's that gave up.
 func TestCrashIsASignal(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGFPE} {
-		cmd := exec.CommandContext(t.Context(), devicetest.Agent(t))
+		cmd := exec.CommandContext(t.Context(), testenv.Agent(t))
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)

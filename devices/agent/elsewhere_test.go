@@ -20,6 +20,7 @@ import (
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 	"latlab/internal/testphone"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite/tflitetest"
@@ -72,7 +73,7 @@ func board(t testing.TB, tr transport.Transport, mo machine.Options, o agent.Opt
 		t.Fatal(err)
 	}
 	if o.Path == "" {
-		o.Path = devicetest.Agent(t)
+		o.Path = testenv.Agent(t)
 	}
 	d, err := agent.Open(t.Context(), m, o)
 	if err != nil {
@@ -217,7 +218,7 @@ func TestFoldersThatTheLoaderCannotRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = agent.Open(t.Context(), m, agent.Options{Name: "board", Path: devicetest.Agent(t)})
+		_, err = agent.Open(t.Context(), m, agent.Options{Name: "board", Path: testenv.Agent(t)})
 		var e *devices.Error
 		if !errors.As(err, &e) || e.Fault != devices.FaultUser || e.Reason != machine.ReasonFolder {
 			t.Errorf("%s: %v", name, err)
@@ -248,7 +249,7 @@ func TestWhatCannotBeStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	o.Name, o.Path = "board", devicetest.Agent(t)
+	o.Name, o.Path = "board", testenv.Agent(t)
 	_, err = agent.Open(t.Context(), m, o)
 	var e *devices.Error
 	if !errors.As(err, &e) || e.Fault != devices.FaultDevice || e.Reason != agent.ReasonMissing || !strings.Contains(e.Output, "Permission denied") || !strings.Contains(e.Error(), "noexec") {
@@ -263,7 +264,7 @@ func TestThreadsElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	_, err = agent.Open(t.Context(), m, agent.Options{Name: "board", Path: devicetest.Agent(t), Threads: 1000})
+	_, err = agent.Open(t.Context(), m, agent.Options{Name: "board", Path: testenv.Agent(t), Threads: 1000})
 	var e *devices.Error
 	if !errors.As(err, &e) || e.Fault != devices.FaultUser || e.Reason != "threads" {
 		t.Errorf("got %v", err)
@@ -285,7 +286,7 @@ func TestOtherProcessors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = agent.Open(t.Context(), m, agent.Options{Name: "board", Path: devicetest.Agent(t), Arch: arch, Bundles: t.TempDir()})
+		_, err = agent.Open(t.Context(), m, agent.Options{Name: "board", Path: testenv.Agent(t), Arch: arch, Bundles: t.TempDir()})
 		if devices.FaultOf(err) != want.fault || !strings.Contains(err.Error(), want.text) {
 			t.Errorf("%s: %v", arch, err)
 		}
@@ -296,7 +297,7 @@ func TestOtherProcessors(t *testing.T) {
 }
 
 func TestBundle(t *testing.T) {
-	dir := filepath.Join(agenttest.Bundles(t), "agent-arm64")
+	dir := filepath.Join(testenv.Bundles(t), "agent-arm64")
 	p, err := agent.Bundle(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -322,12 +323,9 @@ func TestBundle(t *testing.T) {
 // emulated is what every test of an emulated board needs.
 func emulated(t testing.TB) (*elsewhere, machine.Options, agent.Options) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("only root can go into a folder as its file system (chroot)")
-	}
 	tr := &elsewhere{root: agenttest.Root(t)}
 	return tr, machine.Options{Dir: "/data/latlab", Wrap: []string{agenttest.Emulator}},
-		agent.Options{Bundles: agenttest.Bundles(t), Arch: "arm64"}
+		agent.Options{Bundles: testenv.Bundles(t), Arch: "arm64"}
 }
 
 // TestNothingInstalled times on a 64-bit ARM whose file system holds a shell and what latlab
@@ -435,7 +433,7 @@ func TestPhoneWithAndroidsUserland(t *testing.T) {
 	phone := testphone.New(t, testphone.Options{})
 	agenttest.CopyProgram(t, "qemu-aarch64-static", phone.Path(testphone.Tmp+agenttest.Emulator))
 	mo := machine.Options{Dir: testphone.Tmp + "/latlab", Wrap: []string{testphone.Tmp + agenttest.Emulator}}
-	d := board(t, phone.Transport(), mo, agent.Options{Bundles: agenttest.Bundles(t), Arch: "arm64"})
+	d := board(t, phone.Transport(), mo, agent.Options{Bundles: testenv.Bundles(t), Arch: "arm64"})
 	b, err := d.Run(t.Context(), tinyModel(t), devicetest.Plan())
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"latlab/devices/agent/agenttest"
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
+	"latlab/internal/testenv"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
@@ -25,7 +26,7 @@ import (
 func external(t testing.TB, library string, options map[string]string) (*agent.Device, error) {
 	t.Helper()
 	return agent.Open(t.Context(), machine.Here("npu"), agent.Options{
-		Name: "npu", Path: devicetest.Agent(t),
+		Name: "npu", Path: testenv.Agent(t),
 		Delegate: agent.Delegate{Name: "convolver", Library: library, Options: options},
 	})
 }
@@ -218,7 +219,7 @@ func TestDelegateOnTheCPU(t *testing.T) {
 	library := agenttest.Plugin(t)
 	for take, want := range map[string]bench.Verdict{"some": bench.Valid, "none": bench.Invalid} {
 		d, err := agent.Open(t.Context(), machine.Here("npu"), agent.Options{
-			Name: "npu", Path: devicetest.Agent(t),
+			Name: "npu", Path: testenv.Agent(t),
 			Delegate: agent.Delegate{Name: "armnn", Library: library, Options: map[string]string{"take": take}, OnCPU: true},
 		})
 		if err != nil {
@@ -240,7 +241,7 @@ func TestDelegateOnTheCPU(t *testing.T) {
 // TestEdgeTPUThatIsNotThere: libedgetpu does not say why, so latlab says where to look.
 func TestEdgeTPUThatIsNotThere(t *testing.T) {
 	_, err := agent.Open(t.Context(), machine.Here("coral"), agent.Options{
-		Name: "coral", Path: devicetest.Agent(t),
+		Name: "coral", Path: testenv.Agent(t),
 		Delegate: agent.Delegate{Name: agent.EdgeTPU, Library: agenttest.Plugin(t), Options: map[string]string{"fail": "silent"}},
 	})
 	var e *devices.Error
@@ -277,7 +278,7 @@ func TestLibrariesThatAreNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := agent.Open(t.Context(), machine.Here("npu"), agent.Options{
-				Name: "npu", Path: devicetest.Agent(t), Delegate: agent.Delegate{Name: "edgetpu", Library: tt.library},
+				Name: "npu", Path: testenv.Agent(t), Delegate: agent.Delegate{Name: "edgetpu", Library: tt.library},
 			})
 			var e *devices.Error
 			if !errors.As(err, &e) || e.Fault != devices.FaultUser || e.Reason != devices.ReasonDelegate || !strings.Contains(e.Error(), tt.text) {
@@ -303,7 +304,7 @@ func dependent(t *testing.T, gone, source string) string {
 func TestTheLibraryMustNotChange(t *testing.T) {
 	library := agenttest.Plugin(t)
 	d, err := agent.Open(t.Context(), machine.Here("npu"), agent.Options{
-		Name: "npu", Path: devicetest.Agent(t), Delegate: agent.Delegate{Name: "convolver", Library: library},
+		Name: "npu", Path: testenv.Agent(t), Delegate: agent.Delegate{Name: "convolver", Library: library},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -333,7 +334,7 @@ func TestDelegatesByName(t *testing.T) {
 		{Options: map[string]string{"device": "usb"}}, {OnCPU: true},
 		{Name: "x", Library: "/x.so", Options: map[string]string{"": "y"}}, {Name: "x", Library: "/x.so", Options: map[string]string{"a": "b\x00c"}},
 	} {
-		_, err := agent.Open(t.Context(), machine.Here("d"), agent.Options{Name: "d", Path: devicetest.Agent(t), Delegate: d})
+		_, err := agent.Open(t.Context(), machine.Here("d"), agent.Options{Name: "d", Path: testenv.Agent(t), Delegate: d})
 		if devices.FaultOf(err) != devices.FaultUser {
 			t.Errorf("%+v: %v, want the user's fault", d, err)
 		}
@@ -454,7 +455,7 @@ func TestConformanceExternal(t *testing.T) {
 		Partial:   with(nil),
 		Lasting:   map[string]string{"Crash": "the delegate's option is the device's", "Hang": "the delegate's option is the device's"},
 		Cannot:    map[string]string{"Offline": "a library on this machine cannot be out of reach"},
-		Processes: func() int { return running(t, devicetest.Agent(t)) },
+		Processes: func() int { return running(t, testenv.Agent(t)) },
 		State:     func() string { return affinity(t) + leftovers(t) },
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"latlab/devices/agent"
 	"latlab/devices/agent/wire"
 	"latlab/devices/devicetest"
+	"latlab/internal/testenv"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
@@ -249,7 +250,7 @@ func TestEightBitKernelsMustBeOn(t *testing.T) {
 	if err := os.WriteFile(source, []byte("int TfLiteXNNPackDelegateGetFlags(void* d) { return 4; }\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("gcc", "-shared", "-fPIC", "-o", library, source).CombinedOutput(); err != nil {
+	if out, err := exec.Command(testenv.Program(t, "gcc", "gcc"), "-shared", "-fPIC", "-o", library, source).CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}
 	d := openReal(t, agent.Options{})

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"latlab/devices/agent"
-	"latlab/devices/devicetest"
 	"latlab/devices/machine"
+	"latlab/internal/testenv"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite/tflitetest"
 )
@@ -16,7 +16,7 @@ import (
 // XNNPACK, and compares each output tensor with the plain evaluator's, which shares no
 // code with either. Nothing may be left to the runtime's own kernels.
 func TestOutputsAgreeWithPlainEvaluation(t *testing.T) {
-	d, err := agent.Open(context.Background(), machine.Here("cpu"), agent.Options{Name: "cpu", Path: devicetest.Agent(t)})
+	d, err := agent.Open(context.Background(), machine.Here("cpu"), agent.Options{Name: "cpu", Path: testenv.Agent(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

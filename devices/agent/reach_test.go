@@ -20,6 +20,7 @@ import (
 	"latlab/devices/transport/adb/adbtest"
 	"latlab/devices/transport/ssh"
 	"latlab/devices/transport/ssh/sshtest"
+	"latlab/internal/testenv"
 	"latlab/sampler/model"
 )
 
@@ -143,6 +144,9 @@ func (r *returning) Run(ctx context.Context, m *model.Model, p devices.Plan) (*d
 // TestNothingInstalledOverRealClients times on an emulated 64-bit ARM that is reached by a
 // real client, in a root folder of a shell, the emulator and what latlab brought.
 func TestNothingInstalledOverRealClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("an agent in the emulator behind sshd and adbd: ten seconds")
+	}
 	for _, r := range reaches() {
 		t.Run(r.name, func(t *testing.T) {
 			e, mo, o := emulated(t)
@@ -176,7 +180,7 @@ func TestNothingInstalledOverRealClients(t *testing.T) {
 
 // BenchmarkPush is what bringing the bundle takes.
 func BenchmarkPush(b *testing.B) {
-	p, err := agent.Bundle(filepath.Join(agenttest.Bundles(b), "agent-arm64"))
+	p, err := agent.Bundle(filepath.Join(testenv.Bundles(b), "agent-arm64"))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 	"latlab/internal/testphone"
 )
 
@@ -150,6 +151,7 @@ func TestNoADB(t *testing.T) {
 // TestServersRace: ten labs that name a phone at once, as a sweep on several devices does, find
 // one server. The adb is real.
 func TestServersRace(t *testing.T) {
+	testenv.Program(t, "adb", "adb")
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -9,15 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/devices"
-	"latlab/devices/devicetest"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
 	"latlab/devices/transport/ssh/sshtest"
+	"latlab/internal/testenv"
 	"latlab/sampler/model"
 )
 
@@ -26,7 +25,7 @@ func board(t *testing.T, fields string) *Lab {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "there", "latlab")
 	file := write(t, "devices.yml", fmt.Sprintf("devices:\n  - name: board\n    ssh: board\n    dir: %s\n%s", dir, fields))
-	l, err := New(Options{File: file, AgentPath: devicetest.Agent(t), LockDir: t.TempDir()})
+	l, err := New(Options{File: file, AgentPath: testenv.Agent(t), LockDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +137,7 @@ func sshd(t *testing.T) (*Lab, *sshtest.Server) {
 	// Nothing of the user's own ssh has a say.
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("SSH_AUTH_SOCK", "")
-	l, err := New(Options{File: file, AgentPath: devicetest.Agent(t), LockDir: t.TempDir()})
+	l, err := New(Options{File: file, AgentPath: testenv.Agent(t), LockDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,12 +169,8 @@ func TestBoard(t *testing.T) {
 		t.Errorf("cleaned: %q, %v", done, err)
 	}
 	// sshd ends what it started a moment after the connection.
-	left := s.Left()
-	for end := time.Now().Add(20 * time.Second); len(left) > 0 && time.Now().Before(end); left = s.Left() {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if len(left) > 0 {
-		t.Errorf("processes %v are left", left)
+	for _, pid := range s.Left() {
+		testenv.WaitGone(t, pid)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -177,15 +176,6 @@ func tree(t *testing.T, dir string) []string {
 		t.Fatal(err)
 	}
 	return list
-}
-
-func look(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		t.Skipf("%s is not installed", program)
-	}
-	return path
 }
 
 func wantTraffic(t *testing.T, m *machine.Machine, want machine.Traffic) {

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 )
 
 func TestFoldersThatAreRefused(t *testing.T) {
@@ -65,9 +64,7 @@ func TestFoldersThatAreRefused(t *testing.T) {
 }
 
 func TestForeignFolder(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a folder away")
-	}
+	testenv.Superuser(t, "only root can give a folder away")
 	for _, u := range userlands() {
 		dir := filepath.Join(t.TempDir(), "lab")
 		if err := os.Mkdir(dir, 0o777); err != nil {
@@ -100,17 +97,17 @@ func TestOpenMakesPrivate(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	// A file system without modes: chmod says that it did it.
-	fat := applets(t, look(t, "busybox"), "--list")
+	fat := applets(t, testenv.Program(t, "busybox", "busybox-static"), "--list")
 	if err := os.Remove(filepath.Join(fat, "chmod")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(look(t, "true"), filepath.Join(fat, "chmod")); err != nil {
+	if err := os.Symlink(testenv.Program(t, "true", "coreutils"), filepath.Join(fat, "chmod")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r := &remote{shell: []string{look(t, "dash")}, env: []string{"PATH=" + fat}}
+	r := &remote{shell: []string{testenv.Program(t, "dash", "dash")}, env: []string{"PATH=" + fat}}
 	_, err := machine.Open(t.Context(), r, machine.Options{Name: "pixel", Dir: dir})
 	if reason(err) != "user folder" || !strings.Contains(err.Error(), "cannot be made private") {
 		t.Errorf("a folder that stays open: %v", err)
@@ -219,16 +216,9 @@ func TestFoldersThatCannotBeMade(t *testing.T) {
 
 // TestFullDisk is a disk that is really full.
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root may mount a small disk")
-	}
 	for _, u := range userlands() {
 		t.Run(u.name, func(t *testing.T) {
-			disk := t.TempDir()
-			if err := unix.Mount("latlab", disk, "tmpfs", 0, "size=256k,nr_inodes=12"); err != nil {
-				t.Skipf("no disk can be mounted here: %v", err)
-			}
-			t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+			disk := testenv.Mount(t, "size=256k,nr_inodes=12")
 			host := t.TempDir()
 			r := u.open(t)
 			m := open(t, r, machine.Options{Dir: filepath.Join(disk, "lab")})

@@ -9,6 +9,7 @@ import (
 
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 	"latlab/sampler/model"
 )
 
@@ -23,17 +24,19 @@ type userland struct {
 func userlands() []userland {
 	return []userland{
 		{"this", func(*testing.T) *remote { return &remote{} }},
-		{"dash", func(t *testing.T) *remote { return &remote{shell: []string{look(t, "dash")}} }},
-		{"bash", func(t *testing.T) *remote { return &remote{shell: []string{look(t, "bash"), "--posix"}} }},
+		{"dash", func(t *testing.T) *remote { return &remote{shell: []string{testenv.Program(t, "dash", "dash")}} }},
+		{"bash", func(t *testing.T) *remote {
+			return &remote{shell: []string{testenv.Program(t, "bash", "bash"), "--posix"}}
+		}},
 		{"android", func(t *testing.T) *remote {
-			mksh, bin := look(t, "mksh"), applets(t, look(t, "toybox"))
+			mksh, bin := testenv.Program(t, "mksh", "mksh"), applets(t, testenv.Program(t, "toybox", "toybox"))
 			if err := os.Symlink(mksh, filepath.Join(bin, "sh")); err != nil {
 				t.Fatal(err)
 			}
 			return &remote{shell: []string{mksh}, env: []string{"PATH=" + bin}}
 		}},
 		{"busybox", func(t *testing.T) *remote {
-			busybox := look(t, "busybox")
+			busybox := testenv.Program(t, "busybox", "busybox-static")
 			return &remote{shell: []string{busybox, "sh"}, env: []string{"PATH=" + applets(t, busybox, "--list")}}
 		}},
 	}
@@ -67,11 +70,11 @@ func TestUserlands(t *testing.T) {
 func TestNoSHA256Sum(t *testing.T) {
 	bare := t.TempDir()
 	for _, name := range []string{"mkdir", "rm", "chmod", "ls", "df", "du", "rmdir"} {
-		if err := os.Symlink(look(t, name), filepath.Join(bare, name)); err != nil {
+		if err := os.Symlink(testenv.Program(t, name, "coreutils"), filepath.Join(bare, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r := &remote{shell: []string{look(t, "dash")}, env: []string{"PATH=" + bare}}
+	r := &remote{shell: []string{testenv.Program(t, "dash", "dash")}, env: []string{"PATH=" + bare}}
 	life(t, r, filepath.Join(t.TempDir(), "lab"), itself)
 	if r.gets.Load() < 5 {
 		t.Errorf("only %d files were read back", r.gets.Load())

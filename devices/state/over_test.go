@@ -21,6 +21,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/state"
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -46,10 +47,9 @@ func newShell(t *testing.T, argv ...string) shell {
 	t.Helper()
 	s := shell{t: t, argv: argv, path: os.Getenv("PATH")}
 	box := map[string]string{"busybox": "busybox", "mksh": "toybox"}[argv[0]]
-	for _, name := range []string{argv[0], box} {
-		if _, err := exec.LookPath(name); name != "" && err != nil {
-			t.Skipf("%s is not installed", name)
-		}
+	testenv.Program(t, argv[0], argv[0])
+	if box != "" {
+		testenv.Program(t, box, box)
 	}
 	if box != "" {
 		s.path = links(t, box) + ":" + s.path

@@ -17,6 +17,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/state"
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 )
 
 // phone is a device with a tree of its own and Android's commands, each a script on a file.
@@ -145,7 +146,7 @@ func (p *phone) asNobody(t *testing.T) {
 	if err := errors.Join(os.Chmod(filepath.Dir(p.root), 0o755), os.MkdirAll(p.dir, 0o777), os.Chmod(p.dir, 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	p.argv = append([]string{"setpriv", "--reuid=65534", "--clear-groups"}, p.argv...)
+	p.argv = append([]string{testenv.Program(t, "setpriv", "util-linux"), "--reuid=65534", "--clear-groups"}, p.argv...)
 }
 
 // facts are all that Settings can change, and whether there is a journal.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -167,13 +167,7 @@ func TestEveryTaskset(t *testing.T) {
 	cpu := allowed(t)
 	for name, command := range map[string][]string{"util-linux": {"taskset"}, "busybox": {"busybox", "taskset"}, "toybox": {"toybox", "taskset"}} {
 		t.Run(name, func(t *testing.T) {
-			path, err := exec.LookPath(command[0])
-			if err != nil && os.Getuid() != 0 {
-				t.Skipf("no %s here, and only root could install it", command[0])
-			}
-			if err != nil {
-				t.Fatalf("no %s here: apt-get install util-linux busybox-static toybox", command[0])
-			}
+			path := testenv.Program(t, command[0], map[string]string{"taskset": "util-linux", "busybox": "busybox-static", "toybox": "toybox"}[command[0]])
 			dir := t.TempDir()
 			target := filepath.Join(dir, "taskset")
 			if err := os.Symlink(path, target); err != nil {

@@ -9,13 +9,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -99,21 +98,8 @@ func TestKillAndCancelEndTheWholeGroup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		waitGone(t, pid)
+		testenv.WaitGone(t, pid)
 	}
-}
-
-// waitGone waits for a killed orphan to be reaped by its new parent.
-func waitGone(t *testing.T, pid int) {
-	t.Helper()
-	for range 1000 {
-		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-		if err != nil || strings.Contains(string(stat), ") Z ") || syscall.Kill(pid, 0) != nil {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Errorf("process %d is still running", pid)
 }
 
 func TestStartNothing(t *testing.T) {

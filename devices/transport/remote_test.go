@@ -12,11 +12,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 )
 
 // shells are those of boards and phones, as far as they are here.
@@ -24,7 +24,7 @@ func shells(t *testing.T) map[string][]string {
 	t.Helper()
 	all := map[string][]string{"sh": {"/bin/sh"}, "bash": {"bash"}, "mksh": {"mksh"}, "busybox": {"busybox", "sh"}}
 	for name, argv := range all {
-		if _, err := exec.LookPath(argv[0]); err != nil {
+		if len(testenv.Installed(t, argv[0])) == 0 {
 			delete(all, name)
 		}
 	}
@@ -122,33 +122,34 @@ func TestTether(t *testing.T) {
 	}
 }
 
-// groupGone waits until no process of a group runs. Those that wait for their new parent to
-// reap them are gone.
-func groupGone(t *testing.T, pid int) {
+// groupGone waits until no process of a group runs.
+func groupGone(t *testing.T, group int) {
 	t.Helper()
-	for range 1000 {
-		if !groupRuns(t, pid) {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	for pids := groupRuns(t, group); len(pids) > 0; pids = groupRuns(t, group) {
+		testenv.WaitGone(t, pids[0])
 	}
-	t.Errorf("processes of group %d are still running", pid)
 }
 
-func groupRuns(t *testing.T, pid int) bool {
+// groupRuns are a group's processes. Those that wait for their new parent to reap them are gone.
+func groupRuns(t *testing.T, group int) []int {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var pids []int
 	for _, file := range stats {
 		stat, _ := os.ReadFile(file) // it may be gone by now
 		_, rest, _ := strings.Cut(string(stat), ") ")
-		if f := strings.Fields(rest); len(f) > 2 && f[0] != "Z" && f[2] == strconv.Itoa(pid) {
-			return true
+		if f := strings.Fields(rest); len(f) > 2 && f[0] != "Z" && f[2] == strconv.Itoa(group) {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
 		}
 	}
-	return false
+	return pids
 }
 
 func TestKillLineEndsTheGroup(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/exporters"
+	"latlab/internal/testenv"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -108,10 +109,7 @@ func randomModel(s *sampler.Space, seed uint64) *regress.CostModel {
 // TuNAS's own steps, written again in Python, must predict from the export what the cost
 // model predicts.
 func TestTuNASReadsExport(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is missing: nothing read the export back as TuNAS does")
-	}
+	python := testenv.Program(t, "python3", "python3")
 	for _, tc := range []struct {
 		space string
 		n     int

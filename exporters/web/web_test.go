@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -171,21 +172,23 @@ func TestDiscovery(t *testing.T) {
 
 // TestOwnMetrics: what is answered is counted by handler, never by path.
 func TestOwnMetrics(t *testing.T) {
-	h := newHandler(t, Options{CostModels: always(tinyModel(t, "m")), Limits: Limits{ScrapeAge: time.Nanosecond}})
-	get(h, "/metrics")
-	get(h, "/v1/nothing?x=1")
-	post(h, `{"indices":["`+zeros+`","`+zeros+`"]}`)
-	time.Sleep(time.Microsecond)
-	_, _, body := get(h, "/metrics")
-	for _, want := range []string{
-		`latlab_http_requests_total{code="404",handler="other"} 1`, `latlab_http_requests_total{code="200",handler="metrics"} 1`,
-		`latlab_cost_model_predictions_total{cost_model="m",device="phone"} 2`,
-		`latlab_http_request_duration_seconds_count{handler="predict"} 1`,
-	} {
-		if !strings.Contains(body, want+"\n") {
-			t.Errorf("no %s in\n%s", want, body)
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandler(t, Options{CostModels: always(tinyModel(t, "m")), Limits: Limits{ScrapeAge: time.Nanosecond}})
+		get(h, "/metrics")
+		get(h, "/v1/nothing?x=1")
+		post(h, `{"indices":["`+zeros+`","`+zeros+`"]}`)
+		time.Sleep(time.Microsecond) // of virtual time
+		_, _, body := get(h, "/metrics")
+		for _, want := range []string{
+			`latlab_http_requests_total{code="404",handler="other"} 1`, `latlab_http_requests_total{code="200",handler="metrics"} 1`,
+			`latlab_cost_model_predictions_total{cost_model="m",device="phone"} 2`,
+			`latlab_http_request_duration_seconds_count{handler="predict"} 1`,
+		} {
+			if !strings.Contains(body, want+"\n") {
+				t.Errorf("no %s in\n%s", want, body)
+			}
 		}
-	}
+	})
 }
 
 func TestCostModelsOfOneName(t *testing.T) {

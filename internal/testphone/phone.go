@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"latlab/internal/testenv"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -23,6 +25,14 @@ type Options struct {
 	// Model, where it has a Simulator, is the configuration of benchmark_model in
 	// /data/local/tmp. The user's program itself is on the host (BenchmarkModel).
 	Model Config
+}
+
+// Needs ends a test where no phone can be made.
+func Needs(t testing.TB) {
+	t.Helper()
+	testenv.Superuser(t, "a phone's root folder takes chroot and mount")
+	testenv.Program(t, shellFile, "mksh")
+	testenv.Program(t, toyboxFile, "toybox")
 }
 
 // Phone is a root folder with a phone's userland.
@@ -38,12 +48,10 @@ const Tmp = "/data/local/tmp"
 const stateDir = "/data/testphone/benchmark_model"
 
 // New makes a phone. Its folder is removed, and its /proc unmounted, when the test ends. It
-// needs root, as chroot and mount do: others skip.
+// takes root, as chroot and mount do.
 func New(t testing.TB, o Options) *Phone {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("a phone's root folder needs chroot and mount, which only root may")
-	}
+	Needs(t)
 	p := &Phone{Root: folder(t), t: t}
 	p.userland()
 	p.devices()
@@ -182,11 +190,6 @@ var notAndroids = []string{"ascii", "bzcat", "ftpget", "ftpput", "getconf", "gpi
 // userland is /system/bin: the shell, toybox with a link for each applet, its libraries.
 func (p *Phone) userland() {
 	p.t.Helper()
-	for _, f := range []string{shellFile, toyboxFile} {
-		if _, err := os.Stat(f); err != nil {
-			p.t.Fatalf("a phone's userland is made of Debian's: apt-get install mksh toybox (%v)", err)
-		}
-	}
 	p.copy(shellFile, "/system/bin/sh")
 	p.copy(toyboxFile, "/system/bin/toybox")
 	p.libraries(toyboxFile, map[string]bool{})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"latlab/internal/testenv"
 	"latlab/sampler/tflite"
 	"latlab/sampler/tflite/tflitetest"
 )
@@ -310,9 +311,7 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 
 // TestReadOnlyFolderServes: what is there can be used by somebody who cannot write.
 func TestReadOnlyFolderServes(t *testing.T) {
-	if os.Geteuid() == 0 {
-		t.Skip("root writes everywhere")
-	}
+	testenv.OrdinaryUser(t, "root writes everywhere")
 	c := NewCache(t.TempDir(), 0)
 	ms := models(t, c, 2)
 	open(t, ms[0]).Close()

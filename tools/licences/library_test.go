@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"latlab/internal/testenv"
 
-	"latlab/devices/devicetest"
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestOwner(t *testing.T) {
@@ -42,7 +42,7 @@ func TestStrangers(t *testing.T) {
 // TestLibrary: the library that the agent is linked with has parts with terms alone.
 func TestLibrary(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "licences", "tensorflow-lite")
-	lib := filepath.Join(filepath.Dir(devicetest.Agent(t)), "libtensorflowlite_c.so")
+	lib := filepath.Join(filepath.Dir(testenv.Agent(t)), "libtensorflowlite_c.so")
 	for range 2 { // into a folder that is there, too
 		if err := run(t.Context(), options{out: out, library: lib}); err != nil {
 			t.Fatal(err)

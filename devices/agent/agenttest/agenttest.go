@@ -1,12 +1,9 @@
 // Package agenttest makes what tests of devices of latlab-agent need and no package has: a
 // real external delegate, which takes convolutions and computes them.
-//
-// It fails where something is missing and never skips. Its neighbours are devicetest, the
-// suite, and devices/agent.
+// Its neighbours are devicetest, the suite, and devices/agent.
 package agenttest
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -28,12 +25,15 @@ func PluginFor(t testing.TB, compiler string) string {
 	return Compile(t, compiler, source, "libconvolutions.so")
 }
 
+var debianCompilers = map[string]string{"gcc": "gcc", "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu"}
+
 // Compile makes a shared library of a C file with the runtime's headers in sight; flags
 // come last.
 func Compile(t testing.TB, compiler, source, name string, flags ...string) string {
 	t.Helper()
+	testenv.Program(t, compiler, debianCompilers[compiler])
 	library := filepath.Join(t.TempDir(), name)
-	args := append([]string{"-O2", "-shared", "-fPIC", "-I", headers(t),
+	args := append([]string{"-O2", "-shared", "-fPIC", "-I", testenv.Headers(t),
 		"-I", filepath.Join(testenv.Root(t), "cmd", "latlab-agent", "include"), "-o", library, source}, flags...)
 	run(t, compiler, args...)
 	return library
@@ -47,21 +47,4 @@ func run(t testing.TB, program string, args ...string) string {
 		t.Fatalf("%s: %v, %+v\n%s", program, err, out.Exit, out.Stderr)
 	}
 	return out.Stdout
-}
-
-// headers is the include folder of TFLITE_DIR, or of the runtime that `make build` got.
-func headers(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("TFLITE_DIR")
-	if dir == "" {
-		dir = filepath.Join(testenv.Root(t), "build", "tflite")
-	}
-	include, err := filepath.Abs(filepath.Join(dir, "include"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(include); err != nil {
-		t.Fatalf("the tests need the runtime's headers: `make build` first, or name its folder in TFLITE_DIR: %v", err)
-	}
-	return include
 }

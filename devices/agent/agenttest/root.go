@@ -36,6 +36,7 @@ CPU revision	: 3
 // tells nothing at all of its state is refused; /proc/self is not there. It takes root.
 func Root(t testing.TB) string {
 	t.Helper()
+	testenv.Superuser(t, "it goes into a folder as its file system")
 	root := t.TempDir()
 	for _, dir := range []string{"bin", "dev", "tmp", "data", "proc", "sys/devices/system/cpu"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
@@ -84,28 +85,16 @@ func MountProc(t testing.TB, root string) {
 	})
 }
 
+var debianPrograms = map[string]string{"qemu-aarch64-static": "qemu-user-static", "busybox": "busybox-static"}
+
 // CopyProgram copies a program of this machine, which must be of one file.
 func CopyProgram(t testing.TB, name, to string) {
 	t.Helper()
-	data, err := os.ReadFile(strings.TrimSpace(run(t, "sh", "-c", `command -v "$1"`, "sh", name)))
+	data, err := os.ReadFile(testenv.Program(t, name, debianPrograms[name]))
 	if err != nil {
-		t.Fatalf("%v; scripts/prereqs %s installs it", err, name)
+		t.Fatal(err)
 	}
 	if err := os.WriteFile(to, data, 0o755); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// Bundles is the folder that has agent-arm64, for agent.Options: LATLAB_BUNDLES, or bin below
-// the module's root.
-func Bundles(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("LATLAB_BUNDLES")
-	if dir == "" {
-		dir = filepath.Join(testenv.Root(t), "bin")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "agent-arm64", "latlab-agent")); err != nil {
-		t.Fatalf("the tests need the agent for arm64: `make agent-arm64` first: %v", err)
-	}
-	return dir
 }

@@ -19,6 +19,7 @@ import (
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
 	"latlab/devices/tool/edgetpu"
+	"latlab/internal/testenv"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
@@ -113,7 +114,7 @@ func runs(compiler string) int {
 
 func inner(t testing.TB) devices.Device {
 	t.Helper()
-	d, err := agent.Open(t.Context(), machine.Here("coral"), agent.Options{Name: "coral", Path: devicetest.Agent(t)})
+	d, err := agent.Open(t.Context(), machine.Here("coral"), agent.Options{Name: "coral", Path: testenv.Agent(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +210,7 @@ func TestConformance(t *testing.T) {
 // running counts agents and compilers.
 func running(t testing.TB) int {
 	t.Helper()
-	agent := devicetest.Agent(t)
+	agent := testenv.Agent(t)
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		t.Fatal(err)

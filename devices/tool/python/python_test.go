@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"latlab/devices"
 	"latlab/devices/tool/python"
@@ -128,7 +129,7 @@ func TestAskNeverBlamesAModel(t *testing.T) {
 const orphanEnv = "LATLAB_TEST_ORPHAN"
 
 // orphanMaker starts a script that holds the interpreter's lock, as a compiler does, and
-// passes on its process's id.
+// writes its process's id into a pipe.
 func orphanMaker() {
 	t := transport.Local{}
 	file := os.Getenv("LATLAB_TEST_ORPHAN_FILE")
@@ -136,9 +137,8 @@ func orphanMaker() {
 	// PyDLL keeps the lock while it calls.
 	_, _ = i.Run(context.Background(), python.Script{Op: "hold", Timeout: time.Hour, Args: []string{file}, Source: `
 import ctypes
-with open(sys.argv[1] + ".new", "w") as f:
-    f.write(str(os.getpid()))
-os.rename(sys.argv[1] + ".new", sys.argv[1])
+with open(sys.argv[1], "w") as f:
+    f.write(f"{os.getpid()}\n")
 ctypes.PyDLL(None).sleep(3600)
 `})
 }
@@ -150,41 +150,36 @@ func TestNobodyIsLeftWhenLatlabIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "pid")
+	if err := unix.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv(orphanEnv, testenv.Python(t))
 	t.Setenv("LATLAB_TEST_ORPHAN_FILE", file)
 	p, err := transport.Local{}.Start(t.Context(), transport.Command{Path: self})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pid := waitFor(t, file)
+	pipe, err := os.OpenFile(file, os.O_RDWR|unix.O_NONBLOCK, 0) // read-only would wait for a writer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	if err := pipe.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := bufio.NewReader(pipe).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.Kill() // its group; the script is in one of its own
 	_, _ = bufio.NewReader(p.Stdout()).ReadString(0)
 	_, _ = bufio.NewReader(p.Stderr()).ReadString(0)
 	p.Wait()
-	for range 1000 {
-		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err != nil || strings.Contains(string(stat), ") Z ") {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	_ = syscall.Kill(pid, syscall.SIGKILL)
-	t.Error("the script goes on when latlab is gone")
-}
-
-func waitFor(t *testing.T, file string) int {
-	t.Helper()
-	for range 3000 {
-		if b, err := os.ReadFile(file); err == nil {
-			pid, err := strconv.Atoi(string(b))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return pid
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("the script did not start")
-	return 0
+	testenv.WaitGone(t, pid)
 }
 
 func TestDeskHasSoManyPlaces(t *testing.T) {

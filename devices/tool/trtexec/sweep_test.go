@@ -27,15 +27,15 @@ type pulled struct {
 }
 
 func (p *pulled) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
-	p.cable.armed.Store(p.random.Float64() < 0.003) // a dozen commands a block
+	p.cable.armed.Store(p.random.Float64() < 0.006) // a dozen commands a block
 	return p.cable.Start(ctx, c)
 }
 
-// TestFaultySweepOverSSH: a sweep through a real sshd on a board of whose blocks one in twenty
+// TestFaultySweepOverSSH: a sweep through a real sshd on a board of whose blocks one in ten
 // goes wrong ends with every network measured or accounted for, none twice; and its cost model
 // says what one of the simulator itself does.
 func TestFaultySweepOverSSH(t *testing.T) {
-	n := 200
+	n := 100
 	if testing.Short() {
 		n = 40 // too few for every fault to come
 	}
@@ -44,7 +44,7 @@ func TestFaultySweepOverSSH(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := trtfake.Control{Version: 8502, Seed: 5, BlockNoise: 0.015, SampleNoise: 0.005, Rate: 0.045,
+	c := trtfake.Control{Version: 8502, Seed: 5, BlockNoise: 0.015, SampleNoise: 0.005, Rate: 0.09,
 		Faults: []string{trtfake.Garbage, trtfake.Zero, trtfake.Mismatch, trtfake.NoPass, trtfake.Torn, trtfake.NoFile, trtfake.CUDA}}
 	for i := range n {
 		_, m, err := src.Network(t.Context(), i)

@@ -15,11 +15,13 @@ import (
 	"latlab/devices/transport"
 	"latlab/devices/transport/ssh"
 	"latlab/devices/transport/ssh/sshtest"
+	"latlab/internal/testenv"
 )
 
 // agent starts a real ssh-agent and returns its socket.
 func agent(t testing.TB, keys ...string) string {
 	t.Helper()
+	testenv.Program(t, "ssh-agent", "openssh-client")
 	dir, err := os.MkdirTemp("/tmp", "latlab-") // a socket's name is short
 	if err != nil {
 		t.Fatal(err)

@@ -6,16 +6,15 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"latlab/devices"
 	"latlab/devices/transport"
 	"latlab/devices/transport/ssh"
 	"latlab/devices/transport/ssh/sshtest"
+	"latlab/internal/testenv"
 )
 
 func put(t testing.TB, tr transport.Transport, path, content string) error {
@@ -187,9 +186,7 @@ func (e *ending) Read(b []byte) (int, error) {
 }
 
 func TestPermission(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("root may do everything")
-	}
+	testenv.OrdinaryUser(t, "root may do everything")
 	everyWay(t, sshtest.Options{}, func(t *testing.T, tr *ssh.Transport) {
 		if err := put(t, tr, "/file", "x"); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("error is %v", err)
@@ -198,19 +195,8 @@ func TestPermission(t *testing.T) {
 }
 
 func TestFullDisk(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can mount a small disk")
-	}
 	everyWay(t, sshtest.Options{}, func(t *testing.T, tr *ssh.Transport) {
-		dir := t.TempDir()
-		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := syscall.Unmount(dir, 0); err != nil {
-				t.Error(err)
-			}
-		})
+		dir := testenv.Mount(t, "size=1m")
 		err := put(t, tr, filepath.Join(dir, "file"), strings.Repeat("x", 3<<20))
 		wants(t, err, devices.FaultDevice, devices.ReasonFull, "3145728 bytes", "1048576 bytes are free")
 		if got := names(t, dir); len(got) != 0 {
@@ -224,13 +210,8 @@ func TestFullDisk(t *testing.T) {
 
 // TestRoot runs programs and sftp in a root of their own.
 func TestRoot(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("chroot takes root")
-	}
-	busybox, err := exec.LookPath("busybox")
-	if err != nil {
-		t.Fatalf("%v: install Debian's package busybox-static", err)
-	}
+	testenv.Superuser(t, "it is shut into a folder by chroot")
+	busybox := testenv.Program(t, "busybox", "busybox-static")
 	root := t.TempDir()
 	for _, d := range []string{"bin", "proc", "tmp", "dev"} {
 		if err := os.Mkdir(filepath.Join(root, d), 0o755); err != nil {

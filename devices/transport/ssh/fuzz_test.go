@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 )
 
 func FuzzParseStat(f *testing.F) {
@@ -135,7 +136,7 @@ func TestLineWithoutAGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, shell := range [][]string{{"sh"}, {"bash"}, {"mksh"}, {"busybox", "sh"}} {
-		if _, err := exec.LookPath(shell[0]); err != nil {
+		if len(testenv.Installed(t, shell[0])) == 0 {
 			continue
 		}
 		out, err := exec.Command(shell[0], append(shell[1:], "-c", line)...).CombinedOutput()

@@ -19,6 +19,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/transport/ssh"
 	"latlab/devices/transport/ssh/sshtest"
+	"latlab/internal/testenv"
 )
 
 // knowing writes known_hosts anew.
@@ -150,7 +151,7 @@ func TestHostKeyAuthority(t *testing.T) {
 	if err := os.WriteFile(host+".pub", gossh.MarshalAuthorizedKey(hostKey), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("ssh-keygen", "-q", "-s", ca, "-h", "-I", "board", "-n", "127.0.0.1", host+".pub").CombinedOutput(); err != nil {
+	if out, err := exec.Command(testenv.Program(t, "ssh-keygen", "openssh-client"), "-q", "-s", ca, "-h", "-I", "board", "-n", "127.0.0.1", host+".pub").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	s := sshtest.Start(t, sshtest.Options{Config: []string{"HostKey " + host, "HostCertificate " + host + "-cert.pub"}})

@@ -23,6 +23,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"latlab/internal/testenv"
 )
 
 // ADB is a real adb server that is nobody else's.
@@ -40,6 +42,7 @@ type ADB struct {
 // Debian's package adb.
 func Server(t testing.TB) *ADB {
 	t.Helper()
+	testenv.Program(t, "adb", "adb")
 	s, err := StartServer(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 )
 
 // sftpServers are where distributions have OpenSSH's.
@@ -36,7 +37,7 @@ func (s *Server) sftp() string {
 		}
 		return s.bring(p)
 	}
-	s.t.Fatalf("there is none of %s: install Debian's package openssh-sftp-server", strings.Join(sftpServers, ", "))
+	testenv.Missing(s.t, "sftp-server", "install Debian's openssh-sftp-server, or `make test`; looked for "+strings.Join(sftpServers, ", "))
 	return ""
 }
 

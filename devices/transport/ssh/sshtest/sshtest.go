@@ -26,6 +26,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"latlab/devices/transport"
+	"latlab/internal/testenv"
 )
 
 // Options of a server.
@@ -59,13 +60,16 @@ type Server struct {
 // sshdPath is where Debian and its like have it; it insists on an absolute path.
 const sshdPath = "/usr/sbin/sshd"
 
-// Start starts a server that ends with the test. A host without sshd fails the test: what it
-// would prove stays unproven otherwise.
+// Needs ends a test where there is no sshd.
+func Needs(t testing.TB) {
+	t.Helper()
+	testenv.Program(t, sshdPath, "openssh-server")
+}
+
+// Start starts a server that ends with the test.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	if _, err := os.Stat(sshdPath); err != nil {
-		t.Fatalf("%v: install Debian's package openssh-server", err)
-	}
+	Needs(t)
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)

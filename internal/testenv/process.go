@@ -1,0 +1,39 @@
+package testenv
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// gonePatience bounds the wait for a process that was killed. It decides no test that passes.
+const gonePatience = time.Minute
+
+// WaitGone waits until a process, which need not be a child, has ended. One that waits for its
+// parent to reap it has ended. The kernel says when: a number that another process got
+// meanwhile is waited for too.
+func WaitGone(t testing.TB, pid int) {
+	t.Helper()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return
+	}
+	if err != nil {
+		t.Fatalf("process %d: %v", pid, err)
+	}
+	defer unix.Close(fd)
+	for end := time.Now().Add(gonePatience); ; {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Until(end).Milliseconds()))
+		switch {
+		case errors.Is(err, unix.EINTR) && time.Now().Before(end):
+		case err != nil:
+			t.Fatalf("process %d: %v", pid, err)
+		case n == 0:
+			t.Fatalf("process %d is still running", pid)
+		default:
+			return
+		}
+	}
+}
