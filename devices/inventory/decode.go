@@ -17,6 +17,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"latlab/internal/strictyaml"
 	"latlab/sampler"
 )
 
@@ -43,16 +44,16 @@ func loadFile(file string, named bool) ([]entry, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &sampler.LoadError{File: file, Msg: "the inventory cannot be read: " + reason(err)}
+		return nil, &strictyaml.Error{File: file, Msg: "the inventory cannot be read: " + reason(err)}
 	}
 	defer f.Close()
 	// A pipe in the file's place would be waited for: only what has an end is read.
 	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return nil, &sampler.LoadError{File: file, Msg: "the inventory cannot be read: it is no file"}
+		return nil, &strictyaml.Error{File: file, Msg: "the inventory cannot be read: it is no file"}
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, &sampler.LoadError{File: file, Msg: "the inventory cannot be read: " + reason(err)}
+		return nil, &strictyaml.Error{File: file, Msg: "the inventory cannot be read: " + reason(err)}
 	}
 	return parse(data, file)
 }
@@ -67,14 +68,14 @@ func reason(err error) string {
 }
 
 // parse reads the devices of an inventory. The name is what errors call the file; the first
-// thing that is wrong is a *sampler.LoadError with its line.
+// thing that is wrong is a *strictyaml.Error with its line.
 //
 // Every node is read by hand and not by the YAML package's own decoder: that one gives no line
 // for a missing field, reads a serial number such as 0123 or 12e5 as a number, and follows
 // aliases, of which a short file can make a billion devices.
 func parse(data []byte, file string) ([]entry, error) {
 	if len(data) > maxFile {
-		return nil, &sampler.LoadError{File: file, Msg: fmt.Sprintf("larger than %d bytes, which is no inventory", maxFile)}
+		return nil, &strictyaml.Error{File: file, Msg: fmt.Sprintf("larger than %d bytes, which is no inventory", maxFile)}
 	}
 	root, err := document(data, file)
 	if err != nil {
@@ -93,13 +94,13 @@ func document(data []byte, file string) (*yaml.Node, error) {
 	var doc, more yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return nil, &sampler.LoadError{File: file, Msg: "is empty; `devices: []` is an inventory without devices"}
+		return nil, &strictyaml.Error{File: file, Msg: "is empty; `devices: []` is an inventory without devices"}
 	case err != nil:
 		return nil, syntaxError(data, err, file)
 	}
 	switch err := dec.Decode(&more); {
 	case err == nil:
-		return nil, &sampler.LoadError{File: file, Line: more.Line, Msg: "a second document begins here; a file holds one inventory"}
+		return nil, &strictyaml.Error{File: file, Line: more.Line, Msg: "a second document begins here; a file holds one inventory"}
 	case !errors.Is(err, io.EOF):
 		return nil, syntaxError(data, err, file)
 	}
@@ -117,10 +118,10 @@ func syntaxError(data []byte, err error, file string) error {
 	for text := range bytes.Lines(data) {
 		line++
 		if tabbed.Match(text) {
-			return &sampler.LoadError{File: file, Line: line, Msg: "is indented by a tab; YAML wants spaces"}
+			return &strictyaml.Error{File: file, Line: line, Msg: "is indented by a tab; YAML wants spaces"}
 		}
 	}
-	e := &sampler.LoadError{File: file, Msg: sampler.Clip(strings.TrimPrefix(err.Error(), "yaml: "))}
+	e := &strictyaml.Error{File: file, Msg: sampler.Clip(strings.TrimPrefix(err.Error(), "yaml: "))}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
 		e.Msg = sampler.Clip(strings.TrimPrefix(err.Error(), m[0]))
@@ -131,12 +132,12 @@ func syntaxError(data []byte, err error, file string) error {
 // decoder keeps the first thing that is wrong; what is read after it does not matter.
 type decoder struct {
 	file string
-	err  *sampler.LoadError
+	err  *strictyaml.Error
 }
 
 func (d *decoder) fail(line int, at, format string, args ...any) {
 	if d.err == nil {
-		d.err = &sampler.LoadError{File: d.file, Line: line, Field: at, Msg: fmt.Sprintf(format, args...)}
+		d.err = &strictyaml.Error{File: d.file, Line: line, Field: at, Msg: fmt.Sprintf(format, args...)}
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/machine"
 	"latlab/devices/state"
-	"latlab/sampler"
+	"latlab/internal/strictyaml"
 )
 
 var update = flag.Bool("update", false, "rewrite goldens in testdata")
@@ -67,7 +67,7 @@ func TestFileThatIsNotThere(t *testing.T) {
 	if err != nil || len(l.entries) != 0 {
 		t.Errorf("New without a file: %v", err)
 	}
-	var load *sampler.LoadError
+	var load *strictyaml.Error
 	for _, path := range []string{"/no/such/devices.yml", t.TempDir()} {
 		if _, err := New(Options{File: path}); !errors.As(err, &load) {
 			t.Errorf("New(%s) = %v, want a LoadError", path, err)
@@ -221,7 +221,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(goodFile))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		entries, err := parse(data, "devices.yml")
-		var load *sampler.LoadError
+		var load *strictyaml.Error
 		if err != nil {
 			if !errors.As(err, &load) || strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 1000 {
 				t.Errorf("refused by %q", err)

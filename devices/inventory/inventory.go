@@ -48,7 +48,7 @@ type Lab struct {
 	reach func(context.Context, *entry) (transport.Transport, error)
 }
 
-// New reads the user's inventory file. What is wrong with it is a *sampler.LoadError.
+// New reads the user's inventory file. What is wrong with it is a *strictyaml.Error.
 func New(o Options) (*Lab, error) {
 	l := &Lab{o: o, file: o.File, adbTurn: make(chan struct{}, 1)}
 	if o.BuiltIn {

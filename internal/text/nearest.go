@@ -1,6 +1,4 @@
-package sampler
-
-import "strings"
+package text
 
 // Nearest returns the candidate that the word was most likely meant to be, or "" where
 // none is near: at most a third of the word's letters are mistaken, or two of four and
@@ -45,13 +43,4 @@ func distance(a, b []rune) int {
 		}
 	}
 	return d[len(a)][len(b)]
-}
-
-// didYouMean is the end of an error about an unknown word: the nearest candidate, or all
-// of them where none is near.
-func didYouMean(word string, candidates []string) string {
-	if n := Nearest(word, candidates); n != "" {
-		return `; did you mean "` + n + `"?`
-	}
-	return "; known: " + strings.Join(candidates, ", ")
 }

@@ -1,4 +1,6 @@
-package sampler
+// Package text is what all rooms do to text that people read: clipping what came from outside, and the
+// word that was probably meant.
+package text
 
 import (
 	"strings"
