@@ -15,6 +15,7 @@ import (
 	"latlab/devices/state"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // Step is one thing that was looked at, in the order in which timing can fail by it.
@@ -141,8 +142,8 @@ func (w *walk) missing(name string, err error, typed string) []Step {
 	var e *devices.Error
 	if errors.As(err, &e) {
 		s.Detail = sentence(e)
-		if last := lastLine(e.Output); last != "" && !strings.Contains(s.Detail, last) {
-			s.Detail += "; it printed: " + fmt.Sprintf("%.200s", oneLine(last))
+		if last := text.LastLine(e.Output); last != "" && !strings.Contains(s.Detail, last) {
+			s.Detail += "; it printed: " + text.ClipTo(oneLine(last), 200)
 		}
 		if s.Type == "" {
 			s.Type = toType(e.Advice)
@@ -150,11 +151,6 @@ func (w *walk) missing(name string, err error, typed string) []Step {
 	}
 	w.steps = append(w.steps, s)
 	return w.steps
-}
-
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
 }
 
 // checkEntry walks from the file to a device that could time, in the order in which it can

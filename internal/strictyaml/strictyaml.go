@@ -159,8 +159,8 @@ const maxKnown = 12
 // DidYouMean ends an error about an unknown word: with the nearest of the known ones, or with all of them
 // where none is near and they are few.
 func DidYouMean(word string, known []string) string {
-	if near := text.Nearest(word, known); near != "" {
-		return fmt.Sprintf("; did you mean %q?", near)
+	if near := text.DidYouMean(word, known); near != "" {
+		return near
 	}
 	if len(known) > maxKnown {
 		return ""

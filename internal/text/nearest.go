@@ -1,5 +1,7 @@
 package text
 
+import "strconv"
+
 // Nearest returns the candidate that the word was most likely meant to be, or "" where
 // none is near: at most a third of the word's letters are mistaken, or two of four and
 // more, or one. The distance counts letters inserted, deleted, replaced, and neighbours
@@ -43,4 +45,14 @@ func distance(a, b []rune) int {
 		}
 	}
 	return d[len(a)][len(b)]
+}
+
+// DidYouMean is the end of an error about a word that is not known: `; did you mean "stride"?`, or
+// nothing where no candidate is near.
+func DidYouMean(word string, candidates []string) string {
+	near := Nearest(word, candidates)
+	if near == "" {
+		return ""
+	}
+	return "; did you mean " + strconv.Quote(near) + "?"
 }
