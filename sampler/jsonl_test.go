@@ -10,9 +10,9 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"latlab/internal/strictyaml"
-	"pgregory.net/rapid"
 )
 
 // readAll returns the networks and the errors of a JSON lines text.
