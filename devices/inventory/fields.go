@@ -26,6 +26,9 @@ var (
 // radiator is noticed.
 const maxCoolDown = time.Hour
 
+// placeNames are the fields that say where a device is, of which it has one.
+func placeNames() []string { return []string{"adb", "ssh", "local"} }
+
 // placeFields say what the device is called and how it is reached.
 func (e *entry) placeFields() []tool.Field {
 	return []tool.Field{

@@ -169,10 +169,10 @@ func (e *entry) check(o strictyaml.Object) {
 
 // checkPlace: a device is reached in one way.
 func (e *entry) checkPlace(o strictyaml.Object) {
-	given := slices.DeleteFunc([]string{"adb", "ssh", "local"}, func(f string) bool { return !o.Has(f) })
+	given := slices.DeleteFunc(placeNames(), func(f string) bool { return !o.Has(f) })
 	switch {
 	case len(given) == 0:
-		o.Value.Fail("how is it reached? give one of adb, ssh and local")
+		o.Value.Fail("how is it reached? give one of %s", strings.Join(placeNames(), ", "))
 	case len(given) > 1:
 		o.Fail(given[1], "%s is given too: a device is reached in one way", given[0])
 	}

@@ -13,8 +13,8 @@ import (
 	"latlab/devices/transport/ssh"
 )
 
-// place is where a device is and how it is reached. A new kind of place is a type here, its field among placeFields and,
-// where devices are named by it, a family.
+// place is where a device is and how it is reached. A new kind of place is a type here and a field among placeFields and
+// placeNames; where devices are named by it, a family besides.
 type place interface {
 	transport() string // the word of Info.Transport; empty for this machine
 	String() string    // for people: "phone 9A281F over adb"
