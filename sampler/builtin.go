@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"latlab/internal/strictyaml"
 )
 
 //go:embed spaces/*.yaml
@@ -33,7 +35,7 @@ var ErrUnknownSpace = errors.New("unknown space")
 // nearest one.
 func Builtin(name string) (*Space, error) {
 	if !slices.Contains(BuiltinNames(), name) {
-		return nil, fmt.Errorf("%w %q%s", ErrUnknownSpace, Clip(name), didYouMean(name, BuiltinNames()))
+		return nil, fmt.Errorf("%w %q%s", ErrUnknownSpace, Clip(name), strictyaml.DidYouMean(name, BuiltinNames()))
 	}
 	file := "spaces/" + name + ".yaml"
 	data, err := spaceFiles.ReadFile(file)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"latlab/internal/strictyaml"
 )
 
 // readAll returns the networks and the errors of a JSON lines text.
@@ -112,7 +114,7 @@ func TestReadJSONLKeepsGoing(t *testing.T) {
 	}
 	wantErrs := []string{
 		`a.jsonl:5: id is "abc", but 3cd2dfe4cbfa is the id of these indices in space tiny`,
-		`a.jsonl:6: unknown space "tinny"` + didYouMean("tinny", BuiltinNames()),
+		`a.jsonl:6: unknown space "tinny"` + strictyaml.DidYouMean("tinny", BuiltinNames()),
 		`a.jsonl:7: unknown space "mobiledet_cpu_inb"; did you mean "mobiledet_cpu_ibn"?`,
 		`a.jsonl:8: "space" is missing`,
 		`a.jsonl:9: "indices" is missing`,

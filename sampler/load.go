@@ -1,18 +1,13 @@
 package sampler
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"reflect"
 	"regexp"
-	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"latlab/internal/strictyaml"
 )
 
 // What a space file may ask for. The limits keep any file's memory bounded: the table of
@@ -34,12 +29,7 @@ const (
 
 // LoadFile reads a space from a YAML file; see Load.
 func LoadFile(path string) (*Space, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := spaceKind.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +37,7 @@ func LoadFile(path string) (*Space, error) {
 }
 
 // Load reads a space from YAML; docs/spaces.md describes the form. The name is what
-// errors and Space.Source call the file. It returns a *LoadError for the first thing that
+// errors and Space.Source call the file. It returns a *strictyaml.Error for the first thing that
 // is wrong: a field that is unknown or missing, a value out of range, a stride or residual
 // that the shapes do not allow. A file that takes a built-in space's name must be that
 // space, since an Arch's id holds the name alone.
@@ -57,7 +47,7 @@ func Load(data []byte, filename string) (*Space, error) {
 		return nil, err
 	}
 	if builtin, err := Builtin(s.Name); err == nil && !same(s, builtin) {
-		return nil, &LoadError{File: filename, Field: "name",
+		return nil, &strictyaml.Error{File: filename, Field: "name",
 			Msg: fmt.Sprintf("%s is a built-in space, and this is another one; give it a name of its own", s.Name)}
 	}
 	s.Source = filename
@@ -71,50 +61,15 @@ func same(a, b *Space) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-func load(data []byte, filename string) (*Space, error) {
-	root, err := parse(data, filename)
+// spaceKind follows references: the limits above hold for what they stand for.
+var spaceKind = strictyaml.Kind{Name: "a space", MaxBytes: maxFile, Aliases: true}
+
+func load(data []byte, filename string) (s *Space, err error) {
+	err = spaceKind.Read(data, filename, func(v strictyaml.Value) { s = (&loader{}).space(v) })
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{file: filename}
-	l := &loader{}
-	s := l.space(d.value(root, ""))
-	if d.err != nil {
-		return nil, d.err
-	}
 	return s, nil
-}
-
-// parse reads the one document of a file.
-func parse(data []byte, filename string) (*yaml.Node, error) {
-	if len(data) > maxFile {
-		return nil, &LoadError{File: filename, Msg: fmt.Sprintf("larger than %d bytes, which is no space", maxFile)}
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return nil, &LoadError{File: filename, Msg: "is empty"}
-	} else if err != nil {
-		return nil, syntaxError(err, filename)
-	}
-	if err := dec.Decode(&more); err == nil {
-		return nil, &LoadError{File: filename, Line: more.Line, Msg: "a second document begins here; a file holds one space"}
-	} else if !errors.Is(err, io.EOF) {
-		return nil, syntaxError(err, filename)
-	}
-	return doc.Content[0], nil
-}
-
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
-
-// syntaxError moves the line that the YAML reader found to where all errors have it.
-func syntaxError(err error, filename string) error {
-	e := &LoadError{File: filename, Msg: Clip(strings.TrimPrefix(err.Error(), "yaml: "))}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		e.Line, _ = strconv.Atoi(m[1])
-		e.Msg = Clip(strings.TrimPrefix(err.Error(), m[0]))
-	}
-	return e
 }
 
 // loader is what is known at a point of the file.
@@ -131,61 +86,85 @@ type loader struct {
 	maps        []mapSize // of the stages
 }
 
-func (l *loader) space(v value) *Space {
-	o := v.object("name", "doc", "input", "activation", "multipliers", "choices", "stages", "head")
-	s := &Space{Name: o.get("name").name()}
-	if doc, ok := o.opt("doc"); ok {
-		s.Doc = doc.doc()
+func (l *loader) space(v strictyaml.Value) *Space {
+	o := v.Object("name", "doc", "input", "activation", "multipliers", "choices", "stages", "head")
+	s := &Space{Name: name(o.Get("name"))}
+	if d, ok := o.Opt("doc"); ok {
+		s.Doc = doc(d)
 	}
-	s.Input = l.input(o.get("input"))
-	s.Activation = Activation(o.get("activation").oneOf(string(ReLU6), string(HSwish)))
-	if m, ok := o.opt("multipliers"); ok {
+	s.Input = l.input(o.Get("input"))
+	s.Activation = Activation(o.Get("activation").OneOf(string(ReLU6), string(HSwish)))
+	if m, ok := o.Opt("multipliers"); ok {
 		l.multipliers = multipliers(m)
 	}
-	l.readChoices(o.get("choices"))
-	for _, stage := range o.get("stages").list(maxStages) {
+	l.readChoices(o.Get("choices"))
+	for _, stage := range o.Get("stages").List(maxStages) {
 		s.Stages = append(s.Stages, l.stage(stage, s.Stages))
 	}
-	s.Head = l.head(o.get("head"), s.Stages)
+	s.Head = l.head(o.Get("head"), s.Stages)
 	return s
 }
 
-func (v value) doc() string {
-	s := v.text()
-	if v.node != nil && (len(s) > 1000 || strings.ContainsAny(s, "\r\n")) {
-		v.fail("must be one line of at most 1000 bytes")
+func doc(v strictyaml.Value) string {
+	s := v.Text()
+	if len(s) > 1000 || strings.ContainsAny(s, "\r\n") {
+		v.Fail("must be one line of at most 1000 bytes")
 	}
 	return s
 }
 
-func (l *loader) input(v value) Input {
-	o := v.object("height", "width", "channels")
+// Names become parts of file names, op names and metric labels, on every system.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+// name reads an identifier.
+func name(v strictyaml.Value) string {
+	s := v.Text()
+	if !nameForm.MatchString(s) {
+		v.Fail("must be 1 to 64 letters, digits, '_', '.' or '-', beginning with a letter or digit, not %s", v)
+	}
+	return s
+}
+
+// positive reads a number above 0 and at most high; it is high where the value is none.
+func positive(v strictyaml.Value, high float64) float64 {
+	x, ok := v.Number()
+	if ok && x > 0 && x <= high {
+		return x
+	}
+	if ok {
+		v.Fail("must be above 0 and at most %v, not %s", high, v)
+	}
+	return high
+}
+
+func (l *loader) input(v strictyaml.Value) Input {
+	o := v.Object("height", "width", "channels")
 	in := Input{
-		Height:   o.get("height").int(1, maxSide),
-		Width:    o.get("width").int(1, maxSide),
-		Channels: o.get("channels").int(1, maxWidth),
+		Height:   o.Get("height").Int(1, maxSide),
+		Width:    o.Get("width").Int(1, maxSide),
+		Channels: o.Get("channels").Int(1, maxWidth),
 	}
 	if n := int64(in.Height) * int64(in.Width) * int64(in.Channels); n > maxElements {
-		v.fail("%dx%dx%d has %d elements; a tensor may have %d", in.Height, in.Width, in.Channels, n, maxElements)
+		v.Fail("%dx%dx%d has %d elements; a tensor may have %d", in.Height, in.Width, in.Channels, n, maxElements)
 	}
 	l.height, l.width, l.in = in.Height, in.Width, []int{in.Channels}
 	return in
 }
 
-func multipliers(v value) []float64 {
+func multipliers(v strictyaml.Value) []float64 {
 	var ms []float64
-	for _, m := range v.list(maxChoices) {
-		ms = append(ms, m.float(maxMultiplier))
+	for _, m := range v.List(maxChoices) {
+		ms = append(ms, positive(m, maxMultiplier))
 	}
 	return ms
 }
 
-func (l *loader) readChoices(v value) {
+func (l *loader) readChoices(v strictyaml.Value) {
 	l.choices = map[string]Choice{}
-	for _, v := range v.list(maxChoices) {
+	for _, v := range v.List(maxChoices) {
 		c := choice(v)
 		if _, twice := l.choices[c.Name]; twice {
-			v.fail("there is another choice %q", c.Name)
+			v.Fail("there is another choice %q", c.Name)
 		}
 		l.choices[c.Name] = c
 		l.names = append(l.names, c.Name)
@@ -202,58 +181,58 @@ var choiceFields = map[LayerType][]string{
 	Skip:   {},
 }
 
-func choice(v value) Choice {
-	o := v.object("name", "type", "kernel", "expansion", "in_ratio", "out_ratio", "se")
-	c := Choice{Name: o.get("name").name()}
-	c.Type = LayerType(o.get("type").oneOf(string(Conv), string(IBN), string(Fused), string(Tucker), string(Skip)))
-	if o.d.err != nil {
+func choice(v strictyaml.Value) Choice {
+	o := v.Object("name", "type", "kernel", "expansion", "in_ratio", "out_ratio", "se")
+	c := Choice{Name: name(o.Get("name"))}
+	c.Type = LayerType(o.Get("type").OneOf(string(Conv), string(IBN), string(Fused), string(Tucker), string(Skip)))
+	if !o.OK() {
 		return c
 	}
 	fields := strings.Join(choiceFields[c.Type], " ")
 	for _, key := range []string{"kernel", "expansion", "in_ratio", "out_ratio", "se"} {
-		f, given := o.opt(key)
+		f, given := o.Opt(key)
 		switch has := strings.Contains(" "+fields, " "+key); {
 		case has && !given && strings.Contains(fields, key+"?"):
 		case has:
-			c.set(key, o.get(key))
+			c.set(key, o.Get(key))
 		case given:
-			f.fail("does not belong to a choice of type %s", c.Type)
+			f.Fail("does not belong to a choice of type %s", c.Type)
 		}
 	}
 	return c
 }
 
-func (c *Choice) set(key string, v value) {
+func (c *Choice) set(key string, v strictyaml.Value) {
 	switch key {
 	case "kernel":
-		c.Kernel = v.int(1, maxKernel)
+		c.Kernel = v.Int(1, maxKernel)
 		if c.Kernel%2 == 0 {
-			v.fail("must be odd, not %d", c.Kernel)
+			v.Fail("must be odd, not %d", c.Kernel)
 		}
 	case "expansion":
-		c.Expansion = v.int(1, maxExpansion)
+		c.Expansion = v.Int(1, maxExpansion)
 		if c.Expansion == 1 && c.Type == Fused {
-			v.fail("must be at least 2 for a fused convolution, which without expansion is type conv")
+			v.Fail("must be at least 2 for a fused convolution, which without expansion is type conv")
 		}
 	case "in_ratio":
-		c.InRatio = v.float(1)
+		c.InRatio = positive(v, 1)
 	case "out_ratio":
-		c.OutRatio = v.float(1)
+		c.OutRatio = positive(v, 1)
 	case "se":
-		c.SE = v.float(1)
+		c.SE = positive(v, 1)
 	}
 }
 
-func (l *loader) stage(v value, before []Stage) Stage {
-	o := v.object("name", "base_width", "multipliers", "widths", "layers")
-	st := Stage{Name: o.get("name").name()}
+func (l *loader) stage(v strictyaml.Value, before []Stage) Stage {
+	o := v.Object("name", "base_width", "multipliers", "widths", "layers")
+	st := Stage{Name: name(o.Get("name"))}
 	for _, other := range before {
 		if other.Name == st.Name {
-			o.get("name").fail("there is another stage %q", st.Name)
+			o.Get("name").Fail("there is another stage %q", st.Name)
 		}
 	}
 	st.Widths = l.widths(o)
-	for _, layer := range o.get("layers").list(maxLayers) {
+	for _, layer := range o.Get("layers").List(maxLayers) {
 		st.Layers = append(st.Layers, l.repeated(layer, st)...)
 	}
 	if n := len(st.Widths); n > 0 {
@@ -263,16 +242,16 @@ func (l *loader) stage(v value, before []Stage) Stage {
 }
 
 // widths are listed, or a base times multipliers.
-func (l *loader) widths(o object) []int {
-	base, hasBase := o.opt("base_width")
-	list, hasList := o.opt("widths")
-	own, hasOwn := o.opt("multipliers")
+func (l *loader) widths(o strictyaml.Object) []int {
+	base, hasBase := o.Opt("base_width")
+	list, hasList := o.Opt("widths")
+	own, hasOwn := o.Opt("multipliers")
 	switch {
 	case hasBase == hasList:
-		o.fail("needs either widths or base_width")
+		o.Value.Fail("needs either widths or base_width")
 		return nil
 	case hasList && hasOwn:
-		own.fail("belongs to base_width; widths are taken as they are")
+		own.Fail("belongs to base_width; widths are taken as they are")
 		return nil
 	case hasList:
 		return widthList(list)
@@ -282,29 +261,29 @@ func (l *loader) widths(o object) []int {
 		ms = multipliers(own)
 	}
 	if len(ms) == 0 {
-		base.fail("needs multipliers, in the stage or for the whole space")
+		base.Fail("needs multipliers, in the stage or for the whole space")
 	}
-	return scaled(base, base.int(1, maxWidth), ms)
+	return scaled(base, base.Int(1, maxWidth), ms)
 }
 
-func widthList(v value) []int {
+func widthList(v strictyaml.Value) []int {
 	var ws []int
-	for _, w := range v.list(maxChoices) {
-		x := w.int(1, maxWidth)
+	for _, w := range v.List(maxChoices) {
+		x := w.Int(1, maxWidth)
 		if len(ws) > 0 && x <= ws[len(ws)-1] {
-			w.fail("widths must ascend: %d after %d", x, ws[len(ws)-1])
+			w.Fail("widths must ascend: %d after %d", x, ws[len(ws)-1])
 		}
 		ws = append(ws, x)
 	}
 	return ws
 }
 
-func scaled(v value, base int, multipliers []float64) []int {
+func scaled(v strictyaml.Value, base int, multipliers []float64) []int {
 	seen := map[int]bool{}
 	for _, m := range multipliers {
 		w := ScaleWidth(base, m)
 		if w > maxWidth {
-			v.fail("%d times %v is %d channels; a width may be %d", base, m, w, maxWidth)
+			v.Fail("%d times %v is %d channels; a width may be %d", base, m, w, maxWidth)
 		}
 		seen[w] = true
 	}
@@ -319,65 +298,64 @@ func ScaleWidth(width int, factor float64) int {
 }
 
 // repeated reads one entry of a stage's layers, which stands for one layer or several.
-func (l *loader) repeated(v value, st Stage) []Layer {
-	o := v.object("stride", "residual", "repeat", "choices")
-	layer := Layer{Stride: o.get("stride").int(1, 2)}
-	if r, ok := o.opt("residual"); ok {
-		layer.Residual = r.bool()
+func (l *loader) repeated(v strictyaml.Value, st Stage) []Layer {
+	o := v.Object("stride", "residual", "repeat", "choices")
+	layer := Layer{Stride: o.Get("stride").Int(1, 2)}
+	if r, ok := o.Opt("residual"); ok {
+		layer.Residual = r.Bool()
 	}
 	n := 1
-	if r, ok := o.opt("repeat"); ok {
-		n = r.int(1, maxLayers)
+	if r, ok := o.Opt("repeat"); ok {
+		n = r.Int(1, maxLayers)
 	}
-	layer.Choices = l.layerChoices(o.get("choices"))
+	layer.Choices = l.layerChoices(o.Get("choices"))
 	var layers []Layer
-	for i := 0; i < n && v.d.err == nil; i++ {
+	for i := 0; i < n && v.OK(); i++ {
 		l.place(o, layer, st, len(st.Layers)+i == 0)
 		layers = append(layers, layer)
 	}
 	return layers
 }
 
-func (l *loader) layerChoices(v value) []Choice {
+func (l *loader) layerChoices(v strictyaml.Value) []Choice {
 	var cs []Choice
 	seen := map[string]bool{}
-	for _, ref := range v.list(maxChoices) {
-		name := ref.text()
+	for _, ref := range v.List(maxChoices) {
+		name := ref.Text()
 		c, ok := l.choices[name]
 		switch {
-		case ref.node == nil:
 		case !ok:
-			ref.fail("unknown choice %s%s", ref, didYouMean(name, l.names))
+			ref.Fail("unknown choice %s%s", ref, strictyaml.DidYouMean(name, l.names))
 		case seen[name]:
-			ref.fail("choice %s is listed twice", ref)
+			ref.Fail("choice %s is listed twice", ref)
 		}
 		seen[name] = true
 		cs = append(cs, c)
 	}
 	if len(cs) == 1 && cs[0].Type == Skip {
-		v.fail("must have a choice besides skip")
+		v.Fail("must have a choice besides skip")
 	}
 	return cs
 }
 
 // place checks that a layer fits the shapes where it stands, and moves on behind it.
-func (l *loader) place(o object, layer Layer, st Stage, first bool) {
-	v := o.value
+func (l *loader) place(o strictyaml.Object, layer Layer, st Stage, first bool) {
+	v := o.Value
 	sameShape := layer.Stride == 1 && (!first || len(l.in) == 1 && reflect.DeepEqual(l.in, st.Widths))
 	if layer.Residual && !sameShape {
-		o.get("residual").fail("%s", shapeReason(layer, "a residual"))
+		o.Get("residual").Fail("%s", shapeReason(layer, "a residual"))
 	}
 	for _, c := range layer.Choices {
 		switch {
 		case c.Type != Skip:
 		case !sameShape:
-			o.get("choices").fail("%s", shapeReason(layer, "skip"))
+			o.Get("choices").Fail("%s", shapeReason(layer, "skip"))
 		case l.layers == 0:
-			o.get("choices").fail("the first layer of all cannot be skipped: a network needs one")
+			o.Get("choices").Fail("the first layer of all cannot be skipped: a network needs one")
 		}
 	}
 	if layer.Stride == 2 && l.height == 1 && l.width == 1 {
-		o.get("stride").fail("the map is 1x1 here, a stride of 2 has nothing to shrink")
+		o.Get("stride").Fail("the map is 1x1 here, a stride of 2 has nothing to shrink")
 	}
 	l.count(v, layer, st)
 	l.height, l.width, l.in = shrink(l.height, layer.Stride), shrink(l.width, layer.Stride), st.Widths
@@ -394,29 +372,29 @@ func shapeReason(l Layer, what string) string {
 func shrink(size, stride int) int { return (size + stride - 1) / stride }
 
 // count keeps the table and the networks within the limits.
-func (l *loader) count(v value, layer Layer, st Stage) {
-	if v.d.err != nil || len(st.Widths) == 0 {
+func (l *loader) count(v strictyaml.Value, layer Layer, st Stage) {
+	if !v.OK() || len(st.Widths) == 0 {
 		return
 	}
 	l.layers++
 	if l.layers > maxLayers {
-		v.fail("layer %d; a space may have %d", l.layers, maxLayers)
+		v.Fail("layer %d; a space may have %d", l.layers, maxLayers)
 	}
 	l.slots += len(l.in) * len(st.Widths) * len(layer.Choices)
 	if l.slots > maxSlots {
-		v.fail("the cost table has more than %d entries up to here (widths before x widths x choices)", maxSlots)
+		v.Fail("the cost table has more than %d entries up to here (widths before x widths x choices)", maxSlots)
 	}
 	var most float64
 	for _, c := range layer.Choices {
 		tensor, weights := l.elements(c, layer.Stride, st.Widths[len(st.Widths)-1])
 		if tensor > maxElements {
-			v.fail("choice %s has a tensor of %.3g elements at the largest width; the limit is %d", c.Name, tensor, maxElements)
+			v.Fail("choice %s has a tensor of %.3g elements at the largest width; the limit is %d", c.Name, tensor, maxElements)
 		}
 		most = math.Max(most, weights)
 	}
 	l.weights += most
 	if l.weights > maxElements {
-		v.fail("the largest network has more than %d weights up to here", maxElements)
+		v.Fail("the largest network has more than %d weights up to here", maxElements)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"latlab/internal/strictyaml"
 )
 
 // What each file of testdata/bad must give, behind its name.
@@ -91,7 +93,7 @@ var badFiles = map[string]string{
 	"residual_text":          `:20: stages[1].layers[1].residual: must be true or false, not "yes"`,
 	"se_of_tucker":           `:9: choices[3].se: does not belong to a choice of type tucker`,
 	"se_zero":                `:7: choices[1].se: must be above 0 and at most 1, not 0`,
-	"second_document":        `:22: a second document begins here; a file holds one space`,
+	"second_document":        `:22: a second document begins here; a file holds a space`,
 	"skip_alone":             `:20: stages[1].layers[1].choices: must have a choice besides skip`,
 	"skip_first":             `:19: stages[1].layers[0].choices: skip needs equal widths before and behind, which a stage's first layer has only where both stages have the same single width`,
 	"skip_stride":            `:20: stages[1].layers[1].choices: skip needs stride 1`,
@@ -106,7 +108,7 @@ var badFiles = map[string]string{
 	"stride_three":           `:19: stages[1].layers[0].stride: must be 1 or 2, not 3`,
 	"stride_zero":            `:15: stages[0].layers[0].stride: must be 1 or 2, not 0`,
 	"syntax":                 `:3: mapping values are not allowed in this context`,
-	"tab":                    `:12: found a tab character that violates indentation`,
+	"tab":                    `:13: is indented by a tab; YAML wants spaces`,
 	"table_huge":             `:20: stages[1].layers[1]: the cost table has more than 1048576 entries up to here (widths before x widths x choices)`,
 	"tap_not_last":           `:21: head.taps: must end with "stage1", the last stage, whose output would be unused`,
 	"tap_order":              `:21: head.taps[1]: taps must be in the order of the stages: stem after stage1`,
@@ -140,9 +142,9 @@ func TestLoadBad(t *testing.T) {
 	for _, file := range files {
 		file = filepath.ToSlash(file)
 		s, err := LoadFile(file)
-		var bad *LoadError
+		var bad *strictyaml.Error
 		if s != nil || !errors.As(err, &bad) {
-			t.Errorf("%s: loaded %v, error %v, want a *LoadError", file, s, err)
+			t.Errorf("%s: loaded %v, error %v, want a *strictyaml.Error", file, s, err)
 			continue
 		}
 		want := file + badFiles[strings.TrimSuffix(filepath.Base(file), ".yaml")]
@@ -223,7 +225,7 @@ func TestLoadFileMissing(t *testing.T) {
 func TestLoadRefusesLargeFiles(t *testing.T) {
 	t.Parallel()
 	_, err := Load(make([]byte, maxFile+1), "large.yaml")
-	if want := "large.yaml: larger than 1048576 bytes, which is no space"; err == nil || err.Error() != want {
+	if want := "large.yaml: is larger than 1048576 bytes, too large for a space"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -264,7 +266,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := Load(data, "f.yaml")
 		if err != nil {
-			var bad *LoadError
+			var bad *strictyaml.Error
 			if !errors.As(err, &bad) || bad.Msg == "" || bad.File != "f.yaml" || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %q", err)
 			}

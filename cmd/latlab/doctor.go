@@ -81,7 +81,7 @@ func hostChecks(c *cli.Context) ([]check, error) {
 		return nil, err
 	}
 	checks = append(checks, cacheCheck(c.String("cache-dir")))
-	checks = append(append(checks, file...), l.CheckWays(ctx)...)
+	checks = append(append(checks, file...), l.CheckHost(ctx)...)
 	checks = append(checks, estimatorChecks(ctx, l)...)
 	return append(checks, steadyChecks(state.Read("/"))...), nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"latlab/bench/store"
 	"latlab/devices"
+	"latlab/internal/strictyaml"
 	"latlab/sampler"
 )
 
@@ -58,7 +59,7 @@ func exitCodeIs(err error, code int) bool {
 
 func exitCode(err error) int {
 	var coded *codeError
-	var load *sampler.LoadError
+	var load *strictyaml.Error
 	var dev *devices.Error
 	switch {
 	case errors.As(err, &coded):

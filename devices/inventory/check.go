@@ -8,10 +8,14 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"unicode"
 
 	"latlab/devices"
-	"latlab/devices/sim"
+	"latlab/devices/agent"
+	"latlab/devices/machine"
+	"latlab/devices/state"
+	"latlab/devices/tool"
+	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // Step is one thing that was looked at, in the order in which timing can fail by it.
@@ -52,26 +56,15 @@ func (l *Lab) Check(ctx context.Context, name string) ([]Step, error) {
 	if err := f.takes(name, l.o); err != nil {
 		return nil, err
 	}
-	if err := f.known(name, l.o); err != nil {
+	if err := f.known(name); err != nil {
 		return nil, err
 	}
-	return f.checked(ctx, name, l.o), nil
-}
-
-// known is an error for a name that the family does not have. What else is wrong with a device
-// is a step of its check.
-func (f family) known(name string, o Options) error {
-	if f.entry != nil {
-		_, err := f.entry(name)
-		return err
-	}
-	_, err := f.describe(name, o)
-	return err
+	return f.checked(ctx, name), nil
 }
 
 // checked is the family's check; one whose time was over before it failed says so.
-func (f family) checked(ctx context.Context, name string, o Options) []Step {
-	steps := f.check(ctx, name, o)
+func (f family) checked(ctx context.Context, name string) []Step {
+	steps := f.check(ctx, name)
 	if s := Failed(steps); s != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		s.Detail = "no answer in time: it hangs, or this machine is too busy"
 	}
@@ -85,7 +78,7 @@ func (l *Lab) CheckTools(ctx context.Context) [][]Step {
 	for i, name := range l.Tools() {
 		wg.Go(func() {
 			if f, err := l.familyOf(name); err == nil {
-				found[i] = f.checked(ctx, name, l.o)
+				found[i] = f.checked(ctx, name)
 			}
 		})
 	}
@@ -94,22 +87,22 @@ func (l *Lab) CheckTools(ctx context.Context) [][]Step {
 }
 
 // checkLocal: the system, the agent's file, the agent and its runtime.
-func checkLocal(ctx context.Context, name string, o Options) []Step {
+func checkLocal(ctx context.Context, o agent.Options) []Step {
 	if runtime.GOOS != "linux" {
 		return []Step{{"system", Missing, runtime.GOOS + " has no agent; latlab times on Linux", ""}}
 	}
 	steps := []Step{{Name: "system", State: OK, Detail: runtime.GOOS + "/" + runtime.GOARCH}}
-	if _, err := os.Stat(o.AgentPath); err != nil {
+	if _, err := os.Stat(o.Path); err != nil {
 		return append(steps, Step{"agent", Missing, "latlab-agent, which times models, is not there: " + err.Error(), "make build"})
 	}
-	steps = append(steps, Step{Name: "agent", State: OK, Detail: o.AgentPath})
-	d, err := openLocal(ctx, name, o)
+	steps = append(steps, Step{Name: "agent", State: OK, Detail: o.Path})
+	d, err := openLocal(ctx, o)
 	if err != nil {
 		return append(steps, agentProblem(err))
 	}
 	defer d.Close()
 	f := d.Info().Fingerprint
-	return append(steps, Step{Name: "runtime", State: OK, Detail: f["runtime"] + " with xnnpack, library " + clip(f["library_sha256"], 12)})
+	return append(steps, Step{Name: "runtime", State: OK, Detail: fmt.Sprintf("%s with xnnpack, library %.12s", f["runtime"], f["library_sha256"])})
 }
 
 // agentProblem explains why the agent did not start, with what it printed.
@@ -130,30 +123,119 @@ func agentProblem(err error) Step {
 	return s
 }
 
-// checkSimulated: a simulator needs its constants only.
-func checkSimulated(_ context.Context, name string, _ Options) []Step {
-	d, err := sim.Open(sim.Options{Name: name})
-	if err != nil {
-		return []Step{{"constants", Missing, oneLine(err.Error()), ""}}
-	}
-	f := d.Info().Fingerprint
-	return []Step{{Name: "constants", State: OK, Detail: fmt.Sprintf("%s, sha256 %s, profile %s, unit %s",
-		f["simulator"], clip(f["constants_sha256"], 12), f["profile"], f["unit"])}}
+// walk is a check of one device: steps until the first that fails.
+type walk struct {
+	steps []Step
 }
 
-// oneLine keeps what a device or file says on one line, and from being obeyed by a terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
+func (w *walk) ok(name, format string, args ...any) {
+	w.steps = append(w.steps, Step{Name: name, State: OK, Detail: oneLine(fmt.Sprintf(format, args...))})
+}
+
+func (w *walk) note(name, detail, typed string) {
+	w.steps = append(w.steps, Step{Name: name, State: Note, Detail: oneLine(detail), Type: typed})
+}
+
+// missing ends the walk with what an error says, and with what it advises to type.
+func (w *walk) missing(name string, err error, typed string) []Step {
+	s := Step{Name: name, State: Missing, Detail: oneLine(err.Error()), Type: typed}
+	var e *devices.Error
+	if errors.As(err, &e) {
+		s.Detail = sentence(e)
+		if last := text.LastLine(e.Output); last != "" && !strings.Contains(s.Detail, last) {
+			s.Detail += "; it printed: " + text.ClipTo(oneLine(last), 200)
 		}
-		return r
-	}, strings.Join(strings.Fields(s), " "))
+		if s.Type == "" {
+			s.Type = toType(e.Advice)
+		}
+	}
+	w.steps = append(w.steps, s)
+	return w.steps
 }
 
-func clip(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
+// checkEntry walks from the file to a device that could time, in the order in which it can
+// fail. It times nothing.
+func (l *Lab) checkEntry(ctx context.Context, e *entry) []Step {
+	w := &walk{}
+	if e.file != "" {
+		w.ok("inventory", "%s:%d: %v", e.file, e.line, e)
 	}
-	return s
+	if err := e.filesThere(); err != nil {
+		return w.missing("files", err, "")
+	}
+	if _, err := l.describeEntry(e); err != nil {
+		return w.missing("options", err, "")
+	}
+	t, err := e.place.walk(ctx, l, e, w)
+	if err != nil {
+		return w.steps
+	}
+	defer t.Close()
+	if !e.Local() {
+		if _, err := transport.Shell(ctx, t, 1<<10, "exit 0"); err != nil {
+			return w.missing("shell", err, "")
+		}
+		w.ok("shell", "starts programs there")
+	}
+	m, err := l.openMachine(ctx, t, e)
+	if err != nil {
+		return w.missing(stepOf(err, "folder", map[string]string{devices.ReasonBusy: "free", state.ReasonSetting: "settings"}), err, "")
+	}
+	defer m.Close()
+	if !e.Local() {
+		w.ok("folder", "%s is latlab's own there", m.Dir())
+	}
+	d, err := e.setup.Open(ctx, m, l.device(e))
+	if err != nil {
+		return w.missing(failedPart(err, e), err, "")
+	}
+	defer d.Close()
+	w.ok(e.tool.Name, "%s", runtimeWords(d.Info()))
+	if name := d.Info().Delegate; name != "" {
+		w.ok("delegate", "%s", name)
+	}
+	return walkState(ctx, w, m)
+}
+
+// failedPart is the step at which making the device failed.
+func failedPart(err error, e *entry) string {
+	var step *tool.StepError
+	if errors.As(err, &step) {
+		return step.Step
+	}
+	steps := map[string]string{devices.ReasonDelegate: "delegate"}
+	if !e.Local() {
+		steps[agent.ReasonMissing] = "agent bundle"
+	}
+	return stepOf(err, e.tool.Name, steps)
+}
+
+func walkState(ctx context.Context, w *walk, m *machine.Machine) []Step {
+	now, err := m.State(ctx)
+	if err != nil {
+		return w.missing("state", err, "")
+	}
+	hottest := now.HottestC()
+	if hottest == nil {
+		w.note("state", "no temperature can be read: heat shows only as drift", "")
+		return w.steps
+	}
+	w.ok("state", "%.0f C the hottest of %d sensors", *hottest, len(now.TemperaturesC))
+	return w.steps
+}
+
+// String says what a device is, for people: "phone 9A281F over adb, agent with xnnpack".
+func (e *entry) String() string {
+	what := e.place.String() + ", " + e.tool.Name
+	if name := e.Delegate.Name; name != "" && name != "none" {
+		what += " with " + name
+	}
+	return what
+}
+
+func runtimeWords(i devices.Info) string {
+	if r := i.Fingerprint["runtime"]; r != "" {
+		return i.Harness + ", " + r
+	}
+	return i.Harness
 }

@@ -1,117 +1,236 @@
 package inventory
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"latlab/devices"
-	"latlab/sampler"
+	"latlab/devices/machine"
+	"latlab/devices/state"
+	"latlab/devices/tool"
+	"latlab/internal/strictyaml"
+	"latlab/internal/text"
+	"latlab/sampler/model"
 )
 
-// fileFamily is the devices of the user's inventory file.
-func (l *Lab) fileFamily() family {
-	return l.reached(family{
-		what: "a device of " + l.file,
-		why:  "it has those that " + l.file + " gives it",
-		owns: func(name string) bool { return l.entryOf(name) != nil },
-		names: func() []string {
-			var names []string
-			for _, e := range l.entries {
-				names = append(names, e.name)
-			}
-			return names
-		},
-		entry: func(name string) (*entry, error) { return l.entryOf(name), nil },
-	})
+const maxEntries = 500
+
+var fileKind = strictyaml.Kind{Name: "an inventory", MaxBytes: 256 << 10, Empty: "; `devices: []` is an inventory without devices"}
+
+// entry is a device of the user's inventory file, or one that is attached. What each field means
+// is in the tables of fields, which the file is read by and the document is written from.
+type entry struct {
+	tool.Device
+	file  string         // that it is in; empty for one that is in none
+	line  int            // where it is there
+	lines map[string]int // where its fields are, for what is found wrong with them later: a binary that is not there
+
+	place    place
+	tool     tool.Tool
+	setup    tool.Setup
+	coolDown machine.CoolDown
+	settings state.Settings
+	wrap     []string
+	dir      string
 }
 
-func (l *Lab) entryOf(name string) *entry {
-	i := slices.IndexFunc(l.entries, func(e entry) bool { return e.name == name })
-	if i < 0 {
-		return nil
-	}
-	return &l.entries[i]
-}
-
-// reached completes a family whose devices are entries, of the file or made of a name.
-func (l *Lab) reached(f family) family {
-	f.describe = func(name string, _ Options) (devices.Info, error) {
-		e, err := f.entry(name)
-		if err != nil {
-			return devices.Info{}, err
-		}
-		return l.describeEntry(e)
-	}
-	f.open = func(ctx context.Context, name string, _ Options) (devices.Device, error) {
-		e, err := f.entry(name)
-		if err != nil {
-			return nil, err
-		}
-		return l.openEntry(ctx, e)
-	}
-	f.check = func(ctx context.Context, name string, _ Options) []Step {
-		e, err := f.entry(name)
-		if err != nil {
-			return []Step{{"name", Missing, oneLine(err.Error()), ""}}
-		}
-		return l.checkEntry(ctx, e)
-	}
-	return f
-}
-
-// describeEntry is what is known of a device without asking it.
-func (l *Lab) describeEntry(e *entry) (devices.Info, error) {
-	if err := e.filesThere(); err != nil {
-		return devices.Info{}, err
-	}
-	return l.describeTool(e)
-}
-
-// describeTool is describeEntry without a look at the files of this host.
-func (l *Lab) describeTool(e *entry) (devices.Info, error) {
-	info, err := l.toolOf(e).describe()
+// DefaultFile is where the user's inventory is looked for, "" where there is no such place.
+func DefaultFile() string {
+	dir, err := os.UserConfigDir()
 	if err != nil {
-		return devices.Info{}, e.located(err)
+		return ""
 	}
-	info.Name, info.Transport = e.name, e.transport()
-	if e.precision != "" {
-		info.Precisions = defaultFirst(info.Precisions, e.precision)
-	}
-	return info, nil
+	return filepath.Join(dir, "latlab", "devices.yml")
 }
 
-// transport is the word of Info.Transport.
-func (e *entry) transport() string {
-	switch {
-	case e.adb != "":
-		return "adb"
-	case e.ssh.host != "":
-		return "ssh"
+// loadFile reads the inventory. A file that is not there is no error unless it was named.
+func loadFile(file string, named bool) ([]*entry, error) {
+	st, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return nil, nil
 	}
-	return ""
+	// A pipe in the file's place would be waited for: only what has an end is read.
+	if err == nil && !st.Mode().IsRegular() {
+		err = errors.New("it is no file")
+	}
+	var data []byte
+	if err == nil {
+		data, err = fileKind.ReadFile(file)
+	}
+	if err != nil {
+		return nil, &strictyaml.Error{File: file, Msg: "the inventory cannot be read: " + reason(err)}
+	}
+	return parse(data, file)
+}
+
+// reason is an error without the path that it repeats.
+func reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// parse reads the devices of an inventory. The name is what errors call the file; the first
+// thing that is wrong is a *strictyaml.Error with its line.
+func parse(data []byte, file string) (entries []*entry, err error) {
+	err = fileKind.Read(data, file, func(root strictyaml.Value) {
+		for _, v := range root.Object("devices").Get("devices").ListOrNone(maxEntries) {
+			e := readEntry(v, file)
+			i := slices.IndexFunc(entries, func(o *entry) bool { return o.Name == e.Name })
+			if i >= 0 {
+				v.At("name").Fail("%q is the name of the device at line %d already", e.Name, entries[i].line)
+			}
+			entries = append(entries, e)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+// newEntry is a device on which nothing is said but its tool.
+func newEntry(t tool.Tool) *entry {
+	return &entry{tool: t, setup: t.New(), lines: map[string]int{}}
+}
+
+// fields are all that a device with its tool can have.
+func (e *entry) fields() []tool.Field {
+	fields := append(e.placeFields(), e.machineFields()...)
+	for _, f := range e.runtimeFields() {
+		if has(e.tool, f.Name) {
+			fields = append(fields, f)
+		}
+	}
+	return append(fields, e.setup.Fields()...)
+}
+
+func readEntry(v strictyaml.Value, file string) *entry {
+	var known []string
+	for _, f := range documentedFields() {
+		known = append(known, f.Name)
+	}
+	o := v.Object(known...)
+	e := newEntry(toolOf(o))
+	e.file, e.line = file, o.KeyLine("name")
+	fields := e.fields()
+	for _, name := range o.Keys() {
+		e.lines[name] = o.KeyLine(name)
+		i := slices.IndexFunc(fields, func(f tool.Field) bool { return f.Name == name })
+		if i < 0 {
+			o.Fail(name, "makes no sense for %s: it is of %s", e.tool.Name, strings.Join(toolsWith(name), " and "))
+			continue
+		}
+		fields[i].Read(o.Get(name))
+	}
+	if v.OK() {
+		e.check(o)
+	}
+	return e
+}
+
+func toolOf(o strictyaml.Object) tool.Tool {
+	name := toolNames()[0]
+	if v, ok := o.Opt("tool"); ok {
+		name = v.OneOf(toolNames()...)
+	}
+	i := slices.Index(toolNames(), name)
+	return tools()[max(i, 0)]
+}
+
+// check is what one field alone cannot say, and what is taken where nothing is said.
+func (e *entry) check(o strictyaml.Object) {
+	if !o.Has("name") {
+		o.Fail("name", "is missing")
+	}
+	if owner := familyName(e.Name); owner != "" {
+		o.Fail("name", "%q is taken: it names %s", e.Name, owner)
+	}
+	e.checkPlace(o)
+	if !o.OK() {
+		return
+	}
+	e.Transport = e.place.transport()
+	e.Threads = max(e.Threads, 1)
+	e.takeDelegate(o)
+	e.setup.Check(o, e.Device)
+	e.checkPrecision(o)
+	if n := len(e.CPUs); n > 0 && e.Threads > n {
+		o.Fail("threads", "%d threads on %d CPUs would wait for each other", e.Threads, n)
+	}
+}
+
+// checkPlace: a device is reached in one way.
+func (e *entry) checkPlace(o strictyaml.Object) {
+	given := slices.DeleteFunc(placeNames(), func(f string) bool { return !o.Has(f) })
+	switch {
+	case len(given) == 0:
+		o.Value.Fail("how is it reached? give one of %s", strings.Join(placeNames(), ", "))
+	case len(given) > 1:
+		o.Fail(given[1], "%s is given too: a device is reached in one way", given[0])
+	}
+	serial, isPhone := e.place.(phone)
+	if (e.settings.StayAwake || e.settings.Airplane) && !isPhone {
+		o.Fail("settings", "stay_awake and airplane_mode are of Android phones (adb)")
+	}
+	e.settings.Wireless = wireless(string(serial))
+	if e.settings.Airplane && e.settings.Wireless {
+		o.Fail("settings", "airplane_mode would cut the radio by which %s is reached, for good", string(serial))
+	}
+	for _, f := range []string{"dir", "budget"} {
+		if o.Has(f) && o.Has("local") {
+			o.Fail(f, "makes no sense for this machine: nothing is brought there")
+		}
+	}
+}
+
+func (e *entry) takeDelegate(o strictyaml.Object) {
+	if len(e.tool.Delegates) == 0 {
+		return
+	}
+	if e.Delegate.Name == "" {
+		e.Delegate = e.tool.Delegates[0]
+		return
+	}
+	i := slices.IndexFunc(e.tool.Delegates, func(d tool.Delegate) bool { return d.Name == e.Delegate.Name })
+	if i < 0 {
+		names := delegateNames(e.tool)
+		o.Fail("delegate", "%s has no delegate %q%s", e.tool.Name, text.Clip(e.Delegate.Name), strictyaml.DidYouMean(e.Delegate.Name, names))
+		return
+	}
+	e.Delegate = e.tool.Delegates[i]
+}
+
+func (e *entry) checkPrecision(o strictyaml.Object) {
+	known, what := e.tool.Precisions, e.tool.Name
+	if e.Delegate.Precisions != nil {
+		known, what = e.Delegate.Precisions, e.Delegate.Name
+	}
+	if e.Precision != "" && !slices.Contains(known, e.Precision) {
+		o.Fail("precision", "%q is no precision of %s; there is %s", text.Clip(string(e.Precision)), what, joined(known))
+	}
 }
 
 // filesThere looks for the files of this host that a device needs. That is not done when the
 // inventory is read: a disk that is not mounted must not keep the other devices from working.
 func (e *entry) filesThere() error {
-	for _, f := range []struct {
-		name  string
-		paths []string
-	}{
-		{"ssh", []string{e.ssh.identity, e.ssh.knownHosts}}, {"binary", []string{e.binary}},
-		{"delegate_library", []string{e.delegateLibrary}}, {"libraries", e.libraries}, {"compiler", []string{e.compiler}},
-		{"sdk", []string{e.sdk}}, {"viewer", []string{e.viewer}},
-	} {
-		for _, p := range f.paths {
-			if p == "" || strings.HasPrefix(p, onDevice) {
+	for _, f := range e.fields() {
+		if f.Paths == nil {
+			continue
+		}
+		for _, p := range f.Paths() {
+			if p == "" || strings.HasPrefix(p, tool.OnDevice) {
 				continue
 			}
 			if _, err := os.Stat(p); err != nil {
-				return e.fault(f.name, fmt.Errorf("%s: %s", sampler.Clip(p), reason(err)))
+				return e.fault(f.Name, fmt.Errorf("%s: %s", text.Clip(p), reason(err)))
 			}
 		}
 	}
@@ -120,7 +239,7 @@ func (e *entry) filesThere() error {
 
 // fault is a mistake in the file that is found when the device is used.
 func (e *entry) fault(field string, err error) error {
-	where := e.name
+	where := e.Name
 	if e.file != "" {
 		line, given := e.lines[field]
 		if !given {
@@ -132,34 +251,6 @@ func (e *entry) fault(field string, err error) error {
 		Err: fmt.Errorf("%s: %w", field, err)}
 }
 
-// sentence is what an error says to whoever asked about this device: not again what was being
-// done, but where in the file a mistake is, and what is advised.
-func sentence(e *devices.Error) string {
-	text := e.Err.Error()
-	if e.Fault == devices.FaultUser && strings.Contains(e.Op, ":") && !strings.Contains(e.Op, " ") {
-		text = e.Op + ": " + text
-	}
-	if e.Advice != "" && oneLine(e.Advice) != toType(e.Advice) {
-		text += " (" + e.Advice + ")"
-	}
-	return oneLine(text)
-}
-
-// toType is the command in a piece of advice, "" where there is none: it is all of it, or
-// stands between backquotes in a sentence.
-func toType(advice string) string {
-	program, _, _ := strings.Cut(advice, " ")
-	if slices.Contains([]string{"adb", "latlab", "make", "ssh", "ssh-add", "ssh-copy-id", "ssh-keygen", "sudo"}, program) {
-		return oneLine(advice)
-	}
-	_, rest, _ := strings.Cut(advice, "`")
-	command, _, closed := strings.Cut(rest, "`")
-	if !closed {
-		return ""
-	}
-	return oneLine(command)
-}
-
 // located says where in the file a mistake is that a tool's package found.
 func (e *entry) located(err error) error {
 	var known *devices.Error
@@ -169,4 +260,13 @@ func (e *entry) located(err error) error {
 	found := *known
 	found.Op = fmt.Sprintf("%s:%d", e.file, e.line)
 	return &found
+}
+
+// defaultFirst puts the precision that the file wants in front.
+func defaultFirst(have []model.Precision, want model.Precision) []model.Precision {
+	i := slices.Index(have, want)
+	if i < 0 {
+		return have
+	}
+	return slices.Concat([]model.Precision{want}, have[:i], have[i+1:])
 }

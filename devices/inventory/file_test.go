@@ -6,18 +6,22 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/tools/txtar"
 	"pgregory.net/rapid"
 
 	"latlab/devices"
 	"latlab/devices/machine"
 	"latlab/devices/state"
-	"latlab/sampler"
+	"latlab/devices/tool"
+	"latlab/internal/strictyaml"
+	"latlab/sampler/model"
 )
 
 var update = flag.Bool("update", false, "rewrite goldens in testdata")
@@ -48,7 +52,7 @@ func TestBadFiles(t *testing.T) {
 			want := strings.ReplaceAll(strings.TrimPrefix(first, "# "), "FILE", path)
 			l, err := New(Options{File: path})
 			if err == nil {
-				_, err = l.Describe(l.entries[0].name)
+				_, err = l.Describe(l.entries[0].Name)
 				if devices.FaultOf(err) != devices.FaultUser {
 					t.Errorf("fault of the %s", devices.FaultOf(err))
 				}
@@ -67,10 +71,10 @@ func TestFileThatIsNotThere(t *testing.T) {
 	if err != nil || len(l.entries) != 0 {
 		t.Errorf("New without a file: %v", err)
 	}
-	var load *sampler.LoadError
+	var load *strictyaml.Error
 	for _, path := range []string{"/no/such/devices.yml", t.TempDir()} {
 		if _, err := New(Options{File: path}); !errors.As(err, &load) {
-			t.Errorf("New(%s) = %v, want a LoadError", path, err)
+			t.Errorf("New(%s) = %v, want a *strictyaml.Error", path, err)
 		}
 	}
 }
@@ -111,31 +115,75 @@ func TestGoodFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range got {
-		got[i].lines = nil
-	}
-	want := []entry{
+	want := []*entry{
 		{
-			name: "Pixel_4.cpu", file: "devices.yml", line: 3, adb: "0123456789", tool: "agent", delegate: "external",
-			delegateName: "armnn", delegateOnCPU: true, delegateLibrary: "device:/data/local/tmp/libarmnnDelegate.so",
-			delegateOptions: map[string]string{"backends": "CpuAcc,CpuRef", "fast": "true", "n": "3"}, arch: "arm64",
-			precision: "int8", threads: 2, cpus: []int{4, 5, 7},
+			Device: tool.Device{
+				Name: "Pixel_4.cpu", Transport: "adb", Delegate: tool.Delegate{Name: "external", Library: true}, Precision: "int8",
+				Threads: 2, CPUs: []int{4, 5, 7}, Budget: 500 << 20,
+			},
+			file: "devices.yml", line: 3, place: phone("0123456789"),
 			coolDown: machine.CoolDown{BelowC: 38.5, Limit: 2 * time.Minute},
 			settings: state.Settings{Governor: "performance", StayAwake: true, Airplane: true},
-			wrap:     []string{"nice", "-n", "-5"}, dir: "/data/local/tmp/mine", budget: 500 << 20,
+			wrap:     []string{"nice", "-n", "-5"}, dir: "/data/local/tmp/mine",
 		},
 		{
-			name: "jetson", file: "devices.yml", line: 20, tool: "trtexec", threads: 1, precision: "float16",
-			ssh:    sshHost{host: "jetson.local", user: "ubuntu", port: 2222, identity: "/home/me/.ssh/key", knownHosts: "/etc/ssh/ssh_known_hosts"},
-			binary: "device:/usr/src/tensorrt/bin/trtexec", flags: map[string]string{"useDLACore": "0"},
+			Device: tool.Device{Name: "jetson", Transport: "ssh", Threads: 1, Precision: "float16"}, file: "devices.yml", line: 20,
+			place: sshHost{host: "jetson.local", user: "ubuntu", port: 2222, identity: "/home/me/.ssh/key", knownHosts: "/etc/ssh/ssh_known_hosts"},
 		},
-		{name: "pi", file: "devices.yml", line: 26, tool: "agent", delegate: "xnnpack", threads: 1,
-			ssh: sshHost{host: "fe80::1%eth0", user: "pi", port: 22}},
-		{name: "usb", file: "devices.yml", line: 28, local: true, tool: "agent", delegate: "edgetpu", threads: 1,
-			delegateLibrary: "/usr/lib/libedgetpu.so.1", compiler: "/usr/bin/edgetpu_compiler"},
+		{
+			Device: tool.Device{Name: "pi", Transport: "ssh", Delegate: tool.Delegate{Name: "xnnpack"}, Threads: 1}, file: "devices.yml", line: 26,
+			place: sshHost{host: "fe80::1%eth0", user: "pi", port: 22},
+		},
+		{
+			Device: tool.Device{Name: "usb", Threads: 1, Delegate: tool.Delegate{Name: "edgetpu", Library: true, Precisions: []model.Precision{"int8"}}},
+			file:   "devices.yml", line: 28, place: here{},
+		},
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(entry{}, sshHost{})); diff != "" {
+	ofAll := cmpopts.IgnoreFields(entry{}, "tool", "setup", "lines")
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(entry{}, sshHost{}), ofAll); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	wantTools := []string{"agent", "trtexec", "agent", "agent"}
+	wantSetups := []map[string]string{
+		{
+			"plugin.Library": "device:/data/local/tmp/libarmnnDelegate.so", "plugin.Options[backends]": "CpuAcc,CpuRef",
+			"plugin.Options[fast]": "true", "plugin.Options[n]": "3", "name": "armnn", "onCPU": "true", "arch": "arm64",
+		},
+		{"binary": "device:/usr/src/tensorrt/bin/trtexec", "flags[useDLACore]": "0"},
+		{},
+		{"plugin.Library": "/usr/lib/libedgetpu.so.1", "o.Compiler": "/usr/bin/edgetpu_compiler"},
+	}
+	for i, e := range got {
+		leaves := map[string]string{}
+		addLeaves(leaves, "", reflect.ValueOf(e.setup))
+		if diff := cmp.Diff(wantSetups[i], leaves); diff != "" || e.tool.Name != wantTools[i] {
+			t.Errorf("%s of %s (-want +got)\n%s", e.Name, e.tool.Name, diff)
+		}
+	}
+}
+
+// addLeaves adds what is set of a tool's setup, which is not seen from here, by its path.
+func addLeaves(leaves map[string]string, path string, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		addLeaves(leaves, path, v.Elem())
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if f.Name == "Setup" { // the inner tool's
+				addLeaves(leaves, path, v.Field(i))
+				continue
+			}
+			addLeaves(leaves, strings.TrimPrefix(path+"."+f.Name, "."), v.Field(i))
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			addLeaves(leaves, path+"["+k.String()+"]", v.MapIndex(k))
+		}
+	default:
+		if v.IsValid() && !v.IsZero() {
+			leaves[path] = fmt.Sprint(v)
+		}
 	}
 }
 
@@ -166,9 +214,9 @@ func TestHostsAreReadBack(t *testing.T) {
 			user: rapid.SampledFrom([]string{"", "root", "ubuntu"}).Draw(t, "user"),
 			port: rapid.IntRange(0, 65535).Draw(t, "port"),
 		}
-		got, why := parseHost(h.String())
+		got, why := parseHost(h.address())
 		if why != "" || got != h {
-			t.Errorf("%s is read as %+v, %s", h, got, why)
+			t.Errorf("%s is read as %+v, %s", h.address(), got, why)
 		}
 	})
 }
@@ -221,7 +269,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(goodFile))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		entries, err := parse(data, "devices.yml")
-		var load *sampler.LoadError
+		var load *strictyaml.Error
 		if err != nil {
 			if !errors.As(err, &load) || strings.ContainsAny(err.Error(), "\n\r") || len(err.Error()) > 1000 {
 				t.Errorf("refused by %q", err)
@@ -230,15 +278,15 @@ func FuzzParse(f *testing.F) {
 		}
 		l := &Lab{entries: entries, o: Options{AgentPath: "/latlab-agent"}}
 		for _, e := range entries {
-			if !nameForm.MatchString(e.name) || e.line < 1 || e.adb != "" && badSerial(e.adb) != "" {
+			if !nameForm.MatchString(e.Name) || e.line < 1 || e.Transport == "adb" && badSerial(string(e.place.(phone))) != "" {
 				t.Errorf("entry %+v", e)
 			}
-			info, err := l.Describe(e.name)
+			info, err := l.Describe(e.Name)
 			if err != nil && devices.FaultOf(err) != devices.FaultUser {
-				t.Errorf("%s: %v", e.name, err)
+				t.Errorf("%s: %v", e.Name, err)
 			}
-			if err == nil && (info.Name != e.name || len(info.Precisions) == 0) {
-				t.Errorf("%s is described as %+v", e.name, info)
+			if err == nil && (info.Name != e.Name || len(info.Precisions) == 0) {
+				t.Errorf("%s is described as %+v", e.Name, info)
 			}
 		}
 		_ = fmt.Sprint(entries)

@@ -2,15 +2,13 @@ package inventory
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"latlab/devices"
 	"latlab/devices/transport"
 	"latlab/devices/transport/adb"
-	"latlab/sampler"
+	"latlab/internal/text"
 )
 
 func (l *Lab) adbServer() adb.Server { return adb.Server{Binary: l.o.ADB} }
@@ -68,7 +66,7 @@ func sleep(ctx context.Context, d time.Duration) {
 func (l *Lab) listPhones(ctx context.Context) ([]adb.Listed, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	if slices.ContainsFunc(l.entries, func(e entry) bool { return e.adb != "" }) {
+	if slices.ContainsFunc(l.entries, func(e *entry) bool { _, ok := e.place.(phone); return ok }) {
 		if err := l.startADB(ctx); err != nil {
 			return nil, err
 		}
@@ -81,7 +79,7 @@ func (l *Lab) listPhones(ctx context.Context) ([]adb.Listed, error) {
 func (l *Lab) attachedProbes(ctx context.Context) []probe {
 	var list []probe
 	for _, p := range l.attachedPhones(ctx) {
-		list = append(list, func(ctx context.Context) Status { return l.probeAttached(ctx, p) })
+		list = append(list, func(ctx context.Context) Status { return l.probeAttached(ctx, p, full) })
 	}
 	return list
 }
@@ -93,33 +91,36 @@ func (l *Lab) attachedPhones(ctx context.Context) []adb.Listed {
 		return nil
 	}
 	return slices.DeleteFunc(listed, func(p adb.Listed) bool {
-		return slices.ContainsFunc(l.entries, func(e entry) bool { return e.adb != "" && (e.adb == p.Serial || e.adb == p.USB) })
+		return slices.ContainsFunc(l.entries, func(e *entry) bool { return e.place == phone(p.Serial) || e.place == phone(p.USB) })
 	})
 }
 
-func (l *Lab) probeAttached(ctx context.Context, p adb.Listed) Status {
+func (l *Lab) probeAttached(ctx context.Context, p adb.Listed, d depth) Status {
 	s, e := l.attachedStatus(p)
 	if e == nil {
 		return s
 	}
-	return l.probeEntry(ctx, e, SourceAttached)
+	return l.probeEntry(ctx, e, SourceAttached, d)
+}
+
+// attachedEntry is nil for a serial number that latlab does not take.
+func (l *Lab) attachedEntry(p adb.Listed) *entry {
+	e, err := l.phoneFamily().entry(adbPrefix + p.Serial)
+	if err != nil {
+		return nil
+	}
+	return e
 }
 
 // attachedStatus is the device that a listed phone is, nil where it cannot be used; the Status
 // then says why.
 func (l *Lab) attachedStatus(p adb.Listed) (Status, *entry) {
-	name := adbPrefix + p.Serial
 	s := Status{
-		Info:  devices.Info{Name: adbPrefix + sampler.Clip(p.Serial), Kind: devices.Measured, Transport: "adb"},
+		Info:  devices.Info{Name: adbPrefix + text.Clip(p.Serial), Kind: devices.Measured, Transport: "adb"},
 		State: NotReady, Source: SourceAttached, Delegates: []string{},
 	}
-	f, err := l.familyOf(name)
-	if err != nil {
-		s.fail(err)
-		return s, nil
-	}
-	e, err := f.entry(name)
-	if err != nil {
+	e := l.attachedEntry(p)
+	if e == nil {
 		s.Problem = "latlab does not take such a serial number"
 		return s, nil
 	}
@@ -141,57 +142,4 @@ func (l *Lab) PhonesUnseen(ctx context.Context) *Step {
 		return &w.steps[0]
 	}
 	return nil
-}
-
-// checkADB looks for a server, which phones are seen by. It starts none.
-func (l *Lab) checkADB(ctx context.Context, w *walk) {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	phones, err := l.adbServer().Devices(ctx)
-	if err == nil {
-		w.ok("adb", "its server answers, phones: %d", len(phones))
-		return
-	}
-	binary, lookErr := l.adbServer().Program()
-	if lookErr != nil {
-		w.note("adb", "phones: there is no adb", "apt-get install adb")
-		return
-	}
-	w.note("adb", fmt.Sprintf("phones: %s is there, and its server does not run; it is started when a phone is named", binary), "adb start-server")
-}
-
-// walkPhone goes from adb to a phone that lets us in.
-func (l *Lab) walkPhone(ctx context.Context, w *walk, e *entry) (transport.Transport, error) {
-	server := l.adbServer()
-	if _, err := server.Version(ctx); err != nil {
-		if err := l.startADB(ctx); err != nil {
-			w.missing("adb", err, "")
-			return nil, err
-		}
-		w.ok("adb", "its server did not run and was started")
-	} else {
-		w.ok("adb", "its server answers")
-	}
-	t, err := l.openPhone(ctx, e.adb)
-	if err != nil {
-		w.missing(failedPhone(err), err, "")
-		return nil, err
-	}
-	w.ok("phone", "%s is there, and has accepted this computer's key", e.adb)
-	return t, nil
-}
-
-// failedPhone is the step at which reaching a phone failed.
-func failedPhone(err error) string {
-	var known *devices.Error
-	switch {
-	case !errors.As(err, &known):
-	case known.Reason == adb.ReasonServer:
-		return "adb"
-	case known.Reason == devices.ReasonUnauthorized:
-		return "authorized"
-	case known.Reason == devices.ReasonUnsupported:
-		return "shell"
-	}
-	return "phone"
 }

@@ -102,7 +102,7 @@ func TestAttachedPhones(t *testing.T) {
 	if unseen := l.PhonesUnseen(t.Context()); unseen != nil {
 		t.Errorf("unseen: %+v", unseen)
 	}
-	if s := l.probeEntry(t.Context(), &l.entries[1], SourceFile); s.State != Offline || !strings.Contains(s.Problem, "gets no answer") {
+	if s := l.probeEntry(t.Context(), l.entries[1], SourceFile, full); s.State != Offline || !strings.Contains(s.Problem, "gets no answer") {
 		t.Errorf("a phone by its port is %s: %s", s.State, s.Problem)
 	}
 	for name, step := range map[string]string{"adb:SERIAL2": "authorized", "adb:SERIAL3": "phone", "adb:SERIAL9": "phone"} {
@@ -142,7 +142,7 @@ func TestNoADB(t *testing.T) {
 	if _, err := l.Open(t.Context(), "adb:SERIAL"); !errors.As(err, &e) || e.Fault != devices.FaultLab {
 		t.Errorf("opened: %v", err)
 	}
-	steps = l.CheckWays(t.Context())
+	steps = l.CheckHost(t.Context())
 	if Failed(steps) != nil {
 		t.Errorf("%+v", steps)
 	}
@@ -186,7 +186,7 @@ func TestStartingWaitsForItsTurn(t *testing.T) {
 }
 
 // phone is a Lab whose device "phone" has a phone's userland behind it.
-func phone(t *testing.T, o testphone.Options, fields string) (*Lab, *testphone.Phone) {
+func phoneLab(t *testing.T, o testphone.Options, fields string) (*Lab, *testphone.Phone) {
 	t.Helper()
 	p := testphone.New(t, o)
 	file := write(t, "devices.yml", "devices:\n  - name: phone\n    adb: 9A281FFAZ001VD\n"+fields)
@@ -194,7 +194,7 @@ func phone(t *testing.T, o testphone.Options, fields string) (*Lab, *testphone.P
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.reach = func(context.Context, *entry) (transport.Transport, error) { return p.Transport(), nil }
+	l.dial = func(context.Context, *entry) (transport.Transport, error) { return p.Transport(), nil }
 	return l, p
 }
 
@@ -207,20 +207,20 @@ Current temperatures from HAL:
 // TestPhoneIsListed: what Android says of itself is in the list, in a form that a terminal does
 // not obey; one that is too hot says so.
 func TestPhoneIsListed(t *testing.T) {
-	l, p := phone(t, testphone.Options{}, "")
-	s := l.probeEntry(t.Context(), &l.entries[0], SourceFile)
+	l, p := phoneLab(t, testphone.Options{}, "")
+	s := l.probeEntry(t.Context(), l.entries[0], SourceFile, full)
 	if s.State != Ready || s.Model == nil || s.SoC == nil || s.OS == nil || !strings.HasPrefix(*s.OS, "Android ") || s.Build == nil ||
 		s.HottestC == nil || s.Battery == nil || *s.Battery <= 0 || *s.Battery > 1 || s.Now.ThermalStatus == nil {
 		t.Errorf("%+v", s)
 	}
 	p.Set("/vendor/lib64/libOpenCL.so", "")
 	p.Dumpsys("thermalservice", hotPhone)
-	s = l.probeEntry(t.Context(), &l.entries[0], SourceFile)
+	s = l.probeEntry(t.Context(), l.entries[0], SourceFile, full)
 	if s.State != Hot || !strings.Contains(s.Problem, "thermal status 3") || *s.HottestC != 51.5 || !slices.Equal(s.Delegates, []string{"xnnpack", "gpu"}) {
 		t.Errorf("%s: %s, %v C, delegates %v", s.State, s.Problem, *s.HottestC, s.Delegates)
 	}
-	l, _ = phone(t, testphone.Options{Properties: map[string]string{"ro.product.model": "Pi\x1b[2Jxel $(touch /x) \u202e6"}}, "")
-	s = l.probeEntry(t.Context(), &l.entries[0], SourceFile)
+	l, _ = phoneLab(t, testphone.Options{Properties: map[string]string{"ro.product.model": "Pi\x1b[2Jxel $(touch /x) \u202e6"}}, "")
+	s = l.probeEntry(t.Context(), l.entries[0], SourceFile, full)
 	if s.Model == nil || strings.ContainsAny(*s.Model, "\x1b\u202e") {
 		t.Errorf("model %q", *s.Model)
 	}
@@ -229,7 +229,7 @@ func TestPhoneIsListed(t *testing.T) {
 // TestPhoneWithBenchmarkModel: the user's program is brought, checked, described and removed.
 func TestPhoneWithBenchmarkModel(t *testing.T) {
 	binary := testphone.BenchmarkModel(t)
-	l, p := phone(t, testphone.Options{Model: testphone.Today("sim-pixel4-edgetpu:exact")},
+	l, p := phoneLab(t, testphone.Options{Model: testphone.Today("sim-pixel4-edgetpu:exact")},
 		"    tool: benchmark_model\n    binary: "+binary+"\n    delegate: gpu\n    flags: {gpu_backend: cl}\n")
 	info, err := l.Describe("phone")
 	if err != nil || !info.Accelerator || info.Delegate != "gpu" || info.Compute["float32"] != "float16" {

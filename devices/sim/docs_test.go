@@ -39,7 +39,7 @@ func constants(s *Spec) []line {
 		case reflect.Struct:
 			for i := range v.NumField() {
 				name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-				walk(v.Field(i), join(path, name))
+				walk(v.Field(i), strings.TrimPrefix(path+"."+name, "."))
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"latlab/devices"
 	"latlab/fixtures/fixturetest"
-	"latlab/sampler"
+	"latlab/internal/strictyaml"
 )
 
 func source(t testing.TB, name string) string {
@@ -67,9 +67,9 @@ func TestLoadRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := Open(Options{Name: "sim:" + path})
-			var bad *sampler.LoadError
+			var bad *strictyaml.Error
 			if !errors.As(err, &bad) || bad.Line == 0 || devices.FaultOf(err) != devices.FaultUser {
-				t.Fatalf("got %v, want a LoadError with a line, the user's fault", err)
+				t.Fatalf("got %v, want a *strictyaml.Error with a line, the user's fault", err)
 			}
 			text := err.Error()
 			if !strings.Contains(text, tc.says) || !strings.Contains(text, "my.yaml:") || strings.Contains(text, "\n") {

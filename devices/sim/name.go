@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"latlab/devices"
+	"latlab/internal/strictyaml"
 	"latlab/sampler"
 )
 
@@ -108,8 +109,8 @@ func (n *Name) tail(name string, parts []string) error {
 	if len(parts) > 0 {
 		n.Profile = Profile(parts[0])
 		if !slices.Contains(Profiles(), n.Profile) {
-			return userError(op, "usage", fmt.Errorf("no profile is named %q%s; there are %s",
-				sampler.Clip(parts[0]), didYouMean(parts[0], profileNames()), strings.Join(profileNames(), ", ")))
+			return userError(op, "usage", fmt.Errorf("no profile is named %q%s",
+				sampler.Clip(parts[0]), strictyaml.DidYouMean(parts[0], profileNames())))
 		}
 	}
 	if len(parts) > 1 {

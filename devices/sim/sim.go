@@ -64,7 +64,7 @@ var (
 )
 
 // Open opens the simulator of a name. A name that no simulator has wraps ErrUnknown; a file
-// that is none is a *sampler.LoadError. Both are the user's fault.
+// that is none is a *strictyaml.Error. Both are the user's fault.
 func Open(o Options) (*Device, error) {
 	name, err := ParseName(o.Name)
 	if err != nil {

@@ -93,8 +93,8 @@ func TestLookTakesNamesAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.reach = func(_ context.Context, e *entry) (transport.Transport, error) {
-		t.Errorf("%s was reached", e.name)
+	l.dial = func(_ context.Context, e *entry) (transport.Transport, error) {
+		t.Errorf("%s was reached", e.Name)
 		return nil, errors.New("no")
 	}
 	spec := write(t, "own.yaml", "name: own")
@@ -143,7 +143,7 @@ func TestLookHereStartsNothing(t *testing.T) {
 // TestLookAtAPhone: its condition is read at each look, who it is once, and with reachOnly
 // nothing is asked.
 func TestLookAtAPhone(t *testing.T) {
-	l, p := phone(t, testphone.Options{}, "")
+	l, p := phoneLab(t, testphone.Options{}, "")
 	s, err := l.Look(t.Context(), "phone", true)
 	if err != nil || s.State != Ready || s.Now != nil || s.Model != nil {
 		t.Errorf("reached: %+v, %v", s, err)
@@ -171,7 +171,7 @@ func TestLookLeavesABusyDeviceAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	reached := 0
-	l.reach = func(context.Context, *entry) (transport.Transport, error) {
+	l.dial = func(context.Context, *entry) (transport.Transport, error) {
 		reached++
 		return nil, &devices.Error{Fault: devices.FaultDevice, Op: "open", Reason: devices.ReasonOffline, Err: errors.New("gone")}
 	}
@@ -194,7 +194,7 @@ func TestLookEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.reach = func(ctx context.Context, _ *entry) (transport.Transport, error) {
+		l.dial = func(ctx context.Context, _ *entry) (transport.Transport, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
@@ -241,12 +241,12 @@ func TestAHungToolKeepsNobodyElse(t *testing.T) {
 	var r remembered
 	r.identities = map[string]state.Identity{"phone": {Model: "Pixel 6"}}
 	began, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	hangs := family{tool: "tool", check: func(context.Context, string, Options) []Step {
+	hangs := family{tool: "tool", check: func(context.Context, string) []Step {
 		close(began)
 		<-release
 		return []Step{{Name: "tool", State: OK}}
 	}}
-	go func() { defer close(ended); r.tool(t.Context(), hangs, Options{}) }()
+	go func() { defer close(ended); r.tool(t.Context(), hangs) }()
 	<-began
 	others := make(chan struct{})
 	go func() {
@@ -256,7 +256,7 @@ func TestAHungToolKeepsNobodyElse(t *testing.T) {
 		}
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
-		if s := r.tool(over, hangs, Options{}); s == nil || s.State != Missing {
+		if s := r.tool(over, hangs); s == nil || s.State != Missing {
 			t.Errorf("nobody waited, and the tool is said to be %+v", s)
 		}
 	}()
@@ -268,7 +268,7 @@ func TestAHungToolKeepsNobodyElse(t *testing.T) {
 	close(release)
 	<-ended
 	<-others
-	if s := r.tool(t.Context(), hangs, Options{}); s != nil {
+	if s := r.tool(t.Context(), hangs); s != nil {
 		t.Errorf("what was found in the end is not remembered: %+v", s)
 	}
 }

@@ -29,7 +29,7 @@ func board(t *testing.T, fields string) *Lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.reach = func(context.Context, *entry) (transport.Transport, error) { return elsewhere{transport.Local{}}, nil }
+	l.dial = func(context.Context, *entry) (transport.Transport, error) { return elsewhere{transport.Local{}}, nil }
 	return l
 }
 
@@ -54,26 +54,27 @@ func TestCheckGoesStepByStep(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		change func(l *Lab, e *entry)
+		fields string
 		failed string
 		says   string
 	}{
 		"no transport": {func(l *Lab, _ *entry) {
-			l.reach = func(context.Context, *entry) (transport.Transport, error) {
+			l.dial = func(context.Context, *entry) (transport.Transport, error) {
 				return nil, &devices.Error{Fault: devices.FaultDevice, Op: "x", Reason: devices.ReasonOffline, Err: errors.New("gone"), Advice: "plug it in"}
 			}
-		}, "connection", "plug it in"},
-		"no key":      {func(_ *Lab, e *entry) { e.ssh.identity = "/no/such/key" }, "files", "/no/such/key"},
-		"not ours":    {func(_ *Lab, e *entry) { e.dir = filepath.Dir(write(t, "x", "")) }, "folder", "not latlab's"},
-		"no agent":    {func(l *Lab, _ *entry) { l.o.AgentPath = "/no/such/latlab-agent" }, "agent bundle", "make build"},
-		"no bundle":   {func(l *Lab, e *entry) { e.arch, l.o.AgentBundle = "arm64", "/no/such" }, "agent bundle", "make agent-arm64"},
-		"no delegate": {func(_ *Lab, e *entry) { e.delegate, e.delegateLibrary = delegateExternal, "device:/no/such/lib.so" }, "delegate", "/no/such/lib.so"},
-		"no program": {func(_ *Lab, e *entry) {
-			e.tool, e.binary, e.delegate = toolBenchmark, "device:/no/such/benchmark_model", delegateXNNPACK
-		}, "benchmark_model", "/no/such/benchmark_model"},
+		}, "", "connection", "plug it in"},
+		"no key":      {func(_ *Lab, e *entry) { e.place = sshHost{host: "board", identity: "/no/such/key"} }, "", "files", "/no/such/key"},
+		"not ours":    {func(_ *Lab, e *entry) { e.dir = filepath.Dir(write(t, "x", "")) }, "", "folder", "not latlab's"},
+		"no agent":    {func(l *Lab, _ *entry) { l.o.AgentPath = "/no/such/latlab-agent" }, "", "agent bundle", "make build"},
+		"no bundle":   {func(l *Lab, _ *entry) { l.o.AgentBundle = "/no/such" }, "    arch: arm64\n", "agent bundle", "make agent-arm64"},
+		"no delegate": {nil, "    delegate: external\n    delegate_library: device:/no/such/lib.so\n", "delegate", "/no/such/lib.so"},
+		"no program":  {nil, "    tool: benchmark_model\n    binary: device:/no/such/benchmark_model\n", "benchmark_model", "/no/such/benchmark_model"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := board(t, "")
-			c.change(l, &l.entries[0])
+			l := board(t, c.fields)
+			if c.change != nil {
+				c.change(l, l.entries[0])
+			}
 			steps, err := l.Check(t.Context(), "board")
 			if err != nil {
 				// What can be said without asking the device is an error of the call.
@@ -110,7 +111,7 @@ func TestOpenAndClean(t *testing.T) {
 	if _, err := l.Clean(t.Context(), "board"); !errors.As(err, &busy) || busy.Reason != devices.ReasonBusy {
 		t.Errorf("cleaned while in use: %v", err)
 	}
-	if s := l.probeEntry(t.Context(), &l.entries[0], SourceFile); s.State != Busy {
+	if s := l.probeEntry(t.Context(), l.entries[0], SourceFile, full); s.State != Busy {
 		t.Errorf("in use it is %s", s.State)
 	}
 	if err := errors.Join(d.Close(), d.Close()); err != nil {
@@ -147,7 +148,7 @@ func sshd(t *testing.T) (*Lab, *sshtest.Server) {
 // TestBoard: a real sshd is listed, checked, used and cleaned.
 func TestBoard(t *testing.T) {
 	l, s := sshd(t)
-	row := l.probeEntry(t.Context(), &l.entries[0], SourceFile)
+	row := l.probeEntry(t.Context(), l.entries[0], SourceFile, full)
 	if row.State != Ready || row.OS == nil || row.Now == nil {
 		t.Errorf("listed as %+v", row)
 	}
@@ -187,14 +188,16 @@ func TestBoardThatRefuses(t *testing.T) {
 		{"no key of ours", func(l *Lab, s *sshtest.Server) {
 			other := filepath.Join(s.Dir, "other")
 			sshtest.NewKey(t, other)
-			l.entries[0].ssh.identity = other
+			h := l.entries[0].place.(sshHost)
+			h.identity = other
+			l.entries[0].place = h
 		}, Unauthorized, "login", "ssh-copy-id"},
 		{"not there", func(_ *Lab, s *sshtest.Server) { s.Refuse(true) }, Offline, "connection", "ssh"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, s := sshd(t)
 			c.spoil(l, s)
-			row := l.probeEntry(t.Context(), &l.entries[0], SourceFile)
+			row := l.probeEntry(t.Context(), l.entries[0], SourceFile, full)
 			if row.State != c.state || row.Problem == "" || !strings.Contains(row.Type, c.typed) {
 				t.Errorf("listed as %s, %q, type %q", row.State, row.Problem, row.Type)
 			}

@@ -11,6 +11,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/machine"
 	"latlab/devices/state"
+	"latlab/devices/transport"
 )
 
 // State is what a device can do now.
@@ -76,8 +77,8 @@ func (l *Lab) List(ctx context.Context) ([]Status, error) {
 	for i, name := range l.Tools() {
 		failed[name] = Failed(tools[i])
 	}
-	for _, f := range builtIn()[1:] {
-		computed, err := f.rows(l.o, failed[f.tool])
+	for _, f := range builtIn(l.o)[1:] {
+		computed, err := f.rows(failed[f.tool])
 		if err != nil {
 			return nil, err
 		}
@@ -88,20 +89,29 @@ func (l *Lab) List(ctx context.Context) ([]Status, error) {
 
 // rows are the devices of a family whose figures are computed here. They are ready where
 // their tool is.
-func (f family) rows(o Options, failed *Step) ([]Status, error) {
+func (f family) rows(failed *Step) ([]Status, error) {
 	var rows []Status
 	for _, name := range f.names() {
-		info, err := f.describe(name, o)
+		s, err := f.status(name, failed)
 		if err != nil {
 			return nil, err
 		}
-		row := Status{Info: info, State: Ready, Source: SourceBuiltIn, Delegates: delegateList(info)}
-		if failed != nil {
-			row.State, row.Problem, row.Type = NotReady, failed.Detail, failed.Type
-		}
-		rows = append(rows, row)
+		rows = append(rows, s)
 	}
 	return rows, nil
+}
+
+// status is of a device whose figures are computed here; failed is what its tool lacks.
+func (f family) status(name string, failed *Step) (Status, error) {
+	info, err := f.describe(name)
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{Info: info, State: Ready, Source: SourceBuiltIn, Delegates: delegateList(info)}
+	if failed != nil {
+		s.State, s.Problem, s.Type = NotReady, failed.Detail, failed.Type
+	}
+	return s, nil
 }
 
 // probe looks at one device.
@@ -124,9 +134,8 @@ func gather(ctx context.Context, probes []probe) []Status {
 
 func (l *Lab) entryProbes() []probe {
 	var list []probe
-	for i := range l.entries {
-		e := &l.entries[i]
-		list = append(list, func(ctx context.Context) Status { return l.probeEntry(ctx, e, SourceFile) })
+	for _, e := range l.entries {
+		list = append(list, func(ctx context.Context) Status { return l.probeEntry(ctx, e, SourceFile, full) })
 	}
 	return list
 }
@@ -140,20 +149,27 @@ func delegateList(i devices.Info) []string {
 
 // probeLocal starts the agent of this machine.
 func (l *Lab) probeLocal(ctx context.Context) Status {
-	now := state.Read("/")
-	s := Status{State: Ready, Source: SourceBuiltIn, Now: &now, HottestC: now.HottestC()}
-	d, err := openLocal(ctx, Local, l.o)
+	s := l.localStatus(condition)
+	d, err := l.Open(ctx, Local)
 	if err == nil {
 		s.Info = d.Info()
 		err = d.Close()
-	} else if s.Info, _ = l.Describe(Local); s.Name == "" {
-		s.Info = devices.Info{Name: Local, Kind: devices.Measured}
 	}
 	if err != nil {
 		s.fail(err)
 	}
+	return s
+}
+
+// localStatus is what can be said of this machine without starting a program: files of /proc and /sys are read, which no
+// block on this machine notices.
+func (l *Lab) localStatus(d depth) Status {
+	s := Status{Info: l.described(Local), State: Ready, Source: SourceBuiltIn, SoC: some(state.SoC("/"))}
 	s.Delegates = delegateList(s.Info)
-	s.SoC = some(state.SoC("/"))
+	if d != reachable {
+		now := state.Read("/")
+		s.Now, s.HottestC = &now, now.HottestC()
+	}
 	return s
 }
 
@@ -185,21 +201,59 @@ func (s *Status) fail(err error) {
 	}
 }
 
+// depth is how closely a device is looked at.
+type depth int
+
+const (
+	reachable depth = iota // is it there?
+	condition              // and its state, and who it is, as remembered
+	full                   // and who it is now, and which accelerators it has
+)
+
 // probeEntry looks at a device of the file or one that is attached, without opening it: a
 // device that is timing must not be disturbed.
-func (l *Lab) probeEntry(ctx context.Context, e *entry, source string) Status {
+func (l *Lab) probeEntry(ctx context.Context, e *entry, source string, d depth) Status {
 	s, free := l.entryStatus(e, source)
 	if !free {
 		return s
 	}
-	t, err := l.dial(ctx, e)
+	t, err := l.dialTo(ctx, e)
+	if err == nil {
+		defer t.Close()
+		err = l.readStatus(ctx, &s, t, e, d)
+	}
 	if err != nil {
 		s.fail(err)
-		return s
 	}
-	defer t.Close()
-	l.look(ctx, &s, t, e)
 	return s
+}
+
+// readStatus reads what a machine is and how it is now.
+func (l *Lab) readStatus(ctx context.Context, s *Status, t transport.Transport, e *entry, d depth) error {
+	if d == reachable {
+		return nil
+	}
+	now, err := machine.On(t, e.Name).State(ctx)
+	if err != nil {
+		return err
+	}
+	s.Now = &now
+	s.judge(e)
+	identify := l.known.identify
+	if d == full {
+		identify = func(ctx context.Context, _ string, t transport.Transport) (state.Identity, error) {
+			return state.Identify(ctx, t)
+		}
+	}
+	id, err := identify(ctx, e.Name, t)
+	if err != nil {
+		return err
+	}
+	s.Model, s.SoC, s.OS, s.Build = some(id.Model), some(id.SoC), some(id.OS), some(id.Build)
+	if d == full {
+		s.addDelegates(accelerators(ctx, t))
+	}
+	return nil
 }
 
 // entryStatus is what can be said of a device without touching it. It is free where it may be
@@ -216,7 +270,7 @@ func (l *Lab) entryStatus(e *entry, source string) (s Status, free bool) {
 		s.fail(err)
 		return s, false
 	}
-	if busy, pid := machine.Locked(l.lockDir(), e.lockKey()); busy {
+	if busy, pid := machine.Locked(l.lockDir(), e.place.lockKey(e)); busy {
 		s.State, s.Problem = Busy, "another latlab times on it"
 		if pid != 0 {
 			s.Problem = fmt.Sprintf("the latlab of process %d times on it", pid)
@@ -228,7 +282,7 @@ func (l *Lab) entryStatus(e *entry, source string) (s Status, free bool) {
 
 // bareInfo is of a device whose tool cannot be described.
 func (e *entry) bareInfo() devices.Info {
-	return devices.Info{Name: e.name, Kind: devices.Measured, Transport: e.transport()}
+	return devices.Info{Name: e.Name, Kind: devices.Measured, Transport: e.Transport}
 }
 
 // hotStatus is Android's "moderate": the system has begun to slow down what is seen.

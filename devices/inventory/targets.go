@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"latlab/devices"
-	"latlab/devices/machine"
 	"latlab/devices/state"
 	"latlab/devices/transport"
 )
@@ -27,15 +26,15 @@ type Target struct {
 // asks over a network must not choose a file or a host. Only a running adb server is asked.
 func (l *Lab) Targets(ctx context.Context) []Target {
 	list := []Target{{l.described(Local), SourceBuiltIn}}
-	for i := range l.entries {
-		list = append(list, Target{l.describedEntry(&l.entries[i]), SourceFile})
+	for _, e := range l.entries {
+		list = append(list, Target{l.describedEntry(e), SourceFile})
 	}
 	for _, p := range l.attachedPhones(ctx) {
-		if e := l.phoneEntry(p.Serial); e != nil {
+		if e := l.attachedEntry(p); e != nil {
 			list = append(list, Target{l.describedEntry(e), SourceAttached})
 		}
 	}
-	for _, f := range builtIn()[1:] {
+	for _, f := range builtIn(l.o)[1:] {
 		for _, name := range f.names() {
 			list = append(list, Target{l.described(name), SourceBuiltIn})
 		}
@@ -59,19 +58,6 @@ func (l *Lab) describedEntry(e *entry) devices.Info {
 	return info
 }
 
-// phoneEntry is nil for a serial number that latlab does not take.
-func (l *Lab) phoneEntry(serial string) *entry {
-	f, err := l.familyOf(adbPrefix + serial)
-	if err != nil {
-		return nil
-	}
-	e, err := f.entry(adbPrefix + serial)
-	if err != nil {
-		return nil
-	}
-	return e
-}
-
 // Look says how one device of Targets is, as cheaply as can be: an agent or a vendor's program
 // is not started, and a device on which a latlab times is not touched. With reachOnly its
 // condition is not read either. The name must be exactly one of Targets, another is an
@@ -79,97 +65,37 @@ func (l *Lab) phoneEntry(serial string) *entry {
 func (l *Lab) Look(ctx context.Context, name string, reachOnly bool) (Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	if name == Local {
-		return l.glanceHere(reachOnly), nil
+	d := condition
+	if reachOnly {
+		d = reachable
 	}
-	for i := range l.entries {
-		if e := &l.entries[i]; e.name == name {
-			return l.glance(ctx, e, SourceFile, reachOnly), nil
+	switch e := l.entryOf(name); {
+	case name == Local:
+		return l.lookHere(d), nil
+	case e != nil:
+		return l.probeEntry(ctx, e, SourceFile, d), nil
+	case strings.HasPrefix(name, adbPrefix): // other names do not ask the adb server
+		for _, p := range l.attachedPhones(ctx) {
+			if adbPrefix+p.Serial == name {
+				return l.probeAttached(ctx, p, d), nil
+			}
 		}
 	}
-	if strings.HasPrefix(name, adbPrefix) {
-		return l.glanceAttached(ctx, name, reachOnly)
-	}
-	for _, f := range builtIn()[1:] {
+	for _, f := range builtIn(l.o)[1:] {
 		if slices.Contains(f.names(), name) {
-			return l.glanceComputed(ctx, f, name)
+			return f.status(name, l.known.tool(ctx, f))
 		}
 	}
 	return Status{}, &UnknownError{Name: name, Near: l.meant(name)}
 }
 
-// glanceAttached asks the adb server, which other names do not.
-func (l *Lab) glanceAttached(ctx context.Context, name string, reachOnly bool) (Status, error) {
-	for _, p := range l.attachedPhones(ctx) {
-		if adbPrefix+p.Serial != name {
-			continue
-		}
-		s, e := l.attachedStatus(p)
-		if e == nil {
-			return s, nil
-		}
-		return l.glance(ctx, e, SourceAttached, reachOnly), nil
-	}
-	return Status{}, &UnknownError{Name: name, Near: l.meant(name)}
-}
-
-// glanceHere reads files of /proc and /sys, which no block on this machine notices. Whether the
-// agent works is not tried: it takes a process each time.
-func (l *Lab) glanceHere(reachOnly bool) Status {
-	s := Status{Info: l.described(Local), State: Ready, Source: SourceBuiltIn}
-	s.Delegates, s.SoC = delegateList(s.Info), some(state.SoC("/"))
+// lookHere does not try whether the agent works: that takes a process each time.
+func (l *Lab) lookHere(d depth) Status {
+	s := l.localStatus(d)
 	if _, err := os.Stat(l.o.AgentPath); err != nil {
 		s.State, s.Problem, s.Type = NotReady, oneLine("latlab-agent, which times models, is not there: "+err.Error()), "make build"
 	}
-	if !reachOnly {
-		now := state.Read("/")
-		s.Now, s.HottestC = &now, now.HottestC()
-	}
 	return s
-}
-
-// glance is probeEntry without what changes never or costs more than a glance.
-func (l *Lab) glance(ctx context.Context, e *entry, source string, reachOnly bool) Status {
-	s, free := l.entryStatus(e, source)
-	if !free {
-		return s
-	}
-	t, err := l.dial(ctx, e)
-	if err != nil {
-		s.fail(err)
-		return s
-	}
-	defer t.Close()
-	if reachOnly {
-		return s
-	}
-	now, err := machine.On(t, e.name).State(ctx)
-	if err != nil {
-		s.fail(err)
-		return s
-	}
-	s.Now = &now
-	s.judge(e)
-	id, err := l.known.identify(ctx, e.name, t)
-	if err != nil {
-		s.fail(err)
-		return s
-	}
-	s.identified(id)
-	return s
-}
-
-// glanceComputed is a simulator or an estimator, which is ready where its tool is.
-func (l *Lab) glanceComputed(ctx context.Context, f family, name string) (Status, error) {
-	info, err := f.describe(name, l.o)
-	if err != nil {
-		return Status{}, err
-	}
-	s := Status{Info: info, State: Ready, Source: SourceBuiltIn, Delegates: delegateList(info)}
-	if failed := l.known.tool(ctx, f, l.o); failed != nil {
-		s.State, s.Problem, s.Type = NotReady, failed.Detail, failed.Type
-	}
-	return s, nil
 }
 
 // toolAge is how long what was found of an estimator's tool is believed: to ask again starts a
@@ -213,7 +139,7 @@ func (r *remembered) identify(ctx context.Context, name string, t transport.Tran
 
 // tool is what is missing of a family's tool, nil where nothing is. There is one process of a
 // tool, which whoever else asks waits for, as long as his context lets him.
-func (r *remembered) tool(ctx context.Context, f family, o Options) *Step {
+func (r *remembered) tool(ctx context.Context, f family) *Step {
 	if f.tool == "" {
 		return nil
 	}
@@ -223,7 +149,7 @@ func (r *remembered) tool(ctx context.Context, f family, o Options) *Step {
 	if ok && time.Since(found.when) < toolAge {
 		return found.failed
 	}
-	look := r.looks.DoChan(f.tool, func() (any, error) { return r.tryTool(context.WithoutCancel(ctx), f, o), nil })
+	look := r.looks.DoChan(f.tool, func() (any, error) { return r.tryTool(context.WithoutCancel(ctx), f), nil })
 	select {
 	case result := <-look:
 		failed, _ := result.Val.(*Step)
@@ -233,10 +159,10 @@ func (r *remembered) tool(ctx context.Context, f family, o Options) *Step {
 	}
 }
 
-func (r *remembered) tryTool(ctx context.Context, f family, o Options) *Step {
+func (r *remembered) tryTool(ctx context.Context, f family) *Step {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	failed := Failed(f.checked(ctx, f.tool, o))
+	failed := Failed(f.checked(ctx, f.tool))
 	if ctx.Err() != nil {
 		return failed // what hung once is no fact
 	}

@@ -52,17 +52,17 @@ func TestStates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.reach = func(ctx context.Context, e *entry) (transport.Transport, error) {
+	l.dial = func(ctx context.Context, e *entry) (transport.Transport, error) {
 		fail := func(reason, advice string) (transport.Transport, error) {
 			return nil, &devices.Error{Fault: devices.FaultDevice, Op: "open", Reason: reason, Err: errors.New("it is\n" + reason), Advice: advice}
 		}
-		switch e.name {
+		switch e.Name {
 		case "p1":
 			return fail(devices.ReasonOffline, "see `adb devices`")
 		case "p2":
 			return fail(devices.ReasonUnauthorized, "accept the key on its screen")
 		case "p3", "p9":
-			t.Errorf("%s was touched", e.name)
+			t.Errorf("%s was touched", e.Name)
 		case "p6":
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -81,22 +81,22 @@ func TestStates(t *testing.T) {
 		"p9": {"not ready", file + ":12: binary: /no/such/benchmark_model: no such file or directory", ""},
 	}
 	for i := range l.entries {
-		e := &l.entries[i]
+		e := l.entries[i]
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		if e.name == "p6" {
+		if e.Name == "p6" {
 			ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
 		}
-		s := l.probeEntry(ctx, e, SourceFile)
+		s := l.probeEntry(ctx, e, SourceFile, full)
 		cancel()
-		w, checked := want[e.name]
+		w, checked := want[e.Name]
 		if checked && (string(s.State) != w[0] || !strings.HasPrefix(s.Problem, w[1]) || s.Type != w[2] || w[1] == "" && s.Problem != "") {
 			t.Errorf("%s is %s, %q, type %q; want %q", s.Name, s.State, s.Problem, s.Type, w)
 		}
-		if s.Name != e.name || s.Source != SourceFile || s.Kind != devices.Measured {
-			t.Errorf("%s is listed as %+v", e.name, s)
+		if s.Name != e.Name || s.Source != SourceFile || s.Kind != devices.Measured {
+			t.Errorf("%s is listed as %+v", e.Name, s)
 		}
 		if s.State == Ready && (s.Now == nil || s.OS == nil || !slices.Equal(s.Delegates[:1], []string{"xnnpack"})) {
-			t.Errorf("%s: state %v, OS %v, delegates %v", e.name, s.Now, s.OS, s.Delegates)
+			t.Errorf("%s: state %v, OS %v, delegates %v", e.Name, s.Now, s.OS, s.Delegates)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func TestListWaitsForNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.reach = func(ctx context.Context, _ *entry) (transport.Transport, error) {
+		l.dial = func(ctx context.Context, _ *entry) (transport.Transport, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
@@ -184,10 +184,10 @@ func TestAttachedNames(t *testing.T) {
 
 // TestParts: what is on a machine is named, what its shell cannot say is left out.
 func TestParts(t *testing.T) {
-	if seen := parts(t.Context(), transport.Local{}); seen != nil && !slices.Contains(seen, "edgetpu") && !slices.Contains(seen, "gpu") && !slices.Contains(seen, "tensorrt") {
+	if seen := accelerators(t.Context(), transport.Local{}); seen != nil && !slices.Contains(seen, "edgetpu") && !slices.Contains(seen, "gpu") && !slices.Contains(seen, "tensorrt") {
 		t.Errorf("seen %v", seen)
 	}
-	out, err := transport.Shell(t.Context(), transport.Local{}, 1<<10, partsScript, "/no/such", "/proc/self/status", filepath.Join("/$(touch x)", "`y`"))
+	out, err := transport.Shell(t.Context(), transport.Local{}, 1<<10, acceleratorsScript, "/no/such", "/proc/self/status", filepath.Join("/$(touch x)", "`y`"))
 	if err != nil || !strings.HasPrefix(out, "/proc/self/status\n") {
 		t.Errorf("%q, %v", out, err)
 	}

@@ -12,9 +12,9 @@ import (
 	"latlab/devices/agent"
 )
 
-// CheckWays looks at what phones and boards need on this host: the inventory file, the
+// CheckHost looks at what phones and boards need on this host: the inventory file, the
 // agent's bundle, adb, keys for ssh. Nobody needs all of it: what is not there is a note.
-func (l *Lab) CheckWays(ctx context.Context) []Step {
+func (l *Lab) CheckHost(ctx context.Context) []Step {
 	w := &walk{}
 	l.checkFile(w)
 	l.checkBundle(w)
@@ -63,4 +63,21 @@ func checkSSH(w *walk) {
 	default:
 		w.ok("ssh", "boards: keys and known hosts are in %s", dir)
 	}
+}
+
+// checkADB looks for a server, which phones are seen by. It starts none.
+func (l *Lab) checkADB(ctx context.Context, w *walk) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	phones, err := l.adbServer().Devices(ctx)
+	if err == nil {
+		w.ok("adb", "its server answers, phones: %d", len(phones))
+		return
+	}
+	binary, lookErr := l.adbServer().Program()
+	if lookErr != nil {
+		w.note("adb", "phones: there is no adb", "apt-get install adb")
+		return
+	}
+	w.note("adb", fmt.Sprintf("phones: %s is there, and its server does not run; it is started when a phone is named", binary), "adb start-server")
 }

@@ -4,58 +4,16 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
-	"latlab/sampler"
+	"latlab/devices/tool"
+	"latlab/internal/strictyaml"
+	"latlab/internal/text"
 )
 
-// maxCPU is the kernel's own limit on x86 (CONFIG_NR_CPUS is at most 8192; 4096 in
-// distributions).
-const maxCPU = 4096
-
-// ParseCPUs reads a list such as 0,2-3. "" is none.
-func ParseCPUs(list string) ([]int, error) {
-	if list == "" {
-		return nil, nil
-	}
-	var cpus []int
-	for part := range strings.SplitSeq(list, ",") {
-		from, to, isRange := strings.Cut(strings.TrimSpace(part), "-")
-		a, err := strconv.ParseUint(from, 10, 16)
-		b := a
-		if err == nil && isRange {
-			b, err = strconv.ParseUint(to, 10, 16)
-		}
-		if err != nil || b < a || b >= maxCPU {
-			return nil, fmt.Errorf("%q is not a CPU number or a range such as 2-3", sampler.Clip(part))
-		}
-		for cpu := a; cpu <= b; cpu++ {
-			cpus = append(cpus, int(cpu))
-		}
-	}
-	slices.Sort(cpus)
-	return slices.Compact(cpus), nil
-}
-
-// ParseSize reads a number of bytes such as 500M or 2G (powers of 1024).
-func ParseSize(text string) (int64, error) {
-	number := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(text), "B"), "I")
-	shift := 0
-	if n := len(number); n > 0 {
-		if i := strings.IndexByte("KMGT", number[n-1]); i >= 0 {
-			shift, number = 10*(i+1), number[:n-1]
-		}
-	}
-	v, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || v <= 0 || v > 1<<62>>shift {
-		return 0, fmt.Errorf("size %q: want a number of bytes such as 500M or 2G", sampler.Clip(text))
-	}
-	return v << shift, nil
-}
-
 var (
+	userForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9._-]{0,63}$`)
 	// usbSerial: what adb lists for a USB device is what its descriptor says, in practice
 	// letters and digits; "-s usb:PATH" is the port that it is plugged into.
 	usbSerial = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
@@ -101,14 +59,14 @@ func badAddress(s string) string {
 	case port == 0:
 		return "an address needs a port: HOST:5555"
 	case !hostForm.MatchString(host):
-		return fmt.Sprintf("%q is no host name or address", sampler.Clip(host))
+		return fmt.Sprintf("%q is no host name or address", text.Clip(host))
 	}
 	return ""
 }
 
 // splitPort splits HOST, HOST:PORT, [IPV6] and [IPV6]:PORT; a port of 0 is none.
 func splitPort(s string) (host string, port int, why string) {
-	host, text, has := s, "", false
+	host, digits, has := s, "", false
 	if inner, ok := strings.CutPrefix(s, "["); ok {
 		var rest string
 		var closed bool
@@ -116,22 +74,22 @@ func splitPort(s string) (host string, port int, why string) {
 			return "", 0, "'[' without ']'"
 		}
 		if addr, err := netip.ParseAddr(host); err != nil || !addr.Is6() {
-			return "", 0, fmt.Sprintf("%q is no IPv6 address", sampler.Clip(host))
+			return "", 0, fmt.Sprintf("%q is no IPv6 address", text.Clip(host))
 		}
-		if text, has = strings.CutPrefix(rest, ":"); !has && rest != "" {
-			return "", 0, fmt.Sprintf("%q follows ']'", sampler.Clip(rest))
+		if digits, has = strings.CutPrefix(rest, ":"); !has && rest != "" {
+			return "", 0, fmt.Sprintf("%q follows ']'", text.Clip(rest))
 		}
 	} else if strings.Count(s, ":") == 1 {
-		host, text, has = strings.Cut(s, ":")
+		host, digits, has = strings.Cut(s, ":")
 	} else if strings.Contains(s, ":") {
 		return "", 0, "an IPv6 address stands in brackets: [fe80::1]:22"
 	}
 	if !has {
 		return host, 0, ""
 	}
-	port, err := strconv.Atoi(text)
-	if err != nil || port < 1 || port > 65535 || text[0] == '+' {
-		return "", 0, fmt.Sprintf("%q is no port from 1 to 65535", sampler.Clip(text))
+	port, err := strconv.Atoi(digits)
+	if err != nil || port < 1 || port > 65535 || digits[0] == '+' {
+		return "", 0, fmt.Sprintf("%q is no port from 1 to 65535", text.Clip(digits))
 	}
 	return host, port, ""
 }
@@ -141,7 +99,7 @@ func parseHost(s string) (h sshHost, why string) {
 	rest := s
 	if user, host, ok := strings.Cut(s, "@"); ok {
 		if !userForm.MatchString(user) {
-			return h, fmt.Sprintf("%q is no login name", sampler.Clip(user))
+			return h, fmt.Sprintf("%q is no login name", text.Clip(user))
 		}
 		h.user, rest = user, host
 	}
@@ -152,4 +110,49 @@ func parseHost(s string) (h sshHost, why string) {
 		return h, "want an alias of ~/.ssh/config or [USER@]HOST[:PORT]"
 	}
 	return h, ""
+}
+
+// address is [USER@]HOST[:PORT].
+func (h sshHost) address() string {
+	address := h.host
+	if strings.Contains(address, ":") {
+		address = "[" + address + "]"
+	}
+	if h.user != "" {
+		address = h.user + "@" + address
+	}
+	if h.port != 0 {
+		address = fmt.Sprintf("%s:%d", address, h.port)
+	}
+	return address
+}
+
+// readHost reads an address or a mapping.
+func readHost(v strictyaml.Value) sshHost {
+	if !v.IsMapping() {
+		address := v.Word()
+		h, why := parseHost(address)
+		if why != "" {
+			v.Fail("%q is no host: %s", text.Clip(address), why)
+		}
+		return h
+	}
+	o := v.Object("host", "user", "port", "identity", "known_hosts")
+	h := sshHost{host: o.Get("host").Word()}
+	if !hostForm.MatchString(h.host) {
+		o.Get("host").Fail("%q is no host name or address", text.Clip(h.host))
+	}
+	if u, ok := o.Opt("user"); ok {
+		h.user = u.Matching(userForm, "a login name")
+	}
+	if p, ok := o.Opt("port"); ok {
+		h.port = p.Int(1, 65535)
+	}
+	if f, ok := o.Opt("identity"); ok {
+		h.identity = tool.ReadHostPath(f)
+	}
+	if f, ok := o.Opt("known_hosts"); ok {
+		h.knownHosts = tool.ReadHostPath(f)
+	}
+	return h
 }

@@ -1,0 +1,239 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/state"
+	"latlab/devices/tool"
+	"latlab/devices/transport"
+)
+
+// describeEntry is what is known of a device without asking it.
+func (l *Lab) describeEntry(e *entry) (devices.Info, error) {
+	if err := e.filesThere(); err != nil {
+		return devices.Info{}, err
+	}
+	return l.describeTool(e)
+}
+
+// describeTool is describeEntry without a look at the files of this host.
+func (l *Lab) describeTool(e *entry) (devices.Info, error) {
+	info, err := e.setup.Describe(l.device(e))
+	if err != nil {
+		return devices.Info{}, e.located(err)
+	}
+	info.Name, info.Transport = e.Name, e.Transport
+	if e.Precision != "" {
+		info.Precisions = defaultFirst(info.Precisions, e.Precision)
+	}
+	return info, nil
+}
+
+// device is what a tool is told of a device.
+func (l *Lab) device(e *entry) tool.Device {
+	d := e.Device
+	d.Host = tool.Host{Agent: l.o.AgentPath, Bundles: l.bundles(), Python: l.o.Python}
+	return d
+}
+
+// bundleName is the folder of the agent for other machines, beside latlab.
+const bundleName = "agent-arm64"
+
+// bundles is the folder that the bundle is in. The user may name either.
+func (l *Lab) bundles() string {
+	dir := filepath.Clean(l.o.AgentBundle)
+	switch {
+	case l.o.AgentBundle == "":
+		return filepath.Dir(l.o.AgentPath)
+	case filepath.Base(dir) == bundleName:
+		return filepath.Dir(dir)
+	}
+	return dir
+}
+
+// openEntry opens the machine and makes the device. What was opened is closed again where
+// that fails.
+func (l *Lab) openEntry(ctx context.Context, e *entry) (devices.Device, error) {
+	info, err := l.describeEntry(e)
+	if err != nil {
+		return nil, err
+	}
+	t, err := l.dialTo(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	m, err := l.openMachine(ctx, t, e)
+	if err != nil {
+		return nil, firstOf(err, t.Close())
+	}
+	if info.Fingerprint, err = e.identify(ctx, t); err != nil {
+		return nil, firstOf(err, m.Close(), t.Close())
+	}
+	d, err := e.setup.Open(ctx, m, l.device(e))
+	if err != nil {
+		return nil, firstOf(e.located(err), m.Close(), t.Close())
+	}
+	return own(d, info, m, t), nil
+}
+
+// firstOf is the first error, with those of giving up what was opened where they say more: of
+// a phone that went away every step says the same.
+func firstOf(first error, others ...error) error {
+	var e *devices.Error
+	if errors.As(first, &e) {
+		return first
+	}
+	return errors.Join(append([]error{first}, others...)...)
+}
+
+// identify is what a latency depends on of a machine elsewhere. Of this one the tool says it.
+func (e *entry) identify(ctx context.Context, t transport.Transport) (map[string]string, error) {
+	if e.Local() {
+		return nil, nil
+	}
+	id, err := state.Identify(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	f := maps.Clone(id.Fingerprint)
+	if f == nil {
+		f = map[string]string{}
+	}
+	// Two phones of one type are two devices. An address is not the phone's own.
+	if serial, ok := e.place.(phone); ok && usbSerial.MatchString(string(serial)) {
+		f["serial"] = string(serial)
+	}
+	return f, nil
+}
+
+// dialTo reaches the machine of a device.
+func (l *Lab) dialTo(ctx context.Context, e *entry) (transport.Transport, error) {
+	if l.dial != nil {
+		return l.dial(ctx, e)
+	}
+	return e.place.dial(ctx, l)
+}
+
+func (l *Lab) openMachine(ctx context.Context, t transport.Transport, e *entry) (*machine.Machine, error) {
+	o := l.machineOptions(e)
+	if e.Local() && o.Dir != "" {
+		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+			return nil, &devices.Error{Fault: devices.FaultLab, Op: "open device " + e.Name, Reason: machine.ReasonFolder, Err: err}
+		}
+	}
+	return machine.Open(ctx, t, o)
+}
+
+func (l *Lab) machineOptions(e *entry) machine.Options {
+	o := machine.Options{
+		Name: e.Name, Dir: e.dir, Budget: e.Budget, CoolDown: e.coolDown, Settings: e.settings, Wrap: e.wrap,
+		LockDir: l.lockDir(), LockKey: e.place.lockKey(e),
+	}
+	if o.Dir == "" {
+		o.Dir = e.place.folder(l, e)
+	}
+	return o
+}
+
+// lockDir is a folder of the user's own: whoever shares a phone with another user of this
+// host has to agree with them.
+func (l *Lab) lockDir() string {
+	if l.o.LockDir != "" {
+		return l.o.LockDir
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "latlab", "locks")
+}
+
+// owner is a device that gives up its machine and its transport when it is closed.
+type owner struct {
+	devices.Device
+	info  devices.Info
+	close func() error
+}
+
+// own makes a device the owner of what it stands on. What it can do besides stays visible:
+// bench asks for interfaces.
+func own(d devices.Device, described devices.Info, m *machine.Machine, t transport.Transport) devices.Device {
+	info := d.Info()
+	info.Transport, info.Precisions = described.Transport, described.Precisions
+	// What the tool says of itself holds; the machine's identity adds to it.
+	info.Fingerprint = maps.Clone(info.Fingerprint)
+	for k, v := range described.Fingerprint {
+		if _, said := info.Fingerprint[k]; !said {
+			info.Fingerprint[k] = v
+		}
+	}
+	o := owner{Device: d, info: info, close: sync.OnceValue(func() error {
+		return errors.Join(d.Close(), m.Close(), t.Close())
+	})}
+	p, prepares := d.(devices.Preparer)
+	l, layers := d.(devices.Layerer)
+	switch {
+	case prepares && layers:
+		return struct {
+			owner
+			devices.Preparer
+			devices.Layerer
+		}{o, p, l}
+	case prepares:
+		return struct {
+			owner
+			devices.Preparer
+		}{o, p}
+	case layers:
+		return struct {
+			owner
+			devices.Layerer
+		}{o, l}
+	}
+	return o
+}
+
+// Info is the device's own, named and with the default precision as the file has it.
+func (o owner) Info() devices.Info { return o.info }
+
+// Close gives the device, its machine and its transport up.
+func (o owner) Close() error { return o.close() }
+
+// Clean removes all that latlab put on a device, and puts settings back that a latlab which
+// crashed left there. It returns what was done, a line each. A device that is in use is not
+// cleaned. An unknown name is an *UnknownError.
+func (l *Lab) Clean(ctx context.Context, name string) (done []string, err error) {
+	f, err := l.familyOf(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.known(name); err != nil {
+		return nil, err
+	}
+	if f.entry == nil {
+		return []string{"nothing of latlab's is put there: " + name + " is " + f.what}, nil
+	}
+	e, err := f.entry(name)
+	if err != nil {
+		return nil, err
+	}
+	t, err := l.dialTo(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	done, err = machine.Clean(ctx, t, l.machineOptions(e))
+	if cerr := t.Close(); err == nil {
+		err = cerr
+	}
+	for i, line := range done {
+		done[i] = oneLine(line)
+	}
+	return done, err
+}

@@ -1,0 +1,138 @@
+package tool
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"latlab/internal/strictyaml"
+	"latlab/internal/text"
+)
+
+// Field is a field of a device in the inventory file.
+type Field struct {
+	Name  string // "delegate_library"
+	Form  string // what it holds, for people: "path"
+	Means string // a sentence for people
+	Read  func(strictyaml.Value)
+	// Paths are what it names that may be files of this host; nil where it names none. Those that begin with OnDevice
+	// are not.
+	Paths func() []string
+}
+
+const (
+	// OnDevice begins a path that is the device's own; others are of this host and are pushed.
+	OnDevice = "device:"
+	maxWords = 64 // entries of a list or mapping
+)
+
+// WordForm is what names of options, delegates and chips are made of.
+var WordForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+// Into is a Field's Read that stores what a reader returns.
+func Into[T any](to *T, read func(strictyaml.Value) T) func(strictyaml.Value) {
+	return func(v strictyaml.Value) { *to = read(v) }
+}
+
+// Switch is a field that is true or false.
+func Switch(name, means string, to *bool) Field {
+	return Field{Name: name, Form: "true", Means: means, Read: Into(to, strictyaml.Value.Bool)}
+}
+
+// Words is a field with a list of words.
+func Words(name, means string, to *[]string) Field {
+	return Field{Name: name, Form: "list of words", Means: means, Read: Into(to, func(v strictyaml.Value) (words []string) {
+		for _, w := range v.List(maxWords) {
+			words = append(words, w.Word())
+		}
+		return words
+	})}
+}
+
+// Texts is a field with a mapping of words.
+func Texts(name, means string, to *map[string]string) Field {
+	return Field{Name: name, Form: "mapping of words", Means: means, Read: Into(to, readTexts)}
+}
+
+func readTexts(v strictyaml.Value) map[string]string {
+	o, texts := v.Map(), map[string]string{}
+	for _, name := range o.Keys() {
+		if !WordForm.MatchString(name) {
+			o.Value.Fail("option %q must be letters, digits, '.', '_' and '-'", text.Clip(name))
+		}
+		texts[name] = o.Get(name).WordOrBool()
+	}
+	if len(texts) > maxWords {
+		v.Fail("must have at most %d entries, not %d", maxWords, len(texts))
+	}
+	return texts
+}
+
+// HostPath is a field that names a file or folder of this host.
+func HostPath(name, means string, to *string) Field {
+	return Field{Name: name, Form: "path", Means: means, Read: Into(to, ReadHostPath), Paths: func() []string { return []string{*to} }}
+}
+
+// AnyPath is a field that names a file of this host, or one of the device's own behind OnDevice.
+func AnyPath(name, means string, to *string) Field {
+	f := HostPath(name, means, to)
+	f.Read = Into(to, readAnyPath)
+	return f
+}
+
+// Binary is the field of the tool's own program.
+func Binary(to *string) Field {
+	return AnyPath("binary", "the tool: a file of this host, which is pushed, or device:/PATH", to)
+}
+
+// Libraries is the field of what is brought beside the tool or its delegate.
+func Libraries(to *[]string) Field {
+	return Field{Name: "libraries", Form: "list of paths", Paths: func() []string { return *to },
+		Means: "files that the tool or delegate needs beside it: files of this host, which are pushed",
+		Read: Into(to, func(v strictyaml.Value) (paths []string) {
+			for _, p := range v.List(maxWords) {
+				paths = append(paths, ReadHostPath(p))
+			}
+			return paths
+		})}
+}
+
+// ReadHostPath reads a path of this host, absolute or below the home folder.
+func ReadHostPath(v strictyaml.Value) string {
+	p := v.Word()
+	if rest, ok := strings.CutPrefix(p, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			v.Fail("%q: there is no home folder", text.Clip(p))
+		}
+		return filepath.Join(home, rest)
+	}
+	if !filepath.IsAbs(p) {
+		v.Fail("must be absolute or begin with ~/, not %q", text.Clip(p))
+	}
+	return filepath.Clean(p)
+}
+
+func readAnyPath(v strictyaml.Value) string {
+	p := v.Word()
+	there, ok := strings.CutPrefix(p, OnDevice)
+	switch {
+	case ok && !path.IsAbs(there):
+		v.Fail("must be absolute behind %s, not %q", OnDevice, text.Clip(there))
+	case ok:
+		return OnDevice + path.Clean(there)
+	case !filepath.IsAbs(p) && !strings.HasPrefix(p, "~/"):
+		v.Fail("must be absolute, or begin with ~/ (this host's) or %s (the device's own), not %q", OnDevice, text.Clip(p))
+	}
+	return ReadHostPath(v)
+}
+
+// LocalPath makes the device's own paths paths of this host where the device is this host.
+func (d Device) LocalPath(p string) string {
+	if d.Local() {
+		return strings.TrimPrefix(p, OnDevice)
+	}
+	return p
+}
