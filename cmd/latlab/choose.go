@@ -42,7 +42,7 @@ func chooseSweep(ctx context.Context, c *cli.Context, st bench.Reader) (bench.Sw
 // namedSweep is one of --sweep. A --device that was typed beside it must be the sweep's.
 func namedSweep(c *cli.Context, all []bench.Sweep, id string) (bench.Sweep, error) {
 	m, err := sweepByID(all, id)
-	if err == nil && typed(c, "device") && c.String("device") != m.Device.Name {
+	if err == nil && typedOf(c, "device") && c.String("device") != m.Device.Name {
 		err = usagef("sweep %s is on device %s, not on %q; leave --device out", m.ID, m.Device.Name, c.String("device"))
 	}
 	return m, err

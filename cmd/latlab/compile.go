@@ -32,13 +32,13 @@ type compiled struct {
 }
 
 func compile(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+	if err := noArgumentsOf(c); err != nil {
 		return err
 	}
-	if _, err := required(c, "o"); err != nil {
+	if _, err := requiredOf(c, "o"); err != nil {
 		return err
 	}
-	dir, err := outPath(c, "what compile writes")
+	dir, err := outPathOf(c, "what compile writes")
 	if err != nil {
 		return err
 	}

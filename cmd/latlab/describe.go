@@ -31,7 +31,7 @@ func describeCommand(s streams) *cli.Command {
 		Usage: "print a network's layers: shapes, MACs, parameters, bytes",
 		Flags: join(networkFlags(), []cli.Flag{stringFlag("model", "a .tflite `FILE`; --space may name the space that it is a point of", ""), jsonFlag()}),
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := noArgumentsOf(c); err != nil {
 				return err
 			}
 			d, err := describe(c)

@@ -93,7 +93,7 @@ func spaceOfFile(c *cli.Context, n *tflite.Network) (*sampler.Space, error) {
 
 func namedSpace(c *cli.Context, n *tflite.Network) (*sampler.Space, error) {
 	if c.String("space") != "" {
-		return requiredSpace(c)
+		return requiredSpaceOf(c)
 	}
 	if n.Graph.Space == "" {
 		return nil, nil

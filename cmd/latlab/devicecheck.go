@@ -23,7 +23,7 @@ const checkTimeout = 2 * time.Minute
 
 // deviceChecks walks through what timing on a device needs, and then times a tiny network.
 func deviceChecks(c *cli.Context, name string) ([]check, error) {
-	l, err := openLab(c)
+	l, err := openLabOf(c)
 	if err != nil {
 		return nil, err
 	}
@@ -64,12 +64,12 @@ func lastLine(text string) string {
 }
 
 func timeTiny(c *cli.Context, name string) (*bench.Measurement, error) {
-	d, err := openNamed(c.Context, c, name)
+	d, err := labOptionsOf(c).openNamed(c.Context, name)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	cache, err := openCache(c)
+	cache, err := openCacheOf(c)
 	if err != nil {
 		return nil, err
 	}

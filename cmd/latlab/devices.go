@@ -37,7 +37,7 @@ func devicesCommand(s streams) *cli.Command {
 		Usage: "list what can be timed on",
 		Flags: flags,
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := noArgumentsOf(c); err != nil {
 				return err
 			}
 			return listDevices(s, c)
@@ -56,7 +56,7 @@ func devicesCommand(s streams) *cli.Command {
 
 // deviceRows are all that can be named, and phones that adb sees.
 func deviceRows(c *cli.Context) ([]inventory.Status, *inventory.Lab, error) {
-	l, err := openLab(c)
+	l, err := openLabOf(c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -300,7 +300,7 @@ func cleanDevice(s streams, c *cli.Context) error {
 	if c.NArg() != 1 {
 		return usagef("`latlab devices clean NAME` takes one device")
 	}
-	l, err := openLab(c)
+	l, err := openLabOf(c)
 	if err != nil {
 		return err
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -39,7 +37,7 @@ func doctorCommand(s streams) *cli.Command {
 		Usage: "say what this host lacks and what to type",
 		Flags: join(deviceFlags()[1:], cacheFlags()[:1], []cli.Flag{jsonFlag()}),
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := noArgumentsOf(c); err != nil {
 				return err
 			}
 			checks, err := hostChecks(c)
@@ -61,7 +59,7 @@ func doctorCommand(s streams) *cli.Command {
 // and what numbers will be like. What only some need is a note where it is not there, no
 // failure.
 func hostChecks(c *cli.Context) ([]check, error) {
-	o, err := deviceOptions(c)
+	o, err := labOptionsOf(c).options()
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +116,7 @@ func printChecks(s streams, asJSON bool, checks []check) error {
 
 // cacheCheck writes a file where models will be written.
 func cacheCheck(flag string) check {
-	dir, err := cacheDir(flag)
+	dir, err := cacheOptions{dir: flag}.folder()
 	if err == nil {
 		err = os.MkdirAll(dir, 0o755)
 	}
@@ -141,33 +139,6 @@ func cacheCheck(flag string) check {
 		k.State, k.Type = checkNote, "latlab sweep --cache-size 200M ..."
 	}
 	return k
-}
-
-func cacheDir(flag string) (string, error) {
-	if flag != "" {
-		return flag, nil
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil { // no home: a daemon, or a program started with an empty environment
-		dir, err = ownFolder(filepath.Join(os.TempDir(), fmt.Sprintf("latlab-%d", os.Getuid())))
-	}
-	return filepath.Join(dir, "latlab", "models"), err
-}
-
-// ownFolder makes a folder where everybody may, for this user alone. One that somebody else
-// made is refused: they could put models into it.
-func ownFolder(dir string) (string, error) {
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(dir, &st); err != nil {
-		return "", fmt.Errorf("%s: %w", dir, err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Getuid() || st.Mode&0o022 != 0 {
-		return "", fmt.Errorf("there is no $HOME, and %s is not this user's alone: --cache-dir names another folder", dir)
-	}
-	return dir, nil
 }
 
 // steadyChecks are about how steady numbers will be; none forbids measuring.

@@ -57,7 +57,7 @@ type exportJob struct {
 }
 
 func export(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+	if err := noArgumentsOf(c); err != nil {
 		return err
 	}
 	j, f, err := exportOf(s, c)
@@ -79,11 +79,11 @@ func export(s streams, c *cli.Context) error {
 
 // exportOf reads the flags.
 func exportOf(s streams, c *cli.Context) (*exportJob, exportFormat, error) {
-	name, err := required(c, "format")
+	name, err := requiredOf(c, "format")
 	if err != nil {
 		return nil, exportFormat{}, err
 	}
-	if _, err := required(c, "o"); err != nil {
+	if _, err := requiredOf(c, "o"); err != nil {
 		return nil, exportFormat{}, err
 	}
 	of, err := exportSource(c)
@@ -98,7 +98,7 @@ func exportOf(s streams, c *cli.Context) (*exportJob, exportFormat, error) {
 		return nil, exportFormat{}, err
 	}
 	j := &exportJob{s: s, c: c, validOnly: c.Bool("valid-only") && exportTakes("valid-only", f)}
-	j.out, err = outPath(c, f.folderName(), c.String("cost"), c.String("db"), c.String("layers"))
+	j.out, err = outPathOf(c, f.folderName(), c.String("cost"), c.String("db"), c.String("layers"))
 	return j, f, err
 }
 
@@ -108,7 +108,7 @@ func exportSource(c *cli.Context) (exportContent, error) {
 	for _, of := range exportContents() {
 		flags = append(flags, of.flag())
 	}
-	source := oneSource(c, flags...)
+	source := oneSourceOf(c, flags...)
 	for _, of := range exportContents() {
 		if of.flag() == source {
 			return of, nil

@@ -42,16 +42,16 @@ func fitCommand(s streams) *cli.Command {
 }
 
 func fit(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+	if err := noArgumentsOf(c); err != nil {
 		return err
 	}
-	out, err := outPath(c, "", c.String("db"), c.String("csv"))
+	out, err := outPathOf(c, "", c.String("db"), c.String("csv"))
 	if err != nil {
 		return err
 	}
 	defer untilInterrupted(c)()
 	w := fitWriter{s, c, out}
-	source := oneSource(c, "db", "csv")
+	source := oneSourceOf(c, "db", "csv")
 	if source == "" && c.String("csv") != "" {
 		return usagef("fit takes one of --db FILE (a sweep) and --csv FILE (a foreign table)")
 	}

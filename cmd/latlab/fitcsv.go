@@ -21,10 +21,10 @@ func fitCSV(w fitWriter) error {
 	if err := refuseIdleFit(c, fitOfForeign); err != nil {
 		return err
 	}
-	if typed(c, "method") && c.String("method") != string(regress.Indicator) {
+	if typedOf(c, "method") && c.String("method") != string(regress.Indicator) {
 		return usagef("--csv is fitted by --method indicator only: a table of categories has no ops")
 	}
-	target, err := required(c, "target")
+	target, err := requiredOf(c, "target")
 	if err != nil {
 		return err
 	}

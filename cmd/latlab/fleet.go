@@ -28,7 +28,7 @@ type sweepPlan struct {
 
 // deviceNames reads --device of a verb that takes several: a,b,c.
 func deviceNames(c *cli.Context) ([]string, error) {
-	list, err := required(c, "device")
+	list, err := requiredOf(c, "device")
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (f *fleet) open(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for i, p := range f.plans {
 		wg.Go(func() {
-			d, err := openNamed(ctx, f.c, p.name)
+			d, err := labOptionsOf(f.c).openNamed(ctx, p.name)
 			if f.errs[i] = err; err == nil {
 				f.first[i] = d
 			}
@@ -155,7 +155,7 @@ func (f *fleet) member(i int, j job, st bench.Store, info devices.Info) bench.Me
 			if d != nil || err != nil {
 				return d, err
 			}
-			return openNamed(ctx, f.c, f.plans[i].name)
+			return labOptionsOf(f.c).openNamed(ctx, f.plans[i].name)
 		},
 		Sweep: bench.Options{
 			Sweep: j.sweep, Networks: j.n, Source: j.source, Store: st,

@@ -46,7 +46,7 @@ func oneNetwork(c *cli.Context) (network, error) {
 	case arch == "":
 		return network{}, usagef("name a network: --fixture NAME, or --space NAME with --arch INDICES")
 	}
-	sp, err := requiredSpace(c)
+	sp, err := requiredSpaceOf(c)
 	if err != nil {
 		return network{}, err
 	}

@@ -4,7 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,4 +38,104 @@ func writeError(path string, err error) error {
 		return fmt.Errorf("cannot write %s: the disk is full; what was there before is kept", path)
 	}
 	return fmt.Errorf("cannot write %s: %w", path, where.Err)
+}
+
+// stdoutPath is how people ask for stdout.
+const stdoutPath = "-"
+
+// outputOptions are of a verb that writes a file or a folder.
+type outputOptions struct {
+	out   string
+	json  bool
+	flags *flagSet
+}
+
+func (o *outputOptions) register(f *flagSet, usage string) {
+	o.flags = f
+	f.output(&o.out, usage)
+	f.bool(&o.json, "json", "print JSON")
+}
+
+// jsonTyped is false where JSON is only the environment's default.
+func (o *outputOptions) jsonTyped() bool { return o.json && o.flags.typed("json") }
+
+// outPath reads -o, which may be missing, and refuses what it must not name; folder is what
+// would be written as several files, "" where it is one. /dev/stdout and what it leads to are
+// the same stream as a dash: opened by its name, a file behind it would be replaced under the shell
+// that opened it.
+func outPath(o outputOptions, folder string, inputs ...string) (string, error) {
+	out := o.out
+	if slices.Contains([]string{"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}, out) {
+		out = stdoutPath
+	}
+	switch {
+	case out != stdoutPath:
+		if err := notOver(out, inputs...); err != nil {
+			return "", err
+		}
+		return out, fits(out, folder)
+	case folder != "":
+		return "", usagef("%s is a folder of files; -o names it", folder)
+	case o.jsonTyped():
+		return "", usagef("--json prints to stdout, where the result goes; leave it out or name a file with -o")
+	}
+	return out, nil
+}
+
+// fits refuses a place where the output cannot be: now, not when an hour's fit has nowhere to go.
+func fits(out, folder string) error {
+	switch {
+	case folder != "" && isFile(out):
+		return usagef("-o %s is a file; %s is a folder of files", out, folder)
+	case folder != "":
+		return nil
+	case isFolder(out):
+		return usagef("-o %s is a folder; name a file", out)
+	case !isFolder(filepath.Dir(out)):
+		return usagef("-o %s: there is no folder %s", out, filepath.Dir(out))
+	}
+	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// notOver refuses to write over a file that the command reads and over any store and its log, which
+// may hold the last of it: one slip of the hand, and the sweep of a week would be a page. Links are
+// known by where they lead. It comes before a store is opened: SQLite loses its locks on a file that is opened beside it.
+func notOver(out string, inputs ...string) error {
+	for _, part := range []string{"-wal", "-shm", "-journal", ".lock"} {
+		if store, is := strings.CutSuffix(out, part); is && isDatabase(store) {
+			return usagef("-o %s would be taken for a part of the store %s; name another file", out, store)
+		}
+	}
+	there, err := os.Stat(out)
+	if err != nil {
+		return nil //nolint:nilerr // what is not there is nobody's input
+	}
+	for _, in := range inputs {
+		if read, err := os.Stat(in); err == nil && os.SameFile(there, read) {
+			return usagef("-o %s would write over %s, which is read here; name another file", out, in)
+		}
+	}
+	if there.Mode().IsRegular() && isDatabase(out) {
+		return usagef("-o %s would write over a store (it is an SQLite file); name another file, or delete that one first", out)
+	}
+	return nil
+}
+
+// isDatabase looks at the first bytes only. The mark of latlab's own stores lies behind them, but
+// of a store that its first sweep still writes it is in the log beside the file.
+func isDatabase(path string) bool {
+	const magic = "SQLite format 3\x00"
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, len(magic))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == magic
 }

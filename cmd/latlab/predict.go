@@ -130,7 +130,7 @@ func (p predictor) print(s streams, a sampler.Arch, r ranked, rank int) error {
 }
 
 func loadCost(c *cli.Context) (*regress.CostModel, *sampler.Space, error) {
-	path, err := required(c, "cost")
+	path, err := requiredOf(c, "cost")
 	if err != nil {
 		return nil, nil, err
 	}

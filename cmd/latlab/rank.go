@@ -79,7 +79,7 @@ func readRanking(c *cli.Context) (*ranking, error) {
 	k := &ranking{top: c.Int("top"), compare: compareLatency}
 	by := c.String("rank-by")
 	switch {
-	case typed(c, "top") && k.top < 1:
+	case typedOf(c, "top") && k.top < 1:
 		return nil, usagef("--top must be at least 1")
 	case by == rankByMACs:
 		k.compare = compareMACs

@@ -62,10 +62,10 @@ func reportCommand(s streams) *cli.Command {
 }
 
 func makeReport(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+	if err := noArgumentsOf(c); err != nil {
 		return err
 	}
-	if _, err := required(c, "o"); err != nil {
+	if _, err := requiredOf(c, "o"); err != nil {
 		return err
 	}
 	format, err := findReportFormat(c.String("format"))
@@ -76,7 +76,7 @@ func makeReport(s streams, c *cli.Context) error {
 	if format.folder != nil {
 		folder = "format " + format.name
 	}
-	out, err := outPath(c, folder, append(c.StringSlice("cost"), c.String("db"))...)
+	out, err := outPathOf(c, folder, append(c.StringSlice("cost"), c.String("db"))...)
 	if err != nil {
 		return err
 	}

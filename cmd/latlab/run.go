@@ -28,16 +28,6 @@ type job struct {
 	resume string // command that goes on after an interrupt; empty where there is none
 }
 
-func measureFlags() []cli.Flag {
-	return join(deviceFlags(), cacheFlags(), []cli.Flag{
-		precisionFlag(), inputFlag(),
-		boolFlag("allow-partial", "an accelerator may leave nodes to the CPU; the share is recorded as a warning"),
-		stringFlag("protocol", "how to time: `NAME` default, quick or precise", "default"),
-		boolFlag("wait", "wait for another writer of the store to end"),
-		seedFlag(), quietFlag(), jsonFlag(),
-	})
-}
-
 func readProtocol(c *cli.Context) (bench.Protocol, error) {
 	p, err := bench.NamedProtocol(c.String("protocol"))
 	p.AllowPartial = c.Bool("allow-partial")
@@ -59,7 +49,7 @@ func openRead(ctx context.Context, path string) (*store.Store, error) {
 
 // openDB opens the store that --db names, for reading.
 func openDB(c *cli.Context) (*store.Store, error) {
-	path, err := required(c, "db")
+	path, err := requiredOf(c, "db")
 	if err != nil {
 		return nil, err
 	}

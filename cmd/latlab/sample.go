@@ -16,7 +16,7 @@ func sampleCommand(s streams) *cli.Command {
 		Usage: "draw random networks of a space, as JSON lines",
 		Flags: join([]cli.Flag{spaceFlag(), countFlag(), seedFlag(), coverageFlag()}, boundFlags(), []cli.Flag{jsonFlag()}),
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := noArgumentsOf(c); err != nil {
 				return err
 			}
 			if predicting(c) {
@@ -28,11 +28,11 @@ func sampleCommand(s streams) *cli.Command {
 }
 
 func sample(s streams, c *cli.Context) error {
-	sp, err := requiredSpace(c)
+	sp, err := requiredSpaceOf(c)
 	if err != nil {
 		return err
 	}
-	n, err := requiredCount(c)
+	n, err := requiredCountOf(c)
 	if err != nil {
 		return err
 	}

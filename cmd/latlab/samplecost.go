@@ -49,7 +49,7 @@ func samplePredicted(s streams, c *cli.Context) error {
 	if err := sameSpace(c, m); err != nil {
 		return err
 	}
-	n, err := requiredCount(c)
+	n, err := requiredCountOf(c)
 	if err != nil {
 		return err
 	}

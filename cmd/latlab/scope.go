@@ -7,44 +7,6 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// typed reports whether a flag was on the command line. What the environment and the
-// configuration file set are defaults of many commands, and mean nothing to some of them.
-func typed(c *cli.Context, name string) bool {
-	line := *c
-	line.Command = nil // by which the library finds what the environment set
-	return slices.Contains(line.LocalFlagNames(), name)
-}
-
-// oneSource is the flag that names what a verb reads, of several that exclude each other; ""
-// where none or more than one does. What was typed wins over what was set before.
-func oneSource(c *cli.Context, flags ...string) string {
-	named := func(typedOnly bool) []string {
-		return slices.DeleteFunc(slices.Clone(flags), func(name string) bool {
-			return c.String(name) == "" || typedOnly && !typed(c, name)
-		})
-	}
-	given := named(true)
-	if len(given) == 0 {
-		given = named(false)
-	}
-	if len(given) != 1 {
-		return ""
-	}
-	return given[0]
-}
-
-// refuseIdle refuses a flag that was typed and would change nothing: whoever types it thinks
-// that it does. belongs says what a flag is of, or "" where it has its meaning here.
-func refuseIdle(c *cli.Context, here string, belongs func(flag string) string) error {
-	for _, f := range c.Command.Flags {
-		name := f.Names()[0]
-		if of := belongs(name); of != "" && typed(c, name) {
-			return usagef("--%s is of %s, not of %s; leave it out", name, of, here)
-		}
-	}
-	return nil
-}
-
 // exportScope is what a flag of export has a meaning for. Errors and docs/exports.md come from
 // the table of them; flags that are not there have a meaning for all.
 type exportScope struct {
@@ -88,7 +50,7 @@ func exportTakes(flag string, f exportFormat) bool {
 }
 
 func refuseIdleExport(c *cli.Context, f exportFormat) error {
-	return refuseIdle(c, fmt.Sprintf("format %s of %s", f.name, f.of), func(flag string) string {
+	return refuseIdleOf(c, fmt.Sprintf("format %s of %s", f.name, f.of), func(flag string) string {
 		for _, s := range exportScopes() {
 			if s.flag == flag && !s.takes(f) {
 				return s.String()
@@ -112,7 +74,7 @@ func fitScopes() map[string]string {
 }
 
 func refuseIdleFit(c *cli.Context, here string) error {
-	return refuseIdle(c, here, func(flag string) string {
+	return refuseIdleOf(c, here, func(flag string) string {
 		if of := fitScopes()[flag]; of != here {
 			return of
 		}

@@ -70,7 +70,7 @@ func serveDeviceFlags() []cli.Flag {
 }
 
 func serve(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+	if err := noArgumentsOf(c); err != nil {
 		return err
 	}
 	// From here on an interrupt ends what there is in order.
@@ -118,7 +118,7 @@ func listenersOf(ctx context.Context, c *cli.Context) ([]net.Listener, error) {
 	switch {
 	case !c.Bool("web.systemd-socket"):
 		return listen(ctx, c.StringSlice("web.listen-address"))
-	case typed(c, "web.listen-address"):
+	case typedOf(c, "web.listen-address"):
 		return nil, usagef("--web.systemd-socket and --web.listen-address: the socket's unit says where to listen; choose one")
 	}
 	listeners, err := systemd.Listeners()
@@ -245,7 +245,7 @@ func (w *server) close() {
 
 // wireServer makes the server of what the flags name; each is optional.
 func wireServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*server, error) {
-	lab, err := openLab(c)
+	lab, err := openLabOf(c)
 	if err != nil {
 		return nil, err
 	}

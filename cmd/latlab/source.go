@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/sampler"
@@ -70,19 +68,6 @@ func (s listSource) hash() string {
 		fmt.Fprintln(h, l.model.Identity)
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// openCache opens the model cache that the flags describe.
-func openCache(c *cli.Context) (*model.Cache, error) {
-	dir, err := cacheDir(c.String("cache-dir"))
-	if err != nil {
-		return nil, err
-	}
-	size, err := parseSize(c.String("cache-size"))
-	if err != nil {
-		return nil, err
-	}
-	return model.NewCache(dir, size), nil
 }
 
 // batch is how many networks half the cache holds, by the largest of the first of them:

@@ -25,7 +25,7 @@ func spacesCommand(s streams) *cli.Command {
 		Usage: "list search spaces: decisions, size, table slots, reachable entries",
 		Flags: []cli.Flag{spaceFlag(), jsonFlag()},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := noArgumentsOf(c); err != nil {
 				return err
 			}
 			rows, err := spaceRows(c.String("space"))

@@ -30,7 +30,7 @@ func sweepCommand(s streams) *cli.Command {
 }
 
 func sweep(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+	if err := noArgumentsOf(c); err != nil {
 		return err
 	}
 	names, err := deviceNames(c)
@@ -42,7 +42,7 @@ func sweep(s streams, c *cli.Context) error {
 			return usagef("--push.url: %w", err)
 		}
 	}
-	if _, err := required(c, "db"); err != nil && !c.Bool("dry-run") {
+	if _, err := requiredOf(c, "db"); err != nil && !c.Bool("dry-run") {
 		return err
 	}
 	plan := planArchs
@@ -51,7 +51,7 @@ func sweep(s streams, c *cli.Context) error {
 	}
 	var plans []sweepPlan
 	for _, name := range names {
-		info, err := describeNamed(c, name)
+		info, err := labOptionsOf(c).describeNamed(name)
 		if err != nil {
 			return err
 		}
@@ -87,11 +87,11 @@ func planArchs(s streams, c *cli.Context, info devices.Info) (sweepPlan, error) 
 }
 
 func sweepJob(c *cli.Context, info devices.Info) (job, *sampler.Space, []sampler.Arch, error) {
-	sp, err := requiredSpace(c)
+	sp, err := requiredSpaceOf(c)
 	if err != nil {
 		return job{}, nil, nil, err
 	}
-	n, err := requiredCount(c)
+	n, err := requiredCountOf(c)
 	if err != nil {
 		return job{}, nil, nil, err
 	}
@@ -115,7 +115,7 @@ func sweepJob(c *cli.Context, info devices.Info) (job, *sampler.Space, []sampler
 	if c.Bool("coverage") {
 		m.Sampling = bench.Coverage
 	}
-	cache, err := openCache(c)
+	cache, err := openCacheOf(c)
 	if err != nil {
 		return job{}, nil, nil, err
 	}

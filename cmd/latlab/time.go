@@ -28,10 +28,10 @@ func timeCommand(s streams) *cli.Command {
 }
 
 func timeOne(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+	if err := noArgumentsOf(c); err != nil {
 		return err
 	}
-	info, err := describeDevice(c)
+	info, err := describeDeviceOf(c)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func timeOne(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := openDevice(c.Context, c)
+	d, err := openDeviceOf(c.Context, c)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func timeOne(s streams, c *cli.Context) error {
 
 // listedNetwork reads --fixture, --space with --arch, or --model.
 func listedNetwork(c *cli.Context, info devices.Info) (listed, error) {
-	cache, err := openCache(c)
+	cache, err := openCacheOf(c)
 	if err != nil {
 		return listed{}, err
 	}

@@ -41,14 +41,14 @@ type verified struct {
 }
 
 func verify(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+	if err := noArgumentsOf(c); err != nil {
 		return err
 	}
 	m, sp, err := loadCost(c)
 	if err != nil {
 		return err
 	}
-	d, err := openDevice(c.Context, c)
+	d, err := openDeviceOf(c.Context, c)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func sameDevice(m *regress.CostModel, now devices.Info) error {
 
 // verifyList reads --fixture and --archs. skipped says that lines could not be used.
 func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info, precision model.Precision) (list listSource, skipped bool, err error) {
-	cache, err := openCache(c)
+	cache, err := openCacheOf(c)
 	if err != nil {
 		return nil, false, err
 	}

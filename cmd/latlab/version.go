@@ -20,7 +20,7 @@ func versionCommand(s streams) *cli.Command {
 		Usage: "print versions: latlab, Go, the writer, the agent's runtime",
 		Flags: []cli.Flag{jsonFlag(), deviceFlags()[3]},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := noArgumentsOf(c); err != nil {
 				return err
 			}
 			v := versions(c)
