@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"latlab/exporters"
 	"latlab/internal/ui"
 	"latlab/regress"
-	"latlab/sampler"
 )
 
 func fitCommand(s streams) *cli.Command {
@@ -107,16 +105,16 @@ func fitSweeps(w fitWriter) error {
 	if !slices.ContainsFunc(sweeps, func(m bench.Sweep) bool { return m.Space != "" }) {
 		return fitModels(w, st, sweeps)
 	}
-	data, invalid, err := fitData(c, st, sweeps)
+	o, err := regress.Observe(c.Context, st, sweeps, c.Bool("include-invalid"))
 	if err != nil {
-		return err
+		return fitError(err)
 	}
-	sayInvalid(s, c, invalid)
-	m, err := regress.Fit(c.Context, data, fitOptions(c))
+	sayInvalid(s, c, o.Invalid)
+	m, err := regress.Fit(c.Context, o.Data, fitOptions(c))
 	if err != nil {
-		return fewValid(c, invalid, err)
+		return fewValid(c, o.Invalid, err)
 	}
-	m.Warnings = append(m.Warnings, warnInvalid(c, invalid, len(data.Observations))...)
+	m.Warnings = append(m.Warnings, warnInvalid(c, o.Invalid, len(o.Observations))...)
 	if err := w.save(m.Write); err != nil {
 		return err
 	}
@@ -157,22 +155,6 @@ func fitError(err error) error {
 	return err
 }
 
-// fitData reads one sweep, or joins several that agree in everything a fit must not mix.
-func fitData(c *cli.Context, st *store.Store, sweeps []bench.Sweep) (regress.Data, int, error) {
-	var parts []regress.Data
-	invalid := 0
-	for _, m := range sweeps {
-		d, n, err := observations(c.Context, st, m, c.Bool("include-invalid"))
-		if err != nil {
-			return regress.Data{}, 0, err
-		}
-		parts = append(parts, d)
-		invalid += n
-	}
-	all, err := regress.Merge(parts...)
-	return all, invalid, fitError(err)
-}
-
 func chooseSweeps(c *cli.Context, st *store.Store) ([]bench.Sweep, error) {
 	ids := strings.Split(c.String("sweep"), ",")
 	if len(ids) == 1 {
@@ -195,66 +177,6 @@ func chooseSweeps(c *cli.Context, st *store.Store) ([]bench.Sweep, error) {
 		chosen = append(chosen, m)
 	}
 	return chosen, nil
-}
-
-// observations are a sweep's measurements as a fit takes them, and how many are INVALID.
-func observations(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.Data, int, error) {
-	if m.Space == "" {
-		return regress.Data{}, 0, usagef("sweep %s is of listed models, which are points of no space; fit it alone", m.ID)
-	}
-	sp, err := sampler.Load([]byte(m.SpaceFile), m.Space+".yaml")
-	if err != nil {
-		return regress.Data{}, 0, err
-	}
-	d := regress.Data{Space: sp, Provenance: regress.ProvenanceOf(m)}
-	invalid, err := eachMeasured(ctx, st, m.ID, withInvalid, func(e bench.Estimate) error {
-		a, err := sp.ParseArch(e.Network.Indices)
-		if err != nil {
-			return err
-		}
-		d.Estimator = e.M.Estimator
-		d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds})
-		d.MeasuredUntil = measuredUntil(d.MeasuredUntil, e)
-		return nil
-	})
-	return d, invalid, err
-}
-
-// measuredUntil is the later of a time and the end of an estimate's last block. A simulator's clock
-// is virtual: it begins now and is soon days ahead, and says nothing of when anything was measured.
-func measuredUntil(until time.Time, e bench.Estimate) time.Time {
-	if e.M.Kind == devices.Simulated {
-		return until
-	}
-	for i := range e.Blocks {
-		if end := e.Blocks[i].Ended(); end.After(until) {
-			until = end
-		}
-	}
-	return until
-}
-
-// eachMeasured calls f with what a fit may take of a sweep, and says how many measurements
-// are INVALID. These are among it on demand only.
-func eachMeasured(ctx context.Context, st bench.Reader, sweep string, withInvalid bool, f func(bench.Estimate) error) (invalid int, err error) {
-	for e, err := range bench.Estimates(ctx, st, sweep) {
-		if err != nil {
-			return 0, err
-		}
-		if e.M == nil || e.Network.Status != bench.Measured {
-			continue
-		}
-		if e.M.Verdict == bench.Invalid {
-			invalid++
-			if !withInvalid {
-				continue
-			}
-		}
-		if err := f(e); err != nil {
-			return 0, err
-		}
-	}
-	return invalid, nil
 }
 
 // fitted is what fit --json prints, whatever was fitted.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,49 +20,24 @@ import (
 // features that the list gave, or by those of their ops.
 func fitModels(w fitWriter, st bench.Reader, sweeps []bench.Sweep) error {
 	s, c := w.s, w.c
-	var parts []regress.FeatureData
-	invalid := 0
-	for _, m := range sweeps {
-		d, n, err := featureData(c.Context, st, m, c.Bool("include-invalid"))
-		if err != nil {
-			return err
-		}
-		parts = append(parts, d)
-		invalid += n
-	}
-	data, err := regress.MergeFeatures(parts...)
+	data, err := regress.ObserveFeatures(c.Context, st, sweeps, c.Bool("include-invalid"))
 	if err != nil {
 		return fitError(err)
 	}
-	sayInvalid(s, c, invalid)
+	sayInvalid(s, c, data.Invalid)
 	o := fitOptions(c)
 	if !c.IsSet("method") {
 		o.Method = "" // the features that there are decide
 	}
-	m, err := regress.FitFeatures(c.Context, data, o)
+	m, err := regress.FitFeatures(c.Context, data.FeatureData, o)
 	if err != nil {
-		return fewValid(c, invalid, err)
+		return fewValid(c, data.Invalid, err)
 	}
-	m.Warnings = append(m.Warnings, warnInvalid(c, invalid, len(data.Rows))...)
+	m.Warnings = append(m.Warnings, warnInvalid(c, data.Invalid, len(data.Rows))...)
 	if err := w.save(m.Write); err != nil {
 		return err
 	}
 	return printFeatureFit(w, m)
-}
-
-// featureData are a sweep's measurements with the features stored with its networks, and
-// how many are INVALID.
-func featureData(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.FeatureData, int, error) {
-	d := regress.FeatureData{Provenance: regress.ProvenanceOf(m)}
-	invalid, err := eachMeasured(ctx, st, m.ID, withInvalid, func(e bench.Estimate) error {
-		d.Estimator = e.M.Estimator
-		d.Rows = append(d.Rows, regress.FeatureRow{
-			Name: e.Network.Name, Model: e.Network.Model, Features: e.Network.Features, Seconds: e.M.Seconds,
-		})
-		d.MeasuredUntil = measuredUntil(d.MeasuredUntil, e)
-		return nil
-	})
-	return d, invalid, err
 }
 
 // shownWeights are on the screen; the file has all.

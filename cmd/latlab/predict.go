@@ -73,15 +73,15 @@ func predict(s streams, c *cli.Context) error {
 	err = predictAll(s, c, sp, func(a sampler.Arch) error {
 		r, err := p.predict(a)
 		if err == nil {
-			r.indices = a.String()
-			k.add(r)
+			r.Indices = a.String()
+			k.Add(r)
 		}
 		return err
 	})
 	if err != nil && !exitCodeIs(err, exitPartial) {
 		return err
 	}
-	if bad := k.print(s, p); bad != nil {
+	if bad := printRanking(s, k, p); bad != nil {
 		return bad
 	}
 	return err
@@ -97,8 +97,8 @@ type predictor struct {
 }
 
 // predict leaves the indices' text out: who ranks wants it, who prints makes it.
-func (p predictor) predict(a sampler.Arch) (ranked, error) {
-	r := ranked{seconds: p.Predict(a.Indices)}
+func (p predictor) predict(a sampler.Arch) (regress.Prediction, error) {
+	r := regress.Prediction{Seconds: p.Predict(a.Indices)}
 	if !p.macs {
 		return r, nil
 	}
@@ -106,24 +106,24 @@ func (p predictor) predict(a sampler.Arch) (ranked, error) {
 	if err != nil {
 		return r, err
 	}
-	r.macs = g.TotalMACs()
+	r.MACs = g.TotalMACs()
 	return r, nil
 }
 
 // print prints one network's line; rank is 0 where there is none.
-func (p predictor) print(s streams, a sampler.Arch, r ranked, rank int) error {
+func (p predictor) print(s streams, a sampler.Arch, r regress.Prediction, rank int) error {
 	if p.json {
 		return ui.Document(s.out, prediction{
-			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: r.seconds, MACs: r.macs,
+			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: r.Seconds, MACs: r.MACs,
 			Device: p.model.Device, Kind: p.model.Kind, Rank: rank,
 		})
 	}
-	says := fmt.Sprintf("%-8s", ui.Seconds(r.seconds)) // most have 8 letters; columns stand under each other
+	says := fmt.Sprintf("%-8s", ui.Seconds(r.Seconds)) // most have 8 letters; columns stand under each other
 	if k := devices.Kind(p.model.Kind); k != devices.Measured {
 		says += " " + ui.Kind(k)
 	}
 	if p.macs {
-		says += "  " + ui.Count(r.macs) + " MACs"
+		says += "  " + ui.Count(r.MACs) + " MACs"
 	}
 	_, err := fmt.Fprintf(s.out, "%s  %s  %s\n", a.ID(), says, a)
 	return err
@@ -140,15 +140,13 @@ func loadCost(c *cli.Context) (*regress.CostModel, *sampler.Space, error) {
 // loadCostFile gives the mistakes that are the user's their exit code.
 func loadCostFile(path string) (*regress.CostModel, *sampler.Space, error) {
 	m, sp, err := regress.Load(path)
+	return m, sp, costError(err)
+}
+
+func costError(err error) error {
 	var file *regress.FileError
-	if errors.As(err, &file) && regress.IsFeatureModel(path) {
-		err = fmt.Errorf("%s is of listed models: it weighs features (docs/models.md) and has no table; that takes a sweep of --space", path)
+	if errors.As(err, &file) || errors.Is(err, fs.ErrNotExist) {
+		return withCode(exitUsage, err)
 	}
-	if file != nil && isDatabase(path) {
-		err = fmt.Errorf("%s is a store of sweeps, not a cost model; `latlab fit --db` makes one of it", path)
-	}
-	if file != nil || errors.Is(err, fs.ErrNotExist) {
-		err = withCode(exitUsage, err)
-	}
-	return m, sp, err
+	return err
 }

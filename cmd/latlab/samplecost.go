@@ -53,7 +53,7 @@ func samplePredicted(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	b, err := readBand(c)
+	b, err := readBudget(c)
 	if err != nil {
 		return err
 	}
@@ -61,8 +61,14 @@ func samplePredicted(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	archs, err := b.draw(c, m, sp, p, n)
-	if err != nil {
+	archs, err := regress.SampleWithin(c.Context, p, m, sp, b, n, c.Uint64("seed"))
+	var few *regress.BudgetError
+	switch {
+	case errors.As(err, &few):
+		return budgetError(few)
+	case err != nil && c.Err() == nil:
+		return withCode(exitUsage, err)
+	case err != nil:
 		return err
 	}
 	out := bufio.NewWriter(s.out)
@@ -94,19 +100,17 @@ func sameSpace(c *cli.Context, m *regress.CostModel) error {
 	return withCode(exitUsage, m.CheckSpace(sp))
 }
 
-// band is the predicted latencies that are asked for, in seconds, its ends left out.
-type band struct{ above, below float64 }
-
-func readBand(c *cli.Context) (band, error) {
+// readBudget reads --above and --below.
+func readBudget(c *cli.Context) (regress.Budget, error) {
 	above, err := readBound(c, "above", math.Inf(-1))
 	if err != nil {
-		return band{}, err
+		return regress.Budget{}, err
 	}
 	below, err := readBound(c, "below", math.Inf(1))
 	if err == nil && above >= below {
 		err = usagef("--above %s and --below %s leave nothing between them", c.String("above"), c.String("below"))
 	}
-	return band{above, below}, err
+	return regress.Budget{Above: above, Below: below}, err
 }
 
 func readBound(c *cli.Context, name string, none float64) (float64, error) {
@@ -121,40 +125,22 @@ func readBound(c *cli.Context, name string, none float64) (float64, error) {
 	return d.Seconds(), nil
 }
 
-// draw says at once where no network of the space can be within the band, and after
-// sampler.MaxDrawn networks where too few are.
-func (b band) draw(c *cli.Context, m *regress.CostModel, sp *sampler.Space, p *regress.Predictor, n int) ([]sampler.Arch, error) {
-	least, greatest, err := m.Range(sp)
-	if err != nil {
-		return nil, err
+// budgetError says which latencies there are where too few networks are within the budget.
+func budgetError(few *regress.BudgetError) error {
+	if few.Rare == nil {
+		return usagef("no network of %s is predicted %s: they are from %s", few.Space, budgetText(few.Budget), ui.SecondsRange(few.Least, few.Greatest))
 	}
-	// Not to the last bit: the range was added up in another order.
-	if slack := 1e-9 * math.Abs(greatest); least-slack >= b.below || greatest+slack <= b.above {
-		return nil, usagef("no network of %s is predicted %s: they are from %s", sp.Name, b, ui.SecondsRange(least, greatest))
-	}
-	fastest, slowest := math.Inf(1), math.Inf(-1)
-	archs, err := sampler.SampleWhere(c.Context, sp, n, c.Uint64("seed"), func(indices []int) bool {
-		y := p.Predict(indices)
-		fastest, slowest = min(fastest, y), max(slowest, y)
-		return b.above < y && y < b.below
-	})
-	var rare *sampler.RareError
-	if errors.As(err, &rare) {
-		return nil, usagef("predicted %s: %w, the fastest %s, the slowest %s; move the bounds or ask for fewer", b, err, ui.Seconds(fastest), ui.Seconds(slowest))
-	}
-	if err != nil && c.Err() == nil {
-		err = withCode(exitUsage, err)
-	}
-	return archs, err
+	return usagef("predicted %s: %w, the fastest %s, the slowest %s; move the bounds or ask for fewer",
+		budgetText(few.Budget), few.Rare, ui.Seconds(few.Least), ui.Seconds(few.Greatest))
 }
 
-// String is "below 20 ms", "above 15 ms" or "above 15 ms and below 20 ms".
-func (b band) String() string {
-	above, below := "above "+ui.Seconds(b.above), "below "+ui.Seconds(b.below)
+// budgetText is "below 20 ms", "above 15 ms" or "above 15 ms and below 20 ms".
+func budgetText(b regress.Budget) string {
+	above, below := "above "+ui.Seconds(b.Above), "below "+ui.Seconds(b.Below)
 	switch {
-	case math.IsInf(b.above, -1):
+	case math.IsInf(b.Above, -1):
 		return below
-	case math.IsInf(b.below, 1):
+	case math.IsInf(b.Below, 1):
 		return above
 	}
 	return fmt.Sprintf("%s and %s", above, below)

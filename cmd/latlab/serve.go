@@ -6,26 +6,22 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/activation"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"latlab/devices"
+	"latlab/bench"
 	"latlab/exporters/prom"
 	"latlab/exporters/web"
+	"latlab/internal/serve"
 	"latlab/internal/ui"
-	"latlab/internal/version"
 )
 
 // serveAddress: loopback, for there is no password unless one is set. The port is outside of
@@ -49,7 +45,7 @@ func serveCommand(s streams) *cli.Command {
 			intFlag("nice", "priority of the server, `0` to 19: from 1 on what is timed on this machine goes first", defaultNice),
 			quietFlag(), jsonFlag(),
 		}, serveDeviceFlags()),
-		Action: func(c *cli.Context) error { return serve(s, c) },
+		Action: func(c *cli.Context) error { return runServe(s, c) },
 	}
 }
 
@@ -69,8 +65,8 @@ func serveDeviceFlags() []cli.Flag {
 	return flags
 }
 
-func serve(s streams, c *cli.Context) error {
-	if err := noArgumentsOf(c); err != nil {
+func runServe(s streams, c *cli.Context) error {
+	if err := noArguments(c); err != nil {
 		return err
 	}
 	// From here on an interrupt ends what there is in order.
@@ -84,11 +80,11 @@ func serve(s streams, c *cli.Context) error {
 		return usagef("--web.config.file %s: %w", config, err)
 	}
 	log := serveLog(s, c)
-	w, err := wireServer(ctx, c, log)
+	w, err := openServer(ctx, c, log)
 	if err != nil {
 		return err
 	}
-	defer w.close()
+	defer w.Close()
 	listeners, err := listenersOf(ctx, c)
 	if err != nil {
 		return err
@@ -100,8 +96,8 @@ func serve(s streams, c *cli.Context) error {
 	if err := printServing(s, c, listeners); err != nil {
 		return err
 	}
-	w.start(ctx)
-	return web.Serve(ctx, web.ServeOptions{Listeners: listeners, Handler: w.handler, ConfigFile: config, Log: log})
+	w.Start(ctx)
+	return web.Serve(ctx, web.ServeOptions{Listeners: listeners, Handler: w.Handler, ConfigFile: config, Log: log})
 }
 
 // serveLog is for what goes wrong while serving; requests are counted, not logged.
@@ -118,7 +114,7 @@ func listenersOf(ctx context.Context, c *cli.Context) ([]net.Listener, error) {
 	switch {
 	case !c.Bool("web.systemd-socket"):
 		return listen(ctx, c.StringSlice("web.listen-address"))
-	case typedOf(c, "web.listen-address"):
+	case typed(c, "web.listen-address"):
 		return nil, usagef("--web.systemd-socket and --web.listen-address: the socket's unit says where to listen; choose one")
 	}
 	listeners, err := systemd.Listeners()
@@ -224,74 +220,63 @@ func lowerPriority(nice int) error {
 	return nil
 }
 
-// server is what serve runs: a handler, and what goes on in the background while it answers.
-type server struct {
-	handler http.Handler
-	runs    []func(context.Context)
-	closes  []func() error
-}
-
-func (w *server) start(ctx context.Context) {
-	for _, run := range w.runs {
-		go run(ctx)
-	}
-}
-
-func (w *server) close() {
-	for _, f := range w.closes {
-		_ = f() // opened for reading
-	}
-}
-
-// wireServer makes the server of what the flags name; each is optional.
-func wireServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*server, error) {
-	lab, err := openLabOf(c)
+// openServer makes the server of what the flags name; each is optional.
+func openServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*serve.Server, error) {
+	lab, err := openLab(c)
 	if err != nil {
 		return nil, err
 	}
-	costs, err := openCosts(c.StringSlice("cost"), log)
+	db := c.String("db")
+	if db == "" && c.String("baseline") != "" {
+		return nil, usagef("--baseline wants a --db whose latencies are compared with it")
+	}
+	baseline, err := readBaseline(ctx, c.String("baseline"), db)
 	if err != nil {
 		return nil, err
 	}
-	w := &server{}
-	watcher, err := w.openStore(ctx, c, log)
-	if err != nil {
-		w.close()
-		return nil, err
+	s, err := serve.New(ctx, serve.Options{
+		Lab: lab, Store: db, Baseline: baseline, Costs: c.StringSlice("cost"), Hosts: c.StringSlice("web.allowed-host"), Log: log,
+	})
+	var option *serve.OptionError
+	if errors.As(err, &option) {
+		err = withCode(exitUsage, err)
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(prom.BuildInfo(), prom.NewCostCollector(costs.metrics))
-	prober := &labProber{lab: lab}
-	poller := web.NewPoller(prober.all, web.PollOptions{})
-	o := web.Options{
-		Metrics: registry, Scraped: poller.Scraped, Prober: prober, CostModels: costs.predictors,
-		Hosts: servedHosts(c), Version: version.Version, Log: log,
-	}
-	seen := poller.Latest
-	if watcher != nil {
-		seen = func() []web.Device { return append(poller.Latest(), computedDevices(watcher.Lab())...) }
-		registry.MustRegister(prom.NewCollector(watcher.Lab))
-		// Who probes may be the only one who asks.
-		now := func() prom.Lab { watcher.Asked(); return watcher.Lab() }
-		prober.last = func(device string) *devices.State { return now().Condition(device) }
-		prober.timing = func(device string) bool { return now().Timing(device, time.Now()) }
-		o.Scraped = func() { poller.Scraped(); watcher.Asked() }
-		o.Ready = watcher.Ready
-		w.runs = append(w.runs, watcher.Run)
-	}
-	registry.MustRegister(web.DeviceMetrics(seen, false))
-	w.runs = append(w.runs, poller.Run)
-	w.handler, err = web.Handler(o)
-	return w, err
+	return s, costError(storeError(err))
 }
 
-// servedHosts are names that the server answers to over loopback: this machine's own is one, which
-// Debian lets point to 127.0.1.1.
-func servedHosts(c *cli.Context) []string {
-	hosts := c.StringSlice("web.allowed-host")
-	if name, err := os.Hostname(); err == nil && name != "" {
-		hosts = append(hosts, name)
+// readBaseline reads the sweep that --baseline names: ID of the store db, FILE#ID, or FILE
+// where it holds one.
+func readBaseline(ctx context.Context, name, db string) (*prom.Baseline, error) {
+	if name == "" {
+		return nil, nil
 	}
-	return hosts
+	file, id, inFile := strings.Cut(name, "#")
+	if _, err := os.Stat(file); !inFile && err != nil {
+		file, id = db, name
+	}
+	st, err := openRead(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	m, err := baselineSweep(ctx, st, id)
+	if err != nil {
+		return nil, err
+	}
+	b, err := prom.ReadBaseline(ctx, st, m)
+	return b, withCode(exitUsage, err)
+}
+
+func baselineSweep(ctx context.Context, st bench.Reader, id string) (bench.Sweep, error) {
+	all, err := st.Sweeps(ctx)
+	if err != nil {
+		return bench.Sweep{}, err
+	}
+	if id == "" && len(all) == 1 {
+		return all[0], nil
+	}
+	if id == "" {
+		return bench.Sweep{}, usagef("--baseline names a store of %d sweeps; choose one as FILE#ID: %s", len(all), listSweeps(all))
+	}
+	return sweepByID(all, id)
 }

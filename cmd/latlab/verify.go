@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -24,10 +23,11 @@ func verifyCommand(s streams) *cli.Command {
 			costFlag(), &cli.StringSliceFlag{Name: "fixture", Usage: "a known network that is a point of the model's space; may be given again"},
 			stringFlag("archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", ""), dbFlag(),
 		}, measureFlags()),
-		Action: func(c *cli.Context) error { return verify(s, c) },
+		Action: func(c *cli.Context) error { return runVerify(s, c) },
 	}
 }
 
+<<<<<<< HEAD
 // verified is one network's comparison.
 type verified struct {
 	Name      string         `json:"name"`
@@ -42,6 +42,10 @@ type verified struct {
 
 func verify(s streams, c *cli.Context) error {
 	if err := noArgumentsOf(c); err != nil {
+=======
+func runVerify(s streams, c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+>>>>>>> 14721e3 (regress, internal/serve: observations, ranking, budgets and verification, and the lab behind serve, out of the verbs)
 		return err
 	}
 	m, sp, err := loadCost(c)
@@ -142,25 +146,22 @@ func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, 
 	return n.listed(form, cache)
 }
 
-func compare(m *regress.CostModel, sp *sampler.Space, list listSource, ests []bench.Estimate) (rows []verified, failed, invalid bool) {
+// compare puts predictions beside the estimates, of which a failed network has none.
+func compare(m *regress.CostModel, sp *sampler.Space, list listSource, ests []bench.Estimate) (rows []regress.Verified, failed, invalid bool) {
 	for i, l := range list {
-		v := verified{Name: l.name, Indices: l.arch.String(), Predicted: m.Predict(sp, l.arch)}
-		if i >= len(ests) || ests[i].M == nil {
-			failed = true
-			rows = append(rows, v)
-			continue
+		var measured *bench.Measurement
+		if i < len(ests) {
+			measured = ests[i].M
 		}
-		e := ests[i].M
-		relative := v.Predicted/e.Seconds - 1
-		v.Seconds, v.Low, v.High, v.Error, v.Verdict = &e.Seconds, e.Low, e.High, &relative, &e.Verdict
-		invalid = invalid || e.Verdict == bench.Invalid
-		rows = append(rows, v)
+		rows = append(rows, m.Verify(sp, l.name, l.arch, measured))
+		failed = failed || measured == nil
+		invalid = invalid || measured != nil && measured.Verdict == bench.Invalid
 	}
 	return rows, failed, invalid
 }
 
-func printVerified(s streams, c *cli.Context, rows []verified, kind devices.Kind) error {
-	mape, measured := meanError(rows)
+func printVerified(s streams, c *cli.Context, rows []regress.Verified, kind devices.Kind) error {
+	mape, measured := regress.MeanError(rows)
 	if c.Bool("json") {
 		return ui.Document(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind})
 	}
@@ -181,7 +182,7 @@ func printVerified(s streams, c *cli.Context, rows []verified, kind devices.Kind
 }
 
 // secondsScale is that of all latencies of the table.
-func secondsScale(rows []verified) ui.Scale {
+func secondsScale(rows []regress.Verified) ui.Scale {
 	var all []float64
 	for _, v := range rows {
 		all = append(all, v.Predicted)
@@ -197,18 +198,4 @@ func bounds(scale ui.Scale, low, high *float64) string {
 		return "none"
 	}
 	return scale.Range(*low, *high)
-}
-
-func meanError(rows []verified) (mean *float64, n int) {
-	sum := 0.0
-	for _, v := range rows {
-		if v.Error != nil {
-			sum += math.Abs(*v.Error)
-			n++
-		}
-	}
-	if n == 0 {
-		return nil, 0
-	}
-	return new(sum / float64(n)), n
 }
