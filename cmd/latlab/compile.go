@@ -62,7 +62,7 @@ func compile(s streams, c *cli.Context) error {
 		return err
 	}
 	defer in.Close()
-	find := anySpace(c)
+	find := anySpace(c.String("space"))
 	return eachLine(s, in, name, find, func(a sampler.Arch) error {
 		sp, err := find(a.Space)
 		if err != nil {

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"io"
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
 	"latlab/devices"
@@ -16,28 +14,27 @@ import (
 	"latlab/regress"
 )
 
-// fitModels fits sweeps of a user's own files, which are points of no space: by the
+// listedModels fits sweeps of a user's own files, which are not in any search space: by the
 // features that the list gave, or by those of their ops.
-func fitModels(w fitWriter, st bench.Reader, sweeps []bench.Sweep) error {
-	s, c := w.s, w.c
-	data, err := regress.ObserveFeatures(c.Context, st, sweeps, c.Bool("include-invalid"))
+func (f *fitJob) listedModels(ctx context.Context, st bench.Reader, sweeps []bench.Sweep) error {
+	data, err := regress.ObserveFeatures(ctx, st, sweeps, f.includeInvalid)
 	if err != nil {
 		return fitError(err)
 	}
-	sayInvalid(s, c, data.Invalid)
-	o := fitOptions(c)
-	if !c.IsSet("method") {
+	f.sayInvalid(data.Invalid)
+	o := f.regress()
+	if !f.flags().given("method") {
 		o.Method = "" // the features that there are decide
 	}
-	m, err := regress.FitFeatures(c.Context, data.FeatureData, o)
+	m, err := regress.FitFeatures(ctx, data.FeatureData, o)
 	if err != nil {
-		return fewValid(c, data.Invalid, err)
+		return f.fewValid(data.Invalid, err)
 	}
-	m.Warnings = append(m.Warnings, warnInvalid(c, data.Invalid, len(data.Rows))...)
-	if err := w.save(m.Write); err != nil {
+	m.Warnings = append(m.Warnings, f.invalidWarning(data.Invalid, len(data.Rows))...)
+	if err := f.save(ctx, m.Write); err != nil {
 		return err
 	}
-	return printFeatureFit(w, m)
+	return f.printFeatures(m)
 }
 
 // shownWeights are on the screen; the file has all.
@@ -46,20 +43,19 @@ const shownWeights = 12
 // weightColumns leaves room in 80 columns for a latency and for a feature's range.
 const weightColumns = 32
 
-func printFeatureFit(w fitWriter, m *regress.FeatureModel) error {
-	s, c := w.s, w.c
-	if c.Bool("json") {
-		return ui.Document(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
+func (f *fitJob) printFeatures(m *regress.FeatureModel) error {
+	if f.json {
+		return ui.Document(f.s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
 	}
 	of := fmt.Sprintf("%s on %s (%s)", ui.Plural(m.Networks, "listed model"), m.Device, ui.Kind(devices.Kind(m.Kind)))
-	printFitted(s, of, m.Method)
-	if err := printFigures(s.out, m.Figures, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
+	printFitted(f.s, of, m.Method)
+	if err := printFigures(f.s.out, m.Figures, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err
 	}
-	if err := printWeights(s.out, m); err != nil {
+	if err := printWeights(f.s.out, m); err != nil {
 		return err
 	}
-	w.printNotes(m.Warnings)
+	f.printNotes(m.Warnings)
 	return nil
 }
 
@@ -91,13 +87,4 @@ func printWeights(w io.Writer, m *regress.FeatureModel) error {
 		rows = append(rows, []string{fmt.Sprintf("  and %d more", more)})
 	}
 	return ui.Table(w, rows)
-}
-
-// fewValid says it where INVALID measurements are what is missing.
-func fewValid(c *cli.Context, invalid int, err error) error {
-	var few *regress.TooFewError
-	if errors.As(err, &few) && invalid > 0 && !c.Bool("include-invalid") {
-		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` says why, --include-invalid uses them)", few.Have, few.Need, invalid)
-	}
-	return fitError(err)
 }

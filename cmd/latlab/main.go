@@ -88,7 +88,7 @@ func newProgram(s streams) *program {
 	p.verbs = []*verb{
 		{old: spacesCommand}, {old: sampleCommand}, {old: describeCommand}, {old: compileCommand},
 		{old: devicesCommand}, {old: timeCommand}, {old: sweepCommand}, {old: showCommand},
-		{old: fitCommand}, {old: predictCommand}, {old: verifyCommand}, {old: exportCommand}, {old: serveCommand}, {old: reportCommand},
+		fitVerb(), predictVerb(), {old: verifyCommand}, exportVerb(), serveVerb(), reportVerb(),
 		{old: doctorCommand}, completionVerb(p), manVerb(p), {old: versionCommand},
 	}
 	p.app = &cli.App{

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -138,4 +141,43 @@ func isDatabase(path string) bool {
 	head := make([]byte, len(magic))
 	_, err = io.ReadFull(f, head)
 	return err == nil && string(head) == magic
+}
+
+// untilInterrupted makes the first interrupt end the context, for verbs that read and write a
+// file: no half of the file is left. The second interrupt is the system's: it ends a verb that
+// waits at a pipe.
+func untilInterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// endingWriter fails when its context ends: a page is rendered by code that knows no context.
+type endingWriter struct {
+	ctx context.Context //nolint:containedctx // it is of one write, and io.Writer has no room for it
+	w   io.Writer
+}
+
+func (e endingWriter) Write(p []byte) (int, error) {
+	if err := e.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return e.w.Write(p)
+}
+
+// outputError words what kept a verb from writing its file, which may be stdout, or "" for none.
+func outputError(ctx context.Context, out string, err error) error {
+	interrupted := errors.Is(err, context.Canceled) || err != nil && ctx.Err() != nil
+	switch {
+	case interrupted && out == "":
+		return withCode(exitInterrupted, errors.New("interrupted"))
+	case interrupted && out == stdoutPath:
+		// A reader has got a part already.
+		return withCode(exitInterrupted, errors.New("interrupted; what went to stdout is not whole"))
+	case interrupted:
+		return withCode(exitInterrupted, fmt.Errorf("interrupted; %s is as it was before", out))
+	case out == stdoutPath:
+		return err
+	}
+	return writeError(out, err)
 }

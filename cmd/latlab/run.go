@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -48,12 +47,11 @@ func openRead(ctx context.Context, path string) (*store.Store, error) {
 }
 
 // openDB opens the store that --db names, for reading.
-func openDB(c *cli.Context) (*store.Store, error) {
-	path, err := requiredOf(c, "db")
-	if err != nil {
+func openDB(ctx context.Context, path string) (*store.Store, error) {
+	if err := required("db", path); err != nil {
 		return nil, err
 	}
-	return openRead(c.Context, path)
+	return openRead(ctx, path)
 }
 
 // storeError gives what is the user's mistake its code: a file that is no store, or none.
@@ -100,46 +98,6 @@ func flushEvery(d devices.Info) int {
 		return 100
 	}
 	return 1
-}
-
-// untilInterrupted makes the first interrupt end the context, for verbs that read and write a
-// file: what they began is taken away, and no half of it is left. The second is the system's, for
-// one that waits at a pipe.
-func untilInterrupted(c *cli.Context) (stop func()) {
-	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	c.Context = ctx
-	return stop
-}
-
-// endingWriter fails when its context ends: a page is rendered by code that knows no context.
-type endingWriter struct {
-	ctx context.Context //nolint:containedctx // it is of one write, and io.Writer has no room for it
-	w   io.Writer
-}
-
-func (e endingWriter) Write(p []byte) (int, error) {
-	if err := e.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return e.w.Write(p)
-}
-
-// outputError words what kept a verb from writing its file, which may be stdout, or "" for none.
-func outputError(c *cli.Context, out string, err error) error {
-	interrupted := errors.Is(err, context.Canceled) || err != nil && c.Err() != nil
-	switch {
-	case interrupted && out == "":
-		return withCode(exitInterrupted, errors.New("interrupted"))
-	case interrupted && out == stdoutPath:
-		// What a reader has got is got: nothing can be as it was before.
-		return withCode(exitInterrupted, errors.New("interrupted; what went to stdout is not whole"))
-	case interrupted:
-		return withCode(exitInterrupted, fmt.Errorf("interrupted; %s is as it was before", out))
-	case out == stdoutPath:
-		return err
-	}
-	return writeError(out, err)
 }
 
 func isInterrupt(err error) bool {

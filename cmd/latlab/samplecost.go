@@ -42,7 +42,7 @@ func samplePredicted(s streams, c *cli.Context) error {
 	if c.Bool("coverage") {
 		return usagef("--coverage chooses networks for a fit and --cost, --below and --above by what a fit says: give one or the other")
 	}
-	m, sp, err := loadCost(c)
+	m, sp, err := loadCost(c.String("cost"))
 	if err != nil {
 		return err
 	}

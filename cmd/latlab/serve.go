@@ -14,7 +14,6 @@ import (
 	"syscall"
 
 	systemd "github.com/coreos/go-systemd/v22/activation"
-	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"latlab/bench"
@@ -28,24 +27,26 @@ import (
 // 9100 to 9999, which Prometheus' exporters have shared out among themselves.
 const serveAddress = "127.0.0.1:19767"
 
-// serveCommand serves until it is interrupted; that is how it ends, so the exit code is 0. Its
+type serveOptions struct {
+	db, baseline  string
+	costs         []string
+	addresses     []string
+	systemdSocket bool
+	config        string
+	hosts         []string
+	nice          int
+	quiet, json   bool
+	programs      programOptions
+	flags         *flagSet
+}
+
+// serveVerb serves until it is interrupted; that is how it ends, so the exit code is 0. Its
 // --json document, printed when it listens, is {"addresses": ["127.0.0.1:19767"], "urls": [...]}.
-func serveCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "serve",
-		Usage: "serve metrics for Prometheus, probes of devices and predictions over HTTP",
-		Flags: join([]cli.Flag{
-			dbFlag(),
-			&cli.StringSliceFlag{Name: "cost", Usage: "cost model to predict with, a JSON `FILE`; may be repeated"},
-			stringFlag("baseline", "recorded `SWEEP` that latencies are compared with: an id, FILE#ID, or FILE where it holds one", ""),
-			&cli.StringSliceFlag{Name: "web.listen-address", Usage: "`ADDRESS` to listen on; may be repeated", Value: cli.NewStringSlice(serveAddress)},
-			boolFlag("web.systemd-socket", "listen on the sockets that systemd hands over, not on an address"),
-			stringFlag("web.config.file", "TLS and passwords, a `FILE` .yml of Prometheus' exporter-toolkit", ""),
-			&cli.StringSliceFlag{Name: "web.allowed-host", Usage: "a `NAME` besides localhost by which it is asked over loopback; may be repeated"},
-			intFlag("nice", "priority of the server, `0` to 19: from 1 on what is timed on this machine goes first", defaultNice),
-			quietFlag(), jsonFlag(),
-		}, serveDeviceFlags()),
-		Action: func(c *cli.Context) error { return runServe(s, c) },
+func serveVerb() *verb {
+	o := &serveOptions{}
+	return &verb{
+		name: "serve", usage: "serve metrics for Prometheus, probes of devices and predictions over HTTP", register: o.register,
+		run: func(ctx context.Context, s streams) error { return runServe(ctx, o, s) },
 	}
 }
 
@@ -53,68 +54,67 @@ func serveCommand(s streams) *cli.Command {
 // measured with and without.
 const defaultNice = 10
 
-// serveDeviceFlags are those of deviceFlags that change what a look at a device finds.
-func serveDeviceFlags() []cli.Flag {
-	var flags []cli.Flag
-	for _, f := range deviceFlags() {
-		switch f.Names()[0] {
-		case "inventory", "adb", "agent", "python", "vela-config", "agent-bundle":
-			flags = append(flags, f)
-		}
-	}
-	return flags
+func (o *serveOptions) register(f *flagSet) {
+	o.flags = f
+	f.db(&o.db)
+	f.strings(&o.costs, "cost", "cost model to predict with, a JSON `FILE`; may be repeated")
+	f.string(&o.baseline, "baseline", "recorded `SWEEP` that latencies are compared with: an id, FILE#ID, or FILE where it holds one", "")
+	f.strings(&o.addresses, "web.listen-address", "`ADDRESS` to listen on; may be repeated", serveAddress)
+	f.bool(&o.systemdSocket, "web.systemd-socket", "listen on the sockets that systemd hands over, not on an address")
+	f.string(&o.config, "web.config.file", "TLS and passwords, a `FILE` .yml of Prometheus' exporter-toolkit", "")
+	f.strings(&o.hosts, "web.allowed-host", "a `NAME` besides localhost by which it is asked over loopback; may be repeated")
+	f.int(&o.nice, "nice", "priority of the server, `0` to 19: from 1 on what is timed on this machine goes first", defaultNice)
+	f.quiet(&o.quiet)
+	f.json(&o.json)
+	o.programs.register(f)
 }
 
-func runServe(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
-	}
-	// From here on an interrupt ends what there is in order.
-	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+func runServe(ctx context.Context, o *serveOptions, s streams) error {
+	// From here on an interrupt ends the server in order.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if n := c.Int("nice"); n < 0 || n > 19 {
-		return usagef("--nice is %d; it must be 0 to 19", n)
+	if o.nice < 0 || o.nice > 19 {
+		return usagef("--nice is %d; it must be 0 to 19", o.nice)
 	}
-	config := c.String("web.config.file")
-	if err := web.CheckConfig(config); err != nil {
-		return usagef("--web.config.file %s: %w", config, err)
+	if err := web.CheckConfig(o.config); err != nil {
+		return usagef("--web.config.file %s: %w", o.config, err)
 	}
-	log := serveLog(s, c)
-	w, err := openServer(ctx, c, log)
+	log := serveLog(s, o.quiet)
+	server, err := o.open(ctx, log)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	listeners, err := listenersOf(ctx, c)
+	defer server.Close()
+	listeners, err := o.listeners(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeAll(listeners)
-	if err := lowerPriority(c.Int("nice")); err != nil {
+	if err := lowerPriority(o.nice); err != nil {
 		log.Warn("the priority cannot be lowered", "err", err)
 	}
-	if err := printServing(s, c, listeners); err != nil {
+	if err := o.printServing(s, listeners); err != nil {
 		return err
 	}
-	w.Start(ctx)
-	return web.Serve(ctx, web.ServeOptions{Listeners: listeners, Handler: w.Handler, ConfigFile: config, Log: log})
+	server.Start(ctx)
+	return web.Serve(ctx, web.ServeOptions{Listeners: listeners, Handler: server.Handler, ConfigFile: o.config, Log: log})
 }
 
 // serveLog is for what goes wrong while serving; requests are counted, not logged.
-func serveLog(s streams, c *cli.Context) *slog.Logger {
+func serveLog(s streams, quiet bool) *slog.Logger {
 	level := slog.LevelWarn
-	if c.Bool("quiet") {
+	if quiet {
 		level = slog.LevelError
 	}
 	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
 }
 
-// listenersOf are systemd's, or those of the addresses.
-func listenersOf(ctx context.Context, c *cli.Context) ([]net.Listener, error) {
+// listeners are systemd's, or those of the addresses.
+func (o *serveOptions) listeners(ctx context.Context) ([]net.Listener, error) {
 	switch {
-	case !c.Bool("web.systemd-socket"):
-		return listen(ctx, c.StringSlice("web.listen-address"))
-	case typed(c, "web.listen-address"):
+	case !o.systemdSocket:
+		return listen(ctx, o.addresses)
+	case o.flags.typed("web.listen-address"):
 		return nil, usagef("--web.systemd-socket and --web.listen-address: the socket's unit says where to listen; choose one")
 	}
 	listeners, err := systemd.Listeners()
@@ -178,9 +178,9 @@ func closeAll(listeners []net.Listener) {
 }
 
 // printServing says where to look: a port 0 is known only now.
-func printServing(s streams, c *cli.Context, listeners []net.Listener) error {
+func (o *serveOptions) printServing(s streams, listeners []net.Listener) error {
 	scheme := "http"
-	if c.String("web.config.file") != "" {
+	if o.config != "" {
 		scheme = "http(s)"
 	}
 	var addresses, urls []string
@@ -188,7 +188,7 @@ func printServing(s streams, c *cli.Context, listeners []net.Listener) error {
 		addresses = append(addresses, l.Addr().String())
 		urls = append(urls, scheme+"://"+l.Addr().String()+"/")
 	}
-	if c.Bool("json") {
+	if o.json {
 		return ui.Document(s.out, map[string]any{"addresses": addresses, "urls": urls})
 	}
 	_, err := fmt.Fprintf(s.out, "serving %s; an interrupt ends it\n", strings.Join(urls, " "))
@@ -220,22 +220,21 @@ func lowerPriority(nice int) error {
 	return nil
 }
 
-// openServer makes the server of what the flags name; each is optional.
-func openServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*serve.Server, error) {
-	lab, err := openLab(c)
+// open makes the server of what the flags name; each is optional.
+func (o *serveOptions) open(ctx context.Context, log *slog.Logger) (*serve.Server, error) {
+	lab, err := o.programs.lab()
 	if err != nil {
 		return nil, err
 	}
-	db := c.String("db")
-	if db == "" && c.String("baseline") != "" {
+	if o.db == "" && o.baseline != "" {
 		return nil, usagef("--baseline wants a --db whose latencies are compared with it")
 	}
-	baseline, err := readBaseline(ctx, c.String("baseline"), db)
+	baseline, err := readBaseline(ctx, o.baseline, o.db)
 	if err != nil {
 		return nil, err
 	}
 	s, err := serve.New(ctx, serve.Options{
-		Lab: lab, Store: db, Baseline: baseline, Costs: c.StringSlice("cost"), Hosts: c.StringSlice("web.allowed-host"), Log: log,
+		Lab: lab, Store: o.db, Baseline: baseline, Costs: o.costs, Hosts: o.hosts, Log: log,
 	})
 	var option *serve.OptionError
 	if errors.As(err, &option) {

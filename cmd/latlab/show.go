@@ -22,7 +22,7 @@ func showCommand(s streams) *cli.Command {
 		Usage: "list a store's sweeps, or print one's manifest, verdicts and failures",
 		Flags: []cli.Flag{dbFlag(), jsonFlag()},
 		Action: func(c *cli.Context) error {
-			st, err := openDB(c)
+			st, err := openDB(c.Context, c.String("db"))
 			if err != nil {
 				return err
 			}

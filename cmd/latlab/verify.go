@@ -27,28 +27,11 @@ func verifyCommand(s streams) *cli.Command {
 	}
 }
 
-<<<<<<< HEAD
-// verified is one network's comparison.
-type verified struct {
-	Name      string         `json:"name"`
-	Indices   string         `json:"indices"`
-	Predicted float64        `json:"predicted_seconds"`
-	Seconds   *float64       `json:"latency_seconds"` // null = could not be measured
-	Low       *float64       `json:"low_seconds"`
-	High      *float64       `json:"high_seconds"`
-	Error     *float64       `json:"relative_error"` // predicted over measured, minus 1
-	Verdict   *bench.Verdict `json:"verdict"`
-}
-
-func verify(s streams, c *cli.Context) error {
-	if err := noArgumentsOf(c); err != nil {
-=======
 func runVerify(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
->>>>>>> 14721e3 (regress, internal/serve: observations, ranking, budgets and verification, and the lab behind serve, out of the verbs)
+	if err := noArgumentsOf(c); err != nil {
 		return err
 	}
-	m, sp, err := loadCost(c)
+	m, sp, err := loadCost(c.String("cost"))
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-
-	"github.com/urfave/cli/v2"
 )
 
 // exportScope is what a flag of export has a meaning for. Errors and docs/exports.md come from
@@ -49,34 +47,13 @@ func exportTakes(flag string, f exportFormat) bool {
 	return !slices.ContainsFunc(exportScopes(), func(s exportScope) bool { return s.flag == flag && !s.takes(f) })
 }
 
-func refuseIdleExport(c *cli.Context, f exportFormat) error {
-	return refuseIdleOf(c, fmt.Sprintf("format %s of %s", f.name, f.of), func(flag string) string {
+// refuseIdle refuses a typed flag that means nothing for the format.
+func (o *exportOptions) refuseIdle(f exportFormat) error {
+	return o.flags().refuseIdle(fmt.Sprintf("format %s of %s", f.name, f.of), func(flag string) string {
 		for _, s := range exportScopes() {
 			if s.flag == flag && !s.takes(f) {
 				return s.String()
 			}
-		}
-		return ""
-	})
-}
-
-// fitSources are the two things that fit reads, and what flags have a meaning for one of them.
-const (
-	fitOfSweep   = "a sweep (--db)"
-	fitOfForeign = "a foreign table (--csv)"
-)
-
-func fitScopes() map[string]string {
-	return map[string]string{
-		"sweep": fitOfSweep, "device": fitOfSweep, "include-invalid": fitOfSweep,
-		"target": fitOfForeign, "features": fitOfForeign,
-	}
-}
-
-func refuseIdleFit(c *cli.Context, here string) error {
-	return refuseIdleOf(c, here, func(flag string) string {
-		if of := fitScopes()[flag]; of != here {
-			return of
 		}
 		return ""
 	})
