@@ -14,7 +14,7 @@ import (
 	"latlab/devices/inventory"
 	"latlab/exporters/lut"
 	"latlab/fixtures"
-	"latlab/internal/ui"
+	"latlab/internal/text"
 	"latlab/regress"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -66,9 +66,9 @@ func refuseShell(words []string) error {
 		names = append(names, shell.name)
 	}
 	if len(words) == 0 {
-		return usagef("which shell? `latlab completion SHELL` knows %s", ui.Or(names))
+		return usagef("which shell? `latlab completion SHELL` knows %s", text.Or(names))
 	}
-	return usagef("there is no script for the shell %q%s; there are %s", words[0], didYouMean(words[0], names), ui.Or(names))
+	return usagef("there is no script for the shell %q%s; there are %s", words[0], didYouMean(words[0], names), text.Or(names))
 }
 
 // completeWords prints what the last word may become, one a line, with a tab and its use. The

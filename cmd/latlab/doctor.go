@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
 	"latlab/devices"
@@ -31,54 +30,59 @@ func newCheck(name string, state inventory.StepState, detail, typed string) chec
 	return check{Name: name, State: state, Detail: detail, Type: typed}
 }
 
-func doctorCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "doctor",
-		Usage: "say what this host lacks and what to type",
-		Flags: join(deviceFlags()[1:], cacheFlags()[:1], []cli.Flag{jsonFlag()}),
-		Action: func(c *cli.Context) error {
-			if err := noArgumentsOf(c); err != nil {
-				return err
-			}
-			checks, err := hostChecks(c)
-			if err != nil {
-				return err
-			}
-			if err := printChecks(s, c.Bool("json"), checks); err != nil {
-				return err
-			}
-			if inventory.Failed(checks) != nil {
-				return withCode(exitFailed, errors.New("something is missing; see above for what to type"))
-			}
-			return nil
-		},
+type doctorOptions struct {
+	labOptions
+	cache cacheOptions
+	json  bool
+}
+
+func doctorVerb() *verb {
+	o := &doctorOptions{}
+	return &verb{
+		name: "doctor", usage: "say what this host lacks and what to type",
+		register: func(f *flagSet) { o.labOptions.register(f); o.cache.registerDir(f); f.json(&o.json) },
+		run:      func(ctx context.Context, s streams) error { return runDoctor(ctx, o, s) },
 	}
+}
+
+func runDoctor(ctx context.Context, o *doctorOptions, s streams) error {
+	checks, err := o.hostChecks(ctx)
+	if err != nil {
+		return err
+	}
+	if err := printChecks(s, o.json, checks); err != nil {
+		return err
+	}
+	if inventory.Failed(checks) != nil {
+		return withCode(exitFailed, errors.New("something is missing; see above for what to type"))
+	}
+	return nil
 }
 
 // hostChecks are this machine, the model cache, the way to phones and boards, the estimators
 // and what numbers will be like. What only some need is a note where it is not there, no
 // failure.
-func hostChecks(c *cli.Context) ([]check, error) {
-	o, err := labOptionsOf(c).options()
+func (o *doctorOptions) hostChecks(ctx context.Context) ([]check, error) {
+	to, err := o.options()
 	if err != nil {
 		return nil, err
 	}
-	l, err := inventory.New(o)
+	l, err := inventory.New(to)
 	var file []check
 	if err != nil {
 		file = []check{newCheck("inventory", checkBad, ui.OneLine(err), "")}
-		o.BuiltIn = true
-		if l, err = inventory.New(o); err != nil {
+		to.BuiltIn = true
+		if l, err = inventory.New(to); err != nil {
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
 	defer cancel()
 	checks, err := l.Check(ctx, inventory.Local)
 	if err != nil {
 		return nil, err
 	}
-	checks = append(checks, cacheCheck(c.String("cache-dir")))
+	checks = append(checks, cacheCheck(o.cache))
 	checks = append(append(checks, file...), l.CheckWays(ctx)...)
 	checks = append(checks, estimatorChecks(ctx, l)...)
 	return append(checks, steadyChecks(state.Read("/"))...), nil
@@ -115,8 +119,8 @@ func printChecks(s streams, asJSON bool, checks []check) error {
 }
 
 // cacheCheck writes a file where models will be written.
-func cacheCheck(flag string) check {
-	dir, err := cacheOptions{dir: flag}.folder()
+func cacheCheck(o cacheOptions) check {
+	dir, err := o.folder()
 	if err == nil {
 		err = os.MkdirAll(dir, 0o755)
 	}

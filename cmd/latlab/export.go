@@ -14,6 +14,7 @@ import (
 	"latlab/exporters"
 	"latlab/exporters/lut"
 	"latlab/exporters/nnmeter"
+	"latlab/internal/text"
 	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
@@ -48,7 +49,7 @@ func (o *exportOptions) register(f *flagSet) {
 	f.bool(&o.unreachable, "unreachable", "csv of coefficients: entries that no network can use, too")
 	f.string(&o.dialect, "dialect", "lut: `WHOSE` keys, ofa or proxylessnas", string(lut.OFA))
 	f.quiet(&o.quiet)
-	o.outputOptions.register(f, "`PATH` to write: a file, - for stdout, or for "+ui.Or(folderFormats())+" a folder")
+	o.outputOptions.register(f, "`PATH` to write: a file, - for stdout, or for "+text.Or(folderFormats())+" a folder")
 }
 
 // exportJob is one export: where it goes, and of its source what a format may take.

@@ -17,7 +17,7 @@ import (
 	"latlab/exporters/prom"
 	"latlab/exporters/table"
 	"latlab/exporters/tunas"
-	"latlab/internal/ui"
+	"latlab/internal/text"
 	"latlab/regress"
 )
 
@@ -167,7 +167,7 @@ func folderFormats() []string {
 func formatUsage() string {
 	var parts []string
 	for _, of := range exportContents() {
-		parts = append(parts, "of "+string(of)+" "+ui.Or(formatNames(of)))
+		parts = append(parts, "of "+string(of)+" "+text.Or(formatNames(of)))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -175,7 +175,7 @@ func formatUsage() string {
 func exportLUT(j *exportJob) (exporters.Notes, error) {
 	d := lut.Dialect(j.dialect)
 	if !slices.Contains(lut.Dialects(), d) {
-		return exporters.Notes{}, usagef("dialect %q is not known; there are %s", d, ui.Or(lut.Dialects()))
+		return exporters.Notes{}, usagef("dialect %q is not known; there are %s", d, text.Or(lut.Dialects()))
 	}
 	return lut.Write(j.out, j.model, j.modelSpace, d)
 }

@@ -5,50 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/internal/ui"
 )
 
-// sweepPlan is what a sweep asks of one device.
-type sweepPlan struct {
-	name    string
-	info    devices.Info
-	skipped func() int   // lines of a list that cannot be timed; nil where there is no list
-	dry     func() error // says what it would cost
-	// job is made when the device and the store are open: a list's depends on both.
-	job func(ctx context.Context, st bench.Reader, d devices.Info) (job, error)
-}
-
-// deviceNames reads --device of a verb that takes several: a,b,c.
-func deviceNames(c *cli.Context) ([]string, error) {
-	list, err := requiredOf(c, "device")
-	if err != nil {
-		return nil, err
-	}
-	names := strings.Split(list, ",")
-	for i, n := range names {
-		names[i] = strings.TrimSpace(n)
-		switch {
-		case names[i] == "":
-			return nil, usagef("--device %q has an empty name", list)
-		case slices.Contains(names[:i], names[i]):
-			return nil, usagef("--device %q names %s twice", list, names[i])
-		}
-	}
-	return names, nil
-}
-
 // fleet is a sweep on its devices while it runs.
 type fleet struct {
 	s     streams
-	c     *cli.Context
+	o     *sweepOptions
 	plans []sweepPlan
 	first []devices.Device // opened before the store; nil where that failed
 	errs  []error          // why
@@ -56,8 +24,8 @@ type fleet struct {
 }
 
 // runPlans runs a sweep on all its devices at once, into one store.
-func runPlans(ctx context.Context, s streams, c *cli.Context, plans []sweepPlan) error {
-	f := &fleet{s: s, c: c, plans: plans, first: make([]devices.Device, len(plans)), errs: make([]error, len(plans))}
+func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan) error {
+	f := &fleet{s: s, o: o, plans: plans, first: make([]devices.Device, len(plans)), errs: make([]error, len(plans))}
 	if err := f.open(ctx); err != nil {
 		return err
 	}
@@ -70,12 +38,12 @@ func runPlans(ctx context.Context, s streams, c *cli.Context, plans []sweepPlan)
 
 // open opens all devices before there is a store: a machine without an agent leaves no empty
 // one behind. Devices that are not there do not keep the others from their work, but a mistake
-// of the user's is told before an hour of measuring.
+// of the user's is reported before an hour of measuring.
 func (f *fleet) open(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for i, p := range f.plans {
 		wg.Go(func() {
-			d, err := labOptionsOf(f.c).openNamed(ctx, p.name)
+			d, err := f.o.openNamed(ctx, p.name)
 			if f.errs[i] = err; err == nil {
 				f.first[i] = d
 			}
@@ -110,7 +78,7 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 			infos[i] = f.first[i].Info()
 		}
 	}
-	st, err := openStore(ctx, f.c, infos...)
+	st, err := f.o.openStore(ctx, infos...)
 	if err != nil {
 		return nil, errors.Join(err, f.closeFirst())
 	}
@@ -124,13 +92,13 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 		run.Members = append(run.Members, f.member(i, j, st, infos[i]))
 		f.asked, resume = append(f.asked, j.n), j.resume
 	}
-	ctx, stop, done := interruptible(ctx, f.s, f.c.Bool("quiet"))
+	ctx, stop, done := interruptible(ctx, f.s, f.o.quiet)
 	defer done()
-	show := ui.NewProgress(f.s.err, f.c.Bool("quiet"), infos)
+	show := ui.NewProgress(f.s.err, f.o.quiet, infos)
 	run.Stop, run.Progress, run.Event = stop, show.Update, show.Event
 	outs := run.Run(ctx)
 	show.Finish()
-	pushMetrics(ctx, f.s, f.c, st)
+	pushMetrics(ctx, f.s, f.o.pushURL, st)
 	err = storeError(st.Close())
 	for _, o := range outs {
 		if o.CloseErr != nil {
@@ -155,7 +123,7 @@ func (f *fleet) member(i int, j job, st bench.Store, info devices.Info) bench.Me
 			if d != nil || err != nil {
 				return d, err
 			}
-			return labOptionsOf(f.c).openNamed(ctx, f.plans[i].name)
+			return f.o.openNamed(ctx, f.plans[i].name)
 		},
 		Sweep: bench.Options{
 			Sweep: j.sweep, Networks: j.n, Source: j.source, Store: st,
@@ -173,39 +141,36 @@ func backOff(info devices.Info) []time.Duration {
 	return bench.DefaultBackOff()
 }
 
-// print says what became of each device. What failed is told last, where it is seen.
+// print says what became of each device. Failures come last, where they are seen.
 func (f *fleet) print(outs []bench.Outcome) error {
 	var err error
 	var done []sweepSummary
 	for i, o := range outs {
 		if o.Err == nil {
 			done = append(done, summary(f.asked[i], o.Result))
-			err = worse(err, f.partly(i, outcome(o.Result)))
+			this := outcome(o.Result)
+			if skipped := f.plans[i].skipped; skipped != nil {
+				this = afterSkipping(skipped(), this)
+			}
+			err = moreSevere(err, this)
 		}
 	}
 	if perr := f.printSummaries(done); perr != nil {
 		return perr
 	}
 	for _, o := range outs {
-		err = worse(err, f.told(o))
+		err = moreSevere(err, f.reportOne(o))
 	}
 	return err
-}
-
-func (f *fleet) partly(i int, err error) error {
-	if f.plans[i].skipped == nil {
-		return err
-	}
-	return partly(f.plans[i].skipped(), err)
 }
 
 // printSummaries prints one document, whose form depends on how many devices were asked for
 // and not on how many of them went well.
 func (f *fleet) printSummaries(done []sweepSummary) error {
 	switch {
-	case !f.c.Bool("json"):
+	case !f.o.json:
 		for _, v := range done {
-			printSweep(f.s, f.c.String("db"), v)
+			printSweep(f.s, f.o.db, v)
 		}
 		return nil
 	case len(f.plans) > 1:
@@ -216,18 +181,18 @@ func (f *fleet) printSummaries(done []sweepSummary) error {
 	return nil
 }
 
-// told prints the error of one device among several; a single one's is the command's.
-func (f *fleet) told(o bench.Outcome) error {
+// reportOne prints the error of one device among several; a single one's is the command's.
+func (f *fleet) reportOne(o bench.Outcome) error {
 	if o.Err == nil || len(f.plans) == 1 {
 		return o.Err
 	}
-	reportError(f.s, f.c.Bool("json"), fmt.Errorf("%s: %w", o.Name, o.Err))
+	reportError(f.s, f.o.json, fmt.Errorf("%s: %w", o.Name, o.Err))
 	return exitSilently(exitCode(o.Err))
 }
 
-// worse is the error that decides the exit code of several devices: what stopped one wins over
+// moreSevere is the error that decides the exit code of several devices: what stopped one wins over
 // doubts about networks.
-func worse(a, b error) error {
+func moreSevere(a, b error) error {
 	rank := func(err error) int {
 		return slices.Index([]int{exitOK, exitInvalid, exitPartial}, exitCodeOf(err))
 	}

@@ -86,10 +86,10 @@ type program struct {
 func newProgram(s streams) *program {
 	p := &program{typed: typedFlags{}}
 	p.verbs = []*verb{
-		{old: spacesCommand}, {old: sampleCommand}, {old: describeCommand}, {old: compileCommand},
-		{old: devicesCommand}, {old: timeCommand}, {old: sweepCommand}, {old: showCommand},
+		spacesVerb(), {old: sampleCommand}, describeVerb(), compileVerb(),
+		devicesVerb(), timeVerb(), sweepVerb(), showVerb(),
 		fitVerb(), predictVerb(), {old: verifyCommand}, exportVerb(), serveVerb(), reportVerb(),
-		{old: doctorCommand}, completionVerb(p), manVerb(p), {old: versionCommand},
+		doctorVerb(), completionVerb(p), manVerb(p), versionVerb(),
 	}
 	p.app = &cli.App{
 		Name:    "latlab",

@@ -3,11 +3,11 @@ package main
 import (
 	"errors"
 
-	"github.com/urfave/cli/v2"
-
+	"latlab/bench/source"
 	"latlab/fixtures"
 	"latlab/sampler"
 	"latlab/sampler/graph"
+	"latlab/sampler/model"
 )
 
 // network is one network that a verb was asked for: a fixture or a point of a space.
@@ -27,30 +27,29 @@ func (n network) id() string {
 	return n.arch.ID()
 }
 
-func networkFlags() []cli.Flag {
-	return []cli.Flag{
-		stringFlag("fixture", "a known network, by `NAME`", ""),
-		spaceFlag(),
-		stringFlag("arch", "a point of the space: `INDICES` such as 0:3:1", ""),
-	}
+// networkOptions name one network: a fixture, or a point of a space.
+type networkOptions struct{ fixture, space, arch string }
+
+func (o *networkOptions) register(f *flagSet) {
+	f.string(&o.fixture, "fixture", "a known network, by `NAME`", "")
+	f.space(&o.space)
+	f.string(&o.arch, "arch", "a point of the space: `INDICES` such as 0:3:1", "")
 }
 
-// oneNetwork reads --fixture, or --space with --arch.
-func oneNetwork(c *cli.Context) (network, error) {
-	fixture, arch := c.String("fixture"), c.String("arch")
+func (o networkOptions) network() (network, error) {
 	switch {
-	case fixture != "" && (arch != "" || c.String("space") != ""):
+	case o.fixture != "" && (o.arch != "" || o.space != ""):
 		return network{}, usagef("--fixture names a network, --space with --arch another; give one")
-	case fixture != "":
-		return fixtureNetwork(fixture)
-	case arch == "":
+	case o.fixture != "":
+		return fixtureNetwork(o.fixture)
+	case o.arch == "":
 		return network{}, usagef("name a network: --fixture NAME, or --space NAME with --arch INDICES")
 	}
-	sp, err := requiredSpaceOf(c)
+	sp, err := requiredSpace(o.space)
 	if err != nil {
 		return network{}, err
 	}
-	a, err := sp.ParseArch(arch)
+	a, err := sp.ParseArch(o.arch)
 	if err != nil {
 		return network{}, withCode(exitUsage, err)
 	}
@@ -75,4 +74,10 @@ func archNetwork(sp *sampler.Space, a sampler.Arch) (network, error) {
 		return network{}, withCode(exitUsage, err)
 	}
 	return network{name: g.Name, space: sp, arch: a, graph: g}, nil
+}
+
+// model is the network as a file that is made when it is timed.
+func (n network) model(form model.Form, cache *model.Cache) (source.Listed, error) {
+	m, err := model.New(n.graph, form, cache)
+	return source.Listed{Name: n.name, Space: n.space, Arch: n.arch, Model: m}, err
 }

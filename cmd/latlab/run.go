@@ -10,12 +10,12 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
 	"latlab/bench/store"
 	"latlab/devices"
 	"latlab/internal/ui"
+	"latlab/internal/version"
+	"latlab/sampler/model"
 )
 
 // job is one call of bench.Run as the verbs that time make it.
@@ -27,16 +27,20 @@ type job struct {
 	resume string // command that goes on after an interrupt; empty where there is none
 }
 
-func readProtocol(c *cli.Context) (bench.Protocol, error) {
-	p, err := bench.NamedProtocol(c.String("protocol"))
-	p.AllowPartial = c.Bool("allow-partial")
-	return p, err
+// manifest is what every verb that times knows of its sweep.
+func (o *measureOptions) manifest(form model.Form) (bench.Sweep, error) {
+	p, err := bench.NamedProtocol(o.protocol)
+	p.AllowPartial = o.allowPartial
+	return bench.Sweep{
+		Seed: o.seed, Format: form.Format, Precision: form.Precision, Input: form.Input, Protocol: p, Sampling: bench.Listed,
+		Tools: map[string]string{"latlab": version.Version, "writer_revision": form.WriterRevision()},
+	}, err
 }
 
-// openStore opens --db for writing what the devices will tell.
-func openStore(ctx context.Context, c *cli.Context, ds ...devices.Info) (*store.Store, error) {
+// openStore opens --db for what is measured on the devices.
+func (o *measureOptions) openStore(ctx context.Context, ds ...devices.Info) (*store.Store, error) {
 	real := slices.ContainsFunc(ds, func(d devices.Info) bool { return d.Kind != devices.Simulated })
-	st, err := store.Open(ctx, c.String("db"), store.Options{Wait: c.Bool("wait"), Relaxed: !real})
+	st, err := store.Open(ctx, o.db, store.Options{Wait: o.wait, Relaxed: !real})
 	return st, storeError(err)
 }
 
@@ -65,12 +69,12 @@ func storeError(err error) error {
 
 // measureOn opens the store after the device: a machine without an agent leaves no empty
 // store behind.
-func measureOn(ctx context.Context, s streams, c *cli.Context, d devices.Device, j job) (bench.Result, error) {
-	st, err := openStore(ctx, c, d.Info())
+func (o *measureOptions) measureOn(ctx context.Context, s streams, d devices.Device, j job) (bench.Result, error) {
+	st, err := o.openStore(ctx, d.Info())
 	if err != nil {
 		return bench.Result{}, err
 	}
-	res, err := runJob(ctx, s, c, d, st, j)
+	res, err := o.runJob(ctx, s, d, st, j)
 	if cerr := st.Close(); err == nil {
 		err = storeError(cerr)
 	}
@@ -79,10 +83,10 @@ func measureOn(ctx context.Context, s streams, c *cli.Context, d devices.Device,
 
 // runJob measures into a store. The first interrupt lets the block that is being timed
 // finish; the second kills it.
-func runJob(ctx context.Context, s streams, c *cli.Context, d devices.Device, st bench.Store, j job) (bench.Result, error) {
-	ctx, stop, done := interruptible(ctx, s, c.Bool("quiet"))
+func (o *measureOptions) runJob(ctx context.Context, s streams, d devices.Device, st bench.Store, j job) (bench.Result, error) {
+	ctx, stop, done := interruptible(ctx, s, o.quiet)
 	defer done()
-	show := ui.NewProgress(s.err, c.Bool("quiet"), []devices.Info{d.Info()})
+	show := ui.NewProgress(s.err, o.quiet, []devices.Info{d.Info()})
 	res, err := bench.Run(ctx, bench.Options{
 		Sweep: j.sweep, Networks: j.n, Source: j.source, Device: d, Store: st,
 		BatchLimit: j.batch, Flush: flushEvery(d.Info()), Stop: stop, Progress: func(p bench.Progress) { show.Update(0, p) },

@@ -47,6 +47,9 @@ func sample(s streams, c *cli.Context) error {
 }
 
 func drawArchs(sp *sampler.Space, n int, seed uint64, coverage bool) ([]sampler.Arch, error) {
+	if err := requiredCount(n); err != nil {
+		return nil, err
+	}
 	draw := sampler.Sample
 	if coverage {
 		draw = sampler.SampleCoverage

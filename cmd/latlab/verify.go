@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
+	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/fixtures"
 	"latlab/internal/ui"
@@ -47,7 +48,7 @@ func runVerify(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ests, err := measureList(c.Context, s, c, d, list)
+	ests, err := measureOptionsOf(c).measureList(c.Context, s, d, list)
 	if err != nil {
 		return err
 	}
@@ -73,12 +74,12 @@ func sameDevice(m *regress.CostModel, now devices.Info) error {
 }
 
 // verifyList reads --fixture and --archs. skipped says that lines could not be used.
-func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info, precision model.Precision) (list listSource, skipped bool, err error) {
+func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info, precision model.Precision) (list source.List, skipped bool, err error) {
 	cache, err := openCacheOf(c)
 	if err != nil {
 		return nil, false, err
 	}
-	form, err := deviceFormOr(c, info, precision)
+	form, err := measureOptionsOf(c).deviceFormOr(info, precision)
 	if err != nil {
 		return nil, false, err
 	}
@@ -120,23 +121,23 @@ func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info,
 	return list, skipped, nil
 }
 
-func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, cache *model.Cache) (listed, error) {
+func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, cache *model.Cache) (source.Listed, error) {
 	n, err := archNetwork(sp, a)
 	if err != nil {
-		return listed{}, err
+		return source.Listed{}, err
 	}
 	n.name = name
-	return n.listed(form, cache)
+	return n.model(form, cache)
 }
 
 // compare puts predictions beside the estimates, of which a failed network has none.
-func compare(m *regress.CostModel, sp *sampler.Space, list listSource, ests []bench.Estimate) (rows []regress.Verified, failed, invalid bool) {
+func compare(m *regress.CostModel, sp *sampler.Space, list source.List, ests []bench.Estimate) (rows []regress.Verified, failed, invalid bool) {
 	for i, l := range list {
 		var measured *bench.Measurement
 		if i < len(ests) {
 			measured = ests[i].M
 		}
-		rows = append(rows, m.Verify(sp, l.name, l.arch, measured))
+		rows = append(rows, m.Verify(sp, l.Name, l.Arch, measured))
 		failed = failed || measured == nil
 		invalid = invalid || measured != nil && measured.Verdict == bench.Invalid
 	}
