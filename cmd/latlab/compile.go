@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"latlab/bench/source"
 	"latlab/internal/ui"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -51,7 +52,7 @@ func runCompile(ctx context.Context, o *compileOptions, s streams) error {
 	if err != nil {
 		return err
 	}
-	write := func(n network) error { return o.write(ctx, s, n, form, dir) }
+	write := func(n source.Network) error { return o.write(ctx, s, n, form, dir) }
 	if o.archs != "" && (o.arch != "" || o.fixture != "") {
 		return usagef("--archs, --arch and --fixture name different networks; give one")
 	}
@@ -73,16 +74,16 @@ func runCompile(ctx context.Context, o *compileOptions, s streams) error {
 		if err != nil {
 			return err
 		}
-		n, err := archNetwork(sp, a)
+		n, err := source.Point(sp, a)
 		if err != nil {
-			return err
+			return withCode(exitUsage, err)
 		}
 		return write(n)
 	})
 }
 
-func (o *compileOptions) write(ctx context.Context, s streams, n network, form model.Form, dir string) error {
-	m, err := model.New(n.graph, form, nil)
+func (o *compileOptions) write(ctx context.Context, s streams, n source.Network, form model.Form, dir string) error {
+	m, err := model.New(n.Graph, form, nil)
 	if err != nil {
 		return withCode(exitUsage, err)
 	}

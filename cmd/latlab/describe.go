@@ -68,10 +68,10 @@ func describe(o *describeOptions) (description, error) {
 		return description{}, err
 	}
 	return description{
-		Name: n.name, Space: n.graph.Space, Indices: n.graph.Indices, ID: n.id(),
-		MACs: n.graph.TotalMACs(), MACsComplete: true, Params: n.graph.TotalParams(),
-		UnknownOps: []string{}, Layers: n.graph.Rows(n.space, float32Bytes),
-		Published: publishedOf(n.published, n.graph),
+		Name: n.Name, Space: n.Graph.Space, Indices: n.Graph.Indices, ID: n.ID(),
+		MACs: n.Graph.TotalMACs(), MACsComplete: true, Params: n.Graph.TotalParams(),
+		UnknownOps: []string{}, Layers: n.Graph.Rows(n.Space, float32Bytes),
+		Published: publishedOf(n.Published, n.Graph),
 	}, nil
 }
 

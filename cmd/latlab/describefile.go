@@ -98,7 +98,7 @@ func namedSpace(named string, n *tflite.Network) (*sampler.Space, error) {
 	}
 	sp, err := sampler.Builtin(n.Graph.Space)
 	if err != nil {
-		n.Notes = append(n.Notes, fmt.Sprintf("space %s is not built in: --space FILE.yaml tells who pays for each layer", n.Graph.Space))
+		n.Notes = append(n.Notes, fmt.Sprintf("space %s is not built in: --space FILE.yaml says which position pays for each layer", n.Graph.Space))
 		return nil, nil
 	}
 	return sp, nil

@@ -17,7 +17,7 @@ import (
 const checkTimeout = 2 * time.Minute
 
 // checks walks through what timing on a device needs, and then times a tiny network.
-func (o *devicesOptions) checks(ctx context.Context, name string) ([]check, error) {
+func (o *devicesOptions) checks(ctx context.Context, name string) ([]inventory.Step, error) {
 	l, err := o.lab()
 	if err != nil {
 		return nil, err
@@ -35,11 +35,11 @@ func (o *devicesOptions) checks(ctx context.Context, name string) ([]check, erro
 }
 
 // timingCheck times a tiny network as time would. Doubts about the number are no failure.
-func (o *devicesOptions) timingCheck(ctx context.Context, name string) check {
-	k := check{Name: "timing", State: checkOK}
+func (o *devicesOptions) timingCheck(ctx context.Context, name string) inventory.Step {
+	k := inventory.Step{Name: "timing", State: inventory.OK}
 	m, err := o.timeTiny(ctx, name)
 	if err != nil {
-		k.State, k.Detail = checkBad, ui.OneLine(err)
+		k.State, k.Detail = inventory.Missing, ui.OneLine(err)
 		if out := toolOutput(err); out != "" {
 			k.Detail += "; its output: " + lastLine(out)
 		}
@@ -47,7 +47,7 @@ func (o *devicesOptions) timingCheck(ctx context.Context, name string) check {
 	}
 	k.Detail = fmt.Sprintf("a network of 3 ops takes %s, %s, %s", ui.Seconds(m.Seconds), ui.Kind(m.Kind), m.Verdict)
 	for _, d := range m.Reasons {
-		k.State = checkNote
+		k.State = inventory.Note
 		k.Detail += "; " + d.Text
 	}
 	return k

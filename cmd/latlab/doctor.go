@@ -4,31 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
-	"latlab/devices"
 	"latlab/devices/inventory"
 	"latlab/devices/state"
 	"latlab/internal/ui"
+	"latlab/sampler/model"
 )
-
-// check is one thing that doctor or devices check looked at.
-type check = inventory.Step
-
-const (
-	checkOK   = inventory.OK
-	checkNote = inventory.Note
-	checkBad  = inventory.Missing
-)
-
-func newCheck(name string, state inventory.StepState, detail, typed string) check {
-	return check{Name: name, State: state, Detail: detail, Type: typed}
-}
 
 type doctorOptions struct {
 	labOptions
@@ -62,15 +45,15 @@ func runDoctor(ctx context.Context, o *doctorOptions, s streams) error {
 // hostChecks are this machine, the model cache, the way to phones and boards, the estimators
 // and what numbers will be like. What only some need is a note where it is not there, no
 // failure.
-func (o *doctorOptions) hostChecks(ctx context.Context) ([]check, error) {
+func (o *doctorOptions) hostChecks(ctx context.Context) ([]inventory.Step, error) {
 	to, err := o.options()
 	if err != nil {
 		return nil, err
 	}
 	l, err := inventory.New(to)
-	var file []check
+	var file []inventory.Step
 	if err != nil {
-		file = []check{newCheck("inventory", checkBad, ui.OneLine(err), "")}
+		file = []inventory.Step{{Name: "inventory", State: inventory.Missing, Detail: ui.OneLine(err)}}
 		to.BuiltIn = true
 		if l, err = inventory.New(to); err != nil {
 			return nil, err
@@ -85,26 +68,26 @@ func (o *doctorOptions) hostChecks(ctx context.Context) ([]check, error) {
 	checks = append(checks, cacheCheck(o.cache))
 	checks = append(append(checks, file...), l.CheckWays(ctx)...)
 	checks = append(checks, estimatorChecks(ctx, l)...)
-	return append(checks, steadyChecks(state.Read("/"))...), nil
+	return append(checks, inventory.CheckSteady(state.Read("/"))...), nil
 }
 
 // estimatorChecks say each step that several estimators need once.
-func estimatorChecks(ctx context.Context, l *inventory.Lab) []check {
-	var checks []check
+func estimatorChecks(ctx context.Context, l *inventory.Lab) []inventory.Step {
+	var checks []inventory.Step
 	for _, steps := range l.CheckTools(ctx) {
 		for _, k := range steps {
-			if k.State == checkBad {
-				k.State = checkNote
+			if k.State == inventory.Missing {
+				k.State = inventory.Note
 			}
 			if !slices.Contains(checks, k) {
 				checks = append(checks, k)
 			}
 		}
 	}
-	return append(checks, check{Name: "simulators", State: checkOK, Detail: "need nothing"})
+	return append(checks, inventory.Step{Name: "simulators", State: inventory.OK, Detail: "need nothing"})
 }
 
-func printChecks(s streams, asJSON bool, checks []check) error {
+func printChecks(s streams, asJSON bool, checks []inventory.Step) error {
 	if asJSON {
 		return ui.Document(s.out, map[string]any{"checks": checks})
 	}
@@ -119,57 +102,24 @@ func printChecks(s streams, asJSON bool, checks []check) error {
 }
 
 // cacheCheck writes a file where models will be written.
-func cacheCheck(o cacheOptions) check {
+func cacheCheck(o cacheOptions) inventory.Step {
+	k := inventory.Step{Name: "model cache", State: inventory.OK}
 	dir, err := o.folder()
+	free := int64(0)
 	if err == nil {
-		err = os.MkdirAll(dir, 0o755)
+		free, err = model.CheckCacheDir(dir)
 	}
-	if err != nil {
-		return newCheck("model cache", checkBad, err.Error(), "latlab sweep --cache-dir FOLDER ...")
+	switch {
+	case errors.Is(err, model.ErrFreeUnknown):
+		k.State, k.Detail = inventory.Note, err.Error()
+		return k
+	case err != nil:
+		k.State, k.Detail, k.Type = inventory.Missing, err.Error(), "latlab sweep --cache-dir FOLDER ..."
+		return k
 	}
-	f, err := os.CreateTemp(dir, ".doctor-")
-	if err != nil {
-		return newCheck("model cache", checkBad, err.Error(), "latlab sweep --cache-dir FOLDER ...")
-	}
-	f.Close()
-	os.Remove(f.Name())
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return newCheck("model cache", checkNote, dir+": free space unknown: "+err.Error(), "")
-	}
-	free := int64(fs.Bavail) * fs.Bsize
-	k := newCheck("model cache", checkOK, fmt.Sprintf("%s, %d MiB free", dir, free>>20), "")
+	k.Detail = fmt.Sprintf("%s, %d MiB free", dir, free>>20)
 	if free < 1<<30 {
-		k.State, k.Type = checkNote, "latlab sweep --cache-size 200M ..."
-	}
-	return k
-}
-
-// steadyChecks are about how steady numbers will be; none forbids measuring.
-func steadyChecks(s devices.State) []check {
-	checks := []check{loadCheck(s)}
-	if s.HottestC() == nil {
-		checks = append(checks, newCheck("temperature", checkNote, "no sensor can be read (a virtual machine?): throttling shows only as drift", ""))
-	}
-	if s.Governor != "" && s.Governor != "performance" {
-		checks = append(checks, newCheck("governor", checkNote, s.Governor+" changes the clock with the load", "cpupower frequency-set -g performance"))
-	}
-	if s.Turbo != nil && *s.Turbo {
-		checks = append(checks, newCheck("turbo", checkNote, "the clock depends on the temperature and on the other cores", "echo 0 > /sys/devices/system/cpu/cpufreq/boost"))
-	}
-	if s.OnBattery != nil && *s.OnBattery {
-		checks = append(checks, newCheck("power", checkNote, "on battery; plug it in", ""))
-	}
-	return checks
-}
-
-func loadCheck(s devices.State) check {
-	if s.LoadAverage == nil {
-		return newCheck("load", checkNote, "unknown", "")
-	}
-	k := newCheck("load", checkOK, fmt.Sprintf("%.2f on %d CPUs", *s.LoadAverage, runtime.NumCPU()), "")
-	if *s.LoadAverage > 0.5*float64(runtime.NumCPU()) {
-		k.State, k.Detail = checkNote, k.Detail+": others are working here; expect noise"
+		k.State, k.Type = inventory.Note, "latlab sweep --cache-size 200M ..."
 	}
 	return k
 }

@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/devices/inventory"
+	"latlab/fixtures"
 	"latlab/sampler"
+	"latlab/sampler/model"
 )
 
 // Options that several verbs share, each with the flags that set it.
@@ -111,6 +115,26 @@ func (o *cacheOptions) register(f *flagSet) {
 	f.string(&o.size, "cache-size", "how much the model cache may hold: a `SIZE` such as 500M or 2G", "2G")
 }
 
+func (o cacheOptions) folder() (string, error) {
+	if o.dir != "" {
+		return o.dir, nil
+	}
+	return model.DefaultCacheDir()
+}
+
+// open opens the model cache.
+func (o cacheOptions) open() (*model.Cache, error) {
+	dir, err := o.folder()
+	if err != nil {
+		return nil, err
+	}
+	size, err := inventory.ParseSize(o.size)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	return model.NewCache(dir, size), nil
+}
+
 // formOptions say how networks are written.
 type formOptions struct{ precision, input string }
 
@@ -165,6 +189,40 @@ func (o *measureOptions) describe() (devices.Info, error) {
 		return devices.Info{}, err
 	}
 	return o.describeNamed(o.device)
+}
+
+// networkOptions name one network: a fixture, or a point of a space.
+type networkOptions struct{ fixture, space, arch string }
+
+func (o *networkOptions) register(f *flagSet) {
+	f.string(&o.fixture, "fixture", "a known network, by `NAME`", "")
+	f.space(&o.space)
+	f.string(&o.arch, "arch", "a point of the space: `INDICES` such as 0:3:1", "")
+}
+
+func (o networkOptions) network() (source.Network, error) {
+	switch {
+	case o.fixture != "" && (o.arch != "" || o.space != ""):
+		return source.Network{}, usagef("--fixture names a network, --space with --arch another; give one")
+	case o.fixture != "":
+		n, err := source.Fixture(o.fixture)
+		if errors.Is(err, fixtures.ErrUnknown) {
+			err = withCode(exitUsage, err)
+		}
+		return n, err
+	case o.arch == "":
+		return source.Network{}, usagef("name a network: --fixture NAME, or --space NAME with --arch INDICES")
+	}
+	sp, err := requiredSpace(o.space)
+	if err != nil {
+		return source.Network{}, err
+	}
+	a, err := sp.ParseArch(o.arch)
+	if err != nil {
+		return source.Network{}, withCode(exitUsage, err)
+	}
+	n, err := source.Point(sp, a)
+	return n, withCode(exitUsage, err)
 }
 
 func requiredSpace(name string) (*sampler.Space, error) {

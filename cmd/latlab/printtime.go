@@ -209,7 +209,7 @@ func kindSentence(k devices.Kind, harness string) string {
 	case devices.Simulated:
 		return "SIMULATED: computed by " + harness + " from the network's ops, never measured"
 	case devices.Estimated:
-		return "ESTIMATED: told by " + harness + ", the vendor's own tool, never measured"
+		return "ESTIMATED: by " + harness + ", the vendor's own tool, never measured"
 	}
 	return ""
 }

@@ -104,7 +104,7 @@ func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id s
 	if err != nil {
 		return err
 	}
-	failures, err := openFailures(ctx, st, m.ID)
+	failures, err := bench.OpenFailures(ctx, st, m.ID)
 	if err != nil {
 		return err
 	}
@@ -114,28 +114,6 @@ func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id s
 		})
 	}
 	return printSweepDetail(s, m, t, failures)
-}
-
-// openFailures are the final failures, and the attempts on networks that are not measured
-// yet: what there is to look at after a sweep was stopped.
-func openFailures(ctx context.Context, st bench.Reader, sweep string) ([]bench.Failure, error) {
-	measured := map[int]bool{}
-	for n, err := range st.Networks(ctx, sweep) {
-		if err != nil {
-			return nil, err
-		}
-		measured[n.Index] = n.Status != bench.Planned
-	}
-	failures := []bench.Failure{}
-	for f, err := range st.Failures(ctx, sweep) {
-		if err != nil {
-			return nil, err
-		}
-		if f.Final || !measured[f.Network] {
-			failures = append(failures, f)
-		}
-	}
-	return failures, nil
 }
 
 func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.Failure) error {

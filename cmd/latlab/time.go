@@ -87,7 +87,7 @@ func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
 	if err != nil {
 		return source.Listed{}, err
 	}
-	return n.model(form, cache)
+	return n.Listed(form, cache)
 }
 
 // ownFile is a file that is timed as it is.

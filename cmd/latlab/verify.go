@@ -122,12 +122,12 @@ func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info,
 }
 
 func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, cache *model.Cache) (source.Listed, error) {
-	n, err := archNetwork(sp, a)
+	n, err := source.Point(sp, a)
 	if err != nil {
-		return source.Listed{}, err
+		return source.Listed{}, withCode(exitUsage, err)
 	}
-	n.name = name
-	return n.model(form, cache)
+	n.Name = name
+	return n.Listed(form, cache)
 }
 
 // compare puts predictions beside the estimates, of which a failed network has none.
