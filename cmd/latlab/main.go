@@ -86,7 +86,7 @@ type program struct {
 func newProgram(s streams) *program {
 	p := &program{typed: typedFlags{}}
 	p.verbs = []*verb{
-		spacesVerb(), {old: sampleCommand}, describeVerb(), compileVerb(),
+		spacesVerb(), sampleVerb(), describeVerb(), compileVerb(),
 		devicesVerb(), timeVerb(), sweepVerb(), showVerb(),
 		fitVerb(), predictVerb(), {old: verifyCommand}, exportVerb(), serveVerb(), reportVerb(),
 		doctorVerb(), completionVerb(p), manVerb(p), versionVerb(),

@@ -2,30 +2,28 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"time"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
 )
 
-func boundFlags() []cli.Flag {
-	return []cli.Flag{
-		costFlag(),
-		stringFlag("below", "only networks that --cost predicts to be faster: a `DURATION` such as 20ms", ""),
-		stringFlag("above", "only networks that --cost predicts to be slower: a `DURATION` such as 15ms", ""),
-	}
+// boundOptions are the latencies that a cost model must predict.
+type boundOptions struct{ cost, below, above string }
+
+func (o *boundOptions) register(f *flagSet) {
+	f.cost(&o.cost)
+	f.string(&o.below, "below", "only networks that --cost predicts to be faster: a `DURATION` such as 20ms", "")
+	f.string(&o.above, "above", "only networks that --cost predicts to be slower: a `DURATION` such as 15ms", "")
 }
 
-// predicting reports whether sample is asked for more than networks.
-func predicting(c *cli.Context) bool {
-	return c.String("cost") != "" || c.String("below") != "" || c.String("above") != ""
-}
+// given reports whether sample is asked for more than networks.
+func (o boundOptions) given() bool { return o != boundOptions{} }
 
 // predictedArch is a line of `sample --cost`: one of sampler.WriteJSONL with a latency that
 // a cost model predicts. Readers of networks let the further fields pass.
@@ -38,22 +36,21 @@ type predictedArch struct {
 	Kind    string  `json:"kind"` // of the latencies that the model was fitted to
 }
 
-func samplePredicted(s streams, c *cli.Context) error {
-	if c.Bool("coverage") {
+func samplePredicted(ctx context.Context, o *sampleOptions, s streams) error {
+	if o.coverage {
 		return usagef("--coverage chooses networks for a fit and --cost, --below and --above by what a fit says: give one or the other")
 	}
-	m, sp, err := loadCost(c.String("cost"))
+	m, sp, err := loadCost(o.bounds.cost)
 	if err != nil {
 		return err
 	}
-	if err := sameSpace(c, m); err != nil {
+	if err := sameSpace(o.space, m); err != nil {
 		return err
 	}
-	n, err := requiredCountOf(c)
-	if err != nil {
+	if err := requiredCount(o.n); err != nil {
 		return err
 	}
-	b, err := readBudget(c)
+	b, err := o.bounds.budget()
 	if err != nil {
 		return err
 	}
@@ -61,12 +58,12 @@ func samplePredicted(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	archs, err := regress.SampleWithin(c.Context, p, m, sp, b, n, c.Uint64("seed"))
+	archs, err := regress.SampleWithin(ctx, p, m, sp, b, o.n, o.seed)
 	var few *regress.BudgetError
 	switch {
 	case errors.As(err, &few):
 		return budgetError(few)
-	case err != nil && c.Err() == nil:
+	case err != nil && ctx.Err() == nil:
 		return withCode(exitUsage, err)
 	case err != nil:
 		return err
@@ -74,7 +71,7 @@ func samplePredicted(s streams, c *cli.Context) error {
 	out := bufio.NewWriter(s.out)
 	for _, a := range archs {
 		line := predictedArch{a.ID(), a.Space, a.String(), p.Predict(a.Indices), m.Device, m.Kind}
-		if err := printLine(out, line, c.Bool("json")); err != nil {
+		if err := printLine(out, line, o.json); err != nil {
 			return err
 		}
 	}
@@ -89,32 +86,31 @@ func printLine(w *bufio.Writer, line any, versioned bool) error {
 }
 
 // sameSpace refuses a --space that the cost model is not of; without one it is the model's.
-func sameSpace(c *cli.Context, m *regress.CostModel) error {
-	if c.String("space") == "" {
+func sameSpace(space string, m *regress.CostModel) error {
+	if space == "" {
 		return nil
 	}
-	sp, err := findSpace(c.String("space"))
+	sp, err := findSpace(space)
 	if err != nil {
 		return err
 	}
 	return withCode(exitUsage, m.CheckSpace(sp))
 }
 
-// readBudget reads --above and --below.
-func readBudget(c *cli.Context) (regress.Budget, error) {
-	above, err := readBound(c, "above", math.Inf(-1))
+// budget reads --above and --below.
+func (o boundOptions) budget() (regress.Budget, error) {
+	above, err := readBound("above", o.above, math.Inf(-1))
 	if err != nil {
 		return regress.Budget{}, err
 	}
-	below, err := readBound(c, "below", math.Inf(1))
+	below, err := readBound("below", o.below, math.Inf(1))
 	if err == nil && above >= below {
-		err = usagef("--above %s and --below %s leave nothing between them", c.String("above"), c.String("below"))
+		err = usagef("--above %s and --below %s leave nothing between them", o.above, o.below)
 	}
 	return regress.Budget{Above: above, Below: below}, err
 }
 
-func readBound(c *cli.Context, name string, none float64) (float64, error) {
-	text := c.String(name)
+func readBound(name, text string, none float64) (float64, error) {
 	if text == "" {
 		return none, nil
 	}
