@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"time"
 
 	"latlab/bench"
 	"latlab/devices"
@@ -15,20 +13,24 @@ import (
 
 // fleet is a sweep on its devices while it runs.
 type fleet struct {
-	s     streams
-	o     *sweepOptions
-	plans []sweepPlan
-	first []devices.Device // opened before the store; nil where that failed
-	errs  []error          // why
-	asked []int            // networks
+	s      streams
+	o      *sweepOptions
+	plans  []sweepPlan
+	opened *bench.Opened
+	asked  []int // networks
 }
 
 // runPlans runs a sweep on all its devices at once, into one store.
 func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan) error {
-	f := &fleet{s: s, o: o, plans: plans, first: make([]devices.Device, len(plans)), errs: make([]error, len(plans))}
-	if err := f.open(ctx); err != nil {
+	var open []bench.Opener
+	for _, p := range plans {
+		open = append(open, func(ctx context.Context) (devices.Device, error) { return o.openNamed(ctx, p.name) })
+	}
+	opened, err := bench.OpenAll(ctx, open)
+	if err != nil {
 		return err
 	}
+	f := &fleet{s: s, o: o, plans: plans, opened: opened}
 	outs, err := f.sweep(ctx)
 	if err != nil {
 		return err
@@ -36,58 +38,22 @@ func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan
 	return f.print(outs)
 }
 
-// open opens all devices before there is a store: a machine without an agent leaves no empty
-// one behind. Devices that are not there do not keep the others from their work, but a mistake
-// of the user's is reported before an hour of measuring.
-func (f *fleet) open(ctx context.Context) error {
-	var wg sync.WaitGroup
-	for i, p := range f.plans {
-		wg.Go(func() {
-			d, err := f.o.openNamed(ctx, p.name)
-			if f.errs[i] = err; err == nil {
-				f.first[i] = d
-			}
-		})
-	}
-	wg.Wait()
-	there := slices.ContainsFunc(f.errs, func(err error) bool { return err == nil })
-	for _, err := range f.errs {
-		if err != nil && (!there || devices.FaultOf(err) == devices.FaultUser) {
-			return errors.Join(err, f.closeFirst())
-		}
-	}
-	return nil
-}
-
-func (f *fleet) closeFirst() (err error) {
-	for i, d := range f.first {
-		if d != nil {
-			err = errors.Join(err, d.Close())
-			f.first[i] = nil
-		}
-	}
-	return err
-}
-
 // sweep measures. An error is one before anything was.
 func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	infos := make([]devices.Info, len(f.plans))
 	for i, p := range f.plans {
-		infos[i] = p.info
-		if f.first[i] != nil {
-			infos[i] = f.first[i].Info()
-		}
+		infos[i] = f.opened.Info(i, p.info)
 	}
 	st, err := f.o.openStore(ctx, infos...)
 	if err != nil {
-		return nil, errors.Join(err, f.closeFirst())
+		return nil, errors.Join(err, f.opened.Close())
 	}
 	run := bench.Fleet{}
 	var resume string
 	for i, p := range f.plans {
 		j, err := p.job(ctx, st, infos[i])
 		if err != nil {
-			return nil, errors.Join(err, f.closeFirst(), st.Close())
+			return nil, errors.Join(err, f.opened.Close(), st.Close())
 		}
 		run.Members = append(run.Members, f.member(i, j, st, infos[i]))
 		f.asked, resume = append(f.asked, j.n), j.resume
@@ -116,29 +82,12 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 
 func (f *fleet) member(i int, j job, st bench.Store, info devices.Info) bench.Member {
 	return bench.Member{
-		Name: f.plans[i].name, BackOff: backOff(info),
-		Open: func(ctx context.Context) (devices.Device, error) {
-			d, err := f.first[i], f.errs[i]
-			f.first[i], f.errs[i] = nil, nil
-			if d != nil || err != nil {
-				return d, err
-			}
-			return f.o.openNamed(ctx, f.plans[i].name)
-		},
+		Name: f.plans[i].name, BackOff: bench.BackOff(info), Open: f.opened.Member(i),
 		Sweep: bench.Options{
 			Sweep: j.sweep, Networks: j.n, Source: j.source, Store: st,
 			BatchLimit: (j.batch + len(f.plans) - 1) / len(f.plans), Flush: flushEvery(info),
 		},
 	}
-}
-
-// backOff is for what can go away and come back, a stick in this machine's USB port too. This
-// machine itself cannot, nor what is computed on it, and a simulator's absence is over when its own clock says so.
-func backOff(info devices.Info) []time.Duration {
-	if info.Transport == "" && info.Kind != devices.Simulated && !info.Accelerator {
-		return nil
-	}
-	return bench.DefaultBackOff()
 }
 
 // print says what became of each device. Failures come last, where they are seen.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 
+	"latlab/bench/store"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -110,8 +112,8 @@ func isFolder(path string) bool {
 // known by where they lead. It comes before a store is opened: SQLite loses its locks on a file that is opened beside it.
 func notOver(out string, inputs ...string) error {
 	for _, part := range []string{"-wal", "-shm", "-journal", ".lock"} {
-		if store, is := strings.CutSuffix(out, part); is && isDatabase(store) {
-			return usagef("-o %s would be taken for a part of the store %s; name another file", out, store)
+		if path, is := strings.CutSuffix(out, part); is && store.IsDatabase(path) {
+			return usagef("-o %s would be taken for a part of the store %s; name another file", out, path)
 		}
 	}
 	there, err := os.Stat(out)
@@ -123,24 +125,10 @@ func notOver(out string, inputs ...string) error {
 			return usagef("-o %s would write over %s, which is read here; name another file", out, in)
 		}
 	}
-	if there.Mode().IsRegular() && isDatabase(out) {
+	if there.Mode().IsRegular() && store.IsDatabase(out) {
 		return usagef("-o %s would write over a store (it is an SQLite file); name another file, or delete that one first", out)
 	}
 	return nil
-}
-
-// isDatabase looks at the first bytes only. The mark of latlab's own stores lies behind them, but
-// of a store that its first sweep still writes it is in the log beside the file.
-func isDatabase(path string) bool {
-	const magic = "SQLite format 3\x00"
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	head := make([]byte, len(magic))
-	_, err = io.ReadFull(f, head)
-	return err == nil && string(head) == magic
 }
 
 // untilInterrupted makes the first interrupt end the context, for verbs that read and write a
