@@ -18,20 +18,10 @@ type verb struct {
 	verbs                    []*verb // within this one
 
 	flags flagSet
-	old   func(streams) *cli.Command // of a verb that is not converted yet
 }
 
 // command gives a verb to the command line library.
 func (v *verb) command(s streams, typed typedFlags) *cli.Command {
-	if v.old != nil {
-		cmd := v.old(s)
-		v.name, v.usage, v.flags = cmd.Name, cmd.Usage, flagSet{flags: cmd.Flags}
-		cmd.OnUsageError, cmd.HideHelpCommand = onUsage, true
-		for _, within := range cmd.Subcommands {
-			v.verbs = append(v.verbs, &verb{name: within.Name, usage: within.Usage, hidden: within.Hidden, flags: flagSet{flags: within.Flags}})
-		}
-		return cmd
-	}
 	v.flags.typedAt = typed
 	if v.register != nil {
 		v.register(&v.flags)

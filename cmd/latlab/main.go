@@ -1,8 +1,10 @@
 // Command latlab samples networks of a search space, times them on a device and fits the
 // cost model that a hardware-aware search consumes.
 //
-// One file a verb. This package is the only one that knows the command line, stdout and
-// exit codes; it wires rooms together and computes nothing itself.
+// One file a verb: an options struct, a function that registers its flags into it, and a function
+// that runs it. Options that verbs share are in options.go; main.go and the flags*.go alone know the
+// library that parses the command line. This package is the only one that knows the command line,
+// stdout and exit codes; it wires rooms together and computes nothing itself.
 package main
 
 import (
@@ -88,7 +90,7 @@ func newProgram(s streams) *program {
 	p.verbs = []*verb{
 		spacesVerb(), sampleVerb(), describeVerb(), compileVerb(),
 		devicesVerb(), timeVerb(), sweepVerb(), showVerb(),
-		fitVerb(), predictVerb(), {old: verifyCommand}, exportVerb(), serveVerb(), reportVerb(),
+		fitVerb(), predictVerb(), verifyVerb(), exportVerb(), serveVerb(), reportVerb(),
 		doctorVerb(), completionVerb(p), manVerb(p), versionVerb(),
 	}
 	p.app = &cli.App{

@@ -1,10 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
 	"latlab/bench/source"
@@ -16,27 +15,35 @@ import (
 	"latlab/sampler/model"
 )
 
-func verifyCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "verify",
-		Usage: "time chosen networks again and compare with their prediction",
-		Flags: join([]cli.Flag{
-			costFlag(), &cli.StringSliceFlag{Name: "fixture", Usage: "a known network that is a point of the model's space; may be given again"},
-			stringFlag("archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", ""), dbFlag(),
-		}, measureFlags()),
-		Action: func(c *cli.Context) error { return runVerify(s, c) },
+type verifyOptions struct {
+	cost     string
+	fixtures []string
+	archs    string
+	measureOptions
+}
+
+func verifyVerb() *verb {
+	o := &verifyOptions{}
+	return &verb{
+		name: "verify", usage: "time chosen networks again and compare with their prediction", register: o.register,
+		run: func(ctx context.Context, s streams) error { return runVerify(ctx, o, s) },
 	}
 }
 
-func runVerify(s streams, c *cli.Context) error {
-	if err := noArgumentsOf(c); err != nil {
-		return err
-	}
-	m, sp, err := loadCost(c.String("cost"))
+func (o *verifyOptions) register(f *flagSet) {
+	f.cost(&o.cost)
+	f.strings(&o.fixtures, "fixture", "a known network that is a point of the model's space; may be given again")
+	f.string(&o.archs, "archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", "")
+	f.db(&o.db)
+	o.measureOptions.register(f)
+}
+
+func runVerify(ctx context.Context, o *verifyOptions, s streams) error {
+	m, sp, err := loadCost(o.cost)
 	if err != nil {
 		return err
 	}
-	d, err := openDeviceOf(c.Context, c)
+	d, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,16 +51,16 @@ func runVerify(s streams, c *cli.Context) error {
 	if err := sameDevice(m, d.Info()); err != nil {
 		return err
 	}
-	list, skipped, err := verifyList(s, c, sp, d.Info(), model.Precision(m.Precision))
+	list, skipped, err := o.list(s, sp, d.Info(), model.Precision(m.Precision))
 	if err != nil {
 		return err
 	}
-	ests, err := measureOptionsOf(c).measureList(c.Context, s, d, list)
+	ests, err := o.measureList(ctx, s, d, list)
 	if err != nil {
 		return err
 	}
 	rows, failed, invalid := compare(m, sp, list, ests)
-	if err := printVerified(s, c, rows, d.Info().Kind); err != nil {
+	if err := printVerified(s, o.json, rows, d.Info().Kind); err != nil {
 		return err
 	}
 	switch {
@@ -73,13 +80,13 @@ func sameDevice(m *regress.CostModel, now devices.Info) error {
 	return fitError(m.Provenance().Same(is))
 }
 
-// verifyList reads --fixture and --archs. skipped says that lines could not be used.
-func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info, precision model.Precision) (list source.List, skipped bool, err error) {
-	cache, err := openCacheOf(c)
+// list reads --fixture and --archs. skipped says that lines could not be used.
+func (o *verifyOptions) list(s streams, sp *sampler.Space, info devices.Info, precision model.Precision) (list source.List, skipped bool, err error) {
+	cache, err := o.cache.open()
 	if err != nil {
 		return nil, false, err
 	}
-	form, err := measureOptionsOf(c).deviceFormOr(info, precision)
+	form, err := o.deviceFormOr(info, precision)
 	if err != nil {
 		return nil, false, err
 	}
@@ -88,7 +95,7 @@ func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info,
 		list = append(list, l)
 		return err
 	}
-	for _, name := range c.StringSlice("fixture") {
+	for _, name := range o.fixtures {
 		f, err := fixtures.Get(name)
 		if err != nil {
 			return nil, false, withCode(exitUsage, err)
@@ -101,8 +108,8 @@ func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info,
 			return nil, false, err
 		}
 	}
-	if c.String("archs") != "" {
-		in, name, err := openInput(s, c.String("archs"))
+	if o.archs != "" {
+		in, name, err := openInput(s, o.archs)
 		if err != nil {
 			return nil, false, err
 		}
@@ -144,9 +151,9 @@ func compare(m *regress.CostModel, sp *sampler.Space, list source.List, ests []b
 	return rows, failed, invalid
 }
 
-func printVerified(s streams, c *cli.Context, rows []regress.Verified, kind devices.Kind) error {
+func printVerified(s streams, asJSON bool, rows []regress.Verified, kind devices.Kind) error {
 	mape, measured := regress.MeanError(rows)
-	if c.Bool("json") {
+	if asJSON {
 		return ui.Document(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind})
 	}
 	scale := secondsScale(rows)
