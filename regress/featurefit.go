@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -379,16 +378,8 @@ func MergeFeatures(parts ...FeatureData) (FeatureData, error) {
 	return all, nil
 }
 
-// IsFeatureModel reports whether a file is what FeatureModel.Write wrote: for whoever wants a
-// CostModel and was given the other.
-func IsFeatureModel(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
+// isFeatureModel reports whether data is what FeatureModel.Write wrote.
+func isFeatureModel(data []byte) bool {
 	var m FeatureModel
-	d := json.NewDecoder(io.LimitReader(f, maxFile))
-	d.DisallowUnknownFields()
-	return d.Decode(&m) == nil && m.Networks > 0
+	return decodeStrict(data, &m) == nil && m.Networks > 0
 }

@@ -120,12 +120,19 @@ func Read(r io.Reader, file string) (*CostModel, *sampler.Space, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
+	if bytes.HasPrefix(data, []byte("SQLite format 3\x00")) {
+		return nil, nil, &FileError{file, errors.New("it is a store of sweeps; `latlab fit --db` fits a cost model to it")}
+	}
 	if len(data) > maxFile {
 		return nil, nil, &FileError{file, fmt.Errorf("larger than %d MiB", maxFile>>20)}
 	}
 	m, s, err := parse(data, file)
 	var version *VersionError
-	if err != nil && !errors.As(err, &version) {
+	switch {
+	case err == nil || errors.As(err, &version):
+	case isFeatureModel(data):
+		err = &FileError{file, errors.New("it is of listed models and weighs features (docs/models.md); a table takes a sweep of --space")}
+	default:
 		err = &FileError{file, err}
 	}
 	if err != nil {

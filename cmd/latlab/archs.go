@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/internal/ui"
 	"latlab/sampler"
 )
@@ -49,21 +47,21 @@ func eachLine(s streams, in io.Reader, name string, find resolver, f func(sample
 	return nil
 }
 
-// anySpace finds built-in spaces, and the user's own where --space gives its file.
-func anySpace(c *cli.Context) resolver {
+// anySpace finds built-in spaces, and the user's own: --space, a name or a file.
+func anySpace(own string) resolver {
 	found := map[string]*sampler.Space{}
 	return func(name string) (*sampler.Space, error) {
 		if sp := found[name]; sp != nil {
 			return sp, nil
 		}
-		sp, err := lookUp(c, name)
+		sp, err := lookUp(own, name)
 		found[name] = sp
 		return sp, err
 	}
 }
 
-func lookUp(c *cli.Context, name string) (*sampler.Space, error) {
-	if own := c.String("space"); own != "" {
+func lookUp(own, name string) (*sampler.Space, error) {
+	if own != "" {
 		sp, err := findSpace(own)
 		if err != nil {
 			return nil, err

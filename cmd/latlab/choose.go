@@ -3,28 +3,38 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
 	"latlab/internal/ui"
 )
 
-// chooseSweep returns the one sweep of a store that --sweep and --device leave. None, or
-// more than one, is an error that lists what is there.
-func chooseSweep(ctx context.Context, c *cli.Context, st bench.Reader) (bench.Sweep, error) {
+// sweepChoice is --sweep and --device of a verb that reads a store.
+type sweepChoice struct {
+	sweep, device string
+	flags         *flagSet
+}
+
+func (o *sweepChoice) register(f *flagSet, usage string) {
+	o.flags = f
+	f.string(&o.sweep, "sweep", usage, "")
+	f.string(&o.device, "device", "the sweep's device, by `NAME`", "")
+}
+
+// one is the sweep of a store that the flags leave. None, or more than one, is an error that
+// lists what is there.
+func (o sweepChoice) one(ctx context.Context, st bench.Reader) (bench.Sweep, error) {
 	all, err := st.Sweeps(ctx)
 	if err != nil {
 		return bench.Sweep{}, err
 	}
-	id, device := c.String("sweep"), c.String("device")
-	if id != "" {
-		return namedSweep(c, all, id)
+	if o.sweep != "" {
+		return o.named(all, o.sweep)
 	}
 	var left []bench.Sweep
 	for _, s := range all {
-		if device == "" || s.Device.Name == device {
+		if o.device == "" || s.Device.Name == o.device {
 			left = append(left, s)
 		}
 	}
@@ -34,16 +44,41 @@ func chooseSweep(ctx context.Context, c *cli.Context, st bench.Reader) (bench.Sw
 	case len(all) == 0:
 		return bench.Sweep{}, usagef("the store holds no sweep")
 	case len(left) == 0:
-		return bench.Sweep{}, withCode(exitNoDevice, fmt.Errorf("no sweep is on device %q; there are: %s", device, listSweeps(all)))
+		return bench.Sweep{}, withCode(exitNoDevice, fmt.Errorf("no sweep is on device %q; there are: %s", o.device, listSweeps(all)))
 	}
 	return bench.Sweep{}, usagef("several sweeps would do; choose one with --sweep: %s", listSweeps(left))
 }
 
-// namedSweep is one of --sweep. A --device that was typed beside it must be the sweep's.
-func namedSweep(c *cli.Context, all []bench.Sweep, id string) (bench.Sweep, error) {
+// several are the sweeps that --sweep lists, or the one.
+func (o sweepChoice) several(ctx context.Context, st bench.Reader) ([]bench.Sweep, error) {
+	ids := strings.Split(o.sweep, ",")
+	if len(ids) == 1 {
+		m, err := o.one(ctx, st)
+		return []bench.Sweep{m}, err
+	}
+	all, err := st.Sweeps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []bench.Sweep
+	for _, id := range ids {
+		m, err := o.named(all, strings.TrimSpace(id))
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(chosen, func(c bench.Sweep) bool { return c.ID == m.ID }) {
+			return nil, usagef("sweep %s is named twice", m.ID)
+		}
+		chosen = append(chosen, m)
+	}
+	return chosen, nil
+}
+
+// named finds a sweep by its id. A --device that was typed beside it must be the sweep's.
+func (o sweepChoice) named(all []bench.Sweep, id string) (bench.Sweep, error) {
 	m, err := sweepByID(all, id)
-	if err == nil && typed(c, "device") && c.String("device") != m.Device.Name {
-		err = usagef("sweep %s is on device %s, not on %q; leave --device out", m.ID, m.Device.Name, c.String("device"))
+	if err == nil && o.flags.typed("device") && o.device != m.Device.Name {
+		err = usagef("sweep %s is on device %s, not on %q; leave --device out", m.ID, m.Device.Name, o.device)
 	}
 	return m, err
 }

@@ -1,28 +1,37 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
-	"github.com/urfave/cli/v2"
-
+	"latlab/bench/source"
 	"latlab/internal/ui"
 	"latlab/sampler"
 	"latlab/sampler/model"
 )
 
-func compileCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "compile",
-		Usage: "write networks as model files",
-		Flags: join(networkFlags(), []cli.Flag{
-			stringFlag("archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", ""),
-			stringFlag("precision", "numeric type: `PRECISION` float32 or int8", string(model.Float32)),
-			stringFlag("format", "file format: `FORMAT` tflite or onnx", string(model.TFLite)), inputFlag(),
-			&cli.StringFlag{Name: "o", Usage: "`FOLDER` to write into", Required: false},
-			jsonFlag(),
-		}),
-		Action: func(c *cli.Context) error { return compile(s, c) },
+type compileOptions struct {
+	networkOptions
+	archs, format string
+	formOptions
+	output outputOptions
+}
+
+func compileVerb() *verb {
+	o := &compileOptions{}
+	return &verb{
+		name: "compile", usage: "write networks as model files", register: o.register,
+		run: func(ctx context.Context, s streams) error { return runCompile(ctx, o, s) },
 	}
+}
+
+func (o *compileOptions) register(f *flagSet) {
+	o.networkOptions.register(f)
+	f.string(&o.archs, "archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", "")
+	f.string(&o.precision, "precision", "numeric type: `PRECISION` float32 or int8", string(model.Float32))
+	f.string(&o.format, "format", "file format: `FORMAT` tflite or onnx", string(model.TFLite))
+	o.registerInput(f)
+	o.output.register(f, "`FOLDER` to write into")
 }
 
 type compiled struct {
@@ -31,61 +40,58 @@ type compiled struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-func compile(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+func runCompile(ctx context.Context, o *compileOptions, s streams) error {
+	if err := required("o", o.output.out); err != nil {
 		return err
 	}
-	if _, err := required(c, "o"); err != nil {
-		return err
-	}
-	dir, err := outPath(c, "what compile writes")
+	dir, err := outPath(o.output, "what compile writes")
 	if err != nil {
 		return err
 	}
-	form, err := fileForm(c)
+	form, err := o.fileForm(o.format)
 	if err != nil {
 		return err
 	}
-	write := func(n network) error { return compileOne(s, c, n, form, dir) }
-	if c.String("archs") != "" && (c.String("arch") != "" || c.String("fixture") != "") {
+	write := func(n source.Network) error { return o.write(ctx, s, n, form, dir) }
+	if o.archs != "" && (o.arch != "" || o.fixture != "") {
 		return usagef("--archs, --arch and --fixture name different networks; give one")
 	}
-	if c.String("archs") == "" {
-		n, err := oneNetwork(c)
+	if o.archs == "" {
+		n, err := o.network()
 		if err != nil {
 			return err
 		}
 		return write(n)
 	}
-	in, name, err := openInput(s, c.String("archs"))
+	in, name, err := openInput(s, o.archs)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	find := anySpace(c)
+	find := anySpace(o.space)
 	return eachLine(s, in, name, find, func(a sampler.Arch) error {
 		sp, err := find(a.Space)
 		if err != nil {
 			return err
 		}
-		n, err := archNetwork(sp, a)
+		n, err := source.Point(sp, a)
 		if err != nil {
-			return err
+			return withCode(exitUsage, err)
 		}
 		return write(n)
 	})
 }
 
-func compileOne(s streams, c *cli.Context, n network, form model.Form, dir string) error {
-	m, err := model.New(n.graph, form, nil)
+func (o *compileOptions) write(ctx context.Context, s streams, n source.Network, form model.Form, dir string) error {
+	m, err := model.New(n.Graph, form, nil)
 	if err != nil {
 		return withCode(exitUsage, err)
 	}
-	f, err := m.WriteFile(c.Context, dir)
+	f, err := m.WriteFile(ctx, dir)
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
+	if o.output.json {
 		return ui.Document(s.out, compiled{f.Path, f.SHA256, f.Size})
 	}
 	_, err = fmt.Fprintf(s.out, "%s  %s  %d\n", f.Path, f.SHA256, f.Size)

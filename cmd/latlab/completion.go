@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"embed"
 	"fmt"
 	"io"
@@ -9,13 +10,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
 	"latlab/devices/inventory"
 	"latlab/exporters/lut"
 	"latlab/fixtures"
-	"latlab/internal/ui"
+	"latlab/internal/text"
 	"latlab/regress"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -33,28 +32,17 @@ func shells() []struct{ name, file string } {
 	}
 }
 
-func completionCommand(s streams) *cli.Command {
-	cmd := &cli.Command{
-		Name: "completion", Usage: "print the script with which a shell completes verbs, flags and values", ArgsUsage: "SHELL",
-		Action: func(c *cli.Context) error {
-			var names []string
-			for _, shell := range shells() {
-				names = append(names, shell.name)
-			}
-			if !c.Args().Present() {
-				return usagef("which shell? `latlab completion SHELL` knows %s", ui.Or(names))
-			}
-			word := c.Args().First()
-			return usagef("there is no script for the shell %q%s; there are %s", word, didYouMean(word, names), ui.Or(names))
-		},
+func completionVerb(p *program) *verb {
+	var words, line []string
+	v := &verb{
+		name: "completion", usage: "print the script with which a shell completes verbs, flags and values",
+		register: func(f *flagSet) { f.arguments(&words, "SHELL") },
+		run:      func(context.Context, streams) error { return refuseShell(words) },
 	}
 	for _, shell := range shells() {
-		cmd.Subcommands = append(cmd.Subcommands, &cli.Command{
-			Name: shell.name, Usage: "print the script of " + shell.name, OnUsageError: onUsage, HideHelpCommand: true,
-			Action: func(c *cli.Context) error {
-				if err := noArguments(c); err != nil {
-					return err
-				}
+		v.verbs = append(v.verbs, &verb{
+			name: shell.name, usage: "print the script of " + shell.name,
+			run: func(_ context.Context, s streams) error {
 				text, err := completionScripts.ReadFile("completion/" + shell.file)
 				if err != nil {
 					return err
@@ -64,17 +52,29 @@ func completionCommand(s streams) *cli.Command {
 			},
 		})
 	}
-	cmd.Subcommands = append(cmd.Subcommands, &cli.Command{
-		Name: "words", Usage: "what may follow the words of a line; the scripts ask", Hidden: true, HideHelpCommand: true,
-		Action: func(c *cli.Context) error { return completeWords(s.out, c.App, c.Args().Slice()) },
+	v.verbs = append(v.verbs, &verb{
+		name: "words", usage: "what may follow the words of a line; the scripts ask", hidden: true,
+		register: func(f *flagSet) { f.arguments(&line, "WORD...") },
+		run:      func(_ context.Context, s streams) error { return completeWords(s.out, p.verbs, line) },
 	})
-	return cmd
+	return v
+}
+
+func refuseShell(words []string) error {
+	var names []string
+	for _, shell := range shells() {
+		names = append(names, shell.name)
+	}
+	if len(words) == 0 {
+		return usagef("which shell? `latlab completion SHELL` knows %s", text.Or(names))
+	}
+	return usagef("there is no script for the shell %q%s; there are %s", words[0], didYouMean(words[0], names), text.Or(names))
 }
 
 // completeWords prints what the last word may become, one a line, with a tab and its use. The
 // words are those after latlab, the last is "" where it is not begun. Nothing means a file or
 // what only the user knows.
-func completeWords(w io.Writer, app *cli.App, line []string) error {
+func completeWords(w io.Writer, verbs []*verb, line []string) error {
 	if len(line) == 0 {
 		line = []string{""}
 	}
@@ -82,7 +82,7 @@ func completeWords(w io.Writer, app *cli.App, line []string) error {
 	if line[last] == `""` {
 		line[last] = ""
 	}
-	for _, c := range candidates(app, line[:last], line[last]) {
+	for _, c := range candidates(verbs, line[:last], line[last]) {
 		if !strings.HasPrefix(c.word, line[last]) {
 			continue
 		}
@@ -95,74 +95,69 @@ func completeWords(w io.Writer, app *cli.App, line []string) error {
 
 type candidate struct{ word, use string }
 
-func candidates(app *cli.App, before []string, word string) []candidate {
+func candidates(verbs []*verb, before []string, word string) []candidate {
+	help := &verb{name: helpVerb, usage: "Shows a list of commands or help for one command"}
 	if len(before) == 0 {
 		if strings.HasPrefix(word, "-") {
-			return flagCandidates(app.VisibleFlags(), nil)
+			return []candidate{{"--help", "show help"}, {"-h", "show help"}}
 		}
-		return verbCandidates(app.Commands)
+		return verbCandidates(append(slices.Clone(verbs), help))
 	}
-	cmd := app.Command(before[0])
-	if cmd == nil || slices.Contains(before, "--") {
+	v := findVerb(verbs, before[0])
+	switch {
+	case before[0] == helpVerb && len(before) == 1:
+		return verbCandidates(append(slices.Clone(verbs), help))
+	case v == nil || slices.Contains(before, "--"):
 		return nil
 	}
 	given := before[1:]
 	if len(given) > 0 {
-		if sub := cmd.Command(given[0]); sub != nil {
-			cmd, given = sub, given[1:]
+		if within := findVerb(v.verbs, given[0]); within != nil {
+			v, given = within, given[1:]
 		}
 	}
 	if len(given) > 0 {
 		name, dashed := strings.CutPrefix(given[len(given)-1], "-")
 		name = strings.TrimPrefix(name, "-")
-		if dashed && !strings.Contains(name, "=") && takesValue(cmd, name) {
-			return valueCandidates(cmd.Name, name, "", word)
+		if dashed && !strings.Contains(name, "=") && v.flags.takesValue(name) {
+			return valueCandidates(v.name, name, "", word)
 		}
 	}
 	if flag, value, ok := strings.Cut(word, "="); ok && strings.HasPrefix(flag, "-") {
-		return valueCandidates(cmd.Name, strings.TrimLeft(flag, "-"), flag+"=", value)
+		return valueCandidates(v.name, strings.TrimLeft(flag, "-"), flag+"=", value)
 	}
 	switch {
 	case strings.HasPrefix(word, "-"):
-		return flagCandidates(cmd.VisibleFlags(), given)
+		return flagCandidates(v.flags.infos(), given)
 	case len(given) > 0:
 		return nil
-	case cmd.Name == "help":
-		return verbCandidates(app.Commands)
-	case cmd.Name == "check" || cmd.Name == "clean":
-		return valueCandidates(cmd.Name, "device", "", word)
+	case v.name == "check" || v.name == "clean":
+		return valueCandidates(v.name, "device", "", word)
 	}
-	return verbCandidates(cmd.Subcommands)
+	return verbCandidates(v.verbs)
 }
 
-func verbCandidates(commands []*cli.Command) []candidate {
+func verbCandidates(verbs []*verb) []candidate {
 	var found []candidate
-	for _, c := range commands {
-		if !c.Hidden {
-			found = append(found, candidate{c.Name, c.Usage})
+	for _, v := range verbs {
+		if !v.hidden {
+			found = append(found, candidate{v.name, v.usage})
 		}
 	}
 	return found
 }
 
 // flagCandidates leaves out flags that the line has and that may be given once.
-func flagCandidates(flags []cli.Flag, given []string) []candidate {
+func flagCandidates(flags []flagInfo, given []string) []candidate {
 	var found []candidate
 	for _, f := range flags {
-		for _, name := range f.Names() {
-			dashed := "--" + name
-			if len(name) == 1 {
-				dashed = "-" + name
-			}
-			_, again := f.(*cli.StringSliceFlag)
-			if !again && slices.ContainsFunc(given, func(g string) bool { return g == dashed || strings.HasPrefix(g, dashed+"=") }) {
-				continue
-			}
-			use := ""
-			if d, ok := f.(cli.DocGenerationFlag); ok {
-				use = d.GetUsage()
-			}
-			found = append(found, candidate{word: dashed, use: use})
+		dashed := "--" + f.name
+		if len(f.name) == 1 {
+			dashed = "-" + f.name
+		}
+		there := func(g string) bool { return g == dashed || strings.HasPrefix(g, dashed+"=") }
+		if f.repeat || !slices.ContainsFunc(given, there) {
+			found = append(found, candidate{word: dashed, use: f.usage})
 		}
 	}
 	return found

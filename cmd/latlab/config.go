@@ -8,9 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 
-	"github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -22,7 +20,7 @@ import (
 //	  cache-size: 8G
 //
 // No file is no error; an unknown verb or flag is one, with its line.
-func applyConfig(app *cli.App, getenv func(string) string) error {
+func applyConfig(verbs []*verb, getenv func(string) string) error {
 	path := getenv("LATLAB_CONFIG")
 	named := path != ""
 	if !named {
@@ -39,10 +37,10 @@ func applyConfig(app *cli.App, getenv func(string) string) error {
 	if err != nil {
 		return usagef("configuration: %v", err)
 	}
-	return withCode(exitUsage, configure(app, path, data))
+	return withCode(exitUsage, configure(verbs, path, data))
 }
 
-func configure(app *cli.App, path string, data []byte) error {
+func configure(verbs []*verb, path string, data []byte) error {
 	var doc yaml.Node
 	err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&doc)
 	if errors.Is(err, io.EOF) {
@@ -51,18 +49,18 @@ func configure(app *cli.App, path string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return eachField(path, doc.Content[0], func(verb, section *yaml.Node) error {
-		cmd := app.Command(verb.Value)
-		if cmd == nil {
-			return fmt.Errorf("%s:%d: no verb is named %q%s", path, verb.Line, verb.Value, didYouMean(verb.Value, verbNames(app)))
+	return eachField(path, doc.Content[0], func(head, section *yaml.Node) error {
+		v := findVerb(verbs, head.Value)
+		if v == nil {
+			return fmt.Errorf("%s:%d: no verb is named %q%s", path, head.Line, head.Value, didYouMean(head.Value, verbNames(verbs)))
 		}
 		return eachField(path, section, func(name, value *yaml.Node) error {
 			err := errors.New("want one value")
 			if value.Kind == yaml.ScalarNode {
-				err = setDefault(cmd, name.Value, value.Value)
+				err = v.flags.setDefault(name.Value, value.Value)
 			}
 			if err != nil {
-				return fmt.Errorf("%s:%d: %s.%s: %w", path, name.Line, verb.Value, name.Value, err)
+				return fmt.Errorf("%s:%d: %s.%s: %w", path, name.Line, head.Value, name.Value, err)
 			}
 			return nil
 		})
@@ -83,36 +81,4 @@ func eachField(path string, n *yaml.Node, f func(key, value *yaml.Node) error) e
 		}
 	}
 	return nil
-}
-
-// setDefault changes the default of a flag. It wraps the flag's own parser so that a bad
-// value is refused as it would be on the command line.
-func setDefault(cmd *cli.Command, name, value string) error {
-	for _, f := range cmd.Flags {
-		if f.Names()[0] != name {
-			continue
-		}
-		var err error
-		switch f := f.(type) {
-		case *cli.StringFlag:
-			f.Value = value
-		case *cli.IntFlag:
-			f.Value, err = strconv.Atoi(value)
-		case *cli.Uint64Flag:
-			f.Value, err = strconv.ParseUint(value, 10, 64)
-		case *cli.BoolFlag:
-			f.Value, err = strconv.ParseBool(value)
-		default:
-			return errors.New("cannot be set in the file")
-		}
-		if err != nil {
-			return fmt.Errorf("bad value %q", value)
-		}
-		return nil
-	}
-	var names []string
-	for _, f := range cmd.Flags {
-		names = append(names, f.Names()[0])
-	}
-	return fmt.Errorf("no such flag%s", didYouMean(name, names))
 }

@@ -1,10 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/internal/ui"
 	"latlab/sampler/graph"
@@ -25,44 +24,54 @@ type description struct {
 	*fileFacts
 }
 
-func describeCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "describe",
-		Usage: "print a network's layers: shapes, MACs, parameters, bytes",
-		Flags: join(networkFlags(), []cli.Flag{stringFlag("model", "a .tflite `FILE`; --space may name the space that it is a point of", ""), jsonFlag()}),
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			d, err := describe(c)
-			if err != nil {
-				return err
-			}
-			if c.Bool("json") {
-				return ui.Document(s.out, d)
-			}
-			return printDescription(s, d)
-		},
+type describeOptions struct {
+	networkOptions
+	model string
+	json  bool
+}
+
+func describeVerb() *verb {
+	o := &describeOptions{}
+	return &verb{
+		name: "describe", usage: "print a network's layers: shapes, MACs, parameters, bytes", register: o.register,
+		run: func(_ context.Context, s streams) error { return runDescribe(o, s) },
 	}
 }
 
-// describe reads --fixture, --space with --arch, or --model.
-func describe(c *cli.Context) (description, error) {
-	if c.String("model") != "" {
-		return describeFile(c)
+func (o *describeOptions) register(f *flagSet) {
+	o.networkOptions.register(f)
+	f.string(&o.model, "model", "a .tflite `FILE`; --space may name the space that it is a point of", "")
+	f.json(&o.json)
+}
+
+func runDescribe(o *describeOptions, s streams) error {
+	d, err := describe(o)
+	if err != nil {
+		return err
 	}
-	if c.String("fixture") == "" && c.String("arch") == "" && c.String("space") == "" {
+	if o.json {
+		return ui.Document(s.out, d)
+	}
+	return printDescription(s, d)
+}
+
+// describe reads --fixture, --space with --arch, or --model.
+func describe(o *describeOptions) (description, error) {
+	if o.model != "" {
+		return describeFile(o)
+	}
+	if o.fixture == "" && o.arch == "" && o.space == "" {
 		return description{}, usagef("name a network: --fixture NAME, --space NAME with --arch INDICES, or --model FILE.tflite")
 	}
-	n, err := oneNetwork(c)
+	n, err := o.network()
 	if err != nil {
 		return description{}, err
 	}
 	return description{
-		Name: n.name, Space: n.graph.Space, Indices: n.graph.Indices, ID: n.id(),
-		MACs: n.graph.TotalMACs(), MACsComplete: true, Params: n.graph.TotalParams(),
-		UnknownOps: []string{}, Layers: n.graph.Rows(n.space, float32Bytes),
-		Published: publishedOf(n.published, n.graph),
+		Name: n.Name, Space: n.Graph.Space, Indices: n.Graph.Indices, ID: n.ID(),
+		MACs: n.Graph.TotalMACs(), MACsComplete: true, Params: n.Graph.TotalParams(),
+		UnknownOps: []string{}, Layers: n.Graph.Rows(n.Space, float32Bytes),
+		Published: publishedOf(n.Published, n.Graph),
 	}, nil
 }
 

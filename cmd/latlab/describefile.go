@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/internal/ui"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -31,11 +29,11 @@ type fileFacts struct {
 	paid      bool             // positions are known
 }
 
-func describeFile(c *cli.Context) (description, error) {
-	if c.String("fixture") != "" || c.String("arch") != "" {
+func describeFile(o *describeOptions) (description, error) {
+	if o.fixture != "" || o.arch != "" {
 		return description{}, usagef("--model, --fixture and --arch name different networks; give one")
 	}
-	m, err := model.FromFile(c.String("model"))
+	m, err := model.FromFile(o.model)
 	if err != nil {
 		return description{}, withCode(exitUsage, err)
 	}
@@ -45,14 +43,14 @@ func describeFile(c *cli.Context) (description, error) {
 	}
 	n := m.Network
 	if n == nil {
-		return description{}, usagef("%s is %s: described are .tflite files", c.String("model"), m.Format)
+		return description{}, usagef("%s is %s: described are .tflite files", o.model, m.Format)
 	}
-	space, err := spaceOfFile(c, n)
+	space, err := spaceOfFile(o.space, n)
 	if err != nil {
 		return description{}, err
 	}
 	f := &fileFacts{
-		File: c.String("model"), Bytes: size, SHA256: m.Identity, Precision: n.Precision, Inputs: n.Inputs, Outputs: n.Outputs,
+		File: o.model, Bytes: size, SHA256: m.Identity, Precision: n.Precision, Inputs: n.Inputs, Outputs: n.Outputs,
 		SubGraphs: n.SubGraphs, Signature: list(n.Signatures), Tool: n.Tool, Operators: n.Operators, Unknown: n.UnknownOps,
 		Notes: list(n.Notes), paid: space != nil,
 	}
@@ -79,8 +77,8 @@ func list(s []string) []string { return append([]string{}, s...) }
 
 // spaceOfFile is the space that the file says it is a point of, if it is built in or
 // --space names it, and its ops are those of the point: nil otherwise, and a note.
-func spaceOfFile(c *cli.Context, n *reader.Network) (*sampler.Space, error) {
-	sp, err := namedSpace(c, n)
+func spaceOfFile(named string, n *reader.Network) (*sampler.Space, error) {
+	sp, err := namedSpace(named, n)
 	if err != nil || sp == nil {
 		return nil, err
 	}
@@ -91,16 +89,16 @@ func spaceOfFile(c *cli.Context, n *reader.Network) (*sampler.Space, error) {
 	return sp, nil
 }
 
-func namedSpace(c *cli.Context, n *reader.Network) (*sampler.Space, error) {
-	if c.String("space") != "" {
-		return requiredSpace(c)
+func namedSpace(named string, n *reader.Network) (*sampler.Space, error) {
+	if named != "" {
+		return findSpace(named)
 	}
 	if n.Graph.Space == "" {
 		return nil, nil
 	}
 	sp, err := sampler.Builtin(n.Graph.Space)
 	if err != nil {
-		n.Notes = append(n.Notes, fmt.Sprintf("space %s is not built in: --space FILE.yaml tells who pays for each layer", n.Graph.Space))
+		n.Notes = append(n.Notes, fmt.Sprintf("space %s is not built in: --space FILE.yaml says which position pays for each layer", n.Graph.Space))
 		return nil, nil
 	}
 	return sp, nil
@@ -152,7 +150,7 @@ func fileSummary(d description) string {
 		ports []reader.Port
 	}{{"input", d.Inputs}, {"output", d.Outputs}} {
 		for _, p := range side.ports {
-			fmt.Fprintf(&b, "%s  %s\n", side.name, port(p))
+			fmt.Fprintf(&b, "%s  %s\n", side.name, p)
 		}
 	}
 	folded := ""
@@ -168,32 +166,6 @@ func fileSummary(d description) string {
 		b.WriteString(ui.Wrap("note:", strings.Fields(n), ui.WideColumns))
 	}
 	return b.String()
-}
-
-func port(p reader.Port) string {
-	extents := make([]string, len(p.Shape))
-	for i, n := range p.Shape {
-		extents[i] = strconv.Itoa(n)
-		if n < 0 {
-			extents[i] = "?"
-		}
-	}
-	text := fmt.Sprintf("%s  %s %s", p.Name, p.Type, strings.Join(extents, "x"))
-	if p.Scale != nil {
-		text += fmt.Sprintf(" = %s x %s", strconv.FormatFloat(*p.Scale, 'g', 6, 64), quantum(*p.ZeroPoint))
-	}
-	return text
-}
-
-// quantum is what a scale is multiplied by.
-func quantum(zero int64) string {
-	switch {
-	case zero == 0:
-		return "q"
-	case zero < 0:
-		return fmt.Sprintf("(q + %d)", -zero)
-	}
-	return fmt.Sprintf("(q - %d)", zero)
 }
 
 // counted lists operators with how many there are.

@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/devices"
 	"latlab/devices/inventory"
 	"latlab/internal/ui"
@@ -20,17 +18,8 @@ import (
 // deviceTimeout bounds looking at a device, not timing on it.
 const deviceTimeout = 30 * time.Second
 
-// openDevice opens what --device names.
-func openDevice(ctx context.Context, c *cli.Context) (devices.Device, error) {
-	name, err := required(c, "device")
-	if err != nil {
-		return nil, err
-	}
-	return openNamed(ctx, c, name)
-}
-
-func openNamed(ctx context.Context, c *cli.Context, name string) (devices.Device, error) {
-	l, err := openLab(c)
+func (o labOptions) openNamed(ctx context.Context, name string) (devices.Device, error) {
+	l, err := o.lab()
 	if err != nil {
 		return nil, err
 	}
@@ -48,17 +37,8 @@ func closeDevice(s streams, d devices.Device) {
 	}
 }
 
-// describeDevice says what --device takes, without starting anything.
-func describeDevice(c *cli.Context) (devices.Info, error) {
-	name, err := required(c, "device")
-	if err != nil {
-		return devices.Info{}, err
-	}
-	return describeNamed(c, name)
-}
-
-func describeNamed(c *cli.Context, name string) (devices.Info, error) {
-	l, err := openLab(c)
+func (o labOptions) describeNamed(name string) (devices.Info, error) {
+	l, err := o.lab()
 	if err != nil {
 		return devices.Info{}, err
 	}
@@ -73,35 +53,6 @@ func deviceError(err error) error {
 		return withCode(exitNoDevice, err)
 	}
 	return err
-}
-
-// openLab reads the inventory file, and what devices' names do not say.
-func openLab(c *cli.Context) (*inventory.Lab, error) {
-	o, err := deviceOptions(c)
-	if err != nil {
-		return nil, err
-	}
-	return inventory.New(o)
-}
-
-// deviceOptions reads what a device's name does not say.
-func deviceOptions(c *cli.Context) (inventory.Options, error) {
-	cpus, err := parseCPUs(c.String("cpus"))
-	if err != nil {
-		return inventory.Options{}, err
-	}
-	threads := 1
-	if c.IsSet("threads") || c.Int("threads") != 0 {
-		threads = c.Int("threads")
-	}
-	if threads < 1 || threads > 1024 {
-		return inventory.Options{}, usagef("--threads is %d; it must be 1 to 1024", threads)
-	}
-	path, err := agentPath(c.String("agent"))
-	return inventory.Options{
-		Threads: threads, CPUs: cpus, AgentPath: path, Python: c.String("python"), VelaConfig: c.String("vela-config"),
-		File: c.String("inventory"), AgentBundle: c.String("agent-bundle"), ADB: c.String("adb"),
-	}, err
 }
 
 // agentPath is where latlab-agent lies: where the user says, or beside latlab.

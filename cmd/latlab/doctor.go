@@ -4,105 +4,90 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
-
-	"latlab/devices"
 	"latlab/devices/inventory"
 	"latlab/devices/state"
 	"latlab/internal/ui"
+	"latlab/sampler/model"
 )
 
-// check is one thing that doctor or devices check looked at.
-type check = inventory.Step
-
-const (
-	checkOK   = inventory.OK
-	checkNote = inventory.Note
-	checkBad  = inventory.Missing
-)
-
-func newCheck(name string, state inventory.StepState, detail, typed string) check {
-	return check{Name: name, State: state, Detail: detail, Type: typed}
+type doctorOptions struct {
+	labOptions
+	cache cacheOptions
+	json  bool
 }
 
-func doctorCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "doctor",
-		Usage: "say what this host lacks and what to type",
-		Flags: join(deviceFlags()[1:], cacheFlags()[:1], []cli.Flag{jsonFlag()}),
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			checks, err := hostChecks(c)
-			if err != nil {
-				return err
-			}
-			if err := printChecks(s, c.Bool("json"), checks); err != nil {
-				return err
-			}
-			if inventory.Failed(checks) != nil {
-				return withCode(exitFailed, errors.New("something is missing; see above for what to type"))
-			}
-			return nil
-		},
+func doctorVerb() *verb {
+	o := &doctorOptions{}
+	return &verb{
+		name: "doctor", usage: "say what this host lacks and what to type",
+		register: func(f *flagSet) { o.labOptions.register(f); o.cache.registerDir(f); f.json(&o.json) },
+		run:      func(ctx context.Context, s streams) error { return runDoctor(ctx, o, s) },
 	}
+}
+
+func runDoctor(ctx context.Context, o *doctorOptions, s streams) error {
+	checks, err := o.hostChecks(ctx)
+	if err != nil {
+		return err
+	}
+	if err := printChecks(s, o.json, checks); err != nil {
+		return err
+	}
+	if inventory.Failed(checks) != nil {
+		return withCode(exitFailed, errors.New("something is missing; see above for what to type"))
+	}
+	return nil
 }
 
 // hostChecks are this machine, the model cache, the way to phones and boards, the estimators
 // and what numbers will be like. What only some need is a note where it is not there, no
 // failure.
-func hostChecks(c *cli.Context) ([]check, error) {
-	o, err := deviceOptions(c)
+func (o *doctorOptions) hostChecks(ctx context.Context) ([]inventory.Step, error) {
+	to, err := o.options()
 	if err != nil {
 		return nil, err
 	}
-	l, err := inventory.New(o)
-	var file []check
+	l, err := inventory.New(to)
+	var file []inventory.Step
 	if err != nil {
-		file = []check{newCheck("inventory", checkBad, ui.OneLine(err), "")}
-		o.BuiltIn = true
-		if l, err = inventory.New(o); err != nil {
+		file = []inventory.Step{{Name: "inventory", State: inventory.Missing, Detail: ui.OneLine(err)}}
+		to.BuiltIn = true
+		if l, err = inventory.New(to); err != nil {
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
 	defer cancel()
 	checks, err := l.Check(ctx, inventory.Local)
 	if err != nil {
 		return nil, err
 	}
-	checks = append(checks, cacheCheck(c.String("cache-dir")))
+	checks = append(checks, cacheCheck(o.cache))
 	checks = append(append(checks, file...), l.CheckHost(ctx)...)
 	checks = append(checks, estimatorChecks(ctx, l)...)
-	return append(checks, steadyChecks(state.Read("/"))...), nil
+	return append(checks, inventory.CheckSteady(state.Read("/"))...), nil
 }
 
 // estimatorChecks say each step that several estimators need once.
-func estimatorChecks(ctx context.Context, l *inventory.Lab) []check {
-	var checks []check
+func estimatorChecks(ctx context.Context, l *inventory.Lab) []inventory.Step {
+	var checks []inventory.Step
 	for _, steps := range l.CheckTools(ctx) {
 		for _, k := range steps {
-			if k.State == checkBad {
-				k.State = checkNote
+			if k.State == inventory.Missing {
+				k.State = inventory.Note
 			}
 			if !slices.Contains(checks, k) {
 				checks = append(checks, k)
 			}
 		}
 	}
-	return append(checks, check{Name: "simulators", State: checkOK, Detail: "need nothing"})
+	return append(checks, inventory.Step{Name: "simulators", State: inventory.OK, Detail: "need nothing"})
 }
 
-func printChecks(s streams, asJSON bool, checks []check) error {
+func printChecks(s streams, asJSON bool, checks []inventory.Step) error {
 	if asJSON {
 		return ui.Document(s.out, map[string]any{"checks": checks})
 	}
@@ -117,84 +102,24 @@ func printChecks(s streams, asJSON bool, checks []check) error {
 }
 
 // cacheCheck writes a file where models will be written.
-func cacheCheck(flag string) check {
-	dir, err := cacheDir(flag)
+func cacheCheck(o cacheOptions) inventory.Step {
+	k := inventory.Step{Name: "model cache", State: inventory.OK}
+	dir, err := o.folder()
+	free := int64(0)
 	if err == nil {
-		err = os.MkdirAll(dir, 0o755)
+		free, err = model.CheckCacheDir(dir)
 	}
-	if err != nil {
-		return newCheck("model cache", checkBad, err.Error(), "latlab sweep --cache-dir FOLDER ...")
+	switch {
+	case errors.Is(err, model.ErrFreeUnknown):
+		k.State, k.Detail = inventory.Note, err.Error()
+		return k
+	case err != nil:
+		k.State, k.Detail, k.Type = inventory.Missing, err.Error(), "latlab sweep --cache-dir FOLDER ..."
+		return k
 	}
-	f, err := os.CreateTemp(dir, ".doctor-")
-	if err != nil {
-		return newCheck("model cache", checkBad, err.Error(), "latlab sweep --cache-dir FOLDER ...")
-	}
-	f.Close()
-	os.Remove(f.Name())
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return newCheck("model cache", checkNote, dir+": free space unknown: "+err.Error(), "")
-	}
-	free := int64(fs.Bavail) * fs.Bsize
-	k := newCheck("model cache", checkOK, fmt.Sprintf("%s, %d MiB free", dir, free>>20), "")
+	k.Detail = fmt.Sprintf("%s, %d MiB free", dir, free>>20)
 	if free < 1<<30 {
-		k.State, k.Type = checkNote, "latlab sweep --cache-size 200M ..."
-	}
-	return k
-}
-
-func cacheDir(flag string) (string, error) {
-	if flag != "" {
-		return flag, nil
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil { // no home: a daemon, or a program started with an empty environment
-		dir, err = ownFolder(filepath.Join(os.TempDir(), fmt.Sprintf("latlab-%d", os.Getuid())))
-	}
-	return filepath.Join(dir, "latlab", "models"), err
-}
-
-// ownFolder makes a folder where everybody may, for this user alone. One that somebody else
-// made is refused: they could put models into it.
-func ownFolder(dir string) (string, error) {
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(dir, &st); err != nil {
-		return "", fmt.Errorf("%s: %w", dir, err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != os.Getuid() || st.Mode&0o022 != 0 {
-		return "", fmt.Errorf("there is no $HOME, and %s is not this user's alone: --cache-dir names another folder", dir)
-	}
-	return dir, nil
-}
-
-// steadyChecks are about how steady numbers will be; none forbids measuring.
-func steadyChecks(s devices.State) []check {
-	checks := []check{loadCheck(s)}
-	if s.HottestC() == nil {
-		checks = append(checks, newCheck("temperature", checkNote, "no sensor can be read (a virtual machine?): throttling shows only as drift", ""))
-	}
-	if s.Governor != "" && s.Governor != "performance" {
-		checks = append(checks, newCheck("governor", checkNote, s.Governor+" changes the clock with the load", "cpupower frequency-set -g performance"))
-	}
-	if s.Turbo != nil && *s.Turbo {
-		checks = append(checks, newCheck("turbo", checkNote, "the clock depends on the temperature and on the other cores", "echo 0 > /sys/devices/system/cpu/cpufreq/boost"))
-	}
-	if s.OnBattery != nil && *s.OnBattery {
-		checks = append(checks, newCheck("power", checkNote, "on battery; plug it in", ""))
-	}
-	return checks
-}
-
-func loadCheck(s devices.State) check {
-	if s.LoadAverage == nil {
-		return newCheck("load", checkNote, "unknown", "")
-	}
-	k := newCheck("load", checkOK, fmt.Sprintf("%.2f on %d CPUs", *s.LoadAverage, runtime.NumCPU()), "")
-	if *s.LoadAverage > 0.5*float64(runtime.NumCPU()) {
-		k.State, k.Detail = checkNote, k.Detail+": others are working here; expect noise"
+		k.State, k.Type = inventory.Note, "latlab sweep --cache-size 200M ..."
 	}
 	return k
 }

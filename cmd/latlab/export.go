@@ -10,105 +10,116 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
 	"latlab/exporters"
 	"latlab/exporters/lut"
 	"latlab/exporters/nnmeter"
+	"latlab/internal/text"
 	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
 )
 
-func exportCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "export",
-		Usage: "write a cost model, a sweep's measurements or tables of layers in a format",
-		Flags: []cli.Flag{
-			costFlag(), dbFlag(), sweepIDFlag(), stringFlag("device", "the sweep's device, by `NAME`", ""),
-			stringFlag("layers", "per-layer tables, a `FILE` of lines that time --layers --json printed", ""), spaceFlag(),
-			stringFlag("format", formatUsage(), ""),
-			boolFlag("valid-only", "measurements: leave out networks that are INVALID or were not measured; how many is said"),
-			boolFlag("unreachable", "csv of coefficients: entries that no network can use, too"),
-			stringFlag("dialect", "lut: `WHOSE` keys, ofa or proxylessnas", string(lut.OFA)),
-			&cli.StringFlag{Name: "o", Usage: "`PATH` to write: a file, - for stdout, or for " + ui.Or(folderFormats()) + " a folder"},
-			quietFlag(), jsonFlag(),
-		},
-		Action: func(c *cli.Context) error { return export(s, c) },
+type exportOptions struct {
+	cost, db string
+	sweepChoice
+	layers, space          string
+	format, dialect        string
+	validOnly, unreachable bool
+	quiet                  bool
+	outputOptions
+}
+
+func exportVerb() *verb {
+	o := &exportOptions{}
+	return &verb{
+		name: "export", usage: "write a cost model, a sweep's measurements or tables of layers in a format", register: o.register,
+		run: func(ctx context.Context, s streams) error { return runExport(ctx, o, s) },
 	}
+}
+
+func (o *exportOptions) register(f *flagSet) {
+	f.cost(&o.cost)
+	f.db(&o.db)
+	o.sweepChoice.register(f, "which sweep of the store, by `ID`")
+	f.string(&o.layers, "layers", "per-layer tables, a `FILE` of lines that time --layers --json printed", "")
+	f.space(&o.space)
+	f.string(&o.format, "format", formatUsage(), "")
+	f.bool(&o.validOnly, "valid-only", "measurements: leave out networks that are INVALID or were not measured, and print how many")
+	f.bool(&o.unreachable, "unreachable", "csv of coefficients: entries that no network can use, too")
+	f.string(&o.dialect, "dialect", "lut: `WHOSE` keys, ofa or proxylessnas", string(lut.OFA))
+	f.quiet(&o.quiet)
+	o.outputOptions.register(f, "`PATH` to write: a file, - for stdout, or for "+text.Or(folderFormats())+" a folder")
 }
 
 // exportJob is one export: where it goes, and of its source what a format may take.
 type exportJob struct {
+	*exportOptions
 	s   streams
-	c   *cli.Context
 	out string // a path, or stdoutPath
 
-	cost  *regress.CostModel // of coefficients
-	space *sampler.Space
+	model      *regress.CostModel // of coefficients
+	modelSpace *sampler.Space
 
 	store     bench.Reader // of measurements
 	sweep     bench.Sweep
 	validOnly bool
 	left      exporters.LeftOut
 
-	layers []nnmeter.Table // of layers
+	tables []nnmeter.Table // of layers
 }
 
-func export(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
-	}
-	j, f, err := exportOf(s, c)
+func runExport(ctx context.Context, o *exportOptions, s streams) error {
+	j, f, err := o.job(s)
 	if err != nil {
 		return err
 	}
-	defer untilInterrupted(c)()
-	done, err := j.load(f.of)
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	done, err := j.load(ctx, f.of)
 	if err != nil {
 		return err
 	}
 	defer done()
-	notes, err := j.write(f)
+	notes, err := j.write(ctx, f)
 	if err != nil {
-		return outputError(c, j.out, err)
+		return outputError(ctx, j.out, err)
 	}
-	return j.printExported(f, notes)
+	return j.print(f, notes)
 }
 
-// exportOf reads the flags.
-func exportOf(s streams, c *cli.Context) (*exportJob, exportFormat, error) {
-	name, err := required(c, "format")
+func (o *exportOptions) flags() *flagSet { return o.outputOptions.flags }
+
+// job checks the flags.
+func (o *exportOptions) job(s streams) (*exportJob, exportFormat, error) {
+	for _, need := range [][2]string{{"format", o.format}, {"o", o.outputOptions.out}} {
+		if err := required(need[0], need[1]); err != nil {
+			return nil, exportFormat{}, err
+		}
+	}
+	of, err := o.content()
 	if err != nil {
 		return nil, exportFormat{}, err
 	}
-	if _, err := required(c, "o"); err != nil {
-		return nil, exportFormat{}, err
-	}
-	of, err := exportSource(c)
-	if err != nil {
-		return nil, exportFormat{}, err
-	}
-	f, err := findExportFormat(name, of)
+	f, err := findExportFormat(o.format, of)
 	if err == nil {
-		err = refuseIdleExport(c, f)
+		err = o.refuseIdle(f)
 	}
 	if err != nil {
 		return nil, exportFormat{}, err
 	}
-	j := &exportJob{s: s, c: c, validOnly: c.Bool("valid-only") && exportTakes("valid-only", f)}
-	j.out, err = outPath(c, f.folderName(), c.String("cost"), c.String("db"), c.String("layers"))
+	j := &exportJob{exportOptions: o, s: s, validOnly: o.validOnly && exportTakes("valid-only", f)}
+	j.out, err = outPath(o.outputOptions, f.folderName(), o.cost, o.db, o.layers)
 	return j, f, err
 }
 
-// exportSource is what the one source that was named holds.
-func exportSource(c *cli.Context) (exportContent, error) {
+// content is what the one source that was named holds.
+func (o *exportOptions) content() (exportContent, error) {
 	var flags []string
 	for _, of := range exportContents() {
 		flags = append(flags, of.flag())
 	}
-	source := oneSource(c, flags...)
+	source := o.flags().oneSource(flags...)
 	for _, of := range exportContents() {
 		if of.flag() == source {
 			return of, nil
@@ -118,21 +129,21 @@ func exportSource(c *cli.Context) (exportContent, error) {
 }
 
 // load opens the source; done closes it.
-func (j *exportJob) load(of exportContent) (done func(), err error) {
+func (j *exportJob) load(ctx context.Context, of exportContent) (done func(), err error) {
 	done = func() {}
 	switch of {
 	case coefficients:
-		j.cost, j.space, err = loadCost(j.c)
+		j.model, j.modelSpace, err = loadCost(j.cost)
 	case layerTables:
-		j.layers, err = readLayerTables(j.c, j.c.String("layers"))
+		j.tables, err = readLayerTables(j.layers, anySpace(j.space))
 	case measurements:
-		st, err := openDB(j.c)
+		st, err := openDB(ctx, j.db)
 		if err != nil {
 			return nil, err
 		}
 		done = func() { _ = st.Close() }
 		j.store = st
-		if j.sweep, err = chooseSweep(j.c.Context, j.c, st); err != nil {
+		if j.sweep, err = j.one(ctx, st); err != nil {
 			done()
 			return nil, err
 		}
@@ -151,11 +162,11 @@ func (j *exportJob) rows(ctx context.Context) iter.Seq2[exporters.Row, error] {
 
 // write writes the export, and beside a file what it could not carry. A folder's notes are
 // its format's own: they depend on what is in it.
-func (j *exportJob) write(f exportFormat) (exporters.Notes, error) {
+func (j *exportJob) write(ctx context.Context, f exportFormat) (exporters.Notes, error) {
 	if f.folder != nil {
 		return f.folder(j)
 	}
-	stream := func(w io.Writer) error { return f.stream(w, j) }
+	stream := func(w io.Writer) error { return f.stream(ctx, w, j) }
 	if j.out == stdoutPath {
 		return j.notes(f), stream(j.s.out)
 	}
@@ -179,8 +190,8 @@ func (j *exportJob) notes(f exportFormat) exporters.Notes {
 		n.Lost = append(n.Lost, exporters.Loss{What: "networks that are not VALID", Why: "left out as asked: " + j.left.String()})
 	}
 	switch {
-	case j.cost != nil:
-		n.Cost = exporters.OriginOf(j.cost)
+	case j.model != nil:
+		n.Cost = exporters.OriginOf(j.model)
 	case j.store != nil:
 		n.Sweep = &j.sweep
 	}
@@ -213,8 +224,8 @@ type exported struct {
 	LeftOut *exporters.LeftOut `json:"left_out,omitempty"` // by --valid-only
 }
 
-// printExported says what was written, and warns of what the format could not carry.
-func (j *exportJob) printExported(f exportFormat, notes exporters.Notes) error {
+// print says what was written, and warns of what the format omits.
+func (j *exportJob) print(f exportFormat, notes exporters.Notes) error {
 	e := exported{Format: f.name, Path: j.out}
 	for _, l := range notes.Lost {
 		e.Lost = append(e.Lost, l.What)
@@ -225,13 +236,13 @@ func (j *exportJob) printExported(f exportFormat, notes exporters.Notes) error {
 	if j.validOnly {
 		e.LeftOut = &j.left
 	}
-	if !j.c.Bool("quiet") {
+	if !j.quiet {
 		j.warn(e)
 	}
 	switch {
 	case j.out == stdoutPath:
 		return nil
-	case j.c.Bool("json"):
+	case j.json:
 		return ui.Document(j.s.out, e)
 	}
 	_, err := fmt.Fprintf(j.s.out, "written to %s\n", e.Path)
@@ -245,11 +256,11 @@ func (j *exportJob) warn(e exported) {
 	if len(e.Lost) == 0 {
 		return
 	}
-	where := e.Notes + " says what and why"
+	where := "details in " + e.Notes
 	if e.Notes == "" {
-		where = "with -o FILE a side file says what and why"
+		where = "-o FILE writes the details beside it"
 	}
-	fmt.Fprintf(j.s.err, "latlab: warning: format %s cannot carry all (%s); %s\n", e.Format, strings.Join(e.Lost, "; "), where)
+	fmt.Fprintf(j.s.err, "latlab: warning: %s omits %s; %s\n", e.Format, strings.Join(e.Lost, "; "), where)
 }
 
 func exists(path string) bool {

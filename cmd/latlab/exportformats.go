@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -10,10 +12,13 @@ import (
 	"latlab/bench"
 	"latlab/exporters"
 	"latlab/exporters/benchfmt"
+	"latlab/exporters/lut"
+	"latlab/exporters/nnmeter"
 	"latlab/exporters/prom"
 	"latlab/exporters/table"
 	"latlab/exporters/tunas"
-	"latlab/internal/ui"
+	"latlab/internal/text"
+	"latlab/regress"
 )
 
 // exportContent is what a source holds.
@@ -47,7 +52,7 @@ type exportFormat struct {
 	of   exportContent
 	// lost is what no file of this format can carry; a folder's format says it itself.
 	lost   []exporters.Loss
-	stream func(w io.Writer, j *exportJob) error
+	stream func(ctx context.Context, w io.Writer, j *exportJob) error
 	folder func(j *exportJob) (exporters.Notes, error)
 }
 
@@ -67,15 +72,15 @@ func exportFormats() []exportFormat {
 
 func coefficientFormats() []exportFormat {
 	return []exportFormat{
-		{name: "json", of: coefficients, stream: func(w io.Writer, j *exportJob) error { return table.JSON(w, j.cost) }},
-		{name: "csv", of: coefficients, lost: lossesOfCoefficients(), stream: func(w io.Writer, j *exportJob) error {
-			return table.Coefficients(w, j.cost, j.space, table.Options{Unreachable: j.c.Bool("unreachable")})
+		{name: "json", of: coefficients, stream: func(_ context.Context, w io.Writer, j *exportJob) error { return table.JSON(w, j.model) }},
+		{name: "csv", of: coefficients, lost: lossesOfCoefficients(), stream: func(_ context.Context, w io.Writer, j *exportJob) error {
+			return table.Coefficients(w, j.model, j.modelSpace, table.Options{Unreachable: j.unreachable})
 		}},
-		{name: "npz", of: coefficients, stream: func(w io.Writer, j *exportJob) error {
-			return table.CoefficientsNPZ(w, j.cost, j.space)
+		{name: "npz", of: coefficients, stream: func(_ context.Context, w io.Writer, j *exportJob) error {
+			return table.CoefficientsNPZ(w, j.model, j.modelSpace)
 		}},
 		{name: "tunas", of: coefficients, folder: func(j *exportJob) (exporters.Notes, error) {
-			return tunas.Notes(j.space), tunas.Write(j.out, j.cost, j.space)
+			return tunas.Notes(j.modelSpace), tunas.Write(j.out, j.model, j.modelSpace)
 		}},
 		{name: "lut", of: coefficients, folder: exportLUT},
 		{name: "nnmeter", of: coefficients, folder: exportPrices},
@@ -107,14 +112,14 @@ func measurementFormats() []exportFormat {
 	}
 }
 
-func exportOpenMetrics(w io.Writer, j *exportJob) error {
-	return prom.WriteOpenMetrics(j.c.Context, w, j.store, j.sweep, prom.BackfillOptions{})
+func exportOpenMetrics(ctx context.Context, w io.Writer, j *exportJob) error {
+	return prom.WriteOpenMetrics(ctx, w, j.store, j.sweep, prom.BackfillOptions{})
 }
 
 // ofRows is a format of measurements that is written row by row.
 func ofRows(name string, write func(io.Writer, bench.Sweep, iter.Seq2[exporters.Row, error]) error, lost ...exporters.Loss) exportFormat {
-	return exportFormat{name: name, of: measurements, lost: lost, stream: func(w io.Writer, j *exportJob) error {
-		return write(w, j.sweep, j.rows(j.c.Context))
+	return exportFormat{name: name, of: measurements, lost: lost, stream: func(ctx context.Context, w io.Writer, j *exportJob) error {
+		return write(w, j.sweep, j.rows(ctx))
 	}}
 }
 
@@ -162,7 +167,35 @@ func folderFormats() []string {
 func formatUsage() string {
 	var parts []string
 	for _, of := range exportContents() {
-		parts = append(parts, "of "+string(of)+" "+ui.Or(formatNames(of)))
+		parts = append(parts, "of "+string(of)+" "+text.Or(formatNames(of)))
 	}
 	return strings.Join(parts, "; ")
+}
+
+func exportLUT(j *exportJob) (exporters.Notes, error) {
+	d := lut.Dialect(j.dialect)
+	if !slices.Contains(lut.Dialects(), d) {
+		return exporters.Notes{}, usagef("dialect %q is not known; there are %s", d, text.Or(lut.Dialects()))
+	}
+	return lut.Write(j.out, j.model, j.modelSpace, d)
+}
+
+// exportPrices refuses a cost model that knows no ops as bad input: another fit can be had.
+func exportPrices(j *exportJob) (exporters.Notes, error) {
+	k, err := nnmeter.Priced(j.model, j.modelSpace)
+	if errors.Is(err, regress.ErrNoOps) {
+		err = withCode(exitUsage, err)
+	}
+	if err != nil {
+		return exporters.Notes{}, err
+	}
+	return k.Write(j.out)
+}
+
+func exportLayers(j *exportJob) (exporters.Notes, error) {
+	k, err := nnmeter.Timed(j.tables)
+	if err != nil {
+		return exporters.Notes{}, withCode(exitUsage, err)
+	}
+	return k.Write(j.out)
 }

@@ -9,138 +9,178 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
-	"latlab/bench/store"
 	"latlab/devices"
 	"latlab/exporters"
 	"latlab/internal/ui"
 	"latlab/regress"
 )
 
-func fitCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "fit",
-		Usage: "fit a cost model to a sweep and say how good it is",
-		Flags: []cli.Flag{
-			dbFlag(), stringFlag("device", "the sweep's device, by `NAME`", ""),
-			stringFlag("sweep", "which sweep of the store, by `ID`; several, with commas, are joined", ""),
-			&cli.StringFlag{Name: "o", Usage: "cost model to write, a JSON `FILE`; - for stdout, the figures then go to stderr"},
-			stringFlag("method", "ops, indicator or macs; of listed models features, ops or macs", string(regress.Ops)),
-			intFlag("train", "train on `N` networks in each held-out split, test on the rest; 0 = 80 %", 0),
-			boolFlag("absolute", "indicator only: weigh errors in seconds, as the paper's ridge does, not relative ones"),
-			boolFlag("include-invalid", "use INVALID measurements too"),
-			stringFlag("csv", "fit a foreign table instead of a sweep: a `FILE`, .csv or .csv.gz", ""),
-			stringFlag("target", "the foreign table's column of latencies", ""),
-			stringFlag("features", "the foreign table's categorical `COLUMNS`, with commas; all that can be, unless told", ""),
-			seedFlag(), quietFlag(), jsonFlag(),
-		},
-		Action: func(c *cli.Context) error { return fit(s, c) },
+type fitOptions struct {
+	db string
+	sweepChoice
+	method         string
+	train          int
+	absolute       bool
+	includeInvalid bool
+	csv, target    string
+	features       string
+	seed           uint64
+	quiet          bool
+	outputOptions
+}
+
+func fitVerb() *verb {
+	o := &fitOptions{}
+	return &verb{
+		name: "fit", usage: "fit a cost model to a sweep and say how good it is", register: o.register,
+		run: func(ctx context.Context, s streams) error { return runFit(ctx, o, s) },
 	}
 }
 
-func fit(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
-	}
-	out, err := outPath(c, "", c.String("db"), c.String("csv"))
+func (o *fitOptions) register(f *flagSet) {
+	f.db(&o.db)
+	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, are joined")
+	f.string(&o.method, "method", "ops, indicator or macs; of listed models features, ops or macs", string(regress.Ops))
+	f.int(&o.train, "train", "train on `N` networks in each held-out split, test on the rest; 0 = 80 %", 0)
+	f.bool(&o.absolute, "absolute", "indicator only: weigh errors in seconds, as the paper's ridge does, not relative ones")
+	f.bool(&o.includeInvalid, "include-invalid", "use INVALID measurements too")
+	f.string(&o.csv, "csv", "fit a foreign table instead of a sweep: a `FILE`, .csv or .csv.gz", "")
+	f.string(&o.target, "target", "the foreign table's column of latencies", "")
+	f.string(&o.features, "features", "the foreign table's categorical `COLUMNS`, with commas; default: all that can be", "")
+	f.seed(&o.seed)
+	f.quiet(&o.quiet)
+	o.outputOptions.register(f, "cost model to write, a JSON `FILE`; - for stdout, the figures then go to stderr")
+}
+
+// The two things that fit reads, as errors name them.
+const (
+	fitOfSweep   = "a sweep (--db)"
+	fitOfForeign = "a foreign table (--csv)"
+)
+
+// fitFlags are the flags that mean something for one of the two alone.
+var fitFlags = map[string]string{
+	"sweep": fitOfSweep, "device": fitOfSweep, "include-invalid": fitOfSweep,
+	"target": fitOfForeign, "features": fitOfForeign,
+}
+
+func (o *fitOptions) refuseIdle(here string) error {
+	return o.flags().refuseIdle(here, func(flag string) string {
+		if of := fitFlags[flag]; of != here {
+			return of
+		}
+		return ""
+	})
+}
+
+func (o *fitOptions) flags() *flagSet { return o.outputOptions.flags }
+
+func (o *fitOptions) regress() regress.Options {
+	return regress.Options{Method: regress.Method(o.method), Seed: o.seed, Train: o.train, Absolute: o.absolute}
+}
+
+func runFit(ctx context.Context, o *fitOptions, s streams) error {
+	out, err := outPath(o.outputOptions, "", o.db, o.csv)
 	if err != nil {
 		return err
 	}
-	defer untilInterrupted(c)()
-	w := fitWriter{s, c, out}
-	source := oneSource(c, "db", "csv")
-	if source == "" && c.String("csv") != "" {
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	f := &fitJob{fitOptions: o, s: s, path: out}
+	source := o.flags().oneSource("db", "csv")
+	if source == "" && o.csv != "" {
 		return usagef("fit takes one of --db FILE (a sweep) and --csv FILE (a foreign table)")
 	}
-	fitIt := fitSweeps
 	if source == "csv" {
-		fitIt = fitCSV
+		err = f.foreign(ctx)
+	} else {
+		err = f.sweeps(ctx)
 	}
-	err = fitIt(w)
-	if err != nil && c.Err() != nil {
-		return outputError(c, out, err)
+	if err != nil && ctx.Err() != nil {
+		return outputError(ctx, out, err)
 	}
 	return err
 }
 
-// fitWriter is where a fit goes: the model to a path, its figures to people.
-type fitWriter struct {
-	s   streams
-	c   *cli.Context
-	out string // "" = nowhere
+// fitJob is one fit, where its model goes and where its figures go.
+type fitJob struct {
+	*fitOptions
+	s    streams
+	path string // "" = nowhere
 }
 
 // save writes the model. Its figures go where it does not: to stderr where it is on stdout.
-func (w *fitWriter) save(write func(io.Writer) error) error {
-	switch w.out {
+func (f *fitJob) save(ctx context.Context, write func(io.Writer) error) error {
+	switch f.path {
 	case "":
 		return nil
 	case stdoutPath:
-		err := write(w.s.out)
-		if w.s.out = w.s.err; w.c.Bool("quiet") {
-			w.s.out = io.Discard
+		err := write(f.s.out)
+		if f.s.out = f.s.err; f.quiet {
+			f.s.out = io.Discard
 		}
 		return err
 	}
-	return outputError(w.c, w.out, exporters.WriteFile(w.out, func(to io.Writer) error {
-		return write(endingWriter{w.c.Context, to})
+	return outputError(ctx, f.path, exporters.WriteFile(f.path, func(to io.Writer) error {
+		return write(endingWriter{ctx, to})
 	}))
 }
 
-func fitSweeps(w fitWriter) error {
-	s, c := w.s, w.c
-	if err := refuseIdleFit(c, fitOfSweep); err != nil {
+func (f *fitJob) sweeps(ctx context.Context) error {
+	if err := f.refuseIdle(fitOfSweep); err != nil {
 		return err
 	}
-	st, err := openDB(c)
+	st, err := openDB(ctx, f.db)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	sweeps, err := chooseSweeps(c, st)
+	sweeps, err := f.several(ctx, st)
 	if err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(sweeps, func(m bench.Sweep) bool { return m.Space != "" }) {
-		return fitModels(w, st, sweeps)
+		return f.listedModels(ctx, st, sweeps)
 	}
-	data, invalid, err := fitData(c, st, sweeps)
+	o, err := regress.Observe(ctx, st, sweeps, f.includeInvalid)
 	if err != nil {
+		return fitError(err)
+	}
+	f.sayInvalid(o.Invalid)
+	m, err := regress.Fit(ctx, o.Data, f.regress())
+	if err != nil {
+		return f.fewValid(o.Invalid, err)
+	}
+	m.Warnings = append(m.Warnings, f.invalidWarning(o.Invalid, len(o.Observations))...)
+	if err := f.save(ctx, m.Write); err != nil {
 		return err
 	}
-	sayInvalid(s, c, invalid)
-	m, err := regress.Fit(c.Context, data, fitOptions(c))
-	if err != nil {
-		return fewValid(c, invalid, err)
-	}
-	m.Warnings = append(m.Warnings, warnInvalid(c, invalid, len(data.Observations))...)
-	if err := w.save(m.Write); err != nil {
-		return err
-	}
-	return printFit(w, m)
+	return f.print(m)
 }
 
-func fitOptions(c *cli.Context) regress.Options {
-	return regress.Options{
-		Method: regress.Method(c.String("method")), Seed: c.Uint64("seed"), Train: c.Int("train"), Absolute: c.Bool("absolute"),
+func (f *fitJob) sayInvalid(invalid int) {
+	if invalid > 0 && !f.includeInvalid && !f.quiet {
+		fmt.Fprintf(f.s.err, "latlab: %d INVALID measurements are left out; --include-invalid uses them\n", invalid)
 	}
 }
 
-func sayInvalid(s streams, c *cli.Context, invalid int) {
-	if invalid > 0 && !c.Bool("include-invalid") && !c.Bool("quiet") {
-		fmt.Fprintf(s.err, "latlab: %d INVALID measurements are left out; --include-invalid uses them\n", invalid)
-	}
-}
-
-// warnInvalid goes with the cost model wherever it goes: figures of doubtful measurements are
+// invalidWarning goes with the cost model wherever it goes: figures of doubtful measurements are
 // doubtful, and the flag that let them in is soon forgotten.
-func warnInvalid(c *cli.Context, invalid, all int) []string {
-	if invalid == 0 || !c.Bool("include-invalid") {
+func (f *fitJob) invalidWarning(invalid, all int) []string {
+	if invalid == 0 || !f.includeInvalid {
 		return nil
 	}
 	return []string{fmt.Sprintf("%d of the %d measurements fitted are INVALID (--include-invalid)", invalid, all)}
+}
+
+// fewValid names INVALID measurements where they are what is missing.
+func (f *fitJob) fewValid(invalid int, err error) error {
+	var few *regress.TooFewError
+	if errors.As(err, &few) && invalid > 0 && !f.includeInvalid {
+		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` says why, --include-invalid uses them)", few.Have, few.Need, invalid)
+	}
+	return fitError(err)
 }
 
 // fitError gives the mistakes that are the user's their exit code.
@@ -156,106 +196,6 @@ func fitError(err error) error {
 	return err
 }
 
-// fitData reads one sweep, or joins several that agree in everything a fit must not mix.
-func fitData(c *cli.Context, st *store.Store, sweeps []bench.Sweep) (regress.Data, int, error) {
-	var parts []regress.Data
-	invalid := 0
-	for _, m := range sweeps {
-		d, n, err := observations(c.Context, st, m, c.Bool("include-invalid"))
-		if err != nil {
-			return regress.Data{}, 0, err
-		}
-		parts = append(parts, d)
-		invalid += n
-	}
-	all, err := regress.Merge(parts...)
-	return all, invalid, fitError(err)
-}
-
-func chooseSweeps(c *cli.Context, st *store.Store) ([]bench.Sweep, error) {
-	ids := strings.Split(c.String("sweep"), ",")
-	if len(ids) == 1 {
-		m, err := chooseSweep(c.Context, c, st)
-		return []bench.Sweep{m}, err
-	}
-	all, err := st.Sweeps(c.Context)
-	if err != nil {
-		return nil, err
-	}
-	var chosen []bench.Sweep
-	for _, id := range ids {
-		m, err := namedSweep(c, all, strings.TrimSpace(id))
-		if err != nil {
-			return nil, err
-		}
-		if slices.ContainsFunc(chosen, func(c bench.Sweep) bool { return c.ID == m.ID }) {
-			return nil, usagef("sweep %s is named twice", m.ID)
-		}
-		chosen = append(chosen, m)
-	}
-	return chosen, nil
-}
-
-// observations are a sweep's measurements as a fit takes them, and how many are INVALID.
-func observations(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.Data, int, error) {
-	sp, err := m.LoadSpace()
-	if err != nil {
-		return regress.Data{}, 0, err
-	}
-	if sp == nil {
-		return regress.Data{}, 0, usagef("sweep %s is of listed models, which are points of no space; fit it alone", m.ID)
-	}
-	d := regress.Data{Space: sp, Provenance: regress.ProvenanceOf(m)}
-	invalid, err := eachMeasured(ctx, st, m.ID, withInvalid, func(e bench.Estimate) error {
-		a, err := sp.ParseArch(e.Network.Indices)
-		if err != nil {
-			return err
-		}
-		d.Estimator = e.M.Estimator
-		d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds})
-		d.MeasuredUntil = measuredUntil(d.MeasuredUntil, e)
-		return nil
-	})
-	return d, invalid, err
-}
-
-// measuredUntil is the later of a time and the end of an estimate's last block. A simulator's clock
-// is virtual: it begins now and is soon days ahead, and says nothing of when anything was measured.
-func measuredUntil(until time.Time, e bench.Estimate) time.Time {
-	if e.M.Kind == devices.Simulated {
-		return until
-	}
-	for i := range e.Blocks {
-		if end := e.Blocks[i].Ended(); end.After(until) {
-			until = end
-		}
-	}
-	return until
-}
-
-// eachMeasured calls f with what a fit may take of a sweep, and says how many measurements
-// are INVALID. These are among it on demand only.
-func eachMeasured(ctx context.Context, st bench.Reader, sweep string, withInvalid bool, f func(bench.Estimate) error) (invalid int, err error) {
-	for e, err := range bench.Estimates(ctx, st, sweep) {
-		if err != nil {
-			return 0, err
-		}
-		if e.M == nil || e.Network.Status != bench.Measured {
-			continue
-		}
-		if e.M.Verdict == bench.Invalid {
-			invalid++
-			if !withInvalid {
-				continue
-			}
-		}
-		if err := f(e); err != nil {
-			return 0, err
-		}
-	}
-	return invalid, nil
-}
-
 // fitted is what fit --json prints, whatever was fitted.
 type fitted struct {
 	Method string       `json:"method"`
@@ -267,22 +207,20 @@ type fitted struct {
 	Warnings      []string   `json:"warnings"`
 }
 
-// printFit prints the figures; --json has exactly DESIGN's keys and the model's own.
-func printFit(w fitWriter, m *regress.CostModel) error {
-	s, c, f := w.s, w.c, m.Figures
-	if c.Bool("json") {
-		return ui.Document(s.out, fitted{m.Method, m.Space, m.Device, m.Kind, f, m.MeasuredUntil, append([]string{}, m.Warnings...)})
+func (f *fitJob) print(m *regress.CostModel) error {
+	if f.json {
+		return ui.Document(f.s.out, fitted{m.Method, m.Space, m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
 	}
 	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, ui.Kind(m.Kind))
-	printFitted(s, of, m.Method)
-	if err := printFigures(s.out, f, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
+	printFitted(f.s, of, m.Method)
+	if err := printFigures(f.s.out, m.Figures, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err
 	}
-	w.printNotes(m.Warnings)
+	f.printNotes(m.Warnings)
 	return nil
 }
 
-// printFitted says of what a cost model is. Of a built-in space on a simulator of long name it
+// printFitted says what a cost model is of. Of a built-in space on a simulator of long name it
 // is two lines.
 func printFitted(s streams, of, method string) {
 	fmt.Fprint(s.out, ui.Wrap("cost model of", []string{of + ",", "method " + method}, ui.Columns))
@@ -296,12 +234,12 @@ func latenciesUntil(until *time.Time) [][]string {
 	return [][]string{{"  latencies until", until.UTC().Format("2006-01-02 15:04:05 UTC")}}
 }
 
-func (w fitWriter) printNotes(warnings []string) {
+func (f *fitJob) printNotes(warnings []string) {
 	for _, text := range warnings {
-		fmt.Fprint(w.s.out, ui.Wrap("  warning:", strings.Fields(text), ui.Columns))
+		fmt.Fprint(f.s.out, ui.Wrap("  warning:", strings.Fields(text), ui.Columns))
 	}
-	if w.out != "" && w.out != stdoutPath {
-		fmt.Fprintf(w.s.out, "  written to %s\n", w.out)
+	if f.path != "" && f.path != stdoutPath {
+		fmt.Fprintf(f.s.out, "  written to %s\n", f.path)
 	}
 }
 

@@ -2,45 +2,44 @@ package main
 
 import (
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/regress/csvtable"
 )
 
-// fitCSV fits a table that somebody else measured: categories in, latency out. Only the
+// foreign fits a table that somebody else measured: categories in, latency out. Only the
 // indicator method needs nothing but categories.
-func fitCSV(w fitWriter) error {
-	c := w.c
-	if err := refuseIdleFit(c, fitOfForeign); err != nil {
+func (f *fitJob) foreign(ctx context.Context) error {
+	if err := f.refuseIdle(fitOfForeign); err != nil {
 		return err
 	}
-	if typed(c, "method") && c.String("method") != string(regress.Indicator) {
+	if f.flags().typed("method") && f.method != string(regress.Indicator) {
 		return usagef("--csv is fitted by --method indicator only: a table of categories has no ops")
 	}
-	target, err := required(c, "target")
+	if err := required("target", f.target); err != nil {
+		return err
+	}
+	t, err := readForeign(f.csv, f.target, f.features)
 	if err != nil {
 		return err
 	}
-	t, err := readForeign(c.String("csv"), target, c.String("features"))
-	if err != nil {
-		return err
-	}
-	m, err := regress.FitTable(c.Context, t, regress.Options{Method: regress.Indicator, Seed: c.Uint64("seed"), Train: c.Int("train"), Absolute: c.Bool("absolute")})
+	o := f.regress()
+	o.Method = regress.Indicator
+	m, err := regress.FitTable(ctx, t, o)
 	if err != nil {
 		return fitError(err)
 	}
-	if err := w.save(func(to io.Writer) error { return ui.JSON(to, m) }); err != nil {
+	if err := f.save(ctx, func(to io.Writer) error { return ui.JSON(to, m) }); err != nil {
 		return err
 	}
-	return printForeign(w.s, c, m)
+	return printForeign(f.s, f.fitOptions.json, m)
 }
 
 // readForeign opens a .csv or .csv.gz. The names of columns are separated by commas.
@@ -68,8 +67,8 @@ func readForeign(path, target, columns string) (*csvtable.Table, error) {
 	return t, err
 }
 
-func printForeign(s streams, c *cli.Context, m *regress.TableModel) error {
-	if c.Bool("json") {
+func printForeign(s streams, asJSON bool, m *regress.TableModel) error {
+	if asJSON {
 		return ui.Document(s.out, struct {
 			Method string `json:"method"`
 			Target string `json:"target"`

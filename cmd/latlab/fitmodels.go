@@ -2,67 +2,38 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
 	"latlab/internal/ui"
 	"latlab/regress"
 )
 
-// fitModels fits sweeps of a user's own files, which are points of no space: by the
+// listedModels fits sweeps of a user's own files, which are not in any search space: by the
 // features that the list gave, or by those of their ops.
-func fitModels(w fitWriter, st bench.Reader, sweeps []bench.Sweep) error {
-	s, c := w.s, w.c
-	var parts []regress.FeatureData
-	invalid := 0
-	for _, m := range sweeps {
-		d, n, err := featureData(c.Context, st, m, c.Bool("include-invalid"))
-		if err != nil {
-			return err
-		}
-		parts = append(parts, d)
-		invalid += n
-	}
-	data, err := regress.MergeFeatures(parts...)
+func (f *fitJob) listedModels(ctx context.Context, st bench.Reader, sweeps []bench.Sweep) error {
+	data, err := regress.ObserveFeatures(ctx, st, sweeps, f.includeInvalid)
 	if err != nil {
 		return fitError(err)
 	}
-	sayInvalid(s, c, invalid)
-	o := fitOptions(c)
-	if !c.IsSet("method") {
+	f.sayInvalid(data.Invalid)
+	o := f.regress()
+	if !f.flags().given("method") {
 		o.Method = "" // the features that there are decide
 	}
-	m, err := regress.FitFeatures(c.Context, data, o)
+	m, err := regress.FitFeatures(ctx, data.FeatureData, o)
 	if err != nil {
-		return fewValid(c, invalid, err)
+		return f.fewValid(data.Invalid, err)
 	}
-	m.Warnings = append(m.Warnings, warnInvalid(c, invalid, len(data.Rows))...)
-	if err := w.save(m.Write); err != nil {
+	m.Warnings = append(m.Warnings, f.invalidWarning(data.Invalid, len(data.Rows))...)
+	if err := f.save(ctx, m.Write); err != nil {
 		return err
 	}
-	return printFeatureFit(w, m)
-}
-
-// featureData are a sweep's measurements with the features stored with its networks, and
-// how many are INVALID.
-func featureData(ctx context.Context, st bench.Reader, m bench.Sweep, withInvalid bool) (regress.FeatureData, int, error) {
-	d := regress.FeatureData{Provenance: regress.ProvenanceOf(m)}
-	invalid, err := eachMeasured(ctx, st, m.ID, withInvalid, func(e bench.Estimate) error {
-		d.Estimator = e.M.Estimator
-		d.Rows = append(d.Rows, regress.FeatureRow{
-			Name: e.Network.Name, Model: e.Network.Model, Features: e.Network.Features, Seconds: e.M.Seconds,
-		})
-		d.MeasuredUntil = measuredUntil(d.MeasuredUntil, e)
-		return nil
-	})
-	return d, invalid, err
+	return f.printFeatures(m)
 }
 
 // shownWeights are on the screen; the file has all.
@@ -71,20 +42,19 @@ const shownWeights = 12
 // weightColumns leaves room in 80 columns for a latency and for a feature's range.
 const weightColumns = 32
 
-func printFeatureFit(w fitWriter, m *regress.FeatureModel) error {
-	s, c := w.s, w.c
-	if c.Bool("json") {
-		return ui.Document(s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
+func (f *fitJob) printFeatures(m *regress.FeatureModel) error {
+	if f.json {
+		return ui.Document(f.s.out, fitted{m.Method, "", m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
 	}
 	of := fmt.Sprintf("%s on %s (%s)", ui.Plural(m.Networks, "listed model"), m.Device, ui.Kind(m.Kind))
-	printFitted(s, of, m.Method)
-	if err := printFigures(s.out, m.Figures, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
+	printFitted(f.s, of, m.Method)
+	if err := printFigures(f.s.out, m.Figures, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err
 	}
-	if err := printWeights(s.out, m); err != nil {
+	if err := printWeights(f.s.out, m); err != nil {
 		return err
 	}
-	w.printNotes(m.Warnings)
+	f.printNotes(m.Warnings)
 	return nil
 }
 
@@ -116,13 +86,4 @@ func printWeights(w io.Writer, m *regress.FeatureModel) error {
 		rows = append(rows, []string{fmt.Sprintf("  and %d more", more)})
 	}
 	return ui.Table(w, rows)
-}
-
-// fewValid says it where INVALID measurements are what is missing.
-func fewValid(c *cli.Context, invalid int, err error) error {
-	var few *regress.TooFewError
-	if errors.As(err, &few) && invalid > 0 && !c.Bool("include-invalid") {
-		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` says why, --include-invalid uses them)", few.Have, few.Need, invalid)
-	}
-	return fitError(err)
 }

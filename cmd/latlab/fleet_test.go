@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"testing"
-
-	"latlab/devices"
 )
 
 func TestWorstErrorDecides(t *testing.T) {
@@ -18,25 +16,8 @@ func TestWorstErrorDecides(t *testing.T) {
 		{partial, failed, exitFailed}, {failed, partial, exitFailed}, {failed, nil, exitFailed},
 		{usagef("x"), failed, exitUsage}, // the first of two that stopped
 	} {
-		if got := exitCodeOf(worse(tt.a, tt.b)); got != tt.want {
-			t.Errorf("worse(%v, %v) has exit code %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-	}
-}
-
-// TestWhatCanComeBackIsWaitedFor: this machine cannot be unplugged from itself.
-func TestWhatCanComeBackIsWaitedFor(t *testing.T) {
-	for _, tt := range []struct {
-		info devices.Info
-		want bool
-	}{
-		{devices.Info{Kind: devices.Measured}, false},
-		{devices.Info{Kind: devices.Estimated}, false},
-		{devices.Info{Kind: devices.Measured, Transport: "adb"}, true},
-		{devices.Info{Kind: devices.Simulated}, true},
-	} {
-		if got := len(backOff(tt.info)) > 0; got != tt.want {
-			t.Errorf("%+v is waited for: %v", tt.info, got)
+		if got := exitCodeOf(moreSevere(tt.a, tt.b)); got != tt.want {
+			t.Errorf("moreSevere(%v, %v) has exit code %d, want %d", tt.a, tt.b, got, tt.want)
 		}
 	}
 }

@@ -4,33 +4,25 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
+	"latlab/bench/source"
 	"latlab/devices"
-	"latlab/internal/ui"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 )
 
-func precisionFlag() cli.Flag {
-	return stringFlag("precision", "numeric type: `PRECISION` float32 or int8; the device's own unless told", "")
-}
-
-func inputFlag() cli.Flag {
-	return stringFlag("input", "type of an int8 network's inputs: `TYPE` uint8; int8 unless told", "")
-}
-
-// readPrecision reads --precision, where "" leaves it to the device.
-func readPrecision(c *cli.Context) (model.Precision, error) {
+// knownPrecision reads --precision, where "" leaves it to the device.
+func (o formOptions) knownPrecision() (model.Precision, error) {
 	known := []model.Precision{model.Float32, model.Int8}
-	p := model.Precision(c.String("precision"))
+	p := model.Precision(o.precision)
 	if p != "" && !slices.Contains(known, p) {
-		return "", usagef("precision %q is not known; there are %s", p, ui.Or(known))
+		return "", usagef("precision %q is not known; there are %s", p, text.Or(known))
 	}
 	return p, nil
 }
 
-func readInput(c *cli.Context, p model.Precision) (model.Input, error) {
-	in := model.Input(c.String("input"))
+// inputOf reads --input, of networks in a precision.
+func (o formOptions) inputOf(p model.Precision) (model.Input, error) {
+	in := model.Input(o.input)
 	switch {
 	case in == "":
 		return "", nil
@@ -46,13 +38,13 @@ func readInput(c *cli.Context, p model.Precision) (model.Input, error) {
 
 // deviceForm is how networks are written for a device: in the precision asked for, or its
 // own, and in the first of its formats.
-func deviceForm(c *cli.Context, d devices.Info) (model.Form, error) {
-	return deviceFormOr(c, d, d.Precisions[0])
+func (o formOptions) deviceForm(d devices.Info) (model.Form, error) {
+	return o.deviceFormOr(d, d.Precisions[0])
 }
 
 // deviceFormOr is deviceForm with another precision where none is asked for.
-func deviceFormOr(c *cli.Context, d devices.Info, otherwise model.Precision) (model.Form, error) {
-	p, err := readPrecision(c)
+func (o formOptions) deviceFormOr(d devices.Info, otherwise model.Precision) (model.Form, error) {
+	p, err := o.knownPrecision()
 	if err != nil {
 		return model.Form{}, err
 	}
@@ -60,33 +52,25 @@ func deviceFormOr(c *cli.Context, d devices.Info, otherwise model.Precision) (mo
 		p = otherwise
 	}
 	if !slices.Contains(d.Precisions, p) {
-		return model.Form{}, usagef("device %s takes %s, not %s", d.Name, takes(d), p)
+		return model.Form{}, usagef("device %s takes %s, not %s", d.Name, source.Takes(d), p)
 	}
-	in, err := readInput(c, p)
+	in, err := o.inputOf(p)
 	return model.Form{Format: d.Formats[0], Precision: p, Input: in}, err
 }
 
 // fileForm is how compile writes networks.
-func fileForm(c *cli.Context) (model.Form, error) {
-	p, err := readPrecision(c)
+func (o formOptions) fileForm(format string) (model.Form, error) {
+	p, err := o.knownPrecision()
 	if err != nil {
 		return model.Form{}, err
 	}
 	known := []model.Format{model.TFLite, model.ONNX}
-	f := model.Format(c.String("format"))
+	f := model.Format(format)
 	if !slices.Contains(known, f) {
-		return model.Form{}, usagef("format %q is not known; there are %s", f, ui.Or(known))
+		return model.Form{}, usagef("format %q is not known; there are %s", f, text.Or(known))
 	}
-	in, err := readInput(c, p)
+	in, err := o.inputOf(p)
 	return model.Form{Format: f, Precision: p, Input: in}, err
-}
-
-// takes says which models a device takes: "tflite float32 or int8".
-func takes(d devices.Info) string {
-	if len(d.Formats) == 0 {
-		return "nothing"
-	}
-	return ui.Or(d.Formats) + " in " + ui.Or(d.Precisions)
 }
 
 // takesShort leaves out precisions that only a user's own file may have.

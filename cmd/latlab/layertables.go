@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/devices"
 	"latlab/exporters/nnmeter"
 	"latlab/fixtures"
@@ -30,13 +28,12 @@ const maxLayerSeconds = 1e6
 
 // readLayerTables reads a file of such documents, one a line. A line that cannot be used is
 // an error: a file that somebody collected for this has no business with half of it.
-func readLayerTables(c *cli.Context, path string) ([]nnmeter.Table, error) {
+func readLayerTables(path string, find resolver) ([]nnmeter.Table, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, withCode(exitUsage, err)
 	}
 	defer f.Close()
-	find := anySpace(c)
 	var tables []nnmeter.Table
 	for t, err := range sampler.Lines(f, path, func(_ int, line []byte) (nnmeter.Table, error) { return layerTableOf(find, line) }) {
 		if err != nil {

@@ -1,8 +1,10 @@
 // Command latlab samples networks of a search space, times them on a device and fits the
 // cost model that a hardware-aware search consumes.
 //
-// One file a verb. This package is the only one that knows the command line, stdout and
-// exit codes; it wires rooms together and computes nothing itself.
+// One file a verb: an options struct, a function that registers its flags into it, and a function
+// that runs it. Options that verbs share are in options.go; main.go and the flags*.go alone know the
+// library that parses the command line. This package is the only one that knows the command line,
+// stdout and exit codes; it wires rooms together and computes nothing itself.
 package main
 
 import (
@@ -39,11 +41,7 @@ type streams struct {
 func run(ctx context.Context, args []string, s streams) int {
 	out := &resultWriter{w: painted(s.out, args)}
 	s.out = out
-	app := newApp(s)
-	err := applyConfig(app, os.Getenv)
-	if err == nil {
-		err = app.RunContext(ctx, flagsFirst(app, args))
-	}
+	err := newProgram(s).run(ctx, args)
 	if p, ok := out.w.(*ui.Painter); ok {
 		out.err = cmp.Or(out.err, p.Flush())
 	}
@@ -80,61 +78,22 @@ func (r *resultWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// flagsFirst moves a verb's flags in front of its other words, where the library reads
-// them: "show SWEEP --db FILE" is how people type, and --version for the verb.
-func flagsFirst(app *cli.App, args []string) []string {
-	if len(args) < 2 {
-		return args
-	}
-	if args[1] == "--version" {
-		args = append([]string{args[0], "version"}, args[2:]...)
-	}
-	cmd := app.Command(args[1])
-	if cmd == nil {
-		return args
-	}
-	head, rest := slices.Clone(args[:2]), args[2:]
-	if len(rest) > 0 {
-		for _, sub := range cmd.Subcommands {
-			if sub.HasName(rest[0]) {
-				cmd, head, rest = sub, append(head, rest[0]), rest[1:]
-				break
-			}
-		}
-	}
-	var words []string
-	for len(rest) > 0 && rest[0] != "--" {
-		n := 1
-		switch name, dashed := strings.CutPrefix(rest[0], "-"); {
-		case !dashed || name == "":
-			words = append(words, rest[0])
-		case takesValue(cmd, strings.TrimPrefix(name, "-")):
-			n = min(2, len(rest))
-			fallthrough
-		default:
-			head = append(head, rest[:n]...)
-		}
-		rest = rest[n:]
-	}
-	if len(rest) > 0 {
-		head, rest = append(head, "--"), rest[1:]
-	}
-	return append(append(head, words...), rest...)
+// program is latlab's verbs and the parser of their command line.
+type program struct {
+	app   *cli.App
+	verbs []*verb
+	typed typedFlags
 }
 
-// takesValue reports whether the next word belongs to a flag.
-func takesValue(cmd *cli.Command, name string) bool {
-	for _, f := range cmd.Flags {
-		if slices.Contains(f.Names(), name) {
-			_, isBool := f.(*cli.BoolFlag)
-			return !isBool
-		}
+func newProgram(s streams) *program {
+	p := &program{typed: typedFlags{}}
+	p.verbs = []*verb{
+		spacesVerb(), sampleVerb(), describeVerb(), compileVerb(),
+		devicesVerb(), timeVerb(), sweepVerb(), showVerb(),
+		fitVerb(), predictVerb(), verifyVerb(), exportVerb(), serveVerb(), reportVerb(),
+		doctorVerb(), completionVerb(p), manVerb(p), versionVerb(),
 	}
-	return false
-}
-
-func newApp(s streams) *cli.App {
-	app := &cli.App{
+	p.app = &cli.App{
 		Name:    "latlab",
 		Usage:   "time networks on devices and fit the cost model that a search consumes",
 		Version: version.Version,
@@ -144,15 +103,9 @@ func newApp(s streams) *cli.App {
 		// Exit codes are given in one place: report.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   onUsage,
-		Commands: []*cli.Command{
-			spacesCommand(s), sampleCommand(s), describeCommand(s), compileCommand(s),
-			devicesCommand(s), timeCommand(s), sweepCommand(s), showCommand(s),
-			fitCommand(s), predictCommand(s), verifyCommand(s), exportCommand(s), serveCommand(s), reportCommand(s),
-			doctorCommand(s), completionCommand(s), manCommand(s), versionCommand(s),
-		},
 		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return unknownVerb(c)
+			if word := c.Args().First(); word != "" {
+				return usagef("no verb is named %q%s", word, didYouMean(word, append(verbNames(p.verbs), helpVerb)))
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -160,50 +113,23 @@ func newApp(s streams) *cli.App {
 			"lines were skipped; 4 measurements asked for are INVALID; 10 no such device;\n" +
 			"11 another writer holds the store; 130 interrupted.",
 	}
-	for _, c := range app.Commands {
-		c.OnUsageError = onUsage
-		c.HideHelpCommand = true
+	for _, v := range p.verbs {
+		p.app.Commands = append(p.app.Commands, v.command(s, p.typed))
 	}
-	return app
+	return p
 }
 
-// onUsage words the flag library's errors, and suggests the flag that was meant.
-func onUsage(c *cli.Context, err error, _ bool) error {
-	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
-	if !unknown {
-		return usagef("%v", err)
+// helpVerb is the library's own: latlab help VERB.
+const helpVerb = "help"
+
+func (p *program) run(ctx context.Context, args []string) error {
+	if err := applyConfig(p.verbs, os.Getenv); err != nil {
+		return err
 	}
-	flags := c.App.Flags
-	if c.Command != nil && len(c.Command.Flags) > 0 {
-		flags = c.Command.Flags
-	}
-	var names []string
-	for _, f := range flags {
-		names = append(names, f.Names()...)
-	}
-	return usagef("no flag is named %q%s", "--"+name, didYouMean(name, names))
+	return p.app.RunContext(ctx, flagsFirst(p.verbs, args, p.typed))
 }
 
-func unknownVerb(c *cli.Context) error {
-	word := c.Args().First()
-	return usagef("no verb is named %q%s", word, didYouMean(word, verbNames(c.App)))
-}
-
-func verbNames(app *cli.App) []string {
-	var names []string
-	for _, cmd := range app.Commands {
-		names = append(names, cmd.Name)
-	}
-	return names
-}
-
-// noArguments refuses words that no flag takes: a forgotten "--" would be ignored else.
-func noArguments(c *cli.Context) error {
-	if c.Args().Present() {
-		return usagef("unexpected argument %q; `latlab %s --help` lists the flags", c.Args().First(), c.Command.Name)
-	}
-	return nil
-}
+func (p *program) manPage() (string, error) { return p.app.ToManWithSection(1) }
 
 // wants looks for a boolean flag without the parser, which may be what failed.
 func wants(args []string, flag string) bool {

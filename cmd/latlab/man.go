@@ -1,19 +1,15 @@
 package main
 
 import (
+	"context"
 	"io"
-
-	"github.com/urfave/cli/v2"
 )
 
-func manCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name: "man", Usage: "print the manual page, for man -l - or a file latlab.1",
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			page, err := c.App.ToManWithSection(1)
+func manVerb(p *program) *verb {
+	return &verb{
+		name: "man", usage: "print the manual page, for man -l - or a file latlab.1",
+		run: func(_ context.Context, s streams) error {
+			page, err := p.manPage()
 			if err != nil {
 				return err
 			}

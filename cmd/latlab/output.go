@@ -1,10 +1,20 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"latlab/bench/store"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,4 +43,129 @@ func writeError(path string, err error) error {
 		return fmt.Errorf("cannot write %s: the disk is full; what was there before is kept", path)
 	}
 	return fmt.Errorf("cannot write %s: %w", path, where.Err)
+}
+
+// stdoutPath is how people ask for stdout.
+const stdoutPath = "-"
+
+// outputOptions are of a verb that writes a file or a folder.
+type outputOptions struct {
+	out   string
+	json  bool
+	flags *flagSet
+}
+
+func (o *outputOptions) register(f *flagSet, usage string) {
+	o.flags = f
+	f.output(&o.out, usage)
+	f.bool(&o.json, "json", "print JSON")
+}
+
+// jsonTyped is false where JSON is only the environment's default.
+func (o *outputOptions) jsonTyped() bool { return o.json && o.flags.typed("json") }
+
+// outPath reads -o, which may be missing, and refuses what it must not name; folder is what
+// would be written as several files, "" where it is one. /dev/stdout and what it leads to are
+// the same stream as a dash: opened by its name, a file behind it would be replaced under the shell
+// that opened it.
+func outPath(o outputOptions, folder string, inputs ...string) (string, error) {
+	out := o.out
+	if slices.Contains([]string{"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}, out) {
+		out = stdoutPath
+	}
+	switch {
+	case out != stdoutPath:
+		if err := notOver(out, inputs...); err != nil {
+			return "", err
+		}
+		return out, fits(out, folder)
+	case folder != "":
+		return "", usagef("%s is a folder of files; -o names it", folder)
+	case o.jsonTyped():
+		return "", usagef("--json prints to stdout, where the result goes; leave it out or name a file with -o")
+	}
+	return out, nil
+}
+
+// fits refuses a place where the output cannot be: now, not when an hour's fit has nowhere to go.
+func fits(out, folder string) error {
+	switch {
+	case folder != "" && isFile(out):
+		return usagef("-o %s is a file; %s is a folder of files", out, folder)
+	case folder != "":
+		return nil
+	case isFolder(out):
+		return usagef("-o %s is a folder; name a file", out)
+	case !isFolder(filepath.Dir(out)):
+		return usagef("-o %s: there is no folder %s", out, filepath.Dir(out))
+	}
+	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// notOver refuses to write over a file that the command reads and over any store and its log, which
+// may hold the last of it: one slip of the hand, and the sweep of a week would be a page. Links are
+// known by where they lead. It comes before a store is opened: SQLite loses its locks on a file that is opened beside it.
+func notOver(out string, inputs ...string) error {
+	for _, part := range []string{"-wal", "-shm", "-journal", ".lock"} {
+		if path, is := strings.CutSuffix(out, part); is && store.IsDatabase(path) {
+			return usagef("-o %s would be taken for a part of the store %s; name another file", out, path)
+		}
+	}
+	there, err := os.Stat(out)
+	if err != nil {
+		return nil //nolint:nilerr // what is not there is nobody's input
+	}
+	for _, in := range inputs {
+		if read, err := os.Stat(in); err == nil && os.SameFile(there, read) {
+			return usagef("-o %s would write over %s, which is read here; name another file", out, in)
+		}
+	}
+	if there.Mode().IsRegular() && store.IsDatabase(out) {
+		return usagef("-o %s would write over a store (it is an SQLite file); name another file, or delete that one first", out)
+	}
+	return nil
+}
+
+// untilInterrupted makes the first interrupt end the context, for verbs that read and write a
+// file: no half of the file is left. The second interrupt is the system's: it ends a verb that
+// waits at a pipe.
+func untilInterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// endingWriter fails when its context ends: a page is rendered by code that knows no context.
+type endingWriter struct {
+	ctx context.Context //nolint:containedctx // it is of one write, and io.Writer has no room for it
+	w   io.Writer
+}
+
+func (e endingWriter) Write(p []byte) (int, error) {
+	if err := e.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return e.w.Write(p)
+}
+
+// outputError words what kept a verb from writing its file, which may be stdout, or "" for none.
+func outputError(ctx context.Context, out string, err error) error {
+	interrupted := errors.Is(err, context.Canceled) || err != nil && ctx.Err() != nil
+	switch {
+	case interrupted && out == "":
+		return withCode(exitInterrupted, errors.New("interrupted"))
+	case interrupted && out == stdoutPath:
+		// A reader has got a part already.
+		return withCode(exitInterrupted, errors.New("interrupted; what went to stdout is not whole"))
+	case interrupted:
+		return withCode(exitInterrupted, fmt.Errorf("interrupted; %s is as it was before", out))
+	case out == stdoutPath:
+		return err
+	}
+	return writeError(out, err)
 }

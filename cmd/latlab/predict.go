@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/devices"
 	"latlab/internal/ui"
@@ -14,21 +14,40 @@ import (
 	"latlab/sampler/graph"
 )
 
-func predictCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "predict",
-		Usage: "predict latencies from indices; without --arch, of JSON lines from stdin",
-		Flags: []cli.Flag{
-			costFlag(), &cli.StringSliceFlag{Name: "arch", Usage: "`INDICES` such as 0:3:1; may be given again"},
-			boolFlag("rank", "the fastest first, instead of the order of the input"),
-			stringFlag("rank-by", "rank by `WHAT`: latency, the fastest first, or macs, the one with most MACs first", ""),
-			intFlag("top", "rank, and print the first `N` only", 0),
-			boolFlag("macs", "say each network's MACs, too: some 0.1 ms a network, where a prediction takes 1 us; --rank-by macs says them"),
-			jsonFlag(),
-		},
-		ArgsUsage: "[INDICES...]",
-		Action:    func(c *cli.Context) error { return predict(s, c) },
+type predictOptions struct {
+	cost         string
+	archs, words []string
+	rank         bool
+	rankBy       string
+	top          int
+	macs, json   bool
+	flags        *flagSet
+}
+
+func predictVerb() *verb {
+	o := &predictOptions{}
+	return &verb{
+		name: "predict", usage: "predict latencies from indices; without --arch, of JSON lines from stdin", register: o.register,
+		run: func(_ context.Context, s streams) error { return runPredict(o, s) },
 	}
+}
+
+// What --rank-by names.
+const (
+	rankByLatency = "latency"
+	rankByMACs    = "macs"
+)
+
+func (o *predictOptions) register(f *flagSet) {
+	o.flags = f
+	f.cost(&o.cost)
+	f.strings(&o.archs, "arch", "`INDICES` such as 0:3:1; may be given again")
+	f.bool(&o.rank, "rank", "the fastest first, instead of the order of the input")
+	f.string(&o.rankBy, "rank-by", "rank by `WHAT`: latency, the fastest first, or macs, the one with most MACs first", "")
+	f.int(&o.top, "top", "rank, and print the first `N` only", 0)
+	f.bool(&o.macs, "macs", "print each network's MACs, too: some 0.1 ms a network, where a prediction takes 1 us; --rank-by macs prints them")
+	f.json(&o.json)
+	f.arguments(&o.words, "[INDICES...]")
 }
 
 // prediction has the keys of measurements. Bounds are null: no method computes them yet.
@@ -45,46 +64,73 @@ type prediction struct {
 	Rank    int          `json:"rank,omitempty"` // from 1, with --rank
 }
 
-func predict(s streams, c *cli.Context) error {
-	m, sp, err := loadCost(c)
+func runPredict(o *predictOptions, s streams) error {
+	m, sp, err := loadCost(o.cost)
 	if err != nil {
 		return err
 	}
-	p := predictor{
-		model: m, space: sp, json: c.Bool("json"),
-		macs: c.Bool("macs") || c.String("rank-by") == rankByMACs,
-	}
+	p := predictor{model: m, space: sp, json: o.json, macs: o.macs || o.rankBy == rankByMACs}
 	if p.Predictor, err = regress.NewPredictor(m, sp); err != nil {
 		return err
 	}
-	k, err := readRanking(c)
+	ranking, err := o.ranking()
 	if err != nil {
 		return err
 	}
-	if k == nil {
-		return predictAll(s, c, sp, func(a sampler.Arch) error {
-			r, err := p.predict(a)
-			if err != nil {
-				return err
-			}
-			return p.print(s, a, r, 0)
-		})
-	}
-	err = predictAll(s, c, sp, func(a sampler.Arch) error {
+	err = o.each(s, sp, func(a sampler.Arch) error {
 		r, err := p.predict(a)
-		if err == nil {
-			r.indices = a.String()
-			k.add(r)
+		switch {
+		case err != nil:
+			return err
+		case ranking == nil:
+			return p.print(s, a, r, 0)
 		}
-		return err
+		r.Indices = a.String()
+		ranking.Add(r)
+		return nil
 	})
-	if err != nil && !exitCodeIs(err, exitPartial) {
+	if ranking == nil || err != nil && !exitCodeIs(err, exitPartial) {
 		return err
 	}
-	if bad := k.print(s, p); bad != nil {
+	if bad := printRanking(s, ranking, p); bad != nil {
 		return bad
 	}
 	return err
+}
+
+// ranking is nil where predictions keep the order of the input.
+func (o *predictOptions) ranking() (*regress.Ranking, error) {
+	r := &regress.Ranking{Top: o.top, Compare: regress.ByLatency}
+	switch {
+	case o.flags.typed("top") && o.top < 1:
+		return nil, usagef("--top must be at least 1")
+	case o.rankBy == rankByMACs:
+		r.Compare = regress.ByMACs
+	case o.rankBy != "" && o.rankBy != rankByLatency:
+		return nil, usagef("--rank-by %q is not known; there are %s and %s", o.rankBy, rankByLatency, rankByMACs)
+	}
+	if o.top < 1 && o.rankBy == "" && !o.rank {
+		return nil, nil
+	}
+	return r, nil
+}
+
+// each gives f every network of --arch, the arguments or stdin.
+func (o *predictOptions) each(s streams, sp *sampler.Space, f func(sampler.Arch) error) error {
+	archs := append(o.archs, o.words...)
+	for _, text := range archs {
+		a, err := sp.ParseArch(text)
+		if err != nil {
+			return withCode(exitUsage, err)
+		}
+		if err := f(a); err != nil {
+			return err
+		}
+	}
+	if len(archs) > 0 {
+		return nil
+	}
+	return eachLine(s, s.in, "stdin", onlySpace(sp), f)
 }
 
 // predictor is a cost model and how its predictions are printed.
@@ -92,13 +138,13 @@ type predictor struct {
 	*regress.Predictor
 	model *regress.CostModel
 	space *sampler.Space
-	macs  bool // are said
+	macs  bool // are printed
 	json  bool
 }
 
-// predict leaves the indices' text out: who ranks wants it, who prints makes it.
-func (p predictor) predict(a sampler.Arch) (ranked, error) {
-	r := ranked{seconds: p.Predict(a.Indices)}
+// predict leaves the indices' text out: a ranking needs it, printing makes it anew.
+func (p predictor) predict(a sampler.Arch) (regress.Prediction, error) {
+	r := regress.Prediction{Seconds: p.Predict(a.Indices)}
 	if !p.macs {
 		return r, nil
 	}
@@ -106,49 +152,59 @@ func (p predictor) predict(a sampler.Arch) (ranked, error) {
 	if err != nil {
 		return r, err
 	}
-	r.macs = g.TotalMACs()
+	r.MACs = g.TotalMACs()
 	return r, nil
 }
 
 // print prints one network's line; rank is 0 where there is none.
-func (p predictor) print(s streams, a sampler.Arch, r ranked, rank int) error {
+func (p predictor) print(s streams, a sampler.Arch, r regress.Prediction, rank int) error {
 	if p.json {
 		return ui.Document(s.out, prediction{
-			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: r.seconds, MACs: r.macs,
+			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: r.Seconds, MACs: r.MACs,
 			Device: p.model.Device, Kind: p.model.Kind, Rank: rank,
 		})
 	}
-	says := fmt.Sprintf("%-8s", ui.Seconds(r.seconds)) // most have 8 letters; columns stand under each other
+	line := fmt.Sprintf("%-8s", ui.Seconds(r.Seconds)) // most have 8 letters, so that columns are aligned
 	if k := p.model.Kind; k != devices.Measured {
-		says += " " + ui.Kind(k)
+		line += " " + ui.Kind(k)
 	}
 	if p.macs {
-		says += "  " + ui.Count(r.macs) + " MACs"
+		line += "  " + ui.Count(r.MACs) + " MACs"
 	}
-	_, err := fmt.Fprintf(s.out, "%s  %s  %s\n", a.ID(), says, a)
+	_, err := fmt.Fprintf(s.out, "%s  %s  %s\n", a.ID(), line, a)
 	return err
 }
 
-func loadCost(c *cli.Context) (*regress.CostModel, *sampler.Space, error) {
-	path, err := required(c, "cost")
-	if err != nil {
-		return nil, nil, err
+// printRanking prints the ranking with the predictor's own lines.
+func printRanking(s streams, k *regress.Ranking, p predictor) error {
+	out := bufio.NewWriter(s.out)
+	s.out = out
+	for i, r := range k.Sorted() {
+		a, err := p.space.ParseArch(r.Indices)
+		if err != nil {
+			return err
+		}
+		if err := p.print(s, a, r, i+1); err != nil {
+			return err
+		}
 	}
-	return loadCostFile(path)
+	return out.Flush()
 }
 
-// loadCostFile gives the mistakes that are the user's their exit code.
-func loadCostFile(path string) (*regress.CostModel, *sampler.Space, error) {
+// loadCost reads the cost model of --cost and its space.
+func loadCost(path string) (*regress.CostModel, *sampler.Space, error) {
+	if err := required("cost", path); err != nil {
+		return nil, nil, err
+	}
 	m, sp, err := regress.Load(path)
+	return m, sp, costError(err)
+}
+
+// costError gives a file that is no cost model, or is not there, the code of a user's mistake.
+func costError(err error) error {
 	var file *regress.FileError
-	if errors.As(err, &file) && regress.IsFeatureModel(path) {
-		err = fmt.Errorf("%s is of listed models: it weighs features (docs/models.md) and has no table; that takes a sweep of --space", path)
+	if errors.As(err, &file) || errors.Is(err, fs.ErrNotExist) {
+		return withCode(exitUsage, err)
 	}
-	if file != nil && isDatabase(path) {
-		err = fmt.Errorf("%s is a store of sweeps, not a cost model; `latlab fit --db` makes one of it", path)
-	}
-	if file != nil || errors.Is(err, fs.ErrNotExist) {
-		err = withCode(exitUsage, err)
-	}
-	return m, sp, err
+	return err
 }

@@ -7,9 +7,8 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
+	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/internal/ui"
 	"latlab/sampler/model"
@@ -30,10 +29,10 @@ type timedPoint struct {
 	Indices string `json:"indices,omitempty"`
 }
 
-func (l listed) point(d devices.Info) timedPoint {
+func pointOf(l source.Listed, d devices.Info) timedPoint {
 	p := timedPoint{Device: d.Name}
-	if l.space != nil {
-		p.Space, p.Indices = l.space.Name, l.arch.String()
+	if l.Space != nil {
+		p.Space, p.Indices = l.Space.Name, l.Arch.String()
 	}
 	return p
 }
@@ -81,15 +80,15 @@ func readLayers(ctx context.Context, d devices.Device, m *model.Model, blocks []
 	return &layerTable{rows}, err
 }
 
-func printTimed(s streams, c *cli.Context, d devices.Device, one listed, e bench.Estimate) error {
-	v := namedMeasurement{Name: one.name, Measurement: *e.M, point: one.point(d.Info())}
-	if c.Bool("layers") {
+func (o *timeOptions) print(ctx context.Context, s streams, d devices.Device, one source.Listed, e bench.Estimate) error {
+	v := namedMeasurement{Name: one.Name, Measurement: *e.M, point: pointOf(one, d.Info())}
+	if o.layers {
 		var err error
-		if v.layers, err = readLayers(c.Context, d, one.model, e.Blocks); err != nil {
+		if v.layers, err = readLayers(ctx, d, one.Model, e.Blocks); err != nil {
 			return err
 		}
 	}
-	if c.Bool("json") {
+	if o.json {
 		return ui.Document(s.out, v)
 	}
 	if err := printMeasurement(s.out, one, d.Info(), e.M); err != nil || v.layers == nil {
@@ -102,8 +101,8 @@ func printTimed(s streams, c *cli.Context, d devices.Device, one listed, e bench
 	return printLayers(s.out, v.layers.rows)
 }
 
-func printMeasurement(w io.Writer, one listed, d devices.Info, m *bench.Measurement) error {
-	fmt.Fprintf(w, "%s  %s  %s  %s\n", one.name, ui.Seconds(m.Seconds), interval(m), m.Verdict)
+func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *bench.Measurement) error {
+	fmt.Fprintf(w, "%s  %s  %s  %s\n", one.Name, ui.Seconds(m.Seconds), interval(m), m.Verdict)
 	if line := kindSentence(m.Kind, d.Harness); line != "" {
 		fmt.Fprintf(w, "  %s\n", line)
 	}
@@ -129,7 +128,7 @@ func printMeasurement(w io.Writer, one listed, d devices.Info, m *bench.Measurem
 		rows = append(rows, []string{"  the tool's own bounds", ui.SecondsRange(m.Bounds.Low, m.Bounds.High)})
 	}
 	rows = append(rows, counterRows(m.Counters)...)
-	if in := d.Compute[one.model.Precision]; in != "" {
+	if in := d.Compute[one.Model.Precision]; in != "" {
 		rows = append(rows, []string{"  computed in", in})
 	}
 	rows = append(rows, []string{"  delegated", delegationLine(m.Delegation)}, []string{"  runtime", m.Runtime})
@@ -210,7 +209,7 @@ func kindSentence(k devices.Kind, harness string) string {
 	case devices.Simulated:
 		return "SIMULATED: computed by " + harness + " from the network's ops, never measured"
 	case devices.Estimated:
-		return "ESTIMATED: told by " + harness + ", the vendor's own tool, never measured"
+		return "ESTIMATED: by " + harness + ", the vendor's own tool, never measured"
 	}
 	return ""
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/urfave/cli/v2"
 
 	"latlab/bench/store"
 	"latlab/exporters/prom"
@@ -15,8 +14,7 @@ import (
 
 // pushMetrics sends the store's metrics to the gateway of --push.url. All is measured and stored
 // by then: that the gateway is away is a warning.
-func pushMetrics(ctx context.Context, s streams, c *cli.Context, st *store.Store) {
-	url := c.String("push.url")
+func pushMetrics(ctx context.Context, s streams, url string, st *store.Store) {
 	if url == "" {
 		return
 	}

@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
 	"latlab/devices"
@@ -47,31 +47,39 @@ func reportFormatNames() []string {
 	return names
 }
 
-func reportCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "report",
-		Usage: "make a page, a model card or pictures of sweeps and cost models",
-		Flags: []cli.Flag{
-			dbFlag(), stringFlag("sweep", "which sweep of the store, by `ID`; several, with commas, share a page", ""),
-			stringFlag("device", "the sweep's device, by `NAME`", ""),
-			&cli.StringSliceFlag{Name: "cost", Usage: "cost model of a sweep's device, kind and space, a JSON `FILE`; may be repeated"},
-			stringFlag("format", "one of "+strings.Join(reportFormatNames(), ", "), reportFormats()[0].name),
-			boolFlag("leave-out-invalid", "show no INVALID networks; they are counted all the same"),
-			&cli.StringFlag{Name: "o", Usage: "`FILE` to write, - for stdout; of png and svg a folder"},
-			quietFlag(), jsonFlag(),
-		},
-		Action: func(c *cli.Context) error { return makeReport(s, c) },
+type reportOptions struct {
+	db string
+	sweepChoice
+	costs           []string
+	format          string
+	leaveOutInvalid bool
+	quiet           bool
+	outputOptions
+}
+
+func reportVerb() *verb {
+	o := &reportOptions{}
+	return &verb{
+		name: "report", usage: "make a page, a model card or pictures of sweeps and cost models", register: o.register,
+		run: func(ctx context.Context, s streams) error { return runReport(ctx, o, s) },
 	}
 }
 
-func makeReport(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
+func (o *reportOptions) register(f *flagSet) {
+	f.db(&o.db)
+	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, share a page")
+	f.strings(&o.costs, "cost", "cost model of a sweep's device, kind and space, a JSON `FILE`; may be repeated")
+	f.string(&o.format, "format", "one of "+strings.Join(reportFormatNames(), ", "), reportFormats()[0].name)
+	f.bool(&o.leaveOutInvalid, "leave-out-invalid", "show no INVALID networks; they are counted all the same")
+	f.quiet(&o.quiet)
+	o.outputOptions.register(f, "`FILE` to write, - for stdout; of png and svg a folder")
+}
+
+func runReport(ctx context.Context, o *reportOptions, s streams) error {
+	if err := required("o", o.out); err != nil {
 		return err
 	}
-	if _, err := required(c, "o"); err != nil {
-		return err
-	}
-	format, err := findReportFormat(c.String("format"))
+	format, err := findReportFormat(o.format)
 	if err != nil {
 		return err
 	}
@@ -79,35 +87,36 @@ func makeReport(s streams, c *cli.Context) error {
 	if format.folder != nil {
 		folder = "format " + format.name
 	}
-	out, err := outPath(c, folder, append(c.StringSlice("cost"), c.String("db"))...)
+	out, err := outPath(o.outputOptions, folder, append(slices.Clone(o.costs), o.db)...)
 	if err != nil {
 		return err
 	}
-	defer untilInterrupted(c)()
-	d, err := reportData(c)
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	d, err := o.collect(ctx)
 	if err == nil {
-		err = writeReport(s, c, d, format, out)
+		err = o.write(ctx, s, d, format, out)
 	}
 	switch {
-	case err != nil && c.Err() != nil:
-		return outputError(c, out, err)
+	case err != nil && ctx.Err() != nil:
+		return outputError(ctx, out, err)
 	case err != nil || out == stdoutPath:
 		return err
 	}
-	return printReport(s, c, d, out)
+	return o.print(s, d, out)
 }
 
-func writeReport(s streams, c *cli.Context, d *report.Data, format reportFormat, out string) error {
+func (o *reportOptions) write(ctx context.Context, s streams, d *report.Data, format reportFormat, out string) error {
 	if format.folder != nil {
-		return outputError(c, out, format.folder(out, d))
+		return outputError(ctx, out, format.folder(out, d))
 	}
 	stream := func(w io.Writer) error {
-		return format.stream(endingWriter{c.Context, w}, d, shownPath(c.String("db")))
+		return format.stream(endingWriter{ctx, w}, d, shownPath(o.db))
 	}
 	if out == stdoutPath {
 		return stream(s.out)
 	}
-	return outputError(c, out, exporters.WriteFile(out, stream))
+	return outputError(ctx, out, exporters.WriteFile(out, stream))
 }
 
 // shownPath is a path as a page may have it: a file's name may be any bytes, a page is UTF-8.
@@ -122,30 +131,29 @@ func findReportFormat(name string) (reportFormat, error) {
 	return reportFormat{}, unknownFormat(name, "reports", reportFormatNames()...)
 }
 
-func reportData(c *cli.Context) (*report.Data, error) {
-	st, err := openDB(c)
+func (o *reportOptions) collect(ctx context.Context) (*report.Data, error) {
+	st, err := openDB(ctx, o.db)
 	if err != nil {
 		return nil, err
 	}
 	defer st.Close()
-	sweeps, err := chooseSweeps(c, st)
+	sweeps, err := o.several(ctx, st)
 	if err != nil {
 		return nil, err
 	}
-	costs, err := reportCosts(c, sweeps)
+	costs, err := o.loadCosts(sweeps)
 	if err != nil {
 		return nil, err
 	}
-	o := report.Options{Now: time.Now(), LeaveOutInvalid: c.Bool("leave-out-invalid")}
-	return report.Collect(c.Context, st, sweeps, costs, o)
+	return report.Collect(ctx, st, sweeps, costs, report.Options{Now: time.Now(), LeaveOutInvalid: o.leaveOutInvalid})
 }
 
-// reportCosts reads the cost models. One that belongs to none of the sweeps is refused: its
+// loadCosts reads the cost models. One that belongs to none of the sweeps is refused: its
 // numbers would stand beside those of another device.
-func reportCosts(c *cli.Context, sweeps []bench.Sweep) ([]report.Cost, error) {
+func (o *reportOptions) loadCosts(sweeps []bench.Sweep) ([]report.Cost, error) {
 	var costs []report.Cost
-	for _, path := range c.StringSlice("cost") {
-		m, sp, err := loadCostFile(path)
+	for _, path := range o.costs {
+		m, sp, err := loadCost(path)
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +191,7 @@ func belongs(cost report.Cost, sweeps []bench.Sweep) error {
 	return first
 }
 
-func printReport(s streams, c *cli.Context, d *report.Data, out string) error {
+func (o *reportOptions) print(s streams, d *report.Data, out string) error {
 	networks, invalid, failed := 0, 0, 0
 	ids, kinds := []string{}, []devices.Kind{}
 	for i := range d.Sweeps {
@@ -192,9 +200,9 @@ func printReport(s streams, c *cli.Context, d *report.Data, out string) error {
 		ids = append(ids, d.Sweeps[i].Manifest.ID)
 	}
 	kinds = append(kinds, d.Kinds()...)
-	if c.Bool("json") {
+	if o.json {
 		return ui.Document(s.out, map[string]any{
-			"path": out, "format": c.String("format"), "sweeps": ids, "kinds": kinds, "cost_models": len(d.Fits),
+			"path": out, "format": o.format, "sweeps": ids, "kinds": kinds, "cost_models": len(d.Fits),
 			"measured": networks, "invalid": invalid, "failed": failed,
 		})
 	}

@@ -4,19 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
 	"syscall"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
 	"latlab/bench/store"
 	"latlab/devices"
 	"latlab/internal/ui"
+	"latlab/internal/version"
+	"latlab/sampler/model"
 )
 
 // job is one call of bench.Run as the verbs that time make it.
@@ -28,26 +27,20 @@ type job struct {
 	resume string // command that goes on after an interrupt; empty where there is none
 }
 
-func measureFlags() []cli.Flag {
-	return join(deviceFlags(), cacheFlags(), []cli.Flag{
-		precisionFlag(), inputFlag(),
-		boolFlag("allow-partial", "an accelerator may leave nodes to the CPU; the share is recorded as a warning"),
-		stringFlag("protocol", "how to time: `NAME` default, quick or precise", "default"),
-		boolFlag("wait", "wait for another writer of the store to end"),
-		seedFlag(), quietFlag(), jsonFlag(),
-	})
+// manifest is what every verb that times knows of its sweep.
+func (o *measureOptions) manifest(form model.Form) (bench.Sweep, error) {
+	p, err := bench.NamedProtocol(o.protocol)
+	p.AllowPartial = o.allowPartial
+	return bench.Sweep{
+		Seed: o.seed, Format: form.Format, Precision: form.Precision, Input: form.Input, Protocol: p, Sampling: bench.Listed,
+		Tools: map[string]string{"latlab": version.Version, "writer_revision": form.WriterRevision()},
+	}, err
 }
 
-func readProtocol(c *cli.Context) (bench.Protocol, error) {
-	p, err := bench.NamedProtocol(c.String("protocol"))
-	p.AllowPartial = c.Bool("allow-partial")
-	return p, err
-}
-
-// openStore opens --db for writing what the devices will tell.
-func openStore(ctx context.Context, c *cli.Context, ds ...devices.Info) (*store.Store, error) {
+// openStore opens --db for what is measured on the devices.
+func (o *measureOptions) openStore(ctx context.Context, ds ...devices.Info) (*store.Store, error) {
 	real := slices.ContainsFunc(ds, func(d devices.Info) bool { return d.Kind != devices.Simulated })
-	st, err := store.Open(ctx, c.String("db"), store.Options{Wait: c.Bool("wait"), Relaxed: !real})
+	st, err := store.Open(ctx, o.db, store.Options{Wait: o.wait, Relaxed: !real})
 	return st, storeError(err)
 }
 
@@ -58,12 +51,11 @@ func openRead(ctx context.Context, path string) (*store.Store, error) {
 }
 
 // openDB opens the store that --db names, for reading.
-func openDB(c *cli.Context) (*store.Store, error) {
-	path, err := required(c, "db")
-	if err != nil {
+func openDB(ctx context.Context, path string) (*store.Store, error) {
+	if err := required("db", path); err != nil {
 		return nil, err
 	}
-	return openRead(c.Context, path)
+	return openRead(ctx, path)
 }
 
 // storeError gives what is the user's mistake its code: a file that is no store, or none.
@@ -77,12 +69,12 @@ func storeError(err error) error {
 
 // measureOn opens the store after the device: a machine without an agent leaves no empty
 // store behind.
-func measureOn(ctx context.Context, s streams, c *cli.Context, d devices.Device, j job) (bench.Result, error) {
-	st, err := openStore(ctx, c, d.Info())
+func (o *measureOptions) measureOn(ctx context.Context, s streams, d devices.Device, j job) (bench.Result, error) {
+	st, err := o.openStore(ctx, d.Info())
 	if err != nil {
 		return bench.Result{}, err
 	}
-	res, err := runJob(ctx, s, c, d, st, j)
+	res, err := o.runJob(ctx, s, d, st, j)
 	if cerr := st.Close(); err == nil {
 		err = storeError(cerr)
 	}
@@ -91,10 +83,10 @@ func measureOn(ctx context.Context, s streams, c *cli.Context, d devices.Device,
 
 // runJob measures into a store. The first interrupt lets the block that is being timed
 // finish; the second kills it.
-func runJob(ctx context.Context, s streams, c *cli.Context, d devices.Device, st bench.Store, j job) (bench.Result, error) {
-	ctx, stop, done := interruptible(ctx, s, c.Bool("quiet"))
+func (o *measureOptions) runJob(ctx context.Context, s streams, d devices.Device, st bench.Store, j job) (bench.Result, error) {
+	ctx, stop, done := interruptible(ctx, s, o.quiet)
 	defer done()
-	show := ui.NewProgress(s.err, c.Bool("quiet"), []devices.Info{d.Info()})
+	show := ui.NewProgress(s.err, o.quiet, []devices.Info{d.Info()})
 	res, err := bench.Run(ctx, bench.Options{
 		Sweep: j.sweep, Networks: j.n, Source: j.source, Device: d, Store: st,
 		BatchLimit: j.batch, Flush: flushEvery(d.Info()), Stop: stop, Progress: func(p bench.Progress) { show.Update(0, p) },
@@ -110,46 +102,6 @@ func flushEvery(d devices.Info) int {
 		return 100
 	}
 	return 1
-}
-
-// untilInterrupted makes the first interrupt end the context, for verbs that read and write a
-// file: what they began is taken away, and no half of it is left. The second is the system's, for
-// one that waits at a pipe.
-func untilInterrupted(c *cli.Context) (stop func()) {
-	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	c.Context = ctx
-	return stop
-}
-
-// endingWriter fails when its context ends: a page is rendered by code that knows no context.
-type endingWriter struct {
-	ctx context.Context //nolint:containedctx // it is of one write, and io.Writer has no room for it
-	w   io.Writer
-}
-
-func (e endingWriter) Write(p []byte) (int, error) {
-	if err := e.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return e.w.Write(p)
-}
-
-// outputError words what kept a verb from writing its file, which may be stdout, or "" for none.
-func outputError(c *cli.Context, out string, err error) error {
-	interrupted := errors.Is(err, context.Canceled) || err != nil && c.Err() != nil
-	switch {
-	case interrupted && out == "":
-		return withCode(exitInterrupted, errors.New("interrupted"))
-	case interrupted && out == stdoutPath:
-		// What a reader has got is got: nothing can be as it was before.
-		return withCode(exitInterrupted, errors.New("interrupted; what went to stdout is not whole"))
-	case interrupted:
-		return withCode(exitInterrupted, fmt.Errorf("interrupted; %s is as it was before", out))
-	case out == stdoutPath:
-		return err
-	}
-	return writeError(out, err)
 }
 
 func isInterrupt(err error) bool {

@@ -2,51 +2,63 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"io"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/internal/ui"
 	"latlab/sampler"
 )
 
-func sampleCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "sample",
-		Usage: "draw random networks of a space, as JSON lines",
-		Flags: join([]cli.Flag{spaceFlag(), countFlag(), seedFlag(), coverageFlag()}, boundFlags(), []cli.Flag{jsonFlag()}),
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
+type sampleOptions struct {
+	space    string
+	n        int
+	seed     uint64
+	coverage bool
+	bounds   boundOptions
+	json     bool
+}
+
+func sampleVerb() *verb {
+	o := &sampleOptions{}
+	return &verb{
+		name: "sample", usage: "draw random networks of a space, as JSON lines", register: o.register,
+		run: func(ctx context.Context, s streams) error {
+			if o.bounds.given() {
+				return samplePredicted(ctx, o, s)
 			}
-			if predicting(c) {
-				return samplePredicted(s, c)
-			}
-			return sample(s, c)
+			return runSample(o, s)
 		},
 	}
 }
 
-func sample(s streams, c *cli.Context) error {
-	sp, err := requiredSpace(c)
+func (o *sampleOptions) register(f *flagSet) {
+	f.space(&o.space)
+	f.count(&o.n)
+	f.seed(&o.seed)
+	f.coverage(&o.coverage)
+	o.bounds.register(f)
+	f.json(&o.json)
+}
+
+func runSample(o *sampleOptions, s streams) error {
+	sp, err := requiredSpace(o.space)
 	if err != nil {
 		return err
 	}
-	n, err := requiredCount(c)
+	archs, err := drawArchs(sp, o.n, o.seed, o.coverage)
 	if err != nil {
 		return err
 	}
-	archs, err := drawArchs(sp, n, c.Uint64("seed"), c.Bool("coverage"))
-	if err != nil {
-		return err
-	}
-	if c.Bool("json") {
+	if o.json {
 		return printArchs(s.out, archs)
 	}
 	return sampler.WriteJSONL(s.out, archs)
 }
 
 func drawArchs(sp *sampler.Space, n int, seed uint64, coverage bool) ([]sampler.Arch, error) {
+	if err := requiredCount(n); err != nil {
+		return nil, err
+	}
 	draw := sampler.Sample
 	if coverage {
 		draw = sampler.SampleCoverage

@@ -2,32 +2,29 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"latlab/devices"
-
-	"github.com/urfave/cli/v2"
-
 	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/sampler"
 )
 
-func boundFlags() []cli.Flag {
-	return []cli.Flag{
-		costFlag(),
-		stringFlag("below", "only networks that --cost predicts to be faster: a `DURATION` such as 20ms", ""),
-		stringFlag("above", "only networks that --cost predicts to be slower: a `DURATION` such as 15ms", ""),
-	}
+// boundOptions are the latencies that a cost model must predict.
+type boundOptions struct{ cost, below, above string }
+
+func (o *boundOptions) register(f *flagSet) {
+	f.cost(&o.cost)
+	f.string(&o.below, "below", "only networks that --cost predicts to be faster: a `DURATION` such as 20ms", "")
+	f.string(&o.above, "above", "only networks that --cost predicts to be slower: a `DURATION` such as 15ms", "")
 }
 
-// predicting reports whether sample is asked for more than networks.
-func predicting(c *cli.Context) bool {
-	return c.String("cost") != "" || c.String("below") != "" || c.String("above") != ""
-}
+// given reports whether sample is asked for more than networks.
+func (o boundOptions) given() bool { return o != boundOptions{} }
 
 // predictedArch is a line of `sample --cost`: one of sampler.WriteJSONL with a latency that
 // a cost model predicts. Readers of networks let the further fields pass.
@@ -40,22 +37,21 @@ type predictedArch struct {
 	Kind    devices.Kind `json:"kind"` // of the latencies that the model was fitted to
 }
 
-func samplePredicted(s streams, c *cli.Context) error {
-	if c.Bool("coverage") {
+func samplePredicted(ctx context.Context, o *sampleOptions, s streams) error {
+	if o.coverage {
 		return usagef("--coverage chooses networks for a fit and --cost, --below and --above by what a fit says: give one or the other")
 	}
-	m, sp, err := loadCost(c)
+	m, sp, err := loadCost(o.bounds.cost)
 	if err != nil {
 		return err
 	}
-	if err := sameSpace(c, m); err != nil {
+	if err := sameSpace(o.space, m); err != nil {
 		return err
 	}
-	n, err := requiredCount(c)
-	if err != nil {
+	if err := requiredCount(o.n); err != nil {
 		return err
 	}
-	b, err := readBand(c)
+	b, err := o.bounds.budget()
 	if err != nil {
 		return err
 	}
@@ -63,14 +59,20 @@ func samplePredicted(s streams, c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	archs, err := b.draw(c, m, sp, p, n)
-	if err != nil {
+	archs, err := regress.SampleWithin(ctx, p, m, sp, b, o.n, o.seed)
+	var few *regress.BudgetError
+	switch {
+	case errors.As(err, &few):
+		return budgetError(few)
+	case err != nil && ctx.Err() == nil:
+		return withCode(exitUsage, err)
+	case err != nil:
 		return err
 	}
 	out := bufio.NewWriter(s.out)
 	for _, a := range archs {
 		line := predictedArch{a.ID(), a.Space, a.String(), p.Predict(a.Indices), m.Device, m.Kind}
-		if err := printLine(out, line, c.Bool("json")); err != nil {
+		if err := printLine(out, line, o.json); err != nil {
 			return err
 		}
 	}
@@ -85,34 +87,31 @@ func printLine(w *bufio.Writer, line any, versioned bool) error {
 }
 
 // sameSpace refuses a --space that the cost model is not of; without one it is the model's.
-func sameSpace(c *cli.Context, m *regress.CostModel) error {
-	if c.String("space") == "" {
+func sameSpace(space string, m *regress.CostModel) error {
+	if space == "" {
 		return nil
 	}
-	sp, err := findSpace(c.String("space"))
+	sp, err := findSpace(space)
 	if err != nil {
 		return err
 	}
 	return withCode(exitUsage, m.CheckSpace(sp))
 }
 
-// band is the predicted latencies that are asked for, in seconds, its ends left out.
-type band struct{ above, below float64 }
-
-func readBand(c *cli.Context) (band, error) {
-	above, err := readBound(c, "above", math.Inf(-1))
+// budget reads --above and --below.
+func (o boundOptions) budget() (regress.Budget, error) {
+	above, err := readBound("above", o.above, math.Inf(-1))
 	if err != nil {
-		return band{}, err
+		return regress.Budget{}, err
 	}
-	below, err := readBound(c, "below", math.Inf(1))
+	below, err := readBound("below", o.below, math.Inf(1))
 	if err == nil && above >= below {
-		err = usagef("--above %s and --below %s leave nothing between them", c.String("above"), c.String("below"))
+		err = usagef("--above %s and --below %s leave nothing between them", o.above, o.below)
 	}
-	return band{above, below}, err
+	return regress.Budget{Above: above, Below: below}, err
 }
 
-func readBound(c *cli.Context, name string, none float64) (float64, error) {
-	text := c.String(name)
+func readBound(name, text string, none float64) (float64, error) {
 	if text == "" {
 		return none, nil
 	}
@@ -123,40 +122,22 @@ func readBound(c *cli.Context, name string, none float64) (float64, error) {
 	return d.Seconds(), nil
 }
 
-// draw says at once where no network of the space can be within the band, and after
-// sampler.MaxDrawn networks where too few are.
-func (b band) draw(c *cli.Context, m *regress.CostModel, sp *sampler.Space, p *regress.Predictor, n int) ([]sampler.Arch, error) {
-	least, greatest, err := m.Range(sp)
-	if err != nil {
-		return nil, err
+// budgetError says which latencies there are where too few networks are within the budget.
+func budgetError(few *regress.BudgetError) error {
+	if few.Rare == nil {
+		return usagef("no network of %s is predicted %s: they are from %s", few.Space, budgetText(few.Budget), ui.SecondsRange(few.Least, few.Greatest))
 	}
-	// Not to the last bit: the range was added up in another order.
-	if slack := 1e-9 * math.Abs(greatest); least-slack >= b.below || greatest+slack <= b.above {
-		return nil, usagef("no network of %s is predicted %s: they are from %s", sp.Name, b, ui.SecondsRange(least, greatest))
-	}
-	fastest, slowest := math.Inf(1), math.Inf(-1)
-	archs, err := sampler.SampleWhere(c.Context, sp, n, c.Uint64("seed"), func(indices []int) bool {
-		y := p.Predict(indices)
-		fastest, slowest = min(fastest, y), max(slowest, y)
-		return b.above < y && y < b.below
-	})
-	var rare *sampler.RareError
-	if errors.As(err, &rare) {
-		return nil, usagef("predicted %s: %w, the fastest %s, the slowest %s; move the bounds or ask for fewer", b, err, ui.Seconds(fastest), ui.Seconds(slowest))
-	}
-	if err != nil && c.Err() == nil {
-		err = withCode(exitUsage, err)
-	}
-	return archs, err
+	return usagef("predicted %s: %w, the fastest %s, the slowest %s; move the bounds or ask for fewer",
+		budgetText(few.Budget), few.Rare, ui.Seconds(few.Least), ui.Seconds(few.Greatest))
 }
 
-// String is "below 20 ms", "above 15 ms" or "above 15 ms and below 20 ms".
-func (b band) String() string {
-	above, below := "above "+ui.Seconds(b.above), "below "+ui.Seconds(b.below)
+// budgetText is "below 20 ms", "above 15 ms" or "above 15 ms and below 20 ms".
+func budgetText(b regress.Budget) string {
+	above, below := "above "+ui.Seconds(b.Above), "below "+ui.Seconds(b.Below)
 	switch {
-	case math.IsInf(b.above, -1):
+	case math.IsInf(b.Above, -1):
 		return below
-	case math.IsInf(b.below, 1):
+	case math.IsInf(b.Below, 1):
 		return above
 	}
 	return fmt.Sprintf("%s and %s", above, below)

@@ -6,50 +6,47 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/activation"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"latlab/devices"
+	"latlab/bench"
 	"latlab/exporters/prom"
 	"latlab/exporters/web"
+	"latlab/internal/serve"
 	"latlab/internal/ui"
-	"latlab/internal/version"
 )
 
 // serveAddress: loopback, for there is no password unless one is set. The port is outside of
 // 9100 to 9999, which Prometheus' exporters have shared out among themselves.
 const serveAddress = "127.0.0.1:19767"
 
-// serveCommand serves until it is interrupted; that is how it ends, so the exit code is 0. Its
+type serveOptions struct {
+	db, baseline  string
+	costs         []string
+	addresses     []string
+	systemdSocket bool
+	config        string
+	hosts         []string
+	nice          int
+	quiet, json   bool
+	programs      programOptions
+	flags         *flagSet
+}
+
+// serveVerb serves until it is interrupted; that is how it ends, so the exit code is 0. Its
 // --json document, printed when it listens, is {"addresses": ["127.0.0.1:19767"], "urls": [...]}.
-func serveCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "serve",
-		Usage: "serve metrics for Prometheus, probes of devices and predictions over HTTP",
-		Flags: join([]cli.Flag{
-			dbFlag(),
-			&cli.StringSliceFlag{Name: "cost", Usage: "cost model to predict with, a JSON `FILE`; may be repeated"},
-			stringFlag("baseline", "recorded `SWEEP` that latencies are compared with: an id, FILE#ID, or FILE where it holds one", ""),
-			&cli.StringSliceFlag{Name: "web.listen-address", Usage: "`ADDRESS` to listen on; may be repeated", Value: cli.NewStringSlice(serveAddress)},
-			boolFlag("web.systemd-socket", "listen on the sockets that systemd hands over, not on an address"),
-			stringFlag("web.config.file", "TLS and passwords, a `FILE` .yml of Prometheus' exporter-toolkit", ""),
-			&cli.StringSliceFlag{Name: "web.allowed-host", Usage: "a `NAME` besides localhost by which it is asked over loopback; may be repeated"},
-			intFlag("nice", "priority of the server, `0` to 19: from 1 on what is timed on this machine goes first", defaultNice),
-			quietFlag(), jsonFlag(),
-		}, serveDeviceFlags()),
-		Action: func(c *cli.Context) error { return serve(s, c) },
+func serveVerb() *verb {
+	o := &serveOptions{}
+	return &verb{
+		name: "serve", usage: "serve metrics for Prometheus, probes of devices and predictions over HTTP", register: o.register,
+		run: func(ctx context.Context, s streams) error { return runServe(ctx, o, s) },
 	}
 }
 
@@ -57,68 +54,67 @@ func serveCommand(s streams) *cli.Command {
 // measured with and without.
 const defaultNice = 10
 
-// serveDeviceFlags are those of deviceFlags that change what a look at a device finds.
-func serveDeviceFlags() []cli.Flag {
-	var flags []cli.Flag
-	for _, f := range deviceFlags() {
-		switch f.Names()[0] {
-		case "inventory", "adb", "agent", "python", "vela-config", "agent-bundle":
-			flags = append(flags, f)
-		}
-	}
-	return flags
+func (o *serveOptions) register(f *flagSet) {
+	o.flags = f
+	f.db(&o.db)
+	f.strings(&o.costs, "cost", "cost model to predict with, a JSON `FILE`; may be repeated")
+	f.string(&o.baseline, "baseline", "recorded `SWEEP` that latencies are compared with: an id, FILE#ID, or FILE where it holds one", "")
+	f.strings(&o.addresses, "web.listen-address", "`ADDRESS` to listen on; may be repeated", serveAddress)
+	f.bool(&o.systemdSocket, "web.systemd-socket", "listen on the sockets that systemd hands over, not on an address")
+	f.string(&o.config, "web.config.file", "TLS and passwords, a `FILE` .yml of Prometheus' exporter-toolkit", "")
+	f.strings(&o.hosts, "web.allowed-host", "a `NAME` besides localhost by which it is asked over loopback; may be repeated")
+	f.int(&o.nice, "nice", "priority of the server, `0` to 19: from 1 on what is timed on this machine goes first", defaultNice)
+	f.quiet(&o.quiet)
+	f.json(&o.json)
+	o.programs.register(f)
 }
 
-func serve(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
-	}
-	// From here on an interrupt ends what there is in order.
-	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+func runServe(ctx context.Context, o *serveOptions, s streams) error {
+	// From here on an interrupt ends the server in order.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if n := c.Int("nice"); n < 0 || n > 19 {
-		return usagef("--nice is %d; it must be 0 to 19", n)
+	if o.nice < 0 || o.nice > 19 {
+		return usagef("--nice is %d; it must be 0 to 19", o.nice)
 	}
-	config := c.String("web.config.file")
-	if err := web.CheckConfig(config); err != nil {
-		return usagef("--web.config.file %s: %w", config, err)
+	if err := web.CheckConfig(o.config); err != nil {
+		return usagef("--web.config.file %s: %w", o.config, err)
 	}
-	log := serveLog(s, c)
-	w, err := wireServer(ctx, c, log)
+	log := serveLog(s, o.quiet)
+	server, err := o.open(ctx, log)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	listeners, err := listenersOf(ctx, c)
+	defer server.Close()
+	listeners, err := o.listeners(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeAll(listeners)
-	if err := lowerPriority(c.Int("nice")); err != nil {
+	if err := lowerPriority(o.nice); err != nil {
 		log.Warn("the priority cannot be lowered", "err", err)
 	}
-	if err := printServing(s, c, listeners); err != nil {
+	if err := o.printServing(s, listeners); err != nil {
 		return err
 	}
-	w.start(ctx)
-	return web.Serve(ctx, web.ServeOptions{Listeners: listeners, Handler: w.handler, ConfigFile: config, Log: log})
+	server.Start(ctx)
+	return web.Serve(ctx, web.ServeOptions{Listeners: listeners, Handler: server.Handler, ConfigFile: o.config, Log: log})
 }
 
 // serveLog is for what goes wrong while serving; requests are counted, not logged.
-func serveLog(s streams, c *cli.Context) *slog.Logger {
+func serveLog(s streams, quiet bool) *slog.Logger {
 	level := slog.LevelWarn
-	if c.Bool("quiet") {
+	if quiet {
 		level = slog.LevelError
 	}
 	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
 }
 
-// listenersOf are systemd's, or those of the addresses.
-func listenersOf(ctx context.Context, c *cli.Context) ([]net.Listener, error) {
+// listeners are systemd's, or those of the addresses.
+func (o *serveOptions) listeners(ctx context.Context) ([]net.Listener, error) {
 	switch {
-	case !c.Bool("web.systemd-socket"):
-		return listen(ctx, c.StringSlice("web.listen-address"))
-	case typed(c, "web.listen-address"):
+	case !o.systemdSocket:
+		return listen(ctx, o.addresses)
+	case o.flags.typed("web.listen-address"):
 		return nil, usagef("--web.systemd-socket and --web.listen-address: the socket's unit says where to listen; choose one")
 	}
 	listeners, err := systemd.Listeners()
@@ -182,9 +178,9 @@ func closeAll(listeners []net.Listener) {
 }
 
 // printServing says where to look: a port 0 is known only now.
-func printServing(s streams, c *cli.Context, listeners []net.Listener) error {
+func (o *serveOptions) printServing(s streams, listeners []net.Listener) error {
 	scheme := "http"
-	if c.String("web.config.file") != "" {
+	if o.config != "" {
 		scheme = "http(s)"
 	}
 	var addresses, urls []string
@@ -192,7 +188,7 @@ func printServing(s streams, c *cli.Context, listeners []net.Listener) error {
 		addresses = append(addresses, l.Addr().String())
 		urls = append(urls, scheme+"://"+l.Addr().String()+"/")
 	}
-	if c.Bool("json") {
+	if o.json {
 		return ui.Document(s.out, map[string]any{"addresses": addresses, "urls": urls})
 	}
 	_, err := fmt.Fprintf(s.out, "serving %s; an interrupt ends it\n", strings.Join(urls, " "))
@@ -224,74 +220,62 @@ func lowerPriority(nice int) error {
 	return nil
 }
 
-// server is what serve runs: a handler, and what goes on in the background while it answers.
-type server struct {
-	handler http.Handler
-	runs    []func(context.Context)
-	closes  []func() error
-}
-
-func (w *server) start(ctx context.Context) {
-	for _, run := range w.runs {
-		go run(ctx)
-	}
-}
-
-func (w *server) close() {
-	for _, f := range w.closes {
-		_ = f() // opened for reading
-	}
-}
-
-// wireServer makes the server of what the flags name; each is optional.
-func wireServer(ctx context.Context, c *cli.Context, log *slog.Logger) (*server, error) {
-	lab, err := openLab(c)
+// open makes the server of what the flags name; each is optional.
+func (o *serveOptions) open(ctx context.Context, log *slog.Logger) (*serve.Server, error) {
+	lab, err := o.programs.lab()
 	if err != nil {
 		return nil, err
 	}
-	costs, err := openCosts(c.StringSlice("cost"), log)
+	if o.db == "" && o.baseline != "" {
+		return nil, usagef("--baseline wants a --db whose latencies are compared with it")
+	}
+	baseline, err := readBaseline(ctx, o.baseline, o.db)
 	if err != nil {
 		return nil, err
 	}
-	w := &server{}
-	watcher, err := w.openStore(ctx, c, log)
-	if err != nil {
-		w.close()
-		return nil, err
+	s, err := serve.New(ctx, serve.Options{
+		Lab: lab, Store: o.db, Baseline: baseline, Costs: o.costs, Hosts: o.hosts, Log: log,
+	})
+	var option *serve.OptionError
+	if errors.As(err, &option) {
+		err = withCode(exitUsage, err)
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(prom.BuildInfo(), prom.NewCostCollector(costs.metrics))
-	prober := &labProber{lab: lab}
-	poller := web.NewPoller(prober.all, web.PollOptions{})
-	o := web.Options{
-		Metrics: registry, Scraped: poller.Scraped, Prober: prober, CostModels: costs.predictors,
-		Hosts: servedHosts(c), Version: version.Version, Log: log,
-	}
-	seen := poller.Latest
-	if watcher != nil {
-		seen = func() []web.Device { return append(poller.Latest(), computedDevices(watcher.Lab())...) }
-		registry.MustRegister(prom.NewCollector(watcher.Lab))
-		// Who probes may be the only one who asks.
-		now := func() prom.Lab { watcher.Asked(); return watcher.Lab() }
-		prober.last = func(device string) *devices.State { return now().Condition(device) }
-		prober.timing = func(device string) bool { return now().Timing(device, time.Now()) }
-		o.Scraped = func() { poller.Scraped(); watcher.Asked() }
-		o.Ready = watcher.Ready
-		w.runs = append(w.runs, watcher.Run)
-	}
-	registry.MustRegister(web.DeviceMetrics(seen, false))
-	w.runs = append(w.runs, poller.Run)
-	w.handler, err = web.Handler(o)
-	return w, err
+	return s, costError(storeError(err))
 }
 
-// servedHosts are names that the server answers to over loopback: this machine's own is one, which
-// Debian lets point to 127.0.1.1.
-func servedHosts(c *cli.Context) []string {
-	hosts := c.StringSlice("web.allowed-host")
-	if name, err := os.Hostname(); err == nil && name != "" {
-		hosts = append(hosts, name)
+// readBaseline reads the sweep that --baseline names: ID of the store db, FILE#ID, or FILE
+// where it holds one.
+func readBaseline(ctx context.Context, name, db string) (*prom.Baseline, error) {
+	if name == "" {
+		return nil, nil
 	}
-	return hosts
+	file, id, inFile := strings.Cut(name, "#")
+	if _, err := os.Stat(file); !inFile && err != nil {
+		file, id = db, name
+	}
+	st, err := openRead(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	m, err := baselineSweep(ctx, st, id)
+	if err != nil {
+		return nil, err
+	}
+	b, err := prom.ReadBaseline(ctx, st, m)
+	return b, withCode(exitUsage, err)
+}
+
+func baselineSweep(ctx context.Context, st bench.Reader, id string) (bench.Sweep, error) {
+	all, err := st.Sweeps(ctx)
+	if err != nil {
+		return bench.Sweep{}, err
+	}
+	if id == "" && len(all) == 1 {
+		return all[0], nil
+	}
+	if id == "" {
+		return bench.Sweep{}, usagef("--baseline names a store of %d sweeps; choose one as FILE#ID: %s", len(all), listSweeps(all))
+	}
+	return sweepByID(all, id)
 }

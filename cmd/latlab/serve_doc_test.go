@@ -67,8 +67,10 @@ func TestServingDocumentNamesAllFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range serveCommand(streams{}).Flags {
-		if name := f.Names()[0]; !strings.Contains(string(text), "`--"+name) {
+	var flags flagSet
+	serveVerb().register(&flags)
+	for _, name := range flags.names() {
+		if !strings.Contains(string(text), "`--"+name) {
 			t.Errorf("docs/serving.md does not name --%s", name)
 		}
 	}

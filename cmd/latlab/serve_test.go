@@ -349,3 +349,36 @@ func TestServeGivesWay(t *testing.T) {
 		}
 	}
 }
+
+// TestServeFollowsACostModel: a fit into a served file is served by the process that runs.
+func TestServeFollowsACostModel(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.runs([]int{exitOK, exitInvalid}, "sweep", "--device", "sim-pixel1-cpu:exact", "--space", tinySpace(t), "-n", "40", "--db", "lab.db", "--quiet")
+	l.run(0, "fit", "--db", "lab.db", "-o", "cost.json", "--quiet")
+	p, url := l.serving("--cost", "cost.json")
+	listed := func(what string) {
+		t.Helper()
+		until(t, what, func() bool {
+			_, body := fetch(t, url+"/v1/cost_models")
+			return strings.Contains(body, what)
+		})
+	}
+	listed(`"method":"ops"`)
+	l.run(0, "fit", "--db", "lab.db", "--method", "macs", "-o", "cost.json", "--quiet")
+	listed(`"method":"macs"`)
+	if err := os.WriteFile(l.path("cost.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a broken file is counted", func() bool {
+		_, body := fetch(t, url+"/metrics")
+		return regexp.MustCompile(`latlab_cost_model_read_failures_total\{cost_model="cost"\} [1-9]`).MatchString(body)
+	})
+	listed(`"method":"macs"`)
+	if text := p.err.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "cost.json: not a cost model") {
+		t.Errorf("stderr %s", text)
+	}
+	if code := l.stop(p); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}

@@ -9,37 +9,43 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
 	"latlab/bench/store"
 	"latlab/internal/ui"
 )
 
-func showCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name: "show", ArgsUsage: "[SWEEP]",
-		Usage: "list a store's sweeps, or print one's manifest, verdicts and failures",
-		Flags: []cli.Flag{dbFlag(), jsonFlag()},
-		Action: func(c *cli.Context) error {
-			st, err := openDB(c)
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			switch c.NArg() {
-			case 0:
-				return listStore(s, c, st)
-			case 1:
-				return showSweep(s, c, st)
-			}
-			return usagef("show takes one sweep")
-		},
+type showOptions struct {
+	db   string
+	json bool
+	ids  []string
+}
+
+func showVerb() *verb {
+	o := &showOptions{}
+	return &verb{
+		name: "show", usage: "list a store's sweeps, or print one's manifest, verdicts and failures",
+		register: func(f *flagSet) { f.db(&o.db); f.json(&o.json); f.arguments(&o.ids, "[SWEEP]") },
+		run:      func(ctx context.Context, s streams) error { return runShow(ctx, o, s) },
 	}
 }
 
-func listStore(s streams, c *cli.Context, st *store.Store) error {
-	sweeps, err := st.Sweeps(c.Context)
+func runShow(ctx context.Context, o *showOptions, s streams) error {
+	st, err := openDB(ctx, o.db)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	switch len(o.ids) {
+	case 0:
+		return o.list(ctx, s, st)
+	case 1:
+		return o.show(ctx, s, st, o.ids[0])
+	}
+	return usagef("show takes one sweep")
+}
+
+func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) error {
+	sweeps, err := st.Sweeps(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,13 +55,13 @@ func listStore(s streams, c *cli.Context, st *store.Store) error {
 	}
 	rows := []row{}
 	for _, m := range sweeps {
-		t, err := bench.Count(c.Context, st, m.ID)
+		t, err := bench.Count(ctx, st, m.ID)
 		if err != nil {
 			return err
 		}
 		rows = append(rows, row{m, t})
 	}
-	if c.Bool("json") {
+	if o.json {
 		return ui.Document(s.out, map[string]any{"sweeps": rows})
 	}
 	lines := [][]string{{"SWEEP", "DONE", "FAILED", "INVALID", "KIND", "CREATED"}}
@@ -63,7 +69,7 @@ func listStore(s streams, c *cli.Context, st *store.Store) error {
 	for _, r := range rows {
 		lines = append(lines, []string{r.ID, strconv.Itoa(r.Measured), strconv.Itoa(r.Failed), strconv.Itoa(r.Invalid),
 			ui.Kind(r.Device.Kind), r.Created.Local().Format(time.DateTime)})
-		what, err := networkWords(c.Context, st, r.Sweep)
+		what, err := networkWords(ctx, st, r.Sweep)
 		if err != nil {
 			return err
 		}
@@ -85,51 +91,29 @@ func networkWords(ctx context.Context, st bench.Reader, m bench.Sweep) (string, 
 	return sweepNetworks(m), nil
 }
 
-func showSweep(s streams, c *cli.Context, st *store.Store) error {
-	all, err := st.Sweeps(c.Context)
+func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id string) error {
+	all, err := st.Sweeps(ctx)
 	if err != nil {
 		return err
 	}
-	m, err := sweepByID(all, c.Args().First())
+	m, err := sweepByID(all, id)
 	if err != nil {
 		return err
 	}
-	t, err := bench.Count(c.Context, st, m.ID)
+	t, err := bench.Count(ctx, st, m.ID)
 	if err != nil {
 		return err
 	}
-	failures, err := openFailures(c.Context, st, m.ID)
+	failures, err := bench.OpenFailures(ctx, st, m.ID)
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
+	if o.json {
 		return ui.Document(s.out, map[string]any{
 			"manifest": m, "tally": t, "reasons": t.Reasons, "warnings": t.Warnings, "failures": failures,
 		})
 	}
 	return printSweepDetail(s, m, t, failures)
-}
-
-// openFailures are the final failures, and the attempts on networks that are not measured
-// yet: what there is to look at after a sweep was stopped.
-func openFailures(ctx context.Context, st bench.Reader, sweep string) ([]bench.Failure, error) {
-	measured := map[int]bool{}
-	for n, err := range st.Networks(ctx, sweep) {
-		if err != nil {
-			return nil, err
-		}
-		measured[n.Index] = n.Status != bench.Planned
-	}
-	failures := []bench.Failure{}
-	for f, err := range st.Failures(ctx, sweep) {
-		if err != nil {
-			return nil, err
-		}
-		if f.Final || !measured[f.Network] {
-			failures = append(failures, f)
-		}
-	}
-	return failures, nil
 }
 
 func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.Failure) error {

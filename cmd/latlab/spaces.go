@@ -1,10 +1,9 @@
 package main
 
 import (
+	"context"
 	"math/big"
 	"strconv"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/internal/ui"
 	"latlab/sampler"
@@ -19,29 +18,29 @@ type spaceRow struct {
 	Reachable int    `json:"reachable_entries"`
 }
 
-func spacesCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "spaces",
-		Usage: "list search spaces: decisions, size, table slots, reachable entries",
-		Flags: []cli.Flag{spaceFlag(), jsonFlag()},
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			rows, err := spaceRows(c.String("space"))
-			if err != nil {
-				return err
-			}
-			if c.Bool("json") {
-				return ui.Document(s.out, map[string]any{"spaces": rows})
-			}
-			lines := [][]string{{"SPACE", "DECISIONS", "SIZE", "TABLE SLOTS", "REACHABLE"}}
-			for _, r := range rows {
-				lines = append(lines, []string{r.Name, strconv.Itoa(r.Decisions), roughSize(r.Size), ui.Thousands(r.Slots), ui.Thousands(r.Reachable)})
-			}
-			return ui.Table(s.out, lines)
-		},
+func spacesVerb() *verb {
+	var space string
+	var asJSON bool
+	return &verb{
+		name: "spaces", usage: "list search spaces: decisions, size, table slots, reachable entries",
+		register: func(f *flagSet) { f.space(&space); f.json(&asJSON) },
+		run:      func(_ context.Context, s streams) error { return runSpaces(space, asJSON, s) },
 	}
+}
+
+func runSpaces(space string, asJSON bool, s streams) error {
+	rows, err := spaceRows(space)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return ui.Document(s.out, map[string]any{"spaces": rows})
+	}
+	lines := [][]string{{"SPACE", "DECISIONS", "SIZE", "TABLE SLOTS", "REACHABLE"}}
+	for _, r := range rows {
+		lines = append(lines, []string{r.Name, strconv.Itoa(r.Decisions), roughSize(r.Size), ui.Thousands(r.Slots), ui.Thousands(r.Reachable)})
+	}
+	return ui.Table(s.out, lines)
 }
 
 func spaceRows(only string) ([]spaceRow, error) {

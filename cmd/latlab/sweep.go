@@ -4,136 +4,102 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/urfave/cli/v2"
 
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/exporters/prom"
 	"latlab/internal/ui"
-	"latlab/internal/version"
-	"latlab/sampler"
-	"latlab/sampler/model"
 )
 
-func sweepCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "sweep",
-		Usage: "the main job: sample, compile, time and store networks; the same command resumes",
-		Flags: join([]cli.Flag{spaceFlag(), countFlag(), coverageFlag(), modelsFlag(), dbFlag(),
-			boolFlag("dry-run", "say how long it takes and how much it writes, and do nothing"),
-			stringFlag("push.url", "Prometheus Pushgateway that gets the store's metrics at the end, a `URL`", "")}, measureFlags()),
-		Action: func(c *cli.Context) error { return sweep(s, c) },
+type sweepOptions struct {
+	space    string
+	n        int
+	coverage bool
+	models   string
+	dryRun   bool
+	pushURL  string
+	measureOptions
+	flags *flagSet
+}
+
+func sweepVerb() *verb {
+	o := &sweepOptions{}
+	return &verb{
+		name: "sweep", usage: "the main job: sample, compile, time and store networks; the same command resumes", register: o.register,
+		run: func(ctx context.Context, s streams) error { return runSweep(ctx, o, s) },
 	}
 }
 
-func sweep(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
-	}
-	names, err := deviceNames(c)
+func (o *sweepOptions) register(f *flagSet) {
+	o.flags = f
+	f.space(&o.space)
+	f.count(&o.n)
+	f.coverage(&o.coverage)
+	f.string(&o.models, "models", "networks of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
+	f.db(&o.db)
+	f.bool(&o.dryRun, "dry-run", "say how long it takes and how much it writes, and do nothing")
+	f.string(&o.pushURL, "push.url", "Prometheus Pushgateway that gets the store's metrics at the end, a `URL`", "")
+	o.measureOptions.register(f)
+}
+
+func runSweep(ctx context.Context, o *sweepOptions, s streams) error {
+	names, err := o.deviceNames()
 	if err != nil {
 		return err
 	}
-	if to := c.String("push.url"); to != "" {
-		if err := prom.CheckPushURL(to); err != nil {
+	if o.pushURL != "" {
+		if err := prom.CheckPushURL(o.pushURL); err != nil {
 			return usagef("--push.url: %w", err)
 		}
 	}
-	if _, err := required(c, "db"); err != nil && !c.Bool("dry-run") {
+	if err := required("db", o.db); err != nil && !o.dryRun {
 		return err
 	}
-	plan := planArchs
-	if c.String("models") != "" {
-		plan = planModels
+	plan := o.planArchs
+	if o.models != "" {
+		plan = o.planModels
 	}
 	var plans []sweepPlan
 	for _, name := range names {
-		info, err := describeNamed(c, name)
+		info, err := o.describeNamed(name)
 		if err != nil {
 			return err
 		}
-		p, err := plan(s, c, info)
+		p, err := plan(ctx, s, info)
 		if err != nil {
 			return err
 		}
 		p.name, p.info = name, info
 		plans = append(plans, p)
 	}
-	if !c.Bool("dry-run") {
-		return runPlans(c.Context, s, c, plans)
+	if !o.dryRun {
+		return runPlans(ctx, s, o, plans)
 	}
 	for _, p := range plans {
-		err = worse(err, p.dry())
+		err = moreSevere(err, p.dry())
 	}
 	return err
 }
 
-// planArchs is a sweep of a space's networks.
-func planArchs(s streams, c *cli.Context, info devices.Info) (sweepPlan, error) {
-	j, sp, archs, err := sweepJob(c, info)
-	return sweepPlan{
-		job: func(context.Context, bench.Reader, devices.Info) (job, error) { return j, nil },
-		dry: func() error {
-			f, err := forecastArchs(j.source.(archSource), sp, archs)
-			if err != nil {
-				return err
-			}
-			return dryRun(s, c, j.sweep, info, f)
-		},
-	}, err
-}
-
-func sweepJob(c *cli.Context, info devices.Info) (job, *sampler.Space, []sampler.Arch, error) {
-	sp, err := requiredSpace(c)
-	if err != nil {
-		return job{}, nil, nil, err
+// deviceNames reads --device of a verb that takes several: a,b,c.
+func (o *sweepOptions) deviceNames() ([]string, error) {
+	if err := required("device", o.device); err != nil {
+		return nil, err
 	}
-	n, err := requiredCount(c)
-	if err != nil {
-		return job{}, nil, nil, err
+	names := strings.Split(o.device, ",")
+	for i, n := range names {
+		names[i] = strings.TrimSpace(n)
+		switch {
+		case names[i] == "":
+			return nil, usagef("--device %q has an empty name", o.device)
+		case slices.Contains(names[:i], names[i]):
+			return nil, usagef("--device %q names %s twice", o.device, names[i])
+		}
 	}
-	archs, err := drawArchs(sp, n, c.Uint64("seed"), c.Bool("coverage"))
-	if err != nil {
-		return job{}, nil, nil, err
-	}
-	form, err := deviceForm(c, info)
-	if err != nil {
-		return job{}, nil, nil, err
-	}
-	m, err := manifest(c, form)
-	if err != nil {
-		return job{}, nil, nil, err
-	}
-	yaml, err := sp.YAML()
-	if err != nil {
-		return job{}, nil, nil, err
-	}
-	m.Space, m.SpaceFile, m.Sampling = sp.Name, string(yaml), bench.Uniform
-	if c.Bool("coverage") {
-		m.Sampling = bench.Coverage
-	}
-	cache, err := openCache(c)
-	if err != nil {
-		return job{}, nil, nil, err
-	}
-	src := archSource{space: sp, archs: archs, form: form, cache: cache}
-	batch, err := src.batch()
-	return job{sweep: m, n: n, source: src, batch: batch, resume: commandLine()}, sp, archs, err
-}
-
-// manifest is what every verb that times knows of its sweep.
-func manifest(c *cli.Context, form model.Form) (bench.Sweep, error) {
-	p, err := readProtocol(c)
-	if err != nil {
-		return bench.Sweep{}, err
-	}
-	return bench.Sweep{
-		Seed: c.Uint64("seed"), Format: form.Format, Precision: form.Precision, Input: form.Input, Protocol: p, Sampling: bench.Listed,
-		Tools: map[string]string{"latlab": version.Version, "writer_revision": form.WriterRevision()},
-	}, nil
+	return names, nil
 }
 
 // commandLine is what the user typed, quoted where a shell needs it.

@@ -7,45 +7,52 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
 	"latlab/bench/memory"
+	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/internal/ui"
 	"latlab/sampler/model"
 )
 
-func timeCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "time",
-		Usage: "time one network or one file of your own",
-		Flags: join(networkFlags(), []cli.Flag{
-			stringFlag("model", "a .tflite or .onnx `FILE` of your own", ""), dbFlag(),
-			boolFlag("layers", "print what each layer takes, where the device says"),
-		}, measureFlags()),
-		Action: func(c *cli.Context) error { return timeOne(s, c) },
+type timeOptions struct {
+	networkOptions
+	model  string
+	layers bool
+	measureOptions
+}
+
+func timeVerb() *verb {
+	o := &timeOptions{}
+	return &verb{
+		name: "time", usage: "time one network or one file of your own", register: o.register,
+		run: func(ctx context.Context, s streams) error { return runTime(ctx, o, s) },
 	}
 }
 
-func timeOne(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
-	}
-	info, err := describeDevice(c)
+func (o *timeOptions) register(f *flagSet) {
+	o.networkOptions.register(f)
+	f.string(&o.model, "model", "a .tflite or .onnx `FILE` of your own", "")
+	f.db(&o.db)
+	f.bool(&o.layers, "layers", "print what each layer takes, where the device says")
+	o.measureOptions.register(f)
+}
+
+func runTime(ctx context.Context, o *timeOptions, s streams) error {
+	info, err := o.describe()
 	if err != nil {
 		return err
 	}
-	one, err := listedNetwork(c, info)
+	one, err := o.listed(info)
 	if err != nil {
 		return err
 	}
-	d, err := openDevice(c.Context, c)
+	d, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeDevice(s, d)
-	ests, err := measureList(c.Context, s, c, d, listSource{one})
+	ests, err := o.measureList(ctx, s, d, source.List{one})
 	if err != nil {
 		return err
 	}
@@ -53,79 +60,77 @@ func timeOne(s streams, c *cli.Context) error {
 	if e.M == nil {
 		return exitSilently(exitPartial)
 	}
-	err = printTimed(s, c, d, one, e)
+	err = o.print(ctx, s, d, one, e)
 	if err == nil && e.M.Verdict == bench.Invalid {
 		err = exitSilently(exitInvalid)
 	}
 	return err
 }
 
-// listedNetwork reads --fixture, --space with --arch, or --model.
-func listedNetwork(c *cli.Context, info devices.Info) (listed, error) {
-	cache, err := openCache(c)
+// listed reads --fixture, --space with --arch, or --model.
+func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
+	cache, err := o.cache.open()
 	if err != nil {
-		return listed{}, err
+		return source.Listed{}, err
 	}
-	if file := c.String("model"); file != "" {
-		if c.String("fixture") != "" || c.String("arch") != "" || c.String("space") != "" {
-			return listed{}, usagef("--model, --fixture and --arch name different networks; give one")
+	if o.model != "" {
+		if o.fixture != "" || o.arch != "" || o.space != "" {
+			return source.Listed{}, usagef("--model, --fixture and --arch name different networks; give one")
 		}
-		return ownFile(c, file, info)
+		l, err := o.ownFile(info)
+		return l, withCode(exitUsage, err)
 	}
-	n, err := oneNetwork(c)
+	n, err := o.network()
 	if err != nil {
-		return listed{}, err
+		return source.Listed{}, err
 	}
-	form, err := deviceForm(c, info)
+	form, err := o.deviceForm(info)
 	if err != nil {
-		return listed{}, err
+		return source.Listed{}, err
 	}
-	return n.listed(form, cache)
+	return n.Listed(form, cache)
 }
 
 // ownFile is a file that is timed as it is.
-func ownFile(c *cli.Context, file string, info devices.Info) (listed, error) {
-	m, err := model.FromFile(file)
+func (o *timeOptions) ownFile(info devices.Info) (source.Listed, error) {
+	m, err := model.FromFile(o.model)
 	if err == nil {
-		err = acceptFile(m, info)
+		err = source.Accept(m, info)
 	}
-	if p := c.String("precision"); err == nil && p != "" && p != string(m.Precision) {
-		err = fmt.Errorf("model %s is %s; --precision %s is of networks that latlab writes", file, m.Precision, p)
+	switch {
+	case err != nil:
+		return source.Listed{}, err
+	case o.precision != "" && o.precision != string(m.Precision):
+		return source.Listed{}, fmt.Errorf("model %s is %s; --precision %s is of networks that latlab writes", o.model, m.Precision, o.precision)
+	case o.input != "":
+		return source.Listed{}, fmt.Errorf("model %s has the inputs that it has; --input is of networks that latlab writes", o.model)
 	}
-	if err == nil && c.String("input") != "" {
-		err = fmt.Errorf("model %s has the inputs that it has; --input is of networks that latlab writes", file)
-	}
-	return listed{name: strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), model: m}, withCode(exitUsage, err)
-}
-
-func (n network) listed(form model.Form, cache *model.Cache) (listed, error) {
-	m, err := model.New(n.graph, form, cache)
-	return listed{name: n.name, space: n.space, arch: n.arch, model: m}, err
+	return source.Listed{Name: strings.TrimSuffix(filepath.Base(o.model), filepath.Ext(o.model)), Model: m}, nil
 }
 
 // measureList times the networks of a list and returns their estimates in its order.
 // Without --db the results are kept in memory.
-func measureList(ctx context.Context, s streams, c *cli.Context, d devices.Device, list listSource) ([]bench.Estimate, error) {
-	m, err := manifest(c, list[0].model.Form)
+func (o *measureOptions) measureList(ctx context.Context, s streams, d devices.Device, list source.List) ([]bench.Estimate, error) {
+	m, err := o.manifest(list[0].Model.Form)
 	if err != nil {
 		return nil, err
 	}
-	m.ModelsHash = list.hash()
+	m.ModelsHash = list.Hash()
 	j := job{sweep: m, n: len(list), source: list}
-	if c.String("db") == "" {
+	if o.db == "" {
 		st := memory.New()
-		res, err := runJob(ctx, s, c, d, st, j)
+		res, err := o.runJob(ctx, s, d, st, j)
 		if err != nil {
 			return nil, err
 		}
 		return estimates(ctx, s, st, res.Sweep.ID)
 	}
 	j.resume = commandLine()
-	res, err := measureOn(ctx, s, c, d, j)
+	res, err := o.measureOn(ctx, s, d, j)
 	if err != nil {
 		return nil, err
 	}
-	st, err := openRead(ctx, c.String("db"))
+	st, err := openRead(ctx, o.db)
 	if err != nil {
 		return nil, err
 	}

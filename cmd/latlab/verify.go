@@ -1,13 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"math"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/bench"
+	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/fixtures"
 	"latlab/internal/ui"
@@ -16,39 +15,35 @@ import (
 	"latlab/sampler/model"
 )
 
-func verifyCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "verify",
-		Usage: "time chosen networks again and compare with their prediction",
-		Flags: join([]cli.Flag{
-			costFlag(), &cli.StringSliceFlag{Name: "fixture", Usage: "a known network that is a point of the model's space; may be given again"},
-			stringFlag("archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", ""), dbFlag(),
-		}, measureFlags()),
-		Action: func(c *cli.Context) error { return verify(s, c) },
+type verifyOptions struct {
+	cost     string
+	fixtures []string
+	archs    string
+	measureOptions
+}
+
+func verifyVerb() *verb {
+	o := &verifyOptions{}
+	return &verb{
+		name: "verify", usage: "time chosen networks again and compare with their prediction", register: o.register,
+		run: func(ctx context.Context, s streams) error { return runVerify(ctx, o, s) },
 	}
 }
 
-// verified is one network's comparison.
-type verified struct {
-	Name      string         `json:"name"`
-	Indices   string         `json:"indices"`
-	Predicted float64        `json:"predicted_seconds"`
-	Seconds   *float64       `json:"latency_seconds"` // null = could not be measured
-	Low       *float64       `json:"low_seconds"`
-	High      *float64       `json:"high_seconds"`
-	Error     *float64       `json:"relative_error"` // predicted over measured, minus 1
-	Verdict   *bench.Verdict `json:"verdict"`
+func (o *verifyOptions) register(f *flagSet) {
+	f.cost(&o.cost)
+	f.strings(&o.fixtures, "fixture", "a known network that is a point of the model's space; may be given again")
+	f.string(&o.archs, "archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", "")
+	f.db(&o.db)
+	o.measureOptions.register(f)
 }
 
-func verify(s streams, c *cli.Context) error {
-	if err := noArguments(c); err != nil {
-		return err
-	}
-	m, sp, err := loadCost(c)
+func runVerify(ctx context.Context, o *verifyOptions, s streams) error {
+	m, sp, err := loadCost(o.cost)
 	if err != nil {
 		return err
 	}
-	d, err := openDevice(c.Context, c)
+	d, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,16 +51,16 @@ func verify(s streams, c *cli.Context) error {
 	if err := sameDevice(m, d.Info()); err != nil {
 		return err
 	}
-	list, skipped, err := verifyList(s, c, sp, d.Info(), model.Precision(m.Precision))
+	list, skipped, err := o.list(s, sp, d.Info(), model.Precision(m.Precision))
 	if err != nil {
 		return err
 	}
-	ests, err := measureList(c.Context, s, c, d, list)
+	ests, err := o.measureList(ctx, s, d, list)
 	if err != nil {
 		return err
 	}
 	rows, failed, invalid := compare(m, sp, list, ests)
-	if err := printVerified(s, c, rows, d.Info().Kind); err != nil {
+	if err := printVerified(s, o.json, rows, d.Info().Kind); err != nil {
 		return err
 	}
 	switch {
@@ -85,13 +80,13 @@ func sameDevice(m *regress.CostModel, now devices.Info) error {
 	return fitError(m.Provenance().Same(is))
 }
 
-// verifyList reads --fixture and --archs. skipped says that lines could not be used.
-func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info, precision model.Precision) (list listSource, skipped bool, err error) {
-	cache, err := openCache(c)
+// list reads --fixture and --archs. skipped says that lines could not be used.
+func (o *verifyOptions) list(s streams, sp *sampler.Space, info devices.Info, precision model.Precision) (list source.List, skipped bool, err error) {
+	cache, err := o.cache.open()
 	if err != nil {
 		return nil, false, err
 	}
-	form, err := deviceFormOr(c, info, precision)
+	form, err := o.deviceFormOr(info, precision)
 	if err != nil {
 		return nil, false, err
 	}
@@ -100,7 +95,7 @@ func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info,
 		list = append(list, l)
 		return err
 	}
-	for _, name := range c.StringSlice("fixture") {
+	for _, name := range o.fixtures {
 		f, err := fixtures.Get(name)
 		if err != nil {
 			return nil, false, withCode(exitUsage, err)
@@ -113,8 +108,8 @@ func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info,
 			return nil, false, err
 		}
 	}
-	if c.String("archs") != "" {
-		in, name, err := openInput(s, c.String("archs"))
+	if o.archs != "" {
+		in, name, err := openInput(s, o.archs)
 		if err != nil {
 			return nil, false, err
 		}
@@ -133,35 +128,32 @@ func verifyList(s streams, c *cli.Context, sp *sampler.Space, info devices.Info,
 	return list, skipped, nil
 }
 
-func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, cache *model.Cache) (listed, error) {
-	n, err := archNetwork(sp, a)
+func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, cache *model.Cache) (source.Listed, error) {
+	n, err := source.Point(sp, a)
 	if err != nil {
-		return listed{}, err
+		return source.Listed{}, withCode(exitUsage, err)
 	}
-	n.name = name
-	return n.listed(form, cache)
+	n.Name = name
+	return n.Listed(form, cache)
 }
 
-func compare(m *regress.CostModel, sp *sampler.Space, list listSource, ests []bench.Estimate) (rows []verified, failed, invalid bool) {
+// compare puts predictions beside the estimates, of which a failed network has none.
+func compare(m *regress.CostModel, sp *sampler.Space, list source.List, ests []bench.Estimate) (rows []regress.Verified, failed, invalid bool) {
 	for i, l := range list {
-		v := verified{Name: l.name, Indices: l.arch.String(), Predicted: m.Predict(sp, l.arch)}
-		if i >= len(ests) || ests[i].M == nil {
-			failed = true
-			rows = append(rows, v)
-			continue
+		var measured *bench.Measurement
+		if i < len(ests) {
+			measured = ests[i].M
 		}
-		e := ests[i].M
-		relative := v.Predicted/e.Seconds - 1
-		v.Seconds, v.Low, v.High, v.Error, v.Verdict = &e.Seconds, e.Low, e.High, &relative, &e.Verdict
-		invalid = invalid || e.Verdict == bench.Invalid
-		rows = append(rows, v)
+		rows = append(rows, m.Verify(sp, l.Name, l.Arch, measured))
+		failed = failed || measured == nil
+		invalid = invalid || measured != nil && measured.Verdict == bench.Invalid
 	}
 	return rows, failed, invalid
 }
 
-func printVerified(s streams, c *cli.Context, rows []verified, kind devices.Kind) error {
-	mape, measured := meanError(rows)
-	if c.Bool("json") {
+func printVerified(s streams, asJSON bool, rows []regress.Verified, kind devices.Kind) error {
+	mape, measured := regress.MeanError(rows)
+	if asJSON {
 		return ui.Document(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind})
 	}
 	scale := secondsScale(rows)
@@ -181,7 +173,7 @@ func printVerified(s streams, c *cli.Context, rows []verified, kind devices.Kind
 }
 
 // secondsScale is that of all latencies of the table.
-func secondsScale(rows []verified) ui.Scale {
+func secondsScale(rows []regress.Verified) ui.Scale {
 	var all []float64
 	for _, v := range rows {
 		all = append(all, v.Predicted)
@@ -197,18 +189,4 @@ func bounds(scale ui.Scale, low, high *float64) string {
 		return "none"
 	}
 	return scale.Range(*low, *high)
-}
-
-func meanError(rows []verified) (mean *float64, n int) {
-	sum := 0.0
-	for _, v := range rows {
-		if v.Error != nil {
-			sum += math.Abs(*v.Error)
-			n++
-		}
-	}
-	if n == 0 {
-		return nil, 0
-	}
-	return new(sum / float64(n)), n
 }

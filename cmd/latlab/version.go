@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/urfave/cli/v2"
-
 	"latlab/devices/inventory"
 	"latlab/internal/ui"
 	"latlab/internal/version"
@@ -14,45 +12,45 @@ import (
 	"latlab/sampler/tflite"
 )
 
-func versionCommand(s streams) *cli.Command {
-	return &cli.Command{
-		Name:  "version",
-		Usage: "print versions: latlab, Go, the writer, the agent's runtime",
-		Flags: []cli.Flag{jsonFlag(), deviceFlags()[3]},
-		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			v := versions(c)
-			if c.Bool("json") {
-				return ui.Document(s.out, v)
-			}
-			fmt.Fprintf(s.out, "latlab %s\n", v["latlab"])
-			rows := [][]string{}
-			for _, k := range []string{"commit", "go", "platform", "writer_revision", "runtime"} {
-				rows = append(rows, []string{"  " + k, v[k]})
-			}
-			return ui.Table(s.out, rows)
-		},
+func versionVerb() *verb {
+	var agent string
+	var asJSON bool
+	return &verb{
+		name: "version", usage: "print versions: latlab, Go, the writer, the agent's runtime",
+		register: func(f *flagSet) { f.json(&asJSON); f.agent(&agent) },
+		run:      func(ctx context.Context, s streams) error { return runVersion(ctx, agent, asJSON, s) },
 	}
 }
 
-func versions(c *cli.Context) map[string]string {
+func runVersion(ctx context.Context, agent string, asJSON bool, s streams) error {
+	v := versions(ctx, agent)
+	if asJSON {
+		return ui.Document(s.out, v)
+	}
+	fmt.Fprintf(s.out, "latlab %s\n", v["latlab"])
+	rows := [][]string{}
+	for _, k := range []string{"commit", "go", "platform", "writer_revision", "runtime"} {
+		rows = append(rows, []string{"  " + k, v[k]})
+	}
+	return ui.Table(s.out, rows)
+}
+
+func versions(ctx context.Context, agent string) map[string]string {
 	v := map[string]string{
 		"latlab": version.Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
 		"writer_revision": "tflite " + tflite.WriterRevision + ", onnx " + onnx.WriterRevision, "commit": version.Commit(), "runtime": "not found",
 	}
-	ctx, cancel := context.WithTimeout(c.Context, deviceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
 	defer cancel()
-	if r, err := localRuntime(ctx, c); err == nil {
+	if r, err := localRuntime(ctx, agent); err == nil {
 		v["runtime"] = r
 	}
 	return v
 }
 
 // localRuntime asks the agent. The user's inventory has no say in it.
-func localRuntime(ctx context.Context, c *cli.Context) (string, error) {
-	path, err := agentPath(c.String("agent"))
+func localRuntime(ctx context.Context, agent string) (string, error) {
+	path, err := agentPath(agent)
 	if err != nil {
 		return "", err
 	}

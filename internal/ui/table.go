@@ -109,16 +109,3 @@ func Middle(text string, n int) string {
 	head := (n - 2) / 2
 	return string(r[:head]) + ".." + string(r[len(r)-(n-2-head):])
 }
-
-// Or joins names as a sentence has them: "a", "a or b", "a, b or c".
-func Or[T ~string](names []T) string {
-	texts := make([]string, len(names))
-	for i, n := range names {
-		texts[i] = string(n)
-	}
-	if len(texts) < 2 {
-		return strings.Join(texts, "")
-	}
-	last := len(texts) - 1
-	return strings.Join(texts[:last], ", ") + " or " + texts[last]
-}

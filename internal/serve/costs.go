@@ -1,7 +1,8 @@
-package main
+package serve
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -58,7 +59,7 @@ func openCosts(paths []string, log *slog.Logger) (*liveCosts, error) {
 	for _, path := range paths {
 		f := &liveCost{path: path, name: costName(path)}
 		if other, is := taken[f.name]; is {
-			return nil, usagef("cost models %s and %s would both be called %q; rename one", other, path, f.name)
+			return nil, &OptionError{fmt.Sprintf("cost models %s and %s would both be called %q; rename one", other, path, f.name)}
 		}
 		taken[f.name] = path
 		// Before it is read: of one that is replaced between, the next look finds it.
@@ -159,7 +160,7 @@ func sameContent(a, b os.FileInfo) bool {
 
 // read takes what is in the file, whole or not at all.
 func (f *liveCost) read() error {
-	m, sp, err := loadCostFile(f.path)
+	m, sp, err := regress.Load(f.path)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,13 @@
-package main
+package model
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
 )
+
+// nobody is no user's number of a usual system.
+const nobody = 54321
 
 // TestOwnFolder: where there is no home, nobody else's folder is used, nor one that others can
 // write to.

@@ -1,4 +1,4 @@
-package main
+package source
 
 import (
 	"os"
@@ -11,8 +11,8 @@ import (
 	"latlab/sampler/tflite/tflitetest"
 )
 
-// TestAcceptFile: a file is taken or refused with what to do, before anything runs it.
-func TestAcceptFile(t *testing.T) {
+// TestAccept: a file is taken or refused with what to do, before anything runs it.
+func TestAccept(t *testing.T) {
 	npu := devices.Info{Name: "npu", Formats: []model.Format{model.TFLite}, Precisions: []model.Precision{model.Float32}}
 	chip := devices.Info{Name: "chip", Formats: []model.Format{model.ONNX}, Precisions: []model.Precision{model.Float32}}
 	whole := devices.Info{Name: "whole", Formats: []model.Format{model.TFLite}, Precisions: []model.Precision{model.Int8}}
@@ -43,9 +43,9 @@ func TestAcceptFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = acceptFile(m, c.device)
+			err = Accept(m, c.device)
 			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(strings.ReplaceAll(err.Error(), "  ", " "), c.says) {
-				t.Errorf("acceptFile = %v, want %q", err, c.says)
+				t.Errorf("Accept = %v, want %q", err, c.says)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,7 +23,7 @@ import (
 // flatCost predicts the same for every network of the tiny space.
 func flatCost(t *testing.T, device string, seconds float64) *regress.CostModel {
 	t.Helper()
-	s, err := sampler.Find(tinySpace(t))
+	s, err := sampler.Find(filepath.Join("..", "..", "sampler", "testdata", "tiny.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,37 +244,4 @@ func TestPredictionsAreOfOneModel(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestServeFollowsACostModel: a fit into a served file is served by the process that runs.
-func TestServeFollowsACostModel(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
-	l.runs([]int{exitOK, exitInvalid}, "sweep", "--device", "sim-pixel1-cpu:exact", "--space", tinySpace(t), "-n", "40", "--db", "lab.db", "--quiet")
-	l.run(0, "fit", "--db", "lab.db", "-o", "cost.json", "--quiet")
-	p, url := l.serving("--cost", "cost.json")
-	listed := func(what string) {
-		t.Helper()
-		until(t, what, func() bool {
-			_, body := fetch(t, url+"/v1/cost_models")
-			return strings.Contains(body, what)
-		})
-	}
-	listed(`"method":"ops"`)
-	l.run(0, "fit", "--db", "lab.db", "--method", "macs", "-o", "cost.json", "--quiet")
-	listed(`"method":"macs"`)
-	if err := os.WriteFile(l.path("cost.json"), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "a broken file is counted", func() bool {
-		_, body := fetch(t, url+"/metrics")
-		return regexp.MustCompile(`latlab_cost_model_read_failures_total\{cost_model="cost"\} [1-9]`).MatchString(body)
-	})
-	listed(`"method":"macs"`)
-	if text := p.err.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "cost.json: not a cost model") {
-		t.Errorf("stderr %s", text)
-	}
-	if code := l.stop(p); code != exitOK {
-		t.Errorf("exit code %d", code)
-	}
 }

@@ -1,4 +1,4 @@
-package main
+package serve
 
 import (
 	"context"
@@ -52,7 +52,7 @@ func (l *liveStore) reopen(ctx context.Context) error {
 	if err == nil && l.file != nil && os.SameFile(file, l.file) {
 		return nil
 	}
-	st, err := openRead(ctx, l.path)
+	st, err := store.OpenRead(ctx, l.path)
 	if err != nil {
 		return err
 	}

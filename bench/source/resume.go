@@ -1,0 +1,147 @@
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"latlab/bench"
+	"latlab/devices"
+	"latlab/sampler/model"
+)
+
+// Resume finds the list's sweep in the store, or begins it. It returns the sweep with the list's
+// part of its identity, and the networks by their place in it; m has the device and the settings.
+// A file that changed since the sweep first had it goes to skip.
+func (l *Models) Resume(ctx context.Context, st bench.Reader, m bench.Sweep, skip func(error)) (bench.Sweep, Resumed, error) {
+	head, found, err := l.head(ctx, st, m)
+	if err != nil {
+		return m, nil, err
+	}
+	m.ModelsHash = headHash(head)
+	src, err := l.places(ctx, st, m, found, skip)
+	return m, src, err
+}
+
+// head is the identity of the network that the list's sweep is known by: of the first sweep
+// of the same settings whose head is in the list, by its bytes or by its name, where the
+// file was changed; otherwise of the list's first.
+func (l *Models) head(ctx context.Context, st bench.Reader, m bench.Sweep) (identity string, found bool, err error) {
+	sweeps, err := st.Sweeps(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	for _, was := range sweeps {
+		m.ModelsHash = was.ModelsHash
+		if was.Sampling != bench.Listed || m.Identity() != was.ID {
+			continue
+		}
+		n, err := firstNetwork(ctx, st, was.ID)
+		if err != nil {
+			return "", false, err
+		}
+		isIn := func(one Listed) bool { return one.Model.Identity == n.Model || one.Name == n.Name }
+		if headHash(n.Model) == was.ModelsHash && slices.ContainsFunc(l.Networks, isIn) {
+			return n.Model, true, nil
+		}
+	}
+	return l.Networks[0].Model.Identity, false, nil
+}
+
+// firstNetwork is the network of index 0, zero where a sweep has none yet.
+func firstNetwork(ctx context.Context, st bench.Reader, sweep string) (bench.Network, error) {
+	for n, err := range st.Networks(ctx, sweep) {
+		if err != nil || n.Index == 0 {
+			return n, err
+		}
+		break
+	}
+	return bench.Network{}, nil
+}
+
+// places gives networks that the sweep has their places, and the others those behind.
+func (l *Models) places(ctx context.Context, st bench.Reader, m bench.Sweep, found bool, skip func(error)) (Resumed, error) {
+	var src Resumed
+	placed, names := map[string]bool{}, map[string]bool{}
+	if found {
+		for n, err := range st.Networks(ctx, m.Identity()) {
+			if err != nil {
+				return nil, err
+			}
+			for len(src) <= n.Index {
+				src = append(src, resumedModel{})
+			}
+			src[n.Index] = l.stored(n)
+			placed[n.Model], names[n.Name] = true, true
+		}
+	}
+	for _, one := range l.Networks {
+		switch {
+		case placed[one.Model.Identity]:
+		case names[one.Name]:
+			skip(fmt.Errorf("%s:%d: model %s has changed since this sweep first had it; give the new one another name",
+				l.file, l.line[one.Model.Identity], one.Name))
+			l.Skipped++
+		default:
+			src = append(src, resumedModel{Listed: one})
+		}
+	}
+	return src, nil
+}
+
+// stored is a network that the sweep has already: as the list has it, or by its old path.
+func (l *Models) stored(n bench.Network) resumedModel {
+	for _, one := range l.Networks {
+		if one.Model.Identity == n.Model {
+			one.Name = n.Name
+			return resumedModel{Listed: one}
+		}
+	}
+	return resumedModel{Listed: Listed{Name: n.Name, Features: n.Features}, path: l.path(n.Name), identity: n.Model}
+}
+
+// Resumed are a list's networks by their place in the sweep.
+type Resumed []resumedModel
+
+// resumedModel is a network of a list, or one that no line names any more.
+type resumedModel struct {
+	Listed
+	path, identity string // of one that is to be looked for
+}
+
+// Network is bench.Source's.
+func (s Resumed) Network(_ context.Context, i int) (bench.Network, *model.Model, error) {
+	o := s[i]
+	if o.Model == nil {
+		m, err := o.find()
+		if err != nil {
+			return bench.Network{Index: i, Name: o.Name}, nil, err
+		}
+		o.Model = m
+	}
+	return o.network(i), o.Model, nil
+}
+
+// find reads a file that the sweep began with and that the list no longer names.
+func (o resumedModel) find() (*model.Model, error) {
+	m, err := model.FromFile(o.path)
+	if err == nil && m.Identity != o.identity {
+		err = fmt.Errorf("model %s: %w since this sweep first had it", o.path, model.ErrChanged)
+	}
+	if err != nil {
+		return nil, &devices.Error{Fault: devices.FaultModel, Op: "read " + o.Name, Reason: "file-changed", Err: err}
+	}
+	return m, nil
+}
+
+// headHash identifies a list by one network. A sweep's identity leaves out how many
+// networks there are; a space and a seed tell all of them, a list only those that it has.
+// So a list goes on with the sweep whose first network it holds, wherever its lines were
+// moved, mended or appended. The hash of all lines was rejected: a line more would begin
+// anew. The file's name was too: two lists are often called models.jsonl.
+func headHash(identity string) string {
+	sum := sha256.Sum256([]byte("list\n" + identity))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// verb is one of latlab's commands: its options register their flags, run does the work.
+type verb struct {
+	name, usage, description string
+	hidden                   bool
+	register                 func(*flagSet) // nil where there are no flags
+	run                      func(ctx context.Context, s streams) error
+	verbs                    []*verb // within this one
+
+	flags flagSet
+}
+
+// command gives a verb to the command line library.
+func (v *verb) command(s streams, typed typedFlags) *cli.Command {
+	v.flags.typedAt = typed
+	if v.register != nil {
+		v.register(&v.flags)
+	}
+	cmd := &cli.Command{
+		Name: v.name, Usage: v.usage, Description: v.description, Hidden: v.hidden,
+		ArgsUsage: v.flags.wordsName, Flags: v.flags.flags, OnUsageError: onUsage, HideHelpCommand: true,
+		Action: func(c *cli.Context) error {
+			if err := v.flags.read(c); err != nil {
+				return err
+			}
+			err := v.run(c.Context, s)
+			var missing *missingFlagError
+			if errors.As(err, &missing) {
+				missing.verb = v.name
+			}
+			return err
+		},
+	}
+	for _, within := range v.verbs {
+		cmd.Subcommands = append(cmd.Subcommands, within.command(s, typed))
+	}
+	return cmd
+}
+
+func findVerb(verbs []*verb, name string) *verb {
+	if i := slices.IndexFunc(verbs, func(v *verb) bool { return v.name == name }); i >= 0 {
+		return verbs[i]
+	}
+	return nil
+}
+
+func verbNames(verbs []*verb) []string {
+	var names []string
+	for _, v := range verbs {
+		names = append(names, v.name)
+	}
+	return names
+}
+
+// flagsFirst moves a verb's flags in front of its other words, where the library reads
+// them: "show SWEEP --db FILE" is how people type, and --version for the verb. It notes in typed
+// which flags there are.
+func flagsFirst(verbs []*verb, args []string, typed typedFlags) []string {
+	if len(args) < 2 {
+		return args
+	}
+	if args[1] == "--version" {
+		args = append([]string{args[0], "version"}, args[2:]...)
+	}
+	v := findVerb(verbs, args[1])
+	if v == nil {
+		return args
+	}
+	head, rest := slices.Clone(args[:2]), args[2:]
+	if len(rest) > 0 {
+		if within := findVerb(v.verbs, rest[0]); within != nil {
+			v, head, rest = within, append(head, rest[0]), rest[1:]
+		}
+	}
+	var words []string
+	for len(rest) > 0 && rest[0] != "--" {
+		n := 1
+		name, dashed := strings.CutPrefix(rest[0], "-")
+		if !dashed || name == "" {
+			words = append(words, rest[0])
+		} else {
+			name, _, joined := strings.Cut(strings.TrimPrefix(name, "-"), "=")
+			typed[name] = true
+			if !joined && v.flags.takesValue(name) {
+				n = min(2, len(rest))
+			}
+			head = append(head, rest[:n]...)
+		}
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		head, rest = append(head, "--"), rest[1:]
+	}
+	return append(append(head, words...), rest...)
+}
+
+// onUsage words the flag library's errors, and suggests the flag that was meant.
+func onUsage(c *cli.Context, err error, _ bool) error {
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return usagef("%v", err)
+	}
+	flags := c.App.Flags
+	if c.Command != nil && len(c.Command.Flags) > 0 {
+		flags = c.Command.Flags
+	}
+	return usagef("no flag is named %q%s", "--"+name, didYouMean(name, (&flagSet{flags: flags}).names()))
+}

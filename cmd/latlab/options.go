@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"latlab/bench/source"
+	"latlab/devices"
+	"latlab/devices/inventory"
+	"latlab/fixtures"
+	"latlab/sampler"
+	"latlab/sampler/model"
+)
+
+// Options that several verbs share, each with the flags that set it.
+
+func (f *flagSet) json(to *bool) { f.bool(to, "json", "print JSON") }
+func (f *flagSet) quiet(to *bool) {
+	f.bool(to, "quiet", "no progress and no log on stderr, errors only")
+}
+
+func (f *flagSet) space(to *string) {
+	f.string(to, "space", "search space: a built-in `NAME` or a .yaml file", "")
+}
+
+func (f *flagSet) coverage(to *bool) {
+	f.bool(to, "coverage", "choose networks so that every table entry is seen as early as possible")
+}
+
+func (f *flagSet) db(to *string) { f.string(to, "db", "the store, an SQLite `FILE`", "") }
+
+func (f *flagSet) cost(to *string) {
+	f.string(to, "cost", "cost model, a JSON `FILE` that fit wrote", "")
+}
+
+func (f *flagSet) device(to *string) {
+	f.string(to, "device", "what to time on, a `NAME`; the verb devices lists them", "")
+}
+
+func (f *flagSet) agent(to *string) {
+	f.string(to, "agent", "latlab-agent's `FILE`; default: beside latlab", "")
+}
+
+// programOptions say where the user's inventory and the programs of devices are.
+type programOptions struct {
+	agent, python, velaConfig, inventory, agentBundle, adb string
+}
+
+func (o *programOptions) register(f *flagSet) {
+	f.agent(&o.agent)
+	f.string(&o.python, "python", "the estimators' Python, a `FILE`; default: python3", "")
+	f.string(&o.velaConfig, "vela-config", "system configurations and memory modes for Vela, a `FILE` .ini; default: Vela's own", "")
+	f.string(&o.inventory, "inventory", "your devices, a `FILE` .yml; default: latlab/devices.yml of the user's configuration", "")
+	f.string(&o.agentBundle, "agent-bundle", "`FOLDER` of the agent for arm64 phones and boards; default: agent-arm64 beside latlab", "")
+	f.string(&o.adb, "adb", "adb's `FILE`; default: the one of PATH", "")
+}
+
+// options are those of an inventory whose devices run with one thread.
+func (o programOptions) options() (inventory.Options, error) {
+	path, err := agentPath(o.agent)
+	return inventory.Options{
+		Threads: 1, AgentPath: path, Python: o.python, VelaConfig: o.velaConfig,
+		File: o.inventory, AgentBundle: o.agentBundle, ADB: o.adb,
+	}, err
+}
+
+// labOptions are what devices' names do not say.
+type labOptions struct {
+	threads int
+	cpus    string
+	programOptions
+}
+
+func (o *labOptions) register(f *flagSet) {
+	f.int(&o.threads, "threads", "`N` threads of the runtime, of cpu, adb:SERIAL and ssh:HOST; part of the device's identity", 1)
+	f.string(&o.cpus, "cpus", "CPUs to run on, a `LIST` such as 0,1, of cpu, adb:SERIAL and ssh:HOST; part of the device's identity", "")
+	o.programOptions.register(f)
+}
+
+func (o labOptions) options() (inventory.Options, error) {
+	cpus, err := inventory.ParseCPUs(o.cpus)
+	if err != nil {
+		return inventory.Options{}, usagef("--cpus %q: %w", o.cpus, err)
+	}
+	if o.threads < 1 || o.threads > 1024 {
+		return inventory.Options{}, usagef("--threads is %d; it must be 1 to 1024", o.threads)
+	}
+	to, err := o.programOptions.options()
+	to.Threads, to.CPUs = o.threads, cpus
+	return to, err
+}
+
+// lab reads the inventory file.
+func (o programOptions) lab() (*inventory.Lab, error) { return newInventory(o.options()) }
+
+func (o labOptions) lab() (*inventory.Lab, error) { return newInventory(o.options()) }
+
+func newInventory(o inventory.Options, err error) (*inventory.Lab, error) {
+	if err != nil {
+		return nil, err
+	}
+	return inventory.New(o)
+}
+
+// cacheOptions are of the model cache.
+type cacheOptions struct{ dir, size string }
+
+func (o *cacheOptions) registerDir(f *flagSet) {
+	f.string(&o.dir, "cache-dir", "`FOLDER` of the model cache; default: the user's cache folder", "")
+}
+
+func (o *cacheOptions) register(f *flagSet) {
+	o.registerDir(f)
+	f.string(&o.size, "cache-size", "how much the model cache may hold: a `SIZE` such as 500M or 2G", "2G")
+}
+
+func (o cacheOptions) folder() (string, error) {
+	if o.dir != "" {
+		return o.dir, nil
+	}
+	return model.DefaultCacheDir()
+}
+
+// open opens the model cache.
+func (o cacheOptions) open() (*model.Cache, error) {
+	dir, err := o.folder()
+	if err != nil {
+		return nil, err
+	}
+	size, err := inventory.ParseSize(o.size)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	return model.NewCache(dir, size), nil
+}
+
+// formOptions say how networks are written.
+type formOptions struct{ precision, input string }
+
+func (o *formOptions) register(f *flagSet) {
+	f.string(&o.precision, "precision", "numeric type: `PRECISION` float32 or int8; default: the device's own", "")
+	o.registerInput(f)
+}
+
+func (o *formOptions) registerInput(f *flagSet) {
+	f.string(&o.input, "input", "type of an int8 network's inputs: `TYPE` uint8; default: int8", "")
+}
+
+// measureOptions are of the verbs that time networks.
+type measureOptions struct {
+	device string
+	labOptions
+	cache cacheOptions
+	formOptions
+	allowPartial bool
+	protocol     string
+	db           string
+	wait         bool
+	seed         uint64
+	quiet, json  bool
+}
+
+// register leaves --db to the verb, beside the flags that name networks.
+func (o *measureOptions) register(f *flagSet) {
+	f.device(&o.device)
+	o.labOptions.register(f)
+	o.cache.register(f)
+	o.formOptions.register(f)
+	f.bool(&o.allowPartial, "allow-partial", "an accelerator may leave nodes to the CPU; the share is recorded as a warning")
+	f.string(&o.protocol, "protocol", "how to time: `NAME` default, quick or precise", "default")
+	f.bool(&o.wait, "wait", "wait for another writer of the store to end")
+	f.seed(&o.seed)
+	f.quiet(&o.quiet)
+	f.json(&o.json)
+}
+
+// open opens what --device names.
+func (o *measureOptions) open(ctx context.Context) (devices.Device, error) {
+	if err := required("device", o.device); err != nil {
+		return nil, err
+	}
+	return o.openNamed(ctx, o.device)
+}
+
+// describe says what --device takes, without starting anything.
+func (o *measureOptions) describe() (devices.Info, error) {
+	if err := required("device", o.device); err != nil {
+		return devices.Info{}, err
+	}
+	return o.describeNamed(o.device)
+}
+
+// networkOptions name one network: a fixture, or a point of a space.
+type networkOptions struct{ fixture, space, arch string }
+
+func (o *networkOptions) register(f *flagSet) {
+	f.string(&o.fixture, "fixture", "a known network, by `NAME`", "")
+	f.space(&o.space)
+	f.string(&o.arch, "arch", "a point of the space: `INDICES` such as 0:3:1", "")
+}
+
+func (o networkOptions) network() (source.Network, error) {
+	switch {
+	case o.fixture != "" && (o.arch != "" || o.space != ""):
+		return source.Network{}, usagef("--fixture names a network, --space with --arch another; give one")
+	case o.fixture != "":
+		n, err := source.Fixture(o.fixture)
+		if errors.Is(err, fixtures.ErrUnknown) {
+			err = withCode(exitUsage, err)
+		}
+		return n, err
+	case o.arch == "":
+		return source.Network{}, usagef("name a network: --fixture NAME, or --space NAME with --arch INDICES")
+	}
+	sp, err := requiredSpace(o.space)
+	if err != nil {
+		return source.Network{}, err
+	}
+	a, err := sp.ParseArch(o.arch)
+	if err != nil {
+		return source.Network{}, withCode(exitUsage, err)
+	}
+	n, err := source.Point(sp, a)
+	return n, withCode(exitUsage, err)
+}
+
+func requiredSpace(name string) (*sampler.Space, error) {
+	if err := required("space", name); err != nil {
+		return nil, err
+	}
+	return findSpace(name)
+}
+
+func findSpace(name string) (*sampler.Space, error) {
+	s, err := sampler.Find(name)
+	return s, withCode(exitUsage, err)
+}
+
+func requiredCount(n int) error {
+	if n < 1 {
+		return usagef("-n must be at least 1")
+	}
+	return nil
+}
+
+// didYouMean suggests the candidate that a mistyped word most likely meant, if any.
+func didYouMean(word string, candidates []string) string {
+	if near := sampler.Nearest(word, candidates); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
+}

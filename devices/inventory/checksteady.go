@@ -1,0 +1,37 @@
+package inventory
+
+import (
+	"fmt"
+	"runtime"
+
+	"latlab/devices"
+)
+
+// CheckSteady is about how steady latencies on a machine will be; nothing of it forbids measuring.
+func CheckSteady(s devices.State) []Step {
+	checks := []Step{loadCheck(s)}
+	if s.HottestC() == nil {
+		checks = append(checks, Step{Name: "temperature", State: Note, Detail: "no sensor can be read (a virtual machine?): throttling shows only as drift"})
+	}
+	if s.Governor != "" && s.Governor != "performance" {
+		checks = append(checks, Step{Name: "governor", State: Note, Detail: s.Governor + " changes the clock with the load", Type: "cpupower frequency-set -g performance"})
+	}
+	if s.Turbo != nil && *s.Turbo {
+		checks = append(checks, Step{Name: "turbo", State: Note, Detail: "the clock depends on the temperature and on the other cores", Type: "echo 0 > /sys/devices/system/cpu/cpufreq/boost"})
+	}
+	if s.OnBattery != nil && *s.OnBattery {
+		checks = append(checks, Step{Name: "power", State: Note, Detail: "on battery; plug it in"})
+	}
+	return checks
+}
+
+func loadCheck(s devices.State) Step {
+	if s.LoadAverage == nil {
+		return Step{Name: "load", State: Note, Detail: "unknown"}
+	}
+	k := Step{Name: "load", State: OK, Detail: fmt.Sprintf("%.2f on %d CPUs", *s.LoadAverage, runtime.NumCPU())}
+	if *s.LoadAverage > 0.5*float64(runtime.NumCPU()) {
+		k.State, k.Detail = Note, k.Detail+": others are working here; expect noise"
+	}
+	return k
+}

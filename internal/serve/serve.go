@@ -1,0 +1,147 @@
+// Package serve is the lab behind `latlab serve`: a store that is read while sweeps write it,
+// cost models whose files are fitted anew, and the devices of an inventory, joined into one
+// HTTP handler.
+//
+// It refuses to listen, to parse flags and to print: that is cmd/latlab's. The handlers are
+// exporters/web's, the metrics exporters/prom's.
+package serve
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"latlab/devices"
+	"latlab/devices/inventory"
+	"latlab/exporters/prom"
+	"latlab/exporters/web"
+	"latlab/internal/version"
+)
+
+// Options of a Server. All but Lab and Log may be left out.
+type Options struct {
+	Lab      *inventory.Lab
+	Store    string         // the store's path
+	Baseline *prom.Baseline // what the store's latencies are compared with
+	Costs    []string       // cost models' paths
+	Hosts    []string       // names besides localhost and this machine's that requests may use
+	Log      *slog.Logger
+}
+
+// OptionError is an option that cannot be served, the user's mistake.
+type OptionError struct{ Reason string }
+
+func (e *OptionError) Error() string { return e.Reason }
+
+// A Server is the handler of `latlab serve`, and what runs beside it.
+type Server struct {
+	Handler http.Handler
+	runs    []func(context.Context)
+	store   *liveStore // nil where there is none
+}
+
+// New makes a server. Close it.
+func New(ctx context.Context, o Options) (*Server, error) {
+	costs, err := openCosts(o.Costs, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{}
+	watcher, err := s.watch(ctx, o)
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(prom.BuildInfo(), prom.NewCostCollector(costs.metrics))
+	prober := &labProber{lab: o.Lab}
+	poller := web.NewPoller(prober.all, web.PollOptions{})
+	w := web.Options{
+		Metrics: registry, Scraped: poller.Scraped, Prober: prober, CostModels: costs.predictors,
+		Hosts: hosts(o.Hosts), Version: version.Version, Log: o.Log,
+	}
+	seen := poller.Latest
+	if watcher != nil {
+		seen = func() []web.Device { return append(poller.Latest(), computedDevices(watcher.Lab())...) }
+		registry.MustRegister(prom.NewCollector(watcher.Lab))
+		// Nobody but the one who probes may ever ask for the store.
+		now := func() prom.Lab { watcher.Asked(); return watcher.Lab() }
+		prober.last = func(device string) *devices.State { return now().Condition(device) }
+		prober.timing = func(device string) bool { return now().Timing(device, time.Now()) }
+		w.Scraped = func() { poller.Scraped(); watcher.Asked() }
+		w.Ready = watcher.Ready
+		s.runs = append(s.runs, watcher.Run)
+	}
+	registry.MustRegister(web.DeviceMetrics(seen, false))
+	s.runs = append(s.runs, poller.Run)
+	s.Handler, err = web.Handler(w)
+	return s, err
+}
+
+// Start begins to watch the store and the devices, until the context ends.
+func (s *Server) Start(ctx context.Context) {
+	for _, run := range s.runs {
+		go run(ctx)
+	}
+}
+
+// Close closes the store.
+func (s *Server) Close() {
+	if s.store != nil {
+		_ = s.store.Close() // opened for reading
+	}
+}
+
+// watch opens the store for reading, which keeps no writer waiting; nil where there is none.
+func (s *Server) watch(ctx context.Context, o Options) (*prom.Watcher, error) {
+	if o.Store == "" {
+		return nil, nil
+	}
+	st, err := openLive(ctx, o.Store)
+	if err != nil {
+		return nil, err
+	}
+	s.store = st
+	sweeps, err := st.Sweeps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if b := o.Baseline; b != nil && !slices.ContainsFunc(sweeps, b.Comparable) {
+		// One may yet begin.
+		o.Log.Warn("no sweep of the store has the baseline's device, delegate, threads and precision, so nothing is compared with it",
+			"baseline", b.Manifest.ID, "device", b.Manifest.Device.Name, "precision", b.Manifest.Precision)
+	}
+	return prom.NewWatcher(st, prom.WatcherOptions{
+		Baseline: o.Baseline,
+		Failed: func(err error) {
+			o.Log.Warn("the store cannot be read; its metrics stay as they are", "err", err)
+		},
+	}), nil
+}
+
+// hosts adds this machine's name, which Debian resolves to 127.0.1.1.
+func hosts(allowed []string) []string {
+	if name, err := os.Hostname(); err == nil && name != "" {
+		return append(slices.Clone(allowed), name)
+	}
+	return allowed
+}
+
+// computedDevices are the simulators and estimators that the store has sweeps of. Nobody looks
+// at them, for they are always there: what is known of them is what their last block said.
+func computedDevices(lab prom.Lab) []web.Device {
+	var list []web.Device
+	for _, s := range lab.Sweeps {
+		if d := s.Manifest.Device; d.Kind != devices.Measured {
+			list = append(list, web.Device{Info: d, Source: "store", Up: true, Busy: lab.Timing(d.Name, time.Now()), Condition: lab.Condition(d.Name)})
+		}
+	}
+	return list
+}
