@@ -159,19 +159,6 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	t.Parallel()
-	words := []string{"stride", "residual", "se", "choices", "größe"}
-	for word, want := range map[string]string{
-		"strid": "stride", "stirde": "stride", "Residual": "residual", "residaul": "residual", "s": "se",
-		"groesse": "", "grösse": "größe", "": "", "xyz": "", "choises": "choices", "chs": "",
-	} {
-		if got := Nearest(word, words); got != want {
-			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
-		}
-	}
-}
-
 func builtin(t testing.TB, name string) *Space {
 	t.Helper()
 	s, err := Builtin(name)

@@ -12,6 +12,7 @@ import (
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/exporters/prom"
+	"latlab/internal/text"
 	"latlab/internal/ui"
 	"latlab/internal/version"
 	"latlab/sampler"
@@ -140,16 +141,9 @@ func manifest(c *cli.Context, form model.Form) (bench.Sweep, error) {
 func commandLine() string {
 	words := make([]string, len(os.Args))
 	for i, w := range os.Args {
-		words[i] = shellWord(w)
+		words[i] = text.ShellWord(w)
 	}
 	return strings.Join(words, " ")
-}
-
-func shellWord(w string) string {
-	if strings.ContainsAny(w, " \t\n'\"\\$`*?[]{}()<>|&;#~!") || w == "" {
-		return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-	}
-	return w
 }
 
 type sweepSummary struct {
@@ -195,6 +189,6 @@ func printSweep(s streams, db string, v sweepSummary) {
 		fmt.Fprintf(s.out, "WARNING: %s INVALID; why:\n", ui.Plural(v.Invalid, "measurement"))
 	}
 	if v.Failed+v.Invalid > 0 {
-		ui.Command(s.out, "  ", fmt.Sprintf("latlab show --db %s %s", shellWord(db), v.Sweep))
+		ui.Command(s.out, "  ", fmt.Sprintf("latlab show --db %s %s", text.ShellWord(db), v.Sweep))
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"time"
 
 	"latlab/devices"
 	"latlab/devices/agent/wire"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 	"latlab/internal/version"
 )
 
@@ -50,7 +50,7 @@ type conversation struct {
 	op     string
 	proc   transport.Process
 	out    *bufio.Reader
-	stderr *tail
+	stderr *text.TailWriter
 	// errDone closes when stderr has been read to its end.
 	errDone chan struct{}
 	cancel  context.CancelFunc
@@ -106,7 +106,7 @@ func start(parent context.Context, l launch, op string, timeout time.Duration) (
 	}
 	c := &conversation{
 		ctx: ctx, op: op, proc: p, out: bufio.NewReaderSize(p.Stdout(), 1<<16),
-		stderr: &tail{limit: maxOutput}, errDone: make(chan struct{}), cancel: cancel,
+		stderr: &text.TailWriter{Most: maxOutput}, errDone: make(chan struct{}), cancel: cancel,
 	}
 	if !l.m.Local() {
 		c.unstarted = l.unstarted(op)
@@ -146,7 +146,7 @@ type garbageError struct {
 }
 
 func (e *garbageError) Error() string {
-	return fmt.Sprintf("the agent printed %q where a message should be: %v", clip(e.line, 80), e.err)
+	return fmt.Sprintf("the agent printed %q where a message should be: %v", text.Clip(e.line), e.err)
 }
 
 func (c *conversation) talk(req *wire.Request) (hello wire.Hello, resp *wire.Response, err error) {
@@ -299,48 +299,8 @@ func (c *conversation) classify(err error, exit transport.Exit) error {
 	default:
 		e.Reason, e.Err = ReasonExited, fmt.Errorf("the agent left with exit code %d before it answered", exit.Code)
 	}
-	if last := lastLine(e.Output); last != "" && e.Reason != ReasonGarbage {
-		e.Err = fmt.Errorf("%w; it printed: %s", e.Err, clip(last, 200))
+	if last := text.LastLine(e.Output); last != "" && e.Reason != ReasonGarbage {
+		e.Err = fmt.Errorf("%w; it printed: %s", e.Err, text.ClipTo(last, 200))
 	}
 	return e
-}
-
-// tail keeps the last bytes written to it.
-type tail struct {
-	mu    sync.Mutex
-	limit int
-	buf   []byte
-	cut   bool
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if n := len(t.buf) - t.limit; n > 0 {
-		t.buf = append(t.buf[:0], t.buf[n:]...)
-		t.cut = true
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.cut {
-		return "[...]" + string(t.buf)
-	}
-	return string(t.buf)
-}
-
-func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
-}
-
-func clip(s string, n int) string {
-	if len(s) > n {
-		return s[:n] + "..."
-	}
-	return s
 }

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
+	"latlab/internal/text"
 
-	"latlab/devices/transport"
+	"pgregory.net/rapid"
 )
 
 // reference is what the shelf should hold, in the order of last use.
@@ -187,7 +187,7 @@ func TestBatches(t *testing.T) {
 			}
 			size := 0
 			for _, a := range batch {
-				size += len(transport.Quote(a)) + 1
+				size += len(text.ShellQuote(a)) + 1
 			}
 			if size > maxArgs && len(batch) > n {
 				t.Fatalf("%d bytes of arguments", size)
@@ -208,7 +208,7 @@ func TestScriptsAreShort(t *testing.T) {
 		"parts": folderScript + partsScript, "temp": folderScript + tempScript, "drop": enterScript + dropScript,
 		"look": enterScript + lookScript, "wipe": folderScript + wipeScript,
 	} {
-		if n := len(transport.Quote(script)); n > 4096-maxArgs-300 {
+		if n := len(text.ShellQuote(script)); n > 4096-maxArgs-300 {
 			t.Errorf("%s: %d bytes", name, n)
 		}
 	}

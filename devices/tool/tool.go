@@ -8,12 +8,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"latlab/devices"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // MaxOutput bounds what is kept of each of a program's streams.
@@ -58,7 +58,7 @@ func Do(parent context.Context, m *machine.Machine, r Run) (Output, error) {
 	case !proven:
 		return got, affinityError(r, out)
 	case out.Exit.Code == notExecutable || out.Exit.Code == notFound:
-		return got, missingError(r, errors.New(lastLine(out.Stderr)), out)
+		return got, missingError(r, errors.New(LastLine(out.Stderr)), out)
 	}
 	return got, nil
 }
@@ -107,17 +107,12 @@ func missingError(r Run, err error, out transport.Output) *devices.Error {
 	return e
 }
 
-// lastLine is the last line that says something, for an error of one line.
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	s = strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
-	if len(s) > maxLine {
-		s = strings.ToValidUTF8(s[:maxLine], "") + "..."
+// LastLine is the last line that an output says something in, for an error of one line.
+func LastLine(s string) string {
+	if last := text.LastLine(s); last != "" {
+		return text.Line(last, maxLine)
 	}
-	if s == "" {
-		return "it printed nothing"
-	}
-	return s
+	return "it printed nothing"
 }
 
 const maxLine = 300
@@ -126,9 +121,4 @@ const maxLine = 300
 const maxTail = 64 << 10
 
 // Tail is the end of a tool's output, as much as an error keeps.
-func Tail(s string) string {
-	if len(s) > maxTail {
-		return "[...]" + strings.ToValidUTF8(s[len(s)-maxTail:], "")
-	}
-	return s
-}
+func Tail(s string) string { return text.Tail(s, maxTail) }

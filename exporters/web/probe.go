@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"latlab/exporters/prom"
+	"latlab/internal/text"
 )
 
 // Module is what a probe looks at.
@@ -113,12 +114,8 @@ func (p *probes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // quoted shows a client its own words, bounded, and none that a terminal obeys.
-func quoted(text string) string {
-	const most = 80
-	if len(text) > most {
-		text = text[:most] + "..."
-	}
-	return strconv.QuoteToASCII(text)
+func quoted(word string) string {
+	return strconv.QuoteToASCII(text.Cut(word, 80))
 }
 
 // timeout is how long a probe may take: what the scraper says that it waits, less what the way

@@ -16,6 +16,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // helpTimeout is generous: on a busy phone a program may take seconds to start.
@@ -117,7 +118,7 @@ func (d *Device) hash(ctx context.Context, f File) (string, error) {
 				return sum, nil
 			}
 		}
-		err = fmt.Errorf("sha256sum printed %q", clip(out, 100))
+		err = fmt.Errorf("sha256sum printed %q", text.ClipTo(out, 100))
 	}
 	var known *devices.Error
 	if errors.As(err, &known) || ctx.Err() != nil {

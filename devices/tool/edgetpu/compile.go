@@ -14,6 +14,7 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 )
 
@@ -154,7 +155,7 @@ func (c *compiler) read(op string, m *model.Model, folder string, out tool.Outpu
 	}
 	if rep.onTPU() == 0 {
 		return nil, &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: tool.Tail(out.Stdout),
-			Err: fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, tool.Clip(strings.Join(rep.why(), "; "), maxSaid))}
+			Err: fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, text.Line(strings.Join(rep.why(), "; "), maxSaid))}
 	}
 	made, err := model.FromFile(filepath.Join(folder, outputName))
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // Default is the interpreter where the user names none.
@@ -144,7 +145,7 @@ func classify(parent, ctx context.Context, op string, exit transport.Exit, out O
 // raised reads the last line of a traceback, which names the exception: of this machine, of
 // a tool that is not the one that the script was written for, or else of the model.
 func raised(e *devices.Error, code int, console string) {
-	last := LastLine(console)
+	last := text.LastLine(console)
 	name, _, _ := strings.Cut(last, ":")
 	switch name[strings.LastIndexByte(name, '.')+1:] {
 	case "ModuleNotFoundError", "ImportError":
@@ -160,7 +161,7 @@ func raised(e *devices.Error, code int, console string) {
 	if last == "" {
 		last = fmt.Sprintf("exit code %d", code)
 	}
-	e.Err = fmt.Errorf("the estimator refuses: %s", Clip(last, 300))
+	e.Err = fmt.Errorf("the estimator refuses: %s", text.ClipTo(last, 300))
 }
 
 var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
@@ -168,24 +169,7 @@ var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
 // Tail is as much of a tool's output as an error keeps, without its colours.
 func Tail(s string) string {
 	s = colour.ReplaceAllString(s, "")
-	if len(s) > maxOutput {
-		return "[...]" + s[len(s)-maxOutput:]
-	}
-	return s
-}
-
-// LastLine is the last line that is not blank.
-func LastLine(s string) string {
-	s = strings.TrimRight(s, " \t\r\n")
-	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
-}
-
-// Clip shortens what a person reads.
-func Clip(s string, n int) string {
-	if len(s) > n {
-		return strings.ToValidUTF8(s[:n], "") + "..."
-	}
-	return s
+	return text.Tail(s, maxOutput)
 }
 
 // head keeps the first bytes written to it and swallows the rest.

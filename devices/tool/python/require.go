@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"latlab/devices"
+	"latlab/internal/text"
 )
 
 // Package is a PyPI package in the version that latlab was tried with.
@@ -49,7 +50,7 @@ func (r Requirement) Missing(op string, i Interpreter, why string, found map[str
 	}
 	err := fmt.Errorf("%s has no package %s", i.path(), strings.Join(lacks, " and no "))
 	if len(lacks) == 0 {
-		err = fmt.Errorf("%s cannot load %s: %s", i.path(), r.name(), Clip(why, 300))
+		err = fmt.Errorf("%s cannot load %s: %s", i.path(), r.name(), text.ClipTo(why, 300))
 	}
 	return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonPackage, Err: err, Advice: r.install()}
 }

@@ -17,7 +17,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/tool/python"
 	"latlab/devices/transport"
-	"latlab/sampler"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 )
 
@@ -80,7 +80,7 @@ func OpenCompiler(ctx context.Context, t transport.Transport, op, chip, interpre
 	if !ok {
 		e := &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "options", Err: fmt.Errorf("no chip is named %q", chip),
 			Advice: "there is " + strings.Join(Phones(), ", ") + ", or a number of Qnn_SocModel_t"}
-		if near := sampler.Nearest(chip, Phones()); near != "" {
+		if near := text.Nearest(chip, Phones()); near != "" {
 			e.Advice = fmt.Sprintf("did you mean %q? %s", near, e.Advice)
 		}
 		return nil, e

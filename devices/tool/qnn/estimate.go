@@ -9,6 +9,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/tool/python"
+	"latlab/internal/text"
 )
 
 // estimate is all that one run of the compiler said.
@@ -147,7 +148,7 @@ func list(names []string) string {
 	}
 	var short []string
 	for _, n := range names[:min(len(names), few)] {
-		short = append(short, strings.Join(strings.Fields(python.Clip(n, 100)), " "))
+		short = append(short, strings.Join(strings.Fields(text.ClipTo(n, 100)), " "))
 	}
 	if len(short) == 0 {
 		return "it does not say which"

@@ -17,6 +17,7 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // job is one run of one context.
@@ -90,7 +91,7 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	b.Warnings = append(b.Warnings, d.compiler.Warnings()...)
 	if f := j.context.qnn.Floats; len(f) > 0 {
 		b.Doubts = append(b.Doubts, devices.Doubt{Code: "precision_not_reached",
-			Text: fmt.Sprintf("%d tensors or operators are computed in floating point: %s", len(f), tool.Clip(strings.Join(f, ", "), maxSaid))})
+			Text: fmt.Sprintf("%d tensors or operators are computed in floating point: %s", len(f), text.Line(strings.Join(f, ", "), maxSaid))})
 	}
 	return nil
 }
@@ -176,7 +177,7 @@ func (d *Device) args(c *compiled, dir *machine.Temp, n int) []string {
 func failed(op string, out tool.Output) error {
 	text := out.Stdout + out.Stderr
 	e := &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonExited, Output: tool.Tail(text),
-		Err: fmt.Errorf("qnn-net-run ended with exit code %d: %s", out.Exit.Code, lastLine(text))}
+		Err: fmt.Errorf("qnn-net-run ended with exit code %d: %s", out.Exit.Code, tool.LastLine(text))}
 	for _, part := range []string{"Unable to load backend", "dlopen", "cannot open shared object", "Could not initialize symbols"} {
 		if strings.Contains(text, part) {
 			e.Fault, e.Reason, e.Advice = devices.FaultUser, devices.ReasonMissing, "are libQnnHtp.so, its Stub and its Skel of this chip's Hexagon version, and of one SDK?"
@@ -240,7 +241,7 @@ func (d *Device) view(ctx context.Context, j job, here string) (string, error) {
 	info, err := os.Stat(table)
 	switch {
 	case out.Exit.Code != 0:
-		garbage.Err = fmt.Errorf("qnn-profile-viewer cannot read the profile (exit code %d): %s", out.Exit.Code, lastLine(out.Stdout+out.Stderr))
+		garbage.Err = fmt.Errorf("qnn-profile-viewer cannot read the profile (exit code %d): %s", out.Exit.Code, tool.LastLine(out.Stdout+out.Stderr))
 		return "", garbage
 	case err != nil:
 		garbage.Err = errors.New("qnn-profile-viewer wrote no table")
@@ -254,15 +255,6 @@ func (d *Device) view(ctx context.Context, j job, here string) (string, error) {
 		return "", &devices.Error{Fault: devices.FaultLab, Op: j.op, Reason: machine.ReasonFolder, Err: err}
 	}
 	return string(data), nil
-}
-
-// lastLine is the last that says something.
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return "it printed nothing"
-	}
-	return tool.Clip(s[strings.LastIndexByte(s, '\n')+1:], maxSaid)
 }
 
 // maxSaid is how many bytes an error or a fact holds of what the machine said.

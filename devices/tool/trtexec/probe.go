@@ -14,6 +14,7 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // programName is how errors call it.
@@ -138,12 +139,12 @@ func identity(ctx context.Context, m *machine.Machine, path string) map[string]s
 		case len(words) > 1 && words[0] == "trtexec_sha256" && hexSum.MatchString(words[1]):
 			f["trtexec_sha256"] = words[1]
 		case len(words) == 3 && words[0] == "package":
-			f["package_"+tool.Clip(words[1], maxSaid)] = tool.Clip(words[2], maxSaid)
+			f["package_"+text.Line(words[1], maxSaid)] = text.Line(words[2], maxSaid)
 		case len(words) > 1 && words[0] == "board":
-			f["board"] = tool.Clip(strings.Join(words[1:], " "), maxSaid)
+			f["board"] = text.Line(strings.Join(words[1:], " "), maxSaid)
 		case strings.HasPrefix(line, "NV Power Mode:"):
 			_, mode, _ := strings.Cut(line, ":")
-			f["nvpmodel"] = tool.Clip(strings.TrimSpace(mode), maxSaid)
+			f["nvpmodel"] = text.Line(strings.TrimSpace(mode), maxSaid)
 		}
 	}
 	return f

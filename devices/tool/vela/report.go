@@ -9,6 +9,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/tool/python"
+	"latlab/internal/text"
 )
 
 // report is all that one run of Vela said.
@@ -110,7 +111,7 @@ func reasons(why []refusal) []string {
 	}
 	for i, kind := range kinds {
 		operator, reason, _ := strings.Cut(kind, "\x00")
-		kinds[i] = oneLine(fmt.Sprintf("%s x%d: %s", operator, count[kind], python.Clip(reason, 200)))
+		kinds[i] = text.OneLine(fmt.Sprintf("%s x%d: %s", operator, count[kind], text.ClipTo(reason, 200)))
 	}
 	return kinds
 }

@@ -1,6 +1,6 @@
-package sampler
+package text
 
-import "strings"
+import "strconv"
 
 // Nearest returns the candidate that the word was most likely meant to be, or "" where
 // none is near: at most a third of the word's letters are mistaken, or two of four and
@@ -47,11 +47,12 @@ func distance(a, b []rune) int {
 	return d[len(a)][len(b)]
 }
 
-// didYouMean is the end of an error about an unknown word: the nearest candidate, or all
-// of them where none is near.
-func didYouMean(word string, candidates []string) string {
-	if n := Nearest(word, candidates); n != "" {
-		return `; did you mean "` + n + `"?`
+// DidYouMean is the end of an error about a word that is not known: `; did you mean "stride"?`, or
+// nothing where no candidate is near.
+func DidYouMean(word string, candidates []string) string {
+	near := Nearest(word, candidates)
+	if near == "" {
+		return ""
 	}
-	return "; known: " + strings.Join(candidates, ", ")
+	return "; did you mean " + strconv.Quote(near) + "?"
 }
