@@ -6,11 +6,10 @@ package exporters
 import (
 	"io"
 
-	"latlab/regress"
+	"latlab/internal/atomicfile"
 )
 
-// WriteFile writes a file as a whole or not at all; regress.WriteFile, which saves cost
-// models, does the work.
+// WriteFile is atomicfile.Write.
 func WriteFile(path string, write func(io.Writer) error) error {
-	return regress.WriteFile(path, write)
+	return atomicfile.Write(path, write)
 }

@@ -31,7 +31,7 @@ import (
 	"strings"
 	"time"
 
-	"latlab/exporters"
+	"latlab/internal/atomicfile"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -58,7 +58,7 @@ func Write(dir string, m *regress.CostModel, s *sampler.Space) error {
 		name string
 		data []byte
 	}{{DataFile, data}, {SpecFile, spec}, {ManifestFile, manifest}} {
-		err := exporters.WriteFile(filepath.Join(dir, f.name), func(w io.Writer) error {
+		err := atomicfile.Write(filepath.Join(dir, f.name), func(w io.Writer) error {
 			_, err := w.Write(f.data)
 			return err
 		})
