@@ -8,7 +8,6 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/agent/wire"
-	"latlab/internal/text"
 )
 
 // FuzzAnswer feeds the client whatever an agent may print: it must not panic, and what it
@@ -25,7 +24,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	req := &wire.Request{Type: wire.Time, Plan: devices.Plan{MinRuns: 1, Timeout: time.Second}}
 	f.Fuzz(func(t *testing.T, printed []byte) {
-		c := &conversation{op: "fuzz", out: bufio.NewReader(bytes.NewReader(printed)), stderr: &text.TailWriter{Most: maxOutput}}
+		c := &conversation{op: "fuzz", out: bufio.NewReader(bytes.NewReader(printed))}
 		var resp wire.Response
 		if err := c.read(&resp, true); err != nil {
 			return

@@ -33,7 +33,7 @@ func (d *Device) askUsage(ctx context.Context) error {
 		if k, text := ending(out.Stdout + "\n" + out.Stderr); k != nil {
 			err = errors.New(text)
 		}
-		return &devices.Error{Fault: devices.FaultUser, Op: d.op(), Reason: devices.ReasonMissing, Output: tool.Tail(out.Stdout + out.Stderr),
+		return &devices.Error{Fault: devices.FaultUser, Op: d.op(), Reason: devices.ReasonMissing, Output: out.Text(),
 			Err: fmt.Errorf("%s is not TFLite's benchmark_model: %w", d.program, err), Advice: "where it comes from is in docs/devices.md"}
 	}
 	if d.o.Delegate == Stable && !d.usage["stable_delegate_settings_file"] && d.usage["stable_delegate_loader_settings"] {

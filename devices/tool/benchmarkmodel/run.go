@@ -56,7 +56,7 @@ type run struct {
 func (r *run) all() string { return r.out.Stdout + r.out.Stderr }
 
 func (r *run) error(k failureKind, err error) *devices.Error {
-	return &devices.Error{Fault: k.fault, Op: r.op, Reason: k.reason, Err: err, Advice: k.advice, Output: tool.Tail(r.all())}
+	return &devices.Error{Fault: k.fault, Op: r.op, Reason: k.reason, Err: err, Advice: k.advice, Output: r.out.Text()}
 }
 
 func (d *Device) run(ctx context.Context, op string, m *model.Model, plan devices.Plan, more ...string) (*run, error) {

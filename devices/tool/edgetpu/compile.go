@@ -136,8 +136,7 @@ func blame(err error) error {
 
 func refused(op string, out tool.Output) error {
 	text := out.Stdout + out.Stderr
-	e := &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: tool.Tail(text),
-		Err: fmt.Errorf("edgetpu_compiler does not compile it: %w", complaint(text))}
+	e := out.Rejected(op, fmt.Errorf("edgetpu_compiler does not compile it: %w", complaint(text)))
 	if strings.Contains(text, "No space left on device") {
 		e.Fault, e.Reason, e.Advice = devices.FaultLab, devices.ReasonFull, "this host's temporary folder is full; TMPDIR names another"
 	}
@@ -146,24 +145,20 @@ func refused(op string, out tool.Output) error {
 
 // read makes the result of what the compiler printed and wrote.
 func (c *compiler) read(op string, m *model.Model, folder string, out tool.Output) (*result, error) {
-	garbage := func(err error) error {
-		return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: tool.Tail(out.Stdout + out.Stderr)}
-	}
 	rep, err := parseReport(out.Stdout)
 	if err != nil {
-		return nil, garbage(fmt.Errorf("the compiler's report: %w", err))
+		return nil, out.Garbage(op, fmt.Errorf("the compiler's report: %w", err))
 	}
 	if rep.onTPU() == 0 {
-		return nil, &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: tool.Tail(out.Stdout),
-			Err: fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, text.Line(strings.Join(rep.why(), "; "), maxSaid))}
+		return nil, out.Rejected(op, fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, text.Line(strings.Join(rep.why(), "; "), maxSaid)))
 	}
 	made, err := model.FromFile(filepath.Join(folder, outputName))
 	if err != nil {
-		return nil, garbage(fmt.Errorf("the compiled file: %w", err))
+		return nil, out.Garbage(op, fmt.Errorf("the compiled file: %w", err))
 	}
 	info, err := os.Stat(filepath.Join(folder, outputName))
 	if err != nil {
-		return nil, garbage(err)
+		return nil, out.Garbage(op, err)
 	}
 	// To its inner device it is the model that it was compiled of: what types are left in the
 	// file around the compiled part says nothing.

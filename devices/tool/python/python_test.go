@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/tool"
 	"latlab/devices/tool/python"
 	"latlab/devices/tool/python/pythontest"
 	"latlab/devices/transport"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(pythontest.Main(m))
 }
 
-func run(t *testing.T, source string) (python.Output, error) {
+func run(t *testing.T, source string) (tool.Output, error) {
 	t.Helper()
 	i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
 	return i.Run(t.Context(), python.Script{Op: "try", Source: source, Args: []string{"one", "two"}, Timeout: time.Minute})
@@ -43,12 +44,12 @@ answer({"args": sys.argv[1:], "got": installed("pip", "no-such-package")["no-suc
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out.Answer != `{"args": ["one", "two"], "got": null}`+"\n" {
-		t.Errorf("answer is %q", out.Answer)
+	if out.Stdout != `{"args": ["one", "two"], "got": null}`+"\n" {
+		t.Errorf("answer is %q", out.Stdout)
 	}
 	for _, line := range []string{"on stdout\n", "of a library\n", "on stderr\n"} {
-		if !strings.Contains(out.Console, line) {
-			t.Errorf("console is %q", out.Console)
+		if !strings.Contains(out.Stderr, line) {
+			t.Errorf("console is %q", out.Stderr)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"latlab/devices"
+	"latlab/devices/tool"
 	"latlab/internal/text"
 )
 
@@ -129,12 +130,13 @@ func (i Interpreter) Ask(ctx context.Context, s Script, v any) error {
 	return err
 }
 
-func (i Interpreter) decode(op string, out Output, v any) error {
-	dec := json.NewDecoder(strings.NewReader(out.Answer))
+func (i Interpreter) decode(op string, out tool.Output, v any) error {
+	dec := json.NewDecoder(strings.NewReader(out.Stdout))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
-		return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonGarbage,
-			Err: fmt.Errorf("%s gives no answer that latlab can read: %w", i.path(), err), Output: Tail(out.Console)}
+		e := out.Garbage(op, fmt.Errorf("%s gives no answer that latlab can read: %w", i.path(), err))
+		e.Fault = devices.FaultLab
+		return e
 	}
 	return nil
 }

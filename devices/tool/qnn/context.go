@@ -134,14 +134,13 @@ func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir st
 	if err != nil {
 		return nil, err
 	}
-	a, err := parseContext(out.Answer)
+	a, err := parseContext(out.Stdout)
 	if err != nil {
-		return nil, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: python.Tail(out.Console)}
+		return nil, out.Garbage(op, err)
 	}
 	d := delegation(a.answer)
 	if !a.Whole {
-		return nil, &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: python.Tail(out.Console),
-			Err: fmt.Errorf("the processor takes %d of its %d nodes: %s", d.Delegated, d.Nodes, list(d.Why))}
+		return nil, out.Rejected(op, fmt.Errorf("the processor takes %d of its %d nodes: %s", d.Delegated, d.Nodes, list(d.Why)))
 	}
 	k := &Context{Path: filepath.Join(dir, a.Files[0]), Delegation: d, Floats: floats}
 	for _, i := range a.Inputs {
@@ -149,7 +148,7 @@ func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir st
 		k.Inputs = append(k.Inputs, Input{i.Name, n})
 	}
 	if info, err := os.Stat(k.Path); err != nil || info.Size() == 0 {
-		return nil, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: errors.New("no context was written"), Output: python.Tail(out.Console)}
+		return nil, out.Garbage(op, errors.New("no context was written"))
 	}
 	return k, nil
 }

@@ -142,13 +142,13 @@ func (d *Device) compile(ctx context.Context, v *python.Visit, timeout time.Dura
 	if err != nil {
 		return err
 	}
-	e, err := read(v.Dir, out.Answer)
+	e, err := read(v.Dir, out.Stdout)
 	if err != nil {
-		return &devices.Error{Fault: devices.FaultDevice, Op: v.Op, Reason: devices.ReasonGarbage, Err: err, Output: python.Tail(out.Console)}
+		return out.Garbage(v.Op, err)
 	}
 	e.floats = floats
 	v.Block.Runtime, v.Block.Warnings = d.est.Info.Fingerprint["runtime"], d.warnings
-	return d.fill(v.Block, v.Op, e, out.Console)
+	return d.fill(v.Block, v.Op, e, out)
 }
 
 func (d *Device) args(v *python.Visit) []string {

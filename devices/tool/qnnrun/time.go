@@ -131,11 +131,8 @@ func (d *Device) run(ctx context.Context, j job, n int) (*profile, []int, error)
 	}
 	defer dir.Close()
 	out, err := tool.Do(ctx, d.m, tool.Run{Op: j.op, Program: program, CPUs: d.o.CPUs, Timeout: time.Until(j.deadline),
+		Crash:   devices.FaultDevice, // the network was compiled; a library of another version is likelier
 		Command: transport.Command{Path: d.there.netRun, Args: d.args(j.context, dir, n), Env: d.there.env(), Dir: j.context.dir.Dir}})
-	var died *devices.Error
-	if errors.As(err, &died) && died.Reason == devices.ReasonCrashed {
-		died.Fault = devices.FaultDevice // the network was compiled; a library of another version is likelier
-	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -206,8 +203,7 @@ func (d *Device) table(ctx context.Context, j job, dir *machine.Temp, out tool.O
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 {
-		return "", &devices.Error{Fault: devices.FaultDevice, Op: j.op, Reason: devices.ReasonGarbage, Output: tool.Tail(out.Stdout + out.Stderr),
-			Err: errors.New("qnn-net-run ended well and wrote no profile")}
+		return "", out.Garbage(j.op, errors.New("qnn-net-run ended well and wrote no profile"))
 	}
 	if err != nil {
 		return "", err
@@ -237,18 +233,14 @@ func (d *Device) view(ctx context.Context, j job, here string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	garbage := &devices.Error{Fault: devices.FaultDevice, Op: j.op, Reason: devices.ReasonGarbage, Output: tool.Tail(out.Stdout + out.Stderr)}
 	info, err := os.Stat(table)
 	switch {
 	case out.Exit.Code != 0:
-		garbage.Err = fmt.Errorf("qnn-profile-viewer cannot read the profile (exit code %d): %s", out.Exit.Code, tool.LastLine(out.Stdout+out.Stderr))
-		return "", garbage
+		return "", out.Garbage(j.op, fmt.Errorf("qnn-profile-viewer cannot read the profile (exit code %d): %s", out.Exit.Code, tool.LastLine(out.Stdout+out.Stderr)))
 	case err != nil:
-		garbage.Err = errors.New("qnn-profile-viewer wrote no table")
-		return "", garbage
+		return "", out.Garbage(j.op, errors.New("qnn-profile-viewer wrote no table"))
 	case info.Size() > maxLog:
-		garbage.Err = fmt.Errorf("the table has %d bytes", info.Size())
-		return "", garbage
+		return "", out.Garbage(j.op, fmt.Errorf("the table has %d bytes", info.Size()))
 	}
 	data, err := os.ReadFile(table)
 	if err != nil {

@@ -2,7 +2,6 @@ package trtexec
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -31,19 +30,15 @@ const probeTimeout = 2 * time.Minute
 
 func probe(ctx context.Context, m *machine.Machine, o Options) (program, error) {
 	op := "open device " + o.Name
-	out, err := tool.Do(ctx, m, tool.Run{Op: op, Program: programName, Timeout: probeTimeout,
+	out, err := tool.Do(ctx, m, tool.Run{Op: op, Program: programName, Timeout: probeTimeout, Crash: devices.FaultDevice,
 		Command: transport.Command{Path: o.Path, Args: []string{"--help"}}})
-	var known *devices.Error
-	if errors.As(err, &known) && known.Reason == devices.ReasonCrashed {
-		known.Fault = devices.FaultDevice // there was no model yet
-	}
 	if err != nil {
 		return program{}, err
 	}
 	p, err := parseHelp(out.Stdout)
 	if err != nil {
 		return program{}, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err,
-			Output: tool.Tail(out.Stdout + out.Stderr), Advice: fmt.Sprintf("is %s trtexec? JetPack's is %s", o.Path, DefaultPath)}
+			Output: out.Text(), Advice: fmt.Sprintf("is %s trtexec? JetPack's is %s", o.Path, DefaultPath)}
 	}
 	return p, nil
 }

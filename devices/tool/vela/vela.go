@@ -166,12 +166,12 @@ func (d *Device) compile(ctx context.Context, v *python.Visit, timeout time.Dura
 	if err != nil {
 		return err
 	}
-	r, err := d.read(v.Dir, out.Console)
+	r, err := d.read(v.Dir, out.Stderr)
 	if err != nil {
-		return &devices.Error{Fault: devices.FaultDevice, Op: v.Op, Reason: devices.ReasonGarbage, Err: err, Output: python.Tail(out.Console)}
+		return out.Garbage(v.Op, err)
 	}
 	v.Block.Runtime, v.Block.Warnings = d.est.Info.Fingerprint["runtime"], d.warnings
-	return r.fill(v.Block, v.Op, out.Console)
+	return r.fill(v.Block, v.Op, out)
 }
 
 func (d *Device) args(v *python.Visit) []string {
