@@ -23,7 +23,7 @@ type compiler struct {
 	o    Options
 	dir  string
 	host *machine.Machine
-	kept *tool.Shelf[*result]
+	kept *tool.Cache[*result]
 }
 
 // result is a compiled model.
@@ -41,27 +41,20 @@ func newCompiler(op string, o Options) (*compiler, error) {
 	if err != nil {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
 	}
-	return &compiler{o: o, dir: dir, host: machine.Here("this host"), kept: tool.NewShelf(o.Budget, (*result).remove)}, nil
+	return &compiler{o: o, dir: dir, host: machine.Here("this host"), kept: tool.NewCache(o.Budget, (*result).remove)}, nil
 }
 
 func (c *compiler) close() error { return os.RemoveAll(c.dir) }
 
 // compiled returns the compiled model, and what ends its use.
 func (c *compiler) compiled(ctx context.Context, op string, m *model.Model, timeout time.Duration) (*result, func(), error) {
-	if err := c.kept.Take(ctx); err != nil {
-		return nil, nil, err
-	}
-	defer c.kept.Give()
-	if r, done, ok := c.kept.Use(m.Identity); ok {
-		return r, done, nil
-	}
-	r, err := c.compile(ctx, op, m, time.Now().Add(timeout))
-	if err != nil {
-		return nil, nil, err
-	}
-	c.kept.Put(m.Identity, r, r.bytes)
-	r, done, _ := c.kept.Use(m.Identity)
-	return r, done, nil
+	return c.kept.Get(ctx, m.Identity, func(*result) (bool, error) { return true, nil }, func() (*result, int64, error) {
+		r, err := c.compile(ctx, op, m, time.Now().Add(timeout))
+		if err != nil {
+			return nil, 0, err
+		}
+		return r, r.bytes, nil
+	})
 }
 
 // attempts bounds how often "Internal compiler error" is tried again: the same command has

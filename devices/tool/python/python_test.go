@@ -189,19 +189,19 @@ func waitFor(t *testing.T, file string) int {
 }
 
 func TestDeskHasSoManyPlaces(t *testing.T) {
-	d, err := python.NewDesk("try", 2)
+	d, err := python.NewWorkspace("try", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, leave, err := d.Sit("one")
+	first, leave, err := d.Folder("one")
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, _, err := d.Sit("two")
+	second, _, err := d.Folder("two")
 	if err != nil || first == second {
 		t.Fatalf("folders %s and %s, %v", first, second, err)
 	}
-	_, _, err = d.Sit("three")
+	_, _, err = d.Folder("three")
 	var e *devices.Error
 	if !errors.As(err, &e) || e.Reason != devices.ReasonBusy || e.Fault != devices.FaultLab {
 		t.Errorf("error is %v", err)
@@ -210,7 +210,7 @@ func TestDeskHasSoManyPlaces(t *testing.T) {
 	if _, err := os.Stat(first); err == nil {
 		t.Error("the folder is still there")
 	}
-	if _, _, err := d.Sit("four"); err != nil {
+	if _, _, err := d.Folder("four"); err != nil {
 		t.Error(err)
 	}
 	if err := d.Close(); err != nil {
@@ -226,7 +226,7 @@ func TestDeskHasSoManyPlaces(t *testing.T) {
 func TestDesksOfTheDead(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
-	alive, err := python.NewDesk("alive", 1)
+	alive, err := python.NewWorkspace("alive", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestDesksOfTheDead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	next, err := python.NewDesk("next", 1)
+	next, err := python.NewWorkspace("next", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

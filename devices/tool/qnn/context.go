@@ -124,7 +124,7 @@ type Input struct {
 // Compile compiles a model into a folder of this host. A network of which the processor does
 // not take every node is the model's fault: a context of a part would have the part's time.
 func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir string, timeout time.Duration) (*Context, error) {
-	v := &python.Visit{Op: op, Model: f.Path, Dir: dir}
+	v := &python.Job{Op: op, Model: f.Path, Dir: dir}
 	floats, err := floatsOf(v)
 	if err != nil {
 		return nil, err

@@ -19,28 +19,13 @@ import (
 // engine returns the model's engine, which is built where it is not there, and what ends its
 // use.
 func (d *Device) engine(ctx context.Context, op string, m *model.Model, deadline time.Time) (*engine, func(), error) {
-	if err := d.engines.Take(ctx); err != nil {
-		return nil, nil, err
-	}
-	defer d.engines.Give()
-	if e, done, ok := d.engines.Use(m.Identity); ok {
-		there, err := d.isThere(ctx, op, e)
-		if there {
-			return e, done, nil
-		}
-		done()
+	return d.engines.Get(ctx, m.Identity, func(e *engine) (bool, error) { return d.isThere(ctx, op, e) }, func() (*engine, int64, error) {
+		e, err := d.build(ctx, op, m, deadline)
 		if err != nil {
-			return nil, nil, err
+			return nil, 0, err
 		}
-		d.engines.Lose(m.Identity)
-	}
-	e, err := d.build(ctx, op, m, deadline)
-	if err != nil {
-		return nil, nil, err
-	}
-	d.engines.Put(m.Identity, e, e.bytes)
-	e, done, _ := d.engines.Use(m.Identity)
-	return e, done, nil
+		return e, e.bytes, nil
+	})
 }
 
 // statTimeout bounds looking at a file.
