@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"latlab/devices"
-	"latlab/sampler"
+	"latlab/internal/text"
 )
 
 // Protocol is how networks are timed and when a number is good enough. It is part of a
@@ -103,7 +103,7 @@ func NamedProtocol(name string) (Protocol, error) {
 		}
 	}
 	hint := ""
-	if near := sampler.Nearest(name, Presets()); near != "" {
+	if near := text.Nearest(name, Presets()); near != "" {
 		hint = fmt.Sprintf("did you mean %q? ", near)
 	}
 	return Protocol{}, userError("protocol", fmt.Errorf("no protocol is named %q; %sthere are %s",

@@ -2,15 +2,3 @@
 // below it. An exporter takes a CostModel or rows of measurements and writes them as they
 // are: it refuses to fit, to correct and to round, to touch devices and to open stores.
 package exporters
-
-import (
-	"io"
-
-	"latlab/regress"
-)
-
-// WriteFile writes a file as a whole or not at all; regress.WriteFile, which saves cost
-// models, does the work.
-func WriteFile(path string, write func(io.Writer) error) error {
-	return regress.WriteFile(path, write)
-}

@@ -9,6 +9,7 @@ import (
 	"latlab/sampler/model"
 
 	"latlab/bench"
+	"latlab/internal/atomicfile"
 	"latlab/regress"
 )
 
@@ -64,7 +65,7 @@ func (n Notes) Write(path string) error {
 	if n.Lost == nil {
 		n.Lost = []Loss{}
 	}
-	return WriteFile(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(n)

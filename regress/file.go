@@ -1,18 +1,15 @@
 package regress
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
-	"syscall"
 
+	"latlab/internal/atomicfile"
 	"latlab/sampler"
 )
 
@@ -48,59 +45,8 @@ func (m *CostModel) Write(w io.Writer) error {
 	return enc.Encode(m)
 }
 
-// Save writes the model to a file, with WriteFile.
-func (m *CostModel) Save(path string) error { return WriteFile(path, m.Write) }
-
-// WriteFile writes a file as a whole or not at all: a temporary file in the same directory
-// is synced and renamed over it. Whoever reads the path sees the old file or the new one.
-// A link is followed, a file keeps its permissions. A device or a pipe is written to as it
-// is: renaming over /dev/stdout would break the host.
-func WriteFile(path string, write func(io.Writer) error) error {
-	mode := os.FileMode(0o644)
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	switch info, err := os.Stat(path); {
-	case err != nil:
-	case info.Mode().IsRegular():
-		mode = info.Mode().Perm()
-	case info.IsDir():
-		return &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
-	default:
-		return writeInto(path, write)
-	}
-	return replaceFile(path, mode, write)
-}
-
-func writeInto(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriter(f)
-	return errors.Join(write(w), w.Flush(), f.Close())
-}
-
-func replaceFile(path string, mode os.FileMode, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	w := bufio.NewWriter(f)
-	err = write(w)
-	if err == nil {
-		err = errors.Join(w.Flush(), f.Chmod(mode), f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
+// Save writes the model to a file, whole or not at all.
+func (m *CostModel) Save(path string) error { return atomicfile.Write(path, m.Write) }
 
 // Load reads a cost model that Save wrote and the space it is of. It is strict: a newer
 // version is a *VersionError; unknown or missing fields, a table of another shape than the

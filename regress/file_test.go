@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -132,33 +131,6 @@ func tinyFile(t testing.TB) string {
 func TestLoadMissingFile(t *testing.T) {
 	if _, _, err := Load(filepath.Join(t.TempDir(), "none.json")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want one of a missing file", err)
-	}
-}
-
-// A write that fails must leave the old file and nothing else.
-func TestWriteFile(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "cost.json")
-	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	broken := errors.New("disk is full")
-	err := WriteFile(path, func(w io.Writer) error {
-		_, _ = io.WriteString(w, "half")
-		return broken
-	})
-	if !errors.Is(err, broken) {
-		t.Errorf("error %v, want the writer's", err)
-	}
-	files, _ := os.ReadDir(dir)
-	if text, _ := os.ReadFile(path); string(text) != "old" || len(files) != 1 {
-		t.Errorf("file has %q, directory %v, want the old file alone", text, files)
-	}
-	if err := WriteFile(path, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }); err != nil {
-		t.Fatal(err)
-	}
-	if text, _ := os.ReadFile(path); string(text) != "new" {
-		t.Errorf("file has %q, want the new text", text)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+
+	"latlab/internal/text"
 )
 
 // Arch is one point of a Space: one index a decision.
@@ -34,14 +36,14 @@ func (a Arch) ID() string {
 }
 
 // ParseArch reads the text form and checks it against the space's decisions.
-func (s *Space) ParseArch(text string) (Arch, error) {
-	fields := strings.Split(text, ":")
+func (s *Space) ParseArch(written string) (Arch, error) {
+	fields := strings.Split(written, ":")
 	a := Arch{Space: s.Name, Indices: make([]int, len(fields))}
 	for i, f := range fields {
 		x, err := strconv.Atoi(f)
 		// "+1" and "01" are refused too: an id is of the one text form.
 		if err != nil || strconv.Itoa(x) != f {
-			return Arch{}, fmt.Errorf("indices %q: field %d is %q, want a whole number", Clip(text), i+1, Clip(f))
+			return Arch{}, fmt.Errorf("indices %q: field %d is %q, want a whole number", text.Clip(written), i+1, text.Clip(f))
 		}
 		a.Indices[i] = x
 	}
@@ -55,7 +57,7 @@ func (s *Space) ParseArch(text string) (Arch, error) {
 func (s *Space) Check(a Arch) error {
 	radices := s.radices()
 	if len(a.Indices) != len(radices) {
-		return fmt.Errorf("space %s has %d decisions, indices %s have %d", s.Name, len(radices), Clip(a.String()), len(a.Indices))
+		return fmt.Errorf("space %s has %d decisions, indices %s have %d", s.Name, len(radices), text.Clip(a.String()), len(a.Indices))
 	}
 	for i, r := range radices {
 		if x := a.Indices[i]; x < 0 || x >= r {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"latlab/internal/strictyaml"
+	"latlab/internal/text"
 )
 
 //go:embed spaces/*.yaml
@@ -35,7 +36,7 @@ var ErrUnknownSpace = errors.New("unknown space")
 // nearest one.
 func Builtin(name string) (*Space, error) {
 	if !slices.Contains(BuiltinNames(), name) {
-		return nil, fmt.Errorf("%w %q%s", ErrUnknownSpace, Clip(name), strictyaml.DidYouMean(name, BuiltinNames()))
+		return nil, fmt.Errorf("%w %q%s", ErrUnknownSpace, text.Clip(name), strictyaml.DidYouMean(name, BuiltinNames()))
 	}
 	file := "spaces/" + name + ".yaml"
 	data, err := spaceFiles.ReadFile(file)

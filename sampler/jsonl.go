@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+
+	"latlab/internal/text"
 )
 
 // maxLine bounds a line of a JSON lines file, in bytes.
@@ -158,7 +160,7 @@ func (r *resolver) arch(line []byte) (Arch, error) {
 		return Arch{}, err
 	}
 	if l.ID != "" && l.ID != a.ID() {
-		return Arch{}, fmt.Errorf("id is %q, but %s is the id of these indices in space %s", Clip(l.ID), a.ID(), s.Name)
+		return Arch{}, fmt.Errorf("id is %q, but %s is the id of these indices in space %s", text.Clip(l.ID), a.ID(), s.Name)
 	}
 	return a, nil
 }

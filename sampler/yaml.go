@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 
+	"latlab/internal/text"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -102,7 +104,7 @@ func (s *Space) encode(f spaceFile) ([]byte, error) {
 	if err := enc.Close(); err != nil {
 		return nil, fmt.Errorf("space %s: %w", s.Name, err)
 	}
-	back, err := load(b.Bytes(), "space "+Clip(s.Name))
+	back, err := load(b.Bytes(), "space "+text.Clip(s.Name))
 	if err != nil {
 		return nil, err
 	}

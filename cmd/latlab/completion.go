@@ -68,7 +68,7 @@ func refuseShell(words []string) error {
 	if len(words) == 0 {
 		return usagef("which shell? `latlab completion SHELL` knows %s", text.Or(names))
 	}
-	return usagef("there is no script for the shell %q%s; there are %s", words[0], didYouMean(words[0], names), text.Or(names))
+	return usagef("there is no script for the shell %q%s; there are %s", words[0], text.DidYouMean(words[0], names), text.Or(names))
 }
 
 // completeWords prints what the last word may become, one a line, with a tab and its use. The

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"latlab/internal/text"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -52,7 +54,7 @@ func configure(verbs []*verb, path string, data []byte) error {
 	return eachField(path, doc.Content[0], func(head, section *yaml.Node) error {
 		v := findVerb(verbs, head.Value)
 		if v == nil {
-			return fmt.Errorf("%s:%d: no verb is named %q%s", path, head.Line, head.Value, didYouMean(head.Value, verbNames(verbs)))
+			return fmt.Errorf("%s:%d: no verb is named %q%s", path, head.Line, head.Value, text.DidYouMean(head.Value, verbNames(verbs)))
 		}
 		return eachField(path, section, func(name, value *yaml.Node) error {
 			err := errors.New("want one value")

@@ -14,6 +14,7 @@ import (
 	"latlab/exporters"
 	"latlab/exporters/lut"
 	"latlab/exporters/nnmeter"
+	"latlab/internal/atomicfile"
 	"latlab/internal/text"
 	"latlab/internal/ui"
 	"latlab/regress"
@@ -170,7 +171,7 @@ func (j *exportJob) write(ctx context.Context, f exportFormat) (exporters.Notes,
 	if j.out == stdoutPath {
 		return j.notes(f), stream(j.s.out)
 	}
-	if err := exporters.WriteFile(j.out, stream); err != nil {
+	if err := atomicfile.Write(j.out, stream); err != nil {
 		return exporters.Notes{}, err
 	}
 	notes, path := j.notes(f), j.notesPath(f)

@@ -11,7 +11,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
-	"latlab/exporters"
+	"latlab/internal/atomicfile"
 	"latlab/internal/ui"
 	"latlab/regress"
 )
@@ -122,7 +122,7 @@ func (f *fitJob) save(ctx context.Context, write func(io.Writer) error) error {
 		}
 		return err
 	}
-	return outputError(ctx, f.path, exporters.WriteFile(f.path, func(to io.Writer) error {
+	return outputError(ctx, f.path, atomicfile.Write(f.path, func(to io.Writer) error {
 		return write(endingWriter{ctx, to})
 	}))
 }

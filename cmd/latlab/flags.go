@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"latlab/internal/text"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -171,7 +173,7 @@ func (f *flagSet) names() []string {
 func (f *flagSet) setDefault(name, value string) error {
 	at := slices.IndexFunc(f.flags, func(flag cli.Flag) bool { return flag.Names()[0] == name })
 	if at < 0 {
-		return fmt.Errorf("no such flag%s", didYouMean(name, f.names()))
+		return fmt.Errorf("no such flag%s", text.DidYouMean(name, f.names()))
 	}
 	var err error
 	switch flag := f.flags[at].(type) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"latlab/internal/text"
+
 	"github.com/urfave/cli/v2"
 )
 
@@ -114,5 +116,5 @@ func onUsage(c *cli.Context, err error, _ bool) error {
 	if c.Command != nil && len(c.Command.Flags) > 0 {
 		flags = c.Command.Flags
 	}
-	return usagef("no flag is named %q%s", "--"+name, didYouMean(name, (&flagSet{flags: flags}).names()))
+	return usagef("no flag is named %q%s", "--"+name, text.DidYouMean(name, (&flagSet{flags: flags}).names()))
 }

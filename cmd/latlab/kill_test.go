@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"latlab/exporters"
+	"latlab/internal/atomicfile"
 	"latlab/internal/testenv"
 )
 
@@ -221,7 +221,7 @@ func TestInterruptLeavesTheOldFile(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := exporters.WriteFile(old, func(w io.Writer) error {
+	err := atomicfile.Write(old, func(w io.Writer) error {
 		page := endingWriter{ctx, w}
 		if _, err := page.Write([]byte("half of")); err != nil {
 			t.Error(err)

@@ -9,6 +9,7 @@ import (
 	"latlab/devices"
 	"latlab/exporters/nnmeter"
 	"latlab/fixtures"
+	"latlab/internal/text"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 )
@@ -60,7 +61,7 @@ func layerTableOf(find resolver, line []byte) (nnmeter.Table, error) {
 	}
 	for _, row := range l.Layers {
 		if row.Seconds < 0 || row.Seconds > maxLayerSeconds {
-			return nnmeter.Table{}, fmt.Errorf("layer %q takes %v seconds: that is no time", sampler.Clip(row.Name), row.Seconds)
+			return nnmeter.Table{}, fmt.Errorf("layer %q takes %v seconds: that is no time", text.Clip(row.Name), row.Seconds)
 		}
 	}
 	g, err := l.graph(find)
@@ -72,7 +73,7 @@ func (l layerLine) graph(find resolver) (*graph.Graph, error) {
 	if l.Space == "" {
 		f, err := fixtures.Get(l.Name)
 		if err != nil {
-			return nil, fmt.Errorf("network %q is neither a point of a space nor a fixture: what its layers are is not known", sampler.Clip(l.Name))
+			return nil, fmt.Errorf("network %q is neither a point of a space nor a fixture: what its layers are is not known", text.Clip(l.Name))
 		}
 		return f.Graph()
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"latlab/devices"
+	"latlab/internal/text"
 	"latlab/internal/ui"
 	"latlab/internal/version"
 )
@@ -105,7 +106,7 @@ func newProgram(s streams) *program {
 		OnUsageError:   onUsage,
 		Action: func(c *cli.Context) error {
 			if word := c.Args().First(); word != "" {
-				return usagef("no verb is named %q%s", word, didYouMean(word, append(verbNames(p.verbs), helpVerb)))
+				return usagef("no verb is named %q%s", word, text.DidYouMean(word, append(verbNames(p.verbs), helpVerb)))
 			}
 			return cli.ShowAppHelp(c)
 		},

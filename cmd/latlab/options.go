@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"latlab/bench/source"
 	"latlab/devices"
@@ -242,12 +241,4 @@ func requiredCount(n int) error {
 		return usagef("-n must be at least 1")
 	}
 	return nil
-}
-
-// didYouMean suggests the candidate that a mistyped word most likely meant, if any.
-func didYouMean(word string, candidates []string) string {
-	if near := sampler.Nearest(word, candidates); near != "" {
-		return fmt.Sprintf("; did you mean %q?", near)
-	}
-	return ""
 }

@@ -11,11 +11,11 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
-	"latlab/exporters"
 	"latlab/exporters/report"
 	"latlab/exporters/report/card"
 	"latlab/exporters/report/charts"
 	"latlab/exporters/report/page"
+	"latlab/internal/atomicfile"
 	"latlab/internal/ui"
 )
 
@@ -116,7 +116,7 @@ func (o *reportOptions) write(ctx context.Context, s streams, d *report.Data, fo
 	if out == stdoutPath {
 		return stream(s.out)
 	}
-	return outputError(ctx, out, exporters.WriteFile(out, stream))
+	return outputError(ctx, out, atomicfile.Write(out, stream))
 }
 
 // shownPath is a path as a page may have it: a file's name may be any bytes, a page is UTF-8.

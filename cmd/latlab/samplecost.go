@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/internal/text"
 	"latlab/internal/ui"
 	"latlab/regress"
-	"latlab/sampler"
 )
 
 // boundOptions are the latencies that a cost model must predict.
@@ -111,13 +111,13 @@ func (o boundOptions) budget() (regress.Budget, error) {
 	return regress.Budget{Above: above, Below: below}, err
 }
 
-func readBound(name, text string, none float64) (float64, error) {
-	if text == "" {
+func readBound(name, value string, none float64) (float64, error) {
+	if value == "" {
 		return none, nil
 	}
-	d, err := time.ParseDuration(text)
+	d, err := time.ParseDuration(value)
 	if err != nil || d <= 0 {
-		return 0, usagef("--%s %q is no duration; write a number and its unit, such as 20ms", name, sampler.Clip(text))
+		return 0, usagef("--%s %q is no duration; write a number and its unit, such as 20ms", name, text.Clip(value))
 	}
 	return d.Seconds(), nil
 }

@@ -11,6 +11,7 @@ import (
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/exporters/prom"
+	"latlab/internal/text"
 	"latlab/internal/ui"
 )
 
@@ -106,16 +107,9 @@ func (o *sweepOptions) deviceNames() ([]string, error) {
 func commandLine() string {
 	words := make([]string, len(os.Args))
 	for i, w := range os.Args {
-		words[i] = shellWord(w)
+		words[i] = text.ShellWord(w)
 	}
 	return strings.Join(words, " ")
-}
-
-func shellWord(w string) string {
-	if strings.ContainsAny(w, " \t\n'\"\\$`*?[]{}()<>|&;#~!") || w == "" {
-		return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-	}
-	return w
 }
 
 type sweepSummary struct {
@@ -161,6 +155,6 @@ func printSweep(s streams, db string, v sweepSummary) {
 		fmt.Fprintf(s.out, "WARNING: %s INVALID; why:\n", ui.Plural(v.Invalid, "measurement"))
 	}
 	if v.Failed+v.Invalid > 0 {
-		ui.Command(s.out, "  ", fmt.Sprintf("latlab show --db %s %s", shellWord(db), v.Sweep))
+		ui.Command(s.out, "  ", fmt.Sprintf("latlab show --db %s %s", text.ShellWord(db), v.Sweep))
 	}
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -72,10 +73,14 @@ func install(ctx context.Context, m *machine.Machine, o Options, arch string) (t
 	}
 	dir, err := m.Install(ctx, p)
 	if err != nil {
-		if ctx.Err() != nil {
+		var known *devices.Error
+		switch {
+		case ctx.Err() != nil:
 			return transport.Command{}, ctx.Err()
+		case errors.As(err, &known):
+			return transport.Command{}, known
 		}
-		return transport.Command{}, transportError(ctx, err, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: "install"})
+		return transport.Command{}, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: "install", Err: err}
 	}
 	return command(p, dir, o.Delegate.Library, op)
 }

@@ -9,28 +9,27 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"time"
 
 	"latlab/devices"
 	"latlab/devices/agent/wire"
 	"latlab/devices/machine"
+	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 	"latlab/internal/version"
 )
 
 const (
 	// maxLine bounds one line of the agent: outputs of a whole network are the longest.
 	maxLine = 256 << 20
-	// maxOutput bounds what is kept of stderr and of garbage on stdout.
-	maxOutput = 64 << 10
+	// maxKept bounds what an error keeps of one that is no message.
+	maxKept = 32 << 10
 	// helloTimeout is generous: on a loaded host a process may take seconds to start.
 	helloTimeout = 20 * time.Second
 	// delegateTimeout is for an accelerator that is given its firmware when it is opened: a
 	// Coral stick takes some seconds.
 	delegateTimeout = time.Minute
-	// exitTimeout is how long an agent that has answered may take to leave.
-	exitTimeout = 5 * time.Second
 )
 
 // reasons of errors, stable words for stores and metrics.
@@ -44,20 +43,13 @@ const (
 	ReasonGarbage = devices.ReasonGarbage
 )
 
-// conversation is one agent process that is asked one thing.
+// conversation is one agent that is asked one thing.
 type conversation struct {
-	ctx    context.Context // ends with errHung when the answer is late; the transport kills then
-	op     string
-	proc   transport.Process
-	out    *bufio.Reader
-	stderr *tail
-	// errDone closes when stderr has been read to its end.
-	errDone chan struct{}
-	cancel  context.CancelFunc
-	hung    bool
-	// unstarted is what a shell's 126 and 127 mean, which says so where there is a shell
-	// between; nil where the program is started by itself.
-	unstarted *devices.Error
+	op    string
+	req   *wire.Request // nil asks for the Hello only
+	out   *bufio.Reader
+	hello wire.Hello
+	resp  *wire.Response
 }
 
 // launch is how an agent is started on a machine.
@@ -66,11 +58,11 @@ type launch struct {
 	command transport.Command
 }
 
-// unstarted is what it means that the program is not there: on this machine an installation
+// missing is what it means that the program is not there: on this machine an installation
 // that is not whole. Elsewhere it was there a moment ago, and the device, opened again, gets
 // it again: a board's /tmp is empty after a reboot.
-func (l launch) unstarted(op string) *devices.Error {
-	e := &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonMissing,
+func (l launch) missing() devices.Error {
+	e := devices.Error{Fault: devices.FaultLab, Reason: ReasonMissing,
 		Advice: "`make build` builds it; --agent FILE or LATLAB_AGENT names another; `latlab doctor` looks for what is missing"}
 	if !l.m.Local() {
 		e.Fault = devices.FaultDevice
@@ -82,96 +74,50 @@ func (l launch) unstarted(op string) *devices.Error {
 // ask starts an agent, sends the request and returns its answer. A nil request asks for
 // the Hello only. Whatever happens, the process is gone when ask returns.
 func ask(ctx context.Context, l launch, op string, timeout time.Duration, req *wire.Request) (wire.Hello, *wire.Response, error) {
-	c, err := start(ctx, l, op, timeout)
+	c := conversation{op: op, req: req}
+	_, err := tool.Do(ctx, l.m, tool.Run{Op: op, Program: "the agent", Command: l.command, Timeout: timeout, Talk: c.talk, Missing: l.missing()})
+	var e *devices.Error
+	if errors.As(err, &e) && e.Reason == ReasonCrashed && (strings.Contains(e.Output, "driver/usb/") || strings.Contains(e.Output, "USB transfer error")) {
+		// libedgetpu aborts when its stick is pulled out.
+		e.Fault, e.Reason, e.Advice = devices.FaultDevice, devices.ReasonOffline, "is the stick plugged in?"
+		e.Err = fmt.Errorf("the Edge TPU's USB connection broke: %w", e.Err)
+	}
 	if err != nil {
-		return wire.Hello{}, nil, err
+		return c.hello, nil, err
 	}
-	hello, resp, err := c.talk(req)
-	exit := c.end(err != nil)
-	if err == nil {
-		return hello, resp, nil
-	}
-	if ctx.Err() != nil {
-		return hello, nil, ctx.Err()
-	}
-	return hello, nil, c.classify(err, exit)
+	return c.hello, c.resp, nil
 }
 
-func start(parent context.Context, l launch, op string, timeout time.Duration) (*conversation, error) {
-	ctx, cancel := context.WithTimeoutCause(parent, timeout, errHung)
-	p, err := l.m.Start(ctx, l.command)
-	if err != nil {
-		defer cancel()
-		return nil, transportError(ctx, err, l.unstarted(op))
-	}
-	c := &conversation{
-		ctx: ctx, op: op, proc: p, out: bufio.NewReaderSize(p.Stdout(), 1<<16),
-		stderr: &tail{limit: maxOutput}, errDone: make(chan struct{}), cancel: cancel,
-	}
-	if !l.m.Local() {
-		c.unstarted = l.unstarted(op)
-	}
-	go func() {
-		_, _ = io.Copy(c.stderr, p.Stderr())
-		close(c.errDone)
-	}()
-	return c, nil
+// garbage is the error of a line that is not the protocol's.
+func (c *conversation) garbage(line string, err error) error {
+	return &devices.Error{Fault: devices.FaultDevice, Op: c.op, Reason: ReasonGarbage, Output: text.Cut(line, maxKept),
+		Err: fmt.Errorf("the agent printed %q where a message should be: %w", text.Clip(line), err)}
 }
 
-var errHung = errors.New("no answer in time")
-
-// transportError is what a failed transport says: the context's end, its own word where it
-// knows whose fault it is (a phone that is unplugged), else what it means here.
-func transportError(ctx context.Context, err error, meaning *devices.Error) error {
-	var known *devices.Error
-	switch {
-	case errors.Is(context.Cause(ctx), errHung):
-		meaning.Fault, meaning.Reason, meaning.Err, meaning.Advice = devices.FaultDevice, ReasonHung, errHung, ""
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.As(err, &known):
-		return known
-	case meaning.Reason == ReasonMissing:
-		meaning.Err = fmt.Errorf("the agent cannot be started: %w", err)
-	default:
-		meaning.Err = err
-	}
-	return meaning
-}
-
-// garbageError is a line that is not the protocol's.
-type garbageError struct {
-	line string
-	err  error
-}
-
-func (e *garbageError) Error() string {
-	return fmt.Sprintf("the agent printed %q where a message should be: %v", clip(e.line, 80), e.err)
-}
-
-func (c *conversation) talk(req *wire.Request) (hello wire.Hello, resp *wire.Response, err error) {
+func (c *conversation) talk(stdin io.Writer, stdout io.Reader) error {
+	c.out = bufio.NewReaderSize(stdout, 1<<16)
 	// A hello may have fields of a newer agent: its version then says so.
-	if err := c.read(&hello, false); err != nil {
-		return hello, nil, err
+	if err := c.read(&c.hello, false); err != nil {
+		return err
 	}
-	if hello.Type != "hello" || hello.Wire != wire.Revision || hello.Version != version.Version {
-		return hello, nil, &devices.Error{
+	if h := c.hello; h.Type != "hello" || h.Wire != wire.Revision || h.Version != version.Version {
+		return &devices.Error{
 			Fault: devices.FaultLab, Op: c.op, Reason: ReasonVersion,
 			Err: fmt.Errorf("the agent is of version %q (messages %d), this latlab is %s (messages %d)",
-				hello.Version, hello.Wire, version.Version, wire.Revision),
+				h.Version, h.Wire, version.Version, wire.Revision),
 			Advice: "`make build` builds both",
 		}
 	}
-	if req == nil {
-		return hello, nil, nil
+	if c.req == nil {
+		return nil
 	}
 	// A write fails only when the agent is gone, which reading tells better.
-	_ = json.NewEncoder(c.proc.Stdin()).Encode(req)
-	resp = new(wire.Response)
-	if err := c.read(resp, true); err != nil {
-		return hello, nil, err
+	_ = json.NewEncoder(stdin).Encode(c.req)
+	c.resp = new(wire.Response)
+	if err := c.read(c.resp, true); err != nil {
+		return err
 	}
-	return hello, resp, c.check(resp, req)
+	return c.check(c.resp, c.req)
 }
 
 // check refuses answers that no agent gives: a zero or missing latency must never become
@@ -181,25 +127,25 @@ func (c *conversation) check(resp *wire.Response, req *wire.Request) error {
 	case resp.Error != nil:
 		return &devices.Error{Fault: resp.Error.Fault, Op: c.op, Reason: resp.Error.Reason, Err: errors.New(resp.Error.Message)}
 	case req.Delegate == wire.External && resp.Library == "":
-		return &garbageError{line: resp.Type, err: errors.New("which library the delegate is from is not said")}
+		return c.garbage(resp.Type, errors.New("which library the delegate is from is not said"))
 	case req.Type == wire.Load && resp.Type == wire.Load:
 		return nil
 	case req.Type == wire.Time && resp.Result != nil:
-		return checkResult(resp.Result, req)
+		return c.checkResult(resp.Result, req)
 	case req.Type == wire.Outputs && resp.Outputs != nil && resp.Delegation != nil:
 		return nil
 	}
-	return &garbageError{line: resp.Type, err: fmt.Errorf("no answer to %q", req.Type)}
+	return c.garbage(resp.Type, fmt.Errorf("no answer to %q", req.Type))
 }
 
-func checkResult(r *wire.Result, req *wire.Request) error {
+func (c *conversation) checkResult(r *wire.Result, req *wire.Request) error {
 	if len(r.Samples) < req.Plan.MinRuns || len(r.Samples) != len(r.CPUSamples) {
-		return &garbageError{line: "result", err: fmt.Errorf("%d samples and %d of CPU time, at least %d were asked for",
-			len(r.Samples), len(r.CPUSamples), req.Plan.MinRuns)}
+		return c.garbage("result", fmt.Errorf("%d samples and %d of CPU time, at least %d were asked for",
+			len(r.Samples), len(r.CPUSamples), req.Plan.MinRuns))
 	}
 	for i, s := range r.Samples {
 		if !(s > 0) || !(r.CPUSamples[i] >= 0) {
-			return &garbageError{line: "result", err: fmt.Errorf("sample %d is %v s", i, s)}
+			return c.garbage("result", fmt.Errorf("sample %d is %v s", i, s))
 		}
 	}
 	return nil
@@ -207,7 +153,7 @@ func checkResult(r *wire.Result, req *wire.Request) error {
 
 // read decodes one line into v; a strict one has no field that v has not.
 func (c *conversation) read(v any, strict bool) error {
-	line, err := readLine(c.out)
+	line, err := c.readLine()
 	if err != nil {
 		return err
 	}
@@ -216,131 +162,27 @@ func (c *conversation) read(v any, strict bool) error {
 		d.DisallowUnknownFields()
 	}
 	if err := d.Decode(v); err != nil {
-		return &garbageError{line: string(line), err: err}
+		return c.garbage(string(line), err)
 	}
 	return nil
 }
 
-func readLine(r *bufio.Reader) ([]byte, error) {
+func (c *conversation) readLine() ([]byte, error) {
 	var line []byte
 	for {
-		part, err := r.ReadSlice('\n')
+		part, err := c.out.ReadSlice('\n')
 		line = append(line, part...)
 		if err == nil {
 			return line, nil
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			if len(line) > 0 && errors.Is(err, io.EOF) {
-				return nil, &garbageError{line: string(line), err: io.ErrUnexpectedEOF}
+				return nil, c.garbage(string(line), io.ErrUnexpectedEOF)
 			}
 			return nil, err
 		}
 		if len(line) > maxLine {
-			return nil, &garbageError{line: string(line[:80]), err: errors.New("the line does not end")}
+			return nil, c.garbage(string(line[:80]), errors.New("the line does not end"))
 		}
 	}
-}
-
-// end closes stdin, which ends the agent, reads what is left and waits. An agent that
-// failed is killed at once.
-func (c *conversation) end(failed bool) transport.Exit {
-	_ = c.proc.Stdin().Close()
-	timer := time.AfterFunc(exitTimeout, c.proc.Kill)
-	if failed && !c.leaving() {
-		c.proc.Kill()
-	}
-	_, _ = io.Copy(io.Discard, c.out)
-	<-c.errDone
-	exit := c.proc.Wait()
-	timer.Stop()
-	c.hung = errors.Is(context.Cause(c.ctx), errHung)
-	c.cancel()
-	return exit
-}
-
-// leaving gives a process that closed its stdout the moment that it needs to die of its
-// own cause, which Kill would hide.
-func (c *conversation) leaving() bool {
-	select {
-	case <-c.errDone:
-		return true
-	case <-time.After(200 * time.Millisecond):
-		return false
-	}
-}
-
-// classify turns what was seen into an error with its culprit.
-func (c *conversation) classify(err error, exit transport.Exit) error {
-	var known *devices.Error
-	if errors.As(err, &known) {
-		known.Output = c.stderr.String()
-		return known
-	}
-	e := &devices.Error{Fault: devices.FaultDevice, Op: c.op, Output: c.stderr.String()}
-	var garbage *garbageError
-	switch {
-	case c.hung:
-		e.Reason, e.Err = ReasonHung, errors.New("the agent gave no answer in time and was killed")
-	case errors.As(err, &garbage):
-		e.Reason, e.Err = ReasonGarbage, err
-		e.Output = garbage.line + "\n" + e.Output
-	case exit.Signal == "killed" || exit.Signal == "terminated":
-		e.Reason, e.Err = ReasonKilled, fmt.Errorf("the agent was ended by somebody: %s", exit.Signal)
-		e.Advice = "out of memory? see the kernel's log"
-	case exit.Signal != "" && (strings.Contains(e.Output, "driver/usb/") || strings.Contains(e.Output, "USB transfer error")):
-		// libedgetpu aborts when its stick is pulled out.
-		e.Reason, e.Err, e.Advice = devices.ReasonOffline, errors.New("the Edge TPU's USB connection broke"), "is the stick plugged in?"
-	case exit.Signal != "":
-		// The runtime died of this model; trying again would show the same.
-		e.Fault, e.Reason, e.Err = devices.FaultModel, ReasonCrashed, fmt.Errorf("the runtime crashed: %s", exit.Signal)
-	case (exit.Code == 126 || exit.Code == 127) && c.unstarted != nil:
-		e.Fault, e.Reason, e.Advice = c.unstarted.Fault, c.unstarted.Reason, c.unstarted.Advice
-		e.Err = errors.New("the agent cannot be started there")
-	default:
-		e.Reason, e.Err = ReasonExited, fmt.Errorf("the agent left with exit code %d before it answered", exit.Code)
-	}
-	if last := lastLine(e.Output); last != "" && e.Reason != ReasonGarbage {
-		e.Err = fmt.Errorf("%w; it printed: %s", e.Err, clip(last, 200))
-	}
-	return e
-}
-
-// tail keeps the last bytes written to it.
-type tail struct {
-	mu    sync.Mutex
-	limit int
-	buf   []byte
-	cut   bool
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if n := len(t.buf) - t.limit; n > 0 {
-		t.buf = append(t.buf[:0], t.buf[n:]...)
-		t.cut = true
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.cut {
-		return "[...]" + string(t.buf)
-	}
-	return string(t.buf)
-}
-
-func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
-}
-
-func clip(s string, n int) string {
-	if len(s) > n {
-		return s[:n] + "..."
-	}
-	return s
 }

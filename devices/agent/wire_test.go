@@ -24,7 +24,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	req := &wire.Request{Type: wire.Time, Plan: devices.Plan{MinRuns: 1, Timeout: time.Second}}
 	f.Fuzz(func(t *testing.T, printed []byte) {
-		c := &conversation{op: "fuzz", out: bufio.NewReader(bytes.NewReader(printed)), stderr: &tail{limit: maxOutput}}
+		c := &conversation{op: "fuzz", out: bufio.NewReader(bytes.NewReader(printed))}
 		var resp wire.Response
 		if err := c.read(&resp, true); err != nil {
 			return

@@ -71,7 +71,7 @@ type Machine struct {
 	closed bool // under turn
 	// sums says that the machine can hash; where it cannot, files are read back.
 	sums      bool
-	shelf     *shelf
+	cache     *cache
 	installed map[string]bool // folders verified since Open, under turn
 	left      atomic.Bool     // models or temporary files were put there
 	traffic   traffic
@@ -106,7 +106,7 @@ func with(t transport.Transport, o Options) *Machine {
 		o.LockKey = o.Name
 	}
 	_, local := t.(interface{ IsLocal() })
-	return &Machine{t: t, o: o, local: local, turn: make(chan struct{}, 1), shelf: newShelf(o.Budget), installed: map[string]bool{}}
+	return &Machine{t: t, o: o, local: local, turn: make(chan struct{}, 1), cache: newCache(o.Budget), installed: map[string]bool{}}
 }
 
 func (m *Machine) begin(ctx context.Context) error {

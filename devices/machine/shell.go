@@ -13,6 +13,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 const (
@@ -193,7 +194,7 @@ func batches(args []string, n int) [][]string {
 		group := args[i : i+n]
 		bytes := 0
 		for _, a := range group {
-			bytes += len(transport.Quote(a)) + 1
+			bytes += len(text.ShellQuote(a)) + 1
 		}
 		if len(list) == 0 || size+bytes > maxArgs {
 			list, size = append(list, nil), 0

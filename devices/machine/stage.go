@@ -47,13 +47,13 @@ type traffic struct{ models, modelBytes, programs, programBytes, nanos, removed 
 // Traffic says what was pushed so far.
 func (m *Machine) Traffic() Traffic {
 	t := &m.traffic
-	m.shelf.mu.Lock()
-	defer m.shelf.mu.Unlock()
+	m.cache.mu.Lock()
+	defer m.cache.mu.Unlock()
 	return Traffic{
 		Models: int(t.models.Load()), ModelBytes: t.modelBytes.Load(),
 		Programs: int(t.programs.Load()), ProgramBytes: t.programBytes.Load(),
 		Seconds:     time.Duration(t.nanos.Load()).Seconds(),
-		StagedBytes: m.shelf.total(), StagedModels: len(m.shelf.files),
+		StagedBytes: m.cache.total(), StagedModels: len(m.cache.files),
 		RemovedModels: int(t.removed.Load()),
 	}
 }
@@ -100,11 +100,11 @@ func (m *Machine) stage(ctx context.Context, op, name string, open func() (*mode
 		return nil, err
 	}
 	defer m.give()
-	f, err := m.shelved(ctx, op, name, open)
+	f, err := m.cached(ctx, op, name, open)
 	if err != nil {
 		return nil, err
 	}
-	return &Staged{Path: m.path("models", f.name), SHA256: f.sha256, close: m.shelf.use(f)}, nil
+	return &Staged{Path: m.path("models", f.name), SHA256: f.sha256, close: m.cache.use(f)}, nil
 }
 
 func openModel(ctx context.Context, op string, mdl *model.Model) (*model.File, error) {
@@ -118,12 +118,12 @@ func openModel(ctx context.Context, op string, mdl *model.Model) (*model.File, e
 	return f, nil
 }
 
-// shelved returns the model from the shelf, where it is pushed to if it is not there.
-func (m *Machine) shelved(ctx context.Context, op, name string, open func() (*model.File, error)) (*shelved, error) {
+// cached returns the model from the cache, and pushes it if it is not there.
+func (m *Machine) cached(ctx context.Context, op, name string, open func() (*model.File, error)) (*stagedModel, error) {
 	if !plain(name) {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: fmt.Errorf("%q is no identity of a model", name)}
 	}
-	if f := m.shelf.get(name); f != nil {
+	if f := m.cache.get(name); f != nil {
 		there, err := m.unchanged(ctx, op, f)
 		if err != nil {
 			return nil, err
@@ -131,7 +131,7 @@ func (m *Machine) shelved(ctx context.Context, op, name string, open func() (*mo
 		if there {
 			return f, nil
 		}
-		m.shelf.lose(f)
+		m.cache.lose(f)
 	}
 	file, err := open()
 	if err != nil {
@@ -149,7 +149,7 @@ func plain(name string) bool {
 }
 
 // unchanged looks whether a staged file is still what was verified.
-func (m *Machine) unchanged(ctx context.Context, op string, f *shelved) (bool, error) {
+func (m *Machine) unchanged(ctx context.Context, op string, f *stagedModel) (bool, error) {
 	info, err := m.Stat(ctx, op, m.path("models", f.name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -157,7 +157,7 @@ func (m *Machine) unchanged(ctx context.Context, op string, f *shelved) (bool, e
 	return err == nil && info.Size == f.size && info.ModTime.Equal(f.modTime), err
 }
 
-func (m *Machine) push(ctx context.Context, op, name string, file *model.File) (*shelved, error) {
+func (m *Machine) push(ctx context.Context, op, name string, file *model.File) (*stagedModel, error) {
 	if err := m.makeRoom(ctx, op, file.Size); err != nil {
 		return nil, err
 	}
@@ -172,13 +172,13 @@ func (m *Machine) push(ctx context.Context, op, name string, file *model.File) (
 		info, err = m.Stat(ctx, op, p)
 	}
 	if err != nil {
-		m.shelf.discard(name)
+		m.cache.discard(name)
 		return nil, err
 	}
 	m.traffic.models.Add(1)
 	m.traffic.modelBytes.Add(file.Size)
-	f := &shelved{name: name, size: file.Size, sha256: file.SHA256, modTime: info.ModTime}
-	m.shelf.put(f)
+	f := &stagedModel{name: name, size: file.Size, sha256: file.SHA256, modTime: info.ModTime}
+	m.cache.put(f)
 	return f, nil
 }
 
@@ -187,7 +187,7 @@ func (m *Machine) makeRoom(ctx context.Context, op string, size int64) error {
 	if size > m.o.Budget {
 		return m.full(op, size, fmt.Sprintf("the budget for models there is %d bytes", m.o.Budget))
 	}
-	if !m.shelf.room(size) {
+	if !m.cache.room(size) {
 		return m.full(op, size, fmt.Sprintf("the budget for models there is %d bytes, and others are in use", m.o.Budget))
 	}
 	for {
@@ -195,7 +195,7 @@ func (m *Machine) makeRoom(ctx context.Context, op string, size int64) error {
 		if err != nil || free < 0 || free >= size {
 			return err
 		}
-		if !m.shelf.dropOldest() {
+		if !m.cache.dropOldest() {
 			return m.full(op, size, fmt.Sprintf("%d bytes are free there", free))
 		}
 	}
@@ -218,10 +218,10 @@ done
 df -Pk . 2>/dev/null || :
 `
 
-// tidy removes what is no longer on the shelf and returns how many bytes are free, -1 where
+// tidy removes what is no longer in the cache and returns how many bytes are free, -1 where
 // the machine does not know.
 func (m *Machine) tidy(ctx context.Context, op string) (free int64, err error) {
-	names := m.shelf.rubbish()
+	names := m.cache.rubbish()
 	list := batches(names, 1)
 	if len(list) == 0 {
 		list = [][]string{nil}
@@ -231,7 +231,7 @@ func (m *Machine) tidy(ctx context.Context, op string) (free int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		m.shelf.removed(batch)
+		m.cache.removed(batch)
 		m.traffic.removed.Add(int64(len(batch)))
 		free = parseFree(out)
 	}

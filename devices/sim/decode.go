@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"latlab/internal/strictyaml"
-	"latlab/sampler"
+	"latlab/internal/text"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite/reader"
@@ -109,11 +109,11 @@ var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,47}$`)
 // check is what one field alone cannot say.
 func check(root strictyaml.Value, s *Spec) {
 	if !nameForm.MatchString(s.Name) {
-		root.At("name").Fail("must be lower-case letters, digits and '-', not %q", sampler.Clip(s.Name))
+		root.At("name").Fail("must be lower-case letters, digits and '-', not %q", text.Clip(s.Name))
 	}
 	for i, f := range s.Formats {
 		if f != model.TFLite && f != model.ONNX {
-			root.At(fmt.Sprintf("formats[%d]", i)).Fail("must be %s or %s, not %q", model.TFLite, model.ONNX, sampler.Clip(string(f)))
+			root.At(fmt.Sprintf("formats[%d]", i)).Fail("must be %s or %s, not %q", model.TFLite, model.ONNX, text.Clip(string(f)))
 		}
 	}
 	var seen []model.Precision
@@ -121,7 +121,7 @@ func check(root strictyaml.Value, s *Spec) {
 		v := root.At(fmt.Sprintf("precisions[%d].precision", i))
 		switch {
 		case p.Precision != model.Float32 && p.Precision != model.Int8:
-			v.Fail("must be %s or %s, not %q", model.Float32, model.Int8, sampler.Clip(string(p.Precision)))
+			v.Fail("must be %s or %s, not %q", model.Float32, model.Int8, text.Clip(string(p.Precision)))
 		case slices.Contains(seen, p.Precision):
 			v.Fail("is given twice")
 		}
@@ -150,7 +150,7 @@ func checkKind(v strictyaml.Value, k graph.Kind) {
 		known = append(known, string(k))
 	}
 	if !slices.Contains(known, string(k)) {
-		v.Fail("no op is of kind %q%s", sampler.Clip(string(k)), strictyaml.DidYouMean(string(k), known))
+		v.Fail("no op is of kind %q%s", text.Clip(string(k)), strictyaml.DidYouMean(string(k), known))
 	}
 }
 

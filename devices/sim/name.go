@@ -10,7 +10,7 @@ import (
 
 	"latlab/devices"
 	"latlab/internal/strictyaml"
-	"latlab/sampler"
+	"latlab/internal/text"
 )
 
 //go:embed files/*.yaml
@@ -96,13 +96,13 @@ func parseFile(name, rest string) (Name, error) {
 		return n, n.tail(name, strings.Split(rest[i+len(".yaml:"):], ":"))
 	}
 	if n.File == "" {
-		return n, userError("open device "+sampler.Clip(name), "usage", errors.New("sim: needs a file's name behind it"))
+		return n, userError("open device "+text.Clip(name), "usage", errors.New("sim: needs a file's name behind it"))
 	}
 	return n, nil
 }
 
 func (n *Name) tail(name string, parts []string) error {
-	op := "open device " + sampler.Clip(name)
+	op := "open device " + text.Clip(name)
 	if len(parts) > 2 {
 		return userError(op, "usage", fmt.Errorf("the name has more than %s", Forms()[0]))
 	}
@@ -110,13 +110,13 @@ func (n *Name) tail(name string, parts []string) error {
 		n.Profile = Profile(parts[0])
 		if !slices.Contains(Profiles(), n.Profile) {
 			return userError(op, "usage", fmt.Errorf("no profile is named %q%s",
-				sampler.Clip(parts[0]), strictyaml.DidYouMean(parts[0], profileNames())))
+				text.Clip(parts[0]), strictyaml.DidYouMean(parts[0], profileNames())))
 		}
 	}
 	if len(parts) > 1 {
 		unit, err := strconv.ParseUint(parts[1], 10, 64)
 		if err != nil {
-			return userError(op, "usage", fmt.Errorf("the unit must be a whole number, not %q", sampler.Clip(parts[1])))
+			return userError(op, "usage", fmt.Errorf("the unit must be a whole number, not %q", text.Clip(parts[1])))
 		}
 		n.Unit = unit
 	}
@@ -133,10 +133,10 @@ func profileNames() []string {
 
 func unknown(name, builtin string) error {
 	hint := "there are " + strings.Join(Names(), ", ")
-	if near := sampler.Nearest(builtin, Names()); near != "" {
+	if near := text.Nearest(builtin, Names()); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	return userError("open device "+sampler.Clip(name), "unknown", fmt.Errorf("%w: %s; %s", ErrUnknown, sampler.Clip(builtin), hint))
+	return userError("open device "+text.Clip(name), "unknown", fmt.Errorf("%w: %s; %s", ErrUnknown, text.Clip(builtin), hint))
 }
 
 // String is the name in its one form: what is the default is left out.
@@ -160,7 +160,7 @@ func (n Name) load() (*Spec, string, error) {
 	}
 	s, hash, err := LoadFile(n.File)
 	if err != nil {
-		return nil, "", userError("open device "+sampler.Clip(filePrefix+n.File), "file", err)
+		return nil, "", userError("open device "+text.Clip(filePrefix+n.File), "file", err)
 	}
 	return s, hash, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // JournalName is the file of latlab's folder on a device that has the values which Restore
@@ -104,18 +105,18 @@ func blame(op string, err error) error {
 
 // kept reads the journal; none is no error.
 func (d setter) kept(ctx context.Context) ([]change, bool, error) {
-	var text bytes.Buffer
-	err := d.t.Get(ctx, d.path(), &text, maxJournal)
+	var kept bytes.Buffer
+	err := d.t.Get(ctx, d.path(), &kept, maxJournal)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
 	if err != nil {
 		return nil, false, blame(d.op(), err)
 	}
-	changes, err := readJournal(text.Bytes())
+	changes, err := readJournal(kept.Bytes())
 	if err != nil {
 		return nil, false, &devices.Error{Fault: devices.FaultDevice, Op: "restore the settings of the device", Reason: devices.ReasonGarbage,
-			Err: fmt.Errorf("%s: %w", d.path(), err), Output: tail(text.String()),
+			Err: fmt.Errorf("%s: %w", d.path(), err), Output: text.Tail(kept.String(), maxTail),
 			Advice: "put the device's governor, stay-awake and airplane mode right by hand and remove the file"}
 	}
 	return changes, true, nil

@@ -14,6 +14,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // OverOptions are what Over is told.
@@ -100,7 +101,7 @@ func ask(parent context.Context, t transport.Starter, q question) (map[string]st
 func askError(ctx context.Context, q question, out string, err error) error {
 	var known *devices.Error
 	var failed *transport.ShellError
-	e := &devices.Error{Fault: devices.FaultDevice, Op: q.op, Output: tail(out)}
+	e := &devices.Error{Fault: devices.FaultDevice, Op: q.op, Output: text.Tail(out, maxTail)}
 	switch {
 	case errors.Is(context.Cause(ctx), errSlow):
 		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("no answer in %v", q.timeout)
@@ -118,13 +119,6 @@ func askError(ctx context.Context, q question, out string, err error) error {
 
 // maxTail is how much of a device's output an error keeps.
 const maxTail = 16 << 10
-
-func tail(s string) string {
-	if len(s) > maxTail {
-		s = "[...]" + s[len(s)-maxTail:]
-	}
-	return strings.ToValidUTF8(s, "")
-}
 
 // cutParts takes a script's output apart. A shell without the v2 protocol ends lines with
 // CR LF.

@@ -13,6 +13,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // Settings are what latlab changes on a device while it times there, where the user asks for
@@ -365,7 +366,7 @@ func (now current) refused(c change, got, said string) error {
 		advice = "some makers forbid adb to change settings: in the developer options allow \"Disable permission monitoring\" or \"USB debugging (Security settings)\""
 	}
 	e := userError(err, advice)
-	e.Output = tail(said)
+	e.Output = text.Tail(said, maxTail)
 	return e
 }
 

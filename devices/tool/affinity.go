@@ -94,9 +94,9 @@ func ParseCPUs(list string) ([]int, error) {
 }
 
 // affinityError is a program that did not start because its affinity could not be set.
-func affinityError(r Run, out transport.Output) *devices.Error {
-	e := &devices.Error{Fault: devices.FaultUser, Op: r.Op, Reason: "affinity", Output: Tail(out.Stdout + out.Stderr)}
-	e.Err = fmt.Errorf("%s cannot be pinned to CPUs %v: %s", r.Program, r.CPUs, lastLine(out.Stderr))
+func affinityError(r Run, out Output) *devices.Error {
+	e := &devices.Error{Fault: devices.FaultUser, Op: r.Op, Reason: "affinity", Output: out.Text()}
+	e.Err = fmt.Errorf("%s cannot be pinned to CPUs %v: %s", r.Program, r.CPUs, LastLine(out.Stderr))
 	e.Advice = "does the device have these CPUs, and may this user use them? `grep Cpus_allowed_list /proc/self/status` there says"
 	if out.Exit.Code == notFound || out.Exit.Code == notExecutable {
 		e.Reason, e.Advice = devices.ReasonMissing, noTaskset

@@ -1,19 +1,24 @@
-// Package tool runs a program of somebody else on a machine and says what became of it.
-// One package a program is below: benchmarkmodel, trtexec, edgetpu, vela, qnn.
+// Package tool runs a program to its end on a machine and says whose fault its end is. devices/agent
+// speaks with latlab's own program through it; below is one package a program of somebody else:
+// benchmarkmodel, trtexec, edgetpu, qnnrun, and python with vela and qnn.
 //
 // It refuses to read what the program printed: its package does.
 package tool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"regexp"
 	"strings"
 	"time"
 
 	"latlab/devices"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // MaxOutput bounds what is kept of each of a program's streams.
@@ -26,6 +31,15 @@ type Run struct {
 	Command transport.Command
 	CPUs    []int         // affinity, by taskset; what was in force is in Output.CPUs
 	Timeout time.Duration // of the whole run
+	// Talk speaks with a program that reads stdin; nil where it reads nothing. Once it returns, the
+	// program has to leave, and how it does says nothing any more unless Talk failed. Its error is a
+	// *devices.Error where it says whose fault it is; otherwise the program's end does. Of stderr
+	// the end is kept then, and nothing of stdout.
+	Talk func(stdin io.Writer, stdout io.Reader) error
+	// Missing has the Fault, Reason and Advice of a program that cannot be started; by default the
+	// user named one that is not there.
+	Missing devices.Error
+	Crash   devices.Fault // whose fault a crash is; FaultModel by default
 }
 
 // Output is what a program that ended by itself left, whatever its exit code.
@@ -34,6 +48,19 @@ type Output struct {
 	Exit           transport.Exit
 	CPUs           []int // affinity that was in force, read there; nil where it was not asked for
 	Elapsed        time.Duration
+}
+
+// Text is the end of what it printed, as much as an error keeps.
+func (o Output) Text() string { return Tail(o.Stdout + o.Stderr) }
+
+// Garbage is the error of an output that is not what the program prints: the device's fault.
+func (o Output) Garbage(op string, err error) *devices.Error {
+	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: o.Text()}
+}
+
+// Rejected is the error of a model that the program does not take.
+func (o Output) Rejected(op string, err error) *devices.Error {
+	return &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Err: err, Output: o.Text()}
 }
 
 // Do runs a program to its end. A program that was ended by a signal, hung, printed without
@@ -45,23 +72,41 @@ func Do(parent context.Context, m *machine.Machine, r Run) (Output, error) {
 	ctx, cancel := context.WithTimeoutCause(parent, r.Timeout, errHung)
 	defer cancel()
 	start := time.Now()
-	out, err := transport.Run(ctx, m.Transport(), r.command(m), MaxOutput)
-	cpus, stderr, proven := r.proof(out.Stderr)
-	out.Stderr = stderr
-	got := Output{Stdout: out.Stdout, Stderr: out.Stderr, Exit: out.Exit, CPUs: cpus, Elapsed: time.Since(start)}
+	var e ending
+	if r.Talk != nil {
+		e.Output, e.said, e.err = converse(ctx, m, r)
+	} else {
+		e.Output, e.err = transport.Run(ctx, m.Transport(), r.command(m), MaxOutput)
+	}
+	cpus, stderr, proven := r.proof(e.Stderr)
+	e.Stderr = stderr
+	got := Output{Stdout: e.Stdout, Stderr: stderr, Exit: e.Exit, CPUs: cpus, Elapsed: time.Since(start)}
+	e.text = got.Text()
 	switch {
-	case err != nil || out.Cut || out.Exit.Err != nil || out.Exit.Signal != "":
+	case r.Talk != nil && e.err == nil && e.said == nil:
+		return got, nil
+	case e.said != nil || e.err != nil || e.Cut || e.Exit.Err != nil || e.Exit.Signal != "":
 		if parent.Err() != nil {
 			return got, parent.Err()
 		}
-		return got, failure(ctx, r, out, err)
+		return got, r.failure(ctx, e)
 	case !proven:
-		return got, affinityError(r, out)
-	case out.Exit.Code == notExecutable || out.Exit.Code == notFound:
-		return got, missingError(r, errors.New(lastLine(out.Stderr)), out)
+		return got, affinityError(r, got)
+	case e.unstarted():
+		return got, r.missing(errors.New(LastLine(stderr)), e)
 	}
 	return got, nil
 }
+
+// ending is all that is known of how a run ended.
+type ending struct {
+	transport.Output
+	text string // what it printed, as an error keeps it
+	said error  // of Talk
+	err  error  // of starting, or the context's
+}
+
+func (e ending) unstarted() bool { return e.Exit.Code == notExecutable || e.Exit.Code == notFound }
 
 // What shells, and the dynamic loaders of the GNU and the musl C library, end with where a
 // program or one of its libraries is not there (POSIX.1-2024, Shell, 2.8.2).
@@ -72,52 +117,65 @@ const (
 
 var errHung = errors.New("no answer in time")
 
-func failure(ctx context.Context, r Run, out transport.Output, err error) error {
+// failure says whose fault it is that a program did not end by itself, or broke a conversation off.
+func (r Run) failure(ctx context.Context, end ending) error {
 	var known *devices.Error
-	e := &devices.Error{Fault: devices.FaultDevice, Op: r.Op, Output: Tail(out.Stdout + out.Stderr)}
+	e := &devices.Error{Fault: devices.FaultDevice, Op: r.Op, Output: end.text}
 	switch {
+	case errors.As(end.said, &known):
+		told := *known
+		told.Output = strings.TrimPrefix(told.Output+"\n"+end.text, "\n")
+		return &told
 	case errors.Is(context.Cause(ctx), errHung):
-		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("%s gave no answer in %v and was killed", r.Program, r.Timeout)
-	case errors.As(err, &known):
+		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("%s gave no answer in time (%v) and was killed", r.Program, r.Timeout)
+	case errors.As(end.err, &known):
 		return known
-	case err != nil && len(r.CPUs) > 0:
-		e.Fault, e.Reason, e.Err, e.Advice = devices.FaultUser, devices.ReasonMissing, fmt.Errorf("taskset cannot be started: %w", err), noTaskset
-	case err != nil:
-		return missingError(r, err, out)
-	case errors.As(out.Exit.Err, &known):
+	case end.err != nil && len(r.CPUs) > 0:
+		e.Fault, e.Reason, e.Err, e.Advice = devices.FaultUser, devices.ReasonMissing, fmt.Errorf("taskset cannot be started: %w", end.err), noTaskset
+		return e
+	case end.err != nil:
+		return r.missing(end.err, end)
+	case errors.As(end.Exit.Err, &known):
 		return known
-	case out.Exit.Err != nil:
-		e.Reason, e.Err = devices.ReasonOffline, fmt.Errorf("how %s ended is not known: %w", r.Program, out.Exit.Err)
-	case out.Cut:
+	case end.Exit.Err != nil:
+		e.Reason, e.Err = devices.ReasonOffline, fmt.Errorf("how %s ended is not known: %w", r.Program, end.Exit.Err)
+	case end.Cut:
 		e.Reason, e.Err = devices.ReasonGarbage, fmt.Errorf("%s prints without end", r.Program)
-	case out.Exit.Signal == "killed" || out.Exit.Signal == "terminated":
-		e.Reason, e.Err = devices.ReasonKilled, fmt.Errorf("%s was ended by somebody: %s", r.Program, out.Exit.Signal)
+		return e
+	case end.Exit.Signal == "killed" || end.Exit.Signal == "terminated":
+		e.Reason, e.Err = devices.ReasonKilled, fmt.Errorf("%s was ended by somebody: %s", r.Program, end.Exit.Signal)
 		e.Advice = "out of memory? see the kernel's log"
+	case end.Exit.Signal != "":
+		// The tool died of this model, unless there was none; trying again would show the same.
+		e.Fault = cmp.Or(r.Crash, devices.FaultModel)
+		e.Reason, e.Err = devices.ReasonCrashed, fmt.Errorf("%s crashed: %s", r.Program, end.Exit.Signal)
+	case end.unstarted():
+		return r.missing(errors.New(LastLine(end.Stderr)), end)
 	default:
-		// The tool died of this model; trying again would show the same.
-		e.Fault, e.Reason, e.Err = devices.FaultModel, devices.ReasonCrashed, fmt.Errorf("%s crashed: %s", r.Program, out.Exit.Signal)
+		e.Reason, e.Err = devices.ReasonExited, fmt.Errorf("%s left with exit code %d before it answered", r.Program, end.Exit.Code)
+	}
+	if last := text.LastLine(end.text); last != "" {
+		e.Err = fmt.Errorf("%w; it printed: %s", e.Err, text.ClipTo(last, maxLine))
 	}
 	return e
 }
 
-func missingError(r Run, err error, out transport.Output) *devices.Error {
-	e := &devices.Error{Fault: devices.FaultUser, Op: r.Op, Reason: devices.ReasonMissing, Output: Tail(out.Stdout + out.Stderr)}
-	e.Err = fmt.Errorf("%s cannot be started: %w", r.Program, err)
-	e.Advice = "is the path right, is the file executable, made for this machine's processor, and are its libraries beside it?"
-	return e
+func (r Run) missing(err error, end ending) *devices.Error {
+	e := r.Missing
+	if e.Fault == "" {
+		e = devices.Error{Fault: devices.FaultUser, Reason: devices.ReasonMissing,
+			Advice: "is the path right, is the file executable, made for this machine's processor, and are its libraries beside it?"}
+	}
+	e.Op, e.Output, e.Err = r.Op, end.text, fmt.Errorf("%s cannot be started: %w", r.Program, err)
+	return &e
 }
 
-// lastLine is the last line that says something, for an error of one line.
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	s = strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
-	if len(s) > maxLine {
-		s = strings.ToValidUTF8(s[:maxLine], "") + "..."
+// LastLine is the last line that an output says something in, for an error of one line.
+func LastLine(s string) string {
+	if last := text.LastLine(s); last != "" {
+		return text.Line(last, maxLine)
 	}
-	if s == "" {
-		return "it printed nothing"
-	}
-	return s
+	return "it printed nothing"
 }
 
 const maxLine = 300
@@ -125,10 +183,7 @@ const maxLine = 300
 // maxTail is how much of a tool's output an error keeps.
 const maxTail = 64 << 10
 
-// Tail is the end of a tool's output, as much as an error keeps.
-func Tail(s string) string {
-	if len(s) > maxTail {
-		return "[...]" + strings.ToValidUTF8(s[len(s)-maxTail:], "")
-	}
-	return s
-}
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// Tail is the end of a tool's output, as much as an error keeps, without its colours.
+func Tail(s string) string { return text.Tail(colour.ReplaceAllString(s, ""), maxTail) }

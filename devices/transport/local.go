@@ -7,9 +7,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"time"
+
+	"latlab/internal/atomicfile"
 )
 
 // Local runs programs on this machine.
@@ -20,30 +21,22 @@ var _ Transport = Local{}
 // IsLocal marks transports whose files are this machine's: nothing needs to be brought.
 func (Local) IsLocal() {}
 
-// Put writes a file under a temporary name and renames it.
+// Put writes a file, all of it or none.
 func (Local) Put(ctx context.Context, f File) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(f.Path), ".latlab-put-")
-	if err != nil {
+	err := atomicfile.Replace(f.Path, f.Mode, func(w io.Writer) error {
+		n, err := io.Copy(w, f.Content)
+		if err == nil && n != f.Size {
+			err = fmt.Errorf("%s: %d bytes instead of %d", f.Path, n, f.Size)
+		}
 		return err
+	})
+	if err == nil && f.Progress != nil {
+		f.Progress(f.Size)
 	}
-	n, err := io.Copy(temp, f.Content)
-	if err == nil && n != f.Size {
-		err = fmt.Errorf("%s: %d bytes instead of %d", f.Path, n, f.Size)
-	}
-	err = errors.Join(err, temp.Chmod(f.Mode), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), f.Path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp.Name()))
-	}
-	if f.Progress != nil {
-		f.Progress(n)
-	}
-	return nil
+	return err
 }
 
 // Get reads a file.

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"latlab/internal/text"
 )
 
 // Greetings are the first line of what a RemoteLine prints: who runs, or that nobody can.
@@ -36,13 +38,13 @@ func RemoteLine(c Command) (string, error) {
 		if !ok || !envName.MatchString(name) {
 			return "", fmt.Errorf("%q sets no environment variable", e)
 		}
-		fmt.Fprintf(&b, "export %s=%s; ", name, Quote(value))
+		fmt.Fprintf(&b, "export %s=%s; ", name, text.ShellQuote(value))
 	}
 	if c.Dir != "" {
 		if !path.IsAbs(c.Dir) {
 			return "", fmt.Errorf("working directory %q is not absolute", c.Dir)
 		}
-		fmt.Fprintf(&b, "cd %s || exit 127; ", Quote(c.Dir))
+		fmt.Fprintf(&b, "cd %s || exit 127; ", text.ShellQuote(c.Dir))
 	}
 	if c.Path == "" || strings.HasPrefix(c.Path, "-") {
 		return "", fmt.Errorf("%q is no program", c.Path)
@@ -52,7 +54,7 @@ func RemoteLine(c Command) (string, error) {
 			return "", fmt.Errorf("%q has a zero byte, which no program can be given", w)
 		}
 	}
-	program := Quote(c.Path)
+	program := text.ShellQuote(c.Path)
 	fmt.Fprintf(&b, "command -v %s >/dev/null 2>&1 || { echo %s; exit 127; }; echo %s$$; ", program, greetingNone, greetingPID)
 	if c.Tether {
 		// The watcher's input is the connection's; when that ends it ends the group, itself too.
@@ -63,7 +65,7 @@ func RemoteLine(c Command) (string, error) {
 	}
 	b.WriteString("exec " + program)
 	for _, a := range c.Args {
-		b.WriteString(" " + Quote(a))
+		b.WriteString(" " + text.ShellQuote(a))
 	}
 	return b.String(), nil
 }

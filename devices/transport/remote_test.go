@@ -17,6 +17,7 @@ import (
 
 	"latlab/devices/transport"
 	"latlab/internal/testenv"
+	"latlab/internal/text"
 )
 
 // shells are those of boards and phones, as far as they are here.
@@ -204,7 +205,7 @@ func TestReadGreeting(t *testing.T) {
 func TestQuote(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := strings.ReplaceAll(rapid.String().Draw(t, "word"), "\x00", "")
-		out, err := exec.Command("/bin/sh", "-c", "printf %s "+transport.Quote(word)).Output()
+		out, err := exec.Command("/bin/sh", "-c", "printf %s "+text.ShellQuote(word)).Output()
 		if err != nil || string(out) != word {
 			t.Fatalf("%q became %q, %v", word, out, err)
 		}

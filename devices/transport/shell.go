@@ -9,9 +9,6 @@ import (
 	"strings"
 )
 
-// Quote makes a word of text for a POSIX shell, whatever it holds: quotes, $(), newlines.
-func Quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
-
 // Starter is what starts programs: a Transport, or what wraps one.
 type Starter interface {
 	Start(ctx context.Context, c Command) (Process, error)

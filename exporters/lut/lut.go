@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"latlab/exporters"
+	"latlab/internal/atomicfile"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -59,7 +60,7 @@ func Write(dir string, m *regress.CostModel, s *sampler.Space, d Dialect) (expor
 		return exporters.Notes{}, err
 	}
 	notes := t.notes(m, s)
-	err = exporters.WriteFile(filepath.Join(dir, d.file(s)), func(w io.Writer) error { return t.write(w, m) })
+	err = atomicfile.Write(filepath.Join(dir, d.file(s)), func(w io.Writer) error { return t.write(w, m) })
 	if err != nil {
 		return exporters.Notes{}, err
 	}

@@ -26,6 +26,7 @@ import (
 	"strconv"
 
 	"latlab/exporters"
+	"latlab/internal/atomicfile"
 )
 
 // The names of the files.
@@ -66,7 +67,7 @@ func (k *Kernels) Write(dir string) (exporters.Notes, error) {
 		name string
 		doc  any
 	}{{KernelsFile, configs}, {ResultsFile, results}} {
-		err := exporters.WriteFile(filepath.Join(dir, f.name), func(w io.Writer) error {
+		err := atomicfile.Write(filepath.Join(dir, f.name), func(w io.Writer) error {
 			e := json.NewEncoder(w)
 			e.SetIndent("", "  ")
 			return e.Encode(f.doc)

@@ -3,7 +3,7 @@
 // Numbers are written in the shortest form that reads back to the same bits, times are in
 // seconds with the unit in the column's name, and an unknown figure is an empty cell, never
 // 0. The package refuses to round and to leave out rows of doubtful measurements: verdict,
-// reasons and warnings are columns. Files are written whole by exporters.WriteFile.
+// reasons and warnings are columns. Files are written whole by atomicfile.Write.
 package table
 
 import (

@@ -25,6 +25,7 @@ import (
 	"latlab/exporters"
 	"latlab/exporters/exporttest"
 	"latlab/exporters/table"
+	"latlab/internal/atomicfile"
 	"latlab/internal/testenv"
 	"latlab/sampler"
 )
@@ -104,7 +105,7 @@ func read(t *testing.T, st bench.Reader, m bench.Sweep) readBack {
 	for name, write := range map[string]writer{
 		"csv": table.Measurements, "jsonl": table.JSONL, "parquet": table.Parquet, "npz": table.MeasurementsNPZ,
 	} {
-		err := exporters.WriteFile(filepath.Join(dir, "m."+name), func(w io.Writer) error {
+		err := atomicfile.Write(filepath.Join(dir, "m."+name), func(w io.Writer) error {
 			return write(w, m, exporters.Rows(t.Context(), st, m))
 		})
 		if err != nil {

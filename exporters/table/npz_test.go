@@ -16,6 +16,7 @@ import (
 	"latlab/exporters"
 	"latlab/exporters/exporttest"
 	"latlab/exporters/table"
+	"latlab/internal/atomicfile"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -36,7 +37,7 @@ func TestCoefficientsPredictInNumPy(t *testing.T) {
 		},
 		cost: func(w io.Writer) error { return table.CoefficientsNPZ(w, m, s) },
 	} {
-		if err := exporters.WriteFile(path, write); err != nil {
+		if err := atomicfile.Write(path, write); err != nil {
 			t.Fatal(err)
 		}
 	}

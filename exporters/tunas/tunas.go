@@ -34,7 +34,7 @@ import (
 	"latlab/devices"
 	"latlab/sampler/model"
 
-	"latlab/exporters"
+	"latlab/internal/atomicfile"
 	"latlab/regress"
 	"latlab/sampler"
 )
@@ -61,7 +61,7 @@ func Write(dir string, m *regress.CostModel, s *sampler.Space) error {
 		name string
 		data []byte
 	}{{DataFile, data}, {SpecFile, spec}, {ManifestFile, manifest}} {
-		err := exporters.WriteFile(filepath.Join(dir, f.name), func(w io.Writer) error {
+		err := atomicfile.Write(filepath.Join(dir, f.name), func(w io.Writer) error {
 			_, err := w.Write(f.data)
 			return err
 		})

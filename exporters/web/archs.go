@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"latlab/internal/text"
 	"latlab/sampler"
 )
 
@@ -51,11 +52,11 @@ func (p archParser) parse(dst []int, text []byte) error {
 }
 
 // refuse words what is wrong.
-func (p archParser) refuse(text []byte) error {
-	if _, err := p.space.ParseArch(string(text)); err != nil {
+func (p archParser) refuse(list []byte) error {
+	if _, err := p.space.ParseArch(string(list)); err != nil {
 		return err
 	}
-	return fmt.Errorf("indices %q are refused", sampler.Clip(string(text))) // not reached: the fuzz test says so
+	return fmt.Errorf("indices %q are refused", text.Clip(string(list))) // not reached: the fuzz test says so
 }
 
 // textArray yields the texts of a JSON array without a string for each. The JSON must be valid;

@@ -14,7 +14,7 @@ import (
 	"latlab/devices"
 )
 
-func text(t *testing.T, c prometheus.Collector) string {
+func exposition(t *testing.T, c prometheus.Collector) string {
 	t.Helper()
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(c)
@@ -48,7 +48,7 @@ func TestDeviceLabelsAreText(t *testing.T) {
 		Info: devices.Info{Name: bad, Kind: devices.Measured, Transport: bad}, Model: bad, SoC: bad, OS: bad, Source: bad,
 		Condition: &devices.State{TemperaturesC: map[string]*float64{bad: new(1.0)}, FrequenciesHz: map[string]*float64{bad: new(1.0)}},
 	}}
-	got := text(t, DeviceMetrics(func() []Device { return all }, true))
+	got := exposition(t, DeviceMetrics(func() []Device { return all }, true))
 	if want := "latlab_device_cpu_frequency_hertz{cpu=\"a\ufffd\",device=\"a\ufffd\"} 1"; !strings.Contains(got, want) {
 		t.Errorf("%s is not in\n%s", want, got)
 	}
@@ -85,11 +85,11 @@ latlab_device_up{device="pixel"} 1
 latlab_probe_sensor_temperature_celsius{device="pixel",sensor="skin"} 41.5
 latlab_probe_sensor_temperature_celsius{device="pixel",sensor="soc"} 40
 `
-	if diff := cmp.Diff(want, text(t, c)); diff != "" {
+	if diff := cmp.Diff(want, exposition(t, c)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	all = nil
-	if got := text(t, c); got != "" {
+	if got := exposition(t, c); got != "" {
 		t.Errorf("unplugged devices have series:\n%s", got)
 	}
 }

@@ -10,14 +10,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/expfmt"
+	"golang.org/x/sync/singleflight"
 
 	"latlab/exporters/prom"
+	"latlab/internal/text"
 )
 
 // Module is what a probe looks at.
@@ -58,30 +59,27 @@ type Prober interface {
 // probes answers /probe. Scrapers of one device that come while it is looked at share the
 // answer: two servers that scrape a phone must not connect to it twice.
 type probes struct {
-	o Options
-
-	mu      sync.Mutex
-	flights map[flightKey]*flight
+	o     Options
+	looks singleflight.Group
 }
 
-type flightKey struct {
+type lookKey struct {
 	target string
 	module Module
 }
 
-// flight is one look. Its fields may be read once done is closed.
-type flight struct {
-	done    chan struct{}
+// look is what one look at a device found.
+type look struct {
 	finding Finding
 	err     error
 	took    time.Duration
 }
 
-func newProbes(o Options) *probes { return &probes{o: o, flights: map[flightKey]*flight{}} }
+func newProbes(o Options) *probes { return &probes{o: o} }
 
 func (p *probes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	key := flightKey{q.Get("target"), State}
+	key := lookKey{q.Get("target"), State}
 	if m := q.Get("module"); m != "" {
 		key.module = Module(m)
 	}
@@ -113,12 +111,8 @@ func (p *probes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // quoted shows a client its own words, bounded, and none that a terminal obeys.
-func quoted(text string) string {
-	const most = 80
-	if len(text) > most {
-		text = text[:most] + "..."
-	}
-	return strconv.QuoteToASCII(text)
+func quoted(word string) string {
+	return strconv.QuoteToASCII(text.Cut(word, 80))
 }
 
 // timeout is how long a probe may take: what the scraper says that it waits, less what the way
@@ -144,31 +138,25 @@ func (p *probes) timeout(header string) (time.Duration, error) {
 
 // look starts a look or joins one. Whoever cannot wait any longer gets an answer that says so;
 // the look goes on for the others and ends by itself.
-func (p *probes) look(ctx context.Context, key flightKey) *flight {
+func (p *probes) look(ctx context.Context, key lookKey) *look {
 	start := time.Now()
-	p.mu.Lock()
-	f := p.flights[key]
-	if f == nil {
-		f = &flight{done: make(chan struct{})}
-		p.flights[key] = f
-		go p.run(context.WithoutCancel(ctx), key, f)
-	}
-	p.mu.Unlock()
+	found := p.looks.DoChan(string(key.module)+" "+key.target, func() (any, error) { return p.run(context.WithoutCancel(ctx), key), nil })
 	select {
-	case <-f.done:
-		return f
+	case result := <-found:
+		return result.Val.(*look)
 	case <-ctx.Done():
-		return &flight{
+		return &look{
 			finding: Finding{Log: []string{"no answer in time: the look goes on and is not waited for"}},
 			took:    time.Since(start),
 		}
 	}
 }
 
-func (p *probes) run(ctx context.Context, key flightKey, f *flight) {
+func (p *probes) run(ctx context.Context, key lookKey) (f *look) {
 	ctx, cancel := context.WithTimeout(ctx, p.o.Limits.ProbeTimeout)
 	defer cancel()
 	start := time.Now()
+	f = &look{}
 	defer func() {
 		if r := recover(); r != nil {
 			// net/http recovers for its own goroutines only.
@@ -176,19 +164,16 @@ func (p *probes) run(ctx context.Context, key flightKey, f *flight) {
 			f.finding, f.err = Finding{Log: []string{"the look failed: a fault of latlab's own"}}, nil
 		}
 		f.took = time.Since(start)
-		p.mu.Lock()
-		delete(p.flights, key)
-		p.mu.Unlock()
-		close(f.done)
 	}()
 	f.finding, f.err = p.o.Prober.Probe(ctx, key.target, key.module)
 	if f.err != nil && !errors.Is(f.err, ErrNoTarget) {
 		f.finding.OK = false
 		f.finding.Log = append(f.finding.Log, f.err.Error())
 	}
+	return f
 }
 
-func (f *flight) metrics() prometheus.Gatherer {
+func (f *look) metrics() prometheus.Gatherer {
 	registry := prometheus.NewRegistry()
 	gauge := func(name string, value float64) {
 		m := prom.Named(name)
@@ -209,7 +194,7 @@ func (f *flight) metrics() prometheus.Gatherer {
 }
 
 // debug is for people who want to know why a probe says what it says.
-func (f *flight) debug(w http.ResponseWriter, key flightKey) {
+func (f *look) debug(w http.ResponseWriter, key lookKey) {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "Log of the probe of %s, module %s:\n", quoted(key.target), key.module)
 	for _, line := range f.finding.Log {

@@ -12,7 +12,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"golang.org/x/sync/singleflight"
 )
 
 // scrapeCache answers /metrics from one gathering for all that scrape within its age, and one
@@ -28,21 +30,18 @@ type scrapeCache struct {
 	scraped  func()
 	log      *slog.Logger
 
+	gathers singleflight.Group
+	encodes singleflight.Group // by form
+
 	mu  sync.Mutex
-	now *moment
+	now *moment // nil = nobody asked yet
 }
 
 // moment is one gathering and its encodings.
 type moment struct {
-	metrics prometheus.Gatherer
-	forms   map[string]*encoding
-	ended   time.Time // when gathering did; zero = it goes on
-}
-
-// encoding is a moment in one form. Its reply may be read once done is closed.
-type encoding struct {
-	done chan struct{}
-	reply
+	metrics prometheus.Gatherer // of families that encoders share: they only read them
+	ended   time.Time           // when gathering did
+	forms   map[string]reply    // under the cache's mu
 }
 
 // reply is what is written again and again; nobody changes it.
@@ -64,82 +63,99 @@ func (c *scrapeCache) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c.scraped != nil {
 		c.scraped()
 	}
-	e := c.encoding(r)
-	select {
-	case <-e.done:
-	case <-r.Context().Done():
-		return
+	answer, ok := c.reply(r)
+	if !ok {
+		return // the client went away
 	}
-	maps.Copy(w.Header(), e.header)
-	w.WriteHeader(e.code)
-	_, _ = w.Write(e.body) // a client that went away needs no answer
+	maps.Copy(w.Header(), answer.header)
+	w.WriteHeader(answer.code)
+	_, _ = w.Write(answer.body) // a client that went away needs no answer
 }
 
-// encoding begins what nobody asked for yet.
-func (c *scrapeCache) encoding(r *http.Request) *encoding {
+// reply is the answer to a request, false where the client does not wait for it. What is begun goes on:
+// a client that goes away takes nothing from the others.
+func (c *scrapeCache) reply(r *http.Request) (reply, bool) {
 	form, gzip := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...), acceptsGzip(r.Header)
 	key := string(form)
 	if gzip {
 		key += " gzip"
 	}
+	if kept, ok := c.kept(key); ok {
+		return kept, true
+	}
+	accept := r.Header.Values("Accept")
+	encoded := c.encodes.DoChan(key, func() (any, error) { return c.encode(key, accept, gzip), nil })
+	select {
+	case result := <-encoded:
+		return result.Val.(reply), true
+	case <-r.Context().Done():
+		return reply{}, false
+	}
+}
+
+// fresh is the last moment, nil where it is too old. Its caller holds mu.
+func (c *scrapeCache) fresh() *moment {
+	if c.now == nil || time.Since(c.now.ended) >= c.age {
+		return nil
+	}
+	return c.now
+}
+
+// kept is the reply of a form where it is there already.
+func (c *scrapeCache) kept(key string) (answer reply, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if m := c.now; m == nil || !m.ended.IsZero() && time.Since(m.ended) >= c.age {
-		c.now = c.begin()
+	if m := c.fresh(); m != nil {
+		answer, ok = m.forms[key]
 	}
-	e := c.now.forms[key]
-	if e == nil {
-		e = &encoding{done: make(chan struct{}), reply: reply{code: http.StatusInternalServerError}}
-		c.now.forms[key] = e
-		go c.encode(e, c.now.metrics, r.Header.Values("Accept"), gzip)
-	}
-	return e
+	return answer, ok
 }
 
-// begin gathers in the background: a client that goes away takes nothing from the others.
-func (c *scrapeCache) begin() *moment {
-	m := &moment{forms: map[string]*encoding{}}
-	// Families are shared by encoders, which only read them.
-	m.metrics = prometheus.GathererFunc(share(c.gatherer.Gather, func() {
+// gathered is the last moment, or the next one where that is too old.
+func (c *scrapeCache) gathered() *moment {
+	now, _, _ := c.gathers.Do("", func() (any, error) {
+		c.mu.Lock()
+		m := c.fresh()
+		c.mu.Unlock()
+		if m != nil {
+			return m, nil
+		}
+		families, err := c.gather()
+		m = &moment{metrics: prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, err }),
+			ended: time.Now(), forms: map[string]reply{}}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		m.ended = time.Now()
-	}))
-	return m
+		c.now = m
+		return m, nil
+	})
+	return now.(*moment)
 }
 
-// share calls f in a goroutine, and returns what waits for its result. ended is called when it
-// is there. A channel and no sync.Once: time stands still in a test while a mutex is waited for.
-func share[T any](f func() ([]T, error), ended func()) func() ([]T, error) {
-	done := make(chan struct{})
-	var list []T
-	var err error
-	go func() {
-		defer close(done)
-		defer ended()
-		defer func() {
-			if r := recover(); r != nil {
-				err = fmt.Errorf("gathering panicked: %v", r)
-			}
-		}()
-		list, err = f()
+func (c *scrapeCache) gather() (families []*dto.MetricFamily, err error) {
+	defer func() {
+		if r := recover(); r != nil { // net/http recovers for its own goroutines only
+			families, err = nil, fmt.Errorf("gathering panicked: %v", r)
+		}
 	}()
-	return func() ([]T, error) {
-		<-done
-		return list, err
-	}
+	return c.gatherer.Gather()
 }
 
-func (c *scrapeCache) encode(e *encoding, metrics prometheus.Gatherer, accept []string, gzip bool) {
-	defer close(e.done)
+func (c *scrapeCache) encode(key string, accept []string, gzip bool) reply {
+	if kept, ok := c.kept(key); ok {
+		return kept // by who was encoding when this one came
+	}
+	m := c.gathered()
 	r := &http.Request{Method: http.MethodGet, Header: http.Header{"Accept": accept}}
 	if gzip {
 		r.Header.Set("Accept-Encoding", "gzip")
 	}
 	w := &recorder{reply{code: http.StatusOK, header: http.Header{}}, bytes.Buffer{}}
-	promhttp.HandlerFor(metrics, handlerOpts(c.log)).ServeHTTP(w, r)
+	promhttp.HandlerFor(m.metrics, handlerOpts(c.log)).ServeHTTP(w, r)
 	w.body = w.buffer.Bytes()
-	e.reply = w.reply
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m.forms[key] = w.reply
+	return w.reply
 }
 
 // handlerOpts go on without a collector that failed: the other metrics are as true as before.

@@ -84,12 +84,12 @@ func TestEncodedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := wait(c.encoding(r)), wait(c.encoding(r))
+	a, b := wait(t, c, r), wait(t, c, r)
 	if len(a.body) == 0 || &a.body[0] != &b.body[0] {
 		t.Error("two scrapes were encoded apart")
 	}
 	r.Header.Set("Accept-Encoding", "gzip")
-	if z := wait(c.encoding(r)); z.header.Get("Content-Encoding") != "gzip" || &z.body[0] == &a.body[0] {
+	if z := wait(t, c, r); z.header.Get("Content-Encoding") != "gzip" || &z.body[0] == &a.body[0] {
 		t.Errorf("%v", z.header)
 	}
 	if n := len(c.now.forms); n != 2 {
@@ -97,9 +97,13 @@ func TestEncodedOnce(t *testing.T) {
 	}
 }
 
-func wait(e *encoding) reply {
-	<-e.done
-	return e.reply
+func wait(t *testing.T, c *scrapeCache, r *http.Request) reply {
+	t.Helper()
+	answer, ok := c.reply(r)
+	if !ok {
+		t.Error("no reply")
+	}
+	return answer
 }
 
 func newHandlerState(t *testing.T, o Options) *handler {
@@ -119,7 +123,7 @@ func TestFormsAreFew(t *testing.T) {
 		}
 		r.Header.Set("Accept", fmt.Sprintf("text/plain;version=0.0.%d;q=0.%d;x=%d, */*", i, i+1, i))
 		r.Header.Set("Accept-Encoding", fmt.Sprintf("gzip;q=0.%d;level=%d", i, i))
-		wait(c.encoding(r))
+		wait(t, c, r)
 	}
 	if n := len(c.now.forms); n > 8 {
 		t.Errorf("%d forms are kept", n)

@@ -11,6 +11,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // Transport reaches the phone without adb, by chroot: as another machine, whose files are
@@ -36,11 +37,11 @@ func (c *Chroot) Start(ctx context.Context, cmd transport.Command) (transport.Pr
 	}
 	var line strings.Builder
 	if cmd.Dir != "" {
-		line.WriteString("cd " + transport.Quote(cmd.Dir) + " && ")
+		line.WriteString("cd " + text.ShellQuote(cmd.Dir) + " && ")
 	}
 	line.WriteString("exec env")
 	for _, w := range slices.Concat(cmd.Env, []string{cmd.Path}, cmd.Args) {
-		line.WriteString(" " + transport.Quote(w))
+		line.WriteString(" " + text.ShellQuote(w))
 	}
 	args := slices.Concat([]string{"-i"}, Env(), []string{"/usr/sbin/chroot", c.phone.Root, "/system/bin/sh", "-c", line.String()})
 	return c.local.Start(ctx, transport.Command{Path: "env", Args: args, Tether: cmd.Tether})

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"latlab/internal/atomicfile"
 	"latlab/sampler/graph"
 )
 
@@ -71,38 +72,30 @@ func (m *Model) WriteFile(ctx context.Context, dir string) (*File, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, &DiskError{Dir: dir, Err: err}
 	}
-	// Hidden and of a random name: two commands may write the same model at once.
-	tmp, err := os.CreateTemp(dir, "."+name+".*")
-	if err != nil {
-		return nil, &DiskError{Dir: dir, Err: err}
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }()
-	res, err := m.writeAndClose(ctx, tmp)
-	if err == nil {
-		err = publish(tmp.Name(), filepath.Join(dir, name))
-	}
+	path := filepath.Join(dir, name)
+	var res written
+	err := atomicfile.Replace(path, 0o644, func(w io.Writer) (err error) {
+		res, err = m.write(ctx, w)
+		return err
+	})
 	if err != nil {
 		return nil, diskError(dir, err)
 	}
-	return &File{Path: filepath.Join(dir, name), SHA256: res.SHA256, Size: res.Bytes}, nil
+	return &File{Path: path, SHA256: res.SHA256, Size: res.Bytes}, nil
 }
 
-// publish gives a finished temporary file the permissions of ordinary files and its name.
-func publish(tmp, path string) error {
-	if err := os.Chmod(tmp, 0o644); err != nil {
-		return err
+func (m *Model) write(ctx context.Context, file io.Writer) (written, error) {
+	w, err := writerOf(m.Form)
+	if err != nil {
+		return written{}, err
 	}
-	return os.Rename(tmp, path)
+	return w.write(interruptible{ctx, file}, m.Graph, m.Form)
 }
 
 // writeAndClose counts a failing Close as a failing write: some file systems report a
 // full disk only there.
 func (m *Model) writeAndClose(ctx context.Context, file io.WriteCloser) (written, error) {
-	w, err := writerOf(m.Form)
-	if err != nil {
-		return written{}, errors.Join(err, file.Close())
-	}
-	res, err := w.write(interruptible{ctx, file}, m.Graph, m.Form)
+	res, err := m.write(ctx, file)
 	return res, errors.Join(err, file.Close())
 }
 

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"google.golang.org/protobuf/encoding/protowire"
+	"latlab/internal/text"
 
-	"latlab/sampler"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // ErrNotONNX is wrapped by every error of Check.
@@ -157,7 +157,7 @@ func (c *checker) initializer(data []byte) error {
 		err = t.check()
 	}
 	if err != nil {
-		return fmt.Errorf("initializer %q: %w", sampler.Clip(t.name), err)
+		return fmt.Errorf("initializer %q: %w", text.Clip(t.name), err)
 	}
 	c.bytes[t.kind] += int64(len(data))
 	return nil

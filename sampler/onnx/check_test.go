@@ -94,7 +94,7 @@ func TestCheckErrors(t *testing.T) {
 		{"no values", withInitializer(msg(1, 2, 2, 1, 8, "w")), `initializer "w": 0 values for 2 elements`},
 		{"too few values of their own type", withInitializer(msg(1, 2, 2, 1, 8, "w", 4, "abcd")), `initializer "w": 1 values for 2 elements`},
 		{"int4 without values", withInitializer(msg(1, 2, 2, 22, 8, "w")), `initializer "w": 0 values for 2 elements`},
-		{"a long name of several lines", withInitializer(msg(1, 2, 2, 1, 8, strings.Repeat("w\n", 1e6))), `w?w?...": 0 values`},
+		{"a long name of several lines", withInitializer(msg(1, 2, 2, 1, 8, strings.Repeat("w\n", 1e6))), `w?w?... (1999920 more bytes)": 0 values`},
 		{"dims that overflow", withInitializer(msg(1, 1<<30, 1, 1<<30, 1, 1<<30, 2, 1, 8, "w")), "more than a file can hold"},
 		{"negative dim", withInitializer(msg(1, -1, 2, 1, 8, "w")), "a dimension of -1"},
 		{"no data type", withInitializer(msg(1, 1, 8, "w")), "data type 0"},

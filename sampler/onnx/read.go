@@ -3,9 +3,9 @@ package onnx
 import (
 	"fmt"
 
-	"google.golang.org/protobuf/encoding/protowire"
+	"latlab/internal/text"
 
-	"latlab/sampler"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Network is how a model's graph is wired: what of the file says which ops compute in which
@@ -54,7 +54,7 @@ func (n *Network) checkOutputs() error {
 	for _, op := range n.Ops {
 		for _, y := range op.Outputs {
 			if y != "" && made[y] { // an optional one that nobody wants has no name
-				return fmt.Errorf("two ops compute %q", sampler.Clip(y))
+				return fmt.Errorf("two ops compute %q", text.Clip(y))
 			}
 			made[y] = true
 		}

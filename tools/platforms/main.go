@@ -17,7 +17,7 @@ import (
 	"os/signal"
 	"strings"
 
-	"latlab/exporters"
+	"latlab/internal/atomicfile"
 )
 
 func main() {
@@ -91,7 +91,7 @@ func replace(doc, mark, text string) error {
 	if !ok {
 		return fmt.Errorf("%s has no line %q", doc, strings.TrimSpace(end))
 	}
-	return exporters.WriteFile(doc, func(w io.Writer) error {
+	return atomicfile.Write(doc, func(w io.Writer) error {
 		_, err := io.WriteString(w, before+begin+text+end+after)
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"latlab/devices"
+	"latlab/internal/text"
 )
 
 // failureKind is what a line of the tool, the runtime or a delegate means.
@@ -62,13 +63,13 @@ var endings = []failureKind{
 }
 
 // ending is the first line of the output that says why, by the order of the list.
-func ending(output string) (kind *failureKind, text string) {
+func ending(output string) (kind *failureKind, said string) {
 	all := lines(output)
 	for _, list := range [][]failureKind{failureKinds, endings} {
 		for i := range list {
 			for _, l := range all {
 				if strings.Contains(l.text, list[i].has) {
-					return &list[i], clip(l.text, 300)
+					return &list[i], text.ClipTo(l.text, 300)
 				}
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"latlab/sampler"
+	"latlab/internal/text"
 )
 
 // flagType is what a flag's value must be.
@@ -121,11 +121,11 @@ func checkFlag(k *kind, name, value string) error {
 	rule, known := flagRules[name]
 	switch {
 	case !known:
-		return fmt.Errorf("no flag is named %q%s", sampler.Clip(name), nearest(name))
+		return fmt.Errorf("no flag is named %q%s", text.Clip(name), text.DidYouMean(name, slices.Sorted(maps.Keys(flagRules))))
 	case len(rule.of) > 0 && !slices.Contains(rule.of, k.name):
 		return fmt.Errorf("flag %s is of delegate %s, and this device's is %s", name, rule.of[0], k.name)
 	case len(rule.one) > 0 && !slices.Contains(rule.one, value):
-		return fmt.Errorf("flag %s is one of %s, not %q", name, strings.Join(rule.one, ", "), sampler.Clip(value))
+		return fmt.Errorf("flag %s is one of %s, not %q", name, strings.Join(rule.one, ", "), text.Clip(value))
 	}
 	if err := rule.typ.check(value); err != nil {
 		return fmt.Errorf("flag %s: %w", name, err)
@@ -134,13 +134,6 @@ func checkFlag(k *kind, name, value string) error {
 		return fmt.Errorf("flag %s: %s is NNAPI's reference on the CPU, whose time would pass for an accelerator's", name, value)
 	}
 	return nil
-}
-
-func nearest(name string) string {
-	if near := sampler.Nearest(name, slices.Sorted(maps.Keys(flagRules))); near != "" {
-		return fmt.Sprintf("; did you mean %q?", near)
-	}
-	return ""
 }
 
 func (t flagType) check(value string) error {
@@ -153,7 +146,7 @@ func (t flagType) check(value string) error {
 		ok = err == nil
 	}
 	if !ok {
-		return fmt.Errorf("%q is not %s", sampler.Clip(value), t)
+		return fmt.Errorf("%q is not %s", text.Clip(value), t)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // helpTimeout is generous: on a busy phone a program may take seconds to start.
@@ -32,7 +33,7 @@ func (d *Device) askUsage(ctx context.Context) error {
 		if k, text := ending(out.Stdout + "\n" + out.Stderr); k != nil {
 			err = errors.New(text)
 		}
-		return &devices.Error{Fault: devices.FaultUser, Op: d.op(), Reason: devices.ReasonMissing, Output: tool.Tail(out.Stdout + out.Stderr),
+		return &devices.Error{Fault: devices.FaultUser, Op: d.op(), Reason: devices.ReasonMissing, Output: out.Text(),
 			Err: fmt.Errorf("%s is not TFLite's benchmark_model: %w", d.program, err), Advice: "where it comes from is in docs/devices.md"}
 	}
 	if d.o.Delegate == Stable && !d.usage["stable_delegate_settings_file"] && d.usage["stable_delegate_loader_settings"] {
@@ -117,7 +118,7 @@ func (d *Device) hash(ctx context.Context, f File) (string, error) {
 				return sum, nil
 			}
 		}
-		err = fmt.Errorf("sha256sum printed %q", clip(out, 100))
+		err = fmt.Errorf("sha256sum printed %q", text.ClipTo(out, 100))
 	}
 	var known *devices.Error
 	if errors.As(err, &known) || ctx.Err() != nil {

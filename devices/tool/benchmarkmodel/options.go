@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"latlab/devices"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 )
 
@@ -85,7 +86,7 @@ func noDelegate(name string) error {
 	if name == "coreml" {
 		return errors.New("delegate coreml: " + coreML)
 	}
-	return fmt.Errorf("no delegate is named %q; there are %s", clip(name, 40), strings.Join(Delegates(), ", "))
+	return fmt.Errorf("no delegate is named %q; there are %s", text.ClipTo(name, 40), strings.Join(Delegates(), ", "))
 }
 
 func (o Options) usage(err error) error {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"latlab/internal/text"
 )
 
 // Result is what one run of benchmark_model printed. Times are microseconds, as the tool
@@ -37,14 +39,7 @@ func (e *UnparsableError) Error() string {
 	if e.Line == "" {
 		return e.Err
 	}
-	return fmt.Sprintf("%s: %q", e.Err, clip(e.Line, 160))
-}
-
-func clip(s string, n int) string {
-	if len(s) > n {
-		return strings.ToValidUTF8(s[:n], "") + "..."
-	}
-	return s
+	return fmt.Sprintf("%s: %q", e.Err, text.ClipTo(e.Line, 160))
 }
 
 // Parse reads what the tool printed on its two streams, or a log that has both in the first.
@@ -166,7 +161,7 @@ func (p *parser) line(l line) error {
 
 func keep(list []string, s string) []string {
 	if len(list) < maxKept {
-		return append(list, clip(s, 300))
+		return append(list, text.ClipTo(s, 300))
 	}
 	return list
 }

@@ -3,6 +3,8 @@ package benchmarkmodel
 import (
 	"regexp"
 	"strings"
+
+	"latlab/internal/text"
 )
 
 // Row is a row of a profile's table in run order.
@@ -98,5 +100,5 @@ func (p *parser) row(raw string) {
 	if !okMean || !okTimes || mean < 0 || times < 0 || cell("node type") == "" || len(*p.table.rows) >= maxRows {
 		return
 	}
-	*p.table.rows = append(*p.table.rows, Row{Type: clip(cell("node type"), 200), Name: clip(cell("name"), 300), MeanMillis: mean, TimesCalled: times, Subgraph: p.table.subgraph})
+	*p.table.rows = append(*p.table.rows, Row{Type: text.ClipTo(cell("node type"), 200), Name: text.ClipTo(cell("name"), 300), MeanMillis: mean, TimesCalled: times, Subgraph: p.table.subgraph})
 }

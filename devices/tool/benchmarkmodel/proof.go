@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"latlab/internal/text"
 )
 
 // Proof is what a run printed about who executed the graph. That a delegate was created
@@ -62,7 +64,7 @@ func (p *Proof) line(l line) error {
 		return nil
 	}
 	if k := failureOf(t); k != nil && len(p.Failures) < maxKept {
-		p.Failures = append(p.Failures, Failure{clip(t, 300), k})
+		p.Failures = append(p.Failures, Failure{text.ClipTo(t, 300), k})
 	}
 	known := []struct {
 		begins string
@@ -98,9 +100,9 @@ func (p *Proof) mark(t string) bool {
 	case strings.HasPrefix(t, "Created TensorFlow Lite XNNPACK delegate for CPU"):
 		p.XNNPACK = true
 	case strings.HasPrefix(t, "Unconsumed cmdline flags: "):
-		p.Unused = clip(strings.TrimPrefix(t, "Unconsumed cmdline flags: "), 300)
+		p.Unused = text.ClipTo(strings.TrimPrefix(t, "Unconsumed cmdline flags: "), 300)
 	case strings.HasPrefix(t, "Using signature: "):
-		p.Signature = clip(strings.TrimPrefix(t, "Using signature: "), 300)
+		p.Signature = text.ClipTo(strings.TrimPrefix(t, "Using signature: "), 300)
 	default:
 		f := createdForm.FindStringSubmatch(t)
 		if f == nil {
@@ -140,7 +142,7 @@ func (p *Proof) replaced(f []string) bool {
 	if !ok || n[1] >= 0 && n[0] > n[1] || len(p.Replaced) >= maxLines {
 		return false
 	}
-	p.Replaced = append(p.Replaced, Replaced{Delegated: n[0], Nodes: n[1], Delegate: clip(f[3], 100), Partitions: n[2], Subgraph: f[5]})
+	p.Replaced = append(p.Replaced, Replaced{Delegated: n[0], Nodes: n[1], Delegate: text.ClipTo(f[3], 100), Partitions: n[2], Subgraph: f[5]})
 	return true
 }
 
@@ -158,6 +160,6 @@ func (p *Proof) report(f []string) bool {
 	if !ok || n[0] > n[1] || len(p.Reports) >= maxLines {
 		return false
 	}
-	p.Reports = append(p.Reports, Report{Delegate: clip(f[1], 100), Delegated: n[0], Nodes: n[1], Partitions: n[2]})
+	p.Reports = append(p.Reports, Report{Delegate: text.ClipTo(f[1], 100), Delegated: n[0], Nodes: n[1], Partitions: n[2]})
 	return true
 }

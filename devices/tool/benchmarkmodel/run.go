@@ -14,6 +14,7 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 	tflitereader "latlab/sampler/tflite/reader"
 )
@@ -55,7 +56,7 @@ type run struct {
 func (r *run) all() string { return r.out.Stdout + r.out.Stderr }
 
 func (r *run) error(k failureKind, err error) *devices.Error {
-	return &devices.Error{Fault: k.fault, Op: r.op, Reason: k.reason, Err: err, Advice: k.advice, Output: tool.Tail(r.all())}
+	return &devices.Error{Fault: k.fault, Op: r.op, Reason: k.reason, Err: err, Advice: k.advice, Output: r.out.Text()}
 }
 
 func (d *Device) run(ctx context.Context, op string, m *model.Model, plan devices.Plan, more ...string) (*run, error) {
@@ -288,7 +289,7 @@ func (d *Device) doubts(r *run) []devices.Doubt {
 			list = append(list, devices.Doubt{Code: "delegated_anyway", Text: "no delegate was asked for, and this build applies XNNPACK by itself"})
 		}
 		for _, x := range r.result.Proof.Replaced {
-			list = append(list, devices.Doubt{Code: "delegated_anyway", Text: fmt.Sprintf("no delegate was asked for, and %s took %d nodes", oneLine(x.Delegate), x.Delegated)})
+			list = append(list, devices.Doubt{Code: "delegated_anyway", Text: fmt.Sprintf("no delegate was asked for, and %s took %d nodes", text.OneLine(x.Delegate), x.Delegated)})
 		}
 	}
 	if d.kind.accelerator && r.result.ErrorsDropped > 0 {
@@ -297,7 +298,7 @@ func (d *Device) doubts(r *run) []devices.Doubt {
 	if d.kind.accelerator {
 		for _, line := range r.result.Errors {
 			if !strings.Contains(line, "Failed to save benchmark result") && !slices.ContainsFunc(d.o.Harmless, func(h string) bool { return strings.Contains(line, h) }) {
-				list = append(list, devices.Doubt{Code: "tool_error", Text: "benchmark_model printed an error: " + oneLine(line)})
+				list = append(list, devices.Doubt{Code: "tool_error", Text: "benchmark_model printed an error: " + text.OneLine(line)})
 				break
 			}
 		}
@@ -315,7 +316,7 @@ func (d *Device) countDoubt(r *run) []devices.Doubt {
 	}
 	runs := r.result.WarmUp.Count + r.result.Regular.Count
 	if r.counts[0] == nil || r.counts[1] == nil {
-		return []devices.Doubt{{Code: "driver_count", Text: fmt.Sprintf("the driver's counter %s cannot be read", oneLine(d.o.Counter))}}
+		return []devices.Doubt{{Code: "driver_count", Text: fmt.Sprintf("the driver's counter %s cannot be read", text.OneLine(d.o.Counter))}}
 	}
 	if grown := *r.counts[1] - *r.counts[0]; grown != runs {
 		return []devices.Doubt{{Code: "driver_count", Text: fmt.Sprintf("the driver counted %d inferences, benchmark_model ran %d", grown, runs)}}
@@ -332,12 +333,10 @@ func (d *Device) warnings(r *run) []string {
 		list = append(list, fmt.Sprintf("the mean of %.4g us is near the tool's resolution of 1 us", m))
 	}
 	for _, w := range r.result.Warnings {
-		list = append(list, "benchmark_model warns: "+oneLine(w))
+		list = append(list, "benchmark_model warns: "+text.OneLine(w))
 	}
 	return list
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // maxResult bounds the result file, which has some hundred bytes.
 const maxResult = 64 << 10

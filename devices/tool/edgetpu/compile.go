@@ -14,6 +14,7 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 )
 
@@ -22,7 +23,7 @@ type compiler struct {
 	o    Options
 	dir  string
 	host *machine.Machine
-	kept *tool.Shelf[*result]
+	kept *tool.Cache[*result]
 }
 
 // result is a compiled model.
@@ -40,27 +41,20 @@ func newCompiler(op string, o Options) (*compiler, error) {
 	if err != nil {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
 	}
-	return &compiler{o: o, dir: dir, host: machine.Here("this host"), kept: tool.NewShelf(o.Budget, (*result).remove)}, nil
+	return &compiler{o: o, dir: dir, host: machine.Here("this host"), kept: tool.NewCache(o.Budget, (*result).remove)}, nil
 }
 
 func (c *compiler) close() error { return os.RemoveAll(c.dir) }
 
 // compiled returns the compiled model, and what ends its use.
 func (c *compiler) compiled(ctx context.Context, op string, m *model.Model, timeout time.Duration) (*result, func(), error) {
-	if err := c.kept.Take(ctx); err != nil {
-		return nil, nil, err
-	}
-	defer c.kept.Give()
-	if r, done, ok := c.kept.Use(m.Identity); ok {
-		return r, done, nil
-	}
-	r, err := c.compile(ctx, op, m, time.Now().Add(timeout))
-	if err != nil {
-		return nil, nil, err
-	}
-	c.kept.Put(m.Identity, r, r.bytes)
-	r, done, _ := c.kept.Use(m.Identity)
-	return r, done, nil
+	return c.kept.Get(ctx, m.Identity, func(*result) (bool, error) { return true, nil }, func() (*result, int64, error) {
+		r, err := c.compile(ctx, op, m, time.Now().Add(timeout))
+		if err != nil {
+			return nil, 0, err
+		}
+		return r, r.bytes, nil
+	})
 }
 
 // attempts bounds how often "Internal compiler error" is tried again: the same command has
@@ -135,8 +129,7 @@ func blame(err error) error {
 
 func refused(op string, out tool.Output) error {
 	text := out.Stdout + out.Stderr
-	e := &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: tool.Tail(text),
-		Err: fmt.Errorf("edgetpu_compiler does not compile it: %w", complaint(text))}
+	e := out.Rejected(op, fmt.Errorf("edgetpu_compiler does not compile it: %w", complaint(text)))
 	if strings.Contains(text, "No space left on device") {
 		e.Fault, e.Reason, e.Advice = devices.FaultLab, devices.ReasonFull, "this host's temporary folder is full; TMPDIR names another"
 	}
@@ -145,24 +138,20 @@ func refused(op string, out tool.Output) error {
 
 // read makes the result of what the compiler printed and wrote.
 func (c *compiler) read(op string, m *model.Model, folder string, out tool.Output) (*result, error) {
-	garbage := func(err error) error {
-		return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: tool.Tail(out.Stdout + out.Stderr)}
-	}
 	rep, err := parseReport(out.Stdout)
 	if err != nil {
-		return nil, garbage(fmt.Errorf("the compiler's report: %w", err))
+		return nil, out.Garbage(op, fmt.Errorf("the compiler's report: %w", err))
 	}
 	if rep.onTPU() == 0 {
-		return nil, &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: tool.Tail(out.Stdout),
-			Err: fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, tool.Clip(strings.Join(rep.why(), "; "), maxSaid))}
+		return nil, out.Rejected(op, fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, text.Line(strings.Join(rep.why(), "; "), maxSaid)))
 	}
 	made, err := model.FromFile(filepath.Join(folder, outputName))
 	if err != nil {
-		return nil, garbage(fmt.Errorf("the compiled file: %w", err))
+		return nil, out.Garbage(op, fmt.Errorf("the compiled file: %w", err))
 	}
 	info, err := os.Stat(filepath.Join(folder, outputName))
 	if err != nil {
-		return nil, garbage(err)
+		return nil, out.Garbage(op, err)
 	}
 	// To its inner device it is the model that it was compiled of: what types are left in the
 	// file around the compiled part says nothing.

@@ -67,7 +67,7 @@ func probe(ctx context.Context, op string, o Options) (map[string]string, error)
 	m := versionLine.FindStringSubmatch(out.Stdout)
 	if m == nil {
 		return nil, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Advice: advice,
-			Err: fmt.Errorf("%s is no edgetpu_compiler: it does not tell its version", o.Compiler), Output: tool.Tail(out.Stdout + out.Stderr)}
+			Err: fmt.Errorf("%s is no edgetpu_compiler: it does not tell its version", o.Compiler), Output: out.Text()}
 	}
 	sum, err := tool.SHA256(path)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"latlab/devices/tool"
+	"latlab/internal/text"
 )
 
 // report is what the compiler printed of one model.
@@ -160,12 +160,12 @@ func parseFigure(s string) (int64, error) {
 	}
 	m := size.FindStringSubmatch(s)
 	if m == nil {
-		return 0, fmt.Errorf("%q is no figure", tool.Clip(s, maxSaid))
+		return 0, fmt.Errorf("%q is no figure", text.Line(s, maxSaid))
 	}
 	x, err := strconv.ParseFloat(m[1], 64)
 	x *= map[string]float64{"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[m[2]]
 	if err != nil || x > 1<<40 {
-		return 0, fmt.Errorf("%q is no size", tool.Clip(s, maxSaid))
+		return 0, fmt.Errorf("%q is no size", text.Line(s, maxSaid))
 	}
 	return int64(math.Round(x)), nil
 }
@@ -215,16 +215,16 @@ func (p *parser) agree(r *report) error {
 var errInternal = errors.New("the compiler failed of itself: Internal compiler error")
 
 // complaint is why the compiler compiled nothing.
-func complaint(text string) error {
-	if strings.Contains(text, "Internal compiler error") {
+func complaint(output string) error {
+	if strings.Contains(output, "Internal compiler error") {
 		return errInternal
 	}
 	var said []string
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
 		for _, begin := range []string{"ERROR: ", "Invalid model", "Model not quantized", "Compilation failed", "Compilation child process", "Internal error", "Error"} {
 			if strings.HasPrefix(line, begin) && len(said) < 4 {
-				said = append(said, tool.Clip(line, maxSaid))
+				said = append(said, text.Line(line, maxSaid))
 				break
 			}
 		}

@@ -14,13 +14,13 @@ import (
 
 // Estimator is what the devices of this room have in common.
 type Estimator struct {
-	Info   devices.Info
-	Python Interpreter
-	Desk   *Desk
+	Info      devices.Info
+	Python    Interpreter
+	Workspace *Workspace
 }
 
-// Visit is one model at the desk.
-type Visit struct {
+// Job is one model that is estimated.
+type Job struct {
 	Op    string // "estimate NAME"
 	Dir   string // for files, gone afterwards
 	Model string // path of the model's file in Dir: tools name their files after it
@@ -29,17 +29,17 @@ type Visit struct {
 	file *model.File
 }
 
-// Estimate brings a model to the desk, has it estimated, and returns the block with what is
+// Estimate brings a model into a folder of the workspace, has it estimated, and returns the block with what is
 // the same for all estimators filled in.
-func (e *Estimator) Estimate(ctx context.Context, m *model.Model, estimate func(*Visit) error) (*devices.Block, error) {
-	v := &Visit{Op: "estimate " + m.Name}
+func (e *Estimator) Estimate(ctx context.Context, m *model.Model, estimate func(*Job) error) (*devices.Block, error) {
+	v := &Job{Op: "estimate " + m.Name}
 	if err := e.accepts(m, v.Op); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	dir, leave, err := e.Desk.Sit(v.Op)
+	dir, leave, err := e.Workspace.Folder(v.Op)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (e *Estimator) accepts(m *model.Model, op string) error {
 
 // bring links the model's file into the folder. A user's file may have any name; there it
 // has a plain one.
-func (v *Visit) bring(ctx context.Context, m *model.Model) error {
+func (v *Job) bring(ctx context.Context, m *model.Model) error {
 	f, err := m.Open(ctx)
 	if err == nil {
 		if err = v.link(f.Path, "model."+string(m.Format)); err != nil {
@@ -87,7 +87,7 @@ func (v *Visit) bring(ctx context.Context, m *model.Model) error {
 	return nil
 }
 
-func (v *Visit) link(path, name string) error {
+func (v *Job) link(path, name string) error {
 	v.Model = filepath.Join(v.Dir, name)
 	path, err := filepath.Abs(path)
 	if err != nil {

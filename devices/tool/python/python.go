@@ -11,15 +11,15 @@ package python
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
-	"io"
-	"regexp"
 	"strings"
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // Default is the interpreter where the user names none.
@@ -30,13 +30,6 @@ const (
 	ReasonMissing = "python-missing"  // the interpreter cannot be started
 	ReasonPackage = "package-missing" // it lacks a package, or cannot load it
 	ReasonHost    = "host"            // this machine: disk, memory, permissions
-)
-
-// Bounds of what is kept of a process.
-const (
-	maxAnswer  = 16 << 20
-	maxConsole = 8 << 20
-	maxOutput  = 64 << 10 // in an error
 )
 
 //go:embed prelude.py
@@ -56,43 +49,19 @@ type Script struct {
 	Timeout time.Duration // of the whole process, its start included
 }
 
-// Output is what a script left that ended well.
-type Output struct {
-	Answer  string // the JSON line that it gave to answer(); "" where it gave none
-	Console string // all that it and its libraries printed
-}
-
-var errHung = errors.New("no answer in time")
-
-// Run runs a script. Whatever happens, its process and all that it started are gone when
-// Run returns. Errors are the context's or a *devices.Error; a script that raised is the
-// model's fault, unless what it raised is plainly of this machine.
-func (i Interpreter) Run(parent context.Context, s Script) (Output, error) {
-	ctx, cancel := context.WithTimeoutCause(parent, s.Timeout, errHung)
-	defer cancel()
-	p, err := i.Transport.Start(ctx, transport.Command{Path: i.path(), Args: append([]string{"-c", prelude + s.Source}, s.Args...)})
-	if err != nil {
-		return Output{}, i.startError(ctx, s.Op, err)
+// Run runs a script. Stdout of what it left is the JSON line that it gave to answer(), Stderr all that it
+// and its libraries printed. Errors are those of tool.Do; a script that raised is the model's fault,
+// unless what it raised is plainly of this machine.
+func (i Interpreter) Run(ctx context.Context, s Script) (tool.Output, error) {
+	out, err := tool.Do(ctx, machine.On(i.Transport, "this machine"), tool.Run{
+		Op: s.Op, Program: "the estimator's Python", Timeout: s.Timeout,
+		Command: transport.Command{Path: i.path(), Args: append([]string{"-c", prelude + s.Source}, s.Args...)},
+		Missing: devices.Error{Fault: devices.FaultLab, Reason: ReasonMissing, Advice: "--python FILE or LATLAB_PYTHON names one"},
+	})
+	if err != nil || out.Exit.Code == 0 {
+		return out, err
 	}
-	answer, console := &head{limit: maxAnswer, full: cancel}, &head{limit: maxConsole, full: cancel}
-	done := make(chan struct{})
-	go func() {
-		_, _ = io.Copy(console, p.Stderr())
-		close(done)
-	}()
-	_, _ = io.Copy(answer, p.Stdout())
-	<-done
-	exit := p.Wait()
-	_ = p.Stdin().Close()
-	out := Output{Answer: answer.String(), Console: console.String()}
-	if exit == (transport.Exit{}) && !answer.cut && !console.cut {
-		return out, nil
-	}
-	if parent.Err() == nil && (answer.cut || console.cut) {
-		return out, &devices.Error{Fault: devices.FaultDevice, Op: s.Op, Reason: devices.ReasonGarbage,
-			Err: errors.New("the estimator prints without end"), Output: Tail(out.Console)}
-	}
-	return out, classify(parent, ctx, s.Op, exit, out)
+	return out, raised(s.Op, out)
 }
 
 func (i Interpreter) path() string {
@@ -102,49 +71,11 @@ func (i Interpreter) path() string {
 	return i.Path
 }
 
-// startError is what a transport that did not start the program says: the context's end,
-// its own word where it has one (a machine that is away), else that there is no Python.
-func (i Interpreter) startError(ctx context.Context, op string, err error) error {
-	var known *devices.Error
-	switch {
-	case errors.Is(context.Cause(ctx), errHung):
-		return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonHung, Err: errHung}
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.As(err, &known):
-		return known
-	}
-	return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonMissing,
-		Err:    fmt.Errorf("no Python can be started: %w", err),
-		Advice: "--python FILE or LATLAB_PYTHON names one"}
-}
-
-func classify(parent, ctx context.Context, op string, exit transport.Exit, out Output) error {
-	if parent.Err() != nil {
-		return parent.Err()
-	}
-	e := &devices.Error{Fault: devices.FaultDevice, Op: op, Output: Tail(out.Console)}
-	switch {
-	case errors.Is(context.Cause(ctx), errHung):
-		e.Reason, e.Err = devices.ReasonHung, errors.New("the estimator gave no answer in time and was killed")
-	case exit.Err != nil:
-		e.Reason, e.Err = devices.ReasonExited, fmt.Errorf("the estimator's end is not known: %w", exit.Err)
-	case exit.Signal == "killed" || exit.Signal == "terminated":
-		e.Reason, e.Err = devices.ReasonKilled, fmt.Errorf("the estimator was ended by somebody: %s", exit.Signal)
-		e.Advice = "out of memory? see the kernel's log"
-	case exit.Signal != "":
-		// The compiler died of this model; trying again would show the same.
-		e.Fault, e.Reason, e.Err = devices.FaultModel, devices.ReasonCrashed, fmt.Errorf("the estimator crashed: %s", exit.Signal)
-	default:
-		raised(e, exit.Code, out.Console)
-	}
-	return e
-}
-
 // raised reads the last line of a traceback, which names the exception: of this machine, of
 // a tool that is not the one that the script was written for, or else of the model.
-func raised(e *devices.Error, code int, console string) {
-	last := LastLine(console)
+func raised(op string, out tool.Output) *devices.Error {
+	e := &devices.Error{Op: op, Output: out.Text()}
+	last := text.LastLine(out.Stderr)
 	name, _, _ := strings.Cut(last, ":")
 	switch name[strings.LastIndexByte(name, '.')+1:] {
 	case "ModuleNotFoundError", "ImportError":
@@ -158,52 +89,8 @@ func raised(e *devices.Error, code int, console string) {
 		e.Fault, e.Reason = devices.FaultModel, devices.ReasonRejected
 	}
 	if last == "" {
-		last = fmt.Sprintf("exit code %d", code)
+		last = fmt.Sprintf("exit code %d", out.Exit.Code)
 	}
-	e.Err = fmt.Errorf("the estimator refuses: %s", Clip(last, 300))
+	e.Err = fmt.Errorf("the estimator refuses: %s", text.ClipTo(last, 300))
+	return e
 }
-
-var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
-
-// Tail is as much of a tool's output as an error keeps, without its colours.
-func Tail(s string) string {
-	s = colour.ReplaceAllString(s, "")
-	if len(s) > maxOutput {
-		return "[...]" + s[len(s)-maxOutput:]
-	}
-	return s
-}
-
-// LastLine is the last line that is not blank.
-func LastLine(s string) string {
-	s = strings.TrimRight(s, " \t\r\n")
-	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
-}
-
-// Clip shortens what a person reads.
-func Clip(s string, n int) string {
-	if len(s) > n {
-		return strings.ToValidUTF8(s[:n], "") + "..."
-	}
-	return s
-}
-
-// head keeps the first bytes written to it and swallows the rest.
-type head struct {
-	limit int
-	full  func() // called when there is a rest: nobody waits for the end of what has none
-	buf   strings.Builder
-	cut   bool
-}
-
-func (h *head) Write(p []byte) (int, error) {
-	keep := p[:min(len(p), h.limit-h.buf.Len())]
-	if len(keep) < len(p) {
-		h.cut = true
-		h.full()
-	}
-	h.buf.Write(keep)
-	return len(p), nil
-}
-
-func (h *head) String() string { return h.buf.String() }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"latlab/devices"
+	"latlab/devices/tool"
 	"latlab/devices/tool/python"
 	"latlab/devices/tool/python/pythontest"
 	"latlab/devices/transport"
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(pythontest.Main(m))
 }
 
-func run(t *testing.T, source string) (python.Output, error) {
+func run(t *testing.T, source string) (tool.Output, error) {
 	t.Helper()
 	i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
 	return i.Run(t.Context(), python.Script{Op: "try", Source: source, Args: []string{"one", "two"}, Timeout: time.Minute})
@@ -44,12 +45,12 @@ answer({"args": sys.argv[1:], "got": installed("pip", "no-such-package")["no-suc
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out.Answer != `{"args": ["one", "two"], "got": null}`+"\n" {
-		t.Errorf("answer is %q", out.Answer)
+	if out.Stdout != `{"args": ["one", "two"], "got": null}`+"\n" {
+		t.Errorf("answer is %q", out.Stdout)
 	}
 	for _, line := range []string{"on stdout\n", "of a library\n", "on stderr\n"} {
-		if !strings.Contains(out.Console, line) {
-			t.Errorf("console is %q", out.Console)
+		if !strings.Contains(out.Stderr, line) {
+			t.Errorf("console is %q", out.Stderr)
 		}
 	}
 }
@@ -183,19 +184,19 @@ func TestNobodyIsLeftWhenLatlabIsKilled(t *testing.T) {
 }
 
 func TestDeskHasSoManyPlaces(t *testing.T) {
-	d, err := python.NewDesk("try", 2)
+	d, err := python.NewWorkspace("try", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, leave, err := d.Sit("one")
+	first, leave, err := d.Folder("one")
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, _, err := d.Sit("two")
+	second, _, err := d.Folder("two")
 	if err != nil || first == second {
 		t.Fatalf("folders %s and %s, %v", first, second, err)
 	}
-	_, _, err = d.Sit("three")
+	_, _, err = d.Folder("three")
 	var e *devices.Error
 	if !errors.As(err, &e) || e.Reason != devices.ReasonBusy || e.Fault != devices.FaultLab {
 		t.Errorf("error is %v", err)
@@ -204,7 +205,7 @@ func TestDeskHasSoManyPlaces(t *testing.T) {
 	if _, err := os.Stat(first); err == nil {
 		t.Error("the folder is still there")
 	}
-	if _, _, err := d.Sit("four"); err != nil {
+	if _, _, err := d.Folder("four"); err != nil {
 		t.Error(err)
 	}
 	if err := d.Close(); err != nil {
@@ -220,7 +221,7 @@ func TestDeskHasSoManyPlaces(t *testing.T) {
 func TestDesksOfTheDead(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
-	alive, err := python.NewDesk("alive", 1)
+	alive, err := python.NewWorkspace("alive", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +238,7 @@ func TestDesksOfTheDead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	next, err := python.NewDesk("next", 1)
+	next, err := python.NewWorkspace("next", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"latlab/devices"
+	"latlab/devices/tool"
+	"latlab/internal/text"
 )
 
 // Package is a PyPI package in the version that latlab was tried with.
@@ -49,7 +51,7 @@ func (r Requirement) Missing(op string, i Interpreter, why string, found map[str
 	}
 	err := fmt.Errorf("%s has no package %s", i.path(), strings.Join(lacks, " and no "))
 	if len(lacks) == 0 {
-		err = fmt.Errorf("%s cannot load %s: %s", i.path(), r.name(), Clip(why, 300))
+		err = fmt.Errorf("%s cannot load %s: %s", i.path(), r.name(), text.ClipTo(why, 300))
 	}
 	return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonPackage, Err: err, Advice: r.install()}
 }
@@ -128,12 +130,13 @@ func (i Interpreter) Ask(ctx context.Context, s Script, v any) error {
 	return err
 }
 
-func (i Interpreter) decode(op string, out Output, v any) error {
-	dec := json.NewDecoder(strings.NewReader(out.Answer))
+func (i Interpreter) decode(op string, out tool.Output, v any) error {
+	dec := json.NewDecoder(strings.NewReader(out.Stdout))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
-		return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonGarbage,
-			Err: fmt.Errorf("%s gives no answer that latlab can read: %w", i.path(), err), Output: Tail(out.Console)}
+		e := out.Garbage(op, fmt.Errorf("%s gives no answer that latlab can read: %w", i.path(), err))
+		e.Fault = devices.FaultLab
+		return e
 	}
 	return nil
 }

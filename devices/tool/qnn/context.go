@@ -17,7 +17,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/tool/python"
 	"latlab/devices/transport"
-	"latlab/sampler"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 )
 
@@ -80,7 +80,7 @@ func OpenCompiler(ctx context.Context, t transport.Transport, op, chip, interpre
 	if !ok {
 		e := &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "options", Err: fmt.Errorf("no chip is named %q", chip),
 			Advice: "there is " + strings.Join(Phones(), ", ") + ", or a number of Qnn_SocModel_t"}
-		if near := sampler.Nearest(chip, Phones()); near != "" {
+		if near := text.Nearest(chip, Phones()); near != "" {
 			e.Advice = fmt.Sprintf("did you mean %q? %s", near, e.Advice)
 		}
 		return nil, e
@@ -124,7 +124,7 @@ type Input struct {
 // Compile compiles a model into a folder of this host. A network of which the processor does
 // not take every node is the model's fault: a context of a part would have the part's time.
 func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir string, timeout time.Duration) (*Context, error) {
-	v := &python.Visit{Op: op, Model: f.Path, Dir: dir}
+	v := &python.Job{Op: op, Model: f.Path, Dir: dir}
 	floats, err := floatsOf(v)
 	if err != nil {
 		return nil, err
@@ -134,14 +134,13 @@ func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir st
 	if err != nil {
 		return nil, err
 	}
-	a, err := parseContext(out.Answer)
+	a, err := parseContext(out.Stdout)
 	if err != nil {
-		return nil, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: python.Tail(out.Console)}
+		return nil, out.Garbage(op, err)
 	}
 	d := delegation(a.answer)
 	if !a.Whole {
-		return nil, &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: python.Tail(out.Console),
-			Err: fmt.Errorf("the processor takes %d of its %d nodes: %s", d.Delegated, d.Nodes, list(d.Why))}
+		return nil, out.Rejected(op, fmt.Errorf("the processor takes %d of its %d nodes: %s", d.Delegated, d.Nodes, list(d.Why)))
 	}
 	k := &Context{Path: filepath.Join(dir, a.Files[0]), Delegation: d, Floats: floats}
 	for _, i := range a.Inputs {
@@ -149,7 +148,7 @@ func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir st
 		k.Inputs = append(k.Inputs, Input{i.Name, n})
 	}
 	if info, err := os.Stat(k.Path); err != nil || info.Size() == 0 {
-		return nil, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: errors.New("no context was written"), Output: python.Tail(out.Console)}
+		return nil, out.Garbage(op, errors.New("no context was written"))
 	}
 	return k, nil
 }

@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"latlab/devices"
-	"latlab/devices/tool/python"
+	"latlab/devices/tool"
+	"latlab/internal/text"
 )
 
 // estimate is all that one run of the compiler said.
@@ -19,27 +20,24 @@ type estimate struct {
 }
 
 // fill turns the estimate into the block's figures.
-func (d *Device) fill(b *devices.Block, op string, e *estimate, console string) error {
+func (d *Device) fill(b *devices.Block, op string, e *estimate, out tool.Output) error {
 	b.Delegation = delegation(e.answer)
 	if b.Delegation.Delegated == 0 {
-		return &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected,
-			Err:    fmt.Errorf("the processor takes none of its %d nodes: %s", b.Delegation.Nodes, strings.Join(b.Delegation.Why, "; ")),
-			Output: python.Tail(console)}
+		return out.Rejected(op, fmt.Errorf("the processor takes none of its %d nodes: %s", b.Delegation.Nodes, strings.Join(b.Delegation.Why, "; ")))
 	}
 	if len(e.profile.graphs) == 0 {
-		return d.noEstimates(op, console)
+		return d.noEstimates(op, out)
 	}
 	if err := d.times(b, e.profile.graphs); err != nil {
-		return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: python.Tail(console)}
+		return out.Garbage(op, err)
 	}
 	b.InitSeconds = e.profile.finalize
 	b.Doubts = doubts(b.Delegation, e)
 	return nil
 }
 
-func (d *Device) noEstimates(op, console string) error {
-	e := &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Output: python.Tail(console),
-		Err: errors.New("the compiler gave no estimate")}
+func (d *Device) noEstimates(op string, out tool.Output) error {
+	e := out.Garbage(op, errors.New("the compiler gave no estimate"))
 	if d.soc.clock == 0 {
 		e.Fault, e.Reason = devices.FaultUser, devices.ReasonUnsupported
 		e.Err = fmt.Errorf("the compiler has no estimates for soc_model %d (Performance Estimates unsupported)", d.soc.id)
@@ -147,7 +145,7 @@ func list(names []string) string {
 	}
 	var short []string
 	for _, n := range names[:min(len(names), few)] {
-		short = append(short, strings.Join(strings.Fields(python.Clip(n, 100)), " "))
+		short = append(short, strings.Join(strings.Fields(text.ClipTo(n, 100)), " "))
 	}
 	if len(short) == 0 {
 		return "it does not say which"

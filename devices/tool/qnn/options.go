@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"latlab/devices"
-	"latlab/sampler"
+	"latlab/internal/text"
 )
 
 // Prefix begins the names of these devices.
@@ -81,7 +81,7 @@ func (o Options) complete() (Options, soc, error) {
 		return o, soc{name: o.SoC, id: id}, nil
 	}
 	advice := "there is " + strings.Join(SoCs(), ", ") + "; the compiler has estimates for no other"
-	if near := sampler.Nearest(o.SoC, SoCs()); near != "" {
+	if near := text.Nearest(o.SoC, SoCs()); near != "" {
 		advice = fmt.Sprintf("did you mean %q? %s", near, advice)
 	}
 	return o, soc{}, o.userError(fmt.Errorf("no chip is named %q", o.SoC), advice)

@@ -95,7 +95,7 @@ func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error
 	if err != nil {
 		return nil, err
 	}
-	desk, err := python.NewDesk(o.Name, o.Parallel)
+	workspace, err := python.NewWorkspace(o.Name, o.Parallel)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error
 		info.Fingerprint["htp_arch"] = s.arch
 	}
 	d := &Device{soc: s, warnings: requirement().Warnings(found.Packages)}
-	d.est = python.Estimator{Info: info, Python: p, Desk: desk}
+	d.est = python.Estimator{Info: info, Python: p, Workspace: workspace}
 	return d, nil
 }
 
@@ -122,18 +122,18 @@ func version(v *string) string {
 func (d *Device) Info() devices.Info { return d.est.Info }
 
 // Close removes the device's temporary folder.
-func (d *Device) Close() error { return d.est.Desk.Close() }
+func (d *Device) Close() error { return d.est.Workspace.Close() }
 
 // Run estimates once, in a fresh process. Of the plan only Timeout counts: a second
 // estimate would be the first again.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
-	return d.est.Estimate(ctx, m, func(v *python.Visit) error { return d.compile(ctx, v, plan.Timeout) })
+	return d.est.Estimate(ctx, m, func(v *python.Job) error { return d.compile(ctx, v, plan.Timeout) })
 }
 
 // optimizationMode is the compiler's most thorough, as for a network that will be shipped.
 const optimizationMode = "3"
 
-func (d *Device) compile(ctx context.Context, v *python.Visit, timeout time.Duration) error {
+func (d *Device) compile(ctx context.Context, v *python.Job, timeout time.Duration) error {
 	floats, err := floatsOf(v)
 	if err != nil {
 		return err
@@ -142,16 +142,16 @@ func (d *Device) compile(ctx context.Context, v *python.Visit, timeout time.Dura
 	if err != nil {
 		return err
 	}
-	e, err := read(v.Dir, out.Answer)
+	e, err := read(v.Dir, out.Stdout)
 	if err != nil {
-		return &devices.Error{Fault: devices.FaultDevice, Op: v.Op, Reason: devices.ReasonGarbage, Err: err, Output: python.Tail(out.Console)}
+		return out.Garbage(v.Op, err)
 	}
 	e.floats = floats
 	v.Block.Runtime, v.Block.Warnings = d.est.Info.Fingerprint["runtime"], d.warnings
-	return d.fill(v.Block, v.Op, e, out.Console)
+	return d.fill(v.Block, v.Op, e, out)
 }
 
-func (d *Device) args(v *python.Visit) []string {
+func (d *Device) args(v *python.Job) []string {
 	args := []string{v.Model, v.Dir, "soc_model=" + strconv.Itoa(d.soc.id), "htp_graph_finalization_optimization_mode=" + optimizationMode}
 	if d.soc.arch != "" {
 		args = append(args, "htp_arch="+d.soc.arch)
@@ -160,7 +160,7 @@ func (d *Device) args(v *python.Visit) []string {
 }
 
 // floatsOf reads the model's file for what of it is no integer.
-func floatsOf(v *python.Visit) ([]string, error) {
+func floatsOf(v *python.Job) ([]string, error) {
 	data, err := os.ReadFile(v.Model)
 	if err != nil {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: v.Op, Reason: "model-bytes", Err: err}

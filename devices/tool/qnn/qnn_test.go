@@ -200,7 +200,7 @@ func TestNamesThatAreNone(t *testing.T) {
 func TestWithoutThePackages(t *testing.T) {
 	for name, tt := range map[string]struct{ python, reason, says string }{
 		"no package": {pythontest.Empty(t, testenv.Python(t)), python.ReasonPackage, "has no package onnxruntime and no onnxruntime-qnn"},
-		"no Python":  {filepath.Join(t.TempDir(), "nothing"), python.ReasonMissing, "no Python can be started"},
+		"no Python":  {filepath.Join(t.TempDir(), "nothing"), python.ReasonMissing, "Python cannot be started"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := qnn.Open(t.Context(), transport.Local{}, qnn.Options{SoC: "sa8775", Python: tt.python})

@@ -42,28 +42,13 @@ func inputFile(i int) string { return "input" + strconv.Itoa(i) + ".raw" }
 
 // context returns the model's context on the machine, and what ends its use.
 func (d *Device) context(ctx context.Context, op string, m *model.Model, deadline time.Time) (*compiled, func(), error) {
-	if err := d.contexts.Take(ctx); err != nil {
-		return nil, nil, err
-	}
-	defer d.contexts.Give()
-	if c, done, ok := d.contexts.Use(m.Identity); ok {
-		there, err := d.isThere(ctx, op, c)
-		if there {
-			return c, done, nil
-		}
-		done()
+	return d.contexts.Get(ctx, m.Identity, func(c *compiled) (bool, error) { return d.isThere(ctx, op, c) }, func() (*compiled, int64, error) {
+		c, err := d.compile(ctx, op, m, deadline)
 		if err != nil {
-			return nil, nil, err
+			return nil, 0, err
 		}
-		d.contexts.Lose(m.Identity)
-	}
-	c, err := d.compile(ctx, op, m, deadline)
-	if err != nil {
-		return nil, nil, err
-	}
-	d.contexts.Put(m.Identity, c, c.bytes)
-	c, done, _ := d.contexts.Use(m.Identity)
-	return c, done, nil
+		return c, c.bytes, nil
+	})
 }
 
 func (d *Device) isThere(ctx context.Context, op string, c *compiled) (bool, error) {

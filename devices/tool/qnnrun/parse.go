@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"latlab/devices/tool"
+	"latlab/internal/text"
 )
 
 // profile is what is read of the viewer's table. Times are whole microseconds.
@@ -41,10 +41,10 @@ const accelerator = "accelerator"
 
 // parseProfile reads the table. Rows of other messages, levels and units are passed over:
 // there is a row an operator in some.
-func parseProfile(text string) (*profile, error) {
+func parseProfile(said string) (*profile, error) {
 	p := &profile{backend: map[string][]float64{}}
 	header := false
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(said) {
 		f := strings.SplitN(strings.TrimRight(line, "\r\n"), ",", len(columns)) // names may have commas
 		for i := range f {
 			f[i] = strings.Trim(strings.TrimSpace(f[i]), `"`)
@@ -54,11 +54,11 @@ func parseProfile(text string) (*profile, error) {
 			header = isHeader(f)
 		case len(f) < len(columns):
 			if strings.TrimSpace(line) != "" {
-				return nil, fmt.Errorf("a row has %d columns: %q", len(f), tool.Clip(line, maxSaid))
+				return nil, fmt.Errorf("a row has %d columns: %q", len(f), text.Line(line, maxSaid))
 			}
 		default:
 			if err := p.row(f); err != nil {
-				return nil, fmt.Errorf("%q: %w", tool.Clip(line, maxSaid), err)
+				return nil, fmt.Errorf("%q: %w", text.Line(line, maxSaid), err)
 			}
 		}
 	}

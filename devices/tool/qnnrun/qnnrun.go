@@ -50,7 +50,7 @@ type Device struct {
 	compiler *qnn.Compiler
 	there    place
 	dir      string // of this host, private
-	contexts *tool.Shelf[*compiled]
+	contexts *tool.Cache[*compiled]
 
 	mu     sync.Mutex
 	median map[string]float64 // seconds that an execution took last, by the model's identity
@@ -88,7 +88,7 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 		return nil, err
 	}
 	d := &Device{m: m, host: machine.Here("this host"), o: o, info: info, median: map[string]float64{}}
-	d.contexts = tool.NewShelf(o.Budget, (*compiled).remove)
+	d.contexts = tool.NewCache(o.Budget, (*compiled).remove)
 	if d.compiler, err = qnn.OpenCompiler(ctx, transport.Local{}, op, o.SoC, o.Python); err != nil {
 		return nil, err
 	}

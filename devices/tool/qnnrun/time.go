@@ -17,6 +17,7 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // job is one run of one context.
@@ -90,7 +91,7 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	b.Warnings = append(b.Warnings, d.compiler.Warnings()...)
 	if f := j.context.qnn.Floats; len(f) > 0 {
 		b.Doubts = append(b.Doubts, devices.Doubt{Code: "precision_not_reached",
-			Text: fmt.Sprintf("%d tensors or operators are computed in floating point: %s", len(f), tool.Clip(strings.Join(f, ", "), maxSaid))})
+			Text: fmt.Sprintf("%d tensors or operators are computed in floating point: %s", len(f), text.Line(strings.Join(f, ", "), maxSaid))})
 	}
 	return nil
 }
@@ -130,11 +131,8 @@ func (d *Device) run(ctx context.Context, j job, n int) (*profile, []int, error)
 	}
 	defer dir.Close()
 	out, err := tool.Do(ctx, d.m, tool.Run{Op: j.op, Program: program, CPUs: d.o.CPUs, Timeout: time.Until(j.deadline),
+		Crash:   devices.FaultDevice, // the network was compiled; a library of another version is likelier
 		Command: transport.Command{Path: d.there.netRun, Args: d.args(j.context, dir, n), Env: d.there.env(), Dir: j.context.dir.Dir}})
-	var died *devices.Error
-	if errors.As(err, &died) && died.Reason == devices.ReasonCrashed {
-		died.Fault = devices.FaultDevice // the network was compiled; a library of another version is likelier
-	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -176,7 +174,7 @@ func (d *Device) args(c *compiled, dir *machine.Temp, n int) []string {
 func failed(op string, out tool.Output) error {
 	text := out.Stdout + out.Stderr
 	e := &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonExited, Output: tool.Tail(text),
-		Err: fmt.Errorf("qnn-net-run ended with exit code %d: %s", out.Exit.Code, lastLine(text))}
+		Err: fmt.Errorf("qnn-net-run ended with exit code %d: %s", out.Exit.Code, tool.LastLine(text))}
 	for _, part := range []string{"Unable to load backend", "dlopen", "cannot open shared object", "Could not initialize symbols"} {
 		if strings.Contains(text, part) {
 			e.Fault, e.Reason, e.Advice = devices.FaultUser, devices.ReasonMissing, "are libQnnHtp.so, its Stub and its Skel of this chip's Hexagon version, and of one SDK?"
@@ -205,8 +203,7 @@ func (d *Device) table(ctx context.Context, j job, dir *machine.Temp, out tool.O
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(data) == 0 {
-		return "", &devices.Error{Fault: devices.FaultDevice, Op: j.op, Reason: devices.ReasonGarbage, Output: tool.Tail(out.Stdout + out.Stderr),
-			Err: errors.New("qnn-net-run ended well and wrote no profile")}
+		return "", out.Garbage(j.op, errors.New("qnn-net-run ended well and wrote no profile"))
 	}
 	if err != nil {
 		return "", err
@@ -236,33 +233,20 @@ func (d *Device) view(ctx context.Context, j job, here string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	garbage := &devices.Error{Fault: devices.FaultDevice, Op: j.op, Reason: devices.ReasonGarbage, Output: tool.Tail(out.Stdout + out.Stderr)}
 	info, err := os.Stat(table)
 	switch {
 	case out.Exit.Code != 0:
-		garbage.Err = fmt.Errorf("qnn-profile-viewer cannot read the profile (exit code %d): %s", out.Exit.Code, lastLine(out.Stdout+out.Stderr))
-		return "", garbage
+		return "", out.Garbage(j.op, fmt.Errorf("qnn-profile-viewer cannot read the profile (exit code %d): %s", out.Exit.Code, tool.LastLine(out.Stdout+out.Stderr)))
 	case err != nil:
-		garbage.Err = errors.New("qnn-profile-viewer wrote no table")
-		return "", garbage
+		return "", out.Garbage(j.op, errors.New("qnn-profile-viewer wrote no table"))
 	case info.Size() > maxLog:
-		garbage.Err = fmt.Errorf("the table has %d bytes", info.Size())
-		return "", garbage
+		return "", out.Garbage(j.op, fmt.Errorf("the table has %d bytes", info.Size()))
 	}
 	data, err := os.ReadFile(table)
 	if err != nil {
 		return "", &devices.Error{Fault: devices.FaultLab, Op: j.op, Reason: machine.ReasonFolder, Err: err}
 	}
 	return string(data), nil
-}
-
-// lastLine is the last that says something.
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return "it printed nothing"
-	}
-	return tool.Clip(s[strings.LastIndexByte(s, '\n')+1:], maxSaid)
 }
 
 // maxSaid is how many bytes an error or a fact holds of what the machine said.

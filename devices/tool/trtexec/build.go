@@ -19,28 +19,13 @@ import (
 // engine returns the model's engine, which is built where it is not there, and what ends its
 // use.
 func (d *Device) engine(ctx context.Context, op string, m *model.Model, deadline time.Time) (*engine, func(), error) {
-	if err := d.engines.Take(ctx); err != nil {
-		return nil, nil, err
-	}
-	defer d.engines.Give()
-	if e, done, ok := d.engines.Use(m.Identity); ok {
-		there, err := d.isThere(ctx, op, e)
-		if there {
-			return e, done, nil
-		}
-		done()
+	return d.engines.Get(ctx, m.Identity, func(e *engine) (bool, error) { return d.isThere(ctx, op, e) }, func() (*engine, int64, error) {
+		e, err := d.build(ctx, op, m, deadline)
 		if err != nil {
-			return nil, nil, err
+			return nil, 0, err
 		}
-		d.engines.Lose(m.Identity)
-	}
-	e, err := d.build(ctx, op, m, deadline)
-	if err != nil {
-		return nil, nil, err
-	}
-	d.engines.Put(m.Identity, e, e.bytes)
-	e, done, _ := d.engines.Use(m.Identity)
-	return e, done, nil
+		return e, e.bytes, nil
+	})
 }
 
 // statTimeout bounds looking at a file.
@@ -100,14 +85,14 @@ func (d *Device) fill(ctx context.Context, op string, s *machine.Staged, e *engi
 	}
 	r, err := readLog(out)
 	if err != nil {
-		return d.garbage(op, err, out)
+		return out.Garbage(op, err)
 	}
 	if out.Exit.Code != 0 || !r.passed {
 		return d.buildError(op, s, out)
 	}
 	info, err := d.stat(ctx, op, e.dir.Path(engineFile))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size == 0 {
-		return d.garbage(op, errors.New("trtexec says that it passed and saved no engine"), out)
+		return out.Garbage(op, errors.New("trtexec says that it passed and saved no engine"))
 	}
 	if err != nil {
 		return err
@@ -185,11 +170,10 @@ func (d *Device) prove(op string, e *engine, out tool.Output) error {
 	}
 	t := e.table
 	if len(t.onDLA)+len(t.onGPU) == 0 {
-		return d.garbage(op, errors.New("it does not say which layers run on the DLA"), out)
+		return out.Garbage(op, errors.New("it does not say which layers run on the DLA"))
 	}
 	if len(t.onDLA) == 0 {
-		return &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected,
-			Err: fmt.Errorf("the DLA takes none of its %d layers", len(t.onGPU)), Output: output(out)}
+		return out.Rejected(op, fmt.Errorf("the DLA takes none of its %d layers", len(t.onGPU)))
 	}
 	return nil
 }
@@ -198,8 +182,7 @@ func (d *Device) prove(op string, e *engine, out tool.Output) error {
 // TensorRT printed speaks of something else.
 func (d *Device) buildError(op string, s *machine.Staged, out tool.Output) error {
 	text := out.Stdout + out.Stderr
-	e := &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Output: output(out),
-		Err: fmt.Errorf("trtexec builds no engine of it: %s", lastError(text))}
+	e := out.Rejected(op, fmt.Errorf("trtexec builds no engine of it: %s", lastError(text)))
 	switch {
 	case strings.Contains(text, "Unknown option"):
 		e.Fault, e.Reason = devices.FaultUser, devices.ReasonUnsupported
@@ -234,9 +217,3 @@ func noGPU(text string) bool {
 func anyOf(text string, parts ...string) bool {
 	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(text, p) })
 }
-
-func (d *Device) garbage(op string, err error, out tool.Output) error {
-	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: output(out)}
-}
-
-func output(out tool.Output) string { return tool.Tail(out.Stdout + out.Stderr) }

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"latlab/devices"
-	"latlab/devices/tool"
+	"latlab/internal/text"
 )
 
 // layers is what is known of who computes an engine, and in what type.
@@ -97,7 +97,7 @@ func (l layers) left() []string {
 		if !found {
 			kind = "a layer"
 		}
-		kinds[tool.Clip(kind, maxSaid)]++
+		kinds[text.Line(kind, maxSaid)]++
 	}
 	var why []string
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {

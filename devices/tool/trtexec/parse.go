@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"latlab/devices/tool"
+	"latlab/internal/text"
 )
 
 // report is what trtexec printed of one run. Times are in milliseconds, as printed.
@@ -44,11 +45,11 @@ func readLog(out tool.Output) (*report, error) { return parseLog(out.Stdout, out
 
 func parseLog(stdout, stderr string) (*report, error) {
 	p := &parser{report: report{warmed: -1, timings: -1}, seen: map[string]bool{}}
-	for _, text := range []string{stdout, stderr} {
+	for _, said := range []string{stdout, stderr} {
 		p.section = ""
-		for line := range strings.Lines(text) {
+		for line := range strings.Lines(said) {
 			if err := p.line(strings.TrimRight(line, "\r\n")); err != nil {
-				return nil, fmt.Errorf("%q: %w", tool.Clip(line, maxSaid), err)
+				return nil, fmt.Errorf("%q: %w", text.Line(line, maxSaid), err)
 			}
 		}
 	}
@@ -91,22 +92,22 @@ func (p *parser) line(line string) error {
 }
 
 // builder takes "[DlaLayer] {ForeignNode[a...b]}" and "[GpuLayer] CONVOLUTION: a".
-func (p *parser) builder(text string) {
-	if name, found := strings.CutPrefix(text, "[DlaLayer] "); found && len(p.dlaLayers) < maxNamed {
-		p.dlaLayers = append(p.dlaLayers, tool.Clip(name, maxSaid))
+func (p *parser) builder(said string) {
+	if name, found := strings.CutPrefix(said, "[DlaLayer] "); found && len(p.dlaLayers) < maxNamed {
+		p.dlaLayers = append(p.dlaLayers, text.Line(name, maxSaid))
 	}
-	if name, found := strings.CutPrefix(text, "[GpuLayer] "); found && len(p.gpuLayers) < maxNamed {
-		p.gpuLayers = append(p.gpuLayers, tool.Clip(name, maxSaid))
+	if name, found := strings.CutPrefix(said, "[GpuLayer] "); found && len(p.gpuLayers) < maxNamed {
+		p.gpuLayers = append(p.gpuLayers, text.Line(name, maxSaid))
 	}
 }
 
 // warn keeps trtexec's own doubts about a time, each once: they begin with a star, and what
 // follows it is advice.
-func (p *parser) warn(text string) {
-	text, found := strings.CutPrefix(text, "* ")
-	if found && !p.seen[text] && len(p.warnings) < maxWarnings {
-		p.seen[text] = true
-		p.warnings = append(p.warnings, "trtexec: "+tool.Clip(text, maxSaid))
+func (p *parser) warn(said string) {
+	said, found := strings.CutPrefix(said, "* ")
+	if found && !p.seen[said] && len(p.warnings) < maxWarnings {
+		p.seen[said] = true
+		p.warnings = append(p.warnings, "trtexec: "+text.Line(said, maxSaid))
 	}
 }
 
@@ -241,15 +242,15 @@ func (p *parser) finish() (*report, error) {
 }
 
 // lastError is what trtexec complained of last, for an error of one line.
-func lastError(text string) string {
+func lastError(said string) string {
 	last := ""
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(said) {
 		m := logLine.FindStringSubmatch(strings.TrimSpace(line))
 		if m != nil && (m[1] == "E" || m[1] == "F") && strings.TrimSpace(m[3]) != "" {
 			if last != "" && anyOf(m[3], "set up failed", "Engine could not be created", "Failed to create engine") {
 				continue // the reason came before
 			}
-			last = tool.Clip(m[3], maxSaid)
+			last = text.Line(m[3], maxSaid)
 		}
 	}
 	if last == "" {

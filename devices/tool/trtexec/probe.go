@@ -2,7 +2,6 @@ package trtexec
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // programName is how errors call it.
@@ -30,19 +30,15 @@ const probeTimeout = 2 * time.Minute
 
 func probe(ctx context.Context, m *machine.Machine, o Options) (program, error) {
 	op := "open device " + o.Name
-	out, err := tool.Do(ctx, m, tool.Run{Op: op, Program: programName, Timeout: probeTimeout,
+	out, err := tool.Do(ctx, m, tool.Run{Op: op, Program: programName, Timeout: probeTimeout, Crash: devices.FaultDevice,
 		Command: transport.Command{Path: o.Path, Args: []string{"--help"}}})
-	var known *devices.Error
-	if errors.As(err, &known) && known.Reason == devices.ReasonCrashed {
-		known.Fault = devices.FaultDevice // there was no model yet
-	}
 	if err != nil {
 		return program{}, err
 	}
 	p, err := parseHelp(out.Stdout)
 	if err != nil {
 		return program{}, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err,
-			Output: tool.Tail(out.Stdout + out.Stderr), Advice: fmt.Sprintf("is %s trtexec? JetPack's is %s", o.Path, DefaultPath)}
+			Output: out.Text(), Advice: fmt.Sprintf("is %s trtexec? JetPack's is %s", o.Path, DefaultPath)}
 	}
 	return p, nil
 }
@@ -138,12 +134,12 @@ func identity(ctx context.Context, m *machine.Machine, path string) map[string]s
 		case len(words) > 1 && words[0] == "trtexec_sha256" && hexSum.MatchString(words[1]):
 			f["trtexec_sha256"] = words[1]
 		case len(words) == 3 && words[0] == "package":
-			f["package_"+tool.Clip(words[1], maxSaid)] = tool.Clip(words[2], maxSaid)
+			f["package_"+text.Line(words[1], maxSaid)] = text.Line(words[2], maxSaid)
 		case len(words) > 1 && words[0] == "board":
-			f["board"] = tool.Clip(strings.Join(words[1:], " "), maxSaid)
+			f["board"] = text.Line(strings.Join(words[1:], " "), maxSaid)
 		case strings.HasPrefix(line, "NV Power Mode:"):
 			_, mode, _ := strings.Cut(line, ":")
-			f["nvpmodel"] = tool.Clip(strings.TrimSpace(mode), maxSaid)
+			f["nvpmodel"] = text.Line(strings.TrimSpace(mode), maxSaid)
 		}
 	}
 	return f

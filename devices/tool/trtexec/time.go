@@ -43,20 +43,20 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	}
 	r, err := readLog(out)
 	if err != nil {
-		return d.garbage(j.op, err, out)
+		return out.Garbage(j.op, err)
 	}
 	if out.Exit.Code != 0 || !r.passed {
 		return d.timeError(j.op, r, out)
 	}
 	data, err := dir.ReadFile(ctx, j.op, timesFile, maxTimes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return d.garbage(j.op, errors.New("trtexec says that it passed and exported no times"), out)
+		return out.Garbage(j.op, errors.New("trtexec says that it passed and exported no times"))
 	}
 	if err != nil {
 		return err
 	}
 	if err := d.fillBlock(b, j, r, data); err != nil {
-		return d.garbage(j.op, err, out)
+		return out.Garbage(j.op, err)
 	}
 	b.CPUs = out.CPUs
 	return nil
@@ -94,7 +94,7 @@ func wholeUp(x float64) int { return int(min(math.Ceil(max(x, 0)), math.MaxInt32
 // or what it shares is.
 func (d *Device) timeError(op string, r *report, out tool.Output) error {
 	text := out.Stdout + out.Stderr
-	e := &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonExited, Output: output(out),
+	e := &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonExited, Output: out.Text(),
 		Err: fmt.Errorf("trtexec did not time it (exit code %d): %s", out.Exit.Code, lastError(text))}
 	switch {
 	case r.passed:

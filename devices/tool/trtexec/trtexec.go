@@ -46,7 +46,7 @@ type Device struct {
 	o       Options
 	program program
 	info    devices.Info
-	engines *tool.Shelf[*engine]
+	engines *tool.Cache[*engine]
 }
 
 var (
@@ -80,7 +80,7 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 		return nil, err
 	}
 	o, _ = o.complete() // Describe did it
-	d := &Device{m: m, o: o, info: info, engines: tool.NewShelf(o.EngineBudget, (*engine).remove)}
+	d := &Device{m: m, o: o, info: info, engines: tool.NewCache(o.EngineBudget, (*engine).remove)}
 	if d.program, err = probe(ctx, m, o); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"latlab/devices"
-	"latlab/sampler"
+	"latlab/internal/text"
 )
 
 // Prefix begins the names of these devices.
@@ -109,7 +109,7 @@ func unknown(o Options, what, word string, known []string) error {
 		return nil
 	}
 	advice := "there is " + strings.Join(known, ", ")
-	if near := sampler.Nearest(word, known); near != "" {
+	if near := text.Nearest(word, known); near != "" {
 		advice = fmt.Sprintf("did you mean %q? %s", near, advice)
 	}
 	return o.userError(fmt.Errorf("no %s is named %q", what, word), advice)

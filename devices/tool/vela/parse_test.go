@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/devices"
+	"latlab/devices/tool"
 )
 
 // recorded is what Vela 5.2.0 wrote and printed for testdata/models.py's "partial".
@@ -49,7 +50,7 @@ func TestRecordedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b devices.Block
-	if err := r.fill(&b, "estimate", ""); err != nil {
+	if err := r.fill(&b, "estimate", tool.Output{}); err != nil {
 		t.Fatal(err)
 	}
 	want := devices.Delegation{Name: "ethos-u", Nodes: 2, Delegated: 1, Partitions: 1, Why: []string{"FLOOR x1: Unsupported opType"}}
@@ -134,7 +135,7 @@ func FuzzReport(f *testing.F) {
 			return
 		}
 		var b devices.Block
-		if r.fill(&b, "estimate", c) != nil {
+		if r.fill(&b, "estimate", tool.Output{Stderr: c}) != nil {
 			return
 		}
 		if d := b.Delegation; !(b.Summary.Mean > 0) || d.Delegated < 1 || d.Delegated > d.Nodes || d.Partitions < 1 {

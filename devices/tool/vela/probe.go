@@ -9,6 +9,7 @@ import (
 
 	"latlab/devices/tool/python"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 //go:embed probe.py
@@ -62,7 +63,7 @@ func (f *findings) check(o Options) error {
 	}
 	switch {
 	case f.Problem != "":
-		return o.userError(fmt.Errorf("the configuration is refused: %s", python.Clip(oneLine(f.Problem), 300)), "")
+		return o.userError(fmt.Errorf("the configuration is refused: %s", text.ClipTo(text.OneLine(f.Problem), 300)), "")
 	case f.CoreClock < minClock:
 		return o.userError(fmt.Errorf("system configuration %s has a core_clock of %g Hz", o.SystemConfig, f.CoreClock),
 			"Vela takes 1 Hz where the .ini has none; write core_clock=500e6, in Hz")
@@ -85,8 +86,6 @@ func (f *findings) known(o Options, prefix string) []string {
 
 // minClock is far below any NPU's: less is a forgotten or mistaken unit.
 const minClock = 1e6
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // Check says, step by step, whether estimates can be had of a Python, and what to type
 // where they cannot.

@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"latlab/devices"
-	"latlab/devices/tool/python"
+	"latlab/devices/tool"
+	"latlab/internal/text"
 )
 
 // report is all that one run of Vela said.
@@ -53,20 +54,16 @@ func (r *report) checkTargets() error {
 }
 
 // fill turns the report into the block's figures.
-func (r *report) fill(b *devices.Block, op, console string) error {
+func (r *report) fill(b *devices.Block, op string, out tool.Output) error {
 	d := r.delegation()
 	seconds := r.summary.figures["inference_time"]
 	switch {
 	case d.Nodes == 0:
-		return &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected,
-			Err: errors.New("the model has no operators"), Output: python.Tail(console)}
+		return out.Rejected(op, errors.New("the model has no operators"))
 	case d.Delegated == 0:
-		return &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected,
-			Err:    fmt.Errorf("the NPU takes none of its %d operators, so Vela gives no time: %s", d.Nodes, strings.Join(d.Why, "; ")),
-			Output: python.Tail(console)}
+		return out.Rejected(op, fmt.Errorf("the NPU takes none of its %d operators, so Vela gives no time: %s", d.Nodes, strings.Join(d.Why, "; ")))
 	case !(seconds > 0):
-		return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage,
-			Err: fmt.Errorf("the time is %v s", seconds), Output: python.Tail(console)}
+		return out.Garbage(op, fmt.Errorf("the time is %v s", seconds))
 	}
 	b.Summary = &devices.Summary{Count: 1, Mean: seconds, Line: r.summary.line}
 	b.Delegation, b.Layers, b.Counters = d, r.layers(), r.counters()
@@ -110,7 +107,7 @@ func reasons(why []refusal) []string {
 	}
 	for i, kind := range kinds {
 		operator, reason, _ := strings.Cut(kind, "\x00")
-		kinds[i] = oneLine(fmt.Sprintf("%s x%d: %s", operator, count[kind], python.Clip(reason, 200)))
+		kinds[i] = text.OneLine(fmt.Sprintf("%s x%d: %s", operator, count[kind], text.ClipTo(reason, 200)))
 	}
 	return kinds
 }

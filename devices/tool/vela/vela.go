@@ -83,14 +83,14 @@ func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error
 		return nil, err
 	}
 	o, _ = o.complete() // Describe did it
-	desk, err := python.NewDesk(o.Name, o.Parallel)
+	workspace, err := python.NewWorkspace(o.Name, o.Parallel)
 	if err != nil {
 		return nil, err
 	}
 	d := &Device{opts: o, config: armConfig}
-	d.est = python.Estimator{Info: info, Python: python.Interpreter{Transport: t, Path: o.Python}, Desk: desk}
+	d.est = python.Estimator{Info: info, Python: python.Interpreter{Transport: t, Path: o.Python}, Workspace: workspace}
 	if err := d.learn(ctx); err != nil {
-		_ = desk.Close()
+		_ = workspace.Close()
 		return nil, err
 	}
 	return d, nil
@@ -127,7 +127,7 @@ func (d *Device) learn(ctx context.Context) error {
 func (d *Device) copyConfig() error {
 	data, err := os.ReadFile(d.opts.ConfigFile)
 	if err == nil {
-		d.config = filepath.Join(d.est.Desk.Dir(), "config.ini")
+		d.config = filepath.Join(d.est.Workspace.Dir(), "config.ini")
 		err = os.WriteFile(d.config, data, 0o600)
 	}
 	if err != nil {
@@ -141,12 +141,12 @@ func (d *Device) copyConfig() error {
 func (d *Device) Info() devices.Info { return d.est.Info }
 
 // Close removes the device's temporary folder.
-func (d *Device) Close() error { return d.est.Desk.Close() }
+func (d *Device) Close() error { return d.est.Workspace.Close() }
 
 // Run estimates once, in a fresh process. Of the plan only Timeout counts: a second
 // estimate would be the first again.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
-	return d.est.Estimate(ctx, m, func(v *python.Visit) error { return d.compile(ctx, v, plan.Timeout) })
+	return d.est.Estimate(ctx, m, func(v *python.Job) error { return d.compile(ctx, v, plan.Timeout) })
 }
 
 // layersTimeout bounds Layers; a whole network takes a second or two.
@@ -161,20 +161,20 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 	return b.Layers, nil
 }
 
-func (d *Device) compile(ctx context.Context, v *python.Visit, timeout time.Duration) error {
+func (d *Device) compile(ctx context.Context, v *python.Job, timeout time.Duration) error {
 	out, err := d.est.Python.Run(ctx, python.Script{Op: v.Op, Source: runScript, Args: d.args(v), Timeout: timeout})
 	if err != nil {
 		return err
 	}
-	r, err := d.read(v.Dir, out.Console)
+	r, err := d.read(v.Dir, out.Stderr)
 	if err != nil {
-		return &devices.Error{Fault: devices.FaultDevice, Op: v.Op, Reason: devices.ReasonGarbage, Err: err, Output: python.Tail(out.Console)}
+		return out.Garbage(v.Op, err)
 	}
 	v.Block.Runtime, v.Block.Warnings = d.est.Info.Fingerprint["runtime"], d.warnings
-	return r.fill(v.Block, v.Op, out.Console)
+	return r.fill(v.Block, v.Op, out)
 }
 
-func (d *Device) args(v *python.Visit) []string {
+func (d *Device) args(v *python.Job) []string {
 	return []string{
 		v.Model, "--accelerator-config", d.opts.Accelerator, "--config", d.config,
 		"--system-config", d.opts.SystemConfig, "--memory-mode", d.opts.MemoryMode,

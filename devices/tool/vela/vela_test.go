@@ -275,7 +275,7 @@ func TestConfigurationOfTheUser(t *testing.T) {
 func TestWithoutThePackage(t *testing.T) {
 	for name, tt := range map[string]struct{ python, reason, says string }{
 		"no package": {pythontest.Empty(t, testenv.Python(t)), python.ReasonPackage, "has no package ethos-u-vela"},
-		"no Python":  {filepath.Join(t.TempDir(), "nothing"), python.ReasonMissing, "no Python can be started"},
+		"no Python":  {filepath.Join(t.TempDir(), "nothing"), python.ReasonMissing, "Python cannot be started"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := vela.Open(t.Context(), transport.Local{}, vela.Options{Accelerator: "ethos-u65-512", Python: tt.python})

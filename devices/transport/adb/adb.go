@@ -27,6 +27,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // Options name a phone.
@@ -165,11 +166,11 @@ func StateError(serial, state string) error {
 			Err: errors.New("the phone has not accepted this computer's key"), Advice: "unlock it and accept the key on its screen; if it does not ask: adb reconnect offline"}
 	case strings.HasPrefix(state, "no permissions"):
 		return &devices.Error{Fault: devices.FaultLab, Op: "adb " + serial, Reason: devices.ReasonUnauthorized,
-			Err: errors.New("this user may not open the USB device: " + clip(state)), Advice: "install udev rules (Debian: android-sdk-platform-tools-common), join the group plugdev, plug it in again"}
+			Err: errors.New("this user may not open the USB device: " + text.Line(state, maxClip)), Advice: "install udev rules (Debian: android-sdk-platform-tools-common), join the group plugdev, plug it in again"}
 	case first == "offline", first == "connecting", first == "detached":
 		return offline(serial, errors.New("adb sees it and gets no answer"), "wait until it has booted, or: adb reconnect "+serial)
 	}
-	return offline(serial, fmt.Errorf("it is in the state %q", clip(state)), "boot it into Android: adb -s "+serial+" reboot")
+	return offline(serial, fmt.Errorf("it is in the state %q", text.Line(state, maxClip)), "boot it into Android: adb -s "+serial+" reboot")
 }
 
 func offline(serial string, err error, advice string) error {

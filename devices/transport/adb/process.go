@@ -16,6 +16,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // Kinds of frames of the shell protocol.
@@ -156,7 +157,7 @@ func (p *process) greet(ctx context.Context, program string) error {
 	case p.exit.Err != nil:
 		return p.exit.Err
 	}
-	return fmt.Errorf("the phone's shell did not start %s: exit code %d: %s", program, p.exit.Code, clip(string(errs)))
+	return fmt.Errorf("the phone's shell did not start %s: exit code %d: %s", program, p.exit.Code, text.Line(string(errs), maxClip))
 }
 
 // listen takes frames apart until the exit code or the end of the connection.

@@ -16,6 +16,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // Server is the adb server of this host, which has the cables.
@@ -102,7 +103,7 @@ func (s Server) Start(ctx context.Context) error {
 	defer cancel()
 	out, err := transport.Run(ctx, transport.Local{}, transport.Command{Path: binary, Args: []string{"-P", port, "start-server"}}, maxReply)
 	if err == nil && out.Exit != (transport.Exit{}) {
-		err = fmt.Errorf("`%s -P %s start-server` failed: %s", binary, port, lastLine(out.Stderr+out.Stdout))
+		err = fmt.Errorf("`%s -P %s start-server` failed: %s", binary, port, text.LastLine(out.Stderr+out.Stdout))
 	}
 	if err != nil && !s.appears(ctx) {
 		return serverError(err, "type it by hand")
@@ -126,24 +127,19 @@ func (s Server) appears(ctx context.Context) bool {
 	return false
 }
 
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	return s[strings.LastIndexByte(s, '\n')+1:]
-}
-
 func serverError(err error, advice string) error {
 	return &devices.Error{Fault: devices.FaultLab, Op: "adb", Reason: ReasonServer, Err: err, Advice: advice}
 }
 
 // Version is the server's, of its protocol with clients.
 func (s Server) Version(ctx context.Context) (int, error) {
-	text, err := s.query(ctx, "host:version")
+	said, err := s.query(ctx, "host:version")
 	if err != nil {
 		return 0, err
 	}
-	v, err := strconv.ParseUint(text, 16, 16)
+	v, err := strconv.ParseUint(said, 16, 16)
 	if err != nil {
-		return 0, serverError(fmt.Errorf("what answers at %s is no adb server: its version is %q", s.addr(), clip(text)), "")
+		return 0, serverError(fmt.Errorf("what answers at %s is no adb server: its version is %q", s.addr(), text.Line(said, maxClip)), "")
 	}
 	return int(v), nil
 }
@@ -195,13 +191,13 @@ func (s Server) Track(ctx context.Context) iter.Seq2[[]Listed, error] {
 
 // Connect makes the server connect to a phone that listens on the network.
 func (s Server) Connect(ctx context.Context, addr string) error {
-	text, err := s.query(ctx, "host:connect:"+addr)
+	said, err := s.query(ctx, "host:connect:"+addr)
 	if err != nil {
 		return err
 	}
 	// The server says OKAY to failures as well.
-	if !strings.HasPrefix(text, "connected to") && !strings.HasPrefix(text, "already connected to") {
-		return offline(addr, errors.New(clip(text)), "is wireless debugging on, and the address right? `adb connect "+addr+"`")
+	if !strings.HasPrefix(said, "connected to") && !strings.HasPrefix(said, "already connected to") {
+		return offline(addr, errors.New(text.Line(said, maxClip)), "is wireless debugging on, and the address right? `adb connect "+addr+"`")
 	}
 	return nil
 }
@@ -254,7 +250,7 @@ type unanswered struct{ error }
 // refused is what the server says instead of granting a service.
 type refused struct{ text string }
 
-func (e *refused) Error() string { return clip(e.text) }
+func (e *refused) Error() string { return text.Line(e.text, maxClip) }
 
 // wire is a connection to the server that ends with its context. What is read or written has
 // to move within stall, unless patient; not both at once until then.
@@ -410,15 +406,6 @@ func parseListed(serial, rest string) Listed {
 }
 
 const maxClip = 200
-
-// clip is a text of the server's as an error holds it.
-func clip(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > maxClip {
-		return strings.ToValidUTF8(s[:maxClip], "") + "..."
-	}
-	return s
-}
 
 // Program is the adb that a server is started by.
 func (s Server) Program() (string, error) { return s.binary() }

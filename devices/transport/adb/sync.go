@@ -17,6 +17,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // Bounds of the file protocol.
@@ -70,11 +71,11 @@ func (f *files) failure(n uint32) error {
 	if n > maxFail {
 		return fmt.Errorf("the phone announces a message of %d bytes", n)
 	}
-	text := make([]byte, n)
-	if _, err := io.ReadFull(f.w, text); err != nil {
+	said := make([]byte, n)
+	if _, err := io.ReadFull(f.w, said); err != nil {
 		return err
 	}
-	return fileError(clip(string(text)))
+	return fileError(text.Line(string(said), maxClip))
 }
 
 // fileError: the phone's words are those of its C library.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"latlab/devices"
+	"latlab/internal/text"
 )
 
 // keyring gathers the keys to log in with, and what became of each, for the error.
@@ -108,9 +109,9 @@ var (
 func adviceKey(path string, err error) string {
 	switch {
 	case errors.Is(err, errEncrypted):
-		return "eval $(ssh-agent); ssh-add " + quoted(path)
+		return "eval $(ssh-agent); ssh-add " + text.ShellWord(path)
 	case errors.Is(err, errOpen):
-		return "chmod 600 " + quoted(path)
+		return "chmod 600 " + text.ShellWord(path)
 	}
 	return ""
 }
@@ -183,7 +184,7 @@ func (k *keyring) refused(err error) error {
 func (k *keyring) copyID() string {
 	for _, id := range k.t.identities {
 		if id.given {
-			return "-i " + quoted(id.path) + " "
+			return "-i " + text.ShellWord(id.path) + " "
 		}
 	}
 	return ""

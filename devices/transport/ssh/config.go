@@ -15,7 +15,7 @@ import (
 	"github.com/kevinburke/ssh_config"
 
 	"latlab/devices"
-	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // target is a host with all that logging in to it takes.
@@ -378,18 +378,11 @@ func (t target) String() string {
 
 // typed is how a person would tell ssh of the host.
 func (t target) typed() string {
-	s := transport.Quote(t.user + "@" + t.name)
-	if !strings.ContainsFunc(t.user+t.name, notPlain) {
-		s = t.user + "@" + t.name
-	}
+	s := text.ShellWord(t.user + "@" + t.name)
 	if t.port != 22 {
 		s = fmt.Sprintf("-p %d %s", t.port, s)
 	}
 	return s
-}
-
-func notPlain(r rune) bool {
-	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:", r)
 }
 
 // readSmall reads a file that a person wrote.

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"latlab/devices"
-	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // hostKeys checks who answers.
@@ -161,7 +161,7 @@ func (h *hostKeys) explain(err error, key ssh.PublicKey) error {
 		old := h.offender(key)
 		e.Err = fmt.Errorf("its host key CHANGED: it shows the %s key %s, and %s:%d has %s %s. It is another machine, a new installation, or somebody in between",
 			kind, print, old.Filename, old.Line, short(old.Key), ssh.FingerprintSHA256(old.Key))
-		e.Advice = fmt.Sprintf("find out which; if it was installed anew: ssh-keygen -f %s -R %s, then add its new key", quoted(old.Filename), quoted(knownhosts.Normalize(h.t.known())))
+		e.Advice = fmt.Sprintf("find out which; if it was installed anew: ssh-keygen -f %s -R %s, then add its new key", text.ShellWord(old.Filename), text.ShellWord(knownhosts.Normalize(h.t.known())))
 	case errors.As(err, &known):
 		e.Err = fmt.Errorf("its %s host key %s is not known here, and host keys are always checked (StrictHostKeyChecking no is not followed)", kind, print)
 		e.Advice = h.adviceUnknown(key)
@@ -182,10 +182,10 @@ func (h *hostKeys) offender(key ssh.PublicKey) knownhosts.KnownKey {
 func (h *hostKeys) adviceUnknown(key ssh.PublicKey) string {
 	file := "~/.ssh/known_hosts"
 	if len(h.t.knownHosts) > 0 {
-		file = quoted(h.t.knownHosts[0])
+		file = text.ShellWord(h.t.knownHosts[0])
 	}
 	kind := short(key)
-	scan := fmt.Sprintf("ssh-keyscan -t %s -p %d %s", kind, h.t.port, quoted(h.t.host))
+	scan := fmt.Sprintf("ssh-keyscan -t %s -p %d %s", kind, h.t.port, text.ShellWord(h.t.host))
 	if h.t.alias != "" {
 		scan += fmt.Sprintf(" | sed 's/^[^ ]*/%s/'", h.t.alias)
 	}
@@ -204,12 +204,4 @@ func short(key ssh.PublicKey) string {
 	default:
 		return t
 	}
-}
-
-// quoted is a word as a shell should get it, bare where it may be.
-func quoted(s string) string {
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return notPlain(r) && r != '/' }) {
-		return s
-	}
-	return transport.Quote(s)
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"latlab/devices/transport"
+	"latlab/internal/text"
 )
 
 // leaderScript makes sure that the shell of a RemoteLine, $0, leads a process group of its
@@ -20,7 +21,7 @@ func startLine(c transport.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "exec sh -c " + transport.Quote(leaderScript) + " " + transport.Quote(line), nil
+	return "exec sh -c " + text.ShellQuote(leaderScript) + " " + text.ShellQuote(line), nil
 }
 
 // killLine ends process groups.
@@ -29,5 +30,5 @@ func killLine(groups ...int) string {
 	for i, g := range groups {
 		lines[i] = transport.KillLine(g)
 	}
-	return "exec sh -c " + transport.Quote(strings.Join(lines, "; "))
+	return "exec sh -c " + text.ShellQuote(strings.Join(lines, "; "))
 }

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"latlab/exporters"
 	"latlab/exporters/report"
 	"latlab/exporters/report/describe"
+	"latlab/internal/atomicfile"
 	"latlab/internal/ui"
 )
 
@@ -20,7 +20,7 @@ func WriteFiles(dir, format string, d *report.Data) error {
 		return err
 	}
 	for _, p := range Pictures(d) {
-		err := exporters.WriteFile(filepath.Join(dir, p.Name+"."+format), func(w io.Writer) error { return p.Write(w, format) })
+		err := atomicfile.Write(filepath.Join(dir, p.Name+"."+format), func(w io.Writer) error { return p.Write(w, format) })
 		if err != nil {
 			return err
 		}

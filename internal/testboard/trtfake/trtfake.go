@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/sim"
+	"latlab/internal/atomicfile"
 	"latlab/internal/testenv"
 	"latlab/sampler/model"
 )
@@ -81,12 +83,9 @@ func (c Control) Write(t testing.TB, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Renamed, for the stand-in may be reading it.
-	temp := filepath.Join(dir, controlFile+".new")
-	if err := os.WriteFile(temp, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(temp, filepath.Join(dir, controlFile)); err != nil {
+	// The stand-in may be reading it.
+	err = atomicfile.Replace(filepath.Join(dir, controlFile), 0o600, func(w io.Writer) error { _, err := w.Write(data); return err })
+	if err != nil {
 		t.Fatal(err)
 	}
 }

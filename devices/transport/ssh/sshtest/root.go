@@ -7,6 +7,7 @@ import (
 
 	"latlab/devices/transport"
 	"latlab/internal/testenv"
+	"latlab/internal/text"
 )
 
 // sftpServers are where distributions have OpenSSH's.
@@ -18,7 +19,7 @@ var sftpServers = []string{"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh
 func (s *Server) chroot() string {
 	s.t.Helper()
 	path := filepath.Join(s.Dir, "chroot.sh")
-	write(s.t, path, []byte("#!/bin/sh\nexec chroot "+transport.Quote(s.o.Root)+` /bin/sh -c "$SSH_ORIGINAL_COMMAND"`+"\n"))
+	write(s.t, path, []byte("#!/bin/sh\nexec chroot "+text.ShellQuote(s.o.Root)+` /bin/sh -c "$SSH_ORIGINAL_COMMAND"`+"\n"))
 	if err := os.Chmod(path, 0o700); err != nil {
 		s.t.Fatal(err)
 	}

@@ -11,13 +11,13 @@ import (
 	"latlab/devices/tool"
 )
 
-// TestShelf: whatever is put and used, the budget is kept but for what is in use and what was
+// TestCache: whatever is put and used, the budget is kept but for what is in use and what was
 // put last, and everything is dropped once.
-func TestShelf(t *testing.T) {
+func TestCache(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const budget = 10
 		dropped, size, held := map[int]int{}, map[int]int64{}, map[int]func(){}
-		s := tool.NewShelf(budget, func(v int) { dropped[v]++ })
+		s := tool.NewCache(budget, func(v int) { dropped[v]++ })
 		there := map[string]int{}
 		for i := range rapid.IntRange(1, 40).Draw(t, "steps") {
 			key := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(t, "key")
@@ -62,22 +62,22 @@ func TestShelf(t *testing.T) {
 	})
 }
 
-func TestShelfTurn(t *testing.T) {
-	s := tool.NewShelf(1, func(string) {})
-	if err := s.Take(t.Context()); err != nil {
+func TestCacheTurn(t *testing.T) {
+	s := tool.NewCache(1, func(string) {})
+	if err := s.Lock(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Take(ctx); !errors.Is(err, context.Canceled) {
+	if err := s.Lock(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	s.Give()
-	if err := s.Take(t.Context()); err != nil {
+	s.Unlock()
+	if err := s.Lock(t.Context()); err != nil {
 		t.Error(err)
 	}
 	s.Put("a", "one", 5)
-	s.Lose("a")
+	s.Remove("a")
 	_, _, ok := s.Use("a")
 	if diff := cmp.Diff(false, ok); diff != "" {
 		t.Error(diff)

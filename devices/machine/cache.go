@@ -9,41 +9,41 @@ import (
 // files is slow on a phone.
 const maxStaged = 1000
 
-// shelf knows which models are staged, how large they are, who uses them and which was used
+// cache knows which models are staged, how large they are, who uses them and which was used
 // longest ago. It is the bookkeeping only: Machine moves the files.
-type shelf struct {
+type cache struct {
 	mu     sync.Mutex
 	budget int64
 	clock  int64
-	files  map[string]*shelved // by name there
-	// trash are names that may be there and are no longer on the shelf: the wire broke before
+	files  map[string]*stagedModel // by name there
+	// trash are names that may be there and are no longer in the cache: the wire broke before
 	// it was known.
 	trash map[string]bool
 }
 
-// shelved is a staged model.
-type shelved struct {
+// stagedModel is a staged model.
+type stagedModel struct {
 	name    string
 	size    int64
 	sha256  string
 	modTime time.Time // there, when it was verified
 	users   int
-	used    int64 // of the shelf's clock
+	used    int64 // of the cache's clock
 }
 
-func newShelf(budget int64) *shelf {
-	return &shelf{budget: budget, files: map[string]*shelved{}, trash: map[string]bool{}}
+func newCache(budget int64) *cache {
+	return &cache{budget: budget, files: map[string]*stagedModel{}, trash: map[string]bool{}}
 }
 
 // get is the model of a name, nil where it is not staged.
-func (s *shelf) get(name string) *shelved {
+func (s *cache) get(name string) *stagedModel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.files[name]
 }
 
 // put adds a model that nobody uses yet.
-func (s *shelf) put(f *shelved) {
+func (s *cache) put(f *stagedModel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clock++
@@ -53,7 +53,7 @@ func (s *shelf) put(f *shelved) {
 }
 
 // use counts a user of a model, and returns what ends the use.
-func (s *shelf) use(f *shelved) (done func()) {
+func (s *cache) use(f *stagedModel) (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f.users++
@@ -65,9 +65,9 @@ func (s *shelf) use(f *shelved) (done func()) {
 	})
 }
 
-// room takes models off the shelf, those used longest ago first, until size more bytes fit
+// room takes models out of the cache, those used longest ago first, until size more bytes fit
 // the budget. It reports false, and takes none, where those in use leave no room.
-func (s *shelf) room(size int64) bool {
+func (s *cache) room(size int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var inUse, users int64
@@ -86,8 +86,8 @@ func (s *shelf) room(size int64) bool {
 	return true
 }
 
-// dropOldest takes the model used longest ago off the shelf, false where all are in use.
-func (s *shelf) dropOldest() bool {
+// dropOldest takes the model used longest ago out of the cache, false where all are in use.
+func (s *cache) dropOldest() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.oldest()
@@ -98,27 +98,27 @@ func (s *shelf) dropOldest() bool {
 	return true
 }
 
-// lose takes a model off the shelf that is not there, or not as it was.
-func (s *shelf) lose(f *shelved) {
+// lose takes a model out of the cache that is not there, or not as it was.
+func (s *cache) lose(f *stagedModel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(f)
 }
 
 // discard notes a name that may be there.
-func (s *shelf) discard(name string) {
+func (s *cache) discard(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trash[name] = true
 }
 
-func (s *shelf) drop(f *shelved) {
+func (s *cache) drop(f *stagedModel) {
 	delete(s.files, f.name)
 	s.trash[f.name] = true
 }
 
-func (s *shelf) oldest() *shelved {
-	var oldest *shelved
+func (s *cache) oldest() *stagedModel {
+	var oldest *stagedModel
 	for _, f := range s.files {
 		if f.users == 0 && (oldest == nil || f.used < oldest.used) {
 			oldest = f
@@ -127,7 +127,7 @@ func (s *shelf) oldest() *shelved {
 	return oldest
 }
 
-func (s *shelf) total() int64 {
+func (s *cache) total() int64 {
 	var sum int64
 	for _, f := range s.files {
 		sum += f.size
@@ -136,7 +136,7 @@ func (s *shelf) total() int64 {
 }
 
 // rubbish is what is to be removed.
-func (s *shelf) rubbish() []string {
+func (s *cache) rubbish() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
@@ -147,7 +147,7 @@ func (s *shelf) rubbish() []string {
 }
 
 // removed forgets rubbish that is gone.
-func (s *shelf) removed(names []string) {
+func (s *cache) removed(names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range names {

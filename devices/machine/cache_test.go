@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
+	"latlab/internal/text"
 
-	"latlab/devices/transport"
+	"pgregory.net/rapid"
 )
 
-// reference is what the shelf should hold, in the order of last use.
+// reference is what the cache should hold, in the order of last use.
 type reference struct {
 	budget int64
 	sizes  map[string]int64
@@ -49,12 +49,12 @@ func (r *reference) room(size int64) bool {
 	return true
 }
 
-// TestShelf: whatever is staged, closed and lost, the budget is kept, what is in use stays, and
+// TestCache: whatever is staged, closed and lost, the budget is kept, what is in use stays, and
 // what goes is what was used longest ago.
-func TestShelf(t *testing.T) {
+func TestCache(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		budget := rapid.Int64Range(1, 1000).Draw(t, "budget")
-		s := newShelf(budget)
+		s := newCache(budget)
 		ref := &reference{budget: budget, sizes: map[string]int64{}, users: map[string]int{}}
 		done := map[string][]func(){}
 		name := rapid.Custom(func(t *rapid.T) string { return fmt.Sprintf("m%d", rapid.IntRange(0, 9).Draw(t, "model")) })
@@ -63,7 +63,7 @@ func TestShelf(t *testing.T) {
 				n := name.Draw(t, "name")
 				f := s.get(n)
 				if (f != nil) != slices.Contains(ref.order, n) {
-					t.Fatalf("%s is on the shelf: %v", n, f != nil)
+					t.Fatalf("%s is in the cache: %v", n, f != nil)
 				}
 				if f == nil {
 					size := rapid.Int64Range(1, budget).Draw(t, "size")
@@ -77,7 +77,7 @@ func TestShelf(t *testing.T) {
 						}
 						return
 					}
-					f = &shelved{name: n, size: size}
+					f = &stagedModel{name: n, size: size}
 					s.put(f)
 					ref.sizes[n] = size
 					ref.touch(n)
@@ -109,11 +109,11 @@ func TestShelf(t *testing.T) {
 			"": func(t *rapid.T) {
 				all, _ := ref.held()
 				if s.total() != all || s.total() > budget || len(s.files) != len(ref.order) {
-					t.Fatalf("%d bytes of %d models on a shelf for %d; want %d of %v", s.total(), len(s.files), budget, all, ref.order)
+					t.Fatalf("%d bytes of %d models in a cache for %d; want %d of %v", s.total(), len(s.files), budget, all, ref.order)
 				}
 				for _, n := range s.rubbish() {
 					if s.get(n) != nil {
-						t.Fatalf("%s is rubbish and on the shelf", n)
+						t.Fatalf("%s is rubbish and in the cache", n)
 					}
 				}
 			},
@@ -121,13 +121,13 @@ func TestShelf(t *testing.T) {
 	})
 }
 
-func TestShelfHasAnEnd(t *testing.T) {
-	s := newShelf(1 << 40)
+func TestCacheHasAnEnd(t *testing.T) {
+	s := newCache(1 << 40)
 	for i := range maxStaged + 10 {
 		if !s.room(1) {
 			t.Fatal("no room")
 		}
-		s.put(&shelved{name: fmt.Sprint(i), size: 1})
+		s.put(&stagedModel{name: fmt.Sprint(i), size: 1})
 	}
 	if len(s.files) != maxStaged || len(s.rubbish()) != 10 {
 		t.Errorf("%d models, %d to remove", len(s.files), len(s.rubbish()))
@@ -187,7 +187,7 @@ func TestBatches(t *testing.T) {
 			}
 			size := 0
 			for _, a := range batch {
-				size += len(transport.Quote(a)) + 1
+				size += len(text.ShellQuote(a)) + 1
 			}
 			if size > maxArgs && len(batch) > n {
 				t.Fatalf("%d bytes of arguments", size)
@@ -208,7 +208,7 @@ func TestScriptsAreShort(t *testing.T) {
 		"parts": folderScript + partsScript, "temp": folderScript + tempScript, "drop": enterScript + dropScript,
 		"look": enterScript + lookScript, "wipe": folderScript + wipeScript,
 	} {
-		if n := len(transport.Quote(script)); n > 4096-maxArgs-300 {
+		if n := len(text.ShellQuote(script)); n > 4096-maxArgs-300 {
 			t.Errorf("%s: %d bytes", name, n)
 		}
 	}

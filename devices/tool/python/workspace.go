@@ -12,32 +12,32 @@ import (
 	"latlab/devices"
 )
 
-// Desk is where a device's blocks work: a folder a block, and no more blocks at once than
+// Workspace is where a device's blocks work: a folder a block, and no more blocks at once than
 // there are places.
 //
-// All folders of a Desk are in one, which is locked while the Desk is open. A folder that
-// nobody has locked belongs to a process that was killed; the next Desk removes it.
-type Desk struct {
+// All folders of a Workspace are in one, which is locked while the Workspace is open. A folder that
+// nobody has locked belongs to a process that was killed; the next Workspace removes it.
+type Workspace struct {
 	name   string
 	lock   *os.File
 	places chan struct{}
 }
 
 const (
-	deskPrefix = "latlab-estimator-"
-	// deskGrace is how old a folder must be to be taken for left behind: between making
+	workspacePrefix = "latlab-estimator-"
+	// workspaceGrace is how old a folder must be to be taken for left behind: between making
 	// and locking one nobody waits so long.
-	deskGrace = time.Minute
+	workspaceGrace = time.Minute
 )
 
-// NewDesk opens a Desk for a device of a name.
-func NewDesk(name string, parallel int) (*Desk, error) {
+// NewWorkspace opens a Workspace for a device of a name.
+func NewWorkspace(name string, parallel int) (*Workspace, error) {
 	temp, err := filepath.Abs(os.TempDir())
 	if err != nil {
 		return nil, hostError(name, err)
 	}
-	removeStale(temp, time.Now().Add(-deskGrace))
-	dir, err := os.MkdirTemp(temp, deskPrefix)
+	removeStale(temp, time.Now().Add(-workspaceGrace))
+	dir, err := os.MkdirTemp(temp, workspacePrefix)
 	if err != nil {
 		return nil, hostError(name, err)
 	}
@@ -48,7 +48,7 @@ func NewDesk(name string, parallel int) (*Desk, error) {
 	if err != nil {
 		return nil, hostError(name, errors.Join(err, os.RemoveAll(dir)))
 	}
-	return &Desk{name: name, lock: lock, places: make(chan struct{}, parallel)}, nil
+	return &Workspace{name: name, lock: lock, places: make(chan struct{}, parallel)}, nil
 }
 
 func hostError(name string, err error) error {
@@ -57,7 +57,7 @@ func hostError(name string, err error) error {
 }
 
 func removeStale(temp string, before time.Time) {
-	dirs, _ := filepath.Glob(filepath.Join(temp, deskPrefix+"*"))
+	dirs, _ := filepath.Glob(filepath.Join(temp, workspacePrefix+"*"))
 	for _, dir := range dirs {
 		f, err := os.Open(dir)
 		if err != nil {
@@ -71,8 +71,8 @@ func removeStale(temp string, before time.Time) {
 	}
 }
 
-// Sit takes a place and makes a folder. Leave gives both back.
-func (d *Desk) Sit(op string) (dir string, leave func(), err error) {
+// Folder takes a place and makes a folder. leave gives both back.
+func (d *Workspace) Folder(op string) (dir string, leave func(), err error) {
 	select {
 	case d.places <- struct{}{}:
 	default:
@@ -88,10 +88,10 @@ func (d *Desk) Sit(op string) (dir string, leave func(), err error) {
 	return dir, func() { _ = os.RemoveAll(dir); free() }, nil
 }
 
-// Close removes the Desk's folder.
-func (d *Desk) Close() error {
+// Close removes the Workspace's folder.
+func (d *Workspace) Close() error {
 	return errors.Join(os.RemoveAll(d.lock.Name()), d.lock.Close())
 }
 
-// Dir is the Desk's own folder: what lies in it stays until Close.
-func (d *Desk) Dir() string { return d.lock.Name() }
+// Dir is the Workspace's own folder: what lies in it stays until Close.
+func (d *Workspace) Dir() string { return d.lock.Name() }
