@@ -23,7 +23,7 @@ func doctorVerb() *verb {
 	o := &doctorOptions{}
 	return &verb{
 		name: "doctor", usage: "say what this host lacks and what to type",
-		register: func(f *flagSet) { o.labOptions.register(f); o.cache.registerDir(f); f.json(&o.json) },
+		register: func(f *flagSet) { o.register(f); o.cache.registerDir(f); f.json(&o.json) },
 		run:      func(ctx context.Context, s streams) error { return runDoctor(ctx, o, s) },
 	}
 }

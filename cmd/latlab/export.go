@@ -93,7 +93,7 @@ func (o *exportOptions) flags() *flagSet { return o.outputOptions.flags }
 
 // job checks the flags.
 func (o *exportOptions) job(s streams) (*exportJob, exportFormat, error) {
-	for _, need := range [][2]string{{"format", o.format}, {"o", o.outputOptions.out}} {
+	for _, need := range [][2]string{{"format", o.format}, {"o", o.out}} {
 		if err := required(need[0], need[1]); err != nil {
 			return nil, exportFormat{}, err
 		}

@@ -39,7 +39,7 @@ func (f *fitJob) foreign(ctx context.Context) error {
 	if err := f.save(ctx, func(to io.Writer) error { return ui.JSON(to, m) }); err != nil {
 		return err
 	}
-	return printForeign(f.s, f.fitOptions.json, m)
+	return printForeign(f.s, f.json, m)
 }
 
 // readForeign opens a .csv or .csv.gz. The names of columns are separated by commas.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"latlab/devices"
 	"latlab/internal/ui"
@@ -117,7 +118,7 @@ func (o *predictOptions) ranking() (*regress.Ranking, error) {
 
 // each gives f every network of --arch, the arguments or stdin.
 func (o *predictOptions) each(s streams, sp *sampler.Space, f func(sampler.Arch) error) error {
-	archs := append(o.archs, o.words...)
+	archs := slices.Concat(o.archs, o.words)
 	for _, text := range archs {
 		a, err := sp.ParseArch(text)
 		if err != nil {
