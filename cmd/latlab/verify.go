@@ -51,7 +51,7 @@ func runVerify(ctx context.Context, o *verifyOptions, s streams) error {
 	if err := sameDevice(m, d.Info()); err != nil {
 		return err
 	}
-	list, skipped, err := o.list(s, sp, d.Info(), model.Precision(m.Precision))
+	list, skipped, err := o.list(s, sp, d.Info(), m.Precision)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func runVerify(ctx context.Context, o *verifyOptions, s streams) error {
 // sameDevice refuses a device that the cost model is not of: other threads, affinity,
 // runtime, library or machine under the same name.
 func sameDevice(m *regress.CostModel, now devices.Info) error {
-	is := regress.ProvenanceOf(bench.Sweep{Device: now, Precision: model.Precision(m.Precision)})
+	is := regress.ProvenanceOf(bench.Sweep{Device: now, Precision: m.Precision})
 	is.Estimator = m.Estimator
 	return fitError(m.Provenance().Same(is))
 }
