@@ -136,7 +136,8 @@ func (j *exportJob) load(ctx context.Context, of exportContent) (done func(), er
 	case coefficients:
 		j.model, j.modelSpace, err = loadCost(j.cost)
 	case layerTables:
-		j.tables, err = readLayerTables(j.layers, anySpace(j.space))
+		j.tables, err = nnmeter.ReadTables(j.layers, anySpace(j.space))
+		err = withCode(exitUsage, err)
 	case measurements:
 		st, err := openDB(ctx, j.db)
 		if err != nil {

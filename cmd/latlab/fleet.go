@@ -49,14 +49,15 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 		return nil, errors.Join(err, f.opened.Close())
 	}
 	run := bench.Fleet{}
-	var resume string
 	for i, p := range f.plans {
-		j, err := p.job(ctx, st, infos[i])
+		sweep, err := p.run(ctx, st, infos[i])
 		if err != nil {
 			return nil, errors.Join(err, f.opened.Close(), st.Close())
 		}
-		run.Members = append(run.Members, f.member(i, j, st, infos[i]))
-		f.asked, resume = append(f.asked, j.n), j.resume
+		sweep.Store, sweep.Flush = st, flushEvery(infos[i])
+		sweep.BatchLimit = (sweep.BatchLimit + len(f.plans) - 1) / len(f.plans)
+		run.Members = append(run.Members, bench.Member{Name: p.name, BackOff: bench.BackOff(infos[i]), Open: f.opened.Member(i), Sweep: sweep})
+		f.asked = append(f.asked, sweep.Networks)
 	}
 	ctx, stop, done := interruptible(ctx, f.s, f.o.quiet)
 	defer done()
@@ -73,21 +74,11 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	}
 	for i := range outs {
 		if isInterrupt(outs[i].Err) {
-			return nil, errors.Join(interrupted(f.s, outs[i].Err, resume), err)
+			return nil, errors.Join(interrupted(f.s, outs[i].Err, true), err)
 		}
 		outs[i].Err = deviceError(outs[i].Err)
 	}
 	return outs, err
-}
-
-func (f *fleet) member(i int, j job, st bench.Store, info devices.Info) bench.Member {
-	return bench.Member{
-		Name: f.plans[i].name, BackOff: bench.BackOff(info), Open: f.opened.Member(i),
-		Sweep: bench.Options{
-			Sweep: j.sweep, Networks: j.n, Source: j.source, Store: st,
-			BatchLimit: (j.batch + len(f.plans) - 1) / len(f.plans), Flush: flushEvery(info),
-		},
-	}
 }
 
 // print says what became of each device. Failures come last, where they are seen.

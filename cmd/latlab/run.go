@@ -18,15 +18,6 @@ import (
 	"latlab/sampler/model"
 )
 
-// job is one call of bench.Run as the verbs that time make it.
-type job struct {
-	sweep  bench.Sweep
-	n      int
-	source bench.Source
-	batch  int    // networks whose models half the cache holds; 0 = no bound
-	resume string // command that goes on after an interrupt; empty where there is none
-}
-
 // manifest is what every verb that times knows of its sweep.
 func (o *measureOptions) manifest(form model.Form) (bench.Sweep, error) {
 	p, err := bench.NamedProtocol(o.protocol)
@@ -67,32 +58,17 @@ func storeError(err error) error {
 	return err
 }
 
-// measureOn opens the store after the device: a machine without an agent leaves no empty
-// store behind.
-func (o *measureOptions) measureOn(ctx context.Context, s streams, d devices.Device, j job) (bench.Result, error) {
-	st, err := o.openStore(ctx, d.Info())
-	if err != nil {
-		return bench.Result{}, err
-	}
-	res, err := o.runJob(ctx, s, d, st, j)
-	if cerr := st.Close(); err == nil {
-		err = storeError(cerr)
-	}
-	return res, err
-}
-
-// runJob measures into a store. The first interrupt lets the block that is being timed
+// measure runs a sweep on one device. The first interrupt lets the block that is being timed
 // finish; the second kills it.
-func (o *measureOptions) runJob(ctx context.Context, s streams, d devices.Device, st bench.Store, j job) (bench.Result, error) {
+func (o *measureOptions) measure(ctx context.Context, s streams, run bench.Options) (bench.Result, error) {
 	ctx, stop, done := interruptible(ctx, s, o.quiet)
 	defer done()
-	show := ui.NewProgress(s.err, o.quiet, []devices.Info{d.Info()})
-	res, err := bench.Run(ctx, bench.Options{
-		Sweep: j.sweep, Networks: j.n, Source: j.source, Device: d, Store: st,
-		BatchLimit: j.batch, Flush: flushEvery(d.Info()), Stop: stop, Progress: func(p bench.Progress) { show.Update(0, p) },
-	})
+	info := run.Device.Info()
+	show := ui.NewProgress(s.err, o.quiet, []devices.Info{info})
+	run.Flush, run.Stop, run.Progress = flushEvery(info), stop, func(p bench.Progress) { show.Update(0, p) }
+	res, err := bench.Run(ctx, run)
 	show.Finish()
-	return res, interrupted(s, err, j.resume)
+	return res, interrupted(s, err, o.db != "")
 }
 
 // flushEvery is how many blocks go into one transaction. A simulator makes a thousand a
@@ -108,13 +84,13 @@ func isInterrupt(err error) bool {
 	return errors.Is(err, bench.ErrStopped) || errors.Is(err, context.Canceled)
 }
 
-// interrupted says how to go on, and gives an interrupt its exit code.
-func interrupted(s streams, err error, resume string) error {
+// interrupted says how to go on where blocks are stored, and gives an interrupt its exit code.
+func interrupted(s streams, err error, stored bool) error {
 	if !isInterrupt(err) {
 		return err
 	}
-	if resume != "" {
-		fmt.Fprintf(s.err, "interrupted; every finished block is stored. To go on, type:\n  %s\n", resume)
+	if stored {
+		fmt.Fprintf(s.err, "interrupted; every finished block is stored. To go on, type:\n  %s\n", commandLine())
 	}
 	return exitSilently(exitInterrupted)
 }

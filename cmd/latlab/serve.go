@@ -8,13 +8,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
-
-	systemd "github.com/coreos/go-systemd/v22/activation"
-	"golang.org/x/sys/unix"
 
 	"latlab/bench"
 	"latlab/exporters/prom"
@@ -89,8 +84,8 @@ func runServe(ctx context.Context, o *serveOptions, s streams) error {
 	if err != nil {
 		return err
 	}
-	defer closeAll(listeners)
-	if err := lowerPriority(o.nice); err != nil {
+	defer serve.CloseListeners(listeners)
+	if err := serve.LowerPriority(o.nice); err != nil {
 		log.Warn("the priority cannot be lowered", "err", err)
 	}
 	if err := o.printServing(s, listeners); err != nil {
@@ -113,68 +108,21 @@ func serveLog(s streams, quiet bool) *slog.Logger {
 func (o *serveOptions) listeners(ctx context.Context) ([]net.Listener, error) {
 	switch {
 	case !o.systemdSocket:
-		return listen(ctx, o.addresses)
+		listeners, err := serve.Listen(ctx, o.addresses)
+		return listeners, optionError(err)
 	case o.flags.typed("web.listen-address"):
 		return nil, usagef("--web.systemd-socket and --web.listen-address: the socket's unit says where to listen; choose one")
 	}
-	listeners, err := systemd.Listeners()
-	if err != nil {
-		return nil, err
-	}
-	// What is no listening socket, a datagram one, is nil.
-	if len(listeners) == 0 || slices.Contains(listeners, nil) {
-		closeAll(slices.DeleteFunc(listeners, func(l net.Listener) bool { return l == nil }))
-		return nil, errors.New("--web.systemd-socket: systemd handed over no listening socket, or another thing too: start it by a .socket unit with ListenStream=")
-	}
-	return listeners, nil
+	return serve.SystemdSockets()
 }
 
-// listen takes all addresses or none.
-func listen(ctx context.Context, addresses []string) ([]net.Listener, error) {
-	var listeners []net.Listener
-	for i, address := range addresses {
-		if err := checkAddress(address, addresses[:i]); err != nil {
-			closeAll(listeners)
-			return nil, err
-		}
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-		if err != nil {
-			closeAll(listeners)
-			return nil, listenError(address, err)
-		}
-		listeners = append(listeners, l)
+// optionError gives an option that cannot be served its exit code.
+func optionError(err error) error {
+	var option *serve.OptionError
+	if errors.As(err, &option) {
+		return withCode(exitUsage, err)
 	}
-	return listeners, nil
-}
-
-// checkAddress refuses what Go takes: an empty address would be a port at random on all interfaces,
-// which is what an unset variable in a unit file makes of it.
-func checkAddress(address string, before []string) error {
-	switch {
-	case address == "":
-		return usagef("--web.listen-address is empty; it must be HOST:PORT, or :PORT for all interfaces")
-	case !strings.HasSuffix(address, ":0") && slices.Contains(before, address):
-		return usagef("--web.listen-address %s is named twice", address)
-	}
-	return nil
-}
-
-func listenError(address string, err error) error {
-	var bad *net.AddrError
-	var dns *net.DNSError
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("another program listens on %s: end it, or choose another --web.listen-address", address)
-	case errors.As(err, &bad), errors.As(err, &dns):
-		return usagef("--web.listen-address %s: %w", address, err)
-	}
-	return fmt.Errorf("cannot listen on %s: %w", address, err)
-}
-
-func closeAll(listeners []net.Listener) {
-	for _, l := range listeners {
-		_ = l.Close()
-	}
+	return err
 }
 
 // printServing says where to look: a port 0 is known only now.
@@ -195,31 +143,6 @@ func (o *serveOptions) printServing(s streams, listeners []net.Listener) error {
 	return err
 }
 
-// lowerPriority is of all threads: on Linux a priority is a thread's own, and Go has started
-// some. Those that come later inherit it, so a thread that another one is just starting is
-// caught by a second look.
-func lowerPriority(nice int) error {
-	if nice == 0 {
-		return nil
-	}
-	for range 2 {
-		tasks, err := filepath.Glob("/proc/self/task/*")
-		if err != nil || len(tasks) == 0 {
-			return unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
-		}
-		for _, task := range tasks {
-			var id int
-			if _, err := fmt.Sscan(filepath.Base(task), &id); err != nil {
-				return err
-			}
-			if err := unix.Setpriority(unix.PRIO_PROCESS, id, nice); err != nil && !errors.Is(err, unix.ESRCH) {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // open makes the server of what the flags name; each is optional.
 func (o *serveOptions) open(ctx context.Context, log *slog.Logger) (*serve.Server, error) {
 	lab, err := o.programs.lab()
@@ -236,11 +159,7 @@ func (o *serveOptions) open(ctx context.Context, log *slog.Logger) (*serve.Serve
 	s, err := serve.New(ctx, serve.Options{
 		Lab: lab, Store: o.db, Baseline: baseline, Costs: o.costs, Hosts: o.hosts, Log: log,
 	})
-	var option *serve.OptionError
-	if errors.As(err, &option) {
-		err = withCode(exitUsage, err)
-	}
-	return s, costError(storeError(err))
+	return s, costError(storeError(optionError(err)))
 }
 
 // readBaseline reads the sweep that --baseline names: ID of the store db, FILE#ID, or FILE

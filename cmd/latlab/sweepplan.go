@@ -17,8 +17,8 @@ type sweepPlan struct {
 	info    devices.Info
 	skipped func() int   // lines of a list that cannot be timed; nil where there is no list
 	dry     func() error // says what it would cost
-	// job is made when the device and the store are open: a list's depends on both.
-	job func(ctx context.Context, st bench.Reader, d devices.Info) (job, error)
+	// run is made when the device and the store are open: a list's depends on both.
+	run func(ctx context.Context, st bench.Reader, d devices.Info) (bench.Options, error)
 }
 
 // planArchs is a sweep of a space's networks.
@@ -28,9 +28,9 @@ func (o *sweepOptions) planArchs(ctx context.Context, s streams, info devices.In
 		return sweepPlan{}, err
 	}
 	batch, err := src.Batch(ctx)
-	j := job{sweep: m, n: len(src.Archs), source: src, batch: batch, resume: commandLine()}
+	run := bench.Options{Sweep: m, Networks: len(src.Archs), Source: src, BatchLimit: batch}
 	return sweepPlan{
-		job: func(context.Context, bench.Reader, devices.Info) (job, error) { return j, nil },
+		run: func(context.Context, bench.Reader, devices.Info) (bench.Options, error) { return run, nil },
 		dry: func() error {
 			f, err := src.Forecast()
 			if err != nil {
@@ -88,11 +88,11 @@ func (o *sweepOptions) planModels(_ context.Context, s streams, info devices.Inf
 		dry: func() error {
 			return afterSkipping(l.Skipped, o.printForecast(s, m, info, o.models, l.Networks.Forecast()))
 		},
-		job: func(ctx context.Context, st bench.Reader, d devices.Info) (job, error) {
+		run: func(ctx context.Context, st bench.Reader, d devices.Info) (bench.Options, error) {
 			on := m
 			on.Device = d
-			m, src, err := l.Resume(ctx, st, on, skip)
-			return job{sweep: m, n: len(src), source: src, resume: commandLine()}, err
+			on, src, err := l.Resume(ctx, st, on, skip)
+			return bench.Options{Sweep: on, Networks: len(src), Source: src}, err
 		},
 	}, err
 }

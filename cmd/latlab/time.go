@@ -116,30 +116,30 @@ func (o *measureOptions) measureList(ctx context.Context, s streams, d devices.D
 		return nil, err
 	}
 	m.ModelsHash = list.Hash()
-	j := job{sweep: m, n: len(list), source: list}
+	run := bench.Options{Sweep: m, Networks: len(list), Source: list, Device: d, Store: memory.New()}
 	if o.db == "" {
-		st := memory.New()
-		res, err := o.runJob(ctx, s, d, st, j)
-		if err != nil {
-			return nil, err
-		}
-		return estimates(ctx, s, st, res.Sweep.ID)
+		return o.measureAndRead(ctx, s, run)
 	}
-	j.resume = commandLine()
-	res, err := o.measureOn(ctx, s, d, j)
+	// The store is opened after the device: a machine without an agent leaves no empty one behind.
+	st, err := o.openStore(ctx, d.Info())
 	if err != nil {
 		return nil, err
 	}
-	st, err := openRead(ctx, o.db)
-	if err != nil {
-		return nil, err
+	run.Store = st
+	ests, err := o.measureAndRead(ctx, s, run)
+	if cerr := st.Close(); err == nil {
+		err = storeError(cerr)
 	}
-	defer st.Close()
-	return estimates(ctx, s, st, res.Sweep.ID)
+	return ests, err
 }
 
-// estimates reads a finished list back and reports its failures.
-func estimates(ctx context.Context, s streams, st bench.Reader, sweep string) ([]bench.Estimate, error) {
+// measureAndRead returns the estimates of a list, and reports its failures.
+func (o *measureOptions) measureAndRead(ctx context.Context, s streams, run bench.Options) ([]bench.Estimate, error) {
+	res, err := o.measure(ctx, s, run)
+	if err != nil {
+		return nil, err
+	}
+	st, sweep := run.Store, res.Sweep.ID
 	if err := reportFailures(ctx, s.err, st, sweep); err != nil {
 		return nil, err
 	}

@@ -1,8 +1,8 @@
 // Package serve is the lab behind `latlab serve`: a store that is read while sweeps write it,
 // cost models whose files are fitted anew, and the devices of an inventory, joined into one
-// HTTP handler.
+// HTTP handler; and the sockets on which it is served.
 //
-// It refuses to listen, to parse flags and to print: that is cmd/latlab's. The handlers are
+// It refuses to parse flags and to print: that is cmd/latlab's. The handlers are
 // exporters/web's, the metrics exporters/prom's.
 package serve
 

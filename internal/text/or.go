@@ -1,4 +1,3 @@
-// Package text is what all rooms do to text that people read.
 package text
 
 import "strings"

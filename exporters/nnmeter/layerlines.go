@@ -1,4 +1,4 @@
-package main
+package nnmeter
 
 import (
 	"encoding/json"
@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"latlab/devices"
-	"latlab/exporters/nnmeter"
 	"latlab/fixtures"
 	"latlab/internal/text"
 	"latlab/sampler"
@@ -27,49 +26,50 @@ type layerLine struct {
 // maxLayerSeconds is more than any layer takes: a sum of such rows is still a number.
 const maxLayerSeconds = 1e6
 
-// readLayerTables reads a file of such documents, one a line. A line that cannot be used is
-// an error: a file that somebody collected for this has no business with half of it.
-func readLayerTables(path string, find resolver) ([]nnmeter.Table, error) {
+// ReadTables reads a file of documents of `time --layers --json`, one a line; find finds the spaces
+// that they name. A line that cannot be used is an error: half of a file that somebody collected for
+// this is of no use.
+func ReadTables(path string, find func(space string) (*sampler.Space, error)) ([]Table, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, withCode(exitUsage, err)
+		return nil, err
 	}
 	defer f.Close()
-	var tables []nnmeter.Table
-	for t, err := range sampler.Lines(f, path, func(_ int, line []byte) (nnmeter.Table, error) { return layerTableOf(find, line) }) {
+	var tables []Table
+	for t, err := range sampler.Lines(f, path, func(_ int, line []byte) (Table, error) { return layerTableOf(find, line) }) {
 		if err != nil {
-			return nil, withCode(exitUsage, err)
+			return nil, err
 		}
 		tables = append(tables, t)
 	}
 	if len(tables) == 0 {
-		return nil, usagef("%s holds no per-layer table; `latlab time --layers --json` prints them", path)
+		return nil, fmt.Errorf("%s holds no per-layer table; `latlab time --layers --json` prints them", path)
 	}
 	return tables, nil
 }
 
-func layerTableOf(find resolver, line []byte) (nnmeter.Table, error) {
+func layerTableOf(find func(string) (*sampler.Space, error), line []byte) (Table, error) {
 	var l layerLine
 	if err := json.Unmarshal(line, &l); err != nil {
-		return nnmeter.Table{}, fmt.Errorf("not what `latlab time --layers --json` prints: %w", err)
+		return Table{}, fmt.Errorf("not what `latlab time --layers --json` prints: %w", err)
 	}
 	switch {
 	case l.Device == "" || l.Kind == "":
-		return nnmeter.Table{}, errors.New(`not what "latlab time --layers --json" prints: "device" or "kind" is missing`)
+		return Table{}, errors.New(`not what "latlab time --layers --json" prints: "device" or "kind" is missing`)
 	case len(l.Layers) == 0:
-		return nnmeter.Table{}, fmt.Errorf("no table of layers: --layers was not given, or device %s has none", l.Device)
+		return Table{}, fmt.Errorf("no table of layers: --layers was not given, or device %s has none", l.Device)
 	}
 	for _, row := range l.Layers {
 		if row.Seconds < 0 || row.Seconds > maxLayerSeconds {
-			return nnmeter.Table{}, fmt.Errorf("layer %q takes %v seconds: that is no time", text.Clip(row.Name), row.Seconds)
+			return Table{}, fmt.Errorf("layer %q takes %v seconds: that is no time", text.Clip(row.Name), row.Seconds)
 		}
 	}
 	g, err := l.graph(find)
-	return nnmeter.Table{Device: l.Device, Kind: l.Kind, Graph: g, Layers: l.Layers}, err
+	return Table{Device: l.Device, Kind: l.Kind, Graph: g, Layers: l.Layers}, err
 }
 
 // graph is the network that was timed: the ops whose names the rows have.
-func (l layerLine) graph(find resolver) (*graph.Graph, error) {
+func (l layerLine) graph(find func(string) (*sampler.Space, error)) (*graph.Graph, error) {
 	if l.Space == "" {
 		f, err := fixtures.Get(l.Name)
 		if err != nil {
