@@ -163,7 +163,7 @@ func TestWriteRefuses(t *testing.T) {
 		want  string
 	}{
 		{"unknown kind", func(g *graph.Graph) { g.Ops[0].Kind = "softmax" }, `"softmax"`},
-		{"later input", func(g *graph.Graph) { g.Ops[0].Inputs[0] = len(g.Tensors) - 1 }, "computed by no op before it"},
+		{"later input", func(g *graph.Graph) { g.Ops[0].Inputs[0] = len(g.Tensors) - 1 }, "no earlier op computes input"},
 		{"shape", func(g *graph.Graph) { g.Tensors[1].Shape[1]++ }, "output shape"},
 		{"2 GiB", func(g *graph.Graph) {
 			g.Tensors[0].Shape[3], g.Tensors[1].Shape[3] = 1<<16, 1<<16

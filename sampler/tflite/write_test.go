@@ -208,7 +208,7 @@ func TestWriteRefuses(t *testing.T) {
 		spoil func(g *graph.Graph)
 		want  string
 	}{
-		{"no network", func(g *graph.Graph) { g.Ops[0].Kind = "softmax" }, `op stem/conv: no space has ops of kind "softmax"`},
+		{"no network", func(g *graph.Graph) { g.Ops[0].Kind = "softmax" }, `op stem/conv: op kind "softmax" does not occur in any space`},
 		{"2 GiB", func(g *graph.Graph) {
 			g.Tensors[0].Shape[3], g.Tensors[1].Shape[3] = 1<<16, 1<<16
 			g.Ops, g.Outputs = g.Ops[:1], []int{1}
