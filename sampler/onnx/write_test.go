@@ -135,8 +135,8 @@ func drawGraph(t *testing.T, r *rapid.T) *graph.Graph {
 	return g
 }
 
-// TestNamesOfOtherGraphs: a graph that was read may name no tensor, or two alike. ONNX needs
-// names that are all different, which TestPython's checker would refuse otherwise.
+// TestNamesOfOtherGraphs: in a graph that was read, tensor names may be missing or repeated. ONNX requires
+// distinct names; TestPython's checker refuses repeated ones.
 func TestNamesOfOtherGraphs(t *testing.T) {
 	g := cases(t)[0].Graph
 	for i := range g.Tensors {
