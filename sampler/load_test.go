@@ -276,7 +276,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// checkUsable asks of a loaded space what every other room asks.
+// checkUsable uses a loaded space as the other packages do.
 func checkUsable(t *testing.T, s *Space) {
 	t.Helper()
 	text, err := s.YAML()

@@ -41,7 +41,7 @@ func opOf(t testing.TB, g *graph.Graph, k graph.Kind) *graph.Op {
 	return nil
 }
 
-func TestCheckTakesWhatLowerMakes(t *testing.T) {
+func TestCheckAcceptsLoweredGraphs(t *testing.T) {
 	for _, space := range sampler.BuiltinNames() {
 		s, err := sampler.Builtin(space)
 		if err != nil {

@@ -97,7 +97,7 @@ func TestSameBytesEverywhere(t *testing.T) {
 	}
 }
 
-func TestWriteAgreesWithItself(t *testing.T) {
+func TestWriteBytesAndSizeAgree(t *testing.T) {
 	for _, c := range cases(t) {
 		var buf bytes.Buffer
 		got, err := tflite.Write(&buf, c.Graph, tflite.Options{Precision: "float32"})
@@ -201,7 +201,7 @@ func checkWeights(t *testing.T, name string, p []byte) {
 	}
 }
 
-// TestWriteRefuses: what is no network at all graph's own tests have.
+// TestWriteRefuses: graph's own tests cover the other invalid networks.
 func TestWriteRefuses(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
