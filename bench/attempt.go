@@ -13,24 +13,24 @@ import (
 	"latlab/sampler/model"
 )
 
-// postponeLimit is how often the device may give up on a network, retries and all and
-// earlier runs included, before the network may be blamed: one that kills the device every
-// time must not hold up a sweep that else goes well.
+// postponeLimit is how often the device may fail on a network, after all retries and counting
+// earlier runs, before the network is blamed. A network that kills the device every time must
+// not block a sweep that otherwise works.
 const postponeLimit = 2
 
-// ReasonQuarantined is that of the error that ends a sweep on a device that keeps failing.
+// ReasonQuarantined is the reason of the error that ends a sweep on a device that keeps failing.
 const ReasonQuarantined = "quarantined"
 
 // task is one attempt at a slot.
 type task struct {
 	slot    Slot
-	try     int           // from 0 on
-	delay   time.Duration // before it
+	try     int           // counted from 0
+	delay   time.Duration // wait before the attempt
 	model   *model.Model
-	prepare bool // first
+	prepare bool // prepare the model before timing
 }
 
-// outcome is what became of a task.
+// outcome is the result of a task.
 type outcome struct {
 	task
 	block    *devices.Block
@@ -39,11 +39,11 @@ type outcome struct {
 	err      error
 }
 
-// work runs what is pending, as many blocks at once as the device allows. All that it
-// remembers is changed by this goroutine alone; others only call the device.
+// work runs the pending slots, as many blocks at once as the device allows. Only this
+// goroutine changes the runner's state; the others only call the device.
 //
-// After an error nothing new is begun. Stop lets blocks in flight finish; what else ends a
-// sweep cancels them, and those that were done before are kept.
+// After an error it starts nothing new. Stop lets blocks in flight finish. Any other end of
+// a sweep cancels them; blocks that finished before are kept.
 func (r *runner) work(ctx context.Context) error {
 	flight, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -76,9 +76,9 @@ func (r *runner) work(ctx context.Context) error {
 	}
 }
 
-// next takes the first pending slot whose network has no block in flight: one network's
-// blocks never run beside each other, so that its model is prepared once, before them, and
-// its failures come one by one.
+// next takes the first pending slot whose network has no block in flight. Blocks of one network
+// never run at the same time, so its model is prepared once, before them, and its failures
+// arrive one by one.
 func (r *runner) next() (Slot, bool) {
 	for i, s := range r.pending {
 		if !r.running[s.Network] {
@@ -89,8 +89,8 @@ func (r *runner) next() (Slot, bool) {
 	return Slot{}, false
 }
 
-// begin starts a task; its outcome is sent when it ends. The channel holds as many as are
-// in flight, so nothing waits to be heard.
+// begin starts a task and sends its outcome when it ends. The channel holds one outcome for
+// every block in flight, so a sender never waits.
 func (r *runner) begin(ctx context.Context, t task, results chan<- outcome) {
 	n := r.nets[t.slot.Network]
 	r.running[n.Index] = true
@@ -103,8 +103,8 @@ func (r *runner) begin(ctx context.Context, t task, results chan<- outcome) {
 	go func() { results <- r.attempt(ctx, t) }()
 }
 
-// attempt prepares the model if this is its first block here, and times it. It runs beside
-// others and changes nothing of the runner.
+// attempt prepares the model if this is its first block here, and times it. It runs
+// concurrently with other attempts and does not change the runner.
 func (r *runner) attempt(ctx context.Context, t task) outcome {
 	out := outcome{task: t}
 	pause := time.Duration(r.protocol.PauseSeconds * float64(time.Second))
@@ -130,8 +130,8 @@ func (r *runner) attempt(ctx context.Context, t task) outcome {
 	return out
 }
 
-// conclude stores a block, or decides what a failure means: another attempt, which it
-// returns, a slot postponed, a network given up, or an error that stops the sweep.
+// conclude stores a block or handles a failure. It returns another attempt, postpones the
+// slot, gives the network up, or returns the error that stops the sweep.
 func (r *runner) conclude(ctx context.Context, out outcome) (again *task, err error) {
 	n := r.nets[out.slot.Network]
 	delete(r.running, n.Index)
@@ -170,8 +170,8 @@ func (r *runner) conclude(ctx context.Context, out outcome) (again *task, err er
 	return &task{slot: out.slot, try: out.try + 1, delay: r.retryDelay(out.try)}, nil
 }
 
-// isAway reports whether a reason is that the device cannot be reached or used: no network is
-// ever to blame for that.
+// isAway reports whether the reason means that the device cannot be reached or used. No network
+// is ever blamed for that.
 func isAway(reason string) bool {
 	return reason == devices.ReasonOffline || reason == devices.ReasonUnauthorized
 }
@@ -184,8 +184,8 @@ func reasonOf(err error) string {
 	return ""
 }
 
-// away is the error that ends a run on a device that went away. The slot stays planned; Fleet
-// opens the device again when it may have come back.
+// away is the error that ends a run when the device went away. The slot stays planned; Fleet
+// tries to open the device again later.
 func (r *runner) away(cause error) error {
 	e := &devices.Error{
 		Fault: devices.FaultDevice, Op: "sweep " + r.sweep.ID, Reason: ReasonQuarantined,
@@ -199,13 +199,13 @@ func (r *runner) away(cause error) error {
 	return e
 }
 
-// retryDelay is that before the attempt after the try-th.
+// retryDelay is the wait before the retry that follows attempt number try.
 func (r *runner) retryDelay(try int) time.Duration {
 	return time.Duration(math.Ldexp(r.protocol.RetryDelaySeconds*float64(time.Second), try))
 }
 
-// keep puts a block into the buffer. Its table of layers is kept once a network: it is
-// many times as long as all else, and that of another block says the same again.
+// keep adds a block to the buffer. Only the first block of a network keeps its table of
+// layers: it is many times larger than the rest, and later blocks would repeat it.
 func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
 	if len(n.values) > 0 {
 		out.block.Layers = nil
@@ -231,7 +231,7 @@ func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
 
 // postpone moves a slot behind all others, blames the network, or stops the sweep.
 //
-// Who is to blame, network or device, shows only by whether other networks go well. Counting
+// Whether the network or the device is to blame shows only in how other networks do. Counting
 // failed attempts in a row was tried: two bad networks side by side stopped a sweep for good.
 func (r *runner) postpone(ctx context.Context, slot Slot, cause error) error {
 	n := r.nets[slot.Network]
@@ -255,14 +255,13 @@ func (r *runner) postpone(ctx context.Context, slot Slot, cause error) error {
 	return nil
 }
 
-// deviceWorks reports whether another network went well since this one failed, or goes well
-// now: one that was measured before is timed once more. Its block is no part of the sweep and
-// is not kept. Where no network ever went well, a network that fails alone is to blame, and
-// the device where several do.
+// deviceWorks reports whether the device still times another network: either it did since this
+// one failed, or it does so now, when a network that was measured before is timed once more.
+// That extra block is not part of the sweep and is not stored. If no network ever worked, a
+// single failing network is blamed; if several fail, the device is.
 //
-// It runs in the coordinator's own goroutine, on purpose: while it is open whether the
-// device still works, no further block is begun on it. Those in flight go on, and wait in
-// their channel to be stored.
+// It deliberately runs in the coordinator's goroutine: no further block starts while it is
+// unknown whether the device works. Blocks in flight go on, and their outcomes wait in the channel.
 func (r *runner) deviceWorks(ctx context.Context, n *network) bool {
 	if r.blocks > n.blocksBefore && n.postponed > 1 {
 		return true
@@ -275,13 +274,13 @@ func (r *runner) deviceWorks(ctx context.Context, n *network) bool {
 	if err != nil {
 		return false
 	}
-	nobodys := Slot{Network: good.Index, Round: -1} // a block that nobody counts
-	out := r.attempt(ctx, task{slot: nobodys, model: m, prepare: !r.prepared[good.Index]})
+	extra := Slot{Network: good.Index, Round: -1} // not part of the schedule
+	out := r.attempt(ctx, task{slot: extra, model: m, prepare: !r.prepared[good.Index]})
 	r.prepared[good.Index] = r.prepared[good.Index] || out.prepared
 	return out.err == nil
 }
 
-// knownGood is the first network that has blocks, does not fail and does not run now, or nil.
+// knownGood is the first network that has blocks, has not failed and is not running now, or nil.
 func (r *runner) knownGood() *network {
 	for _, i := range slices.Sorted(maps.Keys(r.nets)) {
 		if n := r.nets[i]; i < r.o.Networks && n.Status != Failed && len(n.values) > 0 && !r.failing[i] && !r.running[i] {

@@ -6,10 +6,10 @@
 // Measure is a pure function of blocks: an estimate can always be recomputed from what
 // the Store keeps.
 //
-// Doubt is data: a Measurement carries a verdict with reasons and warnings with their
-// figures. Nothing is dropped, corrected or averaged away.
+// A Measurement carries its doubts: a verdict with reasons, and warnings with their figures.
+// Nothing is dropped, corrected or averaged away.
 //
-// The package refuses to print, to know how a device works (devices) or how rows lie on
-// disk (bench/store), and to fit anything (regress). It declares the Store and the
-// Source that it needs.
+// The package does not print, does not know how a device works (devices) or how rows are
+// stored (bench/store), and fits nothing (regress). It declares the Store and the Source
+// that it needs.
 package bench

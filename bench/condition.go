@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Condition is what a sweep's process said that it does, at a moment. The last one of a process
-// that was killed stays as it was: a sweep that says it runs and brings no blocks has stalled.
+// Condition is what a sweep's process reported at a moment. The last condition of a killed
+// process stays: a sweep that is "running" without new blocks has stalled.
 type Condition struct {
 	State   MemberState `json:"state"`
 	Reason  string      `json:"reason,omitempty"`  // of Ended: one of the End constants
@@ -22,8 +22,8 @@ const (
 	EndFailed      = "failed"
 )
 
-// note stores what the sweep does now, for whoever watches. It is no part of the measurement,
-// so a note that cannot be written is let go: what made it fail shows itself at the next block.
+// note stores the sweep's condition for monitoring. It is not part of the measurement, so an
+// error is ignored: its cause will show when the next block is stored.
 func note(ctx context.Context, st Store, sweep string, c Condition) {
 	c.Time = time.Now().UTC()
 	_ = st.Note(context.WithoutCancel(ctx), sweep, c)

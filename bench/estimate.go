@@ -8,7 +8,7 @@ import (
 )
 
 // Estimate is a network with its Measurement, computed from the stored blocks. M is nil
-// where the network has no block.
+// if the network has no block.
 type Estimate struct {
 	Network Network
 	M       *Measurement
@@ -29,7 +29,7 @@ func PooledNoise(ctx context.Context, st Reader, sweep string) (Noise, error) {
 }
 
 // Estimates yields every network of a sweep by index, in two passes over the blocks: one
-// for the pooled noise, one for the estimates. Memory is one network's.
+// for the pooled noise, one for the estimates. It holds one network in memory at a time.
 func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate, error] {
 	return func(yield func(Estimate, error) bool) {
 		manifest, err := st.Sweep(ctx, sweep)
@@ -89,7 +89,7 @@ func byNetwork(blocks iter.Seq2[StoredBlock, error]) iter.Seq2[group, error] {
 				if !yield(g, nil) {
 					return
 				}
-				// Another slice: whoever got this one may keep it. Most networks have as many blocks.
+				// A new slice, because the consumer may keep this one. Most networks have equally many blocks.
 				g = group{blocks: make([]devices.Block, 0, len(g.blocks))}
 			}
 			g.network = b.Slot.Network

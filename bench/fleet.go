@@ -10,17 +10,17 @@ import (
 	"latlab/devices"
 )
 
-// Member is one device of a fleet and the sweep asked of it.
+// Member is one device of a fleet and the sweep to run on it.
 type Member struct {
 	Name string
-	// Open takes the device into use. It is called again after the device failed, and so is
-	// the check that it works and still is what it was.
+	// Open opens the device and checks that it works and has not changed. It is called again
+	// after the device failed.
 	Open func(context.Context) (devices.Device, error)
 	// Sweep is one call of Run; its Device, Stop and Progress are filled in.
 	Sweep Options
-	// BackOff are the waits before a device that failed is opened again; after the last it is
-	// quarantined. A device that went well in between begins with the first again. None at all
-	// means that the first failure is final.
+	// BackOff lists the waits before a failed device is opened again; after the last one it is
+	// quarantined. A finished block in between resets the list. An empty list makes the first
+	// failure final.
 	BackOff []time.Duration
 }
 
@@ -35,8 +35,8 @@ type Fleet struct {
 	Event func(Event)
 }
 
-// DefaultBackOff is for devices on a cable or a network. It gives a phone that reboots,
-// a cable that is put back and a network that comes back their time: some 13 minutes in all.
+// DefaultBackOff suits devices on a cable or a network. It waits some 13 minutes in all:
+// enough for a phone to reboot, or for a cable or a network to come back.
 func DefaultBackOff() []time.Duration {
 	return []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}
 }
@@ -46,14 +46,14 @@ type Event struct {
 	Member int
 	Name   string
 	State  MemberState
-	Err    error         // why; nil where it goes well
-	Wait   time.Duration // until it is tried again, of BackingOff
+	Err    error         // why; nil without a failure
+	Wait   time.Duration // of BackingOff: until the next attempt
 }
 
 // MemberState is what a device of a fleet is doing.
 type MemberState string
 
-// The states of a member. A quarantined device's sweep stays as it is: the same call resumes.
+// The states of a member. A quarantined device's sweep is kept: the same call resumes it.
 const (
 	Running     MemberState = "running"
 	BackingOff  MemberState = "backing off"
@@ -61,17 +61,17 @@ const (
 	Ended       MemberState = "ended"
 )
 
-// Outcome is what became of a member.
+// Outcome is the result of a member.
 type Outcome struct {
 	Name   string
 	Result Result
-	Err    error // nil where every network has its blocks or was given up
-	// CloseErr says what could not be put right on the device; nothing measured is wrong by it.
+	Err    error // nil if every network is measured or given up
+	// CloseErr says what could not be restored on the device; the measurements are not affected.
 	CloseErr error
 }
 
-// Run runs every member in a goroutine of its own until all have ended. What fails on one
-// device never ends the sweep of another. Outcomes are in the order of the members.
+// Run runs every member in its own goroutine until all have ended. A failure on one device
+// never ends the sweep of another. Outcomes are in the order of the members.
 func (f Fleet) Run(ctx context.Context) []Outcome {
 	out := make([]Outcome, len(f.Members))
 	var wg sync.WaitGroup
@@ -92,7 +92,7 @@ func (f Fleet) member(ctx context.Context, i int, m Member) Outcome {
 	return v.out
 }
 
-// visit is a member's sweep, over all times that its device is opened.
+// visit is one member's sweep, across all times that its device is opened.
 type visit struct {
 	fleet  Fleet
 	index  int
@@ -110,7 +110,7 @@ func (v *visit) run(ctx context.Context) MemberState {
 		if blocks > 0 {
 			failures = 0
 		}
-		// A device that was never there is not waited for: whoever named it is there to see.
+		// A device that was never reachable is not waited for: the user is there to see the error.
 		if !mayComeBack(ctx, v.out.Err) || !opened {
 			return Ended
 		}
@@ -135,7 +135,7 @@ func (v *visit) run(ctx context.Context) MemberState {
 	}
 }
 
-// note stores the member's state and why, once there is a sweep to note it of.
+// note stores the member's state and the reason, once there is a sweep to attach it to.
 func (v *visit) note(ctx context.Context, state MemberState) {
 	id := v.out.Result.Sweep.ID
 	if id == "" {
@@ -144,7 +144,7 @@ func (v *visit) note(ctx context.Context, state MemberState) {
 	note(ctx, v.member.Sweep.Store, id, Condition{State: state, Message: v.out.Err.Error()})
 }
 
-// once runs the sweep as far as it goes now, and returns how many blocks that were.
+// once runs the sweep until it ends or fails, and returns how many blocks finished.
 func (v *visit) once(ctx context.Context) int {
 	if v.device == nil {
 		d, err := v.member.Open(ctx)
@@ -169,7 +169,7 @@ func (v *visit) once(ctx context.Context) int {
 	return res.Blocks
 }
 
-// wait lets the device go and sleeps. One with a clock of its own waits by that.
+// wait closes the device and sleeps. A device with its own clock (a simulator) sleeps by that.
 func (v *visit) wait(ctx context.Context, d time.Duration) error {
 	if w, ok := v.device.(devices.Waiter); ok {
 		return w.Wait(ctx, d)
@@ -191,7 +191,7 @@ func (f Fleet) event(e Event) {
 	}
 }
 
-// mayComeBack reports whether the device is to blame, and time may help.
+// mayComeBack reports whether the device is to blame and time may help.
 func mayComeBack(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) && devices.FaultOf(err) == devices.FaultDevice
 }
@@ -209,7 +209,7 @@ func quarantinedError(name string, tries int, cause error) error {
 	return e
 }
 
-// sleep waits, unless the run is to end.
+// sleep waits until d has passed or the run ends.
 func sleep(ctx context.Context, stop <-chan struct{}, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

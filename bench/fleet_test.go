@@ -17,34 +17,34 @@ import (
 	"latlab/devices"
 )
 
-// shelf gives out a fake device as a fleet opens it, and counts.
-type shelf struct {
+// fakeLab opens one fake device for a fleet and counts opens and closes.
+type fakeLab struct {
 	device        *fakeDevice
 	opens, closes int
 	failOpen      func(n int) error // n counts opens, from 1 on
 	closeErr      error
 }
 
-func (s *shelf) open(context.Context) (devices.Device, error) {
+func (s *fakeLab) open(context.Context) (devices.Device, error) {
 	s.opens++
 	if s.failOpen != nil {
 		if err := s.failOpen(s.opens); err != nil {
 			return nil, err
 		}
 	}
-	return shelved{s.device, s}, nil
+	return fakeLabDevice{s.device, s}, nil
 }
 
-type shelved struct {
+type fakeLabDevice struct {
 	*fakeDevice
-	s *shelf
+	s *fakeLab
 }
 
-func (d shelved) Close() error { d.s.closes++; return d.s.closeErr }
+func (d fakeLabDevice) Close() error { d.s.closes++; return d.s.closeErr }
 
 func offline() error { return fault(devices.FaultDevice, devices.ReasonOffline) }
 
-// awayFor is a failure of the Runs from the first to the last, counted over all models.
+// awayFor makes Runs number first to last fail, counted over all models.
 func awayFor(d *fakeDevice, first, last int) {
 	d.fail = func(string, int) error {
 		if d.total >= first && d.total <= last {
@@ -73,7 +73,7 @@ func (l *eventLog) add(e bench.Event) {
 	l.states[e.Name] = append(l.states[e.Name], text)
 }
 
-func member(name string, s *shelf, st bench.Store, n int) bench.Member {
+func member(name string, s *fakeLab, st bench.Store, n int) bench.Member {
 	s.device.info.Name = name
 	return bench.Member{Name: name, Open: s.open, Sweep: options(nil, st, n), BackOff: bench.DefaultBackOff()}
 }
@@ -91,13 +91,13 @@ func blocksOf(t *testing.T, st bench.Store, sweep string) map[int]int {
 	return n
 }
 
-// TestFleet: one device goes well, one goes away and comes back, one never comes back, one is
-// not there at all, and one dies of the lab. Nobody's trouble is another's.
+// TestFleet: one device works, one goes away and comes back, one never comes back, one is
+// missing from the start, and one fails because of the lab's host. They do not affect each other.
 func TestFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memory.New()
-		good, flapping, lost, absent, broken := &shelf{device: newDevice()}, &shelf{device: newDevice()},
-			&shelf{device: newDevice()}, &shelf{device: newDevice()}, &shelf{device: newDevice()}
+		good, flapping, lost, absent, broken := &fakeLab{device: newDevice()}, &fakeLab{device: newDevice()},
+			&fakeLab{device: newDevice()}, &fakeLab{device: newDevice()}, &fakeLab{device: newDevice()}
 		awayFor(flapping.device, 8, 14)
 		awayFor(lost.device, 8, 1<<30)
 		absent.failOpen = func(int) error { return offline() }
@@ -142,7 +142,7 @@ func TestFleet(t *testing.T) {
 				t.Errorf("flapping: network %d has %d blocks", network, n)
 			}
 		}
-		for i, s := range []*shelf{good, flapping, lost, absent, broken} {
+		for i, s := range []*fakeLab{good, flapping, lost, absent, broken} {
 			if opened := s.opens; i != 3 && s.closes != opened {
 				t.Errorf("%s: opened %d times, closed %d times", out[i].Name, opened, s.closes)
 			}
@@ -156,13 +156,11 @@ func TestFleet(t *testing.T) {
 	})
 }
 
-// TestFleetForgivesAfterSuccess: a cable that falls out once an hour all night is no reason
-// to give up, as long as blocks are measured in between.
-// TestFleetNotes: whoever watches the store reads there what each device is doing.
+// TestFleetNotes: each device's states are stored for monitoring.
 func TestFleetNotes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memory.New()
-		good, flapping, lost, broken := &shelf{device: newDevice()}, &shelf{device: newDevice()}, &shelf{device: newDevice()}, &shelf{device: newDevice()}
+		good, flapping, lost, broken := &fakeLab{device: newDevice()}, &fakeLab{device: newDevice()}, &fakeLab{device: newDevice()}, &fakeLab{device: newDevice()}
 		awayFor(flapping.device, 8, 10)
 		awayFor(lost.device, 8, 1<<30)
 		broken.device.fail = func(string, int) error { return fault(devices.FaultLab, "disk") }
@@ -199,9 +197,11 @@ func TestFleetNotes(t *testing.T) {
 	})
 }
 
-func TestFleetForgivesAfterSuccess(t *testing.T) {
+// TestFleetResetsBackOffAfterSuccess: a cable that falls out once an hour is no reason to give up,
+// as long as blocks are measured in between.
+func TestFleetResetsBackOffAfterSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st, s := memory.New(), &shelf{device: newDevice()}
+		st, s := memory.New(), &fakeLab{device: newDevice()}
 		s.device.fail = func(string, int) error {
 			if s.device.total%10 < 4 && s.device.total > 10 {
 				return offline()
@@ -220,7 +220,7 @@ func TestFleetForgivesAfterSuccess(t *testing.T) {
 
 func TestFleetStopsWhileItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st, s, stop := memory.New(), &shelf{device: newDevice()}, make(chan struct{})
+		st, s, stop := memory.New(), &fakeLab{device: newDevice()}, make(chan struct{})
 		awayFor(s.device, 3, 1<<30)
 		start := time.Now()
 		out := bench.Fleet{
@@ -237,24 +237,24 @@ func TestFleetStopsWhileItWaits(t *testing.T) {
 	})
 }
 
-// TestFleetSaysWhatStayedChanged: an error of Close is no error of the sweep.
-func TestFleetSaysWhatStayedChanged(t *testing.T) {
-	st, s := memory.New(), &shelf{device: newDevice(), closeErr: errors.New("governor stays performance")}
+// TestFleetReportsCloseError: an error of Close does not fail the sweep.
+func TestFleetReportsCloseError(t *testing.T) {
+	st, s := memory.New(), &fakeLab{device: newDevice(), closeErr: errors.New("governor stays performance")}
 	out := bench.Fleet{Members: []bench.Member{member("phone", s, st, 2)}}.Run(t.Context())
 	if out[0].Err != nil || !errors.Is(out[0].CloseErr, s.closeErr) {
 		t.Errorf("%v, %v", out[0].Err, out[0].CloseErr)
 	}
 }
 
-// TestAbsenceIsNobodysFault: networks during which the device was away are not the ones that
-// are blamed later.
-func TestAbsenceIsNobodysFault(t *testing.T) {
+// TestAbsentDeviceBlamesNoNetwork: networks that ran while the device was away are not blamed
+// later.
+func TestAbsentDeviceBlamesNoNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, d := memory.New(), newDevice()
 		awayFor(d, 2, 1<<30)
 		for range 5 {
 			if _, err := bench.Run(t.Context(), options(d, st, 4)); err == nil {
-				t.Fatal("the device is away, and nothing is said")
+				t.Fatal("the device is away, but there is no error")
 			}
 		}
 		d.fail = nil

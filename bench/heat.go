@@ -18,8 +18,8 @@ const (
 
 var thermalNames = []string{"none", "light", "moderate", "severe", "critical", "emergency", "shutdown"}
 
-// checkHeat believes what devices say of themselves: Android's thermal status, the firmware
-// of a Raspberry Pi, the limit that the kernel set to a clock, the EdgeTPU's driver.
+// checkHeat relies on what devices report about themselves: Android's thermal status, the
+// firmware of a Raspberry Pi, the kernel's clock limit, the EdgeTPU's driver.
 func checkHeat(m *Measurement, e evidence) {
 	checkThermalStatus(m, e)
 	checkRaspberry(m, e)
@@ -50,14 +50,15 @@ func checkThermalStatus(m *Measurement, e evidence) {
 	add(code, new(float64(worst)), new(float64(thermalModerate)), "the device's thermal status was %d (%s): it slows itself down from %d (moderate) on", worst, name, thermalModerate)
 }
 
-// raspberryBits are the conditions of get_throttled (Raspberry Pi documentation, vcgencmd):
-// the firmware lowers the clock in all of them. The same 16 bits up: it happened since boot.
+// raspberryBits are the conditions of get_throttled (Raspberry Pi documentation, vcgencmd).
+// The firmware lowers the clock in all of them. The same bits shifted by 16 mean "since boot".
 var raspberryBits = []string{"under-voltage", "a capped clock", "throttling", "the soft temperature limit"}
 
 const raspberrySince = 16
 
-// checkRaspberry counts blocks at whose ends a condition was there, or during which it came for
-// the first time since boot. One that came and went and had done so before cannot be seen.
+// checkRaspberry counts blocks with a condition at their start or end, or first seen since boot
+// during them. A condition that comes and goes within a block, and had occurred before, is
+// not visible.
 func checkRaspberry(m *Measurement, e evidence) {
 	blocks := 0
 	seen := map[int]bool{}
@@ -83,7 +84,7 @@ func checkRaspberry(m *Measurement, e evidence) {
 	if seen[0] {
 		advice = "its power supply or cable is too weak"
 	}
-	m.invalid(ReasonThrottled, new(float64(blocks)), new(0.0), "the Raspberry Pi's firmware told of %s in %d of %d blocks: %s", strings.Join(names, ", "), blocks, len(e.blocks), advice)
+	m.invalid(ReasonThrottled, new(float64(blocks)), new(0.0), "the Raspberry Pi's firmware reported %s in %d of %d blocks: %s", strings.Join(names, ", "), blocks, len(e.blocks), advice)
 }
 
 func raspberryDuring(b *devices.Block) uint32 {
@@ -102,8 +103,8 @@ func raspberryDuring(b *devices.Block) uint32 {
 	return bits
 }
 
-// checkCap looks at the highest clock that the kernel allowed after a block. Whatever the
-// governor does, it cannot go above it; heat is what lowers it while nobody types.
+// checkCap looks at the highest clock that the kernel allowed before and after a block. No
+// governor exceeds that limit, and during a sweep only heat lowers it.
 func checkCap(m *Measurement, e evidence) {
 	top := map[string]float64{}
 	for _, b := range e.blocks {
@@ -126,7 +127,7 @@ func checkCap(m *Measurement, e evidence) {
 	}
 }
 
-// capShare is of the least lowered CPU that the block might use.
+// capShare is the share of its top clock left to the least limited CPU that the block might use.
 func capShare(b *devices.Block, allowed, top map[string]float64) (share float64, ok bool) {
 	for name, hz := range allowed {
 		if usesCPU(b, name) && top[name] > 0 {
@@ -136,9 +137,9 @@ func capShare(b *devices.Block, allowed, top map[string]float64) (share float64,
 	return share, ok
 }
 
-// checkCooling looks for processors that are slowed down. A cooling device of the kernel's does
-// not say which CPUs it slows down, and its first step may be 2 % of the clock: a warning. The
-// driver of an EdgeTPU halves its clock at each step, all the time that it is above.
+// checkCooling looks for processors that were slowed down. A cooling device of the kernel does
+// not say which CPUs it slows down, and its first step may be only 2 % of the clock, so this is
+// a warning. The EdgeTPU's driver halves its clock at each step, so that one is a reason.
 func checkCooling(m *Measurement, e evidence) {
 	risen := map[string]int64{}
 	var halved int64
@@ -175,7 +176,7 @@ func edgeTPUSteps(c devices.Cooling) int64 {
 	return *c.Current
 }
 
-// maxListed bounds how many names a text has.
+// maxListed is how many names a text lists at most.
 const maxListed = 4
 
 func listed(names []string) string {
@@ -185,8 +186,8 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// processorWords begin the types of cooling devices that slow a processor down: the kernel's
-// cpufreq, devfreq and ACPI ones, Qualcomm's, and those of Android's thermal HAL.
+// processorWords are prefixes of the types of cooling devices that slow a processor down: the
+// kernel's cpufreq, devfreq and ACPI ones, Qualcomm's, and those of Android's thermal HAL.
 var processorWords = []string{
 	"thermal-cpufreq", "cpufreq", "thermal-devfreq", "devfreq", "thermal-cpu", "thermal-gpu", "Processor",
 	"intel_powerclamp", "cpu", "gpu", "npu", "tpu",
@@ -198,7 +199,7 @@ func slowsProcessor(c devices.Cooling) bool {
 	})
 }
 
-// warnPower is about phones' batteries.
+// warnPower checks the batteries of phones.
 func warnPower(m *Measurement, e evidence) {
 	lowest, faked := 1.0, false
 	for _, b := range e.blocks {

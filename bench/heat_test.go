@@ -45,22 +45,22 @@ func TestHeat(t *testing.T) {
 		text              string // of the one doubt
 		value             float64
 	}{
-		"thermal status none":            {status(0, 0), "", "", "", 0},
-		"thermal status light":           {status(0, 1), "", "thermal_status", "was 1 (light)", 1},
-		"thermal status moderate before": {status(2, 0), "throttled", "", "was 2 (moderate)", 2},
-		"thermal status severe after":    {status(1, 3), "throttled", "", "was 3 (severe)", 3},
-		"a status of the future":         {status(0, 7), "throttled", "", "was 7 (unknown)", 7},
-		"a Pi that is well":              {flags(0, 0), "", "", "", 0},
-		"a Pi that was not well once":    {flags(0xf0000, 0xf0000), "", "", "", 0},
-		"a Pi under voltage":             {flags(0x50005, 0x50000), "throttled", "", "told of under-voltage, throttling in 1 of 3 blocks: its power supply or cable is too weak", 1},
-		"a Pi that got hot meanwhile":    {flags(0x10000, 0x90000), "throttled", "", "told of the soft temperature limit in 1 of 3 blocks: cool it", 1},
-		"a Pi at its limit afterwards":   {flags(0, 0x80008), "throttled", "", "the soft temperature limit", 1},
-		"a Pi that tells once": {func(in *Input) {
+		"thermal status none":                        {status(0, 0), "", "", "", 0},
+		"thermal status light":                       {status(0, 1), "", "thermal_status", "was 1 (light)", 1},
+		"thermal status moderate before":             {status(2, 0), "throttled", "", "was 2 (moderate)", 2},
+		"thermal status severe after":                {status(1, 3), "throttled", "", "was 3 (severe)", 3},
+		"a status of the future":                     {status(0, 7), "throttled", "", "was 7 (unknown)", 7},
+		"a Pi without conditions":                    {flags(0, 0), "", "", "", 0},
+		"a Pi with conditions only before the sweep": {flags(0xf0000, 0xf0000), "", "", "", 0},
+		"a Pi under voltage":                         {flags(0x50005, 0x50000), "throttled", "", "reported under-voltage, throttling in 1 of 3 blocks: its power supply or cable is too weak", 1},
+		"a Pi that got hot meanwhile":                {flags(0x10000, 0x90000), "throttled", "", "reported the soft temperature limit in 1 of 3 blocks: cool it", 1},
+		"a Pi at its limit afterwards":               {flags(0, 0x80008), "throttled", "", "the soft temperature limit", 1},
+		"a Pi read only once": {func(in *Input) {
 			in.Blocks[0].After.RaspberryThrottled = new(uint32(0x50000))
 		}, "", "", "", 0},
 		"the allowed clock falls":               {capped(map[string]float64{"1": 1e9, "2": 5e8, "3": 3e9}), "throttled", "", "allowed 50 % of the clock", 0.5},
 		"it falls elsewhere":                    {capped(map[string]float64{"1": 2e9, "2": 5e8, "3": 1e9}), "", "", "", 0},
-		"it is not told":                        {capped(nil), "", "", "", 0},
+		"no limit is reported":                  {capped(nil), "", "", "", 0},
 		"cpufreq cools":                         {cooling("cooling_device2", "thermal-cpufreq-0", 0, 3), "", "cooling", "cooling_device2 (thermal-cpufreq-0)", 3},
 		"a HAL's cooling device":                {cooling("tpu_cooling", "npu", 1, 2), "", "cooling", "tpu_cooling (npu)", 1},
 		"it cools less":                         {cooling("cooling_device2", "Processor", 3, 1), "", "", "", 0},

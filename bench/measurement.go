@@ -7,7 +7,7 @@ import (
 	"latlab/devices"
 )
 
-// Verdict says whether a number may be used without a second thought.
+// Verdict says whether a number is reliable.
 type Verdict string
 
 // The verdicts.
@@ -17,7 +17,7 @@ const (
 )
 
 // Doubt is one reason of a verdict or one warning: a stable code for stores and metrics,
-// a sentence for people, and the figure with its limit where it has them.
+// a sentence for people, and the figure with its limit if there are any.
 type Doubt struct {
 	Code  string   `json:"code"`
 	Text  string   `json:"text"`
@@ -28,10 +28,10 @@ type Doubt struct {
 // Measurement is the estimate over a network's blocks.
 type Measurement struct {
 	Seconds    float64      `json:"latency_seconds"`
-	Low        *float64     `json:"low_seconds"`  // null = the blocks are too few for a bound
+	Low        *float64     `json:"low_seconds"`  // null = too few blocks for a bound
 	High       *float64     `json:"high_seconds"` // null likewise
 	Confidence float64      `json:"confidence"`   // achieved by the bounds; 0 without them
-	Method     string       `json:"interval"`     // how the bounds came about
+	Method     string       `json:"interval"`     // the bounds' method
 	Estimator  string       `json:"estimator"`
 	Kind       devices.Kind `json:"kind"`
 	Blocks     int          `json:"blocks"`
@@ -39,15 +39,15 @@ type Measurement struct {
 	NoiseCV    *float64     `json:"noise_cv"` // between blocks, pooled; null = unknown, 0 = the device is deterministic
 	Verdict    Verdict      `json:"verdict"`
 	Reasons    []Doubt      `json:"reasons"`  // why INVALID
-	Warnings   []Doubt      `json:"warnings"` // what else is doubtful
+	Warnings   []Doubt      `json:"warnings"` // doubts that leave it VALID
 
 	BlockSeconds    []float64          `json:"block_seconds"` // each block's value, in the order run
-	MinSeconds      *float64           `json:"min_seconds"`   // fastest sample; null where a tool gives none
+	MinSeconds      *float64           `json:"min_seconds"`   // fastest sample; null if the tool reports none
 	FirstSeconds    float64            `json:"first_seconds"` // first inference, median over blocks
 	InitSeconds     float64            `json:"init_seconds"`
 	PeakMemoryBytes int64              `json:"peak_memory_bytes"`  // largest over blocks
 	Delegation      devices.Delegation `json:"delegation"`         // of the last block
-	Bounds          *devices.Bounds    `json:"bounds,omitempty"`   // an estimator's own, of the first block; no interval
+	Bounds          *devices.Bounds    `json:"bounds,omitempty"`   // by the estimator, of the first block; not an interval
 	Counters        map[string]float64 `json:"counters,omitempty"` // of the first block, each named with its unit
 	Runtime         string             `json:"runtime"`
 	ModelSHA256     string             `json:"model_sha256"`
@@ -81,13 +81,13 @@ type Input struct {
 	Blocks   []devices.Block // in the order run; not changed
 	Info     devices.Info
 	Protocol Protocol
-	// Pooled is the noise of the sweep's networks, this one included. The zero value
-	// means that there are no others.
+	// Pooled is the noise of the sweep's networks, this one included. The zero value means
+	// that there are no other networks.
 	Pooled Noise
 }
 
 // Measure turns blocks into a Measurement. It is pure: the same input gives the same
-// result on any machine. It is not ok where no block has a usable figure.
+// result on any machine. ok is false if no block has a usable figure.
 func Measure(in Input) (m Measurement, ok bool) {
 	blocks, values, estimator := usableBlocks(in.Blocks)
 	if len(values) == 0 {

@@ -17,8 +17,8 @@ import (
 	"latlab/sampler/model"
 )
 
-// slowDevice takes a second a block, or as long as the test says, and watches how many
-// go on at once. Its time is the bubble's.
+// slowDevice takes a second per block, or as long as the test says, and records how many run
+// at once. It uses the synctest bubble's time.
 type slowDevice struct {
 	info    devices.Info
 	seconds func(name string) float64
@@ -96,7 +96,7 @@ func parallelOptions(d *slowDevice, st bench.Store, n int) bench.Options {
 	return o
 }
 
-func TestSoManyBlocksAtOnceAsTheDeviceAllows(t *testing.T) {
+func TestParallelBlocksUpToTheLimit(t *testing.T) {
 	for _, tt := range []struct {
 		parallel, networks, most int
 		want                     time.Duration
@@ -197,7 +197,7 @@ func TestOneBadNetworkDoesNotHoldUpOthers(t *testing.T) {
 	})
 }
 
-func TestStopFinishesWhatIsInFlight(t *testing.T) {
+func TestStopFinishesBlocksInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, st := newSlow(4), memory.New()
 		stop := make(chan struct{})
@@ -214,7 +214,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	})
 }
 
-func TestAFaultOfTheLabCancelsWhatIsInFlight(t *testing.T) {
+func TestLabFaultCancelsBlocksInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, st := newSlow(4), memory.New()
 		d.seconds = func(name string) float64 {
@@ -238,7 +238,7 @@ func TestAFaultOfTheLabCancelsWhatIsInFlight(t *testing.T) {
 			t.Errorf("%d blocks are stored of %d", n, res.Blocks)
 		}
 		for _, err := range st.Failures(t.Context(), res.Sweep.ID) {
-			t.Error(err, "a cancelled block is nobody's fault")
+			t.Error(err, "a cancelled block has no fault")
 		}
 	})
 }

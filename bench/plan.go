@@ -14,10 +14,10 @@ import (
 // plan adds rows to the schedule: extra blocks where they are needed, otherwise the next
 // batch. It reports whether there is anything to run.
 //
-// The rule looks only at what is stored, so a resumed sweep plans what an undisturbed one
-// would have. Rejected: a batch column, with extra blocks only for the batch in hand. The
-// pooled noise is known better and better, and a network that looked precise in its batch
-// may turn out not to be; it would end INVALID with its budget unspent.
+// The rule looks only at what is stored, so a resumed sweep plans the same as an
+// uninterrupted one. Rejected: extra blocks only for the current batch. The pooled noise
+// gets more precise over the sweep, so a network that looked precise enough in its batch
+// may turn out not to be; it would end INVALID with blocks left in its budget.
 func (r *runner) plan(ctx context.Context) (bool, error) {
 	clear(r.models)
 	for {
@@ -38,7 +38,7 @@ func (r *runner) plan(ctx context.Context) (bool, error) {
 	}
 }
 
-// batchSize: a simulator never asks for a model's bytes, so that the cache bounds nothing.
+// batchSize has no limit on a simulator, which never loads a model's bytes into the cache.
 func (r *runner) batchSize() int {
 	if r.o.BatchLimit > 0 && r.sweep.Device.Kind != devices.Simulated {
 		return min(r.protocol.Batch, r.o.BatchLimit)
@@ -46,7 +46,7 @@ func (r *runner) batchSize() int {
 	return r.protocol.Batch
 }
 
-// tooWide lists networks that need and may have another block, by index.
+// tooWide lists the networks, by index, whose interval is too wide and whose budget allows another block.
 func (r *runner) tooWide() []int {
 	var wide []int
 	for i, n := range r.nets {
@@ -69,13 +69,13 @@ func (r *runner) needsMore(n *network) bool {
 	if halfWidth(n.values, r.noise, p.Confidence) > p.HalfWidth {
 		return true
 	}
-	// A network noisier than the others borrows too narrow an interval: take it to where
-	// its own order statistics decide.
+	// A network noisier than the others would borrow too narrow an interval: give it enough
+	// blocks for its own order statistics.
 	own := n.noise()
 	return len(n.values) < orderBlocks && unlikeSpread(own, r.noise.Sub(own)) < unlikeChance
 }
 
-// unplanned lists the networks asked for that no row mentions, in seeded order.
+// unplanned lists the requested networks that have no slot yet, in seeded order.
 func (r *runner) unplanned() []int {
 	var next []int
 	for i := range r.o.Networks {
@@ -87,13 +87,13 @@ func (r *runner) unplanned() []int {
 	return next
 }
 
-// shuffle depends on the seed and on how far the schedule is, so rounds differ.
+// shuffle depends on the seed and on the length of the schedule, so rounds differ.
 func (r *runner) shuffle(xs []int, round int) {
 	rng := rand.New(rand.NewPCG(r.sweep.Seed, uint64(r.order)<<16+uint64(round)))
 	rng.Shuffle(len(xs), func(i, j int) { xs[i], xs[j] = xs[j], xs[i] })
 }
 
-// fetch asks the Source for the batch. Networks that cannot be had are recorded as failed.
+// fetch gets the batch from the Source. Networks that the Source cannot provide are recorded as failed.
 func (r *runner) fetch(ctx context.Context, indices []int) (batch []int, rows []Network, err error) {
 	for _, i := range indices {
 		n, m, err := r.o.Source.Network(ctx, i)
@@ -120,7 +120,7 @@ func (r *runner) fetch(ctx context.Context, indices []int) (batch []int, rows []
 	return batch, rows, nil
 }
 
-// describe takes over what the network's row keeps of its model.
+// describe copies from the model what the network's row stores.
 func (n *Network) describe(m *model.Model) {
 	if m == nil {
 		return
@@ -131,7 +131,7 @@ func (n *Network) describe(m *model.Model) {
 	}
 	n.MACs, n.Params = new(m.Graph.TotalMACs()), new(m.Graph.TotalParams())
 	if m.Network != nil {
-		n.Params = new(m.Network.Params) // of a file: as its constants are, batch norm folded
+		n.Params = new(m.Network.Params) // counted from the file's constants, batch norm folded
 	}
 }
 
@@ -144,7 +144,7 @@ func (r *runner) rejectUnplanned(ctx context.Context, n Network, cause error) er
 	return r.giveUp(ctx, Slot{Network: n.Index}, cause)
 }
 
-// planRounds stores and queues rounds of one block a network, each in its own order.
+// planRounds stores and queues rounds. A round has one block of each network, in its own order.
 func (r *runner) planRounds(ctx context.Context, rows []Network, batch []int, rounds int) error {
 	var slots []Slot
 	next := map[int]int{}
@@ -192,7 +192,7 @@ func (r *runner) model(ctx context.Context, n *network) (*model.Model, error) {
 	if m != nil && m.Identity != n.Model {
 		return nil, &devices.Error{
 			Fault: devices.FaultUser, Op: "resume sweep " + r.sweep.ID, Reason: "network changed",
-			Err:    errors.New(n.Name + " is not the network that the store has"),
+			Err:    errors.New(n.Name + " differs from the network in the store"),
 			Advice: "the models or the program that writes them changed; begin a new sweep in another store",
 		}
 	}

@@ -8,7 +8,7 @@ type Progress struct {
 	Done         int      `json:"done"`     // with at least the protocol's minimum of blocks
 	Failed       int      `json:"failed"`
 	Blocks       int      `json:"blocks"`      // done by this run
-	BlocksLeft   int      `json:"blocks_left"` // planned and foreseen; extra ones are not foreseen
+	BlocksLeft   int      `json:"blocks_left"` // without extra blocks, which cannot be foreseen
 	BlocksPerSec float64  `json:"blocks_per_second"`
 	ETASeconds   *float64 `json:"eta_seconds"`
 	LastSeconds  *float64 `json:"last_latency_seconds"`
@@ -16,8 +16,8 @@ type Progress struct {
 	TemperatureC *float64 `json:"temperature_celsius"` // hottest sensor after the last block
 }
 
-// standing counts networks asked for, so that a report costs the same in a sweep of ten
-// thousand as in one of ten.
+// standing counts the requested networks by state, so that a report costs the same for ten
+// thousand networks as for ten.
 type standing struct {
 	known, done, failed, waiting int
 }
@@ -37,7 +37,7 @@ func (r *runner) count(n *network, sign int) {
 	}
 }
 
-// change counts a network anew after f changed it.
+// change counts a network again after f changed it.
 func (r *runner) change(n *network, f func()) {
 	r.count(n, -1)
 	f()

@@ -17,9 +17,9 @@ import (
 type Protocol struct {
 	Name string `json:"name"` // of the preset; not part of the identity
 
-	// A block is one fresh process. Process start, memory layout and the neighbours of
-	// the moment differ between processes, so the spread between blocks, not the spread
-	// within one, says how well a latency is known.
+	// A block is one fresh process. Process start, memory layout and other load differ between
+	// processes, so the spread between blocks shows how well a latency is known; the spread
+	// within a block does not.
 	MinBlocks int `json:"min_blocks"` // a network, at least 3
 	MaxBlocks int `json:"max_blocks"` // the budget: no network gets more
 
@@ -47,13 +47,13 @@ type Protocol struct {
 	CPURatioLimit  float64 `json:"cpu_ratio_limit"` // CPU time over wall time, at least
 	FrequencyLimit float64 `json:"frequency_limit"` // clock after a block over the highest seen, at least
 
-	// AllowPartial lets an accelerator leave nodes to the CPU: the share is then a warning.
-	// Omitted where false, so that protocols from before it keep their identity.
+	// AllowPartial lets an accelerator leave nodes to the CPU, with a warning. It is omitted
+	// when false, so that protocols stored before the field existed keep their identity.
 	AllowPartial bool `json:"allow_partial,omitempty"`
 }
 
-// For is the protocol as it applies to a device. One block of a deterministic device says
-// all that a second would: it gets one, and no extra ones.
+// For is the protocol as it applies to a device. On a deterministic device further blocks add
+// nothing: it gets one block and no extra ones.
 func (p Protocol) For(info devices.Info) Protocol {
 	if info.Deterministic {
 		p.MinBlocks, p.MaxBlocks = 1, 1
@@ -61,11 +61,11 @@ func (p Protocol) For(info devices.Info) Protocol {
 	return p
 }
 
-// presets are functions, not a map of values, so that nobody can change one for others.
+// presets is a function, so that no caller can change a preset for others.
 //
 // default: 3 blocks of 10-50 invokes keep a 60-network sweep of 20-80 ms networks at
-// about three minutes. The target of 5 % is what 3 blocks reach at the block noise of an
-// ordinary quiet machine (1-3 %), so extra blocks go to networks that need them.
+// about three minutes. 3 blocks reach the target of 5 % at the usual block noise of a quiet
+// machine (1-3 %), so extra blocks go only to networks that need them.
 func presets() []Protocol {
 	def := Protocol{
 		Name: "default", MinBlocks: 3, MaxBlocks: 10,
@@ -85,7 +85,7 @@ func presets() []Protocol {
 	return []Protocol{def, quick, precise}
 }
 
-// Presets lists the names that NamedProtocol knows, the default first.
+// Presets lists the names of the presets, the default first.
 func Presets() []string {
 	var names []string
 	for _, p := range presets() {
@@ -94,8 +94,7 @@ func Presets() []string {
 	return names
 }
 
-// NamedProtocol returns a preset. The error of an unknown name is the user's and
-// suggests the nearest.
+// NamedProtocol returns a preset. For an unknown name the error suggests the nearest one.
 func NamedProtocol(name string) (Protocol, error) {
 	for _, p := range presets() {
 		if p.Name == name {
@@ -119,9 +118,9 @@ func (p Protocol) Plan(seed uint64) devices.Plan {
 	}
 }
 
-// Forecast is roughly how long networks of a latency take without extra blocks, one after
-// the other: what process start, loading and reading the device's state cost is added as
-// overhead a block. Ask the protocol For the device.
+// Forecast is roughly how long networks of a given latency take one after the other, without
+// extra blocks. overhead is the cost per block of starting the process, loading the model and
+// reading the device's state. Call it on the protocol For the device.
 func (p Protocol) Forecast(networks int, latency, overhead float64) time.Duration {
 	warm := max(float64(p.WarmUpRuns+1)*latency, p.WarmUpSeconds)
 	timed := max(float64(p.MinRuns)*latency, p.MinSeconds)
@@ -130,14 +129,14 @@ func (p Protocol) Forecast(networks int, latency, overhead float64) time.Duratio
 	return time.Duration(float64(networks*p.MinBlocks) * block * float64(time.Second))
 }
 
-// Identity is the first 12 hex digits of sha256 over every field but the name, in the
+// Identity is the first 12 hex digits of sha256 over every field except the name, in the
 // order of their JSON.
 func (p Protocol) Identity() string {
 	p.Name = ""
 	return hashJSON(p)
 }
 
-// Check says which field makes no sense.
+// Check names the first field with an impossible value.
 func (p Protocol) Check() error {
 	for _, c := range []struct {
 		bad  bool

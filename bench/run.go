@@ -11,35 +11,35 @@ import (
 	"latlab/sampler/model"
 )
 
-// ErrStopped is returned when Options.Stop ended a run. All that was done is stored; the
+// ErrStopped is returned when Options.Stop ended a run. All finished blocks are stored; the
 // same call resumes.
 var ErrStopped = errors.New("stopped")
 
 // Options is one call of Run.
 type Options struct {
-	// Sweep says what is asked for: Space or ModelsHash, Sampling, Seed, Format, Precision,
+	// Sweep describes the request: Space or ModelsHash, Sampling, Seed, Format, Precision,
 	// Protocol, Tools. Run fills in the rest.
 	Sweep    Sweep
-	Networks int // how many of the Source's
+	Networks int // how many networks of the Source
 	Source   Source
 	Device   devices.Device
 	Store    Store
 
-	// BatchLimit bounds a batch to what half the model cache holds; 0 = no bound.
+	// BatchLimit limits a batch to what half the model cache holds; 0 = no limit.
 	BatchLimit int
 	// Flush is how many blocks are stored in one transaction; 0 = one. A block of a real
 	// device takes a second and is stored at once. A simulator makes a thousand a second,
 	// and losing a few to a kill costs nothing.
 	Flush int
-	// Stop, when closed, lets the current block finish and ends the run. Ending the
-	// context kills the block.
+	// Stop, when closed, lets the current block finish and ends the run. Cancelling the context
+	// kills the block.
 	Stop <-chan struct{}
-	// Progress is called after every block and failure, from the goroutine of Run, and so is
-	// Source. Device is called from up to Info.Parallel goroutines at once.
+	// Progress is called after every block and failure. Progress and Source are called only from
+	// Run's goroutine, Device from up to Info.Parallel goroutines at once.
 	Progress func(Progress)
 }
 
-// Result is what a run leaves, over all networks asked for, earlier runs included.
+// Result is the state after a run, over all requested networks, earlier runs included.
 type Result struct {
 	Sweep    Sweep
 	Measured int   // networks with all their blocks
@@ -50,8 +50,8 @@ type Result struct {
 	Elapsed  time.Duration
 }
 
-// NoiseCV is the noise between blocks as a coefficient of variation: nil where too few
-// blocks tell it, 0 on a deterministic device.
+// NoiseCV is the noise between blocks as a coefficient of variation: nil if there are too few
+// blocks, 0 on a deterministic device.
 func (r Result) NoiseCV() *float64 { return noiseCV(r.Sweep.Device, r.Noise) }
 
 func noiseCV(info devices.Info, pooled Noise) *float64 {
@@ -61,17 +61,17 @@ func noiseCV(info devices.Info, pooled Noise) *float64 {
 	return pooled.CV()
 }
 
-// Run measures until every network asked for has its blocks, and resumes or extends the
-// sweep where the Store already has it. Errors carry their culprit (devices.FaultOf);
-// the Result is filled in as far as it is known.
+// Run measures until every requested network has its blocks. A sweep that the Store already
+// holds is resumed or extended. Errors carry their fault (devices.FaultOf); the Result is
+// filled in as far as it is known.
 //
-// Networks go in seeded batches, a batch in interleaved rounds of blocks: what changes
-// with time (heat, neighbours) then spreads over networks instead of biasing some, and a
-// stopped sweep has whole networks. Every block is a row of the schedule before it runs,
-// and resume follows that table; the seed only makes new rows.
+// Networks run in seeded batches, a batch in interleaved rounds of blocks: changes over time
+// (heat, other load) then spread over networks instead of biasing some of them, and a stopped
+// sweep has complete networks. Every block is stored in the schedule before it runs, and a
+// resumed sweep follows the stored schedule; the seed only orders new rows.
 //
-// A device that allows several Runs at once gets them, of different networks, begun in the
-// schedule's order.
+// A device that allows several Runs at once gets blocks of different networks in parallel,
+// started in the schedule's order.
 func Run(ctx context.Context, o Options) (Result, error) {
 	start := time.Now()
 	r := &runner{
@@ -95,8 +95,8 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	return res, err
 }
 
-// ended makes sure that what failed because the context ended says so: a database calls
-// it an interrupt.
+// ended returns the context's error if the context ended: the database calls the same event
+// an interrupt.
 func ended(ctx context.Context, err error) error {
 	if cerr := ctx.Err(); err != nil && cerr != nil && !errors.Is(err, cerr) {
 		return fmt.Errorf("%w: %w", cerr, err)
@@ -104,20 +104,20 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// network is what the loop remembers of a planned network.
+// network is the loop's state of a planned network.
 type network struct {
 	Network
 	values    []float64          // of finished blocks
 	units     devices.Delegation // of the first of them
-	mixed     bool               // others were run by other units: values are no replicates
+	mixed     bool               // blocks ran on different units: values are not replicates
 	rounds    int                // planned so far
 	waiting   int                // slots not run yet
-	postponed int                // times that the device gave up on it, earlier runs included
-	// blocksBefore is how many blocks this run had done when it last gave up.
+	postponed int                // how often its slots were postponed, earlier runs included
+	// blocksBefore is how many blocks this run had done at the last postponement.
 	blocksBefore int
 }
 
-// add remembers a finished block's value.
+// add records a finished block's value.
 func (n *network) add(seconds float64, d devices.Delegation) {
 	if len(n.values) == 0 {
 		n.units = d
@@ -126,7 +126,7 @@ func (n *network) add(seconds float64, d devices.Delegation) {
 	n.values = append(n.values, seconds)
 }
 
-// noise is what Measure takes for the network's own.
+// noise is the network's own noise as Measure computes it.
 func (n *network) noise() Noise {
 	if n.mixed {
 		return Noise{}
@@ -157,7 +157,7 @@ type runner struct {
 	lastValue float64
 }
 
-// open checks what is asked for, stores or loads the manifest and loads the schedule.
+// open checks the request, stores or loads the manifest and loads the schedule.
 func (r *runner) open(ctx context.Context) error {
 	info := r.o.Device.Info()
 	r.sweep = r.o.Sweep
@@ -169,7 +169,7 @@ func (r *runner) open(ctx context.Context) error {
 		return err
 	}
 	if r.o.Networks < 1 {
-		return userError("sweep", fmt.Errorf("%d networks are asked for, want at least 1", r.o.Networks))
+		return userError("sweep", fmt.Errorf("%d networks requested, need at least 1", r.o.Networks))
 	}
 	if err := checkTakes(info, r.sweep.Format, r.sweep.Precision); err != nil {
 		return err
@@ -196,10 +196,10 @@ func (r *runner) open(ctx context.Context) error {
 
 func checkTakes(info devices.Info, f model.Format, p model.Precision) error {
 	if !slices.Contains(info.Formats, f) {
-		return userError("sweep on "+info.Name, fmt.Errorf("the device takes %v, not %s", info.Formats, f))
+		return userError("sweep on "+info.Name, fmt.Errorf("the device supports %v, not %s", info.Formats, f))
 	}
 	if !slices.Contains(info.Precisions, p) {
-		return userError("sweep on "+info.Name, fmt.Errorf("the device takes %v, not %s", info.Precisions, p))
+		return userError("sweep on "+info.Name, fmt.Errorf("the device supports %v, not %s", info.Precisions, p))
 	}
 	return nil
 }
@@ -231,7 +231,7 @@ func (r *runner) load(ctx context.Context) error {
 			continue
 		}
 		n.waiting++
-		if s.Network < r.o.Networks { // an earlier run may have asked for more
+		if s.Network < r.o.Networks { // an earlier run may have requested more
 			r.pending = append(r.pending, s.Slot)
 		}
 	}
@@ -242,8 +242,8 @@ func (r *runner) load(ctx context.Context) error {
 	return r.loadFailures(ctx)
 }
 
-// loadFailures remembers on which networks the device gave up in earlier runs, and lets
-// them wait: a resumed sweep must not run into the same ones first.
+// loadFailures finds the networks on which the device failed in earlier runs and moves them
+// to the end: a resumed sweep must not start with the same failures.
 func (r *runner) loadFailures(ctx context.Context) error {
 	attempts := map[int]int{}
 	for f, err := range r.o.Store.Failures(ctx, r.sweep.ID) {
@@ -265,7 +265,7 @@ func (r *runner) loadFailures(ctx context.Context) error {
 	return nil
 }
 
-// loop runs what is planned, then plans more, until there is nothing to plan.
+// loop alternates between planning and running until nothing is left to plan.
 func (r *runner) loop(ctx context.Context) error {
 	r.report()
 	for {
@@ -297,7 +297,7 @@ func (r *runner) interrupted(ctx context.Context) error {
 	}
 }
 
-// wait sleeps, unless the run is to end.
+// wait sleeps until d has passed or the run ends.
 func (r *runner) wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return r.interrupted(ctx)
@@ -311,8 +311,7 @@ func (r *runner) wait(ctx context.Context, d time.Duration) error {
 	return sleep(ctx, r.o.Stop, d)
 }
 
-// flush stores finished blocks. A block that is done is kept even when the run was
-// cancelled meanwhile.
+// flush stores finished blocks, even if the run was cancelled meanwhile.
 func (r *runner) flush(ctx context.Context) error {
 	if len(r.buffer) == 0 {
 		return nil
@@ -343,8 +342,8 @@ func (r *runner) result(ctx context.Context) (Result, error) {
 	return res, nil
 }
 
-// labError says that our host is to blame, unless the error already names a culprit or
-// is the end of the context.
+// labError blames the lab's host, unless the error already carries a fault or the context
+// ended.
 func labError(op string, err error) error {
 	var e *devices.Error
 	if err == nil || errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

@@ -243,9 +243,9 @@ func TestExtraBlocksWhereTooWide(t *testing.T) {
 	}
 }
 
-// TestFallBackIsNoNoise: an accelerator that once gave nodes back to the CPU makes that
-// network INVALID, and neither the noise of the sweep nor the others' blocks more.
-func TestFallBackIsNoNoise(t *testing.T) {
+// TestFallbackIsNotNoise: a network that once fell back to the CPU is INVALID, but does not raise
+// the sweep's noise or the other networks' number of blocks.
+func TestFallbackIsNotNoise(t *testing.T) {
 	d, st := newDevice(), memory.New()
 	d.info.Accelerator = true
 	d.alter = func(b *devices.Block, name string, run int) {
@@ -530,7 +530,7 @@ func TestCancelKillsTheBlock(t *testing.T) {
 		t.Fatalf("%d blocks, %v", res.Blocks, err)
 	}
 	for _, err := range st.Failures(t.Context(), res.Sweep.ID) {
-		t.Error(err, "a cancelled block is nobody's fault")
+		t.Error(err, "a cancelled block has no fault")
 	}
 }
 
@@ -541,7 +541,7 @@ func TestChangedDeviceIsRefused(t *testing.T) {
 	}
 	d.info.Fingerprint = map[string]string{"runtime": "2.0", "cpu": "abacus"}
 	_, err := bench.Run(t.Context(), options(d, st, 3))
-	want := `device fake is not the one of this sweep: runtime was "1.0", is "2.0"`
+	want := `device fake has changed since this sweep began: runtime was "1.0", is "2.0"`
 	var e *devices.Error
 	if !errors.As(err, &e) || e.Fault != devices.FaultUser || e.Err.Error() != want {
 		t.Errorf("got %v", err)

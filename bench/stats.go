@@ -10,27 +10,27 @@ import (
 	"latlab/devices"
 )
 
-// Estimators name how a network's value came from its blocks. A fit or comparison
-// refuses to mix them.
+// Estimators name how a network's value is computed from its blocks. Fits and comparisons
+// refuse to mix them.
 const (
 	// MedianOfMedians: the median over blocks of each block's median sample.
 	MedianOfMedians = "median of block medians v1"
-	// MedianOfMeans: the same where a tool prints only a mean a block.
+	// MedianOfMeans: the same for a tool that prints only a mean per block.
 	MedianOfMeans = "median of block means v1"
-	// MedianOfToolMedians: the same where a tool prints a median as well, of its own rule
-	// (benchmark_model's is the upper one of an even number of runs).
+	// MedianOfToolMedians: the same for a tool that prints its own median (benchmark_model takes
+	// the upper one of an even number of runs).
 	MedianOfToolMedians = "median of block medians by the tool v1"
-	// ToolEstimate: what a vendor's tool computed, of devices whose Kind is estimated.
+	// ToolEstimate: computed by a vendor's tool, for devices whose Kind is estimated.
 	ToolEstimate = "tool's estimate v1"
 )
 
 // orderBlocks is how many blocks a network needs before its interval comes from its own
-// order statistics: with 5, the widest interval there is has 93.75 % confidence, with 6
-// it has 96.9 %.
+// order statistics: the widest interval of 5 blocks has 93.75 % confidence, of 6 blocks
+// 96.9 %.
 const orderBlocks = 6
 
-// BlockSeconds is a block's value: the median of its samples, or else the median, or else the
-// mean, that its tool printed. It is not ok where the block has no usable figure.
+// BlockSeconds is a block's value: the median of its samples, otherwise the median, otherwise
+// the mean that its tool printed. ok is false if the block has no usable figure.
 func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool) {
 	if len(b.Samples) > 0 {
 		for _, s := range b.Samples {
@@ -51,8 +51,8 @@ func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool)
 
 func usable(s float64) bool { return s > 0 && !math.IsInf(s, 1) }
 
-// Median is the middle value, or the mean of the two middle ones; NaN of none. The values
-// keep their order.
+// Median is the middle value, or the mean of the two middle ones; NaN without values. It does
+// not reorder xs.
 func Median(xs []float64) float64 {
 	s := slices.Clone(xs)
 	slices.Sort(s)
@@ -91,11 +91,11 @@ func NoiseOf(values []float64) Noise {
 	return Noise{SumSquares: ss, DF: len(values) - 1}
 }
 
-// replicateNoise is the noise of a network's usable blocks, none where different units ran
-// them: an accelerator that gave nodes back to the CPU in one block timed two machines, and
-// the gap between those is no noise. It was once pooled, and two such blocks in a hundred
-// made the noise of a whole sweep ten times what it was, every other network pay for
-// blocks that it did not need, and the limit of a step far too wide.
+// replicateNoise is the noise of a network's usable blocks, and zero if different units ran
+// them: an accelerator that returned nodes to the CPU in one block timed two machines, and the
+// gap between them is not noise. When it was pooled, two such blocks in a hundred raised the
+// noise of a whole sweep tenfold, cost every other network needless extra blocks, and made the
+// step limit far too wide.
 func replicateNoise(blocks []*devices.Block, values []float64) Noise {
 	for _, b := range blocks {
 		if !sameUnits(b.Delegation, blocks[0].Delegation) {
@@ -105,15 +105,15 @@ func replicateNoise(blocks []*devices.Block, values []float64) Noise {
 	return NoiseOf(values)
 }
 
-// sameUnits reports whether as many nodes were delegated.
+// sameUnits reports whether equally many nodes were delegated.
 func sameUnits(a, b devices.Delegation) bool {
 	return a.Delegated == b.Delegated && a.Nodes == b.Nodes
 }
 
-// Add pools two noises, Sub takes one network's own contribution out again.
+// Add pools two noises.
 func (n Noise) Add(m Noise) Noise { return Noise{n.SumSquares + m.SumSquares, n.DF + m.DF} }
 
-// Sub takes out what Add put in.
+// Sub removes what Add added.
 func (n Noise) Sub(m Noise) Noise { return Noise{max(0, n.SumSquares-m.SumSquares), n.DF - m.DF} }
 
 // SD is the standard deviation of log block values, NaN without degrees of freedom.
@@ -134,11 +134,11 @@ func (n Noise) CV() *float64 {
 	return new(math.Sqrt(math.Expm1(sd * sd)))
 }
 
-// Interval is a confidence interval of a network's latency. Bounds are nil where the
-// data are too few to have any.
+// Interval is a confidence interval of a network's latency. Bounds are nil if there are too
+// few data.
 type Interval struct {
 	Low, High  *float64
-	Confidence float64 // achieved, not asked for; 0 without bounds
+	Confidence float64 // achieved, not requested; 0 without bounds
 	Method     string
 }
 
@@ -146,19 +146,19 @@ type Interval struct {
 const (
 	PooledT         = "t on log block values, pooled variance"
 	OrderStatistics = "order statistics of block values"
-	// Deterministic: the bounds are the value itself. They say that it would come again, and
-	// nothing of how far an estimator or a simulator is from the truth.
+	// Deterministic: the bounds are the value itself. They mean that the value is repeatable, not
+	// that the estimator or simulator is accurate.
 	Deterministic = "deterministic"
 )
 
-// exactInterval is that of a device that gives the same again.
+// exactInterval is the interval of a device that always returns the same value.
 func exactInterval(value float64) Interval {
 	return Interval{Low: &value, High: new(value), Confidence: 1, Method: Deterministic}
 }
 
-// NewInterval is the interval of the median of block values. Below 6 blocks a network
-// knows too little of its own noise, so it borrows the sweep's; from 6 on its own order
-// statistics assume nothing.
+// NewInterval is the interval of the median of block values. Below 6 blocks a network's own
+// noise is poorly known, so the sweep's pooled noise is used; from 6 blocks on, its own order
+// statistics, which assume nothing about the distribution.
 func NewInterval(values []float64, pooled Noise, confidence float64) Interval {
 	if len(values) >= orderBlocks {
 		return orderInterval(values, confidence)
@@ -175,9 +175,9 @@ var medianVariance = [orderBlocks]float64{1: 1, 2: 0.5, 3: 0.448671, 4: 0.298247
 
 // pooledInterval is exp(log m -+ t(df) * sd * sqrt(medianVariance[n])), m the median.
 //
-// Rejected: the usual sqrt(1/n) around the mean of logs. It is a little narrower, but the
-// reported value is the median, which then can lie outside of its own interval when one
-// block of three is off.
+// Rejected: the usual sqrt(1/n) around the mean of logs. It is slightly narrower, but the
+// reported value is the median, which can then lie outside its own interval if one block of
+// three is off.
 func pooledInterval(values []float64, pooled Noise, confidence float64) Interval {
 	half := pooledHalf(len(values), pooled, confidence)
 	if math.IsInf(half, 1) {
@@ -187,7 +187,7 @@ func pooledInterval(values []float64, pooled Noise, confidence float64) Interval
 	return Interval{Low: new(m * math.Exp(-half)), High: new(m * math.Exp(half)), Confidence: confidence, Method: PooledT}
 }
 
-// pooledHalf is half the width of the logarithm's interval, infinite where nothing is known.
+// pooledHalf is half the width of the logarithm's interval, infinite if the noise is unknown.
 func pooledHalf(n int, pooled Noise, confidence float64) float64 {
 	if n == 0 || pooled.DF < 1 {
 		return math.Inf(1)
@@ -195,9 +195,8 @@ func pooledHalf(n int, pooled Noise, confidence float64) float64 {
 	return tQuantile((1+confidence)/2, pooled.DF) * pooled.SD() * math.Sqrt(medianVariance[n])
 }
 
-// halfWidth is Measurement.HalfWidth of NewInterval. Under borrowed noise it depends on how
-// many values there are and not on the values, and planning asks for every network's with
-// every batch.
+// halfWidth equals Measurement.HalfWidth of NewInterval. With pooled noise it depends only on
+// the number of values, which saves time: planning needs every network's with every batch.
 func halfWidth(values []float64, pooled Noise, confidence float64) float64 {
 	if len(values) < orderBlocks {
 		return math.Expm1(pooledHalf(len(values), pooled, confidence))
@@ -207,13 +206,13 @@ func halfWidth(values []float64, pooled Noise, confidence float64) float64 {
 	return m.HalfWidth()
 }
 
-// asymptoticDF is from where on the series is as good as the inverted integral: at 200
-// degrees of freedom they differ by less than 1e-9, relative (TestTQuantile).
+// asymptoticDF is the number of degrees of freedom from which the series replaces the inverted
+// integral: at 200 they differ by less than 1e-9, relative (TestTQuantile).
 const asymptoticDF = 200
 
-// tQuantile is the quantile of Student's t. Every network's interval is looked at again
-// with every batch, under pooled noise of thousands of degrees of freedom; inverting the
-// integral for each took an eighth of a sweep on a simulator.
+// tQuantile is the quantile of Student's t. Every batch needs every network's interval, under
+// pooled noise of thousands of degrees of freedom; inverting the integral for each took an
+// eighth of a sweep on a simulator.
 //
 // Source: Abramowitz and Stegun, "Handbook of Mathematical Functions" (1964), 26.7.5.
 func tQuantile(p float64, df int) float64 {
@@ -230,12 +229,12 @@ func tQuantile(p float64, df int) float64 {
 	return x + (g1+(g2+(g3+g4/nu)/nu)/nu)/nu
 }
 
-// orderInterval lies between two order statistics of the values: those that enclose the
-// population median with at least the confidence asked for. With too few values a bound
-// is infinite, which is no bound.
+// orderInterval lies between two order statistics of the values: the pair that encloses the
+// population median with at least the requested confidence. With too few values a bound is
+// infinite, which means no bound.
 //
-// Source: Hahn and Meeker, "Statistical Intervals" (1991), section 5.2, as benchmath
-// (go-moremath's stats.QuantileCI) has it.
+// Source: Hahn and Meeker, "Statistical Intervals" (1991), section 5.2, as implemented in
+// benchmath (go-moremath's stats.QuantileCI).
 func orderInterval(values []float64, confidence float64) Interval {
 	thresholds := benchmath.DefaultThresholds
 	sum := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(values), &thresholds), confidence)
@@ -245,9 +244,9 @@ func orderInterval(values []float64, confidence float64) Interval {
 	return Interval{Low: new(sum.Lo), High: new(sum.Hi), Confidence: sum.Confidence, Method: OrderStatistics}
 }
 
-// unlikeSpread is the probability that a network's own blocks spread this much or more
-// if their noise were that of the others: the F test of two variances. 1 where there is
-// too little to say, and where it spreads no more than they do.
+// unlikeSpread is the p-value of the F test of two variances: the probability that a network's
+// own blocks spread this much or more if their noise were that of the others. It is 1 if there
+// are too few data, or if the network spreads no more than the others.
 //
 // Source: Snedecor and Cochran (1989), section 6.12.
 func unlikeSpread(own, others Noise) float64 {
@@ -256,7 +255,7 @@ func unlikeSpread(own, others Noise) float64 {
 	}
 	f := (own.SumSquares / float64(own.DF)) / (others.SumSquares / float64(others.DF))
 	if f <= 1 {
-		return 1 // the integral is dear, and asked for every network with every batch
+		return 1 // skip the expensive integral: every batch needs it for every network
 	}
 	return 1 - distuv.F{D1: float64(own.DF), D2: float64(others.DF)}.CDF(f)
 }

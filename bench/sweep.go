@@ -25,8 +25,8 @@ const (
 	Listed   Sampling = "list"     // a user's own models or archs
 )
 
-// Sweep is the manifest: networks x one device under one Protocol and one seed. Its
-// identity leaves out how many networks, so the same sweep can be resumed and extended.
+// Sweep is the manifest: networks x one device under one Protocol and one seed. Its identity
+// does not include the number of networks, so a sweep can be resumed and extended.
 type Sweep struct {
 	SchemaVersion int             `json:"schema_version"`
 	ID            string          `json:"id"`
@@ -37,17 +37,17 @@ type Sweep struct {
 	Seed          uint64          `json:"seed"`
 	Format        model.Format    `json:"format"`
 	Precision     model.Precision `json:"precision"`
-	Input         model.Input     `json:"input,omitempty"` // of the networks' inputs, where it is not that of activations
+	Input         model.Input     `json:"input,omitempty"` // type of the networks' inputs, if it differs from the activations'
 	Device        devices.Info    `json:"device"`
 	Protocol      Protocol        `json:"protocol"`
 
 	// Outside the identity.
-	Networks int               `json:"networks"` // asked for, the most so far
+	Networks int               `json:"networks"` // the most requested so far
 	Created  time.Time         `json:"created"`
 	Tools    map[string]string `json:"tools,omitempty"` // latlab's own version, writer revision
 }
 
-// LoadSpace reads the space that the sweep carries. It is nil for a list of models.
+// LoadSpace reads the space stored in the sweep. It is nil for a list of models.
 func (s *Sweep) LoadSpace() (*sampler.Space, error) {
 	if s.SpaceFile == "" {
 		return nil, nil
@@ -55,16 +55,16 @@ func (s *Sweep) LoadSpace() (*sampler.Space, error) {
 	return sampler.Load([]byte(s.SpaceFile), s.Space+".yaml")
 }
 
-// Identity is the first 12 hex digits of sha256 over what was asked for: networks, device
-// by name and settings, precision, protocol and seed. The device's fingerprint is left
-// out on purpose: an upgraded runtime under the same name must be noticed and refused
-// (CheckDevice), not quietly begin a second sweep in the same store.
+// Identity is the first 12 hex digits of sha256 over the request: networks, device by name and
+// settings, precision, protocol and seed. It deliberately leaves the device's fingerprint out:
+// an upgraded runtime under the same name must be refused (CheckDevice) instead of quietly
+// starting a second sweep in the same store.
 func (s *Sweep) Identity() string {
 	return hashJSON(struct {
 		Space, SpaceFile, Models, Sampling string
 		Seed                               uint64
 		Format, Precision                  string
-		Input                              string `json:",omitempty"` // came later: the others keep their identity
+		Input                              string `json:",omitempty"` // added later: older sweeps keep their identity
 		Device, Kind, Harness, Delegate    string
 		Threads                            int
 		CPUs                               []int
@@ -76,7 +76,7 @@ func (s *Sweep) Identity() string {
 	})
 }
 
-// CheckDevice refuses to go on with a sweep on a device that changed, and says what.
+// CheckDevice refuses to continue a sweep on a device that has changed, and lists the changes.
 func (s *Sweep) CheckDevice(now devices.Info) error {
 	diff := fingerprintDiff(s.Device.Fingerprint, now.Fingerprint)
 	if len(diff) == 0 {
@@ -84,7 +84,7 @@ func (s *Sweep) CheckDevice(now devices.Info) error {
 	}
 	return &devices.Error{
 		Fault: devices.FaultUser, Op: "resume sweep " + s.ID, Reason: "device changed",
-		Err:    fmt.Errorf("device %s is not the one of this sweep: %s", now.Name, strings.Join(diff, "; ")),
+		Err:    fmt.Errorf("device %s has changed since this sweep began: %s", now.Name, strings.Join(diff, "; ")),
 		Advice: "its numbers would mix; use another store or seed, or restore the device",
 	}
 }

@@ -2,7 +2,7 @@ package bench
 
 import "context"
 
-// Tally counts a sweep's networks. NoiseCV is that between blocks, pooled; nil = unknown.
+// Tally counts a sweep's networks. NoiseCV is the pooled noise between blocks; nil = unknown.
 type Tally struct {
 	Measured int      `json:"measured"`
 	Failed   int      `json:"failed"`
@@ -13,7 +13,7 @@ type Tally struct {
 	// Reasons and Warnings count measured networks by code; one network may have several.
 	Reasons  map[string]int `json:"-"`
 	Warnings map[string]int `json:"-"`
-	// Sentences have one for each code, of the first network that has it.
+	// Sentences has one example text for each code, from the first network that has it.
 	Sentences map[string]string `json:"-"`
 	// Fastest and Slowest are the extremes of the measured latencies in seconds; 0 without any.
 	Fastest float64 `json:"-"`

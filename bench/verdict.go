@@ -19,7 +19,7 @@ const (
 	ReasonDrift      = "drift"               // times change along a block or over blocks
 	ReasonThrottled  = "throttled"           // the clock was lowered
 	ReasonCPUTime    = "cpu_time_below_wall" // the process waited for its core
-	ReasonAffinity   = "affinity"            // not on the CPUs asked for
+	ReasonAffinity   = "affinity"            // not on the requested CPUs
 	// Others are a device's own: the codes of devices.Block.Doubts.
 )
 
@@ -34,7 +34,7 @@ const (
 	WarnBatteryLow  = "battery_low"
 	WarnBatteryFake = "battery_faked"  // dumpsys battery set
 	WarnThermal     = "thermal_status" // Android: light
-	WarnCooling     = "cooling"        // a processor was slowed down, perhaps not ours
+	WarnCooling     = "cooling"        // a processor was slowed down, perhaps not the one in use
 	WarnFrequency   = "frequency"
 	WarnBimodal     = "bimodal"
 	WarnTail        = "above_minimum"
@@ -43,17 +43,17 @@ const (
 	WarnCPUBlock    = "cpu_time_of_a_block"
 	WarnUnreachable = "confidence"
 	WarnNoise       = "noise_poorly_known"
-	WarnDevice      = "device" // said by the device itself
+	WarnDevice      = "device" // reported by the device itself
 )
 
 // Thresholds of warnings. They decide only whether a figure is worth a line.
 const (
-	loadSlack    = 0.5  // load average above our own threads
+	loadSlack    = 0.5  // load average above latlab's own threads
 	stealShare   = 0.01 // of a block's time
 	tailRatio    = 0.10 // median above the fastest sample
 	gapRatio     = 0.10 // between two clusters of samples
 	gapShare     = 0.20 // of samples in the smaller cluster
-	unlikeChance = 1e-3 // of a spread like this, were the noise that of the others
+	unlikeChance = 1e-3 // p-value of the spread under the others' noise
 	fewDF        = 10   // degrees of freedom below which noise is poorly known
 	unlikeLimit  = 4    // pooled standard deviations that a step must exceed too
 	lowBattery   = 0.20 // Android's own low-battery mode, which lowers clocks, begins at 15 to 20 %
@@ -76,8 +76,8 @@ func judge(m *Measurement, e evidence) {
 	}
 }
 
-// checksFor lists what can be asked of a device. A deterministic one has no spread, and
-// the condition of the machine on which a vendor's tool estimates changes no estimate.
+// checksFor lists the checks that apply to a device. A deterministic device has no spread, and
+// the state of the machine on which a vendor's tool computes does not change the estimate.
 func checksFor(info devices.Info) []func(*Measurement, evidence) {
 	checks := []func(*Measurement, evidence){checkCount, checkDelegation, checkDoubts}
 	if !info.Deterministic {
@@ -106,16 +106,16 @@ func checkCount(m *Measurement, e evidence) {
 	}
 }
 
-// checkDelegation: on an accelerator a node left to the CPU makes the number that of
-// another machine, unless the protocol allows it. An accelerator that took no node at all
-// is not allowed: the number is the CPU's. On a CPU it is XNNPACK that did not know an op:
-// slower, but true.
+// checkDelegation: a node that an accelerator leaves to the CPU makes the number that of a
+// different machine, unless the protocol allows it. An accelerator that took no node at all is
+// never allowed: the number is the CPU's. On a CPU the delegate is XNNPACK: a node that it
+// leaves is slower, but still runs on the CPU.
 func checkDelegation(m *Measurement, e evidence) {
 	worst, found := devices.Delegation{}, false
 	for _, b := range e.blocks {
 		d := b.Delegation
 		if d.Name == "" && !e.in.Info.Accelerator {
-			continue // none was asked for
+			continue // no delegate was requested
 		}
 		if d.Delegated < d.Nodes && (!found || d.Delegated*worst.Nodes < worst.Delegated*d.Nodes) {
 			worst, found = d, true
@@ -149,7 +149,7 @@ func delegationText(d devices.Delegation) string {
 	return text
 }
 
-// checkDoubts takes the device's word for it, each once.
+// checkDoubts adds the device's own doubts, each once.
 func checkDoubts(m *Measurement, e evidence) {
 	var seen []devices.Doubt
 	for _, b := range e.blocks {
@@ -173,10 +173,9 @@ func checkPrecision(m *Measurement, e evidence) {
 	}
 }
 
-// checkStep compares the slowest block with the fastest. Three blocks allow no test of a
-// change point, so the limit is generous, and on a device where blocks of every network
-// spread widely the step must also stand out from the noise of the others: there it is
-// the precision that fails.
+// checkStep compares the slowest block with the fastest. Three blocks allow no test of a change
+// point, so the limit is generous. On a device where blocks of every network spread widely, the
+// step must also stand out from the noise of the others; otherwise checkPrecision reports it.
 func checkStep(m *Measurement, e evidence) {
 	ratio := slices.Max(e.values)/slices.Min(e.values) - 1
 	limit := e.in.Protocol.StepLimit
@@ -188,8 +187,8 @@ func checkStep(m *Measurement, e evidence) {
 	}
 }
 
-// checkDrift looks along blocks (a device that heats up within one) and, from 6 blocks
-// on, over them: three blocks are in monotone order by chance one time in three.
+// checkDrift looks within blocks (a device that heats up) and, from 6 blocks on, across them:
+// three blocks are in monotone order by chance one time in three.
 func checkDrift(m *Measurement, e evidence) {
 	limit := e.in.Protocol.DriftLimit
 	var within []float64
@@ -215,12 +214,12 @@ func checkDrift(m *Measurement, e evidence) {
 	}
 }
 
-// checkThrottle believes counters, and clocks where the governor does not lower them by
-// itself. With another governor, or none told, a low clock is only a warning: it was read
-// when the process had ended.
+// checkThrottle relies on throttle counters, and on clocks if the governor does not lower them
+// by itself. With another or an unknown governor a low clock is only a warning: it was read
+// after the process had ended.
 func checkThrottle(m *Measurement, e evidence) {
 	var events int64
-	top := map[string]float64{} // the highest each CPU's clock was seen
+	top := map[string]float64{} // each CPU's highest clock
 	for _, b := range e.blocks {
 		if b.Before.ThrottleCount != nil && b.After.ThrottleCount != nil {
 			events += max(0, *b.After.ThrottleCount-*b.Before.ThrottleCount)
@@ -253,8 +252,8 @@ func checkThrottle(m *Measurement, e evidence) {
 	add(code, &ratio, &limit, "after a block the clock was at %.0f %% of the highest seen (governor %q)", 100*ratio, governor)
 }
 
-// clockShare is the clock after a block over its highest, of the least lowered CPU that
-// the block might use: on which one it ran is not known.
+// clockShare is the clock after a block over its highest, of the least lowered CPU that the
+// block might have used: the exact CPU is not known.
 func clockShare(b *devices.Block, top map[string]float64) (share float64, ok bool) {
 	for name, hz := range b.After.FrequenciesHz {
 		if hz != nil && usesCPU(b, name) && top[name] > 0 {
@@ -264,15 +263,15 @@ func clockShare(b *devices.Block, top map[string]float64) (share float64, ok boo
 	return share, ok
 }
 
-// usesCPU: sysfs says "cpu2", some tools only "2".
+// usesCPU accepts names like "cpu2" (sysfs) and "2" (some tools).
 func usesCPU(b *devices.Block, name string) bool {
 	return len(b.CPUs) == 0 || slices.ContainsFunc(b.CPUs, func(c int) bool {
 		return name == fmt.Sprint(c) || name == fmt.Sprintf("cpu%d", c)
 	})
 }
 
-// checkCPUTime: a process that computes on the CPU and has less CPU time than wall time
-// was waiting for its core. On an accelerator waiting is what the CPU is there for.
+// checkCPUTime: a process that computes on the CPU but has less CPU time than wall time was
+// waiting for its core. With an accelerator the CPU waits anyway.
 func checkCPUTime(m *Measurement, e evidence) {
 	if e.in.Info.Accelerator {
 		return
@@ -292,7 +291,7 @@ func checkCPUTime(m *Measurement, e evidence) {
 	}
 	switch ratio := cpu / wall; {
 	case ratio < limit:
-		m.invalid(ReasonCPUTime, &ratio, &limit, "CPU time is %.0f %% of wall time: something else had the core", 100*ratio)
+		m.invalid(ReasonCPUTime, &ratio, &limit, "CPU time is %.0f %% of wall time: something else used the core", 100*ratio)
 	case worst < limit:
 		m.warn(WarnCPUBlock, &worst, &limit, "in one block CPU time is %.0f %% of wall time", 100*worst)
 	}
@@ -318,7 +317,7 @@ func checkAffinity(m *Measurement, e evidence) {
 	}
 }
 
-// warnMachine takes the worst of every figure over the blocks.
+// warnMachine reports the worst of every figure over the blocks.
 func warnMachine(m *Measurement, e evidence) {
 	var load, steal float64
 	sensor, turbo, battery := false, false, false
@@ -334,7 +333,7 @@ func warnMachine(m *Measurement, e evidence) {
 		battery = battery || isTrue(b.Before.OnBattery) || isTrue(b.After.OnBattery)
 	}
 	if e.in.Info.Kind == devices.Measured && !sensor {
-		m.warn(WarnSensor, nil, nil, "no temperature sensor could be read: heat would go unseen")
+		m.warn(WarnSensor, nil, nil, "no temperature sensor could be read, so heat cannot be detected")
 	}
 	if limit := float64(max(1, e.in.Info.Threads)) + loadSlack; load > limit {
 		m.warn(WarnLoad, &load, &limit, "the load average before a block was %.1f: stop other work on the device", load)
@@ -372,8 +371,8 @@ func warnSamples(m *Measurement, e evidence) {
 	}
 }
 
-// clusterGap is the widest relative gap between neighbours of sorted samples that leaves
-// at least a fifth of them on either side.
+// clusterGap is the widest relative gap between neighbours of sorted samples that leaves at
+// least a fifth of them on either side.
 func clusterGap(s []float64) float64 {
 	edge := max(1, int(math.Ceil(gapShare*float64(len(s)))))
 	var gap float64

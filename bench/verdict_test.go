@@ -12,7 +12,7 @@ import (
 	"latlab/devices"
 )
 
-// goodInput is three blocks that nothing can be said against.
+// goodInput is three blocks without any doubt.
 func goodInput() Input {
 	p, err := NamedProtocol("default")
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // blocks that it was computed from, and what its indices say.
 type Row struct {
 	bench.Estimate
-	ID     string // of the Arch; empty where the network is a point of no space
+	ID     string // of the Arch; empty if the network is not in any search space
 	MACs   *int64 // nil = unknown
 	Params *int64
 }

@@ -1,11 +1,11 @@
-// Package regress fits cost models and says how good they are.
+// Package regress fits cost models and computes how accurate they are.
 //
 // A cost model predicts a network's latency on one device from its indices: bias plus
-// one weight a table position (MobileDets, CVPR 2021, section 4; the table is the one
-// that TuNAS's coupled_tf_features indexes). However it was fitted, it is that table.
+// one weight per table position (MobileDets, CVPR 2021, section 4; the table is the one
+// that TuNAS's coupled_tf_features indexes). Every fitting method produces such a table.
 //
-// The package refuses to touch devices and stores: it takes observations and gives
-// numbers. Exporters write what it returns.
+// The package does not access devices or stores: it takes observations and returns numbers.
+// Exporters write them.
 package regress
 
 import (
@@ -19,36 +19,36 @@ import (
 // SchemaVersion of the cost model's JSON.
 const SchemaVersion = 1
 
-// Unit of every time in a cost model.
+// Unit of all latencies in a cost model.
 const Unit = "seconds"
 
 // CostModel is bias + sum over positions of Table[position][entry], in seconds.
 type CostModel struct {
 	SchemaVersion int    `json:"schema_version"`
 	Space         string `json:"space"`
-	// SpaceFile is the space's canonical YAML, so that a model of a user's space is
-	// readable without the user's file.
+	// SpaceFile is the space's canonical YAML, so that a model of a user's space can be read
+	// without the user's file.
 	SpaceFile string          `json:"space_file,omitempty"`
 	Device    string          `json:"device"`
 	Kind      devices.Kind    `json:"kind"`
 	Precision model.Precision `json:"precision"`
 	Unit      string          `json:"unit"` // "seconds"
 	Method    string          `json:"method"`
-	Estimator string          `json:"estimator"` // how a network's value came from its blocks
+	Estimator string          `json:"estimator"` // how a network's value is computed from its blocks
 	DataHash  string          `json:"data_hash"` // sha256 of the observations used
-	// MeasuredUntil is when the last of its measurements ended, UTC; a file's own time says only
-	// when it was copied. Nil, and absent from the file, where that is not known: of simulators,
-	// whose clock is virtual, of imported tables, and in older files.
+	// MeasuredUntil is when the last of its measurements ended, UTC; the file's own time may only
+	// be that of a copy. It is nil, and absent from the file, if unknown: for simulators, whose
+	// clock is virtual, for imported tables, and in older files.
 	MeasuredUntil *time.Time        `json:"measured_until,omitempty"`
 	Fingerprint   map[string]string `json:"fingerprint,omitempty"`
 	Bias          float64           `json:"bias_seconds"`
-	// Table has one array a position, in the order of Space.Positions, each in the order
+	// Table has one array per position, in the order of Space.Positions, each in the order
 	// of Position.Entry. Unreachable entries are 0.
 	Table   []TablePosition `json:"table"`
 	Figures Figures         `json:"figures"`
-	// Features are the weights that were collapsed into the table, by name, for people.
+	// Features are the feature weights that the table was computed from, by name.
 	Features map[string]float64 `json:"features,omitempty"`
-	// Warnings say what a reader of the figures should know.
+	// Warnings are what a reader of the figures should know.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -60,7 +60,7 @@ type TablePosition struct {
 	Seen []int `json:"seen"`
 }
 
-// Figures are how good the model is on held-out networks. Null = not computed.
+// Figures are the accuracy on held-out networks. Null = not computed.
 type Figures struct {
 	NTrain         int      `json:"n_train"`
 	NTest          int      `json:"n_test"`
@@ -83,8 +83,8 @@ type Observation struct {
 	Seconds float64
 }
 
-// Provenance is where the model's latencies come from. Measurements of another one must not
-// be compared with its predictions.
+// Provenance describes where the model's latencies come from. Its predictions must not be
+// compared with measurements of a different provenance.
 func (m *CostModel) Provenance() Provenance {
 	return Provenance{Device: m.Device, Kind: m.Kind, Precision: m.Precision, Estimator: m.Estimator, Fingerprint: m.Fingerprint}
 }

@@ -19,22 +19,22 @@ import (
 	"latlab/sampler/model"
 )
 
-// MinNetworks is how many different networks a fit needs. Fewer leave so little held out
-// that no figure would mean anything.
+// MinNetworks is how many different networks a fit needs. With fewer, the held-out part is too
+// small for its figures to mean anything.
 const MinNetworks = 20
 
-// Provenance says where latencies come from. Numbers of different provenance are never
-// mixed in a fit.
+// Provenance describes where latencies come from. A fit never mixes latencies of different
+// provenance.
 type Provenance struct {
 	Device      string
 	Kind        devices.Kind
 	Precision   model.Precision
-	Estimator   string            // how a network's value came from its blocks
-	Fingerprint map[string]string // what else identifies the device: runtime, threads, harness
+	Estimator   string            // how a network's value is computed from its blocks
+	Fingerprint map[string]string // further properties of the device: runtime, threads, harness
 }
 
-// ProvenanceOf is what a fit or comparison must not mix of a sweep's latencies: the device with
-// its fingerprint and settings. The estimator is a matter of the blocks and left empty.
+// ProvenanceOf is the provenance of a sweep's latencies: the device with its fingerprint and
+// settings. The estimator depends on the blocks and is left empty.
 func ProvenanceOf(m bench.Sweep) Provenance {
 	f := maps.Clone(m.Device.Fingerprint)
 	if f == nil {
@@ -47,16 +47,16 @@ func ProvenanceOf(m bench.Sweep) Provenance {
 	return Provenance{Device: m.Device.Name, Kind: m.Device.Kind, Precision: m.Precision, Fingerprint: f}
 }
 
-// Data is what a fit takes.
+// Data is the input of a fit.
 type Data struct {
 	Space *sampler.Space
 	Provenance
 	Observations []Observation
-	// MeasuredUntil is when the last of the measurements ended; zero = not known.
+	// MeasuredUntil is when the last of the measurements ended; zero = unknown.
 	MeasuredUntil time.Time
 }
 
-// TooFewError is a fit with fewer different networks than it needs.
+// TooFewError is a fit with fewer different networks than required.
 type TooFewError struct {
 	Have, Need int
 }
@@ -65,7 +65,7 @@ func (e *TooFewError) Error() string {
 	return fmt.Sprintf("%d networks measured, a fit needs at least %d: measure more (`sweep` with a larger -n, or a longer list)", e.Have, e.Need)
 }
 
-// ObservationError is a latency or indices that no fit can use.
+// ObservationError is a latency or indices that a fit cannot use.
 type ObservationError struct {
 	Arch   sampler.Arch
 	Reason string
@@ -75,18 +75,18 @@ func (e *ObservationError) Error() string {
 	return fmt.Sprintf("network %s (indices %s): %s", e.Arch.ID(), e.Arch, e.Reason)
 }
 
-// MixedError is data of two provenances in one fit.
+// MixedError reports data of two provenances in one fit or comparison.
 type MixedError struct {
 	Field string // "device", "kind", "precision", "estimator", "space" or "fingerprint KEY"
 	A, B  string
 }
 
 func (e *MixedError) Error() string {
-	return fmt.Sprintf("%s differs: %q and %q; a fit never mixes them, choose one", e.Field, e.A, e.B)
+	return fmt.Sprintf("%s differs: %q and %q; a fit cannot mix them, choose one", e.Field, e.A, e.B)
 }
 
-// Merge joins data of one provenance, for instance several sweeps on one device. Data that
-// differ in space, device, kind, precision, estimator or fingerprint are a *MixedError.
+// Merge joins data of one provenance, for instance several sweeps on one device. If space,
+// device, kind, precision, estimator or fingerprint differ, the error is a *MixedError.
 func Merge(parts ...Data) (Data, error) {
 	if len(parts) == 0 {
 		return Data{}, &TooFewError{Have: 0, Need: MinNetworks}
@@ -113,7 +113,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// known is nil for a time that is not.
+// known is nil for a zero time.
 func known(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -121,7 +121,7 @@ func known(t time.Time) *time.Time {
 	return new(t.UTC())
 }
 
-// Same is nil, or a *MixedError for the first field that differs.
+// Same returns nil, or a *MixedError for the first field that differs.
 func (p Provenance) Same(q Provenance) error {
 	for _, f := range []struct{ name, a, b string }{
 		{"device", p.Device, q.Device},
@@ -152,13 +152,12 @@ type network struct {
 	n       int // observations averaged
 }
 
-// networks checks the observations and joins those of one Arch into their arithmetic mean.
-// Joining is what keeps a network out of the training part and the held-out part at once;
-// a fit warns when it happened. Networks come sorted by their indices, so that the order
-// in which a store gives them changes no fold.
+// networks checks the observations and averages those of the same Arch (arithmetic mean), so
+// that no network is in the training part and the held-out part at once; a fit warns about it.
+// Networks are sorted by their indices, so that the store's order does not change the folds.
 func (d Data) networks() ([]network, error) {
 	if d.Space == nil {
-		return nil, fmt.Errorf("no space given with the observations")
+		return nil, fmt.Errorf("the observations have no space")
 	}
 	var nets []network
 	at := make(map[string]int, len(d.Observations))
@@ -186,7 +185,7 @@ func (d Data) networks() ([]network, error) {
 func (d Data) checkObservation(o Observation) error {
 	bad := func(reason string) error { return &ObservationError{Arch: o.Arch, Reason: reason} }
 	if o.Arch.Space != d.Space.Name {
-		return bad(fmt.Sprintf("is of space %q, the fit is of %q", o.Arch.Space, d.Space.Name))
+		return bad(fmt.Sprintf("its space is %q, the fit's is %q", o.Arch.Space, d.Space.Name))
 	}
 	if err := d.Space.Check(o.Arch); err != nil {
 		return bad(err.Error())
@@ -200,8 +199,8 @@ func (d Data) checkObservation(o Observation) error {
 	return nil
 }
 
-// Hash is the sha256 of the space's name and every observation, duplicates included. The
-// order of the observations does not matter: they are hashed as sorted lines
+// Hash is the sha256 of the space's name and every observation, duplicates included. It does
+// not depend on the order: the observations are hashed as sorted lines
 // "indices<TAB>seconds", seconds in the shortest form that reads back exactly.
 func (d Data) Hash() string {
 	type line struct{ indices, seconds string }
@@ -220,14 +219,14 @@ func (d Data) Hash() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// sameSpace compares what spaces say, not their names alone: a user may edit a file and
+// sameSpace compares the content of spaces, not only their names: a user may edit a file and
 // keep its name.
 func sameSpace(a, b *sampler.Space) error {
 	if a == b {
 		return nil
 	}
 	if a == nil || b == nil {
-		return fmt.Errorf("no space given with the observations")
+		return fmt.Errorf("the observations have no space")
 	}
 	if a.Name != b.Name {
 		return &MixedError{Field: "space", A: a.Name, B: b.Name}
@@ -241,7 +240,7 @@ func sameSpace(a, b *sampler.Space) error {
 		return err
 	}
 	if !bytes.Equal(x, y) {
-		return &MixedError{Field: "space of the same name", A: a.Name + " (" + shortHash(x) + ")", B: b.Name + " (" + shortHash(y) + ")"}
+		return &MixedError{Field: "content of the space", A: a.Name + " (" + shortHash(x) + ")", B: b.Name + " (" + shortHash(y) + ")"}
 	}
 	return nil
 }

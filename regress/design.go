@@ -11,7 +11,7 @@ import (
 	"latlab/sampler/graph"
 )
 
-// layout numbers all table slots of a space in one row: position by position.
+// layout numbers all table slots of a space consecutively, position by position.
 type layout struct {
 	space     *sampler.Space
 	positions []sampler.Position
@@ -28,7 +28,7 @@ func newLayout(s *sampler.Space) layout {
 	return l
 }
 
-// row is the slots that an Arch uses, one a position.
+// row lists the slots that an Arch uses, one per position.
 func (l layout) row(a sampler.Arch) []int32 {
 	row := make([]int32, len(l.positions))
 	for p, e := range l.space.Entries(a) {
@@ -37,9 +37,9 @@ func (l layout) row(a sampler.Arch) []int32 {
 	return row
 }
 
-// design is the data of a fit in the form in which all methods use it. Latencies are
-// divided by their geometric mean, so that penalties and tolerances mean the same on a
-// phone and on a simulator: scaling all latencies by c scales all predictions by c.
+// design is the data of a fit in the form that all methods use. Latencies are divided by their
+// geometric mean, so that penalties and tolerances mean the same on a phone and on a simulator:
+// scaling all latencies by c scales all predictions by c.
 type design struct {
 	layout
 	rows  [][]int32 // table slots of each network
@@ -72,8 +72,8 @@ func relative(seconds []float64) (y []float64, scale float64) {
 	return floats.ScaleTo(make([]float64, len(seconds)), 1/scale, seconds), scale
 }
 
-// entryFeatures are op-level features of every table slot: what a slot's weight collapses
-// from. Values are per slot; bias holds the ops that no decision influences.
+// entryFeatures are the op-level features of every table slot, from which a slot's weight is
+// computed. values are per slot; bias holds the ops that do not depend on any decision.
 type entryFeatures struct {
 	features []Feature
 	bias     []float64
@@ -85,8 +85,8 @@ func (f *entryFeatures) at(slot int) []float64 {
 	return f.values[slot*k : (slot+1)*k]
 }
 
-// newEntryFeatures lowers every reachable slot once: 4,620 slots of a MobileDet space take
-// some tens of milliseconds, so nothing is kept from one fit to the next.
+// newEntryFeatures lowers every reachable slot once. The 4,620 slots of a MobileDet space take
+// some tens of milliseconds, so a cache between fits is not worth it.
 func newEntryFeatures(ctx context.Context, l layout, features []Feature) (*entryFeatures, error) {
 	f := &entryFeatures{
 		features: features,
@@ -136,8 +136,8 @@ func (f *entryFeatures) network(row []int32) []float64 {
 	return sum
 }
 
-// collapse turns feature weights into the table: the weight of a slot is the sum over
-// features of weight x value, that of the bias gains the fixed ops.
+// collapse turns feature weights into the table: the weight of a slot is the sum over features
+// of weight x value; the bias also includes the fixed ops.
 func (f *entryFeatures) collapse(intercept float64, w []float64) solution {
 	s := solution{bias: intercept + dot(w, f.bias), slots: make([]float64, len(f.values)/len(f.features))}
 	for i := range s.slots {
@@ -158,8 +158,8 @@ func dot(a, b []float64) float64 {
 type solution struct {
 	bias     float64
 	slots    []float64
-	features map[string]float64 // what was collapsed, nil where nothing was
-	params   int                // fitted weights that are not zero, the bias left out
+	features map[string]float64 // the feature weights, nil without features
+	params   int                // number of non-zero fitted weights, without the bias
 }
 
 func (s solution) predict(row []int32) float64 {

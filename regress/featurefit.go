@@ -20,32 +20,32 @@ import (
 	"latlab/sampler/model"
 )
 
-// Own is the method of models that are points of no space: ridge on the features that the
-// user gave them. FitFeatures knows it, and Ops and MACs besides; Fit does not.
+// Own is the method for models that are not in any search space: ridge on the features that the
+// user gave them. FitFeatures supports Own, Ops and MACs; Fit does not support Own.
 const Own Method = "features"
 
-// maxFeatures bounds the normal equations; a user's list with more is a mistake.
+// maxFeatures limits the normal equations; a list with more features is a mistake.
 const maxFeatures = 1024
 
-// FeatureRow is one network with its features by name: the user's own, and op-level ones
-// behind OpPrefix.
+// FeatureRow is one network with its features by name: the user's own, and op-level ones with
+// the prefix OpPrefix.
 type FeatureRow struct {
-	Name     string // for people
-	Model    string // identity: rows of one model count once, with their mean
+	Name     string // for messages
+	Model    string // identity: rows of one model are averaged
 	Features map[string]float64
 	Seconds  float64
 }
 
-// FeatureData is what FitFeatures takes.
+// FeatureData is the input of FitFeatures.
 type FeatureData struct {
 	Provenance
 	Rows          []FeatureRow
 	MeasuredUntil time.Time // as in Data
 }
 
-// FeatureError is a network whose features no fit can use.
+// FeatureError is a network whose features a fit cannot use.
 type FeatureError struct {
-	Network string // empty where it is about a feature alone
+	Network string // empty if the error concerns only a feature
 	Reason  string
 }
 
@@ -56,8 +56,8 @@ func (e *FeatureError) Error() string {
 	return "network " + e.Network + ": " + e.Reason
 }
 
-// FeatureModel is bias + sum over features of weight x value, in seconds: a cost model of
-// networks that are points of no space, and so no table.
+// FeatureModel is bias + sum over features of weight x value, in seconds: a cost model for
+// networks that are not in any search space and so have no table.
 type FeatureModel struct {
 	SchemaVersion int               `json:"schema_version"`
 	Networks      int               `json:"networks"`
@@ -76,8 +76,8 @@ type FeatureModel struct {
 	Warnings      []string          `json:"warnings,omitempty"`
 }
 
-// FeatureWeight is one feature's weight, and the range that it was seen in: outside of it
-// a prediction is a guess.
+// FeatureWeight is one feature's weight and its range in the training data. Outside of this
+// range a prediction is unreliable.
 type FeatureWeight struct {
 	Name   string  `json:"name"`
 	Weight float64 `json:"weight_seconds"` // per unit of the feature
@@ -85,7 +85,7 @@ type FeatureWeight struct {
 	High   float64 `json:"highest"`
 }
 
-// Predict is the latency of a network in seconds. A feature that is missing is an error.
+// Predict returns a network's latency in seconds. A missing feature is an error.
 func (m *FeatureModel) Predict(features map[string]float64) (float64, error) {
 	y := m.Bias
 	for _, w := range m.Weights {
@@ -105,18 +105,18 @@ func (m *FeatureModel) Write(w io.Writer) error {
 	return e.Encode(m)
 }
 
-// FitFeatures fits listed models by their features and says how good the fit is, with the
-// same held-out rule as Fit. The methods are
+// FitFeatures fits listed models by their features and computes the accuracy, with the same
+// held-out rule as Fit. The methods are
 //
 //	features  ridge on the user's own, standardised, on relative error
 //	ops       non-negative op-level features, as in Fit
 //	macs      bias + multiply-accumulates
 //
-// and the default is features where every network has some, otherwise ops. The user's own
-// may fall as the latency rises, so their weights may be negative; an op costs time.
+// The default is features if every network has some, otherwise ops. A user's own feature may
+// fall as the latency rises, so its weight may be negative; an op always costs time.
 //
-// Networks with other features than the first are a *FeatureError, too few of them a
-// *TooFewError, a senseless option an *OptionError.
+// If networks have different features, the error is a *FeatureError; for too few networks it
+// is a *TooFewError, for an invalid option an *OptionError.
 func FitFeatures(ctx context.Context, d FeatureData, o Options) (*FeatureModel, error) {
 	rows := joinRows(d.Rows)
 	if len(rows) < MinNetworks {
@@ -126,7 +126,7 @@ func FitFeatures(ctx context.Context, d FeatureData, o Options) (*FeatureModel, 
 		o.Method = defaultMethod(rows)
 	}
 	if o.Method == Indicator {
-		return nil, &OptionError{"method", "indicator needs a space; listed models are points of none: features, ops or macs"}
+		return nil, &OptionError{"method", "indicator needs a space, and listed models have none: use features, ops or macs"}
 	}
 	if err := o.check(len(rows), []Method{Own, Ops, MACs}); err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func FitFeatures(ctx context.Context, d FeatureData, o Options) (*FeatureModel, 
 	return m, err
 }
 
-// joinRows is the networks sorted by model, those of one model joined into their mean.
+// joinRows sorts the networks by model and averages those of the same model.
 func joinRows(all []FeatureRow) []FeatureRow {
 	sorted := slices.Clone(all)
 	slices.SortStableFunc(sorted, func(a, b FeatureRow) int {
@@ -175,7 +175,7 @@ func defaultMethod(rows []FeatureRow) Method {
 	return Own
 }
 
-// columnNames are the features that a method weighs, sorted.
+// columnNames lists the features that a method uses, sorted.
 func columnNames(r FeatureRow, m Method) []string {
 	var names []string
 	for name := range r.Features {
@@ -187,13 +187,13 @@ func columnNames(r FeatureRow, m Method) []string {
 	return names
 }
 
-// featureFit is a fit's columns. Values are divided by their largest and shifted by their
-// mean where the weights are free: the intercept takes the shift up.
+// featureFit is a fit's columns. Values are divided by their largest magnitude and, if the
+// weights are unconstrained, shifted by their mean; the intercept absorbs the shift.
 type featureFit struct {
 	o       Options
 	names   []string
 	center  []float64
-	size    []float64 // what values were divided by
+	size    []float64 // divisor of the values
 	low     []float64
 	high    []float64
 	columns *columns
@@ -230,21 +230,21 @@ func checkRow(r FeatureRow, names []string, m Method) error {
 	have := columnNames(r, m)
 	switch {
 	case len(have) == 0 && m == Own:
-		return bad("it has no features of yours; give each line of `sweep --models LIST.jsonl` its \"features\", or fit with ops")
+		return bad("it has no own features; add \"features\" to each line of `sweep --models LIST.jsonl`, or fit with ops")
 	case len(have) == 0:
-		return bad("no op-level features are stored with it, so %s cannot weigh it: not all of its ops are known, or `time` or `verify` timed it; fit what `sweep --models` or `sweep --space` timed", m)
+		return bad("it has no stored op-level features, which method %s needs: some of its ops are unknown, or it was timed by `time` or `verify`; fit networks timed by `sweep --models` or `sweep --space`", m)
 	case !slices.Equal(have, names):
 		return bad("its features are %s, the first network's are %s", listed(have), listed(names))
 	}
 	for _, name := range names {
 		if x := r.Features[name]; math.IsNaN(x) || math.IsInf(x, 0) {
-			return bad("feature %s is no finite number", name)
+			return bad("feature %s is not a finite number", name)
 		}
 	}
 	return nil
 }
 
-// listed names a few features.
+// listed joins the first few names.
 func listed(names []string) string {
 	const few = 5
 	if len(names) > few {
@@ -275,7 +275,7 @@ func (f *featureFit) standardise(values [][]float64) {
 		f.center[j] = sum / float64(len(values))
 		for _, row := range values {
 			if row[j] -= f.center[j]; f.low[j] == f.high[j] {
-				row[j] = 0 // and not what rounding leaves
+				row[j] = 0 // instead of a rounding error
 			}
 		}
 	}
@@ -284,7 +284,7 @@ func (f *featureFit) standardise(values [][]float64) {
 // featureWeights are weights in units of the columns, the intercept first.
 type featureWeights []float64
 
-// params counts the weights that are not zero, the intercept left out.
+// params counts the non-zero weights without the intercept.
 func (w featureWeights) params() int { return nonZero(w[1:]) }
 
 func (f *featureFit) weigh(ctx context.Context, train []int) (featureWeights, error) {
@@ -300,8 +300,8 @@ func (f *featureFit) weigh(ctx context.Context, train []int) (featureWeights, er
 	return f.columns.crossValidated(train, f.o.penalties(ownGrid()), f.o.Seed, leastSquares), nil
 }
 
-// ownGrid reaches further than opsGrid: a user may give features that say nothing, and few
-// networks.
+// ownGrid has larger penalties than opsGrid: a user's features may be unrelated to latency, and
+// the networks few.
 func ownGrid() []float64 { return append([]float64{100, 10, 1}, opsGrid()...) }
 
 func (f *featureFit) heldOut() heldOut {
@@ -330,15 +330,15 @@ func (f *featureFit) model(d FeatureData, rows []FeatureRow, w featureWeights) *
 		bias -= x * f.center[j]
 		m.Weights = append(m.Weights, FeatureWeight{Name: name, Weight: x / f.size[j] * f.scale, Low: f.low[j], High: f.high[j]})
 		if f.o.Method == Own && f.low[j] == f.high[j] {
-			m.Warnings = append(m.Warnings, fmt.Sprintf("feature %s is %v in every network: it can have no weight", name, f.low[j]))
+			m.Warnings = append(m.Warnings, fmt.Sprintf("feature %s is %v in every network, so it has no weight", name, f.low[j]))
 		}
 	}
 	m.Bias = bias * f.scale
 	if joined := len(d.Rows) - len(rows); joined > 0 {
-		m.Warnings = append(m.Warnings, fmt.Sprintf("%d observations are of a model that was observed before: each model counts once, with their mean", joined))
+		m.Warnings = append(m.Warnings, fmt.Sprintf("%d observations repeat a model: the observations of a model are averaged", joined))
 	}
 	if f.o.Method == Own && len(rows) <= len(f.names) {
-		m.Warnings = append(m.Warnings, fmt.Sprintf("%d features of %d networks: the penalty decides much", len(f.names), len(rows)))
+		m.Warnings = append(m.Warnings, fmt.Sprintf("%d features for only %d networks: the result depends strongly on the penalty", len(f.names), len(rows)))
 	}
 	return m
 }
@@ -347,7 +347,7 @@ func (f *featureFit) model(d FeatureData, rows []FeatureRow, w featureWeights) *
 func (d FeatureData) Hash() string {
 	var lines []string
 	for _, r := range d.Rows {
-		text, err := json.Marshal(r) // map keys are sorted; what is no number was refused
+		text, err := json.Marshal(r) // map keys are sorted; NaN and infinity were refused
 		if err != nil {
 			text = fmt.Appendf(nil, "%v", r)
 		}
@@ -378,7 +378,7 @@ func MergeFeatures(parts ...FeatureData) (FeatureData, error) {
 	return all, nil
 }
 
-// isFeatureModel reports whether data is what FeatureModel.Write wrote.
+// isFeatureModel reports whether data was written by FeatureModel.Write.
 func isFeatureModel(data []byte) bool {
 	var m FeatureModel
 	return decodeStrict(data, &m) == nil && m.Networks > 0

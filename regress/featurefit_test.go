@@ -56,9 +56,9 @@ func TestFitFeaturesFindsALine(t *testing.T) {
 	}
 }
 
-// TestUnitsOfFeaturesDoNotMatter: what a feature is counted in, and from where, changes no
+// TestFeatureUnitsDoNotMatter: what a feature is counted in, and from where, changes no
 // prediction.
-func TestUnitsOfFeaturesDoNotMatter(t *testing.T) {
+func TestFeatureUnitsDoNotMatter(t *testing.T) {
 	rows := lineRows(30)
 	for i := range rows {
 		rows[i].Seconds *= 1 + 0.05*math.Sin(float64(i)) // so that a penalty is needed
@@ -90,7 +90,7 @@ func TestUnitsOfFeaturesDoNotMatter(t *testing.T) {
 	})
 }
 
-func TestGraphFeaturesAreThoseOfTheTable(t *testing.T) {
+func TestGraphFeaturesEqualTheTable(t *testing.T) {
 	s, err := sampler.Builtin("mobiledet_cpu_tucker")
 	if err != nil {
 		t.Fatal(err)
@@ -162,11 +162,11 @@ func TestFitFeaturesRefuses(t *testing.T) {
 			}
 		}), Options{}, &few, "1 networks"},
 		{"indicator", lineRows(25), Options{Method: Indicator}, &option, "needs a space"},
-		{"unknown method", lineRows(25), Options{Method: "guess"}, &option, `"guess" is none of features, ops, macs`},
-		{"no ops", lineRows(25), Options{Method: Ops}, &feature, "no op-level features are stored with it"},
+		{"unknown method", lineRows(25), Options{Method: "guess"}, &option, `"guess" is unknown; methods are features, ops, macs`},
+		{"no ops", lineRows(25), Options{Method: Ops}, &feature, "it has no stored op-level features"},
 		{"missing", change(func(r []FeatureRow) { delete(r[7].Features, "b") }), Options{}, &feature, "net7: its features are a, the first network's are a, b"},
-		{"none", change(func(r []FeatureRow) { r[7].Features = nil }), Options{Method: Own}, &feature, "net7: it has no features of yours"},
-		{"NaN", change(func(r []FeatureRow) { r[7].Features["a"] = math.NaN() }), Options{}, &feature, "net7: feature a is no finite number"},
+		{"none", change(func(r []FeatureRow) { r[7].Features = nil }), Options{Method: Own}, &feature, "net7: it has no own features"},
+		{"NaN", change(func(r []FeatureRow) { r[7].Features["a"] = math.NaN() }), Options{}, &feature, "net7: feature a is not a finite number"},
 		{"no latency", change(func(r []FeatureRow) { r[7].Seconds = 0 }), Options{}, &feature, "net7: latency is 0 s"},
 	} {
 		_, err := FitFeatures(t.Context(), FeatureData{Rows: c.rows}, c.o)
@@ -207,8 +207,8 @@ func TestOwnFeature(t *testing.T) {
 	}
 }
 
-// BenchmarkFitFeatures is a fit of a user's own features: few, and as many as somebody who
-// lists every layer would give.
+// BenchmarkFitFeatures fits a user's own features: a few, and as many as a list of every layer
+// would have.
 func BenchmarkFitFeatures(b *testing.B) {
 	for _, features := range []int{8, 64, 256} {
 		b.Run(strconv.Itoa(features), func(b *testing.B) {

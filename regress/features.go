@@ -6,15 +6,15 @@ import (
 	"latlab/sampler/graph"
 )
 
-// Feature is one op-level quantity that the ops method weighs. A network's value is the
-// sum over its ops, so a table entry's value is the sum over the ops that the entry pays.
+// Feature is one op-level quantity that the ops method uses. A network's value is the sum over
+// its ops, so a table entry's value is the sum over the ops that belong to the entry.
 type Feature struct {
 	Name string // "macs/conv1x1"
 	Doc  string
 	of   func(op) float64
 }
 
-// op is an op with what the features ask beyond its own shapes.
+// op is an op with the data that features need beyond its own shapes.
 type op struct {
 	graph.PaidOp
 	// level is how many times the network's input was halved to reach the op's output:
@@ -24,13 +24,12 @@ type op struct {
 
 // Features lists the op-level features in the order of the design matrix.
 //
-// The families are those of DESIGN: multiply-accumulates by op kind and kernel; the same
-// with channels padded to 16 and 32, the tile sizes of vector units and accelerators;
-// input, output and weight elements by op kind, the traffic; multiply-accumulates by
-// resolution; the number of ops, the dispatch overhead. Quantities that are proportional
-// for every op (input and output elements of an activation op) appear once: a second
-// column would say nothing new. One feature per space-specific detail (stage, choice) was
-// rejected: that is what the indicator table is for.
+// The families are: multiply-accumulates by op kind and kernel; the same with channels padded to
+// 16 and 32, the tile sizes of vector units and accelerators; input, output and weight elements
+// by op kind (memory traffic); multiply-accumulates by resolution; the number of ops (dispatch
+// overhead). Quantities that are proportional for every op (input and output elements of an
+// activation op) appear only once, as a second column would add nothing. Features of
+// space-specific details (stage, choice) were rejected: the indicator table covers them.
 func Features() []Feature {
 	return append(append(append(macFeatures(), paddedFeatures()...), trafficFeatures()...), shapeFeatures()...)
 }
@@ -114,7 +113,7 @@ type (
 	quantity  func(op) float64
 )
 
-// where is the quantity of the ops that the predicate holds for, and 0 of all others.
+// where is the quantity for ops that satisfy the predicate, and 0 for all others.
 func where(is predicate, q quantity) func(op) float64 {
 	return func(o op) float64 {
 		if !is(o) {
@@ -138,8 +137,8 @@ func kernel(of predicate, k int) predicate {
 	return func(o op) bool { return of(o) && o.Kernel == [2]int{k, k} }
 }
 
-// otherKernel holds for kernels that have no column of their own: not 1x1, 3x3 or 5x5. A
-// 1x1 depthwise convolution is one of them.
+// otherKernel holds for kernels without their own column: not 1x1, 3x3 or 5x5. A 1x1 depthwise
+// convolution is one of them.
 func otherKernel(of predicate) predicate {
 	return func(o op) bool {
 		return of(o) && !pointwise(o) && o.Kernel != [2]int{3, 3} && o.Kernel != [2]int{5, 5}
@@ -173,8 +172,8 @@ func patches(o op) float64 {
 	return float64(o.Out[1]) * float64(o.Out[2]) * float64(o.Kernel[0]) * float64(o.Kernel[1]) * float64(o.In[3])
 }
 
-// padded is MACs with input and output channels rounded up to a multiple; a depthwise
-// convolution has one channel axis, which counts once.
+// padded is MACs with input and output channels rounded up to a multiple. A depthwise
+// convolution has one channel axis, which is rounded once.
 func padded(multiple int) quantity {
 	return func(o op) float64 {
 		scale := roundUp(o.Out[3], multiple) / float64(o.Out[3])

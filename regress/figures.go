@@ -19,8 +19,8 @@ func (v *pairs) add(y, p float64) {
 }
 
 // r2 is 1 - sum (y-p)^2 / sum (y-mean y)^2, the coefficient of determination of the
-// predictions as they are: not the squared correlation, and below 0 for a model worse than
-// the mean. NaN where all y are equal.
+// predictions. It is not the squared correlation, and it is below 0 for a model worse than
+// the mean. NaN if all y are equal.
 func (v pairs) r2() float64 {
 	m := stat.Mean(v.y, nil)
 	residual, total := 0.0, 0.0
@@ -34,9 +34,9 @@ func (v pairs) r2() float64 {
 	return 1 - residual/total
 }
 
-// adjustedR2 is 1 - (1-r2) (n-1) / (n-k-1), n networks and k weights that are not the
-// intercept (Ezekiel, Methods of Correlation Analysis, 1930; held-out r2 already pays for
-// k, so this is the cautious one of the two). NaN where n <= k+1: the indicator method with
+// adjustedR2 is 1 - (1-r2) (n-1) / (n-k-1), for n networks and k weights without the
+// intercept (Ezekiel, Methods of Correlation Analysis, 1930). Held-out r2 already accounts
+// for k, so this is the more cautious of the two. NaN if n <= k+1: the indicator method with
 // fewer networks than table entries.
 func adjustedR2(r2 float64, n, k int) float64 {
 	if n <= k+1 {
@@ -78,9 +78,9 @@ func (v pairs) mean(f func(y, p float64) float64) float64 {
 	return sum / float64(len(v.y))
 }
 
-// spearman is Pearson's correlation of the ranks, equal values sharing the mean of their
-// ranks (Spearman, The proof and measurement of association between two things, American
-// Journal of Psychology 15, 1904, 72-101). NaN where one side is constant.
+// spearman is Pearson's correlation of the ranks; equal values share the mean of their ranks
+// (Spearman, The proof and measurement of association between two things, American Journal of
+// Psychology 15, 1904, 72-101). NaN if one side is constant.
 func (v pairs) spearman() float64 {
 	return stat.Correlation(ranks(v.y), ranks(v.p), nil)
 }
@@ -107,8 +107,8 @@ func ranks(v []float64) []float64 {
 
 // kendall is tau-b, (concordant - discordant) / sqrt((N - ties in y) (N - ties in p)) over
 // all N pairs (Kendall, The treatment of ties in ranking problems, Biometrika 33, 1945,
-// 239-251). NaN where one side is constant. Quadratic: 20,000 networks take half a second,
-// and no lab measures more.
+// 239-251). NaN if one side is constant. It is quadratic: 20,000 networks, more than labs
+// measure, take half a second.
 func (v pairs) kendall() float64 {
 	var score, inY, inP float64
 	for i := range v.y {
@@ -140,8 +140,8 @@ type held struct {
 
 func newHeld() *held { return &held{sums: map[string]float64{}, counts: map[string]int{}} }
 
-// add takes the figures of one part. A figure that the part does not define (r2 of equal
-// latencies) is left out of the mean.
+// add takes the figures of one part. A figure that is undefined for the part (r2 of equal
+// latencies) does not enter the mean.
 func (h *held) add(v pairs) {
 	for name, x := range map[string]float64{
 		"r2": v.r2(), "rmse": v.rmse(), "rmspe": v.rmspe(), "mape": v.mape(),
@@ -155,7 +155,7 @@ func (h *held) add(v pairs) {
 	}
 }
 
-// mean is nil for a figure that no part defines.
+// mean is nil for a figure that is undefined in all parts.
 func (h *held) mean(name string) *float64 {
 	if h.counts[name] == 0 {
 		return nil
@@ -163,8 +163,8 @@ func (h *held) mean(name string) *float64 {
 	return finite(h.sums[name] / float64(h.counts[name]))
 }
 
-// figures fills in what the held-out parts say. n is the number of networks of the final
-// model, k its weights.
+// figures averages the held-out parts. n is the number of networks of the final model, k its
+// number of weights.
 func (h *held) figures(n, k int) Figures {
 	f := Figures{
 		R2: h.mean("r2"), RMSESeconds: h.mean("rmse"), RMSPE: h.mean("rmspe"), MAPE: h.mean("mape"),
@@ -177,7 +177,7 @@ func (h *held) figures(n, k int) Figures {
 	return f
 }
 
-// finite is nil for what is not a number: an unknown figure is null, never 0.
+// finite is nil for NaN and infinity: an unknown figure is null, never 0.
 func finite(x float64) *float64 {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return nil

@@ -13,10 +13,10 @@ import (
 	"latlab/sampler"
 )
 
-// maxFile bounds a cost model's file: a table of some ten million slots.
+// maxFile limits a cost model's file: a table of some ten million slots.
 const maxFile = 256 << 20
 
-// VersionError is a file of a newer schema than this program knows.
+// VersionError is a file of a newer schema than this program supports.
 type VersionError struct {
 	File        string
 	Have, Known int
@@ -26,7 +26,7 @@ func (e *VersionError) Error() string {
 	return fmt.Sprintf("%s: cost model of schema version %d, this program knows up to %d: use a newer one", e.File, e.Have, e.Known)
 }
 
-// FileError is a file that is no cost model.
+// FileError is a file that is not a valid cost model.
 type FileError struct {
 	File string
 	Err  error
@@ -45,12 +45,12 @@ func (m *CostModel) Write(w io.Writer) error {
 	return enc.Encode(m)
 }
 
-// Save writes the model to a file, whole or not at all.
+// Save writes the model to a file, completely or not at all.
 func (m *CostModel) Save(path string) error { return atomicfile.Write(path, m.Write) }
 
-// Load reads a cost model that Save wrote and the space it is of. It is strict: a newer
-// version is a *VersionError; unknown or missing fields, a table of another shape than the
-// space's and numbers that are not finite are a *FileError. Both name the file.
+// Load reads a cost model that Save wrote, and its space. It is strict: a newer version is a
+// *VersionError; unknown or missing fields, a table whose shape differs from the space's, and
+// numbers that are not finite are a *FileError. Both name the file.
 func Load(path string) (*CostModel, *sampler.Space, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -88,7 +88,7 @@ func Read(r io.Reader, file string) (*CostModel, *sampler.Space, error) {
 }
 
 func parse(data []byte, file string) (*CostModel, *sampler.Space, error) {
-	// The version first, alone: a newer file may have fields that this program does not know.
+	// Read the version first: a newer file may have fields that this program does not know.
 	var version struct {
 		SchemaVersion *int `json:"schema_version"`
 	}
@@ -101,7 +101,7 @@ func parse(data []byte, file string) (*CostModel, *sampler.Space, error) {
 	case *v > SchemaVersion:
 		return nil, nil, &VersionError{File: file, Have: *v, Known: SchemaVersion}
 	}
-	m := &CostModel{Bias: math.NaN()} // stays NaN where the file has none
+	m := &CostModel{Bias: math.NaN()} // stays NaN if the file has none
 	if err := decodeStrict(data, m); err != nil {
 		return nil, nil, err
 	}
@@ -146,26 +146,26 @@ func (t *TablePosition) UnmarshalJSON(data []byte) error {
 	}
 	for i, n := range raw.Seen {
 		if n == nil || *n < 0 {
-			return fmt.Errorf("position %q: seen %d is no count", raw.Name, i)
+			return fmt.Errorf("position %q: seen %d is not a count", raw.Name, i)
 		}
 		t.Seen[i] = *n
 	}
 	return nil
 }
 
-// check is what must hold of a model whatever its space.
+// check verifies what holds for a model of any space.
 func (m *CostModel) check() error {
 	if m.SchemaVersion != SchemaVersion {
 		return fmt.Errorf("schema_version is %d, want %d", m.SchemaVersion, SchemaVersion)
 	}
 	if m.Space == "" {
-		return errors.New("no space named")
+		return errors.New("space is missing")
 	}
 	if m.Unit != Unit {
 		return fmt.Errorf("unit is %q, want %q", m.Unit, Unit)
 	}
 	if math.IsNaN(m.Bias) || math.IsInf(m.Bias, 0) {
-		return fmt.Errorf("bias_seconds is missing or no number")
+		return fmt.Errorf("bias_seconds is missing or not a number")
 	}
 	for _, t := range m.Table {
 		if len(t.Seen) != len(t.Weights) {
@@ -180,7 +180,7 @@ func (m *CostModel) check() error {
 	return nil
 }
 
-// space is the one the model carries, or the built-in one of its name.
+// space is the space stored in the model, or the built-in one with its name.
 func (m *CostModel) space(file string) (*sampler.Space, error) {
 	if m.SpaceFile == "" {
 		return sampler.Builtin(m.Space)
@@ -190,15 +190,15 @@ func (m *CostModel) space(file string) (*sampler.Space, error) {
 		return nil, err
 	}
 	if s.Name != m.Space {
-		return nil, fmt.Errorf("space is %q, but space_file is of %q", m.Space, s.Name)
+		return nil, fmt.Errorf("space is %q, but the space in space_file is %q", m.Space, s.Name)
 	}
 	return s, nil
 }
 
-// CheckSpace says where the table differs from the space's positions.
+// CheckSpace reports where the table differs from the space's positions.
 func (m *CostModel) CheckSpace(s *sampler.Space) error {
 	if s.Name != m.Space {
-		return fmt.Errorf("cost model is of space %s, not of %s", m.Space, s.Name)
+		return fmt.Errorf("the cost model is for space %s, not for %s", m.Space, s.Name)
 	}
 	ps := s.Positions()
 	if len(ps) != len(m.Table) {

@@ -12,13 +12,13 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// Method is a way to fit. Whichever it is, the result is the table.
+// Method is a way to fit. Every method produces the table.
 type Method string
 
 // The methods.
 const (
-	Indicator Method = "indicator" // ridge on the table's indicators: the paper's
-	MACs      Method = "macs"      // bias + MACs: the other baseline
+	Indicator Method = "indicator" // ridge on the table's indicators: the paper's method
+	MACs      Method = "macs"      // bias + MACs: a baseline
 	Ops       Method = "ops"       // non-negative op-level features: the default
 )
 
@@ -28,13 +28,13 @@ func Methods() []Method { return []Method{Ops, Indicator, MACs} }
 // Options of a fit. The zero value is the default.
 type Options struct {
 	Method Method // "" = Ops
-	Seed   uint64 // of the held-out parts and of cross-validation
-	// Train is how many networks a held-out fit trains on, all others being its test: for
-	// learning curves. 0 = four of five.
+	Seed   uint64 // random seed of the held-out parts and of cross-validation
+	// Train is how many networks a held-out fit trains on; all others are its test set. It is
+	// used for learning curves. 0 = four of five.
 	Train int
-	// Absolute weighs the errors of the indicator method in seconds, as the paper's ridge
-	// does, instead of relative to the latency; the other methods refuse it. On a roofline
-	// CPU with 1.5 % noise (mobiledet_edgetpu_tucker) held-out r2 and MAPE were
+	// Absolute makes the indicator method minimise errors in seconds, as the paper's ridge does,
+	// instead of relative errors; the other methods refuse it. On a roofline CPU with 1.5 % noise
+	// (mobiledet_edgetpu_tucker) held-out r2 and MAPE were
 	//
 	//	networks    relative        absolute
 	//	500       -0.54, 41.0 %   0.43, 41.4 %
@@ -42,10 +42,10 @@ type Options struct {
 	//	2,000      0.80, 23.6 %   0.81, 23.3 %
 	//	4,000      0.949, 12.3 %  0.950, 12.4 %
 	//
-	// so a fair comparison with the paper sets it.
+	// so set it for a fair comparison with the paper.
 	Absolute bool
-	// Penalties replaces the method's grid of ridge penalties, from large to small; one
-	// value is used as it is. They are in the method's own units.
+	// Penalties replaces the method's grid of ridge penalties, from large to small; a single
+	// value is used without cross-validation. The units are the method's own.
 	Penalties []float64
 }
 
@@ -58,18 +58,18 @@ func (o Options) penalties(grid []float64) []float64 {
 
 func (o Options) check(networks int, known []Method) error {
 	if !slices.Contains(known, o.Method) {
-		return &OptionError{"method", fmt.Sprintf("%q is none of %s", o.Method, methodNames(known))}
+		return &OptionError{"method", fmt.Sprintf("%q is unknown; methods are %s", o.Method, methodNames(known))}
 	}
 	if o.Absolute && o.Method != Indicator {
-		return &OptionError{"absolute", fmt.Sprintf("method %s weighs relative errors, only %s can do without", o.Method, Indicator)}
+		return &OptionError{"absolute", fmt.Sprintf("method %s always minimises relative errors; only %s supports absolute errors", o.Method, Indicator)}
 	}
 	for i, l := range o.Penalties {
 		if !(l > 0) || i > 0 && l >= o.Penalties[i-1] {
-			return &OptionError{"penalties", fmt.Sprintf("%v must be above 0 and fall", o.Penalties)}
+			return &OptionError{"penalties", fmt.Sprintf("%v must be above 0 and in falling order", o.Penalties)}
 		}
 	}
 	if o.Train != 0 && (o.Train < 2 || o.Train >= networks) {
-		return &OptionError{"train", fmt.Sprintf("%d networks to train on, want 2 to %d: one at least is held out", o.Train, networks-1)}
+		return &OptionError{"train", fmt.Sprintf("%d networks to train on, want 2 to %d: at least one is held out", o.Train, networks-1)}
 	}
 	return nil
 }
@@ -82,34 +82,33 @@ func methodNames(methods []Method) string {
 	return strings.Join(names, ", ")
 }
 
-// OptionError is a choice that makes no sense: the user's mistake.
+// OptionError is an invalid choice by the user.
 type OptionError struct {
 	Option, Reason string
 }
 
 func (e *OptionError) Error() string { return e.Option + ": " + e.Reason }
 
-// Repeats of the held-out rule. Two times five folds is ten fits on 80 % of the networks,
-// as ten random splits would be, but every network is predicted equally often and the
-// figures are of all networks at once: with 20 networks a random split would leave an r2
-// of 4.
+// Repeats of the held-out rule. Two times five folds are ten fits on 80 % of the networks, like
+// ten random splits, but every network is predicted equally often and the figures cover all
+// networks at once: with 20 networks a random split would leave an r2 of 4.
 const (
 	heldRepeats = 2
 	heldFolds   = 5
 	heldSplits  = 10 // with Options.Train
 )
 
-// method is what differs between the fits: a table from some networks of the design.
+// method fits a table to some networks of the design.
 type method func(ctx context.Context, train []int) (solution, error)
 
-// Fit fits a cost model and says how good it is on networks that it did not see. The model
-// itself is fitted on all networks; the penalty is chosen anew within every training part.
+// Fit fits a cost model and computes its accuracy on held-out networks. The final model is
+// fitted on all networks; the penalty is chosen anew within every training part.
 //
-// All methods weight by relative error: latencies of one space span a factor of 30 and
-// noise is multiplicative (Options.Absolute is the exception). Networks observed more than once count once, with their mean,
-// and the model warns of it. Fewer than MinNetworks different networks are a
-// *TooFewError, a latency that is no positive number or indices outside the space an
-// *ObservationError, a senseless option an *OptionError.
+// All methods minimise relative errors, because latencies of one space span a factor of 30 and
+// noise is multiplicative (Options.Absolute is the exception). Networks observed more than once
+// count once, with their mean, and the model has a warning about it. Fewer than MinNetworks
+// different networks are a *TooFewError, a latency that is not a positive number or indices
+// outside the space an *ObservationError, an invalid option an *OptionError.
 func Fit(ctx context.Context, data Data, o Options) (*CostModel, error) {
 	if o.Method == "" {
 		o.Method = Ops
@@ -170,10 +169,10 @@ func (d *design) method(ctx context.Context, o Options) (method, error) {
 // part is one held-out fit.
 type part struct {
 	train, test []int
-	repeat      int // parts of one repeat are judged together
+	repeat      int // figures cover all parts of a repeat together
 }
 
-// parts are the held-out fits of the options, and the rule in words.
+// parts lists the held-out fits of the options, and describes the rule.
 func parts(n int, o Options) ([]part, string) {
 	var ps []part
 	if o.Train > 0 {
@@ -188,7 +187,7 @@ func parts(n int, o Options) ([]part, string) {
 			heldSplits, o.Seed, o.Train, n-o.Train)
 	}
 	for r := range heldRepeats {
-		// A stream of its own, so that the inner folds are not the outer ones again.
+		// Its own random stream, so that the inner folds differ from the outer ones.
 		for _, f := range foldsOf(shuffled(n, o.Seed, 2000+uint64(r)), heldFolds) {
 			train, test := f.split(all(n))
 			ps = append(ps, part{train, test, r})
@@ -198,15 +197,15 @@ func parts(n int, o Options) ([]part, string) {
 		heldRepeats, heldFolds, o.Seed)
 }
 
-// heldOut is what validation needs of a fit, whatever it weighs.
+// heldOut is what validation needs from a fit of any method.
 type heldOut struct {
 	seconds []float64 // of every network
-	// fit fits some networks and returns the prediction, in seconds, of any.
+	// fit fits some networks and returns the prediction, in seconds, for any network.
 	fit func(ctx context.Context, train []int) (func(i int) float64, error)
 }
 
-// validate runs the held-out fits, as many at once as there are processors. k is the
-// number of the final model's weights.
+// validate runs the held-out fits, as many at once as there are processors. k is the number of
+// weights of the final model.
 func validate(ctx context.Context, h heldOut, o Options, k int) (Figures, error) {
 	ps, rule := parts(len(h.seconds), o)
 	predicted := make([]pairs, len(ps))
@@ -262,7 +261,7 @@ func (d *design) heldOut(m method) heldOut {
 	return h
 }
 
-// newModel is the solution in seconds, as a table.
+// newModel converts the solution into a table in seconds.
 func newModel(data Data, m Method, d *design, s solution) *CostModel {
 	model := &CostModel{
 		SchemaVersion: SchemaVersion, Space: data.Space.Name, Unit: Unit, Method: string(m),
@@ -302,7 +301,7 @@ func duplicates(nets []network) []string {
 	if joined == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d of %d networks were observed more than once: each counts once, with the mean of its observations", joined, len(nets))}
+	return []string{fmt.Sprintf("%d of %d networks were observed more than once: the observations of a network are averaged", joined, len(nets))}
 }
 
 func all(n int) []int {

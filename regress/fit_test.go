@@ -65,8 +65,8 @@ func near(a, b, tolerance float64) bool {
 	return math.Abs(a-b) <= tolerance*max(math.Abs(a), math.Abs(b))
 }
 
-// From 20 networks on every method must give finite figures and predictions of the right
-// size: no worse than always saying the same.
+// From 20 networks on, every method must give finite figures and be at least as good as a
+// constant prediction.
 func TestFewNetworks(t *testing.T) {
 	s := builtin(t, "mobiledet_edgetpu_tucker")
 	for _, n := range []int{20, 21, 33, 60} {
@@ -93,7 +93,7 @@ func TestFewNetworks(t *testing.T) {
 	}
 }
 
-// Whatever the feature weights, the collapsed table must say what the features say.
+// The collapsed table must predict the same as the feature weights.
 func TestTableEqualsFeatures(t *testing.T) {
 	for _, s := range []*sampler.Space{load(t, tiny), builtin(t, "mobiledet_cpu_tucker")} {
 		l := newLayout(s)
@@ -115,7 +115,7 @@ func TestTableEqualsFeatures(t *testing.T) {
 	}
 }
 
-// A fitted model's own weights, read from its file's features, must say the same as well.
+// The same holds for the feature weights in a fitted model's file.
 func TestModelEqualsItsFeatures(t *testing.T) {
 	s := builtin(t, "mobiledet_edgetpu_tucker")
 	m := fit(t, cpuRoofline().measure(t, s, 60, 0.01, 3), Options{})
@@ -319,7 +319,7 @@ func TestSeenAndDuplicates(t *testing.T) {
 	d.Observations[0].Seconds = first.Seconds * 0.5
 	d.Observations = append(d.Observations, Observation{first.Arch, first.Seconds * 1.5})
 	m := fit(t, d, Options{})
-	want := []string{"1 of 30 networks were observed more than once: each counts once, with the mean of its observations"}
+	want := []string{"1 of 30 networks were observed more than once: the observations of a network are averaged"}
 	if diff := cmp.Diff(want, m.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
@@ -375,15 +375,15 @@ func TestErrors(t *testing.T) {
 		{"infinite", latency(math.Inf(1)), Options{}, new(*ObservationError), name + "latency is +Inf, want a number"},
 		{"zero", latency(0), Options{}, new(*ObservationError), name + "latency is 0 s, want more than 0"},
 		{"negative", latency(-1), Options{}, new(*ObservationError), name + "latency is -1 s, want more than 0"},
-		{"another space", change(func(d *Data) { d.Observations[2].Arch.Space = "huge" }), Options{}, new(*ObservationError), `is of space "huge", the fit is of "tiny"`},
+		{"another space", change(func(d *Data) { d.Observations[2].Arch.Space = "huge" }), Options{}, new(*ObservationError), `its space is "huge", the fit's is "tiny"`},
 		{"indices outside", outside, Options{}, new(*ObservationError), "index 0 is 9, but decision stem may be 0 to 0 (conv_k3)"},
-		{"no space", change(func(d *Data) { d.Space = nil }), Options{}, nil, "no space given with the observations"},
-		{"method", good, Options{Method: "magic"}, new(*OptionError), `method: "magic" is none of ops, indicator, macs`},
-		{"absolute", good, Options{Absolute: true}, new(*OptionError), "absolute: method ops weighs relative errors, only indicator can do without"},
-		{"train on all", good, Options{Train: 25}, new(*OptionError), "train: 25 networks to train on, want 2 to 24: one at least is held out"},
-		{"train on one", good, Options{Train: 1}, new(*OptionError), "train: 1 networks to train on, want 2 to 24: one at least is held out"},
-		{"penalty", good, Options{Penalties: []float64{0}}, new(*OptionError), "penalties: [0] must be above 0 and fall"},
-		{"rising penalties", good, Options{Penalties: []float64{1, 2}}, new(*OptionError), "penalties: [1 2] must be above 0 and fall"},
+		{"no space", change(func(d *Data) { d.Space = nil }), Options{}, nil, "the observations have no space"},
+		{"method", good, Options{Method: "magic"}, new(*OptionError), `method: "magic" is unknown; methods are ops, indicator, macs`},
+		{"absolute", good, Options{Absolute: true}, new(*OptionError), "absolute: method ops always minimises relative errors; only indicator supports absolute errors"},
+		{"train on all", good, Options{Train: 25}, new(*OptionError), "train: 25 networks to train on, want 2 to 24: at least one is held out"},
+		{"train on one", good, Options{Train: 1}, new(*OptionError), "train: 1 networks to train on, want 2 to 24: at least one is held out"},
+		{"penalty", good, Options{Penalties: []float64{0}}, new(*OptionError), "penalties: [0] must be above 0 and in falling order"},
+		{"rising penalties", good, Options{Penalties: []float64{1, 2}}, new(*OptionError), "penalties: [1 2] must be above 0 and in falling order"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Fit(context.Background(), tc.data, tc.options)
@@ -408,8 +408,8 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// TestMergeKeepsTheLastTime: data of several sweeps are as new as the newest, and where nobody
-// knows, nobody does, and the file does not say it.
+// TestMergeKeepsTheLastTime: merged data are as new as the newest sweep. If no time is known, the
+// file has no field for it.
 func TestMergeKeepsTheLastTime(t *testing.T) {
 	s := load(t, tiny)
 	at := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
@@ -450,18 +450,18 @@ func TestMerge(t *testing.T) {
 	}{
 		{"the same", func(*Data) {}, ""},
 		{"the same space, loaded again", func(d *Data) { d.Space = load(t, tiny) }, ""},
-		{"device", func(d *Data) { d.Device = "phone" }, `device differs: "sim" and "phone"; a fit never mixes them, choose one`},
-		{"kind", func(d *Data) { d.Kind = "measured" }, `kind differs: "simulated" and "measured"; a fit never mixes them, choose one`},
-		{"precision", func(d *Data) { d.Precision = "int8" }, `precision differs: "float32" and "int8"; a fit never mixes them, choose one`},
-		{"estimator", func(d *Data) { d.Estimator = "mean" }, `estimator differs: "median" and "mean"; a fit never mixes them, choose one`},
+		{"device", func(d *Data) { d.Device = "phone" }, `device differs: "sim" and "phone"; a fit cannot mix them, choose one`},
+		{"kind", func(d *Data) { d.Kind = "measured" }, `kind differs: "simulated" and "measured"; a fit cannot mix them, choose one`},
+		{"precision", func(d *Data) { d.Precision = "int8" }, `precision differs: "float32" and "int8"; a fit cannot mix them, choose one`},
+		{"estimator", func(d *Data) { d.Estimator = "mean" }, `estimator differs: "median" and "mean"; a fit cannot mix them, choose one`},
 		{"fingerprint", func(d *Data) { d.Fingerprint = map[string]string{"runtime": "b", "threads": "1"} },
-			`fingerprint runtime differs: "a" and "b"; a fit never mixes them, choose one`},
+			`fingerprint runtime differs: "a" and "b"; a fit cannot mix them, choose one`},
 		{"missing fingerprint", func(d *Data) { d.Fingerprint = map[string]string{"runtime": "a"} },
-			`fingerprint threads differs: "1" and ""; a fit never mixes them, choose one`},
+			`fingerprint threads differs: "1" and ""; a fit cannot mix them, choose one`},
 		{"more fingerprint", func(d *Data) { d.Fingerprint = map[string]string{"cpus": "0", "runtime": "a", "threads": "1"} },
-			`fingerprint cpus differs: "" and "0"; a fit never mixes them, choose one`},
-		{"space", func(d *Data) { d.Space = renamed }, `space differs: "tiny" and "other"; a fit never mixes them, choose one`},
-		{"space of one name", func(d *Data) { d.Space = edited }, "space of the same name differs: "},
+			`fingerprint cpus differs: "" and "0"; a fit cannot mix them, choose one`},
+		{"space", func(d *Data) { d.Space = renamed }, `space differs: "tiny" and "other"; a fit cannot mix them, choose one`},
+		{"space of one name", func(d *Data) { d.Space = edited }, "content of the space differs: "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			other := base
@@ -497,7 +497,7 @@ func TestFeatureNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range Features() {
 		if f.Doc == "" || seen[f.Name] {
-			t.Errorf("feature %q is there twice or has no words", f.Name)
+			t.Errorf("feature %q appears twice or has no description", f.Name)
 		}
 		seen[f.Name] = true
 	}

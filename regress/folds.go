@@ -11,8 +11,8 @@ func shuffled(n int, seed, stream uint64) []int {
 // fold says which of n rows are held out.
 type fold []bool
 
-// folds cuts n rows into k parts of equal size (but one) at random. Fewer rows than parts
-// give one part a row.
+// folds splits n rows at random into k parts of equal size (plus or minus one). With fewer rows
+// than parts, one part gets a row.
 func folds(n, k int, seed uint64) []fold {
 	return foldsOf(shuffled(n, seed, uint64(k)), k)
 }
@@ -29,7 +29,7 @@ func foldsOf(order []int, k int) []fold {
 	return fs
 }
 
-// split sorts rows into those to fit and those held out, in their order.
+// split separates rows into those to fit and those held out, keeping their order.
 func (f fold) split(rows []int) (fit, held []int) {
 	for i, row := range rows {
 		if f[i] {

@@ -7,15 +7,15 @@ import (
 	"latlab/sampler/graph"
 )
 
-// OpPrefix begins the names of op-level features where they stand beside a user's own: in
-// the stored features of a listed model. A user's own name may not begin so.
+// OpPrefix is the prefix of op-level features when they are stored beside a user's own, in the
+// features of a listed model. A user's own feature must not begin with it.
 const OpPrefix = "op:"
 
-// opMACs is the sum that the macs method weighs.
+// opMACs is the feature of the macs method.
 const opMACs = OpPrefix + "macs"
 
-// GraphFeatures are the op-level features of a whole network that is a point of no space,
-// by name behind OpPrefix. They are stored with the network, so that a fit needs no model
+// GraphFeatures are the op-level features of a whole network that is not in any search space, by
+// name with OpPrefix. They are stored with the network, so that a fit does not need the model
 // file again.
 func GraphFeatures(g *graph.Graph) map[string]float64 {
 	features := listedFeatures()
@@ -23,7 +23,7 @@ func GraphFeatures(g *graph.Graph) map[string]float64 {
 	height := inputHeight(g)
 	for _, of := range g.Ops {
 		if len(of.Inputs) == 0 {
-			continue // makes a tensor of nothing: no feature tells what
+			continue // an op without input elements: no feature applies
 		}
 		p := g.PaidOp(of)
 		if !hasShape(p) {
@@ -43,8 +43,8 @@ func GraphFeatures(g *graph.Graph) map[string]float64 {
 	return sums
 }
 
-// listedFeatures are Features and what only networks of other origin have: ops of kinds
-// that no space has.
+// listedFeatures are Features plus those of ops that occur only in networks of other origin: ops
+// of kinds that no space has.
 func listedFeatures() []Feature {
 	return append(Features(),
 		Feature{"macs/other", "multiply-accumulates of ops of any other kind", where(otherKind, macs)},
@@ -59,7 +59,7 @@ func otherKind(o op) bool {
 		o.Kind != graph.FullyConnected && o.Kind != graph.AveragePool && o.Kind != graph.Add
 }
 
-// inputHeight is the height that resolutions are told by: the largest input's.
+// inputHeight is the height that resolutions are relative to: the largest input's.
 func inputHeight(g *graph.Graph) int {
 	height := 1
 	for _, i := range g.Inputs {
@@ -68,7 +68,7 @@ func inputHeight(g *graph.Graph) int {
 	return height
 }
 
-// hasShape: a file of somebody else may have an op of no elements.
+// hasShape: a file from another tool may have an op without elements.
 func hasShape(p graph.PaidOp) bool {
 	for _, n := range append(p.In[:], p.Out[:]...) {
 		if n < 1 {
@@ -78,15 +78,15 @@ func hasShape(p graph.PaidOp) bool {
 	return true
 }
 
-// OwnFeature says whether a user may call a feature so, and why not.
+// OwnFeature returns an error if a user's feature may not have this name or value.
 func OwnFeature(name string, value float64) error {
 	switch {
 	case name == "":
-		return &FeatureError{Reason: "a feature has no name"}
+		return &FeatureError{Reason: "a feature name is empty"}
 	case strings.HasPrefix(name, OpPrefix):
-		return &FeatureError{Reason: "feature " + name + ": names that begin with " + OpPrefix + " are latlab's"}
+		return &FeatureError{Reason: "feature " + name + ": names that begin with " + OpPrefix + " are reserved for latlab"}
 	case math.IsNaN(value) || math.IsInf(value, 0):
-		return &FeatureError{Reason: "feature " + name + " is no finite number"}
+		return &FeatureError{Reason: "feature " + name + " is not a finite number"}
 	}
 	return nil
 }

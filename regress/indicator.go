@@ -8,15 +8,15 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// ridge is the paper's method: ridge regression on the table's indicators alone.
+// ridge is the paper's method: ridge regression on the table's indicators.
 //
 //	minimise  sum_i ((y_i - b - sum_p beta[slot(i,p)]) / v_i)^2 + lambda |beta|^2
 //
 // with v_i = y_i (relative error), or v_i = 1 with Options.Absolute.
 //
 // The intercept b is not penalised (Hastie, Tibshirani, Friedman, The Elements of
-// Statistical Learning, 2nd edition 2009, section 3.4.1). A network's row has one 1 a
-// position, so the matrix is kept as slot numbers. There are far fewer networks than
+// Statistical Learning, 2nd edition 2009, section 3.4.1). A network's row has a single 1 per
+// position, so the matrix is stored as slot numbers. There are far fewer networks than
 // slots, so the problem is solved in its dual form (Saunders, Gammerman, Vovk, Ridge
 // Regression Learning Algorithm in Dual Variables, ICML 1998)
 //
@@ -57,8 +57,8 @@ func ridgeGrid() []float64 {
 	}
 }
 
-// newRidge prepares the rows of the training networks: latencies and indicators centred on
-// their weighted means (which is what leaves the intercept unpenalised), then weighted.
+// newRidge prepares the rows of the training networks. It centres latencies and indicators on
+// their weighted means, which keeps the intercept unpenalised, then applies the weights.
 func newRidge(rows [][]int32, y, v []float64) *ridge {
 	r := &ridge{sqrtW: make([]float64, len(y)), target: make([]float64, len(y))}
 	r.number(rows)
@@ -144,8 +144,8 @@ func (r *ridge) lengths() []float64 {
 	return d
 }
 
-// solve improves alpha until (X X' + lambda I) alpha = target. Where accuracy is out of
-// reach it stops after as many steps as would be exact without rounding, several times.
+// solve improves alpha until (X X' + lambda I) alpha = target. If the accuracy is out of reach,
+// it stops after several times the number of steps that would be exact without rounding.
 func (r *ridge) solve(ctx context.Context, alpha []float64, lambda float64, lengths []float64) error {
 	n := len(alpha)
 	res, z, p, q := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
@@ -181,14 +181,14 @@ func (r *ridge) solve(ctx context.Context, alpha []float64, lambda float64, leng
 	return nil
 }
 
-// path calls use with the table for each penalty of the grid, which must fall: every
-// solution starts from the one before.
+// path calls use with the table for each penalty of the grid, in falling order: every solution
+// starts from the previous one.
 func (r *ridge) path(ctx context.Context, slots int, grid []float64, use func(i int, s solution)) error {
 	alpha := make([]float64, len(r.rows))
 	lengths := r.lengths()
 	unit := stat.Mean(lengths, nil)
 	for i, l := range grid {
-		// All networks alike in every decision: nothing to weigh, and no scale for lambda.
+		// All networks agree in every decision: there is nothing to fit, and no scale for lambda.
 		if unit > 0 {
 			if err := r.solve(ctx, alpha, l*unit, lengths); err != nil {
 				return err
@@ -238,7 +238,7 @@ func (d *design) ridge(rows []int, o Options) *ridge {
 	return newRidge(r, y, v)
 }
 
-// divisor is what a network's error is divided by before it is squared.
+// divisor divides a network's error before it is squared.
 func (d *design) divisor(i int, o Options) float64 {
 	if o.Absolute {
 		return 1

@@ -6,16 +6,16 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// nnls minimises x'Gx - 2g'x over x with x[i] >= 0, G positive definite: non-negative least
+// nnls minimises x'Gx - 2c'x over x with x[i] >= 0, G positive definite: non-negative least
 // squares in normal-equation form. It is the active-set method of Lawson and Hanson
-// (Solving Least Squares Problems, 1974, chapter 23) as Bro and De Jong run it on the cross
+// (Solving Least Squares Problems, 1974, chapter 23) as Bro and De Jong apply it to the cross
 // products (A fast non-negativity-constrained least squares algorithm, Journal of
 // Chemometrics 11, 1997, 393-401).
 //
-// x is where to start: zeros, or the solution of a similar problem. It is overwritten.
+// x is the starting point (zeros, or the solution of a similar problem) and is overwritten.
 //
 // Coordinate descent was rejected: op-level columns are nearly collinear (the same
-// multiply-accumulates padded to 16 and to 32), where it takes millions of steps.
+// multiply-accumulates padded to 16 and to 32), which would take millions of steps.
 func nnls(e *equations, g *mat.SymDense, c, x []float64) {
 	n := len(c)
 	a := &activeSet{
@@ -26,7 +26,7 @@ func nnls(e *equations, g *mat.SymDense, c, x []float64) {
 		a.free[i] = v > 0
 	}
 	a.settle()
-	// Each round frees one variable; only rounding can make a cycle.
+	// Each round frees one variable; only rounding can cause a cycle.
 	for range 10 * n {
 		i := a.steepest()
 		if i < 0 {
@@ -46,16 +46,16 @@ type activeSet struct {
 	g      *mat.SymDense
 	c, x   []float64
 	free   []bool
-	barred []bool // freed and bound again since the last progress
+	barred []bool // freed and bound again since the objective last fell
 
-	// Memory that each round uses anew.
+	// Scratch memory of a round.
 	slopes    *mat.VecDense
 	equations *equations
 	at        []int
 	s         []float64
 }
 
-// steepest is the bound variable whose growth lowers the objective most, or -1.
+// steepest is the bound variable whose increase lowers the objective most, or -1.
 func (a *activeSet) steepest() int {
 	best, most := -1, 0.0
 	a.slopes.MulVec(a.g, mat.NewVecDense(len(a.x), a.x))
@@ -71,8 +71,8 @@ func (a *activeSet) steepest() int {
 	return best
 }
 
-// settle moves x to the minimum over the free variables, binding those that would go
-// negative on the way.
+// settle moves x to the minimum over the free variables. Variables that would become negative
+// are bound on the way.
 func (a *activeSet) settle() {
 	for {
 		at := a.at[:0]

@@ -8,18 +8,17 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// columns are a design matrix of features: one row a network, the intercept first.
+// columns is a design matrix of features: one row per network, the intercept first.
 type columns struct {
-	of   *entryFeatures // nil where no table is behind the features
+	of   *entryFeatures // nil if the features belong to no table
 	rows [][]float64    // divided by the network's y: the target is then 1 for all
 	unit []float64      // root mean square of each column, which it was divided by; 0 = empty
 }
 
 // newColumns divides each row by its latency (relative error) and each column by its root
 // mean square (so that one penalty means the same for a count of ops and for a count of
-// multiply-accumulates). The units are of all networks of the design, held-out ones too:
-// they hold no latency that could leak but the row's own divisor, and they only set the
-// penalty's scale.
+// multiply-accumulates). The root mean squares include held-out networks: the only latency in
+// them is the row's own divisor, and they only set the penalty's scale.
 func newColumns(d *design, f *entryFeatures) *columns {
 	values := make([][]float64, len(d.rows))
 	for i, row := range d.rows {
@@ -30,7 +29,7 @@ func newColumns(d *design, f *entryFeatures) *columns {
 	return c
 }
 
-// columnsOf is newColumns of values that belong to no table: one row a network.
+// columnsOf is newColumns for values without a table: one row per network.
 func columnsOf(values [][]float64, y []float64) *columns {
 	c := &columns{rows: make([][]float64, len(values)), unit: make([]float64, len(values[0])+1)}
 	for i, row := range values {
@@ -61,7 +60,7 @@ type moments struct {
 
 func (c *columns) moments(rows []int) moments {
 	k, n := len(c.unit), float64(len(rows))
-	// Transposed, so that the products are of rows that lie in one piece.
+	// Transposed, so that each product uses contiguous rows.
 	a := mat.NewDense(k, len(rows), nil)
 	for i, row := range rows {
 		a.SetCol(i, c.rows[row])
@@ -74,8 +73,8 @@ func (c *columns) moments(rows []int) moments {
 	return m
 }
 
-// penalised sets g to the left-hand side with lambda on the diagonal, the intercept's left
-// out. A column that is empty in these rows has a unit diagonal and so weight 0.
+// penalised sets g to the left-hand side with lambda on the diagonal, except the intercept's. A
+// column that is empty in these rows gets a unit diagonal and so weight 0.
 func (m moments) penalised(g *mat.SymDense, lambda float64) {
 	g.CopySym(m.g)
 	for a := range m.c {
@@ -90,7 +89,7 @@ func (m moments) penalised(g *mat.SymDense, lambda float64) {
 
 const opsFolds = 5
 
-// opsGrid is the ops method's penalties, falling. A unit is the mean square of a column.
+// opsGrid lists the ops method's penalties, falling. The unit is the mean square of a column.
 func opsGrid() []float64 {
 	return []float64{1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9}
 }
@@ -100,18 +99,18 @@ func opsGrid() []float64 {
 //
 //	minimise  1/n sum_i ((b + f_i w) / y_i - 1)^2 + lambda sum_k (u_k w_k)^2,  b, w >= 0
 //
-// where u_k is the root mean square of f_ik / y_i. An op costs time, never gives it back,
-// and the sign constraint is what keeps collinear features from cancelling out (Slawski,
-// Hein, Non-negative least squares for high-dimensional linear models, Electronic Journal
-// of Statistics 7, 2013, 3004-3056). lambda is the cross-validated one of opsGrid.
+// where u_k is the root mean square of f_ik / y_i. An op costs time and never saves any, and
+// the sign constraint keeps collinear features from cancelling out (Slawski, Hein,
+// Non-negative least squares for high-dimensional linear models, Electronic Journal of
+// Statistics 7, 2013, 3004-3056). lambda is chosen from opsGrid by cross-validation.
 func fitOps(_ context.Context, _ *design, c *columns, train []int, o Options) (solution, error) {
 	return c.collapse(c.crossValidated(train, o.penalties(opsGrid()), o.Seed, nnls)), nil
 }
 
-// solver minimises x'Gx - 2c'x; x is where to start and becomes the solution.
+// solver minimises x'Gx - 2c'x; x is the starting point and becomes the solution.
 type solver func(e *equations, g *mat.SymDense, c, x []float64)
 
-// crossValidated is the weights, in units of the columns, under the penalty of the grid that
+// crossValidated returns the weights, in units of the columns, under the penalty of the grid that
 // predicts held-out networks best.
 func (c *columns) crossValidated(train []int, grid []float64, seed uint64, solve solver) []float64 {
 	k := len(c.unit)
@@ -145,7 +144,7 @@ func (c *columns) loss(x []float64, rows []int) float64 {
 	return sum
 }
 
-// collapse is the table of weights that are in units of the columns.
+// collapse turns weights in units of the columns into the table.
 func (c *columns) collapse(x []float64) solution {
 	intercept, w := x[0], make([]float64, len(x)-1)
 	if c.unit[0] > 0 {
@@ -169,13 +168,13 @@ func nonZero(w []float64) int { return floats.Count(func(x float64) bool { retur
 //
 //	minimise  sum_i ((b + w macs_i) / y_i - 1)^2
 //
-// in closed form (two normal equations) and without constraints or penalty, so that it is
-// what everybody else's baseline is. Networks that all have the same MACs give w = 0.
+// in closed form (two normal equations), without constraints or penalty, like the usual
+// baseline in the literature. If all networks have the same MACs, w = 0.
 func fitMACs(_ context.Context, _ *design, c *columns, train []int, _ Options) (solution, error) {
 	return c.collapse(c.line(train)), nil
 }
 
-// line is intercept and slope of one column.
+// line returns intercept and slope for one column.
 func (c *columns) line(train []int) []float64 {
 	m := c.moments(train)
 	x := make([]float64, 2)

@@ -6,8 +6,8 @@ import (
 	"latlab/sampler"
 )
 
-// Predictor is a cost model laid out for predicting many networks: CostModel.Predict lists
-// the entries of each network anew, which costs an allocation and most of the time. It is
+// Predictor is a cost model in a layout for predicting many networks. CostModel.Predict lists the
+// entries of each network anew, which costs an allocation and most of its time. A Predictor is
 // safe for concurrent use.
 type Predictor struct {
 	space   string
@@ -17,14 +17,14 @@ type Predictor struct {
 	indices int
 }
 
-// step is one position: where its weights begin, how many input widths and choices it has,
-// which decision is its choice, its output width and (or -1) its input width.
+// step is one position: the offset of its weights, its number of input widths and choices, and
+// the decisions that are its choice, its output width and its input width (-1 = none).
 type step struct {
 	offset, ins, choices int
 	choice, out, in      int
 }
 
-// NewPredictor wants a model of the space: a table of another shape is an error.
+// NewPredictor returns an error if the model's table does not match the space.
 func NewPredictor(m *CostModel, s *sampler.Space) (*Predictor, error) {
 	if err := m.CheckSpace(s); err != nil {
 		return nil, err
@@ -60,8 +60,8 @@ func (p *Predictor) Predict(indices []int) float64 {
 	return y
 }
 
-// PredictAll predicts checked networks into dst, which it returns; dst is grown where it is
-// too short. A network of another space is an error.
+// PredictAll predicts checked networks into dst, grown if needed, and returns it. A network of a
+// different space is an error.
 func (p *Predictor) PredictAll(dst []float64, archs []sampler.Arch) ([]float64, error) {
 	if cap(dst) < len(archs) {
 		dst = make([]float64, len(archs))
@@ -69,7 +69,7 @@ func (p *Predictor) PredictAll(dst []float64, archs []sampler.Arch) ([]float64, 
 	dst = dst[:len(archs)]
 	for i, a := range archs {
 		if a.Space != p.space || len(a.Indices) != p.indices {
-			return nil, fmt.Errorf("network %d (%s) is of space %q with %d decisions, the cost model is of %s with %d",
+			return nil, fmt.Errorf("network %d (%s) has space %q with %d decisions, the cost model has %s with %d",
 				i, a, a.Space, len(a.Indices), p.space, p.indices)
 		}
 		dst[i] = p.Predict(a.Indices)

@@ -8,20 +8,20 @@ import (
 	"latlab/sampler/graph"
 )
 
-// ErrNoOps says that a cost model knows no price of a single op.
-var ErrNoOps = errors.New("it has no weights of ops")
+// ErrNoOps is returned for a cost model without weights of single ops.
+var ErrNoOps = errors.New("it has no weights for single ops")
 
-// Pricer says what a cost model of method ops takes a single op to cost.
+// Pricer computes the latency of a single op by a cost model of method ops.
 type Pricer struct {
 	features []Feature
 	weights  []float64 // seconds a unit of each feature
 	height   int       // of the network's input
 }
 
-// NewPricer wants a cost model of method ops, whose weights are of op-level features: the
-// price of an entry is then the sum of the prices of its ops. Any other model is ErrNoOps:
-// the indicator method weighs entries as wholes, and what the macs method would say of an
-// addition is nothing.
+// NewPricer needs a cost model of method ops, whose weights are for op-level features: an
+// entry's weight is then the sum over its ops. For any other model the error is ErrNoOps: the
+// indicator method has weights only for whole entries, and the macs method cannot price an
+// addition.
 func NewPricer(m *CostModel, s *sampler.Space) (*Pricer, error) {
 	if err := m.CheckSpace(s); err != nil {
 		return nil, err
@@ -37,14 +37,14 @@ func NewPricer(m *CostModel, s *sampler.Space) (*Pricer, error) {
 		}
 		p.weights = append(p.weights, w)
 	}
-	// One more is the intercept. An op-level feature of another release's would go unpaid.
+	// The intercept is one more. With an unknown feature of a newer release the prices would be too low.
 	if n := len(m.Features) - 1; n > len(p.features) {
 		return nil, fmt.Errorf("cost model of %d features, this program knows %d: %w", n, len(p.features), ErrNoOps)
 	}
 	return p, nil
 }
 
-// Seconds is the price of an op of the space, without the dispatch that no op pays for
+// Seconds is the latency of an op of the space, without the fixed overhead that belongs to no op
 // (the bias).
 func (p *Pricer) Seconds(o graph.PaidOp) float64 {
 	sum := 0.0

@@ -7,7 +7,7 @@ import (
 	"latlab/sampler/graph"
 )
 
-// An entry's weight is the prices of its ops, and the bias that of the fixed ones.
+// An entry's weight is the sum over its ops, and the bias includes the fixed ops.
 func TestPricesAddUpToTheTable(t *testing.T) {
 	s := load(t, tiny)
 	m := fit(t, cpuRoofline().measure(t, s, 300, 0.01, 1), Options{Method: Ops})

@@ -7,10 +7,9 @@ import (
 )
 
 // Range is the least and the greatest latency, in seconds, that the model predicts for any
-// network of its space. A layer's entry hangs on no more than the widths of its stage and
-// of the one before, so the best way to every width of a stage follows from those to the
-// widths before it (Viterbi, IEEE Transactions on Information Theory 13, 1967): it is exact
-// up to rounding, whatever the size of the space.
+// network of its space. A layer's entry depends only on the widths of its stage and of the
+// stage before, so dynamic programming over the widths (Viterbi, IEEE Transactions on
+// Information Theory 13, 1967) is exact up to rounding for spaces of any size.
 func (m *CostModel) Range(s *sampler.Space) (least, greatest float64, err error) {
 	if err := m.CheckSpace(s); err != nil {
 		return 0, 0, err
@@ -20,26 +19,26 @@ func (m *CostModel) Range(s *sampler.Space) (least, greatest float64, err error)
 
 // extreme is the best sum over a path through the widths.
 func (m *CostModel) extreme(s *sampler.Space, better func(a, b float64) float64) float64 {
-	ways := []float64{m.Bias} // by width of the stage before
+	sums := []float64{m.Bias} // by width of the stage before
 	position := 0
 	for _, st := range s.Stages {
 		next := make([]float64, len(st.Widths))
 		for out := range st.Widths {
-			for in, before := range ways {
-				way := before + m.stage(st, position, in, out, len(ways), better)
+			for in, before := range sums {
+				sum := before + m.stage(st, position, in, out, len(sums), better)
 				if in == 0 {
-					next[out] = way
+					next[out] = sum
 				}
-				next[out] = better(next[out], way)
+				next[out] = better(next[out], sum)
 			}
 		}
-		ways = next
+		sums = next
 		position += len(st.Layers)
 	}
-	return best(ways, better)
+	return best(sums, better)
 }
 
-// stage is the best sum over a stage's layers: the first sees the widths in and out, the
+// stage is the best sum over a stage's layers: the first layer has the widths in and out, the
 // others the width out on both sides.
 func (m *CostModel) stage(st sampler.Stage, position, in, out, ins int, better func(a, b float64) float64) float64 {
 	sum := 0.0

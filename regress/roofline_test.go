@@ -10,7 +10,7 @@ import (
 	"latlab/sampler/graph"
 )
 
-// roofline is a made-up device: an op takes the longer of computing and moving, plus a
+// roofline is a simulated device: an op takes the longer of computing and moving, plus a
 // dispatch cost. Accelerators pad channels to a tile and are slow at depthwise ops.
 type roofline struct {
 	macsPerSecond      float64

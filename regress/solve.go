@@ -7,20 +7,20 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// negligible is the share of a column's square below which rounding makes what the other
-// columns leave of it.
+// negligible is a share of a column's square: if the other columns explain all but this share, the
+// rest is rounding error.
 const negligible = 1e-14
 
-// equations solves symmetric systems of at most so many unknowns, one after the other, in
-// memory that it keeps: a fit solves thousands. It calls LAPACK because mat.Cholesky also
-// estimates a condition number for each factor, which doubled the time.
+// equations solves symmetric systems up to a maximum size, one after the other, in reused memory:
+// a fit solves thousands. It calls LAPACK directly because mat.Cholesky also estimates a
+// condition number for each factor, which doubled the time.
 type equations struct{ part []float64 }
 
 func newEquations(most int) *equations { return &equations{make([]float64, most*most)} }
 
-// solve sets x to the solution of the equations and unknowns numbered at, which rise:
-// G[at,at] x = c[at]. G is positive definite, or singular up to rounding where columns repeat
-// others: x is then the shortest of the solutions.
+// solve sets x to the solution of the subsystem with the equations and unknowns in at, which is
+// sorted: G[at,at] x = c[at]. G is positive definite, or singular up to rounding if columns are
+// linearly dependent: x is then the shortest of the solutions.
 func (e *equations) solve(x []float64, g *mat.SymDense, c []float64, at []int) {
 	if len(at) == 0 {
 		return
@@ -64,7 +64,7 @@ func shortest(x *mat.VecDense, g *mat.SymDense) {
 	var along mat.VecDense
 	eigen.VectorsTo(&vectors)
 	along.MulVec(vectors.T(), x)
-	values := eigen.Values(nil) // they rise
+	values := eigen.Values(nil) // in rising order
 	for i, v := range values {
 		if v > negligible*values[len(values)-1] {
 			along.SetVec(i, along.AtVec(i)/v)

@@ -19,7 +19,7 @@ type TableModel struct {
 	DataHash  string             `json:"data_hash"` // sha256 of the file
 	Intercept float64            `json:"intercept"`
 	Figures   Figures            `json:"figures"`
-	// RMSE is in the target's unit; Figures has it in seconds where the unit is known.
+	// RMSE is in the target's unit; Figures has it in seconds if the unit is known.
 	RMSE     *float64 `json:"rmse"`
 	Warnings []string `json:"warnings"`
 }
@@ -30,9 +30,9 @@ type TableColumn struct {
 	Weights map[string]float64 `json:"weights"`
 }
 
-// FitTable fits a table of another lab by the indicator method, the only one that needs nothing
-// but categories: the others weigh ops, and a table has none. Rows of equal categories count
-// once, with their mean, as in Fit.
+// FitTable fits a table of another lab by the indicator method, the only one that needs just
+// categories: the other methods need ops, which a table does not have. Rows of equal categories
+// are averaged, as in Fit.
 func FitTable(ctx context.Context, t *csvtable.Table, o Options) (*TableModel, error) {
 	if o.Method == "" {
 		o.Method = Indicator
@@ -72,8 +72,8 @@ func FitTable(ctx context.Context, t *csvtable.Table, o Options) (*TableModel, e
 	return m, nil
 }
 
-// Predict is the model's latency of one value a column, in the target's unit. A value that
-// no row had is an error.
+// Predict returns the model's latency for one value per column, in the target's unit. A value that
+// is in no row is an error.
 func (m *TableModel) Predict(values []string) (float64, error) {
 	if len(values) != len(m.Columns) {
 		return 0, fmt.Errorf("%d values for %d columns", len(values), len(m.Columns))
@@ -89,8 +89,8 @@ func (m *TableModel) Predict(values []string) (float64, error) {
 	return y, nil
 }
 
-// tableNetworks joins rows of equal categories. The Arch is of no space: its indices are the
-// row, which is all that Fit's own helpers look at.
+// tableNetworks averages rows of equal categories. The Arch belongs to no space: its indices are
+// the row, and Fit's helpers need nothing else.
 func tableNetworks(t *csvtable.Table) []network {
 	at := map[string]int{}
 	var nets []network
@@ -130,7 +130,7 @@ func tableDesign(t *csvtable.Table, nets []network) (*design, []int) {
 	return scaled(l, rows, nets), l.offset
 }
 
-// inSeconds converts a figure of a known unit; of any other it is nil.
+// inSeconds converts a figure of a known unit; it returns nil for an unknown unit.
 func inSeconds(x *float64, unit string) *float64 {
 	if x == nil {
 		return nil

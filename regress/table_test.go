@@ -33,7 +33,7 @@ func TestFitTable(t *testing.T) {
 	if diff := cmp.Diff([]string{"op", "width", "note"}, f.Columns); diff != "" {
 		t.Errorf("features (-want +got):\n%s", diff)
 	}
-	want := []csvtable.LeftOut{{Column: "board_ms", Reason: "of the target's unit: another latency"}, {Column: "id", Reason: "more than 256 values"}}
+	want := []csvtable.LeftOut{{Column: "board_ms", Reason: "same unit as the target: a different latency"}, {Column: "id", Reason: "more than 256 values"}}
 	if diff := cmp.Diff(want, f.LeftOut); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)
 	}

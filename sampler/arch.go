@@ -11,7 +11,7 @@ import (
 	"latlab/internal/text"
 )
 
-// Arch is one point of a Space: one index a decision.
+// Arch is one point of a Space: one index for each decision.
 type Arch struct {
 	Space   string
 	Indices []int
@@ -41,7 +41,7 @@ func (s *Space) ParseArch(written string) (Arch, error) {
 	a := Arch{Space: s.Name, Indices: make([]int, len(fields))}
 	for i, f := range fields {
 		x, err := strconv.Atoi(f)
-		// "+1" and "01" are refused too: an id is of the one text form.
+		// "+1" and "01" are refused too, so that an id has a single text form.
 		if err != nil || strconv.Itoa(x) != f {
 			return Arch{}, fmt.Errorf("indices %q: field %d is %q, want a whole number", text.Clip(written), i+1, text.Clip(f))
 		}
@@ -53,7 +53,7 @@ func (s *Space) ParseArch(written string) (Arch, error) {
 	return a, nil
 }
 
-// Check says which decision of an Arch is out of range and what it may be.
+// Check reports the first decision of an Arch that is out of range, and its allowed range.
 func (s *Space) Check(a Arch) error {
 	radices := s.radices()
 	if len(a.Indices) != len(radices) {
@@ -95,8 +95,8 @@ func (s *Space) Entries(a Arch) []int {
 	return entries
 }
 
-// ArchOf returns an Arch that uses the entry at the position: the one used to find out
-// what an entry costs. All other decisions are 0.
+// ArchOf returns an Arch that uses the entry at the position, to compute the entry's cost. All
+// other decisions are 0.
 func (s *Space) ArchOf(position, entry int) Arch {
 	p := s.Positions()[position]
 	out, in, choice := p.Split(entry)

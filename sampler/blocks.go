@@ -2,7 +2,7 @@ package sampler
 
 import "fmt"
 
-// Block is a layer of a known network, as the tables of published networks list it.
+// Block is a layer of a known network, as in the tables of published networks.
 type Block struct {
 	Type      LayerType // not Skip
 	Kernel    int
@@ -15,7 +15,7 @@ type Block struct {
 	Residual  bool
 }
 
-// String is "ibn k3 s2 e8 width 32", as errors show a block.
+// String formats a block for errors: "ibn k3 s2 e8 width 32".
 func (b Block) String() string {
 	s := fmt.Sprintf("%s k%d s%d", b.Type, b.Kernel, b.Stride)
 	if b.Expansion > 0 {
@@ -34,27 +34,26 @@ func (b Block) String() string {
 	return s
 }
 
-// ArchOfBlocks finds the point of the space that is the network of the blocks, the stem
-// first. Every block takes a layer with its stride and residual, one of its choices and
-// its stage's width; a layer that takes no block is skipped. Nothing else says where a
-// stage ends: two stages of one width are told apart by the second one's first layer,
-// which has a stride or no residual. Where several points are the same network, the
-// one whose blocks come first in their stages is returned, skips last. It returns an
-// error that names the first block that fits nowhere if the network is no point.
+// ArchOfBlocks finds the point of the space that equals the network of the blocks, the stem first.
+// Every block needs a layer with its stride and residual, one of its choices and its stage's
+// width; a layer without a block is skipped. Nothing else marks the end of a stage: two stages of
+// one width are distinguished by the second one's first layer, which has a stride or no residual.
+// If several points are the same network, the one whose blocks come first in their stages is
+// returned, skips last. If no point fits, the error names the first block that fits nowhere.
 func (s *Space) ArchOfBlocks(blocks []Block) (Arch, error) {
 	m := &matcher{space: s, blocks: blocks, failed: map[place]bool{}}
 	if m.stage(0, 0) {
 		return Arch{Space: s.Name, Indices: m.indices}, nil
 	}
 	if m.furthest == len(blocks) {
-		return Arch{}, fmt.Errorf("no point of space %s: %d blocks leave layers that cannot be skipped", s.Name, len(blocks))
+		return Arch{}, fmt.Errorf("not in space %s: %d blocks leave layers that cannot be skipped", s.Name, len(blocks))
 	}
-	return Arch{}, fmt.Errorf("no point of space %s: block %d (%s) fits no layer behind the blocks before it",
+	return Arch{}, fmt.Errorf("not in space %s: block %d (%s) fits no layer after the preceding blocks",
 		s.Name, m.furthest, blocks[m.furthest])
 }
 
-// matcher searches depth first. Indices grow while a branch holds; failed branches are
-// remembered, so that the work is bounded by layers x blocks x widths.
+// matcher searches depth first. Indices grow along a branch; failed branches are remembered, so
+// that the work is limited by layers x blocks x widths.
 type matcher struct {
 	space    *Space
 	blocks   []Block
@@ -106,7 +105,7 @@ func (m *matcher) layer(p place) bool {
 	return false
 }
 
-// try goes on with an index and takes it back where that leads nowhere.
+// try continues with an index and removes it if that fails.
 func (m *matcher) try(index int, rest func() bool) bool {
 	m.indices = append(m.indices, index)
 	if rest() {
@@ -116,7 +115,7 @@ func (m *matcher) try(index int, rest func() bool) bool {
 	return false
 }
 
-// choiceOf is the index of the choice that the block is, or -1.
+// choiceOf is the index of the choice that equals the block, or -1.
 func (l Layer) choiceOf(b Block) int {
 	if b.Stride != l.Stride || b.Residual != l.Residual {
 		return -1

@@ -162,21 +162,21 @@ func TestArchOfBlocksErrors(t *testing.T) {
 		want  string
 	}{
 		{"mobiledet_edgetpu_ibn", edgetpu,
-			"no point of space mobiledet_edgetpu_ibn: block 1 (tucker k3 s1 ratios 0.25 0.75 width 16) fits no layer behind the blocks before it"},
+			"not in space mobiledet_edgetpu_ibn: block 1 (tucker k3 s1 ratios 0.25 0.75 width 16) fits no layer after the preceding blocks"},
 		{"mobiledet_edgetpu_fused", blocks(t, releasedDSP, 0),
-			"no point of space mobiledet_edgetpu_fused: block 5 (tucker k3 s1 ratios 0.25 0.75 width 32 residual) fits no layer behind the blocks before it"},
+			"not in space mobiledet_edgetpu_fused: block 5 (tucker k3 s1 ratios 0.25 0.75 width 32 residual) fits no layer after the preceding blocks"},
 		{"mobiledet_dsp_tucker", edgetpu,
-			"no point of space mobiledet_dsp_tucker: block 6 (fused k5 s2 e8 width 40) fits no layer behind the blocks before it"},
+			"not in space mobiledet_dsp_tucker: block 6 (fused k5 s2 e8 width 40) fits no layer after the preceding blocks"},
 		{"mobiledet_edgetpu_tucker", blocks(t, releasedGPU, 0),
-			"no point of space mobiledet_edgetpu_tucker: block 10 (fused k3 s2 e8 width 128) fits no layer behind the blocks before it"},
+			"not in space mobiledet_edgetpu_tucker: block 10 (fused k3 s2 e8 width 128) fits no layer after the preceding blocks"},
 		{"mobiledet_edgetpu_tucker", blocks(t, releasedCPU, 0.25),
-			"no point of space mobiledet_edgetpu_tucker: block 1 (ibn k3 s1 e1 se 0.25 width 8) fits no layer behind the blocks before it"},
+			"not in space mobiledet_edgetpu_tucker: block 1 (ibn k3 s1 e1 se 0.25 width 8) fits no layer after the preceding blocks"},
 		{"mobiledet_edgetpu_tucker", edgetpu[:22],
-			"no point of space mobiledet_edgetpu_tucker: 22 blocks leave layers that cannot be skipped"},
+			"not in space mobiledet_edgetpu_tucker: 22 blocks leave layers that cannot be skipped"},
 		{"mobiledet_edgetpu_tucker", append(edgetpu[:23:23], edgetpu[3]),
-			"no point of space mobiledet_edgetpu_tucker: block 23 (fused k3 s1 e4 width 16 residual) fits no layer behind the blocks before it"},
+			"not in space mobiledet_edgetpu_tucker: block 23 (fused k3 s1 e4 width 16 residual) fits no layer after the preceding blocks"},
 		{"mobiledet_edgetpu_tucker", nil,
-			"no point of space mobiledet_edgetpu_tucker: 0 blocks leave layers that cannot be skipped"},
+			"not in space mobiledet_edgetpu_tucker: 0 blocks leave layers that cannot be skipped"},
 	} {
 		if _, err := builtin(t, c.space).ArchOfBlocks(c.list); err == nil || err.Error() != c.want {
 			t.Errorf("got  %v\nwant %s", err, c.want)

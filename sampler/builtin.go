@@ -29,11 +29,11 @@ func BuiltinNames() []string {
 	return names
 }
 
-// ErrUnknownSpace is what Builtin's error wraps.
+// ErrUnknownSpace is wrapped by Builtin's error.
 var ErrUnknownSpace = errors.New("unknown space")
 
-// Builtin returns a built-in space, or an error that wraps ErrUnknownSpace and names the
-// nearest one.
+// Builtin returns a built-in space. For an unknown name the error wraps ErrUnknownSpace and names
+// the nearest one.
 func Builtin(name string) (*Space, error) {
 	if !slices.Contains(BuiltinNames(), name) {
 		return nil, fmt.Errorf("%w %q%s", ErrUnknownSpace, text.Clip(name), strictyaml.DidYouMean(name, BuiltinNames()))
@@ -46,8 +46,8 @@ func Builtin(name string) (*Space, error) {
 	return load(data, file)
 }
 
-// Find returns the built-in space of that name, or reads the file of that name where it
-// ends in .yaml or .yml or holds a path separator: what --space takes.
+// Find resolves the value of --space. A name that ends in .yaml or .yml or contains a path separator
+// is read as a file; any other is a built-in space.
 func Find(nameOrFile string) (*Space, error) {
 	ext := strings.ToLower(filepath.Ext(nameOrFile))
 	if ext == ".yaml" || ext == ".yml" || strings.ContainsAny(nameOrFile, `/\`) {

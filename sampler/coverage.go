@@ -1,15 +1,13 @@
 package sampler
 
-// SampleCoverage draws n different networks so that every reachable entry of the cost
-// table is used by as few networks as possible, then by a second one, and so on. What
-// coverage leaves open is drawn uniformly. Determinism, prefixes and errors are those of
-// Sample.
+// SampleCoverage draws n different networks so that every reachable entry of the cost table is used
+// once by as few networks as possible, then a second time, and so on. Decisions that coverage
+// leaves open are drawn uniformly. Determinism, prefixes and errors are as in Sample.
 //
-// No sample can cover a table with fewer networks than CoverageBound says. Each network
-// is the best next one: a dynamic program over the stage widths (Viterbi, IEEE
-// Transactions on Information Theory 13(2), 1967) finds the widths whose entries are
-// worth most, where an entry that is due is worth as much as its position has entries
-// due, so that the position with most left to do is never held up by the others.
+// No sample can cover a table with fewer networks than CoverageBound says. Each network is the best
+// next one: a dynamic program over the stage widths (Viterbi, IEEE Transactions on Information
+// Theory 13(2), 1967) maximises the value of the entries. An entry that is due has as much value as
+// its position has entries due, so the position with the most entries due always has priority.
 func SampleCoverage(s *Space, n int, seed uint64) ([]Arch, error) {
 	if err := checkCount(s, n); err != nil {
 		return nil, err
@@ -22,8 +20,8 @@ func SampleCoverage(s *Space, n int, seed uint64) ([]Arch, error) {
 	return archs, nil
 }
 
-// CoverageBound is the number of networks below which no sample uses every reachable
-// entry of the table: the reachable entries of the position that has most.
+// CoverageBound is the minimum number of networks that can use every reachable entry of the table:
+// the largest number of reachable entries of any position.
 func CoverageBound(s *Space) int {
 	bound := 0
 	for _, p := range s.Positions() {
@@ -36,24 +34,24 @@ func CoverageBound(s *Space) int {
 	return bound
 }
 
-// coverage draws networks without replacement, the most useful first. An entry is due
-// while no more than level networks used it; when none is due, the level rises.
+// coverage draws networks without replacement, the most useful first. An entry is due while at most
+// level networks have used it; when none is due, the level rises.
 type coverage struct {
 	random stream
-	rest   *uniform // what is drawn where no useful network is new
+	rest   *uniform // used if every useful network was already drawn
 	seen   map[string]bool
 	stages []stageCoverage
 	level  int
 	due    int // entries
 }
 
-// stageCoverage is one stage's positions. The first one's entries depend on the widths
-// before and behind, the others' on the width behind alone.
+// stageCoverage is one stage's positions. The first position's entries depend on the widths before
+// and after, the others' only on the width after.
 type stageCoverage struct {
 	in, out int // numbers of candidate widths
 	layers  []layerCoverage
-	// worth[in] is the value of the best way from this stage to the last, given the width
-	// before it; set for each network.
+	// worth[in] is the value of the best path from this stage to the last, given the width before
+	// it; it is recomputed for each network.
 	worth []int
 }
 
@@ -105,8 +103,8 @@ func (c *coverage) recount() {
 	}
 }
 
-// tries is how often a network that was drawn before is drawn again, with what is left
-// to chance changed. It happens from the second level on, or in a tiny space.
+// tries is how often a drawn network that is not new is drawn again, with its random part changed.
+// This happens from the second level on, or in a tiny space.
 const tries = 8
 
 // next returns a network not returned before; there must be one.
@@ -116,7 +114,7 @@ func (c *coverage) next() []int {
 		indices = c.draw()
 	}
 	if c.seen[key(indices)] {
-		// Perhaps no new network has these entries: they wait for the next level.
+		// Perhaps no new network has these entries: leave them to the next level.
 		c.use(indices)
 		for c.seen[key(indices)] {
 			indices = c.rest.next()
@@ -127,7 +125,7 @@ func (c *coverage) next() []int {
 	return indices
 }
 
-// draw returns a network whose entries are worth most now.
+// draw returns a network with the most valuable entries.
 func (c *coverage) draw() []int {
 	c.plan()
 	var indices, best []int
@@ -150,7 +148,7 @@ func (c *coverage) draw() []int {
 	return indices
 }
 
-// plan fills the stages' worth, the last stage first.
+// plan fills in the stages' worth, starting with the last stage.
 func (c *coverage) plan() {
 	for i := len(c.stages) - 1; i >= 0; i-- {
 		st := &c.stages[i]
@@ -163,7 +161,7 @@ func (c *coverage) plan() {
 	}
 }
 
-// value is what stage i is worth at these widths, with the best behind it.
+// value is the value of stage i at these widths, including the best path after it.
 func (c *coverage) value(i, in, out int) int {
 	st := &c.stages[i]
 	v := 0
@@ -185,7 +183,7 @@ func (st *stageCoverage) cell(layer, in, out int) int {
 	return out
 }
 
-// choose draws one of the cell's choices that are due, or of all where none is.
+// choose draws one of the cell's choices that are due, or any choice if none is.
 func (c *coverage) choose(l *layerCoverage, cell int) int {
 	if l.due[cell] == 0 {
 		return int(c.random.below(uint64(l.choices)))

@@ -12,30 +12,30 @@ import (
 	"latlab/internal/text"
 )
 
-// maxLine bounds a line of a JSON lines file, in bytes.
+// maxLine limits a line of a JSON lines file, in bytes.
 const maxLine = 1 << 20
 
-// LineError is a line of a JSON lines file that holds no usable network.
+// LineError is a line of a JSON lines file without a usable network.
 type LineError struct {
 	File string // as the caller named it
 	Line int    // from 1
 	Err  error
 }
 
-// Error is "archs.jsonl:7: " and what is wrong.
+// Error is the position, "archs.jsonl:7: ", and the cause.
 func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
 
-// Unwrap returns what is wrong with the line.
+// Unwrap returns the cause.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// archLine is a line's form.
+// archLine is the JSON form of a line.
 type archLine struct {
 	ID      string `json:"id"`
 	Space   string `json:"space"`
 	Indices string `json:"indices"`
 }
 
-// WriteJSONL writes one line {"id","space","indices"} a network.
+// WriteJSONL writes one line {"id","space","indices"} for each network.
 func WriteJSONL(w io.Writer, archs []Arch) error {
 	b := bufio.NewWriter(w)
 	enc := json.NewEncoder(b)
@@ -47,20 +47,20 @@ func WriteJSONL(w io.Writer, archs []Arch) error {
 	return b.Flush()
 }
 
-// ReadJSONL reads what WriteJSONL writes, one network or error at a time. A bad line is a
-// *LineError in the stream and the lines behind it are read; any other error is the
-// reader's own and the last. resolve returns the space of a name; it is asked once a name.
-// An id, where there is one, must be that of the space and indices. Further fields, blank
-// lines, CRLF and a UTF-8 byte order mark are let pass; a line may have 1 MiB.
+// ReadJSONL reads the output of WriteJSONL, one network or error at a time. A bad line is a
+// *LineError in the stream, and reading continues; any other error is the reader's own and ends
+// the stream. resolve returns the space with a name and is called once per name. An id, if present,
+// must match the space and indices. Unknown fields, blank lines, CRLF and a UTF-8 byte order mark
+// are accepted; a line may have 1 MiB.
 func ReadJSONL(r io.Reader, filename string, resolve func(space string) (*Space, error)) iter.Seq2[Arch, error] {
 	res := resolver{resolve: resolve, spaces: map[string]resolved{}}
 	return Lines(r, filename, func(_ int, line []byte) (Arch, error) { return res.arch(line) })
 }
 
-// Lines reads JSON lines of any form: parse gets each line that is not blank, with its
-// number. What it refuses becomes a *LineError in the stream and the lines behind it are
-// read; any other error is the reader's own and the last. Blank lines, CRLF and a UTF-8
-// byte order mark are let pass; a line may have 1 MiB.
+// Lines reads JSON lines of any form: parse gets each line that is not blank, with its number. Its
+// error becomes a *LineError in the stream, and reading continues; any other error is the reader's
+// own and ends the stream. Blank lines, CRLF and a UTF-8 byte order mark are accepted; a line may
+// have 1 MiB.
 func Lines[T any](r io.Reader, filename string, parse func(n int, line []byte) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -98,8 +98,8 @@ func Lines[T any](r io.Reader, filename string, parse func(n int, line []byte) (
 
 var errLongLine = fmt.Errorf("line is longer than %d bytes", maxLine)
 
-// readLine returns a line without keeping more of it than a line may have. With io.EOF or
-// another error of the reader it returns what came before.
+// readLine returns a line and never buffers more than the allowed length. With io.EOF or another
+// error of the reader it returns the preceding text.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
 	long := false
@@ -128,7 +128,7 @@ type resolver struct {
 	spaces  map[string]resolved
 }
 
-// inJSON says without Go's types what a value should have been.
+// inJSON rewrites a type error without Go's type names.
 func inJSON(err error) error {
 	var kind *json.UnmarshalTypeError
 	switch {
@@ -165,8 +165,7 @@ func (r *resolver) arch(line []byte) (Arch, error) {
 	return a, nil
 }
 
-// space asks once a name, and forgets names beyond some thousand, which only a broken
-// file has.
+// space resolves each name once. It forgets names beyond some thousand, which only a broken file has.
 func (r *resolver) space(name string) (*Space, error) {
 	if s, ok := r.spaces[name]; ok {
 		return s.space, s.err

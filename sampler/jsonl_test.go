@@ -164,7 +164,7 @@ func TestReadJSONLStops(t *testing.T) {
 	}
 }
 
-func TestReadJSONLAsksOnceAName(t *testing.T) {
+func TestReadJSONLResolvesEachNameOnce(t *testing.T) {
 	t.Parallel()
 	asked := 0
 	resolve := resolveTiny(t)

@@ -10,9 +10,9 @@ import (
 	"latlab/internal/strictyaml"
 )
 
-// What a space file may ask for. The limits keep any file's memory bounded: the table of
-// the largest space takes some 10 MB, its largest network 1 GiB of float32 weights, half
-// of what a .tflite file's 32-bit offsets reach.
+// Limits of a space file. They limit the memory for any file: the table of the largest space takes
+// some 10 MB, its largest network 1 GiB of float32 weights, half of what a .tflite file's 32-bit
+// offsets can address.
 const (
 	maxFile       = 1 << 20 // bytes
 	maxSide       = 8192    // pixels
@@ -36,11 +36,10 @@ func LoadFile(path string) (*Space, error) {
 	return Load(data, path)
 }
 
-// Load reads a space from YAML; docs/spaces.md describes the form. The name is what
-// errors and Space.Source call the file. It returns a *strictyaml.Error for the first thing that
-// is wrong: a field that is unknown or missing, a value out of range, a stride or residual
-// that the shapes do not allow. A file that takes a built-in space's name must be that
-// space, since an Arch's id holds the name alone.
+// Load reads a space from YAML; docs/spaces.md describes the format. filename is used in errors and
+// in Space.Source. It returns a *strictyaml.Error for the first error: a field that is unknown or
+// missing, a value out of range, a stride or residual that the shapes do not allow. A file with a
+// built-in space's name must contain that space, because an Arch's id includes only the name.
 func Load(data []byte, filename string) (*Space, error) {
 	s, err := load(data, filename)
 	if err != nil {
@@ -48,7 +47,7 @@ func Load(data []byte, filename string) (*Space, error) {
 	}
 	if builtin, err := Builtin(s.Name); err == nil && !same(s, builtin) {
 		return nil, &strictyaml.Error{File: filename, Field: "name",
-			Msg: fmt.Sprintf("%s is a built-in space, and this is another one; give it a name of its own", s.Name)}
+			Msg: fmt.Sprintf("%s is the name of a built-in space with other content; give this space a different name", s.Name)}
 	}
 	s.Source = filename
 	return s, nil
@@ -72,7 +71,7 @@ func load(data []byte, filename string) (s *Space, err error) {
 	return s, nil
 }
 
-// loader is what is known at a point of the file.
+// loader is the state while reading the file.
 type loader struct {
 	multipliers []float64
 	choices     map[string]Choice
@@ -164,15 +163,15 @@ func (l *loader) readChoices(v strictyaml.Value) {
 	for _, v := range v.List(maxChoices) {
 		c := choice(v)
 		if _, twice := l.choices[c.Name]; twice {
-			v.Fail("there is another choice %q", c.Name)
+			v.Fail("choice %q appears twice", c.Name)
 		}
 		l.choices[c.Name] = c
 		l.names = append(l.names, c.Name)
 	}
 }
 
-// choiceFields are the fields of each layer type besides name and type; those with a
-// question mark may be left out.
+// choiceFields are the fields of each layer type besides name and type; a question mark means
+// optional.
 var choiceFields = map[LayerType][]string{
 	Conv:   {"kernel"},
 	IBN:    {"kernel", "expansion", "se?"},
@@ -228,7 +227,7 @@ func (l *loader) stage(v strictyaml.Value, before []Stage) Stage {
 	st := Stage{Name: name(o.Get("name"))}
 	for _, other := range before {
 		if other.Name == st.Name {
-			o.Get("name").Fail("there is another stage %q", st.Name)
+			o.Get("name").Fail("stage %q appears twice", st.Name)
 		}
 	}
 	st.Widths = l.widths(o)
@@ -241,7 +240,7 @@ func (l *loader) stage(v strictyaml.Value, before []Stage) Stage {
 	return st
 }
 
-// widths are listed, or a base times multipliers.
+// widths are either listed, or a base times multipliers.
 func (l *loader) widths(o strictyaml.Object) []int {
 	base, hasBase := o.Opt("base_width")
 	list, hasList := o.Opt("widths")
@@ -291,13 +290,13 @@ func scaled(v strictyaml.Value, base int, multipliers []float64) []int {
 }
 
 // ScaleWidth is a width times a factor, rounded half up to a multiple of 8, at least 8
-// (tensorflow/models, ssd_mobiledet_feature_extractor._scale_filters). Widths, Tucker
-// ranks and squeeze-and-excite's hidden channels follow it.
+// (tensorflow/models, ssd_mobiledet_feature_extractor._scale_filters). Widths, Tucker ranks and the
+// hidden channels of squeeze-and-excite use it.
 func ScaleWidth(width int, factor float64) int {
 	return max(8, int(float64(width)*factor/8+0.5)*8)
 }
 
-// repeated reads one entry of a stage's layers, which stands for one layer or several.
+// repeated reads one entry of a stage's layers, which may stand for several layers.
 func (l *loader) repeated(v strictyaml.Value, st Stage) []Layer {
 	o := v.Object("stride", "residual", "repeat", "choices")
 	layer := Layer{Stride: o.Get("stride").Int(1, 2)}
@@ -338,7 +337,7 @@ func (l *loader) layerChoices(v strictyaml.Value) []Choice {
 	return cs
 }
 
-// place checks that a layer fits the shapes where it stands, and moves on behind it.
+// place checks that a layer fits the shapes before it, and updates them.
 func (l *loader) place(o strictyaml.Object, layer Layer, st Stage, first bool) {
 	v := o.Value
 	sameShape := layer.Stride == 1 && (!first || len(l.in) == 1 && reflect.DeepEqual(l.in, st.Widths))
@@ -351,11 +350,11 @@ func (l *loader) place(o strictyaml.Object, layer Layer, st Stage, first bool) {
 		case !sameShape:
 			o.Get("choices").Fail("%s", shapeReason(layer, "skip"))
 		case l.layers == 0:
-			o.Get("choices").Fail("the first layer of all cannot be skipped: a network needs one")
+			o.Get("choices").Fail("the network's first layer cannot be skipped")
 		}
 	}
 	if layer.Stride == 2 && l.height == 1 && l.width == 1 {
-		o.Get("stride").Fail("the map is 1x1 here, a stride of 2 has nothing to shrink")
+		o.Get("stride").Fail("the map is 1x1 here and cannot shrink by a stride of 2")
 	}
 	l.count(v, layer, st)
 	l.height, l.width, l.in = shrink(l.height, layer.Stride), shrink(l.width, layer.Stride), st.Widths
@@ -365,13 +364,13 @@ func shapeReason(l Layer, what string) string {
 	if l.Stride != 1 {
 		return what + " needs stride 1"
 	}
-	return what + " needs equal widths before and behind, which a stage's first layer has only where both stages have the same single width"
+	return what + " needs equal input and output widths; a stage's first layer has them only if both stages have the same single width"
 }
 
-// shrink is the size behind a stride with SAME padding.
+// shrink is the size after a stride with SAME padding.
 func shrink(size, stride int) int { return (size + stride - 1) / stride }
 
-// count keeps the table and the networks within the limits.
+// count checks the limits of the table and the networks.
 func (l *loader) count(v strictyaml.Value, layer Layer, st Stage) {
 	if !v.OK() || len(st.Widths) == 0 {
 		return
@@ -398,7 +397,7 @@ func (l *loader) count(v strictyaml.Value, layer Layer, st Stage) {
 	}
 }
 
-// elements bounds the largest tensor and the weights of a choice from above.
+// elements is an upper bound of the largest tensor and of the weights of a choice.
 func (l *loader) elements(c Choice, stride, out int) (tensor, weights float64) {
 	in := float64(l.in[len(l.in)-1])
 	mid := in * float64(c.Expansion)

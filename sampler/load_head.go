@@ -55,7 +55,7 @@ func (l *loader) countSSDLite(v strictyaml.Value, h Head, stages []Stage) {
 	}
 }
 
-// addHead counts the 1x1 convolutions of a map to so many outputs in all.
+// addHead counts the 1x1 convolutions of a map, with this many outputs in all.
 func (l *loader) addHead(v strictyaml.Value, m mapSize, outputs int) {
 	if tensor := float64(m.height) * float64(m.width) * float64(outputs); tensor > maxElements {
 		v.Fail("a tensor of %dx%dx%d has more than %d elements", m.height, m.width, outputs, maxElements)
@@ -106,7 +106,7 @@ func (l *loader) extra(v strictyaml.Value) []int {
 	for _, e := range v.List(maxStages) {
 		depth := e.Int(2, maxWidth)
 		if depth%2 != 0 {
-			e.Fail("must be even, since the map is made from half as many channels, not %d", depth)
+			e.Fail("must be even, since the map is computed from half as many channels, not %d", depth)
 		}
 		if h == 1 && w == 1 {
 			e.Fail("the map before is 1x1 and cannot be halved")
@@ -123,7 +123,7 @@ func anchors(v strictyaml.Value, taps, extra int) []int {
 		as = append(as, a.Int(1, 64))
 	}
 	if len(as) != taps+extra {
-		v.Fail("must have one number a map, %d taps and %d extra, not %d", taps, extra, len(as))
+		v.Fail("must have one number per map, %d taps and %d extra, not %d", taps, extra, len(as))
 	}
 	return as
 }

@@ -6,10 +6,10 @@ import (
 	"math/rand/v2"
 )
 
-// stream is a sequence of random numbers that is the same on every machine and with every
-// Go release: ChaCha8, whose output is specified (C2SP chacha8rand), keyed with
-// sha256("latlab " + purpose + "\n" + space + "\n" + seed). The space enters by its name
-// alone: two spaces of one name draw the same numbers, as their networks have the same ids.
+// stream is a sequence of random numbers that is the same on every machine and with every Go
+// release: ChaCha8, whose output is specified (C2SP chacha8rand), keyed with
+// sha256("latlab " + purpose + "\n" + space + "\n" + seed). Only the name of the space is used:
+// two spaces with the same name draw the same numbers, as their networks have the same ids.
 type stream struct {
 	source *rand.ChaCha8
 }
@@ -19,9 +19,9 @@ func newStream(purpose, space string, seed uint64) stream {
 	return stream{rand.NewChaCha8(key)}
 }
 
-// below draws uniformly from 0 to n-1; n must be positive. The draw is made here and not
-// by rand.Rand, whose way from bits to a bounded number may change: numbers beyond the
-// last multiple of n are thrown away, the rest is taken modulo n.
+// below draws uniformly from 0 to n-1; n must be positive. It does not use rand.Rand, whose method
+// for bounded numbers may change: numbers beyond the last multiple of n are rejected, the rest is
+// taken modulo n.
 func (r stream) below(n uint64) uint64 {
 	if n == 1 {
 		return 0

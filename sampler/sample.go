@@ -5,13 +5,13 @@ import (
 	"math/big"
 )
 
-// MaxSample is how many networks one call may draw: about 5 GB for a MobileDet space.
+// MaxSample limits the networks of one call, which need about 5 GB for a MobileDet space.
 const MaxSample = 10_000_000
 
-// Sample draws n different networks of a space: every decision uniform and independent of
-// the others, as TuNAS does, and networks drawn before left out. The same name, decisions
-// and seed give the same networks everywhere, and the first n of a larger sample are the
-// smaller one. Asking for more networks than there are is an error.
+// Sample draws n different networks of a space: every decision uniform and independent, as in TuNAS,
+// without repeats. The same name, decisions and seed give the same networks everywhere, and a
+// smaller sample is a prefix of a larger one. Requesting more networks than the space has is an
+// error.
 func Sample(s *Space, n int, seed uint64) ([]Arch, error) {
 	if err := checkCount(s, n); err != nil {
 		return nil, err
@@ -40,16 +40,16 @@ func checkCount(s *Space, n int) error {
 type uniform struct {
 	random  stream
 	radices []int
-	// size is the number of networks, or 0 where it is too large to number them.
+	// size is the number of networks, or 0 if they are too many to be numbered.
 	size  uint64
 	drawn uint64
-	moved map[uint64]uint64 // of the shuffle, where size is set
-	seen  map[string]bool   // networks drawn, where it is not
+	moved map[uint64]uint64 // of the shuffle, if size is set
+	seen  map[string]bool   // networks drawn, if it is not
 }
 
-// numbered is the size up to which networks are numbered. Above it repeats are so rare
-// (100,000 draws: one in 100 million) that drawing again costs nothing; below it a sample
-// may be most of the space, and a shuffle draws its last network as fast as its first.
+// numbered is the size up to which networks are numbered. Above it repeats are so rare (100,000
+// draws: one in 100 million) that drawing again costs nothing. Below it a sample may be most of the
+// space, and a shuffle draws its last network as fast as its first.
 const numbered = 1 << 60
 
 func newUniform(s *Space, seed uint64) *uniform {
@@ -106,7 +106,7 @@ func (u *uniform) at(i uint64) uint64 {
 	return i
 }
 
-// decode writes a number in the space's mixed radix, the last decision running fastest.
+// decode converts a number to the space's mixed radix, the last decision changing fastest.
 func (u *uniform) decode(number uint64) []int {
 	indices := make([]int, len(u.radices))
 	for i := len(indices) - 1; i >= 0; i-- {
@@ -126,7 +126,7 @@ func key(indices []int) string {
 	return string(b)
 }
 
-// radices are the numbers of values of the decisions.
+// radices are the numbers of values of each decision.
 func (s *Space) radices() []int {
 	var rs []int
 	for _, st := range s.Stages {

@@ -300,7 +300,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { check(t, drawSpace(t)) })
 }
 
-func TestYAMLRefusesWhatItCannotKeep(t *testing.T) {
+func TestYAMLRefusesUnwritableSpaces(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*Space){
 		"two choices of one name": func(s *Space) { s.Stages[1].Layers[0].Choices[0].Name = "conv_k3" },

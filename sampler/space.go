@@ -1,12 +1,12 @@
 // Package sampler holds search spaces as data and draws networks from them.
 //
-// A Space is a list of stages; a stage has candidate widths and layers; a layer
-// has named choices. Every layer and every stage width is one decision, in TuNAS
-// order: the layers of a stage, then its width, stage by stage, the stem first
-// (google-research/tunas, schema.map_oneofs). An Arch is one index a decision.
+// A Space is a list of stages; a stage has candidate widths and layers; a layer has named choices.
+// Every layer and every stage width is one decision, in TuNAS order: the layers of a stage, then
+// its width, stage by stage, the stem first (google-research/tunas, schema.map_oneofs). An Arch has
+// one index for each decision.
 //
-// The package refuses to know shapes, MACs and file formats: lowering a point to
-// ops is sampler/graph's work, writing it is sampler/tflite's.
+// The package knows nothing about shapes, MACs and file formats: sampler/graph lowers a point to
+// ops, sampler/tflite writes it.
 package sampler
 
 // LayerType is the kind of a layer choice.
@@ -19,7 +19,7 @@ const (
 	IBN    LayerType = "ibn"    // inverted bottleneck; Expansion 1 means without expansion
 	Fused  LayerType = "fused"  // KxK regular convolution that expands, then 1x1 linear
 	Tucker LayerType = "tucker" // 1x1 compress, KxK regular, 1x1 linear
-	Skip   LayerType = "skip"   // identity: the layer is left out
+	Skip   LayerType = "skip"   // identity: the layer is omitted
 )
 
 // Activation is the non-linearity of the backbone's blocks.
@@ -66,15 +66,15 @@ const (
 	Classifier HeadType = "classifier"
 )
 
-// Head describes the fixed part behind the backbone. It always uses ReLU6.
+// Head describes the fixed part after the backbone. It always uses ReLU6.
 type Head struct {
 	Type    HeadType
-	Classes int // outputs a box (ssdlite, background included) or outputs (classifier)
+	Classes int // outputs per box (ssdlite, background included) or outputs (classifier)
 	// Taps are the stages whose outputs the SSDLite head reads, e.g. stage5 and stage7.
 	Taps []string
-	// Extra are the depths of the maps behind the last tap, each half the size of the one before.
+	// Extra are the depths of the maps after the last tap, each half the size of the previous one.
 	Extra []int
-	// Anchors are boxes a location, one number a map: taps first, then extra maps.
+	// Anchors are boxes per location, one number for each map: taps first, then extra maps.
 	Anchors []int
 }
 
@@ -86,8 +86,8 @@ type Input struct {
 // Space is a search space. It is immutable once loaded.
 type Space struct {
 	Name       string
-	Doc        string // one line for people
-	Source     string // file it came from; empty for a built-in one
+	Doc        string // one line of description
+	Source     string // file that it was read from; empty for a built-in space
 	Input      Input
 	Activation Activation
 	Stages     []Stage // the stem is the first
@@ -99,13 +99,12 @@ type Decision struct {
 	Stage int
 	Layer int      // index in the stage, or -1 for the stage's width
 	Name  string   // "stage2/layer1" or "stage2/width"
-	Names []string // what each index stands for
+	Names []string // meaning of each index
 }
 
-// Position is one layer's place in the cost model's table: every combination of
-// (output width, input width, choice) there has one entry, in TuNAS order: entry =
-// (out*len(In) + in)*len(Choices) + choice (google-research/tunas,
-// mobile_cost_model.coupled_tf_features).
+// Position is one layer's place in the cost model's table. Every combination of (output width,
+// input width, choice) has one entry, in TuNAS order: entry = (out*len(In) + in)*len(Choices) +
+// choice (google-research/tunas, mobile_cost_model.coupled_tf_features).
 type Position struct {
 	Name    string // "stem", "stage2/layer1"
 	Stage   int
@@ -113,8 +112,8 @@ type Position struct {
 	In      []int // candidate input channels; one for the first position
 	Out     []int // candidate output channels
 	Choices []Choice
-	// SameWidth is true for every layer of a stage but its first: input and output
-	// width are then the same decision, so entries with in != out are unreachable.
+	// SameWidth is true for every layer of a stage except its first: input and output width are then
+	// the same decision, so entries with in != out are unreachable.
 	SameWidth bool
 }
 
@@ -155,7 +154,7 @@ func (s *Space) Decisions() []Decision {
 	return ds
 }
 
-// Positions lists the table positions in order: one a layer.
+// Positions lists the table positions in order, one for each layer.
 func (s *Space) Positions() []Position {
 	var ps []Position
 	in := []int{s.Input.Channels}

@@ -7,15 +7,16 @@ import (
 	"slices"
 )
 
-// MaxDrawn is how many networks SampleWhere looks at before it gives up: a condition that
-// one network in 100,000 meets yields some 1,000. Drawing and predicting so many takes about half a minute.
+// MaxDrawn is how many networks SampleWhere draws before it gives up: with a condition that one
+// network in 100,000 meets, that yields some 1,000. Drawing and predicting so many takes about half
+// a minute.
 const MaxDrawn = 100_000_000
 
-// RareError says that a condition is met by too few networks.
+// RareError says that too few networks meet a condition.
 type RareError struct {
 	Found, Want int
 	Drawn       int
-	All         bool // of the space: there are no more than Found
+	All         bool // the whole space was searched: there are no more than Found
 }
 
 // Error is "5 of 10 networks found among 6912, which are all of the space".
@@ -27,11 +28,10 @@ func (e *RareError) Error() string {
 	return text
 }
 
-// SampleWhere draws n different networks that keep accepts, as Sample draws them: each of
-// the networks that it accepts is as likely as another, and the first n of a larger sample
-// are the smaller one. keep must not hold on to the indices. Memory grows with the networks
-// accepted, not with those drawn. Where MaxDrawn networks, or all that the space has, hold
-// fewer than n, the error is a *RareError and nothing is returned.
+// SampleWhere draws n different networks that keep accepts, in the same way as Sample: every accepted
+// network is equally likely, and a smaller sample is a prefix of a larger one. keep must not retain
+// the indices. Memory grows with the accepted networks, not with those drawn. If MaxDrawn networks,
+// or the whole space, contain fewer than n, the error is a *RareError and no network is returned.
 func SampleWhere(ctx context.Context, s *Space, n int, seed uint64, keep func(indices []int) bool) ([]Arch, error) {
 	if err := checkCount(s, n); err != nil {
 		return nil, err
@@ -52,17 +52,17 @@ func SampleWhere(ctx context.Context, s *Space, n int, seed uint64, keep func(in
 	return archs, nil
 }
 
-// drawer draws networks of which only some are kept.
+// drawer draws networks of which only some are accepted.
 type drawer struct {
 	*uniform
-	all     int // networks that a small space has; -1 of a large one
+	all     int // number of networks in a small space; -1 for a large one
 	indices []int
 	kept    map[string]bool
 }
 
-// enumerated is the size up to which every network is drawn once, so that "there are no
-// more" can be said: the shuffle then holds at most some 150 MB. Above it a network may be
-// drawn again, and only those that were kept are remembered.
+// enumerated is the size up to which every network is drawn exactly once, so that RareError.All can be
+// known: the shuffle then holds at most some 150 MB. Above it a network may be drawn again, and only
+// accepted networks are remembered.
 const enumerated = 1 << 24
 
 func newDrawer(s *Space, seed uint64) *drawer {
@@ -74,7 +74,7 @@ func newDrawer(s *Space, seed uint64) *drawer {
 	return d
 }
 
-// next is valid until it is called again.
+// next returns indices that are valid until the next call.
 func (d *drawer) next() []int {
 	if d.all >= 0 {
 		return d.uniform.next()
@@ -83,7 +83,7 @@ func (d *drawer) next() []int {
 	return d.indices
 }
 
-// fresh reports whether a network is kept for the first time, and remembers it.
+// fresh reports whether a network is accepted for the first time, and remembers it.
 func (d *drawer) fresh(indices []int) bool {
 	k := key(indices)
 	if d.kept[k] {

@@ -11,8 +11,8 @@ import (
 
 func everything([]int) bool { return true }
 
-// What is kept of a space that is small enough to be drawn whole, or too large to be
-// numbered, is what Sample draws, without the rest.
+// SampleWhere returns exactly the accepted networks of Sample, in a space small enough to be drawn completely and in
+// one too large to be numbered.
 func TestSampleWhereFiltersSample(t *testing.T) {
 	t.Parallel()
 	for _, s := range []*Space{tiny(t), builtin(t, "mobiledet_edgetpu_tucker")} {
@@ -40,7 +40,7 @@ func TestSampleWhereFiltersSample(t *testing.T) {
 	}
 }
 
-// Spaces between the two are drawn with repeats, which must not show.
+// In spaces between the two sizes, draws may repeat, which must not be visible.
 func TestSampleWhereIsUniqueAndAPrefix(t *testing.T) {
 	t.Parallel()
 	s := builtin(t, "mobiledet_dsp_ibn")

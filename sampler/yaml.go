@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The file's form, as YAML writes it. Reading goes node by node (load.go), since errors
-// need lines.
+// The file's structure for writing YAML. Reading goes node by node (load.go), since errors need
+// lines.
 type (
 	spaceFile struct {
 		Name       string       `yaml:"name"`
@@ -56,10 +56,9 @@ type (
 	}
 )
 
-// YAML writes the space as a file that Load reads back as the same space, but for Source:
-// what stores and cost models keep of a user's space. Comments, multipliers and the
-// choices that no layer has are gone. It returns an error where the space is not one that
-// Load would have made.
+// YAML writes the space as a file that Load reads back as the same space (except Source); stores and
+// cost models keep a user's space in this form. Comments, multipliers and unused choices are not
+// kept. A space that Load could not have returned is an error.
 func (s *Space) YAML() ([]byte, error) {
 	f := spaceFile{
 		Name: s.Name, Doc: s.Doc, Activation: s.Activation, Input: inputFile(s.Input), Head: headFile(s.Head),
@@ -109,7 +108,7 @@ func (s *Space) encode(f spaceFile) ([]byte, error) {
 		return nil, err
 	}
 	if !same(back, s) || back.Doc != s.Doc {
-		return nil, fmt.Errorf("space %s is not what its file would be: a choice's name stands for two choices, or an empty list for none", s.Name)
+		return nil, fmt.Errorf("space %s cannot be written to a file: two choices have the same name, or a list is empty but not nil", s.Name)
 	}
 	return b.Bytes(), nil
 }

@@ -1,6 +1,6 @@
-// Package memory keeps sweeps for as long as the process lives: for timing one network without
-// keeping it, and as the model that bench/store is tested against. It implements bench.Store and
-// refuses to write anything to disk.
+// Package memory keeps sweeps in memory: for timing a network without keeping the result, and
+// as the model that bench/store is tested against. It implements bench.Store and writes
+// nothing to disk.
 package memory
 
 import (

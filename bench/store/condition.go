@@ -33,7 +33,7 @@ type numberedCondition struct {
 	bench.Condition
 }
 
-// Conditions implements bench.Reader. A store from before there were any has none.
+// Conditions implements bench.Reader. A store without the table has no conditions.
 func (s *Store) Conditions(ctx context.Context, sweep string) iter.Seq2[bench.Condition, error] {
 	return func(yield func(bench.Condition, error) bool) {
 		known, err := s.has(ctx, "conditions", "id")
@@ -61,9 +61,9 @@ func scanCondition(r scanner) (c numberedCondition, err error) {
 	return c, json.Unmarshal([]byte(text), &c.Condition)
 }
 
-// Version is a text that differs whenever anything was stored of a sweep since. It counts
-// by indexes (some 7 ms where there are 150,000 blocks), so that whoever watches a store need not
-// read it to know that nothing happened.
+// Version is a text that changes whenever something is stored for a sweep. It counts by indexes
+// (some 7 ms for 150,000 blocks), so a watcher need not read the store to see that nothing
+// changed.
 func (s *Store) Version(ctx context.Context, sweep string) (string, error) {
 	num, err := sweepNum(ctx, s.db, sweep)
 	if err != nil {

@@ -31,7 +31,7 @@ func anyBlock() *rapid.Generator[devices.Block] {
 	})
 }
 
-// TestDetail: whatever a block holds is read back as encoding/json reads it, which wrote it.
+// TestDetail: every block is read back exactly as encoding/json, which wrote it, reads it.
 func TestDetail(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		text, err := json.Marshal(anyBlock().Draw(rt, "block"))
@@ -42,9 +42,9 @@ func TestDetail(t *testing.T) {
 	})
 }
 
-// sameAsJSON fails where a block that encoding/json reads is read otherwise, or where its value or
-// noise would be another one by what bench.Reader's Values have of it: intervals would be wrong,
-// and nobody would see it.
+// sameAsJSON fails if a block that encoding/json accepts is decoded differently, or if its value
+// or noise differs when only the fields of bench.Reader's Values are read: intervals would
+// silently be wrong.
 func sameAsJSON(t rapid.TB, text []byte) {
 	t.Helper()
 	var want devices.Block
@@ -86,8 +86,8 @@ func odd(t testing.TB) []string {
 	}...)
 }
 
-// TestOddDetail: what this program does not write, too, is read as encoding/json reads it, and what
-// is no JSON or of another type is an error.
+// TestOddDetail: JSON that this program does not write is also read as encoding/json reads it;
+// invalid JSON and wrong types are errors.
 func TestOddDetail(t *testing.T) {
 	for _, text := range odd(t) {
 		sameAsJSON(t, []byte(text))
@@ -100,8 +100,8 @@ func TestOddDetail(t *testing.T) {
 	}
 }
 
-// FuzzDetail: no text brings the reader down, and a block that this program can write is read back
-// as written. Of others the two readers may think otherwise: a time without a date, say.
+// FuzzDetail: no text crashes the reader, and a block that this program can write is read back as
+// written. For other texts the two readers may differ, for example on a time without a date.
 func FuzzDetail(f *testing.F) {
 	for _, text := range odd(f) {
 		f.Add([]byte(text))

@@ -10,10 +10,10 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// ErrLocked is what a *LockedError is.
+// ErrLocked matches every *LockedError.
 var ErrLocked = errors.New("another writer holds the store")
 
-// LockedError says who holds the store. PID is 0 where that is not known.
+// LockedError names the process that holds the store. PID is 0 if it is not known.
 type LockedError struct {
 	Path string
 	PID  int
@@ -29,7 +29,7 @@ func (e *LockedError) Error() string {
 // Is makes errors.Is(err, ErrLocked) true.
 func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 
-// SchemaError is a store of another version.
+// SchemaError is a store of an unknown version.
 type SchemaError struct {
 	Path        string
 	Have, Known int
@@ -42,7 +42,7 @@ func (e *SchemaError) Error() string {
 	return fmt.Sprintf("store %s has schema %d, this latlab knows %d; use a newer latlab", e.Path, e.Have, e.Known)
 }
 
-// NotStoreError is a file that is something else.
+// NotStoreError is a file that is not a latlab store.
 type NotStoreError struct {
 	Path string
 	What string
@@ -62,18 +62,18 @@ func (e *PathError) Error() string {
 	text := e.Err.Error()
 	switch {
 	case errors.Is(e.Err, fs.ErrNotExist):
-		text = "there is no such file"
+		text = "no such file"
 	case errors.Is(e.Err, fs.ErrPermission):
 		text = "permission denied"
 	case errors.Is(e.Err, unix.EROFS):
-		text = "it lies on a read-only file system"
+		text = "it is on a read-only file system"
 	}
 	return fmt.Sprintf("store %s: %s", e.Path, text)
 }
 
 func (e *PathError) Unwrap() error { return e.Err }
 
-// DiskError is a disk that is full or fails. What was stored before is still there.
+// DiskError is a disk that is full or fails. Everything stored before is still there.
 type DiskError struct {
 	Path string
 	Full bool
@@ -82,9 +82,9 @@ type DiskError struct {
 
 func (e *DiskError) Error() string {
 	if e.Full {
-		return fmt.Sprintf("store %s: the disk is full; what was stored is kept, free some space and run the same command", e.Path)
+		return fmt.Sprintf("store %s: the disk is full; stored blocks are kept: free some space and run the same command again", e.Path)
 	}
-	return fmt.Sprintf("store %s: the disk fails (%v); what was stored before is kept", e.Path, e.Err)
+	return fmt.Sprintf("store %s: disk error (%v); blocks stored before are kept", e.Path, e.Err)
 }
 
 func (e *DiskError) Unwrap() error { return e.Err }
@@ -133,7 +133,7 @@ func (s *Store) diskFull() bool {
 	return unix.Statfs(s.path, &st) == nil && st.Bavail == 0
 }
 
-// whyNot finds the system's reason behind SQLite's "unable to open".
+// whyNot finds the operating system's reason behind SQLite's "unable to open".
 func (s *Store) whyNot(err error) error {
 	mode := uint32(unix.R_OK)
 	if !s.readonly {
@@ -145,7 +145,7 @@ func (s *Store) whyNot(err error) error {
 	return err
 }
 
-// pathOrDisk sorts an error of the file system.
+// pathOrDisk turns a file system error into a PathError or a DiskError.
 func pathOrDisk(path string, err error) error {
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return &DiskError{Path: path, Full: true, Err: err}

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock is an flock on a file beside the store. Not on the store itself: SQLite's own
-// POSIX locks there are dropped when any descriptor of the file is closed, and on NFS the
-// two kinds conflict. The file stays behind, since removing it would let two writers lock
-// two files of one name.
+// lock is an flock on a file beside the store. It is not on the store itself: SQLite's own
+// POSIX locks there are dropped when any descriptor of the file is closed, and on NFS the two
+// kinds conflict. The lock file is never removed: otherwise two writers could lock two
+// different files of the same name.
 type lock struct{ f *os.File }
 
-// lockPoll is how often a waiting writer looks. flock can wait by itself, but then no
-// context could end it.
+// lockPoll is how often a waiting writer tries again. flock can block instead, but a context
+// could not interrupt it.
 const lockPoll = 100 * time.Millisecond
 
 func acquire(ctx context.Context, path string, wait bool) (*lock, error) {
@@ -51,7 +51,7 @@ func acquire(ctx context.Context, path string, wait bool) (*lock, error) {
 	}
 }
 
-// writePID leaves a name for others. A disk too full for it does not hinder the lock.
+// writePID stores the process id for error messages. A full disk does not prevent the lock.
 func writePID(f *os.File) error {
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
@@ -59,7 +59,7 @@ func writePID(f *os.File) error {
 	return nil
 }
 
-// readPID is 0 where the holder has not written it yet.
+// readPID is 0 if the holder has not written it yet.
 func readPID(f *os.File) int {
 	buf := make([]byte, 32)
 	n, _ := f.ReadAt(buf, 0)

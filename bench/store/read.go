@@ -12,9 +12,9 @@ import (
 	"latlab/bench"
 )
 
-// page is how many rows a sequence reads at once. No statement stays open between
-// pages: the consumer may write to the same store, and a slow one does not keep the log
-// from being written back.
+// page is how many rows a sequence reads at once. No statement stays open between pages: the
+// consumer may write to the same store, and a slow consumer does not block the write-back of
+// the log.
 const page = 200
 
 const selectSweep = `SELECT sweeps.manifest, sweeps.networks, coalesce(spaces.yaml, '')
@@ -154,7 +154,7 @@ func scanFailure(r scanner) (f numbered, err error) {
 	return f, err
 }
 
-// pages yields rows of a query that continues behind a key: its arguments are the
+// pages yields the rows of a query that continues after a key. The query's arguments are the
 // sweep, the key and the limit.
 func pages[T any](ctx context.Context, s *Store, sweep, query string, start []any,
 	scan func(scanner) (T, error), key func(T) []any) iter.Seq2[T, error] {
@@ -190,7 +190,7 @@ func pages[T any](ctx context.Context, s *Store, sweep, query string, start []an
 	}
 }
 
-// collect adds all rows to the items and closes them.
+// collect appends all rows to items and closes them.
 func collect[T any](s *Store, rows *sql.Rows, items []T, scan func(scanner) (T, error)) ([]T, error) {
 	defer rows.Close()
 	for rows.Next() {

@@ -7,7 +7,7 @@ import (
 )
 
 // schema of a new store. Raw figures are little-endian float64 blobs; everything else of a
-// block is JSON in detail. seconds is for people who query with SQL: programs recompute.
+// block is JSON in detail. The column seconds is for SQL queries by people: programs recompute it.
 const schema = `
 CREATE TABLE spaces (
 	id   INTEGER PRIMARY KEY,
@@ -77,8 +77,7 @@ CREATE TABLE failures (
 CREATE INDEX failures_by_network ON failures (sweep, network);
 `
 
-// conditionsTable came to version 1 when there were stores of it already, so that a store of
-// that version may lack it.
+// conditionsTable was added to version 1 later, so a store of that version may lack it.
 const conditionsTable = `
 CREATE TABLE IF NOT EXISTS conditions (
 	id        INTEGER PRIMARY KEY,
@@ -90,15 +89,15 @@ CREATE TABLE IF NOT EXISTS conditions (
 CREATE INDEX IF NOT EXISTS conditions_by_sweep ON conditions (sweep);
 `
 
-// fromVersion1 makes a store of version 1 one of version 2. Networks that are there keep NULL:
-// counting their ops takes the space, which the exports have at hand and the store does not.
+// fromVersion1 upgrades a store from version 1 to 2. Existing networks keep NULL: counting
+// their ops needs the space, which the exports have and the store does not.
 const fromVersion1 = conditionsTable + `
 ALTER TABLE networks ADD COLUMN macs INTEGER;
 ALTER TABLE networks ADD COLUMN params INTEGER;
 `
 
-// checkSchema returns the schema's version, 0 of an empty database, and refuses what is not
-// ours. It changes nothing, so another program's database stays as it is.
+// checkSchema returns the schema's version, 0 for an empty database, and refuses databases of
+// other programs. It changes nothing.
 func (s *Store) checkSchema(ctx context.Context) (version int, err error) {
 	var app, tables int
 	for _, q := range []struct {
@@ -124,8 +123,8 @@ func (s *Store) checkSchema(ctx context.Context) (version int, err error) {
 	return version, nil
 }
 
-// upgrade brings a database of some version to this program's. It is one transaction, marks
-// included: one that is killed leaves the database as it was.
+// upgrade brings a database to the current version in one transaction, version marks included:
+// if the process is killed, the database stays as it was.
 func (s *Store) upgrade(ctx context.Context, version int) error {
 	var steps string
 	switch version {
@@ -142,8 +141,8 @@ func (s *Store) upgrade(ctx context.Context, version int) error {
 	})
 }
 
-// has reports whether a table has a column: readers take stores of older versions as they are,
-// and a writer may upgrade one while it is read.
+// has reports whether a table has a column. Readers need it: they read stores of older versions
+// without an upgrade, and a writer may upgrade one meanwhile.
 func (s *Store) has(ctx context.Context, table, column string) (bool, error) {
 	var n int
 	err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?", table, column).Scan(&n)

@@ -2,14 +2,14 @@
 // blocks and failures, so that every estimate can be recomputed and users can query it
 // with SQL. It implements bench.Store.
 //
-// A finished block and its schedule row change in one transaction: a process killed at
-// any instant leaves a store that opens and holds every finished block once.
+// A finished block and its schedule row change in one transaction: if the process is killed at
+// any instant, the store still opens and holds every finished block once.
 //
-// One process writes at a time, by a lock that the kernel releases when its holder dies;
-// readers are always let in, while a writer writes too.
+// One process writes at a time, under a lock that the kernel releases when its holder dies.
+// Readers never wait, even while a writer writes.
 //
-// The package refuses to compute estimates (bench does) and to repair anything: what
-// it cannot read it names in a typed error.
+// The package does not compute estimates (bench does) and repairs nothing: for a file that it
+// cannot read it returns a typed error.
 package store
 
 import (
@@ -28,19 +28,19 @@ import (
 
 var _ bench.Store = (*Store)(nil)
 
-// ApplicationID marks a SQLite file as ours: "latl".
+// ApplicationID marks a SQLite file as latlab's: "latl".
 const ApplicationID = 0x6c61746c
 
-// SchemaVersion is what this program writes, in PRAGMA user_version. Older versions are read
-// as they are, and upgraded when they are opened for writing.
+// SchemaVersion is the version that this program writes, in PRAGMA user_version. Older versions
+// are read without change, and upgraded when opened for writing.
 const SchemaVersion = 2
 
 // Options of a writer.
 type Options struct {
-	// Wait makes Open wait for another writer to end, for as long as its context lasts.
+	// Wait makes Open wait for another writer to end, until its context ends.
 	Wait bool
-	// Relaxed lets a loss of power cost the last transactions; a killed process still
-	// costs none. For simulators, whose blocks are made again in no time.
+	// Relaxed allows a power loss to lose the last transactions; a killed process still loses
+	// none. It suits simulators, whose blocks are quick to repeat.
 	Relaxed bool
 }
 
@@ -55,8 +55,8 @@ type Store struct {
 // Path is the file that was opened.
 func (s *Store) Path() string { return s.path }
 
-// Open opens a store for writing, makes it if there is none and upgrades an older one. Where another process
-// writes, the error is a *LockedError.
+// Open opens a store for writing. It creates a missing store and upgrades an older one. If
+// another process writes, the error is a *LockedError.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := checkFile(path, true); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 }
 
 func (s *Store) openWriter(ctx context.Context, o Options) error {
-	// FULL makes every block survive a loss of power. It costs one fsync a block.
+	// FULL makes every block survive a power loss. It costs one fsync per block.
 	sync := "full"
 	if o.Relaxed {
 		sync = "normal"
@@ -85,7 +85,7 @@ func (s *Store) openWriter(ctx context.Context, o Options) error {
 	}); err != nil {
 		return err
 	}
-	// One connection: SQLite has one writer anyway, and pragmas then hold for all.
+	// One connection: SQLite allows only one writer, and pragmas then hold for all statements.
 	s.db.SetMaxOpenConns(1)
 	version, err := s.checkSchema(ctx)
 	if err != nil {
@@ -105,10 +105,10 @@ func OpenRead(ctx context.Context, path string) (*Store, error) {
 	s := &Store{path: path, readonly: true}
 	err := s.openReader(ctx, "ro")
 	if isCode(err, codeCantOpen, codeReadOnly) {
-		// A WAL database needs its -shm file beside it, which a read-only folder refuses.
-		// Without a log there is nothing but the main file, and nobody can be writing.
+		// A WAL database needs its -shm file, which cannot be created in a read-only folder. Without
+		// a log there is only the main file, and no process can be writing.
 		if hasLog(path) {
-			err = &PathError{Path: path, Err: errors.New("its writer did not close it, and reading its log needs a folder that can be written; copy the store with its -wal file to one")}
+			err = &PathError{Path: path, Err: errors.New("its writer did not close it, and its log can only be read in a writable folder; copy the store with its -wal file to one")}
 		} else {
 			err = s.openReader(ctx, "immutable")
 		}
@@ -138,13 +138,13 @@ func (s *Store) openReader(ctx context.Context, mode string) error {
 func (s *Store) checkReadable(ctx context.Context) error {
 	version, err := s.checkSchema(ctx)
 	if err == nil && version == 0 {
-		err = &NotStoreError{Path: s.path, What: "is an empty file, nothing was stored in it"}
+		err = &NotStoreError{Path: s.path, What: "is an empty file"}
 	}
 	return err
 }
 
-// Check says what is wrong with an open store now: a newer latlab may have made it its own since
-// it was opened.
+// Check reports problems of an open store now: a newer latlab may have upgraded it since it was
+// opened.
 func (s *Store) Check(ctx context.Context) error { return s.wrap(s.checkReadable(ctx)) }
 
 func hasLog(path string) bool {
@@ -161,13 +161,13 @@ func open(path string, q url.Values) (*sql.DB, error) {
 	return sql.Open("sqlite", "file:"+u.EscapedPath()+"?"+q.Encode())
 }
 
-// Close writes the log back into the file and gives the lock up. A store closed so is
-// one file.
+// Close writes the log back into the file and releases the lock. A closed store is a single
+// file.
 func (s *Store) Close() error {
 	var err error
 	if s.db != nil {
 		if !s.readonly {
-			// A full disk or a reader may forbid it; then the log stays, and nothing is lost.
+			// A full disk or a reader may prevent it; then the log stays and nothing is lost.
 			_, _ = s.db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 		}
 		err = s.db.Close()
@@ -179,16 +179,16 @@ func (s *Store) Close() error {
 	return err
 }
 
-// checkFile says early and plainly what SQLite would call "unable to open". It does not
-// open the file: closing any descriptor of a database drops the process's own POSIX locks
-// on it, and this process may have the same store open already.
+// checkFile reports plainly what SQLite would call "unable to open". It does not open the file:
+// closing any descriptor of a database drops the process's own POSIX locks on it, and this
+// process may already have the same store open.
 func checkFile(path string, write bool) error {
 	st, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && write:
 		dir, derr := os.Stat(filepath.Dir(path))
 		if derr != nil || !dir.IsDir() {
-			return &PathError{Path: path, Err: fmt.Errorf("there is no folder %s", filepath.Dir(path))}
+			return &PathError{Path: path, Err: fmt.Errorf("no folder %s", filepath.Dir(path))}
 		}
 		return nil
 	case errors.Is(err, os.ErrNotExist):

@@ -244,7 +244,7 @@ func TestValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := bench.PooledNoise(t.Context(), wholly{s}, "abc")
+	want, err := bench.PooledNoise(t.Context(), fullBlocks{s}, "abc")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,10 +253,10 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// wholly reads blocks wholly where only their values are asked for.
-type wholly struct{ bench.Reader }
+// fullBlocks reads blocks fullBlocks where only their values are asked for.
+type fullBlocks struct{ bench.Reader }
 
-func (w wholly) Values(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
+func (w fullBlocks) Values(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
 	return w.Blocks(ctx, sweep)
 }
 
@@ -309,19 +309,19 @@ func TestWhatIsNotAStore(t *testing.T) {
 		readOnly   bool // the error is only a reader's
 	}{
 		{dir, "store %s: it is a folder", false},
-		{filepath.Join(dir, "none", "x.db"), "store %s: there is no folder " + filepath.Join(dir, "none"), false},
-		{filepath.Join(dir, "none.db"), "store %s: there is no such file", true},
+		{filepath.Join(dir, "none", "x.db"), "store %s: no folder " + filepath.Join(dir, "none"), false},
+		{filepath.Join(dir, "none.db"), "store %s: no such file", true},
 		{write("text", "hello, I am no store"), "%s is not a SQLite file", false},
 		{write("long", strings.Repeat("x", 5000)), "%s is not a SQLite file", false},
 		{write("cut", "SQLite format 3\x00 and no more"), "%s is not a SQLite file", false},
-		{write("empty", ""), "%s is an empty file, nothing was stored in it", true},
+		{write("empty", ""), "%s is an empty file", true},
 		{foreign, "%s is a SQLite file, but not a latlab store", false},
 		{newer, "store %s has schema 7, this latlab knows 2; use a newer latlab", false},
 	} {
 		_, err := OpenRead(t.Context(), tc.path)
 		want := fmt.Sprintf(tc.want, tc.path)
 		if strings.Contains(tc.want, "no folder") {
-			want = fmt.Sprintf("store %s: there is no such file", tc.path)
+			want = fmt.Sprintf("store %s: no such file", tc.path)
 		}
 		if err == nil || err.Error() != want {
 			t.Errorf("read %s: got %v, want %s", filepath.Base(tc.path), err, want)
@@ -557,7 +557,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	if _, err := OpenRead(t.Context(), killed); err == nil || !strings.Contains(err.Error(), "its writer did not close it") {
 		t.Errorf("a log that cannot be read: %v", err)
 	}
-	want := fmt.Sprintf("store %s: it lies on a read-only file system", path)
+	want := fmt.Sprintf("store %s: it is on a read-only file system", path)
 	if _, err := Open(t.Context(), path, Options{}); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}

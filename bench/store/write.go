@@ -59,7 +59,7 @@ func (s *Store) Plan(ctx context.Context, sweep string, networks []bench.Network
 	})
 }
 
-// putSlots adds rows of the schedule; a network that had all its blocks has some to run again.
+// putSlots adds rows of the schedule. A measured network that gets new slots is planned again.
 func putSlots(ctx context.Context, tx *sql.Tx, num int64, slots []bench.Slot) error {
 	insert, err := tx.PrepareContext(ctx, "INSERT INTO schedule (sweep, ord, network, round, state) VALUES (?,?,?,?,'planned')")
 	if err != nil {
@@ -89,7 +89,7 @@ func putSlots(ctx context.Context, tx *sql.Tx, num int64, slots []bench.Slot) er
 
 const updateStatus = "UPDATE networks SET status = ? WHERE sweep = ? AND idx = ?"
 
-// putNetworks adds those that are not there yet.
+// putNetworks adds the networks that are not stored yet.
 func putNetworks(ctx context.Context, tx *sql.Tx, num int64, networks []bench.Network) error {
 	if len(networks) == 0 {
 		return nil
@@ -112,7 +112,7 @@ func putNetworks(ctx context.Context, tx *sql.Tx, num int64, networks []bench.Ne
 	return nil
 }
 
-// featuresText is NULL where a network has none.
+// featuresText is NULL for a network without features.
 func featuresText(features map[string]float64) (sql.NullString, error) {
 	if features == nil {
 		return sql.NullString{}, nil
@@ -137,15 +137,15 @@ func (s *Store) Finish(ctx context.Context, sweep string, done []bench.Finished)
 	})
 }
 
-// finisher stores blocks by statements that are compiled once a transaction.
+// finisher stores blocks with statements that are compiled once per transaction.
 type finisher struct {
 	num                  int64
 	slot, block, network *sql.Stmt
 }
 
-// prepareFinisher compiles the statements. That of a network names the round although any
-// will do: else SQLite takes the schedule's primary key for the best way to a network's
-// slots and reads the sweep's whole schedule for every block.
+// prepareFinisher compiles the statements. The networks' one names a round although any would
+// do: otherwise SQLite picks the schedule's primary key to find a network's slots and scans the
+// sweep's whole schedule for every block.
 func prepareFinisher(ctx context.Context, tx *sql.Tx, num int64) (*finisher, error) {
 	f := &finisher{num: num}
 	for _, s := range []struct {
@@ -176,7 +176,7 @@ func (f *finisher) close() {
 	}
 }
 
-// all stores the blocks, then looks once at each of their networks whether it is measured.
+// all stores the blocks, then checks once for each of their networks whether it is measured.
 func (f *finisher) all(ctx context.Context, done []bench.Finished) error {
 	seen := map[int]bool{}
 	for _, d := range done {
@@ -254,7 +254,7 @@ func sweepNum(ctx context.Context, q queryer, id string) (num int64, err error) 
 	return num, err
 }
 
-// pack writes float64s little-endian; none is NULL and read back as nil.
+// pack encodes float64s little-endian; an empty list is NULL and read back as nil.
 func pack(xs []float64) []byte {
 	if len(xs) == 0 {
 		return nil

@@ -113,7 +113,7 @@ func (l *lab) checkKept(name string, kept map[int]float64) map[int]float64 {
 	var out, text bytes.Buffer
 	s := streams{in: strings.NewReader(""), out: &out, err: &text}
 	code := run(context.Background(), []string{"latlab", "show", "--db", l.path(name), "--json"}, s)
-	if code == exitUsage && len(kept) == 0 && strings.Contains(text.String(), "nothing was stored in it") {
+	if code == exitUsage && len(kept) == 0 && strings.Contains(text.String(), "is an empty file") {
 		return kept
 	}
 	if code != exitOK {

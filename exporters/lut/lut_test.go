@@ -379,7 +379,7 @@ func TestRefusals(t *testing.T) {
 		dialect Dialect
 		want    string
 	}{
-		{"another space", func(m *regress.CostModel) { m.Space = "other" }, OFA, "cost model is of space other"},
+		{"another space", func(m *regress.CostModel) { m.Space = "other" }, OFA, "the cost model is for space other"},
 		{"a dialect that nobody reads", func(*regress.CostModel) {}, "tfnas", `"tfnas"; there are ofa and proxylessnas`},
 		{"beyond milliseconds", func(m *regress.CostModel) { m.Bias = math.MaxFloat64 }, OFA, "too large"},
 	} {

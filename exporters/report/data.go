@@ -151,7 +151,7 @@ func (n *Networks) Measured(row int) bool { return n.Verdict[row] != "" }
 // Valid reports whether a network's latency may be used without a second thought.
 func (n *Networks) Valid(row int) bool { return n.Verdict[row] == bench.Valid }
 
-// Label is what a network is called: its id, or its name where it is a point of no space.
+// Label is what a network is called: its id, or its name if it is not in any search space.
 func (n *Networks) Label(row int) string {
 	if n.ID[row] != "" {
 		return n.ID[row]

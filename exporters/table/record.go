@@ -14,7 +14,7 @@ import (
 // byte is written as U+FFFD.
 type Record struct {
 	Sweep           string   `json:"sweep" parquet:"sweep"`
-	ID              string   `json:"id,omitempty" parquet:"id,optional"` // empty where the network is a point of no space
+	ID              string   `json:"id,omitempty" parquet:"id,optional"` // empty if the network is not in any search space
 	Space           string   `json:"space,omitempty" parquet:"space,optional"`
 	Indices         string   `json:"indices,omitempty" parquet:"indices,optional"` // text form, "0:3:1"
 	Model           string   `json:"model,omitempty" parquet:"model,optional"`     // name of a listed model; empty where ID is set

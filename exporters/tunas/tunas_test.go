@@ -258,7 +258,7 @@ func TestRefusals(t *testing.T) {
 		change func(m *regress.CostModel)
 		want   string
 	}{
-		{"another space", func(m *regress.CostModel) { m.Space = "other" }, "cost model is of space other, not of narrow.test-1"},
+		{"another space", func(m *regress.CostModel) { m.Space = "other" }, "the cost model is for space other, not for narrow.test-1"},
 		{"a short table", func(m *regress.CostModel) { m.Table = m.Table[1:] }, "table has 5 positions, space narrow.test-1 has 6"},
 		{"beyond float32", func(m *regress.CostModel) { m.Table[3].Weights[1] = 1e38 }, "float32's range"},
 	} {

@@ -2,10 +2,10 @@ package text
 
 import "strconv"
 
-// Nearest returns the candidate that the word was most likely meant to be, or "" where
-// none is near: at most a third of the word's letters are mistaken, or two of four and
-// more, or one. The distance counts letters inserted, deleted, replaced, and neighbours
-// exchanged (optimal string alignment). Of several equally near the first is returned.
+// Nearest returns the candidate that the word was most likely meant to be, or "" if none is near
+// enough. Near means at most one wrong letter, two in words of four letters and more, or a third of
+// the word's letters if that is more. The distance counts letters inserted, deleted or replaced and
+// exchanged neighbours (optimal string alignment). Of several equally near the first is returned.
 func Nearest(word string, candidates []string) string {
 	if len(word) > 256 {
 		return ""
@@ -47,8 +47,8 @@ func distance(a, b []rune) int {
 	return d[len(a)][len(b)]
 }
 
-// DidYouMean is the end of an error about a word that is not known: `; did you mean "stride"?`, or
-// nothing where no candidate is near.
+// DidYouMean is the end of an error about an unknown word: `; did you mean "stride"?`, or nothing if no
+// candidate is near enough.
 func DidYouMean(word string, candidates []string) string {
 	near := Nearest(word, candidates)
 	if near == "" {

@@ -1,8 +1,8 @@
-// Package csvtable reads a table of latencies that somebody else measured: one network a row,
-// categorical columns that say which network, and one column of latencies.
+// Package csvtable reads a table of latencies that another lab measured: one network per row,
+// categorical columns that identify the network, and one column of latencies.
 //
-// It refuses to guess: what cannot be used is an error with file and line. It knows nothing of
-// spaces and ops; regress.FitTable weighs the categories.
+// It does not guess: a table that it cannot use is an error with file and line. It knows nothing
+// about spaces and ops; regress.FitTable fits the categories.
 package csvtable
 
 import (
@@ -19,18 +19,18 @@ import (
 	"strings"
 )
 
-// Limits of a table, so that a wrong file ends in a sentence and not in swap.
+// Limits of a table, so that a wrong file ends in an error and not in swapping.
 const (
 	maxBytes   = 256 << 20
 	maxColumns = 4096
-	maxValues  = 256 // of one column; more is no category
+	maxValues  = 256 // of one column; a column with more is not a category
 )
 
-// Table is one network a row.
+// Table has one network per row.
 type Table struct {
 	Target  string
 	Columns []string // the categorical ones, in the file's order
-	// LeftOut are the other columns, and why they are not features.
+	// LeftOut are the other columns, with the reason why they are not features.
 	LeftOut []LeftOut
 	Values  [][]string // of each column, in order of appearance
 	Rows    [][]int32  // of each network, for each column the index of its value
@@ -44,8 +44,7 @@ type LeftOut struct {
 	Reason string `json:"reason"`
 }
 
-// Error is a line that cannot be used. Line 1 is the header; 0 means
-// the file as a whole.
+// Error is a line that cannot be used. Line 1 is the header; 0 means the whole file.
 type Error struct {
 	File   string
 	Line   int
@@ -59,15 +58,15 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason)
 }
 
-// Read reads a CSV table with a header. Every column but the target is a category,
-// whatever its values look like, except
+// Read reads a CSV table with a header. Every column except the target is a category,
+// whatever its values, with two exceptions:
 //
-//   - columns of the target's unit (the same ending behind the last "_", as in pixel_ms and
-//     s7_ms): those are latencies of other devices, and a fit on them would be circular;
+//   - columns with the target's unit (the same ending after the last "_", as in pixel_ms and
+//     s7_ms): they are latencies of other devices, and a fit on them would be circular;
 //   - columns with a different value in every row (names, ids) or more than 256 values.
 //
-// features, where it is not empty, names the categorical columns instead. Every refusal is
-// a *Error with file and line.
+// If features is not empty, it names the categorical columns instead. Every error is an
+// *Error with file and line.
 func Read(r io.Reader, file, target string, features []string) (*Table, error) {
 	limited := &io.LimitedReader{R: r, N: maxBytes}
 	h := sha256.New()
@@ -97,21 +96,21 @@ type reader struct {
 	y            []float64
 }
 
-// category is a column while it is read.
+// category is a column while it is being read.
 type category struct {
 	name   string
 	field  int
 	index  map[string]int32
 	values []string
 	rows   []int32
-	many   bool // more than maxValues: its rows are no longer kept
+	many   bool // more than maxValues: its rows are not kept any more
 }
 
 func (t *reader) fail(line int, format string, args ...any) error {
 	return &Error{File: t.file, Line: line, Reason: fmt.Sprintf(format, args...)}
 }
 
-// record is the next line, io.EOF at the end.
+// record returns the next line, and io.EOF at the end.
 func (t *reader) record() ([]string, error) {
 	record, err := t.csv.Read()
 	var parse *csv.ParseError
@@ -129,7 +128,7 @@ func (t *reader) record() ([]string, error) {
 func (t *reader) header(features []string) error {
 	names, err := t.record()
 	if errors.Is(err, io.EOF) {
-		return t.fail(0, "is empty, want a header line")
+		return t.fail(0, "the file is empty, want a header line")
 	}
 	if err != nil {
 		return err
@@ -140,7 +139,7 @@ func (t *reader) header(features []string) error {
 	t.names = slices.Clone(names)
 	for i, n := range t.names {
 		if slices.Index(t.names, n) != i {
-			return t.fail(1, "column %q is there twice", n)
+			return t.fail(1, "column %q appears twice", n)
 		}
 	}
 	for _, f := range features {
@@ -157,18 +156,18 @@ func (t *reader) header(features []string) error {
 		}
 	}
 	if len(t.columns) == 0 {
-		return t.fail(1, "no columns but latencies: nothing says which network a line is of")
+		return t.fail(1, "all columns are latencies: no column identifies the network")
 	}
 	return nil
 }
 
-// sibling is a column of the target's unit.
+// sibling reports whether a column has the target's unit.
 func (t *reader) sibling(name string) bool {
 	u := unitOf(t.target)
 	return u != "" && unitOf(name) == u
 }
 
-// unitOf is what follows the last "_" of a column's name, "" where there is none.
+// unitOf is what follows the last "_" of a column's name, "" if there is none.
 func unitOf(column string) string {
 	i := strings.LastIndex(column, "_")
 	if i < 0 {
@@ -177,7 +176,7 @@ func unitOf(column string) string {
 	return column[i+1:]
 }
 
-// Unit of the latencies, as the target's name says it: "ms" of pixel_ms; "" = it says none.
+// Unit is the unit of the latencies by the target's name: "ms" for pixel_ms; "" = unknown.
 func (t *Table) Unit() string { return unitOf(t.Target) }
 
 func (t *reader) row() error {
@@ -218,7 +217,7 @@ func (t *reader) finish(features []string) (*Table, error) {
 	f := &Table{Target: t.target, Y: t.y, Rows: make([][]int32, len(t.y)), Hash: hex.EncodeToString(t.hash.Sum(nil))}
 	for _, n := range t.names {
 		if len(features) == 0 && n != t.target && t.sibling(n) {
-			f.LeftOut = append(f.LeftOut, LeftOut{n, "of the target's unit: another latency"})
+			f.LeftOut = append(f.LeftOut, LeftOut{n, "same unit as the target: a different latency"})
 		}
 	}
 	for _, c := range t.columns {
@@ -227,11 +226,11 @@ func (t *reader) finish(features []string) (*Table, error) {
 		case c.many:
 			reason = fmt.Sprintf("more than %d values", maxValues)
 		case len(c.values) == len(t.y) && len(t.y) > 1:
-			reason = "another value in every row"
+			reason = "a different value in every row"
 		}
 		switch {
 		case reason != "" && len(features) > 0:
-			return nil, t.fail(0, "column %q is no category: %s", c.name, reason)
+			return nil, t.fail(0, "column %q is not a category: %s", c.name, reason)
 		case reason != "":
 			f.LeftOut = append(f.LeftOut, LeftOut{c.name, reason})
 			continue
@@ -242,7 +241,7 @@ func (t *reader) finish(features []string) (*Table, error) {
 		}
 	}
 	if len(f.Columns) == 0 && len(t.y) > 0 {
-		return nil, t.fail(0, "no column is a category: nothing says which network a line is of")
+		return nil, t.fail(0, "no column is a category: no column identifies the network")
 	}
 	return f, nil
 }

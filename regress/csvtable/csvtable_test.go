@@ -22,7 +22,7 @@ func TestColumns(t *testing.T) {
 	if diff := cmp.Diff([]string{"op", "width", "note"}, table.Columns); diff != "" {
 		t.Errorf("features (-want +got):\n%s", diff)
 	}
-	want := []LeftOut{{"board_ms", "of the target's unit: another latency"}, {"id", "more than 256 values"}}
+	want := []LeftOut{{"board_ms", "same unit as the target: a different latency"}, {"id", "more than 256 values"}}
 	if diff := cmp.Diff(want, table.LeftOut); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)
 	}
@@ -37,12 +37,12 @@ func TestErrors(t *testing.T) {
 		features   []string
 		want       string
 	}{
-		{"empty", "", nil, "t.csv: is empty, want a header line"},
+		{"empty", "", nil, "t.csv: the file is empty, want a header line"},
 		{"no target", "a,b\n1,2\n", nil, `t.csv:1: no column "y"; columns are a, b`},
-		{"twice", "a,a,y\n", nil, `t.csv:1: column "a" is there twice`},
+		{"twice", "a,a,y\n", nil, `t.csv:1: column "a" appears twice`},
 		{"no features", "x_y,y\n", []string{"z"}, `t.csv:1: no column "z" to use as a feature; columns are x_y, y`},
 		{"target as a feature", "a,y\n", []string{"y"}, `t.csv:1: no column "y" to use as a feature`},
-		{"only the target", "y\n1\n", nil, "t.csv:1: no columns but latencies"},
+		{"only the target", "y\n1\n", nil, "t.csv:1: all columns are latencies"},
 		{"no number", "a,y\n1,2\n1,fast\n", nil, `t.csv:3: y is "fast", want a number above 0`},
 		{"not above zero", "a,y\n1,0\n", nil, `t.csv:2: y is "0", want a number above 0`},
 		{"not a number", "a,y\n1,NaN\n", nil, `t.csv:2: y is "NaN", want a number above 0`},
@@ -50,7 +50,7 @@ func TestErrors(t *testing.T) {
 		{"short line", "a,y\n\"x\ny\",1\n1\n", nil, "t.csv:4: wrong number of fields"},
 		{"quote", "a,y\n\"1,2\n", nil, "t.csv:2: extraneous or missing \" in quoted-field"},
 		{"ids alone", "a,y\n1,2\n2,3\n", nil, "t.csv: no column is a category"},
-		{"an id as a feature", "a,y\n1,2\n2,3\n", []string{"a"}, `t.csv: column "a" is no category: another value in every row`},
+		{"an id as a feature", "a,y\n1,2\n2,3\n", []string{"a"}, `t.csv: column "a" is not a category: a different value in every row`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Read(strings.NewReader(tc.file), "t.csv", "y", tc.features)

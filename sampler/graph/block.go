@@ -6,15 +6,15 @@ import (
 	"latlab/sampler"
 )
 
-// builder appends ops to a graph; all of them are paid by pos until it is changed.
+// builder appends ops to a graph. The current pos pays for each new op.
 type builder struct {
 	space *sampler.Space
 	g     *Graph
 	pos   int
 }
 
-// newBuilder makes room for about so many ops: 300 hold a whole MobileDet with
-// squeeze-and-excite and h-swish, 20 what one table entry pays.
+// newBuilder reserves memory for about this many ops: 300 for a whole MobileDet with
+// squeeze-and-excite and h-swish, 20 for one table entry.
 func newBuilder(s *sampler.Space, ops int) *builder {
 	return &builder{space: s, g: &Graph{
 		Tensors: make([]Tensor, 0, ops),
@@ -27,7 +27,7 @@ func (b *builder) tensor(name string, shape [4]int) int {
 	return len(b.g.Tensors) - 1
 }
 
-// add appends an op with a fresh output tensor of the op's name.
+// add appends an op with a new output tensor of the same name.
 func (b *builder) add(op Op, shape [4]int) int {
 	op.Position = b.pos
 	op.Output = b.tensor(op.Name, shape)
@@ -41,18 +41,18 @@ func (b *builder) add(op Op, shape [4]int) int {
 func (b *builder) shape(x int) [4]int { return b.g.Tensors[x].Shape }
 func (b *builder) channels(x int) int { return b.g.Tensors[x].Shape[3] }
 
-// conv is a convolution as the lowering writes it: SAME padding, one kernel and one
-// stride for both axes.
+// conv is a convolution as the lowering writes it: SAME padding, the same kernel and stride for
+// both axes.
 type conv struct {
 	name    string
 	kernel  int
 	stride  int
 	filters int // 0: depthwise
 	act     sampler.Activation
-	bias    bool // a bias of its own instead of batch norm
+	bias    bool // a bias instead of batch norm
 }
 
-// conv appends a convolution and, where the activation has no fused form, the op for it.
+// conv appends a convolution and, if the activation cannot be fused, an op for it.
 func (b *builder) conv(x int, c conv) int {
 	in := b.shape(x)
 	op := Op{
@@ -73,7 +73,7 @@ func (b *builder) conv(x int, c conv) int {
 	return y
 }
 
-// same is the output extent of SAME padding: at least 1 for every input of at least 1.
+// same is the output extent with SAME padding: at least 1 for any input of at least 1.
 func same(n, stride int) int { return (n + stride - 1) / stride }
 
 // layer appends one choice of a layer and its residual addition.
@@ -94,7 +94,7 @@ func (b *builder) layer(x, stage, layer, choice, width int) (int, error) {
 	return y, nil
 }
 
-// layerName is the sampler's name of the position, so that op names and table agree.
+// layerName equals the sampler's name of the position, so that op names and table agree.
 func layerName(st sampler.Stage, layer int) string {
 	if len(st.Layers) == 1 {
 		return st.Name
@@ -167,8 +167,8 @@ func (b *builder) block(x int, name string, stride int, c sampler.Choice, width 
 	return b.conv(x, conv{name: name + "/project", kernel: 1, stride: 1, filters: width})
 }
 
-// squeezeExcite appends the gate: both its convolutions have a bias and no batch norm, the
-// hidden one has the block's activation. A ratio of 0 appends nothing.
+// squeezeExcite appends the gate. Both its convolutions have a bias and no batch norm; the hidden
+// one has the block's activation. A ratio of 0 appends nothing.
 func (b *builder) squeezeExcite(x int, name string, ratio float64) int {
 	if ratio == 0 {
 		return x
@@ -188,10 +188,10 @@ func (b *builder) pool(x int, name string) int {
 	return b.add(Op{Kind: AveragePool, Name: name, Inputs: []int{x}, Kernel: size, Stride: step}, [4]int{in[0], 1, 1, in[3]})
 }
 
-// maxRatio keeps a ratio's product an int. The blocks' own ratios are below 1.
+// maxRatio keeps the product with a ratio within an int. The blocks' own ratios are below 1.
 const maxRatio = 64
 
-// scaleFilters rounds half up to a multiple of 8, at least 8: _scale_filters of
+// scaleFilters rounds half up to a multiple of 8, at least 8, like _scale_filters of
 // ssd_mobiledet_feature_extractor.py, which has no 10 % guard.
 func scaleFilters(filters int, ratio float64) int {
 	return max(int(float64(filters)*ratio/8+0.5)*8, 8)

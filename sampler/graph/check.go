@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// maxWeights bounds an op's weights, so that no count of them overflows. What of it a format
-// cannot hold, its writer says.
+// maxWeights limits an op's weights, so that no count of them overflows. Each format's writer
+// checks the format's own limit.
 const maxWeights = 1 << 40
 
-// Check says why g is no network as Lower makes them, which is what can be given weights
-// and written: ops of the kinds that spaces have, plain (Op.Plain), in the order of their
-// inputs, with names of their own and shapes that follow from their inputs' shapes. A
-// network that was read is described and timed as it is; Check refuses most of them.
+// Check returns an error unless g is a network like those of Lower, which can get weights and be
+// written: ops of the kinds that spaces have, plain (Op.Plain), each after the ops that compute
+// its inputs, with unique names and shapes that follow from their inputs' shapes. Check refuses
+// most networks that were read from files; those are described and timed unchanged.
 //
-// Formats' writers rely on it: what it lets through, no runtime reads out of bounds.
+// Writers rely on it: no runtime reads out of bounds in a file of a checked graph.
 func (g *Graph) Check() error {
 	if err := g.checkSizes(); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (g *Graph) Check() error {
 	}
 	for _, t := range g.Outputs {
 		if t < 0 || t >= len(known) || !known[t] {
-			return fmt.Errorf("output %d is computed by no op", t)
+			return fmt.Errorf("no op computes output %d", t)
 		}
 	}
 	return nil
@@ -58,21 +58,21 @@ func (o Op) checkWiring(known []bool) error {
 	want := inputsOf[o.Kind]
 	switch {
 	case want == 0:
-		return fmt.Errorf("no space has ops of kind %q", o.Kind)
+		return fmt.Errorf("op kind %q does not occur in any space", o.Kind)
 	case !o.Plain():
-		return fmt.Errorf("%s with the padding, dilation, groups, weights or outputs of a network that was read", o.Kind)
+		return fmt.Errorf("%s has padding, dilation, groups, weights or outputs that only networks read from files have", o.Kind)
 	case o.Activation != Linear && o.Activation != ReLU6 && o.Activation != "":
-		return fmt.Errorf("no space has activation %q", o.Activation)
+		return fmt.Errorf("activation %q does not occur in any space", o.Activation)
 	case len(o.Inputs) != want:
 		return fmt.Errorf("%s has %d inputs, want %d", o.Kind, len(o.Inputs), want)
 	}
 	for _, t := range o.Inputs {
 		if t < 0 || t >= len(known) || !known[t] {
-			return fmt.Errorf("input %d is computed by no op before it", t)
+			return fmt.Errorf("no earlier op computes input %d", t)
 		}
 	}
 	if o.Output < 0 || o.Output >= len(known) || known[o.Output] {
-		return fmt.Errorf("output %d is not a tensor of its own", o.Output)
+		return fmt.Errorf("output %d is already in use", o.Output)
 	}
 	known[o.Output] = true
 	return nil
@@ -111,7 +111,7 @@ func (g *Graph) checkShapes(op Op) error {
 		return fmt.Errorf("output shape is %v, want %v", g.Out(op), want)
 	}
 	if op.HasWeights() && float64(op.Kernel[0])*float64(op.Kernel[1])*float64(in[3])*float64(want[3]) > maxWeights {
-		return errors.New("more weights than any file holds")
+		return errors.New("too many weights for any file")
 	}
 	return nil
 }

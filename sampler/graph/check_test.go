@@ -41,7 +41,7 @@ func opOf(t testing.TB, g *graph.Graph, k graph.Kind) *graph.Op {
 	return nil
 }
 
-func TestCheckTakesWhatLowerMakes(t *testing.T) {
+func TestCheckAcceptsLoweredGraphs(t *testing.T) {
 	for _, space := range sampler.BuiltinNames() {
 		s, err := sampler.Builtin(space)
 		if err != nil {
@@ -75,28 +75,28 @@ func TestCheckRefuses(t *testing.T) {
 		spoil func(g *graph.Graph)
 		want  string
 	}{
-		{"unknown kind", func(g *graph.Graph) { g.Ops[0].Kind = "softmax" }, `op stem/conv: no space has ops of kind "softmax"`},
-		{"kind of another network", func(g *graph.Graph) { g.Ops[0].Kind = graph.TransposeConv }, `no space has ops of kind "transpose_conv"`},
-		{"dilation", func(g *graph.Graph) { g.Ops[0].Dilation = [2]int{2, 2} }, "of a network that was read"},
-		{"activation", func(g *graph.Graph) { g.Ops[0].Activation = graph.Tanh }, `no space has activation "tanh"`},
-		{"later input", func(g *graph.Graph) { g.Ops[0].Inputs[0] = len(g.Tensors) - 1 }, "computed by no op before it"},
-		{"index", func(g *graph.Graph) { g.Ops[0].Inputs[0] = 1 << 20 }, "computed by no op before it"},
-		{"negative index", func(g *graph.Graph) { g.Ops[0].Inputs[0] = -1 }, "computed by no op before it"},
+		{"unknown kind", func(g *graph.Graph) { g.Ops[0].Kind = "softmax" }, `op stem/conv: op kind "softmax" does not occur in any space`},
+		{"kind of another network", func(g *graph.Graph) { g.Ops[0].Kind = graph.TransposeConv }, `op kind "transpose_conv" does not occur in any space`},
+		{"dilation", func(g *graph.Graph) { g.Ops[0].Dilation = [2]int{2, 2} }, "that only networks read from files have"},
+		{"activation", func(g *graph.Graph) { g.Ops[0].Activation = graph.Tanh }, `activation "tanh" does not occur in any space`},
+		{"later input", func(g *graph.Graph) { g.Ops[0].Inputs[0] = len(g.Tensors) - 1 }, "no earlier op computes input"},
+		{"index", func(g *graph.Graph) { g.Ops[0].Inputs[0] = 1 << 20 }, "no earlier op computes input"},
+		{"negative index", func(g *graph.Graph) { g.Ops[0].Inputs[0] = -1 }, "no earlier op computes input"},
 		{"no input", func(g *graph.Graph) { g.Ops[0].Inputs = nil }, "has 0 inputs, want 1"},
 		{"one input of two", func(g *graph.Graph) {
 			op := opOf(t, g, graph.Mul)
 			op.Inputs = op.Inputs[:1]
 		}, "has 1 inputs, want 2"},
-		{"negative output", func(g *graph.Graph) { g.Ops[0].Output = -1 }, "not a tensor of its own"},
-		{"output twice", func(g *graph.Graph) { g.Ops[1].Output = g.Ops[0].Output }, "not a tensor of its own"},
+		{"negative output", func(g *graph.Graph) { g.Ops[0].Output = -1 }, "is already in use"},
+		{"output twice", func(g *graph.Graph) { g.Ops[1].Output = g.Ops[0].Output }, "is already in use"},
 		{"name", func(g *graph.Graph) { g.Ops[1].Name = g.Ops[0].Name }, "two ops are named stem/conv"},
-		{"graph output", func(g *graph.Graph) { g.Outputs[0] = 99999 }, "computed by no op"},
+		{"graph output", func(g *graph.Graph) { g.Outputs[0] = 99999 }, "no op computes output"},
 		{"graph input", func(g *graph.Graph) { g.Inputs[0] = -1 }, "is not one of"},
 		{"shape", func(g *graph.Graph) { g.Tensors[1].Shape[1]++ }, "output shape is"},
 		{"zero shape", func(g *graph.Graph) { g.Tensors[1].Shape[3] = 0 }, "want 1 to 268435456 elements"},
 		{"huge extent", func(g *graph.Graph) { g.Tensors[1].Shape[3] = 1<<28 + 1 }, "want 1 to 268435456 elements"},
 		{"elements that overflow", func(g *graph.Graph) { g.Tensors[0].Shape = [4]int{1 << 20, 1 << 20, 1 << 20, 1 << 20} }, "want 1 to 268435456 elements"},
-		{"weights that overflow", func(g *graph.Graph) { g.Ops[0].Kernel = [2]int{1 << 28, 1 << 28} }, "more weights than any file holds"},
+		{"weights that overflow", func(g *graph.Graph) { g.Ops[0].Kernel = [2]int{1 << 28, 1 << 28} }, "too many weights for any file"},
 		{"stride", func(g *graph.Graph) { g.Ops[0].Stride = [2]int{} }, "stride [0 0]"},
 		{"kernel", func(g *graph.Graph) { g.Ops[0].Kernel[1] = -3 }, "kernel [3 -3]"},
 		{"pool", func(g *graph.Graph) { opOf(t, g, graph.AveragePool).Kernel[0]++ }, "does not cover the map"},

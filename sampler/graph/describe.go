@@ -2,11 +2,11 @@ package graph
 
 import "latlab/sampler"
 
-// Row is one op as a person reads it, and as `latlab describe --json` prints it.
+// Row is one op for display, also printed by `latlab describe --json`.
 type Row struct {
 	Name        string     `json:"name"`
 	Kind        Kind       `json:"kind"`
-	Kernel      [2]int     `json:"kernel"` // 0, 0 where it means nothing
+	Kernel      [2]int     `json:"kernel"` // 0, 0 for ops without a kernel
 	Stride      [2]int     `json:"stride"`
 	Input       [4]int     `json:"input_shape"` // of the first input
 	Output      [4]int     `json:"output_shape"`
@@ -18,15 +18,15 @@ type Row struct {
 	OutputBytes int64      `json:"output_bytes"`
 	WeightBytes int64      `json:"weight_bytes"` // bias included
 
-	// Where they say something: of networks that were read.
+	// Set only for networks read from files, and omitted if empty.
 	Padding  Padding `json:"padding,omitempty"`
 	Dilation *[2]int `json:"dilation,omitempty"`
 	Groups   int     `json:"groups,omitempty"`
 }
 
-// Rows describes every op in order. Bytes are of elements of the given size: 4 for
-// float32, 1 for int8. The space names the positions; without one (nil), as for a file
-// that is a point of no space, they are empty.
+// Rows describes every op in order. elementSize is 4 bytes for float32 and 1 for int8. The space
+// names the positions; without one (nil), as for a file that is not in any search space, they are
+// empty.
 func (g *Graph) Rows(s *sampler.Space, elementSize int) []Row {
 	names := positionNames(s)
 	rows := make([]Row, len(g.Ops))
@@ -47,7 +47,7 @@ func (g *Graph) Rows(s *sampler.Space, elementSize int) []Row {
 	return rows
 }
 
-// positionNames maps Op.Position to a name; a missing one reads as "".
+// positionNames maps Op.Position to a name; a missing name reads as "".
 func positionNames(s *sampler.Space) map[int]string {
 	if s == nil {
 		return nil

@@ -7,41 +7,41 @@ import (
 	"latlab/sampler"
 )
 
-// Detector is a detector written down layer by layer, every width in full: for known
-// networks that are a point of no space, because their widths follow no multipliers, their
-// activations change on the way or their head reads the inside of a layer.
+// Detector is a detector described layer by layer with explicit widths. It is for known networks
+// that are not in any search space: their widths follow no multipliers, their activations change
+// between layers, or their head reads the inside of a layer.
 type Detector struct {
 	Name   string
 	Input  sampler.Input
 	Layers []DetectorLayer
-	Taps   []Tap // in execution order, the last layer tapped
-	// Head gives classes, the extra maps' depths and the anchors; its own Taps are not read.
+	Taps   []Tap // in execution order; the last layer must be tapped
+	// Head gives classes, the extra maps' depths and the anchors; its Taps field is ignored.
 	Head sampler.Head
 }
 
-// DetectorLayer is one layer of a Detector. A layer of inverted bottleneck with stride 1
-// and as many channels out as in has a residual: the rule of expanded_conv, slim's
-// conv_blocks.py (tensorflow/models).
+// DetectorLayer is one layer of a Detector. An inverted bottleneck with stride 1 and equally many
+// channels in and out has a residual, by the rule of expanded_conv in slim's conv_blocks.py
+// (tensorflow/models).
 type DetectorLayer struct {
 	Type     sampler.LayerType // Conv or IBN
 	Kernel   int
 	Stride   int
 	Expanded int // IBN: channels between its 1x1 convolutions; the input's = no expansion
-	// Squeezed are the hidden channels of a squeeze-and-excite with hard-sigmoid gate, 0 for
-	// none. See hardGate.
+	// Squeezed is the number of hidden channels of a squeeze-and-excite with hard-sigmoid gate, 0
+	// for none. See hardGate.
 	Squeezed   int
 	Width      int
 	Activation sampler.Activation
 }
 
-// Tap is where the head reads: the output of a layer or of its expansion.
+// Tap is an input of the head: the output of a layer or of its expansion.
 type Tap struct {
 	Layer     int // index into Layers
 	Expansion bool
 }
 
-// Lower turns the detector into ops with shapes. Ops are named after the layers, layer_1
-// first, as slim does, and the bias pays for them all: there are no decisions.
+// Lower turns the detector into ops with shapes. Ops are named after the layers, layer_1 first,
+// as in slim. The bias pays for all ops, because there are no decisions.
 func (d Detector) Lower() (*Graph, error) {
 	if err := d.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Name, err)
@@ -87,7 +87,7 @@ func (d Detector) backbone(b *builder) []int {
 	return maps
 }
 
-// detectorLayer returns the tensor behind the layer's expansion, too.
+// detectorLayer also returns the output tensor of the layer's expansion.
 func (b *builder) detectorLayer(x int, name string, l DetectorLayer) (expansion, out int) {
 	if l.Type == sampler.Conv {
 		y := b.conv(x, conv{name: name + "/conv", kernel: l.Kernel, stride: l.Stride, filters: l.Width, act: l.Activation})
@@ -106,11 +106,11 @@ func (b *builder) detectorLayer(x int, name string, l DetectorLayer) (expansion,
 	return expansion, y
 }
 
-// hardGate appends MobileNetV3's squeeze-and-excite, whose gate is relu6(x+3)/6. No op of
-// its own is needed for it: the 3 is part of the bias of the convolution in front, relu6 is
-// that convolution's fused activation, and the sixth goes into the weights of the
-// projection behind, which is linear in what the gate lets through. The hidden activation
-// is the source's ReLU, written as ReLU6 (both are one clamp).
+// hardGate appends MobileNetV3's squeeze-and-excite, whose gate is relu6(x+3)/6. It needs no
+// extra op: the 3 is part of the preceding convolution's bias, relu6 is that convolution's fused
+// activation, and the factor 1/6 goes into the weights of the following projection, which is
+// linear in the gated values. The source's hidden activation ReLU is written as ReLU6 (each is a
+// single clamp).
 func (b *builder) hardGate(x int, name string, squeezed int) int {
 	if squeezed == 0 {
 		return x
@@ -122,7 +122,7 @@ func (b *builder) hardGate(x int, name string, squeezed int) int {
 	return b.add(Op{Kind: Mul, Name: name + "/se/excite", Inputs: []int{x, h}}, b.shape(x))
 }
 
-// check refuses what would make a shape vanish or an op meaningless.
+// check refuses parameters that would make a shape empty or an op meaningless.
 func (d Detector) check() error {
 	if in := d.Input; in.Height < 1 || in.Width < 1 || in.Channels < 1 {
 		return fmt.Errorf("network input %dx%dx%d is empty", in.Height, in.Width, in.Channels)
@@ -143,7 +143,7 @@ func (l DetectorLayer) check() error {
 		return fmt.Errorf("kernel %d, stride %d, %d channels, %d inside and %d squeezed", l.Kernel, l.Stride, l.Width, l.Expanded, l.Squeezed)
 	}
 	if l.Type == sampler.Conv && (l.Expanded != 0 || l.Squeezed != 0) {
-		return errors.New("a convolution has nothing inside to expand or squeeze")
+		return errors.New("a convolution cannot have expanded or squeezed channels")
 	}
 	if l.Activation != sampler.ReLU6 && l.Activation != sampler.HSwish {
 		return fmt.Errorf("activation %q, want %s or %s", l.Activation, sampler.ReLU6, sampler.HSwish)
@@ -155,7 +155,7 @@ func (d Detector) checkTaps() error {
 	last := -1
 	for _, t := range d.Taps {
 		if t.Layer <= last || t.Layer >= len(d.Layers) {
-			return fmt.Errorf("the head taps layer %d of %d, behind layer %d", t.Layer+1, len(d.Layers), last+1)
+			return fmt.Errorf("the head taps layer %d of %d after layer %d", t.Layer+1, len(d.Layers), last+1)
 		}
 		last = t.Layer
 	}

@@ -1,12 +1,11 @@
-// Package graph is a network as a list of ops with shapes: what a point of a space, a
-// fixture or a read-back file is made of. It counts multiply-accumulates, parameters,
-// activation and weight bytes, and says which position of the cost table pays for
-// each op.
+// Package graph describes a network as a list of ops with shapes: the common form of a point of a
+// space, a fixture and a file that was read. It counts multiply-accumulates, parameters,
+// activation and weight bytes, and says which position of the cost table pays for each op.
 //
-// It refuses to know file formats (sampler/tflite writes them) and time (devices).
+// It knows nothing about file formats (sampler/tflite writes them) or latency (devices).
 package graph
 
-// Bias is the Position of ops that no decision influences: the cost model's bias pays.
+// Bias is the Position of ops that depend on no decision: the cost model's bias pays for them.
 const Bias = -1
 
 // Kind is an operation.
@@ -16,7 +15,7 @@ type Kind string
 const (
 	Conv2D         Kind = "conv"
 	DepthwiseConv  Kind = "depthwise"       // any depth multiplier: out is a multiple of in
-	FullyConnected Kind = "fully_connected" // over all of a batch entry, whatever its shape
+	FullyConnected Kind = "fully_connected" // over a whole batch entry of any shape
 	AveragePool    Kind = "average_pool"    // whole map to 1x1 (squeeze, classifier) in a space
 	Add            Kind = "add"
 	Mul            Kind = "mul"     // second input 1x1xC is broadcast
@@ -24,13 +23,13 @@ const (
 	Logistic       Kind = "logistic"
 )
 
-// Further operations that networks of other origin have and that multiply and accumulate.
-// Any other Kind is an op without multiply-accumulates, under the lower-case name that
-// TFLite gives it: "softmax", "resize_bilinear", "concatenation".
+// Further operations with multiply-accumulates, which only networks of other origin have. Any
+// other Kind is an op without multiply-accumulates, named by the lower-case form of its TFLite
+// name: "softmax", "resize_bilinear", "concatenation".
 const (
 	TransposeConv Kind = "transpose_conv"
 	MaxPool       Kind = "max_pool"
-	// Those below multiply by what Op.Counted says: shapes of four axes do not tell.
+	// For the kinds below Op.Counted has the counts: shapes of four axes are not enough.
 	BatchMatMul     Kind = "batch_matmul"
 	Conv3D          Kind = "conv_3d"
 	TransposeConv3D Kind = "transpose_conv_3d"
@@ -40,7 +39,7 @@ const (
 // Activation is the non-linearity fused into an op's output.
 type Activation string
 
-// The activations that the runtime fuses. Spaces have the first two.
+// The activations that runtimes fuse. Spaces use only the first two.
 const (
 	Linear    Activation = "none"
 	ReLU6     Activation = "relu6"
@@ -50,24 +49,24 @@ const (
 	SignBit   Activation = "sign_bit"
 )
 
-// Padding is how a window meets the map's edge.
+// Padding is how a window is placed at the map's edge.
 type Padding string
 
-// The paddings. An empty one is Same for convolutions and Valid for pools: what spaces have.
+// The paddings. An empty one means Same for convolutions and Valid for pools, as in spaces.
 const (
 	Same  Padding = "same"  // output extent = ceil(input / stride)
 	Valid Padding = "valid" // the window stays inside
 )
 
-// Tensor is an activation tensor. Tensors of other ranks than 4 are laid out by Shape4.
+// Tensor is an activation tensor. Shape4 converts shapes of other ranks than 4.
 type Tensor struct {
 	Name  string
 	Shape [4]int // batch, height, width, channels
 }
 
-// Shape4 lays a shape of any rank out as batch, height, width, channels: [] is 1x1x1x1,
-// [c] 1x1x1xc, [n c] nx1x1xc, [n w c] nx1xwxc; of more than four axes the leading ones
-// are multiplied into the batch. Elements and the last axis always stay what they were.
+// Shape4 converts a shape of any rank to batch, height, width, channels: [] is 1x1x1x1, [c]
+// 1x1x1xc, [n c] nx1x1xc, [n w c] nx1xwxc. Of more than four axes the leading ones are multiplied
+// into the batch. The number of elements and the last axis never change.
 func Shape4(shape []int) [4]int {
 	out := [4]int{1, 1, 1, 1}
 	n := len(shape)
@@ -82,7 +81,7 @@ func Shape4(shape []int) [4]int {
 	return out
 }
 
-// Counts are multiply-accumulates and parameters that a reader counted itself.
+// Counts are multiply-accumulates and parameters counted by the reader of a file.
 type Counts struct {
 	MACs    int64
 	Weights int64 // elements of weights: matrices, a PRELU's slopes, an addition's constant
@@ -94,38 +93,38 @@ func (t Tensor) Elements() int64 {
 	return int64(t.Shape[0]) * int64(t.Shape[1]) * int64(t.Shape[2]) * int64(t.Shape[3])
 }
 
-// Op is one operation. Fields from Padding on are of networks that were read: they are
-// zero in spaces and fixtures, where padding is always SAME for convolutions, as in the
-// released MobileDets, and VALID for the pool that covers the whole map.
+// Op is one operation. Fields from Padding on are set only for networks read from files. They are
+// zero in spaces and fixtures, whose padding is SAME for convolutions, as in the released
+// MobileDets, and VALID for the pool over the whole map.
 type Op struct {
 	Kind       Kind
 	Name       string // unique: "stage2/layer1/expand"
-	Inputs     []int  // activation tensors, indices into Graph.Tensors; constants are none
+	Inputs     []int  // activation tensors, indices into Graph.Tensors; without constants
 	Output     int
-	Kernel     [2]int // height, width; zero where it means nothing
+	Kernel     [2]int // height, width; zero for ops without a kernel
 	Stride     [2]int
 	Activation Activation
-	// BatchNorm says that a batch norm (scale, shift, moving mean and variance) is folded
-	// into weights and bias; without it the op has a bias of its own (convolutions only).
+	// BatchNorm says that a batch norm (scale, shift, moving mean and variance) is folded into
+	// weights and bias; without it the op has a plain bias (convolutions only).
 	BatchNorm bool
 	// Position pays for the op: an index into Space.Positions(), or Bias.
 	Position int
 
 	Padding  Padding
-	Dilation [2]int // height, width; zero is 1
-	Groups   int    // of a convolution's channels; zero is 1
+	Dilation [2]int // height, width; zero means 1
+	Groups   int    // of a convolution's channels; zero means 1
 	NoBias   bool   // it has weights and no bias
-	// DynamicWeights says that an op before computes the weights: the last of Inputs. Such
-	// an op multiplies all the same, but has no parameters.
+	// DynamicWeights says that an earlier op computes the weights, which are then the last of
+	// Inputs. Such an op has multiply-accumulates but no parameters.
 	DynamicWeights bool
 	MoreOutputs    []int  // outputs after the first: of a split, a top-k
-	Counted        Counts // what Kind and shapes do not tell
+	Counted        Counts // counts that do not follow from Kind and shapes
 }
 
 // Graph is a network. Ops are in execution order.
 type Graph struct {
 	Name    string // SPACE-ID or the fixture's name
-	Space   string // empty where the network is a point of no space
+	Space   string // empty if the network is not in any search space
 	Indices string // text form, with Space
 	Tensors []Tensor
 	Ops     []Op
@@ -133,8 +132,8 @@ type Graph struct {
 	Outputs []int
 }
 
-// In is the shape of the op's first input; all zero where it has none, as an op that
-// makes its output from constants.
+// In is the shape of the op's first input; all zero if it has none, like an op that computes its
+// output from constants.
 func (g *Graph) In(op Op) [4]int {
 	if len(op.Inputs) == 0 {
 		return [4]int{}
@@ -145,8 +144,7 @@ func (g *Graph) In(op Op) [4]int {
 // Out is the shape of the op's (first) output.
 func (g *Graph) Out(op Op) [4]int { return g.Tensors[op.Output].Shape }
 
-// HasWeights reports whether the op is of a kind with weights, and a bias unless NoBias,
-// that are its own.
+// HasWeights reports whether the op has constant weights (and a bias unless NoBias).
 func (op Op) HasWeights() bool {
 	switch op.Kind {
 	case Conv2D, DepthwiseConv, FullyConnected, TransposeConv:
@@ -155,7 +153,7 @@ func (op Op) HasWeights() bool {
 	return false
 }
 
-// Weights is the number of elements of the op's weight tensors, bias not included.
+// Weights is the number of elements of the op's weight tensors, without the bias.
 func (g *Graph) Weights(op Op) int64 {
 	if !op.HasWeights() {
 		return op.Counted.Weights
@@ -163,7 +161,7 @@ func (g *Graph) Weights(op Op) int64 {
 	return g.kernelElements(op) + op.Counted.Weights
 }
 
-// kernelElements is the size of what the op multiplies by, whoever computes it.
+// kernelElements is the size of the op's weights, constant or computed.
 func (g *Graph) kernelElements(op Op) int64 {
 	k := int64(op.Kernel[0]) * int64(op.Kernel[1])
 	in, out := int64(g.In(op)[3]), int64(g.Out(op)[3])
@@ -182,15 +180,15 @@ func (g *Graph) kernelElements(op Op) int64 {
 	return 0
 }
 
-// positions is how often a kernel is applied to make a shape.
+// positions is how often a kernel is applied to compute a shape.
 func positions(shape [4]int) int64 {
 	return int64(shape[0]) * int64(shape[1]) * int64(shape[2])
 }
 
-// MACs counts multiply-accumulates of convolutions (depthwise, transposed and 3D ones
-// too), fully connected ops, matrix products and recurrent layers; all others count zero,
-// as in the published figures. Windows are counted whole, also where they reach over the
-// edge. A transposed convolution applies its kernel once a position of its input.
+// MACs counts multiply-accumulates of convolutions (including depthwise, transposed and 3D ones),
+// fully connected ops, matrix products and recurrent layers. All other ops count zero, as in the
+// published figures. Windows count fully even where they extend over the edge. A transposed
+// convolution applies its kernel once per position of its input.
 func (g *Graph) MACs(op Op) int64 {
 	at := g.Out(op)
 	if op.Kind == TransposeConv {
@@ -199,12 +197,12 @@ func (g *Graph) MACs(op Op) int64 {
 	return g.kernelElements(op)*positions(at) + op.Counted.MACs
 }
 
-// Params counts weights, biases and batch norm's four vectors before folding.
+// Params counts weights, biases and, before folding, the four vectors of batch norm.
 func (g *Graph) Params(op Op) int64 {
 	return g.Weights(op) + g.vectors(op, 4)
 }
 
-// vectors is the elements of the bias, or of so many vectors of batch norm in its place.
+// vectors is the number of elements of the bias, or of norm vectors of batch norm in its place.
 func (g *Graph) vectors(op Op, norm int64) int64 {
 	c := int64(g.Out(op)[3])
 	switch {
@@ -216,7 +214,7 @@ func (g *Graph) vectors(op Op, norm int64) int64 {
 	return c
 }
 
-// TrainableParams is Params without the moving mean and variance: half of batch norm's.
+// TrainableParams is Params without the moving mean and variance of batch norm.
 func (g *Graph) TrainableParams(op Op) int64 {
 	return g.Weights(op) + g.vectors(op, 2)
 }
@@ -239,19 +237,19 @@ func (g *Graph) OutputElements(op Op) int64 {
 	return n
 }
 
-// InputBytes is the activation traffic of all inputs for elements of a size: 4 for
-// float32, 2 for float16, 1 for int8.
+// InputBytes is the memory traffic of all activation inputs. elementSize is 4 bytes for float32, 2
+// for float16, 1 for int8.
 func (g *Graph) InputBytes(op Op, elementSize int) int64 {
 	return g.InputElements(op) * int64(elementSize)
 }
 
-// OutputBytes is the same of the outputs.
+// OutputBytes is the same for the outputs.
 func (g *Graph) OutputBytes(op Op, elementSize int) int64 {
 	return g.OutputElements(op) * int64(elementSize)
 }
 
-// WeightBytes is the folded weights and bias of an op as a model holds them. The bias of
-// an int8 op (size 1) is int32, all others are of the element's own type.
+// WeightBytes is the size of an op's folded weights and bias in a model file. The bias of an int8
+// op (size 1) is int32; all others have the element's own type.
 func (g *Graph) WeightBytes(op Op, elementSize int) int64 {
 	biasSize := elementSize
 	if elementSize == 1 {
@@ -274,8 +272,8 @@ func (g *Graph) sum(f func(Op) int64) int64 {
 	return n
 }
 
-// Plain reports whether the op is one that spaces have: of their kinds, and with none of
-// the fields that only networks that were read set. It is what latlab's own writers take.
+// Plain reports whether the op is one that spaces have: of their kinds, and without the fields that
+// only networks read from files set. latlab's writers accept only such ops.
 func (op Op) Plain() bool {
 	switch op.Kind {
 	case Conv2D, DepthwiseConv, FullyConnected, AveragePool, Add, Mul, HardSwish, Logistic:

@@ -6,10 +6,10 @@ import (
 	"strconv"
 )
 
-// hashHeader changes when the serialization does.
+// hashHeader changes whenever the serialization changes.
 const hashHeader = "latlab graph 1\n"
 
-// Hash identifies the graph: the hex sha256 of a text with one line a fact, in this order:
+// Hash identifies the graph. It is the hex sha256 of a text with these lines, in this order:
 //
 //	latlab graph 1
 //	name "NAME" space "SPACE" indices "INDICES"
@@ -18,12 +18,12 @@ const hashHeader = "latlab graph 1\n"
 //	inputs N I...
 //	outputs N I...
 //
-// READ is the fields that only networks that were read have, each where it is set:
+// READ are the fields that only networks read from files have, if set:
 // padding "P", dilation H W, groups N, nobias, dynamic, more N I..., counted M W B.
 //
-// Strings are quoted as in Go, so no name can pass for another field. Name, space, indices
-// and positions count, although they change no arithmetic: a model file carries them as
-// metadata, so two graphs that differ in them are two files.
+// Strings are quoted as in Go, so that fields cannot be confused. Name, space, indices and
+// positions are included, although they do not change the computation: a model file carries them
+// as metadata, so graphs that differ in them give different files.
 func (g *Graph) Hash() string {
 	b := make([]byte, 0, 160*(len(g.Ops)+len(g.Tensors)))
 	b = append(b, hashHeader...)
@@ -61,8 +61,8 @@ func opLine(b []byte, op Op) []byte {
 	return readFields(b, op)
 }
 
-// readFields prints what is set alone, so that graphs of spaces keep the hashes that they
-// had before there were such fields: stores and caches name them by it.
+// readFields writes only the fields that are set, so that graphs of spaces keep the hashes from
+// before the fields existed: stores and caches use them as names.
 func readFields(b []byte, op Op) []byte {
 	if op.Padding != "" {
 		b = text(b, " padding ", string(op.Padding))
@@ -96,8 +96,8 @@ func text(b []byte, key, s string) []byte {
 	return append(append(append(b, '"'), s...), '"')
 }
 
-// plain reports whether quoting adds nothing but the quotes: true of every name that the
-// lowering gives, and several times as fast.
+// plain reports whether quoting adds only the quotes. This is true for every name that the
+// lowering gives, and skipping the quoting is several times as fast.
 func plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -115,7 +115,7 @@ func numbers(b []byte, key string, xs ...int) []byte {
 	return b
 }
 
-// list is numbers with its length in front.
+// list writes the numbers after their count.
 func list(b []byte, key string, xs []int) []byte {
 	return numbers(numbers(b, key, len(xs)), "", xs...)
 }

@@ -9,13 +9,13 @@ import (
 	"latlab/sampler"
 )
 
-// extraStride is how much smaller an extra map is than the one before.
+// extraStride is the factor between the sizes of successive extra maps.
 const extraStride = 2
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// ssdlite appends the extra maps and every map's branches. The graph's outputs are the
-// raw head convolutions, map by map, box before class: no concatenation, no sigmoid.
+// ssdlite appends the extra maps and every map's branches. The graph's outputs are the raw head
+// convolutions, map by map, box before class, without concatenation or sigmoid.
 func (b *builder) ssdlite(ends []int) {
 	head := b.space.Head
 	var maps, payers []int
@@ -26,11 +26,11 @@ func (b *builder) ssdlite(ends []int) {
 	b.detectionHead(maps, payers)
 }
 
-// detectionHead appends the head behind the tapped maps, each with the position that pays
-// for its branches.
+// detectionHead appends the head after the tapped maps. payers are the positions that pay for
+// each map's branches.
 func (b *builder) detectionHead(maps, payers []int) {
-	// The first convolution of the extra maps reads the last tap's width; the rest of the
-	// chain is fixed, but goes with it so that the cost of the extra maps is in one place.
+	// Only the first convolution of the extra maps depends on the last tap's width. The rest of the
+	// chain is fixed, but the same position pays for it, so that its cost is in one place.
 	b.pos = payers[len(payers)-1]
 	for _, m := range b.extraMaps(maps[len(maps)-1]) {
 		maps, payers = append(maps, m), append(payers, Bias)
@@ -41,7 +41,7 @@ func (b *builder) detectionHead(maps, payers []int) {
 	}
 }
 
-// extraMaps appends the chain of maps behind the last tap, each half the one before:
+// extraMaps appends the chain of maps after the last tap, each half the size of the previous one:
 // multi_resolution_feature_maps with insert_1x1_conv and use_depthwise.
 func (b *builder) extraMaps(x int) []int {
 	var maps []int
@@ -118,7 +118,7 @@ func checkSSDLite(s *sampler.Space) error {
 	return checkTaps(s)
 }
 
-// checkMaps checks what the head's maps, tapped and extra, have of their own.
+// checkMaps checks the properties of the head's maps, tapped and extra.
 func checkMaps(h sampler.Head, taps int) error {
 	if len(h.Anchors) != taps+len(h.Extra) {
 		return fmt.Errorf("ssdlite head has %d taps and %d extra maps, but anchors for %d maps",
@@ -135,8 +135,8 @@ func checkMaps(h sampler.Head, taps int) error {
 	return nil
 }
 
-// checkTaps wants taps in the order of the stages and the last stage tapped: stages that
-// no output reads would be timed for nothing.
+// checkTaps requires taps in the order of the stages and a tap of the last stage: stages whose
+// output is unused must not be timed.
 func checkTaps(s *sampler.Space) error {
 	last := -1
 	for _, tap := range s.Head.Taps {

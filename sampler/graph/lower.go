@@ -7,19 +7,18 @@ import (
 	"latlab/sampler"
 )
 
-// Lower turns a point of a space into ops with shapes. Ops come in execution order:
-// the backbone stage by stage, then the head's extra maps, then its branches map by map.
+// Lower turns a point of a space into ops with shapes. Ops come in execution order: the backbone
+// stage by stage, then the head's extra maps, then its branches map by map.
 //
-// Every op is paid by one position, and which ops a position pays depends on nothing but
-// the space and the position's own entry (output width, input width, choice): that is
-// what lets a table of entries be exact. An Arch that fails the space's Check, or a space
-// whose layers do not fit together, is an error.
+// One position pays for every op. Which ops a position pays for depends only on the space and the
+// position's own entry (output width, input width, choice), so a table of entries can be exact.
+// An Arch that fails the space's Check, or a space whose layers do not fit together, is an error.
 func Lower(s *sampler.Space, a sampler.Arch) (*Graph, error) {
 	if err := checkSpace(s); err != nil {
 		return nil, err
 	}
 	if a.Space != s.Name {
-		return nil, fmt.Errorf("arch %s is of space %q, not of %s", a, a.Space, s.Name)
+		return nil, fmt.Errorf("arch %s belongs to space %q, not to %s", a, a.Space, s.Name)
 	}
 	if err := s.Check(a); err != nil {
 		return nil, err
@@ -35,7 +34,7 @@ func Lower(s *sampler.Space, a sampler.Arch) (*Graph, error) {
 		return nil, fmt.Errorf("space %s, indices %s: %w", s.Name, a, err)
 	}
 	if len(b.g.Ops) == 0 {
-		return nil, fmt.Errorf("space %s, indices %s: every layer is skipped, nothing is left", s.Name, a)
+		return nil, fmt.Errorf("space %s, indices %s: every layer is skipped, so no op is left", s.Name, a)
 	}
 	return b.g, nil
 }
@@ -64,7 +63,7 @@ func (b *builder) backbone(a sampler.Arch) ([]int, error) {
 	return ends, nil
 }
 
-// head appends what follows the last stage and sets the graph's outputs.
+// head appends the ops after the last stage and sets the graph's outputs.
 func (b *builder) head(ends []int) {
 	last := len(ends) - 1
 	switch b.space.Head.Type {
@@ -78,9 +77,9 @@ func (b *builder) head(ends []int) {
 	}
 }
 
-// firstPosition is the position of the first layer of a stage: the one that pays for
-// what hangs on the stage's width. Any layer of the stage knows the width; the first is
-// the one that every stage has.
+// firstPosition is the position of the first layer of a stage, which pays for everything that
+// depends on the stage's width. Every layer of the stage would do, but only the first one
+// always exists.
 func firstPosition(s *sampler.Space, stage int) int {
 	p := 0
 	for _, st := range s.Stages[:stage] {
@@ -89,8 +88,8 @@ func firstPosition(s *sampler.Space, stage int) int {
 	return p
 }
 
-// checkSpace refuses what would make a shape vanish or an op meaningless. Spaces made by
-// the sampler's loader have been checked already; this keeps hand-made ones from a panic.
+// checkSpace refuses values that would make a shape empty or an op meaningless. The sampler's
+// loader has already checked its spaces; this protects hand-made ones from a panic.
 func checkSpace(s *sampler.Space) error {
 	if s == nil {
 		return errors.New("no space")
@@ -133,11 +132,11 @@ func checkStage(st sampler.Stage) error {
 	return nil
 }
 
-// maxElements bounds a tensor and each of its extents, far beyond what any file format or
-// device takes.
+// maxElements limits a tensor and each of its extents, far beyond what any file format or device
+// supports.
 const maxElements = 1 << 28
 
-// checkSizes catches what absurd widths, expansions and ratios lead to.
+// checkSizes catches the results of extreme widths, expansions and ratios.
 func (g *Graph) checkSizes() error {
 	for _, t := range g.Tensors {
 		elements := 1

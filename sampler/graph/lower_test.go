@@ -253,9 +253,9 @@ func TestLowerRefusesArch(t *testing.T) {
 		want string
 	}{
 		"short":        {short, "space test has 31 decisions"},
-		"other space":  {other, `is of space "other", not of test`},
+		"other space":  {other, `belongs to space "other", not to test`},
 		"out of range": {out, "decision stem may be 0 to 0 (conv-k3)"},
-		"zero":         {sampler.Arch{}, `is of space "", not of test`},
+		"zero":         {sampler.Arch{}, `belongs to space "", not to test`},
 	} {
 		if _, err := Lower(s, c.arch); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got error %v, want %s", name, err, c.want)
@@ -263,7 +263,7 @@ func TestLowerRefusesArch(t *testing.T) {
 	}
 }
 
-// A network of nothing but skips is no network.
+// A network in which every layer is skipped is an error.
 func TestLowerNothingLeft(t *testing.T) {
 	s := one(sampler.Choice{Name: "skip", Type: sampler.Skip}, 3, 3, 1, true, sampler.ReLU6)
 	s.Stages = s.Stages[1:]

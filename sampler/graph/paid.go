@@ -6,8 +6,8 @@ import (
 	"latlab/sampler"
 )
 
-// PaidOp is an op with what a cost model asks of it. It stands alone: Op.Inputs is nil
-// and Op.Output -1, for there is no tensor list to look them up in.
+// PaidOp is an op with the shapes and counts that a cost model needs. It belongs to no graph: Op.Inputs
+// is nil and Op.Output is -1.
 type PaidOp struct {
 	Op
 	In, Out [4]int
@@ -34,7 +34,7 @@ func (g *Graph) PaidOp(op Op) PaidOp {
 	return p
 }
 
-// Paid lists the ops that a position (or Bias) pays, in execution order.
+// Paid lists the ops that a position (or Bias) pays for, in execution order.
 func (g *Graph) Paid(position int) []PaidOp {
 	var paid []PaidOp
 	for _, op := range g.Ops {
@@ -45,10 +45,9 @@ func (g *Graph) Paid(position int) []PaidOp {
 	return paid
 }
 
-// EntryOps lists the ops that a table entry stands for: those that every network using the
-// entry pays at the position. It builds them alone, without the rest of a network, and is
-// an error for an entry that no Arch can use. A skip has no ops, unless a head hangs on
-// the layer.
+// EntryOps lists the ops of a table entry: those that the position pays for in every network that
+// uses the entry. It builds them without the rest of a network. An entry that no Arch can use is
+// an error. A skip has no ops, unless the layer also pays for parts of a head.
 func EntryOps(s *sampler.Space, position, entry int) ([]PaidOp, error) {
 	if err := checkSpace(s); err != nil {
 		return nil, err
@@ -86,7 +85,7 @@ func entryOps(s *sampler.Space, p sampler.Position, position, entry int) ([]Paid
 	return b.g.Paid(position), nil
 }
 
-// headOf appends what of the head hangs on the width of one stage, in Lower's order.
+// headOf appends the parts of the head that depend on the width of one stage, in Lower's order.
 func (b *builder) headOf(end, stage int) {
 	s, last := b.space, len(b.space.Stages)-1
 	switch s.Head.Type {
@@ -106,7 +105,7 @@ func (b *builder) headOf(end, stage int) {
 	}
 }
 
-// BiasOps lists the ops that no decision influences: the branches on the extra maps.
+// BiasOps lists the ops that depend on no decision: the branches on the extra maps.
 func BiasOps(s *sampler.Space) ([]PaidOp, error) {
 	if err := checkSpace(s); err != nil {
 		return nil, err
@@ -126,8 +125,8 @@ func BiasOps(s *sampler.Space) ([]PaidOp, error) {
 	return b.g.Paid(Bias), nil
 }
 
-// mapSize is the height and width of a stage's map before one of its layers, or after the
-// last one. Strides are fixed by the space: no decision changes a map's size.
+// mapSize is the height and width of a stage's map before one of its layers, or after the last
+// one. Strides are fixed by the space, so no decision changes a map's size.
 func mapSize(s *sampler.Space, stage, layer int) (h, w int) {
 	h, w = s.Input.Height, s.Input.Width
 	for si, st := range s.Stages[:stage+1] {

@@ -17,20 +17,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultLimit is the bytes that a cache holds where nothing else was asked for.
+// DefaultLimit is the default size of a cache in bytes.
 const DefaultLimit int64 = 2 << 30
 
-// Cache keeps written models in a folder that any number of processes share. A model
-// is IDENTITY.tflite; IDENTITY.json beside it has the sha256 and size to check it by, at
-// every Open.
+// Cache keeps written models in a folder that any number of processes share. A model is
+// IDENTITY.tflite; IDENTITY.json beside it has the sha256 and size, which every Open checks.
 //
-// A file that is open is locked shared, and is not evicted. Whoever writes or evicts holds
-// the lock on the file "lock": a temporary file seen under it belongs to a writer that was
-// killed. The time of modification is the time of last use.
+// An open file has a shared lock and is not evicted. A process that writes or evicts holds the lock
+// on the file "lock", so a temporary file found under that lock belongs to a writer that was killed.
+// The time of modification is the time of last use.
 type Cache struct {
 	dir   string
 	limit int64
-	// create opens a temporary file for writing; tests put a full disk here.
+	// create opens a temporary file for writing; tests replace it to simulate a full disk.
 	create func(path string) (io.WriteCloser, error)
 }
 
@@ -40,9 +39,9 @@ const (
 	sumSuffix = ".json"
 )
 
-// NewCache makes a cache of a folder, which is created when it is first written to. At most
-// limit bytes of models are kept, DefaultLimit where it is not positive; one model, and
-// those that are open, are kept even if they are more.
+// NewCache returns a cache in a folder, which is created on the first write. It keeps at most limit
+// bytes of models (DefaultLimit if limit is not positive). The newest model and all open ones are
+// kept even if they exceed the limit.
 func NewCache(dir string, limit int64) *Cache {
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -52,7 +51,7 @@ func NewCache(dir string, limit int64) *Cache {
 	}}
 }
 
-// Limit is the bytes that the cache holds.
+// Limit is the size limit in bytes.
 func (c *Cache) Limit() int64 { return c.limit }
 
 // Dir is the cache's folder.
@@ -80,14 +79,13 @@ func (c *Cache) sumPath(m *Model) string {
 	return filepath.Join(c.dir, m.Identity+sumSuffix)
 }
 
-// sum is what a file must be.
+// sum is the expected checksum and size of a file.
 type sum struct {
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
 }
 
-// lookup returns the model's file, locked against eviction, or nil where there is none or
-// where its bytes are not what was written.
+// lookup returns the model's file with a shared lock, or nil if it is missing or damaged.
 func (c *Cache) lookup(m *Model) *File {
 	f, err := os.Open(c.path(m))
 	if err != nil {
@@ -103,11 +101,11 @@ func (c *Cache) lookup(m *Model) *File {
 		return nil
 	}
 	now := time.Now()
-	_ = os.Chtimes(f.Name(), now, now) // in a read-only folder nobody evicts
+	_ = os.Chtimes(f.Name(), now, now) // fails in a read-only folder, where nothing is evicted
 	return c.file(f, s)
 }
 
-// hold takes the shared lock. It does not wait: the exclusive lock means eviction.
+// hold takes the shared lock. It does not wait: an exclusive lock means that the file is being evicted.
 func (c *Cache) hold(f *os.File, m *Model) bool {
 	ok, err := tryLock(f, unix.LOCK_SH)
 	return err == nil && ok && current(f, c.path(m))
@@ -117,7 +115,7 @@ func (c *Cache) file(f *os.File, s sum) *File {
 	return &File{Path: f.Name(), SHA256: s.SHA256, Size: s.Bytes, close: func() { _ = f.Close() }}
 }
 
-var errCorrupt = errors.New("the file is not what was written")
+var errCorrupt = errors.New("the file differs from what was written")
 
 func (c *Cache) verify(f *os.File, m *Model) (sum, error) {
 	var want sum
@@ -139,7 +137,7 @@ func (c *Cache) verify(f *os.File, m *Model) (sum, error) {
 	return want, nil
 }
 
-// write makes the model's file, unless another process was faster.
+// write writes the model's file, unless another process was faster.
 func (c *Cache) write(ctx context.Context, m *Model) (*File, error) {
 	size, err := m.Size()
 	if err != nil {
@@ -159,7 +157,7 @@ func (c *Cache) write(ctx context.Context, m *Model) (*File, error) {
 	return c.put(ctx, m)
 }
 
-// exclusive takes the right to change the folder, and clears up after killed writers.
+// exclusive takes the right to change the folder, and cleans up after killed writers.
 func (c *Cache) exclusive(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(c.dir, 0o777); err != nil {
 		return nil, err
@@ -179,7 +177,7 @@ func (c *Cache) exclusive(ctx context.Context) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// clean removes what killed writers left.
+// clean removes temporary files of killed writers.
 func (c *Cache) clean() error {
 	files, err := os.ReadDir(c.dir)
 	if err != nil {
@@ -193,16 +191,16 @@ func (c *Cache) clean() error {
 	return nil
 }
 
-// ours reports whether the cache gave a file its name: the folder may be one where a user
-// keeps models of his own, and those are never touched.
+// ours reports whether a file name is the cache's own. A user's own models in the folder are never
+// touched.
 func ours(name string) bool {
 	ext := filepath.Ext(name)
 	id, err := hex.DecodeString(strings.TrimSuffix(name, ext))
 	return err == nil && len(id) == sha256.Size && (ext == "."+string(TFLite) || ext == "."+string(ONNX) || ext == sumSuffix)
 }
 
-// put writes the file and its sum and gives them their names, the sum first: a model
-// without one would be written again. Its caller holds the lock.
+// put writes the file and its sum and renames them into place, the sum first: a model without a sum
+// would be written again. The caller holds the lock.
 func (c *Cache) put(ctx context.Context, m *Model) (f *File, err error) {
 	path := c.path(m)
 	tmp, tmpSum := path+tmpSuffix, c.sumPath(m)+tmpSuffix
@@ -258,8 +256,8 @@ type entry struct {
 	used time.Time
 }
 
-// makeRoom evicts the models used longest ago until size more bytes fit. Files in use stay,
-// so the cache may be larger than its limit while they are. Its caller holds the lock.
+// makeRoom evicts the least recently used models until size more bytes fit. Open files stay, so the
+// cache may exceed its limit meanwhile. The caller holds the lock.
 func (c *Cache) makeRoom(m *Model, size int64) error {
 	entries, err := c.entries()
 	if err != nil {
@@ -274,14 +272,14 @@ func (c *Cache) makeRoom(m *Model, size int64) error {
 			return nil
 		}
 		if e.path == c.path(m) || c.evict(e.path) {
-			// The model itself is there only if it is damaged: put replaces it.
+			// The model itself is present only if it is damaged: put replaces it.
 			total -= e.size
 		}
 	}
 	return nil
 }
 
-// entries lists the models, the one used longest ago first.
+// entries lists the models, the least recently used first.
 func (c *Cache) entries() ([]entry, error) {
 	files, err := os.ReadDir(c.dir)
 	if err != nil {
@@ -310,7 +308,7 @@ func (c *Cache) entries() ([]entry, error) {
 	return es, nil
 }
 
-// evict removes a model that nobody has open.
+// evict removes a model unless it is open.
 func (c *Cache) evict(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {

@@ -309,7 +309,7 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// TestReadOnlyFolderServes: what is there can be used by somebody who cannot write.
+// TestReadOnlyFolderServes: cached models can be used without write permission.
 func TestReadOnlyFolderServes(t *testing.T) {
 	testenv.OrdinaryUser(t, "root writes everywhere")
 	c := NewCache(t.TempDir(), 0)

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// DiskError is a folder that models cannot be written to. It is the lab's fault: no other
-// model and no other device would fare better.
+// DiskError is a folder that models cannot be written to. It is the lab's fault: every other model
+// or device would fail too.
 type DiskError struct {
 	Dir string
 	Err error
@@ -32,13 +32,13 @@ func (e *DiskError) reason() string {
 	return e.Err.Error()
 }
 
-// Full reports whether room, or quota, is what is missing.
+// Full reports whether disk space or quota is exhausted.
 func (e *DiskError) Full() bool {
 	return errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT)
 }
 
-// diskError wraps what came from the file system, and nothing else: a graph that cannot be
-// written is the model's fault.
+// diskError wraps only errors of the file system: a graph that cannot be written is the model's
+// fault.
 func diskError(dir string, err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {

@@ -17,15 +17,15 @@ import (
 	"latlab/sampler/tflite/reader"
 )
 
-// ErrChanged is wrapped by Open of a user's file that is no longer what FromFile read.
+// ErrChanged is wrapped by Open's error if a user's file has changed since FromFile.
 var ErrChanged = errors.New("the file has changed")
 
-// FromFile is a Model of a user's own file: its identity is the sha256 of its bytes, its
-// format is told by its content and not by its name. What is no whole model is refused.
+// FromFile is a Model of a user's own file. Its identity is the sha256 of its bytes; its format is
+// detected by content, not by name. Incomplete models are refused.
 //
-// Its Precision is the type that values have on their way through the network, for that
-// is what a device has to take: Float32 also where weights are kept as float16 or int8
-// (Network.Precision says so), Int8 also where values are unsigned.
+// Its Precision is the type of the activations, which is what a device must support: Float32 also if
+// weights are stored as float16 or int8 (Network.Precision has the difference), Int8 also if values
+// are unsigned.
 func FromFile(path string) (*Model, error) {
 	data, err := readModel(path)
 	if err != nil {
@@ -38,12 +38,12 @@ func FromFile(path string) (*Model, error) {
 	if err := m.read(data); err != nil {
 		return nil, fmt.Errorf("model %s: %w", path, err)
 	}
-	hash := sha256.Sum256(data) // last: what is refused is not worth the time
+	hash := sha256.Sum256(data) // last, since a refused file does not need it
 	m.Identity = hex.EncodeToString(hash[:])
 	return m, nil
 }
 
-// read tells a file's format by its content, and what that says of the network.
+// read detects a file's format by its content and reads its properties.
 func (m *Model) read(data []byte) error {
 	if onnx.Detect(data) && !tflite.Detect(data) {
 		info, err := onnx.Check(data)
@@ -62,8 +62,8 @@ func (m *Model) read(data []byte) error {
 	return nil
 }
 
-// flows is the type of activations of a file's precision. One that is no Precision of ours
-// stays as it is: devices that do not name it refuse it.
+// flows is the type of activations for a file's precision. A precision that latlab does not write is
+// kept: devices that do not list it refuse it.
 func flows(precision string) Precision {
 	switch precision {
 	case "float16", "dynamic_range":
@@ -76,7 +76,7 @@ func flows(precision string) Precision {
 	return Precision(precision)
 }
 
-// inputOf tells integer networks that are fed with bytes as they come from a camera.
+// inputOf detects integer networks with uint8 inputs.
 func inputOf(n *reader.Network) Input {
 	if flows(n.Precision) == Int8 && len(n.Inputs) > 0 && n.Inputs[0].Type == "uint8" {
 		return UInt8
@@ -84,8 +84,8 @@ func inputOf(n *reader.Network) Input {
 	return ""
 }
 
-// readModel asks for a regular file before it reads: a pipe would never end, a folder
-// would give a puzzling error.
+// readModel requires a regular file: reading a pipe would never end, and the error for a folder would
+// be unclear.
 func readModel(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -94,7 +94,7 @@ func readModel(path string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("model %w", err)
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("model %s: it is no file", path)
+		return nil, fmt.Errorf("model %s: not a regular file", path)
 	case info.Size() > math.MaxInt32:
 		return nil, fmt.Errorf("model %s: %d bytes, but a model ends at 2 GiB", path, info.Size())
 	}
@@ -105,14 +105,14 @@ func readModel(path string) ([]byte, error) {
 	return data, nil
 }
 
-// userFile is a file that belongs to the user: it is never copied, evicted or changed.
+// userFile is a file of the user: it is never copied, evicted or changed.
 type userFile struct {
 	path string
 	size int64
 }
 
-// FileError is a user's own file that can no longer be used as it was first read. Only
-// that model is lost by it.
+// FileError is a user's own file that has become unusable since it was first read. Only this model is
+// affected.
 type FileError struct {
 	Path string
 	Err  error
@@ -121,8 +121,7 @@ type FileError struct {
 func (e *FileError) Error() string { return e.Err.Error() }
 func (e *FileError) Unwrap() error { return e.Err }
 
-// open reads the file again: a measurement must not be booked on bytes that were there
-// before.
+// open reads the file again, so that a measurement is never attributed to older bytes.
 func (u userFile) open(ctx context.Context, m *Model) (*File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -15,8 +15,8 @@ import (
 	"latlab/sampler/graph"
 )
 
-// New names a network in a format and precision. Nothing is written until Open, which
-// keeps the bytes in the cache; a Model without a cache has WriteFile only.
+// New describes a network in a format and precision. Nothing is written until Open, which stores the
+// bytes in the cache; a Model without a cache supports only WriteFile.
 func New(g *graph.Graph, f Form, cache *Cache) (*Model, error) {
 	w, err := writerOf(f)
 	if err != nil {
@@ -41,13 +41,13 @@ func identity(graphHash string, f Form, revision string) string {
 type noCache struct{}
 
 func (noCache) open(_ context.Context, m *Model) (*File, error) {
-	return nil, fmt.Errorf("model %s: it has no cache to be written into", m.Name)
+	return nil, fmt.Errorf("model %s: it has no cache", m.Name)
 }
 
 // FileName is the Model's name with the format's extension.
 func (m *Model) FileName() string { return m.Name + "." + string(m.Format) }
 
-// Size is how many bytes the file has, without writing it.
+// Size is the file's size in bytes, computed without writing it.
 func (m *Model) Size() (int64, error) {
 	if u, ok := m.source.(userFile); ok {
 		return u.size, nil
@@ -59,15 +59,15 @@ func (m *Model) Size() (int64, error) {
 	return w.size(m.Graph, m.Form)
 }
 
-// WriteFile writes the Model into dir under its FileName, past the cache: whole or not at
-// all, replacing a file of that name. Close of the File does nothing.
+// WriteFile writes the Model into dir under its FileName, bypassing the cache. It writes completely or
+// not at all, and replaces an existing file. Close of the File does nothing.
 func (m *Model) WriteFile(ctx context.Context, dir string) (*File, error) {
 	if _, ok := m.source.(userFile); ok {
-		return nil, fmt.Errorf("model %s: it is a file already", m.Name)
+		return nil, fmt.Errorf("model %s: already a file", m.Name)
 	}
 	name := m.FileName()
 	if filepath.Base(name) != name || strings.HasPrefix(name, ".") {
-		return nil, fmt.Errorf("model %q: the name is none for a file", m.Name)
+		return nil, fmt.Errorf("model %q: not a valid file name", m.Name)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, &DiskError{Dir: dir, Err: err}
@@ -92,8 +92,8 @@ func (m *Model) write(ctx context.Context, file io.Writer) (written, error) {
 	return w.write(interruptible{ctx, file}, m.Graph, m.Form)
 }
 
-// writeAndClose counts a failing Close as a failing write: some file systems report a
-// full disk only there.
+// writeAndClose treats a failing Close as a failing write: some file systems report a full disk only
+// there.
 func (m *Model) writeAndClose(ctx context.Context, file io.WriteCloser) (written, error) {
 	res, err := m.write(ctx, file)
 	return res, errors.Join(err, file.Close())

@@ -24,14 +24,14 @@ type Entry struct {
 	Line     int // from 1
 }
 
-// entryLine leaves the values to us: the decoder does not say which of a map's it refuses.
+// entryLine keeps the values as raw JSON: the decoder's error does not name the map key.
 type entryLine struct {
 	Path     string                     `json:"path"`
 	Features map[string]json.RawMessage `json:"features"`
 }
 
-// ReadList reads a list, one entry or error at a time, as sampler.Lines does. A field of
-// another name is an error: a mistyped "features" would be lost without a word.
+// ReadList reads a list, one entry or error at a time, like sampler.Lines. An unknown field is an
+// error: otherwise a mistyped "features" would be ignored silently.
 func ReadList(r io.Reader, filename string) iter.Seq2[Entry, error] {
 	return sampler.Lines(r, filename, parseEntry)
 }
@@ -45,7 +45,7 @@ func parseEntry(n int, line []byte) (Entry, error) {
 		return e, entryError(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return e, errors.New("not a model in JSON: something follows the object")
+		return e, errors.New("not a model in JSON: unexpected text after the object")
 	}
 	if e.Path = l.Path; e.Path == "" {
 		return e, errors.New(`"path" is missing`)
@@ -63,7 +63,7 @@ func parseEntry(n int, line []byte) (Entry, error) {
 	return e, nil
 }
 
-// entryError says in the list's words what the decoder says in Go's.
+// entryError rewrites the decoder's error without Go's type names.
 func entryError(err error) error {
 	var kind *json.UnmarshalTypeError
 	switch {

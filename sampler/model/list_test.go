@@ -51,7 +51,7 @@ func TestReadList(t *testing.T) {
 		`l.jsonl:6: "path" is a JSON number`,
 		`l.jsonl:7: feature depth is "3", want a finite number`,
 		`l.jsonl:8: feature depth is 1e999, want a finite number`,
-		`l.jsonl:9: not a model in JSON: something follows the object`,
+		`l.jsonl:9: not a model in JSON: unexpected text after the object`,
 		`l.jsonl:10: not a model in JSON: a line is an object, not a JSON array`,
 	}
 	if diff := cmp.Diff(wantBad, bad); diff != "" {

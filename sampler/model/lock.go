@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A lock belongs to an open file, so it ends with the process that holds it, however the
-// process ends, and two goroutines exclude each other as two processes do.
+// A lock belongs to an open file. It ends with the process that holds it, however the process ends,
+// and it excludes goroutines of one process as well.
 
-// pollEvery is how often a taken lock is asked for again: flock cannot be waited for with a
+// pollEvery is how often a taken lock is tried again: waiting for flock cannot be interrupted by a
 // context.
 const pollEvery = 5 * time.Millisecond
 
-// tryLock takes an exclusive or shared lock, or reports false where others hold it.
+// tryLock takes an exclusive or shared lock. It returns false if another holder prevents it.
 func tryLock(f *os.File, how int) (bool, error) {
 	for {
 		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
@@ -45,8 +45,8 @@ func lock(ctx context.Context, f *os.File, how int) error {
 	}
 }
 
-// current reports whether the open file is still the one that the path names: between open
-// and lock, another process may have evicted or replaced it.
+// current reports whether the path still names the open file: between open and lock, another process
+// may have evicted or replaced it.
 func current(f *os.File, path string) bool {
 	a, err := f.Stat()
 	if err != nil {

@@ -1,9 +1,8 @@
-// Package model is a network in a format and precision: its identity, and its bytes when
-// somebody asks for them.
+// Package model is a network in a format and precision: its identity, and its bytes on demand.
 //
-// Bytes are written on demand into a bounded cache on disk that processes share, and
-// made again when they were evicted; the identity is known without them. A user's own
-// file is a Model too. The package refuses to know devices.
+// Bytes are written on demand into a limited cache on disk that processes share, and written again
+// after eviction; the identity is known without them. A user's own file is a Model too. The package
+// knows nothing about devices.
 package model
 
 import (
@@ -31,26 +30,26 @@ const (
 	Int8    Precision = "int8"    // full integer: weights int8 per channel, biases int32, activations 8 bit
 )
 
-// Input is the type of a network's inputs, where it is not that of its activations.
+// Input is the type of a network's inputs, if it differs from that of its activations.
 type Input string
 
-// UInt8 inputs are what cameras give; an int8 network then begins with a QUANTIZE.
+// UInt8 inputs are what cameras deliver; an int8 network then begins with a QUANTIZE.
 const UInt8 Input = "uint8"
 
 // Form is how a network is written.
 type Form struct {
 	Format    Format
 	Precision Precision
-	Input     Input // empty: as the activations
+	Input     Input // empty: same as the activations
 }
 
 // Model is a network in a format and precision.
 type Model struct {
 	Name string // file name without extension: SPACE-ID-PRECISION, FIXTURE-PRECISION
-	// Graph is nil for a user's .tflite with operators that are not known (Network says
-	// which, and has the part that is), and for a user's .onnx.
+	// Graph is nil for a user's .tflite with unknown operators (Network lists them and has the known
+	// part), and for a user's .onnx.
 	Graph *graph.Graph
-	// Network is what a user's .tflite says of itself; nil for all others.
+	// Network describes a user's .tflite; nil for all others.
 	Network *reader.Network
 	Form
 	// Identity is hex sha256 of graph hash + form + writer revision; for a
@@ -75,10 +74,10 @@ func (f *File) Close() {
 	}
 }
 
-// source brings a Model's bytes to disk: the cache, or a user's own file.
+// source provides a Model's bytes on disk: the cache, or a user's own file.
 type source interface {
 	open(ctx context.Context, m *Model) (*File, error)
 }
 
-// Open returns the Model's bytes as a file, writing them first if they are not there.
+// Open returns the Model's bytes as a file, and writes them first if necessary.
 func (m *Model) Open(ctx context.Context) (*File, error) { return m.source.open(ctx, m) }

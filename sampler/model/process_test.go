@@ -207,9 +207,9 @@ func TestKilledWriter(t *testing.T) {
 	noTemporaryFiles(t, dir)
 }
 
-// TestOthersUseIsRespected: a file that another process has open is not evicted, until
-// that process is gone, however it went.
-func TestOthersUseIsRespected(t *testing.T) {
+// TestFilesOfOtherProcessesStay: a file that another process has open is not evicted until that process ends,
+// even if it is killed.
+func TestFilesOfOtherProcessesStay(t *testing.T) {
 	dir := t.TempDir()
 	cmd := child(t, "holder", dir, 1, 0)
 	started(t, cmd)

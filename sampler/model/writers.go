@@ -9,20 +9,20 @@ import (
 	"latlab/sampler/tflite"
 )
 
-// written says what a writer wrote.
+// written describes a written file.
 type written struct {
 	Bytes  int64
 	SHA256 string // hex
 }
 
-// writer is what a format's room offers.
+// writer is the interface of a format's package.
 type writer struct {
 	revision string
 	write    func(io.Writer, *graph.Graph, Form) (written, error)
 	size     func(*graph.Graph, Form) (int64, error)
 }
 
-// writerOf says who writes a form, or why nobody does.
+// writerOf returns the writer of a form, or an error if there is none.
 func writerOf(f Form) (writer, error) {
 	switch f {
 	case Form{Format: TFLite, Precision: Float32}, Form{Format: TFLite, Precision: Int8}, Form{Format: TFLite, Precision: Int8, Input: UInt8}:
@@ -33,7 +33,7 @@ func writerOf(f Form) (writer, error) {
 	return writer{}, fmt.Errorf("cannot write %s in %s", f.Format, f.suffix())
 }
 
-// WriterRevision is that of the format's writer, empty where nobody writes the form.
+// WriterRevision is that of the format's writer, empty if there is no writer for the form.
 func (f Form) WriterRevision() string {
 	w, err := writerOf(f)
 	if err != nil {
@@ -64,7 +64,7 @@ func tfliteWriter() writer {
 	}
 }
 
-// onnxWriter's int8 has uint8 inputs anyway, so a Form that asks for them is not another.
+// onnxWriter ignores Form.Input: its int8 models always have uint8 inputs.
 func onnxWriter() writer {
 	options := func(f Form) onnx.Options { return onnx.Options{Precision: string(f.Precision)} }
 	return writer{

@@ -9,7 +9,7 @@ import (
 	"latlab/sampler/weights"
 )
 
-// builder makes the nodes and lists the constants of a model.
+// builder creates the nodes and lists the constants of a model.
 type builder struct {
 	g         *graph.Graph
 	quantized *weights.Quantized // nil in float32
@@ -17,23 +17,23 @@ type builder struct {
 	constants []constant
 	used      map[string]bool
 	tensors   []string // the names of the graph's tensors
-	real      []string // the names of their real values: in int8 what DequantizeLinear makes
+	real      []string // the names of their real values: in int8 the outputs of DequantizeLinear
 	limits    []string // the names of 0 and 6, once there is a Clip
 	affine    []affine // in int8, by tensor
 	read      []bool   // which tensors some op reads
 }
 
-// constant is an initializer: its values are here, or are those of an op.
+// constant is an initializer. Its values are stored here or computed from an op.
 type constant struct {
 	name   string
 	kind   dataType
 	dims   []int
-	values []byte // nil where op and role say what they are
+	values []byte // nil if op and role determine them
 	op     int
 	role   role
 }
 
-// role is which of an op's vectors a constant is.
+// role says which of an op's vectors a constant is.
 type role int
 
 const (
@@ -65,8 +65,8 @@ func newBuilder(g *graph.Graph, q *weights.Quantized) *builder {
 	return b
 }
 
-// unique makes a name for a value: ONNX wants them distinct and not empty, which a graph
-// that was read from a file of a user's own need not be.
+// unique returns a distinct name for a value, which ONNX requires. The names in a graph that was read
+// from a user's file may be empty or repeated.
 func (b *builder) unique(name string) string {
 	try := name
 	for i := 2; try == "" || b.used[try]; i++ {
@@ -88,7 +88,7 @@ func (b *builder) build() {
 
 func (b *builder) node(n node) { b.nodes.message(graphNode, n.message()) }
 
-// op adds the op, its fused activation and, in int8, the QuantizeLinear behind them.
+// op adds the op, its fused activation and, in int8, the following QuantizeLinear.
 func (b *builder) op(i int, op graph.Op) {
 	out := b.tensors[op.Output]
 	target := out
@@ -136,8 +136,8 @@ func (b *builder) compute(i int, op graph.Op, out string) {
 	b.node(n)
 }
 
-// hardSwish is x * HardSigmoid(x): the operator HardSwish came with opset 14, three after
-// the newest that TensorRT 7 reads.
+// hardSwish is x * HardSigmoid(x): the operator HardSwish was added in opset 14, three after the
+// newest that TensorRT 7 reads.
 func (b *builder) hardSwish(n node) {
 	gate := b.unique(n.output + "/gate")
 	b.node(node{
@@ -147,7 +147,7 @@ func (b *builder) hardSwish(n node) {
 	b.node(node{opType: "Mul", name: n.name, inputs: []string{n.inputs[0], gate}, output: n.output})
 }
 
-// clip is ReLU6. Its limits are initializers, as TensorRT 7 demands.
+// clip is ReLU6. Its limits are initializers, which TensorRT 7 requires.
 func (b *builder) clip(op graph.Op, in, out string) {
 	if b.limits == nil {
 		b.limits = []string{b.scalar("relu6/min", 0), b.scalar("relu6/max", 6)}
@@ -163,8 +163,8 @@ func (b *builder) scalar(name string, x float32) string {
 	return name
 }
 
-// convAttributes of a fully connected op are those of a 1x1 convolution on its 1x1 map: no
-// Flatten, no Reshape, and the same kernels in every compiler.
+// convAttributes writes a fully connected op as a 1x1 convolution on its 1x1 map: this needs no Flatten
+// or Reshape, and compilers use the same kernels.
 func (b *builder) convAttributes(op graph.Op) []attribute {
 	if op.Kind == graph.FullyConnected {
 		return []attribute{intsOf("kernel_shape", 1, 1)}
@@ -183,8 +183,8 @@ func (b *builder) convAttributes(op graph.Op) []attribute {
 	return as
 }
 
-// samePadding is TFLite's SAME: an odd rest goes behind the map. ONNX's auto_pad knows the
-// same as SAME_UPPER, but is deprecated.
+// samePadding is TFLite's SAME: an odd remainder goes after the map. ONNX's auto_pad has the same as
+// SAME_UPPER, but is deprecated.
 func samePadding(size, kernel, stride int) (before, after int) {
 	total := max(((size+stride-1)/stride-1)*stride+kernel-size, 0)
 	return total / 2, total - total/2
@@ -212,7 +212,7 @@ func (b *builder) bias(i int, op graph.Op) string {
 	return b.values(i, op, []int{b.g.Out(op)[3]}, parameter{"bias", int32Type, biasValues, biasScales})
 }
 
-// parameter is one of the two things that a convolution has besides its input.
+// parameter is a convolution's weights or bias.
 type parameter struct {
 	name   string
 	int8   dataType // in an int8 model
@@ -220,7 +220,7 @@ type parameter struct {
 	scales role
 }
 
-// values adds a parameter; in int8 with a scale for every output channel, axis 0.
+// values adds a parameter. In int8 it has a scale for every output channel, axis 0.
 func (b *builder) values(i int, op graph.Op, dims []int, p parameter) string {
 	name := b.unique(op.Name + "/" + p.name)
 	c := constant{name: name, kind: float32Type, dims: dims, op: i, role: p.values}
@@ -239,7 +239,7 @@ func (b *builder) values(i int, op graph.Op, dims []int, p parameter) string {
 	return real
 }
 
-// inputsAndOutputs is the graph's name and what goes in and out.
+// inputsAndOutputs writes the graph's name, inputs and outputs.
 func (b *builder) inputsAndOutputs() message {
 	kind := float32Type
 	if b.quantized != nil {
@@ -258,8 +258,8 @@ func (b *builder) inputsAndOutputs() message {
 
 func channelsFirstShape(s [4]int) [4]int { return [4]int{s[0], s[3], s[1], s[2]} }
 
-// The oldest versions that have what is used: an old TensorRT refuses newer ones. In int8,
-// opset 13 brought scales by channel, 14 HardSwish.
+// The oldest versions with the operators in use, since an old TensorRT refuses newer ones. For int8,
+// opset 13 added scales per channel, 14 HardSwish.
 func (b *builder) versions() (ir, opset uint64) {
 	if b.quantized == nil {
 		return 6, 11
@@ -267,7 +267,7 @@ func (b *builder) versions() (ir, opset uint64) {
 	return 7, 14
 }
 
-// model is the ModelProto but its graph.
+// model is the ModelProto without its graph.
 func (b *builder) model() message {
 	ir, version := b.versions()
 	var m, opset message

@@ -12,29 +12,29 @@ import (
 // ErrNotONNX is wrapped by every error of Check.
 var ErrNotONNX = errors.New("not a readable ONNX model")
 
-// Info is what Check learns of a model on its way.
+// Info is what Check finds out about a model.
 type Info struct {
-	// Precision is what the model was quantized to: "int8" where it quantizes between its
-	// ops or computes on integers, else what most bytes of its initializers are: "float32",
+	// Precision is the type that the model was quantized to: "int8" if it quantizes between its ops or
+	// computes with integers, otherwise the type of most bytes of its initializers: "float32",
 	// "float16", "bfloat16", "float64".
 	Precision string
 	Opset     int64  // of the standard operators
 	Producer  string // "pytorch", "tf2onnx", "latlab"
 }
 
-// Detect says that data begins as a ModelProto does: with its IR version. Other formats do
-// not, but what begins so need not be a model.
+// Detect reports whether data begins like a ModelProto: with its IR version. Other formats do not
+// begin this way, but data that does need not be a model.
 func Detect(data []byte) bool {
 	n, kind, size := protowire.ConsumeTag(data)
 	return size > 0 && n == modelIRVersion && kind == protowire.VarintType
 }
 
-// Check says whether data is a whole ONNX model: a protocol buffer whose model, graph, nodes
-// and initializers are all there, each initializer with as many values as its shape asks
-// for. A protocol buffer has no sum and no identifier, so a file that was cut between two
-// fields is found by what is missing. Weights in other files are refused: a model is timed
-// under the checksum of one file. What is nested deeper, as the branches of an If, is left
-// to the runtimes. Work is proportional to len(data), memory to nothing.
+// Check reports whether data is a complete ONNX model: a protocol buffer with model, graph, nodes and
+// initializers, each initializer with as many values as its shape requires. A protocol buffer has no
+// checksum or identifier, so a file that was cut between two fields is detected by what is missing.
+// Weights in other files are refused: a model is timed under the checksum of one file. Nested parts,
+// such as the branches of an If, are left to the runtimes. Work is proportional to len(data); memory
+// is constant.
 func Check(data []byte) (Info, error) {
 	var c checker
 	err := c.model(data)
@@ -45,7 +45,7 @@ func Check(data []byte) (Info, error) {
 	return c.info, nil
 }
 
-// checker collects what the parts of a model say.
+// checker collects the properties of a model's parts.
 type checker struct {
 	info      Info
 	ir        uint64
@@ -68,7 +68,7 @@ func (c *checker) model(data []byte) error {
 	case c.ir == 0:
 		return errors.New("it has no IR version")
 	case c.graphs != 1:
-		return fmt.Errorf("it has %d graphs, want 1: truncated, or no model", c.graphs)
+		return fmt.Errorf("it has %d graphs, want 1: truncated, or not a model", c.graphs)
 	case c.opsets == 0:
 		return errors.New("it imports no operators")
 	case c.nodes == 0:
@@ -127,7 +127,7 @@ func (c *checker) graphField(f field) error {
 	return nil
 }
 
-// quantizing are the standard operators that only a quantized model has.
+// quantizing are the standard operators that only quantized models have.
 var quantizing = map[string]bool{
 	"QuantizeLinear": true, "DequantizeLinear": true, "QLinearConv": true, "QLinearMatMul": true,
 	"ConvInteger": true, "MatMulInteger": true, "DynamicQuantizeLinear": true,

@@ -123,7 +123,7 @@ func TestCheckRefusesTruncation(t *testing.T) {
 	}
 }
 
-func TestOtherFormatsDoNotLookLikeIt(t *testing.T) {
+func TestDetectRefusesOtherFormats(t *testing.T) {
 	for _, data := range []string{"", "\x1c\x00\x00\x00TFL3", "PK\x03\x04", "hello", "\x89PNG"} {
 		if onnx.Detect([]byte(data)) {
 			t.Errorf("%q looks like ONNX", data)

@@ -6,8 +6,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The numbers of onnx.proto's fields that are written or checked here
-// (github.com/onnx/onnx, onnx/onnx.proto; they are frozen by its versioning rules).
+// The field numbers of onnx.proto that are written or checked here (github.com/onnx/onnx,
+// onnx/onnx.proto; its versioning rules freeze them).
 const (
 	modelIRVersion, modelProducer, modelProducerVersion protowire.Number = 1, 2, 3
 	modelGraph, modelOpset, modelMetadata               protowire.Number = 7, 8, 14
@@ -40,11 +40,11 @@ const (
 	int8Type    dataType = 3
 	int32Type   dataType = 6
 
-	float8Last dataType = 20 // of types behind it several elements may share a value
-	dataTypes  dataType = 32 // more than there are
+	float8Last dataType = 20 // in later types several elements may share a value
+	dataTypes  dataType = 32 // above the largest type
 )
 
-// complex has two numbers an element.
+// complex reports whether an element has two numbers.
 func (d dataType) complex() bool { return d == 14 || d == 15 }
 
 // externalLocation is TensorProto.DataLocation's EXTERNAL.
@@ -55,10 +55,10 @@ var floatNames = map[dataType]string{float32Type: "float32", 10: "float16", 11: 
 
 func (d dataType) floating() bool { return floatNames[d] != "" }
 
-// elementBits is the size of a data type's elements in raw_data; 0 where nobody asks.
+// elementBits is the size of a data type's elements in raw_data; 0 if it is not needed.
 var elementBits = [dataTypes]int64{
 	float32Type: 32, uint8Type: 8, int8Type: 8, 4: 16, 5: 16, int32Type: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 16: 16,
-	21: 4, 22: 4, // uint4, int4: two a byte
+	21: 4, 22: 4, // uint4, int4: two per byte
 }
 
 // bytes is the size of an element.
@@ -74,8 +74,8 @@ const (
 	floatAttribute, intAttribute, intsAttribute = 1, 2, 7
 )
 
-// message is a protocol buffer message that is being made: fields in the order in which
-// they are added, so the same calls give the same bytes.
+// message is a protocol buffer message under construction. Fields are appended in order, so the same
+// calls give the same bytes.
 type message []byte
 
 func (m *message) int(n protowire.Number, x uint64) {
@@ -93,8 +93,8 @@ func (m *message) message(n protowire.Number, sub message) {
 	*m = protowire.AppendBytes(*m, sub)
 }
 
-// opening is the tag and the length of a field whose size bytes follow: what is too large
-// to be held is written behind it.
+// opening is the tag and length of a field of size bytes. Large values are not held in memory but
+// written after it.
 func opening(n protowire.Number, size int64) message {
 	m := message(protowire.AppendTag(nil, n, protowire.BytesType))
 	return protowire.AppendVarint(m, uint64(size))
@@ -129,7 +129,7 @@ func (a attribute) message() message {
 		m = protowire.AppendFixed32(m, math.Float32bits(a.f))
 	case intAttribute:
 		m.int(attributeInt, uint64(a.i[0]))
-	case intsAttribute: // proto2: one field a number, not packed
+	case intsAttribute: // proto2: one field per number, not packed
 		for _, x := range a.i {
 			m.int(attributeInts, uint64(x))
 		}
@@ -178,8 +178,7 @@ func valueInfo(name string, d dataType, shape [4]int) message {
 	return m
 }
 
-// tensorHead is a TensorProto up to the values of its raw_data, which come last: a scalar
-// has no dims.
+// tensorHead is a TensorProto up to the values of its raw_data, which come last. A scalar has no dims.
 func tensorHead(name string, d dataType, dims []int) (head message, values int64) {
 	values = d.bytes()
 	for _, x := range dims {

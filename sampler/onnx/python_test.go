@@ -64,9 +64,8 @@ type pythonResult struct {
 	} `json:"qualcomm"`
 }
 
-// TestPython shows the models to those who read ONNX: onnx.checker, onnxruntime, which must
-// compute what LiteRT computes of our .tflite, and Qualcomm's compiler, which must map
-// everything and know what it costs.
+// TestPython checks the models with other readers of ONNX: onnx.checker; onnxruntime, which must compute the
+// same as LiteRT from latlab's .tflite; and Qualcomm's compiler, which must map every op and know its cost.
 func TestPython(t *testing.T) {
 	cases := pythonCases(t)
 	results := runPython(t, cases)

@@ -2,7 +2,7 @@ package onnx
 
 import "math"
 
-// A tensor of an int8 model is uint8 here: real = scale * (q - zero), with the scale of the
+// A tensor of an int8 model is uint8 in ONNX: real = scale * (q - zero), with the scale of the
 // .tflite and its zero point + 128.
 
 // affine is the names of a tensor's scale and zero point.
@@ -16,22 +16,22 @@ func (b *builder) addAffine(t int) affine {
 	return names
 }
 
-// quantize makes a value with tensor t's quantization of its real values.
+// quantize adds a node that quantizes real values with tensor t's quantization.
 func (b *builder) quantize(t int, name, real string) {
 	a := b.affine[t]
 	b.node(node{opType: "QuantizeLinear", name: name + "/quantize", inputs: []string{real, a.scale, a.zero}, output: name})
 }
 
-// dequantized makes real values of a value with tensor t's quantization.
+// dequantized adds a node that returns the real values of a tensor t.
 func (b *builder) dequantized(t int, name string) string {
 	a, real := b.affine[t], b.unique(name+"/real")
 	b.node(node{opType: "DequantizeLinear", name: name + "/dequantize", inputs: []string{name, a.scale, a.zero}, output: real})
 	return real
 }
 
-// rounded puts a quantization between an op and the Clip behind it, where there is one: an
-// op whose output is not quantized itself is mapped neither by Qualcomm's compiler nor to
-// an integer kernel by onnxruntime. It has the tensor's scale, so that it changes nothing.
+// rounded adds a quantization between an op and the following Clip, if there is one: if an op's output is
+// not quantized, Qualcomm's compiler cannot map the op and onnxruntime cannot use an integer kernel. It
+// has the tensor's scale, so it changes no values.
 func (b *builder) rounded(t int, real string) string {
 	if b.quantized == nil {
 		return real
@@ -41,8 +41,8 @@ func (b *builder) rounded(t int, real string) string {
 	return b.dequantized(t, name)
 }
 
-// dequantize makes tensor t real for the ops that read it. One node serves them all:
-// runtimes give each reader a copy of its own where they want one.
+// dequantize makes the real values of tensor t available to the ops that read it. All of them share one
+// node; runtimes duplicate it if they prefer.
 func (b *builder) dequantize(t int) {
 	if b.quantized == nil || !b.read[t] {
 		return
@@ -50,8 +50,8 @@ func (b *builder) dequantize(t int) {
 	b.real[t] = b.dequantized(t, b.tensors[t])
 }
 
-// saturates says that quantization alone cuts the tensor off at 0 and 6, by the rule with
-// which TFLite clamps a fused ReLU6: a Clip would change nothing and hinder fusion.
+// saturates reports whether the quantization alone cuts the tensor off at 0 and 6, by TFLite's rule for
+// clamping a fused ReLU6: a Clip would then change nothing and prevent fusion.
 func (b *builder) saturates(t int) bool {
 	if b.quantized == nil {
 		return false

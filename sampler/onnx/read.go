@@ -8,16 +8,16 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Network is how a model's graph is wired: what of the file says which ops compute in which
-// type. Attributes and values are left in the file, and so are the branches of an If.
+// Network is how a model's graph is wired: the information needed to tell which ops compute in which
+// type. Attributes, values and the branches of an If are not read.
 type Network struct {
-	Ops []Op // in the file's order, which is that of execution
-	// Constants are the initializers by name: whether they are of a floating type.
+	Ops []Op // in the file's order, which is the execution order
+	// Constants are the initializers by name, and whether their type is a floating type.
 	Constants       map[string]bool
 	Inputs, Outputs []Value
 }
 
-// Op is a node. An input or output of an empty name is an optional one that is absent.
+// Op is a node. An input or output with an empty name is optional and absent.
 type Op struct {
 	Name, Type      string
 	Inputs, Outputs []string
@@ -29,9 +29,9 @@ type Value struct {
 	Float bool // of a floating type
 }
 
-// Read reads the wiring of a model that Check has taken; of another it may be a part. A value
-// that two ops compute is an error, as ONNX demands: who follows values from op to op meets
-// each once. Memory is proportional to len(data), and holds names alone.
+// Read reads the wiring of a model that Check has accepted; for other data it may be incomplete. If two
+// ops compute the same value, which ONNX forbids, it returns an error. Memory is proportional to
+// len(data) and holds only names.
 func Read(data []byte) (*Network, error) {
 	n := &Network{Constants: map[string]bool{}}
 	err := fields(data, func(f field) error {
@@ -53,7 +53,7 @@ func (n *Network) checkOutputs() error {
 	made := map[string]bool{}
 	for _, op := range n.Ops {
 		for _, y := range op.Outputs {
-			if y != "" && made[y] { // an optional one that nobody wants has no name
+			if y != "" && made[y] { // an absent optional output has no name
 				return fmt.Errorf("two ops compute %q", text.Clip(y))
 			}
 			made[y] = true

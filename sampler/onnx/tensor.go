@@ -8,12 +8,12 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// tensor is what an initializer says of itself.
+// tensor is the description of an initializer.
 type tensor struct {
 	name     string
 	kind     dataType
 	elements int64
-	raw      int64 // bytes of raw_data, -1 where it has none
+	raw      int64 // bytes of raw_data, -1 without raw_data
 	values   int64 // in fields of their own type
 	external bool
 }
@@ -39,7 +39,7 @@ func (t *tensor) field(f field) error {
 			p = p[n:]
 		}
 	case f.number == tensorDataType && f.kind == protowire.VarintType:
-		// A number beyond dataType's would come back as another.
+		// A number above dataTypes would be truncated to a different type.
 		t.kind = dataType(min(f.value, math.MaxInt32))
 	case f.number == tensorLocation && f.kind == protowire.VarintType:
 		t.external = f.value == externalLocation
@@ -53,8 +53,7 @@ func (t *tensor) field(f field) error {
 	return nil
 }
 
-// values is how many a field of a TensorProto holds that keeps them in their own type:
-// packed, or one a field.
+// values is how many values a typed field of a TensorProto holds: packed, or one per field.
 func (f field) values() int64 {
 	switch f.number {
 	case tensorFloats, tensorDoubles, tensorInt32s, tensorInt64s, tensorUint64s:
@@ -80,7 +79,7 @@ func (f field) values() int64 {
 	return n
 }
 
-// dim keeps the product within what a file of 2 GiB can hold, so that it never overflows.
+// dim limits the product to what a file of 2 GiB can hold, so that it never overflows.
 func (t *tensor) dim(x uint64) error {
 	if x > math.MaxInt32 {
 		return fmt.Errorf("a dimension of %d", int64(x))
@@ -91,7 +90,7 @@ func (t *tensor) dim(x uint64) error {
 	return nil
 }
 
-// check asks for as many values as the shape does, in the file itself.
+// check requires that the file has as many values as the shape.
 func (t *tensor) check() error {
 	switch {
 	case t.external:
@@ -109,7 +108,7 @@ func (t *tensor) check() error {
 	switch {
 	case t.kind.complex():
 		want *= 2
-	case t.kind > float8Last: // how many share a value is left to the runtimes
+	case t.kind > float8Last: // packing is not checked
 		want = min(want, 1)
 	}
 	if t.values < want || t.values > want && t.kind <= float8Last {

@@ -8,8 +8,8 @@ import (
 	"latlab/sampler/weights"
 )
 
-// source gives the values of ops as raw_data holds them: little-endian, in ONNX's order.
-// It holds those of one op at a time.
+// source computes the values of ops in the form of raw_data: little-endian, in ONNX's order. It holds
+// those of one op at a time.
 type source struct {
 	g         *graph.Graph
 	set       *weights.Set
@@ -18,7 +18,7 @@ type source struct {
 	out       []byte
 }
 
-// values hold until the next call.
+// values are valid until the next call.
 func (s *source) values(op int, r role) []byte {
 	switch r {
 	case weightValues:
@@ -86,9 +86,9 @@ func (s *source) biasScales(op int) []float32 {
 	return scales
 }
 
-// weightOrder describes TFLite's order of weights: runs of area x channels, each of which
-// ONNX has as channels x area. A convolution has a run an output channel; a depthwise
-// one is a single run, its channels are output channels.
+// weightOrder describes TFLite's order of weights: runs of area x channels, which ONNX stores as
+// channels x area. A convolution has one run per output channel; a depthwise convolution is a single
+// run whose channels are the output channels.
 func weightOrder(g *graph.Graph, op graph.Op) (runs, area, channels int) {
 	switch op.Kind {
 	case graph.FullyConnected:

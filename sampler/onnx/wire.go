@@ -31,7 +31,7 @@ func fields(data []byte, f func(field) error) error {
 	return nil
 }
 
-// next reads the first field and its size, which is negative where it is none.
+// next reads the first field and its size, which is negative for invalid data.
 func next(data []byte) (field, int) {
 	number, kind, n := protowire.ConsumeTag(data)
 	if n < 0 {
@@ -52,7 +52,7 @@ func next(data []byte) (field, int) {
 	return f, n + m
 }
 
-// is says that the field has the number and holds bytes.
+// is reports whether the field has the number and holds bytes.
 func (f field) is(n protowire.Number) bool {
 	return f.number == n && f.kind == protowire.BytesType
 }

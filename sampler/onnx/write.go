@@ -44,18 +44,18 @@ func Size(g *graph.Graph, opts Options) (int64, error) {
 	return l.size, nil
 }
 
-// layout is a file before it is written: pieces in their order. A protocol buffer's length
-// stands before it, so all sizes are known before the first value is drawn.
+// layout is a file before it is written: its pieces in order. A protocol buffer's length precedes it, so
+// all sizes must be known before the first value is drawn.
 type layout struct {
 	pieces []piece
 	size   int64
 	source *source
 }
 
-// piece is some bytes, and behind them an op's values.
+// piece is some bytes, followed by an op's values.
 type piece struct {
 	text []byte
-	size int64 // of the values; 0 where there are none
+	size int64 // of the values; 0 without values
 	op   int
 	role role
 }
@@ -81,20 +81,20 @@ func planLayout(g *graph.Graph, opts Options) (*layout, error) {
 			return nil, err
 		}
 	default:
-		return nil, fmt.Errorf("precision %q is none of float32 and int8", opts.Precision)
+		return nil, fmt.Errorf("precision %q is not supported, only float32 and int8", opts.Precision)
 	}
 	b := newBuilder(g, quantized)
 	b.build()
 	l := &layout{source: &source{g: g, set: set, quantized: quantized}}
 	l.graph(b)
-	// The limit of every protocol buffer; ONNX would put weights beyond it into other files.
+	// The limit of every protocol buffer; beyond it ONNX stores weights in other files.
 	if l.size > math.MaxInt32 {
 		return nil, fmt.Errorf("%d bytes, but a protocol buffer ends at 2 GiB", l.size)
 	}
 	return l, nil
 }
 
-// graph lays out the model: what stands before the graph, its tag and length, its fields.
+// graph lays out the model: everything before the graph, the graph's tag and length, its fields.
 func (l *layout) graph(b *builder) {
 	l.add(piece{text: b.nodes})
 	for _, c := range b.constants {
@@ -123,8 +123,8 @@ func (l *layout) constant(c constant) {
 	l.add(p)
 }
 
-// chunk is how much is hashed and written at a time: small enough to be in a core's
-// second-level cache still when it is written.
+// chunk is how many bytes are hashed and written at a time: few enough to stay in a core's second-level
+// cache.
 const chunk = 128 << 10
 
 func (l *layout) write(w io.Writer) (Result, error) {

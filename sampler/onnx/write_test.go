@@ -135,8 +135,8 @@ func drawGraph(t *testing.T, r *rapid.T) *graph.Graph {
 	return g
 }
 
-// TestNamesOfOtherGraphs: a graph that was read may name no tensor, or two alike. ONNX needs
-// names that are all different, which TestPython's checker would refuse otherwise.
+// TestNamesOfOtherGraphs: in a graph that was read, tensor names may be missing or repeated. ONNX requires
+// distinct names; TestPython's checker refuses repeated ones.
 func TestNamesOfOtherGraphs(t *testing.T) {
 	g := cases(t)[0].Graph
 	for i := range g.Tensors {
@@ -163,7 +163,7 @@ func TestWriteRefuses(t *testing.T) {
 		want  string
 	}{
 		{"unknown kind", func(g *graph.Graph) { g.Ops[0].Kind = "softmax" }, `"softmax"`},
-		{"later input", func(g *graph.Graph) { g.Ops[0].Inputs[0] = len(g.Tensors) - 1 }, "computed by no op before it"},
+		{"later input", func(g *graph.Graph) { g.Ops[0].Inputs[0] = len(g.Tensors) - 1 }, "no earlier op computes input"},
 		{"shape", func(g *graph.Graph) { g.Tensors[1].Shape[1]++ }, "output shape"},
 		{"2 GiB", func(g *graph.Graph) {
 			g.Tensors[0].Shape[3], g.Tensors[1].Shape[3] = 1<<16, 1<<16

@@ -12,14 +12,13 @@ import (
 // ErrNotTFLite is wrapped by every error of Check.
 var ErrNotTFLite = errors.New("not a readable TFLite model")
 
-// Detect says that data has the identifier of a .tflite; Check says whether it is one.
+// Detect reports whether data has the identifier of a .tflite; Check checks the whole file.
 func Detect(data []byte) bool { return len(data) >= 8 && string(data[4:8]) == Identifier }
 
-// Check says whether data is a whole .tflite: identifier and version, every table, vector
-// and string inside the bytes, and every index of the main subgraph in range. After it, the
-// generated accessors of internal/schema cannot run out of bounds. Work and memory are
-// bounded by len(data), whatever it holds. It does not check that a runtime knows the
-// operators.
+// Check reports whether data is a complete .tflite: identifier and version, every table, vector and string
+// inside the bytes, and every index of the main subgraph in range. The generated accessors of
+// internal/schema then cannot read out of bounds. Work and memory are limited by len(data) for any content.
+// It does not check whether a runtime supports the operators.
 func Check(data []byte) error {
 	err := checkBytes(data)
 	if err == nil {
@@ -48,14 +47,14 @@ func checkBytes(data []byte) error {
 	return w.table(root, modelLayout)
 }
 
-// tableLayout is what Check has to know of a table: its fields by id. A table of a file may
-// have more fields or fewer.
+// tableLayout describes a table for Check: its fields by id. A table in a file may have more or fewer
+// fields.
 type tableLayout struct {
 	name   string
 	fields []field
 }
 
-// field is a field's layout. The zero value is a field that nobody reads.
+// field is a field's layout. The zero value is a field that is not read.
 type field struct {
 	size  int          // of a scalar, or of a vector's elements
 	list  bool         // a vector, or a string, of scalars
@@ -86,7 +85,7 @@ var (
 	one, four, eight, unread  = field{size: 1}, field{size: 4}, field{size: 8}, field{}
 	text, ints, longs, octets = field{size: 1, list: true}, field{size: 4, list: true}, field{size: 8, list: true}, field{size: 1, list: true}
 
-	// Another quantization's details are read by nobody: a file may have newer ones.
+	// Details of other quantizations are not read: a file may have newer ones.
 	quantizationLayout = &tableLayout{"QuantizationParameters", []field{ints, ints, ints, longs, one, unread, four}}
 	sparsityLayout     = &tableLayout{"SparsityParameters", nil}
 	tensorLayout       = &tableLayout{"Tensor", []field{ints, one, four, text, {table: quantizationLayout}, one, {table: sparsityLayout}, ints}}
@@ -100,11 +99,11 @@ var (
 	modelLayout        = &tableLayout{"Model", []field{four, {each: codeLayout}, {each: subGraphLayout}, text, {each: bufferLayout}, ints, {each: metadataLayout}, {each: signatureLayout}}}
 )
 
-// walker visits tables. It may visit as many as the file has four bytes, the size of an
+// walker visits tables. The number of visits is limited by the file's size over four bytes, the size of an
 // offset: a file whose tables contain each other many times over is refused.
 type walker struct {
 	data   []byte
-	tables int // how many more may be visited
+	tables int // remaining visits
 }
 
 func (w *walker) inside(pos, n int) error {
@@ -154,7 +153,7 @@ func (w *walker) table(pos int, s *tableLayout) error {
 		if err := w.field(pos+off, f, union); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		// A union's type is the byte in front of it: remember the last byte seen.
+		// A union's type is the preceding byte field: remember the last one.
 		union = schema.BuiltinOptionsNONE
 		if f == one {
 			union = schema.BuiltinOptions(w.data[pos+off])
@@ -190,7 +189,7 @@ func (w *walker) reference(pos int, s *tableLayout) error {
 	return w.table(to, s)
 }
 
-// vector returns where the elements are, and how many.
+// vector returns the position of the elements and their number.
 func (w *walker) vector(pos, size int) (at, n int, err error) {
 	if at, err = w.follow(pos); err != nil {
 		return 0, 0, err
@@ -212,7 +211,7 @@ func (w *walker) vectorOfTables(pos int, s *tableLayout) error {
 	return nil
 }
 
-// checkModel checks the indices by which tables refer to each other.
+// checkModel checks the indices with which tables refer to each other.
 func checkModel(m *schema.Model, size int) error {
 	if m.Version() != 3 {
 		return fmt.Errorf("schema version %d, want 3", m.Version())
@@ -277,7 +276,7 @@ func checkOperator(m *schema.Model, sub *schema.SubGraph, op *schema.Operator) e
 		return fmt.Errorf("operator code %d of %d", op.OpcodeIndex(), m.OperatorCodesLength())
 	}
 	for i := range op.InputsLength() {
-		// -1 is an optional input that is absent.
+		// -1 is an absent optional input.
 		if err := index(op.Inputs(i), -1, sub.TensorsLength()); err != nil {
 			return fmt.Errorf("input %d: %w", i, err)
 		}

@@ -11,7 +11,7 @@ import (
 	"latlab/sampler/tflite/tflitetest"
 )
 
-func TestCheckAcceptsWhatWriteWrites(t *testing.T) {
+func TestCheckAcceptsWrittenModels(t *testing.T) {
 	for _, c := range cases(t) {
 		if err := tflite.Check(mustBytes(t, c)); err != nil {
 			t.Errorf("%s: %v", c.Name, err)
@@ -52,8 +52,8 @@ func TestCheckErrors(t *testing.T) {
 	}
 }
 
-// FuzzCheck asks for no panic, and that what passed can be walked by the accessors: the
-// evaluator is one walk, so operators that Check cannot vouch for are left to runtimes.
+// FuzzCheck requires no panic, and that the accessors can visit everything that passed. The evaluator is one such
+// visit; operators that Check does not cover are left to runtimes.
 func FuzzCheck(f *testing.F) {
 	for _, c := range cases(f)[:3] {
 		data := mustBytes(f, c)
@@ -82,8 +82,8 @@ func mustBytes(t testing.TB, c tflitetest.Case) []byte {
 	return data
 }
 
-// TestSchemaMatchesGenerated is the drift check that needs no flatc: the generated
-// package has a file for every table and enum of the .fbs.
+// TestSchemaMatchesGenerated needs no flatc: it checks that the generated package has a file for every table and
+// enum of the .fbs.
 func TestSchemaMatchesGenerated(t *testing.T) {
 	fbs, err := os.ReadFile("schema/latlab.fbs")
 	if err != nil {

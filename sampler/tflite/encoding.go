@@ -16,11 +16,11 @@ type encoding struct {
 	int8 *int8Encoding // nil in float32
 }
 
-// int8Encoding is what an int8 file needs in addition.
+// int8Encoding is the additional data of an int8 file.
 type int8Encoding struct {
-	tensors []weights.Affine   // one a graph tensor
-	scales  [][]float32        // of an op's weights; empty where it has none
-	values  *weights.Quantized // nil where only sizes are asked for
+	tensors []weights.Affine   // one per graph tensor
+	scales  [][]float32        // of an op's weights; empty without weights
+	values  *weights.Quantized // nil if only sizes are needed
 }
 
 func newEncoding(g *graph.Graph, opts Options, p purpose) (*encoding, error) {
@@ -47,8 +47,8 @@ func newEncoding(g *graph.Graph, opts Options, p purpose) (*encoding, error) {
 	return e, nil
 }
 
-// weightScales is one scale per output channel. FULLY_CONNECTED has a single scale: it got
-// scales per channel in 2024, and older compilers refuse them.
+// weightScales is one scale per output channel. FULLY_CONNECTED has a single scale: scales per channel were
+// added in 2024, and older compilers refuse them.
 func (e *encoding) weightScales(i int, op graph.Op) []float32 {
 	scales := make([]float32, e.g.Out(op)[3])
 	if e.int8.values != nil {
@@ -68,7 +68,7 @@ func (e *encoding) precisionText() string {
 	return precisionInt8
 }
 
-// blobs lists two buffers for every op that has weights: weights, then bias.
+// blobs lists two buffers for every op with weights: weights, then bias.
 func (e *encoding) blobs() []blob {
 	var bs []blob
 	for i, op := range e.g.Ops {
@@ -104,17 +104,17 @@ func newLiteral(xs []int32) *literal {
 	return &l
 }
 
-// Fill gives the next bytes.
+// Fill copies the next bytes.
 func (l *literal) Fill(dst []byte) { *l = (*l)[copy(dst, *l):] }
 
-// role is what a tensor is for.
+// role is a tensor's purpose.
 type role int
 
 const (
 	activation role = iota
 	weight
 	bias
-	input // uint8, in front of the graph's own
+	input // uint8, before the graph's own input
 )
 
 // typeOf is a tensor's type by its role.
@@ -130,8 +130,8 @@ func (e *encoding) typeOf(r role) schema.TensorType {
 	return schema.TensorTypeINT8
 }
 
-// quantization is that of a tensor: real = scale * (q - zero), with one scale for all
-// elements or one per index of an axis. It is absent in float32.
+// quantization is that of a tensor: real = scale * (q - zero), with one scale for all elements or one per
+// index of an axis. It is absent in float32.
 type quantization struct {
 	scales []float32
 	zero   int64 // of every scale
@@ -156,7 +156,7 @@ func (e *int8Encoding) ofWeights(i int, op graph.Op) quantization {
 	return q
 }
 
-// ofBias has the scale of a product of input and weight.
+// ofBias has the product of the input's and the weights' scale.
 func (e *int8Encoding) ofBias(i int, op graph.Op) quantization {
 	in := e.tensors[op.Inputs[0]].Scale
 	q := quantization{scales: make([]float32, len(e.scales[i]))}
@@ -166,7 +166,7 @@ func (e *int8Encoding) ofBias(i int, op graph.Op) quantization {
 	return q
 }
 
-// version is the lowest one of an operator that has its types: TensorFlow's
+// version is the lowest version of an operator that supports its types, by TensorFlow's
 // tools/versioning/op_version.cc. In float32 it is 1.
 func (e *encoding) version(code schema.BuiltinOperator) int32 {
 	if e.int8 == nil {

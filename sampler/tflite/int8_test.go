@@ -120,8 +120,8 @@ func TestInt8NearFloat32(t *testing.T) {
 	}
 }
 
-// TestInt8XNNPACK runs the small networks in LiteRT as a device does. XNNPACK rounds its own
-// way, one step off here and there in every op.
+// TestInt8XNNPACK runs the small networks in LiteRT as a device does. XNNPACK rounds differently, up to one step in
+// every op.
 func TestInt8XNNPACK(t *testing.T) {
 	const bound = 6 // steps; 5 is the largest seen, behind twenty ops
 	var jobs []job
@@ -224,7 +224,7 @@ func TestInt8SameBytesEverywhere(t *testing.T) {
 	}
 }
 
-func TestInt8WriteAgreesWithItself(t *testing.T) {
+func TestInt8WriteBytesAndSizeAgree(t *testing.T) {
 	for _, c := range cases(t) {
 		for _, o := range []tflite.Options{int8Options, uint8Options} {
 			data := int8Bytes(t, c.Graph, o)
@@ -251,7 +251,7 @@ func TestInt8WriteAgreesWithItself(t *testing.T) {
 	}
 }
 
-// TestInt8Versions: the lowest that have int8, which is what accelerators' compilers know.
+// TestInt8Versions: the versions are the lowest with int8, for accelerators' compilers.
 func TestInt8Versions(t *testing.T) {
 	want := map[string]int32{
 		"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "AVERAGE_POOL_2D": 2,

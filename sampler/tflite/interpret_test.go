@@ -79,7 +79,7 @@ func interpret(t *testing.T, jobs []job) []answer {
 	return answers(t, jobs, &stdout)
 }
 
-// answers reads the lines that are JSON: runtimes print others.
+// answers reads the lines that are JSON; runtimes print other lines too.
 func answers(t *testing.T, jobs []job, stdout *bytes.Buffer) []answer {
 	t.Helper()
 	var got []answer

@@ -24,7 +24,7 @@ func builtin(k graph.Kind) schema.BuiltinOperator {
 	case graph.Logistic:
 		return schema.BuiltinOperatorLOGISTIC
 	}
-	return schema.BuiltinOperatorADD // graph.Check let no other kind through
+	return schema.BuiltinOperatorADD // graph.Check refuses all other kinds
 }
 
 func fused(a graph.Activation) schema.ActivationFunctionType {
@@ -34,7 +34,7 @@ func fused(a graph.Activation) schema.ActivationFunctionType {
 	return schema.ActivationFunctionTypeNONE
 }
 
-// options makes the op's options table. LOGISTIC has none.
+// options creates the op's options table. LOGISTIC has none.
 func (m *modelTables) options(op graph.Op) (schema.BuiltinOptions, flatbuffers.UOffsetT) {
 	switch op.Kind {
 	case graph.Conv2D:
@@ -92,8 +92,8 @@ func (m *modelTables) poolOptions(op graph.Op) flatbuffers.UOffsetT {
 	return schema.Pool2DOptionsEnd(m.b)
 }
 
-// flatTensors marks what FULLY_CONNECTED makes two-dimensional: its output, and what is
-// computed from such tensors alone.
+// flatTensors marks the tensors that FULLY_CONNECTED makes two-dimensional: its output, and tensors computed
+// only from such tensors.
 func flatTensors(g *graph.Graph) []bool {
 	flat := make([]bool, len(g.Tensors))
 	for _, op := range g.Ops {

@@ -19,8 +19,8 @@ type modelTables struct {
 	flat  []bool                   // tensors whose shape is [batch, channels]
 }
 
-// buildTables makes the whole file but its weights. slots are where the offset to each
-// blob's vector has to be written, in the order of encoding.blobs.
+// buildTables creates the whole file without its weights. slots are the positions for the offset to each
+// blob's vector, in the order of encoding.blobs.
 func buildTables(e *encoding) (data []byte, slots []int, err error) {
 	m := &modelTables{b: flatbuffers.NewBuilder(64 << 10), g: e.g, e: e, flat: flatTensors(e.g)}
 	if err := m.build(); err != nil {
@@ -77,8 +77,8 @@ func (m *modelTables) build() error {
 	return nil
 }
 
-// buffers are: 0, empty, for all activations; one a blob; the metadata. The tables of blobs
-// point to an empty vector, an offset that newLayout overwrites.
+// buffers are: 0, empty, for all activations; one for each blob; the metadata. The blobs' tables point to an
+// empty vector, an offset that newLayout overwrites.
 func (m *modelTables) buffers() (flatbuffers.UOffsetT, error) {
 	text, err := m.metadataText()
 	if err != nil {
@@ -102,8 +102,8 @@ func (m *modelTables) buffer(data flatbuffers.UOffsetT) flatbuffers.UOffsetT {
 	return schema.BufferEnd(m.b)
 }
 
-// alignedBytes aligns a vector as the schema's force_align demands, which generated code
-// does not do. It also makes the length of all tables a multiple of 16 bytes.
+// alignedBytes aligns a vector as required by the schema's force_align, which generated code ignores. It also
+// makes the length of all tables a multiple of 16 bytes.
 func (m *modelTables) alignedBytes(p []byte) flatbuffers.UOffsetT {
 	m.b.StartVector(1, len(p), 16)
 	for i := len(p) - 1; i >= 0; i-- {
@@ -146,8 +146,8 @@ func (m *modelTables) subgraph(operators flatbuffers.UOffsetT) flatbuffers.UOffs
 	return schema.SubGraphEnd(m.b)
 }
 
-// tensors are the graph's activations, with the same indices, then weights and bias of
-// every op that has them, then uint8 inputs.
+// tensors are the graph's activations, with the same indices, then weights and bias of every op with weights,
+// then uint8 inputs.
 func (m *modelTables) tensors() flatbuffers.UOffsetT {
 	var offsets []flatbuffers.UOffsetT
 	for i := range m.g.Tensors {
@@ -175,7 +175,7 @@ func (m *modelTables) tensors() flatbuffers.UOffsetT {
 	return m.b.CreateVectorOfTables(offsets)
 }
 
-// inputs are the graph's inputs, or the uint8 tensors in front of them.
+// inputs are the graph's inputs, or the uint8 tensors before them.
 func (m *modelTables) inputs() []int {
 	if !m.e.opts.UInt8Input {
 		return m.g.Inputs
@@ -196,7 +196,7 @@ type tensorEntry struct {
 	quantization
 }
 
-// activation is graph tensor i, or the uint8 tensor in front of it.
+// activation is graph tensor i, or the uint8 tensor before it.
 func (m *modelTables) activation(i int, r role) flatbuffers.UOffsetT {
 	t := tensorEntry{name: m.g.Tensors[i].Name, shape: m.g.Tensors[i].Shape[:], role: r}
 	if m.flat[i] {
@@ -224,7 +224,7 @@ func (m *modelTables) tensor(t tensorEntry) flatbuffers.UOffsetT {
 	return schema.TensorEnd(m.b)
 }
 
-// quantization makes the table, or none where there are no scales.
+// quantization creates the table, or none without scales.
 func (m *modelTables) quantization(q quantization) flatbuffers.UOffsetT {
 	if len(q.scales) == 0 {
 		return 0
@@ -262,7 +262,7 @@ func (m *modelTables) operatorCodes() flatbuffers.UOffsetT {
 	var offsets []flatbuffers.UOffsetT
 	for _, c := range m.codes {
 		schema.OperatorCodeStart(m.b)
-		// Runtimes before 2.4 know this field alone. All of our codes fit into it.
+		// Runtimes before 2.4 read only this field. All codes in use fit into it.
 		schema.OperatorCodeAddDeprecatedBuiltinCode(m.b, int8(c))
 		schema.OperatorCodeAddVersion(m.b, m.e.version(c))
 		schema.OperatorCodeAddBuiltinCode(m.b, c)
@@ -271,7 +271,7 @@ func (m *modelTables) operatorCodes() flatbuffers.UOffsetT {
 	return m.b.CreateVectorOfTables(offsets)
 }
 
-// operators makes the op list and, on the way, the list of codes it needs.
+// operators creates the list of operators and collects their codes.
 func (m *modelTables) operators() flatbuffers.UOffsetT {
 	var offsets []flatbuffers.UOffsetT
 	if m.e.opts.UInt8Input {
@@ -294,8 +294,7 @@ func (m *modelTables) operators() flatbuffers.UOffsetT {
 	return m.b.CreateVectorOfTables(offsets)
 }
 
-// quantize is the operator that TensorFlow's converter puts behind a uint8 input: it
-// subtracts 128.
+// quantize is the operator that TensorFlow's converter puts after a uint8 input: it subtracts 128.
 func (m *modelTables) quantize(from, to int) flatbuffers.UOffsetT {
 	return m.operator(operatorEntry{
 		code: m.code(schema.BuiltinOperatorQUANTIZE), inputs: []int{from}, output: to,
@@ -306,7 +305,7 @@ func (m *modelTables) quantize(from, to int) flatbuffers.UOffsetT {
 	})
 }
 
-// code is the index of an operator code, which is added where it is new.
+// code is the index of an operator code, which is added if it is new.
 func (m *modelTables) code(c schema.BuiltinOperator) uint32 {
 	at := slices.Index(m.codes, c)
 	if at < 0 {

@@ -48,29 +48,28 @@ func Size(g *graph.Graph, opts Options) (int64, error) {
 	return l.size, nil
 }
 
-// filler draws the next bytes of a buffer. Only the last call may ask for a number of bytes
-// that is no multiple of 16.
+// filler draws the next bytes of a buffer. Only the last call may request a number of bytes that is not a
+// multiple of 16.
 type filler interface{ Fill(dst []byte) }
 
-// blob is one buffer of weights behind the tables.
+// blob is one buffer of weights after the tables.
 type blob struct {
-	at    int64 // where its data begins in the file, a multiple of 16
+	at    int64 // position of its data in the file, a multiple of 16
 	bytes int64
 	open  func() filler // draws from the beginning
 }
 
 // layout is a file before it is written: its tables, and the weights that follow them.
 //
-// A FlatBuffer's offsets point forward, so the vectors of weights may lie behind all
-// tables. That lets the generated builder make the tables alone, small, while weights
-// are streamed through one chunk of memory.
+// A FlatBuffer's offsets point forward, so the vectors of weights may follow all tables. The generated
+// builder then creates only the small tables, and weights are streamed through one chunk of memory.
 type layout struct {
 	tables []byte
 	blobs  []blob
 	size   int64
 }
 
-// purpose says what a layout is for: sizes do not depend on the values of scales.
+// purpose says what a layout is used for: sizes do not depend on the values of scales.
 type purpose bool
 
 const (
@@ -101,7 +100,7 @@ func newLayout(g *graph.Graph, opts Options, p purpose) (*layout, error) {
 	return l, nil
 }
 
-// place gives every blob its offset: 4 bytes of length, then data at a multiple of 16.
+// place sets every blob's offset: 4 bytes of length, then data at a multiple of 16.
 func (l *layout) place() {
 	l.size = int64(len(l.tables))
 	for i := range l.blobs {
@@ -127,7 +126,7 @@ func (l *layout) write(w io.Writer) (Result, error) {
 	return Result{Bytes: l.size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
 }
 
-// write puts gap bytes, the last four of them the length, then the weights.
+// write writes gap bytes, the last four of them the length, then the weights.
 func (b blob) write(w io.Writer, buf []byte, gap int64) error {
 	clear(buf[:gap])
 	binary.LittleEndian.PutUint32(buf[gap-4:], uint32(b.bytes))

@@ -97,7 +97,7 @@ func TestSameBytesEverywhere(t *testing.T) {
 	}
 }
 
-func TestWriteAgreesWithItself(t *testing.T) {
+func TestWriteBytesAndSizeAgree(t *testing.T) {
 	for _, c := range cases(t) {
 		var buf bytes.Buffer
 		got, err := tflite.Write(&buf, c.Graph, tflite.Options{Precision: "float32"})
@@ -201,14 +201,14 @@ func checkWeights(t *testing.T, name string, p []byte) {
 	}
 }
 
-// TestWriteRefuses: what is no network at all graph's own tests have.
+// TestWriteRefuses: graph's own tests cover the other invalid networks.
 func TestWriteRefuses(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		spoil func(g *graph.Graph)
 		want  string
 	}{
-		{"no network", func(g *graph.Graph) { g.Ops[0].Kind = "softmax" }, `op stem/conv: no space has ops of kind "softmax"`},
+		{"no network", func(g *graph.Graph) { g.Ops[0].Kind = "softmax" }, `op stem/conv: op kind "softmax" does not occur in any space`},
 		{"2 GiB", func(g *graph.Graph) {
 			g.Tensors[0].Shape[3], g.Tensors[1].Shape[3] = 1<<16, 1<<16
 			g.Ops, g.Outputs = g.Ops[:1], []int{1}

@@ -6,16 +6,16 @@ import (
 	"latlab/sampler/graph"
 )
 
-// channels is the mean and variance of every channel of a tensor, over positions and
-// inputs. Channels and positions are taken as independent: random weights of mean zero
-// make that right on average over the weights, however inputs depend on each other.
+// channels is the mean and variance of every channel of a tensor, over positions and inputs. Channels
+// and positions are assumed to be independent. With random weights of mean zero this is right on
+// average over the weights, even if inputs depend on each other.
 //
-// Scales are bytes of a file, so machines must agree on every bit: a product that is added
-// to something is rounded first, by its conversion to float64, which forbids a compiler to
-// fuse the two; and nothing here is transcendental.
+// Scales are bytes of a file, so all machines must agree on every bit. A product is therefore converted
+// to float64 before it is added, which forbids a compiler to fuse the two operations; and there are no
+// transcendental functions.
 type channels struct {
 	mean, variance []float64
-	// reach is how many standard deviations beyond the mean the range of a channel ends.
+	// reach is how many standard deviations beyond the mean a channel's range ends.
 	reach float64
 }
 
@@ -31,9 +31,9 @@ func uniform(n int, variance float64) channels {
 	return c
 }
 
-// taps is what one weight meets, by its place in an output channel's run of weights: the
-// mean and variance of the value under it. A tap of a padded convolution meets the padding
-// at some positions, so it meets its channel in a share of them only.
+// taps is the mean and variance of the values that each weight of an output channel multiplies. At some
+// positions a tap of a padded convolution lies in the padding, so it meets its channel in only a share
+// of the positions.
 type taps struct {
 	mean, variance []float64
 }
@@ -50,7 +50,7 @@ func coverage(in, out, kernel, stride, k int) float64 {
 	return float64(inside) / float64(out)
 }
 
-// tapsOf lists row by row, column by column, channel by channel what the op's weights meet.
+// tapsOf lists the taps of the op's weights row by row, column by column, channel by channel.
 func (s *Set) tapsOf(op graph.Op, in channels) taps {
 	shape, out := s.g.In(op), s.g.Out(op)
 	rows, cols := []float64{1}, []float64{1}
@@ -77,8 +77,8 @@ func (s *Set) tapsOf(op graph.Op, in channels) taps {
 	return t
 }
 
-// convolve draws the weights of Ops[op] once: mean and variance of its output before the
-// activation, and in largest each output channel's largest draw.
+// convolve draws the weights of Ops[op] once. It returns mean and variance of the output before the
+// activation, and stores each output channel's largest draw in largest.
 func (s *Set) convolve(op int, in channels, largest []int32) channels {
 	o := s.g.Ops[op]
 	w := s.Weights(op)
@@ -106,7 +106,7 @@ func (s *Set) convolve(op int, in channels, largest []int32) channels {
 	return out
 }
 
-// accumulator sums what draws make of what they meet, in units of the step.
+// accumulator sums the products of draws and taps, in units of the step.
 type accumulator struct {
 	taps    taps
 	sums    channels
@@ -115,7 +115,7 @@ type accumulator struct {
 	tap     int // that the next draw meets
 }
 
-// addRuns takes draws whose output channel changes after all taps.
+// addRuns adds draws whose output channel changes after all taps.
 func (a *accumulator) addRuns(draws []int32) {
 	for len(draws) > 0 {
 		n := min(len(draws), len(a.taps.mean)-a.tap)
@@ -136,7 +136,7 @@ func (a *accumulator) addRuns(draws []int32) {
 	}
 }
 
-// addInterleaved takes draws whose output channel changes with every one.
+// addInterleaved adds draws whose output channel changes with every draw.
 func (a *accumulator) addInterleaved(draws []int32) {
 	for _, d := range draws {
 		x := float64(d)
@@ -148,13 +148,13 @@ func (a *accumulator) addInterleaved(draws []int32) {
 	}
 }
 
-// averaged is what a pool divides the variance by at most. Without the limit,
-// squeeze-and-excite clipped up to an eighth of its few values; with 9 a quarter in some
-// networks of the CPU's spaces; with 2 it used a twentieth of its range in others.
+// averaged is the most that a pool divides the variance by. Without this limit squeeze-and-excite
+// clipped up to an eighth of its few values; with a limit of 9, a quarter in some networks of the CPU's
+// spaces; with 2 it used only a twentieth of its range in others.
 const averaged = 4
 
-// combine is mean and variance of the output of an op without weights, before its
-// activation and before h-swish and logistic.
+// combine is mean and variance of the output of an op without weights, before its activation and before
+// h-swish and logistic.
 func (s *Set) combine(op graph.Op, stats []channels) channels {
 	a := stats[op.Inputs[0]]
 	out := newChannels(len(a.mean))
@@ -166,8 +166,8 @@ func (s *Set) combine(op graph.Op, stats []channels) channels {
 	}
 	switch op.Kind {
 	case graph.AveragePool:
-		// Independent positions would divide by n, equal ones by 1: an image's are neither,
-		// and what is small here is less than the error of the predicted mean.
+		// Independent positions would divide by n, equal ones by 1. An image's positions are neither, and
+		// a variance that is too small here is negligible beside the error of the predicted mean.
 		n := min(math.Sqrt(float64(op.Kernel[0])*float64(op.Kernel[1])), averaged)
 		for c := range out.variance {
 			out.variance[c] /= n
@@ -189,15 +189,15 @@ func (s *Set) combine(op graph.Op, stats []channels) channels {
 	return out
 }
 
-// normal is sixteen values that stand for a standard normal variable: the quantiles in the
-// middles of sixteen equal shares, scaled to a variance of 1. Its kinks make a function
-// like relu6 a bad one for Gauss-Hermite's few points.
+// normal is sixteen values that represent a standard normal variable: the medians of sixteen equal
+// shares, scaled to a variance of 1. Gauss-Hermite quadrature with few points is inaccurate for
+// functions with kinks like relu6.
 var normal = [...]float64{
 	-1.938159, -1.371381, -1.050887, -0.807861, -0.602583, -0.418538, -0.246807, -0.081588,
 	0.081588, 0.246807, 0.418538, 0.602583, 0.807861, 1.050887, 1.371381, 1.938159,
 }
 
-// function is what an op does to each value on its own at the end, nil for nothing.
+// function is the final element-wise function of an op, nil for none.
 func function(op graph.Op) func(float64) float64 {
 	switch {
 	case op.Activation == graph.ReLU6:
@@ -210,11 +210,11 @@ func function(op graph.Op) func(float64) float64 {
 	return nil
 }
 
-// sigmoid has the logistic function's value, slope and limits where they matter, and is
-// within 0.04 of it: exp is computed differently by machines.
+// sigmoid has the logistic function's value, slope and limits at the points that matter, and is within
+// 0.04 of it everywhere. It avoids exp, whose result differs between machines.
 func sigmoid(x float64) float64 { return 0.5 + float64(x/(2*math.Sqrt(float64(x*x)+4))) }
 
-// activated is what the op's function makes of normal channels.
+// activated applies the op's function to normally distributed channels.
 func (c channels) activated(op graph.Op) channels {
 	f := function(op)
 	if f == nil {
@@ -237,7 +237,7 @@ func (c channels) activated(op graph.Op) channels {
 	return out
 }
 
-// limits is the range of the op's output, c being its channels before the function.
+// limits is the range of the op's output; c are its channels before the function.
 func (c channels) limits(op graph.Op) (low, high float64) {
 	for i, m := range c.mean {
 		reach := float64(c.reach * math.Sqrt(c.variance[i]))

@@ -7,42 +7,41 @@ import (
 	"latlab/sampler/graph"
 )
 
-// Affine is a tensor's quantization: real = Scale * (q - Zero) for an int8 q. As uint8, q
-// and Zero are both 128 more.
+// Affine is a tensor's quantization: real = Scale * (q - Zero) for an int8 q. For uint8 both q and Zero
+// are 128 larger.
 type Affine struct {
 	Scale float32
 	Zero  int32
 }
 
-// The quantizations that are fixed.
+// The fixed quantizations.
 var (
-	// inputAffine is what released quantized detectors take: (uint8 - 128) / 128.
+	// inputAffine is that of released quantized detectors: (uint8 - 128) / 128.
 	inputAffine = Affine{Scale: 1.0 / 128, Zero: 0}
-	// gateAffine is what LOGISTIC demands: 0 to 1 without one step.
+	// gateAffine is required by LOGISTIC: 0 to 1 minus one step.
 	gateAffine = Affine{Scale: 1.0 / 256, Zero: -128}
 )
 
-// A channel's range ends so many standard deviations beyond its mean. A normal variable is
-// outside of 3.5 on one side with a probability of 2e-4, and only the outermost channels of
-// a tensor reach the limit at all. What sums few values, as depthwise convolutions do, is
-// not normal: relu6 and h-swish in front of it give it long tails.
+// A channel's range ends this many standard deviations beyond its mean. A normal variable exceeds 3.5 on
+// one side with a probability of 2e-4, and only the outermost channels of a tensor reach the limit at
+// all. An output that sums few values, as in depthwise convolutions, is not normal: relu6 and h-swish
+// before it give it long tails.
 const (
 	reachOfMany = 3.5
 	reachOfOne  = 8 // divided by the fan-in, and added
 )
 
-// Quantized is a graph in int8. It holds scales and biases, but no weights: these are drawn
-// when asked for.
+// Quantized is a graph in int8. It holds scales and biases but no weights, which are drawn on demand.
 type Quantized struct {
-	Tensors []Affine // one a graph tensor
+	Tensors []Affine // one per graph tensor
 
 	set *Set
-	ops []int8Scales // one an op; empty where an op has no weights
+	ops []int8Scales // one per op; empty for ops without weights
 }
 
-// int8Scales is what is kept of an op's weights.
+// int8Scales holds the scales and biases of an op.
 type int8Scales struct {
-	weights []float32 // one an output channel
+	weights []float32 // one per output channel
 	bias    []int32
 }
 
@@ -50,29 +49,28 @@ type int8Scales struct {
 // c, real bias = input scale * Scales[c] * Bias[c]. All zero points are 0.
 type Int8Op struct {
 	Weights []int8    // -127 to 127, in the order of Set.Weights
-	Scales  []float32 // one an output channel; all the same in a fully connected op
-	Bias    []int32   // one an output channel
+	Scales  []float32 // one per output channel; all equal in a fully connected op
+	Bias    []int32   // one per output channel
 }
 
 // Quantize predicts every tensor's range and quantizes the weights. The weights are drawn
 // once; memory does not grow with their number.
 //
-// Mean and variance of every channel of every tensor are followed through the graph with
-// the very weights, from inputs that are uniform between -1 and 1 (see channels). A tensor's
-// range goes from 3.5 or more standard deviations below the mean of one channel to as many
-// above that of another, as far as its activation lets it, and always holds zero. Running the network
-// on samples, as converters do, costs as much as the sweep itself; following one variance
-// a tensor was tried first and is off by a factor of 3 after thirty layers of 8 to 16
-// channels, where a layer's weights are too few for their squares to average out.
+// Mean and variance of every channel of every tensor are propagated through the graph with the actual
+// weights, from inputs that are uniform between -1 and 1 (see channels). A tensor's range extends from 3.5
+// or more standard deviations below the mean of one channel to as many above that of another, within the
+// limits of its activation, and always includes zero. Running the network on samples, as converters do,
+// costs as much as the sweep itself. Propagating one variance per tensor was tried first and is off by a
+// factor of 3 after thirty layers of 8 to 16 channels: the squares of so few weights do not average out.
 //
-// What it does not know is that positions of a map are louder and quieter as a whole. relu6
-// evens that out, and a whole MobileDet-EdgeTPU's outputs are within 6 % of float32. h-swish
-// feeds it: the float32 activations of a MobileDet-CPU grow by a factor of 20 to 30 through
-// seventy layers, where this predicts none and int8 clips a percent or two in every layer.
-// Its outputs are alive, each tensor uses its range, but they are not float32's.
+// The prediction ignores that whole positions of a map are louder or quieter than others. relu6 evens this
+// out, and the outputs of a whole MobileDet-EdgeTPU are within 6 % of float32. h-swish amplifies it: the
+// float32 activations of a MobileDet-CPU grow by a factor of 20 to 30 through seventy layers, while the
+// prediction stays constant and int8 clips a percent or two in every layer. Its outputs vary and each
+// tensor uses its range, but they are not float32's.
 //
-// The rules of TFLite's quantization specification hold: a pool's output has its input's
-// quantization, LOGISTIC's is 1/256 and -128.
+// The rules of TFLite's quantization specification hold: a pool's output has its input's quantization,
+// LOGISTIC's is 1/256 and -128.
 func (s *Set) Quantize() (*Quantized, error) {
 	q := &Quantized{Tensors: make([]Affine, len(s.g.Tensors)), set: s, ops: make([]int8Scales, len(s.g.Ops))}
 	stats := make([]channels, len(s.g.Tensors))
@@ -109,17 +107,17 @@ func (q *Quantized) affine(op graph.Op, pre channels) Affine {
 	low, high := pre.limits(op)
 	finest := float32(0)
 	if op.Kind == graph.Mul {
-		// Finer than a product of two steps is of no use, and needs the operator's version 3.
+		// A finer scale than a product of two steps is useless and would need the operator's version 3.
 		finest = 1.001 * q.Tensors[op.Inputs[0]].Scale * q.Tensors[op.Inputs[1]].Scale
 	}
 	return affineOf(low, high, finest)
 }
 
-// narrowest keeps a tensor that is always zero from a scale of zero.
+// narrowest keeps the scale of an all-zero tensor above zero.
 const narrowest = 1.0 / 256
 
-// affineOf spreads the 256 values over a range, widened to hold zero, which one of the
-// values is then moved to exactly. The scale is at least finest.
+// affineOf spreads the 256 values over a range, widened to include zero, and shifts it so that zero is
+// represented exactly. The scale is at least finest.
 func affineOf(low, high float64, finest float32) Affine {
 	low, high = min(low, 0), max(high, 0)
 	scale := max(float32(max(high-low, narrowest)/255), finest)
@@ -127,7 +125,7 @@ func affineOf(low, high float64, finest float32) Affine {
 	return Affine{Scale: scale, Zero: int32(min(max(zero, -128), 127))}
 }
 
-// shareLargest gives a fully connected op one scale for all: as TFLite's files have it.
+// shareLargest gives a fully connected op a single scale, as in TFLite's files.
 func shareLargest(largest []int32) {
 	most := slices.Max(largest)
 	for c := range largest {
@@ -135,7 +133,7 @@ func shareLargest(largest []int32) {
 	}
 }
 
-// scales takes the largest magnitude of each channel for 127.
+// scales maps the largest magnitude of each channel to 127.
 func (s *Set) scales(op int, largest []int32, input float32) int8Scales {
 	step := float64(s.Weights(op).step)
 	bias := s.Bias(op).all()
@@ -148,10 +146,10 @@ func (s *Set) scales(op int, largest []int32, input float32) int8Scales {
 	return r
 }
 
-// Scales is one weight scale an output channel of Graph.Ops[op].
+// Scales are the weight scales of Graph.Ops[op], one per output channel.
 func (q *Quantized) Scales(op int) []float32 { return q.ops[op].weights }
 
-// Bias is one value an output channel, in units of input scale * weight scale.
+// Bias has one value per output channel, in units of input scale * weight scale.
 func (q *Quantized) Bias(op int) []int32 { return q.ops[op].bias }
 
 // Weights draws the int8 weights of Graph.Ops[op] from their beginning.
@@ -180,23 +178,23 @@ func (q *Quantized) Op(op int) Int8Op {
 	return r
 }
 
-// fraction is the bits behind the point of a factor. A factor is at most 127, and times
-// the largest draw of its channel 127 too.
+// fraction is the number of fractional bits of a factor. A factor is at most 127, and its product with
+// the largest draw of its channel is at most 127 too.
 const fraction = 40
 
 // Int8s is one buffer of int8 weights, drawn from its beginning to its end.
 type Int8s struct {
 	N       int64 // elements
 	stream  stream
-	factors []int64 // a channel's: weight = draw * factor / 2^fraction
+	factors []int64 // per channel: weight = draw * factor / 2^fraction
 	run     int64   // successive weights of one channel
 	channel int     // of the next weight
-	used    int64   // weights of its run that were drawn
+	used    int64   // weights of the current run already drawn
 	draws   [512]int32
 }
 
-// Fill draws the next len(dst) weights, a byte each. Only the last call may have a len(dst)
-// that is no multiple of 4.
+// Fill draws the next len(dst) weights, one byte each. Only the last call may have a len(dst) that is not
+// a multiple of 4.
 func (w *Int8s) Fill(dst []byte) {
 	for len(dst) > 0 {
 		n := min(len(dst), len(w.draws))

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// stream is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
-// generators, OOPSLA 2014): integers alone, so every machine draws the same numbers.
+// stream is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014).
+// It uses only integers, so every machine draws the same numbers.
 type stream uint64
 
 func (s *stream) next() uint64 {
@@ -19,16 +19,15 @@ func (s *stream) next() uint64 {
 	return z ^ z>>31
 }
 
-// newStream gives every buffer numbers of its own. The seed leaves out the rest of the
-// graph: the same op has the same weights in every network, which costs nothing and
-// makes two models easy to compare.
+// newStream gives every buffer its own numbers. The seed does not depend on the rest of the graph: an op
+// has the same weights in every network that has it, which makes models easy to compare.
 func newStream(op, role string, elements int64) stream {
 	h := sha256.Sum256([]byte(op + "\x00" + role + "\x00" + strconv.FormatInt(elements, 10)))
 	return stream(binary.LittleEndian.Uint64(h[:]))
 }
 
-// stepFor is the distance of neighbouring weights such that a uniform draw has the
-// given variance. A draw is an odd multiple of half of it, see odd.
+// stepFor is the distance between neighbouring weights at which a uniform draw has the given variance. A
+// draw is an odd multiple of half of it, see odd.
 func stepFor(variance float64) float32 {
 	return float32(math.Sqrt(3*variance) / 65536)
 }
@@ -37,8 +36,8 @@ func stepFor(variance float64) float32 {
 // never zero.
 func odd(bits uint16) int32 { return 2*int32(int16(bits)) + 1 }
 
-// odds draws one number for each element of dst. A call draws whole groups of four: only
-// the last call for a stream may have a len(dst) that is no multiple of 4.
+// odds draws one number for each element of dst. A call draws whole groups of four: only the last call for
+// a stream may have a len(dst) that is not a multiple of 4.
 func (s *stream) odds(dst []int32) {
 	for ; len(dst) >= 4; dst = dst[4:] {
 		z := s.next()
@@ -52,12 +51,12 @@ func (s *stream) odds(dst []int32) {
 	}
 }
 
-// fill writes len(dst)/4 little-endian float32 values: odd numbers times step, uniform,
-// never zero, never denormal. The product of a small whole number and a float32 is rounded
-// the same everywhere; there is no sum that a compiler could fuse with it.
+// fill writes len(dst)/4 little-endian float32 values: odd numbers times step, uniform, never zero, never
+// denormal. The product of a small whole number and a float32 is rounded the same everywhere; there is no
+// sum that a compiler could fuse with it.
 //
-// A call draws whole groups of four: only the last call for a stream may have a len(dst)
-// that is no multiple of 16.
+// A call draws whole groups of four: only the last call for a stream may have a len(dst) that is not a
+// multiple of 16.
 func (s *stream) fill(dst []byte, step float32) {
 	for ; len(dst) >= 16; dst = dst[16:] {
 		z := s.next()

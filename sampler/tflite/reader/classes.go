@@ -8,13 +8,12 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// class says how a reader comes to an operator's shapes and multiply-accumulates.
+// class is how a reader determines an operator's shapes and multiply-accumulates.
 type class int
 
 const (
-	// unknown operators are counted by name: their shapes depend on data (WHERE), their
-	// work does (NON_MAX_SUPPRESSION), or it is in another subgraph (WHILE) or outside the
-	// format (CUSTOM).
+	// unknown operators are only counted by name: their shapes depend on data (WHERE), their work does
+	// (NON_MAX_SUPPRESSION), or it is in another subgraph (WHILE) or outside the format (CUSTOM).
 	unknown class = iota
 	convolution
 	depthwise
@@ -26,18 +25,18 @@ const (
 	pool
 	// reshaping operators have no multiply-accumulates and as many outputs as inputs.
 	reshaping
-	// elementwise operators have none either; their inputs are stretched to the output.
+	// elementwise operators have none either; their inputs are broadcast to the output.
 	elementwise
-	// plain operators have no multiply-accumulates; their output is as the file says.
+	// plain operators have no multiply-accumulates; their output shape is the file's.
 	plain
-	// folding operators are reshaping ones that, on a constant, make another constant that
-	// a runtime computes once: weights stored as float16 or sparse.
+	// folding operators are reshaping ones that unpack constants (weights stored as float16 or sparse), which
+	// a runtime does only once.
 	folding
 	// stateful operators keep values between inferences and compute nothing.
 	stateful
 )
 
-// classOf is a switch and not a table so that it says itself what is left out.
+// classOf is a switch and not a table so that unlisted operators are unknown.
 func classOf(op schema.BuiltinOperator) class {
 	switch op {
 	case schema.BuiltinOperatorCONV_2D:
@@ -75,8 +74,8 @@ func classOf(op schema.BuiltinOperator) class {
 	return unknown
 }
 
-// isReshaping lists what gives out as many elements as it takes in: functions of one
-// element, and rearrangements.
+// isReshaping lists operators with equally many elements in and out: functions of one element, and
+// rearrangements.
 func isReshaping(op schema.BuiltinOperator) bool {
 	switch op {
 	case schema.BuiltinOperatorABS, schema.BuiltinOperatorCAST, schema.BuiltinOperatorCEIL,
@@ -100,7 +99,7 @@ func isReshaping(op schema.BuiltinOperator) bool {
 	return false
 }
 
-// isElementwise lists what combines two tensors or more element by element.
+// isElementwise lists operators that combine two tensors or more element by element.
 func isElementwise(op schema.BuiltinOperator) bool {
 	switch op {
 	case schema.BuiltinOperatorADD, schema.BuiltinOperatorATAN2, schema.BuiltinOperatorBITWISE_XOR,
@@ -116,8 +115,7 @@ func isElementwise(op schema.BuiltinOperator) bool {
 	return false
 }
 
-// isPlain lists the rest of what has no multiply-accumulates and shapes that do not depend
-// on data.
+// isPlain lists the other operators without multiply-accumulates whose shapes do not depend on data.
 func isPlain(op schema.BuiltinOperator) bool {
 	switch op {
 	case schema.BuiltinOperatorADD_N, schema.BuiltinOperatorARG_MAX, schema.BuiltinOperatorARG_MIN,
@@ -158,7 +156,7 @@ func Kinds() []graph.Kind {
 	return slices.Compact(kinds)
 }
 
-// kindOf is the Graph's name of a known operator.
+// kindOf is a known operator's kind in a Graph.
 func kindOf(op schema.BuiltinOperator) graph.Kind {
 	switch op {
 	case schema.BuiltinOperatorCONV_2D:

@@ -15,9 +15,9 @@ import (
 
 var errOverflow = errors.New("more multiply-accumulates than 63 bits count")
 
-// A damaged file may share one table among all tensors or operators, or list one tensor as
-// an input again and again: four bytes of the file would then take hundreds of bytes of
-// memory and of JSON. The bounds are far above what the largest language models have.
+// Limits for damaged files. A file may share one table among all tensors or operators, or list one tensor as
+// an input repeatedly: four bytes of the file would then take hundreds of bytes of memory and of JSON. The
+// limits are far above the largest language models.
 const (
 	maxItems = 1 << 18 // tensors, operators
 	maxPorts = 1 << 14 // inputs, outputs
@@ -30,10 +30,10 @@ type reader struct {
 	net *Network
 
 	tensors []tensor
-	batch   bool // the first axis of an input may be set
+	batch   bool // the first axis of an input is free
 	steps   []step
 	names   map[string]int   // op names, to keep them unique
-	text    int              // how many more bytes of names may be copied
+	text    int              // remaining bytes of names that may be copied
 	macs    int64            // sum so far
 	work    map[string]int64 // multiply-accumulates by precision
 	counted map[int]bool     // constants that Params includes
@@ -41,7 +41,7 @@ type reader struct {
 	notes   noteCounts
 }
 
-// noteCounts says how often each note of finish applies.
+// noteCounts counts how often each note of finish applies.
 type noteCounts struct{ dynamic, sparse, outside, state, once, foldedOps, shared, refused, evaluated int }
 
 func newReader(data []byte) (*reader, error) {
@@ -65,7 +65,7 @@ func newReader(data []byte) (*reader, error) {
 	return r, nil
 }
 
-// string copies a name, made safe to print on one line.
+// string copies a name and makes it safe to print on one line.
 func (r *reader) string(b []byte) string {
 	const longest = 256
 	if len(b) > longest {
@@ -82,7 +82,7 @@ func (r *reader) string(b []byte) string {
 	}, strings.ToValidUTF8(string(b), "?"))
 }
 
-// origin reads latlab's own entry of the metadata.
+// origin reads latlab's entry of the metadata.
 func (r *reader) origin() {
 	for i := range min(r.m.MetadataLength(), maxItems) {
 		var e schema.Metadata
@@ -94,7 +94,7 @@ func (r *reader) origin() {
 		r.m.Buffers(&b, int(e.Buffer()))
 		var o struct{ Tool, Name, Space, Indices string }
 		if json.Unmarshal(b.DataBytes(), &o) != nil {
-			r.note("the metadata entry %s is not what latlab writes", tflite.MetadataName)
+			r.note("the metadata entry %s is not in latlab's format", tflite.MetadataName)
 			return
 		}
 		g := r.net.Graph
@@ -108,7 +108,7 @@ func (r *reader) note(format string, a ...any) {
 	r.net.Notes = append(r.net.Notes, fmt.Sprintf(format, a...))
 }
 
-// finish sets what is known only after all operators are read.
+// finish sets the fields that are known only after all operators are read.
 func (r *reader) finish() {
 	n := r.net
 	n.UnknownOps = counts(r.unknown)
@@ -120,7 +120,7 @@ func (r *reader) finish() {
 		n.Signatures = append(n.Signatures, r.string(s.SignatureKey()))
 	}
 	if n.SubGraphs > 1 {
-		r.note("%d subgraphs: only the first is described, which runtimes run by default", n.SubGraphs)
+		r.note("%d subgraphs: only the first one is described, which runtimes run by default", n.SubGraphs)
 	}
 	f := r.notes
 	for _, t := range []struct {
@@ -131,7 +131,7 @@ func (r *reader) finish() {
 		{f.evaluated, "%d SHAPE operators read tensors that may be resized (a free batch too): shapes computed from them are for the inputs' sizes in the file, the default of runtimes"},
 		{f.foldedOps, "%d operators only unpack weights (float16, sparse) and are not counted as layers"},
 		{f.sparse, "%d constants are sparse: MACs and parameters are counted as if they were dense"},
-		{f.outside, "%d constants lie behind the FlatBuffer"},
+		{f.outside, "%d constants are stored after the FlatBuffer"},
 		{f.state, "%d operators keep state between inferences (variables) and are not counted as layers"},
 		{f.once, "%d CALL_ONCE operators run before the first inference only and are not counted as layers"},
 		{f.refused, "%d operators of known kinds count as unknown, because their cost is not certain"},
@@ -158,8 +158,7 @@ func counts(m map[string]int) []OpCount {
 	return list
 }
 
-// precision is that of most multiply-accumulates, or the type of the output where there are
-// none.
+// precision is that of most multiply-accumulates, or the output's type if there are none.
 func (r *reader) precision() string {
 	if len(r.work) == 0 {
 		return r.outputPrecision()

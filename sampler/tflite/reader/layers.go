@@ -9,13 +9,13 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// window is what the options of Conv2D, DepthwiseConv2D, TransposeConv and Pool2D share.
+// window holds the common options of Conv2D, DepthwiseConv2D, TransposeConv and Pool2D.
 type window struct {
 	kernel, stride, dilation [2]int // height, width
 	valid                    bool
 }
 
-// maxWindow bounds kernels, strides and dilations, so that no extent overflows.
+// maxWindow limits kernels, strides and dilations, so that no extent overflows.
 const maxWindow = 1 << 20
 
 func (w window) check() error {
@@ -40,8 +40,7 @@ func (w window) out(in, axis int) int {
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// apply sets the op's fields. Padding and dilation are set only where they differ from those
-// of a space's ops.
+// apply sets the op's fields. Padding and dilation are set only if they differ from those of a space's ops.
 func (w window) apply(op *graph.Op, usual graph.Padding) {
 	op.Kernel, op.Stride = w.kernel, w.stride
 	padding := graph.Same
@@ -93,7 +92,7 @@ func (r *reader) weighted(s *step, b *built, weights, bias int) (x, w *tensor, e
 	if !x.activation() {
 		return nil, nil, refuse("its input is a constant")
 	}
-	// In a Graph the activation is the first input, wherever the format has it.
+	// In a Graph the activation is the first input; the format may have it elsewhere.
 	b.Inputs = []int{x.at}
 	b.weights = s.inputs[weights]
 	if w.constant {
@@ -113,7 +112,7 @@ func (r *reader) weighted(s *step, b *built, weights, bias int) (x, w *tensor, e
 		if v.constant {
 			b.constants = append(b.constants, s.inputs[bias])
 		}
-		// A Graph has no computed bias, and none beside computed weights.
+		// A Graph has no computed bias, and no bias beside computed weights.
 		if !v.constant || b.DynamicWeights {
 			b.NoBias = true
 			if v.constant {
@@ -160,8 +159,8 @@ func (r *reader) convolution(s *step, b *built) error {
 	return r.wantShape(s, want)
 }
 
-// transposed reads TRANSPOSE_CONV: output shape, weights, input, bias. Its own convolution
-// backwards must make the input of the output.
+// transposed reads TRANSPOSE_CONV: output shape, weights, input, bias. The forward convolution of the output
+// must have the shape of the input.
 func (r *reader) transposed(s *step, b *built) error {
 	var t flatbuffers.Table
 	if !optionsOf(s, schema.BuiltinOptionsTransposeConvOptions, &t) {
@@ -192,7 +191,7 @@ func (r *reader) transposed(s *step, b *built) error {
 	return nil
 }
 
-// fullyConnected takes an input of any shape: it is cut into rows of the weights' width.
+// fullyConnected accepts an input of any shape: it is split into rows of the weights' width.
 func (r *reader) fullyConnected(s *step, b *built) error {
 	x, w, err := r.weighted(s, b, 1, 2)
 	if err != nil {
@@ -278,14 +277,14 @@ func (r *reader) matrixProduct(s *step, b *built) error {
 	return nil
 }
 
-// matrix is the last two extents.
+// matrix returns the last two extents.
 func matrix(t *tensor) (rows, columns int) {
 	return t.shape[len(t.shape)-2], t.shape[len(t.shape)-1]
 }
 
-// recurrent reads LSTM, RNN, SVDF and their sequences: every weight matrix is applied once
-// a time step and batch entry. Vectors (peepholes, biases, layer norm) multiply element by
-// element and do not count as multiply-accumulates, as elsewhere.
+// recurrent reads LSTM, RNN, SVDF and their sequences: every weight matrix is applied once per time step and
+// batch entry. Vectors (peepholes, biases, layer norm) multiply element by element and, as elsewhere, do not
+// count as multiply-accumulates.
 func (r *reader) recurrent(s *step, b *built) error {
 	x := r.input(s, 0)
 	if x == nil || !x.activation() {

@@ -18,11 +18,11 @@ type step struct {
 	code    schema.BuiltinOperator
 	name    string
 	class   class
-	inputs  []int // -1: an optional one that is absent
+	inputs  []int // -1: an absent optional input
 	outputs []int
 }
 
-// input is the i-th input, or nil where it is absent.
+// input is the i-th input, or nil if it is absent.
 func (r *reader) input(s *step, i int) *tensor {
 	if i >= len(s.inputs) || s.inputs[i] < 0 {
 		return nil
@@ -30,8 +30,8 @@ func (r *reader) input(s *step, i int) *tensor {
 	return &r.tensors[s.inputs[i]]
 }
 
-// operators reads the list twice: ops refer to indices of the Graph's tensors, and which
-// tensors the Graph has depends on which of them are constants in the end.
+// operators processes the list twice: ops refer to indices of the Graph's tensors, and these depend on which
+// tensors turn out to be constants.
 func (r *reader) operators() error {
 	r.steps = make([]step, r.sub.OperatorsLength())
 	all := map[string]int{}
@@ -64,7 +64,7 @@ func (r *reader) operators() error {
 	return nil
 }
 
-// code is what an operator code stands for.
+// code is the meaning of an operator code.
 type code struct {
 	builtin schema.BuiltinOperator
 	name    string
@@ -94,8 +94,8 @@ func indices(n int, at func(int) int32) []int {
 	return list
 }
 
-// checkOrder refuses an operator that reads what it or a later operator computes: runtimes
-// run the list in order, and a Graph is in execution order.
+// checkOrder refuses an operator that reads a tensor which the same or a later operator computes: runtimes run
+// the list in order, and a Graph is in execution order.
 func (r *reader) checkOrder() error {
 	for i := range r.steps {
 		for _, x := range r.steps[i].inputs {
@@ -107,8 +107,8 @@ func (r *reader) checkOrder() error {
 	return nil
 }
 
-// fold marks tensors that a runtime computes once from constants as constants too, and
-// returns which tensors the Graph needs.
+// fold also marks tensors that a runtime computes once from constants as constants, and returns which tensors
+// the Graph needs.
 func (r *reader) fold() []bool {
 	used := make([]bool, len(r.tensors))
 	mark := func(list []int) {
@@ -129,7 +129,7 @@ func (r *reader) fold() []bool {
 		mark(s.inputs)
 		for _, y := range s.outputs {
 			if s.class != stateful {
-				r.tensors[y].constant = false // an operator computes it, whatever its buffer holds
+				r.tensors[y].constant = false // an operator computes it, so its buffer's data are unused
 			}
 		}
 		mark(s.outputs)
@@ -142,14 +142,14 @@ func (r *reader) fold() []bool {
 	return used
 }
 
-// built is an op of the Graph with what counting it needs.
+// built is an op of the Graph with the data for counting it.
 type built struct {
 	graph.Op
-	constants []int // tensors that are its parameters
-	weights   int   // the tensor that it multiplies by, or noTensor
+	constants []int // its parameters
+	weights   int   // its weight tensor, or noTensor
 }
 
-// refusal says why an operator of a known kind is counted as unknown.
+// refusal is the reason why an operator of a known kind is counted as unknown.
 type refusal struct{ error }
 
 func refuse(format string, a ...any) error { return refusal{fmt.Errorf(format, a...)} }
@@ -183,8 +183,8 @@ func (r *reader) operator(s *step) error {
 	return r.add(s, b)
 }
 
-// doubt marks outputs of an unknown operator whose size cannot be inferred: operators that
-// read them cannot be counted either.
+// doubt marks outputs of an unknown operator whose size cannot be inferred: operators that read them cannot be
+// counted either.
 func (r *reader) doubt(s *step) {
 	if s.class == unknown && r.inferred(s) {
 		return // its shape is known, though its cost is not
@@ -199,7 +199,7 @@ func (r *reader) anyInput(s *step, is func(*tensor) bool) bool {
 	return slices.ContainsFunc(s.inputs, func(x int) bool { return x >= 0 && is(&r.tensors[x]) })
 }
 
-// unknownFor notes the reason for the first few: a file may have a thousand of them.
+// unknownFor notes the reason for the first few operators; a file may have a thousand of them.
 func (r *reader) unknownFor(s *step, why error) {
 	const most = 3
 	r.unknown[s.name]++
@@ -214,7 +214,7 @@ func (r *reader) unknownFor(s *step, why error) {
 	r.note("%s %s is unknown: %v", s.name, name, why)
 }
 
-// emptyList says that the tensor is an empty list and the operator may read or make one.
+// emptyList reports whether the tensor is an empty list and the operator may read or create one.
 func emptyList(s *step, t *tensor) bool {
 	return t.empty && (s.class == plain || s.class == reshaping)
 }
@@ -227,7 +227,7 @@ func (r *reader) build(s *step) (built, error) {
 	for _, list := range [][]int{s.inputs, s.outputs} {
 		for _, x := range list {
 			if x >= 0 && r.tensors[x].open && !emptyList(s, &r.tensors[x]) {
-				return b, refuse("the file leaves the shape %v of %s open", r.tensors[x].shape, r.tensorName(x))
+				return b, refuse("the shape %v of %s has an extent without a size", r.tensors[x].shape, r.tensorName(x))
 			}
 			if x >= 0 && r.tensors[x].doubtful {
 				return b, refuse("the size of %s is known only when the network runs", r.tensorName(x))
@@ -268,7 +268,7 @@ func (r *reader) build(s *step) (built, error) {
 	return b, err
 }
 
-// add puts an op into the Graph and counts it.
+// add adds an op to the Graph and counts it.
 func (r *reader) add(s *step, b built) error {
 	g := r.net.Graph
 	op := b.Op
@@ -355,7 +355,7 @@ func (r *reader) precisionOf(s *step, b built) string {
 	return typeName(flow)
 }
 
-// parameters are the constant arithmetic inputs from index from on.
+// parameters are the constant arithmetic inputs, starting at an index.
 func (r *reader) parameters(s *step, from int) []int {
 	var list []int
 	for _, x := range s.inputs[min(from, len(s.inputs)):] {
@@ -366,7 +366,7 @@ func (r *reader) parameters(s *step, from int) []int {
 	return list
 }
 
-// activationOf reads the fused activation of any options table that has one.
+// activationOf reads the fused activation of any options table that has the field.
 func activationOf(op *schema.Operator) graph.Activation {
 	var t flatbuffers.Table
 	if !op.BuiltinOptions(&t) {
@@ -376,7 +376,7 @@ func activationOf(op *schema.Operator) graph.Activation {
 	if !ok {
 		return graph.Linear
 	}
-	// Every generated accessor of the field is this line, but for the slot.
+	// The generated accessors of this field differ only in the slot.
 	switch a := schema.ActivationFunctionType(t.GetInt8Slot(slot, 0)); a {
 	case schema.ActivationFunctionTypeNONE:
 		return graph.Linear

@@ -1,9 +1,9 @@
 // Package reader reads a .tflite of any origin: its operators, shapes, multiply-accumulates
 // and parameters, and a graph.Graph of the operators that are known.
 //
-// An operator is known where its shapes and multiply-accumulates are certain. Custom
-// operators, control flow, and operators whose sizes only a run decides are counted by name
-// and never guessed. Files that contradict themselves are refused.
+// An operator is known if its shapes and multiply-accumulates are certain. Custom operators, control flow, and
+// operators whose sizes are determined only at run time are counted by name, without guessing. Contradictory
+// files are refused.
 //
 // A file may leave an extent free and give an example for it, usually 1. Shapes are then
 // inferred from the inputs' shapes, also through the lists of integers by which a network
@@ -29,41 +29,38 @@ import (
 // Network describes the main subgraph of a .tflite: the first one, which a runtime runs by
 // default.
 type Network struct {
-	// Graph has the operators that are known, in execution order: those whose shapes and
-	// multiply-accumulates are certain. Where UnknownOps is not empty, the Graph is a part of
-	// the network, and no op of it computes the outputs of an unknown operator. Every op is
-	// paid by graph.Bias until PayBy finds the positions of a space.
+	// Graph has the known operators, in execution order. If UnknownOps is not empty, it is only a part of the
+	// network, and no op computes the outputs of an unknown operator. graph.Bias pays for every op until PayBy
+	// finds the positions of a space.
 	//
-	// Batch norm is folded in a file: Op.BatchNorm is never set. The Graph leaves out
-	// constants, and operators that a runtime runs once, on constants alone (weights stored
-	// as float16 or sparse).
+	// Batch norm is folded in a file: Op.BatchNorm is never set. The Graph leaves out constants, and operators
+	// that a runtime runs only once, on constants (weights stored as float16 or sparse).
 	Graph *graph.Graph
 
-	// MACsComplete says that all operators are known, so that the Graph's
-	// multiply-accumulates are those of the network.
+	// MACsComplete says that all operators are known, so that the Graph has all multiply-accumulates of
+	// the network.
 	MACsComplete bool
-	UnknownOps   []OpCount // most frequent first; a custom operator has its own name
+	UnknownOps   []OpCount // most frequent first; custom operators by their own names
 	Operators    []OpCount // all operators of the file, most frequent first
 
-	// Params counts the elements of the known ops' constants: weights, biases, slopes,
-	// tables. A constant that several ops share counts once; shapes and indices do not count.
+	// Params counts the elements of the known ops' constants: weights, biases, slopes, tables. A constant that
+	// several ops share counts once; shapes and indices do not count.
 	Params int64
-	// Precision is that of most multiply-accumulates, or the type of the outputs where there
-	// are none: "float32"; "float16" and "dynamic_range" where float32 networks have weights
-	// of 16 bits, or of 8 and fewer; "int8", "uint8", "int16x8" (activations x weights) where
-	// all is integer.
+	// Precision is that of most multiply-accumulates, or the type of the outputs if there are none: "float32";
+	// "float16" and "dynamic_range" for float32 networks with weights of 16 bits, or of 8 and fewer; "int8",
+	// "uint8", "int16x8" (activations x weights) for integer networks.
 	Precision string
 
 	Inputs, Outputs []Port
 	SubGraphs       int
-	Signatures      []string // names of the signatures by which a program calls the model
-	Tool            string   // "latlab" and its release where latlab wrote the file
+	Signatures      []string // names of the model's signatures
+	Tool            string   // "latlab" and its release if latlab wrote the file
 	Notes           []string
 
 	bytes []opBytes // by op of Graph
 }
 
-// OpCount is how often an operator is in a network.
+// OpCount is the number of occurrences of an operator in a network.
 type OpCount struct {
 	Name  string `json:"name"`
 	Count int    `json:"count"`
@@ -73,20 +70,19 @@ type OpCount struct {
 type Port struct {
 	Name  string `json:"name"`
 	Type  string `json:"type"`  // "float32", "uint8"
-	Shape []int  `json:"shape"` // -1 where it may be set
-	Given []int  `json:"-"`     // Shape with the file's example (often 1) where it may be set
-	// Scale and ZeroPoint are nil where values are not quantized: value = scale * (q - zero).
+	Shape []int  `json:"shape"` // -1 = free
+	Given []int  `json:"-"`     // Shape with the file's example (often 1) for free extents
+	// Scale and ZeroPoint are nil if values are not quantized: value = scale * (q - zero).
 	Scale     *float64 `json:"scale"`
 	ZeroPoint *int64   `json:"zero_point"`
 }
 
-// opBytes are the bytes of an op's tensors as the file's types make them.
+// opBytes are the bytes of an op's tensors, in the file's types.
 type opBytes struct{ in, out, weights int64 }
 
-// Read describes a .tflite. It returns the errors of tflite.Check, and refuses shapes that
-// overflow, constants whose bytes do not fit their shape, and operators that read what is
-// computed after them. Unknown operators are not an error. Work and memory are bounded by
-// len(data), whatever it holds.
+// Read describes a .tflite. It returns the errors of tflite.Check, and refuses shapes that overflow, constants
+// whose bytes do not fit their shape, and operators that read tensors which are computed later. Unknown
+// operators are not an error. Work and memory are limited by len(data) for any content.
 func Read(data []byte) (*Network, error) {
 	if err := tflite.Check(data); err != nil {
 		return nil, err
@@ -112,16 +108,16 @@ func (n *Network) Rows(s *sampler.Space) []graph.Row {
 	return rows
 }
 
-// PayBy finds the positions that pay for the ops of a file that latlab wrote for a point of
-// the space. The ops then equal those of graph.Lower, but for batch norm, which is folded,
-// and for the QUANTIZE of a uint8 input, which the bias pays. It is an error if the file
-// names no point of the space, or if its ops are not those of the point.
+// PayBy finds the positions that pay for the ops of a file that latlab wrote for a point of the space. The ops
+// then equal those of graph.Lower, except for batch norm, which is folded, and for the QUANTIZE of a uint8
+// input, which the bias pays for. It is an error if the file names no point of the space, or if its ops differ
+// from those of the point.
 func (n *Network) PayBy(s *sampler.Space) error {
 	if n.Graph.Space == "" {
-		return fmt.Errorf("%s is not in any search space, so not in %s", n.Graph.Name, s.Name)
+		return fmt.Errorf("%s is not in any search space", n.Graph.Name)
 	}
 	if n.Graph.Space != s.Name {
-		return fmt.Errorf("%s is of space %q, not of %s", n.Graph.Name, n.Graph.Space, s.Name)
+		return fmt.Errorf("%s belongs to space %q, not to %s", n.Graph.Name, n.Graph.Space, s.Name)
 	}
 	arch, err := s.ParseArch(n.Graph.Indices)
 	if err != nil {
@@ -145,7 +141,7 @@ func (n *Network) PayBy(s *sampler.Space) error {
 		found++
 	}
 	if found != len(lowered.Ops) {
-		return fmt.Errorf("%s says it is %s of %s, but has %d of its %d ops", n.Graph.Name, n.Graph.Indices, s.Name, found, len(lowered.Ops))
+		return fmt.Errorf("%s claims to be %s of %s, but has %d of its %d ops", n.Graph.Name, n.Graph.Indices, s.Name, found, len(lowered.Ops))
 	}
 	return nil
 }

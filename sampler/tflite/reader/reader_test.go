@@ -62,7 +62,7 @@ func folded(g *graph.Graph, positions bool) *graph.Graph {
 	return &f
 }
 
-func TestReadGivesBackWhatWriteWrote(t *testing.T) {
+func TestReadReturnsWrittenGraph(t *testing.T) {
 	for _, c := range cases(t) {
 		n := mustRead(t, mustBytes(t, c))
 		if diff := cmp.Diff(folded(c.Graph, false), n.Graph); diff != "" {
@@ -78,8 +78,8 @@ func TestReadGivesBackWhatWriteWrote(t *testing.T) {
 	}
 }
 
-// TestReadGivesBackInt8: quantization changes no op but the inputs' QUANTIZE.
-func TestReadGivesBackInt8(t *testing.T) {
+// TestReadReturnsWrittenInt8: quantization changes no op but the inputs' QUANTIZE.
+func TestReadReturnsWrittenInt8(t *testing.T) {
 	for _, c := range cases(t) {
 		for _, bytesIn := range []bool{false, true} {
 			data, err := tflite.Bytes(c.Graph, tflite.Options{Precision: "int8", UInt8Input: bytesIn})
@@ -155,7 +155,7 @@ func TestPayByRefuses(t *testing.T) {
 		change func(*graph.Graph)
 		want   string
 	}{
-		{"other space", func(g *graph.Graph) { g.Space = "x" }, `of space "x"`},
+		{"other space", func(g *graph.Graph) { g.Space = "x" }, `belongs to space "x"`},
 		{"no indices", func(g *graph.Graph) { g.Indices = "0:1" }, "0:1"},
 		{"other ops", func(g *graph.Graph) { g.Indices = archs[1].String() }, "ops"},
 	} {
@@ -274,7 +274,7 @@ const (
 	valid = schema.PaddingVALID
 )
 
-// TestReadOps has the arithmetic of every kind worked out by hand.
+// TestReadOps compares every kind with counts computed by hand.
 func TestReadOps(t *testing.T) {
 	const (
 		c2   = schema.BuiltinOperatorCONV_2D
@@ -392,7 +392,7 @@ func TestReadOps(t *testing.T) {
 	}
 }
 
-// TestReadCountsUnknown has what a reader cannot be certain of.
+// TestReadCountsUnknown reads operators whose cost is not certain.
 func TestReadCountsUnknown(t *testing.T) {
 	chain := tflitetest.File{
 		Tensors: []tflitetest.Tensor{
@@ -425,11 +425,11 @@ func TestReadCountsUnknown(t *testing.T) {
 		},
 		{
 			"open shape", one(schema.BuiltinOperatorRELU, nil, value("x", 1, -1), value("y", 1, -1)),
-			[]reader.OpCount{{Name: "RELU", Count: 1}}, "open",
+			[]reader.OpCount{{Name: "RELU", Count: 1}}, "without a size",
 		},
 		{
 			"output of another size", one(schema.BuiltinOperatorCONV_2D, conv(same, 1, 1, 1), value("x", 1, 8, 8, 3), weights("w", 8, 1, 1, 3), value("y", 1, 4, 4, 8)),
-			[]reader.OpCount{{Name: "CONV_2D", Count: 1}}, "its input and options make it [1 8 8 8]",
+			[]reader.OpCount{{Name: "CONV_2D", Count: 1}}, "but [1 8 8 8] by its input and options",
 		},
 		{
 			"no options", one(schema.BuiltinOperatorCONV_2D, nil, value("x", 1, 8, 8, 3), weights("w", 8, 1, 1, 3), value("y", 1, 8, 8, 8)),
@@ -505,7 +505,7 @@ func TestReadInfersShapes(t *testing.T) {
 		t.Errorf("outputs (-want +got):\n%s", diff)
 	}
 
-	// An operator without a rule ends what is certain.
+	// After an operator without a rule, shapes are not certain.
 	f.Operators[2] = tflitetest.Operator{Code: schema.BuiltinOperatorTILE, Inputs: []int{5, 6}, Outputs: []int{7}}
 	n = mustRead(t, f.Bytes())
 	if diff := cmp.Diff([]reader.OpCount{{Name: "BATCH_TO_SPACE_ND", Count: 1}, {Name: "RESHAPE", Count: 1}, {Name: "TILE", Count: 1}}, n.UnknownOps); diff != "" {
@@ -542,7 +542,7 @@ func TestReadStoredWeights(t *testing.T) {
 	}
 }
 
-// TestReadPrecisionWithoutWork: a network of no multiply-accumulates is of its output's type.
+// TestReadPrecisionWithoutWork: a network without multiply-accumulates has its output's type.
 func TestReadPrecisionWithoutWork(t *testing.T) {
 	for kind, want := range map[schema.TensorType]string{
 		schema.TensorTypeINT8: "int8", schema.TensorTypeUINT8: "uint8", schema.TensorTypeFLOAT32: "float32", schema.TensorTypeBOOL: "float32",
@@ -586,7 +586,7 @@ func TestReadPrecision(t *testing.T) {
 	}
 }
 
-// TestReadRefuses has files that are whole, but lie.
+// TestReadRefuses reads complete but contradictory files.
 func TestReadRefuses(t *testing.T) {
 	short := weights("w", 8, 1, 1, 3)
 	short.Data = short.Data[:92]
@@ -631,7 +631,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// TestReadRealFile reads the one .tflite that the tests' Python packages bring.
+// TestReadRealFile reads the only .tflite in the tests' Python packages.
 func TestReadRealFile(t *testing.T) {
 	python := testenv.Python(t)
 	found, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(python)), "lib/python3*/site-packages/tflite_micro/python/tflite_micro/*.tflite"))
@@ -652,8 +652,8 @@ func TestReadRealFile(t *testing.T) {
 	}
 }
 
-// TestReadBoundsMemory has a file whose four-byte offsets all lead to one table: what is
-// kept of it must not be kept a hundred thousand times.
+// TestReadBoundsMemory reads a file whose four-byte offsets all lead to one table, which must not be stored a
+// hundred thousand times.
 func TestReadBoundsMemory(t *testing.T) {
 	f := one(schema.BuiltinOperatorRELU, nil, value(strings.Repeat("n", 1<<16), 1, 4), value("y", 1, 4))
 	f.Shared = 100_000
@@ -682,7 +682,7 @@ func TestReadBoundsMemory(t *testing.T) {
 	}
 }
 
-// FuzzRead asks for no panic and no figure without sense.
+// FuzzRead requires no panic and no impossible figure.
 func FuzzRead(f *testing.F) {
 	for _, c := range cases(f)[:2] {
 		data := mustBytes(f, c)

@@ -8,13 +8,12 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// How operators without arithmetic determine the shape of their output, as TensorFlow
-// documents each. The rules apply only where the file leaves an extent free: a shape without
-// one is what the converter was certain of.
+// How operators without arithmetic determine the shape of their output, as documented by TensorFlow. The rules
+// apply only if the file has free extents: a shape without any was certain to the converter.
 
-// inferred sets the shape of an output with free extents from the operator's inputs and the
-// values known before a run. It is false where too little is known, and where the result
-// contradicts the file's shape: callers treat both alike.
+// inferred sets the shape of an output with free extents from the operator's inputs and the values known before
+// a run. It is false if too little is known, or if the result contradicts the file's shape: callers treat both
+// alike.
 func (r *reader) inferred(s *step) bool {
 	x := r.input(s, 0)
 	unclear := func(t *tensor) bool { return t.doubtful || t.open && !t.empty }
@@ -54,7 +53,7 @@ func (r *reader) shapeRule(s *step, x *tensor) []int {
 	return nil
 }
 
-// reshaped takes the shape from the second input, where one -1 stands for the rest.
+// reshaped takes the shape from the second input, in which one -1 stands for the remainder.
 func (r *reader) reshaped(s *step, x *tensor) []int {
 	want, rest, at := slices.Clone(r.values(s, 1)), int64(1), -1
 	for a, d := range want {
@@ -142,7 +141,7 @@ func squeezed(s *step, x *tensor) []int {
 	return want
 }
 
-// optionsOf finds an operator's options, if they are of the type.
+// optionsOf finds an operator's options if they have this type.
 func optionsOf(s *step, kind schema.BuiltinOptions, t *flatbuffers.Table) bool {
 	return s.BuiltinOptionsType() == kind && s.BuiltinOptions(t)
 }
@@ -192,7 +191,7 @@ func (r *reader) concatenated(s *step, x *tensor) []int {
 	return want
 }
 
-// reduced drops the axes, or keeps them with extent 1; the output's rank says which.
+// reduced drops the axes, or keeps them with extent 1, depending on the output's rank.
 func (r *reader) reduced(s *step, x *tensor) []int {
 	axes := r.values(s, 1)
 	if len(axes) == 0 {
@@ -231,8 +230,8 @@ func (r *reader) gathered(s *step, x *tensor) []int {
 	return slices.Concat(x.shape[:axis], at.shape, x.shape[axis+1:])
 }
 
-// sliced reads STRIDED_SLICE (input, begin, end, strides). It is nil where a bound is not
-// known, a stride goes backwards, or new axes make it more than a slice.
+// sliced reads STRIDED_SLICE (input, begin, end, strides). It is nil if a bound is unknown, a stride is
+// negative, or new axes make it more than a slice.
 func (r *reader) sliced(s *step, x *tensor) []int {
 	begin, end, strides := r.values(s, 1), r.values(s, 2), r.values(s, 3)
 	var o schema.StridedSliceOptions
@@ -282,7 +281,7 @@ func sliceBound(i, extent int) int {
 	return min(max(i, 0), extent)
 }
 
-// rangeLength is the length of a RANGE that goes forwards.
+// rangeLength is the length of an ascending RANGE.
 func (r *reader) rangeLength(s *step) []int {
 	from, ok := r.value(s, 0)
 	to, ok2 := r.value(s, 1)
@@ -302,7 +301,7 @@ func (r *reader) transformed(s *step, x *tensor) []int {
 	return append(slices.Clone(x.shape[:len(x.shape)-2]), size[0], size[1]/2+1)
 }
 
-// rearranges says that an operator keeps the elements but not their places.
+// rearranges reports whether an operator keeps the elements and only moves them.
 func rearranges(code schema.BuiltinOperator) bool {
 	switch code {
 	case schema.BuiltinOperatorRESHAPE, schema.BuiltinOperatorTRANSPOSE, schema.BuiltinOperatorSQUEEZE, schema.BuiltinOperatorEXPAND_DIMS,

@@ -7,15 +7,14 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// A runtime computes every shape from the inputs' shapes and ignores the file's. A free
-// extent in the file is an example at best: converters write 1 for what they do not know,
-// also for the batch of the pieces that SPACE_TO_BATCH_ND makes. So shapes are inferred
-// where the operator determines them; where it does not, an op that reads an inferred shape
-// is unknown. values.go follows shapes that the network itself computes.
+// A runtime computes every shape from the inputs' shapes and ignores the file's. A free extent in the file is
+// only an example: converters write 1 for unknown extents, even for the batch after SPACE_TO_BATCH_ND. So
+// shapes are inferred if the operator determines them; otherwise an op that reads an inferred shape is unknown.
+// values.go follows shapes that the network itself computes.
 
-// wantShape gives the operator's output the shape that follows from its inputs. It refuses
-// one that differs from the file's in an extent that is not free: the op's cost is then
-// uncertain, though the file may well run.
+// wantShape sets the shape of the operator's output to the one that follows from its inputs. It refuses a shape
+// that differs from the file's in an extent that is not free: the op's cost is then uncertain, though the file
+// may well run.
 func (r *reader) wantShape(s *step, want []int) error {
 	t := &r.tensors[s.outputs[0]]
 	certain := t.free == 0 || !r.anyInput(s, func(x *tensor) bool { return !x.certain })
@@ -32,7 +31,7 @@ func (r *reader) wantShape(s *step, want []int) error {
 		}
 	}
 	if !fits {
-		return refuse("the file gives its output as %v, its input and options make it %v", t.shape, want)
+		return refuse("its output is %v in the file, but %v by its input and options", t.shape, want)
 	}
 	t.shape, t.elements, t.inferred, t.open, t.certain = want, elements, true, false, certain
 	if t.at != noTensor {
@@ -41,8 +40,8 @@ func (r *reader) wantShape(s *step, want []int) error {
 	return nil
 }
 
-// plain takes the output's shape from the file, but elements that are only moved or changed
-// one by one must keep their number, and shapes that are combined must fit.
+// plain takes the output's shape from the file. Operators that only move or change single elements must keep
+// their number, and shapes that are combined must fit.
 func (r *reader) plain(s *step, b *built) error {
 	if err := r.plainShape(s); err != nil {
 		return err
@@ -73,8 +72,8 @@ func (r *reader) plainShape(s *step) error {
 	return nil
 }
 
-// sameElements infers an output of the input's shape, or the single free extent of an output
-// with as many elements as the input.
+// sameElements infers an output with the input's shape, or the single free extent of an output with as many
+// elements as the input.
 func (r *reader) sameElements(s *step, x, y *tensor) error {
 	switch {
 	case x.elements == y.elements:
@@ -103,7 +102,7 @@ func (r *reader) sameElements(s *step, x, y *tensor) error {
 	return r.wantShape(s, want)
 }
 
-// sameBut reports whether a shape differs from the tensor's in free extents only.
+// sameBut reports whether a shape differs from the tensor's only in free extents.
 func sameBut(shape []int, t *tensor) bool {
 	for a, d := range shape {
 		if d != t.shape[a] && t.free>>a&1 == 0 {
@@ -113,7 +112,7 @@ func sameBut(shape []int, t *tensor) bool {
 	return true
 }
 
-// broadcast is NumPy's rule: aligned at the last axis, an extent of 1 is stretched.
+// broadcast is NumPy's rule: shapes are aligned at the last axis, and an extent of 1 is repeated.
 func (r *reader) broadcast(s *step) error {
 	var want []int
 	for i := range s.inputs {

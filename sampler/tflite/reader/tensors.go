@@ -10,27 +10,27 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// Bounds of a tensor. Runtimes count elements and bytes of a tensor in 31 bits
-// or run out of memory long before; with these bounds no product of two tensors overflows.
+// Limits of a tensor. Runtimes count elements and bytes of a tensor in 31 bits or run out of memory long
+// before. With these limits no product of two tensors overflows.
 const (
-	maxRank   = 8 // TFLite's own operators end at 6
+	maxRank   = 8 // TFLite's own operators support up to 6
 	maxTensor = 1 << 31
 	noTensor  = -1
-	noMaker   = -2 // of tensor.maker: no operator computes it
+	noMaker   = -2 // value of tensor.maker: no operator computes it
 )
 
 // tensor is a tensor of the main subgraph.
 type tensor struct {
 	shape    []int // the file's, or the inferred one
-	elements int64 // 0 where the shape is open
-	open     bool  // the file does not give an extent
-	empty    bool  // open, but an empty list on purpose, as the shape of a scalar is
-	free     uint8 // by axis: the file gives the extent as an example
+	elements int64 // 0 if the shape is open
+	open     bool  // an extent is missing in the file
+	empty    bool  // open, but deliberately an empty list, like the shape of a scalar
+	free     uint8 // by axis: the file's extent is only an example
 	resized  bool  // an extent other than the batch is free
-	doubtful bool  // resized, and its shape cannot be inferred from what computes it
-	inferred bool  // the shape is not the file's example, but follows from the inputs
-	certain  bool  // a run at the inputs' sizes in the file gives it this shape
-	values   []int // what every run computes, whatever the inputs hold; nil where not known
+	doubtful bool  // resized, and its shape cannot be inferred from its operator
+	inferred bool  // the shape follows from the inputs and is not the file's example
+	certain  bool  // a run with the file's input sizes has this shape
+	values   []int // the same in every run, for any input values; nil = unknown
 	kind     schema.TensorType
 	constant bool // it has data, or is computed once from constants
 	variable bool // state between inferences
@@ -48,7 +48,7 @@ func (t *tensor) last() int {
 	return t.shape[len(t.shape)-1]
 }
 
-// activation says that the tensor is a value of an inference: no constant, state or handle.
+// activation reports whether the tensor is a value of an inference: not a constant, state or handle.
 func (t *tensor) activation() bool {
 	return !t.constant && !t.variable && t.kind != schema.TensorTypeRESOURCE
 }
@@ -61,7 +61,7 @@ func (r *reader) readTensors() error {
 			return fmt.Errorf("tensor %d: %w", i, err)
 		}
 	}
-	// An input stays an input where the file has a value for it.
+	// An input is never a constant, even if the file has a value for it.
 	for i := range r.sub.InputsLength() {
 		r.tensors[r.sub.Inputs(i)].constant = false
 	}
@@ -100,9 +100,8 @@ func (r *reader) readTensor(i int) error {
 	return r.readConstant(t, &f)
 }
 
-// readSignature finds the extents for which the file gives an example only, usually 1. For
-// the batch that is what runs by default; for another axis it may be anything, because
-// converters write 1 for an extent that they do not know.
+// readSignature finds the extents for which the file has only an example, usually 1. For the batch it is what
+// runs by default. For another axis it is unreliable, because converters write 1 for unknown extents.
 func (r *reader) readSignature(t *tensor, f *schema.Tensor) {
 	for a := range min(f.ShapeSignatureLength(), len(t.shape)) {
 		if f.ShapeSignature(a) < 0 {
@@ -115,7 +114,7 @@ func (r *reader) readSignature(t *tensor, f *schema.Tensor) {
 	t.resized = t.free > 1 || t.free == 1 && !r.batch
 }
 
-// freeBatch reports whether an input's first axis may be set.
+// freeBatch reports whether an input's first axis is free.
 func (r *reader) freeBatch() bool {
 	for i := range r.sub.InputsLength() {
 		var f schema.Tensor
@@ -127,11 +126,11 @@ func (r *reader) freeBatch() bool {
 	return false
 }
 
-// readConstant refuses a constant whose number of bytes is not that of its type and shape,
-// as TFLite does: a kernel would read past the end of a shorter one.
+// readConstant refuses a constant whose number of bytes does not match its type and shape, as TFLite does: a
+// kernel would read past the end of a shorter one.
 func (r *reader) readConstant(t *tensor, f *schema.Tensor) error {
 	if t.empty {
-		t.constant = true // reset by fold where an operator computes it
+		t.constant = true // reset by fold if an operator computes it
 		return nil
 	}
 	if f.Buffer() == 0 {
@@ -141,7 +140,7 @@ func (r *reader) readConstant(t *tensor, f *schema.Tensor) error {
 	r.m.Buffers(&b, int(f.Buffer()))
 	t.bytes = int64(b.DataLength())
 	if b.Offset() > 1 {
-		t.bytes = int64(b.Size()) // Check has seen that it lies in the file
+		t.bytes = int64(b.Size()) // Check has verified that it is inside the file
 		r.notes.outside++
 	}
 	if t.bytes == 0 {
@@ -160,7 +159,7 @@ func (r *reader) readConstant(t *tensor, f *schema.Tensor) error {
 	return nil
 }
 
-// bits of an element; 0 where elements have no fixed size.
+// bits of an element; 0 if elements have no fixed size.
 func bits(k schema.TensorType) int64 {
 	switch k {
 	case schema.TensorTypeINT2:
@@ -182,7 +181,7 @@ func bits(k schema.TensorType) int64 {
 	return 0
 }
 
-// tensorBytes rounds a packed tensor up to whole bytes; -1 of types without a size.
+// tensorBytes rounds a packed tensor up to whole bytes. It is -1 for types without a size.
 func tensorBytes(k schema.TensorType, elements int64) int64 {
 	b := bits(k)
 	if b == 0 {
@@ -198,7 +197,7 @@ func typeName(k schema.TensorType) string {
 	return fmt.Sprintf("type %d", k)
 }
 
-// arithmetic says that a type is of values: not of shapes, indices, conditions or text.
+// arithmetic reports whether a type is for values, not for shapes, indices, conditions or text.
 func arithmetic(k schema.TensorType) bool {
 	switch k {
 	case schema.TensorTypeINT32, schema.TensorTypeUINT32, schema.TensorTypeINT64, schema.TensorTypeUINT64,
@@ -208,8 +207,8 @@ func arithmetic(k schema.TensorType) bool {
 	return true
 }
 
-// graphTensors puts the activations into the Graph, in the file's order: tensors of a file
-// that latlab wrote get the indices of the Graph that it wrote.
+// graphTensors adds the activations to the Graph, in the file's order: tensors of a file that latlab wrote get
+// the indices of the original Graph.
 func (r *reader) graphTensors(used []bool) {
 	g := r.net.Graph
 	for i := range r.tensors {
@@ -224,8 +223,7 @@ func (r *reader) graphTensors(used []bool) {
 	g.Outputs, r.net.Outputs = r.ports(r.sub.OutputsLength(), r.sub.Outputs)
 }
 
-// closed is the shape with 0 for extents that the file does not give, so that nothing is
-// counted with them.
+// closed is the shape with 0 for missing extents, so that nothing is counted with them.
 func closed(t *tensor) []int {
 	if !t.open {
 		return t.shape

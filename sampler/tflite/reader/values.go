@@ -8,26 +8,25 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// Audio front ends (tf.signal.frame) cut a signal into frames; the network computes their
-// number from the signal's shape. Such values do not depend on what the inputs hold, so they
-// are computed here as a runtime does. BirdNET's file has 1 in place of its 511 frames: 25
-// million multiply-accumulates where a run does 404 million. Operators whose values its
-// shapes do not need (STRIDED_SLICE, RANGE, SUM, MINIMUM) are not computed.
+// Audio front ends (tf.signal.frame) cut a signal into frames, and the network computes the number of frames
+// from the signal's shape. Such values do not depend on the input values, so they are computed here as in a
+// runtime. BirdNET's file has 1 in place of its 511 frames: 25 million multiply-accumulates instead of 404
+// million. Operators whose values its shapes do not need (STRIDED_SLICE, RANGE, SUM, MINIMUM) are not computed.
 
-// maxValues bounds the tensors whose values are followed: shapes, axes, edges of padding.
-// Interpreting whole tables of indices is a runtime's work.
+// maxValues limits the size of tensors whose values are followed: shapes, axes, edges of padding. Interpreting
+// large tables of indices is left to runtimes.
 const maxValues = 64
 
-// maxValue bounds what they hold: extents and ends of slices ("to the end" is 1<<31 - 1).
-// Beyond it nothing is known, and no sum or product of two overflows.
+// maxValue limits the values: extents and ends of slices ("to the end" is 1<<31 - 1). Larger values count as
+// unknown, so that no sum or product of two overflows.
 const maxValue = 1<<31 - 1
 
 func integer(k schema.TensorType) bool {
 	return k == schema.TensorTypeINT32 || k == schema.TensorTypeINT64
 }
 
-// values are those of an input, in row-major order, where they are few and the same in
-// every run, otherwise nil. An empty list is not nil.
+// values are those of an input, in row-major order, if they are few and the same in every run, otherwise nil. An
+// empty list is not nil.
 func (r *reader) values(s *step, i int) []int {
 	t := r.input(s, i)
 	if t == nil || !integer(t.kind) || t.elements > maxValues {
@@ -42,7 +41,7 @@ func (r *reader) values(s *step, i int) []int {
 	return r.constantValues(s.inputs[i])
 }
 
-// value is the single value of an input; ok is false where it has none or several.
+// value is the single value of an input; ok is false if it has none or several.
 func (r *reader) value(s *step, i int) (v int, ok bool) {
 	if v := r.values(s, i); len(v) == 1 {
 		return v[0], true
@@ -58,7 +57,7 @@ func (r *reader) constantValues(i int) []int {
 	r.m.Buffers(&b, int(f.Buffer()))
 	data, width := b.DataBytes(), int(bits(t.kind)/8)
 	if t.source != i || t.sparse || int64(len(data)) != int64(width)*t.elements {
-		return nil // it is packed, sparse, or lies behind the FlatBuffer
+		return nil // it is packed, sparse, or stored after the FlatBuffer
 	}
 	values := make([]int, t.elements)
 	for k := range values {
@@ -71,7 +70,7 @@ func (r *reader) constantValues(i int) []int {
 	return bounded(values)
 }
 
-// bounded is nil where a value is too large to count with.
+// bounded is nil if a value exceeds maxValue.
 func bounded(values []int) []int {
 	for _, v := range values {
 		if v < -maxValue-1 || v > maxValue {
@@ -81,7 +80,7 @@ func bounded(values []int) []int {
 	return values
 }
 
-// evaluate follows the values of an operator whose shapes are settled.
+// evaluate computes the values of an operator whose shapes are known.
 func (r *reader) evaluate(s *step) {
 	y := &r.tensors[s.outputs[0]]
 	if !integer(y.kind) || y.elements > maxValues {
@@ -107,7 +106,7 @@ func (r *reader) computed(s *step, y *tensor) []int {
 		schema.BuiltinOperatorMAXIMUM:
 		return r.combined(s)
 	}
-	// The rest is followed for lists only, whose order is certain.
+	// The other operators are followed only for lists, whose order is certain.
 	if x == nil || len(x.shape) > 1 || len(y.shape) > 1 {
 		return nil
 	}
@@ -132,8 +131,8 @@ func (r *reader) shapeValues(x *tensor) []int {
 	return slices.Clone(x.shape)
 }
 
-// combined stretches a single value over a list. For other shapes NumPy's rule gives more
-// elements than this, which evaluate notices.
+// combined repeats a single value over a list. For other shapes NumPy's rule gives more elements than this, which
+// evaluate detects.
 func (r *reader) combined(s *step) []int {
 	a, b := r.values(s, 0), r.values(s, 1)
 	if len(a) == 0 || len(b) == 0 || len(s.inputs) != 2 || activationOf(&s.Operator) != graph.Linear {
@@ -219,7 +218,7 @@ func (r *reader) product(s *step) []int {
 	return []int{product}
 }
 
-// split cuts a list into outputs of given lengths; one length may be -1, the rest.
+// split cuts a list into outputs of given lengths; one length may be -1, the remainder.
 func (r *reader) split(s *step) {
 	list, sizes := r.values(s, 0), r.values(s, 1)
 	if list == nil || len(sizes) != len(s.outputs) || len(r.input(s, 0).shape) != 1 {
@@ -235,7 +234,7 @@ func (r *reader) split(s *step) {
 	}
 }
 
-// filled replaces a single -1 by what the others leave of the total.
+// filled replaces a single -1 by the remainder of the total.
 func filled(sizes []int, total int) (list []int, ok bool) {
 	at := -1
 	for i, n := range sizes {

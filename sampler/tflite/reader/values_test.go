@@ -73,13 +73,13 @@ func longs(values ...int64) tflitetest.Tensor {
 	return t
 }
 
-// free is an output of which the file knows the rank alone.
+// free is an output of which the file has only the rank.
 func free(rank int) tflitetest.Tensor {
 	return resized("y", slices.Repeat([]int{1}, rank), slices.Repeat([]int{-1}, rank))
 }
 
-// framing is what TensorFlow writes of tf.signal.frame, with the frames not overlapping: the
-// signal's length, the number of frames and the shape of them are all computed.
+// framing is TensorFlow's output for tf.signal.frame without overlap: the signal's length, the number of frames and
+// their shape are all computed.
 func framing(signature []int) tflitetest.File {
 	ints := func(name string, shape ...int) tflitetest.Tensor {
 		return tflitetest.Tensor{Name: name, Shape: shape, Type: schema.TensorTypeINT32}
@@ -117,7 +117,7 @@ func TestReadFollowsShapes(t *testing.T) {
 		t.Errorf("notes %q", n.Notes)
 	}
 
-	// A length that is not given is no size to count with.
+	// With a missing length nothing can be counted.
 	n = mustRead(t, framing([]int{-1, -1}).Bytes())
 	want := []reader.OpCount{{Name: "FULLY_CONNECTED", Count: 1}, {Name: "MEAN", Count: 1}, {Name: "RESHAPE", Count: 1}}
 	if diff := cmp.Diff(want, n.UnknownOps); diff != "" || n.Graph.TotalMACs() != 0 {
@@ -125,7 +125,7 @@ func TestReadFollowsShapes(t *testing.T) {
 	}
 }
 
-// TestReadRules has an output of every rule, of which the file knows nothing but the rank.
+// TestReadRules has an output for every rule, of which the file has only the rank.
 func TestReadRules(t *testing.T) {
 	x := value("x", 2, 6, 1, 8)
 	for _, tc := range []struct {
@@ -175,8 +175,8 @@ func TestReadRules(t *testing.T) {
 	}
 }
 
-// TestReadBehindRFFT: what a transform costs is not counted, but its size is known.
-func TestReadBehindRFFT(t *testing.T) {
+// TestReadAfterRFFT: the cost of a transform is not counted, but its size is known.
+func TestReadAfterRFFT(t *testing.T) {
 	f := tflitetest.File{
 		Tensors: []tflitetest.Tensor{value("x", 1, 3, 1, 16), list(1, 16), free(4), free(4), weights("w", 5, 9), free(4)},
 		Operators: []tflitetest.Operator{
@@ -192,7 +192,7 @@ func TestReadBehindRFFT(t *testing.T) {
 	}
 }
 
-// shaped is a file that computes integers, and reshapes by them what has as many elements.
+// shaped is a file that computes integers and uses them as the shape of a RESHAPE.
 func shaped(op tflitetest.Operator, inputs []tflitetest.Tensor, made tflitetest.Tensor, want []int) tflitetest.File {
 	elements := 1
 	for _, d := range want {
@@ -210,7 +210,7 @@ func shaped(op tflitetest.Operator, inputs []tflitetest.Tensor, made tflitetest.
 	return f
 }
 
-// TestReadComputesValues: the shape that comes of a computed list is the list.
+// TestReadComputesValues: the shape of a reshaped tensor shows the computed list.
 func TestReadComputesValues(t *testing.T) {
 	type operator = tflitetest.Operator
 	const none = 97 // a prime: an output of several axes that are not known cannot have it
@@ -277,8 +277,8 @@ func outShape(n *reader.Network, op, rank int) []int {
 	return append([]int{s[0]}, s[4-rank+1:]...)
 }
 
-// TestReadSlicesAsPython has every slice of a list of three. A backward one is not followed,
-// and an empty one has no size to count with.
+// TestReadSlicesAsPython tries every slice of a list of three. A backward slice is not followed, and an empty one
+// has no size to count with.
 func TestReadSlicesAsPython(t *testing.T) {
 	const n = 3
 	walk := func(begin, end, stride int) int {

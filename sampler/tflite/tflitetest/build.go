@@ -6,18 +6,17 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// File is a model to be built as it stands: nothing is checked, so that tests can write
-// what other converters write, and what none should.
+// File is a model to build without checks, so that tests can write files of other converters and invalid ones.
 type File struct {
 	Tensors         []Tensor
 	Operators       []Operator
 	Inputs, Outputs []int
-	SubGraphs       int      // further ones, empty
-	Shared          int      // further tensors, all of them the first one's table
+	SubGraphs       int      // additional empty subgraphs
+	Shared          int      // additional tensors that share the first one's table
 	Signatures      []string // keys
 }
 
-// Tensor is one of a File.
+// Tensor is a tensor of a File.
 type Tensor struct {
 	Name      string
 	Shape     []int
@@ -30,7 +29,7 @@ type Tensor struct {
 	Sparse    bool
 }
 
-// Operator is one of a File.
+// Operator is an operator of a File.
 type Operator struct {
 	Code            schema.BuiltinOperator
 	Custom          string
@@ -38,7 +37,7 @@ type Operator struct {
 	Options         func(*flatbuffers.Builder) (schema.BuiltinOptions, flatbuffers.UOffsetT)
 }
 
-// Bytes makes the .tflite.
+// Bytes builds the .tflite.
 func (f File) Bytes() []byte {
 	w := &fileWriter{Builder: flatbuffers.NewBuilder(1024)}
 	buffers := []flatbuffers.UOffsetT{w.buffer(nil)}
@@ -152,7 +151,7 @@ func (w *fileWriter) quantization(t Tensor) flatbuffers.UOffsetT {
 	return schema.QuantizationParametersEnd(w.Builder)
 }
 
-// code writes an operator's code, one each: files may have the same one twice.
+// code writes an operator's code. Each operator has its own: files may have the same code twice.
 func (w *fileWriter) code(op Operator) flatbuffers.UOffsetT {
 	custom := w.CreateString(op.Custom)
 	schema.OperatorCodeStart(w.Builder)

@@ -14,8 +14,8 @@ type Case struct {
 	Graph *graph.Graph
 }
 
-// Cases are networks that between them have every block type, kernel, stride and
-// activation, with and without squeeze-and-excite and residual, and every head.
+// Cases are networks that together have every block type, kernel, stride and activation, with and without
+// squeeze-and-excite and residual, and every head.
 func Cases() ([]Case, error) {
 	var cases []Case
 	for _, s := range append(blockSpaces(), headSpaces()...) {
@@ -28,8 +28,8 @@ func Cases() ([]Case, error) {
 	return cases, nil
 }
 
-// DeepCases are whole networks of built-in spaces, on a small input: some seventy layers.
-// The plain evaluator takes a second for one.
+// DeepCases are whole networks of built-in spaces, on a small input: some seventy layers. The plain evaluator
+// takes a second for each.
 func DeepCases() ([]Case, error) {
 	var cases []Case
 	for _, name := range []string{"mobiledet_cpu_ibn", "mobiledet_cpu_tucker", "mobiledet_edgetpu_tucker", "mobiledet_gpu_fused"} {
@@ -85,8 +85,8 @@ func blockSpaces() []*sampler.Space {
 	return spaces
 }
 
-// blockSpace is a stem, the block at the stride, and the block again as a residual layer.
-// Height and width differ and are odd, so that padding differs on both ends and axes.
+// blockSpace is a stem, the block at the stride, and the block again as a residual layer. Height and width differ
+// and are odd, so that padding differs at both ends and axes.
 func blockSpace(c sampler.Choice, act sampler.Activation, stride int) *sampler.Space {
 	s := space(fmt.Sprintf("%s-k%d-s%d-%s", c.Name, c.Kernel, stride, act), act)
 	s.Input = sampler.Input{Height: 15, Width: 22, Channels: 3}

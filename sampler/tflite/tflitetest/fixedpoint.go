@@ -2,8 +2,7 @@ package tflitetest
 
 import "math"
 
-// multiplier is a positive real number as the kernels have it: factor / 2^31 * 2^exponent,
-// with a factor of 31 bits.
+// multiplier is a positive real number in the kernels' form: factor / 2^31 * 2^exponent, with a factor of 31 bits.
 type multiplier struct {
 	factor   int32
 	exponent int
@@ -27,8 +26,7 @@ func (m multiplier) times(x int32) int32 {
 	return int32(divideByPowerOfTwo(product, max(-m.exponent, 0)))
 }
 
-// highMul is a * b / 2^bits, rounded to nearest: of ties, those above zero go up, and below
-// zero up too.
+// highMul is a * b / 2^bits, rounded to nearest, ties up.
 func highMul(a, b int64, bits uint) int64 {
 	half := int64(1) << (bits - 1)
 	product := a * b
@@ -59,9 +57,8 @@ func int16Multiplier(real float32) multiplier {
 
 func saturate16(x int64) int64 { return min(max(x, math.MinInt16), math.MaxInt16) }
 
-// integerHardSwish is x * relu6(x + 3) / 6 in 16 bits: the input, as far left as it goes, is
-// once brought to the output's scale, and once, saturating, to where 3 is 2^15, which
-// becomes the factor between 0 and 1.
+// integerHardSwish is x * relu6(x + 3) / 6 in 16 bits. The input, shifted left as far as possible, is scaled twice:
+// to the output's scale, and with saturation to where 3 is 2^15, which becomes the factor between 0 and 1.
 func integerHardSwish(out, x *quantized) {
 	fine := float32(1.0/128) * x.scales[0]
 	toOutput := int16Multiplier(fine / out.scales[0])
@@ -76,7 +73,7 @@ func integerHardSwish(out, x *quantized) {
 	}
 }
 
-// hardFactor scales with saturation, the last bit of a shift to the left behind the product.
+// hardFactor scales with saturation; the last bit of a left shift comes after the product.
 func hardFactor(in int64, m multiplier) int64 {
 	if m.exponent > 0 {
 		in = saturate16(in << (m.exponent - 1))

@@ -2,8 +2,8 @@ package tflitetest
 
 import "latlab/sampler/tflite/internal/schema"
 
-// Sized is a model of one operator whose input has the shape and, where it is not nil, the
-// signature given: an extent of -1 may be set.
+// Sized is a model of one operator whose input has the given shape and, unless nil, signature: an extent of -1 is
+// free.
 func Sized(shape, signature []int) []byte {
 	return File{
 		Tensors: []Tensor{
@@ -14,8 +14,7 @@ func Sized(shape, signature []int) []byte {
 	}.Bytes()
 }
 
-// TextInput is a model that compares texts: runtimes read those of an input that nobody
-// filled through a null pointer.
+// TextInput is a model that compares texts: runtimes read an unset text input through a null pointer.
 func TextInput() []byte {
 	return File{
 		Tensors: []Tensor{
@@ -26,8 +25,8 @@ func TextInput() []byte {
 	}.Bytes()
 }
 
-// Compiled is a model whose only operator is a custom one that hands its input on, as vendors'
-// compilers leave of a network: "edgetpu-custom-op".
+// Compiled is a model whose only operator is a custom one that copies its input, like the output of vendors'
+// compilers: "edgetpu-custom-op".
 func Compiled(custom string) []byte {
 	return File{
 		Tensors:   []Tensor{{Name: "in", Shape: []int{1, 8}}, {Name: "out", Shape: []int{1, 8}}},

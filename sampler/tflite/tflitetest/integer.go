@@ -10,8 +10,8 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// quantized is a value of a full-integer model: whole numbers, each standing for
-// scale * (number - zero). Weights and biases have a scale an output channel.
+// quantized is a value of a full-integer model: whole numbers, each of which stands for scale * (number - zero).
+// Weights and biases have one scale per output channel.
 type quantized struct {
 	shape  []int
 	data   []int32
@@ -21,8 +21,8 @@ type quantized struct {
 	high   int32
 }
 
-// EvaluateInt8 runs a full-integer model, one input of raw int8 or uint8 bytes a model
-// input, and returns the bytes of its outputs in the model's order.
+// EvaluateInt8 runs a full-integer model. It takes raw int8 or uint8 bytes for each model input and returns the
+// bytes of its outputs in the model's order.
 //
 // The arithmetic is that of TensorFlow Lite's reference kernels with double rounding
 // (reference_integer_ops in tensorflow/lite/kernels/internal/reference, and gemmlowp's
@@ -68,7 +68,7 @@ type Affine struct {
 	Zero  int
 }
 
-// Real is what a raw byte stands for: of a uint8 tensor, or of an int8 one.
+// Real is the value of a raw byte of a uint8 or an int8 tensor.
 func (a Affine) Real(raw byte, unsigned bool) float64 {
 	q := int(int8(raw))
 	if unsigned {
@@ -77,7 +77,7 @@ func (a Affine) Real(raw byte, unsigned bool) float64 {
 	return a.Scale * float64(q-a.Zero)
 }
 
-// Quantization gives those of the model's inputs and outputs.
+// Quantization returns the quantization of the model's inputs and outputs.
 func Quantization(model []byte) (inputs, outputs []Affine) {
 	var sub schema.SubGraph
 	schema.GetRootAsModel(model, 0).Subgraphs(&sub, 0)
@@ -115,12 +115,12 @@ type integerRun struct {
 	values []*quantized
 }
 
-// limits are the least and the largest number of a type.
+// limits are the smallest and the largest number of a type.
 var limits = map[schema.TensorType][2]int32{
 	schema.TensorTypeINT8: {-128, 127}, schema.TensorTypeUINT8: {0, 255}, schema.TensorTypeINT32: {math.MinInt32, math.MaxInt32},
 }
 
-// empty makes the value of tensor i, all zero.
+// empty returns the value of tensor i, all zero.
 func (r *integerRun) empty(i int) (*quantized, error) {
 	var t schema.Tensor
 	r.sub.Tensors(&t, i)
@@ -149,7 +149,7 @@ func (r *integerRun) empty(i int) (*quantized, error) {
 	return v, nil
 }
 
-// constants reads every tensor whose buffer has data.
+// constants reads every tensor with data in its buffer.
 func (r *integerRun) constants() error {
 	for i := range r.sub.TensorsLength() {
 		var t schema.Tensor
@@ -219,7 +219,7 @@ func (r *integerRun) op(op *schema.Operator) error {
 	return nil
 }
 
-// clamp rounds an activation's limits to numbers of the output, and keeps to its type.
+// clamp rounds an activation's limits to numbers of the output, and stays within its type.
 func (t *quantized) clamp(act schema.ActivationFunctionType, x int32) int32 {
 	low, high := t.low, t.high
 	if act == schema.ActivationFunctionTypeRELU6 {
@@ -232,7 +232,7 @@ func (t *quantized) clamp(act schema.ActivationFunctionType, x int32) int32 {
 // scale is that of channel c, or the only one.
 func (t *quantized) scale(c int) float64 { return float64(t.scales[min(c, len(t.scales)-1)]) }
 
-// product requantizes the sums of products of in and weights for output channel c.
+// product is the multiplier that requantizes the products of in and weights for output channel c.
 func product(out, in, weights *quantized, c int) multiplier {
 	return newMultiplier(in.scale(0) * weights.scale(c) / out.scale(0))
 }
@@ -288,7 +288,7 @@ func integerFullyConnected(out *quantized, in []*quantized, options flatbuffers.
 	}
 }
 
-// integerPool wants the quantization of input and output to be one: kernels do not look.
+// integerPool requires equal quantization of input and output, which kernels do not check.
 func integerPool(out, x *quantized, options flatbuffers.Table) error {
 	var o schema.Pool2DOptions
 	o.Init(options.Bytes, options.Pos)
@@ -315,7 +315,7 @@ func integerPool(out, x *quantized, options flatbuffers.Table) error {
 	return nil
 }
 
-// integerAdd brings both inputs to twice the larger scale, with 20 bits behind the point.
+// integerAdd scales both inputs to twice the larger scale, with 20 fractional bits.
 func integerAdd(out *quantized, in []*quantized, options flatbuffers.Table) {
 	var o schema.AddOptions
 	o.Init(options.Bytes, options.Pos)

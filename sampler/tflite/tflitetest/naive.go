@@ -1,10 +1,10 @@
-// Package tflitetest is for tests: slow, plain evaluators of .tflite models to compare
-// runtimes with, of float32 ones in float64 and of int8 ones in integers, and small
-// networks that between them use everything the writer writes.
+// Package tflitetest is for tests. It has slow, plain evaluators of .tflite models to compare runtimes with, in
+// float64 for float32 models and in integers for int8 models, and small networks that together use everything the
+// writer writes.
 //
-// The evaluators read shapes, options and weights from the file's bytes through the
-// generated accessors, and share no arithmetic with the writer: loops are direct, SAME
-// padding is worked out here. They trust their input: malformed bytes panic.
+// The evaluators read shapes, options and weights from the file's bytes through the generated accessors and share
+// no arithmetic with the writer: loops are direct, and SAME padding is computed here. They trust their input:
+// malformed bytes panic.
 package tflitetest
 
 import (
@@ -23,8 +23,7 @@ type tensor struct {
 	data  []float64
 }
 
-// Evaluate runs the model on float32 inputs, one a model input, and returns its outputs
-// in the model's order.
+// Evaluate runs the model on float32 inputs, one for each model input, and returns its outputs in the model's order.
 func Evaluate(model []byte, inputs [][]float32) ([][]float32, error) {
 	var sub schema.SubGraph
 	m := schema.GetRootAsModel(model, 0)
@@ -56,7 +55,7 @@ type run struct {
 	values []*tensor
 }
 
-// empty makes the value of tensor i, all zero.
+// empty returns the value of tensor i, all zero.
 func (r *run) empty(i int) *tensor {
 	var t schema.Tensor
 	r.sub.Tensors(&t, i)
@@ -71,7 +70,7 @@ func (r *run) empty(i int) *tensor {
 	return v
 }
 
-// constants reads every tensor whose buffer has data.
+// constants reads every tensor with data in its buffer.
 func (r *run) constants() {
 	for i := range r.sub.TensorsLength() {
 		var t schema.Tensor
@@ -137,10 +136,10 @@ func (r *run) op(op *schema.Operator) error {
 	return nil
 }
 
-// window is how a kernel slides along one axis.
+// window is how a kernel moves along one axis.
 type window struct{ kernel, stride, before int }
 
-// slide places SAME padding: what is missing at the ends, the smaller half in front.
+// slide computes SAME padding; the smaller half is in front.
 func slide(padding schema.Padding, in, kernel, stride int) window {
 	w := window{kernel: kernel, stride: stride}
 	if padding == schema.PaddingSAME {
@@ -150,7 +149,7 @@ func slide(padding schema.Padding, in, kernel, stride int) window {
 	return w
 }
 
-// at is the input row or column that the kernel's k-th one meets for output o.
+// at is the input row or column under the kernel's k-th one for output o.
 func (w window) at(o, k int) int { return o*w.stride - w.before + k }
 
 func conv(out *tensor, in []*tensor, options flatbuffers.Table) {
@@ -204,7 +203,7 @@ func fullyConnected(out *tensor, in []*tensor, options flatbuffers.Table) {
 	}
 }
 
-// averagePool knows pools without padding only.
+// averagePool supports only pools without padding.
 func averagePool(out, x *tensor, options flatbuffers.Table) error {
 	var o schema.Pool2DOptions
 	o.Init(options.Bytes, options.Pos)
@@ -224,7 +223,7 @@ func averagePool(out, x *tensor, options flatbuffers.Table) error {
 	return nil
 }
 
-// binaryOp repeats the second input over the map where it has one value a channel.
+// binaryOp repeats the second input over the map if it has one value per channel.
 func binaryOp(out *tensor, in []*tensor, act schema.ActivationFunctionType, f func(a, b float64) float64) {
 	a, b := in[0].data, in[1].data
 	for i := range out.data {
@@ -261,8 +260,7 @@ func activate(f schema.ActivationFunctionType, x float64) float64 {
 	return x
 }
 
-// Difference is the largest |got-want| over the largest |want|: infinite where lengths
-// differ or something is not a number.
+// Difference is the largest |got-want| over the largest |want|; infinite if lengths differ or a value is NaN.
 func Difference(got, want []float32) float64 {
 	if len(got) != len(want) {
 		return math.Inf(1)

@@ -6,8 +6,8 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// Spoil returns a copy of a model whose first op is one that no runtime has: the file is
-// whole, tflite.Check accepts it, and every runtime refuses it.
+// Spoil returns a copy of a model whose first op is unknown to every runtime: the file is complete and
+// tflite.Check accepts it, but every runtime refuses it.
 func Spoil(data []byte) []byte {
 	spoiled := slices.Clone(data)
 	var code schema.OperatorCode

@@ -6,8 +6,8 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// Touch reads every field that the generated accessors can reach, and panics where one
-// lies outside the bytes: what tflite.Check has to prevent.
+// Touch reads every field that the generated accessors can reach, and panics if one is outside the bytes, which
+// tflite.Check must prevent.
 func Touch(data []byte) {
 	m := schema.GetRootAsModel(data, 0)
 	m.Description()
@@ -46,8 +46,7 @@ func Touch(data []byte) {
 	}
 }
 
-// ends reads a list's first and last element: damaged files may share one long list
-// among thousands of tables.
+// ends reads a list's first and last element: damaged files may share one long list among thousands of tables.
 func ends[T any](n int, at func(int) T) {
 	if n > 0 {
 		at(0)
