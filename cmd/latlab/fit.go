@@ -14,6 +14,7 @@ import (
 	"latlab/internal/atomicfile"
 	"latlab/internal/ui"
 	"latlab/regress"
+	"latlab/regress/observe"
 )
 
 type fitOptions struct {
@@ -143,7 +144,7 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 	if !slices.ContainsFunc(sweeps, func(m bench.Sweep) bool { return m.Space != "" }) {
 		return f.listedModels(ctx, st, sweeps)
 	}
-	o, err := regress.Observe(ctx, st, sweeps, f.includeInvalid)
+	o, err := observe.Sampled(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid})
 	if err != nil {
 		return fitError(err)
 	}

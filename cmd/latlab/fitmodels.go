@@ -11,12 +11,13 @@ import (
 	"latlab/bench"
 	"latlab/internal/ui"
 	"latlab/regress"
+	"latlab/regress/observe"
 )
 
 // listedModels fits sweeps of a user's own files, which are not in any search space: by the
 // features that the list gave, or by those of their ops.
 func (f *fitJob) listedModels(ctx context.Context, st bench.Reader, sweeps []bench.Sweep) error {
-	data, err := regress.ObserveFeatures(ctx, st, sweeps, f.includeInvalid)
+	data, err := observe.Listed(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid})
 	if err != nil {
 		return fitError(err)
 	}

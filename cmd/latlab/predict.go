@@ -11,6 +11,7 @@ import (
 	"latlab/devices"
 	"latlab/internal/ui"
 	"latlab/regress"
+	"latlab/regress/choose"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 )
@@ -100,13 +101,13 @@ func runPredict(o *predictOptions, s streams) error {
 }
 
 // ranking is nil where predictions keep the order of the input.
-func (o *predictOptions) ranking() (*regress.Ranking, error) {
-	r := &regress.Ranking{Top: o.top, Compare: regress.ByLatency}
+func (o *predictOptions) ranking() (*choose.Ranking, error) {
+	r := &choose.Ranking{Top: o.top, Compare: choose.ByLatency}
 	switch {
 	case o.flags.typed("top") && o.top < 1:
 		return nil, usagef("--top must be at least 1")
 	case o.rankBy == rankByMACs:
-		r.Compare = regress.ByMACs
+		r.Compare = choose.ByMACs
 	case o.rankBy != "" && o.rankBy != rankByLatency:
 		return nil, usagef("--rank-by %q is not known; there are %s and %s", o.rankBy, rankByLatency, rankByMACs)
 	}
@@ -144,8 +145,8 @@ type predictor struct {
 }
 
 // predict leaves the indices' text out: a ranking needs it, printing makes it anew.
-func (p predictor) predict(a sampler.Arch) (regress.Prediction, error) {
-	r := regress.Prediction{Seconds: p.Predict(a.Indices)}
+func (p predictor) predict(a sampler.Arch) (choose.Prediction, error) {
+	r := choose.Prediction{Seconds: p.Predict(a.Indices)}
 	if !p.macs {
 		return r, nil
 	}
@@ -158,7 +159,7 @@ func (p predictor) predict(a sampler.Arch) (regress.Prediction, error) {
 }
 
 // print prints one network's line; rank is 0 where there is none.
-func (p predictor) print(s streams, a sampler.Arch, r regress.Prediction, rank int) error {
+func (p predictor) print(s streams, a sampler.Arch, r choose.Prediction, rank int) error {
 	if p.json {
 		return ui.Document(s.out, prediction{
 			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: r.Seconds, MACs: r.MACs,
@@ -177,7 +178,7 @@ func (p predictor) print(s streams, a sampler.Arch, r regress.Prediction, rank i
 }
 
 // printRanking prints the ranking with the predictor's own lines.
-func printRanking(s streams, k *regress.Ranking, p predictor) error {
+func printRanking(s streams, k *choose.Ranking, p predictor) error {
 	out := bufio.NewWriter(s.out)
 	s.out = out
 	for i, r := range k.Sorted() {

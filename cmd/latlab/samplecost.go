@@ -12,6 +12,7 @@ import (
 	"latlab/internal/text"
 	"latlab/internal/ui"
 	"latlab/regress"
+	"latlab/regress/choose"
 )
 
 // boundOptions are the latencies that a cost model must predict.
@@ -59,8 +60,8 @@ func samplePredicted(ctx context.Context, o *sampleOptions, s streams) error {
 	if err != nil {
 		return err
 	}
-	archs, err := regress.SampleWithin(ctx, p, m, sp, b, o.n, o.seed)
-	var few *regress.BudgetError
+	archs, err := choose.Within(ctx, p, m, sp, b, o.n, o.seed)
+	var few *choose.BudgetError
 	switch {
 	case errors.As(err, &few):
 		return budgetError(few)
@@ -99,16 +100,16 @@ func sameSpace(space string, m *regress.CostModel) error {
 }
 
 // budget reads --above and --below.
-func (o boundOptions) budget() (regress.Budget, error) {
+func (o boundOptions) budget() (choose.Budget, error) {
 	above, err := readBound("above", o.above, math.Inf(-1))
 	if err != nil {
-		return regress.Budget{}, err
+		return choose.Budget{}, err
 	}
 	below, err := readBound("below", o.below, math.Inf(1))
 	if err == nil && above >= below {
 		err = usagef("--above %s and --below %s leave nothing between them", o.above, o.below)
 	}
-	return regress.Budget{Above: above, Below: below}, err
+	return choose.Budget{Above: above, Below: below}, err
 }
 
 func readBound(name, value string, none float64) (float64, error) {
@@ -123,7 +124,7 @@ func readBound(name, value string, none float64) (float64, error) {
 }
 
 // budgetError says which latencies there are where too few networks are within the budget.
-func budgetError(few *regress.BudgetError) error {
+func budgetError(few *choose.BudgetError) error {
 	if few.Rare == nil {
 		return usagef("no network of %s is predicted %s: they are from %s", few.Space, budgetText(few.Budget), ui.SecondsRange(few.Least, few.Greatest))
 	}
@@ -132,7 +133,7 @@ func budgetError(few *regress.BudgetError) error {
 }
 
 // budgetText is "below 20 ms", "above 15 ms" or "above 15 ms and below 20 ms".
-func budgetText(b regress.Budget) string {
+func budgetText(b choose.Budget) string {
 	above, below := "above "+ui.Seconds(b.Above), "below "+ui.Seconds(b.Below)
 	switch {
 	case math.IsInf(b.Above, -1):

@@ -1,4 +1,7 @@
-package regress
+// Package choose picks networks by the latency that a cost model predicts: those within a
+// budget, and the first of a ranking. It measures and fits nothing; predictions are regress's,
+// random networks sampler's.
+package choose
 
 import (
 	"context"
@@ -6,6 +9,7 @@ import (
 	"fmt"
 	"math"
 
+	"latlab/regress"
 	"latlab/sampler"
 )
 
@@ -37,10 +41,10 @@ func (e *BudgetError) Unwrap() error {
 	return e.Rare
 }
 
-// SampleWithin draws n networks whose predicted latency is within a budget. It fails at once
+// Within draws n networks whose predicted latency is within a budget. It fails at once
 // with a BudgetError where no network of the space can be, and after sampler.MaxDrawn networks
 // where too few are.
-func SampleWithin(ctx context.Context, p *Predictor, m *CostModel, sp *sampler.Space, b Budget, n int, seed uint64) ([]sampler.Arch, error) {
+func Within(ctx context.Context, p *regress.Predictor, m *regress.CostModel, sp *sampler.Space, b Budget, n int, seed uint64) ([]sampler.Arch, error) {
 	least, greatest, err := m.Range(sp)
 	if err != nil {
 		return nil, err
