@@ -217,9 +217,9 @@ func TestProxyCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the proxy ends", func() bool { return len(commands(t, self, dialVariable+"="+s.Address())) == 0 })
-	o.Config = config(t, s, "ProxyCommand echo no way there >&2; false")
+	o.Config = config(t, s, "ProxyCommand env "+dialVariable+"=nowhere "+self)
 	_, err = ssh.Open(t.Context(), o)
-	wants(t, err, devices.FaultDevice, devices.ReasonOffline, "no way there")
+	wants(t, err, devices.FaultDevice, devices.ReasonOffline, "missing port in address")
 }
 
 func TestMatchExec(t *testing.T) {

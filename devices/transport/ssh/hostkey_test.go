@@ -47,7 +47,7 @@ func refused(t testing.TB, s *sshtest.Server, words ...string) {
 func TestHostKeyUnknown(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	knowing(t, s, "# nothing")
-	refused(t, s, gossh.FingerprintSHA256(s.HostKey()), "not known", "ssh_host_ed25519_key.pub", "accept it: ssh ")
+	refused(t, s, gossh.FingerprintSHA256(s.HostKey()), "not known", "ssh_host_ed25519_key.pub", "accept it: `ssh ")
 	if err := os.Remove(s.KnownHosts); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,8 @@ func TestHostKeyAdvice(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	knowing(t, s, "# nothing")
 	_, err := ssh.Open(t.Context(), options(s))
-	_, typed, ok := strings.Cut(strings.TrimSuffix(err.Error(), ")"), "accept it: ")
+	_, typed, _ := strings.Cut(err.Error(), "accept it: `")
+	typed, _, ok := strings.Cut(typed, "`")
 	if !ok {
 		t.Fatal(err)
 	}

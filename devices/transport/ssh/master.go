@@ -37,7 +37,8 @@ const (
 )
 
 // startMaster starts ssh in a session of its own: it has no terminal at which it could ask, and an
-// interrupt typed at ours does not reach it. It ends when latlab does, however that ends.
+// interrupt typed at ours does not reach it. It outlives the call that connects, and ends when latlab
+// does, however that ends.
 func startMaster(o Options) (*master, error) {
 	program, err := exec.LookPath("ssh")
 	if err != nil {
@@ -59,7 +60,7 @@ func startMaster(o Options) (*master, error) {
 	if err := os.WriteFile(config, []byte(o.config()), 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	m.cmd = exec.Command(program, o.arguments(config, m.socket())...)
+	m.cmd = exec.CommandContext(context.Background(), program, o.arguments(config, m.socket())...)
 	m.cmd.Stderr = &m.said
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
 	m.cmd.WaitDelay = time.Second // a ProxyCommand may hold stderr open

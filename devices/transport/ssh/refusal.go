@@ -85,7 +85,7 @@ func (o Options) untrusted(e *devices.Error, said string) bool {
 	if m := newKey.FindStringSubmatch(said); m != nil {
 		kind := strings.ToLower(m[1])
 		e.Err = fmt.Errorf("the %s host key %s of %s is not known here, and host keys are always checked (StrictHostKeyChecking no is not followed)", kind, shown, m[2])
-		e.Advice = fmt.Sprintf("compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub` prints there; if they are the same, log in once by hand and accept it: %s true", kind, o.typed())
+		e.Advice = fmt.Sprintf("compare it with what ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub prints there; if they are the same, log in once by hand and accept it: `%s true`", kind, o.typed())
 		return true
 	}
 	if strings.Contains(said, "Host key verification failed") {

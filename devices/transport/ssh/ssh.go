@@ -1,12 +1,17 @@
 // Package ssh runs programs on a board and brings files there over ssh: a Jetson, a
-// Raspberry Pi, a Coral board, any host with a POSIX shell. It is a client of its own
-// (golang.org/x/crypto/ssh and sftp) and not a driver of the ssh program: a connection is
-// kept, a lost one is noticed, and how a program ended is told apart from how ssh did.
+// Raspberry Pi, a Coral board, any host with a POSIX shell.
 //
-// Who the host is and who we are come from where ssh has them: ~/.ssh/config, known_hosts,
-// identity files and the agent. It refuses what would make that worthless: a host key that
-// is not known or has changed is never taken, whatever StrictHostKeyChecking says, and
-// nothing is ever asked (no passwords, no passphrases): a sweep runs alone.
+// The user's own ssh connects and logs in, so that all of ~/.ssh/config holds: aliases,
+// ProxyJump, ProxyCommand, Match exec, keys on hardware, the agent. It holds the connection
+// as a master (ControlMaster), and x/crypto/ssh opens channels in it through the master's
+// socket (its proxy mode, OpenSSH 7.4): a program costs no new connection and no new process
+// here, and the signal that ended one is known. The other modes were rejected: `ssh -S` for
+// each program costs a process and says 255 for any signal.
+//
+// It refuses what would make the user's configuration dangerous here: a host key that is not
+// known or has changed is never taken, whatever StrictHostKeyChecking says, and nothing is ever
+// asked (no passwords, no passphrases): a sweep runs alone. ssh ends with latlab, however that
+// ends.
 //
 // A program that may have run is never run a second time: a broken connection fails all
 // that was open over it, and the next call connects anew.
