@@ -162,6 +162,7 @@ func jumping(t *testing.T, more string) (jump, s *sshtest.Server, o ssh.Options)
 // TestBoardVanishesBehindAJump: what is open ends although the host between is well. What is in
 // flight here fits the sockets' buffers; a host between that cannot get rid of more is not shown.
 func TestBoardVanishesBehindAJump(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	_, s, o := jumping(t, "")
 	o.KeepAlive = time.Second
 	tr := open(t, o)

@@ -41,6 +41,7 @@ func firstLine(t testing.TB, p transport.Process) string {
 }
 
 func TestBlackholeIsNoticed(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, impatient(s))
 	p := sh(t, tr, "echo $$; exec sleep 3600")
@@ -66,6 +67,7 @@ func TestBlackholeIsNoticed(t *testing.T) {
 
 // TestQuietIsNotDead: keep-alive does not disturb a program that says nothing.
 func TestQuietIsNotDead(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{})
 	o := options(s)
 	o.KeepAlive = time.Second
@@ -77,6 +79,7 @@ func TestQuietIsNotDead(t *testing.T) {
 }
 
 func TestBlackholeDuringPut(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	for name, so := range map[string]sshtest.Options{"sftp": {}, "shell": {NoSFTP: true}} {
 		t.Run(name, func(t *testing.T) {
 			s := sshtest.Start(t, so)
@@ -217,6 +220,7 @@ func TestKillCancelAndCloseEndTheWholeGroup(t *testing.T) {
 
 // TestEscapedProcessHoldsNobody: a process that left the group keeps the streams open.
 func TestEscapedProcessHoldsNobody(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
 	out, _, exit := finish(t, sh(t, tr, "setsid sleep 15 & echo left"))
@@ -260,6 +264,7 @@ func TestServerWithOneSession(t *testing.T) {
 // TestProgramThatCannotBeEnded: no session is left to kill it in, it says nothing that would
 // fail, and sshd does not close its session while it lives.
 func TestProgramThatCannotBeEnded(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{Config: []string{"MaxSessions 1"}})
 	tr := open(t, options(s))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -285,6 +290,7 @@ func TestProgramThatCannotBeEnded(t *testing.T) {
 
 // TestStuckSFTP: a stopped sftp server answers nothing, and does not see that its session closed.
 func TestStuckSFTP(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
 	if _, err := tr.Stat(t.Context(), "/"); err != nil {

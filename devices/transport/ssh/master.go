@@ -62,7 +62,7 @@ func startMaster(o Options) (*master, error) {
 	}
 	m.cmd = exec.CommandContext(context.Background(), program, o.arguments(config, m.socket())...)
 	m.cmd.Stderr = &m.said
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	m.cmd.WaitDelay = time.Second // a ProxyCommand may hold stderr open
 	if err := m.cmd.Start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))

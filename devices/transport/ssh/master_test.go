@@ -102,6 +102,7 @@ func TestKilledSSH(t *testing.T) {
 
 // TestStoppedSSH: a program is ended through a connection that does nothing any more.
 func TestStoppedSSH(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
 	p := sh(t, tr, "echo ready; cat")
