@@ -9,22 +9,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"latlab/devices"
+	"latlab/internal/text"
 )
 
 // master is the user's ssh, which holds the connection (ssh_config(5): ControlMaster).
 type master struct {
 	cmd  *exec.Cmd
-	dir  string // holds its configuration and its socket while it logs in
-	said said
-	done chan struct{} // closed when it ended
+	dir  string          // holds its configuration and its socket while it logs in
+	said text.TailWriter // what it writes to stderr
+	done chan struct{}   // closed when it ended
 }
 
 const (
@@ -55,7 +54,7 @@ func startMaster(o Options) (*master, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &master{dir: dir, done: make(chan struct{})}
+	m := &master{dir: dir, said: text.TailWriter{Most: 64 << 10}, done: make(chan struct{})}
 	config := filepath.Join(dir, "config")
 	if err := os.WriteFile(config, []byte(o.config()), 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -91,7 +90,6 @@ func (m *master) login(ctx context.Context) (*ssh.Client, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	m.said.forget() // banners, and what was tried before it worked
 	_ = os.RemoveAll(m.dir)
 	return ssh.NewClient(c, channels, requests), nil
 }
@@ -131,8 +129,8 @@ func (m *master) why() error {
 	case <-limit.C:
 		return errors.New("the connection broke")
 	}
-	if words := withoutDebug(m.said.String()); words != "" {
-		return errors.New(oneLine(words))
+	if last := text.LastLine(withoutDebug(m.said.String())); last != "" && m.cmd.ProcessState.Exited() {
+		return errors.New(text.ClipTo(last, 500))
 	}
 	return fmt.Errorf("ssh was ended: %v", m.cmd.ProcessState)
 }
@@ -150,30 +148,4 @@ func (m *master) close() {
 	m.kill()
 	<-m.done
 	_ = os.RemoveAll(m.dir)
-}
-
-// said keeps the last bytes that ssh wrote to stderr.
-type said struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (s *said) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.b = append(s.b, b...)
-	s.b = s.b[max(0, len(s.b)-64<<10):]
-	return len(b), nil
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.ReplaceAll(string(s.b), "\r", "")
-}
-
-func (s *said) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.b = nil
 }

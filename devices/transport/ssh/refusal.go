@@ -37,6 +37,7 @@ var (
 // refused says why ssh did not log in, from what it wrote. The ssh to a host between writes there
 // too, and first. err is the context's where the time was up.
 func (o Options) refused(said string, err error) error {
+	said = strings.ReplaceAll(said, "\r", "")
 	e := &devices.Error{Fault: devices.FaultUser, Op: "ssh to " + o.String(), Output: withoutDebug(said)}
 	if o.untrusted(e, said) {
 		e.Reason = devices.ReasonHostKey
@@ -55,7 +56,7 @@ func (o Options) refused(said string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return o.offline("ssh to", fmt.Errorf("no answer within %v", o.ConnectTimeout))
 	case e.Output != "":
-		return o.offline("ssh to", errors.New(oneLine(e.Output)))
+		return o.offline("ssh to", errors.New(text.ClipTo(strings.ReplaceAll(e.Output, "\n", "; "), 500)))
 	default:
 		return o.offline("ssh to", err)
 	}
@@ -143,10 +144,8 @@ func withoutDebug(said string) string {
 		case strings.HasPrefix(line, "debug1: "), strings.HasPrefix(line, "Transferred: "), strings.HasPrefix(line, "Bytes per second: "),
 			strings.HasPrefix(line, "Authenticated to "), strings.HasPrefix(line, "OpenSSH_"):
 		default:
-			out = append(out, strings.TrimRight(line, "\n"))
+			out = append(out, strings.TrimRight(line, "\r\n"))
 		}
 	}
 	return strings.TrimSpace(strings.Join(out, "\n"))
 }
-
-func oneLine(said string) string { return clip(strings.ReplaceAll(said, "\n", "; ")) }
