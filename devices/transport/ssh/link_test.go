@@ -17,6 +17,7 @@ import (
 	"latlab/devices/transport"
 	"latlab/devices/transport/ssh"
 	"latlab/devices/transport/ssh/sshtest"
+	"latlab/internal/testenv"
 )
 
 // impatient notices a silent link soon.
@@ -356,6 +357,7 @@ func TestDripDoesNotHoldLogin(t *testing.T) {
 
 // TestHostileServers talk to us before any key is exchanged.
 func TestHostileServers(t *testing.T) {
+	testenv.Program(t, "ssh", "openssh-client")
 	for name, talk := range map[string]func(net.Conn){
 		"silent":        func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
 		"endless line":  func(c net.Conn) { spill(c, "x") },
