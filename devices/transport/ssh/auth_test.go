@@ -99,7 +99,7 @@ func TestKeysThatWillNotDo(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	dir := t.TempDir()
 	public := filepath.Join(dir, "public")
-	sshtest.NewKey(t, public)
+	s.Authorize(sshtest.NewKey(t, public))
 	if err := os.Chmod(public, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestKeysThatWillNotDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, words := range map[string][]string{
-		public: {"others can read it", "chmod 600"}, garbage: {garbage}, filepath.Join(dir, "none"): {"no such file"}, dir: {"is no file"},
+		public: {"others can read it", "chmod 600"}, garbage: {garbage}, filepath.Join(dir, "none"): {"no such file"}, dir: {"bad permissions"},
 	} {
 		o := options(s)
 		o.IdentityFiles = []string{file}
@@ -162,8 +162,9 @@ func jumping(t *testing.T, more string) (jump, s *sshtest.Server, o ssh.Options)
 // TestBoardVanishesBehindAJump: what is open ends although the host between is well. What is in
 // flight here fits the sockets' buffers; a host between that cannot get rid of more is not shown.
 func TestBoardVanishesBehindAJump(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	_, s, o := jumping(t, "")
-	o.KeepAlive = 100 * time.Millisecond
+	o.KeepAlive = time.Second
 	tr := open(t, o)
 	path := t.TempDir() + "/file"
 	endless := &silencing{s: s, after: 8 << 20}
@@ -196,12 +197,53 @@ func TestProxyJump(t *testing.T) {
 	wants(t, err, devices.FaultUser, devices.ReasonHostKey, "not known")
 }
 
+// TestProxyCommand reaches the host by a program of the user's, which goes when the connection does.
+func TestProxyCommand(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(s)
+	o.Host, o.Port, o.User = "board", 0, ""
+	o.Config = config(t, s, "ProxyCommand env "+dialVariable+"=%h:%p "+self)
+	tr := open(t, o)
+	if out, err := transport.Shell(t.Context(), tr, 100, "echo hello"); err != nil || out != "hello\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if n := len(commands(t, self, dialVariable+"="+s.Address())); n != 1 {
+		t.Errorf("%d proxies run", n)
+	}
+	if err := tr.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the proxy ends", func() bool { return len(commands(t, self, dialVariable+"="+s.Address())) == 0 })
+	o.Config = config(t, s, "ProxyCommand env "+dialVariable+"=nowhere "+self)
+	_, err = ssh.Open(t.Context(), o)
+	wants(t, err, devices.FaultDevice, devices.ReasonOffline, "missing port in address")
+}
+
+func TestMatchExec(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	o := options(s)
+	o.Host, o.Port, o.User = "board", 0, ""
+	o.Config = config(t, s)
+	b, err := os.ReadFile(o.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(o.Config, append([]byte("Match originalhost board exec \"false\"\n  Port 1\n"), b...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, o)
+}
+
 func TestConfigRefused(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	for _, tt := range []struct{ line, words string }{
-		{"ProxyCommand nc %h %p", "ProxyCommand is not supported"},
-		{"Port none", `"none" is no port`},
-		{"IdentityFile %Z", "%Z is not supported"},
+		{"Port none", "config line 2: Bad port 'none'"},
+		{"IdentityFile %Z", "unknown key %Z"},
+		{"Nonsense yes", "config: line 2: Bad configuration option: nonsense"},
 	} {
 		o := options(s)
 		o.Host, o.Port, o.Config = "board", 0, config(t, s)

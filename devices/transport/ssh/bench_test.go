@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"latlab/devices/transport"
+	"latlab/devices/transport/ssh"
 	"latlab/devices/transport/ssh/sshtest"
 )
 
@@ -17,6 +18,18 @@ func BenchmarkTrue(b *testing.B) {
 		if err != nil || out.Exit != (transport.Exit{}) {
 			b.Fatalf("%+v, %v", out, err)
 		}
+	}
+}
+
+// BenchmarkOpen connects and logs in.
+func BenchmarkOpen(b *testing.B) {
+	o := options(sshtest.Start(b, sshtest.Options{}))
+	for b.Loop() {
+		tr, err := ssh.Open(b.Context(), o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = tr.Close()
 	}
 }
 

@@ -152,7 +152,7 @@ func (t *Transport) Put(ctx context.Context, f transport.File) error {
 	}
 	n := &counted{f: f, temp: path.Join(path.Dir(f.Path), ".latlab-put-"+rand.Text())}
 	op := "put " + f.Path + " on"
-	err = l.withFTP(ctx, op, func(c *ftp) error { return c.put(ctx, n, t.t) })
+	err = l.withFTP(ctx, op, func(c *ftp) error { return c.put(ctx, n, t.o) })
 	if errors.Is(err, errNoSFTP) {
 		err = t.putShell(ctx, n)
 	}
@@ -192,7 +192,7 @@ func (c *counted) progress(done int64) {
 	}
 }
 
-func (c *ftp) put(ctx context.Context, n *counted, t target) error {
+func (c *ftp) put(ctx context.Context, n *counted, o Options) error {
 	err := c.write(ctx, n)
 	if err == nil {
 		err = c.rename(n.temp, n.f.Path)
@@ -201,7 +201,7 @@ func (c *ftp) put(ctx context.Context, n *counted, t target) error {
 		return nil
 	}
 	_ = c.Remove(n.temp)
-	return c.full(err, n.f, t)
+	return c.full(err, n.f, o)
 }
 
 func (c *ftp) write(ctx context.Context, n *counted) (err error) {
@@ -249,7 +249,7 @@ func (c *ftp) rename(temp, name string) error {
 
 // full finds out whether a failure was a full disk: sftp has no word for it but "failure".
 // The temporary file is gone already.
-func (c *ftp) full(err error, f transport.File, t target) error {
+func (c *ftp) full(err error, f transport.File, o Options) error {
 	var status *sftp.StatusError
 	if !errors.As(err, &status) || status.FxCode() != sftp.ErrSSHFxFailure {
 		return err
@@ -261,12 +261,12 @@ func (c *ftp) full(err error, f transport.File, t target) error {
 	if e != nil || int64(st.Frsize*st.Bavail) >= f.Size {
 		return err
 	}
-	return noRoom(t, f, int64(st.Frsize*st.Bavail))
+	return noRoom(o, f, int64(st.Frsize*st.Bavail))
 }
 
-func noRoom(t target, f transport.File, free int64) error {
+func noRoom(o Options, f transport.File, free int64) error {
 	return &devices.Error{
-		Fault: devices.FaultDevice, Op: "put " + f.Path + " on " + t.String(), Reason: devices.ReasonFull,
+		Fault: devices.FaultDevice, Op: "put " + f.Path + " on " + o.String(), Reason: devices.ReasonFull,
 		Err: fmt.Errorf("no room for a file of %d bytes: %d bytes are free there", f.Size, free),
 	}
 }

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
 
+	"latlab/devices"
 	"latlab/devices/transport"
 	"latlab/internal/testenv"
 )
@@ -62,51 +62,27 @@ func TestParseFree(t *testing.T) {
 	}
 }
 
-func FuzzExpand(f *testing.F) {
-	for _, s := range []string{"", "%", "%%", "%h", "~/.ssh/%r@%h-%p", "%Z", "a%", "é%h"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		out, err := expand(s, map[byte]string{'h': "HOST"})
-		if err == nil && !strings.Contains(s, "%") && out != s {
-			t.Errorf("%q became %q", s, out)
-		}
-	})
-}
-
-func TestExpand(t *testing.T) {
-	got, err := expand("~/%r%%@%h:%p", map[byte]string{'h': "host", 'r': "me", 'p': "22"})
-	if err != nil || got != "~/me%@host:22" {
-		t.Errorf("%q, %v", got, err)
-	}
-	for _, s := range []string{"%", "a%", "%x"} {
-		if got, err := expand(s, nil); err == nil {
-			t.Errorf("%q became %q", s, got)
-		}
-	}
-}
-
-func FuzzSplitWords(f *testing.F) {
-	for _, s := range []string{"", "a b", `"a b" c`, `"`, `"a`, "\t a  ", `""`} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		for _, w := range splitWords(s) {
-			if !strings.Contains(s, w) || len(w) > len(s) {
-				t.Errorf("%q has %q", s, w)
-			}
-		}
-	})
-}
-
-func TestSplitWords(t *testing.T) {
-	for s, want := range map[string][]string{
-		"": nil, "a  b": {"a", "b"}, `"a b" c`: {"a b", "c"}, `"a`: {"a"}, `x "" y`: {"x", "", "y"}, `"a""b"`: {"a", "b"},
+// FuzzRefused: whatever ssh writes becomes one line that says whose fault it is.
+func FuzzRefused(f *testing.F) {
+	for _, s := range []string{
+		"", "debug1: Connection established.\n", "ssh: Could not resolve hostname x: Name or service not known\n",
+		"debug1: Server host key: ssh-ed25519 SHA256:x\nNo ED25519 host key is known for h and you have requested strict checking.\nHost key verification failed.\n",
+		"Offending key in a:b:1\nHost key for [h]:1 has changed and you have requested strict checking.\n",
+		"Host key for h has changed and you have requested strict checking.\n", "The RSA host key for h is marked as revoked.\n",
+		"debug1: Authenticating to h:22 as 'me'\ndebug1: Offering public key: a b RSA SHA256:x agent\nme@h: Permission denied (publickey).\n",
+		"debug1: Server accepts key: a b RSA SHA256:x explicit\nPermission denied (publickey).\n",
+		"Load key \"a\": bad permissions\nPermission denied (publickey).\n", "Unable to negotiate with h port 22: no matching cipher found. Their offer: x\n",
+		"/a b/config: line 2: Bad configuration option: x\n",
 	} {
-		if got := splitWords(s); !slices.Equal(got, want) {
-			t.Errorf("%q: %q, want %q", s, got, want)
-		}
+		f.Add(s)
 	}
+	f.Fuzz(func(t *testing.T, s string) {
+		err := Options{Host: "h"}.refused(s, errors.New("ssh ended"))
+		var e *devices.Error
+		if !errors.As(err, &e) || e.Reason == "" || e.Err == nil || strings.ContainsRune(e.Error(), '\n') {
+			t.Errorf("%q is %v", s, err)
+		}
+	})
 }
 
 func FuzzExit(f *testing.F) {

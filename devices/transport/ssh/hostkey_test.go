@@ -47,23 +47,30 @@ func refused(t testing.TB, s *sshtest.Server, words ...string) {
 func TestHostKeyUnknown(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	knowing(t, s, "# nothing")
-	refused(t, s, gossh.FingerprintSHA256(s.HostKey()), "not known", "ssh-keyscan -t ed25519", "ssh-keygen -lf")
+	refused(t, s, gossh.FingerprintSHA256(s.HostKey()), "not known", "ssh_host_ed25519_key.pub", "accept it: `ssh ")
 	if err := os.Remove(s.KnownHosts); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, s, "not known")
 }
 
-// TestHostKeyAdvice types what the error says to type.
+// TestHostKeyAdvice types what the error says to type, and accepts the key.
 func TestHostKeyAdvice(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	knowing(t, s, "# nothing")
 	_, err := ssh.Open(t.Context(), options(s))
-	_, typed, ok := strings.Cut(strings.TrimSuffix(err.Error(), ")"), "they are the same: ")
+	_, typed, _ := strings.Cut(err.Error(), "accept it: `")
+	typed, _, ok := strings.Cut(typed, "`")
 	if !ok {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("sh", "-c", typed).CombinedOutput(); err != nil {
+	yes := filepath.Join(t.TempDir(), "yes")
+	if err := os.WriteFile(yes, []byte("#!/bin/sh\necho yes\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-c", typed)
+	cmd.Env = append(os.Environ(), "SSH_ASKPASS="+yes, "SSH_ASKPASS_REQUIRE=force")
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", typed, err, out)
 	}
 	open(t, options(s))
@@ -75,7 +82,7 @@ func TestHostKeyChanged(t *testing.T) {
 	knowing(t, s, "# a comment", line(s, old))
 	open(t, options(s))
 	key := s.ChangeHostKey()
-	refused(t, s, "CHANGED", s.KnownHosts+":2", gossh.FingerprintSHA256(old), gossh.FingerprintSHA256(key), "ssh-keygen -f")
+	refused(t, s, "CHANGED", s.KnownHosts+":2", gossh.FingerprintSHA256(key), "ssh-keygen -f")
 }
 
 // TestHostKeyChangedUnderway: a reconnect checks again.
@@ -103,11 +110,10 @@ func TestHostKeyHashed(t *testing.T) {
 func TestHostKeyRevoked(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	knowing(t, s, line(s, s.HostKey()), "@revoked * "+strings.TrimSpace(string(gossh.MarshalAuthorizedKey(s.HostKey()))))
-	refused(t, s, "revoked by "+s.KnownHosts+":2")
+	refused(t, s, "revoked")
 }
 
-// TestHostKeyOfAnotherKind: the server has an ECDSA key too, which x/crypto would rather have,
-// and only its ed25519 key is known; and the other way round.
+// TestHostKeyOfAnotherKind: the server has an ECDSA key too, and only its ed25519 key is known; and the other way round.
 func TestHostKeyOfAnotherKind(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "host_ecdsa")
 	ec := newECDSA(t, file)
@@ -176,11 +182,11 @@ func TestHostKeyAlias(t *testing.T) {
 	open(t, o)
 }
 
+// TestKnownHostsThatIsNone: ssh passes over lines that are none.
 func TestKnownHostsThatIsNone(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	knowing(t, s, "nonsense here")
-	_, err := ssh.Open(t.Context(), options(s))
-	wants(t, err, devices.FaultUser, "ssh-config", s.KnownHosts+":1")
+	refused(t, s, "not known")
 }
 
 // config writes a config file with an alias "board" for a server.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,10 +19,9 @@ const maxSessions = 8
 
 // link is one connection, logged in.
 type link struct {
-	t      target
+	o      Options
+	ssh    *master
 	client *ssh.Client
-	conn   net.Conn
-	parent *link // the host it goes through, which is closed with it; nil where none
 
 	slots  chan struct{} // one a session in use
 	killer sync.Mutex    // one session for killing
@@ -38,170 +35,32 @@ type link struct {
 	watchers sync.WaitGroup
 }
 
-// dial connects, through other hosts where the config file says so.
-func dial(ctx context.Context, o Options, t target) (*link, error) {
-	var via *link
-	for _, jump := range t.jumps {
-		next, err := jumpTarget(o, jump)
-		if err != nil {
-			if via != nil {
-				via.close(err)
-			}
-			return nil, err
-		}
-		next.jumps = nil
-		if via, err = through(ctx, o, via, next); err != nil {
-			return nil, err
-		}
-	}
-	return through(ctx, o, via, t)
-}
-
-// jumpTarget resolves one host of ProxyJump. Its own ProxyJump is followed by nobody: the
-// list that names it is whole.
-func jumpTarget(o Options, jump string) (target, error) {
-	jo := Options{KnownHosts: o.KnownHosts, IdentityFiles: o.IdentityFiles, Config: o.Config, Agent: o.Agent}
-	jump = strings.TrimPrefix(strings.TrimSpace(jump), "ssh://")
-	if at := strings.LastIndexByte(jump, '@'); at >= 0 {
-		jo.User, jump = jump[:at], jump[at+1:]
-	}
-	jo.Host = jump
-	if host, p, err := net.SplitHostPort(jump); err == nil {
-		n, err := port(p)
-		if err != nil {
-			return target{}, userError("ssh through "+jump, err, "")
-		}
-		jo.Host, jo.Port = host, n
-	}
-	return resolve(jo)
-}
-
-// through connects to one host, over another or straight. Where it fails the other is closed.
-func through(ctx context.Context, o Options, via *link, t target) (*link, error) {
-	l, err := login(ctx, o, via, t)
-	if err != nil {
-		if via != nil {
-			via.close(err)
-		}
-		return nil, err
-	}
-	return l, nil
-}
-
-// login connects and logs in. Everything before a session is bounded by ConnectTimeout: the
-// connection is closed under whoever still waits then, which no slow drip can put off.
-func login(ctx context.Context, o Options, via *link, t target) (*link, error) {
-	keys, err := newHostKeys(t)
+// login has ssh connect and log in, which is bounded by ConnectTimeout as a whole, and becomes a
+// client of its connection.
+func login(ctx context.Context, o Options) (*link, error) {
+	m, err := startMaster(o)
 	if err != nil {
 		return nil, err
 	}
-	ring, err := gather(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	defer ring.close()
 	limited, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
 	defer cancel()
-	conn, err := connect(limited, via, t)
+	client, err := m.login(limited)
 	if err != nil {
-		return nil, notReached(ctx, o, t, err)
-	}
-	stop := context.AfterFunc(limited, func() {
-		if via != nil {
-			via.end(limited.Err()) // closing conn wakes nobody there: see end
+		m.close()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		_ = conn.Close()
-	})
-	c, channels, requests, err := ssh.NewClientConn(conn, t.known(), &ssh.ClientConfig{
-		User: t.user, Auth: ring.methods(),
-		HostKeyCallback: keys.callback, HostKeyAlgorithms: keys.algorithms(),
-		ClientVersion: "SSH-2.0-latlab",
-	})
-	if err == nil && !stop() {
-		_ = c.Close()
-		err = limited.Err()
+		return nil, o.refused(m.said.String(), err)
 	}
-	if err != nil {
-		stop()
-		_ = conn.Close()
-		return nil, whyRefused(ctx, limited, o, t, refusal{err, keys, ring})
+	l := &link{
+		o: o, ssh: m, client: client,
+		slots: make(chan struct{}, maxSessions), running: map[*process]struct{}{}, dead: make(chan struct{}),
 	}
-	l := &link{t: t, client: ssh.NewClient(c, channels, requests), conn: conn, parent: via}
-	l.watch(o.KeepAlive)
-	return l, nil
-}
-
-func connect(ctx context.Context, via *link, t target) (net.Conn, error) {
-	if via != nil {
-		return via.client.DialContext(ctx, "tcp", t.address())
-	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", t.address())
-}
-
-func notReached(ctx context.Context, o Options, t target, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("no answer within %v", o.ConnectTimeout)
-	}
-	return t.offline("ssh to", err)
-}
-
-// refusal is a handshake that failed.
-type refusal struct {
-	err  error
-	keys *hostKeys
-	ring *keyring
-}
-
-func whyRefused(ctx, limited context.Context, o Options, t target, r refusal) error {
-	var negotiation *ssh.AlgorithmNegotiationError
-	text := r.err.Error()
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case r.keys.failed != nil:
-		return r.keys.failed
-	case limited.Err() != nil:
-		return t.offline("ssh to", fmt.Errorf("it took the connection but did not finish logging in within %v", o.ConnectTimeout))
-	case errors.As(r.err, &negotiation) && len(r.keys.algorithms()) > 0 && strings.Contains(text, "host key"):
-		return r.keys.otherKinds(r.err)
-	case errors.As(r.err, &negotiation):
-		return &devices.Error{Fault: devices.FaultDevice, Op: "ssh to " + t.String(), Reason: "ssh-algorithms", Err: r.err,
-			Advice: "its ssh server is too old to be safe: bring it up to date"}
-	case strings.Contains(text, "unable to authenticate"), strings.Contains(text, "Too many authentication failures"):
-		return r.ring.refused(r.err)
-	case errors.Is(r.err, io.EOF):
-		return t.offline("ssh to", errors.New("it hung up before it said who it is"))
-	}
-	return t.offline("ssh to", r.err)
-}
-
-// otherKinds is a host that has no key of the kinds that are known of it.
-func (h *hostKeys) otherKinds(err error) error {
-	where := "an authority's line"
-	if len(h.plain) > 0 {
-		where = fmt.Sprintf("%s:%d", h.plain[0].Filename, h.plain[0].Line)
-	}
-	return &devices.Error{
-		Fault: devices.FaultUser, Op: "ssh to " + h.t.String(), Reason: devices.ReasonHostKey, Output: err.Error(),
-		Err:    fmt.Errorf("its host key CHANGED: it has none of the kind that %s has", where),
-		Advice: "find out why; if it was installed anew, remove that line and add its new key",
-	}
-}
-
-// watch starts what notices the link's end, once who it is and goes through is set.
-func (l *link) watch(every time.Duration) {
-	l.slots, l.running, l.dead = make(chan struct{}, maxSessions), map[*process]struct{}{}, make(chan struct{})
 	l.spawn(func() {
-		err := l.client.Wait()
-		if err == nil || errors.Is(err, io.EOF) {
-			err = errors.New("the connection broke")
-		}
-		l.end(err)
+		_ = client.Wait()
+		l.end(m.why())
 	})
-	l.spawn(func() { l.keepAlive(every) })
+	return l, nil
 }
 
 // spawn starts a goroutine that close waits for. It starts none once the link has ended.
@@ -215,39 +74,7 @@ func (l *link) spawn(f func()) bool {
 	return true
 }
 
-// patience is how many intervals a host has for its answer.
-const patience = 3
-
-// keepAlive asks the host whether it is there. A cable that was pulled shows in no other
-// way: TCP itself would wait a quarter of an hour. Any answer will do, a refusal too.
-func (l *link) keepAlive(every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-l.dead:
-			return
-		case <-tick.C:
-		}
-		answered := make(chan struct{})
-		l.spawn(func() {
-			defer close(answered)
-			_, _, _ = l.client.SendRequest("keepalive@openssh.com", true, nil) // an error ends client.Wait too
-		})
-		limit := time.NewTimer(patience * every)
-		select {
-		case <-answered:
-		case <-l.dead:
-		case <-limit.C:
-			l.end(fmt.Errorf("no answer for %v", patience*every))
-		}
-		limit.Stop()
-	}
-}
-
-// end closes the connection under all who use it. The first reason stays. The host that it
-// goes through serves nobody else and is ended first: a channel's Close there is a message that
-// wakes no reader, and its sshd does not answer it while a board that vanished takes no bytes.
+// end closes the connection under all who use it. The first reason stays.
 func (l *link) end(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -258,21 +85,16 @@ func (l *link) end(why error) {
 	}
 	l.cause = why
 	close(l.dead)
-	if l.parent != nil {
-		l.parent.end(why)
-	}
-	_ = l.conn.Close()
+	_ = l.client.Close()
+	l.ssh.kill()
 }
 
 // close ends the connection and waits for its goroutines.
 func (l *link) close(why error) {
 	l.end(why)
-	_ = l.client.Close()
 	l.watchers.Wait()
 	l.files.close()
-	if l.parent != nil {
-		l.parent.close(why)
-	}
+	l.ssh.close()
 }
 
 func (l *link) alive() bool {
@@ -299,7 +121,7 @@ func (l *link) slot(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-l.dead:
-		return l.t.offline("open a session on", l.why())
+		return l.o.offline("open a session on", l.why())
 	}
 }
 
@@ -332,7 +154,7 @@ func (l *link) hangUp(s opened, gone <-chan struct{}) {
 func (l *link) session(ctx context.Context) (opened, error) {
 	o, err := open(ctx, l.dead, l.client.OpenChannel)
 	if errors.Is(err, errDead) {
-		return opened{}, l.t.offline("open a session on", l.why())
+		return opened{}, l.o.offline("open a session on", l.why())
 	}
 	if err != nil && ctx.Err() != nil {
 		return opened{}, ctx.Err()
@@ -387,9 +209,10 @@ func (l *link) noSession(err error) error {
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
 		return &devices.Error{
-			Fault: devices.FaultDevice, Op: "open a session on " + l.t.String(), Reason: "ssh-sessions", Err: err,
+			Fault: devices.FaultDevice, Op: "open a session on " + l.o.String(), Reason: "ssh-sessions", Err: err,
 			Advice: "its sshd may allow fewer than 10 at once: see MaxSessions in /etc/ssh/sshd_config there",
 		}
 	}
-	return l.lost("open a session on", err)
+	// x/crypto has no error of its own for a connection that ends meanwhile.
+	return l.lost("open a session on", fmt.Errorf("%w (%w)", err, io.ErrUnexpectedEOF))
 }

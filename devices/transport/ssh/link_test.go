@@ -17,12 +17,13 @@ import (
 	"latlab/devices/transport"
 	"latlab/devices/transport/ssh"
 	"latlab/devices/transport/ssh/sshtest"
+	"latlab/internal/testenv"
 )
 
 // impatient notices a silent link soon.
 func impatient(s *sshtest.Server) ssh.Options {
 	o := options(s)
-	o.KeepAlive = 100 * time.Millisecond
+	o.KeepAlive = time.Second
 	return o
 }
 
@@ -41,6 +42,7 @@ func firstLine(t testing.TB, p transport.Process) string {
 }
 
 func TestBlackholeIsNoticed(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, impatient(s))
 	p := sh(t, tr, "echo $$; exec sleep 3600")
@@ -59,24 +61,26 @@ func TestBlackholeIsNoticed(t *testing.T) {
 	if exit.Code != -1 || exit.Signal != "" {
 		t.Errorf("exit: %+v", exit)
 	}
-	wants(t, exit.Err, devices.FaultDevice, devices.ReasonOffline, "no answer for 300ms")
+	wants(t, exit.Err, devices.FaultDevice, devices.ReasonOffline, "not responding")
 	s.Blackhole(false)
 	eventually(t, "it connects again", func() bool { _, err := tr.Stat(t.Context(), "/"); return err == nil })
 }
 
 // TestQuietIsNotDead: keep-alive does not disturb a program that says nothing.
 func TestQuietIsNotDead(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{})
 	o := options(s)
-	o.KeepAlive = 200 * time.Millisecond
+	o.KeepAlive = time.Second
 	tr := open(t, o)
-	p := sh(t, tr, "sleep 1; echo done")
+	p := sh(t, tr, "sleep 5; echo done") // longer than a host has for its answers
 	if out, _, exit := finish(t, p); out != "done\n" || exit != (transport.Exit{}) {
 		t.Errorf("%q, %+v", out, exit)
 	}
 }
 
 func TestBlackholeDuringPut(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	for name, so := range map[string]sshtest.Options{"sftp": {}, "shell": {NoSFTP: true}} {
 		t.Run(name, func(t *testing.T) {
 			s := sshtest.Start(t, so)
@@ -115,7 +119,7 @@ func TestCutFailsWhatIsOpenAndTheNextCallConnects(t *testing.T) {
 		firstLine(t, p)
 		s.Cut()
 		_, _, exit := finish(t, p)
-		wants(t, exit.Err, devices.FaultDevice, devices.ReasonOffline, "ssh "+"-p")
+		wants(t, exit.Err, devices.FaultDevice, devices.ReasonOffline, "does `ssh -F none")
 		if out, err := transport.Shell(t.Context(), tr, 100, "echo again"); err != nil || out != "again\n" {
 			t.Errorf("%q, %v", out, err)
 		}
@@ -217,6 +221,7 @@ func TestKillCancelAndCloseEndTheWholeGroup(t *testing.T) {
 
 // TestEscapedProcessHoldsNobody: a process that left the group keeps the streams open.
 func TestEscapedProcessHoldsNobody(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
 	out, _, exit := finish(t, sh(t, tr, "setsid sleep 15 & echo left"))
@@ -260,6 +265,7 @@ func TestServerWithOneSession(t *testing.T) {
 // TestProgramThatCannotBeEnded: no session is left to kill it in, it says nothing that would
 // fail, and sshd does not close its session while it lives.
 func TestProgramThatCannotBeEnded(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{Config: []string{"MaxSessions 1"}})
 	tr := open(t, options(s))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -285,6 +291,7 @@ func TestProgramThatCannotBeEnded(t *testing.T) {
 
 // TestStuckSFTP: a stopped sftp server answers nothing, and does not see that its session closed.
 func TestStuckSFTP(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
 	if _, err := tr.Stat(t.Context(), "/"); err != nil {
@@ -350,6 +357,7 @@ func TestDripDoesNotHoldLogin(t *testing.T) {
 
 // TestHostileServers talk to us before any key is exchanged.
 func TestHostileServers(t *testing.T) {
+	testenv.Program(t, "ssh", "openssh-client")
 	for name, talk := range map[string]func(net.Conn){
 		"silent":        func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
 		"endless line":  func(c net.Conn) { spill(c, "x") },

@@ -3,7 +3,6 @@ package ssh
 import (
 	"context"
 	"errors"
-	"net"
 	"testing"
 	"testing/synctest"
 
@@ -71,6 +70,11 @@ func TestOpenAfterTheEnd(t *testing.T) {
 	}
 }
 
+// closing is a connection that can be closed and nothing else.
+type closing struct{ ssh.Conn }
+
+func (closing) Close() error { return nil }
+
 // TestSilentEnd: a shell that ended without a word is the board's absence where the connection turns
 // out to be gone, and else what it is.
 func TestSilentEnd(t *testing.T) {
@@ -81,9 +85,9 @@ func TestSilentEnd(t *testing.T) {
 	}{{"the connection broke", true, devices.ReasonOffline}, {"the shell ended", false, ""}} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				here, there := net.Pipe()
-				defer there.Close()
-				l := &link{conn: here, dead: make(chan struct{})}
+				ended := make(chan struct{})
+				close(ended)
+				l := &link{client: &ssh.Client{Conn: closing{}}, ssh: &master{done: ended}, dead: make(chan struct{})}
 				lost := make(chan error, 1)
 				go func() { lost <- l.lost("start a program on", errSilent{}) }()
 				synctest.Wait()

@@ -41,7 +41,7 @@ type process struct {
 func (t *Transport) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
 	line, err := startLine(c)
 	if err != nil {
-		return nil, &devices.Error{Fault: devices.FaultUser, Op: "start " + c.Path + " on " + t.t.String(), Reason: "command", Err: err}
+		return nil, &devices.Error{Fault: devices.FaultUser, Op: "start " + c.Path + " on " + t.o.String(), Reason: "command", Err: err}
 	}
 	l, err := t.connected(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func (t *Transport) Start(ctx context.Context, c transport.Command) (transport.P
 	p, err := l.start(ctx, line)
 	if err != nil {
 		l.free()
-		return nil, fmtStart(c, t.t, err)
+		return nil, fmtStart(c, t.o, err)
 	}
 	p.stdin = stdin{p, c.Tether}
 	l.mu.Lock()
@@ -67,12 +67,12 @@ func (t *Transport) Start(ctx context.Context, c transport.Command) (transport.P
 	return p, nil
 }
 
-func fmtStart(c transport.Command, t target, err error) error {
+func fmtStart(c transport.Command, o Options, err error) error {
 	var known *devices.Error
 	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fmt.Errorf("start %s on %s: %w", c.Path, t, err)
+	return fmt.Errorf("start %s on %s: %w", c.Path, o, err)
 }
 
 // start opens a session and waits for the program's sign of life.

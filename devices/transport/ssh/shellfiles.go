@@ -72,7 +72,7 @@ func (t *Transport) putShell(ctx context.Context, n *counted) error {
 		return exit.Err
 	case exit.Code == codeFull:
 		if free := parseFree(out); free >= 0 && free < n.f.Size {
-			return noRoom(t.t, n.f, free)
+			return noRoom(t.o, n.f, free)
 		}
 		return t.scriptError("put", n.f.Path, exit, errs)
 	case err != nil && (exit.Code == codeShort || exit == transport.Exit{}):
@@ -174,7 +174,7 @@ func (t *Transport) scriptError(what, name string, exit transport.Exit, stderr s
 	case codeShort:
 		err = errors.New("not all bytes arrived")
 	}
-	return fmt.Errorf("%s %s on %s: %w", what, name, t.t, err)
+	return fmt.Errorf("%s %s on %s: %w", what, name, t.o, err)
 }
 
 // parseStat reads "SIZE MODE TIME": bytes, st_mode in hex, seconds since 1970.

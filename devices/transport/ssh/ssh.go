@@ -1,12 +1,17 @@
 // Package ssh runs programs on a board and brings files there over ssh: a Jetson, a
-// Raspberry Pi, a Coral board, any host with a POSIX shell. It is a client of its own
-// (golang.org/x/crypto/ssh and sftp) and not a driver of the ssh program: a connection is
-// kept, a lost one is noticed, and how a program ended is told apart from how ssh did.
+// Raspberry Pi, a Coral board, any host with a POSIX shell.
 //
-// Who the host is and who we are come from where ssh has them: ~/.ssh/config, known_hosts,
-// identity files and the agent. It refuses what would make that worthless: a host key that
-// is not known or has changed is never taken, whatever StrictHostKeyChecking says, and
-// nothing is ever asked (no passwords, no passphrases): a sweep runs alone.
+// The user's own ssh connects and logs in, so that all of ~/.ssh/config holds: aliases,
+// ProxyJump, ProxyCommand, Match exec, keys on hardware, the agent. It holds the connection
+// as a master (ControlMaster), and x/crypto/ssh opens channels in it through the master's
+// socket (its proxy mode, OpenSSH 7.4): a program costs no new connection and no new process
+// here, and the signal that ended one is known. The other modes were rejected: `ssh -S` for
+// each program costs a process and says 255 for any signal.
+//
+// It refuses what would make the user's configuration dangerous here: a host key that is not
+// known or has changed is never taken, whatever StrictHostKeyChecking says, and nothing is ever
+// asked (no passwords, no passphrases): a sweep runs alone. ssh ends with latlab, however that
+// ends.
 //
 // A program that may have run is never run a second time: a broken connection fails all
 // that was open over it, and the next call connects anew.
@@ -31,32 +36,9 @@ import (
 	"latlab/devices/transport"
 )
 
-// Options say which host, and as whom. Zero values are what ssh itself would take.
-type Options struct {
-	Host string // an alias of the config file, a name, or an address
-	User string
-	Port int
-	// IdentityFiles are private keys that are offered before those of the config file.
-	// Here a file that cannot be used is an error; there it is passed over as ssh does.
-	IdentityFiles []string
-	KnownHosts    []string // instead of the config file's and ssh's own
-	Config        string   // instead of ~/.ssh/config; it need not exist; "none" = none is read
-	Agent         string   // socket of the ssh-agent; "" = SSH_AUTH_SOCK, "none" = none
-	// KeepAlive is how often a quiet host is asked whether it is there, 5 s unless told. One
-	// that does not answer within three times as long is gone.
-	KeepAlive      time.Duration
-	ConnectTimeout time.Duration // of connecting, with key exchange and login; 15 s unless told
-}
-
-const (
-	defaultKeepAlive      = 5 * time.Second
-	defaultConnectTimeout = 15 * time.Second
-)
-
 // Transport reaches one host over ssh.
 type Transport struct {
 	o Options
-	t target
 
 	mu     sync.Mutex // held while connecting: who comes meanwhile takes what that gives
 	link   *link
@@ -75,11 +57,10 @@ func Open(ctx context.Context, o Options) (*Transport, error) {
 	if o.ConnectTimeout <= 0 {
 		o.ConnectTimeout = defaultConnectTimeout
 	}
-	target, err := resolve(o)
-	if err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
-	t := &Transport{o: o, t: target}
+	t := &Transport{o: o}
 	if _, err := t.connected(ctx); err != nil {
 		return nil, err
 	}
@@ -87,14 +68,14 @@ func Open(ctx context.Context, o Options) (*Transport, error) {
 }
 
 // String is USER@HOST, with the port where it is not 22.
-func (t *Transport) String() string { return t.t.String() }
+func (t *Transport) String() string { return t.o.String() }
 
 // connected returns the connection, a new one where there is none or it broke.
 func (t *Transport) connected(ctx context.Context) (*link, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return nil, fmt.Errorf("ssh to %s: %w", t.t, fs.ErrClosed)
+		return nil, fmt.Errorf("ssh to %s: %w", t.o, fs.ErrClosed)
 	}
 	if t.link != nil && t.link.alive() {
 		return t.link, nil
@@ -103,7 +84,7 @@ func (t *Transport) connected(ctx context.Context) (*link, error) {
 		t.link.close(errors.New("it broke"))
 		t.link = nil
 	}
-	l, err := dial(ctx, t.o, t.t)
+	l, err := login(ctx, t.o)
 	if err != nil {
 		return nil, err
 	}
@@ -122,14 +103,6 @@ func (t *Transport) Close() error {
 		t.link = nil
 	}
 	return nil
-}
-
-// offline is a host that cannot be reached, or no longer.
-func (t target) offline(op string, err error) error {
-	return &devices.Error{
-		Fault: devices.FaultDevice, Op: op + " " + t.String(), Reason: devices.ReasonOffline, Err: err,
-		Advice: fmt.Sprintf("is it on, and does `ssh %s true` work from here?", t.typed()),
-	}
 }
 
 // lost is what an operation's error means once the connection is known to be gone. Who uses
@@ -151,7 +124,7 @@ func (l *link) lost(op string, err error) error {
 		}
 	}
 	if !l.alive() {
-		return l.t.offline(op, l.why())
+		return l.o.offline(op, l.why())
 	}
 	return err
 }

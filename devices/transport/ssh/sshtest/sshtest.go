@@ -64,6 +64,7 @@ const sshdPath = "/usr/sbin/sshd"
 func Needs(t testing.TB) {
 	t.Helper()
 	testenv.Program(t, sshdPath, "openssh-server")
+	testenv.Program(t, "ssh", "openssh-client")
 }
 
 // Start starts a server that ends with the test.

@@ -1,0 +1,151 @@
+package ssh
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"latlab/devices"
+	"latlab/internal/text"
+)
+
+// master is the user's ssh, which holds the connection (ssh_config(5): ControlMaster).
+type master struct {
+	cmd  *exec.Cmd
+	dir  string          // holds its configuration and its socket while it logs in
+	said text.TailWriter // what it writes to stderr
+	done chan struct{}   // closed when it ended
+}
+
+const (
+	// socketPoll is how often to look whether ssh has logged in: that it then makes its socket
+	// is the only sign of it.
+	socketPoll = 5 * time.Millisecond
+	// maxSocketDir keeps a socket's path, to which ssh adds 17 characters for a moment, below
+	// the 104 that every system takes.
+	maxSocketDir = 80
+)
+
+// startMaster starts ssh in a session of its own: it has no terminal at which it could ask, and an
+// interrupt typed at ours does not reach it. It outlives the call that connects, and ends when latlab
+// does, however that ends.
+func startMaster(o Options) (*master, error) {
+	program, err := exec.LookPath("ssh")
+	if err != nil {
+		return nil, &devices.Error{
+			Fault: devices.FaultUser, Op: "ssh to " + o.String(), Reason: devices.ReasonMissing, Err: err,
+			Advice: "install OpenSSH's client",
+		}
+	}
+	parent := os.TempDir()
+	if len(parent) > maxSocketDir-len("/latlab-ssh-0123456789/s") {
+		parent = "/tmp"
+	}
+	dir, err := os.MkdirTemp(parent, "latlab-ssh-")
+	if err != nil {
+		return nil, err
+	}
+	m := &master{dir: dir, said: text.TailWriter{Most: 64 << 10}, done: make(chan struct{})}
+	config := filepath.Join(dir, "config")
+	if err := os.WriteFile(config, []byte(o.config()), 0o600); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	m.cmd = exec.CommandContext(context.Background(), program, o.arguments(config, m.socket())...)
+	m.cmd.Stderr = &m.said
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	m.cmd.WaitDelay = time.Second // a ProxyCommand may hold stderr open
+	if err := m.cmd.Start(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	go func() {
+		defer close(m.done)
+		_ = m.cmd.Wait()
+	}()
+	return m, nil
+}
+
+func (m *master) socket() string { return filepath.Join(m.dir, "s") }
+
+// login waits until ssh has logged in and becomes a client of its connection. Nobody else can:
+// the socket is removed.
+func (m *master) login(ctx context.Context) (*ssh.Client, error) {
+	conn, err := m.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	c, channels, requests, err := ssh.NewControlClientConn(buffered{conn, bufio.NewReaderSize(conn, 64<<10)})
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	_ = os.RemoveAll(m.dir)
+	return ssh.NewClient(c, channels, requests), nil
+}
+
+func (m *master) connect(ctx context.Context) (net.Conn, error) {
+	tick := time.NewTicker(socketPoll)
+	defer tick.Stop()
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", m.socket())
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-m.done:
+			return nil, fmt.Errorf("ssh ended: %v", m.cmd.ProcessState)
+		case <-tick.C:
+		}
+	}
+}
+
+// buffered saves reads: x/crypto reads a packet's length and the packet apart.
+type buffered struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
+
+// why is the reason for which the connection ended.
+func (m *master) why() error {
+	limit := time.NewTimer(endTimeout)
+	defer limit.Stop()
+	select {
+	case <-m.done:
+	case <-limit.C:
+		return errors.New("the connection broke")
+	}
+	if last := text.LastLine(withoutDebug(m.said.String())); last != "" && m.cmd.ProcessState.Exited() {
+		return errors.New(text.ClipTo(last, 500))
+	}
+	return fmt.Errorf("ssh was ended: %v", m.cmd.ProcessState)
+}
+
+// kill ends ssh and what it started for the connection: a ProxyCommand, the ssh of a ProxyJump.
+func (m *master) kill() {
+	select {
+	case <-m.done:
+	default:
+		_ = syscall.Kill(-m.cmd.Process.Pid, syscall.SIGKILL)
+	}
+}
+
+func (m *master) close() {
+	m.kill()
+	<-m.done
+	_ = os.RemoveAll(m.dir)
+}

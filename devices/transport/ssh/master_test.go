@@ -1,0 +1,208 @@
+package ssh_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"latlab/devices"
+	"latlab/devices/transport"
+	"latlab/devices/transport/ssh"
+	"latlab/devices/transport/ssh/sshtest"
+)
+
+// Variables that make the test's own program something else.
+const (
+	dialVariable = "SSH_TEST_DIAL" // a ProxyCommand, to HOST:PORT
+	heldVariable = "SSH_TEST_HOLD" // a latlab that holds a connection, as options have it: USER:PORT:KEY:KNOWN_HOSTS
+)
+
+// dial joins stdin and stdout to a connection.
+func dial(address string) {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	go func() {
+		_, _ = io.Copy(c, os.Stdin)
+		os.Exit(0)
+	}()
+	_, _ = io.Copy(os.Stdout, c)
+	os.Exit(0)
+}
+
+// hold starts a tethered program, says so and waits to be killed.
+func hold(words string) {
+	w := strings.Split(words, ":")
+	port, err := strconv.Atoi(w[1])
+	if err == nil {
+		var tr *ssh.Transport
+		tr, err = ssh.Open(context.Background(), ssh.Options{Host: "127.0.0.1", User: w[0], Port: port, IdentityFiles: w[2:3], KnownHosts: w[3:], Config: "none", Agent: "none"})
+		if err == nil {
+			_, err = tr.Start(context.Background(), transport.Command{Path: "sleep", Args: []string{"3600"}, Tether: true})
+		}
+	}
+	fmt.Println("holds:", err)
+	select {}
+}
+
+// commands are the processes whose command line or environment has certain words in their order.
+func commands(t testing.TB, words ...string) (pids []int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		line, _ := os.ReadFile(f)
+		env, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "environ"))
+		all := strings.Split(string(line)+string(env), "\x00")
+		found := slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(all, w) })
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil && !found {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// clients are the ssh programs that hold a connection to a server.
+func clients(t testing.TB, s *sshtest.Server) []int {
+	t.Helper()
+	return commands(t, "ControlMaster=yes", "-p", strconv.Itoa(s.Port))
+}
+
+// TestKilledSSH: the death of the ssh program is a broken connection.
+func TestKilledSSH(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, options(s))
+	p := sh(t, tr, "echo ready; cat")
+	firstLine(t, p)
+	for _, pid := range clients(t, s) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, _, exit := finish(t, p)
+	wants(t, exit.Err, devices.FaultDevice, devices.ReasonOffline, "ssh was ended", "killed")
+	if out, err := transport.Shell(t.Context(), tr, 100, "echo again"); err != nil || out != "again\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// TestStoppedSSH: a program is ended through a connection that does nothing any more.
+func TestStoppedSSH(t *testing.T) {
+	t.Parallel() // most of it is waiting
+	s := sshtest.Start(t, sshtest.Options{})
+	tr := open(t, options(s))
+	p := sh(t, tr, "echo ready; cat")
+	firstLine(t, p)
+	for _, pid := range clients(t, s) {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Kill()
+	_, _, exit := finish(t, p)
+	wants(t, exit.Err, devices.FaultDevice, devices.ReasonOffline)
+	if out, err := transport.Shell(t.Context(), tr, 100, "echo again"); err != nil || out != "again\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// TestKilledLatlab leaves nothing: no ssh here, no program there, no file.
+func TestKilledLatlab(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	temp := t.TempDir()
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%d:%s:%s", heldVariable, s.User, s.Port, s.Key, s.KnownHosts), "TMPDIR="+temp)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if line != "holds: <nil>\n" || err != nil {
+		t.Errorf("%q, %v", line, err)
+	}
+	if n := len(clients(t, s)); n != 1 {
+		t.Errorf("%d ssh programs run", n)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	eventually(t, "ssh ends", func() bool { return len(clients(t, s)) == 0 })
+	eventually(t, "the program ends", func() bool { return len(s.Left()) == 0 })
+	if left := names(t, temp); len(left) > 0 {
+		t.Errorf("there are %q", left)
+	}
+}
+
+// TestNothingIsLeftHere: neither by a connection nor by one that was refused.
+func TestNothingIsLeftHere(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	tr := open(t, options(s))
+	if left := names(t, temp); len(left) > 0 {
+		t.Errorf("there are %q", left)
+	}
+	if err := tr.Close(); err != nil {
+		t.Fatal(err)
+	}
+	knowing(t, s, "# nothing")
+	refused(t, s, "not known")
+	if n := len(clients(t, s)); n != 0 {
+		t.Errorf("%d ssh programs run", n)
+	}
+	if left := names(t, temp); len(left) > 0 {
+		t.Errorf("there are %q", left)
+	}
+}
+
+// TestLongTemporaryFolder: a socket's path has at most 104 bytes.
+func TestLongTemporaryFolder(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	temp := filepath.Join(t.TempDir(), strings.Repeat("long", 30), "50% off")
+	if err := os.MkdirAll(temp, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", temp)
+	open(t, options(s))
+	short, err := os.MkdirTemp("/tmp", "50%h ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(short)
+	t.Setenv("TMPDIR", short)
+	open(t, options(s))
+}
+
+func TestNoSSH(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := ssh.Open(t.Context(), ssh.Options{Host: "board"})
+	wants(t, err, devices.FaultUser, devices.ReasonMissing, "install OpenSSH's client")
+}
+
+func TestServerOfAnotherTime(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{Config: []string{"Ciphers 3des-cbc"}})
+	_, err := ssh.Open(t.Context(), options(s))
+	wants(t, err, devices.FaultDevice, "ssh-algorithms", "no matching cipher found")
+}
