@@ -1,6 +1,6 @@
-// Package exporters holds what the formats share; each format is a package of its own
-// below it. An exporter takes a CostModel or rows of measurements and writes them as they
-// are: it refuses to fit, to correct and to round, to touch devices and to open stores.
+// Package exporters has the code that the formats share; each format is a package below it.
+// An exporter takes a CostModel or rows of measurements and writes them unchanged: it never
+// fits, corrects or rounds, touches no devices and opens no stores.
 package exporters
 
 import (
@@ -9,8 +9,7 @@ import (
 	"latlab/regress"
 )
 
-// WriteFile writes a file as a whole or not at all; regress.WriteFile, which saves cost
-// models, does the work.
+// WriteFile writes a file atomically; see regress.WriteFile.
 func WriteFile(path string, write func(io.Writer) error) error {
 	return regress.WriteFile(path, write)
 }

@@ -9,17 +9,17 @@ import (
 	"latlab/sampler/graph"
 )
 
-// Row is one network of a sweep as the exports of measurements take it: its estimate, the
-// blocks that it was computed from, and what its indices say.
+// Row is one network of a sweep for the exports of measurements: its estimate, the blocks that
+// it was computed from, and the properties that follow from its indices.
 type Row struct {
 	bench.Estimate
-	ID     string // of the Arch; empty where the network is a point of no space
+	ID     string // of the Arch; empty if the network is not in a space
 	MACs   *int64 // nil = unknown
 	Params *int64
 }
 
-// Rows yields a sweep's networks by index. Memory is one network's. It stops at the first
-// error, which it yields once, last.
+// Rows yields a sweep's networks by index and holds one network in memory. It stops at the
+// first error, which it yields last.
 func Rows(ctx context.Context, st bench.Reader, m bench.Sweep) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		sp, err := m.LoadSpace()
@@ -53,7 +53,7 @@ func rowOf(sp *sampler.Space, e bench.Estimate) Row {
 	if row.MACs != nil && row.Params != nil {
 		return row
 	}
-	// Planned by an older latlab, or no model could be made of it.
+	// Planned by an older latlab, or its model could not be written.
 	if g, err := graph.Lower(sp, a); err == nil {
 		row.MACs, row.Params = new(g.TotalMACs()), new(g.TotalParams())
 	}

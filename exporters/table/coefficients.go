@@ -2,8 +2,8 @@
 //
 // Numbers are written in the shortest form that reads back to the same bits, times are in
 // seconds with the unit in the column's name, and an unknown figure is an empty cell, never
-// 0. The package refuses to round and to leave out rows of doubtful measurements: verdict,
-// reasons and warnings are columns. Files are written whole by exporters.WriteFile.
+// 0. The package never rounds and never leaves out INVALID measurements: verdict, reasons and
+// warnings are columns. exporters.WriteFile writes files atomically.
 package table
 
 import (
@@ -29,9 +29,9 @@ func CoefficientColumns() []string {
 	}
 }
 
-// Coefficients writes one row a table entry, in the order of the table. The first row is
-// the bias: its position is "bias" and only its weight is set. A column that means nothing
-// for a layer type (the expansion of a Tucker layer) is empty.
+// Coefficients writes one row per table entry, in the order of the table. The first row is
+// the bias: its position is "bias" and only its weight is set. A column that does not apply to
+// a layer type (the expansion of a Tucker layer) is empty.
 func Coefficients(w io.Writer, m *regress.CostModel, s *sampler.Space, o Options) error {
 	if err := m.CheckSpace(s); err != nil {
 		return err
