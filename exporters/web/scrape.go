@@ -15,13 +15,12 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// scrapeCache answers /metrics from one gathering for all that scrape within its age, and one
-// encoding of each form that they ask for: the server may run on the machine that is timing,
-// and what a thousand scrapers cost must not be a thousand times what one does. Nobody is ever
-// turned away: promhttp's MaxRequestsInFlight would answer 503.
+// scrapeCache serves /metrics from a cache: all scrapes within its age share one gathering and
+// one encoding per format. The server may run on the machine that is timing, so a thousand
+// scrapers must not cost a thousand times as much as one. No scrape is rejected, unlike with
+// promhttp's MaxRequestsInFlight, which returns 503.
 //
-// The parameter name[] of promhttp is not honoured: each choice of names would be a form of
-// its own, and there is no end to them.
+// The parameter name[] of promhttp is ignored: each choice of names would need its own encoding.
 type scrapeCache struct {
 	gatherer prometheus.Gatherer
 	age      time.Duration
@@ -36,16 +35,16 @@ type scrapeCache struct {
 type moment struct {
 	metrics prometheus.Gatherer
 	forms   map[string]*encoding
-	ended   time.Time // when gathering did; zero = it goes on
+	ended   time.Time // when gathering ended; zero = not yet
 }
 
-// encoding is a moment in one form. Its reply may be read once done is closed.
+// encoding is a moment in one format. Its reply may be read once done is closed.
 type encoding struct {
 	done chan struct{}
 	reply
 }
 
-// reply is what is written again and again; nobody changes it.
+// reply is a cached response; it is never changed.
 type reply struct {
 	code   int
 	header http.Header
@@ -72,10 +71,10 @@ func (c *scrapeCache) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	maps.Copy(w.Header(), e.header)
 	w.WriteHeader(e.code)
-	_, _ = w.Write(e.body) // a client that went away needs no answer
+	_, _ = w.Write(e.body) // the client may have disconnected
 }
 
-// encoding begins what nobody asked for yet.
+// encoding returns the encoding in a format, and starts it at the first request.
 func (c *scrapeCache) encoding(r *http.Request) *encoding {
 	form, gzip := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...), acceptsGzip(r.Header)
 	key := string(form)
@@ -96,10 +95,10 @@ func (c *scrapeCache) encoding(r *http.Request) *encoding {
 	return e
 }
 
-// begin gathers in the background: a client that goes away takes nothing from the others.
+// begin gathers in the background, so that a client that disconnects does not affect others.
 func (c *scrapeCache) begin() *moment {
 	m := &moment{forms: map[string]*encoding{}}
-	// Families are shared by encoders, which only read them.
+	// Encoders share the families and only read them.
 	m.metrics = prometheus.GathererFunc(share(c.gatherer.Gather, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -108,8 +107,9 @@ func (c *scrapeCache) begin() *moment {
 	return m
 }
 
-// share calls f in a goroutine, and returns what waits for its result. ended is called when it
-// is there. A channel and no sync.Once: time stands still in a test while a mutex is waited for.
+// share calls f in a goroutine, and returns a function that waits for its result. ended is called
+// after f. It uses a channel instead of sync.Once, because waiting for a mutex stops the fake
+// clock of tests.
 func share[T any](f func() ([]T, error), ended func()) func() ([]T, error) {
 	done := make(chan struct{})
 	var list []T
@@ -142,7 +142,7 @@ func (c *scrapeCache) encode(e *encoding, metrics prometheus.Gatherer, accept []
 	e.reply = w.reply
 }
 
-// handlerOpts go on without a collector that failed: the other metrics are as true as before.
+// handlerOpts continues if a collector fails: the other metrics are still correct.
 func handlerOpts(log *slog.Logger) promhttp.HandlerOpts {
 	return promhttp.HandlerOpts{
 		EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError,
@@ -150,7 +150,7 @@ func handlerOpts(log *slog.Logger) promhttp.HandlerOpts {
 	}
 }
 
-// acceptsGzip is what promhttp would find, zstd left out: one encoding is enough for all.
+// acceptsGzip decides like promhttp, without zstd: one compression is enough.
 func acceptsGzip(h http.Header) bool {
 	for part := range strings.SplitSeq(strings.Join(h.Values("Accept-Encoding"), ","), ",") {
 		name, quality, _ := strings.Cut(strings.TrimSpace(part), ";")
@@ -162,7 +162,7 @@ func acceptsGzip(h http.Header) bool {
 	return false
 }
 
-// recorder keeps what a handler writes.
+// recorder stores a handler's output.
 type recorder struct {
 	reply
 	buffer bytes.Buffer
