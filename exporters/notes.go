@@ -13,18 +13,17 @@ import (
 	"latlab/regress"
 )
 
-// NotesSchema is the version of the side file's JSON.
+// NotesSchema is the version of the notes file's JSON.
 const NotesSchema = 1
 
-// Loss is something that a format cannot carry.
+// Loss is something that a format omits.
 type Loss struct {
 	What string `json:"what"` // "intercept"
-	Why  string `json:"why"`  // a sentence, with where it can be had instead
+	Why  string `json:"why"`  // a sentence, with where to find it instead
 }
 
-// Notes is the side file of an export: what the format could not carry, and where its
-// numbers come from. It lies beside the file as NAME.notes.json, or as notes.json in the
-// folder of a format that has several files.
+// Notes lists what an export omits and the origin of its numbers. It is written beside
+// the file as NAME.notes.json, or as notes.json in the folder of a format with several files.
 type Notes struct {
 	SchemaVersion int    `json:"schema_version"`
 	Format        string `json:"format"`
@@ -43,14 +42,14 @@ type CostOrigin struct {
 	Method    string          `json:"method"`
 	Estimator string          `json:"estimator"`
 	DataHash  string          `json:"data_hash"`
-	// MeasuredUntil is when the last of its measurements ended; absent = not known.
+	// MeasuredUntil is when the last of its measurements ended; absent if unknown.
 	MeasuredUntil *time.Time        `json:"measured_until,omitempty"`
 	Fingerprint   map[string]string `json:"fingerprint,omitempty"`
 	BiasSeconds   float64           `json:"bias_seconds"`
 	Warnings      []string          `json:"warnings,omitempty"`
 }
 
-// OriginOf is where a cost model's numbers come from.
+// OriginOf returns the origin of a cost model's numbers.
 func OriginOf(m *regress.CostModel) *CostOrigin {
 	return &CostOrigin{
 		Space: m.Space, Device: m.Device, Kind: m.Kind, Precision: m.Precision, Method: m.Method,
@@ -59,7 +58,7 @@ func OriginOf(m *regress.CostModel) *CostOrigin {
 	}
 }
 
-// Write writes the notes to a file, whole or not at all.
+// Write writes the notes to a file atomically.
 func (n Notes) Write(path string) error {
 	n.SchemaVersion = NotesSchema
 	if n.Lost == nil {

@@ -11,13 +11,13 @@ import (
 // LeftOut counts the networks that ValidOnly left out.
 type LeftOut struct {
 	Invalid    int `json:"invalid"`
-	Unmeasured int `json:"unmeasured"` // failed, or still to run
+	Unmeasured int `json:"unmeasured"` // failed, or not run yet
 }
 
-// Total is how many were left out.
+// Total is the number of networks left out.
 func (l LeftOut) Total() int { return l.Invalid + l.Unmeasured }
 
-// String is for people: "3 networks (2 INVALID, 1 not measured)".
+// String is a text for people: "3 networks (2 INVALID, 1 not measured)".
 func (l LeftOut) String() string {
 	var parts []string
 	if l.Invalid > 0 {

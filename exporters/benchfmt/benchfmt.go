@@ -1,20 +1,19 @@
 // Package benchfmt writes measurements as Go benchmark text, which benchstat reads
 // (https://go.dev/design/14313-benchmark-format).
+// One line is one block, a run in a fresh process: its value, and as iterations the number of
+// its samples. benchstat treats lines of one name as independent repetitions. Blocks are
+// independent; the samples within a block are not (they share a process, its memory layout and
+// a clock), so one line per sample would make intervals far too narrow and every difference
+// significant. With one line per network benchstat could not compute intervals.
 //
-// One line is one block, a run in a fresh process: its value, and as iterations how many
-// samples that rests on. benchstat takes lines of one name for independent repetitions, and
-// blocks are; the samples within a block are not (they share a process, a placement in memory
-// and a clock), so a line a sample would make intervals far too narrow and every difference
-// significant. A line a network would leave benchstat nothing to compute from.
+// Settings of the whole sweep are file configuration lines, by which benchstat separates its
+// tables: two devices, kinds or precisions are never in one table, nor INVALID with VALID
+// networks. The sweep's id and seed are not configuration lines, because benchstat OLD NEW
+// would then compare nothing.
 //
-// What holds for the whole sweep is in file configuration lines, by which benchstat makes its
-// tables: figures of two devices, kinds or precisions are never one table, and an INVALID
-// network is in none with the VALID ones. What tells two runs of one sweep apart (its id, its
-// seed) is not there: benchstat OLD NEW would then compare nothing.
-//
-// A name ends in -THREADS always: the format reads a number at a name's end as GOMAXPROCS, a
-// device called pixel-4 would lose its 4. The package refuses to compute: an interval is
-// benchstat's own, the manifest is in the side file.
+// A name always ends in -THREADS: the format reads a number at a name's end as GOMAXPROCS, so
+// a device called pixel-4 would lose its 4. The package computes nothing: benchstat computes
+// intervals, and the manifest is in the notes file.
 package benchfmt
 
 import (
@@ -34,10 +33,10 @@ import (
 	"latlab/exporters"
 )
 
-// Unit is that of the values: seconds, which benchstat shows as it sees fit.
+// Unit is the unit of the values: seconds, which benchstat scales.
 const Unit = "sec/op"
 
-// Write writes a line for every block with a figure. It stops at the first error of rows.
+// Write writes a line for every block with a value. It stops at the first error of rows.
 func Write(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) error {
 	if _, err := fmt.Fprintf(w, "# %s latencies of %s by latlab, sweep %s; a line is a block\n",
 		strings.ToUpper(string(m.Device.Kind)), escape(m.Device.Name, inLine), m.ID); err != nil {
@@ -64,7 +63,7 @@ func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, 
 	for i := range r.Blocks {
 		seconds, estimator, ok := bench.BlockSeconds(&r.Blocks[i])
 		if !ok || info.Kind != devices.Estimated && estimator != r.M.Estimator {
-			continue // no part of the estimate
+			continue // not used in the estimate
 		}
 		err := out.Write(&benchfmt.Result{
 			Config: own, Name: benchfmt.Name(name(r, info.Threads)), Iters: iterations(&r.Blocks[i]),
@@ -77,7 +76,7 @@ func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, 
 	return nil
 }
 
-// iterations is how many invokes a block's value rests on.
+// iterations is the number of invokes behind a block's value.
 func iterations(b *devices.Block) int {
 	switch {
 	case len(b.Samples) > 0:
@@ -88,7 +87,7 @@ func iterations(b *devices.Block) int {
 	return 1
 }
 
-// config is what holds for all networks of the sweep.
+// config has the settings that hold for all networks of the sweep.
 func config(m bench.Sweep) []benchfmt.Config {
 	var c []benchfmt.Config
 	for _, kv := range [][2]string{
@@ -101,8 +100,7 @@ func config(m bench.Sweep) []benchfmt.Config {
 	return c
 }
 
-// setting is a configuration line, none where there is nothing to say: an empty value
-// deletes a key.
+// setting is a configuration line, or nothing for an empty value, which would delete the key.
 func setting(key, value string) []benchfmt.Config {
 	if value == "" {
 		return nil
@@ -127,12 +125,12 @@ func name(r exporters.Row, threads int) string {
 	return fmt.Sprintf("Infer/%s-%d", part, max(1, threads))
 }
 
-// inName are what would end or divide a name.
+// inName are characters that would end or divide a name.
 func inName(r rune) bool {
 	return unicode.IsSpace(r) || strings.ContainsRune("/=%*", r) || !unicode.IsPrint(r)
 }
 
-// inLine are what would end a line, or not be shown in it.
+// inLine are characters that would end a line or are not printable.
 func inLine(r rune) bool { return r == '%' || r != ' ' && !unicode.IsPrint(r) }
 
 // escape writes such characters, blanks at both ends and wrong bytes as %XX, as URLs do.

@@ -7,22 +7,22 @@ import (
 	"strconv"
 )
 
-// look is what kind of panel shows a view.
-type look string
+// panelKind is the type of a panel.
+type panelKind string
 
 const (
-	stat     look = "stat"           // the newest value, large
-	lines    look = "timeseries"     // over time
-	bars     look = "bargauge"       // the newest value of each series
-	timeline look = "state-timeline" // states over time
-	heat     look = "heatmap"        // a histogram over time
-	table    look = "table"          // the newest values with their labels
-	words    look = "text"           // Markdown
+	stat     panelKind = "stat"           // the newest value, large
+	lines    panelKind = "timeseries"     // over time
+	bars     panelKind = "bargauge"       // the newest value of each series
+	timeline panelKind = "state-timeline" // states over time
+	heat     panelKind = "heatmap"        // a histogram over time
+	table    panelKind = "table"          // the newest values with their labels
+	markdown panelKind = "text"           // Markdown
 )
 
 // view is what a panel shows, without Grafana's details.
 type view struct {
-	look    look
+	kind    panelKind
 	title   string
 	about   string // the question that it answers
 	unit    string // Grafana's name of it
@@ -31,13 +31,13 @@ type view struct {
 	low     *float64 // of the axis
 	high    *float64
 	steps   []Step          // colours by value
-	names   map[string]Word // words for values
-	none    string          // said where there is no value; empty = "not known"
-	drop    []string        // a table's columns that say nothing
+	names   map[string]Word // texts for values
+	none    string          // shown if there is no value; empty = "not known"
+	drop    []string        // a table's columns to hide
 	columns []column        // a table's columns of values
 	links   []Override
 	text    string
-	eachLab bool // a panel a lab: what cannot tell two apart
+	eachLab bool // one panel per lab, for panels that cannot distinguish labs
 }
 
 // query is one of a view's queries.
@@ -66,7 +66,7 @@ type page struct {
 	sections          []section
 }
 
-// source is the data source that the reader chose.
+// source is the data source that the user selected.
 func source() *Source { return &Source{Type: "prometheus", UID: "${datasource}"} }
 
 func (p page) dashboard() Dashboard {
@@ -84,15 +84,15 @@ func datasourceVariable() Variable {
 	return Variable{Name: "datasource", Type: "datasource", Label: "Prometheus", Query: "prometheus", Refresh: 1}
 }
 
-// labVariable chooses labs by their scrape targets. Probes have none of these metrics, so a
-// device that a user's relabelling made an instance is no lab.
+// labVariable selects labs by their scrape targets. Probes have none of these metrics, so a
+// device that a user's relabelling made an instance is not listed as a lab.
 func labVariable() Variable {
 	v := choice("instance", "Lab", `{__name__=~"latlab_build_info|latlab_sweep_info"}`)
 	v.Name = "lab"
 	return v
 }
 
-// choice is a variable with several of a label's values, at first all.
+// choice is a variable that selects values of a label; by default all.
 func choice(name, label, selector string) Variable {
 	text := "label_values(" + selector + ", " + name + ")"
 	return Variable{
@@ -106,7 +106,7 @@ func choice(name, label, selector string) Variable {
 
 const gridWidth = 24
 
-// layOut gives each view its place: from left to right, in a new line where it does not fit.
+// layOut places the views from left to right, and starts a new line when a view does not fit.
 func layOut(sections []section) []Panel {
 	var panels []Panel
 	y := 0
@@ -132,8 +132,8 @@ func layOut(sections []section) []Panel {
 }
 
 func (v view) panel() Panel {
-	p := Panel{Type: string(v.look), Title: v.title, Description: v.about, Options: v.options()}
-	if v.look == words {
+	p := Panel{Type: string(v.kind), Title: v.title, Description: v.about, Options: v.options()}
+	if v.kind == markdown {
 		return p
 	}
 	p.Datasource, p.FieldConfig = source(), v.fields()
@@ -144,7 +144,7 @@ func (v view) panel() Panel {
 	for i, q := range v.queries {
 		p.Targets = append(p.Targets, v.target(i, q))
 	}
-	if v.look == table {
+	if v.kind == table {
 		p.Transformations = v.transformations()
 	}
 	return p
@@ -154,7 +154,7 @@ func refID(i int) string { return string(rune('A' + i)) }
 
 func (v view) target(i int, q query) Target {
 	t := Target{RefID: refID(i), Datasource: source(), Expr: q.expr, LegendFormat: q.legend, Format: "time_series"}
-	switch v.look {
+	switch v.kind {
 	case table:
 		t.Format = "table"
 		t.Instant = true
@@ -168,12 +168,12 @@ func (v view) target(i int, q query) Target {
 }
 
 func (v view) options() map[string]any {
-	switch v.look {
-	case words:
+	switch v.kind {
+	case markdown:
 		return map[string]any{"mode": "markdown", "content": v.text}
 	case stat, bars:
 		o := map[string]any{"reduceOptions": map[string]any{"calcs": []string{"lastNotNull"}, "fields": "", "values": false}}
-		if v.look == bars {
+		if v.kind == bars {
 			o["orientation"], o["displayMode"] = "horizontal", "gradient"
 		} else {
 			o["colorMode"], o["graphMode"], o["textMode"] = "value", "none", "auto"
@@ -200,10 +200,10 @@ func (v view) fields() *FieldConfig {
 	d := FieldDefaults{Unit: v.unit, Min: v.low, Max: v.high, NoValue: cmp.Or(v.none, "not known")}
 	if len(v.steps) > 0 {
 		d.Color, d.Thresholds = &Color{Mode: "thresholds"}, &Thresholds{Mode: "absolute", Steps: v.steps}
-	} else if v.look != stat {
+	} else if v.kind != stat {
 		d.Color = &Color{Mode: "palette-classic"}
 	}
-	if v.look == lines {
+	if v.kind == lines {
 		d.Custom = map[string]any{"lineWidth": 1, "fillOpacity": 5, "showPoints": "auto", "spanNulls": false}
 	}
 	if len(v.names) > 0 {
@@ -213,7 +213,7 @@ func (v view) fields() *FieldConfig {
 	for _, col := range v.columns {
 		c.Overrides = append(c.Overrides, override("byName", col.title, Property{"unit", col.unit}))
 	}
-	if v.look == lines {
+	if v.kind == lines {
 		c.Overrides = append(c.Overrides, override("byRegexp", "/limit$/",
 			Property{"color", map[string]any{"mode": "fixed", "fixedColor": "red"}},
 			Property{"custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{6, 6}}},
@@ -226,7 +226,7 @@ func override(by, what string, p ...Property) Override {
 	return Override{Matcher: Matcher{ID: by, Options: what}, Properties: p}
 }
 
-// transformations make one table of all queries: a line for each set of labels.
+// transformations merge all queries into one table with a line per set of labels.
 func (v view) transformations() []Transformation {
 	hidden, renamed := map[string]bool{"Time": true}, map[string]string{"instance": "lab"}
 	for _, d := range v.drop {
@@ -253,7 +253,7 @@ func (v view) transformations() []Transformation {
 	}
 }
 
-// leadsTo makes a column's values links to a dashboard that is about that value, in its row's lab.
+// leadsTo turns a column's values into links to the dashboard of that value, in its row's lab.
 func leadsTo(label, uid string) Override {
 	return override("byName", label, Property{"links", []map[string]any{{
 		"title": "to this " + label,
@@ -261,7 +261,7 @@ func leadsTo(label, uid string) Override {
 	}}})
 }
 
-// states are words for whole numbers from 0 on.
+// states are texts for the numbers 0, 1, 2 and so on.
 func states(w ...Word) map[string]Word {
 	m := map[string]Word{}
 	for i, word := range w {
@@ -280,10 +280,10 @@ func below(limit float64, color string) []Step {
 	return []Step{{Color: color}, {Color: "green", Value: &limit}}
 }
 
-// plain is one colour: without steps Grafana would paint from its own.
+// plain is one colour; without steps Grafana would use its own thresholds.
 func plain() []Step { return []Step{{Color: "text"}} }
 
-// kinds paint what was not measured: nobody should take it for that.
+// kinds colours estimated and simulated values, so that nobody takes them for measured ones.
 func kinds() Override {
 	colors := map[string]Word{
 		"measured": {Text: "measured", Color: "green"}, "estimated": {Text: "ESTIMATED", Color: "orange"},

@@ -1,14 +1,13 @@
-// Package grafana makes latlab's dashboards: fleet, device, sweep and cost model.
+// Package grafana builds latlab's dashboards: fleet, device, sweep and cost model.
 //
-// They are Go, so that a test can hold them against exporters/prom's table of metrics, and
-// are committed as JSON in monitoring/dashboards, because a user imports files. The model is
-// this package's own, some 150 lines: Grafana's SDK builds the same JSON, but would bring a
-// module of its own, hundreds of generated types, and of its two builders one is deprecated
-// and the other is for Grafana 13 and later only.
-//
-// The package refuses to talk to a Grafana: what is imported or provisioned how is its
-// owner's choice (docs/dashboards.md). Nothing here is a number: units, words for unknown
-// values and the kind of a latency (measured, estimated, simulated) come from the metrics.
+// They are written in Go, so that a test can check them against the table of metrics in
+// exporters/prom, and committed as JSON in monitoring/dashboards, because users import files.
+// The package has its own model of a dashboard, some 150 lines. Grafana's SDK builds the same
+// JSON, but adds a module with hundreds of generated types; one of its two builders is
+// deprecated and the other supports only Grafana 13 and later.
+// The package never talks to a Grafana server: users import or provision the files
+// (docs/dashboards.md). The kind of a latency (measured, estimated, simulated) comes from the
+// metrics.
 package grafana
 
 import (
@@ -19,10 +18,10 @@ import (
 // schemaVersion is Grafana 10.0's; later ones migrate it when they import.
 const schemaVersion = 38
 
-// tag is how the dashboards find each other.
+// tag links the dashboards to each other.
 const tag = "latlab"
 
-// All are the dashboards, in the order of a look at a lab.
+// All returns the dashboards, from the overview to the details.
 func All() []Dashboard {
 	return []Dashboard{fleet(), device(), sweep(), costModel()}
 }
@@ -30,7 +29,7 @@ func All() []Dashboard {
 // File is the name of a dashboard's file.
 func (d Dashboard) File() string { return d.UID + ".json" }
 
-// JSON is what Grafana imports.
+// JSON returns the file that Grafana imports.
 func (d Dashboard) JSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -40,14 +39,14 @@ func (d Dashboard) JSON() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Query is what a dashboard asks Prometheus.
+// Query is a panel's query to Prometheus.
 type Query struct {
 	Panel   string // title
 	Expr    string // with variables as Grafana has them
 	Instant bool
 }
 
-// Queries are all of a dashboard's panels'.
+// Queries returns the queries of all panels.
 func (d Dashboard) Queries() []Query {
 	var all []Query
 	for _, p := range d.Panels {

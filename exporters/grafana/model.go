@@ -21,7 +21,7 @@ type Dashboard struct {
 	Panels        []Panel    `json:"panels"`
 }
 
-// TimeRange is what a dashboard shows when it is opened.
+// TimeRange is the initial time range of a dashboard.
 type TimeRange struct {
 	From string `json:"from"`
 	To   string `json:"to"`
@@ -41,7 +41,7 @@ type Templating struct {
 	List []Variable `json:"list"`
 }
 
-// Variable is what a reader chooses above the panels.
+// Variable is a selection box above the panels.
 type Variable struct {
 	Name       string     `json:"name"`
 	Type       string     `json:"type"`
@@ -57,13 +57,13 @@ type Variable struct {
 	Current    *Selection `json:"current,omitempty"`
 }
 
-// VariableQuery is how Prometheus' data source wants it.
+// VariableQuery is a variable's query in the form of the Prometheus data source.
 type VariableQuery struct {
 	Query string `json:"query"`
 	RefID string `json:"refId"`
 }
 
-// Selection is what a variable is before a reader chooses.
+// Selection is the initial value of a variable.
 type Selection struct {
 	Selected bool     `json:"selected"`
 	Text     []string `json:"text"`
@@ -84,7 +84,7 @@ type GridPos struct {
 	Y int `json:"y"`
 }
 
-// Panel is a picture, a table, a text, or the title of a row of them.
+// Panel is a chart, a table, a text, or the title of a row of panels.
 type Panel struct {
 	ID              int              `json:"id"`
 	Type            string           `json:"type"`
@@ -114,13 +114,13 @@ type Target struct {
 	Range        bool    `json:"range"`
 }
 
-// FieldConfig says how values look.
+// FieldConfig is the format of values.
 type FieldConfig struct {
 	Defaults  FieldDefaults `json:"defaults"`
 	Overrides []Override    `json:"overrides"`
 }
 
-// FieldDefaults are how all values of a panel look.
+// FieldDefaults is the format of all values of a panel.
 type FieldDefaults struct {
 	Unit       string         `json:"unit,omitempty"`
 	Min        *float64       `json:"min,omitempty"`
@@ -132,12 +132,12 @@ type FieldDefaults struct {
 	Custom     map[string]any `json:"custom,omitempty"`
 }
 
-// Color is how a colour is chosen.
+// Color selects how colours are assigned.
 type Color struct {
 	Mode string `json:"mode"`
 }
 
-// Thresholds are values from which on another colour holds.
+// Thresholds are the values at which the colour changes.
 type Thresholds struct {
 	Mode  string `json:"mode"`
 	Steps []Step `json:"steps"`
@@ -149,38 +149,38 @@ type Step struct {
 	Value *float64 `json:"value"`
 }
 
-// Mapping shows values as words.
+// Mapping replaces values by texts.
 type Mapping struct {
 	Type    string          `json:"type"`
 	Options map[string]Word `json:"options"`
 }
 
-// Word is what is shown instead of a value.
+// Word is the text shown instead of a value.
 type Word struct {
 	Text  string `json:"text"`
 	Color string `json:"color,omitempty"`
 	Index int    `json:"index"`
 }
 
-// Override is how some values look.
+// Override is the format of some values.
 type Override struct {
 	Matcher    Matcher    `json:"matcher"`
 	Properties []Property `json:"properties"`
 }
 
-// Matcher chooses fields.
+// Matcher selects fields.
 type Matcher struct {
 	ID      string `json:"id"`
 	Options string `json:"options"`
 }
 
-// Property is one thing that an Override sets.
+// Property is one setting of an Override.
 type Property struct {
 	ID    string `json:"id"`
 	Value any    `json:"value"`
 }
 
-// Transformation is what Grafana does to results before they are shown.
+// Transformation changes query results before they are shown.
 type Transformation struct {
 	ID      string         `json:"id"`
 	Options map[string]any `json:"options"`

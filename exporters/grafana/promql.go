@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What a reader chose, as label matchers. Grafana quotes names for a regular expression.
+// The user's selections as label matchers. Grafana escapes them for a regular expression.
 const (
 	byLab    = `instance=~"$lab"`
 	byDevice = byLab + `, device=~"$device"`
@@ -14,9 +14,9 @@ const (
 	byModel  = `cost_model=~"$cost_model", ` + byDevice
 )
 
-// The labels that tell one series of a subject from another. The lab is always one of them: two
-// may have a device, a sweep and a cost model of the same names. The job is not: /metrics and
-// /probe both know a device, and one of them is shown.
+// The labels that identify a series. The lab is always one of them, since two labs may have
+// devices, sweeps and cost models with the same names. The job is not: /metrics and /probe both
+// have a device's metrics, and only one of the two is shown.
 const (
 	ofLab    = "instance"
 	ofDevice = "instance, device"
@@ -35,15 +35,15 @@ func sel(metric string, matchers ...string) string {
 func maxBy(labels, expr string) string { return "max by (" + labels + ") (" + expr + ")" }
 func sumBy(labels, expr string) string { return "sum by (" + labels + ") (" + expr + ")" }
 
-// ago is how long ago the moments were that expr gives.
+// ago is the time since the timestamps of expr.
 func ago(expr string) string { return "time() - " + expr }
 
-// dev is a device's metric, once a lab's device.
+// dev is a device's metric, one series per device of a lab.
 func dev(metric string, more ...string) string {
 	return maxBy(ofDevice, sel(metric, append([]string{byDevice}, more...)...))
 }
 
-// swept is a sweep's metric, once a lab's sweep; which chooses the sweeps.
+// swept is a sweep's metric, one series per sweep of a lab; which selects the sweeps.
 func swept(metric, which string, more ...string) string {
 	return maxBy(ofSweep, sel(metric, append([]string{which}, more...)...))
 }
@@ -55,13 +55,13 @@ func withKind(expr string) string {
 	return "(" + expr + ") * on (instance, sweep) group_left (kind) " + maxBy("instance, sweep, kind", sel("latlab_sweep_info", byLab))
 }
 
-// modelKind adds what a cost model's latencies are.
+// modelKind adds whether a cost model's latencies are measured, estimated or simulated.
 func modelKind(expr string) string {
 	return "(" + expr + ") * on (instance, cost_model, device) group_left (kind) " + maxBy(ofModel+", kind", sel("latlab_cost_model_info", byLab))
 }
 
-// quantile is one of a histogram, classic or native: a server keeps one of the two. over is
-// a function of a selector, like rate, or empty for all that was counted since the beginning.
+// quantile is a quantile of a histogram, classic or native: a server stores one of the two. over is
+// a function of a selector, such as rate, or empty for the total count.
 func quantile(q, metric, matchers, by, over string) string {
 	half := func(suffix, le string) string {
 		expr := sel(metric+suffix, matchers)
@@ -73,7 +73,7 @@ func quantile(q, metric, matchers, by, over string) string {
 	return half("_bucket", ", le") + " or " + half("", "")
 }
 
-// buckets is a histogram for a heat map: native buckets where there are, else classic ones.
+// buckets is a histogram for a heat map: native buckets if there are any, otherwise classic ones.
 func buckets(metric, matchers string) string {
 	half := func(by, suffix string) string {
 		return sumBy(by, "increase("+sel(metric+suffix, matchers)+"[$__rate_interval])")
@@ -82,7 +82,7 @@ func buckets(metric, matchers string) string {
 	return native + " or " + half(ofLab+", le", "_bucket") + " unless on (instance) " + native
 }
 
-// firing counts a lab's alerts; none is 0.
+// firing counts a lab's firing alerts; 0 if there are none.
 func firing(matchers string) string {
 	return "count by (instance) (" + sel("ALERTS", `alertname=~"Latlab.*"`, `alertstate="firing"`, matchers) + ") or 0 * " +
 		maxBy(ofLab, sel("latlab_build_info", byLab))

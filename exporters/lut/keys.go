@@ -9,7 +9,7 @@ import (
 	"latlab/sampler/graph"
 )
 
-// baseKey holds what every network pays: no reader asks for it.
+// baseKey is the key of the intercept; no reader looks it up.
 const baseKey = "Base"
 
 // place is a table entry with its shapes.
@@ -19,7 +19,7 @@ type place struct {
 	layer    sampler.Layer
 	choice   sampler.Choice
 	from, to [3]int // height, width, channels
-	ranks    [2]int // tucker: channels behind the compression and behind the core
+	ranks    [2]int // tucker: output channels of the first 1x1 and of the KxK convolution
 }
 
 // walk calls f for every reachable entry of a space, with the height and width of its maps.
@@ -49,7 +49,7 @@ func walk(s *sampler.Space, f func(position, entry int, p place) error) error {
 	return nil
 }
 
-// findRanks asks the ops of a Tucker layer: how ranks are rounded is the graph's to know.
+// findRanks takes the ranks of a Tucker layer from its ops, because the graph rounds them.
 func (p *place) findRanks(position, entry int) error {
 	if p.choice.Type != sampler.Tucker {
 		return nil
@@ -69,9 +69,9 @@ func (p *place) findRanks(position, entry int) error {
 	return nil
 }
 
-// key is what a reader of the dialect makes of a layer. A plain convolution is `Conv` where
-// the network begins and `Conv_1`, the readers' feature mix layer, anywhere else; neither
-// says its kernel.
+// key is the key that a reader of the dialect builds for a layer. A plain convolution is
+// `Conv` at the start of the network and `Conv_1`, the readers' feature mix layer, anywhere
+// else; neither key contains the kernel.
 func (d Dialect) key(p place) string {
 	shapes := "-input:" + dims(p.from[:]...) + "-output:" + dims(p.to[:]...)
 	switch p.choice.Type {
@@ -90,7 +90,7 @@ func (d Dialect) key(p place) string {
 	return string(p.choice.Type) + shapes
 }
 
-// expand is the trap of the two dialects: the ratio in one, the channels in the other.
+// expand differs between the dialects: it is the ratio in one, the channels in the other.
 func (d Dialect) expand(p place) string {
 	n := p.choice.Expansion
 	if d == OFA {
@@ -114,13 +114,13 @@ func (d Dialect) tail(p place) string {
 	return text
 }
 
-// own tells an entry from others of the same key.
+// own distinguishes an entry from others with the same key.
 func (p place) own() string {
 	return "-layer:" + p.position.Name + "-choice:" + p.choice.Name
 }
 
-// headKeys are the keys of a classifier over a last map, the pool's empty where the reader
-// counts it to the classifier.
+// headKeys are the keys of a classifier over the last map; the pool's key is empty if the
+// reader includes the pool in the classifier.
 func (d Dialect) headKeys(last [3]int, classes int) (pool, classifier string) {
 	if d == ProxylessNAS {
 		return "", fmt.Sprintf("Logits-input:%s-output:%d", dims(last[:]...), classes)
@@ -146,8 +146,8 @@ func bit(b bool) int {
 
 func decimal(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
-// number is a float as YAML 1.1 has it: PyYAML takes "2e-09" and "5e+21" for text, and 5 for
-// an integer. Nothing is rounded.
+// number writes a float for YAML 1.1, without rounding: PyYAML reads "2e-09" and "5e+21" as
+// text, and 5 as an integer.
 func number(x float64) string {
 	text := strconv.FormatFloat(x, 'g', -1, 64)
 	if strings.Contains(text, ".") {

@@ -4,16 +4,16 @@
 //
 //	lookup_table.yaml       dialect proxylessnas: `expand` is the ratio, entries have `var`
 //	320_lookup_table.yaml   dialect ofa: `expand` is the number of expanded channels, keys
-//	                        end with se and hs, entries have `std`; one file a resolution
-//	notes.json              what the two cannot carry
+//	                        end with se and hs, entries have `std`; one file per resolution
+//	notes.json              what the two omit
 //
-// Times are milliseconds. Those tables have a key a shape and no intercept, a cost model has
-// an entry a position and one. So the intercept is the key `Base`, layers that those readers
-// do not know have keys of their own (fused_conv, tucker_conv), and where positions disagree
-// about a shape each has its own key.
+// Times are milliseconds. Those tables have one key per shape and no intercept, while a cost
+// model has one entry per position and an intercept. So the intercept is the key `Base`,
+// layers that the readers do not know have additional keys (fused_conv, tucker_conv), and
+// if positions have different weights for a shape, each has its own key.
 //
-// The package refuses to change a prediction: the means of a network's keys and Base add up
-// to CostModel.Predict x 1000. It refuses to fit and to average.
+// The package never changes a prediction: the means of a network's keys plus Base equal
+// CostModel.Predict x 1000. It does not fit or average.
 package lut
 
 import (
@@ -31,7 +31,7 @@ import (
 	"latlab/sampler"
 )
 
-// Dialect is whose keys are written.
+// Dialect is the project whose keys are written.
 type Dialect string
 
 // The dialects.
@@ -43,11 +43,11 @@ const (
 // Dialects lists them, the default first.
 func Dialects() []Dialect { return []Dialect{OFA, ProxylessNAS} }
 
-// NotesFile is the side file in the folder.
+// NotesFile is the notes file in the folder.
 const NotesFile = "notes.json"
 
-// Write writes the table and its notes into a directory, which is made where it is missing,
-// and returns the notes. They come last: where they are, the table is whole.
+// Write writes the table and its notes into a directory, which it creates if necessary, and
+// returns the notes. They are written last, so if they exist the table is complete.
 func Write(dir string, m *regress.CostModel, s *sampler.Space, d Dialect) (exporters.Notes, error) {
 	if !slices.Contains(Dialects(), d) {
 		return exporters.Notes{}, fmt.Errorf("no dialect of lookup tables is %q; there are %s and %s", d, OFA, ProxylessNAS)
@@ -67,7 +67,7 @@ func Write(dir string, m *regress.CostModel, s *sampler.Space, d Dialect) (expor
 	return notes, notes.Write(filepath.Join(dir, NotesFile))
 }
 
-// file is named as the reader looks for it; OFA's is known by the resolution.
+// file is the name that the reader expects; OFA's contains the resolution.
 func (d Dialect) file(s *sampler.Space) string {
 	if d == ProxylessNAS {
 		return "lookup_table.yaml"
@@ -82,13 +82,13 @@ func resolution(s *sampler.Space) string {
 	return fmt.Sprintf("%dx%d", s.Input.Height, s.Input.Width)
 }
 
-// write writes YAML of the plainest kind: a block mapping of block mappings. The header
-// says in a comment what a reader of the file alone must not overlook.
+// write writes simple YAML: a block mapping of block mappings. A comment at the top has the
+// most important notes.
 func (t *table) write(w io.Writer, m *regress.CostModel) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Milliseconds, predicted by a cost model of %s that was fitted to %s latencies of %s (%s).\n",
 		m.Space, strings.ToUpper(comment(string(m.Kind))), comment(m.Device), comment(string(m.Precision)))
-	fmt.Fprintf(&b, "# A network's latency is the means of its keys, added up, and %s. %s says what else to know.\n", baseKey, NotesFile)
+	fmt.Fprintf(&b, "# A network's latency is the sum of the means of its keys and %s. %s has further notes.\n", baseKey, NotesFile)
 	for _, r := range t.rows {
 		fmt.Fprintf(&b, "%s:\n  count: %s\n  mean: %s\n  %s: null\n", r.key, r.count, number(r.ms()), t.dialect.spread())
 	}
@@ -96,14 +96,14 @@ func (t *table) write(w io.Writer, m *regress.CostModel) error {
 	return err
 }
 
-// comment keeps a text of the model's file inside its comment: YAML refuses control
-// characters there too.
+// comment escapes a text of the model's file, so that it stays inside its comment: YAML
+// refuses control characters there too.
 func comment(text string) string {
 	quoted := strconv.QuoteToASCII(text)
 	return quoted[1 : len(quoted)-1]
 }
 
-// spread is the key of the readers' own measurements' scatter; they do not read it.
+// spread is the key of the measurements' spread; the readers ignore it.
 func (d Dialect) spread() string {
 	if d == ProxylessNAS {
 		return "var"

@@ -18,10 +18,10 @@ type table struct {
 	base    float64     // seconds
 	weights [][]float64 // seconds, by position and entry
 	rows    []row
-	// What the notes tell.
+	// For the notes.
 	moved    []string // layers whose skip had a weight
-	doubled  int      // keys that positions or choices disagree about
-	prices   bool     // the classifier's keys are priced
+	doubled  int      // keys with different values by position or choice
+	prices   bool     // the classifier's keys have values
 	headless bool     // the classifier's keys are 0
 }
 
@@ -53,15 +53,15 @@ func newTable(m *regress.CostModel, s *sampler.Space, d Dialect) (*table, error)
 	t.rows = append(append([]row{{key: baseKey, count: "null", seconds: t.base}}, layers...), head...)
 	for _, r := range t.rows {
 		if math.IsInf(r.ms(), 0) || math.IsNaN(r.ms()) {
-			return nil, errors.New("a weight is too large to be told in milliseconds")
+			return nil, errors.New("a weight is too large in milliseconds")
 		}
 	}
 	return t, nil
 }
 
-// splitClassifier takes the classifier's price out of the entries that pay for it, where
-// the model knows prices; readers have keys of their own for it. Where it does not, the
-// keys are 0 and the last stage's first layer goes on paying.
+// splitClassifier moves the classifier's cost out of the entries that contain it, because
+// readers have separate keys for it. A model without op-level weights cannot: then the keys are
+// 0 and the last stage's first layer keeps the cost.
 func (t *table) splitClassifier(m *regress.CostModel) ([]row, error) {
 	s := t.space
 	if s.Head.Type != sampler.Classifier {
@@ -91,7 +91,7 @@ func (t *table) splitClassifier(m *regress.CostModel) ([]row, error) {
 	return rows, nil
 }
 
-// payer is the position of the last stage's first layer.
+// payer is the position that contains the head's cost, the last stage's first layer.
 func (t *table) payer() int {
 	n := 0
 	for _, st := range t.space.Stages[:len(t.space.Stages)-1] {
@@ -126,7 +126,7 @@ func headPrices(p *regress.Pricer, ops []graph.PaidOp) (pool, classes float64) {
 	return pool, classes
 }
 
-// headRows are the keys of one last map; a reader that has no key for the pool counts it to
+// headRows are the keys of one last map; a reader without a key for the pool includes it in
 // the classifier.
 func (t *table) headRows(last [3]int, pool, classes float64, count int) []row {
 	poolKey, key := t.dialect.headKeys(last, t.space.Head.Classes)
@@ -136,7 +136,7 @@ func (t *table) headRows(last [3]int, pool, classes float64, count int) []row {
 	return []row{{poolKey, strconv.Itoa(count), pool}, {key, strconv.Itoa(count), classes}}
 }
 
-// seenAt counts the networks that had an output width.
+// seenAt counts the networks with an output width.
 func seenAt(p sampler.Position, seen []int, out int) int {
 	n := 0
 	for in := range p.In {
@@ -147,10 +147,10 @@ func seenAt(p sampler.Position, seen []int, out int) int {
 	return n
 }
 
-// freeSkips moves to the gauge in which a skipped layer costs nothing, because readers add
-// nothing for it: what the fit gave to a skip at a width is taken from all choices of its
-// layer and given to the stage's first layer, which has the same output width, or to the
-// base where that is a skip's own. No prediction changes.
+// freeSkips changes the table so that a skipped layer costs nothing, because readers add
+// nothing for it: the fitted weight of a skip at a width is subtracted from all choices of its
+// layer and added to the stage's first layer, which has the same output width, or to the base if
+// the skip is in that layer. No prediction changes.
 func (t *table) freeSkips() {
 	first := 0
 	for i, pos := range t.space.Positions() {
@@ -172,7 +172,7 @@ func (t *table) freeSkips() {
 }
 
 // freeSkip does it for one width of one layer. A stage's first layer that can be skipped has
-// a single width on both sides, so that its skip is paid by every network.
+// a single input and output width, so its skip is part of every network.
 func (t *table) freeSkip(position, first, out, skip int) bool {
 	pos := t.space.Positions()[position]
 	in := min(out, len(pos.In)-1)
@@ -196,7 +196,7 @@ func (t *table) freeSkip(position, first, out, skip int) bool {
 	return true
 }
 
-// member is an entry with the key that its shape has.
+// member is an entry with the key of its shape.
 type member struct {
 	key, own string
 	seconds  float64
@@ -204,9 +204,9 @@ type member struct {
 	skip     bool
 }
 
-// layers are the rows of all entries. Entries of one key are one row where they agree;
-// where they do not, each has a row of its own. A layer with two skips, which may cost
-// something that no gauge takes away from both, is such a case.
+// layers are the rows of all entries. Entries with the same key and value are one row; with
+// different values each has its own row. An example is a layer with two skips of different
+// cost, which cannot both be moved to 0.
 func (t *table) layers(m *regress.CostModel) ([]row, error) {
 	var keys []string // in the order of the table
 	members := map[string][]member{}
@@ -232,7 +232,7 @@ func (t *table) join(same []member) []row {
 		agree = agree && near(x.seconds, same[0].seconds)
 	}
 	if agree && same[0].skip && same[0].seconds == 0 {
-		return nil // no reader asks
+		return nil // no reader looks it up
 	}
 	if agree {
 		return []row{{same[0].key, strconv.Itoa(count), same[0].seconds}}
@@ -245,7 +245,7 @@ func (t *table) join(same []member) []row {
 	return rows
 }
 
-// near lets pass what adding up in another order does, and nothing that a fit means.
+// near tolerates the rounding of a different order of addition, but no difference of a fit.
 func near(a, b float64) bool {
 	return math.Abs(a-b) <= 1e-12*max(math.Abs(a), math.Abs(b))
 }

@@ -19,7 +19,7 @@ type Config struct {
 	Strides    int `json:"STRIDES,omitempty"`
 }
 
-// The kernels of nn-Meter's that networks of spaces have.
+// The kernels of nn-Meter that occur in networks of spaces.
 const (
 	conv       = "conv-bn-relu"
 	dwconv     = "dwconv-bn-relu"
@@ -30,13 +30,13 @@ const (
 	globalPool = "global-avgpool"
 )
 
-// shape is a kernel without its time.
+// shape is a kernel without its latency.
 type shape struct {
 	kind   string
 	config Config
 }
 
-// kernel is a shape and what each of its occurrences took, in seconds.
+// kernel is a shape and the latency of each occurrence, in seconds.
 type kernel struct {
 	shape
 	seconds []float64
@@ -45,9 +45,9 @@ type kernel struct {
 // Kernels collects figures of kernels.
 type Kernels struct {
 	list map[shape]*kernel
-	// What the notes tell.
-	single bool           // a shape has one price wherever it occurs
-	left   map[string]int // occurrences left out, by why
+	// For the notes.
+	single bool           // a shape has the same latency wherever it occurs
+	left   map[string]int // occurrences left out, by reason
 	origin origin
 }
 
@@ -65,8 +65,8 @@ func (k *Kernels) add(s shape, seconds float64) {
 	}
 }
 
-// addOps adds the kernels of ops, whose times are given in the same order; a negative one
-// is an op that nobody timed.
+// addOps adds the kernels of ops, whose latencies are given in the same order; a negative
+// latency means that the op was not timed.
 func (k *Kernels) addOps(ops []graph.PaidOp, seconds []float64) {
 	for i := 0; i < len(ops); {
 		n := unit(ops[i:])
@@ -94,7 +94,7 @@ func sum(seconds []float64) (total float64, missing bool) {
 	return total, false
 }
 
-// unit is how many ops are one kernel: all of a squeeze-and-excite, one of anything else.
+// unit is the number of ops of a kernel: all of a squeeze-and-excite, one for anything else.
 func unit(ops []graph.PaidOp) int {
 	block, _, ok := strings.Cut(ops[0].Name, "/se/")
 	if !ok {
@@ -107,7 +107,7 @@ func unit(ops []graph.PaidOp) int {
 	return n
 }
 
-// shapeOf is the kernel that ops are, or why there is none.
+// shapeOf is the kernel of ops, or the reason why there is none.
 func shapeOf(ops []graph.PaidOp) (s shape, why string) {
 	o := ops[0]
 	if o.Kind != graph.FullyConnected && o.In[1] != o.In[2] {
@@ -140,8 +140,8 @@ func shapeOf(ops []graph.PaidOp) (s shape, why string) {
 }
 
 // excite is a squeeze-and-excite: squeeze, reduce, expand and gate over the map. nn-Meter's
-// config says the map only, so the hidden channels must be the quarter that its own
-// networks have; the spaces round it to a multiple of 8.
+// config has only the map, so the hidden channels must be a quarter, as in its own networks;
+// the spaces round it to a multiple of 8.
 func excite(ops []graph.PaidOp) (shape, string) {
 	o := ops[0]
 	for _, x := range ops {
@@ -173,7 +173,7 @@ func (x *kernel) mean() float64 {
 	return total / float64(len(x.seconds))
 }
 
-// std is the sample standard deviation over occurrences; one has none.
+// std is the sample standard deviation over occurrences; NaN if there is only one.
 func (x *kernel) std() (float64, bool) {
 	if len(x.seconds) < 2 {
 		return 0, false

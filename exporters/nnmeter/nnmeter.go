@@ -1,18 +1,18 @@
-// Package nnmeter writes what single kernels take as the training data that nn-Meter
-// (microsoft/nn-Meter, nn_meter/builder) fits its kernel predictors to:
+// Package nnmeter writes latencies of single kernels as the training data to which nn-Meter
+// (microsoft/nn-Meter, nn_meter/builder) fits its kernel predictors:
 //
 //	origin_kernels.json    kernel type -> id -> {model, shapes, config}
 //	profiled_results.json  kernel type -> id -> {"latency": "37.5 +- 0.3"}, milliseconds
-//	notes.json             what the pair cannot carry, and what was left out
+//	notes.json             what the pair omits
 //
-// Kernels come from a cost model of method ops, whose weights price each op that its table
-// stands for (Priced), or from per-layer tables of a device (Timed). The package refuses
-// cost models that know no ops: a table of whole layers has no figure of a kernel.
+// Kernels come from a cost model of method ops, whose weights predict each op of its table
+// (Priced), or from per-layer tables of a device (Timed). The package refuses cost models
+// without op-level weights: a table of whole layers has no latencies of kernels.
 //
 // Kernels have the names that nn-Meter predicts by: every convolution is conv-bn-relu,
-// whatever is fused behind it. An h-swish is a kernel of its own, squeeze-and-excite one
-// kernel. What has no kernel there, or a shape that no config can say, is left out and
-// named in the notes.
+// whatever is fused into it. An h-swish is a separate kernel, a squeeze-and-excite one
+// kernel. Ops without a kernel there, or with a shape that its config cannot describe, are left
+// out and listed in the notes.
 package nnmeter
 
 import (
@@ -38,7 +38,7 @@ const (
 
 // kernelEntry is an entry of origin_kernels.json.
 type kernelEntry struct {
-	Model  string  `json:"model"` // nn-Meter wants the key; no model file was written
+	Model  string  `json:"model"` // required by nn-Meter; no model file was written
 	Shapes [][]int `json:"shapes"`
 	Config Config  `json:"config"`
 }
@@ -48,15 +48,15 @@ type result struct {
 	Latency string `json:"latency"` // "avg +- std", milliseconds
 }
 
-// Write writes the pair and its notes into a directory, which is made where it is missing,
-// and returns the notes. They come last: where they are, the pair is whole.
+// Write writes the pair and its notes into a directory, which it creates if necessary, and
+// returns the notes. They are written last, so if they exist the pair is complete.
 func (k *Kernels) Write(dir string) (exporters.Notes, error) {
 	if len(k.list) == 0 {
-		return exporters.Notes{}, errors.New("no kernel of nn-Meter's is left to write")
+		return exporters.Notes{}, errors.New("there is no kernel that nn-Meter knows")
 	}
 	for s, x := range k.list {
 		if ms := x.mean() * 1000; math.IsInf(ms, 0) || math.IsNaN(ms) {
-			return exporters.Notes{}, fmt.Errorf("a kernel %s takes %v ms: that is no time", s.kind, ms)
+			return exporters.Notes{}, fmt.Errorf("a kernel %s has the latency %v ms, which is not valid", s.kind, ms)
 		}
 	}
 	configs, results := k.files()
@@ -95,7 +95,7 @@ func (k *Kernels) files() (map[string]map[string]kernelEntry, map[string]map[str
 	return configs, results
 }
 
-// latency is what nn-Meter splits at "+-": Python reads "nan" as a float, and nothing but
+// latency is the text that nn-Meter splits at "+-": Python reads "nan" as a float, and only
 // the average is used.
 func (x *kernel) latency() string {
 	std := "nan"

@@ -10,12 +10,12 @@ import (
 	"latlab/regress"
 )
 
-// origin is where the figures come from: a cost model, or tables.
+// origin is the source of the figures: a cost model, or per-layer tables.
 type origin struct {
 	cost         *regress.CostModel
 	device, kind string
 	networks     int
-	total, named float64 // seconds of all rows, and of those that name an op
+	total, named float64 // seconds of all rows, and of those with an op
 }
 
 func (k *Kernels) notes() exporters.Notes {
@@ -24,13 +24,13 @@ func (k *Kernels) notes() exporters.Notes {
 		n.Cost = exporters.OriginOf(k.origin.cost)
 	}
 	if len(k.left) > 0 {
-		n.Lost = append(n.Lost, exporters.Loss{What: "kernels", Why: "nn-Meter has none for, so left out: " + k.leftOut()})
+		n.Lost = append(n.Lost, exporters.Loss{What: "kernels", Why: "left out, since nn-Meter has no such kernels: " + k.leftOut()})
 	}
 	if skipped := k.unread(); skipped != "" {
-		n.Lost = append(n.Lost, exporters.Loss{What: "kernels of 0 ms or of 200 ms and more", Why: "nn-Meter leaves such out when it reads, without a word: " + skipped})
+		n.Lost = append(n.Lost, exporters.Loss{What: "kernels of 0 ms or of 200 ms and more", Why: "nn-Meter silently skips them when it reads the file: " + skipped})
 	}
 	n.Lost = append(n.Lost,
-		exporters.Loss{What: "activations", Why: "conv-bn-relu and dwconv-bn-relu stand for all convolutions, as nn-Meter merges them; hswish and se are kernels of their own"},
+		exporters.Loss{What: "activations", Why: "all convolutions are conv-bn-relu or dwconv-bn-relu, as nn-Meter merges them; hswish and se are separate kernels"},
 		exporters.Loss{What: "model", Why: "no files of single kernels were written; the key is empty"})
 	return n
 }
@@ -38,13 +38,13 @@ func (k *Kernels) notes() exporters.Notes {
 func (o origin) losses() []exporters.Loss {
 	if m := o.cost; m != nil {
 		return []exporters.Loss{
-			{What: "measurement", Why: fmt.Sprintf("figures are predicted by a linear model fitted to %s latencies of whole networks on %s, not measured alone: a predictor fitted to them learns that model", m.Kind, m.Device)},
-			{What: "intercept", Why: fmt.Sprintf("%s ms a network belong to no kernel", number(m.Features["intercept"]*1000))},
+			{What: "measurement", Why: fmt.Sprintf("figures are predictions of a linear model fitted to %s latencies of whole networks on %s; no kernel was measured separately, and a predictor fitted to them learns that model", m.Kind, m.Device)},
+			{What: "intercept", Why: fmt.Sprintf("%s ms per network belong to no kernel", number(m.Features["intercept"]*1000))},
 		}
 	}
 	return []exporters.Loss{
-		{What: "device, kind", Why: fmt.Sprintf("figures are %s, of per-layer tables of %s (networks: %d); a layer inside a network shares caches and overlaps, alone it may take longer", strings.ToUpper(o.kind), o.device, o.networks)},
-		{What: "other rows", Why: fmt.Sprintf("%s ms of %s ms are of rows that name no op: overhead, and what a compiler or delegate added or fused", number((o.total-o.named)*1000), number(o.total*1000))},
+		{What: "device, kind", Why: fmt.Sprintf("figures are %s, from per-layer tables of %s (networks: %d); a layer inside a network shares caches and overlaps with others, and may be slower alone", strings.ToUpper(o.kind), o.device, o.networks)},
+		{What: "other rows", Why: fmt.Sprintf("%s ms of %s ms are in rows without an op: overhead, and operators that a compiler or delegate added or fused", number((o.total-o.named)*1000), number(o.total*1000))},
 	}
 }
 
@@ -52,7 +52,7 @@ func (k *Kernels) spread() exporters.Loss {
 	if k.single {
 		return exporters.Loss{What: "std", Why: `not computed: "nan", which Python reads as a float; nn-Meter uses the average only`}
 	}
-	return exporters.Loss{What: "std", Why: `over the occurrences of a kernel in the networks, not over runs; "nan" where there is one`}
+	return exporters.Loss{What: "std", Why: `over the occurrences of a kernel in the networks, not over runs; "nan" if there is only one`}
 }
 
 func (k *Kernels) leftOut() string {

@@ -10,12 +10,12 @@ import (
 	"latlab/sampler/graph"
 )
 
-// Priced are the kernels that a cost model's table stands for, each priced by the model's
-// op-level weights: predicted, not measured. A model without such weights is refused.
+// Priced returns the kernels of a cost model's table, with latencies predicted by the model's
+// op-level weights. A model without such weights is refused.
 func Priced(m *regress.CostModel, s *sampler.Space) (*Kernels, error) {
 	p, err := regress.NewPricer(m, s)
 	if errors.Is(err, regress.ErrNoOps) {
-		return nil, fmt.Errorf("nnmeter takes figures of single kernels: %w; fit with --method ops, or export per-layer tables (--layers)", err)
+		return nil, fmt.Errorf("nnmeter needs latencies of single kernels: %w; fit with --method ops, or export per-layer tables (--layers)", err)
 	}
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func prices(p *regress.Pricer, ops []graph.PaidOp) []float64 {
 	return seconds
 }
 
-// Table is what a device says of each layer of a network.
+// Table is a device's per-layer table of a network.
 type Table struct {
 	Device string
 	Kind   string // measured, estimated or simulated
@@ -60,10 +60,10 @@ type Table struct {
 	Layers []devices.Layer
 }
 
-// Timed are the kernels of per-layer tables. A row belongs to the op of its name; rows of
-// one name (an op and its activation) are added up. Tables of different devices or kinds
-// are refused, and tables of which no row names an op: what runs under another name, fused
-// by a delegate, is no op's time.
+// Timed returns the kernels of per-layer tables. A row belongs to the op with its name; rows
+// with the same name (an op and its activation) are summed. Tables of different devices or kinds
+// are refused, and so are tables in which no row names an op, since the latency of a fused
+// operator belongs to no single op.
 func Timed(tables []Table) (*Kernels, error) {
 	if len(tables) == 0 {
 		return nil, errors.New("no per-layer tables")
@@ -72,12 +72,12 @@ func Timed(tables []Table) (*Kernels, error) {
 	k.origin.device, k.origin.kind, k.origin.networks = tables[0].Device, tables[0].Kind, len(tables)
 	for _, t := range tables {
 		if t.Device != k.origin.device || t.Kind != k.origin.kind {
-			return nil, fmt.Errorf("per-layer tables are of %s (%s) and of %s (%s): they are never mixed", k.origin.device, k.origin.kind, t.Device, t.Kind)
+			return nil, fmt.Errorf("per-layer tables of %s (%s) and of %s (%s) cannot be mixed", k.origin.device, k.origin.kind, t.Device, t.Kind)
 		}
 		k.addTable(t)
 	}
 	if len(k.list) == 0 {
-		return nil, fmt.Errorf("no row of the per-layer tables of %s names an op of the network: the device names other things than layers", k.origin.device)
+		return nil, fmt.Errorf("no row of the per-layer tables of %s has the name of an op of the network", k.origin.device)
 	}
 	return k, nil
 }

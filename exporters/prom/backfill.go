@@ -15,20 +15,20 @@ import (
 	"latlab/devices"
 )
 
-// BackfillOptions say how fine the past is written.
+// BackfillOptions set the resolution of a back-fill.
 type BackfillOptions struct {
-	Step time.Duration // between two samples of a series, at least; 0 = one minute
-	Most int           // samples of a series, at most: a longer sweep gets a longer step; 0 = 5,000
+	Step time.Duration // minimum time between two samples of a series; 0 = one minute
+	Most int           // maximum samples of a series: a longer sweep gets a longer step; 0 = 5,000
 }
 
-// WriteOpenMetrics writes a sweep that was measured before anybody watched, as OpenMetrics text
-// with timestamps, which `promtool tsdb create-blocks-from openmetrics` makes a database of.
-// Names and labels are those of the table, so that dashboards draw the past like the present.
-// A step's sample is of the moment when the last thing in it happened. What only the sweep as a whole has (noise,
-// delegated nodes) is of its end; what its process did, queues and the baseline are not in a
-// store by time, and left out. A simulator's times are those of its own clock.
+// WriteOpenMetrics writes a stored sweep as OpenMetrics text with timestamps, which
+// `promtool tsdb create-blocks-from openmetrics` imports. Names and labels are those of the
+// table, so that dashboards work for past sweeps. A step's sample has the time of the last event
+// in it. Metrics of the whole sweep (noise, delegated nodes) appear at its end; a store has no
+// history of process states, queues and the baseline, so they are left out. A simulator's
+// timestamps are those of its virtual clock.
 //
-// Memory is one network's and the steps' sums.
+// It holds one network and the steps' sums in memory.
 func WriteOpenMetrics(ctx context.Context, w io.Writer, st bench.Reader, m bench.Sweep, o BackfillOptions) error {
 	h, err := readHistory(ctx, st, m, o)
 	if err != nil {
@@ -54,13 +54,13 @@ type history struct {
 	sweep     bench.Sweep
 	step      time.Duration
 	most      int
-	bins      map[int64]*bin // by their end, in steps since 1970
+	bins      map[int64]*bin // by end of the step, in steps since 1970
 	noise     *float64
 	nodes     int
 	delegated int
 }
 
-// bin is what happened in a step, not what had until then.
+// bin has the events of one step, not the totals.
 type bin struct {
 	blocks, measured, failed int
 	verdicts                 map[string]int
@@ -68,7 +68,7 @@ type bin struct {
 	failures                 map[FailureKey]int
 	inference, latency       counts
 	widths                   counts
-	until                    time.Time // when the last of it happened
+	until                    time.Time // time of the last event
 	last                     time.Time // end of the last block
 	condition                *devices.State
 	fixtures                 map[string]Fixture
@@ -132,12 +132,13 @@ func readHistory(ctx context.Context, st bench.Reader, m bench.Sweep, o Backfill
 	return h, nil
 }
 
-// add puts a network's blocks where they ended, and its measurement where its last one did.
+// add puts a network's blocks into the steps in which they ended, and its measurement into
+// that of its last block.
 func (h *history) add(e bench.Estimate) {
 	var last time.Time
 	for i := range e.Blocks {
 		if e.Blocks[i].Started.IsZero() {
-			continue // of no time: it has no place in a history
+			continue // without a time
 		}
 		end := e.Blocks[i].Ended()
 		h.at(end).addBlock(&e.Blocks[i], end)
@@ -179,7 +180,7 @@ func (b *bin) addBlock(block *devices.Block, end time.Time) {
 	}
 }
 
-// at is the bin of a time. Where there would be too many, two become one.
+// at is the bin of a time. If there would be too many, pairs of bins are merged.
 func (h *history) at(t time.Time) *bin {
 	for {
 		key := h.key(t)
@@ -198,7 +199,7 @@ func (h *history) at(t time.Time) *bin {
 	}
 }
 
-// key rounds up: at a whole step, all that happened until then is told.
+// key rounds up, so that a sample at a step's end includes all events until then.
 func (h *history) key(t time.Time) int64 {
 	step := h.step.Nanoseconds()
 	return (t.UnixNano() + step - 1) / step

@@ -22,7 +22,7 @@ func newSeries(name string) *series {
 	return &series{metric: Named(name), labels: map[string][]string{}, rows: map[string][]*dto.Metric{}}
 }
 
-// family has each series' samples together, as OpenMetrics wants.
+// family groups the samples by series, as OpenMetrics requires.
 func (s *series) family() *dto.MetricFamily {
 	types := map[Type]dto.MetricType{Gauge: dto.MetricType_GAUGE, Counter: dto.MetricType_COUNTER, Histogram: dto.MetricType_HISTOGRAM}
 	f := &dto.MetricFamily{Name: &s.metric.Name, Help: &s.metric.Help, Type: types[s.metric.Type].Enum()}
@@ -56,7 +56,7 @@ func (s *series) put(at time.Time, v float64, h *dto.Histogram, values []string)
 	s.rows[key] = append(s.rows[key], m)
 }
 
-// histogram is what the values until now are.
+// histogram returns the values so far.
 func (c *counts) histogram() *dto.Histogram {
 	h := &dto.Histogram{SampleCount: new(c.n), SampleSum: new(c.sum)}
 	var below uint64
@@ -69,13 +69,13 @@ func (c *counts) histogram() *dto.Histogram {
 	return h
 }
 
-// families turns what happened in each step into what had happened by its end.
+// families turns the events of each step into totals at its end.
 func (h *history) families() []*dto.MetricFamily {
 	t := &teller{history: h, of: sweepValues(h.sweep), series: map[string]*series{}, total: newBin()}
 	keys := slices.Sorted(maps.Keys(h.bins))
 	for i, key := range keys {
 		t.total.merge(h.bins[key])
-		// A database's times are whole milliseconds: rounded up, or it would be told too early.
+		// A database's timestamps are whole milliseconds, rounded up so that none is too early.
 		t.tell(t.total.until.Add(time.Millisecond-1).Truncate(time.Millisecond), i == len(keys)-1)
 	}
 	var all []*dto.MetricFamily
@@ -87,7 +87,7 @@ func (h *history) families() []*dto.MetricFamily {
 	return all
 }
 
-// teller writes down what was known at the end of each step.
+// teller writes the totals at the end of each step.
 type teller struct {
 	history *history
 	of      []string
@@ -164,7 +164,7 @@ func (t *teller) tellDevice() {
 	}
 }
 
-// tellEnd is what only the whole sweep has.
+// tellEnd writes the metrics of the whole sweep.
 func (t *teller) tellEnd() {
 	h := t.history
 	if h.noise != nil {

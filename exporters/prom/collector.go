@@ -10,16 +10,16 @@ import (
 	"latlab/internal/version"
 )
 
-// Lab is what a store said when it was last read.
+// Lab is the content of a store at its last read.
 type Lab struct {
 	Sweeps   []*Sweep
 	Read     time.Time // zero = never
 	Took     time.Duration
-	Failures int // times that it could not be read
+	Failures int // failed reads
 }
 
-// NewCollector makes the metrics of a store. They are made anew each time, so that nothing that
-// is gone leaves a series behind. lab must not change what it has returned.
+// NewCollector returns the metrics of a store. They are rebuilt at each scrape, so that deleted
+// sweeps leave no series. lab must not change a value that it has returned.
 func NewCollector(lab func() Lab) prometheus.Collector {
 	return &collector{lab: lab, descs: descriptions("latlab_store_", "latlab_sweep_", "latlab_inference_", "latlab_network_", "latlab_fixture_", "latlab_baseline_")}
 }
@@ -51,7 +51,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// sink takes metrics of the table.
+// sink collects metrics of the table.
 type sink struct {
 	descs map[string]*prometheus.Desc
 	ch    chan<- prometheus.Metric
@@ -65,8 +65,8 @@ func (s sink) counter(name string, v float64, labels ...string) {
 	s.put(prometheus.CounterValue, name, v, labels)
 }
 
-// put is where a label that is no UTF-8, of a store that somebody else wrote, is mended: the
-// client library would refuse the whole scrape.
+// put replaces invalid UTF-8 in labels, for which the client library would refuse the whole
+// scrape.
 func (s sink) put(t prometheus.ValueType, name string, v float64, labels []string) {
 	s.ch <- prometheus.MustNewConstMetric(s.descs[name], t, v, valid(labels)...)
 }
@@ -111,8 +111,7 @@ func (s *Sweep) collect(out sink) {
 	s.collectLatency(out, of)
 }
 
-// collectState says nothing of a sweep whose process said nothing: a store from before
-// conditions were noted.
+// collectState adds nothing for a sweep whose process reported no state, as in older stores.
 func (s *Sweep) collectState(out sink, of []string) {
 	if s.State == "" {
 		return
@@ -146,7 +145,7 @@ func (s *Sweep) collectLatency(out sink, of []string) {
 	}
 }
 
-// BuildInfo is the metric of the running program.
+// BuildInfo is the metric with the program's version.
 func BuildInfo() prometheus.Collector {
 	m := Named("latlab_build_info")
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: m.Name, Help: m.Help}, m.Labels)

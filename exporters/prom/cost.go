@@ -8,16 +8,16 @@ import (
 	"latlab/regress"
 )
 
-// CostModel is a cost model as the metrics have it.
+// CostModel is a cost model for the metrics.
 type CostModel struct {
-	Name     string // by which it is asked for
+	Name     string // its name in requests
 	Model    *regress.CostModel
 	Modified time.Time // of its file
-	Failures int       // looks at the file that found it broken or gone
+	Failures int       // reads that found the file broken or missing
 }
 
-// NewCostCollector makes the metrics of cost models as they are when gathered. Figures that were
-// not computed have no series.
+// NewCostCollector returns the metrics of the current cost models. Figures that were not
+// computed have no series.
 func NewCostCollector(models func() []CostModel) prometheus.Collector {
 	descs := descriptions("latlab_cost_model_")
 	delete(descs, "latlab_cost_model_predictions_total") // exporters/web counts them

@@ -13,8 +13,7 @@ import (
 )
 
 // sweepValues are the values of the labels of a sweep's series: sweep, device, delegate, threads.
-// A device without a delegate says so: an empty label is none, and would match a dashboard's
-// "All" by accident only.
+// The delegate is never empty, since an empty label is the same as a missing one.
 func sweepValues(m bench.Sweep) []string {
 	delegate := m.Device.Delegate
 	if delegate == "" {
@@ -35,23 +34,23 @@ func infoValues(m bench.Sweep) []string {
 	return append(sweepValues(m), m.Space, string(m.Precision), string(m.Device.Kind), m.Protocol.Name, string(m.Sampling), m.Device.Harness)
 }
 
-// inferenceBuckets are upper bounds in seconds, four a decade: latencies of one space span a
-// factor of 30, those of an EdgeTPU and a slow phone one of a thousand. Whoever wants a finer
-// picture scrapes the native buckets, which are 10 % apart.
+// inferenceBuckets are upper bounds in seconds, four per decade: latencies of one space span a
+// factor of 30, those of an EdgeTPU and a slow phone a factor of a thousand. Native buckets are
+// finer, 10 % apart.
 var inferenceBuckets = []float64{
 	.0001, .00018, .00032, .00056, .001, .0018, .0032, .0056, .01, .018, .032, .056, .1, .18, .32, .56, 1, 1.8, 3.2, 5.6, 10,
 }
 
-// widthBuckets are relative half-widths of intervals; the presets ask for 0.05 and less.
+// widthBuckets are relative half-widths of intervals; the presets' targets are 0.02 to 0.1.
 var widthBuckets = []float64{.001, .002, .005, .01, .02, .03, .05, .07, .1, .2, .5, 1}
 
-// nativeBuckets bounds the native form: 10 % apart, some 100 a factor of a thousand spans.
+// nativeBuckets limits the native form: buckets 10 % apart, about 100 for a factor of a thousand.
 const (
 	nativeFactor  = 1.1
 	nativeBuckets = 160
 )
 
-// descriptions are made from the table, of all metrics whose name begins with one of the prefixes.
+// descriptions are those of all metrics of the table whose name begins with one of the prefixes.
 func descriptions(prefixes ...string) map[string]*prometheus.Desc {
 	descs := map[string]*prometheus.Desc{}
 	for _, m := range Metrics() {
@@ -64,7 +63,7 @@ func descriptions(prefixes ...string) map[string]*prometheus.Desc {
 	return descs
 }
 
-// histogram makes an empty one of the table, with classic and native buckets.
+// histogram returns an empty histogram of the table, with classic and native buckets.
 func histogram(name string, buckets []float64, labels []string) prometheus.Observer {
 	m := Named(name)
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -73,8 +72,8 @@ func histogram(name string, buckets []float64, labels []string) prometheus.Obser
 	}, m.Labels).WithLabelValues(labels...)
 }
 
-// since is a histogram that counts from when its sweep was begun. It is filled anew at each
-// reading of the store; its own time would look like a restart to whoever takes rates.
+// since is a histogram whose creation time is that of its sweep. It is rebuilt at each read of
+// the store; its own creation time would look like a restart in rates.
 type since struct {
 	prometheus.Metric
 	begun time.Time

@@ -1,7 +1,7 @@
-// Package prom turns what a lab knows into Prometheus metrics: live, as a push, and as
-// OpenMetrics text of old sweeps for a database's back-fill.
+// Package prom turns a lab's sweeps and cost models into Prometheus metrics: for scrapes, as a
+// push, and as OpenMetrics text of past sweeps to back-fill a database.
 //
-// Metrics names them all. Times are seconds, temperatures celsius, shares ratios; what is not
-// known has no series. The package refuses to serve them (exporters/web does), to touch
-// devices and to open stores: it takes a bench.Reader and the state that it is given.
+// Metrics lists them all. Times are seconds, temperatures celsius, shares ratios; unknown values
+// have no series. The package does not serve the metrics (exporters/web does), touches no
+// devices and opens no stores: it takes a bench.Reader.
 package prom

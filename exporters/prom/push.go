@@ -11,16 +11,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/push"
 )
 
-// PushOptions say where to.
+// PushOptions are the target of a push.
 type PushOptions struct {
 	URL      string // of a Pushgateway
 	Instance string // grouping key beside the job "latlab": the host
 }
 
-// pushTimeout bounds a push: a sweep that has ended must not wait for a gateway that is away.
+// pushTimeout limits a push, so that a finished sweep does not wait for an unreachable gateway.
 const pushTimeout = 10 * time.Second
 
-// CheckPushURL says what is wrong with the address of a Pushgateway.
+// CheckPushURL returns an error if the address of a Pushgateway is invalid.
 func CheckPushURL(text string) error {
 	u, err := url.Parse(text)
 	var bad *url.Error
@@ -30,14 +30,14 @@ func CheckPushURL(text string) error {
 	case err != nil:
 		return err
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return fmt.Errorf("%q is no address such as http://localhost:9091", u.Redacted())
+		return fmt.Errorf("%q is not an address such as http://localhost:9091", u.Redacted())
 	}
 	return nil
 }
 
-// Push replaces what a gateway has of this host's latlab. For sweeps that are over before
-// anybody scrapes: a gateway keeps the last values until somebody deletes them, so a device
-// that is gone stays there. Whoever can should scrape `latlab serve` instead.
+// Push replaces this host's metrics at a gateway. It is for sweeps that cannot be scraped: a
+// gateway keeps the last values until they are deleted, even of a removed device. Prefer to
+// scrape `latlab serve`.
 func Push(ctx context.Context, o PushOptions, g prometheus.Gatherer) error {
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
@@ -45,7 +45,7 @@ func Push(ctx context.Context, o PushOptions, g prometheus.Gatherer) error {
 	if err != nil {
 		return CheckPushURL(o.URL)
 	}
-	// The pusher quotes its address where the gateway refuses, so the password is not in there.
+	// The pusher quotes its address in errors, so the address must not have the password.
 	user := u.User
 	u.User = nil
 	p := push.New(u.String(), "latlab").Grouping("instance", o.Instance).Gatherer(g)

@@ -14,8 +14,8 @@ import (
 	"latlab/fixtures"
 )
 
-// Sweep is all that the metrics say of a sweep: as much for ten networks as for ten thousand,
-// but for one number a network where there is a baseline.
+// Sweep has the values of a sweep's metrics. Its size does not depend on the number of
+// networks, except for one number per network if there is a baseline.
 type Sweep struct {
 	Manifest bench.Sweep
 	Tally    bench.Tally
@@ -23,26 +23,26 @@ type Sweep struct {
 	Failures map[FailureKey]int // attempts
 	// Nodes and Delegated are summed over networks.
 	Nodes, Delegated int
-	State            bench.MemberState // "" = its process said nothing
-	Said             time.Time         // when it said so
+	State            bench.MemberState // "" = its process reported none
+	Said             time.Time         // when it was reported
 	Quarantines      int
-	// LastBlock is when it ended; zero = none. ReadSweep has it by the device's clock, a Watcher by
-	// its own.
+	// LastBlock is the end of the last block; zero = none. ReadSweep sets it by the device's
+	// clock, a Watcher by its own.
 	LastBlock time.Time
 	Condition *devices.State // of the device after that block; nil = none
 	Fixtures  []Fixture
-	Baseline  *Comparison // nil = there is none, or it has no network in common
+	Baseline  *Comparison // nil = no baseline, or no common network
 
 	inference, latency, widths prometheus.Observer // histograms
 }
 
-// FailureKey is what attempts are counted by.
+// FailureKey groups failed attempts.
 type FailureKey struct {
 	Fault  devices.Fault
 	Reason string
 }
 
-// Fixture is a known network's latency. Bounds are nil where they are not known.
+// Fixture is a fixture's latency. Bounds are nil if unknown.
 type Fixture struct {
 	Name      string
 	Seconds   float64
@@ -56,13 +56,13 @@ type Comparison struct {
 	Networks int
 }
 
-// Baseline is a recorded sweep's VALID latencies in seconds by model identity.
+// Baseline is a stored sweep's VALID latencies in seconds by model identity.
 type Baseline struct {
 	Manifest bench.Sweep
 	Seconds  map[string]float64
 }
 
-// ReadBaseline reads a sweep to compare others with.
+// ReadBaseline reads a sweep with which others are compared.
 func ReadBaseline(ctx context.Context, st bench.Reader, m bench.Sweep) (*Baseline, error) {
 	b := &Baseline{Manifest: m, Seconds: map[string]float64{}}
 	for e, err := range bench.Estimates(ctx, st, m.ID) {
@@ -83,10 +83,10 @@ func good(e bench.Estimate) bool {
 	return e.M != nil && e.Network.Status == bench.Measured && e.M.Verdict == bench.Valid
 }
 
-// Comparable reports whether a sweep's latencies may be set against the baseline's: other
-// devices, kinds, delegates and threads differ for other reasons than a regression. The
-// fingerprint may differ: a new system or runtime is what a comparison is to find. The same command
-// run again into another store is the same sweep by its id.
+// Comparable reports whether a sweep can be compared with the baseline: device, kind, delegate
+// and threads must be equal. The fingerprint may differ, since a comparison should find the
+// effect of a new system or runtime. The same command run into a different store has the same
+// sweep id.
 func (b *Baseline) Comparable(m bench.Sweep) bool {
 	if b == nil || b.Manifest.Precision != m.Precision {
 		return false
@@ -123,7 +123,7 @@ func ReadSweep(ctx context.Context, st bench.Reader, m bench.Sweep, baseline *Ba
 	return s, s.readRest(ctx, st)
 }
 
-// readRest reads what is no network: the queue, failed attempts and what the process said.
+// readRest reads the queue, failed attempts and the state of the process.
 func (s *Sweep) readRest(ctx context.Context, st bench.Reader) error {
 	for slot, err := range st.Schedule(ctx, s.Manifest.ID) {
 		if err != nil {
@@ -170,25 +170,25 @@ func (s *Sweep) add(e bench.Estimate) {
 	}
 }
 
-// halfWidth is not known without bounds.
+// halfWidth is unknown without bounds.
 func halfWidth(m *bench.Measurement) (w float64, known bool) {
 	w = m.HalfWidth()
 	return w, !math.IsInf(w, 0) && !math.IsNaN(w)
 }
 
-// fixtureOf is a measured network that is a known one: `time` and `verify` list them by name.
+// fixtureOf returns the fixture of a measured network: `time` and `verify` store its name.
 func fixtureOf(m bench.Sweep, e bench.Estimate) (f Fixture, is bool) {
 	f = Fixture{Name: e.Network.Name, Seconds: e.M.Seconds, Low: e.M.Low, High: e.M.High}
 	return f, m.Sampling == bench.Listed && slices.Contains(fixtures.Names(), f.Name)
 }
 
-// addFixture keeps the last of a name.
+// addFixture keeps the last latency of each name.
 func (s *Sweep) addFixture(f Fixture) {
 	s.Fixtures = slices.DeleteFunc(s.Fixtures, func(g Fixture) bool { return g.Name == f.Name })
 	s.Fixtures = append(s.Fixtures, f)
 }
 
-// inferences are a block's timed ones; of a tool that prints no samples, the block's value.
+// inferences are a block's samples; for a tool that prints no samples, the block's value.
 func inferences(b *devices.Block) []float64 {
 	if len(b.Samples) > 0 {
 		return b.Samples

@@ -12,17 +12,17 @@ import (
 	"latlab/devices"
 )
 
-// Store is a bench.Reader that tells cheaply whether anything was stored.
+// Store is a bench.Reader with a cheap check for changes.
 type Store interface {
 	bench.Reader
-	// Version is a text that differs whenever anything was stored of a sweep since.
+	// Version is a text that changes whenever something of a sweep is stored.
 	Version(ctx context.Context, sweep string) (string, error)
 }
 
-// Watcher keeps what a store says at hand. A reader on the machine that measures must not
-// disturb, so the store is read only while somebody asks, only the sweeps that changed, and for
-// at most a twentieth of the time: after a read that took a second, the next one waits for
-// twenty. A store that cannot be read leaves what was read before, and a failure is counted.
+// Watcher caches the content of a store. To not disturb measurements on the same machine, the
+// store is read only after scrapes, only the sweeps that changed, and for at most a twentieth
+// of the time: after a read that took a second, the next one waits for twenty. If a read
+// fails, the previous content stays and the failure is counted.
 type Watcher struct {
 	store    Store
 	baseline *Baseline
@@ -32,37 +32,37 @@ type Watcher struct {
 	mu       sync.Mutex
 	lab      Lab
 	versions map[string]string // of the sweeps in lab
-	err      error             // of the last read
-	ended    chan struct{}     // is closed when the read that goes on, or the next one, ends
+	err      error             // error of the last read
+	ended    chan struct{}     // closed when the current read, or the next one, ends
 }
 
-// share of the time that reading may take, and the least pause between two looks.
+// share of the time that reading may take, and the minimum pause between two reads.
 const (
 	pauses   = 20
 	minPause = time.Second
 )
 
-// stale is the age from which what was read is no longer shown without a look, and patience how
-// long one waits for that look: no scraper gives up within it.
+// stale is the age from which a scrape waits for a new read, and patience the maximum wait,
+// which is shorter than any scraper's timeout.
 const (
 	stale    = time.Minute
 	patience = time.Second
 )
 
-// WatcherOptions are what a Watcher can do without.
+// WatcherOptions are a Watcher's optional settings.
 type WatcherOptions struct {
 	Baseline *Baseline   // nil = none
-	Failed   func(error) // is told why the store could not be read, when that is not what it was the last time
+	Failed   func(error) // called with the error of a failed read, if it differs from the last one
 }
 
-// NewWatcher makes one that reads once Run runs.
+// NewWatcher returns a Watcher that reads while Run runs.
 func NewWatcher(st Store, o WatcherOptions) *Watcher {
 	return &Watcher{store: st, baseline: o.Baseline, failed: o.Failed, asked: make(chan struct{}, 1), versions: map[string]string{}, ended: make(chan struct{})}
 }
 
-// Asked says that somebody looks. Who looks often sees what was read after the look before. The
-// first one in a while waits a moment for the read, if it is a short one: he would see a sweep
-// run that ended hours ago.
+// Asked announces a scrape. Frequent scrapers see what was read after the previous scrape. The
+// first scrape after a pause waits a moment for a read; otherwise it would show a sweep as
+// running that ended hours ago.
 func (w *Watcher) Asked() {
 	select {
 	case w.asked <- struct{}{}:
@@ -81,14 +81,14 @@ func (w *Watcher) Asked() {
 	}
 }
 
-// Lab is what was read last.
+// Lab returns the content of the last read.
 func (w *Watcher) Lab() Lab {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.lab
 }
 
-// Ready is nil once the store was read, else why it was not.
+// Ready is nil once the store was read, otherwise the reason why it was not.
 func (w *Watcher) Ready() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -101,7 +101,7 @@ func (w *Watcher) Ready() error {
 	return errors.New("the store is being read for the first time")
 }
 
-// Run reads once, and then whenever somebody asks, until its context ends.
+// Run reads once, and then after scrapes, until its context ends.
 func (w *Watcher) Run(ctx context.Context) {
 	for {
 		took := w.Read(ctx)
@@ -120,7 +120,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// Read reads what changed now, and returns how long that took.
+// Read reads the changes now, and returns how long that took.
 func (w *Watcher) Read(ctx context.Context) time.Duration {
 	defer w.wake()
 	start := time.Now()
@@ -140,7 +140,7 @@ func (w *Watcher) Read(ctx context.Context) time.Duration {
 	return took
 }
 
-// wake lets go who waited for the read.
+// wake releases those who wait for the read.
 func (w *Watcher) wake() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -173,7 +173,7 @@ func (w *Watcher) read(ctx context.Context) ([]*Sweep, map[string]string, error)
 	var sweeps []*Sweep
 	versions := map[string]string{}
 	for _, m := range manifests {
-		// Before the read: what is stored meanwhile is read again.
+		// Before the read, so that changes during the read are read again.
 		if versions[m.ID], err = w.store.Version(ctx, m.ID); err != nil {
 			return nil, nil, err
 		}
@@ -189,24 +189,23 @@ func (w *Watcher) read(ctx context.Context) ([]*Sweep, map[string]string, error)
 	return sweeps, versions, nil
 }
 
-// storing is more than what lies between a block's end and its being in the store: the device's
-// condition is read, and the disk may be slow.
+// storing is an upper bound of the time from a block's end until it is in the store: the
+// device's state is read in between, and the disk may be slow.
 const storing = time.Minute
 
-// byClock sets when the last block ended by this machine's clock, for what asks how long ago that
-// was. A simulator's blocks end in a time of its own, which runs ahead by hours: an alert on a
-// sweep that stalled would wait until the wall's clock is there. A store has no other time of a
-// block, so where the device's cannot be, what was seen counts: a block that came since the look
-// before, at looked, ended no later than now. Of blocks that were there at the first look only what
-// the sweep's process said is known. Whether one that says it runs brought a block since nobody
-// knows, so its word is the time: too early, which the next block mends, but never too late.
+// byClock sets the end of the last block by this machine's clock, for alerts on stalled sweeps.
+// A simulator's virtual clock runs ahead by hours, so such an alert would fire too late. A store
+// has no other time of a block, so if the device's time is in the future, the time of the read
+// is used: a block that is new since the previous read, at looked, ended no later than now. For
+// blocks that existed at the first read only the time of the process's last state report is
+// known, and it is used: it may be too early, which the next block corrects, but never too late.
 func (s *Sweep) byClock(before *Sweep, looked, now time.Time) {
 	said, latest := now, now
 	if s.State != "" && s.Said.Before(now) {
 		said = s.Said
 	}
 	if s.State != bench.Running {
-		latest = said // it brought none after it said so
+		latest = said // no block after that report
 	}
 	switch {
 	case s.LastBlock.IsZero():
@@ -219,7 +218,7 @@ func (s *Sweep) byClock(before *Sweep, looked, now time.Time) {
 	}
 }
 
-// endedAt sets when the last block ended, and when its device was so as it was then.
+// endedAt sets the end of the last block, and the time of its device's state.
 func (s *Sweep) endedAt(t time.Time) {
 	if s.Condition != nil && !s.Condition.Time.IsZero() && !t.Equal(s.LastBlock) {
 		c := *s.Condition
@@ -229,7 +228,7 @@ func (s *Sweep) endedAt(t time.Time) {
 	s.LastBlock = t
 }
 
-// Condition is a device's after its last stored block, nil where there is none.
+// Condition is a device's state after its last stored block, nil if there is none.
 func (l Lab) Condition(device string) *devices.State {
 	var last *Sweep
 	for _, s := range l.Sweeps {
@@ -243,12 +242,12 @@ func (l Lab) Condition(device string) *devices.State {
 	return last.Condition
 }
 
-// timingFor is how long a process that says that it times is believed without a block: one that
-// was killed cannot say so.
+// timingFor is how long a sweep without new blocks counts as running: a killed process cannot
+// report that it stopped.
 const timingFor = 2 * time.Minute
 
-// Timing reports whether a sweep's process times on the device at now, by what it said and the
-// blocks that it brought. This machine has no lock that would tell.
+// Timing reports whether a sweep is timing on the device at now, from its reported state and its
+// blocks. It is for this machine, which has no lock.
 func (l Lab) Timing(device string, now time.Time) bool {
 	return slices.ContainsFunc(l.Sweeps, func(s *Sweep) bool {
 		last := s.Said

@@ -15,7 +15,7 @@ import (
 
 const defaultShown = 1000
 
-// Collect reads sweeps and sets cost models beside them. Sweeps are read row by row; what
+// Collect reads sweeps and compares cost models with them. Sweeps are read row by row; what
 // stays in memory is about 1 kB a network, however many samples it has. A cost model belongs
 // to the sweeps of its device, kind, precision and space; one that belongs to none is shown
 // alone.
@@ -44,9 +44,9 @@ func Collect(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, costs [
 	return d, nil
 }
 
-// Belongs is nil where a cost model is of a sweep's device, kind, precision and space, else
-// an error that says what differs. Where runtime, settings or estimator differ the model still
-// belongs there, but is not compared: Fit.Apart.
+// Belongs is nil if a cost model has a sweep's device, kind, precision and space, otherwise
+// an error that says what differs. If runtime, settings or estimator differ, the model still
+// belongs to the sweep but is not compared: Fit.Apart.
 func Belongs(c Cost, m bench.Sweep) error {
 	for _, f := range []struct{ what, cost, sweep string }{
 		{"kind", string(c.Model.Kind), string(m.Device.Kind)},
@@ -159,7 +159,7 @@ func (c *collector) judged(m *bench.Measurement) {
 	countDoubts(c.warnings, m.Warnings)
 }
 
-// countDoubts counts a code once a network, however often the network has it.
+// countDoubts counts a code once per network.
 func countDoubts(counts map[string]*Count, doubts []bench.Doubt) {
 	seen := map[string]bool{}
 	for _, d := range doubts {
@@ -228,7 +228,7 @@ func whole(x *int64) float64 {
 	return float64(*x)
 }
 
-// doubtWords says what a code of bench means; other codes are devices' own.
+// doubtWords explains bench's codes; other codes come from devices.
 func doubtWords(code string) string {
 	if w, ok := map[string]string{
 		bench.ReasonFewBlocks:  "fewer blocks than the protocol asks for",

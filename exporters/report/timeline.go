@@ -11,14 +11,14 @@ import (
 	"latlab/exporters"
 )
 
-// maxMoments bounds a timeline. Only moments that have a block are kept, so a sweep that
-// rested for days between two sittings keeps its resolution.
+// maxMoments limits a timeline. Only moments with a block are kept, so a pause of days in a sweep
+// does not reduce the resolution.
 const maxMoments = 600
 
 // timeline gathers blocks that come by network, not by time, without knowing how long the
 // sweep took: when there are too many moments their width doubles.
 type timeline struct {
-	clock   float64 // share of the highest clock below which a block was slowed down
+	clock   float64 // share of the highest clock below which a block counts as throttled
 	width   time.Duration
 	moments map[int64]*Moment // by start over width
 }
@@ -125,9 +125,9 @@ func lower(a, b *float64) *float64 {
 	return a
 }
 
-// slowedDown says which blocks of a network the device slowed down: by its own word at the
-// block's ends, and, where the verdict says throttled, by a clock that had fallen. The verdict
-// is asked because under most governors a low clock after a block means nothing.
+// slowedDown returns which blocks of a network were throttled: reported by the device at the
+// block's start or end or, if the verdict has throttled, shown by a lower clock. The verdict is
+// checked because under most governors a low clock after a block means nothing.
 func (t *timeline) slowedDown(r exporters.Row) []bool {
 	slow := make([]bool, len(r.Blocks))
 	fell := slices.ContainsFunc(r.M.Reasons, func(d bench.Doubt) bool { return d.Code == bench.ReasonThrottled })
@@ -162,8 +162,8 @@ func lowClock(st devices.State, top map[string]float64, limit float64) bool {
 	return low
 }
 
-// throttled repeats of bench's verdict what one block alone can show: what the device itself
-// said at the block's ends.
+// throttled is the part of bench's verdict that one block can show: what the device reported at
+// the block's start and end.
 func throttled(b *devices.Block) bool {
 	const moderate, raspberryNow = 2, 1<<4 - 1
 	for _, s := range []*devices.State{&b.Before, &b.After} {

@@ -6,7 +6,7 @@ import (
 	"latlab/sampler"
 )
 
-// feature is a table entry that some network can use: a column of X, a coefficient.
+// feature is a reachable table entry: a column of X and a coefficient.
 type feature struct {
 	position, entry int
 	choice          string

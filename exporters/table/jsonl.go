@@ -22,8 +22,7 @@ type line struct {
 	Details      []block    `json:"block_details"`
 }
 
-// block is what a reader may want to compute with anew: the raw figures of a fresh process,
-// and under which conditions they came about.
+// block has the raw figures of a fresh process and the conditions under which it ran.
 type block struct {
 	Started        time.Time          `json:"started"`
 	ElapsedSeconds float64            `json:"elapsed_seconds"`
@@ -37,7 +36,7 @@ type block struct {
 	Delegation     devices.Delegation `json:"delegation"`
 }
 
-// summary is what a tool gave instead of samples.
+// summary is a tool's statistics, if it gave no samples.
 type summary struct {
 	Count  int      `json:"count"`
 	Mean   float64  `json:"mean_seconds"`
@@ -47,8 +46,8 @@ type summary struct {
 	Median *float64 `json:"median_seconds"`
 }
 
-// JSONL writes one object a network and line. It stops at the first error of rows. Numbers
-// read back to the same bits; a program that reads "latency_seconds" alone may skip the rest.
+// JSONL writes one object per line and network. It stops at the first error of rows. Numbers
+// read back to the same bits.
 func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)

@@ -12,7 +12,7 @@ import (
 )
 
 // MeasurementColumns are the columns of Measurements, in order. New ones are added at the
-// end: people read this file by position, too.
+// end, since some programs read columns by position.
 func MeasurementColumns() []string {
 	return []string{
 		"sweep", "id", "space", "indices", "model", "device", "kind", "precision", "estimator",
@@ -23,7 +23,7 @@ func MeasurementColumns() []string {
 	}
 }
 
-// Measurements writes one row a network as it gets them, so that a sweep need not fit in
+// Measurements writes one row per network as it reads them, so that a sweep need not fit in
 // memory. Reasons and warnings are joined by "; ". It stops at the first error of rows.
 func Measurements(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) error {
 	c := csv.NewWriter(w)

@@ -13,8 +13,8 @@ import (
 
 // npz writes NumPy's archive: a zip file of .npy arrays
 // (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). Text is arrays of
-// unicode, never of objects, so that np.load needs no pickle, which runs what it reads.
-// The first error stays; close returns it.
+// unicode, never of objects, so that np.load needs no pickle, which can execute code.
+// close returns the first error.
 type npz struct {
 	zip *zip.Writer
 	err error
@@ -120,7 +120,7 @@ func (n *npz) text(name, s string) { n.unicode(name, nil, []string{s}) }
 
 func (n *npz) strings(name string, xs []string) { n.unicode(name, []int{len(xs)}, xs) }
 
-// unicode writes strings of one width, UTF-32, the shorter ones filled with zeros.
+// unicode writes strings of one width as UTF-32; shorter ones are padded with zeros.
 func (n *npz) unicode(name string, shape []int, xs []string) {
 	width := 1 // NumPy has no strings of width 0 in files
 	for _, x := range xs {

@@ -17,7 +17,7 @@ import (
 )
 
 // CoefficientsNPZ writes the reachable entries of a cost model as NumPy arrays: coef and seen
-// by entry, what each entry is (feature_names, position, choice, in_width, out_width, entry),
+// by entry, the properties of each entry (feature_names, position, choice, in_width, out_width, entry),
 // bias, and metadata, the cost model's JSON without its table.
 func CoefficientsNPZ(w io.Writer, m *regress.CostModel, s *sampler.Space) error {
 	if err := m.CheckSpace(s); err != nil {
@@ -55,12 +55,12 @@ func CoefficientsNPZ(w io.Writer, m *regress.CostModel, s *sampler.Space) error 
 }
 
 // MeasurementsNPZ writes a sweep as NumPy arrays: X with its feature_names, y, low and high in
-// seconds, valid, and by network what it is; metadata is the manifest. X has a 1 in each
-// column of a table entry that the network uses, or a listed model's own features. Unknown
-// is NaN. Every row is there, those of networks that were not measured too: valid selects.
+// seconds, valid, and the names of the networks; metadata is the manifest. X has a 1 in each
+// column of a table entry that the network uses, or a listed model's own features. NaN is
+// unknown. Networks that were not measured have rows too; valid selects the usable ones.
 //
-// An array's header says its size, so what is known by network is held until the last one is
-// read: some 300 bytes each, and a listed model's features; never its samples. X is made
+// An array's header has its size, so the figures of each network are held until the last one is
+// read: some 300 bytes each, and a listed model's features, but never its samples. X is computed
 // while it is written.
 func MeasurementsNPZ(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) error {
 	meta, err := json.Marshal(m)
@@ -88,7 +88,7 @@ func MeasurementsNPZ(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, e
 	return z.close()
 }
 
-// dataset is what MeasurementsNPZ holds of each network.
+// dataset is what MeasurementsNPZ keeps of each network.
 type dataset struct {
 	y, low, high, macs, params []float64
 	valid                      []bool
@@ -135,8 +135,8 @@ func (d *dataset) add(r exporters.Row) error {
 	return nil
 }
 
-// addFeatures puts a list's features into columns, in the order in which their names are
-// first seen. Two networks need not have the same ones.
+// addFeatures puts a list's features into columns, in the order in which their names first
+// occur. Networks may have different features.
 func (d *dataset) addFeatures(named map[string]float64) {
 	if d.place == nil {
 		d.place = map[string]int{}
@@ -203,7 +203,7 @@ func (d *dataset) writeFeatures(z *npz) {
 	z.strings("feature_names", cleaned(d.names))
 	z.array("X", "<f8", []int{len(d.y), len(d.names)}, func(w *bufio.Writer) error {
 		for _, xs := range d.features {
-			for len(xs) < len(d.names) { // a later network brought new names
+			for len(xs) < len(d.names) { // a later network has new names
 				xs = append(xs, math.NaN())
 			}
 			if err := writeFloats(w, xs); err != nil {

@@ -23,17 +23,17 @@ const (
 // ParquetSchema is the version of the columns.
 const ParquetSchema = 1
 
-// A row group is held in memory until it is whole, so it ends after so many raw samples (8 MB)
-// or so many networks, whichever is first. Readers like large ones; these are large enough
-// to compress and small enough for a lab's own small board.
+// A row group is held in memory until it is complete, so it ends after a number of raw samples
+// (8 MB) or of networks, whichever is first. These limits are large enough to compress well and
+// small enough for a small board.
 const (
 	groupSamples  = 1 << 20
 	groupNetworks = 10_000
 )
 
 // parquetRow is a network: the columns of the CSV, and lists over its blocks. Samples are one
-// flat list in the order run, cut by block_samples: explode() and statistics need no second
-// level, and lists of lists are what half of the readers stumble over.
+// flat list in the order in which they ran, split by block_samples: explode() and statistics
+// need no second level, and many readers cannot read lists of lists.
 type parquetRow struct {
 	Record
 	BlockSeconds   []*float64  `parquet:"block_seconds,list" parquet-element:",optional"`
@@ -45,8 +45,8 @@ type parquetRow struct {
 	SamplesSeconds []float64   `parquet:"samples_seconds,list"`
 }
 
-// Parquet writes one row a network, with the sweep's manifest in the file's metadata. Memory
-// is a row group's. It stops at the first error of rows.
+// Parquet writes one row per network, with the sweep's manifest in the file's metadata. It holds
+// one row group in memory. It stops at the first error of rows.
 func Parquet(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) error {
 	manifest, err := json.Marshal(m)
 	if err != nil {

@@ -9,15 +9,14 @@ import (
 	"latlab/sampler"
 )
 
-// Notes is the side file: what is not in manifest.json already. Where the numbers come from
-// is there, so the notes have no origin.
+// Notes lists what the export omits. They have no origin, since manifest.json has it.
 func Notes(s *sampler.Space) exporters.Notes {
 	n := exporters.Notes{Format: "tunas", Lost: []exporters.Loss{
-		{What: "origin", Why: DataFile + " says no device, kind, figure or checksum; " + ManifestFile + " does, keep the two together"},
-		{What: "precision", Why: "weights are float32 milliseconds: some 7 digits"},
-		{What: "intervals, verdicts", Why: "TuNAS reads one number a feature: the cost model's own JSON (--format json) has what there is, verdicts are with the measurements (--db)"},
-		{What: "networks seen", Why: "an entry that no network of the fit used looks like any other; --format csv and json have the counts"},
-		{What: "network input, head", Why: fmt.Sprintf("%s has the backbone only: build it at %dx%dx%d and with the space's %s head, which the weights pay for", SpecFile, s.Input.Height, s.Input.Width, s.Input.Channels, headName(s))},
+		{What: "origin", Why: DataFile + " has no device, kind, figures or checksum; they are in " + ManifestFile + ", so keep the two together"},
+		{What: "precision", Why: "weights are float32 milliseconds: about 7 digits"},
+		{What: "intervals, verdicts", Why: "TuNAS reads one number per feature: intervals are in the cost model's JSON (--format json) if computed, verdicts in the export of measurements (--db)"},
+		{What: "networks seen", Why: "entries that no network of the fit used are not marked; --format csv and json have the counts"},
+		{What: "network input, head", Why: fmt.Sprintf("%s has only the backbone: build it at %dx%dx%d and with the space's %s head, whose cost is in the weights", SpecFile, s.Input.Height, s.Input.Width, s.Input.Channels, headName(s))},
 	}}
 	if own := ownSpecs(s); len(own) > 0 {
 		n.Lost = append(n.Lost, exporters.Loss{What: "layers", Why: "TuNAS has no " + strings.Join(own, ", ") + ": register such a namedtuple, add the space to ALL_SSDS and a branch to get_search_space_spec"})

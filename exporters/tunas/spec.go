@@ -9,16 +9,15 @@ import (
 	"latlab/sampler"
 )
 
-// Spec is model_spec.json: the space as schema_io serialises a ConvTowerSpec, character by
-// character what json.dumps(..., sort_keys=True, indent=2) writes.
+// Spec is model_spec.json: the space as schema_io serialises a ConvTowerSpec, identical to the
+// output of json.dumps(..., sort_keys=True, indent=2).
 //
 // A stage is a Block; its layers are flat OneOfs over specs (tag op_indices), each wrapped
 // in a ResidualSpec where the layer is residual, and come before its filters (tag
 // filters_indices). So schema.map_oneofs meets the decisions in the order of Arch.Indices
 // and coupled_tf_features makes the features in the order of the table.
-//
-// A skip is a ZeroSpec: inside a ResidualSpec that is the identity. Where the layer is not
-// residual the skip has a ResidualSpec of its own, or TuNAS would build a network of zeros.
+// A skip is a ZeroSpec, which is the identity inside a ResidualSpec. If the layer is not
+// residual, the skip gets its own ResidualSpec; otherwise TuNAS would build a network of zeros.
 func Spec(s *sampler.Space) ([]byte, error) {
 	var blocks []any
 	for _, st := range s.Stages {
@@ -41,7 +40,7 @@ func Spec(s *sampler.Space) ([]byte, error) {
 		field("blocks", list(blocks)), field("filters_base", filtersBase)), "", "  ")
 }
 
-// filtersBase is what every width and every expanded width is a multiple of.
+// filtersBase divides every width and every expanded width.
 const filtersBase = 8
 
 func layerSpec(s *sampler.Space, l sampler.Layer) (any, error) {
@@ -99,8 +98,8 @@ func activation(a sampler.Activation) (any, error) {
 	return nil, fmt.Errorf("activation %q has no TuNAS name", a)
 }
 
-// lost lists what of the space a model_spec.json cannot say. Predictions do not suffer:
-// choices keep their places.
+// lost lists what model_spec.json omits of the space. Predictions are unaffected, since choices
+// keep their positions.
 func lost(s *sampler.Space) []string {
 	var ratios []string
 	seen := map[float64]bool{0: true, 0.25: true}

@@ -2,17 +2,17 @@
 //
 //	cost_model_data.py   KERNEL_DATA and BIAS_DATA, what cost_model_lib.estimate_cost reads
 //	model_spec.json      the space as schema_io JSON, which pins the order of the kernel
-//	manifest.json        what the two leave out: device, figures, counts, checksums
-//	notes.json           what none of the three can carry, and what a search must add
+//	manifest.json        what the two omit: device, figures, counts, checksums
+//	notes.json           what all three omit, and what a search must add
 //
-// TuNAS is in milliseconds and float32; nothing else in the lab is. Its cost_model_lib and
+// TuNAS uses milliseconds and float32, unlike the rest of latlab. Its cost_model_lib and
 // mobile_cost_model need no change to read the files; the space needs three namedtuples
 // that TuNAS does not have (FusedConvSpec, TuckerConvSpec, NoExpansionSpec) and a branch in
 // get_search_space_spec. No ActivationSpec or DetectionEndpointSpec layers are written:
-// coupled_tf_features would give each of them features of its own.
+// coupled_tf_features would give each of them its own features.
 //
-// The package refuses to fit and to change a prediction: what TuNAS computes from the files
-// is CostModel.Predict x 1000 to float32 accuracy.
+// The package never changes a prediction: what TuNAS computes from the files is
+// CostModel.Predict x 1000 to float32 accuracy.
 package tunas
 
 import (
@@ -47,8 +47,8 @@ const (
 	NotesFile    = "notes.json"
 )
 
-// Write writes the files into a directory, which is made where it is missing. The manifest
-// comes after those that it has checksums of: where it is, they are whole.
+// Write writes the files into a directory, which it creates if necessary. The manifest is
+// written after the files whose checksums it has, so if it exists they are complete.
 func Write(dir string, m *regress.CostModel, s *sampler.Space) error {
 	data, spec, manifest, err := encode(m, s)
 	if err != nil {
@@ -85,17 +85,17 @@ func encode(m *regress.CostModel, s *sampler.Space) (data, spec, manifest []byte
 	return data, spec, manifest, err
 }
 
-// kernel is a cost model as TuNAS multiplies it.
+// kernel is a cost model in the form that TuNAS multiplies.
 type kernel struct {
 	weights []float32 // milliseconds, in the order of coupled_tf_features
 	bias    float32   // milliseconds
-	dropped []string  // positions of one entry, which the bias pays
+	dropped []string  // positions with one entry, whose weight is in the bias
 }
 
 // newKernel lays the table out in the order of coupled_tf_features: the table's own order,
-// position after position. TuNAS drops a position that has one entry; every network pays
-// that entry, so its weight moves into the bias. Where all positions are dropped TuNAS has
-// one feature that is always 1: it gets weight 0.
+// position after position. TuNAS drops a position with one entry; every network uses
+// that entry, so its weight moves into the bias. If all positions are dropped, TuNAS has one
+// feature that is always 1: it gets weight 0.
 func newKernel(m *regress.CostModel, s *sampler.Space) (kernel, error) {
 	if err := m.CheckSpace(s); err != nil {
 		return kernel{}, err
@@ -128,13 +128,13 @@ func milliseconds(seconds float64) float32 { return float32(seconds * 1000) }
 func (k kernel) check() error {
 	for _, x := range append([]float32{k.bias}, k.weights...) {
 		if math.IsInf(float64(x), 0) || math.IsNaN(float64(x)) {
-			return errors.New("a weight is out of float32's range, which is all that TuNAS reads")
+			return errors.New("a weight is out of range of float32, which TuNAS needs")
 		}
 	}
 	return nil
 }
 
-// module is cost_model_data.py. The line break before the base64 text is the original's;
+// module is cost_model_data.py. The line break before the base64 text is as in the original;
 // base64.decodebytes skips it.
 func module(space string, k kernel) []byte {
 	name := constant(space)
@@ -148,8 +148,8 @@ func module(space string, k kernel) []byte {
 	return b.Bytes()
 }
 
-// constant is a space's name as part of a Python constant's. Spaces are named with letters,
-// digits, "_", "-" and "." only; the loader sees to that.
+// constant is a space's name as part of a Python constant. The loader ensures that names have
+// only letters, digits, "_", "-" and ".".
 func constant(space string) string {
 	return strings.ToUpper(strings.Map(func(r rune) rune {
 		switch {
@@ -160,7 +160,7 @@ func constant(space string) string {
 	}, space))
 }
 
-// lineBytes is how many bytes a line of base64.encodebytes holds: 76 characters.
+// lineBytes is the number of bytes in a line of base64.encodebytes, 76 characters.
 const lineBytes = 57
 
 // encodeBytes is base64.encodebytes of big-endian float32.
@@ -191,7 +191,7 @@ type Manifest struct {
 	Method        string            `json:"method"`
 	Fingerprint   map[string]string `json:"fingerprint,omitempty"`
 	DataHash      string            `json:"data_hash"`
-	MeasuredUntil *time.Time        `json:"measured_until,omitempty"` // absent = not known
+	MeasuredUntil *time.Time        `json:"measured_until,omitempty"` // absent = unknown
 	// Decisions is the length of `indices`, Coefficients that of the kernel.
 	Decisions    int     `json:"decisions"`
 	Coefficients int     `json:"coefficients"`

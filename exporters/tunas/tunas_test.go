@@ -260,7 +260,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"another space", func(m *regress.CostModel) { m.Space = "other" }, "the cost model is for space other, not for narrow.test-1"},
 		{"a short table", func(m *regress.CostModel) { m.Table = m.Table[1:] }, "table has 5 positions, space narrow.test-1 has 6"},
-		{"beyond float32", func(m *regress.CostModel) { m.Table[3].Weights[1] = 1e38 }, "float32's range"},
+		{"beyond float32", func(m *regress.CostModel) { m.Table[3].Weights[1] = 1e38 }, "range of float32"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m := randomModel(s, 4)

@@ -10,13 +10,13 @@ import (
 	"latlab/exporters/prom"
 )
 
-// Device is a device as it was seen. What is not known has no series.
+// Device is the last known state of a device. Unknown values have no series.
 type Device struct {
 	Info           devices.Info
-	Source         string // "built-in", "file", "attached", or "store" of one that is only known from there
-	Model, SoC, OS string // empty = not known
+	Source         string // "built-in", "file", "attached", or "store" for one that is only in the store
+	Model, SoC, OS string // empty = unknown
 	Up, Busy       bool
-	// Condition is nil where none was read: of a busy device it is that of its last block.
+	// Condition is nil if none was read; for a busy device it is that of its last block.
 	Condition *devices.State
 }
 
@@ -28,15 +28,15 @@ func (d Device) Transport() string {
 	return d.Info.Transport
 }
 
-// deviceCollector makes the metrics of the devices of a moment.
+// deviceCollector returns the metrics of the current devices.
 type deviceCollector struct {
 	devices func() []Device
-	sensors bool // of the hottest alone on dashboards; all of them are a probe's
+	sensors bool // all sensors, for /probe; otherwise only the hottest
 	descs   map[string]*prometheus.Desc
 }
 
-// DeviceMetrics are those of devices as they are when gathered: one that is not among them any
-// more has no series. sensors adds each temperature, as /probe has it.
+// DeviceMetrics are those of the devices at the time of a scrape; removed devices have no
+// series. sensors adds the temperature of each sensor, for /probe.
 func DeviceMetrics(devices func() []Device, sensors bool) prometheus.Collector {
 	c := &deviceCollector{devices: devices, sensors: sensors, descs: map[string]*prometheus.Desc{}}
 	names := []string{
@@ -54,15 +54,15 @@ func DeviceMetrics(devices func() []Device, sensors bool) prometheus.Collector {
 	return c
 }
 
-// Describe lists all that there may be.
+// Describe lists all possible metrics.
 func (c *deviceCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range c.descs {
 		ch <- d
 	}
 }
 
-// Collect gives what is known. Of two devices of one name the first counts: the same series
-// twice would cost the whole scrape.
+// Collect emits the known values. If two devices have the same name only the first counts, since
+// a duplicate series would fail the whole scrape.
 func (c *deviceCollector) Collect(ch chan<- prometheus.Metric) {
 	seen := map[string]bool{}
 	for _, d := range c.devices() {
@@ -139,10 +139,10 @@ func level(b *devices.Battery) *float64 {
 	return b.Level
 }
 
-// throttled is what a device says of this moment, nil where it says nothing: Android's thermal
-// status from moderate on, any of the four present conditions of a Raspberry Pi's firmware, the
-// EdgeTPU's driver halving its clock. bench judges blocks by the same (bench/heat.go); what a
-// kernel's other cooling devices do may be meant for other processors, and is a warning there.
+// throttled is whether a device reports throttling now, nil if it reports nothing: Android's
+// thermal status from moderate on, any of the four current conditions of a Raspberry Pi's
+// firmware, or the EdgeTPU's driver halving its clock. bench/heat.go has the same rules for
+// blocks; other cooling devices of a kernel may belong to other processors, and are a warning there.
 func throttled(s *devices.State) *bool {
 	const moderate, present = 2, 1<<4 - 1
 	var known, slow bool

@@ -15,9 +15,9 @@ type targetGroup struct {
 	Labels  map[string]string `json:"labels"`
 }
 
-// discovery answers /sd: the devices that /probe takes, each with what a scrape
-// configuration chooses by. A target is a device's name and no address: docs/serving.md has
-// the relabelling that makes it the parameter of /probe.
+// discovery serves /sd: the devices that /probe accepts, with labels for the scrape
+// configuration. A target is a device's name, not an address: docs/serving.md has the
+// relabelling that makes it the parameter of /probe.
 func (h *handler) discovery(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), h.o.Limits.ProbeTimeout)
 	defer cancel()

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// securityHeaders are set where --web.config.file says nothing else.
+// securityHeaders are the defaults; --web.config.file can override them.
 var securityHeaders = [][2]string{
 	{"X-Content-Type-Options", "nosniff"},
 	{"X-Frame-Options", "deny"},
@@ -19,18 +19,17 @@ var securityHeaders = [][2]string{
 	{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
 }
 
-// guard keeps other sites' pages in a user's browser away. The server listens on loopback
-// unless told, where whoever sits at the machine needs no password, and a page that they look at
-// sits there too.
+// guard refuses requests from pages of other sites in a user's browser. The server listens on
+// loopback by default, without a password, and such a page runs on the same machine.
 //
-//   - A page of another site that fetches or embeds something of ours says so in Sec-Fetch-Site
-//     (all browsers since 2023): refused. A link that a person follows is not. What sends no such
-//     header is no browser, and may do what a user's programs may.
-//   - A name of the attacker's that resolves to 127.0.0.1 (DNS rebinding) makes their page one of
-//     "our" site. It gives itself away by the Host header: over loopback only addresses,
-//     localhost and names that the user gave are answered. On other interfaces names are the
-//     network's matter, unknown here, and whoever opens the server to a network has to put a
-//     password on it, which a browser gives no other site's name.
+//   - Requests that the browser marks as cross-site in Sec-Fetch-Site (all browsers since 2023)
+//     are refused, except for links that the user follows. A client without this header is not a
+//     browser, and has the rights of the user's programs.
+//   - With DNS rebinding, an attacker's name resolves to 127.0.0.1, and its page counts as the
+//     same site. The Host header reveals it: over loopback only addresses, localhost and names
+//     that the user allowed are accepted. On other interfaces the valid names are unknown; a
+//     server open to a network needs a password, which a browser does not send for another
+//     site's name.
 func guard(next http.Handler, hosts []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, h := range securityHeaders {
@@ -40,16 +39,16 @@ func guard(next http.Handler, hosts []string) http.Handler {
 		}
 		switch {
 		case overLoopback(r) && !knownHost(r.Host, hosts):
-			http.Error(w, "this server does not answer to the name "+quoted(r.Host)+"; --web.allowed-host allows it", http.StatusMisdirectedRequest)
+			http.Error(w, "the host name "+quoted(r.Host)+" is not allowed; allow it with --web.allowed-host", http.StatusMisdirectedRequest)
 		case r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate":
-			http.Error(w, "pages of other sites are not answered", http.StatusForbidden)
+			http.Error(w, "requests from pages of other sites are refused", http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// overLoopback is false where the address is not known: a test's connection.
+// overLoopback is false if the address is unknown, as for a test's connection.
 func overLoopback(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Poller looks at devices in the background, at most once in a while, and only while somebody
-// scrapes: a lab that nobody watches touches no device. What a scrape shows was found after the
-// one before it, so that no scrape waits for a phone.
+// Poller reads the state of devices in the background, at a limited rate and only after scrapes,
+// so without scrapes no device is touched. A scrape shows the state read after the previous
+// scrape, so that no scrape waits for a phone.
 type Poller[T any] struct {
 	look  func(context.Context) []T
 	every time.Duration
@@ -20,20 +20,20 @@ type Poller[T any] struct {
 	when   time.Time
 }
 
-// PollOptions say how often.
+// PollOptions set the rate.
 type PollOptions struct {
-	Every time.Duration // between two looks, at least; 0 = 15 s, the usual scrape interval
-	Kept  time.Duration // how long what was found is shown; 0 = 5 min, after which Prometheus forgets as well
+	Every time.Duration // minimum time between two reads; 0 = 15 s, the usual scrape interval
+	Kept  time.Duration // how long a state is shown; 0 = 5 min, after which Prometheus treats series as stale too
 }
 
-// NewPoller makes one that looks once Run runs. look ends with its context.
+// NewPoller returns a Poller that reads while Run runs. look ends with its context.
 func NewPoller[T any](look func(context.Context) []T, o PollOptions) *Poller[T] {
 	orDefault(&o.Every, 15*time.Second)
 	orDefault(&o.Kept, 5*time.Minute)
 	return &Poller[T]{look: look, every: o.Every, kept: o.Kept, asked: make(chan struct{}, 1)}
 }
 
-// Scraped says that somebody scrapes. It does not wait.
+// Scraped announces a scrape. It does not wait.
 func (p *Poller[T]) Scraped() {
 	select {
 	case p.asked <- struct{}{}:
@@ -41,7 +41,7 @@ func (p *Poller[T]) Scraped() {
 	}
 }
 
-// Latest is what was found last; nil where that is too long ago.
+// Latest is the last known state; nil if it is too old.
 func (p *Poller[T]) Latest() []T {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,7 +51,7 @@ func (p *Poller[T]) Latest() []T {
 	return p.latest
 }
 
-// Run looks until its context ends.
+// Run reads until its context ends.
 func (p *Poller[T]) Run(ctx context.Context) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()

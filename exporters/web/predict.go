@@ -25,39 +25,38 @@ import (
 	"latlab/sampler"
 )
 
-// schemaVersion is of the documents of /v1.
+// schemaVersion is the version of the documents of /v1.
 const schemaVersion = 1
 
-// bodyPatience is how long a request waits while others fill the memory that there is for
-// bodies.
+// bodyPatience is how long a request waits while others use all memory for bodies.
 const bodyPatience = 5 * time.Second
 
-// A body of up to smallBody bytes, some 900 networks, takes of memory of its own, a quarter of
-// what large ones have. A few slow clients that say they will send as much as may be sent could
-// keep everybody else out otherwise.
+// A body of up to smallBody bytes, some 900 networks, uses a separate memory limit, a quarter of
+// that for large ones. Otherwise a few slow clients that announce large bodies could block all
+// others.
 const smallBody = 64 << 10
 
-// Predictor is a cost model laid out for predicting: regress.Predictor. Indices are checked
-// before. It is used by many goroutines at once.
+// Predictor is a cost model in a form for predictions: regress.Predictor. Indices are checked
+// before. It must be safe for concurrent use.
 type Predictor interface {
 	Predict(indices []int) float64 // seconds
 }
 
 // CostModel is a cost model that /v1 serves.
 type CostModel struct {
-	Name      string // what a request calls it by
+	Name      string // its name in requests
 	Space     *sampler.Space
 	Predictor Predictor
 	Method    string
 	Device    string
 	Kind      devices.Kind
 	Precision model.Precision
-	// MeasuredUntil is when the last of its measurements ended; nil = not known.
+	// MeasuredUntil is when the last of its measurements ended; nil = unknown.
 	MeasuredUntil *time.Time
 	Figures       regress.Figures
 }
 
-// predictions answer /v1.
+// predictions serves /v1.
 type predictions struct {
 	limits Limits
 	bodies *semaphore.Weighted // bytes of bodies in memory
@@ -78,7 +77,7 @@ func newPredictions(o Options, count *prometheus.CounterVec) (*predictions, erro
 			return nil, fmt.Errorf("two cost models are named %q, or one has no name: a request could not choose", m.Name)
 		}
 		seen[m.Name] = true
-		count.WithLabelValues(m.Name, m.Device) // 0, not absent, until somebody asks
+		count.WithLabelValues(m.Name, m.Device) // 0, not absent, before the first request
 	}
 	return p, nil
 }
@@ -89,8 +88,8 @@ type predictRequest struct {
 	Indices   json.RawMessage `json:"indices"`
 }
 
-// predicted is the answer: times in the order of the request. Bounds are null: no method
-// computes them yet. LatencySeconds is last, for it is written without reflection.
+// predicted is the response: latencies in the order of the request. Bounds are null: no method
+// computes them yet. LatencySeconds is last, because it is written without reflection.
 type predicted struct {
 	SchemaVersion  int             `json:"schema_version"`
 	CostModel      string          `json:"cost_model"`
@@ -150,8 +149,8 @@ func (p *predictions) answer(w http.ResponseWriter, r *http.Request) ([]byte, er
 	return answer, err
 }
 
-// room waits until there is memory for the request's body. One whose size is not told may be as
-// large as any.
+// room waits until there is memory for the request's body. A body of unknown size counts as the
+// maximum.
 func (p *predictions) room(r *http.Request) (release func(), err error) {
 	size := r.ContentLength
 	switch {
@@ -184,7 +183,7 @@ func (p *predictions) readError(err error) error {
 	return refusal(http.StatusBadRequest, "the body cannot be read: %w", err)
 }
 
-// decode takes one document with the fields of v and nothing else.
+// decode accepts one document with only the fields of v.
 func decode(body []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
@@ -207,7 +206,7 @@ func decode(body []byte, v any) error {
 	return nil
 }
 
-// wantedJSON words what encoding/json says in Go's types.
+// wantedJSON replaces Go's types in errors of encoding/json by JSON's.
 func wantedJSON(e *json.UnmarshalTypeError) string {
 	article := "a "
 	if e.Value == "array" || e.Value == "object" {
@@ -219,13 +218,13 @@ func wantedJSON(e *json.UnmarshalTypeError) string {
 	return e.Field + ": want a " + e.Type.Kind().String() + ", not " + article + e.Value
 }
 
-// choose is the cost model of a name; without one the only one.
+// choose returns the cost model with a name; without a name the only one.
 func choose(models []CostModel, name *string) (CostModel, error) {
 	switch {
 	case len(models) == 0:
 		return CostModel{}, refusal(http.StatusNotFound, "no cost model is served: `latlab serve --cost COST.json`")
 	case name == nil && len(models) > 1:
-		return CostModel{}, refusal(http.StatusBadRequest, "cost_model is missing; there are: %s", namesOf(models))
+		return CostModel{}, refusal(http.StatusBadRequest, "cost_model is missing; want one of: %s", namesOf(models))
 	case name == nil:
 		return models[0], nil
 	}
@@ -243,7 +242,7 @@ func namesOf(models []CostModel) string {
 	return strings.Join(names, ", ")
 }
 
-// predictAll is the answer for n architectures.
+// predictAll is the response for n architectures.
 func (m *CostModel) predictAll(indices []byte, most int) (answer []byte, n int, err error) {
 	head, err := json.Marshal(predicted{
 		SchemaVersion: schemaVersion, CostModel: m.Name, Device: m.Device, Kind: m.Kind,
@@ -275,8 +274,8 @@ func (m *CostModel) predictAll(indices []byte, most int) (answer []byte, n int, 
 	return append(out, "]}\n"...), n, nil
 }
 
-// appendSeconds writes the shortest text that reads back as the same number; what is no number
-// is null.
+// appendSeconds writes the shortest text that reads back as the same number; NaN and infinities
+// are null.
 func appendSeconds(out []byte, seconds float64) []byte {
 	if math.IsNaN(seconds) || math.IsInf(seconds, 0) {
 		return append(out, "null"...)
@@ -343,7 +342,7 @@ func notAllowed(methods ...string) error {
 	return &refusalError{http.StatusMethodNotAllowed, methods, fmt.Errorf("the method must be %s", strings.Join(slices.Clone(methods), " or "))}
 }
 
-// refuse answers {"schema_version":1,"error":"indices[17]: ..."}.
+// refuse responds with {"schema_version":1,"error":"indices[17]: ..."}.
 func refuse(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	var known *refusalError

@@ -79,7 +79,7 @@ func TestPredictRefuses(t *testing.T) {
 		{one, `{"indices":["` + strings.Join([]string{zeros, zeros, zeros, zeros}, `","`) + `"]}`, nil, 413, "more than 3 architectures"},
 		{one, `{"cost_model":"x","indices":[]}`, nil, 404, `no cost model is named \"x\"; there are: m`},
 		{one, `{"cost_model":"../../etc/passwd","indices":[]}`, nil, 404, "no cost model"},
-		{two, good, nil, 400, "cost_model is missing; there are: m, n"}, {none, good, nil, 404, "no cost model is served"},
+		{two, good, nil, 400, "cost_model is missing; want one of: m, n"}, {none, good, nil, 404, "no cost model is served"},
 		{one, good, []string{"Content-Type", "text/plain"}, 415, "application/json"}, {one, good, []string{"Content-Type", ""}, 415, "application/json"},
 		{one, good, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "application/json"},
 		{one, good, []string{"Content-Encoding", "gzip"}, 415, "must not be compressed"},

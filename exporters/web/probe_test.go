@@ -65,7 +65,7 @@ func TestProbeThatFails(t *testing.T) {
 		{"not there", func(context.Context, string, Module) (Finding, error) {
 			return Finding{Log: []string{"offline"}, Metrics: deviceUp("phone")}, nil
 		}, "offline"},
-		{"panic", func(context.Context, string, Module) (Finding, error) { panic("nil map") }, "fault of latlab's own"},
+		{"panic", func(context.Context, string, Module) (Finding, error) { panic("nil map") }, "bug in latlab"},
 	} {
 		h := newHandler(t, Options{Prober: &fakeLab{probe: c.probe}})
 		if code, _, body := get(h, "/probe?target=phone"); code != 200 || !strings.Contains(body, "latlab_probe_success 0\n") {
@@ -113,7 +113,7 @@ func TestScrapersShareALook(t *testing.T) {
 	})
 }
 
-// TestImpatientScrapers: each gets its answer before it gives up; the look goes on for those who
+// TestImpatientScrapers: each gets a response before its timeout; the probe goes on for those who
 // can wait, and ends at its own limit.
 func TestImpatientScrapers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestImpatientScrapers(t *testing.T) {
 		wg.Wait()
 		synctest.Wait()
 		if ended != limit {
-			t.Errorf("the look ended after %v, want %v", ended, limit)
+			t.Errorf("the probe ended after %v, want %v", ended, limit)
 		}
 		for _, header := range []string{"0", "-1", "NaN", "Inf", "soon", "1s"} {
 			if code, _, _ := get(h, "/probe?target=phone", timeoutHeader, header); code != http.StatusBadRequest {

@@ -12,30 +12,29 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
-// ServeOptions are how a handler is served.
+// ServeOptions are the settings of Serve.
 type ServeOptions struct {
 	Listeners []net.Listener
 	Handler   http.Handler
-	// ConfigFile has TLS and passwords, in the form of Prometheus' exporter-toolkit; empty =
-	// neither. It is read again at each request: certificates and passwords may change.
+	// ConfigFile has TLS and passwords, in the format of Prometheus' exporter-toolkit; empty =
+	// neither. It is read again at each request, so certificates and passwords may change.
 	ConfigFile string
 	Timeouts   Timeouts
 	Log        *slog.Logger // nil = none
 }
 
-// Timeouts drop clients that are slow, by intent or not. Zero values are replaced by
-// DefaultTimeouts.
+// Timeouts limit slow clients. Zero values are replaced by DefaultTimeouts.
 type Timeouts struct {
-	Header   time.Duration // for the request's head
+	Header   time.Duration // for the request's header
 	Read     time.Duration // for the whole request
-	Write    time.Duration // from the request's head to the end of the answer
+	Write    time.Duration // from the request's header to the end of the response
 	Idle     time.Duration // between requests of a connection
-	Shutdown time.Duration // for requests that are open when the server ends
+	Shutdown time.Duration // for requests that are open at shutdown
 }
 
-// DefaultTimeouts are what `latlab serve` has: Write is longer than any look at a device, Idle
-// than the usual scrape interval. Header is not shorter: with 5 s one of 2,154 scrapes failed
-// where a thousand scrapers, the server and a sweep shared one processor.
+// DefaultTimeouts are those of `latlab serve`: Write is longer than any probe, Idle longer than
+// the usual scrape interval. Header is 10 s because with 5 s one of 2,154 scrapes failed when a
+// thousand scrapers, the server and a sweep shared one processor.
 func DefaultTimeouts() Timeouts {
 	return Timeouts{Header: 10 * time.Second, Read: 20 * time.Second, Write: 40 * time.Second, Idle: 2 * time.Minute, Shutdown: 5 * time.Second}
 }
@@ -50,10 +49,10 @@ func (t Timeouts) orDefaults() Timeouts {
 	return t
 }
 
-// maxHeader is ample for a scraper's head: the default is a megabyte for each connection.
+// maxHeader is ample for a scraper's header; the default is a megabyte per connection.
 const maxHeader = 16 << 10
 
-// CheckConfig says what is wrong with a file of TLS and passwords; an empty name is none.
+// CheckConfig returns an error if a file of TLS and passwords is invalid; an empty name is valid.
 func CheckConfig(file string) error {
 	if file == "" {
 		return nil
@@ -61,13 +60,13 @@ func CheckConfig(file string) error {
 	return toolkit.Validate(file)
 }
 
-// Serve answers until its context ends, then lets open requests end and returns nil.
+// Serve serves until its context ends, then finishes open requests and returns nil.
 //
-// Passwords are compared by the exporter-toolkit with bcrypt, and an unknown user's with a
-// fixed hash, so that the time tells neither (exporter-toolkit v0.20.0, web/handler.go,
+// The exporter-toolkit compares passwords with bcrypt, and those of unknown users with a
+// fixed hash, so that the response time reveals neither (exporter-toolkit v0.20.0, web/handler.go,
 // ServeHTTP: "Use a fixed password hash to prevent user enumeration by timing requests").
-// What it found for a (user, hash, password) it remembers: a wrong password asked for again is
-// refused faster, and the same wrong one.
+// It caches the result for each (user, hash, password), so only a repeated wrong password is
+// refused faster.
 func Serve(ctx context.Context, o ServeOptions) error {
 	t := o.Timeouts.orDefaults()
 	log := o.Log
@@ -77,7 +76,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	var servers []*http.Server
 	ended := make(chan error, len(o.Listeners))
 	for _, l := range o.Listeners {
-		// One server a listener: the toolkit wraps its handler anew for each.
+		// One server per listener, since the toolkit wraps its handler for each.
 		server := &http.Server{
 			Handler: o.Handler, ReadHeaderTimeout: t.Header, ReadTimeout: t.Read, WriteTimeout: t.Write, IdleTimeout: t.Idle,
 			MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -101,7 +100,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	return failed
 }
 
-// shutDown lets open requests end, for some time.
+// shutDown waits for open requests, up to a timeout.
 func shutDown(ctx context.Context, servers []*http.Server, patience time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

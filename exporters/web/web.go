@@ -1,11 +1,9 @@
 // Package web is the HTTP side of `latlab serve`: metrics, probes of devices, service
 // discovery and predictions.
-//
-// Handler takes interfaces: what gathers metrics, what looks at a device, what predicts. The
-// package refuses to know stores, devices and files, and nothing that a request says becomes a
-// path, a command or a host: a device and a cost model are chosen by their exact names out of
-// lists that the process was started with. Serve adds what makes it fit for a network: limits,
-// TLS and passwords. exporters/prom makes the metrics, cmd/latlab wires all of it.
+// Handler takes interfaces that gather metrics, probe devices and predict. The package knows no
+// stores, devices or files, and never uses text of a request as a path, a command or a host:
+// devices and cost models are selected by exact names from fixed lists. Serve adds limits,
+// TLS and passwords. exporters/prom has the metrics, cmd/latlab connects the parts.
 package web
 
 import (
@@ -22,37 +20,36 @@ import (
 	"latlab/exporters/prom"
 )
 
-// Options are what a Handler serves. What is nil or empty is answered with 404.
+// Options are the parts that a Handler serves. Paths of parts that are nil or empty return 404.
 type Options struct {
-	// Metrics are those of /metrics besides the package's own.
+	// Metrics are those of /metrics in addition to the package's own.
 	Metrics prometheus.Gatherer
-	// Scraped is told of each scrape before its metrics are gathered; nil = nobody.
+	// Scraped is called at each scrape before its metrics are gathered; may be nil.
 	Scraped func()
-	// Ready says why the server cannot answer yet; nil = it always can.
+	// Ready returns the reason why the server is not ready; nil = always ready.
 	Ready  func() error
 	Prober Prober
-	// CostModels are those of now: a file may be fitted anew while it is served. What a request
-	// got it keeps to its end. Their names differ, and stay. nil = none.
+	// CostModels returns the current ones, since a file may be replaced while it is served. A
+	// request uses the same ones until its end. Names are unique and do not change. nil = none.
 	CostModels func() []CostModel
-	// Hosts are names under which the server is asked over loopback, besides localhost and
-	// addresses; see guard.
+	// Hosts are host names allowed over loopback, besides localhost and addresses; see guard.
 	Hosts   []string
 	Limits  Limits
 	Version string
 	Log     *slog.Logger // nil = none
 }
 
-// Limits bound what one request costs. Zero values are replaced by DefaultLimits.
+// Limits bound the cost of a request. Zero values are replaced by DefaultLimits.
 type Limits struct {
-	ScrapeAge     time.Duration // how old the metrics of a scrape may be
-	ProbeTimeout  time.Duration // of a look at a device, whatever the scraper would wait
-	ProbeOffset   time.Duration // by which a probe answers before the scraper gives up
-	Body          int64         // bytes of a request
-	Bodies        int64         // bytes of all requests that are read and answered at once; small ones have a quarter besides
-	Architectures int           // of a request
+	ScrapeAge     time.Duration // maximum age of the metrics of a scrape
+	ProbeTimeout  time.Duration // maximum duration of a probe, whatever the scraper's timeout
+	ProbeOffset   time.Duration // time between a probe's response and the scraper's timeout
+	Body          int64         // maximum bytes of a request
+	Bodies        int64         // maximum bytes of all concurrent requests; small ones have an additional quarter
+	Architectures int           // maximum per request
 }
 
-// DefaultLimits are what `latlab serve` has. A body of 16 MiB holds some 200,000 networks of 31
+// DefaultLimits are those of `latlab serve`. A body of 16 MiB has about 200,000 networks of 31
 // decisions.
 func DefaultLimits() Limits {
 	return Limits{
@@ -85,7 +82,7 @@ type handler struct {
 	metrics ownMetrics
 }
 
-// Handler answers all paths. Two cost models of one name are an error, which is looked for now.
+// Handler serves all paths. Two cost models with the same name are an error.
 func Handler(o Options) (http.Handler, error) {
 	o.Limits = o.Limits.orDefaults()
 	if o.Log == nil {
@@ -112,14 +109,14 @@ func Handler(o Options) (http.Handler, error) {
 		h.handle(mux, "probe", "GET /probe", newProbes(o))
 		h.handle(mux, "sd", "GET /sd", http.HandlerFunc(h.discovery))
 	}
-	// All below /v1/ answers in JSON, what is refused too: no method in these patterns.
+	// Everything below /v1/ responds in JSON, errors too, so these patterns have no method.
 	h.handle(mux, "predict", "/v1/predict", http.HandlerFunc(predict.predict))
 	h.handle(mux, "cost_models", "/v1/cost_models", http.HandlerFunc(predict.list))
 	h.handle(mux, "other", "/v1/", http.HandlerFunc(noEndpoint))
 	return guard(mux, o.Hosts), nil
 }
 
-// handle counts what is asked by handler: a path is the client's, and endless.
+// handle counts requests by handler, since clients could send any number of paths.
 func (h *handler) handle(mux *http.ServeMux, name, pattern string, handler http.Handler) {
 	label := prometheus.Labels{"handler": name}
 	handler = promhttp.InstrumentHandlerCounter(h.metrics.requests.MustCurryWith(label), handler)
@@ -139,14 +136,14 @@ func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
 }
 
 func landingPage(o Options) (http.Handler, error) {
-	links := []toolkit.LandingLinks{{Address: "/metrics", Text: "Metrics", Description: "of sweeps, devices and cost models"}}
+	links := []toolkit.LandingLinks{{Address: "/metrics", Text: "Metrics", Description: "Metrics of sweeps, devices and cost models"}}
 	if o.Prober != nil {
 		links = append(links,
-			toolkit.LandingLinks{Address: "/probe?target=cpu", Text: "Probe", Description: "of one device by its name, here this machine"},
-			toolkit.LandingLinks{Address: "/sd", Text: "Devices", Description: "for Prometheus' HTTP service discovery"})
+			toolkit.LandingLinks{Address: "/probe?target=cpu", Text: "Probe", Description: "Metrics of one device by its name, here this machine"},
+			toolkit.LandingLinks{Address: "/sd", Text: "Devices", Description: "List of devices for Prometheus' HTTP service discovery"})
 	}
 	if len(o.CostModels()) > 0 {
-		links = append(links, toolkit.LandingLinks{Address: "/v1/cost_models", Text: "Cost models", Description: "that POST /v1/predict takes"})
+		links = append(links, toolkit.LandingLinks{Address: "/v1/cost_models", Text: "Cost models", Description: "List of cost models for POST /v1/predict"})
 	}
 	links = append(links,
 		toolkit.LandingLinks{Address: "/-/healthy", Text: "Healthy"}, toolkit.LandingLinks{Address: "/-/ready", Text: "Ready"})
@@ -156,7 +153,7 @@ func landingPage(o Options) (http.Handler, error) {
 	})
 }
 
-// ownMetrics are of the server itself.
+// ownMetrics are those of the server itself.
 type ownMetrics struct {
 	registry    *prometheus.Registry
 	requests    *prometheus.CounterVec

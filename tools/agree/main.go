@@ -1,10 +1,9 @@
-// Command agree compares latlab's timing with a bare C loop over the same library:
-// ten networks, the two interleaved in one run, so that whatever else the machine does
-// meets both alike. The median over the networks of latlab's median over the loop's must
-// be within the tolerance of 1.
+// Command agree compares latlab's timing with a bare C loop over the same library: ten networks,
+// interleaved in one run, so that other load affects both equally. For each network it divides
+// latlab's median by the loop's; the median of these ratios must be within the tolerance of 1.
 //
-// It answers whether the harness (process, protocol, clocks, thread) adds anything to a
-// latency. It refuses to say whether the machine is quiet; bench's verdicts do.
+// It shows whether the harness (process, protocol, clocks, thread) adds to a latency. It does not
+// check whether the machine is quiet; bench's verdicts do.
 package main
 
 import (
@@ -39,7 +38,7 @@ func main() {
 	flag.StringVar(&o.loop, "loop", "build/agree-loop", "the bare loop")
 	flag.StringVar(&o.space, "space", "mobiledet_cpu_ibn", "space to sample")
 	flag.IntVar(&o.networks, "networks", 10, "how many networks")
-	flag.IntVar(&o.rounds, "rounds", 7, "blocks of each kind a network")
+	flag.IntVar(&o.rounds, "rounds", 7, "blocks of each kind per network")
 	flag.Float64Var(&o.tolerance, "tolerance", 0.01, "how far from 1 the median ratio may be")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
@@ -76,7 +75,7 @@ func run(ctx context.Context, o options) error {
 	r := bench.Median(ratios)
 	fmt.Printf("median ratio of %d networks: %.4f (smallest %.4f, largest %.4f)\n", len(ratios), r, slices.Min(ratios), slices.Max(ratios))
 	if math.Abs(r-1) > o.tolerance {
-		return fmt.Errorf("the median ratio %.4f is further than %g from 1", r, o.tolerance)
+		return fmt.Errorf("the median ratio %.4f differs from 1 by more than %g", r, o.tolerance)
 	}
 	return nil
 }
@@ -106,8 +105,8 @@ func sampleModels(o options, dir string) ([]*model.Model, error) {
 	return models, nil
 }
 
-// compare returns the medians over the rounds of both kinds' block medians. Which goes
-// first alternates, so that neither always finds the machine as the other left it.
+// compare returns the medians over the rounds of both kinds' block medians. The order alternates,
+// so that neither kind always runs after the other.
 func compare(ctx context.Context, o options, d devices.Device, m *model.Model) (ours, theirs float64, err error) {
 	p, err := bench.NamedProtocol("default")
 	if err != nil {

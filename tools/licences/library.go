@@ -14,15 +14,15 @@ import (
 	"strings"
 )
 
-// texts are the terms of what is linked into the TensorFlow Lite library, in runtime/; its
-// README.md says of which part and whence each is. They lie here because the packages of the
-// library carry none, and what does carry them is 270 MB large or changes with Debian's releases.
+// texts are the licences of the parts of the TensorFlow Lite library, in runtime/; its README.md
+// lists the part and source of each. They are committed because the library's packages do not
+// have them, and their sources are 270 MB large or change with Debian's releases.
 //
 //go:embed runtime
 var texts embed.FS
 
-// parts tells by a symbol's owner whose it is; the names are those of runtime/README.md. fft2d's
-// and XNNPACK's functions have no common beginning.
+// parts maps a symbol's owner to a part; the names are those of runtime/README.md. The functions of
+// fft2d and XNNPACK have no common prefix.
 func parts() map[string]*regexp.Regexp {
 	return map[string]*regexp.Regexp{
 		"TensorFlow Lite": regexp.MustCompile(`^(tflite|tflite_file|mlir|tsl)::$|^(TfLite|kTfLite|tflite_)`),
@@ -40,11 +40,11 @@ func parts() map[string]*regexp.Regexp {
 	}
 }
 
-// nested are C++'s mangled names within a namespace or class, those of its tables among them.
+// nested are C++'s mangled names within a namespace or class, including those of its tables.
 var nested = regexp.MustCompile(`^_Z[A-Z]*N[KVrRO]*(\d+)(.*)`)
 
 // owner is the outermost namespace of a C++ symbol with its colons, the name of a C symbol, or
-// "" where a C++ symbol has none or the standard library's.
+// "" if a C++ symbol has none or that of the standard library.
 func owner(symbol string) string {
 	if !strings.HasPrefix(symbol, "_Z") {
 		return symbol
@@ -59,7 +59,7 @@ func owner(symbol string) string {
 	return ""
 }
 
-// strangers are owners that no part has, each once.
+// strangers are owners that belong to no part, without duplicates.
 func strangers(symbols []string) []string {
 	known := parts()
 	var unknown []string
@@ -79,8 +79,8 @@ func strangers(symbols []string) []string {
 	return unknown
 }
 
-// library writes the terms of a TensorFlow Lite library's parts into a folder. A library of
-// another version may have parts that have none here; then nothing is written.
+// library writes the licences of a TensorFlow Lite library's parts into a folder. If a different
+// version of the library has parts without a licence here, nothing is written.
 func library(path, out string) error {
 	file, err := elf.Open(path)
 	if err != nil {
@@ -98,7 +98,7 @@ func library(path, out string) error {
 		}
 	}
 	if unknown := strangers(symbols); len(unknown) > 0 {
-		return fmt.Errorf("%s: whose are %s? Find the part's terms, add them to tools/licences/runtime and the part to library.go", path, strings.Join(unknown, ", "))
+		return fmt.Errorf("%s: symbols of unknown parts: %s; add the part's licence to tools/licences/runtime and the part to library.go", path, strings.Join(unknown, ", "))
 	}
 	inside, err := fs.Sub(texts, "runtime")
 	if err != nil {

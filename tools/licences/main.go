@@ -1,10 +1,10 @@
-// Command licences copies terms into a folder, for whoever passes the programs on: with
-// packages, those of Go itself and of every Go module that they are linked with (of each module
-// what lies in its top folder, in a folder of licences there and in the folders on the way to
-// the linked packages); with -library, those of the parts of a TensorFlow Lite library.
+// Command licences copies licences into a folder, for redistribution of the programs. For Go
+// packages it copies those of Go and of every linked module (from the module's top folder, its
+// folders of licences, and the folders on the path to linked packages); with -library, those of
+// the parts of a TensorFlow Lite library.
 //
-// It reads the module cache, fetches nothing, and fails where terms are missing: of a module, of
-// fonts in it, of a part of the library, of a file of somebody else that latlab itself embeds.
+// It reads the module cache and downloads nothing. It fails if a licence is missing: of a module,
+// of its fonts, of a part of the library, or of a third-party file that latlab embeds.
 package main
 
 import (
@@ -29,7 +29,7 @@ import (
 func main() {
 	arch := flag.String("goarch", runtime.GOARCH, "processor that the programs are built for")
 	lib := flag.String("library", "", "TensorFlow Lite library, instead of packages")
-	out := flag.String("o", "", "folder to write; made new")
+	out := flag.String("o", "", "folder to write; replaced")
 	flag.Parse()
 	if err := run(context.Background(), options{out: *out, arch: *arch, library: *lib, packages: flag.Args()}); err != nil {
 		fmt.Fprintln(os.Stderr, "licences:", err)
@@ -66,7 +66,7 @@ func run(ctx context.Context, o options) error {
 	return write(o.out, made.sources)
 }
 
-// source is a module, or Go, and what of it is linked.
+// source is a module, or Go, and its linked parts.
 type source struct {
 	name    string // path@version
 	dir     string
@@ -74,14 +74,14 @@ type source struct {
 	fonts   []string        // embedded, relative to dir
 }
 
-// linked is what programs are made of: Go and modules, and files that latlab itself embeds.
+// linked has the parts of the programs: Go, modules, and files that latlab embeds.
 type linked struct {
 	sources []source
 	own     []string
 }
 
-// list asks for the packages of a Linux program, those of cgo among them; the tags are the
-// Makefile's.
+// list returns the packages of a Linux program, including those with cgo; the tags are those of
+// the Makefile.
 func list(ctx context.Context, arch string, packages []string) (io.Reader, error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-deps", "-json=Dir,Standard,Module,EmbedFiles", "-tags", "xnnpack_builtin", "--"}, packages...)...)
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=1", "GOFLAGS=-mod=readonly")
@@ -93,7 +93,7 @@ func list(ctx context.Context, arch string, packages []string) (io.Reader, error
 	return strings.NewReader(string(text)), nil
 }
 
-// listed is what go list prints of a package.
+// listed is the output of go list for a package.
 type listed struct {
 	Dir        string
 	Standard   bool
@@ -107,7 +107,7 @@ type module struct {
 	Replace            *module
 }
 
-// gather reads what go list printed: JSON documents, one a package.
+// gather reads the output of go list: one JSON document per package.
 func gather(ctx context.Context, r io.Reader) (linked, error) {
 	root, err := goRoot(ctx)
 	if err != nil {
@@ -143,7 +143,7 @@ func gather(ctx context.Context, r io.Reader) (linked, error) {
 	return linked{sources: sources, own: own}, nil
 }
 
-// add notes a package under its module, one that is replaced under the name of what is linked.
+// add records a package under its module, or under the replacement of that module.
 func add(found map[string]*source, p listed) error {
 	m := p.Module
 	if m.Replace != nil {
@@ -181,7 +181,7 @@ var (
 	terms = regexp.MustCompile(`(?i)copyright|\blicen[cs]ed?\b|SPDX-`)
 )
 
-// write copies each source's files into a folder of its name.
+// write copies each source's files into a folder with its name.
 func write(out string, sources []source) error {
 	var missing []string
 	for _, s := range sources {
@@ -206,7 +206,7 @@ func write(out string, sources []source) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("no licence is in %s: it cannot be passed on", strings.Join(missing, ", "))
+		return fmt.Errorf("no licence found in %s: it cannot be redistributed", strings.Join(missing, ", "))
 	}
 	return nil
 }
@@ -216,8 +216,8 @@ func isLicence(name string) bool {
 	return !strings.Contains(name, string(filepath.Separator)) && (strings.Contains(base, "license") || strings.Contains(base, "licence") || strings.HasPrefix(base, "copying"))
 }
 
-// fontTerms tells whether one of the files speaks of fonts, where a module has some: their terms
-// are seldom those of the code around them.
+// fontTerms reports whether one of the files mentions fonts, if a module has fonts: their licence
+// usually differs from that of the code.
 func (s source) fontTerms(files []string) (bool, error) {
 	for _, name := range files {
 		data, err := os.ReadFile(filepath.Join(s.dir, name))
@@ -231,8 +231,8 @@ func (s source) fontTerms(files []string) (bool, error) {
 	return len(s.fonts) == 0, nil
 }
 
-// foreign refuses embedded files of latlab's own that look like somebody else's: what is not
-// text, or has terms. Such a file wants a package of its own or terms in scripts/dist.
+// foreign refuses files embedded by latlab that look like third-party files: binary files, or
+// files with a licence. Such a file needs a separate package or a licence in scripts/dist.
 func foreign(files []string) error {
 	for _, path := range files {
 		data, err := os.ReadFile(path)
@@ -240,14 +240,14 @@ func foreign(files []string) error {
 			return err
 		}
 		if !utf8.Valid(data) || isFont.MatchString(path) || terms.Match(data) {
-			return fmt.Errorf("%s: latlab embeds it, and it looks like somebody else's: put its terms into the archives too", path)
+			return fmt.Errorf("%s: latlab embeds this file, which looks like a third-party file: add its licence to the archives", path)
 		}
 	}
 	return nil
 }
 
-// files are the legal ones of the top folder, of its folders of licences and of those on the
-// way to linked packages. Those of Cephes, in gonum, are in such a folder.
+// files are the licence files of the top folder, its folders of licences and the folders on the
+// path to linked packages, such as that of Cephes in gonum.
 func (s source) files() ([]string, error) {
 	folders := map[string]bool{".": true}
 	for f := range s.folders {
@@ -275,7 +275,7 @@ func (s source) files() ([]string, error) {
 	return names, nil
 }
 
-// legalFiles are a file, or the files of a folder, but Go's.
+// legalFiles are a file, or the files of a folder without Go files.
 func (s source) legalFiles(name string, e fs.DirEntry) ([]string, error) {
 	if e.Type().IsRegular() && filepath.Ext(name) != ".go" {
 		return []string{name}, nil

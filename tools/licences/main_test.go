@@ -67,7 +67,7 @@ func TestMissing(t *testing.T) {
 		{name: "example.org/letters@v1.0.0", dir: tree(t, "LICENSE"), fonts: []string{"a.ttf"}},
 		{name: "example.org/printed@v1.0.0", dir: tree(t, "LICENSE", "LICENSE-Fonts"), fonts: []string{"a.ttf"}},
 	})
-	if err == nil || !strings.HasPrefix(err.Error(), "no licence is in example.org/none@v1.0.0, example.org/part@v2.0.0, example.org/letters@v1.0.0 for its fonts: ") {
+	if err == nil || !strings.HasPrefix(err.Error(), "no licence found in example.org/none@v1.0.0, example.org/part@v2.0.0, example.org/letters@v1.0.0 for its fonts: ") {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -1,11 +1,11 @@
-// Command load measures what scraping costs a sweep on the same machine: sweeps on the local
+// Command load measures how scraping affects a sweep on the same machine: sweeps on the local
 // CPU with `latlab serve` and a thousand scrapers, interleaved with the same sweeps without, so
-// that whatever else the machine does meets both alike.
+// that other load affects both equally.
 //
-// It prints the scrapes and how many failed, the ratio of the latencies with its confidence
-// interval, the noise between blocks, and what the sweeps say of themselves (verdicts and
-// warnings) in both conditions. It fails where a scrape did, or where the latencies moved by
-// more than the noise and the sweeps do not say that they were disturbed.
+// It prints the number of scrapes and of failed ones, the ratio of the latencies with its
+// confidence interval, the noise between blocks, and verdicts and warnings in both conditions.
+// It fails if a scrape failed, or if the latencies changed by more than the noise without
+// INVALID networks or warnings.
 package main
 
 import (
@@ -47,7 +47,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.latlab, "latlab", "bin/latlab", "latlab, its agent beside it")
 	flag.StringVar(&o.space, "space", "mobiledet_cpu_ibn", "space to sample")
-	flag.IntVar(&o.networks, "networks", 10, "networks of a sweep")
+	flag.IntVar(&o.networks, "networks", 10, "networks per sweep")
 	flag.IntVar(&o.rounds, "rounds", 6, "sweeps in each condition")
 	flag.IntVar(&o.scrapers, "scrapers", 1000, "how many scrape at once")
 	flag.DurationVar(&o.every, "every", time.Second, "after which all scrape again")
@@ -67,12 +67,12 @@ func main() {
 // condition is what was measured with or without scrapers.
 type condition struct {
 	seconds []map[string]float64 // by round, then network
-	fastest []map[string]float64 // the fastest run of each, which other work of the machine moves least
+	fastest []map[string]float64 // the fastest run of each, which other load affects least
 	noise   []float64
 	doubts  map[string]int // by code: networks that have it
 	invalid int
 	total   int
-	said    int // networks that say that something disturbed them
+	said    int // networks with a verdict or warning of a disturbance
 }
 
 func run(ctx context.Context, o options) error {
@@ -85,7 +85,7 @@ func run(ctx context.Context, o options) error {
 	var s counts
 	for round := range o.rounds {
 		order := []*condition{calm, busy}
-		if round%2 == 1 { // a machine that grows slower must not make one condition slower
+		if round%2 == 1 { // alternate, so that a machine that becomes slower affects both conditions
 			slices.Reverse(order)
 		}
 		for i, c := range order {
@@ -98,8 +98,8 @@ func run(ctx context.Context, o options) error {
 	return o.print(calm, busy, &s)
 }
 
-// measure is one sweep. The store is made by a sweep of one network first: the server needs it,
-// and the machine warms up.
+// measure runs one sweep. A sweep of one network before it creates the store, which the server
+// needs, and warms up the machine.
 func (o options) measure(ctx context.Context, db string, c *condition, s *counts, scraped bool) error {
 	if err := o.sweep(ctx, db, 1); err != nil {
 		return err
@@ -123,7 +123,7 @@ func (o options) measure(ctx context.Context, db string, c *condition, s *counts
 func (o options) sweep(ctx context.Context, db string, n int) error {
 	cmd := exec.CommandContext(ctx, o.latlab, "sweep", "--device", "cpu", "--space", o.space, "-n", strconv.Itoa(n), "--protocol", "quick", "--db", db, "--quiet")
 	text, err := cmd.CombinedOutput()
-	const invalid = 4 // what the tool looks for, and no failure
+	const invalid = 4 // expected here, not a failure
 	if err != nil && cmd.ProcessState != nil && cmd.ProcessState.ExitCode() != invalid {
 		return fmt.Errorf("sweep: %w: %s", err, text)
 	}
@@ -180,7 +180,7 @@ func fastestRun(e bench.Estimate) float64 {
 	return least
 }
 
-// counts are what all scrapers did.
+// counts are the totals of all scrapers.
 type counts struct {
 	Done    int64   `json:"done"`
 	Failed  int64   `json:"failed"`
@@ -196,10 +196,10 @@ func (s *counts) add(t counts) {
 	s.First, s.ServerCPU = cmp.Or(s.First, t.First), s.ServerCPU+t.ServerCPU
 }
 
-// scrape starts a server and those who scrape it; stop ends both and adds up what was done.
+// scrape starts a server and its scrapers; stop ends both and returns the totals.
 //
-// The scrapers are a process of the lowest priority: in a real lab they are other machines, and
-// what they themselves cost is not the question.
+// The scrapers are a process with the lowest priority: in a real lab they run on other machines,
+// so their own load should not count.
 func (o options) scrape(ctx context.Context, db string, s *counts) (stop func() error, err error) {
 	server, err := start(ctx, o.latlab, "serve", "--db", db, "--web.listen-address", "127.0.0.1:0", "--nice", strconv.Itoa(o.nice), "--json")
 	if err != nil {
@@ -210,7 +210,7 @@ func (o options) scrape(ctx context.Context, db string, s *counts) (stop func() 
 		URLs []string `json:"urls"`
 	}
 	if err := json.NewDecoder(server.out).Decode(&doc); err != nil || len(doc.URLs) != 1 {
-		return nil, errors.Join(fmt.Errorf("the server does not say where it listens: %w", err), endServer())
+		return nil, errors.Join(fmt.Errorf("the server does not print its address: %w", err), endServer())
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -232,7 +232,7 @@ func (o options) scrape(ctx context.Context, db string, s *counts) (stop func() 
 	}, nil
 }
 
-// program is one that runs.
+// program is a running program.
 type program struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
@@ -285,7 +285,7 @@ func loop(ctx context.Context, client *http.Client, o options) counts {
 		t := counts{Done: 1}
 		n, err := get(ctx, client, o.scrapeURL)
 		if ctx.Err() != nil {
-			break // what was being asked when it ended is neither
+			break // requests open at the end count as neither
 		}
 		t.Bytes, t.Slowest = n, time.Since(begin).Seconds()
 		if err != nil {
@@ -305,7 +305,7 @@ func get(ctx context.Context, client *http.Client, url string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	r.Header.Set("Accept-Encoding", "gzip") // as Prometheus asks; the transport then leaves it packed
+	r.Header.Set("Accept-Encoding", "gzip") // as Prometheus does; the transport then leaves it compressed
 	res, err := client.Do(r)
 	if err != nil {
 		return 0, err
@@ -358,20 +358,20 @@ func (o options) print(calm, busy *condition, s *counts) error {
 	fmt.Printf("without: %s\nwith:    %s\n", calm.words(), busy.words())
 	switch moved := math.Abs(math.Expm1(mean)); {
 	case s.Done == 0 || math.IsNaN(moved) || math.IsNaN(noise):
-		return errors.New("nothing is shown: no scrape, or no network that was timed in both conditions")
+		return errors.New("no result: no scrape, or no network was timed in both conditions")
 	case s.Failed > 0:
 		return fmt.Errorf("%d scrapes failed, the first: %s", s.Failed, s.First)
 	case moved <= noise:
 		fmt.Println("the latencies moved by less than the noise")
 	case busy.said < busy.total:
-		return fmt.Errorf("the latencies moved by %.1f %%, more than the noise, and %d of %d networks do not say that they were disturbed", 100*moved, busy.total-busy.said, busy.total)
+		return fmt.Errorf("the latencies changed by %.1f %%, more than the noise, and %d of %d networks have no verdict or warning of a disturbance", 100*moved, busy.total-busy.said, busy.total)
 	default:
 		fmt.Printf("the latencies moved by %.1f %%, more than the noise, and each network with scrapers says that it was disturbed\n", 100*moved)
 	}
 	return nil
 }
 
-// disturbances are codes of doubts by which a sweep says that the machine had other work.
+// disturbances are the codes of verdicts and warnings for other load on the machine.
 var disturbances = []string{bench.ReasonCPUTime, bench.WarnCPUBlock, bench.WarnLoad, bench.WarnSteal}
 
 func (c *condition) words() string {

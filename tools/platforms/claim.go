@@ -46,8 +46,8 @@ var places = []struct{ pixels, width int }{
 	{160, 16}, {160, 32}, {80, 16}, {80, 32}, {40, 32}, {40, 64}, {20, 72}, {20, 96}, {10, 120}, {10, 160},
 }
 
-// few and many are stacks of a block; what one more block costs is the difference, free of
-// what a network costs that has none.
+// few and many are stacks of a block; the cost of one more block is computed from their
+// difference, in which the cost of the rest of the network cancels out.
 const few, many = 1, 5
 
 // cell is a stack on a device.
@@ -57,7 +57,7 @@ type cell struct {
 	values              []float64
 }
 
-// claim measures what one more block costs: microseconds by device, place and layer.
+// claim measures the cost of one more block: microseconds by device, place and layer.
 func claim(ctx context.Context, s settings) (string, error) {
 	cache, err := os.MkdirTemp("", "latlab-platforms-")
 	if err != nil {
@@ -92,7 +92,7 @@ func measureCells(ctx context.Context, s settings, t target, cache *model.Cache)
 	if err != nil {
 		return nil, err
 	}
-	rounds := 7 // interleaved: what changes with time then spreads over all cells
+	rounds := 7 // interleaved, so that changes over time affect all cells
 	if d.Info().Deterministic {
 		rounds = 1
 	}
@@ -105,7 +105,7 @@ func measureCells(ctx context.Context, s settings, t target, cache *model.Cache)
 			}
 			v, _, ok := bench.BlockSeconds(b)
 			if !ok {
-				return nil, fmt.Errorf("%s: no time", c.model.Name)
+				return nil, fmt.Errorf("%s: no latency", c.model.Name)
 			}
 			c.values = append(c.values, v)
 		}
@@ -158,7 +158,7 @@ head: {type: none}
 	return graph.Lower(space, archs[0])
 }
 
-// claimRows are microseconds of one more block, and the two ratios of the claim beside the
+// claimRows have the microseconds of one more block, and the two ratios of the claim with the
 // same ratios of MACs.
 func claimRows(cells []*cell) [][]string {
 	head := []string{"map", "conv, us", "separable, us", "ibn, us", "fused, us",
@@ -180,7 +180,7 @@ func claimRows(cells []*cell) [][]string {
 	return rows
 }
 
-// marginal is what one more block of a layer costs at a place, in microseconds and MACs.
+// marginal is the cost of one more block of a layer at a place, in microseconds and MACs.
 func marginal(cells []*cell, place, layer int) (us, macs float64) {
 	for _, c := range cells {
 		if c.place != place || c.layer != layer {

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// fitTargets are the sweeps of the second table. Simulators are asked for as many networks
-// as the largest training part and a quarter more to test on.
+// fitTargets are the sweeps of the second table. Simulators get as many networks as the largest
+// training part, and a quarter more to test on.
 var fitTargets = []struct {
 	device, space string
 	networks      int
@@ -30,7 +30,7 @@ var fitTargets = []struct {
 
 var methods = []string{"indicator", "macs", "ops"}
 
-// fits sweeps, as a user would, and fits every method to what came out.
+// fits runs the sweeps with latlab's commands and fits every method to them.
 func fits(ctx context.Context, s settings) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(s.db), 0o777); err != nil {
 		return "", err
@@ -59,8 +59,8 @@ func fits(ctx context.Context, s settings) (string, error) {
 	return "\n" + markdown(append([][]string{head}, speeds...)) + "\n" + markdown(rows) + "\n", nil
 }
 
-// sweep runs `latlab sweep`; exit codes 3 and 4 say that some networks are not usable, which
-// the table says too.
+// sweep runs `latlab sweep`; exit codes 3 and 4 mean that some networks failed or are INVALID,
+// which the table shows.
 func (s settings) sweep(ctx context.Context, device, space string, n int) (row []string, id string, err error) {
 	out, err := s.latlab(ctx, "sweep", "--device", device, "--space", space, "-n", strconv.Itoa(n), "--seed", "1", "--db", s.db, "--json")
 	if err != nil {
@@ -83,7 +83,7 @@ func (s settings) sweep(ctx context.Context, device, space string, n int) (row [
 	return []string{device, strconv.Itoa(r.Measured), strconv.Itoa(r.Invalid), strconv.Itoa(r.Failed), share(r.NoiseCV), seconds}, r.Sweep, nil
 }
 
-// methods is a row's part behind the device: sizes, then r2, MAPE and Spearman a method.
+// methods is the rest of a row after the device: sizes, then r2, MAPE and Spearman per method.
 func (s settings) methods(ctx context.Context, sweep string, train int) ([]string, error) {
 	var row []string
 	for _, method := range methods {

@@ -4,8 +4,8 @@
 //	go run ./tools/platforms claim # blocks by resolution and width on every device
 //	go run ./tools/platforms fits  # sweeps and held-out figures of every method
 //
-// `make platforms` runs both. Sweeps go to out/platforms.db and are found there by a
-// second run. Not part of latlab: it is a user of it.
+// `make platforms` runs both. Sweeps are stored in out/platforms.db, and a second run reuses
+// them. The command is not part of latlab; it uses latlab's command line.
 package main
 
 import (

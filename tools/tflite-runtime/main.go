@@ -1,9 +1,8 @@
-// Command tflite-runtime verifies the archives of the TFLite runtime that Maven fetched
-// and unpacks what the agent is linked with: lib/libtensorflowlite_c.so and include/, and the
-// LICENSE.
+// Command tflite-runtime verifies the archives of the TFLite runtime that Maven downloaded and
+// unpacks the agent's parts: lib/libtensorflowlite_c.so, include/ and the LICENSE.
 //
-// A checksum that differs ends it with exit code 1 and leaves nothing unpacked. Neither
-// unzip nor jar is needed: a bare Debian has neither.
+// If a checksum differs, it unpacks nothing and exits with code 1. It needs neither unzip nor
+// jar, which a minimal Debian does not have.
 package main
 
 import (
@@ -20,7 +19,7 @@ import (
 	"strings"
 )
 
-// checksums of the archives by file name; they were taken from the registry's files.
+// checksums of the archives by file name, computed from the registry's files.
 func checksums() map[string]string {
 	return map[string]string{
 		"tensorflow-lite-2.21.0-1.5.14-linux-x86_64.jar": "97061333854967aadf2f092681d63af90b804db3800f007cffd24a2901f4bc72",
@@ -32,7 +31,7 @@ func checksums() map[string]string {
 func main() {
 	jar := flag.String("jar", "", "archive with the library")
 	aar := flag.String("aar", "", "archive with the headers")
-	out := flag.String("o", "", "folder to make; replaced as a whole")
+	out := flag.String("o", "", "folder to write; replaced")
 	flag.Parse()
 	if err := unpack(checksums(), *jar, *aar, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "tflite-runtime:", err)
@@ -124,7 +123,7 @@ func extract(archive, dir string, name func(string) string) error {
 		n++
 	}
 	if n == 0 {
-		return fmt.Errorf("%s: nothing in it that latlab needs", archive)
+		return fmt.Errorf("%s: the archive has none of the files that latlab needs", archive)
 	}
 	return nil
 }

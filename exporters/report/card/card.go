@@ -80,7 +80,7 @@ func (c *card) uses(f *report.Fit) {
 	}
 }
 
-// limits says what a user of the table must not overlook.
+// limits lists the limitations of the table.
 func (c *card) limits(f *report.Fit) {
 	c.heading(3, "Risks and limitations")
 	items := []string{
@@ -189,8 +189,8 @@ func (c *card) evaluation(f *report.Fit) {
 	}
 }
 
-// reproduce gives the commands as far as the data record them; flags of a sweep that are not
-// part of its identity are not kept.
+// reproduce prints the commands, as far as they are stored; flags that are not part of a sweep's
+// identity are not stored.
 func (c *card) reproduce(f *report.Fit) {
 	c.heading(3, "How to reproduce")
 	var lines, ids []string
@@ -267,7 +267,7 @@ func (c *card) sweep(s *report.Sweep) {
 	c.list(facts...)
 }
 
-// invalidWords says how many of the networks are INVALID.
+// invalidWords is the number of INVALID networks as text.
 func invalidWords(n int) string {
 	if n == 0 {
 		return ""

@@ -1,6 +1,6 @@
-// Package describe puts what a report holds into words: numbers with their units, the names of
-// sweeps and the facts that identify them. The page, the model card and the charts take their
-// words from here. It computes no figure and knows no markup: whoever writes its words escapes them.
+// Package describe formats a report's content as text: numbers with their units, the names of
+// sweeps and the facts that identify them. The page, the model card and the charts use its
+// texts. It computes no figures and knows no markup: its callers escape the texts.
 package describe
 
 import (
@@ -16,7 +16,7 @@ import (
 // Kind is a kind in capitals, so that nobody overlooks it.
 func Kind(k devices.Kind) string { return strings.ToUpper(string(k)) }
 
-// KindMeaning says in a sentence what a kind is.
+// KindMeaning explains a kind.
 func KindMeaning(k devices.Kind) string {
 	switch k {
 	case devices.Simulated:
@@ -29,7 +29,7 @@ func KindMeaning(k devices.Kind) string {
 	return "of a kind that this program does not know"
 }
 
-// ChosenPercent prints a ratio that somebody chose: 95 %, 2.5 %.
+// ChosenPercent prints a configured ratio: 95 %, 2.5 %.
 func ChosenPercent(x float64) string { return ui.Digits(100*x, 4) + " %" }
 
 // Signed prints a ratio in per cent with its sign.
@@ -47,7 +47,7 @@ func Signed(x float64) string {
 	}
 }
 
-// Unknown reports whether a figure is not known.
+// Unknown reports whether a figure is unknown.
 func Unknown(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
 
 // Number is "1 entry" or "3,000 entries".
@@ -94,8 +94,8 @@ func OrNone(s string) string {
 	return s
 }
 
-// Plain makes a name fit for a text: XML has no word for control characters, and those that
-// turn the direction of writing would turn what follows.
+// Plain removes characters that a text must not have: XML has no control characters, and
+// characters that change the direction of writing would affect the text after the name.
 func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
