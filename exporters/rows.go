@@ -53,7 +53,7 @@ func rowOf(sp *sampler.Space, e bench.Estimate) Row {
 	if row.MACs != nil && row.Params != nil {
 		return row
 	}
-	// Planned by an older latlab, or no model could be made of it.
+	// Planned by an older latlab, or its model could not be written.
 	if g, err := graph.Lower(sp, a); err == nil {
 		row.MACs, row.Params = new(g.TotalMACs()), new(g.TotalParams())
 	}

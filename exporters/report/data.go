@@ -1,14 +1,13 @@
-// Package report collects what a report of sweeps and cost models says.
+// Package report collects the data of a report on sweeps and cost models.
+// Collect reads sweeps once, block by block, into Data: columns with one figure per network, and
+// small tables. Sub-packages present Data and compute no figures, so that they always agree:
+// describe formats numbers and facts as text, charts draws, page writes the HTML page and card
+// the model card.
 //
-// Collect reads sweeps once, block by block, into Data: columns of one figure a network, and
-// small tables. Sub-packages present it and compute no figure of their own, so that they cannot
-// disagree: describe puts numbers and facts into words, charts draws, page writes the HTML page
-// and card the model card.
-//
-// The package refuses to fit, to correct and to leave out: an INVALID network is shown and
-// marked unless the user asks otherwise, a figure that was not computed is named as such, and
-// latencies of different kinds (measured, estimated, simulated) never share an axis. It takes
-// a bench.Reader and cost models that are open already; cmd/latlab opens them.
+// The package never fits, corrects or hides data: INVALID networks are shown and marked unless
+// the user asks otherwise, missing figures are shown as "not computed", and latencies of
+// different kinds (measured, estimated, simulated) never share an axis. It takes a bench.Reader
+// and loaded cost models; cmd/latlab opens them.
 package report
 
 import (
@@ -24,7 +23,7 @@ import (
 
 // Options of Collect. The zero value shows everything that a page can hold.
 type Options struct {
-	// Now is when the report is made; the zero time leaves it out.
+	// Now is the time of the report; the zero time omits it.
 	Now time.Time
 	// LeaveOutInvalid drops INVALID networks from the columns; Tally counts them still.
 	LeaveOutInvalid bool
@@ -40,7 +39,7 @@ type Cost struct {
 	Modified time.Time // of the file; zero = unknown
 }
 
-// Data is all that a report says. It is not changed once collected.
+// Data is the content of a report. It is not changed once collected.
 type Data struct {
 	Made   time.Time
 	Sweeps []Sweep
@@ -69,11 +68,11 @@ func (d *Data) Kinds() []devices.Kind {
 // Sweep is one sweep of a report.
 type Sweep struct {
 	Manifest  bench.Sweep
-	Estimator string // how a network's value came from its blocks; empty where nothing was measured
+	Estimator string // how latencies were computed from blocks; empty if nothing was measured
 	Tally     Tally
 	Networks  Networks
 	Timeline  Timeline
-	Bands     []Band // fastest networks at each MAC budget; empty where MACs are unknown
+	Bands     []Band // fastest networks at each MAC budget; empty if MACs are unknown
 	Front     []int  // rows of the Pareto front latency x MACs, by latency; see front
 	Shown     []int  // rows of Networks that have their raw rows on the page, ascending
 }
@@ -89,7 +88,7 @@ func (s *Sweep) Sampled() bool { return s.Networks.Len() > len(s.Shown) }
 
 // Tally counts a sweep's networks and their doubts.
 type Tally struct {
-	Networks   int // planned so far; Manifest.Networks is how many were asked for
+	Networks   int // planned so far; Manifest.Networks is the number requested
 	Measured   int // with all their blocks
 	Unfinished int // blocks are still to run
 	Failed     int
@@ -107,7 +106,7 @@ type Tally struct {
 	HottestC   *float64
 }
 
-// Count is how many networks have a doubt.
+// Count is the number of networks with a reason or warning.
 type Count struct {
 	Code     string
 	Words    string // what the code means
@@ -120,7 +119,7 @@ type Failures struct {
 	Fault    devices.Fault
 	Reason   string
 	Attempts int
-	Final    int    // networks that were given up
+	Final    int    // networks that failed for good
 	Example  string // the first message
 }
 
@@ -160,7 +159,7 @@ func (n *Networks) Label(row int) string {
 }
 
 // HalfWidth is the interval's half-width relative to the latency, the larger side; +Inf
-// without bounds, NaN where nothing was measured.
+// without bounds, NaN if nothing was measured.
 func (n *Networks) HalfWidth(row int) float64 {
 	m := bench.Measurement{Seconds: n.Seconds[row]}
 	if !n.Measured(row) {
@@ -185,7 +184,7 @@ func (n *Networks) Latencies() (valid, invalid []float64) {
 	return valid, invalid
 }
 
-// RelativeError is (predicted - measured) / measured; NaN where either is unknown.
+// RelativeError is (predicted - measured) / measured; NaN if either is unknown.
 func (n *Networks) RelativeError(predicted []float64, row int) float64 {
 	return predicted[row]/n.Seconds[row] - 1
 }
@@ -202,7 +201,7 @@ type Moment struct {
 	Start          time.Time
 	Blocks         int
 	Invalid        int // blocks of INVALID networks
-	Throttled      int // blocks that the device slowed down, by its own word or a clock that fell
+	Throttled      int // throttled blocks, reported by the device or shown by a lower clock
 	MeanRatio      float64
 	MinRatio       float64
 	MaxRatio       float64
@@ -220,7 +219,7 @@ type Band struct {
 	Fastest           []int // rows, fastest first; at most three
 }
 
-// Fit is a cost model and what the sweeps say of it.
+// Fit is a cost model and its comparison with the sweeps.
 type Fit struct {
 	Cost
 	On       []FitOn
@@ -229,8 +228,8 @@ type Fit struct {
 	Fixtures []Fixture
 }
 
-// Apart is a sweep that a cost model is not set beside though it is of its device, kind,
-// precision and space, and why not.
+// Apart is a sweep that a cost model is not compared with, although device, kind, precision and
+// space are equal, and the reason.
 type Apart struct {
 	Sweep int // in Data.Sweeps
 	Why   string
@@ -239,33 +238,33 @@ type Apart struct {
 // Training says whether a sweep's networks were held out of a fit.
 type Training string
 
-// What a model's data hash tells. There is no way to know that none of them was used.
+// The results of comparing data hashes. They cannot show that none of the networks was used.
 const (
-	Trained Training = "trained" // the model was fitted on just these networks
-	Unsure  Training = "unsure"  // on other data, of which some of these may be part
+	Trained Training = "trained" // the model was fitted on exactly these networks
+	Unsure  Training = "unsure"  // fitted on other data, which may contain some of these
 )
 
 // FitOn is a cost model on one sweep.
 type FitOn struct {
 	Sweep     int // in Data.Sweeps
 	Training  Training
-	Predicted []float64 // seconds, one a network; NaN = no point of the space
+	Predicted []float64 // seconds, one per network; NaN = not in the space
 	Residuals []Residual
-	// MeanAbsolute and Mean are of the relative errors predicted/latency - 1 of the VALID
-	// networks; NaN of none.
+	// MeanAbsolute and Mean are of the relative errors (predicted - measured) / measured of the
+	// VALID networks; NaN if there are none.
 	Networks           int
 	Mean, MeanAbsolute float64
 }
 
-// Residual is the relative error, predicted/latency - 1, of the VALID networks that have a
-// layer type in a stage, each weighed by how many such layers it has. A model that prices a
-// type wrongly in a stage has a mean there that is far from the others'.
+// Residual is the relative error, (predicted - measured) / measured, of the VALID networks that
+// have a layer type in a stage, weighted by the number of such layers. If a model's weights for
+// a type are wrong in a stage, the mean differs from that of other stages.
 type Residual struct {
 	Stage    string // empty = all stages
 	Type     sampler.LayerType
 	Networks int
 	Mean     float64
-	SD       float64 // NaN of fewer than two
+	SD       float64 // NaN for fewer than two
 }
 
 // Heat is a position's weights as a map: rows are layer choices, columns pairs of widths.
@@ -284,16 +283,16 @@ type Heat struct {
 // HeatColumn is a pair of widths in channels.
 type HeatColumn struct{ In, Out int }
 
-// Fixture is what a model says of a known network, or why it can say nothing.
+// Fixture is a model's prediction for a fixture, or the reason why there is none.
 type Fixture struct {
 	Name    string
-	Why     string // it is no point of the model's space; all else is empty then
+	Why     string // it is not in the model's space; the other fields are then empty
 	Seconds float64
 	Bias    float64
 	Layers  []LayerCost // slowest first, all of them
 }
 
-// LayerCost is what a layer of a fixture takes by the model.
+// LayerCost is the predicted latency of a layer of a fixture.
 type LayerCost struct {
 	Position, Choice string
 	In, Out          int // channels

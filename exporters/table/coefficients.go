@@ -29,9 +29,9 @@ func CoefficientColumns() []string {
 	}
 }
 
-// Coefficients writes one row a table entry, in the order of the table. The first row is
-// the bias: its position is "bias" and only its weight is set. A column that means nothing
-// for a layer type (the expansion of a Tucker layer) is empty.
+// Coefficients writes one row per table entry, in the order of the table. The first row is
+// the bias: its position is "bias" and only its weight is set. A column that does not apply to
+// a layer type (the expansion of a Tucker layer) is empty.
 func Coefficients(w io.Writer, m *regress.CostModel, s *sampler.Space, o Options) error {
 	if err := m.CheckSpace(s); err != nil {
 		return err

@@ -39,7 +39,7 @@ type Record struct {
 	InitSeconds     *float64 `json:"init_seconds" parquet:"init_seconds"`
 	PeakMemoryBytes *int64   `json:"peak_memory_bytes" parquet:"peak_memory_bytes"`
 	TemperatureC    *float64 `json:"temperature_celsius" parquet:"temperature_celsius"` // hottest sensor seen
-	Delegate        string   `json:"delegate,omitempty" parquet:"delegate,optional"`    // who executed the graph
+	Delegate        string   `json:"delegate,omitempty" parquet:"delegate,optional"`    // what executed the graph
 	Nodes           *int64   `json:"nodes" parquet:"nodes"`                             // of the graph before delegation
 	DelegatedNodes  *int64   `json:"delegated_nodes" parquet:"delegated_nodes"`
 	Runtime         string   `json:"runtime,omitempty" parquet:"runtime,optional"`
@@ -80,7 +80,7 @@ func (r *Record) add(m *bench.Measurement) {
 	}
 }
 
-// positive is nil for the 0 with which tools say that they do not know a time.
+// positive is nil for 0, which tools use for an unknown time.
 func positive(x float64) *float64 {
 	if x > 0 {
 		return &x
@@ -96,8 +96,8 @@ func texts(doubts []bench.Doubt) []string {
 	return ts
 }
 
-// clean makes text of what a file, device or tool said. A NUL goes the same way as a wrong
-// byte: readers written in C end there, and NumPy drops it at an end.
+// clean replaces invalid bytes in a text of a file, device or tool. NUL is replaced too, since
+// readers written in C end there, and NumPy drops it at an end.
 func clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

@@ -9,8 +9,8 @@ import (
 	"latlab/sampler"
 )
 
-// archParser reads indices of one space, many a second: sampler.ParseArch says the same of
-// each text, with an allocation for every decision.
+// archParser is a fast parser for indices of one space: sampler.ParseArch gives the same results
+// with an allocation for every decision.
 type archParser struct {
 	space *sampler.Space
 	radix []int // choices of each decision
@@ -18,7 +18,7 @@ type archParser struct {
 
 func newArchParser(s *sampler.Space) archParser {
 	p := archParser{space: s}
-	// Space.Decisions says the same in words, which costs a small request more than its answer.
+	// Space.Decisions also builds texts, which takes longer than the rest of a small request.
 	for _, st := range s.Stages {
 		for _, l := range st.Layers {
 			p.radix = append(p.radix, len(l.Choices))
@@ -51,7 +51,7 @@ func (p archParser) parse(dst []int, text []byte) error {
 	return nil
 }
 
-// refuse words what is wrong.
+// refuse describes the error.
 func (p archParser) refuse(list []byte) error {
 	if _, err := p.space.ParseArch(string(list)); err != nil {
 		return err
@@ -59,8 +59,8 @@ func (p archParser) refuse(list []byte) error {
 	return fmt.Errorf("indices %q are refused", text.Clip(string(list))) // not reached: the fuzz test says so
 }
 
-// textArray yields the texts of a JSON array without a string for each. The JSON must be valid;
-// an element that is no string, and more of them than most, are errors that name the element.
+// textArray yields the texts of a JSON array without allocating strings. The JSON must be valid;
+// an element that is not a string, and more than most elements, are errors that name the element.
 func textArray(array []byte, most int, yield func(i int, text []byte) error) (n int, err error) {
 	rest, ok := bytes.CutPrefix(bytes.TrimSpace(array), []byte("["))
 	if !ok {
@@ -85,7 +85,7 @@ func textArray(array []byte, most int, yield func(i int, text []byte) error) (n 
 	}
 }
 
-// tooManyError is a request for more architectures than are answered at once.
+// tooManyError is a request for more architectures than the limit.
 type tooManyError struct{ most int }
 
 func (e *tooManyError) Error() string {

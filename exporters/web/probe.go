@@ -21,7 +21,7 @@ import (
 	"latlab/internal/text"
 )
 
-// Module is what a probe looks at.
+// Module is what a probe reads.
 type Module string
 
 // The modules.
@@ -38,26 +38,26 @@ type Target struct {
 	Name, Kind, Transport, Source string
 }
 
-// Finding is what a look at a device found.
+// Finding is the result of a probe.
 type Finding struct {
-	// Metrics are of that device alone; nil = none.
+	// Metrics are those of the device; nil = none.
 	Metrics prometheus.Gatherer
-	OK      bool     // it could be looked at, or is busy and was left alone
-	Log     []string // for people: what was done and found
+	OK      bool     // it was read, or is busy and was not touched
+	Log     []string // steps and results, for people
 }
 
-// Prober looks at devices, cheaply: it never starts a sweep, nor touches a device that is
-// timing. Both methods may be called at once, and end with their context.
+// Prober reads the state of devices: it never starts a sweep, and never touches a device that is
+// timing. Both methods are safe for concurrent use, and end with their context.
 type Prober interface {
-	// Targets are those of now; attached phones come and go.
+	// Targets are the current ones; phones are attached and detached.
 	Targets(ctx context.Context) []Target
-	// Probe takes the exact name of one of Targets; for another the error is ErrNoTarget, and
-	// nothing was touched.
+	// Probe takes the exact name of one of Targets; for any other name the error is ErrNoTarget,
+	// and no device is touched.
 	Probe(ctx context.Context, name string, m Module) (Finding, error)
 }
 
-// probes answers /probe. Scrapers of one device that come while it is looked at share the
-// answer: two servers that scrape a phone must not connect to it twice.
+// probes serves /probe. Concurrent scrapers of one device share the result, so that two
+// Prometheus servers do not connect to a phone twice.
 type probes struct {
 	o     Options
 	looks singleflight.Group
@@ -86,11 +86,11 @@ func (p *probes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	timeout, err := p.timeout(r.Header.Get("X-Prometheus-Scrape-Timeout-Seconds"))
 	switch {
 	case key.target == "":
-		err = errors.New("target is missing: /probe?target=DEVICE, and /sd lists devices")
+		err = errors.New("target is missing: use /probe?target=DEVICE; /sd lists the devices")
 	case len(q["target"]) > 1 || len(q["module"]) > 1:
-		err = errors.New("one target and one module, please")
+		err = errors.New("want one target and at most one module")
 	case !slices.Contains(modules, key.module):
-		err = fmt.Errorf("no module is named %s; there are reach and state", quoted(string(key.module)))
+		err = fmt.Errorf("no module is named %s; want reach or state", quoted(string(key.module)))
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -110,13 +110,13 @@ func (p *probes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	promhttp.HandlerFor(f.metrics(), handlerOpts(p.o.Log)).ServeHTTP(w, r)
 }
 
-// quoted shows a client its own words, bounded, and none that a terminal obeys.
+// quoted quotes a client's text, shortened and without control characters.
 func quoted(word string) string {
 	return strconv.QuoteToASCII(text.Cut(word, 80))
 }
 
-// timeout is how long a probe may take: what the scraper says that it waits, less what the way
-// takes, but no longer than a look at a device ever does.
+// timeout is how long a probe may take: the scraper's timeout less an offset for the transfer,
+// but not more than the limit of a probe.
 func (p *probes) timeout(header string) (time.Duration, error) {
 	limit := p.o.Limits.ProbeTimeout
 	if header == "" {
@@ -136,8 +136,8 @@ func (p *probes) timeout(header string) (time.Duration, error) {
 	return d, nil
 }
 
-// look starts a look or joins one. Whoever cannot wait any longer gets an answer that says so;
-// the look goes on for the others and ends by itself.
+// look starts a probe or joins one. At the scraper's timeout it returns a finding that says so,
+// and the probe goes on for the others.
 func (p *probes) look(ctx context.Context, key lookKey) *look {
 	start := time.Now()
 	found := p.looks.DoChan(string(key.module)+" "+key.target, func() (any, error) { return p.run(context.WithoutCancel(ctx), key), nil })
@@ -146,7 +146,7 @@ func (p *probes) look(ctx context.Context, key lookKey) *look {
 		return result.Val.(*look)
 	case <-ctx.Done():
 		return &look{
-			finding: Finding{Log: []string{"no answer in time: the look goes on and is not waited for"}},
+			finding: Finding{Log: []string{"timeout: the probe goes on in the background"}},
 			took:    time.Since(start),
 		}
 	}
@@ -161,7 +161,7 @@ func (p *probes) run(ctx context.Context, key lookKey) (f *look) {
 		if r := recover(); r != nil {
 			// net/http recovers for its own goroutines only.
 			p.o.Log.Error("a probe panicked", "target", key.target, "panic", r)
-			f.finding, f.err = Finding{Log: []string{"the look failed: a fault of latlab's own"}}, nil
+			f.finding, f.err = Finding{Log: []string{"the probe failed because of a bug in latlab"}}, nil
 		}
 		f.took = time.Since(start)
 	}()
@@ -193,14 +193,14 @@ func (f *look) metrics() prometheus.Gatherer {
 	return prometheus.Gatherers{registry, f.finding.Metrics}
 }
 
-// debug is for people who want to know why a probe says what it says.
+// debug explains a probe's result to people.
 func (f *look) debug(w http.ResponseWriter, key lookKey) {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "Log of the probe of %s, module %s:\n", quoted(key.target), key.module)
 	for _, line := range f.finding.Log {
 		fmt.Fprintln(&text, strings.Join(strings.Fields(line), " "))
 	}
-	fmt.Fprintf(&text, "it took %.3f s\n\nMetrics that it gives:\n", f.took.Seconds())
+	fmt.Fprintf(&text, "duration: %.3f s\n\nMetrics:\n", f.took.Seconds())
 	families, err := f.metrics().Gather()
 	for _, family := range families {
 		if _, werr := expfmt.MetricFamilyToText(&text, family); err == nil {
@@ -208,7 +208,7 @@ func (f *look) debug(w http.ResponseWriter, key lookKey) {
 		}
 	}
 	if err != nil {
-		fmt.Fprintf(&text, "# some are left out: %v\n", err)
+		fmt.Fprintf(&text, "# some metrics are missing: %v\n", err)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write(text.Bytes())

@@ -17,13 +17,12 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// scrapeCache answers /metrics from one gathering for all that scrape within its age, and one
-// encoding of each form that they ask for: the server may run on the machine that is timing,
-// and what a thousand scrapers cost must not be a thousand times what one does. Nobody is ever
-// turned away: promhttp's MaxRequestsInFlight would answer 503.
+// scrapeCache serves /metrics from a cache: all scrapes within its age share one gathering and
+// one encoding per format. The server may run on the machine that is timing, so a thousand
+// scrapers must not cost a thousand times as much as one. No scrape is rejected, unlike with
+// promhttp's MaxRequestsInFlight, which returns 503.
 //
-// The parameter name[] of promhttp is not honoured: each choice of names would be a form of
-// its own, and there is no end to them.
+// The parameter name[] of promhttp is ignored: each choice of names would need its own encoding.
 type scrapeCache struct {
 	gatherer prometheus.Gatherer
 	age      time.Duration
@@ -158,7 +157,7 @@ func (c *scrapeCache) encode(key string, accept []string, gzip bool) reply {
 	return w.reply
 }
 
-// handlerOpts go on without a collector that failed: the other metrics are as true as before.
+// handlerOpts continues if a collector fails: the other metrics are still correct.
 func handlerOpts(log *slog.Logger) promhttp.HandlerOpts {
 	return promhttp.HandlerOpts{
 		EnableOpenMetrics: true, ErrorHandling: promhttp.ContinueOnError,
@@ -166,7 +165,7 @@ func handlerOpts(log *slog.Logger) promhttp.HandlerOpts {
 	}
 }
 
-// acceptsGzip is what promhttp would find, zstd left out: one encoding is enough for all.
+// acceptsGzip decides like promhttp, without zstd: one compression is enough.
 func acceptsGzip(h http.Header) bool {
 	for part := range strings.SplitSeq(strings.Join(h.Values("Accept-Encoding"), ","), ",") {
 		name, quality, _ := strings.Cut(strings.TrimSpace(part), ";")
@@ -178,7 +177,7 @@ func acceptsGzip(h http.Header) bool {
 	return false
 }
 
-// recorder keeps what a handler writes.
+// recorder stores a handler's output.
 type recorder struct {
 	reply
 	buffer bytes.Buffer
