@@ -14,7 +14,7 @@ import (
 	"latlab/sampler/graph"
 )
 
-// layerLine is what `time --layers --json` printed, as far as a table of layers needs it.
+// layerLine has the fields of `time --layers --json` that a per-layer table needs.
 type layerLine struct {
 	Name    string          `json:"name"`
 	Device  string          `json:"device"`
@@ -24,11 +24,11 @@ type layerLine struct {
 	Layers  []devices.Layer `json:"layers"`
 }
 
-// maxLayerSeconds is more than any layer takes: a sum of such rows is still a number.
+// maxLayerSeconds is more than any layer takes, and sums of such rows stay finite.
 const maxLayerSeconds = 1e6
 
-// readLayerTables reads a file of such documents, one a line. A line that cannot be used is
-// an error: a file that somebody collected for this has no business with half of it.
+// readLayerTables reads a file of such documents, one a line. An unusable line is an error: an
+// export of only part of the file would be misleading.
 func readLayerTables(path string, find resolver) ([]nnmeter.Table, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -57,23 +57,23 @@ func layerTableOf(find resolver, line []byte) (nnmeter.Table, error) {
 	case l.Device == "" || l.Kind == "":
 		return nnmeter.Table{}, errors.New(`not what "latlab time --layers --json" prints: "device" or "kind" is missing`)
 	case len(l.Layers) == 0:
-		return nnmeter.Table{}, fmt.Errorf("no table of layers: --layers was not given, or device %s has none", l.Device)
+		return nnmeter.Table{}, fmt.Errorf("no per-layer table: --layers was not given, or device %s has none", l.Device)
 	}
 	for _, row := range l.Layers {
 		if row.Seconds < 0 || row.Seconds > maxLayerSeconds {
-			return nnmeter.Table{}, fmt.Errorf("layer %q takes %v seconds: that is no time", text.Clip(row.Name), row.Seconds)
+			return nnmeter.Table{}, fmt.Errorf("layer %q has an impossible latency of %v seconds", text.Clip(row.Name), row.Seconds)
 		}
 	}
 	g, err := l.graph(find)
 	return nnmeter.Table{Device: l.Device, Kind: l.Kind, Graph: g, Layers: l.Layers}, err
 }
 
-// graph is the network that was timed: the ops whose names the rows have.
+// graph is the network that was timed; its ops have the names of the rows.
 func (l layerLine) graph(find resolver) (*graph.Graph, error) {
 	if l.Space == "" {
 		f, err := fixtures.Get(l.Name)
 		if err != nil {
-			return nil, fmt.Errorf("network %q is neither a point of a space nor a fixture: what its layers are is not known", text.Clip(l.Name))
+			return nil, fmt.Errorf("network %q is neither in a space nor a fixture, so its layers are unknown", text.Clip(l.Name))
 		}
 		return f.Graph()
 	}

@@ -18,16 +18,16 @@ import (
 	"latlab/sampler/model"
 )
 
-// job is one call of bench.Run as the verbs that time make it.
+// job is the input of one call of bench.Run.
 type job struct {
 	sweep  bench.Sweep
 	n      int
 	source bench.Source
-	batch  int    // networks whose models half the cache holds; 0 = no bound
-	resume string // command that goes on after an interrupt; empty where there is none
+	batch  int    // networks whose models fill half the cache; 0 = no limit
+	resume string // command that resumes after an interrupt; empty where there is none
 }
 
-// manifest is what every verb that times knows of its sweep.
+// manifest has the fields of a sweep that all verbs set alike.
 func (o *measureOptions) manifest(form model.Form) (bench.Sweep, error) {
 	p, err := bench.NamedProtocol(o.protocol)
 	p.AllowPartial = o.allowPartial
@@ -37,7 +37,7 @@ func (o *measureOptions) manifest(form model.Form) (bench.Sweep, error) {
 	}, err
 }
 
-// openStore opens --db for what is measured on the devices.
+// openStore opens --db for measurements on the devices.
 func (o *measureOptions) openStore(ctx context.Context, ds ...devices.Info) (*store.Store, error) {
 	real := slices.ContainsFunc(ds, func(d devices.Info) bool { return d.Kind != devices.Simulated })
 	st, err := store.Open(ctx, o.db, store.Options{Wait: o.wait, Relaxed: !real})
@@ -58,7 +58,7 @@ func openDB(ctx context.Context, path string) (*store.Store, error) {
 	return openRead(ctx, path)
 }
 
-// storeError gives what is the user's mistake its code: a file that is no store, or none.
+// storeError treats a missing file, or one that is no store, as a usage error.
 func storeError(err error) error {
 	var not *store.NotStoreError
 	if errors.As(err, &not) || errors.Is(err, fs.ErrNotExist) {
@@ -67,8 +67,8 @@ func storeError(err error) error {
 	return err
 }
 
-// measureOn opens the store after the device: a machine without an agent leaves no empty
-// store behind.
+// measureOn measures into --db. The store is opened after the device, so that a missing agent
+// leaves no empty store behind.
 func (o *measureOptions) measureOn(ctx context.Context, s streams, d devices.Device, j job) (bench.Result, error) {
 	st, err := o.openStore(ctx, d.Info())
 	if err != nil {
@@ -81,8 +81,8 @@ func (o *measureOptions) measureOn(ctx context.Context, s streams, d devices.Dev
 	return res, err
 }
 
-// runJob measures into a store. The first interrupt lets the block that is being timed
-// finish; the second kills it.
+// runJob measures into a store. The first interrupt waits for the current block, the second kills
+// it.
 func (o *measureOptions) runJob(ctx context.Context, s streams, d devices.Device, st bench.Store, j job) (bench.Result, error) {
 	ctx, stop, done := interruptible(ctx, s, o.quiet)
 	defer done()
@@ -95,8 +95,8 @@ func (o *measureOptions) runJob(ctx context.Context, s streams, d devices.Device
 	return res, interrupted(s, err, j.resume)
 }
 
-// flushEvery is how many blocks go into one transaction. A simulator makes a thousand a
-// second; what a kill costs it is made again at once, and the same.
+// flushEvery is how many blocks go into one transaction. A simulator computes a thousand blocks a
+// second, and repeats those that a kill lost in no time.
 func flushEvery(d devices.Info) int {
 	if d.Kind == devices.Simulated {
 		return 100
@@ -108,13 +108,13 @@ func isInterrupt(err error) bool {
 	return errors.Is(err, bench.ErrStopped) || errors.Is(err, context.Canceled)
 }
 
-// interrupted says how to go on, and gives an interrupt its exit code.
+// interrupted prints how to resume, and gives an interrupt its exit code.
 func interrupted(s streams, err error, resume string) error {
 	if !isInterrupt(err) {
 		return err
 	}
 	if resume != "" {
-		fmt.Fprintf(s.err, "interrupted; every finished block is stored. To go on, type:\n  %s\n", resume)
+		fmt.Fprintf(s.err, "interrupted; every finished block is stored. To resume, type:\n  %s\n", resume)
 	}
 	return exitSilently(exitInterrupted)
 }
@@ -130,7 +130,7 @@ func interruptible(parent context.Context, s streams, quiet bool) (context.Conte
 		select {
 		case <-signals:
 			if !quiet {
-				fmt.Fprintln(s.err, "\nfinishing the block that is being timed; again to kill it")
+				fmt.Fprintln(s.err, "\nfinishing the current block; interrupt again to kill it")
 			}
 			close(stop)
 		case <-ctx.Done():
@@ -148,7 +148,7 @@ func interruptible(parent context.Context, s streams, quiet bool) (context.Conte
 	}
 }
 
-// outcome is the exit code of a run that ended by itself.
+// outcome is the exit code of a run that was not interrupted.
 func outcome(res bench.Result) error {
 	switch {
 	case res.Failed > 0:

@@ -11,13 +11,13 @@ import (
 	"latlab/sampler/model"
 )
 
-// sweepPlan is what a sweep asks of one device.
+// sweepPlan is a sweep's work on one device.
 type sweepPlan struct {
 	name    string
 	info    devices.Info
-	skipped func() int   // lines of a list that cannot be timed; nil where there is no list
-	dry     func() error // says what it would cost
-	// job is made when the device and the store are open: a list's depends on both.
+	skipped func() int   // lines of --models that cannot be timed; nil without --models
+	dry     func() error // prints the forecast of --dry-run
+	// job is called when the device and the store are open, because that of a list depends on both.
 	job func(ctx context.Context, st bench.Reader, d devices.Info) (job, error)
 }
 
@@ -74,7 +74,7 @@ func (o *sweepOptions) archs(info devices.Info) (bench.Sweep, source.Archs, erro
 func (o *sweepOptions) planModels(_ context.Context, s streams, info devices.Info) (sweepPlan, error) {
 	for _, name := range []string{"space", "n", "coverage", "input"} {
 		if o.flags.given(name) {
-			return sweepPlan{}, usagef("--models and --%s choose different networks; give one", name)
+			return sweepPlan{}, usagef("--models and --%s choose different networks; choose one", name)
 		}
 	}
 	skip := func(err error) { fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err)) }
@@ -97,7 +97,7 @@ func (o *sweepOptions) planModels(_ context.Context, s streams, info devices.Inf
 	}, err
 }
 
-// afterSkipping is exit code 3 where lines were skipped, whatever else went well.
+// afterSkipping is exit code 3 where lines were skipped and nothing more severe happened.
 func afterSkipping(skipped int, err error) error {
 	if skipped > 0 && (err == nil || exitCodeIs(err, exitInvalid)) {
 		return exitSilently(exitPartial)
