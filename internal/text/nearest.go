@@ -2,10 +2,10 @@ package text
 
 import "strconv"
 
-// Nearest returns the candidate that the word was most likely meant to be, or "" where
-// none is near: at most a third of the word's letters are mistaken, or two of four and
-// more, or one. The distance counts letters inserted, deleted, replaced, and neighbours
-// exchanged (optimal string alignment). Of several equally near the first is returned.
+// Nearest returns the first candidate with the smallest distance to the word, or "" where none is
+// near. The distance counts letters that are inserted, deleted or replaced, and neighbours that are
+// exchanged (optimal string alignment). It may be at most a third of the word's length, but always 2,
+// or 1 for words of less than four letters.
 func Nearest(word string, candidates []string) string {
 	if len(word) > 256 {
 		return ""
@@ -47,8 +47,8 @@ func distance(a, b []rune) int {
 	return d[len(a)][len(b)]
 }
 
-// DidYouMean is the end of an error about a word that is not known: `; did you mean "stride"?`, or
-// nothing where no candidate is near.
+// DidYouMean is the end of an error about an unknown word: `; did you mean "stride"?`, or "" where no
+// candidate is near.
 func DidYouMean(word string, candidates []string) string {
 	near := Nearest(word, candidates)
 	if near == "" {

@@ -1,9 +1,8 @@
-// Package text is what all rooms do to text that people read.
 package text
 
 import "strings"
 
-// Or joins names as a sentence has them: "a", "a or b", "a, b or c".
+// Or joins names for a sentence: "a", "a or b", "a, b or c".
 func Or[T ~string](names []T) string {
 	texts := make([]string, len(names))
 	for i, n := range names {
