@@ -92,7 +92,7 @@ func (l *liveCostsLab) says(when string, seconds float64, failures int) {
 }
 
 // TestLiveCosts: a file that is fitted anew is served; one that is broken or gone is counted at
-// each look, told once, and the model before it stays.
+// each look, logged once, and the model before it stays.
 func TestLiveCosts(t *testing.T) {
 	whole := new(bytes.Buffer)
 	if err := flatCost(t, "phone", 3).Write(whole); err != nil {
