@@ -23,7 +23,7 @@ typedef struct {
   char error[2048];
 } latlab_plugin;
 
-// One delegate a process: a report has no place for a pointer of ours.
+// One delegate a process, because a report callback has no argument for our own pointer.
 static latlab_plugin plugin;
 
 static void report(const char* message) {
@@ -63,8 +63,8 @@ static int latlab_create(char** keys, char** values, size_t count) {
 
 enum { latlab_usual, latlab_opaque, latlab_older };
 
-// A delegate either has a Prepare or a builder, which is where an older TFLite's ends and a
-// library of its time has fields of its own: the runtime would call those.
+// A delegate has either a Prepare or a builder. The struct of an older TFLite ends before the
+// builder, so a library of that time has other data there, which the runtime would call.
 static int latlab_layout(void) {
   if (plugin.delegate->Prepare == NULL) return latlab_opaque;
   return plugin.delegate->opaque_delegate_builder != NULL ? latlab_older : latlab_usual;
@@ -88,24 +88,24 @@ import (
 	"latlab/devices/agent/wire"
 )
 
-// external is a delegate that a library of a vendor's makes.
+// external is a delegate made by a vendor's library.
 //
 // Its plug-in functions are called as TFLite's Python does, and not through
 // TfLiteExternalDelegateCreate, which hands the library no function to report errors with
-// (external_delegate.cc): what a vendor's library says of a missing stick would be lost.
+// (external_delegate.cc): a vendor's error about a missing accelerator would be lost.
 type external struct {
 	sha256 string
 	args   []*C.char // freed at the end: a library may keep the pointers
 }
 
-// newExternal loads the library and makes its delegate. The library stays loaded: vendors'
-// threads may live on.
+// newExternal loads the library and makes its delegate. The library stays loaded, because its
+// threads may still run.
 func newExternal(d *wire.Plugin) (*external, error) {
 	if d == nil {
 		return nil, fault(devices.FaultLab, "request", "an external delegate needs its plugin")
 	}
 	if !filepath.IsAbs(d.Library) {
-		// A bare name would be searched for, and what was found not known.
+		// A bare name would be searched for, and the path of the library would be unknown.
 		return nil, fault(devices.FaultUser, devices.ReasonDelegate, "the delegate's library %q is not an absolute path", d.Library)
 	}
 	if _, err := os.Stat(d.Library); err != nil {

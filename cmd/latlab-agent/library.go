@@ -28,9 +28,9 @@ static const char* latlab_runtime_path(void) {
 */
 import "C"
 
-// libraryHash is the sha256 of the runtime's library as it is loaded, which need not be the
-// one beside the agent (LD_LIBRARY_PATH, LD_PRELOAD). The loader is asked and not
-// /proc/self/maps, which a root without /proc does not have.
+// libraryHash is the sha256 of the loaded runtime library, which need not be the one beside the
+// agent (LD_LIBRARY_PATH, LD_PRELOAD). Its path comes from the loader, because /proc/self/maps may
+// be missing.
 func libraryHash() string {
 	path := C.latlab_runtime_path()
 	if path == nil {

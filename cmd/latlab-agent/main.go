@@ -1,11 +1,13 @@
 //go:build xnnpack_builtin
 
-// Command latlab-agent times models with the TFLite runtime where it runs. It is the
-// only cgo program of latlab; devices/agent starts it fresh for each block.
+// Command latlab-agent times models with the TFLite runtime on the machine where it runs. It is
+// the only cgo program of latlab. devices/agent starts a new process for each block and has the
+// protocol.
 //
-// It speaks JSON lines on its own copy of stdout. File descriptor 1 itself goes to
-// stderr, since vendors' libraries print there. It exits at once when stdin closes, in
-// the middle of a block too, so that nothing goes on timing when the lab is gone.
+// It writes JSON lines to its own copy of stdout. File descriptor 1 is redirected to stderr,
+// because vendors' libraries print there. It exits at once when stdin closes, even during a block,
+// so that nothing is timed after latlab is gone. It refuses arguments, files other than those of a
+// request, and any decision about protocol or validity, which bench makes.
 package main
 
 import (
@@ -44,7 +46,7 @@ func run() error {
 		return err
 	}
 	dieOfSignals()
-	// A collection during a timed invoke would be measured as the model's time.
+	// A garbage collection during a timed invoke would count as the model's latency.
 	debug.SetGCPercent(-1)
 	enc := json.NewEncoder(out)
 	if err := enc.Encode(hello()); err != nil {
@@ -71,8 +73,8 @@ func ownStdout() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "protocol"), nil
 }
 
-// requests yields stdin's lines. When stdin closes the process ends there and then,
-// whatever it is doing: the reading goroutine does not wait for a block in progress.
+// requests yields stdin's lines. When stdin closes, the reading goroutine ends the process at once,
+// without waiting for a block in progress.
 func requests(in io.Reader) <-chan []byte {
 	lines := make(chan []byte)
 	go func() {
@@ -133,7 +135,7 @@ func answer(line []byte) wire.Response {
 	return resp
 }
 
-// wireError is an error that knows whose fault it is.
+// wireError is an error with its fault.
 type wireError struct{ e wire.Error }
 
 func (e *wireError) Error() string { return e.e.Message }

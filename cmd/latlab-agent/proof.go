@@ -9,9 +9,8 @@ package main
 #include "tensorflow/lite/c/c_api.h"
 #include "tensorflow/lite/c/common.h"
 
-// What a delegate's Prepare did to the graph. The runtime has no getter for it, so the
-// delegate's own Prepare is wrapped: nodes before, nodes inside the delegate kernels
-// afterwards, and the number of those kernels.
+// The runtime has no getter for what a delegate's Prepare did to the graph, so Prepare is wrapped
+// to count the nodes before, the nodes inside delegate kernels afterwards, and those kernels.
 typedef struct {
   int builtin, version, count;
   TfLiteType type;  // of the first input, or of the output of a node without any
@@ -37,7 +36,7 @@ typedef struct {
   latlab_left left[64];
 } latlab_proof;
 
-// One delegate a process: a Prepare has no place for a pointer of ours.
+// One delegate a process, because Prepare has no argument for our own pointer.
 static latlab_proof proof;
 
 static const TfLiteTensor* tensor_of(const TfLiteContext* context, const TfLiteIntArray* list, int i) {
@@ -84,8 +83,8 @@ static TfLiteStatus counting_invoke(TfLiteContext* context, TfLiteNode* node) {
   return proof.invoke(context, node);
 }
 
-// wrap_invoke counts a kernel's runs: Prepare says what shall run, and a runtime that takes
-// the delegate out again afterwards, because a kernel cannot be made ready, says nothing.
+// wrap_invoke counts a kernel's runs, because the runtime may silently remove the delegate after
+// Prepare if a kernel cannot be prepared.
 static void wrap_invoke(TfLiteRegistration* registration) {
   if (registration->invoke == NULL || (proof.invoke != NULL && proof.invoke != registration->invoke)) return;
   proof.invoke = registration->invoke;
@@ -169,13 +168,13 @@ func countNodes(delegate unsafe.Pointer, foreign bool) {
 	C.latlab_count_nodes(delegate, f)
 }
 
-// prepareSeen says whether the runtime asked the delegate to prepare the graph at all.
+// prepareSeen reports whether the runtime called the delegate's Prepare.
 func prepareSeen() bool { return C.latlab_get_proof().calls > 0 }
 
 func prepareFailed() bool { return C.latlab_get_proof().failed != 0 }
 
-// ranByDelegate compares, after inferences, how often the delegate's kernels ran with how
-// many there should be: fewer is a graph that went back to the CPU.
+// ranByDelegate compares, after inferences, how often the delegate's kernels ran with the expected
+// number. Fewer means that the graph fell back to the CPU.
 func (s *session) ranByDelegate() error {
 	p := C.latlab_get_proof()
 	if s.delegate != nil && !prepareSeen() {
@@ -191,7 +190,7 @@ func (s *session) ranByDelegate() error {
 		s.name, int(p.delegated), int(p.partitions), int64(p.runs), s.inferences)
 }
 
-// delegation is what the wrapped Prepare saw, and the kinds of nodes that it left.
+// delegation is the result of the wrapped Prepare, with the kinds of nodes that stay on the CPU.
 func (s *session) delegation() (devices.Delegation, []wire.Left) {
 	p := C.latlab_get_proof()
 	d := devices.Delegation{Name: s.name, Nodes: int(p.nodes), Delegated: int(p.delegated), Partitions: int(p.partitions)}

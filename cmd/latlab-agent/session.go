@@ -46,7 +46,7 @@ import (
 
 func runtimeVersion() string { return tflite.Version() }
 
-// session is a model loaded, delegated and allocated.
+// session is a model that is loaded, delegated and allocated.
 type session struct {
 	model       *tflite.Model
 	options     *tflite.InterpreterOptions
@@ -59,8 +59,7 @@ type session struct {
 	init        float64
 }
 
-// open loads the model and prepares it. The error's fault is the model's where the
-// runtime refuses it.
+// open loads and prepares the model. If the runtime refuses it, the error's fault is the model's.
 func open(req wire.Request) (*session, error) {
 	if err := readable(req.Model); err != nil {
 		return nil, err
@@ -100,11 +99,11 @@ func open(req wire.Request) (*session, error) {
 	return s, nil
 }
 
-// prepared says why there is no interpreter, or one that is not the delegate's.
+// prepared returns why there is no interpreter, or why it does not use the delegate.
 //
 // TFLite 2.21 takes a failed delegate out of the graph again and gives no interpreter
-// (InterpreterBuilder::ApplyDelegates); other builds go on with the CPU. Neither may depend
-// on the other: the wrapped Prepare knows.
+// (InterpreterBuilder::ApplyDelegates); other builds continue on the CPU. The wrapped Prepare
+// distinguishes them.
 func (s *session) prepared() error {
 	switch {
 	case s.external && prepareFailed():
@@ -117,7 +116,7 @@ func (s *session) prepared() error {
 	return nil
 }
 
-// library is the sha256 of an external delegate's, "" of others.
+// library is the sha256 of an external delegate's library, "" for other delegates.
 func (s *session) library() string {
 	if e, ok := s.delegate.(*external); ok {
 		return e.sha256
@@ -125,8 +124,8 @@ func (s *session) library() string {
 	return ""
 }
 
-// checkInputs refuses inputs without memory: of an open size, which runs as a time of
-// nothing, and of strings, which operators read through a null pointer.
+// checkInputs refuses inputs without memory: tensors of unknown size, for which a meaningless
+// latency would be timed, and strings, which operators read through a null pointer.
 func (s *session) checkInputs() error {
 	for i := range s.interpreter.GetInputTensorCount() {
 		if t := s.interpreter.GetInputTensor(i); t.ByteSize() == 0 {
@@ -144,8 +143,8 @@ func readable(path string) error {
 	return f.Close()
 }
 
-// addDelegate adds the one that was asked for: the C API applies none by itself, and without
-// XNNPACK a float32 network takes five times as long.
+// addDelegate adds the requested delegate. The C API applies none by default, and without XNNPACK a
+// float32 network takes five times as long.
 func (s *session) addDelegate(req wire.Request) error {
 	switch req.Delegate {
 	case wire.None:
@@ -171,9 +170,8 @@ func (s *session) addDelegate(req wire.Request) error {
 }
 
 // newXNNPack starts from the library's default options, of which 8-bit kernels are a part.
-// A library whose options have another layout than the header's would take the thread
-// count for flags or the flags for nothing, and run 8-bit models seven times slower without
-// a word: so it is asked which flags it has.
+// A library whose options have a different layout than the header would misread thread count and
+// flags, and silently run 8-bit models seven times slower, so its flags are checked.
 func newXNNPack(threads int) (delegates.Delegater, error) {
 	d := xnnpack.New(xnnpack.DelegateOptions{NumThreads: int32(threads)})
 	if d == nil {
@@ -252,8 +250,8 @@ func outputs(req wire.Request) (wire.Response, error) {
 	return resp, nil
 }
 
-// peakMemory is VmHWM, 0 where there is no /proc. getrusage's ru_maxrss is of no use: across
-// exec it keeps the peak of the process that forked, here of latlab itself.
+// peakMemory is VmHWM, or 0 without /proc. getrusage's ru_maxrss is useless, because across exec it
+// keeps the peak of the parent that forked, here latlab.
 func peakMemory() int64 {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -299,8 +297,8 @@ func affinity() ([]int, error) {
 	return in, nil
 }
 
-// eachThread is for the calling thread only where there is no /proc. That is enough: it
-// executes the model, and the runtime's workers are its children.
+// eachThread calls f for each thread, or without /proc only for the calling thread. That is enough:
+// it executes the model, and the runtime's workers inherit from it.
 func eachThread(f func(tid int) error) error {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,8 +14,8 @@ import (
 )
 
 // fill gives the input tensors values: the request's, or random ones. A float tensor gets
-// uniform values in [-1, 1), as the preprocessing of a detector makes them; an 8- or 16-bit
-// one any of its values, which are the same range where it was quantized for that.
+// uniform values in [-1, 1), as after a detector's preprocessing; an 8- or 16-bit tensor gets any
+// of its values, which is the same range if it was quantized for it.
 func (s *session) fill(req wire.Request) error {
 	n := s.interpreter.GetInputTensorCount()
 	for _, given := range []int{len(req.Inputs), len(req.RawInputs)} {

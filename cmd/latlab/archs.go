@@ -22,8 +22,8 @@ func openInput(s streams, path string) (io.ReadCloser, string, error) {
 	return f, path, withCode(exitUsage, err)
 }
 
-// eachLine calls f for every network of JSON lines. A line that cannot be used is
-// reported with file and line; the others are not lost, and the exit code is 3.
+// eachLine calls f for every network of JSON lines. It reports an unusable line with file and
+// line number, continues with the others, and then returns exit code 3.
 func eachLine(s streams, in io.Reader, name string, find resolver, f func(sampler.Arch) error) error {
 	skipped := 0
 	for a, err := range sampler.ReadJSONL(in, name, find) {
@@ -47,7 +47,7 @@ func eachLine(s streams, in io.Reader, name string, find resolver, f func(sample
 	return nil
 }
 
-// anySpace finds built-in spaces, and the user's own: --space, a name or a file.
+// anySpace finds built-in spaces and the space of --space, a name or a file.
 func anySpace(own string) resolver {
 	found := map[string]*sampler.Space{}
 	return func(name string) (*sampler.Space, error) {

@@ -12,7 +12,7 @@ import (
 // testBoard is a board for scripts: this machine behind a real sshd.
 type testBoard struct {
 	*sshtest.Server
-	home string // of whoever logs in
+	home string // of the user who logs in
 }
 
 func startBoard(t *testing.T) testBoard {

@@ -22,8 +22,8 @@ func (o *sweepChoice) register(f *flagSet, usage string) {
 	f.string(&o.device, "device", "the sweep's device, by `NAME`", "")
 }
 
-// one is the sweep of a store that the flags leave. None, or more than one, is an error that
-// lists what is there.
+// one returns the only sweep of a store that matches the flags. If none or several match, the
+// error lists the sweeps.
 func (o sweepChoice) one(ctx context.Context, st bench.Reader) (bench.Sweep, error) {
 	all, err := st.Sweeps(ctx)
 	if err != nil {
@@ -44,12 +44,12 @@ func (o sweepChoice) one(ctx context.Context, st bench.Reader) (bench.Sweep, err
 	case len(all) == 0:
 		return bench.Sweep{}, usagef("the store holds no sweep")
 	case len(left) == 0:
-		return bench.Sweep{}, withCode(exitNoDevice, fmt.Errorf("no sweep is on device %q; there are: %s", o.device, listSweeps(all)))
+		return bench.Sweep{}, withCode(exitNoDevice, fmt.Errorf("no sweep is on device %q; the store has: %s", o.device, listSweeps(all)))
 	}
-	return bench.Sweep{}, usagef("several sweeps would do; choose one with --sweep: %s", listSweeps(left))
+	return bench.Sweep{}, usagef("several sweeps match; choose one with --sweep: %s", listSweeps(left))
 }
 
-// several are the sweeps that --sweep lists, or the one.
+// several returns the sweeps that --sweep lists, or the only one.
 func (o sweepChoice) several(ctx context.Context, st bench.Reader) ([]bench.Sweep, error) {
 	ids := strings.Split(o.sweep, ",")
 	if len(ids) == 1 {
@@ -74,7 +74,7 @@ func (o sweepChoice) several(ctx context.Context, st bench.Reader) ([]bench.Swee
 	return chosen, nil
 }
 
-// named finds a sweep by its id. A --device that was typed beside it must be the sweep's.
+// named finds a sweep by its id. If --device is typed too, it must be the sweep's device.
 func (o sweepChoice) named(all []bench.Sweep, id string) (bench.Sweep, error) {
 	m, err := sweepByID(all, id)
 	if err == nil && o.flags.typed("device") && o.device != m.Device.Name {
@@ -95,7 +95,7 @@ func sweepByID(all []bench.Sweep, id string) (bench.Sweep, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return bench.Sweep{}, usagef("no sweep is %q; there are: %s", id, listSweeps(all))
+		return bench.Sweep{}, usagef("no sweep has the id %q; the store has: %s", id, listSweeps(all))
 	}
 	return bench.Sweep{}, usagef("several sweeps begin with %q: %s", id, listSweeps(found))
 }
@@ -111,10 +111,10 @@ func listSweeps(sweeps []bench.Sweep) string {
 	return strings.Join(words, "; ")
 }
 
-// sweepNetworks says what a sweep's networks are.
+// sweepNetworks describes a sweep's networks: "300 of tiny", "4 listed models".
 func sweepNetworks(s bench.Sweep) string {
 	if s.Space == "" {
 		return ui.Plural(s.Networks, "listed model")
 	}
-	return fmt.Sprintf("%d of %s", s.Networks, s.Space)
+	return fmt.Sprintf("%s of %s", ui.Thousands(s.Networks), s.Space)
 }

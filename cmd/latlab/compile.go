@@ -54,7 +54,7 @@ func runCompile(ctx context.Context, o *compileOptions, s streams) error {
 	}
 	write := func(n source.Network) error { return o.write(ctx, s, n, form, dir) }
 	if o.archs != "" && (o.arch != "" || o.fixture != "") {
-		return usagef("--archs, --arch and --fixture name different networks; give one")
+		return usagef("--archs, --arch and --fixture name different networks; choose one")
 	}
 	if o.archs == "" {
 		n, err := o.network()

@@ -23,9 +23,9 @@ import (
 //go:embed completion
 var completionScripts embed.FS
 
-// shells have a script each, which asks `latlab completion words` at every press of the key.
-// The library's own scripts are not used: its bash one wants the package bash-completion and
-// gives the line to eval, and it cannot tell the value of a flag from the flag.
+// shells have a script each, which runs `latlab completion words` whenever the user presses Tab.
+// The library's scripts are not used: the one for bash needs the package bash-completion, passes
+// the line to eval, and cannot distinguish a flag from its value.
 func shells() []struct{ name, file string } {
 	return []struct{ name, file string }{
 		{"bash", "bash.sh"}, {"zsh", "zsh.sh"}, {"fish", "fish.fish"}, {"powershell", "powershell.ps1"},
@@ -53,7 +53,7 @@ func completionVerb(p *program) *verb {
 		})
 	}
 	v.verbs = append(v.verbs, &verb{
-		name: "words", usage: "what may follow the words of a line; the scripts ask", hidden: true,
+		name: "words", usage: "print possible next words of a line, for the scripts", hidden: true,
 		register: func(f *flagSet) { f.arguments(&line, "WORD...") },
 		run:      func(_ context.Context, s streams) error { return completeWords(s.out, p.verbs, line) },
 	})
@@ -66,14 +66,14 @@ func refuseShell(words []string) error {
 		names = append(names, shell.name)
 	}
 	if len(words) == 0 {
-		return usagef("which shell? `latlab completion SHELL` knows %s", text.Or(names))
+		return usagef("the shell is missing; `latlab completion SHELL` supports %s", text.Or(names))
 	}
-	return usagef("there is no script for the shell %q%s; there are %s", words[0], text.DidYouMean(words[0], names), text.Or(names))
+	return usagef("no script for the shell %q%s; known: %s", words[0], text.DidYouMean(words[0], names), text.Or(names))
 }
 
-// completeWords prints what the last word may become, one a line, with a tab and its use. The
-// words are those after latlab, the last is "" where it is not begun. Nothing means a file or
-// what only the user knows.
+// completeWords prints the candidates for the last word of line, one a line, each with a tab and
+// its usage. line has the words after latlab; the last is "" where it is not begun. No candidate
+// means a file, or a value that only the user knows.
 func completeWords(w io.Writer, verbs []*verb, line []string) error {
 	if len(line) == 0 {
 		line = []string{""}
@@ -147,7 +147,7 @@ func verbCandidates(verbs []*verb) []candidate {
 	return found
 }
 
-// flagCandidates leaves out flags that the line has and that may be given once.
+// flagCandidates omits flags that are on the line and cannot be repeated.
 func flagCandidates(flags []flagInfo, given []string) []candidate {
 	var found []candidate
 	for _, f := range flags {
@@ -163,8 +163,8 @@ func flagCandidates(flags []flagInfo, given []string) []candidate {
 	return found
 }
 
-// valueCandidates are a flag's values, behind what the word has before them: "--flag=", and of
-// a list the ones that are there.
+// valueCandidates are a flag's values, after what the word already has: "--flag=", and in a list
+// the earlier values.
 func valueCandidates(verb, flag, prefix, value string) []candidate {
 	if flag == "device" {
 		if i := strings.LastIndexByte(value, ','); i >= 0 {
@@ -178,8 +178,8 @@ func valueCandidates(verb, flag, prefix, value string) []candidate {
 	return found
 }
 
-// flagValues are those of a flag that are known without a file of the user's other than the
-// inventory, and without asking a phone or another machine: a key was pressed.
+// flagValues are a flag's known values. To be fast, it reads no file but the inventory, and asks
+// no phone or remote machine.
 func flagValues(verb, flag string) []string {
 	switch flag {
 	case "device":

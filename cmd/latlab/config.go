@@ -14,14 +14,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// applyConfig reads the configuration file, $XDG_CONFIG_HOME/latlab/latlab.yml, and makes
-// its lines the defaults of flags. It has one section a verb:
+// applyConfig reads the configuration file, $XDG_CONFIG_HOME/latlab/latlab.yml, and uses its
+// values as defaults of flags. The file has one section a verb:
 //
 //	sweep:
 //	  protocol: precise
 //	  cache-size: 8G
 //
-// No file is no error; an unknown verb or flag is one, with its line.
+// A missing file is ignored. An unknown verb or flag is an error with its line.
 func applyConfig(verbs []*verb, getenv func(string) string) error {
 	path := getenv("LATLAB_CONFIG")
 	named := path != ""
@@ -57,7 +57,7 @@ func configure(verbs []*verb, path string, data []byte) error {
 			return fmt.Errorf("%s:%d: no verb is named %q%s", path, head.Line, head.Value, text.DidYouMean(head.Value, verbNames(verbs)))
 		}
 		return eachField(path, section, func(name, value *yaml.Node) error {
-			err := errors.New("want one value")
+			err := errors.New("must be one value")
 			if value.Kind == yaml.ScalarNode {
 				err = v.flags.setDefault(name.Value, value.Value)
 			}
@@ -69,13 +69,13 @@ func configure(verbs []*verb, path string, data []byte) error {
 	})
 }
 
-// eachField calls f for the fields of a mapping in their order. An empty one is no error.
+// eachField calls f for the fields of a mapping in order. An empty mapping is valid.
 func eachField(path string, n *yaml.Node, f func(key, value *yaml.Node) error) error {
 	if n.Tag == "!!null" {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		return fmt.Errorf("%s:%d: want fields, one a line: a verb's section has its flags", path, n.Line)
+		return fmt.Errorf("%s:%d: must be a mapping of flags to values, one flag a line", path, n.Line)
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if err := f(n.Content[i], n.Content[i+1]); err != nil {

@@ -19,7 +19,7 @@ type description struct {
 	Params       int64       `json:"params"`
 	UnknownOps   []string    `json:"unknown_ops"`
 	Layers       []graph.Row `json:"layers"`
-	// Published are the figures of others about a fixture.
+	// Published are figures about a fixture from papers and repositories.
 	Published []publishedFigure `json:"published"`
 	*fileFacts
 }
@@ -40,7 +40,7 @@ func describeVerb() *verb {
 
 func (o *describeOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
-	f.string(&o.model, "model", "a .tflite `FILE`; --space may name the space that it is a point of", "")
+	f.string(&o.model, "model", "a .tflite `FILE`; --space may name the space that it comes from", "")
 	f.json(&o.json)
 }
 
@@ -113,7 +113,7 @@ func kernel(l graph.Row) string {
 	return k
 }
 
-// shape leaves a batch of 1 out.
+// shape formats an NHWC shape; a batch of 1 is omitted.
 func shape(s [4]int) string {
 	text := fmt.Sprintf("%dx%dx%d", s[1], s[2], s[3])
 	if s[0] != 1 {

@@ -12,26 +12,26 @@ import (
 	"latlab/sampler/tflite/reader"
 )
 
-// fileFacts are what `describe --model` says beyond what every network has.
+// fileFacts are what `describe --model` reports besides the fields of every network.
 type fileFacts struct {
 	File      string           `json:"file"`
 	Bytes     int64            `json:"bytes"`
 	SHA256    string           `json:"sha256"`
-	Precision string           `json:"precision"` // of the file: float16 and dynamic_range are of weights
+	Precision string           `json:"precision"` // of the file; float16 and dynamic_range concern only its weights
 	Inputs    []reader.Port    `json:"inputs"`
 	Outputs   []reader.Port    `json:"outputs"`
 	SubGraphs int              `json:"subgraphs"`
 	Signature []string         `json:"signatures"`
-	Tool      string           `json:"tool"` // what wrote it, where that was latlab
+	Tool      string           `json:"tool"` // latlab's version where latlab wrote the file, else ""
 	Operators []reader.OpCount `json:"operators"`
 	Unknown   []reader.OpCount `json:"unknown_op_counts"`
 	Notes     []string         `json:"notes"`
-	paid      bool             // positions are known
+	paid      bool             // whether PAID BY is known
 }
 
 func describeFile(o *describeOptions) (description, error) {
 	if o.fixture != "" || o.arch != "" {
-		return description{}, usagef("--model, --fixture and --arch name different networks; give one")
+		return description{}, usagef("--model, --fixture and --arch name different networks; choose one")
 	}
 	m, err := model.FromFile(o.model)
 	if err != nil {
@@ -43,7 +43,7 @@ func describeFile(o *describeOptions) (description, error) {
 	}
 	n := m.Network
 	if n == nil {
-		return description{}, usagef("%s is %s: described are .tflite files", o.model, m.Format)
+		return description{}, usagef("%s is an %s file; describe reads .tflite files only", o.model, m.Format)
 	}
 	space, err := spaceOfFile(o.space, n)
 	if err != nil {
@@ -72,11 +72,11 @@ func describeFile(o *describeOptions) (description, error) {
 	return d, nil
 }
 
-// list makes an empty list of none: JSON has [] for it and not null.
+// list copies s, so that an empty one is [] in JSON and not null.
 func list(s []string) []string { return append([]string{}, s...) }
 
-// spaceOfFile is the space that the file says it is a point of, if it is built in or
-// --space names it, and its ops are those of the point: nil otherwise, and a note.
+// spaceOfFile returns the space that the file records, if it is built in or given by --space
+// and the file's ops are those of the recorded point. Otherwise it returns nil and adds a note.
 func spaceOfFile(named string, n *reader.Network) (*sampler.Space, error) {
 	sp, err := namedSpace(named, n)
 	if err != nil || sp == nil {
@@ -98,17 +98,17 @@ func namedSpace(named string, n *reader.Network) (*sampler.Space, error) {
 	}
 	sp, err := sampler.Builtin(n.Graph.Space)
 	if err != nil {
-		n.Notes = append(n.Notes, fmt.Sprintf("space %s is not built in: --space FILE.yaml says which position pays for each layer", n.Graph.Space))
+		n.Notes = append(n.Notes, fmt.Sprintf("space %s is not built in; give it by --space FILE.yaml to see which position pays for each layer", n.Graph.Space))
 		return nil, nil
 	}
 	return sp, nil
 }
 
-// nameColumns keeps a layer's line below 100 columns: names of other tools join all the
-// operators that were fused, the last of which says most.
+// nameColumns keeps a layer's line below 100 columns. Other converters join the names of all fused
+// operators, of which the last is the most useful, so nameEnd keeps the end.
 const nameColumns = 32
 
-func shorten(name string) string {
+func nameEnd(name string) string {
 	r := []rune(name)
 	if len(r) <= nameColumns {
 		return name
@@ -124,7 +124,7 @@ func printFile(w io.Writer, d description) error {
 	rows := [][]string{header}
 	for _, l := range d.Layers {
 		row := []string{
-			shorten(l.Name), string(l.Kind), kernel(l), shape(l.Output), activation(l),
+			nameEnd(l.Name), string(l.Kind), kernel(l), shape(l.Output), activation(l),
 			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), ui.Thousands(int(l.Params)),
 		}
 		if d.paid {
@@ -159,7 +159,7 @@ func fileSummary(d description) string {
 	}
 	fmt.Fprintf(&b, "%s MACs, %s parameters%s, %d layers\n", ui.Count(d.MACs), ui.Count(d.Params), folded, len(d.Layers))
 	if !d.MACsComplete {
-		b.WriteString("these figures are of the known operators alone\n")
+		b.WriteString("these figures include the known operators only\n")
 		b.WriteString(ui.Wrap("unknown operators:", counted(d.Unknown), ui.WideColumns))
 	}
 	for _, n := range d.Notes {
@@ -168,7 +168,7 @@ func fileSummary(d description) string {
 	return b.String()
 }
 
-// counted lists operators with how many there are.
+// counted lists operators with their counts.
 func counted(ops []reader.OpCount) []string {
 	words := make([]string, len(ops))
 	for i, op := range ops {

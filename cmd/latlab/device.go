@@ -15,7 +15,7 @@ import (
 	"latlab/internal/ui"
 )
 
-// deviceTimeout bounds looking at a device, not timing on it.
+// deviceTimeout bounds listing and checking devices, not timing on them.
 const deviceTimeout = 30 * time.Second
 
 func (o labOptions) openNamed(ctx context.Context, name string) (devices.Device, error) {
@@ -23,14 +23,14 @@ func (o labOptions) openNamed(ctx context.Context, name string) (devices.Device,
 	if err != nil {
 		return nil, err
 	}
-	// An interrupt while programs are pushed and settings are made ends that in order.
+	// After an interrupt while programs are pushed and settings changed, Open cleans up.
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	d, err := l.Open(ctx, name)
 	return d, deviceError(err)
 }
 
-// closeDevice says what could not be put right on a device. What was measured is not wrong by it.
+// closeDevice warns of what could not be restored on a device. Its measurements stay valid.
 func closeDevice(s streams, d devices.Device) {
 	if err := d.Close(); err != nil {
 		fmt.Fprintf(s.err, "latlab: WARNING: %s: %s\n", d.Info().Name, ui.OneLine(err))
@@ -46,7 +46,7 @@ func (o labOptions) describeNamed(name string) (devices.Info, error) {
 	return info, deviceError(err)
 }
 
-// deviceError gives a name that nothing has its exit code.
+// deviceError gives an unknown device name its exit code.
 func deviceError(err error) error {
 	var unknown *inventory.UnknownError
 	if errors.As(err, &unknown) {
@@ -55,7 +55,7 @@ func deviceError(err error) error {
 	return err
 }
 
-// agentPath is where latlab-agent lies: where the user says, or beside latlab.
+// agentPath is the path of latlab-agent: the flag's, or beside latlab.
 func agentPath(flag string) (string, error) {
 	if flag != "" {
 		return flag, nil

@@ -3,20 +3,20 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"latlab/bench"
 	"latlab/bench/source"
 	"latlab/devices/inventory"
+	"latlab/internal/text"
 	"latlab/internal/ui"
 )
 
-// checkTimeout bounds a check of one device: the agent's 18 MB may have to be brought there, at
-// a megabyte a second over a weak radio link.
+// checkTimeout bounds a check of one device, which may copy the agent's 18 MB there at a megabyte
+// a second over a weak radio link.
 const checkTimeout = 2 * time.Minute
 
-// checks walks through what timing on a device needs, and then times a tiny network.
+// checks checks what timing on a device needs, and then times a tiny network.
 func (o *devicesOptions) checks(ctx context.Context, name string) ([]inventory.Step, error) {
 	l, err := o.lab()
 	if err != nil {
@@ -34,14 +34,14 @@ func (o *devicesOptions) checks(ctx context.Context, name string) ([]inventory.S
 	return append(checks, o.timingCheck(ctx, name)), nil
 }
 
-// timingCheck times a tiny network as time would. Doubts about the number are no failure.
+// timingCheck times a tiny network as the verb time would. An INVALID measurement is a note.
 func (o *devicesOptions) timingCheck(ctx context.Context, name string) inventory.Step {
 	k := inventory.Step{Name: "timing", State: inventory.OK}
 	m, err := o.timeTiny(ctx, name)
 	if err != nil {
 		k.State, k.Detail = inventory.Missing, ui.OneLine(err)
 		if out := toolOutput(err); out != "" {
-			k.Detail += "; its output: " + lastLine(out)
+			k.Detail += "; its output: " + text.LastLine(out)
 		}
 		return k
 	}
@@ -51,11 +51,6 @@ func (o *devicesOptions) timingCheck(ctx context.Context, name string) inventory
 		k.Detail += "; " + d.Text
 	}
 	return k
-}
-
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
 }
 
 func (o *devicesOptions) timeTiny(ctx context.Context, name string) (*bench.Measurement, error) {

@@ -13,22 +13,22 @@ import (
 	"latlab/internal/ui"
 )
 
-// devicesCommand has three documents.
+// devicesVerb has three --json documents.
 //
 // `devices --json` is {"devices": [...]}: each has the fields of devices.Info (name, kind,
 // formats, precisions, delegate, threads, ...) and those of inventory.Status: state ("ready",
 // "not ready", "offline", "unauthorized", "busy", "hot"), problem and type where it is not
 // ready, source ("built-in", "file", "attached"), model, soc, os, build, delegates,
-// temperature_celsius, battery_ratio, condition (devices.State). What is not known is null.
+// temperature_celsius, battery_ratio, condition (devices.State). Unknown values are null.
 //
 // `devices check NAME --json` is {"checks": [...]}: name, state ("ok", "note", "missing"),
-// detail, and type where there is something to type. Only the last can be "missing".
+// detail, and type: a command that helps. Only the last step can be "missing".
 //
-// `devices clean NAME --json` is {"device": NAME, "done": [...]}, a line for each thing done.
+// `devices clean NAME --json` is {"device": NAME, "done": [...]}, a line for each action.
 func devicesVerb() *verb {
 	o := &devicesOptions{}
 	return &verb{
-		name: "devices", usage: "list what can be timed on", register: o.register,
+		name: "devices", usage: "list devices and their state", register: o.register,
 		run:   func(ctx context.Context, s streams) error { return listDevices(ctx, o, s) },
 		verbs: []*verb{devicesCheckVerb(), devicesCleanVerb()},
 	}
@@ -37,7 +37,7 @@ func devicesVerb() *verb {
 func devicesCheckVerb() *verb {
 	o := &devicesOptions{}
 	return &verb{
-		name: "check", usage: "explain step by step what a device lacks",
+		name: "check", usage: "check step by step what timing on a device needs",
 		register: func(f *flagSet) { o.register(f); f.arguments(&o.names, "NAME") },
 		run:      func(ctx context.Context, s streams) error { return checkDevice(ctx, o, s) },
 	}
@@ -46,7 +46,7 @@ func devicesCheckVerb() *verb {
 func devicesCleanVerb() *verb {
 	o := &devicesOptions{}
 	return &verb{
-		name: "clean", usage: "remove all that latlab put on a device, and take settings back",
+		name: "clean", usage: "remove everything that latlab put on a device, and restore its settings",
 		register: func(f *flagSet) { o.labOptions.register(f); f.json(&o.json); f.arguments(&o.names, "NAME") },
 		run:      func(ctx context.Context, s streams) error { return cleanDevice(ctx, o, s) },
 	}
@@ -65,7 +65,7 @@ func (o *devicesOptions) register(f *flagSet) {
 	f.json(&o.json)
 }
 
-// device is the one that check or clean was given.
+// device is the argument of check or clean.
 func (o *devicesOptions) device(verb string) (string, error) {
 	if len(o.names) != 1 {
 		return "", usagef("`latlab devices %s NAME` takes one device", verb)
@@ -100,7 +100,7 @@ func listDevices(ctx context.Context, o *devicesOptions, s streams) error {
 		fmt.Fprintf(s.out, "also %s\n", form)
 	}
 	if unseen := l.PhonesUnseen(ctx); unseen != nil {
-		fmt.Fprint(s.out, ui.Wrap("phones on the cable are not seen:", strings.Fields(unseen.Detail), ui.Columns))
+		fmt.Fprint(s.out, ui.Wrap("phones on the cable cannot be listed:", strings.Fields(unseen.Detail), ui.Columns))
 		if unseen.Type != "" {
 			ui.Command(s.out, "  ", unseen.Type)
 		}
@@ -109,14 +109,14 @@ func listDevices(ctx context.Context, o *devicesOptions, s streams) error {
 	return nil
 }
 
-// printProblems says each problem once: an estimator's is that of all its names.
+// printProblems prints each problem once: all accelerators of an estimator share theirs.
 func printProblems(s streams, rows []inventory.Status) {
-	said := map[string]bool{}
+	printed := map[string]bool{}
 	for _, r := range rows {
-		if r.Problem == "" || said[r.Problem] {
+		if r.Problem == "" || printed[r.Problem] {
 			continue
 		}
-		said[r.Problem] = true
+		printed[r.Problem] = true
 		fmt.Fprintf(s.out, "\n%s", ui.Wrap(r.Name+":", strings.Fields(r.Problem), ui.Columns))
 		if r.Type != "" {
 			ui.Command(s.out, "  ", r.Type)
@@ -124,13 +124,13 @@ func printProblems(s streams, rows []inventory.Status) {
 	}
 }
 
-// checkDevice walks through what timing needs, in the order in which it can fail.
+// checkDevice checks what timing needs, in the order in which it can fail.
 func checkDevice(ctx context.Context, o *devicesOptions, s streams) error {
 	name, err := o.device("check")
 	if err != nil {
 		return err
 	}
-	// What was set on the device for the check is set back when it is interrupted too.
+	// An interrupted check restores the device's settings too.
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	checks, err := o.checks(ctx, name)
@@ -146,7 +146,7 @@ func checkDevice(ctx context.Context, o *devicesOptions, s streams) error {
 	return nil
 }
 
-// cleanTimeout bounds the removal of models and programs; a slow card takes its time.
+// cleanTimeout bounds the removal of models and programs, which is slow on some SD cards.
 const cleanTimeout = 3 * time.Minute
 
 // cleanDevice removes what latlab put on a device.

@@ -11,8 +11,8 @@ import (
 	"latlab/internal/ui"
 )
 
-// deviceTable has a line a device, or a group of them. A name that leaves the others no room
-// stands on a line of its own: it is there to be copied.
+// deviceTable has one line for each device or group of devices. A name that is too long for the
+// table has a line of its own: it is not cut, because people copy it.
 func deviceTable(rows []inventory.Status) [][]string {
 	head := deviceGroup{name: "DEVICE", cells: []string{"KIND", "STATE", "TAKES"}}
 	widths := make([]int, len(head.cells))
@@ -37,8 +37,8 @@ func deviceTable(rows []inventory.Status) [][]string {
 			lines = append(lines, []string{g.name})
 			g.name = ""
 		}
-		// A line of its own would be the end of printTable's columns, were they not as wide
-		// before it as behind it.
+		// A line with one cell ends a tabwriter's columns, so cells are padded here to the same
+		// width before and after it.
 		line := []string{fmt.Sprintf("%-*s", longest, g.name)}
 		for i, c := range g.cells {
 			line = append(line, fmt.Sprintf("%-*s", widths[i], c))
@@ -49,21 +49,21 @@ func deviceTable(rows []inventory.Status) [][]string {
 }
 
 func deviceCells(r inventory.Status) []string {
-	return []string{string(r.Kind), string(r.State), takesShort(r.Info)}
+	return []string{string(r.Kind), string(r.State), formsAndPrecisions(r.Info)}
 }
 
-// deviceGroup is devices that differ in the ends of their names only.
+// deviceGroup is devices that differ only in the ends of their names.
 type deviceGroup struct {
 	name, stem string
 	ends       []string
 	cells      []string
 }
 
-// groupColumns is how long a group's name may be, for the table to fit into 80 columns.
+// groupColumns limits a group's name, so that the table fits into 80 columns.
 const groupColumns = 30
 
-// grouped puts neighbours that are alike on one line, their names as a shell expands them:
-// vela:ethos-u65-{256,512}. Only names with a colon are of families that large.
+// grouped puts neighbours with the same cells on one line, in a shell's brace notation:
+// vela:ethos-u65-{256,512}. Only names with a colon belong to families worth grouping.
 func grouped(rows []inventory.Status, columns int) []deviceGroup {
 	var groups []deviceGroup
 	for _, r := range rows {
@@ -72,15 +72,15 @@ func grouped(rows []inventory.Status, columns int) []deviceGroup {
 			cut := max(colon, strings.LastIndexByte(r.Name, '-')) + 1
 			g.stem, g.ends = r.Name[:cut], []string{r.Name[cut:]}
 		}
-		if last := len(groups) - 1; last < 0 || !groups[last].take(g, columns) {
+		if last := len(groups) - 1; last < 0 || !groups[last].add(g, columns) {
 			groups = append(groups, g)
 		}
 	}
 	return groups
 }
 
-// take makes one more device part of the group, where it is like the others.
-func (g *deviceGroup) take(one deviceGroup, columns int) bool {
+// add adds a device to the group and returns true, if its stem and cells are the group's.
+func (g *deviceGroup) add(one deviceGroup, columns int) bool {
 	ends := slices.Concat(g.ends, one.ends)
 	name := g.stem + "{" + strings.Join(ends, ",") + "}"
 	if g.stem == "" || g.stem != one.stem || !slices.Equal(g.cells, one.cells) || len(name) > columns {
@@ -101,8 +101,8 @@ func runtimeOf(i devices.Info) string {
 	return runtime + " + " + i.Delegate
 }
 
-// rowWords are what is known of a device that could be looked at; nil where there is no more
-// than the table says.
+// rowWords describe a device whose state could be read; nil where nothing is known besides the
+// table.
 func rowWords(r inventory.Status) []string {
 	switch {
 	case r.Name == inventory.Local:
@@ -128,9 +128,8 @@ func rowWords(r inventory.Status) []string {
 	return strings.Fields(strings.Join(parts, ", "))
 }
 
-// conditionWords are what this machine is, what times on it, and how it is now. What cannot
-// be read is unknown, never left out: whoever reads a latency must know that heat would go
-// unseen.
+// conditionWords describe this machine, its runtime and its current state. Values that cannot be
+// read are printed as unknown: a reader of latencies must know that overheating would go unnoticed.
 func conditionWords(r inventory.Status) []string {
 	s := r.Now
 	parts := []string{runtimeOf(r.Info)}

@@ -22,7 +22,7 @@ type doctorOptions struct {
 func doctorVerb() *verb {
 	o := &doctorOptions{}
 	return &verb{
-		name: "doctor", usage: "say what this host lacks and what to type",
+		name: "doctor", usage: "check what this host lacks, and print how to fix it",
 		register: func(f *flagSet) { o.register(f); o.cache.registerDir(f); f.json(&o.json) },
 		run:      func(ctx context.Context, s streams) error { return runDoctor(ctx, o, s) },
 	}
@@ -37,14 +37,13 @@ func runDoctor(ctx context.Context, o *doctorOptions, s streams) error {
 		return err
 	}
 	if inventory.Failed(checks) != nil {
-		return withCode(exitFailed, errors.New("something is missing; see above for what to type"))
+		return withCode(exitFailed, errors.New("something is missing; the list above has the commands that install it"))
 	}
 	return nil
 }
 
-// hostChecks are this machine, the model cache, the way to phones and boards, the estimators
-// and what numbers will be like. What only some need is a note where it is not there, no
-// failure.
+// hostChecks check this machine, the model cache, adb and ssh, the estimators, and whether
+// latencies will be stable. A missing thing that only some users need is a note, not a failure.
 func (o *doctorOptions) hostChecks(ctx context.Context) ([]inventory.Step, error) {
 	to, err := o.options()
 	if err != nil {
@@ -71,7 +70,7 @@ func (o *doctorOptions) hostChecks(ctx context.Context) ([]inventory.Step, error
 	return append(checks, inventory.CheckSteady(state.Read("/"))...), nil
 }
 
-// estimatorChecks say each step that several estimators need once.
+// estimatorChecks list a step that several estimators share once.
 func estimatorChecks(ctx context.Context, l *inventory.Lab) []inventory.Step {
 	var checks []inventory.Step
 	for _, steps := range l.CheckTools(ctx) {
@@ -101,7 +100,7 @@ func printChecks(s streams, asJSON bool, checks []inventory.Step) error {
 	return nil
 }
 
-// cacheCheck writes a file where models will be written.
+// cacheCheck writes a file into the model cache's folder.
 func cacheCheck(o cacheOptions) inventory.Step {
 	k := inventory.Step{Name: "model cache", State: inventory.OK}
 	dir, err := o.folder()

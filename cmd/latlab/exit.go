@@ -11,8 +11,7 @@ import (
 	"latlab/sampler"
 )
 
-// Exit codes: a contract, listed in the README. A script treats one that it does not
-// know as a failure.
+// Exit codes are a contract, listed in the README. A script treats an unknown code as a failure.
 const (
 	exitOK          = 0
 	exitFailed      = 1
@@ -44,7 +43,7 @@ func usagef(format string, args ...any) error {
 	return withCode(exitUsage, fmt.Errorf(format, args...))
 }
 
-// silent is an exit code without a line: what there is to say has been said.
+// silent is an error whose message was already printed.
 type silent struct{}
 
 func (*silent) Error() string { return "" }

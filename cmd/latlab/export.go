@@ -34,7 +34,7 @@ type exportOptions struct {
 func exportVerb() *verb {
 	o := &exportOptions{}
 	return &verb{
-		name: "export", usage: "write a cost model, a sweep's measurements or tables of layers in a format", register: o.register,
+		name: "export", usage: "write a cost model, a sweep's measurements or per-layer tables in a file format", register: o.register,
 		run: func(ctx context.Context, s streams) error { return runExport(ctx, o, s) },
 	}
 }
@@ -43,17 +43,17 @@ func (o *exportOptions) register(f *flagSet) {
 	f.cost(&o.cost)
 	f.db(&o.db)
 	o.sweepChoice.register(f, "which sweep of the store, by `ID`")
-	f.string(&o.layers, "layers", "per-layer tables, a `FILE` of lines that time --layers --json printed", "")
+	f.string(&o.layers, "layers", "per-layer tables, a `FILE` with output lines of time --layers --json", "")
 	f.space(&o.space)
 	f.string(&o.format, "format", formatUsage(), "")
-	f.bool(&o.validOnly, "valid-only", "measurements: leave out networks that are INVALID or were not measured, and print how many")
-	f.bool(&o.unreachable, "unreachable", "csv of coefficients: entries that no network can use, too")
-	f.string(&o.dialect, "dialect", "lut: `WHOSE` keys, ofa or proxylessnas", string(lut.OFA))
+	f.bool(&o.validOnly, "valid-only", "measurements only: omit networks that are INVALID or were not measured, and print how many")
+	f.bool(&o.unreachable, "unreachable", "csv of coefficients only: include entries that no network can use")
+	f.string(&o.dialect, "dialect", "lut only: `PROJECT` whose keys to write, ofa or proxylessnas", string(lut.OFA))
 	f.quiet(&o.quiet)
 	o.outputOptions.register(f, "`PATH` to write: a file, - for stdout, or for "+text.Or(folderFormats())+" a folder")
 }
 
-// exportJob is one export: where it goes, and of its source what a format may take.
+// exportJob is one export: its output and its loaded source.
 type exportJob struct {
 	*exportOptions
 	s   streams
@@ -91,7 +91,7 @@ func runExport(ctx context.Context, o *exportOptions, s streams) error {
 
 func (o *exportOptions) flags() *flagSet { return o.outputOptions.flags }
 
-// job checks the flags.
+// job checks the flags and returns the export and its format.
 func (o *exportOptions) job(s streams) (*exportJob, exportFormat, error) {
 	for _, need := range [][2]string{{"format", o.format}, {"o", o.out}} {
 		if err := required(need[0], need[1]); err != nil {
@@ -104,7 +104,7 @@ func (o *exportOptions) job(s streams) (*exportJob, exportFormat, error) {
 	}
 	f, err := findExportFormat(o.format, of)
 	if err == nil {
-		err = o.refuseIdle(f)
+		err = o.refuseUnused(f)
 	}
 	if err != nil {
 		return nil, exportFormat{}, err
@@ -114,7 +114,7 @@ func (o *exportOptions) job(s streams) (*exportJob, exportFormat, error) {
 	return j, f, err
 }
 
-// content is what the one source that was named holds.
+// content is the content of the one source flag that is set.
 func (o *exportOptions) content() (exportContent, error) {
 	var flags []string
 	for _, of := range exportContents() {
@@ -162,8 +162,8 @@ func (j *exportJob) rows(ctx context.Context) iter.Seq2[exporters.Row, error] {
 	return rows
 }
 
-// write writes the export, and beside a file what it could not carry. A folder's notes are
-// its format's own: they depend on what is in it.
+// write writes the export and, beside a file, notes on what the format omits. A folder's format
+// writes its own notes, which depend on the content.
 func (j *exportJob) write(ctx context.Context, f exportFormat) (exporters.Notes, error) {
 	if f.folder != nil {
 		return f.folder(j)
@@ -179,9 +179,9 @@ func (j *exportJob) write(ctx context.Context, f exportFormat) (exporters.Notes,
 	if path == "" || len(notes.Lost) == 0 && !exists(path) {
 		return notes, nil
 	}
-	// A file of notes that was there already told of what was there before.
+	// Notes of an earlier export are replaced, even by empty ones.
 	if err := notes.Write(path); err != nil {
-		return notes, fmt.Errorf("%s is written, but not what it cannot carry: %w", j.out, writeError(path, err))
+		return notes, fmt.Errorf("%s is written, but not the notes on what it omits: %w", j.out, writeError(path, err))
 	}
 	return notes, nil
 }
@@ -189,7 +189,7 @@ func (j *exportJob) write(ctx context.Context, f exportFormat) (exporters.Notes,
 func (j *exportJob) notes(f exportFormat) exporters.Notes {
 	n := exporters.Notes{Format: f.name, Lost: slices.Clone(f.lost)}
 	if j.left.Total() > 0 {
-		n.Lost = append(n.Lost, exporters.Loss{What: "networks that are not VALID", Why: "left out as asked: " + j.left.String()})
+		n.Lost = append(n.Lost, exporters.Loss{What: "networks that are not VALID", Why: "omitted by --valid-only: " + j.left.String()})
 	}
 	switch {
 	case j.model != nil:
@@ -200,8 +200,8 @@ func (j *exportJob) notes(f exportFormat) exporters.Notes {
 	return n
 }
 
-// notesPath is where the side file lies: in a format's folder, or beside its file. Pipes
-// and stdout have none.
+// notesPath is the path of the notes: in the output folder, or beside the output file. Pipes and
+// stdout have none.
 func (j *exportJob) notesPath(f exportFormat) string {
 	switch {
 	case f.folder != nil:
@@ -212,7 +212,7 @@ func (j *exportJob) notesPath(f exportFormat) string {
 	return j.out + ".notes.json"
 }
 
-// isFile is false of pipes and devices, such as the /dev/fd/63 of a shell's >(gzip).
+// isFile is false for pipes and devices, such as the /dev/fd/63 of a shell's >(gzip).
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
@@ -221,12 +221,12 @@ func isFile(path string) bool {
 type exported struct {
 	Format  string             `json:"format"`
 	Path    string             `json:"path"`
-	Notes   string             `json:"notes,omitempty"`    // the side file
-	Lost    []string           `json:"lost,omitempty"`     // what the format cannot carry; the notes say why
+	Notes   string             `json:"notes,omitempty"`    // path of the notes
+	Lost    []string           `json:"lost,omitempty"`     // what the format omits; the notes have the reasons
 	LeftOut *exporters.LeftOut `json:"left_out,omitempty"` // by --valid-only
 }
 
-// print says what was written, and warns of what the format omits.
+// print prints the path, and warns of what the format omits.
 func (j *exportJob) print(f exportFormat, notes exporters.Notes) error {
 	e := exported{Format: f.name, Path: j.out}
 	for _, l := range notes.Lost {
@@ -253,14 +253,14 @@ func (j *exportJob) print(f exportFormat, notes exporters.Notes) error {
 
 func (j *exportJob) warn(e exported) {
 	if e.LeftOut != nil {
-		fmt.Fprintf(j.s.err, "latlab: --valid-only left out %s\n", e.LeftOut)
+		fmt.Fprintf(j.s.err, "latlab: --valid-only omitted %s\n", e.LeftOut)
 	}
 	if len(e.Lost) == 0 {
 		return
 	}
 	where := "details in " + e.Notes
 	if e.Notes == "" {
-		where = "-o FILE writes the details beside it"
+		where = "-o FILE writes the details to FILE.notes.json"
 	}
 	fmt.Fprintf(j.s.err, "latlab: warning: %s omits %s; %s\n", e.Format, strings.Join(e.Lost, "; "), where)
 }

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// exportScope is what a flag of export has a meaning for. Errors and docs/exports.md come from
-// the table of them; flags that are not there have a meaning for all.
+// exportScope is the contents and formats that a flag of export applies to. Errors and
+// docs/exports.md are generated from exportScopes; flags that it does not list apply to all.
 type exportScope struct {
 	flag   string
 	of     exportContent
-	only   string // the one format of it; "" = all
-	except string // the one format that cannot take it
-	why    string // it cannot
+	only   string // the only format; "" = all formats
+	except string // the format that does not support it
+	why    string // reason for except
 }
 
 func exportScopes() []exportScope {
@@ -42,14 +42,14 @@ func (s exportScope) String() string {
 	return text
 }
 
-// exportTakes reports whether a flag of export has a meaning for a format.
+// exportTakes reports whether a flag of export applies to a format.
 func exportTakes(flag string, f exportFormat) bool {
 	return !slices.ContainsFunc(exportScopes(), func(s exportScope) bool { return s.flag == flag && !s.takes(f) })
 }
 
-// refuseIdle refuses a typed flag that means nothing for the format.
-func (o *exportOptions) refuseIdle(f exportFormat) error {
-	return o.flags().refuseIdle(fmt.Sprintf("format %s of %s", f.name, f.of), func(flag string) string {
+// refuseUnused refuses a typed flag that does not apply to the format.
+func (o *exportOptions) refuseUnused(f exportFormat) error {
+	return o.flags().refuseUnused(fmt.Sprintf("format %s of %s", f.name, f.of), func(flag string) string {
 		for _, s := range exportScopes() {
 			if s.flag == flag && !s.takes(f) {
 				return s.String()

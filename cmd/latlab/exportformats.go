@@ -21,7 +21,7 @@ import (
 	"latlab/regress"
 )
 
-// exportContent is what a source holds.
+// exportContent is the content of an export's source.
 type exportContent string
 
 const (
@@ -34,7 +34,7 @@ func exportContents() []exportContent {
 	return []exportContent{coefficients, measurements, layerTables}
 }
 
-// flag names the source.
+// flag is the flag that names the source.
 func (of exportContent) flag() string {
 	switch of {
 	case coefficients:
@@ -45,12 +45,12 @@ func (of exportContent) flag() string {
 	return "layers"
 }
 
-// exportFormat is a format of one content. Help, errors and docs/exports.md come from the
-// table of them. One of stream and folder is set.
+// exportFormat is a format of one content. Help, errors and docs/exports.md are generated from
+// exportFormats. One of stream and folder is set.
 type exportFormat struct {
 	name string
 	of   exportContent
-	// lost is what no file of this format can carry; a folder's format says it itself.
+	// lost is what every file of this format omits; a folder's format writes its own notes.
 	lost   []exporters.Loss
 	stream func(ctx context.Context, w io.Writer, j *exportJob) error
 	folder func(j *exportJob) (exporters.Notes, error)
@@ -87,7 +87,7 @@ func coefficientFormats() []exportFormat {
 	}
 }
 
-// lossesOfCoefficients are what a bare table of numbers leaves behind.
+// lossesOfCoefficients are what a plain table of numbers omits.
 func lossesOfCoefficients() []exporters.Loss {
 	return []exporters.Loss{
 		{What: "origin", Why: "a table has no room for device, kind, method and fingerprint: they are in this file"},
@@ -140,7 +140,7 @@ func findExportFormat(name string, of exportContent) (exportFormat, error) {
 }
 
 func unknownFormat(format, what string, known ...string) error {
-	return usagef("no format of %s is named %q; there are %s", what, format, strings.Join(known, ", "))
+	return usagef("no format of %s is named %q; known: %s", what, format, strings.Join(known, ", "))
 }
 
 func formatNames(of exportContent) []string {
@@ -175,12 +175,12 @@ func formatUsage() string {
 func exportLUT(j *exportJob) (exporters.Notes, error) {
 	d := lut.Dialect(j.dialect)
 	if !slices.Contains(lut.Dialects(), d) {
-		return exporters.Notes{}, usagef("dialect %q is not known; there are %s", d, text.Or(lut.Dialects()))
+		return exporters.Notes{}, usagef("unknown dialect %q; known: %s", d, text.Or(lut.Dialects()))
 	}
 	return lut.Write(j.out, j.model, j.modelSpace, d)
 }
 
-// exportPrices refuses a cost model that knows no ops as bad input: another fit can be had.
+// exportPrices treats a cost model without ops as bad input: a fit by another method has them.
 func exportPrices(j *exportJob) (exporters.Notes, error) {
 	k, err := nnmeter.Priced(j.model, j.modelSpace)
 	if errors.Is(err, regress.ErrNoOps) {

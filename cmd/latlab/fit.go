@@ -34,40 +34,40 @@ type fitOptions struct {
 func fitVerb() *verb {
 	o := &fitOptions{}
 	return &verb{
-		name: "fit", usage: "fit a cost model to a sweep and say how good it is", register: o.register,
+		name: "fit", usage: "fit a cost model to a sweep and print its held-out error", register: o.register,
 		run: func(ctx context.Context, s streams) error { return runFit(ctx, o, s) },
 	}
 }
 
 func (o *fitOptions) register(f *flagSet) {
 	f.db(&o.db)
-	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, are joined")
-	f.string(&o.method, "method", "ops, indicator or macs; of listed models features, ops or macs", string(regress.Ops))
+	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, are fitted together")
+	f.string(&o.method, "method", "`METHOD` ops, indicator or macs; for listed models features, ops or macs", string(regress.Ops))
 	f.int(&o.train, "train", "train on `N` networks in each held-out split, test on the rest; 0 = 80 %", 0)
-	f.bool(&o.absolute, "absolute", "indicator only: weigh errors in seconds, as the paper's ridge does, not relative ones")
+	f.bool(&o.absolute, "absolute", "indicator only: minimize errors in seconds, as the paper's ridge does, instead of relative errors")
 	f.bool(&o.includeInvalid, "include-invalid", "use INVALID measurements too")
-	f.string(&o.csv, "csv", "fit a foreign table instead of a sweep: a `FILE`, .csv or .csv.gz", "")
-	f.string(&o.target, "target", "the foreign table's column of latencies", "")
-	f.string(&o.features, "features", "the foreign table's categorical `COLUMNS`, with commas; default: all that can be", "")
+	f.string(&o.csv, "csv", "fit a table of other measurements instead of a sweep: a `FILE`, .csv or .csv.gz", "")
+	f.string(&o.target, "target", "--csv only: the `COLUMN` of latencies", "")
+	f.string(&o.features, "features", "--csv only: the categorical `COLUMNS`, with commas; default: all that can be categorical", "")
 	f.seed(&o.seed)
 	f.quiet(&o.quiet)
-	o.outputOptions.register(f, "cost model to write, a JSON `FILE`; - for stdout, the figures then go to stderr")
+	o.outputOptions.register(f, "cost model to write, a JSON `FILE`, or - for stdout, with the figures on stderr")
 }
 
-// The two things that fit reads, as errors name them.
+// What fit can read, as errors name it.
 const (
 	fitOfSweep   = "a sweep (--db)"
-	fitOfForeign = "a foreign table (--csv)"
+	fitOfForeign = "a table (--csv)"
 )
 
-// fitFlags are the flags that mean something for one of the two alone.
+// fitFlags are the flags that apply to only one of them.
 var fitFlags = map[string]string{
 	"sweep": fitOfSweep, "device": fitOfSweep, "include-invalid": fitOfSweep,
 	"target": fitOfForeign, "features": fitOfForeign,
 }
 
-func (o *fitOptions) refuseIdle(here string) error {
-	return o.flags().refuseIdle(here, func(flag string) string {
+func (o *fitOptions) refuseUnused(here string) error {
+	return o.flags().refuseUnused(here, func(flag string) string {
 		if of := fitFlags[flag]; of != here {
 			return of
 		}
@@ -91,7 +91,7 @@ func runFit(ctx context.Context, o *fitOptions, s streams) error {
 	f := &fitJob{fitOptions: o, s: s, path: out}
 	source := o.flags().oneSource("db", "csv")
 	if source == "" && o.csv != "" {
-		return usagef("fit takes one of --db FILE (a sweep) and --csv FILE (a foreign table)")
+		return usagef("fit takes one of --db FILE (a sweep) and --csv FILE (a table)")
 	}
 	if source == "csv" {
 		err = f.foreign(ctx)
@@ -104,14 +104,14 @@ func runFit(ctx context.Context, o *fitOptions, s streams) error {
 	return err
 }
 
-// fitJob is one fit, where its model goes and where its figures go.
+// fitJob is one fit and its outputs.
 type fitJob struct {
 	*fitOptions
 	s    streams
 	path string // "" = nowhere
 }
 
-// save writes the model. Its figures go where it does not: to stderr where it is on stdout.
+// save writes the model. If it goes to stdout, figures then go to stderr.
 func (f *fitJob) save(ctx context.Context, write func(io.Writer) error) error {
 	switch f.path {
 	case "":
@@ -129,7 +129,7 @@ func (f *fitJob) save(ctx context.Context, write func(io.Writer) error) error {
 }
 
 func (f *fitJob) sweeps(ctx context.Context) error {
-	if err := f.refuseIdle(fitOfSweep); err != nil {
+	if err := f.refuseUnused(fitOfSweep); err != nil {
 		return err
 	}
 	st, err := openDB(ctx, f.db)
@@ -148,7 +148,7 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 	if err != nil {
 		return fitError(err)
 	}
-	f.sayInvalid(o.Invalid)
+	f.printInvalid(o.Invalid)
 	m, err := regress.Fit(ctx, o.Data, f.regress())
 	if err != nil {
 		return f.fewValid(o.Invalid, err)
@@ -160,14 +160,14 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 	return f.print(m)
 }
 
-func (f *fitJob) sayInvalid(invalid int) {
+func (f *fitJob) printInvalid(invalid int) {
 	if invalid > 0 && !f.includeInvalid && !f.quiet {
-		fmt.Fprintf(f.s.err, "latlab: %d INVALID measurements are left out; --include-invalid uses them\n", invalid)
+		fmt.Fprintf(f.s.err, "latlab: %s omitted; --include-invalid uses them\n", ui.Plural(invalid, "INVALID measurement"))
 	}
 }
 
-// invalidWarning goes with the cost model wherever it goes: figures of doubtful measurements are
-// doubtful, and the flag that let them in is soon forgotten.
+// invalidWarning is stored in the cost model, because its figures are doubtful if measurements
+// are, and the flag is soon forgotten.
 func (f *fitJob) invalidWarning(invalid, all int) []string {
 	if invalid == 0 || !f.includeInvalid {
 		return nil
@@ -175,16 +175,16 @@ func (f *fitJob) invalidWarning(invalid, all int) []string {
 	return []string{fmt.Sprintf("%d of the %d measurements fitted are INVALID (--include-invalid)", invalid, all)}
 }
 
-// fewValid names INVALID measurements where they are what is missing.
+// fewValid explains a TooFewError by the INVALID measurements that were omitted.
 func (f *fitJob) fewValid(invalid int, err error) error {
 	var few *regress.TooFewError
 	if errors.As(err, &few) && invalid > 0 && !f.includeInvalid {
-		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` says why, --include-invalid uses them)", few.Have, few.Need, invalid)
+		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` prints why, --include-invalid uses them)", few.Have, few.Need, invalid)
 	}
 	return fitError(err)
 }
 
-// fitError gives the mistakes that are the user's their exit code.
+// fitError gives the user's mistakes their exit code.
 func fitError(err error) error {
 	var few *regress.TooFewError
 	var mixed *regress.MixedError
@@ -197,7 +197,7 @@ func fitError(err error) error {
 	return err
 }
 
-// fitted is what fit --json prints, whatever was fitted.
+// fitted is the document of fit --json for sweeps and listed models.
 type fitted struct {
 	Method string       `json:"method"`
 	Space  string       `json:"space"` // empty for listed models
@@ -221,13 +221,12 @@ func (f *fitJob) print(m *regress.CostModel) error {
 	return nil
 }
 
-// printFitted says what a cost model is of. Of a built-in space on a simulator of long name it
-// is two lines.
+// printFitted prints what a cost model is for, wrapped where the names are long.
 func printFitted(s streams, of, method string) {
 	fmt.Fprint(s.out, ui.Wrap("cost model of", []string{of + ",", "method " + method}, ui.Columns))
 }
 
-// latenciesUntil is the row of how old the measurements are, none where that is not known.
+// latenciesUntil is the row with the time of the last measurement, none where it is unknown.
 func latenciesUntil(until *time.Time) [][]string {
 	if until == nil {
 		return nil

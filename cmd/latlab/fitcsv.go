@@ -14,14 +14,14 @@ import (
 	"latlab/regress/csvtable"
 )
 
-// foreign fits a table that somebody else measured: categories in, latency out. Only the
-// indicator method needs nothing but categories.
+// foreign fits a table that was measured elsewhere: categorical columns and a latency. Only the
+// indicator method needs nothing else.
 func (f *fitJob) foreign(ctx context.Context) error {
-	if err := f.refuseIdle(fitOfForeign); err != nil {
+	if err := f.refuseUnused(fitOfForeign); err != nil {
 		return err
 	}
 	if f.flags().typed("method") && f.method != string(regress.Indicator) {
-		return usagef("--csv is fitted by --method indicator only: a table of categories has no ops")
+		return usagef("--csv needs --method indicator: a table of categories has no ops")
 	}
 	if err := required("target", f.target); err != nil {
 		return err
@@ -81,7 +81,7 @@ func printForeign(s streams, asJSON bool, m *regress.TableModel) error {
 	by := fmt.Sprintf("of %d networks by %d categorical columns,", m.Networks, len(m.Columns))
 	fmt.Fprint(s.out, ui.Wrap(m.Target, []string{by, "method " + m.Method}, ui.Columns))
 	for _, l := range m.LeftOut {
-		fmt.Fprint(s.out, ui.Wrap("  left out:", strings.Fields("column "+l.Column+", "+l.Reason), ui.Columns))
+		fmt.Fprint(s.out, ui.Wrap("  omitted:", strings.Fields("column "+l.Column+", "+l.Reason), ui.Columns))
 	}
 	for _, w := range m.Warnings {
 		fmt.Fprint(s.out, ui.Wrap("  warning:", strings.Fields(w), ui.Columns))

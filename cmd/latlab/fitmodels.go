@@ -14,17 +14,17 @@ import (
 	"latlab/regress/observe"
 )
 
-// listedModels fits sweeps of a user's own files, which are not in any search space: by the
-// features that the list gave, or by those of their ops.
+// listedModels fits sweeps of a user's own files, which are not in any search space, by the
+// features of the list or of their ops.
 func (f *fitJob) listedModels(ctx context.Context, st bench.Reader, sweeps []bench.Sweep) error {
 	data, err := observe.Listed(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid})
 	if err != nil {
 		return fitError(err)
 	}
-	f.sayInvalid(data.Invalid)
+	f.printInvalid(data.Invalid)
 	o := f.regress()
 	if !f.flags().given("method") {
-		o.Method = "" // the features that there are decide
+		o.Method = "" // chosen by the features at hand
 	}
 	m, err := regress.FitFeatures(ctx, data.FeatureData, o)
 	if err != nil {
@@ -37,10 +37,10 @@ func (f *fitJob) listedModels(ctx context.Context, st bench.Reader, sweeps []ben
 	return f.printFeatures(m)
 }
 
-// shownWeights are on the screen; the file has all.
+// shownWeights is how many weights are printed; the file has all.
 const shownWeights = 12
 
-// weightColumns leaves room in 80 columns for a latency and for a feature's range.
+// weightColumns limits a feature's name, so that a line fits into 80 columns.
 const weightColumns = 32
 
 func (f *fitJob) printFeatures(m *regress.FeatureModel) error {
@@ -59,7 +59,7 @@ func (f *fitJob) printFeatures(m *regress.FeatureModel) error {
 	return nil
 }
 
-// printWeights shows what weighs most over the range that each feature was seen in.
+// printWeights prints the features with the largest effect over their observed range.
 func printWeights(w io.Writer, m *regress.FeatureModel) error {
 	weights := slices.DeleteFunc(slices.Clone(m.Weights), func(f regress.FeatureWeight) bool { return f.Weight == 0 })
 	share := func(f regress.FeatureWeight) float64 { return math.Abs(f.Weight * (f.High - f.Low)) }

@@ -12,26 +12,26 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// flagSet is the flags of one verb. The verb's options register where the values go; after the
-// command line was parsed it says what was typed. Every flag is also LATLAB_NAME in the
-// environment and a line of the configuration file; the command line wins over the environment,
-// that over the file.
+// flagSet holds the flags of one verb. The verb's options register where the values go; after
+// parsing, flagSet reports which flags were typed. Every flag can also be set by LATLAB_NAME in the
+// environment and by a line of the configuration file. The command line overrides the environment,
+// and the environment overrides the file.
 type flagSet struct {
 	flags     []cli.Flag
-	texts     map[string]*string // values of flags of one word
+	texts     map[string]*string // values of string flags
 	lists     map[string]*[]string
-	words     *[]string // nil where the verb takes none
+	words     *[]string // nil where the verb takes no arguments
 	wordsName string
 	parsed    *cli.Context
 	typedAt   typedFlags
 }
 
-// typedFlags are the names of the flags that stood on the command line.
+// typedFlags holds the names of the flags on the command line.
 type typedFlags map[string]bool
 
 func env(name string) []string { return []string{envName(name)} }
 
-// envName is the environment variable of a flag.
+// envName is the environment variable that sets a flag.
 func envName(flag string) string {
 	return "LATLAB_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(flag))
 }
@@ -58,7 +58,7 @@ func (f *flagSet) bool(to *bool, name, usage string) {
 	f.add(&cli.BoolFlag{Name: name, Usage: usage, EnvVars: env(name), Destination: to})
 }
 
-// strings is a flag that may be given several times. It is of the command line alone.
+// strings adds a flag that may be repeated. Only the command line can set it.
 func (f *flagSet) strings(to *[]string, name, usage string, values ...string) {
 	if f.lists == nil {
 		f.lists = map[string]*[]string{}
@@ -71,15 +71,15 @@ func (f *flagSet) strings(to *[]string, name, usage string, values ...string) {
 	f.add(flag)
 }
 
-// output is -o, which no environment sets: a result goes where this call says.
+// output adds -o, which the environment cannot set: the result of each command has its own place.
 func (f *flagSet) output(to *string, usage string) {
 	f.addText(to, &cli.StringFlag{Name: "o", Usage: usage, Destination: to})
 }
 
-// arguments makes a verb take words that belong to no flag.
+// arguments makes a verb take arguments besides its flags.
 func (f *flagSet) arguments(to *[]string, name string) { f.words, f.wordsName = to, name }
 
-// count is -n, which has no default.
+// count adds -n, which has no default.
 func (f *flagSet) count(to *int) {
 	f.add(&cli.IntFlag{Name: "n", Usage: "how many networks, a `NUMBER`", EnvVars: env("n"), DefaultText: "none", Destination: to})
 }
@@ -88,7 +88,7 @@ func (f *flagSet) seed(to *uint64) {
 	f.add(&cli.Uint64Flag{Name: "seed", Usage: "random seed", Value: 1, EnvVars: env("seed"), Destination: to})
 }
 
-// read takes what the parser found and a plain field cannot hold.
+// read copies the parsed lists and arguments, for which the library has no Destination.
 func (f *flagSet) read(c *cli.Context) error {
 	f.parsed = c
 	for name, to := range f.lists {
@@ -102,15 +102,15 @@ func (f *flagSet) read(c *cli.Context) error {
 	return nil
 }
 
-// typed reports whether a flag was on the command line. What the environment and the
-// configuration file set are defaults of many commands, and mean nothing to some of them.
+// typed reports whether a flag was on the command line. The environment and the configuration
+// file set defaults for many commands, some of which do not use them.
 func (f *flagSet) typed(name string) bool { return f.typedAt[name] }
 
 // given reports whether a flag was typed or is in the environment.
 func (f *flagSet) given(name string) bool { return f.parsed.IsSet(name) }
 
-// oneSource is the flag that names what a verb reads, of several that exclude each other; ""
-// where none or more than one does. What was typed wins over what was set before.
+// oneSource returns which one of several mutually exclusive flags is set, "" where none or
+// several are. Flags on the command line override those of the environment and the file.
 func (f *flagSet) oneSource(names ...string) string {
 	set := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return *f.texts[name] == "" })
 	if typed := slices.DeleteFunc(slices.Clone(set), func(name string) bool { return !f.typed(name) }); len(typed) > 0 {
@@ -122,19 +122,19 @@ func (f *flagSet) oneSource(names ...string) string {
 	return set[0]
 }
 
-// refuseIdle refuses a flag that was typed and would change nothing: whoever types it thinks
-// that it does. belongs says what a flag is of, or "" where it has its meaning here.
-func (f *flagSet) refuseIdle(here string, belongs func(flag string) string) error {
+// refuseUnused refuses a typed flag that has no effect here, so that nobody relies on it.
+// belongs returns what the flag applies to, or "" where it applies here.
+func (f *flagSet) refuseUnused(here string, belongs func(flag string) string) error {
 	for _, flag := range f.flags {
 		name := flag.Names()[0]
 		if of := belongs(name); of != "" && f.typed(name) {
-			return usagef("--%s is of %s, not of %s; leave it out", name, of, here)
+			return usagef("--%s applies to %s, not to %s; leave it out", name, of, here)
 		}
 	}
 	return nil
 }
 
-// flagInfo is what completion and the order of words need to know of a flag.
+// flagInfo is what completion and flagsFirst need to know about a flag.
 type flagInfo struct {
 	name, usage        string
 	takesValue, repeat bool
@@ -156,7 +156,7 @@ func (f *flagSet) infos() []flagInfo {
 	return all
 }
 
-// takesValue reports whether the next word belongs to a flag.
+// takesValue reports whether the word after a flag is its value.
 func (f *flagSet) takesValue(name string) bool {
 	return slices.ContainsFunc(f.infos(), func(i flagInfo) bool { return i.name == name && i.takesValue })
 }
@@ -169,7 +169,7 @@ func (f *flagSet) names() []string {
 	return names
 }
 
-// setDefault changes the default of a flag, as the configuration file does.
+// setDefault changes the default of a flag, for the configuration file.
 func (f *flagSet) setDefault(name, value string) error {
 	at := slices.IndexFunc(f.flags, func(flag cli.Flag) bool { return flag.Names()[0] == name })
 	if at < 0 {
@@ -186,7 +186,7 @@ func (f *flagSet) setDefault(name, value string) error {
 	case *cli.BoolFlag:
 		flag.Value, err = strconv.ParseBool(value)
 	default:
-		return errors.New("cannot be set in the file")
+		return errors.New("cannot be set in the configuration file")
 	}
 	if err != nil {
 		return fmt.Errorf("bad value %q", value)
@@ -194,7 +194,7 @@ func (f *flagSet) setDefault(name, value string) error {
 	return nil
 }
 
-// missingFlagError is a flag that a verb cannot do without.
+// missingFlagError reports a required flag that is missing.
 type missingFlagError struct{ flag, verb string }
 
 func (e *missingFlagError) Error() string {
@@ -205,7 +205,7 @@ func (e *missingFlagError) Error() string {
 	return fmt.Sprintf("%s%s is missing; `latlab %s --help` lists the flags", dashes, e.flag, e.verb)
 }
 
-// required refuses a flag without a value.
+// required returns a missingFlagError where the value is empty.
 func required(name, value string) error {
 	if value == "" {
 		return withCode(exitUsage, &missingFlagError{flag: name})

@@ -11,18 +11,18 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// verb is one of latlab's commands: its options register their flags, run does the work.
+// verb is one of latlab's commands.
 type verb struct {
 	name, usage, description string
 	hidden                   bool
-	register                 func(*flagSet) // nil where there are no flags
+	register                 func(*flagSet) // adds its flags; nil where it has none
 	run                      func(ctx context.Context, s streams) error
-	verbs                    []*verb // within this one
+	verbs                    []*verb // subcommands
 
 	flags flagSet
 }
 
-// command gives a verb to the command line library.
+// command makes the library's command of a verb.
 func (v *verb) command(s streams, typed typedFlags) *cli.Command {
 	v.flags.typedAt = typed
 	if v.register != nil {
@@ -64,9 +64,9 @@ func verbNames(verbs []*verb) []string {
 	return names
 }
 
-// flagsFirst moves a verb's flags in front of its other words, where the library reads
-// them: "show SWEEP --db FILE" is how people type, and --version for the verb. It notes in typed
-// which flags there are.
+// flagsFirst moves a verb's flags in front of its arguments, because the library stops at the
+// first argument and people type "show SWEEP --db FILE". It replaces --version by the verb
+// version, and records the flags in typed.
 func flagsFirst(verbs []*verb, args []string, typed typedFlags) []string {
 	if len(args) < 2 {
 		return args
@@ -106,7 +106,7 @@ func flagsFirst(verbs []*verb, args []string, typed typedFlags) []string {
 	return append(append(head, words...), rest...)
 }
 
-// onUsage words the flag library's errors, and suggests the flag that was meant.
+// onUsage rewords the library's errors and suggests the flag that was probably meant.
 func onUsage(c *cli.Context, err error, _ bool) error {
 	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if !unknown {

@@ -17,7 +17,7 @@ type fleet struct {
 	o      *sweepOptions
 	plans  []sweepPlan
 	opened *bench.Opened
-	asked  []int // networks
+	asked  []int // networks of each plan
 }
 
 // runPlans runs a sweep on all its devices at once, into one store.
@@ -38,7 +38,7 @@ func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan
 	return f.print(outs)
 }
 
-// sweep measures. An error is one before anything was.
+// sweep measures. It returns an error only where nothing was measured, or after an interrupt.
 func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	infos := make([]devices.Info, len(f.plans))
 	for i, p := range f.plans {
@@ -104,8 +104,8 @@ func (f *fleet) print(outs []bench.Outcome) error {
 	return err
 }
 
-// printSummaries prints one document, whose form depends on how many devices were asked for
-// and not on how many of them went well.
+// printSummaries prints one document, whose form depends on the number of devices asked for,
+// not on how many of them succeeded.
 func (f *fleet) printSummaries(done []sweepSummary) error {
 	switch {
 	case !f.o.json:
@@ -121,7 +121,7 @@ func (f *fleet) printSummaries(done []sweepSummary) error {
 	return nil
 }
 
-// reportOne prints the error of one device among several; a single one's is the command's.
+// reportOne prints the error of one of several devices. A single device's error is the command's.
 func (f *fleet) reportOne(o bench.Outcome) error {
 	if o.Err == nil || len(f.plans) == 1 {
 		return o.Err
@@ -130,8 +130,8 @@ func (f *fleet) reportOne(o bench.Outcome) error {
 	return exitSilently(exitCode(o.Err))
 }
 
-// moreSevere is the error that decides the exit code of several devices: what stopped one wins over
-// doubts about networks.
+// moreSevere returns the error that decides the exit code of several devices: one that stopped a
+// device ranks above failed networks, these above INVALID ones.
 func moreSevere(a, b error) error {
 	rank := func(err error) int {
 		return slices.Index([]int{exitOK, exitInvalid, exitPartial}, exitCodeOf(err))

@@ -10,39 +10,39 @@ import (
 	"latlab/sampler/model"
 )
 
-// knownPrecision reads --precision, where "" leaves it to the device.
+// knownPrecision reads --precision; "" lets the device choose.
 func (o formOptions) knownPrecision() (model.Precision, error) {
 	known := []model.Precision{model.Float32, model.Int8}
 	p := model.Precision(o.precision)
 	if p != "" && !slices.Contains(known, p) {
-		return "", usagef("precision %q is not known; there are %s", p, text.Or(known))
+		return "", usagef("unknown precision %q; known: %s", p, text.Or(known))
 	}
 	return p, nil
 }
 
-// inputOf reads --input, of networks in a precision.
+// inputOf reads --input for networks of a precision.
 func (o formOptions) inputOf(p model.Precision) (model.Input, error) {
 	in := model.Input(o.input)
 	switch {
 	case in == "":
 		return "", nil
 	case in != model.UInt8 && string(in) != string(model.Int8):
-		return "", usagef("input %q is not known; there are int8 and %s", in, model.UInt8)
+		return "", usagef("unknown input type %q; known: int8 or %s", in, model.UInt8)
 	case p != model.Int8:
-		return "", usagef("--input %s is of int8 networks; --precision is %s", in, p)
+		return "", usagef("--input %s applies to int8 networks; --precision is %s", in, p)
 	case in != model.UInt8:
 		return "", nil
 	}
 	return in, nil
 }
 
-// deviceForm is how networks are written for a device: in the precision asked for, or its
-// own, and in the first of its formats.
+// deviceForm is the model form for a device: the precision asked for, or the device's first, in
+// the device's first format.
 func (o formOptions) deviceForm(d devices.Info) (model.Form, error) {
 	return o.deviceFormOr(d, d.Precisions[0])
 }
 
-// deviceFormOr is deviceForm with another precision where none is asked for.
+// deviceFormOr is deviceForm with a different default precision.
 func (o formOptions) deviceFormOr(d devices.Info, otherwise model.Precision) (model.Form, error) {
 	p, err := o.knownPrecision()
 	if err != nil {
@@ -58,7 +58,7 @@ func (o formOptions) deviceFormOr(d devices.Info, otherwise model.Precision) (mo
 	return model.Form{Format: d.Formats[0], Precision: p, Input: in}, err
 }
 
-// fileForm is how compile writes networks.
+// fileForm is the model form that compile writes.
 func (o formOptions) fileForm(format string) (model.Form, error) {
 	p, err := o.knownPrecision()
 	if err != nil {
@@ -67,14 +67,15 @@ func (o formOptions) fileForm(format string) (model.Form, error) {
 	known := []model.Format{model.TFLite, model.ONNX}
 	f := model.Format(format)
 	if !slices.Contains(known, f) {
-		return model.Form{}, usagef("format %q is not known; there are %s", f, text.Or(known))
+		return model.Form{}, usagef("unknown format %q; known: %s", f, text.Or(known))
 	}
 	in, err := o.inputOf(p)
 	return model.Form{Format: f, Precision: p, Input: in}, err
 }
 
-// takesShort leaves out precisions that only a user's own file may have.
-func takesShort(d devices.Info) string {
+// formsAndPrecisions is the TAKES column of `devices`: "onnx/tflite float32, int8". Precisions
+// that only a user's own file can have are "...".
+func formsAndPrecisions(d devices.Info) string {
 	var precisions []string
 	more := ""
 	for _, p := range d.Precisions {

@@ -187,7 +187,7 @@ func TestInterruptedExportLeavesTheOldFile(t *testing.T) {
 		if code := p.wait(); code != exitInterrupted {
 			t.Errorf("%s: exit code %d\n%s", format, code, &p.err)
 		}
-		if want := "latlab: interrupted; old." + format + " is as it was before\n"; p.err.String() != want {
+		if want := "latlab: interrupted; old." + format + " is unchanged\n"; p.err.String() != want {
 			t.Errorf("stderr is %q, want %q", p.err.String(), want)
 		}
 		if data, err := os.ReadFile(l.path("old." + format)); err != nil || string(data) != whatWasThere {
@@ -216,7 +216,7 @@ func TestInterruptLeavesTheOldFile(t *testing.T) {
 		cancel()
 		var out, said bytes.Buffer
 		code := run(ctx, []string{"latlab", verb, "--db", l.path("lab.db"), "-o", old}, streams{in: strings.NewReader(""), out: &out, err: &said})
-		if want := "latlab: interrupted; " + old + " is as it was before\n"; code != exitInterrupted || said.String() != want || out.Len() > 0 {
+		if want := "latlab: interrupted; " + old + " is unchanged\n"; code != exitInterrupted || said.String() != want || out.Len() > 0 {
 			t.Errorf("%s: exit code %d, stdout %q, stderr %q, want %q", verb, code, &out, &said, want)
 		}
 	}

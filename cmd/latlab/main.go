@@ -1,10 +1,15 @@
 // Command latlab samples networks of a search space, times them on a device and fits the
 // cost model that a hardware-aware search consumes.
 //
-// One file a verb: an options struct, a function that registers its flags into it, and a function
-// that runs it. Options that verbs share are in options.go; main.go and the flags*.go alone know the
-// library that parses the command line. This package is the only one that knows the command line,
-// stdout and exit codes; it wires rooms together and computes nothing itself.
+// Each verb has a file of its name: an options struct, a function that registers its flags into
+// it, and a function that runs it. A verb that outgrows one file has more whose names begin with
+// the verb (exportformats.go, fitcsv.go, sweepplan.go). Options that verbs share are in
+// options.go. Only main.go and the flags*.go import the library that parses the command line.
+//
+// This package is the only one that knows the command line, stdout and exit codes. It refuses
+// to compute anything: networks come from bench/source, measurements from bench, cost models
+// from regress, devices from devices/inventory, formats from exporters, the server from
+// internal/serve, and tables, colours, units and progress from internal/ui.
 package main
 
 import (
@@ -28,12 +33,12 @@ import (
 
 func main() { os.Exit(Main()) }
 
-// Main is the program with the process's arguments and streams; it returns the exit code.
+// Main runs latlab with the process's arguments and streams and returns the exit code.
 func Main() int {
 	return run(context.Background(), os.Args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 }
 
-// streams are the process's, or a test's.
+// streams are stdin, stdout and stderr, or what a test puts in their place.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
@@ -52,10 +57,10 @@ func run(ctx context.Context, args []string, s streams) int {
 	return reportError(s, wantsJSON(args), err)
 }
 
-// paintedVerbs are those whose result is for people. A file that is written to stdout is not.
+// paintedVerbs are the verbs whose results may be coloured. The others write files to stdout.
 var paintedVerbs = []string{"devices", "doctor", "fit", "show", "sweep", "time", "verify"}
 
-// painted is w in colour where a person sees it, else w itself.
+// painted returns a writer that colours what it writes to w, or w itself where colours are not wanted.
 func painted(w io.Writer, args []string) io.Writer {
 	verb := len(args) > 1 && slices.Contains(paintedVerbs, args[1])
 	if !verb || !ui.WantsColour(w) || wantsJSON(args) || wants(args, "quiet") {
@@ -64,8 +69,8 @@ func painted(w io.Writer, args []string) io.Writer {
 	return ui.NewPainter(w)
 }
 
-// resultWriter remembers the first error: a result that was not written is a failure,
-// whoever printed it.
+// resultWriter remembers the first write error, so that a result that could not be written fails
+// the command even where the caller ignores the error.
 type resultWriter struct {
 	w   io.Writer
 	err error
@@ -79,7 +84,7 @@ func (r *resultWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// program is latlab's verbs and the parser of their command line.
+// program holds the verbs and the command line parser.
 type program struct {
 	app   *cli.App
 	verbs []*verb
@@ -101,7 +106,7 @@ func newProgram(s streams) *program {
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Suggest:     true,
 		HideVersion: true,
-		// Exit codes are given in one place: report.
+		// reportError alone chooses exit codes.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   onUsage,
 		Action: func(c *cli.Context) error {
@@ -120,7 +125,7 @@ func newProgram(s streams) *program {
 	return p
 }
 
-// helpVerb is the library's own: latlab help VERB.
+// helpVerb is implemented by the library: latlab help VERB.
 const helpVerb = "help"
 
 func (p *program) run(ctx context.Context, args []string) error {
@@ -132,7 +137,7 @@ func (p *program) run(ctx context.Context, args []string) error {
 
 func (p *program) manPage() (string, error) { return p.app.ToManWithSection(1) }
 
-// wants looks for a boolean flag without the parser, which may be what failed.
+// wants looks for a boolean flag without the parser, because parsing may have failed.
 func wants(args []string, flag string) bool {
 	asked, _ := strconv.ParseBool(os.Getenv(envName(flag)))
 	return asked || slices.Contains(args, "--"+flag) || slices.Contains(args, "-"+flag)
@@ -147,24 +152,24 @@ func reportError(s streams, asJSON bool, err error) int {
 	}
 	code := exitCode(err)
 	var quiet *silent
-	said := errors.As(err, &quiet)
+	printed := errors.As(err, &quiet)
 	if asJSON {
 		_ = ui.JSON(s.err, map[string]any{
-			"message_type": "exit_error", "code": code, "message": message(code, err, said), "output": toolOutput(err),
+			"message_type": "exit_error", "code": code, "message": message(code, err, printed), "output": toolOutput(err),
 		})
 		return code
 	}
-	if !said {
+	if !printed {
 		fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err))
 		printOutput(s.err, toolOutput(err))
 	}
 	return code
 }
 
-// message is the error's line, or what its code means where all has been said before.
-func message(code int, err error, said bool) string {
+// message is the error's line, or what its code means where the error was printed before.
+func message(code int, err error, printed bool) string {
 	switch {
-	case !said:
+	case !printed:
 		return ui.OneLine(err)
 	case code == exitPartial:
 		return "some networks failed or some lines were skipped"
@@ -176,7 +181,7 @@ func message(code int, err error, said bool) string {
 	return "failed"
 }
 
-// toolOutput is what the program printed that the error is about.
+// toolOutput is the output of the program that failed, "" where no program did.
 func toolOutput(err error) string {
 	var e *devices.Error
 	if errors.As(err, &e) {

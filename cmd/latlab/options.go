@@ -24,7 +24,7 @@ func (f *flagSet) space(to *string) {
 }
 
 func (f *flagSet) coverage(to *bool) {
-	f.bool(to, "coverage", "choose networks so that every table entry is seen as early as possible")
+	f.bool(to, "coverage", "choose networks so that every table entry is covered as early as possible")
 }
 
 func (f *flagSet) db(to *string) { f.string(to, "db", "the store, an SQLite `FILE`", "") }
@@ -34,28 +34,28 @@ func (f *flagSet) cost(to *string) {
 }
 
 func (f *flagSet) device(to *string) {
-	f.string(to, "device", "what to time on, a `NAME`; the verb devices lists them", "")
+	f.string(to, "device", "device to time on, by `NAME`; see the verb devices", "")
 }
 
 func (f *flagSet) agent(to *string) {
-	f.string(to, "agent", "latlab-agent's `FILE`; default: beside latlab", "")
+	f.string(to, "agent", "path of latlab-agent, a `FILE`; default: beside latlab", "")
 }
 
-// programOptions say where the user's inventory and the programs of devices are.
+// programOptions say where the inventory file and the programs that devices need are.
 type programOptions struct {
 	agent, python, velaConfig, inventory, agentBundle, adb string
 }
 
 func (o *programOptions) register(f *flagSet) {
 	f.agent(&o.agent)
-	f.string(&o.python, "python", "the estimators' Python, a `FILE`; default: python3", "")
+	f.string(&o.python, "python", "Python interpreter for the estimators, a `FILE`; default: python3", "")
 	f.string(&o.velaConfig, "vela-config", "system configurations and memory modes for Vela, a `FILE` .ini; default: Vela's own", "")
-	f.string(&o.inventory, "inventory", "your devices, a `FILE` .yml; default: latlab/devices.yml of the user's configuration", "")
-	f.string(&o.agentBundle, "agent-bundle", "`FOLDER` of the agent for arm64 phones and boards; default: agent-arm64 beside latlab", "")
-	f.string(&o.adb, "adb", "adb's `FILE`; default: the one of PATH", "")
+	f.string(&o.inventory, "inventory", "inventory of your devices, a `FILE` .yml; default: latlab/devices.yml in the user's configuration folder", "")
+	f.string(&o.agentBundle, "agent-bundle", "`FOLDER` with the agent for arm64 phones and boards; default: agent-arm64 beside latlab", "")
+	f.string(&o.adb, "adb", "path of adb, a `FILE`; default: adb in PATH", "")
 }
 
-// options are those of an inventory whose devices run with one thread.
+// options are the inventory's options, with one thread.
 func (o programOptions) options() (inventory.Options, error) {
 	path, err := agentPath(o.agent)
 	return inventory.Options{
@@ -64,7 +64,7 @@ func (o programOptions) options() (inventory.Options, error) {
 	}, err
 }
 
-// labOptions are what devices' names do not say.
+// labOptions choose how devices are used, beyond what their names say.
 type labOptions struct {
 	threads int
 	cpus    string
@@ -72,8 +72,8 @@ type labOptions struct {
 }
 
 func (o *labOptions) register(f *flagSet) {
-	f.int(&o.threads, "threads", "`N` threads of the runtime, of cpu, adb:SERIAL and ssh:HOST; part of the device's identity", 1)
-	f.string(&o.cpus, "cpus", "CPUs to run on, a `LIST` such as 0,1, of cpu, adb:SERIAL and ssh:HOST; part of the device's identity", "")
+	f.int(&o.threads, "threads", "`N` threads of the runtime, for cpu, adb:SERIAL and ssh:HOST; part of the device's identity", 1)
+	f.string(&o.cpus, "cpus", "CPUs to run on, a `LIST` such as 0,1, for cpu, adb:SERIAL and ssh:HOST; part of the device's identity", "")
 	o.programOptions.register(f)
 }
 
@@ -102,7 +102,7 @@ func newInventory(o inventory.Options, err error) (*inventory.Lab, error) {
 	return inventory.New(o)
 }
 
-// cacheOptions are of the model cache.
+// cacheOptions choose the model cache.
 type cacheOptions struct{ dir, size string }
 
 func (o *cacheOptions) registerDir(f *flagSet) {
@@ -111,7 +111,7 @@ func (o *cacheOptions) registerDir(f *flagSet) {
 
 func (o *cacheOptions) register(f *flagSet) {
 	o.registerDir(f)
-	f.string(&o.size, "cache-size", "how much the model cache may hold: a `SIZE` such as 500M or 2G", "2G")
+	f.string(&o.size, "cache-size", "limit of the model cache, a `SIZE` such as 500M or 2G", "2G")
 }
 
 func (o cacheOptions) folder() (string, error) {
@@ -134,19 +134,19 @@ func (o cacheOptions) open() (*model.Cache, error) {
 	return model.NewCache(dir, size), nil
 }
 
-// formOptions say how networks are written.
+// formOptions choose the model files that networks become.
 type formOptions struct{ precision, input string }
 
 func (o *formOptions) register(f *flagSet) {
-	f.string(&o.precision, "precision", "numeric type: `PRECISION` float32 or int8; default: the device's own", "")
+	f.string(&o.precision, "precision", "numeric type: `PRECISION` float32 or int8; default: depends on the device", "")
 	o.registerInput(f)
 }
 
 func (o *formOptions) registerInput(f *flagSet) {
-	f.string(&o.input, "input", "type of an int8 network's inputs: `TYPE` uint8; default: int8", "")
+	f.string(&o.input, "input", "input type of int8 networks: `TYPE` int8 or uint8; default: int8", "")
 }
 
-// measureOptions are of the verbs that time networks.
+// measureOptions are the options of the verbs that time networks.
 type measureOptions struct {
 	device string
 	labOptions
@@ -160,21 +160,21 @@ type measureOptions struct {
 	quiet, json  bool
 }
 
-// register leaves --db to the verb, beside the flags that name networks.
+// register adds all flags but --db, which the verb lists beside the flags that choose networks.
 func (o *measureOptions) register(f *flagSet) {
 	f.device(&o.device)
 	o.labOptions.register(f)
 	o.cache.register(f)
 	o.formOptions.register(f)
-	f.bool(&o.allowPartial, "allow-partial", "an accelerator may leave nodes to the CPU; the share is recorded as a warning")
-	f.string(&o.protocol, "protocol", "how to time: `NAME` default, quick or precise", "default")
-	f.bool(&o.wait, "wait", "wait for another writer of the store to end")
+	f.bool(&o.allowPartial, "allow-partial", "accept that an accelerator leaves nodes to the CPU; the share is recorded as a warning")
+	f.string(&o.protocol, "protocol", "timing protocol: `NAME` default, quick or precise", "default")
+	f.bool(&o.wait, "wait", "wait while another process writes to the store")
 	f.seed(&o.seed)
 	f.quiet(&o.quiet)
 	f.json(&o.json)
 }
 
-// open opens what --device names.
+// open opens the device of --device.
 func (o *measureOptions) open(ctx context.Context) (devices.Device, error) {
 	if err := required("device", o.device); err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func (o *measureOptions) open(ctx context.Context) (devices.Device, error) {
 	return o.openNamed(ctx, o.device)
 }
 
-// describe says what --device takes, without starting anything.
+// describe describes the device of --device without starting anything.
 func (o *measureOptions) describe() (devices.Info, error) {
 	if err := required("device", o.device); err != nil {
 		return devices.Info{}, err
@@ -194,7 +194,7 @@ func (o *measureOptions) describe() (devices.Info, error) {
 type networkOptions struct{ fixture, space, arch string }
 
 func (o *networkOptions) register(f *flagSet) {
-	f.string(&o.fixture, "fixture", "a known network, by `NAME`", "")
+	f.string(&o.fixture, "fixture", "built-in network, by `NAME`", "")
 	f.space(&o.space)
 	f.string(&o.arch, "arch", "a point of the space: `INDICES` such as 0:3:1", "")
 }
@@ -202,7 +202,7 @@ func (o *networkOptions) register(f *flagSet) {
 func (o networkOptions) network() (source.Network, error) {
 	switch {
 	case o.fixture != "" && (o.arch != "" || o.space != ""):
-		return source.Network{}, usagef("--fixture names a network, --space with --arch another; give one")
+		return source.Network{}, usagef("--fixture names one network, --space with --arch a different one; choose one")
 	case o.fixture != "":
 		n, err := source.Fixture(o.fixture)
 		if errors.Is(err, fixtures.ErrUnknown) {

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// prefixJSON marshals v, an object, with one more field in front. Embedding v would do,
-// were it not that an embedded MarshalJSON hides the outer fields.
+// prefixJSON marshals v, an object, with one more field in front. Embedding v would not work:
+// an embedded MarshalJSON hides the outer fields.
 func prefixJSON(name, value string, v any) ([]byte, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -33,22 +33,22 @@ func prefixJSON(name, value string, v any) ([]byte, error) {
 	return append(append(field[:len(field)-1], ','), body[1:]...), nil
 }
 
-// writeError names the file that was asked for, where the error is about a temporary one.
+// writeError names the output file instead of the temporary file that the error is about.
 func writeError(path string, err error) error {
 	var where *fs.PathError
 	switch {
 	case !errors.As(err, &where):
 		return err
 	case errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
-		return fmt.Errorf("cannot write %s: the disk is full; what was there before is kept", path)
+		return fmt.Errorf("cannot write %s: the disk is full; the previous content is kept", path)
 	}
 	return fmt.Errorf("cannot write %s: %w", path, where.Err)
 }
 
-// stdoutPath is how people ask for stdout.
+// stdoutPath is the path that means stdout.
 const stdoutPath = "-"
 
-// outputOptions are of a verb that writes a file or a folder.
+// outputOptions are the options of a verb that writes a file or a folder.
 type outputOptions struct {
 	out   string
 	json  bool
@@ -61,13 +61,12 @@ func (o *outputOptions) register(f *flagSet, usage string) {
 	f.bool(&o.json, "json", "print JSON")
 }
 
-// jsonTyped is false where JSON is only the environment's default.
+// jsonTyped reports whether --json is on the command line, not only in the environment.
 func (o *outputOptions) jsonTyped() bool { return o.json && o.flags.typed("json") }
 
-// outPath reads -o, which may be missing, and refuses what it must not name; folder is what
-// would be written as several files, "" where it is one. /dev/stdout and what it leads to are
-// the same stream as a dash: opened by its name, a file behind it would be replaced under the shell
-// that opened it.
+// outPath reads -o, which may be missing, and refuses paths that must not be written. folder
+// names what is written as several files, "" where the output is one file. /dev/stdout means
+// stdout: opened by its name, a file that the shell redirected stdout to would be replaced.
 func outPath(o outputOptions, folder string, inputs ...string) (string, error) {
 	out := o.out
 	if slices.Contains([]string{"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}, out) {
@@ -87,7 +86,7 @@ func outPath(o outputOptions, folder string, inputs ...string) (string, error) {
 	return out, nil
 }
 
-// fits refuses a place where the output cannot be: now, not when an hour's fit has nowhere to go.
+// fits refuses a path that cannot be written, before an hour's fit is lost.
 func fits(out, folder string) error {
 	switch {
 	case folder != "" && isFile(out):
@@ -107,9 +106,9 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// notOver refuses to write over a file that the command reads and over any store and its log, which
-// may hold the last of it: one slip of the hand, and the sweep of a week would be a page. Links are
-// known by where they lead. It comes before a store is opened: SQLite loses its locks on a file that is opened beside it.
+// notOver refuses to overwrite an input of the command, and any store with its log, so that a
+// slip does not replace the sweep of a week by a page. Links are followed. Call it before a store
+// is opened: closing a second descriptor of the file would drop SQLite's locks.
 func notOver(out string, inputs ...string) error {
 	for _, part := range []string{"-wal", "-shm", "-journal", ".lock"} {
 		if path, is := strings.CutSuffix(out, part); is && store.IsDatabase(path) {
@@ -118,7 +117,7 @@ func notOver(out string, inputs ...string) error {
 	}
 	there, err := os.Stat(out)
 	if err != nil {
-		return nil //nolint:nilerr // what is not there is nobody's input
+		return nil //nolint:nilerr // a missing file is no input
 	}
 	for _, in := range inputs {
 		if read, err := os.Stat(in); err == nil && os.SameFile(there, read) {
@@ -131,18 +130,17 @@ func notOver(out string, inputs ...string) error {
 	return nil
 }
 
-// untilInterrupted makes the first interrupt end the context, for verbs that read and write a
-// file: no half of the file is left. The second interrupt is the system's: it ends a verb that
-// waits at a pipe.
+// untilInterrupted makes the first interrupt end the context, so that no incomplete file is
+// left. The second interrupt kills the process, which may be waiting at a pipe.
 func untilInterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }
 
-// endingWriter fails when its context ends: a page is rendered by code that knows no context.
+// endingWriter fails when its context ends, for renderers that take no context.
 type endingWriter struct {
-	ctx context.Context //nolint:containedctx // it is of one write, and io.Writer has no room for it
+	ctx context.Context //nolint:containedctx // it lives for one write, and io.Writer takes no context
 	w   io.Writer
 }
 
@@ -153,17 +151,17 @@ func (e endingWriter) Write(p []byte) (int, error) {
 	return e.w.Write(p)
 }
 
-// outputError words what kept a verb from writing its file, which may be stdout, or "" for none.
+// outputError explains why the output was not written; out is "-" for stdout and "" for no output.
 func outputError(ctx context.Context, out string, err error) error {
 	interrupted := errors.Is(err, context.Canceled) || err != nil && ctx.Err() != nil
 	switch {
 	case interrupted && out == "":
 		return withCode(exitInterrupted, errors.New("interrupted"))
 	case interrupted && out == stdoutPath:
-		// A reader has got a part already.
-		return withCode(exitInterrupted, errors.New("interrupted; what went to stdout is not whole"))
+		// Part of the output is already written.
+		return withCode(exitInterrupted, errors.New("interrupted; the output on stdout is incomplete"))
 	case interrupted:
-		return withCode(exitInterrupted, fmt.Errorf("interrupted; %s is as it was before", out))
+		return withCode(exitInterrupted, fmt.Errorf("interrupted; %s is unchanged", out))
 	case out == stdoutPath:
 		return err
 	}

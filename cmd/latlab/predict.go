@@ -29,12 +29,12 @@ type predictOptions struct {
 func predictVerb() *verb {
 	o := &predictOptions{}
 	return &verb{
-		name: "predict", usage: "predict latencies from indices; without --arch, of JSON lines from stdin", register: o.register,
+		name: "predict", usage: "predict latencies of networks, given as indices or as JSON lines on stdin", register: o.register,
 		run: func(_ context.Context, s streams) error { return runPredict(o, s) },
 	}
 }
 
-// What --rank-by names.
+// Values of --rank-by.
 const (
 	rankByLatency = "latency"
 	rankByMACs    = "macs"
@@ -43,11 +43,11 @@ const (
 func (o *predictOptions) register(f *flagSet) {
 	o.flags = f
 	f.cost(&o.cost)
-	f.strings(&o.archs, "arch", "`INDICES` such as 0:3:1; may be given again")
-	f.bool(&o.rank, "rank", "the fastest first, instead of the order of the input")
-	f.string(&o.rankBy, "rank-by", "rank by `WHAT`: latency, the fastest first, or macs, the one with most MACs first", "")
-	f.int(&o.top, "top", "rank, and print the first `N` only", 0)
-	f.bool(&o.macs, "macs", "print each network's MACs, too: some 0.1 ms a network, where a prediction takes 1 us; --rank-by macs prints them")
+	f.strings(&o.archs, "arch", "`INDICES` such as 0:3:1; may be repeated")
+	f.bool(&o.rank, "rank", "print the fastest first instead of keeping the order of the input")
+	f.string(&o.rankBy, "rank-by", "rank by `WHAT`: latency, the fastest first, or macs, the largest first", "")
+	f.int(&o.top, "top", "rank, and print only the first `N`", 0)
+	f.bool(&o.macs, "macs", "also print each network's MACs, which takes 0.1 ms a network (a prediction takes 1 us); implied by --rank-by macs")
 	f.json(&o.json)
 	f.arguments(&o.words, "[INDICES...]")
 }
@@ -60,9 +60,9 @@ type prediction struct {
 	Seconds float64      `json:"latency_seconds"`
 	Low     *float64     `json:"low_seconds"`
 	High    *float64     `json:"high_seconds"`
-	MACs    int64        `json:"macs,omitempty"` // with --macs; every network has some
+	MACs    int64        `json:"macs,omitempty"` // with --macs; never 0 then
 	Device  string       `json:"device"`
-	Kind    devices.Kind `json:"kind"`           // of the latencies that the model was fitted to
+	Kind    devices.Kind `json:"kind"`           // of the latencies that the model is fitted to
 	Rank    int          `json:"rank,omitempty"` // from 1, with --rank
 }
 
@@ -71,8 +71,8 @@ func runPredict(o *predictOptions, s streams) error {
 	if err != nil {
 		return err
 	}
-	p := predictor{model: m, space: sp, json: o.json, macs: o.macs || o.rankBy == rankByMACs}
-	if p.Predictor, err = regress.NewPredictor(m, sp); err != nil {
+	p, err := o.predictor(m, sp)
+	if err != nil {
 		return err
 	}
 	ranking, err := o.ranking()
@@ -100,7 +100,7 @@ func runPredict(o *predictOptions, s streams) error {
 	return err
 }
 
-// ranking is nil where predictions keep the order of the input.
+// ranking returns nil where predictions keep the order of the input.
 func (o *predictOptions) ranking() (*choose.Ranking, error) {
 	r := &choose.Ranking{Top: o.top, Compare: choose.ByLatency}
 	switch {
@@ -109,7 +109,7 @@ func (o *predictOptions) ranking() (*choose.Ranking, error) {
 	case o.rankBy == rankByMACs:
 		r.Compare = choose.ByMACs
 	case o.rankBy != "" && o.rankBy != rankByLatency:
-		return nil, usagef("--rank-by %q is not known; there are %s and %s", o.rankBy, rankByLatency, rankByMACs)
+		return nil, usagef("unknown --rank-by %q; known: %s, %s", o.rankBy, rankByLatency, rankByMACs)
 	}
 	if o.top < 1 && o.rankBy == "" && !o.rank {
 		return nil, nil
@@ -117,7 +117,7 @@ func (o *predictOptions) ranking() (*choose.Ranking, error) {
 	return r, nil
 }
 
-// each gives f every network of --arch, the arguments or stdin.
+// each calls f for every network of --arch, of the arguments or of stdin.
 func (o *predictOptions) each(s streams, sp *sampler.Space, f func(sampler.Arch) error) error {
 	archs := slices.Concat(o.archs, o.words)
 	for _, text := range archs {
@@ -138,14 +138,29 @@ func (o *predictOptions) each(s streams, sp *sampler.Space, f func(sampler.Arch)
 // predictor is a cost model and how its predictions are printed.
 type predictor struct {
 	*regress.Predictor
-	model *regress.CostModel
-	space *sampler.Space
-	macs  bool // are printed
-	json  bool
+	model    *regress.CostModel
+	space    *sampler.Space
+	seconds  ui.Scale // of all predictions of the space
+	width    int      // of the slowest one's text
+	macScale ui.Scale // of the first network printed
+	macs     bool     // whether MACs are printed
+	json     bool
 }
 
-// predict leaves the indices' text out: a ranking needs it, printing makes it anew.
-func (p predictor) predict(a sampler.Arch) (choose.Prediction, error) {
+func (o *predictOptions) predictor(m *regress.CostModel, sp *sampler.Space) (*predictor, error) {
+	p := &predictor{model: m, space: sp, json: o.json, macs: o.macs || o.rankBy == rankByMACs}
+	var err error
+	if p.Predictor, err = regress.NewPredictor(m, sp); err != nil {
+		return nil, err
+	}
+	least, greatest, err := m.Range(sp)
+	p.seconds = ui.SecondsScale(least, greatest)
+	p.width = len(p.seconds.Format(greatest))
+	return p, err
+}
+
+// predict leaves Indices empty: only a ranking needs their text.
+func (p *predictor) predict(a sampler.Arch) (choose.Prediction, error) {
 	r := choose.Prediction{Seconds: p.Predict(a.Indices)}
 	if !p.macs {
 		return r, nil
@@ -158,27 +173,30 @@ func (p predictor) predict(a sampler.Arch) (choose.Prediction, error) {
 	return r, nil
 }
 
-// print prints one network's line; rank is 0 where there is none.
-func (p predictor) print(s streams, a sampler.Arch, r choose.Prediction, rank int) error {
+// print prints one network's line; rank is 0 without a ranking.
+func (p *predictor) print(s streams, a sampler.Arch, r choose.Prediction, rank int) error {
 	if p.json {
 		return ui.Document(s.out, prediction{
 			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: r.Seconds, MACs: r.MACs,
 			Device: p.model.Device, Kind: p.model.Kind, Rank: rank,
 		})
 	}
-	line := fmt.Sprintf("%-8s", ui.Seconds(r.Seconds)) // most have 8 letters, so that columns are aligned
+	line := fmt.Sprintf("%*s", p.width, p.seconds.Format(r.Seconds))
 	if k := p.model.Kind; k != devices.Measured {
 		line += " " + ui.Kind(k)
 	}
 	if p.macs {
-		line += "  " + ui.Count(r.MACs) + " MACs"
+		if p.macScale == (ui.Scale{}) {
+			p.macScale = ui.CountScale(float64(r.MACs))
+		}
+		line += "  " + p.macScale.Format(float64(r.MACs)) + " MACs"
 	}
 	_, err := fmt.Fprintf(s.out, "%s  %s  %s\n", a.ID(), line, a)
 	return err
 }
 
-// printRanking prints the ranking with the predictor's own lines.
-func printRanking(s streams, k *choose.Ranking, p predictor) error {
+// printRanking prints the networks of a ranking in order.
+func printRanking(s streams, k *choose.Ranking, p *predictor) error {
 	out := bufio.NewWriter(s.out)
 	s.out = out
 	for i, r := range k.Sorted() {
@@ -202,7 +220,7 @@ func loadCost(path string) (*regress.CostModel, *sampler.Space, error) {
 	return m, sp, costError(err)
 }
 
-// costError gives a file that is no cost model, or is not there, the code of a user's mistake.
+// costError treats a missing file, or one that is no cost model, as a usage error.
 func costError(err error) error {
 	var file *regress.FileError
 	if errors.As(err, &file) || errors.Is(err, fs.ErrNotExist) {

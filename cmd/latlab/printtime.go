@@ -21,8 +21,8 @@ type namedMeasurement struct {
 	layers *layerTable // nil where not asked for
 }
 
-// timedPoint says what was timed and on what: whoever reads a table of layers later needs
-// both. Space and indices are left out of a file of the user's own.
+// timedPoint says what was timed and where, for readers of a per-layer table. The user's own
+// files have no space and indices.
 type timedPoint struct {
 	Device  string `json:"device"`
 	Space   string `json:"space,omitempty"`
@@ -37,8 +37,8 @@ func pointOf(l source.Listed, d devices.Info) timedPoint {
 	return p
 }
 
-// MarshalJSON puts the name before the measurement's own fields, the point and the layers
-// behind.
+// MarshalJSON puts the name before the measurement's fields, and the point and the layers after
+// them.
 func (n namedMeasurement) MarshalJSON() ([]byte, error) {
 	body, err := prefixJSON("name", n.Name, n.Measurement)
 	if err != nil {
@@ -59,13 +59,13 @@ func (n namedMeasurement) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%s,\"layers\":%s}", body[:len(body)-1], layers), nil
 }
 
-// layerTable is the per-layer table that --layers asks for. rows is nil, null in JSON,
-// where the device gives none.
+// layerTable is the per-layer table of --layers. rows is nil, and null in JSON, where the device
+// has none.
 type layerTable struct {
 	rows []devices.Layer
 }
 
-// readLayers takes the table that the tool printed with the block, or asks the device.
+// readLayers returns the table that the tool printed with a block, or else asks the device.
 func readLayers(ctx context.Context, d devices.Device, m *model.Model, blocks []devices.Block) (*layerTable, error) {
 	for i := len(blocks) - 1; i >= 0; i-- {
 		if len(blocks[i].Layers) > 0 {
@@ -95,7 +95,7 @@ func (o *timeOptions) print(ctx context.Context, s streams, d devices.Device, on
 		return err
 	}
 	if v.layers.rows == nil {
-		_, err := fmt.Fprintf(s.out, "  device %s gives no per-layer table\n", d.Info().Name)
+		_, err := fmt.Fprintf(s.out, "  device %s has no per-layer table\n", d.Info().Name)
 		return err
 	}
 	return printLayers(s.out, v.layers.rows)
@@ -107,7 +107,7 @@ func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *bench.M
 		fmt.Fprintf(w, "  %s\n", line)
 	}
 	rows := [][]string{{"  blocks, samples", fmt.Sprintf("%d, %d", m.Blocks, m.Samples)}}
-	if m.Samples == 0 { // a tool that gives none
+	if m.Samples == 0 { // the tool reports none
 		rows = [][]string{{"  blocks", strconv.Itoa(m.Blocks)}}
 	}
 	if !d.Deterministic {
@@ -125,7 +125,7 @@ func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *bench.M
 		rows = append(rows, []string{"  peak memory", fmt.Sprintf("%d MiB", m.PeakMemoryBytes>>20)})
 	}
 	if m.Bounds != nil {
-		rows = append(rows, []string{"  the tool's own bounds", ui.SecondsRange(m.Bounds.Low, m.Bounds.High)})
+		rows = append(rows, []string{"  bounds by the tool", ui.SecondsRange(m.Bounds.Low, m.Bounds.High)})
 	}
 	rows = append(rows, counterRows(m.Counters)...)
 	if in := d.Compute[one.Model.Precision]; in != "" {
@@ -141,8 +141,8 @@ func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *bench.M
 	return printDoubts(w, m)
 }
 
-// counterRows are the counters that a person compares networks by: cycles, the clock that
-// makes them time, and bytes moved by memory. A tool has dozens, which --json has all.
+// counterRows are the counters that people compare networks by: cycles, the clock and the bytes
+// moved by each memory. --json has all of a tool's dozens.
 func counterRows(counters map[string]float64) [][]string {
 	count := func(x float64) string { return ui.Thousands(int(x)) }
 	megahertz := func(x float64) string { return ui.Digits(x/1e6, 6) + " MHz" }
@@ -171,7 +171,7 @@ func counterRows(counters map[string]float64) [][]string {
 
 func delegationLine(d devices.Delegation) string {
 	if d.Name == "" {
-		return fmt.Sprintf("no delegate asked for, %d nodes", d.Nodes)
+		return fmt.Sprintf("no delegate, %d nodes", d.Nodes)
 	}
 	return fmt.Sprintf("%d of %d nodes to %s, %s", d.Delegated, d.Nodes, d.Name, ui.Plural(d.Partitions, "partition"))
 }
@@ -203,7 +203,7 @@ func printLayers(w io.Writer, rows []devices.Layer) error {
 	return err
 }
 
-// kindSentence says what a number that was not measured is; empty for one that was.
+// kindSentence explains a latency that was not measured; empty for a measured one.
 func kindSentence(k devices.Kind, harness string) string {
 	switch k {
 	case devices.Simulated:

@@ -218,7 +218,7 @@ func TestInterruptFinishesTheBlockAndPrintsTheCommandThatResumes(t *testing.T) {
 			}
 			l.checkStore("my lab.db", 1)
 
-			_, hint, found := strings.Cut(p.err.String(), "To go on, type:\n")
+			_, hint, found := strings.Cut(p.err.String(), "To resume, type:\n")
 			if !found {
 				t.Fatalf("no command is printed:\n%s", &p.err)
 			}
@@ -247,7 +247,7 @@ func TestSecondInterruptKillsAtOnce(t *testing.T) {
 	if code := p.wait(); code != exitInterrupted {
 		t.Fatalf("exit code %d, want %d\n%s", code, exitInterrupted, &p.err)
 	}
-	if !strings.Contains(p.err.String(), "To go on, type:") {
+	if !strings.Contains(p.err.String(), "To resume, type:") {
 		t.Errorf("no command is printed:\n%s", &p.err)
 	}
 	if left := programsWith(t, gate.variable()); len(left) > 0 {

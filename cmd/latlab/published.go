@@ -12,20 +12,20 @@ import (
 	"latlab/sampler/graph"
 )
 
-// publishedFigure is a figure of others beside what our graph of the network comes to.
+// publishedFigure is a published figure beside the same figure of our graph.
 type publishedFigure struct {
 	Quantity   fixtures.Quantity `json:"quantity"`
 	Unit       string            `json:"unit"`
 	Published  float64           `json:"published"`
-	Recomputed *float64          `json:"recomputed"` // null for what no graph has
+	Recomputed *float64          `json:"recomputed"` // null where it is not a property of the graph
 	On         string            `json:"on"`
 	Precision  string            `json:"precision"`
 	Note       string            `json:"note"`
 	Source     string            `json:"source"`
 }
 
-// publishedOf lists the published figures of a fixture, beside ours where g has them.
-// A network that is no fixture has none.
+// publishedOf lists the published figures of a fixture, beside ours where g has them. Networks
+// that are not fixtures have none.
 func publishedOf(figures []fixtures.Figure, g *graph.Graph) []publishedFigure {
 	list := []publishedFigure{}
 	for _, f := range figures {
@@ -41,10 +41,9 @@ func publishedOf(figures []fixtures.Figure, g *graph.Graph) []publishedFigure {
 	return list
 }
 
-// printPublished prints the table for people; nothing where nothing was published. No
-// figure has both something of ours beside it and a device that it was measured on, and
-// sources are long: so these share a column, and sources and notes follow by number, that
-// lines may stay within a terminal of 100 columns.
+// printPublished prints the table for people, or nothing for an empty list. To stay within 100
+// columns, our figure and the device share a column (no figure has both), and the long sources
+// and notes follow as numbered references.
 func printPublished(w io.Writer, list []publishedFigure) error {
 	if len(list) == 0 {
 		return nil
@@ -52,7 +51,7 @@ func printPublished(w io.Writer, list []publishedFigure) error {
 	var refs references
 	rows := [][]string{{"PUBLISHED", "VALUE", "REF", "OURS, OR WHERE"}}
 	for _, p := range list {
-		rows = append(rows, []string{string(p.Quantity), people(p.Quantity, p.Published), refs.of(p.Source, p.Note), p.where()})
+		rows = append(rows, []string{string(p.Quantity), paperFigure(p.Quantity, p.Published), refs.of(p.Source, p.Note), p.where()})
 	}
 	if _, err := fmt.Fprintln(w); err != nil {
 		return err
@@ -64,11 +63,11 @@ func printPublished(w io.Writer, list []publishedFigure) error {
 	return err
 }
 
-// where is what stands beside a figure: ours, or what it was measured on.
+// where is our figure, or what the published one was measured on.
 func (p publishedFigure) where() string {
 	var parts []string
 	if p.Recomputed != nil {
-		parts = append(parts, "ours "+people(p.Quantity, *p.Recomputed))
+		parts = append(parts, "ours "+paperFigure(p.Quantity, *p.Recomputed))
 	}
 	for _, part := range []string{p.On, p.Precision} {
 		if part != "" {
@@ -78,10 +77,10 @@ func (p publishedFigure) where() string {
 	return strings.Join(parts, ", ")
 }
 
-// references are what a table names by number, from 1.
+// references are texts that a table refers to by number, from 1.
 type references []string
 
-// of are the numbers of texts, those of empty ones left out.
+// of returns the numbers of texts; empty ones have none.
 func (r *references) of(texts ...string) string {
 	var numbers []string
 	for _, text := range texts {
@@ -106,15 +105,15 @@ func (r references) String() string {
 	return b.String()
 }
 
-// people prints a figure as papers do: a published 162 ms is not 162.0 ms.
-func people(q fixtures.Quantity, v float64) string {
+// paperFigure formats a figure as papers do, without zeros at its end: 162 ms, not 162.0 ms.
+func paperFigure(q fixtures.Quantity, v float64) string {
 	switch q {
 	case fixtures.Latency:
 		return ui.Digits(v*1e3, 4) + " ms"
 	case fixtures.MACs:
-		return strconv.FormatFloat(v/1e9, 'f', 4, 64) + " G"
+		return ui.Digits(v/1e9, 5) + " G"
 	case fixtures.Params:
-		return strconv.FormatFloat(v/1e6, 'f', 4, 64) + " M"
+		return ui.Digits(v/1e6, 5) + " M"
 	}
 	return ui.Digits(v, 4) + " %"
 }

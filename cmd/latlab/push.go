@@ -12,8 +12,8 @@ import (
 	"latlab/internal/ui"
 )
 
-// pushMetrics sends the store's metrics to the gateway of --push.url. All is measured and stored
-// by then: that the gateway is away is a warning.
+// pushMetrics sends the store's metrics to the gateway of --push.url. Everything is stored by
+// then, so a failure is only a warning.
 func pushMetrics(ctx context.Context, s streams, url string, st *store.Store) {
 	if url == "" {
 		return

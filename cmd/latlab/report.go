@@ -16,17 +16,18 @@ import (
 	"latlab/exporters/report/charts"
 	"latlab/exporters/report/page"
 	"latlab/internal/atomicfile"
+	"latlab/internal/text"
 	"latlab/internal/ui"
 )
 
-// reportFormat writes collected data, to a stream or into a folder; one of the two is set.
+// reportFormat writes collected data. One of stream and folder is set.
 type reportFormat struct {
 	name   string
 	stream func(w io.Writer, d *report.Data, store string) error
 	folder func(dir string, d *report.Data) error
 }
 
-// reportFormats lists what `report --format` knows, the default first.
+// reportFormats are the values of `report --format`, the default first.
 func reportFormats() []reportFormat {
 	pictures := func(format string) func(string, *report.Data) error {
 		return func(dir string, d *report.Data) error { return charts.WriteFiles(dir, format, d) }
@@ -60,19 +61,19 @@ type reportOptions struct {
 func reportVerb() *verb {
 	o := &reportOptions{}
 	return &verb{
-		name: "report", usage: "make a page, a model card or pictures of sweeps and cost models", register: o.register,
+		name: "report", usage: "write a page, a model card or pictures of sweeps and cost models", register: o.register,
 		run: func(ctx context.Context, s streams) error { return runReport(ctx, o, s) },
 	}
 }
 
 func (o *reportOptions) register(f *flagSet) {
 	f.db(&o.db)
-	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, share a page")
-	f.strings(&o.costs, "cost", "cost model of a sweep's device, kind and space, a JSON `FILE`; may be repeated")
-	f.string(&o.format, "format", "one of "+strings.Join(reportFormatNames(), ", "), reportFormats()[0].name)
-	f.bool(&o.leaveOutInvalid, "leave-out-invalid", "show no INVALID networks; they are counted all the same")
+	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, go into one report")
+	f.strings(&o.costs, "cost", "cost model with a sweep's device, kind and space, a JSON `FILE`; may be repeated")
+	f.string(&o.format, "format", "`FORMAT` "+text.Or(reportFormatNames()), reportFormats()[0].name)
+	f.bool(&o.leaveOutInvalid, "leave-out-invalid", "omit INVALID networks from charts and tables; they are still counted")
 	f.quiet(&o.quiet)
-	o.outputOptions.register(f, "`FILE` to write, - for stdout; of png and svg a folder")
+	o.outputOptions.register(f, "`PATH` to write: a file, - for stdout, or for png and svg a folder")
 }
 
 func runReport(ctx context.Context, o *reportOptions, s streams) error {
@@ -119,7 +120,7 @@ func (o *reportOptions) write(ctx context.Context, s streams, d *report.Data, fo
 	return outputError(ctx, out, atomicfile.Write(out, stream))
 }
 
-// shownPath is a path as a page may have it: a file's name may be any bytes, a page is UTF-8.
+// shownPath makes a path valid UTF-8, as a page needs it.
 func shownPath(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }
 
 func findReportFormat(name string) (reportFormat, error) {
@@ -148,8 +149,8 @@ func (o *reportOptions) collect(ctx context.Context) (*report.Data, error) {
 	return report.Collect(ctx, st, sweeps, costs, report.Options{Now: time.Now(), LeaveOutInvalid: o.leaveOutInvalid})
 }
 
-// loadCosts reads the cost models. One that belongs to none of the sweeps is refused: its
-// numbers would stand beside those of another device.
+// loadCosts reads the cost models. It refuses one that belongs to none of the sweeps, because its
+// predictions would stand beside latencies of a different device.
 func (o *reportOptions) loadCosts(sweeps []bench.Sweep) ([]report.Cost, error) {
 	var costs []report.Cost
 	for _, path := range o.costs {
@@ -162,7 +163,7 @@ func (o *reportOptions) loadCosts(sweeps []bench.Sweep) ([]report.Cost, error) {
 			cost.Modified = info.ModTime()
 		}
 		if err := belongs(cost, sweeps); err != nil {
-			return nil, usagef("cost model %s is not of %s: %w", path, sweepWords(sweeps), err)
+			return nil, usagef("cost model %s does not belong to %s: %w", path, sweepWords(sweeps), err)
 		}
 		costs = append(costs, cost)
 	}
@@ -176,7 +177,7 @@ func sweepWords(sweeps []bench.Sweep) string {
 	return "any of the sweeps"
 }
 
-// belongs is nil where one sweep is the model's, else why the first is not.
+// belongs returns nil if the model belongs to a sweep, else why it does not belong to the first.
 func belongs(cost report.Cost, sweeps []bench.Sweep) error {
 	var first error
 	for _, m := range sweeps {

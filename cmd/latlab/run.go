@@ -28,7 +28,7 @@ func (o *measureOptions) manifest(form model.Form) (bench.Sweep, error) {
 	}, err
 }
 
-// openStore opens --db for what is measured on the devices.
+// openStore opens --db for measurements on the devices.
 func (o *measureOptions) openStore(ctx context.Context, ds ...devices.Info) (*store.Store, error) {
 	real := slices.ContainsFunc(ds, func(d devices.Info) bool { return d.Kind != devices.Simulated })
 	st, err := store.Open(ctx, o.db, store.Options{Wait: o.wait, Relaxed: !real})
@@ -49,7 +49,7 @@ func openDB(ctx context.Context, path string) (*store.Store, error) {
 	return openRead(ctx, path)
 }
 
-// storeError gives what is the user's mistake its code: a file that is no store, or none.
+// storeError treats a missing file, or one that is no store, as a usage error.
 func storeError(err error) error {
 	var not *store.NotStoreError
 	if errors.As(err, &not) || errors.Is(err, fs.ErrNotExist) {
@@ -71,8 +71,8 @@ func (o *measureOptions) measure(ctx context.Context, s streams, run bench.Optio
 	return res, interrupted(s, err, o.db != "")
 }
 
-// flushEvery is how many blocks go into one transaction. A simulator makes a thousand a
-// second; what a kill costs it is made again at once, and the same.
+// flushEvery is how many blocks go into one transaction. A simulator computes a thousand blocks a
+// second, and repeats those that a kill lost in no time.
 func flushEvery(d devices.Info) int {
 	if d.Kind == devices.Simulated {
 		return 100
@@ -106,7 +106,7 @@ func interruptible(parent context.Context, s streams, quiet bool) (context.Conte
 		select {
 		case <-signals:
 			if !quiet {
-				fmt.Fprintln(s.err, "\nfinishing the block that is being timed; again to kill it")
+				fmt.Fprintln(s.err, "\nfinishing the current block; interrupt again to kill it")
 			}
 			close(stop)
 		case <-ctx.Done():
@@ -124,7 +124,7 @@ func interruptible(parent context.Context, s streams, quiet bool) (context.Conte
 	}
 }
 
-// outcome is the exit code of a run that ended by itself.
+// outcome is the exit code of a run that was not interrupted.
 func outcome(res bench.Result) error {
 	switch {
 	case res.Failed > 0:

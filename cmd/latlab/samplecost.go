@@ -15,32 +15,32 @@ import (
 	"latlab/regress/choose"
 )
 
-// boundOptions are the latencies that a cost model must predict.
+// boundOptions bound the latencies that a cost model predicts.
 type boundOptions struct{ cost, below, above string }
 
 func (o *boundOptions) register(f *flagSet) {
 	f.cost(&o.cost)
-	f.string(&o.below, "below", "only networks that --cost predicts to be faster: a `DURATION` such as 20ms", "")
-	f.string(&o.above, "above", "only networks that --cost predicts to be slower: a `DURATION` such as 15ms", "")
+	f.string(&o.below, "below", "only networks with a latency predicted by --cost below a `DURATION` such as 20ms", "")
+	f.string(&o.above, "above", "only networks with a latency predicted by --cost above a `DURATION` such as 15ms", "")
 }
 
-// given reports whether sample is asked for more than networks.
+// given reports whether any of the flags is set.
 func (o boundOptions) given() bool { return o != boundOptions{} }
 
-// predictedArch is a line of `sample --cost`: one of sampler.WriteJSONL with a latency that
-// a cost model predicts. Readers of networks let the further fields pass.
+// predictedArch is a line of `sample --cost`: the fields of sampler.WriteJSONL and a predicted
+// latency. Readers of networks ignore the additional fields.
 type predictedArch struct {
 	ID      string       `json:"id"`
 	Space   string       `json:"space"`
 	Indices string       `json:"indices"`
 	Seconds float64      `json:"latency_seconds"` // predicted
 	Device  string       `json:"device"`
-	Kind    devices.Kind `json:"kind"` // of the latencies that the model was fitted to
+	Kind    devices.Kind `json:"kind"` // of the latencies that the model is fitted to
 }
 
 func samplePredicted(ctx context.Context, o *sampleOptions, s streams) error {
 	if o.coverage {
-		return usagef("--coverage chooses networks for a fit and --cost, --below and --above by what a fit says: give one or the other")
+		return usagef("--coverage chooses networks for a fit; --cost, --below and --above choose them by a fit: use one or the other")
 	}
 	m, sp, err := loadCost(o.bounds.cost)
 	if err != nil {
@@ -87,7 +87,7 @@ func printLine(w *bufio.Writer, line any, versioned bool) error {
 	return ui.JSON(w, line)
 }
 
-// sameSpace refuses a --space that the cost model is not of; without one it is the model's.
+// sameSpace refuses a --space that is not the cost model's. It may be missing.
 func sameSpace(space string, m *regress.CostModel) error {
 	if space == "" {
 		return nil
@@ -118,17 +118,17 @@ func readBound(name, value string, none float64) (float64, error) {
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d <= 0 {
-		return 0, usagef("--%s %q is no duration; write a number and its unit, such as 20ms", name, text.Clip(value))
+		return 0, usagef("--%s %q is not a duration; write a number and its unit, such as 20ms", name, text.Clip(value))
 	}
 	return d.Seconds(), nil
 }
 
-// budgetError says which latencies there are where too few networks are within the budget.
+// budgetError explains which latencies are possible, or were found, outside of the budget.
 func budgetError(few *choose.BudgetError) error {
 	if few.Rare == nil {
-		return usagef("no network of %s is predicted %s: they are from %s", few.Space, budgetText(few.Budget), ui.SecondsRange(few.Least, few.Greatest))
+		return usagef("no network of %s has a predicted latency %s; the range is %s", few.Space, budgetText(few.Budget), ui.SecondsRange(few.Least, few.Greatest))
 	}
-	return usagef("predicted %s: %w, the fastest %s, the slowest %s; move the bounds or ask for fewer",
+	return usagef("predicted %s: %w, the fastest %s, the slowest %s; change the bounds or ask for fewer",
 		budgetText(few.Budget), few.Rare, ui.Seconds(few.Least), ui.Seconds(few.Greatest))
 }
 

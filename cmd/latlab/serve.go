@@ -18,8 +18,8 @@ import (
 	"latlab/internal/ui"
 )
 
-// serveAddress: loopback, for there is no password unless one is set. The port is outside of
-// 9100 to 9999, which Prometheus' exporters have shared out among themselves.
+// serveAddress is on loopback, because no password is set by default. The port is outside of 9100
+// to 9999, which are allocated to Prometheus exporters.
 const serveAddress = "127.0.0.1:19767"
 
 type serveOptions struct {
@@ -35,8 +35,8 @@ type serveOptions struct {
 	flags         *flagSet
 }
 
-// serveVerb serves until it is interrupted; that is how it ends, so the exit code is 0. Its
-// --json document, printed when it listens, is {"addresses": ["127.0.0.1:19767"], "urls": [...]}.
+// serveVerb serves until it is interrupted, with exit code 0. Its --json document, printed when it
+// listens, is {"addresses": ["127.0.0.1:19767"], "urls": [...]}.
 func serveVerb() *verb {
 	o := &serveOptions{}
 	return &verb{
@@ -45,27 +45,27 @@ func serveVerb() *verb {
 	}
 }
 
-// defaultNice lets whatever is timed on this machine go first. docs/serving.md has what was
-// measured with and without.
+// defaultNice gives benchmarks on this machine priority over the server. docs/serving.md has
+// measurements with and without.
 const defaultNice = 10
 
 func (o *serveOptions) register(f *flagSet) {
 	o.flags = f
 	f.db(&o.db)
 	f.strings(&o.costs, "cost", "cost model to predict with, a JSON `FILE`; may be repeated")
-	f.string(&o.baseline, "baseline", "recorded `SWEEP` that latencies are compared with: an id, FILE#ID, or FILE where it holds one", "")
+	f.string(&o.baseline, "baseline", "stored `SWEEP` to compare latencies with: an id, FILE#ID, or FILE if it holds only one sweep", "")
 	f.strings(&o.addresses, "web.listen-address", "`ADDRESS` to listen on; may be repeated", serveAddress)
-	f.bool(&o.systemdSocket, "web.systemd-socket", "listen on the sockets that systemd hands over, not on an address")
-	f.string(&o.config, "web.config.file", "TLS and passwords, a `FILE` .yml of Prometheus' exporter-toolkit", "")
-	f.strings(&o.hosts, "web.allowed-host", "a `NAME` besides localhost by which it is asked over loopback; may be repeated")
-	f.int(&o.nice, "nice", "priority of the server, `0` to 19: from 1 on what is timed on this machine goes first", defaultNice)
+	f.bool(&o.systemdSocket, "web.systemd-socket", "listen on the sockets that systemd passes, not on an address")
+	f.string(&o.config, "web.config.file", "TLS and passwords, a `FILE` .yml as Prometheus' exporter-toolkit reads it", "")
+	f.strings(&o.hosts, "web.allowed-host", "host `NAME` besides localhost that requests over loopback may use; may be repeated")
+	f.int(&o.nice, "nice", "priority of the server, `0` to 19; above 0, benchmarks on this machine have priority", defaultNice)
 	f.quiet(&o.quiet)
 	f.json(&o.json)
 	o.programs.register(f)
 }
 
 func runServe(ctx context.Context, o *serveOptions, s streams) error {
-	// From here on an interrupt ends the server in order.
+	// From here on an interrupt shuts the server down cleanly.
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if o.nice < 0 || o.nice > 19 {
@@ -95,7 +95,7 @@ func runServe(ctx context.Context, o *serveOptions, s streams) error {
 	return web.Serve(ctx, web.ServeOptions{Listeners: listeners, Handler: server.Handler, ConfigFile: o.config, Log: log})
 }
 
-// serveLog is for what goes wrong while serving; requests are counted, not logged.
+// serveLog logs failures. Requests are counted, not logged.
 func serveLog(s streams, quiet bool) *slog.Logger {
 	level := slog.LevelWarn
 	if quiet {
@@ -104,14 +104,14 @@ func serveLog(s streams, quiet bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
 }
 
-// listeners are systemd's, or those of the addresses.
+// listeners returns systemd's sockets, or listens on the addresses.
 func (o *serveOptions) listeners(ctx context.Context) ([]net.Listener, error) {
 	switch {
 	case !o.systemdSocket:
 		listeners, err := serve.Listen(ctx, o.addresses)
 		return listeners, optionError(err)
 	case o.flags.typed("web.listen-address"):
-		return nil, usagef("--web.systemd-socket and --web.listen-address: the socket's unit says where to listen; choose one")
+		return nil, usagef("--web.systemd-socket and --web.listen-address exclude each other, because the .socket unit has the addresses; choose one")
 	}
 	return serve.SystemdSockets()
 }
@@ -125,7 +125,7 @@ func optionError(err error) error {
 	return err
 }
 
-// printServing says where to look: a port 0 is known only now.
+// printServing prints the URLs. What port 0 became is known only now.
 func (o *serveOptions) printServing(s streams, listeners []net.Listener) error {
 	scheme := "http"
 	if o.config != "" {
@@ -150,7 +150,7 @@ func (o *serveOptions) open(ctx context.Context, log *slog.Logger) (*serve.Serve
 		return nil, err
 	}
 	if o.db == "" && o.baseline != "" {
-		return nil, usagef("--baseline wants a --db whose latencies are compared with it")
+		return nil, usagef("--baseline needs a --db whose latencies are compared with it")
 	}
 	baseline, err := readBaseline(ctx, o.baseline, o.db)
 	if err != nil {
@@ -162,8 +162,8 @@ func (o *serveOptions) open(ctx context.Context, log *slog.Logger) (*serve.Serve
 	return s, costError(storeError(optionError(err)))
 }
 
-// readBaseline reads the sweep that --baseline names: ID of the store db, FILE#ID, or FILE
-// where it holds one.
+// readBaseline reads the sweep of --baseline: ID in the store db, FILE#ID, or FILE if it holds
+// only one.
 func readBaseline(ctx context.Context, name, db string) (*prom.Baseline, error) {
 	if name == "" {
 		return nil, nil

@@ -220,7 +220,7 @@ func TestServeRefusesATakenPort(t *testing.T) {
 	defer ln.Close()
 	l := newLab(t)
 	out, text := l.run(exitFailed, "serve", "--web.listen-address", "127.0.0.1:0", "--web.listen-address", ln.Addr().String())
-	want := "latlab: another program listens on " + ln.Addr().String() + ": end it, or choose another --web.listen-address\n"
+	want := "latlab: a different program listens on " + ln.Addr().String() + "; stop it, or choose a different --web.listen-address\n"
 	if out != "" || text != want {
 		t.Errorf("%q and %q, want %q", out, text, want)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -67,7 +66,7 @@ func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) erro
 	lines := [][]string{{"SWEEP", "DONE", "FAILED", "INVALID", "KIND", "CREATED"}}
 	of := []string{""}
 	for _, r := range rows {
-		lines = append(lines, []string{r.ID, strconv.Itoa(r.Measured), strconv.Itoa(r.Failed), strconv.Itoa(r.Invalid),
+		lines = append(lines, []string{r.ID, ui.Thousands(r.Measured), ui.Thousands(r.Failed), ui.Thousands(r.Invalid),
 			ui.Kind(r.Device.Kind), r.Created.Local().Format(time.DateTime)})
 		what, err := networkWords(ctx, st, r.Sweep)
 		if err != nil {
@@ -79,8 +78,8 @@ func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) erro
 	return ui.TableWithNotes(s.out, lines, of)
 }
 
-// networkWords says what a sweep's networks are; one listed network by its name, for of those
-// that `time` stored there are many on one device.
+// networkWords describes a sweep's networks. A single listed network is described by its name,
+// because `time` stores many such sweeps on one device.
 func networkWords(ctx context.Context, st bench.Reader, m bench.Sweep) (string, error) {
 	if m.Space != "" || m.Networks != 1 {
 		return sweepNetworks(m), nil
@@ -123,7 +122,7 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 		{"device", fmt.Sprintf("%s (%s by %s)", m.Device.Name, ui.Kind(m.Device.Kind), m.Device.Harness)},
 		{"settings", deviceSettings(m)},
 		{"protocol", protocolLine(m.Protocol)}, {"created", m.Created.Local().Format(time.DateTime)},
-		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %d failed, %d INVALID", ui.Plural(t.Measured, "network"), ui.Plural(t.Blocks, "block"), t.Failed, t.Invalid)},
+		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %s failed, %s INVALID", ui.Plural(t.Measured, "network"), ui.Plural(t.Blocks, "block"), ui.Thousands(t.Failed), ui.Thousands(t.Invalid))},
 		{"noise", noiseLine(m, t)},
 	}
 	if t.Measured > 0 {
@@ -152,14 +151,14 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 
 func printCounts(s streams, word string, counts map[string]int, sentences map[string]string) {
 	for _, code := range slices.Sorted(maps.Keys(counts)) {
-		text := fmt.Sprintf("%s, %s: for instance %s", ui.Plural(counts[code], "network"), code, sentences[code])
+		text := fmt.Sprintf("%s, %s, for example: %s", ui.Plural(counts[code], "network"), code, sentences[code])
 		fmt.Fprint(s.out, ui.Wrap(word+":", strings.Fields(text), ui.Columns))
 	}
 }
 
 func noiseLine(m bench.Sweep, t bench.Tally) string {
 	if m.Device.Deterministic {
-		return "none: a second block would be the first again"
+		return "none: every block would be the same"
 	}
 	return ui.Optional(t.NoiseCV, ui.Percent) + " between blocks"
 }

@@ -61,7 +61,7 @@ func spaceRows(only string) ([]spaceRow, error) {
 	return rows, nil
 }
 
-// roughSize prints a size that may have thirty digits: 6.4e30.
+// roughSize rounds a size of up to thirty digits: 6.4e30.
 func roughSize(size string) string {
 	n, ok := new(big.Float).SetString(size)
 	if !ok || len(size) <= 6 {

@@ -29,7 +29,7 @@ type sweepOptions struct {
 func sweepVerb() *verb {
 	o := &sweepOptions{}
 	return &verb{
-		name: "sweep", usage: "the main job: sample, compile, time and store networks; the same command resumes", register: o.register,
+		name: "sweep", usage: "sample, compile, time and store networks; the same command resumes", register: o.register,
 		run: func(ctx context.Context, s streams) error { return runSweep(ctx, o, s) },
 	}
 }
@@ -39,10 +39,10 @@ func (o *sweepOptions) register(f *flagSet) {
 	f.space(&o.space)
 	f.count(&o.n)
 	f.coverage(&o.coverage)
-	f.string(&o.models, "models", "networks of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
+	f.string(&o.models, "models", "model files of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
 	f.db(&o.db)
-	f.bool(&o.dryRun, "dry-run", "say how long it takes and how much it writes, and do nothing")
-	f.string(&o.pushURL, "push.url", "Prometheus Pushgateway that gets the store's metrics at the end, a `URL`", "")
+	f.bool(&o.dryRun, "dry-run", "only print how long the sweep would take and how much it would write")
+	f.string(&o.pushURL, "push.url", "Prometheus Pushgateway to push the store's metrics to at the end, a `URL`", "")
 	o.measureOptions.register(f)
 }
 
@@ -103,7 +103,7 @@ func (o *sweepOptions) deviceNames() ([]string, error) {
 	return names, nil
 }
 
-// commandLine is what the user typed, quoted where a shell needs it.
+// commandLine is the command that the user typed, quoted where a shell needs it.
 func commandLine() string {
 	words := make([]string, len(os.Args))
 	for i, w := range os.Args {
@@ -144,15 +144,15 @@ func printSweep(s streams, db string, v sweepSummary) {
 	elapsed := time.Duration(v.Elapsed * float64(time.Second))
 	fmt.Fprint(s.out, ui.Wrap("sweep", []string{
 		fmt.Sprintf("%s on %s:", v.Sweep, v.Device),
-		fmt.Sprintf("%d of %s %s,", v.Measured, ui.Plural(v.Networks, "network"), ui.Kind(v.Kind)),
+		fmt.Sprintf("%s of %s %s,", ui.Thousands(v.Measured), ui.Plural(v.Networks, "network"), ui.Kind(v.Kind)),
 		fmt.Sprintf("%s now in %s", ui.Plural(v.Blocks, "block"), ui.Duration(elapsed)),
 	}, ui.Columns))
 	fmt.Fprintf(s.out, "  noise between blocks %s\n", noise)
 	if v.Failed > 0 {
-		fmt.Fprintf(s.out, "%s failed; why:\n", ui.Plural(v.Failed, "network"))
+		fmt.Fprintf(s.out, "%s failed; to see why:\n", ui.Plural(v.Failed, "network"))
 	}
 	if v.Invalid > 0 {
-		fmt.Fprintf(s.out, "WARNING: %s INVALID; why:\n", ui.Plural(v.Invalid, "measurement"))
+		fmt.Fprintf(s.out, "WARNING: %s INVALID; to see why:\n", ui.Plural(v.Invalid, "measurement"))
 	}
 	if v.Failed+v.Invalid > 0 {
 		ui.Command(s.out, "  ", fmt.Sprintf("latlab show --db %s %s", text.ShellWord(db), v.Sweep))

@@ -11,7 +11,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// sweepPlan is what a sweep asks of one device.
+// sweepPlan is a sweep's work on one device.
 type sweepPlan struct {
 	name    string
 	info    devices.Info
@@ -74,7 +74,7 @@ func (o *sweepOptions) archs(info devices.Info) (bench.Sweep, source.Archs, erro
 func (o *sweepOptions) planModels(_ context.Context, s streams, info devices.Info) (sweepPlan, error) {
 	for _, name := range []string{"space", "n", "coverage", "input"} {
 		if o.flags.given(name) {
-			return sweepPlan{}, usagef("--models and --%s choose different networks; give one", name)
+			return sweepPlan{}, usagef("--models and --%s choose different networks; choose one", name)
 		}
 	}
 	skip := func(err error) { fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err)) }
@@ -97,7 +97,7 @@ func (o *sweepOptions) planModels(_ context.Context, s streams, info devices.Inf
 	}, err
 }
 
-// afterSkipping is exit code 3 where lines were skipped, whatever else went well.
+// afterSkipping is exit code 3 where lines were skipped and nothing more severe happened.
 func afterSkipping(skipped int, err error) error {
 	if skipped > 0 && (err == nil || exitCodeIs(err, exitInvalid)) {
 		return exitSilently(exitPartial)

@@ -42,18 +42,18 @@ func openPeer(fd int) (*os.File, error) {
 	return os.NewFile(peer, "tty"), nil
 }
 
-// onTerminal runs latlab with both streams on a terminal and returns what that is told.
+// onTerminal runs latlab with both streams on a terminal and returns what it prints there.
 func onTerminal(t *testing.T, columns uint16, args ...string) string {
 	t.Helper()
 	screen, tty := openTerminal(t, columns)
-	told := make(chan []byte)
+	printed := make(chan []byte)
 	go func() {
 		b, _ := io.ReadAll(screen) // ends with an error when the other end is closed
-		told <- b
+		printed <- b
 	}()
 	code := run(t.Context(), append([]string{"latlab"}, args...), streams{in: strings.NewReader(""), out: tty, err: tty})
 	tty.Close()
-	out := string(<-told)
+	out := string(<-printed)
 	if code != exitOK && code != exitInvalid {
 		t.Fatalf("latlab %q: exit code %d\n%s", args, code, out)
 	}

@@ -25,7 +25,7 @@ type timeOptions struct {
 func timeVerb() *verb {
 	o := &timeOptions{}
 	return &verb{
-		name: "time", usage: "time one network or one file of your own", register: o.register,
+		name: "time", usage: "time one network or one model file of your own", register: o.register,
 		run: func(ctx context.Context, s streams) error { return runTime(ctx, o, s) },
 	}
 }
@@ -34,7 +34,7 @@ func (o *timeOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
 	f.string(&o.model, "model", "a .tflite or .onnx `FILE` of your own", "")
 	f.db(&o.db)
-	f.bool(&o.layers, "layers", "print what each layer takes, where the device says")
+	f.bool(&o.layers, "layers", "print the latency of each layer, if the device reports it")
 	o.measureOptions.register(f)
 }
 
@@ -75,7 +75,7 @@ func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
 	}
 	if o.model != "" {
 		if o.fixture != "" || o.arch != "" || o.space != "" {
-			return source.Listed{}, usagef("--model, --fixture and --arch name different networks; give one")
+			return source.Listed{}, usagef("--model, --fixture and --arch name different networks; choose one")
 		}
 		l, err := o.ownFile(info)
 		return l, withCode(exitUsage, err)
@@ -91,7 +91,7 @@ func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
 	return n.Listed(form, cache)
 }
 
-// ownFile is a file that is timed as it is.
+// ownFile reads --model, a file that is timed unchanged.
 func (o *timeOptions) ownFile(info devices.Info) (source.Listed, error) {
 	m, err := model.FromFile(o.model)
 	if err == nil {
@@ -101,14 +101,14 @@ func (o *timeOptions) ownFile(info devices.Info) (source.Listed, error) {
 	case err != nil:
 		return source.Listed{}, err
 	case o.precision != "" && o.precision != string(m.Precision):
-		return source.Listed{}, fmt.Errorf("model %s is %s; --precision %s is of networks that latlab writes", o.model, m.Precision, o.precision)
+		return source.Listed{}, fmt.Errorf("model %s is %s; --precision %s applies only to networks that latlab writes", o.model, m.Precision, o.precision)
 	case o.input != "":
-		return source.Listed{}, fmt.Errorf("model %s has the inputs that it has; --input is of networks that latlab writes", o.model)
+		return source.Listed{}, fmt.Errorf("the inputs of model %s cannot be changed; --input applies only to networks that latlab writes", o.model)
 	}
 	return source.Listed{Name: strings.TrimSuffix(filepath.Base(o.model), filepath.Ext(o.model)), Model: m}, nil
 }
 
-// measureList times the networks of a list and returns their estimates in its order.
+// measureList times the networks of a list and returns their estimates in the list's order.
 // Without --db the results are kept in memory.
 func (o *measureOptions) measureList(ctx context.Context, s streams, d devices.Device, list source.List) ([]bench.Estimate, error) {
 	m, err := o.manifest(list[0].Model.Form)
@@ -188,7 +188,7 @@ func printDoubts(w io.Writer, m *bench.Measurement) error {
 	return nil
 }
 
-// printUnder wraps a sentence that belongs to the line above it.
+// printUnder prints a wrapped sentence that belongs to the line above.
 func printUnder(w io.Writer, head, text string) {
 	fmt.Fprint(w, ui.WrapIndented(head, strings.Fields(text), "   ", ui.Columns))
 }

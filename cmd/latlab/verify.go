@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -25,14 +26,14 @@ type verifyOptions struct {
 func verifyVerb() *verb {
 	o := &verifyOptions{}
 	return &verb{
-		name: "verify", usage: "time chosen networks again and compare with their prediction", register: o.register,
+		name: "verify", usage: "time networks and compare their latencies with predictions", register: o.register,
 		run: func(ctx context.Context, s streams) error { return runVerify(ctx, o, s) },
 	}
 }
 
 func (o *verifyOptions) register(f *flagSet) {
 	f.cost(&o.cost)
-	f.strings(&o.fixtures, "fixture", "a known network that is a point of the model's space; may be given again")
+	f.strings(&o.fixtures, "fixture", "built-in network, by `NAME`, that is in the cost model's space; may be repeated")
 	f.string(&o.archs, "archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", "")
 	f.db(&o.db)
 	o.measureOptions.register(f)
@@ -72,15 +73,23 @@ func runVerify(ctx context.Context, o *verifyOptions, s streams) error {
 	return nil
 }
 
-// sameDevice refuses a device that the cost model is not of: other threads, affinity,
-// runtime, library or machine under the same name.
+// sameDevice refuses a device that the cost model is not for, such as one of the same name with
+// different threads, affinity, runtime, library or machine.
 func sameDevice(m *regress.CostModel, now devices.Info) error {
 	is := regress.ProvenanceOf(bench.Sweep{Device: now, Precision: m.Precision})
 	is.Estimator = m.Estimator
-	return fitError(m.Provenance().Same(is))
+	var mixed *regress.MixedError
+	err := m.Provenance().Same(is)
+	if !errors.As(err, &mixed) {
+		return err
+	}
+	if mixed.Field == "device" {
+		return usagef("the cost model is for %s, --device is %s", mixed.A, mixed.B)
+	}
+	return usagef("the cost model is for %s with %s %q, now it has %q", now.Name, mixed.Field, mixed.A, mixed.B)
 }
 
-// list reads --fixture and --archs. skipped says that lines could not be used.
+// list reads --fixture and --archs. skipped reports whether lines were skipped.
 func (o *verifyOptions) list(s streams, sp *sampler.Space, info devices.Info, precision model.Precision) (list source.List, skipped bool, err error) {
 	cache, err := o.cache.open()
 	if err != nil {
@@ -120,7 +129,7 @@ func (o *verifyOptions) list(s streams, sp *sampler.Space, info devices.Info, pr
 		}
 	}
 	if len(list) == 0 && skipped {
-		return nil, skipped, exitSilently(exitPartial) // each line was said why
+		return nil, skipped, exitSilently(exitPartial) // the lines are reported already
 	}
 	if len(list) == 0 {
 		return nil, skipped, usagef("name networks: --fixture NAME or --archs FILE")
@@ -137,7 +146,7 @@ func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, 
 	return n.Listed(form, cache)
 }
 
-// compare puts predictions beside the estimates, of which a failed network has none.
+// compare puts predictions beside the estimates. A failed network has no estimate.
 func compare(m *regress.CostModel, sp *sampler.Space, list source.List, ests []bench.Estimate) (rows []regress.Verified, failed, invalid bool) {
 	for i, l := range list {
 		var measured *bench.Measurement
@@ -172,7 +181,7 @@ func printVerified(s streams, asJSON bool, rows []regress.Verified, kind devices
 	return err
 }
 
-// secondsScale is that of all latencies of the table.
+// secondsScale is the common scale of all latencies in the table.
 func secondsScale(rows []regress.Verified) ui.Scale {
 	var all []float64
 	for _, v := range rows {

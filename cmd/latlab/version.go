@@ -48,7 +48,7 @@ func versions(ctx context.Context, agent string) map[string]string {
 	return v
 }
 
-// localRuntime asks the agent. The user's inventory has no say in it.
+// localRuntime asks the agent for its runtime. The user's inventory is not read.
 func localRuntime(ctx context.Context, agent string) (string, error) {
 	path, err := agentPath(agent)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"latlab/sampler/graph"
 )
 
-// layerLine is what `time --layers --json` printed, as far as a table of layers needs it.
+// layerLine has the fields of `time --layers --json` that a per-layer table needs.
 type layerLine struct {
 	Name    string          `json:"name"`
 	Device  string          `json:"device"`
@@ -23,7 +23,7 @@ type layerLine struct {
 	Layers  []devices.Layer `json:"layers"`
 }
 
-// maxLayerSeconds is more than any layer takes: a sum of such rows is still a number.
+// maxLayerSeconds is more than any layer takes, and sums of such rows stay finite.
 const maxLayerSeconds = 1e6
 
 // ReadTables reads a file of documents of `time --layers --json`, one a line; find finds the spaces
@@ -73,7 +73,7 @@ func (l layerLine) graph(find func(string) (*sampler.Space, error)) (*graph.Grap
 	if l.Space == "" {
 		f, err := fixtures.Get(l.Name)
 		if err != nil {
-			return nil, fmt.Errorf("network %q is neither a point of a space nor a fixture: what its layers are is not known", text.Clip(l.Name))
+			return nil, fmt.Errorf("network %q is neither in a space nor a fixture, so its layers are unknown", text.Clip(l.Name))
 		}
 		return f.Graph()
 	}

@@ -1,8 +1,8 @@
-// Package atomicfile writes a file as a whole or not at all: whoever reads the path sees the old file or
-// the new one, after a crash of the machine too.
+// Package atomicfile writes a file completely or not at all: readers of the path see the old file or
+// the new one, even after a crash of the machine. It refuses to write folders, and does not lock.
 //
-// The cache of models (sampler/model) does not use it: there the names of temporary files are known, so
-// that what killed writers left is found, and files are locked before they get their names.
+// The model cache (sampler/model) does not use it: it gives temporary files known names, to find those
+// that killed writers left, and locks files before it renames them.
 package atomicfile
 
 import (
@@ -15,8 +15,8 @@ import (
 	"syscall"
 )
 
-// Write replaces the file, or makes one with permissions 0644. A link is followed, a file keeps its
-// permissions. A device or a pipe is written to as it is: renaming over /dev/stdout would break the host.
+// Write replaces a file and keeps its permissions, or makes one with permissions 0644. It follows
+// links. It writes directly to a device or a pipe, because renaming over /dev/stdout would break the host.
 func Write(path string, write func(io.Writer) error) error {
 	mode := fs.FileMode(0o644)
 	if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -43,17 +43,18 @@ func writeInto(path string, write func(io.Writer) error) error {
 	return errors.Join(write(w), w.Flush(), f.Close())
 }
 
-// Replace puts a file with these permissions in the place of what has that name, a link itself included.
-// The temporary file is hidden, beside it, and of a random name: two programs may write one path at once.
+// Replace makes a file with these permissions and renames it to path, replacing a file or a link there.
+// The temporary file is hidden, in the same folder, with a random name, so that two programs may write
+// one path at once.
 func Replace(path string, mode fs.FileMode, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	whole := false
+	done := false
 	defer func() {
-		if !whole { // a panic of write's included
+		if !done { // also after a panic of write
 			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
 		}
 	}()
@@ -67,13 +68,13 @@ func Replace(path string, mode fs.FileMode, write func(io.Writer) error) (err er
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	whole = true
+	done = true
 	syncFolder(dir)
 	return f.Close()
 }
 
-// syncFolder makes the new name last. Some file systems cannot, and the file is in its place already:
-// it is no error.
+// syncFolder makes the rename durable. It ignores errors, because some file systems do not support it
+// and the file is already renamed.
 func syncFolder(dir string) {
 	d, err := os.Open(dir)
 	if err != nil {

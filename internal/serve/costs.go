@@ -17,42 +17,42 @@ import (
 	"latlab/regress"
 )
 
-// costLookEvery is how seldom files are looked at, however many ask.
+// costLookEvery is the minimum time between two checks of the files.
 const costLookEvery = time.Second
 
-// liveCosts are the cost models of --cost as their files are now: a lab fits anew each night, and
-// serve goes on. Files are looked at while somebody scrapes or predicts. Watching them by inotify
-// was left out: it does not see what another machine writes on a shared disk.
+// liveCosts are the cost models of --cost, reloaded when their files change, because a lab may fit
+// new ones each night while serve runs. Files are checked on scrapes and predictions. inotify was
+// rejected: it does not see what a different machine writes to a shared disk.
 type liveCosts struct {
 	files []*liveCost
 	log   *slog.Logger
 
-	looking sync.Mutex // held by the one who looks; nobody waits for it
+	looking sync.Mutex // held while files are checked; only tried, never waited for
 	looked  time.Time
 	now     atomic.Pointer[costsNow]
 }
 
-// costsNow is a moment of them. It is not changed.
+// costsNow is an immutable snapshot.
 type costsNow struct {
 	predict []web.CostModel
 	metrics []prom.CostModel
 }
 
-// liveCost is one file and what it last said when it was whole. Whoever looks owns it.
+// liveCost is one file and its last valid content. It is guarded by liveCosts.looking.
 type liveCost struct {
 	name, path string
-	file       os.FileInfo // that was read last, well or not; nil = read it whatever it is
-	err        error       // what was wrong with it
-	told       string      // what the log has
+	file       os.FileInfo // read last, with or without an error; nil = read it again
+	err        error       // of the last reading
+	logged     string      // the last error in the log
 	failures   int
 
 	model    web.CostModel
 	cost     *regress.CostModel
-	modified time.Time // of the file that the model is from
+	modified time.Time // time of the file with the model
 }
 
-// openCosts reads the cost models of --cost, all or none. A request calls each by its file's name,
-// without folder and ending.
+// openCosts reads the cost models of --cost, all or none. Requests name each by its file name
+// without folder and extension.
 func openCosts(paths []string, log *slog.Logger) (*liveCosts, error) {
 	l := &liveCosts{log: log, looked: time.Now()}
 	taken := map[string]string{}
@@ -62,7 +62,7 @@ func openCosts(paths []string, log *slog.Logger) (*liveCosts, error) {
 			return nil, &OptionError{fmt.Sprintf("cost models %s and %s would both be called %q; rename one", other, path, f.name)}
 		}
 		taken[f.name] = path
-		// Before it is read: of one that is replaced between, the next look finds it.
+		// Stat comes before reading: a replacement in between is found by the next check.
 		f.file, _ = os.Stat(path)
 		if err := f.read(); err != nil {
 			return nil, err
@@ -73,19 +73,19 @@ func openCosts(paths []string, log *slog.Logger) (*liveCosts, error) {
 	return l, nil
 }
 
-// costName is what a request and a label can say: neither can what is no UTF-8.
+// costName is valid UTF-8, as requests and labels must be.
 func costName(path string) string {
 	return strings.ToValidUTF8(strings.TrimSuffix(filepath.Base(path), ".json"), "\uFFFD")
 }
 
-// predictors are those of now.
+// predictors returns the current cost models for predictions.
 func (l *liveCosts) predictors() []web.CostModel { return l.current().predict }
 
-// metrics are those of now.
+// metrics returns the current cost models for metrics.
 func (l *liveCosts) metrics() []prom.CostModel { return l.current().metrics }
 
-// current looks at the files where that is due. Who comes while another looks gets what there is: a
-// large table takes a while to read.
+// current checks the files if that is due. Concurrent callers get the last snapshot without waiting,
+// because a large table takes a while to read.
 func (l *liveCosts) current() *costsNow {
 	if l.looking.TryLock() {
 		defer l.looking.Unlock()
@@ -104,13 +104,13 @@ func (l *liveCosts) look() {
 		err := f.look()
 		changed = changed || err != nil || f.cost != before
 		if err == nil {
-			f.told = ""
+			f.logged = ""
 			continue
 		}
 		f.failures++
-		if text := err.Error(); text != f.told {
-			f.told = text
-			l.log.Warn("a cost model cannot be read anew; the one before is served on", "cost_model", f.name, "err", err)
+		if text := err.Error(); text != f.logged {
+			f.logged = text
+			l.log.Warn("a cost model cannot be reloaded; the previous one is still served", "cost_model", f.name, "err", err)
 		}
 	}
 	if changed {
@@ -127,8 +127,8 @@ func (l *liveCosts) publish() {
 	l.now.Store(now)
 }
 
-// look reads the file where it is another than the one read last. What began as a pipe has
-// nothing more to say, and opening one in a file's place would wait for its writer.
+// look reads the file if it changed. A cost model that was read from a pipe is never reloaded, and
+// a pipe in a file's place is not opened, because that would wait for a writer.
 func (f *liveCost) look() error {
 	if f.file != nil && !f.file.Mode().IsRegular() {
 		return nil
@@ -138,7 +138,7 @@ func (f *liveCost) look() error {
 	case err != nil:
 		return err
 	case !file.Mode().IsRegular():
-		return &fs.PathError{Op: "read", Path: f.path, Err: errors.New("not a file any more")}
+		return &fs.PathError{Op: "read", Path: f.path, Err: errors.New("no longer a regular file")}
 	case f.file != nil && sameContent(file, f.file):
 		return f.err
 	}
@@ -147,18 +147,18 @@ func (f *liveCost) look() error {
 	var broken *regress.FileError
 	var newer *regress.VersionError
 	if f.err != nil && !errors.As(f.err, &broken) && !errors.As(f.err, &newer) {
-		f.file = nil // it was not the content: permissions and disks are mended without a change of it
+		f.file = nil // e.g. wrong permissions: fixing them does not change the file
 	}
 	return f.err
 }
 
-// sameContent is what can be told without reading: replacing a file makes another one, and writing
-// into it changes its time.
+// sameContent compares without reading: a replaced file has a different inode, and writing changes
+// its time.
 func sameContent(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// read takes what is in the file, whole or not at all.
+// read loads the file. After an error nothing is changed.
 func (f *liveCost) read() error {
 	m, sp, err := regress.Load(f.path)
 	if err != nil {

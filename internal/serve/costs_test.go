@@ -92,7 +92,7 @@ func (l *liveCostsLab) says(when string, seconds float64, failures int) {
 }
 
 // TestLiveCosts: a file that is fitted anew is served; one that is broken or gone is counted at
-// each look, told once, and the model before it stays.
+// each look, logged once, and the model before it stays.
 func TestLiveCosts(t *testing.T) {
 	whole := new(bytes.Buffer)
 	if err := flatCost(t, "phone", 3).Write(whole); err != nil {
@@ -108,8 +108,8 @@ func TestLiveCosts(t *testing.T) {
 		{"an empty one", func(l *liveCostsLab) { l.write("") }, "not a cost model"},
 		{"of a newer version", func(l *liveCostsLab) { l.write(newer) }, "schema version 99"},
 		{"gone", func(l *liveCostsLab) { _ = os.Remove(l.path) }, "no such file"},
-		{"a folder", func(l *liveCostsLab) { _ = os.Remove(l.path); _ = os.Mkdir(l.path, 0o755) }, "not a file any more"},
-		{"a pipe that nobody writes to", func(l *liveCostsLab) { _ = os.Remove(l.path); _ = syscall.Mkfifo(l.path, 0o644) }, "not a file any more"},
+		{"a folder", func(l *liveCostsLab) { _ = os.Remove(l.path); _ = os.Mkdir(l.path, 0o755) }, "no longer a regular file"},
+		{"a pipe that nobody writes to", func(l *liveCostsLab) { _ = os.Remove(l.path); _ = syscall.Mkfifo(l.path, 0o644) }, "no longer a regular file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

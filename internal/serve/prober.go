@@ -14,24 +14,24 @@ import (
 	"latlab/exporters/web"
 )
 
-// looker is what of inventory.Lab a prober needs.
+// looker is the part of inventory.Lab that a prober needs.
 type looker interface {
 	Targets(ctx context.Context) []inventory.Target
 	Look(ctx context.Context, name string, reachOnly bool) (inventory.Status, error)
 }
 
-// labProber looks at the lab's devices. Of one that is timing it knows what the store's last
-// block says.
+// labProber probes the inventory's devices. The condition of a busy device is taken from its last
+// block in the store.
 type labProber struct {
 	lab looker
 	// last is a device's condition after its last stored block, nil where there is none.
 	last func(device string) *devices.State
-	// timing reports whether a sweep of the store goes on on a device: this machine has no lock. nil =
-	// there is no store.
+	// timing reports whether a sweep of the store runs on a device, because this machine has no lock.
+	// nil = there is no store.
 	timing func(device string) bool
 }
 
-// Targets are the devices that may be asked for.
+// Targets are the devices that can be probed.
 func (p *labProber) Targets(ctx context.Context) []web.Target {
 	var list []web.Target
 	for _, t := range p.lab.Targets(ctx) {
@@ -41,7 +41,7 @@ func (p *labProber) Targets(ctx context.Context) []web.Target {
 	return list
 }
 
-// Probe looks at one.
+// Probe probes one device.
 func (p *labProber) Probe(ctx context.Context, name string, m web.Module) (web.Finding, error) {
 	s, err := p.lab.Look(ctx, name, m == web.Reach)
 	var unknown *inventory.UnknownError
@@ -53,7 +53,7 @@ func (p *labProber) Probe(ctx context.Context, name string, m web.Module) (web.F
 	}
 	d := p.seen(s)
 	found := []web.Device{d}
-	if nobodys(s) {
+	if unused(s) {
 		found = nil
 	}
 	registry := prometheus.NewRegistry()
@@ -63,14 +63,14 @@ func (p *labProber) Probe(ctx context.Context, name string, m web.Module) (web.F
 	return web.Finding{Metrics: registry, OK: d.Up || s.Now != nil, Log: probeLog(s)}, nil
 }
 
-// nobodys reports whether it is this machine without an agent, which nobody times on: a host that
-// only serves phones must not alarm. One that the inventory's file names is somebody's.
-func nobodys(s inventory.Status) bool {
+// unused reports whether s is this machine without an agent, as on a host that only serves phones:
+// it must not raise an alert, unless the inventory's file lists it.
+func unused(s inventory.Status) bool {
 	return s.Source == inventory.SourceBuiltIn && s.State == inventory.NotReady && s.Kind == devices.Measured
 }
 
-// all is how the devices are that are timed on, the computed ones left out: a simulator is
-// always there. All are looked at together; Look bounds each.
+// all returns the state of all real devices, probed in parallel; Look bounds the time of each.
+// Simulators and estimators are always available and omitted.
 func (p *labProber) all(ctx context.Context) []web.Device {
 	targets := slices.DeleteFunc(p.lab.Targets(ctx), func(t inventory.Target) bool { return t.Kind != devices.Measured })
 	found := make([]*web.Device, len(targets))
@@ -78,8 +78,8 @@ func (p *labProber) all(ctx context.Context) []web.Device {
 	for i, t := range targets {
 		wg.Go(func() {
 			s, err := p.lab.Look(ctx, t.Name, false)
-			// A phone that was unplugged since it was listed is unknown now.
-			if err != nil || nobodys(s) {
+			// A phone that was unplugged since the listing is unknown.
+			if err != nil || unused(s) {
 				return
 			}
 			d := p.seen(s)
@@ -96,15 +96,15 @@ func (p *labProber) all(ctx context.Context) []web.Device {
 	return list
 }
 
-// seen is a Status as the metrics have it. A hot device waits until it is cooler, and a busy one
-// is used: both are up.
+// seen converts a Status for the metrics. Hot and busy devices are up: they work, but must cool down
+// or are in use.
 func (p *labProber) seen(s inventory.Status) web.Device {
 	d := web.Device{
 		Info: s.Info, Source: s.Source, Model: deref(s.Model), SoC: deref(s.SoC), OS: deref(s.OS), Condition: s.Now,
 		Up:   s.State == inventory.Ready || s.State == inventory.Hot || s.State == inventory.Busy,
 		Busy: s.State == inventory.Busy,
 	}
-	// One that is gone while its sweep waits for it is not busy.
+	// A device that is offline while its sweep waits for it is not busy.
 	if d.Up && p.timing != nil && p.timing(s.Name) {
 		d.Busy = true
 	}
@@ -122,7 +122,7 @@ func deref(text *string) string {
 }
 
 func probeLog(s inventory.Status) []string {
-	log := []string{fmt.Sprintf("%s: %s, of the %s list", s.Name, s.State, s.Source)}
+	log := []string{fmt.Sprintf("%s: %s, source: %s", s.Name, s.State, s.Source)}
 	if s.Problem != "" {
 		log = append(log, s.Problem)
 	}
@@ -130,7 +130,7 @@ func probeLog(s inventory.Status) []string {
 		log = append(log, "type: "+s.Type)
 	}
 	if s.State == inventory.Busy {
-		log = append(log, "it was left alone: what is said of its condition is of its last stored block")
+		log = append(log, "it was not probed; its condition is that of its last stored block")
 	}
 	return log
 }

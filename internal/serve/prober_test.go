@@ -77,7 +77,7 @@ latlab_device_busy{device="busy"} 1
 latlab_device_observed_timestamp_seconds{device="busy"} 41
 latlab_device_temperature_celsius{device="busy"} 41
 latlab_device_up{device="busy"} 1
-`, "it was left alone"},
+`, "it was not probed"},
 		{"gone", web.State, false, `
 latlab_device_busy{device="gone"} 0
 latlab_device_up{device="gone"} 0

@@ -24,7 +24,7 @@ import (
 	"latlab/internal/version"
 )
 
-// Options of a Server. All but Lab and Log may be left out.
+// Options of a Server. All but Lab and Log are optional.
 type Options struct {
 	Lab      *inventory.Lab
 	Store    string         // the store's path
@@ -34,19 +34,19 @@ type Options struct {
 	Log      *slog.Logger
 }
 
-// OptionError is an option that cannot be served, the user's mistake.
+// OptionError reports a wrong option, the user's mistake.
 type OptionError struct{ Reason string }
 
 func (e *OptionError) Error() string { return e.Reason }
 
-// A Server is the handler of `latlab serve`, and what runs beside it.
+// A Server is the handler of `latlab serve` and its background tasks.
 type Server struct {
 	Handler http.Handler
 	runs    []func(context.Context)
 	store   *liveStore // nil where there is none
 }
 
-// New makes a server. Close it.
+// New makes a server. The caller must Close it.
 func New(ctx context.Context, o Options) (*Server, error) {
 	costs, err := openCosts(o.Costs, o.Log)
 	if err != nil {
@@ -71,7 +71,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if watcher != nil {
 		seen = func() []web.Device { return append(poller.Latest(), computedDevices(watcher.Lab())...) }
 		registry.MustRegister(prom.NewCollector(watcher.Lab))
-		// Nobody but the one who probes may ever ask for the store.
+		// Without scrapes of /metrics, probes alone keep the watcher reading the store.
 		now := func() prom.Lab { watcher.Asked(); return watcher.Lab() }
 		prober.last = func(device string) *devices.State { return now().Condition(device) }
 		prober.timing = func(device string) bool { return now().Timing(device, time.Now()) }
@@ -99,7 +99,7 @@ func (s *Server) Close() {
 	}
 }
 
-// watch opens the store for reading, which keeps no writer waiting; nil where there is none.
+// watch opens the store for reading, which does not block writers. It returns nil without a store.
 func (s *Server) watch(ctx context.Context, o Options) (*prom.Watcher, error) {
 	if o.Store == "" {
 		return nil, nil
@@ -114,7 +114,7 @@ func (s *Server) watch(ctx context.Context, o Options) (*prom.Watcher, error) {
 		return nil, err
 	}
 	if b := o.Baseline; b != nil && !slices.ContainsFunc(sweeps, b.Comparable) {
-		// One may yet begin.
+		// A sweep that matches may begin later.
 		o.Log.Warn("no sweep of the store has the baseline's device, delegate, threads and precision, so nothing is compared with it",
 			"baseline", b.Manifest.ID, "device", b.Manifest.Device.Name, "precision", b.Manifest.Precision)
 	}
@@ -134,8 +134,8 @@ func hosts(allowed []string) []string {
 	return allowed
 }
 
-// computedDevices are the simulators and estimators that the store has sweeps of. Nobody looks
-// at them, for they are always there: what is known of them is what their last block said.
+// computedDevices are the simulators and estimators with sweeps in the store. They are always
+// available, so they are not polled; their condition is that of their last block.
 func computedDevices(lab prom.Lab) []web.Device {
 	var list []web.Device
 	for _, s := range lab.Sweeps {

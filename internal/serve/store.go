@@ -10,16 +10,16 @@ import (
 	"latlab/bench/store"
 )
 
-// liveStore is a store that is read for as long as serve runs. An open file goes on saying what it
-// said when it is deleted, or when another is put in its place, so the file of that name is looked
-// for whenever sweeps are listed, which is how a reading begins. One goroutine reads it.
+// liveStore is a store that is read as long as serve runs. An open file that is deleted or replaced
+// still has its old content, so the path is checked whenever sweeps are listed, with which every
+// reading begins. Only one goroutine reads it.
 type liveStore struct {
 	*store.Store
 	path   string
 	mu     sync.Mutex // of Close against opening again
 	closed bool
 	file   os.FileInfo
-	opened int // times
+	opened int // number of times
 }
 
 func openLive(ctx context.Context, path string) (*liveStore, error) {
@@ -38,16 +38,16 @@ func (l *liveStore) Sweeps(ctx context.Context) ([]bench.Sweep, error) {
 	return l.Store.Sweeps(ctx)
 }
 
-// Version is another one in another file: the same sweep, measured again, may have as many blocks.
+// Version differs between files, because a sweep that is measured again may have as many blocks.
 func (l *liveStore) Version(ctx context.Context, sweep string) (string, error) {
 	v, err := l.Store.Version(ctx, sweep)
 	return fmt.Sprint(l.opened, " ", v), err
 }
 
-// reopen opens the file that has the store's name now. Where that is none, what was open stays
-// open, and the error says why it does not count.
+// reopen opens the file at the store's path if it was replaced. On an error the old file stays
+// open, but must not be read.
 func (l *liveStore) reopen(ctx context.Context) error {
-	// Before it is opened: of one that is replaced between, the next look finds it.
+	// Stat comes before opening: a replacement in between is found the next time.
 	file, err := os.Stat(l.path)
 	if err == nil && l.file != nil && os.SameFile(file, l.file) {
 		return nil
@@ -70,7 +70,7 @@ func (l *liveStore) reopen(ctx context.Context) error {
 	return nil
 }
 
-// Close may come while the store is read: that then fails.
+// Close may be called while the store is read; the reading then fails.
 func (l *liveStore) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -30,7 +30,7 @@ func (v Value) Map() Object {
 	return v.object(func(string) (bool, string) { return true, "" })
 }
 
-func (v Value) object(known func(key string) (yes bool, hint string)) Object {
+func (v Value) object(known func(key string) (ok bool, hint string)) Object {
 	o := Object{Value: v, fields: map[string]field{}}
 	if v.node == nil {
 		return o
@@ -52,13 +52,13 @@ func (o *Object) add(key, content *yaml.Node, known func(string) (bool, string))
 	}
 	name := k.node.Value
 	path := join(o.path, text.Clip(name))
-	yes, hint := known(name)
+	ok, hint := known(name)
 	switch _, twice := o.fields[name]; {
 	case k.node.Kind != yaml.ScalarNode:
 		k.Fail("keys must be words, not %s", k)
 	case twice:
 		o.d.fail(key.Line, path, "is given twice")
-	case !yes:
+	case !ok:
 		o.d.fail(key.Line, path, "unknown field%s", hint)
 	default:
 		o.fields[name] = field{key: key.Line, value: o.d.value(content, path)}
@@ -66,10 +66,10 @@ func (o *Object) add(key, content *yaml.Node, known func(string) (bool, string))
 	}
 }
 
-// Keys are the keys that are given, in their order.
+// Keys returns the keys in the order of the file.
 func (o Object) Keys() []string { return o.order }
 
-// Get returns a field that must be there.
+// Get returns a required field.
 func (o Object) Get(key string) Value {
 	if f, given := o.fields[key]; given {
 		return f.value
@@ -78,7 +78,7 @@ func (o Object) Get(key string) Value {
 	return Value{d: o.d, path: join(o.path, key)}
 }
 
-// Opt returns a field that may be left out.
+// Opt returns an optional field and whether it is given.
 func (o Object) Opt(key string) (Value, bool) {
 	f, given := o.fields[key]
 	return f.value, given
@@ -90,7 +90,7 @@ func (o Object) Has(key string) bool {
 	return given
 }
 
-// KeyLine is the line of a field's key, the mapping's own where it is not given.
+// KeyLine is the line of a field's key, or of the mapping if the field is missing.
 func (o Object) KeyLine(key string) int {
 	if f, given := o.fields[key]; given {
 		return f.key
@@ -98,7 +98,7 @@ func (o Object) KeyLine(key string) int {
 	return o.LineNumber()
 }
 
-// Fail says what is wrong with a field, or with its absence.
+// Fail reports a mistake in a field, or that it is missing.
 func (o Object) Fail(key, format string, args ...any) {
 	if o.node != nil {
 		o.d.fail(o.KeyLine(key), join(o.path, text.Clip(key)), format, args...)

@@ -1,14 +1,14 @@
-// Package strictyaml reads YAML files of which every field is known: spaces, simulators, the
-// inventory of devices. The first thing that is wrong is an *Error with file, line and field, and with
-// what was probably meant.
+// Package strictyaml reads YAML files with a fixed set of fields: spaces (sampler), simulators
+// (devices/sim) and inventories (devices/inventory). It reports the first mistake as an *Error with file,
+// line, field and, for a mistyped word, a suggestion.
 //
-// It refuses what is not exactly what the reader asked for: unknown fields, fields given twice, text
-// where a number belongs, a second document, a reference (*name) unless the Kind follows them. What a
-// value means its reader says with Value.Fail.
+// It refuses unknown fields, fields that are given twice, text where a number belongs, a second document,
+// and aliases (*name) unless the Kind allows them. It does not know what values mean: readers report
+// their own checks by Value.Fail.
 //
-// Nodes are read one by one and not by the YAML package's own decoder: that one gives no line for a
-// missing field, reads a serial number such as 0123 or 12e5 as a number, and follows references, of which
-// a short file can make a billion values.
+// It reads node by node instead of using the YAML package's decoder, which has no line number for a
+// missing field, reads a serial number such as 0123 or 12e5 as a number, and follows aliases, by which a
+// short file can expand to a billion values.
 package strictyaml
 
 import (
@@ -54,11 +54,11 @@ type Kind struct {
 	Name     string // for errors, with its article: "a space"
 	MaxBytes int
 	Empty    string // what an empty file lacks, for its error; may be empty
-	// Aliases follows references (*name). Whoever follows them bounds what a file may stand for.
+	// Aliases allows aliases (*name). The reader must then limit how far a file can expand.
 	Aliases bool
 }
 
-// ReadFile returns a file's bytes, at most one more than the Kind allows, which Read then refuses.
+// ReadFile reads a file, but at most one byte more than the Kind allows, which Read then refuses.
 func (k Kind) ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -68,8 +68,8 @@ func (k Kind) ReadFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, int64(k.MaxBytes)+1))
 }
 
-// Read calls read with the one document of a file, which errors call by the given name. It returns the
-// first *Error, of the syntax or of what read found.
+// Read calls read with the only document of a file. file is its name in errors. It returns the first
+// *Error, either in the syntax or reported by read.
 func (k Kind) Read(data []byte, file string, read func(Value)) error {
 	root, err := k.document(data, file)
 	if err != nil {
@@ -110,7 +110,7 @@ var (
 )
 
 func syntaxError(data []byte, err error, file string) error {
-	// What the YAML package says of a tab is no help to whoever cannot see it.
+	// The YAML package's error about a tab does not mention the tab, which is invisible.
 	line := 0
 	for text := range bytes.Lines(data) {
 		line++
@@ -126,8 +126,8 @@ func syntaxError(data []byte, err error, file string) error {
 	return e
 }
 
-// document keeps the first thing that is wrong with a file. Reading goes on with zero values after an
-// error, so that callers need not check after each field.
+// document keeps the first mistake in a file. After it, reading continues with zero values, so that
+// callers need not check after each field.
 type document struct {
 	file    string
 	aliases bool
@@ -156,8 +156,8 @@ func (d *document) fail(line int, path, format string, args ...any) {
 // maxKnown is how many known names an error lists.
 const maxKnown = 12
 
-// DidYouMean ends an error about an unknown word: with the nearest of the known ones, or with all of them
-// where none is near and they are few.
+// DidYouMean is the end of an error about an unknown word: the nearest known word, or all known words if
+// none is near and they are few.
 func DidYouMean(word string, known []string) string {
 	if near := text.DidYouMean(word, known); near != "" {
 		return near

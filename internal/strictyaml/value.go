@@ -16,25 +16,25 @@ import (
 // maxLine is the bytes of a Line or Word.
 const maxLine = 400
 
-// Value is one node of the file and the name by which errors call it. One that is missing reads as
-// zero; its error is recorded already.
+// Value is one node of the file with its path for errors. A missing one reads as zero; its error is
+// already recorded.
 type Value struct {
 	d    *document
 	node *yaml.Node
 	path string
 }
 
-// Fail says what is wrong with the value. The first error of a file counts.
+// Fail reports a mistake in the value. Only the first one of a file is kept.
 func (v Value) Fail(format string, args ...any) {
 	if v.node != nil {
 		v.d.fail(v.node.Line, v.path, format, args...)
 	}
 }
 
-// OK reports whether nothing was found wrong with the file so far.
+// OK reports whether the file has no mistake so far.
 func (v Value) OK() bool { return v.d.err == nil }
 
-// LineNumber is the value's line in the file, from 1; 0 of one that is missing.
+// LineNumber is the value's line in the file, from 1; 0 if it is missing.
 func (v Value) LineNumber() int {
 	if v.node == nil {
 		return 0
@@ -42,7 +42,7 @@ func (v Value) LineNumber() int {
 	return v.node.Line
 }
 
-// IsMapping reports whether the value is a mapping, for fields that take a text as well.
+// IsMapping reports whether the value is a mapping, for fields that also take text.
 func (v Value) IsMapping() bool { return v.node != nil && v.node.Kind == yaml.MappingNode }
 
 // String shows the value in an error.
@@ -62,7 +62,7 @@ func (v Value) String() string {
 	return text.Clip(v.node.Value)
 }
 
-// scalar reports whether the value is a single one with one of the YAML tags.
+// scalar reports whether the value is a scalar with one of the YAML tags.
 func (v Value) scalar(tags ...string) bool {
 	return v.node.Kind == yaml.ScalarNode && slices.Contains(tags, v.node.ShortTag())
 }
@@ -92,7 +92,7 @@ func (v Value) list(least, most int) []Value {
 	return vs
 }
 
-// Int reads a whole number from low to high; it is low where the value is none.
+// Int reads a whole number from low to high. It returns low after a mistake.
 func (v Value) Int(low, high int) int {
 	if v.node == nil {
 		return low
@@ -115,7 +115,7 @@ func (v Value) Int(low, high int) int {
 	return low
 }
 
-// Number reads a number, which may be infinite or NaN; ok is false where the value is none.
+// Number reads a number, which may be infinite or NaN. ok is false after a mistake.
 func (v Value) Number() (x float64, ok bool) {
 	if v.node == nil {
 		return 0, false
@@ -127,7 +127,7 @@ func (v Value) Number() (x float64, ok bool) {
 	return x, true
 }
 
-// Between reads a number from low to high; it is low where the value is none.
+// Between reads a number from low to high. It returns low after a mistake.
 func (v Value) Between(low, high float64) float64 {
 	x, ok := v.Number()
 	if ok && x >= low && x <= high {
@@ -166,7 +166,7 @@ func (v Value) Line() string { return v.line("!!str") }
 // Word reads a Line that may look like a number: serial numbers do.
 func (v Value) Word() string { return v.line("!!str", "!!int", "!!float") }
 
-// WordOrBool reads a Word that may be true or false too, as it is written.
+// WordOrBool reads a Word that may also be true or false, as text.
 func (v Value) WordOrBool() string { return v.line("!!str", "!!int", "!!float", "!!bool") }
 
 func (v Value) line(tags ...string) string {
@@ -195,7 +195,7 @@ func (v Value) OneOf(words ...string) string {
 	return w
 }
 
-// Matching reads a Word of a form; must says for people what the form is.
+// Matching reads a Word that matches form, which must describes for errors.
 func (v Value) Matching(form *regexp.Regexp, must string) string {
 	w := v.Word()
 	if !form.MatchString(w) {
@@ -204,8 +204,8 @@ func (v Value) Matching(form *regexp.Regexp, must string) string {
 	return w
 }
 
-// At is the value of a path below this one, "tile.units" or "formats[0]", or the nearest above it that is
-// there, by the name of the path.
+// At returns the value at a path below this one, such as "tile.units" or "formats[0]", or the nearest
+// parent that exists. Errors name the full path.
 func (v Value) At(path string) Value {
 	n := v.node
 	for _, step := range strings.FieldsFunc(path, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
@@ -214,7 +214,7 @@ func (v Value) At(path string) Value {
 	return Value{d: v.d, node: n, path: join(v.path, path)}
 }
 
-// below is the value of a key or at an index, the node itself where it has none.
+// below returns the value of a key or at an index, or the node itself if there is none.
 func below(n *yaml.Node, step string) *yaml.Node {
 	if i, err := strconv.Atoi(step); err == nil && n.Kind == yaml.SequenceNode && i < len(n.Content) {
 		return n.Content[i]

@@ -8,12 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gonePatience bounds the wait for a process that was killed. It decides no test that passes.
+// gonePatience bounds the wait for a killed process. Passing tests never wait that long.
 const gonePatience = time.Minute
 
-// WaitGone waits until a process, which need not be a child, has ended. One that waits for its
-// parent to reap it has ended. The kernel says when: a number that another process got
-// meanwhile is waited for too.
+// WaitGone waits until a process has ended, even if its parent has not reaped it. It need not be a
+// child. If the pid was reused meanwhile, it waits for the new process.
 func WaitGone(t testing.TB, pid int) {
 	t.Helper()
 	fd, err := unix.PidfdOpen(pid, 0)

@@ -2,8 +2,9 @@
 // Python environment, root. It is the only place that decides what happens where something is
 // missing: the test is skipped and its reason names what to install, so that `go test ./...`
 // passes on a bare clone. With LATLAB_REQUIRE=all, which `make test` sets, the test fails
-// instead: a suite that quietly leaves the real thing out would be green on a broken build.
-// What tests in many packages wait for outside this process is here too (WaitGone).
+// instead: a suite that silently skips the real runtime would be green on a broken build.
+// It refuses to install anything. Stand-ins for devices are in internal/testphone and
+// internal/testboard.
 package testenv
 
 import (
@@ -17,15 +18,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Required is whether nothing may be missing.
+// Required reports whether a missing program fails a test instead of skipping it.
 func Required() bool { return os.Getenv("LATLAB_REQUIRE") == "all" }
 
-// Missing ends a test that lacks something: what it needs, and how to get that.
+// Missing skips or fails a test: what is missing, and remedy is how to get it.
 func Missing(t testing.TB, what, remedy string) {
 	t.Helper()
 	reason := fmt.Sprintf("needs %s: %s", what, remedy)
 	if Required() {
-		t.Fatalf("%s (LATLAB_REQUIRE=all forbids to skip this test)", reason)
+		t.Fatalf("%s (LATLAB_REQUIRE=all forbids skipping)", reason)
 	}
 	t.Skip(reason)
 }
@@ -40,20 +41,20 @@ func Program(t testing.TB, name, debian string) string {
 	return path
 }
 
-// Installed is Program for tests that do without: those of the names that are in PATH.
-// With LATLAB_REQUIRE=all every one must be.
+// Installed returns those of the optional programs that are in PATH. With LATLAB_REQUIRE=all every
+// one must be.
 func Installed(t testing.TB, names ...string) []string {
 	t.Helper()
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		_, err := exec.LookPath(name)
 		if err != nil && Required() {
-			t.Fatalf("%v (LATLAB_REQUIRE=all forbids to do without)", err)
+			t.Fatalf("%v (LATLAB_REQUIRE=all requires it)", err)
 		}
 		return err != nil
 	})
 }
 
-// Chromium is the browser that pages are tried in: LATLAB_CHROMIUM, or the first of the usual
+// Chromium is the browser that pages are tested in: LATLAB_CHROMIUM, or the first of the usual
 // names in PATH.
 func Chromium(t testing.TB) string {
 	t.Helper()
@@ -68,7 +69,7 @@ func Chromium(t testing.TB) string {
 	return Program(t, "chromium", "chromium")
 }
 
-// Superuser is for tests that do what only root may, and why.
+// Superuser ends a test that needs root unless it runs as root; why is the reason.
 func Superuser(t testing.TB, why string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -76,8 +77,8 @@ func Superuser(t testing.TB, why string) {
 	}
 }
 
-// OrdinaryUser is for tests of what is forbidden, and why root cannot be forbidden it. CI runs
-// as root, so it skips there whatever LATLAB_REQUIRE says.
+// OrdinaryUser skips a test of missing permissions if it runs as root; why is the reason. CI runs as
+// root, so it always skips there, whatever LATLAB_REQUIRE says.
 func OrdinaryUser(t testing.TB, why string) {
 	t.Helper()
 	if os.Geteuid() == 0 {
@@ -85,13 +86,12 @@ func OrdinaryUser(t testing.TB, why string) {
 	}
 }
 
-// Mount is a new folder with a file system of its own, which goes with the test. options are
-// those of tmpfs: "size=1m".
+// Mount mounts a tmpfs on a new folder until the test ends. options are tmpfs options: "size=1m".
 func Mount(t testing.TB, options string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := unix.Mount("latlab", dir, "tmpfs", 0, options); err != nil {
-		Missing(t, "a file system of its own", fmt.Sprintf("run it as root who may mount (%v)", err))
+		Missing(t, "permission to mount a tmpfs", fmt.Sprintf("run it as root with mount permission (%v)", err))
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
 	return dir
@@ -125,7 +125,7 @@ func Headers(t testing.TB) string {
 	return built(t, "the runtime's headers", "build", filepath.Join(chosen(t, "TFLITE_DIR", "build/tflite"), "include"))
 }
 
-// chosen is the path in a variable, or the usual one below the module's root.
+// chosen is the path in an environment variable, or the default below the module's root.
 func chosen(t testing.TB, variable, usual string) string {
 	t.Helper()
 	path := os.Getenv(variable)
@@ -139,7 +139,7 @@ func chosen(t testing.TB, variable, usual string) string {
 	return path
 }
 
-// built is a file that a target of the Makefile makes.
+// built ends the test if a file that a target of the Makefile builds is missing.
 func built(t testing.TB, what, target, path string) string {
 	t.Helper()
 	if _, err := os.Stat(path); err != nil {

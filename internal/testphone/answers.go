@@ -10,8 +10,8 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// The programs of Android that a lab asks, as scripts that answer from files. A name with a
-// slash or a dot at its beginning is refused by them, as no service has one.
+// The Android programs that a lab calls, as scripts that print files. They refuse names that begin
+// with a slash or a dot, as no service has one.
 var programs = map[string]string{
 	"getprop": `case $# in
 0) while IFS='=' read -r k v; do echo "[$k]: [$v]"; done </data/testphone/props ;;
@@ -24,7 +24,7 @@ esac
 esac
 if [ -f "/data/testphone/dumpsys/$1" ]; then cat "/data/testphone/dumpsys/$1"; else echo "Can't find service: $1"; fi
 `,
-	// A setting that nobody made is "null".
+	// A setting that is not set is "null".
 	"settings": `d=/data/testphone/settings/$2
 case $2 in global|secure|system) ;; *) echo "Unknown namespace: $2" >&2; exit 255 ;; esac
 case $3 in ''|.*|*/*) echo "Bad arguments" >&2; exit 255 ;; esac
@@ -85,7 +85,7 @@ func removeLink(path string) error {
 	return nil
 }
 
-// What a Pixel 6 says of itself, in the form that AOSP prints it in; figures are chosen.
+// Properties of a Pixel 6 in AOSP's format, with chosen values.
 var pixelProperties = map[string]string{
 	"ro.product.name": "oriole", "ro.product.model": "Pixel 6", "ro.product.device": "oriole", "ro.product.manufacturer": "Google", "ro.product.brand": "google",
 	"ro.soc.manufacturer": "Google", "ro.soc.model": "GS101", "ro.board.platform": "gs101", "ro.hardware": "oriole",

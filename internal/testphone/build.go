@@ -1,11 +1,10 @@
-// Package testphone is a phone for tests, as far as a host can be one: a root folder with
-// Android's userland (mksh, toybox, what getprop and dumpsys would print) for a program that
-// runs commands in it, and a benchmark_model of ours whose times are a simulator's.
+// Package testphone emulates a phone for tests, as far as a host can: a root folder with Android's
+// userland (mksh, toybox, recorded output of getprop and dumpsys) in which commands can run, and a
+// fake benchmark_model whose latencies come from a simulator.
 //
-// Nothing of Android is in it: the shell and the tools are Debian's builds of the same
-// sources, the answers are recorded or written by hand. What Android's own libraries, its
-// SELinux policy and its linker do is not played. It refuses to know adb and ssh: who serves
-// the folder is devices/transport's tests' matter.
+// It contains nothing of Android: the shell and the tools are Debian's builds of the same sources,
+// and the output is recorded or written by hand. It does not emulate Android's libraries, SELinux
+// policy and linker. It refuses to know adb and ssh: devices/transport's tests serve the folder.
 package testphone
 
 import (

@@ -24,7 +24,7 @@ type Config struct {
 	Seed        uint64             `json:"seed,omitempty"`
 }
 
-// Today is a build of today with all delegates, on a simulator.
+// Today is a current build with all delegates, on a simulator.
 func Today(simulator string) Config {
 	return Config{Simulator: simulator, Prefix: true, Percentiles: true, ResultFile: true,
 		Delegates: []string{"xnnpack", "gpu", "nnapi", "hexagon", "external", "stable"}}

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say what the phone is. The zero value is a Pixel of 2021, cool and charged.
+// Options configure the phone. The zero value is a Pixel of 2021, cool and charged.
 type Options struct {
 	Properties map[string]string // of getprop, besides a Pixel's
 	Dumpsys    map[string]string // text by service, besides a Pixel's
@@ -27,7 +27,7 @@ type Options struct {
 	Model Config
 }
 
-// Needs ends a test where no phone can be made.
+// Needs ends a test if no phone can be made here.
 func Needs(t testing.TB) {
 	t.Helper()
 	testenv.Superuser(t, "a phone's root folder takes chroot and mount")
@@ -41,7 +41,7 @@ type Phone struct {
 	t    testing.TB
 }
 
-// Tmp is a phone's folder for everybody's files.
+// Tmp is the phone's world-writable folder.
 const Tmp = "/data/local/tmp"
 
 // stateDir is where the phone's benchmark_model remembers its runs.
@@ -79,7 +79,7 @@ func (p *Phone) Set(there, text string) {
 	p.check(os.WriteFile(path, []byte(text), 0o644))
 }
 
-// Dumpsys changes what a service says from now on.
+// Dumpsys changes the output of a service.
 func (p *Phone) Dumpsys(service, text string) { p.Set("/data/testphone/dumpsys/"+service, text) }
 
 // Command runs a command line in the phone's shell, as adb's shell does.
@@ -116,7 +116,7 @@ func folder(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// A folder that still has the host's processes in it is left alone.
+		// A folder with /proc still mounted is not removed.
 		if err := unix.Unmount(filepath.Join(dir, "proc"), unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("/proc of the phone stays mounted: %v", err)
 			return
@@ -133,9 +133,8 @@ func folder(t testing.TB) string {
 	return dir
 }
 
-// unmountStale takes away what a test that was killed left mounted: its folder's owner, a
-// process whose number is in no name, is not known, so only folders that nobody has as a
-// root any more are touched.
+// unmountStale unmounts what killed tests left mounted. It touches only folders that no process has
+// as its root any more.
 func unmountStale() {
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -176,14 +175,13 @@ func (p *Phone) devices() {
 	}
 }
 
-// Where Debian has the shell and the tools that Android has.
+// Debian's paths of the shell and the tools of Android.
 const (
 	shellFile  = "/bin/mksh-static"
 	toyboxFile = "/bin/toybox"
 )
 
-// notAndroids are applets that Android's own toybox is built without; scripts of ours must
-// not find them.
+// notAndroids are applets that Android's toybox is built without, so scripts must not use them.
 var notAndroids = []string{"ascii", "bzcat", "ftpget", "ftpput", "getconf", "gpiodetect", "gpiofind", "gpioget", "gpioinfo", "gpioset", "halt", "httpd", "killall5", "login", "mix", "mkpasswd",
 	"oneit", "openvt", "passwd", "poweroff", "reboot", "reset", "sntp", "su", "switch_root", "toybox", "tunctl", "wget", "sh"}
 

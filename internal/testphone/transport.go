@@ -14,16 +14,15 @@ import (
 	"latlab/internal/text"
 )
 
-// Transport reaches the phone without adb, by chroot: as another machine, whose files are
-// brought and whose commands are words for its shell. What a lab does over any transport is
-// tested with it; adb itself is not.
+// Transport reaches the phone without adb, by chroot, like a remote machine to which files are copied
+// and whose shell runs commands. It tests what is common to all transports, but not adb itself.
 func (p *Phone) Transport() *Chroot { return &Chroot{phone: p} }
 
 // Chroot is a phone reached by chroot.
 type Chroot struct {
 	phone *Phone
 	local transport.Local
-	// Away makes the next Start fail as one of a phone whose cable is out.
+	// Away makes the next Start fail as if the phone were unplugged.
 	Away bool
 }
 
@@ -63,11 +62,11 @@ func (c *Chroot) Stat(ctx context.Context, path string) (transport.Info, error) 
 	return c.local.Stat(ctx, c.phone.Path(path))
 }
 
-// Close has nothing to give up.
+// Close does nothing.
 func (c *Chroot) Close() error { return nil }
 
-// Files lists what is in a folder of the phone and below it, nothing where there is none, for
-// tests that compare what was there before and after.
+// Files lists the files in and below a folder of the phone, for tests that compare them before and
+// after. A missing folder has none.
 func (p *Phone) Files(there string) string {
 	p.t.Helper()
 	var list []string

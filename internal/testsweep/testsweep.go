@@ -1,7 +1,7 @@
-// Package testsweep sweeps on a device that goes wrong now and then, for tests of tools: every
-// network must be measured or accounted for in the end, and the cost model be that of the simulator
-// that answers behind the tool. What goes wrong is the business of the tool's own tests;
-// internal/testphone and internal/testboard are stand-ins that do.
+// Package testsweep runs sweeps on an unreliable device, for tests of tools: in the end every
+// network must be measured or have a recorded failure, and the cost model must be that of the
+// simulator behind the tool. It refuses to inject faults: the tools' tests do, with the stand-ins
+// internal/testphone and internal/testboard.
 package testsweep
 
 import (
@@ -21,7 +21,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// Networks are a source, the same every time.
+// Networks is a reproducible source of networks.
 type Networks struct {
 	o     Options
 	space *sampler.Space
@@ -29,11 +29,11 @@ type Networks struct {
 	cache *model.Cache
 }
 
-// Options say what is swept and how long a block may take.
+// Options of a sweep.
 type Options struct {
 	Networks       int
 	Form           model.Form
-	TimeoutSeconds float64 // of a block; one that hangs takes all of it
+	TimeoutSeconds float64 // of a block; a hanging one uses all of it
 }
 
 // New draws networks of the tiny space.
@@ -63,7 +63,7 @@ func (n *Networks) Network(_ context.Context, i int) (bench.Network, *model.Mode
 	return bench.Network{Name: m.Name, Space: n.space.Name, Indices: n.archs[i].String(), Model: m.Identity}, m, nil
 }
 
-// Sweep times all networks. It waits little between attempts: nothing here gets better by waiting.
+// Sweep times all networks, with short delays between attempts.
 func (n *Networks) Sweep(t testing.TB, d devices.Device, st bench.Store) bench.Result {
 	t.Helper()
 	p, err := bench.NamedProtocol("default")
@@ -85,8 +85,8 @@ func (n *Networks) Sweep(t testing.TB, d devices.Device, st bench.Store) bench.R
 	return res
 }
 
-// Accounted wants every network to have its blocks once, or a reason why not, and each block to
-// have figures as the tool gives them; it returns the failed attempts by reason.
+// Accounted checks that every network has its blocks once or a final failure, and that figures
+// accepts each block. It returns the failed attempts by reason.
 func (n *Networks) Accounted(t testing.TB, st bench.Store, res bench.Result, figures func(*devices.Block) bool) map[string]int {
 	t.Helper()
 	seen, byNetwork := map[[2]int]bool{}, map[int]int{}
@@ -120,8 +120,8 @@ func (n *Networks) Accounted(t testing.TB, st bench.Store, res bench.Result, fig
 	return reasons
 }
 
-// Differences are how far predictions of a sweep's cost model are from those of a simulator's own
-// sweep, relative, in the middle and at most, over twice as many networks.
+// Differences compares predictions of a sweep's cost model with those of a sweep of the simulator, on
+// twice as many networks. It returns the median and the maximum of the relative differences.
 func (n *Networks) Differences(t testing.TB, st bench.Store, sweep string, simulator devices.Device) (middle, most float64) {
 	t.Helper()
 	own := memory.New()
@@ -137,7 +137,7 @@ func (n *Networks) Differences(t testing.TB, st bench.Store, sweep string, simul
 	return bench.Median(off), slices.Max(off)
 }
 
-// fit is the cost model of a sweep.
+// fit fits a cost model to a sweep.
 func (n *Networks) fit(t testing.TB, st bench.Store, id string) *regress.CostModel {
 	t.Helper()
 	d := regress.Data{Space: n.space, Provenance: regress.Provenance{Device: "board", Kind: "measured", Precision: n.o.Form.Precision}}

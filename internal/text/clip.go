@@ -1,8 +1,8 @@
-// Package text is what all rooms do to text that people read: clipping what came from outside, the end
-// and the last line of an output, the word that was probably meant, and quoting for a shell. What it
-// shortens says how much is missing.
+// Package text has string functions that all other packages share: clipping of untrusted text, the end
+// and the last line of an output, suggestions for a mistyped word, and quoting for a shell. Clipped text
+// says how much is missing.
 //
-// It refuses to know units, colours and columns: those are the terminal's and the report's.
+// It refuses to know units, colours and columns, which internal/ui formats.
 package text
 
 import (
@@ -12,14 +12,14 @@ import (
 	"unicode/utf8"
 )
 
-// maxWord is how many bytes of a word that a user or a file gave fit into an error.
+// maxWord is how many bytes of a word from a user or a file an error shows.
 const maxWord = 80
 
-// Clip makes text that came from outside fit for an error: ClipTo of 80 bytes.
+// Clip makes untrusted text fit for an error: ClipTo of 80 bytes.
 func Clip(s string) string { return ClipTo(s, maxWord) }
 
-// ClipTo is Cut with '?' for whatever a terminal would not print but obey: a YAML key may hold
-// a line break, an escape sequence, or bytes that are not UTF-8.
+// ClipTo is Cut with '?' for each unprintable character: a YAML key may contain a line break, an
+// escape sequence, or bytes that are not UTF-8.
 func ClipTo(s string, most int) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
@@ -29,8 +29,8 @@ func ClipTo(s string, most int) string {
 	}, Cut(s, most))
 }
 
-// Cut keeps at most so many bytes of a text, up to the end of a character, and says how many more
-// there were.
+// Cut keeps at most the given number of bytes of a text, without splitting a character, and
+// appends how many more there were.
 func Cut(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -52,5 +52,5 @@ func boundary(s string, n int) int {
 // OneLine joins the lines and words of a text with single blanks.
 func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// Line is one line of at most so many bytes of what a program said: ClipTo of OneLine.
+// Line is ClipTo of OneLine, for the output of a program.
 func Line(s string, most int) string { return ClipTo(OneLine(s), most) }

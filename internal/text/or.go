@@ -2,7 +2,7 @@ package text
 
 import "strings"
 
-// Or joins names as a sentence has them: "a", "a or b", "a, b or c".
+// Or joins names for a sentence: "a", "a or b", "a, b or c".
 func Or[T ~string](names []T) string {
 	texts := make([]string, len(names))
 	for i, n := range names {

@@ -6,14 +6,15 @@ import (
 	"sync"
 )
 
-// Tail is the end of an output, at most so many bytes, after how many were left out.
+// Tail keeps at most the given number of bytes of an output's end, after a line that says how many
+// bytes are left out.
 func Tail(s string, most int) string {
 	w := TailWriter{Most: most}
 	_, _ = w.Write([]byte(s))
 	return w.String()
 }
 
-// TailWriter keeps the end of what is written to it. It may be read while it is written.
+// TailWriter keeps the end of what is written to it. String may be called while it is written.
 type TailWriter struct {
 	Most int // bytes that are kept
 
@@ -34,7 +35,7 @@ func (w *TailWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String is what Tail says.
+// String returns the end as Tail does.
 func (w *TailWriter) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

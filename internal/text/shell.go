@@ -2,11 +2,11 @@ package text
 
 import "strings"
 
-// ShellQuote makes a word of text for a POSIX shell, whatever it holds: quotes, $(), newlines. A zero
-// byte, which no program can be given, is its caller's to refuse.
+// ShellQuote quotes any text as one word for a POSIX shell, including quotes, $() and newlines. The
+// caller must refuse a zero byte, which no program's arguments can contain.
 func ShellQuote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
-// ShellWord is a word as a person would type it: bare where every shell takes it as it is, else quoted.
+// ShellWord quotes a word only where a shell needs it.
 func ShellWord(word string) string {
 	if word == "" || strings.ContainsFunc(word, needsQuotes) {
 		return ShellQuote(word)

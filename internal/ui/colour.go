@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// The few things that are worth a colour, as SGR parameters. They are bold or dark enough to
-// be read on a light and on a dark background (the green and yellow of the first 16 are not, on
-// white: these two of the 256 are 4.5 to 1 against black and against white), and each stands beside a word that says the
-// same: nobody has to see the difference of red and green.
+// Colours as SGR parameters, readable on light and on dark backgrounds: the green and yellow of
+// the 16 basic colours are not readable on white, these two of the 256 have a contrast of 4.5 to 1
+// against both. Only words are coloured, so no information depends on seeing colours.
 const (
 	colourBad  = "1;31"
 	colourGood = "38;5;28"
@@ -19,8 +18,8 @@ const (
 	colourKind = "1;35"
 )
 
-// paintedWords are the words that a colour makes hard to overlook, in the order in which they
-// are tried at one place. What must stay plain, "0 INVALID", has no colour.
+// paintedWords are the coloured words, in the order of priority. "0 INVALID" is listed without a
+// colour so that it stays plain.
 var paintedWords = []struct{ word, colour string }{
 	{`0 (?:INVALID|failed)`, ""},
 	{`INVALID`, colourBad},
@@ -40,9 +39,8 @@ func escapesWanted() bool {
 // WantsColour reports whether w is a terminal whose user wants colours.
 func WantsColour(w io.Writer) bool { return IsTerminal(w) && escapesWanted() }
 
-// A Painter colours finished lines, in one place: tables are aligned without colours, no verb
-// can forget to leave them out, and names that contain an escape sequence are not affected.
-// Text without an end of line waits for it, or for Flush.
+// A Painter colours words in finished lines. So tables are aligned without escape sequences, and
+// no verb needs to know about colours. It holds an incomplete line back until its end or Flush.
 type Painter struct {
 	w       io.Writer
 	words   *regexp.Regexp
@@ -74,14 +72,14 @@ func (p *Painter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Flush writes what came without an end of line.
+// Flush writes an incomplete last line.
 func (p *Painter) Flush() error {
 	_, err := io.WriteString(p.w, p.paint(string(p.pending)))
 	p.pending = nil
 	return err
 }
 
-// paint leaves a table's header alone: INVALID is a column there and says nothing.
+// paint colours a line, except for a table's header, where INVALID is only a column.
 func (p *Painter) paint(line string) string {
 	if strings.ToUpper(line) == line {
 		return line
@@ -90,7 +88,7 @@ func (p *Painter) paint(line string) string {
 	rest := 0
 	for _, at := range p.words.FindAllStringSubmatchIndex(line, -1) {
 		start, end := at[0], at[1]
-		if !apart(line, start, end) {
+		if !isWholeWord(line, start, end) {
 			continue
 		}
 		for i, w := range paintedWords {
@@ -103,8 +101,8 @@ func (p *Painter) paint(line string) string {
 	return b.String() + line[rest:]
 }
 
-// apart reports whether a word is one of its own, not part of a name or a path.
-func apart(line string, start, end int) bool {
+// isWholeWord reports whether line[start:end] is not part of a name or a path.
+func isWholeWord(line string, start, end int) bool {
 	const part = "-_./:"
 	before := start > 0 && (strings.IndexByte(part, line[start-1]) >= 0)
 	after := false

@@ -10,11 +10,11 @@ import (
 	"latlab/devices"
 )
 
-// mixedKinds is the kind of progress over devices of several: no number is shown with it.
+// mixedKinds is the kind of the progress of devices of different kinds.
 const mixedKinds devices.Kind = ""
 
-// Progress shows how far several devices are: one bar for all on a terminal, a stream of
-// lines each elsewhere. A single device is shown as it always was.
+// Progress shows the progress of one or more devices: one bar for all on a terminal, JSON lines
+// for each elsewhere.
 type Progress struct {
 	mu    sync.Mutex
 	infos []devices.Info
@@ -24,7 +24,7 @@ type Progress struct {
 	away  map[int]bool
 }
 
-// NewProgress shows on w: a bar on a terminal, JSON lines elsewhere, nothing where quiet.
+// NewProgress writes to w: a bar on a terminal, JSON lines elsewhere, nothing if quiet.
 func NewProgress(w io.Writer, quiet bool, infos []devices.Info) *Progress {
 	f := &Progress{infos: infos, now: make([]bench.Progress, len(infos)), away: map[int]bool{}}
 	f.one = newDisplay(w, quiet, commonKind(infos))
@@ -68,8 +68,8 @@ func (f *Progress) Update(i int, p bench.Progress) {
 	}
 }
 
-// together adds devices up. A latency is one device's own; noise and temperature are those of
-// the noisiest and of the hottest.
+// together sums the progress of devices. It has no latency; noise and temperature are the
+// highest.
 func together(all []bench.Progress) bench.Progress {
 	var sum bench.Progress
 	for _, p := range all {
@@ -78,17 +78,17 @@ func together(all []bench.Progress) bench.Progress {
 		sum.Failed += p.Failed
 		sum.Blocks += p.Blocks
 		sum.BlocksLeft += p.BlocksLeft
-		if p.BlocksLeft > 0 { // what has ended, a simulator in a moment, is fast no more
+		if p.BlocksLeft > 0 { // a finished device no longer counts
 			sum.BlocksPerSec += p.BlocksPerSec
 		}
-		sum.ETASeconds = greater(sum.ETASeconds, p.ETASeconds) // they run beside each other
+		sum.ETASeconds = greater(sum.ETASeconds, p.ETASeconds) // devices run in parallel
 		sum.NoiseCV = greater(sum.NoiseCV, p.NoiseCV)
 		sum.TemperatureC = greater(sum.TemperatureC, p.TemperatureC)
 	}
 	return sum
 }
 
-// greater of two that may be unknown.
+// greater returns the greater of two values that may be nil.
 func greater(a, b *float64) *float64 {
 	if a == nil || b != nil && *b > *a {
 		return b
@@ -96,8 +96,8 @@ func greater(a, b *float64) *float64 {
 	return a
 }
 
-// Event tells what a person would look after: a device that goes away, comes back or is given
-// up. That it begins and ends well shows in the figures.
+// Event prints that a device goes away, comes back or is given up. A normal start and end show in
+// the figures.
 func (f *Progress) Event(e bench.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,7 +114,7 @@ func (f *Progress) Event(e bench.Event) {
 	}
 	if e.Wait > 0 {
 		fields["wait_seconds"] = e.Wait.Seconds()
-		text += fmt.Sprintf("; it is tried again in %v", e.Wait.Round(time.Second))
+		text += fmt.Sprintf("; retrying in %v", e.Wait.Round(time.Second))
 	}
 	if e.State == bench.BackingOff || back || len(f.infos) > 1 {
 		f.shown(e.Member).note(text, fields)

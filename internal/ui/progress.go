@@ -15,11 +15,11 @@ import (
 	"latlab/devices"
 )
 
-// progress shows how far a run is: a bar on a terminal, JSON lines elsewhere, nothing
-// with --quiet.
+// display shows the progress of a run: a bar on a terminal, JSON lines elsewhere, nothing with
+// --quiet.
 type display interface {
 	update(bench.Progress)
-	// note says something that is not a figure: text for a terminal, fields for a log.
+	// note prints an event: text on a terminal, fields in a log.
 	note(text string, fields map[string]any)
 	finish()
 }
@@ -40,21 +40,21 @@ func (noProgress) update(bench.Progress)       {}
 func (noProgress) note(string, map[string]any) {}
 func (noProgress) finish()                     {}
 
-// lineProgress prints a JSON line at most every few seconds: a log file of a sweep of
-// thousands of networks stays readable.
+// lineProgress prints a JSON line at most every lineInterval, so that the log of a long sweep
+// stays readable.
 type lineProgress struct {
 	w      io.Writer
 	kind   devices.Kind
-	device string // where there are several
+	device string // "" with a single device
 	last   time.Time
 	p      bench.Progress
-	some   bool
+	unseen bool // p is not printed yet
 }
 
 const lineInterval = 5 * time.Second
 
 func (l *lineProgress) update(p bench.Progress) {
-	l.p, l.some = p, true
+	l.p, l.unseen = p, true
 	if now := time.Now(); now.Sub(l.last) >= lineInterval {
 		l.last = now
 		l.print()
@@ -62,7 +62,7 @@ func (l *lineProgress) update(p bench.Progress) {
 }
 
 func (l *lineProgress) print() {
-	l.some = false
+	l.unseen = false
 	_ = JSON(l.w, struct {
 		Type   string       `json:"message_type"`
 		Device string       `json:"device,omitempty"`
@@ -74,12 +74,12 @@ func (l *lineProgress) print() {
 func (l *lineProgress) note(_ string, fields map[string]any) { _ = JSON(l.w, fields) }
 
 func (l *lineProgress) finish() {
-	if l.some {
+	if l.unseen {
 		l.print()
 	}
 }
 
-// bar fits in the terminal's columns: count, rate, time left, noise, temperature, bar.
+// bar is one line that fits the terminal: count, rate, time left, noise, temperature, bar.
 type bar struct {
 	w       io.Writer
 	kind    devices.Kind
@@ -89,8 +89,8 @@ type bar struct {
 }
 
 func (b *bar) update(p bench.Progress) {
-	// The library takes a bar that was full once for finished, and never shows it again. A
-	// sweep is full between two batches and before its extra blocks: it always has one to go.
+	// The library never shows a bar again that was full once. A sweep is full between two batches
+	// and before its extra blocks, so the total has one block more.
 	total := p.Blocks + p.BlocksLeft + 1
 	if b.b == nil {
 		b.b = progressbar.NewOptions(total,
@@ -105,7 +105,7 @@ func (b *bar) update(p bench.Progress) {
 		)
 	}
 	b.b.Describe(describeProgress(p, b.kind, b.devices, columns(b.w)))
-	// Networks that need more blocks, or fail, change how many there will be.
+	// The total changes when networks need more blocks, or fail.
 	if total != b.total {
 		b.total = total
 		b.b.ChangeMax(total)
@@ -113,7 +113,7 @@ func (b *bar) update(p bench.Progress) {
 	_ = b.b.Set(p.Blocks)
 }
 
-// columns is how wide a terminal is now; a window may be resized in the middle of a sweep.
+// columns is the current width of the terminal, which may be resized during a sweep.
 func columns(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
@@ -123,7 +123,7 @@ func columns(w io.Writer) int {
 	return Columns
 }
 
-// barWidth leaves a narrow terminal to the words.
+// barWidth is small on narrow terminals, so that the text fits.
 func barWidth(columns int) int {
 	if columns < 60 {
 		return 3
@@ -131,17 +131,17 @@ func barWidth(columns int) int {
 	return 8
 }
 
-// barRoom is what a line leaves beside percents and bar. The last column stays free: some
-// terminals wrap when it is written.
+// barRoom is the room for text beside percentage and bar. The last column stays free, because
+// some terminals wrap when it is written.
 func barRoom(columns int) int {
 	return columns - len(" 100% [") - barWidth(columns) - len("]  ") - 1
 }
 
-// describeProgress leaves out what matters least where the line would be too long.
-// That a number was not measured is never left out. Of several devices noise and temperature
-// are the greatest: that is where to look.
+// describeProgress formats the text beside the bar. If the line would be too long, it omits the
+// least important parts, but never that a number was not measured. For several devices it shows
+// the highest noise and temperature.
 func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) string {
-	if kind == mixedKinds { // nobody could say whether a figure was measured
+	if kind == mixedKinds { // the figures may be measured or not
 		p.LastSeconds, p.NoiseCV, p.TemperatureC = nil, nil, nil
 	}
 	most := ""
@@ -181,7 +181,7 @@ func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) st
 	return line[:min(len(line), max(room, 0))]
 }
 
-// joinWords joins what is not empty.
+// joinWords joins the parts that are not empty.
 func joinWords(parts []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(parts), func(s string) bool { return s == "" }), " ")
 }

@@ -119,7 +119,7 @@ func TestProgressOfSeveralDevicesOnATerminal(t *testing.T) {
 	p.Event(bench.Event{Member: 0, Name: "pixel", State: bench.Running}) // nothing to tell
 	p.Finish()
 	for _, want := range []string{
-		"jetson: backing off: no answer?[2J; it is tried again in 30s\n",
+		"jetson: backing off: no answer?[2J; retrying in 30s\n",
 		"jetson: running\n",
 	} {
 		if !strings.Contains(out.String(), want) {

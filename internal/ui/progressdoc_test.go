@@ -34,18 +34,18 @@ func TestProgressLinesAreDocumented(t *testing.T) {
 	p.update(bench.Progress{Networks: 40})
 	want := fieldsOf(t, out.String())
 
-	var told []string
+	var documented []string
 	name := regexp.MustCompile("`([a-z_]+)`")
 	for line := range strings.Lines(section) {
 		if cell, isRow := strings.CutPrefix(line, "| `"); isRow {
 			cell, _, _ = strings.Cut(cell, " |")
 			for _, m := range name.FindAllStringSubmatch("`"+cell, -1) {
-				told = append(told, m[1])
+				documented = append(documented, m[1])
 			}
 		}
 	}
-	slices.Sort(told)
-	if diff := cmp.Diff(want, told); diff != "" {
+	slices.Sort(documented)
+	if diff := cmp.Diff(want, documented); diff != "" {
 		t.Errorf("the table's fields (+) are not those of a line (-):\n%s", diff)
 	}
 	_, example, _ := strings.Cut(section, "```json\n")

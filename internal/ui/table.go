@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Widths of text: a terminal's 80 columns, or less than 100 for tables with names of layers.
+// Widths of text: 80 columns, or just below 100 for tables with names of layers.
 const (
 	Columns     = 80
 	WideColumns = 98
@@ -41,14 +41,14 @@ func TableWithNotes(w io.Writer, rows [][]string, below []string) error {
 	return nil
 }
 
-// Wrap puts words behind a head, on lines of at most so many columns, all but the first
-// indented by two. A word that is longer has a line of its own: paths are copied whole. A
-// library's wrapping (go-wordwrap) has no first line of another width.
+// Wrap prints head and words on lines of at most the given columns, all but the first indented
+// by three. A longer word has a line of its own, so that paths can be copied. Libraries such as
+// go-wordwrap do not support a first line of a different width.
 func Wrap(head string, words []string, columns int) string {
 	return WrapIndented(head, words, "  ", columns)
 }
 
-// WrapIndented is Wrap with another indent, which a blank follows.
+// WrapIndented is Wrap with a different indent, to which it adds a blank.
 func WrapIndented(head string, words []string, indent string, columns int) string {
 	var b strings.Builder
 	line := head
@@ -63,8 +63,8 @@ func WrapIndented(head string, words []string, indent string, columns int) strin
 	return b.String()
 }
 
-// Facts writes rows of a name and its value, wrapped behind the names. A value that cannot
-// be wrapped, such as a hash, has a line of its own.
+// Facts writes rows of a name and a value, wrapped to the right of the names. A long value that
+// cannot be wrapped, such as a hash, has a line of its own.
 func Facts(w io.Writer, rows [][2]string) {
 	names := 0
 	for _, r := range rows {
@@ -82,9 +82,8 @@ func Facts(w io.Writer, rows [][2]string) {
 	}
 }
 
-// Command writes what to type, so that it can be copied from a narrow terminal too: commands
-// joined by && stand on lines of their own, and a shell comment behind them is one on each of
-// its lines.
+// Command writes a command so that it can be copied from a narrow terminal: each command of a
+// chain with && has its own line, and each line of a trailing shell comment begins with #.
 func Command(w io.Writer, margin, text string) {
 	head := margin + "type: "
 	if utf8.RuneCountInString(head+text) <= Columns {
@@ -99,8 +98,8 @@ func Command(w io.Writer, margin, text string) {
 	}
 }
 
-// Middle leaves out the middle of a text that is longer than n runes: names of layers differ
-// at both ends.
+// Middle replaces the middle of a text that is longer than n runes by "..", because names of
+// layers differ at both ends.
 func Middle(text string, n int) string {
 	r := []rune(text)
 	if len(r) <= n {

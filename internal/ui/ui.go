@@ -2,8 +2,8 @@
 // and the progress of a sweep. The terminal and exporters/report share it, so that a latency
 // has the same digits in both.
 //
-// It refuses to decide what is shown: callers pass finished values. The command line, exit
-// codes and the choice between text and JSON are cmd/latlab's.
+// It refuses to decide what is shown: callers pass finished values. cmd/latlab decides between
+// text and JSON and owns the command line and exit codes; internal/text clips and quotes text.
 package ui
 
 import (
@@ -22,15 +22,14 @@ import (
 // JSONSchema is the version of every --json document.
 const JSONSchema = 1
 
-// JSON writes v on one line, without the escapes that HTML would need: an advice's && stays
-// as it is typed.
+// JSON writes v on one line without HTML escapes, so that the && of a command can be copied.
 func JSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
 
-// Document writes a --json result: the fields of v, an object, behind schema_version.
+// Document writes a --json result: schema_version, then the fields of v, which must be an object.
 func Document(w io.Writer, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -58,8 +57,8 @@ func OneLine(err error) string {
 	return Printable(strings.Join(strings.Fields(err.Error()), " "))
 }
 
-// Printable replaces control characters, which a terminal would obey: a file's name or a
-// tool's output may hold an escape sequence. Line feeds and tabs stay.
+// Printable replaces control characters by ?, because a file's name or a tool's output may
+// contain escape sequences, which a terminal would execute. Line feeds and tabs stay.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) && r != '\n' && r != '\t' {
@@ -69,7 +68,7 @@ func Printable(text string) string {
 	}, strings.ReplaceAll(text, "\r\n", "\n"))
 }
 
-// Kind is a kind as a person must not overlook it: in capitals unless it is measured.
+// Kind is the name of a kind, in capitals unless it is measured, so that nobody overlooks it.
 func Kind(k devices.Kind) string {
 	if k == devices.Measured {
 		return string(k)

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// A Scale formats the numbers of one table column, axis or range alike: one unit and one
-// number of decimals, so that numbers below each other can be compared at a glance.
+// A Scale formats the numbers of one table column, axis or range with the same unit and the same
+// number of decimals, so that they can be compared at a glance.
 type Scale struct {
 	factor   float64 // of the unit
 	decimals int
@@ -40,9 +40,9 @@ func BytesScale(bytes ...float64) Scale {
 	return commonScale(bytes, benchunit.Binary, "B")
 }
 
-// commonScale gives the smallest value 4 significant digits, as benchunit does. Where the
-// values span more than a factor of 1,000 (the layers of a network), that would print the
-// largest in nanoseconds, so there the value in their geometric middle decides.
+// commonScale gives the smallest value 4 significant digits, as benchunit does. If the values
+// span more than a factor of 1,000 (the layers of a network), that could print the largest in
+// nanoseconds, so their geometric mean gets 4 digits instead.
 func commonScale(values []float64, class benchunit.Class, unit string) Scale {
 	least, greatest := extremes(values)
 	if greatest == 0 {
@@ -55,8 +55,8 @@ func commonScale(values []float64, class benchunit.Class, unit string) Scale {
 	return Scale{factor: s.Factor, decimals: s.Prec, unit: strings.Replace(s.Prefix, "µ", "u", 1) + unit}
 }
 
-// extremes are the smallest and the largest magnitude that is finite and not 0; 0 where there
-// is none.
+// extremes returns the smallest and the largest magnitude of the values that are finite and not
+// 0, and 0 if there are none.
 func extremes(values []float64) (least, greatest float64) {
 	for _, v := range values {
 		v = math.Abs(v)
@@ -73,7 +73,7 @@ func extremes(values []float64) (least, greatest float64) {
 
 func unknown(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
 
-// Factor is how much one of the scale's unit is: 0.001 for ms.
+// Factor is the size of the scale's unit: 0.001 for ms.
 func (s Scale) Factor() float64 { return s.factor }
 
 // Unit is the scale's unit with its prefix: "ms", "G", "KiB"; empty for plain counts.
@@ -100,16 +100,16 @@ func (s Scale) Format(x float64) string {
 // Range is "21.43 to 25.10 ms".
 func (s Scale) Range(low, high float64) string { return s.Number(low) + " to " + s.Format(high) }
 
-// Seconds is a time that stands alone, in the unit that suits it.
+// Seconds formats a single time in a suitable unit.
 func Seconds(seconds float64) string { return SecondsScale(seconds).Format(seconds) }
 
-// SecondsRange is two times with one unit: "21.43 to 25.10 ms".
+// SecondsRange formats two times with one unit: "21.43 to 25.10 ms".
 func SecondsRange(low, high float64) string { return SecondsScale(low, high).Range(low, high) }
 
-// Count is a count that stands alone: 4,620 or 4.290 G.
+// Count formats a single count: 4,620 or 4.290 G.
 func Count(n int64) string { return CountScale(float64(n)).Format(float64(n)) }
 
-// Bytes is a size that stands alone.
+// Bytes formats a single size.
 func Bytes(bytes float64) string { return BytesScale(bytes).Format(bytes) }
 
 // Digits is x with n significant digits and no exponent, without zeros at its end.
@@ -121,7 +121,7 @@ func Digits(x float64, n int) string {
 	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
 
-// Percent is a ratio with one decimal, one of 100 % and more without.
+// Percent formats a ratio in percent, with one decimal below 100 % and none above.
 func Percent(x float64) string {
 	switch {
 	case unknown(x):
@@ -132,10 +132,10 @@ func Percent(x float64) string {
 	return strconv.FormatFloat(100*x, 'f', 1, 64) + " %"
 }
 
-// NotComputed stands for a figure that could not be computed.
+// NotComputed is printed for a figure that could not be computed.
 const NotComputed = "not computed"
 
-// Optional is a figure that may not have been computed.
+// Optional formats x, or returns NotComputed where it is nil, NaN or infinite.
 func Optional(x *float64, format func(float64) string) string {
 	if x == nil || unknown(*x) {
 		return NotComputed
@@ -146,7 +146,7 @@ func Optional(x *float64, format func(float64) string) string {
 // Fixed4 is x with 4 decimals, as r2 and rank correlations are printed.
 func Fixed4(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
 
-// Duration is how long something takes, to the second: "1 h 05 min", "12.3 s".
+// Duration formats a duration for people: "1 h 05 min", "4 min 07 s", "12 s", "3.2 s".
 func Duration(d time.Duration) string {
 	switch {
 	case d < 10*time.Second:

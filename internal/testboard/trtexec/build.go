@@ -12,7 +12,7 @@ import (
 	"latlab/sampler/onnx"
 )
 
-// plan is what is in an engine's file.
+// plan is the content of an engine file.
 type plan struct {
 	Magic   string  `json:"magic"`
 	Version int     `json:"version"`
@@ -74,7 +74,7 @@ func (p *program) left(all int) int {
 	return min(p.Left, all)
 }
 
-// assign says who runs what, as TensorRT 8's builder does.
+// assign distributes the layers to GPU and DLA, as TensorRT 8's builder does.
 func (p *program) assign(n *onnx.Network) (code int, failed bool) {
 	if p.opts["--useDLACore"] == "" {
 		return 0, false

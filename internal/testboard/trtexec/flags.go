@@ -11,7 +11,7 @@ import (
 	"latlab/internal/testboard/trtfake"
 )
 
-// flag is one that a version has; form is "" for a switch.
+// flag is a flag of a version; form is "" for a switch.
 type flag struct {
 	name, form  string
 	since, gone int // versions; 0 = ever
@@ -77,7 +77,7 @@ func (p *program) known(name string, valued bool) error {
 	return complaint("Unknown option: " + name)
 }
 
-// complaint is a sentence of trtexec's own.
+// complaint is an error text of the real trtexec.
 type complaint string
 
 func (c complaint) Error() string { return string(c) }

@@ -1,6 +1,6 @@
 // Command trtexec stands in for NVIDIA's in tests: it takes the same flags and no others,
-// prints and exports in the formats of TensorRT 7, 8 and 10, and says that a network takes
-// what its control file says (trtfake). It computes nothing.
+// prints and exports in the formats of TensorRT 7, 8 and 10, and reports the latencies in its
+// control file (trtfake). It computes nothing.
 //
 // Formats and loop are those of NVIDIA/TensorRT, samples/common/sampleReporting.cpp,
 // sampleInference.cpp and logger.h.
@@ -103,7 +103,7 @@ func (p *program) fail(text string) int {
 	return 1
 }
 
-// misbehave does what a fault asks for, where that needs no model.
+// misbehave causes the faults that need no model.
 func (p *program) misbehave() (done bool, code int) {
 	switch p.fault {
 	case trtfake.Crash:

@@ -48,7 +48,7 @@ type trace struct{ enqStart, enqEnd, h2dStart, h2dEnd, start, end, d2hStart, d2h
 func (t trace) compute() float32 { return t.end - t.start }
 func (t trace) latency() float32 { return t.h2dEnd - t.h2dStart + t.compute() + t.d2hEnd - t.d2hStart }
 
-// long is more virtual time than any test waits for: then it is waited for.
+// long is more virtual time than any test needs; longer times are really waited for.
 const long = 3600e3
 
 // infer goes round the loop of sampleInference.cpp with one query at a time.

@@ -1,8 +1,9 @@
-// Package trtfake controls the stand-in for trtexec that tests put on a board: which
-// TensorRT it is, how long each network takes, what goes wrong and when.
+// Package trtfake controls the stand-in for trtexec that tests put on a board: its TensorRT
+// version, the latency of each network, and which faults happen when.
 //
-// The stand-in (internal/testboard/trtexec) looks for its control file beside itself, so that
-// it works behind ssh, where nothing of a test's environment arrives.
+// The stand-in (internal/testboard/trtexec) reads its control file beside itself, so that it works
+// behind ssh, which does not pass the environment of a test. This package refuses to parse or print
+// anything of trtexec's.
 package trtfake
 
 import (

@@ -1,6 +1,6 @@
 // Command benchmarkmodel plays TFLite's benchmark_model in tests: it reads the .tflite that
 // it is given, asks a simulator (devices/sim) what each run takes, in virtual time, and
-// prints that as the real program does, whose flags it takes. It can be told to fail.
+// prints that as the real program does, whose flags it takes. Its configuration can make it fail.
 //
 // What it copies is the program's behaviour, not its code: the order of its lines and their
 // streams, its exit codes, that it only warns of flags that it does not know, that a delegate
@@ -49,7 +49,7 @@ type program struct {
 	run_  int // how many runs there were before
 }
 
-// cutter ends the process in the middle of its output, where it is told to.
+// cutter ends the process in the middle of its output, for the fault "truncated".
 type cutter struct {
 	w    io.Writer
 	left int

@@ -48,7 +48,7 @@ func (p *program) load() (*model.Model, error) {
 	return m, nil
 }
 
-// delegated is who runs the model.
+// delegated says what runs the model.
 type delegated struct {
 	simulator        string
 	nodes, taken     int
@@ -101,7 +101,7 @@ func operators(m *model.Model) (n int) {
 	return n
 }
 
-// noDelegate is the CPU, by XNNPACK where nobody turned that off.
+// noDelegate runs the model on the CPU, by XNNPACK unless it is turned off.
 func (p *program) noDelegate(delegated) error {
 	if p.flags.is("require_full_delegation") {
 		p.error("Disallowed CPU fallback detected.")
@@ -150,7 +150,7 @@ func (p *program) hexagonLibraries() bool {
 		(find(os.Getenv("ADSP_LIBRARY_PATH"), ";", "libhexagon_nn_skel*.so") || find(p.flags.text("hexagon_lib_path"), ";", "libhexagon_nn_skel*.so"))
 }
 
-// apply modifies the graph: how much the delegate takes is the simulator's word.
+// apply modifies the graph. The simulator decides how much the delegate takes.
 func (p *program) apply(m *model.Model, d delegated) (delegated, error) {
 	if p.fault == "delegate-error" {
 		runtimeSays("ERROR", "NN API returned error ANEURALNETWORKS_OP_FAILED at line 3779 while completing NNAPI compilation.")
