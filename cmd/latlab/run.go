@@ -84,13 +84,13 @@ func isInterrupt(err error) bool {
 	return errors.Is(err, bench.ErrStopped) || errors.Is(err, context.Canceled)
 }
 
-// interrupted says how to go on where blocks are stored, and gives an interrupt its exit code.
+// interrupted prints how to resume where blocks are stored, and gives an interrupt its exit code.
 func interrupted(s streams, err error, stored bool) error {
 	if !isInterrupt(err) {
 		return err
 	}
 	if stored {
-		fmt.Fprintf(s.err, "interrupted; every finished block is stored. To go on, type:\n  %s\n", commandLine())
+		fmt.Fprintf(s.err, "interrupted; every finished block is stored. To resume, type:\n  %s\n", commandLine())
 	}
 	return exitSilently(exitInterrupted)
 }

@@ -57,11 +57,11 @@ func layerTableOf(find func(string) (*sampler.Space, error), line []byte) (Table
 	case l.Device == "" || l.Kind == "":
 		return Table{}, errors.New(`not what "latlab time --layers --json" prints: "device" or "kind" is missing`)
 	case len(l.Layers) == 0:
-		return Table{}, fmt.Errorf("no table of layers: --layers was not given, or device %s has none", l.Device)
+		return Table{}, fmt.Errorf("no per-layer table: --layers was not given, or device %s has none", l.Device)
 	}
 	for _, row := range l.Layers {
 		if row.Seconds < 0 || row.Seconds > maxLayerSeconds {
-			return Table{}, fmt.Errorf("layer %q takes %v seconds: that is no time", text.Clip(row.Name), row.Seconds)
+			return Table{}, fmt.Errorf("layer %q has an impossible latency of %v seconds", text.Clip(row.Name), row.Seconds)
 		}
 	}
 	g, err := l.graph(find)

@@ -49,7 +49,7 @@ func listenError(address string, err error) error {
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("another program listens on %s: end it, or choose another --web.listen-address", address)
+		return fmt.Errorf("a different program listens on %s; stop it, or choose a different --web.listen-address", address)
 	case errors.As(err, &bad), errors.As(err, &dns):
 		return &OptionError{fmt.Sprintf("--web.listen-address %s: %v", address, err)}
 	}
@@ -72,7 +72,7 @@ func SystemdSockets() ([]net.Listener, error) {
 	// What is no listening socket, a datagram one, is nil.
 	if len(listeners) == 0 || slices.Contains(listeners, nil) {
 		CloseListeners(slices.DeleteFunc(listeners, func(l net.Listener) bool { return l == nil }))
-		return nil, errors.New("--web.systemd-socket: systemd handed over no listening socket, or another thing too: start it by a .socket unit with ListenStream=")
+		return nil, errors.New("--web.systemd-socket: systemd passed no socket, or one that does not listen; start latlab by a .socket unit with ListenStream=")
 	}
 	return listeners, nil
 }
