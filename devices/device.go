@@ -1,10 +1,10 @@
-// Package devices says what times a model: the Device interface, the Block that it
-// returns, and errors sorted by whose fault they are. Interfaces and types only.
+// Package devices declares the Device interface (what times a model), the Block that it returns,
+// and errors classified by whose fault they are. It holds interfaces and types only.
 //
-// Implementations live below: devices/agent (latlab-agent on a machine), devices/tool
-// (programs of vendors, estimators among them) and devices/sim (simulators). Every one
-// passes devices/devicetest; devices/inventory opens them by name. The package refuses to
-// know protocols, statistics and stores: bench does that.
+// Implementations: devices/agent (latlab-agent on a machine), devices/tool (vendors' programs,
+// estimators among them) and devices/sim (simulators). All of them pass devices/devicetest;
+// devices/inventory opens them by name. The package knows no protocols, statistics or stores; those
+// belong to bench.
 package devices
 
 import (
@@ -14,18 +14,18 @@ import (
 	"latlab/sampler/model"
 )
 
-// Kind is where a number comes from. It travels with the number and is never mixed in a
-// fit or comparison.
+// Kind is where a figure comes from. It is kept with the figure; fits and comparisons never mix
+// kinds.
 type Kind string
 
-// The kinds: timed on the device itself, told by its vendor's tool, computed by us.
+// The kinds: timed on the device, estimated by its vendor's tool, computed by latlab's simulators.
 const (
 	Measured  Kind = "measured"
 	Estimated Kind = "estimated"
 	Simulated Kind = "simulated"
 )
 
-// Info is what a Device says of itself before anything runs.
+// Info describes a Device before anything runs.
 type Info struct {
 	Name        string            `json:"name"`
 	Kind        Kind              `json:"kind"`
@@ -36,19 +36,18 @@ type Info struct {
 	Delegate    string            `json:"delegate"` // "xnnpack"
 	Threads     int               `json:"threads"`
 	CPUs        []int             `json:"cpus,omitempty"` // affinity; empty = none
-	Accelerator bool              `json:"accelerator"`    // not wholly delegated = INVALID
-	// Compute is the numeric type that models of a precision are computed in, where it is
-	// not their own: float32 to "float16" on a Jetson. Precisions that it does not name are
-	// computed in themselves.
+	Accelerator bool              `json:"accelerator"`    // a model that is not fully delegated is INVALID
+	// Compute is the numeric type that models of a precision are computed in, where it differs from
+	// the precision: float32 is computed in "float16" on a Jetson.
 	Compute map[model.Precision]string `json:"computed_in,omitempty"`
-	// Deterministic says that a model's second block would be its first again: one is enough.
+	// Deterministic means that every block of a model gives the same result, so one is enough.
 	Deterministic bool `json:"deterministic,omitempty"`
-	// Parallel is how many Runs may go on at once; 0 and 1 mean one. One more is refused at
-	// once, by an Error whose Reason is ReasonBusy and whose fault is the lab's: a Run that
-	// waited for another would time a busy machine.
+	// Parallel is how many Runs may go on at the same time; 0 and 1 mean one. A further Run fails
+	// at once with ReasonBusy and FaultLab: a Run that waited for another one would time a busy
+	// machine.
 	Parallel int `json:"parallel,omitempty"`
-	// Fingerprint is what a number depends on besides the model: CPU model, kernel,
-	// runtime version, library hash. Two sweeps with different ones are not one device.
+	// Fingerprint is what latencies depend on besides the model: CPU model, kernel, runtime
+	// version, library hash. Sweeps with different fingerprints count as different devices.
 	Fingerprint map[string]string `json:"fingerprint"`
 	Transport   string            `json:"transport,omitempty"` // "adb", "ssh"; empty = this machine
 }
@@ -63,23 +62,23 @@ type Plan struct {
 	MaxSeconds    float64       `json:"max_seconds"`    // or this long, once MinRuns are done
 	Timeout       time.Duration `json:"timeout"`        // the whole block, process start included
 	Seed          uint64        `json:"seed"`           // of the input values
-	// Block is which block of its model this is, from 1 on; 0 where nobody counts. A device
-	// that draws its noise draws it for that block, so that a resumed sweep goes on with
-	// new noise instead of repeating what the killed process drew first.
+	// Block is the number of the block of its model, from 1; 0 if the caller does not count. A
+	// simulator seeds its noise with it, so that a resumed sweep continues with new noise instead
+	// of repeating what the killed process drew.
 	Block int `json:"block,omitempty"`
 }
 
-// Delegation is the proof of who executed the graph.
+// Delegation is the proof of what executed the graph.
 type Delegation struct {
-	Name       string `json:"name"`       // "xnnpack"; empty = none asked for
+	Name       string `json:"name"`       // "xnnpack"; empty = no delegate was requested
 	Nodes      int    `json:"nodes"`      // nodes of the graph before delegation
 	Delegated  int    `json:"delegated"`  // of those, taken by the delegate
 	Partitions int    `json:"partitions"` // delegate kernels in the plan afterwards
-	// Why says for the nodes that were left, each kind once, why: "HARD_SWISH x8: not in int8".
+	// Why lists why nodes were not delegated, each kind once: "HARD_SWISH x8: not in int8".
 	Why []string `json:"why,omitempty"`
 }
 
-// Layer is a row of the per-layer table of devices that give one.
+// Layer is a row of a device's per-layer table.
 type Layer struct {
 	Name    string  `json:"name"`            // of the model's op or its output tensor
 	Op      string  `json:"op"`              // the tool's word for the operation
@@ -95,25 +94,25 @@ type Bounds struct {
 	High float64 `json:"high_seconds"`
 }
 
-// Doubt is a reason of the device's own why a block's time must not be used.
+// Doubt is a device's own reason why a block's latency must not be used.
 type Doubt struct {
 	Code string `json:"code"` // stable word: "ops_without_cost", "precision_not_reached"
 	Text string `json:"text"`
 }
 
-// Summary is what a tool prints where it gives no samples. Seconds; NaN-free: absent
-// figures are nil.
+// Summary is what a tool prints if it gives no samples. All figures are in seconds; missing ones
+// are nil, never NaN.
 type Summary struct {
 	Count            int
 	Mean             float64
 	Min, Max, StdDev *float64
-	Median           *float64 `json:",omitempty"` // where the tool gives one
+	Median           *float64 `json:",omitempty"` // if the tool gives one
 	Line             string   // the tool's own line
 }
 
-// State is the device's condition at a moment. What the device does not have is nil; a
-// sensor that is there and gives no usable figure is in its map as nil. Both are null in
-// JSON, never zero.
+// State is the device's condition at a moment. A field is nil if the device has no such figure; a
+// sensor that exists and gives no usable figure is in its map as nil. Both are null in JSON, never
+// zero.
 type State struct {
 	Time           time.Time           `json:"time"`
 	LoadAverage    *float64            `json:"load_average_1m"`
@@ -145,11 +144,11 @@ type Battery struct {
 	TemperatureC *float64 `json:"temperature_celsius"` //
 	Plugged      string   `json:"plugged,omitempty"`   // "ac", "usb", "wireless", "dock"; empty = not
 	Status       string   `json:"status,omitempty"`    // "charging", "discharging", "full", "not charging"
-	// Faked says that somebody set the figures by hand (dumpsys battery set): they are left out.
+	// Faked means that somebody set the figures by hand (dumpsys battery set): they are left out.
 	Faked bool `json:"faked,omitempty"`
 }
 
-// HottestC is the highest temperature, nil where none could be read.
+// HottestC is the highest temperature, nil if none could be read.
 func (s State) HottestC() *float64 {
 	var hottest *float64
 	for _, t := range s.TemperaturesC {
@@ -160,8 +159,8 @@ func (s State) HottestC() *float64 {
 	return hottest
 }
 
-// Cooling is a cooling device of the kernel's: a fan, or a processor that it slows down.
-// State 0 is no cooling at all, Max all that it can do; nil where it cannot be read.
+// Cooling is one of the kernel's cooling devices: a fan, or a processor that is throttled. State 0
+// is no cooling, Max is full cooling; both are nil if they cannot be read.
 type Cooling struct {
 	Name    string `json:"name"` // "cooling_device0"
 	Type    string `json:"type"` // "Processor", "pwm-fan", "cpufreq-cpu0", EdgeTPUClock
@@ -169,22 +168,22 @@ type Cooling struct {
 	Max     *int64 `json:"max_state"`
 }
 
-// EdgeTPUClock is the type of the cooling device that stands for an EdgeTPU's driver: at each
-// of its steps it halves the clock.
+// EdgeTPUClock is the type of the cooling device of an EdgeTPU's driver: each of its steps halves
+// the clock.
 const EdgeTPUClock = "apex-clock"
 
 // Block is one fresh-process run of a model on a device.
 type Block struct {
 	Samples         []float64  `json:"samples_seconds"`     // wall time of every timed invoke
-	CPUSamples      []float64  `json:"cpu_samples_seconds"` // CPU time of the same; empty where unknown
+	CPUSamples      []float64  `json:"cpu_samples_seconds"` // CPU time of the same invokes; empty if unknown
 	WarmUp          []float64  `json:"warmup_seconds"`      // wall time of every warm-up invoke after the first
-	Summary         *Summary   `json:"summary,omitempty"`   // where a tool gives no samples
+	Summary         *Summary   `json:"summary,omitempty"`   // if the tool gives no samples
 	InitSeconds     float64    `json:"init_seconds"`        // load, delegate, allocate
 	FirstSeconds    float64    `json:"first_seconds"`       // first inference
 	PeakMemoryBytes int64      `json:"peak_memory_bytes"`   // peak resident set of the process
 	Delegation      Delegation `json:"delegation"`
 	Runtime         string     `json:"runtime"`        // "tflite 2.21.0"
-	CPUs            []int      `json:"cpus,omitempty"` // affinity that was in force, whether asked for or not
+	CPUs            []int      `json:"cpus,omitempty"` // affinity in force, requested or not
 	ModelSHA256     string     `json:"model_sha256"`   // of the bytes that were timed
 	Started         time.Time  `json:"started"`
 	Elapsed         float64    `json:"elapsed_seconds"`
@@ -192,15 +191,15 @@ type Block struct {
 	After           State      `json:"after"`
 	Warnings        []string   `json:"warnings,omitempty"`
 
-	Layers []Layer `json:"layers,omitempty"` // where the device gives a per-layer table
+	Layers []Layer `json:"layers,omitempty"` // if the device gives a per-layer table
 	Bounds *Bounds `json:"bounds,omitempty"` // of an estimator
-	// Counters are a tool's further figures, each named with its unit: "fill_bytes".
+	// Counters are the tool's other figures; their names end in the unit: "fill_bytes".
 	Counters map[string]float64 `json:"counters,omitempty"`
 	Doubts   []Doubt            `json:"doubts,omitempty"` // any of them makes the measurement INVALID
 }
 
-// Ended is when the block was over, in the clock that Started is of: the lab's, of a simulator its
-// virtual one, which hurries ahead. Zero where Started is.
+// Ended is when the block ended, by the clock of Started: the lab's, or a simulator's virtual
+// clock. It is zero if Started is.
 func (b *Block) Ended() time.Time {
 	if b.Started.IsZero() {
 		return time.Time{}
@@ -208,10 +207,9 @@ func (b *Block) Ended() time.Time {
 	return b.Started.Add(time.Duration(b.Elapsed * float64(time.Second)))
 }
 
-// Device times models. Run may be called again after any error whose fault is the
-// model's or the device's. Implementations honour ctx: when it ends, the process is
-// killed and nothing is left behind. They honour Plan.Timeout likewise, with an Error whose
-// Reason is ReasonHung; in a simulator's virtual time that takes none.
+// Device times models. Run may be called again after an error whose fault is the model's or the
+// device's. Implementations honour ctx: when it ends, the process is killed and cleaned up. They
+// also honour Plan.Timeout, with an Error of ReasonHung; a simulator counts it in virtual time.
 type Device interface {
 	Info() Info
 	Run(ctx context.Context, m *model.Model, plan Plan) (*Block, error)
@@ -223,18 +221,17 @@ type Preparer interface {
 	Prepare(ctx context.Context, m *model.Model) error
 }
 
-// Layerer is a Device that tells what each op of a model takes. It is asked for by name
-// (`latlab time --layers`), never in a sweep: three hundred rows a block would be most of a
-// store. A device whose tool prints the table anyway puts it into Block.Layers as well.
+// Layerer is a Device that measures the latency of each op of a model. Only `latlab time --layers`
+// calls it, never a sweep: three hundred rows a block would be most of a store. A device whose tool
+// prints the table anyway also puts it into Block.Layers.
 type Layerer interface {
-	// Layers is the table in execution order. What no op pays for, a call's own overhead,
-	// is a row of its own, so that the rows' seconds sum to the whole network's.
+	// Layers returns the table in execution order. Overhead that belongs to no op is a row of its
+	// own, so the rows' seconds add up to the latency of the network.
 	Layers(ctx context.Context, m *model.Model) ([]Layer, error)
 }
 
-// Waiter is a Device with a clock of its own: a simulator, for which an hour is over at
-// once. Whoever would sleep between its Runs, for it to cool or to come back, calls Wait
-// instead.
+// Waiter is a Device with a virtual clock: a simulator, for which an hour passes at once. A caller
+// that would sleep between Runs calls Wait instead.
 type Waiter interface {
 	Wait(ctx context.Context, d time.Duration) error
 }

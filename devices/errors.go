@@ -11,7 +11,7 @@ import (
 // Fault says who has to act on an error.
 type Fault string
 
-// The culprits, and what is done about each.
+// The faults, and how each is handled.
 const (
 	FaultModel  Fault = "model"  // skip the network and record why
 	FaultDevice Fault = "device" // try again, then quarantine the device
@@ -19,30 +19,29 @@ const (
 	FaultUser   Fault = "user"   // usage
 )
 
-// Reasons that mean the same on every device; devicetest insists on them. A device has
-// others of its own.
+// Reasons that mean the same on every device; devicetest checks them. Devices may have others of
+// their own. The comment names the fault in parentheses.
 const (
 	ReasonRejected    = "rejected"    // the tool refuses the model (the model's)
-	ReasonCrashed     = "crashed"     // a signal of its own making ended the tool
-	ReasonKilled      = "killed"      // SIGKILL or SIGTERM: out of memory, or somebody
-	ReasonExited      = "exited"      // the tool left before it answered
+	ReasonCrashed     = "crashed"     // the tool crashed with a signal
+	ReasonKilled      = "killed"      // SIGKILL or SIGTERM: out of memory, or somebody killed it
+	ReasonExited      = "exited"      // the tool exited before it answered
 	ReasonHung        = "hung"        // no answer within Plan.Timeout
-	ReasonGarbage     = "garbage"     // an answer that is not one
+	ReasonGarbage     = "garbage"     // the answer cannot be understood
 	ReasonOffline     = "offline"     // the device cannot be reached (the device's)
 	ReasonUnsupported = "unsupported" // a format or precision that Info does not name (the user's)
 	// Of devices that are reached over a cable or a network.
 	ReasonUnauthorized = "unauthorized" // the device does not trust this host (the device's)
 	ReasonHostKey      = "host-key"     // this host does not trust the device: unknown or changed key (the user's)
-	ReasonFull         = "disk-full"    // no room for so many bytes (the device's)
+	ReasonFull         = "disk-full"    // not enough disk space (the device's)
 	ReasonMissing      = "tool-missing" // the user's program or library is not where it should be (the user's)
 	ReasonDelegate     = "delegate"     // the delegate cannot be loaded (the user's), created (the device's) or cannot prepare this model (the model's)
-	ReasonFallBack     = "fall-back"    // the delegate was asked for and the CPU ran it (the device's)
-	// ReasonBusy is one Run more than Info.Parallel. It is the lab's fault: whoever calls
-	// Run reads Info first, so nobody's model, device or command line can be the cause.
+	ReasonFallBack     = "fall-back"    // the delegate was requested and the CPU ran the model (the device's)
+	// ReasonBusy is one Run more than Info.Parallel. The lab's: callers of Run know Parallel.
 	ReasonBusy = "busy"
 )
 
-// Error is a failure with its culprit, what to do next and the tool's output.
+// Error is a failure with its fault, advice and the tool's output.
 type Error struct {
 	Fault  Fault
 	Op     string // what was being done: "time mobiledet_cpu-float32"
@@ -52,7 +51,7 @@ type Error struct {
 	Output string // what the tool printed, kept whole
 }
 
-// Error is one line; the output is not in it.
+// Error returns one line, without the output.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %v", e.Op, e.Err)
@@ -64,7 +63,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// FaultOf returns the culprit of an error, the lab where nobody said otherwise.
+// FaultOf returns the fault of an error, FaultLab if the error has none.
 func FaultOf(err error) Fault {
 	var e *Error
 	if errors.As(err, &e) {
@@ -73,9 +72,9 @@ func FaultOf(err error) Fault {
 	return FaultLab
 }
 
-// ModelBytes says whose fault it is that a model's bytes could not be had: the model's
-// where a user's own file changed or went away since it was first read (the other networks
-// of a list go on), the lab's where a written model's folder failed.
+// ModelBytes is the error of a model whose bytes cannot be read: the model's fault if a user's file
+// changed or was removed since it was first read (the other networks of a list go on), the lab's if
+// a generated model cannot be written or read.
 func ModelBytes(op string, err error) error {
 	var own *model.FileError
 	if errors.As(err, &own) {

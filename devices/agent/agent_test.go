@@ -261,7 +261,7 @@ func TestMisbehaviour(t *testing.T) {
 		{"segfault", devices.FaultModel, agent.ReasonCrashed, "segmentation fault", "tensor 7 is not there"},
 		{"abort", devices.FaultModel, agent.ReasonCrashed, "aborted", ""},
 		{"killed", devices.FaultDevice, agent.ReasonKilled, "killed", ""},
-		{"hang", devices.FaultDevice, agent.ReasonHung, "no answer in time", ""},
+		{"hang", devices.FaultDevice, agent.ReasonHung, "timeout", ""},
 		{"exit 0", devices.FaultDevice, agent.ReasonExited, "exit code 0", ""},
 		{"exit 7", devices.FaultDevice, agent.ReasonExited, "exit code 7", "giving up"},
 		{"garbage answer", devices.FaultDevice, agent.ReasonGarbage, "Average inference", "Average inference: 0.0 ms"},

@@ -131,7 +131,7 @@ func checkThreads(o Options, cores int) error {
 		return nil
 	}
 	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "threads",
-		Err: fmt.Errorf("%d threads on %d CPUs would wait for each other", o.Threads, cores), Advice: "fewer --threads or more --cpus"}
+		Err: fmt.Errorf("%d threads on %d CPUs: use at most one thread per CPU", o.Threads, cores), Advice: "fewer --threads or more --cpus"}
 }
 
 // cpuExists asks the kernel: NumCPU counts only those that this process may use.

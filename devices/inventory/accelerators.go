@@ -10,15 +10,15 @@ import (
 	"latlab/devices/transport"
 )
 
-// part is something of an accelerator that may be on a machine.
+// part is a file that shows that a machine may have an accelerator.
 type part struct{ path, delegate string }
 
-// acceleratorParts are parts by which a delegate is known to be possible: what the driver of a
-// phone or board puts there. That it works with a model only timing tells.
+// acceleratorParts are driver files by which a delegate is known to be possible. Whether it works
+// with a model only a run can show.
 //
-// Source: LiteRT, tflite/delegates/gpu/cl/opencl_wrapper.cc (where it looks for OpenCL);
-// AOSP, packages/modules/NeuralNetworks (the module's library); Coral, "Get started with the
-// M.2 or Mini PCIe accelerator" (/dev/apex_0); NVIDIA, TensorRT in JetPack.
+// Source: LiteRT, tflite/delegates/gpu/cl/opencl_wrapper.cc (where it looks for OpenCL); AOSP,
+// packages/modules/NeuralNetworks (the module's library); Coral, "Get started with the M.2 or Mini
+// PCIe accelerator" (/dev/apex_0); NVIDIA, TensorRT in JetPack.
 var acceleratorParts = []part{
 	{"/vendor/lib64/libOpenCL.so", "gpu"}, {"/system/vendor/lib64/libOpenCL.so", "gpu"}, {"/vendor/lib64/libOpenCL-pixel.so", "gpu"},
 	{"/vendor/lib64/egl/libGLES_mali.so", "gpu"},
@@ -28,15 +28,15 @@ var acceleratorParts = []part{
 	{"/usr/src/tensorrt/bin/trtexec", "tensorrt"},
 }
 
-// acceleratorsScript prints which of its arguments are there, and "usb" where a Coral stick is
-// plugged in: before its first use it is 1a6e:089a, then 18d1:9302. No program but the shell
-// is started.
+// acceleratorsScript prints which of its arguments exist, and "usb" if a Coral USB stick is plugged
+// in: its id is 1a6e:089a before its first use and 18d1:9302 afterwards. It starts no program but
+// the shell.
 //
 //go:embed accelerators.sh
 var acceleratorsScript string
 
-// accelerators are the delegates whose parts were seen, none where that could not be asked: it is
-// for people, and no reason to call a device broken.
+// accelerators returns the delegates whose files were found, none if the script failed: the list is
+// for people, and a failure does not make the device broken.
 func accelerators(ctx context.Context, t transport.Transport) []string {
 	var paths []string
 	byPath := map[string]string{"usb": edgetpu.Delegate}

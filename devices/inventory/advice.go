@@ -3,26 +3,26 @@ package inventory
 import (
 	"slices"
 	"strings"
-	"unicode"
 
 	"latlab/devices"
+	"latlab/internal/text"
 )
 
-// sentence is what an error says to whoever asked about this device: not again what was being
-// done, but where in the file a mistake is, and what is advised.
+// sentence is an error's text in the status of a device. It leaves out the operation, which is
+// obvious there, but keeps the position in the file and the advice.
 func sentence(e *devices.Error) string {
-	text := e.Err.Error()
+	says := e.Err.Error()
 	if e.Fault == devices.FaultUser && strings.Contains(e.Op, ":") && !strings.Contains(e.Op, " ") {
-		text = e.Op + ": " + text
+		says = e.Op + ": " + says
 	}
 	if e.Advice != "" && oneLine(e.Advice) != toType(e.Advice) {
-		text += " (" + e.Advice + ")"
+		says += " (" + e.Advice + ")"
 	}
-	return oneLine(text)
+	return oneLine(says)
 }
 
-// toType is the command in a piece of advice, "" where there is none: it is all of it, or
-// stands between backquotes in a sentence.
+// toType returns the command in a piece of advice: all of it, or the part in backquotes; "" if
+// there is none.
 func toType(advice string) string {
 	program, _, _ := strings.Cut(advice, " ")
 	if slices.Contains([]string{"adb", "latlab", "make", "ssh", "ssh-add", "ssh-copy-id", "ssh-keygen", "sudo"}, program) {
@@ -36,12 +36,5 @@ func toType(advice string) string {
 	return oneLine(command)
 }
 
-// oneLine keeps what a device or file says on one line, and from being obeyed by a terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, strings.Join(strings.Fields(s), " "))
-}
+// oneLine joins the lines of a text from a device or file and removes terminal escapes.
+func oneLine(s string) string { return text.Line(s, 4<<10) }

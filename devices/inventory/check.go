@@ -18,25 +18,25 @@ import (
 	"latlab/internal/text"
 )
 
-// Step is one thing that was looked at, in the order in which timing can fail by it.
+// Step is one check of a device. The steps are in the order in which a measurement would need them.
 type Step struct {
 	Name   string    `json:"name"`
 	State  StepState `json:"state"`
 	Detail string    `json:"detail"`
-	Type   string    `json:"type,omitempty"` // what to type
+	Type   string    `json:"type,omitempty"` // command that helps
 }
 
-// StepState is what a Step found.
+// StepState is the result of a Step.
 type StepState string
 
 // The states of a Step.
 const (
 	OK      StepState = "ok"
-	Note    StepState = "note"    // it works, and there is something to know
+	Note    StepState = "note"    // it works, with a remark
 	Missing StepState = "missing" // it does not work
 )
 
-// Failed returns the first step that does not work, nil where all do.
+// Failed returns the first failed step, nil if there is none.
 func Failed(steps []Step) *Step {
 	for i := range steps {
 		if steps[i].State == Missing {
@@ -46,8 +46,8 @@ func Failed(steps []Step) *Step {
 	return nil
 }
 
-// Check walks through what a device needs before it can time; the first step that is
-// Missing is the last. It times nothing. An unknown name is an *UnknownError.
+// Check runs the steps that a device needs before it can measure, up to the first that is Missing.
+// It measures nothing. An unknown name is an *UnknownError.
 func (l *Lab) Check(ctx context.Context, name string) ([]Step, error) {
 	f, err := l.familyOf(name)
 	if err != nil {
@@ -62,16 +62,16 @@ func (l *Lab) Check(ctx context.Context, name string) ([]Step, error) {
 	return f.checked(ctx, name), nil
 }
 
-// checked is the family's check; one whose time was over before it failed says so.
+// checked runs the family's check and says so if it timed out.
 func (f family) checked(ctx context.Context, name string) []Step {
 	steps := f.check(ctx, name)
 	if s := Failed(steps); s != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		s.Detail = "no answer in time: it hangs, or this machine is too busy"
+		s.Detail = "timeout: it hangs, or this machine is too busy"
 	}
 	return steps
 }
 
-// CheckTools looks at the installation of each of Tools once, all at the same time.
+// CheckTools checks the installation of each of Tools, all at the same time.
 func (l *Lab) CheckTools(ctx context.Context) [][]Step {
 	found := make([][]Step, len(l.Tools()))
 	var wg sync.WaitGroup
@@ -86,14 +86,14 @@ func (l *Lab) CheckTools(ctx context.Context) [][]Step {
 	return found
 }
 
-// checkLocal: the system, the agent's file, the agent and its runtime.
+// checkLocal checks the system, the agent's file, the agent and its runtime.
 func checkLocal(ctx context.Context, o agent.Options) []Step {
 	if runtime.GOOS != "linux" {
-		return []Step{{"system", Missing, runtime.GOOS + " has no agent; latlab times on Linux", ""}}
+		return []Step{{"system", Missing, runtime.GOOS + " is not supported: latlab's agent measures on Linux only", ""}}
 	}
 	steps := []Step{{Name: "system", State: OK, Detail: runtime.GOOS + "/" + runtime.GOARCH}}
 	if _, err := os.Stat(o.Path); err != nil {
-		return append(steps, Step{"agent", Missing, "latlab-agent, which times models, is not there: " + err.Error(), "make build"})
+		return append(steps, Step{"agent", Missing, "latlab-agent, which measures models, was not found: " + err.Error(), "make build"})
 	}
 	steps = append(steps, Step{Name: "agent", State: OK, Detail: o.Path})
 	d, err := openLocal(ctx, o)
@@ -105,7 +105,7 @@ func checkLocal(ctx context.Context, o agent.Options) []Step {
 	return append(steps, Step{Name: "runtime", State: OK, Detail: fmt.Sprintf("%s with xnnpack, library %.12s", f["runtime"], f["library_sha256"])})
 }
 
-// agentProblem explains why the agent did not start, with what it printed.
+// agentProblem explains why the agent did not start, with its output.
 func agentProblem(err error) Step {
 	s := Step{"runtime", Missing, oneLine(err.Error()), "make build"}
 	var e *devices.Error
@@ -118,12 +118,12 @@ func agentProblem(err error) Step {
 	case strings.Contains(e.Output, "libtensorflowlite_c.so"):
 		s.Detail = "the TFLite library cannot be loaded: " + oneLine(e.Output)
 	case strings.Contains(e.Output, "GLIBC"):
-		s.Detail, s.Type = "the C library is too old for this runtime: "+oneLine(e.Output), "make build TFLITE_DIR=FOLDER  # a runtime of your own"
+		s.Detail, s.Type = "the C library is too old for this runtime: "+oneLine(e.Output), "make build TFLITE_DIR=FOLDER  # your own runtime"
 	}
 	return s
 }
 
-// walk is a check of one device: steps until the first that fails.
+// walk collects the steps of one device's check.
 type walk struct {
 	steps []Step
 }
@@ -136,7 +136,7 @@ func (w *walk) note(name, detail, typed string) {
 	w.steps = append(w.steps, Step{Name: name, State: Note, Detail: oneLine(detail), Type: typed})
 }
 
-// missing ends the walk with what an error says, and with what it advises to type.
+// missing adds a failed step with the error's text and the command that its advice contains.
 func (w *walk) missing(name string, err error, typed string) []Step {
 	s := Step{Name: name, State: Missing, Detail: oneLine(err.Error()), Type: typed}
 	var e *devices.Error
@@ -153,8 +153,7 @@ func (w *walk) missing(name string, err error, typed string) []Step {
 	return w.steps
 }
 
-// checkEntry walks from the file to a device that could time, in the order in which it can
-// fail. It times nothing.
+// checkEntry runs all steps from the inventory file to an open device. It measures nothing.
 func (l *Lab) checkEntry(ctx context.Context, e *entry) []Step {
 	w := &walk{}
 	if e.file != "" {
@@ -175,7 +174,7 @@ func (l *Lab) checkEntry(ctx context.Context, e *entry) []Step {
 		if _, err := transport.Shell(ctx, t, 1<<10, "exit 0"); err != nil {
 			return w.missing("shell", err, "")
 		}
-		w.ok("shell", "starts programs there")
+		w.ok("shell", "programs can be started")
 	}
 	m, err := l.openMachine(ctx, t, e)
 	if err != nil {
@@ -183,7 +182,7 @@ func (l *Lab) checkEntry(ctx context.Context, e *entry) []Step {
 	}
 	defer m.Close()
 	if !e.Local() {
-		w.ok("folder", "%s is latlab's own there", m.Dir())
+		w.ok("folder", "%s belongs to latlab", m.Dir())
 	}
 	d, err := e.setup.Open(ctx, m, l.device(e))
 	if err != nil {
@@ -197,7 +196,7 @@ func (l *Lab) checkEntry(ctx context.Context, e *entry) []Step {
 	return walkState(ctx, w, m)
 }
 
-// failedPart is the step at which making the device failed.
+// failedPart is the step at which opening the device failed.
 func failedPart(err error, e *entry) string {
 	var step *tool.StepError
 	if errors.As(err, &step) {
@@ -217,14 +216,14 @@ func walkState(ctx context.Context, w *walk, m *machine.Machine) []Step {
 	}
 	hottest := now.HottestC()
 	if hottest == nil {
-		w.note("state", "no temperature can be read: heat shows only as drift", "")
+		w.note("state", "no temperature sensor: throttling shows only as drift", "")
 		return w.steps
 	}
-	w.ok("state", "%.0f C the hottest of %d sensors", *hottest, len(now.TemperaturesC))
+	w.ok("state", "%.0f C, the hottest of %d sensors", *hottest, len(now.TemperaturesC))
 	return w.steps
 }
 
-// String says what a device is, for people: "phone 9A281F over adb, agent with xnnpack".
+// String describes the device for people: "phone 9A281F over adb, agent with xnnpack".
 func (e *entry) String() string {
 	what := e.place.String() + ", " + e.tool.Name
 	if name := e.Delegate.Name; name != "" && name != "none" {

@@ -12,8 +12,8 @@ import (
 	"latlab/devices/agent"
 )
 
-// CheckHost looks at what phones and boards need on this host: the inventory file, the
-// agent's bundle, adb, keys for ssh. Nobody needs all of it: what is not there is a note.
+// CheckHost checks what phones and boards need on this host: the inventory file, the agent's
+// bundle, adb, keys for ssh. All of it is optional, so what is missing is a note.
 func (l *Lab) CheckHost(ctx context.Context) []Step {
 	w := &walk{}
 	l.checkFile(w)
@@ -29,7 +29,7 @@ func (l *Lab) checkFile(w *walk) {
 	}
 	switch _, err := os.Stat(l.file); {
 	case l.file == "" || errors.Is(err, fs.ErrNotExist):
-		w.note("inventory", "no devices of your own: there is no "+l.file, "")
+		w.note("inventory", "no inventory file: "+l.file, "")
 	default:
 		w.ok("inventory", "%s, devices: %d", l.file, len(l.entries))
 	}
@@ -45,7 +45,7 @@ func (l *Lab) checkBundle(w *walk) {
 	w.ok("agent bundle", "%s, %d files", dir, len(p.Files))
 }
 
-// checkSSH looks for what a login needs. Whether a board lets us in only the board can tell.
+// checkSSH looks for what a login needs. Whether a board accepts the login only the board knows.
 func checkSSH(w *walk) {
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -57,15 +57,15 @@ func checkSSH(w *walk) {
 	keys := slices.DeleteFunc([]string{"id_ed25519", "id_ecdsa", "id_rsa"}, func(n string) bool { return !there(n) })
 	switch {
 	case len(keys) == 0 && os.Getenv("SSH_AUTH_SOCK") == "" && !there("config"):
-		w.note("ssh", "boards: there is no key in "+dir+" and no ssh-agent", "ssh-keygen -t ed25519 && ssh-copy-id HOST")
+		w.note("ssh", "boards: no key in "+dir+" and no ssh-agent", "ssh-keygen -t ed25519 && ssh-copy-id HOST")
 	case !there("known_hosts"):
-		w.note("ssh", "boards: no host is known in "+dir, "ssh HOST true  # and compare the key that it shows")
+		w.note("ssh", "boards: no known hosts in "+dir, "ssh HOST true  # and compare the key that it shows")
 	default:
 		w.ok("ssh", "boards: keys and known hosts are in %s", dir)
 	}
 }
 
-// checkADB looks for a server, which phones are seen by. It starts none.
+// checkADB looks for an adb server, which lists phones. It does not start one.
 func (l *Lab) checkADB(ctx context.Context, w *walk) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -76,8 +76,8 @@ func (l *Lab) checkADB(ctx context.Context, w *walk) {
 	}
 	binary, lookErr := l.adbServer().Program()
 	if lookErr != nil {
-		w.note("adb", "phones: there is no adb", "apt-get install adb")
+		w.note("adb", "phones: adb is not installed", "apt-get install adb")
 		return
 	}
-	w.note("adb", fmt.Sprintf("phones: %s is there, and its server does not run; it is started when a phone is named", binary), "adb start-server")
+	w.note("adb", fmt.Sprintf("phones: %s is installed; its server is not running and starts when a phone is used", binary), "adb start-server")
 }

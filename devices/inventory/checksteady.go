@@ -7,11 +7,11 @@ import (
 	"latlab/devices"
 )
 
-// CheckSteady is about how steady latencies on a machine will be; nothing of it forbids measuring.
+// CheckSteady checks how steady latencies on a machine will be. It only makes notes.
 func CheckSteady(s devices.State) []Step {
 	checks := []Step{loadCheck(s)}
 	if s.HottestC() == nil {
-		checks = append(checks, Step{Name: "temperature", State: Note, Detail: "no sensor can be read (a virtual machine?): throttling shows only as drift"})
+		checks = append(checks, Step{Name: "temperature", State: Note, Detail: "no temperature sensor (a virtual machine?): throttling shows only as drift"})
 	}
 	if s.Governor != "" && s.Governor != "performance" {
 		checks = append(checks, Step{Name: "governor", State: Note, Detail: s.Governor + " changes the clock with the load", Type: "cpupower frequency-set -g performance"})
@@ -31,7 +31,7 @@ func loadCheck(s devices.State) Step {
 	}
 	k := Step{Name: "load", State: OK, Detail: fmt.Sprintf("%.2f on %d CPUs", *s.LoadAverage, runtime.NumCPU())}
 	if *s.LoadAverage > 0.5*float64(runtime.NumCPU()) {
-		k.State, k.Detail = Note, k.Detail+": others are working here; expect noise"
+		k.State, k.Detail = Note, k.Detail+": other programs are running; expect noise"
 	}
 	return k
 }

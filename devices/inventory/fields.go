@@ -18,21 +18,20 @@ import (
 
 var (
 	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$`)
-	// governorForm is what the kernel calls them: "performance", "sched_pixel".
+	// governorForm matches the kernel's names: "performance", "sched_pixel".
 	governorForm = regexp.MustCompile(`^[a-z0-9_]{1,32}$`)
 )
 
-// maxCoolDown is longer than anything takes to cool, and short enough that a sweep behind a
-// radiator is noticed.
+// maxCoolDown is longer than any device takes to cool, and short enough that a mistake is noticed.
 const maxCoolDown = time.Hour
 
-// placeNames are the fields that say where a device is, of which it has one.
+// placeNames are the fields that say where a device is. A device has exactly one of them.
 func placeNames() []string { return []string{"adb", "ssh", "local"} }
 
-// placeFields say what the device is called and how it is reached.
+// placeFields are the device's name, place, tool and precision.
 func (e *entry) placeFields() []tool.Field {
 	return []tool.Field{
-		{Name: "name", Form: "word", Means: "what --device calls it: letters, digits, '.', '_' and '-'; needed",
+		{Name: "name", Form: "word", Means: "name for --device: letters, digits, '.', '_' and '-'; required",
 			Read: tool.Into(&e.Name, func(v strictyaml.Value) string {
 				return v.Matching(nameForm, "1 to 48 letters, digits, '.', '_' and '-', a letter or digit first")
 			})},
@@ -40,7 +39,7 @@ func (e *entry) placeFields() []tool.Field {
 			Read: func(v strictyaml.Value) {
 				serial := v.Word()
 				if why := badSerial(serial); why != "" {
-					v.Fail("%q is no serial number: %s", text.Clip(serial), why)
+					v.Fail("%q is not a serial number: %s", text.Clip(serial), why)
 				}
 				e.place = phone(serial)
 			}},
@@ -52,39 +51,39 @@ func (e *entry) placeFields() []tool.Field {
 		{Name: "local", Form: "true", Means: "this machine, for an accelerator on its own bus",
 			Read: func(v strictyaml.Value) {
 				if !v.Bool() {
-					v.Fail("must be true, or not there")
+					v.Fail("must be true; leave it out otherwise")
 				}
 				e.place = here{}
 			}},
-		{Name: "tool", Form: "word", Means: "what times: " + strings.Join(toolNames(), ", ") + "; default: " + toolNames()[0],
+		{Name: "tool", Form: "word", Means: "the program that measures: " + strings.Join(toolNames(), ", ") + "; default: " + toolNames()[0],
 			Read: func(strictyaml.Value) {}}, // newEntry has read it
 		{Name: "precision", Form: "word", Means: "numeric type that --precision defaults to; see the table below",
 			Read: func(v strictyaml.Value) { e.Precision = model.Precision(v.Word()) }},
 	}
 }
 
-// runtimeFields are those of tools of which the runtime can be chosen.
+// runtimeFields are the fields of tools that run a choosable runtime.
 func (e *entry) runtimeFields() []tool.Field {
 	return []tool.Field{
 		{Name: "delegate", Form: "word", Means: "what executes the graph; default: xnnpack; see the table below",
 			Read: tool.Into(&e.Delegate.Name, strictyaml.Value.Word)},
-		{Name: "threads", Form: "number", Means: "of the runtime; default: 1",
+		{Name: "threads", Form: "number", Means: "threads of the runtime; default: 1",
 			Read: tool.Into(&e.Threads, func(v strictyaml.Value) int { return v.Int(1, 1024) })},
 	}
 }
 
-// machineFields are what holds whichever tool times.
+// machineFields are the fields that apply to every tool.
 func (e *entry) machineFields() []tool.Field {
 	return []tool.Field{
 		{Name: "cpus", Form: "list such as 4-7", Means: "CPUs to run on; default: any", Read: tool.Into(&e.CPUs, parsed(ParseCPUs))},
-		{Name: "cooldown", Form: "mapping", Means: "below_celsius and limit_seconds: a block waits until the hottest sensor is below, but not longer",
+		{Name: "cooldown", Form: "mapping", Means: "below_celsius and limit_seconds: a block waits until the hottest sensor is below that temperature, at most limit_seconds",
 			Read: tool.Into(&e.coolDown, readCoolDown)},
-		{Name: "settings", Form: "mapping", Means: "what is changed while it times and put back after: governor (needs root there), stay_awake and airplane_mode (adb)",
+		{Name: "settings", Form: "mapping", Means: "changed while the device measures and restored afterwards: governor (needs root there), stay_awake and airplane_mode (adb)",
 			Read: tool.Into(&e.settings, readSettings)},
-		tool.Words("wrap", "a program of the device's, with arguments, that starts the tool", &e.wrap),
+		tool.Words("wrap", "a program on the device, with arguments, that starts the tool", &e.wrap),
 		{Name: "dir", Form: "path", Means: "latlab's folder there; default: /data/local/tmp/latlab over adb, ~/.cache/latlab over ssh",
 			Read: tool.Into(&e.dir, readDir)},
-		{Name: "budget", Form: "size such as 500M", Means: "how much its models may take there; default: 1G", Read: tool.Into(&e.Budget, parsed(ParseSize))},
+		{Name: "budget", Form: "size such as 500M", Means: "disk space for models on the device; default: 1G", Read: tool.Into(&e.Budget, parsed(ParseSize))},
 	}
 }
 
@@ -103,7 +102,7 @@ func readCoolDown(v strictyaml.Value) machine.CoolDown {
 	o := v.Object("below_celsius", "limit_seconds")
 	for _, name := range []string{"below_celsius", "limit_seconds"} {
 		if !o.Has(name) {
-			o.Fail(name, "is missing: a gate has a temperature and a longest wait")
+			o.Fail(name, "is missing: a cooldown needs a temperature and a time limit")
 		}
 	}
 	return machine.CoolDown{
@@ -132,16 +131,15 @@ func readDir(v strictyaml.Value) string {
 	case !strings.HasPrefix(dir, "/") && !strings.HasPrefix(dir, "~/"):
 		v.Fail("must be absolute or begin with ~/, not %q", text.Clip(dir))
 	case clean == "" || clean == "~":
-		v.Fail("must be a folder of latlab's own, not %q", text.Clip(dir))
+		v.Fail("must be a folder for latlab alone, not %q", text.Clip(dir))
 	}
 	return dir
 }
 
-// maxCPU is the kernel's own limit on x86 (CONFIG_NR_CPUS is at most 8192; 4096 in
-// distributions).
+// maxCPU is the kernel's limit on x86 (CONFIG_NR_CPUS is at most 8192; distributions use 4096).
 const maxCPU = 4096
 
-// ParseCPUs reads a list such as 0,2-3. "" is none.
+// ParseCPUs reads a list such as 0,2-3. An empty text is an empty list.
 func ParseCPUs(list string) ([]int, error) {
 	if list == "" {
 		return nil, nil

@@ -22,13 +22,13 @@ const maxEntries = 500
 
 var fileKind = strictyaml.Kind{Name: "an inventory", MaxBytes: 256 << 10, Empty: "; `devices: []` is an inventory without devices"}
 
-// entry is a device of the user's inventory file, or one that is attached. What each field means
-// is in the tables of fields, which the file is read by and the document is written from.
+// entry is a device of the inventory file, or an attached one. The tables of fields both decode the
+// file and document it.
 type entry struct {
 	tool.Device
-	file  string         // that it is in; empty for one that is in none
-	line  int            // where it is there
-	lines map[string]int // where its fields are, for what is found wrong with them later: a binary that is not there
+	file  string         // the inventory file; empty for a device that is not in it
+	line  int            // of the device in file
+	lines map[string]int // of its fields, for errors found later: a missing binary
 
 	place    place
 	tool     tool.Tool
@@ -39,7 +39,7 @@ type entry struct {
 	dir      string
 }
 
-// DefaultFile is where the user's inventory is looked for, "" where there is no such place.
+// DefaultFile is the default path of the inventory, "" if the system has no such folder.
 func DefaultFile() string {
 	dir, err := os.UserConfigDir()
 	if err != nil {
@@ -48,15 +48,15 @@ func DefaultFile() string {
 	return filepath.Join(dir, "latlab", "devices.yml")
 }
 
-// loadFile reads the inventory. A file that is not there is no error unless it was named.
+// loadFile reads the inventory. A missing file is an error only if the user named it.
 func loadFile(file string, named bool) ([]*entry, error) {
 	st, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return nil, nil
 	}
-	// A pipe in the file's place would be waited for: only what has an end is read.
+	// Reading a pipe could block forever, so only regular files are read.
 	if err == nil && !st.Mode().IsRegular() {
-		err = errors.New("it is no file")
+		err = errors.New("it is not a regular file")
 	}
 	var data []byte
 	if err == nil {
@@ -68,7 +68,7 @@ func loadFile(file string, named bool) ([]*entry, error) {
 	return parse(data, file)
 }
 
-// reason is an error without the path that it repeats.
+// reason is an error's text without the path, which the caller prints.
 func reason(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -77,8 +77,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// parse reads the devices of an inventory. The name is what errors call the file; the first
-// thing that is wrong is a *strictyaml.Error with its line.
+// parse reads the devices of an inventory. Errors call it name; the first mistake is a
+// *strictyaml.Error with its line.
 func parse(data []byte, file string) (entries []*entry, err error) {
 	err = fileKind.Read(data, file, func(root strictyaml.Value) {
 		for _, v := range root.Object("devices").Get("devices").ListOrNone(maxEntries) {
@@ -96,7 +96,7 @@ func parse(data []byte, file string) (entries []*entry, err error) {
 	return entries, nil
 }
 
-// newEntry is a device on which nothing is said but its tool.
+// newEntry is a device with its tool and no other fields.
 func newEntry(t tool.Tool) *entry {
 	return &entry{tool: t, setup: t.New(), lines: map[string]int{}}
 }
@@ -125,7 +125,7 @@ func readEntry(v strictyaml.Value, file string) *entry {
 		e.lines[name] = o.KeyLine(name)
 		i := slices.IndexFunc(fields, func(f tool.Field) bool { return f.Name == name })
 		if i < 0 {
-			o.Fail(name, "makes no sense for %s: it is of %s", e.tool.Name, strings.Join(toolsWith(name), " and "))
+			o.Fail(name, "does not apply to %s, only to %s", e.tool.Name, strings.Join(toolsWith(name), " and "))
 			continue
 		}
 		fields[i].Read(o.Get(name))
@@ -145,7 +145,7 @@ func toolOf(o strictyaml.Object) tool.Tool {
 	return tools()[max(i, 0)]
 }
 
-// check is what one field alone cannot say, and what is taken where nothing is said.
+// check checks the fields together and fills in defaults.
 func (e *entry) check(o strictyaml.Object) {
 	if !o.Has("name") {
 		o.Fail("name", "is missing")
@@ -163,30 +163,30 @@ func (e *entry) check(o strictyaml.Object) {
 	e.setup.Check(o, e.Device)
 	e.checkPrecision(o)
 	if n := len(e.CPUs); n > 0 && e.Threads > n {
-		o.Fail("threads", "%d threads on %d CPUs would wait for each other", e.Threads, n)
+		o.Fail("threads", "%d threads on %d CPUs: use at most one thread per CPU", e.Threads, n)
 	}
 }
 
-// checkPlace: a device is reached in one way.
+// checkPlace checks that exactly one field says where the device is.
 func (e *entry) checkPlace(o strictyaml.Object) {
 	given := slices.DeleteFunc(placeNames(), func(f string) bool { return !o.Has(f) })
 	switch {
 	case len(given) == 0:
-		o.Value.Fail("how is it reached? give one of %s", strings.Join(placeNames(), ", "))
+		o.Value.Fail("place is missing: give one of %s", strings.Join(placeNames(), ", "))
 	case len(given) > 1:
-		o.Fail(given[1], "%s is given too: a device is reached in one way", given[0])
+		o.Fail(given[1], "conflicts with %s: give only one of them", given[0])
 	}
 	serial, isPhone := e.place.(phone)
 	if (e.settings.StayAwake || e.settings.Airplane) && !isPhone {
-		o.Fail("settings", "stay_awake and airplane_mode are of Android phones (adb)")
+		o.Fail("settings", "stay_awake and airplane_mode work only on Android phones (adb)")
 	}
 	e.settings.Wireless = wireless(string(serial))
 	if e.settings.Airplane && e.settings.Wireless {
-		o.Fail("settings", "airplane_mode would cut the radio by which %s is reached, for good", string(serial))
+		o.Fail("settings", "airplane_mode would cut the wireless connection to %s permanently", string(serial))
 	}
 	for _, f := range []string{"dir", "budget"} {
 		if o.Has(f) && o.Has("local") {
-			o.Fail(f, "makes no sense for this machine: nothing is brought there")
+			o.Fail(f, "does not apply to this machine: nothing is copied to it")
 		}
 	}
 }
@@ -214,12 +214,12 @@ func (e *entry) checkPrecision(o strictyaml.Object) {
 		known, what = e.Delegate.Precisions, e.Delegate.Name
 	}
 	if e.Precision != "" && !slices.Contains(known, e.Precision) {
-		o.Fail("precision", "%q is no precision of %s; there is %s", text.Clip(string(e.Precision)), what, joined(known))
+		o.Fail("precision", "%q is not a precision of %s; it has %s", text.Clip(string(e.Precision)), what, joined(known))
 	}
 }
 
-// filesThere looks for the files of this host that a device needs. That is not done when the
-// inventory is read: a disk that is not mounted must not keep the other devices from working.
+// filesThere checks that the files of this host that a device needs exist. It runs when the device
+// is used, not when the inventory is read: an unmounted disk must not disable the other devices.
 func (e *entry) filesThere() error {
 	for _, f := range e.fields() {
 		if f.Paths == nil {
@@ -251,7 +251,7 @@ func (e *entry) fault(field string, err error) error {
 		Err: fmt.Errorf("%s: %w", field, err)}
 }
 
-// located says where in the file a mistake is that a tool's package found.
+// located adds the position in the file to an error of a tool's package.
 func (e *entry) located(err error) error {
 	var known *devices.Error
 	if e.file == "" || !errors.As(err, &known) || known.Fault != devices.FaultUser || strings.HasPrefix(known.Op, e.file) {
@@ -262,7 +262,7 @@ func (e *entry) located(err error) error {
 	return &found
 }
 
-// defaultFirst puts the precision that the file wants in front.
+// defaultFirst moves the file's precision to the front.
 func defaultFirst(have []model.Precision, want model.Precision) []model.Precision {
 	i := slices.Index(have, want)
 	if i < 0 {

@@ -1,14 +1,14 @@
-// Package inventory turns the name of a device into the Device: it is the only room that
-// builds devices. Everything else takes the interface.
+// Package inventory opens the Device of a name. It is the only package that builds devices; all
+// others take the interface.
 //
-// A name belongs to a family: this machine, our simulators, a vendor's estimator, a device of
-// the user's inventory file, an attached phone (adb:SERIAL) or a board (ssh:HOST). A family
-// knows its names, can say what a device takes without starting anything, and opens it. A
-// device of the file is a place and a tool (tool.Tool) with its delegate: the tables of fields say
-// what can be said of them, and the file is read by these tables.
+// A name belongs to a family: this machine, a simulator, a vendor's estimator, a device of the
+// user's inventory file, an attached phone (adb:SERIAL) or a board (ssh:HOST). A family knows its
+// names, can describe a device without starting anything, and opens it. A device of the file is a
+// place and a tool (tool.Tool) with its delegate; the tables of fields decode the file and document
+// it.
 //
-// The package refuses to time, to judge and to print. It refuses to look at machines that
-// nobody named: hosts of ~/.ssh/config are reached by name and never listed or tried.
+// The package refuses to measure, to judge and to print. It never contacts machines that nobody
+// named: hosts of ~/.ssh/config are not listed or tried.
 package inventory
 
 import (
@@ -18,32 +18,32 @@ import (
 	"latlab/devices/transport"
 )
 
-// Options are what a name does not say.
+// Options are settings that are not part of a name.
 type Options struct {
 	File        string // the user's inventory; empty = DefaultFile, which need not be there
-	BuiltIn     bool   // no inventory: only what latlab knows by itself
-	Threads     int    // of the runtime; 0 = 1. More is refused by devices that have none to choose
-	CPUs        []int  // affinity; empty = none. Others are refused by devices that have none to choose
+	BuiltIn     bool   // ignore the inventory; built-in devices only
+	Threads     int    // of the runtime; 0 = 1. Devices without a choice refuse more
+	CPUs        []int  // affinity; empty = none. Devices without a choice refuse any
 	AgentPath   string // latlab-agent's file
 	AgentBundle string // folder of the agent for arm64 phones and boards
 	Python      string // interpreter of the estimators; empty = the first python3 of PATH
 	VelaConfig  string // a vela.ini of the user's own; empty = Vela's
 	ADB         string // adb's program; empty = the first adb of PATH
-	LockDir     string // where devices in use are locked; empty = the user's cache folder
+	LockDir     string // folder of locks of devices in use; empty = in the user's cache folder
 }
 
-// Lab is all devices that can be named here.
+// Lab opens, lists and checks all devices of this host.
 type Lab struct {
 	o       Options
 	file    string
 	entries []*entry
 	adbTurn chan struct{} // held while an adb server is started
 	known   remembered
-	// dial, where a test sets it, is used in place of place.dial.
+	// dial replaces place.dial in tests.
 	dial func(context.Context, *entry) (transport.Transport, error)
 }
 
-// New reads the user's inventory file. What is wrong with it is a *strictyaml.Error.
+// New reads the user's inventory file. A mistake in it is a *strictyaml.Error.
 func New(o Options) (*Lab, error) {
 	l := &Lab{o: o, file: o.File, adbTurn: make(chan struct{}, 1)}
 	if o.BuiltIn {
@@ -60,8 +60,8 @@ func New(o Options) (*Lab, error) {
 	return l, err
 }
 
-// Open opens the device of a name. An unknown name is an *UnknownError. Whoever opened a
-// device closes it; that gives up all that it needed.
+// Open opens the device of a name. An unknown name is an *UnknownError. The caller closes the
+// device, which also closes its connection and releases its lock.
 func (l *Lab) Open(ctx context.Context, name string) (devices.Device, error) {
 	f, err := l.familyOf(name)
 	if err != nil {
@@ -73,9 +73,9 @@ func (l *Lab) Open(ctx context.Context, name string) (devices.Device, error) {
 	return f.open(ctx, name)
 }
 
-// Describe says what a device is and takes without starting or asking anything: all of Info
-// but the fingerprint. It is not said whether the device works; Open says that. An unknown
-// name is an *UnknownError.
+// Describe describes a device without starting or contacting anything: all of Info but the
+// fingerprint. It does not check whether the device works; Open does. An unknown name is an
+// *UnknownError.
 func (l *Lab) Describe(name string) (devices.Info, error) {
 	f, err := l.familyOf(name)
 	if err != nil {
@@ -87,9 +87,8 @@ func (l *Lab) Describe(name string) (devices.Info, error) {
 	return f.describe(name)
 }
 
-// Names lists the devices that can be named without more of the user's, in the order in
-// which they are shown. Attached ones that the file does not name are not among them: List
-// looks for those.
+// Names lists the devices that need no attached hardware, in the order in which they are shown:
+// built-in ones and those of the file. List also looks for attached phones.
 func (l *Lab) Names() []string {
 	var names []string
 	for _, f := range l.families() {
@@ -98,7 +97,7 @@ func (l *Lab) Names() []string {
 	return names
 }
 
-// Forms lists, for people, the forms of names that Names cannot list.
+// Forms lists, for people, the forms of names that Names cannot list, such as adb:SERIAL.
 func (l *Lab) Forms() []string {
 	var forms []string
 	for _, f := range l.families() {
@@ -107,5 +106,5 @@ func (l *Lab) Forms() []string {
 	return forms
 }
 
-// File is the inventory file, and how many devices it has. The file need not be there.
+// File returns the path of the inventory file and its number of devices. The file may not exist.
 func (l *Lab) File() (path string, n int) { return l.file, len(l.entries) }

@@ -22,13 +22,13 @@ import (
 // Local is the name of this machine.
 const Local = "cpu"
 
-// Prefixes of devices that the file need not name.
+// Prefixes of the names of devices that the file does not list.
 const (
 	adbPrefix = "adb:"
 	sshPrefix = "ssh:"
 )
 
-// family is devices that are opened in one way.
+// family is a kind of devices that are named and opened alike.
 type family struct {
 	what     string // for people: "this machine"
 	owns     func(name string) bool
@@ -37,15 +37,15 @@ type family struct {
 	describe func(name string) (devices.Info, error)
 	open     func(ctx context.Context, name string) (devices.Device, error)
 	check    func(ctx context.Context, name string) []Step
-	tool     string // a name of an estimator, for Tools; empty for others
-	threaded bool   // Options.Threads and CPUs mean something
-	why      string // that they do not, where they do not
-	// entry is the device of the file or the attached one that a name is of; nil in families
-	// of which none is reached over a transport.
+	tool     string // name of an estimator, for Tools; otherwise empty
+	threaded bool   // Options.Threads and CPUs apply
+	why      string // why they do not apply
+	// entry returns the inventory's or attached device of a name; nil in families whose devices are
+	// not reached over a transport.
 	entry func(name string) (*entry, error)
 }
 
-// builtIn are the families that need nothing of the user's: this machine, and those of which figures are computed. A new
+// builtIn are the families that need no inventory: this machine, simulators and estimators. A new
 // estimator is a package and an entry here.
 func builtIn(o Options) []family {
 	return []family{
@@ -72,13 +72,13 @@ func builtIn(o Options) []family {
 	}
 }
 
-// families are in the order of Names.
+// families returns all families in the order of Names.
 func (l *Lab) families() []family {
 	built := builtIn(l.o)
 	return slices.Concat(built[:1], []family{l.fileFamily(), l.phoneFamily(), l.boardFamily()}, built[1:])
 }
 
-// familyName is the built-in family that has a name, "" where none has.
+// familyName is the built-in family that has a name, "" if none has.
 func familyName(name string) string {
 	for _, f := range builtIn(Options{}) {
 		if f.owns(name) {
@@ -97,8 +97,7 @@ func (l *Lab) familyOf(name string) (family, error) {
 	return family{}, &UnknownError{Name: name, Near: l.meant(name)}
 }
 
-// known is an error for a name that the family does not have. What else is wrong with a device
-// is a step of its check.
+// known checks that a name exists. Other mistakes of a device are steps of its check.
 func (f family) known(name string) error {
 	if f.entry != nil {
 		_, err := f.entry(name)
@@ -108,8 +107,8 @@ func (f family) known(name string) error {
 	return err
 }
 
-// takes refuses what would be ignored without a word: who asks a simulator for four threads
-// must not take its figure for that of four.
+// takes refuses options that would be ignored: a simulator that is given four threads would return
+// a figure that is not for four.
 func (f family) takes(name string, o Options) error {
 	if f.threaded || o.Threads <= 1 && len(o.CPUs) == 0 {
 		return nil
@@ -120,15 +119,15 @@ func (f family) takes(name string, o Options) error {
 	}
 	why := f.why
 	if why == "" {
-		why = "its time is computed, not measured here"
+		why = "its latency is computed, not measured"
 	}
 	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + name, Reason: "options",
-		Err:    fmt.Errorf("it has no %s to choose: %s", what, why),
+		Err:    fmt.Errorf("it does not accept %s: %s", what, why),
 		Advice: "leave out --threads and --cpus, LATLAB_THREADS and LATLAB_CPUS"}
 }
 
-// Tools lists one name of each estimator's tool: what is true of the tool's installation
-// for one of its names is true for all.
+// Tools lists one name for each estimator's tool. The state of the tool's installation is the same
+// for all names of the tool.
 func (l *Lab) Tools() []string {
 	var names []string
 	for _, f := range builtIn(l.o) {
@@ -155,7 +154,7 @@ func openLocal(ctx context.Context, o agent.Options) (devices.Device, error) {
 	return tool.Opened(agent.Open(ctx, machine.Here(Local), o))
 }
 
-// simulators need their constants only.
+// simulators is the family of latlab's simulators. They need only their constants.
 func simulators() family {
 	open := func(name string) (devices.Device, error) { return tool.Opened(sim.Open(sim.Options{Name: name})) }
 	return family{
@@ -181,7 +180,7 @@ func simulators() family {
 	}
 }
 
-// unknown makes an error of sim's of a name that no simulator has an *UnknownError.
+// unknown turns sim's error for a name that does not exist into an *UnknownError.
 func unknown(name string, err error) error {
 	if errors.Is(err, sim.ErrUnknown) {
 		return &UnknownError{Name: name, Err: err}
@@ -189,7 +188,7 @@ func unknown(name string, err error) error {
 	return err
 }
 
-// estimator is a vendor's compiler that estimates, with its options and its device.
+// estimator describes a vendor's compiler that estimates latencies.
 type estimator[O any, D devices.Device] struct {
 	prefix   string // of its names
 	names    func() []string
@@ -201,7 +200,7 @@ type estimator[O any, D devices.Device] struct {
 }
 
 func (e estimator[O, D]) family(interpreter string) family {
-	// What follows the prefix is a name, so a mistake in it is a device that is not there.
+	// What follows the prefix is a name, so a mistake in it is an unknown device.
 	options := func(name string) (O, error) {
 		o, err := e.parse(name)
 		if err != nil {
@@ -264,7 +263,7 @@ func (l *Lab) fileFamily() family {
 	})
 }
 
-// entryOf is the device of the file with a name, nil where there is none.
+// entryOf is the device of the file with a name, nil if there is none.
 func (l *Lab) entryOf(name string) *entry {
 	i := slices.IndexFunc(l.entries, func(e *entry) bool { return e.Name == name })
 	if i < 0 {
@@ -273,8 +272,8 @@ func (l *Lab) entryOf(name string) *entry {
 	return l.entries[i]
 }
 
-// phoneFamily and boardFamily are phones and boards by their address: timed by the agent on the CPU.
-// Whoever wants another tool, delegate or gate writes them into the file.
+// phoneFamily and boardFamily are phones and boards by their address, measured by the agent on the
+// CPU. Other tools, delegates and cooldowns need an entry in the file.
 func (l *Lab) phoneFamily() family {
 	return l.addressed(adbPrefix, "an attached phone", "SERIAL", func(serial string) (place, string) {
 		return phone(serial), badSerial(serial)
@@ -293,7 +292,7 @@ func (l *Lab) addressed(prefix, what, form string, parse func(address string) (p
 		entry: func(name string) (*entry, error) {
 			p, why := parse(strings.TrimPrefix(name, prefix))
 			if why != "" {
-				return nil, &UnknownError{Name: name, Err: fmt.Errorf("%q names no device: %s", name, why)}
+				return nil, &UnknownError{Name: name, Err: fmt.Errorf("%q is not a device name: %s", name, why)}
 			}
 			e := newEntry(tools()[0])
 			e.place = p
@@ -304,7 +303,7 @@ func (l *Lab) addressed(prefix, what, form string, parse func(address string) (p
 	})
 }
 
-// ofEntries completes a family whose devices are entries, of the file or made of a name.
+// ofEntries completes a family whose devices are entries, of the file or made from a name.
 func (l *Lab) ofEntries(f family) family {
 	f.describe = func(name string) (devices.Info, error) {
 		e, err := f.entry(name)
@@ -333,11 +332,11 @@ func (l *Lab) ofEntries(f family) family {
 // UnknownError is a name that no device has.
 type UnknownError struct {
 	Name string
-	Err  error  // what the name's family says of it; nil where it is of none
-	Near string // the name that was meant, where one is near
+	Err  error  // the error of the name's family; nil if it belongs to none
+	Near string // the nearest existing name; may be empty
 }
 
-// Error suggests the name that was meant.
+// Error suggests the nearest name.
 func (e *UnknownError) Error() string {
 	says := fmt.Sprintf("no device is named %q", text.Clip(e.Name))
 	if e.Err != nil {
@@ -348,17 +347,17 @@ func (e *UnknownError) Error() string {
 	return says + " (`latlab devices` lists them)"
 }
 
-// Unwrap returns what the name's family says.
+// Unwrap returns the error of the name's family.
 func (e *UnknownError) Unwrap() error { return e.Err }
 
-// meant is the listed name that a mistyped one is near to, or a part of: "ethos-u65-512" is
+// meant is a listed name that is near to the given one or contains it: "ethos-u65-512" is
 // vela:ethos-u65-512.
 func (l *Lab) meant(name string) string {
 	names := l.Names()
 	if near := text.Nearest(name, names); near != "" {
 		return near
 	}
-	const least = 4 // letters; fewer are in too many names
+	const least = 4 // letters; a shorter text matches too many names
 	for _, n := range names {
 		if len(name) >= least && strings.Contains(n, strings.ToLower(name)) {
 			return n

@@ -15,7 +15,7 @@ import (
 	"latlab/devices/transport"
 )
 
-// describeEntry is what is known of a device without asking it.
+// describeEntry describes a device without contacting it.
 func (l *Lab) describeEntry(e *entry) (devices.Info, error) {
 	if err := e.filesThere(); err != nil {
 		return devices.Info{}, err
@@ -23,7 +23,7 @@ func (l *Lab) describeEntry(e *entry) (devices.Info, error) {
 	return l.describeTool(e)
 }
 
-// describeTool is describeEntry without a look at the files of this host.
+// describeTool is describeEntry without checking the files of this host.
 func (l *Lab) describeTool(e *entry) (devices.Info, error) {
 	info, err := e.setup.Describe(l.device(e))
 	if err != nil {
@@ -36,7 +36,7 @@ func (l *Lab) describeTool(e *entry) (devices.Info, error) {
 	return info, nil
 }
 
-// device is what a tool is told of a device.
+// device is the part of an entry that tools need.
 func (l *Lab) device(e *entry) tool.Device {
 	d := e.Device
 	d.Host = tool.Host{Agent: l.o.AgentPath, Bundles: l.bundles(), Python: l.o.Python}
@@ -46,7 +46,7 @@ func (l *Lab) device(e *entry) tool.Device {
 // bundleName is the folder of the agent for other machines, beside latlab.
 const bundleName = "agent-arm64"
 
-// bundles is the folder that the bundle is in. The user may name either.
+// bundles is the parent folder of the bundle. The user may name either.
 func (l *Lab) bundles() string {
 	dir := filepath.Clean(l.o.AgentBundle)
 	switch {
@@ -58,8 +58,7 @@ func (l *Lab) bundles() string {
 	return dir
 }
 
-// openEntry opens the machine and makes the device. What was opened is closed again where
-// that fails.
+// openEntry connects to the machine and opens the device. On failure everything is closed again.
 func (l *Lab) openEntry(ctx context.Context, e *entry) (devices.Device, error) {
 	info, err := l.describeEntry(e)
 	if err != nil {
@@ -83,8 +82,8 @@ func (l *Lab) openEntry(ctx context.Context, e *entry) (devices.Device, error) {
 	return own(d, info, m, t), nil
 }
 
-// firstOf is the first error, with those of giving up what was opened where they say more: of
-// a phone that went away every step says the same.
+// firstOf returns the first error, joined with cleanup errors that add information: if a phone
+// disappeared, every step reports the same.
 func firstOf(first error, others ...error) error {
 	var e *devices.Error
 	if errors.As(first, &e) {
@@ -93,7 +92,7 @@ func firstOf(first error, others ...error) error {
 	return errors.Join(append([]error{first}, others...)...)
 }
 
-// identify is what a latency depends on of a machine elsewhere. Of this one the tool says it.
+// identify reads what latencies on a remote machine depend on. For this machine the tool reads it.
 func (e *entry) identify(ctx context.Context, t transport.Transport) (map[string]string, error) {
 	if e.Local() {
 		return nil, nil
@@ -106,14 +105,14 @@ func (e *entry) identify(ctx context.Context, t transport.Transport) (map[string
 	if f == nil {
 		f = map[string]string{}
 	}
-	// Two phones of one type are two devices. An address is not the phone's own.
+	// Two phones of one type are two devices. The address is not part of a phone's identity.
 	if serial, ok := e.place.(phone); ok && usbSerial.MatchString(string(serial)) {
 		f["serial"] = string(serial)
 	}
 	return f, nil
 }
 
-// dialTo reaches the machine of a device.
+// dialTo connects to the machine of a device.
 func (l *Lab) dialTo(ctx context.Context, e *entry) (transport.Transport, error) {
 	if l.dial != nil {
 		return l.dial(ctx, e)
@@ -142,8 +141,7 @@ func (l *Lab) machineOptions(e *entry) machine.Options {
 	return o
 }
 
-// lockDir is a folder of the user's own: whoever shares a phone with another user of this
-// host has to agree with them.
+// lockDir is a folder of the user's own. Users of one host who share a phone must coordinate.
 func (l *Lab) lockDir() string {
 	if l.o.LockDir != "" {
 		return l.o.LockDir
@@ -155,19 +153,19 @@ func (l *Lab) lockDir() string {
 	return filepath.Join(dir, "latlab", "locks")
 }
 
-// owner is a device that gives up its machine and its transport when it is closed.
+// owner is a device that also closes its machine and its transport.
 type owner struct {
 	devices.Device
 	info  devices.Info
 	close func() error
 }
 
-// own makes a device the owner of what it stands on. What it can do besides stays visible:
-// bench asks for interfaces.
+// own makes a device the owner of its machine and transport. The device's optional interfaces,
+// which bench asks for, stay visible.
 func own(d devices.Device, described devices.Info, m *machine.Machine, t transport.Transport) devices.Device {
 	info := d.Info()
 	info.Transport, info.Precisions = described.Transport, described.Precisions
-	// What the tool says of itself holds; the machine's identity adds to it.
+	// The tool's own entries win; the machine's identity is added to them.
 	info.Fingerprint = maps.Clone(info.Fingerprint)
 	for k, v := range described.Fingerprint {
 		if _, said := info.Fingerprint[k]; !said {
@@ -200,15 +198,15 @@ func own(d devices.Device, described devices.Info, m *machine.Machine, t transpo
 	return o
 }
 
-// Info is the device's own, named and with the default precision as the file has it.
+// Info is the device's own, with the name and default precision of the file.
 func (o owner) Info() devices.Info { return o.info }
 
-// Close gives the device, its machine and its transport up.
+// Close closes the device, its machine and its transport.
 func (o owner) Close() error { return o.close() }
 
-// Clean removes all that latlab put on a device, and puts settings back that a latlab which
-// crashed left there. It returns what was done, a line each. A device that is in use is not
-// cleaned. An unknown name is an *UnknownError.
+// Clean removes all files that latlab put on a device and restores settings that a crashed latlab
+// left changed. It returns what was done, a line each. A device in use is refused; an unknown name
+// is an *UnknownError.
 func (l *Lab) Clean(ctx context.Context, name string) (done []string, err error) {
 	f, err := l.familyOf(name)
 	if err != nil {
@@ -218,7 +216,7 @@ func (l *Lab) Clean(ctx context.Context, name string) (done []string, err error)
 		return nil, err
 	}
 	if f.entry == nil {
-		return []string{"nothing of latlab's is put there: " + name + " is " + f.what}, nil
+		return []string{"nothing to clean: latlab puts no files there: " + name + " is " + f.what}, nil
 	}
 	e, err := f.entry(name)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 
 func (l *Lab) adbServer() adb.Server { return adb.Server{Binary: l.o.ADB} }
 
-// openPhone reaches a phone through the adb server, which is started where none runs. One
-// goroutine at a time does that: ten phones are no reason for ten servers.
+// openPhone connects to a phone through the adb server, which is started if none is running. Only
+// one goroutine at a time starts it, so that ten phones do not start ten servers.
 func (l *Lab) openPhone(ctx context.Context, serial string) (transport.Transport, error) {
 	if err := l.startADB(ctx); err != nil {
 		return nil, err
@@ -34,8 +34,8 @@ func (l *Lab) startADB(ctx context.Context) error {
 		return ctx.Err()
 	}
 	err := l.adbServer().Start(ctx)
-	// Another process may have started one at the same moment: of two servers one gets the
-	// port, and whoever started the other is told of a failure.
+	// Another process may have started a server at the same moment: one of the two gets the port,
+	// and the other one fails to start.
 	for range 10 {
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -60,9 +60,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// listPhones asks a running server what is attached. A server is started for phones that the
-// inventory names, never to find out whether there are any: it would stay behind on a host
-// whose user has no phone.
+// listPhones asks a running server for the attached phones. It never starts a server, which would
+// keep running on a host whose user has no phone.
 func (l *Lab) listPhones(ctx context.Context) ([]adb.Listed, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -74,8 +73,8 @@ func (l *Lab) listPhones(ctx context.Context) ([]adb.Listed, error) {
 	return l.adbServer().Devices(ctx)
 }
 
-// attachedProbes are of phones that the file does not name. That adb cannot be asked is no
-// error: its phones then are not seen, which PhonesUnseen says.
+// attachedProbes are probes of phones that the file does not name. If adb cannot be asked the list
+// is empty; PhonesUnseen says why.
 func (l *Lab) attachedProbes(ctx context.Context) []probe {
 	var list []probe
 	for _, p := range l.attachedPhones(ctx) {
@@ -84,7 +83,7 @@ func (l *Lab) attachedProbes(ctx context.Context) []probe {
 	return list
 }
 
-// attachedPhones are those that adb sees and the file does not name.
+// attachedPhones are the phones that adb lists and the file does not.
 func (l *Lab) attachedPhones(ctx context.Context) []adb.Listed {
 	listed, err := l.listPhones(ctx)
 	if err != nil {
@@ -103,7 +102,7 @@ func (l *Lab) probeAttached(ctx context.Context, p adb.Listed, d depth) Status {
 	return l.probeEntry(ctx, e, SourceAttached, d)
 }
 
-// attachedEntry is nil for a serial number that latlab does not take.
+// attachedEntry is nil for a serial number that latlab does not support.
 func (l *Lab) attachedEntry(p adb.Listed) *entry {
 	e, err := l.phoneFamily().entry(adbPrefix + p.Serial)
 	if err != nil {
@@ -112,8 +111,8 @@ func (l *Lab) attachedEntry(p adb.Listed) *entry {
 	return e
 }
 
-// attachedStatus is the device that a listed phone is, nil where it cannot be used; the Status
-// then says why.
+// attachedStatus returns the device of a listed phone, nil if it cannot be used; the Status then
+// says why.
 func (l *Lab) attachedStatus(p adb.Listed) (Status, *entry) {
 	s := Status{
 		Info:  devices.Info{Name: adbPrefix + text.Clip(p.Serial), Kind: devices.Measured, Transport: "adb"},
@@ -121,7 +120,7 @@ func (l *Lab) attachedStatus(p adb.Listed) (Status, *entry) {
 	}
 	e := l.attachedEntry(p)
 	if e == nil {
-		s.Problem = "latlab does not take such a serial number"
+		s.Problem = "latlab does not support this form of serial number"
 		return s, nil
 	}
 	if err := adb.StateError(p.Serial, p.State); err != nil {
@@ -134,7 +133,7 @@ func (l *Lab) attachedStatus(p adb.Listed) (Status, *entry) {
 	return s, e
 }
 
-// PhonesUnseen says why attached phones could not be listed, nil where they could.
+// PhonesUnseen says why attached phones could not be listed, nil if they could.
 func (l *Lab) PhonesUnseen(ctx context.Context) *Step {
 	if _, err := l.listPhones(ctx); err != nil {
 		w := &walk{}

@@ -114,7 +114,7 @@ func TestAttachedPhones(t *testing.T) {
 }
 
 // TestNoADB: without a server and without adb nothing is started, phones are not seen, and
-// what to type is said; a phone that is named fails at the step adb.
+// command that helps is said; a phone that is named fails at the step adb.
 func TestNoADB(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

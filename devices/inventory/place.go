@@ -13,18 +13,18 @@ import (
 	"latlab/devices/transport/ssh"
 )
 
-// place is where a device is and how it is reached. A new kind of place is a type here and a field among placeFields and
-// placeNames; where devices are named by it, a family besides.
+// place is where a device is and how it is reached. A new kind of place is a type here, a field in
+// placeFields and placeNames, and, if devices can be named by it, a family.
 type place interface {
-	transport() string // the word of Info.Transport; empty for this machine
+	transport() string // as in Info.Transport; empty for this machine
 	String() string    // for people: "phone 9A281F over adb"
 	dial(ctx context.Context, l *Lab) (transport.Transport, error)
-	// walk is dial with the steps of a check. Where it fails, the last step says why.
+	// walk is dial with the steps of a check. If it fails, the last step says why.
 	walk(ctx context.Context, l *Lab, e *entry, w *walk) (transport.Transport, error)
-	// folder is latlab's own there, empty where it needs none.
+	// folder is the default of latlab's folder there, empty if it needs none.
 	folder(l *Lab, e *entry) string
-	// lockKey is the same for all names of one machine: two sweeps would disturb each other on two delegates of one
-	// phone as well.
+	// lockKey is the same for all names of one machine: two sweeps on two delegates of one phone
+	// would disturb each other too.
 	lockKey(e *entry) string
 }
 
@@ -40,7 +40,7 @@ func (here) walk(context.Context, *Lab, *entry, *walk) (transport.Transport, err
 	return transport.Local{}, nil
 }
 
-// folder: there is nothing to put into one but the note of what is to be put back.
+// folder is needed only for the journal of settings to restore.
 func (here) folder(l *Lab, e *entry) string {
 	if e.settings == (state.Settings{}) {
 		return ""
@@ -48,10 +48,10 @@ func (here) folder(l *Lab, e *entry) string {
 	return filepath.Join(filepath.Dir(l.lockDir()), "settings")
 }
 
-// lockKey is the device's name: what is plugged into this machine can be timed at once, and is not told apart.
+// lockKey is the device's name: different accelerators of this machine can run at the same time.
 func (here) lockKey(e *entry) string {
 	if e.settings != (state.Settings{}) {
-		return "local" // they share the note of what is to be put back
+		return "local" // they share the journal of settings
 	}
 	return "local:" + e.Name
 }
@@ -66,19 +66,19 @@ func (p phone) dial(ctx context.Context, l *Lab) (transport.Transport, error) {
 	return l.openPhone(ctx, string(p))
 }
 
-// folder is the one that Android's shell may both write and start programs in.
+// folder is the one that Android's shell may both write to and start programs in.
 func (phone) folder(*Lab, *entry) string { return "/data/local/tmp/latlab" }
 
 func (p phone) lockKey(*entry) string { return "adb:" + string(p) }
 
-// walk goes from adb to a phone that lets us in.
+// walk checks adb and that the phone accepts this host.
 func (p phone) walk(ctx context.Context, l *Lab, e *entry, w *walk) (transport.Transport, error) {
 	if _, err := l.adbServer().Version(ctx); err != nil {
 		if err := l.startADB(ctx); err != nil {
 			w.missing("adb", err, "")
 			return nil, err
 		}
-		w.ok("adb", "its server did not run and was started")
+		w.ok("adb", "its server was not running and has been started")
 	} else {
 		w.ok("adb", "its server answers")
 	}
@@ -89,12 +89,12 @@ func (p phone) walk(ctx context.Context, l *Lab, e *entry, w *walk) (transport.T
 		}), err, "")
 		return nil, err
 	}
-	w.ok("phone", "%s is there, and has accepted this computer's key", string(p))
+	w.ok("phone", "%s is attached and has accepted this computer's key", string(p))
 	return t, nil
 }
 
-// sshHost is where and how to log in. What is empty is ssh's own: ~/.ssh/config, the agent,
-// the usual keys.
+// sshHost is where and how to log in. Empty fields are left to ssh: ~/.ssh/config, the agent, the
+// default keys.
 type sshHost struct {
 	host       string // an alias of ~/.ssh/config, or a name or address
 	user       string
@@ -129,7 +129,7 @@ func (h sshHost) walk(ctx context.Context, l *Lab, e *entry, w *walk) (transport
 		}), err, "")
 		return nil, err
 	}
-	w.ok("connection", "%v: its host key is known, and it lets us in", t)
+	w.ok("connection", "%v: its host key is known and the login works", t)
 	return t, nil
 }
 
@@ -137,7 +137,7 @@ func (sshHost) folder(*Lab, *entry) string { return "~/.cache/latlab" }
 
 func (h sshHost) lockKey(*entry) string { return fmt.Sprintf("ssh:%s:%d", h.host, h.port) }
 
-// stepOf is the step of a check at which something failed, by the error's reason.
+// stepOf is the step of a check that failed, by the error's reason.
 func stepOf(err error, otherwise string, byReason map[string]string) string {
 	var known *devices.Error
 	if errors.As(err, &known) && byReason[known.Reason] != "" {

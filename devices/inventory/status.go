@@ -14,60 +14,61 @@ import (
 	"latlab/devices/transport"
 )
 
-// State is what a device can do now.
+// State says whether a device can measure now.
 type State string
 
 // The states of a device.
 const (
-	Ready        State = "ready"        // it answers; timing was not tried
-	NotReady     State = "not ready"    // something that it needs is not there
+	Ready        State = "ready"        // it answers; no model was run
+	NotReady     State = "not ready"    // something that it needs is missing
 	Offline      State = "offline"      // it cannot be reached
-	Unauthorized State = "unauthorized" // it does not trust this host, or the other way round
-	Busy         State = "busy"         // another latlab times on it
-	Hot          State = "hot"          // above its gate, or it says itself that it throttles
+	Unauthorized State = "unauthorized" // it does not trust this host, or this host does not trust it
+	Busy         State = "busy"         // a different latlab process measures on it
+	Hot          State = "hot"          // above its cooldown limit, or it reports throttling
 )
 
 // Where a device comes from.
 const (
 	SourceBuiltIn  = "built-in"
 	SourceFile     = "file"     // of the inventory
-	SourceAttached = "attached" // seen by adb, named by nobody
+	SourceAttached = "attached" // listed by adb, not in the inventory
 )
 
-// Status is a device as it is now. In JSON it has all fields of devices.Info and these; what
-// is not known is null.
+// Status is the current state of a device. Its JSON has all fields of devices.Info and these;
+// unknown values are null.
 type Status struct {
 	devices.Info
 	State   State  `json:"state"`
 	Problem string `json:"problem,omitempty"` // why it is not ready, one line
-	Type    string `json:"type,omitempty"`    // what to type
+	Type    string `json:"type,omitempty"`    // command that helps
 	Source  string `json:"source"`            // "built-in", "file" or "attached"
-	// Model is the maker's name of the phone or board, SoC its chip's, OS its system, Build
-	// that system's build.
+	// Model is the maker's name of the phone or board, SoC its chip, OS its system and Build that
+	// system's build.
 	Model *string `json:"model"`
 	SoC   *string `json:"soc"`
 	OS    *string `json:"os"`
 	Build *string `json:"build"`
-	// Delegates are those that it is set up for and those whose parts were seen there: an
-	// OpenCL library, a Coral stick. Whether one works only timing tells.
+	// Delegates are the configured one and those whose driver files were found, such as an OpenCL
+	// library or a Coral stick. Whether one works only a run can show.
 	Delegates []string       `json:"delegates"`
 	HottestC  *float64       `json:"temperature_celsius"` // of the hottest sensor
 	Battery   *float64       `json:"battery_ratio"`       // 0 to 1
 	Now       *devices.State `json:"condition,omitempty"`
 }
 
-// probeTimeout bounds looking at one device. A phone answers in tenths of a second, a board
-// behind a slow link in one or two.
+// probeTimeout is the timeout for the status of one device. A phone answers in tenths of a second,
+// a board behind a slow link in one or two seconds.
 const probeTimeout = 8 * time.Second
 
-// List is all devices and how they are. All are looked at together, each for a limited time:
-// one that does not answer is offline and does not hold up the others. Nothing is timed, and
-// what nobody named is not touched.
+// List returns the status of all devices. They are probed concurrently with a timeout each: a
+// device that does not answer is offline and does not delay the others. Nothing is measured, and
+// machines that nobody named are not contacted.
 func (l *Lab) List(ctx context.Context) ([]Status, error) {
 	var tools [][]Step
 	var wg sync.WaitGroup
 	wg.Go(func() { tools = l.CheckTools(ctx) })
-	// Attached phones are known once adb has listed them; nobody waits for that.
+	// Attached phones are known only once adb has listed them; the other probes do not wait for
+	// that.
 	var attached []Status
 	wg.Go(func() { attached = gather(ctx, l.attachedProbes(ctx)) })
 	rows := gather(ctx, append([]probe{l.probeLocal}, l.entryProbes()...))
@@ -87,8 +88,7 @@ func (l *Lab) List(ctx context.Context) ([]Status, error) {
 	return rows, ctx.Err()
 }
 
-// rows are the devices of a family whose figures are computed here. They are ready where
-// their tool is.
+// rows are the statuses of a family of simulators or estimators. They are ready if their tool is.
 func (f family) rows(failed *Step) ([]Status, error) {
 	var rows []Status
 	for _, name := range f.names() {
@@ -101,7 +101,7 @@ func (f family) rows(failed *Step) ([]Status, error) {
 	return rows, nil
 }
 
-// status is of a device whose figures are computed here; failed is what its tool lacks.
+// status is of a simulator or estimator; failed is the failed step of its tool, nil if none.
 func (f family) status(name string, failed *Step) (Status, error) {
 	info, err := f.describe(name)
 	if err != nil {
@@ -114,10 +114,10 @@ func (f family) status(name string, failed *Step) (Status, error) {
 	return s, nil
 }
 
-// probe looks at one device.
+// probe reads the status of one device.
 type probe func(context.Context) Status
 
-// gather looks at devices together, each for a limited time.
+// gather runs probes concurrently, each with a timeout.
 func gather(ctx context.Context, probes []probe) []Status {
 	rows := make([]Status, len(probes))
 	var wg sync.WaitGroup
@@ -161,8 +161,8 @@ func (l *Lab) probeLocal(ctx context.Context) Status {
 	return s
 }
 
-// localStatus is what can be said of this machine without starting a program: files of /proc and /sys are read, which no
-// block on this machine notices.
+// localStatus is the status of this machine without starting a program. It reads only files of
+// /proc and /sys, which does not disturb a running block.
 func (l *Lab) localStatus(d depth) Status {
 	s := Status{Info: l.described(Local), State: Ready, Source: SourceBuiltIn, SoC: some(state.SoC("/"))}
 	s.Delegates = delegateList(s.Info)
@@ -180,13 +180,13 @@ func some(text string) *string {
 	return &text
 }
 
-// fail says in which state an error leaves a device.
+// fail sets the state that an error means.
 func (s *Status) fail(err error) {
 	s.State, s.Problem = NotReady, oneLine(err.Error())
 	var e *devices.Error
 	if !errors.As(err, &e) {
 		if errors.Is(err, context.DeadlineExceeded) {
-			s.State, s.Problem = Offline, "no answer in time"
+			s.State, s.Problem = Offline, "timeout"
 		}
 		return
 	}
@@ -201,17 +201,17 @@ func (s *Status) fail(err error) {
 	}
 }
 
-// depth is how closely a device is looked at.
+// depth is how much of a device's status is read.
 type depth int
 
 const (
-	reachable depth = iota // is it there?
-	condition              // and its state, and who it is, as remembered
-	full                   // and who it is now, and which accelerators it has
+	reachable depth = iota // whether it answers
+	condition              // also its condition, and its identity from the cache
+	full                   // also its identity, read again, and its accelerators
 )
 
-// probeEntry looks at a device of the file or one that is attached, without opening it: a
-// device that is timing must not be disturbed.
+// probeEntry reads the status of a device of the file or an attached one without opening it: a
+// running measurement must not be disturbed.
 func (l *Lab) probeEntry(ctx context.Context, e *entry, source string, d depth) Status {
 	s, free := l.entryStatus(e, source)
 	if !free {
@@ -228,7 +228,7 @@ func (l *Lab) probeEntry(ctx context.Context, e *entry, source string, d depth) 
 	return s
 }
 
-// readStatus reads what a machine is and how it is now.
+// readStatus reads the identity and condition of a machine.
 func (l *Lab) readStatus(ctx context.Context, s *Status, t transport.Transport, e *entry, d depth) error {
 	if d == reachable {
 		return nil
@@ -256,8 +256,8 @@ func (l *Lab) readStatus(ctx context.Context, s *Status, t transport.Transport, 
 	return nil
 }
 
-// entryStatus is what can be said of a device without touching it. It is free where it may be
-// touched: what it needs is there, and nobody times on it.
+// entryStatus is the status of a device without contacting it. free means that it may be contacted:
+// its files exist and no latlab process measures on it.
 func (l *Lab) entryStatus(e *entry, source string) (s Status, free bool) {
 	info, err := l.describeTool(e)
 	if err == nil {
@@ -271,24 +271,24 @@ func (l *Lab) entryStatus(e *entry, source string) (s Status, free bool) {
 		return s, false
 	}
 	if busy, pid := machine.Locked(l.lockDir(), e.place.lockKey(e)); busy {
-		s.State, s.Problem = Busy, "another latlab times on it"
+		s.State, s.Problem = Busy, "another latlab process measures on it"
 		if pid != 0 {
-			s.Problem = fmt.Sprintf("the latlab of process %d times on it", pid)
+			s.Problem = fmt.Sprintf("latlab process %d measures on it", pid)
 		}
 		return s, false
 	}
 	return s, true
 }
 
-// bareInfo is of a device whose tool cannot be described.
+// bareInfo is the Info of a device whose tool cannot be described.
 func (e *entry) bareInfo() devices.Info {
 	return devices.Info{Name: e.Name, Kind: devices.Measured, Transport: e.Transport}
 }
 
-// hotStatus is Android's "moderate": the system has begun to slow down what is seen.
+// hotStatus is Android's "moderate": the system has begun to throttle.
 const hotStatus = 2
 
-// judge says that a device is hot.
+// judge sets the state to hot if the device is.
 func (s *Status) judge(e *entry) {
 	if s.Now == nil {
 		return
@@ -300,13 +300,13 @@ func (s *Status) judge(e *entry) {
 	gate := e.coolDown.BelowC
 	switch status := s.Now.ThermalStatus; {
 	case status != nil && *status >= hotStatus:
-		s.State, s.Problem = Hot, fmt.Sprintf("it says itself that it is too hot (thermal status %d): let it cool", *status)
+		s.State, s.Problem = Hot, fmt.Sprintf("the device reports overheating (thermal status %d): let it cool", *status)
 	case gate > 0 && s.HottestC != nil && *s.HottestC >= gate:
-		s.State, s.Problem = Hot, fmt.Sprintf("%.1f C, its gate is %g C: a block waits until it is cooler", *s.HottestC, gate)
+		s.State, s.Problem = Hot, fmt.Sprintf("%.1f C, above its limit of %g C: a block waits until it is cooler", *s.HottestC, gate)
 	}
 }
 
-// addDelegates adds what was seen to what it is set up for.
+// addDelegates adds the delegates whose driver files were found.
 func (s *Status) addDelegates(seen []string) {
 	for _, d := range seen {
 		if !slices.Contains(s.Delegates, d) {

@@ -76,7 +76,7 @@ func TestStates(t *testing.T) {
 	want := map[string][]string{
 		"p0": {"ready", "", ""}, "p1": {"offline", "it is offline (see `adb devices`)", "adb devices"},
 		"p2": {"unauthorized", "it is unauthorized (accept the key on its screen)", ""},
-		"p3": {"busy", "the latlab of process ", ""}, "p5": {"ready", "", ""}, "p6": {"offline", "no answer in time", ""},
+		"p3": {"busy", "latlab process ", ""}, "p5": {"ready", "", ""}, "p6": {"offline", "timeout", ""},
 		"p7": {"unauthorized", "it is host-key", "ssh-keygen -R board7"}, "p8": {"not ready", "no route ?[31mto host", ""},
 		"p9": {"not ready", file + ":12: binary: /no/such/benchmark_model: no such file or directory", ""},
 	}

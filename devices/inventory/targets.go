@@ -15,15 +15,15 @@ import (
 	"latlab/devices/transport"
 )
 
-// Target is a device that Look takes.
+// Target is a device that Look accepts.
 type Target struct {
 	devices.Info
 	Source string // SourceBuiltIn, SourceFile or SourceAttached
 }
 
-// Targets are all devices that Look takes: this machine, the file's, attached phones, built-in
-// simulators and estimators. Forms of names (sim:FILE.yaml, ssh:HOST) are not among them: who
-// asks over a network must not choose a file or a host. Only a running adb server is asked.
+// Targets are all devices that Look accepts: this machine, the file's, attached phones, built-in
+// simulators and estimators. Names such as sim:FILE.yaml and ssh:HOST are not accepted, because a
+// client over the network must not choose files or hosts. It asks adb only if its server runs.
 func (l *Lab) Targets(ctx context.Context) []Target {
 	list := []Target{{l.described(Local), SourceBuiltIn}}
 	for _, e := range l.entries {
@@ -42,7 +42,7 @@ func (l *Lab) Targets(ctx context.Context) []Target {
 	return list
 }
 
-// described is what is known of a built-in device without asking it.
+// described describes a built-in device without contacting it.
 func (l *Lab) described(name string) devices.Info {
 	if info, err := l.Describe(name); err == nil {
 		return info
@@ -58,10 +58,10 @@ func (l *Lab) describedEntry(e *entry) devices.Info {
 	return info
 }
 
-// Look says how one device of Targets is, as cheaply as can be: an agent or a vendor's program
-// is not started, and a device on which a latlab times is not touched. With reachOnly its
-// condition is not read either. The name must be exactly one of Targets, another is an
-// *UnknownError; how the device is is never an error.
+// Look returns the status of one device of Targets as cheaply as possible: it starts no agent or
+// vendor's program and does not contact a device in use. With reachOnly it does not read the
+// device's condition either. The name must be exactly one of Targets, any other is an
+// *UnknownError; a bad status is not an error.
 func (l *Lab) Look(ctx context.Context, name string, reachOnly bool) (Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -89,25 +89,25 @@ func (l *Lab) Look(ctx context.Context, name string, reachOnly bool) (Status, er
 	return Status{}, &UnknownError{Name: name, Near: l.meant(name)}
 }
 
-// lookHere does not try whether the agent works: that takes a process each time.
+// lookHere does not start the agent, which would take a process each time.
 func (l *Lab) lookHere(d depth) Status {
 	s := l.localStatus(d)
 	if _, err := os.Stat(l.o.AgentPath); err != nil {
-		s.State, s.Problem, s.Type = NotReady, oneLine("latlab-agent, which times models, is not there: "+err.Error()), "make build"
+		s.State, s.Problem, s.Type = NotReady, oneLine("latlab-agent, which measures models, was not found: "+err.Error()), "make build"
 	}
 	return s
 }
 
-// toolAge is how long what was found of an estimator's tool is believed: to ask again starts a
-// Python, half a second of a processor that may be timing.
+// toolAge is how long the check of an estimator's tool stays valid. Each check starts a Python,
+// which takes half a second of a CPU that may be measuring.
 const toolAge = time.Hour
 
-// remembered is what changes too seldom to be asked at each look.
+// remembered caches what rarely changes between calls of Look.
 type remembered struct {
 	mu         sync.Mutex
 	identities map[string]state.Identity
 	tools      map[string]toolFound
-	looks      singleflight.Group // at tools; not under mu, for a tool may hang
+	looks      singleflight.Group // checks of tools; not under mu, because a tool may hang
 }
 
 type toolFound struct {
@@ -115,8 +115,8 @@ type toolFound struct {
 	when   time.Time
 }
 
-// identify asks a device once who it is. Another phone of that name at that port would be
-// taken for the first one; its serial number is in its name or in the file.
+// identify reads a device's identity once. A different phone of the same name at the same address
+// would not be noticed; names and the file contain serial numbers to prevent that.
 func (r *remembered) identify(ctx context.Context, name string, t transport.Transport) (state.Identity, error) {
 	r.mu.Lock()
 	id, ok := r.identities[name]
@@ -137,8 +137,8 @@ func (r *remembered) identify(ctx context.Context, name string, t transport.Tran
 	return id, nil
 }
 
-// tool is what is missing of a family's tool, nil where nothing is. There is one process of a
-// tool, which whoever else asks waits for, as long as his context lets him.
+// tool returns the failed step of a family's tool, nil if none. Only one check of a tool runs at a
+// time; other callers wait for it, at most until their context ends.
 func (r *remembered) tool(ctx context.Context, f family) *Step {
 	if f.tool == "" {
 		return nil
@@ -155,7 +155,7 @@ func (r *remembered) tool(ctx context.Context, f family) *Step {
 		failed, _ := result.Val.(*Step)
 		return failed
 	case <-ctx.Done():
-		return &Step{Name: f.tool, State: Missing, Detail: "no answer in time: it hangs, or this machine is too busy"}
+		return &Step{Name: f.tool, State: Missing, Detail: "timeout: it hangs, or this machine is too busy"}
 	}
 }
 
@@ -164,7 +164,7 @@ func (r *remembered) tryTool(ctx context.Context, f family) *Step {
 	defer cancel()
 	failed := Failed(f.checked(ctx, f.tool))
 	if ctx.Err() != nil {
-		return failed // what hung once is no fact
+		return failed // a timeout is not cached
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

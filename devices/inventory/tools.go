@@ -13,7 +13,8 @@ import (
 	"latlab/devices/tool/trtexec"
 )
 
-// tools are the programs that time devices of the file, the default first. A new one is a package and a line here.
+// tools are the programs that measure on devices of the file, the default first. A new one is a
+// package and a line here.
 func tools() []tool.Tool {
 	return []tool.Tool{
 		edgetpu.Compiled(agent.Tool()),
@@ -30,13 +31,13 @@ func toolNames() (names []string) {
 	return names
 }
 
-// documented is a field with the tools that have it; none = all.
+// documented is a field with the tools that have it; empty = all.
 type documented struct {
 	tool.Field
 	tools []string
 }
 
-// documentedFields are all fields of the file: of the place, of the tools, of all tools.
+// documentedFields are all fields of the file.
 func documentedFields() (fields []documented) {
 	e := &entry{}
 	for _, f := range e.placeFields() {
@@ -61,7 +62,7 @@ func documentedFields() (fields []documented) {
 	return fields
 }
 
-// has reports whether a tool has a field that is not of all tools.
+// has reports whether a tool has a field that not all tools have.
 func has(t tool.Tool, field string) bool {
 	switch field {
 	case "delegate":
@@ -81,8 +82,8 @@ func toolsWith(field string) (names []string) {
 	return names
 }
 
-// FieldsDocument is the tables of docs/devices.md: the fields of a device, and which tool
-// takes which delegate and precision.
+// FieldsDocument generates the tables of docs/devices.md: the fields of a device, and the delegates
+// and precisions of each tool.
 func FieldsDocument() string {
 	var b strings.Builder
 	b.WriteString("| field | value | of | |\n|---|---|---|---|\n")
@@ -111,7 +112,7 @@ func delegateNames(t tool.Tool) (names []string) {
 	return names
 }
 
-// joined lists words of any type.
+// joined joins words with commas.
 func joined[W ~string](words []W) string {
 	var texts []string
 	for _, w := range words {

@@ -79,7 +79,7 @@ type question struct {
 	timeout    time.Duration
 }
 
-var errSlow = errors.New("no answer in time")
+var errSlow = errors.New("timeout")
 
 // ask runs the script and returns what it printed, by part. The mark is drawn anew each time,
 // so no file of the device can hold it.

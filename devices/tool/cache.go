@@ -32,10 +32,10 @@ func NewCache[T any](budget int64, drop func(T)) *Cache[T] {
 // Get returns what is kept under a key, and what ends its use. Where nothing is, or what is there is no
 // longer valid, build makes it and says how many bytes it has. One is built at a time.
 func (c *Cache[T]) Get(ctx context.Context, key string, valid func(T) (bool, error), build func() (T, int64, error)) (value T, done func(), err error) {
-	if err := c.Lock(ctx); err != nil {
+	if err := c.lock(ctx); err != nil {
 		return value, nil, err
 	}
-	defer c.Unlock()
+	defer func() { <-c.turn }()
 	if kept, done, found := c.Use(key); found {
 		ok, err := valid(kept)
 		if ok {
@@ -56,9 +56,8 @@ func (c *Cache[T]) Get(ctx context.Context, key string, valid func(T) (bool, err
 	return value, done, nil
 }
 
-// Lock waits for the right to make something for the cache: two at once would disturb each
-// other. Unlock gives it back.
-func (c *Cache[T]) Lock(ctx context.Context) error {
+// lock waits until no build is running.
+func (c *Cache[T]) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -69,9 +68,6 @@ func (c *Cache[T]) Lock(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
-
-// Unlock gives back what Lock took.
-func (c *Cache[T]) Unlock() { <-c.turn }
 
 // Use returns what is kept under a key, and what ends its use; false where there is nothing.
 func (c *Cache[T]) Use(key string) (value T, done func(), ok bool) {

@@ -62,21 +62,23 @@ func TestCache(t *testing.T) {
 	})
 }
 
-func TestCacheTurn(t *testing.T) {
+// TestCacheBuildsOneAtATime: a second build waits for the first, at most until its context ends.
+func TestCacheBuildsOneAtATime(t *testing.T) {
 	s := tool.NewCache(1, func(string) {})
-	if err := s.Lock(t.Context()); err != nil {
+	never := func() (string, int64, error) { t.Error("built twice at a time"); return "", 0, nil }
+	valid := func(string) (bool, error) { return true, nil }
+	_, done, err := s.Get(t.Context(), "a", valid, func() (string, int64, error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, _, err := s.Get(ctx, "b", valid, never); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		return "one", 5, nil
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := s.Lock(ctx); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	s.Unlock()
-	if err := s.Lock(t.Context()); err != nil {
-		t.Error(err)
-	}
-	s.Put("a", "one", 5)
+	done()
 	s.Remove("a")
 	_, _, ok := s.Use("a")
 	if diff := cmp.Diff(false, ok); diff != "" {

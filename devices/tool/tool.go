@@ -115,7 +115,7 @@ const (
 	notFound      = 127
 )
 
-var errHung = errors.New("no answer in time")
+var errHung = errors.New("timeout")
 
 // failure says whose fault it is that a program did not end by itself, or broke a conversation off.
 func (r Run) failure(ctx context.Context, end ending) error {
@@ -127,7 +127,7 @@ func (r Run) failure(ctx context.Context, end ending) error {
 		told.Output = strings.TrimPrefix(told.Output+"\n"+end.text, "\n")
 		return &told
 	case errors.Is(context.Cause(ctx), errHung):
-		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("%s gave no answer in time (%v) and was killed", r.Program, r.Timeout)
+		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("%s was killed after a timeout of %v", r.Program, r.Timeout)
 	case errors.As(end.err, &known):
 		return known
 	case end.err != nil && len(r.CPUs) > 0:

@@ -47,8 +47,8 @@ func testProber() *labProber {
 	}
 	return &labProber{
 		lab: fakeLooker{
-			"busy": {State: inventory.Busy, Problem: "the latlab of process 7 times on it"},
-			"gone": {State: inventory.Offline, Problem: "no answer in time", Type: "adb devices"},
+			"busy": {State: inventory.Busy, Problem: "latlab process 7 measures on it"},
+			"gone": {State: inventory.Offline, Problem: "timeout", Type: "adb devices"},
 			"cpu":  {State: inventory.NotReady, Source: inventory.SourceBuiltIn, Problem: "latlab-agent is not there", Now: at(90)},
 			"hot":  {State: inventory.Hot, Now: at(60), HottestC: new(60.0)},
 		},

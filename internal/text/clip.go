@@ -36,7 +36,11 @@ func Cut(s string, most int) string {
 		return s
 	}
 	n := boundary(s, most)
-	return fmt.Sprintf("%s... (%d more bytes)", s[:n], len(s)-n)
+	more := "bytes"
+	if len(s)-n == 1 {
+		more = "byte"
+	}
+	return fmt.Sprintf("%s... (%d more %s)", s[:n], len(s)-n, more)
 }
 
 // boundary is the last place up to n where a character begins.

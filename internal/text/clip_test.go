@@ -21,7 +21,7 @@ func TestClip(t *testing.T) {
 		{"bidi \u202e and line \u2028", "bidi ? and line ?"},
 		{"no \xff UTF-8", "no ? UTF-8"},
 		{strings.Repeat("a", 80), strings.Repeat("a", 80)},
-		{strings.Repeat("a", 81), strings.Repeat("a", 80) + "... (1 more bytes)"},
+		{strings.Repeat("a", 81), strings.Repeat("a", 80) + "... (1 more byte)"},
 		{strings.Repeat("a", 79) + "½", strings.Repeat("a", 79) + "... (2 more bytes)"},
 		{strings.Repeat("\x80", 100), strings.Repeat("?", 80) + "... (20 more bytes)"},
 	} {
@@ -38,7 +38,7 @@ func TestLine(t *testing.T) {
 		most int
 		want string
 	}{
-		{"", 5, ""}, {"12345", 5, "12345"}, {"123456", 5, "12345... (1 more bytes)"}, {" a\r\n\tb  c ", 9, "a b c"},
+		{"", 5, ""}, {"12345", 5, "12345"}, {"123456", 5, "12345... (1 more byte)"}, {" a\r\n\tb  c ", 9, "a b c"},
 		{"wrong\xffbyte", 20, "wrong?byte"}, {"aé", 2, "a... (2 more bytes)"}, {"é", 0, "... (2 more bytes)"},
 	} {
 		if got := text.Line(c.said, c.most); got != c.want {
@@ -65,7 +65,10 @@ func TestClipProperties(t *testing.T) {
 			return
 		}
 		kept := len(s)
-		for kept > 0 && !strings.HasSuffix(got, fmt.Sprintf("... (%d more bytes)", len(s)-kept)) {
+		missing := func(n int) string {
+			return strings.Replace(fmt.Sprintf("... (%d more bytes)", n), "(1 more bytes)", "(1 more byte)", 1)
+		}
+		for kept > 0 && !strings.HasSuffix(got, missing(len(s)-kept)) {
 			kept--
 		}
 		if kept > most || kept < most-3 || utf8.ValidString(s) && !utf8.ValidString(s[:kept]) {

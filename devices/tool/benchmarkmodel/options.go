@@ -108,7 +108,7 @@ func (o Options) check(k *kind) error {
 	case o.Threads < 1 || o.Threads > 1024:
 		return fmt.Errorf("%d threads", o.Threads)
 	case len(o.CPUs) > 0 && o.Threads > len(o.CPUs) && !k.accelerator:
-		return fmt.Errorf("%d threads on %d CPUs would wait for each other", o.Threads, len(o.CPUs))
+		return fmt.Errorf("%d threads on %d CPUs: use at most one thread per CPU", o.Threads, len(o.CPUs))
 	case len(o.CPUs) > 0 && (o.CPUs[0] < 0 || o.CPUs[len(o.CPUs)-1] > 1023):
 		return fmt.Errorf("CPUs %v", o.CPUs)
 	}
