@@ -1,0 +1,58 @@
+package observe
+
+import (
+	"errors"
+	"testing"
+
+	"latlab/bench"
+	"latlab/bench/memory"
+	"latlab/devices"
+	"latlab/exporters/report/reporttest"
+	"latlab/regress"
+)
+
+// TestInvalidMeasurements: they are counted, and taken on demand only; a failed network and one
+// that is not measured yet are in no fit.
+func TestInvalidMeasurements(t *testing.T) {
+	st := memory.New()
+	m := reporttest.Add(t, st, reporttest.Spec{Networks: 30, InvalidEvery: 5, FailEvery: 7, PlannedEvery: 11, Kind: devices.Measured})
+	without, err := Sampled(t.Context(), st, []bench.Sweep{m}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	with, err := Sampled(t.Context(), st, []bench.Sweep{m}, Options{WithInvalid: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, invalid := len(without.Observations), without.Invalid
+	if invalid == 0 || len(with.Observations) != n+invalid || with.Invalid != invalid {
+		t.Errorf("%d observations and %d INVALID; with them %d and %d", n, invalid, len(with.Observations), with.Invalid)
+	}
+	if until := without.MeasuredUntil; !until.After(reporttest.Began()) {
+		t.Errorf("latencies until %v, the sweep began at %v", until, reporttest.Began())
+	}
+}
+
+// TestClocksOfSimulators are virtual, so nothing is known of when the latencies are from.
+func TestClocksOfSimulators(t *testing.T) {
+	st := memory.New()
+	m := reporttest.Add(t, st, reporttest.Spec{Networks: 3, Kind: devices.Simulated})
+	n, err := Sampled(t.Context(), st, []bench.Sweep{m}, Options{})
+	if err != nil || len(n.Observations) != 3 || !n.MeasuredUntil.IsZero() {
+		t.Errorf("%d observations until %v, %v", len(n.Observations), n.MeasuredUntil, err)
+	}
+}
+
+// TestListedModels have no space: Sampled refuses their sweep by its id, Listed reads it.
+func TestListedModels(t *testing.T) {
+	st := memory.New()
+	m := reporttest.Add(t, st, reporttest.Spec{Networks: 4, Listed: true, Kind: devices.Measured})
+	var option *regress.OptionError
+	if _, err := Sampled(t.Context(), st, []bench.Sweep{m}, Options{}); !errors.As(err, &option) || option.Option != "sweep "+m.ID {
+		t.Errorf("error %v", err)
+	}
+	l, err := Listed(t.Context(), st, []bench.Sweep{m}, Options{})
+	if err != nil || len(l.Rows) != 4 {
+		t.Errorf("%d rows, %v", len(l.Rows), err)
+	}
+}
