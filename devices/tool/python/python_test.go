@@ -85,7 +85,7 @@ func TestWhoseFault(t *testing.T) {
 		"is another":      {"sys.no_such_function()", devices.FaultDevice, devices.ReasonGarbage, "no_such_function"},
 		"is no Python":    {"}", devices.FaultDevice, devices.ReasonGarbage, "SyntaxError"},
 		"prints for ever": {"while True: os.write(2, b'x' * 65536)\n", devices.FaultDevice, devices.ReasonGarbage, "prints without end"},
-		"sleeps":          {"import time; time.sleep(1000)", devices.FaultDevice, devices.ReasonHung, "no answer"},
+		"sleeps":          {"import time; time.sleep(1000)", devices.FaultDevice, devices.ReasonHung, "after a timeout of 1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
