@@ -35,7 +35,7 @@ type coster struct {
 	s *Spec
 	p *Precision
 	g *graph.Graph
-	// cached is what is left of the weight cache.
+	// cached is the free part of the weight cache, in bytes.
 	cached float64
 	work   work // of the current op
 }
