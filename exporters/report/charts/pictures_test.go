@@ -139,7 +139,7 @@ func TestPicturesOf50000(t *testing.T) {
 	}
 }
 
-// TestWritePictures: the folder is created, each file is a picture that is not empty, and each
+// TestWriteFiles: the folder is created, each file is a picture that is not empty, and each
 // kind has its own file.
 func TestWriteFiles(t *testing.T) {
 	if testing.Short() {

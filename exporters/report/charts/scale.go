@@ -63,8 +63,8 @@ func (s scale) y(v float64) Place { return Place(100 - 100*s.at(v)) }
 
 func (s scale) clip(v float64) float64 { return min(max(v, s.low), s.high) }
 
-// xAxis has few ticks: a phone has room for seven labels of six letters. unit is the size of the
-// scale's unit in the label's unit.
+// xAxis has few ticks: a phone has room for seven labels of six letters. unit is how many
+// of the label's units make one of the scale's: 1000 for milliseconds on a scale of seconds.
 func (s scale) xAxis(label string, unit float64) Axis {
 	return Axis{Label: label, Ticks: s.ticks(6, unit, s.x)}
 }
@@ -82,7 +82,7 @@ func (s scale) counts() Axis {
 	return a
 }
 
-// ticks returns at most n+1 round values times unit.
+// ticks returns at most n+1 ticks, at round values in the label's unit.
 func (s scale) ticks(n int, unit float64, place func(float64) Place) []Tick {
 	var all []Tick
 	for _, v := range s.round(n, unit) {
