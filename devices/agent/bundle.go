@@ -113,7 +113,7 @@ func command(p machine.Program, dir, delegate, op string) (transport.Command, er
 	for _, f := range folders {
 		if strings.ContainsAny(f, ":;$") {
 			return transport.Command{}, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: machine.ReasonFolder,
-				Err: fmt.Errorf("libraries in %q cannot be found: the loader reads colons, semicolons and dollar signs as its own", f)}
+				Err: fmt.Errorf("libraries in %q cannot be found: colons, semicolons and dollar signs have a special meaning for the loader", f)}
 		}
 	}
 	if l := loader(p); l != "" {
@@ -141,7 +141,7 @@ func programFor(o Options, arch, op string) (p machine.Program, err error) {
 	}
 	if err != nil {
 		return p, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonMissing,
-			Err: fmt.Errorf("the agent for %s is not here: %w", arch, err), Advice: advice}
+			Err: fmt.Errorf("the agent for %s is missing: %w", arch, err), Advice: advice}
 	}
 	return p, nil
 }

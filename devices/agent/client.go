@@ -127,7 +127,7 @@ func (c *conversation) check(resp *wire.Response, req *wire.Request) error {
 	case resp.Error != nil:
 		return &devices.Error{Fault: resp.Error.Fault, Op: c.op, Reason: resp.Error.Reason, Err: errors.New(resp.Error.Message)}
 	case req.Delegate == wire.External && resp.Library == "":
-		return c.garbage(resp.Type, errors.New("which library the delegate is from is not said"))
+		return c.garbage(resp.Type, errors.New("the answer does not identify the delegate's library"))
 	case req.Type == wire.Load && resp.Type == wire.Load:
 		return nil
 	case req.Type == wire.Time && resp.Result != nil:
@@ -182,7 +182,7 @@ func (c *conversation) readLine() ([]byte, error) {
 			return nil, err
 		}
 		if len(line) > maxLine {
-			return nil, c.garbage(string(line[:80]), errors.New("the line does not end"))
+			return nil, c.garbage(string(line[:80]), errors.New("the line is too long"))
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (d Delegate) check(op string) error {
 	}
 	for k, v := range d.Options {
 		if k == "" || strings.ContainsRune(k+v, 0) {
-			err = fmt.Errorf("the delegate's option %q = %q is no text", k, v)
+			err = fmt.Errorf("the delegate's option %q = %q has no name or contains a NUL byte", k, v)
 		}
 	}
 	if err == nil {

@@ -198,12 +198,12 @@ func (d *Device) ask(ctx context.Context, path, op string, req *wire.Request) (*
 	}
 	if hello.Runtime != d.hello.Runtime || hello.Library != d.hello.Library {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonVersion,
-			Err:    fmt.Errorf("the runtime changed under the device: %s is %s now", d.hello.Runtime, hello.Runtime),
+			Err:    fmt.Errorf("the runtime changed since the device was opened: from %s to %s", d.hello.Runtime, hello.Runtime),
 			Advice: "start again: the measurements would not be of one device"}
 	}
 	if resp.Library != d.library {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonVersion,
-			Err:    fmt.Errorf("the delegate's library %s changed under the device", d.opts.Delegate.Library),
+			Err:    fmt.Errorf("the delegate's library %s changed since the device was opened", d.opts.Delegate.Library),
 			Advice: "start again: the measurements would not be of one device"}
 	}
 	return resp, nil

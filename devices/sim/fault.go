@@ -84,7 +84,7 @@ func (w *world) before(j job, f Fault) error {
 			Err: errors.New("the runtime crashed: signal 11"), Output: "Segmentation fault (simulated)\n"}
 	case Killed:
 		w.pass(init, idleShare)
-		e := deviceError(j.op, devices.ReasonKilled, errors.New("the process was ended by somebody: signal 9"))
+		e := deviceError(j.op, devices.ReasonKilled, errors.New("the process was killed from outside: signal 9"))
 		e.Output = "Killed (simulated)\n"
 		return e
 	case Hang:
@@ -96,7 +96,7 @@ func (w *world) before(j job, f Fault) error {
 
 func (w *world) garbage(j job, b *devices.Block) error {
 	w.pass(betweenBlocks, idleShare)
-	e := deviceError(j.op, devices.ReasonGarbage, errors.New("the answer is no block"))
+	e := deviceError(j.op, devices.ReasonGarbage, errors.New("the answer is not a block"))
 	e.Output = fmt.Sprintf("%d invokes, median NaN (simulated)\n", len(b.Samples))
 	return e
 }

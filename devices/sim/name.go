@@ -96,7 +96,7 @@ func parseFile(name, rest string) (Name, error) {
 		return n, n.tail(name, strings.Split(rest[i+len(".yaml:"):], ":"))
 	}
 	if n.File == "" {
-		return n, userError("open device "+text.Clip(name), "usage", errors.New("sim: needs a file's name behind it"))
+		return n, userError("open device "+text.Clip(name), "usage", errors.New("sim: needs a file name after it"))
 	}
 	return n, nil
 }
@@ -104,7 +104,7 @@ func parseFile(name, rest string) (Name, error) {
 func (n *Name) tail(name string, parts []string) error {
 	op := "open device " + text.Clip(name)
 	if len(parts) > 2 {
-		return userError(op, "usage", fmt.Errorf("the name has more than %s", Forms()[0]))
+		return userError(op, "usage", fmt.Errorf("the name has more parts than %s", Forms()[0]))
 	}
 	if len(parts) > 0 {
 		n.Profile = Profile(parts[0])

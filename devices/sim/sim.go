@@ -134,7 +134,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	}
 	if !d.busy.TryLock() {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
-			Err: fmt.Errorf("%s is running another block, and has one clock", d.info.Name)}
+			Err: fmt.Errorf("%s is running a block already, and runs one at a time", d.info.Name)}
 	}
 	defer d.busy.Unlock()
 	p, err := d.accepts(m, op)
