@@ -60,7 +60,7 @@ func tiny(t testing.TB, p model.Precision) *model.Model {
 	return m
 }
 
-// rejectedModel is a whole .tflite that the runtime refuses.
+// rejectedModel is a complete .tflite that the runtime refuses.
 func rejectedModel(t testing.TB) *model.Model {
 	t.Helper()
 	f, err := tinyModel(t).Open(t.Context())
@@ -85,7 +85,7 @@ func rejectedModel(t testing.TB) *model.Model {
 
 func TestConformance(t *testing.T) {
 	real := testenv.Agent(t)
-	t.Setenv("TMPDIR", t.TempDir()) // leftovers sees nobody else's files
+	t.Setenv("TMPDIR", t.TempDir()) // leftovers then sees only this test's files
 	for name, good := range map[string]func(testing.TB) *model.Model{"float32": tinyModel, "int8": tinyInt8} {
 		t.Run(name, func(t *testing.T) {
 			devicetest.Run(t, devicetest.Suite{
@@ -114,7 +114,7 @@ func self(t testing.TB) string {
 	return path
 }
 
-// openFake is a device whose agent misbehaves at the next Run, once.
+// openFake opens a device whose agent misbehaves once, at the next Run.
 func openFake(t testing.TB, mode string) devices.Device {
 	t.Helper()
 	t.Setenv(fakeEnv, "well behaved")
@@ -128,7 +128,7 @@ func openFake(t testing.TB, mode string) devices.Device {
 	return d
 }
 
-// openAway is a device that cannot be reached at the next Run, as a phone without its cable.
+// openAway opens a device that cannot be reached at the next Run, as a phone without its cable.
 func openAway(t testing.TB) devices.Device {
 	t.Helper()
 	away := &unplugged{}
@@ -153,7 +153,7 @@ func (u *unplugged) Start(ctx context.Context, c transport.Command) (transport.P
 	return u.Local.Start(ctx, c)
 }
 
-// affinity is what an agent could change of the process that started it.
+// affinity returns what an agent could change of the process that started it.
 func affinity(t testing.TB) string {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")
@@ -169,7 +169,7 @@ func affinity(t testing.TB) string {
 	return ""
 }
 
-// leftovers are temporary files that go by the lab's name.
+// leftovers returns temporary files with the lab's name.
 func leftovers(t testing.TB) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(os.TempDir(), "latlab*"))
@@ -179,7 +179,7 @@ func leftovers(t testing.TB) string {
 	return strings.Join(files, "\n")
 }
 
-// running counts the children of this test that are the program.
+// running counts this test's child processes that run the program.
 func running(t testing.TB, program string) int {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -190,7 +190,7 @@ func running(t testing.TB, program string) int {
 	for _, stat := range stats {
 		b, err := os.ReadFile(stat)
 		if err != nil {
-			continue // it ended meanwhile
+			continue // it has ended since
 		}
 		fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 		exe, err := os.Readlink(filepath.Join(filepath.Dir(stat), "exe"))
@@ -244,7 +244,7 @@ func TestOpenRefusesWhatTheMachineHasNot(t *testing.T) {
 	}
 }
 
-// TestMisbehaviour plays every way in which a timing process can end.
+// TestMisbehaviour covers every way in which a timing process can end.
 func TestMisbehaviour(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -255,8 +255,8 @@ func TestMisbehaviour(t *testing.T) {
 		mode   string
 		fault  devices.Fault
 		reason string
-		text   string // in the error
-		output string // in the tool's output
+		text   string // expected in the error
+		output string // expected in the tool's output
 	}{
 		{"segfault", devices.FaultModel, agent.ReasonCrashed, "segmentation fault", "tensor 7 is not there"},
 		{"abort", devices.FaultModel, agent.ReasonCrashed, "aborted", ""},

@@ -23,14 +23,14 @@ const (
 	program     = "latlab-agent"
 	library     = "libtensorflowlite_c.so"
 	arm64Bundle = "agent-arm64"
-	// loaderPattern is the dynamic loader's name in every C library of Linux that is meant
-	// here; a folder that has one brings its own.
+	// loaderPattern matches the dynamic loader of every supported C library on Linux. A folder that
+	// contains a loader also contains its C library.
 	loaderPattern = "ld-linux-*.so.*"
 )
 
-// Bundle reads a folder that travels as one: the agent and its runtime, and where they are to
-// run on any Linux the loader and C library that they were built with (`make agent-arm64`).
-// Folders in it, licences among them, stay where they are.
+// Bundle lists the files of a folder that is copied to a machine: the agent and its runtime and,
+// to run on any Linux, the loader and C library that they were built with (`make agent-arm64`).
+// Its subfolders, such as licences, are not copied.
 func Bundle(dir string) (machine.Program, error) {
 	p := machine.Program{Name: "agent", Files: map[string]string{}}
 	entries, err := os.ReadDir(dir)
@@ -50,7 +50,7 @@ func Bundle(dir string) (machine.Program, error) {
 	return p, nil
 }
 
-// loader is the name of the bundle's own loader, "" where it has none.
+// loader returns the name of the bundle's own loader; "" if it has none.
 func loader(p machine.Program) string {
 	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
 		if ok, _ := path.Match(loaderPattern, name); ok {
@@ -60,8 +60,8 @@ func loader(p machine.Program) string {
 	return ""
 }
 
-// install brings the agent to the machine, unless it is there already, and says how it is
-// started. arch is the machine's.
+// install copies the agent to the machine, unless it is there already, and returns how to start
+// it. arch is the machine's architecture.
 func install(ctx context.Context, m *machine.Machine, o Options, arch string) (transport.Command, error) {
 	if m.Local() {
 		return here(o)
@@ -85,14 +85,14 @@ func install(ctx context.Context, m *machine.Machine, o Options, arch string) (t
 	return command(p, dir, o.Delegate.Library, op)
 }
 
-// here is how this machine's agent is started. One that lies with a loader of its own, as in the
-// archive for arm64 (`make dist`), is started by that one: the C library beside it fits no other,
-// and this machine's may be older or none.
+// here returns how to start this machine's agent. An agent with a loader beside it, as in the
+// archive for arm64 (`make dist`), is started by that loader: the C library beside it works with
+// no other, and this machine's may be older or missing.
 func here(o Options) (transport.Command, error) {
 	plain := transport.Command{Path: o.Path}
 	file, err := filepath.EvalSymlinks(o.Path)
 	if err != nil {
-		return plain, nil // who starts it says what is wrong
+		return plain, nil // starting it reports what is wrong
 	}
 	dir := filepath.Dir(file)
 	p, err := Bundle(dir)
@@ -102,8 +102,9 @@ func here(o Options) (transport.Command, error) {
 	return command(p, dir, o.Delegate.Library, "start the agent of "+o.Name)
 }
 
-// command starts an installed agent. Libraries beside a delegate's own are found, as
-// libQnnHtp.so is beside libQnnTFLiteDelegate.so; the agent's come first.
+// command returns the command line of an installed agent. The library path includes the folder of
+// the delegate's library, as libQnnHtp.so is beside libQnnTFLiteDelegate.so; the agent's folder
+// comes first.
 func command(p machine.Program, dir, delegate, op string) (transport.Command, error) {
 	folders := []string{dir}
 	if delegate != "" {
@@ -112,7 +113,7 @@ func command(p machine.Program, dir, delegate, op string) (transport.Command, er
 	for _, f := range folders {
 		if strings.ContainsAny(f, ":;$") {
 			return transport.Command{}, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: machine.ReasonFolder,
-				Err: fmt.Errorf("libraries in %q cannot be found: the loader reads colons, semicolons and dollar signs as its own", f)}
+				Err: fmt.Errorf("libraries in %q cannot be found: colons, semicolons and dollar signs have a special meaning for the loader", f)}
 		}
 	}
 	if l := loader(p); l != "" {
@@ -125,8 +126,8 @@ func command(p machine.Program, dir, delegate, op string) (transport.Command, er
 	return c, nil
 }
 
-// programFor is the agent for the machine's processor. One that is not told is tried as an
-// ARM of 64 bits, which phones and boards are: their kernel refuses the program where not.
+// programFor returns the agent for the machine's processor. An unknown processor is assumed to be
+// 64-bit ARM, as phones and boards are; the kernel of any other refuses the program.
 func programFor(o Options, arch, op string) (p machine.Program, err error) {
 	advice := "`make build` builds it"
 	switch arch = cmp.Or(arch, "arm64"); arch {
@@ -140,13 +141,13 @@ func programFor(o Options, arch, op string) (p machine.Program, err error) {
 	}
 	if err != nil {
 		return p, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonMissing,
-			Err: fmt.Errorf("the agent for %s is not here: %w", arch, err), Advice: advice}
+			Err: fmt.Errorf("the agent for %s is missing: %w", arch, err), Advice: advice}
 	}
 	return p, nil
 }
 
-// nativeProgram is this machine's agent with its runtime. It uses the C library that it
-// finds there, which on x86-64 is new enough wherever models are timed.
+// nativeProgram returns this machine's agent with its runtime. It uses the C library of the
+// target, which on x86-64 is new enough wherever models are timed.
 func nativeProgram(o Options) (machine.Program, error) {
 	if runtime.GOARCH != "amd64" {
 		return machine.Program{}, fmt.Errorf("the agent of this host is for %s: use a host of x86-64", runtime.GOARCH)
@@ -162,8 +163,8 @@ func nativeProgram(o Options) (machine.Program, error) {
 	return p, nil
 }
 
-// refuse says what can be done about a processor that there is no agent for. arch is in Go's
-// words where they are known.
+// refuse reports what to do about a processor without an agent. arch is in Go's notation where
+// that is known.
 func refuse(arch, op string) error {
 	e := &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
 		Err:    fmt.Errorf("latlab has no agent for the processor %.40q", arch),

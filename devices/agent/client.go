@@ -21,18 +21,18 @@ import (
 )
 
 const (
-	// maxLine bounds one line of the agent: outputs of a whole network are the longest.
+	// maxLine limits one line of the agent; the outputs of a whole network are the longest.
 	maxLine = 256 << 20
-	// maxKept bounds what an error keeps of one that is no message.
+	// maxKept limits how much of an invalid line an error quotes.
 	maxKept = 32 << 10
 	// helloTimeout is generous: on a loaded host a process may take seconds to start.
 	helloTimeout = 20 * time.Second
-	// delegateTimeout is for an accelerator that is given its firmware when it is opened: a
-	// Coral stick takes some seconds.
+	// delegateTimeout leaves time for accelerators that load firmware when they are opened: a Coral
+	// stick takes some seconds.
 	delegateTimeout = time.Minute
 )
 
-// reasons of errors, stable words for stores and metrics.
+// Reasons of errors: stable words for stores and metrics.
 const (
 	ReasonMissing = "agent-missing" // the program cannot be started
 	ReasonVersion = "agent-version" // another version of latlab
@@ -43,24 +43,24 @@ const (
 	ReasonGarbage = devices.ReasonGarbage
 )
 
-// conversation is one agent that is asked one thing.
+// conversation is one agent process that handles one request.
 type conversation struct {
 	op    string
-	req   *wire.Request // nil asks for the Hello only
+	req   *wire.Request // nil asks only for the Hello
 	out   *bufio.Reader
 	hello wire.Hello
 	resp  *wire.Response
 }
 
-// launch is how an agent is started on a machine.
+// launch describes how an agent is started on a machine.
 type launch struct {
 	m       *machine.Machine
 	command transport.Command
 }
 
-// missing is what it means that the program is not there: on this machine an installation
-// that is not whole. Elsewhere it was there a moment ago, and the device, opened again, gets
-// it again: a board's /tmp is empty after a reboot.
+// missing classifies a program that is not found. On this machine the installation is incomplete.
+// On another machine the program was installed before and has been removed since, as a board's
+// /tmp is emptied by a reboot; opening the device again installs it again.
 func (l launch) missing() devices.Error {
 	e := devices.Error{Fault: devices.FaultLab, Reason: ReasonMissing,
 		Advice: "`make build` builds it; --agent FILE or LATLAB_AGENT names another; `latlab doctor` looks for what is missing"}
@@ -71,8 +71,8 @@ func (l launch) missing() devices.Error {
 	return e
 }
 
-// ask starts an agent, sends the request and returns its answer. A nil request asks for
-// the Hello only. Whatever happens, the process is gone when ask returns.
+// ask starts an agent, sends the request and returns its answer. A nil request asks only for the
+// Hello. The process has always ended when ask returns.
 func ask(ctx context.Context, l launch, op string, timeout time.Duration, req *wire.Request) (wire.Hello, *wire.Response, error) {
 	c := conversation{op: op, req: req}
 	_, err := tool.Do(ctx, l.m, tool.Run{Op: op, Program: "the agent", Command: l.command, Timeout: timeout, Talk: c.talk, Missing: l.missing()})
@@ -88,7 +88,7 @@ func ask(ctx context.Context, l launch, op string, timeout time.Duration, req *w
 	return c.hello, c.resp, nil
 }
 
-// garbage is the error of a line that is not the protocol's.
+// garbage returns the error for a line that does not follow the protocol.
 func (c *conversation) garbage(line string, err error) error {
 	return &devices.Error{Fault: devices.FaultDevice, Op: c.op, Reason: ReasonGarbage, Output: text.Cut(line, maxKept),
 		Err: fmt.Errorf("the agent printed %q where a message should be: %w", text.Clip(line), err)}
@@ -96,7 +96,7 @@ func (c *conversation) garbage(line string, err error) error {
 
 func (c *conversation) talk(stdin io.Writer, stdout io.Reader) error {
 	c.out = bufio.NewReaderSize(stdout, 1<<16)
-	// A hello may have fields of a newer agent: its version then says so.
+	// A newer agent's Hello may have unknown fields; its version is then reported.
 	if err := c.read(&c.hello, false); err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (c *conversation) talk(stdin io.Writer, stdout io.Reader) error {
 	if c.req == nil {
 		return nil
 	}
-	// A write fails only when the agent is gone, which reading tells better.
+	// A write fails only when the agent has exited, and reading gives the better error.
 	_ = json.NewEncoder(stdin).Encode(c.req)
 	c.resp = new(wire.Response)
 	if err := c.read(c.resp, true); err != nil {
@@ -120,14 +120,14 @@ func (c *conversation) talk(stdin io.Writer, stdout io.Reader) error {
 	return c.check(c.resp, c.req)
 }
 
-// check refuses answers that no agent gives: a zero or missing latency must never become
-// a measurement.
+// check refuses answers that no agent gives: a zero or missing latency must never become a
+// measurement.
 func (c *conversation) check(resp *wire.Response, req *wire.Request) error {
 	switch {
 	case resp.Error != nil:
 		return &devices.Error{Fault: resp.Error.Fault, Op: c.op, Reason: resp.Error.Reason, Err: errors.New(resp.Error.Message)}
 	case req.Delegate == wire.External && resp.Library == "":
-		return c.garbage(resp.Type, errors.New("which library the delegate is from is not said"))
+		return c.garbage(resp.Type, errors.New("the answer does not identify the delegate's library"))
 	case req.Type == wire.Load && resp.Type == wire.Load:
 		return nil
 	case req.Type == wire.Time && resp.Result != nil:
@@ -151,7 +151,7 @@ func (c *conversation) checkResult(r *wire.Result, req *wire.Request) error {
 	return nil
 }
 
-// read decodes one line into v; a strict one has no field that v has not.
+// read decodes one line into v. If strict, unknown fields are an error.
 func (c *conversation) read(v any, strict bool) error {
 	line, err := c.readLine()
 	if err != nil {
@@ -182,7 +182,7 @@ func (c *conversation) readLine() ([]byte, error) {
 			return nil, err
 		}
 		if len(line) > maxLine {
-			return nil, c.garbage(string(line[:80]), errors.New("the line does not end"))
+			return nil, c.garbage(string(line[:80]), errors.New("the line is too long"))
 		}
 	}
 }

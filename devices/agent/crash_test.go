@@ -18,8 +18,8 @@ import (
 	"latlab/sampler/tflite/tflitetest"
 )
 
-// TestCrashIsASignal: the real agent, unlike other Go programs, dies of a signal of its
-// runtime's. Only so is the crash the model's fault and not a device's that gave up.
+// TestCrashIsASignal: unlike other Go programs, the real agent dies of the signal that its runtime
+// raises. Only this shows that the crash is the model's fault and not the device's.
 func TestCrashIsASignal(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGFPE} {
 		cmd := exec.CommandContext(t.Context(), testenv.Agent(t))
@@ -52,8 +52,8 @@ func TestCrashIsASignal(t *testing.T) {
 	}
 }
 
-// TestInputsWithoutElements: what the runtime would crash on, or time as nothing, is
-// refused in words.
+// TestInputsWithoutElements: inputs without elements, on which the runtime would crash or take no
+// time, are refused with an error.
 func TestInputsWithoutElements(t *testing.T) {
 	d := openReal(t, agent.Options{})
 	defer d.Close()

@@ -13,32 +13,32 @@ import (
 	"latlab/sampler/model"
 )
 
-// Delegate is what shall execute the models. The zero value is XNNPACK.
+// Delegate selects what executes the models. The zero value is XNNPACK.
 //
-// The nodes that an external delegate leaves run on the runtime's own kernels, without
-// XNNPACK: five times as slow as with it. To add XNNPACK behind the other delegate was
-// rejected: who ran how much would then be two proofs, and on an accelerator a network that
-// is not wholly delegated is INVALID anyway.
+// Nodes that an external delegate does not take run on the runtime's own kernels without
+// XNNPACK, five times as slow as with it. Adding XNNPACK behind the other delegate was rejected:
+// it would need two proofs of who ran how much, and on an accelerator a network that is not
+// wholly delegated is INVALID anyway.
 type Delegate struct {
-	// Name is "xnnpack", "none" for the runtime's own kernels, or the user's word for an
-	// external one: "edgetpu", "qnn", "armnn".
+	// Name is "xnnpack", "none" for the runtime's own kernels, or a name that the user chooses for
+	// an external delegate: "edgetpu", "qnn", "armnn".
 	Name string
-	// Library of an external delegate: its path where the agent runs. It exports
+	// Library is the path of an external delegate on the machine where the agent runs. It exports
 	// tflite_plugin_create_delegate and tflite_plugin_destroy_delegate.
 	Library string
-	// Options of an external delegate, as its vendor names them: "device" = "usb:0".
+	// Options are passed to an external delegate under its vendor's names: "device" = "usb:0".
 	Options map[string]string
-	// OnCPU says that an external delegate computes on the CPU, as Arm NN may: its time is
-	// then held against its CPU time, and nodes that it leaves are only a warning.
+	// OnCPU means that an external delegate computes on the CPU, as Arm NN may: its time is then
+	// compared with its CPU time, and nodes that it does not take are only a warning.
 	OnCPU bool
 }
 
-// EdgeTPU is the name of the delegate whose models are int8 and nothing else.
+// EdgeTPU is the name of the delegate that takes only int8 models.
 const EdgeTPU = "edgetpu"
 
 func (d Delegate) external() bool { return d.Library != "" }
 
-// name is the delegate's in proofs; empty where there is none to prove.
+// name returns the delegate's name in proofs; empty if there is nothing to prove.
 func (d Delegate) name() string {
 	switch d.Name {
 	case "":
@@ -49,7 +49,7 @@ func (d Delegate) name() string {
 	return d.Name
 }
 
-// kind is the wire's word.
+// kind returns the delegate's kind as package wire names it.
 func (d Delegate) kind() string {
 	switch {
 	case d.external():
@@ -67,7 +67,7 @@ func (d Delegate) ask(req *wire.Request) {
 	}
 }
 
-// check refuses what would be ignored or mistaken for another delegate.
+// check refuses settings that would be ignored or mistaken for another delegate.
 func (d Delegate) check(op string) error {
 	builtIn := d.Name == "" || d.Name == wire.XNNPACK || d.Name == wire.None
 	var err error
@@ -81,7 +81,7 @@ func (d Delegate) check(op string) error {
 	}
 	for k, v := range d.Options {
 		if k == "" || strings.ContainsRune(k+v, 0) {
-			err = fmt.Errorf("the delegate's option %q = %q is no text", k, v)
+			err = fmt.Errorf("the delegate's option %q = %q has no name or contains a NUL byte", k, v)
 		}
 	}
 	if err == nil {
@@ -91,10 +91,10 @@ func (d Delegate) check(op string) error {
 		Advice: "built in are xnnpack and none; others are a name and the path of a library"}
 }
 
-// precisions are all that the runtime runs: latlab writes float32 and int8, a user's own
-// file may have int16 activations. Files of uint8, and float32 ones with float16 weights,
-// are of the first two as well (sampler/model). Accelerators for 8 bits have int8 first,
-// which is the default; an EdgeTPU's compiler takes nothing else.
+// precisions lists what the runtime runs: latlab writes float32 and int8, and a user's own file
+// may have int16 activations. Files of uint8, and float32 files with float16 weights, count as
+// int8 and float32 (sampler/model). The first is the default: int8 for 8-bit accelerators. The
+// EdgeTPU's compiler takes only int8.
 func (d Delegate) precisions() []model.Precision {
 	switch d.Name {
 	case EdgeTPU:
@@ -105,8 +105,9 @@ func (d Delegate) precisions() []model.Precision {
 	return []model.Precision{model.Float32, model.Int8, "int16"}
 }
 
-// doubts are about a delegate on the CPU that took nothing: bench, which knows accelerators,
-// would only warn, and the runtime's own kernels would be stored under the delegate's name.
+// doubts invalidates blocks of a delegate on the CPU that took nothing: bench, which knows
+// accelerators, would only warn, and times of the runtime's own kernels would be stored under
+// the delegate's name.
 func (d Delegate) doubts(p devices.Delegation) []devices.Doubt {
 	if !d.external() || !d.OnCPU || p.Delegated > 0 {
 		return nil
@@ -115,7 +116,7 @@ func (d Delegate) doubts(p devices.Delegation) []devices.Doubt {
 		Text: fmt.Sprintf("%s took none of %d nodes: the runtime's own kernels ran them", d.Name, p.Nodes)}}
 }
 
-// fingerprint adds what a latency depends on of an external delegate.
+// fingerprint adds what a latency depends on when the delegate is external.
 func (d Delegate) fingerprint(f map[string]string, librarySHA256 string) {
 	if !d.external() {
 		return
@@ -126,9 +127,9 @@ func (d Delegate) fingerprint(f map[string]string, librarySHA256 string) {
 	}
 }
 
-// loadDelegate makes the delegate once without a model, so that a library that is missing or
-// of another machine, or a stick that is not plugged in, is told before a sweep begins. It
-// returns the library's sha256.
+// loadDelegate creates the delegate once without a model, so that a missing library, a library
+// for another architecture or a stick that is not plugged in is reported before a sweep begins.
+// It returns the library's sha256.
 func loadDelegate(ctx context.Context, l launch, o Options) (string, error) {
 	if !o.Delegate.external() {
 		return "", nil

@@ -1,11 +1,10 @@
-// Package agent is the Device made of latlab-agent: its client, the bundle that travels to
-// machines where nothing is installed, and the classification of everything that can go
-// wrong with a process that times models.
+// Package agent implements the Device that runs latlab-agent: the client, the bundle that is
+// copied to machines where nothing is installed, and the classification of everything that can
+// go wrong with a process that times models.
 //
-// The agent is started fresh for each block, answers one request and exits; what is said is
-// in package wire. The package refuses to link the runtime (cmd/latlab-agent does) and to
-// decide how many blocks there are (bench does). Where the process runs is devices/machine's
-// matter.
+// A fresh agent is started for each block, answers one request and exits. Package wire defines
+// the messages. The package refuses to link the runtime (cmd/latlab-agent does) and to decide
+// how many blocks are run (bench does). devices/machine knows where the process runs.
 package agent
 
 import (
@@ -25,19 +24,19 @@ import (
 	"latlab/sampler/model"
 )
 
-// Options describe the device that an agent makes of a machine.
+// Options configure a Device.
 type Options struct {
 	Name     string // "cpu"
-	Path     string // of latlab-agent on this host
-	Threads  int    // of the runtime; 1 unless told
-	CPUs     []int  // affinity; none unless told
-	Root     string // of /proc and /sys of this machine, for tests; "/" unless told
+	Path     string // path of latlab-agent on this host
+	Threads  int    // threads of the runtime; default 1
+	CPUs     []int  // CPU affinity; default none
+	Root     string // where this machine's /proc and /sys are, for tests; default "/"
 	Delegate Delegate
-	// Bundles is the folder of what travels to other machines: "agent-arm64" is in it, and
-	// the agent of this machine for x86-64 ones. The folder of Path unless told.
+	// Bundles is the folder with the bundles for other machines, such as "agent-arm64", and with
+	// this machine's agent for x86-64 ones. The default is the folder of Path.
 	Bundles string
-	// Arch is that of another machine, in Go's words: "arm64". The machine is asked unless it
-	// is told, as where programs run in an emulator.
+	// Arch is the architecture of another machine in Go's notation: "arm64". If it is empty, the
+	// machine is asked. Set it where programs run in an emulator.
 	Arch string
 }
 
@@ -46,14 +45,14 @@ type Device struct {
 	opts    Options
 	launch  launch
 	hello   wire.Hello
-	library string // sha256 of an external delegate's
+	library string // sha256 of the external delegate's library
 	info    devices.Info
 }
 
 var _ devices.Device = (*Device)(nil)
 
-// Open starts the agent once to learn its version and runtime, and that its delegate can be
-// made. On another machine the agent is installed first.
+// Open starts the agent once to learn its version and runtime and to check that its delegate
+// can be created. On another machine it installs the agent first.
 func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	o.Threads = cmp.Or(o.Threads, 1)
 	o.Root = cmp.Or(o.Root, "/")
@@ -90,8 +89,8 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	return d, nil
 }
 
-// Describe is what is known of the device before its agent is started: all but the
-// fingerprint.
+// Describe returns what is known of the device before its agent is started: everything except
+// the fingerprint.
 func Describe(o Options) devices.Info {
 	return devices.Info{
 		Name: o.Name, Kind: devices.Measured, Harness: "latlab-agent",
@@ -101,7 +100,7 @@ func Describe(o Options) devices.Info {
 	}
 }
 
-// checkCPUs refuses what this machine has not. What another has only its agent knows.
+// checkCPUs refuses CPUs that this machine does not have. Only the agent knows another machine's.
 func checkCPUs(o Options, local bool) error {
 	here := local && o.Root == "/"
 	for _, c := range o.CPUs {
@@ -120,9 +119,9 @@ func checkCPUs(o Options, local bool) error {
 	return checkThreads(o, runtime.NumCPU())
 }
 
-// checkThreads refuses threads that share a core: they wait for each other, and a process's
-// CPU time, which adds them up, hides it. Where nobody says how many cores there are, it
-// cannot.
+// checkThreads refuses more threads than cores: threads that share a core wait for each other,
+// and the CPU time of the process, which adds them up, hides it. The check is skipped where the
+// number of cores is unknown.
 func checkThreads(o Options, cores int) error {
 	if len(o.CPUs) > 0 {
 		cores = len(o.CPUs)
@@ -134,7 +133,7 @@ func checkThreads(o Options, cores int) error {
 		Err: fmt.Errorf("%d threads on %d CPUs: use at most one thread per CPU", o.Threads, cores), Advice: "fewer --threads or more --cpus"}
 }
 
-// cpuExists asks the kernel: NumCPU counts only those that this process may use.
+// cpuExists reads the kernel's list: NumCPU counts only the CPUs that this process may use.
 func cpuExists(c int) bool {
 	_, err := os.Stat("/sys/devices/system/cpu/cpu" + strconv.Itoa(c))
 	return err == nil
@@ -143,7 +142,7 @@ func cpuExists(c int) bool {
 // Info describes the device.
 func (d *Device) Info() devices.Info { return d.info }
 
-// Close gives the machine up. Every block's process is gone when Run returns.
+// Close closes the machine. Every block's process has already ended when Run returns.
 func (d *Device) Close() error { return d.launch.m.Close() }
 
 // Run times one block in a fresh agent.
@@ -168,14 +167,14 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	})
 }
 
-// Outputs runs the model, a file where the agent runs, once on the given input values (one slice an input tensor; a
-// quantized one gets them quantized) and returns every output tensor and the proof of
-// delegation.
+// Outputs runs the model once on the given input values and returns every output tensor and the
+// proof of delegation. path is a file on the machine where the agent runs; inputs has one slice
+// for each input tensor, and a quantized tensor gets its values quantized.
 func (d *Device) Outputs(ctx context.Context, path string, inputs [][]float32) ([]wire.Output, devices.Delegation, error) {
 	return d.outputs(ctx, path, &wire.Request{Inputs: inputs})
 }
 
-// RawOutputs is Outputs of inputs that are integers as the tensors store them.
+// RawOutputs is like Outputs, but takes integers as the tensors store them.
 func (d *Device) RawOutputs(ctx context.Context, path string, inputs [][]int64) ([]wire.Output, devices.Delegation, error) {
 	return d.outputs(ctx, path, &wire.Request{RawInputs: inputs})
 }
@@ -199,12 +198,12 @@ func (d *Device) ask(ctx context.Context, path, op string, req *wire.Request) (*
 	}
 	if hello.Runtime != d.hello.Runtime || hello.Library != d.hello.Library {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonVersion,
-			Err:    fmt.Errorf("the runtime changed under the device: %s is %s now", d.hello.Runtime, hello.Runtime),
+			Err:    fmt.Errorf("the runtime changed since the device was opened: from %s to %s", d.hello.Runtime, hello.Runtime),
 			Advice: "start again: the measurements would not be of one device"}
 	}
 	if resp.Library != d.library {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonVersion,
-			Err:    fmt.Errorf("the delegate's library %s changed under the device", d.opts.Delegate.Library),
+			Err:    fmt.Errorf("the delegate's library %s changed since the device was opened", d.opts.Delegate.Library),
 			Advice: "start again: the measurements would not be of one device"}
 	}
 	return resp, nil

@@ -26,14 +26,14 @@ import (
 	"latlab/sampler/tflite/tflitetest"
 )
 
-// elsewhere is another machine that is this one, or with root a chroot of it: programs and
-// files are brought there.
+// elsewhere stands for another machine: this one or, with root, a chroot of it. Programs and files
+// are copied to it.
 type elsewhere struct {
 	local  transport.Local
 	root   string // "" = the whole of this machine
 	puts   atomic.Int64
-	away   atomic.Bool // at the next program that times
-	prefix string      // of such programs
+	away   atomic.Bool // goes offline at the next timing program
+	prefix string      // prefix of timing programs' names
 }
 
 func (e *elsewhere) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
@@ -83,7 +83,7 @@ func board(t testing.TB, tr transport.Transport, mo machine.Options, o agent.Opt
 	return d
 }
 
-// TestElsewhere: the agent travels once, times there, and nothing stays after Clean.
+// TestElsewhere: the agent is copied once, times there, and nothing is left after Clean.
 func TestElsewhere(t *testing.T) {
 	tr := &elsewhere{}
 	mo := machine.Options{Dir: filepath.Join(t.TempDir(), "a folder's `name`", "latlab")}
@@ -118,7 +118,7 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
-// private holds that nobody else can read what was brought.
+// private checks that no other user can read what was copied.
 func private(t *testing.T, dir string) {
 	t.Helper()
 	files := 0
@@ -179,7 +179,7 @@ func TestConformanceElsewhere(t *testing.T) {
 	})
 }
 
-// bundleOf puts a program in the agent's place, beside a runtime.
+// bundleOf makes a bundle with a program in the agent's place, beside a runtime.
 func bundleOf(t testing.TB, program string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -195,7 +195,7 @@ func bundleOf(t testing.TB, program string) string {
 	return path
 }
 
-// runningBelow counts programs of a folder that run.
+// runningBelow counts running programs of a folder.
 func runningBelow(t testing.TB, dir string) int {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/exe")
@@ -211,7 +211,7 @@ func runningBelow(t testing.TB, dir string) int {
 	return n
 }
 
-// TestFoldersThatTheLoaderCannotRead: a colon in a path would be the end of it.
+// TestFoldersThatTheLoaderCannotRead: the loader ends a path at a colon.
 func TestFoldersThatTheLoaderCannotRead(t *testing.T) {
 	for _, name := range []string{"a:b", "a;b", "$ORIGIN"} {
 		m, err := machine.Open(t.Context(), &elsewhere{}, machine.Options{Name: "board", Dir: filepath.Join(t.TempDir(), name)})
@@ -229,8 +229,8 @@ func TestFoldersThatTheLoaderCannotRead(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeStarted: a shell in between says in its exit code that there is no program,
-// or none that may be run.
+// TestWhatCannotBeStarted: the exit code of a shell in between shows that a program is missing or
+// not executable.
 func TestWhatCannotBeStarted(t *testing.T) {
 	tr, mo, o := emulated(t)
 	mo.Wrap = nil
@@ -239,7 +239,7 @@ func TestWhatCannotBeStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"latlab-agent", "libtensorflowlite_c.so", "ld-linux-aarch64.so.1"} {
-		// May not be run, as on a file system that is mounted noexec.
+		// Not executable, as on a file system that is mounted noexec.
 		if err := os.WriteFile(filepath.Join(o.Bundles, "agent-arm64", name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -257,7 +257,7 @@ func TestWhatCannotBeStarted(t *testing.T) {
 	}
 }
 
-// TestThreadsElsewhere: more threads than the machine has cores are refused there too.
+// TestThreadsElsewhere: more threads than cores are also refused on another machine.
 func TestThreadsElsewhere(t *testing.T) {
 	m, err := machine.Open(t.Context(), &elsewhere{}, machine.Options{Name: "board", Dir: filepath.Join(t.TempDir(), "latlab")})
 	if err != nil {
@@ -271,7 +271,7 @@ func TestThreadsElsewhere(t *testing.T) {
 	}
 }
 
-// TestOtherProcessors: what there is no agent for is refused with what can be done.
+// TestOtherProcessors: the error for a processor without an agent says what to do.
 func TestOtherProcessors(t *testing.T) {
 	for arch, want := range map[string]struct {
 		fault devices.Fault
@@ -320,7 +320,7 @@ func TestBundle(t *testing.T) {
 	}
 }
 
-// emulated is what every test of an emulated board needs.
+// emulated returns what every test of an emulated board needs.
 func emulated(t testing.TB) (*elsewhere, machine.Options, agent.Options) {
 	t.Helper()
 	tr := &elsewhere{root: agenttest.Root(t)}
@@ -328,8 +328,8 @@ func emulated(t testing.TB) (*elsewhere, machine.Options, agent.Options) {
 		agent.Options{Bundles: testenv.Bundles(t), Arch: "arm64"}
 }
 
-// TestNothingInstalled times on a 64-bit ARM whose file system holds a shell and what latlab
-// brought: no C library, no loader, no /proc.
+// TestNothingInstalled times on a 64-bit ARM whose file system holds only a shell and what latlab
+// copied: no C library, no loader, no /proc.
 func TestNothingInstalled(t *testing.T) {
 	tr, mo, o := emulated(t)
 	o.CPUs = []int{0} // without /proc/self/task
@@ -391,12 +391,12 @@ func TestWholeNetworkWhereNothingIsInstalled(t *testing.T) {
 	}
 }
 
-// TestVendorsLibraryWhereNothingIsInstalled: a library of the board's own is loaded beside the
-// loader and C library that were brought.
+// TestVendorsLibraryWhereNothingIsInstalled: a library of the board's own is loaded together with
+// the loader and C library that were copied.
 func TestVendorsLibraryWhereNothingIsInstalled(t *testing.T) {
 	tr, mo, o := emulated(t)
 	const compiler = "aarch64-linux-gnu-gcc"
-	// One that needs another beside it, as vendors' do.
+	// A library that needs another one beside it, as vendors' do.
 	needed := agenttest.PluginFor(t, compiler)
 	source := filepath.Join(t.TempDir(), "npu.c")
 	if err := os.WriteFile(source, nil, 0o644); err != nil {
@@ -428,7 +428,7 @@ func TestVendorsLibraryWhereNothingIsInstalled(t *testing.T) {
 	checkVerdict(t, d.Info(), b, bench.Valid, "")
 }
 
-// TestPhoneWithAndroidsUserland: the shell and tools of a phone, and a kernel's own /proc.
+// TestPhoneWithAndroidsUserland times with the shell and tools of a phone, and a kernel's own /proc.
 func TestPhoneWithAndroidsUserland(t *testing.T) {
 	phone := testphone.New(t, testphone.Options{})
 	agenttest.CopyProgram(t, "qemu-aarch64-static", phone.Path(testphone.Tmp+agenttest.Emulator))

@@ -1,4 +1,4 @@
 package agent
 
-// WhyLeft is for the test of its texts.
+// WhyLeft is exported to test its texts.
 var WhyLeft = whyLeft

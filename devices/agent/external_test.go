@@ -22,7 +22,7 @@ import (
 	"latlab/sampler/tflite/tflitetest"
 )
 
-// external is a device of the test's delegate.
+// external opens a device with the test's delegate.
 func external(t testing.TB, library string, options map[string]string) (*agent.Device, error) {
 	t.Helper()
 	return agent.Open(t.Context(), machine.Here("npu"), agent.Options{
@@ -63,7 +63,7 @@ func modelOf(t testing.TB, g *graph.Graph) *model.Model {
 	return m
 }
 
-// TestExternalDelegate: whatever a real delegate takes is proven, computed by it, and judged.
+// TestExternalDelegate: what a real delegate takes is proven, computed by it, and judged.
 func TestExternalDelegate(t *testing.T) {
 	library := agenttest.Plugin(t)
 	whole := convolutions(t)
@@ -124,7 +124,7 @@ func checkVerdict(t *testing.T, info devices.Info, b *devices.Block, want bench.
 	if err != nil {
 		t.Fatal(err)
 	}
-	// How fast and how steady the test's host is must not decide the test.
+	// The test must not depend on how fast and steady its host is.
 	b.Samples = []float64{0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01}
 	b.CPUSamples = b.Samples
 	if info.Accelerator {
@@ -144,7 +144,7 @@ func checkVerdict(t *testing.T, info devices.Info, b *devices.Block, want bench.
 	}
 }
 
-// compareTo compares every output with the plain evaluator's: the delegate computed.
+// compareTo compares every output with the plain evaluator's, which shows that the delegate computed.
 func compareTo(t *testing.T, d *agent.Device, g *graph.Graph) {
 	t.Helper()
 	f, err := modelOf(t, g).Open(t.Context())
@@ -175,8 +175,8 @@ func compareTo(t *testing.T, d *agent.Device, g *graph.Graph) {
 	}
 }
 
-// TestExternalDelegateFails: what fails is an error that says whose fault it is, and never a
-// figure of the CPU's.
+// TestExternalDelegateFails: a failure is an error with the right culprit, and never a figure of
+// the CPU's.
 func TestExternalDelegateFails(t *testing.T) {
 	library := agenttest.Plugin(t)
 	for _, tt := range []struct {
@@ -214,7 +214,7 @@ func TestExternalDelegateFails(t *testing.T) {
 	}
 }
 
-// TestDelegateOnTheCPU: nodes that it leaves are a warning, and none taken is no measurement.
+// TestDelegateOnTheCPU: nodes that it does not take are a warning; if it takes none, the block is invalid.
 func TestDelegateOnTheCPU(t *testing.T) {
 	library := agenttest.Plugin(t)
 	for take, want := range map[string]bench.Verdict{"some": bench.Valid, "none": bench.Invalid} {
@@ -250,7 +250,7 @@ func TestEdgeTPUThatIsNotThere(t *testing.T) {
 	}
 }
 
-// TestLibrariesThatAreNone: a file that is no delegate is an error with the loader's words.
+// TestLibrariesThatAreNone: the error for a file that is no delegate quotes the loader.
 func TestLibrariesThatAreNone(t *testing.T) {
 	write := func(name, text string) string {
 		path := filepath.Join(t.TempDir(), name)
@@ -288,7 +288,7 @@ func TestLibrariesThatAreNone(t *testing.T) {
 	}
 }
 
-// dependent is a library that needs another one, which is gone.
+// dependent makes a library that needs another one, which is missing.
 func dependent(t *testing.T, gone, source string) string {
 	t.Helper()
 	other := agenttest.Compile(t, "gcc", gone, "libgone.so")
@@ -299,8 +299,8 @@ func dependent(t *testing.T, gone, source string) string {
 	return library
 }
 
-// TestTheLibraryMustNotChange: a driver that is updated in the middle of a sweep makes it
-// another device.
+// TestTheLibraryMustNotChange: a driver that is updated in the middle of a sweep makes it a
+// different device.
 func TestTheLibraryMustNotChange(t *testing.T) {
 	library := agenttest.Plugin(t)
 	d, err := agent.Open(t.Context(), machine.Here("npu"), agent.Options{
@@ -327,7 +327,7 @@ func TestTheLibraryMustNotChange(t *testing.T) {
 	}
 }
 
-// TestDelegatesByName: what would be ignored, or be taken for another delegate, is refused.
+// TestDelegatesByName: settings that would be ignored or taken for another delegate are refused.
 func TestDelegatesByName(t *testing.T) {
 	for _, d := range []agent.Delegate{
 		{Name: "edgetpu"}, {Library: "/x.so"}, {Name: "xnnpack", Library: "/x.so"}, {Name: "none", Library: "/x.so"},
@@ -371,9 +371,8 @@ func TestWithoutDelegate(t *testing.T) {
 	compareTo(t, d, convolutions(t))
 }
 
-// TestFallBackIsNoMeasurement: a runtime that goes on without the delegate, or takes it out
-// again after it was asked, is found out, whatever the delegate. Libraries put in front of
-// the runtime are such ones.
+// TestFallBackIsNoMeasurement: a runtime that goes on without the delegate, or removes it again
+// later, is detected, whatever the delegate. Preloaded libraries play such runtimes.
 func TestFallBackIsNoMeasurement(t *testing.T) {
 	for name, tt := range map[string]struct{ source, text string }{
 		"never asked": {"void TfLiteInterpreterOptionsAddDelegate(void* o, void* d) {}\n", "never asked the delegate"},
@@ -398,8 +397,8 @@ func TestFallBackIsNoMeasurement(t *testing.T) {
 	}
 }
 
-// TestCompiledModel: what a vendor's compiler leaves of a network is one operator that only
-// its delegate knows. Without it the model is refused, whatever else runs.
+// TestCompiledModel: a vendor's compiler turns a network into one operator that only its delegate
+// knows. Without that delegate the model is refused.
 func TestCompiledModel(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "compiled_edgetpu.tflite")
 	if err := os.WriteFile(path, tflitetest.Compiled("edgetpu-custom-op"), 0o644); err != nil {
@@ -437,8 +436,8 @@ func TestCompiledModel(t *testing.T) {
 	}
 }
 
-// TestConformanceExternal: a device of an external delegate is one like all others. What the
-// delegate does wrong it does at every Run.
+// TestConformanceExternal runs the suite on an external delegate. The faults of the delegate happen
+// at every Run.
 func TestConformanceExternal(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	library := agenttest.Plugin(t)

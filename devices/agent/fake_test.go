@@ -18,11 +18,11 @@ import (
 	"latlab/internal/version"
 )
 
-// The test's own program plays the agent where this variable names what it shall do.
+// The test binary plays the agent if this variable is set to what it should do.
 const fakeEnv = "LATLAB_FAKE_AGENT"
 
-// Where this variable names a file, the fake misbehaves only while the file is not there,
-// and makes it.
+// If this variable names a file, the fake misbehaves only while the file is missing, and creates
+// it.
 const onceEnv = "LATLAB_FAKE_AGENT_ONCE"
 
 func TestMain(m *testing.M) {
@@ -66,7 +66,7 @@ func fakeAgent(mode string) {
 	_, _ = in.ReadString('\n')
 }
 
-// now reports whether it is time to misbehave.
+// now reports whether to misbehave.
 func now() bool {
 	file := os.Getenv(onceEnv)
 	if file == "" {

@@ -17,16 +17,16 @@ import (
 	"latlab/devices/state"
 )
 
-// fingerprint is what a latency depends on besides the model. The kernel's version is
-// not in it: an update in the middle of a long sweep would forbid to go on, and its
-// effect on user-space arithmetic is far below the noise.
+// fingerprint returns what a latency depends on besides the model. It leaves out the kernel's
+// version: an update in the middle of a long sweep would prevent resuming it, and its effect on
+// user-space arithmetic is far below the noise.
 func (d *Device) fingerprint(id state.Identity) map[string]string {
 	f := map[string]string{}
 	maps.Copy(f, id.Fingerprint)
 	if d.launch.m.Local() {
 		d.identifyHere(f)
 	} else {
-		// An emulator's is not its kernel's.
+		// An emulator's architecture is not that of its kernel.
 		f["arch"] = d.hello.Arch
 	}
 	f["runtime"], f["library_sha256"] = d.hello.Runtime, d.hello.Library
@@ -35,8 +35,8 @@ func (d *Device) fingerprint(id state.Identity) map[string]string {
 	return f
 }
 
-// identify asks another machine what it is. This one is asked in a way that stored sweeps of
-// the local CPU know.
+// identify identifies another machine. This machine is identified in a different way, which stored
+// sweeps of the local CPU depend on.
 func identify(ctx context.Context, m *machine.Machine) (state.Identity, error) {
 	if m.Local() {
 		return state.Identity{}, nil
@@ -44,7 +44,7 @@ func identify(ctx context.Context, m *machine.Machine) (state.Identity, error) {
 	return state.Identify(ctx, m.Transport())
 }
 
-// identifyHere names this machine's processor.
+// identifyHere adds this machine's processor.
 func (d *Device) identifyHere(f map[string]string) {
 	f["arch"] = runtime.GOARCH
 	fs, err := procfs.NewFS(filepath.Join(d.opts.Root, "proc"))

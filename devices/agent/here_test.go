@@ -10,7 +10,7 @@ import (
 	"latlab/devices/transport"
 )
 
-// TestHere: this machine's agent is started by the loader that lies beside the file itself, not
+// TestHere: this machine's agent is started by the loader beside the file itself, not by one
 // beside a link to it.
 func TestHere(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -43,7 +43,7 @@ func TestHere(t *testing.T) {
 		"with a delegate":     {Options{Path: link, Delegate: Delegate{Library: "/opt/npu/libdelegate.so"}}, byLoader(own + ":/opt/npu")},
 		"the machine's":       {Options{Path: plain}, transport.Command{Path: plain}},
 		"not there":           {Options{Path: gone}, transport.Command{Path: gone}},
-		// A user's own program there is not what the loader is for.
+		// The loader is not used for a user's own program.
 		"another's": {Options{Path: filepath.Join(own, "libtensorflowlite_c.so")}, transport.Command{Path: filepath.Join(own, "libtensorflowlite_c.so")}},
 	} {
 		got, err := here(c.o)

@@ -22,7 +22,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// gated is a detector with all that XNNPACK computes in float only: h-swish twice, and the
+// gated is a detector with everything that XNNPACK computes in float only: two h-swishes and the
 // pool of a squeeze-and-excite.
 func gated(t testing.TB) *graph.Graph {
 	t.Helper()
@@ -56,7 +56,7 @@ func written(t testing.TB, g *graph.Graph, f model.Form) string {
 
 var int8Form = model.Form{Format: model.TFLite, Precision: model.Int8}
 
-// partlyDelegated is a model of which the real XNNPACK leaves nodes to the runtime.
+// partlyDelegated is a model with nodes that the real XNNPACK does not take.
 func partlyDelegated(t testing.TB) *model.Model {
 	t.Helper()
 	m, err := model.New(gated(t), int8Form, model.NewCache(t.TempDir(), 1<<30))
@@ -66,8 +66,8 @@ func partlyDelegated(t testing.TB) *model.Model {
 	return m
 }
 
-// What the delegate leaves is told by name, in Run and in Outputs. In float32 it leaves
-// nothing.
+// TestLeftNodes: Run and Outputs name the nodes that the delegate does not take. In float32 it
+// takes all.
 func TestLeftNodes(t *testing.T) {
 	d := openReal(t, agent.Options{})
 	want := []string{
@@ -103,8 +103,8 @@ func TestLeftNodes(t *testing.T) {
 	}
 }
 
-// TestMeanIsTaken: of an average over the whole map in int8, the delegate takes the MEAN and
-// leaves the AVERAGE_POOL_2D. testdata/averages.py wrote both files.
+// TestMeanIsTaken: of two averages over the whole map in int8, the delegate takes the MEAN but
+// not the AVERAGE_POOL_2D. testdata/averages.py wrote both files.
 func TestMeanIsTaken(t *testing.T) {
 	d := openReal(t, agent.Options{})
 	for name, taken := range map[string]int{"mean": 1, "average_pool": 0} {
@@ -118,8 +118,8 @@ func TestMeanIsTaken(t *testing.T) {
 	}
 }
 
-// Real values and the integers that they are quantized to go in to the same effect, and
-// come out as one says of the other.
+// TestQuantizedOutputs: real values and the integers that they are quantized to give the same
+// result, and real and raw outputs agree.
 func TestQuantizedOutputs(t *testing.T) {
 	d := openReal(t, agent.Options{})
 	for _, f := range []model.Form{int8Form, {Format: model.TFLite, Precision: model.Int8, Input: model.UInt8}} {
@@ -198,8 +198,8 @@ func TestInputsThatDoNotFit(t *testing.T) {
 	}
 }
 
-// A user's own file is timed in what its activations are, of bytes from a camera too; one
-// of int16, which latlab does not write, is not refused for its name.
+// TestUsersOwnFile: a user's own file is timed in the type of its activations, also with bytes
+// from a camera as input. A file of int16, which latlab does not write, is accepted.
 func TestUsersOwnFile(t *testing.T) {
 	d := openReal(t, agent.Options{})
 	data, err := os.ReadFile(written(t, gated(t), model.Form{Format: model.TFLite, Precision: model.Int8, Input: model.UInt8}))
@@ -242,8 +242,8 @@ func TestLeftString(t *testing.T) {
 	}
 }
 
-// A runtime whose delegate says that its 8-bit kernels are off is refused: timing would be
-// of other kernels than anybody means. The library put in front answers in its place.
+// TestEightBitKernelsMustBeOn: a runtime whose delegate reports that its 8-bit kernels are off is
+// refused, because it would time the wrong kernels. A preloaded library gives that answer here.
 func TestEightBitKernelsMustBeOn(t *testing.T) {
 	dir := t.TempDir()
 	source, library := filepath.Join(dir, "flags.c"), filepath.Join(dir, "flags.so")

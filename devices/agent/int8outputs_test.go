@@ -10,8 +10,8 @@ import (
 )
 
 // TestInt8OutputsAgreeWithPlainEvaluation runs the small networks in int8, with int8 and
-// with uint8 inputs. The plain evaluator has the reference kernels' bits; XNNPACK rounds
-// its own way, so steps add up: 5 are the most seen, in LiteRT 2.3.0 too.
+// with uint8 inputs. The plain evaluator gives the same bits as the reference kernels; XNNPACK
+// rounds differently, so differences add up: at most 5 steps were seen, also in LiteRT 2.3.0.
 func TestInt8OutputsAgreeWithPlainEvaluation(t *testing.T) {
 	d := openReal(t, agent.Options{})
 	cases, err := tflitetest.Cases()

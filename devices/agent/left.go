@@ -7,12 +7,12 @@ import (
 	"latlab/sampler/tflite"
 )
 
-// floatOnly are ops whose 8-bit form XNNPACK in TFLite 2.21 does not take although it takes
-// the float one: their Visit functions in xnnpack_delegate.cc check for a float type,
-// and the runtime agrees (TestLeftNodes). A MEAN of the same map is taken (TestMeanIsTaken).
+// floatOnly lists ops that XNNPACK in TFLite 2.21 takes in float but not in 8 bits: their Visit
+// functions in xnnpack_delegate.cc check for a float type, and the runtime agrees
+// (TestLeftNodes). It does take a MEAN of the same map (TestMeanIsTaken).
 var floatOnly = map[string]bool{"HARD_SWISH": true, "AVERAGE_POOL_2D": true}
 
-// whyLeft is "HARD_SWISH x8, version 1, INT8: XNNPACK takes it in float only".
+// whyLeft returns a text like "HARD_SWISH x8, version 1, INT8: XNNPACK takes it in float only".
 func whyLeft(l wire.Left, delegate string) string {
 	name := tflite.OperatorName(l.Builtin)
 	if l.Custom != "" {
@@ -21,8 +21,8 @@ func whyLeft(l wire.Left, delegate string) string {
 	return fmt.Sprintf("%s x%d, version %d, %s: %s", name, l.Count, l.Version, l.Type, reasonLeft(l, name, delegate))
 }
 
-// reasonLeft says what is known. XNNPACK itself says nothing: its messages are off while it
-// probes a graph. Of other delegates nothing is known.
+// reasonLeft returns why XNNPACK does not take a node, where that is known. XNNPACK does not report
+// it: its messages are off while it checks a graph. Nothing is known of other delegates.
 func reasonLeft(l wire.Left, name, delegate string) string {
 	switch {
 	case l.Custom != "":

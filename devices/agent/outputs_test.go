@@ -12,9 +12,9 @@ import (
 	"latlab/sampler/tflite/tflitetest"
 )
 
-// TestOutputsAgreeWithPlainEvaluation runs every written network in the real runtime, with
-// XNNPACK, and compares each output tensor with the plain evaluator's, which shares no
-// code with either. Nothing may be left to the runtime's own kernels.
+// TestOutputsAgreeWithPlainEvaluation runs every written network in the real runtime with
+// XNNPACK and compares each output tensor with that of the plain evaluator, which shares no
+// code with either. No node may be left to the runtime's own kernels.
 func TestOutputsAgreeWithPlainEvaluation(t *testing.T) {
 	d, err := agent.Open(context.Background(), machine.Here("cpu"), agent.Options{Name: "cpu", Path: testenv.Agent(t)})
 	if err != nil {

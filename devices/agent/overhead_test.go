@@ -11,8 +11,8 @@ import (
 	"latlab/devices/machine"
 )
 
-// BenchmarkOverhead is what a block takes besides the model, on this machine and over each
-// transport to it: blocks are interleaved, so that a busy moment hits all alike.
+// BenchmarkOverhead measures what a block takes besides the model, on this machine and over each
+// transport to it. Blocks are interleaved, so that a busy moment affects all transports alike.
 func BenchmarkOverhead(b *testing.B) {
 	m := tinyModel(b)
 	plan := devicetest.Plan()
@@ -35,7 +35,7 @@ func BenchmarkOverhead(b *testing.B) {
 	}
 }
 
-// inside is the time that the agent spent on the model.
+// inside returns the time that the agent spent on the model.
 func inside(b *devices.Block) time.Duration {
 	sum := b.InitSeconds + b.FirstSeconds
 	for _, s := range append(b.WarmUp, b.Samples...) {

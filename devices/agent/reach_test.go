@@ -24,7 +24,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// reach is a real client's way to a machine: this one, or a root folder of it.
+// reach connects to a machine by a real client: this machine, or a root folder of it.
 type reach struct {
 	name string
 	open func(t testing.TB, root string) (transport.Transport, func(away bool))
@@ -53,7 +53,7 @@ func overADB(t testing.TB, root string) (transport.Transport, func(bool)) {
 	}
 }
 
-// overSSH reaches a real sshd. Away, it takes no connections and has none.
+// overSSH reaches a real sshd. While it is away, it accepts no connections and closes existing ones.
 func overSSH(t testing.TB, root string) (transport.Transport, func(bool)) {
 	t.Helper()
 	s := sshtest.Start(t, sshtest.Options{Root: root})
@@ -72,8 +72,8 @@ func overSSH(t testing.TB, root string) (transport.Transport, func(bool)) {
 	}
 }
 
-// TestConformanceOverRealClients runs the whole suite on the agent of this machine, reached
-// by real clients.
+// TestConformanceOverRealClients runs the whole suite on this machine's agent, reached by real
+// clients.
 func TestConformanceOverRealClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("some hundred processes behind sshd and adbd: half a minute")
@@ -125,7 +125,7 @@ func conformance(t *testing.T, tr transport.Transport, away func(bool)) {
 	}
 }
 
-// returning is a device that is away at its next Run and back at the one after it.
+// returning is a device that is offline at its next Run and back at the one after it.
 type returning struct {
 	devices.Device
 	away func(bool)
@@ -142,7 +142,7 @@ func (r *returning) Run(ctx context.Context, m *model.Model, p devices.Plan) (*d
 }
 
 // TestNothingInstalledOverRealClients times on an emulated 64-bit ARM that is reached by a
-// real client, in a root folder of a shell, the emulator and what latlab brought.
+// real client, in a root folder with a shell, the emulator and the files that latlab copied.
 func TestNothingInstalledOverRealClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("an agent in the emulator behind sshd and adbd: ten seconds")
@@ -178,7 +178,7 @@ func TestNothingInstalledOverRealClients(t *testing.T) {
 	}
 }
 
-// BenchmarkPush is what bringing the bundle takes.
+// BenchmarkPush measures how long copying the bundle takes.
 func BenchmarkPush(b *testing.B) {
 	p, err := agent.Bundle(filepath.Join(testenv.Bundles(b), "agent-arm64"))
 	if err != nil {

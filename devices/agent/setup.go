@@ -15,7 +15,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// Tool is latlab-agent for the inventory: with XNNPACK, the runtime's own kernels or a delegate's library.
+// Tool is latlab-agent in the inventory: with XNNPACK, the runtime's own kernels or a delegate's library.
 func Tool() tool.Tool {
 	return tool.Tool{
 		Name: "agent", Threads: true, Precisions: []model.Precision{model.Float32, model.Int8}, New: func() tool.Setup { return &setup{} },
@@ -23,7 +23,7 @@ func Tool() tool.Tool {
 	}
 }
 
-// setup is what the inventory says of one device.
+// setup is the inventory's entry of one device.
 type setup struct {
 	plugin tool.Plugin
 	name   string // of an external delegate
@@ -78,7 +78,8 @@ func (s *setup) Open(ctx context.Context, m *machine.Machine, d tool.Device) (de
 	return tool.Opened(Open(ctx, m, s.options(d, library)))
 }
 
-// bringLibrary brings the delegate's library, with what it needs beside it, to the machine and returns its path there.
+// bringLibrary copies the delegate's library and the libraries beside it that it needs to the
+// machine, and returns its path there.
 func (s *setup) bringLibrary(ctx context.Context, m *machine.Machine) (string, error) {
 	there, own := strings.CutPrefix(s.plugin.Library, tool.OnDevice)
 	if own || s.plugin.Library == "" || m.Local() {

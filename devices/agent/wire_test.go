@@ -10,7 +10,7 @@ import (
 	"latlab/devices/agent/wire"
 )
 
-// FuzzAnswer feeds the client whatever an agent may print: it must not panic, and what it
+// FuzzAnswer feeds the client anything an agent may print: it must not panic, and what it
 // accepts must be a measurement.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{

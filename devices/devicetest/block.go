@@ -8,8 +8,7 @@ import (
 	"latlab/devices"
 )
 
-// maxSeconds is more than any small model takes: milliseconds that were taken for seconds
-// exceed it.
+// maxSeconds is more than any small model takes, but less than milliseconds mistaken for seconds.
 const maxSeconds = 60
 
 // whole checks everything that must be true of any block.
@@ -28,7 +27,7 @@ func (s *subject) whole(b *devices.Block, p devices.Plan) {
 	}
 }
 
-// checkSamples: a device that is deterministic has one figure, whatever the plan asks for.
+// checkSamples: a deterministic device gives one sample, whatever the plan asks for.
 func (s *subject) checkSamples(b *devices.Block, p devices.Plan) {
 	s.Helper()
 	switch n := len(b.Samples); {
@@ -127,7 +126,7 @@ func oneLine(text string) bool {
 	return strings.TrimSpace(text) != "" && !strings.Contains(text, "\n")
 }
 
-// delegation checks that the figures can be true together.
+// delegation checks that the figures are consistent.
 func (s *subject) delegation(d devices.Delegation) {
 	s.Helper()
 	if d.Delegated < 0 || d.Delegated > d.Nodes || d.Partitions < 0 || d.Delegated > 0 && d.Partitions < 1 {

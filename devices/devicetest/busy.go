@@ -10,14 +10,14 @@ import (
 	"latlab/sampler/model"
 )
 
-// gate is a context that holds whoever looks at it for the n-th time, until it is opened.
+// gate is a context that blocks its caller at the n-th use until it is opened.
 //
-// It is how a Run is kept going without knowing anything of the device: a simulator's is
-// over in microseconds, and a long plan means nothing to an estimator.
+// It keeps a Run going without knowing the device: a simulator's Run takes microseconds, and a long
+// plan changes nothing for an estimator.
 type gate struct {
 	context.Context
 	left atomic.Int64
-	held chan struct{} // closed when somebody is held
+	held chan struct{} // closed when a caller is blocked
 	open chan struct{}
 }
 
@@ -38,7 +38,7 @@ func (g *gate) Done() <-chan struct{} {
 	return g.Context.Done()
 }
 
-// group is as many Runs as the device allows, each held at a gate of its own.
+// group is as many Runs as the device allows, each blocked at its own gate.
 type group struct {
 	gates []*gate
 	done  []chan error
@@ -60,7 +60,7 @@ func (s *subject) hold(m *model.Model, look int) *group {
 	return g
 }
 
-// settle waits until every Run is held or over, and reports whether all are held.
+// settle waits until every Run is blocked or has ended, and reports whether all are blocked.
 func (s *subject) settle(g *group) bool {
 	all := true
 	for i := range g.gates {
@@ -77,7 +77,7 @@ func (s *subject) settle(g *group) bool {
 	return all
 }
 
-// release opens the gates and wants every Run to end well.
+// release opens the gates and checks that every Run succeeds.
 func (s *subject) release(g *group) {
 	close(g.open)
 	for _, done := range g.done {
@@ -92,16 +92,16 @@ func (s *subject) release(g *group) {
 	}
 }
 
-// maxLooks bounds the search: a Run that was held so often without being counted never is.
+// maxLooks limits the search: a Run that was blocked so often without being counted never is.
 const maxLooks = 100
 
-// checkBusy holds as many Runs as are allowed at the first time that they look at their
-// context, and starts one more. Where that one is let in, they may have been held before
-// the device counted them, so they are held at the second look, and so on.
+// checkBusy blocks as many Runs as are allowed when they first use their context, and starts one
+// more. If that one is accepted, the others may have been blocked before the device counted
+// them, so they are blocked at the second use, and so on.
 func checkBusy(s *subject) {
 	s.open()
 	m := s.Good(s)
-	s.succeeds(m, Plan()) // its bytes are made: no Run waits for another's
+	s.succeeds(m, Plan()) // writes its bytes, so that no Run waits for another's
 	for look := 1; look <= maxLooks; look++ {
 		g := s.hold(m, look)
 		held := s.settle(g)
@@ -121,8 +121,7 @@ func checkBusy(s *subject) {
 	s.Errorf("%d Runs at once are allowed, and one more is never refused", max(1, s.dev.Info().Parallel))
 }
 
-// oneMore reports whether another Run is not let in, and complains where it is not refused
-// as it should be.
+// oneMore reports whether one more Run is refused, and complains if it is refused in the wrong way.
 func (s *subject) oneMore(m *model.Model) bool {
 	ctx, cancel := context.WithCancel(s.Context())
 	defer cancel()

@@ -15,7 +15,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// checkHooks: a check that was quietly left out would look like one that passed.
+// checkHooks: a check that was silently skipped would look like one that passed.
 func checkHooks(s *subject) {
 	brought := map[string]bool{
 		"Crash": s.Crash != nil, "Hang": s.Hang != nil, "Offline": s.Offline != nil, "Partial": s.Partial != nil,
@@ -70,14 +70,14 @@ func checkSmallPlan(s *subject) {
 	s.open()
 	p := devices.Plan{MinRuns: 1, MaxRuns: 1, Timeout: time.Minute}
 	s.whole(s.succeeds(s.Good(s), p), p)
-	p.MaxRuns = 0 // no maximum, and no time to fill: the minimum is all
+	p.MaxRuns = 0 // no maximum and no minimum time: MinRuns decides
 	b := s.succeeds(s.Good(s), p)
 	if b.Summary == nil && len(b.Samples) != 1 {
 		s.Errorf("%d samples, the plan asks for 1", len(b.Samples))
 	}
 }
 
-// figures are what a deterministic device must give again.
+// figures are what a deterministic device must reproduce.
 type figures struct {
 	Samples  []float64
 	Summary  *devices.Summary
@@ -123,7 +123,7 @@ func checkDelegation(s *subject) {
 
 func checkPartial(s *subject) {
 	if s.Partial == nil {
-		return // checkHooks asked why
+		return // checkHooks has reported it
 	}
 	d, m := s.Partial(s)
 	s.use(d)
@@ -135,8 +135,8 @@ func checkPartial(s *subject) {
 	}
 }
 
-// checkLayers: rows that do not add up to the whole would be read as if they did. A
-// device with noise gives them from another block than the total.
+// checkLayers: the rows must add up to the total, because readers assume that. On a device with
+// noise they come from a different block than the total.
 func checkLayers(s *subject) {
 	l, ok := s.open().(devices.Layerer)
 	if !ok {
@@ -197,7 +197,7 @@ func checkAfterBadModel(s *subject) {
 	s.good()
 }
 
-// incident is what a hook makes happen, and how a device may call it.
+// incident is a failure that a hook causes, and the faults and reasons that a device may give for it.
 type incident struct {
 	hook    string
 	make    func(testing.TB) (devices.Device, *model.Model)
@@ -206,8 +206,8 @@ type incident struct {
 	reasons []string
 }
 
-// crash, hang and absence: what a crash says of the model differs between tools, so either
-// may be blamed for it; that a device does not answer is never the lab's fault.
+// Tools differ in what a crash shows about the model, so either model or device may be blamed; a
+// device that does not answer is never the lab's fault.
 func (s *subject) crash() incident {
 	return incident{"Crash", s.Crash, Plan(), fault(devices.FaultModel, devices.FaultDevice),
 		[]string{devices.ReasonCrashed, devices.ReasonKilled, devices.ReasonExited}}
@@ -226,7 +226,7 @@ func (s *subject) absence() incident {
 func (s *subject) happens(i incident) {
 	s.Helper()
 	if i.make == nil {
-		return // checkHooks asked why
+		return // checkHooks has reported it
 	}
 	d, m := i.make(s)
 	s.use(d)
@@ -250,9 +250,9 @@ func checkDeadContext(s *subject) {
 	}
 }
 
-// checkCancel cancels an endless block, and a tool that hangs. What takes no time, a table
-// that is looked up or a simulator's virtual hang, is over before: that is allowed where
-// nothing is measured.
+// checkCancel cancels an endless block and a tool that hangs. What takes no time, such as a table
+// lookup or a simulator's virtual hang, ends before that, which is allowed for devices that
+// measure nothing.
 func checkCancel(s *subject) {
 	s.open()
 	s.cancelled(s.Good(s), endless(forever))
@@ -276,8 +276,8 @@ func (s *subject) cancelled(m *model.Model, p devices.Plan) {
 	kind := s.dev.Info().Kind
 	after := 300 * time.Millisecond
 	if kind == devices.Simulated {
-		// A simulator refuses an endless block after some 300 ms of computing: a context that ended
-		// just then would leave open which of the two came first.
+		// A simulator refuses an endless block after some 300 ms of computing: if the context ended at that
+		// moment, either error would be possible.
 		after = 20 * time.Millisecond
 	}
 	timer := time.AfterFunc(after, cancel)
@@ -289,9 +289,9 @@ func (s *subject) cancelled(m *model.Model, p devices.Plan) {
 	}
 }
 
-// checkDeadline: a timeout that has passed before anything can have run, one in the middle
-// of a block, and a tool that hangs (checkHang). What is deterministic does not run longer
-// for a longer plan.
+// checkDeadline covers a timeout that passes before anything can run, one in the middle of a
+// block, and a tool that hangs (checkHang). A deterministic device does not run longer for a
+// longer plan.
 func checkDeadline(s *subject) {
 	info := s.open().Info()
 	late := fault(devices.FaultModel, devices.FaultDevice)
@@ -305,8 +305,8 @@ func checkDeadline(s *subject) {
 	s.good()
 }
 
-// checkNothingLeft compares the world before a device was opened with that after it was
-// closed, for every way in which a Run can end.
+// checkNothingLeft compares the state before a device was opened with that after it was closed,
+// for every way in which a Run can end.
 func checkNothingLeft(s *subject) {
 	for _, scene := range []struct {
 		name string
@@ -341,7 +341,7 @@ func (s *subject) snapshot() string {
 	return s.State()
 }
 
-// abandon stops waiting in the middle of a block.
+// abandon cancels in the middle of a block.
 func (s *subject) abandon() {
 	ctx, cancel := context.WithTimeout(s.Context(), 100*time.Millisecond)
 	defer cancel()

@@ -1,10 +1,10 @@
-// Package devicetest is the conformance suite that every Device passes: the local agent,
-// simulators, estimators, and later phones and boards. A new device brings a Suite and
-// gets every check; what it cannot bring it must explain.
+// Package devicetest is the conformance suite that every Device passes: agents, phones, boards,
+// simulators and estimators. A new device provides a Suite and gets every check; it must give a
+// reason for each hook that it cannot provide.
 //
-// The package refuses to judge how fast a device is, and no wall-clock figure decides a
-// check: the few limits in it only end what would go on for ever. Its own tests run it on
-// devices that misbehave in one way each and say which checks notice.
+// The package refuses to judge how fast a device is. No check depends on a wall-clock figure: the
+// few time limits only end what would never end. Its own tests run it on devices that each
+// misbehave in one way, and list the checks that notice.
 package devicetest
 
 import (
@@ -15,35 +15,35 @@ import (
 	"latlab/sampler/model"
 )
 
-// Suite is what a device brings to be tested. Hooks take a testing.TB, so that they may call
-// a test's helpers, TempDir and Cleanup.
+// Suite is what a device provides to be tested. Hooks take a testing.TB, so that they can call a
+// test's helpers, TempDir and Cleanup.
 type Suite struct {
 	// Open makes a fresh device.
 	Open func(t testing.TB) devices.Device
-	// Good is a small model that the device takes, Bad one that its tool rejects. Good is
-	// asked for again and again and may be the same each time.
+	// Good is a small model that the device accepts, Bad one that its tool rejects. Good is called
+	// repeatedly and may return the same model each time.
 	Good, Bad func(t testing.TB) *model.Model
 
-	// Crash, Hang and Offline give a device and a model with which at the next Run the tool
-	// crashes, never answers, or the device cannot be reached. They happen once: the Run
-	// after it, of Good, goes well. A tool that is a program can be replaced by a shell
-	// script that misbehaves when a file is missing, makes it, and else execs the real one.
+	// Crash, Hang and Offline return a device and a model. At the next Run the tool crashes, never
+	// answers, or the device cannot be reached. This happens once: the following Run, of Good,
+	// succeeds. A tool that is a program can be replaced by a shell script that misbehaves and
+	// creates a file if that is missing, and otherwise execs the real tool.
 	Crash, Hang, Offline func(t testing.TB) (devices.Device, *model.Model)
-	// Lasting says of those that happen at every Run why they do: hook name to reason.
+	// Lasting gives reasons for hooks whose failure happens at every Run: hook name to reason.
 	Lasting map[string]string
-	// Partial gives a device and a model of which some nodes are not delegated. Its Run
-	// succeeds and says so as data.
+	// Partial returns a device and a model with some nodes that are not delegated. Its Run succeeds and
+	// reports this as data.
 	Partial func(t testing.TB) (devices.Device, *model.Model)
 
-	// Processes counts the programs that Runs of the device have running now.
+	// Processes counts the programs that the device's Runs are running now.
 	Processes func() int
-	// State is a snapshot of all that a device could change outside of itself: affinity,
-	// frequencies, files pushed, temporary folders. It is equal before and after.
+	// State is a snapshot of everything that a device could change outside of itself: affinity,
+	// frequencies, pushed files, temporary folders. It must be equal before and after.
 	State func() string
 
-	// Cannot says why a thing cannot happen on this device: name of a hook (Crash, Hang,
-	// Offline, Partial, Processes, State) to the reason. A hook that is neither brought nor
-	// explained fails the suite.
+	// Cannot gives reasons why something cannot happen on this device: hook name (Crash, Hang, Offline,
+	// Partial, Processes, State) to reason. The suite fails for a hook that is neither provided nor
+	// explained.
 	Cannot map[string]string
 }
 
@@ -52,7 +52,7 @@ func Plan() devices.Plan {
 	return devices.Plan{WarmUpRuns: 1, MinRuns: 3, MaxRuns: 5, MaxSeconds: 1, Timeout: time.Minute, Seed: 1}
 }
 
-// endless is a block that takes as many invokes as nobody waits for.
+// endless is a block of so many invokes that it practically never ends.
 func endless(timeout time.Duration) devices.Plan {
 	return devices.Plan{MinRuns: 1 << 30, Timeout: timeout, Seed: 1}
 }

@@ -118,7 +118,7 @@ const (
 	nothing  = "leaves nothing behind"
 )
 
-// checksFrom names the checks from one on to the last: all that open a device.
+// checksFrom returns the names of the checks from the given one to the last: all that open a device.
 func checksFrom(first string) (names []string) {
 	for _, c := range checks() {
 		if len(names) > 0 || c.name == first {
@@ -128,12 +128,12 @@ func checksFrom(first string) (names []string) {
 	return names
 }
 
-// block is the quirk of giving a block that was tampered with.
+// block is the quirk of returning a modified block.
 func block(f func(b *devices.Block)) quirks {
 	return quirks{block: func(_ *fake, b *devices.Block) { f(b) }}
 }
 
-// blames is the quirk of naming another culprit for a reason.
+// blames is the quirk of naming a different culprit for a reason.
 func blames(reason string, f devices.Fault, another string) quirks {
 	return quirks{err: func(e *devices.Error) error {
 		if e.Reason == reason {
@@ -143,8 +143,8 @@ func blames(reason string, f devices.Fault, another string) quirks {
 	}}
 }
 
-// TestMisbehaviourIsNoticed: a device that misbehaves in one way passes every check but
-// those that this way breaks.
+// TestMisbehaviourIsNoticed: a device that misbehaves in one way fails exactly the checks that
+// cover it.
 func TestMisbehaviourIsNoticed(t *testing.T) {
 	everyBlock := []string{whole, small, partial}
 	for name, tt := range map[string]struct {

@@ -15,7 +15,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// recorder is a testing.TB that notes what a check complains of, instead of failing.
+// recorder is a testing.TB that records complaints instead of failing.
 type recorder struct {
 	testing.TB
 	ctx      context.Context
@@ -41,10 +41,10 @@ func (r *recorder) Fatal(args ...any)        { r.Fatalf("%s", fmt.Sprint(args...
 func (r *recorder) Context() context.Context { return r.ctx }
 func (r *recorder) Cleanup(f func())         { r.cleanups = append(r.cleanups, f) }
 
-// enough is how a check ends at Fatal.
+// enough ends a check at Fatal.
 type enough struct{}
 
-// complaints runs one check on a suite and returns what it says.
+// complaints runs one check on a suite and returns its complaints.
 func complaints(t testing.TB, s Suite, c check) []string {
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &recorder{TB: t, ctx: ctx}
@@ -64,14 +64,14 @@ func complaints(t testing.TB, s Suite, c check) []string {
 	return r.said
 }
 
-// world is what lies outside of the fake devices of one suite.
+// world is the state outside of the fake devices of one suite.
 type world struct {
 	processes atomic.Int64
 	files     atomic.Int64
-	end       chan struct{} // closed at the test's end: Runs that ignore everything stop
+	end       chan struct{} // closed at the test's end, so that Runs that ignore everything stop
 }
 
-// fake is a device in memory that behaves, but for its quirks.
+// fake is a device in memory that behaves except for its quirks.
 type fake struct {
 	*world
 	info  devices.Info
@@ -86,16 +86,16 @@ type fake struct {
 type quirks struct {
 	info        func(*devices.Info)
 	block       func(d *fake, b *devices.Block)
-	err         func(*devices.Error) error // of every error
-	withError   bool                       // a block comes with every error
+	err         func(*devices.Error) error // changes every error
+	withError   bool                       // every error comes with a block
 	ignoresCtx  bool
 	ignoresTime bool
 	wrongCtxErr bool
-	takesAll    bool // no form and no model is refused
+	takesAll    bool // accepts every format and model
 	queues      bool
 	unlimited   bool
-	slots       int  // as many Runs at once, whatever Info says
-	staysBroken bool // what happened once happens at every Run
+	slots       int  // accepts as many Runs at once, whatever Info says
+	staysBroken bool // a failure that should happen once happens at every Run
 	leak        string
 	littersAt   string
 	closeErr    error
@@ -201,7 +201,7 @@ func (d *fake) block(ctx context.Context, p devices.Plan) (*devices.Block, error
 	return b, nil
 }
 
-// samples takes a tick each. A deterministic device takes one, unless it hangs.
+// samples takes a tick for each sample. A deterministic device takes one, unless it hangs.
 func (d *fake) samples(ctx context.Context, b *devices.Block, p devices.Plan, hangs bool) error {
 	late, done := time.After(p.Timeout), ctx.Done()
 	if d.quirk.ignoresTime {
@@ -255,7 +255,7 @@ func (d layered) Layers(context.Context, *model.Model) ([]devices.Layer, error) 
 	return rows, nil
 }
 
-// suite is of fakes that say they are the info, and have the quirks.
+// suite makes fakes with the info and the quirks.
 func (w *world) suite(info devices.Info, q quirks) Suite {
 	if q.info != nil {
 		q.info(&info)

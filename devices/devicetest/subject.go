@@ -13,11 +13,11 @@ import (
 	"latlab/sampler/model"
 )
 
-// forever is a deadline that no check reaches, in virtual time neither.
+// forever is a deadline that no check reaches, even in virtual time.
 const forever = 100 * 365 * 24 * time.Hour
 
-// patience ends a check whose device does not come back. It is generous: nothing that
-// behaves is near it, on a busy host neither.
+// patience ends a check whose device does not return. It is generous: a correct device is far below
+// it, even on a busy host.
 const patience = time.Minute
 
 // subject is a device under one check.
@@ -25,17 +25,17 @@ type subject struct {
 	testing.TB
 	Suite
 	dev   devices.Device
-	close func() // ends dev; called once, however often
+	close func() // closes dev once, however often it is called
 }
 
-// open gives the subject a fresh device of its own.
+// open opens a fresh device for the subject.
 func (s *subject) open() devices.Device {
 	s.Helper()
 	s.use(s.Open(s))
 	return s.dev
 }
 
-// use makes the device the subject's, which is closed at the check's end.
+// use sets the subject's device, which is closed at the check's end.
 func (s *subject) use(d devices.Device) {
 	s.Helper()
 	s.dev = d
@@ -48,8 +48,8 @@ func (s *subject) use(d devices.Device) {
 	s.Cleanup(s.close)
 }
 
-// dying is how long a killed program may take to be gone. What runs on takes all of it, so it costs
-// no suite that passes, and a host may be as busy as it likes.
+// dying is how long a killed program may take to end. Only a program that goes on running takes all
+// of it, so it costs a passing suite nothing, and it allows for a busy host.
 const dying = 20 * time.Second
 
 func (s *subject) noProcesses(when string) {
@@ -58,8 +58,8 @@ func (s *subject) noProcesses(when string) {
 		return
 	}
 	n := s.Processes()
-	// What was killed behind a cable is gone a moment after the kill was answered, and a busy
-	// machine makes that moment long. What was not killed stays.
+	// A program killed on another machine ends a moment after the kill was answered, and on a busy
+	// machine that takes longer. A program that was not killed stays.
 	for end := time.Now().Add(dying); n != 0 && time.Now().Before(end); n = s.Processes() {
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -68,8 +68,8 @@ func (s *subject) noProcesses(when string) {
 	}
 }
 
-// run calls Run and holds it to what every answer must be: a block or an error, never both;
-// an error that is the context's or names its culprit; and an end.
+// run calls Run and checks what must be true of every answer: a block or an error, never both; an
+// error that is the context's or names its culprit; and that it returns.
 func (s *subject) run(ctx context.Context, m *model.Model, p devices.Plan) (*devices.Block, error) {
 	s.Helper()
 	limited, cancel := context.WithTimeout(ctx, patience)
@@ -132,8 +132,8 @@ func (s *subject) succeeds(m *model.Model, p devices.Plan) *devices.Block {
 	return b
 }
 
-// fails runs a block that must fail by one of the faults and for one of the reasons; no
-// reasons means any.
+// fails runs a block that must fail with one of the faults and one of the reasons; no reasons
+// means any.
 func (s *subject) fails(m *model.Model, p devices.Plan, faults []devices.Fault, reasons ...string) {
 	s.Helper()
 	_, err := s.run(s.Context(), m, p)

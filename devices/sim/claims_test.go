@@ -7,7 +7,7 @@ import (
 	"latlab/sampler/graph"
 )
 
-// net is a chain of ops by hand.
+// net builds a chain of ops.
 type net struct {
 	g *graph.Graph
 	x int
@@ -39,7 +39,7 @@ func (n *net) depthwise(kernel int) *net {
 }
 func (n *net) other(kind graph.Kind, channels int) *net { return n.add(kind, 0, channels) }
 
-// The blocks of the paper's comparison, all from c to c channels.
+// The blocks of the paper's comparison, all with c input and c output channels.
 func regular(side, c int) *net   { return block(side, c).conv(3, c) }
 func separable(side, c int) *net { return block(side, c).depthwise(3).conv(1, c) }
 func inverted(side, c, e int) *net {
@@ -47,7 +47,7 @@ func inverted(side, c, e int) *net {
 }
 func fused(side, c, e int) *net { return block(side, c).conv(3, e*c).conv(1, c) }
 
-// opSeconds is a network without what a call costs.
+// opSeconds is the time of a network without the cost of the call.
 func opSeconds(t testing.TB, device string, n *net) float64 {
 	t.Helper()
 	s, err := Builtin(device)
@@ -80,7 +80,7 @@ func TestRegularBeatsDepthwise(t *testing.T) {
 	if most < 2.7 || most > 3.3 {
 		t.Errorf("at most %.2f times as fast, want about 3", most)
 	}
-	// Nowhere is it much more than that, and on the CPU it never is.
+	// The factor never gets much larger, and on the CPU the regular convolution is always slower.
 	for _, side := range []int{160, 80, 40, 20, 10} {
 		for _, c := range []int{16, 24, 32, 48, 64, 96, 128} {
 			if gain := opSeconds(t, "sim-pixel4-edgetpu", separable(side, c)) / opSeconds(t, "sim-pixel4-edgetpu", regular(side, c)); gain > 3.3 {
@@ -101,7 +101,7 @@ func TestInvertedAgainstFused(t *testing.T) {
 		device string
 		side   int
 		widths []int
-		wins   bool // the inverted bottleneck
+		wins   bool // the inverted bottleneck wins
 	}{
 		{"sim-pixel1-cpu", 160, []int{16, 32, 64}, true},
 		{"sim-pixel1-cpu", 80, []int{16, 32, 64}, true},

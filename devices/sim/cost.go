@@ -8,18 +8,18 @@ import (
 	"latlab/sampler/graph"
 )
 
-// cost is what a network takes on a device without noise, at the highest clock.
+// cost is the time and memory of a network on a device without noise, at the highest clock.
 type cost struct {
 	seconds float64 // a whole call
-	clocked float64 // of those, the seconds that stretch when the clock is lowered
+	clocked float64 // part of seconds that grows when the clock is lowered
 	ops     []opCost
 
 	nodes, delegated, partitions int
-	why                          []string // of nodes left to the host
-	hostSeconds                  float64  // what the host would take for the whole network
+	why                          []string // for nodes left to the host
+	hostSeconds                  float64  // time of the host for the whole network
 
 	weightBytes     float64 // on the device
-	activationBytes float64 // alive at once, at most
+	activationBytes float64 // largest size alive at once
 }
 
 // opCost is one op's share of a call.
@@ -35,9 +35,9 @@ type coster struct {
 	s *Spec
 	p *Precision
 	g *graph.Graph
-	// cached is what is left of the weight cache.
+	// cached is the free part of the weight cache, in bytes.
 	cached float64
-	work   work // of the op in hand
+	work   work // of the current op
 }
 
 // evaluate is the analytic model: a sum over ops of
@@ -64,7 +64,7 @@ func (s *Spec) evaluate(g *graph.Graph, p *Precision) cost {
 		onHost, wasOnHost := left != nil && left[i], left != nil && i > 0 && left[i-1]
 		o := c.op(w, onHost)
 		if onHost != wasOnHost {
-			o.seconds += c.handover(w) // host and accelerator change places
+			o.seconds += c.handover(w) // change between host and accelerator
 		}
 		if !onHost && (i == 0 || wasOnHost) {
 			r.partitions++
@@ -93,13 +93,13 @@ func (r *cost) add(i int, o opCost) {
 	}
 }
 
-// work is what an op asks for, counted once: the counts are asked for several times, and an
-// Op is large to hand on.
+// work is the amount of work of an op. It is computed once because the counts are needed several
+// times and an Op is large to copy.
 type work struct {
 	op                     *graph.Op
 	macs                   float64
 	inputs, outputs        float64 // elements
-	weights, extraInputs   float64 // elements; inputs after the first
+	weights, extraInputs   float64 // elements; extraInputs are the inputs after the first
 	positions, outChannels float64
 }
 
@@ -134,7 +134,7 @@ func (c *coster) op(w *work, onHost bool) opCost {
 	return o
 }
 
-// compute is the seconds that the arithmetic takes.
+// compute returns the seconds of the arithmetic.
 func (c *coster) compute(w *work) float64 {
 	if w.macs <= 0 {
 		return w.elements() / c.elementRate(w.op.Kind)
@@ -142,9 +142,9 @@ func (c *coster) compute(w *work) float64 {
 	return w.macs * c.padding(w) / (c.p.MACsPerSecond.Value * c.efficiency(w.op))
 }
 
-// padding is how much more work the device does than the op asks for: at least 1. Of ops
-// that no space has (transposed, recurrent, products of matrices) the tiling is not known
-// and nothing is padded.
+// padding returns how many times as much work the device does as the op needs: at least 1. For
+// ops that occur in no space (transposed, recurrent, matrix products) the tiling is unknown, so
+// nothing is padded.
 func (c *coster) padding(w *work) float64 {
 	t := &c.s.Tile
 	switch w.op.Kind {
@@ -193,13 +193,13 @@ func (c *coster) elementRate(k graph.Kind) float64 {
 	return e.Other.Value
 }
 
-// elements is the work of an op without multiply-accumulates: what it reads or what it
-// writes, whichever is more. A sliding window (a user's max_pool) reads every input several
-// times, which is not counted.
+// elements returns the work of an op without multiply-accumulates: the elements that it reads or
+// those that it writes, whichever are more. A sliding window (a user's max_pool) reads every
+// input several times, which is not counted.
 func (w *work) elements() float64 { return max(w.inputs, w.outputs) }
 
-// traffic is the seconds that moving takes. Activations beyond the on-chip memory spill;
-// weights come from the cache while it lasts.
+// traffic returns the seconds of moving data. Activations beyond the on-chip memory spill; weights
+// come from the cache until it is used up.
 func (c *coster) traffic(activations, weights float64) float64 {
 	m := &c.s.Memory
 	cached := min(weights, c.cached)
@@ -219,7 +219,7 @@ func (c *coster) handover(w *work) float64 {
 	return h.HandoverSeconds.Value + w.inputs*c.p.ElementBytes.Value/h.BytesPerSecond.Value
 }
 
-// left says which ops the delegate leaves to the host; nil where it takes all.
+// left marks the ops that the delegate leaves to the host; nil if it takes all.
 func (s *Spec) left(g *graph.Graph) []bool {
 	if len(s.Unsupported) == 0 {
 		return nil
@@ -249,7 +249,7 @@ func (s *Spec) unsupported(k graph.Kind) *Unsupported {
 	return nil
 }
 
-// reasons names each kind of op that was left once, with how often and why.
+// reasons lists each kind of op that was left once, with its count and the reason.
 func (s *Spec) reasons(g *graph.Graph, left []bool) []string {
 	var kinds []graph.Kind
 	count, behind := map[graph.Kind]int{}, 0
@@ -275,8 +275,8 @@ func (s *Spec) reasons(g *graph.Graph, left []bool) []string {
 	return why
 }
 
-// peakElements is the most activation elements that are alive at once, an op's inputs and
-// output included.
+// peakElements returns the largest number of activation elements alive at once, including an op's
+// inputs and output.
 func peakElements(g *graph.Graph) int64 {
 	last := make([]int, len(g.Tensors))
 	for i, op := range g.Ops {

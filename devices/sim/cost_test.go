@@ -21,7 +21,7 @@ func spec(t testing.TB, device string) *Spec {
 	return s
 }
 
-// firstOp is the cost of a network's first op.
+// firstOp returns the cost of a network's first op.
 func firstOp(s *Spec, n *net) opCost { return s.evaluate(n.g, &s.Precisions[0]).ops[0] }
 
 // TestTilesAndWaves: work is padded to whole tiles, and tiles to whole waves.
@@ -31,7 +31,7 @@ func TestTilesAndWaves(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		a, b float64
-		want float64 // b over a
+		want float64 // ratio of b to a
 	}{
 		{"33 channels are two tiles as 64 are", compute(tpu, 40, 64, 33), compute(tpu, 40, 64, 64), 1},
 		{"65 channels are three tiles", compute(tpu, 40, 64, 64), compute(tpu, 40, 64, 65), 1.5},
@@ -59,7 +59,7 @@ func TestMemory(t *testing.T) {
 	if got, want := pool(400), 2e6/near+(5120000-2e6)/far; math.Abs(got/want-1) > 1e-9 {
 		t.Errorf("spilled: %v s, want %v", got, want)
 	}
-	// Three 1x1 convolutions of 2048 x 2048 are 4 MiB each: the cache holds one and a part.
+	// Three 1x1 convolutions of 2048 x 2048 are 4 MiB each: the cache holds one and part of another.
 	n := block(1, 2048).conv(1, 2048).conv(1, 2048).conv(1, 2048)
 	c := s.evaluate(n.g, &s.Precisions[0])
 	w := 2048.0 * 2048
@@ -71,7 +71,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestFused: an addition that is fused costs its second input's traffic and no dispatch.
+// TestFused: a fused addition costs its second input's traffic and no dispatch.
 func TestFused(t *testing.T) {
 	s := spec(t, "sim-pixel4-edgetpu")
 	n := block(40, 16).conv(1, 16)
@@ -84,7 +84,7 @@ func TestFused(t *testing.T) {
 	}
 }
 
-// TestPeak: tensors live from the op that makes them to the last that reads them.
+// TestPeak: tensors live from the op that writes them to the last op that reads them.
 func TestPeak(t *testing.T) {
 	n := block(10, 8).conv(1, 64).conv(1, 8)
 	n.g.Tensors = append(n.g.Tensors, graph.Tensor{Name: "sum", Shape: [4]int{1, 10, 10, 8}})
@@ -96,7 +96,7 @@ func TestPeak(t *testing.T) {
 	}
 }
 
-// TestMonotone: a wider block, a larger map or another op never takes less.
+// TestMonotone: a wider block, a larger map or an additional op never takes less time.
 func TestMonotone(t *testing.T) {
 	for _, name := range Names() {
 		s := spec(t, name)
@@ -116,7 +116,7 @@ func TestMonotone(t *testing.T) {
 	}
 }
 
-// TestPerOp: the rows of a graph are those of Layers, and sum to a call.
+// TestPerOp: the rows of a graph equal those of Layers, and sum to a call.
 func TestPerOp(t *testing.T) {
 	s := spec(t, "sim-jetson-xavier")
 	g := fixturetest.Graph(t, "mobiledet_gpu")

@@ -17,7 +17,7 @@ import (
 	"latlab/sampler/tflite/reader"
 )
 
-const maxList = 64 // entries of any list
+const maxList = 64 // maximum length of any list
 
 var specKind = strictyaml.Kind{Name: "a simulator", MaxBytes: 1 << 20}
 
@@ -30,10 +30,10 @@ func LoadFile(path string) (*Spec, string, error) {
 	return Load(data, path)
 }
 
-// Load reads a simulator and returns it with the hex sha256 of its bytes. The name is what
-// errors call the file. The first thing that is wrong is a *strictyaml.Error with file,
-// line and field: an unknown or missing field, a constant that is not a finite number above
-// zero, a constant without a source.
+// Load reads a simulator and returns it with the hex sha256 of its bytes. Errors call the file
+// name. The first fault is returned as a *strictyaml.Error with file, line and field: an unknown
+// or missing field, a constant that is not a finite number above zero, a constant without a
+// source.
 func Load(data []byte, filename string) (*Spec, string, error) {
 	s := &Spec{}
 	err := specKind.Read(data, filename, func(v strictyaml.Value) {
@@ -71,7 +71,7 @@ func read(v strictyaml.Value, to reflect.Value) {
 	}
 }
 
-// readStruct reads the fields by their yaml tags. What has no omitempty must be there.
+// readStruct reads the fields by their yaml tags. Fields without omitempty are required.
 func readStruct(v strictyaml.Value, to reflect.Value) {
 	var names []string
 	optional := map[string]bool{}
@@ -88,8 +88,7 @@ func readStruct(v strictyaml.Value, to reflect.Value) {
 	}
 }
 
-// constant is above zero and finite: no constant of a device is anything else. What a device
-// does not have is left out.
+// constant reads a finite number above zero. A constant that a device does not have is left out.
 func constant(v strictyaml.Value) float64 {
 	x, ok := v.Number()
 	if ok && x >= 1/maxConstant && x <= maxConstant {
@@ -106,7 +105,7 @@ const maxConstant = 1e18
 
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,47}$`)
 
-// check is what one field alone cannot say.
+// check checks what concerns several fields.
 func check(root strictyaml.Value, s *Spec) {
 	if !nameForm.MatchString(s.Name) {
 		root.At("name").Fail("must be lower-case letters, digits and '-', not %q", text.Clip(s.Name))
@@ -142,8 +141,8 @@ func check(root strictyaml.Value, s *Spec) {
 	checkRanges(root, s)
 }
 
-// checkKind: a misspelt op would be one that no network has, and the file another device
-// than its author thinks.
+// checkKind refuses unknown ops: a misspelt op would silently be ignored, and the simulated device
+// would differ from what the file's author thinks.
 func checkKind(v strictyaml.Value, k graph.Kind) {
 	var known []string
 	for _, k := range reader.Kinds() {

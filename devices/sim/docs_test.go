@@ -10,7 +10,7 @@ import (
 // line is a constant as the page shows it.
 type line struct{ path, value, source string }
 
-// constants lists a Spec's constants in the order of the file's form.
+// constants lists a Spec's constants in the order of the file.
 func constants(s *Spec) []line {
 	var lines []line
 	var walk func(v reflect.Value, path string)
@@ -47,8 +47,8 @@ func constants(s *Spec) []line {
 	return lines
 }
 
-// TestEveryConstantHasASource: a source is a published figure, what it was derived from or
-// fitted to, or the plain word that it was chosen.
+// TestEveryConstantHasASource: a source is a published figure, what the constant was derived from or
+// fitted to, or a statement that it was chosen.
 func TestEveryConstantHasASource(t *testing.T) {
 	for _, name := range Names() {
 		s, err := Builtin(name)

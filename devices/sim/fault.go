@@ -10,35 +10,35 @@ import (
 // Fault is what goes wrong with a Run.
 type Fault string
 
-// The faults that the hostile profile draws, and that Options.Inject may ask for.
+// The faults that the hostile profile draws and that Options.Inject may return.
 const (
 	NoFault Fault = ""
 	Crash   Fault = "crash"   // the runtime crashes on this model
-	Killed  Fault = "killed"  // somebody ends the process: out of memory, mostly
+	Killed  Fault = "killed"  // the process is killed from outside, mostly for lack of memory
 	Hang    Fault = "hang"    // no answer until the plan's timeout
-	Offline Fault = "offline" // the device is gone for a while
-	Garbage Fault = "garbage" // an answer that is none
+	Offline Fault = "offline" // the device is offline for a while
+	Garbage Fault = "garbage" // the answer is not a valid one
 	Partial Fault = "partial" // an accelerator leaves some of the ops to the host
 )
 
-// How often what happens with the hostile profile.
+// Probabilities of the hostile profile.
 const (
 	killedChance  = 0.01
 	hangChance    = 0.005
 	garbageChance = 0.005
-	partialChance = 0.02  // of a block, where there is a host
-	doomedChance  = 0.002 // of a model, that every Run of it crashes
+	partialChance = 0.02  // of a block, if there is a host
+	doomedChance  = 0.002 // of a model, to crash at every Run
 
-	offlineSpan   = 60.0 // seconds that the device is gone for
+	offlineSpan   = 60.0 // seconds offline
 	offlineChance = 0.01 // in such a span
-	connectWait   = 10.0 // seconds until a connection is given up
+	connectWait   = 10.0 // seconds until a connection times out
 
-	// maxHang bounds how far a hang takes virtual time.
+	// maxHang limits how far a hang advances virtual time.
 	maxHang = 24 * 3600.0
 )
 
-// fault decides what goes wrong with a Run. A retry is another draw, or it would go wrong
-// for ever; a doomed model's does.
+// fault decides what goes wrong with a Run. A retry draws again, or it would fail for ever; a doomed
+// model fails at every retry.
 func (w *world) fault(j job, nth int) Fault {
 	if w.opts.Inject != nil {
 		return w.opts.Inject(j.model)
@@ -71,7 +71,7 @@ func (w *world) partialChance() float64 {
 	return partialChance
 }
 
-// before is what goes wrong before anything is timed.
+// before simulates faults that occur before anything is timed.
 func (w *world) before(j job, f Fault) error {
 	init := w.spec.Overhead.InitSeconds.Value
 	switch f {
@@ -84,7 +84,7 @@ func (w *world) before(j job, f Fault) error {
 			Err: errors.New("the runtime crashed: signal 11"), Output: "Segmentation fault (simulated)\n"}
 	case Killed:
 		w.pass(init, idleShare)
-		e := deviceError(j.op, devices.ReasonKilled, errors.New("the process was ended by somebody: signal 9"))
+		e := deviceError(j.op, devices.ReasonKilled, errors.New("the process was killed from outside: signal 9"))
 		e.Output = "Killed (simulated)\n"
 		return e
 	case Hang:
@@ -96,13 +96,13 @@ func (w *world) before(j job, f Fault) error {
 
 func (w *world) garbage(j job, b *devices.Block) error {
 	w.pass(betweenBlocks, idleShare)
-	e := deviceError(j.op, devices.ReasonGarbage, errors.New("the answer is no block"))
+	e := deviceError(j.op, devices.ReasonGarbage, errors.New("the answer is not a block"))
 	e.Output = fmt.Sprintf("%d invokes, median NaN (simulated)\n", len(b.Samples))
 	return e
 }
 
-// fallBack leaves a tail of the ops to the host. Which ones does not matter to a network's
-// time on so slow a host, so they take their share of what the host would take for all.
+// fallBack leaves the last ops to the host. Which ops these are hardly matters on so slow a host, so
+// they take a proportional share of the host's time for all.
 func (s *session) fallBack() {
 	c := s.j.cost
 	if s.w.spec.Host == nil || c.delegated == 0 {

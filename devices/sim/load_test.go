@@ -21,8 +21,7 @@ func source(t testing.TB, name string) string {
 	return string(data)
 }
 
-// TestLoadRefuses: one clear line with file, line and field for everything that a file may
-// have wrong.
+// TestLoadRefuses: every fault of a file gives one clear line with file, line and field.
 func TestLoadRefuses(t *testing.T) {
 	good := source(t, "pixel4-edgetpu")
 	for _, tc := range []struct {
@@ -94,8 +93,8 @@ func TestLoadRefusesWholeFiles(t *testing.T) {
 	}
 }
 
-// TestUserFile: a file of the user's own is a device as any, under its own name, and other
-// constants are another fingerprint.
+// TestUserFile: a user's own file makes a full device under its own name, and different constants
+// give a different fingerprint.
 func TestUserFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mine.yaml")
 	write := func(text string) *Device {

@@ -16,10 +16,10 @@ import (
 //go:embed files/*.yaml
 var files embed.FS
 
-// ErrUnknown is wrapped by the error of a name that no simulator has.
+// ErrUnknown is wrapped by the error for a name that no simulator has.
 var ErrUnknown = errors.New("no such simulator")
 
-// Profile is a measuring process.
+// Profile selects a measuring process.
 type Profile string
 
 // The profiles. See process.go and docs/simulators.md.
@@ -27,7 +27,7 @@ const (
 	Exact   Profile = "exact"   // the analytic time, once
 	Quiet   Profile = "quiet"   // 1.5 % between blocks, and nothing else
 	Phone   Profile = "phone"   // warm-up, spikes, clock steps, heat, drift, neighbours
-	Hostile Profile = "hostile" // that, and it crashes, hangs, vanishes, lies and falls back
+	Hostile Profile = "hostile" // like phone, and it crashes, hangs, goes offline, gives false answers and falls back
 )
 
 // Profiles lists the profiles, the default first.
@@ -38,19 +38,19 @@ const (
 	filePrefix    = "sim:"
 )
 
-// Name is a device name taken apart.
+// Name is a parsed device name.
 type Name struct {
-	Builtin string // "pixel1-cpu"; empty with File
+	Builtin string // "pixel1-cpu"; empty if File is set
 	File    string // as the user wrote it
 	Profile Profile
-	Unit    uint64 // seeds the measuring process: two units of one phone
+	Unit    uint64 // seed of the measuring process, as for two units of one phone
 }
 
 // Names lists the built-in simulators' device names, sorted, without profile and unit.
 func Names() []string {
 	entries, err := files.ReadDir("files")
 	if err != nil {
-		panic("sim: " + err.Error()) // embedded: cannot happen
+		panic("sim: " + err.Error()) // cannot happen: the files are embedded
 	}
 	var names []string
 	for _, e := range entries {
@@ -60,17 +60,17 @@ func Names() []string {
 	return names
 }
 
-// Owns reports whether a device name is a simulator's by its form.
+// Owns reports whether a device name has the form of a simulator's.
 func Owns(name string) bool {
 	return strings.HasPrefix(name, builtinPrefix) || strings.HasPrefix(name, filePrefix)
 }
 
-// Forms are the forms of device names, for people.
+// Forms lists the forms of device names for error texts and help.
 func Forms() []string {
 	return []string{"sim-NAME[:PROFILE[:UNIT]]", "sim:FILE.yaml[:PROFILE[:UNIT]]"}
 }
 
-// ParseName takes a device name apart. It does not look whether the file is there.
+// ParseName parses a device name. It does not check whether the file exists.
 func ParseName(name string) (Name, error) {
 	if rest, ok := strings.CutPrefix(name, filePrefix); ok {
 		return parseFile(name, rest)
@@ -87,7 +87,7 @@ func ParseName(name string) (Name, error) {
 	return n, n.tail(name, parts[1:])
 }
 
-// parseFile cuts profile and unit off from behind: a path may hold a colon.
+// parseFile takes profile and unit from the end, because a path may contain a colon.
 func parseFile(name, rest string) (Name, error) {
 	n := Name{File: rest, Profile: Quiet}
 	i := strings.LastIndex(rest, ".yaml:")
@@ -96,7 +96,7 @@ func parseFile(name, rest string) (Name, error) {
 		return n, n.tail(name, strings.Split(rest[i+len(".yaml:"):], ":"))
 	}
 	if n.File == "" {
-		return n, userError("open device "+text.Clip(name), "usage", errors.New("sim: needs a file's name behind it"))
+		return n, userError("open device "+text.Clip(name), "usage", errors.New("sim: needs a file name after it"))
 	}
 	return n, nil
 }
@@ -104,7 +104,7 @@ func parseFile(name, rest string) (Name, error) {
 func (n *Name) tail(name string, parts []string) error {
 	op := "open device " + text.Clip(name)
 	if len(parts) > 2 {
-		return userError(op, "usage", fmt.Errorf("the name has more than %s", Forms()[0]))
+		return userError(op, "usage", fmt.Errorf("the name has more parts than %s", Forms()[0]))
 	}
 	if len(parts) > 0 {
 		n.Profile = Profile(parts[0])
@@ -139,7 +139,7 @@ func unknown(name, builtin string) error {
 	return userError("open device "+text.Clip(name), "unknown", fmt.Errorf("%w: %s; %s", ErrUnknown, text.Clip(builtin), hint))
 }
 
-// String is the name in its one form: what is the default is left out.
+// String returns the canonical name: defaults are left out.
 func (n Name) String() string {
 	s := builtinPrefix + n.Builtin
 	if n.File != "" {
@@ -174,7 +174,7 @@ func builtin(name string) (*Spec, string, error) {
 	return Load(data, path)
 }
 
-// Builtin is the constants of a built-in simulator by its device name.
+// Builtin returns the constants of a built-in simulator by its device name.
 func Builtin(device string) (*Spec, error) {
 	n, err := ParseName(device)
 	if err != nil {

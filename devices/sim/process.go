@@ -13,38 +13,38 @@ import (
 	"latlab/sampler/model"
 )
 
-// The measuring process. None of these figures is of a particular device: they are chosen
-// so that what a protocol guards against happens at a size that was seen on phones.
+// The measuring process. None of these figures belongs to a particular device: they are chosen so
+// that the effects that a protocol guards against have sizes that were seen on phones.
 const (
-	blockNoise = 0.015 // standard deviation of a block's log, quiet and beyond
+	blockNoise = 0.015 // standard deviation of the log of a block's factor, in profile quiet and above
 
-	// Within a block, phone and beyond.
-	sampleNoise   = 0.008 // of a sample's log
-	spikeChance   = 0.004 // of a sample to be interrupted
-	spikeLow      = 1.2   // times as long, at least
-	spikeHigh     = 3.0   // and at most
-	coldFactor    = 0.8   // the first inference takes so much longer
-	settleSeconds = 0.02  // and the excess falls by e in this time
+	// Within a block, in profile phone and above.
+	sampleNoise   = 0.008 // standard deviation of the log of a sample's factor
+	spikeChance   = 0.004 // probability that a sample is interrupted
+	spikeLow      = 1.2   // lowest factor of an interrupted sample
+	spikeHigh     = 3.0   // highest factor
+	coldFactor    = 0.8   // excess of the first inference
+	settleSeconds = 0.02  // time in which the excess falls to 1/e
 
-	// Over time, phone and beyond.
-	driftShare    = 0.02 // amplitude of the slow wander
+	// Over time, in profile phone and above.
+	driftShare    = 0.02 // amplitude of the slow drift
 	driftPeriod   = 3700 // seconds
-	loadSpan      = 20   // seconds that a neighbour may take the device
-	loadChance    = 0.02 // that it does in a span
-	loadLow       = 1.05 // times as long, at least
-	loadHigh      = 1.3  // and at most
-	busyShare     = 0.95 // power of timing, of the most
-	idleShare     = 0.05 // power between
+	loadSpan      = 20   // seconds for which a neighbour may load the device
+	loadChance    = 0.02 // probability of that in such a span
+	loadLow       = 1.05 // lowest factor
+	loadHigh      = 1.3  // highest factor
+	busyShare     = 0.95 // share of the full power while timing
+	idleShare     = 0.05 // share of the full power while idle
 	hysteresis    = 4.0  // degrees below throttling before the clock rises again
-	thermalStep   = 1.0  // seconds between looks of the governor
-	longestStep   = 5.0  // seconds that an idle device is looked at as one
+	thermalStep   = 1.0  // seconds between the governor's checks
+	longestStep   = 5.0  // longest idle step in seconds
 	betweenBlocks = 0.2  // seconds to read the device's state and to push a model
 
-	loadBytesPerSecond = 4e8 // of a model's weights when a process starts
+	loadBytesPerSecond = 4e8 // speed of loading a model's weights at process start
 
-	// maxRuns bounds a block's memory. A plan that wants more has no end in sight.
+	// maxRuns limits a block's memory. A plan that asks for more would never end.
 	maxRuns = 1 << 20
-	// checkEvery is how many invokes pass between looks at the context.
+	// checkEvery is the number of invokes between checks of the context.
 	checkEvery = 1 << 10
 )
 
@@ -53,18 +53,18 @@ type world struct {
 	spec  *Spec
 	name  Name
 	opts  Options
-	ident string // of all draws: device, profile, unit
+	ident string // seeds all draws: device, profile, unit
 
 	elapsed   float64 // virtual seconds since opening
 	celsius   float64
-	level     int     // of Thermal.FrequenciesHz
-	looked    float64 // when the governor looked last
+	level     int     // index in Thermal.FrequenciesHz
+	looked    float64 // time of the governor's last check
 	throttles int64
 
 	runs map[string]int // attempts by model, in this process
 
 	phase float64 // of the unit's drift
-	span  int64   // that load was drawn for
+	span  int64   // for which load was drawn
 	load  float64
 }
 
@@ -85,11 +85,11 @@ type job struct {
 	cost  *cost
 }
 
-// noisy reports whether more than the blocks' spread is simulated.
+// noisy reports whether the profile simulates more than noise between blocks.
 func (w *world) noisy() bool { return w.name.Profile == Phone || w.name.Profile == Hostile }
 
-// random is a generator that depends on the device and on what is drawn for, never on what
-// was drawn before: blocks of other models, and a process that was killed, change nothing.
+// random returns a generator that depends on the device and on the purpose of the draw, never on
+// earlier draws: blocks of other models and a killed process change nothing.
 func (w *world) random(format string, args ...any) *rand.Rand {
 	sum := sha256.Sum256(fmt.Appendf(nil, w.ident+" "+format, args...))
 	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:])))
@@ -126,14 +126,14 @@ func (w *world) block(ctx context.Context, j job) (*devices.Block, error) {
 
 func (w *world) now() time.Time { return w.opts.Start.Add(seconds(w.elapsed)) }
 
-// seconds is a duration, at most what a Duration holds.
+// seconds converts to a Duration and clamps to its maximum.
 func seconds(s float64) time.Duration {
 	return time.Duration(min(s*float64(time.Second), math.MaxInt64/2))
 }
 
-// pass lets virtual time go by at a share of the full power. The temperature goes to where
-// it would end by e a time constant (Newton's law of cooling); the governor looks at it once
-// a second.
+// pass advances virtual time at a share of the full power. The temperature approaches its final
+// value by a factor of e per time constant (Newton's law of cooling); the governor checks it
+// once a second.
 func (w *world) pass(s, power float64) {
 	w.elapsed += s
 	if !w.noisy() {
@@ -149,7 +149,7 @@ func (w *world) pass(s, power float64) {
 	}
 }
 
-// wait lets idle time go by.
+// wait advances virtual time while idle.
 func (w *world) wait(s float64) {
 	for s = min(s, maxHang); s > 0; s -= longestStep {
 		w.pass(min(s, longestStep), idleShare)
@@ -167,18 +167,18 @@ func (w *world) govern() {
 	}
 }
 
-// clock is the clock's share of its highest.
+// clock returns the clock as a share of the highest.
 func (w *world) clock() float64 {
 	fs := w.spec.Thermal.FrequenciesHz.Values
 	return fs[w.level] / fs[0]
 }
 
-// wander is the slow drift at this moment: a sine whose phase is the unit's own.
+// wander returns the slow drift now: a sine whose phase depends on the unit.
 func (w *world) wander() float64 {
 	return 1 + driftShare*math.Sin(2*math.Pi*(w.elapsed/driftPeriod+w.phase))
 }
 
-// neighbour is how much longer everything takes now because something else runs: 1 mostly.
+// neighbour returns the slowdown by other programs now, mostly 1.
 func (w *world) neighbour() float64 {
 	if span := int64(w.elapsed / loadSpan); span != w.span {
 		w.span, w.load = span, 1
@@ -189,7 +189,7 @@ func (w *world) neighbour() float64 {
 	return w.load
 }
 
-// state is the device's condition now.
+// state returns the device's current condition.
 func (w *world) state() devices.State {
 	t := &w.spec.Thermal
 	fs := t.FrequenciesHz.Values
@@ -215,10 +215,10 @@ type session struct {
 	fault  Fault
 	random *rand.Rand
 	factor float64 // of the whole block
-	base   float64 // seconds of a call, fall-back included
+	base   float64 // seconds of a call, including fall-back
 	began  float64
 	warm   float64 // seconds of inference so far
-	far    int     // nodes on the host, fall-back included
+	far    int     // nodes on the host, including fall-back
 }
 
 func (w *world) session(j job, nth int, fault Fault) *session {
@@ -244,7 +244,7 @@ func (s *session) run(ctx context.Context, b *devices.Block) error {
 	}
 	b.FirstSeconds, _ = s.invoke()
 	if w.name.Profile == Exact {
-		// One is enough: every other would be the same.
+		// One sample is enough: all others would be equal.
 		b.Samples = []float64{s.base}
 		s.cpu(b, s.base)
 		return s.alive(ctx)
@@ -269,7 +269,7 @@ func (s *session) run(ctx context.Context, b *devices.Block) error {
 	return s.alive(ctx)
 }
 
-// more says whether the plan wants another timed invoke; one is always wanted.
+// more reports whether the plan needs another timed invoke; at least one is needed.
 func more(p devices.Plan, runs int, seconds float64) bool {
 	switch {
 	case runs < max(p.MinRuns, 1):
@@ -280,7 +280,7 @@ func more(p devices.Plan, runs int, seconds float64) bool {
 	return seconds < p.MinSeconds
 }
 
-// cpu records CPU time where the CPU is what computes.
+// cpu records CPU time if the device computes on the CPU.
 func (s *session) cpu(b *devices.Block, cpu float64) {
 	if !s.w.spec.Accelerator {
 		b.CPUSamples = append(b.CPUSamples, cpu)
@@ -300,7 +300,7 @@ func (s *session) goesOn(ctx context.Context, runs int) error {
 	return nil
 }
 
-// alive ends the block with its context or at its deadline, which is in virtual time.
+// alive ends the block when its context ends or at its deadline in virtual time.
 func (s *session) alive(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -315,14 +315,14 @@ func (s *session) late() bool {
 	return s.j.plan.Timeout > 0 && s.w.elapsed-s.began > s.j.plan.Timeout.Seconds()
 }
 
-// hung tells a slow network from a device that hangs: a plan of many invokes may be more
-// than its own timeout allows.
+// hung distinguishes a slow network from a device that hangs: a plan of many invokes may take
+// longer than its own timeout.
 func (s *session) hung() error {
 	return deviceError(s.j.op, devices.ReasonHung, fmt.Errorf("no answer within %v of virtual time, in which a call takes %.3g s",
 		s.j.plan.Timeout, s.base))
 }
 
-// invoke is one inference: its wall time and the CPU time of the same.
+// invoke simulates one inference and returns its wall time and CPU time.
 func (s *session) invoke() (wall, cpu float64) {
 	w := s.w
 	cpu = s.base * s.factor

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "rewrite the tables in docs/simulators.m
 
 const docs = "../../docs/simulators.md"
 
-// published is a latency that somebody published, and where it is simulated.
+// published is a published latency and the simulator that should reproduce it.
 type publishedLatency struct {
 	network, on, precision string
 	source                 string
@@ -28,8 +28,8 @@ type publishedLatency struct {
 	model                  model.Precision
 }
 
-// simulated says which simulator stands for a published device: the name that the figure
-// goes by and its precision to ours. A figure without precision is of the device's own.
+// simulated maps a published device and precision to the simulator and its precision. A figure
+// without precision has the device's default.
 func simulated(f fixtures.Figure) (device string, p model.Precision, ok bool) {
 	switch f.On {
 	case "Pixel 1 CPU":
@@ -50,7 +50,7 @@ func simulated(f fixtures.Figure) (device string, p model.Precision, ok bool) {
 	return "", "", false
 }
 
-// publishedLatencies are all of the fixtures' that a simulator stands for, once each.
+// publishedLatencies lists the fixtures' latencies on simulated devices, once each.
 func publishedLatencies(t testing.TB) []publishedLatency {
 	t.Helper()
 	var all []publishedLatency
@@ -73,9 +73,9 @@ func publishedLatencies(t testing.TB) []publishedLatency {
 	return all
 }
 
-// unverified are latencies that are remembered of the paper's table (arXiv 2004.14525) and
-// were not read again. They are never fitted to and are no published figures: the table
-// only says how far they are.
+// unverified lists latencies of the paper's table (arXiv 2004.14525) from memory, which were not
+// checked against it. The constants are never fitted to them and they do not count as published;
+// the table only shows how far off they are.
 func unverified() []publishedLatency {
 	const tpu, dsp, cpu = "sim-pixel4-edgetpu", "sim-pixel4-dsp", "sim-pixel1-cpu"
 	return []publishedLatency{
@@ -97,7 +97,7 @@ func exactSeconds(t testing.TB, p publishedLatency) float64 {
 	return s.evaluate(fixturetest.Graph(t, p.network), s.precision(p.model)).seconds
 }
 
-// TestPublished is the fit: every published latency of a fixture on a simulated device
+// TestPublished checks the fit: every published latency of a fixture on a simulated device is met
 // within 10 %.
 func TestPublished(t *testing.T) {
 	all := publishedLatencies(t)
@@ -120,7 +120,7 @@ func TestPublished(t *testing.T) {
 	}
 }
 
-// TestDocs keeps the tables of docs/simulators.md those of this program:
+// TestDocs checks that docs/simulators.md has the tables that this program computes.
 // go test ./devices/sim -run Docs -update rewrites them.
 func TestDocs(t *testing.T) {
 	page, err := os.ReadFile(docs)

@@ -1,18 +1,18 @@
-// Package sim is simulators: Devices whose times are computed from a network's Graph by an
-// analytic model of the hardware, and given out by a simulated measuring process.
+// Package sim implements simulators: Devices that compute times from a network's Graph by an
+// analytic model of the hardware and report them through a simulated measuring process.
 //
 // A simulator is a YAML file of constants, each with its source or what it was fitted to
-// (files/*.yaml; users add their own). The op model is in cost.go, the measuring process
-// with its profiles in process.go. Everything happens in virtual time: nothing sleeps, and
-// a block of a minute is over in microseconds. A Model's bytes are never asked for.
+// (files/*.yaml; users can add their own). The op model is in cost.go, the measuring process
+// and its profiles in process.go. Everything happens in virtual time: nothing sleeps, and a
+// block of a minute takes microseconds. A Model's bytes are never needed.
 //
-// What is promised of the numbers (docs/simulators.md): with profiles exact and quiet a
-// block depends on device, unit, model and which block of the model it is, and on nothing
-// else; with phone and hostile, the same blocks in the same order on a freshly opened device
-// of the same unit give the same numbers.
+// The numbers are reproducible (docs/simulators.md): with profiles exact and quiet a block depends
+// only on device, unit, model and the block's number for that model; with phone and hostile, the
+// same blocks in the same order on a freshly opened device of the same unit give the same
+// numbers.
 //
-// The package refuses to call a simulated number anything else: Info.Kind is Simulated and
-// travels with it.
+// The package refuses to present a simulated number as a measurement: Info.Kind is Simulated and
+// is stored with it.
 package sim
 
 import (
@@ -29,23 +29,23 @@ import (
 	"latlab/sampler/model"
 )
 
-// revision is that of the op model and the measuring process. It changes whenever the same
-// constants give other numbers, so that a sweep is not resumed across it.
+// revision is the revision of the op model and the measuring process. It changes whenever the same
+// constants give different numbers, so that a sweep is not resumed with a different model.
 const revision = "1"
 
-// Options says which simulator, and how.
+// Options configure a simulator.
 type Options struct {
 	// Name is sim-NAME[:PROFILE[:UNIT]] or sim:FILE.yaml[:PROFILE[:UNIT]].
 	Name string
-	// Start is when virtual time begins; zero = now.
+	// Start is when virtual time begins; the default is now.
 	Start time.Time
-	// Inject, where it is not nil, decides the fault of every Run instead of the profile:
-	// tests make a device misbehave by it.
+	// Inject, if set, decides the fault of every Run instead of the profile, so that tests can make a
+	// device misbehave.
 	Inject func(m *model.Model) Fault
 }
 
-// Device is a simulator. Its methods may be called by several goroutines; a second Run at
-// once is refused.
+// Device is a simulator. Its methods may be called by several goroutines, but a second Run at the
+// same time is refused.
 type Device struct {
 	spec *Spec
 	name Name
@@ -54,7 +54,7 @@ type Device struct {
 
 	busy  sync.Mutex // held by Run
 	world world
-	costs map[string]*cost // of models timed lately, by identity
+	costs map[string]*cost // of recently timed models, by identity
 }
 
 var (
@@ -63,8 +63,8 @@ var (
 	_ devices.Waiter  = (*Device)(nil)
 )
 
-// Open opens the simulator of a name. A name that no simulator has wraps ErrUnknown; a file
-// that is none is a *strictyaml.Error. Both are the user's fault.
+// Open opens the simulator of a name. An unknown name wraps ErrUnknown; an invalid file gives a
+// *strictyaml.Error. Both are the user's fault.
 func Open(o Options) (*Device, error) {
 	name, err := ParseName(o.Name)
 	if err != nil {
@@ -82,7 +82,7 @@ func Open(o Options) (*Device, error) {
 	return d, nil
 }
 
-// Describe is the Info of the simulator of a name, as Open's Device would give it.
+// Describe returns the Info that Open's Device would have.
 func Describe(name string) (devices.Info, error) {
 	n, err := ParseName(name)
 	if err != nil {
@@ -120,10 +120,10 @@ func describe(n Name, s *Spec, hash string) devices.Info {
 // Info describes the simulator.
 func (d *Device) Info() devices.Info { return d.info }
 
-// Spec is the simulator's constants. The caller must not change them.
+// Spec returns the simulator's constants. The caller must not change them.
 func (d *Device) Spec() *Spec { return d.spec }
 
-// Close has nothing to release.
+// Close does nothing.
 func (d *Device) Close() error { return nil }
 
 // Run simulates one block.
@@ -134,7 +134,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	}
 	if !d.busy.TryLock() {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
-			Err: fmt.Errorf("%s is running another block, and has one clock", d.info.Name)}
+			Err: fmt.Errorf("%s is running a block already, and runs one at a time", d.info.Name)}
 	}
 	defer d.busy.Unlock()
 	p, err := d.accepts(m, op)
@@ -143,7 +143,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	}
 	b, err := d.world.block(ctx, job{op: op, model: m, plan: plan, cost: d.costOf(m, p)})
 	switch {
-	case err != nil && ctx.Err() != nil: // whatever else came to its end in the same moment
+	case err != nil && ctx.Err() != nil: // the context wins over anything else that ended at the same moment
 		return nil, ctx.Err()
 	case err != nil:
 		return nil, err
@@ -151,7 +151,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	return b, nil
 }
 
-// maxCosts bounds what is remembered: a batch's networks, whose rounds are interleaved.
+// maxCosts limits the cache to a batch's networks, whose rounds are interleaved.
 const maxCosts = 256
 
 // costOf evaluates a model once for all its blocks.
@@ -168,7 +168,7 @@ func (d *Device) costOf(m *model.Model, p *Precision) *cost {
 	return &c
 }
 
-// Wait lets virtual time go by, in which the device cools; a day at most. It returns at once.
+// Wait advances virtual time, in which the device cools, by at most a day. It returns at once.
 func (d *Device) Wait(ctx context.Context, t time.Duration) error {
 	d.busy.Lock()
 	defer d.busy.Unlock()
@@ -176,7 +176,7 @@ func (d *Device) Wait(ctx context.Context, t time.Duration) error {
 	return ctx.Err()
 }
 
-// Layers is what each op takes without noise. The last row is what a call costs besides.
+// Layers returns the time of each op without noise. The last row is the cost of the call itself.
 func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -188,8 +188,8 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 	return d.spec.layers(m.Graph, p), nil
 }
 
-// PerOp is what each op of a graph takes on a simulator without noise, for programs that
-// study the op model. The precision is the user's fault where the simulator has none such.
+// PerOp returns the time of each op of a graph without noise, for programs that study the op model.
+// A precision that the simulator does not have is the user's fault.
 func (s *Spec) PerOp(g *graph.Graph, precision model.Precision) ([]devices.Layer, error) {
 	p := s.precision(precision)
 	if p == nil {
@@ -227,7 +227,7 @@ func (s *Spec) precision(p model.Precision) *Precision {
 	return nil
 }
 
-// accepts says in which precision a model is computed, or who is to blame that it is not.
+// accepts returns the precision in which a model is computed, or an error that names the culprit.
 func (d *Device) accepts(m *model.Model, op string) (*Precision, error) {
 	p := d.spec.precision(m.Precision)
 	switch {
@@ -243,7 +243,7 @@ func (d *Device) accepts(m *model.Model, op string) (*Precision, error) {
 	return p, nil
 }
 
-// check refuses graphs that no device could run, and keeps broken ones from a panic.
+// check refuses graphs that no device could run, and prevents a panic on broken ones.
 func (s *Spec) check(g *graph.Graph) error {
 	if len(g.Ops) == 0 {
 		return errors.New("the network has no ops")

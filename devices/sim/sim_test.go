@@ -31,17 +31,17 @@ func open(t testing.TB, o Options) *Device {
 	return d
 }
 
-// modelOf is a model of which nobody may ask for bytes: it has none.
+// modelOf makes a model without bytes, which must not be needed.
 func modelOf(g *graph.Graph, f model.Form) *model.Model {
 	return &model.Model{Name: g.Name, Graph: g, Form: f, Identity: g.Hash()}
 }
 
-// formOf is what a simulator takes by default.
+// formOf returns a simulator's default form.
 func formOf(d *Device) model.Form {
 	return model.Form{Format: d.Info().Formats[0], Precision: d.Info().Precisions[0]}
 }
 
-// sampled are networks of a built-in space.
+// sampled returns networks of a built-in space.
 func sampled(t testing.TB, space string, n int) []*graph.Graph {
 	t.Helper()
 	s, err := sampler.Builtin(space)
@@ -76,7 +76,7 @@ func TestConformance(t *testing.T) {
 		for _, profile := range []Profile{Exact, Quiet, Phone} {
 			full := name + ":" + string(profile)
 			t.Run(full, func(t *testing.T) {
-				t.Parallel() // they wait for a context more than they compute
+				t.Parallel() // the tests mostly wait for a context
 				devicetest.Run(t, suite(t, full, ""))
 			})
 		}
@@ -89,7 +89,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// suite has models of a precision, the device's own where it is empty.
+// suite uses models of a precision; the device's own if it is empty.
 func suite(t *testing.T, name string, p model.Precision) devicetest.Suite {
 	form := formOf(open(t, Options{Name: name}))
 	if p != "" {
@@ -128,13 +128,13 @@ func run(t testing.TB, d *Device, m *model.Model, p devices.Plan) *devices.Block
 	return b
 }
 
-// plan is that of the default protocol.
+// plan is the plan of the default protocol.
 func plan(block int) devices.Plan {
 	return devices.Plan{WarmUpRuns: 3, WarmUpSeconds: 0.05, MinRuns: 10, MinSeconds: 0.2, MaxRuns: 50, MaxSeconds: 1,
 		Timeout: time.Minute, Seed: 1, Block: block}
 }
 
-// TestExact: the sample is the op model's, and layers sum to it.
+// TestExact: the sample equals the op model's time, and the layers sum to it.
 func TestExact(t *testing.T) {
 	for _, name := range Names() {
 		d := open(t, Options{Name: name + ":exact"})
@@ -154,8 +154,7 @@ func TestExact(t *testing.T) {
 	}
 }
 
-// TestQuietNoise: blocks spread by 1.5 %, nothing within a block does, and the spread is
-// around the exact time.
+// TestQuietNoise: blocks spread by 1.5 % around the exact time, and samples within a block are equal.
 func TestQuietNoise(t *testing.T) {
 	d := open(t, Options{Name: "sim-pixel1-cpu:quiet:7"})
 	m := modelOf(fixturetest.Graph(t, "mobiledet_cpu"), formOf(d))
@@ -185,8 +184,8 @@ func moments(xs []float64) (mean, sd float64) {
 	return mean, math.Sqrt(sd)
 }
 
-// TestQuietIsOrderless: a block depends on which it is of its model, not on what ran before
-// and not on the process: a resumed sweep has the numbers of an undisturbed one.
+// TestQuietIsOrderless: a block depends only on its number for its model, not on earlier blocks or
+// on the process: a resumed sweep has the numbers of an undisturbed one.
 func TestQuietIsOrderless(t *testing.T) {
 	gs := sampled(t, "mobiledet_cpu_tucker", 4)
 	form := model.Form{Format: model.TFLite, Precision: model.Float32}
@@ -215,7 +214,7 @@ func TestQuietIsOrderless(t *testing.T) {
 	}
 }
 
-// TestSameOrderSameNumbers is what phone and hostile promise, and that a unit is a unit.
+// TestSameOrderSameNumbers checks that phone and hostile are reproducible for each unit.
 func TestSameOrderSameNumbers(t *testing.T) {
 	gs := sampled(t, "mobiledet_edgetpu_tucker", 30)
 	history := func(name string) []string {
@@ -245,7 +244,7 @@ func TestSameOrderSameNumbers(t *testing.T) {
 	}
 }
 
-// TestUnits: two units differ in noise and not in the hardware.
+// TestUnits: two units differ in noise but not in the hardware.
 func TestUnits(t *testing.T) {
 	m := modelOf(fixturetest.Graph(t, "mobiledet_cpu"), model.Form{Format: model.TFLite, Precision: model.Float32})
 	sample := func(name string) float64 { return run(t, open(t, Options{Name: name}), m, plan(1)).Samples[0] }
@@ -257,7 +256,7 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestPhone: what a phone does to a measurement happens, and shows in what the block says.
+// TestPhone: every effect of a phone on a measurement occurs and is visible in the blocks.
 func TestPhone(t *testing.T) {
 	d := open(t, Options{Name: "sim-pixel1-cpu:phone:1"})
 	m := modelOf(fixturetest.Graph(t, "mobiledet_cpu"), formOf(d))
@@ -306,8 +305,8 @@ func median(xs []float64) float64 {
 	return s[len(s)/2]
 }
 
-// TestHostile: every fault happens within some thousand blocks, each with its culprit, and
-// most blocks go well.
+// TestHostile: every fault occurs within some thousand blocks, each with its culprit, and most
+// blocks succeed.
 func TestHostile(t *testing.T) {
 	d := open(t, Options{Name: "sim-pixel4-edgetpu:hostile:5"})
 	gs := sampled(t, "mobiledet_edgetpu_tucker", 1000)
@@ -342,8 +341,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestDoomedModel: a model that crashes the runtime does so at every Run, and is the
-// model's fault.
+// TestDoomedModel: a model that crashes the runtime does so at every Run, and the model is blamed.
 func TestDoomedModel(t *testing.T) {
 	d := open(t, Options{Name: "sim-pixel4-edgetpu:hostile:5"})
 	var crashed *model.Model
@@ -396,7 +394,7 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// TestUnsupportedOps: h-swish has no place on the EdgeTPU, and what is behind it neither.
+// TestUnsupportedOps: the EdgeTPU takes neither h-swish nor any op behind it.
 func TestUnsupportedOps(t *testing.T) {
 	d := open(t, Options{Name: "sim-pixel4-edgetpu:exact"})
 	b := run(t, d, modelOf(fixturetest.Graph(t, "mobiledet_cpu"), formOf(d)), plan(1))
@@ -413,8 +411,8 @@ func TestUnsupportedOps(t *testing.T) {
 	}
 }
 
-// TestUnknownKinds: an op that the model has no line for costs what moving costs, and more
-// where there is more of it.
+// TestUnknownKinds: an op without a constant of its own costs the time of moving its data, which
+// grows with the data.
 func TestUnknownKinds(t *testing.T) {
 	for _, name := range Names() {
 		d := open(t, Options{Name: name + ":exact"})

@@ -5,8 +5,8 @@ import (
 	"latlab/sampler/model"
 )
 
-// Constant is a positive figure with where it comes from: a published figure with its
-// source, or what it was fitted to. A file that cannot say is refused.
+// Constant is a positive figure with its source: a published figure, or what it was fitted to. A
+// file without sources is refused.
 type Constant struct {
 	Value  float64 `yaml:"value"`
 	Source string  `yaml:"source"`
@@ -18,22 +18,22 @@ type Series struct {
 	Source string    `yaml:"source"`
 }
 
-// Spec is a simulator's file: everything that its times depend on besides the network.
-// docs/simulators.md describes the form.
+// Spec is a simulator's file: everything besides the network that its times depend on.
+// docs/simulators.md describes the format.
 type Spec struct {
-	Name        string         `yaml:"name"` // of the device "sim-NAME"
+	Name        string         `yaml:"name"` // gives the device name "sim-NAME"
 	Doc         string         `yaml:"doc"`  // one line for people
 	Delegate    string         `yaml:"delegate,omitempty"`
 	Accelerator bool           `yaml:"accelerator,omitempty"`
 	Formats     []model.Format `yaml:"formats"`
-	Precisions  []Precision    `yaml:"precisions"` // the default first
+	Precisions  []Precision    `yaml:"precisions"` // the first is the default
 	Tile        Tile           `yaml:"tile"`
 	Efficiency  Efficiency     `yaml:"efficiency"`
 	Elementwise Elementwise    `yaml:"elementwise"`
 	Memory      Memory         `yaml:"memory"`
 	Overhead    Overhead       `yaml:"overhead"`
-	// Fused ops cost nothing but the traffic of their second and later inputs: the compiler
-	// computes them where the first input is made.
+	// Fused ops cost only the traffic of their second and later inputs: the compiler computes them
+	// together with the op that makes the first input.
 	Fused []graph.Kind `yaml:"fused,omitempty"`
 	// Unsupported ops go to the host. Without a host the model is rejected.
 	Unsupported []Unsupported `yaml:"unsupported,omitempty"`
@@ -41,10 +41,10 @@ type Spec struct {
 	Thermal     Thermal       `yaml:"thermal"`
 }
 
-// Precision is a model's data type and what the device makes of it.
+// Precision is a model's data type and the device's constants for it.
 type Precision struct {
 	Precision model.Precision `yaml:"precision"`
-	// Compute is the type computed in, where it is not the model's own.
+	// Compute is the type of the arithmetic if it differs from the model's.
 	Compute       string   `yaml:"compute,omitempty"`
 	ElementBytes  Constant `yaml:"element_bytes"`   // of activations and weights on the device
 	MACsPerSecond Constant `yaml:"macs_per_second"` // the roof: every multiplier busy
@@ -54,11 +54,11 @@ type Precision struct {
 // tiles, and tiles go to the units in whole waves: seven tiles on four units take as long
 // as eight.
 type Tile struct {
-	Units       Constant `yaml:"units"`        // that compute tiles side by side
+	Units       Constant `yaml:"units"`        // number of units that compute tiles in parallel
 	Positions   Constant `yaml:"positions"`    // output positions of a tile
 	OutChannels Constant `yaml:"out_channels"` // output channels of a tile
 	InChannels  Constant `yaml:"in_channels"`  // input channels are padded to multiples
-	// DepthwiseChannels is what channels of depthwise convolutions are padded to.
+	// DepthwiseChannels: channels of depthwise convolutions are padded to multiples of it.
 	DepthwiseChannels Constant `yaml:"depthwise_channels"`
 }
 
@@ -70,15 +70,15 @@ type Efficiency struct {
 	FullyConnected Constant `yaml:"fully_connected"`
 }
 
-// Elementwise is elements a second of ops without multiply-accumulates: of all inputs or of
-// the output, whichever are more.
+// Elementwise is the speed of ops without multiply-accumulates in elements a second: of all inputs
+// or of the output, whichever are more.
 type Elementwise struct {
 	Add         Constant `yaml:"add"`
 	Mul         Constant `yaml:"mul"`
 	HSwish      Constant `yaml:"h_swish"`
 	Logistic    Constant `yaml:"logistic"`
 	AveragePool Constant `yaml:"average_pool"`
-	Other       Constant `yaml:"other"` // every op that has no line of its own
+	Other       Constant `yaml:"other"` // every op without a field of its own
 }
 
 // Memory has two levels. What an op reads and writes beyond OnChip spills to DRAM.
@@ -86,16 +86,16 @@ type Memory struct {
 	OnChipBytes          Constant `yaml:"on_chip_bytes"`
 	OnChipBytesPerSecond Constant `yaml:"on_chip_bytes_per_second"`
 	DRAMBytesPerSecond   Constant `yaml:"dram_bytes_per_second"`
-	// WeightCacheBytes keeps the network's first weights on the chip between calls; the rest
-	// is streamed from DRAM in every call. Left out: all are streamed.
+	// WeightCacheBytes is the size of the cache that keeps the network's first weights on the chip
+	// between calls; the rest is streamed from DRAM in every call. If it is left out, all are streamed.
 	WeightCacheBytes *Constant `yaml:"weight_cache_bytes,omitempty"`
 }
 
-// Overhead is what does not depend on shapes.
+// Overhead is the time and memory that do not depend on shapes.
 type Overhead struct {
-	CallSeconds  Constant `yaml:"call_seconds"`  // an inference
-	OpSeconds    Constant `yaml:"op_seconds"`    // an op that is not fused
-	InitSeconds  Constant `yaml:"init_seconds"`  // a process until its first inference
+	CallSeconds  Constant `yaml:"call_seconds"`  // for each inference
+	OpSeconds    Constant `yaml:"op_seconds"`    // for each op that is not fused
+	InitSeconds  Constant `yaml:"init_seconds"`  // from process start to the first inference
 	ProcessBytes Constant `yaml:"process_bytes"` // resident memory without the network
 }
 
@@ -103,8 +103,8 @@ type Overhead struct {
 type Unsupported struct {
 	Kind graph.Kind `yaml:"kind"`
 	Why  string     `yaml:"why"`
-	// Rest says that every op behind the first unsupported one is left as well: a compiler
-	// that makes one subgraph only.
+	// Rest means that every op behind the first unsupported one is left as well, as by a compiler that
+	// makes only one subgraph.
 	Rest bool `yaml:"rest,omitempty"`
 }
 
@@ -116,13 +116,13 @@ type Host struct {
 	HandoverSeconds   Constant `yaml:"handover_seconds"` // each way
 }
 
-// Thermal is the clock and how the device heats up. Profiles exact and quiet stay at the
+// Thermal describes the clock and how the device heats up. Profiles exact and quiet stay at the
 // highest clock and at ambient temperature.
 type Thermal struct {
-	FrequenciesHz       Series   `yaml:"frequencies_hz"` // descending, the highest first
+	FrequenciesHz       Series   `yaml:"frequencies_hz"` // descending
 	Governor            string   `yaml:"governor"`
 	AmbientCelsius      Constant `yaml:"ambient_celsius"`
-	RiseCelsius         Constant `yaml:"rise_celsius"` // above ambient, in the end, busy at the highest clock
+	RiseCelsius         Constant `yaml:"rise_celsius"` // final rise above ambient when busy at the highest clock
 	TimeConstantSeconds Constant `yaml:"time_constant_seconds"`
 	ThrottleCelsius     Constant `yaml:"throttle_celsius"`
 }

@@ -11,7 +11,7 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // The Android programs that a lab calls, as scripts that print files. They refuse names that begin
-// with a slash or a dot, as no service has one.
+// with a slash or a dot, which no service has.
 var programs = map[string]string{
 	"getprop": `case $# in
 0) while IFS='=' read -r k v; do echo "[$k]: [$v]"; done </data/testphone/props ;;
@@ -24,7 +24,7 @@ esac
 esac
 if [ -f "/data/testphone/dumpsys/$1" ]; then cat "/data/testphone/dumpsys/$1"; else echo "Can't find service: $1"; fi
 `,
-	// A setting that is not set is "null".
+	// "null" stands for a setting that is not set.
 	"settings": `d=/data/testphone/settings/$2
 case $2 in global|secure|system) ;; *) echo "Unknown namespace: $2" >&2; exit 255 ;; esac
 case $3 in ''|.*|*/*) echo "Bad arguments" >&2; exit 255 ;; esac
@@ -150,7 +150,7 @@ Display Power: state=ON
 
 var pixelSys = pixelFiles()
 
-// pixelFiles is /sys of eight CPUs in three clusters.
+// pixelFiles are the files in /sys of eight CPUs in three clusters.
 func pixelFiles() map[string]string {
 	files := map[string]string{
 		"devices/soc0/family": "Google Tensor\n", "devices/soc0/machine": "GS101\n", "devices/soc0/soc_id": "gs101\n",

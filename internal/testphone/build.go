@@ -1,10 +1,11 @@
 // Package testphone emulates a phone for tests, as far as a host can: a root folder with Android's
 // userland (mksh, toybox, recorded output of getprop and dumpsys) in which commands can run, and a
-// fake benchmark_model whose latencies come from a simulator.
+// fake benchmark_model that takes its latencies from a simulator.
 //
-// It contains nothing of Android: the shell and the tools are Debian's builds of the same sources,
+// It contains no file of Android: the shell and the tools are Debian's builds of the same sources,
 // and the output is recorded or written by hand. It does not emulate Android's libraries, SELinux
-// policy and linker. It refuses to know adb and ssh: devices/transport's tests serve the folder.
+// policy and linker. It refuses to use adb and ssh: the tests of devices/transport connect to the
+// folder by them.
 package testphone
 
 import (
@@ -22,12 +23,12 @@ var built struct {
 	paths map[string]string
 }
 
-// BenchmarkModel is the fake benchmark_model (package benchmarkmodel below), built for this
-// host, static, so that it runs in a root without libraries. It is built once a process.
+// BenchmarkModel builds the fake benchmark_model (package benchmarkmodel) for this host once per
+// process and returns its path. It is static, so that it runs in a root without libraries.
 func BenchmarkModel(t testing.TB) string { return build(t, "benchmarkmodel", "benchmark_model") }
 
-// build makes a program of this package's folder. Test processes that build at once each
-// rename a whole file into place.
+// build builds a program of this package's folder. Test processes that build at the same time each
+// rename a complete file into place.
 func build(t testing.TB, pkg, name string) string {
 	t.Helper()
 	built.Lock()

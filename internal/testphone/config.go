@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Config is what the fake benchmark_model reads: fake_benchmark_model.json. Its fields are
-// described in package benchmarkmodel below.
+// Config is the configuration file of the fake benchmark_model, fake_benchmark_model.json. Package
+// benchmarkmodel describes its fields.
 type Config struct {
 	Simulator   string             `json:"simulator"`
 	Host        string             `json:"host,omitempty"`
@@ -24,14 +24,14 @@ type Config struct {
 	Seed        uint64             `json:"seed,omitempty"`
 }
 
-// Today is a current build with all delegates, on a simulator.
+// Today is the configuration of a current build with all delegates.
 func Today(simulator string) Config {
 	return Config{Simulator: simulator, Prefix: true, Percentiles: true, ResultFile: true,
 		Delegates: []string{"xnnpack", "gpu", "nnapi", "hexagon", "external", "stable"}}
 }
 
-// ConfigName is the name of the file that Config is written to, beside the program or in
-// /data/local/tmp of the phone.
+// ConfigName is the name of Config's file, which is beside the program or in /data/local/tmp of the
+// phone.
 const ConfigName = "fake_benchmark_model.json"
 
 // Write writes the file into a folder.
@@ -48,9 +48,9 @@ func (c Config) Write(t testing.TB, dir string) string {
 	return path
 }
 
-// NextFault makes the next run of a benchmark_model whose State is the folder go wrong, once:
-// "crash", "killed", "hang", "exit", "endless", "garbage", "truncated", "zero", "fall-back"
-// or "delegate-error".
+// NextFault makes the next run of a benchmark_model whose State is the folder fail once: "crash",
+// "killed", "hang", "exit", "endless", "garbage", "truncated", "zero", "fall-back" or
+// "delegate-error".
 func NextFault(t testing.TB, state, fault string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(state, "fault"), []byte(fault), 0o644); err != nil {

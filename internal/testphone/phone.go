@@ -19,15 +19,15 @@ import (
 
 // Options configure the phone. The zero value is a Pixel of 2021, cool and charged.
 type Options struct {
-	Properties map[string]string // of getprop, besides a Pixel's
-	Dumpsys    map[string]string // text by service, besides a Pixel's
-	Sys        map[string]string // files below /sys, without it: "class/thermal/thermal_zone0/temp"
-	// Model, where it has a Simulator, is the configuration of benchmark_model in
-	// /data/local/tmp. The user's program itself is on the host (BenchmarkModel).
+	Properties map[string]string // additional properties of getprop
+	Dumpsys    map[string]string // additional texts of dumpsys by service
+	Sys        map[string]string // files by path below /sys: "class/thermal/thermal_zone0/temp"
+	// Model, if it has a Simulator, is the configuration of benchmark_model in /data/local/tmp. The
+	// program itself is on the host (BenchmarkModel), as a user's is.
 	Model Config
 }
 
-// Needs ends a test if no phone can be made here.
+// Needs skips or fails a test if no phone can be made here.
 func Needs(t testing.TB) {
 	t.Helper()
 	testenv.Superuser(t, "a phone's root folder takes chroot and mount")
@@ -44,11 +44,11 @@ type Phone struct {
 // Tmp is the phone's world-writable folder.
 const Tmp = "/data/local/tmp"
 
-// stateDir is where the phone's benchmark_model remembers its runs.
+// stateDir is the folder in which the phone's benchmark_model counts its runs.
 const stateDir = "/data/testphone/benchmark_model"
 
-// New makes a phone. Its folder is removed, and its /proc unmounted, when the test ends. It
-// takes root, as chroot and mount do.
+// New makes a phone. Its folder is removed and its /proc unmounted when the test ends. It needs
+// root rights, as chroot and mount do.
 func New(t testing.TB, o Options) *Phone {
 	t.Helper()
 	Needs(t)
@@ -65,10 +65,10 @@ func New(t testing.TB, o Options) *Phone {
 	return p
 }
 
-// Path is where a path of the phone is on this host.
+// Path returns the host's path of a path on the phone.
 func (p *Phone) Path(there string) string { return filepath.Join(p.Root, there) }
 
-// NextFault makes the phone's next run of benchmark_model go wrong, once.
+// NextFault makes the phone's next run of benchmark_model fail once.
 func (p *Phone) NextFault(fault string) { NextFault(p.t, p.Path(stateDir), fault) }
 
 // Set changes a file below the root while the phone is in use.
@@ -90,7 +90,7 @@ func (p *Phone) Command(line string) *exec.Cmd {
 	return cmd
 }
 
-// Env is the environment of a phone's shell.
+// Env returns the environment of a phone's shell.
 func Env() []string {
 	return []string{"PATH=/product/bin:/system/bin:/system/xbin:/vendor/bin", "HOME=/", "SHELL=/system/bin/sh", "TMPDIR=" + Tmp, "ANDROID_ROOT=/system", "ANDROID_DATA=/data", "USER=shell", "LOGNAME=shell", "HOSTNAME=oriole"}
 }
@@ -104,7 +104,7 @@ func (p *Phone) check(err error) {
 
 const prefix = "latlab-testphone-"
 
-// folder is a root without a link in its path, which a daemon that checks paths would refuse.
+// folder makes a root without a link in its path, which a daemon that checks paths would refuse.
 func folder(t testing.TB) string {
 	t.Helper()
 	unmountStale()
@@ -116,7 +116,7 @@ func folder(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// A folder with /proc still mounted is not removed.
+		// A folder with /proc still mounted is kept.
 		if err := unix.Unmount(filepath.Join(dir, "proc"), unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("/proc of the phone stays mounted: %v", err)
 			return
@@ -133,8 +133,8 @@ func folder(t testing.TB) string {
 	return dir
 }
 
-// unmountStale unmounts what killed tests left mounted. It touches only folders that no process has
-// as its root any more.
+// unmountStale unmounts what killed tests left mounted. It skips folders that a process still has
+// as its root.
 func unmountStale() {
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -175,17 +175,17 @@ func (p *Phone) devices() {
 	}
 }
 
-// Debian's paths of the shell and the tools of Android.
+// Debian's paths of Android's shell and tools.
 const (
 	shellFile  = "/bin/mksh-static"
 	toyboxFile = "/bin/toybox"
 )
 
-// notAndroids are applets that Android's toybox is built without, so scripts must not use them.
-var notAndroids = []string{"ascii", "bzcat", "ftpget", "ftpput", "getconf", "gpiodetect", "gpiofind", "gpioget", "gpioinfo", "gpioset", "halt", "httpd", "killall5", "login", "mix", "mkpasswd",
+// missingApplets lists applets that Android's toybox is built without, so scripts must not use them.
+var missingApplets = []string{"ascii", "bzcat", "ftpget", "ftpput", "getconf", "gpiodetect", "gpiofind", "gpioget", "gpioinfo", "gpioset", "halt", "httpd", "killall5", "login", "mix", "mkpasswd",
 	"oneit", "openvt", "passwd", "poweroff", "reboot", "reset", "sntp", "su", "switch_root", "toybox", "tunctl", "wget", "sh"}
 
-// userland is /system/bin: the shell, toybox with a link for each applet, its libraries.
+// userland makes /system/bin: the shell, toybox with a link for each applet, its libraries.
 func (p *Phone) userland() {
 	p.t.Helper()
 	p.copy(shellFile, "/system/bin/sh")
@@ -194,7 +194,7 @@ func (p *Phone) userland() {
 	list, err := exec.CommandContext(p.t.Context(), toyboxFile).Output()
 	p.check(err)
 	for _, name := range strings.Fields(string(list)) {
-		if name != "[" && !slices.Contains(notAndroids, name) {
+		if name != "[" && !slices.Contains(missingApplets, name) {
 			p.check(os.Symlink("toybox", p.Path("/system/bin/"+name)))
 		}
 	}
@@ -209,7 +209,7 @@ func (p *Phone) copy(here, there string) {
 	p.check(os.WriteFile(p.Path(there), data, 0o755))
 }
 
-// libraries copies what a program is linked with, and its loader, to where they are here.
+// libraries copies a program's shared libraries and its loader to the same paths as on this host.
 func (p *Phone) libraries(file string, seen map[string]bool) {
 	p.t.Helper()
 	f, err := elf.Open(file)

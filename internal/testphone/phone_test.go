@@ -50,7 +50,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Nothing of the host is in the phone, and nothing of the phone stays on the host.
+// The phone shows nothing of the host, and the host keeps nothing of the phone.
 func TestNothingStays(t *testing.T) {
 	var root string
 	t.Run("a phone", func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestNothingStays(t *testing.T) {
 	}
 }
 
-// The lab's own readers understand what the phone says.
+// The lab's own readers understand the phone's output.
 func TestState(t *testing.T) {
 	p := testphone.New(t, testphone.Options{})
 	id, err := state.Identify(t.Context(), p.Transport())

@@ -15,7 +15,7 @@ import (
 )
 
 // Transport reaches the phone without adb, by chroot, like a remote machine to which files are copied
-// and whose shell runs commands. It tests what is common to all transports, but not adb itself.
+// and whose shell runs commands. It tests what all transports have in common, but not adb itself.
 func (p *Phone) Transport() *Chroot { return &Chroot{phone: p} }
 
 // Chroot is a phone reached by chroot.
@@ -28,7 +28,7 @@ type Chroot struct {
 
 var _ transport.Transport = (*Chroot)(nil)
 
-// Start runs a command in the phone's shell, every word quoted.
+// Start runs a command in the phone's shell with every word quoted.
 func (c *Chroot) Start(ctx context.Context, cmd transport.Command) (transport.Process, error) {
 	if c.Away {
 		c.Away = false
@@ -57,7 +57,7 @@ func (c *Chroot) Get(ctx context.Context, path string, w io.Writer, limit int64)
 	return c.local.Get(ctx, c.phone.Path(path), w, limit)
 }
 
-// Stat looks at a file of the phone.
+// Stat describes a file of the phone.
 func (c *Chroot) Stat(ctx context.Context, path string) (transport.Info, error) {
 	return c.local.Stat(ctx, c.phone.Path(path))
 }

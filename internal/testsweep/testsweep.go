@@ -1,7 +1,7 @@
 // Package testsweep runs sweeps on an unreliable device, for tests of tools: in the end every
-// network must be measured or have a recorded failure, and the cost model must be that of the
-// simulator behind the tool. It refuses to inject faults: the tools' tests do, with the stand-ins
-// internal/testphone and internal/testboard.
+// network must be measured or have a recorded failure, and the cost model must equal that of the
+// simulator behind the tool. It refuses to inject faults: the tools' tests do that, with the
+// stand-ins internal/testphone and internal/testboard.
 package testsweep
 
 import (
@@ -29,11 +29,11 @@ type Networks struct {
 	cache *model.Cache
 }
 
-// Options of a sweep.
+// Options configure a sweep.
 type Options struct {
 	Networks       int
 	Form           model.Form
-	TimeoutSeconds float64 // of a block; a hanging one uses all of it
+	TimeoutSeconds float64 // timeout of a block; a hang takes all of it
 }
 
 // New draws networks of the tiny space.

@@ -1,5 +1,5 @@
-// Package agenttest makes what tests of devices of latlab-agent need and no package has: a
-// real external delegate, which takes convolutions and computes them.
+// Package agenttest provides a real external delegate, which takes and computes convolutions, and
+// an emulated root folder to tests of devices that run latlab-agent.
 // Its neighbours are devicetest, the suite, and devices/agent.
 package agenttest
 
@@ -11,14 +11,14 @@ import (
 	"latlab/internal/testenv"
 )
 
-// Plugin compiles the delegate and returns its library. Its options are in its source,
+// Plugin compiles the delegate and returns its library. Its options are described in its source,
 // devices/agent/testdata/delegate/convolutions.c.
 func Plugin(t testing.TB) string {
 	t.Helper()
 	return PluginFor(t, "gcc")
 }
 
-// PluginFor is Plugin for a compiler's machine: "aarch64-linux-gnu-gcc".
+// PluginFor is like Plugin, but with a given compiler: "aarch64-linux-gnu-gcc".
 func PluginFor(t testing.TB, compiler string) string {
 	t.Helper()
 	source := filepath.Join(testenv.Root(t), "devices", "agent", "testdata", "delegate", "convolutions.c")
@@ -27,7 +27,7 @@ func PluginFor(t testing.TB, compiler string) string {
 
 var debianCompilers = map[string]string{"gcc": "gcc", "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu"}
 
-// Compile makes a shared library of a C file with the runtime's headers in sight; flags
+// Compile makes a shared library of a C file with the runtime's headers on the include path; flags
 // come last.
 func Compile(t testing.TB, compiler, source, name string, flags ...string) string {
 	t.Helper()

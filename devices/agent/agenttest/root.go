@@ -13,11 +13,11 @@ import (
 	"latlab/internal/testenv"
 )
 
-// Emulator is where Root has the program that runs 64-bit ARM programs, for
+// Emulator is the path in Root of the program that runs 64-bit ARM programs, for
 // machine.Options.Wrap.
 const Emulator = "/qemu-aarch64-static"
 
-// core is a Cortex-A72 in the words of its kernel.
+// core describes a Cortex-A72 as its kernel does.
 const core = `processor	: %d
 BogoMIPS	: 108.00
 Features	: fp asimd evtstrm crc32 cpuid
@@ -29,11 +29,11 @@ CPU revision	: 3
 
 `
 
-// Root is a folder that stands for the file system of a phone or board where nothing is
-// installed: a shell with its tools, all of one file, an emulator of its processor, and /data
-// to write to. There is no C library and no loader. Of /proc and /sys there is what XNNPACK
-// asks for (without it there is no XNNPACK on ARM) and the load average, since a machine that
-// tells nothing at all of its state is refused; /proc/self is not there. It takes root.
+// Root makes a folder that stands for the file system of a phone or board where nothing is
+// installed: a shell with its tools in one file, an emulator of its processor, and /data for
+// writing. It has no C library and no loader. Of /proc and /sys it has what XNNPACK asks for
+// (without which XNNPACK does not work on ARM) and the load average, since a machine that
+// reports nothing of its state is refused; /proc/self is missing. It needs root rights.
 func Root(t testing.TB) string {
 	t.Helper()
 	testenv.Superuser(t, "it goes into a folder as its file system")
@@ -70,8 +70,8 @@ func Root(t testing.TB) string {
 	return root
 }
 
-// MountProc gives a Root the /proc of this machine's kernel until the test ends, for what is
-// told by its processes' numbers there (devices/transport/ssh).
+// MountProc mounts this machine's /proc in a Root until the test ends, for code that identifies
+// processes by their numbers there (devices/transport/ssh).
 func MountProc(t testing.TB, root string) {
 	t.Helper()
 	proc := filepath.Join(root, "proc")
@@ -87,7 +87,7 @@ func MountProc(t testing.TB, root string) {
 
 var debianPrograms = map[string]string{"qemu-aarch64-static": "qemu-user-static", "busybox": "busybox-static"}
 
-// CopyProgram copies a program of this machine, which must be of one file.
+// CopyProgram copies a program of this machine, which must be a single static file.
 func CopyProgram(t testing.TB, name, to string) {
 	t.Helper()
 	data, err := os.ReadFile(testenv.Program(t, name, debianPrograms[name]))

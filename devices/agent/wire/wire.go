@@ -1,15 +1,15 @@
-// Package wire is what latlab and latlab-agent say to each other: JSON lines, a Hello when
-// the agent starts, then one Response for each Request.
+// Package wire defines the messages between latlab and latlab-agent: JSON lines, a Hello when the
+// agent starts, then one Response for each Request.
 //
-// It holds types and no code, since the agent runs on boards and phones and shall know
-// nothing of the lab. Its neighbours are devices/agent, the client, and cmd/latlab-agent.
+// It holds types and no code, since the agent runs on boards and phones and must not depend on the
+// lab. Its neighbours are devices/agent, the client, and cmd/latlab-agent.
 package wire
 
 import (
 	"latlab/devices"
 )
 
-// Revision is that of the messages below.
+// Revision is the revision of the messages below.
 const Revision = 2
 
 // Hello is the agent's first line.
@@ -18,24 +18,24 @@ type Hello struct {
 	Wire      int    `json:"wire"`    // revision of the messages
 	Version   string `json:"version"` // of latlab
 	Runtime   string `json:"runtime"` // "tflite 2.21.0"
-	Library   string `json:"library"` // sha256 of the runtime's library, hex; empty where it cannot be read
+	Library   string `json:"library"` // sha256 of the runtime's library, hex; empty if it cannot be read
 	PID       int    `json:"pid"`
-	Arch      string `json:"arch"`      // that the agent was built for, in Go's words: "arm64"
-	CPUs      []int  `json:"cpus"`      // that it may run on
-	Delegates string `json:"delegates"` // kinds that it knows, between commas
+	Arch      string `json:"arch"`      // architecture of the agent's build in Go's notation: "arm64"
+	CPUs      []int  `json:"cpus"`      // CPUs that it may run on
+	Delegates string `json:"delegates"` // supported kinds, separated by commas
 }
 
-// Kinds of delegates, of those that may execute the graph.
+// Kinds of delegates.
 const (
 	None     = "none"     // the runtime's own kernels
-	XNNPACK  = "xnnpack"  // of the runtime's library
+	XNNPACK  = "xnnpack"  // part of the runtime's library
 	External = "external" // a library with TFLite's plug-in functions
 )
 
 // Plugin is an external delegate.
 type Plugin struct {
 	Name    string            `json:"name"`    // for people and proofs: "edgetpu"
-	Library string            `json:"library"` // path where the agent runs
+	Library string            `json:"library"` // path on the agent's machine
 	Options map[string]string `json:"options,omitempty"`
 }
 
@@ -43,7 +43,7 @@ type Plugin struct {
 const (
 	Time    = "time"     // a block
 	Outputs = "outputs"  // the outputs of one inference
-	Load    = "delegate" // makes the delegate and says whether it could, without a model
+	Load    = "delegate" // creates the delegate without a model and reports whether that worked
 )
 
 // Request asks for one thing.
@@ -51,13 +51,12 @@ type Request struct {
 	Type     string       `json:"type"`
 	Model    string       `json:"model,omitempty"` // path of the .tflite
 	Delegate string       `json:"delegate"`
-	Plugin   *Plugin      `json:"plugin,omitempty"` // where Delegate is External
+	Plugin   *Plugin      `json:"plugin,omitempty"` // if Delegate is External
 	Threads  int          `json:"threads"`
 	CPUs     []int        `json:"cpus,omitempty"`
 	Plan     devices.Plan `json:"plan"`
-	// Inputs are the values of each input tensor, which a quantized one gets quantized;
-	// RawInputs are integers as they are stored. With neither the agent draws values from
-	// Plan.Seed.
+	// Inputs are the values of each input tensor, which are quantized for a quantized one; RawInputs
+	// are integers as they are stored. If both are empty the agent draws values from Plan.Seed.
 	Inputs    [][]float32 `json:"inputs,omitempty"`
 	RawInputs [][]int64   `json:"raw_inputs,omitempty"`
 }
@@ -69,8 +68,8 @@ type Result struct {
 	WarmUp     []float64          `json:"warmup_seconds"`
 	Init       float64            `json:"init_seconds"`
 	First      float64            `json:"first_seconds"`
-	PeakMemory int64              `json:"peak_memory_bytes"` // 0 where it cannot be read: a root without /proc
-	Delegation devices.Delegation `json:"delegation"`        // without Why, which Left becomes
+	PeakMemory int64              `json:"peak_memory_bytes"` // 0 if it cannot be read, as in a root without /proc
+	Delegation devices.Delegation `json:"delegation"`        // without Why, which the client makes from Left
 	Left       []Left             `json:"left,omitempty"`
 	CPUs       []int              `json:"cpus"`
 }
@@ -80,7 +79,7 @@ type Left struct {
 	Builtin int    `json:"builtin"` // operator code of the schema
 	Custom  string `json:"custom,omitempty"`
 	Version int    `json:"version"`
-	Type    string `json:"type"`    // of the first input, in the runtime's words: "INT8"
+	Type    string `json:"type"`    // type of the first input as the runtime prints it: "INT8"
 	Dynamic bool   `json:"dynamic"` // a shape is known only when the model runs
 	Count   int    `json:"count"`
 }
@@ -90,14 +89,14 @@ type Output struct {
 	Name   string    `json:"name"`
 	Shape  []int     `json:"shape"`
 	Type   string    `json:"type"`          // "float32", "int8"
-	Values []float32 `json:"values"`        // real numbers, dequantized where it is quantized
-	Raw    []int64   `json:"raw,omitempty"` // of integers, as they are stored
-	Scale  float32   `json:"scale"`         // 0 where it is not quantized
+	Values []float32 `json:"values"`        // real numbers; dequantized if the tensor is quantized
+	Raw    []int64   `json:"raw,omitempty"` // integers as they are stored
+	Scale  float32   `json:"scale"`         // 0 if it is not quantized
 	Zero   int       `json:"zero_point"`
 }
 
 // Response is the agent's answer: exactly one of Result, Outputs and Error, or none of them
-// to a Load that succeeded.
+// for a Load that succeeded.
 type Response struct {
 	Type       string              `json:"type"` // "result", "outputs", "delegate" or "error"
 	Result     *Result             `json:"result,omitempty"`
@@ -105,11 +104,11 @@ type Response struct {
 	Delegation *devices.Delegation `json:"delegation,omitempty"` // with Outputs
 	Left       []Left              `json:"left,omitempty"`       // with Outputs
 	Error      *Error              `json:"error,omitempty"`
-	// Library is the sha256 of an external delegate's library as it was loaded, hex.
+	// Library is the sha256 of the external delegate's library as it was loaded, hex.
 	Library string `json:"library,omitempty"`
 }
 
-// Error is a failure that the agent could name itself.
+// Error is a failure that the agent classified itself.
 type Error struct {
 	Fault   devices.Fault `json:"fault"`
 	Reason  string        `json:"reason"` // "rejected", "affinity", "request", ...

@@ -1,19 +1,19 @@
-// Package charts draws the charts of a report. A chart is computed once, as a Chart: frames
-// above each other with axes, marks and paths, whose places are per cent of the frame. The HTML
-// page writes it as SVG by a template, which the browser lays out at any width, themes by CSS
-// and shows without scripts. A Picture is a file of its own for slides and papers: the same Chart
-// at a fixed width beneath a title that says what kind of numbers it shows, as SVG with absolute
-// places and colours in each element, which every program that reads SVG understands, or as PNG.
+// Package charts draws the charts of a report. A chart is computed once, as a Chart: frames above
+// each other with axes, marks and paths, placed in per cent of the frame. A template writes it as
+// SVG into the HTML page, where the browser lays it out at any width, CSS themes it, and no script
+// is needed. A Picture is a file of its own for slides and papers: the same Chart at a fixed width
+// below a title with the kind of its numbers, as SVG with absolute places and a colour in each
+// element, which every program that reads SVG understands, or as PNG.
 //
-// PNG is drawn here, over golang.org/x/image (vector, opentype) and Liberation Sans: a picture
-// has only rectangles, lines, circles and text. The alternatives need more than they save:
-// gonum/plot would draw each chart a second time with axes of its own, resvg compiled to
-// WebAssembly adds a runtime to the binary, tdewolff/canvas has no releases and needs 20 modules,
-// a TeX among them, and oksvg draws no text. A chart library in the browser (ECharts was tried)
-// is 1 MB a page, shows nothing without scripts and prints in the colours of the screen.
+// PNG is drawn with golang.org/x/image (vector, opentype) and Liberation Sans: a picture has only
+// rectangles, lines, circles and text. The alternatives were rejected: gonum/plot would draw each
+// chart a second time with axes of its own, resvg compiled to WebAssembly adds a runtime to the
+// binary, tdewolff/canvas has no releases and needs 20 modules, a TeX among them, and oksvg draws
+// no text. A chart library in the browser (ECharts was tried) is 1 MB a page, shows nothing without
+// scripts and prints in the colours of the screen.
 //
-// The package computes no figure and never draws different kinds of latencies on one axis. It
-// takes report.Data; its words come from describe.
+// The package refuses to compute figures and to draw different kinds of latencies on one axis. Its
+// input is report.Data; its words come from describe.
 package charts
 
 import (
@@ -29,7 +29,7 @@ import (
 type Chart struct {
 	ID     string // on the page; set by the page
 	Title  string
-	Desc   string // what it shows, for who cannot see it
+	Desc   string // description for readers who cannot see it
 	Note   string // how to read it
 	Frames []Frame
 	Legend []Legend
@@ -37,7 +37,7 @@ type Chart struct {
 	Rows   bool // has the names of rows on the left
 }
 
-// Legend is an entry of a chart's legend: what the marks, boxes or lines of a class are.
+// Legend is an entry of a chart's legend: what the marks, boxes or lines of a class mean.
 type Legend struct{ Class, Text string }
 
 // Frame is a rectangle with its axes and what is drawn in it.
@@ -50,7 +50,7 @@ type Frame struct {
 	Over   []Path // in front of the marks
 }
 
-// Axis has ticks from left to right, or from bottom to top. Label is beneath the x axis.
+// Axis has ticks from left to right, or from bottom to top. The x axis has its Label below it.
 type Axis struct {
 	Label string
 	Ticks []Tick
@@ -62,13 +62,13 @@ type Tick struct {
 	Text string
 }
 
-// Mark is a thing with a value: a dot (W is 0) or a box.
+// Mark is a dot (W is 0) or a box that has a value.
 type Mark struct {
 	X, Y, W, H Place
 	Class      string
 	Tip        string
 	Row        string // sweep and row of a network with a row on the page, "0,12"; "" = none
-	Href       string // to that row
+	Href       string // link to that row
 	Inside     string // text in the middle of a box, in pictures
 	Beside     string // text to the right of a box, in pictures
 }
@@ -85,10 +85,10 @@ type Point struct{ X, Y Place }
 // Place is per cent of a frame, from its left or its top.
 type Place float64
 
-// String prints two decimals at most: a hundredth of a per cent is below a pixel.
+// String formats with at most two decimals: a hundredth of a per cent is less than a pixel.
 func (p Place) String() string { return decimals(float64(p), 2) }
 
-// decimals prints x with at most n decimals.
+// decimals formats x with at most n decimals.
 func decimals(x float64, n int) string {
 	text := strings.TrimRight(strings.TrimRight(strconv.FormatFloat(x, 'f', n, 64), "0"), ".")
 	if text == "-0" || text == "" {
@@ -97,7 +97,7 @@ func decimals(x float64, n int) string {
 	return text
 }
 
-// D is the path in SVG's words, in thousandths of the frame.
+// D returns the path in SVG's syntax, in thousandths of the frame.
 func (p Path) D() string {
 	var b strings.Builder
 	for _, line := range p.Lines {
@@ -121,14 +121,14 @@ func (p Path) D() string {
 // Key is an entry of a legend as it is drawn.
 type Key struct {
 	Legend
-	Dot bool // of dots; else of boxes, unless Class is a line's
+	Dot bool // a dot; otherwise a box, or a line if Class is a line's
 }
 
-// Shape is the outline of a dot that must be told apart without its colour, around 0,0 in
-// pixels: in print, and by readers who see few colours. Empty = a circle.
+// Shape is the outline of a dot that must be recognizable without its colour, in print and for
+// colour-blind readers. Its coordinates are pixels around 0,0. Empty = a circle.
 func (m Mark) Shape() string { return outline(shapes()[m.Class]) }
 
-// Shape is that of the dots that the key stands for.
+// Shape returns the shape of the key's dots.
 func (k Key) Shape() string {
 	if !k.Dot {
 		return ""
@@ -136,7 +136,7 @@ func (k Key) Shape() string {
 	return outline(shapes()[k.Class])
 }
 
-// shapes are the dots that are no circles, by class.
+// shapes are the dots that are not circles, by class.
 func shapes() map[string][]point {
 	return map[string][]point{
 		"bad": {{0, -4.6}, {4.2, 3}, {-4.2, 3}},
@@ -155,8 +155,8 @@ func outline(shape []point) string {
 	return "M" + strings.Join(words, "L") + "Z"
 }
 
-// Keys are the legend's entries that the chart has something of: an entry that stands for
-// nothing makes a reader search.
+// Keys returns the legend's entries that occur in the chart, so that no reader searches for what
+// is not there.
 func (c Chart) Keys() []Key {
 	var all []Key
 	for _, l := range c.Legend {
@@ -175,7 +175,7 @@ func (c Chart) Keys() []Key {
 	return all
 }
 
-// Anchor is the link to a network's row on the page; empty where it has none.
+// Anchor returns the link to a network's row on the page; empty if it has none.
 func Anchor(d *report.Data, sweep, row int) string {
 	s := &d.Sweeps[sweep]
 	if !s.HasRow(row) {

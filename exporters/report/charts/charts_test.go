@@ -12,8 +12,8 @@ import (
 	"latlab/internal/ui"
 )
 
-// TestScale: places are within the frame, and from is the inverse of at; ticks are few, rise
-// and lie on the axis.
+// TestScale: places are within the frame, and from is the inverse of at; ticks are few, in
+// ascending order and on the axis.
 func TestScale(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		log := rapid.Bool().Draw(t, "log")
@@ -36,7 +36,7 @@ func TestScale(t *testing.T) {
 	})
 }
 
-// TestHeatOfLargeSpaces: a space with more entries than a page can hold is cut, and said to be.
+// TestHeatOfLargeSpaces: a table with more entries than a page can show is cut, and the page says so.
 func TestHeatOfLargeSpaces(t *testing.T) {
 	h := report.Heat{Position: "p", Choices: make([]string, 20), Columns: make([]report.HeatColumn, 100)}
 	for range h.Choices {
@@ -50,7 +50,7 @@ func TestHeatOfLargeSpaces(t *testing.T) {
 	if len(charts) != maxCells/2000 || more != 30-len(charts) {
 		t.Errorf("%d maps and %d left out", len(charts), more)
 	}
-	// A table of nothing but 0 and one below it.
+	// A table of zeros and one value below zero.
 	f.Heat[0].Seconds[0][0] = -1e-3
 	if got := heatChart(&f.Heat[0], 0, ui.SecondsScale()).Frames[0].Marks; got[0].Class != "neg" || got[1].Class != "h0" {
 		t.Errorf("classes are %s and %s", got[0].Class, got[1].Class)
@@ -75,7 +75,7 @@ func TestTicks(t *testing.T) {
 	}
 }
 
-// TestKeys: a legend names what its picture has, drawn as the picture draws it.
+// TestKeys: a legend lists what its picture has, drawn as in the picture.
 func TestKeys(t *testing.T) {
 	all := []Legend{{"dot", "network"}, {"bad", "INVALID"}, {"line", "target"}, {"h1", "few"}}
 	dot, box := Mark{Class: "dot"}, Mark{Class: "dot", W: 1}

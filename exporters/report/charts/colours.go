@@ -9,16 +9,16 @@ import (
 	"sync"
 )
 
-// Colours are the page's colours as CSS variables, by class: light, dark and on paper. Blue and
-// orange, the pair that carries most, is apart for every common colour blindness, and INVALID
-// has a shape of its own.
+// Colours are the page's colours as CSS variables by class: light, dark and on paper. Blue and
+// orange carry the most meaning and differ for every common colour blindness; INVALID has a shape
+// of its own.
 //
 //go:embed colours.css
 var Colours string
 
 var colourOf = regexp.MustCompile(`--(\w+):#([0-9a-f]+)`)
 
-// lightColours are those of pictures.
+// lightColours are the colours of pictures.
 var lightColours = sync.OnceValue(func() map[string]color.NRGBA {
 	light, _, _ := strings.Cut(Colours, "@media")
 	all := map[string]color.NRGBA{}
@@ -37,7 +37,7 @@ var lightColours = sync.OnceValue(func() map[string]color.NRGBA {
 	return all
 })
 
-// colour is that of a class; names without one are drawn in the soft ink.
+// colour returns the colour of a class; unknown classes are drawn in the soft ink.
 func colour(class string) color.NRGBA {
 	switch class {
 	case "middle", "unseen":

@@ -11,11 +11,11 @@ import (
 	"latlab/internal/ui"
 )
 
-// maxCells bounds the heat maps of a page.
+// maxCells limits the heat maps of a page.
 const maxCells = 12000
 
-// CostTable is the table of a cost model as heat maps, one a position. legend is that of all
-// maps; more is how many positions there was no room for.
+// CostTable returns the table of a cost model as heat maps, one for each position. All maps share
+// the legend; more is the number of positions that are left out for lack of room.
 func CostTable(f *report.Fit) (charts []Chart, legend []Legend, more int) {
 	top := 0.0
 	for _, h := range f.Heat {
@@ -63,8 +63,8 @@ func heatChart(h *report.Heat, top float64, u ui.Scale) Chart {
 	rows := len(h.Choices)
 	w, hh := 100/float64(columns), 100/float64(rows)
 	f := Frame{Height: 17*rows + 2}
-	// One path of points, not a pattern a cell: printing 3,000 cells with patterns took
-	// Chromium 45 seconds.
+	// All points are in one path. A pattern for each cell was rejected: printing 3,000 cells with
+	// patterns took Chromium 45 seconds.
 	var dots [][]Point
 	unseen := 0
 	for i, name := range h.Choices {
@@ -104,7 +104,7 @@ func heatChart(h *report.Heat, top float64, u ui.Scale) Chart {
 	return c
 }
 
-// inputWords are the input widths from left to right of a group; of many the ends.
+// inputWords lists the input widths of a group from left to right; if they are many, only the ends.
 func inputWords(h *report.Heat) string {
 	var ins []string
 	for _, c := range h.Columns {
@@ -118,7 +118,7 @@ func inputWords(h *report.Heat) string {
 	return strings.Join(ins, " ")
 }
 
-// heatLines part the output widths where each has several columns.
+// heatLines separates the output widths if each has several columns.
 func heatLines(h *report.Heat, w float64) []Path {
 	var all []Path
 	for k := 1; k < len(h.Columns) && !h.SameWidth; k++ {
@@ -129,7 +129,7 @@ func heatLines(h *report.Heat, w float64) []Path {
 	return all
 }
 
-// heatTicks are one an output width, in the middle of its columns.
+// heatTicks puts one tick in the middle of each output width's columns.
 func heatTicks(h *report.Heat, w float64) []Tick {
 	var all []Tick
 	for from := 0; from < len(h.Columns); {

@@ -12,7 +12,7 @@ import (
 	"latlab/internal/ui"
 )
 
-// Latencies are the distributions of latency, one chart a kind: kinds never share an axis.
+// Latencies draws the distributions of latency, one chart for each kind: kinds never share an axis.
 func Latencies(d *report.Data) []Chart {
 	var all []Chart
 	for _, k := range d.Kinds() {
@@ -23,7 +23,7 @@ func Latencies(d *report.Data) []Chart {
 	return all
 }
 
-// latencies has a frame for each sweep of a kind that has blocks, on one axis.
+// latencies draws a frame for each sweep of a kind that has blocks, on one axis.
 func latencies(d *report.Data, kind devices.Kind) Chart {
 	var sweeps []*report.Sweep
 	var all [][]float64
@@ -66,7 +66,7 @@ func latencies(d *report.Data, kind devices.Kind) Chart {
 	return sharedX(c)
 }
 
-// sharedX leaves the ticks of the x axis to the lowest frame.
+// sharedX keeps the ticks of the x axis only in the lowest frame.
 func sharedX(c Chart) Chart {
 	for i := range c.Frames[:max(len(c.Frames)-1, 0)] {
 		f := &c.Frames[i]
@@ -78,7 +78,7 @@ func sharedX(c Chart) Chart {
 	return c
 }
 
-// middleHalf is the middle half of values and their median, above the bars.
+// middleHalf draws the middle half of the values and their median above the bars.
 func middleHalf(x scale, values []float64) []Mark {
 	if len(values) < 2 {
 		return nil
@@ -92,7 +92,7 @@ func middleHalf(x scale, values []float64) []Mark {
 	}
 }
 
-// Intervals is how wide the networks' confidence intervals are.
+// Intervals draws the distribution of the widths of the networks' confidence intervals.
 func Intervals(s *report.Sweep) Chart {
 	var widths, bad []float64
 	without, exact := 0, 0
@@ -137,7 +137,7 @@ func Intervals(s *report.Sweep) Chart {
 	return c
 }
 
-// Front is latency over MACs with the Pareto front.
+// Front draws latency over MACs with the Pareto front.
 func Front(d *report.Data, sweep int) Chart {
 	s := &d.Sweeps[sweep]
 	n := &s.Networks
@@ -164,7 +164,7 @@ func Front(d *report.Data, sweep int) Chart {
 	return c
 }
 
-// fastest is the fastest network of each range of MACs as bars, for pictures.
+// fastest draws the fastest network of each range of MACs as bars, for pictures.
 func fastest(s *report.Sweep) Chart {
 	var values []float64
 	for _, b := range s.Bands {

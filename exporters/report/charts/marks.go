@@ -10,7 +10,7 @@ import (
 	"latlab/internal/ui"
 )
 
-// polyline is the places of values, as one line of a path.
+// polyline returns the places of values as one line of a path.
 func polyline(x, y scale, xs, ys []float64) [][]Point {
 	var line []Point
 	for i := range xs {
@@ -25,7 +25,7 @@ func polyline(x, y scale, xs, ys []float64) [][]Point {
 // vertical is a line from the top of a frame to its bottom.
 func vertical(at Place) [][]Point { return [][]Point{{{at, 0}, {at, 100}}} }
 
-// area is what lies between two lines.
+// area is the area between two lines.
 func area(x, y scale, xs, low, high []float64) Path {
 	p := Path{Class: "area", Lines: polyline(x, y, xs, high)}
 	for i := len(xs) - 1; i >= 0; i-- {
@@ -34,8 +34,8 @@ func area(x, y scale, xs, low, high []float64) Path {
 	return p
 }
 
-// histogramOf is a frame that counts values in equal bins of the scale; bad are those of them
-// that are drawn as INVALID. room is how much higher the frame is than the highest bar.
+// histogramOf draws a frame that counts values in equal bins of the scale; those in bad are drawn
+// as INVALID. room is the ratio of the frame's height to that of the highest bar.
 type histogramOf struct {
 	x           scale
 	bins        int
@@ -73,7 +73,7 @@ func (h histogramOf) bars(y scale, counts []int, bad bool) []Mark {
 		if n == 0 {
 			continue
 		}
-		height := max(100*y.at(float64(n)), 1) // one network among thousands is seen too
+		height := max(100*y.at(float64(n)), 1) // so that one network among thousands is visible
 		all = append(all, Mark{
 			X: Place(100 * float64(i) * w), Y: Place(100 - height), W: Place(100 * w * 0.96), H: Place(height), Class: class,
 			Tip: h.tip(h.x.from(float64(i)*w), h.x.from(float64(i+1)*w), n, bad),
@@ -82,8 +82,8 @@ func (h histogramOf) bars(y scale, counts []int, bad bool) []Mark {
 	return all
 }
 
-// cloud is a sweep's networks as dots, or as densities where they are many: beyond a thousand,
-// dots hide each other and a page gets slow. Networks of front are drawn in any case, on top.
+// cloud draws a sweep's networks as dots, or as densities if they are many: beyond a thousand, dots
+// hide each other and a page gets slow. Networks of front are always drawn, on top.
 type cloud struct {
 	data  *report.Data
 	sweep int
@@ -129,7 +129,7 @@ func (c cloud) dot(s *report.Sweep, r int, front bool) Mark {
 	return m
 }
 
-// density is boxes whose colour is how many networks lie in them.
+// density draws boxes whose colour shows how many networks lie in them.
 func (c cloud) density() []Mark {
 	const columns, lines = 56, 40
 	var counts [columns][lines]int
@@ -158,7 +158,7 @@ func (c cloud) density() []Mark {
 	return all
 }
 
-// legend is that of the dots, or what the colours of densities are.
+// legend explains the dots, or the colours of densities.
 func (c cloud) legend(more ...Legend) []Legend {
 	if c.data.Sweeps[c.sweep].Sampled() {
 		return append([]Legend{{"h1", "few networks"}, {"h4", "more"}, {"h8", "most"}}, more...)
@@ -166,23 +166,23 @@ func (c cloud) legend(more ...Legend) []Legend {
 	return append([]Legend{{"dot", "VALID network"}, {"bad", "INVALID"}}, more...)
 }
 
-// heatSteps is how many colours a heat map has.
+// heatSteps is the number of colours of a heat map.
 const heatSteps = 9
 
-// heatClass is the colour of a share from 0 to 1.
+// heatClass returns the colour class of a share from 0 to 1.
 func heatClass(share float64) string {
 	return fmt.Sprintf("h%d", min(max(int(share*heatSteps), 0), heatSteps-1))
 }
 
-// bar is a row of a bar chart; words stand behind it.
+// bar is a row of a bar chart; its words follow the bar.
 type bar struct {
 	name, class string
 	value       float64
 	words       string
 }
 
-// barChart draws horizontal bars, the first at the top. It is for pictures: the page has a
-// table in its place.
+// barChart draws horizontal bars, the first at the top. It is for pictures: the page has a table
+// instead.
 func barChart(bars []bar, label string) Chart {
 	const rowHeight = 29
 	top, names, words := 0.0, 0.0, 0.0
@@ -191,14 +191,14 @@ func barChart(bars []bar, label string) Chart {
 		top = max(top, bars[i].value)
 		names, words = max(names, textWidth(bars[i].name, smallText)), max(words, textWidth(bars[i].words, smallText))
 	}
-	// The longest bar leaves room for the longest words.
+	// Beside the longest bar there is room for the longest words.
 	room := min((words+16)/(pictureWidth-2*pictureMargin-names-20), 0.8)
 	x := scale{0, max(top/(1-room), 1e-9), false}
 	f := Frame{Height: rowHeight*len(bars) + 2, X: x.xAxis(label, 1)}
 	h := 100 / float64(len(bars))
 	for i, b := range bars {
 		if b.value <= 0 {
-			b.class = "none" // its words alone
+			b.class = "none" // only its words
 		}
 		f.Y.Ticks = append(f.Y.Ticks, Tick{Place((float64(i) + 0.5) * h), b.name})
 		f.Marks = append(f.Marks, Mark{
@@ -208,8 +208,8 @@ func barChart(bars []bar, label string) Chart {
 	return Chart{Rows: true, Frames: []Frame{f}}
 }
 
-// fitting clips a name to about a width in pixels. The page's font is not known here: it is
-// taken for wider than Liberation Sans by 40 %.
+// fitting clips a name to about a width in pixels. The page's font is unknown here, so it is
+// assumed to be 40 % wider than Liberation Sans.
 func fitting(name string, width, size float64) string {
 	runes := []rune(name)
 	for i := range runes {

@@ -11,7 +11,7 @@ import (
 	"latlab/internal/ui"
 )
 
-// OverTime is the blocks of a sweep in the order they ran, with the temperature beneath.
+// OverTime draws the blocks of a sweep in the order they ran, with the temperature below.
 func OverTime(s *report.Sweep) Chart {
 	line := s.Timeline
 	c := Chart{
@@ -62,8 +62,8 @@ func OverTime(s *report.Sweep) Chart {
 	return sharedX(c)
 }
 
-// spikeLimit is how high the axis of deviations goes: one block of a device that hung for a
-// second would flatten all others.
+// spikeLimit limits the axis of deviations: one block of a device that hung for a second would
+// flatten all others.
 func spikeLimit(low, high []float64) float64 {
 	var sizes []float64
 	for i := range high {
@@ -104,7 +104,7 @@ func momentMark(m report.Moment, x, y Place) Mark {
 	return k
 }
 
-// temperatures is the frame beneath the blocks'.
+// temperatures draws the frame below the blocks'.
 func temperatures(line report.Timeline, x scale, xs []float64, axisX Axis) Frame {
 	f := Frame{Label: "hottest sensor, °C", Height: 110, X: axisX}
 	var at, mean, low, high []float64
@@ -127,8 +127,8 @@ func temperatures(line report.Timeline, x scale, xs []float64, axisX Axis) Frame
 	return f
 }
 
-// activeTime is when moments began, with long rests cut out, in a unit that suits; cuts are
-// where.
+// activeTime returns when moments began, without long pauses, in a suitable unit; cuts are the
+// places of the pauses.
 func activeTime(line report.Timeline) (xs []float64, unit string, cuts []float64) {
 	n := len(line.Moments)
 	gaps := make([]time.Duration, 0, n)

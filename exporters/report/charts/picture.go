@@ -10,13 +10,13 @@ import (
 	"latlab/exporters/report/describe"
 )
 
-// Picture is a chart as a file of its own: whoever finds it in a slide must still see what it
+// Picture is a chart as a file of its own. A reader who finds it in a slide must still see what it
 // shows, of which device, and whether anything was timed.
 type Picture struct {
-	Name    string // of its file, without the extension; letters that every file system takes
+	Name    string // file name without extension, in letters that every file system accepts
 	title   string
 	kind    devices.Kind
-	subject string // whose figures
+	subject string // sweep or model that the figures belong to
 	note    string // how to read it
 	keys    []Key
 	charts  []Chart
@@ -34,7 +34,7 @@ const (
 	smallText     = 13
 	tinyText      = 11
 	lineHeight    = 1.4
-	stretch       = 1.6 // a frame without row names is that much higher than on the page
+	stretch       = 1.6 // a frame without row names is higher than on the page by this factor
 )
 
 func pictureOf(name string, kind devices.Kind, subject string, charts ...Chart) Picture {
@@ -61,18 +61,18 @@ type point struct{ x, y float64 }
 
 // shape is an area, a line, a circle or a text.
 type shape struct {
-	points []point // corners; the middle of a circle; where a text stands
+	points []point // corners; the middle of a circle; the position of a text
 	look   look
 	radius float64 // of a circle
 	text   string
 }
 
-// look is what shapes beside each other mostly share. class gives the colour.
+// look is the style that shapes usually share with their neighbours. class gives the colour.
 type look struct {
 	form    form
 	class   string
 	opacity float64
-	width   float64 // of a line; size of a text
+	width   float64 // of a line; font size of a text
 	dashed  bool
 	anchor  string // of a text: start, middle or end
 }
@@ -87,7 +87,7 @@ const (
 	words
 )
 
-// layout is a picture in the making, from the top down.
+// layout builds a picture from the top down.
 type layout struct {
 	width, y float64
 	shapes   []shape
@@ -169,8 +169,7 @@ func broken(text string, width, size float64) []string {
 	return all
 }
 
-// head is the title, the kind in its colour, whose figures these are, how to read them and the
-// legend.
+// head draws the title, the kind in its colour, the subject, the note and the legend.
 func (l *layout) head(p *Picture) {
 	room := p.width - 2*pictureMargin
 	l.paragraph(pictureMargin, room, titleText, "ink", p.title)
@@ -223,7 +222,7 @@ func (l *layout) key(k Key, x, y float64) {
 	}
 }
 
-// rectangle is where a frame is in the picture.
+// rectangle is the position of a frame in the picture.
 type rectangle struct{ x, y, w, h float64 }
 
 func (r rectangle) at(x, y Place) point {
@@ -258,7 +257,7 @@ func (l *layout) chart(c Chart, x, width float64, titled bool) {
 			l.path(p, in)
 		}
 		for _, m := range f.Marks {
-			if m.Class != "faint" { // those are on the page to show their values
+			if m.Class != "faint" { // faint marks only carry values to show on the page
 				l.mark(m, in)
 			}
 		}
@@ -371,7 +370,7 @@ func (l *layout) dot(m Mark, x, y, radius float64) {
 	l.add(look{form: polygon, class: m.Class}, at...)
 }
 
-// around is the corners of a regular polygon that looks like a circle.
+// around returns the corners of a regular polygon that looks like a circle.
 func around(middle point, radius float64) []point {
 	const corners = 24
 	var all []point

@@ -13,8 +13,8 @@ import (
 	"latlab/internal/ui"
 )
 
-// WriteFiles writes every picture to a folder as "png" or "svg", each file whole or not at all;
-// the folder is made where there is none. Files of other names stay.
+// WriteFiles writes every picture to a folder as "png" or "svg", each file completely or not at all.
+// It creates the folder if needed and keeps other files.
 func WriteFiles(dir, format string, d *report.Data) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
@@ -28,9 +28,9 @@ func WriteFiles(dir, format string, d *report.Data) error {
 	return nil
 }
 
-// Pictures are the charts of the page as pictures, in its order, and its tables of verdicts,
-// fastest networks, residuals and slowest layers as charts. A sweep of which nothing was measured
-// has that of its verdicts alone.
+// Pictures returns the charts of the page as pictures, in its order, and its tables of verdicts,
+// fastest networks, residuals and slowest layers as charts. A sweep without any measurement has
+// only the picture of its verdicts.
 func Pictures(d *report.Data) []Picture {
 	var all []Picture
 	for _, k := range d.Kinds() {
@@ -110,7 +110,7 @@ func tablePicture(name, subject string, f *report.Fit, maps []Chart, legend []Le
 	return p
 }
 
-// fileWord keeps the letters of a name that every file system takes.
+// fileWord keeps the letters of a name that every file system accepts.
 func fileWord(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
@@ -120,7 +120,7 @@ func fileWord(s string) string {
 	}, describe.Clip(s, 60))
 }
 
-// verdicts is how many networks have which verdict, reason and warning.
+// verdicts draws how many networks have each verdict, reason and warning.
 func verdicts(s *report.Sweep) Chart {
 	t := s.Tally
 	words := func(n int) string {
@@ -152,7 +152,7 @@ func verdicts(s *report.Sweep) Chart {
 // SlowestShown is how many layers of a fixture are shown.
 const SlowestShown = 10
 
-// slowestLayers is a fixture's slowest layers; without frames where the model has none.
+// slowestLayers draws a fixture's slowest layers; without frames if the model has none.
 func slowestLayers(x *report.Fixture) Chart {
 	if x.Why != "" || len(x.Layers) == 0 {
 		return Chart{}

@@ -21,7 +21,7 @@ import (
 	"latlab/exporters/report/reporttest/cases"
 )
 
-// svgOf reads a picture as any viewer would: its texts, and how often each element comes.
+// svgOf reads a picture as any viewer would: its texts, and the number of each element.
 func svgOf(t testing.TB, p *Picture) (texts []string, elements map[string]int) {
 	t.Helper()
 	var b bytes.Buffer
@@ -58,8 +58,8 @@ func svgOf(t testing.TB, p *Picture) (texts []string, elements map[string]int) {
 	}
 }
 
-// TestPicturesOfAnything: whatever a page can show has pictures that say what kind of numbers
-// they hold, are XML whatever things are called, and are the same each time.
+// TestPicturesOfAnything: everything that a page can show has pictures that name the kind of their
+// numbers, are XML whatever the names are, and are the same each time.
 func TestPicturesOfAnything(t *testing.T) {
 	for _, c := range cases.All() {
 		t.Run(c.Name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestPicturesOfAnything(t *testing.T) {
 	}
 }
 
-// TestHostileNamesInPictures: they are there, as text.
+// TestHostileNamesInPictures: hostile names appear as text.
 func TestHostileNamesInPictures(t *testing.T) {
 	d := cases.HostileData(t)
 	for _, p := range Pictures(d) {
@@ -139,8 +139,8 @@ func TestPicturesOf50000(t *testing.T) {
 	}
 }
 
-// TestWritePictures: the folder is made, each file is a picture with something on it, and a
-// kind of its own has one of its own.
+// TestWriteFiles: the folder is created, each file is a picture that is not empty, and each
+// kind has its own file.
 func TestWriteFiles(t *testing.T) {
 	if testing.Short() {
 		t.Skip("draws millions of pixels")

@@ -17,11 +17,11 @@ import (
 	"golang.org/x/image/vector"
 )
 
-// pngScale makes a picture of 960 pixels at 96 dots an inch one of 1440 at 144.
+// pngScale turns a picture of 960 pixels at 96 dots an inch into one of 1440 at 144.
 const pngScale = 1.5
 
-// sans is Liberation Sans, which is in the binary: a picture looks the same on every machine.
-// It is nil only if the embedded font is broken.
+// sans is Liberation Sans, embedded so that a picture looks the same on every machine. It is nil
+// only if the embedded font is broken.
 var sans = sync.OnceValue(func() *sfnt.Font {
 	f, err := opentype.Parse(liberationsansregular.TTF)
 	if err != nil {
@@ -30,7 +30,7 @@ var sans = sync.OnceValue(func() *sfnt.Font {
 	return f
 })
 
-// textWidth is a text's width in pixels at a size.
+// textWidth returns a text's width in pixels at a font size.
 func textWidth(text string, size float64) float64 {
 	f := sans()
 	if f == nil {
@@ -92,14 +92,14 @@ func (c *raster) draw(s *shape) error {
 	return nil
 }
 
-// box fills whole pixels, at least one, so that boxes beside each other leave no seam.
+// box fills whole pixels, at least one, so that there are no seams between neighbouring boxes.
 func (c *raster) box(ink color.NRGBA, a, b point) {
 	r := image.Rect(int(math.Round(a.x)), int(math.Round(a.y)), int(math.Round(b.x)), int(math.Round(b.y)))
 	r.Max.X, r.Max.Y = max(r.Max.X, r.Min.X+1), max(r.Max.Y, r.Min.Y+1)
 	draw.Draw(c.image, r, image.NewUniform(ink), image.Point{}, draw.Over)
 }
 
-// fill fills areas, each given by its corners; where they overlap they are one.
+// fill fills areas, each given by its corners; overlapping areas are filled once.
 func (c *raster) fill(ink color.NRGBA, areas ...[]point) {
 	low, high := point{math.Inf(1), math.Inf(1)}, point{math.Inf(-1), math.Inf(-1)}
 	for _, area := range areas {
@@ -123,7 +123,7 @@ func (c *raster) fill(ink color.NRGBA, areas ...[]point) {
 	c.areas.Draw(c.image, bounds, image.NewUniform(ink), image.Point{})
 }
 
-// line draws upright and level lines on whole pixels, and others as areas with round joints.
+// line draws vertical and horizontal lines on whole pixels, and others as areas with round joints.
 func (c *raster) line(ink color.NRGBA, points []point, k look) {
 	half := k.width * pngScale / 2
 	var areas [][]point
@@ -147,7 +147,7 @@ func (c *raster) line(ink color.NRGBA, points []point, k look) {
 	}
 }
 
-// straight draws an upright or level line of whole pixels.
+// straight draws a vertical or horizontal line on whole pixels.
 func (c *raster) straight(ink color.NRGBA, a, b point, width float64) {
 	low, high := point{min(a.x, b.x), min(a.y, b.y)}, point{max(a.x, b.x), max(a.y, b.y)}
 	if a.x == b.x {

@@ -12,7 +12,7 @@ import (
 	"latlab/sampler"
 )
 
-// Predicted is predicted against measured latency.
+// Predicted draws predicted against measured latency.
 func Predicted(d *report.Data, on report.FitOn) Chart {
 	s := &d.Sweeps[on.Sweep]
 	n := &s.Networks
@@ -38,7 +38,7 @@ func Predicted(d *report.Data, on report.FitOn) Chart {
 	return c
 }
 
-// Errors is the distribution of relative errors.
+// Errors draws the distribution of relative errors.
 func Errors(d *report.Data, on report.FitOn) Chart {
 	n := &d.Sweeps[on.Sweep].Networks
 	var errors []float64
@@ -68,7 +68,7 @@ func Errors(d *report.Data, on report.FitOn) Chart {
 	return c
 }
 
-// Residuals is a table of relative errors, stages by layer types.
+// Residuals is a table of relative errors: stages by layer types.
 type Residuals struct {
 	Sweep string
 	Types []string
@@ -84,10 +84,10 @@ type ResidualRow struct {
 // ResidualCell is a layer type in a stage; Class is its colour.
 type ResidualCell struct{ Class, Mean, Spread string }
 
-// ResidualsOf is the table of a cost model on a sweep.
+// ResidualsOf computes the table of a cost model on a sweep.
 func ResidualsOf(d *report.Data, on report.FitOn) Residuals {
 	x := Residuals{Sweep: d.Sweeps[on.Sweep].Manifest.ID}
-	top := 0.03 // with three steps: colours are not for errors below a per cent
+	top := 0.03 // with three steps: errors below a per cent get no colour
 	at := map[string]map[sampler.LayerType]report.Residual{}
 	var stages []string
 	for _, r := range on.Residuals {
@@ -131,7 +131,7 @@ func residualCell(of map[sampler.LayerType]report.Residual, t sampler.LayerType,
 	return ResidualCell{Class: class, Mean: describe.Signed(r.Mean), Spread: fmt.Sprintf("sd %s, %s", ui.Percent(r.SD), ui.Thousands(r.Networks))}
 }
 
-// chart is the table as boxes, for pictures.
+// chart draws the table as boxes, for pictures.
 func (t Residuals) chart() Chart {
 	f := Frame{Label: "stage", Height: 46 * len(t.Rows), X: Axis{Label: "layer type"}}
 	w, h := 100/float64(len(t.Types)), 100/float64(len(t.Rows))

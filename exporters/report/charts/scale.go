@@ -15,7 +15,7 @@ type scale struct {
 	log       bool
 }
 
-// newScale covers the values with a margin; of none it covers 0 to 1.
+// newScale covers the values with a margin; without values it covers 0 to 1.
 func newScale(log bool, values ...[]float64) scale {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, vs := range values {
@@ -42,7 +42,7 @@ func newScale(log bool, values ...[]float64) scale {
 	return scale{low - margin, high + margin, false}
 }
 
-// at is the share of the axis, 0 to 1 within it.
+// at returns the place of a value as a share of the axis, 0 to 1 within it.
 func (s scale) at(v float64) float64 {
 	if s.log {
 		return math.Log(v/s.low) / math.Log(s.high/s.low)
@@ -63,8 +63,8 @@ func (s scale) y(v float64) Place { return Place(100 - 100*s.at(v)) }
 
 func (s scale) clip(v float64) float64 { return min(max(v, s.low), s.high) }
 
-// xAxis has few ticks: a phone has room for seven labels of six letters. unit is how many of
-// the label's unit one of the scale's is.
+// xAxis has few ticks: a phone has room for seven labels of six letters. unit is how many
+// of the label's units make one of the scale's: 1000 for milliseconds on a scale of seconds.
 func (s scale) xAxis(label string, unit float64) Axis {
 	return Axis{Label: label, Ticks: s.ticks(6, unit, s.x)}
 }
@@ -82,7 +82,7 @@ func (s scale) counts() Axis {
 	return a
 }
 
-// ticks are round values times unit, at most n+1.
+// ticks returns at most n+1 ticks, at round values in the label's unit.
 func (s scale) ticks(n int, unit float64, place func(float64) Place) []Tick {
 	var all []Tick
 	for _, v := range s.round(n, unit) {
@@ -106,7 +106,7 @@ func (s scale) round(n int, unit float64) []float64 {
 	step := report.RoundStep((high - low) / float64(n))
 	var all []float64
 	for k := math.Ceil(low/step - 1e-9); k*step <= high*(1+1e-12)+step*1e-9; k++ {
-		all = append(all, k*step+0) // -0 is 0
+		all = append(all, k*step+0) // -0 becomes 0
 		if len(all) > 2*n {
 			break
 		}

@@ -10,9 +10,9 @@ import (
 	"latlab/exporters/report/describe"
 )
 
-// writeSVG writes a picture with colours and places in its elements: programs for slides read
-// no style sheets. The fallbacks of Liberation Sans have letters of the same widths; the font
-// itself in each file would be many times the picture.
+// writeSVG writes a picture with colours and places in its elements, because programs for slides
+// read no style sheets. The fallback fonts have the widths of Liberation Sans; embedding the font
+// would make each file many times as large.
 func writeSVG(w io.Writer, l *layout, title string) error {
 	var b strings.Builder
 	width, height := number(l.width), number(l.y)
@@ -88,8 +88,8 @@ func (s *shape) element() string {
 	return "<path d=\"" + d.String() + "\"/>\n"
 }
 
-// fixedWidth keeps a text within its room where the viewer has none of the fonts. A text with
-// letters that Liberation Sans may not have is as wide as the viewer's font makes it.
+// fixedWidth keeps a text within its room if the viewer has none of the fonts. A text with letters
+// that Liberation Sans may not have keeps the width of the viewer's font.
 func (s *shape) fixedWidth() string {
 	if s.text == "" || strings.IndexFunc(s.text, func(r rune) bool { return r > unicode.MaxLatin1 }) >= 0 {
 		return ""

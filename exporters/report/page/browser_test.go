@@ -43,7 +43,7 @@ var layoutScript string
 //go:embed testdata/contrast.js
 var contrastScript string
 
-// browser starts a Chromium of its own; the context is of its first tab.
+// browser starts a Chromium of its own and returns the context of its first tab.
 func browser(t testing.TB) context.Context {
 	t.Helper()
 	if testing.Short() {
@@ -63,18 +63,18 @@ func browser(t testing.TB) context.Context {
 	return ctx
 }
 
-// tab is a page in a tab of its own, and what it did that no report may.
+// tab is a page in a tab of its own, and what it did that a report must not do.
 type tab struct {
 	t   testing.TB
 	ctx context.Context
 
-	mu     sync.Mutex
-	sins   []string
-	url    string
-	loaded bool
+	mu         sync.Mutex
+	violations []string
+	url        string
+	loaded     bool
 }
 
-// look is how a page is looked at.
+// look is the width and theme of a view.
 type look struct {
 	width int64
 	dark  bool
@@ -102,8 +102,8 @@ func open(t testing.TB, browser context.Context, file string, l look) *tab {
 	t.Cleanup(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if len(p.sins) > 0 {
-			t.Errorf("%v: %s", l, strings.Join(p.sins, "\n"))
+		if len(p.violations) > 0 {
+			t.Errorf("%v: %s", l, strings.Join(p.violations, "\n"))
 		}
 		if !p.loaded {
 			t.Errorf("%v: not even the page's own request was seen", l)
@@ -117,18 +117,18 @@ func (p *tab) event(ev any) {
 	defer p.mu.Unlock()
 	switch e := ev.(type) {
 	case *log.EventEntryAdded:
-		p.sins = append(p.sins, "log: "+e.Entry.Text)
+		p.violations = append(p.violations, "log: "+e.Entry.Text)
 	case *runtime.EventExceptionThrown:
-		p.sins = append(p.sins, "exception: "+e.ExceptionDetails.Text)
+		p.violations = append(p.violations, "exception: "+e.ExceptionDetails.Text)
 	case *runtime.EventConsoleAPICalled:
-		p.sins = append(p.sins, "console: "+string(e.Type))
+		p.violations = append(p.violations, "console: "+string(e.Type))
 	case *cdppage.EventJavascriptDialogOpening:
-		p.sins = append(p.sins, "dialog: "+e.Message)
+		p.violations = append(p.violations, "dialog: "+e.Message)
 	case *network.EventRequestWillBeSent:
 		if e.Request.URL == p.url {
 			p.loaded = true
 		} else {
-			p.sins = append(p.sins, "request: "+e.Request.URL)
+			p.violations = append(p.violations, "request: "+e.Request.URL)
 		}
 	}
 }
@@ -172,13 +172,13 @@ func eval[T any](p *tab, script string) T {
 	return v
 }
 
-// do runs a script for what it does.
+// do runs a script and ignores its result.
 func (p *tab) do(script string) {
 	p.t.Helper()
 	eval[bool](p, "(() => { "+script+"; return true; })()")
 }
 
-// frames waits until the page has drawn: what a move of the mouse sets off runs with it.
+// frames waits until the page has drawn, so that handlers of mouse moves have run.
 func (p *tab) frames() {
 	p.t.Helper()
 	_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(true))))`, chromedp.EvalAwaitPromise))
@@ -205,7 +205,7 @@ func write(t testing.TB, d *report.Data) string {
 	return file
 }
 
-// TestBrowser looks at pages as their readers do.
+// TestBrowser views pages as their readers do.
 func TestBrowser(t *testing.T) {
 	b := browser(t)
 	for _, c := range []struct {
@@ -219,8 +219,8 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// testPages opens each page at the width of a phone and of a desk, in both themes, and looks
-// whether anything overlaps, overflows, cannot be read, complains or asks the network.
+// testPages opens each page at the widths of a phone and a desktop in both themes, and checks that
+// nothing overlaps, overflows, is unreadable, logs an error or makes a request.
 func testPages(t *testing.T, b context.Context) {
 	for _, c := range cases.All() {
 		t.Run(c.Name, func(t *testing.T) {
@@ -236,7 +236,7 @@ func testPages(t *testing.T, b context.Context) {
 				}
 				p.picture(c.Name, l)
 			}
-			// Whatever is folded is laid out too.
+			// Folded parts are laid out too.
 			p.do(`document.querySelectorAll("details").forEach((d) => { d.open = true; })`)
 			p.show(look{width: 360})
 			p.frames()
@@ -272,7 +272,7 @@ func testHostileNames(t *testing.T, b context.Context) {
 			t.Errorf("no row says %q", want)
 		}
 	}
-	// Nothing came of them but text.
+	// They became nothing but text.
 	if got := eval[string](p, `document.scripts.length + " scripts, " + document.images.length + " images, " + document.querySelectorAll("[onerror],[onmouseover]").length + " handlers"`); got != "2 scripts, 0 images, 0 handlers" {
 		t.Error(got)
 	}
@@ -374,7 +374,7 @@ func testTouch(t *testing.T, b context.Context) {
 	p.frames()
 	at := eval[[]float64](p, `(() => {
 		const b = dot.getBoundingClientRect(), at = [b.left + b.width / 2, b.top + b.height / 2];
-		window.dot = document.elementFromPoint(...at); // another may lie on top
+		window.dot = document.elementFromPoint(...at); // a different dot may lie on top
 		return at;
 	})()`)
 	var sweep, row int
@@ -423,7 +423,7 @@ func testSorting(t *testing.T, b context.Context) {
 			}
 			last = x
 		}
-		return false // there are networks without a latency: not reached
+		return false // not reached: there are networks without a latency
 	}
 	if sort, _ := column(); sort != "none" {
 		t.Errorf("before: %s", sort)
@@ -485,8 +485,8 @@ func testPrint(t *testing.T, b context.Context) {
 	}
 }
 
-// testPolicy: were a name to become an element after all, the page's policy would keep it from
-// the network and from running.
+// testPolicy: even if a name became an element, the page's policy would prevent requests and
+// scripts.
 func testPolicy(t *testing.T, b context.Context) {
 	p := open(t, b, write(t, cases.HostileData(t)), look{width: 1440})
 	for what, c := range map[string]struct{ script, directive string }{
@@ -511,10 +511,10 @@ func testPolicy(t *testing.T, b context.Context) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sins = nil // they were ours
+	p.violations = nil // this test caused them
 }
 
-// testWithoutScript: a reader without JavaScript misses values on hover, nothing else.
+// testWithoutScript: a reader without JavaScript only misses values on hover.
 func testWithoutScript(t *testing.T, b context.Context) {
 	p := open(t, b, write(t, cases.Fitted(t)), look{width: 1440})
 	_, err := chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
@@ -529,7 +529,7 @@ func testWithoutScript(t *testing.T, b context.Context) {
 	}
 }
 
-// TestWhatPagesSay: what must be on a page in words.
+// TestWhatPagesSay checks words that a page must contain.
 func TestWhatPagesSay(t *testing.T) {
 	says := map[string][]string{
 		"empty":     {"SIMULATED", "No block of this sweep has been run", "No cost model was given"},
@@ -570,7 +570,7 @@ func TestWhatPagesSay(t *testing.T) {
 	}
 }
 
-// large is a sweep of 50,000 networks without the store: what a page of it weighs.
+// large is a sweep of 50,000 networks without the store, to measure the size of its page.
 func large(t testing.TB) *report.Data {
 	s := cases.EdgeSpace(t)
 	st := memory.New()
@@ -594,7 +594,7 @@ func TestLargeSweep(t *testing.T) {
 	}
 }
 
-// BenchmarkOpen is how long the browser takes until a page of 50,000 networks has loaded.
+// BenchmarkOpen measures how long the browser takes to load a page of 50,000 networks.
 func BenchmarkOpen(b *testing.B) {
 	ctx := browser(b)
 	file := write(b, large(b))

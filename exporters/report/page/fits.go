@@ -24,7 +24,7 @@ type fitView struct {
 	HeatMore  int
 	HeatSeen  bool
 	Fixtures  []fixtureView
-	Unknown   []report.Fixture // those of which the model can say nothing
+	Unknown   []report.Fixture // networks that the model cannot predict
 	Command   string
 	On        int
 	Apart     []string

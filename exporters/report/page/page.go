@@ -1,10 +1,10 @@
 // Package page writes a report as one HTML file that works offline.
 //
-// Names come from files and devices and are hostile: html/template escapes them in the page,
-// the script writes them as text alone, and the page's policy forbids any other script, any
-// request and any form. Charts are SVG that the template writes from charts.Chart, so that they
-// show without scripts and take their colours from the theme or the paper; the script sorts
-// tables and shows values. The package computes no figure; its numbers come from report.Data.
+// Names come from files and devices and may be hostile: html/template escapes them in the page, the
+// script writes them only as text, and the page's policy forbids any other script, any request and
+// any form. Charts are SVG that the template writes from charts.Chart, so that they need no script
+// and take their colours from the theme or the paper; the script sorts tables and shows values. The
+// package refuses to compute figures; its numbers come from report.Data.
 package page
 
 import (
@@ -28,8 +28,8 @@ import (
 //go:embed assets
 var assets embed.FS
 
-// Write writes the page. store is the store's file, as the commands beneath the raw rows name
-// it; empty = they are left out.
+// Write writes the page. store is the store's file as it appears in the commands below the raw
+// rows; if it is empty, these are left out.
 func Write(w io.Writer, d *report.Data, store string) error {
 	t, err := template.New("page.html").Funcs(template.FuncMap{"n": ui.Thousands}).ParseFS(assets, "assets/page.html")
 	if err != nil {
@@ -58,13 +58,13 @@ type page struct {
 
 type kindView struct{ Class, Word, Meaning string }
 
-// pageData is what the script shows on hover, of networks that have a row.
+// pageData is what the script shows on hover, for networks that have a row.
 type pageData struct {
 	SchemaVersion int         `json:"schema_version"`
 	Sweeps        []sweepData `json:"sweeps"`
 }
 
-// number is null in JSON where it is unknown.
+// number is null in JSON if it is unknown.
 type number float64
 
 // MarshalJSON implements json.Marshaler.
@@ -106,7 +106,7 @@ func newPage(d *report.Data, store string) (*page, error) {
 	v := newView(d)
 	p := &page{
 		Title: describe.Title(d), Made: describe.Time(d.Made), Version: version.Version,
-		CSS: template.CSS(css), JS: template.JS(js), // our own files, not input
+		CSS: template.CSS(css), JS: template.JS(js), // latlab's own files, not input
 		Policy:  fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest([]byte(css)), digest(js)),
 		Summary: summarize(d), Latencies: charts.Latencies(d), Data: pageData{SchemaVersion: 1},
 	}
@@ -130,7 +130,7 @@ func digest(b []byte) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// numberCharts gives every chart an id of its own, for a device may be there twice.
+// numberCharts gives every chart a different id, because a device may occur twice.
 func numberCharts(p *page) {
 	n := 0
 	number := func(all []charts.Chart) {

@@ -13,8 +13,8 @@ import (
 	"latlab/exporters/report/reporttest/cases"
 )
 
-// FuzzNames: whatever devices and networks are called, the page has its own two scripts and
-// no other, no style or image of theirs, and its data can be read.
+// FuzzNames: whatever the names of devices and networks, the page has only its own two scripts, no
+// style or image from a name, and its data can be read.
 func FuzzNames(f *testing.F) {
 	for i := range 11 {
 		f.Add(cases.Hostile(i), cases.Hostile(10-i))
@@ -45,7 +45,7 @@ func FuzzNames(f *testing.F) {
 		if err := json.Unmarshal([]byte(data), &read); err != nil {
 			t.Fatal(err)
 		}
-		want := string([]rune(network)) // a byte that is no text is one replacement each
+		want := string([]rune(network)) // each invalid byte becomes a replacement character
 		if read.SchemaVersion != 1 || len(read.Sweeps) != 1 || len(read.Sweeps[0].Seconds) != 2 || read.Sweeps[0].Label[0] != want {
 			t.Errorf("data are %+v, want label %q", read, want)
 		}

@@ -8,7 +8,7 @@ import (
 	"latlab/internal/ui"
 )
 
-// summary is what the page says first: a row a sweep and a row a cost model, with the figures
+// summary is the first part of the page: a row for each sweep and each cost model, with the figures
 // that decide whether to use it.
 type summary struct {
 	Unit   string // of latencies
@@ -30,7 +30,7 @@ type fitSummary struct {
 }
 
 func summarize(d *report.Data) summary {
-	quartiles := make([][5]float64, len(d.Sweeps)) // 0 = no VALID network
+	quartiles := make([][5]float64, len(d.Sweeps)) // 0 without a VALID network
 	var ends []float64
 	for i := range d.Sweeps {
 		if valid, _ := d.Sweeps[i].Networks.Latencies(); len(valid) > 0 {
@@ -62,7 +62,7 @@ func summarizeSweep(s *report.Sweep) sweepSummary {
 		Valid: t.Valid, Invalid: t.Invalid, Failed: t.Failed, Median: cell{"", "-"}, Range: cell{"", "-"},
 		Noise: optional(t.NoiseCV, ui.Percent),
 	}
-	if s.Manifest.Space == "" && s.Networks.Len() != 1 { // the title has the name of a single one
+	if s.Manifest.Space == "" && s.Networks.Len() != 1 { // a single network's name is in the title
 		x.Of = "listed models"
 	}
 	if s.Manifest.Device.Deterministic {
@@ -79,7 +79,7 @@ func summarizeFit(f *report.Fit, href string) fitSummary {
 	}
 }
 
-// cell is a number of a table, as the script sorts by it and as people read it.
+// cell is a number of a table, with the value to sort by and the text to show.
 type cell struct{ Sort, Text string }
 
 func optional(x *float64, format func(float64) string) cell {

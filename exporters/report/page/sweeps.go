@@ -21,7 +21,7 @@ type sweepView struct {
 	Versions []describe.Fact // what identifies the device and the tools
 	Counts   []share
 	Tally    report.Tally
-	Planned  string // how many of the networks that were requested have their blocks
+	Planned  string // how many of the requested networks have their blocks
 	Empty    bool
 	Noise    string
 	Time     charts.Chart
@@ -66,11 +66,11 @@ type rowView struct {
 	Verdict, Class string
 	Latency, Width cell
 	MACs, Celsius  cell
-	Predicted      []cell // by each cost model, and its error
+	Predicted      []cell // latency predicted by each cost model, and its error
 	Samples        int
 	Blocks         string
 	Doubts         []string
-	DoubtWords     string // how many, for a closed list
+	DoubtWords     string // number of doubts, for a closed list
 	DoubtCount     int
 }
 
@@ -194,7 +194,7 @@ func (v *view) row(i, r int, latency, counts ui.Scale) rowView {
 	return x
 }
 
-// doubts are a network's reasons and warnings, and how many of each there are in words.
+// doubts returns a network's reasons and warnings, and how many of each there are in words.
 func doubts(n *report.Networks, r int) (all []string, words string) {
 	var parts []string
 	if k := len(n.Reasons[r]); k > 0 {
@@ -222,7 +222,7 @@ type sweepData struct {
 	Seconds   []number        `json:"latency_seconds"`
 	Low       []number        `json:"low_seconds"`
 	High      []number        `json:"high_seconds"`
-	Predicted [][]number      `json:"predicted_seconds"` // one list a cost model
+	Predicted [][]number      `json:"predicted_seconds"` // one list for each cost model
 	MACs      []number        `json:"macs"`
 	HottestC  []number        `json:"hottest_celsius"`
 	Verdict   []bench.Verdict `json:"verdict"`

@@ -56,7 +56,7 @@ func (p *program) build() int {
 	return p.pass()
 }
 
-// convs are the nodes that become layers with weights.
+// convs returns the nodes that become layers with weights.
 func convs(n *onnx.Network) []onnx.Op {
 	var ops []onnx.Op
 	for _, op := range n.Ops {
@@ -119,7 +119,7 @@ func (p *program) torn(data []byte) []byte {
 	return data
 }
 
-// table is the engine inspector's, with and without details.
+// table is the engine inspector's output, with and without details.
 func (p *program) table(n *onnx.Network) []byte {
 	word := "Float"
 	switch {

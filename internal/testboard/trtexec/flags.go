@@ -11,13 +11,14 @@ import (
 	"latlab/internal/testboard/trtfake"
 )
 
-// flag is a flag of a version; form is "" for a switch.
+// flag is a flag of some versions; form is "" for a switch.
 type flag struct {
 	name, form  string
-	since, gone int // versions; 0 = ever
+	since, gone int // versions; 0 = no limit
 }
 
-// Of sampleOptions.cpp in releases 7.2, 8.2, 8.4, 8.6 and 10: those that latlab may use.
+// flags lists the flags that latlab may use, from sampleOptions.cpp in releases 7.2, 8.2, 8.4, 8.6
+// and 10.
 func flags(version int) []flag {
 	all := []flag{
 		{"--onnx", "=<file>", 0, 0}, {"--saveEngine", "=<file>", 0, 0}, {"--loadEngine", "=<file>", 0, 0},
@@ -39,7 +40,7 @@ func flags(version int) []flag {
 	return have
 }
 
-// parse is as strict as trtexec: what is not known is refused.
+// parse is as strict as trtexec: it refuses unknown flags.
 func (p *program) parse(args []string) error {
 	p.opts = map[string]string{}
 	for _, a := range args {
@@ -89,7 +90,7 @@ func (p *program) number(name string, otherwise int) int {
 	return otherwise
 }
 
-// peek is Load for --help, which is no run.
+// peek is Load for --help, which does not count as a run.
 func peek(dir string) (c trtfake.Control, run int64, fault string, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, "trtexec.json"))
 	if err == nil {

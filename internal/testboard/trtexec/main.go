@@ -1,8 +1,8 @@
 // Command trtexec stands in for NVIDIA's in tests: it takes the same flags and no others,
-// prints and exports in the formats of TensorRT 7, 8 and 10, and reports the latencies in its
+// prints and exports in the formats of TensorRT 7, 8 and 10, and reports the latencies of its
 // control file (trtfake). It computes nothing.
 //
-// Formats and loop are those of NVIDIA/TensorRT, samples/common/sampleReporting.cpp,
+// Formats and loop follow NVIDIA/TensorRT, samples/common/sampleReporting.cpp,
 // sampleInference.cpp and logger.h.
 package main
 
@@ -70,8 +70,8 @@ func (p *program) help(dir string) int {
 	return 0
 }
 
-// header is "&&&& RUNNING TensorRT.trtexec [TensorRT v8401] # trtexec --onnx=a"; TensorRT 7
-// gave no version.
+// header prints "&&&& RUNNING TensorRT.trtexec [TensorRT v8401] # trtexec --onnx=a"; TensorRT 7
+// prints no version.
 func (p *program) header(word string) {
 	version := ""
 	if p.Version >= 8000 {
@@ -107,7 +107,7 @@ func (p *program) fail(text string) int {
 func (p *program) misbehave() (done bool, code int) {
 	switch p.fault {
 	case trtfake.Crash:
-		// A Go program that is sent SIGSEGV exits; a shell dies of it.
+		// A Go program exits on SIGSEGV; a shell is killed by it.
 		_ = syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -SEGV $$"}, os.Environ())
 	case trtfake.Hang:
 		time.Sleep(24 * time.Hour)

@@ -13,7 +13,7 @@ import (
 	"latlab/internal/testboard/trtfake"
 )
 
-// chance makes a fault happen at a timing run, by the control's rate.
+// chance causes a fault at a timing run with the control's rate.
 func (p *program) chance() {
 	if p.fault != "" || p.opts["--loadEngine"] == "" || len(p.Faults) == 0 {
 		return
@@ -42,22 +42,22 @@ func (p *program) time() int {
 	return p.infer(e)
 }
 
-// trace is one inference, in milliseconds of single precision, as CUDA's events give them.
+// trace holds the times of one inference in milliseconds, in single precision as CUDA's events.
 type trace struct{ enqStart, enqEnd, h2dStart, h2dEnd, start, end, d2hStart, d2hEnd float32 }
 
 func (t trace) compute() float32 { return t.end - t.start }
 func (t trace) latency() float32 { return t.h2dEnd - t.h2dStart + t.compute() + t.d2hEnd - t.d2hStart }
 
-// long is more virtual time than any test needs; longer times are really waited for.
-const long = 3600e3
+// maxVirtualMs is more milliseconds than any test needs; longer times are really waited for.
+const maxVirtualMs = 3600e3
 
-// infer goes round the loop of sampleInference.cpp with one query at a time.
+// infer follows the loop of sampleInference.cpp with one query at a time.
 func (p *program) infer(e plan) int {
 	r := rand.New(rand.NewPCG(p.Seed^0x9e3779b97f4a7c15, uint64(p.index)))
 	ms := e.Seconds * 1e3 * math.Exp(p.BlockNoise*r.NormFloat64())
 	warmUp := float64(p.number("--warmUp", 200))
 	iterations, until := p.number("--iterations", 10), float64(p.number("--duration", 3))*1e3+warmUp
-	if float64(iterations)*ms > long || until > long {
+	if float64(iterations)*ms > maxVirtualMs || until > maxVirtualMs {
 		time.Sleep(24 * time.Hour)
 	}
 	info("Starting inference")
@@ -84,7 +84,7 @@ func (p *program) infer(e plan) int {
 func (p *program) report(all []trace, warmUp float32) int {
 	warm := slices.IndexFunc(all, func(t trace) bool { return t.start >= warmUp })
 	timed := all[warm:]
-	// Before 8 an explicit batch made both numbers 0.
+	// Before TensorRT 8 an explicit batch made both numbers 0.
 	batch := 1
 	if p.Version < 8000 {
 		batch = 0
@@ -110,7 +110,7 @@ func (p *program) report(all []trace, warmUp float32) int {
 	return p.pass()
 }
 
-// figures are the summary's, added up in single precision as trtexec does.
+// figures returns the summary's figures, added up in single precision as trtexec does.
 func figures(ts []trace, of func(trace) float32) (least, most, mean, median float32) {
 	var xs []float32
 	for _, t := range ts {
@@ -158,7 +158,7 @@ func (p *program) summary(ts []trace) {
 	info("")
 }
 
-// oldSummary is TensorRT 7's.
+// oldSummary prints TensorRT 7's summary.
 func (p *program) oldSummary(ts []trace) {
 	for _, s := range []struct {
 		name, more string

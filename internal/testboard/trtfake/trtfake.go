@@ -1,9 +1,9 @@
 // Package trtfake controls the stand-in for trtexec that tests put on a board: its TensorRT
 // version, the latency of each network, and which faults happen when.
 //
-// The stand-in (internal/testboard/trtexec) reads its control file beside itself, so that it works
-// behind ssh, which does not pass the environment of a test. This package refuses to parse or print
-// anything of trtexec's.
+// The stand-in (internal/testboard/trtexec) reads a control file beside itself, which also works
+// through ssh, where a test's environment is lost. This package refuses to parse or print
+// trtexec's formats.
 package trtfake
 
 import (
@@ -23,26 +23,26 @@ import (
 	"latlab/sampler/model"
 )
 
-// Faults that can be asked for. Each happens at the next run that is no --help.
+// Faults to inject. Each happens at the next run that is not --help.
 const (
 	Crash    = "crash"    // dies of a segmentation fault
 	Hang     = "hang"     // never ends
-	Garbage  = "garbage"  // prints what nobody understands, exit code 0
+	Garbage  = "garbage"  // prints garbage, exit code 0
 	Failed   = "failed"   // FAILED, exit code 1, an error of the network
 	CUDA     = "cuda"     // FAILED, exit code 1, an error of the GPU
 	Zero     = "zero"     // PASSED, and every time is 0
 	Mismatch = "mismatch" // PASSED, and the exported times are not those printed
-	NoPass   = "no-pass"  // all is there but PASSED, exit code 0
+	NoPass   = "no-pass"  // everything but PASSED, exit code 0
 	Torn     = "torn"     // PASSED, and the files it wrote end in the middle
 	NoFile   = "no-file"  // PASSED, and it wrote no file
 	Endless  = "endless"  // prints without end
 	Full     = "full"     // the disk is full
 )
 
-// Control is what the stand-in does.
+// Control configures the stand-in.
 type Control struct {
 	Version int `json:"version"` // 8401; below 8000 the output is that of TensorRT 7
-	// Seconds are the GPU's compute times by the model's sha256; others are refused unless
+	// Seconds are the GPU's compute times by the model's sha256; other models are refused unless
 	// there is a Default.
 	Seconds map[string]float64 `json:"seconds"`
 	Default float64            `json:"default_seconds"`
@@ -50,11 +50,11 @@ type Control struct {
 	// BlockNoise and SampleNoise are relative standard deviations between runs and within one.
 	BlockNoise  float64 `json:"block_noise"`
 	SampleNoise float64 `json:"sample_noise"`
-	// Faults happen with the probability Rate at each timing run, one of them at random.
+	// With probability Rate, one of the Faults, chosen at random, happens at a timing run.
 	Faults []string `json:"faults"`
 	Rate   float64  `json:"rate"`
-	// Left is how many layers with weights stay in float32, and on the GPU where a DLA was
-	// asked for; -1 means all.
+	// Left is the number of layers with weights that stay in float32, and on the GPU if a DLA was
+	// requested; -1 means all.
 	Left int `json:"left"`
 }
 
@@ -84,14 +84,14 @@ func (c Control) Write(t testing.TB, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The stand-in may be reading it.
+	// The stand-in may be reading it at this moment.
 	err = atomicfile.Replace(filepath.Join(dir, controlFile), 0o600, func(w io.Writer) error { _, err := w.Write(data); return err })
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// Next makes a fault happen at the next run, once.
+// Next makes a fault happen once, at the next run.
 func Next(t testing.TB, dir, fault string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, faultFile), []byte(fault), 0o600); err != nil {
@@ -99,10 +99,10 @@ func Next(t testing.TB, dir, fault string) {
 	}
 }
 
-// Forget takes back what Next asked for, where it has not happened.
+// Forget cancels a fault of Next that has not happened yet.
 func Forget(dir string) { _ = os.Remove(filepath.Join(dir, faultFile)) }
 
-// Add gives the stand-in a model's time, that of an exact simulator such as
+// Add sets the stand-in's time for a model to that of an exact simulator such as
 // "sim-jetson-xavier:exact", and returns it in seconds.
 func (c *Control) Add(ctx context.Context, simulator *sim.Device, m *model.Model) (float64, error) {
 	b, err := simulator.Run(ctx, m, devices.Plan{MinRuns: 1, MaxRuns: 1})
@@ -124,7 +124,7 @@ func (c *Control) Add(ctx context.Context, simulator *sim.Device, m *model.Model
 	return b.Samples[0], nil
 }
 
-// Runs is how many timing runs and builds there were.
+// Runs returns the number of timing runs and builds.
 func Runs(dir string) int64 {
 	info, err := os.Stat(filepath.Join(dir, runsFile))
 	if err != nil {
@@ -133,8 +133,8 @@ func Runs(dir string) int64 {
 	return info.Size()
 }
 
-// Load is for the stand-in: its control, the number of this run, and the fault that is due
-// now: asked for by Next, "" where none.
+// Load is called by the stand-in. It returns its control, the number of this run, and the fault
+// that Next requested, "" if none.
 func Load(dir string) (c Control, run int64, fault string, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, controlFile))
 	if err == nil {

@@ -21,23 +21,23 @@ func asUser(err error, to **devices.Error) bool {
 	return errors.As(err, to) && (*to).Fault == devices.FaultUser
 }
 
-// many runs are not computed: the program then takes the time that they would.
-const many = 20000
+// maxRuns is the most runs that are simulated. For more, the program really takes the time.
+const maxRuns = 20000
 
-// block asks the simulator for the latencies of a run, in microseconds.
+// block returns the simulator's latencies of a run, in microseconds.
 func (p *program) block(m *model.Model, d delegated) (warmUp, regular []int64, init int64, peak int64) {
 	device, err := sim.Open(sim.Options{Name: d.simulator})
 	if err != nil {
 		_ = p.broken(err)
 	}
 	runs, longest := p.flags.number("num_runs"), p.flags.number("max_secs")
-	if runs > many || p.flags.number("warmup_runs") > many {
+	if runs > maxRuns || p.flags.number("warmup_runs") > maxRuns {
 		time.Sleep(time.Duration(min(longest, 1e9) * float64(time.Second)))
-		runs = many
+		runs = maxRuns
 	}
 	b, err := device.Run(context.Background(), m, devices.Plan{
-		WarmUpRuns: int(min(many, p.flags.number("warmup_runs"))), WarmUpSeconds: p.flags.number("warmup_min_secs"),
-		MinRuns: int(runs), MinSeconds: p.flags.number("min_secs"), Timeout: 365 * 24 * time.Hour, Block: p.run_ + 1,
+		WarmUpRuns: int(min(maxRuns, p.flags.number("warmup_runs"))), WarmUpSeconds: p.flags.number("warmup_min_secs"),
+		MinRuns: int(runs), MinSeconds: p.flags.number("min_secs"), Timeout: 365 * 24 * time.Hour, Block: p.runNumber + 1,
 	})
 	if err != nil {
 		_ = p.broken(err)
@@ -56,7 +56,7 @@ func (p *program) block(m *model.Model, d delegated) (warmUp, regular []int64, i
 	return within(warmUp, longest), within(micros(b.Samples), longest), micros([]float64{b.InitSeconds})[0], b.PeakMemoryBytes
 }
 
-// within cuts runs off that would begin after so many seconds.
+// within drops runs that would begin after the given number of seconds.
 func within(us []int64, seconds float64) []int64 {
 	var sum int64
 	for i, v := range us {
@@ -68,7 +68,7 @@ func within(us []int64, seconds float64) []int64 {
 	return us
 }
 
-// line prints as StatWithPercentiles does.
+// line formats as StatWithPercentiles does.
 func (p *program) line(us []int64) string {
 	s := fmt.Sprintf("count=%d", len(us))
 	at := func(int) int64 { return 0 }

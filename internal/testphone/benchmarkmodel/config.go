@@ -17,23 +17,23 @@ import (
 
 // config is fake_benchmark_model.json.
 type config struct {
-	Simulator string `json:"simulator"` // a device name of devices/sim: its times
-	Host      string `json:"host"`      // the same of the CPU, for what falls back; Simulator unless told
+	Simulator string `json:"simulator"` // device name of devices/sim that gives the times
+	Host      string `json:"host"`      // the same for the CPU that runs what falls back; default Simulator
 
-	Prefix      bool `json:"prefix"`      // "INFO: " before the tool's own lines: 2022 and newer
-	Percentiles bool `json:"percentiles"` // behind count= lines
-	ResultFile  bool `json:"result_file"` // the flag result_file_path: 2025 and newer
-	Quiet       bool `json:"quiet"`       // the runtime says nothing of replaced nodes: builds for Linux
+	Prefix      bool `json:"prefix"`      // "INFO: " before the tool's own lines, since 2022
+	Percentiles bool `json:"percentiles"` // percentiles after count= lines
+	ResultFile  bool `json:"result_file"` // the flag result_file_path, since 2025
+	Quiet       bool `json:"quiet"`       // the runtime does not print replaced nodes, as in builds for Linux
 
-	Delegates []string `json:"delegates"` // that this build has: "xnnpack", "gpu", "nnapi", "hexagon", "external", "stable"
+	Delegates []string `json:"delegates"` // delegates of this build: "xnnpack", "gpu", "nnapi", "hexagon", "external", "stable"
 	Counter   string   `json:"counter"`   // a file that counts inferences of the accelerator
 
-	// State is a folder that remembers how many runs there were, which draws their noise.
-	// Without it every run has the noise of the first.
+	// State is a folder with the number of runs so far, which seeds their noise. Without it every run
+	// has the noise of the first.
 	State string `json:"state"`
-	// Fault of the next run is also read from the file "fault" in State, once.
+	// Fault happens at the next run. It is also read from the file "fault" in State, once.
 	Fault string `json:"fault"`
-	// Faults are chances of a run, by name, drawn by Seed and the run's number.
+	// Faults maps faults to their probabilities for a run, drawn by Seed and the run's number.
 	Faults map[string]float64 `json:"faults"`
 	Seed   uint64             `json:"seed"`
 }
@@ -70,7 +70,7 @@ func loadConfig() (*config, error) {
 	return nil, errors.New("no " + configName)
 }
 
-// nextRun counts runs, of all processes that share State.
+// nextRun counts the runs of all processes that share State.
 func (c *config) nextRun() int {
 	if c.State == "" {
 		return 0
@@ -96,7 +96,7 @@ func add(file string, n int64) int64 {
 	return sum
 }
 
-// nextFault is what goes wrong with this run.
+// nextFault returns the fault of this run.
 func (c *config) nextFault(run int) string {
 	if c.State != "" {
 		file := filepath.Join(c.State, "fault")
@@ -116,5 +116,5 @@ func (c *config) nextFault(run int) string {
 	return c.Fault
 }
 
-// faultNames in the order in which they are drawn.
+// faultNames are in the order in which they are drawn.
 var faultNames = []string{"crash", "killed", "hang", "exit", "endless", "garbage", "truncated", "zero", "fall-back", "delegate-error"}

@@ -6,13 +6,13 @@ import (
 	"unsafe"
 )
 
-// kernelAction is struct sigaction as the kernel has it, large enough for amd64 and arm64.
+// kernelAction is the kernel's struct sigaction, large enough for amd64 and arm64.
 type kernelAction struct {
 	handler, flags, restorer uintptr
 	mask                     uint64
 }
 
-// resetSignal gives a signal back to the system, whose action the Go runtime has taken.
+// resetSignal restores the default action of a signal that the Go runtime handles.
 func resetSignal(s syscall.Signal) {
 	signal.Reset(s)
 	var deflt kernelAction

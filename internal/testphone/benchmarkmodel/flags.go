@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// flag is one that a build has.
+// flag is a flag of a build.
 type flag struct{ name, typ, def string }
 
-// Of the real program, with its defaults: LiteRT, tflite/tools/benchmark/benchmark_model.cc,
+// Flags of the real program with their defaults: LiteRT, tflite/tools/benchmark/benchmark_model.cc,
 // benchmark_tflite_model.cc, tflite/tools/delegates.
 var commonFlags = []flag{
 	{"num_runs", "int32", "50"}, {"min_secs", "float", "1"}, {"max_secs", "float", "150"}, {"run_delay", "float", "-1"}, {"run_frequency", "float", "-1"},
@@ -75,8 +75,8 @@ func (t flag) ok(value string) bool {
 	return true
 }
 
-// parse takes --name=value only. What it does not know it warns of and ignores, as the real
-// one does; a value of the wrong type ends it.
+// parse takes only --name=value. Like the real program it warns of unknown flags and ignores them,
+// and fails on a value of the wrong type.
 func (p *program) parse(argv []string) error {
 	p.flags = flags{}
 	left := slices.Clone(argv[1:])

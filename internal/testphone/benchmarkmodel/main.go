@@ -1,13 +1,13 @@
-// Command benchmarkmodel plays TFLite's benchmark_model in tests: it reads the .tflite that
-// it is given, asks a simulator (devices/sim) what each run takes, in virtual time, and
-// prints that as the real program does, whose flags it takes. Its configuration can make it fail.
+// Command benchmarkmodel plays TFLite's benchmark_model in tests: it reads a .tflite, takes the time
+// of each run from a simulator (devices/sim) in virtual time, and prints it as the real program
+// does. It takes the real program's flags. Its configuration can make it fail.
 //
-// What it copies is the program's behaviour, not its code: the order of its lines and their
-// streams, its exit codes, that it only warns of flags that it does not know, that a delegate
-// which cannot be created is a warning and the CPU runs on, that libraries must be found.
+// It copies the program's behaviour, not its code: the order of its lines and their streams and its
+// exit codes. Unknown flags are only a warning, a delegate that cannot be created is a warning and
+// the CPU runs the model, and libraries must exist.
 //
-// It reads fake_benchmark_model.json (config.go) beside itself or in /data/local/tmp, or
-// where FAKE_BENCHMARK_MODEL says.
+// It reads fake_benchmark_model.json (config.go) beside itself or in /data/local/tmp, or the file
+// that FAKE_BENCHMARK_MODEL names.
 package main
 
 import (
@@ -42,11 +42,11 @@ var (
 )
 
 type program struct {
-	c     *config
-	out   *cutter
-	flags flags
-	fault string
-	run_  int // how many runs there were before
+	c         *config
+	out       *cutter
+	flags     flags
+	fault     string
+	runNumber int // number of earlier runs
 }
 
 // cutter ends the process in the middle of its output, for the fault "truncated".
@@ -84,7 +84,7 @@ func runtimeSays(level, format string, args ...any) {
 	fmt.Fprintf(os.Stderr, level+": "+format+"\n", args...)
 }
 
-// number prints a double as a C++ stream does.
+// number formats a double as a C++ stream does.
 func number(v float64) string { return fmt.Sprintf("%.6g", v) }
 
 func (p *program) run(argv []string) error {
@@ -96,8 +96,8 @@ func (p *program) run(argv []string) error {
 		return errFailed
 	}
 	p.logParams()
-	p.run_ = p.c.nextRun()
-	p.fault = p.c.nextFault(p.run_)
+	p.runNumber = p.c.nextRun()
+	p.fault = p.c.nextFault(p.runNumber)
 	p.begin()
 	n, err := p.load()
 	if err != nil {
@@ -110,7 +110,7 @@ func (p *program) run(argv []string) error {
 	return p.benchmark(n, d)
 }
 
-// begin does what faults do before anything else.
+// begin causes the faults that happen before anything else.
 func (p *program) begin() {
 	switch p.fault {
 	case "killed":
@@ -133,9 +133,9 @@ func (p *program) begin() {
 	}
 }
 
-// die sends a signal to this process that no handler of the Go runtime's turns into a panic.
+// die sends a signal to this process that the Go runtime does not turn into a panic.
 func die(s syscall.Signal) {
-	// The default action again: a forked shell would end with the signal and not we.
+	// Restore the default action in this process: a forked shell would end with the signal instead.
 	resetSignal(s)
 	_ = syscall.Kill(os.Getpid(), s)
 	select {}

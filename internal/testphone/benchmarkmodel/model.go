@@ -48,7 +48,7 @@ func (p *program) load() (*model.Model, error) {
 	return m, nil
 }
 
-// delegated says what runs the model.
+// delegated is what runs the model.
 type delegated struct {
 	simulator        string
 	nodes, taken     int
@@ -57,8 +57,8 @@ type delegated struct {
 	provider, kernel string
 }
 
-// delegate does what the delegate providers do. A delegate that cannot be created is a
-// warning, and the CPU runs the model.
+// delegate acts as the delegate providers do. If a delegate cannot be created, it warns and the CPU
+// runs the model.
 func (p *program) delegate(m *model.Model) (delegated, error) {
 	d := delegated{simulator: p.c.Host, nodes: operators(m)}
 	f := p.flags
@@ -107,14 +107,14 @@ func (p *program) noDelegate(delegated) error {
 		p.error("Disallowed CPU fallback detected.")
 		return errFailed
 	}
-	if p.flags["use_xnnpack"] != "false" || !p.said("use_xnnpack") {
+	if p.flags["use_xnnpack"] != "false" || !p.isSet("use_xnnpack") {
 		runtimeSays("INFO", "Created TensorFlow Lite XNNPACK delegate for CPU.")
 	}
 	return nil
 }
 
-// said reports whether a flag was on the command line.
-func (p *program) said(name string) bool {
+// isSet reports whether a flag was on the command line.
+func (p *program) isSet(name string) bool {
 	for _, a := range os.Args[1:] {
 		if strings.HasPrefix(a, "--"+name+"=") {
 			return true
@@ -123,8 +123,8 @@ func (p *program) said(name string) bool {
 	return false
 }
 
-// loadable plays dlopen: a library that holds the word "crash" brings the process down, as
-// one without the delegate's functions does.
+// loadable plays dlopen: a library that contains the word "crash" crashes the process, as one
+// without the delegate's functions does.
 func loadable(path string) bool {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -136,7 +136,7 @@ func loadable(path string) bool {
 	return true
 }
 
-// hexagonLibraries: the interface is found by the loader, the skeleton by the DSP's.
+// hexagonLibraries: the loader finds the interface, the DSP's loader the skeleton.
 func (p *program) hexagonLibraries() bool {
 	find := func(list, sep, pattern string) bool {
 		for dir := range strings.SplitSeq(list, sep) {
@@ -181,7 +181,7 @@ func (p *program) apply(m *model.Model, d delegated) (delegated, error) {
 	return d, p.sayApplied(d)
 }
 
-// share gives the nodes of the file the shares of the simulator's own.
+// share divides the nodes of the file in the simulator's proportions.
 func (p *program) share(d *delegated, s devices.Delegation) {
 	d.taken, d.partitions = d.nodes, 1
 	if s.Nodes > 0 && s.Delegated < s.Nodes {
@@ -216,7 +216,7 @@ func (p *program) sayApplied(d delegated) error {
 	return nil
 }
 
-// broken is a failure of the fake itself.
+// broken reports a failure of the fake itself.
 func (p *program) broken(err error) error {
 	fmt.Fprintln(os.Stderr, "fake benchmark_model:", err)
 	os.Exit(99)
