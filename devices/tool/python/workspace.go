@@ -78,7 +78,7 @@ func (d *Workspace) Folder(op string) (dir string, leave func(), err error) {
 	case d.places <- struct{}{}:
 	default:
 		return "", nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
-			Err: fmt.Errorf("device %s has %d blocks going on, as many as it takes at once", d.name, cap(d.places))}
+			Err: fmt.Errorf("device %s has %d blocks running, its maximum", d.name, cap(d.places))}
 	}
 	free := func() { <-d.places }
 	dir, err = os.MkdirTemp(d.lock.Name(), "block-")
