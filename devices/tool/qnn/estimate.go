@@ -113,7 +113,7 @@ func (s soc) seconds(g costs) (span, error) {
 	for _, x := range [][2]float64{{g.cycles.mid, g.micros.mid}, {g.cycles.low, g.micros.low}, {g.cycles.high, g.micros.high}} {
 		const slack = 0.01 // of a microsecond
 		if t := x[0] / s.clock * 1e6; t < x[1]-slack || t >= x[1]+1+slack {
-			return span{}, fmt.Errorf("%.0f cycles at %g MHz are not %.0f us: the compiler's clock is another", x[0], s.clock/1e6, x[1])
+			return span{}, fmt.Errorf("%.0f cycles at %g MHz are not %.0f us: the compiler uses a different clock", x[0], s.clock/1e6, x[1])
 		}
 	}
 	return span{g.cycles.mid / s.clock, g.cycles.low / s.clock, g.cycles.high / s.clock}, nil
