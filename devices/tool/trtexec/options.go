@@ -36,8 +36,8 @@ type Options struct {
 	// GPUFallback lets the GPU run the layers that the DLA does not take. A network with such a layer
 	// is only partly delegated. Without GPUFallback, TensorRT refuses it.
 	GPUFallback bool
-	// Flags are more of trtexec's, without their dashes: useDLACore and allowGPUFallback, which
-	// set the two above, and those in Flags. Others would change what is timed without a word.
+	// Flags are additional flags of trtexec, without their dashes: useDLACore and allowGPUFallback, which
+	// set the two options above, and those that Flags() lists. Others would silently change what is timed.
 	Flags map[string]string
 	// Mixed accepts engines in which layers with weights are computed in a different type than
 	// requested: their share is then a warning, not a doubt.

@@ -22,7 +22,7 @@ type row struct {
 	LatencyMs      *float64 `json:"latencyMs"`
 }
 
-// maxRows bounds a trace: a million inferences are 300 MB of text, and more than any plan.
+// maxRows limits a trace: a million inferences are 300 MB of text, and more than any plan asks for.
 const maxRows = 1 << 20
 
 // parseTimes reads the exported trace. Every row must be complete, consistent and start after the one
