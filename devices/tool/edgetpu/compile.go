@@ -129,7 +129,7 @@ func withFault(err error) error {
 
 func refused(op string, out tool.Output) error {
 	text := out.Stdout + out.Stderr
-	e := out.Rejected(op, fmt.Errorf("edgetpu_compiler does not compile it: %w", complaint(text)))
+	e := out.Rejected(op, fmt.Errorf("edgetpu_compiler failed: %w", complaint(text)))
 	if strings.Contains(text, "No space left on device") {
 		e.Fault, e.Reason, e.Advice = devices.FaultLab, devices.ReasonFull, "this host's temporary folder is full; TMPDIR names another"
 	}

@@ -107,7 +107,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	}
 	if !d.busy.CompareAndSwap(false, true) {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
-			Err: fmt.Errorf("device %s times another model", d.info.Name)}
+			Err: fmt.Errorf("device %s is busy with a different model", d.info.Name)}
 	}
 	defer d.busy.Store(false)
 	start := time.Now()
