@@ -70,7 +70,7 @@ func (o Options) complete() (Options, error) {
 	o.CompileTimeout = cmp.Or(o.CompileTimeout, DefaultCompileTimeout)
 	switch {
 	case o.SoC == "":
-		return o, o.userError(errors.New("which chip it is must be told"), "soc: one of "+strings.Join(qnn.Phones(), ", "))
+		return o, o.userError(errors.New("the chip is missing"), "soc: one of "+strings.Join(qnn.Phones(), ", "))
 	case !slices.Contains(PerfProfiles(), o.PerfProfile):
 		return o, o.userError(fmt.Errorf("qnn-net-run has no performance profile %q", o.PerfProfile), "there is "+strings.Join(PerfProfiles(), ", "))
 	case o.Budget < 0 || o.CompileTimeout < 0:

@@ -97,7 +97,7 @@ func (p *profile) row(f []string) error {
 	case message == "INIT":
 	case source == "NETRUN":
 		if !strings.HasPrefix(event, "Graph 0") {
-			return errors.New("there is more than one graph, or a form that is not known")
+			return errors.New("the profile has more than one graph, or an unknown form")
 		}
 		if us == 0 {
 			return errors.New("an execution took no time")
