@@ -31,9 +31,9 @@ var failureKinds = []failureKind{
 	{"Invalid TFLiteSettings for the stable delegate", devices.FaultUser, devices.ReasonFallBack, "the settings file names no stable_delegate_loader_settings.delegate_path"},
 	{"Failed to load stable ABI delegate", devices.FaultDevice, devices.ReasonFallBack, "is delegate_path of the settings file right, as the device sees it?"},
 	{"Disallowed CPU fallback detected", devices.FaultDevice, devices.ReasonFallBack, "the delegate does not take every op of this model; leave require_full_delegation out to learn how many it takes"},
-	{"ModifyGraphWithDelegate is disallowed when graph is immutable", devices.FaultDevice, devices.ReasonFallBack, "this build applies another delegate first"},
+	{"ModifyGraphWithDelegate is disallowed when graph is immutable", devices.FaultDevice, devices.ReasonFallBack, "this build applies a different delegate first"},
 	{"Restored original execution plan after delegate application failure", devices.FaultDevice, devices.ReasonFallBack, "the delegate refused this model; what it printed before says why"},
-	{"NN API returned error", devices.FaultDevice, devices.ReasonDelegate, "the vendor's driver failed; another nnapi_accelerator_name, or the vendor's own delegate, may do"},
+	{"NN API returned error", devices.FaultDevice, devices.ReasonDelegate, "the vendor's driver failed; try a different nnapi_accelerator_name, or the vendor's own delegate"},
 	{"is not a valid nnapi execution", devices.FaultUser, "usage", ""},
 }
 

@@ -78,7 +78,7 @@ var flagRules = map[string]flagRule{
 var refusedFlags = map[string]string{
 	"graph": "latlab gives the model", "num_runs": planned, "min_secs": planned, "max_secs": planned, "warmup_runs": planned, "warmup_min_secs": planned,
 	"run_delay": paused, "run_frequency": paused,
-	"num_threads":           "threads of the device says it",
+	"num_threads":           "set the device's field threads",
 	"gpu_invoke_loop_times": "the tool would print a part of each latency", "dry_run": "nothing would be run",
 	"enable_op_profiling": profiled, "op_profiling_output_mode": profiled, "op_profiling_output_file": profiled, "profiling_output_csv_file": profiled,
 	"max_profiling_buffer_entries": profiled, "allow_dynamic_profiling_buffer_increase": profiled,
@@ -97,10 +97,10 @@ const (
 	planned   = "the protocol says how often and how long"
 	paused    = "a pause of the protocol is between blocks; one between runs lets the clock fall"
 	profiled  = "timers around every op slow a network down; `latlab time --layers` profiles"
-	delegated = "delegate of the device says it"
+	delegated = "set the device's field delegate"
 	coreML    = "Core ML is on Apple's systems, which latlab cannot reach"
 	noise     = "it would only print more"
-	outputs   = "it writes files to the device that nobody removes"
+	outputs   = "it writes files to the device that are never removed"
 )
 
 // checkFlags refuses flags that are unknown, of a different delegate, or of the wrong type.

@@ -48,7 +48,7 @@ func (d *Device) askUsage(ctx context.Context) error {
 	if name := d.usage.missing(append(planArgs(devices.Plan{}), d.args...)); name != "" {
 		return &devices.Error{Fault: devices.FaultUser, Op: d.op(), Reason: devices.ReasonMissing,
 			Err:    fmt.Errorf("this build of benchmark_model has no flag %s: it would ignore it and run on the CPU all the same", name),
-			Advice: "it was built without that delegate, or is older than the flag: take another build"}
+			Advice: "it was built without that delegate, or is older than the flag: use a different build"}
 	}
 	return nil
 }

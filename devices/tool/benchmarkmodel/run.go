@@ -107,7 +107,7 @@ func (d *Device) read(r *run) error {
 		return r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, err)
 	}
 	if unused := r.result.Proof.Unused; unused != "" {
-		return r.error(failureKind{"", devices.FaultUser, "usage", "another build of benchmark_model has them"},
+		return r.error(failureKind{"", devices.FaultUser, "usage", "use a build of benchmark_model that has them"},
 			fmt.Errorf("benchmark_model ignored flags that it does not know: %s", unused))
 	}
 	return nil
