@@ -13,11 +13,10 @@ import (
 	"latlab/devices/transport"
 )
 
-// tell prints on the first line of stderr which CPUs this process may use, as the kernel
-// says it (proc_pid_status(5)), and becomes the program, which inherits them. Only what the
-// shell has of its own is used: no grep needs to be there. Nothing of a file or device is
-// part of the script.
-const tell = `while read -r k v; do
+// printAffinity prints the CPUs that this process may use on the first line of stderr, in the kernel's
+// own form (proc_pid_status(5)), and then executes the program, which inherits them. It uses only the
+// shell's builtins, so grep need not exist. No file or device name is part of the script.
+const printAffinity = `while read -r k v; do
 case $k in Cpus_allowed_list:) echo "` + mark + `$v" >&2; break;; esac
 done </proc/self/status
 exec "$@"`
@@ -26,18 +25,18 @@ const mark = "latlab affinity: "
 
 const noTaskset = "affinity is set by `taskset`: install util-linux, busybox or toybox there, or leave cpus out"
 
-// command is the program behind taskset and the shell that tells the affinity. The mask is
-// hexadecimal, the one form that util-linux, busybox and toybox (Android) all take: only the
-// first and the last know lists (-c).
+// command is the program behind taskset and the shell that prints the affinity. The mask is
+// hexadecimal, the only form that util-linux, busybox and toybox (Android) all accept. Busybox does
+// not know lists (-c).
 //
-// Rejected: sched_setaffinity by a program of ours, which the user's phone would have to
-// hold; setting it after the start, when threads are made already.
+// Rejected: calling sched_setaffinity in a helper program, which would have to be installed on the
+// user's phone; setting it after the start, when threads exist already.
 func (r Run) command(m *machine.Machine) transport.Command {
 	c := r.Command
 	if len(r.CPUs) > 0 {
 		inner := m.Wrapped(transport.Command{Path: c.Path, Args: c.Args})
 		c.Path = "taskset"
-		c.Args = slices.Concat([]string{Mask(r.CPUs), "sh", "-c", tell, "sh", inner.Path}, inner.Args)
+		c.Args = slices.Concat([]string{Mask(r.CPUs), "sh", "-c", printAffinity, "sh", inner.Path}, inner.Args)
 	} else {
 		c = m.Wrapped(c)
 	}
@@ -54,8 +53,8 @@ func Mask(cpus []int) string {
 	return m.Text(16)
 }
 
-// proof takes the affinity that was in force off the first line of stderr. It is proven
-// where none was asked for.
+// proof splits the affinity that was in force from the first line of stderr. A run that asked for no
+// affinity counts as proven.
 func (r Run) proof(stderr string) (cpus []int, rest string, proven bool) {
 	if len(r.CPUs) == 0 {
 		return nil, stderr, true
@@ -69,10 +68,10 @@ func (r Run) proof(stderr string) (cpus []int, rest string, proven bool) {
 	return cpus, rest, err == nil
 }
 
-// maxCPU is more than the kernel's largest configuration has (CONFIG_NR_CPUS).
+// maxCPU is above the kernel's largest configuration (CONFIG_NR_CPUS).
 const maxCPU = 1 << 13
 
-// ParseCPUs reads the kernel's form of a list of CPUs, "0-3,7", sorted.
+// ParseCPUs reads a list of CPUs in the kernel's form, "0-3,7". The result is sorted.
 func ParseCPUs(list string) ([]int, error) {
 	var cpus []int
 	for part := range strings.SplitSeq(list, ",") {
@@ -93,7 +92,7 @@ func ParseCPUs(list string) ([]int, error) {
 	return slices.Compact(cpus), nil
 }
 
-// affinityError is a program that did not start because its affinity could not be set.
+// affinityError is the error of a program that did not start because its affinity could not be set.
 func affinityError(r Run, out Output) *devices.Error {
 	e := &devices.Error{Fault: devices.FaultUser, Op: r.Op, Reason: "affinity", Output: out.Text()}
 	e.Err = fmt.Errorf("%s cannot be pinned to CPUs %v: %s", r.Program, r.CPUs, LastLine(out.Stderr))

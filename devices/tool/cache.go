@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Cache keeps what a tool compiled of models, each of some bytes, until a budget is spent. What
-// was used longest ago goes first; what is in use stays.
+// Cache keeps compiled models, each of a known size, within a budget of bytes. It evicts the least
+// recently used first and never one that is in use.
 type Cache[T any] struct {
 	budget int64
 	drop   func(T)
@@ -20,17 +20,17 @@ type Cache[T any] struct {
 type kept[T any] struct {
 	value T
 	bytes int64
-	used  int64 // of the cache's clock
+	used  int64 // the cache's clock at the last use
 	users int
 }
 
-// NewCache makes an empty cache. drop removes what is no longer kept.
+// NewCache makes an empty cache. It calls drop for every value that it removes.
 func NewCache[T any](budget int64, drop func(T)) *Cache[T] {
 	return &Cache[T]{budget: budget, drop: drop, turn: make(chan struct{}, 1), all: map[string]*kept[T]{}}
 }
 
-// Get returns what is kept under a key, and what ends its use. Where nothing is, or what is there is no
-// longer valid, build makes it and says how many bytes it has. One is built at a time.
+// Get returns the value of a key, and a function that ends its use. If the value is missing or no
+// longer valid, build makes it and returns its size in bytes. Only one build runs at a time.
 func (c *Cache[T]) Get(ctx context.Context, key string, valid func(T) (bool, error), build func() (T, int64, error)) (value T, done func(), err error) {
 	if err := c.lock(ctx); err != nil {
 		return value, nil, err
@@ -69,7 +69,7 @@ func (c *Cache[T]) lock(ctx context.Context) error {
 	}
 }
 
-// Use returns what is kept under a key, and what ends its use; false where there is nothing.
+// Use returns the value of a key and a function that ends its use; ok is false if it is missing.
 func (c *Cache[T]) Use(key string) (value T, done func(), ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,7 +87,7 @@ func (c *Cache[T]) Use(key string) (value T, done func(), ok bool) {
 	}), true
 }
 
-// Put keeps something, and drops others until the budget is kept, but not what it was given.
+// Put stores a value and evicts others until the budget is met, but never the value just stored.
 func (c *Cache[T]) Put(key string, value T, bytes int64) {
 	c.mu.Lock()
 	c.clock++
@@ -107,7 +107,7 @@ func (c *Cache[T]) Put(key string, value T, bytes int64) {
 	}
 }
 
-// Remove drops what is kept under a key.
+// Remove drops the value of a key.
 func (c *Cache[T]) Remove(key string) {
 	c.mu.Lock()
 	k := c.all[key]

@@ -11,8 +11,8 @@ import (
 	"latlab/devices/tool"
 )
 
-// TestCache: whatever is put and used, the budget is kept but for what is in use and what was
-// put last, and everything is dropped once.
+// TestCache: after any sequence of puts and uses, the cache is within its budget except for values in
+// use and the one stored last, and every value is dropped exactly once.
 func TestCache(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const budget = 10
@@ -62,7 +62,7 @@ func TestCache(t *testing.T) {
 	})
 }
 
-// TestCacheBuildsOneAtATime: a second build waits for the first, at most until its context ends.
+// TestCacheBuildsOneAtATime: a second build waits for the first, or until its own context ends.
 func TestCacheBuildsOneAtATime(t *testing.T) {
 	s := tool.NewCache(1, func(string) {})
 	never := func() (string, int64, error) { t.Error("built twice at a time"); return "", 0, nil }

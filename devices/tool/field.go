@@ -14,24 +14,24 @@ import (
 // Field is a field of a device in the inventory file.
 type Field struct {
 	Name  string // "delegate_library"
-	Form  string // what it holds, for people: "path"
-	Means string // a sentence for people
+	Form  string // kind of value, for the documentation: "path"
+	Means string // one sentence for the documentation
 	Read  func(strictyaml.Value)
-	// Paths are what it names that may be files of this host; nil where it names none. Those that begin with OnDevice
-	// are not.
+	// Paths returns the values that may be files of this host; nil if the field holds no paths. Values
+	// that begin with OnDevice are the device's.
 	Paths func() []string
 }
 
 const (
-	// OnDevice begins a path that is the device's own; others are of this host and are pushed.
+	// OnDevice begins a path on the device; other paths are on this host and are pushed.
 	OnDevice = "device:"
-	maxWords = 64 // entries of a list or mapping
+	maxWords = 64 // most entries of a list or mapping
 )
 
-// WordForm is what names of options, delegates and chips are made of.
+// WordForm is the form of names of options, delegates and chips.
 var WordForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-// Into is a Field's Read that stores what a reader returns.
+// Into makes a Field's Read function that stores the reader's result.
 func Into[T any](to *T, read func(strictyaml.Value) T) func(strictyaml.Value) {
 	return func(v strictyaml.Value) { *to = read(v) }
 }
@@ -75,7 +75,7 @@ func HostPath(name, means string, to *string) Field {
 	return Field{Name: name, Form: "path", Means: means, Read: Into(to, ReadHostPath), Paths: func() []string { return []string{*to} }}
 }
 
-// AnyPath is a field that names a file of this host, or one of the device's own behind OnDevice.
+// AnyPath is a field that names a file of this host, or, behind OnDevice, a file of the device.
 func AnyPath(name, means string, to *string) Field {
 	f := HostPath(name, means, to)
 	f.Read = Into(to, readAnyPath)
@@ -87,7 +87,7 @@ func Binary(to *string) Field {
 	return AnyPath("binary", "the tool: a file of this host, which is pushed, or device:/PATH", to)
 }
 
-// Libraries is the field of what is brought beside the tool or its delegate.
+// Libraries is the field of libraries that are installed beside the tool or its delegate.
 func Libraries(to *[]string) Field {
 	return Field{Name: "libraries", Form: "list of paths", Paths: func() []string { return *to },
 		Means: "files that the tool or delegate needs beside it: files of this host, which are pushed",
@@ -129,7 +129,7 @@ func readAnyPath(v strictyaml.Value) string {
 	return ReadHostPath(v)
 }
 
-// LocalPath makes the device's own paths paths of this host where the device is this host.
+// LocalPath strips OnDevice from a path if the device is this host.
 func (d Device) LocalPath(p string) string {
 	if d.Local() {
 		return strings.TrimPrefix(p, OnDevice)

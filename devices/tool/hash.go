@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// SHA256 is the hash of a file on this machine, in hexadecimal: what tells two builds of a program
-// apart that print the same version.
+// SHA256 is the hash of a file on this machine, in hexadecimal. It distinguishes two builds of a
+// program that print the same version.
 func SHA256(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

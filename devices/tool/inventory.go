@@ -9,74 +9,76 @@ import (
 	"latlab/sampler/model"
 )
 
-// Tool is a program that times models, as devices/inventory knows it. A new one is a package with a function that
-// returns its Tool, and a line in the inventory's list of tools.
+// Tool is a program that times models, as devices/inventory sees it. To add one, write a package with
+// a function that returns its Tool and add a line to the inventory's list of tools.
 type Tool struct {
-	Name       string            // of the inventory's field tool
-	Delegates  []Delegate        // of the field delegate, the default first; none where the tool is made for one
-	Precisions []model.Precision // of the field precision, the default first
-	Threads    bool              // the field threads is for it
-	// New returns a Setup of which nothing has been read.
+	Name       string            // value of the inventory's field tool
+	Delegates  []Delegate        // values of the field delegate, the default first; empty if the tool has only one
+	Precisions []model.Precision // values of the field precision, the default first
+	Threads    bool              // whether it takes the field threads
+	// New returns an empty Setup.
 	New func() Setup
 }
 
-// Delegate is one that a Tool can be set up with.
+// Delegate is a delegate that a Tool can be set up with.
 type Delegate struct {
 	Name       string
-	Library    bool              // of the user's: the field delegate_library says where it is
-	Precisions []model.Precision // where it takes fewer than the tool
+	Library    bool              // the user supplies the library: the field delegate_library says where it is
+	Precisions []model.Precision // if it takes fewer than the tool
 }
 
-// Setup is what the inventory says of a tool on one device.
+// Setup holds the inventory's settings of a tool on one device.
 //
-// Fields both decodes the tool's own fields and documents them: with a decoder beside a table of fields, one of the two
-// was always behind.
+// Fields both decodes and documents the tool's own fields: when the decoder and the table of fields
+// were separate, one of them was always out of date.
 type Setup interface {
-	// Fields are the tool's own fields. To read one changes this Setup.
+	// Fields are the tool's own fields. Reading a field changes this Setup.
 	Fields() []Field
-	// Check says with o.Fail what the fields together have wrong. All have been read.
+	// Check reports fields that contradict each other, by o.Fail. It is called after all fields are
+	// read.
 	Check(o strictyaml.Object, d Device)
-	// Describe is what is known of the device without asking it: all of Info but the fingerprint.
+	// Describe returns what is known of the device without contacting it: all of Info but the
+	// fingerprint.
 	Describe(d Device) (devices.Info, error)
-	// Open makes the device. Where it fails the machine stays the caller's.
+	// Open opens the device. If it fails, the caller still owns the machine and closes it.
 	Open(ctx context.Context, m *machine.Machine, d Device) (devices.Device, error)
 }
 
-// Device is what the inventory says of a device whichever tool times on it.
+// Device holds the inventory's settings that every tool shares.
 type Device struct {
 	Name      string
 	Transport string // "adb", "ssh"; empty = this machine
 	Delegate  Delegate
-	Precision model.Precision // the user's default; empty = the tool's
+	Precision model.Precision // the user's default; empty = the tool's default
 	Threads   int             // of the runtime; at least 1
 	CPUs      []int           // affinity; empty = none
-	Budget    int64           // bytes of models kept there; 0 = the tool's default
+	Budget    int64           // bytes of models cached on the device; 0 = the tool's default
 	Host      Host
 }
 
 // Local reports whether the device is this machine.
 func (d Device) Local() bool { return d.Transport == "" }
 
-// Host is what tools use of this machine.
+// Host is what tools use on this machine.
 type Host struct {
-	Agent   string // latlab-agent's file
-	Bundles string // folder of what travels to other machines, see agent.Options
+	Agent   string // path of latlab-agent
+	Bundles string // folder of files to install on other machines, see agent.Options
 	Python  string // interpreter of the compilers; empty = python.Default
 }
 
-// StepError is an error of Open that belongs to a step of its own in `devices check`, such as "compiler".
+// StepError is an error of Open that `devices check` reports under a step of its own, such as
+// "compiler".
 type StepError struct {
 	Step string
 	Err  error
 }
 
-// Error is the error's own.
 func (e *StepError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the error.
 func (e *StepError) Unwrap() error { return e.Err }
 
-// Opened is what a tool's own Open returned as a Setup's: without it a nil *Device would become a Device that is not nil.
+// Opened converts a tool's own result to a Setup's: without it a nil *Device would become a non-nil
+// Device.
 func Opened[D devices.Device](d D, err error) (devices.Device, error) {
 	if err != nil {
 		return nil, err

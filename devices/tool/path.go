@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// LookPath is where a program of this host is: the file of that name where it has a slash,
-// else the first in PATH that can be executed.
+// LookPath finds a program on this host: the file itself if the name has a slash, otherwise the first
+// executable of that name in PATH.
 func LookPath(name string) (string, error) {
 	if filepath.Base(name) != name {
 		return name, executable(name)

@@ -2,14 +2,14 @@ package tool
 
 import "latlab/internal/strictyaml"
 
-// Plugin is the library of a delegate that has one.
+// Plugin is the library of a delegate that is loaded from a file.
 type Plugin struct {
-	Library   string // of this host, or behind OnDevice
+	Library   string // a path on this host, or on the device behind OnDevice
 	Options   map[string]string
-	Libraries []string // of this host, which it needs beside it
+	Libraries []string // files of this host that it depends on
 }
 
-// Fields are those of the inventory that say what the library is.
+// Fields are the inventory's fields of the library.
 func (p *Plugin) Fields() []Field {
 	return []Field{
 		AnyPath("delegate_library", "library of the delegates external and edgetpu, settings file of stable: a file of this host, which is pushed, or device:/PATH", &p.Library),
@@ -18,7 +18,7 @@ func (p *Plugin) Fields() []Field {
 	}
 }
 
-// Check refuses a library without its delegate, and a delegate without its library.
+// Check refuses a library without a delegate, and a delegate without its library.
 func (p *Plugin) Check(o strictyaml.Object, d Device) {
 	for _, f := range []string{"delegate_library", "delegate_options"} {
 		if o.Has(f) && !d.Delegate.Library {

@@ -10,11 +10,11 @@ import (
 	"latlab/internal/text"
 )
 
-// exitTimeout is how long a program that has answered may take to leave.
+// exitTimeout is how long a program may take to exit after the conversation.
 const exitTimeout = 5 * time.Second
 
-// converse runs a program that is spoken with. said is the error of the conversation, or why it broke
-// off; err is that of starting.
+// converse runs a program and has a conversation with it. said is the error of the conversation, or
+// why it broke off; err is the error of starting.
 func converse(ctx context.Context, m *machine.Machine, r Run) (out transport.Output, said, err error) {
 	p, err := m.Start(ctx, r.Command)
 	if err != nil {
@@ -32,7 +32,7 @@ func converse(ctx context.Context, m *machine.Machine, r Run) (out transport.Out
 	_ = p.Stdin().Close()
 	timer := time.AfterFunc(exitTimeout, p.Kill)
 	defer timer.Stop()
-	if said != nil && !leaves(ended) {
+	if said != nil && !exitsByItself(ended) {
 		p.Kill()
 	}
 	_, _ = io.Copy(io.Discard, p.Stdout())
@@ -41,9 +41,9 @@ func converse(ctx context.Context, m *machine.Machine, r Run) (out transport.Out
 	return transport.Output{Stderr: stderr.String(), Exit: exit}, said, nil
 }
 
-// leaves gives a process that closed its stdout the moment that it needs to die of its
-// own cause, which Kill would hide.
-func leaves(ended <-chan struct{}) bool {
+// exitsByItself gives a process that closed its stdout time to end of its own cause, which Kill would
+// hide.
+func exitsByItself(ended <-chan struct{}) bool {
 	select {
 	case <-ended:
 		return true

@@ -1,8 +1,8 @@
-// Package tool runs a program to its end on a machine and says whose fault its end is. devices/agent
-// speaks with latlab's own program through it; below is one package a program of somebody else:
-// benchmarkmodel, trtexec, edgetpu, qnnrun, and python with vela and qnn.
+// Package tool runs a program to its end on a machine and decides whose fault a failure is.
+// devices/agent runs latlab's own program through it. Its subpackages each run one third-party
+// program: benchmarkmodel, trtexec, edgetpu, qnnrun, and python with vela and qnn.
 //
-// It refuses to read what the program printed: its package does.
+// It does not interpret the program's output: the program's own package does.
 package tool
 
 import (
@@ -21,53 +21,52 @@ import (
 	"latlab/internal/text"
 )
 
-// MaxOutput bounds what is kept of each of a program's streams.
+// MaxOutput is how many bytes are kept of each output stream.
 const MaxOutput = 8 << 20
 
 // Run is one run of a program.
 type Run struct {
 	Op      string // what is being done, for errors: "time mobiledet_cpu-float32"
-	Program string // its name for people: "benchmark_model"
+	Program string // its name in messages: "benchmark_model"
 	Command transport.Command
-	CPUs    []int         // affinity, by taskset; what was in force is in Output.CPUs
+	CPUs    []int         // affinity, set by taskset; Output.CPUs has the affinity in force
 	Timeout time.Duration // of the whole run
-	// Talk speaks with a program that reads stdin; nil where it reads nothing. Once it returns, the
-	// program has to leave, and how it does says nothing any more unless Talk failed. Its error is a
-	// *devices.Error where it says whose fault it is; otherwise the program's end does. Of stderr
-	// the end is kept then, and nothing of stdout.
+	// Talk has a conversation with a program that reads stdin; nil if it reads nothing. Once Talk
+	// returns, the program has to exit, and its exit code matters only if Talk failed. If Talk returns
+	// a *devices.Error, that is the run's error; otherwise the way the program ended decides whose
+	// fault it is. With Talk only the end of stderr is kept, and nothing of stdout.
 	Talk func(stdin io.Writer, stdout io.Reader) error
-	// Missing has the Fault, Reason and Advice of a program that cannot be started; by default the
-	// user named one that is not there.
+	// Missing has the Fault, Reason and Advice if the program cannot be started. By default the user
+	// is at fault: the named program does not exist.
 	Missing devices.Error
 	Crash   devices.Fault // whose fault a crash is; FaultModel by default
 }
 
-// Output is what a program that ended by itself left, whatever its exit code.
+// Output is the output of a program that ended by itself, whatever its exit code.
 type Output struct {
 	Stdout, Stderr string
 	Exit           transport.Exit
-	CPUs           []int // affinity that was in force, read there; nil where it was not asked for
+	CPUs           []int // affinity in force, read on the machine; nil if none was requested
 	Elapsed        time.Duration
 }
 
-// Text is the end of what it printed, as much as an error keeps.
+// Text is the end of the output, cut to the length that an error keeps.
 func (o Output) Text() string { return Tail(o.Stdout + o.Stderr) }
 
-// Garbage is the error of an output that is not what the program prints: the device's fault.
+// Garbage is the error of output in an unknown form: the device's fault.
 func (o Output) Garbage(op string, err error) *devices.Error {
 	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: o.Text()}
 }
 
-// Rejected is the error of a model that the program does not take.
+// Rejected is the error of a model that the program does not accept.
 func (o Output) Rejected(op string, err error) *devices.Error {
 	return &devices.Error{Fault: devices.FaultModel, Op: op, Reason: devices.ReasonRejected, Err: err, Output: o.Text()}
 }
 
-// Do runs a program to its end. A program that was ended by a signal, hung, printed without
-// end, could not be started or whose device went away is a *devices.Error or the context's; an
-// exit code other than 0, 126 and 127 is no error: only the program's own package knows what
-// it means.
-// Whatever happens, the program is gone when Do returns.
+// Do runs a program to its end. It returns a *devices.Error, or the context's error, if the program
+// was killed by a signal, hung, printed without end or could not be started, or if the device went
+// away. An exit code other than 0, 126 and 127 is no error, because only the program's own package
+// knows what it means. The program has always ended when Do returns.
 func Do(parent context.Context, m *machine.Machine, r Run) (Output, error) {
 	ctx, cancel := context.WithTimeoutCause(parent, r.Timeout, errHung)
 	defer cancel()
@@ -92,24 +91,24 @@ func Do(parent context.Context, m *machine.Machine, r Run) (Output, error) {
 		return got, r.failure(ctx, e)
 	case !proven:
 		return got, affinityError(r, got)
-	case e.unstarted():
+	case e.notStarted():
 		return got, r.missing(errors.New(LastLine(stderr)), e)
 	}
 	return got, nil
 }
 
-// ending is all that is known of how a run ended.
+// ending is all that is known about how a run ended.
 type ending struct {
 	transport.Output
-	text string // what it printed, as an error keeps it
-	said error  // of Talk
-	err  error  // of starting, or the context's
+	text string // its output, cut to the length that an error keeps
+	said error  // error of Talk
+	err  error  // error of starting, or the context's
 }
 
-func (e ending) unstarted() bool { return e.Exit.Code == notExecutable || e.Exit.Code == notFound }
+func (e ending) notStarted() bool { return e.Exit.Code == notExecutable || e.Exit.Code == notFound }
 
-// What shells, and the dynamic loaders of the GNU and the musl C library, end with where a
-// program or one of its libraries is not there (POSIX.1-2024, Shell, 2.8.2).
+// Exit codes of shells, and of the dynamic loaders of the GNU and musl C libraries, if a program or
+// one of its libraries is missing (POSIX.1-2024, Shell, 2.8.2).
 const (
 	notExecutable = 126
 	notFound      = 127
@@ -117,7 +116,7 @@ const (
 
 var errHung = errors.New("timeout")
 
-// failure says whose fault it is that a program did not end by itself, or broke a conversation off.
+// failure decides whose fault it is that a program did not end by itself, or broke off a conversation.
 func (r Run) failure(ctx context.Context, end ending) error {
 	var known *devices.Error
 	e := &devices.Error{Fault: devices.FaultDevice, Op: r.Op, Output: end.text}
@@ -146,10 +145,10 @@ func (r Run) failure(ctx context.Context, end ending) error {
 		e.Reason, e.Err = devices.ReasonKilled, fmt.Errorf("%s was ended by somebody: %s", r.Program, end.Exit.Signal)
 		e.Advice = "out of memory? see the kernel's log"
 	case end.Exit.Signal != "":
-		// The tool died of this model, unless there was none; trying again would show the same.
+		// The tool crashed on this model, if there was one; a retry would crash again.
 		e.Fault = cmp.Or(r.Crash, devices.FaultModel)
 		e.Reason, e.Err = devices.ReasonCrashed, fmt.Errorf("%s crashed: %s", r.Program, end.Exit.Signal)
-	case end.unstarted():
+	case end.notStarted():
 		return r.missing(errors.New(LastLine(end.Stderr)), end)
 	default:
 		e.Reason, e.Err = devices.ReasonExited, fmt.Errorf("%s left with exit code %d before it answered", r.Program, end.Exit.Code)
@@ -170,7 +169,7 @@ func (r Run) missing(err error, end ending) *devices.Error {
 	return &e
 }
 
-// LastLine is the last line that an output says something in, for an error of one line.
+// LastLine is the last line of an output that is not empty, for an error of one line.
 func LastLine(s string) string {
 	if last := text.LastLine(s); last != "" {
 		return text.Line(last, maxLine)
@@ -180,10 +179,10 @@ func LastLine(s string) string {
 
 const maxLine = 300
 
-// maxTail is how much of a tool's output an error keeps.
+// maxTail is how many bytes of a tool's output an error keeps.
 const maxTail = 64 << 10
 
 var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// Tail is the end of a tool's output, as much as an error keeps, without its colours.
+// Tail is the end of a tool's output, cut to the length that an error keeps, without colour codes.
 func Tail(s string) string { return text.Tail(colour.ReplaceAllString(s, ""), maxTail) }

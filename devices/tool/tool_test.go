@@ -139,7 +139,7 @@ func allowed(t *testing.T) int {
 	return 0
 }
 
-// Hostile words come through taskset and the telling shell as they are.
+// Arguments with shell metacharacters pass through taskset and the shell unchanged.
 func TestAffinityIsSetAndProven(t *testing.T) {
 	cpu := allowed(t)
 	words := []string{"a b", `"'`, "$(exit 9)", "line\nbreak", "-c", "", "`id`", "*"}
@@ -162,7 +162,7 @@ func TestAffinityIsSetAndProven(t *testing.T) {
 	}
 }
 
-// A mask is taken, and the wrapper understood, by every taskset that a device may have.
+// Every taskset that a device may have accepts the mask and the wrapper.
 func TestEveryTaskset(t *testing.T) {
 	cpu := allowed(t)
 	for name, command := range map[string][]string{"util-linux": {"taskset"}, "busybox": {"busybox", "taskset"}, "toybox": {"toybox", "taskset"}} {
@@ -184,7 +184,7 @@ func TestEveryTaskset(t *testing.T) {
 	}
 }
 
-// What Options.Wrap names runs the program; taskset is the machine's own, in front of it.
+// Options.Wrap runs the program; taskset is the machine's own and comes before the wrapper.
 func TestAffinityIsInFrontOfTheWrapper(t *testing.T) {
 	m, err := machine.Open(t.Context(), transport.Local{}, machine.Options{Name: "m", Wrap: []string{"env", "WRAPPED=yes"}})
 	if err != nil {
@@ -213,7 +213,7 @@ func TestAffinityThatCannotBe(t *testing.T) {
 	if _, err := tool.Do(t.Context(), machine.Here("m"), r); !errors.As(err, &e) || e.Reason != devices.ReasonMissing || !strings.Contains(err.Error(), "taskset") {
 		t.Errorf("without taskset: %v", err)
 	}
-	// A program that goes wrong by itself is not taken for taskset's fault.
+	// A program that fails by itself is not blamed on taskset.
 	t.Setenv("PATH", "/usr/bin:/bin")
 	r = shell("exit 1")
 	r.CPUs = []int{allowed(t)}

@@ -1,15 +1,14 @@
-// Package benchmarkmodel is the Device made of TFLite's benchmark_model on a machine: the
-// user's own build, with the delegates that it has and the libraries that belong to them. It
-// is for what the agent cannot load, a phone's vendor libraries above all.
+// Package benchmarkmodel is a Device that runs TFLite's benchmark_model on a machine: the user's own
+// build, with its delegates and their libraries. It is for delegates that the agent cannot load, above
+// all a phone's vendor libraries.
 //
-// What the tool prints becomes a Block whose figures are a Summary: it gives no samples.
-// Who executed the graph is proven from its lines in every block (proof.go); a run of which
-// the CPU had what an accelerator was asked for is an error. The package refuses to guess
-// what a line means (parse.go), and flags that would change what is measured behind
-// latlab's back (flags.go). What a plan cannot be told is in plan.go.
+// The tool prints no samples, so a Block's figures are a Summary. Its lines prove in every block who
+// executed the graph (proof.go); a run in which the CPU executed what an accelerator was asked for is
+// an error. The package refuses to guess what a line means (parse.go), and refuses flags that would
+// silently change what is measured (flags.go). plan.go lists what of a plan the tool cannot do.
 //
-// Its neighbours: devices/tool runs the program, devices/machine brings models and files
-// there, devices/agent is latlab's own program, which gives samples.
+// Its neighbours: devices/tool runs the program, devices/machine copies models and files to the
+// machine, devices/agent runs latlab's own program, which gives samples.
 package benchmarkmodel
 
 import (
@@ -19,7 +18,7 @@ import (
 	"latlab/devices/machine"
 )
 
-// program is the tool's name for people, and that of its folder on the machine.
+// program is the tool's name in messages, and the name of its folder on the machine.
 const program = "benchmark_model"
 
 // Device times models with benchmark_model.
@@ -28,12 +27,12 @@ type Device struct {
 	kind    *kind
 	m       *machine.Machine
 	info    devices.Info
-	program string   // path there
+	program string   // path on the machine
 	args    []string // the same for every run
 	env     []string
 	usage   usage
 	runtime string
-	temp    *machine.Temp // of result files; made at the first run
+	temp    *machine.Temp // for result files; made by the first run
 	runs    int
 }
 
@@ -42,7 +41,8 @@ var (
 	_ devices.Layerer = (*Device)(nil)
 )
 
-// Open brings the program there, asks it for its flags, and refuses what this build lacks.
+// Open copies the program to the machine, asks it for its flags, and refuses options that this build
+// lacks.
 func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	o, err := prepared(o)
 	if err != nil {
@@ -66,7 +66,7 @@ func (d *Device) op() string { return "open device " + d.o.Name }
 // Info describes the device.
 func (d *Device) Info() devices.Info { return d.info }
 
-// Close removes what the tool wrote and gives the machine up.
+// Close removes the tool's files and closes the machine.
 func (d *Device) Close() error {
 	if d.temp != nil {
 		d.temp.Close()

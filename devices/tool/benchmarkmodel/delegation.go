@@ -8,7 +8,7 @@ import (
 	"latlab/devices"
 )
 
-// notProven is a run of which it is not proven that the delegate had the graph.
+// notProven is the error of a run that does not prove that the delegate executed the graph.
 type notProven struct {
 	kind failureKind
 	err  error
@@ -16,11 +16,11 @@ type notProven struct {
 
 var errNothing = errors.New("the delegate took no node: the CPU ran the model")
 
-// prove says who executed the graph: positive evidence, and no line that denies it. nodes is
-// how many the model has, 0 where that is not known.
+// prove determines who executed the graph: it needs positive evidence, and no line that contradicts
+// it. nodes is the model's number of nodes, 0 if not known.
 //
-// On the CPU (xnnpack) nodes that were left are slower but true; on an accelerator a run of
-// which the CPU had all is an error, as its time would be another machine's.
+// On the CPU (xnnpack), nodes that were not delegated are slower but valid. On an accelerator, a run
+// that the CPU executed completely is an error, since its time would be that of a different device.
 func (p *Proof) prove(k *kind, label string, nodes int) (devices.Delegation, *notProven) {
 	if k.name == None {
 		return devices.Delegation{}, nil
@@ -34,11 +34,11 @@ func (p *Proof) prove(k *kind, label string, nodes int) (devices.Delegation, *no
 	counted := p.count(k, &d)
 	a := p.appliedOf(k)
 	if k.accelerator && a != nil && a.Kernels == 0 {
-		// The runtime's lines are of all subgraphs; the tool's own word is of the one that it runs.
+		// The runtime's lines cover all subgraphs; the tool's own line is about the one that it runs.
 		return d, &notProven{nothing, errNothing}
 	}
 	if k.accelerator && !counted && len(p.Replaced) > 0 {
-		// "Completely executed" counts every delegate's kernels, and only others took nodes.
+		// "Completely executed" counts every delegate's kernels, but only other delegates took nodes.
 		return d, &notProven{nothing, errNothing}
 	}
 	if a == nil && !counted {
@@ -56,7 +56,7 @@ func (p *Proof) prove(k *kind, label string, nodes int) (devices.Delegation, *no
 	return withReason(d, exact), nil
 }
 
-// count adds up what the runtime says of each subgraph, or what the delegate says itself.
+// count adds up the runtime's lines about each subgraph, or else the delegate's own lines.
 func (p *Proof) count(k *kind, d *devices.Delegation) (found bool) {
 	seen := map[string]bool{}
 	for _, r := range p.Replaced {
@@ -67,7 +67,7 @@ func (p *Proof) count(k *kind, d *devices.Delegation) (found bool) {
 		d.Delegated += r.Delegated
 		d.Partitions += r.Partitions
 		if r.Nodes >= 0 && !seen[r.Subgraph] {
-			// A second line of one subgraph counts the first's kernels among its nodes.
+			// A second line about the same subgraph counts the kernels of the first as nodes.
 			seen[r.Subgraph] = true
 			d.Nodes += r.Nodes
 		}
@@ -93,10 +93,9 @@ func (p *Proof) appliedOf(k *kind) *Applied {
 	return nil
 }
 
-// complete makes the figures whole from what the tool says of the plan, and from the
-// model's own number of nodes where nobody counted them. Where a part is left and how many
-// nodes that is was not printed, each kernel stands for the one node that it has at least,
-// and the figures are not exact.
+// complete fills in missing figures from the tool's line about the plan, and from the model's own
+// number of nodes. If only a part is delegated and the number of its nodes was not printed, each
+// kernel counts as one node, the minimum, and the figures are marked as not exact.
 func complete(d *devices.Delegation, a *Applied, counted bool, nodes int) (exact bool) {
 	if a != nil {
 		d.Partitions = a.Kernels
@@ -111,7 +110,7 @@ func complete(d *devices.Delegation, a *Applied, counted bool, nodes int) (exact
 	case !counted:
 		d.Delegated, exact = a.Kernels, false
 		d.Nodes = max(nodes, a.Kernels+1)
-	case d.Nodes == 0: // an older runtime, which does not say of how many
+	case d.Nodes == 0: // an older runtime, which does not print the total
 		d.Nodes = max(nodes, d.Delegated+1)
 	}
 	d.Delegated = min(d.Delegated, d.Nodes)

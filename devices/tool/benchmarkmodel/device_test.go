@@ -32,12 +32,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is a benchmark_model in a folder of its own.
+// fake is a stand-in for benchmark_model in its own folder.
 type fake struct {
 	dir, binary, state string
 }
 
-// newFake puts the program where its configuration is.
+// newFake puts the program beside its configuration.
 func newFake(t testing.TB, c testphone.Config) fake {
 	t.Helper()
 	dir := t.TempDir()
@@ -59,7 +59,7 @@ func newFake(t testing.TB, c testphone.Config) fake {
 	return f
 }
 
-// file makes a file of the user's in the fake's folder.
+// file makes one of the user's files in the fake's folder.
 func (f fake) file(t testing.TB, name, content string) string {
 	t.Helper()
 	path := filepath.Join(f.dir, name)
@@ -112,12 +112,12 @@ func written(t testing.TB, g *graph.Graph, p model.Precision) *model.Model {
 
 func good(t testing.TB) *model.Model { return tiny(t, model.Float32) }
 
-// hswish has ops that the EdgeTPU leaves.
+// hswish has ops that the EdgeTPU does not take.
 func hswish(t testing.TB) *model.Model {
 	return written(t, fixturetest.Graph(t, "mobiledet_cpu"), model.Int8)
 }
 
-// rejected is a whole .tflite that no interpreter takes.
+// rejected is a whole .tflite that every interpreter refuses.
 func rejected(t testing.TB) *model.Model {
 	t.Helper()
 	f, err := good(t).Open(t.Context())
@@ -140,7 +140,7 @@ func rejected(t testing.TB) *model.Model {
 	return m
 }
 
-// failing is a device that goes wrong at its next run, once.
+// failing is a device that fails at its next run, once.
 func failing(t testing.TB, fault string) devices.Device {
 	f := cpu(t)
 	d := open(t, f.options())
@@ -171,7 +171,7 @@ func away(t testing.TB) devices.Device {
 	return d
 }
 
-// edgetpu is an accelerator behind an external delegate, which leaves h-swish.
+// edgetpu is an accelerator behind an external delegate, which does not take h-swish.
 func edgetpu(t testing.TB) benchmarkmodel.Options {
 	f := newFake(t, testphone.Config{Simulator: "sim-pixel4-edgetpu", Host: "sim-pixel1-cpu", Prefix: true, Delegates: []string{"external", "xnnpack"}})
 	o := f.options()
@@ -180,7 +180,7 @@ func edgetpu(t testing.TB) benchmarkmodel.Options {
 }
 
 func TestConformance(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir()) // leftovers sees nobody else's files
+	t.Setenv("TMPDIR", t.TempDir()) // so that leftovers sees only this test's files
 	devicetest.Run(t, devicetest.Suite{
 		Open:    func(t testing.TB) devices.Device { return open(t, cpu(t).options()) },
 		Good:    good,
@@ -196,7 +196,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// leftovers are temporary files that go by the lab's name.
+// leftovers are temporary files with latlab's prefix.
 func leftovers(t testing.TB) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(os.TempDir(), "latlab*"))
@@ -206,7 +206,7 @@ func leftovers(t testing.TB) string {
 	return strings.Join(files, "\n")
 }
 
-// running counts the children of this test that are a benchmark_model.
+// running counts this test's child processes that are a benchmark_model.
 func running(t testing.TB) int {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -217,7 +217,7 @@ func running(t testing.TB) int {
 	for _, stat := range stats {
 		b, err := os.ReadFile(stat)
 		if err != nil {
-			continue // it ended meanwhile
+			continue // it has ended
 		}
 		fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 		exe, err := os.Readlink(filepath.Join(filepath.Dir(stat), "exe"))
@@ -241,7 +241,7 @@ func block(t *testing.T, d devices.Device, m *model.Model) *devices.Block {
 	return b
 }
 
-// A block has what the tool was told by its simulator, in every era of its output.
+// A block has the simulator's figures, in every era of the tool's output.
 func TestBlock(t *testing.T) {
 	exact, err := sim.Open(sim.Options{Name: "sim-pixel1-cpu:exact"})
 	if err != nil {
@@ -298,7 +298,7 @@ func operators(t *testing.T, m *model.Model) (n int) {
 	return n
 }
 
-// Every fault is an error with its culprit, and the run after it goes well.
+// Every fault gives an error that blames the right party, and the next run succeeds.
 func TestFaults(t *testing.T) {
 	int8 := tiny(t, model.Int8)
 	for _, tt := range []struct {
@@ -341,7 +341,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// accelerated has what a delegate needs.
+// accelerated has the options that a delegate needs.
 func accelerated(t testing.TB, f fake, delegate string) benchmarkmodel.Options {
 	t.Helper()
 	o := f.options()
@@ -356,7 +356,7 @@ func accelerated(t testing.TB, f fake, delegate string) benchmarkmodel.Options {
 	return o
 }
 
-// What a delegate cannot do is never a time of the CPU's.
+// A failed delegate never gives the CPU's time.
 func TestSilentFallBack(t *testing.T) {
 	float := good(t)
 	for _, tt := range []struct {
@@ -402,7 +402,7 @@ func TestSilentFallBack(t *testing.T) {
 	}
 }
 
-// The driver's own count is compared with the runs that were printed.
+// The driver's own count is compared with the printed runs.
 func TestDriverCounter(t *testing.T) {
 	c := testphone.Today("sim-pixel4-dsp")
 	c.Counter = filepath.Join(t.TempDir(), "inference_count")
@@ -429,8 +429,7 @@ func TestDriverCounter(t *testing.T) {
 	}
 }
 
-// Without a delegate the runtime's own kernels run; a build that applies XNNPACK all the same
-// is doubted.
+// Without a delegate the runtime's own kernels run; a build that applies XNNPACK anyway gets a doubt.
 func TestNoDelegate(t *testing.T) {
 	f := cpu(t)
 	o := f.options()
@@ -476,7 +475,7 @@ func TestAffinityOfABlock(t *testing.T) {
 	}
 }
 
-// Names that a shell would read reach the program as they are.
+// Names with shell metacharacters reach the program unchanged.
 func TestHostileNames(t *testing.T) {
 	f := cpu(t)
 	dir := filepath.Join(f.dir, "a 'b' \"c\" $(touch x)\n`d`")
@@ -525,7 +524,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// A build that lacks what is asked for is refused when it is opened.
+// Open refuses a build that lacks a requested feature.
 func TestOpenRefuses(t *testing.T) {
 	f := newFake(t, testphone.Config{Simulator: "sim-pixel1-cpu", Delegates: []string{"xnnpack"}})
 	script := f.file(t, "other", "#!/bin/sh\necho hello\n")
@@ -600,12 +599,12 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// A build that ignores a flag would run on the CPU without a word: it is refused.
+// A build that ignores a flag would silently run on the CPU, so it is refused.
 func TestIgnoredFlags(t *testing.T) {
 	f := newFake(t, testphone.Today("sim-pixel4-dsp"))
 	d := open(t, accelerated(t, f, benchmarkmodel.GPU))
 	c := testphone.Config{Simulator: "sim-pixel4-dsp", Prefix: true, ResultFile: true, Delegates: []string{"xnnpack"}, State: f.state}
-	c.Write(t, f.dir) // another build, under the open device
+	c.Write(t, f.dir) // a different build, replaced while the device is open
 	_, err := d.Run(t.Context(), tiny(t, model.Int8), plan())
 	if err == nil || devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), "--use_gpu=true") {
 		t.Errorf("%v", err)
@@ -634,7 +633,7 @@ func TestComputedIn(t *testing.T) {
 	}
 }
 
-// The plan reaches the tool in its words.
+// The plan is translated into the tool's flags.
 func TestPlan(t *testing.T) {
 	f := cpu(t)
 	d := open(t, f.options())

@@ -7,7 +7,7 @@ import (
 	"latlab/internal/text"
 )
 
-// failureKind is what a line of the tool, the runtime or a delegate means.
+// failureKind is the meaning of a line of the tool, the runtime or a delegate.
 type failureKind struct {
 	has    string // part of the line
 	fault  devices.Fault
@@ -15,9 +15,9 @@ type failureKind struct {
 	advice string
 }
 
-// What is looked for first is what says most. The lines are those of LiteRT's
-// tflite/tools/delegates/*_provider.cc, tflite/tools/benchmark/benchmark_tflite_model.cc,
-// tflite/core/subgraph.cc and tflite/delegates/nnapi/nnapi_delegate.cc.
+// The most specific lines come first. They are from LiteRT's tflite/tools/delegates/*_provider.cc,
+// tflite/tools/benchmark/benchmark_tflite_model.cc, tflite/core/subgraph.cc and
+// tflite/delegates/nnapi/nnapi_delegate.cc.
 var failureKinds = []failureKind{
 	{"Could not create Hexagon delegate", devices.FaultDevice, devices.ReasonFallBack,
 		"push libhexagon_interface.so and libhexagon_nn_skel*.so of one release as libraries; the delegate takes SoCs of 2020 and older"},
@@ -31,9 +31,9 @@ var failureKinds = []failureKind{
 	{"Invalid TFLiteSettings for the stable delegate", devices.FaultUser, devices.ReasonFallBack, "the settings file names no stable_delegate_loader_settings.delegate_path"},
 	{"Failed to load stable ABI delegate", devices.FaultDevice, devices.ReasonFallBack, "is delegate_path of the settings file right, as the device sees it?"},
 	{"Disallowed CPU fallback detected", devices.FaultDevice, devices.ReasonFallBack, "the delegate does not take every op of this model; leave require_full_delegation out to learn how many it takes"},
-	{"ModifyGraphWithDelegate is disallowed when graph is immutable", devices.FaultDevice, devices.ReasonFallBack, "this build applies another delegate first"},
+	{"ModifyGraphWithDelegate is disallowed when graph is immutable", devices.FaultDevice, devices.ReasonFallBack, "this build applies a different delegate first"},
 	{"Restored original execution plan after delegate application failure", devices.FaultDevice, devices.ReasonFallBack, "the delegate refused this model; what it printed before says why"},
-	{"NN API returned error", devices.FaultDevice, devices.ReasonDelegate, "the vendor's driver failed; another nnapi_accelerator_name, or the vendor's own delegate, may do"},
+	{"NN API returned error", devices.FaultDevice, devices.ReasonDelegate, "the vendor's driver failed; try a different nnapi_accelerator_name, or the vendor's own delegate"},
 	{"is not a valid nnapi execution", devices.FaultUser, "usage", ""},
 }
 
@@ -46,7 +46,7 @@ func failureOf(text string) *failureKind {
 	return nil
 }
 
-// endings are lines that say why the tool gave up, where it ended with an exit code.
+// endings are lines that explain an exit code other than 0.
 var endings = []failureKind{
 	{"Failed to parse flag", devices.FaultUser, "usage", "a flag's value is not of the type that this build wants"},
 	{"Failed to apply ", devices.FaultDevice, devices.ReasonDelegate, "the delegate failed on this model; what it printed before says why"},
@@ -62,7 +62,7 @@ var endings = []failureKind{
 	{"error while loading shared libraries", devices.FaultUser, devices.ReasonMissing, "a library that the program needs is not on the device: name it among libraries"},
 }
 
-// ending is the first line of the output that says why, by the order of the list.
+// ending finds the reason of an exit in the output, in the list's order.
 func ending(output string) (kind *failureKind, said string) {
 	all := lines(output)
 	for _, list := range [][]failureKind{failureKinds, endings} {

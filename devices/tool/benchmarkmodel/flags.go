@@ -11,7 +11,7 @@ import (
 	"latlab/internal/text"
 )
 
-// flagType is what a flag's value must be.
+// flagType is the type of a flag's value.
 type flagType string
 
 const (
@@ -20,20 +20,19 @@ const (
 	textFlag flagType = "text"
 )
 
-// flagRule is a flag that Options.Flags may have.
+// flagRule is a flag that Options.Flags may contain.
 type flagRule struct {
 	typ flagType
-	of  []string // delegates; empty = any
-	one []string // of which it must be one; empty = anything of the type
+	of  []string // delegates that it is for; empty = any
+	one []string // allowed values; empty = any of the type
 }
 
 func forDelegate(t flagType, of string, one ...string) flagRule {
 	return flagRule{t, []string{of}, one}
 }
 
-// flagRules are all flags that a user may give: the delegates' own, those that say what
-// input a model gets, and those that change how the runtime works and say so in the
-// device's fingerprint.
+// flagRules are all flags that a user may set: the delegates' own, those that determine a model's
+// input, and those that change how the runtime works. All are in the device's fingerprint.
 //
 // Source: LiteRT, tflite/tools/benchmark/benchmark_tflite_model.cc and
 // tflite/tools/delegates/*_provider.cc.
@@ -75,11 +74,11 @@ var flagRules = map[string]flagRule{
 	"memory_footprint_check_interval_ms": {typ: intFlag},
 }
 
-// refusedFlags would change what is measured behind latlab's back; each says what does it.
+// refusedFlags would silently change what is measured; each has the reason or what sets it instead.
 var refusedFlags = map[string]string{
 	"graph": "latlab gives the model", "num_runs": planned, "min_secs": planned, "max_secs": planned, "warmup_runs": planned, "warmup_min_secs": planned,
 	"run_delay": paused, "run_frequency": paused,
-	"num_threads":           "threads of the device says it",
+	"num_threads":           "set the device's field threads",
 	"gpu_invoke_loop_times": "the tool would print a part of each latency", "dry_run": "nothing would be run",
 	"enable_op_profiling": profiled, "op_profiling_output_mode": profiled, "op_profiling_output_file": profiled, "profiling_output_csv_file": profiled,
 	"max_profiling_buffer_entries": profiled, "allow_dynamic_profiling_buffer_increase": profiled,
@@ -98,13 +97,13 @@ const (
 	planned   = "the protocol says how often and how long"
 	paused    = "a pause of the protocol is between blocks; one between runs lets the clock fall"
 	profiled  = "timers around every op slow a network down; `latlab time --layers` profiles"
-	delegated = "delegate of the device says it"
+	delegated = "set the device's field delegate"
 	coreML    = "Core ML is on Apple's systems, which latlab cannot reach"
 	noise     = "it would only print more"
-	outputs   = "it writes files to the device that nobody removes"
+	outputs   = "it writes files to the device that are never removed"
 )
 
-// checkFlags refuses what is unknown, of another delegate, or of another type.
+// checkFlags refuses flags that are unknown, of a different delegate, or of the wrong type.
 func checkFlags(k *kind, flags map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(flags)) {
 		if err := checkFlag(k, name, flags[name]); err != nil {
@@ -151,9 +150,9 @@ func (t flagType) check(value string) error {
 	return nil
 }
 
-// externalOptions joins options of a delegate's library as the tool takes them apart: pairs
-// by ";" (its help says by commas), key and value by ":". A pair with another ":" would be
-// dropped by the tool without a word.
+// externalOptions joins options of a delegate's library in the form that the tool parses: pairs
+// separated by ";" (its help says commas), key and value by ":". The tool would silently drop a pair
+// with a second ":".
 //
 // Source: LiteRT, tflite/tools/delegates/external_delegate_provider.cc.
 func externalOptions(options map[string]string) (string, error) {
@@ -168,12 +167,13 @@ func externalOptions(options map[string]string) (string, error) {
 	return strings.Join(pairs, ";"), nil
 }
 
-// usage is what --help says: flags by name.
+// usage is the content of --help: flags by name.
 type usage map[string]bool
 
 var errNoUsage = errors.New("it does not print benchmark_model's flags")
 
-// parseUsage reads the output of --help: a line a flag, "\t--num_runs=50\tint32\toptional\t...".
+// parseUsage reads the output of --help, a line for each flag,
+// "\t--num_runs=50\tint32\toptional\t...".
 //
 // Source: tensorflow, tensorflow/lite/tools/command_line_flags.cc, Flags::Usage.
 func parseUsage(output string) (usage, error) {
@@ -191,7 +191,7 @@ func parseUsage(output string) (usage, error) {
 	return u, nil
 }
 
-// missing is the first flag that a build does not have.
+// missing is the first flag that this build does not have.
 func (u usage) missing(args []string) string {
 	for _, a := range args {
 		name, _, _ := strings.Cut(strings.TrimPrefix(a, "--"), "=")

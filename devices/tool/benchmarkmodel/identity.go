@@ -22,7 +22,7 @@ import (
 // helpTimeout is generous: on a busy phone a program may take seconds to start.
 const helpTimeout = 30 * time.Second
 
-// askUsage runs --help, which ends with an exit code other than 0 by design.
+// askUsage runs --help, which always ends with an exit code other than 0.
 func (d *Device) askUsage(ctx context.Context) error {
 	out, err := tool.Do(ctx, d.m, tool.Run{Op: d.op(), Program: program, Timeout: helpTimeout,
 		Command: transport.Command{Path: d.program, Args: []string{"--help"}, Env: d.env}})
@@ -48,12 +48,12 @@ func (d *Device) askUsage(ctx context.Context) error {
 	if name := d.usage.missing(append(planArgs(devices.Plan{}), d.args...)); name != "" {
 		return &devices.Error{Fault: devices.FaultUser, Op: d.op(), Reason: devices.ReasonMissing,
 			Err:    fmt.Errorf("this build of benchmark_model has no flag %s: it would ignore it and run on the CPU all the same", name),
-			Advice: "it was built without that delegate, or is older than the flag: take another build"}
+			Advice: "it was built without that delegate, or is older than the flag: use a different build"}
 	}
 	return nil
 }
 
-// usersFault: a program that cannot even print its flags is not the model's fault.
+// usersFault: if a program cannot print its flags, that is not the model's fault.
 func usersFault(err error) error {
 	var e *devices.Error
 	if errors.As(err, &e) && e.Fault == devices.FaultModel {
@@ -62,7 +62,7 @@ func usersFault(err error) error {
 	return err
 }
 
-// identify makes the fingerprint: hashes of the program and of libraries, the flags.
+// identify makes the fingerprint: hashes of the program and of libraries, and the flags.
 func (d *Device) identify(ctx context.Context) error {
 	f := map[string]string{"flags": strings.Join(d.flagsForPeople(), " ")}
 	for _, e := range d.o.Env {
@@ -90,7 +90,7 @@ func (d *Device) identify(ctx context.Context) error {
 	return nil
 }
 
-// flagsForPeople leaves out folders, which change nothing.
+// flagsForPeople leaves out folders, which do not affect the measurement.
 func (d *Device) flagsForPeople() []string {
 	var flags []string
 	for _, a := range d.args {
@@ -103,7 +103,7 @@ func (d *Device) flagsForPeople() []string {
 	return flags
 }
 
-// maxHashLine is what sha256sum may print of a file with a long name.
+// maxHashLine is the longest line of sha256sum for a file with a long name.
 const maxHashLine = 16 << 10
 
 func (d *Device) hash(ctx context.Context, f File) (string, error) {

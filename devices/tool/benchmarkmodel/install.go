@@ -15,7 +15,7 @@ import (
 	"latlab/devices/machine"
 )
 
-// hostFiles are files that are brought, by their name there.
+// hostFiles are the files to copy, by their name on the machine.
 func (d *Device) hostFiles() (map[string]string, error) {
 	files := map[string]string{}
 	list := slices.Clone(d.o.Libraries)
@@ -46,7 +46,8 @@ func (d *Device) missing(err error) error {
 	return &devices.Error{Fault: devices.FaultUser, Op: d.op(), Reason: devices.ReasonMissing, Err: err}
 }
 
-// install makes paths of there of all files, and the arguments that every run has.
+// install copies all files, sets their paths on the machine, and sets the arguments that every run
+// has.
 func (d *Device) install(ctx context.Context) error {
 	files, err := d.hostFiles()
 	if err != nil {
@@ -89,7 +90,7 @@ func absolute(p string) string {
 	return p
 }
 
-// localDir is where this machine's libraries are: the folder of the first.
+// localDir is the folder of this machine's libraries: the folder of the first.
 func (d *Device) localDir() string {
 	for _, l := range append(slices.Clone(d.o.Libraries), d.o.Library.Host) {
 		if l != "" {
@@ -99,7 +100,7 @@ func (d *Device) localDir() string {
 	return ""
 }
 
-// environment leads the loader, and the DSP's, to the libraries.
+// environment leads the loader, and the DSP's loader, to the libraries.
 //
 // Source: tensorflow, issue 49247 (what Hexagon's delegate needs on phones).
 func (d *Device) environment(dir string) []string {
@@ -110,9 +111,9 @@ func (d *Device) environment(dir string) []string {
 	return append(env, d.o.Env...)
 }
 
-// fixedArgs are those of delegate and user. use_xnnpack=false is told where no delegate is
-// wanted, or the runtime would apply XNNPACK by itself; to an accelerator it is not, so
-// that what it leaves runs as in an app.
+// fixedArgs are the arguments of the delegate and the user. use_xnnpack=false is passed if no delegate
+// is wanted, because the runtime would otherwise apply XNNPACK by itself. It is not passed for an
+// accelerator, so that the nodes that it does not take run as they do in an app.
 func (d *Device) fixedArgs(there func(File) string) []string {
 	args := []string{"--num_threads=" + strconv.Itoa(d.o.Threads)}
 	switch d.o.Delegate {
@@ -129,11 +130,11 @@ func (d *Device) fixedArgs(there func(File) string) []string {
 		args = append(args, "--"+d.kind.flag+"=true")
 	}
 	if d.o.Delegate == Hexagon && d.o.Flags["hexagon_lib_path"] == "" && len(d.o.Libraries) > 0 {
-		// The folder of the DSP's own libraries; the default is everybody's /data/local/tmp.
+		// The folder of the DSP's own libraries; the default is the shared /data/local/tmp.
 		args = append(args, "--hexagon_lib_path="+path.Dir(there(File{Host: d.o.Libraries[0]})))
 	}
 	if d.o.Delegate == NNAPI && d.o.Flags["disable_nnapi_cpu"] == "" {
-		// NNAPI's reference on the CPU takes all that it is given, and would pass for an accelerator.
+		// NNAPI's CPU reference takes every node and would pass for an accelerator.
 		args = append(args, "--disable_nnapi_cpu=true")
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.o.Flags)) {

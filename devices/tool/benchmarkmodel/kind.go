@@ -9,7 +9,7 @@ import (
 // The delegates.
 const (
 	None     = "none"    // the runtime's own kernels
-	XNNPACK  = "xnnpack" // the CPU's, the default
+	XNNPACK  = "xnnpack" // on the CPU, the default
 	GPU      = "gpu"
 	NNAPI    = "nnapi"
 	Hexagon  = "hexagon"
@@ -17,24 +17,24 @@ const (
 	Stable   = "stable"   // a library with the stable ABI, named by a settings file
 )
 
-// Delegates lists what Delegate may be, the default first.
+// Delegates lists the values of Options.Delegate, the default first.
 func Delegates() []string { return []string{XNNPACK, None, GPU, NNAPI, Hexagon, External, Stable} }
 
-// kind is what is known of a delegate.
+// kind describes a delegate.
 type kind struct {
 	name        string
 	provider    string // its name in the tool's lines
-	flag        string // that asks for it, with =true; empty where a path does
+	flag        string // flag that selects it, with =true; empty if a path does
 	accelerator bool
 	precisions  []model.Precision // the default first
 	nodes       string            // part of its name in the runtime's lines; empty = all but XNNPACK's and Flex's
-	advice      string            // where it did not run
+	advice      string            // for a run in which it took nothing
 }
 
 const (
 	f32 = model.Float32
 	i8  = model.Int8
-	i16 = model.Precision("int16") // activations, of a user's own file
+	i16 = model.Precision("int16") // 16-bit activations, in a user's own file
 )
 
 var kinds = []kind{
@@ -62,8 +62,9 @@ func kindOf(name string) *kind {
 	return nil
 }
 
-// owns reports whether nodes of a delegate of this name are the kind's. The runtime applies
-// XNNPACK to what an accelerator left, and Flex to TensorFlow's own ops: those are the CPU's.
+// owns reports whether the nodes of a delegate of this name belong to the kind. The runtime applies
+// XNNPACK to nodes that an accelerator did not take, and Flex to TensorFlow's own ops: those run on
+// the CPU.
 func (k *kind) owns(delegate string) bool {
 	d := strings.ToLower(delegate)
 	if k.nodes != "" {

@@ -10,13 +10,13 @@ import (
 	"latlab/sampler/model"
 )
 
-// layersPlan is the run that Layers makes.
+// layersPlan is the plan of the run that Layers makes.
 func layersPlan() devices.Plan {
 	return devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: 5 * time.Minute}
 }
 
-// Layers runs the tool with a timer around every op. Ops of the delegate stand for its
-// kernel where it tells them. The last row is what no op pays for: the call, and the timers.
+// Layers runs the tool with a timer around every op. If the delegate prints its own ops, they replace
+// its kernel. The last row is the time outside of all ops: the call, and the timers.
 func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
 	op := "layers of " + m.Name
 	if err := d.accepts(m, op); err != nil {
@@ -43,7 +43,7 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 	return rows, err
 }
 
-// layers makes rows of profiles, whose seconds sum to the mean inference.
+// layers makes rows of profiles. Their seconds sum to the mean inference.
 func layers(r *Result, delegate string) []devices.Layer {
 	if len(r.Profile) == 0 {
 		return nil
@@ -57,7 +57,7 @@ func layers(r *Result, delegate string) []devices.Layer {
 	for _, row := range r.Internal {
 		inside += row.seconds()
 	}
-	// Ops of a delegate that overlap sum to more than its kernels take: then they are no parts of them.
+	// If a delegate's ops overlap, they sum to more than its kernels take and cannot replace them.
 	expand := inside > 0 && inside <= kernels*1.02
 	var rows []devices.Layer
 	var sum float64
@@ -88,7 +88,7 @@ func layers(r *Result, delegate string) []devices.Layer {
 	return rows
 }
 
-// isKernel: the runtime names a delegate's kernel after the delegate.
+// isKernel: the runtime gives a delegate's kernel the delegate's name.
 func (r Row) isKernel() bool { return strings.Contains(strings.ToLower(r.Type), "delegate") }
 
 func (r Row) seconds() float64 { return r.MeanMillis * r.TimesCalled / 1000 }

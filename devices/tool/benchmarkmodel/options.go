@@ -13,57 +13,57 @@ import (
 	"latlab/sampler/model"
 )
 
-// File is a file of the user's: on this host, from where it is brought to the machine, or on
-// the machine already. Exactly one is told.
+// File is one of the user's files: on this host, from where it is copied to the machine, or on the
+// machine already. Exactly one of the two is set.
 type File struct {
-	Host   string // path here
-	Device string // path there, absolute
+	Host   string // path on this host
+	Device string // absolute path on the machine
 }
 
 // Options describe the device.
 type Options struct {
 	Name   string
 	Binary File
-	// Libraries are files of this host that are brought beside the program and found by the
-	// loader there: libhexagon_interface.so, libhexagon_nn_skel*.so, libQnn*.so.
+	// Libraries are files of this host that are copied beside the program, where the loader finds
+	// them: libhexagon_interface.so, libhexagon_nn_skel*.so, libQnn*.so.
 	Libraries []string
 
-	Delegate string // one of Delegates(); XNNPACK unless told
-	// Library is External's. LibraryOptions are given to it.
+	Delegate string // one of Delegates(); default XNNPACK
+	// Library is the library of the delegate External; LibraryOptions are its options.
 	Library        File
 	LibraryOptions map[string]string
-	// Settings is Stable's file (TFLiteSettings in JSON). Its delegate_path may be the bare
-	// name of one of Libraries.
+	// Settings is the settings file of the delegate Stable (TFLiteSettings in JSON). Its delegate_path
+	// may be the bare name of one of Libraries.
 	Settings File
-	// Flags are further flags without dashes, "gpu_backend": "cl". Not all are taken.
+	// Flags are further flags without dashes, "gpu_backend": "cl". Only some are allowed (flags.go).
 	Flags map[string]string
 
-	Threads int   // 1 unless told
-	CPUs    []int // affinity; none unless told
-	// Env is added to the program's environment, "NAME=value". LD_LIBRARY_PATH and
-	// ADSP_LIBRARY_PATH lead to Libraries already.
+	Threads int   // default 1
+	CPUs    []int // affinity; empty = none
+	// Env is added to the program's environment, "NAME=value". LD_LIBRARY_PATH and ADSP_LIBRARY_PATH
+	// already include the folder of Libraries.
 	Env []string
-	// Precisions that an external or stable delegate takes, the default first, where they
-	// are not int8 and float32.
+	// Precisions that an external or stable delegate takes, the default first, if they are not int8
+	// and float32.
 	Precisions []model.Precision
-	// Counter is a file of the driver's, there, that counts inferences: /sys/.../inference_count.
-	// Where it is told, it must have grown by the runs of a block.
+	// Counter is a file of the machine's driver that counts inferences: /sys/.../inference_count. If
+	// it is set, it must grow by the number of a block's runs.
 	Counter string
-	// Harmless are parts of lines of level ERROR that this user knows to mean nothing.
-	// Others, of a run on an accelerator, make its block doubtful.
+	// Harmless are parts of lines of level ERROR that the user knows to be harmless. Other such lines
+	// make a block on an accelerator doubtful.
 	Harmless []string
-	// Identity is what else tells this device from others: its model, build, serial number.
+	// Identity is what else distinguishes this device: its model, build, serial number.
 	Identity  map[string]string
 	Transport string // Info.Transport: "adb", "ssh"; empty = this machine
 }
 
-// Check says what is wrong with options before a machine is asked for anything.
+// Check checks the options without contacting a machine.
 func Check(o Options) error {
 	_, err := prepared(o)
 	return err
 }
 
-// prepared fills in defaults, and refuses what cannot be.
+// prepared fills in defaults, and refuses invalid options.
 func prepared(o Options) (Options, error) {
 	if o.Delegate == "" {
 		o.Delegate = XNNPACK
@@ -118,7 +118,7 @@ func (o Options) check(k *kind) error {
 
 func (f File) one() bool { return (f.Host == "") != (f.Device == "") }
 
-// base is the file's name.
+// base is the file's base name.
 func (f File) base() string {
 	if f.Host != "" {
 		return filepath.Base(f.Host)
@@ -126,7 +126,7 @@ func (f File) base() string {
 	return path.Base(f.Device)
 }
 
-// Describe is what is known of the device before its machine is asked: all but the
+// Describe returns what is known of the device before its machine is contacted: all of Info but the
 // fingerprint of its files.
 func Describe(o Options) (devices.Info, error) {
 	o, err := prepared(o)
@@ -145,7 +145,8 @@ func Describe(o Options) (devices.Info, error) {
 	return i, nil
 }
 
-// label is the delegate's name to people, and in proofs: an external one's is its library's.
+// label is the delegate's name in messages and in delegations; for an external one, its library's
+// name.
 func (o Options) label() string {
 	switch o.Delegate {
 	case None:
@@ -157,8 +158,8 @@ func (o Options) label() string {
 	return o.Delegate
 }
 
-// compute: the GPU delegate computes in float16 unless it is told not to, quantized models
-// too, which it turns back into real numbers.
+// compute: the GPU delegate computes in float16 by default, also for quantized models, which it
+// converts back to real numbers.
 //
 // Source: LiteRT, tflite/delegates/gpu/README.md and gpu_delegate_provider.cc.
 func (o Options) compute() map[model.Precision]string {

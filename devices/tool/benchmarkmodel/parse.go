@@ -8,30 +8,30 @@ import (
 	"latlab/internal/text"
 )
 
-// Result is what one run of benchmark_model printed. Times are microseconds, as the tool
-// has them (LiteRT, tflite/tools/benchmark/benchmark_model.cc): they become seconds only in
-// a Block, so that nothing is lost between.
+// Result is the output of one run of benchmark_model. Times are microseconds, as the tool has them
+// (LiteRT, tflite/tools/benchmark/benchmark_model.cc); only a Block converts them to seconds, so that
+// no digit is lost.
 type Result struct {
 	WarmUp, Regular Stat
 	InitMicros      int64
 	Memory          Memory
 	Proof           Proof
-	Profile         []Row    // of enable_op_profiling, of the regular runs; empty where it was off
-	Internal        []Row    // of the delegate's own ops, where it tells them
+	Profile         []Row    // of the regular runs, by enable_op_profiling; empty if it was off
+	Internal        []Row    // the delegate's own ops, if it prints them
 	Warnings        []string // lines of level WARN
 	Errors          []string // lines of level ERROR and FATAL
-	ErrorsDropped   int      // that were more than are kept
+	ErrorsDropped   int      // how many more there were than are kept
 }
 
-// Memory is in bytes; nil where the tool does not say.
+// Memory is in bytes; nil if the tool does not print it.
 type Memory struct {
 	Init, Overall *int64 // growth of the peak resident set since the tool's start
-	Peak          *int64 // by periodic monitoring, where that was asked for
+	Peak          *int64 // by periodic monitoring, if that was requested
 }
 
-// UnparsableError is output from which no measurement may be made.
+// UnparsableError is the error of output that cannot be used as a measurement.
 type UnparsableError struct {
-	Line string // the line that is wrong; empty where one is missing
+	Line string // the line that is wrong; empty if a line is missing
 	Err  string
 }
 
@@ -42,13 +42,13 @@ func (e *UnparsableError) Error() string {
 	return fmt.Sprintf("%s: %q", e.Err, text.ClipTo(e.Line, 160))
 }
 
-// Parse reads what the tool printed on its two streams, or a log that has both in the first.
-// Where it holds several runs, the last counts. It takes every form that there was: without
-// prefix (until TensorFlow 2.8), with "INFO: ", from logcat; count= lines of one run, of
-// equal ones, with percentiles; the summaries of 2018, of 2019 and of today.
+// Parse reads what the tool printed on its two streams, or a log that has both in the first. If it
+// holds several runs, the last counts. It accepts every known form: without prefix (until TensorFlow
+// 2.8), with "INFO: ", from logcat; count= lines of one run, of equal ones, with percentiles; the
+// summaries of 2018, of 2019 and of today.
 //
-// Nothing is guessed: a line that begins as a known one and is not, a run that did not
-// end, figures that cannot be true together and a latency of 0 are an *UnparsableError.
+// It does not guess: a line with a known beginning and an unknown form, a run that did not end,
+// inconsistent figures and a latency of 0 are an *UnparsableError.
 func Parse(stdout, stderr string) (*Result, error) {
 	p := &parser{}
 	out := lastRun(lines(stdout))
@@ -63,11 +63,11 @@ func Parse(stdout, stderr string) (*Result, error) {
 	return &p.r, nil
 }
 
-// line is one line without what loggers put in front of it.
+// line is one line without the prefixes of loggers.
 type line struct {
 	text  string // without prefix and space around
 	raw   string // without logcat's prefix, tabs kept
-	level string // "INFO"; empty where the line has none
+	level string // "INFO"; empty if the line has none
 	pid   string // of logcat
 }
 
@@ -96,8 +96,8 @@ func lines(text string) []line {
 	return all
 }
 
-// lastRun is the lines from the last start on, in logcat only those of its process. A log
-// whose beginning is lost has no start; what is left is then read.
+// lastRun is the lines from the last start on, in logcat only those of its process. A log whose
+// beginning is lost has no start; all of it is read then.
 func lastRun(all []line) []line {
 	for i := len(all) - 1; i >= 0; i-- {
 		if all[i].text != "STARTING!" {
@@ -123,7 +123,7 @@ type parser struct {
 	table   *table
 }
 
-// section is where in a profile a line is.
+// section is the part of a profile that a line is in.
 type section int
 
 const (
@@ -133,7 +133,7 @@ const (
 	internalProfile
 )
 
-// maxKept bounds the messages that are kept of each level.
+// maxKept limits the messages that are kept of each level.
 const maxKept = 20
 
 func (p *parser) line(l line) error {
@@ -166,7 +166,7 @@ func keep(list []string, s string) []string {
 	return list
 }
 
-// figures reads the lines that have times and memory.
+// figures reads the lines with times and memory.
 func (p *parser) figures(l line) (done bool, err error) {
 	switch {
 	case strings.HasPrefix(l.text, "Running benchmark for "):
@@ -218,7 +218,8 @@ var memoryForm = regexp.MustCompile(`^[^:]*\(MB\): init=(` + number + `) overall
 func (m *Memory) footprint(text string) error {
 	f := memoryForm.FindStringSubmatch(text)
 	if f == nil {
-		// Where the kernel does not account, memory may have shrunk: no figure then.
+		// If the kernel does not account memory, the difference may be negative: there is no figure
+		// then.
 		return nil
 	}
 	m.Init, m.Overall = megabytes(f[1]), megabytes(f[2])
@@ -234,7 +235,7 @@ func (m *Memory) peak(text string) error {
 	return nil
 }
 
-// megabytes are of 1024 * 1024 bytes (benchmark_model.cc divides kilobytes by 1024).
+// megabytes are 1024 * 1024 bytes (benchmark_model.cc divides kilobytes by 1024).
 func megabytes(s string) *int64 {
 	v, ok := parseNumber(s)
 	if !ok || v > 1<<30 {
@@ -243,7 +244,7 @@ func megabytes(s string) *int64 {
 	return new(int64(v * (1 << 20)))
 }
 
-// finish checks that the run is whole, and that its lines agree.
+// finish checks that the run is complete, and that its lines agree.
 func (p *parser) finish() error {
 	switch {
 	case len(p.stats) == 0 && p.summary == nil:

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Outputs of each era, written from the grammar, with figures of our own.
+// Outputs of each era, written from the grammar, with made-up figures.
 const (
 	of2018 = `STARTING!
 Num runs: [50]
@@ -160,7 +160,7 @@ func toLogcat(text, pid string) string {
 	return b.String()
 }
 
-// beside mixes in the lines of another process, after the first of ours.
+// beside inserts the lines of a different process, after the first of ours.
 func beside(ours, theirs string) string {
 	a, b := strings.SplitAfter(ours, "\n"), strings.SplitAfter(theirs, "\n")
 	mixed := []string{b[0]}
@@ -200,7 +200,7 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// upTo is today's output until a mark, from what begins with it.
+// upTo is the part of the output today before a mark.
 func upTo(mark string) string {
 	before, _, _ := strings.Cut(today, mark)
 	return before
@@ -210,7 +210,7 @@ func from(mark string) string { return strings.TrimPrefix(today, upTo(mark)) }
 
 func upToLast(mark string) string { return today[:max(0, strings.LastIndex(today, mark))] }
 
-// What must never become a measurement.
+// Outputs that must never become a measurement.
 func TestParseRefuses(t *testing.T) {
 	regular := "INFO: count=74 first=14850 curr=13315 min=13105 max=15765 avg=13520.2 std=470 p5=13110 median=13400 p95=15000"
 	swap := func(line string) string { return strings.Replace(today, regular, line, 1) }
@@ -260,7 +260,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// printed is a run as the tool would print it, of any latencies.
+// printed is a run with the given latencies, in the tool's form.
 type printed struct {
 	warmUp, regular []int64
 	init            int64
@@ -323,7 +323,7 @@ func (p printed) text(prefix string, percentiles bool) string {
 	return strings.Join(ls, "\n") + "\n"
 }
 
-// What the tool prints is read back: integers exactly, the mean to its last digit.
+// The tool's output is read back: integers exactly, the mean to its last digit.
 func TestParseRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		run := drawRun(t)
@@ -349,7 +349,7 @@ func TestParseRoundTrip(t *testing.T) {
 	})
 }
 
-// Of a run that lost lines, as a slow logcat does, there are no figures, or the right ones.
+// A run that lost lines, as with a slow logcat, gives no figures or the right ones.
 func TestParseWithoutSomeLines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		run := drawRun(t)

@@ -24,10 +24,10 @@ import (
 	"latlab/sampler/model"
 )
 
-// phoneDir is latlab's folder there.
+// phoneDir is latlab's folder on the phone.
 const phoneDir = testphone.Tmp + "/latlab"
 
-// wire is a way to a phone.
+// wire is a kind of connection to a phone.
 type wire interface {
 	// reach opens a transport, closed when the test ends.
 	reach(t testing.TB) transport.Transport
@@ -35,7 +35,7 @@ type wire interface {
 	leave(tr transport.Transport)
 }
 
-// wires are the ways to a phone that tests take.
+// wires are the kinds of connections that the tests use.
 var wires = map[string]func(t testing.TB, p *testphone.Phone) wire{
 	"chroot": func(_ testing.TB, p *testphone.Phone) wire { return byChroot{p} },
 	"adb":    throughADB,
@@ -108,8 +108,8 @@ func (b bySSH) reach(t testing.TB) transport.Transport {
 
 func (b bySSH) leave(tr transport.Transport) { tr.(*outage).armed.Store(true) }
 
-// outage is a real connection that is broken while the next command is started, and refused
-// until that has failed.
+// outage is a real connection that is broken while the next command is started, and refused until that
+// command has failed.
 type outage struct {
 	transport.Transport
 	armed  atomic.Bool
@@ -124,7 +124,7 @@ func (o *outage) Start(ctx context.Context, c transport.Command) (transport.Proc
 	return o.Transport.Start(ctx, c)
 }
 
-// phones is one phone for all devices of a test, as a user has one.
+// phones is one phone shared by all devices of a test.
 type phones struct {
 	*testphone.Phone
 	wire
@@ -136,7 +136,7 @@ func newPhone(t testing.TB, way string, c testphone.Config) phones {
 	return phones{p, wires[way](t, p)}
 }
 
-// open is a device on the phone, over a transport of its own.
+// open opens a device on the phone, over a transport of its own.
 func (p phones) open(t testing.TB, tr transport.Transport, o benchmarkmodel.Options) *benchmarkmodel.Device {
 	t.Helper()
 	m, err := machine.Open(t.Context(), tr, machine.Options{Name: "phone", Dir: phoneDir})
@@ -155,8 +155,8 @@ func (p phones) open(t testing.TB, tr transport.Transport, o benchmarkmodel.Opti
 	return d
 }
 
-// TestConformanceOnAPhone leaves sshd out, which passes and takes minutes: a session costs it
-// a login's work. A block over it is in TestBlockOnAPhone.
+// TestConformanceOnAPhone leaves out sshd, which passes but takes minutes, because each session needs
+// a new login. TestBlockOnAPhone runs a block over it.
 func TestConformanceOnAPhone(t *testing.T) {
 	for way := range wires {
 		if way != "sshd" {
@@ -203,7 +203,7 @@ func conformance(t *testing.T, way string) {
 	})
 }
 
-// inPhone counts the programs that have the phone's root.
+// inPhone counts the programs whose root is the phone's.
 func inPhone(t testing.TB, root string) int {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/root")
@@ -216,7 +216,7 @@ func inPhone(t testing.TB, root string) int {
 		if err != nil || to != root || zombie(filepath.Dir(l)) {
 			continue
 		}
-		// The server of files is the connection's, which is open until its test ends.
+		// The file server belongs to the connection, which is open until its test ends.
 		if exe, err := os.Readlink(filepath.Join(filepath.Dir(l), "exe")); err == nil && !strings.Contains(exe, "/.sshtest/") {
 			n++
 		}
@@ -277,7 +277,7 @@ func blockOnAPhone(t *testing.T, way string) {
 	}
 }
 
-// A program that is on the phone already is used as it is, and hashed there.
+// A program that is on the phone already is used in place, and hashed there.
 func TestProgramOnThePhone(t *testing.T) {
 	p := newPhone(t, "chroot", testphone.Today("sim-pixel1-cpu"))
 	data, err := os.ReadFile(testphone.BenchmarkModel(t))

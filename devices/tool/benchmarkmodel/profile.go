@@ -11,26 +11,26 @@ import (
 type Row struct {
 	Type        string  // "CONV_2D", "TfLiteXNNPackDelegate"
 	Name        string  // output tensors and the node's index: "[x]:3"
-	MeanMillis  float64 // of a call
+	MeanMillis  float64 // of one call
 	TimesCalled float64 // in one inference
-	Subgraph    bool    // of a subgraph that another op calls: in that op's time already
+	Subgraph    bool    // in a subgraph that another op calls: that op's time includes it
 }
 
-// table is the one that is being read: which column has what.
+// table is the table being read: which column holds which figure.
 type table struct {
 	columns  map[string]int
 	subgraph bool
 	rows     *[]Row
 }
 
-// maxRows bounds a profile.
+// maxRows limits the rows of a profile.
 const maxRows = 1 << 16
 
-// profile reads the lines of profiles, and reports whether it was one.
+// profile reads the lines of profiles, and reports whether the line belonged to one.
 //
 // Source: LiteRT, tflite/profiling/profile_summary_formatter.cc; tensorflow,
-// third_party/xla/xla/tsl/util/stats_calculator.cc (columns are aligned and divided by
-// tabs; builds until 2021 have a [start] as well).
+// third_party/xla/xla/tsl/util/stats_calculator.cc (columns are aligned and separated by tabs; builds
+// until 2021 also have a [start]).
 func (p *parser) profile(l line) bool {
 	switch t := l.text; {
 	case strings.HasPrefix(t, "Profiling Info for Benchmark Initialization:"):
@@ -57,7 +57,7 @@ func (p *parser) profile(l line) bool {
 	return true
 }
 
-// title begins a table; only those in run order of the timed runs are kept.
+// title begins a table; only tables in run order of the timed runs are kept.
 func (p *parser) title(name string) {
 	sub := p.table != nil && p.table.subgraph
 	p.table = &table{subgraph: sub}
@@ -90,7 +90,7 @@ func (p *parser) row(raw string) {
 		if !ok || i >= len(cells) {
 			return ""
 		}
-		if name == "name" { // the last column, and a tensor's name may hold a tab
+		if name == "name" { // the last column; a tensor's name may contain a tab
 			return strings.TrimSpace(strings.Join(cells[i:], " "))
 		}
 		return strings.TrimSpace(cells[i])

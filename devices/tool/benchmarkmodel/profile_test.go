@@ -45,7 +45,7 @@ Memory (bytes): count=0
 2 nodes observed
 `
 
-// profiledNow has subgraphs, and a delegate that tells its own ops.
+// profiledNow has subgraphs, and a delegate that prints its own ops.
 const profiledNow = `INFO: STARTING!
 INFO: Running benchmark for at least 1 iterations
 INFO: count=1 curr=21000
@@ -91,7 +91,7 @@ func TestLayersOfProfiles(t *testing.T) {
 			{Name: "delegate", Op: "overhead", Where: "xnnpack", Seconds: 0.001},
 			{Name: "call", Op: "overhead", Where: "CPU", Seconds: 0.002},
 		}},
-		// Ops that overlap take more than their kernel: it stands for them.
+		// Ops that overlap take more than their kernel, so the kernel's row is kept.
 		"overlapping": {strings.Replace(profiledNow, "    8.000	    8.000", "   80.000	   80.000", 1), []devices.Layer{
 			{Name: "[y]:12", Op: "TfLiteXNNPackDelegate", Where: "xnnpack", Seconds: 0.015},
 			{Name: "[z]:13", Op: "WHILE", Where: "CPU", Seconds: 0.003},

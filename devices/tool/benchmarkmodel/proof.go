@@ -8,25 +8,25 @@ import (
 	"latlab/internal/text"
 )
 
-// Proof is what a run printed about who executed the graph. That a delegate was created
-// proves nothing: NNAPI's is created, and then a float model runs on the CPU.
+// Proof is what a run printed about who executed the graph. That a delegate was created proves
+// nothing: NNAPI creates its delegate and then runs a float model on the CPU.
 type Proof struct {
-	Created   []string // "GPU": the providers whose delegate was created
+	Created   []string // providers whose delegate was created: "GPU"
 	Replaced  []Replaced
 	Applied   []Applied
 	Reports   []Report
 	Failures  []Failure
 	XNNPACK   bool   // the runtime's implicit delegate for the CPU was created
-	Unused    string // flags that this build does not know, and ignored
+	Unused    string // flags that this build does not know and ignored
 	LoadedIt  bool   // the model was loaded
-	Signature string // that was run, where the model has one
+	Signature string // name of the signature that was run, if the model has one
 }
 
-// Replaced is the runtime's own line: nodes of a subgraph that became delegate kernels.
+// Replaced is the runtime's own line about nodes of a subgraph that became delegate kernels.
 type Replaced struct {
 	Delegate         string // "TfLiteGpuDelegateV2"
-	Delegated, Nodes int    // Nodes -1 where an older runtime does not say of how many
-	Partitions       int    // of the plan, both kinds
+	Delegated, Nodes int    // Nodes is -1 if an older runtime does not print it
+	Partitions       int    // of the plan, delegated or not
 	Subgraph         string // "the whole graph", "subgraph 0"; empty in older ones
 }
 
@@ -37,14 +37,14 @@ type Applied struct {
 	Kernels  int    // delegate kernels, 0 = the delegate took nothing
 }
 
-// Report is a delegate's own line, of those that are made of the runtime's simple delegate.
+// Report is a delegate's own line, from those built on the runtime's simple delegate.
 type Report struct {
 	Delegate         string // "TfLiteQnnDelegate"
 	Delegated, Nodes int
-	Partitions       int // 0 where it is not told
+	Partitions       int // 0 if not printed
 }
 
-// Failure is a line that says that a delegate did not work.
+// Failure is a line that reports that a delegate did not work.
 type Failure struct {
 	Line string
 	kind *failureKind
@@ -115,7 +115,7 @@ func (p *Proof) mark(t string) bool {
 	return true
 }
 
-// maxNodes is more than any graph has; a figure above it is none.
+// maxNodes is more than any graph has; a larger figure is refused.
 const maxNodes = 1 << 24
 
 // counts reads whole numbers; an empty one is missing.
@@ -134,7 +134,7 @@ func counts(missing int, fields ...string) ([]int, bool) {
 	return ns, true
 }
 
-// maxLines bounds what is kept of delegates that speak at every node.
+// maxLines limits what is kept of delegates that print a line for every node.
 const maxLines = 1 << 12
 
 func (p *Proof) replaced(f []string) bool {

@@ -9,7 +9,7 @@ import (
 	"latlab/devices"
 )
 
-// lineOf is a run with further lines.
+// lineOf is a run with additional lines.
 func runWith(t *testing.T, more ...string) *Result {
 	t.Helper()
 	r, err := Parse(today0+strings.Join(more, "\n")+"\n", "")
@@ -19,7 +19,7 @@ func runWith(t *testing.T, more ...string) *Result {
 	return r
 }
 
-// today0 is a run that says nothing of delegates.
+// today0 is a run without lines about delegates.
 var today0 = func() string {
 	var kept []string
 	for l := range strings.Lines(today) {
@@ -96,7 +96,7 @@ func TestProve(t *testing.T) {
 	}
 }
 
-// What proves nothing, and what denies it: none of these is a measurement.
+// Runs that prove nothing, or that contradict the delegation: none of these is a measurement.
 func TestProveNot(t *testing.T) {
 	whole := func(provider string) string {
 		return "INFO: Explicitly applied " + provider + " delegate, and the model graph will be completely executed by the delegate."
@@ -130,7 +130,7 @@ func TestProveNot(t *testing.T) {
 	} {
 		for _, kept := range []bool{false, true} {
 			lines := tt.lines
-			if kept { // in the middle of a vendor's chatter
+			if kept { // between a vendor's other lines
 				lines = append([]string{"[apusys][info]apusysSession: Seesion(0xaaaaf982a750)", "type 54 str SoftmaxAxis0"}, lines...)
 			}
 			p := runWith(t, lines...).Proof

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// fileResult is what result_file_path gets: single-precision milliseconds, which have a
-// digit more than the mean of a line. Absent figures are NaN, absent numbers of runs 0.
+// fileResult is the content of the file result_file_path: single-precision milliseconds, which have
+// one more digit than the printed mean. Missing figures are NaN, missing numbers of runs 0.
 //
 // Source: LiteRT, tflite/tools/benchmark/proto/benchmark_result.proto.
 type fileResult struct {
@@ -38,7 +38,7 @@ func parseResultFile(b []byte) (fileResult, error) {
 	return r, err
 }
 
-// messages calls f with every field that is bytes; others are skipped.
+// messages calls f with every field that is bytes and skips other fields.
 func messages(b []byte, f func(protowire.Number, []byte) error) error {
 	for len(b) > 0 {
 		n, typ, size := protowire.ConsumeTag(b)
@@ -66,7 +66,7 @@ func messages(b []byte, f func(protowire.Number, []byte) error) error {
 	return nil
 }
 
-// fields fills in floats (fixed32) and whole numbers (varint) of a message.
+// fields reads the floats (fixed32) and whole numbers (varint) of a message.
 func fields(b []byte, floats map[protowire.Number]*float64, integers map[protowire.Number]*int64) error {
 	for len(b) > 0 {
 		n, typ, size := protowire.ConsumeTag(b)
@@ -91,8 +91,8 @@ func fields(b []byte, floats map[protowire.Number]*float64, integers map[protowi
 	return nil
 }
 
-// refine takes the mean from the file, which has a digit more. A file that is not of the
-// run that was printed is refused.
+// refine takes the mean from the file, which has one more digit. A file that does not match the
+// printed run is refused.
 func (f fileResult) refine(s *Stat) error {
 	mean := f.Mean * 1000
 	switch {

@@ -15,10 +15,10 @@ func resultBytes(ms float32, runs uint64) []byte {
 	all = protowire.AppendString(protowire.AppendTag(all, 1, protowire.BytesType), "name")
 	all = protowire.AppendBytes(protowire.AppendTag(all, 2, protowire.BytesType), latency)
 	all = protowire.AppendBytes(protowire.AppendTag(all, 4, protowire.BytesType), misc)
-	return protowire.AppendVarint(protowire.AppendTag(all, 9, protowire.VarintType), 1) // a field of tomorrow
+	return protowire.AppendVarint(protowire.AppendTag(all, 9, protowire.VarintType), 1) // an unknown field
 }
 
-// The file has a digit more than the line, and must be of the same run.
+// The file has one more digit than the line, and must belong to the same run.
 func TestResultFile(t *testing.T) {
 	line := Stat{Count: 50, Mean: 2.95034e6, Resolution: 10}
 	for name, tt := range map[string]struct {

@@ -42,17 +42,17 @@ func (d *Device) accepts(m *model.Model, op string) error {
 		Err: fmt.Errorf("device %s does not take %s models in %s", d.o.Name, m.Format, m.Precision)}
 }
 
-// run is all that one run of the program left.
+// run is all output of one run of the program.
 type run struct {
 	op     string
 	model  *model.Model
 	sha256 string
 	out    tool.Output
 	result *Result
-	counts [2]*int64 // of the driver, before and after
+	counts [2]*int64 // the driver's counter before and after the run
 }
 
-// all is what the program printed, for errors.
+// all is the program's whole output, for errors.
 func (r *run) all() string { return r.out.Stdout + r.out.Stderr }
 
 func (r *run) error(k failureKind, err error) *devices.Error {
@@ -97,7 +97,7 @@ func (d *Device) run(ctx context.Context, op string, m *model.Model, plan device
 	return r, nil
 }
 
-// read turns what was printed into a Result.
+// read turns the output into a Result.
 func (d *Device) read(r *run) error {
 	if r.out.Exit.Code != 0 {
 		return d.exited(r)
@@ -107,13 +107,13 @@ func (d *Device) read(r *run) error {
 		return r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, err)
 	}
 	if unused := r.result.Proof.Unused; unused != "" {
-		return r.error(failureKind{"", devices.FaultUser, "usage", "another build of benchmark_model has them"},
+		return r.error(failureKind{"", devices.FaultUser, "usage", "use a build of benchmark_model that has them"},
 			fmt.Errorf("benchmark_model ignored flags that it does not know: %s", unused))
 	}
 	return nil
 }
 
-// exited says what an exit code means: what the output says first that is known.
+// exited explains an exit code by the first known line of the output.
 func (d *Device) exited(r *run) *devices.Error {
 	code := r.out.Exit.Code
 	k, text := ending(r.all())
@@ -126,8 +126,8 @@ func (d *Device) exited(r *run) *devices.Error {
 	return r.error(*k, errors.New(text))
 }
 
-// died: a library that is not a delegate's crashes the tool as it is loaded, before any
-// model is: then it is not the model's fault.
+// died: a library that is not a delegate's crashes the tool when it is loaded, before any model is.
+// The model is not at fault then.
 //
 // Source: alanhc/pixel-bench, article-zh.md (a library without tflite_plugin_create_delegate).
 func (d *Device) died(r *run, err error) error {
@@ -144,8 +144,8 @@ func (d *Device) died(r *run, err error) error {
 	return e
 }
 
-// serialize gives every model a namespace of its own in the user's folder of compiled
-// models: one token for all would give a model the program of another.
+// serialize gives every model its own token in the user's folder of compiled models: with one token
+// for all, a model would get the compiled program of a different one.
 func (d *Device) serialize(s *machine.Staged) []string {
 	if d.o.Flags["delegate_serialize_dir"] == "" {
 		return nil
@@ -153,11 +153,11 @@ func (d *Device) serialize(s *machine.Staged) []string {
 	return []string{"--delegate_serialize_token=" + s.SHA256[:32]}
 }
 
-// maxCounter bounds a file that holds one number.
+// maxCounter limits a file that holds one number.
 const maxCounter = 64
 
-// count reads the driver's counter, nil where there is none or it holds no number. The error
-// is that of a device that went away.
+// count reads the driver's counter; nil if there is none or it holds no number. The error is that of a
+// device that went away.
 func (d *Device) count(ctx context.Context, op string) (*int64, error) {
 	if d.o.Counter == "" {
 		return nil, nil
@@ -226,8 +226,8 @@ func (r *Result) counters() map[string]float64 {
 	return c
 }
 
-// peakBytes is what the tool watched, where it was asked to, else by how much its peak
-// resident set grew from its start on, which leaves out the few megabytes of the tool.
+// peakBytes is the peak that the tool monitored, if that was requested. Otherwise it is the growth of
+// the peak resident set since the start, which excludes the tool's own few megabytes.
 func (m *Memory) peakBytes() int64 {
 	switch {
 	case m.Peak != nil:
@@ -238,8 +238,8 @@ func (m *Memory) peakBytes() int64 {
 	return 0
 }
 
-// prove fills in the delegation. How many nodes the model has is looked up only where
-// nothing that was printed says it.
+// prove fills in the delegation. It looks up the model's number of nodes only if the output does not
+// have it.
 func (d *Device) prove(ctx context.Context, b *devices.Block, r *run) error {
 	p := &r.result.Proof
 	nodes := 0
@@ -257,7 +257,7 @@ func (d *Device) prove(ctx context.Context, b *devices.Block, r *run) error {
 	return nil
 }
 
-// nodesOf counts the operators of a model's file, 0 where they cannot be.
+// nodesOf counts the operators of a model's file; 0 if they cannot be counted.
 func nodesOf(ctx context.Context, m *model.Model) int {
 	n := m.Network
 	if n == nil {
@@ -281,7 +281,7 @@ func nodesOf(ctx context.Context, m *model.Model) int {
 	return sum
 }
 
-// doubts are reasons that a block's time must not be used.
+// doubts are reasons why a block's time must not be used.
 func (d *Device) doubts(r *run) []devices.Doubt {
 	var list []devices.Doubt
 	if d.kind.name == None {
@@ -306,7 +306,7 @@ func (d *Device) doubts(r *run) []devices.Doubt {
 	return append(list, d.countDoubt(r)...)
 }
 
-// countDoubt compares the driver's counter with the runs: the one proof that does not come
+// countDoubt compares the driver's counter with the number of runs: the only proof that does not come
 // from the runtime.
 //
 // Source: alanhc/pixel-bench, npu-bench.sh (480 + 983 runs, and the counter grew by 1463).
@@ -324,7 +324,8 @@ func (d *Device) countDoubt(r *run) []devices.Doubt {
 	return nil
 }
 
-// coarse is the mean below which the tool's clock of one microsecond is a thousandth.
+// coarse is the mean below which the resolution of the tool's clock, one microsecond, is more than a
+// thousandth.
 const coarse = 1000
 
 func (d *Device) warnings(r *run) []string {
@@ -338,12 +339,12 @@ func (d *Device) warnings(r *run) []string {
 	return list
 }
 
-// maxResult bounds the result file, which has some hundred bytes.
+// maxResult limits the result file, which has some hundred bytes.
 const maxResult = 64 << 10
 
-// resultFile names the file, of this run alone, where the tool leaves its figures with one
-// more digit; empty where this build leaves none. One folder serves all runs: on a phone to
-// make and remove one would take longer than some blocks.
+// resultFile is the path, for this run alone, where the tool writes its figures with one more digit;
+// empty if this build writes none. All runs share one folder, because on a phone making and removing
+// one would take longer than some blocks.
 func (d *Device) resultFile(ctx context.Context, op string) (string, error) {
 	if !d.usage["result_file_path"] {
 		return "", nil
@@ -359,14 +360,14 @@ func (d *Device) resultFile(ctx context.Context, op string) (string, error) {
 	return "result-" + strconv.Itoa(d.runs) + ".pb", nil
 }
 
-// refine reads the file. A build that wrote none is believed by its lines.
+// refine reads the file. If a build wrote none, its printed lines are used.
 func (d *Device) refine(ctx context.Context, r *run, file string) error {
 	if file == "" {
 		return nil
 	}
 	text, err := d.temp.ReadFile(ctx, r.op, file, maxResult)
 	if errors.Is(err, fs.ErrNotExist) {
-		d.temp.Close() // perhaps somebody removed it: the next run has another
+		d.temp.Close() // somebody may have removed it: the next run makes a new one
 		d.temp = nil
 		return nil
 	}

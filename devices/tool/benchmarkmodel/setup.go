@@ -25,7 +25,7 @@ func Tool() tool.Tool {
 	}
 }
 
-// setup is what the inventory says of one device.
+// setup holds the inventory's settings of one device.
 type setup struct {
 	binary   string
 	plugin   tool.Plugin
@@ -55,7 +55,7 @@ func (s *setup) Check(o strictyaml.Object, d tool.Device) {
 	}
 	s.binary = d.LocalPath(s.binary)
 	s.plugin.Check(o, d)
-	// They are given as NAME:VALUE;NAME:VALUE (external_delegate_provider.cc).
+	// The tool takes them as NAME:VALUE;NAME:VALUE (external_delegate_provider.cc).
 	for name, value := range s.plugin.Options {
 		if strings.ContainsAny(value, ":;") {
 			o.Get("delegate_options").At(name).Fail("benchmark_model takes no ':' and no ';' in an option: %q", text.Clip(value))
@@ -76,7 +76,7 @@ func (s *setup) options(d tool.Device) Options {
 	case d.Delegate.Name == Stable:
 		o.Settings = fileOf(s.plugin.Library)
 	case d.Delegate.Library:
-		// The tool has flags for no library but external: that of an Edge TPU is a plug-in like any other.
+		// The tool has a flag only for an external library: an Edge TPU's is loaded like any other.
 		o.Delegate, o.Library, o.Precisions = External, fileOf(s.plugin.Library), d.Delegate.Precisions
 	}
 	return o

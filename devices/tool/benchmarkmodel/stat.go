@@ -7,22 +7,22 @@ import (
 	"strconv"
 )
 
-// number is how C++ prints a double with the default precision of 6 digits: "13520.2",
-// "2.95034e+06". Neither a sign nor nan nor inf is a latency.
+// number is how C++ prints a double with the default precision of 6 digits: "13520.2", "2.95034e+06".
+// A latency has no sign and is neither nan nor inf.
 const number = `\d+(?:\.\d+)?(?:e[+-]\d+)?`
 
-// Stat is a count= line: whole microseconds, but for the mean.
+// Stat is a count= line: whole microseconds, except for the mean.
 //
-// Source: tensorflow, third_party/xla/xla/tsl/util/stats_calculator.h, Stat::OutputToStream
-// and StatWithPercentiles::OutputToStream.
+// Source: tensorflow, third_party/xla/xla/tsl/util/stats_calculator.h, Stat::OutputToStream and
+// StatWithPercentiles::OutputToStream.
 type Stat struct {
 	Count           int64
 	First, Last     int64
 	Min, Max        int64
 	Mean            float64
-	Resolution      float64 // of Mean: what its last digit stands for; 0 where it is exact
-	StdDev          *int64  // of the population, truncated; nil where the tool has none
-	P5, Median, P95 *int64  // of newer builds; the value at n*p/100 of the sorted ones
+	Resolution      float64 // value of the last digit of Mean; 0 if it is exact
+	StdDev          *int64  // of the population, truncated; nil if the tool prints none
+	P5, Median, P95 *int64  // of newer builds; the value at index n*p/100 of the sorted ones
 	Line            string
 }
 
@@ -49,7 +49,7 @@ func parseStat(text string) (Stat, error) {
 		s.StdDev = r.deviation(f[9])
 		s.mean(r.number(f[8]))
 	case s.Count != 0:
-		r.failed = true // only a run of nothing has no figures
+		r.failed = true // only a run without inferences has no figures
 	}
 	if f[10] != "" && s.Count > 0 {
 		s.P5, s.Median, s.P95 = new(r.integer(f[10])), new(r.integer(f[11])), new(r.integer(f[12]))
@@ -60,7 +60,7 @@ func parseStat(text string) (Stat, error) {
 	return s, nil
 }
 
-// mean keeps what is known exactly: of two runs both are told, as the first and the last.
+// mean recovers the exact mean where possible: two runs are both printed, as the first and the last.
 func (s *Stat) mean(printed float64) {
 	s.Mean = printed
 	if printed > 0 {
@@ -85,7 +85,7 @@ func (r *reader) number(s string) float64 {
 	return v
 }
 
-// deviation is nil where rounding made the tool take the root of a negative variance.
+// deviation is nil if rounding made the tool take the root of a negative variance.
 func (r *reader) deviation(s string) *int64 {
 	n := r.integer(s)
 	if n < 0 {
@@ -99,8 +99,8 @@ func parseNumber(s string) (float64, bool) {
 	return v, err == nil && !math.IsInf(v, 0) && !math.IsNaN(v)
 }
 
-// check holds the figures against each other: a garbled line that still has the form of one
-// rarely passes. No latency is 0: the clock has microseconds, and what is below is not known.
+// check compares the figures with each other: a garbled line that still has the right form rarely
+// passes. A latency of 0 is refused: the clock has microseconds, so a shorter time is unknown.
 func (s *Stat) check() error {
 	bad := func(why string) error { return &UnparsableError{s.Line, why} }
 	within := func(v int64) bool { return s.Min <= v && v <= s.Max }
@@ -132,7 +132,7 @@ type summary struct {
 
 var summaryForms = []struct {
 	form                       *regexp.Regexp
-	warmUp, init, first, infer int // groups; 0 = it has none
+	warmUp, init, first, infer int // numbers of groups; 0 = the form has none
 }{
 	{regexp.MustCompile(`^Inference timings in us: Init: (\d+), First inference: (\d+), Warmup \(avg\): (` + number + `|-?nan), Inference \(avg\): (` + number + `)$`), 3, 1, 2, 4},
 	{regexp.MustCompile(`^Average inference timings in us: Warmup: (` + number + `|-?nan), Init: (\d+), (?:no stats|Inference): (` + number + `)$`), 1, 2, 0, 3},
@@ -156,7 +156,7 @@ func parseSummary(text string) (*summary, error) {
 	return nil, &UnparsableError{text, "this summary has no known form"}
 }
 
-// agrees: the summary repeats figures of the lines above it, digit by digit.
+// agrees checks that the summary repeats figures of the lines above it, digit by digit.
 func (s *summary) agrees(r *Result) error {
 	if s.first != nil && r.WarmUp.Count > 0 && *s.first != r.WarmUp.First {
 		return &UnparsableError{s.line, fmt.Sprintf("the summary is not of the runs above it, whose first took %d us", r.WarmUp.First)}
@@ -173,5 +173,5 @@ func (s *summary) agrees(r *Result) error {
 	return nil
 }
 
-// near: equal but for the seventh digit.
+// near reports whether two figures are equal except for the seventh digit.
 func near(a, b float64) bool { return math.Abs(a-b) <= 1.01e-5*math.Max(a, b) }

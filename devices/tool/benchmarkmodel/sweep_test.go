@@ -34,7 +34,7 @@ func hexagonOptions(t *testing.T) benchmarkmodel.Options {
 	return o
 }
 
-// flaky is a cable that now and then is out when a command is to be started.
+// flaky is a connection that sometimes fails when a command is to be started.
 type flaky struct {
 	transport.Transport
 	away  func() bool
@@ -48,9 +48,9 @@ func (f *flaky) Start(ctx context.Context, c transport.Command) (transport.Proce
 	return f.Transport.Start(ctx, c)
 }
 
-// A sweep through the real adb on a phone of whose blocks one in ten goes wrong, in every way there is, ends
-// with every network measured or accounted for; and its cost model says what one of the
-// simulator itself does.
+// A sweep through the real adb on a phone where one block in ten fails, in every possible way, ends
+// with every network measured or reported as failed; and its cost model agrees with that of a sweep on
+// the simulator itself.
 func TestFaultySweep(t *testing.T) {
 	networks := 100
 	if testing.Short() {

@@ -46,7 +46,7 @@ func newCompiler(op string, o Options) (*compiler, error) {
 
 func (c *compiler) close() error { return os.RemoveAll(c.dir) }
 
-// compiled returns the compiled model, and what ends its use.
+// compiled returns the compiled model, and a function that ends its use.
 func (c *compiler) compiled(ctx context.Context, op string, m *model.Model, timeout time.Duration) (*result, func(), error) {
 	return c.kept.Get(ctx, m.Identity, func(*result) (bool, error) { return true, nil }, func() (*result, int64, error) {
 		r, err := c.compile(ctx, op, m, time.Now().Add(timeout))
@@ -57,8 +57,8 @@ func (c *compiler) compiled(ctx context.Context, op string, m *model.Model, time
 	})
 }
 
-// attempts bounds how often "Internal compiler error" is tried again: the same command has
-// been seen to succeed after several (google-coral/edgetpu#211).
+// attempts is how often the compiler is started if it prints "Internal compiler error": the same
+// command was seen to succeed after several attempts (google-coral/edgetpu#211).
 const attempts = 3
 
 func (c *compiler) compile(ctx context.Context, op string, m *model.Model, deadline time.Time) (*result, error) {
@@ -78,8 +78,8 @@ func (c *compiler) compile(ctx context.Context, op string, m *model.Model, deadl
 	}
 }
 
-// inputName is what the compiler is given, so that no model's name is taken for an option;
-// outputName is what it makes of it.
+// inputName is the file name that the compiler gets, so that no model's name is taken for an option;
+// outputName is the file that the compiler makes of it.
 const (
 	inputName  = "model.tflite"
 	outputName = "model_edgetpu.tflite"
@@ -101,7 +101,7 @@ func (c *compiler) once(ctx context.Context, op string, m *model.Model, path str
 	out, err := tool.Do(ctx, c.host, tool.Run{Op: op, Program: program, Timeout: time.Until(deadline),
 		Command: transport.Command{Path: c.o.Compiler, Args: c.args(folder), Dir: folder}})
 	if err != nil {
-		return nil, blame(err)
+		return nil, withFault(err)
 	}
 	if out.Exit.Code != 0 || strings.Contains(out.Stdout+out.Stderr, "Compilation failed") || errors.Is(complaint(out.Stdout+out.Stderr), errInternal) {
 		return nil, refused(op, out)
@@ -117,9 +117,9 @@ func (c *compiler) args(folder string) []string {
 	return append(args, filepath.Join(folder, inputName))
 }
 
-// blame: this host is no device. A compiler that does not end, or dies, does so on this
-// model; one that was killed, or is gone, says nothing of the device.
-func blame(err error) error {
+// withFault replaces the device's fault, since this host is not the device. If the compiler hangs or
+// crashes, the model is at fault; if it was killed or is missing, that says nothing about the device.
+func withFault(err error) error {
 	var e *devices.Error
 	if errors.As(err, &e) && e.Fault == devices.FaultDevice && e.Reason == devices.ReasonHung {
 		e.Fault = devices.FaultModel
@@ -129,21 +129,21 @@ func blame(err error) error {
 
 func refused(op string, out tool.Output) error {
 	text := out.Stdout + out.Stderr
-	e := out.Rejected(op, fmt.Errorf("edgetpu_compiler does not compile it: %w", complaint(text)))
+	e := out.Rejected(op, fmt.Errorf("edgetpu_compiler failed: %w", complaint(text)))
 	if strings.Contains(text, "No space left on device") {
 		e.Fault, e.Reason, e.Advice = devices.FaultLab, devices.ReasonFull, "this host's temporary folder is full; TMPDIR names another"
 	}
 	return e
 }
 
-// read makes the result of what the compiler printed and wrote.
+// read makes the result from the compiler's output and files.
 func (c *compiler) read(op string, m *model.Model, folder string, out tool.Output) (*result, error) {
 	rep, err := parseReport(out.Stdout)
 	if err != nil {
 		return nil, out.Garbage(op, fmt.Errorf("the compiler's report: %w", err))
 	}
 	if rep.onTPU() == 0 {
-		return nil, out.Rejected(op, fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, text.Line(strings.Join(rep.why(), "; "), maxSaid)))
+		return nil, out.Rejected(op, fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, text.Line(strings.Join(rep.why(), "; "), maxKept)))
 	}
 	made, err := model.FromFile(filepath.Join(folder, outputName))
 	if err != nil {
@@ -153,14 +153,14 @@ func (c *compiler) read(op string, m *model.Model, folder string, out tool.Outpu
 	if err != nil {
 		return nil, out.Garbage(op, err)
 	}
-	// To its inner device it is the model that it was compiled of: what types are left in the
-	// file around the compiled part says nothing.
+	// To the inner device it has the original model's precision: the types left in the file around the
+	// compiled part do not matter.
 	made.Name, made.Form = m.Name, m.Form
 	return &result{model: made, report: rep, folder: folder, bytes: info.Size()}, nil
 }
 
-// merge puts the report into the block. An inner device whose delegate took less than what was
-// compiled for it did not run it on the Edge TPU.
+// merge puts the report into the block. If the inner device's delegate took less than was compiled for
+// it, the Edge TPU did not run it.
 func (r *result) merge(op string, b *devices.Block) error {
 	rep, inner := r.report, b.Delegation
 	if int64(inner.Delegated) < rep.subgraphs {
@@ -171,7 +171,7 @@ func (r *result) merge(op string, b *devices.Block) error {
 	b.Delegation = devices.Delegation{Name: Delegate, Nodes: int(rep.total), Delegated: int(rep.onTPU()),
 		Partitions: int(rep.subgraphs), Why: rep.why()}
 	if rep.onTPU() == rep.total && inner.Delegated < inner.Nodes {
-		// The compiler says that it mapped all, and the runtime ran something beside it.
+		// The compiler reports that it mapped everything, but the runtime ran something on the CPU.
 		b.Delegation.Nodes += inner.Nodes - inner.Delegated
 		b.Delegation.Why = append(b.Delegation.Why, inner.Why...)
 	}

@@ -1,23 +1,22 @@
-// Package edgetpu makes a Device for Google's Edge TPU of one that runs compiled models:
-// latlab-agent or benchmark_model with libedgetpu. Each model is compiled once, on this host,
-// by the user's edgetpu_compiler, and the compiled file is what the inner device times.
+// Package edgetpu wraps a Device that runs compiled models, latlab-agent or benchmark_model with
+// libedgetpu, into a Device for Google's Edge TPU. The user's edgetpu_compiler compiles each model
+// once, on this host, and the inner device times the compiled file.
 //
-// The compiler's own report is the proof of delegation: how many of the model's operators run
-// on the Edge TPU, and why the others do not. A model that does not map wholly is timed all
-// the same and says so, so that it is INVALID; one of which nothing maps is refused, for its
-// time would be the CPU's. The inner device must besides prove that its delegate took what was
-// compiled.
+// The compiler's own report is the proof of delegation: how many of the model's operators run on the
+// Edge TPU, and why the others do not. A model that is only partly mapped is timed and reported as
+// such, so it is INVALID. A model of which nothing is mapped is refused, since its time would be the
+// CPU's. The inner device must also prove that its delegate took the compiled part.
 //
-// A block's ModelSHA256 is that of the compiled file: these bytes were timed. The model that
-// was compiled is known by its identity.
+// A block's ModelSHA256 is that of the compiled file, the one that was timed. The original model is
+// known by its identity.
 //
-// The package refuses reports that it cannot read whole, and models that are not int8. The
-// compiler has not been maintained since 2021 and knows the operator versions of then; what
-// sampler/tflite writes is below them (its tests).
+// The package refuses reports that it cannot read completely, and models that are not int8. The
+// compiler has not been maintained since 2021 and knows the operator versions of that time;
+// sampler/tflite writes older ones (see its tests).
 //
-// It is opened by devices/inventory. Sources: coral.ai/docs/edgetpu/compiler; reports of
-// versions 2 to 16 in issues of google-coral/edgetpu (#173, #189, #211, #313, #342). Neither
-// the compiler nor an Edge TPU has been run with it.
+// devices/inventory opens it. Sources: coral.ai/docs/edgetpu/compiler; reports of versions 2 to 16 in
+// issues of google-coral/edgetpu (#173, #189, #211, #313, #342). The package has never been tried with
+// the real compiler or a real Edge TPU.
 package edgetpu
 
 import (
@@ -32,7 +31,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// Delegate is the Edge TPU's name in proofs.
+// Delegate is the Edge TPU's name in a block's delegation.
 const Delegate = "edgetpu"
 
 // Device compiles models for its inner device.
@@ -48,15 +47,15 @@ var (
 	_ devices.Preparer = (*Device)(nil)
 )
 
-// Describe is what Wrap makes of an inner device's Info, but for the fingerprint.
+// Describe returns the Info that Wrap makes from an inner device's, but for the fingerprint.
 func Describe(inner devices.Info) devices.Info {
 	inner.Formats, inner.Precisions = []model.Format{model.TFLite}, []model.Precision{model.Int8}
 	inner.Accelerator, inner.Delegate, inner.Compute = true, Delegate, nil
 	return inner
 }
 
-// Wrap asks the compiler for its version. The inner device is the Device's from then on, and
-// closed with it; where Wrap fails it stays the caller's.
+// Wrap asks the compiler for its version. The Device then owns the inner device and closes it; if Wrap
+// fails, the caller still has to close it.
 func Wrap(ctx context.Context, inner devices.Device, o Options) (*Device, error) {
 	d := &Device{inner: inner, info: Describe(inner.Info())}
 	o = o.complete()
@@ -82,7 +81,7 @@ func (d *Device) Info() devices.Info { return d.info }
 // Close removes the compiled models and closes the inner device.
 func (d *Device) Close() error { return errors.Join(d.inner.Close(), d.c.close()) }
 
-// Prepare compiles the model, unless it is compiled already, and prepares the inner device.
+// Prepare compiles the model, if it is not compiled already, and prepares the inner device.
 func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 	op := "compile " + m.Name
 	if err := d.accepts(m, op); err != nil {
@@ -99,8 +98,8 @@ func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 	return nil
 }
 
-// Run times one block of the compiled model. Where Prepare did not compile it, compiling is
-// part of the block's timeout.
+// Run times one block of the compiled model. If Prepare did not compile it, the block's timeout
+// includes the compilation.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
 	op := "time " + m.Name
 	if err := d.accepts(m, op); err != nil {
@@ -108,7 +107,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	}
 	if !d.busy.CompareAndSwap(false, true) {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
-			Err: fmt.Errorf("device %s times another model", d.info.Name)}
+			Err: fmt.Errorf("device %s is busy with a different model", d.info.Name)}
 	}
 	defer d.busy.Store(false)
 	start := time.Now()

@@ -28,9 +28,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// standIn takes the compiler's options and no others and prints its report; it compiles
-// nothing: the compiled file is the model, which any device runs. What else it does is in
-// files beside it: "next" is a script that runs once in its place, "table" the operators.
+// standIn accepts the compiler's options and no others and prints its report. It compiles nothing: the
+// compiled file is the model, which any device runs. Files beside it control it: "next" is a script
+// that runs once in its place, "table" the operators.
 const standIn = `#!/bin/sh
 here=$(dirname "$0")
 if [ "$*" = --version ]; then echo "Edge TPU Compiler version 16.0.384591198"; exit 0; fi
@@ -184,7 +184,7 @@ func bad(t testing.TB) *model.Model {
 }
 
 func TestConformance(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir()) // leftovers sees nobody else's files
+	t.Setenv("TMPDIR", t.TempDir()) // so that leftovers sees only this test's files
 	faulty := func(script string) func(testing.TB) (devices.Device, *model.Model) {
 		return func(t testing.TB) (devices.Device, *model.Model) {
 			c := compiler(t, whole)
@@ -218,7 +218,7 @@ func running(t testing.TB) int {
 	n := 0
 	for _, l := range lines {
 		data, _ := os.ReadFile(l)
-		// Only those of this test: its temporary folder is in every compiler's arguments.
+		// Only those that this test started: its temporary folder is in every compiler's arguments.
 		if bytes.Contains(data, []byte(filepath.Dir(os.TempDir()))) && bytes.Contains(data, []byte("edgetpu_compiler\x00-s")) {
 			n++
 		}
@@ -285,7 +285,7 @@ func TestReportInTheBlock(t *testing.T) {
 	}
 }
 
-// TestFailures: what the compiler does not compile is never timed.
+// TestFailures: a model that fails to compile is never timed.
 func TestFailures(t *testing.T) {
 	for _, tt := range []struct {
 		name, script string
@@ -345,7 +345,7 @@ func (i idle) Run(ctx context.Context, m *model.Model, p devices.Plan) (*devices
 	return b, err
 }
 
-// TestFallBack: what was compiled for the Edge TPU and did not run there is no measurement.
+// TestFallBack: a model that was compiled for the Edge TPU but did not run there is not a measurement.
 func TestFallBack(t *testing.T) {
 	d := around(t, idle{inner(t)}, edgetpu.Options{Compiler: compiler(t, whole)})
 	defer closes(t, d)
@@ -356,7 +356,7 @@ func TestFallBack(t *testing.T) {
 	}
 }
 
-// TestBudget: compiled models go, those used longest ago first.
+// TestBudget: compiled models are evicted, the least recently used first.
 func TestBudget(t *testing.T) {
 	dir := t.TempDir()
 	c := compiler(t, whole)
@@ -379,7 +379,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// TestCompilingTakesTheBlocksTime: a block that has none left is not begun.
+// TestCompilingTakesTheBlocksTime: a block that has no time left after compiling is not started.
 func TestCompilingTakesTheBlocksTime(t *testing.T) {
 	c := compiler(t, whole)
 	d := wrap(t, edgetpu.Options{Compiler: c})
@@ -420,7 +420,7 @@ func TestWrapRefuses(t *testing.T) {
 	}
 }
 
-// TestNames: folders and compilers of any name are taken as they are.
+// TestNames: names of folders and compilers pass through unchanged.
 func TestNames(t *testing.T) {
 	odd := filepath.Join(t.TempDir(), "a b'c\"$(touch x)`e`\nf;g")
 	if err := os.MkdirAll(odd, 0o700); err != nil {

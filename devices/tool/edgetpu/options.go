@@ -15,15 +15,15 @@ import (
 	"latlab/devices/transport"
 )
 
-// Options are of the compile step.
+// Options are the options of the compile step.
 type Options struct {
-	Compiler string // path of edgetpu_compiler on this host; from PATH unless told
-	// MinRuntime is the oldest version of libedgetpu that shall run the models, 10 and later
-	// (-m); the compiler's newest where 0.
+	Compiler string // path of edgetpu_compiler on this host; empty = from PATH
+	// MinRuntime is the oldest version of libedgetpu that has to run the models, 10 and later (-m); 0
+	// = the compiler's newest.
 	MinRuntime int
-	Timeout    time.Duration // of compiling one model; DefaultTimeout unless told
-	Budget     int64         // bytes of compiled models kept on this host; machine.DefaultBudget unless told
-	Dir        string        // where a private folder is made; the system's temporary one unless told
+	Timeout    time.Duration // of compiling one model; 0 = DefaultTimeout
+	Budget     int64         // bytes of compiled models kept on this host; 0 = machine.DefaultBudget
+	Dir        string        // parent of the private folder; empty = the system's temporary folder
 }
 
 // DefaultTimeout is longer than the compiler's own, 180 seconds.
@@ -45,7 +45,7 @@ const probeTimeout = time.Minute
 
 var versionLine = regexp.MustCompile(`(?m)^Edge TPU Compiler version ([0-9]+(?:\.[0-9]+){1,3})\s*$`)
 
-// probe is the part of the fingerprint that is the compiler's.
+// probe returns the compiler's part of the fingerprint.
 func probe(ctx context.Context, op string, o Options) (map[string]string, error) {
 	if o.MinRuntime != 0 && (o.MinRuntime < 10 || o.MinRuntime > 99) {
 		return nil, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "options",
@@ -59,7 +59,7 @@ func probe(ctx context.Context, op string, o Options) (map[string]string, error)
 		Command: transport.Command{Path: o.Compiler, Args: []string{"--version"}}})
 	var known *devices.Error
 	if errors.As(err, &known) && known.Fault != devices.FaultUser {
-		known.Fault = devices.FaultLab // there was no model, and no device either
+		known.Fault = devices.FaultLab // no model and no device was involved
 	}
 	if err != nil {
 		return nil, err

@@ -12,29 +12,29 @@ import (
 	"latlab/internal/text"
 )
 
-// report is what the compiler printed of one model.
+// report is the compiler's output for one model.
 type report struct {
-	millis    int64 // that compiling took
-	onChip    int64 // bytes of weights that stay on the chip
-	remaining int64 // bytes that are left there
-	offChip   int64 // bytes of weights that are streamed every time
-	output    int64 // bytes of the compiled file; -1 where it is not told
+	millis    int64 // duration of the compilation
+	onChip    int64 // bytes of weights kept on the chip
+	remaining int64 // bytes still free on the chip
+	offChip   int64 // bytes of weights that are streamed in every inference
+	output    int64 // bytes of the compiled file; -1 if not printed
 	subgraphs int64
 	total     int64 // operators of the model
 	rows      []row
 }
 
-// row is a line of the table of operators. An operator may be in several, one a status.
+// row is a row of the table of operators. An operator may have several, one for each status.
 type row struct {
 	op     string
 	count  int64
 	status string
 }
 
-// mapped is the status of what runs on the Edge TPU.
+// mapped is the status of operators that run on the Edge TPU.
 const mapped = "Mapped to Edge TPU"
 
-// maxRows bounds the table: operators times statuses.
+// maxRows limits the table: operators times statuses.
 const maxRows = 1000
 
 // onTPU counts the operators that the Edge TPU runs.
@@ -48,7 +48,7 @@ func (r *report) onTPU() int64 {
 	return n
 }
 
-// why says of the others, each kind and status once, why they run on the CPU.
+// why returns the reasons of operators that run on the CPU, each kind and status once.
 func (r *report) why() []string {
 	var why []string
 	for _, x := range r.rows {
@@ -67,7 +67,7 @@ var (
 	compiled  = regexp.MustCompile(`^Model compiled successfully in ([0-9]+) ms[.!]$`)
 )
 
-// labels are the lines "LABEL: FIGURE" that are read. Version 2 told what is available on the
+// labels are the lines "LABEL: FIGURE" that are read. Version 2 printed the memory available on the
 // chip instead of what remains.
 const (
 	onChipLabel    = "On-chip memory used for caching model parameters"
@@ -90,8 +90,8 @@ func isLabel(s string) bool {
 	return false
 }
 
-// parseReport reads a report with its table (-s) of exactly one model. What it needs must be
-// there once, and the figures must agree.
+// parseReport reads a report of exactly one model, with its table (-s). The required lines must appear
+// exactly once, and the figures must agree.
 func parseReport(text string) (*report, error) {
 	p := &parser{figures: map[string]int64{}}
 	for line := range strings.Lines(text) {
@@ -153,19 +153,19 @@ func (p *parser) figure(name, value string) error {
 	return nil
 }
 
-// parseFigure is a whole number, or a size such as 3.45MiB, which is rounded to 3 digits.
+// parseFigure reads a whole number, or a size such as 3.45MiB, which is rounded to 3 digits.
 func parseFigure(s string) (int64, error) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n >= 0 && n <= math.MaxInt32 {
 		return n, nil
 	}
 	m := size.FindStringSubmatch(s)
 	if m == nil {
-		return 0, fmt.Errorf("%q is no figure", text.Line(s, maxSaid))
+		return 0, fmt.Errorf("%q is no figure", text.Line(s, maxKept))
 	}
 	x, err := strconv.ParseFloat(m[1], 64)
 	x *= map[string]float64{"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[m[2]]
 	if err != nil || x > 1<<40 {
-		return 0, fmt.Errorf("%q is no size", text.Line(s, maxSaid))
+		return 0, fmt.Errorf("%q is no size", text.Line(s, maxKept))
 	}
 	return int64(math.Round(x)), nil
 }
@@ -214,7 +214,7 @@ func (p *parser) agree(r *report) error {
 
 var errInternal = errors.New("the compiler failed of itself: Internal compiler error")
 
-// complaint is why the compiler compiled nothing.
+// complaint is the compiler's reason for compiling nothing.
 func complaint(output string) error {
 	if strings.Contains(output, "Internal compiler error") {
 		return errInternal
@@ -224,7 +224,7 @@ func complaint(output string) error {
 		line = strings.TrimSpace(line)
 		for _, begin := range []string{"ERROR: ", "Invalid model", "Model not quantized", "Compilation failed", "Compilation child process", "Internal error", "Error"} {
 			if strings.HasPrefix(line, begin) && len(said) < 4 {
-				said = append(said, text.Line(line, maxSaid))
+				said = append(said, text.Line(line, maxKept))
 				break
 			}
 		}
@@ -235,5 +235,5 @@ func complaint(output string) error {
 	return errors.New(strings.Join(said, "; "))
 }
 
-// maxSaid is how many bytes an error or a fact holds of what the machine said.
-const maxSaid = 200
+// maxKept is how many bytes of a program's output an error or a fact keeps.
+const maxKept = 200

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Of versions 2, 15 and 16.
+// Reports of versions 2, 15 and 16.
 const (
 	v2 = `Edge TPU Compiler version 2.0.267685300
 

@@ -10,7 +10,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// Compiled is a tool that takes libraries as delegates, with the delegate edgetpu besides.
+// Compiled adds the delegate edgetpu to a tool that loads libraries as delegates.
 func Compiled(t tool.Tool) tool.Tool {
 	inner := t.New
 	t.Delegates = append(t.Delegates, tool.Delegate{Name: Delegate, Library: true, Precisions: []model.Precision{model.Int8}})
@@ -18,7 +18,7 @@ func Compiled(t tool.Tool) tool.Tool {
 	return t
 }
 
-// setup is the inner tool's, and the compiler's where its delegate is an Edge TPU.
+// setup holds the inner tool's settings, and the compiler's if the delegate is an Edge TPU.
 type setup struct {
 	tool.Setup
 	o Options
@@ -57,7 +57,7 @@ func (s *setup) Open(ctx context.Context, m *machine.Machine, d tool.Device) (de
 	o.Budget = d.Budget
 	c, err := Wrap(ctx, inner, o)
 	if err != nil {
-		_ = inner.Close() // the other error is why
+		_ = inner.Close() // err is the cause
 		return nil, &tool.StepError{Step: "compiler", Err: err}
 	}
 	return c, nil

@@ -12,25 +12,25 @@ import (
 	"latlab/sampler/model"
 )
 
-// Estimator is what the devices of this room have in common.
+// Estimator is the common part of devices that estimate.
 type Estimator struct {
 	Info      devices.Info
 	Python    Interpreter
 	Workspace *Workspace
 }
 
-// Job is one model that is estimated.
+// Job is the estimate of one model.
 type Job struct {
 	Op    string // "estimate NAME"
-	Dir   string // for files, gone afterwards
+	Dir   string // folder for its files, removed afterwards
 	Model string // path of the model's file in Dir: tools name their files after it
 	Block *devices.Block
 
 	file *model.File
 }
 
-// Estimate brings a model into a folder of the workspace, has it estimated, and returns the block with what is
-// the same for all estimators filled in.
+// Estimate copies a model into a folder of the workspace, runs its estimate, and returns the block
+// with the fields that all estimators share.
 func (e *Estimator) Estimate(ctx context.Context, m *model.Model, estimate func(*Job) error) (*devices.Block, error) {
 	v := &Job{Op: "estimate " + m.Name}
 	if err := e.accepts(m, v.Op); err != nil {
@@ -45,7 +45,7 @@ func (e *Estimator) Estimate(ctx context.Context, m *model.Model, estimate func(
 	}
 	defer leave()
 	v.Dir = dir
-	if err := v.bring(ctx, m); err != nil {
+	if err := v.linkModel(ctx, m); err != nil {
 		return nil, err
 	}
 	defer v.file.Close()
@@ -54,7 +54,7 @@ func (e *Estimator) Estimate(ctx context.Context, m *model.Model, estimate func(
 	}
 	b := v.Block
 	b.Elapsed = time.Since(b.Started).Seconds()
-	// The host's clocks and temperatures say nothing of a figure that it computed.
+	// The host's clocks and temperatures do not affect a computed figure.
 	b.After = devices.State{Time: time.Now()}
 	return b, nil
 }
@@ -67,9 +67,9 @@ func (e *Estimator) accepts(m *model.Model, op string) error {
 		Err: fmt.Errorf("device %s takes %s models in %s, not %s in %s", e.Info.Name, e.Info.Formats[0], e.Info.Precisions[0], m.Format, m.Precision)}
 }
 
-// bring links the model's file into the folder. A user's file may have any name; there it
-// has a plain one.
-func (v *Job) bring(ctx context.Context, m *model.Model) error {
+// linkModel links the model's file into the folder under a plain name, since the user's file may have any
+// name.
+func (v *Job) linkModel(ctx context.Context, m *model.Model) error {
 	f, err := m.Open(ctx)
 	if err == nil {
 		if err = v.link(f.Path, "model."+string(m.Format)); err != nil {

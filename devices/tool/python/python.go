@@ -1,11 +1,9 @@
-// Package python runs the vendors' estimators that come as Python packages: a script of
-// ours in a Python of the user's, in a process of its own, and what it left behind as an
-// answer or as an error that says whose fault it is. devices/tool/vela and
-// devices/tool/qnn are built on it.
+// Package python runs vendors' estimators that are Python packages. It runs a script of latlab in the
+// user's Python, in a process of its own, and returns its answer or an error that says whose fault it
+// is. devices/tool/vela and devices/tool/qnn are built on it.
 //
-// It refuses to install anything and to keep a Python running from one block to the next:
-// that would save 0.1 s of a block and would let one network's compilation leak into the
-// next one's, or take it along when it crashes.
+// It refuses to install anything, and to keep a Python running from one block to the next. That would
+// save 0.1 s a block, but one network's compilation could affect the next, or take it down in a crash.
 package python
 
 import (
@@ -22,14 +20,14 @@ import (
 	"latlab/internal/text"
 )
 
-// Default is the interpreter where the user names none.
+// Default is the interpreter if the user names none.
 const Default = "python3"
 
 // Reasons of errors besides those of devices.
 const (
 	ReasonMissing = "python-missing"  // the interpreter cannot be started
-	ReasonPackage = "package-missing" // it lacks a package, or cannot load it
-	ReasonHost    = "host"            // this machine: disk, memory, permissions
+	ReasonPackage = "package-missing" // a package is missing or cannot be loaded
+	ReasonHost    = "host"            // a fault of this machine: disk, memory, permissions
 )
 
 //go:embed prelude.py
@@ -38,20 +36,20 @@ var prelude string
 // Interpreter is a Python that a transport reaches.
 type Interpreter struct {
 	Transport transport.Transport
-	Path      string // Default where it is empty
+	Path      string // empty = Default
 }
 
 // Script is a program to run once.
 type Script struct {
 	Op      string // what is being done, for errors: "estimate mobiledet_dsp-int8"
-	Source  string // may call answer(value) and installed(names...), see prelude.py
+	Source  string // it may call answer(value) and installed(names...), see prelude.py
 	Args    []string
-	Timeout time.Duration // of the whole process, its start included
+	Timeout time.Duration // of the whole process, including its start
 }
 
-// Run runs a script. Stdout of what it left is the JSON line that it gave to answer(), Stderr all that it
-// and its libraries printed. Errors are those of tool.Do; a script that raised is the model's fault,
-// unless what it raised is plainly of this machine.
+// Run runs a script. Stdout of the Output is the JSON line that the script passed to answer(); Stderr
+// is all that it and its libraries printed. Errors are those of tool.Do. An exception is the model's
+// fault unless it is clearly this machine's.
 func (i Interpreter) Run(ctx context.Context, s Script) (tool.Output, error) {
 	out, err := tool.Do(ctx, machine.On(i.Transport, "this machine"), tool.Run{
 		Op: s.Op, Program: "the estimator's Python", Timeout: s.Timeout,
@@ -71,8 +69,8 @@ func (i Interpreter) path() string {
 	return i.Path
 }
 
-// raised reads the last line of a traceback, which names the exception: of this machine, of
-// a tool that is not the one that the script was written for, or else of the model.
+// raised reads the last line of a traceback, which names the exception. It blames this machine, a
+// version of the tool that the script was not written for, or otherwise the model.
 func raised(op string, out tool.Output) *devices.Error {
 	e := &devices.Error{Op: op, Output: out.Text()}
 	last := text.LastLine(out.Stderr)
@@ -83,7 +81,7 @@ func raised(op string, out tool.Output) *devices.Error {
 	case "OSError", "PermissionError", "FileNotFoundError", "MemoryError", "BlockingIOError":
 		e.Fault, e.Reason = devices.FaultLab, ReasonHost
 	case "AttributeError", "NameError", "TypeError", "SyntaxError":
-		// Another version of the tool, more likely than a model; bench finds out which.
+		// A different version of the tool is likelier than a bad model; bench finds out which.
 		e.Fault, e.Reason = devices.FaultDevice, devices.ReasonGarbage
 	default:
 		e.Fault, e.Reason = devices.FaultModel, devices.ReasonRejected

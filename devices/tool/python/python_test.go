@@ -55,7 +55,7 @@ answer({"args": sys.argv[1:], "got": installed("pip", "no-such-package")["no-suc
 	}
 }
 
-// TestWorkingDirectory: a file that happens to lie where latlab is run is no module.
+// TestWorkingDirectory: Python does not import a file that happens to be in the current folder.
 func TestWorkingDirectory(t *testing.T) {
 	py := testenv.Python(t)
 	t.Chdir(t.TempDir())
@@ -126,11 +126,11 @@ func TestAskNeverBlamesAModel(t *testing.T) {
 	}
 }
 
-// orphanEnv makes the test's program one that starts a long script and is killed.
+// orphanEnv makes the test program start a long script, so that the test can kill it.
 const orphanEnv = "LATLAB_TEST_ORPHAN"
 
-// orphanMaker starts a script that holds the interpreter's lock, as a compiler does, and
-// writes its process's id into a pipe.
+// orphanMaker starts a script that holds the interpreter's lock, as a compiler does, and writes its
+// process id into a pipe.
 func orphanMaker() {
 	t := transport.Local{}
 	file := os.Getenv("LATLAB_TEST_ORPHAN_FILE")
@@ -144,8 +144,8 @@ ctypes.PyDLL(None).sleep(3600)
 `})
 }
 
-// TestNobodyIsLeftWhenLatlabIsKilled: by SIGKILL, which it cannot see coming.
-func TestNobodyIsLeftWhenLatlabIsKilled(t *testing.T) {
+// TestNoScriptSurvivesAKilledLatlab: no script survives when latlab is killed by SIGKILL.
+func TestNoScriptSurvivesAKilledLatlab(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestNobodyIsLeftWhenLatlabIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Kill() // its group; the script is in one of its own
+	p.Kill() // kills its group; the script is in a different one
 	_, _ = bufio.NewReader(p.Stdout()).ReadString(0)
 	_, _ = bufio.NewReader(p.Stderr()).ReadString(0)
 	p.Wait()
@@ -216,9 +216,9 @@ func TestDeskHasSoManyPlaces(t *testing.T) {
 	}
 }
 
-// TestDesksOfTheDead are removed, those in use are not, and those of somebody who is just
-// making one.
-func TestDesksOfTheDead(t *testing.T) {
+// TestStaleFoldersAreRemoved: a new Workspace removes folders of dead processes, but not those in use or those that are just being
+// made.
+func TestStaleFoldersAreRemoved(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
 	alive, err := python.NewWorkspace("alive", 1)

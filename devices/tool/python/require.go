@@ -13,13 +13,13 @@ import (
 	"latlab/internal/text"
 )
 
-// Package is a PyPI package in the version that latlab was tried with.
+// Package is a PyPI package in the version that latlab was tested with.
 type Package struct{ Name, Version string }
 
 // Requirement is what an estimator needs. The last package is the estimator itself.
 type Requirement struct {
 	Packages []Package
-	Licence  string // of what is installed, for the user to accept
+	Licence  string // licences of the packages, which the user has to accept
 }
 
 // Step is one line of `latlab doctor`.
@@ -27,10 +27,10 @@ type Step struct {
 	Name   string // "python", "ethos-u-vela"
 	OK     bool
 	Detail string // what was found, or what is wrong
-	Advice string // what to type; empty where nothing
+	Advice string // what to type; may be empty
 }
 
-// install is what the user types.
+// install is the command that the user types.
 func (r Requirement) install() string {
 	var specs []string
 	for _, p := range r.Packages {
@@ -40,8 +40,7 @@ func (r Requirement) install() string {
 		strings.Join(specs, " "), r.Licence)
 }
 
-// Missing is the error of a Python that lacks a package, or cannot load it for the reason
-// given.
+// Missing is the error of a Python that lacks a package, or that cannot load it for the given reason.
 func (r Requirement) Missing(op string, i Interpreter, why string, found map[string]*string) error {
 	var lacks []string
 	for _, p := range r.Packages {
@@ -67,7 +66,8 @@ func (r Requirement) Runtime(found map[string]*string) string {
 	return r.name() + " " + version
 }
 
-// Passed is the steps of a Python that has all; other versions than those tried are told.
+// Passed returns the steps of a Python that has all packages. It points out versions that were not
+// tested.
 func (r Requirement) Passed(i Interpreter, version string, found map[string]*string) []Step {
 	steps := []Step{{Name: "python", OK: true, Detail: i.path() + " " + version}}
 	for _, p := range r.Packages {
@@ -83,7 +83,7 @@ func (r Requirement) Passed(i Interpreter, version string, found map[string]*str
 	return steps
 }
 
-// Failed is the steps up to the one that failed.
+// Failed returns the steps up to the one that failed.
 func (r Requirement) Failed(i Interpreter, err error) []Step {
 	var e *devices.Error
 	if !errors.As(err, &e) {
@@ -98,7 +98,7 @@ func (r Requirement) Failed(i Interpreter, err error) []Step {
 	}
 }
 
-// Warnings are for blocks of packages in versions that latlab was not tried with.
+// Warnings are a block's warnings about packages in versions that latlab was not tested with.
 func (r Requirement) Warnings(found map[string]*string) []string {
 	var ws []string
 	for _, p := range r.Packages {
@@ -109,9 +109,9 @@ func (r Requirement) Warnings(found map[string]*string) []string {
 	return slices.Clip(ws)
 }
 
-// Ask runs a script that looks at the installation and not at a model, and reads its answer
-// into v, a pointer to a struct that knows every field of it. Nothing that fails is a
-// model's fault; what answers nothing may be no Python.
+// Ask runs a script that inspects the installation, not a model, and reads its answer into v, a
+// pointer to a struct that has all of its fields. A failure is never a model's fault. An interpreter
+// that does not answer may not be a Python.
 func (i Interpreter) Ask(ctx context.Context, s Script, v any) error {
 	out, err := i.Run(ctx, s)
 	if err == nil {

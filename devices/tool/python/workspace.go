@@ -12,11 +12,11 @@ import (
 	"latlab/devices"
 )
 
-// Workspace is where a device's blocks work: a folder a block, and no more blocks at once than
-// there are places.
+// Workspace holds the folders of a device's blocks, one for each block, and limits how many blocks run
+// at once.
 //
-// All folders of a Workspace are in one, which is locked while the Workspace is open. A folder that
-// nobody has locked belongs to a process that was killed; the next Workspace removes it.
+// All folders are in one parent, which is locked while the Workspace is open. An unlocked parent
+// belongs to a process that was killed; the next Workspace removes it.
 type Workspace struct {
 	name   string
 	lock   *os.File
@@ -25,12 +25,12 @@ type Workspace struct {
 
 const (
 	workspacePrefix = "latlab-estimator-"
-	// workspaceGrace is how old a folder must be to be taken for left behind: between making
-	// and locking one nobody waits so long.
+	// workspaceGrace is the age from which an unlocked folder counts as abandoned. No process takes as
+	// long between making and locking it.
 	workspaceGrace = time.Minute
 )
 
-// NewWorkspace opens a Workspace for a device of a name.
+// NewWorkspace opens a Workspace for the device of the given name.
 func NewWorkspace(name string, parallel int) (*Workspace, error) {
 	temp, err := filepath.Abs(os.TempDir())
 	if err != nil {
@@ -61,7 +61,7 @@ func removeStale(temp string, before time.Time) {
 	for _, dir := range dirs {
 		f, err := os.Open(dir)
 		if err != nil {
-			continue // somebody else's
+			continue // it belongs to a different user
 		}
 		info, err := f.Stat()
 		if err == nil && info.IsDir() && info.ModTime().Before(before) && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
@@ -71,13 +71,14 @@ func removeStale(temp string, before time.Time) {
 	}
 }
 
-// Folder takes a place and makes a folder. leave gives both back.
+// Folder takes a free place and makes a folder; it fails if all places are taken. leave removes the
+// folder and frees the place.
 func (d *Workspace) Folder(op string) (dir string, leave func(), err error) {
 	select {
 	case d.places <- struct{}{}:
 	default:
 		return "", nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
-			Err: fmt.Errorf("device %s has %d blocks going on, as many as it takes at once", d.name, cap(d.places))}
+			Err: fmt.Errorf("device %s has %d blocks running, its maximum", d.name, cap(d.places))}
 	}
 	free := func() { <-d.places }
 	dir, err = os.MkdirTemp(d.lock.Name(), "block-")
@@ -93,5 +94,5 @@ func (d *Workspace) Close() error {
 	return errors.Join(os.RemoveAll(d.lock.Name()), d.lock.Close())
 }
 
-// Dir is the Workspace's own folder: what lies in it stays until Close.
+// Dir is the Workspace's own folder: its files remain until Close.
 func (d *Workspace) Dir() string { return d.lock.Name() }

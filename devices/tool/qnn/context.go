@@ -24,11 +24,11 @@ import (
 //go:embed context.py
 var contextScript string
 
-// Delegate is the processor's name in proofs of delegation.
+// Delegate is the processor's name in a block's delegation.
 const Delegate = delegate
 
-// phones are chips that the compiler makes contexts for, and gives no estimates: their
-// soc_model is that of Qnn_SocModel_t (QnnTypes.h of Qualcomm's SDK).
+// phones are chips that the compiler makes contexts for but gives no estimates of. Their soc_model is
+// from Qnn_SocModel_t (QnnTypes.h of Qualcomm's SDK).
 func phones() []soc {
 	return []soc{
 		{name: "sm8350", id: 30, arch: "68"}, // Snapdragon 888
@@ -40,7 +40,7 @@ func phones() []soc {
 	}
 }
 
-// Phones are the names of chips that contexts can be compiled for.
+// Phones are the names of the chips that contexts can be compiled for.
 func Phones() []string {
 	var names []string
 	for _, s := range slices.Concat(phones(), socs()) {
@@ -49,13 +49,13 @@ func Phones() []string {
 	return names
 }
 
-// Arch is the Hexagon's version of a chip, "75"; empty where it is not known.
+// Arch is the version of a chip's Hexagon, "75"; empty if it is not known.
 func Arch(chip string) string {
 	s, _ := chipOf(chip)
 	return s.arch
 }
 
-// chipOf knows a chip by its name, or takes a number as soc_model.
+// chipOf finds a chip by its name, or uses a number as soc_model.
 func chipOf(name string) (soc, bool) {
 	for _, s := range slices.Concat(phones(), socs()) {
 		if s.name == strings.ToLower(name) {
@@ -66,7 +66,7 @@ func chipOf(name string) (soc, bool) {
 	return soc{name: name, id: id}, err == nil && id > 0
 }
 
-// Compiler makes context binaries: a network as one chip's processor runs it.
+// Compiler makes context binaries: a network compiled for one chip's processor.
 type Compiler struct {
 	p    python.Interpreter
 	soc  soc
@@ -74,7 +74,7 @@ type Compiler struct {
 	warn []string
 }
 
-// OpenCompiler asks a Python for the compiler. chip is one of Phones, or a soc_model.
+// OpenCompiler checks that a Python has the compiler. chip is one of Phones, or a soc_model.
 func OpenCompiler(ctx context.Context, t transport.Transport, op, chip, interpreter string) (*Compiler, error) {
 	s, ok := chipOf(chip)
 	if !ok {
@@ -101,17 +101,17 @@ func OpenCompiler(ctx context.Context, t transport.Transport, op, chip, interpre
 	return c, nil
 }
 
-// Fingerprint is what a context depends on besides the model.
+// Fingerprint has what a context depends on besides the model.
 func (c *Compiler) Fingerprint() map[string]string { return maps.Clone(c.info) }
 
-// Warnings are for blocks, where the packages are not those that latlab was tried with.
+// Warnings are a block's warnings about packages in versions that latlab was not tested with.
 func (c *Compiler) Warnings() []string { return c.warn }
 
-// Context is a network that was compiled.
+// Context is a compiled network.
 type Context struct {
-	Path       string // of the binary, in the folder that it was compiled in
+	Path       string // of the binary, in the folder given to Compile
 	Delegation devices.Delegation
-	Floats     []string // what of the model is computed in floating point
+	Floats     []string // nodes that are computed in floating point
 	Inputs     []Input
 }
 
@@ -121,8 +121,8 @@ type Input struct {
 	Bytes int64
 }
 
-// Compile compiles a model into a folder of this host. A network of which the processor does
-// not take every node is the model's fault: a context of a part would have the part's time.
+// Compile compiles a model into a folder of this host. If the processor does not take every node, the
+// error is the model's fault: the time of a partial context would be that of a part of the network.
 func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir string, timeout time.Duration) (*Context, error) {
 	v := &python.Job{Op: op, Model: f.Path, Dir: dir}
 	floats, err := floatsOf(v)
@@ -144,7 +144,7 @@ func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir st
 	}
 	k := &Context{Path: filepath.Join(dir, a.Files[0]), Delegation: d, Floats: floats}
 	for _, i := range a.Inputs {
-		n, _ := i.bytes() // parseContext did it
+		n, _ := i.bytes() // parseContext has checked for errors
 		k.Inputs = append(k.Inputs, Input{i.Name, n})
 	}
 	if info, err := os.Stat(k.Path); err != nil || info.Size() == 0 {
@@ -153,7 +153,7 @@ func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir st
 	return k, nil
 }
 
-// contextAnswer is what context.py says.
+// contextAnswer is context.py's answer.
 type contextAnswer struct {
 	answer
 	Files  []string    `json:"files"`
@@ -163,10 +163,10 @@ type contextAnswer struct {
 type portInput struct {
 	Name  string `json:"name"`
 	Type  string `json:"type"`  // "tensor(uint8)"
-	Shape []any  `json:"shape"` // numbers; a name or null where an extent is free
+	Shape []any  `json:"shape"` // numbers; a name or null for an extent that is not fixed
 }
 
-// maxTensor bounds an input, far above any image.
+// maxTensor limits the bytes of an input, far above any image.
 const maxTensor = 1 << 30
 
 func (i portInput) bytes() (int64, error) {

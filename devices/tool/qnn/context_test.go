@@ -29,8 +29,8 @@ func compile(t *testing.T, chip, name string) (*qnn.Context, error) {
 	return c.Compile(t.Context(), "compile", f, t.TempDir(), time.Minute)
 }
 
-// TestContexts: the compiler writes one for every phone that can be named, and it is not the
-// same for all of them.
+// TestContexts: the compiler writes a context for every phone in the list, and they are not all the
+// same.
 func TestContexts(t *testing.T) {
 	different := map[string]bool{}
 	for _, chip := range qnn.Phones() {

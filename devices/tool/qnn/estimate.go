@@ -12,11 +12,11 @@ import (
 	"latlab/internal/text"
 )
 
-// estimate is all that one run of the compiler said.
+// estimate is all output of one run of the compiler.
 type estimate struct {
 	answer  answer
 	profile profile
-	floats  []string // what of the model is no integer
+	floats  []string // nodes that are computed in floating point
 }
 
 // fill turns the estimate into the block's figures.
@@ -46,8 +46,8 @@ func (d *Device) noEstimates(op string, out tool.Output) error {
 	return e
 }
 
-// delegation counts the network's nodes as onnxruntime has them after its basic
-// optimizations, when it hands them out.
+// delegation counts the network's nodes after onnxruntime's basic optimizations, when it assigns them
+// to providers.
 func delegation(a answer) devices.Delegation {
 	d := devices.Delegation{Name: delegate}
 	left := map[string]int{}
@@ -70,7 +70,7 @@ func delegation(a answer) devices.Delegation {
 	return d
 }
 
-// times adds up the graphs: there is one where the whole network was taken.
+// times adds up the graphs: there is one if the whole network was taken.
 func (d *Device) times(b *devices.Block, graphs []costs) error {
 	var cycles, seconds span
 	b.Counters = map[string]float64{}
@@ -104,8 +104,8 @@ func (d *Device) times(b *devices.Block, graphs []costs) error {
 
 func (a span) plus(b span) span { return span{a.mid + b.mid, a.low + b.low, a.high + b.high} }
 
-// seconds are the cycles over the clock, which the compiler's own whole microseconds must
-// confirm.
+// seconds is the cycles divided by the clock. The compiler's own figure in whole microseconds must
+// agree.
 func (s soc) seconds(g costs) (span, error) {
 	if s.clock == 0 {
 		return span{g.micros.mid / 1e6, g.micros.low / 1e6, g.micros.high / 1e6}, nil
@@ -113,13 +113,14 @@ func (s soc) seconds(g costs) (span, error) {
 	for _, x := range [][2]float64{{g.cycles.mid, g.micros.mid}, {g.cycles.low, g.micros.low}, {g.cycles.high, g.micros.high}} {
 		const slack = 0.01 // of a microsecond
 		if t := x[0] / s.clock * 1e6; t < x[1]-slack || t >= x[1]+1+slack {
-			return span{}, fmt.Errorf("%.0f cycles at %g MHz are not %.0f us: the compiler's clock is another", x[0], s.clock/1e6, x[1])
+			return span{}, fmt.Errorf("%.0f cycles at %g MHz are not %.0f us: the compiler uses a different clock", x[0], s.clock/1e6, x[1])
 		}
 	}
 	return span{g.cycles.mid / s.clock, g.cycles.low / s.clock, g.cycles.high / s.clock}, nil
 }
 
-// doubts are why the time is not the whole network's, or not that of integers.
+// doubts are reasons why the time does not cover the whole network, or is not that of integer
+// arithmetic.
 func doubts(d devices.Delegation, e *estimate) []devices.Doubt {
 	var ds []devices.Doubt
 	missing, names := d.Nodes-d.Delegated, d.Why
@@ -136,7 +137,7 @@ func doubts(d devices.Delegation, e *estimate) []devices.Doubt {
 	return ds
 }
 
-// list names the first few.
+// list joins the first few names.
 func list(names []string) string {
 	const few = 5
 	more := ""

@@ -12,7 +12,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// TestConvolution: the compiler is pinned, so what it takes for a 3x3 convolution of 64
+// TestConvolution: the compiler's version is fixed, so its estimate of a 3x3 convolution of 64
 // channels at 40x40 is known: 37 us, 32 to 43.
 func TestConvolution(t *testing.T) {
 	b, err := open(t, sa8775, testenv.Python(t)).Run(t.Context(), models.Named("conv40")(t), devicetest.Plan())
@@ -42,9 +42,9 @@ func estimate(t *testing.T, d devices.Device, fixture string) *devices.Block {
 	return b
 }
 
-// TestWholeNetworks: as latlab writes them, with their heads, every operator is taken and
-// has a cost. MobileDet-DSP has 3.4 times the multiplications of MobileNetV2-SSDLite and
-// takes 1.3 to 1.4 times its time, under half a millisecond.
+// TestWholeNetworks: in the networks that latlab writes, with their heads, every operator is taken and
+// has a cost. MobileDet-DSP has 3.4 times the multiplications of MobileNetV2-SSDLite and takes 1.3 to
+// 1.4 times as long, under half a millisecond.
 func TestWholeNetworks(t *testing.T) {
 	pythontest.Slow(t)
 	d := open(t, sa8775, testenv.Python(t))

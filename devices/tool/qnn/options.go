@@ -15,18 +15,18 @@ const Prefix = "hexagon:"
 // soc is a chip as the compiler knows it.
 type soc struct {
 	name string
-	id   int    // soc_model; unknown options pass silently, so it is always given
-	arch string // htp_arch, the Hexagon's version; empty where it is not known
-	// clock is what the compiler divides cycles by, in Hz. It prints whole microseconds, cut
-	// off, which on one block is a tenth of the figure, but whole cycles as well. The quotient
-	// on a network of 2 ms lies between 1497.49 and 1497.60 MHz (SA8775) and between 1708.76
-	// and 1708.80 MHz (SA8797): 78 and 89 times the 19.2 MHz of the chips' crystals. Every
-	// estimate is checked against it. 0 where it is not known: whole microseconds it is then.
+	id   int    // soc_model; always passed, because the compiler silently ignores unknown options
+	arch string // htp_arch, the Hexagon's version; empty if not known
+	// clock is what the compiler divides cycles by, in Hz; 0 if it is not known, and then the whole
+	// microseconds are used. The compiler prints cycles, but truncates the time to whole microseconds,
+	// which on one block is an error of a tenth. The quotient on a network of 2 ms lies between
+	// 1497.49 and 1497.60 MHz (SA8775) and between 1708.76 and 1708.80 MHz (SA8797): 78 and 89 times
+	// the 19.2 MHz of the chips' crystals. Every estimate is checked against it.
 	clock float64
 }
 
-// socs are the chips that the compiler gives estimates for: those of cars. It compiles for
-// phones' as well, but says "Performance Estimates unsupported".
+// socs are the chips that the compiler gives estimates of: automotive chips. It also compiles for
+// phones' chips, but prints "Performance Estimates unsupported".
 func socs() []soc {
 	return []soc{
 		{"sa8255", 52, "73", 1497.6e6},

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// provider is how onnxruntime calls the compiler.
+// provider is onnxruntime's name of the compiler.
 const provider = "QNNExecutionProvider"
 
-// answer is what run.py says of who takes what.
+// answer is run.py's answer: which provider takes which nodes.
 type answer struct {
 	Whole  bool    `json:"whole"`
 	Graphs []graph `json:"graphs"`
 }
 
-// graph is a part of the network that one provider takes as a whole.
+// graph is a part of the network that one provider takes as a unit.
 type graph struct {
 	Provider string         `json:"provider"`
 	Ops      map[string]int `json:"ops"` // nodes by ONNX operator
@@ -53,7 +53,7 @@ func (a answer) check() error {
 	return nil
 }
 
-// profileHeader is the one of onnxruntime-qnn 2.7.0.
+// profileHeader is the header of onnxruntime-qnn 2.7.0.
 const profileHeader = "Msg Timestamp,Message,Time,Unit of Measurement,Timing Source,Event Level,Event Identifier"
 
 // Events of the profile that are read, and their units.
@@ -65,9 +65,9 @@ const (
 	cyclesEvent, timeEvent = "Simulated (Accelerator exec cycles", "Simulated (Accelerator exec time us"
 )
 
-// units are the events of one graph's estimates: all are required, each once.
+// units are the events of one graph's estimates: each is required exactly once.
 func units() map[string]string {
-	u := map[string]string{missingEvent: "US"} // a number of operators, whatever the column says
+	u := map[string]string{missingEvent: "US"} // a number of operators, although the column has a unit
 	for _, bound := range []string{")", " (lower estimate))", " (upper estimate))"} {
 		u[cyclesEvent+bound], u[timeEvent+bound] = "CYCLES", "US"
 	}
@@ -77,7 +77,7 @@ func units() map[string]string {
 	return u
 }
 
-// ignored are events among the estimates that say nothing that is kept.
+// ignored are events among the estimates that are not needed.
 func ignored(event string) bool {
 	switch event {
 	case "Mode", "Bandwidth Stats", "HTP ID", "Inter HTP Fill", "Inter HTP Spill":
@@ -86,21 +86,20 @@ func ignored(event string) bool {
 	return false
 }
 
-// span is one of the compiler's figures with its bounds, in cycles or in whole
-// microseconds.
+// span is one of the compiler's figures with its bounds, in cycles or in whole microseconds.
 type span struct{ mid, low, high float64 }
 
 // costs are the estimates of one graph.
 type costs struct {
 	cycles, micros span
 	bytes          map[string]float64
-	missing        int      // operators that it knows no cost of
-	names          []string // of those
+	missing        int      // operators without a known cost
+	names          []string // names of those operators
 }
 
-// profile is what is read of the profiling file.
+// profile is the content of the profiling file.
 type profile struct {
-	finalize float64 // seconds that the compiler took on this host
+	finalize float64 // seconds of compilation on this host
 	graphs   []costs
 }
 
@@ -111,11 +110,11 @@ type event struct {
 	name        string
 }
 
-// parseProfile takes exactly the columns and events that it knows: with one renamed or
-// added nobody knows what the others mean now.
+// parseProfile accepts exactly the columns and events that it knows: if one is renamed or added, the
+// others may have changed their meaning.
 //
-// Rows outside of "Performance Estimates" are the compiler's own times, and, where a
-// network was run, the emulation's, of which nothing is true of the processor.
+// Rows outside of "Performance Estimates" are the times of the compiler itself and, if a network was
+// run, of the emulation. They do not apply to the processor.
 func parseProfile(text string) (*profile, error) {
 	lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), "\n")
 	if lines[0] != profileHeader {
@@ -136,7 +135,7 @@ func parseProfile(text string) (*profile, error) {
 }
 
 func parseEvent(line string) (event, error) {
-	fields := strings.SplitN(line, ",", 7) // the last is a name, which may have commas
+	fields := strings.SplitN(line, ",", 7) // the last is a name, which may contain commas
 	if len(fields) != 7 {
 		return event{}, fmt.Errorf("%d of 7 columns", len(fields))
 	}
@@ -147,13 +146,13 @@ func parseEvent(line string) (event, error) {
 	return event{value: float64(x), unit: fields[3], level: fields[5], name: fields[6]}, nil
 }
 
-// section is the estimates of a graph as they are read.
+// section is a graph's estimates while they are being read.
 type section struct {
 	seen  map[string]float64
 	names []string
 }
 
-// take adds a row. It returns the section that is open afterwards, nil outside of one.
+// take adds a row. It returns the open section, or nil if there is none.
 func (p *profile) take(open *section, e event) (*section, error) {
 	if e.level == "ROOT" {
 		if err := p.close(open); err != nil {
@@ -197,8 +196,7 @@ func (s *section) take(e event) error {
 	return nil
 }
 
-// close turns a section into costs. One without any figure is that of a chip without
-// estimates.
+// close turns a section into costs. A section without any figure belongs to a chip without estimates.
 func (p *profile) close(s *section) error {
 	if s == nil || len(s.seen) == 0 {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"latlab/devices"
 )
 
-// estimates are a graph's rows, written from the grammar and not taken from a run.
+// estimates are a graph's rows, written from the grammar, not recorded from a run.
 func estimates(cycles, micros, missing int, names ...string) string {
 	var b strings.Builder
 	row := func(name string, x int, unit, level string) {
@@ -37,7 +37,7 @@ const finalize = profileHeader + "\n" +
 	"0,FINALIZE,2500,US,BACKEND,ROOT,QNN (finalize) time\n" +
 	"0,UNKNOWN,300,US,BACKEND,SUB-EVENT,Anything it likes\n"
 
-// executed are rows as they would be if a network was run in the emulation.
+// executed are the rows that running a network in the emulation would add.
 const executed = "0,EXECUTE,987654321,US,BACKEND,ROOT,QNN (execute) time\n" +
 	"0,UNKNOWN,987654321,CYCLES,BACKEND,SUB-EVENT,Accelerator (execute) time (cycles)\n"
 
@@ -107,8 +107,8 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// TestSecondsAreConfirmed: the clock is ours, so the compiler's own microseconds have the
-// last word.
+// TestSecondsAreConfirmed: latlab determined the clock itself, so the result must agree with the
+// compiler's microseconds.
 func TestSecondsAreConfirmed(t *testing.T) {
 	s := soc{clock: 1500e6}
 	for _, tt := range []struct {
@@ -123,7 +123,7 @@ func TestSecondsAreConfirmed(t *testing.T) {
 	}
 }
 
-// FuzzProfile: whatever the file holds, what comes out is an error or costs that are whole.
+// FuzzProfile: whatever the file holds, the result is an error or complete costs.
 func FuzzProfile(f *testing.F) {
 	f.Add(finalize + estimates(15000, 10, 0))
 	f.Add(finalize + estimates(15000, 10, 1, "x") + estimates(3000, 2, 0) + executed)
@@ -146,7 +146,7 @@ func FuzzProfile(f *testing.F) {
 	})
 }
 
-// FuzzUnquantized: a hostile file is an error or an answer, never a panic.
+// FuzzUnquantized: a hostile file gives an error or an answer, never a panic.
 func FuzzUnquantized(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x08\x08\x3a\x10\x0a\x0e\x0a\x01a\x12\x01b\x22\x04Conv\x1a\x00"))
@@ -157,7 +157,7 @@ func FuzzUnquantized(f *testing.F) {
 	})
 }
 
-// FuzzAnswer: what is taken has nodes, and says truly whether any is left.
+// FuzzAnswer: an accepted answer has nodes, and reports correctly whether any was left.
 func FuzzAnswer(f *testing.F) {
 	f.Add(`{"whole":true,"graphs":[{"provider":"QNNExecutionProvider","ops":{"Conv":1}}]}`)
 	f.Add(`{"whole":false,"graphs":[{"provider":"CPUExecutionProvider","ops":{"Erf":2}},{"provider":"QNNExecutionProvider","ops":{"Conv":1}}]}`)

@@ -14,7 +14,7 @@ var probeScript string
 
 const probeTimeout = time.Minute
 
-// findings are what a Python knows of the compiler.
+// findings is what a Python reports about the compiler.
 type findings struct {
 	Python   string             `json:"python"`
 	Packages map[string]*string `json:"packages"`
@@ -39,8 +39,7 @@ func requirement() python.Requirement {
 	}
 }
 
-// Check says, step by step, whether estimates can be had of a Python, and what to type
-// where they cannot.
+// Check reports, step by step, whether a Python can estimate, and what to type if it cannot.
 func Check(ctx context.Context, t transport.Transport, interpreter string) []python.Step {
 	p := python.Interpreter{Transport: t, Path: interpreter}
 	f, err := probe(ctx, p, "look for "+Package)

@@ -1,16 +1,16 @@
-// Package qnn is Qualcomm's compiler for its Hexagon processors as a Device that estimates:
-// it compiles an int8 ONNX model and says how long it expects the processor to take, with
-// a lower and an upper bound.
+// Package qnn is a Device that estimates with Qualcomm's compiler for its Hexagon processors: it
+// compiles an int8 ONNX model and reports how long it expects the processor to take, with a lower and
+// an upper bound.
 //
-// The figures are a model's, neither a measurement nor ours. What the compiler only
-// emulates on the host, running the network, has the host's clock and is never asked for.
-// The package refuses to ship or to record anything of Qualcomm's: the user installs the
-// compiler under its licence, and totals are all that is kept of what it prints.
+// The figures are the compiler's estimates, not measurements. The compiler can also run the network in
+// an emulation on the host, but that has the host's clock and is never used. The package refuses to
+// ship or record anything of Qualcomm's: the user installs the compiler under its licence, and only
+// totals of its output are kept.
 //
-// It is run by devices/tool/python; devices/inventory opens it.
+// devices/tool/python runs it; devices/inventory opens it.
 //
-// Reference: PyPI onnxruntime-qnn 2.7.0; the QNN execution provider's page in
-// onnxruntime's documentation.
+// Reference: PyPI onnxruntime-qnn 2.7.0; the QNN execution provider's page in onnxruntime's
+// documentation.
 package qnn
 
 import (
@@ -30,8 +30,8 @@ import (
 	"latlab/sampler/model"
 )
 
-// Version is the onnxruntime-qnn, and RuntimeVersion the onnxruntime, that this package
-// was written for.
+// Version is the onnxruntime-qnn, and RuntimeVersion the onnxruntime, that this package was written
+// for.
 const (
 	Version        = "2.7.0"
 	RuntimeVersion = "1.32.0"
@@ -52,25 +52,25 @@ var (
 
 // Options describe a Hexagon processor.
 type Options struct {
-	Name     string // of the device; made of SoC where empty
+	Name     string // of the device; empty = made from SoC
 	SoC      string // "sa8775", one of SoCs, or a number: the compiler's own soc_model
-	Python   string // interpreter that has the packages; python.Default where empty
-	Parallel int    // blocks at once, a process each; the cores where 0
+	Python   string // interpreter that has the packages; empty = python.Default
+	Parallel int    // blocks at once, a process each; 0 = the number of cores
 }
 
 // Device estimates with Qualcomm's compiler.
 type Device struct {
 	est      python.Estimator
 	soc      soc
-	warnings []string // of every block
+	warnings []string // added to every block
 }
 
 var _ devices.Device = (*Device)(nil)
 
-// delegate is the name of the processor in proofs of delegation.
+// delegate is the processor's name in a block's delegation.
 const delegate = "qnn-htp"
 
-// Describe says what the device is and takes without starting anything.
+// Describe returns the device's Info without starting anything.
 func Describe(o Options) (devices.Info, error) {
 	o, _, err := o.complete()
 	if err != nil {
@@ -83,13 +83,13 @@ func Describe(o Options) (devices.Info, error) {
 	}, nil
 }
 
-// Open asks the Python for the compiler. Close the Device to remove its temporary folder.
+// Open checks that the Python has the compiler. Close the Device to remove its temporary folder.
 func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error) {
 	info, err := Describe(o)
 	if err != nil {
 		return nil, err
 	}
-	o, s, _ := o.complete() // Describe did it
+	o, s, _ := o.complete() // Describe has checked for errors
 	p := python.Interpreter{Transport: t, Path: o.Python}
 	found, err := probe(ctx, p, "open device "+o.Name)
 	if err != nil {
@@ -124,13 +124,13 @@ func (d *Device) Info() devices.Info { return d.est.Info }
 // Close removes the device's temporary folder.
 func (d *Device) Close() error { return d.est.Workspace.Close() }
 
-// Run estimates once, in a fresh process. Of the plan only Timeout counts: a second
-// estimate would be the first again.
+// Run estimates once, in a fresh process. It uses only the plan's Timeout: a second estimate would
+// give the same result.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
 	return d.est.Estimate(ctx, m, func(v *python.Job) error { return d.compile(ctx, v, plan.Timeout) })
 }
 
-// optimizationMode is the compiler's most thorough, as for a network that will be shipped.
+// optimizationMode is the compiler's most thorough, as used for a network that will be shipped.
 const optimizationMode = "3"
 
 func (d *Device) compile(ctx context.Context, v *python.Job, timeout time.Duration) error {
@@ -159,7 +159,7 @@ func (d *Device) args(v *python.Job) []string {
 	return args
 }
 
-// floatsOf reads the model's file for what of it is no integer.
+// floatsOf lists the nodes of the model's file that are computed in floating point.
 func floatsOf(v *python.Job) ([]string, error) {
 	data, err := os.ReadFile(v.Model)
 	if err != nil {
@@ -172,11 +172,11 @@ func floatsOf(v *python.Job) ([]string, error) {
 	return floats, nil
 }
 
-// maxProfile bounds the file of estimates: some twenty rows, and one for every operator
-// without cost.
+// maxProfile limits the file of estimates: some twenty rows, and one for every operator without a
+// cost.
 const maxProfile = 16 << 20
 
-// read collects what one run answered and wrote into its folder.
+// read reads a run's answer and the files in its folder.
 func read(dir, answered string) (*estimate, error) {
 	a, err := parseAnswer(answered)
 	if err != nil {
@@ -189,7 +189,7 @@ func read(dir, answered string) (*estimate, error) {
 	path := filepath.Join(dir, name)
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) && !a.Whole {
-		return &estimate{answer: a}, nil // nothing was taken, nothing is estimated
+		return &estimate{answer: a}, nil // the processor took nothing, so there is no estimate
 	}
 	if err != nil {
 		return nil, errors.New("no profile was written")

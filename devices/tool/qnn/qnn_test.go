@@ -75,8 +75,8 @@ func TestBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One convolution, four and two quantizations, and two transpositions that onnxruntime
-	// puts in for a processor that has channels last.
+	// One convolution, four and two quantizations, and two transpositions that onnxruntime inserts for
+	// a processor whose layout has channels last.
 	want := devices.Delegation{Name: "qnn-htp", Nodes: 9, Delegated: 9, Partitions: 1}
 	if diff := cmp.Diff(want, b.Delegation); diff != "" {
 		t.Errorf("delegation (-want +got):\n%s", diff)
@@ -98,8 +98,7 @@ func TestBlock(t *testing.T) {
 	}
 }
 
-// TestTraps are the ways in which the compiler gives a time, or ends, that must not become
-// a valid measurement.
+// TestTraps: times and exits of the compiler that must not become a valid measurement.
 func TestTraps(t *testing.T) {
 	d := open(t, sa8775, testenv.Python(t))
 	for name, tt := range map[string]struct{ model, code, says string }{
@@ -138,7 +137,7 @@ func TestTraps(t *testing.T) {
 	}
 }
 
-// TestChipsWithoutEstimates: a phone's chip is compiled for and nothing is said of time.
+// TestChipsWithoutEstimates: the compiler compiles for a phone's chip, but gives no time.
 func TestChipsWithoutEstimates(t *testing.T) {
 	_, err := open(t, "hexagon:57", testenv.Python(t)).Run(t.Context(), models.Named("good")(t), devicetest.Plan())
 	var e *devices.Error
@@ -147,7 +146,7 @@ func TestChipsWithoutEstimates(t *testing.T) {
 	}
 }
 
-// TestClock: the number of a chip is the chip, but in the compiler's whole microseconds.
+// TestClock: a chip's number gives the same chip, but times in the compiler's whole microseconds.
 func TestClock(t *testing.T) {
 	pythontest.Slow(t)
 	for _, pair := range [][2]string{{"52", "sa8775"}, {"72", "sa8797"}, {"52", "sa8255"}} {

@@ -6,14 +6,14 @@ import (
 	"latlab/sampler/onnx"
 )
 
-// The compiler maps a network of floats as willingly as one of integers, and float inputs
-// add a large constant to its time. So the file itself is read: what of it is not between a
-// DequantizeLinear and a QuantizeLinear is computed in floating point.
+// The compiler accepts a network of floats as readily as one of integers, and float inputs add a large
+// constant to its time. So the model file is inspected: a node that is not between a DequantizeLinear
+// and a QuantizeLinear is computed in floating point.
 
-// network is an ONNX file's, as it is wired.
+// network is the graph of an ONNX file.
 type network struct{ *onnx.Network }
 
-// unquantized lists what of a model is computed in floating point, in the file's order.
+// unquantized lists the nodes of a model that are computed in floating point, in the file's order.
 func unquantized(data []byte) ([]string, error) {
 	n, err := onnx.Read(data)
 	if err != nil {
@@ -25,7 +25,7 @@ func unquantized(data []byte) ([]string, error) {
 func (g network) floats() []string {
 	var found []string
 	for _, v := range g.Inputs {
-		// In old files initializers are inputs too.
+		// In old files the inputs include the initializers.
 		if _, constant := g.Constants[v.Name]; v.Float && !constant {
 			found = append(found, "input "+v.Name)
 		}
@@ -65,12 +65,12 @@ const (
 	dequantizeOp = "DequantizeLinear"
 )
 
-// fused are activations that the compiler joins with the node before them, so that no
-// quantization stands between.
+// fused are activations that the compiler fuses into the node before them, so that there is no
+// quantization between the two.
 func fused(op string) bool { return op == "Relu" || op == "Clip" }
 
-// weighted are operators whose constants are weights, to be integers; a constant of
-// another is a bound or a shape.
+// weighted are operators whose constants are weights, which have to be integers; a constant of any
+// other operator is a bound or a shape.
 func weighted(op string) bool {
 	return op == "Conv" || op == "ConvTranspose" || op == "Gemm" || op == "MatMul"
 }
@@ -87,7 +87,7 @@ func (g network) integer(n *onnx.Op, by map[string]*onnx.Op, of map[string][]*on
 		case x == "":
 		case constant && (!float || !weighted(n.Type)):
 		case maker == nil:
-			return false // a graph's input, or a float weight
+			return false // an input of the graph, or a float weight
 		case maker.Type == dequantizeOp || maker.Type == "Constant" && !weighted(n.Type) || fused(n.Type) && !fused(maker.Type):
 		default:
 			return false
@@ -95,10 +95,10 @@ func (g network) integer(n *onnx.Op, by map[string]*onnx.Op, of map[string][]*on
 	}
 	for _, x := range n.Outputs {
 		if x == "" {
-			continue // an optional one that nobody wants
+			continue // an optional output that is not used
 		}
 		if len(of[x]) == 0 {
-			return false // a graph's output, of whatever this computes in
+			return false // an output of the graph, in floating point
 		}
 		for _, user := range of[x] {
 			if user.Type != quantizeOp && (!fused(user.Type) || fused(n.Type)) {

@@ -21,8 +21,8 @@ func written(t *testing.T, fixture, precision string) []byte {
 	return b.Bytes()
 }
 
-// TestOurNetworksAreIntegers: squeeze-and-excite, h-swish and activations that the
-// quantization does not cut off as well.
+// TestOurNetworksAreIntegers: including squeeze-and-excite, h-swish and activations that the
+// quantization does not clip.
 func TestOurNetworksAreIntegers(t *testing.T) {
 	for _, name := range fixtures.Names() {
 		found, err := unquantized(written(t, name, "int8"))

@@ -20,7 +20,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// compiled is a context on the machine, with the input that it is executed on.
+// compiled is a context on the machine, with the inputs for its execution.
 type compiled struct {
 	dir    *machine.Temp
 	qnn    *qnn.Context
@@ -31,8 +31,8 @@ type compiled struct {
 
 func (c *compiled) remove() { c.dir.Close() }
 
-// Files in its folder. The list names the inputs relative to the folder that qnn-net-run is
-// started in, for it splits at blanks.
+// Files in its folder. The list names the inputs relative to qnn-net-run's working directory, because
+// it splits its lines at spaces.
 const (
 	contextFile = "context.bin"
 	listFile    = "inputs.txt"
@@ -40,7 +40,7 @@ const (
 
 func inputFile(i int) string { return "input" + strconv.Itoa(i) + ".raw" }
 
-// context returns the model's context on the machine, and what ends its use.
+// context returns the model's context on the machine, and a function that ends its use.
 func (d *Device) context(ctx context.Context, op string, m *model.Model, deadline time.Time) (*compiled, func(), error) {
 	return d.contexts.Get(ctx, m.Identity, func(c *compiled) (bool, error) { return d.isThere(ctx, op, c) }, func() (*compiled, int64, error) {
 		c, err := d.compile(ctx, op, m, deadline)
@@ -56,11 +56,11 @@ func (d *Device) isThere(ctx context.Context, op string, c *compiled) (bool, err
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return err == nil && info.Size == c.bytes, d.blame(ctx, op, err)
+	return err == nil && info.Size == c.bytes, d.withFault(ctx, op, err)
 }
 
-// blame makes an error of the transport's one that names its culprit.
-func (d *Device) blame(ctx context.Context, op string, err error) error {
+// withFault turns a transport's error into one that says whose fault it is.
+func (d *Device) withFault(ctx context.Context, op string, err error) error {
 	var known *devices.Error
 	switch {
 	case err == nil, errors.As(err, &known):
@@ -101,8 +101,8 @@ func (d *Device) compile(ctx context.Context, op string, m *model.Model, deadlin
 	return c, nil
 }
 
-// push brings the context, its inputs and their list. The values are random and the same for
-// every network: what an integer network takes does not depend on them.
+// push copies the context, its inputs and their list to the machine. The values are random but the
+// same for every network: an integer network's time does not depend on them.
 func (d *Device) push(ctx context.Context, op string, c *compiled) error {
 	f, err := os.Open(c.qnn.Path)
 	if err != nil {
@@ -134,5 +134,5 @@ func (d *Device) push(ctx context.Context, op string, c *compiled) error {
 }
 
 func (d *Device) put(ctx context.Context, op string, f transport.File) error {
-	return d.blame(ctx, op, d.m.Transport().Put(ctx, f))
+	return d.withFault(ctx, op, d.m.Transport().Put(ctx, f))
 }

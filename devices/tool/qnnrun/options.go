@@ -24,40 +24,40 @@ import (
 
 // Options describe a Hexagon processor and Qualcomm's programs for it.
 type Options struct {
-	Name   string // of the device; "qnn-net-run" unless told
-	SoC    string // "sm8650", one of qnn.Phones, or the compiler's own number of the chip
-	Python string // interpreter that has the compiler; python.Default where empty
-	// SDK is the folder of Qualcomm's SDK on this host. It gives what of the next four is not
-	// told, in the places where the SDK has it for Android.
+	Name   string // of the device; default "qnn-net-run"
+	SoC    string // "sm8650", one of qnn.Phones, or the compiler's number of the chip
+	Python string // interpreter that has the compiler; empty = python.Default
+	// SDK is the folder of Qualcomm's SDK on this host. Those of the next four options that are empty
+	// are found in it, where the SDK has the files for Android.
 	SDK string
-	// NetRun is qnn-net-run: a file of this host, which is brought to the machine.
+	// NetRun is qnn-net-run: a file of this host that is copied to the machine.
 	NetRun string
-	// Libraries are what it needs beside it, files of this host: libQnnHtp.so, libQnnSystem.so,
+	// Libraries are the libraries that it needs, files of this host: libQnnHtp.so, libQnnSystem.so,
 	// libQnnHtpV75Stub.so and, for the processor itself, libQnnHtpV75Skel.so.
 	Libraries []string
-	// There is the folder on the machine that all of them are in already; NetRun and Libraries
-	// are not used then.
+	// There is the folder on the machine that has all of them already; NetRun and Libraries are not
+	// used then.
 	There string
-	// Viewer is qnn-profile-viewer of this host; from PATH unless told.
+	// Viewer is qnn-profile-viewer on this host; empty = from PATH.
 	Viewer      string
-	PerfProfile string // of the processor's clocks: "burst" unless told
-	CPUs        []int  // affinity of the process that calls the processor; none unless told
-	Budget      int64  // bytes of contexts kept on the machine; machine.DefaultBudget unless told
-	// CompileTimeout bounds Prepare; DefaultCompileTimeout unless told.
+	PerfProfile string // profile of the processor's clocks; default "burst"
+	CPUs        []int  // affinity of the process that calls the processor; empty = none
+	Budget      int64  // bytes of contexts kept on the machine; 0 = machine.DefaultBudget
+	// CompileTimeout is the time limit of Prepare; 0 = DefaultCompileTimeout.
 	CompileTimeout time.Duration
 }
 
 // DefaultCompileTimeout is many times what a detector takes.
 const DefaultCompileTimeout = 5 * time.Minute
 
-// program and backend are names of files that must be there.
+// program and backend are names of required files.
 const (
 	program = "qnn-net-run"
 	backend = "libQnnHtp.so"
 	viewer  = "qnn-profile-viewer"
 )
 
-// PerfProfiles are the clocks that can be asked for, as qnn-net-run documents them.
+// PerfProfiles are the profiles that qnn-net-run documents.
 func PerfProfiles() []string {
 	return []string{"low_balanced", "balanced", "default", "high_performance", "sustained_high_performance", "burst",
 		"low_power_saver", "power_saver", "high_power_saver", "extreme_power_saver", "system_settings"}
@@ -70,7 +70,7 @@ func (o Options) complete() (Options, error) {
 	o.CompileTimeout = cmp.Or(o.CompileTimeout, DefaultCompileTimeout)
 	switch {
 	case o.SoC == "":
-		return o, o.userError(errors.New("which chip it is must be told"), "soc: one of "+strings.Join(qnn.Phones(), ", "))
+		return o, o.userError(errors.New("the chip is missing"), "soc: one of "+strings.Join(qnn.Phones(), ", "))
 	case !slices.Contains(PerfProfiles(), o.PerfProfile):
 		return o, o.userError(fmt.Errorf("qnn-net-run has no performance profile %q", o.PerfProfile), "there is "+strings.Join(PerfProfiles(), ", "))
 	case o.Budget < 0 || o.CompileTimeout < 0:
@@ -85,8 +85,8 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// takeSDK fills in where the SDK has its files: bin and lib by target, and the processor's
-// own library by its version.
+// takeSDK fills in the paths of files in the SDK: bin and lib by target, and the processor's own
+// library by its version.
 func (o *Options) takeSDK() {
 	o.Viewer = cmp.Or(o.Viewer, filepath.Join(o.SDK, "bin", "x86_64-linux-clang", viewer))
 	if o.There != "" {
@@ -108,7 +108,7 @@ func (o Options) userError(err error, advice string) error {
 
 const advice = "they are of Qualcomm's AI Runtime SDK (QAIRT): sdk: FOLDER gives all of them"
 
-// checkFiles looks for what the user has to bring.
+// checkFiles checks that the files exist that the user has to supply.
 func (o Options) checkFiles(op string) error {
 	missing := func(err error) error {
 		return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err, Advice: advice}
@@ -146,8 +146,8 @@ type place struct {
 	identity string // of the files, for the fingerprint
 }
 
-// bring installs the programs, once. On this machine they stay where they are.
-func bring(ctx context.Context, m *machine.Machine, o Options) (place, error) {
+// install copies the programs to the machine, once. On this machine they stay where they are.
+func install(ctx context.Context, m *machine.Machine, o Options) (place, error) {
 	if o.There != "" {
 		return place{netRun: path.Join(o.There, program), folders: []string{o.There}, backend: path.Join(o.There, backend), identity: "device:" + o.There}, nil
 	}
@@ -183,8 +183,8 @@ func bring(ctx context.Context, m *machine.Machine, o Options) (place, error) {
 	return p, nil
 }
 
-// env is what the loader and the processor's own loader look for libraries in. The second
-// separates by semicolons; the folders after ours are where phones have Qualcomm's.
+// env sets the folders in which the loader and the processor's own loader look for libraries. The
+// second separates them by semicolons; the folders after latlab's are where phones have Qualcomm's.
 func (p place) env() []string {
 	return []string{
 		"LD_LIBRARY_PATH=" + strings.Join(p.folders, ":"),

@@ -9,18 +9,18 @@ import (
 	"latlab/internal/text"
 )
 
-// profile is what is read of the viewer's table. Times are whole microseconds.
+// profile is the part of the viewer's table that is used. Times are whole microseconds.
 type profile struct {
-	netRun  []float64            // of every execution, as qnn-net-run timed it
-	backend map[string][]float64 // of every execution, as the backend did, by our name
-	init    float64              // of loading, as qnn-net-run timed it
+	netRun  []float64            // of every execution, timed by qnn-net-run
+	backend map[string][]float64 // of every execution, timed by the backend, by latlab's name of the event
+	init    float64              // of loading, timed by qnn-net-run
 }
 
-// columns of the table; versions and sources are told above it.
+// columns of the table; the lines above it have versions and sources.
 var columns = []string{"Msg Timestamp", "Message", "Time", "Unit of Measurement", "Timing Source", "Event Level", "Event Identifier"}
 
-// events of the backend that are kept. They nest: the call contains the processor's time with
-// waiting, and that the time without.
+// events of the backend that are kept. They nest: the call contains the processor's time including
+// waiting, and that contains the time without waiting.
 func eventName(event string) string {
 	switch event {
 	case "QNN (execute) time":
@@ -39,8 +39,8 @@ func eventName(event string) string {
 
 const accelerator = "accelerator"
 
-// parseProfile reads the table. Rows of other messages, levels and units are passed over:
-// there is a row an operator in some.
+// parseProfile reads the table. It skips rows of other messages, levels and units: some tables have a
+// row for every operator.
 func parseProfile(said string) (*profile, error) {
 	p := &profile{backend: map[string][]float64{}}
 	header := false
@@ -54,11 +54,11 @@ func parseProfile(said string) (*profile, error) {
 			header = isHeader(f)
 		case len(f) < len(columns):
 			if strings.TrimSpace(line) != "" {
-				return nil, fmt.Errorf("a row has %d columns: %q", len(f), text.Line(line, maxSaid))
+				return nil, fmt.Errorf("a row has %d columns: %q", len(f), text.Line(line, maxKept))
 			}
 		default:
 			if err := p.row(f); err != nil {
-				return nil, fmt.Errorf("%q: %w", text.Line(line, maxSaid), err)
+				return nil, fmt.Errorf("%q: %w", text.Line(line, maxKept), err)
 			}
 		}
 	}
@@ -68,7 +68,7 @@ func parseProfile(said string) (*profile, error) {
 	return p, nil
 }
 
-// isHeader: later SDKs have more columns behind these.
+// isHeader accepts further columns behind these, which later SDKs have.
 func isHeader(f []string) bool {
 	if len(f) < len(columns) {
 		return false
@@ -97,7 +97,7 @@ func (p *profile) row(f []string) error {
 	case message == "INIT":
 	case source == "NETRUN":
 		if !strings.HasPrefix(event, "Graph 0") {
-			return errors.New("there is more than one graph, or a form that is not known")
+			return errors.New("the profile has more than one graph, or an unknown form")
 		}
 		if us == 0 {
 			return errors.New("an execution took no time")
@@ -113,8 +113,7 @@ func (p *profile) row(f []string) error {
 
 var errNoProcessor = errors.New("it has no time of the accelerator: something else ran the network")
 
-// check: as many executions as were asked for, each with its times, and the processor's among
-// them.
+// check requires as many executions as were asked for, each with its times, including the processor's.
 func (p *profile) check(n int) error {
 	if len(p.netRun) != n {
 		return fmt.Errorf("%d executions, %d were asked for", len(p.netRun), n)

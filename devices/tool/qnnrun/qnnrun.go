@@ -1,26 +1,26 @@
-// Package qnnrun times networks on a Qualcomm phone's or board's Hexagon processor as a
-// Device: each is compiled once on this host, by Qualcomm's compiler (devices/tool/qnn), to
-// the context binary that the chip loads, and each block is a run of the user's qnn-net-run
-// with it, in a fresh process. The profile that qnn-net-run writes is turned into a table by
-// the user's qnn-profile-viewer on this host, and has the time of every execution.
+// Package qnnrun is a Device that times networks on the Hexagon processor of a Qualcomm phone or
+// board. Qualcomm's compiler (devices/tool/qnn) compiles each network once, on this host, to the
+// context binary that the chip loads. Each block runs the user's qnn-net-run with it, in a fresh
+// process. The user's qnn-profile-viewer on this host turns the profile that qnn-net-run writes into a
+// table with the time of every execution.
 //
-// The samples are qnn-net-run's own times of an execution, as an application sees them: the
-// call to the processor and back is in them. The processor's own times are figures beside
-// them, and the proof that it ran: a run that has none of them is no measurement.
+// The samples are qnn-net-run's own times of an execution, as an application sees them: they include
+// the call to the processor and back. The processor's own times are recorded beside them and prove
+// that it ran: a run without them is not a measurement.
 //
-// The package refuses networks that the processor does not take whole, profiles of another
-// form than the one that it knows, and to ship anything of Qualcomm's: qnn-net-run, its
-// libraries and the viewer are of the user's SDK (QAIRT), under its licence.
+// The package refuses networks that the processor takes only partly, and profiles of an unknown form.
+// It ships nothing of Qualcomm's: qnn-net-run, its libraries and the viewer come from the user's SDK
+// (QAIRT), under its licence.
 //
-// The loop is told how many executions there are and not how long; where a plan asks for
-// seconds, the number is made of the time that was seen last.
+// qnn-net-run takes a number of executions, not a duration. If a plan asks for seconds, the number is
+// computed from the execution time seen last.
 //
-// It is opened by devices/inventory. Sources: Qualcomm's documents of qnn-net-run and
-// qnn-profile-viewer (80-63442-50, "Tools"), their use and the table's form in public
-// projects on phones with QAIRT 2.2x to 2.4x; onnxruntime's documentation of the QNN provider
-// for the context. It has been run against stand-ins only, and the compiler for real: that a
-// phone's runtime loads onnxruntime's contexts is what the documents say. A context needs a
-// runtime that is not older than the compiler (onnxruntime-qnn says which QNN it has inside).
+// devices/inventory opens it. Sources: Qualcomm's documents of qnn-net-run and qnn-profile-viewer
+// (80-63442-50, "Tools"), their use and the table's form in public projects on phones with QAIRT 2.2x
+// to 2.4x; onnxruntime's documentation of the QNN provider for the context. Only the compiler has been
+// run for real; everything else was tried with stand-ins. That a phone's runtime loads onnxruntime's
+// contexts is what the documents say. A context needs a runtime that is not older than the compiler
+// (onnxruntime-qnn prints the QNN version that it contains).
 package qnnrun
 
 import (
@@ -44,16 +44,16 @@ import (
 // Device times context binaries with qnn-net-run.
 type Device struct {
 	m        *machine.Machine
-	host     *machine.Machine // this one, where the viewer runs
+	host     *machine.Machine // this machine, on which the viewer runs
 	o        Options
 	info     devices.Info
 	compiler *qnn.Compiler
 	there    place
-	dir      string // of this host, private
+	dir      string // private folder on this host
 	contexts *tool.Cache[*compiled]
 
 	mu     sync.Mutex
-	median map[string]float64 // seconds that an execution took last, by the model's identity
+	median map[string]float64 // seconds of an execution in the last run, by the model's identity
 }
 
 var (
@@ -61,7 +61,7 @@ var (
 	_ devices.Preparer = (*Device)(nil)
 )
 
-// Describe is what is known of the device before anything is started: all but the
+// Describe returns what is known of the device before anything is started: all of Info but the
 // fingerprint.
 func Describe(o Options) (devices.Info, error) {
 	o, err := o.complete()
@@ -75,14 +75,14 @@ func Describe(o Options) (devices.Info, error) {
 	}, nil
 }
 
-// Open asks for the compiler and the viewer, and brings qnn-net-run with its libraries to the
-// machine. Whether they fit the processor only a network shows: Prepare runs it once.
+// Open checks for the compiler and the viewer, and copies qnn-net-run with its libraries to the
+// machine. Only a network shows whether they fit the processor: Prepare runs it once.
 func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	info, err := Describe(o)
 	if err != nil {
 		return nil, err
 	}
-	o, _ = o.complete() // Describe did it
+	o, _ = o.complete() // Describe has checked for errors
 	op := "open device " + o.Name
 	if err := o.checkFiles(op); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	if d.compiler, err = qnn.OpenCompiler(ctx, transport.Local{}, op, o.SoC, o.Python); err != nil {
 		return nil, err
 	}
-	if d.there, err = bring(ctx, m, o); err != nil {
+	if d.there, err = install(ctx, m, o); err != nil {
 		return nil, err
 	}
 	d.info.Fingerprint = d.compiler.Fingerprint()
@@ -106,14 +106,14 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 // Info describes the device.
 func (d *Device) Info() devices.Info { return d.info }
 
-// Close removes the contexts and gives the machine up.
+// Close removes the contexts and closes the machine.
 func (d *Device) Close() error {
 	d.contexts.Clear()
 	return errors.Join(d.m.Close(), os.RemoveAll(d.dir))
 }
 
-// Prepare compiles the model, brings its context to the machine and executes it a few times:
-// a context that the runtime there does not load is told before a block is planned.
+// Prepare compiles the model, copies its context to the machine and executes it a few times: a context
+// that the runtime does not load is reported before a block is planned.
 func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 	op := "prepare " + m.Name
 	if err := d.accepts(m, op); err != nil {
@@ -128,7 +128,7 @@ func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 	return d.pilot(ctx, job{op: op, identity: m.Identity, context: c, deadline: deadline})
 }
 
-// Run times one block. What Prepare did not do is part of the block's timeout.
+// Run times one block. The block's timeout includes everything that Prepare has not done.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
 	op := "time " + m.Name
 	if err := d.accepts(m, op); err != nil {
@@ -159,7 +159,7 @@ func (d *Device) accepts(m *model.Model, op string) error {
 		Err: fmt.Errorf("device %s does not take %s models in %s", d.o.Name, m.Format, m.Precision)}
 }
 
-// last is what an execution of a model took in its last run, 0 where there was none.
+// last is a model's execution time in its last run, 0 if there was none.
 func (d *Device) last(identity string) float64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -38,9 +38,9 @@ func TestMain(m *testing.M) {
 
 var models = pythontest.Models{Extension: ".onnx", Python: testenv.Python}
 
-// netRun stands in for qnn-net-run: it takes the options that are used and no others, wants
-// the files that it is told, and writes into its log how many executions there were. "next"
-// beside it is a script that runs once in its place.
+// netRun stands in for qnn-net-run: it accepts the options that latlab uses and no others, requires
+// its input files, and logs the number of executions. "next" beside it is a script that runs once in
+// its place.
 const netRun = `#!/bin/sh
 here=$(dirname "$0")
 if [ -f "$here/next" ]; then mv "$here/next" "$here/taken" && . "$here/taken"; fi
@@ -103,7 +103,7 @@ echo "301,DE-INIT,15810,US,NETRUN,ROOT,De-Init"
 } >"$4"
 `
 
-// sdk is a folder of the stand-ins, in the places of Qualcomm's SDK.
+// sdk is a folder with the stand-ins in the places of Qualcomm's SDK.
 func sdk(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -183,12 +183,12 @@ func good(t testing.TB) *model.Model {
 }
 
 func TestConformance(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir()) // leftovers sees nobody else's files
+	t.Setenv("TMPDIR", t.TempDir()) // so that leftovers sees only this test's files
 	faulty := func(script string) func(testing.TB) (devices.Device, *model.Model) {
 		return func(t testing.TB) (devices.Device, *model.Model) {
 			s := sdk(t)
 			d := open(t, s)
-			// A hang's deadline must not pass while it is compiled.
+			// The deadline of the hang must not pass during compilation.
 			if err := d.Prepare(t.Context(), good(t)); err != nil {
 				t.Fatal(err)
 			}
@@ -222,7 +222,7 @@ func TestBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 0.3 s of 3 ms, and 0.03 s of warm-up of which the first execution takes 8 ms.
+	// 0.3 s at 3 ms, and 0.03 s of warm-up of which the first execution takes 8 ms.
 	if n := len(b.Samples); n < 90 || n > 110 || len(b.WarmUp) < 5 || len(b.WarmUp) > 12 || b.FirstSeconds < 0.007 {
 		t.Errorf("%d samples, %d of warm-up, first %v", n, len(b.WarmUp), b.FirstSeconds)
 	}
@@ -244,7 +244,7 @@ func TestBlock(t *testing.T) {
 	}
 }
 
-// elsewhere is this machine as one to which files have to be brought.
+// elsewhere is this machine, treated as one to which files have to be copied.
 type elsewhere struct{ transport.Transport }
 
 func TestElsewhere(t *testing.T) {
@@ -349,7 +349,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestThere: what is on the machine already is used where it is.
+// TestThere: files that are on the machine already are used in place.
 func TestThere(t *testing.T) {
 	s := sdk(t)
 	there := t.TempDir()
@@ -367,7 +367,7 @@ func TestThere(t *testing.T) {
 	}
 }
 
-// TestFiles: the input is bytes, not zeros only, and the same each time.
+// TestFiles: the input is bytes, not only zeros, and the same each time.
 func TestFiles(t *testing.T) {
 	s := sdk(t)
 	var inputs [][]byte

@@ -17,7 +17,7 @@ func Tool() tool.Tool {
 	return tool.Tool{Name: program, Precisions: []model.Precision{model.Int8}, New: func() tool.Setup { return &setup{} }}
 }
 
-// setup is what the inventory says of one device.
+// setup holds the inventory's settings of one device.
 type setup struct {
 	binary string
 	o      Options

@@ -29,7 +29,7 @@ type job struct {
 	deadline time.Time
 }
 
-// pilotRuns are enough to see that a context runs, and about how long it takes.
+// pilotRuns are enough to show that a context runs, and roughly how long it takes.
 const pilotRuns = 3
 
 // pilot executes a context a few times.
@@ -42,10 +42,10 @@ func (d *Device) pilot(ctx context.Context, j job) error {
 	return nil
 }
 
-// maxRuns bounds one run: its profile has ten rows an execution.
+// maxRuns limits one run: its profile has ten rows for an execution.
 const maxRuns = 100_000
 
-// count is how many executions a plan asks for, where one takes as long as the last did.
+// count is how many executions a plan needs, if each takes as long as the last one did.
 func (d *Device) count(j job) int {
 	p, last := j.plan, d.last(j.identity)
 	runs := func(seconds float64) int {
@@ -64,7 +64,7 @@ func (d *Device) count(j job) int {
 		timed = min(timed, max(p.MaxRuns, p.MinRuns))
 	}
 	n := timed + max(p.WarmUpRuns, runs(p.WarmUpSeconds))
-	return max(min(n, maxRuns), p.MinRuns) // what is asked for in numbers is asked for
+	return max(min(n, maxRuns), p.MinRuns) // the plan's own number always applies
 }
 
 func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
@@ -91,12 +91,12 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	b.Warnings = append(b.Warnings, d.compiler.Warnings()...)
 	if f := j.context.qnn.Floats; len(f) > 0 {
 		b.Doubts = append(b.Doubts, devices.Doubt{Code: "precision_not_reached",
-			Text: fmt.Sprintf("%d tensors or operators are computed in floating point: %s", len(f), text.Line(strings.Join(f, ", "), maxSaid))})
+			Text: fmt.Sprintf("%d tensors or operators are computed in floating point: %s", len(f), text.Line(strings.Join(f, ", "), maxKept))})
 	}
 	return nil
 }
 
-// warm is how many of the executions are warm-up: the plan's, and as many as fill its seconds.
+// warm is how many of the executions are warm-up: the plan's number, and as many as fill its seconds.
 func (d *Device) warm(us []float64, p devices.Plan) int {
 	n, sum := 0, 0.0
 	for n < len(us)-max(p.MinRuns, 1) && (n < p.WarmUpRuns || sum < p.WarmUpSeconds*1e6) {
@@ -131,7 +131,7 @@ func (d *Device) run(ctx context.Context, j job, n int) (*profile, []int, error)
 	}
 	defer dir.Close()
 	out, err := tool.Do(ctx, d.m, tool.Run{Op: j.op, Program: program, CPUs: d.o.CPUs, Timeout: time.Until(j.deadline),
-		Crash:   devices.FaultDevice, // the network was compiled; a library of another version is likelier
+		Crash:   devices.FaultDevice, // the network compiled, so a library of a different version is likelier
 		Command: transport.Command{Path: d.there.netRun, Args: d.args(j.context, dir, n), Env: d.there.env(), Dir: j.context.dir.Dir}})
 	if err != nil {
 		return nil, nil, err
@@ -157,8 +157,8 @@ func (d *Device) run(ctx context.Context, j job, n int) (*profile, []int, error)
 	return p, out.CPUs, nil
 }
 
-// args: "basic" is the profile that costs least and has the times of whole executions. One
-// output is kept, so that a long run does not fill the disk with them.
+// args: "basic" is the cheapest profile that has the times of whole executions. One output is kept, so
+// that a long run does not fill the disk.
 func (d *Device) args(c *compiled, dir *machine.Temp, n int) []string {
 	return []string{
 		"--retrieve_context", c.dir.Path(contextFile), "--backend", d.there.backend,
@@ -169,8 +169,8 @@ func (d *Device) args(c *compiled, dir *machine.Temp, n int) []string {
 	}
 }
 
-// failed is of a network that was compiled whole, so it is not to blame: the runtime there is,
-// or what it was brought.
+// failed is the error of a network that compiled whole, so the model is not at fault: the machine's
+// runtime or the files copied to it are.
 func failed(op string, out tool.Output) error {
 	text := out.Stdout + out.Stderr
 	e := &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonExited, Output: tool.Tail(text),
@@ -187,13 +187,13 @@ func failed(op string, out tool.Output) error {
 	return e
 }
 
-// Logs that qnn-net-run writes into its output folder: of later SDKs and of early ones.
+// Logs that qnn-net-run writes into its output folder, in later SDKs and in early ones.
 var logs = []string{"qnn-profiling-data_0.log", "qnn-profiling-data.log"}
 
-// maxLog bounds one.
+// maxLog limits the bytes of one log.
 const maxLog = 256 << 20
 
-// table brings the profile here and has the viewer make a table of it.
+// table copies the profile to this host and runs the viewer on it.
 func (d *Device) table(ctx context.Context, j job, dir *machine.Temp, out tool.Output) (string, error) {
 	var data []byte
 	var err error
@@ -219,7 +219,7 @@ func (d *Device) table(ctx context.Context, j job, dir *machine.Temp, out tool.O
 	return d.view(ctx, j, here)
 }
 
-// viewTimeout bounds the viewer, which takes part of a second.
+// viewTimeout limits the viewer, which takes a fraction of a second.
 const viewTimeout = time.Minute
 
 func (d *Device) view(ctx context.Context, j job, here string) (string, error) {
@@ -228,7 +228,7 @@ func (d *Device) view(ctx context.Context, j job, here string) (string, error) {
 		Command: transport.Command{Path: d.o.Viewer, Args: []string{"--input_log", filepath.Join(here, logs[0]), "--output", table}}})
 	var known *devices.Error
 	if errors.As(err, &known) {
-		known.Fault = devices.FaultLab // neither the model's nor the device's
+		known.Fault = devices.FaultLab // neither the model nor the device is at fault
 	}
 	if err != nil {
 		return "", err
@@ -249,5 +249,5 @@ func (d *Device) view(ctx context.Context, j job, here string) (string, error) {
 	return string(data), nil
 }
 
-// maxSaid is how many bytes an error or a fact holds of what the machine said.
-const maxSaid = 300
+// maxKept is how many bytes of a program's output an error or a fact keeps.
+const maxKept = 300

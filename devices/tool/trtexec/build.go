@@ -16,8 +16,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// engine returns the model's engine, which is built where it is not there, and what ends its
-// use.
+// engine returns the model's engine, building it if it is missing, and a function that ends its use.
 func (d *Device) engine(ctx context.Context, op string, m *model.Model, deadline time.Time) (*engine, func(), error) {
 	return d.engines.Get(ctx, m.Identity, func(e *engine) (bool, error) { return d.isThere(ctx, op, e) }, func() (*engine, int64, error) {
 		e, err := d.build(ctx, op, m, deadline)
@@ -28,10 +27,10 @@ func (d *Device) engine(ctx context.Context, op string, m *model.Model, deadline
 	})
 }
 
-// statTimeout bounds looking at a file.
+// statTimeout is the time limit for looking at a file.
 const statTimeout = 30 * time.Second
 
-// isThere looks for the engine: a board's disk may have been cleaned since.
+// isThere checks that the engine still exists: somebody may have cleaned the board's disk.
 func (d *Device) isThere(parent context.Context, op string, e *engine) (bool, error) {
 	info, err := d.stat(parent, op, e.dir.Path(engineFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -75,7 +74,7 @@ func (d *Device) build(ctx context.Context, op string, m *model.Model, deadline 
 // layersFile is the engine's table of layers in its folder.
 const layersFile = "layers.json"
 
-// maxLayers bounds it: some hundred bytes a tensor.
+// maxLayers limits its size: some hundred bytes for a tensor.
 const maxLayers = 32 << 20
 
 func (d *Device) fill(ctx context.Context, op string, s *machine.Staged, e *engine, deadline time.Time) error {
@@ -126,7 +125,7 @@ func (d *Device) run(ctx context.Context, op string, args []string, deadline tim
 	return out, ofGPU(err)
 }
 
-// ofGPU: trtexec aborts on an error of CUDA's, which looks like a crash that the network caused.
+// ofGPU: trtexec aborts on an error of CUDA, which looks like a crash that the network caused.
 //
 // Source: NVIDIA/TensorRT, samples/common/sampleDevice.h, cudaCheck.
 func ofGPU(err error) error {
@@ -143,7 +142,7 @@ func ofGPU(err error) error {
 	return err
 }
 
-// readLayers reads the engine's own table, and the builder's words on the DLA.
+// readLayers reads the engine's own table of layers, and the builder's lines about the DLA.
 func (d *Device) readLayers(ctx context.Context, op string, e *engine, r *report) error {
 	e.table = layers{onDLA: r.dlaLayers, onGPU: r.gpuLayers}
 	if !d.program.hasLayerTable() {
@@ -151,7 +150,7 @@ func (d *Device) readLayers(ctx context.Context, op string, e *engine, r *report
 	}
 	data, err := e.dir.ReadFile(ctx, op, layersFile, maxLayers)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // said to be unproven
+		return nil // reported as unproven
 	}
 	if err != nil {
 		return err
@@ -163,7 +162,7 @@ func (d *Device) readLayers(ctx context.Context, op string, e *engine, r *report
 	return nil
 }
 
-// prove refuses engines of which nothing runs where it should.
+// prove refuses engines that run nothing on the requested unit.
 func (d *Device) prove(op string, e *engine, out tool.Output) error {
 	if d.o.DLACore == nil {
 		return nil
@@ -178,8 +177,8 @@ func (d *Device) prove(op string, e *engine, out tool.Output) error {
 	return nil
 }
 
-// buildError says whose fault it is that an engine was not built: the model's, unless what
-// TensorRT printed speaks of something else.
+// buildError decides whose fault it is that an engine was not built: the model's, unless TensorRT's
+// output shows a different cause.
 func (d *Device) buildError(op string, s *machine.Staged, out tool.Output) error {
 	text := out.Stdout + out.Stderr
 	e := out.Rejected(op, fmt.Errorf("trtexec builds no engine of it: %s", lastError(text)))
@@ -199,7 +198,7 @@ func (d *Device) buildError(op string, s *machine.Staged, out tool.Output) error
 	return e
 }
 
-// Reasons of this device's own.
+// Reasons of this device.
 const (
 	ReasonGPU    = "gpu-failed"    // CUDA itself fails (the device's)
 	ReasonMemory = "out-of-memory" // of the GPU (the device's)

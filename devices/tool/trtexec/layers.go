@@ -12,25 +12,25 @@ import (
 	"latlab/internal/text"
 )
 
-// layers is what is known of who computes an engine, and in what type.
+// layers is what is known about the unit and the type that each layer of an engine runs in.
 type layers struct {
-	onDLA, onGPU []string // as the builder named them
-	count        int      // of the table; 0 where there is none
-	// weighted are the layers of the table that have weights, by the type that these are in:
-	// it is the one that the layer computes in.
+	onDLA, onGPU []string // by the builder's names
+	count        int      // rows of the table; 0 if there is no table
+	// weighted are the layers of the table that have weights, by the type of the weights: the layer
+	// computes in that type.
 	weighted map[string]int
 }
 
-// layer is a row of the engine inspector's table (TensorRT's NvInferRuntime.h,
-// IEngineInspector). There is no "precision" in it: weights have a type, and tensors a text
-// such as "Channel major FP16 format where channel % 8 == 0".
+// layer is a row of the engine inspector's table (TensorRT's NvInferRuntime.h, IEngineInspector). The
+// table has no "precision": weights have a type, and tensors a text such as "Channel major FP16 format
+// where channel % 8 == 0".
 type layer struct {
 	Name      string
 	LayerType string
 	Weights   *struct{ Type string }
 }
 
-// parse reads the table. Rows are bare names where an engine was built without details.
+// parse reads the table. Rows are bare names if the engine was built without details.
 func (l *layers) parse(data []byte) error {
 	var doc struct{ Layers []json.RawMessage }
 	if err := json.Unmarshal(data, &doc); err != nil {
@@ -55,7 +55,7 @@ func (l *layers) parse(data []byte) error {
 	return nil
 }
 
-// typeOf are TensorRT's words for types in ours.
+// typeOf maps TensorRT's names of types to latlab's.
 func typeOf(word string) string {
 	switch strings.ToLower(word) {
 	case "float", "fp32":
@@ -68,9 +68,8 @@ func typeOf(word string) string {
 	return "other"
 }
 
-// delegation counts in TensorRT's layers, which are several of the model's nodes each. A GPU
-// engine runs on the GPU as a whole or is not built at all: TensorRT computes nothing on the
-// CPU.
+// delegation counts TensorRT's layers, each of which may hold several of the model's nodes. An engine
+// for the GPU runs wholly on the GPU or is not built: TensorRT computes nothing on the CPU.
 func (l layers) delegation(o Options) devices.Delegation {
 	d := devices.Delegation{Name: o.delegate()}
 	if o.DLACore == nil {
@@ -86,10 +85,10 @@ func (l layers) delegation(o Options) devices.Delegation {
 	return d
 }
 
-// maxWhy bounds the reasons of a block.
+// maxWhy limits the number of a block's reasons.
 const maxWhy = 20
 
-// left says of which kind the layers are that run on the GPU: "CONVOLUTION x3: on the GPU".
+// left lists the kinds of layers that run on the GPU: "CONVOLUTION x3: on the GPU".
 func (l layers) left() []string {
 	kinds := map[string]int{}
 	for _, name := range l.onGPU {
@@ -97,7 +96,7 @@ func (l layers) left() []string {
 		if !found {
 			kind = "a layer"
 		}
-		kinds[text.Line(kind, maxSaid)]++
+		kinds[text.Line(kind, maxKept)]++
 	}
 	var why []string
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
@@ -109,7 +108,7 @@ func (l layers) left() []string {
 	return why
 }
 
-// judge tells the block what is known of the types.
+// judge adds what is known about the types to the block.
 func (l layers) judge(o Options, b *devices.Block) {
 	if l.count > 0 {
 		b.Counters["layers"] = float64(l.count)

@@ -17,8 +17,8 @@ import (
 // Precision is the type that an engine computes in.
 type Precision string
 
-// The precisions. Float16 and Int8 allow the type: TensorRT still decides layer by layer, and
-// what it decided is in the block.
+// The precisions. Float16 and Int8 allow the type; TensorRT still decides layer by layer. The block
+// records what it decided.
 const (
 	Float32 Precision = "float32" // without TensorFloat32 (--noTF32)
 	Float16 Precision = "float16" // --fp16
@@ -27,36 +27,36 @@ const (
 
 // Options describe a Jetson's TensorRT.
 type Options struct {
-	Name      string    // of the device; "trtexec" unless told
-	Path      string    // of trtexec on the machine; DefaultPath unless told
-	Precision Precision // Float16 unless told
-	CPUs      []int     // affinity of the process that enqueues; none unless told
-	// DLACore is the deep learning accelerator that is to run the network, nil for the GPU.
+	Name      string    // of the device; default "trtexec"
+	Path      string    // of trtexec on the machine; empty = DefaultPath
+	Precision Precision // default Float16
+	CPUs      []int     // affinity of the process that enqueues; empty = none
+	// DLACore is the deep learning accelerator to run the network on; nil for the GPU.
 	DLACore *int
-	// GPUFallback lets the GPU run what the DLA does not take. A network of which it runs a
-	// layer is not wholly delegated. Without it TensorRT refuses such a network.
+	// GPUFallback lets the GPU run the layers that the DLA does not take. A network with such a layer
+	// is only partly delegated. Without GPUFallback, TensorRT refuses it.
 	GPUFallback bool
-	// Flags are more of trtexec's, without their dashes: useDLACore and allowGPUFallback, which
-	// set the two above, and those in Flags. Others would change what is timed without a word.
+	// Flags are additional flags of trtexec, without their dashes: useDLACore and allowGPUFallback, which
+	// set the two options above, and those that Flags() lists. Others would silently change what is timed.
 	Flags map[string]string
-	// Mixed accepts engines of which layers with weights are computed in another type than
-	// asked for: their share is then a warning and no doubt.
+	// Mixed accepts engines in which layers with weights are computed in a different type than
+	// requested: their share is then a warning, not a doubt.
 	Mixed bool
-	// Latency takes the copies to and from the GPU into the samples.
+	// Latency includes the copies to and from the GPU in the samples.
 	Latency bool
-	// EngineBudget is the bytes of engines kept on the machine; DefaultEngineBudget unless
-	// told. Those used longest ago go first.
+	// EngineBudget is how many bytes of engines are kept on the machine; 0 = DefaultEngineBudget. The
+	// least recently used are removed first.
 	EngineBudget int64
-	BuildTimeout time.Duration // of Prepare; DefaultBuildTimeout unless told
+	BuildTimeout time.Duration // of Prepare; 0 = DefaultBuildTimeout
 }
 
-// DefaultPath is where JetPack puts trtexec.
+// DefaultPath is where JetPack installs trtexec.
 const DefaultPath = "/usr/src/tensorrt/bin/trtexec"
 
 // DefaultEngineBudget holds the engines of a batch of 50 networks of 20 MB.
 const DefaultEngineBudget = 2 << 30
 
-// DefaultBuildTimeout is several times what a Jetson Nano takes for a detector.
+// DefaultBuildTimeout is several times what a Jetson Nano needs for a detector.
 const DefaultBuildTimeout = 30 * time.Minute
 
 func (o Options) complete() (Options, error) {
@@ -83,20 +83,19 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// buildOnly and timeOnly are the flags that may be given besides, to one of the two runs;
-// device is of both.
+// buildOnly and timeOnly are further allowed flags, each for one of the two runs; device is for both.
 var (
 	buildOnly = []string{"workspace", "memPoolSize", "builderOptimizationLevel", "minTiming", "avgTiming", "sparsity", "tacticSources"}
 	timeOnly  = []string{"useCudaGraph"}
 	ofBoth    = []string{"device"}
 )
 
-// Flags are the names that Options.Flags may have, sorted.
+// Flags are the names that Options.Flags may contain, sorted.
 func Flags() []string {
 	return slices.Sorted(slices.Values(slices.Concat(buildOnly, timeOnly, ofBoth, []string{"useDLACore", "allowGPUFallback"})))
 }
 
-// flagValue is what a flag may be told: numbers, words, "workspace:1024", "+CUBLAS,-CUDNN".
+// flagValue is the form of a flag's value: numbers, words, "workspace:1024", "+CUBLAS,-CUDNN".
 var flagValue = regexp.MustCompile(`^[A-Za-z0-9:,._+-]{0,100}$`)
 
 func (o Options) takeFlags() (Options, error) {
@@ -120,7 +119,7 @@ func (o Options) takeFlags() (Options, error) {
 	return o, nil
 }
 
-// given are the flags of a run.
+// given are the user's flags for a run.
 func (o Options) given(names []string) []string {
 	var flags []string
 	for _, name := range names {
@@ -139,7 +138,7 @@ func (o Options) userError(err error, advice string) error {
 	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "options", Err: err, Advice: advice}
 }
 
-// delegate is the name in proofs: that of the simulated Jetsons, too.
+// delegate is the name in a block's delegation. The simulated Jetsons use it too.
 func (o Options) delegate() string {
 	if o.DLACore != nil {
 		return "tensorrt-dla"
@@ -147,7 +146,7 @@ func (o Options) delegate() string {
 	return "tensorrt"
 }
 
-// times is what a sample is.
+// times describes what a sample measures.
 func (o Options) times() string {
 	if o.Latency {
 		return "latency"
@@ -155,7 +154,7 @@ func (o Options) times() string {
 	return "gpu-compute"
 }
 
-// buildFlags are those that decide what the engine is.
+// buildFlags are the flags that determine the engine.
 func (o Options) buildFlags(p program) []string {
 	var flags []string
 	switch o.Precision {
@@ -164,7 +163,7 @@ func (o Options) buildFlags(p program) []string {
 	case Int8:
 		flags = append(flags, "--int8")
 	case Float32:
-		if p.has("--noTF32") { // GPUs that TensorRT 7.0 knows have none
+		if p.has("--noTF32") { // GPUs that TensorRT 7.0 knows have no TF32
 			flags = append(flags, "--noTF32")
 		}
 	}
@@ -173,12 +172,12 @@ func (o Options) buildFlags(p program) []string {
 	}
 	flags = append(append(flags, o.unitFlags()...), o.given(buildOnly)...)
 	if _, told := o.Flags["workspace"]; !told && p.has("--workspace") && !p.has("--memPoolSize") {
-		// The default was 16 MiB up to 8.3, too little for most tactics; later ones take what
+		// The default was 16 MiB up to 8.3, too little for most tactics; later versions use all that
 		// the GPU has.
 		flags = append(flags, "--workspace=1024")
 	}
 	if p.version == 0 && p.has("--explicitBatch") {
-		flags = append(flags, "--explicitBatch") // 7.0 does not see by itself that ONNX needs it
+		flags = append(flags, "--explicitBatch") // 7.0 does not detect that ONNX needs it
 	}
 	if p.hasLayerTable() {
 		flags = append(flags, "--profilingVerbosity=detailed")
@@ -186,7 +185,7 @@ func (o Options) buildFlags(p program) []string {
 	return flags
 }
 
-// unitFlags name the unit that runs the engine, in building as in loading.
+// unitFlags select the unit that runs the engine, both in building and in loading.
 func (o Options) unitFlags() []string {
 	flags := o.given(ofBoth)
 	if o.DLACore != nil {

@@ -12,35 +12,35 @@ import (
 	"latlab/internal/text"
 )
 
-// report is what trtexec printed of one run. Times are in milliseconds, as printed.
+// report is the output of one run of trtexec. Times are in milliseconds, as printed.
 type report struct {
 	passed bool
 	timed  bool // it has a summary of times
-	// warmed and timings are how many queries there were of each. TensorRT 7 prints 0 for
-	// both where the batch is explicit, as it always is with ONNX: they are -1 then.
+	// warmed and timings are the numbers of warm-up and timed queries. TensorRT 7 prints 0 for both if
+	// the batch is explicit, as it always is with ONNX: they are -1 then.
 	warmed, timings  int
 	compute, latency stats
-	load             float64 // seconds that reading and deserializing the engine took
+	load             float64 // seconds for reading and deserializing the engine
 	warnings         []string
-	// Layers that the builder names, by the unit that runs them.
+	// Layers that the builder prints, by the unit that runs them.
 	dlaLayers, gpuLayers []string
 }
 
-// stats are the figures of a summary that are checked; each is there.
+// stats are the figures of a summary that are checked; all are required.
 type stats struct{ min, max, mean, median float64 }
 
-// maxWarnings and maxNamed bound what a hostile output can fill a block with.
+// maxWarnings and maxNamed limit how much of a hostile output gets into a block.
 const (
 	maxWarnings = 20
 	maxNamed    = 1 << 14
 )
 
-// A line of TensorRT's logger: "[11/25/2026-16:00:00] [I] [TRT] text". Those of trtexec itself
-// have no [TRT]. Before 8.0 layers' names were printed without.
+// A line of TensorRT's logger: "[11/25/2026-16:00:00] [I] [TRT] text". trtexec's own lines have no
+// [TRT]. Before 8.0, names of layers were printed without it.
 var logLine = regexp.MustCompile(`^\[[0-9/:-]{8,32}\] \[([VIWEF])\] ?(\[TRT\] ?)?(.*)$`)
 
-// readLog reads both streams: warnings and errors go to stderr, all else to stdout, and the
-// order of the two is lost.
+// readLog reads both streams: warnings and errors go to stderr, everything else to stdout. The
+// relative order of the two is lost.
 func readLog(out tool.Output) (*report, error) { return parseLog(out.Stdout, out.Stderr) }
 
 func parseLog(stdout, stderr string) (*report, error) {
@@ -49,7 +49,7 @@ func parseLog(stdout, stderr string) (*report, error) {
 		p.section = ""
 		for line := range strings.Lines(said) {
 			if err := p.line(strings.TrimRight(line, "\r\n")); err != nil {
-				return nil, fmt.Errorf("%q: %w", text.Line(line, maxSaid), err)
+				return nil, fmt.Errorf("%q: %w", text.Line(line, maxKept), err)
 			}
 		}
 	}
@@ -64,7 +64,7 @@ type parser struct {
 	seen    map[string]bool // summaries and warnings
 }
 
-// part is a section of TensorRT 7 as it is read.
+// part is a section of TensorRT 7 while it is being read.
 type part map[string]float64
 
 func (p *parser) line(line string) error {
@@ -91,23 +91,23 @@ func (p *parser) line(line string) error {
 	return p.info(text)
 }
 
-// builder takes "[DlaLayer] {ForeignNode[a...b]}" and "[GpuLayer] CONVOLUTION: a".
+// builder reads "[DlaLayer] {ForeignNode[a...b]}" and "[GpuLayer] CONVOLUTION: a".
 func (p *parser) builder(said string) {
 	if name, found := strings.CutPrefix(said, "[DlaLayer] "); found && len(p.dlaLayers) < maxNamed {
-		p.dlaLayers = append(p.dlaLayers, text.Line(name, maxSaid))
+		p.dlaLayers = append(p.dlaLayers, text.Line(name, maxKept))
 	}
 	if name, found := strings.CutPrefix(said, "[GpuLayer] "); found && len(p.gpuLayers) < maxNamed {
-		p.gpuLayers = append(p.gpuLayers, text.Line(name, maxSaid))
+		p.gpuLayers = append(p.gpuLayers, text.Line(name, maxKept))
 	}
 }
 
-// warn keeps trtexec's own doubts about a time, each once: they begin with a star, and what
-// follows it is advice.
+// warn keeps trtexec's own doubts about a time, each once: their lines begin with a star. The advice
+// that follows them is skipped.
 func (p *parser) warn(said string) {
 	said, found := strings.CutPrefix(said, "* ")
 	if found && !p.seen[said] && len(p.warnings) < maxWarnings {
 		p.seen[said] = true
-		p.warnings = append(p.warnings, "trtexec: "+text.Line(said, maxSaid))
+		p.warnings = append(p.warnings, "trtexec: "+text.Line(said, maxKept))
 	}
 }
 
@@ -115,10 +115,10 @@ var (
 	warmedLine  = regexp.MustCompile(`^Warmup completed ([0-9]+) queries over `)
 	timingsLine = regexp.MustCompile(`^Timing trace has ([0-9]+) queries over `)
 	loadLine    = regexp.MustCompile(`^Engine (?:loaded|deserialized) in ([0-9.e+-]+) sec\.?$`)
-	// 8.0 and later; percentiles follow, one up to 8.4, three by default since.
+	// 8.0 and later. Percentiles follow: one up to 8.4, three by default since.
 	statsLine = regexp.MustCompile(`^(Latency|GPU Compute Time): (min = .*)$`)
 	statWord  = regexp.MustCompile(`^(min|max|mean|median) = ([0-9.e+-]+) ms$`)
-	// 7: a section's name on a line of its own, then a line a figure.
+	// 7: a section's name on a line of its own, then a line for each figure.
 	oldStat = regexp.MustCompile(`^(min|max|mean|median): ([0-9.e+-]+) ms(?: \(end to end .*\))?$`)
 )
 
@@ -192,7 +192,7 @@ var oldNames = map[string]string{"Host Latency": "Latency", "GPU Compute": "GPU 
 func (p *parser) oldSummary(stat, text string) error {
 	name := oldNames[p.section]
 	if name == "" {
-		return nil // enqueueing, or none that is known
+		return nil // the enqueue times, or an unknown summary
 	}
 	if p.old == nil {
 		p.old = map[string]part{}
@@ -241,7 +241,7 @@ func (p *parser) finish() (*report, error) {
 	return &p.report, nil
 }
 
-// lastError is what trtexec complained of last, for an error of one line.
+// lastError is the last error that trtexec printed, for an error of one line.
 func lastError(said string) string {
 	last := ""
 	for line := range strings.Lines(said) {
@@ -250,7 +250,7 @@ func lastError(said string) string {
 			if last != "" && anyOf(m[3], "set up failed", "Engine could not be created", "Failed to create engine") {
 				continue // the reason came before
 			}
-			last = text.Line(m[3], maxSaid)
+			last = text.Line(m[3], maxKept)
 		}
 	}
 	if last == "" {

@@ -213,8 +213,8 @@ func TestParseHelp(t *testing.T) {
 	}
 }
 
-// TestStatsAgree: what is printed in six digits of the values that were exported agrees, and
-// a value that is off by a thousandth does not.
+// TestStatsAgree: figures printed with six digits agree with the exported values that they come from,
+// and a value that is off by a thousandth does not.
 func TestStatsAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		xs := rapid.SliceOfN(rapid.Float64Range(0.01, 5000), 1, 200).Draw(t, "ms")

@@ -16,16 +16,17 @@ import (
 	"latlab/internal/text"
 )
 
-// programName is how errors call it.
+// programName is the program's name in errors.
 const programName = "trtexec"
 
-// program is what a trtexec says of itself.
+// program is what trtexec prints about itself.
 type program struct {
-	version int             // as in its header: 8401, 100300; 0 where it has none (7)
-	flags   map[string]bool // that its help names
+	version int             // from its header: 8401, 100300; 0 if there is none (7)
+	flags   map[string]bool // flags in its help
 }
 
-// probeTimeout bounds --help; trtexec's libraries are hundreds of megabytes on an SD card.
+// probeTimeout is the time limit of --help; trtexec's libraries are hundreds of megabytes on an SD
+// card.
 const probeTimeout = 2 * time.Minute
 
 func probe(ctx context.Context, m *machine.Machine, o Options) (program, error) {
@@ -48,7 +49,7 @@ var (
 	flagWord = regexp.MustCompile(`(?m)^\s+(--[A-Za-z0-9]+)`)
 )
 
-// parseHelp reads `trtexec --help`: a header, and a flag at the start of a line each.
+// parseHelp reads `trtexec --help`: a header, and lines that begin with a flag.
 func parseHelp(text string) (program, error) {
 	p := program{flags: map[string]bool{}}
 	if m := header.FindStringSubmatch(text); m != nil {
@@ -72,7 +73,7 @@ func (p program) hasLayerTable() bool {
 	return p.has("--exportLayerInfo") && p.has("--profilingVerbosity")
 }
 
-// major is 0 where the header has no version, which TensorRT 7 did not print.
+// major is the major version; 0 if the header has none, as in TensorRT 7.
 func (p program) major() int {
 	if p.version >= 1e4 { // since 10 a version is major x 10000 + minor x 100 + patch
 		return p.version / 1e4
@@ -91,8 +92,8 @@ func (p program) runtime() string {
 	}
 }
 
-// check refuses precisions that this TensorRT has no flag for: 11 dropped them, and takes
-// each tensor's type from the model.
+// check refuses precisions that this TensorRT has no flag for: 11 dropped the flags and takes each
+// tensor's type from the model.
 func (p program) check(o Options) error {
 	need := map[Precision]string{Float16: "--fp16", Int8: "--int8"}[o.Precision]
 	if need == "" || p.has(need) {
@@ -103,14 +104,14 @@ func (p program) check(o Options) error {
 		Advice: "precision: float32, or TensorRT 10"}
 }
 
-// fingerprint is what of the flags decides about the engine or its time.
+// fingerprint lists the flags that affect the engine or its time.
 func (p program) fingerprint(o Options) string {
 	return strings.Join(slices.Concat(o.buildFlags(p), []string{"--exposeDMA", "--useSpinWait"}, o.given(timeOnly)), " ")
 }
 
-// identityScript prints what a number depends on besides TensorRT's version: the program
-// itself, the libraries' packages, and the power mode, which caps clocks and cores. Each is
-// left out where the machine does not know it.
+// identityScript prints what a time depends on besides TensorRT's version: the program itself, the
+// libraries' packages, and the power mode, which limits clocks and cores. It leaves out what the
+// machine does not report.
 const identityScript = `echo "trtexec_sha256 $(sha256sum <"$1" 2>/dev/null)"
 dpkg-query -W -f 'package ${Package} ${Version}\n' 'libnvinfer[0-9]*' 2>/dev/null
 nvpmodel -q 2>/dev/null
@@ -122,7 +123,7 @@ const maxIdentity = 64 << 10
 
 var hexSum = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// identity is part of the fingerprint. What cannot be asked is left out.
+// identity is part of the fingerprint. It leaves out what cannot be determined.
 func identity(ctx context.Context, m *machine.Machine, path string) map[string]string {
 	f := map[string]string{}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
@@ -134,16 +135,16 @@ func identity(ctx context.Context, m *machine.Machine, path string) map[string]s
 		case len(words) > 1 && words[0] == "trtexec_sha256" && hexSum.MatchString(words[1]):
 			f["trtexec_sha256"] = words[1]
 		case len(words) == 3 && words[0] == "package":
-			f["package_"+text.Line(words[1], maxSaid)] = text.Line(words[2], maxSaid)
+			f["package_"+text.Line(words[1], maxKept)] = text.Line(words[2], maxKept)
 		case len(words) > 1 && words[0] == "board":
-			f["board"] = text.Line(strings.Join(words[1:], " "), maxSaid)
+			f["board"] = text.Line(strings.Join(words[1:], " "), maxKept)
 		case strings.HasPrefix(line, "NV Power Mode:"):
 			_, mode, _ := strings.Cut(line, ":")
-			f["nvpmodel"] = text.Line(strings.TrimSpace(mode), maxSaid)
+			f["nvpmodel"] = text.Line(strings.TrimSpace(mode), maxKept)
 		}
 	}
 	return f
 }
 
-// maxSaid is how many bytes an error or a fact holds of what the machine said.
-const maxSaid = 200
+// maxKept is how many bytes of a program's output an error or a fact keeps.
+const maxKept = 200

@@ -19,7 +19,7 @@ func Tool() tool.Tool {
 	}
 }
 
-// setup is what the inventory says of one device.
+// setup holds the inventory's settings of one device.
 type setup struct {
 	binary        string
 	flags         map[string]string

@@ -20,8 +20,8 @@ import (
 	"latlab/sampler/model"
 )
 
-// cable is a transport that can be pulled out: once armed, the next call finds the board away
-// and the one after it finds it back.
+// cable is a connection that can be interrupted: once armed, the next call finds the board offline and
+// the call after it finds it online again.
 type cable struct {
 	transport.Transport
 	server *sshtest.Server
@@ -37,7 +37,7 @@ func (c *cable) Start(ctx context.Context, cmd transport.Command) (transport.Pro
 	return c.Transport.Start(ctx, cmd)
 }
 
-// overSSH is a board behind a real sshd: our client, and latlab's folder in the test's.
+// overSSH is a board behind a real sshd, with our client; latlab's folder is in the test's folder.
 func overSSH(t testing.TB, s *sshtest.Server, dir string) (*trtexec.Device, *cable) {
 	t.Helper()
 	return overSSHWith(t, s, dir, trtexec.Options{})
@@ -68,15 +68,15 @@ func overSSHWith(t testing.TB, s *sshtest.Server, dir string, o trtexec.Options)
 	return d, c
 }
 
-// TestConformanceOverSSH: everything again behind a real sshd.
+// TestConformanceOverSSH: the conformance tests behind a real sshd.
 func TestConformanceOverSSH(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: every block is a dozen sessions of sshd")
 	}
 	c := knowing(t)
 	s := sshtest.Start(t, sshtest.Options{})
-	// The block's deadline in a hang's check, a third of a second, may pass before trtexec is
-	// started over ssh: what did not happen then must not happen to the Run after it.
+	// The block's deadline in the check of a hang, a third of a second, may pass before trtexec is
+	// started over ssh. A fault that was not used up then must not affect the next Run.
 	faulty := func(fault string) func(testing.TB) (devices.Device, *model.Model) {
 		return func(t testing.TB) (devices.Device, *model.Model) {
 			dir := board(t, c)
@@ -111,7 +111,7 @@ func TestConformanceOverSSH(t *testing.T) {
 	})
 }
 
-// first is a device whose fault is over when its first Run is.
+// first is a device whose fault is cleared when its first Run ends.
 type first struct {
 	devices.Device
 	dir string
@@ -136,8 +136,8 @@ func left(t testing.TB, dir string) string {
 	return strings.Join(found, "\n")
 }
 
-// TestPulledCable: a connection that breaks in the middle of a block is the device's fault, and
-// nothing goes on timing there.
+// TestPulledCable: a connection that breaks in the middle of a block is the device's fault, and no
+// process keeps running there.
 func TestPulledCable(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	dir := board(t, quiet())

@@ -19,7 +19,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// pulled is a cable that is out now and then, for one call.
+// pulled interrupts the connection now and then, for one call.
 type pulled struct {
 	transport.Transport
 	cable  *cable
@@ -31,9 +31,9 @@ func (p *pulled) Start(ctx context.Context, c transport.Command) (transport.Proc
 	return p.cable.Start(ctx, c)
 }
 
-// TestFaultySweepOverSSH: a sweep through a real sshd on a board of whose blocks one in ten
-// goes wrong ends with every network measured or accounted for, none twice; and its cost model
-// says what one of the simulator itself does.
+// TestFaultySweepOverSSH: a sweep through a real sshd, on a board where one block in ten fails, ends
+// with every network measured or reported as failed, none twice; and its cost model agrees with that
+// of a sweep on the simulator itself.
 func TestFaultySweepOverSSH(t *testing.T) {
 	n := 100
 	if testing.Short() {

@@ -22,10 +22,10 @@ type job struct {
 	deadline time.Time
 }
 
-// timesFile is the exported trace, in a folder of the block's own.
+// timesFile is the exported trace, in the block's own folder.
 const timesFile = "times.json"
 
-// maxTimes bounds it: a row is some 300 bytes.
+// maxTimes limits its size: a row has some 300 bytes.
 const maxTimes = 64 << 20
 
 // time runs one block in a fresh process.
@@ -62,15 +62,15 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	return nil
 }
 
-// maxIterations stays below the largest int32 by as much as a warm-up can add.
+// maxIterations is below the largest int32, with room for what a warm-up can add.
 const maxIterations = 1 << 30
 
-// loop is the plan in trtexec's words. Warm-up is by time there, and in whole milliseconds;
-// seconds are whole too before 8.6. Warm-up runs that the time did not give are taken off the
+// loop translates the plan into trtexec's flags. trtexec warms up for a time, in whole milliseconds;
+// before 8.6 seconds are whole too. If the time gives too few warm-up runs, the rest is taken from the
 // timed ones (fillBlock).
 //
 // --exposeDMA keeps copies from overlapping with the next inference. --useSpinWait keeps the
-// enqueueing thread awake, so that its waking up is no part of the next one's start.
+// enqueueing thread awake, so that its wake-up does not delay the start of the next inference.
 func (d *Device) loop(p devices.Plan) []string {
 	seconds := p.MinSeconds
 	if p.MaxSeconds > 0 {
@@ -90,8 +90,8 @@ func (d *Device) loop(p devices.Plan) []string {
 
 func wholeUp(x float64) int { return int(min(math.Ceil(max(x, 0)), math.MaxInt32/2)) }
 
-// timeError is of a run of an engine that was built, so the model is not to blame: the GPU
-// or what it shares is.
+// timeError is the error of running an engine that was built, so the model is not at fault: the GPU
+// is, or a program that shares it.
 func (d *Device) timeError(op string, r *report, out tool.Output) error {
 	text := out.Stdout + out.Stderr
 	e := &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonExited, Output: out.Text(),
@@ -109,7 +109,7 @@ func (d *Device) timeError(op string, r *report, out tool.Output) error {
 	return e
 }
 
-// fillBlock makes the block of what was printed and exported.
+// fillBlock makes the block from the printed report and the exported trace.
 func (d *Device) fillBlock(b *devices.Block, j job, r *report, data []byte) error {
 	rows, err := parseTimes(data)
 	if err != nil {
@@ -122,7 +122,7 @@ func (d *Device) fillBlock(b *devices.Block, j job, r *report, data []byte) erro
 	if err := check(timed, r); err != nil {
 		return err
 	}
-	fromFirst := len(warm) > 0 || r.warmed <= 0 // the first inference of all is in the trace
+	fromFirst := len(warm) > 0 || r.warmed <= 0 // the trace includes the first inference
 	if more := min(j.plan.WarmUpRuns-max(len(warm), r.warmed), len(timed)-1); more > 0 {
 		warm, timed = append(slices.Clone(warm), timed[:more]...), timed[more:]
 	}
@@ -145,16 +145,16 @@ func (d *Device) fillBlock(b *devices.Block, j job, r *report, data []byte) erro
 	return nil
 }
 
-// split tells warm-up from timed rows as trtexec does: the first that begins after the
-// warm-up's time is timed, and all behind it. Exports hold the warm-up up to 8.4 and leave it
-// out since; where its number was printed, it must be one or the other.
+// split separates warm-up from timed rows as trtexec does: the first row that begins after the
+// warm-up's time is timed, and so are all behind it. Exports contain the warm-up up to 8.4 and not
+// since. If the number of warm-up queries was printed, the export must match one of the two forms.
 func split(rows []row, r *report, warmMs float64) (warm, timed []row, err error) {
 	if len(rows) == 0 {
 		return nil, nil, errors.New("no inference was timed")
 	}
 	i := slices.IndexFunc(rows, func(x row) bool { return *x.StartComputeMs >= warmMs })
 	if i >= 0 && r.timings >= 0 && len(rows)-i != r.timings {
-		// Six digits may put the first timed one on the other side.
+		// With six digits the first timed row may fall on the wrong side.
 		i = len(rows) - r.timings
 	}
 	if i < 0 || i >= len(rows) || i > 0 && r.warmed >= 0 && i != r.warmed {
@@ -163,7 +163,7 @@ func split(rows []row, r *report, warmMs float64) (warm, timed []row, err error)
 	return rows[:i], rows[i:], nil
 }
 
-// check holds what was exported against what was printed.
+// check compares the exported times with the printed figures.
 func check(timed []row, r *report) error {
 	if !r.timed {
 		return errors.New("trtexec printed no times")
@@ -200,8 +200,8 @@ func seconds(ms []float64) []float64 {
 	return ms
 }
 
-// coarse warns where the trace cannot resolve the times: each is the difference of two points
-// in time in single precision, which after a minute are 4 us apart.
+// coarse warns if the trace cannot resolve the times: each is the difference of two points in time in
+// single precision, which are 4 us apart after a minute.
 func coarse(b *devices.Block, timed []row) {
 	const tolerable = 0.005
 	end := float32(*timed[len(timed)-1].EndComputeMs)

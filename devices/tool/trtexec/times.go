@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// row is one inference as --exportTimes has it, in milliseconds since the run began. Later
-// TensorRTs have no endToEndMs, and others may have more: what is not read is not asked for.
+// row is one inference in the form of --exportTimes, in milliseconds since the run began. Later
+// TensorRTs have no endToEndMs, and versions may add fields: only fields that are used are required.
 type row struct {
 	StartComputeMs *float64 `json:"startComputeMs"`
 	EndComputeMs   *float64 `json:"endComputeMs"`
@@ -22,11 +22,11 @@ type row struct {
 	LatencyMs      *float64 `json:"latencyMs"`
 }
 
-// maxRows bounds a trace: a million inferences are 300 MB of text, and more than any plan.
+// maxRows limits a trace: a million inferences are 300 MB of text, and more than any plan asks for.
 const maxRows = 1 << 20
 
-// parseTimes reads the exported trace. Every row must be whole, agree with itself and follow
-// the one before; a time of zero is no time.
+// parseTimes reads the exported trace. Every row must be complete, consistent and start after the one
+// before; a time of zero is refused.
 func parseTimes(data []byte) ([]row, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
@@ -83,14 +83,14 @@ func (r row) check(last float64) error {
 	return nil
 }
 
-// digits is how far a figure of six significant digits, which is how all are printed, may be
-// from what was printed.
+// digits is how far a figure printed with six significant digits, as all are, may be from the exact
+// value.
 func digits(x float64) float64 { return 1e-5 * x }
 
-// step is the coarseness of two points in time that are printed with six digits.
+// step is the resolution of the difference of two points in time that are printed with six digits.
 func step(x float64) float64 { return 2 * digits(x) }
 
-// statsOf are the figures that trtexec prints of the same values.
+// statsOf computes the figures that trtexec prints from the exported values.
 func statsOf(ms []float64) stats {
 	sorted := slices.Sorted(slices.Values(ms))
 	n := len(sorted)
@@ -104,8 +104,8 @@ func statsOf(ms []float64) stats {
 	return s
 }
 
-// agrees compares what was printed with what was exported. Both are rounded to six digits;
-// the mean was added up in single precision besides, which loses more the more there are.
+// agrees compares the printed figures with those of the export. Both are rounded to six digits; the
+// mean was also summed in single precision, which loses more digits the more values there are.
 func (s stats) agrees(printed stats, n int) error {
 	for _, f := range []struct {
 		name      string
@@ -122,7 +122,7 @@ func (s stats) agrees(printed stats, n int) error {
 	return nil
 }
 
-// column takes one figure of every row.
+// column takes one field of every row.
 func column(rows []row, of func(row) float64) []float64 {
 	xs := make([]float64, len(rows))
 	for i, r := range rows {

@@ -1,30 +1,30 @@
-// Package trtexec is NVIDIA's TensorRT on a Jetson (or any NVIDIA GPU) as a Device: trtexec
-// builds an engine of a model once, and each block loads it in a fresh process and times it.
+// Package trtexec is a Device for NVIDIA's TensorRT on a Jetson (or any NVIDIA GPU). trtexec builds an
+// engine of a model once; each block loads it in a fresh process and times it.
 //
-// The samples are the GPU's compute times, one an inference, as trtexec exports them: what
-// TensorRT itself calls "GPU Compute Time". Copies to and from the GPU are figures beside it
-// (Options.Latency makes the sum the sample instead); they do not overlap with the next
-// inference (--exposeDMA), so that one inference is timed and not a pipeline. What trtexec
-// prints of the same run must agree with what it exported, or there is no measurement.
+// The samples are the GPU's compute times, one for each inference, as trtexec exports them: TensorRT's
+// "GPU Compute Time". Copies to and from the GPU are recorded beside them (Options.Latency adds them
+// to the samples); they do not overlap with the next inference (--exposeDMA), so that single
+// inferences are timed, not a pipeline. If the figures that trtexec prints disagree with those that it
+// exports, the block is refused.
 //
-// Models are float32 ONNX. The engine computes in float16 unless told otherwise; in int8
-// TensorRT calibrates on random input, so that the latency is right and the outputs are
-// nonsense. Whether layers were really computed in the type asked for is read from the
-// engine's layer table where this TensorRT exports one, and said to be unproven where not.
+// Models are float32 ONNX. The engine computes in float16 by default. In int8 TensorRT calibrates on
+// random input, so the latency is right but the outputs are meaningless. Whether layers were really
+// computed in the requested type is read from the engine's layer table if this TensorRT exports one,
+// and otherwise reported as unproven.
 //
-// An engine is built once and all blocks of a sweep time it: what TensorRT would choose another
-// time, by its own timing of tactics, is not in the interval of a measurement. A later process
-// builds anew, and the engine may be another.
+// An engine is built once and all blocks of a sweep time it. TensorRT chooses tactics by timing them,
+// so a later process may build a different engine; a measurement's interval does not include this
+// variation.
 //
-// The package refuses quantized ONNX (TensorRT takes no asymmetric uint8; see sampler/onnx),
-// types that a TensorRT has no flag for, and outputs that do not say PASSED. It never saves
-// an engine elsewhere: it is of this GPU, this TensorRT and these clocks.
+// The package refuses quantized ONNX (TensorRT does not support asymmetric uint8; see sampler/onnx),
+// types that a TensorRT has no flag for, and outputs without PASSED. It never copies an engine to
+// other machines: it is only valid for this GPU, this TensorRT and these clocks.
 //
-// It is run by devices/tool, on a devices/machine; devices/inventory opens it.
+// devices/tool runs trtexec, on a devices/machine; devices/inventory opens the Device.
 //
 // Sources: NVIDIA/TensorRT, samples/trtexec and samples/common (sampleOptions.cpp for flags,
-// sampleInference.cpp for the loop, sampleReporting.cpp for what is printed and exported), of
-// releases 7 to 10. It has been run against a stand-in only, never on a Jetson.
+// sampleInference.cpp for the loop, sampleReporting.cpp for what is printed and exported), of releases
+// 7 to 10. It has only been tried with a stand-in, never on a Jetson.
 package trtexec
 
 import (
@@ -54,7 +54,7 @@ var (
 	_ devices.Preparer = (*Device)(nil)
 )
 
-// Describe is what is known of the device before anything is started: all but the
+// Describe returns what is known of the device before anything is started: all of Info but the
 // fingerprint.
 func Describe(o Options) (devices.Info, error) {
 	o, err := o.complete()
@@ -72,14 +72,14 @@ func Describe(o Options) (devices.Info, error) {
 	return info, nil
 }
 
-// Open asks trtexec for its version and its flags. A machine without it is the user's fault
+// Open asks trtexec for its version and its flags. If the machine has no trtexec, the user is at fault
 // (devices.ReasonMissing).
 func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	info, err := Describe(o)
 	if err != nil {
 		return nil, err
 	}
-	o, _ = o.complete() // Describe did it
+	o, _ = o.complete() // Describe has checked for errors
 	d := &Device{m: m, o: o, info: info, engines: tool.NewCache(o.EngineBudget, (*engine).remove)}
 	if d.program, err = probe(ctx, m, o); err != nil {
 		return nil, err
@@ -98,13 +98,13 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 // Info describes the device.
 func (d *Device) Info() devices.Info { return d.info }
 
-// Close removes the engines and gives the machine up.
+// Close removes the engines and closes the machine.
 func (d *Device) Close() error {
 	d.engines.Clear()
 	return d.m.Close()
 }
 
-// Prepare builds the model's engine, which takes minutes, unless it is there already.
+// Prepare builds the model's engine, which takes minutes, unless it exists already.
 func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 	op := "build " + m.Name
 	if err := d.accepts(m, op); err != nil {
@@ -118,8 +118,8 @@ func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 	return nil
 }
 
-// Run times one block. Where Prepare did not build the engine, or it has been evicted since,
-// building it is part of the block's timeout.
+// Run times one block. If Prepare did not build the engine, or it has been evicted since, the block's
+// timeout includes the build.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
 	op := "time " + m.Name
 	if err := d.accepts(m, op); err != nil {

@@ -39,13 +39,13 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// built is the stand-in, compiled once.
+// built is the path of the stand-in, which is compiled once.
 var built struct {
 	sync.Once
 	dir string
 }
 
-// board is a folder with a stand-in of its own, so that tests do not share its control.
+// board is a folder with its own stand-in, so that tests do not share its control file.
 func board(t testing.TB, c trtfake.Control) string {
 	t.Helper()
 	built.Do(func() { trtfake.Build(t, built.dir) })
@@ -102,10 +102,10 @@ func tiny(t testing.TB, seed uint64) *model.Model {
 
 func good(t testing.TB) *model.Model { return tiny(t, 1) }
 
-// unknown is a whole ONNX file whose time the stand-in does not know.
+// unknown is a whole ONNX file that the stand-in has no time for.
 func unknown(t testing.TB) *model.Model { return tiny(t, 2) }
 
-// knowing is quiet, and of all networks it takes only the good one.
+// knowing is quiet, but accepts only the good network.
 func knowing(t testing.TB) trtfake.Control {
 	t.Helper()
 	c := quiet()
@@ -120,13 +120,13 @@ func knowing(t testing.TB) trtfake.Control {
 }
 
 func TestConformance(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir()) // leftovers sees nobody else's files
+	t.Setenv("TMPDIR", t.TempDir()) // so that leftovers sees only this test's files
 	for _, version := range []int{7103, 8401, 100300} {
 		t.Run(trtexec.RuntimeName(version), func(t *testing.T) { conforms(t, version, open) })
 	}
 }
 
-// elsewhere is this machine as one to which files have to be brought.
+// elsewhere is this machine, treated as one to which files have to be copied.
 type elsewhere struct{ transport.Transport }
 
 // openElsewhere is open on a machine that is not this one.
@@ -206,7 +206,7 @@ func leftovers(t testing.TB) string {
 		case err != nil:
 			return err
 		case path == filepath.Join(os.TempDir(), "latlab-board"):
-			return filepath.SkipDir // looked at below
+			return filepath.SkipDir // checked below
 		case strings.HasPrefix(e.Name(), "latlab-"):
 			found = append(found, path)
 		}
@@ -258,7 +258,7 @@ func TestBlock(t *testing.T) {
 	}
 }
 
-// TestLatency: the copies are part of the samples where they are asked for.
+// TestLatency: the samples include the copies if that is requested.
 func TestLatency(t *testing.T) {
 	c := quiet()
 	c.BlockNoise, c.SampleNoise = 0, 0
@@ -273,8 +273,7 @@ func TestLatency(t *testing.T) {
 	}
 }
 
-// TestFaults: nothing that goes wrong becomes a measurement, and each is put down to whoever
-// is at fault.
+// TestFaults: a fault never gives a measurement, and each error says correctly whose fault it is.
 func TestFaults(t *testing.T) {
 	for _, tt := range []struct {
 		fault, when string
@@ -323,12 +322,12 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestEngines: one is built once, built again where it was lost, removed by the budget and on
+// TestEngines: an engine is built once, built again if it was lost, and removed by the budget and on
 // Close.
 func TestEngines(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	dir := board(t, quiet())
-	d := open(t, dir, trtexec.Options{EngineBudget: 1}) // room for none but the last
+	d := open(t, dir, trtexec.Options{EngineBudget: 1}) // room only for the last one
 	a, b := tiny(t, 1), tiny(t, 2)
 	run := func(m *model.Model, want int64) {
 		t.Helper()
@@ -362,7 +361,7 @@ func TestEngines(t *testing.T) {
 	}
 }
 
-// TestPrecision: what the layers are really computed in decides.
+// TestPrecision: the types that the layers really compute in decide.
 func TestPrecision(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -490,7 +489,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestNames: a folder of any name reaches trtexec as it is.
+// TestNames: any folder name reaches trtexec unchanged.
 func TestNames(t *testing.T) {
 	dir := board(t, quiet())
 	odd := filepath.Join(t.TempDir(), "a b'c\"d$(touch x)`e`\nf;g")

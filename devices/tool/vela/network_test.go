@@ -31,8 +31,8 @@ func estimate(t *testing.T, d devices.Device, fixture string) *devices.Block {
 	return b
 }
 
-// TestWholeNetworks: as latlab writes them, with their heads, every operator is taken, and
-// Vela counts the multiplications that latlab counts.
+// TestWholeNetworks: Vela takes every operator of the networks that latlab writes, with their heads,
+// and counts the same multiplications as latlab.
 func TestWholeNetworks(t *testing.T) {
 	pythontest.Slow(t)
 	b := estimate(t, open(t, u65), "mobiledet_edgetpu")

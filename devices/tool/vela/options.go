@@ -45,9 +45,9 @@ func ParseName(name string) (Options, error) {
 	return o, unknown(o, "accelerator", o.Accelerator, Accelerators())
 }
 
-// defaults are the configurations of a family where the user names none, all of Arm's own
-// vela.ini: the larger of the two systems for the U55, whose flash is read only; the
-// systems with DRAM at 12 GB/s for the others.
+// defaults returns a family's configurations if the user names none. All are from Arm's own vela.ini:
+// for the U55 the larger of the two systems, whose flash is read only; for the others the systems with
+// DRAM at 12 GB/s.
 func defaults(accelerator string) (system, memory string) {
 	switch family(accelerator) {
 	case "U55":
@@ -89,8 +89,7 @@ func (o Options) complete() (Options, error) {
 	return o, o.checkFamily()
 }
 
-// checkFamily refuses a system that Arm wrote for another NPU: Vela takes it without a
-// word.
+// checkFamily refuses a system that Arm wrote for a different NPU: Vela accepts it silently.
 func (o Options) checkFamily() error {
 	if o.ConfigFile != "" {
 		return nil
@@ -103,7 +102,7 @@ func (o Options) checkFamily() error {
 	return nil
 }
 
-// unknown is the error of a word that is none of the known.
+// unknown is the error of a word that is not in the list of known ones.
 func unknown(o Options, what, word string, known []string) error {
 	if slices.Contains(known, word) {
 		return nil

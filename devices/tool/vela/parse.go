@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// memories are the areas of which the summary has columns.
+// memories are the memory areas that the summary has columns of.
 func memories() []string { return []string{"sram", "dram", "on_chip_flash", "off_chip_flash"} }
 
-// summaryColumns are those of Vela 5.2.0, in its order.
+// summaryColumns are the columns of Vela 5.2.0, in its order.
 func summaryColumns() []string {
 	each := func(suffix string) (c []string) {
 		for _, m := range memories() {
@@ -40,7 +40,7 @@ func summaryColumns() []string {
 	return append(columns, "cycles_total")
 }
 
-// words are the columns of the summary that are no figures.
+// isWord reports whether a column of the summary holds text.
 func isWord(column string) bool {
 	switch column {
 	case "experiment", "network", "accelerator_configuration", "system_config", "memory_mode", "weights_storage_area", "feature_map_storage_area":
@@ -49,18 +49,18 @@ func isWord(column string) bool {
 	return false
 }
 
-// mayBeNaN are figures that are divided by a time that may be 0.
+// mayBeNaN reports whether a figure is divided by a time that may be 0.
 func mayBeNaN(column string) bool { return column == "inferences_per_second" || column == "nn_tops" }
 
 // summary is the one row of NAME_summary_SYSTEMCONFIG.csv.
 type summary struct {
 	words   map[string]string
-	figures map[string]float64 // none negative, none infinite
-	line    string             // the row as it was
+	figures map[string]float64 // finite and not negative
+	line    string             // the raw row
 }
 
-// parseSummary takes exactly the columns of the version that it was written for: with a
-// column renamed or added nobody knows what the others mean now.
+// parseSummary accepts exactly the columns of the version that it was written for: if one is renamed
+// or added, the others may have changed their meaning.
 func parseSummary(text string) (*summary, error) {
 	r := csv.NewReader(strings.NewReader(text))
 	rows, err := r.ReadAll()
@@ -116,7 +116,7 @@ func figure(text string) (float64, error) {
 	return x, nil
 }
 
-// layerColumns are those of Vela 5.2.0.
+// layerColumns are the columns of Vela 5.2.0.
 func layerColumns() []string {
 	return []string{"Original Operator", "NNG Operator", "Target", "Staging Usage", "Peak% (Staging)", "Op Cycles", "Network% (cycles)",
 		"NPU", "SRAM AC", "DRAM AC", "OnFlash AC", "OffFlash AC", "MAC Count", "Network% (MAC)", "Util% (MAC)", "Name"}
@@ -124,15 +124,15 @@ func layerColumns() []string {
 
 // layer is a row of NAME_per-layer.csv.
 type layer struct {
-	original, operator string // of the file, and what Vela made of it
+	original, operator string // operator in the file, and the one that Vela made of it
 	target             string // NPU or CPU
 	cycles             float64
 	macs               int64
-	name               string // of the output tensor
+	name               string // name of the output tensor
 }
 
-// parseLayers reads the table. It is no whole CSV: names with commas are not quoted, so
-// what follows the last column's comma is all name.
+// parseLayers reads the table. It is not proper CSV: names with commas are not quoted, so everything
+// behind the last column's comma is the name.
 func parseLayers(text string) ([]layer, error) {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	want := layerColumns()
@@ -173,13 +173,13 @@ func parseLayer(fields []string) (layer, error) {
 	return l, nil
 }
 
-// Targets of a row.
+// Targets in a row.
 const (
 	npu = "NPU"
 	cpu = "CPU"
 )
 
-// operators is what Vela prints of who runs what.
+// operators is what Vela prints about which unit runs which operators.
 type operators struct {
 	cpu, npu int
 	why      []refusal

@@ -12,7 +12,7 @@ import (
 	"latlab/devices/tool"
 )
 
-// recorded is what Vela 5.2.0 wrote and printed for testdata/models.py's "partial".
+// recorded is the output of Vela 5.2.0 for the model "partial" of testdata/models.py.
 func recorded(t testing.TB, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "partial", name))
@@ -26,7 +26,7 @@ func recordedOptions() Options {
 	return Options{Accelerator: "ethos-u65-512", SystemConfig: "Ethos_U65_Client_Server", MemoryMode: "Dedicated_Sram"}
 }
 
-// parse reads three texts as a run's.
+// parse parses three texts as one run's.
 func parse(summaryText, layerText, console string) (*report, error) {
 	s, err := parseSummary(summaryText)
 	if err != nil {
@@ -65,7 +65,7 @@ func TestRecordedRun(t *testing.T) {
 	}
 }
 
-// TestChangedTexts: every change that a reader could take for something else is refused.
+// TestChangedTexts: every change that a reader could misunderstand is refused.
 func TestChangedTexts(t *testing.T) {
 	for _, tt := range []struct{ file, from, to, says string }{
 		{"summary.csv", "inference_time", "inference_time_ms", `column "inference_time" is missing`},
@@ -121,8 +121,8 @@ func TestReasonsAreGrouped(t *testing.T) {
 	}
 }
 
-// FuzzReport: whatever the files hold, what comes out is an error or a block whose time is
-// a time and whose delegation can be.
+// FuzzReport: whatever the files hold, the result is an error or a block with a valid time and
+// delegation.
 func FuzzReport(f *testing.F) {
 	s, l, c := recorded(f, "summary.csv"), recorded(f, "per-layer.csv"), recorded(f, "console.txt")
 	f.Add(s, l, c)

@@ -17,7 +17,7 @@ var probeScript string
 
 const probeTimeout = time.Minute
 
-// findings are what a Python knows of Vela.
+// findings is what a Python reports about Vela.
 type findings struct {
 	Python       string             `json:"python"`
 	Packages     map[string]*string `json:"packages"`
@@ -49,13 +49,13 @@ func requirement() python.Requirement {
 	return python.Requirement{Packages: []python.Package{{Name: Package, Version: Version}}, Licence: "Apache-2.0"}
 }
 
-// check says what is wrong with the options, or that Vela would not say what is.
+// check refuses unknown sections, a configuration that Vela refused, and a missing or wrong clock.
 func (f *findings) check(o Options) error {
 	for _, section := range []struct{ what, prefix, word string }{
 		{"system configuration", "System_Config.", o.SystemConfig}, {"memory mode", "Memory_Mode.", o.MemoryMode},
 	} {
 		if f.Sections == nil {
-			break // the file is no .ini; Problem says so
+			break // the file is not an .ini file; Problem says so
 		}
 		if err := unknown(o, section.what, section.word, f.known(o, section.prefix)); err != nil {
 			return err
@@ -71,7 +71,7 @@ func (f *findings) check(o Options) error {
 	return nil
 }
 
-// known are the sections of a kind, those that Arm wrote for other NPUs left out.
+// known returns the sections of a kind, without those that Arm wrote for other NPUs.
 func (f *findings) known(o Options, prefix string) []string {
 	var words []string
 	for _, s := range f.Sections {
@@ -84,11 +84,10 @@ func (f *findings) known(o Options, prefix string) []string {
 	return words
 }
 
-// minClock is far below any NPU's: less is a forgotten or mistaken unit.
+// minClock is far below any NPU's: a lower clock has a missing or wrong unit.
 const minClock = 1e6
 
-// Check says, step by step, whether estimates can be had of a Python, and what to type
-// where they cannot.
+// Check reports, step by step, whether a Python can estimate with Vela, and what to type if it cannot.
 func Check(ctx context.Context, t transport.Transport, interpreter string) []python.Step {
 	p := python.Interpreter{Transport: t, Path: interpreter}
 	o, _ := Options{Accelerator: "ethos-u65-512"}.complete()

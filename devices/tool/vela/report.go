@@ -12,14 +12,14 @@ import (
 	"latlab/internal/text"
 )
 
-// report is all that one run of Vela said.
+// report is all output of one run of Vela.
 type report struct {
 	summary *summary
 	rows    []layer
 	console operators
 }
 
-// check compares what was said with what was asked for, and its parts with each other.
+// check compares the report with the options, and its parts with each other.
 func (r *report) check(o Options) error {
 	for column, want := range map[string]string{
 		"accelerator_configuration": strings.ReplaceAll(o.Accelerator, "-", "_"),
@@ -39,8 +39,8 @@ func (r *report) check(o Options) error {
 	return r.checkTargets()
 }
 
-// checkTargets: the table counts operators after optimization and the console may count
-// otherwise, but whether the CPU has any, and the NPU, both must say alike.
+// checkTargets: the table counts operators after optimization and the console may count differently,
+// but both must agree whether the CPU has any, and whether the NPU has any.
 func (r *report) checkTargets() error {
 	rows := map[string]int{}
 	for _, l := range r.rows {
@@ -94,7 +94,7 @@ func (r *report) delegation() devices.Delegation {
 
 var parenthesis = regexp.MustCompile(`\s*\([^()]*\)`)
 
-// reasons groups refusals by kind: tensor names in parentheses are left out.
+// reasons groups refusals by kind, without the tensor names in parentheses.
 func reasons(why []refusal) []string {
 	var kinds []string
 	count := map[string]int{}
@@ -112,7 +112,8 @@ func reasons(why []refusal) []string {
 	return kinds
 }
 
-// layers is the table in seconds. What the rows leave of the whole is a row of its own.
+// layers is the table in seconds. The difference between the rows' sum and the total is a row of its
+// own.
 func (r *report) layers() []devices.Layer {
 	clock := r.summary.figures["core_clock"]
 	rest := r.summary.figures["cycles_total"]
@@ -131,8 +132,8 @@ func (r *report) layers() []devices.Layer {
 	return ls
 }
 
-// counters are the summary's figures, those that are 0 left out: half of the columns are
-// of memories that a system does not have.
+// counters are the summary's figures other than 0: half of the columns are of memories that a system
+// does not have.
 func (r *report) counters() map[string]float64 {
 	f := r.summary.figures
 	all := map[string]float64{

@@ -1,12 +1,11 @@
-// Package vela is Arm's compiler for its Ethos-U NPUs as a Device that estimates: it
-// compiles an int8 .tflite and says how many cycles it expects the NPU to take.
+// Package vela is a Device that estimates with Vela, Arm's compiler for its Ethos-U NPUs: it compiles
+// an int8 .tflite and reports how many cycles it expects the NPU to take.
 //
-// The figures are a model's, neither a measurement nor ours. An operator that the NPU does
-// not take costs nothing in them, so a network with one is never VALID. The package
-// refuses to make float networks int8 and to believe output that is not exactly the one
-// of the version that it was written for.
+// The figures are Vela's estimates, not measurements. An operator that the NPU does not run costs
+// nothing in them, so a network that has one is never VALID. The package refuses float networks rather
+// than quantize them, and output that differs from the form of the version that it was written for.
 //
-// It is run by devices/tool/python; devices/inventory opens it.
+// devices/tool/python runs it; devices/inventory opens it.
 //
 // Reference: PyPI ethos-u-vela 5.2.0 (Apache-2.0), its OPTIONS.md and vela.ini.
 package vela
@@ -37,21 +36,21 @@ var runScript string
 
 // Options describe an NPU and the system around it.
 type Options struct {
-	Name         string // of the device; made of the rest where empty
+	Name         string // of the device; empty = made from the other options
 	Accelerator  string // "ethos-u65-512", one of Accelerators
 	SystemConfig string // clock, memories and bandwidths: a section of the configuration file
-	MemoryMode   string // what lies in which memory: a section of the configuration file
-	ConfigFile   string // .ini of the user's own; Arm's where empty
-	Python       string // interpreter that has the package; python.Default where empty
-	Parallel     int    // blocks at once, a process each; the cores where 0
+	MemoryMode   string // which data is in which memory: a section of the configuration file
+	ConfigFile   string // the user's .ini file; empty = Arm's
+	Python       string // interpreter that has the package; empty = python.Default
+	Parallel     int    // blocks at once, a process each; 0 = the number of cores
 }
 
 // Device estimates with Vela.
 type Device struct {
 	est      python.Estimator
 	opts     Options
-	config   string   // path of the configuration file's copy, or Arm's own by its short name
-	warnings []string // of every block
+	config   string   // path of the copied configuration file, or the short name of Arm's
+	warnings []string // added to every block
 }
 
 var (
@@ -59,7 +58,7 @@ var (
 	_ devices.Layerer = (*Device)(nil)
 )
 
-// Describe says what the device is and takes without starting anything.
+// Describe returns the device's Info without starting anything.
 func Describe(o Options) (devices.Info, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -82,7 +81,7 @@ func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error
 	if err != nil {
 		return nil, err
 	}
-	o, _ = o.complete() // Describe did it
+	o, _ = o.complete() // Describe has checked for errors
 	workspace, err := python.NewWorkspace(o.Name, o.Parallel)
 	if err != nil {
 		return nil, err
@@ -96,7 +95,7 @@ func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error
 	return d, nil
 }
 
-// armConfig is how Vela names the configuration file that comes with it.
+// armConfig is Vela's name of its own configuration file.
 const armConfig = "Arm/vela.ini"
 
 // learn validates the options and fills in the fingerprint.
@@ -122,8 +121,8 @@ func (d *Device) learn(ctx context.Context) error {
 	return nil
 }
 
-// copyConfig keeps the user's file as it is now: a sweep's later blocks must not see
-// another. Its path is absolute: Vela looks for one of two parts among its own files.
+// copyConfig copies the user's file, so that later changes do not affect a sweep's later blocks. Its
+// path is absolute because Vela looks for a path of two parts among its own files.
 func (d *Device) copyConfig() error {
 	data, err := os.ReadFile(d.opts.ConfigFile)
 	if err == nil {
@@ -143,8 +142,8 @@ func (d *Device) Info() devices.Info { return d.est.Info }
 // Close removes the device's temporary folder.
 func (d *Device) Close() error { return d.est.Workspace.Close() }
 
-// Run estimates once, in a fresh process. Of the plan only Timeout counts: a second
-// estimate would be the first again.
+// Run estimates once, in a fresh process. It uses only the plan's Timeout: a second estimate would
+// give the same result.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
 	return d.est.Estimate(ctx, m, func(v *python.Job) error { return d.compile(ctx, v, plan.Timeout) })
 }
@@ -152,7 +151,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 // layersTimeout bounds Layers; a whole network takes a second or two.
 const layersTimeout = 5 * time.Minute
 
-// Layers is the table of Run's block: Vela gives it every time.
+// Layers returns the table of Run's block, which Vela writes on every run.
 func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
 	b, err := d.Run(ctx, m, devices.Plan{Timeout: layersTimeout})
 	if err != nil {
@@ -182,7 +181,7 @@ func (d *Device) args(v *python.Job) []string {
 	}
 }
 
-// read collects what one run wrote into its folder and printed.
+// read reads the files that one run wrote into its folder, and its console output.
 func (d *Device) read(dir, console string) (*report, error) {
 	s, err := readFile(filepath.Join(dir, "model_summary_"+d.opts.SystemConfig+".csv"), parseSummary)
 	if err != nil {
@@ -200,7 +199,7 @@ func (d *Device) read(dir, console string) (*report, error) {
 	return r, r.check(d.opts)
 }
 
-// maxFile bounds a file of Vela's: a row a layer is some 150 bytes.
+// maxFile bounds one of Vela's files: a row for a layer has some 150 bytes.
 const maxFile = 16 << 20
 
 func readFile[T any](path string, parse func(string) (T, error)) (T, error) {

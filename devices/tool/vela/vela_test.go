@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { os.Exit(pythontest.Main(m)) }
 
 var models = pythontest.Models{Extension: ".tflite", Python: testenv.Python}
 
-// lying is a model that says it is int8, whatever it is.
+// lying is a model that claims to be int8, whatever it is.
 func lying(name string) func(testing.TB) *model.Model {
 	return func(t testing.TB) *model.Model {
 		m := *models.Named(name)(t)
@@ -88,8 +88,8 @@ func TestBlock(t *testing.T) {
 	if diff := cmp.Diff(want, b.Delegation); diff != "" {
 		t.Errorf("delegation (-want +got):\n%s", diff)
 	}
-	// The tool and the model are pinned, so are its figures: 20x20 outputs of 16 channels,
-	// each 3x3x16 multiplications, in 4,736 cycles of 1 ns.
+	// The tool's version and the model are fixed, so the figures are too: 20x20 outputs of 16
+	// channels, each 3x3x16 multiplications, in 4,736 cycles of 1 ns.
 	layers := []devices.Layer{{Name: "out, with a comma", Op: "Conv2D", Where: "NPU", Seconds: 4.736e-6, Cycles: 4736, MACs: 921600}}
 	if diff := cmp.Diff(layers, b.Layers); diff != "" {
 		t.Errorf("layers (-want +got):\n%s", diff)
@@ -109,8 +109,7 @@ func TestBlock(t *testing.T) {
 	}
 }
 
-// TestTraps are the ways in which Vela gives a figure, or ends, that must not become a
-// valid measurement.
+// TestTraps: figures and exits of Vela that must not become a valid measurement.
 func TestTraps(t *testing.T) {
 	d := open(t, u65)
 	t.Run("an operator on the CPU costs nothing", func(t *testing.T) {
@@ -160,7 +159,7 @@ func TestTraps(t *testing.T) {
 	})
 }
 
-// TestChangedOutput: a tool that ends well and wrote something else.
+// TestChangedOutput: a tool that exits with 0 but wrote different output.
 func TestChangedOutput(t *testing.T) {
 	for name, script := range map[string]string{
 		"nothing written": "exit 0",

@@ -1,5 +1,5 @@
-// Package pythontest is what the tests of estimators share: Pythons that misbehave, models
-// that a script writes, and what a device leaves behind.
+// Package pythontest has helpers for tests of estimators: Pythons that misbehave, models written by a
+// script, and checks for leftover files and processes.
 package pythontest
 
 import (
@@ -17,8 +17,8 @@ import (
 	"latlab/sampler/model"
 )
 
-// Main runs a package's tests with temporary files of their own: other packages' tests look
-// for what is left of latlab in the common folder.
+// Main runs a package's tests with a temporary folder of their own, because other packages' tests look
+// for latlab's leftovers in the common one.
 func Main(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "estimator-test-")
 	if err != nil {
@@ -31,7 +31,7 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// Models are files that testdata/models.py writes, once a test program.
+// Models are files that testdata/models.py writes, once a test run.
 type Models struct {
 	Extension string
 	Python    func(testing.TB) string
@@ -76,8 +76,7 @@ func (s *Models) make(ctx context.Context, py string) (err error) {
 	return err
 }
 
-// Misbehaving is the Python py, which once it was armed does what the shell script says, the next
-// time and only then, and is py otherwise.
+// Misbehaving is the Python py. Once armed, it runs the shell script instead, at the next start only.
 func Misbehaving(t testing.TB, py, script string) (path string, arm func()) {
 	t.Helper()
 	dir := t.TempDir()
@@ -106,7 +105,7 @@ func write(t testing.TB, path, script string) {
 	}
 }
 
-// Children counts the processes that this one started and that run.
+// Children counts this process's running child processes.
 func Children(t testing.TB) int {
 	t.Helper()
 	lists, err := filepath.Glob("/proc/self/task/*/children")
@@ -122,10 +121,10 @@ func Children(t testing.TB) int {
 	return n
 }
 
-// Leftovers are the desks' folders and what is in them.
+// Leftovers are latlab's temporary folders and the files in them.
 func Leftovers(t testing.TB) string {
 	t.Helper()
-	desks, err := filepath.Glob(filepath.Join(os.TempDir(), "latlab*"))
+	folders, err := filepath.Glob(filepath.Join(os.TempDir(), "latlab*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,11 +132,10 @@ func Leftovers(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Join(append(desks, files...), "\n")
+	return strings.Join(append(folders, files...), "\n")
 }
 
-// Slow leaves out of a short run what starts a tool many times or on whole networks, and
-// has nothing to do at once.
+// Slow skips, in a short run, tests that start a tool many times or use whole networks.
 func Slow(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
