@@ -153,7 +153,8 @@ func TestPulledCable(t *testing.T) {
 		_, err := d.Run(t.Context(), m, devicetest.Plan())
 		failed <- err
 	}()
-	eventually(t, func() bool { return running(t) == 1 })
+	// A program that is killed before it takes the fault leaves it to the next run.
+	eventually(t, func() bool { return running(t) == 1 && trtfake.Taken(dir) })
 	s.Cut()
 	var e *devices.Error
 	if err := <-failed; !errors.As(err, &e) || e.Fault != devices.FaultDevice || e.Reason != devices.ReasonOffline {

@@ -99,6 +99,12 @@ func Next(t testing.TB, dir, fault string) {
 	}
 }
 
+// Taken reports whether a run has taken the fault of Next, and no later one will.
+func Taken(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, faultFile))
+	return os.IsNotExist(err)
+}
+
 // Forget cancels a fault of Next that has not happened yet.
 func Forget(dir string) { _ = os.Remove(filepath.Join(dir, faultFile)) }
 
