@@ -135,8 +135,8 @@ func (s *cache) total() int64 {
 	return sum
 }
 
-// rubbish returns the names to remove.
-func (s *cache) rubbish() []string {
+// toRemove returns the names to remove.
+func (s *cache) toRemove() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string

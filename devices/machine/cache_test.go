@@ -105,15 +105,15 @@ func TestCache(t *testing.T) {
 				s.lose(f)
 				ref.order = slices.DeleteFunc(ref.order, func(o string) bool { return o == n })
 			},
-			"tidy": func(*rapid.T) { s.removed(s.rubbish()) },
+			"tidy": func(*rapid.T) { s.removed(s.toRemove()) },
 			"": func(t *rapid.T) {
 				all, _ := ref.held()
 				if s.total() != all || s.total() > budget || len(s.files) != len(ref.order) {
 					t.Fatalf("%d bytes of %d models in a cache for %d; want %d of %v", s.total(), len(s.files), budget, all, ref.order)
 				}
-				for _, n := range s.rubbish() {
+				for _, n := range s.toRemove() {
 					if s.get(n) != nil {
-						t.Fatalf("%s is rubbish and in the cache", n)
+						t.Fatalf("%s is to be removed and in the cache", n)
 					}
 				}
 			},
@@ -129,8 +129,8 @@ func TestCacheHasAnEnd(t *testing.T) {
 		}
 		s.put(&stagedModel{name: fmt.Sprint(i), size: 1})
 	}
-	if len(s.files) != maxStaged || len(s.rubbish()) != 10 {
-		t.Errorf("%d models, %d to remove", len(s.files), len(s.rubbish()))
+	if len(s.files) != maxStaged || len(s.toRemove()) != 10 {
+		t.Errorf("%d models, %d to remove", len(s.files), len(s.toRemove()))
 	}
 	for _, f := range s.files {
 		s.use(f)

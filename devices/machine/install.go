@@ -72,7 +72,7 @@ func (m *Machine) Install(ctx context.Context, p Program) (dir string, err error
 // parts hashes a program's files and sorts them by name.
 func (p Program) parts(ctx context.Context, op string) ([]part, error) {
 	if !plain(p.Name) || len(p.Files) == 0 {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "program", Err: fmt.Errorf("%q with %d files is no program", p.Name, len(p.Files))}
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "program", Err: fmt.Errorf("%q with %d files is not a program", p.Name, len(p.Files))}
 	}
 	var parts []part
 	for _, name := range slices.Sorted(maps.Keys(p.Files)) {

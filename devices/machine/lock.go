@@ -88,7 +88,7 @@ func tryLock(dir, key string) (*os.File, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	switch err := insist(f); {
+	switch err := lockWithRetry(f); {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		pid := readPID(f)
 		return nil, pid, f.Close()
@@ -101,8 +101,9 @@ func tryLock(dir, key string) (*os.File, int, error) {
 	return f, 0, nil
 }
 
-// insist tries a few times, because Locked in a different process holds the lock for a moment.
-func insist(f *os.File) (err error) {
+// lockWithRetry tries a few times, because Locked in a different process holds the lock for a
+// moment.
+func lockWithRetry(f *os.File) (err error) {
 	for range 5 {
 		if err = flock(f, unix.LOCK_EX); !errors.Is(err, unix.EWOULDBLOCK) {
 			return err

@@ -167,7 +167,7 @@ func (m *Machine) end(ctx context.Context) error {
 	// Settings come first and without waiting for turn: a push that hangs must not delay them.
 	restored := m.restoreSettings(ctx)
 	if err := m.take(ctx); err != nil {
-		return errors.Join(restored, m.fail("close device "+m.o.Name, devices.ReasonHung, errors.New("a push is still going on")))
+		return errors.Join(restored, m.fail("close device "+m.o.Name, devices.ReasonHung, errors.New("a push is still running")))
 	}
 	defer m.give()
 	m.closed = true

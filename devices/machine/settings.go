@@ -20,7 +20,7 @@ func (m *Machine) applySettings(ctx context.Context) error {
 		return nil
 	}
 	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + m.o.Name, Reason: ReasonFolder,
-		Err:    errors.New("without a dir there is no place to note what was changed, so it could not be put back"),
+		Err:    errors.New("without a dir the old settings cannot be saved, so they could not be restored"),
 		Advice: "give the device a dir, or leave its settings out"}
 }
 

@@ -170,12 +170,12 @@ const (
 	adviceFull = "make room on the device, name a dir on a larger disk, or raise its budget"
 )
 
-// notTheirs are messages of commands about a folder in which latlab has no permissions. C
-// libraries differ only in their capitals.
-var notTheirs = []string{"ermission denied", "ead-only file system", "ot a directory", "peration not permitted"}
+// permissionMessages are messages of commands about a folder in which latlab has no
+// permissions. C libraries differ only in their capitals.
+var permissionMessages = []string{"ermission denied", "ead-only file system", "ot a directory", "peration not permitted"}
 
 func refuses(text string) bool {
-	return slices.ContainsFunc(notTheirs, func(why string) bool { return strings.Contains(text, why) })
+	return slices.ContainsFunc(permissionMessages, func(why string) bool { return strings.Contains(text, why) })
 }
 
 // isRefusal reports whether an error of a file service has such a message.

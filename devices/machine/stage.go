@@ -122,7 +122,7 @@ func openModel(ctx context.Context, op string, mdl *model.Model) (*model.File, e
 // cached returns the model from the cache, and pushes it if it is missing.
 func (m *Machine) cached(ctx context.Context, op, name string, open func() (*model.File, error)) (*stagedModel, error) {
 	if !plain(name) {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: fmt.Errorf("%q is no identity of a model", name)}
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: fmt.Errorf("%q is not a model's identity", name)}
 	}
 	if f := m.cache.get(name); f != nil {
 		there, err := m.unchanged(ctx, op, f)
@@ -222,7 +222,7 @@ df -Pk . 2>/dev/null || :
 // tidy removes the files that are no longer in the cache. It returns the free bytes, or -1 if
 // they are unknown.
 func (m *Machine) tidy(ctx context.Context, op string) (free int64, err error) {
-	names := m.cache.rubbish()
+	names := m.cache.toRemove()
 	list := batches(names, 1)
 	if len(list) == 0 {
 		list = [][]string{nil}

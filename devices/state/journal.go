@@ -81,8 +81,8 @@ func (d setter) path() string { return path.Join(d.dir, JournalName) }
 
 func (d setter) op() string { return "keep the settings of the device in " + d.path() }
 
-// keep writes the journal atomically, readable only for its owner.
-func (d setter) keep(ctx context.Context, changes []change) error {
+// writeJournal writes the journal atomically, readable only for its owner.
+func (d setter) writeJournal(ctx context.Context, changes []change) error {
 	text, err := json.MarshalIndent(journal{journalVersion, changes}, "", "\t")
 	if err != nil {
 		return err
@@ -103,8 +103,8 @@ func blame(op string, err error) error {
 	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: ReasonSetting, Err: err}
 }
 
-// kept reads the journal; a missing journal is no error.
-func (d setter) kept(ctx context.Context) ([]change, bool, error) {
+// loadJournal reads the journal; a missing journal is no error.
+func (d setter) loadJournal(ctx context.Context) ([]change, bool, error) {
 	var kept bytes.Buffer
 	err := d.t.Get(ctx, d.path(), &kept, maxJournal)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,19 +125,19 @@ func (d setter) kept(ctx context.Context) ([]change, bool, error) {
 func readJournal(text []byte) ([]change, error) {
 	var j journal
 	if err := json.Unmarshal(text, &j); err != nil {
-		return nil, fmt.Errorf("it is no journal of settings: %w", err)
+		return nil, fmt.Errorf("it is not a journal of settings: %w", err)
 	}
 	if j.Version != journalVersion {
 		return nil, fmt.Errorf("it has version %d, this latlab knows %d", j.Version, journalVersion)
 	}
 	if len(j.Changes) > maxChanges || slices.ContainsFunc(j.Changes, func(c change) bool { return !c.valid() }) {
-		return nil, errors.New("it names settings that latlab never makes")
+		return nil, errors.New("it contains settings that latlab never changes")
 	}
 	return j.Changes, nil
 }
 
 func (d setter) restore(ctx context.Context) ([]string, error) {
-	changes, there, err := d.kept(ctx)
+	changes, there, err := d.loadJournal(ctx)
 	if err != nil || !there {
 		return nil, err
 	}

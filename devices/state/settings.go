@@ -88,11 +88,11 @@ func (d setter) apply(ctx context.Context, s Settings) error {
 	if err != nil || len(changes) == 0 {
 		return err
 	}
-	if err := d.keep(ctx, changes); err != nil {
+	if err := d.writeJournal(ctx, changes); err != nil {
 		return err
 	}
 	if err := d.make(ctx, changes); err != nil {
-		return d.takeBack(ctx, err)
+		return d.restoreAfter(ctx, err)
 	}
 	return nil
 }
@@ -100,12 +100,12 @@ func (d setter) apply(ctx context.Context, s Settings) error {
 // restoreTimeout limits what is done after the context of Apply ended.
 const restoreTimeout = 2 * time.Minute
 
-// takeBack restores after an error, even if ctx has ended.
-func (d setter) takeBack(ctx context.Context, err error) error {
+// restoreAfter restores after an error, even if ctx has ended.
+func (d setter) restoreAfter(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
 	defer cancel()
 	if _, back := d.restore(ctx); back != nil {
-		return fmt.Errorf("%w; what was changed is still to be put back: %w", err, back)
+		return fmt.Errorf("%w; the changed settings could not be restored: %w", err, back)
 	}
 	return err
 }

@@ -146,7 +146,7 @@ func (l *link) hangUp(s opened, gone <-chan struct{}) {
 	case <-gone:
 	case <-l.dead:
 	case <-limit.C:
-		l.end(errors.New("a program there cannot be ended"))
+		l.end(errors.New("a program on the host cannot be ended"))
 	}
 }
 

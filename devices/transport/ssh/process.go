@@ -191,7 +191,7 @@ func (p *process) reap() {
 		}
 	}
 	if p.exit.Load() == nil {
-		err := l.lost("run a program on", fmt.Errorf("it closed the session without saying how the program ended: %w", io.ErrUnexpectedEOF))
+		err := l.lost("run a program on", fmt.Errorf("it closed the session without reporting how the program ended: %w", io.ErrUnexpectedEOF))
 		p.exit.CompareAndSwap(nil, &transport.Exit{Code: -1, Err: err})
 		close(swept)
 	}
