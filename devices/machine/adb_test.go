@@ -31,8 +31,8 @@ func overADB(t testing.TB, s *adbtest.ADB, o adbtest.Options) (*adbtest.Fake, tr
 	return f, d
 }
 
-// TestADB is a machine's life behind the real adb, in the shells of phones and emulators, and
-// what becomes of it when the phone goes away.
+// TestADB runs everything on one machine behind the real adb, in the shells of phones and
+// emulators, and unplugs the phone.
 func TestADB(t *testing.T) {
 	s := adbtest.Server(t)
 	for _, u := range userlands()[3:] {
@@ -64,7 +64,7 @@ func comeBack(t *testing.T, f *adbtest.Fake) {
 	}
 }
 
-// TestADBFull is a phone whose disk fills up in the middle of a push, unknown to its df.
+// TestADBFull fills the phone's disk in the middle of a push, while df reports enough space.
 func TestADBFull(t *testing.T) {
 	f, d := overADB(t, adbtest.Server(t), adbtest.Options{})
 	dir := filepath.Join(t.TempDir(), "lab")

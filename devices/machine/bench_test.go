@@ -10,8 +10,8 @@ import (
 	"latlab/sampler/model"
 )
 
-// BenchmarkStage is what staging a model of 20 MB costs: a look at one that is there; two
-// scripts, a push, its hash and a look for one that is not.
+// BenchmarkStage measures staging a model of 20 MB: one check if it is there already; two
+// scripts, a push, a hash and a check if it is not.
 func BenchmarkStage(b *testing.B) {
 	b.Run("here", func(b *testing.B) { benchmarkStage(b, &remote{}) })
 	b.Run("ssh", func(b *testing.B) { benchmarkStage(b, overSSH(b, sshtest.Start(b, sshtest.Options{}))) })
@@ -49,7 +49,8 @@ func benchmarkStage(b *testing.B, r transport.Transport) {
 	}
 }
 
-// BenchmarkInstall is a look at a program of 18 MB that is there: its hash on this host.
+// BenchmarkInstall measures the check of an installed program of 18 MB: hashing it on this
+// host.
 func BenchmarkInstall(b *testing.B) {
 	host := b.TempDir()
 	f, err := sized(b, host, 18_000_000, 1).Open(b.Context())

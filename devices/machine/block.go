@@ -8,24 +8,24 @@ import (
 	"latlab/devices"
 )
 
-// CoolDown is a gate: a block begins when the hottest sensor is below a temperature, or when
-// it was waited for long enough; the block then has a warning.
+// CoolDown is a gate: a block begins when the hottest sensor is below a temperature, or after
+// the longest wait; in the second case the block carries a warning.
 type CoolDown struct {
 	BelowC float64       // degrees Celsius; 0 = no gate
-	Limit  time.Duration // the longest wait; DefaultLimit unless told
+	Limit  time.Duration // the longest wait; 0 = DefaultLimit
 }
 
-// DefaultLimit is how long a block waits for a machine to cool where nothing else was asked
-// for: the cap of pixel-bench, whose gate is 38 degrees.
+// DefaultLimit is how long a block waits by default for a machine to cool: the cap of
+// pixel-bench, whose gate is 38 degrees.
 const DefaultLimit = 2 * time.Minute
 
-// pollEvery is how often a machine that cools is looked at. Reading all sensors of a phone
-// is work for it, which warms it.
+// pollEvery is the time between two readings of a machine that cools. Reading all sensors of a
+// phone is work for it, which warms it.
 const pollEvery = 5 * time.Second
 
-// Block is one block: it waits until the machine is cool, reads its state, runs f, which
-// fills in what the tool said, and reads the state again. One more at the same time is
-// refused (devices.ReasonBusy). The wait is not part of the block's time.
+// Block runs one block: it waits until the machine is cool, reads its state, runs f, which
+// fills in what the tool reported, and reads the state again. A second block at the same time
+// is refused (devices.ReasonBusy). The wait is not part of the block's time.
 func (m *Machine) Block(ctx context.Context, op string, f func(*devices.Block) error) (*devices.Block, error) {
 	if !m.busy.CompareAndSwap(false, true) {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: devices.ReasonBusy,
@@ -48,8 +48,8 @@ func (m *Machine) Block(ctx context.Context, op string, f func(*devices.Block) e
 	return b, nil
 }
 
-// cool waits at the gate. It returns the state that opened it, which is the block's first:
-// to read it again would cost a phone's tenths of a second for the same figures.
+// cool waits at the gate. It returns the last state that it read, which becomes the block's
+// first: a second reading would take tenths of a second on a phone and give the same figures.
 func (m *Machine) cool(ctx context.Context) (s devices.State, warnings []string, err error) {
 	gate := m.o.CoolDown
 	if gate.Limit <= 0 {

@@ -45,7 +45,7 @@ func TestGate(t *testing.T) {
 		name    string
 		zones   []string
 		cool    machine.CoolDown
-		cools   time.Duration // after which zone 0 has 37.9 C; 0 = never
+		cools   time.Duration // until zone 0 has 37.9 C; 0 = never
 		waited  time.Duration
 		warning []string
 	}{
@@ -132,8 +132,8 @@ func TestBusyWhileItWaits(t *testing.T) {
 	})
 }
 
-// TestRemoteStates: the same of a machine elsewhere, and what becomes of a block when that
-// vanishes.
+// TestRemoteStates checks the states of a remote machine, and a block during which the machine
+// goes offline.
 func TestRemoteStates(t *testing.T) {
 	root, _ := sensors(t, "45200")
 	r := &remote{}

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// maxStaged bounds how many models are staged, however small they are: a folder of a million
-// files is slow on a phone.
+// maxStaged limits the number of staged models, however small: a folder of a million files is
+// slow on a phone.
 const maxStaged = 1000
 
-// cache knows which models are staged, how large they are, who uses them and which was used
-// longest ago. It is the bookkeeping only: Machine moves the files.
+// cache records which models are staged, their sizes, their users and the order of last use.
+// It is only the bookkeeping: Machine moves the files.
 type cache struct {
 	mu     sync.Mutex
 	budget int64
 	clock  int64
-	files  map[string]*stagedModel // by name there
-	// trash are names that may be there and are no longer in the cache: the wire broke before
-	// it was known.
+	files  map[string]*stagedModel // by name on the machine
+	// trash are names of files that may exist and are not in the cache, for example after a
+	// push that was cut off.
 	trash map[string]bool
 }
 
@@ -26,23 +26,23 @@ type stagedModel struct {
 	name    string
 	size    int64
 	sha256  string
-	modTime time.Time // there, when it was verified
+	modTime time.Time // on the machine, when it was verified
 	users   int
-	used    int64 // of the cache's clock
+	used    int64 // last use, by the cache's clock
 }
 
 func newCache(budget int64) *cache {
 	return &cache{budget: budget, files: map[string]*stagedModel{}, trash: map[string]bool{}}
 }
 
-// get is the model of a name, nil where it is not staged.
+// get returns the model of a name, or nil if it is not staged.
 func (s *cache) get(name string) *stagedModel {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.files[name]
 }
 
-// put adds a model that nobody uses yet.
+// put adds a model that has no users yet.
 func (s *cache) put(f *stagedModel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +52,7 @@ func (s *cache) put(f *stagedModel) {
 	delete(s.trash, f.name)
 }
 
-// use counts a user of a model, and returns what ends the use.
+// use adds a user to a model, and returns the function that removes the user.
 func (s *cache) use(f *stagedModel) (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,8 +65,8 @@ func (s *cache) use(f *stagedModel) (done func()) {
 	})
 }
 
-// room takes models out of the cache, those used longest ago first, until size more bytes fit
-// the budget. It reports false, and takes none, where those in use leave no room.
+// room removes the least recently used models from the cache until size more bytes fit the
+// budget. If the models in use leave too little room, it removes none and returns false.
 func (s *cache) room(size int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *cache) room(size int64) bool {
 	return true
 }
 
-// dropOldest takes the model used longest ago out of the cache, false where all are in use.
+// dropOldest removes the least recently used model from the cache; false if all are in use.
 func (s *cache) dropOldest() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,14 +98,14 @@ func (s *cache) dropOldest() bool {
 	return true
 }
 
-// lose takes a model out of the cache that is not there, or not as it was.
+// lose removes a model from the cache whose file is missing or has changed.
 func (s *cache) lose(f *stagedModel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(f)
 }
 
-// discard notes a name that may be there.
+// discard records the name of a file that may exist.
 func (s *cache) discard(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,8 +135,8 @@ func (s *cache) total() int64 {
 	return sum
 }
 
-// rubbish is what is to be removed.
-func (s *cache) rubbish() []string {
+// toRemove returns the names to remove.
+func (s *cache) toRemove() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
@@ -146,7 +146,7 @@ func (s *cache) rubbish() []string {
 	return names
 }
 
-// removed forgets rubbish that is gone.
+// removed forgets names that were removed.
 func (s *cache) removed(names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,11 +11,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// reference is what the cache should hold, in the order of last use.
+// reference is what the cache should hold, least recently used first.
 type reference struct {
 	budget int64
 	sizes  map[string]int64
-	order  []string // the one used longest ago first
+	order  []string // least recently used first
 	users  map[string]int
 }
 
@@ -33,7 +33,7 @@ func (r *reference) held() (all, inUse int64) {
 	return all, inUse
 }
 
-// room takes away what has to go, false where nothing may.
+// room removes models to make room. It returns false if those in use leave too little.
 func (r *reference) room(size int64) bool {
 	all, inUse := r.held()
 	if inUse+size > r.budget {
@@ -49,8 +49,8 @@ func (r *reference) room(size int64) bool {
 	return true
 }
 
-// TestCache: whatever is staged, closed and lost, the budget is kept, what is in use stays, and
-// what goes is what was used longest ago.
+// TestCache: whatever is staged, closed and lost, the budget is kept, models in use stay, and
+// the least recently used are removed first.
 func TestCache(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		budget := rapid.Int64Range(1, 1000).Draw(t, "budget")
@@ -91,7 +91,7 @@ func TestCache(t *testing.T) {
 					t.Skip("nobody uses it")
 				}
 				done[n][0]()
-				done[n][0]() // twice does no harm
+				done[n][0]() // a second call does nothing
 				done[n] = done[n][1:]
 				ref.users[n]--
 				ref.touch(n)
@@ -105,15 +105,15 @@ func TestCache(t *testing.T) {
 				s.lose(f)
 				ref.order = slices.DeleteFunc(ref.order, func(o string) bool { return o == n })
 			},
-			"tidy": func(*rapid.T) { s.removed(s.rubbish()) },
+			"tidy": func(*rapid.T) { s.removed(s.toRemove()) },
 			"": func(t *rapid.T) {
 				all, _ := ref.held()
 				if s.total() != all || s.total() > budget || len(s.files) != len(ref.order) {
 					t.Fatalf("%d bytes of %d models in a cache for %d; want %d of %v", s.total(), len(s.files), budget, all, ref.order)
 				}
-				for _, n := range s.rubbish() {
+				for _, n := range s.toRemove() {
 					if s.get(n) != nil {
-						t.Fatalf("%s is rubbish and in the cache", n)
+						t.Fatalf("%s is to be removed and in the cache", n)
 					}
 				}
 			},
@@ -129,8 +129,8 @@ func TestCacheHasAnEnd(t *testing.T) {
 		}
 		s.put(&stagedModel{name: fmt.Sprint(i), size: 1})
 	}
-	if len(s.files) != maxStaged || len(s.rubbish()) != 10 {
-		t.Errorf("%d models, %d to remove", len(s.files), len(s.rubbish()))
+	if len(s.files) != maxStaged || len(s.toRemove()) != 10 {
+		t.Errorf("%d models, %d to remove", len(s.files), len(s.toRemove()))
 	}
 	for _, f := range s.files {
 		s.use(f)
@@ -173,8 +173,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestBatches: nothing is lost or put in another order, what belongs together stays so, and no
-// command grows beyond what the oldest daemons take.
+// TestBatches: nothing is lost or reordered, arguments that belong together stay together, and
+// no command is longer than the oldest daemons accept.
 func TestBatches(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 3).Draw(t, "n")
@@ -200,8 +200,8 @@ func TestBatches(t *testing.T) {
 	})
 }
 
-// TestScriptsAreShort: a command of the oldest adb daemons has 4096 bytes, `shell,v2:` and the
-// quotes included.
+// TestScriptsAreShort: the oldest adb daemons accept commands of 4096 bytes, including
+// `shell,v2:` and the quotes.
 func TestScriptsAreShort(t *testing.T) {
 	for name, script := range map[string]string{
 		"begin": folderScript + beginScript, "tidy": folderScript + tidyScript, "sum": sumScript, "prepare": folderScript + prepareScript,

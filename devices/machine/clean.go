@@ -11,8 +11,8 @@ import (
 	"latlab/devices/transport"
 )
 
-// lookScript says what is in latlab's folder: "models 3 61440" and
-// "programs 1 18432", numbers and KiB; nothing where there is no folder.
+// lookScript prints what is in latlab's folder: "models 3 61440" and "programs 1 18432",
+// number of files and KiB; nothing if there is no folder.
 const lookScript = `echo folder 1 0
 for s in models programs tmp; do
 	if [ -L "$s" ] || [ ! -d "$s" ]; then continue; fi
@@ -25,8 +25,8 @@ for s in models programs tmp; do
 done
 `
 
-// wipeScript removes what latlab puts into its folder, and the folder where nothing else is
-// in it. A link is removed, not followed.
+// wipeScript removes what latlab put into its folder, and the folder if nothing else is in it.
+// A link is removed, not followed.
 const wipeScript = `rm -rf models programs tmp || exit 97
 rm -f .latlab-put-* settings.json.???????? || exit 97
 if [ "$1" = all ]; then
@@ -35,9 +35,9 @@ if [ "$1" = all ]; then
 fi
 `
 
-// Clean removes all that latlab ever put on the machine and takes settings back. It returns
-// what was done, a line each. A folder without latlab's marker is refused, and nothing
-// outside the folder is touched.
+// Clean removes everything that latlab put on the machine and restores its settings. It
+// returns one line for each thing done. A folder without latlab's marker is refused, and
+// nothing outside the folder is changed.
 func Clean(ctx context.Context, t transport.Transport, o Options) ([]string, error) {
 	m := with(t, o)
 	if m.Local() {
@@ -64,7 +64,7 @@ func Clean(ctx context.Context, t transport.Transport, o Options) ([]string, err
 }
 
 func (m *Machine) wipe(ctx context.Context, op string, found map[string]amount) ([]string, error) {
-	// Settings that cannot be taken back keep their journal, and the folder with it.
+	// Settings that cannot be restored keep their journal, and so the folder.
 	lines, settingsErr := state.Restore(ctx, m.t, m.o.Dir)
 	what := "all"
 	if settingsErr != nil {
@@ -89,7 +89,7 @@ func (m *Machine) wipe(ctx context.Context, op string, found map[string]amount) 
 	return lines, settingsErr
 }
 
-// amount is some files of one kind.
+// amount is the number and size of files of one kind.
 type amount struct {
 	n   int
 	kib int64
@@ -102,7 +102,7 @@ func (a amount) say(word string) string {
 	return fmt.Sprintf("%d %s (%.1f MB)", a.n, word, float64(a.kib)*1024/1e6)
 }
 
-// parseLook reads lookScript's lines; lines that are none are left out.
+// parseLook parses the output of lookScript and ignores other lines.
 func parseLook(out string) map[string]amount {
 	found := map[string]amount{}
 	for line := range strings.Lines(out) {

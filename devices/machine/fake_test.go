@@ -27,15 +27,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// remote is a machine elsewhere that is this one: its files are below a folder of the test's,
-// and all that is asked of it is counted and may fail.
+// remote is a fake remote machine: its files are in a folder of the test, and every call is
+// counted and can be made to fail.
 type remote struct {
 	local transport.Local
-	shell []string // starts what Path "sh" would: a phone's, a board's
+	shell []string // starts what Path "sh" would start: a phone's or a board's shell
 	env   []string
 
 	starts, puts, stats, gets atomic.Int64
-	// Each may fail in the transport's place; nil where it does not.
+	// Each may fail instead of the transport; nil = never.
 	onStart  func(transport.Command) error
 	onPut    func(transport.File) error
 	afterPut func(transport.File) error
@@ -117,8 +117,8 @@ func open(t *testing.T, r transport.Transport, o machine.Options) *machine.Machi
 	return m
 }
 
-// sized is a user's own model of so many bytes; seed makes it another one. What comes after a
-// model's last table is no part of it, but is of its file.
+// sized is a user's own model of a given number of bytes; different seeds give different
+// models. Bytes after a model's last table are part of the file but not of the model.
 func sized(t testing.TB, dir string, size int, seed int) *model.Model {
 	t.Helper()
 	cases, err := tflitetest.Cases()
@@ -162,7 +162,7 @@ func exists(t *testing.T, path string) bool {
 	return err == nil
 }
 
-// tree lists what is below a folder, for people and for comparisons.
+// tree lists the files below a folder, for failure messages and comparisons.
 func tree(t *testing.T, dir string) []string {
 	t.Helper()
 	var list []string
@@ -187,7 +187,7 @@ func wantTraffic(t *testing.T, m *machine.Machine, want machine.Traffic) {
 	}
 }
 
-// wantNames compares the names in a folder; one that is not there has none.
+// wantNames compares the names in a folder; a missing folder is empty.
 func wantNames(t *testing.T, dir string, want ...string) {
 	t.Helper()
 	files, err := os.ReadDir(dir)
@@ -204,8 +204,8 @@ func wantNames(t *testing.T, dir string, want ...string) {
 	}
 }
 
-// program is a small one, with a script that runs, in folders and with names that a shell
-// would take apart.
+// program is a small program with a script that runs; its folders and names contain characters
+// that are special to a shell.
 func program(t *testing.T, host string) machine.Program {
 	t.Helper()
 	files := map[string]string{}
@@ -228,7 +228,7 @@ func program(t *testing.T, host string) machine.Program {
 	return machine.Program{Name: "greeter", Files: files}
 }
 
-// checkProgram installs a program, runs it, and installs another version of it.
+// checkProgram installs a program, runs it, and installs a different version of it.
 func checkProgram(t *testing.T, m *machine.Machine, host string, here func(string) string) string {
 	t.Helper()
 	old := program(t, host)

@@ -21,8 +21,8 @@ func full() error {
 	return &devices.Error{Fault: devices.FaultDevice, Op: "push", Reason: devices.ReasonFull, Err: errors.New("12345 bytes are free")}
 }
 
-// TestStageFaults: each fault is an error with its culprit, leaves nothing on the machine that
-// is taken for a model, and the next Stage works.
+// TestStageFaults: each fault is an error that names whose fault it is, leaves nothing on the
+// machine that is taken for a model, and the next Stage works.
 func TestStageFaults(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -120,7 +120,7 @@ func TestStageFaults(t *testing.T) {
 	}
 }
 
-// TestNoRoom has both numbers of bytes in its errors.
+// TestNoRoom: the errors give both numbers of bytes.
 func TestNoRoom(t *testing.T) {
 	df := t.TempDir()
 	fake := func(free string) *remote {
@@ -143,7 +143,7 @@ func TestNoRoom(t *testing.T) {
 		{"146", 0, true, "a file of 150000 bytes: 149504 bytes are free there"},
 		{"146", 0, false, "a file of 150000 bytes: 149504 bytes are free there"},
 		{"147", 0, true, ""},
-		{"-", 0, true, ""}, // a df that does not know: the push will tell
+		{"-", 0, true, ""}, // df reports nothing: the push will fail instead
 	} {
 		r := fake(tt.free)
 		m := open(t, r, machine.Options{Dir: filepath.Join(t.TempDir(), "lab"), Budget: tt.budget})
@@ -176,7 +176,8 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// TestGoneModelsArePushedAgain: a wiped phone, a board whose tmp is memory.
+// TestGoneModelsArePushedAgain: models are pushed again to a wiped phone and to a board whose
+// tmp is in memory.
 func TestGoneModelsArePushedAgain(t *testing.T) {
 	for name, lose := range map[string]func(dir, path string) error{
 		"the file":            func(_, path string) error { return os.Remove(path) },
@@ -193,7 +194,7 @@ func TestGoneModelsArePushedAgain(t *testing.T) {
 			past := time.Now().Add(-time.Hour)
 			_ = os.Chtimes(s.Path, past, past)
 			s.Close()
-			s = stage(t, m, mdl) // its time changed: it is pushed again
+			s = stage(t, m, mdl) // its time changed, so it is pushed again
 			s.Close()
 			starts := r.starts.Load()
 			stage(t, m, mdl).Close()
@@ -276,8 +277,8 @@ func TestInstallFaults(t *testing.T) {
 	}
 }
 
-// TestInstallLooksAgain: what an earlier run installed is hashed once, and what this run
-// installed is looked at.
+// TestInstallLooksAgain: a program of an earlier run is hashed once; a program of this run is
+// only checked for.
 func TestInstallLooksAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lab")
 	p := program(t, t.TempDir())
@@ -316,7 +317,7 @@ func TestInstallLooksAgain(t *testing.T) {
 			t.Errorf("%s: pushed %d times, want 1", name, n)
 		}
 	}
-	// A mode that got lost is given back, and nothing is pushed.
+	// A lost mode is restored, and nothing is pushed.
 	if err := os.Chmod(filepath.Join(got, "hello"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -376,7 +377,7 @@ func TestCancelledStage(t *testing.T) {
 		return ctx.Err()
 	}
 	done := make(chan error, 2)
-	for range 2 { // one pushes, one waits for its turn
+	for range 2 { // one pushes, one waits
 		go func() {
 			_, err := m.Stage(ctx, "time it", mdl)
 			done <- err
@@ -409,7 +410,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestCloseAway: what could not be removed is said, and removed at the next contact.
+// TestCloseAway: Close reports what it could not remove, and the next Open removes it.
 func TestCloseAway(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lab")
 	r := &remote{}
@@ -432,7 +433,7 @@ func TestCloseAway(t *testing.T) {
 	wantNames(t, dir, ".latlab")
 }
 
-// TestCloseAsksNobody where nothing was put there: it may be away.
+// TestCloseAsksNobody: if nothing was put on the machine, Close does not contact it.
 func TestCloseAsksNobody(t *testing.T) {
 	r := &remote{}
 	m := open(t, r, machine.Options{Dir: filepath.Join(t.TempDir(), "lab")})

@@ -11,8 +11,8 @@ import (
 	"latlab/devices"
 )
 
-// beginScript makes the folder private, looks whether that took, and removes what a latlab
-// that crashed left. It prints what the machine can do.
+// beginScript makes the folder private, checks that this worked, and removes what a crashed
+// latlab left. It prints what the machine can do.
 const beginScript = `chmod 700 . || exit 97
 ls -ld . | {
 	read -r mode rest
@@ -35,7 +35,7 @@ func (m *Machine) openFolder(ctx context.Context) error {
 	return err
 }
 
-// resolve checks Options.Dir and finds the home that it begins in.
+// resolve checks Options.Dir and replaces "~" by the home folder on the machine.
 func (m *Machine) resolve(ctx context.Context, op string) (string, error) {
 	dir := m.o.Dir
 	if rest, ok := strings.CutPrefix(dir, "~/"); ok {
@@ -54,7 +54,7 @@ func (m *Machine) resolve(ctx context.Context, op string) (string, error) {
 	return path.Clean(dir), nil
 }
 
-// refuse says why a folder cannot be latlab's, "" where it can.
+// refuse returns why a folder cannot be latlab's, or "" if it can.
 func refuse(dir string) string {
 	switch {
 	case !path.IsAbs(dir):
@@ -75,8 +75,8 @@ func (m *Machine) badDir(op, dir, why string) error {
 		Advice: "an absolute folder such as /data/local/tmp/latlab, or ~/.cache/latlab"}
 }
 
-// leave removes staged models and temporary files. Where none were put there, the machine is
-// not asked.
+// leave removes staged models and temporary files. If none were put there, it does not contact
+// the machine.
 func (m *Machine) leave(ctx context.Context) error {
 	if !m.left.Load() {
 		return nil
@@ -88,7 +88,7 @@ func (m *Machine) leave(ctx context.Context) error {
 	return nil
 }
 
-// remains adds to an error what it leaves undone.
+// remains adds to an error what was not cleaned up.
 func remains(err error, what string) error {
 	var known *devices.Error
 	if !errors.As(err, &known) {

@@ -84,7 +84,8 @@ func TestForeignFolder(t *testing.T) {
 	}
 }
 
-// TestOpenMakesPrivate: a folder of ours that somebody opened is closed again.
+// TestOpenMakesPrivate: if somebody made latlab's folder readable to others, Open makes it
+// private again.
 func TestOpenMakesPrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "lab")
 	o := machine.Options{Dir: dir}
@@ -96,7 +97,7 @@ func TestOpenMakesPrivate(t *testing.T) {
 	if info, err := os.Stat(dir); err != nil || info.Mode() != 0o700|os.ModeDir {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
-	// A file system without modes: chmod says that it did it.
+	// A file system without modes: chmod reports success and changes nothing.
 	fat := applets(t, testenv.Program(t, "busybox", "busybox-static"), "--list")
 	if err := os.Remove(filepath.Join(fat, "chmod")); err != nil {
 		t.Fatal(err)
@@ -132,7 +133,8 @@ func TestHome(t *testing.T) {
 	}
 }
 
-// TestLinksInsideAreNotFollowed: whoever can write there could else have anything removed.
+// TestLinksInsideAreNotFollowed: if links were followed, anyone who can write there could have
+// any file removed.
 func TestLinksInsideAreNotFollowed(t *testing.T) {
 	for _, u := range userlands() {
 		t.Run(u.name, func(t *testing.T) {
@@ -198,8 +200,8 @@ func TestCleanKeepsWhatIsNotOurs(t *testing.T) {
 	}
 }
 
-// TestFoldersThatCannotBeMade: what the machine's own commands say is kept, and is the user's
-// fault where another folder would do.
+// TestFoldersThatCannotBeMade: the error keeps the output of the machine's commands, and is
+// the user's fault if a different folder would work.
 func TestFoldersThatCannotBeMade(t *testing.T) {
 	base := t.TempDir()
 	if err := os.WriteFile(filepath.Join(base, "file"), nil, 0o600); err != nil {
@@ -214,7 +216,7 @@ func TestFoldersThatCannotBeMade(t *testing.T) {
 	}
 }
 
-// TestFullDisk is a disk that is really full.
+// TestFullDisk uses a disk that is really full.
 func TestFullDisk(t *testing.T) {
 	for _, u := range userlands() {
 		t.Run(u.name, func(t *testing.T) {
@@ -223,7 +225,7 @@ func TestFullDisk(t *testing.T) {
 			r := u.open(t)
 			m := open(t, r, machine.Options{Dir: filepath.Join(disk, "lab")})
 			stage(t, m, sized(t, host, 100_000, 1)).Close()
-			kept := stage(t, m, sized(t, host, 100_000, 2)) // the first has to go: 256 KiB are all
+			kept := stage(t, m, sized(t, host, 100_000, 2)) // only 256 KiB fit: the first model has to go
 			if got := m.Traffic(); got.Models != 2 {
 				t.Errorf("%+v", got)
 			}
@@ -232,7 +234,7 @@ func TestFullDisk(t *testing.T) {
 				t.Errorf("%s: %v", reason(err), err)
 			}
 			checkStaged(t, kept, itself)
-			// Without a df that knows, the push itself finds out.
+			// If df does not report the free space, the push itself fails.
 			r.onStart = func(c transport.Command) error {
 				c.Args[1] = strings.ReplaceAll(c.Args[1], "df -Pk", "true")
 				return nil
@@ -243,7 +245,7 @@ func TestFullDisk(t *testing.T) {
 			}
 			wantNames(t, filepath.Join(disk, "lab", "models"), filepath.Base(kept.Path))
 			r.onStart = nil
-			for i := range 12 { // all inodes
+			for i := range 12 { // uses up all inodes
 				_ = os.WriteFile(filepath.Join(disk, fmt.Sprint(i)), nil, 0o600)
 			}
 			if _, err := m.Temp(t.Context(), "time it"); reason(err) != "device disk-full" {

@@ -12,7 +12,7 @@ import (
 	"latlab/devices/transport"
 )
 
-// hung is a device that takes what it is told and never answers.
+// hung is a device that accepts every request and never answers.
 type hung struct{ *remote }
 
 func (hung) Start(ctx context.Context, _ transport.Command) (transport.Process, error) {
@@ -32,7 +32,7 @@ func (hung) Stat(ctx context.Context, _ string) (transport.Info, error) {
 	return transport.Info{}, ctx.Err()
 }
 
-// switched is a device that hangs from a moment on.
+// switched is a device that hangs from a chosen moment on.
 type switched struct {
 	transport.Transport
 	hung bool
@@ -58,7 +58,7 @@ func (s *switched) Stat(ctx context.Context, path string) (transport.Info, error
 	return s.now(false).Stat(ctx, path)
 }
 
-// TestHungDevice: nothing waits for ever, and the longest wait is known.
+// TestHungDevice checks that nothing waits for ever and that the longest wait is bounded.
 func TestHungDevice(t *testing.T) {
 	dir, host := filepath.Join(t.TempDir(), "lab"), t.TempDir()
 	mdl, p := sized(t, host, 2_000_000, 1), program(t, host)
@@ -98,7 +98,8 @@ func TestHungDevice(t *testing.T) {
 	}
 }
 
-// TestCloseOfAHungDevice has a bound of its own: the sweep's context is over by then.
+// TestCloseOfAHungDevice: Close has its own timeout, because the sweep's context may have
+// ended.
 func TestCloseOfAHungDevice(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lab")
 	mdl := sized(t, t.TempDir(), 100_000, 1)

@@ -18,12 +18,13 @@ import (
 	"latlab/devices/transport"
 )
 
-// Program is files that belong together and are installed as one: a tool with its libraries,
-// the agent's bundle.
+// Program is a set of files that are installed together: a tool with its libraries, the
+// agent's bundle.
 type Program struct {
 	Name  string            // of its folder: "agent", "benchmark_model"
-	Files map[string]string // name there ("lib/libQnnHtp.so") -> path of the file on this host
-	// Progress is told now and then how many of all bytes are there; nil where nobody asks.
+	Files map[string]string // name on the machine ("lib/libQnnHtp.so") -> path of the file on this host
+	// Progress is called now and then with the number of bytes done and of all bytes; it may
+	// be nil.
 	Progress func(done, total int64)
 }
 
@@ -34,14 +35,14 @@ type part struct {
 	mode               fs.FileMode
 }
 
-// completeName marks an installed program. It is written last: an install that was cut off
-// has none.
+// completeName marks an installed program. The marker is written last, so an interrupted
+// install has none.
 const completeName = ".latlab-complete"
 
-// Install brings a program to the machine, unless it is there already with the same hashes,
-// and returns its folder. Files are executable where they are on this host, and nobody
-// else's to read. An older program of the same name is removed. What is there from an earlier
-// run is hashed there once; after that a call costs a look.
+// Install puts a program on the machine, unless it is there already with the same hashes, and
+// returns its folder. Files are executable if they are on this host, and only their owner can
+// read them. An older program of the same name is removed. A program from an earlier run is
+// hashed on the machine once; after that a call only checks that it is there.
 func (m *Machine) Install(ctx context.Context, p Program) (dir string, err error) {
 	op := "install " + p.Name
 	if m.Local() {
@@ -68,10 +69,10 @@ func (m *Machine) Install(ctx context.Context, p Program) (dir string, err error
 	return dir, nil
 }
 
-// parts hashes a program's files, sorted by name.
+// parts hashes a program's files and sorts them by name.
 func (p Program) parts(ctx context.Context, op string) ([]part, error) {
 	if !plain(p.Name) || len(p.Files) == 0 {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "program", Err: fmt.Errorf("%q with %d files is no program", p.Name, len(p.Files))}
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "program", Err: fmt.Errorf("%q with %d files is not a program", p.Name, len(p.Files))}
 	}
 	var parts []part
 	for _, name := range slices.Sorted(maps.Keys(p.Files)) {
@@ -115,7 +116,7 @@ func readPart(name, host string) (part, error) {
 	return part{name: name, host: host, sha256: hex.EncodeToString(hash.Sum(nil)), size: n, mode: mode}, nil
 }
 
-// hashOf is of names, modes and contents.
+// hashOf hashes names, modes and contents.
 func hashOf(parts []part) string {
 	hash := sha256.New()
 	for _, p := range parts {
@@ -124,7 +125,8 @@ func hashOf(parts []part) string {
 	return hex.EncodeToString(hash.Sum(nil))[:12]
 }
 
-// isInstalled looks for a whole program. One that this Machine has not seen yet is hashed.
+// isInstalled reports whether the whole program is on the machine. A program that this Machine
+// has not verified yet is hashed.
 func (m *Machine) isInstalled(ctx context.Context, op, folder string, parts []part) (bool, error) {
 	_, err := m.Stat(ctx, op, m.path("programs", folder, completeName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -179,7 +181,7 @@ func (m *Machine) install(ctx context.Context, op string, p Program, folder stri
 	return nil
 }
 
-// shifted makes a program's progress of a file's.
+// shifted converts the progress of one file to the progress of the program.
 func shifted(report func(done, total int64), before, total int64) func(int64) {
 	if report == nil {
 		return nil
@@ -187,11 +189,11 @@ func shifted(report func(done, total int64), before, total int64) func(int64) {
 	return func(done int64) { report(before+done, total) }
 }
 
-// sixHex and the name before it match the folder of a program and no other name's.
+// sixHex, after a program's name, matches only the folders of that program.
 const sixHex = "[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
 
-// prepareScript removes programs named $1 and makes the folder $2 with the folders $3 and on
-// in it. It prints what is free, where df knows.
+// prepareScript removes the programs named $1 and makes the folder $2 with the folders $3,
+// $4, ... in it. It prints the free space if df reports it.
 const prepareScript = `mkdir -p programs && cd programs || exit 97
 for f in "$1"-` + sixHex + sixHex + `; do
 	if [ -e "$f" ] || [ -L "$f" ]; then rm -rf "./$f" || exit 97; fi
@@ -219,7 +221,7 @@ func (m *Machine) prepare(ctx context.Context, op, name, folder string, parts []
 	return nil
 }
 
-// partsScript gives each file of the program $1 its mode and hashes it: modes and names
+// partsScript sets the mode of each file of the program $1 and hashes it. Modes and names
 // follow in pairs.
 const partsScript = `cd "programs/$1" || exit 96
 shift
@@ -231,7 +233,7 @@ while [ $# -gt 0 ]; do
 done
 `
 
-// verifyParts hashes the files of a program there. A file that is not what it should be is
+// verifyParts hashes the files of a program on the machine. A file with a different hash is
 // ReasonCorrupt.
 func (m *Machine) verifyParts(ctx context.Context, op, folder string, parts []part) error {
 	if !m.sums {
@@ -263,7 +265,7 @@ func (m *Machine) verifyParts(ctx context.Context, op, folder string, parts []pa
 	return nil
 }
 
-// readParts reads the files back: the machine cannot hash.
+// readParts reads the files back, for a machine without a hash command.
 func (m *Machine) readParts(ctx context.Context, op, folder string, parts []part) error {
 	for _, one := range parts {
 		got, err := m.readBack(ctx, op, m.path("programs", folder, one.name), one.size)
@@ -283,7 +285,7 @@ func (m *Machine) corrupt(op string, p part, got string) error {
 	return m.fail(op, ReasonCorrupt, fmt.Errorf("%s on %s is not what was sent: its sha256 is %.64q instead of %s", p.name, m.o.Name, got, p.sha256))
 }
 
-// complete writes the marker: what is there, for people.
+// complete writes the marker, with a list of the files for people.
 func (m *Machine) complete(ctx context.Context, op, folder string, parts []part) error {
 	var b strings.Builder
 	for _, one := range parts {

@@ -18,8 +18,8 @@ import (
 )
 
 // A lock belongs to an open file, so it ends with the process that holds it, however the
-// process ends. The file stays: to remove it would let two processes hold two files of one
-// name.
+// process ends. The lock file is kept: if it were removed, two processes could hold two files
+// of the same name.
 type lock struct{ f *os.File }
 
 func (l *lock) release() {
@@ -28,15 +28,15 @@ func (l *lock) release() {
 	}
 }
 
-// lockPath is a file name made of any key: serial numbers and addresses have colons, slashes
-// and worse.
+// lockPath makes a file name from any key: serial numbers and addresses contain colons,
+// slashes and worse.
 func lockPath(dir, key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return filepath.Join(dir, hex.EncodeToString(sum[:16])+".lock")
 }
 
-// acquireLock takes the lock of a key, at once or not at all. It is nil where there is no
-// folder for locks.
+// acquireLock takes the lock of a key or fails at once. It returns nil if there is no folder
+// for locks.
 func acquireLock(dir, key, name string) (*lock, error) {
 	if dir == "" {
 		return nil, nil
@@ -64,21 +64,22 @@ func holder(pid int) string {
 	return "process " + strconv.Itoa(pid)
 }
 
-// Locked reports whether a machine is in use, and by which process: 0 where that is not known.
+// Locked reports whether a machine is in use, and the process that uses it (0 if unknown).
 func Locked(lockDir, key string) (busy bool, pid int) {
 	f, err := os.Open(lockPath(lockDir, key))
 	if err != nil {
 		return false, 0
 	}
 	defer f.Close()
-	// A shared lock: two that look at the same time do not see each other as users.
+	// The lock is shared, so that two processes that check at the same time do not take each
+	// other for users.
 	if err := flock(f, unix.LOCK_SH); err == nil {
 		return false, 0
 	}
 	return true, readPID(f)
 }
 
-// tryLock returns the locked file, or nil and the process that has it.
+// tryLock returns the locked file, or nil and the process that holds it.
 func tryLock(dir, key string) (*os.File, int, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, 0, err
@@ -87,7 +88,7 @@ func tryLock(dir, key string) (*os.File, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	switch err := insist(f); {
+	switch err := lockWithRetry(f); {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		pid := readPID(f)
 		return nil, pid, f.Close()
@@ -100,8 +101,9 @@ func tryLock(dir, key string) (*os.File, int, error) {
 	return f, 0, nil
 }
 
-// insist asks a few times: Locked of another process holds the lock for a moment.
-func insist(f *os.File) (err error) {
+// lockWithRetry tries a few times, because Locked in a different process holds the lock for a
+// moment.
+func lockWithRetry(f *os.File) (err error) {
 	for range 5 {
 		if err = flock(f, unix.LOCK_EX); !errors.Is(err, unix.EWOULDBLOCK) {
 			return err

@@ -14,7 +14,7 @@ import (
 	"latlab/devices/transport"
 )
 
-// holdLock is this test's binary as another latlab: it opens a machine and waits.
+// holdLock runs this test's binary as a second latlab, which opens a machine and waits.
 const holdLock = "MACHINE_TEST_HOLD_LOCK"
 
 func init() {
@@ -31,7 +31,7 @@ func init() {
 	os.Exit(0)
 }
 
-// other starts another process that holds the lock of hostile.
+// other starts a different process that holds the lock of hostile.
 func other(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -76,7 +76,7 @@ func TestLock(t *testing.T) {
 	}
 	free := o
 	free.LockKey = ""
-	open(t, r, free) // of the name: another machine
+	open(t, r, free) // a different key, so a different machine
 
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func TestLock(t *testing.T) {
 	open(t, r, o)
 }
 
-// TestLockFiles: keys are no paths, and who looks does not get in the way.
+// TestLockFiles: keys are not used as paths, and Locked does not block others.
 func TestLockFiles(t *testing.T) {
 	dir := t.TempDir()
 	seen := map[string]bool{}
@@ -137,7 +137,7 @@ func TestLockFiles(t *testing.T) {
 	}
 }
 
-// TestFailedOpenIsNotLocked: the next one may try.
+// TestFailedOpenIsNotLocked: after a failed Open the next one may try.
 func TestFailedOpenIsNotLocked(t *testing.T) {
 	o := machine.Options{Name: "pixel", Dir: filepath.Join(t.TempDir(), "lab"), LockDir: t.TempDir()}
 	r := &remote{onStart: func(transport.Command) error { return offline() }}

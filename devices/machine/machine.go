@@ -1,21 +1,21 @@
-// Package machine is what every machine that models are timed on has in common, be it this
-// one, a phone on a cable or a board in the rack: a private folder, models that are staged
-// there once under a disk budget, programs that are installed once and verified by hash,
-// settings that are restored, a gate that waits until it is cool, its state before and after
-// each block, and a lock against a second latlab.
+// Package machine holds what all machines that models are timed on have in common, whether
+// this host, a phone on a cable or a board in the rack: a private folder, models that are
+// staged there once under a disk budget, programs that are installed once and verified by
+// hash, settings that are restored, a gate that waits until the machine is cool, its state
+// before and after each block, and a lock against a second latlab.
 //
-// It refuses to know which program times (devices/agent, devices/tool) and over what wire it
-// is reached (devices/transport). It refuses a folder that is not its own: one that belongs
-// to somebody else, that is a link, or that holds files without latlab's marker. What is
-// there besides models, programs and temporary files it never touches.
+// It does not know which program does the timing (devices/agent, devices/tool) or how the
+// machine is reached (devices/transport). It refuses a folder that belongs to somebody else,
+// that is a link, or that holds files without latlab's marker. In its folder it changes only
+// models, programs, temporary files and its journal of settings.
 //
 // The folder on the machine:
 //
 //	.latlab              the marker: without it nothing is ever removed
-//	models/              staged models, IDENTITY.tflite; gone when the machine is closed
+//	models/              staged models, IDENTITY.tflite; removed when the machine is closed
 //	programs/NAME-HASH/  installed programs; they stay until they are replaced or cleaned
-//	tmp/                 what tools write; gone when the machine is closed
-//	settings.json        what latlab changed and has to change back (devices/state)
+//	tmp/                 what tools write; removed when the machine is closed
+//	settings.json        the settings that latlab changed and has to restore (devices/state)
 package machine
 
 import (
@@ -31,29 +31,29 @@ import (
 	"latlab/devices/transport"
 )
 
-// DefaultBudget is the bytes of models that a device keeps where nothing else was asked for.
+// DefaultBudget is the default limit in bytes for models on a device.
 const DefaultBudget = 1 << 30
 
-// Options are what a machine is told.
+// Options configure a machine.
 type Options struct {
 	Name string // of the device, for errors
-	// Dir is latlab's private folder there, absolute, or "~/..." in the home there; needed
-	// where the transport is not of this machine.
+	// Dir is latlab's private folder on the machine, absolute or "~/..." for its home folder.
+	// A remote machine needs one.
 	Dir    string
-	Root   string // of /proc and /sys there, for tests; "/" unless told
-	Budget int64  // bytes of staged models; DefaultBudget unless told
-	// CoolDown is waited for before every block.
+	Root   string // of /proc and /sys on the machine, for tests; default "/"
+	Budget int64  // limit in bytes for staged models; default DefaultBudget
+	// CoolDown is the gate before every block.
 	CoolDown CoolDown
-	// Settings are made when the machine is opened and taken back when it is closed.
+	// Settings are made when the machine is opened and restored when it is closed.
 	Settings state.Settings
-	// Wrap is a program, with its arguments, that every timed program is started by:
-	// "taskset f0", "qemu-aarch64-static".
+	// Wrap is a program with its arguments that starts every timed program: "taskset f0",
+	// "qemu-aarch64-static".
 	Wrap []string
-	// LockDir is a folder of this host where a machine in use is locked, so that two sweeps
-	// do not time on one device; "" = no lock.
+	// LockDir is a folder of this host for lock files, so that two sweeps do not time on one
+	// device; "" = no lock.
 	LockDir string
-	// LockKey is what is locked: the same for all names of one phone or board, its serial
-	// number or address. Name unless told.
+	// LockKey identifies the phone or board whatever its name: its serial number or address.
+	// The default is Name.
 	LockKey string
 }
 
@@ -65,11 +65,11 @@ type Machine struct {
 	lock  *lock
 	busy  atomic.Bool
 
-	// turn holds the right to change files on the machine: one at a time. Two pushes at once
-	// would share one wire and gain nothing, and one budget would have to be kept by both.
+	// turn is held while files on the machine change. Two pushes at once would share one
+	// connection and gain nothing, and both would have to keep to one budget.
 	turn   chan struct{}
 	closed bool // under turn
-	// sums says that the machine can hash; where it cannot, files are read back.
+	// sums reports whether the machine can hash; if not, files are read back.
 	sums      bool
 	cache     *cache
 	installed map[string]bool // folders verified since Open, under turn
@@ -80,8 +80,8 @@ type Machine struct {
 	closeErr error
 }
 
-// Open takes the machine into use. What a latlab that crashed left there, settings and files,
-// is put right first. A machine that another process uses is a *devices.Error (ReasonBusy).
+// Open takes the machine into use. It first cleans up the settings and files that a crashed
+// latlab left. A machine that a different process uses is a *devices.Error (ReasonBusy).
 func Open(ctx context.Context, t transport.Transport, o Options) (*Machine, error) {
 	m := with(t, o)
 	var err error
@@ -118,40 +118,41 @@ func (m *Machine) begin(ctx context.Context) error {
 	return m.applySettings(ctx)
 }
 
-// Local reports whether the machine is this one: nothing is staged or installed then.
+// Local reports whether the machine is this host. Then nothing is staged or installed.
 func (m *Machine) Local() bool { return m.local }
 
-// Transport is for what only a transport does.
+// Transport returns the transport, for operations that Machine does not offer.
 func (m *Machine) Transport() transport.Transport { return m.t }
 
-// Dir is latlab's private folder there, absolute, "" on this machine.
+// Dir is latlab's private folder on the machine, absolute; "" on this host.
 func (m *Machine) Dir() string { return m.o.Dir }
 
 func (m *Machine) path(elem ...string) string {
 	return path.Join(append([]string{m.o.Dir}, elem...)...)
 }
 
-// Start starts a program that times, behind Options.Wrap.
+// Start starts a timed program, with Options.Wrap in front.
 func (m *Machine) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
 	return m.t.Start(ctx, m.Wrapped(c))
 }
 
-// State is the machine's condition now. What cannot be read is nil; a machine that cannot be
-// reached is an error.
+// State reads the machine's condition now. What cannot be read is nil; an unreachable machine
+// is an error.
 func (m *Machine) State(ctx context.Context) (devices.State, error) {
-	// By the transport, not by Local: On stands for this machine through another's eyes.
+	// The check uses the transport, not Local, because On makes a Machine that stands for this
+	// host but has a transport of its own.
 	if _, here := m.t.(interface{ IsLocal() }); here {
 		return state.Read(m.o.Root), nil
 	}
 	return state.Over(ctx, m.t, state.OverOptions{Root: m.o.Root})
 }
 
-// closeTimeout bounds Close, which has no context: the sweep's may have ended long before.
+// closeTimeout limits Close, which has no context: the sweep's may have ended long before.
 const closeTimeout = 20 * time.Second
 
-// Close takes settings back, removes staged models and temporary files and gives the machine
-// up. The transport stays open: whoever opened it closes it. A machine that is away is an
-// error that says what remains there until the next Open.
+// Close restores settings, removes staged models and temporary files and releases the machine.
+// It does not close the transport, which belongs to the caller. If the machine is offline, the
+// error lists what remains there until the next Open.
 func (m *Machine) Close() error {
 	m.closing.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
@@ -163,10 +164,10 @@ func (m *Machine) Close() error {
 }
 
 func (m *Machine) end(ctx context.Context) error {
-	// Settings first, and without waiting: a push that does not end must not keep them.
+	// Settings come first and without waiting for turn: a push that hangs must not delay them.
 	restored := m.restoreSettings(ctx)
 	if err := m.take(ctx); err != nil {
-		return errors.Join(restored, m.fail("close device "+m.o.Name, devices.ReasonHung, errors.New("a push is still going on")))
+		return errors.Join(restored, m.fail("close device "+m.o.Name, devices.ReasonHung, errors.New("a push is still running")))
 	}
 	defer m.give()
 	m.closed = true
@@ -177,7 +178,7 @@ func (m *Machine) end(ctx context.Context) error {
 	return err
 }
 
-// take waits for the right to change files on the machine.
+// take waits until this caller may change files on the machine.
 func (m *Machine) take(ctx context.Context) error {
 	select {
 	case m.turn <- struct{}{}:
@@ -189,7 +190,7 @@ func (m *Machine) take(ctx context.Context) error {
 
 func (m *Machine) give() { <-m.turn }
 
-// begins is take for what only an open machine does.
+// begins is take, and fails if the machine is closed.
 func (m *Machine) begins(ctx context.Context, op string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -204,10 +205,10 @@ func (m *Machine) begins(ctx context.Context, op string) error {
 	return nil
 }
 
-// Here is this machine, as it is: nothing to stage, to install or to set.
+// Here is this host as it is: it needs no staging, installing or settings.
 func Here(name string) *Machine { return On(transport.Local{}, name) }
 
-// On is Here through a transport that stands for this machine.
+// On is Here with a given transport that stands for this host.
 func On(t transport.Transport, name string) *Machine {
 	m := with(t, Options{Name: name})
 	m.local = true

@@ -14,8 +14,8 @@ import (
 	"latlab/sampler/model"
 )
 
-// TestRandomStages stages, closes and breaks things at random, and looks at the disk after
-// each step: the budget is kept, what is in use is whole, and errors are of the faults.
+// TestRandomStages stages, closes and breaks things at random, and checks the disk after each
+// step: the budget is kept, models in use are whole, and errors are those of the faults.
 func TestRandomStages(t *testing.T) {
 	host := t.TempDir()
 	var models []*model.Model
@@ -64,7 +64,7 @@ func TestRandomStages(t *testing.T) {
 	}
 }
 
-// breakOne breaks one of the ways that a machine is asked.
+// breakOne makes one kind of call to the machine fail.
 func breakOne(r *remote, way int) {
 	switch way {
 	case 0:
@@ -83,7 +83,7 @@ func breakOne(r *remote, way int) {
 	}
 }
 
-// onDisk counts the bytes of models. The half of a push that the wire broke is not one yet.
+// onDisk counts the bytes of models. A partly pushed model does not count.
 func onDisk(t *testing.T, dir string) int64 {
 	t.Helper()
 	var sum int64

@@ -10,7 +10,7 @@ import (
 	"latlab/devices/state"
 )
 
-// applySettings puts back what a latlab that crashed left changed, and makes the settings.
+// applySettings restores what a crashed latlab left changed, then makes the new settings.
 func (m *Machine) applySettings(ctx context.Context) error {
 	none := m.o.Settings == state.Settings{}
 	switch {
@@ -20,12 +20,12 @@ func (m *Machine) applySettings(ctx context.Context) error {
 		return nil
 	}
 	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + m.o.Name, Reason: ReasonFolder,
-		Err:    errors.New("without a dir there is no place to note what was changed, so it could not be put back"),
+		Err:    errors.New("without a dir the old settings cannot be saved, so they could not be restored"),
 		Advice: "give the device a dir, or leave its settings out"}
 }
 
-// restoreSettings puts back what applySettings made. Where nothing was made the machine is not
-// asked.
+// restoreSettings undoes applySettings. If no settings were made it does not contact the
+// machine.
 func (m *Machine) restoreSettings(ctx context.Context) error {
 	if m.o.Settings == (state.Settings{}) {
 		return nil
@@ -37,7 +37,7 @@ func (m *Machine) restoreSettings(ctx context.Context) error {
 	return nil
 }
 
-// changed says for people what settings change.
+// changed describes for people how settings change.
 func changed(s state.Settings) string {
 	var list []string
 	if s.Governor != "" {

@@ -13,7 +13,7 @@ import (
 	"latlab/devices/transport"
 )
 
-// android is a machine with Android's command for settings, on a file each.
+// android is a machine with Android's settings command, which keeps one file a setting.
 func android(t *testing.T) (r *remote, stayOn func() string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -47,7 +47,7 @@ func TestSettings(t *testing.T) {
 	}
 	wantNames(t, dir, ".latlab")
 
-	// A crash, and the next contact, which wants no settings.
+	// A crash, followed by a run that changes no settings.
 	if _, err := machine.Open(t.Context(), r, awake); err != nil || stayOn() != "7" {
 		t.Fatalf("%v, %q", err, stayOn())
 	}
@@ -55,7 +55,7 @@ func TestSettings(t *testing.T) {
 		t.Errorf("after a crash: %v, %q", err, stayOn())
 	}
 
-	// A crash, and a clean-up.
+	// A crash, followed by a cleanup.
 	if _, err := machine.Open(t.Context(), r, awake); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestCloseOfAnInterruptedSweep: the settings go back whatever became of the context.
+// TestCloseOfAnInterruptedSweep: settings are restored even if the context has ended.
 func TestCloseOfAnInterruptedSweep(t *testing.T) {
 	r, stayOn := android(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -99,7 +99,7 @@ func TestSettingsOfADeviceThatIsAway(t *testing.T) {
 	if reason(err) != "device offline" || stayOn() != "7" {
 		t.Errorf("%s, %q", reason(err), stayOn())
 	}
-	// Cleaning up needs the device as well.
+	// The cleanup needs the device as well.
 	if _, err := machine.Clean(t.Context(), r, o); reason(err) != "device offline" {
 		t.Errorf("clean: %v", err)
 	}
@@ -109,7 +109,7 @@ func TestSettingsOfADeviceThatIsAway(t *testing.T) {
 	}
 }
 
-// TestSettingsThatCannotBePutBack keep their journal, and the rest is removed.
+// TestSettingsThatCannotBePutBack: their journal is kept, and everything else is removed.
 func TestSettingsThatCannotBePutBack(t *testing.T) {
 	r, _ := android(t)
 	dir := filepath.Join(t.TempDir(), "lab")
@@ -129,7 +129,8 @@ func TestSettingsThatCannotBePutBack(t *testing.T) {
 	wantNames(t, dir, ".latlab", "settings.json")
 }
 
-// TestSettingsWithoutAFolder could not be put back after a crash.
+// TestSettingsWithoutAFolder: without a folder they could not be restored after a crash, so
+// they are refused.
 func TestSettingsWithoutAFolder(t *testing.T) {
 	_, err := machine.Open(t.Context(), transport.Local{}, machine.Options{Name: "cpu", Settings: state.Settings{Governor: "performance"}})
 	if reason(err) != "user folder" {

@@ -19,27 +19,27 @@ import (
 const (
 	// maxShell bounds what a script of ours may print: a line a file is the most.
 	maxShell = 256 << 10
-	// shellTimeout is for scripts that touch names; a device that does not answer, or that
-	// drips, is not waited for.
+	// shellTimeout is for scripts that only create, list or remove files: a device that does
+	// not answer, or answers very slowly, is given up.
 	shellTimeout = 30 * time.Second
-	// maxArgs is how many bytes of arguments one script is given. The oldest adb daemons take
-	// a command of 4096 bytes, the script and its quotes included.
+	// maxArgs is how many bytes of arguments one script gets. The oldest adb daemons accept a
+	// command of 4096 bytes, including the script and its quotes.
 	maxArgs = 1500
 )
 
-// Codes of our scripts, far from those of a shell and its tools.
+// Exit codes of latlab's scripts, far from those of a shell and its tools.
 const (
 	codeLink    = 91 // the folder is a symbolic link
-	codeNoDir   = 92 // it is there and no folder
-	codeForeign = 93 // it is somebody else's
-	codeTaken   = 94 // it holds files that are not latlab's
+	codeNoDir   = 92 // the path exists and is not a folder
+	codeForeign = 93 // the folder belongs to somebody else
+	codeTaken   = 94 // the folder holds files that are not latlab's
 	codeOpen    = 95 // others can read it, and that cannot be changed
-	codeGone    = 96 // a file that should be there is not
-	codeFailed  = 97 // a command failed, and said why
+	codeGone    = 96 // a file is missing
+	codeFailed  = 97 // a command failed and printed the reason
 )
 
-// folderScript goes into latlab's folder, $1, and makes it where it is not there. Every script
-// that changes something begins with it: a phone may have been wiped since the last one.
+// folderScript enters latlab's folder, $1, and makes it if it is missing. Every script that
+// changes something begins with it, because a phone may have been wiped since the last one.
 //
 // It runs in mksh with toybox (Android), in dash and in busybox's ash.
 const folderScript = `umask 077
@@ -62,8 +62,7 @@ for s in models programs tmp; do
 done
 `
 
-// enterScript goes into latlab's folder, $1, and ends well where there is none. It makes
-// nothing.
+// enterScript enters latlab's folder, $1, and exits with 0 if it is missing. It makes nothing.
 const enterScript = `d=$1
 shift
 if [ -L "$d" ]; then exit 91; fi
@@ -74,7 +73,7 @@ cd "$d" || exit 97
 if [ ! -f .latlab ] || [ -L .latlab ]; then exit 94; fi
 `
 
-// inFolder runs a script in latlab's folder. Its arguments begin at $1.
+// inFolder runs a script in latlab's folder. The script's arguments begin at $1.
 func (m *Machine) inFolder(ctx context.Context, op, script string, args ...string) (string, error) {
 	return m.shell(ctx, op, folderScript+script, append([]string{m.o.Dir}, args...)...)
 }
@@ -93,7 +92,7 @@ func (m *Machine) shellFor(ctx context.Context, limit time.Duration, op, script 
 
 var errLate = errors.New("the device gave no answer in time")
 
-// bounded runs f, which has to end within limit, and says whose fault its error is.
+// bounded runs f with a timeout of limit, and adds to its error whose fault it is.
 func (m *Machine) bounded(parent context.Context, limit time.Duration, op string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(parent, limit, errLate)
 	defer cancel()
@@ -110,8 +109,8 @@ func (m *Machine) bounded(parent context.Context, limit time.Duration, op string
 	return m.blame(op, err)
 }
 
-// blame says whose fault an error of the transport or of a script is. A *devices.Error stays
-// what it is: the transport knew.
+// blame adds to an error of the transport or of a script whose fault it is. A *devices.Error
+// from the transport is returned unchanged.
 func (m *Machine) blame(op string, err error) error {
 	var known *devices.Error
 	var script *transport.ShellError
@@ -134,7 +133,8 @@ func (m *Machine) blame(op string, err error) error {
 	return m.fail(op, devices.ReasonOffline, err)
 }
 
-// ReasonFolder is a folder there that latlab refuses or cannot use (the user's).
+// ReasonFolder means that latlab refuses or cannot use a folder on the machine (the user's
+// fault).
 const ReasonFolder = "folder"
 
 var folderCodes = map[int]string{
@@ -170,23 +170,24 @@ const (
 	adviceFull = "make room on the device, name a dir on a larger disk, or raise its budget"
 )
 
-// notTheirs are what commands print where a folder was named in which latlab may do nothing.
-// C libraries spell them differently only in their capitals.
-var notTheirs = []string{"ermission denied", "ead-only file system", "ot a directory", "peration not permitted"}
+// permissionMessages are messages of commands about a folder in which latlab has no
+// permissions. C libraries differ only in their capitals.
+var permissionMessages = []string{"ermission denied", "ead-only file system", "ot a directory", "peration not permitted"}
 
 func refuses(text string) bool {
-	return slices.ContainsFunc(notTheirs, func(why string) bool { return strings.Contains(text, why) })
+	return slices.ContainsFunc(permissionMessages, func(why string) bool { return strings.Contains(text, why) })
 }
 
-// isRefusal reports whether a file service said so.
+// isRefusal reports whether an error of a file service has such a message.
 func isRefusal(err error) bool { return refuses(err.Error()) }
 
-// fail is an error that is the device's fault.
+// fail returns an error that is the device's fault.
 func (m *Machine) fail(op, reason string, err error) *devices.Error {
 	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: reason, Err: err}
 }
 
-// batches splits arguments, n of which belong together, into as many scripts as they need.
+// batches splits arguments, of which each n belong together, into as many scripts as they
+// need.
 func batches(args []string, n int) [][]string {
 	var list [][]string
 	size := 0

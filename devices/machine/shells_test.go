@@ -13,14 +13,14 @@ import (
 	"latlab/sampler/model"
 )
 
-// userland is a shell with the programs that a script finds there.
+// userland is a shell with the programs that a script can call.
 type userland struct {
 	name string
 	open func(t *testing.T) *remote
 }
 
-// userlands are what phones and boards have. Android's shell is mksh, and its programs are
-// toybox's and no others.
+// userlands are those of phones and boards. Android's shell is mksh, and all its programs are
+// toybox's.
 func userlands() []userland {
 	return []userland{
 		{"this", func(*testing.T) *remote { return &remote{} }},
@@ -66,7 +66,7 @@ func TestUserlands(t *testing.T) {
 	}
 }
 
-// TestNoSHA256Sum: what cannot be hashed there is read back.
+// TestNoSHA256Sum: a machine without a hash command has its files read back.
 func TestNoSHA256Sum(t *testing.T) {
 	bare := t.TempDir()
 	for _, name := range []string{"mkdir", "rm", "chmod", "ls", "df", "du", "rmdir"} {
@@ -81,8 +81,8 @@ func TestNoSHA256Sum(t *testing.T) {
 	}
 }
 
-// life is a machine's whole life: models, a program, temporary files, a second run after a
-// crash, and the clean-up. here says where a path of the machine is on this one.
+// life runs everything on one machine: models, a program, temporary files, a second run after
+// a crash, and the cleanup. here maps a path of the machine to a path on this host.
 func life(t *testing.T, r transport.Transport, dir string, here func(string) string) {
 	t.Helper()
 	o := machine.Options{Name: "pixel", Dir: dir, Budget: 250_000}
@@ -102,7 +102,7 @@ func life(t *testing.T, r transport.Transport, dir string, here func(string) str
 	installed := checkProgram(t, m, host, here)
 	checkTemp(t, m, here)
 
-	// A latlab that is killed here closes nothing.
+	// A latlab that is killed at this point closes nothing.
 	again := open(t, r, o)
 	wantNames(t, here(filepath.Join(dir, "models")))
 	if p, err := again.Install(t.Context(), program(t, host)); err != nil || p != installed {

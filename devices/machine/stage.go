@@ -20,31 +20,31 @@ import (
 	"latlab/sampler/model"
 )
 
-// Staged is a model's bytes where the machine's programs can read them.
+// Staged is a model's file on the machine, where its programs can read it.
 type Staged struct {
-	Path   string // there
-	SHA256 string // hex, of the bytes
+	Path   string // on the machine
+	SHA256 string // of the file, in hex
 	close  func()
 }
 
-// Close allows the file to be removed. A second Close does no harm.
+// Close allows the file to be removed. Further calls do nothing.
 func (s *Staged) Close() { s.close() }
 
-// Traffic is what was brought to a machine since it was opened.
+// Traffic counts what was pushed to a machine since it was opened.
 type Traffic struct {
-	Models        int   // pushed, those that had gone and were pushed again included
-	ModelBytes    int64 // of those
+	Models        int   // pushed, including those that were removed and pushed again
+	ModelBytes    int64 // of the pushed models
 	Programs      int   // installed
 	ProgramBytes  int64
-	Seconds       float64 // spent in pushing
-	StagedBytes   int64   // of models that are there now
+	Seconds       float64 // spent pushing
+	StagedBytes   int64   // of models on the machine now
 	StagedModels  int
-	RemovedModels int // to make room, or because they were not what was pushed
+	RemovedModels int // to make room, or because their file had changed
 }
 
 type traffic struct{ models, modelBytes, programs, programBytes, nanos, removed atomic.Int64 }
 
-// Traffic says what was pushed so far.
+// Traffic returns what was pushed so far.
 func (m *Machine) Traffic() Traffic {
 	t := &m.traffic
 	m.cache.mu.Lock()
@@ -58,13 +58,13 @@ func (m *Machine) Traffic() Traffic {
 	}
 }
 
-// Stage brings a model's bytes to the machine, unless they are there already. Models that
-// were used longest ago are removed when the budget is spent, and all of them on Close. A
-// model that is staged is looked at before it is used again, for a phone may have been wiped
-// and a board's tmp may be gone after it came back.
+// Stage puts a model's file on the machine, unless it is there already. When the budget is
+// spent, the least recently used models are removed; Close removes all. A staged model is
+// checked before it is used again, because a phone may have been wiped, or a board's tmp may
+// be empty after a reboot.
 //
-// A model for which there is no room, in the budget or on the disk, is a *devices.Error of
-// the device's (ReasonFull) with both numbers of bytes.
+// If the budget or the disk has no room for a model, the error is a *devices.Error of the
+// device (ReasonFull) that gives both numbers of bytes.
 func (m *Machine) Stage(ctx context.Context, op string, mdl *model.Model) (*Staged, error) {
 	if m.Local() {
 		f, err := openModel(ctx, op, mdl)
@@ -76,8 +76,9 @@ func (m *Machine) Stage(ctx context.Context, op string, mdl *model.Model) (*Stag
 	return m.stage(ctx, op, mdl.Identity+"."+string(mdl.Format), func() (*model.File, error) { return openModel(ctx, op, mdl) })
 }
 
-// StageFile is Stage for what a compiler made of a model on this host: a context binary, a
-// compiled .tflite. It is known by its bytes, so the file may be gone after it.
+// StageFile is Stage for a file that a compiler made from a model on this host: a context
+// binary, a compiled .tflite. It is identified by its content, so the file may be removed
+// afterwards.
 func (m *Machine) StageFile(ctx context.Context, op, path string) (*Staged, error) {
 	one, err := readPart("model", path)
 	if err != nil {
@@ -118,10 +119,10 @@ func openModel(ctx context.Context, op string, mdl *model.Model) (*model.File, e
 	return f, nil
 }
 
-// cached returns the model from the cache, and pushes it if it is not there.
+// cached returns the model from the cache, and pushes it if it is missing.
 func (m *Machine) cached(ctx context.Context, op, name string, open func() (*model.File, error)) (*stagedModel, error) {
 	if !plain(name) {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: fmt.Errorf("%q is no identity of a model", name)}
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: fmt.Errorf("%q is not a model's identity", name)}
 	}
 	if f := m.cache.get(name); f != nil {
 		there, err := m.unchanged(ctx, op, f)
@@ -141,14 +142,14 @@ func (m *Machine) cached(ctx context.Context, op, name string, open func() (*mod
 	return m.push(ctx, op, name, file)
 }
 
-// plain reports whether a name is of the letters that our own names have. A shell, a file
-// system and a tool's log take them as they are.
+// plain reports whether a name has only the letters of latlab's own names, which need no
+// quoting in a shell, a file system or a tool's log.
 func plain(name string) bool {
 	return name != "" && name[0] != '.' && name[0] != '-' && len(name) <= 128 &&
 		strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == ""
 }
 
-// unchanged looks whether a staged file is still what was verified.
+// unchanged reports whether a staged file is still the one that was verified.
 func (m *Machine) unchanged(ctx context.Context, op string, f *stagedModel) (bool, error) {
 	info, err := m.Stat(ctx, op, m.path("models", f.name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -182,7 +183,7 @@ func (m *Machine) push(ctx context.Context, op, name string, file *model.File) (
 	return f, nil
 }
 
-// makeRoom removes models until size bytes fit the budget and the disk.
+// makeRoom removes models until size bytes fit both the budget and the disk.
 func (m *Machine) makeRoom(ctx context.Context, op string, size int64) error {
 	if size > m.o.Budget {
 		return m.full(op, size, fmt.Sprintf("the budget for models there is %d bytes", m.o.Budget))
@@ -207,8 +208,8 @@ func (m *Machine) full(op string, size int64, why string) error {
 	return e
 }
 
-// tidyScript removes models, $1 and on, and whatever in their folder is no model: halves of
-// pushes that the wire broke. It prints what is free, where df knows.
+// tidyScript removes the models $1, $2, ... and everything in their folder that is not a
+// model, such as files of interrupted pushes. It prints the free space if df reports it.
 const tidyScript = `mkdir -p models && cd models || exit 97
 for f; do rm -rf "./$f" || exit 97; done
 for f in * .[!.]* ..?*; do
@@ -218,10 +219,10 @@ done
 df -Pk . 2>/dev/null || :
 `
 
-// tidy removes what is no longer in the cache and returns how many bytes are free, -1 where
-// the machine does not know.
+// tidy removes the files that are no longer in the cache. It returns the free bytes, or -1 if
+// they are unknown.
 func (m *Machine) tidy(ctx context.Context, op string) (free int64, err error) {
-	names := m.cache.rubbish()
+	names := m.cache.toRemove()
 	list := batches(names, 1)
 	if len(list) == 0 {
 		list = [][]string{nil}
@@ -238,9 +239,9 @@ func (m *Machine) tidy(ctx context.Context, op string) (free int64, err error) {
 	return free, nil
 }
 
-// parseFree reads what `df -Pk` says is free (POSIX: file system, 1024-blocks, used,
-// available, capacity in percent, mounted on), -1 where it is not that. Names may have
-// spaces: the figures are found by their percent sign.
+// parseFree returns the free bytes in the output of `df -Pk`, or -1 if it has a different
+// format. (POSIX: file system, 1024-blocks, used, available, capacity in percent, mounted on.)
+// Names may contain spaces, so the figures are found by the percent sign.
 func parseFree(out string) int64 {
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if len(lines) < 2 {
@@ -263,7 +264,7 @@ func parseFree(out string) int64 {
 
 func number(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// pushed is a file of this host on its way.
+// pushed is a file of this host that is being pushed.
 type pushed struct {
 	host, path string
 	size       int64
@@ -271,7 +272,7 @@ type pushed struct {
 	progress   func(done int64)
 }
 
-// slowest is the rate below which a push is given up, so that a device that drips cannot hold
+// slowest is the rate below which a push is given up, so that a very slow device cannot block
 // the lab for ever. USB 1 and a phone's wireless network are faster.
 const slowest = 128 << 10 // bytes/s
 
@@ -292,24 +293,26 @@ func (m *Machine) put(ctx context.Context, op string, p pushed) error {
 	})
 	var known *devices.Error
 	if errors.As(err, &known) && known.Reason == devices.ReasonFull && !strings.Contains(known.Error(), strconv.FormatInt(p.size, 10)) {
-		// The transport knows that it was full, and not always for how much.
+		// The transport knows that the disk is full, but not always how many bytes were
+		// needed.
 		return m.full(op, p.size, known.Err.Error())
 	}
 	return err
 }
 
-// sumScript makes a file, $1, private and hashes it. adbd lets group and others do what the
-// owner may, whatever mode it is told (send_impl in AOSP's file_sync_service.cpp). The file is
-// redirected, for a name would be printed with escapes.
+// sumScript makes a file, $1, private and hashes it. adbd gives group and others the owner's
+// permissions, whatever mode it is asked for (send_impl in AOSP's file_sync_service.cpp). The
+// file is redirected to the hash command, because the command would print its name with
+// escapes.
 const sumScript = `[ ! -L "$1" ] && [ -f "$1" ] || exit 96
 chmod 600 "$1" || exit 97
 sha256sum <"$1" || exit 96
 `
 
-// ReasonCorrupt is bytes that did not arrive as they were sent (the device's).
+// ReasonCorrupt means that a file did not arrive as it was sent (the device's fault).
 const ReasonCorrupt = "corrupt"
 
-// verify hashes a file there, or reads it back where the machine cannot hash.
+// verify hashes a file on the machine, or reads it back if the machine has no hash command.
 func (m *Machine) verify(ctx context.Context, op, path string, want model.File) error {
 	var got string
 	var err error

@@ -16,7 +16,7 @@ import (
 	"latlab/sampler/model"
 )
 
-// names that a shell would take apart.
+// hostile has characters that are special to a shell.
 const hostile = "a b'c\"d$(touch pwned)`touch pwned`;\n&|*?~#\\"
 
 func stage(t *testing.T, m *machine.Machine, mdl *model.Model) *machine.Staged {
@@ -89,13 +89,13 @@ func TestStagePushesOnce(t *testing.T) {
 	}
 }
 
-// pwned looks where the hostile names' commands would have left a file.
+// pwned checks for files that the commands in the hostile names would have created.
 func pwned(t *testing.T, dir string) bool {
 	return exists(t, "pwned") || exists(t, filepath.Join(dir, "pwned")) || exists(t, filepath.Join(dir, "models", "pwned")) ||
 		strings.Contains(strings.Join(tree(t, filepath.Dir(dir)), "\n"), "pwned\n")
 }
 
-// TestStageFile: what a compiler made is under the same budget.
+// TestStageFile: compiled files count against the same budget as models.
 func TestStageFile(t *testing.T) {
 	host := t.TempDir()
 	m := open(t, &remote{}, machine.Options{Dir: filepath.Join(t.TempDir(), "lab"), Budget: 250_000})
@@ -132,7 +132,7 @@ func TestStageFile(t *testing.T) {
 	}
 }
 
-// TestModesOfAdbd: adbd gives group and others what the owner has.
+// TestModesOfAdbd: adbd gives group and others the owner's permissions.
 func TestModesOfAdbd(t *testing.T) {
 	r := &remote{afterPut: func(f transport.File) error { return os.Chmod(f.Path, f.Mode|f.Mode>>3|f.Mode>>6) }}
 	m := open(t, r, machine.Options{Dir: filepath.Join(t.TempDir(), "lab")})

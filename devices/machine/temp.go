@@ -13,10 +13,10 @@ import (
 	"latlab/devices/transport"
 )
 
-// Temp is a private folder there for what a tool writes: a result file, exported times, a
-// compiled model. It is empty at first.
+// Temp is a private folder on the machine for what a tool writes: a result file, exported
+// times, a compiled model. It starts empty.
 type Temp struct {
-	Dir string // there, absolute
+	Dir string // on the machine, absolute
 	m   *Machine
 	id  string
 }
@@ -24,7 +24,7 @@ type Temp struct {
 const tempScript = `mkdir -p tmp && mkdir "tmp/$1" || exit 97
 `
 
-// Temp makes a folder for a tool's files. Close removes it with all that is in it.
+// Temp makes a folder for a tool's files. Close removes the folder and everything in it.
 func (m *Machine) Temp(ctx context.Context, op string) (*Temp, error) {
 	if err := m.begins(ctx, op); err != nil {
 		return nil, err
@@ -45,16 +45,16 @@ func (m *Machine) Temp(ctx context.Context, op string) (*Temp, error) {
 	return &Temp{Dir: m.path("tmp", id), m: m, id: id}, nil
 }
 
-// Path is that of a file in the folder.
+// Path returns the path of a file in the folder.
 func (t *Temp) Path(name string) string { return path.Join(t.Dir, name) }
 
-// ReadFile reads a file that a tool wrote, of at most limit bytes. One that is not there is
+// ReadFile reads a file that a tool wrote, of at most limit bytes. A missing file is
 // fs.ErrNotExist.
 func (t *Temp) ReadFile(ctx context.Context, op, name string, limit int64) ([]byte, error) {
 	return t.m.ReadFile(ctx, op, t.Path(name), limit)
 }
 
-// ReadFile reads a file of the machine, of at most limit bytes. One that is not there is
+// ReadFile reads a file of the machine, of at most limit bytes. A missing file is
 // fs.ErrNotExist.
 func (m *Machine) ReadFile(ctx context.Context, op, path string, limit int64) ([]byte, error) {
 	var b bytes.Buffer
@@ -67,7 +67,7 @@ func (m *Machine) ReadFile(ctx context.Context, op, path string, limit int64) ([
 	return b.Bytes(), nil
 }
 
-// Stat looks at a file of the machine. One that is not there is fs.ErrNotExist.
+// Stat returns the details of a file of the machine. A missing file is fs.ErrNotExist.
 func (m *Machine) Stat(ctx context.Context, op, path string) (info transport.Info, err error) {
 	err = m.bounded(ctx, shellTimeout, op, func(ctx context.Context) error {
 		info, err = m.t.Stat(ctx, path)
@@ -80,8 +80,8 @@ const dropScript = `if [ -L tmp ]; then exit 0; fi
 rm -rf "tmp/$1" || exit 97
 `
 
-// Close removes the folder. Where the device is away it is removed at the next contact: with
-// the machine, or when that is next opened.
+// Close removes the folder. If the device is offline, the folder is removed at the next
+// contact: when this machine is closed, or when it is next opened.
 func (t *Temp) Close() {
 	if t.id == "" {
 		_ = os.RemoveAll(filepath.Clean(t.Dir))

@@ -17,13 +17,13 @@ import (
 	"latlab/internal/testphone"
 )
 
-// TestPhone is a machine's life in a root folder with a phone's userland and no more.
+// TestPhone runs everything on one machine in a root folder with only a phone's userland.
 func TestPhone(t *testing.T) {
 	p := testphone.New(t, testphone.Options{})
 	life(t, p.Transport(), filepath.Join(testphone.Tmp, hostile, "lat lab"), p.Path)
 }
 
-// TestGateOfAPhone is of what Android's thermal service says.
+// TestGateOfAPhone uses the temperatures of Android's thermal service.
 func TestGateOfAPhone(t *testing.T) {
 	p := testphone.New(t, testphone.Options{})
 	hot := machine.CoolDown{BelowC: 30, Limit: time.Nanosecond}
@@ -32,7 +32,7 @@ func TestGateOfAPhone(t *testing.T) {
 		want string
 	}{
 		{machine.CoolDown{BelowC: 90}, "^$"},
-		{hot, "^still 38.0 C after [0-9]+ s, 30 C were asked for$"}, // the figure that is cached is 55.5
+		{hot, "^still 38.0 C after [0-9]+ s, 30 C were asked for$"}, // the cached figure is 55.5
 	} {
 		m := open(t, p.Transport(), machine.Options{Dir: testphone.Tmp + "/latlab", CoolDown: tt.cool})
 		b, err := m.Block(t.Context(), "time it", func(*devices.Block) error { return nil })
@@ -45,7 +45,7 @@ func TestGateOfAPhone(t *testing.T) {
 	}
 }
 
-// TestSSH is a machine's life behind a real sshd.
+// TestSSH runs everything on one machine behind a real sshd.
 func TestSSH(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	r := overSSH(t, s)
@@ -54,7 +54,7 @@ func TestSSH(t *testing.T) {
 	away(t, r, s.Refuse, s.Cut)
 }
 
-// TestSSHWithoutSFTP is a board whose files go through its shell.
+// TestSSHWithoutSFTP uses a board whose files are copied through its shell.
 func TestSSHWithoutSFTP(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{NoSFTP: true})
 	brokenWire(t, overSSH(t, s), s.Cut)
@@ -75,7 +75,7 @@ func overSSH(t testing.TB, s *sshtest.Server) transport.Transport {
 	return r
 }
 
-// cutting is a transport whose wire is cut once half of the next file is on its way.
+// cutting is a transport that is cut when half of the next file is pushed.
 type cutting struct {
 	transport.Transport
 	cut func()
@@ -90,13 +90,13 @@ func (c *cutting) Put(ctx context.Context, f transport.File) error {
 	return c.Transport.Put(ctx, f)
 }
 
-// then is a reader that has nothing, and does something when it is read.
+// then is an empty reader that calls a function when it is read.
 type then func()
 
 func (f then) Read([]byte) (int, error) { f(); return 0, io.EOF }
 
-// brokenWire cuts the wire in the middle of a model and of a program: the device is offline,
-// and what was there of either is not taken for the whole.
+// brokenWire cuts the connection in the middle of a model and of a program: the device is
+// offline, and the half files are not taken for whole ones.
 func brokenWire(t *testing.T, wire transport.Transport, cut func()) {
 	t.Helper()
 	r := &cutting{Transport: wire}
@@ -128,7 +128,7 @@ func brokenWire(t *testing.T, wire transport.Transport, cut func()) {
 	}
 }
 
-// back waits until the machine can be reached again.
+// back waits until the machine is reachable again.
 func back(t *testing.T, r transport.Transport) {
 	t.Helper()
 	var err error
@@ -141,7 +141,7 @@ func back(t *testing.T, r transport.Transport) {
 	t.Fatalf("it does not come back: %v", err)
 }
 
-// away closes a machine that cannot be reached, and opens it when it can.
+// away closes a machine that is unreachable, and opens it when it is reachable again.
 func away(t *testing.T, r transport.Transport, refuse func(bool), cut func()) {
 	t.Helper()
 	o := machine.Options{Name: "board", Dir: filepath.Join(t.TempDir(), "lab")}

@@ -6,9 +6,9 @@ import (
 	"latlab/devices/transport"
 )
 
-// Wrapped is the command behind Options.Wrap, as Start starts it. It is for who puts
-// something of the machine's own in front: taskset is the machine's, and an emulator that
-// Wrap names could not run it.
+// Wrapped returns the command as Start starts it, with Options.Wrap in front. It is for
+// callers that put a command of the machine itself in front: taskset, for example, belongs to
+// the machine, and an emulator in Wrap could not run it.
 func (m *Machine) Wrapped(c transport.Command) transport.Command {
 	if w := m.o.Wrap; len(w) > 0 {
 		c.Args = slices.Concat(w[1:], []string{c.Path}, c.Args)

@@ -9,9 +9,9 @@ import (
 	"latlab/devices"
 )
 
-// temperatureTypes are the sensors of Android's thermal HAL by number
-// (hardware/interfaces, thermal/aidl, TemperatureType): 6 to 8 are a battery's volts, amperes
-// and per cent, and -1 may be anything, so they are no temperatures and have no name here.
+// temperatureTypes are the sensors of Android's thermal HAL by number (hardware/interfaces,
+// thermal/aidl, TemperatureType). 6 to 8 are a battery's volts, amperes and per cent, and -1
+// may be anything: they are no temperatures, so they have no name here.
 var temperatureTypes = map[int]string{
 	0: "cpu", 1: "gpu", 2: "battery", 3: "skin", 4: "usb", 5: "power_amplifier", 9: "npu", 10: "tpu", 11: "display",
 	12: "modem", 13: "soc", 14: "wifi", 15: "camera", 16: "flashlight", 17: "speaker", 18: "ambient", 19: "pogo",
@@ -26,12 +26,13 @@ var coolingTypes = map[int]string{
 // maxStatus is the highest thermal status, shutdown (android.os.PowerManager).
 const maxStatus = 6
 
-// thermalService reads `dumpsys thermalservice`. Only what comes from the HAL now is used:
-// the service's cache may be hours old. A HAL that is not ready has no such part. A sensor
-// that is not fitted says 0.0, one that cannot be read NaN: both are nil.
+// thermalService parses `dumpsys thermalservice`. It uses only the present values of the HAL,
+// because the service's cache may be hours old. The output of a HAL that is not ready has no
+// such part. A sensor that is not fitted reports 0.0, one that cannot be read NaN: both become
+// nil.
 //
-// A status that somebody typed (`cmd thermalservice override-status`) is not the phone's: then
-// it is what the service would say itself, the worst of the skin's sensors
+// If somebody set a status by hand (`cmd thermalservice override-status`), it is replaced by
+// what the service would report itself, the worst of the skin's sensors
 // (ThermalManagerService.onTemperatureMapChangedLocked).
 func thermalService(text string, s *devices.State) {
 	section, typed := "", false
@@ -63,7 +64,7 @@ func thermalService(text string, s *devices.State) {
 
 const skinType = 3
 
-// worseSkin is the worse of a status and that of a line, if it is of the phone's skin.
+// worseSkin returns the worse of a status and a line's, if the line is about the phone's skin.
 func worseSkin(worst *int, line string) *int {
 	v, ok := halFields(line)
 	if !ok || v.kind != skinType || v.status < 0 || v.status > maxStatus || worst != nil && *worst >= v.status {
@@ -101,11 +102,11 @@ type halValue struct {
 	value  float64
 	kind   int
 	name   string
-	status int // -1 where it has none
+	status int // -1 if there is none
 }
 
-// halFields reads "Temperature{mValue=25.6, mType=0, mName=AP, mStatus=0}": the fields may come
-// in any order and others may be among them. Without a value and a type it is none.
+// halFields parses "Temperature{mValue=25.6, mType=0, mName=AP, mStatus=0}". The fields may
+// come in any order and with others among them; a value and a type are required.
 func halFields(line string) (v halValue, ok bool) {
 	_, inner, _ := strings.Cut(line, "{")
 	inner, _, closed := strings.Cut(inner, "}")
@@ -132,18 +133,17 @@ func halFields(line string) (v halValue, ok bool) {
 	return v, closed && value && kind
 }
 
-// batteryStatus are the words of android.os.BatteryManager's BATTERY_STATUS_*; 1 is unknown.
+// batteryStatus are the names of android.os.BatteryManager's BATTERY_STATUS_*; 1 is unknown.
 var batteryStatus = map[string]string{"2": "charging", "3": "discharging", "4": "not charging", "5": "full"}
 
-// plugs are the lines of `dumpsys battery` that say what powers a phone. Dock came in
-// Android 13.
+// plugs are the lines of `dumpsys battery` about what powers a phone. Dock came in Android 13.
 var plugs = []struct{ key, word string }{
 	{"AC powered", "ac"}, {"USB powered", "usb"}, {"Wireless powered", "wireless"}, {"Dock powered", "dock"},
 }
 
-// battery reads `dumpsys battery`. Where `dumpsys battery set` or unplug froze the service
-// ("UPDATES STOPPED"), every figure is what somebody typed: none is used. A phone is on battery
-// if nothing powers it, or if what powers it is too weak and it discharges all the same.
+// battery parses `dumpsys battery`. If `dumpsys battery set` or unplug froze the service
+// ("UPDATES STOPPED"), every figure was set by hand, and none is used. A phone is on battery
+// if nothing powers it, or if its supply is too weak and it still discharges.
 func battery(text string, s *devices.State) {
 	values := map[string]string{}
 	stopped := false
@@ -189,8 +189,9 @@ func batteryLevel(values map[string]string) *float64 {
 	return new(float64(level) / float64(scale))
 }
 
-// screenOn reads `dumpsys power`. "Display Power: state=" is of the display itself, but not in
-// all versions; a phone that is awake has its screen on, one that dozes shows at most a clock.
+// screenOn parses `dumpsys power`. "Display Power: state=" is the display itself, but some
+// versions lack it; a phone that is awake has its screen on, one that dozes shows at most a
+// clock.
 func screenOn(text string) *bool {
 	var awake *bool
 	for line := range strings.SplitSeq(text, "\n") {
@@ -215,7 +216,7 @@ func screenOn(text string) *bool {
 	return awake
 }
 
-// flag reads a global setting that is "0" or "1"; "null" is one that was never set.
+// flag parses a global setting that is "0" or "1"; "null" means that it was never set.
 func flag(text string) *bool {
 	switch strings.TrimSpace(text) {
 	case "0":

@@ -7,11 +7,11 @@ import (
 	"latlab/devices"
 )
 
-// maxCPU is more than any machine has; a list that counts further is nonsense.
+// maxCPU is more CPUs than any machine has; a list that goes further is garbage.
 const maxCPU = 4096
 
-// online lists the CPUs that are switched on: "0-3,6" (Linux,
-// Documentation/admin-guide/cputopology.rst). Nil where the list is not one.
+// online parses the list of online CPUs: "0-3,6" (Linux,
+// Documentation/admin-guide/cputopology.rst). It returns nil if the text is no such list.
 func (t tree) online() []int {
 	text, err := t.text(cpuDir + "online")
 	if err != nil {
@@ -41,12 +41,12 @@ func cpuList(text string) []int {
 
 const devfreqDir = "sys/class/devfreq/"
 
-// gpuWords are in the names of devices of devfreq that are GPUs: Jetsons' from TX1 to Orin
+// gpuWords are parts of the names of GPUs in devfreq: Jetsons' from TX1 to Orin
 // ("57000000.gpu", "17000000.gv11b"), Adreno ("5000000.qcom,kgsl-3d0"), Mali, Exynos, Vivante
 // and the Pi's VideoCore. Buses and memories, of which a phone has dozens, are left out.
 var gpuWords = []string{"gpu", "gm20b", "gp10b", "gv11b", "ga10b", "kgsl", "mali", "g3d", "galcore", "v3d"}
 
-// gpus has the clock of each GPU of devfreq in Hz, nil where it cannot be read.
+// gpus returns the clock of each GPU of devfreq in Hz, nil if it cannot be read.
 func (t tree) gpus() map[string]*float64 {
 	var clocks map[string]*float64
 	for _, name := range t.entries(devfreqDir) {
@@ -61,8 +61,8 @@ func (t tree) gpus() map[string]*float64 {
 	return clocks
 }
 
-// gpuClock takes the clock of devfreq, which is in Hz; Exynos and Tensor chips say kHz. No GPU
-// runs below the 5 MHz, or above the 5 GHz, that tell one from the other.
+// gpuClock converts devfreq's clock, which is in Hz, but in kHz on Exynos and Tensor chips.
+// All GPUs run between 5 MHz and 5 GHz, which distinguishes the two units.
 func gpuClock(n *int64) *float64 {
 	switch {
 	case n == nil || *n < 0 || *n > 5e9:
@@ -77,7 +77,7 @@ const apexDir = "sys/class/apex/"
 
 // edgeTPUs adds the temperature of each EdgeTPU on PCIe to s. Its driver halves the clock at
 // each of three trip points (Coral, "Manage the PCIe module temperature"), so the number of
-// those that it is above is the state of a cooling device.
+// exceeded trip points is the state of a cooling device.
 func (t tree) edgeTPUs(s *devices.State) []devices.Cooling {
 	var list []devices.Cooling
 	for _, name := range t.numbered(apexDir, "apex_") {
@@ -101,8 +101,8 @@ func (t tree) edgeTPUs(s *devices.State) []devices.Cooling {
 	return list
 }
 
-// raspberry is what the firmware of a Raspberry Pi says of under-voltage and throttling, in
-// hexadecimal; the kernel's file is there in the Foundation's kernels only.
+// raspberry reads the flags of a Raspberry Pi's firmware for under-voltage and throttling, in
+// hexadecimal. Only the Foundation's kernels have the file.
 func (t tree) raspberry() *uint32 {
 	text, err := t.text("sys/devices/platform/soc/soc:firmware/get_throttled")
 	if err != nil {
@@ -111,7 +111,7 @@ func (t tree) raspberry() *uint32 {
 	return hexFlags(text)
 }
 
-// hexFlags reads "50005", "0x50005" and vcgencmd's "throttled=0x50005".
+// hexFlags parses "50005", "0x50005" and vcgencmd's "throttled=0x50005".
 func hexFlags(text string) *uint32 {
 	text = strings.TrimSpace(text)
 	text = strings.TrimPrefix(text, "throttled=")

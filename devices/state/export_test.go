@@ -6,15 +6,15 @@ import (
 	"latlab/devices/transport"
 )
 
-// IdentifyBelow is Identify of a recorded tree.
+// IdentifyBelow is Identify on a recorded tree.
 var IdentifyBelow = identifyBelow
 
-// ApplyBelow is Apply to a recorded tree.
+// ApplyBelow is Apply on a recorded tree.
 func ApplyBelow(ctx context.Context, t transport.Transport, dir, root string, s Settings) error {
 	return setter{t: t, dir: dir, root: root}.apply(ctx, s)
 }
 
-// RestoreBelow is Restore of a recorded tree.
+// RestoreBelow is Restore on a recorded tree.
 func RestoreBelow(ctx context.Context, t transport.Transport, dir, root string) ([]string, error) {
 	return setter{t: t, dir: dir, root: root}.restore(ctx)
 }

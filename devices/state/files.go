@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// folder holds proc and sys. Nothing outside of it is read: os.Root follows
-// no link that leaves it.
+// folder holds proc and sys. Nothing outside of it is read: os.Root follows no link that
+// leaves it.
 type folder struct{ root *os.Root }
 
-// text is the beginning of a regular file, without the space around it.
+// text returns the beginning of a regular file, trimmed.
 //
-// Pipes and devices are refused without waiting for them. The read is one system call and
-// no more: where a driver says EAGAIN, as some sensors that are switched off do, os.File
-// would wait for ever.
+// It refuses pipes and devices without waiting for them. It reads with a single system call,
+// because os.File would wait for ever for a driver that returns EAGAIN, as some switched-off
+// sensors do.
 func (d folder) text(path string) (string, error) {
 	f, err := d.root.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

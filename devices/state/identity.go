@@ -14,28 +14,28 @@ import (
 	"latlab/devices/transport"
 )
 
-// Identity is what a machine is. Every text is one printable line, empty where the machine
-// does not say.
+// Identity describes a machine. Every text is one printable line, empty if the machine does
+// not report it.
 type Identity struct {
 	Model    string `json:"model,omitempty"`     // "Google Pixel 6", "Raspberry Pi 4 Model B Rev 1.4"
 	SoC      string `json:"soc,omitempty"`       // "Google Tensor", "Tegra Orin 35"
 	OS       string `json:"os,omitempty"`        // "Android 13", "Debian GNU/Linux 12 (bookworm)"
 	Build    string `json:"build,omitempty"`     // Android's build fingerprint, "L4T R35.4.1"
 	Kernel   string `json:"kernel,omitempty"`    // uname -r
-	Arch     string `json:"arch,omitempty"`      // of the kernel, in Go's words: "arm64"
+	Arch     string `json:"arch,omitempty"`      // of the kernel, with Go's names: "arm64"
 	ABI      string `json:"abi,omitempty"`       // Android's: "arm64-v8a"
 	CPUModel string `json:"cpu_model,omitempty"` // "4x Cortex-A55 + 2x Cortex-A76 + 2x Cortex-X1"
-	CPUs     int    `json:"cpus,omitempty"`      // that the machine has, switched on or not; 0 = unknown
+	CPUs     int    `json:"cpus,omitempty"`      // online or not; 0 = unknown
 	Android  bool   `json:"android,omitempty"`
-	// MaxFrequencyHz is by CPU what its hardware allows, whatever the policy of the moment.
+	// MaxFrequencyHz is the hardware's limit for each CPU, whatever the present policy.
 	MaxFrequencyHz map[string]float64 `json:"max_frequency_hz,omitempty"`
-	// Fingerprint is what of the above a latency depends on, for devices.Info. The kernel is
-	// not in it: see devices/agent.
+	// Fingerprint combines those of the fields above that affect latency, for devices.Info. It
+	// leaves out the kernel: see devices/agent.
 	Fingerprint map[string]string `json:"fingerprint,omitempty"`
 }
 
-// BigCPUs are the CPUs with the highest clock, sorted; all of them where they are alike, none
-// where the clocks are not known.
+// BigCPUs returns the CPUs with the highest clock, sorted; all CPUs if their clocks are equal,
+// none if they are unknown.
 func (id Identity) BigCPUs() []int {
 	top := 0.0
 	for _, hz := range id.MaxFrequencyHz {
@@ -54,12 +54,12 @@ func (id Identity) BigCPUs() []int {
 //go:embed identity.sh
 var identityScript string
 
-// Identify asks a machine what it is, in one round trip. Errors are those of Over.
+// Identify reads what a machine is, in one round trip. Errors are those of Over.
 func Identify(ctx context.Context, t transport.Starter) (Identity, error) {
 	return identifyBelow(ctx, t, "")
 }
 
-// identifyBelow has the root of /proc, /sys and /etc, for recorded trees.
+// identifyBelow is Identify with a different root of /proc, /sys and /etc, for recorded trees.
 func identifyBelow(ctx context.Context, t transport.Starter, root string) (Identity, error) {
 	parts, err := ask(ctx, t, question{op: "ask the device what it is", script: identityScript, root: root, timeout: identifyTimeout})
 	if err != nil {
@@ -118,7 +118,7 @@ func (id *Identity) linux(t tree, release string) {
 	id.Build = l4t(t.word("etc/nv_tegra_release"))
 }
 
-// soc is the SoC bus's word, as SoC has it. The device tree's model is in Identity.Model.
+// soc is the SoC bus's name, as in SoC. The device tree's model is in Identity.Model.
 func (t tree) soc() string {
 	var words []string
 	for _, name := range []string{"family", "machine", "soc_id"} {
@@ -129,8 +129,8 @@ func (t tree) soc() string {
 	return word(strings.Join(words, " "))
 }
 
-// l4t is the release in the first line of a Jetson's /etc/nv_tegra_release:
-// "# R35 (release), REVISION: 4.1, GCID: ...".
+// l4t parses the release in the first line of a Jetson's /etc/nv_tegra_release: "# R35
+// (release), REVISION: 4.1, GCID: ...".
 func l4t(line string) string {
 	rest, ok := strings.CutPrefix(line, "# R")
 	if !ok {
@@ -147,7 +147,8 @@ func l4t(line string) string {
 
 func (id *Identity) fingerprint() {
 	f := map[string]string{"arch": id.Arch, "model": id.Model, "soc": id.SoC, "os": id.OS, "build": id.Build, "cpu": id.CPUModel}
-	// ARM's cpuinfo leaves out CPUs that are switched off at the moment, and the SoC says as much.
+	// ARM's cpuinfo leaves out CPUs that are offline at the moment, and the SoC describes them
+	// as well.
 	if id.SoC != "" {
 		f["cpu"] = ""
 	}
@@ -158,7 +159,7 @@ func (id *Identity) fingerprint() {
 	id.Fingerprint = f
 }
 
-// word is text of somebody else as one printable line.
+// word makes one printable line of a device's text.
 func word(text string) string {
 	text = strings.ToValidUTF8(text[:min(len(text), maxWord)], " ")
 	return strings.Join(strings.Fields(strings.Map(plain, text)), " ")
@@ -172,7 +173,7 @@ func (t tree) word(path string) string {
 	return word(text)
 }
 
-// topClocks has cpuinfo_max_freq of each CPU.
+// topClocks returns cpuinfo_max_freq of each CPU.
 func (t tree) topClocks() map[string]float64 {
 	var clocks map[string]float64
 	for _, cpu := range t.numbered(cpuDir, "cpu") {
@@ -196,12 +197,12 @@ func readProperties(text string) map[string]string {
 	return p
 }
 
-// goArch is what Go calls a machine that `uname -m` names.
+// goArch converts the output of `uname -m` to Go's name.
 func goArch(machine string) string {
 	switch machine {
 	case "x86_64":
 		return "amd64"
-	case "aarch64", "armv8l": // armv8l: a 64-bit kernel that tells a 32-bit shell
+	case "aarch64", "armv8l": // armv8l: a 64-bit kernel's answer to a 32-bit shell
 		return "arm64"
 	case "i386", "i586", "i686":
 		return "386"
@@ -217,8 +218,8 @@ type cores struct {
 	count int
 }
 
-// readCores reads lines of /proc/cpuinfo. x86 names its model; ARM gives each core's designer
-// and part number only, so cores are counted by kind: "4x Cortex-A55 + 4x Cortex-A76".
+// readCores parses lines of /proc/cpuinfo. x86 gives its model; ARM gives only each core's
+// designer and part number, so cores are counted by kind: "4x Cortex-A55 + 4x Cortex-A76".
 func readCores(text string) cores {
 	var c cores
 	x86 := map[string]string{}
@@ -258,10 +259,10 @@ func readCores(text string) cores {
 	return c
 }
 
-// maxKinds bounds how many kinds of cores are named; no chip has more than three.
+// maxKinds limits how many kinds of cores are listed; no chip has more than three.
 const maxKinds = 8
 
-// x86Model is the text that devices/agent has for this machine's processor.
+// x86Model returns the same text as devices/agent does for this host's processor.
 func x86Model(v map[string]string) string {
 	if v["cpu family"] == "" {
 		return v["model name"]
@@ -269,8 +270,8 @@ func x86Model(v map[string]string) string {
 	return word(fmt.Sprintf("%s family %s model %s stepping %s", v["model name"], v["cpu family"], v["model"], v["stepping"]))
 }
 
-// coreName names an ARM core by the numbers of its Main ID Register (util-linux,
-// sys-utils/lscpu-arm.c); one that is not known keeps its numbers.
+// coreName returns the name of an ARM core from the numbers of its Main ID Register
+// (util-linux, sys-utils/lscpu-arm.c), or the numbers of an unknown core.
 func coreName(designer, part string) string {
 	if name, ok := coreNames[designer+" "+part]; ok {
 		return name

@@ -16,8 +16,8 @@ import (
 	"latlab/internal/text"
 )
 
-// JournalName is the file of latlab's folder on a device that has the values which Restore
-// puts back.
+// JournalName is the file in latlab's folder on a device with the values that Restore
+// restores.
 const JournalName = "settings.json"
 
 const (
@@ -26,14 +26,14 @@ const (
 	maxChanges     = 2 * maxSensors
 )
 
-// journal is written before anything changes. What latlab changed to is in it as well: only
-// what still has that value is latlab's to put back.
+// journal is written before anything changes. It also holds latlab's own values: a setting is
+// restored only if it still has latlab's value.
 type journal struct {
 	Version int      `json:"version"`
 	Changes []change `json:"changes"`
 }
 
-// change is one setting, by what it was and what latlab makes of it.
+// change is one setting, with its old value and latlab's.
 type change struct {
 	Kind string `json:"kind"`
 	Key  string `json:"key"`
@@ -52,7 +52,7 @@ func (c change) name() string {
 	return c.Key
 }
 
-// valid is asked of what comes from the device.
+// valid checks a change that was read from the device.
 func (c change) valid() bool {
 	if !isValue(c.Old) || !isValue(c.New) {
 		return false
@@ -68,8 +68,8 @@ func (c change) valid() bool {
 	return false
 }
 
-// isValue accepts names of governors and numbers. None begins with a dash, which would make an
-// option of it.
+// isValue accepts names of governors and numbers. None begins with a dash, which would make it
+// an option.
 func isValue(s string) bool {
 	if s == "" || len(s) > maxName || s[0] == '-' {
 		return false
@@ -81,8 +81,8 @@ func (d setter) path() string { return path.Join(d.dir, JournalName) }
 
 func (d setter) op() string { return "keep the settings of the device in " + d.path() }
 
-// keep writes the journal: all of it or nothing, and only for us to read.
-func (d setter) keep(ctx context.Context, changes []change) error {
+// writeJournal writes the journal atomically, readable only for its owner.
+func (d setter) writeJournal(ctx context.Context, changes []change) error {
 	text, err := json.MarshalIndent(journal{journalVersion, changes}, "", "\t")
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (d setter) keep(ctx context.Context, changes []change) error {
 	return blame(d.op(), d.t.Put(ctx, f))
 }
 
-// blame says whose fault it is where the transport does not.
+// blame adds whose fault an error is, if the transport does not know.
 func blame(op string, err error) error {
 	var known *devices.Error
 	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -103,8 +103,8 @@ func blame(op string, err error) error {
 	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: ReasonSetting, Err: err}
 }
 
-// kept reads the journal; none is no error.
-func (d setter) kept(ctx context.Context) ([]change, bool, error) {
+// loadJournal reads the journal; a missing journal is no error.
+func (d setter) loadJournal(ctx context.Context) ([]change, bool, error) {
 	var kept bytes.Buffer
 	err := d.t.Get(ctx, d.path(), &kept, maxJournal)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,19 +125,19 @@ func (d setter) kept(ctx context.Context) ([]change, bool, error) {
 func readJournal(text []byte) ([]change, error) {
 	var j journal
 	if err := json.Unmarshal(text, &j); err != nil {
-		return nil, fmt.Errorf("it is no journal of settings: %w", err)
+		return nil, fmt.Errorf("it is not a journal of settings: %w", err)
 	}
 	if j.Version != journalVersion {
 		return nil, fmt.Errorf("it has version %d, this latlab knows %d", j.Version, journalVersion)
 	}
 	if len(j.Changes) > maxChanges || slices.ContainsFunc(j.Changes, func(c change) bool { return !c.valid() }) {
-		return nil, errors.New("it names settings that latlab never makes")
+		return nil, errors.New("it contains settings that latlab never changes")
 	}
 	return j.Changes, nil
 }
 
 func (d setter) restore(ctx context.Context) ([]string, error) {
-	changes, there, err := d.kept(ctx)
+	changes, there, err := d.loadJournal(ctx)
 	if err != nil || !there {
 		return nil, err
 	}
@@ -155,7 +155,8 @@ func (d setter) restore(ctx context.Context) ([]string, error) {
 	return done, nil
 }
 
-// putBack works backwards, sets what is still as latlab left it, and checks.
+// putBack works backwards, restores the settings that still have latlab's values, and checks
+// the result.
 func (d setter) putBack(ctx context.Context, now current, changes []change) (done []string, err error) {
 	var undone []change
 	said := ""

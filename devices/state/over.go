@@ -17,34 +17,35 @@ import (
 	"latlab/internal/text"
 )
 
-// OverOptions are what Over is told.
+// OverOptions configure Over.
 type OverOptions struct {
-	Root string // of /proc and /sys there, for tests; "/" unless told
-	// Timeout is the longest wait for the device; 45 s unless told. dumpsys itself gives a
-	// service that hangs up after 10 s.
+	Root string // of /proc and /sys on the device, for tests; default "/"
+	// Timeout is the longest wait for the device; default 45 s. dumpsys itself gives up on a
+	// hanging service after 10 s.
 	Timeout time.Duration
 }
 
 const (
 	snapshotTimeout = 45 * time.Second
-	// snapshotLimit bounds what a device may print of its state: 2,048 files of which the
-	// largest that exists, /proc/stat, has maxText bytes, and the dumps of Android.
+	// snapshotLimit limits the output about a device's state: 2,048 files, of which the
+	// largest, /proc/stat, has maxText bytes, and Android's dumps.
 	snapshotLimit = 1 << 20
 )
 
-// snapshotScript prints everything that is read of a device in one go. It runs in dash, in
-// BusyBox's shell and in Android's mksh with toybox (Android 6 and newer), and starts no
-// process a file: a phone has four hundred of them.
+// snapshotScript prints everything that is read of a device at once. It runs in dash, in
+// BusyBox's shell and in Android's mksh with toybox (Android 6 and newer). It does not start a
+// process for each file, because a phone has four hundred files.
 //
 //go:embed snapshot.sh
 var snapshotScript string
 
 // Over returns the condition of the machine at the other end of a transport, in one round
-// trip: what Read reads, and on Android what its services say. It runs on this machine too.
+// trip: what Read reads, and on Android also what its services report. It works on this host
+// too.
 //
 // The error is the context's or a *devices.Error of the device: it could not be reached
 // (devices.ReasonOffline), did not answer in time (ReasonHung), or answered with something
-// else (ReasonGarbage). What could be read in part is no error: what is missing is nil.
+// else (ReasonGarbage). A partial answer is no error: what is missing is nil.
 func Over(ctx context.Context, t transport.Starter, o OverOptions) (devices.State, error) {
 	if o.Timeout == 0 {
 		o.Timeout = snapshotTimeout
@@ -71,8 +72,8 @@ func Over(ctx context.Context, t transport.Starter, o OverOptions) (devices.Stat
 	return s, nil
 }
 
-// question is a script that prints parts, each after a line of the mark and its name; the
-// last part is "end".
+// question is a script that prints parts, each after a line with the mark and the part's name.
+// The last part is "end".
 type question struct {
 	op, script string
 	root       string // the script's $2, without a slash at the end
@@ -81,8 +82,8 @@ type question struct {
 
 var errSlow = errors.New("timeout")
 
-// ask runs the script and returns what it printed, by part. The mark is drawn anew each time,
-// so no file of the device can hold it.
+// ask runs the script and returns its output by part. The mark is random each time, so no file
+// of the device can contain it.
 func ask(parent context.Context, t transport.Starter, q question) (map[string]string, error) {
 	ctx, cancel := context.WithTimeoutCause(parent, q.timeout, errSlow)
 	defer cancel()
@@ -120,8 +121,8 @@ func askError(ctx context.Context, q question, out string, err error) error {
 // maxTail is how much of a device's output an error keeps.
 const maxTail = 16 << 10
 
-// cutParts takes a script's output apart. A shell without the v2 protocol ends lines with
-// CR LF.
+// cutParts splits a script's output into its parts. A shell without the v2 protocol ends lines
+// with CR LF.
 func cutParts(out, mark string) map[string]string {
 	parts := map[string]string{}
 	for part := range strings.SplitSeq("\n"+strings.ReplaceAll(out, "\r\n", "\n"), "\n"+mark+" ") {
@@ -131,15 +132,15 @@ func cutParts(out, mark string) map[string]string {
 	return parts
 }
 
-// snapshot is files that a shell printed.
+// snapshot holds the files that a shell printed.
 type snapshot struct {
 	exists  map[string]bool     // files and folders
-	texts   map[string]string   // of the files that could be read
+	texts   map[string]string   // of the readable files
 	folders map[string][]string // names in each, sorted
 }
 
-// readSnapshot understands a list of paths and what head printed of them: "==> PATH <==" in
-// front of each text. A header of a file that is not in the list is text of the file before.
+// readSnapshot parses a list of paths and head's output for them: "==> PATH <==" in front of
+// each text. A header whose file is not in the list belongs to the text before.
 func readSnapshot(list, texts, root string) snapshot {
 	s := snapshot{map[string]bool{}, map[string]string{}, map[string][]string{}}
 	root = strings.TrimRight(root, "/") + "/"
@@ -172,7 +173,7 @@ func readSnapshot(list, texts, root string) snapshot {
 	return s
 }
 
-// header is the path of a line that head puts in front of a file.
+// header returns the path in a line that head prints in front of a file.
 func header(line, root string) (string, bool) {
 	p, ok := strings.CutPrefix(line, "==> ")
 	if !ok {
@@ -184,10 +185,10 @@ func header(line, root string) (string, bool) {
 	return strings.CutPrefix(p, root)
 }
 
-// cutText is the same that is read of a file of this machine.
+// cutText cuts a text to what would be read of a file of this host.
 func cutText(s string) string { return strings.TrimSpace(s[:min(len(s), maxText)]) }
 
-// add notes a path and the folders above it.
+// add records a path and the folders above it.
 func (s snapshot) add(p string) {
 	for !s.exists[p] && p != "." {
 		s.exists[p] = true

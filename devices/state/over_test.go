@@ -28,19 +28,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// shells are those that a device's shell may be: Debian's, a small board's, Android's. The
-// last two bring their own programs.
+// shells are those of Debian, of a small board and of Android. The last two bring their own
+// programs.
 var shells = [][]string{{"dash"}, {"busybox", "ash"}, {"mksh"}}
 
-// programs are those that scripts use.
+// programs are those that the scripts use.
 var programs = []string{"head", "grep", "cat", "uname", "id", "rm", "mkdir"}
 
-// shell runs every program of a device in one of the shells, on this machine.
+// shell runs every program of a device in one of the shells, on this host.
 type shell struct {
 	t    *testing.T
 	argv []string
 	env  []string
-	path string // where its programs are, with the rest of PATH
+	path string // of its programs, before the rest of PATH
 }
 
 func newShell(t *testing.T, argv ...string) shell {
@@ -58,7 +58,7 @@ func newShell(t *testing.T, argv ...string) shell {
 	return s
 }
 
-// links is a folder in which the programs are those of a box.
+// links makes a folder of links, in which the programs are those of a multi-call binary.
 func links(t *testing.T, box string) string {
 	t.Helper()
 	path, err := exec.LookPath(box)
@@ -76,7 +76,7 @@ func links(t *testing.T, box string) string {
 	has := " " + strings.Join(strings.Fields(string(list)), " ") + " "
 	for _, name := range programs {
 		if !strings.Contains(has, " "+name+" ") {
-			continue // Debian's toybox leaves some out that Android's has
+			continue // Debian's toybox lacks some that Android's has
 		}
 		if err := os.Symlink(path, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
@@ -92,8 +92,8 @@ func (s shell) Start(ctx context.Context, c transport.Command) (transport.Proces
 	return transport.Local{}.Start(ctx, transport.Command{Path: s.argv[0], Args: append(s.argv[1:len(s.argv):len(s.argv)], c.Args...), Env: s.env})
 }
 
-// recorded is a shell on a recorded tree. What the archive has below cmd is what the commands
-// of that name print.
+// recorded is a shell on a recorded tree. The archive's files below cmd are the outputs of the
+// commands of the same names.
 func recorded(t *testing.T, argv []string, name string) (shell, string) {
 	t.Helper()
 	s, root := newShell(t, argv...), tree(t, name)
@@ -115,7 +115,7 @@ func recorded(t *testing.T, argv []string, name string) (shell, string) {
 	return s, root
 }
 
-// Through every shell a tree reads as it does here.
+// A tree read through any shell gives the same figures as read here.
 func TestOverIsRead(t *testing.T) {
 	for _, argv := range shells {
 		for _, name := range []string{"laptop.txtar", "raspberry.txtar", "jetson.txtar", "amd.txtar", "virtual.txtar", "acpi.txtar", "garbage.txtar"} {
@@ -138,7 +138,7 @@ func TestOverIsRead(t *testing.T) {
 	}
 }
 
-// Whole devices: their states and what they are, the same in every shell.
+// Whole devices: their states and identities are the same in every shell.
 func TestDevices(t *testing.T) {
 	archives, err := filepath.Glob("testdata/devices/*.txtar")
 	if err != nil || len(archives) < 7 {
@@ -167,8 +167,8 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// asRecorded puts the recorded kernel in: BusyBox's shell runs its own uname, whatever PATH
-// says.
+// asRecorded replaces the kernel by the recorded one, because BusyBox's shell runs its own
+// uname, whatever PATH says.
 func asRecorded(t *testing.T, id *state.Identity, root string) {
 	t.Helper()
 	kernel, err := os.ReadFile(filepath.Join(root, "cmd/uname -r"))
@@ -248,7 +248,7 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-// What a device answers wrongly is an error of the device in bounded time, and never a state.
+// A wrong answer of a device is an error of the device in bounded time, and never a state.
 func TestOverOfBrokenDevices(t *testing.T) {
 	print := func(text string, exit transport.Exit) fakeShell {
 		return func(_ context.Context, w io.Writer, mark string) transport.Exit {
@@ -322,7 +322,7 @@ func (s starterError) Start(context.Context, transport.Command) (transport.Proce
 	return nil, s.err
 }
 
-// A root with quotes, spaces and commands in its name is a name, and nothing else.
+// A root with quotes, spaces and commands in its name is only a name.
 func TestRootsAreQuoted(t *testing.T) {
 	for _, argv := range shells {
 		s := newShell(t, argv...)
@@ -343,7 +343,7 @@ func TestRootsAreQuoted(t *testing.T) {
 	}
 }
 
-// Phones older than Android 8 have a head that counts lines only.
+// Phones older than Android 8 have a head that only counts lines.
 func TestOldHead(t *testing.T) {
 	s, root := recorded(t, []string{"dash"}, "laptop.txtar")
 	head, err := exec.LookPath("head")
@@ -384,7 +384,7 @@ func TestOldShell(t *testing.T) {
 	}
 }
 
-// What may not be read is there all the same: its figure is nil, and the others are read.
+// A file without read permission exists: its figure is nil, and the others are read.
 func TestUnreadableFiles(t *testing.T) {
 	for _, argv := range shells {
 		t.Run(argv[0], func(t *testing.T) {

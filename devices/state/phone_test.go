@@ -9,8 +9,8 @@ import (
 	"latlab/internal/testphone"
 )
 
-// On a root folder with nothing but Android's shell and tools: what is read, and settings that
-// come and go.
+// Reads the state, and changes and restores settings, in a root folder with only Android's
+// shell and tools.
 func TestPhone(t *testing.T) {
 	const governor = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"
 	p := testphone.New(t, testphone.Options{Sys: map[string]string{strings.TrimPrefix(governor, "/sys/"): "schedutil\n"}})

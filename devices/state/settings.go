@@ -16,28 +16,28 @@ import (
 	"latlab/internal/text"
 )
 
-// Settings are what latlab changes on a device while it times there, where the user asks for
-// it. The zero value changes nothing.
+// Settings are what latlab changes on a device while it measures, if the user asks for it. The
+// zero value changes nothing.
 type Settings struct {
-	Governor  string // of all CPUs: "performance"; needs root there
+	Governor  string // of all CPUs: "performance"; needs root on the device
 	StayAwake bool   // Android: the screen does not go off while the phone is plugged in
 	Airplane  bool   // Android 11 and newer: no radio
-	// Wireless says that the device is reached by radio (adb's serial is HOST:PORT): Airplane
-	// is refused then, it would cut the only way to take it back.
+	// Wireless means that the device is reached by radio (adb's serial is HOST:PORT). Airplane
+	// is then refused: it would cut the only connection over which it can be undone.
 	Wireless bool
 }
 
 func (s Settings) changesNothing() bool { return s.Governor == "" && !s.StayAwake && !s.Airplane }
 
-// ReasonSetting is the reason of errors of Apply and Restore: the device cannot have the
-// setting, or we may not set it.
+// ReasonSetting is the reason of errors of Apply and Restore: the device does not support the
+// setting, or latlab lacks the permission.
 const ReasonSetting = "setting"
 
 // Kinds of settings.
 const (
 	kindGovernor = "governor"
 	kindGlobal   = "global"   // of Android's settings, by name
-	kindAirplane = "airplane" // has a command of its own: the setting alone tells no radio
+	kindAirplane = "airplane" // has its own command: the setting alone does not switch radios off
 )
 
 const (
@@ -45,32 +45,32 @@ const (
 	airplaneMode = "airplane_mode_on"
 	// stayOnAny is the mask of AC, USB and wireless (android.os.BatteryManager).
 	stayOnAny = 7
-	unset     = "null" // what `settings get` says of a setting that nobody set
+	unset     = "null" // what `settings get` prints for a setting without a value
 )
 
-// Apply makes settings on a device. dir is latlab's private folder there; the values that were
-// in force are kept in a journal in it before the first of them changes, and Restore puts them
-// back. What an earlier Apply left is put back first. Settings that do not take effect are
-// taken back, and an error.
+// Apply makes settings on a device. dir is latlab's private folder on the device. Apply first
+// restores what an earlier Apply left, then writes the present values to a journal in dir, and
+// only then changes them. Restore restores them. If a setting does not take effect, all are
+// restored and Apply returns an error.
 //
-// Errors are the context's, the transport's, or a *devices.Error: of the user where the
-// device cannot have the setting or needs root for it, with what to type.
+// Errors are the context's, the transport's, or a *devices.Error: the user's if the device does
+// not support the setting or needs root for it, with the command to type.
 func Apply(ctx context.Context, t transport.Transport, dir string, s Settings) error {
 	return setter{t: t, dir: dir}.apply(ctx, s)
 }
 
-// Restore puts back what Apply changed, as far as it is still as Apply left it: what somebody
-// else changed since is not touched. It returns what was done, a line each; nothing where
-// there is no journal. After an error it may be called again.
+// Restore restores the settings that Apply changed, except those that somebody else has changed
+// since. It returns one line for each thing done; none if there is no journal. After an error
+// it may be called again.
 func Restore(ctx context.Context, t transport.Transport, dir string) (done []string, err error) {
 	return setter{t: t, dir: dir}.restore(ctx)
 }
 
-// setter is a device whose settings are changed.
+// setter changes the settings of a device.
 type setter struct {
 	t    transport.Transport
 	dir  string
-	root string // of /sys there, for tests
+	root string // of /sys on the device, for tests
 }
 
 func (d setter) apply(ctx context.Context, s Settings) error {
@@ -88,29 +88,29 @@ func (d setter) apply(ctx context.Context, s Settings) error {
 	if err != nil || len(changes) == 0 {
 		return err
 	}
-	if err := d.keep(ctx, changes); err != nil {
+	if err := d.writeJournal(ctx, changes); err != nil {
 		return err
 	}
 	if err := d.make(ctx, changes); err != nil {
-		return d.takeBack(ctx, err)
+		return d.restoreAfter(ctx, err)
 	}
 	return nil
 }
 
-// restoreTimeout bounds what is done after the context of Apply ended.
+// restoreTimeout limits what is done after the context of Apply ended.
 const restoreTimeout = 2 * time.Minute
 
-// takeBack restores after an error, be it that ctx ended.
-func (d setter) takeBack(ctx context.Context, err error) error {
+// restoreAfter restores after an error, even if ctx has ended.
+func (d setter) restoreAfter(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTimeout)
 	defer cancel()
 	if _, back := d.restore(ctx); back != nil {
-		return fmt.Errorf("%w; what was changed is still to be put back: %w", err, back)
+		return fmt.Errorf("%w; the changed settings could not be restored: %w", err, back)
 	}
 	return err
 }
 
-// make sets and checks.
+// make changes the settings and checks them.
 func (d setter) make(ctx context.Context, changes []change) error {
 	said := ""
 	for _, c := range changes {
@@ -132,13 +132,13 @@ func (d setter) make(ctx context.Context, changes []change) error {
 	return nil
 }
 
-// Reads after a change: what Android sets takes its time to show, what the kernel sets none.
+// Reads after a change: Android's settings take time to show, the kernel's none.
 const (
 	readBacks    = 4
 	readBackWait = 500 * time.Millisecond
 )
 
-// settled reads until the changes are seen, or long enough.
+// settled reads until the changes are visible, or the time is up.
 func (d setter) settled(ctx context.Context, changes []change) (current, error) {
 	for i := 1; ; i++ {
 		now, err := d.read(ctx)
@@ -155,7 +155,7 @@ func (d setter) settled(ctx context.Context, changes []change) (current, error) 
 
 func ofAndroid(c change) bool { return c.Kind != kindGovernor }
 
-// setScripts set $2 of $1. They say nothing of success: reading back does.
+// The scripts set $1 to $2. Their success is checked by reading the setting back.
 var setScripts = map[string]string{
 	kindGovernor: `echo "$2" >"$1"`,
 	kindGlobal:   `settings put global "$1" "$2"`,
@@ -164,10 +164,10 @@ var setScripts = map[string]string{
 
 const deleteScript = `settings delete global "$1"`
 
-// maxSaid bounds what a command that sets something may print.
+// maxSaid limits what a command that changes a setting may print.
 const maxSaid = 64 << 10
 
-// set returns what was printed where the script failed.
+// set returns what the script printed if it failed.
 func (d setter) set(ctx context.Context, c change, value string) (string, error) {
 	script := setScripts[c.Kind]
 	if c.Kind == kindGlobal && value == unset {
@@ -181,7 +181,7 @@ func (d setter) set(ctx context.Context, c change, value string) (string, error)
 	return "", blame("make the settings of the device", err)
 }
 
-// key is where the change is made: a governor's file has the root in front.
+// key is the place of the change: for a governor, its file with the root in front.
 func (d setter) key(c change) string {
 	if c.Kind == kindGovernor {
 		return d.root + c.Key
@@ -189,19 +189,19 @@ func (d setter) key(c change) string {
 	return c.Key
 }
 
-// current is what is in force on a device.
+// current is the present state of a device's settings.
 type current struct {
 	governors map[string]governor // by path of its file
 	order     []string
 	android   bool
 	stay      string
 	airplane  string
-	root      bool // we are it
+	root      bool // the shell runs as root
 }
 
 type governor struct {
 	now       string
-	available []string // empty where the kernel does not say
+	available []string // empty if the kernel does not list them
 }
 
 //go:embed settings.sh
@@ -236,8 +236,8 @@ func readCurrent(parts map[string]string, root string) current {
 	return now
 }
 
-// isGovernorFile accepts the two forms that the kernel has, and nothing else: paths come from
-// the device and its journal.
+// isGovernorFile accepts only the kernel's two forms, because paths come from the device and
+// its journal.
 func isGovernorFile(p string) bool {
 	dir, name := path.Split(p)
 	rest, ok := strings.CutPrefix(dir, "/"+cpuDir)
@@ -252,7 +252,7 @@ func isGovernorFile(p string) bool {
 	return ok && isCPU && isNumber(number)
 }
 
-// plan says what has to be changed for the settings.
+// plan returns the changes that the settings need.
 func (now current) plan(s Settings) ([]change, error) {
 	var changes []change
 	if s.Governor != "" {
@@ -277,7 +277,7 @@ func (now current) planAndroid(s Settings) ([]change, error) {
 		if !ok {
 			return nil, unread(c)
 		}
-		mask, _ := strconv.Atoi(old) // 0 where it was never set
+		mask, _ := strconv.Atoi(old) // 0 if it was never set
 		c.Old, c.New = old, strconv.Itoa(mask|stayOnAny)
 		changes = append(changes, c)
 	}
@@ -296,7 +296,7 @@ func (now current) planAndroid(s Settings) ([]change, error) {
 	return slices.DeleteFunc(changes, func(c change) bool { return c.Old == c.New }), nil
 }
 
-// unread is the error of a setting that the device does not say.
+// unread is the error of a setting that the device does not report.
 func unread(c change) error {
 	return &devices.Error{Fault: devices.FaultDevice, Op: "read the settings of the device", Reason: ReasonSetting,
 		Err: fmt.Errorf("%s cannot be read", c.name()), Advice: "wait until the device has booted, then try again"}
@@ -325,8 +325,8 @@ func (now current) planGovernors(want string) ([]change, error) {
 	return changes, nil
 }
 
-// value is what a setting is now; ok is false where the device did not say it, which is no
-// reason to think that nobody set it: a phone that boots answers so for a while.
+// value returns a setting's present value; ok is false if the device did not report it. That
+// does not mean that it has no value: a phone that boots reports none for a while.
 func (now current) value(c change) (value string, ok bool) {
 	switch c.Kind {
 	case kindGovernor:

@@ -20,23 +20,25 @@ import (
 	"latlab/internal/testenv"
 )
 
-// phone is a device with a tree of its own and Android's commands, each a script on a file.
+// phone is a device with its own tree and Android's commands, each a script that works on a
+// file.
 type phone struct {
 	transport.Local // Put, Get, Stat
 	shell
 	root, dir string
 	ops       *int        // operations so far
 	fails     func() bool // the next operation does not answer
-	late      bool        // what fails is done all the same: only the answer is lost
+	late      bool        // a failing operation is still done: only its answer is lost
 }
 
-// tB is *testing.T and *rapid.T.
+// tB is implemented by *testing.T and *rapid.T.
 type tB interface {
 	Helper()
 	Fatal(args ...any)
 }
 
-// newPhone has the governors of some policies and, where there are any, Android's settings.
+// newPhone makes a phone with the governors of some policies and, if there are any, Android's
+// settings.
 func newPhone(t *testing.T, argv []string, governors, globals map[string]string) *phone {
 	t.Helper()
 	p := &phone{shell: newShell(t, argv...), root: t.TempDir(), ops: new(int)}
@@ -107,7 +109,7 @@ func (p *phone) Start(ctx context.Context, c transport.Command) (transport.Proce
 	return process, err
 }
 
-// lost is a process whose end is not learned.
+// lost is a process whose exit is never reported.
 type lost struct{ transport.Process }
 
 func (l lost) Wait() transport.Exit {
@@ -134,7 +136,7 @@ func (p *phone) Get(ctx context.Context, path string, w io.Writer, limit int64) 
 	return p.Local.Get(ctx, path, w, limit)
 }
 
-// asNobody makes a user of the device's shell that may change nothing, but has a folder.
+// asNobody runs the device's shell as an unprivileged user who owns a folder.
 func (p *phone) asNobody(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -149,7 +151,7 @@ func (p *phone) asNobody(t *testing.T) {
 	p.argv = append([]string{testenv.Program(t, "setpriv", "util-linux"), "--reuid=65534", "--clear-groups"}, p.argv...)
 }
 
-// facts are all that Settings can change, and whether there is a journal.
+// facts are all settings that latlab can change, and whether there is a journal.
 func (p *phone) facts(t tB) map[string]string {
 	t.Helper()
 	facts := map[string]string{}
@@ -216,8 +218,8 @@ func TestApplyAndRestore(t *testing.T) {
 	}
 }
 
-// What an Apply left that was killed after any step, with or without the step's effect, is put
-// right by Restore, be it killed as well and called again.
+// Restore repairs what an Apply left that was killed after any step, whether or not the step
+// took effect, even if Restore is killed too and called again.
 func TestKilledAtEveryStep(t *testing.T) {
 	t.Parallel()
 	states := rapid.SampledFrom([]string{"schedutil", "performance", "powersave"})
@@ -237,7 +239,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 		p.fill(r, map[string]string{"policy0": states.Draw(r, "policy0"), "policy6": states.Draw(r, "policy6")}, globals)
 		before := p.facts(r)
 		if before["globals/airplane_mode_on"] == "" {
-			before["globals/airplane_mode_on"] = "0" // there is no command to forget it
+			before["globals/airplane_mode_on"] = "0" // no command deletes it
 		}
 		s := state.Settings{Governor: states.Draw(r, "governor"), StayAwake: rapid.Bool().Draw(r, "stay"), Airplane: rapid.Bool().Draw(r, "airplane")}
 		p.late = rapid.Bool().Draw(r, "late")
@@ -265,8 +267,8 @@ func TestKilledAtEveryStep(t *testing.T) {
 	})
 }
 
-// A second Apply puts back first what the first one changed: the journal never has latlab's
-// own values for those of the user.
+// A second Apply first restores what the first one changed, so the journal never takes
+// latlab's own values for the user's.
 func TestApplyTwice(t *testing.T) {
 	p := newPhone(t, []string{"dash"}, map[string]string{"policy0": "schedutil"}, nil)
 	for _, governor := range []string{"performance", "powersave", "performance"} {
@@ -286,7 +288,7 @@ func TestApplyTwice(t *testing.T) {
 }
 
 // Kernels of old boards have no policies; what somebody else changed meanwhile is not touched,
-// and a CPU that was switched off has no governor.
+// and an offline CPU has no governor.
 func TestRestoreIsModest(t *testing.T) {
 	p := newPhone(t, []string{"dash"}, nil, nil)
 	cpu := func(n int) string { return fmt.Sprintf("sys/devices/system/cpu/cpu%d/cpufreq", n) }
@@ -359,7 +361,7 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
-// A journal comes from the device: it cannot make latlab write anything anywhere.
+// A journal comes from the device: it must not make latlab write to other files.
 func TestHostileJournals(t *testing.T) {
 	for name, text := range map[string]string{
 		"no JSON":          "\x00\xff",

@@ -8,10 +8,11 @@ import (
 	"unicode"
 )
 
-// SoC names the system on chip of the machine whose /proc and /sys are below root, in its
-// kernel's words: family, machine and number of the SoC bus (Linux,
-// Documentation/ABI/testing/sysfs-devices-soc), else the model of the device tree, which
-// names the board. Empty where neither is there, as on PCs, whose CPU model says as much.
+// SoC returns the name of the system on chip of the machine whose /proc and /sys are below
+// root, as its kernel reports it: family, machine and number of the SoC bus (Linux,
+// Documentation/ABI/testing/sysfs-devices-soc), or else the model of the device tree, which
+// names the board. It is empty if both are missing, as on PCs, which are described by their
+// CPU model.
 func SoC(root string) string {
 	var parts []string
 	for _, name := range []string{"family", "machine", "soc_id"} {
@@ -25,11 +26,11 @@ func SoC(root string) string {
 	return strings.Join(parts, " ")
 }
 
-// maxWord bounds what is read of a file that should hold a name.
+// maxWord limits what is read of a file that should hold a name.
 const maxWord = 128
 
-// readWord is a file's text without what no name has: the device tree ends texts with a
-// zero byte, and a broken driver may say anything.
+// readWord reads a file's text and removes characters that names do not have: the device tree
+// ends texts with a zero byte, and a broken driver may print anything.
 func readWord(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -43,7 +44,7 @@ func readWord(path string) string {
 	return word(string(text))
 }
 
-// plain makes a space of what no name has.
+// plain replaces characters that names do not have by spaces.
 func plain(r rune) rune {
 	if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
 		return ' '

@@ -17,21 +17,20 @@ const (
 	maxName = 64
 )
 
-// source is where files of /proc and /sys come from: a folder of this machine, or what a
-// shell on another one printed. Paths are relative to the root, without a slash in front.
+// source provides files of /proc and /sys: from a folder of this host, or from what a shell on
+// a different machine printed. Paths are relative to the root, without a leading slash.
 type source interface {
-	// text is the beginning of a regular file, at most maxText bytes, without the space
-	// around it. One that is not there is fs.ErrNotExist; all other errors mean that it is
-	// there and cannot be read.
+	// text returns the beginning of a regular file, at most maxText bytes, trimmed. A missing
+	// file is fs.ErrNotExist; all other errors mean that the file exists and cannot be read.
 	text(path string) (string, error)
-	// entries lists the names in a folder, sorted; none where it cannot be read.
+	// entries lists the names in a folder, sorted; empty if the folder cannot be read.
 	entries(dir string) []string
 }
 
-// tree reads figures from a source. It is the same for this machine and for others.
+// tree reads figures from a source, in the same way for this host and for others.
 type tree struct{ source }
 
-// number is a file that holds one whole number and nothing else.
+// number reads a file that holds one whole number and nothing else.
 func (t tree) number(path string) (int64, error) {
 	s, err := t.text(path)
 	if err != nil {
@@ -40,7 +39,7 @@ func (t tree) number(path string) (int64, error) {
 	return strconv.ParseInt(s, 10, 64)
 }
 
-// optional is number, nil where there is none.
+// optional is number, but returns nil if it fails.
 func (t tree) optional(path string) *int64 {
 	n, err := t.number(path)
 	if err != nil {
@@ -49,8 +48,8 @@ func (t tree) optional(path string) *int64 {
 	return &n
 }
 
-// numbered lists the entries of a folder that are the prefix and a number, by number:
-// cpu0, cpu1, cpu10.
+// numbered lists the entries of a folder that consist of the prefix and a number, sorted by
+// number: cpu0, cpu1, cpu10.
 func (t tree) numbered(dir, prefix string) []string {
 	var names []string
 	for _, name := range t.entries(dir) {
@@ -67,7 +66,7 @@ func isNumber(s string) bool {
 	return err == nil
 }
 
-// name is what a sensor or driver calls itself: one short line of printable characters.
+// name reads the name of a sensor or driver: one short line of printable characters.
 func (t tree) name(path string) string {
 	s, err := t.text(path)
 	if err != nil {

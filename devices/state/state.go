@@ -1,13 +1,13 @@
 // Package state reads a device's condition: load, frequencies, governor, temperatures,
-// cooling, throttling, power; on Android also what its services say of heat, battery and screen.
-// Read reads a root folder, so that recorded trees serve as tests; Over reads the same files
-// through a transport, with the same parsers.
+// cooling, throttling, power; on Android also heat, battery and screen as its services report
+// them. Read reads a root folder, so that tests can use recorded trees; Over reads the same
+// files through a transport, with the same parsers.
 //
-// A figure that the machine does not have is left out, one that is there and cannot be read
-// is nil; neither is ever guessed or zero: virtual machines have no frequencies and
-// temperatures, and sensors that are switched off answer with errors or nonsense. The
-// package refuses to judge (bench does), and to wait: whatever a tree holds, a pipe in a
-// sensor's place too, Read returns.
+// A figure that the machine does not have is left out, and one that exists and cannot be read
+// is nil. Figures are never guessed and never replaced by zero: virtual machines have no
+// frequencies and temperatures, and sensors that are switched off return errors or garbage.
+// The package does not judge the figures (bench does), and it never blocks: Read returns
+// whatever a tree holds, even a pipe in a sensor's place.
 package state
 
 import (
@@ -31,7 +31,7 @@ func Read(root string) devices.State {
 	return s
 }
 
-// fill reads all that /proc and /sys tell.
+// fill reads all figures of /proc and /sys.
 func (t tree) fill(s *devices.State) {
 	s.LoadAverage, s.StealSeconds = t.load(), t.steal()
 	s.OnlineCPUs = t.online()
@@ -45,7 +45,7 @@ func (t tree) fill(s *devices.State) {
 	s.RaspberryThrottled = t.raspberry()
 }
 
-// load is the first field of /proc/loadavg.
+// load reads the first field of /proc/loadavg.
 func (t tree) load() *float64 {
 	text, err := t.text("proc/loadavg")
 	if err != nil {
@@ -58,7 +58,7 @@ func (t tree) load() *float64 {
 // userHz is the unit of /proc/stat, 1/100 s on every architecture that Linux runs on today.
 const userHz = 100
 
-// steal is the eighth figure of the sum over CPUs, proc_stat(5).
+// steal reads the eighth figure of the sum over CPUs, proc_stat(5).
 func (t tree) steal() *float64 {
 	text, err := t.text("proc/stat")
 	if err != nil {
@@ -76,7 +76,7 @@ func (t tree) steal() *float64 {
 	return new(float64(ticks) / userHz)
 }
 
-// amount is a finite number that is not negative.
+// amount parses a finite number that is not negative.
 func amount(s string) *float64 {
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil || !(v >= 0 && v < 1e12) {
@@ -103,14 +103,14 @@ func (t tree) frequencies(s *devices.State) {
 			}
 			s.MaxFrequencyHz[n] = *top
 		}
-		// CPUs that differ are named together: "performance,powersave".
+		// Different governors are joined: "performance,powersave".
 		if g := t.name(dir + "scaling_governor"); g != "" && !strings.Contains(","+s.Governor+",", ","+g+",") {
 			s.Governor = strings.Trim(s.Governor+","+g, ",")
 		}
 	}
 }
 
-// hertz reads kilohertz.
+// hertz reads kilohertz and returns Hz.
 func (t tree) hertz(path string) (*float64, error) {
 	khz, err := t.number(path)
 	if err != nil || khz <= 0 || khz > 1e9 {
@@ -121,11 +121,11 @@ func (t tree) hertz(path string) (*float64, error) {
 
 const thermalDir = "sys/class/thermal/"
 
-// pmicConstant is what the zone of a Jetson's power chip says whatever it has (seen on Nano,
-// TX2 and Xavier; jtop leaves it out): it would hold every gate closed for ever.
+// pmicConstant is the constant that the zone of a Jetson's power chip reports (seen on Nano,
+// TX2 and Xavier; jtop leaves it out). It would keep every gate closed for ever.
 const pmicConstant = 100
 
-// temperatures has every zone, nil where it gives no usable figure.
+// temperatures returns every zone, nil if it gives no usable figure.
 func (t tree) temperatures() map[string]*float64 {
 	var zones map[string]*float64
 	for _, zone := range t.numbered(thermalDir, "thermal_zone") {
@@ -145,9 +145,9 @@ func (t tree) temperatures() map[string]*float64 {
 
 const hwmonDir = "sys/class/hwmon/"
 
-// amdTemperatures adds the processor's own sensor of AMD machines, which have no thermal
-// zone for it. Other chips of hwmon are left alone: Intel's cores have a zone for all of
-// them, and to ask a disk or a radio for its temperature may wake it up.
+// amdTemperatures adds the processor's own sensor of AMD machines, which have no thermal zone
+// for it. Other hwmon chips are not read: Intel has one zone for all its cores, and reading
+// the temperature of a disk or a radio may wake it up.
 func (t tree) amdTemperatures(zones *map[string]*float64) {
 	for _, chip := range t.numbered(hwmonDir, "hwmon") {
 		driver := t.name(hwmonDir + chip + "/name")
@@ -157,12 +157,12 @@ func (t tree) amdTemperatures(zones *map[string]*float64) {
 	}
 }
 
-// hottestC is more than any chip survives. Phones have zones that count something else.
+// hottestC is more than any chip survives. Some phones have zones that count something else.
 const hottestC = 200
 
-// celsius reads millidegrees. A zone that is switched off or not fitted answers with an
-// error, with exactly 0, or with something far below freezing (-5700, -40000, absolute
-// zero); a device at work is not below freezing, so nothing that is true is lost by it.
+// celsius reads millidegrees. A zone that is switched off or not fitted returns an error,
+// exactly 0, or a value far below freezing (-5700, -40000, absolute zero). A device at work is
+// not below freezing, so no true value is lost.
 func (t tree) celsius(path string) *float64 {
 	milli, err := t.number(path)
 	if err != nil || milli <= 0 || milli > hottestC*1000 {
@@ -171,13 +171,13 @@ func (t tree) celsius(path string) *float64 {
 	return new(float64(milli) / 1e3)
 }
 
-// cooling lists what the kernel cools with: fans, and processors that it slows down.
+// cooling lists the kernel's cooling devices: fans, and processors that it slows down.
 func (t tree) cooling() []devices.Cooling {
 	var list []devices.Cooling
 	for _, name := range t.numbered(thermalDir, "cooling_device") {
 		dir := thermalDir + name + "/"
 		c := devices.Cooling{Name: name, Type: t.name(dir + "type"), Current: t.optional(dir + "cur_state"), Max: t.optional(dir + "max_state")}
-		// intel_powerclamp says -1 where it is off; others never say less than 0.
+		// intel_powerclamp reports -1 when it is off; others are never negative.
 		if c.Current != nil && *c.Current < 0 {
 			c.Current = nil
 		}
@@ -203,8 +203,8 @@ func (t tree) throttling() *int64 {
 
 const powerDir = "sys/class/power_supply"
 
-// onBattery is about batteries that power the machine: that of a wireless mouse has the
-// scope "Device".
+// onBattery considers only batteries that power the machine: a wireless mouse's has the scope
+// "Device".
 func (t tree) onBattery() *bool {
 	var on *bool
 	for _, name := range t.entries(powerDir) {
@@ -219,7 +219,7 @@ func (t tree) onBattery() *bool {
 	return on
 }
 
-// turbo reads the two switches that drivers have for it: intel_pstate's and acpi-cpufreq's.
+// turbo reads the turbo switches of two drivers: intel_pstate and acpi-cpufreq.
 func (t tree) turbo() *bool {
 	if v, err := t.number(cpuDir + "intel_pstate/no_turbo"); err == nil {
 		return new(v == 0)

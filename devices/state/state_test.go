@@ -99,8 +99,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// What is missing or broken is null in JSON, never zero and never left out; what an older
-// latlab stored is read.
+// What is missing or broken is null in JSON, never zero and never left out; records of older
+// versions of latlab can still be read.
 func TestJSON(t *testing.T) {
 	got, err := json.Marshal(devices.State{
 		TemperaturesC: map[string]*float64{"off.0": nil, "cpu.1": new(50.5)},
@@ -129,7 +129,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// Whatever lies where a sensor should be, Read returns and believes none of it.
+// Whatever is in a sensor's place, Read returns and reports no figure from it.
 func TestHostileTrees(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(outside, []byte("55000\n"), 0o644); err != nil {
@@ -179,7 +179,7 @@ func TestHostileTrees(t *testing.T) {
 }
 
 func socket(path string) error {
-	// A socket's path may be 107 bytes long at most, so it is made elsewhere and moved.
+	// A socket's path may have at most 107 bytes, so it is made elsewhere and moved.
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return err
@@ -204,7 +204,7 @@ func sparse(path string, size int64) error {
 	return errors.Join(f.Truncate(size), f.Close())
 }
 
-// FuzzRead puts any bytes into every file that is read.
+// FuzzRead puts arbitrary bytes into every file that is read.
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{"", "0", "-5700", "55000\n", "NaN", "1e308", "cpu  1 2 3 4 5 6 7 8 9 10", "99999999999999999999", "\x00\xff", "Battery"} {
 		f.Add([]byte(seed), []byte(seed))
@@ -233,7 +233,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		s := state.Read(root)
-		// The files are links, as those of /sys/class are.
+		// The files are links, as in /sys/class.
 		if c := s.TemperaturesC["Battery.0"]; string(value) == "55000\n" && string(name) == "Battery" && (c == nil || *c != 55) {
 			t.Errorf("a sound tree reads as %v", s.TemperaturesC)
 		}

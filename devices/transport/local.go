@@ -13,15 +13,15 @@ import (
 	"latlab/internal/atomicfile"
 )
 
-// Local runs programs on this machine.
+// Local runs programs on this host.
 type Local struct{}
 
 var _ Transport = Local{}
 
-// IsLocal marks transports whose files are this machine's: nothing needs to be brought.
+// IsLocal marks transports whose files are this host's, so that nothing needs to be copied.
 func (Local) IsLocal() {}
 
-// Put writes a file, all of it or none.
+// Put writes a file completely or not at all.
 func (Local) Put(ctx context.Context, f File) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -39,7 +39,6 @@ func (Local) Put(ctx context.Context, f File) error {
 	return err
 }
 
-// Get reads a file.
 func (Local) Get(ctx context.Context, path string, w io.Writer, limit int64) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -59,7 +58,6 @@ func (Local) Get(ctx context.Context, path string, w io.Writer, limit int64) err
 	return nil
 }
 
-// Stat looks at a file.
 func (Local) Stat(ctx context.Context, path string) (Info, error) {
 	if err := ctx.Err(); err != nil {
 		return Info{}, err
@@ -71,11 +69,11 @@ func (Local) Stat(ctx context.Context, path string) (Info, error) {
 	return Info{Size: st.Size(), Mode: st.Mode(), ModTime: st.ModTime()}, nil
 }
 
-// Close has nothing to give up.
+// Close does nothing.
 func (Local) Close() error { return nil }
 
-// Start starts the program in a process group of its own: an interrupt typed at the
-// terminal reaches latlab, which finishes its block, and not the program that is timing.
+// Start starts the program in its own process group, so that an interrupt typed at the
+// terminal reaches latlab, which finishes its block, and not the timed program.
 func (Local) Start(ctx context.Context, c Command) (Process, error) {
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 	cmd.Dir = c.Dir
@@ -106,20 +104,20 @@ func (Local) Start(ctx context.Context, c Command) (Process, error) {
 	return p, nil
 }
 
-// leftPatience is how long streams may stay open behind a program that ended.
+// leftPatience is how long streams may stay open after their program ended.
 const leftPatience = 5 * time.Second
 
 type localProcess struct {
 	cmd            *exec.Cmd
 	stdin          io.WriteCloser
 	stdout, stderr *os.File
-	done           chan struct{} // closed when the program and its group are gone
-	err            error         // of waiting, once done
+	done           chan struct{} // closed when the program and its group have ended
+	err            error         // of Wait, valid once done is closed
 }
 
-// pipes makes plain pipes instead of exec's, whose Wait must not be called before both
-// streams were read to their end: a grandchild that holds them open would then keep a
-// program that died looking alive for ever.
+// pipes makes plain pipes instead of exec's. exec's Wait must not be called before both
+// streams were read to their end, so a grandchild that holds them open would make a dead
+// program look alive for ever.
 func (p *localProcess) pipes(theirs *[2]*os.File) (err error) {
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return err
@@ -134,19 +132,19 @@ func (p *localProcess) pipes(theirs *[2]*os.File) (err error) {
 	return nil
 }
 
-// reap waits for the program and then ends what it left behind. Only then do the streams
-// come to their end. The group's id cannot be another's while a member lives.
+// reap waits for the program and then kills the processes it left, which ends the streams. The
+// group's id cannot be reused while a member lives.
 func (p *localProcess) reap() {
 	p.err = p.cmd.Wait()
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-	// What left the group and holds the streams open is not waited for.
+	// A process that left the group may hold the streams open; it is not waited for.
 	end := time.Now().Add(leftPatience)
 	_ = p.stdout.SetReadDeadline(end)
 	_ = p.stderr.SetReadDeadline(end)
 	close(p.done)
 }
 
-// tether is the stdin of a program that ends with it.
+// tether is the stdin of a tethered program: closing it ends the program.
 type tether struct {
 	io.WriteCloser
 	kill func()
@@ -161,7 +159,7 @@ func (p *localProcess) Stdin() io.WriteCloser { return p.stdin }
 func (p *localProcess) Stdout() io.Reader     { return p.stdout }
 func (p *localProcess) Stderr() io.Reader     { return p.stderr }
 
-// Kill signals the whole group, whose id is the process's.
+// Kill signals the whole process group, whose id is the process's.
 func (p *localProcess) Kill() {
 	select {
 	case <-p.done:

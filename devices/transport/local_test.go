@@ -89,7 +89,7 @@ func TestKillAndCancelEndTheWholeGroup(t *testing.T) {
 			t.Errorf("%s: exit is %+v", name, exit)
 		}
 		cancel()
-		p.Kill() // harmless once it is gone
+		p.Kill() // does nothing once the program has ended
 		b, err := os.ReadFile(pidFile)
 		if err != nil {
 			t.Fatal(err)

@@ -14,23 +14,24 @@ import (
 	"latlab/internal/text"
 )
 
-// Greetings are the first line of what a RemoteLine prints: who runs, or that nobody can.
+// The greeting is the line that a RemoteLine prints first: the program's process id, or that
+// the program cannot be run.
 const (
 	greetingPID  = "latlab-pid "
 	greetingNone = "latlab-none"
 )
 
-// maxGreeting bounds what a login shell may print before the greeting.
+// maxGreeting limits what a login shell may print before the greeting.
 const maxGreeting = 64 << 10
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// RemoteLine is the line that starts a command in a POSIX shell which is the leader of its
-// process group, as adbd and sshd make the one that they start. Every word that is not ours is
-// quoted. The line prints a greeting (ReadGreeting) and becomes the program, so that the exit
-// status is the program's own and its process group is known.
+// RemoteLine returns a command line for a POSIX shell that leads its process group, as the
+// shells that adbd and sshd start do. All words except latlab's own are quoted. The line
+// prints a greeting (ReadGreeting) and then becomes the program, so that the exit status is
+// the program's own and its process group is known.
 //
-// It is made of what Android's mksh, dash and busybox have in common.
+// It uses only what Android's mksh, dash and busybox have in common.
 func RemoteLine(c Command) (string, error) {
 	var b strings.Builder
 	for _, e := range c.Env {
@@ -57,10 +58,11 @@ func RemoteLine(c Command) (string, error) {
 	program := text.ShellQuote(c.Path)
 	fmt.Fprintf(&b, "command -v %s >/dev/null 2>&1 || { echo %s; exit 127; }; echo %s$$; ", program, greetingNone, greetingPID)
 	if c.Tether {
-		// The watcher's input is the connection's; when that ends it ends the group, itself too.
-		// A job in the background reads /dev/null unless its input is named, hence the third
-		// descriptor. Its redirections are an exec's: mksh keeps a copy of what others replace,
-		// so that the program's output would not end with the program.
+		// The watcher reads the connection's input; when that ends, it ends the whole group,
+		// itself included. A background job reads /dev/null unless its input is named, hence
+		// the third descriptor. The redirections are made with exec: mksh keeps a copy of
+		// descriptors that it redirects otherwise, and the program's output would then stay
+		// open after the program.
 		b.WriteString("exec 3<&0 </dev/null; ( exec <&3 3<&- >/dev/null 2>&1; cat; kill -9 -$$ ) & exec 3<&-; ")
 	}
 	b.WriteString("exec " + program)
@@ -70,12 +72,12 @@ func RemoteLine(c Command) (string, error) {
 	return b.String(), nil
 }
 
-// KillLine ends the process group of a RemoteLine's program.
+// KillLine returns the line that ends the process group of a RemoteLine's program.
 func KillLine(pid int) string { return fmt.Sprintf("kill -9 -%d 2>/dev/null", pid) }
 
-// ReadGreeting reads up to the greeting and returns the program's process id, which is its
-// group's too. Lines before it, as some login scripts print them, are skipped. A program that
-// is not there is fs.ErrNotExist.
+// ReadGreeting reads up to the greeting and returns the program's process id, which is also
+// its group's. Lines before it, which some login scripts print, are skipped. A missing program
+// is fs.ErrNotExist.
 func ReadGreeting(r *bufio.Reader) (pid int, err error) {
 	for left := maxGreeting; left > 0; {
 		line, err := readShort(r, left)
@@ -97,7 +99,7 @@ func ReadGreeting(r *bufio.Reader) (pid int, err error) {
 	return 0, errors.New("the device's shell prints without end before it starts anything")
 }
 
-// readShort reads a line of at most limit bytes, without its end.
+// readShort reads a line of at most limit bytes, without the newline.
 func readShort(r *bufio.Reader, limit int) (string, error) {
 	var line []byte
 	for len(line) < limit {

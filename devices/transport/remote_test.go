@@ -20,7 +20,7 @@ import (
 	"latlab/internal/text"
 )
 
-// shells are those of boards and phones, as far as they are here.
+// shells are those of boards and phones that are installed on this host.
 func shells(t *testing.T) map[string][]string {
 	t.Helper()
 	all := map[string][]string{"sh": {"/bin/sh"}, "bash": {"bash"}, "mksh": {"mksh"}, "busybox": {"busybox", "sh"}}
@@ -93,7 +93,7 @@ func TestRemoteLineInEveryShell(t *testing.T) {
 	}
 }
 
-// TestTether: the program ends with its input, and nothing of it is left when it ends by itself.
+// TestTether: the program ends with its input, and leaves no process when it ends by itself.
 func TestTether(t *testing.T) {
 	for name, shell := range shells(t) {
 		t.Run(name, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestTether(t *testing.T) {
 				t.Fatal(err)
 			}
 			_ = in.Close()
-			_, _ = io.ReadAll(out) // comes to its end when all that hold it are gone
+			_, _ = io.ReadAll(out) // ends when no process holds it open
 			var exit *exec.ExitError
 			if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 				t.Errorf("the program ended with %v", err)
@@ -131,7 +131,7 @@ func groupGone(t *testing.T, group int) {
 	}
 }
 
-// groupRuns are a group's processes. Those that wait for their new parent to reap them are gone.
+// groupRuns lists a group's processes, without those that only wait to be reaped.
 func groupRuns(t *testing.T, group int) []int {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -140,7 +140,7 @@ func groupRuns(t *testing.T, group int) []int {
 	}
 	var pids []int
 	for _, file := range stats {
-		stat, _ := os.ReadFile(file) // it may be gone by now
+		stat, _ := os.ReadFile(file) // may be missing by now
 		_, rest, _ := strings.Cut(string(stat), ") ")
 		if f := strings.Fields(rest); len(f) > 2 && f[0] != "Z" && f[2] == strconv.Itoa(group) {
 			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
@@ -183,7 +183,7 @@ func TestReadGreeting(t *testing.T) {
 	for _, tt := range []struct {
 		in   string
 		pid  int
-		want error // nil: any, where pid is 0
+		want error // nil: any error, if pid is 0
 	}{
 		{"latlab-pid 42\nrest", 42, nil},
 		{"latlab-pid 42\r\n", 42, nil},
@@ -201,7 +201,7 @@ func TestReadGreeting(t *testing.T) {
 	}
 }
 
-// TestQuote: what a shell makes of a quoted word is the word.
+// TestQuote: a shell turns a quoted word back into the word.
 func TestQuote(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		word := strings.ReplaceAll(rapid.String().Draw(t, "word"), "\x00", "")

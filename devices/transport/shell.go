@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// Starter is what starts programs: a Transport, or what wraps one.
+// Starter starts programs: a Transport, or a type that wraps one.
 type Starter interface {
 	Start(ctx context.Context, c Command) (Process, error)
 }
 
-// Output is what a program printed, and how it ended.
+// Output is what a program printed and how it ended.
 type Output struct {
 	Stdout, Stderr string // at most Limit bytes of each
-	Cut            bool   // there was more of one: the program was killed
+	Cut            bool   // one stream was longer: the program was killed
 	Exit           Exit
 }
 
-// Run runs a program that reads nothing to its end, and keeps at most limit bytes of each
-// stream. A program that prints more is killed: nobody waits for the end of what has none.
-// The error is that of starting, or the context's.
+// Run runs a program without input to its end and keeps at most limit bytes of each stream. A
+// program that prints more is killed, because its output may never end. The error is that of
+// starting the program, or the context's.
 func Run(ctx context.Context, t Starter, c Command, limit int) (Output, error) {
 	p, err := t.Start(ctx, c)
 	if err != nil {
@@ -45,9 +45,9 @@ func Run(ctx context.Context, t Starter, c Command, limit int) (Output, error) {
 	return Output{stdout.buf.String(), stderr.buf.String(), stdout.cut || stderr.cut, exit}, ctx.Err()
 }
 
-// Shell runs a script of ours in the device's shell. Whatever comes from a file or a device
-// goes into args, which the script reads as "$1", "$2": it is never made part of the script.
-// A script that fails, or whose output is longer than limit, is an error with what it printed.
+// Shell runs one of latlab's scripts in the device's shell. Text from a file or a device is
+// passed in args, which the script reads as "$1", "$2"; it never becomes part of the script. A
+// script that fails, or that prints more than limit, is an error with its output.
 func Shell(ctx context.Context, t Starter, limit int, script string, args ...string) (string, error) {
 	out, err := Run(ctx, t, Command{Path: "sh", Args: append([]string{"-c", script, "sh"}, args...)}, limit)
 	switch {
@@ -63,7 +63,7 @@ func Shell(ctx context.Context, t Starter, limit int, script string, args ...str
 	return out.Stdout, nil
 }
 
-// ErrTooLong is wrapped by the error of a script whose output is longer than its limit.
+// ErrTooLong is wrapped by the error of a script that prints more than its limit.
 var ErrTooLong = errors.New("printed more than its limit")
 
 // ShellError is a script that failed.
@@ -72,7 +72,7 @@ type ShellError struct {
 	Stderr string
 }
 
-// Error is one line, the last that the script printed.
+// Error returns one line, the last that the script printed.
 func (e *ShellError) Error() string {
 	last := e.Stderr[strings.LastIndexByte(e.Stderr, '\n')+1:]
 	if last != "" {
@@ -84,7 +84,7 @@ func (e *ShellError) Error() string {
 	return fmt.Sprintf("the shell ended with exit code %d", e.Exit.Code)
 }
 
-// head keeps the first bytes written to it and swallows the rest.
+// head keeps the first bytes written to it and drops the rest.
 type head struct {
 	limit int
 	full  func()

@@ -13,50 +13,50 @@ import (
 	"time"
 )
 
-// Command is a program with its arguments. No shell reads them: where a transport has
-// nothing but a shell, it quotes every word (Quote).
+// Command is a program with its arguments. They reach the program unchanged: a transport that
+// has only a shell quotes every word (Quote).
 type Command struct {
 	Path string
 	Args []string
-	Env  []string // "NAME=value", added to the environment there
-	Dir  string   // working directory; "" = wherever the transport starts programs
-	// Tether ends the program and all that it started when its Stdin closes or the
-	// connection breaks. It is for programs that do not read stdin, and would go on timing
-	// when the lab is gone.
+	Env  []string // "NAME=value", added to the environment on the device
+	Dir  string   // working directory; "" = the transport's default
+	// Tether ends the program and everything it started when its Stdin closes or the
+	// connection breaks. It is for programs that do not read stdin, which would otherwise go
+	// on timing after the lab is gone.
 	Tether bool
 }
 
-// Process is a started program. Close its Stdin when there is nothing more to say, read
-// its streams to their end, then Wait.
+// Process is a started program. The caller closes Stdin when nothing more is to be written,
+// reads both streams to their end, then calls Wait.
 type Process interface {
 	Stdin() io.WriteCloser
 	Stdout() io.Reader
 	Stderr() io.Reader
-	// Wait returns how the program ended. It must be called once, after both streams were
-	// read to their end.
+	// Wait returns how the program ended. It must be called once, after both streams were read
+	// to their end.
 	Wait() Exit
-	// Kill ends the program and everything that it started. It may be called at any time.
+	// Kill ends the program and everything it started. It may be called at any time.
 	Kill()
 }
 
 // Exit is how a program ended.
 type Exit struct {
-	Code   int    // exit code, -1 where a signal ended it or it could not be waited for
-	Signal string // "segmentation fault", as syscall.Signal.String says it; empty where none
-	Err    error  // the program's end could not be learned: the device went away
+	Code   int    // exit code, -1 if a signal ended the program or its end is unknown
+	Signal string // "segmentation fault", from syscall.Signal.String; empty if no signal ended it
+	Err    error  // why the end of the program is unknown: the device went offline
 }
 
-// File is a file to bring to the device.
+// File is a file to copy to the device.
 type File struct {
-	Path    string      // there, absolute; its folder exists
+	Path    string      // on the device, absolute; its folder must exist
 	Content io.Reader   // Size bytes
-	Size    int64       // what Content has; fewer or more is an error
+	Size    int64       // size of Content in bytes; a different size is an error
 	Mode    fs.FileMode // permission bits
-	// Progress is told now and then how many bytes are there; nil where nobody asks.
+	// Progress is called now and then with the number of bytes copied; it may be nil.
 	Progress func(done int64)
 }
 
-// Info is what Stat knows.
+// Info is the result of Stat.
 type Info struct {
 	Size    int64
 	Mode    fs.FileMode
@@ -65,19 +65,19 @@ type Info struct {
 
 // Transport reaches one device. Its methods may be called from several goroutines at once.
 //
-// Errors are the context's, or a *devices.Error where the transport knows whose fault it
-// is: ReasonOffline for a device that cannot be reached, ReasonUnauthorized, ReasonFull with
-// the number of bytes, ReasonHostKey. Others are what the operation itself gave: fs.ErrNotExist,
-// fs.ErrPermission.
+// Errors are the context's, or a *devices.Error if the transport knows whose fault it is:
+// ReasonOffline for a device that cannot be reached, ReasonUnauthorized, ReasonFull with the
+// number of bytes, ReasonHostKey. Other errors are those of the operation itself:
+// fs.ErrNotExist, fs.ErrPermission.
 type Transport interface {
-	// Start starts a program. When ctx ends the program is killed.
+	// Start starts a program. When ctx ends, the program is killed.
 	Start(ctx context.Context, c Command) (Process, error)
-	// Put writes a file, all of it or none: under a temporary name beside it first.
+	// Put writes a file completely or not at all: it first writes a temporary file beside it.
 	Put(ctx context.Context, f File) error
-	// Get reads a file of at most limit bytes into w; a longer one is an error.
+	// Get copies a file of at most limit bytes to w; a longer file is an error.
 	Get(ctx context.Context, path string, w io.Writer, limit int64) error
-	// Stat looks at a file; one that is not there is fs.ErrNotExist.
+	// Stat returns a file's details; a missing file is fs.ErrNotExist.
 	Stat(ctx context.Context, path string) (Info, error)
-	// Close gives the connection up. Programs that still run are killed.
+	// Close closes the connection and kills the programs that still run.
 	Close() error
 }

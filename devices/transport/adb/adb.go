@@ -1,13 +1,13 @@
 // Package adb reaches Android phones as the adb command does: through the adb server of this
 // host, whose protocol it speaks itself. It runs programs with separate streams and their exit
-// code, brings files, sees phones come and go.
+// code, copies files, and notices phones that come and go.
 //
-// It refuses to speak with a phone directly, which is the server's to do and holds its key, to
-// end a server that somebody else may use, and phones whose adbd has no shell protocol (before
-// Android 7): without an exit code nobody knows whether a time is one.
+// It does not speak to a phone directly, because the server does that and holds the phone's
+// key. It never ends a server, which other programs may use. It refuses phones whose adbd has
+// no shell protocol (before Android 7): without an exit code a time cannot be trusted.
 //
-// The public Go clients were looked at and left: none gives an exit code or ends with a
-// context. devices/transport/ssh is its sibling for boards.
+// The public Go clients were rejected: none returns an exit code or ends with a context.
+// devices/transport/ssh does the same for boards.
 //
 // Sources: AOSP, packages/modules/adb: OVERVIEW.TXT, SERVICES.TXT, SYNC.TXT, shell_protocol.h,
 // daemon/shell_service.cpp.
@@ -30,7 +30,7 @@ import (
 	"latlab/internal/text"
 )
 
-// Options name a phone.
+// Options identify a phone.
 type Options struct {
 	Serial string
 	Server Server
@@ -50,7 +50,7 @@ type Device struct {
 
 var _ transport.Transport = (*Device)(nil)
 
-// Open finds a phone and asks what its adbd can do. A server is started where none runs.
+// Open finds a phone and asks which features its adbd has. It starts a server if none runs.
 func Open(ctx context.Context, o Options) (*Device, error) {
 	if err := o.Server.Start(ctx); err != nil {
 		return nil, err
@@ -71,11 +71,11 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 	return d, nil
 }
 
-// address is HOST:PORT, of a phone that the server can be told to connect to.
+// address is the HOST:PORT of a phone that the server can connect to.
 var address = regexp.MustCompile(`^(\[[0-9A-Fa-f:.%a-z]+\]|[0-9A-Za-z.-]+):[0-9]{1,5}$`)
 
-// find looks whether the phone can be used. One that listens on the network is connected to
-// where it is not there, or not any more.
+// find checks that the phone can be used. It connects to a phone on the network if the server
+// has no connection to it.
 func find(ctx context.Context, o Options) error {
 	state, err := o.Server.state(ctx, o.Serial)
 	if err != nil {
@@ -83,8 +83,8 @@ func find(ctx context.Context, o Options) error {
 	}
 	if state != usable && address.MatchString(o.Serial) && !strings.HasPrefix(state, "unauthorized") && !strings.HasPrefix(state, "authorizing") {
 		if state != "" {
-			// The server asks a phone that it lost every ten seconds, and until then calls it
-			// connected.
+			// The server retries a lost phone every ten seconds, and reports it as connected
+			// until then.
 			_ = o.Server.Disconnect(ctx, o.Serial)
 		}
 		if state, err = o.Server.connected(ctx, o.Serial); err != nil {
@@ -94,10 +94,9 @@ func find(ctx context.Context, o Options) error {
 	return StateError(o.Serial, state)
 }
 
-// connected connects to a phone that listens on the network and waits until it is more than that:
-// it has to introduce itself first. A server that was told to forget the phone does so in its own
-// time. Until then it says "already connected", and has no phone at all a moment later: it is told
-// again.
+// connected connects to a phone on the network and waits until the phone has introduced
+// itself. A server that was told to forget the phone does so later: until then it answers
+// "already connected", and a moment later it has no phone. So the request is repeated.
 func (s Server) connected(ctx context.Context, serial string) (string, error) {
 	const often, patience = 50 * time.Millisecond, 5 * time.Second
 	state := ""
@@ -121,8 +120,8 @@ func (s Server) connected(ctx context.Context, serial string) (string, error) {
 	}
 }
 
-// connect is Connect where the server answered just now: that it does not of this phone is the
-// phone's fault.
+// connect is Connect for a server that has just answered: if it now gives no answer about this
+// phone, the phone is at fault.
 func (s Server) connect(ctx context.Context, serial string) error {
 	err := s.Connect(ctx, serial)
 	if err == nil {
@@ -138,7 +137,7 @@ func (s Server) connect(ctx context.Context, serial string) error {
 // usable is the state of a phone that can be used.
 const usable = "device"
 
-// state is "" where the phone is not listed.
+// state returns "" if the phone is not listed.
 func (s Server) state(ctx context.Context, serial string) (string, error) {
 	list, err := s.Devices(ctx)
 	if err != nil {
@@ -152,8 +151,8 @@ func (s Server) state(ctx context.Context, serial string) (string, error) {
 	return "", nil
 }
 
-// StateError says what a state means and what to do; nil where the phone can be used. The
-// state is Listed's, "" of a phone that is not listed.
+// StateError explains a state and what to do; nil if the phone can be used. The state is
+// Listed's, or "" for a phone that is not listed.
 func StateError(serial, state string) error {
 	first, _, _ := strings.Cut(state, " ")
 	switch {
@@ -177,7 +176,7 @@ func offline(serial string, err error, advice string) error {
 	return &devices.Error{Fault: devices.FaultDevice, Op: "adb " + serial, Reason: devices.ReasonOffline, Err: err, Advice: advice}
 }
 
-// asOffline is for what a phone's absence is known by.
+// asOffline turns the errors of a missing phone into ReasonOffline.
 func asOffline(ctx context.Context, serial string, err error) error {
 	var known *devices.Error
 	if ctx.Err() != nil || errors.As(err, &known) {
@@ -186,7 +185,7 @@ func asOffline(ctx context.Context, serial string, err error) error {
 	return offline(serial, err, "`adb devices` lists what it sees")
 }
 
-// Close ends what still runs on the phone.
+// Close kills the programs that still run on the phone.
 func (d *Device) Close() error {
 	d.mu.Lock()
 	d.closed = true
@@ -216,7 +215,7 @@ func (d *Device) run(p *process) bool {
 	return true
 }
 
-// also does something about a program that still runs, for which Close waits.
+// also starts something for a program that still runs; Close waits for it.
 func (d *Device) also(p *process, do func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -233,10 +232,10 @@ func (d *Device) isClosed() bool {
 	return d.closed
 }
 
-// Serial is the phone's.
+// Serial returns the phone's serial.
 func (d *Device) Serial() string { return d.serial }
 
-// open asks for a service of the phone's.
+// open opens a service of the phone.
 func (d *Device) open(ctx context.Context, service string) (*wire, error) {
 	if d.isClosed() {
 		return nil, offline(d.serial, errClosed, "")
@@ -248,9 +247,9 @@ func (d *Device) open(ctx context.Context, service string) (*wire, error) {
 	return w, nil
 }
 
-// revived tells a server that broke off from a phone that left just then, which looks the same
-// (seen once in some hundred departures). One that is there, or can be started again, is not to
-// blame: the next attempt finds it.
+// revived distinguishes a server that died from a phone that has just left, which look the
+// same (seen about once in a hundred departures). If the server answers or can be started
+// again, it is not at fault, and the next attempt finds it.
 func (d *Device) revived(ctx context.Context, err error) error {
 	var known *devices.Error
 	if !errors.As(err, &known) || known.Reason != ReasonServer || d.server.Start(ctx) != nil {
@@ -259,7 +258,7 @@ func (d *Device) revived(ctx context.Context, err error) error {
 	return &unanswered{known.Err}
 }
 
-// culprit: what the server refuses, or gets no answer to, is the phone's absence.
+// culprit: if the server refuses a request or gets no answer to it, the phone is missing.
 func (d *Device) culprit(err error) error {
 	var silent *unanswered
 	if errors.As(err, &silent) {
@@ -275,7 +274,7 @@ func (d *Device) culprit(err error) error {
 	return offline(d.serial, no, "`adb devices` lists what it sees; adb reconnect "+d.serial)
 }
 
-// lost is a connection that ended in the middle of something.
+// lost is the error of a connection that ended in the middle of something.
 func (d *Device) lost(ctx context.Context, w *wire, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

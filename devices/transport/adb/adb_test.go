@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// phone is a fake behind a real server, and what is left on it when the test ends is a fault.
+// phone is a fake behind a real server. The test fails if anything is left on it at the end.
 func phone(t testing.TB, o adbtest.Options) (*adb.Device, *adbtest.Fake, adb.Server) {
 	t.Helper()
 	real := adbtest.Server(t)
@@ -43,7 +43,7 @@ func open(t testing.TB, f *adbtest.Fake, s adb.Server) *adb.Device {
 	return d
 }
 
-// ends closes a phone when the test ends, and wants nothing to be left on it.
+// ends closes a phone when the test ends, and checks that nothing is left on it.
 func ends(t testing.TB, f *adbtest.Fake, d *adb.Device) {
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {

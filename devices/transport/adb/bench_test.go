@@ -9,7 +9,7 @@ import (
 	"latlab/devices/transport/adb/adbtest"
 )
 
-// BenchmarkPut is a push of 32 MiB through the real adb to the fake, on one machine.
+// BenchmarkPut pushes 32 MiB through the real adb to the fake, on one machine.
 func BenchmarkPut(b *testing.B) {
 	d, _, _ := phone(b, adbtest.Options{})
 	content := bytes.Repeat([]byte("latlab 0123456789"), 2<<20)[:32<<20]
@@ -23,7 +23,7 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// BenchmarkTrue is what a program costs that does nothing.
+// BenchmarkTrue measures a program that does nothing.
 func BenchmarkTrue(b *testing.B) {
 	d, _, _ := phone(b, adbtest.Options{Shell: userlands["mksh"]})
 	for b.Loop() {

@@ -16,7 +16,7 @@ import (
 	"latlab/devices/transport/adb/adbtest"
 )
 
-// TestEndsTheWholeGroup: whatever ends a program, what it started goes too.
+// TestEndsTheWholeGroup: however a program ends, the processes it started end too.
 func TestEndsTheWholeGroup(t *testing.T) {
 	for name, shell := range userlands {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestEndsTheWholeGroup(t *testing.T) {
 	}
 }
 
-// waitBack waits until the server has found the phone again.
+// waitBack waits until the server has the phone again.
 func waitBack(t *testing.T, f *adbtest.Fake, d *adb.Device) {
 	t.Helper()
 	var err error
@@ -97,7 +97,7 @@ func TestDropDuringPush(t *testing.T) {
 	if b, err := os.ReadFile(path); string(b) != "old" {
 		t.Errorf("the old file is %.20q, %v", b, err)
 	}
-	// Opening again does not wait for the server to look.
+	// Opening again does not wait for the server's next attempt.
 	again := open(t, f, s)
 	file.Content = strings.NewReader(strings.Repeat("x", 3_000_000))
 	if err := again.Put(t.Context(), file); err != nil {
@@ -131,8 +131,8 @@ func TestAwayAndUnauthorized(t *testing.T) {
 	}
 }
 
-// impatient opens a phone that is given up after a second's silence. A busy machine is silent for as
-// long now and then: opening is tried until it succeeds.
+// impatient opens a phone with a stall of one second. A busy machine can be silent as long, so
+// opening is retried until it succeeds.
 func impatient(t *testing.T, f *adbtest.Fake, s adb.Server) *adb.Device {
 	t.Helper()
 	s.Stall = time.Second
@@ -163,7 +163,7 @@ func TestStall(t *testing.T) {
 	}
 }
 
-// TestSlowDrip: a byte now and then is no progress.
+// TestSlowDrip: a byte now and then does not count as progress.
 func TestSlowDrip(t *testing.T) {
 	_, f, s := phone(t, adbtest.Options{})
 	d := impatient(t, f, s)
@@ -182,7 +182,7 @@ func TestSlowDrip(t *testing.T) {
 	}
 }
 
-// TestHostileDevice: what no adbd would say is an error, soon.
+// TestHostileDevice: answers that no adbd gives are an error, soon.
 func TestHostileDevice(t *testing.T) {
 	d, f, _ := phone(t, adbtest.Options{})
 	say := func(text string) func(io.ReadWriteCloser) {
@@ -215,7 +215,7 @@ func TestHostileDevice(t *testing.T) {
 	}
 }
 
-// TestEndlessOutput is cut, and the program ended.
+// TestEndlessOutput: endless output is cut, and the program is killed.
 func TestEndlessOutput(t *testing.T) {
 	d, _, _ := phone(t, adbtest.Options{})
 	out, err := transport.Run(t.Context(), d, sh("yes; yes >&2"), 100_000)

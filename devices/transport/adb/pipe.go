@@ -7,11 +7,12 @@ import (
 	"sync"
 )
 
-// maxPipe is what a stream holds for its reader. adbd sends both streams through one connection:
-// a reader that takes one to its end first needs the other kept, as the kernel's pipes would.
+// maxPipe is how many bytes a stream keeps for its reader. adbd sends both streams through one
+// connection: while a reader reads one stream to its end, the other has to be kept, as the
+// kernel's pipes would.
 const maxPipe = 256 << 10
 
-// pipe is one of a program's output streams. A full one holds the other up too.
+// pipe is one of a program's output streams. A full pipe blocks the other one too.
 type pipe struct {
 	mu             sync.Mutex
 	changed        sync.Cond
@@ -56,7 +57,7 @@ func (p *pipe) Read(b []byte) (int, error) {
 	return p.buf.Read(b)
 }
 
-// drop makes writers swallow what does not fit.
+// drop makes writers discard what does not fit.
 func (p *pipe) drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +65,7 @@ func (p *pipe) drop() {
 	p.changed.Broadcast()
 }
 
-// end is behind the last byte.
+// end is the position after the last byte.
 func (p *pipe) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,8 +73,8 @@ func (p *pipe) end() {
 	p.changed.Broadcast()
 }
 
-// marks takes the mark with the exit code out of an error stream: the mark, digits, a newline.
-// What could be the beginning of one is held back until more is known.
+// marks removes the mark with the exit code from an error stream: the mark, digits, a newline.
+// Bytes that may be the beginning of a mark are held back until more arrive.
 type marks struct {
 	mark  []byte
 	to    io.Writer
@@ -82,7 +83,7 @@ type marks struct {
 	code  byte
 }
 
-// maxDigits are those of an exit code.
+// maxDigits is the most digits that an exit code has.
 const maxDigits = 3
 
 func (m *marks) Write(b []byte) (int, error) {
@@ -101,7 +102,7 @@ func (m *marks) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// next says how many bytes are settled, and whether they are a mark.
+// next returns how many bytes are settled, and whether they are a mark.
 func (m *marks) next() (n int, isMark bool) {
 	if m.found {
 		return len(m.held), false
@@ -126,7 +127,7 @@ func (m *marks) next() (n int, isMark bool) {
 	return len(m.mark) + end + 1, true
 }
 
-// beginning is how many bytes at the end could be the mark's first.
+// beginning returns how many bytes at the end could begin a mark.
 func (m *marks) beginning() int {
 	for n := min(len(m.mark)-1, len(m.held)); n > 0; n-- {
 		if bytes.HasSuffix(m.held, m.mark[:n]) {
@@ -136,7 +137,7 @@ func (m *marks) beginning() int {
 	return 0
 }
 
-// flush is for what was held back and is nothing more.
+// flush passes on the bytes that were held back.
 func (m *marks) flush() {
 	_, _ = m.to.Write(m.held)
 	m.held = nil

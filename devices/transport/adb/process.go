@@ -30,11 +30,11 @@ const (
 )
 
 const (
-	// maxFrame bounds a frame; adbd's have some ten thousand bytes.
+	// maxFrame is the largest frame that is accepted; adbd's have some ten thousand bytes.
 	maxFrame = 1 << 20
-	// maxLine is what the server takes in a request, less the service's own name.
+	// maxLine is the longest request that the server takes, less the service's own name.
 	maxLine = 0xffff - 100
-	// stdinChunk is what one frame of ours has.
+	// stdinChunk is the size of one frame of stdin.
 	stdinChunk   = 32 << 10
 	killPatience = 3 * time.Second
 )
@@ -43,10 +43,10 @@ const (
 type process struct {
 	d   *Device
 	w   *wire
-	pid atomic.Int64 // its group's too; 0 until it greeted
+	pid atomic.Int64 // also its group's; 0 until the greeting
 
 	stdin          stdin
-	out            *bufio.Reader // of stdout, behind the greeting
+	out            *bufio.Reader // of stdout, after the greeting
 	stdout, stderr *pipe
 	marks          marks
 	exited         chan struct{} // closed when exit is known
@@ -56,21 +56,22 @@ type process struct {
 	release        func() bool
 }
 
-// supervised puts a shell between adbd and the line's program. adbd tells how a program ended
-// only when nobody has its outputs open any more, so that something left in the background would
-// keep a dead program looking alive; and when the line breaks it sends a SIGHUP to the one
-// process that it started. This shell stays that process: it ends the whole group on a SIGHUP,
-// and when the program ends, after writing the mark with its exit code to the error output. While
-// the program runs it sleeps in wait and has neither its input nor its output open.
+// supervised puts a shell between adbd and the line's program. adbd reports how a program
+// ended only when no process has its outputs open any more, so a background process would make
+// a dead program look alive; and when the connection breaks, adbd sends a SIGHUP only to the
+// process that it started. This shell is that process. It kills the whole group on a SIGHUP,
+// and also when the program ends, after writing the mark with the exit code to the error
+// output. While the program runs, it sleeps in wait with neither its input nor its output
+// open.
 //
-// A program that is waited for in the background is the only one during which mksh and dash act
-// on a signal. What they print of a signal that ended it goes nowhere.
+// mksh and dash act on a signal only while they wait for a program in the background. Their
+// message about the signal that ended it is discarded.
 func supervised(line, mark string) string {
 	return "exec 3<&0 4>&2 2>/dev/null; trap 'kill -9 -$$' HUP; ( " + line + "\n) <&3 2>&4 3<&- 4>&- & exec </dev/null >/dev/null 3<&-; " +
 		"wait $!; echo \"" + mark + "$?\" >&4; kill -9 -$$"
 }
 
-// Start starts a program by the phone's shell, whose every word is quoted.
+// Start starts a program in the phone's shell, with every word quoted.
 func (d *Device) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
 	line, err := transport.RemoteLine(c)
 	if err != nil {
@@ -85,7 +86,7 @@ func (d *Device) Start(ctx context.Context, c transport.Command) (transport.Proc
 		return nil, &devices.Error{Fault: devices.FaultUser, Op: "start " + c.Path + " on adb " + d.serial, Reason: "command",
 			Err: fmt.Errorf("its command line has %d bytes, more than adb takes", len(line)), Advice: "shorten its arguments or paths"}
 	}
-	// The connection must outlive ctx by the moment that it takes to end the program.
+	// The connection must outlive ctx by the time needed to kill the program.
 	w, err := d.startWire(ctx, line)
 	if err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func (d *Device) Start(ctx context.Context, c transport.Command) (transport.Proc
 	return p, nil
 }
 
-// startWire opens the shell. ctx ends the opening and not what was opened.
+// startWire opens the shell. ctx limits only the opening.
 func (d *Device) startWire(ctx context.Context, line string) (*wire, error) {
 	opening, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
@@ -120,7 +121,7 @@ func (d *Device) startWire(ctx context.Context, line string) (*wire, error) {
 		}
 		return nil, err
 	}
-	w.release() // cancel must not close it any more
+	w.release() // from here on cancel must not close it
 	cancel()
 	w.release = func() bool { return true }
 	w.patient = true // programs may be silent for hours
@@ -131,7 +132,7 @@ func (d *Device) startWire(ctx context.Context, line string) (*wire, error) {
 	return w, nil
 }
 
-// greet reads who runs. Until then the phone has to answer in time.
+// greet reads the process id. Until then the phone has to answer in time.
 func (p *process) greet(ctx context.Context, program string) error {
 	late := time.AfterFunc(p.d.server.stall(), func() { _ = p.w.Close() })
 	given := context.AfterFunc(ctx, func() { _ = p.w.Close() })
@@ -160,7 +161,7 @@ func (p *process) greet(ctx context.Context, program string) error {
 	return fmt.Errorf("the phone's shell did not start %s: exit code %d: %s", program, p.exit.Code, text.Line(string(errs), maxClip))
 }
 
-// listen takes frames apart until the exit code or the end of the connection.
+// listen parses frames until the exit code or the end of the connection.
 func (p *process) listen() {
 	code, err := frames(bufio.NewReaderSize(p.w, syncChunk), p.stdout, &p.marks)
 	p.marks.flush()
@@ -169,7 +170,7 @@ func (p *process) listen() {
 		p.exit = exitOf(p.marks.code)
 	case err == nil:
 		p.exit = exitOf(code)
-	case p.wasKilled(): // and the phone could not say so any more
+	case p.wasKilled(): // and the phone could no longer report it
 		p.exit = transport.Exit{Code: -1, Signal: syscall.SIGKILL.String()}
 	default:
 		p.exit = transport.Exit{Code: -1, Err: p.d.lost(context.Background(), p.w, err)}
@@ -188,7 +189,7 @@ func (p *process) wasKilled() bool {
 	}
 }
 
-// exitOf: adbd sends 128 and the signal where one ended the program, as shells do.
+// exitOf: adbd sends 128 plus the signal for a program that a signal ended, as shells do.
 // Source: AOSP, packages/modules/adb/daemon/shell_service.cpp, Subprocess::WaitForExit.
 func exitOf(code byte) transport.Exit {
 	if sig := syscall.Signal(code) - 128; sig > 0 && sig <= 64 {
@@ -232,9 +233,9 @@ func (p *process) Stdin() io.WriteCloser { return &p.stdin }
 func (p *process) Stdout() io.Reader     { return p.out }
 func (p *process) Stderr() io.Reader     { return p.stderr }
 
-// Kill ends the program's group by a second shell, and where that does not work in time closes
-// the program's connection, for which adbd sends its shell the SIGHUP. Output that nobody reads
-// is swallowed from now on.
+// Kill ends the program's group through a second shell. If that does not work in time, it
+// closes the program's connection, and adbd sends a SIGHUP to its shell. From now on unread
+// output is discarded.
 func (p *process) Kill() {
 	p.kill.Do(func() {
 		close(p.killed)
@@ -267,7 +268,7 @@ func (p *process) Wait() transport.Exit {
 	return p.exit
 }
 
-// stdin sends frames.
+// stdin sends what is written to it in frames.
 type stdin struct {
 	w      *wire
 	tether bool

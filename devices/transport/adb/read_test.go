@@ -71,7 +71,7 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// answered gives files an answer of a phone's, which then hangs up.
+// answered makes files that get one given answer from a phone, which then hangs up.
 func answered(t *testing.T, answer []byte) *files {
 	t.Helper()
 	here, there := net.Pipe()
@@ -105,7 +105,7 @@ func FuzzFileAnswers(f *testing.F) {
 	})
 }
 
-// TestMarks: wherever the stream is cut, what is not the mark comes out as it went in.
+// TestMarks: wherever the stream is cut, everything but the mark passes unchanged.
 func TestMarks(t *testing.T) {
 	const mark = "@latlab-01-exit="
 	rapid.Check(t, func(t *rapid.T) {

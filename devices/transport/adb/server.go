@@ -19,11 +19,11 @@ import (
 	"latlab/internal/text"
 )
 
-// Server is the adb server of this host, which has the cables.
+// Server is the adb server of this host.
 type Server struct {
-	Addr   string // host:port; what $ADB_SERVER_SOCKET or $ANDROID_ADB_SERVER_PORT say, else 127.0.0.1:5037
-	Binary string // adb, to start a server where none runs; unless told that of PATH or of the Android SDK
-	// Stall is how long the server may be silent in the middle of something; 20 s unless told.
+	Addr   string // host:port; default $ADB_SERVER_SOCKET, $ANDROID_ADB_SERVER_PORT or 127.0.0.1:5037
+	Binary string // adb, to start a server if none runs; default: that of PATH or of the Android SDK
+	// Stall is how long the server may be silent in the middle of something; default 20 s.
 	Stall time.Duration
 }
 
@@ -31,11 +31,11 @@ const (
 	defaultStall = 20 * time.Second
 	dialTimeout  = 5 * time.Second
 	startTimeout = 20 * time.Second
-	// maxReply bounds an answer: a list of devices has some hundred bytes a device.
+	// maxReply limits an answer: a list of devices has some hundred bytes a device.
 	maxReply = 1 << 16
 )
 
-// ReasonServer is of an adb server that cannot be reached or started.
+// ReasonServer means that the adb server cannot be reached or started.
 const ReasonServer = "adb-server"
 
 func (s Server) stall() time.Duration {
@@ -45,8 +45,8 @@ func (s Server) stall() time.Duration {
 	return defaultStall
 }
 
-// addr follows the client's own environment.
-// Source: AOSP, packages/modules/adb/docs/user/adb.1.md, "Environment variables".
+// addr follows the environment variables of the adb client. Source: AOSP,
+// packages/modules/adb/docs/user/adb.1.md, "Environment variables".
 func (s Server) addr() string {
 	if s.Addr != "" {
 		return s.Addr
@@ -64,7 +64,7 @@ func (s Server) addr() string {
 	return "127.0.0.1:" + port
 }
 
-// binary looks for adb.
+// binary finds adb.
 func (s Server) binary() (string, error) {
 	if s.Binary != "" {
 		return s.Binary, nil
@@ -82,8 +82,8 @@ func (s Server) binary() (string, error) {
 	return "", err
 }
 
-// Start starts a server unless one answers. It outlives latlab, as the adb of a user's own
-// commands expects; nobody else's is ever ended.
+// Start starts a server unless one answers. The server outlives latlab, as the user's own adb
+// commands expect; a server that latlab did not start is never ended.
 func (s Server) Start(ctx context.Context) error {
 	if _, err := s.Version(ctx); err == nil || ctx.Err() != nil {
 		return ctx.Err()
@@ -111,8 +111,8 @@ func (s Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// appears waits a moment for a server that somebody else starts: of several that try, all but
-// one lose the port.
+// appears waits a moment for a server that a different process starts: if several try, all but
+// one fail to get the port.
 func (s Server) appears(ctx context.Context) bool {
 	for range 10 {
 		if _, err := s.Version(ctx); err == nil {
@@ -131,7 +131,7 @@ func serverError(err error, advice string) error {
 	return &devices.Error{Fault: devices.FaultLab, Op: "adb", Reason: ReasonServer, Err: err, Advice: advice}
 }
 
-// Version is the server's, of its protocol with clients.
+// Version returns the version of the server's protocol with clients.
 func (s Server) Version(ctx context.Context) (int, error) {
 	said, err := s.query(ctx, "host:version")
 	if err != nil {
@@ -147,15 +147,15 @@ func (s Server) Version(ctx context.Context) (int, error) {
 // Listed is a device as the server lists it.
 type Listed struct {
 	Serial      string
-	State       string // "device" where it can be used, "offline", "unauthorized", "no permissions ...", ...
+	State       string // "device" if it can be used, "offline", "unauthorized", "no permissions ...", ...
 	Product     string // ro.product.name
 	Model       string // ro.product.model
 	Codename    string // ro.product.device
-	USB         string // port that it is plugged into, "usb:1-4"; a phone can be named by it
-	TransportID string // of this connection; another after the cable was out
+	USB         string // port that it is plugged into, "usb:1-4"; also accepted as a phone's name
+	TransportID string // of this connection; changes when the cable is replugged
 }
 
-// Devices lists what is attached.
+// Devices lists the attached devices.
 func (s Server) Devices(ctx context.Context) ([]Listed, error) {
 	text, err := s.query(ctx, "host:devices-l")
 	if err != nil {
@@ -164,9 +164,9 @@ func (s Server) Devices(ctx context.Context) ([]Listed, error) {
 	return parseDevices(text), nil
 }
 
-// Track yields the list of devices whenever it changes, the present one first, until ctx ends
-// or the server does, which is an error. It is what the server tells: one of version 29 says
-// nothing when a phone on the network is lost, until it gives it up or has it back.
+// Track yields the list of devices, first the present one and then each change, until ctx ends
+// or the server does, which is an error. The list is the server's: version 29 reports nothing
+// when a phone on the network is lost, until it gives the phone up or has it back.
 func (s Server) Track(ctx context.Context) iter.Seq2[[]Listed, error] {
 	return func(yield func([]Listed, error) bool) {
 		w, err := s.open(ctx, "host:track-devices-l")
@@ -189,26 +189,26 @@ func (s Server) Track(ctx context.Context) iter.Seq2[[]Listed, error] {
 	}
 }
 
-// Connect makes the server connect to a phone that listens on the network.
+// Connect makes the server connect to a phone on the network.
 func (s Server) Connect(ctx context.Context, addr string) error {
 	said, err := s.query(ctx, "host:connect:"+addr)
 	if err != nil {
 		return err
 	}
-	// The server says OKAY to failures as well.
+	// The server answers OKAY to failures as well.
 	if !strings.HasPrefix(said, "connected to") && !strings.HasPrefix(said, "already connected to") {
 		return offline(addr, errors.New(text.Line(said, maxClip)), "is wireless debugging on, and the address right? `adb connect "+addr+"`")
 	}
 	return nil
 }
 
-// Disconnect makes the server forget a phone that listens on the network.
+// Disconnect makes the server forget a phone on the network.
 func (s Server) Disconnect(ctx context.Context, addr string) error {
 	_, err := s.query(ctx, "host:disconnect:"+addr)
 	return err
 }
 
-// query asks for something that has one answer.
+// query sends a request that has one answer.
 func (s Server) query(ctx context.Context, service string) (string, error) {
 	w, err := s.open(ctx, service)
 	if err != nil {
@@ -219,8 +219,8 @@ func (s Server) query(ctx context.Context, service string) (string, error) {
 	return text, w.failed(ctx, err)
 }
 
-// open connects to the server and asks it for services, each of which it has to grant: first
-// to be switched through to a device, then one of the device.
+// open connects to the server and requests services, each of which the server has to grant:
+// first the switch to a device, then one of the device's services.
 func (s Server) open(ctx context.Context, services ...string) (*wire, error) {
 	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", s.addr())
 	if err != nil {
@@ -244,22 +244,23 @@ func (s Server) open(ctx context.Context, services ...string) (*wire, error) {
 	return w, nil
 }
 
-// unanswered is a device's silence, behind a server that answers.
+// unanswered is the error of a device that is silent behind a server that answers.
 type unanswered struct{ error }
 
-// refused is what the server says instead of granting a service.
+// refused is the error when the server does not grant a service.
 type refused struct{ text string }
 
 func (e *refused) Error() string { return text.Line(e.text, maxClip) }
 
-// wire is a connection to the server that ends with its context. What is read or written has
-// to move within stall, unless patient; not both at once until then.
+// wire is a connection to the server that ends with its context. Reads and writes must make
+// progress within stall, unless patient; until patient is set they must not run at the same
+// time.
 type wire struct {
 	net.Conn
 	stall   time.Duration
 	patient bool
-	limit   time.Time // of reading
-	moved   int       // bytes read since it was set
+	limit   time.Time // for reading
+	moved   int       // bytes read since limit was set
 	release func() bool
 }
 
@@ -274,8 +275,8 @@ func (w *wire) Close() error {
 	return w.Conn.Close()
 }
 
-// Read's patience begins with a request and again whenever minMoved bytes came: one that lasted
-// from byte to byte would leave a peer that drips the choice of how long all takes.
+// The read timeout starts with a request and again after every minMoved bytes. If every byte
+// restarted it, a peer that sends a byte now and then could take for ever.
 func (w *wire) Read(p []byte) (int, error) {
 	if w.patient {
 		w.limit = time.Time{}
@@ -291,7 +292,7 @@ func (w *wire) Read(p []byte) (int, error) {
 }
 
 func (w *wire) Write(p []byte) (int, error) {
-	if w.patient { // read at the same time
+	if w.patient { // the other goroutine may be reading
 		return w.Conn.Write(p)
 	}
 	if err := w.SetWriteDeadline(time.Now().Add(w.stall)); err != nil {
@@ -301,10 +302,10 @@ func (w *wire) Write(p []byte) (int, error) {
 	return w.Conn.Write(p)
 }
 
-// minMoved is how many bytes of something longer have to come in the time of a stall.
+// minMoved is how many bytes of a longer transfer have to arrive within a stall.
 const minMoved = 4 << 10
 
-// failed makes an error of the connection one with a culprit.
+// failed adds to an error of the connection whose fault it is.
 func (w *wire) failed(ctx context.Context, err error) error {
 	var no *refused
 	switch {
@@ -346,7 +347,7 @@ func (w *wire) ask(service string) error {
 	return fmt.Errorf("it answers %q, which is no adb server's word", status)
 }
 
-// reply reads four hex digits of length and so many bytes.
+// reply reads four hex digits of length and that many bytes.
 func (w *wire) reply() (string, error) { return readReply(w) }
 
 func readReply(r io.Reader) (string, error) {
@@ -365,8 +366,8 @@ func readReply(r io.Reader) (string, error) {
 	return string(text), nil
 }
 
-// parseDevices reads lines of `adb devices -l`: serial, state, and words of NAME:VALUE. A state
-// may have several words, as "no permissions (missing udev rules?...)" has.
+// parseDevices parses lines of `adb devices -l`: serial, state, and words of NAME:VALUE. A
+// state may have several words: "no permissions (missing udev rules?...)".
 func parseDevices(text string) []Listed {
 	var list []Listed
 	for line := range strings.Lines(text) {
@@ -407,5 +408,5 @@ func parseListed(serial, rest string) Listed {
 
 const maxClip = 200
 
-// Program is the adb that a server is started by.
+// Program returns the adb that a server is started with.
 func (s Server) Program() (string, error) { return s.binary() }

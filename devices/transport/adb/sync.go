@@ -20,17 +20,17 @@ import (
 	"latlab/internal/text"
 )
 
-// Bounds of the file protocol.
-// Source: AOSP, packages/modules/adb/SYNC.TXT and file_sync_protocol.h.
+// Limits of the file protocol. Source: AOSP, packages/modules/adb/SYNC.TXT and
+// file_sync_protocol.h.
 const (
 	syncChunk = 64 << 10 // SYNC_DATA_MAX
 	maxPath   = 1024
 	maxFail   = 4096 // text of a failure
 
-	// privateFile is a regular file without any permission. adbd gives the group and everybody
-	// what the owner gets, so that 0600 would be readable for all until it is changed; it writes
-	// through the descriptor that it made the file with, and needs none.
-	// Source: AOSP, daemon/file_sync_service.cpp, send_impl and handle_send_file.
+	// privateFile is a regular file without any permission. adbd gives group and others the
+	// owner's permissions, so 0600 would be readable for all until it is changed; adbd writes
+	// through the descriptor with which it made the file, and needs no permission. Source:
+	// AOSP, daemon/file_sync_service.cpp, send_impl and handle_send_file.
 	privateFile = 0o100000
 )
 
@@ -50,7 +50,7 @@ func (d *Device) files(ctx context.Context) (*files, error) {
 
 func (f *files) close() { _ = f.w.Close() }
 
-// send begins a request: four letters, a length, and that much.
+// send begins a request: four letters, a length, and that many bytes.
 func (f *files) send(id string, body []byte) error {
 	head := binary.LittleEndian.AppendUint32([]byte(id), uint32(len(body)))
 	_, err := f.w.Write(append(head, body...))
@@ -66,7 +66,7 @@ func (f *files) head() (id string, n uint32, err error) {
 	return string(b[:4]), binary.LittleEndian.Uint32(b[4:]), nil
 }
 
-// failure is what the phone says of a file, as the error that it means.
+// failure converts the phone's message about a file to an error.
 func (f *files) failure(n uint32) error {
 	if n > maxFail {
 		return fmt.Errorf("the phone announces a message of %d bytes", n)
@@ -78,7 +78,7 @@ func (f *files) failure(n uint32) error {
 	return fileError(text.Line(string(said), maxClip))
 }
 
-// fileError: the phone's words are those of its C library.
+// fileError: the phone's messages are those of its C library.
 func fileError(text string) error {
 	for _, known := range []struct {
 		words string
@@ -94,14 +94,15 @@ func fileError(text string) error {
 	return &said{text}
 }
 
-// said is the phone's word on a file, which is there to say it.
+// said is an error that quotes the phone's message about a file, so the phone is there.
 type said struct{ text string }
 
 func (e *said) Error() string { return e.text }
 
 var errFull = errors.New("no space left on the device")
 
-// ended makes an error of the connection the phone's absence, and leaves the phone's own words.
+// ended converts an error of the connection to ReasonOffline, and keeps the phone's own
+// messages.
 func (f *files) ended(ctx context.Context, err error) error {
 	var word *said
 	switch {
@@ -146,8 +147,8 @@ func (d *Device) Put(ctx context.Context, f transport.File) error {
 	return err
 }
 
-// remove is for what a failed push left; a phone that went away keeps it until latlab's folder
-// is cleaned.
+// remove deletes what a failed push left; if the phone went offline, it stays until latlab's
+// folder is cleaned.
 func (d *Device) remove(ctx context.Context, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killPatience)
 	defer cancel()
@@ -160,7 +161,7 @@ func (d *Device) full(ctx context.Context, f transport.File, err error) error {
 		Err: fmt.Errorf("no room for %d bytes%s: %w", f.Size, d.free(ctx, dir), err), Advice: "make room there; what is used: adb -s " + d.serial + " shell df -h " + dir}
 }
 
-// free words how much room there is, where df says so.
+// free describes the free space, if df reports it.
 func (d *Device) free(ctx context.Context, dir string) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killPatience)
 	defer cancel()
@@ -171,8 +172,8 @@ func (d *Device) free(ctx context.Context, dir string) string {
 	return ""
 }
 
-// parseFree reads the KiB that df -k calls available: the column before the percentage. A long
-// name of a file system has a line of its own.
+// parseFree reads the KiB that df -k reports as available: the column before the percentage. A
+// file system with a long name has its name on a separate line.
 func parseFree(out string) (kib int64, ok bool) {
 	words := strings.Fields(out[strings.IndexByte(out, '\n')+1:])
 	for i, w := range words {
@@ -197,7 +198,7 @@ func (d *Device) push(ctx context.Context, temp string, f transport.File) error 
 	if local != nil {
 		return local
 	}
-	// The phone's reason is worth more than that it then stopped listening.
+	// The phone's reason is more useful than the broken connection that follows it.
 	if err == nil {
 		err = s.send("DONE", nil)
 	}
@@ -239,7 +240,7 @@ func (f *files) content(ctx context.Context, file transport.File) (local, wire e
 	}
 }
 
-// answer reads whether a request went well.
+// answer reads whether a request succeeded.
 func (f *files) answer() error {
 	id, n, err := f.head()
 	switch {
@@ -253,7 +254,6 @@ func (f *files) answer() error {
 	return fmt.Errorf("the phone answers %q to a file", id)
 }
 
-// Get reads a file.
 func (d *Device) Get(ctx context.Context, name string, w io.Writer, limit int64) error {
 	if err := checkPath(name); err != nil {
 		return err
@@ -281,7 +281,7 @@ func (d *Device) Get(ctx context.Context, name string, w io.Writer, limit int64)
 	return s.ended(ctx, err)
 }
 
-// receive reads chunks until the phone says that it was all.
+// receive reads chunks up to the end of the file.
 func (f *files) receive(take func([]byte) error) error {
 	buf := make([]byte, syncChunk)
 	for {
@@ -305,7 +305,7 @@ func (f *files) receive(take func([]byte) error) error {
 	}
 }
 
-// Stat looks at a file, through links.
+// Stat returns a file's details and follows links.
 func (d *Device) Stat(ctx context.Context, name string) (transport.Info, error) {
 	if err := checkPath(name); err != nil {
 		return transport.Info{}, err
@@ -326,7 +326,7 @@ func (d *Device) Stat(ctx context.Context, name string) (transport.Info, error) 
 	return info, s.ended(ctx, err)
 }
 
-// stat1 is the old answer: mode, size of 32 bits, time; all zero where there is no file.
+// stat1 reads the old answer: mode, size of 32 bits, time; all zero if there is no file.
 func (f *files) stat1(name string) (transport.Info, error) {
 	var b [16]byte
 	if _, err := io.ReadFull(f.w, b[:]); err != nil {
@@ -342,7 +342,7 @@ func (f *files) stat1(name string) (transport.Info, error) {
 	return transport.Info{Size: int64(u(8)), Mode: fileMode(u(4)), ModTime: time.Unix(int64(u(12)), 0)}, nil
 }
 
-// stat2 is the new one.
+// stat2 reads the new answer.
 func (f *files) stat2(name string) (transport.Info, error) {
 	var b [72]byte
 	if _, err := io.ReadFull(f.w, b[:]); err != nil {
@@ -373,7 +373,7 @@ func (f *files) stat2(name string) (transport.Info, error) {
 	return transport.Info{}, &said{fmt.Sprintf("stat %s: error %d", name, v.Error)}
 }
 
-// fileMode translates what stat(2) says.
+// fileMode converts the mode of stat(2).
 func fileMode(mode uint32) fs.FileMode {
 	m := fs.FileMode(mode & 0o777)
 	switch mode & 0o170000 {

@@ -22,7 +22,7 @@ import (
 func agent(t testing.TB, keys ...string) string {
 	t.Helper()
 	testenv.Program(t, "ssh-agent", "openssh-client")
-	dir, err := os.MkdirTemp("/tmp", "latlab-") // a socket's name is short
+	dir, err := os.MkdirTemp("/tmp", "latlab-") // a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,8 @@ func TestAgent(t *testing.T) {
 	open(t, o)
 }
 
-// TestManyKeysOfTheAgent: sshd hangs up after six; the one that was named comes first.
+// TestManyKeysOfTheAgent: sshd disconnects after six keys; the key from the options is offered
+// first.
 func TestManyKeysOfTheAgent(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	var keys []string
@@ -140,7 +141,7 @@ func TestConfigAlias(t *testing.T) {
 	wants(t, err, devices.FaultUser, devices.ReasonHostKey, "CHANGED")
 }
 
-// jumping is a board behind another host, with more jumps after that one.
+// jumping is a board behind a jump host, with further jumps after that one.
 func jumping(t *testing.T, more string) (jump, s *sshtest.Server, o ssh.Options) {
 	jump, s = sshtest.Start(t, sshtest.Options{}), sshtest.Start(t, sshtest.Options{})
 	key, err := os.ReadFile(s.Key)
@@ -159,10 +160,10 @@ func jumping(t *testing.T, more string) (jump, s *sshtest.Server, o ssh.Options)
 	return jump, s, o
 }
 
-// TestBoardVanishesBehindAJump: what is open ends although the host between is well. What is in
-// flight here fits the sockets' buffers; a host between that cannot get rid of more is not shown.
+// TestBoardVanishesBehindAJump: operations end although the jump host still works. The data in
+// flight fits the sockets' buffers; a jump host whose buffers are full is not tested.
 func TestBoardVanishesBehindAJump(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // it mostly waits
 	_, s, o := jumping(t, "")
 	o.KeepAlive = time.Second
 	tr := open(t, o)
@@ -197,7 +198,8 @@ func TestProxyJump(t *testing.T) {
 	wants(t, err, devices.FaultUser, devices.ReasonHostKey, "not known")
 }
 
-// TestProxyCommand reaches the host by a program of the user's, which goes when the connection does.
+// TestProxyCommand reaches the host through a program of the user's, which ends with the
+// connection.
 func TestProxyCommand(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	self, err := os.Executable()

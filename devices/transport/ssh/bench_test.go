@@ -10,7 +10,7 @@ import (
 	"latlab/devices/transport/ssh/sshtest"
 )
 
-// BenchmarkTrue is what a program costs that does nothing: a session, its group's end.
+// BenchmarkTrue measures a program that does nothing: a session, and the end of its group.
 func BenchmarkTrue(b *testing.B) {
 	tr := open(b, options(sshtest.Start(b, sshtest.Options{})))
 	for b.Loop() {
@@ -21,7 +21,7 @@ func BenchmarkTrue(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen connects and logs in.
+// BenchmarkOpen measures connecting and logging in.
 func BenchmarkOpen(b *testing.B) {
 	o := options(sshtest.Start(b, sshtest.Options{}))
 	for b.Loop() {

@@ -17,12 +17,12 @@ import (
 	"latlab/devices/transport"
 )
 
-// chunk is how much of a file is in flight at once; sftp cuts it into packets of 32 KiB that
-// travel together. A whole chunk is acknowledged before the next: progress is true.
+// chunk is how much of a file is in flight at once; sftp splits it into packets of 32 KiB that
+// are sent together. A whole chunk is acknowledged before the next, so that progress is true.
 const chunk = 1 << 20
 
-// files keeps one idle sftp client. Each serves one call at a time: giving up a call means
-// closing its client, which must not be another's.
+// files keeps one idle sftp client. A client serves one call at a time, because giving up a
+// call means closing its client.
 type files struct {
 	mu   sync.Mutex
 	idle *ftp
@@ -33,7 +33,7 @@ type files struct {
 type ftp struct {
 	*sftp.Client
 	s    opened
-	gone <-chan struct{} // closed when the session is
+	gone <-chan struct{} // closed when the session has ended
 }
 
 func (f *ftp) close() {
@@ -61,7 +61,7 @@ func (f *files) keep(c *ftp) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.idle != nil {
-		_ = c.s.Close() // and no waiting for the host
+		_ = c.s.Close() // without waiting for the host
 		return
 	}
 	f.idle = c
@@ -93,7 +93,7 @@ func (l *link) openFTP(ctx context.Context) (*ftp, error) {
 	return &ftp{c, s, gone}, nil
 }
 
-// subsystem starts sftp. A host may refuse it, or agree and have no such program.
+// subsystem starts sftp. A host may refuse it, or accept it and have no such program.
 func subsystem(s opened) (*sftp.Client, error) {
 	ok, err := s.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"sftp"}))
 	if err != nil {
@@ -109,7 +109,7 @@ func subsystem(s opened) (*sftp.Client, error) {
 	return c, nil
 }
 
-// withFTP runs one call over sftp. It returns errNoSFTP where the host has none.
+// withFTP runs one call over sftp. It returns errNoSFTP if the host has none.
 func (l *link) withFTP(ctx context.Context, op string, call func(*ftp) error) error {
 	if err := l.slot(ctx); err != nil {
 		return err
@@ -143,8 +143,8 @@ func (l *link) withFTP(ctx context.Context, op string, call func(*ftp) error) er
 	return l.lost(op, err)
 }
 
-// Put writes a file under a temporary name beside it and renames it. Until it is whole nobody
-// but the user may read it.
+// Put writes a temporary file beside the target and renames it. Until the file is complete
+// only the user may read it.
 func (t *Transport) Put(ctx context.Context, f transport.File) error {
 	l, err := t.connected(ctx)
 	if err != nil {
@@ -162,18 +162,18 @@ func (t *Transport) Put(ctx context.Context, f transport.File) error {
 	return err
 }
 
-// discard removes what a Put that was given up left there. What a broken connection leaves
-// stays: latlab's folder is tidied before it is next filled.
+// discard removes the temporary file of an interrupted Put. After a broken connection the file
+// stays: latlab's folder is cleaned before it is next used.
 func (t *Transport) discard(temp string) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	_, _ = transport.Shell(ctx, t, maxSaid, `rm -f "$1"`, temp)
 }
 
-// counted reads a file's content, which must be as long as was said.
+// counted reads a file's content, which must have the announced length.
 type counted struct {
 	f    transport.File
-	temp string // name there until it is whole
+	temp string // name on the host until it is complete
 	read int64
 }
 
@@ -236,7 +236,7 @@ func (c *ftp) write(ctx context.Context, n *counted) (err error) {
 	}
 }
 
-// rename puts the file in its place. Plain sftp does not rename over a file that is there.
+// rename moves the file to its place. Plain sftp does not rename over an existing file.
 func (c *ftp) rename(temp, name string) error {
 	if _, ok := c.HasExtension("posix-rename@openssh.com"); ok {
 		return c.PosixRename(temp, name)
@@ -247,8 +247,8 @@ func (c *ftp) rename(temp, name string) error {
 	return c.Rename(temp, name)
 }
 
-// full finds out whether a failure was a full disk: sftp has no word for it but "failure".
-// The temporary file is gone already.
+// full checks whether a failure was a full disk: sftp reports only "failure". The temporary
+// file has been removed already.
 func (c *ftp) full(err error, f transport.File, o Options) error {
 	var status *sftp.StatusError
 	if !errors.As(err, &status) || status.FxCode() != sftp.ErrSSHFxFailure {
@@ -271,7 +271,7 @@ func noRoom(o Options, f transport.File, free int64) error {
 	}
 }
 
-// Get reads a file of at most limit bytes into w.
+// Get copies a file of at most limit bytes to w.
 func (t *Transport) Get(ctx context.Context, name string, w io.Writer, limit int64) error {
 	l, err := t.connected(ctx)
 	if err != nil {
@@ -291,8 +291,8 @@ func (t *Transport) Get(ctx context.Context, name string, w io.Writer, limit int
 	return err
 }
 
-// copyLimited copies in chunks, which sftp fetches in parallel. What a file says its size is
-// is not believed.
+// copyLimited copies in chunks, which sftp fetches in parallel. It does not rely on the size
+// that the file reports.
 func copyLimited(w io.Writer, r io.Reader, name string, limit int64) error {
 	buf := make([]byte, chunk)
 	var done int64
@@ -314,7 +314,7 @@ func copyLimited(w io.Writer, r io.Reader, name string, limit int64) error {
 	}
 }
 
-// Stat looks at a file; one that is not there is fs.ErrNotExist.
+// Stat returns a file's details; a missing file is fs.ErrNotExist.
 func (t *Transport) Stat(ctx context.Context, name string) (transport.Info, error) {
 	l, err := t.connected(ctx)
 	if err != nil {

@@ -140,7 +140,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, fs.ErrInvalid }
 
-// looking is content that looks at what is there already.
+// looking is content that inspects the files already there while it is read.
 type looking struct {
 	t    *testing.T
 	dir  string
@@ -172,7 +172,7 @@ func (l *looking) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// ending is content without end that gives up on itself.
+// ending is endless content that cancels its own copy.
 type ending struct {
 	cancel context.CancelFunc
 	left   int
@@ -208,7 +208,7 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
-// TestRoot runs programs and sftp in a root of their own.
+// TestRoot runs programs and sftp in a separate root.
 func TestRoot(t *testing.T) {
 	testenv.Superuser(t, "it is shut into a folder by chroot")
 	busybox := testenv.Program(t, "busybox", "busybox-static")

@@ -62,7 +62,7 @@ func TestParseFree(t *testing.T) {
 	}
 }
 
-// FuzzRefused: whatever ssh writes becomes one line that says whose fault it is.
+// FuzzRefused: any output of ssh becomes one line that says whose fault it is.
 func FuzzRefused(f *testing.F) {
 	for _, s := range []string{
 		"", "debug1: Connection established.\n", "ssh: Could not resolve hostname x: Name or service not known\n",
@@ -104,8 +104,8 @@ func FuzzExit(f *testing.F) {
 	})
 }
 
-// TestLineWithoutAGroup: where the login shell does not lead its process group (Dropbear), the
-// program gets one of its own; in every shell that is here.
+// TestLineWithoutAGroup: if the login shell does not lead its process group (Dropbear), the
+// program gets its own group, in every shell that is installed here.
 func TestLineWithoutAGroup(t *testing.T) {
 	line, err := startLine(transport.Command{Path: "sh", Args: []string{"-c", `read -r s </proc/$$/stat; set -- ${s##*) }; [ "$3" = $$ ] && echo "leads $1"; exit 7`, "sh"}})
 	if err != nil {

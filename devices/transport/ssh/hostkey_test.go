@@ -22,7 +22,7 @@ import (
 	"latlab/internal/testenv"
 )
 
-// knowing writes known_hosts anew.
+// knowing rewrites known_hosts.
 func knowing(t testing.TB, s *sshtest.Server, lines ...string) {
 	t.Helper()
 	if err := os.WriteFile(s.KnownHosts, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
@@ -54,7 +54,7 @@ func TestHostKeyUnknown(t *testing.T) {
 	refused(t, s, "not known")
 }
 
-// TestHostKeyAdvice types what the error says to type, and accepts the key.
+// TestHostKeyAdvice runs the command that the error suggests, and accepts the key.
 func TestHostKeyAdvice(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	knowing(t, s, "# nothing")
@@ -85,7 +85,7 @@ func TestHostKeyChanged(t *testing.T) {
 	refused(t, s, "CHANGED", s.KnownHosts+":2", gossh.FingerprintSHA256(key), "ssh-keygen -f")
 }
 
-// TestHostKeyChangedUnderway: a reconnect checks again.
+// TestHostKeyChangedUnderway: a reconnect checks the host key again.
 func TestHostKeyChangedUnderway(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
@@ -113,7 +113,8 @@ func TestHostKeyRevoked(t *testing.T) {
 	refused(t, s, "revoked")
 }
 
-// TestHostKeyOfAnotherKind: the server has an ECDSA key too, and only its ed25519 key is known; and the other way round.
+// TestHostKeyOfAnotherKind: the server has an ECDSA and an ed25519 key, and only one of them
+// is in known_hosts.
 func TestHostKeyOfAnotherKind(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "host_ecdsa")
 	ec := newECDSA(t, file)
@@ -147,8 +148,8 @@ func newECDSA(t testing.TB, path string) gossh.PublicKey {
 	return key
 }
 
-// TestHostKeyAuthority: a host with a certificate is known by its authority; the authority's
-// own key, shown as a host's, is not.
+// TestHostKeyAuthority: a host with a certificate is verified by its authority; the
+// authority's own key is not accepted as a host's.
 func TestHostKeyAuthority(t *testing.T) {
 	dir := t.TempDir()
 	ca, host := filepath.Join(dir, "ca"), filepath.Join(dir, "host")
@@ -182,7 +183,7 @@ func TestHostKeyAlias(t *testing.T) {
 	open(t, o)
 }
 
-// TestKnownHostsThatIsNone: ssh passes over lines that are none.
+// TestKnownHostsThatIsNone: ssh skips malformed lines.
 func TestKnownHostsThatIsNone(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	knowing(t, s, "nonsense here")

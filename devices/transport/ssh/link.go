@@ -13,8 +13,8 @@ import (
 	"latlab/devices"
 )
 
-// maxSessions is what OpenSSH allows one connection (MaxSessions 10), less one that is kept
-// for killing and one that an idle sftp client may hold.
+// maxSessions is what OpenSSH allows per connection (MaxSessions 10), less one that is
+// reserved for killing and one for an idle sftp client.
 const maxSessions = 8
 
 // link is one connection, logged in.
@@ -23,19 +23,19 @@ type link struct {
 	ssh    *master
 	client *ssh.Client
 
-	slots  chan struct{} // one a session in use
-	killer sync.Mutex    // one session for killing
+	slots  chan struct{} // one for each session in use
+	killer sync.Mutex    // held while the reserved session kills
 
 	files files
 
 	mu       sync.Mutex
 	running  map[*process]struct{}
-	cause    error         // why it ended
-	dead     chan struct{} // closed when it ended
+	cause    error         // why the connection ended
+	dead     chan struct{} // closed when the connection ended
 	watchers sync.WaitGroup
 }
 
-// login has ssh connect and log in, which is bounded by ConnectTimeout as a whole, and becomes a
+// login makes ssh connect and log in, which ConnectTimeout limits as a whole, and becomes a
 // client of its connection.
 func login(ctx context.Context, o Options) (*link, error) {
 	m, err := startMaster(o)
@@ -74,7 +74,7 @@ func (l *link) spawn(f func()) bool {
 	return true
 }
 
-// end closes the connection under all who use it. The first reason stays.
+// end closes the connection for all its users. Only the first reason is kept.
 func (l *link) end(why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,7 +106,7 @@ func (l *link) alive() bool {
 	}
 }
 
-// why is the reason of the end, nil while there is none.
+// why returns the reason of the end, nil while the connection lives.
 func (l *link) why() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,17 +127,17 @@ func (l *link) slot(ctx context.Context) error {
 
 func (l *link) free() { <-l.slots }
 
-// opened is a session's channel with the requests that come over it: how its program ended.
-// x/crypto's Session is not used, for its Wait returns only when nobody holds the program's
-// streams open any more, and somebody may do so for ever.
+// opened is a session's channel with its requests, which report how its program ended.
+// x/crypto's Session is not used, because its Wait returns only when no process holds the
+// program's streams open, which may be never.
 type opened struct {
 	ssh.Channel
 	requests <-chan *ssh.Request
 }
 
-// hangUp closes a session, and where it is not gone in time the whole connection. Close is a
-// message: readers wake when the host closes its side too, which OpenSSH does not do while the
-// program lives, be it that nobody could kill it or that it is stuck in the kernel.
+// hangUp closes a session, and the whole connection if the session does not end in time. Close
+// only sends a message: readers wake when the host closes its side too, which OpenSSH does not
+// do while the program lives, for example if it cannot be killed or is stuck in the kernel.
 func (l *link) hangUp(s opened, gone <-chan struct{}) {
 	_ = s.Close()
 	limit := time.NewTimer(endTimeout)
@@ -146,11 +146,11 @@ func (l *link) hangUp(s opened, gone <-chan struct{}) {
 	case <-gone:
 	case <-l.dead:
 	case <-limit.C:
-		l.end(errors.New("a program there cannot be ended"))
+		l.end(errors.New("a program on the host cannot be ended"))
 	}
 }
 
-// session opens one.
+// session opens a session.
 func (l *link) session(ctx context.Context) (opened, error) {
 	o, err := open(ctx, l.dead, l.client.OpenChannel)
 	if errors.Is(err, errDead) {
@@ -164,10 +164,11 @@ func (l *link) session(ctx context.Context) (opened, error) {
 
 var errDead = errors.New("the connection ended")
 
-// open opens a session's channel. Where ctx or the connection ends first, what comes late is closed
-// by the goroutine that waits for it. Nobody waits for that one: x/crypto's OpenChannel never
-// returns where the connection ends in just that moment, for its mux closes the channels that it
-// knows once, and then takes another. A sweep over ssh stood still for that.
+// open opens a session's channel. If ctx or the connection ends first, a channel that comes
+// late is closed by the goroutine that waits for it. That goroutine is not waited for:
+// x/crypto's OpenChannel never returns if the connection ends at just that moment, because its
+// mux closes the channels that it knows once, and then accepts a new one. A sweep over ssh
+// once hung for that reason.
 func open(ctx context.Context, dead <-chan struct{}, channel func(string, []byte) (ssh.Channel, <-chan *ssh.Request, error)) (opened, error) {
 	select {
 	case <-dead:
@@ -201,7 +202,7 @@ func open(ctx context.Context, dead <-chan struct{}, channel func(string, []byte
 	}
 }
 
-// noSession says why the host opened none.
+// noSession explains why the host opened no session.
 func (l *link) noSession(err error) error {
 	if err == nil {
 		return nil
@@ -213,6 +214,6 @@ func (l *link) noSession(err error) error {
 			Advice: "its sshd may allow fewer than 10 at once: see MaxSessions in /etc/ssh/sshd_config there",
 		}
 	}
-	// x/crypto has no error of its own for a connection that ends meanwhile.
+	// x/crypto has no error of its own for a connection that ends in the meantime.
 	return l.lost("open a session on", fmt.Errorf("%w (%w)", err, io.ErrUnexpectedEOF))
 }

@@ -27,7 +27,7 @@ func impatient(s *sshtest.Server) ssh.Options {
 	return o
 }
 
-// firstLine reads the first line of a program that goes on.
+// firstLine reads the first line of a program that keeps running.
 func firstLine(t testing.TB, p transport.Process) string {
 	t.Helper()
 	var b strings.Builder
@@ -42,7 +42,7 @@ func firstLine(t testing.TB, p transport.Process) string {
 }
 
 func TestBlackholeIsNoticed(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // it mostly waits
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, impatient(s))
 	p := sh(t, tr, "echo $$; exec sleep 3600")
@@ -50,7 +50,7 @@ func TestBlackholeIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nobody can end it there any more: its sshd keeps a session whose client vanished.
+	// The program cannot be killed any more: its sshd keeps a session whose client vanished.
 	defer func() {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			t.Error(err)
@@ -66,21 +66,21 @@ func TestBlackholeIsNoticed(t *testing.T) {
 	eventually(t, "it connects again", func() bool { _, err := tr.Stat(t.Context(), "/"); return err == nil })
 }
 
-// TestQuietIsNotDead: keep-alive does not disturb a program that says nothing.
+// TestQuietIsNotDead: keep-alive does not disturb a program without output.
 func TestQuietIsNotDead(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // it mostly waits
 	s := sshtest.Start(t, sshtest.Options{})
 	o := options(s)
 	o.KeepAlive = time.Second
 	tr := open(t, o)
-	p := sh(t, tr, "sleep 5; echo done") // longer than a host has for its answers
+	p := sh(t, tr, "sleep 5; echo done") // longer than the keep-alive timeout
 	if out, _, exit := finish(t, p); out != "done\n" || exit != (transport.Exit{}) {
 		t.Errorf("%q, %+v", out, exit)
 	}
 }
 
 func TestBlackholeDuringPut(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // it mostly waits
 	for name, so := range map[string]sshtest.Options{"sftp": {}, "shell": {NoSFTP: true}} {
 		t.Run(name, func(t *testing.T) {
 			s := sshtest.Start(t, so)
@@ -98,7 +98,7 @@ func TestBlackholeDuringPut(t *testing.T) {
 	}
 }
 
-// silencing is content during which the link goes silent.
+// silencing is content that stalls the link while it is read.
 type silencing struct {
 	s     *sshtest.Server
 	after int
@@ -156,7 +156,8 @@ func unused(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// TestTetherEndsWithTheConnection: sshd leaves a program without a terminal running.
+// TestTetherEndsWithTheConnection: without a tether, sshd leaves a program without a terminal
+// running.
 func TestTetherEndsWithTheConnection(t *testing.T) {
 	for name, end := range map[string]func(*sshtest.Server, transport.Process){
 		"cut":   func(s *sshtest.Server, _ transport.Process) { s.Cut() },
@@ -213,15 +214,16 @@ func TestKillCancelAndCloseEndTheWholeGroup(t *testing.T) {
 			if _, _, exit := finish(t, p); name != "close" && exit.Signal != "killed" {
 				t.Errorf("exit: %+v", exit)
 			}
-			p.Kill() // harmless once it is gone
+			p.Kill() // does nothing once it has ended
 			eventually(t, "nothing is left", func() bool { return len(s.Left()) == 0 })
 		})
 	}
 }
 
-// TestEscapedProcessHoldsNobody: a process that left the group keeps the streams open.
+// TestEscapedProcessHoldsNobody: a process that left the group keeps the streams open, and
+// nothing waits for it.
 func TestEscapedProcessHoldsNobody(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // it mostly waits
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
 	out, _, exit := finish(t, sh(t, tr, "setsid sleep 15 & echo left"))
@@ -262,10 +264,10 @@ func TestServerWithOneSession(t *testing.T) {
 	}
 }
 
-// TestProgramThatCannotBeEnded: no session is left to kill it in, it says nothing that would
-// fail, and sshd does not close its session while it lives.
+// TestProgramThatCannotBeEnded: there is no session left to kill it in, it writes nothing that
+// would fail, and sshd does not close its session while it lives.
 func TestProgramThatCannotBeEnded(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // it mostly waits
 	s := sshtest.Start(t, sshtest.Options{Config: []string{"MaxSessions 1"}})
 	tr := open(t, options(s))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -289,9 +291,10 @@ func TestProgramThatCannotBeEnded(t *testing.T) {
 	}
 }
 
-// TestStuckSFTP: a stopped sftp server answers nothing, and does not see that its session closed.
+// TestStuckSFTP: a stopped sftp server does not answer, and does not notice that its session
+// closed.
 func TestStuckSFTP(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // it mostly waits
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
 	if _, err := tr.Stat(t.Context(), "/"); err != nil {
@@ -320,7 +323,7 @@ func TestStuckSFTP(t *testing.T) {
 	}
 }
 
-// endAll ends what the server's sessions left, which is meant to outlive them.
+// endAll ends the processes that the server's sessions left on purpose.
 func endAll(t testing.TB, s *sshtest.Server) {
 	for _, pid := range s.Left() {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
@@ -355,7 +358,7 @@ func TestDripDoesNotHoldLogin(t *testing.T) {
 	}
 }
 
-// TestHostileServers talk to us before any key is exchanged.
+// TestHostileServers: servers that send garbage before any key exchange.
 func TestHostileServers(t *testing.T) {
 	testenv.Program(t, "ssh", "openssh-client")
 	for name, talk := range map[string]func(net.Conn){
@@ -394,7 +397,7 @@ func TestHostileServers(t *testing.T) {
 	}
 }
 
-// spill writes the same until nobody reads.
+// spill writes the same text until the reader is gone.
 func spill(c net.Conn, s string) {
 	block := []byte(strings.Repeat(s, 1000))
 	for {

@@ -21,23 +21,23 @@ import (
 // master is the user's ssh, which holds the connection (ssh_config(5): ControlMaster).
 type master struct {
 	cmd  *exec.Cmd
-	dir  string          // holds its configuration and its socket while it logs in
-	said text.TailWriter // what it writes to stderr
+	dir  string          // holds its configuration, and its socket during the login
+	said text.TailWriter // its stderr
 	done chan struct{}   // closed when it ended
 }
 
 const (
-	// socketPoll is how often to look whether ssh has logged in: that it then makes its socket
-	// is the only sign of it.
+	// socketPoll is the interval of checks whether ssh has logged in. The only sign of the
+	// login is that ssh then makes its socket.
 	socketPoll = 5 * time.Millisecond
-	// maxSocketDir keeps a socket's path, to which ssh adds 17 characters for a moment, below
-	// the 104 that every system takes.
+	// maxSocketDir keeps a socket's path below the 104 bytes that every system accepts; ssh
+	// adds 17 characters to it for a moment.
 	maxSocketDir = 80
 )
 
-// startMaster starts ssh in a session of its own: it has no terminal at which it could ask, and an
-// interrupt typed at ours does not reach it. It outlives the call that connects, and ends when latlab
-// does, however that ends.
+// startMaster starts ssh in its own session: it has no terminal at which it could ask, and an
+// interrupt typed in latlab's terminal does not reach it. It outlives the call that connects,
+// and ends with latlab, however latlab ends.
 func startMaster(o Options) (*master, error) {
 	program, err := exec.LookPath("ssh")
 	if err != nil {
@@ -75,8 +75,8 @@ func startMaster(o Options) (*master, error) {
 
 func (m *master) socket() string { return filepath.Join(m.dir, "s") }
 
-// login waits until ssh has logged in and becomes a client of its connection. Nobody else can:
-// the socket is removed.
+// login waits until ssh has logged in and becomes a client of its connection. It then removes
+// the socket, so that no other process can connect.
 func (m *master) login(ctx context.Context) (*ssh.Client, error) {
 	conn, err := m.connect(ctx)
 	if err != nil {
@@ -112,7 +112,7 @@ func (m *master) connect(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// buffered saves reads: x/crypto reads a packet's length and the packet apart.
+// buffered saves system calls: x/crypto reads a packet's length and the packet separately.
 type buffered struct {
 	net.Conn
 	r *bufio.Reader
@@ -120,7 +120,7 @@ type buffered struct {
 
 func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
 
-// why is the reason for which the connection ended.
+// why returns the reason for which the connection ended.
 func (m *master) why() error {
 	limit := time.NewTimer(endTimeout)
 	defer limit.Stop()
@@ -135,7 +135,8 @@ func (m *master) why() error {
 	return fmt.Errorf("ssh was ended: %v", m.cmd.ProcessState)
 }
 
-// kill ends ssh and what it started for the connection: a ProxyCommand, the ssh of a ProxyJump.
+// kill ends ssh and what it started for the connection: a ProxyCommand, the ssh of a
+// ProxyJump.
 func (m *master) kill() {
 	select {
 	case <-m.done:

@@ -21,13 +21,13 @@ import (
 	"latlab/devices/transport/ssh/sshtest"
 )
 
-// Variables that make the test's own program something else.
+// Variables that make the test binary act as a different program.
 const (
-	dialVariable = "SSH_TEST_DIAL" // a ProxyCommand, to HOST:PORT
-	heldVariable = "SSH_TEST_HOLD" // a latlab that holds a connection, as options have it: USER:PORT:KEY:KNOWN_HOSTS
+	dialVariable = "SSH_TEST_DIAL" // as a ProxyCommand that connects to HOST:PORT
+	heldVariable = "SSH_TEST_HOLD" // as a latlab that holds a connection: USER:PORT:KEY:KNOWN_HOSTS
 )
 
-// dial joins stdin and stdout to a connection.
+// dial copies between stdin and stdout and a connection.
 func dial(address string) {
 	c, err := net.Dial("tcp", address)
 	if err != nil {
@@ -42,7 +42,7 @@ func dial(address string) {
 	os.Exit(0)
 }
 
-// hold starts a tethered program, says so and waits to be killed.
+// hold starts a tethered program, reports that, and waits to be killed.
 func hold(words string) {
 	w := strings.Split(words, ":")
 	port, err := strconv.Atoi(w[1])
@@ -57,7 +57,8 @@ func hold(words string) {
 	select {}
 }
 
-// commands are the processes whose command line or environment has certain words in their order.
+// commands returns the processes whose command line or environment contains given words in
+// order.
 func commands(t testing.TB, words ...string) (pids []int) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -76,13 +77,13 @@ func commands(t testing.TB, words ...string) (pids []int) {
 	return pids
 }
 
-// clients are the ssh programs that hold a connection to a server.
+// clients returns the ssh programs that hold a connection to a server.
 func clients(t testing.TB, s *sshtest.Server) []int {
 	t.Helper()
 	return commands(t, "ControlMaster=yes", "-p", strconv.Itoa(s.Port))
 }
 
-// TestKilledSSH: the death of the ssh program is a broken connection.
+// TestKilledSSH: if the ssh program is killed, the connection is broken.
 func TestKilledSSH(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
@@ -100,9 +101,9 @@ func TestKilledSSH(t *testing.T) {
 	}
 }
 
-// TestStoppedSSH: a program is ended through a connection that does nothing any more.
+// TestStoppedSSH: a program is ended although its connection is stalled.
 func TestStoppedSSH(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	t.Parallel() // it mostly waits
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
 	p := sh(t, tr, "echo ready; cat")
@@ -120,7 +121,7 @@ func TestStoppedSSH(t *testing.T) {
 	}
 }
 
-// TestKilledLatlab leaves nothing: no ssh here, no program there, no file.
+// TestKilledLatlab: a killed latlab leaves no ssh here, no program on the host, no file.
 func TestKilledLatlab(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	self, err := os.Executable()
@@ -155,7 +156,8 @@ func TestKilledLatlab(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeftHere: neither by a connection nor by one that was refused.
+// TestNothingIsLeftHere: neither a connection nor a refused one leaves files or processes
+// here.
 func TestNothingIsLeftHere(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	temp := t.TempDir()

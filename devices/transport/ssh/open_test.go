@@ -11,7 +11,7 @@ import (
 	"latlab/devices"
 )
 
-// lateChannel is a session that comes when nobody wants it any more.
+// lateChannel is a session that opens after its caller gave up.
 type lateChannel struct {
 	ssh.Channel
 	closed chan struct{}
@@ -19,8 +19,8 @@ type lateChannel struct {
 
 func (c lateChannel) Close() error { close(c.closed); return nil }
 
-// TestOpenEndsWithTheConnection: a channel that never comes holds nobody, and one that comes late is
-// closed.
+// TestOpenEndsWithTheConnection: a channel that never opens blocks nothing, and one that opens
+// late is closed.
 func TestOpenEndsWithTheConnection(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -57,7 +57,7 @@ func TestOpenEndsWithTheConnection(t *testing.T) {
 	}
 }
 
-// TestOpenAfterTheEnd: nothing is asked of a connection that ended.
+// TestOpenAfterTheEnd: nothing is requested from a connection that has ended.
 func TestOpenAfterTheEnd(t *testing.T) {
 	dead := make(chan struct{})
 	close(dead)
@@ -70,13 +70,13 @@ func TestOpenAfterTheEnd(t *testing.T) {
 	}
 }
 
-// closing is a connection that can be closed and nothing else.
+// closing is a connection that can only be closed.
 type closing struct{ ssh.Conn }
 
 func (closing) Close() error { return nil }
 
-// TestSilentEnd: a shell that ended without a word is the board's absence where the connection turns
-// out to be gone, and else what it is.
+// TestSilentEnd: if a shell ends without a message, the board is offline if the connection
+// turns out to be gone; otherwise the error is kept.
 func TestSilentEnd(t *testing.T) {
 	for _, c := range []struct {
 		name string

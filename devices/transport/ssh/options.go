@@ -13,32 +13,31 @@ import (
 	"latlab/internal/text"
 )
 
-// Options say which host, and as whom. What is left empty is up to the user's ssh: its
-// configuration files, known hosts, keys and agent.
+// Options name a host and a user. Empty fields are left to the user's ssh: its configuration
+// files, known hosts, keys and agent.
 type Options struct {
 	Host string // an alias of the configuration file, a name, or an address
 	User string
 	Port int
-	// IdentityFiles are private keys, which are offered before those of the configuration file.
+	// IdentityFiles are private keys that are offered before those of the configuration file.
 	IdentityFiles []string
 	KnownHosts    []string // instead of all other known_hosts files
-	Config        string   // instead of ~/.ssh/config and /etc/ssh/ssh_config; "none" = none is read
+	Config        string   // instead of ~/.ssh/config and /etc/ssh/ssh_config; "none" = no file
 	Agent         string   // socket of the ssh-agent; "none" = none
-	// KeepAlive is how often a quiet host is asked whether it is there, in whole seconds;
-	// default: 5 s. A host that does not answer three times is gone.
+	// KeepAlive is the interval of keep-alive requests to a silent host, in whole seconds;
+	// default 5 s. A host that leaves three unanswered is offline.
 	KeepAlive      time.Duration
-	ConnectTimeout time.Duration // of connecting, with key exchange and login; default: 15 s
+	ConnectTimeout time.Duration // of connecting, with key exchange and login; default 15 s
 }
 
 const (
 	defaultKeepAlive      = 5 * time.Second
 	defaultConnectTimeout = 15 * time.Second
-	// patience is how many questions whether it is there a host may leave without an answer.
+	// patience is how many keep-alive requests a host may leave unanswered.
 	patience = 3
 )
 
-// check refuses words that ssh would take for something else, and keys that are not there, which
-// ssh passes over.
+// check refuses words that ssh would misread, and missing keys, which ssh would skip.
 func (o Options) check() error {
 	if err := checkWord("host", o.Host); err != nil {
 		return o.userError(reasonConfig, err, "")
@@ -61,8 +60,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// checkWord refuses names that cannot be one, and those that ssh refuses too since they have
-// been used to get options or commands past somebody: a leading dash, control characters.
+// checkWord refuses impossible names. ssh refuses them too, since they were used to smuggle in
+// options or commands: a leading dash, control characters.
 func checkWord(what, s string) error {
 	if s == "" || s[0] == '-' || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune("'\"`$\\;&<>|(){}", r) }) {
 		return fmt.Errorf("%q is no %s", s, what)
@@ -70,15 +69,15 @@ func checkWord(what, s string) error {
 	return nil
 }
 
-// config is ssh's configuration file. Of every keyword ssh takes the first value that it finds, so
-// that ours go before the user's. It is a file, and not arguments, for ssh hands its name to the ssh
-// that it starts for a ProxyJump: the host between is checked as strictly.
+// config is ssh's configuration file. ssh takes the first value of every keyword, so latlab's
+// come before the user's. It is a file, and not arguments, because ssh passes its name to the
+// ssh that it starts for a ProxyJump: the jump host is checked as strictly.
 func (o Options) config() string {
 	var b strings.Builder
 	line := func(keyword string, values ...string) { fmt.Fprintf(&b, "%s %s\n", keyword, strings.Join(values, " ")) }
-	line("BatchMode", "yes") // nothing is ever asked
+	line("BatchMode", "yes") // never ask the user
 	line("StrictHostKeyChecking", "yes")
-	line("LogLevel", "DEBUG1") // names the keys that are offered and shown: see refusal.go
+	line("LogLevel", "DEBUG1") // prints the keys that are offered and received: see refusal.go
 	line("ServerAliveInterval", strconv.Itoa(int(math.Ceil(o.KeepAlive.Seconds()))))
 	line("ServerAliveCountMax", strconv.Itoa(patience))
 	for _, p := range o.IdentityFiles {
@@ -110,10 +109,10 @@ func (o Options) config() string {
 
 func quotedPath(p string) string { return `"` + p + `"` }
 
-// literal is a path of which ssh expands nothing.
+// literal quotes a path so that ssh expands nothing in it.
 func literal(p string) string { return quotedPath(strings.ReplaceAll(p, "%", "%%")) }
 
-// arguments are those that hold for the ssh to the host itself, and not to a host between.
+// arguments are those for the ssh to the host itself, and not to a jump host.
 func (o Options) arguments(config, socket string) []string {
 	args := []string{
 		"-F", config, "-N", "-T", "-S", strings.ReplaceAll(socket, "%", "%%"), "-o", "ControlMaster=yes", "-o", "ControlPersist=no",
@@ -128,7 +127,7 @@ func (o Options) arguments(config, socket string) []string {
 	return append(args, "--", o.Host)
 }
 
-// String is [USER@]HOST[:PORT], as far as it was said.
+// String returns [USER@]HOST[:PORT], without the parts that are not set.
 func (o Options) String() string {
 	s := o.name()
 	if o.Port != 0 {
@@ -144,7 +143,7 @@ func (o Options) name() string {
 	return o.Host
 }
 
-// typed is how a person would call ssh for this host.
+// typed returns the ssh command that a person would type for this host.
 func (o Options) typed() string {
 	words := []string{"ssh"}
 	if o.Config != "" {
@@ -159,7 +158,7 @@ func (o Options) typed() string {
 	return strings.Join(append(words, o.address()...), " ")
 }
 
-// address is a host as ssh and ssh-copy-id take it.
+// address returns the host as arguments of ssh and ssh-copy-id.
 func (o Options) address() []string {
 	var words []string
 	if o.Port != 0 {
@@ -172,7 +171,7 @@ func (o Options) userError(reason string, err error, advice string) error {
 	return &devices.Error{Fault: devices.FaultUser, Op: "ssh to " + o.String(), Reason: reason, Err: err, Advice: advice}
 }
 
-// offline is a host that cannot be reached, or no longer.
+// offline is the error of a host that cannot be reached, or no longer.
 func (o Options) offline(op string, err error) error {
 	return &devices.Error{
 		Fault: devices.FaultDevice, Op: op + " " + o.String(), Reason: devices.ReasonOffline, Err: err,

@@ -20,24 +20,24 @@ import (
 	"latlab/devices/transport"
 )
 
-// endTimeout bounds killing, and waiting for streams whose program is gone.
+// endTimeout limits killing, and the wait for streams whose program has ended.
 const endTimeout = 5 * time.Second
 
-// process is a program in a session of its own.
+// process is a program in its own session.
 type process struct {
 	link   *link
 	s      opened
 	stdout *bufio.Reader
 	stdin  io.WriteCloser
-	group  int // its process group there
+	group  int // its process group on the host
 
 	kill sync.Once
 	exit atomic.Pointer[transport.Exit]
-	done chan struct{} // closed when the program, its group and its session are gone
+	done chan struct{} // closed when the program, its group and its session have ended
 }
 
-// Start starts a program in a process group of its own. It returns when the program is
-// running: one that is not there is fs.ErrNotExist.
+// Start starts a program in its own process group. It returns when the program is running; a
+// missing program is fs.ErrNotExist.
 func (t *Transport) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
 	line, err := startLine(c)
 	if err != nil {
@@ -75,7 +75,7 @@ func fmtStart(c transport.Command, o Options, err error) error {
 	return fmt.Errorf("start %s on %s: %w", c.Path, o, err)
 }
 
-// start opens a session and waits for the program's sign of life.
+// start opens a session and waits for the program's greeting.
 func (l *link) start(ctx context.Context, line string) (*process, error) {
 	s, err := l.exec(ctx, line)
 	if err != nil {
@@ -89,7 +89,7 @@ func (l *link) start(ctx context.Context, line string) (*process, error) {
 	select {
 	case err = <-said:
 	case <-ctx.Done():
-		// It may have started all the same: who it is comes late, or never.
+		// The program may have started all the same: its greeting comes late, or never.
 		l.spawn(func() { p.abandon(said) })
 		return nil, ctx.Err()
 	}
@@ -101,7 +101,7 @@ func (l *link) start(ctx context.Context, line string) (*process, error) {
 	return p, nil
 }
 
-// exec opens a session and has the host's login shell run a line.
+// exec opens a session and runs a line in the host's login shell.
 func (l *link) exec(ctx context.Context, line string) (opened, error) {
 	s, err := l.session(ctx)
 	if err != nil {
@@ -125,7 +125,7 @@ func (l *link) exec(ctx context.Context, line string) (opened, error) {
 	return s, nil
 }
 
-// greet reads up to the line in which the program's shell says who it is.
+// greet reads up to the greeting of the program's shell.
 func (p *process) greet() (err error) {
 	p.group, err = transport.ReadGreeting(p.stdout)
 	switch {
@@ -137,7 +137,7 @@ func (p *process) greet() (err error) {
 	return err
 }
 
-// silent is a shell that ended before the program started, with what it complained of.
+// silent is the error of a shell that ended before the program started, with its messages.
 func (p *process) silent() error {
 	b, _ := io.ReadAll(io.LimitReader(p.s.Stderr(), 4<<10))
 	if text := strings.TrimSpace(string(b)); text != "" {
@@ -146,8 +146,8 @@ func (p *process) silent() error {
 	return errSilent{}
 }
 
-// errSilent is a shell that ended without a word. So does one whose connection broke just then, which
-// may be known a moment later: to lost it is a stream that broke off.
+// errSilent is a shell that ended without a message. A connection that broke at that moment
+// looks the same, and may be noticed a little later; lost treats it as a broken stream.
 type errSilent struct{}
 
 func (errSilent) Error() string { return "its shell ended before the program started and said nothing" }
@@ -176,7 +176,7 @@ func (p *process) abandon(said <-chan error) {
 	_ = p.s.Close()
 }
 
-// reap waits for the program and then ends what it left behind.
+// reap waits for the program and then ends the processes it left.
 func (p *process) reap() {
 	l := p.link
 	swept := make(chan struct{})
@@ -191,7 +191,7 @@ func (p *process) reap() {
 		}
 	}
 	if p.exit.Load() == nil {
-		err := l.lost("run a program on", fmt.Errorf("it closed the session without saying how the program ended: %w", io.ErrUnexpectedEOF))
+		err := l.lost("run a program on", fmt.Errorf("it closed the session without reporting how the program ended: %w", io.ErrUnexpectedEOF))
 		p.exit.CompareAndSwap(nil, &transport.Exit{Code: -1, Err: err})
 		close(swept)
 	}
@@ -204,8 +204,8 @@ func (p *process) reap() {
 	l.free()
 }
 
-// sweep ends the rest of the group, and then the session: a process that left the group may
-// hold its streams for ever.
+// sweep ends the rest of the group, and then the session, because a process that left the
+// group may hold its streams open for ever.
 func (p *process) sweep(swept chan<- struct{}) {
 	p.link.killGroups(p.group)
 	close(swept)
@@ -224,7 +224,7 @@ func (p *process) closeLate() {
 	}
 }
 
-// exitOf reads how a program ended, nil where the request is about something else.
+// exitOf reads how a program ended, nil if the request is a different one.
 func exitOf(r *ssh.Request) *transport.Exit {
 	switch r.Type {
 	case "exit-status":
@@ -246,8 +246,8 @@ func exitOf(r *ssh.Request) *transport.Exit {
 	return nil
 }
 
-// signals are those that RFC 4254 6.10 names. OpenSSH calls all others, SIGBUS and SIGSYS among
-// them, "SIG@openssh.com": which it was is lost.
+// signals are those of RFC 4254 6.10. OpenSSH reports all others, such as SIGBUS and SIGSYS,
+// as "SIG@openssh.com", so their number is lost.
 var signals = map[string]syscall.Signal{
 	"ABRT": syscall.SIGABRT, "ALRM": syscall.SIGALRM, "FPE": syscall.SIGFPE, "HUP": syscall.SIGHUP,
 	"ILL": syscall.SIGILL, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "PIPE": syscall.SIGPIPE,
@@ -255,7 +255,7 @@ var signals = map[string]syscall.Signal{
 	"USR2": syscall.SIGUSR2,
 }
 
-// signalName is a signal in the words of syscall.Signal.
+// signalName returns a signal's name as syscall.Signal has it.
 func signalName(name string) string {
 	if s, ok := signals[name]; ok {
 		return s.String()
@@ -266,7 +266,7 @@ func signalName(name string) string {
 	return "signal " + strconv.Quote(clip(name))
 }
 
-// killGroups ends process groups through a session of its own.
+// killGroups ends process groups through a separate session.
 func (l *link) killGroups(groups ...int) {
 	l.killer.Lock()
 	defer l.killer.Unlock()
@@ -302,7 +302,7 @@ func (l *link) killAll() {
 	}
 }
 
-// stdin closes its side of the session, and with a tether ends the program.
+// stdin closes its side of the session, and ends a tethered program.
 type stdin struct {
 	p      *process
 	tether bool
@@ -324,8 +324,9 @@ func (p *process) Stdin() io.WriteCloser { return p.stdin }
 func (p *process) Stdout() io.Reader     { return p.stdout }
 func (p *process) Stderr() io.Reader     { return p.s.Stderr() }
 
-// Kill ends the group through another session. Where that does not work the program's own
-// is closed, and where the host does not let go of it the connection: nobody waits for ever.
+// Kill ends the group through a separate session. If that does not work it closes the
+// program's session, and if the host does not release that, the connection: nothing waits for
+// ever.
 func (p *process) Kill() {
 	p.kill.Do(func() {
 		p.link.spawn(func() {

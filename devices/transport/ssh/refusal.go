@@ -13,12 +13,12 @@ import (
 
 // Reasons of this package's own errors: see devices.Error.
 const (
-	reasonConfig     = "ssh-config"     // ssh's configuration, or a word that ssh would refuse (the user's)
+	reasonConfig     = "ssh-config"     // ssh's configuration, or an option that ssh would refuse (the user's)
 	reasonKey        = "ssh-key"        // a private key that cannot be used (the user's)
-	reasonAlgorithms = "ssh-algorithms" // no algorithm that both take for safe (the device's)
+	reasonAlgorithms = "ssh-algorithms" // no common algorithm that both sides accept as safe (the device's)
 )
 
-// What ssh writes. The words have been the same since OpenSSH 7.3.
+// Messages of ssh, unchanged since OpenSSH 7.3.
 var (
 	shownKey   = regexp.MustCompile(`(?m)^debug1: Server host key: \S+ (\S+)`)
 	newKey     = regexp.MustCompile(`(?m)^No (\S+) host key is known for (\S+) and you have requested strict checking`)
@@ -34,8 +34,8 @@ var (
 	badConfig  = regexp.MustCompile(`(?m)^.+ line \d+: .+|^.*percent_expand: .+|^hostname contains invalid characters|.*[Bb]ad configuration option.*`)
 )
 
-// refused says why ssh did not log in, from what it wrote. The ssh to a host between writes there
-// too, and first. err is the context's where the time was up.
+// refused explains why ssh did not log in, from its output. The ssh to a jump host writes
+// there too, and first. err is the context's if the time ran out.
 func (o Options) refused(said string, err error) error {
 	said = strings.ReplaceAll(said, "\r", "")
 	e := &devices.Error{Fault: devices.FaultUser, Op: "ssh to " + o.String(), Output: withoutDebug(said)}
@@ -63,7 +63,7 @@ func (o Options) refused(said string, err error) error {
 	return e
 }
 
-// untrusted says what is wrong with a host key, and reports whether anything is.
+// untrusted explains what is wrong with a host key, and reports whether anything is.
 func (o Options) untrusted(e *devices.Error, said string) bool {
 	shown := ""
 	if all := shownKey.FindAllStringSubmatch(said, -1); len(all) > 0 {
@@ -96,9 +96,10 @@ func (o Options) untrusted(e *devices.Error, said string) bool {
 	return false
 }
 
-// unauthorized is a host that let no key in, or would have taken one that cannot be used here.
+// unauthorized is the error of a host that accepted no key, or only keys that cannot be used
+// here.
 func (o Options) unauthorized(e *devices.Error, said string) {
-	said = said[max(0, strings.LastIndex(said, "debug1: Authenticating to ")):] // not what a host between took
+	said = said[max(0, strings.LastIndex(said, "debug1: Authenticating to ")):] // without the jump host's part
 	if m := badKey.FindStringSubmatch(said); m != nil {
 		e.Reason, e.Err = reasonKey, fmt.Errorf("key %s: %s", m[1], m[2])
 		if strings.Contains(m[2], "permissions") {
@@ -136,7 +137,7 @@ func (o Options) unauthorized(e *devices.Error, said string) {
 	e.Err = fmt.Errorf("it does not let %s in: tried %s", user, strings.Join(tried, "; "))
 }
 
-// withoutDebug is what ssh writes for people.
+// withoutDebug returns ssh's output without its debug lines.
 func withoutDebug(said string) string {
 	var out []string
 	for line := range strings.Lines(said) {

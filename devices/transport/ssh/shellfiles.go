@@ -14,25 +14,26 @@ import (
 	"latlab/devices/transport"
 )
 
-// Files through the shell, for hosts without an sftp server: Dropbear has none of its own.
+// Files are copied through the shell if the host has no sftp server: Dropbear has none of its
+// own.
 
-// fWrite opens a file that is not there yet.
+// fWrite opens a file that must not exist yet.
 const fWrite = os.O_WRONLY | os.O_CREATE | os.O_EXCL
 
-// maxSaid bounds what the scripts below may print.
+// maxSaid limits what the scripts below may print.
 const maxSaid = 4 << 10
 
-// Codes of the scripts, far from those of a shell and its tools.
+// Exit codes of the scripts, far from those of a shell and its tools.
 const (
-	codeShort  = 93 // not all bytes came
-	codeFull   = 94 // writing failed, and df says what is free
+	codeShort  = 93 // fewer bytes arrived than announced
+	codeFull   = 94 // writing failed, and df reports the free space
 	codeDenied = 95
 	codeGone   = 96
-	codeFailed = 97 // a command failed, and said why
+	codeFailed = 97 // a command failed and printed the reason
 )
 
-// putScript writes stdin to a temporary file, $2, checks its length, $3, gives it its mode,
-// $4, and renames it to $1. Stdin ends when the connection breaks too: the length tells.
+// putScript writes stdin to a temporary file, $2, checks its length, $3, sets its mode, $4,
+// and renames it to $1. Stdin also ends when the connection breaks, so the length is checked.
 const putScript = `umask 077
 [ -w "${1%/*}/" ] || { [ -d "${1%/*}/" ] && exit 95; exit 96; }
 if ! cat >"$2"; then
@@ -47,7 +48,7 @@ const getScript = `[ -e "$1" ] || exit 96
 [ -r "$1" ] || exit 95
 exec cat <"$1"`
 
-// statScript prints size, mode and time: GNU, busybox and toybox know these letters.
+// statScript prints size, mode and time, in a format that GNU, busybox and toybox support.
 const statScript = `[ -e "$1" ] || exit 96
 stat -L -c '%s %f %Y' "$1" || exit 97`
 
@@ -81,8 +82,8 @@ func (t *Transport) putShell(ctx context.Context, n *counted) error {
 	return t.scriptError("put", n.f.Path, exit, errs)
 }
 
-// send writes the content. What it could not read is told, and the script then sees too few
-// bytes and writes nothing.
+// send writes the content. If the content cannot be read it returns that error, and the script
+// gets too few bytes and stores nothing.
 func send(p transport.Process, n *counted) error {
 	buf := make([]byte, 256<<10)
 	var done int64
@@ -160,7 +161,7 @@ func (t *Transport) statShell(ctx context.Context, name string) (transport.Info,
 	return parseStat(out)
 }
 
-// scriptError is what a script's end means, nil where it ended well.
+// scriptError converts the exit of a script to an error, nil if it succeeded.
 func (t *Transport) scriptError(what, name string, exit transport.Exit, stderr string) error {
 	if exit == (transport.Exit{}) {
 		return nil
@@ -177,7 +178,7 @@ func (t *Transport) scriptError(what, name string, exit transport.Exit, stderr s
 	return fmt.Errorf("%s %s on %s: %w", what, name, t.o, err)
 }
 
-// parseStat reads "SIZE MODE TIME": bytes, st_mode in hex, seconds since 1970.
+// parseStat parses "SIZE MODE TIME": bytes, st_mode in hex, seconds since 1970.
 func parseStat(s string) (transport.Info, error) {
 	f := strings.Fields(s)
 	if len(f) != 3 {
@@ -192,7 +193,7 @@ func parseStat(s string) (transport.Info, error) {
 	return transport.Info{Size: size, Mode: fileMode(uint32(mode)), ModTime: time.Unix(at, 0)}, nil
 }
 
-// fileMode is a POSIX st_mode in fs's words.
+// fileMode converts a POSIX st_mode.
 func fileMode(m uint32) fs.FileMode {
 	out := fs.FileMode(m & 0o777)
 	switch m & 0o170000 {
@@ -215,7 +216,8 @@ func fileMode(m uint32) fs.FileMode {
 	return out
 }
 
-// parseFree reads what `df -Pk` says is free in bytes, -1 where it is not that.
+// parseFree returns the free bytes in the output of `df -Pk`, or -1 if it has a different
+// format.
 func parseFree(s string) int64 {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	fields := strings.Fields(lines[len(lines)-1])

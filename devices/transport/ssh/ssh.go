@@ -1,22 +1,22 @@
-// Package ssh runs programs on a board and brings files there over ssh: a Jetson, a
-// Raspberry Pi, a Coral board, any host with a POSIX shell.
+// Package ssh runs programs on a board and copies files to it over ssh: a Jetson, a Raspberry
+// Pi, a Coral board, any host with a POSIX shell.
 //
-// The user's own ssh connects and logs in, so that all of ~/.ssh/config holds: aliases,
-// ProxyJump, ProxyCommand, Match exec, keys on hardware, the agent. It holds the connection
-// as a master (ControlMaster), and x/crypto/ssh opens channels in it through the master's
-// socket (its proxy mode, OpenSSH 7.4): a program costs no new connection and no new process
-// here, and the signal that ended one is known. The other modes were rejected: `ssh -S` for
-// each program costs a process and says 255 for any signal.
+// The user's own ssh connects and logs in, so everything in ~/.ssh/config applies: aliases,
+// ProxyJump, ProxyCommand, Match exec, hardware keys, the agent. It holds the connection as a
+// master (ControlMaster), and x/crypto/ssh opens channels in it through the master's socket
+// (its proxy mode, OpenSSH 7.4). So starting a program needs no new connection and no new
+// local process, and the signal that ended a program is known. `ssh -S` for each program was
+// rejected: it costs a process, and exits with 255 for any signal.
 //
-// It refuses what would make the user's configuration dangerous here: a host key that is not
-// known or has changed is never taken, whatever StrictHostKeyChecking says, and nothing is ever
-// asked (no passwords, no passphrases): a sweep runs alone. ssh ends with latlab, however that
-// ends.
+// Two settings of the user's configuration are overridden for safety: an unknown or changed
+// host key is never accepted, whatever StrictHostKeyChecking says, and ssh never asks for a
+// password or passphrase, because a sweep runs unattended. ssh ends with latlab, however
+// latlab ends.
 //
-// A program that may have run is never run a second time: a broken connection fails all
-// that was open over it, and the next call connects anew.
+// A program that may have run is never run a second time: a broken connection fails everything
+// that was open over it, and the next call reconnects.
 //
-// Its neighbours: transport declares what it implements and builds the command lines;
+// Its neighbours: transport declares the interface and builds the command lines;
 // devices/inventory opens it; sshtest starts a real sshd for tests.
 package ssh
 
@@ -40,16 +40,16 @@ import (
 type Transport struct {
 	o Options
 
-	mu     sync.Mutex // held while connecting: who comes meanwhile takes what that gives
+	mu     sync.Mutex // held while connecting, so that concurrent callers share the result
 	link   *link
 	closed bool
 }
 
 var _ transport.Transport = (*Transport)(nil)
 
-// Open connects and logs in. Errors are the context's or a *devices.Error: the user's for a
-// config file, key or host key that will not do (ReasonHostKey), the device's for one that
-// cannot be reached (ReasonOffline) or does not let us in (ReasonUnauthorized).
+// Open connects and logs in. Errors are the context's or a *devices.Error: the user's for an
+// unusable config file, key or host key (ReasonHostKey), the device's if it cannot be reached
+// (ReasonOffline) or refuses the login (ReasonUnauthorized).
 func Open(ctx context.Context, o Options) (*Transport, error) {
 	if o.KeepAlive <= 0 {
 		o.KeepAlive = defaultKeepAlive
@@ -67,10 +67,10 @@ func Open(ctx context.Context, o Options) (*Transport, error) {
 	return t, nil
 }
 
-// String is USER@HOST, with the port where it is not 22.
+// String returns USER@HOST, with the port if it is not 22.
 func (t *Transport) String() string { return t.o.String() }
 
-// connected returns the connection, a new one where there is none or it broke.
+// connected returns the connection, and makes a new one if there is none or it broke.
 func (t *Transport) connected(ctx context.Context) (*link, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,7 +92,7 @@ func (t *Transport) connected(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-// Close kills the programs that still run and gives the connection up.
+// Close kills the programs that still run and closes the connection.
 func (t *Transport) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -105,8 +105,8 @@ func (t *Transport) Close() error {
 	return nil
 }
 
-// lost is what an operation's error means once the connection is known to be gone. Who uses
-// a broken connection may learn of it before the link does, which is waited for.
+// lost replaces an operation's error by ReasonOffline if the connection is gone. The operation
+// may fail before the link notices, so lost waits for the link.
 func (l *link) lost(op string, err error) error {
 	if err == nil {
 		return nil
@@ -129,7 +129,7 @@ func (l *link) lost(op string, err error) error {
 	return err
 }
 
-// broken reports whether an error is how a broken connection shows.
+// broken reports whether an error is typical of a broken connection.
 func broken(err error) bool {
 	var network *net.OpError
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||

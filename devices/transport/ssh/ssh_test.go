@@ -17,7 +17,8 @@ import (
 	"latlab/devices/transport/ssh/sshtest"
 )
 
-// A channel that x/crypto waits for for ever is the library's: see link.go's open.
+// If x/crypto waits for a channel for ever, that is a fault of the library: see link.go's
+// open.
 func TestMain(m *testing.M) {
 	if address := os.Getenv(dialVariable); address != "" {
 		dial(address)
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("golang.org/x/crypto/ssh.(*mux).openChannel"))
 }
 
-// options reach a server with its own key and file, and with nothing of the user's.
+// options connect to a server with its own key and files, and with none of the user's.
 func options(s *sshtest.Server) ssh.Options {
 	return ssh.Options{
 		Host: s.Host, Port: s.Port, User: s.User, IdentityFiles: []string{s.Key}, KnownHosts: []string{s.KnownHosts},
@@ -74,7 +75,7 @@ func finish(t testing.TB, p transport.Process) (stdout, stderr string, exit tran
 	return string(out), string(errs), p.Wait()
 }
 
-// wants checks an error's fault and reason, and that it says certain words.
+// wants checks an error's fault and reason, and that it contains certain words.
 func wants(t testing.TB, err error, fault devices.Fault, reason string, words ...string) {
 	t.Helper()
 	var e *devices.Error
@@ -91,7 +92,7 @@ func wants(t testing.TB, err error, fault devices.Fault, reason string, words ..
 	}
 }
 
-// eventually waits for what the system does in its own time.
+// eventually waits until a condition holds.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for range 3000 {

@@ -88,7 +88,8 @@ func TestStartNothing(t *testing.T) {
 	wants(t, err, devices.FaultUser, "command", "zero byte")
 }
 
-// TestChattyLoginShell: what it prints before the program is nobody's output.
+// TestChattyLoginShell: what the login shell prints before the program is not part of the
+// output.
 func TestChattyLoginShell(t *testing.T) {
 	dir := t.TempDir()
 	for name, tt := range map[string]struct{ force, fails string }{

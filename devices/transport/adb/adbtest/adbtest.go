@@ -1,9 +1,9 @@
-// Package adbtest is the phone's side of adb for tests: a program that speaks what adbd speaks
-// over TCP, to which the real adb server connects, and that server, private to a test. A phone
-// runs commands with a real shell, keeps files in a real folder, and breaks on demand.
+// Package adbtest is the phone's side of adb for tests: a fake adbd over TCP, to which the
+// real adb server connects, and that server, private to a test. A phone runs commands with a
+// real shell, keeps files in a real folder, and fails on demand.
 //
-// It refuses to be the server as well: how adb's own server words and times things is what the
-// tests are for. It has no encryption, and keys only as far as not to accept any.
+// It does not imitate the server, because the tests depend on how adb's own server words and
+// times things. It has no encryption, and implements keys only to reject them.
 //
 // Sources: AOSP, packages/modules/adb: protocol.txt, SERVICES.TXT, SYNC.TXT,
 // daemon/shell_service.cpp, daemon/file_sync_service.cpp. Tried with adb 29.0.6.
@@ -27,12 +27,12 @@ import (
 	"latlab/internal/testenv"
 )
 
-// ADB is a real adb server that is nobody else's.
+// ADB is a private real adb server.
 type ADB struct {
 	Addr   string // "127.0.0.1:PORT"
 	Port   string
 	Binary string
-	Env    []string // what an adb command needs to leave the user's keys alone
+	Env    []string // keeps an adb command away from the user's keys
 
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -51,10 +51,10 @@ func Server(t testing.TB) *ADB {
 	return s
 }
 
-// startPatience is for a machine that does a lot besides.
+// startPatience is long enough for a busy machine.
 const startPatience = 30 * time.Second
 
-// StartServer is Server for who has no test. home is where the server's key goes.
+// StartServer is Server for callers without a test. home is the folder for the server's key.
 func StartServer(home string) (*ADB, error) {
 	binary, err := exec.LookPath("adb")
 	if err != nil {
@@ -88,8 +88,8 @@ func StartServer(home string) (*ADB, error) {
 	return s, nil
 }
 
-// start ties the server to this process: a test that runs out of time cleans nothing up. The
-// kernel means the thread that started it, hence the locked one.
+// start ties the server to this process, because a test that times out cleans nothing up. The
+// kernel ties it to the thread that started it, hence the locked thread.
 func (s *ADB) start() error {
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
@@ -105,7 +105,8 @@ func (s *ADB) start() error {
 	return <-started
 }
 
-// environment keeps a server away from the user's keys, and from looking for emulators.
+// environment keeps a server away from the user's keys, and stops it from looking for
+// emulators.
 func environment(home string) []string {
 	return append(os.Environ(), "HOME="+home, "ANDROID_USER_HOME="+home, "ANDROID_SDK_HOME="+home, "TMPDIR="+home,
 		"ADB_LOCAL_TRANSPORT_MAX_PORT=5553", "ADB_MDNS=0")
@@ -131,7 +132,7 @@ func (s *ADB) Close() {
 	<-s.done
 }
 
-// Connect has the server connect to a phone and waits until it can be used.
+// Connect makes the server connect to a phone and waits until the phone can be used.
 func (s *ADB) Connect(serial string) error {
 	var text string
 	for end := time.Now().Add(startPatience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
@@ -145,7 +146,7 @@ func (s *ADB) Connect(serial string) error {
 	return fmt.Errorf("%s stays %q", serial, text)
 }
 
-// Query asks the server for what has one answer.
+// Query sends the server a request that has one answer.
 func (s *ADB) Query(service string) (string, error) {
 	conn, err := net.Dial("tcp", s.Addr)
 	if err != nil {
@@ -190,8 +191,8 @@ func Phone(t testing.TB, s *ADB, o Options) *Fake {
 	return f
 }
 
-// WaitQuiet waits until no program of the phone's runs and no stream is open, and says what is
-// left where that does not come.
+// WaitQuiet waits until no program of the phone runs and no stream is open. If that does not
+// happen, it reports what is left.
 func (f *Fake) WaitQuiet() error {
 	var left string
 	for end := time.Now().Add(startPatience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -213,7 +214,7 @@ func commandLines(pids []int) []string {
 	return list
 }
 
-// sessions are the living processes of sessions, by the leaders' ids.
+// sessions lists the living processes of sessions, by their leaders' ids.
 func sessions(leaders map[int]bool) []int {
 	names, _ := filepath.Glob("/proc/[0-9]*/stat")
 	var list []int
@@ -222,7 +223,7 @@ func sessions(leaders map[int]bool) []int {
 		if err != nil {
 			continue
 		}
-		// The program's name is in brackets and may hold some itself.
+		// The program's name is in brackets and may contain brackets itself.
 		words := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 		if len(words) < 4 || words[0] == "Z" || words[0] == "X" {
 			continue

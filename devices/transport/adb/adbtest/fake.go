@@ -13,19 +13,19 @@ import (
 	"syscall"
 )
 
-// Options say what a phone is.
+// Options describe a phone.
 type Options struct {
-	// Root is where the phone's file system is: its shell is chrooted there (which takes root)
-	// and its files are there. "" is this machine's own.
+	// Root is the folder of the phone's file system: its shell is chrooted there (which needs
+	// root) and its files are there. "" is this machine's own.
 	Root string
-	// Shell is what runs commands, in Root, and what stands before "-c"; /bin/sh unless told,
+	// Shell runs commands, in Root, with its arguments before "-c". The default is /bin/sh, or
 	// /system/bin/sh in a Root.
 	Shell []string
-	// Env is the environment of commands, added to PATH and what adbd sets.
+	// Env is the environment of commands, added to PATH and to adbd's variables.
 	Env []string
-	// Props are ro.product.name, .model and .device as the phone introduces itself.
+	// Props are ro.product.name, .model and .device in the phone's banner.
 	Props map[string]string
-	// Features are those of adbd; shell_v2, cmd and stat_v2 unless told.
+	// Features are those of adbd; default shell_v2, cmd and stat_v2.
 	Features []string
 }
 
@@ -36,9 +36,9 @@ type Fake struct {
 	wg   sync.WaitGroup
 
 	mu       sync.Mutex
-	listener net.Listener // nil while it is away
+	listener net.Listener // nil while the phone is away
 	links    map[*link]bool
-	leaders  map[int]bool // sessions of commands, ended ones too
+	leaders  map[int]bool // sessions of commands, including ended ones
 	streams  int
 	closed   bool
 	fault    faults
@@ -48,8 +48,9 @@ type Fake struct {
 
 // New starts a phone that listens on a free port.
 func New(o Options) (*Fake, error) {
-	// What is ignored when a program starts (nohup) stays so in its children, whose shells then
-	// cannot be hung up on, as adbd does. What is caught is the system's own again there.
+	// A signal that is ignored when a program starts (nohup) stays ignored in its children,
+	// and adbd could not hang up on their shells. A caught signal is reset to its default in
+	// them.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	if o.Root != "" && os.Getuid() != 0 {
 		return nil, errors.New("only root can run a shell in another root")
@@ -70,7 +71,7 @@ func New(o Options) (*Fake, error) {
 	return f, nil
 }
 
-// Serial is what adb calls the phone: the address at which it listens.
+// Serial returns adb's name for the phone: the address at which it listens.
 func (f *Fake) Serial() string { return f.addr }
 
 func (f *Fake) listen(addr string) error {
@@ -108,33 +109,33 @@ func (f *Fake) serve(conn net.Conn) {
 	f.wg.Go(l.run)
 }
 
-// Streams is how many services are open.
+// Streams returns how many services are open.
 func (f *Fake) Streams() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.streams
 }
 
-// Processes are the ids, of this machine, of what the phone's commands still run.
+// Processes returns the ids, on this machine, of the processes that the phone's commands still
+// run.
 func (f *Fake) Processes() []int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	list := sessions(f.leaders)
 	if len(list) == 0 && f.streams == 0 {
-		clear(f.leaders) // their ids may become somebody else's
+		clear(f.leaders) // their ids may be reused
 	}
 	return list
 }
 
-// Services are those that were opened, in order: "sync:", "shell,v2,raw:...".
+// Services returns the services that were opened, in order: "sync:", "shell,v2,raw:...".
 func (f *Fake) Services() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.log)
 }
 
-// Serve has a service answered by h instead. Services are told by how they begin; nil takes it
-// back.
+// Serve makes h answer the services that begin with a prefix; a nil h restores the default.
 func (f *Fake) Serve(prefix string, h func(io.ReadWriteCloser)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -145,7 +146,7 @@ func (f *Fake) Serve(prefix string, h func(io.ReadWriteCloser)) {
 	f.handlers[prefix] = h
 }
 
-// Close ends the phone and all that runs on it.
+// Close ends the phone and everything that runs on it.
 func (f *Fake) Close() {
 	f.mu.Lock()
 	f.closed = true

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// faults are what is broken now.
+// faults are the faults in force.
 type faults struct {
 	unauthorized bool
-	gate         chan struct{} // closed when a stall ends; nil while there is none
+	gate         chan struct{} // closed when a stall ends; nil if there is none
 	drip         time.Duration
 	full         bool
-	room         int64 // bytes, where full
-	drop         int64 // bytes of the next push after which the line breaks; 0 = none
+	room         int64 // bytes, if full
+	drop         int64 // bytes of the next push after which the connection breaks; 0 = none
 	at           []*appointment
 }
 
-// appointment is a fault that waits for the n-th command or packet.
+// appointment is a fault that happens at the n-th command or packet.
 type appointment struct {
 	what Moment
 	n    int
 	do   func()
 }
 
-// Moment is when a fault that was made an appointment for happens.
+// Moment is a kind of event at which a fault can happen.
 type Moment int
 
 // The moments: a command is about to be started; a packet is about to be sent to the host; a
@@ -34,7 +34,7 @@ const (
 	Push
 )
 
-// away breaks every line and refuses new ones.
+// away breaks all connections and refuses new ones.
 func (f *Fake) away() {
 	f.mu.Lock()
 	if f.listener != nil {
@@ -45,7 +45,7 @@ func (f *Fake) away() {
 	f.cut()
 }
 
-// cut breaks every line.
+// cut breaks all connections.
 func (f *Fake) cut() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -54,10 +54,10 @@ func (f *Fake) cut() {
 	}
 }
 
-// Offline takes the phone off the network until Back. What runs on it gets adbd's SIGHUP.
+// Offline takes the phone off the network until Back. Its running commands get adbd's SIGHUP.
 func (f *Fake) Offline() { f.away() }
 
-// Back brings a phone that was away back to its address.
+// Back makes a phone listen at its address again.
 func (f *Fake) Back() error {
 	var err error
 	for range 100 {
@@ -69,7 +69,7 @@ func (f *Fake) Back() error {
 	return err
 }
 
-// Reboot ends all that runs and stays away for a while.
+// Reboot ends everything that runs and keeps the phone away for a while.
 func (f *Fake) Reboot(away time.Duration) {
 	f.away()
 	killAll(f.Processes())
@@ -79,8 +79,8 @@ func (f *Fake) Reboot(away time.Duration) {
 	})
 }
 
-// Unauthorized breaks the line, and from then on no key is accepted, as on a phone whose user
-// has not touched the question on its screen.
+// Unauthorized breaks the connection, and from then on no key is accepted, as on a phone whose
+// user has not answered the question on its screen.
 func (f *Fake) Unauthorized(on bool) {
 	f.mu.Lock()
 	f.fault.unauthorized = on
@@ -88,7 +88,7 @@ func (f *Fake) Unauthorized(on bool) {
 	f.cut()
 }
 
-// Stall stops all traffic without breaking the line, until Resume.
+// Stall stops all traffic without breaking the connection, until Resume.
 func (f *Fake) Stall() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,28 +114,28 @@ func (f *Fake) Drip(pause time.Duration) {
 	f.fault.drip = pause
 }
 
-// Full leaves so many bytes for files that are pushed; a negative number ends it.
+// Full leaves a number of bytes free for pushed files; a negative number ends it.
 func (f *Fake) Full(room int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault.full, f.fault.room = room >= 0, room
 }
 
-// DropDuringPush breaks the line after so many bytes of the next push.
+// DropDuringPush breaks the connection after a number of bytes of the next push.
 func (f *Fake) DropDuringPush(after int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault.drop = after
 }
 
-// At does something, such as f.Offline, at the n-th of its moments from now, from 1 on.
+// At calls a function, such as f.Offline, at the n-th of its moments from now, counted from 1.
 func (f *Fake) At(what Moment, n int, do func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault.at = append(f.fault.at, &appointment{what, n, do})
 }
 
-// moment keeps the appointments.
+// moment runs the faults that are due.
 func (f *Fake) moment(what Moment) {
 	f.mu.Lock()
 	var due []func()

@@ -20,7 +20,7 @@ const (
 	cmdCLSE = 0x45534c43
 	cmdWRTE = 0x45545257
 
-	protocolVersion = 0x01000001 // checksums are not looked at from here on
+	protocolVersion = 0x01000001 // checksums are not checked from this version on
 	maxPayload      = 256 << 10
 	authToken       = 1
 )
@@ -30,11 +30,11 @@ type packet struct {
 	data            []byte
 }
 
-// link is one connection of an adb server's.
+// link is one connection of an adb server.
 type link struct {
 	f    *Fake
 	conn net.Conn
-	gone chan struct{} // closed when the line broke
+	gone chan struct{} // closed when the connection broke
 
 	out sync.Mutex // one packet at a time
 
@@ -106,7 +106,7 @@ func (l *link) handle(p packet) error {
 	case cmdCNXN, cmdAUTH:
 		if l.f.broken().unauthorized {
 			if p.cmd == cmdAUTH && p.arg0 != 2 {
-				return nil // its public key is shown on the screen, and nobody looks
+				return nil // its public key is shown on the screen, and nobody accepts it
 			}
 			return l.send(packet{cmdAUTH, authToken, 0, make([]byte, 20)})
 		}
@@ -149,8 +149,8 @@ func (l *link) open(remote uint32, service string) error {
 	s := &stream{l: l, local: l.last, remote: remote, in: make(chan []byte, 1), acks: make(chan struct{}, 1), done: make(chan struct{})}
 	l.streams[s.local] = s
 	l.mu.Unlock()
-	// The answer goes first: adb drops what arrives for a stream that it does not know yet, and
-	// its sender would wait for ever.
+	// The answer goes first: adb drops what arrives for a stream that it does not know yet,
+	// and the sender would wait for ever.
 	if err := l.send(packet{cmdOKAY, s.local, remote, nil}); err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (f *Fake) handler(service string) func(io.ReadWriteCloser) {
 	return nil
 }
 
-// stream is one service's.
+// stream is the stream of one service.
 type stream struct {
 	l             *link
 	local, remote uint32
@@ -200,7 +200,7 @@ type stream struct {
 	done          chan struct{} // closed when either side closed it
 }
 
-// end is what a CLSE and a broken line do.
+// end handles a CLSE and a broken connection.
 func (s *stream) end() { s.once.Do(func() { close(s.done) }) }
 
 func (s *stream) Read(p []byte) (int, error) {
@@ -214,7 +214,7 @@ func (s *stream) Read(p []byte) (int, error) {
 				return 0, io.EOF
 			}
 		}
-		// Taken, so the next one may come.
+		// Accepted, so the next one may come.
 		if err := s.l.send(packet{cmdOKAY, s.local, s.remote, nil}); err != nil {
 			return 0, err
 		}

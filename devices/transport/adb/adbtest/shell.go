@@ -22,9 +22,9 @@ const (
 	frameCloseStdin = 4
 )
 
-// shell runs a command as adbd does: the shell leads a session of its own, its input and output
-// are one socket, and when the line ends it gets a SIGHUP and its sockets are closed. How it
-// ended is told once nobody has its outputs open any more.
+// shell runs a command as adbd does: the shell leads its own session, its input and output are
+// one socket, and when the connection ends it gets a SIGHUP and its sockets are closed. The
+// exit code is sent once no process has its outputs open any more.
 func (f *Fake) shell(s io.ReadWriteCloser, command string, v2 bool) {
 	f.moment(Command)
 	c, err := f.start(command, v2)
@@ -42,7 +42,7 @@ func (f *Fake) shell(s io.ReadWriteCloser, command string, v2 bool) {
 	}
 }
 
-// command is a shell that runs.
+// command is a running shell.
 type command struct {
 	cmd          *exec.Cmd
 	inout, errs  *net.UnixConn // errs is nil where it is inout
@@ -87,7 +87,7 @@ func (f *Fake) start(text string, v2 bool) (*command, error) {
 	return c, nil
 }
 
-// socketpair gives our end as a connection and the other as a file.
+// socketpair returns our end as a connection and the other end as a file.
 func socketpair() (*net.UnixConn, *os.File, error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -110,7 +110,7 @@ func (c *command) close() {
 	}
 }
 
-// broken is the end of the line.
+// broken handles the end of the connection.
 func (c *command) broken() {
 	c.hangUp.Do(func() {
 		_ = c.cmd.Process.Signal(syscall.SIGHUP)
@@ -178,7 +178,7 @@ func (c *command) input(s io.Reader) {
 	}
 }
 
-// raw is the old shell: one stream, and no exit code.
+// raw is the old shell protocol: one stream, and no exit code.
 func (c *command) raw(s io.ReadWriteCloser) {
 	inputEnded := make(chan struct{})
 	go func() {

@@ -25,7 +25,7 @@ type files struct {
 	s io.ReadWriter
 }
 
-// sync answers requests until one goes wrong, as adbd does.
+// sync answers requests until one fails, as adbd does.
 func (f *Fake) sync(s io.ReadWriteCloser) {
 	for (files{f, s}).request() {
 	}
@@ -47,7 +47,7 @@ func (s files) fail(text string) bool {
 	return false
 }
 
-// failed words an error as adbd does: what was tried, and errno's text.
+// failed formats an error as adbd does: the operation, and errno's text.
 func (s files) failed(what string, err error) bool {
 	var no syscall.Errno
 	if errors.As(err, &no) {
@@ -155,9 +155,9 @@ func (s files) deliver(name string) bool {
 	}
 }
 
-// receive takes a file as adbd does: what had the name is removed first, missing folders are
-// made, the group and everybody get the owner's rights. Where it fails it says so at once, reads
-// on to the end of what is sent, and removes the file.
+// receive stores a file as adbd does: it first removes what has the name, makes missing
+// folders, and gives group and others the owner's permissions. If it fails it reports this at
+// once, reads on to the end of what is sent, and removes the file.
 func (s files) receive(spec string) bool {
 	s.f.moment(Push)
 	comma := strings.LastIndexByte(spec, ',')
@@ -215,7 +215,7 @@ func (s files) create(name string, perm fs.FileMode) (*os.File, error) {
 	return file, err
 }
 
-// writeError is of the phone's disk and not of the line.
+// writeError reports whether an error is of the phone's disk and not of the connection.
 type writeError struct{ err error }
 
 func (e *writeError) Error() string { return e.err.Error() }
@@ -245,7 +245,8 @@ func (s files) content(file *os.File) (time.Time, error) {
 	}
 }
 
-// spend takes bytes from the room that is left, and breaks the line where that was asked for.
+// spend takes bytes from the remaining room, and breaks the connection if a test asked for
+// that.
 func (f *Fake) spend(n int64) error {
 	f.mu.Lock()
 	full := f.fault.full && f.fault.room < n
@@ -265,7 +266,7 @@ func (f *Fake) spend(n int64) error {
 	return nil
 }
 
-// swallow reads what is still sent of a file that was refused.
+// swallow reads and discards the rest of a file that was refused.
 func (s files) swallow() {
 	for {
 		id, n, err := s.head()

@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// running is a process as /proc has it.
+// running is a process as /proc describes it.
 type running struct{ pid, parent int }
 
-// processes are all that are not dead.
+// processes returns all processes that are not dead.
 func processes() []running {
 	files, _ := filepath.Glob("/proc/[0-9]*/stat")
 	var out []running
@@ -20,7 +20,7 @@ func processes() []running {
 		if err != nil {
 			continue
 		}
-		// The name in brackets may hold anything: fields are counted from its end.
+		// The name in brackets may contain anything, so fields are counted from its end.
 		fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
 		if len(fields) < 2 || fields[0] == "Z" {
 			continue
@@ -32,8 +32,8 @@ func processes() []running {
 	return out
 }
 
-// Sessions are the processes below sshd: those that serve connections, and what they started
-// as long as it is not orphaned.
+// Sessions returns the processes below sshd: those that serve connections, and the programs
+// that they started unless these are orphaned.
 func (s *Server) Sessions() []int {
 	if s.sshd == nil {
 		return nil
@@ -51,8 +51,8 @@ func below(all []running, parent int) []int {
 	return out
 }
 
-// Left are the programs, orphans among them, whose environment says that a session of this
-// server started them: sshd tells each the port at which its connection came in.
+// Left returns the programs, including orphans, that a session of this server started. They
+// are recognised by their environment, in which sshd puts the port of the connection.
 func (s *Server) Left() []int {
 	var out []int
 	for _, p := range processes() {

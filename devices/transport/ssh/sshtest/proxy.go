@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// proxy passes connections on.
+// proxy forwards connections.
 type proxy struct {
 	l    net.Listener
 	done sync.WaitGroup
@@ -18,8 +18,8 @@ type proxy struct {
 	mu     sync.Mutex
 	target string
 	pairs  map[*pair]struct{}
-	quiet  chan struct{} // not nil: nothing passes until it is closed
-	drip   time.Duration // not 0: one byte, then nothing for so long
+	quiet  chan struct{} // if not nil: nothing passes until it is closed
+	drip   time.Duration // if not 0: the pause after each byte
 	drops  bool          // new connections are closed at once
 }
 
@@ -86,8 +86,7 @@ func (p *proxy) serve(client net.Conn) {
 	p.mu.Unlock()
 }
 
-// pass copies one direction. Its end is the end of both: nobody closes half of an ssh
-// connection.
+// pass copies one direction. When it ends, both end: ssh connections are never half closed.
 func (p *proxy) pass(from, to net.Conn) {
 	defer from.Close()
 	defer to.Close()
@@ -153,21 +152,21 @@ func (p *proxy) close() {
 	p.done.Wait()
 }
 
-// Cut breaks all connections, as a cable or a reboot does. New ones are taken.
+// Cut breaks all connections, as a cable or a reboot does. New ones are accepted.
 func (s *Server) Cut() { s.proxy.cut() }
 
-// Blackhole holds all that is on its way, in connections that stay open and in new ones,
-// until it is called with false.
+// Blackhole stops all traffic of open and new connections without closing them, until it is
+// called with false.
 func (s *Server) Blackhole(on bool) { s.proxy.silence(on) }
 
-// Drip lets one byte pass each time d has gone by, in each direction; 0 ends that.
+// Drip passes one byte each time d has gone by, in each direction; 0 ends that.
 func (s *Server) Drip(d time.Duration) {
 	s.proxy.mu.Lock()
 	defer s.proxy.mu.Unlock()
 	s.proxy.drip = d
 }
 
-// Refuse closes new connections at once, as a board does that is starting.
+// Refuse closes new connections at once, as a board that is booting does.
 func (s *Server) Refuse(on bool) {
 	s.proxy.mu.Lock()
 	defer s.proxy.mu.Unlock()

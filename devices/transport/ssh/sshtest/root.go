@@ -10,12 +10,11 @@ import (
 	"latlab/internal/text"
 )
 
-// sftpServers are where distributions have OpenSSH's.
+// sftpServers are the paths of OpenSSH's sftp server in the distributions.
 var sftpServers = []string{"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server"}
 
-// chroot writes the command that sshd runs instead of what it is asked for, and returns its
-// path. ChrootDirectory of sshd itself does not take folders below /tmp, which others may
-// write to.
+// chroot writes the command that sshd runs instead of the requested one, and returns its path.
+// sshd's own ChrootDirectory refuses folders below /tmp, to which others may write.
 func (s *Server) chroot() string {
 	s.t.Helper()
 	path := filepath.Join(s.Dir, "chroot.sh")
@@ -26,7 +25,7 @@ func (s *Server) chroot() string {
 	return path
 }
 
-// sftp is the command of the subsystem.
+// sftp returns the command of the subsystem.
 func (s *Server) sftp() string {
 	s.t.Helper()
 	for _, p := range sftpServers {
@@ -42,8 +41,8 @@ func (s *Server) sftp() string {
 	return ""
 }
 
-// bring copies the sftp server into the root with its own loader and libraries, where they
-// are in nobody's way, and returns the command that runs it there.
+// bring copies the sftp server with its loader and libraries into a separate folder of the
+// root, and returns the command that runs it there.
 func (s *Server) bring(server string) string {
 	s.t.Helper()
 	dir := filepath.Join(s.o.Root, ".sshtest")
@@ -69,7 +68,7 @@ func (s *Server) bring(server string) string {
 	return loader + " --library-path /.sshtest /.sshtest/" + filepath.Base(server)
 }
 
-// passwd names the user, without whom the sftp server does not start.
+// passwd names the user: without an entry the sftp server does not start.
 func (s *Server) passwd() {
 	s.t.Helper()
 	path := filepath.Join(s.o.Root, "etc", "passwd")
@@ -89,7 +88,7 @@ func (s *Server) copy(from, dir string) {
 		s.t.Fatal(err)
 	}
 	to := filepath.Join(dir, filepath.Base(from))
-	_ = os.Remove(to) // one that runs cannot be written to
+	_ = os.Remove(to) // a running program cannot be overwritten
 	if err := os.WriteFile(to, b, 0o755); err != nil {
 		s.t.Fatal(err)
 	}

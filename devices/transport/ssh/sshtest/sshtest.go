@@ -1,9 +1,9 @@
 // Package sshtest starts a real OpenSSH server on loopback, as the user who runs the tests,
-// with keys of its own. Nothing of the user's or the system's ssh is read or changed.
+// with its own keys. It neither reads nor changes the ssh files of the user or the system.
 //
-// Between the client and the server is a proxy that can do to the connection what cables and
-// boards do: break it, hold it silent, let it drip. The package refuses to be a server itself:
-// what it proves is that ours and OpenSSH understand each other.
+// A proxy between client and server simulates faults of cables and boards: it breaks the
+// connection, stalls it, or slows it to single bytes. The package does not implement a server,
+// because the tests check that latlab works with OpenSSH.
 package sshtest
 
 import (
@@ -31,13 +31,13 @@ import (
 
 // Options of a server.
 type Options struct {
-	// Root is a folder that programs and sftp are shut into (chroot), which takes root. It
-	// must have /bin/sh. sftp's server is brought there, in /.sshtest.
+	// Root is a folder that programs and sftp are confined to (chroot), which needs root. It
+	// must have /bin/sh. The sftp server is copied there, to /.sshtest.
 	Root string
 	// NoSFTP leaves the sftp server out, as Dropbear and small images do.
 	NoSFTP bool
-	// Config are further lines of sshd_config. Where a keyword is given twice, sshd takes the
-	// first: these come before ours.
+	// Config is further lines of sshd_config. They come first, because sshd takes the first of
+	// two values of a keyword.
 	Config []string
 }
 
@@ -57,10 +57,11 @@ type Server struct {
 	proxy *proxy
 }
 
-// sshdPath is where Debian and its like have it; it insists on an absolute path.
+// sshdPath is sshd's path on Debian and similar systems; sshd must be called by an absolute
+// path.
 const sshdPath = "/usr/sbin/sshd"
 
-// Needs ends a test where there is no sshd.
+// Needs skips or fails a test if there is no sshd.
 func Needs(t testing.TB) {
 	t.Helper()
 	testenv.Program(t, sshdPath, "openssh-server")
@@ -75,7 +76,7 @@ func Start(t testing.TB, o Options) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if os.Getuid() == 0 { // sshd shuts its unprivileged half into it
+	if os.Getuid() == 0 { // sshd confines its unprivileged half to this folder
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +123,7 @@ func write(t testing.TB, path string, b []byte) {
 	}
 }
 
-// Authorize lets one more key in.
+// Authorize adds a key that may log in.
 func (s *Server) Authorize(key ssh.PublicKey) {
 	s.t.Helper()
 	path := filepath.Join(s.Dir, "authorized_keys")
@@ -133,7 +134,7 @@ func (s *Server) Authorize(key ssh.PublicKey) {
 	write(s.t, path, append(old, ssh.MarshalAuthorizedKey(key)...))
 }
 
-// Trust writes KnownHosts with the host key that the server has now, and nothing else.
+// Trust writes KnownHosts with only the server's present host key.
 func (s *Server) Trust() {
 	s.t.Helper()
 	write(s.t, s.KnownHosts, []byte(knownhosts.Line([]string{s.Address()}, s.HostKey())+"\n"))
@@ -141,7 +142,7 @@ func (s *Server) Trust() {
 
 func (s *Server) hostKeyFile() string { return filepath.Join(s.Dir, "host_ed25519") }
 
-// HostKey is the server's.
+// HostKey returns the server's host key.
 func (s *Server) HostKey() ssh.PublicKey {
 	s.t.Helper()
 	b, err := os.ReadFile(s.hostKeyFile())
@@ -155,16 +156,16 @@ func (s *Server) HostKey() ssh.PublicKey {
 	return signer.PublicKey()
 }
 
-// Address is HOST:PORT.
+// Address returns HOST:PORT.
 func (s *Server) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
 
-// Log is what sshd has written so far.
+// Log returns what sshd has written so far.
 func (s *Server) Log() string {
 	b, _ := os.ReadFile(s.log)
 	return string(b)
 }
 
-// ChangeHostKey restarts the server with another host key, which no file knows.
+// ChangeHostKey restarts the server with a new host key that is in no known_hosts file.
 func (s *Server) ChangeHostKey() ssh.PublicKey {
 	s.t.Helper()
 	s.stop()
@@ -173,10 +174,10 @@ func (s *Server) ChangeHostKey() ssh.PublicKey {
 	return key
 }
 
-// run starts sshd on a port of its own, behind the proxy.
+// run starts sshd on its own port, behind the proxy.
 func (s *Server) run() {
 	s.t.Helper()
-	for range 10 { // the free port may be somebody else's by the time sshd wants it
+	for range 10 { // a different process may take the free port before sshd does
 		port := freePort(s.t)
 		s.start(port)
 		if s.answers(port) {
@@ -192,7 +193,7 @@ func (s *Server) start(port int) {
 	s.t.Helper()
 	config := filepath.Join(s.Dir, "sshd_config")
 	write(s.t, config, []byte(s.config(port)))
-	// A file of its own, for sessions that outlive sshd would hold a pipe open.
+	// The log is a file, because sessions that outlive sshd would hold a pipe open.
 	p, err := transport.Local{}.Start(context.Background(), transport.Command{Path: sshdPath, Args: []string{"-D", "-E", s.log, "-f", config}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -225,13 +226,13 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// answers waits until sshd takes connections, or has given up.
+// answers waits until sshd accepts connections or has failed.
 func (s *Server) answers(port int) bool {
 	for range 1000 {
 		c, err := new(net.Dialer).DialContext(s.t.Context(), "tcp", net.JoinHostPort(s.Host, strconv.Itoa(port)))
 		if err == nil {
 			_ = c.Close()
-			if s.pid() > 0 { // which it writes once it listens
+			if s.pid() > 0 { // sshd writes it once it listens
 				return true
 			}
 		}
@@ -244,7 +245,7 @@ func (s *Server) answers(port int) bool {
 	return false
 }
 
-// pid is sshd's, as it wrote it; 0 where it did not.
+// pid returns sshd's process id from its file; 0 if there is none.
 func (s *Server) pid() int {
 	b, _ := os.ReadFile(s.pidFile())
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(b)))
@@ -262,7 +263,8 @@ func (s *Server) config(port int) string {
 		"PidFile "+s.pidFile(), "StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
 		"PermitRootLogin yes", "PrintMotd no", "UseDNS no", "LogLevel VERBOSE",
 		"MaxStartups 100", // many connections at once are the tests' doing, not an attack
-		// bash reads the user's own ~/.bashrc where sshd starts it, unless it seems to be nested.
+		// bash reads the user's own ~/.bashrc when sshd starts it, unless it seems to be
+		// nested.
 		"SetEnv SHLVL=2",
 	)
 	if s.o.Root != "" {
