@@ -39,6 +39,7 @@ func (Local) Put(ctx context.Context, f File) error {
 	return err
 }
 
+// Get implements Transport.
 func (Local) Get(ctx context.Context, path string, w io.Writer, limit int64) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -58,6 +59,7 @@ func (Local) Get(ctx context.Context, path string, w io.Writer, limit int64) err
 	return nil
 }
 
+// Stat implements Transport.
 func (Local) Stat(ctx context.Context, path string) (Info, error) {
 	if err := ctx.Err(); err != nil {
 		return Info{}, err

@@ -254,6 +254,7 @@ func (f *files) answer() error {
 	return fmt.Errorf("the phone answers %q to a file", id)
 }
 
+// Get implements transport.Transport.
 func (d *Device) Get(ctx context.Context, name string, w io.Writer, limit int64) error {
 	if err := checkPath(name); err != nil {
 		return err
