@@ -444,7 +444,7 @@ func TestNames(t *testing.T) {
 		"sim-toaster":             "there are sim-",
 		"sim-pixel1-cpu:exat":     `did you mean "exact"?`,
 		"sim-pixel1-cpu:exact:-1": "whole number",
-		"sim-pixel1-cpu:exact:1:": "more than",
+		"sim-pixel1-cpu:exact:1:": "more parts than",
 		"sim-pixel1-cpu:":         "no profile",
 		"sim:":                    "needs a file",
 		"sim:none.yaml":           "no such file",
