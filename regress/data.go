@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"slices"
@@ -212,9 +213,9 @@ func (d Data) Hash() string {
 		return cmp.Or(cmp.Compare(a.indices, b.indices), cmp.Compare(a.seconds, b.seconds))
 	})
 	h := sha256.New()
-	fmt.Fprintln(h, d.Space.Name)
+	_, _ = io.WriteString(h, d.Space.Name+"\n")
 	for _, l := range lines {
-		fmt.Fprintf(h, "%s\t%s\n", l.indices, l.seconds)
+		_, _ = io.WriteString(h, l.indices+"\t"+l.seconds+"\n")
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
