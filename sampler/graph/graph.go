@@ -214,11 +214,6 @@ func (g *Graph) vectors(op Op, norm int64) int64 {
 	return c
 }
 
-// TrainableParams is Params without the moving mean and variance of batch norm.
-func (g *Graph) TrainableParams(op Op) int64 {
-	return g.Weights(op) + g.vectors(op, 2)
-}
-
 // InputElements counts the elements of all the op's activation inputs.
 func (g *Graph) InputElements(op Op) int64 {
 	var n int64

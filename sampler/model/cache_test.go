@@ -55,7 +55,7 @@ func checkFile(m *Model, f *File) error {
 	if err != nil {
 		return err
 	}
-	want, err := tflite.Bytes(m.Graph, tflite.Options{})
+	want, err := tflitetest.Bytes(m.Graph, tflite.Options{})
 	if err != nil {
 		return err
 	}

@@ -43,10 +43,7 @@ func TestClipWhereQuantizationDoesNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := set.Quantize()
-	if err != nil {
-		t.Fatal(err)
-	}
+	q := set.Quantize()
 	clips := func() int {
 		b := newBuilder(g, q)
 		b.build()

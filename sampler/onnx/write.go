@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -20,19 +19,6 @@ func Write(w io.Writer, g *graph.Graph, opts Options) (Result, error) {
 		return Result{}, err
 	}
 	return l.write(w)
-}
-
-// Bytes is Write into memory.
-func Bytes(g *graph.Graph, opts Options) ([]byte, error) {
-	l, err := newLayout(g, opts)
-	if err != nil {
-		return nil, err
-	}
-	b := bytes.NewBuffer(make([]byte, 0, l.size)) // it never grows
-	if _, err := l.write(b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }
 
 // Size is how many bytes Write would write.
@@ -77,9 +63,7 @@ func planLayout(g *graph.Graph, opts Options) (*layout, error) {
 	switch opts.Precision {
 	case "", "float32":
 	case "int8":
-		if quantized, err = set.Quantize(); err != nil {
-			return nil, err
-		}
+		quantized = set.Quantize()
 	default:
 		return nil, fmt.Errorf("precision %q is not supported, only float32 and int8", opts.Precision)
 	}
