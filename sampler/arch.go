@@ -94,18 +94,3 @@ func (s *Space) Entries(a Arch) []int {
 	}
 	return entries
 }
-
-func layerName(st Stage, layer int) string {
-	if len(st.Layers) == 1 {
-		return st.Name
-	}
-	return fmt.Sprintf("%s/layer%d", st.Name, layer+1)
-}
-
-func widthDecision(stage int, st Stage) Decision {
-	d := Decision{Stage: stage, Layer: -1, Name: st.Name + "/width"}
-	for _, w := range st.Widths {
-		d.Names = append(d.Names, strconv.Itoa(w))
-	}
-	return d
-}

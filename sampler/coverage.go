@@ -9,15 +9,7 @@ package sampler
 // Theory 13(2), 1967) maximises the value of the entries. An entry that is due has as much value as
 // its position has entries due, so the position with the most entries due always has priority.
 func SampleCoverage(s *Space, n int, seed uint64) ([]Arch, error) {
-	if err := checkCount(s, n); err != nil {
-		return nil, err
-	}
-	c := newCoverage(s, seed)
-	archs := make([]Arch, n)
-	for i := range archs {
-		archs[i] = Arch{Space: s.Name, Indices: c.next()}
-	}
-	return archs, nil
+	return take(s, n, newCoverage(s, seed).next)
 }
 
 // coverage draws networks without replacement, the most useful first. An entry is due while at most

@@ -3,7 +3,9 @@ package sampler
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -255,7 +257,7 @@ stages:
 			set[w] = true
 		}
 		var ws []string
-		for _, w := range sortedKeys(set) {
+		for _, w := range slices.Sorted(maps.Keys(set)) {
 			ws = append(ws, strconv.Itoa(w))
 		}
 		fmt.Fprintf(&b, "  - name: s%d\n    widths: [%s]\n    layers:\n", i, strings.Join(ws, ", "))
