@@ -45,7 +45,7 @@ func TestClipWhereQuantizationDoesNot(t *testing.T) {
 	}
 	q := set.Quantize()
 	clips := func() int {
-		b := newBuilder(g, q)
+		b := newBuilder(&source{g: g, set: set, quantized: q})
 		b.build()
 		return bytes.Count(b.nodes, []byte("/relu6\"\x04Clip")) // a name, then the operator
 	}

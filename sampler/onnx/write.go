@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"latlab/sampler/graph"
 	"latlab/sampler/weights"
@@ -35,15 +36,14 @@ func Size(g *graph.Graph, opts Options) (int64, error) {
 type layout struct {
 	pieces []piece
 	size   int64
-	source *source
 }
 
-// piece is some bytes, followed by an op's values.
+// piece is some bytes, followed by a constant's values.
 type piece struct {
-	text []byte
-	size int64 // of the values; 0 without values
-	op   int
-	role role
+	text   []byte
+	size   int64 // of the values; 0 without values
+	name   string
+	values func() []byte
 }
 
 func newLayout(g *graph.Graph, opts Options) (*layout, error) {
@@ -67,9 +67,9 @@ func planLayout(g *graph.Graph, opts Options) (*layout, error) {
 	default:
 		return nil, fmt.Errorf("precision %q is not supported, only float32 and int8", opts.Precision)
 	}
-	b := newBuilder(g, quantized)
+	b := newBuilder(&source{g: g, set: set, quantized: quantized})
 	b.build()
-	l := &layout{source: &source{g: g, set: set, quantized: quantized}}
+	l := &layout{}
 	l.graph(b)
 	// The limit of every protocol buffer; beyond it ONNX stores weights in other files.
 	if l.size > math.MaxInt32 {
@@ -98,13 +98,8 @@ func (l *layout) add(p piece) {
 
 func (l *layout) constant(c constant) {
 	head, values := tensorHead(c.name, c.kind, c.dims)
-	p := piece{text: append(opening(graphInitializer, int64(len(head))+values), head...)}
-	if c.values != nil {
-		p.text = append(p.text, c.values...)
-	} else {
-		p.size, p.op, p.role = values, c.op, c.role
-	}
-	l.add(p)
+	text := append(opening(graphInitializer, int64(len(head))+values), head...)
+	l.add(piece{text: text, size: values, name: c.name, values: c.values})
 }
 
 // chunk is how many bytes are hashed and written at a time: few enough to stay in a core's second-level
@@ -121,9 +116,9 @@ func (l *layout) write(w io.Writer) (Result, error) {
 		if p.size == 0 {
 			continue
 		}
-		values := l.source.values(p.op, p.role)
+		values := p.values()
 		if int64(len(values)) != p.size {
-			return Result{}, fmt.Errorf("onnx: op %s: %d bytes of values, planned were %d", l.source.g.Ops[p.op].Name, len(values), p.size)
+			return Result{}, fmt.Errorf("onnx: %s: %d bytes of values, planned were %d", p.name, len(values), p.size)
 		}
 		if err := writeChunks(out, values); err != nil {
 			return Result{}, err
@@ -133,12 +128,10 @@ func (l *layout) write(w io.Writer) (Result, error) {
 }
 
 func writeChunks(w io.Writer, p []byte) error {
-	for len(p) > 0 {
-		n := min(len(p), chunk)
-		if _, err := w.Write(p[:n]); err != nil {
+	for part := range slices.Chunk(p, chunk) {
+		if _, err := w.Write(part); err != nil {
 			return err
 		}
-		p = p[n:]
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func FuzzCheck(f *testing.F) {
 			}
 			return
 		}
-		tflitetest.Touch(data)
+		touch(data)
 	})
 }
 
