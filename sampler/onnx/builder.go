@@ -132,7 +132,7 @@ func (b *builder) hardSwish(n node) {
 	gate := b.unique(n.output + "/gate")
 	b.node(node{
 		opType: "HardSigmoid", name: n.name + "/gate", inputs: n.inputs, output: gate,
-		attributes: []attribute{floatOf("alpha", 1.0/6), floatOf("beta", 0.5)},
+		attributes: []message{floatOf("alpha", 1.0/6), floatOf("beta", 0.5)},
 	})
 	b.node(node{opType: "Mul", name: n.name, inputs: []string{n.inputs[0], gate}, output: n.output})
 }
@@ -158,14 +158,14 @@ func (b *builder) literal(name string, kind dataType, value []byte) string {
 
 // convAttributes writes a fully connected op as a 1x1 convolution on its 1x1 map: this needs no Flatten
 // or Reshape, and compilers use the same kernels.
-func (b *builder) convAttributes(op graph.Op) []attribute {
+func (b *builder) convAttributes(op graph.Op) []message {
 	if op.Kind == graph.FullyConnected {
-		return []attribute{intsOf("kernel_shape", 1, 1)}
+		return []message{intsOf("kernel_shape", 1, 1)}
 	}
 	in := b.g.In(op)
 	top, bottom := samePadding(in[1], op.Kernel[0], op.Stride[0])
 	left, right := samePadding(in[2], op.Kernel[1], op.Stride[1])
-	as := []attribute{
+	as := []message{
 		intsOf("kernel_shape", op.Kernel[0], op.Kernel[1]),
 		intsOf("pads", top, left, bottom, right),
 		intsOf("strides", op.Stride[0], op.Stride[1]),
@@ -221,7 +221,7 @@ func (b *builder) parameter(name string, c constant, scales func() []byte) strin
 	real := b.unique(c.name + "/real")
 	b.node(node{
 		opType: "DequantizeLinear", name: c.name + "/dequantize", inputs: []string{c.name, s.name}, output: real,
-		attributes: []attribute{intOf("axis", 0)},
+		attributes: []message{intOf("axis", 0)},
 	})
 	return real
 }
