@@ -47,11 +47,9 @@ func WriteJSONL(w io.Writer, archs []Arch) error {
 	return b.Flush()
 }
 
-// ReadJSONL reads the output of WriteJSONL, one network or error at a time. A bad line is a
-// *LineError in the stream, and reading continues; any other error is the reader's own and ends
-// the stream. resolve returns the space with a name and is called once per name. An id, if present,
-// must match the space and indices. Unknown fields, blank lines, CRLF and a UTF-8 byte order mark
-// are accepted; a line may have 1 MiB.
+// ReadJSONL reads the output of WriteJSONL, one network or error at a time, as Lines does. resolve
+// returns the space with a name and is called once per name. An id, if present, must match the space
+// and indices. Unknown fields are accepted.
 func ReadJSONL(r io.Reader, filename string, resolve func(space string) (*Space, error)) iter.Seq2[Arch, error] {
 	type resolved struct {
 		space *Space
