@@ -160,12 +160,21 @@ func (d Data) networks() ([]network, error) {
 	if d.Space == nil {
 		return nil, fmt.Errorf("the observations have no space")
 	}
-	var nets []network
-	at := make(map[string]int, len(d.Observations))
 	for _, o := range d.Observations {
 		if err := d.checkObservation(o); err != nil {
 			return nil, err
 		}
+	}
+	nets := averaged(d.Observations)
+	slices.SortFunc(nets, func(a, b network) int { return slices.Compare(a.arch.Indices, b.arch.Indices) })
+	return nets, nil
+}
+
+// averaged lists the networks in order of appearance.
+func averaged(observations []Observation) []network {
+	var nets []network
+	at := make(map[string]int, len(observations))
+	for _, o := range observations {
 		key := o.Arch.String()
 		i, seen := at[key]
 		if !seen {
@@ -179,8 +188,7 @@ func (d Data) networks() ([]network, error) {
 	for i := range nets {
 		nets[i].seconds /= float64(nets[i].n)
 	}
-	slices.SortFunc(nets, func(a, b network) int { return slices.Compare(a.arch.Indices, b.arch.Indices) })
-	return nets, nil
+	return nets
 }
 
 func (d Data) checkObservation(o Observation) error {

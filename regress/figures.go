@@ -132,44 +132,25 @@ func sign(x float64) float64 {
 	return 0
 }
 
-// held collects the figures of several held-out parts and averages them.
-type held struct {
-	sums   map[string]float64
-	counts map[string]int
-}
-
-func newHeld() *held { return &held{sums: map[string]float64{}, counts: map[string]int{}} }
-
-// add takes the figures of one part. A figure that is undefined for the part (r2 of equal
-// latencies) does not enter the mean.
-func (h *held) add(v pairs) {
-	for name, x := range map[string]float64{
-		"r2": v.r2(), "rmse": v.rmse(), "rmspe": v.rmspe(), "mape": v.mape(),
-		"within5": v.within(0.05), "within10": v.within(0.10),
-		"spearman": v.spearman(), "kendall": v.kendall(),
-	} {
-		if !math.IsNaN(x) && !math.IsInf(x, 0) {
-			h.sums[name] += x
-			h.counts[name]++
+// figures averages the figures of several held-out parts. n is the number of networks of the final
+// model, k its number of weights. A figure that is undefined for a part (r2 of equal latencies) does
+// not enter the mean; it is nil if it is undefined in all parts.
+func figures(parts []pairs, n, k int) Figures {
+	mean := func(of func(pairs) float64) *float64 {
+		sum, count := 0.0, 0
+		for _, v := range parts {
+			if x := finite(of(v)); x != nil {
+				sum += *x
+				count++
+			}
 		}
+		return finite(sum / float64(count)) // NaN without parts
 	}
-}
-
-// mean is nil for a figure that is undefined in all parts.
-func (h *held) mean(name string) *float64 {
-	if h.counts[name] == 0 {
-		return nil
-	}
-	return finite(h.sums[name] / float64(h.counts[name]))
-}
-
-// figures averages the held-out parts. n is the number of networks of the final model, k its
-// number of weights.
-func (h *held) figures(n, k int) Figures {
+	within := func(limit float64) func(pairs) float64 { return func(v pairs) float64 { return v.within(limit) } }
 	f := Figures{
-		R2: h.mean("r2"), RMSESeconds: h.mean("rmse"), RMSPE: h.mean("rmspe"), MAPE: h.mean("mape"),
-		Within5: h.mean("within5"), Within10: h.mean("within10"),
-		Spearman: h.mean("spearman"), Kendall: h.mean("kendall"),
+		R2: mean(pairs.r2), RMSESeconds: mean(pairs.rmse), RMSPE: mean(pairs.rmspe), MAPE: mean(pairs.mape),
+		Within5: mean(within(0.05)), Within10: mean(within(0.10)),
+		Spearman: mean(pairs.spearman), Kendall: mean(pairs.kendall),
 	}
 	if f.R2 != nil {
 		f.AdjustedR2 = finite(adjustedR2(*f.R2, n, k))

@@ -45,9 +45,7 @@ func TestRankCorrelation(t *testing.T) {
 
 // What cannot be known is null, not 0.
 func TestUndefinedFigures(t *testing.T) {
-	h := newHeld()
-	h.add(pairs{y: []float64{2, 2}, p: []float64{1, 1}})
-	f := h.figures(20, 3)
+	f := figures([]pairs{{y: []float64{2, 2}, p: []float64{1, 1}}}, 20, 3)
 	if f.R2 != nil || f.AdjustedR2 != nil || f.Spearman != nil || f.Kendall != nil || f.NoiseCeilingR2 != nil {
 		t.Errorf("figures of equal latencies: %+v, want null", f)
 	}

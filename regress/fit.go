@@ -7,8 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
+	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/floats"
 )
 
@@ -209,33 +209,26 @@ type heldOut struct {
 func validate(ctx context.Context, h heldOut, o Options, k int) (Figures, error) {
 	ps, rule := parts(len(h.seconds), o)
 	predicted := make([]pairs, len(ps))
-	errs := make([]error, len(ps))
-	var wg sync.WaitGroup
-	slot := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, p := range ps {
-		wg.Go(func() {
-			slot <- struct{}{}
-			defer func() { <-slot }()
-			predicted[i], errs[i] = h.part(ctx, p)
+		g.Go(func() (err error) {
+			predicted[i], err = h.part(ctx, p)
+			return err
 		})
 	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return Figures{}, err
-		}
+	if err := g.Wait(); err != nil {
+		return Figures{}, err
 	}
-	all := newHeld()
-	for r := 0; r < len(ps); {
-		var v pairs
-		repeat := ps[r].repeat
-		for ; r < len(ps) && ps[r].repeat == repeat; r++ {
-			v.y = append(v.y, predicted[r].y...)
-			v.p = append(v.p, predicted[r].p...)
+	var repeats []pairs
+	for i, p := range ps {
+		if p.repeat == len(repeats) {
+			repeats = append(repeats, pairs{})
 		}
-		all.add(v)
+		v := &repeats[p.repeat]
+		v.y, v.p = append(v.y, predicted[i].y...), append(v.p, predicted[i].p...)
 	}
-	f := all.figures(len(h.seconds), k)
+	f := figures(repeats, len(h.seconds), k)
 	f.NTrain, f.NTest, f.Split = len(ps[0].train), len(ps[0].test), rule
 	return f, nil
 }

@@ -92,26 +92,14 @@ func (m *TableModel) Predict(values []string) (float64, error) {
 // tableNetworks averages rows of equal categories. The Arch belongs to no space: its indices are
 // the row, and Fit's helpers need nothing else.
 func tableNetworks(t *csvtable.Table) []network {
-	at := map[string]int{}
-	var nets []network
+	observations := make([]Observation, len(t.Rows))
 	for i, row := range t.Rows {
-		key := fmt.Sprint(row)
-		n, seen := at[key]
-		if !seen {
-			n = len(nets)
-			at[key] = n
-			nets = append(nets, network{})
-			for _, v := range row {
-				nets[n].arch.Indices = append(nets[n].arch.Indices, int(v))
-			}
+		observations[i].Seconds = t.Y[i]
+		for _, v := range row {
+			observations[i].Arch.Indices = append(observations[i].Arch.Indices, int(v))
 		}
-		nets[n].seconds += t.Y[i]
-		nets[n].n++
 	}
-	for i := range nets {
-		nets[i].seconds /= float64(nets[i].n)
-	}
-	return nets
+	return averaged(observations)
 }
 
 // tableDesign is the one-hot matrix; offsets are the first slot of each column.

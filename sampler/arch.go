@@ -94,37 +94,3 @@ func (s *Space) Entries(a Arch) []int {
 	}
 	return entries
 }
-
-// ArchOf returns an Arch that uses the entry at the position, to compute the entry's cost. All
-// other decisions are 0.
-func (s *Space) ArchOf(position, entry int) Arch {
-	p := s.Positions()[position]
-	out, in, choice := p.Split(entry)
-	a := Arch{Space: s.Name, Indices: make([]int, len(s.Decisions()))}
-	for i, d := range s.Decisions() {
-		switch {
-		case d.Stage == p.Stage && d.Layer == p.Layer:
-			a.Indices[i] = choice
-		case d.Stage == p.Stage && d.Layer < 0:
-			a.Indices[i] = out
-		case d.Stage == p.Stage-1 && d.Layer < 0 && p.Layer == 0:
-			a.Indices[i] = in
-		}
-	}
-	return a
-}
-
-func layerName(st Stage, layer int) string {
-	if len(st.Layers) == 1 {
-		return st.Name
-	}
-	return fmt.Sprintf("%s/layer%d", st.Name, layer+1)
-}
-
-func widthDecision(stage int, st Stage) Decision {
-	d := Decision{Stage: stage, Layer: -1, Name: st.Name + "/width"}
-	for _, w := range st.Widths {
-		d.Names = append(d.Names, strconv.Itoa(w))
-	}
-	return d
-}

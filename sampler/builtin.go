@@ -4,7 +4,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,8 +53,4 @@ func Find(nameOrFile string) (*Space, error) {
 		return LoadFile(nameOrFile)
 	}
 	return Builtin(nameOrFile)
-}
-
-func sortedKeys(set map[int]bool) []int {
-	return slices.Sorted(maps.Keys(set))
 }

@@ -35,7 +35,7 @@ func TestBuiltinSizes(t *testing.T) {
 	for _, name := range BuiltinNames() {
 		s := builtin(t, name)
 		slots, reachable := s.Slots()
-		got = append(got, row{s.Name, len(s.Decisions()), slots, reachable, CoverageBound(s), s.Size().String()})
+		got = append(got, row{s.Name, len(s.Decisions()), slots, reachable, coverageBound(s), s.Size().String()})
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -4,34 +4,12 @@ package sampler
 // once by as few networks as possible, then a second time, and so on. Decisions that coverage
 // leaves open are drawn uniformly. Determinism, prefixes and errors are as in Sample.
 //
-// No sample can cover a table with fewer networks than CoverageBound says. Each network is the best
-// next one: a dynamic program over the stage widths (Viterbi, IEEE Transactions on Information
+// No sample can cover a table with fewer networks than its position with the most reachable entries
+// has. Each network is the best next one: a dynamic program over the stage widths (Viterbi, IEEE Transactions on Information
 // Theory 13(2), 1967) maximises the value of the entries. An entry that is due has as much value as
 // its position has entries due, so the position with the most entries due always has priority.
 func SampleCoverage(s *Space, n int, seed uint64) ([]Arch, error) {
-	if err := checkCount(s, n); err != nil {
-		return nil, err
-	}
-	c := newCoverage(s, seed)
-	archs := make([]Arch, n)
-	for i := range archs {
-		archs[i] = Arch{Space: s.Name, Indices: c.next()}
-	}
-	return archs, nil
-}
-
-// CoverageBound is the minimum number of networks that can use every reachable entry of the table:
-// the largest number of reachable entries of any position.
-func CoverageBound(s *Space) int {
-	bound := 0
-	for _, p := range s.Positions() {
-		n := p.Slots()
-		if p.SameWidth {
-			n /= len(p.In)
-		}
-		bound = max(bound, n)
-	}
-	return bound
+	return take(s, n, newCoverage(s, seed).next)
 }
 
 // coverage draws networks without replacement, the most useful first. An entry is due while at most

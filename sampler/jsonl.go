@@ -47,14 +47,26 @@ func WriteJSONL(w io.Writer, archs []Arch) error {
 	return b.Flush()
 }
 
-// ReadJSONL reads the output of WriteJSONL, one network or error at a time. A bad line is a
-// *LineError in the stream, and reading continues; any other error is the reader's own and ends
-// the stream. resolve returns the space with a name and is called once per name. An id, if present,
-// must match the space and indices. Unknown fields, blank lines, CRLF and a UTF-8 byte order mark
-// are accepted; a line may have 1 MiB.
+// ReadJSONL reads the output of WriteJSONL, one network or error at a time, as Lines does. resolve
+// returns the space with a name and is called once per name. An id, if present, must match the space
+// and indices. Unknown fields are accepted.
 func ReadJSONL(r io.Reader, filename string, resolve func(space string) (*Space, error)) iter.Seq2[Arch, error] {
-	res := resolver{resolve: resolve, spaces: map[string]resolved{}}
-	return Lines(r, filename, func(_ int, line []byte) (Arch, error) { return res.arch(line) })
+	type resolved struct {
+		space *Space
+		err   error
+	}
+	spaces := map[string]resolved{}
+	once := func(name string) (*Space, error) {
+		s, ok := spaces[name]
+		if !ok {
+			s.space, s.err = resolve(name)
+		}
+		if len(spaces) < 1000 { // only a broken file has more names
+			spaces[name] = s
+		}
+		return s.space, s.err
+	}
+	return Lines(r, filename, func(_ int, line []byte) (Arch, error) { return parseLine(line, once) })
 }
 
 // Lines reads JSON lines of any form: parse gets each line that is not blank, with its number. Its
@@ -118,16 +130,6 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	}
 }
 
-type resolved struct {
-	space *Space
-	err   error
-}
-
-type resolver struct {
-	resolve func(string) (*Space, error)
-	spaces  map[string]resolved
-}
-
 // inJSON rewrites a type error without Go's type names.
 func inJSON(err error) error {
 	var kind *json.UnmarshalTypeError
@@ -140,7 +142,7 @@ func inJSON(err error) error {
 	return fmt.Errorf("%q is %s, want text", kind.Field, kind.Value)
 }
 
-func (r *resolver) arch(line []byte) (Arch, error) {
+func parseLine(line []byte, space func(name string) (*Space, error)) (Arch, error) {
 	var l archLine
 	if err := json.Unmarshal(line, &l); err != nil {
 		return Arch{}, fmt.Errorf("not a network in JSON: %w", inJSON(err))
@@ -151,7 +153,7 @@ func (r *resolver) arch(line []byte) (Arch, error) {
 	case l.Indices == "":
 		return Arch{}, errors.New(`"indices" is missing`)
 	}
-	s, err := r.space(l.Space)
+	s, err := space(l.Space)
 	if err != nil {
 		return Arch{}, err
 	}
@@ -163,16 +165,4 @@ func (r *resolver) arch(line []byte) (Arch, error) {
 		return Arch{}, fmt.Errorf("id is %q, but %s is the id of these indices in space %s", text.Clip(l.ID), a.ID(), s.Name)
 	}
 	return a, nil
-}
-
-// space resolves each name once. It forgets names beyond some thousand, which only a broken file has.
-func (r *resolver) space(name string) (*Space, error) {
-	if s, ok := r.spaces[name]; ok {
-		return s.space, s.err
-	}
-	s, err := r.resolve(name)
-	if len(r.spaces) < 1000 {
-		r.spaces[name] = resolved{s, err}
-	}
-	return s, err
 }

@@ -2,9 +2,11 @@ package sampler
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"latlab/internal/strictyaml"
@@ -286,7 +288,7 @@ func scaled(v strictyaml.Value, base int, multipliers []float64) []int {
 		}
 		seen[w] = true
 	}
-	return sortedKeys(seen)
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // ScaleWidth is a width times a factor, rounded half up to a multiple of 8, at least 8

@@ -13,13 +13,17 @@ const MaxSample = 10_000_000
 // smaller sample is a prefix of a larger one. Requesting more networks than the space has is an
 // error.
 func Sample(s *Space, n int, seed uint64) ([]Arch, error) {
+	return take(s, n, newUniform(s, seed).next)
+}
+
+// take draws n networks with next, which never repeats one.
+func take(s *Space, n int, next func() []int) ([]Arch, error) {
 	if err := checkCount(s, n); err != nil {
 		return nil, err
 	}
-	u := newUniform(s, seed)
 	archs := make([]Arch, n)
 	for i := range archs {
-		archs[i] = Arch{Space: s.Name, Indices: u.next()}
+		archs[i] = Arch{Space: s.Name, Indices: next()}
 	}
 	return archs, nil
 }
@@ -44,7 +48,7 @@ type uniform struct {
 	size  uint64
 	drawn uint64
 	moved map[uint64]uint64 // of the shuffle, if size is set
-	seen  map[string]bool   // networks drawn, if it is not
+	seen  networkSet        // networks drawn, if it is not
 }
 
 // numbered is the size up to which networks are numbered. Above it repeats are so rare (100,000
@@ -58,7 +62,7 @@ func newUniform(s *Space, seed uint64) *uniform {
 		u.size = size.Uint64()
 		u.moved = map[uint64]uint64{}
 	} else {
-		u.seen = map[string]bool{}
+		u.seen = networkSet{}
 	}
 	return u
 }
@@ -71,8 +75,7 @@ func (u *uniform) next() []int {
 	for {
 		indices := make([]int, len(u.radices))
 		u.draw(indices)
-		if k := key(indices); !u.seen[k] {
-			u.seen[k] = true
+		if u.seen.add(indices) {
 			return indices
 		}
 	}
@@ -124,6 +127,18 @@ func key(indices []int) string {
 		b[i] = byte(x)
 	}
 	return string(b)
+}
+
+type networkSet map[string]bool
+
+// add reports whether a network is new.
+func (s networkSet) add(indices []int) bool {
+	k := key(indices)
+	if s[k] {
+		return false
+	}
+	s[k] = true
+	return true
 }
 
 // radices are the numbers of values of each decision.

@@ -3,7 +3,9 @@ package sampler
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -205,7 +207,7 @@ func TestArchText(t *testing.T) {
 	}
 }
 
-// Entries must agree with Positions, and ArchOf must use the entry that it is asked for.
+// Entries must agree with Positions, and archOf must use the entry that it is asked for.
 func TestEntries(t *testing.T) {
 	t.Parallel()
 	for _, s := range []*Space{tiny(t), builtin(t, "mobiledet_cpu_ibn")} {
@@ -218,12 +220,12 @@ func TestEntries(t *testing.T) {
 				if !pos.Reachable(e) {
 					continue
 				}
-				a := s.ArchOf(p, e)
+				a := archOf(s, p, e)
 				if err := s.Check(a); err != nil {
 					t.Fatal(err)
 				}
 				if got := s.Entries(a)[p]; got != e {
-					t.Fatalf("%s %s: ArchOf(%d) uses entry %d", s.Name, pos.Name, e, got)
+					t.Fatalf("%s %s: archOf(%d) uses entry %d", s.Name, pos.Name, e, got)
 				}
 			}
 		}
@@ -255,7 +257,7 @@ stages:
 			set[w] = true
 		}
 		var ws []string
-		for _, w := range sortedKeys(set) {
+		for _, w := range slices.Sorted(maps.Keys(set)) {
 			ws = append(ws, strconv.Itoa(w))
 		}
 		fmt.Fprintf(&b, "  - name: s%d\n    widths: [%s]\n    layers:\n", i, strings.Join(ws, ", "))
@@ -338,4 +340,22 @@ func BenchmarkLoad(b *testing.B) {
 	for b.Loop() {
 		builtin(b, "mobiledet_edgetpu_tucker")
 	}
+}
+
+// archOf is an Arch that uses the entry at the position; all other decisions are 0.
+func archOf(s *Space, position, entry int) Arch {
+	p := s.Positions()[position]
+	out, in, choice := p.Split(entry)
+	a := Arch{Space: s.Name, Indices: make([]int, len(s.Decisions()))}
+	for i, d := range s.Decisions() {
+		switch {
+		case d.Stage == p.Stage && d.Layer == p.Layer:
+			a.Indices[i] = choice
+		case d.Stage == p.Stage && d.Layer < 0:
+			a.Indices[i] = out
+		case d.Stage == p.Stage-1 && d.Layer < 0 && p.Layer == 0:
+			a.Indices[i] = in
+		}
+	}
+	return a
 }

@@ -9,6 +9,8 @@
 // ops, sampler/tflite writes it.
 package sampler
 
+import "strconv"
+
 // LayerType is the kind of a layer choice.
 type LayerType string
 
@@ -33,13 +35,13 @@ const (
 
 // Choice is one candidate of a layer.
 type Choice struct {
-	Name      string
-	Type      LayerType
-	Kernel    int     // spatial extent of the KxK convolution; 0 for skip
-	Expansion int     // ibn and fused: expanded channels over input channels; 1 = no expansion (ibn only)
-	InRatio   float64 // tucker: input rank over input channels
-	OutRatio  float64 // tucker: output rank over output channels
-	SE        float64 // squeeze-and-excite: hidden channels over squeezed channels; 0 = none
+	Name      string    `yaml:"name"`
+	Type      LayerType `yaml:"type"`
+	Kernel    int       `yaml:"kernel,omitempty"`    // spatial extent of the KxK convolution; 0 for skip
+	Expansion int       `yaml:"expansion,omitempty"` // ibn and fused: expanded channels over input channels; 1 = no expansion (ibn only)
+	InRatio   float64   `yaml:"in_ratio,omitempty"`  // tucker: input rank over input channels
+	OutRatio  float64   `yaml:"out_ratio,omitempty"` // tucker: output rank over output channels
+	SE        float64   `yaml:"se,omitempty"`        // squeeze-and-excite: hidden channels over squeezed channels; 0 = none
 }
 
 // Layer is one decision among choices, at a fixed stride.
@@ -56,6 +58,14 @@ type Stage struct {
 	Layers []Layer
 }
 
+// LayerName is the name of the position and decision of a layer: "stem", "stage2/layer1".
+func (st Stage) LayerName(layer int) string {
+	if len(st.Layers) == 1 {
+		return st.Name
+	}
+	return st.Name + "/layer" + strconv.Itoa(layer+1)
+}
+
 // HeadType is what follows the last stage.
 type HeadType string
 
@@ -68,19 +78,21 @@ const (
 
 // Head describes the fixed part after the backbone. It always uses ReLU6.
 type Head struct {
-	Type    HeadType
-	Classes int // outputs per box (ssdlite, background included) or outputs (classifier)
+	Type    HeadType `yaml:"type"`
+	Classes int      `yaml:"classes,omitempty"` // outputs per box (ssdlite, background included) or outputs (classifier)
 	// Taps are the stages whose outputs the SSDLite head reads, e.g. stage5 and stage7.
-	Taps []string
+	Taps []string `yaml:"taps,flow,omitempty"`
 	// Extra are the depths of the maps after the last tap, each half the size of the previous one.
-	Extra []int
+	Extra []int `yaml:"extra,flow,omitempty"`
 	// Anchors are boxes per location, one number for each map: taps first, then extra maps.
-	Anchors []int
+	Anchors []int `yaml:"anchors,flow,omitempty"`
 }
 
 // Input is the shape of the network's one input: batch 1, NHWC.
 type Input struct {
-	Height, Width, Channels int
+	Height   int `yaml:"height"`
+	Width    int `yaml:"width"`
+	Channels int `yaml:"channels"`
 }
 
 // Space is a search space. It is immutable once loaded.
@@ -143,13 +155,17 @@ func (s *Space) Decisions() []Decision {
 	var ds []Decision
 	for si, st := range s.Stages {
 		for li, l := range st.Layers {
-			d := Decision{Stage: si, Layer: li, Name: layerName(st, li)}
+			d := Decision{Stage: si, Layer: li, Name: st.LayerName(li)}
 			for _, c := range l.Choices {
 				d.Names = append(d.Names, c.Name)
 			}
 			ds = append(ds, d)
 		}
-		ds = append(ds, widthDecision(si, st))
+		d := Decision{Stage: si, Layer: -1, Name: st.Name + "/width"}
+		for _, w := range st.Widths {
+			d.Names = append(d.Names, strconv.Itoa(w))
+		}
+		ds = append(ds, d)
 	}
 	return ds
 }
@@ -161,7 +177,7 @@ func (s *Space) Positions() []Position {
 	for si, st := range s.Stages {
 		for li, l := range st.Layers {
 			ps = append(ps, Position{
-				Name: layerName(st, li), Stage: si, Layer: li,
+				Name: st.LayerName(li), Stage: si, Layer: li,
 				In: in, Out: st.Widths, Choices: l.Choices, SameWidth: li > 0,
 			})
 			in = st.Widths

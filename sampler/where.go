@@ -3,7 +3,6 @@ package sampler
 import (
 	"context"
 	"fmt"
-	"math/big"
 	"slices"
 )
 
@@ -36,59 +35,32 @@ func SampleWhere(ctx context.Context, s *Space, n int, seed uint64, keep func(in
 	if err := checkCount(s, n); err != nil {
 		return nil, err
 	}
-	d := newDrawer(s, seed)
+	u, all := newUniform(s, seed), -1
+	if u.size > 0 && u.size <= enumerated {
+		all = int(u.size)
+	}
+	indices, kept := make([]int, len(u.radices)), networkSet{}
 	var archs []Arch
 	for drawn := 0; len(archs) < n; drawn++ {
-		if all := drawn == d.all; all || drawn == MaxDrawn {
-			return nil, &RareError{Found: len(archs), Want: n, Drawn: drawn, All: all}
+		if drawn == all || drawn == MaxDrawn {
+			return nil, &RareError{Found: len(archs), Want: n, Drawn: drawn, All: drawn == all}
 		}
 		if drawn%(1<<16) == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if indices := d.next(); keep(indices) && d.fresh(indices) {
+		if all >= 0 {
+			indices = u.next()
+		} else {
+			u.draw(indices)
+		}
+		if keep(indices) && kept.add(indices) {
 			archs = append(archs, Arch{Space: s.Name, Indices: slices.Clone(indices)})
 		}
 	}
 	return archs, nil
 }
 
-// drawer draws networks of which only some are accepted.
-type drawer struct {
-	*uniform
-	all     int // number of networks in a small space; -1 for a large one
-	indices []int
-	kept    map[string]bool
-}
-
 // enumerated is the size up to which every network is drawn exactly once, so that RareError.All can be
 // known: the shuffle then holds at most some 150 MB. Above it a network may be drawn again, and only
 // accepted networks are remembered.
 const enumerated = 1 << 24
-
-func newDrawer(s *Space, seed uint64) *drawer {
-	d := &drawer{uniform: newUniform(s, seed), all: -1, kept: map[string]bool{}}
-	d.indices = make([]int, len(d.radices))
-	if s.Size().Cmp(big.NewInt(enumerated)) <= 0 {
-		d.all = int(d.size)
-	}
-	return d
-}
-
-// next returns indices that are valid until the next call.
-func (d *drawer) next() []int {
-	if d.all >= 0 {
-		return d.uniform.next()
-	}
-	d.draw(d.indices)
-	return d.indices
-}
-
-// fresh reports whether a network is accepted for the first time, and remembers it.
-func (d *drawer) fresh(indices []int) bool {
-	k := key(indices)
-	if d.kept[k] {
-		return false
-	}
-	d.kept[k] = true
-	return true
-}

@@ -67,9 +67,9 @@ func TestSampleWhereIsUniqueAndAPrefix(t *testing.T) {
 
 func TestSampleWhereRepeats(t *testing.T) {
 	t.Parallel()
-	d := &drawer{kept: map[string]bool{}}
-	if !d.fresh([]int{1, 2}) || d.fresh([]int{1, 2}) || !d.fresh([]int{2, 1}) {
-		t.Error("a network is fresh once")
+	d := networkSet{}
+	if !d.add([]int{1, 2}) || d.add([]int{1, 2}) || !d.add([]int{2, 1}) {
+		t.Error("a network is new once")
 	}
 }
 

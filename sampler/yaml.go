@@ -14,27 +14,13 @@ import (
 // lines.
 type (
 	spaceFile struct {
-		Name       string       `yaml:"name"`
-		Doc        string       `yaml:"doc,omitempty"`
-		Input      inputFile    `yaml:"input,flow"`
-		Activation Activation   `yaml:"activation"`
-		Choices    []choiceFile `yaml:"choices"`
-		Stages     []stageFile  `yaml:"stages"`
-		Head       headFile     `yaml:"head"`
-	}
-	inputFile struct {
-		Height   int `yaml:"height"`
-		Width    int `yaml:"width"`
-		Channels int `yaml:"channels"`
-	}
-	choiceFile struct {
-		Name      string    `yaml:"name"`
-		Type      LayerType `yaml:"type"`
-		Kernel    int       `yaml:"kernel,omitempty"`
-		Expansion int       `yaml:"expansion,omitempty"`
-		InRatio   float64   `yaml:"in_ratio,omitempty"`
-		OutRatio  float64   `yaml:"out_ratio,omitempty"`
-		SE        float64   `yaml:"se,omitempty"`
+		Name       string      `yaml:"name"`
+		Doc        string      `yaml:"doc,omitempty"`
+		Input      Input       `yaml:"input,flow"`
+		Activation Activation  `yaml:"activation"`
+		Choices    []Choice    `yaml:"choices"`
+		Stages     []stageFile `yaml:"stages"`
+		Head       Head        `yaml:"head"`
 	}
 	stageFile struct {
 		Name   string      `yaml:"name"`
@@ -47,13 +33,6 @@ type (
 		Repeat   int      `yaml:"repeat,omitempty"`
 		Choices  []string `yaml:"choices,flow"`
 	}
-	headFile struct {
-		Type    HeadType `yaml:"type"`
-		Classes int      `yaml:"classes,omitempty"`
-		Taps    []string `yaml:"taps,flow,omitempty"`
-		Extra   []int    `yaml:"extra,flow,omitempty"`
-		Anchors []int    `yaml:"anchors,flow,omitempty"`
-	}
 )
 
 // YAML writes the space as a file that Load reads back as the same space (except Source); stores and
@@ -61,16 +40,18 @@ type (
 // kept. A space that Load could not have returned is an error.
 func (s *Space) YAML() ([]byte, error) {
 	f := spaceFile{
-		Name: s.Name, Doc: s.Doc, Activation: s.Activation, Input: inputFile(s.Input), Head: headFile(s.Head),
+		Name: s.Name, Doc: s.Doc, Activation: s.Activation, Input: s.Input, Head: s.Head,
 	}
 	seen := map[string]bool{}
 	for _, st := range s.Stages {
 		sf := stageFile{Name: st.Name, Widths: st.Widths}
 		for i, l := range st.Layers {
+			layer := layerFile{Stride: l.Stride, Residual: l.Residual}
 			for _, c := range l.Choices {
+				layer.Choices = append(layer.Choices, c.Name)
 				if !seen[c.Name] {
 					seen[c.Name] = true
-					f.Choices = append(f.Choices, choiceFile(c))
+					f.Choices = append(f.Choices, c)
 				}
 			}
 			if i > 0 && reflect.DeepEqual(l, st.Layers[i-1]) {
@@ -78,19 +59,11 @@ func (s *Space) YAML() ([]byte, error) {
 				last.Repeat = max(last.Repeat, 1) + 1
 				continue
 			}
-			sf.Layers = append(sf.Layers, fileLayer(l))
+			sf.Layers = append(sf.Layers, layer)
 		}
 		f.Stages = append(f.Stages, sf)
 	}
 	return s.encode(f)
-}
-
-func fileLayer(l Layer) layerFile {
-	f := layerFile{Stride: l.Stride, Residual: l.Residual}
-	for _, c := range l.Choices {
-		f.Choices = append(f.Choices, c.Name)
-	}
-	return f
 }
 
 func (s *Space) encode(f spaceFile) ([]byte, error) {

@@ -125,7 +125,7 @@ func sized(t testing.TB, dir string, size int, seed int) *model.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := tflite.Bytes(cases[0].Graph, tflite.Options{})
+	data, err := tflitetest.Bytes(cases[0].Graph, tflite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func same(n, stride int) int { return (n + stride - 1) / stride }
 func (b *builder) layer(x, stage, layer, choice, width int) (int, error) {
 	st := b.space.Stages[stage]
 	l, c := st.Layers[layer], st.Layers[layer].Choices[choice]
-	name := layerName(st, layer)
+	name := st.LayerName(layer)
 	if err := checkChoice(l, c, b.channels(x), width); err != nil {
 		return 0, fmt.Errorf("%s: choice %s: %w", name, c.Name, err)
 	}
@@ -92,14 +92,6 @@ func (b *builder) layer(x, stage, layer, choice, width int) (int, error) {
 		y = b.add(Op{Kind: Add, Name: name + "/residual", Inputs: []int{x, y}}, b.shape(y))
 	}
 	return y, nil
-}
-
-// layerName equals the sampler's name of the position, so that op names and table agree.
-func layerName(st sampler.Stage, layer int) string {
-	if len(st.Layers) == 1 {
-		return st.Name
-	}
-	return st.Name + "/layer" + itoa(layer+1)
 }
 
 func checkChoice(l sampler.Layer, c sampler.Choice, in, out int) error {
@@ -117,30 +109,24 @@ func checkChoice(l sampler.Layer, c sampler.Choice, in, out int) error {
 	if !(c.SE >= 0 && c.SE <= maxRatio) || c.SE > 0 && c.Type != sampler.IBN && c.Type != sampler.Fused {
 		return fmt.Errorf("squeeze-and-excite ratio %g on a layer of type %s", c.SE, c.Type)
 	}
-	return checkType(c)
-}
-
-func checkType(c sampler.Choice) error {
 	switch c.Type {
 	case sampler.Conv:
-		return nil
 	case sampler.IBN:
 		if c.Expansion < 1 {
 			return fmt.Errorf("expansion %d, want at least 1", c.Expansion)
 		}
-		return nil
 	case sampler.Fused:
 		if c.Expansion < 2 {
 			return fmt.Errorf("expansion %d, want at least 2 for a fused convolution", c.Expansion)
 		}
-		return nil
 	case sampler.Tucker:
 		if !(c.InRatio > 0 && c.InRatio <= maxRatio && c.OutRatio > 0 && c.OutRatio <= maxRatio) {
 			return fmt.Errorf("ratios %g and %g, want both above 0 and at most %d", c.InRatio, c.OutRatio, maxRatio)
 		}
-		return nil
+	default:
+		return fmt.Errorf("unknown layer type %q", c.Type)
 	}
-	return fmt.Errorf("unknown layer type %q", c.Type)
+	return nil
 }
 
 // block appends the ops of a choice without the residual. The blocks are those of
@@ -161,8 +147,8 @@ func (b *builder) block(x int, name string, stride int, c sampler.Choice, width 
 		x = b.conv(x, conv{name: name + "/fused", kernel: c.Kernel, stride: stride, filters: b.channels(x) * c.Expansion, act: act})
 		x = b.squeezeExcite(x, name, c.SE)
 	case sampler.Tucker:
-		x = b.conv(x, conv{name: name + "/compress", kernel: 1, stride: 1, filters: scaleFilters(b.channels(x), c.InRatio), act: act})
-		x = b.conv(x, conv{name: name + "/core", kernel: c.Kernel, stride: stride, filters: scaleFilters(width, c.OutRatio), act: act})
+		x = b.conv(x, conv{name: name + "/compress", kernel: 1, stride: 1, filters: sampler.ScaleWidth(b.channels(x), c.InRatio), act: act})
+		x = b.conv(x, conv{name: name + "/core", kernel: c.Kernel, stride: stride, filters: sampler.ScaleWidth(width, c.OutRatio), act: act})
 	}
 	return b.conv(x, conv{name: name + "/project", kernel: 1, stride: 1, filters: width})
 }
@@ -175,7 +161,7 @@ func (b *builder) squeezeExcite(x int, name string, ratio float64) int {
 	}
 	n := b.channels(x)
 	h := b.pool(x, name+"/se/squeeze")
-	h = b.conv(h, conv{name: name + "/se/reduce", kernel: 1, stride: 1, filters: scaleFilters(n, ratio), act: b.space.Activation, bias: true})
+	h = b.conv(h, conv{name: name + "/se/reduce", kernel: 1, stride: 1, filters: sampler.ScaleWidth(n, ratio), act: b.space.Activation, bias: true})
 	h = b.conv(h, conv{name: name + "/se/expand", kernel: 1, stride: 1, filters: n, bias: true})
 	h = b.add(Op{Kind: Logistic, Name: name + "/se/gate", Inputs: []int{h}}, b.shape(h))
 	return b.add(Op{Kind: Mul, Name: name + "/se/excite", Inputs: []int{x, h}}, b.shape(x))
@@ -190,9 +176,3 @@ func (b *builder) pool(x int, name string) int {
 
 // maxRatio keeps the product with a ratio within an int. The blocks' own ratios are below 1.
 const maxRatio = 64
-
-// scaleFilters rounds half up to a multiple of 8, at least 8, like _scale_filters of
-// ssd_mobiledet_feature_extractor.py, which has no 10 % guard.
-func scaleFilters(filters int, ratio float64) int {
-	return max(int(float64(filters)*ratio/8+0.5)*8, 8)
-}

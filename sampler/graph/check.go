@@ -86,7 +86,7 @@ func (g *Graph) checkShapes(op Op) error {
 		if err := checkWindow(op); err != nil {
 			return err
 		}
-		want[1], want[2] = ceilDiv(in[1], op.Stride[0]), ceilDiv(in[2], op.Stride[1])
+		want[1], want[2] = same(in[1], op.Stride[0]), same(in[2], op.Stride[1])
 		if op.Kind == Conv2D {
 			want[3] = g.Out(op)[3]
 		}
@@ -124,5 +124,3 @@ func checkWindow(op Op) error {
 	}
 	return nil
 }
-
-func ceilDiv(a, b int) int { return (a + b - 1) / b }

@@ -35,8 +35,8 @@ func (g *Graph) Rows(s *sampler.Space, elementSize int) []Row {
 			Name: op.Name, Kind: op.Kind, Kernel: op.Kernel, Stride: op.Stride,
 			Input: g.In(op), Output: g.Out(op), Activation: op.Activation,
 			Position: names[op.Position], MACs: g.MACs(op), Params: g.Params(op),
-			InputBytes:  g.InputBytes(op, elementSize),
-			OutputBytes: g.OutputBytes(op, elementSize),
+			InputBytes:  g.InputElements(op) * int64(elementSize),
+			OutputBytes: g.OutputElements(op) * int64(elementSize),
 			WeightBytes: g.WeightBytes(op, elementSize),
 			Padding:     op.Padding, Groups: op.Groups,
 		}

@@ -3,6 +3,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"latlab/sampler"
 )
@@ -65,7 +66,7 @@ func (d Detector) Lower() (*Graph, error) {
 	return b.g, nil
 }
 
-func detectorLayerName(i int) string { return "layer_" + itoa(i+1) }
+func detectorLayerName(i int) string { return "layer_" + strconv.Itoa(i+1) }
 
 // backbone appends the layers and returns the tapped tensors.
 func (d Detector) backbone(b *builder) []int {

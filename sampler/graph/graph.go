@@ -214,11 +214,6 @@ func (g *Graph) vectors(op Op, norm int64) int64 {
 	return c
 }
 
-// TrainableParams is Params without the moving mean and variance of batch norm.
-func (g *Graph) TrainableParams(op Op) int64 {
-	return g.Weights(op) + g.vectors(op, 2)
-}
-
 // InputElements counts the elements of all the op's activation inputs.
 func (g *Graph) InputElements(op Op) int64 {
 	var n int64
@@ -237,18 +232,8 @@ func (g *Graph) OutputElements(op Op) int64 {
 	return n
 }
 
-// InputBytes is the memory traffic of all activation inputs. elementSize is 4 bytes for float32, 2
-// for float16, 1 for int8.
-func (g *Graph) InputBytes(op Op, elementSize int) int64 {
-	return g.InputElements(op) * int64(elementSize)
-}
-
-// OutputBytes is the same for the outputs.
-func (g *Graph) OutputBytes(op Op, elementSize int) int64 {
-	return g.OutputElements(op) * int64(elementSize)
-}
-
-// WeightBytes is the size of an op's folded weights and bias in a model file. The bias of an int8
+// WeightBytes is the size of an op's folded weights and bias in a model file. elementSize is 4 bytes for
+// float32, 2 for float16, 1 for int8. The bias of an int8
 // op (size 1) is int32; all others have the element's own type.
 func (g *Graph) WeightBytes(op Op, elementSize int) int64 {
 	biasSize := elementSize
@@ -275,11 +260,6 @@ func (g *Graph) sum(f func(Op) int64) int64 {
 // Plain reports whether the op is one that spaces have: of their kinds, and without the fields that
 // only networks read from files set. latlab's writers accept only such ops.
 func (op Op) Plain() bool {
-	switch op.Kind {
-	case Conv2D, DepthwiseConv, FullyConnected, AveragePool, Add, Mul, HardSwish, Logistic:
-	default:
-		return false
-	}
-	return op.Padding == "" && op.Dilation == [2]int{} && op.Groups == 0 && !op.NoBias &&
+	return inputsOf[op.Kind] > 0 && op.Padding == "" && op.Dilation == [2]int{} && op.Groups == 0 && !op.NoBias &&
 		!op.DynamicWeights && len(op.MoreOutputs) == 0 && op.Counted == Counts{}
 }

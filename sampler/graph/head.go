@@ -12,8 +12,6 @@ import (
 // extraStride is the factor between the sizes of successive extra maps.
 const extraStride = 2
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 // ssdlite appends the extra maps and every map's branches. The graph's outputs are the raw head
 // convolutions, map by map, box before class, without concatenation or sigmoid.
 func (b *builder) ssdlite(ends []int) {
@@ -55,7 +53,7 @@ func (b *builder) extraMaps(x int) []int {
 	return maps
 }
 
-func (b *builder) extraName(i int) string { return "extra" + itoa(i+1) }
+func (b *builder) extraName(i int) string { return "extra" + strconv.Itoa(i+1) }
 
 // branches appends the box and the class branch of the head's map i.
 func (b *builder) branches(x, i int) []int {

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func line(g *Graph, op Op) string {
 	r := Row{Input: g.In(op), Output: g.Out(op)}
 	fields := []string{op.Name, string(op.Kind)}
 	if op.Kernel != [2]int{} {
-		fields = append(fields, "k"+itoa(op.Kernel[0])+"x"+itoa(op.Kernel[1]), "s"+itoa(op.Stride[0])+"x"+itoa(op.Stride[1]))
+		fields = append(fields, "k"+strconv.Itoa(op.Kernel[0])+"x"+strconv.Itoa(op.Kernel[1]), "s"+strconv.Itoa(op.Stride[0])+"x"+strconv.Itoa(op.Stride[1]))
 	}
 	fields = append(fields, dims(r.Input)+"->"+dims(r.Output))
 	if op.Activation != Linear {
@@ -46,7 +47,9 @@ func line(g *Graph, op Op) string {
 	return strings.Join(fields, " ")
 }
 
-func dims(s [4]int) string { return itoa(s[1]) + "x" + itoa(s[2]) + "x" + itoa(s[3]) }
+func dims(s [4]int) string {
+	return strconv.Itoa(s[1]) + "x" + strconv.Itoa(s[2]) + "x" + strconv.Itoa(s[3])
+}
 
 func TestBlocks(t *testing.T) {
 	ibn := func(k, e int, se float64) sampler.Choice {
@@ -273,7 +276,7 @@ func TestLowerNothingLeft(t *testing.T) {
 	}
 }
 
-func TestScaleFilters(t *testing.T) {
+func TestScaleWidth(t *testing.T) {
 	for _, c := range []struct {
 		filters int
 		ratio   float64
@@ -281,8 +284,8 @@ func TestScaleFilters(t *testing.T) {
 	}{
 		{8, 0.25, 8}, {16, 0.25, 8}, {32, 0.25, 8}, {48, 0.25, 16}, {72, 0.25, 16}, {80, 0.25, 24}, {144, 0.25, 40}, {16, 0.75, 16}, {1, 1e-9, 8}, {20, 1, 24},
 	} {
-		if got := scaleFilters(c.filters, c.ratio); got != c.want {
-			t.Errorf("scaleFilters(%d, %g) = %d, want %d", c.filters, c.ratio, got, c.want)
+		if got := sampler.ScaleWidth(c.filters, c.ratio); got != c.want {
+			t.Errorf("ScaleWidth(%d, %g) = %d, want %d", c.filters, c.ratio, got, c.want)
 		}
 	}
 }

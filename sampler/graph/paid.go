@@ -11,7 +11,6 @@ import (
 type PaidOp struct {
 	Op
 	In, Out [4]int
-	In2     [4]int // second input of Add and Mul; zero for all others
 
 	MACs           int64
 	Params         int64
@@ -26,9 +25,6 @@ func (g *Graph) PaidOp(op Op) PaidOp {
 		Op: op, In: g.In(op), Out: g.Out(op),
 		MACs: g.MACs(op), Params: g.Params(op), WeightElements: g.Weights(op),
 		InputElements: g.InputElements(op), OutputElements: g.OutputElements(op),
-	}
-	if len(op.Inputs) > 1 {
-		p.In2 = g.Tensors[op.Inputs[1]].Shape
 	}
 	p.Inputs, p.Output, p.MoreOutputs = nil, -1, nil
 	return p

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -53,9 +54,6 @@ func NewCache(dir string, limit int64) *Cache {
 
 // Limit is the size limit in bytes.
 func (c *Cache) Limit() int64 { return c.limit }
-
-// Dir is the cache's folder.
-func (c *Cache) Dir() string { return c.dir }
 
 func (c *Cache) open(ctx context.Context, m *Model) (*File, error) {
 	if err := ctx.Err(); err != nil {
@@ -300,10 +298,7 @@ func (c *Cache) entries() ([]entry, error) {
 		es = append(es, entry{filepath.Join(c.dir, f.Name()), info.Size(), info.ModTime()})
 	}
 	slices.SortFunc(es, func(a, b entry) int {
-		if d := a.used.Compare(b.used); d != 0 {
-			return d
-		}
-		return strings.Compare(a.path, b.path)
+		return cmp.Or(a.used.Compare(b.used), strings.Compare(a.path, b.path))
 	})
 	return es, nil
 }

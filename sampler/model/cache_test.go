@@ -55,7 +55,7 @@ func checkFile(m *Model, f *File) error {
 	if err != nil {
 		return err
 	}
-	want, err := tflite.Bytes(m.Graph, tflite.Options{})
+	want, err := tflitetest.Bytes(m.Graph, tflite.Options{})
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func TestOpenWritesOnceAndServes(t *testing.T) {
 		}
 		again.Close()
 	}
-	noTemporaryFiles(t, c.Dir())
+	noTemporaryFiles(t, c.dir)
 }
 
 // TestEviction opens models in an order and says which are left at the end.
@@ -177,7 +177,7 @@ func TestForeignFilesStay(t *testing.T) {
 	c := NewCache(t.TempDir(), 1)
 	mine := []string{"best.tflite", "notes.tmp", "best.json", strings.Repeat("a", 64) + ".tflite.bak"}
 	for _, name := range mine {
-		if err := os.WriteFile(filepath.Join(c.Dir(), name), []byte("mine"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(c.dir, name), []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -185,7 +185,7 @@ func TestForeignFilesStay(t *testing.T) {
 		open(t, m).Close()
 	}
 	for _, name := range mine {
-		if _, err := os.Stat(filepath.Join(c.Dir(), name)); err != nil {
+		if _, err := os.Stat(filepath.Join(c.dir, name)); err != nil {
 			t.Errorf("the cache removed %s", name)
 		}
 	}
@@ -228,7 +228,7 @@ func TestDamagedFilesAreWrittenAgain(t *testing.T) {
 				}
 				f.Close()
 			}
-			noTemporaryFiles(t, c.Dir())
+			noTemporaryFiles(t, c.dir)
 		})
 	}
 }
@@ -267,10 +267,10 @@ func TestFullDisk(t *testing.T) {
 		if !errors.As(err, &disk) || !disk.Full() || !errors.Is(err, tc.err) {
 			t.Fatalf("room for %d: %v", tc.room, err)
 		}
-		if s := err.Error(); !strings.Contains(s, "the disk is full") || !strings.Contains(s, c.Dir()) || strings.Contains(s, "\n") {
+		if s := err.Error(); !strings.Contains(s, "the disk is full") || !strings.Contains(s, c.dir) || strings.Contains(s, "\n") {
 			t.Errorf("room for %d: message %q", tc.room, s)
 		}
-		noTemporaryFiles(t, c.Dir())
+		noTemporaryFiles(t, c.dir)
 		if got := kept(c, []*Model{m}); got[0] {
 			t.Errorf("room for %d: the model is there", tc.room)
 		}
@@ -315,10 +315,10 @@ func TestReadOnlyFolderServes(t *testing.T) {
 	c := NewCache(t.TempDir(), 0)
 	ms := models(t, c, 2)
 	open(t, ms[0]).Close()
-	if err := os.Chmod(c.Dir(), 0o500); err != nil {
+	if err := os.Chmod(c.dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.Chmod(c.Dir(), 0o700) })
+	t.Cleanup(func() { _ = os.Chmod(c.dir, 0o700) })
 	open(t, ms[0]).Close()
 	if _, err := ms[1].Open(context.Background()); !errors.Is(err, os.ErrPermission) {
 		t.Errorf("got %v, want permission denied", err)
@@ -368,7 +368,7 @@ func TestConcurrentOpens(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	noTemporaryFiles(t, c.Dir())
+	noTemporaryFiles(t, c.dir)
 }
 
 // BenchmarkHit is what a block costs before its process starts: the file's sha256.

@@ -25,7 +25,6 @@ func New(g *graph.Graph, f Form, cache *Cache) (*Model, error) {
 	m := &Model{
 		Name: g.Name + "-" + f.suffix(), Graph: g, Form: f,
 		Identity: identity(g.Hash(), f, w.revision),
-		source:   noCache{},
 	}
 	if cache != nil {
 		m.source = cache
@@ -36,12 +35,6 @@ func New(g *graph.Graph, f Form, cache *Cache) (*Model, error) {
 func identity(graphHash string, f Form, revision string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%s\n", graphHash, f.Format, f.suffix(), revision))
 	return hex.EncodeToString(sum[:])
-}
-
-type noCache struct{}
-
-func (noCache) open(_ context.Context, m *Model) (*File, error) {
-	return nil, fmt.Errorf("model %s: it has no cache", m.Name)
 }
 
 // FileName is the Model's name with the format's extension.
@@ -56,7 +49,7 @@ func (m *Model) Size() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return w.size(m.Graph, m.Form)
+	return w.size(m.Graph)
 }
 
 // WriteFile writes the Model into dir under its FileName, bypassing the cache. It writes completely or
@@ -89,7 +82,7 @@ func (m *Model) write(ctx context.Context, file io.Writer) (written, error) {
 	if err != nil {
 		return written{}, err
 	}
-	return w.write(interruptible{ctx, file}, m.Graph, m.Form)
+	return w.write(interruptible{ctx, file}, m.Graph)
 }
 
 // writeAndClose treats a failing Close as a failing write: some file systems report a full disk only

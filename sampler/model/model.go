@@ -7,6 +7,7 @@ package model
 
 import (
 	"context"
+	"fmt"
 
 	"latlab/sampler/graph"
 	"latlab/sampler/tflite/reader"
@@ -56,7 +57,7 @@ type Model struct {
 	// user's own file the sha256 of its bytes.
 	Identity string
 
-	source source
+	source source // nil without a cache
 }
 
 // File is a Model's bytes on disk. It stays until Close.
@@ -80,4 +81,9 @@ type source interface {
 }
 
 // Open returns the Model's bytes as a file, and writes them first if necessary.
-func (m *Model) Open(ctx context.Context) (*File, error) { return m.source.open(ctx, m) }
+func (m *Model) Open(ctx context.Context) (*File, error) {
+	if m.source == nil {
+		return nil, fmt.Errorf("model %s: it has no cache", m.Name)
+	}
+	return m.source.open(ctx, m)
+}

@@ -11,6 +11,7 @@ import (
 
 	"latlab/sampler/onnx"
 	"latlab/sampler/tflite"
+	"latlab/sampler/tflite/tflitetest"
 )
 
 func TestIdentity(t *testing.T) {
@@ -181,7 +182,7 @@ func TestONNX(t *testing.T) {
 }
 
 func TestFromFileRefuses(t *testing.T) {
-	data, err := tflite.Bytes(models(t, nil, 1)[0].Graph, tflite.Options{})
+	data, err := tflitetest.Bytes(models(t, nil, 1)[0].Graph, tflite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,25 +10,36 @@ import (
 )
 
 // written describes a written file.
-type written struct {
-	Bytes  int64
-	SHA256 string // hex
-}
+type written = tflite.Result
 
 // writer is the interface of a format's package.
 type writer struct {
 	revision string
-	write    func(io.Writer, *graph.Graph, Form) (written, error)
-	size     func(*graph.Graph, Form) (int64, error)
+	write    func(io.Writer, *graph.Graph) (written, error)
+	size     func(*graph.Graph) (int64, error)
 }
 
-// writerOf returns the writer of a form, or an error if there is none.
+// writerOf returns the writer of a form, or an error if there is none. Models of ONNX in int8 always have uint8
+// inputs, so they have no Form.Input.
 func writerOf(f Form) (writer, error) {
 	switch f {
 	case Form{Format: TFLite, Precision: Float32}, Form{Format: TFLite, Precision: Int8}, Form{Format: TFLite, Precision: Int8, Input: UInt8}:
-		return tfliteWriter(), nil
+		o := tflite.Options{Precision: string(f.Precision), UInt8Input: f.Input == UInt8}
+		return writer{
+			revision: tflite.WriterRevision,
+			write:    func(w io.Writer, g *graph.Graph) (written, error) { return tflite.Write(w, g, o) },
+			size:     func(g *graph.Graph) (int64, error) { return tflite.Size(g, o) },
+		}, nil
 	case Form{Format: ONNX, Precision: Float32}, Form{Format: ONNX, Precision: Int8}:
-		return onnxWriter(), nil
+		o := onnx.Options{Precision: string(f.Precision)}
+		return writer{
+			revision: onnx.WriterRevision,
+			write: func(w io.Writer, g *graph.Graph) (written, error) {
+				r, err := onnx.Write(w, g, o)
+				return written(r), err
+			},
+			size: func(g *graph.Graph) (int64, error) { return onnx.Size(g, o) },
+		}, nil
 	}
 	return writer{}, fmt.Errorf("cannot write %s in %s", f.Format, f.suffix())
 }
@@ -48,31 +59,4 @@ func (f Form) suffix() string {
 		return string(f.Precision)
 	}
 	return string(f.Precision) + "-" + string(f.Input) + "-input"
-}
-
-func tfliteWriter() writer {
-	options := func(f Form) tflite.Options {
-		return tflite.Options{Precision: string(f.Precision), UInt8Input: f.Input == UInt8}
-	}
-	return writer{
-		revision: tflite.WriterRevision,
-		write: func(w io.Writer, g *graph.Graph, f Form) (written, error) {
-			r, err := tflite.Write(w, g, options(f))
-			return written(r), err
-		},
-		size: func(g *graph.Graph, f Form) (int64, error) { return tflite.Size(g, options(f)) },
-	}
-}
-
-// onnxWriter ignores Form.Input: its int8 models always have uint8 inputs.
-func onnxWriter() writer {
-	options := func(f Form) onnx.Options { return onnx.Options{Precision: string(f.Precision)} }
-	return writer{
-		revision: onnx.WriterRevision,
-		write: func(w io.Writer, g *graph.Graph, f Form) (written, error) {
-			r, err := onnx.Write(w, g, options(f))
-			return written(r), err
-		},
-		size: func(g *graph.Graph, f Form) (int64, error) { return onnx.Size(g, options(f)) },
-	}
 }

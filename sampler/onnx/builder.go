@@ -12,6 +12,7 @@ import (
 // builder creates the nodes and lists the constants of a model.
 type builder struct {
 	g         *graph.Graph
+	source    *source
 	quantized *weights.Quantized // nil in float32
 	nodes     message            // GraphProto's nodes
 	constants []constant
@@ -23,28 +24,17 @@ type builder struct {
 	read      []bool   // which tensors some op reads
 }
 
-// constant is an initializer. Its values are stored here or computed from an op.
+// constant is an initializer.
 type constant struct {
 	name   string
 	kind   dataType
 	dims   []int
-	values []byte // nil if op and role determine them
-	op     int
-	role   role
+	values func() []byte // valid until the next constant's are computed
 }
 
-// role says which of an op's vectors a constant is.
-type role int
-
-const (
-	weightValues role = iota
-	biasValues
-	weightScales
-	biasScales
-)
-
-func newBuilder(g *graph.Graph, q *weights.Quantized) *builder {
-	b := &builder{g: g, quantized: q, used: map[string]bool{}}
+func newBuilder(s *source) *builder {
+	g, q := s.g, s.quantized
+	b := &builder{g: g, source: s, quantized: q, used: map[string]bool{}}
 	for _, t := range g.Tensors {
 		b.tensors = append(b.tensors, b.unique(t.Name))
 	}
@@ -142,7 +132,7 @@ func (b *builder) hardSwish(n node) {
 	gate := b.unique(n.output + "/gate")
 	b.node(node{
 		opType: "HardSigmoid", name: n.name + "/gate", inputs: n.inputs, output: gate,
-		attributes: []attribute{floatOf("alpha", 1.0/6), floatOf("beta", 0.5)},
+		attributes: []message{floatOf("alpha", 1.0/6), floatOf("beta", 0.5)},
 	})
 	b.node(node{opType: "Mul", name: n.name, inputs: []string{n.inputs[0], gate}, output: n.output})
 }
@@ -156,23 +146,26 @@ func (b *builder) clip(op graph.Op, in, out string) {
 }
 
 func (b *builder) scalar(name string, x float32) string {
+	return b.literal(name, float32Type, binary.LittleEndian.AppendUint32(nil, math.Float32bits(x)))
+}
+
+// literal adds a constant without axes.
+func (b *builder) literal(name string, kind dataType, value []byte) string {
 	name = b.unique(name)
-	b.constants = append(b.constants, constant{
-		name: name, kind: float32Type, values: binary.LittleEndian.AppendUint32(nil, math.Float32bits(x)),
-	})
+	b.constants = append(b.constants, constant{name: name, kind: kind, values: func() []byte { return value }})
 	return name
 }
 
 // convAttributes writes a fully connected op as a 1x1 convolution on its 1x1 map: this needs no Flatten
 // or Reshape, and compilers use the same kernels.
-func (b *builder) convAttributes(op graph.Op) []attribute {
+func (b *builder) convAttributes(op graph.Op) []message {
 	if op.Kind == graph.FullyConnected {
-		return []attribute{intsOf("kernel_shape", 1, 1)}
+		return []message{intsOf("kernel_shape", 1, 1)}
 	}
 	in := b.g.In(op)
 	top, bottom := samePadding(in[1], op.Kernel[0], op.Stride[0])
 	left, right := samePadding(in[2], op.Kernel[1], op.Stride[1])
-	as := []attribute{
+	as := []message{
 		intsOf("kernel_shape", op.Kernel[0], op.Kernel[1]),
 		intsOf("pads", top, left, bottom, right),
 		intsOf("strides", op.Stride[0], op.Stride[1]),
@@ -204,37 +197,31 @@ func weightDims(g *graph.Graph, op graph.Op) []int {
 
 // weights adds the op's weights and returns the name of their real values.
 func (b *builder) weights(i int, op graph.Op) string {
-	return b.values(i, op, weightDims(b.g, op), parameter{"weights", int8Type, weightValues, weightScales})
+	c := constant{kind: int8Type, dims: weightDims(b.g, op), values: func() []byte { return b.source.weights(i) }}
+	return b.parameter(op.Name+"/weights", c, func() []byte { return b.source.weightScales(i) })
 }
 
 // bias adds the op's bias and returns the name of its real values.
 func (b *builder) bias(i int, op graph.Op) string {
-	return b.values(i, op, []int{b.g.Out(op)[3]}, parameter{"bias", int32Type, biasValues, biasScales})
+	c := constant{kind: int32Type, dims: []int{b.g.Out(op)[3]}, values: func() []byte { return b.source.bias(i) }}
+	return b.parameter(op.Name+"/bias", c, func() []byte { return b.source.biasScales(i) })
 }
 
-// parameter is a convolution's weights or bias.
-type parameter struct {
-	name   string
-	int8   dataType // in an int8 model
-	values role
-	scales role
-}
-
-// values adds a parameter. In int8 it has a scale for every output channel, axis 0.
-func (b *builder) values(i int, op graph.Op, dims []int, p parameter) string {
-	name := b.unique(op.Name + "/" + p.name)
-	c := constant{name: name, kind: float32Type, dims: dims, op: i, role: p.values}
+// parameter adds a convolution's weights or bias; c.kind is their type in int8, where they have a scale for every
+// output channel, axis 0.
+func (b *builder) parameter(name string, c constant, scales func() []byte) string {
+	c.name = b.unique(name)
 	if b.quantized == nil {
+		c.kind = float32Type
 		b.constants = append(b.constants, c)
-		return name
+		return c.name
 	}
-	c.kind = p.int8
-	scales := constant{name: b.unique(name + "/scale"), kind: float32Type, dims: dims[:1], op: i, role: p.scales}
-	b.constants = append(b.constants, c, scales)
-	real := b.unique(name + "/real")
+	s := constant{name: b.unique(c.name + "/scale"), kind: float32Type, dims: c.dims[:1], values: scales}
+	b.constants = append(b.constants, c, s)
+	real := b.unique(c.name + "/real")
 	b.node(node{
-		opType: "DequantizeLinear", name: name + "/dequantize", inputs: []string{name, scales.name}, output: real,
-		attributes: []attribute{intOf("axis", 0)},
+		opType: "DequantizeLinear", name: c.name + "/dequantize", inputs: []string{c.name, s.name}, output: real,
+		attributes: []message{intOf("axis", 0)},
 	})
 	return real
 }

@@ -100,41 +100,31 @@ func opening(n protowire.Number, size int64) message {
 	return protowire.AppendVarint(m, uint64(size))
 }
 
-// attribute is one setting of a node.
-type attribute struct {
-	name string
-	kind int
-	i    []int // intAttribute has one
-	f    float32
-}
-
-func intsOf(name string, xs ...int) attribute {
-	return attribute{name: name, kind: intsAttribute, i: xs}
-}
-
-func intOf(name string, x int) attribute {
-	return attribute{name: name, kind: intAttribute, i: []int{x}}
-}
-
-func floatOf(name string, x float32) attribute {
-	return attribute{name: name, kind: floatAttribute, f: x}
-}
-
-func (a attribute) message() message {
-	var m message
-	m.text(attributeName, a.name)
-	switch a.kind {
-	case floatAttribute:
-		m = protowire.AppendTag(m, attributeFloat, protowire.Fixed32Type)
-		m = protowire.AppendFixed32(m, math.Float32bits(a.f))
-	case intAttribute:
-		m.int(attributeInt, uint64(a.i[0]))
-	case intsAttribute: // proto2: one field per number, not packed
-		for _, x := range a.i {
-			m.int(attributeInts, uint64(x))
-		}
+func intsOf(name string, xs ...int) message {
+	var value message
+	for _, x := range xs { // proto2: one field per number, not packed
+		value.int(attributeInts, uint64(x))
 	}
-	m.int(attributeType, uint64(a.kind))
+	return attribute(name, value, intsAttribute)
+}
+
+func intOf(name string, x int) message {
+	var value message
+	value.int(attributeInt, uint64(x))
+	return attribute(name, value, intAttribute)
+}
+
+func floatOf(name string, x float32) message {
+	value := protowire.AppendTag(nil, attributeFloat, protowire.Fixed32Type)
+	return attribute(name, protowire.AppendFixed32(value, math.Float32bits(x)), floatAttribute)
+}
+
+// attribute is one setting of a node.
+func attribute(name string, value message, kind uint64) message {
+	var m message
+	m.text(attributeName, name)
+	m = append(m, value...)
+	m.int(attributeType, kind)
 	return m
 }
 
@@ -144,7 +134,7 @@ type node struct {
 	name       string
 	inputs     []string
 	output     string
-	attributes []attribute
+	attributes []message
 }
 
 func (n node) message() message {
@@ -156,7 +146,7 @@ func (n node) message() message {
 	m.text(nodeName, n.name)
 	m.text(nodeOpType, n.opType)
 	for _, a := range n.attributes {
-		m.message(nodeAttribute, a.message())
+		m.message(nodeAttribute, a)
 	}
 	return m
 }

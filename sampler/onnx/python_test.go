@@ -258,10 +258,10 @@ func runPython(t *testing.T, cases []pythonCase) []pythonResult {
 			suffix string
 			write  func() ([]byte, error)
 		}{
-			{&c.Float32, "float32.onnx", func() ([]byte, error) { return onnx.Bytes(c.graph, onnx.Options{}) }},
-			{&c.Int8, "int8.onnx", func() ([]byte, error) { return onnx.Bytes(c.graph, onnx.Options{Precision: "int8"}) }},
-			{&c.Float32TFLite, "float32.tflite", func() ([]byte, error) { return tflite.Bytes(c.graph, tflite.Options{}) }},
-			{&c.Int8TFLite, "int8.tflite", func() ([]byte, error) { return tflite.Bytes(c.graph, tflite.Options{Precision: "int8"}) }},
+			{&c.Float32, "float32.onnx", func() ([]byte, error) { return writeBytes(c.graph, onnx.Options{}) }},
+			{&c.Int8, "int8.onnx", func() ([]byte, error) { return writeBytes(c.graph, onnx.Options{Precision: "int8"}) }},
+			{&c.Float32TFLite, "float32.tflite", func() ([]byte, error) { return tflitetest.Bytes(c.graph, tflite.Options{}) }},
+			{&c.Int8TFLite, "int8.tflite", func() ([]byte, error) { return tflitetest.Bytes(c.graph, tflite.Options{Precision: "int8"}) }},
 		} {
 			if *f.file == "" {
 				continue

@@ -11,9 +11,7 @@ type affine struct{ scale, zero string }
 // addAffine adds tensor t's scale and zero point.
 func (b *builder) addAffine(t int) affine {
 	a := b.quantized.Tensors[t]
-	names := affine{b.scalar(b.tensors[t]+"/scale", a.Scale), b.unique(b.tensors[t] + "/zero")}
-	b.constants = append(b.constants, constant{name: names.zero, kind: uint8Type, values: []byte{byte(a.Zero + 128)}})
-	return names
+	return affine{b.scalar(b.tensors[t]+"/scale", a.Scale), b.literal(b.tensors[t]+"/zero", uint8Type, []byte{byte(a.Zero + 128)})}
 }
 
 // quantize adds a node that quantizes real values with tensor t's quantization.

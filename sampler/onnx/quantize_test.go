@@ -43,12 +43,9 @@ func TestClipWhereQuantizationDoesNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := set.Quantize()
-	if err != nil {
-		t.Fatal(err)
-	}
+	q := set.Quantize()
 	clips := func() int {
-		b := newBuilder(g, q)
+		b := newBuilder(&source{g: g, set: set, quantized: q})
 		b.build()
 		return bytes.Count(b.nodes, []byte("/relu6\"\x04Clip")) // a name, then the operator
 	}

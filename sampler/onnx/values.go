@@ -18,18 +18,8 @@ type source struct {
 	out       []byte
 }
 
-// values are valid until the next call.
-func (s *source) values(op int, r role) []byte {
-	switch r {
-	case weightValues:
-		return s.weights(op)
-	case weightScales:
-		s.out = appendFloats(s.out[:0], s.quantized.Scales(op))
-	case biasScales:
-		s.out = appendFloats(s.out[:0], s.biasScales(op))
-	case biasValues:
-		s.bias(op)
-	}
+func (s *source) weightScales(op int) []byte {
+	s.out = appendFloats(s.out[:0], s.quantized.Scales(op))
 	return s.out
 }
 
@@ -63,27 +53,28 @@ func (s *source) weights(op int) []byte {
 	return s.out
 }
 
-func (s *source) bias(op int) {
+func (s *source) bias(op int) []byte {
 	if s.quantized == nil {
 		b := s.set.Bias(op)
 		s.out = resize(s.out, 4*b.N)
 		b.Fill(s.out)
-		return
+		return s.out
 	}
 	s.out = s.out[:0]
 	for _, x := range s.quantized.Bias(op) {
 		s.out = binary.LittleEndian.AppendUint32(s.out, uint32(x))
 	}
+	return s.out
 }
 
 // biasScales are TFLite's: the input's scale times the weights'.
-func (s *source) biasScales(op int) []float32 {
+func (s *source) biasScales(op int) []byte {
 	in := s.quantized.Tensors[s.g.Ops[op].Inputs[0]].Scale
-	scales := make([]float32, 0, s.g.Out(s.g.Ops[op])[3])
+	s.out = s.out[:0]
 	for _, w := range s.quantized.Scales(op) {
-		scales = append(scales, in*w)
+		s.out = appendFloats(s.out, []float32{in * w})
 	}
-	return scales
+	return s.out
 }
 
 // weightOrder describes TFLite's order of weights: runs of area x channels, which ONNX stores as

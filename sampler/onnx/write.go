@@ -1,12 +1,12 @@
 package onnx
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"latlab/sampler/graph"
 	"latlab/sampler/weights"
@@ -20,19 +20,6 @@ func Write(w io.Writer, g *graph.Graph, opts Options) (Result, error) {
 		return Result{}, err
 	}
 	return l.write(w)
-}
-
-// Bytes is Write into memory.
-func Bytes(g *graph.Graph, opts Options) ([]byte, error) {
-	l, err := newLayout(g, opts)
-	if err != nil {
-		return nil, err
-	}
-	b := bytes.NewBuffer(make([]byte, 0, l.size)) // it never grows
-	if _, err := l.write(b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }
 
 // Size is how many bytes Write would write.
@@ -49,15 +36,14 @@ func Size(g *graph.Graph, opts Options) (int64, error) {
 type layout struct {
 	pieces []piece
 	size   int64
-	source *source
 }
 
-// piece is some bytes, followed by an op's values.
+// piece is some bytes, followed by a constant's values.
 type piece struct {
-	text []byte
-	size int64 // of the values; 0 without values
-	op   int
-	role role
+	text   []byte
+	size   int64 // of the values; 0 without values
+	name   string
+	values func() []byte
 }
 
 func newLayout(g *graph.Graph, opts Options) (*layout, error) {
@@ -77,15 +63,13 @@ func planLayout(g *graph.Graph, opts Options) (*layout, error) {
 	switch opts.Precision {
 	case "", "float32":
 	case "int8":
-		if quantized, err = set.Quantize(); err != nil {
-			return nil, err
-		}
+		quantized = set.Quantize()
 	default:
 		return nil, fmt.Errorf("precision %q is not supported, only float32 and int8", opts.Precision)
 	}
-	b := newBuilder(g, quantized)
+	b := newBuilder(&source{g: g, set: set, quantized: quantized})
 	b.build()
-	l := &layout{source: &source{g: g, set: set, quantized: quantized}}
+	l := &layout{}
 	l.graph(b)
 	// The limit of every protocol buffer; beyond it ONNX stores weights in other files.
 	if l.size > math.MaxInt32 {
@@ -114,13 +98,8 @@ func (l *layout) add(p piece) {
 
 func (l *layout) constant(c constant) {
 	head, values := tensorHead(c.name, c.kind, c.dims)
-	p := piece{text: append(opening(graphInitializer, int64(len(head))+values), head...)}
-	if c.values != nil {
-		p.text = append(p.text, c.values...)
-	} else {
-		p.size, p.op, p.role = values, c.op, c.role
-	}
-	l.add(p)
+	text := append(opening(graphInitializer, int64(len(head))+values), head...)
+	l.add(piece{text: text, size: values, name: c.name, values: c.values})
 }
 
 // chunk is how many bytes are hashed and written at a time: few enough to stay in a core's second-level
@@ -137,9 +116,9 @@ func (l *layout) write(w io.Writer) (Result, error) {
 		if p.size == 0 {
 			continue
 		}
-		values := l.source.values(p.op, p.role)
+		values := p.values()
 		if int64(len(values)) != p.size {
-			return Result{}, fmt.Errorf("onnx: op %s: %d bytes of values, planned were %d", l.source.g.Ops[p.op].Name, len(values), p.size)
+			return Result{}, fmt.Errorf("onnx: %s: %d bytes of values, planned were %d", p.name, len(values), p.size)
 		}
 		if err := writeChunks(out, values); err != nil {
 			return Result{}, err
@@ -149,12 +128,10 @@ func (l *layout) write(w io.Writer) (Result, error) {
 }
 
 func writeChunks(w io.Writer, p []byte) error {
-	for len(p) > 0 {
-		n := min(len(p), chunk)
-		if _, err := w.Write(p[:n]); err != nil {
+	for part := range slices.Chunk(p, chunk) {
+		if _, err := w.Write(part); err != nil {
 			return err
 		}
-		p = p[n:]
 	}
 	return nil
 }

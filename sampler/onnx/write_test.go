@@ -37,11 +37,17 @@ func cases(t testing.TB) []tflitetest.Case {
 
 func mustBytes(t testing.TB, g *graph.Graph, precision string) []byte {
 	t.Helper()
-	data, err := onnx.Bytes(g, onnx.Options{Precision: precision})
+	data, err := writeBytes(g, onnx.Options{Precision: precision})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return data
+}
+
+func writeBytes(g *graph.Graph, o onnx.Options) ([]byte, error) {
+	var b bytes.Buffer
+	_, err := onnx.Write(&b, g, o)
+	return b.Bytes(), err
 }
 
 // sums is what testdata/sums.json pins: every case's sha256 by precision.

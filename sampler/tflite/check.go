@@ -126,32 +126,39 @@ func (w *walker) table(pos int, s *tableLayout) error {
 	if w.tables--; w.tables < 0 {
 		return errors.New("its tables overlap: damaged")
 	}
-	if err := w.inside(pos, 4); err != nil {
+	if err := w.fields(pos, s.fields); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (w *walker) fields(pos int, fields []field) error {
+	if err := w.inside(pos, 4); err != nil {
+		return err
 	}
 	vtable := pos - int(int32(binary.LittleEndian.Uint32(w.data[pos:])))
 	if err := w.inside(vtable, 4); err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return err
 	}
 	length := int(binary.LittleEndian.Uint16(w.data[vtable:]))
 	if err := w.inside(vtable, max(length, 4)); err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return err
 	}
 	union := schema.BuiltinOptionsNONE
-	for id, f := range s.fields {
+	for id, f := range fields {
 		slot := 4 + 2*id
 		if slot >= length {
 			break
 		}
 		if err := w.inside(vtable+slot, 2); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			return err
 		}
 		off := int(binary.LittleEndian.Uint16(w.data[vtable+slot:]))
 		if off == 0 {
 			continue
 		}
 		if err := w.field(pos+off, f, union); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			return err
 		}
 		// A union's type is the preceding byte field: remember the last one.
 		union = schema.BuiltinOptionsNONE
@@ -246,15 +253,8 @@ func checkSubGraph(m *schema.Model, sub *schema.SubGraph) error {
 			return fmt.Errorf("tensor %d: buffer %d of %d", i, t.Buffer(), m.BuffersLength())
 		}
 	}
-	for i := range sub.InputsLength() {
-		if err := index(sub.Inputs(i), 0, sub.TensorsLength()); err != nil {
-			return fmt.Errorf("input %d: %w", i, err)
-		}
-	}
-	for i := range sub.OutputsLength() {
-		if err := index(sub.Outputs(i), 0, sub.TensorsLength()); err != nil {
-			return fmt.Errorf("output %d: %w", i, err)
-		}
+	if err := checkPorts(sub, 0, sub); err != nil {
+		return err
 	}
 	// Every index takes four bytes of the file, unless operators share their lists.
 	left := len(m.Table().Bytes) / 4
@@ -275,23 +275,30 @@ func checkOperator(m *schema.Model, sub *schema.SubGraph, op *schema.Operator) e
 	if int64(op.OpcodeIndex()) >= int64(m.OperatorCodesLength()) {
 		return fmt.Errorf("operator code %d of %d", op.OpcodeIndex(), m.OperatorCodesLength())
 	}
-	for i := range op.InputsLength() {
-		// -1 is an absent optional input.
-		if err := index(op.Inputs(i), -1, sub.TensorsLength()); err != nil {
-			return fmt.Errorf("input %d: %w", i, err)
-		}
-	}
-	for i := range op.OutputsLength() {
-		if err := index(op.Outputs(i), 0, sub.TensorsLength()); err != nil {
-			return fmt.Errorf("output %d: %w", i, err)
-		}
-	}
-	return nil
+	return checkPorts(op, -1, sub) // -1 is an absent optional input
 }
 
-func index(i int32, low, n int) error {
-	if int(i) < low || int(i) >= n {
-		return fmt.Errorf("tensor %d of %d", i, n)
+// ports are the tensors that an operator or a subgraph reads and computes.
+type ports interface {
+	InputsLength() int
+	Inputs(i int) int32
+	OutputsLength() int
+	Outputs(i int) int32
+}
+
+// checkPorts requires indices of tensors; lowest is the smallest one allowed as an input.
+func checkPorts(p ports, lowest int, sub *schema.SubGraph) error {
+	if err := checkIndices("input", p.InputsLength(), p.Inputs, lowest, sub.TensorsLength()); err != nil {
+		return err
+	}
+	return checkIndices("output", p.OutputsLength(), p.Outputs, 0, sub.TensorsLength())
+}
+
+func checkIndices(what string, n int, at func(int) int32, lowest, tensors int) error {
+	for i := range n {
+		if x := int(at(i)); x < lowest || x >= tensors {
+			return fmt.Errorf("%s %d: tensor %d of %d", what, i, x, tensors)
+		}
 	}
 	return nil
 }

@@ -69,13 +69,13 @@ func FuzzCheck(f *testing.F) {
 			}
 			return
 		}
-		tflitetest.Touch(data)
+		touch(data)
 	})
 }
 
 func mustBytes(t testing.TB, c tflitetest.Case) []byte {
 	t.Helper()
-	data, err := tflite.Bytes(c.Graph, tflite.Options{})
+	data, err := tflitetest.Bytes(c.Graph, tflite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,9 +34,7 @@ func newEncoding(g *graph.Graph, opts Options, p purpose) (*encoding, error) {
 	}
 	e.int8 = &int8Encoding{tensors: make([]weights.Affine, len(g.Tensors)), scales: make([][]float32, len(g.Ops))}
 	if p == numbers {
-		if e.int8.values, err = set.Quantize(); err != nil {
-			return nil, err
-		}
+		e.int8.values = set.Quantize()
 		e.int8.tensors = e.int8.values.Tensors
 	}
 	for i, op := range g.Ops {

@@ -29,7 +29,7 @@ var (
 
 func int8Bytes(t testing.TB, g *graph.Graph, o tflite.Options) []byte {
 	t.Helper()
-	data, err := tflite.Bytes(g, o)
+	data, err := tflitetest.Bytes(g, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +314,7 @@ func randomNetwork(t *rapid.T) *graph.Graph {
 func writeRandom(t *rapid.T) {
 	g := randomNetwork(t)
 	o := tflite.Options{Precision: "int8", UInt8Input: rapid.Bool().Draw(t, "uint8")}
-	data, err := tflite.Bytes(g, o)
+	data, err := tflitetest.Bytes(g, o)
 	if err == nil {
 		err = tflite.Check(data)
 	}

@@ -1,7 +1,6 @@
 package tflite
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -24,19 +23,6 @@ func Write(w io.Writer, g *graph.Graph, opts Options) (Result, error) {
 		return Result{}, err
 	}
 	return l.write(w)
-}
-
-// Bytes is Write into memory.
-func Bytes(g *graph.Graph, opts Options) ([]byte, error) {
-	l, err := newLayout(g, opts, numbers)
-	if err != nil {
-		return nil, err
-	}
-	b := bytes.NewBuffer(make([]byte, 0, l.size)) // it never grows
-	if _, err := l.write(b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }
 
 // Size is how many bytes Write would write. It draws no weights.

@@ -42,7 +42,7 @@ func TestEvaluates(t *testing.T) {
 	}
 	for _, c := range all {
 		t.Run(c.Name, func(t *testing.T) {
-			data, err := tflite.Bytes(c.Graph, tflite.Options{})
+			data, err := tflitetest.Bytes(c.Graph, tflite.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +224,7 @@ func TestWriteRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := tflite.Bytes(cases(t)[0].Graph, tflite.Options{Precision: "int4"}); err == nil {
+	if _, err := tflitetest.Bytes(cases(t)[0].Graph, tflite.Options{Precision: "int4"}); err == nil {
 		t.Error("precision int4 was written")
 	}
 }

@@ -45,14 +45,6 @@ type int8Scales struct {
 	bias    []int32
 }
 
-// Int8Op is an op's values in int8: real weight = Scales[c] * Weights[i] for output channel
-// c, real bias = input scale * Scales[c] * Bias[c]. All zero points are 0.
-type Int8Op struct {
-	Weights []int8    // -127 to 127, in the order of Set.Weights
-	Scales  []float32 // one per output channel; all equal in a fully connected op
-	Bias    []int32   // one per output channel
-}
-
 // Quantize predicts every tensor's range and quantizes the weights. The weights are drawn
 // once; memory does not grow with their number.
 //
@@ -71,7 +63,7 @@ type Int8Op struct {
 //
 // The rules of TFLite's quantization specification hold: a pool's output has its input's quantization,
 // LOGISTIC's is 1/256 and -128.
-func (s *Set) Quantize() (*Quantized, error) {
+func (s *Set) Quantize() *Quantized {
 	q := &Quantized{Tensors: make([]Affine, len(s.g.Tensors)), set: s, ops: make([]int8Scales, len(s.g.Ops))}
 	stats := make([]channels, len(s.g.Tensors))
 	for _, t := range s.g.Inputs {
@@ -93,7 +85,7 @@ func (s *Set) Quantize() (*Quantized, error) {
 		stats[op.Output] = pre.activated(op)
 		q.Tensors[op.Output] = q.affine(op, pre)
 	}
-	return q, nil
+	return q
 }
 
 // affine is the quantization of an op's output.
@@ -164,18 +156,6 @@ func (q *Quantized) Weights(op int) *Int8s {
 		w.factors = append(w.factors, int64(math.Round(float64(f.step)/float64(scale)*(1<<fraction))))
 	}
 	return w
-}
-
-// Op is an op's Weights, Scales and Bias in memory.
-func (q *Quantized) Op(op int) Int8Op {
-	w := q.Weights(op)
-	raw := make([]byte, w.N)
-	w.Fill(raw)
-	r := Int8Op{Weights: make([]int8, w.N), Scales: q.Scales(op), Bias: q.Bias(op)}
-	for i, b := range raw {
-		r.Weights[i] = int8(b)
-	}
-	return r
 }
 
 // fraction is the number of fractional bits of a factor. A factor is at most 127, and its product with

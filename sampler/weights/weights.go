@@ -78,11 +78,6 @@ func (s *Set) Bias(op int) Floats {
 	return Floats{N: n, step: stepFor(biasVariance), stream: newStream(o.Name, "bias", n)}
 }
 
-// Float is Weights and Bias in memory.
-func (s *Set) Float(op int) (w, b []float32) {
-	return s.Weights(op).all(), s.Bias(op).all()
-}
-
 func (f Floats) all() []float32 {
 	raw := make([]byte, 4*f.N)
 	f.Fill(raw)

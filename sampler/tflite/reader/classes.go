@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -23,11 +24,12 @@ const (
 	matrixProduct
 	recurrent
 	pool
-	// reshaping operators have no multiply-accumulates and as many outputs as inputs.
+	// reshaping operators have no multiply-accumulates and as many elements in as out: functions of one element, and
+	// rearrangements.
 	reshaping
-	// elementwise operators have none either; their inputs are broadcast to the output.
+	// elementwise operators have none either; they combine two tensors or more, which are broadcast to the output.
 	elementwise
-	// plain operators have no multiply-accumulates; their output shape is the file's.
+	// plain operators have no multiply-accumulates; their output shape is the file's and does not depend on data.
 	plain
 	// folding operators are reshaping ones that unpack constants (weights stored as float16 or sparse), which
 	// a runtime does only once.
@@ -36,144 +38,72 @@ const (
 	stateful
 )
 
-// classOf is a switch and not a table so that unlisted operators are unknown.
-func classOf(op schema.BuiltinOperator) class {
-	switch op {
-	case schema.BuiltinOperatorCONV_2D:
-		return convolution
-	case schema.BuiltinOperatorDEPTHWISE_CONV_2D:
-		return depthwise
-	case schema.BuiltinOperatorFULLY_CONNECTED:
-		return fullyConnected
-	case schema.BuiltinOperatorTRANSPOSE_CONV:
-		return transposed
-	case schema.BuiltinOperatorCONV_3D, schema.BuiltinOperatorCONV_3D_TRANSPOSE:
-		return convolution3D
-	case schema.BuiltinOperatorBATCH_MATMUL:
-		return matrixProduct
-	case schema.BuiltinOperatorLSTM, schema.BuiltinOperatorUNIDIRECTIONAL_SEQUENCE_LSTM,
-		schema.BuiltinOperatorBIDIRECTIONAL_SEQUENCE_LSTM, schema.BuiltinOperatorRNN,
-		schema.BuiltinOperatorUNIDIRECTIONAL_SEQUENCE_RNN, schema.BuiltinOperatorBIDIRECTIONAL_SEQUENCE_RNN,
-		schema.BuiltinOperatorSVDF:
-		return recurrent
-	case schema.BuiltinOperatorAVERAGE_POOL_2D, schema.BuiltinOperatorMAX_POOL_2D, schema.BuiltinOperatorL2_POOL_2D:
-		return pool
-	case schema.BuiltinOperatorDEQUANTIZE, schema.BuiltinOperatorDENSIFY:
-		return folding
-	case schema.BuiltinOperatorVAR_HANDLE, schema.BuiltinOperatorASSIGN_VARIABLE, schema.BuiltinOperatorCALL_ONCE:
-		return stateful
-	}
-	switch {
-	case isReshaping(op):
-		return reshaping
-	case isElementwise(op):
-		return elementwise
-	case isPlain(op):
-		return plain
-	}
-	return unknown
+// operatorNames are the schema's names of each class's operators. An unlisted operator is unknown.
+var operatorNames = map[class]string{
+	convolution:    "CONV_2D",
+	depthwise:      "DEPTHWISE_CONV_2D",
+	fullyConnected: "FULLY_CONNECTED",
+	transposed:     "TRANSPOSE_CONV",
+	convolution3D:  "CONV_3D CONV_3D_TRANSPOSE",
+	matrixProduct:  "BATCH_MATMUL",
+	recurrent: `LSTM UNIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_LSTM RNN UNIDIRECTIONAL_SEQUENCE_RNN
+		BIDIRECTIONAL_SEQUENCE_RNN SVDF`,
+	pool:     "AVERAGE_POOL_2D MAX_POOL_2D L2_POOL_2D",
+	folding:  "DEQUANTIZE DENSIFY",
+	stateful: "VAR_HANDLE ASSIGN_VARIABLE CALL_ONCE",
+	reshaping: `ABS CAST CEIL COS CUMSUM DEPTH_TO_SPACE ELU EXP EXPAND_DIMS FAKE_QUANT FLOOR GELU HARD_SWISH
+		L2_NORMALIZATION LEAKY_RELU LOCAL_RESPONSE_NORMALIZATION LOG LOGICAL_NOT LOGISTIC LOG_SOFTMAX NEG PRELU
+		QUANTIZE RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 RESHAPE REVERSE_SEQUENCE REVERSE_V2 ROUND RSQRT SIGN SIN
+		SOFTMAX SPACE_TO_DEPTH SQRT SQUARE SQUEEZE TANH TRANSPOSE ZEROS_LIKE`,
+	elementwise: `ADD ATAN2 BITWISE_XOR DIV EQUAL FLOOR_DIV FLOOR_MOD GREATER GREATER_EQUAL LESS LESS_EQUAL LOGICAL_AND
+		LOGICAL_OR MAXIMUM MINIMUM MUL NOT_EQUAL POW RIGHT_SHIFT SELECT_V2 SQUARED_DIFFERENCE SUB`,
+	plain: `ADD_N ARG_MAX ARG_MIN BATCH_TO_SPACE_ND BITCAST BROADCAST_ARGS BROADCAST_TO BUCKETIZE COMPLEX_ABS
+		CONCATENATION DILATE DYNAMIC_UPDATE_SLICE EMBEDDING_LOOKUP FILL GATHER GATHER_ND IMAG MATRIX_DIAG
+		MATRIX_SET_DIAG MEAN MIRROR_PAD MULTINOMIAL ONE_HOT PACK PAD PADV2 RANDOM_STANDARD_NORMAL RANDOM_UNIFORM
+		RANGE RANK READ_VARIABLE REAL REDUCE_ALL REDUCE_ANY REDUCE_MAX REDUCE_MIN REDUCE_PROD RESIZE_BILINEAR
+		RESIZE_NEAREST_NEIGHBOR SCATTER_ND SEGMENT_SUM SELECT SHAPE SLICE SPACE_TO_BATCH_ND SPARSE_TO_DENSE SPLIT
+		SPLIT_V STRIDED_SLICE SUM TILE TOPK_V2 UNPACK UNSORTED_SEGMENT_MAX UNSORTED_SEGMENT_MIN
+		UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_SUM`,
 }
 
-// isReshaping lists operators with equally many elements in and out: functions of one element, and
-// rearrangements.
-func isReshaping(op schema.BuiltinOperator) bool {
-	switch op {
-	case schema.BuiltinOperatorABS, schema.BuiltinOperatorCAST, schema.BuiltinOperatorCEIL,
-		schema.BuiltinOperatorCOS, schema.BuiltinOperatorCUMSUM, schema.BuiltinOperatorDEPTH_TO_SPACE,
-		schema.BuiltinOperatorELU, schema.BuiltinOperatorEXP, schema.BuiltinOperatorEXPAND_DIMS,
-		schema.BuiltinOperatorFAKE_QUANT, schema.BuiltinOperatorFLOOR, schema.BuiltinOperatorGELU,
-		schema.BuiltinOperatorHARD_SWISH, schema.BuiltinOperatorL2_NORMALIZATION,
-		schema.BuiltinOperatorLEAKY_RELU, schema.BuiltinOperatorLOCAL_RESPONSE_NORMALIZATION,
-		schema.BuiltinOperatorLOG, schema.BuiltinOperatorLOGICAL_NOT, schema.BuiltinOperatorLOGISTIC,
-		schema.BuiltinOperatorLOG_SOFTMAX, schema.BuiltinOperatorNEG, schema.BuiltinOperatorPRELU,
-		schema.BuiltinOperatorQUANTIZE, schema.BuiltinOperatorRELU, schema.BuiltinOperatorRELU6,
-		schema.BuiltinOperatorRELU_0_TO_1, schema.BuiltinOperatorRELU_N1_TO_1,
-		schema.BuiltinOperatorRESHAPE, schema.BuiltinOperatorREVERSE_SEQUENCE,
-		schema.BuiltinOperatorREVERSE_V2, schema.BuiltinOperatorROUND, schema.BuiltinOperatorRSQRT,
-		schema.BuiltinOperatorSIGN, schema.BuiltinOperatorSIN, schema.BuiltinOperatorSOFTMAX,
-		schema.BuiltinOperatorSPACE_TO_DEPTH, schema.BuiltinOperatorSQRT, schema.BuiltinOperatorSQUARE,
-		schema.BuiltinOperatorSQUEEZE, schema.BuiltinOperatorTANH, schema.BuiltinOperatorTRANSPOSE,
-		schema.BuiltinOperatorZEROS_LIKE:
-		return true
+var classes = func() map[string]class {
+	byName := map[string]class{}
+	for c, names := range operatorNames {
+		for _, name := range strings.Fields(names) {
+			byName[name] = c
+		}
 	}
-	return false
-}
+	return byName
+}()
 
-// isElementwise lists operators that combine two tensors or more element by element.
-func isElementwise(op schema.BuiltinOperator) bool {
-	switch op {
-	case schema.BuiltinOperatorADD, schema.BuiltinOperatorATAN2, schema.BuiltinOperatorBITWISE_XOR,
-		schema.BuiltinOperatorDIV, schema.BuiltinOperatorEQUAL, schema.BuiltinOperatorFLOOR_DIV,
-		schema.BuiltinOperatorFLOOR_MOD, schema.BuiltinOperatorGREATER, schema.BuiltinOperatorGREATER_EQUAL,
-		schema.BuiltinOperatorLESS, schema.BuiltinOperatorLESS_EQUAL, schema.BuiltinOperatorLOGICAL_AND,
-		schema.BuiltinOperatorLOGICAL_OR, schema.BuiltinOperatorMAXIMUM, schema.BuiltinOperatorMINIMUM,
-		schema.BuiltinOperatorMUL, schema.BuiltinOperatorNOT_EQUAL, schema.BuiltinOperatorPOW,
-		schema.BuiltinOperatorRIGHT_SHIFT, schema.BuiltinOperatorSELECT_V2, schema.BuiltinOperatorSQUARED_DIFFERENCE,
-		schema.BuiltinOperatorSUB:
-		return true
-	}
-	return false
-}
-
-// isPlain lists the other operators without multiply-accumulates whose shapes do not depend on data.
-func isPlain(op schema.BuiltinOperator) bool {
-	switch op {
-	case schema.BuiltinOperatorADD_N, schema.BuiltinOperatorARG_MAX, schema.BuiltinOperatorARG_MIN,
-		schema.BuiltinOperatorBATCH_TO_SPACE_ND, schema.BuiltinOperatorBITCAST, schema.BuiltinOperatorBROADCAST_ARGS,
-		schema.BuiltinOperatorBROADCAST_TO, schema.BuiltinOperatorBUCKETIZE, schema.BuiltinOperatorCOMPLEX_ABS,
-		schema.BuiltinOperatorCONCATENATION, schema.BuiltinOperatorDILATE, schema.BuiltinOperatorDYNAMIC_UPDATE_SLICE,
-		schema.BuiltinOperatorEMBEDDING_LOOKUP, schema.BuiltinOperatorFILL, schema.BuiltinOperatorGATHER,
-		schema.BuiltinOperatorGATHER_ND, schema.BuiltinOperatorIMAG, schema.BuiltinOperatorMATRIX_DIAG,
-		schema.BuiltinOperatorMATRIX_SET_DIAG, schema.BuiltinOperatorMEAN, schema.BuiltinOperatorMIRROR_PAD,
-		schema.BuiltinOperatorMULTINOMIAL, schema.BuiltinOperatorONE_HOT, schema.BuiltinOperatorPACK,
-		schema.BuiltinOperatorPAD, schema.BuiltinOperatorPADV2, schema.BuiltinOperatorRANDOM_STANDARD_NORMAL,
-		schema.BuiltinOperatorRANDOM_UNIFORM, schema.BuiltinOperatorRANGE, schema.BuiltinOperatorRANK,
-		schema.BuiltinOperatorREAD_VARIABLE, schema.BuiltinOperatorREAL, schema.BuiltinOperatorREDUCE_ALL,
-		schema.BuiltinOperatorREDUCE_ANY, schema.BuiltinOperatorREDUCE_MAX, schema.BuiltinOperatorREDUCE_MIN,
-		schema.BuiltinOperatorREDUCE_PROD, schema.BuiltinOperatorRESIZE_BILINEAR,
-		schema.BuiltinOperatorRESIZE_NEAREST_NEIGHBOR, schema.BuiltinOperatorSCATTER_ND,
-		schema.BuiltinOperatorSEGMENT_SUM, schema.BuiltinOperatorSELECT, schema.BuiltinOperatorSHAPE,
-		schema.BuiltinOperatorSLICE, schema.BuiltinOperatorSPACE_TO_BATCH_ND, schema.BuiltinOperatorSPARSE_TO_DENSE,
-		schema.BuiltinOperatorSPLIT, schema.BuiltinOperatorSPLIT_V, schema.BuiltinOperatorSTRIDED_SLICE,
-		schema.BuiltinOperatorSUM, schema.BuiltinOperatorTILE, schema.BuiltinOperatorTOPK_V2,
-		schema.BuiltinOperatorUNPACK, schema.BuiltinOperatorUNSORTED_SEGMENT_MAX,
-		schema.BuiltinOperatorUNSORTED_SEGMENT_MIN, schema.BuiltinOperatorUNSORTED_SEGMENT_PROD,
-		schema.BuiltinOperatorUNSORTED_SEGMENT_SUM:
-		return true
-	}
-	return false
-}
+func classOf(op schema.BuiltinOperator) class { return classes[op.String()] }
 
 // Kinds lists the kinds of op that a file's Graph can hold, sorted.
 func Kinds() []graph.Kind {
-	var kinds []graph.Kind
+	var list []graph.Kind
 	for op := range schema.EnumNamesBuiltinOperator {
 		if classOf(op) != unknown {
-			kinds = append(kinds, kindOf(op))
+			list = append(list, kindOf(op))
 		}
 	}
-	slices.Sort(kinds)
-	return slices.Compact(kinds)
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// kinds are the kinds whose name is not the operator's.
+var kinds = map[schema.BuiltinOperator]graph.Kind{
+	schema.BuiltinOperatorCONV_2D:           graph.Conv2D,
+	schema.BuiltinOperatorDEPTHWISE_CONV_2D: graph.DepthwiseConv,
+	schema.BuiltinOperatorAVERAGE_POOL_2D:   graph.AveragePool,
+	schema.BuiltinOperatorMAX_POOL_2D:       graph.MaxPool,
+	schema.BuiltinOperatorHARD_SWISH:        graph.HardSwish,
+	schema.BuiltinOperatorCONV_3D_TRANSPOSE: graph.TransposeConv3D,
 }
 
 // kindOf is a known operator's kind in a Graph.
 func kindOf(op schema.BuiltinOperator) graph.Kind {
-	switch op {
-	case schema.BuiltinOperatorCONV_2D:
-		return graph.Conv2D
-	case schema.BuiltinOperatorDEPTHWISE_CONV_2D:
-		return graph.DepthwiseConv
-	case schema.BuiltinOperatorAVERAGE_POOL_2D:
-		return graph.AveragePool
-	case schema.BuiltinOperatorMAX_POOL_2D:
-		return graph.MaxPool
-	case schema.BuiltinOperatorHARD_SWISH:
-		return graph.HardSwish
-	case schema.BuiltinOperatorCONV_3D_TRANSPOSE:
-		return graph.TransposeConv3D
-	}
 	if classOf(op) == recurrent {
 		return graph.Recurrent
 	}
-	return graph.Kind(strings.ToLower(op.String()))
+	return cmp.Or(kinds[op], graph.Kind(strings.ToLower(op.String())))
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"latlab/sampler/graph"
+	"latlab/sampler/tflite/internal/schema"
 )
 
 // TestKinds: every kind that has a name in sampler/graph is one that a file may hold, and
@@ -27,5 +28,14 @@ func TestKinds(t *testing.T) {
 	}
 	if !slices.IsSorted(kinds) || len(slices.Compact(slices.Clone(kinds))) != len(kinds) {
 		t.Errorf("not sorted, or with doubles: %q", kinds)
+	}
+}
+
+// TestOperatorNames: every listed operator is one of the schema's.
+func TestOperatorNames(t *testing.T) {
+	for name := range classes {
+		if _, ok := schema.EnumValuesBuiltinOperator[name]; !ok {
+			t.Errorf("the schema has no operator %s", name)
+		}
 	}
 }

@@ -1,10 +1,12 @@
 package reader
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -149,12 +151,7 @@ func counts(m map[string]int) []OpCount {
 	for name, n := range m {
 		list = append(list, OpCount{name, n})
 	}
-	sort.Slice(list, func(i, j int) bool {
-		if list[i].Count != list[j].Count {
-			return list[i].Count > list[j].Count
-		}
-		return list[i].Name < list[j].Name
-	})
+	slices.SortFunc(list, func(a, b OpCount) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name)) })
 	return list
 }
 
@@ -164,14 +161,9 @@ func (r *reader) precision() string {
 		return r.outputPrecision()
 	}
 	best, total := "float32", int64(0)
-	var names []string
-	for name, n := range r.work {
-		names = append(names, name)
-		total += n
-	}
-	sort.Strings(names)
+	names := slices.Sorted(maps.Keys(r.work))
 	for _, name := range names {
-		if r.work[name] > r.work[best] {
+		if total += r.work[name]; r.work[name] > r.work[best] {
 			best = name
 		}
 	}

@@ -57,27 +57,29 @@ func (w window) apply(op *graph.Op, usual graph.Padding) {
 
 // convOptions reads the options of CONV_2D and DEPTHWISE_CONV_2D.
 func convOptions(s *step) (window, error) {
-	var t flatbuffers.Table
-	if !s.BuiltinOptions(&t) {
-		return window{}, refuse("it has no options")
+	var o interface {
+		StrideH() int32
+		StrideW() int32
+		DilationHFactor() int32
+		DilationWFactor() int32
+		Padding() schema.Padding
+	}
+	var ok bool
+	if s.class == convolution {
+		o, ok = optionsOf[schema.Conv2DOptions](s, schema.BuiltinOptionsConv2DOptions)
+	} else {
+		o, ok = optionsOf[schema.DepthwiseConv2DOptions](s, schema.BuiltinOptionsDepthwiseConv2DOptions)
 	}
 	switch {
-	case s.class == convolution && s.BuiltinOptionsType() == schema.BuiltinOptionsConv2DOptions:
-		var o schema.Conv2DOptions
-		o.Init(t.Bytes, t.Pos)
-		return window{
-			stride:   [2]int{int(o.StrideH()), int(o.StrideW())},
-			dilation: [2]int{int(o.DilationHFactor()), int(o.DilationWFactor())}, valid: o.Padding() == schema.PaddingVALID,
-		}, nil
-	case s.class == depthwise && s.BuiltinOptionsType() == schema.BuiltinOptionsDepthwiseConv2DOptions:
-		var o schema.DepthwiseConv2DOptions
-		o.Init(t.Bytes, t.Pos)
-		return window{
-			stride:   [2]int{int(o.StrideH()), int(o.StrideW())},
-			dilation: [2]int{int(o.DilationHFactor()), int(o.DilationWFactor())}, valid: o.Padding() == schema.PaddingVALID,
-		}, nil
+	case !s.BuiltinOptions(new(flatbuffers.Table)):
+		return window{}, refuse("it has no options")
+	case !ok:
+		return window{}, refuse("its options are of another operator")
 	}
-	return window{}, refuse("its options are of another operator")
+	return window{
+		stride:   [2]int{int(o.StrideH()), int(o.StrideW())},
+		dilation: [2]int{int(o.DilationHFactor()), int(o.DilationWFactor())}, valid: o.Padding() == schema.PaddingVALID,
+	}, nil
 }
 
 // weighted finds the input, weights and bias of an operator with a kernel.
@@ -162,12 +164,10 @@ func (r *reader) convolution(s *step, b *built) error {
 // transposed reads TRANSPOSE_CONV: output shape, weights, input, bias. The forward convolution of the output
 // must have the shape of the input.
 func (r *reader) transposed(s *step, b *built) error {
-	var t flatbuffers.Table
-	if !optionsOf(s, schema.BuiltinOptionsTransposeConvOptions, &t) {
+	o, ok := optionsOf[schema.TransposeConvOptions](s, schema.BuiltinOptionsTransposeConvOptions)
+	if !ok {
 		return refuse("it has no options")
 	}
-	var o schema.TransposeConvOptions
-	o.Init(t.Bytes, t.Pos)
 	x, w, err := r.weighted(s, b, 1, 3)
 	if err != nil {
 		return err
@@ -254,10 +254,7 @@ func (r *reader) matrixProduct(s *step, b *built) error {
 	}
 	m, kx := matrix(x)
 	ky, n := matrix(y)
-	var t flatbuffers.Table
-	if optionsOf(s, schema.BuiltinOptionsBatchMatMulOptions, &t) {
-		var o schema.BatchMatMulOptions
-		o.Init(t.Bytes, t.Pos)
+	if o, ok := optionsOf[schema.BatchMatMulOptions](s, schema.BuiltinOptionsBatchMatMulOptions); ok {
 		if o.AdjX() {
 			m, kx = kx, m
 		}
@@ -317,12 +314,10 @@ func (r *reader) recurrent(s *step, b *built) error {
 }
 
 func (r *reader) pool(s *step, b *built) error {
-	var t flatbuffers.Table
-	if !optionsOf(s, schema.BuiltinOptionsPool2DOptions, &t) {
+	o, ok := optionsOf[schema.Pool2DOptions](s, schema.BuiltinOptionsPool2DOptions)
+	if !ok {
 		return refuse("it has no options")
 	}
-	var o schema.Pool2DOptions
-	o.Init(t.Bytes, t.Pos)
 	win := window{
 		kernel: [2]int{int(o.FilterHeight()), int(o.FilterWidth())}, stride: [2]int{int(o.StrideH()), int(o.StrideW())},
 		dilation: [2]int{1, 1}, valid: o.Padding() == schema.PaddingVALID,

@@ -333,11 +333,9 @@ func (r *reader) bytesOf(s *step, b built) opBytes {
 // precisionOf is the precision of one op, by the types of its output and its weights.
 func (r *reader) precisionOf(s *step, b built) string {
 	flow := r.tensors[s.outputs[0]].kind
-	var weights schema.TensorType
+	weights := flow
 	if b.weights != noTensor {
 		weights = r.tensors[r.tensors[b.weights].source].kind
-	} else {
-		weights = flow
 	}
 	switch flow {
 	case schema.TensorTypeFLOAT32:
@@ -372,43 +370,38 @@ func activationOf(op *schema.Operator) graph.Activation {
 	if !op.BuiltinOptions(&t) {
 		return graph.Linear
 	}
-	slot, ok := activationSlot(op.BuiltinOptionsType())
+	slot, ok := activationSlots[op.BuiltinOptionsType()]
 	if !ok {
 		return graph.Linear
 	}
 	// The generated accessors of this field differ only in the slot.
-	switch a := schema.ActivationFunctionType(t.GetInt8Slot(slot, 0)); a {
-	case schema.ActivationFunctionTypeNONE:
-		return graph.Linear
-	case schema.ActivationFunctionTypeRELU:
-		return graph.ReLU
-	case schema.ActivationFunctionTypeRELU6:
-		return graph.ReLU6
-	case schema.ActivationFunctionTypeRELU_N1_TO_1:
-		return graph.ReLUN1To1
-	case schema.ActivationFunctionTypeTANH:
-		return graph.Tanh
-	case schema.ActivationFunctionTypeSIGN_BIT:
-		return graph.SignBit
-	default:
-		return graph.Activation(fmt.Sprintf("activation %d", a))
+	a := schema.ActivationFunctionType(t.GetInt8Slot(slot, 0))
+	if name, ok := activations[a]; ok {
+		return name
 	}
+	return graph.Activation(fmt.Sprintf("activation %d", a))
 }
 
-// activationSlot is 4 + twice the field's number.
-func activationSlot(o schema.BuiltinOptions) (flatbuffers.VOffsetT, bool) {
-	switch o {
-	case schema.BuiltinOptionsConv2DOptions, schema.BuiltinOptionsTransposeConvOptions:
-		return 4 + 2*3, true
-	case schema.BuiltinOptionsDepthwiseConv2DOptions, schema.BuiltinOptionsConv3DOptions:
-		return 4 + 2*4, true
-	case schema.BuiltinOptionsPool2DOptions:
-		return 4 + 2*5, true
-	case schema.BuiltinOptionsConcatenationOptions:
-		return 4 + 2*1, true
-	case schema.BuiltinOptionsFullyConnectedOptions, schema.BuiltinOptionsAddOptions, schema.BuiltinOptionsMulOptions,
-		schema.BuiltinOptionsSubOptions, schema.BuiltinOptionsDivOptions:
-		return 4, true
-	}
-	return 0, false
+var activations = map[schema.ActivationFunctionType]graph.Activation{
+	schema.ActivationFunctionTypeNONE:         graph.Linear,
+	schema.ActivationFunctionTypeRELU:         graph.ReLU,
+	schema.ActivationFunctionTypeRELU6:        graph.ReLU6,
+	schema.ActivationFunctionTypeRELU_N1_TO_1: graph.ReLUN1To1,
+	schema.ActivationFunctionTypeTANH:         graph.Tanh,
+	schema.ActivationFunctionTypeSIGN_BIT:     graph.SignBit,
+}
+
+// activationSlots are 4 + twice the field's number.
+var activationSlots = map[schema.BuiltinOptions]flatbuffers.VOffsetT{
+	schema.BuiltinOptionsConv2DOptions:          4 + 2*3,
+	schema.BuiltinOptionsTransposeConvOptions:   4 + 2*3,
+	schema.BuiltinOptionsDepthwiseConv2DOptions: 4 + 2*4,
+	schema.BuiltinOptionsConv3DOptions:          4 + 2*4,
+	schema.BuiltinOptionsPool2DOptions:          4 + 2*5,
+	schema.BuiltinOptionsConcatenationOptions:   4 + 2*1,
+	schema.BuiltinOptionsFullyConnectedOptions:  4,
+	schema.BuiltinOptionsAddOptions:             4,
+	schema.BuiltinOptionsMulOptions:             4,
+	schema.BuiltinOptionsSubOptions:             4,
+	schema.BuiltinOptionsDivOptions:             4,
 }

@@ -33,7 +33,7 @@ func cases(t testing.TB) []tflitetest.Case {
 
 func mustBytes(t testing.TB, c tflitetest.Case) []byte {
 	t.Helper()
-	data, err := tflite.Bytes(c.Graph, tflite.Options{})
+	data, err := tflitetest.Bytes(c.Graph, tflite.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestReadReturnsWrittenGraph(t *testing.T) {
 func TestReadReturnsWrittenInt8(t *testing.T) {
 	for _, c := range cases(t) {
 		for _, bytesIn := range []bool{false, true} {
-			data, err := tflite.Bytes(c.Graph, tflite.Options{Precision: "int8", UInt8Input: bytesIn})
+			data, err := tflitetest.Bytes(c.Graph, tflite.Options{Precision: "int8", UInt8Input: bytesIn})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -385,7 +385,7 @@ func TestReadOps(t *testing.T) {
 			if diff := cmp.Diff(tc.want, op); diff != "" {
 				t.Errorf("op (-want +got):\n%s", diff)
 			}
-			if _, err := tflite.Bytes(n.Graph, tflite.Options{}); err == nil {
+			if _, err := tflitetest.Bytes(n.Graph, tflite.Options{}); err == nil {
 				t.Error("the writer took an op that it cannot write")
 			}
 		})

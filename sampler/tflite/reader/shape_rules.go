@@ -115,12 +115,10 @@ func (r *reader) expanded(s *step, x *tensor) []int {
 
 // squeezed drops the axes that its options name, or all of extent 1.
 func squeezed(s *step, x *tensor) []int {
-	var o schema.SqueezeOptions
-	var t flatbuffers.Table
-	if !optionsOf(s, schema.BuiltinOptionsSqueezeOptions, &t) {
+	o, ok := optionsOf[schema.SqueezeOptions](s, schema.BuiltinOptionsSqueezeOptions)
+	if !ok {
 		return nil
 	}
-	o.Init(t.Bytes, t.Pos)
 	drop := make([]bool, len(x.shape))
 	if o.SqueezeDimsLength() > len(x.shape) {
 		return nil
@@ -141,9 +139,18 @@ func squeezed(s *step, x *tensor) []int {
 	return want
 }
 
-// optionsOf finds an operator's options if they have this type.
-func optionsOf(s *step, kind schema.BuiltinOptions, t *flatbuffers.Table) bool {
-	return s.BuiltinOptionsType() == kind && s.BuiltinOptions(t)
+// optionsOf reads an operator's options if they have this type.
+func optionsOf[T any, O interface {
+	*T
+	Init(data []byte, at flatbuffers.UOffsetT)
+}](s *step, kind schema.BuiltinOptions) (o O, ok bool) {
+	var t flatbuffers.Table
+	if s.BuiltinOptionsType() != kind || !s.BuiltinOptions(&t) {
+		return nil, false
+	}
+	o = new(T)
+	o.Init(t.Bytes, t.Pos)
+	return o, true
 }
 
 func (r *reader) padded(s *step, x *tensor) []int {
@@ -162,12 +169,10 @@ func (r *reader) padded(s *step, x *tensor) []int {
 }
 
 func (r *reader) concatenated(s *step, x *tensor) []int {
-	var o schema.ConcatenationOptions
-	var t flatbuffers.Table
-	if !optionsOf(s, schema.BuiltinOptionsConcatenationOptions, &t) {
+	o, ok := optionsOf[schema.ConcatenationOptions](s, schema.BuiltinOptionsConcatenationOptions)
+	if !ok {
 		return nil
 	}
-	o.Init(t.Bytes, t.Pos)
 	axis, ok := axisOf(int(o.Axis()), len(x.shape))
 	if !ok {
 		return nil
@@ -216,13 +221,11 @@ func (r *reader) reduced(s *step, x *tensor) []int {
 
 // gathered replaces an axis by the shape of the indices.
 func (r *reader) gathered(s *step, x *tensor) []int {
-	var o schema.GatherOptions
-	var t flatbuffers.Table
+	o, ok := optionsOf[schema.GatherOptions](s, schema.BuiltinOptionsGatherOptions)
 	at := r.input(s, 1)
-	if at == nil || !optionsOf(s, schema.BuiltinOptionsGatherOptions, &t) {
+	if at == nil || !ok {
 		return nil
 	}
-	o.Init(t.Bytes, t.Pos)
 	axis, ok := axisOf(int(o.Axis()), len(x.shape))
 	if !ok || o.BatchDims() != 0 {
 		return nil
@@ -234,12 +237,10 @@ func (r *reader) gathered(s *step, x *tensor) []int {
 // negative, or new axes make it more than a slice.
 func (r *reader) sliced(s *step, x *tensor) []int {
 	begin, end, strides := r.values(s, 1), r.values(s, 2), r.values(s, 3)
-	var o schema.StridedSliceOptions
-	var t flatbuffers.Table
-	if !optionsOf(s, schema.BuiltinOptionsStridedSliceOptions, &t) {
+	o, ok := optionsOf[schema.StridedSliceOptions](s, schema.BuiltinOptionsStridedSliceOptions)
+	if !ok {
 		return nil
 	}
-	o.Init(t.Bytes, t.Pos)
 	n := len(begin)
 	if begin == nil || n > len(x.shape) || len(end) != n || len(strides) != n || o.EllipsisMask() != 0 || o.NewAxisMask() != 0 || o.Offset() {
 		return nil

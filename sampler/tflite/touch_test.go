@@ -1,4 +1,4 @@
-package tflitetest
+package tflite_test
 
 import (
 	flatbuffers "github.com/google/flatbuffers/go"
@@ -6,9 +6,9 @@ import (
 	"latlab/sampler/tflite/internal/schema"
 )
 
-// Touch reads every field that the generated accessors can reach, and panics if one is outside the bytes, which
+// touch reads every field that the generated accessors can reach, and panics if one is outside the bytes, which
 // tflite.Check must prevent.
-func Touch(data []byte) {
+func touch(data []byte) {
 	m := schema.GetRootAsModel(data, 0)
 	m.Description()
 	ends(m.MetadataBufferLength(), m.MetadataBuffer)
