@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"latlab/bench"
 	"latlab/devices"
 	"latlab/exporters/prom"
 )
@@ -58,7 +59,7 @@ func (d Device) collect(out prom.Sink, sensors bool) {
 	}
 	for name, value := range map[string]*float64{
 		"latlab_device_temperature_celsius": s.HottestC(), "latlab_device_battery_ratio": level(s.Battery),
-		"latlab_device_on_battery": flagged(s.OnBattery), "latlab_device_throttled": flagged(throttled(s)),
+		"latlab_device_on_battery": flagged(s.OnBattery), "latlab_device_throttled": flagged(bench.Throttled(s)),
 	} {
 		if value != nil {
 			gauge(name, *value)
@@ -101,28 +102,4 @@ func level(b *devices.Battery) *float64 {
 		return nil
 	}
 	return b.Level
-}
-
-// throttled is whether a device reports throttling now, nil if it reports nothing: Android's
-// thermal status from moderate on, any of the four current conditions of a Raspberry Pi's
-// firmware, or the EdgeTPU's driver halving its clock. bench/heat.go has the same rules for
-// blocks; other cooling devices of a kernel may belong to other processors, and are a warning there.
-func throttled(s *devices.State) *bool {
-	const moderate, present = 2, 1<<4 - 1
-	var known, slow bool
-	if t := s.ThermalStatus; t != nil {
-		known, slow = true, *t >= moderate
-	}
-	if r := s.RaspberryThrottled; r != nil {
-		known, slow = true, slow || *r&present != 0
-	}
-	for _, c := range s.Cooling {
-		if c.Type == devices.EdgeTPUClock && c.Current != nil {
-			known, slow = true, slow || *c.Current > 0
-		}
-	}
-	if !known {
-		return nil
-	}
-	return &slow
 }
