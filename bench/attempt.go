@@ -187,10 +187,15 @@ func reasonOf(err error) string {
 // away is the error that ends a run when the device went away. The slot stays planned; Fleet
 // tries to open the device again later.
 func (r *runner) away(cause error) error {
+	return quarantined("sweep "+r.sweep.ID, "bring it back; the same command then resumes", cause,
+		"device %s is away", r.sweep.Device.Name)
+}
+
+// quarantined is the error that ends a sweep because of its device, with the output of the cause.
+func quarantined(op, advice string, cause error, format string, args ...any) error {
 	e := &devices.Error{
-		Fault: devices.FaultDevice, Op: "sweep " + r.sweep.ID, Reason: ReasonQuarantined,
-		Err:    fmt.Errorf("device %s is away: %w", r.sweep.Device.Name, cause),
-		Advice: "bring it back; the same command then resumes",
+		Fault: devices.FaultDevice, Op: op, Reason: ReasonQuarantined, Advice: advice,
+		Err: fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), cause),
 	}
 	var inner *devices.Error
 	if errors.As(cause, &inner) {
@@ -292,16 +297,8 @@ func (r *runner) knownGood() *network {
 
 // quarantine is the error that stops the sweep. Nothing is lost: the slots stay planned.
 func (r *runner) quarantine(cause error) error {
-	e := &devices.Error{
-		Fault: devices.FaultDevice, Op: "sweep " + r.sweep.ID, Reason: ReasonQuarantined,
-		Err:    fmt.Errorf("device %s failed on %d networks in a row, the last time: %w", r.sweep.Device.Name, len(r.failing), cause),
-		Advice: "look at the device; the same command then resumes",
-	}
-	var inner *devices.Error
-	if errors.As(cause, &inner) {
-		e.Output = inner.Output
-	}
-	return e
+	return quarantined("sweep "+r.sweep.ID, "look at the device; the same command then resumes", cause,
+		"device %s failed on %d networks in a row, the last time", r.sweep.Device.Name, len(r.failing))
 }
 
 // giveUp records the network as failed and drops its slots.

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -116,7 +115,8 @@ func (v *visit) run(ctx context.Context) MemberState {
 		}
 		if failures >= len(v.member.BackOff) {
 			if failures > 0 {
-				v.out.Err = quarantinedError(v.member.Name, failures, v.out.Err)
+				v.out.Err = quarantined("sweep on "+v.member.Name, "look at the device (`latlab devices check "+v.member.Name+"`); the same command then resumes",
+					v.out.Err, "quarantined after %d more attempts", failures)
 			}
 			v.note(ctx, Quarantined)
 			return Quarantined
@@ -194,19 +194,6 @@ func (f Fleet) event(e Event) {
 // mayComeBack reports whether the device is to blame and time may help.
 func mayComeBack(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) && devices.FaultOf(err) == devices.FaultDevice
-}
-
-func quarantinedError(name string, tries int, cause error) error {
-	e := &devices.Error{
-		Fault: devices.FaultDevice, Op: "sweep on " + name, Reason: ReasonQuarantined,
-		Err:    fmt.Errorf("quarantined after %d more attempts: %w", tries, cause),
-		Advice: "look at the device (`latlab devices check " + name + "`); the same command then resumes",
-	}
-	var inner *devices.Error
-	if errors.As(cause, &inner) {
-		e.Output = inner.Output
-	}
-	return e
 }
 
 // sleep waits until d has passed or the run ends.

@@ -87,18 +87,20 @@ func checkRaspberry(m *Measurement, e evidence) {
 	m.invalid(ReasonThrottled, new(float64(blocks)), new(0.0), "the Raspberry Pi's firmware reported %s in %d of %d blocks: %s", strings.Join(names, ", "), blocks, len(e.blocks), advice)
 }
 
+// raspberryNow are the bits of current conditions.
+const raspberryNow = 1<<4 - 1
+
 func raspberryDuring(b *devices.Block) uint32 {
-	const now = 1<<4 - 1
 	var bits uint32
 	before, after := b.Before.RaspberryThrottled, b.After.RaspberryThrottled
 	if before != nil {
-		bits |= *before & now
+		bits |= *before & raspberryNow
 	}
 	if after != nil {
-		bits |= *after & now
+		bits |= *after & raspberryNow
 	}
 	if before != nil && after != nil {
-		bits |= (*after &^ *before) >> raspberrySince & now
+		bits |= (*after &^ *before) >> raspberrySince & raspberryNow
 	}
 	return bits
 }
@@ -174,6 +176,29 @@ func edgeTPUSteps(c devices.Cooling) int64 {
 		return 0
 	}
 	return *c.Current
+}
+
+// Throttled reports whether a device reports throttling at a moment, nil if it reports nothing:
+// Android's thermal status from moderate on, any of the four current conditions of a Raspberry Pi's
+// firmware, or the EdgeTPU's driver halving its clock. Other cooling devices of a kernel may belong
+// to other processors.
+func Throttled(s *devices.State) *bool {
+	var known, slow bool
+	if t := s.ThermalStatus; t != nil {
+		known, slow = true, *t >= thermalModerate
+	}
+	if r := s.RaspberryThrottled; r != nil {
+		known, slow = true, slow || *r&raspberryNow != 0
+	}
+	for _, c := range s.Cooling {
+		if c.Type == devices.EdgeTPUClock && c.Current != nil {
+			known, slow = true, slow || *c.Current > 0
+		}
+	}
+	if !known {
+		return nil
+	}
+	return &slow
 }
 
 // maxListed is how many names a text lists at most.

@@ -103,7 +103,7 @@ func Measure(in Input) (m Measurement, ok bool) {
 	}
 	iv, cv := NewInterval(values, in.Pooled, in.Protocol.Confidence), noiseCV(in.Info, in.Pooled)
 	if in.Info.Deterministic {
-		iv = exactInterval(Median(values))
+		iv = Interval{Low: new(Median(values)), High: new(Median(values)), Confidence: 1, Method: Deterministic}
 	}
 	first, last := blocks[0], blocks[len(blocks)-1]
 	m = Measurement{

@@ -325,20 +325,16 @@ func (r *runner) flush(ctx context.Context) error {
 
 func (r *runner) result(ctx context.Context) (Result, error) {
 	res := Result{Sweep: r.sweep, Blocks: r.blocks, Noise: r.noise}
+	t := NewTally()
 	for e, err := range Estimates(ctx, r.o.Store, r.sweep.ID) {
-		switch {
-		case err != nil:
+		if err != nil {
 			return res, labError("read estimates", err)
-		case e.Network.Index >= r.o.Networks:
-		case e.Network.Status == Failed:
-			res.Failed++
-		case e.Network.Status == Measured && e.M != nil:
-			res.Measured++
-			if e.M.Verdict == Invalid {
-				res.Invalid++
-			}
+		}
+		if e.Network.Index < r.o.Networks {
+			t.Add(e)
 		}
 	}
+	res.Measured, res.Failed, res.Invalid = t.Measured, t.Failed, t.Invalid
 	return res, nil
 }
 

@@ -151,11 +151,6 @@ const (
 	Deterministic = "deterministic"
 )
 
-// exactInterval is the interval of a device that always returns the same value.
-func exactInterval(value float64) Interval {
-	return Interval{Low: &value, High: new(value), Confidence: 1, Method: Deterministic}
-}
-
 // NewInterval is the interval of the median of block values. Below 6 blocks a network's own
 // noise is poorly known, so the sweep's pooled noise is used; from 6 blocks on, its own order
 // statistics, which assume nothing about the distribution.

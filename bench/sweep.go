@@ -90,15 +90,13 @@ func (s *Sweep) CheckDevice(now devices.Info) error {
 }
 
 func fingerprintDiff(was, is map[string]string) []string {
-	keys := slices.Collect(maps.Keys(was))
-	for k := range is {
-		if _, ok := was[k]; !ok {
-			keys = append(keys, k)
-		}
+	all := maps.Clone(is)
+	if all == nil {
+		all = map[string]string{}
 	}
-	slices.Sort(keys)
+	maps.Copy(all, was)
 	var diff []string
-	for _, k := range keys {
+	for _, k := range slices.Sorted(maps.Keys(all)) {
 		if was[k] != is[k] {
 			diff = append(diff, fmt.Sprintf("%s was %q, is %q", k, was[k], is[k]))
 		}

@@ -64,9 +64,14 @@ func (n Notes) Write(path string) error {
 	if n.Lost == nil {
 		n.Lost = []Loss{}
 	}
+	return WriteJSON(path, n)
+}
+
+// WriteJSON writes a document to a file atomically, indented.
+func WriteJSON(path string, doc any) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(n)
+		return e.Encode(doc)
 	})
 }

@@ -3,6 +3,7 @@ package exporters
 import (
 	"context"
 	"iter"
+	"math"
 
 	"latlab/bench"
 	"latlab/sampler"
@@ -58,4 +59,20 @@ func rowOf(sp *sampler.Space, e bench.Estimate) Row {
 		row.MACs, row.Params = new(g.TotalMACs()), new(g.TotalParams())
 	}
 	return row
+}
+
+// OrNaN is NaN for an unknown figure.
+func OrNaN[T int64 | float64](x *T) float64 {
+	if x == nil {
+		return math.NaN()
+	}
+	return float64(*x)
+}
+
+// Higher is the larger of two figures, as far as they are known.
+func Higher(a, b *float64) *float64 {
+	if a == nil || b != nil && *b > *a {
+		return b
+	}
+	return a
 }

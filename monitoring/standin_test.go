@@ -68,7 +68,7 @@ func (s *server) checkForm(form string) {
 func (s *server) checkDashboard(d grafana.Dashboard, lack map[string]string) {
 	s.t.Helper()
 	chosen := map[string]string{}
-	for _, v := range d.Templating.List {
+	for _, v := range d.Templating["list"] {
 		if v.Type != "query" {
 			continue
 		}

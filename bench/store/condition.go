@@ -28,11 +28,6 @@ func (s *Store) Note(ctx context.Context, sweep string, c bench.Condition) error
 	})
 }
 
-type numberedCondition struct {
-	id int64
-	bench.Condition
-}
-
 // Conditions implements bench.Reader. A store without the table has no conditions.
 func (s *Store) Conditions(ctx context.Context, sweep string) iter.Seq2[bench.Condition, error] {
 	return func(yield func(bench.Condition, error) bool) {
@@ -43,22 +38,18 @@ func (s *Store) Conditions(ctx context.Context, sweep string) iter.Seq2[bench.Co
 		if err != nil || !known {
 			return
 		}
-		rows := pages(ctx, s, sweep, `SELECT id, condition FROM conditions WHERE sweep = ? AND id > ? ORDER BY id LIMIT ?`,
-			[]any{-1}, scanCondition, func(c numberedCondition) []any { return []any{c.id} })
-		for c, err := range rows {
-			if !yield(c.Condition, err) {
-				return
-			}
-		}
+		pages(ctx, s, sweep, `SELECT id, condition FROM conditions WHERE sweep = ? AND id > ? ORDER BY id LIMIT ?`,
+			[]any{-1}, scanCondition)(yield)
 	}
 }
 
-func scanCondition(r scanner) (c numberedCondition, err error) {
-	var text string
-	if err := r.Scan(&c.id, &text); err != nil {
-		return c, err
+func scanCondition(r scanner) (c bench.Condition, key []any, err error) {
+	var id int64
+	var text []byte
+	if err = r.Scan(&id, &text); err == nil {
+		err = json.Unmarshal(text, &c)
 	}
-	return c, json.Unmarshal([]byte(text), &c.Condition)
+	return c, []any{id}, err
 }
 
 // Version is a text that changes whenever something is stored for a sweep. It counts by indexes

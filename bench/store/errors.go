@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
@@ -89,23 +90,10 @@ func (e *DiskError) Error() string {
 
 func (e *DiskError) Unwrap() error { return e.Err }
 
-const (
-	codeCantOpen = sqlite3.SQLITE_CANTOPEN
-	codeReadOnly = sqlite3.SQLITE_READONLY
-)
-
 // isCode reports whether an error is one of SQLite's primary result codes.
 func isCode(err error, codes ...int) bool {
 	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	for _, c := range codes {
-		if e.Code()&0xff == c {
-			return true
-		}
-	}
-	return false
+	return errors.As(err, &e) && slices.Contains(codes, e.Code()&0xff)
 }
 
 // wrap turns SQLite's codes into this package's errors.
@@ -121,7 +109,7 @@ func (s *Store) wrap(err error) error {
 		return &NotStoreError{Path: s.path, What: "is not a SQLite file", Err: err}
 	case isCode(err, sqlite3.SQLITE_CORRUPT):
 		return &NotStoreError{Path: s.path, What: "is damaged", Err: err}
-	case isCode(err, codeCantOpen, codeReadOnly, sqlite3.SQLITE_PERM):
+	case isCode(err, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
 		return &PathError{Path: s.path, Err: s.whyNot(err)}
 	}
 	return err

@@ -12,17 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock is an flock on a file beside the store. It is not on the store itself: SQLite's own
-// POSIX locks there are dropped when any descriptor of the file is closed, and on NFS the two
-// kinds conflict. The lock file is never removed: otherwise two writers could lock two
-// different files of the same name.
-type lock struct{ f *os.File }
-
 // lockPoll is how often a waiting writer tries again. flock can block instead, but a context
 // could not interrupt it.
 const lockPoll = 100 * time.Millisecond
 
-func acquire(ctx context.Context, path string, wait bool) (*lock, error) {
+// acquire locks a file beside the store by flock until the file is closed. It does not lock the
+// store itself: SQLite's own POSIX locks there are dropped when any descriptor of the file is
+// closed, and on NFS the two kinds conflict. The lock file is never removed: otherwise two writers
+// could lock two different files of the same name.
+func acquire(ctx context.Context, path string, wait bool) (*os.File, error) {
 	name := path + ".lock"
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
@@ -32,7 +30,8 @@ func acquire(ctx context.Context, path string, wait bool) (*lock, error) {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
-			return &lock{f}, writePID(f)
+			writePID(f)
+			return f, nil
 		case errors.Is(err, unix.EINTR):
 			continue
 		case !errors.Is(err, unix.EWOULDBLOCK):
@@ -52,11 +51,10 @@ func acquire(ctx context.Context, path string, wait bool) (*lock, error) {
 }
 
 // writePID stores the process id for error messages. A full disk does not prevent the lock.
-func writePID(f *os.File) error {
+func writePID(f *os.File) {
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
-	return nil
 }
 
 // readPID is 0 if the holder has not written it yet.
@@ -66,5 +64,3 @@ func readPID(f *os.File) int {
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(buf[:n])))
 	return pid
 }
-
-func (l *lock) release() error { return l.f.Close() }

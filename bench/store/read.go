@@ -22,11 +22,7 @@ const selectSweep = `SELECT sweeps.manifest, sweeps.networks, coalesce(spaces.ya
 
 // Sweeps implements bench.Reader.
 func (s *Store) Sweeps(ctx context.Context) ([]bench.Sweep, error) {
-	rows, err := s.db.QueryContext(ctx, selectSweep+"ORDER BY num")
-	if err != nil {
-		return nil, s.wrap(err)
-	}
-	return collect(s, rows, nil, scanSweep)
+	return collect(ctx, s, nil, scanSweep, selectSweep+"ORDER BY num")
 }
 
 // Sweep implements bench.Reader.
@@ -64,100 +60,79 @@ func (s *Store) Networks(ctx context.Context, sweep string) iter.Seq2[bench.Netw
 			counts = "NULL, NULL"
 		}
 		pages(ctx, s, sweep, `SELECT idx, name, space, indices, features, model, status, `+counts+` FROM networks
-			WHERE sweep = ? AND idx > ? ORDER BY idx LIMIT ?`,
-			[]any{-1}, scanNetwork, func(n bench.Network) []any { return []any{n.Index} })(yield)
+			WHERE sweep = ? AND idx > ? ORDER BY idx LIMIT ?`, []any{-1}, scanNetwork)(yield)
 	}
 }
 
-func scanNetwork(r scanner) (n bench.Network, err error) {
+func scanNetwork(r scanner) (n bench.Network, key []any, err error) {
 	var features sql.NullString
-	if err := r.Scan(&n.Index, &n.Name, &n.Space, &n.Indices, &features, &n.Model, (*string)(&n.Status), &n.MACs, &n.Params); err != nil {
-		return n, err
-	}
-	if features.Valid {
+	err = r.Scan(&n.Index, &n.Name, &n.Space, &n.Indices, &features, &n.Model, (*string)(&n.Status), &n.MACs, &n.Params)
+	if err == nil && features.Valid {
 		err = json.Unmarshal([]byte(features.String), &n.Features)
 	}
-	return n, err
+	return n, []any{n.Index}, err
 }
 
 // Schedule implements bench.Reader.
 func (s *Store) Schedule(ctx context.Context, sweep string) iter.Seq2[bench.Scheduled, error] {
 	return pages(ctx, s, sweep, `SELECT ord, network, round, state FROM schedule
 		WHERE sweep = ? AND ord > ? ORDER BY ord LIMIT ?`,
-		[]any{-1}, func(r scanner) (x bench.Scheduled, err error) {
-			return x, r.Scan(&x.Order, &x.Network, &x.Round, (*string)(&x.State))
-		}, func(x bench.Scheduled) []any { return []any{x.Order} })
+		[]any{-1}, func(r scanner) (x bench.Scheduled, key []any, err error) {
+			err = r.Scan(&x.Order, &x.Network, &x.Round, (*string)(&x.State))
+			return x, []any{x.Order}, err
+		})
 }
 
 // Blocks implements bench.Reader.
 func (s *Store) Blocks(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
 	return pages(ctx, s, sweep, `SELECT network, ord, round, samples, cpu_samples, warmup, detail FROM blocks
-		WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
-		[]any{-1, -1}, scanBlock, afterBlock)
+		WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`, []any{-1, -1}, scanBlock)
 }
-
-func afterBlock(b bench.StoredBlock) []any { return []any{b.Slot.Network, b.Slot.Order} }
 
 // Values implements bench.Reader.
 func (s *Store) Values(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
 	return pages(ctx, s, sweep, `SELECT network, ord, round, samples, detail FROM blocks
-		WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`,
-		[]any{-1, -1}, scanValue, afterBlock)
+		WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`, []any{-1, -1}, scanValue)
 }
 
-func scanValue(r scanner) (b bench.StoredBlock, err error) {
+func scanValue(r scanner) (b bench.StoredBlock, key []any, err error) {
 	var samples, detail []byte
-	if err := r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &detail); err != nil {
-		return b, err
+	if err = r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &detail); err == nil {
+		b.Block, err = decodeValue(detail)
 	}
-	b.Block, err = decodeValue(detail)
 	b.Block.Samples = unpack(samples)
-	return b, err
+	return b, []any{b.Slot.Network, b.Slot.Order}, err
 }
 
-func scanBlock(r scanner) (b bench.StoredBlock, err error) {
+func scanBlock(r scanner) (b bench.StoredBlock, key []any, err error) {
 	var samples, cpu, warm, detail []byte
-	if err := r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &cpu, &warm, &detail); err != nil {
-		return b, err
+	if err = r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &cpu, &warm, &detail); err == nil {
+		b.Block, err = decodeDetail(detail)
 	}
-	b.Block, err = decodeDetail(detail)
 	b.Block.Samples, b.Block.CPUSamples, b.Block.WarmUp = unpack(samples), unpack(cpu), unpack(warm)
-	return b, err
-}
-
-type numbered struct {
-	id int64
-	bench.Failure
+	return b, []any{b.Slot.Network, b.Slot.Order}, err
 }
 
 // Failures implements bench.Reader.
 func (s *Store) Failures(ctx context.Context, sweep string) iter.Seq2[bench.Failure, error] {
-	seq := pages(ctx, s, sweep, `SELECT f.id, f.network, n.name, f.round, f.fault, f.reason, f.message, f.output, f.final, f.time
+	return pages(ctx, s, sweep, `SELECT f.id, f.network, n.name, f.round, f.fault, f.reason, f.message, f.output, f.final, f.time
 		FROM failures f JOIN networks n ON n.sweep = f.sweep AND n.idx = f.network
-		WHERE f.sweep = ? AND f.id > ? ORDER BY f.id LIMIT ?`,
-		[]any{-1}, scanFailure, func(f numbered) []any { return []any{f.id} })
-	return func(yield func(bench.Failure, error) bool) {
-		for f, err := range seq {
-			if !yield(f.Failure, err) {
-				return
-			}
-		}
-	}
+		WHERE f.sweep = ? AND f.id > ? ORDER BY f.id LIMIT ?`, []any{-1}, scanFailure)
 }
 
-func scanFailure(r scanner) (f numbered, err error) {
+func scanFailure(r scanner) (f bench.Failure, key []any, err error) {
+	var id int64
 	var at string
-	if err := r.Scan(&f.id, &f.Network, &f.Name, &f.Round, (*string)(&f.Fault), &f.Reason, &f.Message, &f.Output, &f.Final, &at); err != nil {
-		return f, err
+	if err = r.Scan(&id, &f.Network, &f.Name, &f.Round, (*string)(&f.Fault), &f.Reason, &f.Message, &f.Output, &f.Final, &at); err == nil {
+		f.Time, err = time.Parse(time.RFC3339Nano, at)
 	}
-	f.Time, err = time.Parse(time.RFC3339Nano, at)
-	return f, err
+	return f, []any{id}, err
 }
 
-// pages yields the rows of a query that continues after a key. The query's arguments are the
-// sweep, the key and the limit.
+// pages yields the rows of a query that continues after the last row's key, first after start. The
+// query's arguments are the sweep, the key and the limit.
 func pages[T any](ctx context.Context, s *Store, sweep, query string, start []any,
-	scan func(scanner) (T, error), key func(T) []any) iter.Seq2[T, error] {
+	scan func(scanner) (T, []any, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
 		num, err := sweepNum(ctx, s.db, sweep)
@@ -167,13 +142,11 @@ func pages[T any](ctx context.Context, s *Store, sweep, query string, start []an
 		}
 		items := make([]T, 0, page)
 		for after := start; ; {
-			args := append(append([]any{num}, after...), page)
-			rows, err := s.db.QueryContext(ctx, query, args...)
+			items, err = collect(ctx, s, items[:0], func(r scanner) (x T, err error) {
+				x, after, err = scan(r)
+				return x, err
+			}, query, append(append([]any{num}, after...), page)...)
 			if err != nil {
-				yield(zero, s.wrap(err))
-				return
-			}
-			if items, err = collect(s, rows, items[:0], scan); err != nil {
 				yield(zero, err)
 				return
 			}
@@ -185,13 +158,16 @@ func pages[T any](ctx context.Context, s *Store, sweep, query string, start []an
 			if len(items) < page {
 				return
 			}
-			after = key(items[len(items)-1])
 		}
 	}
 }
 
-// collect appends all rows to items and closes them.
-func collect[T any](s *Store, rows *sql.Rows, items []T, scan func(scanner) (T, error)) ([]T, error) {
+// collect appends all rows of a query to items.
+func collect[T any](ctx context.Context, s *Store, items []T, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, s.wrap(err)
+	}
 	defer rows.Close()
 	for rows.Next() {
 		x, err := scan(rows)

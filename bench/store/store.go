@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"latlab/bench"
 )
@@ -48,7 +49,7 @@ type Options struct {
 type Store struct {
 	path     string
 	db       *sql.DB
-	lock     *lock // nil for a reader
+	lock     *os.File // nil for a reader
 	readonly bool
 }
 
@@ -103,14 +104,14 @@ func OpenRead(ctx context.Context, path string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{path: path, readonly: true}
-	err := s.openReader(ctx, "ro")
-	if isCode(err, codeCantOpen, codeReadOnly) {
+	err := s.openReader(ctx, false)
+	if isCode(err, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) {
 		// A WAL database needs its -shm file, which cannot be created in a read-only folder. Without
 		// a log there is only the main file, and no process can be writing.
 		if hasLog(path) {
 			err = &PathError{Path: path, Err: errors.New("its writer did not close it, and its log can only be read in a writable folder; copy the store with its -wal file to one")}
 		} else {
-			err = s.openReader(ctx, "immutable")
+			err = s.openReader(ctx, true)
 		}
 	}
 	if err != nil {
@@ -119,12 +120,12 @@ func OpenRead(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
-func (s *Store) openReader(ctx context.Context, mode string) error {
+func (s *Store) openReader(ctx context.Context, immutable bool) error {
 	if s.db != nil {
 		s.db.Close()
 	}
 	q := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)", "query_only(1)"}}
-	if mode == "immutable" {
+	if immutable {
 		q.Set("immutable", "1")
 	}
 	var err error
@@ -173,7 +174,7 @@ func (s *Store) Close() error {
 		err = s.db.Close()
 	}
 	if s.lock != nil {
-		err = errors.Join(err, s.lock.release())
+		err = errors.Join(err, s.lock.Close())
 		s.lock = nil
 	}
 	return err

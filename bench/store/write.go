@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"latlab/bench"
@@ -259,10 +258,7 @@ func pack(xs []float64) []byte {
 	if len(xs) == 0 {
 		return nil
 	}
-	buf := make([]byte, 0, 8*len(xs))
-	for _, x := range xs {
-		buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(x))
-	}
+	buf, _ := binary.Append(nil, binary.LittleEndian, xs) // fails only for types of unknown size
 	return buf
 }
 
@@ -271,8 +267,6 @@ func unpack(buf []byte) []float64 {
 		return nil
 	}
 	xs := make([]float64, len(buf)/8)
-	for i := range xs {
-		xs[i] = math.Float64frombits(binary.LittleEndian.Uint64(buf[8*i:]))
-	}
+	_, _ = binary.Decode(buf, binary.LittleEndian, xs) // buf is long enough
 	return xs
 }

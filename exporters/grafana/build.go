@@ -73,9 +73,9 @@ func (p page) dashboard() Dashboard {
 	return Dashboard{
 		UID: p.uid, Title: p.title, Description: p.about, Tags: []string{tag},
 		SchemaVersion: schemaVersion, Version: 1, Editable: true, GraphTooltip: 1,
-		Refresh: "30s", Timezone: "browser", Time: TimeRange{From: "now-6h", To: "now"},
+		Refresh: "30s", Timezone: "browser", Time: map[string]string{"from": "now-6h", "to": "now"},
 		Links:      []Link{{Title: "latlab", Type: "dashboards", Tags: []string{tag}, IncludeVars: true, KeepTime: true}},
-		Templating: Templating{List: append([]Variable{datasourceVariable(), labVariable()}, p.variables...)},
+		Templating: map[string][]Variable{"list": append([]Variable{datasourceVariable(), labVariable()}, p.variables...)},
 		Panels:     layOut(p.sections),
 	}
 }
@@ -97,10 +97,10 @@ func choice(name, label, selector string) Variable {
 	text := "label_values(" + selector + ", " + name + ")"
 	return Variable{
 		Name: name, Type: "query", Label: label, Datasource: source(),
-		Query: VariableQuery{Query: text, RefID: name}, Definition: text,
+		Query: map[string]string{"query": text, "refId": name}, Definition: text,
 		// A label may be missing (a delegate is): .* matches that too, a list of values does not.
 		Refresh: 2, Sort: 1, Multi: true, IncludeAll: true, AllValue: ".*",
-		Current: &Selection{Selected: true, Text: []string{"All"}, Value: []string{"$__all"}},
+		Current: map[string]any{"selected": true, "text": []string{"All"}, "value": []string{"$__all"}},
 	}
 }
 
@@ -199,9 +199,9 @@ func (v view) options() map[string]any {
 func (v view) fields() *FieldConfig {
 	d := FieldDefaults{Unit: v.unit, Min: v.low, Max: v.high, NoValue: cmp.Or(v.none, "not known")}
 	if len(v.steps) > 0 {
-		d.Color, d.Thresholds = &Color{Mode: "thresholds"}, &Thresholds{Mode: "absolute", Steps: v.steps}
+		d.Color, d.Thresholds = map[string]string{"mode": "thresholds"}, map[string]any{"mode": "absolute", "steps": v.steps}
 	} else if v.kind != stat {
-		d.Color = &Color{Mode: "palette-classic"}
+		d.Color = map[string]string{"mode": "palette-classic"}
 	}
 	if v.kind == lines {
 		d.Custom = map[string]any{"lineWidth": 1, "fillOpacity": 5, "showPoints": "auto", "spanNulls": false}
@@ -223,11 +223,11 @@ func (v view) fields() *FieldConfig {
 }
 
 func override(by, what string, p ...Property) Override {
-	return Override{Matcher: Matcher{ID: by, Options: what}, Properties: p}
+	return Override{Matcher: map[string]string{"id": by, "options": what}, Properties: p}
 }
 
 // transformations merge all queries into one table with a line per set of labels.
-func (v view) transformations() []Transformation {
+func (v view) transformations() []map[string]any {
 	hidden, renamed := map[string]bool{"Time": true}, map[string]string{"instance": "lab"}
 	for _, d := range v.drop {
 		hidden[d] = true
@@ -247,9 +247,9 @@ func (v view) transformations() []Transformation {
 			hidden[name] = true
 		}
 	}
-	return []Transformation{
-		{ID: "merge", Options: map[string]any{}},
-		{ID: "organize", Options: map[string]any{"excludeByName": hidden, "renameByName": renamed, "indexByName": map[string]int{}}},
+	return []map[string]any{
+		{"id": "merge", "options": map[string]any{}},
+		{"id": "organize", "options": map[string]any{"excludeByName": hidden, "renameByName": renamed, "indexByName": map[string]int{}}},
 	}
 }
 

@@ -174,7 +174,7 @@ func checkVariables(t *testing.T, d grafana.Dashboard) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, v := range d.Templating.List {
+	for _, v := range d.Templating["list"] {
 		names = append(names, v.Name)
 		if v.Type == "query" && (!v.Multi || !v.IncludeAll) {
 			t.Errorf("variable %s takes one value only", v.Name)

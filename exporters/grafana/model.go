@@ -1,30 +1,25 @@
 package grafana
 
 // The part of Grafana's dashboard model that latlab needs, field for field as Grafana 10
-// writes it. Source: Grafana's "Dashboard JSON model", schema version 38.
+// writes it. Maps are used where nothing reads the fields in Go and their order is the alphabet's.
+// Source: Grafana's "Dashboard JSON model", schema version 38.
 
 // Dashboard is one dashboard's JSON.
 type Dashboard struct {
-	UID           string     `json:"uid"`
-	Title         string     `json:"title"`
-	Description   string     `json:"description"`
-	Tags          []string   `json:"tags"`
-	SchemaVersion int        `json:"schemaVersion"`
-	Version       int        `json:"version"`
-	Editable      bool       `json:"editable"`
-	GraphTooltip  int        `json:"graphTooltip"` // 1 = one crosshair in all panels
-	Refresh       string     `json:"refresh"`
-	Timezone      string     `json:"timezone"`
-	Time          TimeRange  `json:"time"`
-	Links         []Link     `json:"links"`
-	Templating    Templating `json:"templating"`
-	Panels        []Panel    `json:"panels"`
-}
-
-// TimeRange is the initial time range of a dashboard.
-type TimeRange struct {
-	From string `json:"from"`
-	To   string `json:"to"`
+	UID           string                `json:"uid"`
+	Title         string                `json:"title"`
+	Description   string                `json:"description"`
+	Tags          []string              `json:"tags"`
+	SchemaVersion int                   `json:"schemaVersion"`
+	Version       int                   `json:"version"`
+	Editable      bool                  `json:"editable"`
+	GraphTooltip  int                   `json:"graphTooltip"` // 1 = one crosshair in all panels
+	Refresh       string                `json:"refresh"`
+	Timezone      string                `json:"timezone"`
+	Time          map[string]string     `json:"time"`
+	Links         []Link                `json:"links"`
+	Templating    map[string][]Variable `json:"templating"`
+	Panels        []Panel               `json:"panels"`
 }
 
 // Link leads to other dashboards, those with the tags.
@@ -36,38 +31,20 @@ type Link struct {
 	KeepTime    bool     `json:"keepTime"`
 }
 
-// Templating holds a dashboard's variables.
-type Templating struct {
-	List []Variable `json:"list"`
-}
-
 // Variable is a selection box above the panels.
 type Variable struct {
-	Name       string     `json:"name"`
-	Type       string     `json:"type"`
-	Label      string     `json:"label"`
-	Query      any        `json:"query"` // of a data source its type, else a VariableQuery
-	Datasource *Source    `json:"datasource,omitempty"`
-	Definition string     `json:"definition,omitempty"`
-	Refresh    int        `json:"refresh"` // 2 = when the time range changes
-	Sort       int        `json:"sort,omitempty"`
-	Multi      bool       `json:"multi"`
-	IncludeAll bool       `json:"includeAll"`
-	AllValue   string     `json:"allValue,omitempty"`
-	Current    *Selection `json:"current,omitempty"`
-}
-
-// VariableQuery is a variable's query in the form of the Prometheus data source.
-type VariableQuery struct {
-	Query string `json:"query"`
-	RefID string `json:"refId"`
-}
-
-// Selection is the initial value of a variable.
-type Selection struct {
-	Selected bool     `json:"selected"`
-	Text     []string `json:"text"`
-	Value    []string `json:"value"`
+	Name       string         `json:"name"`
+	Type       string         `json:"type"`
+	Label      string         `json:"label"`
+	Query      any            `json:"query"` // of a data source its type, else the query in the form of the Prometheus data source
+	Datasource *Source        `json:"datasource,omitempty"`
+	Definition string         `json:"definition,omitempty"`
+	Refresh    int            `json:"refresh"` // 2 = when the time range changes
+	Sort       int            `json:"sort,omitempty"`
+	Multi      bool           `json:"multi"`
+	IncludeAll bool           `json:"includeAll"`
+	AllValue   string         `json:"allValue,omitempty"`
+	Current    map[string]any `json:"current,omitempty"`
 }
 
 // Source is a data source.
@@ -95,7 +72,7 @@ type Panel struct {
 	Targets         []Target         `json:"targets,omitempty"`
 	FieldConfig     *FieldConfig     `json:"fieldConfig,omitempty"`
 	Options         map[string]any   `json:"options,omitempty"`
-	Transformations []Transformation `json:"transformations,omitempty"`
+	Transformations []map[string]any `json:"transformations,omitempty"`
 	Collapsed       *bool            `json:"collapsed,omitempty"`
 	Panels          []Panel          `json:"panels,omitzero"`  // of a row: empty, but there
 	Repeat          string           `json:"repeat,omitempty"` // a variable: the panel once for each chosen value
@@ -122,28 +99,17 @@ type FieldConfig struct {
 
 // FieldDefaults is the format of all values of a panel.
 type FieldDefaults struct {
-	Unit       string         `json:"unit,omitempty"`
-	Min        *float64       `json:"min,omitempty"`
-	Max        *float64       `json:"max,omitempty"`
-	NoValue    string         `json:"noValue,omitempty"`
-	Color      *Color         `json:"color,omitempty"`
-	Thresholds *Thresholds    `json:"thresholds,omitempty"`
-	Mappings   []Mapping      `json:"mappings,omitempty"`
-	Custom     map[string]any `json:"custom,omitempty"`
+	Unit       string            `json:"unit,omitempty"`
+	Min        *float64          `json:"min,omitempty"`
+	Max        *float64          `json:"max,omitempty"`
+	NoValue    string            `json:"noValue,omitempty"`
+	Color      map[string]string `json:"color,omitempty"`
+	Thresholds map[string]any    `json:"thresholds,omitempty"`
+	Mappings   []Mapping         `json:"mappings,omitempty"`
+	Custom     map[string]any    `json:"custom,omitempty"`
 }
 
-// Color selects how colours are assigned.
-type Color struct {
-	Mode string `json:"mode"`
-}
-
-// Thresholds are the values at which the colour changes.
-type Thresholds struct {
-	Mode  string `json:"mode"`
-	Steps []Step `json:"steps"`
-}
-
-// Step is one of Thresholds; the first has no value.
+// Step is a value at which the colour changes; the first has none.
 type Step struct {
 	Color string   `json:"color"`
 	Value *float64 `json:"value"`
@@ -164,24 +130,12 @@ type Word struct {
 
 // Override is the format of some values.
 type Override struct {
-	Matcher    Matcher    `json:"matcher"`
-	Properties []Property `json:"properties"`
-}
-
-// Matcher selects fields.
-type Matcher struct {
-	ID      string `json:"id"`
-	Options string `json:"options"`
+	Matcher    map[string]string `json:"matcher"`
+	Properties []Property        `json:"properties"`
 }
 
 // Property is one setting of an Override.
 type Property struct {
 	ID    string `json:"id"`
 	Value any    `json:"value"`
-}
-
-// Transformation changes query results before they are shown.
-type Transformation struct {
-	ID      string         `json:"id"`
-	Options map[string]any `json:"options"`
 }

@@ -23,7 +23,7 @@ type place struct {
 }
 
 // walk calls f for every reachable entry of a space, with the height and width of its maps.
-func walk(s *sampler.Space, f func(position, entry int, p place) error) error {
+func walk(s *sampler.Space, f func(position, entry int, p place)) error {
 	h, w := s.Input.Height, s.Input.Width
 	for i, pos := range s.Positions() {
 		l := s.Stages[pos.Stage].Layers[pos.Layer]
@@ -40,9 +40,7 @@ func walk(s *sampler.Space, f func(position, entry int, p place) error) error {
 			if err := p.findRanks(i, e); err != nil {
 				return err
 			}
-			if err := f(i, e, p); err != nil {
-				return err
-			}
+			f(i, e, p)
 		}
 		h, w = oh, ow
 	}

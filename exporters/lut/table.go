@@ -210,13 +210,12 @@ type member struct {
 func (t *table) layers(m *regress.CostModel) ([]row, error) {
 	var keys []string // in the order of the table
 	members := map[string][]member{}
-	err := walk(t.space, func(position, entry int, p place) error {
+	err := walk(t.space, func(position, entry int, p place) {
 		x := member{t.dialect.key(p), p.own(), t.weights[position][entry], m.Table[position].Seen[entry], p.choice.Type == sampler.Skip}
 		if members[x.key] == nil {
 			keys = append(keys, x.key)
 		}
 		members[x.key] = append(members[x.key], x)
-		return nil
 	})
 	var rows []row
 	for _, k := range keys {

@@ -16,17 +16,14 @@
 package nnmeter
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 
 	"latlab/exporters"
-	"latlab/internal/atomicfile"
 )
 
 // The names of the files.
@@ -63,18 +60,11 @@ func (k *Kernels) Write(dir string) (exporters.Notes, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return exporters.Notes{}, err
 	}
-	for _, f := range []struct {
-		name string
-		doc  any
-	}{{KernelsFile, configs}, {ResultsFile, results}} {
-		err := atomicfile.Write(filepath.Join(dir, f.name), func(w io.Writer) error {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			return e.Encode(f.doc)
-		})
-		if err != nil {
-			return exporters.Notes{}, err
-		}
+	if err := exporters.WriteJSON(filepath.Join(dir, KernelsFile), configs); err != nil {
+		return exporters.Notes{}, err
+	}
+	if err := exporters.WriteJSON(filepath.Join(dir, ResultsFile), results); err != nil {
+		return exporters.Notes{}, err
 	}
 	notes := k.notes()
 	return notes, notes.Write(filepath.Join(dir, NotesFile))

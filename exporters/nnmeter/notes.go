@@ -24,7 +24,7 @@ func (k *Kernels) notes() exporters.Notes {
 		n.Cost = exporters.OriginOf(k.origin.cost)
 	}
 	if len(k.left) > 0 {
-		n.Lost = append(n.Lost, exporters.Loss{What: "kernels", Why: "left out, since nn-Meter has no such kernels: " + k.leftOut()})
+		n.Lost = append(n.Lost, exporters.Loss{What: "kernels", Why: "left out, since nn-Meter has no such kernels: " + counted(k.left)})
 	}
 	if skipped := k.unread(); skipped != "" {
 		n.Lost = append(n.Lost, exporters.Loss{What: "kernels of 0 ms or of 200 ms and more", Why: "nn-Meter silently skips them when it reads the file: " + skipped})
@@ -55,10 +55,10 @@ func (k *Kernels) spread() exporters.Loss {
 	return exporters.Loss{What: "std", Why: `over the occurrences of a kernel in the networks, not over runs; "nan" if there is only one`}
 }
 
-func (k *Kernels) leftOut() string {
+func counted(counts map[string]int) string {
 	var texts []string
-	for _, why := range slices.Sorted(maps.Keys(k.left)) {
-		texts = append(texts, fmt.Sprintf("%s (%d)", why, k.left[why]))
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		texts = append(texts, fmt.Sprintf("%s (%d)", name, counts[name]))
 	}
 	return strings.Join(texts, ", ")
 }
@@ -71,9 +71,5 @@ func (k *Kernels) unread() string {
 			counts[s.kind]++
 		}
 	}
-	var texts []string
-	for _, kind := range slices.Sorted(maps.Keys(counts)) {
-		texts = append(texts, fmt.Sprintf("%s (%d)", kind, counts[kind]))
-	}
-	return strings.Join(texts, ", ")
+	return counted(counts)
 }

@@ -23,9 +23,11 @@ func Priced(m *regress.CostModel, s *sampler.Space) (*Kernels, error) {
 	k := newKernels()
 	k.single, k.origin.cost = true, m
 	price := func(ops []graph.PaidOp, err error) error {
-		if err == nil {
-			k.addOps(ops, prices(p, ops))
+		var seconds []float64
+		for _, o := range ops {
+			seconds = append(seconds, p.Seconds(o))
 		}
+		k.addOps(ops, seconds)
 		return err
 	}
 	if err := price(graph.BiasOps(s)); err != nil {
@@ -42,14 +44,6 @@ func Priced(m *regress.CostModel, s *sampler.Space) (*Kernels, error) {
 		}
 	}
 	return k, nil
-}
-
-func prices(p *regress.Pricer, ops []graph.PaidOp) []float64 {
-	var seconds []float64
-	for _, o := range ops {
-		seconds = append(seconds, p.Seconds(o))
-	}
-	return seconds
 }
 
 // Table is a device's per-layer table of a network.

@@ -62,16 +62,13 @@ type history struct {
 
 // bin has the events of one step, not the totals.
 type bin struct {
-	blocks, measured, failed int
-	verdicts                 map[string]int
-	reasons, warnings        map[string]int
-	failures                 map[FailureKey]int
-	inference, latency       counts
-	widths                   counts
-	until                    time.Time // time of the last event
-	last                     time.Time // end of the last block
-	condition                *devices.State
-	fixtures                 map[string]Fixture
+	tally                      bench.Tally
+	failures                   map[FailureKey]int
+	inference, latency, widths counts
+	until                      time.Time // time of the last event
+	last                       time.Time // end of the last block
+	condition                  *devices.State
+	fixtures                   map[string]Fixture
 }
 
 // counts are a histogram's values of one step.
@@ -105,8 +102,7 @@ func (c *counts) merge(d counts) {
 
 func newBin() *bin {
 	return &bin{
-		verdicts: map[string]int{}, reasons: map[string]int{}, warnings: map[string]int{},
-		failures: map[FailureKey]int{}, fixtures: map[string]Fixture{},
+		tally: bench.NewTally(), failures: map[FailureKey]int{}, fixtures: map[string]Fixture{},
 		inference: counts{bounds: inferenceBuckets}, latency: counts{bounds: inferenceBuckets}, widths: counts{bounds: widthBuckets},
 	}
 }
@@ -126,7 +122,7 @@ func readHistory(ctx context.Context, st bench.Reader, m bench.Sweep, o Backfill
 		b := h.at(f.Time)
 		b.failures[FailureKey{f.Fault, f.Reason}]++
 		if f.Final {
-			b.failed++
+			b.tally.Failed++
 		}
 	}
 	return h, nil
@@ -153,14 +149,7 @@ func (h *history) add(e bench.Estimate) {
 	h.nodes += e.M.Delegation.Nodes
 	h.delegated += e.M.Delegation.Delegated
 	b := h.at(last)
-	b.measured++
-	b.verdicts[string(e.M.Verdict)]++
-	for _, d := range e.M.Reasons {
-		b.reasons[d.Code]++
-	}
-	for _, d := range e.M.Warnings {
-		b.warnings[d.Code]++
-	}
+	b.tally.Add(bench.Estimate{Network: e.Network, M: e.M}) // its blocks are counted above
 	b.latency.add(e.M.Seconds)
 	if width, known := halfWidth(e.M); known {
 		b.widths.add(width)
@@ -171,7 +160,7 @@ func (h *history) add(e bench.Estimate) {
 }
 
 func (b *bin) addBlock(block *devices.Block, end time.Time) {
-	b.blocks++
+	b.tally.Blocks++
 	for _, seconds := range inferences(block) {
 		b.inference.add(seconds)
 	}
@@ -222,22 +211,24 @@ func (b *bin) merge(later *bin) {
 	if later.until.After(b.until) {
 		b.until = later.until
 	}
-	b.blocks += later.blocks
-	b.measured += later.measured
-	b.failed += later.failed
-	for _, m := range []struct{ to, from map[string]int }{{b.verdicts, later.verdicts}, {b.reasons, later.reasons}, {b.warnings, later.warnings}} {
-		for k, n := range m.from {
-			m.to[k] += n
-		}
-	}
-	for k, n := range later.failures {
-		b.failures[k] += n
-	}
+	b.tally.Blocks += later.tally.Blocks
+	b.tally.Measured += later.tally.Measured
+	b.tally.Failed += later.tally.Failed
+	b.tally.Invalid += later.tally.Invalid
+	addAll(b.tally.Reasons, later.tally.Reasons)
+	addAll(b.tally.Warnings, later.tally.Warnings)
+	addAll(b.failures, later.failures)
 	maps.Copy(b.fixtures, later.fixtures)
 	b.inference.merge(later.inference)
 	b.latency.merge(later.latency)
 	b.widths.merge(later.widths)
 	if later.last.After(b.last) {
 		b.last, b.condition = later.last, later.condition
+	}
+}
+
+func addAll[K comparable](to, from map[K]int) {
+	for k, n := range from {
+		to[k] += n
 	}
 }

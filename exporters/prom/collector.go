@@ -1,7 +1,10 @@
 package prom
 
 import (
+	"iter"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,12 +24,30 @@ type Lab struct {
 // NewCollector returns the metrics of a store. They are rebuilt at each scrape, so that deleted
 // sweeps leave no series. lab must not change a value that it has returned.
 func NewCollector(lab func() Lab) prometheus.Collector {
-	return &collector{lab: lab, descs: descriptions("latlab_store_", "latlab_sweep_", "latlab_inference_", "latlab_network_", "latlab_fixture_", "latlab_baseline_")}
+	collect := func(out Sink) {
+		lab := lab()
+		out.Put("latlab_store_read_failures_total", float64(lab.Failures))
+		if lab.Read.IsZero() {
+			return
+		}
+		out.Put("latlab_store_read_timestamp_seconds", seconds(lab.Read))
+		out.Put("latlab_store_read_duration_seconds", lab.Took.Seconds())
+		for _, s := range lab.Sweeps {
+			s.collect(out)
+		}
+	}
+	return Collector(collect, "latlab_store_", "latlab_sweep_", "latlab_inference_", "latlab_network_", "latlab_fixture_", "latlab_baseline_")
+}
+
+// Collector returns a collector of the table's metrics whose names begin with one of the prefixes.
+// collect emits them at each scrape.
+func Collector(collect func(Sink), prefixes ...string) prometheus.Collector {
+	return &collector{collect, descriptions(prefixes...)}
 }
 
 type collector struct {
-	lab   func() Lab
-	descs map[string]*prometheus.Desc
+	collect func(Sink)
+	descs   map[string]*prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
@@ -37,38 +58,22 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 // Collect implements prometheus.Collector.
-func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	lab := c.lab()
-	out := sink{c.descs, ch}
-	out.counter("latlab_store_read_failures_total", float64(lab.Failures))
-	if lab.Read.IsZero() {
-		return
-	}
-	out.gauge("latlab_store_read_timestamp_seconds", seconds(lab.Read))
-	out.gauge("latlab_store_read_duration_seconds", lab.Took.Seconds())
-	for _, s := range lab.Sweeps {
-		s.collect(out)
-	}
-}
+func (c *collector) Collect(ch chan<- prometheus.Metric) { c.collect(Sink{c.descs, ch}) }
 
-// sink collects metrics of the table.
-type sink struct {
+// Sink takes the values of a Collector.
+type Sink struct {
 	descs map[string]*prometheus.Desc
 	ch    chan<- prometheus.Metric
 }
 
-func (s sink) gauge(name string, v float64, labels ...string) {
-	s.put(prometheus.GaugeValue, name, v, labels)
-}
-
-func (s sink) counter(name string, v float64, labels ...string) {
-	s.put(prometheus.CounterValue, name, v, labels)
-}
-
-// put replaces invalid UTF-8 in labels, for which the client library would refuse the whole
-// scrape.
-func (s sink) put(t prometheus.ValueType, name string, v float64, labels []string) {
-	s.ch <- prometheus.MustNewConstMetric(s.descs[name], t, v, valid(labels)...)
+// Put emits a gauge or counter. It replaces invalid UTF-8 in labels, for which the client library
+// would refuse the whole scrape. By convention, the names of counters alone end in _total.
+func (s Sink) Put(name string, v float64, labels ...string) {
+	kind := prometheus.GaugeValue
+	if strings.HasSuffix(name, "_total") {
+		kind = prometheus.CounterValue
+	}
+	s.ch <- prometheus.MustNewConstMetric(s.descs[name], kind, v, valid(labels)...)
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixNano()) / float64(time.Second) }
@@ -76,72 +81,72 @@ func seconds(t time.Time) float64 { return float64(t.UnixNano()) / float64(time.
 // memberStates are all values of the label state.
 var memberStates = []bench.MemberState{bench.Running, bench.BackingOff, bench.Quarantined, bench.Ended}
 
-func (s *Sweep) collect(out sink) {
-	of := sweepValues(s.Manifest)
-	with := func(more ...string) []string { return append(append([]string{}, of...), more...) }
-	t := s.Tally
-	out.gauge("latlab_sweep_info", 1, infoValues(s.Manifest)...)
-	out.gauge("latlab_sweep_networks", float64(s.Manifest.Networks), of...)
-	out.gauge("latlab_sweep_networks_measured", float64(t.Measured), of...)
-	out.gauge("latlab_sweep_networks_failed", float64(t.Failed), of...)
-	out.counter("latlab_sweep_blocks_total", float64(t.Blocks), of...)
-	out.gauge("latlab_sweep_blocks_queued", float64(s.Queued), of...)
-	out.gauge("latlab_sweep_created_timestamp_seconds", seconds(s.Manifest.Created), of...)
-	out.gauge("latlab_sweep_verdicts", float64(t.Measured-t.Invalid), with(string(bench.Valid))...)
-	out.gauge("latlab_sweep_verdicts", float64(t.Invalid), with(string(bench.Invalid))...)
-	for key, n := range s.Failures {
-		out.counter("latlab_sweep_failures_total", float64(n), with(string(key.Fault), key.Reason)...)
+// teller writes a value of a sweep; more are its labels after the sweep's own.
+type teller func(name string, v float64, more ...string)
+
+// counts writes the metrics of networks and blocks, for scrapes and back-fills.
+func (tell teller) counts(m bench.Sweep, t bench.Tally, failures map[FailureKey]int, fixtures iter.Seq[Fixture]) {
+	tell("latlab_sweep_info", 1, m.Space, string(m.Precision), string(m.Device.Kind), m.Protocol.Name, string(m.Sampling), m.Device.Harness)
+	tell("latlab_sweep_networks", float64(m.Networks))
+	tell("latlab_sweep_networks_measured", float64(t.Measured))
+	tell("latlab_sweep_networks_failed", float64(t.Failed))
+	tell("latlab_sweep_blocks_total", float64(t.Blocks))
+	tell("latlab_sweep_created_timestamp_seconds", seconds(m.Created))
+	tell("latlab_sweep_verdicts", float64(t.Measured-t.Invalid), string(bench.Valid))
+	tell("latlab_sweep_verdicts", float64(t.Invalid), string(bench.Invalid))
+	for key, n := range failures {
+		tell("latlab_sweep_failures_total", float64(n), string(key.Fault), key.Reason)
 	}
 	for reason, n := range t.Reasons {
-		out.gauge("latlab_sweep_invalid_networks", float64(n), with(reason)...)
+		tell("latlab_sweep_invalid_networks", float64(n), reason)
 	}
 	for warning, n := range t.Warnings {
-		out.gauge("latlab_sweep_warned_networks", float64(n), with(warning)...)
+		tell("latlab_sweep_warned_networks", float64(n), warning)
 	}
-	if t.NoiseCV != nil {
-		out.gauge("latlab_sweep_noise_ratio", *t.NoiseCV, of...)
-	}
-	if s.Nodes > 0 && s.Manifest.Device.Delegate != "" {
-		out.gauge("latlab_sweep_delegated_nodes_ratio", float64(s.Delegated)/float64(s.Nodes), of...)
-	}
-	if !s.LastBlock.IsZero() {
-		out.gauge("latlab_sweep_last_block_timestamp_seconds", seconds(s.LastBlock), of...)
-	}
-	s.collectState(out, of)
-	s.collectLatency(out, of)
-}
-
-// collectState adds nothing for a sweep whose process reported no state, as in older stores.
-func (s *Sweep) collectState(out sink, of []string) {
-	if s.State == "" {
-		return
-	}
-	for _, state := range memberStates {
-		v := 0.0
-		if state == s.State {
-			v = 1
+	for f := range fixtures {
+		tell("latlab_fixture_latency_seconds", f.Seconds, f.Name)
+		if f.Low != nil && f.High != nil {
+			tell("latlab_fixture_latency_low_seconds", *f.Low, f.Name)
+			tell("latlab_fixture_latency_high_seconds", *f.High, f.Name)
 		}
-		out.gauge("latlab_sweep_state", v, append(append([]string{}, of...), string(state))...)
 	}
-	out.counter("latlab_sweep_quarantines_total", float64(s.Quarantines), of...)
 }
 
-func (s *Sweep) collectLatency(out sink, of []string) {
+// quality writes the metrics of the whole sweep.
+func (tell teller) quality(m bench.Sweep, noise *float64, delegated, nodes int) {
+	if noise != nil {
+		tell("latlab_sweep_noise_ratio", *noise)
+	}
+	if nodes > 0 && m.Device.Delegate != "" {
+		tell("latlab_sweep_delegated_nodes_ratio", float64(delegated)/float64(nodes))
+	}
+}
+
+func (s *Sweep) collect(out Sink) {
+	of := sweepValues(s.Manifest)
+	tell := teller(func(name string, v float64, more ...string) { out.Put(name, v, slices.Concat(of, more)...) })
+	tell.counts(s.Manifest, s.Tally, s.Failures, slices.Values(s.Fixtures))
+	tell.quality(s.Manifest, s.Tally.NoiseCV, s.Delegated, s.Nodes)
+	tell("latlab_sweep_blocks_queued", float64(s.Queued))
+	if !s.LastBlock.IsZero() {
+		tell("latlab_sweep_last_block_timestamp_seconds", seconds(s.LastBlock))
+	}
+	if s.State != "" { // older stores have none
+		for _, state := range memberStates {
+			v := 0.0
+			if state == s.State {
+				v = 1
+			}
+			tell("latlab_sweep_state", v, string(state))
+		}
+		tell("latlab_sweep_quarantines_total", float64(s.Quarantines))
+	}
 	for _, h := range []prometheus.Observer{s.inference, s.latency, s.widths} {
 		out.ch <- since{h.(prometheus.Metric), s.Manifest.Created}
 	}
-	for _, f := range s.Fixtures {
-		labels := append(append([]string{}, of...), f.Name)
-		out.gauge("latlab_fixture_latency_seconds", f.Seconds, labels...)
-		if f.Low != nil && f.High != nil {
-			out.gauge("latlab_fixture_latency_low_seconds", *f.Low, labels...)
-			out.gauge("latlab_fixture_latency_high_seconds", *f.High, labels...)
-		}
-	}
 	if b := s.Baseline; b != nil {
-		labels := append(append([]string{}, of...), b.Baseline)
-		out.gauge("latlab_baseline_latency_ratio", b.Ratio, labels...)
-		out.gauge("latlab_baseline_networks", float64(b.Networks), labels...)
+		tell("latlab_baseline_latency_ratio", b.Ratio, b.Baseline)
+		tell("latlab_baseline_networks", float64(b.Networks), b.Baseline)
 	}
 }
 

@@ -1,6 +1,8 @@
 package prom
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,11 +17,7 @@ import (
 // sweepValues are the values of the labels of a sweep's series: sweep, device, delegate, threads.
 // The delegate is never empty, since an empty label is the same as a missing one.
 func sweepValues(m bench.Sweep) []string {
-	delegate := m.Device.Delegate
-	if delegate == "" {
-		delegate = "none"
-	}
-	return valid([]string{m.ID, m.Device.Name, delegate, strconv.Itoa(m.Device.Threads)})
+	return valid([]string{m.ID, m.Device.Name, cmp.Or(m.Device.Delegate, "none"), strconv.Itoa(m.Device.Threads)})
 }
 
 func valid(labels []string) []string {
@@ -27,11 +25,6 @@ func valid(labels []string) []string {
 		labels[i] = strings.ToValidUTF8(l, "\uFFFD")
 	}
 	return labels
-}
-
-// infoValues are those of latlab_sweep_info.
-func infoValues(m bench.Sweep) []string {
-	return append(sweepValues(m), m.Space, string(m.Precision), string(m.Device.Kind), m.Protocol.Name, string(m.Sampling), m.Device.Harness)
 }
 
 // inferenceBuckets are upper bounds in seconds, four per decade: latencies of one space span a
@@ -53,11 +46,9 @@ const (
 // descriptions are those of all metrics of the table whose name begins with one of the prefixes.
 func descriptions(prefixes ...string) map[string]*prometheus.Desc {
 	descs := map[string]*prometheus.Desc{}
-	for _, m := range Metrics() {
-		for _, p := range prefixes {
-			if len(m.Name) >= len(p) && m.Name[:len(p)] == p {
-				descs[m.Name] = prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)
-			}
+	for _, m := range append(Metrics(), ProbeMetrics()...) {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(m.Name, p) }) {
+			descs[m.Name] = prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)
 		}
 	}
 	return descs

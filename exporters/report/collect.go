@@ -104,15 +104,15 @@ func (c *collector) add(r exporters.Row) {
 	n.Indices = append(n.Indices, r.Network.Indices)
 	n.ID = append(n.ID, r.ID)
 	n.Status = append(n.Status, r.Network.Status)
-	n.MACs = append(n.MACs, whole(r.MACs))
+	n.MACs = append(n.MACs, exporters.OrNaN(r.MACs))
 	m := r.M
 	if m == nil {
 		m = &bench.Measurement{Seconds: math.NaN()}
 	}
 	n.Verdict = append(n.Verdict, m.Verdict)
 	n.Seconds = append(n.Seconds, m.Seconds)
-	n.Low, n.High = append(n.Low, known(m.Low)), append(n.High, known(m.High))
-	n.HottestC = append(n.HottestC, known(m.TemperatureC))
+	n.Low, n.High = append(n.Low, exporters.OrNaN(m.Low)), append(n.High, exporters.OrNaN(m.High))
+	n.HottestC = append(n.HottestC, exporters.OrNaN(m.TemperatureC))
 	n.Samples = append(n.Samples, m.Samples)
 	n.BlockSeconds = append(n.BlockSeconds, m.BlockSeconds)
 	n.Reasons, n.Warnings = append(n.Reasons, m.Reasons), append(n.Warnings, m.Warnings)
@@ -134,9 +134,7 @@ func (c *collector) tally(r exporters.Row) {
 	if r.M != nil {
 		t.Samples += r.M.Samples
 		t.NoiseCV, c.sweep.Estimator = r.M.NoiseCV, r.M.Estimator
-		if hot := r.M.TemperatureC; hot != nil && (t.HottestC == nil || *hot > *t.HottestC) {
-			t.HottestC = new(*hot)
-		}
+		t.HottestC = exporters.Higher(t.HottestC, r.M.TemperatureC)
 	}
 	switch {
 	case r.Network.Status == bench.Failed:
@@ -175,13 +173,16 @@ func countDoubts(counts map[string]*Count, doubts []bench.Doubt) {
 }
 
 func sortCounts(counts map[string]*Count) []Count {
-	var all []Count
-	for _, c := range counts {
-		all = append(all, *c)
-	}
-	slices.SortFunc(all, func(a, b Count) int {
+	return sorted(counts, func(a, b Count) int {
 		return cmp.Or(cmp.Compare(b.Networks, a.Networks), cmp.Compare(a.Code, b.Code))
 	})
+}
+
+func sorted[K comparable, V any](values map[K]*V, compare func(a, b V) int) (all []V) {
+	for _, v := range values {
+		all = append(all, *v)
+	}
+	slices.SortFunc(all, compare)
 	return all
 }
 
@@ -204,28 +205,9 @@ func countFailures(ctx context.Context, st bench.Reader, sweep string) ([]Failur
 			counts[k].Final++
 		}
 	}
-	var all []Failures
-	for c := range maps.Values(counts) {
-		all = append(all, *c)
-	}
-	slices.SortFunc(all, func(a, b Failures) int {
+	return sorted(counts, func(a, b Failures) int {
 		return cmp.Or(cmp.Compare(b.Attempts, a.Attempts), cmp.Compare(a.Fault, b.Fault), cmp.Compare(a.Reason, b.Reason))
-	})
-	return all, nil
-}
-
-func known(x *float64) float64 {
-	if x == nil {
-		return math.NaN()
-	}
-	return *x
-}
-
-func whole(x *int64) float64 {
-	if x == nil {
-		return math.NaN()
-	}
-	return float64(*x)
+	}), nil
 }
 
 // doubtWords explains bench's codes; other codes come from devices.

@@ -49,10 +49,8 @@ type Data struct {
 // Kinds lists the kinds of the sweeps and cost models, each once, in the order of Data.
 func (d *Data) Kinds() []devices.Kind {
 	var kinds []devices.Kind
-	seen := map[devices.Kind]bool{}
 	add := func(k devices.Kind) {
-		if !seen[k] {
-			seen[k] = true
+		if !slices.Contains(kinds, k) {
 			kinds = append(kinds, k)
 		}
 	}

@@ -23,7 +23,7 @@ func collectFit(c Cost, sweeps []Sweep) (Fit, error) {
 		if Belongs(c, sweeps[i].Manifest) != nil {
 			continue
 		}
-		if err := comparable(c, &sweeps[i]); err != nil {
+		if err := checkComparable(c, &sweeps[i]); err != nil {
 			f.Apart = append(f.Apart, Apart{Sweep: i, Why: err.Error()})
 			continue
 		}
@@ -33,9 +33,9 @@ func collectFit(c Cost, sweeps []Sweep) (Fit, error) {
 	return f, err
 }
 
-// comparable is nil where a model's latencies came about as the sweep's did. A foreign model
+// checkComparable is nil if a model's latencies came about as the sweep's did. A foreign model
 // has no fingerprint to compare.
-func comparable(c Cost, s *Sweep) error {
+func checkComparable(c Cost, s *Sweep) error {
 	is, was := regress.ProvenanceOf(s.Manifest), c.Model.Provenance()
 	is.Estimator = s.Estimator
 	if was.Estimator == "" || is.Estimator == "" {

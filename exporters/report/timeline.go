@@ -91,7 +91,7 @@ func momentOf(b *devices.Block, ratio float64, invalid, slow bool) Moment {
 		if c != nil {
 			m.temperatures++
 			m.sumTemperature += *c
-			m.MaxC, m.CoolestC = higher(m.MaxC, c), lower(m.CoolestC, c)
+			m.MaxC, m.CoolestC = exporters.Higher(m.MaxC, c), lower(m.CoolestC, c)
 		}
 	}
 	return m
@@ -108,14 +108,7 @@ func (m *Moment) merge(o Moment) {
 	m.MinRatio, m.MaxRatio = min(m.MinRatio, o.MinRatio), max(m.MaxRatio, o.MaxRatio)
 	m.temperatures += o.temperatures
 	m.sumTemperature += o.sumTemperature
-	m.MaxC, m.CoolestC = higher(m.MaxC, o.MaxC), lower(m.CoolestC, o.CoolestC)
-}
-
-func higher(a, b *float64) *float64 {
-	if a == nil || b != nil && *b > *a {
-		return b
-	}
-	return a
+	m.MaxC, m.CoolestC = exporters.Higher(m.MaxC, o.MaxC), lower(m.CoolestC, o.CoolestC)
 }
 
 func lower(a, b *float64) *float64 {
@@ -165,18 +158,9 @@ func lowClock(st devices.State, top map[string]float64, limit float64) bool {
 // throttled is the part of bench's verdict that one block can show: what the device reported at
 // the block's start and end.
 func throttled(b *devices.Block) bool {
-	const moderate, raspberryNow = 2, 1<<4 - 1
 	for _, s := range []*devices.State{&b.Before, &b.After} {
-		if s.ThermalStatus != nil && *s.ThermalStatus >= moderate {
+		if t := bench.Throttled(s); t != nil && *t {
 			return true
-		}
-		if s.RaspberryThrottled != nil && *s.RaspberryThrottled&raspberryNow != 0 {
-			return true
-		}
-		for _, c := range s.Cooling {
-			if c.Type == devices.EdgeTPUClock && c.Current != nil && *c.Current > 0 {
-				return true
-			}
 		}
 	}
 	was, is := b.Before.ThrottleCount, b.After.ThrottleCount

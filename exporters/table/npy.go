@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -73,46 +74,25 @@ func npyHeader(dtype string, shape []int) []byte {
 }
 
 func (n *npz) floats(name string, shape []int, xs []float64) {
-	n.array(name, "<f8", shape, func(w *bufio.Writer) error { return writeFloats(w, xs) })
+	n.array(name, "<f8", shape, func(w *bufio.Writer) error { return writeAll(w, xs) })
 }
 
-func writeFloats(w io.Writer, xs []float64) error {
-	var b [8]byte
-	for _, x := range xs {
-		binary.LittleEndian.PutUint64(b[:], math.Float64bits(x))
-		if _, err := w.Write(b[:]); err != nil {
+func (n *npz) ints(name string, shape []int, xs []int64) {
+	n.array(name, "<i8", shape, func(w *bufio.Writer) error { return writeAll(w, xs) })
+}
+
+func (n *npz) bools(name string, xs []bool) {
+	n.array(name, "|b1", []int{len(xs)}, func(w *bufio.Writer) error { return writeAll(w, xs) })
+}
+
+// writeAll encodes a part at a time, because binary.Write has the bytes of all values in memory.
+func writeAll[T any](w io.Writer, xs []T) error {
+	for part := range slices.Chunk(xs, 1<<12) {
+		if err := binary.Write(w, binary.LittleEndian, part); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (n *npz) ints(name string, shape []int, xs []int64) {
-	n.array(name, "<i8", shape, func(w *bufio.Writer) error {
-		var b [8]byte
-		for _, x := range xs {
-			binary.LittleEndian.PutUint64(b[:], uint64(x))
-			if _, err := w.Write(b[:]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (n *npz) bools(name string, xs []bool) {
-	n.array(name, "|b1", []int{len(xs)}, func(w *bufio.Writer) error {
-		for _, x := range xs {
-			var b byte
-			if x {
-				b = 1
-			}
-			if err := w.WriteByte(b); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // text is one string, an array without dimensions: str(d["metadata"]).
@@ -127,20 +107,11 @@ func (n *npz) unicode(name string, shape []int, xs []string) {
 		width = max(width, utf8.RuneCountInString(x))
 	}
 	n.array(name, fmt.Sprintf("<U%d", width), shape, func(w *bufio.Writer) error {
-		var b [4]byte
+		padded := make([]rune, width)
 		for _, x := range xs {
-			left := width
-			for _, r := range x {
-				left--
-				binary.LittleEndian.PutUint32(b[:], uint32(r))
-				if _, err := w.Write(b[:]); err != nil {
-					return err
-				}
-			}
-			for range left {
-				if _, err := w.Write([]byte{0, 0, 0, 0}); err != nil {
-					return err
-				}
+			clear(padded[copy(padded, []rune(x)):])
+			if err := writeAll(w, padded); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -2,7 +2,6 @@ package table
 
 import (
 	"bufio"
-	"encoding/binary"
 	"encoding/json"
 	"io"
 	"iter"
@@ -110,10 +109,10 @@ type dataset struct {
 func (d *dataset) add(r exporters.Row) error {
 	y, low, high := math.NaN(), math.NaN(), math.NaN()
 	if r.M != nil {
-		y, low, high = r.M.Seconds, orNaN(r.M.Low), orNaN(r.M.High)
+		y, low, high = r.M.Seconds, exporters.OrNaN(r.M.Low), exporters.OrNaN(r.M.High)
 	}
 	d.y, d.low, d.high = append(d.y, y), append(d.low, low), append(d.high, high)
-	d.macs, d.params = append(d.macs, intOrNaN(r.MACs)), append(d.params, intOrNaN(r.Params))
+	d.macs, d.params = append(d.macs, exporters.OrNaN(r.MACs)), append(d.params, exporters.OrNaN(r.Params))
 	d.valid = append(d.valid, r.M != nil && r.M.Verdict == bench.Valid)
 	d.network = append(d.network, int64(r.Network.Index))
 	d.id, d.model = append(d.id, r.ID), append(d.model, clean(r.Network.Name))
@@ -141,7 +140,7 @@ func (d *dataset) addFeatures(named map[string]float64) {
 	if d.place == nil {
 		d.place = map[string]int{}
 	}
-	for _, name := range sortedKeys(named) {
+	for _, name := range slices.Sorted(maps.Keys(named)) {
 		if _, ok := d.place[name]; !ok {
 			d.place[name] = len(d.names)
 			d.names = append(d.names, name)
@@ -195,7 +194,7 @@ func (d *dataset) writeIndicators(z *npz) {
 		return nil
 	})
 	z.array("indices", "<i2", []int{n, len(d.space.Decisions())}, func(w *bufio.Writer) error {
-		return binary.Write(w, binary.LittleEndian, d.indices)
+		return writeAll(w, d.indices)
 	})
 }
 
@@ -206,7 +205,7 @@ func (d *dataset) writeFeatures(z *npz) {
 			for len(xs) < len(d.names) { // a later network has new names
 				xs = append(xs, math.NaN())
 			}
-			if err := writeFloats(w, xs); err != nil {
+			if err := writeAll(w, xs); err != nil {
 				return err
 			}
 		}
@@ -214,22 +213,6 @@ func (d *dataset) writeFeatures(z *npz) {
 	})
 	z.array("indices", "<i2", []int{len(d.y), 0}, func(*bufio.Writer) error { return nil })
 }
-
-func orNaN(x *float64) float64 {
-	if x == nil {
-		return math.NaN()
-	}
-	return *x
-}
-
-func intOrNaN(n *int64) float64 {
-	if n == nil {
-		return math.NaN()
-	}
-	return float64(*n)
-}
-
-func sortedKeys(m map[string]float64) []string { return slices.Sorted(maps.Keys(m)) }
 
 func cleaned(xs []string) []string {
 	out := make([]string, len(xs))

@@ -82,18 +82,11 @@ func parquetRowOf(m bench.Sweep, r exporters.Row) parquetRow {
 		b := blockOf(&r.Blocks[i])
 		row.BlockSeconds = append(row.BlockSeconds, b.Seconds)
 		row.BlockStarted = append(row.BlockStarted, b.Started)
-		row.BlockC = append(row.BlockC, hotter(b.BeforeC, b.AfterC))
+		row.BlockC = append(row.BlockC, exporters.Higher(b.BeforeC, b.AfterC))
 		row.BlockNodes = append(row.BlockNodes, int64(b.Delegation.Nodes))
 		row.BlockDelegated = append(row.BlockDelegated, int64(b.Delegation.Delegated))
 		row.BlockSamples = append(row.BlockSamples, int64(len(b.SamplesSeconds)))
 		row.SamplesSeconds = append(row.SamplesSeconds, b.SamplesSeconds...)
 	}
 	return row
-}
-
-func hotter(a, b *float64) *float64 {
-	if a == nil || b != nil && *b > *a {
-		return b
-	}
-	return a
 }

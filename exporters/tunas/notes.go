@@ -1,6 +1,7 @@
 package tunas
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,19 +17,12 @@ func Notes(s *sampler.Space) exporters.Notes {
 		{What: "precision", Why: "weights are float32 milliseconds: about 7 digits"},
 		{What: "intervals, verdicts", Why: "TuNAS reads one number per feature: intervals are in the cost model's JSON (--format json) if computed, verdicts in the export of measurements (--db)"},
 		{What: "networks seen", Why: "entries that no network of the fit used are not marked; --format csv and json have the counts"},
-		{What: "network input, head", Why: fmt.Sprintf("%s has only the backbone: build it at %dx%dx%d and with the space's %s head, whose cost is in the weights", SpecFile, s.Input.Height, s.Input.Width, s.Input.Channels, headName(s))},
+		{What: "network input, head", Why: fmt.Sprintf("%s has only the backbone: build it at %dx%dx%d and with the space's %s head, whose cost is in the weights", SpecFile, s.Input.Height, s.Input.Width, s.Input.Channels, cmp.Or(s.Head.Type, sampler.NoHead))},
 	}}
 	if own := ownSpecs(s); len(own) > 0 {
 		n.Lost = append(n.Lost, exporters.Loss{What: "layers", Why: "TuNAS has no " + strings.Join(own, ", ") + ": register such a namedtuple, add the space to ALL_SSDS and a branch to get_search_space_spec"})
 	}
 	return n
-}
-
-func headName(s *sampler.Space) string {
-	if s.Head.Type == "" {
-		return string(sampler.NoHead)
-	}
-	return string(s.Head.Type)
 }
 
 // ownSpecs are the namedtuples of the space that TuNAS does not have.

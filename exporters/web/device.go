@@ -1,11 +1,12 @@
 package web
 
 import (
-	"strings"
+	"cmp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"latlab/bench"
 	"latlab/devices"
 	"latlab/exporters/prom"
 )
@@ -21,66 +22,30 @@ type Device struct {
 }
 
 // Transport is "local", "adb" or "ssh".
-func (d Device) Transport() string {
-	if d.Info.Transport == "" {
-		return "local"
-	}
-	return d.Info.Transport
-}
-
-// deviceCollector returns the metrics of the current devices.
-type deviceCollector struct {
-	devices func() []Device
-	sensors bool // all sensors, for /probe; otherwise only the hottest
-	descs   map[string]*prometheus.Desc
-}
+func (d Device) Transport() string { return cmp.Or(d.Info.Transport, "local") }
 
 // DeviceMetrics are those of the devices at the time of a scrape; removed devices have no
-// series. sensors adds the temperature of each sensor, for /probe.
+// series. sensors adds the temperature of each sensor, for /probe. If two devices have the same name
+// only the first counts, since a duplicate series would fail the whole scrape.
 func DeviceMetrics(devices func() []Device, sensors bool) prometheus.Collector {
-	c := &deviceCollector{devices: devices, sensors: sensors, descs: map[string]*prometheus.Desc{}}
-	names := []string{
-		"latlab_device_info", "latlab_device_up", "latlab_device_busy", "latlab_device_observed_timestamp_seconds",
-		"latlab_device_temperature_celsius", "latlab_device_throttled", "latlab_device_thermal_status",
-		"latlab_device_battery_ratio", "latlab_device_on_battery", "latlab_device_cpu_frequency_hertz",
-	}
+	prefixes := []string{"latlab_device_"}
 	if sensors {
-		names = append(names, "latlab_probe_sensor_temperature_celsius")
+		prefixes = append(prefixes, "latlab_probe_sensor_")
 	}
-	for _, name := range names {
-		m := prom.Named(name)
-		c.descs[name] = prometheus.NewDesc(m.Name, m.Help, m.Labels, nil)
-	}
-	return c
-}
-
-// Describe lists all possible metrics.
-func (c *deviceCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range c.descs {
-		ch <- d
-	}
-}
-
-// Collect emits the known values. If two devices have the same name only the first counts, since
-// a duplicate series would fail the whole scrape.
-func (c *deviceCollector) Collect(ch chan<- prometheus.Metric) {
-	seen := map[string]bool{}
-	for _, d := range c.devices() {
-		if !seen[d.Info.Name] {
-			seen[d.Info.Name] = true
-			c.collect(ch, d)
+	return prom.Collector(func(out prom.Sink) {
+		seen := map[string]bool{}
+		for _, d := range devices() {
+			if !seen[d.Info.Name] {
+				seen[d.Info.Name] = true
+				d.collect(out, sensors)
+			}
 		}
-	}
+	}, prefixes...)
 }
 
-func (c *deviceCollector) collect(ch chan<- prometheus.Metric, d Device) {
+func (d Device) collect(out prom.Sink, sensors bool) {
 	gauge := func(name string, value float64, more ...string) {
-		labels := append([]string{d.Info.Name}, more...)
-		for i, l := range labels {
-			// The client library would drop the metrics of all devices.
-			labels[i] = strings.ToValidUTF8(l, "\uFFFD")
-		}
-		ch <- prometheus.MustNewConstMetric(c.descs[name], prometheus.GaugeValue, value, labels...)
+		out.Put(name, value, append([]string{d.Info.Name}, more...)...)
 	}
 	gauge("latlab_device_info", 1, string(d.Info.Kind), d.Transport(), d.Model, d.SoC, d.OS, d.Source)
 	gauge("latlab_device_up", flag(d.Up))
@@ -94,7 +59,7 @@ func (c *deviceCollector) collect(ch chan<- prometheus.Metric, d Device) {
 	}
 	for name, value := range map[string]*float64{
 		"latlab_device_temperature_celsius": s.HottestC(), "latlab_device_battery_ratio": level(s.Battery),
-		"latlab_device_on_battery": flagged(s.OnBattery), "latlab_device_throttled": flagged(throttled(s)),
+		"latlab_device_on_battery": flagged(s.OnBattery), "latlab_device_throttled": flagged(bench.Throttled(s)),
 	} {
 		if value != nil {
 			gauge(name, *value)
@@ -108,7 +73,7 @@ func (c *deviceCollector) collect(ch chan<- prometheus.Metric, d Device) {
 			gauge("latlab_device_cpu_frequency_hertz", *hz, cpu)
 		}
 	}
-	if !c.sensors {
+	if !sensors {
 		return
 	}
 	for sensor, celsius := range s.TemperaturesC {
@@ -137,28 +102,4 @@ func level(b *devices.Battery) *float64 {
 		return nil
 	}
 	return b.Level
-}
-
-// throttled is whether a device reports throttling now, nil if it reports nothing: Android's
-// thermal status from moderate on, any of the four current conditions of a Raspberry Pi's
-// firmware, or the EdgeTPU's driver halving its clock. bench/heat.go has the same rules for
-// blocks; other cooling devices of a kernel may belong to other processors, and are a warning there.
-func throttled(s *devices.State) *bool {
-	const moderate, present = 2, 1<<4 - 1
-	var known, slow bool
-	if t := s.ThermalStatus; t != nil {
-		known, slow = true, *t >= moderate
-	}
-	if r := s.RaspberryThrottled; r != nil {
-		known, slow = true, slow || *r&present != 0
-	}
-	for _, c := range s.Cooling {
-		if c.Type == devices.EdgeTPUClock && c.Current != nil {
-			known, slow = true, slow || *c.Current > 0
-		}
-	}
-	if !known {
-		return nil
-	}
-	return &slow
 }

@@ -7,7 +7,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"flag"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 
 	"latlab/bench"
 	"latlab/devices"
@@ -119,56 +119,40 @@ func compare(ctx context.Context, o options, d devices.Device, m *model.Model) (
 		return 0, 0, err
 	}
 	defer f.Close()
-	var a, b []float64
-	block := func() error {
-		r, err := d.Run(ctx, m, plan)
-		if err == nil {
-			a = append(a, bench.Median(r.Samples))
+	var medians [2][]float64
+	for i := range 2 * o.rounds {
+		kind := (i + i/2) % 2 // 0, 1, 1, 0, 0, 1 ...
+		var samples []float64
+		if kind == 1 {
+			samples, err = bareLoop(ctx, o.loop, f.Path, plan)
+		} else {
+			var r *devices.Block
+			if r, err = d.Run(ctx, m, plan); err == nil {
+				samples = r.Samples
+			}
 		}
-		return err
-	}
-	loop := func() error {
-		samples, err := bareLoop(ctx, o.loop, f.Path, plan)
-		if err == nil {
-			b = append(b, bench.Median(samples))
-		}
-		return err
-	}
-	for round := range o.rounds {
-		first, second := block, loop
-		if round%2 == 1 {
-			first, second = loop, block
-		}
-		if err := first(); err != nil {
+		if err != nil {
 			return 0, 0, err
 		}
-		if err := second(); err != nil {
-			return 0, 0, err
-		}
+		medians[kind] = append(medians[kind], bench.Median(samples))
 	}
-	return bench.Median(a), bench.Median(b), nil
+	return bench.Median(medians[0]), bench.Median(medians[1]), nil
 }
 
 func bareLoop(ctx context.Context, program, path string, p devices.Plan) ([]float64, error) {
 	cmd := exec.CommandContext(ctx, program, path, strconv.Itoa(p.WarmUpRuns), strconv.Itoa(p.MinRuns))
 	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	out, err := cmd.Output()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
 	var samples []float64
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		x, err := strconv.ParseFloat(lines.Text(), 64)
+	for line := range strings.FieldsSeq(string(out)) {
+		x, err := strconv.ParseFloat(line, 64)
 		if err != nil {
 			return nil, err
 		}
 		samples = append(samples, x)
-	}
-	if err := cmd.Wait(); err != nil {
-		return nil, err
 	}
 	if len(samples) != p.MinRuns {
 		return nil, fmt.Errorf("the loop printed %d samples, want %d", len(samples), p.MinRuns)

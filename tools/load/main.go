@@ -104,17 +104,14 @@ func (o options) measure(ctx context.Context, db string, c *condition, s *counts
 	if err := o.sweep(ctx, db, 1); err != nil {
 		return err
 	}
+	stop := func() error { return nil }
 	if scraped {
-		stop, err := o.scrape(ctx, db, s)
-		if err != nil {
+		var err error
+		if stop, err = o.scrape(ctx, db, s); err != nil {
 			return err
 		}
-		if err := errors.Join(o.sweep(ctx, db, o.networks), stop()); err != nil {
-			return err
-		}
-		return c.read(ctx, db)
 	}
-	if err := o.sweep(ctx, db, o.networks); err != nil {
+	if err := errors.Join(o.sweep(ctx, db, o.networks), stop()); err != nil {
 		return err
 	}
 	return c.read(ctx, db)

@@ -145,12 +145,12 @@ func shapes() map[string][]point {
 }
 
 func outline(shape []point) string {
+	if shape == nil {
+		return ""
+	}
 	var words []string
 	for _, p := range shape {
 		words = append(words, decimals(p.x, 1)+" "+decimals(p.y, 1))
-	}
-	if len(words) == 0 {
-		return ""
 	}
 	return "M" + strings.Join(words, "L") + "Z"
 }

@@ -1,6 +1,7 @@
 package charts
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -49,11 +50,7 @@ func Pictures(d *report.Data) []Picture {
 
 func sweepPictures(d *report.Data, i int) []Picture {
 	s := &d.Sweeps[i]
-	space := s.Manifest.Space
-	if space == "" {
-		space = "listed models"
-	}
-	subject := describe.Device(s) + "; sweep " + s.Manifest.ID + ", " + space
+	subject := describe.Device(s) + "; sweep " + s.Manifest.ID + ", " + cmp.Or(s.Manifest.Space, "listed models")
 	var all []Picture
 	add := func(name string, charts ...Chart) {
 		if len(charts[0].Frames) > 0 {

@@ -1,6 +1,7 @@
 package describe
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -48,13 +49,9 @@ func Device(s *report.Sweep) string {
 func SweepFacts(s *report.Sweep) []Fact {
 	m := &s.Manifest
 	d := &m.Device
-	space := m.Space
-	if space == "" {
-		space = "listed models (no space)"
-	}
 	return []Fact{
 		{"sweep", m.ID}, {"device", d.Name}, {"kind", Kind(d.Kind)}, {"timed by", d.Harness},
-		{"space", space}, {"networks", fmt.Sprintf("%s requested, %s, seed %d", ui.Thousands(m.Networks), m.Sampling, m.Seed)},
+		{"space", cmp.Or(m.Space, "listed models (no space)")}, {"networks", fmt.Sprintf("%s requested, %s, seed %d", ui.Thousands(m.Networks), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
 		{"settings", settings(*d)}, {"protocol", protocol(m.Protocol)},
 		{"estimator", OrNone(s.Estimator)}, {"created", Time(m.Created)}, {"first block", Time(s.Tally.First)}, {"last block", lastBlock(s)},
@@ -256,18 +253,17 @@ func Ranges(bands []report.Band) []string {
 // Title names a report by its devices.
 func Title(d *report.Data) string {
 	var names []string
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
 	for i := range d.Sweeps {
-		names = append(names, d.Sweeps[i].Manifest.Device.Name)
+		add(d.Sweeps[i].Manifest.Device.Name)
 	}
 	for i := range d.Fits {
-		names = append(names, d.Fits[i].Model.Device)
+		add(d.Fits[i].Model.Device)
 	}
-	seen := map[string]bool{}
-	names = slices.DeleteFunc(names, func(n string) bool {
-		again := seen[n]
-		seen[n] = true
-		return again
-	})
 	if len(names) == 0 {
 		return "Latency"
 	}

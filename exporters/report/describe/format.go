@@ -4,6 +4,7 @@
 package describe
 
 import (
+	"cmp"
 	"math"
 	"strings"
 	"time"
@@ -87,12 +88,7 @@ func Clip(name string, limit int) string {
 }
 
 // OrNone is "none" for an empty word.
-func OrNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
+func OrNone(s string) string { return cmp.Or(s, "none") }
 
 // Plain removes characters that a text must not have: XML has no control characters, and
 // characters that change the direction of writing would affect the text after the name.
