@@ -130,32 +130,6 @@ func TestMarks(t *testing.T) {
 	})
 }
 
-func FuzzFree(f *testing.F) {
-	f.Add("Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/block/dm-7 114419712 30114412 84305300 27% /data\n")
-	f.Add("Filesystem\n/a/long/name\n 1 2 3 4% /\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		if kib, ok := parseFree(text); ok && kib < 0 {
-			t.Errorf("%q: %d", text, kib)
-		}
-	})
-}
-
-func TestParseFree(t *testing.T) {
-	for text, want := range map[string]int64{
-		"Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/block/dm-7 114419712 30114412 84305300 27% /data\n": 84305300,
-		"Filesystem 1K-blocks Used Available Use% Mounted on\n/a/long/name\n      10 7 3 70% /x y\n":                   3,
-		"": -1, "df: no\n": -1,
-	} {
-		kib, ok := parseFree(text)
-		if !ok {
-			kib = -1
-		}
-		if kib != want {
-			t.Errorf("%q: %d, want %d", text, kib, want)
-		}
-	}
-}
-
 func TestFileErrors(t *testing.T) {
 	for text, want := range map[string]error{
 		"couldn't create file: No space left on device": errFull, "open failed: No such file or directory": fs.ErrNotExist,
