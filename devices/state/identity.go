@@ -85,21 +85,10 @@ func (id *Identity) linux(t tree, release string) {
 	if id.Model == "" {
 		id.Model = word(t.word("sys/class/dmi/id/sys_vendor") + " " + t.word("sys/class/dmi/id/product_name"))
 	}
-	id.SoC = t.soc()
+	id.SoC = word(socName(t.word))
 	_, pretty, _ := strings.Cut(release, "=")
 	id.OS = word(strings.Trim(strings.TrimSpace(pretty), `"'`))
 	id.Build = l4t(t.word("etc/nv_tegra_release"))
-}
-
-// soc is the SoC bus's name, as in SoC. The device tree's model is in Identity.Model.
-func (t tree) soc() string {
-	var words []string
-	for _, name := range []string{"family", "machine", "soc_id"} {
-		if w := t.word("sys/devices/soc0/" + name); w != "" {
-			words = append(words, w)
-		}
-	}
-	return word(strings.Join(words, " "))
 }
 
 // l4t parses the release in the first line of a Jetson's /etc/nv_tegra_release: "# R35

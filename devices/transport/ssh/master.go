@@ -137,11 +137,9 @@ func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
 
 // why returns the reason for which the connection ended.
 func (m *master) why() error {
-	limit := time.NewTimer(endTimeout)
-	defer limit.Stop()
 	select {
 	case <-m.done:
-	case <-limit.C:
+	case <-time.After(endTimeout):
 		return errors.New("the connection broke")
 	}
 	if last := text.LastLine(withoutDebug(m.said.String())); last != "" && m.cmd.ProcessState.Exited() {

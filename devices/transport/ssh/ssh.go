@@ -116,11 +116,9 @@ func (l *link) lost(op string, err error) error {
 		return err
 	}
 	if broken(err) {
-		limit := time.NewTimer(endTimeout)
-		defer limit.Stop()
 		select {
 		case <-l.dead:
-		case <-limit.C:
+		case <-time.After(endTimeout):
 		}
 	}
 	if !l.alive() {
