@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"bufio"
 	"context"
 	_ "embed"
 	"strings"
@@ -49,8 +48,8 @@ func accelerators(ctx context.Context, t transport.Transport) []string {
 		return nil
 	}
 	var seen []string
-	for lines := bufio.NewScanner(strings.NewReader(out)); lines.Scan(); {
-		if d := byPath[lines.Text()]; d != "" {
+	for line := range strings.SplitSeq(out, "\n") {
+		if d := byPath[strings.TrimSpace(line)]; d != "" {
 			seen = append(seen, d)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"latlab/devices/agent"
+	"latlab/devices/transport/ssh"
 )
 
 // CheckHost checks what phones and boards need on this host: the inventory file, the agent's
@@ -47,6 +48,10 @@ func (l *Lab) checkBundle(w *walk) {
 
 // checkSSH looks for what a login needs. Whether a board accepts the login only the board knows.
 func checkSSH(w *walk) {
+	if _, err := ssh.Program(); err != nil {
+		w.note("ssh", "boards: the program ssh is not installed", "apt-get install openssh-client")
+		return
+	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		w.note("ssh", "boards: "+err.Error(), "")

@@ -63,11 +63,8 @@ func New(o Options) (*Lab, error) {
 // Open opens the device of a name. An unknown name is an *UnknownError. The caller closes the
 // device, which also closes its connection and releases its lock.
 func (l *Lab) Open(ctx context.Context, name string) (devices.Device, error) {
-	f, err := l.familyOf(name)
+	f, err := l.familyFor(name)
 	if err != nil {
-		return nil, err
-	}
-	if err := f.takes(name, l.o); err != nil {
 		return nil, err
 	}
 	return f.open(ctx, name)
@@ -77,11 +74,8 @@ func (l *Lab) Open(ctx context.Context, name string) (devices.Device, error) {
 // fingerprint. It does not check whether the device works; Open does. An unknown name is an
 // *UnknownError.
 func (l *Lab) Describe(name string) (devices.Info, error) {
-	f, err := l.familyOf(name)
+	f, err := l.familyFor(name)
 	if err != nil {
-		return devices.Info{}, err
-	}
-	if err := f.takes(name, l.o); err != nil {
 		return devices.Info{}, err
 	}
 	return f.describe(name)

@@ -97,6 +97,15 @@ func (l *Lab) familyOf(name string) (family, error) {
 	return family{}, &UnknownError{Name: name, Near: l.meant(name)}
 }
 
+// familyFor is familyOf, and refuses options that do not apply.
+func (l *Lab) familyFor(name string) (family, error) {
+	f, err := l.familyOf(name)
+	if err == nil {
+		err = f.takes(name, l.o)
+	}
+	return f, err
+}
+
 // known checks that a name exists. Other mistakes of a device are steps of its check.
 func (f family) known(name string) error {
 	if f.entry != nil {

@@ -3,7 +3,6 @@ package inventory
 import (
 	"context"
 	"slices"
-	"time"
 
 	"latlab/devices"
 	"latlab/devices/transport"
@@ -33,31 +32,7 @@ func (l *Lab) startADB(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	err := l.adbServer().Start(ctx)
-	// Another process may have started a server at the same moment: one of the two gets the port,
-	// and the other one fails to start.
-	for range 10 {
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		if _, lookErr := l.adbServer().Program(); lookErr != nil {
-			return err
-		}
-		if _, verr := l.adbServer().Version(ctx); verr == nil {
-			return nil
-		}
-		sleep(ctx, 200*time.Millisecond)
-	}
-	return err
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+	return l.adbServer().Start(ctx)
 }
 
 // listPhones asks a running server for the attached phones. It never starts a server, which would

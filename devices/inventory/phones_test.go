@@ -146,6 +146,9 @@ func TestNoADB(t *testing.T) {
 	if Failed(steps) != nil {
 		t.Errorf("%+v", steps)
 	}
+	if s := steps[len(steps)-1]; s.Name != "ssh" || s.State != Note || !strings.Contains(s.Detail, "not installed") || s.Type == "" {
+		t.Errorf("without ssh: %+v", s)
+	}
 }
 
 // TestServersRace: ten labs that name a phone at once, as a sweep on several devices does, find

@@ -71,7 +71,12 @@ func (l *Lab) Look(ctx context.Context, name string, reachOnly bool) (Status, er
 	}
 	switch e := l.entryOf(name); {
 	case name == Local:
-		return l.lookHere(d), nil
+		// The agent is not started, which would take a process each time.
+		s := l.localStatus(d)
+		if _, err := os.Stat(l.o.AgentPath); err != nil {
+			s.State, s.Problem, s.Type = NotReady, oneLine("latlab-agent, which measures models, was not found: "+err.Error()), "make build"
+		}
+		return s, nil
 	case e != nil:
 		return l.probeEntry(ctx, e, SourceFile, d), nil
 	case strings.HasPrefix(name, adbPrefix): // other names do not ask the adb server
@@ -87,15 +92,6 @@ func (l *Lab) Look(ctx context.Context, name string, reachOnly bool) (Status, er
 		}
 	}
 	return Status{}, &UnknownError{Name: name, Near: l.meant(name)}
-}
-
-// lookHere does not start the agent, which would take a process each time.
-func (l *Lab) lookHere(d depth) Status {
-	s := l.localStatus(d)
-	if _, err := os.Stat(l.o.AgentPath); err != nil {
-		s.State, s.Problem, s.Type = NotReady, oneLine("latlab-agent, which measures models, was not found: "+err.Error()), "make build"
-	}
-	return s
 }
 
 // toolAge is how long the check of an estimator's tool stays valid. Each check starts a Python,

@@ -69,19 +69,10 @@ func (m *Machine) cool(ctx context.Context) (s devices.State, warnings []string,
 		case left <= 0:
 			return s, []string{fmt.Sprintf("still %.1f C after %.0f s, %g C were asked for", *hottest, time.Since(start).Seconds(), gate.BelowC)}, nil
 		}
-		if err := sleep(ctx, min(left, pollEvery)); err != nil {
-			return s, nil, err
+		select {
+		case <-ctx.Done():
+			return s, nil, ctx.Err()
+		case <-time.After(min(left, pollEvery)):
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }

@@ -140,31 +140,9 @@ func TestCacheHasAnEnd(t *testing.T) {
 	}
 }
 
-func TestParseFree(t *testing.T) {
-	for _, tt := range []struct {
-		out  string
-		want int64
-	}{
-		{"Filesystem     1024-blocks     Used Available Capacity Mounted on\n/dev/vda         264212084 15667804 248544280       6% /\n", 248544280 << 10},
-		{"Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/block/my disk 50% 100 1 99 1% /data 7 8 9 10%\n", 99 << 10},
-		{"Filesystem           1024-blocks    Used Available Capacity Mounted on\n/dev/vda             264212084  15667804  0  100% /\n", 0},
-		{"Filesystem 1K-blocks Used Available Use% Mounted on\nnone - - - - /data\n", -1},
-		{"Filesystem Size Used Free Blksize\n/data 5.8G 2.1G 3.7G 4096\n", -1}, // Android 5
-		{"", -1}, {"\n\n\n", -1}, {"a\n1 2 3 4%", -1}, {"a\nb 1 2 99999999999999999999 4% /", -1}, {"a\nb 1 2 9223372036854775807 4% /", -1}, {"a\nb 1 2 -5 4% /", -1},
-	} {
-		if got := parseFree(tt.out); got != tt.want {
-			t.Errorf("%q: %d, want %d", tt.out, got, tt.want)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
-	f.Add("Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda 264212084 15667804 248544280 6% /\n")
 	f.Add("folder 1 0\nmodels 3 61440\nprograms -1 18432\ntmp 1 99999999999999999999\n")
 	f.Fuzz(func(t *testing.T, out string) {
-		if n := parseFree(out); n < -1 || n%1024 > 0 {
-			t.Errorf("%d bytes are free", n)
-		}
 		for kind, a := range parseLook(out) {
 			if a.n < 0 || a.kib < 0 || strings.ContainsAny(kind, " \n") {
 				t.Errorf("%q: %+v", kind, a)

@@ -23,9 +23,6 @@ import (
 type Program struct {
 	Name  string            // of its folder: "agent", "benchmark_model"
 	Files map[string]string // name on the machine ("lib/libQnnHtp.so") -> path of the file on this host
-	// Progress is called now and then with the number of bytes done and of all bytes; it may
-	// be nil.
-	Progress func(done, total int64)
 }
 
 // part is a file of a program.
@@ -162,13 +159,10 @@ func (m *Machine) install(ctx context.Context, op string, p Program, folder stri
 	if err := m.prepare(ctx, op, p.Name, folder, parts, total); err != nil {
 		return err
 	}
-	done := int64(0)
 	for _, one := range parts {
-		if err := m.put(ctx, op, pushed{host: one.host, path: m.path("programs", folder, one.name), size: one.size, mode: one.mode,
-			progress: shifted(p.Progress, done, total)}); err != nil {
+		if err := m.put(ctx, op, pushed{host: one.host, path: m.path("programs", folder, one.name), size: one.size, mode: one.mode}); err != nil {
 			return err
 		}
-		done += one.size
 	}
 	if err := m.verifyParts(ctx, op, folder, parts); err != nil {
 		return err
@@ -179,14 +173,6 @@ func (m *Machine) install(ctx context.Context, op string, p Program, folder stri
 	m.traffic.programs.Add(1)
 	m.traffic.programBytes.Add(total)
 	return nil
-}
-
-// shifted converts the progress of one file to the progress of the program.
-func shifted(report func(done, total int64), before, total int64) func(int64) {
-	if report == nil {
-		return nil
-	}
-	return func(done int64) { report(before+done, total) }
 }
 
 // sixHex, after a program's name, matches only the folders of that program.
@@ -215,7 +201,7 @@ func (m *Machine) prepare(ctx context.Context, op, name, folder string, parts []
 	if err != nil {
 		return err
 	}
-	if free := parseFree(out); free >= 0 && free < total {
+	if free := transport.ParseFree(out); free >= 0 && free < total {
 		return m.full(op, total, fmt.Sprintf("%d bytes are free there", free))
 	}
 	return nil

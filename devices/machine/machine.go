@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,6 +135,17 @@ func (m *Machine) path(elem ...string) string {
 // Start starts a timed program, with Options.Wrap in front.
 func (m *Machine) Start(ctx context.Context, c transport.Command) (transport.Process, error) {
 	return m.t.Start(ctx, m.Wrapped(c))
+}
+
+// Wrapped returns the command as Start starts it. It is for callers that put a command of the
+// machine itself in front: taskset, for example, belongs to the machine, and an emulator in
+// Wrap could not run it.
+func (m *Machine) Wrapped(c transport.Command) transport.Command {
+	if w := m.o.Wrap; len(w) > 0 {
+		c.Args = slices.Concat(w[1:], []string{c.Path}, c.Args)
+		c.Path = w[0]
+	}
+	return c
 }
 
 // State reads the machine's condition now. What cannot be read is nil; an unreachable machine

@@ -125,7 +125,7 @@ func (m *Machine) blame(op string, err error) error {
 		return m.fail(op, devices.ReasonFull, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return m.fail(op, ReasonFolder, fmt.Errorf("on %s: %w", m.o.Name, err))
-	case isRefusal(err):
+	case refuses(err.Error()):
 		e := m.fail(op, ReasonFolder, fmt.Errorf("on %s: %w", m.o.Name, err))
 		e.Fault, e.Advice = devices.FaultUser, adviceDir
 		return e
@@ -177,9 +177,6 @@ var permissionMessages = []string{"ermission denied", "ead-only file system", "o
 func refuses(text string) bool {
 	return slices.ContainsFunc(permissionMessages, func(why string) bool { return strings.Contains(text, why) })
 }
-
-// isRefusal reports whether an error of a file service has such a message.
-func isRefusal(err error) bool { return refuses(err.Error()) }
 
 // fail returns an error that is the device's fault.
 func (m *Machine) fail(op, reason string, err error) *devices.Error {

@@ -234,42 +234,16 @@ func (m *Machine) tidy(ctx context.Context, op string) (free int64, err error) {
 		}
 		m.cache.removed(batch)
 		m.traffic.removed.Add(int64(len(batch)))
-		free = parseFree(out)
+		free = transport.ParseFree(out)
 	}
 	return free, nil
 }
-
-// parseFree returns the free bytes in the output of `df -Pk`, or -1 if it has a different
-// format. (POSIX: file system, 1024-blocks, used, available, capacity in percent, mounted on.)
-// Names may contain spaces, so the figures are found by the percent sign.
-func parseFree(out string) int64 {
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if len(lines) < 2 {
-		return -1
-	}
-	fields := strings.Fields(lines[len(lines)-1])
-	for i := 4; i < len(fields); i++ {
-		percent, found := strings.CutSuffix(fields[i], "%")
-		if !found || !number(percent) || !number(fields[i-1]) || !number(fields[i-2]) || !number(fields[i-3]) {
-			continue
-		}
-		kib, err := strconv.ParseInt(fields[i-1], 10, 64)
-		if err != nil || kib > 1<<50 {
-			return -1
-		}
-		return kib << 10
-	}
-	return -1
-}
-
-func number(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // pushed is a file of this host that is being pushed.
 type pushed struct {
 	host, path string
 	size       int64
 	mode       fs.FileMode
-	progress   func(done int64)
 }
 
 // slowest is the rate below which a push is given up, so that a very slow device cannot block
@@ -289,7 +263,7 @@ func (m *Machine) put(ctx context.Context, op string, p pushed) error {
 	start := time.Now()
 	defer func() { m.traffic.nanos.Add(int64(time.Since(start))) }()
 	err = m.bounded(ctx, patience(p.size), op, func(ctx context.Context) error {
-		return m.t.Put(ctx, transport.File{Path: p.path, Content: f, Size: p.size, Mode: p.mode, Progress: p.progress})
+		return m.t.Put(ctx, transport.File{Path: p.path, Content: f, Size: p.size, Mode: p.mode})
 	})
 	var known *devices.Error
 	if errors.As(err, &known) && known.Reason == devices.ReasonFull && !strings.Contains(known.Error(), strconv.FormatInt(p.size, 10)) {

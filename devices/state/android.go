@@ -107,30 +107,21 @@ type halValue struct {
 
 // halFields parses "Temperature{mValue=25.6, mType=0, mName=AP, mStatus=0}". The fields may
 // come in any order and with others among them; a value and a type are required.
-func halFields(line string) (v halValue, ok bool) {
+func halFields(line string) (halValue, bool) {
 	_, inner, _ := strings.Cut(line, "{")
 	inner, _, closed := strings.Cut(inner, "}")
-	value, kind := false, false
-	v.status = -1
+	fields := map[string]string{}
 	for field := range strings.SplitSeq(inner, ",") {
 		key, text, _ := strings.Cut(strings.TrimSpace(field), "=")
-		var err error
-		switch key {
-		case "mValue":
-			v.value, err = strconv.ParseFloat(text, 64)
-			value = err == nil
-		case "mType":
-			v.kind, err = strconv.Atoi(text)
-			kind = err == nil
-		case "mStatus":
-			if v.status, err = strconv.Atoi(text); err != nil {
-				v.status = -1
-			}
-		case "mName":
-			v.name = printable(text)
-		}
+		fields[key] = text
 	}
-	return v, closed && value && kind
+	value, valueErr := strconv.ParseFloat(fields["mValue"], 64)
+	kind, kindErr := strconv.Atoi(fields["mType"])
+	status, err := strconv.Atoi(fields["mStatus"])
+	if err != nil {
+		status = -1
+	}
+	return halValue{value, kind, printable(fields["mName"]), status}, closed && valueErr == nil && kindErr == nil
 }
 
 // batteryStatus are the names of android.os.BatteryManager's BATTERY_STATUS_*; 1 is unknown.
@@ -193,24 +184,20 @@ func batteryLevel(values map[string]string) *float64 {
 // versions lack it; a phone that is awake has its screen on, one that dozes shows at most a
 // clock.
 func screenOn(text string) *bool {
+	words := map[string]bool{
+		"Display Power: state=ON": true, "Display Power: state=ON_SUSPEND": true, "Display Power: state=VR": true,
+		"Display Power: state=OFF": false, "Display Power: state=DOZE": false, "Display Power: state=DOZE_SUSPEND": false,
+		"mWakefulness=Awake": true, "mWakefulness=Dreaming": true, "mWakefulness=Asleep": false, "mWakefulness=Dozing": false,
+	}
 	var awake *bool
 	for line := range strings.SplitSeq(text, "\n") {
-		trimmed := strings.TrimSpace(line)
-		if state, ok := strings.CutPrefix(trimmed, "Display Power: state="); ok {
-			switch state {
-			case "ON", "ON_SUSPEND", "VR":
-				return new(true)
-			case "OFF", "DOZE", "DOZE_SUSPEND":
-				return new(false)
-			}
-		}
-		if state, ok := strings.CutPrefix(trimmed, "mWakefulness="); ok && awake == nil {
-			switch state {
-			case "Awake", "Dreaming":
-				awake = new(true)
-			case "Asleep", "Dozing":
-				awake = new(false)
-			}
+		line = strings.TrimSpace(line)
+		on, known := words[line]
+		switch {
+		case known && strings.HasPrefix(line, "Display"):
+			return &on
+		case known && awake == nil:
+			awake = &on
 		}
 	}
 	return awake

@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,34 +20,12 @@ type Identity struct {
 	SoC      string `json:"soc,omitempty"`       // "Google Tensor", "Tegra Orin 35"
 	OS       string `json:"os,omitempty"`        // "Android 13", "Debian GNU/Linux 12 (bookworm)"
 	Build    string `json:"build,omitempty"`     // Android's build fingerprint, "L4T R35.4.1"
-	Kernel   string `json:"kernel,omitempty"`    // uname -r
 	Arch     string `json:"arch,omitempty"`      // of the kernel, with Go's names: "arm64"
-	ABI      string `json:"abi,omitempty"`       // Android's: "arm64-v8a"
 	CPUModel string `json:"cpu_model,omitempty"` // "4x Cortex-A55 + 2x Cortex-A76 + 2x Cortex-X1"
 	CPUs     int    `json:"cpus,omitempty"`      // online or not; 0 = unknown
-	Android  bool   `json:"android,omitempty"`
-	// MaxFrequencyHz is the hardware's limit for each CPU, whatever the present policy.
-	MaxFrequencyHz map[string]float64 `json:"max_frequency_hz,omitempty"`
-	// Fingerprint combines those of the fields above that affect latency, for devices.Info. It
-	// leaves out the kernel: see devices/agent.
+	// Fingerprint combines the fields above, for devices.Info. The kernel's version is left out:
+	// see devices/agent.
 	Fingerprint map[string]string `json:"fingerprint,omitempty"`
-}
-
-// BigCPUs returns the CPUs with the highest clock, sorted; all CPUs if their clocks are equal,
-// none if they are unknown.
-func (id Identity) BigCPUs() []int {
-	top := 0.0
-	for _, hz := range id.MaxFrequencyHz {
-		top = max(top, hz)
-	}
-	var cpus []int
-	for name, hz := range id.MaxFrequencyHz {
-		if n, err := strconv.Atoi(name); err == nil && hz == top {
-			cpus = append(cpus, n)
-		}
-	}
-	slices.Sort(cpus)
-	return cpus
 }
 
 //go:embed identity.sh
@@ -74,15 +51,11 @@ func identity(parts map[string]string, root string) Identity {
 	files := readSnapshot(parts["files"], parts["texts"], root)
 	t := tree{files}
 	cores := readCores(parts["cpuinfo"])
-	id := Identity{
-		Kernel: word(parts["kernel"]), Arch: goArch(word(parts["arch"])), CPUModel: cores.model, CPUs: cores.count,
-		MaxFrequencyHz: t.topClocks(),
-	}
+	id := Identity{Arch: goArch(word(parts["arch"])), CPUModel: cores.model, CPUs: cores.count}
 	if text, err := t.text(cpuDir + "present"); err == nil {
 		id.CPUs = max(id.CPUs, len(cpuList(text)))
 	}
 	if props, ok := parts["properties"]; ok {
-		id.Android = true
 		id.android(readProperties(props))
 	} else {
 		id.linux(t, parts["release"])
@@ -104,7 +77,7 @@ func (id *Identity) android(p map[string]string) {
 	if release := p["ro.build.version.release"]; release != "" {
 		id.OS = "Android " + release
 	}
-	id.Build, id.ABI = p["ro.build.fingerprint"], p["ro.product.cpu.abi"]
+	id.Build = p["ro.build.fingerprint"]
 }
 
 func (id *Identity) linux(t tree, release string) {
@@ -112,21 +85,10 @@ func (id *Identity) linux(t tree, release string) {
 	if id.Model == "" {
 		id.Model = word(t.word("sys/class/dmi/id/sys_vendor") + " " + t.word("sys/class/dmi/id/product_name"))
 	}
-	id.SoC = t.soc()
+	id.SoC = word(socName(t.word))
 	_, pretty, _ := strings.Cut(release, "=")
 	id.OS = word(strings.Trim(strings.TrimSpace(pretty), `"'`))
 	id.Build = l4t(t.word("etc/nv_tegra_release"))
-}
-
-// soc is the SoC bus's name, as in SoC. The device tree's model is in Identity.Model.
-func (t tree) soc() string {
-	var words []string
-	for _, name := range []string{"family", "machine", "soc_id"} {
-		if w := t.word("sys/devices/soc0/" + name); w != "" {
-			words = append(words, w)
-		}
-	}
-	return word(strings.Join(words, " "))
 }
 
 // l4t parses the release in the first line of a Jetson's /etc/nv_tegra_release: "# R35
@@ -171,20 +133,6 @@ func (t tree) word(path string) string {
 		return ""
 	}
 	return word(text)
-}
-
-// topClocks returns cpuinfo_max_freq of each CPU.
-func (t tree) topClocks() map[string]float64 {
-	var clocks map[string]float64
-	for _, cpu := range t.numbered(cpuDir, "cpu") {
-		if hz, err := t.hertz(cpuDir + cpu + "/cpufreq/cpuinfo_max_freq"); err == nil && hz != nil {
-			if clocks == nil {
-				clocks = map[string]float64{}
-			}
-			clocks[strings.TrimPrefix(cpu, "cpu")] = *hz
-		}
-	}
-	return clocks
 }
 
 func readProperties(text string) map[string]string {

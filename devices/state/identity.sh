@@ -8,8 +8,7 @@ echo "$mark files"
 for f in \
 	"$root"/proc/device-tree/model "$root"/sys/class/dmi/id/sys_vendor "$root"/sys/class/dmi/id/product_name \
 	"$root"/sys/devices/soc0/family "$root"/sys/devices/soc0/machine "$root"/sys/devices/soc0/soc_id \
-	"$root"/etc/nv_tegra_release "$root"/sys/devices/system/cpu/present \
-	"$root"/sys/devices/system/cpu/cpu[0-9]*/cpufreq/cpuinfo_max_freq; do
+	"$root"/etc/nv_tegra_release "$root"/sys/devices/system/cpu/present; do
 	[ -e "$f" ] || continue
 	n=$((n + 1))
 	[ $n -le 1024 ] || break
@@ -27,16 +26,13 @@ echo "$mark cpuinfo"
 [ -f "$root/proc/cpuinfo" ] && grep -e '^processor' -e '^model name' -e '^cpu family' -e '^model	' -e '^stepping' \
 	-e '^CPU implementer' -e '^CPU part' -e '^Hardware' "$root/proc/cpuinfo" 2>/dev/null | head -n 2000
 echo
-echo "$mark kernel"
-uname -r
-echo
 echo "$mark arch"
 uname -m
 if command -v getprop >/dev/null 2>&1; then
 	echo
 	echo "$mark properties"
 	for k in ro.product.manufacturer ro.product.model ro.soc.manufacturer ro.soc.model ro.board.platform ro.hardware \
-		ro.build.fingerprint ro.build.version.release ro.product.cpu.abi; do
+		ro.build.fingerprint ro.build.version.release; do
 		echo "$k=$(getprop $k 2>/dev/null | head -n 1)"
 	done
 fi

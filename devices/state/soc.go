@@ -14,16 +14,22 @@ import (
 // names the board. It is empty if both are missing, as on PCs, which are described by their
 // CPU model.
 func SoC(root string) string {
-	var parts []string
+	name := socName(func(path string) string { return readWord(filepath.Join(root, path)) })
+	if name == "" {
+		name = readWord(filepath.Join(root, "proc/device-tree/model"))
+	}
+	return name
+}
+
+// socName joins the SoC bus's words.
+func socName(read func(path string) string) string {
+	var words []string
 	for _, name := range []string{"family", "machine", "soc_id"} {
-		if text := readWord(filepath.Join(root, "sys/devices/soc0", name)); text != "" {
-			parts = append(parts, text)
+		if w := read("sys/devices/soc0/" + name); w != "" {
+			words = append(words, w)
 		}
 	}
-	if len(parts) == 0 {
-		return readWord(filepath.Join(root, "proc/device-tree/model"))
-	}
-	return strings.Join(parts, " ")
+	return strings.Join(words, " ")
 }
 
 // maxWord limits what is read of a file that should hold a name.

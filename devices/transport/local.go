@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -26,17 +25,10 @@ func (Local) Put(ctx context.Context, f File) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := atomicfile.Replace(f.Path, f.Mode, func(w io.Writer) error {
-		n, err := io.Copy(w, f.Content)
-		if err == nil && n != f.Size {
-			err = fmt.Errorf("%s: %d bytes instead of %d", f.Path, n, f.Size)
-		}
+	return atomicfile.Replace(f.Path, f.Mode, func(w io.Writer) error {
+		_, err := io.Copy(w, f.Exactly())
 		return err
 	})
-	if err == nil && f.Progress != nil {
-		f.Progress(f.Size)
-	}
-	return err
 }
 
 // Get implements Transport.
@@ -49,14 +41,7 @@ func (Local) Get(ctx context.Context, path string, w io.Writer, limit int64) err
 		return err
 	}
 	defer f.Close()
-	n, err := io.Copy(w, io.LimitReader(f, limit))
-	if err != nil || n < limit {
-		return err
-	}
-	if n, _ := f.Read(make([]byte, 1)); n > 0 {
-		return fmt.Errorf("%s has more than %d bytes", path, limit)
-	}
-	return nil
+	return CopyLimited(w, f, path, limit)
 }
 
 // Stat implements Transport.

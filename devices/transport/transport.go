@@ -52,8 +52,6 @@ type File struct {
 	Content io.Reader   // Size bytes
 	Size    int64       // size of Content in bytes; a different size is an error
 	Mode    fs.FileMode // permission bits
-	// Progress is called now and then with the number of bytes copied; it may be nil.
-	Progress func(done int64)
 }
 
 // Info is the result of Stat.

@@ -2,7 +2,6 @@ package testphone_test
 
 import (
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -80,7 +79,7 @@ func TestState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if id.Model != "Google Pixel 6" || !id.Android || id.OS != "Android 13" || id.ABI != "arm64-v8a" || !slices.Equal(id.BigCPUs(), []int{6, 7}) {
+	if id.Model != "Google Pixel 6" || id.OS != "Android 13" {
 		t.Errorf("%+v", id)
 	}
 }

@@ -232,9 +232,6 @@ func (d *Device) isClosed() bool {
 	return d.closed
 }
 
-// Serial returns the phone's serial.
-func (d *Device) Serial() string { return d.serial }
-
 // open opens a service of the phone.
 func (d *Device) open(ctx context.Context, service string) (*wire, error) {
 	if d.isClosed() {

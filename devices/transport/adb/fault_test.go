@@ -224,12 +224,25 @@ func TestEndlessOutput(t *testing.T) {
 	}
 }
 
+// canceling cancels once more than a chunk of it was read.
+type canceling struct {
+	*strings.Reader
+	cancel func()
+}
+
+func (c *canceling) Read(b []byte) (int, error) {
+	if c.Len() < 900_000 {
+		c.cancel()
+	}
+	return c.Reader.Read(b)
+}
+
 func TestCanceledPush(t *testing.T) {
 	d, _, _ := phone(t, adbtest.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	path := filepath.Join(t.TempDir(), "x")
-	err := d.Put(ctx, transport.File{Path: path, Content: strings.NewReader(strings.Repeat("x", 1<<20)), Size: 1 << 20, Mode: 0o600, Progress: func(int64) { cancel() }})
+	err := d.Put(ctx, transport.File{Path: path, Content: &canceling{strings.NewReader(strings.Repeat("x", 1<<20)), cancel}, Size: 1 << 20, Mode: 0o600})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}

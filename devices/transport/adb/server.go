@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,8 +64,8 @@ func (s Server) addr() string {
 	return "127.0.0.1:" + port
 }
 
-// binary finds adb.
-func (s Server) binary() (string, error) {
+// Program returns the adb that a server is started with.
+func (s Server) Program() (string, error) {
 	if s.Binary != "" {
 		return s.Binary, nil
 	}
@@ -95,7 +95,7 @@ func (s Server) Start(ctx context.Context) error {
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return serverError(fmt.Errorf("no adb server answers at %s, and only one of this host can be started from here", s.addr()), "start it there: adb -a nodaemon server start")
 	}
-	binary, err := s.binary()
+	binary, err := s.Program()
 	if err != nil {
 		return serverError(errors.New("no adb server runs, and there is no adb to start one"), "install Debian's package adb, or Google's platform-tools into PATH")
 	}
@@ -146,13 +146,9 @@ func (s Server) Version(ctx context.Context) (int, error) {
 
 // Listed is a device as the server lists it.
 type Listed struct {
-	Serial      string
-	State       string // "device" if it can be used, "offline", "unauthorized", "no permissions ...", ...
-	Product     string // ro.product.name
-	Model       string // ro.product.model
-	Codename    string // ro.product.device
-	USB         string // port that it is plugged into, "usb:1-4"; also accepted as a phone's name
-	TransportID string // of this connection; changes when the cable is replugged
+	Serial string
+	State  string // "device" if it can be used, "offline", "unauthorized", "no permissions ...", ...
+	USB    string // port that it is plugged into, "usb:1-4"; also accepted as a phone's name
 }
 
 // Devices lists the attached devices.
@@ -162,31 +158,6 @@ func (s Server) Devices(ctx context.Context) ([]Listed, error) {
 		return nil, err
 	}
 	return parseDevices(text), nil
-}
-
-// Track yields the list of devices, first the present one and then each change, until ctx ends
-// or the server does, which is an error. The list is the server's: version 29 reports nothing
-// when a phone on the network is lost, until it gives the phone up or has it back.
-func (s Server) Track(ctx context.Context) iter.Seq2[[]Listed, error] {
-	return func(yield func([]Listed, error) bool) {
-		w, err := s.open(ctx, "host:track-devices-l")
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer w.Close()
-		w.patient = true // nothing may change for hours
-		for {
-			text, err := w.reply()
-			if err != nil {
-				yield(nil, w.failed(ctx, err))
-				return
-			}
-			if !yield(parseDevices(text), nil) {
-				return
-			}
-		}
-	}
 }
 
 // Connect makes the server connect to a phone on the network.
@@ -215,7 +186,7 @@ func (s Server) query(ctx context.Context, service string) (string, error) {
 		return "", err
 	}
 	defer w.Close()
-	text, err := w.reply()
+	text, err := readReply(w)
 	return text, w.failed(ctx, err)
 }
 
@@ -338,7 +309,7 @@ func (w *wire) ask(service string) error {
 	case "OKAY":
 		return nil
 	case "FAIL":
-		text, err := w.reply()
+		text, err := readReply(w)
 		if err != nil {
 			return err
 		}
@@ -347,9 +318,7 @@ func (w *wire) ask(service string) error {
 	return fmt.Errorf("it answers %q, which is no adb server's word", status)
 }
 
-// reply reads four hex digits of length and that many bytes.
-func (w *wire) reply() (string, error) { return readReply(w) }
-
+// readReply reads four hex digits of length and that many bytes.
 func readReply(r io.Reader) (string, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(r, size[:]); err != nil {
@@ -376,37 +345,21 @@ func parseDevices(text string) []Listed {
 		if end < 0 {
 			continue
 		}
-		serial, rest := line[:end], line[end:]
-		list = append(list, parseListed(serial, rest))
+		d := Listed{Serial: line[:end]}
+		var state []string
+		for _, word := range strings.Fields(line[end:]) {
+			switch name, _, ok := strings.Cut(word, ":"); {
+			case ok && name == "usb":
+				d.USB = word
+			case ok && slices.Contains([]string{"product", "model", "device", "transport_id"}, name):
+			default:
+				state = append(state, word)
+			}
+		}
+		d.State = strings.Join(state, " ")
+		list = append(list, d)
 	}
 	return list
 }
 
-func parseListed(serial, rest string) Listed {
-	d := Listed{Serial: serial}
-	var state []string
-	for _, word := range strings.Fields(rest) {
-		name, value, ok := strings.Cut(word, ":")
-		switch {
-		case ok && name == "product":
-			d.Product = value
-		case ok && name == "model":
-			d.Model = value
-		case ok && name == "device":
-			d.Codename = value
-		case ok && name == "transport_id":
-			d.TransportID = value
-		case ok && name == "usb":
-			d.USB = word
-		default:
-			state = append(state, word)
-		}
-	}
-	d.State = strings.Join(state, " ")
-	return d
-}
-
 const maxClip = 200
-
-// Program returns the adb that a server is started with.
-func (s Server) Program() (string, error) { return s.binary() }

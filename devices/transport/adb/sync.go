@@ -166,23 +166,10 @@ func (d *Device) free(ctx context.Context, dir string) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killPatience)
 	defer cancel()
 	out, err := transport.Shell(ctx, d, maxReply, `df -k "$1"`, dir)
-	if kib, ok := parseFree(out); err == nil && ok {
-		return fmt.Sprintf(", %d are free", kib<<10)
+	if free := transport.ParseFree(out); err == nil && free >= 0 {
+		return fmt.Sprintf(", %d are free", free)
 	}
 	return ""
-}
-
-// parseFree reads the KiB that df -k reports as available: the column before the percentage. A
-// file system with a long name has its name on a separate line.
-func parseFree(out string) (kib int64, ok bool) {
-	words := strings.Fields(out[strings.IndexByte(out, '\n')+1:])
-	for i, w := range words {
-		if i > 0 && strings.HasSuffix(w, "%") {
-			kib, err := strconv.ParseInt(words[i-1], 10, 53)
-			return kib, err == nil && kib >= 0
-		}
-	}
-	return 0, false
 }
 
 func (d *Device) push(ctx context.Context, temp string, f transport.File) error {
@@ -214,10 +201,9 @@ func isBroken(err error) bool {
 
 // content sends the file's bytes. local is an error of reading them.
 func (f *files) content(ctx context.Context, file transport.File) (local, wire error) {
-	buf := make([]byte, syncChunk)
-	var done int64
+	content, buf := file.Exactly(), make([]byte, syncChunk)
 	for {
-		n, err := io.ReadFull(file.Content, buf)
+		n, err := io.ReadFull(content, buf)
 		if n > 0 {
 			if err := ctx.Err(); err != nil {
 				return err, nil
@@ -225,13 +211,8 @@ func (f *files) content(ctx context.Context, file transport.File) (local, wire e
 			if err := f.send("DATA", buf[:n]); err != nil {
 				return nil, err
 			}
-			if done += int64(n); file.Progress != nil {
-				file.Progress(done)
-			}
 		}
 		switch {
-		case done > file.Size, errors.Is(err, io.EOF) && done != file.Size, errors.Is(err, io.ErrUnexpectedEOF) && done != file.Size:
-			return fmt.Errorf("%s: %d bytes instead of %d", file.Path, done, file.Size), nil
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, nil
 		case err != nil:
@@ -340,7 +321,7 @@ func (f *files) stat1(name string) (transport.Info, error) {
 	if u(4) == 0 {
 		return transport.Info{}, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
 	}
-	return transport.Info{Size: int64(u(8)), Mode: fileMode(u(4)), ModTime: time.Unix(int64(u(12)), 0)}, nil
+	return transport.Info{Size: int64(u(8)), Mode: transport.FileMode(u(4)), ModTime: time.Unix(int64(u(12)), 0)}, nil
 }
 
 // stat2 reads the new answer.
@@ -365,26 +346,11 @@ func (f *files) stat2(name string) (transport.Info, error) {
 	const enoent, eacces, eperm = 2, 13, 1
 	switch v.Error {
 	case 0:
-		return transport.Info{Size: int64(v.Size), Mode: fileMode(v.Mode), ModTime: time.Unix(v.MTime, 0)}, nil
+		return transport.Info{Size: int64(v.Size), Mode: transport.FileMode(v.Mode), ModTime: time.Unix(v.MTime, 0)}, nil
 	case enoent:
 		return transport.Info{}, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
 	case eacces, eperm:
 		return transport.Info{}, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrPermission}
 	}
 	return transport.Info{}, &said{fmt.Sprintf("stat %s: error %d", name, v.Error)}
-}
-
-// fileMode converts the mode of stat(2).
-func fileMode(mode uint32) fs.FileMode {
-	m := fs.FileMode(mode & 0o777)
-	switch mode & 0o170000 {
-	case 0o040000:
-		m |= fs.ModeDir
-	case 0o100000:
-	case 0o120000:
-		m |= fs.ModeSymlink
-	default:
-		m |= fs.ModeIrregular
-	}
-	return m
 }

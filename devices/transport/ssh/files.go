@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"sync"
 
@@ -17,9 +18,8 @@ import (
 	"latlab/devices/transport"
 )
 
-// chunk is how much of a file is in flight at once; sftp splits it into packets of 32 KiB that
-// are sent together. A whole chunk is acknowledged before the next, so that progress is true.
-const chunk = 1 << 20
+// requests is how many packets of a file, of 32 KiB, are in flight at once.
+const requests = 32
 
 // files keeps one idle sftp client. A client serves one call at a time, because giving up a
 // call means closing its client.
@@ -150,14 +150,14 @@ func (t *Transport) Put(ctx context.Context, f transport.File) error {
 	if err != nil {
 		return err
 	}
-	n := &counted{f: f, temp: path.Join(path.Dir(f.Path), ".latlab-put-"+rand.Text())}
+	temp := path.Join(path.Dir(f.Path), ".latlab-put-"+rand.Text())
 	op := "put " + f.Path + " on"
-	err = l.withFTP(ctx, op, func(c *ftp) error { return c.put(ctx, n, t.o) })
+	err = l.withFTP(ctx, op, func(c *ftp) error { return c.put(temp, f, t.o) })
 	if errors.Is(err, errNoSFTP) {
-		err = t.putShell(ctx, n)
+		err = t.putShell(ctx, temp, f)
 	}
 	if ctx.Err() != nil && l.alive() {
-		t.discard(n.temp)
+		t.discard(temp)
 	}
 	return err
 }
@@ -170,42 +170,20 @@ func (t *Transport) discard(temp string) {
 	_, _ = transport.Shell(ctx, t, maxSaid, `rm -f "$1"`, temp)
 }
 
-// counted reads a file's content, which must have the announced length.
-type counted struct {
-	f    transport.File
-	temp string // name on the host until it is complete
-	read int64
-}
-
-func (c *counted) Read(b []byte) (int, error) {
-	n, err := c.f.Content.Read(b)
-	c.read += int64(n)
-	if c.read > c.f.Size || errors.Is(err, io.EOF) && c.read < c.f.Size {
-		return 0, fmt.Errorf("%s: %d bytes or more instead of %d", c.f.Path, c.read, c.f.Size)
-	}
-	return n, err
-}
-
-func (c *counted) progress(done int64) {
-	if c.f.Progress != nil {
-		c.f.Progress(done)
-	}
-}
-
-func (c *ftp) put(ctx context.Context, n *counted, o Options) error {
-	err := c.write(ctx, n)
+func (c *ftp) put(temp string, f transport.File, o Options) error {
+	err := c.write(temp, f)
 	if err == nil {
-		err = c.rename(n.temp, n.f.Path)
+		err = c.rename(temp, f.Path)
 	}
 	if err == nil {
 		return nil
 	}
-	_ = c.Remove(n.temp)
-	return c.full(err, n.f, o)
+	_ = c.Remove(temp)
+	return c.full(err, f, o)
 }
 
-func (c *ftp) write(ctx context.Context, n *counted) (err error) {
-	f, err := c.OpenFile(n.temp, fWrite)
+func (c *ftp) write(temp string, file transport.File) (err error) {
+	f, err := c.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return err
 	}
@@ -213,27 +191,10 @@ func (c *ftp) write(ctx context.Context, n *counted) (err error) {
 	if err := f.Chmod(0o600); err != nil {
 		return err
 	}
-	buf := make([]byte, min(chunk, max(n.f.Size, 1)))
-	var done int64
-	for {
-		k, err := io.ReadFull(n, buf)
-		if k > 0 {
-			if _, err := f.WriteAt(buf[:k], done); err != nil {
-				return err
-			}
-			done += int64(k)
-			n.progress(done)
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return f.Chmod(n.f.Mode.Perm())
-		}
-		if err != nil {
-			return err
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	if _, err := f.ReadFromWithConcurrency(file.Exactly(), requests); err != nil {
+		return err
 	}
+	return f.Chmod(file.Mode.Perm())
 }
 
 // rename moves the file to its place. Plain sftp does not rename over an existing file.
@@ -283,35 +244,12 @@ func (t *Transport) Get(ctx context.Context, name string, w io.Writer, limit int
 			return err
 		}
 		defer f.Close()
-		return copyLimited(w, f, name, limit)
+		return transport.CopyLimited(w, f, name, limit)
 	})
 	if errors.Is(err, errNoSFTP) {
 		err = t.getShell(ctx, name, w, limit)
 	}
 	return err
-}
-
-// copyLimited copies in chunks, which sftp fetches in parallel. It does not rely on the size
-// that the file reports.
-func copyLimited(w io.Writer, r io.Reader, name string, limit int64) error {
-	buf := make([]byte, chunk)
-	var done int64
-	for {
-		n, err := r.Read(buf[:min(chunk, limit-done+1)])
-		if done+int64(n) > limit {
-			return fmt.Errorf("%s has more than %d bytes", name, limit)
-		}
-		if _, e := w.Write(buf[:n]); e != nil {
-			return e
-		}
-		done += int64(n)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
 
 // Stat returns a file's details; a missing file is fs.ErrNotExist.

@@ -2,7 +2,6 @@ package ssh
 
 import (
 	"errors"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -29,36 +28,6 @@ func TestParseStat(t *testing.T) {
 	info, err := parseStat("5 81a4 1700000000\n")
 	if err != nil || info.Size != 5 || info.Mode != 0o644 || info.ModTime.Unix() != 1700000000 {
 		t.Errorf("%+v, %v", info, err)
-	}
-	for mode, want := range map[uint32]os.FileMode{
-		0o100755: 0o755, 0o040700: os.ModeDir | 0o700, 0o120777: os.ModeSymlink | 0o777, 0o010600: os.ModeNamedPipe | 0o600,
-		0o140600: os.ModeSocket | 0o600, 0o060600: os.ModeDevice | 0o600, 0o020600: os.ModeDevice | os.ModeCharDevice | 0o600, 0o600: os.ModeIrregular | 0o600,
-	} {
-		if got := fileMode(mode); got != want {
-			t.Errorf("%o: %v, want %v", mode, got, want)
-		}
-	}
-}
-
-func FuzzParseFree(f *testing.F) {
-	for _, s := range []string{"Filesystem 1024-blocks Used Available Capacity Mounted on\ntmpfs 1024 24 1000 3% /tmp/a b\n", "", "%", "a b c d e%", "1 2 3 99999999999999999999 5%", "1 2 3 -4 5%"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if free := parseFree(s); free < -1 || free > 1<<60 {
-			t.Errorf("%q: %d", s, free)
-		}
-	})
-}
-
-func TestParseFree(t *testing.T) {
-	for s, want := range map[string]int64{
-		"Filesystem 1024-blocks Used Available Capacity Mounted on\ntmpfs 1024 24 1000 3% /tmp/a b\n": 1000 << 10,
-		"tmp fs with blanks 1024 24 1000 3% /":                                                        1000 << 10, "": -1, "garbage": -1, "a b c d e": -1, "a 1 2 x 3% /": -1,
-	} {
-		if got := parseFree(s); got != want {
-			t.Errorf("%q: %d, want %d", s, got, want)
-		}
 	}
 }
 

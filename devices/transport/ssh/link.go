@@ -140,12 +140,10 @@ type opened struct {
 // do while the program lives, for example if it cannot be killed or is stuck in the kernel.
 func (l *link) hangUp(s opened, gone <-chan struct{}) {
 	_ = s.Close()
-	limit := time.NewTimer(endTimeout)
-	defer limit.Stop()
 	select {
 	case <-gone:
 	case <-l.dead:
-	case <-limit.C:
+	case <-time.After(endTimeout):
 		l.end(errors.New("a program on the host cannot be ended"))
 	}
 }

@@ -35,11 +35,26 @@ const (
 	maxSocketDir = 80
 )
 
+// Program returns the path of the user's ssh.
+func Program() (string, error) { return exec.LookPath("ssh") }
+
+// stayKeyword, set to no, keeps ssh in the foreground whatever the user's configuration says.
+// An ssh that goes to the background after the login looks as if it had ended, and outlives
+// latlab.
+const stayKeyword = "ForkAfterAuthentication"
+
+// knowsStay asks ssh whether it knows stayKeyword, which came with OpenSSH 8.7: older versions
+// refuse to start with it. IgnoreUnknown was rejected: ssh uses only the first one, so latlab's
+// would replace the user's. With -G ssh prints its configuration and connects to nothing.
+func knowsStay(program string) bool {
+	return exec.CommandContext(context.Background(), program, "-F", "none", "-o", stayKeyword+"=no", "-G", "localhost").Run() == nil
+}
+
 // startMaster starts ssh in its own session: it has no terminal at which it could ask, and an
 // interrupt typed in latlab's terminal does not reach it. It outlives the call that connects,
 // and ends with latlab, however latlab ends.
 func startMaster(o Options) (*master, error) {
-	program, err := exec.LookPath("ssh")
+	program, err := Program()
 	if err != nil {
 		return nil, &devices.Error{
 			Fault: devices.FaultUser, Op: "ssh to " + o.String(), Reason: devices.ReasonMissing, Err: err,
@@ -56,7 +71,7 @@ func startMaster(o Options) (*master, error) {
 	}
 	m := &master{dir: dir, said: text.TailWriter{Most: 64 << 10}, done: make(chan struct{})}
 	config := filepath.Join(dir, "config")
-	if err := os.WriteFile(config, []byte(o.config()), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(o.config(knowsStay(program))), 0o600); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	m.cmd = exec.CommandContext(context.Background(), program, o.arguments(config, m.socket())...)
@@ -122,11 +137,9 @@ func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
 
 // why returns the reason for which the connection ended.
 func (m *master) why() error {
-	limit := time.NewTimer(endTimeout)
-	defer limit.Stop()
 	select {
 	case <-m.done:
-	case <-limit.C:
+	case <-time.After(endTimeout):
 		return errors.New("the connection broke")
 	}
 	if last := text.LastLine(withoutDebug(m.said.String())); last != "" && m.cmd.ProcessState.Exited() {

@@ -203,6 +203,43 @@ func TestNoSSH(t *testing.T) {
 	wants(t, err, devices.FaultUser, devices.ReasonMissing, "install OpenSSH's client")
 }
 
+// TestForkAfterAuthentication: a configuration that sends ssh to the background after the login
+// does not take it away from latlab.
+func TestForkAfterAuthentication(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	o := options(s)
+	o.Host, o.Config = "board", config(t, s, "ForkAfterAuthentication yes")
+	tr := open(t, o)
+	if out, err := transport.Shell(t.Context(), tr, 100, "echo here"); err != nil || out != "here\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "no ssh is left", func() bool { return len(clients(t, s)) == 0 })
+}
+
+// TestSSHWithoutForkAfterAuthentication: an ssh that does not know the keyword is not given it.
+func TestSSHWithoutForkAfterAuthentication(t *testing.T) {
+	s := sshtest.Start(t, sshtest.Options{})
+	program, err := exec.LookPath("ssh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	script := `#!/bin/sh
+case "$*$(cat "$2" 2>/dev/null)" in *ForkAfterAuthentication[=\ ]no*) echo "command-line: line 0: Bad configuration option: forkafterauthentication" >&2; exit 255 ;; esac
+exec ` + program + ` "$@"
+`
+	if err := os.WriteFile(filepath.Join(dir, "ssh"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if out, err := transport.Shell(t.Context(), open(t, options(s)), 100, "echo here"); err != nil || out != "here\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
 func TestServerOfAnotherTime(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{Config: []string{"Ciphers 3des-cbc"}})
 	_, err := ssh.Open(t.Context(), options(s))

@@ -71,13 +71,17 @@ func checkWord(what, s string) error {
 
 // config is ssh's configuration file. ssh takes the first value of every keyword, so latlab's
 // come before the user's. It is a file, and not arguments, because ssh passes its name to the
-// ssh that it starts for a ProxyJump: the jump host is checked as strictly.
-func (o Options) config() string {
+// ssh that it starts for a ProxyJump: the jump host is checked as strictly. stays is the result
+// of knowsStay.
+func (o Options) config(stays bool) string {
 	var b strings.Builder
 	line := func(keyword string, values ...string) { fmt.Fprintf(&b, "%s %s\n", keyword, strings.Join(values, " ")) }
 	line("BatchMode", "yes") // never ask the user
 	line("StrictHostKeyChecking", "yes")
 	line("LogLevel", "DEBUG1") // prints the keys that are offered and received: see refusal.go
+	if stays {
+		line(stayKeyword, "no")
+	}
 	line("ServerAliveInterval", strconv.Itoa(int(math.Ceil(o.KeepAlive.Seconds()))))
 	line("ServerAliveCountMax", strconv.Itoa(patience))
 	for _, p := range o.IdentityFiles {

@@ -163,14 +163,12 @@ func clip(s string) string {
 // abandon kills a program whose Start was given up.
 func (p *process) abandon(said <-chan error) {
 	go ssh.DiscardRequests(p.s.requests)
-	limit := time.NewTimer(endTimeout)
-	defer limit.Stop()
 	select {
 	case err := <-said:
 		if err == nil {
 			p.link.killGroups(p.group)
 		}
-	case <-limit.C:
+	case <-time.After(endTimeout):
 	case <-p.link.dead:
 	}
 	_ = p.s.Close()
@@ -214,12 +212,10 @@ func (p *process) sweep(swept chan<- struct{}) {
 
 // closeLate closes the session if it does not close by itself.
 func (p *process) closeLate() {
-	limit := time.NewTimer(endTimeout)
-	defer limit.Stop()
 	select {
 	case <-p.done:
 	case <-p.link.dead:
-	case <-limit.C:
+	case <-time.After(endTimeout):
 		p.link.hangUp(p.s, p.done)
 	}
 }
@@ -281,11 +277,7 @@ func (l *link) killGroups(groups ...int) {
 	stop := context.AfterFunc(ctx, func() { l.hangUp(s, gone) })
 	defer stop()
 	go func() { _, _ = io.Copy(io.Discard, s) }()
-	for r := range s.requests {
-		if r.WantReply {
-			_ = r.Reply(false, nil)
-		}
-	}
+	ssh.DiscardRequests(s.requests)
 	_ = s.Close()
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +15,6 @@ import (
 
 // Files are copied through the shell if the host has no sftp server: Dropbear has none of its
 // own.
-
-// fWrite opens a file that must not exist yet.
-const fWrite = os.O_WRONLY | os.O_CREATE | os.O_EXCL
 
 // maxSaid limits what the scripts below may print.
 const maxSaid = 4 << 10
@@ -56,13 +52,13 @@ func (t *Transport) script(ctx context.Context, script string, args ...string) (
 	return t.Start(ctx, transport.Command{Path: "sh", Args: append([]string{"-c", script, "sh"}, args...)})
 }
 
-func (t *Transport) putShell(ctx context.Context, n *counted) error {
-	p, err := t.script(ctx, putScript, n.f.Path, n.temp, strconv.FormatInt(n.f.Size, 10), strconv.FormatUint(uint64(n.f.Mode.Perm()), 8))
+func (t *Transport) putShell(ctx context.Context, temp string, f transport.File) error {
+	p, err := t.script(ctx, putScript, f.Path, temp, strconv.FormatInt(f.Size, 10), strconv.FormatUint(uint64(f.Mode.Perm()), 8))
 	if err != nil {
 		return err
 	}
 	sent := make(chan error, 1)
-	go func() { sent <- send(p, n) }()
+	go func() { sent <- send(p, f) }()
 	out, errs := drain(p, maxSaid)
 	exit := p.Wait()
 	err = <-sent
@@ -72,37 +68,21 @@ func (t *Transport) putShell(ctx context.Context, n *counted) error {
 	case exit.Err != nil:
 		return exit.Err
 	case exit.Code == codeFull:
-		if free := parseFree(out); free >= 0 && free < n.f.Size {
-			return noRoom(t.o, n.f, free)
+		if free := transport.ParseFree(out); free >= 0 && free < f.Size {
+			return noRoom(t.o, f, free)
 		}
-		return t.scriptError("put", n.f.Path, exit, errs)
+		return t.scriptError("put", f.Path, exit, errs)
 	case err != nil && (exit.Code == codeShort || exit == transport.Exit{}):
 		return err
 	}
-	return t.scriptError("put", n.f.Path, exit, errs)
+	return t.scriptError("put", f.Path, exit, errs)
 }
 
-// send writes the content. If the content cannot be read it returns that error, and the script
-// gets too few bytes and stores nothing.
-func send(p transport.Process, n *counted) error {
-	buf := make([]byte, 256<<10)
-	var done int64
-	for {
-		k, err := n.Read(buf)
-		if k > 0 {
-			if _, e := p.Stdin().Write(buf[:k]); e != nil {
-				return errors.Join(e, p.Stdin().Close())
-			}
-			done += int64(k)
-			n.progress(done)
-		}
-		if errors.Is(err, io.EOF) {
-			return p.Stdin().Close()
-		}
-		if err != nil {
-			return errors.Join(err, p.Stdin().Close())
-		}
-	}
+// send writes the content. If the content cannot be read, the script gets too few bytes and
+// stores nothing.
+func send(p transport.Process, f transport.File) error {
+	_, err := io.CopyBuffer(struct{ io.Writer }{p.Stdin()}, f.Exactly(), make([]byte, 256<<10))
+	return errors.Join(err, p.Stdin().Close())
 }
 
 // drain reads both streams to their end and keeps the first bytes of each.
@@ -124,7 +104,7 @@ func (t *Transport) getShell(ctx context.Context, name string, w io.Writer, limi
 		return err
 	}
 	_ = p.Stdin().Close()
-	copied := copyLimited(w, p.Stdout(), name, limit)
+	copied := transport.CopyLimited(w, p.Stdout(), name, limit)
 	if copied != nil {
 		p.Kill()
 	}
@@ -142,20 +122,12 @@ func (t *Transport) getShell(ctx context.Context, name string, w io.Writer, limi
 }
 
 func (t *Transport) statShell(ctx context.Context, name string) (transport.Info, error) {
-	p, err := t.script(ctx, statScript, name)
+	out, err := transport.Shell(ctx, t, maxSaid, statScript, name)
+	var failed *transport.ShellError
+	if errors.As(err, &failed) {
+		err = t.scriptError("look at", name, failed.Exit, failed.Stderr)
+	}
 	if err != nil {
-		return transport.Info{}, err
-	}
-	_ = p.Stdin().Close()
-	out, errs := drain(p, maxSaid)
-	exit := p.Wait()
-	switch {
-	case ctx.Err() != nil:
-		return transport.Info{}, ctx.Err()
-	case exit.Err != nil:
-		return transport.Info{}, exit.Err
-	}
-	if err := t.scriptError("look at", name, exit, errs); err != nil {
 		return transport.Info{}, err
 	}
 	return parseStat(out)
@@ -190,45 +162,5 @@ func parseStat(s string) (transport.Info, error) {
 	if e1 != nil || e2 != nil || e3 != nil || size < 0 {
 		return transport.Info{}, fmt.Errorf("stat printed %q", clip(s))
 	}
-	return transport.Info{Size: size, Mode: fileMode(uint32(mode)), ModTime: time.Unix(at, 0)}, nil
-}
-
-// fileMode converts a POSIX st_mode.
-func fileMode(m uint32) fs.FileMode {
-	out := fs.FileMode(m & 0o777)
-	switch m & 0o170000 {
-	case 0o040000:
-		out |= fs.ModeDir
-	case 0o120000:
-		out |= fs.ModeSymlink
-	case 0o010000:
-		out |= fs.ModeNamedPipe
-	case 0o140000:
-		out |= fs.ModeSocket
-	case 0o060000:
-		out |= fs.ModeDevice
-	case 0o020000:
-		out |= fs.ModeDevice | fs.ModeCharDevice
-	case 0o100000:
-	default:
-		out |= fs.ModeIrregular
-	}
-	return out
-}
-
-// parseFree returns the free bytes in the output of `df -Pk`, or -1 if it has a different
-// format.
-func parseFree(s string) int64 {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	fields := strings.Fields(lines[len(lines)-1])
-	for i := 3; i+1 < len(fields); i++ {
-		if strings.HasSuffix(fields[i+1], "%") {
-			kib, err := strconv.ParseInt(fields[i], 10, 64)
-			if err != nil || kib < 0 || kib > 1<<50 {
-				return -1
-			}
-			return kib << 10
-		}
-	}
-	return -1
+	return transport.Info{Size: size, Mode: transport.FileMode(uint32(mode)), ModTime: time.Unix(at, 0)}, nil
 }

@@ -82,14 +82,10 @@ func (t *Transport) connected(ctx context.Context) (*link, error) {
 	}
 	if t.link != nil {
 		t.link.close(errors.New("it broke"))
-		t.link = nil
 	}
-	l, err := login(ctx, t.o)
-	if err != nil {
-		return nil, err
-	}
-	t.link = l
-	return l, nil
+	var err error
+	t.link, err = login(ctx, t.o)
+	return t.link, err
 }
 
 // Close kills the programs that still run and closes the connection.
@@ -116,11 +112,9 @@ func (l *link) lost(op string, err error) error {
 		return err
 	}
 	if broken(err) {
-		limit := time.NewTimer(endTimeout)
-		defer limit.Stop()
 		select {
 		case <-l.dead:
-		case <-limit.C:
+		case <-time.After(endTimeout):
 		}
 	}
 	if !l.alive() {
