@@ -23,52 +23,47 @@ import (
 //go:embed completion
 var completionScripts embed.FS
 
-// shells have a script each, which runs `latlab completion words` whenever the user presses Tab.
+// Each shell has a script, which runs `latlab completion words` whenever the user presses Tab.
 // The library's scripts are not used: the one for bash needs the package bash-completion, passes
 // the line to eval, and cannot distinguish a flag from its value.
-func shells() []struct{ name, file string } {
-	return []struct{ name, file string }{
-		{"bash", "bash.sh"}, {"zsh", "zsh.sh"}, {"fish", "fish.fish"}, {"powershell", "powershell.ps1"},
-	}
-}
-
 func completionVerb(p *program) *verb {
-	var words, line []string
-	v := &verb{
-		name: "completion", usage: "print the script with which a shell completes verbs, flags and values",
-		register: func(f *flagSet) { f.arguments(&words, "SHELL") },
-		run:      func(context.Context, streams) error { return refuseShell(words) },
-	}
-	for _, shell := range shells() {
-		v.verbs = append(v.verbs, &verb{
-			name: shell.name, usage: "print the script of " + shell.name,
-			run: func(_ context.Context, s streams) error {
-				text, err := completionScripts.ReadFile("completion/" + shell.file)
-				if err != nil {
-					return err
-				}
-				_, err = s.out.Write(text)
-				return err
-			},
-		})
+	o := &completionOptions{}
+	v := &verb{name: "completion", usage: "print the script with which a shell completes verbs, flags and values", options: o}
+	for _, file := range []string{"bash.sh", "zsh.sh", "fish.fish", "powershell.ps1"} {
+		shell, _, _ := strings.Cut(file, ".")
+		o.shells = append(o.shells, shell)
+		v.verbs = append(v.verbs, &verb{name: shell, usage: "print the script of " + shell, options: printed(func() (string, error) {
+			script, err := completionScripts.ReadFile("completion/" + file)
+			return string(script), err
+		})})
 	}
 	v.verbs = append(v.verbs, &verb{
-		name: "words", usage: "print possible next words of a line, for the scripts", hidden: true,
-		register: func(f *flagSet) { f.arguments(&line, "WORD...") },
-		run:      func(_ context.Context, s streams) error { return completeWords(s.out, p.verbs, line) },
+		name: "words", usage: "print possible next words of a line, for the scripts", hidden: true, options: &wordsOptions{program: p},
 	})
 	return v
 }
 
-func refuseShell(words []string) error {
-	var names []string
-	for _, shell := range shells() {
-		names = append(names, shell.name)
+// completionOptions are those of completion without a known shell.
+type completionOptions struct{ words, shells []string }
+
+func (o *completionOptions) register(f *flagSet) { f.arguments(&o.words, "SHELL") }
+
+func (o *completionOptions) run(context.Context, streams) error {
+	if len(o.words) == 0 {
+		return usagef("the shell is missing; `latlab completion SHELL` supports %s", text.Or(o.shells))
 	}
-	if len(words) == 0 {
-		return usagef("the shell is missing; `latlab completion SHELL` supports %s", text.Or(names))
-	}
-	return usagef("no script for the shell %q%s; known: %s", words[0], text.DidYouMean(words[0], names), text.Or(names))
+	return usagef("no script for the shell %q%s; known: %s", o.words[0], text.DidYouMean(o.words[0], o.shells), text.Or(o.shells))
+}
+
+type wordsOptions struct {
+	program *program
+	line    []string
+}
+
+func (o *wordsOptions) register(f *flagSet) { f.arguments(&o.line, "WORD...") }
+
+func (o *wordsOptions) run(_ context.Context, s streams) error {
+	return completeWords(s.out, o.program.verbs, o.line)
 }
 
 // completeWords prints the candidates for the last word of line, one a line, each with a tab and

@@ -30,21 +30,13 @@ type describeOptions struct {
 	json  bool
 }
 
-func describeVerb() *verb {
-	o := &describeOptions{}
-	return &verb{
-		name: "describe", usage: "print a network's layers: shapes, MACs, parameters, bytes", register: o.register,
-		run: func(_ context.Context, s streams) error { return runDescribe(o, s) },
-	}
-}
-
 func (o *describeOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
 	f.string(&o.model, "model", "a .tflite `FILE`; --space may name the space that it comes from", "")
 	f.json(&o.json)
 }
 
-func runDescribe(o *describeOptions, s streams) error {
+func (o *describeOptions) run(_ context.Context, s streams) error {
 	d, err := describe(o)
 	if err != nil {
 		return err

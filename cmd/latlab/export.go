@@ -31,14 +31,6 @@ type exportOptions struct {
 	outputOptions
 }
 
-func exportVerb() *verb {
-	o := &exportOptions{}
-	return &verb{
-		name: "export", usage: "write a cost model, a sweep's measurements or per-layer tables in a file format", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runExport(ctx, o, s) },
-	}
-}
-
 func (o *exportOptions) register(f *flagSet) {
 	f.cost(&o.cost)
 	f.db(&o.db)
@@ -70,7 +62,7 @@ type exportJob struct {
 	tables []nnmeter.Table // of layers
 }
 
-func runExport(ctx context.Context, o *exportOptions, s streams) error {
+func (o *exportOptions) run(ctx context.Context, s streams) error {
 	j, f, err := o.job(s)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -18,7 +17,6 @@ import (
 	"latlab/exporters/table"
 	"latlab/exporters/tunas"
 	"latlab/internal/text"
-	"latlab/regress"
 )
 
 // exportContent is the content of an export's source.
@@ -180,12 +178,8 @@ func exportLUT(j *exportJob) (exporters.Notes, error) {
 	return lut.Write(j.out, j.model, j.modelSpace, d)
 }
 
-// exportPrices treats a cost model without ops as bad input: a fit by another method has them.
 func exportPrices(j *exportJob) (exporters.Notes, error) {
 	k, err := nnmeter.Priced(j.model, j.modelSpace)
-	if errors.Is(err, regress.ErrNoOps) {
-		err = withCode(exitUsage, err)
-	}
 	if err != nil {
 		return exporters.Notes{}, err
 	}

@@ -31,14 +31,6 @@ type fitOptions struct {
 	outputOptions
 }
 
-func fitVerb() *verb {
-	o := &fitOptions{}
-	return &verb{
-		name: "fit", usage: "fit a cost model to a sweep and print its held-out error", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runFit(ctx, o, s) },
-	}
-}
-
 func (o *fitOptions) register(f *flagSet) {
 	f.db(&o.db)
 	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, are fitted together")
@@ -81,7 +73,7 @@ func (o *fitOptions) regress() regress.Options {
 	return regress.Options{Method: regress.Method(o.method), Seed: o.seed, Train: o.train, Absolute: o.absolute}
 }
 
-func runFit(ctx context.Context, o *fitOptions, s streams) error {
+func (o *fitOptions) run(ctx context.Context, s streams) error {
 	out, err := outPath(o.outputOptions, "", o.db, o.csv)
 	if err != nil {
 		return err
@@ -146,7 +138,7 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 	}
 	o, err := observe.Sampled(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid})
 	if err != nil {
-		return fitError(err)
+		return err
 	}
 	f.printInvalid(o.Invalid)
 	m, err := regress.Fit(ctx, o.Data, f.regress())
@@ -177,22 +169,9 @@ func (f *fitJob) invalidWarning(invalid, all int) []string {
 
 // fewValid explains a TooFewError by the INVALID measurements that were omitted.
 func (f *fitJob) fewValid(invalid int, err error) error {
-	var few *regress.TooFewError
-	if errors.As(err, &few) && invalid > 0 && !f.includeInvalid {
+	few, is := errors.AsType[*regress.TooFewError](err)
+	if is && invalid > 0 && !f.includeInvalid {
 		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` prints why, --include-invalid uses them)", few.Have, few.Need, invalid)
-	}
-	return fitError(err)
-}
-
-// fitError gives the user's mistakes their exit code.
-func fitError(err error) error {
-	var few *regress.TooFewError
-	var mixed *regress.MixedError
-	var bad *regress.ObservationError
-	var option *regress.OptionError
-	var feature *regress.FeatureError
-	if errors.As(err, &few) || errors.As(err, &mixed) || errors.As(err, &bad) || errors.As(err, &option) || errors.As(err, &feature) {
-		return withCode(exitUsage, err)
 	}
 	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,7 +33,7 @@ func (f *fitJob) foreign(ctx context.Context) error {
 	o.Method = regress.Indicator
 	m, err := regress.FitTable(ctx, t, o)
 	if err != nil {
-		return fitError(err)
+		return err
 	}
 	if err := f.save(ctx, func(to io.Writer) error { return ui.JSON(to, m) }); err != nil {
 		return err
@@ -59,12 +58,7 @@ func readForeign(path, target, columns string) (*csvtable.Table, error) {
 	if columns != "" {
 		features = strings.Split(columns, ",")
 	}
-	t, err := csvtable.Read(r, path, target, features)
-	var bad *csvtable.Error
-	if errors.As(err, &bad) {
-		err = withCode(exitUsage, err)
-	}
-	return t, err
+	return csvtable.Read(r, path, target, features)
 }
 
 func printForeign(s streams, asJSON bool, m *regress.TableModel) error {

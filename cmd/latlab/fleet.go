@@ -66,7 +66,7 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	outs := run.Run(ctx)
 	show.Finish()
 	pushMetrics(ctx, f.s, f.o.pushURL, st)
-	err = storeError(st.Close())
+	err = st.Close()
 	for _, o := range outs {
 		if o.CloseErr != nil {
 			fmt.Fprintf(f.s.err, "latlab: WARNING: %s: %s\n", o.Name, ui.OneLine(o.CloseErr))
@@ -76,7 +76,6 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 		if isInterrupt(outs[i].Err) {
 			return nil, errors.Join(interrupted(f.s, outs[i].Err, true), err)
 		}
-		outs[i].Err = deviceError(outs[i].Err)
 	}
 	return outs, err
 }

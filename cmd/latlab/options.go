@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/devices/inventory"
-	"latlab/fixtures"
 	"latlab/sampler"
 	"latlab/sampler/model"
 )
@@ -204,11 +202,7 @@ func (o networkOptions) network() (source.Network, error) {
 	case o.fixture != "" && (o.arch != "" || o.space != ""):
 		return source.Network{}, usagef("--fixture names one network, --space with --arch a different one; choose one")
 	case o.fixture != "":
-		n, err := source.Fixture(o.fixture)
-		if errors.Is(err, fixtures.ErrUnknown) {
-			err = withCode(exitUsage, err)
-		}
-		return n, err
+		return source.Fixture(o.fixture)
 	case o.arch == "":
 		return source.Network{}, usagef("name a network: --fixture NAME, or --space NAME with --arch INDICES")
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,20 +17,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// prefixJSON marshals v, an object, with one more field in front. Embedding v would not work:
-// an embedded MarshalJSON hides the outer fields.
-func prefixJSON(name, value string, v any) ([]byte, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	field, err := json.Marshal(map[string]string{name: value})
-	if err != nil {
-		return nil, err
-	}
-	return append(append(field[:len(field)-1], ','), body[1:]...), nil
-}
 
 // writeError names the output file instead of the temporary file that the error is about.
 func writeError(path string, err error) error {

@@ -3,9 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"latlab/devices"
@@ -24,14 +22,6 @@ type predictOptions struct {
 	top          int
 	macs, json   bool
 	flags        *flagSet
-}
-
-func predictVerb() *verb {
-	o := &predictOptions{}
-	return &verb{
-		name: "predict", usage: "predict latencies of networks, given as indices or as JSON lines on stdin", register: o.register,
-		run: func(_ context.Context, s streams) error { return runPredict(o, s) },
-	}
 }
 
 // Values of --rank-by.
@@ -66,7 +56,7 @@ type prediction struct {
 	Rank    int          `json:"rank,omitempty"` // from 1, with --rank
 }
 
-func runPredict(o *predictOptions, s streams) error {
+func (o *predictOptions) run(_ context.Context, s streams) error {
 	m, sp, err := loadCost(o.cost)
 	if err != nil {
 		return err
@@ -217,14 +207,5 @@ func loadCost(path string) (*regress.CostModel, *sampler.Space, error) {
 		return nil, nil, err
 	}
 	m, sp, err := regress.Load(path)
-	return m, sp, costError(err)
-}
-
-// costError treats a missing file, or one that is no cost model, as a usage error.
-func costError(err error) error {
-	var file *regress.FileError
-	if errors.As(err, &file) || errors.Is(err, fs.ErrNotExist) {
-		return withCode(exitUsage, err)
-	}
-	return err
+	return m, sp, inputError(err)
 }

@@ -58,14 +58,6 @@ type reportOptions struct {
 	outputOptions
 }
 
-func reportVerb() *verb {
-	o := &reportOptions{}
-	return &verb{
-		name: "report", usage: "write a page, a model card or pictures of sweeps and cost models", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runReport(ctx, o, s) },
-	}
-}
-
 func (o *reportOptions) register(f *flagSet) {
 	f.db(&o.db)
 	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, go into one report")
@@ -76,7 +68,7 @@ func (o *reportOptions) register(f *flagSet) {
 	o.outputOptions.register(f, "`PATH` to write: a file, - for stdout, or for png and svg a folder")
 }
 
-func runReport(ctx context.Context, o *reportOptions, s streams) error {
+func (o *reportOptions) run(ctx context.Context, s streams) error {
 	if err := required("o", o.out); err != nil {
 		return err
 	}

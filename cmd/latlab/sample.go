@@ -18,19 +18,6 @@ type sampleOptions struct {
 	json     bool
 }
 
-func sampleVerb() *verb {
-	o := &sampleOptions{}
-	return &verb{
-		name: "sample", usage: "draw random networks of a space, as JSON lines", register: o.register,
-		run: func(ctx context.Context, s streams) error {
-			if o.bounds.given() {
-				return samplePredicted(ctx, o, s)
-			}
-			return runSample(o, s)
-		},
-	}
-}
-
 func (o *sampleOptions) register(f *flagSet) {
 	f.space(&o.space)
 	f.count(&o.n)
@@ -40,7 +27,10 @@ func (o *sampleOptions) register(f *flagSet) {
 	f.json(&o.json)
 }
 
-func runSample(o *sampleOptions, s streams) error {
+func (o *sampleOptions) run(ctx context.Context, s streams) error {
+	if o.bounds.given() {
+		return o.predicted(ctx, s)
+	}
 	sp, err := requiredSpace(o.space)
 	if err != nil {
 		return err

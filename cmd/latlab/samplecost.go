@@ -38,7 +38,7 @@ type predictedArch struct {
 	Kind    devices.Kind `json:"kind"` // of the latencies that the model is fitted to
 }
 
-func samplePredicted(ctx context.Context, o *sampleOptions, s streams) error {
+func (o *sampleOptions) predicted(ctx context.Context, s streams) error {
 	if o.coverage {
 		return usagef("--coverage chooses networks for a fit; --cost, --below and --above choose them by a fit: use one or the other")
 	}
@@ -61,9 +61,9 @@ func samplePredicted(ctx context.Context, o *sampleOptions, s streams) error {
 		return err
 	}
 	archs, err := choose.Within(ctx, p, m, sp, b, o.n, o.seed)
-	var few *choose.BudgetError
+	few, isFew := errors.AsType[*choose.BudgetError](err)
 	switch {
-	case errors.As(err, &few):
+	case isFew:
 		return budgetError(few)
 	case err != nil && ctx.Err() == nil:
 		return withCode(exitUsage, err)

@@ -19,16 +19,13 @@ type showOptions struct {
 	ids  []string
 }
 
-func showVerb() *verb {
-	o := &showOptions{}
-	return &verb{
-		name: "show", usage: "list a store's sweeps, or print one's manifest, verdicts and failures",
-		register: func(f *flagSet) { f.db(&o.db); f.json(&o.json); f.arguments(&o.ids, "[SWEEP]") },
-		run:      func(ctx context.Context, s streams) error { return runShow(ctx, o, s) },
-	}
+func (o *showOptions) register(f *flagSet) {
+	f.db(&o.db)
+	f.json(&o.json)
+	f.arguments(&o.ids, "[SWEEP]")
 }
 
-func runShow(ctx context.Context, o *showOptions, s streams) error {
+func (o *showOptions) run(ctx context.Context, s streams) error {
 	st, err := openDB(ctx, o.db)
 	if err != nil {
 		return err

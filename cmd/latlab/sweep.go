@@ -26,14 +26,6 @@ type sweepOptions struct {
 	flags *flagSet
 }
 
-func sweepVerb() *verb {
-	o := &sweepOptions{}
-	return &verb{
-		name: "sweep", usage: "sample, compile, time and store networks; the same command resumes", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runSweep(ctx, o, s) },
-	}
-}
-
 func (o *sweepOptions) register(f *flagSet) {
 	o.flags = f
 	f.space(&o.space)
@@ -46,7 +38,7 @@ func (o *sweepOptions) register(f *flagSet) {
 	o.measureOptions.register(f)
 }
 
-func runSweep(ctx context.Context, o *sweepOptions, s streams) error {
+func (o *sweepOptions) run(ctx context.Context, s streams) error {
 	names, err := o.deviceNames()
 	if err != nil {
 		return err
