@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -91,17 +90,17 @@ func completeWords(w io.Writer, verbs []*verb, line []string) error {
 type candidate struct{ word, use string }
 
 func candidates(verbs []*verb, before []string, word string) []candidate {
-	help := &verb{name: helpVerb, usage: "Shows a list of commands or help for one command"}
+	withHelp := append(slices.Clone(verbs), &verb{name: helpVerb, usage: "Shows a list of commands or help for one command"})
 	if len(before) == 0 {
 		if strings.HasPrefix(word, "-") {
 			return []candidate{{"--help", "show help"}, {"-h", "show help"}}
 		}
-		return verbCandidates(append(slices.Clone(verbs), help))
+		return verbCandidates(withHelp)
 	}
 	v := findVerb(verbs, before[0])
 	switch {
 	case before[0] == helpVerb && len(before) == 1:
-		return verbCandidates(append(slices.Clone(verbs), help))
+		return verbCandidates(withHelp)
 	case v == nil || slices.Contains(before, "--"):
 		return nil
 	}
@@ -146,13 +145,10 @@ func verbCandidates(verbs []*verb) []candidate {
 func flagCandidates(flags []flagInfo, given []string) []candidate {
 	var found []candidate
 	for _, f := range flags {
-		dashed := "--" + f.name
-		if len(f.name) == 1 {
-			dashed = "-" + f.name
-		}
-		there := func(g string) bool { return g == dashed || strings.HasPrefix(g, dashed+"=") }
+		flag := dashed(f.name)
+		there := func(g string) bool { return g == flag || strings.HasPrefix(g, flag+"=") }
 		if f.repeat || !slices.ContainsFunc(given, there) {
-			found = append(found, candidate{word: dashed, use: f.usage})
+			found = append(found, candidate{word: flag, use: f.usage})
 		}
 	}
 	return found
@@ -166,11 +162,7 @@ func valueCandidates(verb, flag, prefix, value string) []candidate {
 			prefix += value[:i+1]
 		}
 	}
-	var found []candidate
-	for _, v := range flagValues(verb, flag) {
-		found = append(found, candidate{word: prefix + v})
-	}
-	return found
+	return mapped(flagValues(verb, flag), func(v string) candidate { return candidate{word: prefix + v} })
 }
 
 // flagValues are a flag's known values. To be fast, it reads no file but the inventory, and asks
@@ -190,39 +182,28 @@ func flagValues(verb, flag string) []string {
 	case "protocol":
 		return bench.Presets()
 	case "precision":
-		return []string{string(model.Float32), string(model.Int8)}
+		return texts([]model.Precision{model.Float32, model.Int8})
 	case "method":
-		return []string{string(regress.Ops), string(regress.Indicator), string(regress.MACs)}
+		return texts([]regress.Method{regress.Ops, regress.Indicator, regress.MACs})
 	case "rank-by":
 		return []string{rankByLatency, rankByMACs}
 	case "dialect":
-		return dialectNames()
+		return texts(lut.Dialects())
 	case "format":
 		return formatValues(verb)
 	}
 	return nil
 }
 
-func dialectNames() []string {
-	var names []string
-	for _, d := range lut.Dialects() {
-		names = append(names, string(d))
-	}
-	return names
-}
-
 func formatValues(verb string) []string {
 	switch verb {
 	case "compile":
-		return []string{string(model.TFLite), string(model.ONNX)}
+		return texts([]model.Format{model.TFLite, model.ONNX})
 	case "report":
 		return reportFormatNames()
 	case "export":
-		var names []string
-		for _, f := range exportFormats() {
-			names = append(names, f.name)
-		}
-		slices.SortFunc(names, cmp.Compare[string])
+		names := mapped(exportFormats(), func(f exportFormat) string { return f.name })
+		slices.Sort(names)
 		return slices.Compact(names)
 	}
 	return nil

@@ -10,17 +10,16 @@ import (
 )
 
 type description struct {
-	Name         string      `json:"name"`
-	Space        string      `json:"space"`
-	Indices      string      `json:"indices"`
-	ID           string      `json:"id"`
-	MACs         int64       `json:"macs"`
-	MACsComplete bool        `json:"macs_complete"`
-	Params       int64       `json:"params"`
-	UnknownOps   []string    `json:"unknown_ops"`
-	Layers       []graph.Row `json:"layers"`
-	// Published are figures about a fixture from papers and repositories.
-	Published []publishedFigure `json:"published"`
+	Name         string            `json:"name"`
+	Space        string            `json:"space"`
+	Indices      string            `json:"indices"`
+	ID           string            `json:"id"`
+	MACs         int64             `json:"macs"`
+	MACsComplete bool              `json:"macs_complete"`
+	Params       int64             `json:"params"`
+	UnknownOps   []string          `json:"unknown_ops"`
+	Layers       []graph.Row       `json:"layers"`
+	Published    []publishedFigure `json:"published"`
 	*fileFacts
 }
 
@@ -47,7 +46,6 @@ func (o *describeOptions) run(_ context.Context, s streams) error {
 	return printDescription(s, d)
 }
 
-// describe reads --fixture, --space with --arch, or --model.
 func describe(o *describeOptions) (description, error) {
 	if o.model != "" {
 		return describeFile(o)

@@ -38,7 +38,6 @@ func (o *devicesOptions) register(f *flagSet) {
 	f.json(&o.json)
 }
 
-// device is the argument of check or clean.
 func (o *devicesOptions) device(verb string) (string, error) {
 	if len(o.names) != 1 {
 		return "", usagef("`latlab devices %s NAME` takes one device", verb)
@@ -73,10 +72,7 @@ func (o *devicesOptions) run(ctx context.Context, s streams) error {
 		fmt.Fprintf(s.out, "also %s\n", form)
 	}
 	if unseen := l.PhonesUnseen(ctx); unseen != nil {
-		fmt.Fprint(s.out, ui.Wrap("phones on the cable cannot be listed:", strings.Fields(unseen.Detail), ui.Columns))
-		if unseen.Type != "" {
-			ui.Command(s.out, "  ", unseen.Type)
-		}
+		printProblem(s, "phones on the cable cannot be listed:", unseen.Detail, unseen.Type)
 	}
 	printProblems(s, rows)
 	return nil
@@ -90,10 +86,15 @@ func printProblems(s streams, rows []inventory.Status) {
 			continue
 		}
 		printed[r.Problem] = true
-		fmt.Fprintf(s.out, "\n%s", ui.Wrap(r.Name+":", strings.Fields(r.Problem), ui.Columns))
-		if r.Type != "" {
-			ui.Command(s.out, "  ", r.Type)
-		}
+		fmt.Fprintln(s.out)
+		printProblem(s, r.Name+":", r.Problem, r.Type)
+	}
+}
+
+func printProblem(s streams, head, problem, command string) {
+	fmt.Fprint(s.out, ui.Wrap(head, strings.Fields(problem), ui.Columns))
+	if command != "" {
+		ui.Command(s.out, "  ", command)
 	}
 }
 

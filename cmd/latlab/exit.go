@@ -29,7 +29,6 @@ const (
 	exitInterrupted = 130
 )
 
-// codeError is an error with its exit code.
 type codeError struct {
 	code int
 	err  error
@@ -56,14 +55,13 @@ func (*silent) Error() string { return "" }
 
 func exitSilently(code int) error { return withCode(code, &silent{}) }
 
-// exitCodeIs reports whether an error carries that exit code.
 func exitCodeIs(err error, code int) bool {
 	coded, ok := errors.AsType[*codeError](err)
 	return ok && coded.code == code
 }
 
-// is reports whether an error is, or wraps, one of a type.
-func is[E error](err error) bool {
+// wraps reports whether an error is, or wraps, one of a type.
+func wraps[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok
 }
@@ -72,13 +70,15 @@ func exitCode(err error) int {
 	coded, isCoded := errors.AsType[*codeError](err)
 	dev, isDevice := errors.AsType[*devices.Error](err)
 	switch {
+	case err == nil:
+		return exitOK
 	case isCoded:
 		return coded.code
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.Is(err, store.ErrLocked):
 		return exitLocked
-	case is[*inventory.UnknownError](err):
+	case wraps[*inventory.UnknownError](err):
 		return exitNoDevice
 	case isDevice && dev.Fault == devices.FaultUser, isUsers(err):
 		return exitUsage
@@ -89,9 +89,9 @@ func exitCode(err error) int {
 // isUsers reports whether an error is the user's mistake by its type alone.
 func isUsers(err error) bool {
 	return errors.Is(err, sampler.ErrUnknownSpace) || errors.Is(err, fixtures.ErrUnknown) || errors.Is(err, regress.ErrNoOps) ||
-		is[*strictyaml.Error](err) || is[*csvtable.Error](err) || is[*store.NotStoreError](err) || is[*serve.OptionError](err) ||
-		is[*regress.FileError](err) || is[*regress.TooFewError](err) || is[*regress.MixedError](err) ||
-		is[*regress.ObservationError](err) || is[*regress.OptionError](err) || is[*regress.FeatureError](err)
+		wraps[*strictyaml.Error](err) || wraps[*csvtable.Error](err) || wraps[*store.NotStoreError](err) || wraps[*serve.OptionError](err) ||
+		wraps[*regress.FileError](err) || wraps[*regress.TooFewError](err) || wraps[*regress.MixedError](err) ||
+		wraps[*regress.ObservationError](err) || wraps[*regress.OptionError](err) || wraps[*regress.FeatureError](err)
 }
 
 // inputError treats a missing input file as a usage error.

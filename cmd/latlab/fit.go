@@ -96,7 +96,6 @@ func (o *fitOptions) run(ctx context.Context, s streams) error {
 	return err
 }
 
-// fitJob is one fit and its outputs.
 type fitJob struct {
 	*fitOptions
 	s    streams
@@ -149,7 +148,7 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 	if err := f.save(ctx, m.Write); err != nil {
 		return err
 	}
-	return f.print(m)
+	return f.print(fitted{m.Method, m.Space, m.Device, m.Kind, m.Figures, m.MeasuredUntil, list(m.Warnings)}, m.Space, nil)
 }
 
 func (f *fitJob) printInvalid(invalid int) {
@@ -169,8 +168,8 @@ func (f *fitJob) invalidWarning(invalid, all int) []string {
 
 // fewValid explains a TooFewError by the INVALID measurements that were omitted.
 func (f *fitJob) fewValid(invalid int, err error) error {
-	few, is := errors.AsType[*regress.TooFewError](err)
-	if is && invalid > 0 && !f.includeInvalid {
+	few, isFew := errors.AsType[*regress.TooFewError](err)
+	if isFew && invalid > 0 && !f.includeInvalid {
 		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` prints why, --include-invalid uses them)", few.Have, few.Need, invalid)
 	}
 	return err
@@ -187,22 +186,32 @@ type fitted struct {
 	Warnings      []string   `json:"warnings"`
 }
 
-func (f *fitJob) print(m *regress.CostModel) error {
+// print prints a cost model of networks, with weights where there are some to print.
+func (f *fitJob) print(m fitted, networks string, weights func(io.Writer) error) error {
 	if f.json {
-		return ui.Document(f.s.out, fitted{m.Method, m.Space, m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
+		return ui.Document(f.s.out, m)
 	}
-	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, ui.Kind(m.Kind))
-	printFitted(f.s, of, m.Method)
+	of := fmt.Sprintf("%s on %s (%s),", networks, m.Device, ui.Kind(m.Kind))
+	fmt.Fprint(f.s.out, ui.Wrap("cost model of", []string{of, "method " + m.Method}, ui.Columns))
 	if err := printFigures(f.s.out, m.Figures, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err
 	}
-	f.printNotes(m.Warnings)
+	if weights != nil {
+		if err := weights(f.s.out); err != nil {
+			return err
+		}
+	}
+	printWarnings(f.s.out, m.Warnings)
+	if f.path != "" && f.path != stdoutPath {
+		fmt.Fprintf(f.s.out, "  written to %s\n", f.path)
+	}
 	return nil
 }
 
-// printFitted prints what a cost model is for, wrapped where the names are long.
-func printFitted(s streams, of, method string) {
-	fmt.Fprint(s.out, ui.Wrap("cost model of", []string{of + ",", "method " + method}, ui.Columns))
+func printWarnings(w io.Writer, warnings []string) {
+	for _, text := range warnings {
+		fmt.Fprint(w, ui.Wrap("  warning:", strings.Fields(text), ui.Columns))
+	}
 }
 
 // latenciesUntil is the row with the time of the last measurement, none where it is unknown.
@@ -211,15 +220,6 @@ func latenciesUntil(until *time.Time) [][]string {
 		return nil
 	}
 	return [][]string{{"  latencies until", until.UTC().Format("2006-01-02 15:04:05 UTC")}}
-}
-
-func (f *fitJob) printNotes(warnings []string) {
-	for _, text := range warnings {
-		fmt.Fprint(f.s.out, ui.Wrap("  warning:", strings.Fields(text), ui.Columns))
-	}
-	if f.path != "" && f.path != stdoutPath {
-		fmt.Fprintf(f.s.out, "  written to %s\n", f.path)
-	}
 }
 
 // printFigures prints held-out figures and more rows; unit formats the RMSE.

@@ -54,8 +54,8 @@ func (v *verb) command(s streams, typed typedFlags) *cli.Command {
 				return err
 			}
 			err := v.run(c.Context, s)
-			if missing, ok := errors.AsType[*missingFlagError](err); ok {
-				missing.verb = v.name
+			if missing, ok := errors.AsType[missingFlagError](err); ok {
+				return usagef("%w; `latlab %s --help` lists the flags", missing, v.name)
 			}
 			return err
 		},
@@ -74,11 +74,7 @@ func findVerb(verbs []*verb, name string) *verb {
 }
 
 func verbNames(verbs []*verb) []string {
-	var names []string
-	for _, v := range verbs {
-		names = append(names, v.name)
-	}
-	return names
+	return mapped(verbs, func(v *verb) string { return v.name })
 }
 
 // flagsFirst moves a verb's flags in front of its arguments, because the library stops at the

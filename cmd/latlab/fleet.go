@@ -11,7 +11,6 @@ import (
 	"latlab/internal/ui"
 )
 
-// fleet is a sweep on its devices while it runs.
 type fleet struct {
 	s      streams
 	o      *sweepOptions
@@ -133,18 +132,11 @@ func (f *fleet) reportOne(o bench.Outcome) error {
 // device ranks above failed networks, these above INVALID ones.
 func moreSevere(a, b error) error {
 	rank := func(err error) int {
-		return slices.Index([]int{exitOK, exitInvalid, exitPartial}, exitCodeOf(err))
+		return slices.Index([]int{exitOK, exitInvalid, exitPartial}, exitCode(err))
 	}
 	ra, rb := rank(a), rank(b)
 	if ra < 0 || rb >= 0 && ra >= rb {
 		return a
 	}
 	return b
-}
-
-func exitCodeOf(err error) int {
-	if err == nil {
-		return exitOK
-	}
-	return exitCode(err)
 }

@@ -84,7 +84,6 @@ func (r *resultWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// program holds the verbs and the command line parser.
 type program struct {
 	app   *cli.App
 	verbs []*verb

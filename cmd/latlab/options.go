@@ -88,7 +88,6 @@ func (o labOptions) options() (inventory.Options, error) {
 	return to, err
 }
 
-// lab reads the inventory file.
 func (o programOptions) lab() (*inventory.Lab, error) { return newInventory(o.options()) }
 
 func (o labOptions) lab() (*inventory.Lab, error) { return newInventory(o.options()) }
@@ -100,7 +99,6 @@ func newInventory(o inventory.Options, err error) (*inventory.Lab, error) {
 	return inventory.New(o)
 }
 
-// cacheOptions choose the model cache.
 type cacheOptions struct{ dir, size string }
 
 func (o *cacheOptions) registerDir(f *flagSet) {
@@ -119,7 +117,6 @@ func (o cacheOptions) folder() (string, error) {
 	return model.DefaultCacheDir()
 }
 
-// open opens the model cache.
 func (o cacheOptions) open() (*model.Cache, error) {
 	dir, err := o.folder()
 	if err != nil {
@@ -132,7 +129,6 @@ func (o cacheOptions) open() (*model.Cache, error) {
 	return model.NewCache(dir, size), nil
 }
 
-// formOptions choose the model files that networks become.
 type formOptions struct{ precision, input string }
 
 func (o *formOptions) register(f *flagSet) {
@@ -172,7 +168,6 @@ func (o *measureOptions) register(f *flagSet) {
 	f.json(&o.json)
 }
 
-// open opens the device of --device.
 func (o *measureOptions) open(ctx context.Context) (devices.Device, error) {
 	if err := required("device", o.device); err != nil {
 		return nil, err

@@ -18,6 +18,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// mapped returns what f makes of each element.
+func mapped[T, U any](all []T, f func(T) U) []U {
+	made := make([]U, len(all))
+	for i, one := range all {
+		made[i] = f(one)
+	}
+	return made
+}
+
+// texts converts names of any type.
+func texts[T ~string](names []T) []string {
+	return mapped(names, func(n T) string { return string(n) })
+}
+
 // writeError names the output file instead of the temporary file that the error is about.
 func writeError(path string, err error) error {
 	var where *fs.PathError

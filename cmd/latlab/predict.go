@@ -24,7 +24,6 @@ type predictOptions struct {
 	flags        *flagSet
 }
 
-// Values of --rank-by.
 const (
 	rankByLatency = "latency"
 	rankByMACs    = "macs"
@@ -44,9 +43,7 @@ func (o *predictOptions) register(f *flagSet) {
 
 // prediction has the keys of measurements. Bounds are null: no method computes them yet.
 type prediction struct {
-	ID      string       `json:"id"`
-	Space   string       `json:"space"`
-	Indices string       `json:"indices"`
+	point
 	Seconds float64      `json:"latency_seconds"`
 	Low     *float64     `json:"low_seconds"`
 	High    *float64     `json:"high_seconds"`
@@ -167,7 +164,7 @@ func (p *predictor) predict(a sampler.Arch) (choose.Prediction, error) {
 func (p *predictor) print(s streams, a sampler.Arch, r choose.Prediction, rank int) error {
 	if p.json {
 		return ui.Document(s.out, prediction{
-			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: r.Seconds, MACs: r.MACs,
+			point: pointOf(a), Seconds: r.Seconds, MACs: r.MACs,
 			Device: p.model.Device, Kind: p.model.Kind, Rank: rank,
 		})
 	}
@@ -185,7 +182,6 @@ func (p *predictor) print(s streams, a sampler.Arch, r choose.Prediction, rank i
 	return err
 }
 
-// printRanking prints the networks of a ranking in order.
 func printRanking(s streams, k *choose.Ranking, p *predictor) error {
 	out := bufio.NewWriter(s.out)
 	s.out = out
@@ -201,7 +197,6 @@ func printRanking(s streams, k *choose.Ranking, p *predictor) error {
 	return out.Flush()
 }
 
-// loadCost reads the cost model of --cost and its space.
 func loadCost(path string) (*regress.CostModel, *sampler.Space, error) {
 	if err := required("cost", path); err != nil {
 		return nil, nil, err

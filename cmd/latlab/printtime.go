@@ -22,7 +22,7 @@ type timedPoint struct {
 	Indices string `json:"indices,omitempty"`
 }
 
-func pointOf(l source.Listed, d devices.Info) timedPoint {
+func timedPointOf(l source.Listed, d devices.Info) timedPoint {
 	p := timedPoint{Device: d.Name}
 	if l.Space != nil {
 		p.Space, p.Indices = l.Space.Name, l.Arch.String()
@@ -53,7 +53,7 @@ func (o *timeOptions) print(ctx context.Context, s streams, d devices.Device, on
 		}
 	}
 	if o.json {
-		parts := []any{map[string]string{"name": one.Name}, e.M, pointOf(one, d.Info())}
+		parts := []any{map[string]string{"name": one.Name}, e.M, timedPointOf(one, d.Info())}
 		if o.layers {
 			parts = append(parts, map[string]any{"layers": layers})
 		}

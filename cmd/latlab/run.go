@@ -34,18 +34,12 @@ func (o *measureOptions) openStore(ctx context.Context, ds ...devices.Info) (*st
 	return st, inputError(err)
 }
 
-// openRead opens a store for reading only.
-func openRead(ctx context.Context, path string) (*store.Store, error) {
-	st, err := store.OpenRead(ctx, path)
-	return st, inputError(err)
-}
-
-// openDB opens the store that --db names, for reading.
 func openDB(ctx context.Context, path string) (*store.Store, error) {
 	if err := required("db", path); err != nil {
 		return nil, err
 	}
-	return openRead(ctx, path)
+	st, err := store.OpenRead(ctx, path)
+	return st, inputError(err)
 }
 
 // measure runs a sweep on one device. The first interrupt lets the block that is being timed

@@ -61,14 +61,18 @@ func drawArchs(sp *sampler.Space, n int, seed uint64, coverage bool) ([]sampler.
 func printArchs(w io.Writer, archs []sampler.Arch) error {
 	b := bufio.NewWriter(w)
 	for _, a := range archs {
-		line := struct {
-			ID      string `json:"id"`
-			Space   string `json:"space"`
-			Indices string `json:"indices"`
-		}{a.ID(), a.Space, a.String()}
-		if err := ui.Document(b, line); err != nil {
+		if err := ui.Document(b, pointOf(a)); err != nil {
 			return err
 		}
 	}
 	return b.Flush()
 }
+
+// point has the fields of sampler.WriteJSONL.
+type point struct {
+	ID      string `json:"id"`
+	Space   string `json:"space"`
+	Indices string `json:"indices"`
+}
+
+func pointOf(a sampler.Arch) point { return point{a.ID(), a.Space, a.String()} }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"latlab/bench"
+	"latlab/bench/store"
 	"latlab/exporters/prom"
 	"latlab/exporters/web"
 	"latlab/internal/serve"
@@ -112,11 +113,8 @@ func (o *serveOptions) printServing(s streams, listeners []net.Listener) error {
 	if o.config != "" {
 		scheme = "http(s)"
 	}
-	var addresses, urls []string
-	for _, l := range listeners {
-		addresses = append(addresses, l.Addr().String())
-		urls = append(urls, scheme+"://"+l.Addr().String()+"/")
-	}
+	addresses := mapped(listeners, func(l net.Listener) string { return l.Addr().String() })
+	urls := mapped(addresses, func(address string) string { return scheme + "://" + address + "/" })
 	if o.json {
 		return ui.Document(s.out, map[string]any{"addresses": addresses, "urls": urls})
 	}
@@ -153,9 +151,9 @@ func readBaseline(ctx context.Context, name, db string) (*prom.Baseline, error) 
 	if _, err := os.Stat(file); !inFile && err != nil {
 		file, id = db, name
 	}
-	st, err := openRead(ctx, file)
+	st, err := store.OpenRead(ctx, file)
 	if err != nil {
-		return nil, err
+		return nil, inputError(err)
 	}
 	defer st.Close()
 	m, err := baselineSweep(ctx, st, id)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -161,11 +162,7 @@ func noiseLine(m bench.Sweep, t bench.Tally) string {
 }
 
 func deviceSettings(m bench.Sweep) string {
-	delegate := m.Device.Delegate
-	if delegate == "" {
-		delegate = "none"
-	}
-	text := fmt.Sprintf("%s, delegate %s", ui.Plural(m.Device.Threads, "thread"), delegate)
+	text := fmt.Sprintf("%s, delegate %s", ui.Plural(m.Device.Threads, "thread"), cmp.Or(m.Device.Delegate, "none"))
 	if len(m.Device.CPUs) > 0 {
 		text += fmt.Sprintf(", CPUs %v", m.Device.CPUs)
 	}

@@ -97,11 +97,7 @@ func (o *sweepOptions) deviceNames() ([]string, error) {
 
 // commandLine is the command that the user typed, quoted where a shell needs it.
 func commandLine() string {
-	words := make([]string, len(os.Args))
-	for i, w := range os.Args {
-		words[i] = text.ShellWord(w)
-	}
-	return strings.Join(words, " ")
+	return strings.Join(mapped(os.Args, text.ShellWord), " ")
 }
 
 type sweepSummary struct {

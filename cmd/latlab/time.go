@@ -59,7 +59,6 @@ func (o *timeOptions) run(ctx context.Context, s streams) error {
 	return err
 }
 
-// listed reads --fixture, --space with --arch, or --model.
 func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
 	cache, err := o.cache.open()
 	if err != nil {
@@ -76,7 +75,7 @@ func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
 	if err != nil {
 		return source.Listed{}, err
 	}
-	form, err := o.deviceForm(info)
+	form, err := o.deviceForm(info, info.Precisions[0])
 	if err != nil {
 		return source.Listed{}, err
 	}

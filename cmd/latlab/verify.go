@@ -87,7 +87,7 @@ func (o *verifyOptions) list(s streams, sp *sampler.Space, info devices.Info, pr
 	if err != nil {
 		return nil, false, err
 	}
-	form, err := o.deviceFormOr(info, precision)
+	form, err := o.deviceForm(info, precision)
 	if err != nil {
 		return nil, false, err
 	}
@@ -173,7 +173,6 @@ func printVerified(s streams, asJSON bool, rows []regress.Verified, kind devices
 	return err
 }
 
-// secondsScale is the common scale of all latencies in the table.
 func secondsScale(rows []regress.Verified) ui.Scale {
 	var all []float64
 	for _, v := range rows {

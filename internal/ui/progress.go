@@ -154,7 +154,6 @@ func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) st
 	return line[:min(len(line), max(room, 0))]
 }
 
-// joinWords joins the parts that are not empty.
 func joinWords(parts []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(parts), func(s string) bool { return s == "" }), " ")
 }
