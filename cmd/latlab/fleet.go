@@ -71,9 +71,9 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 			fmt.Fprintf(f.s.err, "latlab: WARNING: %s: %s\n", o.Name, ui.OneLine(o.CloseErr))
 		}
 	}
-	for i := range outs {
-		if isInterrupt(outs[i].Err) {
-			return nil, errors.Join(interrupted(f.s, outs[i].Err, true), err)
+	for _, o := range outs {
+		if isInterrupt(o.Err) {
+			return nil, errors.Join(interrupted(f.s, o.Err, true), err)
 		}
 	}
 	return outs, err
