@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -39,8 +40,7 @@ func ReadModels(file string, precision model.Precision, d devices.Info, skip fun
 	}
 	defer f.Close()
 	for e, err := range model.ReadList(f, file) {
-		var bad *sampler.LineError
-		if err != nil && !errors.As(err, &bad) {
+		if _, bad := errors.AsType[*sampler.LineError](err); err != nil && !bad {
 			return nil, err
 		}
 		if err == nil {
@@ -57,7 +57,7 @@ func ReadModels(file string, precision model.Precision, d devices.Info, skip fun
 	return l, nil
 }
 
-// add takes a line, or says why not.
+// add takes a line, or returns why it cannot be timed.
 func (l *Models) add(e model.Entry, d devices.Info) error {
 	bad := func(err error) error { return &sampler.LineError{File: l.file, Line: e.Line, Err: err} }
 	m, err := model.FromFile(l.path(e.Path))
@@ -111,10 +111,7 @@ func (l *Models) fits(m *model.Model, e model.Entry) error {
 }
 
 func featureNames(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
+	return cmp.Or(strings.Join(names, ", "), "none")
 }
 
 // withOps adds the op-level features where all ops are known: a fit then needs no file.

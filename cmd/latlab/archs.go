@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,10 +9,8 @@ import (
 	"latlab/sampler"
 )
 
-// resolver finds the space that a line names.
 type resolver func(name string) (*sampler.Space, error)
 
-// openInput opens a file, or stdin for "-".
 func openInput(s streams, path string) (io.ReadCloser, string, error) {
 	if path == "-" {
 		return io.NopCloser(s.in), "stdin", nil
@@ -27,9 +24,8 @@ func openInput(s streams, path string) (io.ReadCloser, string, error) {
 func eachLine(s streams, in io.Reader, name string, find resolver, f func(sampler.Arch) error) error {
 	skipped := 0
 	for a, err := range sampler.ReadJSONL(in, name, find) {
-		var bad *sampler.LineError
 		switch {
-		case errors.As(err, &bad):
+		case wraps[*sampler.LineError](err):
 			fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err))
 			skipped++
 		case err != nil:
@@ -73,7 +69,6 @@ func lookUp(own, name string) (*sampler.Space, error) {
 	return sampler.Builtin(name)
 }
 
-// onlySpace refuses networks of other spaces than the cost model's.
 func onlySpace(sp *sampler.Space) resolver {
 	return func(name string) (*sampler.Space, error) {
 		if name != sp.Name {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,7 +11,6 @@ import (
 	"latlab/internal/ui"
 )
 
-// sweepChoice is --sweep and --device of a verb that reads a store.
 type sweepChoice struct {
 	sweep, device string
 	flags         *flagSet
@@ -83,7 +83,6 @@ func (o sweepChoice) named(all []bench.Sweep, id string) (bench.Sweep, error) {
 	return m, err
 }
 
-// sweepByID finds a sweep by the beginning of its id.
 func sweepByID(all []bench.Sweep, id string) (bench.Sweep, error) {
 	var found []bench.Sweep
 	for _, s := range all {
@@ -101,14 +100,9 @@ func sweepByID(all []bench.Sweep, id string) (bench.Sweep, error) {
 }
 
 func listSweeps(sweeps []bench.Sweep) string {
-	if len(sweeps) == 0 {
-		return "none"
-	}
-	var words []string
-	for _, s := range sweeps {
-		words = append(words, fmt.Sprintf("%s (%s on %s, %s, %s)", s.ID, sweepNetworks(s), s.Device.Name, s.Precision, s.Protocol.Name))
-	}
-	return strings.Join(words, "; ")
+	return cmp.Or(strings.Join(mapped(sweeps, func(s bench.Sweep) string {
+		return fmt.Sprintf("%s (%s on %s, %s, %s)", s.ID, sweepNetworks(s), s.Device.Name, s.Precision, s.Protocol.Name)
+	}), "; "), "none")
 }
 
 // sweepNetworks describes a sweep's networks: "300 of tiny", "4 listed models".

@@ -17,14 +17,6 @@ type compileOptions struct {
 	output outputOptions
 }
 
-func compileVerb() *verb {
-	o := &compileOptions{}
-	return &verb{
-		name: "compile", usage: "write networks as model files", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runCompile(ctx, o, s) },
-	}
-}
-
 func (o *compileOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
 	f.string(&o.archs, "archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", "")
@@ -40,7 +32,7 @@ type compiled struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-func runCompile(ctx context.Context, o *compileOptions, s streams) error {
+func (o *compileOptions) run(ctx context.Context, s streams) error {
 	if err := required("o", o.output.out); err != nil {
 		return err
 	}

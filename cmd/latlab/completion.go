@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -23,52 +22,47 @@ import (
 //go:embed completion
 var completionScripts embed.FS
 
-// shells have a script each, which runs `latlab completion words` whenever the user presses Tab.
+// Each shell has a script, which runs `latlab completion words` whenever the user presses Tab.
 // The library's scripts are not used: the one for bash needs the package bash-completion, passes
 // the line to eval, and cannot distinguish a flag from its value.
-func shells() []struct{ name, file string } {
-	return []struct{ name, file string }{
-		{"bash", "bash.sh"}, {"zsh", "zsh.sh"}, {"fish", "fish.fish"}, {"powershell", "powershell.ps1"},
-	}
-}
-
 func completionVerb(p *program) *verb {
-	var words, line []string
-	v := &verb{
-		name: "completion", usage: "print the script with which a shell completes verbs, flags and values",
-		register: func(f *flagSet) { f.arguments(&words, "SHELL") },
-		run:      func(context.Context, streams) error { return refuseShell(words) },
-	}
-	for _, shell := range shells() {
-		v.verbs = append(v.verbs, &verb{
-			name: shell.name, usage: "print the script of " + shell.name,
-			run: func(_ context.Context, s streams) error {
-				text, err := completionScripts.ReadFile("completion/" + shell.file)
-				if err != nil {
-					return err
-				}
-				_, err = s.out.Write(text)
-				return err
-			},
-		})
+	o := &completionOptions{}
+	v := &verb{name: "completion", usage: "print the script with which a shell completes verbs, flags and values", options: o}
+	for _, file := range []string{"bash.sh", "zsh.sh", "fish.fish", "powershell.ps1"} {
+		shell, _, _ := strings.Cut(file, ".")
+		o.shells = append(o.shells, shell)
+		v.verbs = append(v.verbs, &verb{name: shell, usage: "print the script of " + shell, options: printed(func() (string, error) {
+			script, err := completionScripts.ReadFile("completion/" + file)
+			return string(script), err
+		})})
 	}
 	v.verbs = append(v.verbs, &verb{
-		name: "words", usage: "print possible next words of a line, for the scripts", hidden: true,
-		register: func(f *flagSet) { f.arguments(&line, "WORD...") },
-		run:      func(_ context.Context, s streams) error { return completeWords(s.out, p.verbs, line) },
+		name: "words", usage: "print possible next words of a line, for the scripts", hidden: true, options: &wordsOptions{program: p},
 	})
 	return v
 }
 
-func refuseShell(words []string) error {
-	var names []string
-	for _, shell := range shells() {
-		names = append(names, shell.name)
+// completionOptions are those of completion without a known shell.
+type completionOptions struct{ words, shells []string }
+
+func (o *completionOptions) register(f *flagSet) { f.arguments(&o.words, "SHELL") }
+
+func (o *completionOptions) run(context.Context, streams) error {
+	if len(o.words) == 0 {
+		return usagef("the shell is missing; `latlab completion SHELL` supports %s", text.Or(o.shells))
 	}
-	if len(words) == 0 {
-		return usagef("the shell is missing; `latlab completion SHELL` supports %s", text.Or(names))
-	}
-	return usagef("no script for the shell %q%s; known: %s", words[0], text.DidYouMean(words[0], names), text.Or(names))
+	return usagef("no script for the shell %q%s; known: %s", o.words[0], text.DidYouMean(o.words[0], o.shells), text.Or(o.shells))
+}
+
+type wordsOptions struct {
+	program *program
+	line    []string
+}
+
+func (o *wordsOptions) register(f *flagSet) { f.arguments(&o.line, "WORD...") }
+
+func (o *wordsOptions) run(_ context.Context, s streams) error {
+	return completeWords(s.out, o.program.verbs, o.line)
 }
 
 // completeWords prints the candidates for the last word of line, one a line, each with a tab and
@@ -96,17 +90,17 @@ func completeWords(w io.Writer, verbs []*verb, line []string) error {
 type candidate struct{ word, use string }
 
 func candidates(verbs []*verb, before []string, word string) []candidate {
-	help := &verb{name: helpVerb, usage: "Shows a list of commands or help for one command"}
+	withHelp := append(slices.Clone(verbs), &verb{name: helpVerb, usage: "Shows a list of commands or help for one command"})
 	if len(before) == 0 {
 		if strings.HasPrefix(word, "-") {
 			return []candidate{{"--help", "show help"}, {"-h", "show help"}}
 		}
-		return verbCandidates(append(slices.Clone(verbs), help))
+		return verbCandidates(withHelp)
 	}
 	v := findVerb(verbs, before[0])
 	switch {
 	case before[0] == helpVerb && len(before) == 1:
-		return verbCandidates(append(slices.Clone(verbs), help))
+		return verbCandidates(withHelp)
 	case v == nil || slices.Contains(before, "--"):
 		return nil
 	}
@@ -151,13 +145,10 @@ func verbCandidates(verbs []*verb) []candidate {
 func flagCandidates(flags []flagInfo, given []string) []candidate {
 	var found []candidate
 	for _, f := range flags {
-		dashed := "--" + f.name
-		if len(f.name) == 1 {
-			dashed = "-" + f.name
-		}
-		there := func(g string) bool { return g == dashed || strings.HasPrefix(g, dashed+"=") }
+		flag := dashed(f.name)
+		there := func(g string) bool { return g == flag || strings.HasPrefix(g, flag+"=") }
 		if f.repeat || !slices.ContainsFunc(given, there) {
-			found = append(found, candidate{word: dashed, use: f.usage})
+			found = append(found, candidate{word: flag, use: f.usage})
 		}
 	}
 	return found
@@ -171,11 +162,7 @@ func valueCandidates(verb, flag, prefix, value string) []candidate {
 			prefix += value[:i+1]
 		}
 	}
-	var found []candidate
-	for _, v := range flagValues(verb, flag) {
-		found = append(found, candidate{word: prefix + v})
-	}
-	return found
+	return mapped(flagValues(verb, flag), func(v string) candidate { return candidate{word: prefix + v} })
 }
 
 // flagValues are a flag's known values. To be fast, it reads no file but the inventory, and asks
@@ -195,39 +182,28 @@ func flagValues(verb, flag string) []string {
 	case "protocol":
 		return bench.Presets()
 	case "precision":
-		return []string{string(model.Float32), string(model.Int8)}
+		return texts([]model.Precision{model.Float32, model.Int8})
 	case "method":
-		return []string{string(regress.Ops), string(regress.Indicator), string(regress.MACs)}
+		return texts([]regress.Method{regress.Ops, regress.Indicator, regress.MACs})
 	case "rank-by":
 		return []string{rankByLatency, rankByMACs}
 	case "dialect":
-		return dialectNames()
+		return texts(lut.Dialects())
 	case "format":
 		return formatValues(verb)
 	}
 	return nil
 }
 
-func dialectNames() []string {
-	var names []string
-	for _, d := range lut.Dialects() {
-		names = append(names, string(d))
-	}
-	return names
-}
-
 func formatValues(verb string) []string {
 	switch verb {
 	case "compile":
-		return []string{string(model.TFLite), string(model.ONNX)}
+		return texts([]model.Format{model.TFLite, model.ONNX})
 	case "report":
 		return reportFormatNames()
 	case "export":
-		var names []string
-		for _, f := range exportFormats() {
-			names = append(names, f.name)
-		}
-		slices.SortFunc(names, cmp.Compare[string])
+		names := mapped(exportFormats(), func(f exportFormat) string { return f.name })
+		slices.Sort(names)
 		return slices.Compact(names)
 	}
 	return nil

@@ -10,17 +10,16 @@ import (
 )
 
 type description struct {
-	Name         string      `json:"name"`
-	Space        string      `json:"space"`
-	Indices      string      `json:"indices"`
-	ID           string      `json:"id"`
-	MACs         int64       `json:"macs"`
-	MACsComplete bool        `json:"macs_complete"`
-	Params       int64       `json:"params"`
-	UnknownOps   []string    `json:"unknown_ops"`
-	Layers       []graph.Row `json:"layers"`
-	// Published are figures about a fixture from papers and repositories.
-	Published []publishedFigure `json:"published"`
+	Name         string            `json:"name"`
+	Space        string            `json:"space"`
+	Indices      string            `json:"indices"`
+	ID           string            `json:"id"`
+	MACs         int64             `json:"macs"`
+	MACsComplete bool              `json:"macs_complete"`
+	Params       int64             `json:"params"`
+	UnknownOps   []string          `json:"unknown_ops"`
+	Layers       []graph.Row       `json:"layers"`
+	Published    []publishedFigure `json:"published"`
 	*fileFacts
 }
 
@@ -30,21 +29,13 @@ type describeOptions struct {
 	json  bool
 }
 
-func describeVerb() *verb {
-	o := &describeOptions{}
-	return &verb{
-		name: "describe", usage: "print a network's layers: shapes, MACs, parameters, bytes", register: o.register,
-		run: func(_ context.Context, s streams) error { return runDescribe(o, s) },
-	}
-}
-
 func (o *describeOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
 	f.string(&o.model, "model", "a .tflite `FILE`; --space may name the space that it comes from", "")
 	f.json(&o.json)
 }
 
-func runDescribe(o *describeOptions, s streams) error {
+func (o *describeOptions) run(_ context.Context, s streams) error {
 	d, err := describe(o)
 	if err != nil {
 		return err
@@ -55,7 +46,6 @@ func runDescribe(o *describeOptions, s streams) error {
 	return printDescription(s, d)
 }
 
-// describe reads --fixture, --space with --arch, or --model.
 func describe(o *describeOptions) (description, error) {
 	if o.model != "" {
 		return describeFile(o)

@@ -57,10 +57,7 @@ func describeFile(o *describeOptions) (description, error) {
 	d := description{
 		Name: m.Name, Space: n.Graph.Space, Indices: n.Graph.Indices,
 		MACs: n.Graph.TotalMACs(), MACsComplete: n.MACsComplete, Params: n.Params,
-		UnknownOps: []string{}, Layers: n.Rows(space), Published: []publishedFigure{}, fileFacts: f,
-	}
-	for _, op := range n.UnknownOps {
-		d.UnknownOps = append(d.UnknownOps, op.Name)
+		UnknownOps: mapped(n.UnknownOps, func(op reader.OpCount) string { return op.Name }), Layers: n.Rows(space), Published: []publishedFigure{}, fileFacts: f,
 	}
 	if space != nil {
 		a, err := space.ParseArch(d.Indices)
@@ -73,7 +70,7 @@ func describeFile(o *describeOptions) (description, error) {
 }
 
 // list copies s, so that an empty one is [] in JSON and not null.
-func list(s []string) []string { return append([]string{}, s...) }
+func list[T any](s []T) []T { return append([]T{}, s...) }
 
 // spaceOfFile returns the space that the file records, if it is built in or given by --space
 // and the file's ops are those of the recorded point. Otherwise it returns nil and adds a note.
@@ -168,7 +165,6 @@ func fileSummary(d description) string {
 	return b.String()
 }
 
-// counted lists operators with their counts.
 func counted(ops []reader.OpCount) []string {
 	words := make([]string, len(ops))
 	for i, op := range ops {

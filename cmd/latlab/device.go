@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"latlab/devices"
-	"latlab/devices/inventory"
 	"latlab/internal/ui"
 )
 
@@ -26,8 +24,7 @@ func (o labOptions) openNamed(ctx context.Context, name string) (devices.Device,
 	// After an interrupt while programs are pushed and settings changed, Open cleans up.
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d, err := l.Open(ctx, name)
-	return d, deviceError(err)
+	return l.Open(ctx, name)
 }
 
 // closeDevice warns of what could not be restored on a device. Its measurements stay valid.
@@ -42,17 +39,7 @@ func (o labOptions) describeNamed(name string) (devices.Info, error) {
 	if err != nil {
 		return devices.Info{}, err
 	}
-	info, err := l.Describe(name)
-	return info, deviceError(err)
-}
-
-// deviceError gives an unknown device name its exit code.
-func deviceError(err error) error {
-	var unknown *inventory.UnknownError
-	if errors.As(err, &unknown) {
-		return withCode(exitNoDevice, err)
-	}
-	return err
+	return l.Describe(name)
 }
 
 // agentPath is the path of latlab-agent: the flag's, or beside latlab.

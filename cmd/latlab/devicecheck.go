@@ -26,7 +26,7 @@ func (o *devicesOptions) checks(ctx context.Context, name string) ([]inventory.S
 	defer cancel()
 	checks, err := l.Check(checking, name)
 	if err != nil {
-		return nil, deviceError(err)
+		return nil, err
 	}
 	if inventory.Failed(checks) != nil {
 		return checks, nil

@@ -13,7 +13,7 @@ import (
 	"latlab/internal/ui"
 )
 
-// devicesVerb has three --json documents.
+// devicesOptions have three --json documents.
 //
 // `devices --json` is {"devices": [...]}: each has the fields of devices.Info (name, kind,
 // formats, precisions, delegate, threads, ...) and those of inventory.Status: state ("ready",
@@ -25,33 +25,6 @@ import (
 // detail, and type: a command that helps. Only the last step can be "missing".
 //
 // `devices clean NAME --json` is {"device": NAME, "done": [...]}, a line for each action.
-func devicesVerb() *verb {
-	o := &devicesOptions{}
-	return &verb{
-		name: "devices", usage: "list devices and their state", register: o.register,
-		run:   func(ctx context.Context, s streams) error { return listDevices(ctx, o, s) },
-		verbs: []*verb{devicesCheckVerb(), devicesCleanVerb()},
-	}
-}
-
-func devicesCheckVerb() *verb {
-	o := &devicesOptions{}
-	return &verb{
-		name: "check", usage: "check step by step what timing on a device needs",
-		register: func(f *flagSet) { o.register(f); f.arguments(&o.names, "NAME") },
-		run:      func(ctx context.Context, s streams) error { return checkDevice(ctx, o, s) },
-	}
-}
-
-func devicesCleanVerb() *verb {
-	o := &devicesOptions{}
-	return &verb{
-		name: "clean", usage: "remove everything that latlab put on a device, and restore its settings",
-		register: func(f *flagSet) { o.labOptions.register(f); f.json(&o.json); f.arguments(&o.names, "NAME") },
-		run:      func(ctx context.Context, s streams) error { return cleanDevice(ctx, o, s) },
-	}
-}
-
 type devicesOptions struct {
 	labOptions
 	cache cacheOptions
@@ -65,7 +38,6 @@ func (o *devicesOptions) register(f *flagSet) {
 	f.json(&o.json)
 }
 
-// device is the argument of check or clean.
 func (o *devicesOptions) device(verb string) (string, error) {
 	if len(o.names) != 1 {
 		return "", usagef("`latlab devices %s NAME` takes one device", verb)
@@ -73,7 +45,7 @@ func (o *devicesOptions) device(verb string) (string, error) {
 	return o.names[0], nil
 }
 
-func listDevices(ctx context.Context, o *devicesOptions, s streams) error {
+func (o *devicesOptions) run(ctx context.Context, s streams) error {
 	l, err := o.lab()
 	if err != nil {
 		return err
@@ -100,10 +72,7 @@ func listDevices(ctx context.Context, o *devicesOptions, s streams) error {
 		fmt.Fprintf(s.out, "also %s\n", form)
 	}
 	if unseen := l.PhonesUnseen(ctx); unseen != nil {
-		fmt.Fprint(s.out, ui.Wrap("phones on the cable cannot be listed:", strings.Fields(unseen.Detail), ui.Columns))
-		if unseen.Type != "" {
-			ui.Command(s.out, "  ", unseen.Type)
-		}
+		printProblem(s, "phones on the cable cannot be listed:", unseen.Detail, unseen.Type)
 	}
 	printProblems(s, rows)
 	return nil
@@ -117,15 +86,27 @@ func printProblems(s streams, rows []inventory.Status) {
 			continue
 		}
 		printed[r.Problem] = true
-		fmt.Fprintf(s.out, "\n%s", ui.Wrap(r.Name+":", strings.Fields(r.Problem), ui.Columns))
-		if r.Type != "" {
-			ui.Command(s.out, "  ", r.Type)
-		}
+		fmt.Fprintln(s.out)
+		printProblem(s, r.Name+":", r.Problem, r.Type)
 	}
 }
 
-// checkDevice checks what timing needs, in the order in which it can fail.
-func checkDevice(ctx context.Context, o *devicesOptions, s streams) error {
+func printProblem(s streams, head, problem, command string) {
+	fmt.Fprint(s.out, ui.Wrap(head, strings.Fields(problem), ui.Columns))
+	if command != "" {
+		ui.Command(s.out, "  ", command)
+	}
+}
+
+type checkOptions struct{ devicesOptions }
+
+func (o *checkOptions) register(f *flagSet) {
+	o.devicesOptions.register(f)
+	f.arguments(&o.names, "NAME")
+}
+
+// run checks what timing needs, in the order in which it can fail.
+func (o *checkOptions) run(ctx context.Context, s streams) error {
 	name, err := o.device("check")
 	if err != nil {
 		return err
@@ -149,8 +130,15 @@ func checkDevice(ctx context.Context, o *devicesOptions, s streams) error {
 // cleanTimeout bounds the removal of models and programs, which is slow on some SD cards.
 const cleanTimeout = 3 * time.Minute
 
-// cleanDevice removes what latlab put on a device.
-func cleanDevice(ctx context.Context, o *devicesOptions, s streams) error {
+type cleanOptions struct{ devicesOptions }
+
+func (o *cleanOptions) register(f *flagSet) {
+	o.labOptions.register(f)
+	f.json(&o.json)
+	f.arguments(&o.names, "NAME")
+}
+
+func (o *cleanOptions) run(ctx context.Context, s streams) error {
 	name, err := o.device("clean")
 	if err != nil {
 		return err
@@ -163,7 +151,7 @@ func cleanDevice(ctx context.Context, o *devicesOptions, s streams) error {
 	defer cancel()
 	done, err := l.Clean(ctx, name)
 	if err != nil {
-		return deviceError(err)
+		return err
 	}
 	if o.json {
 		return ui.Document(s.out, map[string]any{"device": name, "done": done})

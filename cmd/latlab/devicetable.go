@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -91,10 +92,7 @@ func (g *deviceGroup) add(one deviceGroup, columns int) bool {
 }
 
 func runtimeOf(i devices.Info) string {
-	runtime := i.Fingerprint["runtime"]
-	if runtime == "" {
-		runtime = i.Harness
-	}
+	runtime := cmp.Or(i.Fingerprint["runtime"], i.Harness)
 	if i.Delegate == "" {
 		return runtime
 	}
@@ -132,29 +130,19 @@ func rowWords(r inventory.Status) []string {
 // read are printed as unknown: a reader of latencies must know that overheating would go unnoticed.
 func conditionWords(r inventory.Status) []string {
 	s := r.Now
+	load := "unknown"
+	if s.LoadAverage != nil {
+		load = fmt.Sprintf("%.2f", *s.LoadAverage)
+	}
 	parts := []string{runtimeOf(r.Info)}
 	if r.SoC != nil {
 		parts = append(parts, *r.SoC)
 	}
 	parts = append(parts,
-		orUnknown("CPU model", r.Fingerprint["cpu"]), fmt.Sprintf("%d cores", runtime.NumCPU()),
-		"governor "+orUnknown("", s.Governor), "load "+optionalOr(s.LoadAverage, "%.2f"), hottestWord(*s),
+		cmp.Or(r.Fingerprint["cpu"], "CPU model unknown"), fmt.Sprintf("%d cores", runtime.NumCPU()),
+		"governor "+cmp.Or(s.Governor, "unknown"), "load "+load, hottestWord(*s),
 	)
 	return strings.Fields(strings.Join(parts, ", "))
-}
-
-func orUnknown(what, text string) string {
-	if text == "" {
-		return strings.TrimSpace(what + " unknown")
-	}
-	return text
-}
-
-func optionalOr(x *float64, format string) string {
-	if x == nil {
-		return "unknown"
-	}
-	return fmt.Sprintf(format, *x)
 }
 
 func hottestWord(s devices.State) string {

@@ -19,16 +19,13 @@ type doctorOptions struct {
 	json  bool
 }
 
-func doctorVerb() *verb {
-	o := &doctorOptions{}
-	return &verb{
-		name: "doctor", usage: "check what this host lacks, and print how to fix it",
-		register: func(f *flagSet) { o.register(f); o.cache.registerDir(f); f.json(&o.json) },
-		run:      func(ctx context.Context, s streams) error { return runDoctor(ctx, o, s) },
-	}
+func (o *doctorOptions) register(f *flagSet) {
+	o.labOptions.register(f)
+	o.cache.registerDir(f)
+	f.json(&o.json)
 }
 
-func runDoctor(ctx context.Context, o *doctorOptions, s streams) error {
+func (o *doctorOptions) run(ctx context.Context, s streams) error {
 	checks, err := o.hostChecks(ctx)
 	if err != nil {
 		return err

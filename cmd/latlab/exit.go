@@ -4,10 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"latlab/bench/store"
 	"latlab/devices"
+	"latlab/devices/inventory"
+	"latlab/fixtures"
+	"latlab/internal/serve"
 	"latlab/internal/strictyaml"
+	"latlab/regress"
+	"latlab/regress/csvtable"
 	"latlab/sampler"
 )
 
@@ -23,7 +29,6 @@ const (
 	exitInterrupted = 130
 )
 
-// codeError is an error with its exit code.
 type codeError struct {
 	code int
 	err  error
@@ -50,27 +55,49 @@ func (*silent) Error() string { return "" }
 
 func exitSilently(code int) error { return withCode(code, &silent{}) }
 
-// exitCodeIs reports whether an error carries that exit code.
 func exitCodeIs(err error, code int) bool {
-	var coded *codeError
-	return errors.As(err, &coded) && coded.code == code
+	coded, ok := errors.AsType[*codeError](err)
+	return ok && coded.code == code
+}
+
+// wraps reports whether an error is, or wraps, one of a type.
+func wraps[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 func exitCode(err error) int {
-	var coded *codeError
-	var load *strictyaml.Error
-	var dev *devices.Error
+	coded, isCoded := errors.AsType[*codeError](err)
+	dev, isDevice := errors.AsType[*devices.Error](err)
 	switch {
-	case errors.As(err, &coded):
+	case err == nil:
+		return exitOK
+	case isCoded:
 		return coded.code
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.Is(err, store.ErrLocked):
 		return exitLocked
-	case errors.As(err, &load), errors.Is(err, sampler.ErrUnknownSpace):
-		return exitUsage
-	case errors.As(err, &dev) && dev.Fault == devices.FaultUser:
+	case wraps[*inventory.UnknownError](err):
+		return exitNoDevice
+	case isDevice && dev.Fault == devices.FaultUser, isUsers(err):
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// isUsers reports whether an error is the user's mistake by its type alone.
+func isUsers(err error) bool {
+	return errors.Is(err, sampler.ErrUnknownSpace) || errors.Is(err, fixtures.ErrUnknown) || errors.Is(err, regress.ErrNoOps) ||
+		wraps[*strictyaml.Error](err) || wraps[*csvtable.Error](err) || wraps[*store.NotStoreError](err) || wraps[*serve.OptionError](err) ||
+		wraps[*regress.FileError](err) || wraps[*regress.TooFewError](err) || wraps[*regress.MixedError](err) ||
+		wraps[*regress.ObservationError](err) || wraps[*regress.OptionError](err) || wraps[*regress.FeatureError](err)
+}
+
+// inputError treats a missing input file as a usage error.
+func inputError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return withCode(exitUsage, err)
+	}
+	return err
 }

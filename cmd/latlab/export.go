@@ -31,14 +31,6 @@ type exportOptions struct {
 	outputOptions
 }
 
-func exportVerb() *verb {
-	o := &exportOptions{}
-	return &verb{
-		name: "export", usage: "write a cost model, a sweep's measurements or per-layer tables in a file format", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runExport(ctx, o, s) },
-	}
-}
-
 func (o *exportOptions) register(f *flagSet) {
 	f.cost(&o.cost)
 	f.db(&o.db)
@@ -53,7 +45,6 @@ func (o *exportOptions) register(f *flagSet) {
 	o.outputOptions.register(f, "`PATH` to write: a file, - for stdout, or for "+text.Or(folderFormats())+" a folder")
 }
 
-// exportJob is one export: its output and its loaded source.
 type exportJob struct {
 	*exportOptions
 	s   streams
@@ -70,7 +61,7 @@ type exportJob struct {
 	tables []nnmeter.Table // of layers
 }
 
-func runExport(ctx context.Context, o *exportOptions, s streams) error {
+func (o *exportOptions) run(ctx context.Context, s streams) error {
 	j, f, err := o.job(s)
 	if err != nil {
 		return err
@@ -91,7 +82,6 @@ func runExport(ctx context.Context, o *exportOptions, s streams) error {
 
 func (o *exportOptions) flags() *flagSet { return o.outputOptions.flags }
 
-// job checks the flags and returns the export and its format.
 func (o *exportOptions) job(s streams) (*exportJob, exportFormat, error) {
 	for _, need := range [][2]string{{"format", o.format}, {"o", o.out}} {
 		if err := required(need[0], need[1]); err != nil {
@@ -103,30 +93,24 @@ func (o *exportOptions) job(s streams) (*exportJob, exportFormat, error) {
 		return nil, exportFormat{}, err
 	}
 	f, err := findExportFormat(o.format, of)
-	if err == nil {
-		err = o.refuseUnused(f)
-	}
 	if err != nil {
-		return nil, exportFormat{}, err
+		return nil, f, err
+	}
+	if err := o.refuseUnused(f); err != nil {
+		return nil, f, err
 	}
 	j := &exportJob{exportOptions: o, s: s, validOnly: o.validOnly && exportTakes("valid-only", f)}
 	j.out, err = outPath(o.outputOptions, f.folderName(), o.cost, o.db, o.layers)
 	return j, f, err
 }
 
-// content is the content of the one source flag that is set.
 func (o *exportOptions) content() (exportContent, error) {
-	var flags []string
-	for _, of := range exportContents() {
-		flags = append(flags, of.flag())
+	contents := exportContents()
+	flag := o.flags().oneSource(mapped(contents, func(of exportContent) string { return of.flag })...)
+	if i := slices.IndexFunc(contents, func(of exportContent) bool { return of.flag == flag }); i >= 0 {
+		return contents[i], nil
 	}
-	source := o.flags().oneSource(flags...)
-	for _, of := range exportContents() {
-		if of.flag() == source {
-			return of, nil
-		}
-	}
-	return "", usagef("export takes one of --cost COST.json (coefficients), --db FILE (measurements) and --layers FILE (tables of layers)")
+	return exportContent{}, usagef("export takes one of --cost COST.json (coefficients), --db FILE (measurements) and --layers FILE (tables of layers)")
 }
 
 // load opens the source; done closes it.
@@ -153,7 +137,6 @@ func (j *exportJob) load(ctx context.Context, of exportContent) (done func(), er
 	return done, err
 }
 
-// rows streams the sweep's networks.
 func (j *exportJob) rows(ctx context.Context) iter.Seq2[exporters.Row, error] {
 	rows := exporters.Rows(ctx, j.store, j.sweep)
 	if j.validOnly {
@@ -226,13 +209,10 @@ type exported struct {
 	LeftOut *exporters.LeftOut `json:"left_out,omitempty"` // by --valid-only
 }
 
-// print prints the path, and warns of what the format omits.
 func (j *exportJob) print(f exportFormat, notes exporters.Notes) error {
 	e := exported{Format: f.name, Path: j.out}
-	for _, l := range notes.Lost {
-		e.Lost = append(e.Lost, l.What)
-	}
-	if len(e.Lost) > 0 {
+	if len(notes.Lost) > 0 {
+		e.Lost = mapped(notes.Lost, func(l exporters.Loss) string { return l.What })
 		e.Notes = j.notesPath(f)
 	}
 	if j.validOnly {

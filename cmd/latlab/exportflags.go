@@ -32,7 +32,7 @@ func (s exportScope) takes(f exportFormat) bool {
 
 // String is "measurements (--db) except openmetrics, it counts ..." or "format csv of coefficients (--cost)".
 func (s exportScope) String() string {
-	text := fmt.Sprintf("%s (--%s)", s.of, s.of.flag())
+	text := fmt.Sprintf("%s (--%s)", s.of, s.of.flag)
 	switch {
 	case s.only != "":
 		return "format " + s.only + " of " + text
@@ -42,12 +42,10 @@ func (s exportScope) String() string {
 	return text
 }
 
-// exportTakes reports whether a flag of export applies to a format.
 func exportTakes(flag string, f exportFormat) bool {
 	return !slices.ContainsFunc(exportScopes(), func(s exportScope) bool { return s.flag == flag && !s.takes(f) })
 }
 
-// refuseUnused refuses a typed flag that does not apply to the format.
 func (o *exportOptions) refuseUnused(f exportFormat) error {
 	return o.flags().refuseUnused(fmt.Sprintf("format %s of %s", f.name, f.of), func(flag string) string {
 		for _, s := range exportScopes() {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -18,31 +17,21 @@ import (
 	"latlab/exporters/table"
 	"latlab/exporters/tunas"
 	"latlab/internal/text"
-	"latlab/regress"
 )
 
-// exportContent is the content of an export's source.
-type exportContent string
+// exportContent is the content of an export's source, and the flag that names the source.
+type exportContent struct{ name, flag string }
 
-const (
-	coefficients exportContent = "coefficients"
-	measurements exportContent = "measurements"
-	layerTables  exportContent = "layers"
+func (of exportContent) String() string { return of.name }
+
+var (
+	coefficients = exportContent{"coefficients", "cost"}
+	measurements = exportContent{"measurements", "db"}
+	layerTables  = exportContent{"layers", "layers"}
 )
 
 func exportContents() []exportContent {
 	return []exportContent{coefficients, measurements, layerTables}
-}
-
-// flag is the flag that names the source.
-func (of exportContent) flag() string {
-	switch of {
-	case coefficients:
-		return "cost"
-	case measurements:
-		return "db"
-	}
-	return "layers"
 }
 
 // exportFormat is a format of one content. Help, errors and docs/exports.md are generated from
@@ -136,7 +125,7 @@ func findExportFormat(name string, of exportContent) (exportFormat, error) {
 			return f, nil
 		}
 	}
-	return exportFormat{}, unknownFormat(name, string(of), formatNames(of)...)
+	return exportFormat{}, unknownFormat(name, of.name, formatNames(of)...)
 }
 
 func unknownFormat(format, what string, known ...string) error {
@@ -153,7 +142,6 @@ func formatNames(of exportContent) []string {
 	return names
 }
 
-// folderFormats are the formats that have several files.
 func folderFormats() []string {
 	var names []string
 	for _, f := range exportFormats() {
@@ -165,11 +153,9 @@ func folderFormats() []string {
 }
 
 func formatUsage() string {
-	var parts []string
-	for _, of := range exportContents() {
-		parts = append(parts, "of "+string(of)+" "+text.Or(formatNames(of)))
-	}
-	return strings.Join(parts, "; ")
+	return strings.Join(mapped(exportContents(), func(of exportContent) string {
+		return "of " + of.name + " " + text.Or(formatNames(of))
+	}), "; ")
 }
 
 func exportLUT(j *exportJob) (exporters.Notes, error) {
@@ -180,12 +166,8 @@ func exportLUT(j *exportJob) (exporters.Notes, error) {
 	return lut.Write(j.out, j.model, j.modelSpace, d)
 }
 
-// exportPrices treats a cost model without ops as bad input: a fit by another method has them.
 func exportPrices(j *exportJob) (exporters.Notes, error) {
 	k, err := nnmeter.Priced(j.model, j.modelSpace)
-	if errors.Is(err, regress.ErrNoOps) {
-		err = withCode(exitUsage, err)
-	}
 	if err != nil {
 		return exporters.Notes{}, err
 	}

@@ -31,14 +31,6 @@ type fitOptions struct {
 	outputOptions
 }
 
-func fitVerb() *verb {
-	o := &fitOptions{}
-	return &verb{
-		name: "fit", usage: "fit a cost model to a sweep and print its held-out error", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runFit(ctx, o, s) },
-	}
-}
-
 func (o *fitOptions) register(f *flagSet) {
 	f.db(&o.db)
 	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, are fitted together")
@@ -81,7 +73,7 @@ func (o *fitOptions) regress() regress.Options {
 	return regress.Options{Method: regress.Method(o.method), Seed: o.seed, Train: o.train, Absolute: o.absolute}
 }
 
-func runFit(ctx context.Context, o *fitOptions, s streams) error {
+func (o *fitOptions) run(ctx context.Context, s streams) error {
 	out, err := outPath(o.outputOptions, "", o.db, o.csv)
 	if err != nil {
 		return err
@@ -104,7 +96,6 @@ func runFit(ctx context.Context, o *fitOptions, s streams) error {
 	return err
 }
 
-// fitJob is one fit and its outputs.
 type fitJob struct {
 	*fitOptions
 	s    streams
@@ -146,7 +137,7 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 	}
 	o, err := observe.Sampled(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid})
 	if err != nil {
-		return fitError(err)
+		return err
 	}
 	f.printInvalid(o.Invalid)
 	m, err := regress.Fit(ctx, o.Data, f.regress())
@@ -157,7 +148,7 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 	if err := f.save(ctx, m.Write); err != nil {
 		return err
 	}
-	return f.print(m)
+	return f.print(fitted{m.Method, m.Space, m.Device, m.Kind, m.Figures, m.MeasuredUntil, list(m.Warnings)}, m.Space, nil)
 }
 
 func (f *fitJob) printInvalid(invalid int) {
@@ -177,22 +168,9 @@ func (f *fitJob) invalidWarning(invalid, all int) []string {
 
 // fewValid explains a TooFewError by the INVALID measurements that were omitted.
 func (f *fitJob) fewValid(invalid int, err error) error {
-	var few *regress.TooFewError
-	if errors.As(err, &few) && invalid > 0 && !f.includeInvalid {
+	few, isFew := errors.AsType[*regress.TooFewError](err)
+	if isFew && invalid > 0 && !f.includeInvalid {
 		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` prints why, --include-invalid uses them)", few.Have, few.Need, invalid)
-	}
-	return fitError(err)
-}
-
-// fitError gives the user's mistakes their exit code.
-func fitError(err error) error {
-	var few *regress.TooFewError
-	var mixed *regress.MixedError
-	var bad *regress.ObservationError
-	var option *regress.OptionError
-	var feature *regress.FeatureError
-	if errors.As(err, &few) || errors.As(err, &mixed) || errors.As(err, &bad) || errors.As(err, &option) || errors.As(err, &feature) {
-		return withCode(exitUsage, err)
 	}
 	return err
 }
@@ -208,22 +186,32 @@ type fitted struct {
 	Warnings      []string   `json:"warnings"`
 }
 
-func (f *fitJob) print(m *regress.CostModel) error {
+// print prints a cost model of networks, with weights where there are some to print.
+func (f *fitJob) print(m fitted, networks string, weights func(io.Writer) error) error {
 	if f.json {
-		return ui.Document(f.s.out, fitted{m.Method, m.Space, m.Device, m.Kind, m.Figures, m.MeasuredUntil, append([]string{}, m.Warnings...)})
+		return ui.Document(f.s.out, m)
 	}
-	of := fmt.Sprintf("%s on %s (%s)", m.Space, m.Device, ui.Kind(m.Kind))
-	printFitted(f.s, of, m.Method)
+	of := fmt.Sprintf("%s on %s (%s),", networks, m.Device, ui.Kind(m.Kind))
+	fmt.Fprint(f.s.out, ui.Wrap("cost model of", []string{of, "method " + m.Method}, ui.Columns))
 	if err := printFigures(f.s.out, m.Figures, ui.Seconds, latenciesUntil(m.MeasuredUntil)...); err != nil {
 		return err
 	}
-	f.printNotes(m.Warnings)
+	if weights != nil {
+		if err := weights(f.s.out); err != nil {
+			return err
+		}
+	}
+	printWarnings(f.s.out, m.Warnings)
+	if f.path != "" && f.path != stdoutPath {
+		fmt.Fprintf(f.s.out, "  written to %s\n", f.path)
+	}
 	return nil
 }
 
-// printFitted prints what a cost model is for, wrapped where the names are long.
-func printFitted(s streams, of, method string) {
-	fmt.Fprint(s.out, ui.Wrap("cost model of", []string{of + ",", "method " + method}, ui.Columns))
+func printWarnings(w io.Writer, warnings []string) {
+	for _, text := range warnings {
+		fmt.Fprint(w, ui.Wrap("  warning:", strings.Fields(text), ui.Columns))
+	}
 }
 
 // latenciesUntil is the row with the time of the last measurement, none where it is unknown.
@@ -232,15 +220,6 @@ func latenciesUntil(until *time.Time) [][]string {
 		return nil
 	}
 	return [][]string{{"  latencies until", until.UTC().Format("2006-01-02 15:04:05 UTC")}}
-}
-
-func (f *fitJob) printNotes(warnings []string) {
-	for _, text := range warnings {
-		fmt.Fprint(f.s.out, ui.Wrap("  warning:", strings.Fields(text), ui.Columns))
-	}
-	if f.path != "" && f.path != stdoutPath {
-		fmt.Fprintf(f.s.out, "  written to %s\n", f.path)
-	}
 }
 
 // printFigures prints held-out figures and more rows; unit formats the RMSE.

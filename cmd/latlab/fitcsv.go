@@ -3,7 +3,6 @@ package main
 import (
 	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,7 +33,7 @@ func (f *fitJob) foreign(ctx context.Context) error {
 	o.Method = regress.Indicator
 	m, err := regress.FitTable(ctx, t, o)
 	if err != nil {
-		return fitError(err)
+		return err
 	}
 	if err := f.save(ctx, func(to io.Writer) error { return ui.JSON(to, m) }); err != nil {
 		return err
@@ -59,12 +58,7 @@ func readForeign(path, target, columns string) (*csvtable.Table, error) {
 	if columns != "" {
 		features = strings.Split(columns, ",")
 	}
-	t, err := csvtable.Read(r, path, target, features)
-	var bad *csvtable.Error
-	if errors.As(err, &bad) {
-		err = withCode(exitUsage, err)
-	}
-	return t, err
+	return csvtable.Read(r, path, target, features)
 }
 
 func printForeign(s streams, asJSON bool, m *regress.TableModel) error {
@@ -76,16 +70,14 @@ func printForeign(s streams, asJSON bool, m *regress.TableModel) error {
 			RMSE     *float64           `json:"rmse"` // in the column's unit
 			LeftOut  []csvtable.LeftOut `json:"left_out"`
 			Warnings []string           `json:"warnings"`
-		}{m.Method, m.Target, m.Figures, m.RMSE, append([]csvtable.LeftOut{}, m.LeftOut...), append([]string{}, m.Warnings...)})
+		}{m.Method, m.Target, m.Figures, m.RMSE, list(m.LeftOut), list(m.Warnings)})
 	}
 	by := fmt.Sprintf("of %d networks by %d categorical columns,", m.Networks, len(m.Columns))
 	fmt.Fprint(s.out, ui.Wrap(m.Target, []string{by, "method " + m.Method}, ui.Columns))
 	for _, l := range m.LeftOut {
 		fmt.Fprint(s.out, ui.Wrap("  omitted:", strings.Fields("column "+l.Column+", "+l.Reason), ui.Columns))
 	}
-	for _, w := range m.Warnings {
-		fmt.Fprint(s.out, ui.Wrap("  warning:", strings.Fields(w), ui.Columns))
-	}
+	printWarnings(s.out, m.Warnings)
 	f := m.Figures
 	f.RMSESeconds = m.RMSE // the unit is the column's, which may be unknown
 	return printFigures(s.out, f, func(x float64) string { return ui.Digits(x, 4) + " in the column's unit" })

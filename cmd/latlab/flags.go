@@ -18,20 +18,17 @@ import (
 // and the environment overrides the file.
 type flagSet struct {
 	flags     []cli.Flag
-	texts     map[string]*string // values of string flags
-	lists     map[string]*[]string
-	words     *[]string // nil where the verb takes no arguments
+	lists     []func(*cli.Context) // copy what the library has no Destination for
+	words     *[]string            // nil where the verb takes no arguments
 	wordsName string
 	parsed    *cli.Context
 	typedAt   typedFlags
 }
 
-// typedFlags holds the names of the flags on the command line.
 type typedFlags map[string]bool
 
 func env(name string) []string { return []string{envName(name)} }
 
-// envName is the environment variable that sets a flag.
 func envName(flag string) string {
 	return "LATLAB_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(flag))
 }
@@ -39,15 +36,7 @@ func envName(flag string) string {
 func (f *flagSet) add(flag cli.Flag) { f.flags = append(f.flags, flag) }
 
 func (f *flagSet) string(to *string, name, usage, value string) {
-	f.addText(to, &cli.StringFlag{Name: name, Usage: usage, Value: value, EnvVars: env(name), Destination: to})
-}
-
-func (f *flagSet) addText(to *string, flag *cli.StringFlag) {
-	if f.texts == nil {
-		f.texts = map[string]*string{}
-	}
-	f.texts[flag.Name] = to
-	f.add(flag)
+	f.add(&cli.StringFlag{Name: name, Usage: usage, Value: value, EnvVars: env(name), Destination: to})
 }
 
 func (f *flagSet) int(to *int, name, usage string, value int) {
@@ -60,10 +49,7 @@ func (f *flagSet) bool(to *bool, name, usage string) {
 
 // strings adds a flag that may be repeated. Only the command line can set it.
 func (f *flagSet) strings(to *[]string, name, usage string, values ...string) {
-	if f.lists == nil {
-		f.lists = map[string]*[]string{}
-	}
-	f.lists[name] = to
+	f.lists = append(f.lists, func(c *cli.Context) { *to = c.StringSlice(name) })
 	flag := &cli.StringSliceFlag{Name: name, Usage: usage}
 	if len(values) > 0 {
 		flag.Value = cli.NewStringSlice(values...)
@@ -73,7 +59,7 @@ func (f *flagSet) strings(to *[]string, name, usage string, values ...string) {
 
 // output adds -o, which the environment cannot set: the result of each command has its own place.
 func (f *flagSet) output(to *string, usage string) {
-	f.addText(to, &cli.StringFlag{Name: "o", Usage: usage, Destination: to})
+	f.add(&cli.StringFlag{Name: "o", Usage: usage, Destination: to})
 }
 
 // arguments makes a verb take arguments besides its flags.
@@ -88,11 +74,11 @@ func (f *flagSet) seed(to *uint64) {
 	f.add(&cli.Uint64Flag{Name: "seed", Usage: "random seed", Value: 1, EnvVars: env("seed"), Destination: to})
 }
 
-// read copies the parsed lists and arguments, for which the library has no Destination.
+// read copies the parsed lists and arguments.
 func (f *flagSet) read(c *cli.Context) error {
 	f.parsed = c
-	for name, to := range f.lists {
-		*to = c.StringSlice(name)
+	for _, read := range f.lists {
+		read(c)
 	}
 	if f.words != nil {
 		*f.words = c.Args().Slice()
@@ -112,7 +98,7 @@ func (f *flagSet) given(name string) bool { return f.parsed.IsSet(name) }
 // oneSource returns which one of several mutually exclusive flags is set, "" where none or
 // several are. Flags on the command line override those of the environment and the file.
 func (f *flagSet) oneSource(names ...string) string {
-	set := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return *f.texts[name] == "" })
+	set := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return f.parsed.String(name) == "" })
 	if typed := slices.DeleteFunc(slices.Clone(set), func(name string) bool { return !f.typed(name) }); len(typed) > 0 {
 		set = typed
 	}
@@ -156,17 +142,12 @@ func (f *flagSet) infos() []flagInfo {
 	return all
 }
 
-// takesValue reports whether the word after a flag is its value.
 func (f *flagSet) takesValue(name string) bool {
 	return slices.ContainsFunc(f.infos(), func(i flagInfo) bool { return i.name == name && i.takesValue })
 }
 
 func (f *flagSet) names() []string {
-	var names []string
-	for _, i := range f.infos() {
-		names = append(names, i.name)
-	}
-	return names
+	return mapped(f.infos(), func(i flagInfo) string { return i.name })
 }
 
 // setDefault changes the default of a flag, for the configuration file.
@@ -194,21 +175,23 @@ func (f *flagSet) setDefault(name, value string) error {
 	return nil
 }
 
-// missingFlagError reports a required flag that is missing.
-type missingFlagError struct{ flag, verb string }
+// missingFlagError is the name of a required flag that is missing.
+type missingFlagError string
 
-func (e *missingFlagError) Error() string {
-	dashes := "--"
-	if len(e.flag) == 1 {
-		dashes = "-"
+func (e missingFlagError) Error() string { return dashed(string(e)) + " is missing" }
+
+// dashed is a flag as it is typed.
+func dashed(flag string) string {
+	if len(flag) == 1 {
+		return "-" + flag
 	}
-	return fmt.Sprintf("%s%s is missing; `latlab %s --help` lists the flags", dashes, e.flag, e.verb)
+	return "--" + flag
 }
 
 // required returns a missingFlagError where the value is empty.
 func required(name, value string) error {
 	if value == "" {
-		return withCode(exitUsage, &missingFlagError{flag: name})
+		return withCode(exitUsage, missingFlagError(name))
 	}
 	return nil
 }

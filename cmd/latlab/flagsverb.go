@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 
@@ -11,34 +12,50 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// options are a verb's flags and what it does with them.
+type options interface {
+	register(f *flagSet)
+	run(ctx context.Context, s streams) error
+}
+
 // verb is one of latlab's commands.
 type verb struct {
-	name, usage, description string
-	hidden                   bool
-	register                 func(*flagSet) // adds its flags; nil where it has none
-	run                      func(ctx context.Context, s streams) error
-	verbs                    []*verb // subcommands
+	name, usage string
+	hidden      bool
+	options
+	verbs []*verb // subcommands
 
 	flags flagSet
+}
+
+// printed is a verb without flags that prints a text.
+type printed func() (string, error)
+
+func (printed) register(*flagSet) {}
+
+func (p printed) run(_ context.Context, s streams) error {
+	text, err := p()
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(s.out, text)
+	return err
 }
 
 // command makes the library's command of a verb.
 func (v *verb) command(s streams, typed typedFlags) *cli.Command {
 	v.flags.typedAt = typed
-	if v.register != nil {
-		v.register(&v.flags)
-	}
+	v.register(&v.flags)
 	cmd := &cli.Command{
-		Name: v.name, Usage: v.usage, Description: v.description, Hidden: v.hidden,
+		Name: v.name, Usage: v.usage, Hidden: v.hidden,
 		ArgsUsage: v.flags.wordsName, Flags: v.flags.flags, OnUsageError: onUsage, HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			if err := v.flags.read(c); err != nil {
 				return err
 			}
 			err := v.run(c.Context, s)
-			var missing *missingFlagError
-			if errors.As(err, &missing) {
-				missing.verb = v.name
+			if missing, ok := errors.AsType[missingFlagError](err); ok {
+				return usagef("%w; `latlab %s --help` lists the flags", missing, v.name)
 			}
 			return err
 		},
@@ -57,11 +74,7 @@ func findVerb(verbs []*verb, name string) *verb {
 }
 
 func verbNames(verbs []*verb) []string {
-	var names []string
-	for _, v := range verbs {
-		names = append(names, v.name)
-	}
-	return names
+	return mapped(verbs, func(v *verb) string { return v.name })
 }
 
 // flagsFirst moves a verb's flags in front of its arguments, because the library stops at the

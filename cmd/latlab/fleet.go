@@ -11,7 +11,6 @@ import (
 	"latlab/internal/ui"
 )
 
-// fleet is a sweep on its devices while it runs.
 type fleet struct {
 	s      streams
 	o      *sweepOptions
@@ -66,17 +65,16 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	outs := run.Run(ctx)
 	show.Finish()
 	pushMetrics(ctx, f.s, f.o.pushURL, st)
-	err = storeError(st.Close())
+	err = st.Close()
 	for _, o := range outs {
 		if o.CloseErr != nil {
 			fmt.Fprintf(f.s.err, "latlab: WARNING: %s: %s\n", o.Name, ui.OneLine(o.CloseErr))
 		}
 	}
-	for i := range outs {
-		if isInterrupt(outs[i].Err) {
-			return nil, errors.Join(interrupted(f.s, outs[i].Err, true), err)
+	for _, o := range outs {
+		if isInterrupt(o.Err) {
+			return nil, errors.Join(interrupted(f.s, o.Err, true), err)
 		}
-		outs[i].Err = deviceError(outs[i].Err)
 	}
 	return outs, err
 }
@@ -134,18 +132,11 @@ func (f *fleet) reportOne(o bench.Outcome) error {
 // device ranks above failed networks, these above INVALID ones.
 func moreSevere(a, b error) error {
 	rank := func(err error) int {
-		return slices.Index([]int{exitOK, exitInvalid, exitPartial}, exitCodeOf(err))
+		return slices.Index([]int{exitOK, exitInvalid, exitPartial}, exitCode(err))
 	}
 	ra, rb := rank(a), rank(b)
 	if ra < 0 || rb >= 0 && ra >= rb {
 		return a
 	}
 	return b
-}
-
-func exitCodeOf(err error) int {
-	if err == nil {
-		return exitOK
-	}
-	return exitCode(err)
 }

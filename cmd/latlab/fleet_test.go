@@ -16,7 +16,7 @@ func TestWorstErrorDecides(t *testing.T) {
 		{partial, failed, exitFailed}, {failed, partial, exitFailed}, {failed, nil, exitFailed},
 		{usagef("x"), failed, exitUsage}, // the first of two that stopped
 	} {
-		if got := exitCodeOf(moreSevere(tt.a, tt.b)); got != tt.want {
+		if got := exitCode(moreSevere(tt.a, tt.b)); got != tt.want {
 			t.Errorf("moreSevere(%v, %v) has exit code %d, want %d", tt.a, tt.b, got, tt.want)
 		}
 	}

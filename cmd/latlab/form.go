@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -25,32 +26,24 @@ func (o formOptions) inputOf(p model.Precision) (model.Input, error) {
 	in := model.Input(o.input)
 	switch {
 	case in == "":
-		return "", nil
 	case in != model.UInt8 && string(in) != string(model.Int8):
 		return "", usagef("unknown input type %q; known: int8 or %s", in, model.UInt8)
 	case p != model.Int8:
 		return "", usagef("--input %s applies to int8 networks; --precision is %s", in, p)
-	case in != model.UInt8:
-		return "", nil
+	case in == model.UInt8:
+		return in, nil
 	}
-	return in, nil
+	return "", nil
 }
 
-// deviceForm is the model form for a device: the precision asked for, or the device's first, in
-// the device's first format.
-func (o formOptions) deviceForm(d devices.Info) (model.Form, error) {
-	return o.deviceFormOr(d, d.Precisions[0])
-}
-
-// deviceFormOr is deviceForm with a different default precision.
-func (o formOptions) deviceFormOr(d devices.Info, otherwise model.Precision) (model.Form, error) {
+// deviceForm is the model form for a device: the precision asked for, or the default, in the
+// device's first format.
+func (o formOptions) deviceForm(d devices.Info, otherwise model.Precision) (model.Form, error) {
 	p, err := o.knownPrecision()
 	if err != nil {
 		return model.Form{}, err
 	}
-	if p == "" {
-		p = otherwise
-	}
+	p = cmp.Or(p, otherwise)
 	if !slices.Contains(d.Precisions, p) {
 		return model.Form{}, usagef("device %s takes %s, not %s", d.Name, source.Takes(d), p)
 	}
@@ -85,9 +78,5 @@ func formsAndPrecisions(d devices.Info) string {
 			more = " ..."
 		}
 	}
-	var formats []string
-	for _, f := range d.Formats {
-		formats = append(formats, string(f))
-	}
-	return strings.Join(formats, "/") + " " + strings.Join(precisions, ", ") + more
+	return strings.Join(texts(d.Formats), "/") + " " + strings.Join(precisions, ", ") + more
 }

@@ -1,8 +1,8 @@
 // Command latlab samples networks of a search space, times them on a device and fits the
 // cost model that a hardware-aware search consumes.
 //
-// Each verb has a file of its name: an options struct, a function that registers its flags into
-// it, and a function that runs it. A verb that outgrows one file has more whose names begin with
+// newProgram lists the verbs. Each has a file of its name: an options struct with a method that
+// registers its flags and one that runs it. A verb that outgrows one file has more whose names begin with
 // the verb (exportformats.go, fitcsv.go, sweepplan.go). Options that verbs share are in
 // options.go. Only main.go and the flags*.go import the library that parses the command line.
 //
@@ -84,7 +84,6 @@ func (r *resultWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// program holds the verbs and the command line parser.
 type program struct {
 	app   *cli.App
 	verbs []*verb
@@ -94,10 +93,27 @@ type program struct {
 func newProgram(s streams) *program {
 	p := &program{typed: typedFlags{}}
 	p.verbs = []*verb{
-		spacesVerb(), sampleVerb(), describeVerb(), compileVerb(),
-		devicesVerb(), timeVerb(), sweepVerb(), showVerb(),
-		fitVerb(), predictVerb(), verifyVerb(), exportVerb(), serveVerb(), reportVerb(),
-		doctorVerb(), completionVerb(p), manVerb(p), versionVerb(),
+		{name: "spaces", usage: "list search spaces: decisions, size, table slots, reachable entries", options: &spacesOptions{}},
+		{name: "sample", usage: "draw random networks of a space, as JSON lines", options: &sampleOptions{}},
+		{name: "describe", usage: "print a network's layers: shapes, MACs, parameters, bytes", options: &describeOptions{}},
+		{name: "compile", usage: "write networks as model files", options: &compileOptions{}},
+		{name: "devices", usage: "list devices and their state", options: &devicesOptions{}, verbs: []*verb{
+			{name: "check", usage: "check step by step what timing on a device needs", options: &checkOptions{}},
+			{name: "clean", usage: "remove everything that latlab put on a device, and restore its settings", options: &cleanOptions{}},
+		}},
+		{name: "time", usage: "time one network or one model file of your own", options: &timeOptions{}},
+		{name: "sweep", usage: "sample, compile, time and store networks; the same command resumes", options: &sweepOptions{}},
+		{name: "show", usage: "list a store's sweeps, or print one's manifest, verdicts and failures", options: &showOptions{}},
+		{name: "fit", usage: "fit a cost model to a sweep and print its held-out error", options: &fitOptions{}},
+		{name: "predict", usage: "predict latencies of networks, given as indices or as JSON lines on stdin", options: &predictOptions{}},
+		{name: "verify", usage: "time networks and compare their latencies with predictions", options: &verifyOptions{}},
+		{name: "export", usage: "write a cost model, a sweep's measurements or per-layer tables in a file format", options: &exportOptions{}},
+		{name: "serve", usage: "serve metrics for Prometheus, probes of devices and predictions over HTTP", options: &serveOptions{}},
+		{name: "report", usage: "write a page, a model card or pictures of sweeps and cost models", options: &reportOptions{}},
+		{name: "doctor", usage: "check what this host lacks, and print how to fix it", options: &doctorOptions{}},
+		completionVerb(p),
+		{name: "man", usage: "print the manual page, for man -l - or a file latlab.1", options: printed(p.manPage)},
+		{name: "version", usage: "print versions: latlab, Go, the writer, the agent's runtime", options: &versionOptions{}},
 	}
 	p.app = &cli.App{
 		Name:    "latlab",
@@ -151,8 +167,7 @@ func reportError(s streams, asJSON bool, err error) int {
 		return exitOK
 	}
 	code := exitCode(err)
-	var quiet *silent
-	printed := errors.As(err, &quiet)
+	_, printed := errors.AsType[*silent](err)
 	if asJSON {
 		_ = ui.JSON(s.err, map[string]any{
 			"message_type": "exit_error", "code": code, "message": message(code, err, printed), "output": toolOutput(err),
@@ -183,8 +198,7 @@ func message(code int, err error, printed bool) string {
 
 // toolOutput is the output of the program that failed, "" where no program did.
 func toolOutput(err error) string {
-	var e *devices.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*devices.Error](err); ok {
 		return strings.TrimSpace(e.Output)
 	}
 	return ""

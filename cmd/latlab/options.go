@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/devices/inventory"
-	"latlab/fixtures"
 	"latlab/sampler"
 	"latlab/sampler/model"
 )
@@ -90,7 +88,6 @@ func (o labOptions) options() (inventory.Options, error) {
 	return to, err
 }
 
-// lab reads the inventory file.
 func (o programOptions) lab() (*inventory.Lab, error) { return newInventory(o.options()) }
 
 func (o labOptions) lab() (*inventory.Lab, error) { return newInventory(o.options()) }
@@ -102,7 +99,6 @@ func newInventory(o inventory.Options, err error) (*inventory.Lab, error) {
 	return inventory.New(o)
 }
 
-// cacheOptions choose the model cache.
 type cacheOptions struct{ dir, size string }
 
 func (o *cacheOptions) registerDir(f *flagSet) {
@@ -121,7 +117,6 @@ func (o cacheOptions) folder() (string, error) {
 	return model.DefaultCacheDir()
 }
 
-// open opens the model cache.
 func (o cacheOptions) open() (*model.Cache, error) {
 	dir, err := o.folder()
 	if err != nil {
@@ -134,7 +129,6 @@ func (o cacheOptions) open() (*model.Cache, error) {
 	return model.NewCache(dir, size), nil
 }
 
-// formOptions choose the model files that networks become.
 type formOptions struct{ precision, input string }
 
 func (o *formOptions) register(f *flagSet) {
@@ -174,7 +168,6 @@ func (o *measureOptions) register(f *flagSet) {
 	f.json(&o.json)
 }
 
-// open opens the device of --device.
 func (o *measureOptions) open(ctx context.Context) (devices.Device, error) {
 	if err := required("device", o.device); err != nil {
 		return nil, err
@@ -204,11 +197,7 @@ func (o networkOptions) network() (source.Network, error) {
 	case o.fixture != "" && (o.arch != "" || o.space != ""):
 		return source.Network{}, usagef("--fixture names one network, --space with --arch a different one; choose one")
 	case o.fixture != "":
-		n, err := source.Fixture(o.fixture)
-		if errors.Is(err, fixtures.ErrUnknown) {
-			err = withCode(exitUsage, err)
-		}
-		return n, err
+		return source.Fixture(o.fixture)
 	case o.arch == "":
 		return source.Network{}, usagef("name a network: --fixture NAME, or --space NAME with --arch INDICES")
 	}

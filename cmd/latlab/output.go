@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,18 +18,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// prefixJSON marshals v, an object, with one more field in front. Embedding v would not work:
-// an embedded MarshalJSON hides the outer fields.
-func prefixJSON(name, value string, v any) ([]byte, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
+// mapped returns what f makes of each element.
+func mapped[T, U any](all []T, f func(T) U) []U {
+	made := make([]U, len(all))
+	for i, one := range all {
+		made[i] = f(one)
 	}
-	field, err := json.Marshal(map[string]string{name: value})
-	if err != nil {
-		return nil, err
-	}
-	return append(append(field[:len(field)-1], ','), body[1:]...), nil
+	return made
+}
+
+// texts converts names of any type.
+func texts[T ~string](names []T) []string {
+	return mapped(names, func(n T) string { return string(n) })
 }
 
 // writeError names the output file instead of the temporary file that the error is about.

@@ -3,9 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"latlab/devices"
@@ -26,15 +24,6 @@ type predictOptions struct {
 	flags        *flagSet
 }
 
-func predictVerb() *verb {
-	o := &predictOptions{}
-	return &verb{
-		name: "predict", usage: "predict latencies of networks, given as indices or as JSON lines on stdin", register: o.register,
-		run: func(_ context.Context, s streams) error { return runPredict(o, s) },
-	}
-}
-
-// Values of --rank-by.
 const (
 	rankByLatency = "latency"
 	rankByMACs    = "macs"
@@ -54,9 +43,7 @@ func (o *predictOptions) register(f *flagSet) {
 
 // prediction has the keys of measurements. Bounds are null: no method computes them yet.
 type prediction struct {
-	ID      string       `json:"id"`
-	Space   string       `json:"space"`
-	Indices string       `json:"indices"`
+	point
 	Seconds float64      `json:"latency_seconds"`
 	Low     *float64     `json:"low_seconds"`
 	High    *float64     `json:"high_seconds"`
@@ -66,7 +53,7 @@ type prediction struct {
 	Rank    int          `json:"rank,omitempty"` // from 1, with --rank
 }
 
-func runPredict(o *predictOptions, s streams) error {
+func (o *predictOptions) run(_ context.Context, s streams) error {
 	m, sp, err := loadCost(o.cost)
 	if err != nil {
 		return err
@@ -177,7 +164,7 @@ func (p *predictor) predict(a sampler.Arch) (choose.Prediction, error) {
 func (p *predictor) print(s streams, a sampler.Arch, r choose.Prediction, rank int) error {
 	if p.json {
 		return ui.Document(s.out, prediction{
-			ID: a.ID(), Space: a.Space, Indices: a.String(), Seconds: r.Seconds, MACs: r.MACs,
+			point: pointOf(a), Seconds: r.Seconds, MACs: r.MACs,
 			Device: p.model.Device, Kind: p.model.Kind, Rank: rank,
 		})
 	}
@@ -195,7 +182,6 @@ func (p *predictor) print(s streams, a sampler.Arch, r choose.Prediction, rank i
 	return err
 }
 
-// printRanking prints the networks of a ranking in order.
 func printRanking(s streams, k *choose.Ranking, p *predictor) error {
 	out := bufio.NewWriter(s.out)
 	s.out = out
@@ -211,20 +197,10 @@ func printRanking(s streams, k *choose.Ranking, p *predictor) error {
 	return out.Flush()
 }
 
-// loadCost reads the cost model of --cost and its space.
 func loadCost(path string) (*regress.CostModel, *sampler.Space, error) {
 	if err := required("cost", path); err != nil {
 		return nil, nil, err
 	}
 	m, sp, err := regress.Load(path)
-	return m, sp, costError(err)
-}
-
-// costError treats a missing file, or one that is no cost model, as a usage error.
-func costError(err error) error {
-	var file *regress.FileError
-	if errors.As(err, &file) || errors.Is(err, fs.ErrNotExist) {
-		return withCode(exitUsage, err)
-	}
-	return err
+	return m, sp, inputError(err)
 }

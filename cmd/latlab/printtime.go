@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"latlab/bench"
@@ -14,13 +14,6 @@ import (
 	"latlab/sampler/model"
 )
 
-type namedMeasurement struct {
-	Name string
-	bench.Measurement
-	point  timedPoint
-	layers *layerTable // nil where not asked for
-}
-
 // timedPoint says what was timed and where, for readers of a per-layer table. The user's own
 // files have no space and indices.
 type timedPoint struct {
@@ -29,7 +22,7 @@ type timedPoint struct {
 	Indices string `json:"indices,omitempty"`
 }
 
-func pointOf(l source.Listed, d devices.Info) timedPoint {
+func timedPointOf(l source.Listed, d devices.Info) timedPoint {
 	p := timedPoint{Device: d.Name}
 	if l.Space != nil {
 		p.Space, p.Indices = l.Space.Name, l.Arch.String()
@@ -37,68 +30,43 @@ func pointOf(l source.Listed, d devices.Info) timedPoint {
 	return p
 }
 
-// MarshalJSON puts the name before the measurement's fields, and the point and the layers after
-// them.
-func (n namedMeasurement) MarshalJSON() ([]byte, error) {
-	body, err := prefixJSON("name", n.Name, n.Measurement)
-	if err != nil {
-		return nil, err
-	}
-	point, err := json.Marshal(n.point)
-	if err != nil {
-		return nil, err
-	}
-	body = fmt.Appendf(nil, "%s,%s", body[:len(body)-1], point[1:])
-	if n.layers == nil {
-		return body, nil
-	}
-	layers, err := json.Marshal(n.layers.rows)
-	if err != nil {
-		return nil, err
-	}
-	return fmt.Appendf(nil, "%s,\"layers\":%s}", body[:len(body)-1], layers), nil
-}
-
-// layerTable is the per-layer table of --layers. rows is nil, and null in JSON, where the device
-// has none.
-type layerTable struct {
-	rows []devices.Layer
-}
-
-// readLayers returns the table that the tool printed with a block, or else asks the device.
-func readLayers(ctx context.Context, d devices.Device, m *model.Model, blocks []devices.Block) (*layerTable, error) {
-	for i := len(blocks) - 1; i >= 0; i-- {
-		if len(blocks[i].Layers) > 0 {
-			return &layerTable{blocks[i].Layers}, nil
+// readLayers returns the table that the tool printed with a block, or else asks the device. It is
+// nil, and null in JSON, where the device has none.
+func readLayers(ctx context.Context, d devices.Device, m *model.Model, blocks []devices.Block) ([]devices.Layer, error) {
+	for _, b := range slices.Backward(blocks) {
+		if len(b.Layers) > 0 {
+			return b.Layers, nil
 		}
 	}
-	l, ok := d.(devices.Layerer)
-	if !ok {
-		return &layerTable{}, nil
+	if l, ok := d.(devices.Layerer); ok {
+		return l.Layers(ctx, m)
 	}
-	rows, err := l.Layers(ctx, m)
-	return &layerTable{rows}, err
+	return nil, nil
 }
 
 func (o *timeOptions) print(ctx context.Context, s streams, d devices.Device, one source.Listed, e bench.Estimate) error {
-	v := namedMeasurement{Name: one.Name, Measurement: *e.M, point: pointOf(one, d.Info())}
+	var layers []devices.Layer
 	if o.layers {
 		var err error
-		if v.layers, err = readLayers(ctx, d, one.Model, e.Blocks); err != nil {
+		if layers, err = readLayers(ctx, d, one.Model, e.Blocks); err != nil {
 			return err
 		}
 	}
 	if o.json {
-		return ui.Document(s.out, v)
+		parts := []any{map[string]string{"name": one.Name}, e.M, timedPointOf(one, d.Info())}
+		if o.layers {
+			parts = append(parts, map[string]any{"layers": layers})
+		}
+		return ui.Document(s.out, parts...)
 	}
-	if err := printMeasurement(s.out, one, d.Info(), e.M); err != nil || v.layers == nil {
+	if err := printMeasurement(s.out, one, d.Info(), e.M); err != nil || !o.layers {
 		return err
 	}
-	if v.layers.rows == nil {
+	if layers == nil {
 		_, err := fmt.Fprintf(s.out, "  device %s has no per-layer table\n", d.Info().Name)
 		return err
 	}
-	return printLayers(s.out, v.layers.rows)
+	return printLayers(s.out, layers)
 }
 
 func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *bench.Measurement) error {

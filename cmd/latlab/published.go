@@ -69,12 +69,8 @@ func (p publishedFigure) where() string {
 	if p.Recomputed != nil {
 		parts = append(parts, "ours "+paperFigure(p.Quantity, *p.Recomputed))
 	}
-	for _, part := range []string{p.On, p.Precision} {
-		if part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return strings.Join(parts, ", ")
+	parts = append(parts, p.On, p.Precision)
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ", ")
 }
 
 // references are texts that a table refers to by number, from 1.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -27,7 +28,6 @@ type reportFormat struct {
 	folder func(dir string, d *report.Data) error
 }
 
-// reportFormats are the values of `report --format`, the default first.
 func reportFormats() []reportFormat {
 	pictures := func(format string) func(string, *report.Data) error {
 		return func(dir string, d *report.Data) error { return charts.WriteFiles(dir, format, d) }
@@ -41,11 +41,7 @@ func reportFormats() []reportFormat {
 }
 
 func reportFormatNames() []string {
-	var names []string
-	for _, f := range reportFormats() {
-		names = append(names, f.name)
-	}
-	return names
+	return mapped(reportFormats(), func(f reportFormat) string { return f.name })
 }
 
 type reportOptions struct {
@@ -58,14 +54,6 @@ type reportOptions struct {
 	outputOptions
 }
 
-func reportVerb() *verb {
-	o := &reportOptions{}
-	return &verb{
-		name: "report", usage: "write a page, a model card or pictures of sweeps and cost models", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runReport(ctx, o, s) },
-	}
-}
-
 func (o *reportOptions) register(f *flagSet) {
 	f.db(&o.db)
 	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, go into one report")
@@ -76,7 +64,7 @@ func (o *reportOptions) register(f *flagSet) {
 	o.outputOptions.register(f, "`PATH` to write: a file, - for stdout, or for png and svg a folder")
 }
 
-func runReport(ctx context.Context, o *reportOptions, s streams) error {
+func (o *reportOptions) run(ctx context.Context, s streams) error {
 	if err := required("o", o.out); err != nil {
 		return err
 	}
@@ -124,10 +112,9 @@ func (o *reportOptions) write(ctx context.Context, s streams, d *report.Data, fo
 func shownPath(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }
 
 func findReportFormat(name string) (reportFormat, error) {
-	for _, f := range reportFormats() {
-		if f.name == name {
-			return f, nil
-		}
+	formats := reportFormats()
+	if i := slices.Index(reportFormatNames(), name); i >= 0 {
+		return formats[i], nil
 	}
 	return reportFormat{}, unknownFormat(name, "reports", reportFormatNames()...)
 }
@@ -185,33 +172,27 @@ func belongs(cost report.Cost, sweeps []bench.Sweep) error {
 		if err == nil {
 			return nil
 		}
-		if first == nil {
-			first = err
-		}
+		first = cmp.Or(first, err)
 	}
 	return first
 }
 
 func (o *reportOptions) print(s streams, d *report.Data, out string) error {
 	networks, invalid, failed := 0, 0, 0
-	ids, kinds := []string{}, []devices.Kind{}
+	ids := []string{}
 	for i := range d.Sweeps {
 		t := d.Sweeps[i].Tally
 		networks, invalid, failed = networks+t.Measured, invalid+t.Invalid, failed+t.Failed
 		ids = append(ids, d.Sweeps[i].Manifest.ID)
 	}
-	kinds = append(kinds, d.Kinds()...)
+	kinds := append([]devices.Kind{}, d.Kinds()...)
 	if o.json {
 		return ui.Document(s.out, map[string]any{
 			"path": out, "format": o.format, "sweeps": ids, "kinds": kinds, "cost_models": len(d.Fits),
 			"measured": networks, "invalid": invalid, "failed": failed,
 		})
 	}
-	var words []string
-	for _, k := range kinds {
-		words = append(words, ui.Kind(k))
-	}
 	_, err := fmt.Fprintf(s.out, "written to %s: %s %s, %d INVALID, %d failed, %s\n", out, ui.Plural(networks, "network"),
-		strings.Join(words, " and "), invalid, failed, ui.Plural(len(d.Fits), "cost model"))
+		strings.Join(mapped(kinds, ui.Kind), " and "), invalid, failed, ui.Plural(len(d.Fits), "cost model"))
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -32,30 +31,15 @@ func (o *measureOptions) manifest(form model.Form) (bench.Sweep, error) {
 func (o *measureOptions) openStore(ctx context.Context, ds ...devices.Info) (*store.Store, error) {
 	real := slices.ContainsFunc(ds, func(d devices.Info) bool { return d.Kind != devices.Simulated })
 	st, err := store.Open(ctx, o.db, store.Options{Wait: o.wait, Relaxed: !real})
-	return st, storeError(err)
+	return st, inputError(err)
 }
 
-// openRead opens a store for reading only.
-func openRead(ctx context.Context, path string) (*store.Store, error) {
-	st, err := store.OpenRead(ctx, path)
-	return st, storeError(err)
-}
-
-// openDB opens the store that --db names, for reading.
 func openDB(ctx context.Context, path string) (*store.Store, error) {
 	if err := required("db", path); err != nil {
 		return nil, err
 	}
-	return openRead(ctx, path)
-}
-
-// storeError treats a missing file, or one that is no store, as a usage error.
-func storeError(err error) error {
-	var not *store.NotStoreError
-	if errors.As(err, &not) || errors.Is(err, fs.ErrNotExist) {
-		return withCode(exitUsage, err)
-	}
-	return err
+	st, err := store.OpenRead(ctx, path)
+	return st, inputError(err)
 }
 
 // measure runs a sweep on one device. The first interrupt lets the block that is being timed

@@ -18,19 +18,6 @@ type sampleOptions struct {
 	json     bool
 }
 
-func sampleVerb() *verb {
-	o := &sampleOptions{}
-	return &verb{
-		name: "sample", usage: "draw random networks of a space, as JSON lines", register: o.register,
-		run: func(ctx context.Context, s streams) error {
-			if o.bounds.given() {
-				return samplePredicted(ctx, o, s)
-			}
-			return runSample(o, s)
-		},
-	}
-}
-
 func (o *sampleOptions) register(f *flagSet) {
 	f.space(&o.space)
 	f.count(&o.n)
@@ -40,7 +27,10 @@ func (o *sampleOptions) register(f *flagSet) {
 	f.json(&o.json)
 }
 
-func runSample(o *sampleOptions, s streams) error {
+func (o *sampleOptions) run(ctx context.Context, s streams) error {
+	if o.bounds.given() {
+		return o.predicted(ctx, s)
+	}
 	sp, err := requiredSpace(o.space)
 	if err != nil {
 		return err
@@ -71,14 +61,18 @@ func drawArchs(sp *sampler.Space, n int, seed uint64, coverage bool) ([]sampler.
 func printArchs(w io.Writer, archs []sampler.Arch) error {
 	b := bufio.NewWriter(w)
 	for _, a := range archs {
-		line := struct {
-			ID      string `json:"id"`
-			Space   string `json:"space"`
-			Indices string `json:"indices"`
-		}{a.ID(), a.Space, a.String()}
-		if err := ui.Document(b, line); err != nil {
+		if err := ui.Document(b, pointOf(a)); err != nil {
 			return err
 		}
 	}
 	return b.Flush()
 }
+
+// point has the fields of sampler.WriteJSONL.
+type point struct {
+	ID      string `json:"id"`
+	Space   string `json:"space"`
+	Indices string `json:"indices"`
+}
+
+func pointOf(a sampler.Arch) point { return point{a.ID(), a.Space, a.String()} }

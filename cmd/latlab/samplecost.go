@@ -24,21 +24,17 @@ func (o *boundOptions) register(f *flagSet) {
 	f.string(&o.above, "above", "only networks with a latency predicted by --cost above a `DURATION` such as 15ms", "")
 }
 
-// given reports whether any of the flags is set.
 func (o boundOptions) given() bool { return o != boundOptions{} }
 
-// predictedArch is a line of `sample --cost`: the fields of sampler.WriteJSONL and a predicted
-// latency. Readers of networks ignore the additional fields.
+// predictedArch is a line of `sample --cost`. Readers of networks ignore the additional fields.
 type predictedArch struct {
-	ID      string       `json:"id"`
-	Space   string       `json:"space"`
-	Indices string       `json:"indices"`
+	point
 	Seconds float64      `json:"latency_seconds"` // predicted
 	Device  string       `json:"device"`
 	Kind    devices.Kind `json:"kind"` // of the latencies that the model is fitted to
 }
 
-func samplePredicted(ctx context.Context, o *sampleOptions, s streams) error {
+func (o *sampleOptions) predicted(ctx context.Context, s streams) error {
 	if o.coverage {
 		return usagef("--coverage chooses networks for a fit; --cost, --below and --above choose them by a fit: use one or the other")
 	}
@@ -61,9 +57,9 @@ func samplePredicted(ctx context.Context, o *sampleOptions, s streams) error {
 		return err
 	}
 	archs, err := choose.Within(ctx, p, m, sp, b, o.n, o.seed)
-	var few *choose.BudgetError
+	few, isFew := errors.AsType[*choose.BudgetError](err)
 	switch {
-	case errors.As(err, &few):
+	case isFew:
 		return budgetError(few)
 	case err != nil && ctx.Err() == nil:
 		return withCode(exitUsage, err)
@@ -72,7 +68,7 @@ func samplePredicted(ctx context.Context, o *sampleOptions, s streams) error {
 	}
 	out := bufio.NewWriter(s.out)
 	for _, a := range archs {
-		line := predictedArch{a.ID(), a.Space, a.String(), p.Predict(a.Indices), m.Device, m.Kind}
+		line := predictedArch{pointOf(a), p.Predict(a.Indices), m.Device, m.Kind}
 		if err := printLine(out, line, o.json); err != nil {
 			return err
 		}
@@ -99,7 +95,6 @@ func sameSpace(space string, m *regress.CostModel) error {
 	return withCode(exitUsage, m.CheckSpace(sp))
 }
 
-// budget reads --above and --below.
 func (o boundOptions) budget() (choose.Budget, error) {
 	above, err := readBound("above", o.above, math.Inf(-1))
 	if err != nil {

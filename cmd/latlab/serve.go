@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"syscall"
 
 	"latlab/bench"
+	"latlab/bench/store"
 	"latlab/exporters/prom"
 	"latlab/exporters/web"
 	"latlab/internal/serve"
@@ -22,6 +22,8 @@ import (
 // to 9999, which are allocated to Prometheus exporters.
 const serveAddress = "127.0.0.1:19767"
 
+// serveOptions serve until they are interrupted, with exit code 0. The --json document, printed when
+// the server listens, is {"addresses": ["127.0.0.1:19767"], "urls": [...]}.
 type serveOptions struct {
 	db, baseline  string
 	costs         []string
@@ -33,16 +35,6 @@ type serveOptions struct {
 	quiet, json   bool
 	programs      programOptions
 	flags         *flagSet
-}
-
-// serveVerb serves until it is interrupted, with exit code 0. Its --json document, printed when it
-// listens, is {"addresses": ["127.0.0.1:19767"], "urls": [...]}.
-func serveVerb() *verb {
-	o := &serveOptions{}
-	return &verb{
-		name: "serve", usage: "serve metrics for Prometheus, probes of devices and predictions over HTTP", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runServe(ctx, o, s) },
-	}
 }
 
 // defaultNice gives benchmarks on this machine priority over the server. docs/serving.md has
@@ -64,7 +56,7 @@ func (o *serveOptions) register(f *flagSet) {
 	o.programs.register(f)
 }
 
-func runServe(ctx context.Context, o *serveOptions, s streams) error {
+func (o *serveOptions) run(ctx context.Context, s streams) error {
 	// From here on an interrupt shuts the server down cleanly.
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -108,21 +100,11 @@ func serveLog(s streams, quiet bool) *slog.Logger {
 func (o *serveOptions) listeners(ctx context.Context) ([]net.Listener, error) {
 	switch {
 	case !o.systemdSocket:
-		listeners, err := serve.Listen(ctx, o.addresses)
-		return listeners, optionError(err)
+		return serve.Listen(ctx, o.addresses)
 	case o.flags.typed("web.listen-address"):
 		return nil, usagef("--web.systemd-socket and --web.listen-address exclude each other, because the .socket unit has the addresses; choose one")
 	}
 	return serve.SystemdSockets()
-}
-
-// optionError gives an option that cannot be served its exit code.
-func optionError(err error) error {
-	var option *serve.OptionError
-	if errors.As(err, &option) {
-		return withCode(exitUsage, err)
-	}
-	return err
 }
 
 // printServing prints the URLs. What port 0 became is known only now.
@@ -131,11 +113,8 @@ func (o *serveOptions) printServing(s streams, listeners []net.Listener) error {
 	if o.config != "" {
 		scheme = "http(s)"
 	}
-	var addresses, urls []string
-	for _, l := range listeners {
-		addresses = append(addresses, l.Addr().String())
-		urls = append(urls, scheme+"://"+l.Addr().String()+"/")
-	}
+	addresses := mapped(listeners, func(l net.Listener) string { return l.Addr().String() })
+	urls := mapped(addresses, func(address string) string { return scheme + "://" + address + "/" })
 	if o.json {
 		return ui.Document(s.out, map[string]any{"addresses": addresses, "urls": urls})
 	}
@@ -159,7 +138,7 @@ func (o *serveOptions) open(ctx context.Context, log *slog.Logger) (*serve.Serve
 	s, err := serve.New(ctx, serve.Options{
 		Lab: lab, Store: o.db, Baseline: baseline, Costs: o.costs, Hosts: o.hosts, Log: log,
 	})
-	return s, costError(storeError(optionError(err)))
+	return s, inputError(err)
 }
 
 // readBaseline reads the sweep of --baseline: ID in the store db, FILE#ID, or FILE if it holds
@@ -172,9 +151,9 @@ func readBaseline(ctx context.Context, name, db string) (*prom.Baseline, error) 
 	if _, err := os.Stat(file); !inFile && err != nil {
 		file, id = db, name
 	}
-	st, err := openRead(ctx, file)
+	st, err := store.OpenRead(ctx, file)
 	if err != nil {
-		return nil, err
+		return nil, inputError(err)
 	}
 	defer st.Close()
 	m, err := baselineSweep(ctx, st, id)

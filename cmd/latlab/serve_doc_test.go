@@ -68,7 +68,7 @@ func TestServingDocumentNamesAllFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	var flags flagSet
-	serveVerb().register(&flags)
+	(&serveOptions{}).register(&flags)
 	for _, name := range flags.names() {
 		if !strings.Contains(string(text), "`--"+name) {
 			t.Errorf("docs/serving.md does not name --%s", name)

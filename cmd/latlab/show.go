@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -19,16 +20,13 @@ type showOptions struct {
 	ids  []string
 }
 
-func showVerb() *verb {
-	o := &showOptions{}
-	return &verb{
-		name: "show", usage: "list a store's sweeps, or print one's manifest, verdicts and failures",
-		register: func(f *flagSet) { f.db(&o.db); f.json(&o.json); f.arguments(&o.ids, "[SWEEP]") },
-		run:      func(ctx context.Context, s streams) error { return runShow(ctx, o, s) },
-	}
+func (o *showOptions) register(f *flagSet) {
+	f.db(&o.db)
+	f.json(&o.json)
+	f.arguments(&o.ids, "[SWEEP]")
 }
 
-func runShow(ctx context.Context, o *showOptions, s streams) error {
+func (o *showOptions) run(ctx context.Context, s streams) error {
 	st, err := openDB(ctx, o.db)
 	if err != nil {
 		return err
@@ -164,11 +162,7 @@ func noiseLine(m bench.Sweep, t bench.Tally) string {
 }
 
 func deviceSettings(m bench.Sweep) string {
-	delegate := m.Device.Delegate
-	if delegate == "" {
-		delegate = "none"
-	}
-	text := fmt.Sprintf("%s, delegate %s", ui.Plural(m.Device.Threads, "thread"), delegate)
+	text := fmt.Sprintf("%s, delegate %s", ui.Plural(m.Device.Threads, "thread"), cmp.Or(m.Device.Delegate, "none"))
 	if len(m.Device.CPUs) > 0 {
 		text += fmt.Sprintf(", CPUs %v", m.Device.CPUs)
 	}

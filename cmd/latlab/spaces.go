@@ -18,22 +18,22 @@ type spaceRow struct {
 	Reachable int    `json:"reachable_entries"`
 }
 
-func spacesVerb() *verb {
-	var space string
-	var asJSON bool
-	return &verb{
-		name: "spaces", usage: "list search spaces: decisions, size, table slots, reachable entries",
-		register: func(f *flagSet) { f.space(&space); f.json(&asJSON) },
-		run:      func(_ context.Context, s streams) error { return runSpaces(space, asJSON, s) },
-	}
+type spacesOptions struct {
+	space string
+	json  bool
 }
 
-func runSpaces(space string, asJSON bool, s streams) error {
-	rows, err := spaceRows(space)
+func (o *spacesOptions) register(f *flagSet) {
+	f.space(&o.space)
+	f.json(&o.json)
+}
+
+func (o *spacesOptions) run(_ context.Context, s streams) error {
+	rows, err := spaceRows(o.space)
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if o.json {
 		return ui.Document(s.out, map[string]any{"spaces": rows})
 	}
 	lines := [][]string{{"SPACE", "DECISIONS", "SIZE", "TABLE SLOTS", "REACHABLE"}}

@@ -26,14 +26,6 @@ type sweepOptions struct {
 	flags *flagSet
 }
 
-func sweepVerb() *verb {
-	o := &sweepOptions{}
-	return &verb{
-		name: "sweep", usage: "sample, compile, time and store networks; the same command resumes", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runSweep(ctx, o, s) },
-	}
-}
-
 func (o *sweepOptions) register(f *flagSet) {
 	o.flags = f
 	f.space(&o.space)
@@ -46,7 +38,7 @@ func (o *sweepOptions) register(f *flagSet) {
 	o.measureOptions.register(f)
 }
 
-func runSweep(ctx context.Context, o *sweepOptions, s streams) error {
+func (o *sweepOptions) run(ctx context.Context, s streams) error {
 	names, err := o.deviceNames()
 	if err != nil {
 		return err
@@ -105,11 +97,7 @@ func (o *sweepOptions) deviceNames() ([]string, error) {
 
 // commandLine is the command that the user typed, quoted where a shell needs it.
 func commandLine() string {
-	words := make([]string, len(os.Args))
-	for i, w := range os.Args {
-		words[i] = text.ShellWord(w)
-	}
-	return strings.Join(words, " ")
+	return strings.Join(mapped(os.Args, text.ShellWord), " ")
 }
 
 type sweepSummary struct {

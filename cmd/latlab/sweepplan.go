@@ -11,7 +11,6 @@ import (
 	"latlab/sampler/model"
 )
 
-// sweepPlan is a sweep's work on one device.
 type sweepPlan struct {
 	name    string
 	info    devices.Info
@@ -21,7 +20,6 @@ type sweepPlan struct {
 	run func(ctx context.Context, st bench.Reader, d devices.Info) (bench.Options, error)
 }
 
-// planArchs is a sweep of a space's networks.
 func (o *sweepOptions) planArchs(ctx context.Context, s streams, info devices.Info) (sweepPlan, error) {
 	m, src, err := o.archs(info)
 	if err != nil {
@@ -41,7 +39,6 @@ func (o *sweepOptions) planArchs(ctx context.Context, s streams, info devices.In
 	}, err
 }
 
-// archs samples the networks for a device.
 func (o *sweepOptions) archs(info devices.Info) (bench.Sweep, source.Archs, error) {
 	src := source.Archs{}
 	var err error
@@ -51,7 +48,7 @@ func (o *sweepOptions) archs(info devices.Info) (bench.Sweep, source.Archs, erro
 	if src.Archs, err = drawArchs(src.Space, o.n, o.seed, o.coverage); err != nil {
 		return bench.Sweep{}, src, err
 	}
-	if src.Form, err = o.deviceForm(info); err != nil {
+	if src.Form, err = o.deviceForm(info, info.Precisions[0]); err != nil {
 		return bench.Sweep{}, src, err
 	}
 	m, err := o.manifest(src.Form)
@@ -70,7 +67,6 @@ func (o *sweepOptions) archs(info devices.Info) (bench.Sweep, source.Archs, erro
 	return m, src, err
 }
 
-// planModels is a sweep of a list of a user's own files.
 func (o *sweepOptions) planModels(_ context.Context, s streams, info devices.Info) (sweepPlan, error) {
 	for _, name := range []string{"space", "n", "coverage", "input"} {
 		if o.flags.given(name) {

@@ -22,14 +22,6 @@ type timeOptions struct {
 	measureOptions
 }
 
-func timeVerb() *verb {
-	o := &timeOptions{}
-	return &verb{
-		name: "time", usage: "time one network or one model file of your own", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runTime(ctx, o, s) },
-	}
-}
-
 func (o *timeOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
 	f.string(&o.model, "model", "a .tflite or .onnx `FILE` of your own", "")
@@ -38,7 +30,7 @@ func (o *timeOptions) register(f *flagSet) {
 	o.measureOptions.register(f)
 }
 
-func runTime(ctx context.Context, o *timeOptions, s streams) error {
+func (o *timeOptions) run(ctx context.Context, s streams) error {
 	info, err := o.describe()
 	if err != nil {
 		return err
@@ -67,7 +59,6 @@ func runTime(ctx context.Context, o *timeOptions, s streams) error {
 	return err
 }
 
-// listed reads --fixture, --space with --arch, or --model.
 func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
 	cache, err := o.cache.open()
 	if err != nil {
@@ -84,7 +75,7 @@ func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
 	if err != nil {
 		return source.Listed{}, err
 	}
-	form, err := o.deviceForm(info)
+	form, err := o.deviceForm(info, info.Precisions[0])
 	if err != nil {
 		return source.Listed{}, err
 	}
@@ -128,7 +119,7 @@ func (o *measureOptions) measureList(ctx context.Context, s streams, d devices.D
 	run.Store = st
 	ests, err := o.measureAndRead(ctx, s, run)
 	if cerr := st.Close(); err == nil {
-		err = storeError(cerr)
+		err = cerr
 	}
 	return ests, err
 }

@@ -23,14 +23,6 @@ type verifyOptions struct {
 	measureOptions
 }
 
-func verifyVerb() *verb {
-	o := &verifyOptions{}
-	return &verb{
-		name: "verify", usage: "time networks and compare their latencies with predictions", register: o.register,
-		run: func(ctx context.Context, s streams) error { return runVerify(ctx, o, s) },
-	}
-}
-
 func (o *verifyOptions) register(f *flagSet) {
 	f.cost(&o.cost)
 	f.strings(&o.fixtures, "fixture", "built-in network, by `NAME`, that is in the cost model's space; may be repeated")
@@ -39,7 +31,7 @@ func (o *verifyOptions) register(f *flagSet) {
 	o.measureOptions.register(f)
 }
 
-func runVerify(ctx context.Context, o *verifyOptions, s streams) error {
+func (o *verifyOptions) run(ctx context.Context, s streams) error {
 	m, sp, err := loadCost(o.cost)
 	if err != nil {
 		return err
@@ -78,9 +70,9 @@ func runVerify(ctx context.Context, o *verifyOptions, s streams) error {
 func sameDevice(m *regress.CostModel, now devices.Info) error {
 	is := regress.ProvenanceOf(bench.Sweep{Device: now, Precision: m.Precision})
 	is.Estimator = m.Estimator
-	var mixed *regress.MixedError
 	err := m.Provenance().Same(is)
-	if !errors.As(err, &mixed) {
+	mixed, isMixed := errors.AsType[*regress.MixedError](err)
+	if !isMixed {
 		return err
 	}
 	if mixed.Field == "device" {
@@ -95,7 +87,7 @@ func (o *verifyOptions) list(s streams, sp *sampler.Space, info devices.Info, pr
 	if err != nil {
 		return nil, false, err
 	}
-	form, err := o.deviceFormOr(info, precision)
+	form, err := o.deviceForm(info, precision)
 	if err != nil {
 		return nil, false, err
 	}
@@ -181,7 +173,6 @@ func printVerified(s streams, asJSON bool, rows []regress.Verified, kind devices
 	return err
 }
 
-// secondsScale is the common scale of all latencies in the table.
 func secondsScale(rows []regress.Verified) ui.Scale {
 	var all []float64
 	for _, v := range rows {

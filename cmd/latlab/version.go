@@ -12,19 +12,19 @@ import (
 	"latlab/sampler/tflite"
 )
 
-func versionVerb() *verb {
-	var agent string
-	var asJSON bool
-	return &verb{
-		name: "version", usage: "print versions: latlab, Go, the writer, the agent's runtime",
-		register: func(f *flagSet) { f.json(&asJSON); f.agent(&agent) },
-		run:      func(ctx context.Context, s streams) error { return runVersion(ctx, agent, asJSON, s) },
-	}
+type versionOptions struct {
+	agent string
+	json  bool
 }
 
-func runVersion(ctx context.Context, agent string, asJSON bool, s streams) error {
-	v := versions(ctx, agent)
-	if asJSON {
+func (o *versionOptions) register(f *flagSet) {
+	f.json(&o.json)
+	f.agent(&o.agent)
+}
+
+func (o *versionOptions) run(ctx context.Context, s streams) error {
+	v := versions(ctx, o.agent)
+	if o.json {
 		return ui.Document(s.out, v)
 	}
 	fmt.Fprintf(s.out, "latlab %s\n", v["latlab"])

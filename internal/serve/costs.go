@@ -78,10 +78,8 @@ func costName(path string) string {
 	return strings.ToValidUTF8(strings.TrimSuffix(filepath.Base(path), ".json"), "\uFFFD")
 }
 
-// predictors returns the current cost models for predictions.
 func (l *liveCosts) predictors() []web.CostModel { return l.current().predict }
 
-// metrics returns the current cost models for metrics.
 func (l *liveCosts) metrics() []prom.CostModel { return l.current().metrics }
 
 // current checks the files if that is due. Concurrent callers get the last snapshot without waiting,
@@ -144,9 +142,9 @@ func (f *liveCost) look() error {
 	}
 	f.file = file
 	f.err = f.read()
-	var broken *regress.FileError
-	var newer *regress.VersionError
-	if f.err != nil && !errors.As(f.err, &broken) && !errors.As(f.err, &newer) {
+	_, broken := errors.AsType[*regress.FileError](f.err)
+	_, newer := errors.AsType[*regress.VersionError](f.err)
+	if f.err != nil && !broken && !newer {
 		f.file = nil // e.g. wrong permissions: fixing them does not change the file
 	}
 	return f.err

@@ -77,9 +77,9 @@ func SystemdSockets() ([]net.Listener, error) {
 	return listeners, nil
 }
 
-// LowerPriority sets the priority of all threads of this process, 0 = as it is: on Linux each thread has its own, and Go has started
-// some. Those that come later inherit it, so a thread that another one is just starting is
-// caught by a second look.
+// LowerPriority sets the priority of all threads of this process, 0 = unchanged. On Linux each
+// thread has its own, which a new thread inherits; a thread that starts meanwhile is found by the
+// second pass.
 func LowerPriority(nice int) error {
 	if nice == 0 {
 		return nil

@@ -14,24 +14,24 @@ import (
 const mixedKinds devices.Kind = ""
 
 // Progress shows the progress of one or more devices: one bar for all on a terminal, JSON lines
-// for each elsewhere.
+// for each elsewhere, nothing with --quiet.
 type Progress struct {
 	mu    sync.Mutex
 	infos []devices.Info
 	now   []bench.Progress
-	one   display   // of all, on a terminal
-	each  []display // of each, elsewhere
 	away  map[int]bool
+	bar   *bar            // nil elsewhere than on a terminal
+	lines []*lineProgress // nil on a terminal
 }
 
 // NewProgress writes to w: a bar on a terminal, JSON lines elsewhere, nothing if quiet.
 func NewProgress(w io.Writer, quiet bool, infos []devices.Info) *Progress {
 	f := &Progress{infos: infos, now: make([]bench.Progress, len(infos)), away: map[int]bool{}}
-	f.one = newDisplay(w, quiet, commonKind(infos))
-	if b, ok := f.one.(*bar); ok {
-		b.devices = len(infos)
-	}
-	if _, lines := f.one.(*lineProgress); !lines {
+	switch {
+	case quiet:
+		return f
+	case IsTerminal(w):
+		f.bar = &bar{w: w, kind: commonKind(infos), devices: len(infos)}
 		return f
 	}
 	for _, info := range infos {
@@ -39,7 +39,7 @@ func NewProgress(w io.Writer, quiet bool, infos []devices.Info) *Progress {
 		if len(infos) > 1 {
 			p.device = info.Name
 		}
-		f.each = append(f.each, p)
+		f.lines = append(f.lines, p)
 	}
 	return f
 }
@@ -59,12 +59,12 @@ func (f *Progress) Update(i int, p bench.Progress) {
 	defer f.mu.Unlock()
 	f.now[i] = p
 	switch {
-	case f.each != nil:
-		f.each[i].update(p)
-	case len(f.infos) == 1:
-		f.one.update(p)
-	default:
-		f.one.update(together(f.now))
+	case f.lines != nil:
+		f.lines[i].update(p)
+	case f.bar != nil && len(f.infos) == 1:
+		f.bar.update(p)
+	case f.bar != nil:
+		f.bar.update(together(f.now))
 	}
 }
 
@@ -116,26 +116,23 @@ func (f *Progress) Event(e bench.Event) {
 		fields["wait_seconds"] = e.Wait.Seconds()
 		text += fmt.Sprintf("; retrying in %v", e.Wait.Round(time.Second))
 	}
-	if e.State == bench.BackingOff || back || len(f.infos) > 1 {
-		f.shown(e.Member).note(text, fields)
+	switch {
+	case e.State != bench.BackingOff && !back && len(f.infos) == 1:
+	case f.lines != nil:
+		_ = JSON(f.lines[e.Member].w, fields)
+	case f.bar != nil:
+		f.bar.note(text)
 	}
-}
-
-func (f *Progress) shown(i int) display {
-	if f.each != nil {
-		return f.each[i]
-	}
-	return f.one
 }
 
 // Finish ends the bar, or prints the last line.
 func (f *Progress) Finish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.each == nil {
-		f.one.finish()
+	if f.bar != nil {
+		f.bar.finish()
 	}
-	for _, p := range f.each {
+	for _, p := range f.lines {
 		p.finish()
 	}
 }

@@ -15,31 +15,6 @@ import (
 	"latlab/devices"
 )
 
-// display shows the progress of a run: a bar on a terminal, JSON lines elsewhere, nothing with
-// --quiet.
-type display interface {
-	update(bench.Progress)
-	// note prints an event: text on a terminal, fields in a log.
-	note(text string, fields map[string]any)
-	finish()
-}
-
-func newDisplay(w io.Writer, quiet bool, kind devices.Kind) display {
-	switch {
-	case quiet:
-		return noProgress{}
-	case IsTerminal(w):
-		return &bar{w: w, kind: kind, devices: 1}
-	}
-	return &lineProgress{w: w, kind: kind}
-}
-
-type noProgress struct{}
-
-func (noProgress) update(bench.Progress)       {}
-func (noProgress) note(string, map[string]any) {}
-func (noProgress) finish()                     {}
-
 // lineProgress prints a JSON line at most every lineInterval, so that the log of a long sweep
 // stays readable.
 type lineProgress struct {
@@ -70,8 +45,6 @@ func (l *lineProgress) print() {
 		bench.Progress
 	}{"progress", l.device, l.kind, l.p})
 }
-
-func (l *lineProgress) note(_ string, fields map[string]any) { _ = JSON(l.w, fields) }
 
 func (l *lineProgress) finish() {
 	if l.unseen {
@@ -181,7 +154,6 @@ func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) st
 	return line[:min(len(line), max(room, 0))]
 }
 
-// joinWords joins the parts that are not empty.
 func joinWords(parts []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(parts), func(s string) bool { return s == "" }), " ")
 }
@@ -194,7 +166,7 @@ func shortTime(seconds float64) string {
 	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
 }
 
-func (b *bar) note(text string, _ map[string]any) {
+func (b *bar) note(text string) {
 	if b.b != nil {
 		_ = b.b.Clear()
 	}

@@ -75,11 +75,11 @@ func TestProgressGoesOnBehindAFullBar(t *testing.T) {
 
 func TestProgressElsewhereIsJSONLines(t *testing.T) {
 	var out bytes.Buffer
-	p := newDisplay(&out, false, devices.Simulated)
+	p := NewProgress(&out, false, []devices.Info{{Kind: devices.Simulated}})
 	for i := range 100 {
-		p.update(bench.Progress{Networks: 100, Done: i})
+		p.Update(0, bench.Progress{Networks: 100, Done: i})
 	}
-	p.finish()
+	p.Finish()
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 2 {
 		t.Fatalf("%d lines in a moment, want the first and the last:\n%s", len(lines), &out)
@@ -93,9 +93,9 @@ func TestProgressElsewhereIsJSONLines(t *testing.T) {
 		t.Errorf("last line %s: %+v, %v", lines[1], last, err)
 	}
 	var none bytes.Buffer
-	q := newDisplay(&none, true, devices.Measured)
-	q.update(bench.Progress{Networks: 1})
-	q.finish()
+	q := NewProgress(&none, true, []devices.Info{{Kind: devices.Measured}})
+	q.Update(0, bench.Progress{Networks: 1})
+	q.Finish()
 	if none.Len() > 0 {
 		t.Errorf("with --quiet: %q", &none)
 	}
@@ -104,7 +104,7 @@ func TestProgressElsewhereIsJSONLines(t *testing.T) {
 func TestProgressOfSeveralDevicesOnATerminal(t *testing.T) {
 	var out bytes.Buffer
 	infos := []devices.Info{{Name: "pixel", Kind: devices.Measured}, {Name: "jetson", Kind: devices.Measured}}
-	p := &Progress{infos: infos, now: make([]bench.Progress, 2), one: &bar{w: &out, kind: devices.Measured, devices: 2}, away: map[int]bool{}}
+	p := &Progress{infos: infos, now: make([]bench.Progress, 2), bar: &bar{w: &out, kind: devices.Measured, devices: 2}, away: map[int]bool{}}
 	p.Update(0, bench.Progress{Networks: 10, Done: 4, Blocks: 12, BlocksLeft: 18, BlocksPerSec: 2, ETASeconds: new(9.0), LastSeconds: new(0.02), NoiseCV: new(0.021), TemperatureC: new(40.0)})
 	p.Update(1, bench.Progress{Networks: 10, Done: 1, Blocks: 3, BlocksLeft: 27, BlocksPerSec: 1, ETASeconds: new(27.0), LastSeconds: new(0.5), NoiseCV: new(0.013)})
 	if got, want := describeProgress(together(p.now), devices.Measured, 2, 80), "5/20 3.0 blk/s left 0m27s noise max 2.1 % max 40 C"; got != want {

@@ -29,20 +29,24 @@ func JSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// Document writes a --json result: schema_version, then the fields of v, which must be an object.
-func Document(w io.Writer, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
+// Document writes a --json result: schema_version, then the fields of the parts, which must be
+// objects. An embedded part would not do: its MarshalJSON hides the outer fields.
+func Document(w io.Writer, parts ...any) error {
+	document := fmt.Appendf(nil, `{"schema_version":%d`, JSONSchema)
+	for _, part := range parts {
+		body, err := json.Marshal(part)
+		if err != nil {
+			return err
+		}
+		if body[0] != '{' {
+			return fmt.Errorf("a --json document must be an object, not %T", part)
+		}
+		if len(body) > len("{}") {
+			document = append(document, ',')
+		}
+		document = append(document, body[1:len(body)-1]...)
 	}
-	if len(body) < 2 || body[0] != '{' {
-		return fmt.Errorf("a --json document must be an object, not %T", v)
-	}
-	comma := ","
-	if len(body) == 2 {
-		comma = ""
-	}
-	_, err = fmt.Fprintf(w, "{\"schema_version\":%d%s%s\n", JSONSchema, comma, body[1:])
+	_, err := fmt.Fprintf(w, "%s}\n", document)
 	return err
 }
 
