@@ -36,11 +36,6 @@ const (
 const (
 	ReasonMissing = "agent-missing" // the program cannot be started
 	ReasonVersion = "agent-version" // another version of latlab
-	ReasonCrashed = devices.ReasonCrashed
-	ReasonKilled  = devices.ReasonKilled
-	ReasonExited  = devices.ReasonExited
-	ReasonHung    = devices.ReasonHung
-	ReasonGarbage = devices.ReasonGarbage
 )
 
 // conversation is one agent process that handles one request.
@@ -77,7 +72,7 @@ func ask(ctx context.Context, l launch, op string, timeout time.Duration, req *w
 	c := conversation{op: op, req: req}
 	_, err := tool.Do(ctx, l.m, tool.Run{Op: op, Program: "the agent", Command: l.command, Timeout: timeout, Talk: c.talk, Missing: l.missing()})
 	var e *devices.Error
-	if errors.As(err, &e) && e.Reason == ReasonCrashed && (strings.Contains(e.Output, "driver/usb/") || strings.Contains(e.Output, "USB transfer error")) {
+	if errors.As(err, &e) && e.Reason == devices.ReasonCrashed && (strings.Contains(e.Output, "driver/usb/") || strings.Contains(e.Output, "USB transfer error")) {
 		// libedgetpu aborts when its stick is pulled out.
 		e.Fault, e.Reason, e.Advice = devices.FaultDevice, devices.ReasonOffline, "is the stick plugged in?"
 		e.Err = fmt.Errorf("the Edge TPU's USB connection broke: %w", e.Err)
@@ -90,7 +85,7 @@ func ask(ctx context.Context, l launch, op string, timeout time.Duration, req *w
 
 // garbage returns the error for a line that does not follow the protocol.
 func (c *conversation) garbage(line string, err error) error {
-	return &devices.Error{Fault: devices.FaultDevice, Op: c.op, Reason: ReasonGarbage, Output: text.Cut(line, maxKept),
+	return &devices.Error{Fault: devices.FaultDevice, Op: c.op, Reason: devices.ReasonGarbage, Output: text.Cut(line, maxKept),
 		Err: fmt.Errorf("the agent printed %q where a message should be: %w", text.Clip(line), err)}
 }
 

@@ -138,7 +138,7 @@ func loadDelegate(ctx context.Context, l launch, o Options) (string, error) {
 	o.Delegate.ask(req)
 	_, resp, err := ask(ctx, l, "open device "+o.Name, delegateTimeout, req)
 	var e *devices.Error
-	if errors.As(err, &e) && e.Reason == ReasonCrashed {
+	if errors.As(err, &e) && e.Reason == devices.ReasonCrashed {
 		// There was no model yet.
 		e.Fault, e.Err = devices.FaultDevice, fmt.Errorf("making the delegate %s of %s: %w", o.Delegate.Name, o.Delegate.Library, e.Err)
 	}

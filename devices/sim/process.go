@@ -257,7 +257,7 @@ func (s *session) run(ctx context.Context, b *devices.Block) error {
 			return err
 		}
 	}
-	for total := 0.0; more(p, len(b.Samples), total); {
+	for total := 0.0; p.More(len(b.Samples), total); {
 		wall, cpu := s.invoke()
 		b.Samples = append(b.Samples, wall)
 		s.cpu(b, cpu)
@@ -267,17 +267,6 @@ func (s *session) run(ctx context.Context, b *devices.Block) error {
 		}
 	}
 	return s.alive(ctx)
-}
-
-// more reports whether the plan needs another timed invoke; at least one is needed.
-func more(p devices.Plan, runs int, seconds float64) bool {
-	switch {
-	case runs < max(p.MinRuns, 1):
-		return true
-	case p.MaxRuns > 0 && runs >= p.MaxRuns, p.MaxSeconds > 0 && seconds >= p.MaxSeconds:
-		return false
-	}
-	return seconds < p.MinSeconds
 }
 
 // cpu records CPU time if the device computes on the CPU.

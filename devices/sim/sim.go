@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/internal/text"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
 )
@@ -58,7 +59,6 @@ type Device struct {
 }
 
 var (
-	_ devices.Device  = (*Device)(nil)
 	_ devices.Layerer = (*Device)(nil)
 	_ devices.Waiter  = (*Device)(nil)
 )
@@ -119,9 +119,6 @@ func describe(n Name, s *Spec, hash string) devices.Info {
 
 // Info describes the simulator.
 func (d *Device) Info() devices.Info { return d.info }
-
-// Spec returns the simulator's constants. The caller must not change them.
-func (d *Device) Spec() *Spec { return d.spec }
 
 // Close does nothing.
 func (d *Device) Close() error { return nil }
@@ -188,19 +185,6 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 	return d.spec.layers(m.Graph, p), nil
 }
 
-// PerOp returns the time of each op of a graph without noise, for programs that study the op model.
-// A precision that the simulator does not have is the user's fault.
-func (s *Spec) PerOp(g *graph.Graph, precision model.Precision) ([]devices.Layer, error) {
-	p := s.precision(precision)
-	if p == nil {
-		return nil, userError("layers of "+g.Name, devices.ReasonUnsupported, fmt.Errorf("simulator %s does not take %s", s.Name, precision))
-	}
-	if err := s.check(g); err != nil {
-		return nil, &devices.Error{Fault: devices.FaultModel, Op: "layers of " + g.Name, Reason: devices.ReasonRejected, Err: err}
-	}
-	return s.layers(g, p), nil
-}
-
 func (s *Spec) layers(g *graph.Graph, p *Precision) []devices.Layer {
 	c := s.evaluate(g, p)
 	where := "CPU"
@@ -233,7 +217,7 @@ func (d *Device) accepts(m *model.Model, op string) (*Precision, error) {
 	switch {
 	case p == nil || !slices.Contains(d.spec.Formats, m.Format):
 		return nil, userError(op, devices.ReasonUnsupported, fmt.Errorf("%s takes %s in %s, not %s in %s",
-			d.info.Name, joined(d.info.Formats), joined(d.info.Precisions), m.Format, m.Precision))
+			d.info.Name, text.Or(d.info.Formats), text.Or(d.info.Precisions), m.Format, m.Precision))
 	case m.Graph == nil:
 		return nil, userError(op, "no-graph", fmt.Errorf("%s computes times from a network's ops, and those of this file are not known", d.info.Name))
 	}
@@ -284,15 +268,4 @@ func checkOp(g *graph.Graph, op *graph.Op) error {
 
 func userError(op, reason string, err error) error {
 	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: reason, Err: err}
-}
-
-func joined[T ~string](xs []T) string {
-	text := ""
-	for i, x := range xs {
-		if i > 0 {
-			text += " or "
-		}
-		text += string(x)
-	}
-	return text
 }

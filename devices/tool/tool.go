@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,6 +168,12 @@ func (r Run) missing(err error, end ending) *devices.Error {
 	}
 	e.Op, e.Output, e.Err = r.Op, end.text, fmt.Errorf("%s cannot be started: %w", r.Program, err)
 	return &e
+}
+
+// Median is the middle of values that need not be sorted.
+func Median(xs []float64) float64 {
+	s := slices.Sorted(slices.Values(xs))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
 // LastLine is the last line of an output that is not empty, for an error of one line.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -85,7 +84,6 @@ func (d *Device) identify(ctx context.Context) error {
 		f[name+"_sha256"] = sum
 	}
 	d.runtime = program + " " + f[program+"_sha256"][:12]
-	maps.Copy(f, d.o.Identity)
 	d.info.Fingerprint = f
 	return nil
 }

@@ -53,27 +53,20 @@ func (d *Device) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	there := func(f File) string { return f.Device }
-	dir := ""
-	switch {
-	case d.m.Local():
-		there = func(f File) string {
-			if f.Host != "" {
-				return absolute(f.Host)
-			}
-			return f.Device
-		}
-		dir = d.localDir()
-	case len(files) > 0:
+	dir := d.localDir()
+	if !d.m.Local() && len(files) > 0 {
 		if dir, err = d.m.Install(ctx, machine.Program{Name: program, Files: files}); err != nil {
 			return err
 		}
-		there = func(f File) string {
-			if f.Host == "" {
-				return f.Device
-			}
-			return path.Join(dir, f.base())
+	}
+	there := func(f File) string {
+		switch {
+		case f.Host == "":
+			return f.Device
+		case d.m.Local():
+			return absolute(f.Host)
 		}
+		return path.Join(dir, f.base())
 	}
 	d.program = there(d.o.Binary)
 	if d.o.Binary.Host != "" && !d.m.Local() {
@@ -92,6 +85,9 @@ func absolute(p string) string {
 
 // localDir is the folder of this machine's libraries: the folder of the first.
 func (d *Device) localDir() string {
+	if !d.m.Local() {
+		return ""
+	}
 	for _, l := range append(slices.Clone(d.o.Libraries), d.o.Library.Host) {
 		if l != "" {
 			return filepath.Dir(absolute(l))

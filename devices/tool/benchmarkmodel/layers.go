@@ -1,12 +1,14 @@
 package benchmarkmodel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/tool"
 	"latlab/sampler/model"
 )
 
@@ -19,7 +21,7 @@ func layersPlan() devices.Plan {
 // its kernel. The last row is the time outside of all ops: the call, and the timers.
 func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
 	op := "layers of " + m.Name
-	if err := d.accepts(m, op); err != nil {
+	if err := tool.Accepts(d.info, m, op); err != nil {
 		return nil, err
 	}
 	if !d.usage["enable_op_profiling"] {
@@ -36,7 +38,7 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 		}
 		rows = layers(r.result, d.info.Delegate)
 		if len(rows) == 0 {
-			return r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, errors.New("benchmark_model printed no table of ops"))
+			return r.out.Garbage(r.op, errors.New("benchmark_model printed no table of ops"))
 		}
 		return nil
 	})
@@ -94,9 +96,5 @@ func (r Row) isKernel() bool { return strings.Contains(strings.ToLower(r.Type), 
 func (r Row) seconds() float64 { return r.MeanMillis * r.TimesCalled / 1000 }
 
 func (r Row) layer(where string) devices.Layer {
-	name := r.Name
-	if name == "" {
-		name = r.Type
-	}
-	return devices.Layer{Name: name, Op: r.Type, Where: where, Seconds: r.seconds()}
+	return devices.Layer{Name: cmp.Or(r.Name, r.Type), Op: r.Type, Where: where, Seconds: r.seconds()}
 }

@@ -11,22 +11,19 @@ import (
 // Proof is what a run printed about who executed the graph. That a delegate was created proves
 // nothing: NNAPI creates its delegate and then runs a float model on the CPU.
 type Proof struct {
-	Created   []string // providers whose delegate was created: "GPU"
-	Replaced  []Replaced
-	Applied   []Applied
-	Reports   []Report
-	Failures  []Failure
-	XNNPACK   bool   // the runtime's implicit delegate for the CPU was created
-	Unused    string // flags that this build does not know and ignored
-	LoadedIt  bool   // the model was loaded
-	Signature string // name of the signature that was run, if the model has one
+	Replaced []Replaced // the runtime's own lines about its subgraphs
+	Applied  []Applied
+	Reports  []Replaced // lines of delegates built on the runtime's simple delegate
+	Failures []Failure
+	XNNPACK  bool   // the runtime's implicit delegate for the CPU was created
+	Unused   string // flags that this build does not know and ignored
 }
 
-// Replaced is the runtime's own line about nodes of a subgraph that became delegate kernels.
+// Replaced is a line about nodes that became delegate kernels.
 type Replaced struct {
 	Delegate         string // "TfLiteGpuDelegateV2"
 	Delegated, Nodes int    // Nodes is -1 if an older runtime does not print it
-	Partitions       int    // of the plan, delegated or not
+	Partitions       int    // of the plan, delegated or not; 0 if a delegate does not print it
 	Subgraph         string // "the whole graph", "subgraph 0"; empty in older ones
 }
 
@@ -37,13 +34,6 @@ type Applied struct {
 	Kernels  int    // delegate kernels, 0 = the delegate took nothing
 }
 
-// Report is a delegate's own line, from those built on the runtime's simple delegate.
-type Report struct {
-	Delegate         string // "TfLiteQnnDelegate"
-	Delegated, Nodes int
-	Partitions       int // 0 if not printed
-}
-
 // Failure is a line that reports that a delegate did not work.
 type Failure struct {
 	Line string
@@ -51,7 +41,6 @@ type Failure struct {
 }
 
 var (
-	createdForm  = regexp.MustCompile(`^(\S+) delegate created\.$`)
 	replacedForm = regexp.MustCompile(`^Replacing (\d+)(?: out of (\d+))? node\(s\) with delegate \((.*?)\) node, yielding (\d+) partitions(?: for (.+?))?\.?$`)
 	appliedForm  = regexp.MustCompile(`^(?:Explicitly applied|Applied) (\S+) delegate, and the model graph will be (completely|partially) executed (?:by|w/) the delegate(?: w/ (\d+) delegate kernels)?\.?$`)
 	noneForm     = regexp.MustCompile(`^Though (\S+) delegate is explicitly applied, the model(?: graph)? will not be executed by the delegate\.?$`)
@@ -95,22 +84,13 @@ func (p *Proof) line(l line) error {
 // mark reads the lines that have no figures.
 func (p *Proof) mark(t string) bool {
 	switch {
-	case strings.HasPrefix(t, "Loaded model "):
-		p.LoadedIt = true
+	case strings.HasPrefix(t, "Loaded model "), strings.HasPrefix(t, "Using signature: "): // followed by the user's names
 	case strings.HasPrefix(t, "Created TensorFlow Lite XNNPACK delegate for CPU"):
 		p.XNNPACK = true
 	case strings.HasPrefix(t, "Unconsumed cmdline flags: "):
 		p.Unused = text.ClipTo(strings.TrimPrefix(t, "Unconsumed cmdline flags: "), 300)
-	case strings.HasPrefix(t, "Using signature: "):
-		p.Signature = text.ClipTo(strings.TrimPrefix(t, "Using signature: "), 300)
 	default:
-		f := createdForm.FindStringSubmatch(t)
-		if f == nil {
-			return false
-		}
-		if len(p.Created) < maxKept {
-			p.Created = append(p.Created, f[1])
-		}
+		return false
 	}
 	return true
 }
@@ -138,11 +118,21 @@ func counts(missing int, fields ...string) ([]int, bool) {
 const maxLines = 1 << 12
 
 func (p *Proof) replaced(f []string) bool {
-	n, ok := counts(-1, f[1], f[2], f[4])
-	if !ok || n[1] >= 0 && n[0] > n[1] || len(p.Replaced) >= maxLines {
+	return addReplaced(&p.Replaced, -1, Replaced{Delegate: f[3], Subgraph: f[5]}, f[1], f[2], f[4])
+}
+
+func (p *Proof) report(f []string) bool {
+	return addReplaced(&p.Reports, 0, Replaced{Delegate: f[1]}, f[2], f[3], f[4])
+}
+
+// addReplaced adds a line with its delegated nodes, nodes and partitions.
+func addReplaced(to *[]Replaced, missing int, r Replaced, figures ...string) bool {
+	n, ok := counts(missing, figures...)
+	if !ok || n[1] >= 0 && n[0] > n[1] || len(*to) >= maxLines {
 		return false
 	}
-	p.Replaced = append(p.Replaced, Replaced{Delegated: n[0], Nodes: n[1], Delegate: text.ClipTo(f[3], 100), Partitions: n[2], Subgraph: f[5]})
+	r.Delegate, r.Delegated, r.Nodes, r.Partitions = text.ClipTo(r.Delegate, 100), n[0], n[1], n[2]
+	*to = append(*to, r)
 	return true
 }
 
@@ -152,14 +142,5 @@ func (p *Proof) applied(f []string) bool {
 		return false
 	}
 	p.Applied = append(p.Applied, Applied{Provider: f[1], Whole: f[2] == "completely", Kernels: n[0]})
-	return true
-}
-
-func (p *Proof) report(f []string) bool {
-	n, ok := counts(0, f[2], f[3], f[4])
-	if !ok || n[0] > n[1] || len(p.Reports) >= maxLines {
-		return false
-	}
-	p.Reports = append(p.Reports, Report{Delegate: text.ClipTo(f[1], 100), Delegated: n[0], Nodes: n[1], Partitions: n[2]})
 	return true
 }

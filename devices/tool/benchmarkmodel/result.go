@@ -8,83 +8,58 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// fileResult is the content of the file result_file_path: single-precision milliseconds, which have
-// one more digit than the printed mean. Missing figures are NaN, missing numbers of runs 0.
+// fileResult has what is used of the file result_file_path, whose latencies are single-precision
+// milliseconds: one more digit than the printed mean. A missing mean is NaN, a missing number of runs 0.
 //
 // Source: LiteRT, tflite/tools/benchmark/proto/benchmark_result.proto.
 type fileResult struct {
-	Mean, Min, Max, StdDev, Median, Init, First, WarmUp float64 // milliseconds
-	PeakMB                                              float64
-	Runs, WarmUpRuns                                    int64
+	Mean float64 // milliseconds
+	Runs int64
 }
 
 var errResultFile = errors.New("the result file is no BenchmarkResult")
 
+// Messages of the file, and their fields that are used.
+const (
+	latencyMessage, meanField protowire.Number = 2, 1
+	miscMessage, runsField    protowire.Number = 4, 2
+)
+
 func parseResultFile(b []byte) (fileResult, error) {
-	nan := math.NaN()
-	r := fileResult{nan, nan, nan, nan, nan, nan, nan, nan, nan, 0, 0}
-	latency := map[protowire.Number]*float64{1: &r.Mean, 2: &r.Min, 3: &r.Max, 4: &r.StdDev, 5: &r.Median, 8: &r.Init, 9: &r.First, 10: &r.WarmUp}
-	err := messages(b, func(n protowire.Number, msg []byte) error {
-		switch n {
-		case 2:
-			return fields(msg, latency, nil)
-		case 3:
-			return fields(msg, map[protowire.Number]*float64{3: &r.PeakMB}, nil)
-		case 4:
-			return fields(msg, nil, map[protowire.Number]*int64{2: &r.Runs, 3: &r.WarmUpRuns})
+	r := fileResult{Mean: math.NaN()}
+	err := fields(b, func(message protowire.Number, typ protowire.Type, value []byte) error {
+		if typ != protowire.BytesType || message < latencyMessage || message > miscMessage {
+			return nil
 		}
-		return nil
+		content, _ := protowire.ConsumeBytes(value)
+		return fields(content, func(n protowire.Number, typ protowire.Type, value []byte) error {
+			switch {
+			case message == latencyMessage && n == meanField && typ == protowire.Fixed32Type:
+				v, _ := protowire.ConsumeFixed32(value)
+				r.Mean = float64(math.Float32frombits(v))
+			case message == miscMessage && n == runsField && typ == protowire.VarintType:
+				v, _ := protowire.ConsumeVarint(value)
+				r.Runs = int64(v)
+			}
+			return nil
+		})
 	})
 	return r, err
 }
 
-// messages calls f with every field that is bytes and skips other fields.
-func messages(b []byte, f func(protowire.Number, []byte) error) error {
+// fields calls f with every field of a message.
+func fields(b []byte, f func(protowire.Number, protowire.Type, []byte) error) error {
 	for len(b) > 0 {
 		n, typ, size := protowire.ConsumeTag(b)
 		if size < 0 {
 			return errResultFile
 		}
 		b = b[size:]
-		if typ != protowire.BytesType {
-			size = protowire.ConsumeFieldValue(n, typ, b)
-			if size < 0 {
-				return errResultFile
-			}
-			b = b[size:]
-			continue
-		}
-		msg, size := protowire.ConsumeBytes(b)
-		if size < 0 {
+		if size = protowire.ConsumeFieldValue(n, typ, b); size < 0 {
 			return errResultFile
 		}
-		b = b[size:]
-		if err := f(n, msg); err != nil {
+		if err := f(n, typ, b[:size]); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// fields reads the floats (fixed32) and whole numbers (varint) of a message.
-func fields(b []byte, floats map[protowire.Number]*float64, integers map[protowire.Number]*int64) error {
-	for len(b) > 0 {
-		n, typ, size := protowire.ConsumeTag(b)
-		if size < 0 {
-			return errResultFile
-		}
-		b = b[size:]
-		size = protowire.ConsumeFieldValue(n, typ, b)
-		if size < 0 {
-			return errResultFile
-		}
-		if to := floats[n]; to != nil && typ == protowire.Fixed32Type {
-			v, _ := protowire.ConsumeFixed32(b)
-			*to = float64(math.Float32frombits(v))
-		}
-		if to := integers[n]; to != nil && typ == protowire.VarintType {
-			v, _ := protowire.ConsumeVarint(b)
-			*to = int64(v)
 		}
 		b = b[size:]
 	}

@@ -26,9 +26,7 @@ type Stat struct {
 	Line            string
 }
 
-var (
-	statForm = regexp.MustCompile(`^count=(\d+)(?: curr=(\d+)( ?\(all same\))?| first=(\d+) curr=(\d+) min=(\d+) max=(\d+) avg=(` + number + `) std=(-?\d+))?(?: p5=(\d+) median=(\d+) p95=(\d+))?$`)
-)
+var statForm = regexp.MustCompile(`^count=(\d+)(?: curr=(\d+)( ?\(all same\))?| first=(\d+) curr=(\d+) min=(\d+) max=(\d+) avg=(` + number + `) std=(-?\d+))?(?: p5=(\d+) median=(\d+) p95=(\d+))?$`)
 
 func parseStat(text string) (Stat, error) {
 	f := statForm.FindStringSubmatch(text)

@@ -49,7 +49,7 @@ func (d *Device) noEstimates(op string, out tool.Output) error {
 // delegation counts the network's nodes after onnxruntime's basic optimizations, when it assigns them
 // to providers.
 func delegation(a answer) devices.Delegation {
-	d := devices.Delegation{Name: delegate}
+	d := devices.Delegation{Name: Delegate}
 	left := map[string]int{}
 	for _, g := range a.Graphs {
 		if g.Provider == provider {

@@ -1,7 +1,9 @@
 package qnn
 
 import (
+	"cmp"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -36,12 +38,24 @@ func socs() []soc {
 }
 
 // SoCs are the chips that can be named.
-func SoCs() []string {
-	var names []string
-	for _, s := range socs() {
+func SoCs() []string { return names(socs()) }
+
+func names(list []soc) (names []string) {
+	for _, s := range list {
 		names = append(names, s.name)
 	}
 	return names
+}
+
+// socIn finds a chip in a list, or uses a number as soc_model.
+func socIn(list []soc, name string) (soc, bool) {
+	for _, s := range list {
+		if s.name == name {
+			return s, true
+		}
+	}
+	id, err := strconv.Atoi(name)
+	return soc{name: name, id: id}, err == nil && id > 0
 }
 
 // Names are the names of the devices.
@@ -66,25 +80,22 @@ func ParseName(name string) (Options, error) {
 }
 
 func (o Options) complete() (Options, soc, error) {
-	if o.Name == "" {
-		o.Name = Prefix + o.SoC
-	}
+	o.Name = cmp.Or(o.Name, Prefix+o.SoC)
 	if o.Parallel <= 0 {
-		o.Parallel = cores()
+		o.Parallel = runtime.GOMAXPROCS(0)
 	}
-	for _, s := range socs() {
-		if s.name == o.SoC {
-			return o, s, nil
-		}
+	if s, ok := socIn(socs(), o.SoC); ok {
+		return o, s, nil
 	}
-	if id, err := strconv.Atoi(o.SoC); err == nil && id > 0 {
-		return o, soc{name: o.SoC, id: id}, nil
-	}
-	advice := "there is " + strings.Join(SoCs(), ", ") + "; the compiler has estimates for no other"
-	if near := text.Nearest(o.SoC, SoCs()); near != "" {
+	return o, soc{}, noChip("open device "+o.Name, o.SoC, SoCs(), "; the compiler has estimates for no other")
+}
+
+func noChip(op, name string, known []string, more string) error {
+	advice := "there is " + strings.Join(known, ", ") + more
+	if near := text.Nearest(name, known); near != "" {
 		advice = fmt.Sprintf("did you mean %q? %s", near, advice)
 	}
-	return o, soc{}, o.userError(fmt.Errorf("no chip is named %q", o.SoC), advice)
+	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "options", Err: fmt.Errorf("no chip is named %q", name), Advice: advice}
 }
 
 func (o Options) userError(err error, advice string) error {

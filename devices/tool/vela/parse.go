@@ -40,14 +40,8 @@ func summaryColumns() []string {
 	return append(columns, "cycles_total")
 }
 
-// isWord reports whether a column of the summary holds text.
-func isWord(column string) bool {
-	switch column {
-	case "experiment", "network", "accelerator_configuration", "system_config", "memory_mode", "weights_storage_area", "feature_map_storage_area":
-		return true
-	}
-	return false
-}
+// words are the columns of the summary that hold text.
+var words = []string{"experiment", "network", "accelerator_configuration", "system_config", "memory_mode", "weights_storage_area", "feature_map_storage_area"}
 
 // mayBeNaN reports whether a figure is divided by a time that may be 0.
 func mayBeNaN(column string) bool { return column == "inferences_per_second" || column == "nn_tops" }
@@ -75,7 +69,7 @@ func parseSummary(text string) (*summary, error) {
 	}
 	s := &summary{words: map[string]string{}, figures: map[string]float64{}, line: strings.Join(rows[1], ",")}
 	for i, column := range rows[0] {
-		if isWord(column) {
+		if slices.Contains(words, column) {
 			s.words[column] = rows[1][i]
 			continue
 		}

@@ -1,6 +1,7 @@
 package vela
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -119,11 +120,7 @@ func (r *report) layers() []devices.Layer {
 	rest := r.summary.figures["cycles_total"]
 	var ls []devices.Layer
 	for _, l := range r.rows {
-		name := l.name
-		if name == "" {
-			name = l.original
-		}
-		ls = append(ls, devices.Layer{Name: name, Op: l.operator, Where: l.target, Seconds: l.cycles / clock, Cycles: l.cycles, MACs: l.macs})
+		ls = append(ls, devices.Layer{Name: cmp.Or(l.name, l.original), Op: l.operator, Where: l.target, Seconds: l.cycles / clock, Cycles: l.cycles, MACs: l.macs})
 		rest -= l.cycles
 	}
 	if rest > 0 {
