@@ -87,7 +87,6 @@ func fillValues(t *tflite.Tensor, values []float32) error {
 	return fillRaw(t, raw)
 }
 
-// limits are the least and greatest value of a quantized type.
 func limits(t *tflite.Tensor) (low, high int64, ok bool) {
 	switch t.Type() {
 	case tflite.Int8:
@@ -100,7 +99,6 @@ func limits(t *tflite.Tensor) (low, high int64, ok bool) {
 	return 0, 0, false
 }
 
-// fillRaw copies integers as they are stored.
 func fillRaw(t *tflite.Tensor, values []int64) error {
 	switch t.Type() {
 	case tflite.Int8:

@@ -42,7 +42,8 @@ const (
 type conversation struct {
 	op    string
 	req   *wire.Request // nil asks only for the Hello
-	out   *bufio.Reader
+	limit io.LimitedReader
+	out   *bufio.Reader // of limit
 	hello wire.Hello
 	resp  *wire.Response
 }
@@ -90,7 +91,8 @@ func (c *conversation) garbage(line string, err error) error {
 }
 
 func (c *conversation) talk(stdin io.Writer, stdout io.Reader) error {
-	c.out = bufio.NewReaderSize(stdout, 1<<16)
+	c.limit.R = stdout
+	c.out = bufio.NewReaderSize(&c.limit, 1<<16)
 	// A newer agent's Hello may have unknown fields; its version is then reported.
 	if err := c.read(&c.hello, false); err != nil {
 		return err
@@ -163,21 +165,15 @@ func (c *conversation) read(v any, strict bool) error {
 }
 
 func (c *conversation) readLine() ([]byte, error) {
-	var line []byte
-	for {
-		part, err := c.out.ReadSlice('\n')
-		line = append(line, part...)
-		if err == nil {
-			return line, nil
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			if len(line) > 0 && errors.Is(err, io.EOF) {
-				return nil, c.garbage(string(line), io.ErrUnexpectedEOF)
-			}
-			return nil, err
-		}
-		if len(line) > maxLine {
-			return nil, c.garbage(string(line[:80]), errors.New("the line is too long"))
-		}
+	c.limit.N = maxLine
+	line, err := c.out.ReadBytes('\n')
+	switch {
+	case err == nil:
+		return line, nil
+	case c.limit.N <= 0:
+		return nil, c.garbage(string(line[:80]), errors.New("the line is too long"))
+	case len(line) > 0 && errors.Is(err, io.EOF):
+		return nil, c.garbage(string(line), io.ErrUnexpectedEOF)
 	}
+	return nil, err
 }

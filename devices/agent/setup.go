@@ -24,7 +24,6 @@ func Tool() tool.Tool {
 	}
 }
 
-// setup is the inventory's entry of one device.
 type setup struct {
 	plugin tool.Plugin
 	name   string // of an external delegate

@@ -49,9 +49,7 @@ type Options struct {
 // same time is refused.
 type Device struct {
 	spec *Spec
-	name Name
 	info devices.Info
-	opts Options
 
 	busy  sync.Mutex // held by Run
 	world world
@@ -66,37 +64,31 @@ var (
 // Open opens the simulator of a name. An unknown name wraps ErrUnknown; an invalid file gives a
 // *strictyaml.Error. Both are the user's fault.
 func Open(o Options) (*Device, error) {
-	name, err := ParseName(o.Name)
-	if err != nil {
-		return nil, err
-	}
-	spec, hash, err := name.load()
+	name, spec, info, err := load(o.Name)
 	if err != nil {
 		return nil, err
 	}
 	if o.Start.IsZero() {
 		o.Start = time.Now().UTC()
 	}
-	d := &Device{spec: spec, name: name, opts: o, info: describe(name, spec, hash)}
-	d.world = newWorld(spec, name, o)
-	return d, nil
+	return &Device{spec: spec, info: info, world: newWorld(spec, name, o)}, nil
 }
 
 // Describe returns the Info that Open's Device would have.
 func Describe(name string) (devices.Info, error) {
-	n, err := ParseName(name)
-	if err != nil {
-		return devices.Info{}, err
-	}
-	spec, hash, err := n.load()
-	if err != nil {
-		return devices.Info{}, err
-	}
-	return describe(n, spec, hash), nil
+	_, _, info, err := load(name)
+	return info, err
 }
 
-func describe(n Name, s *Spec, hash string) devices.Info {
-	info := devices.Info{
+func load(name string) (n Name, s *Spec, info devices.Info, err error) {
+	if n, err = ParseName(name); err != nil {
+		return n, nil, info, err
+	}
+	s, hash, err := n.load()
+	if err != nil {
+		return n, nil, info, err
+	}
+	info = devices.Info{
 		Name: n.String(), Kind: devices.Simulated, Harness: "latlab-sim", Formats: slices.Clone(s.Formats),
 		NeedsGraph: true, Delegate: s.Delegate, Threads: 1, Accelerator: s.Accelerator,
 		Deterministic: n.Profile == Exact, Parallel: 1,
@@ -114,7 +106,7 @@ func describe(n Name, s *Spec, hash string) devices.Info {
 			info.Compute[p.Precision] = p.Compute
 		}
 	}
-	return info
+	return n, s, info, nil
 }
 
 // Info describes the simulator.

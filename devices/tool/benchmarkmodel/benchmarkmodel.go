@@ -5,7 +5,7 @@
 // The tool prints no samples, so a Block's figures are a Summary. Its lines prove in every block who
 // executed the graph (proof.go); a run in which the CPU executed what an accelerator was asked for is
 // an error. The package refuses to guess what a line means (parse.go), and refuses flags that would
-// silently change what is measured (flags.go). plan.go lists what of a plan the tool cannot do.
+// silently change what is measured (flags.go). planArgs lists what of a plan the tool cannot do.
 //
 // Its neighbours: devices/tool runs the program, devices/machine copies models and files to the
 // machine, devices/agent runs latlab's own program, which gives samples.

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 	"time"
 
 	"latlab/devices"
 	"latlab/devices/tool"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 )
 
@@ -97,4 +99,100 @@ func (r Row) seconds() float64 { return r.MeanMillis * r.TimesCalled / 1000 }
 
 func (r Row) layer(where string) devices.Layer {
 	return devices.Layer{Name: cmp.Or(r.Name, r.Type), Op: r.Type, Where: where, Seconds: r.seconds()}
+}
+
+// Row is a row of a profile's table in run order.
+type Row struct {
+	Type        string  // "CONV_2D", "TfLiteXNNPackDelegate"
+	Name        string  // output tensors and the node's index: "[x]:3"
+	MeanMillis  float64 // of one call
+	TimesCalled float64 // in one inference
+	Subgraph    bool    // in a subgraph that another op calls: that op's time includes it
+}
+
+// table is the table being read: which column holds which figure.
+type table struct {
+	columns  map[string]int
+	subgraph bool
+	rows     *[]Row
+}
+
+// maxRows limits the rows of a profile.
+const maxRows = 1 << 16
+
+// profile reads the lines of profiles, and reports whether the line belonged to one.
+//
+// Source: LiteRT, tflite/profiling/profile_summary_formatter.cc; tensorflow,
+// third_party/xla/xla/tsl/util/stats_calculator.cc (columns are aligned and separated by tabs; builds
+// until 2021 also have a [start]).
+func (p *parser) profile(l line) bool {
+	switch t := l.text; {
+	case strings.HasPrefix(t, "Profiling Info for Benchmark Initialization:"):
+		p.section, p.table = initProfile, nil
+	case strings.HasPrefix(t, "Operator-wise Profiling Info for Regular Benchmark Runs:"):
+		p.section, p.table = runProfile, nil
+		p.r.Profile, p.r.Internal = nil, nil
+	case p.section == noProfile:
+		return false
+	case strings.HasPrefix(t, "Delegate internal:"):
+		p.table = nil
+		if p.section == runProfile {
+			p.section = internalProfile
+		}
+	case strings.HasPrefix(t, "Primary graph (name: "), strings.HasPrefix(t, "Subgraph (index: "):
+		p.table = &table{subgraph: strings.HasPrefix(t, "Subgraph")}
+	case strings.HasPrefix(t, "=====") && strings.HasSuffix(t, "====="):
+		p.title(strings.TrimSpace(strings.Trim(t, "=")))
+	case p.table != nil && p.table.rows != nil:
+		p.row(l.raw)
+	default:
+		return false
+	}
+	return true
+}
+
+// title begins a table; only tables in run order of the timed runs are kept.
+func (p *parser) title(name string) {
+	sub := p.table != nil && p.table.subgraph
+	p.table = &table{subgraph: sub}
+	if name != "Run Order" {
+		return
+	}
+	switch p.section {
+	case runProfile:
+		p.table.rows = &p.r.Profile
+	case internalProfile:
+		p.table.rows = &p.r.Internal
+	}
+}
+
+var headForm = regexp.MustCompile(`^\[([^\]]+)\]$`)
+
+func (p *parser) row(raw string) {
+	cells := strings.Split(strings.TrimPrefix(raw, "\t"), "\t")
+	if p.table.columns == nil {
+		p.table.columns = map[string]int{}
+		for i, c := range cells {
+			if f := headForm.FindStringSubmatch(strings.TrimSpace(c)); f != nil {
+				p.table.columns[strings.ToLower(f[1])] = i
+			}
+		}
+		return
+	}
+	cell := func(name string) string {
+		i, ok := p.table.columns[name]
+		if !ok || i >= len(cells) {
+			return ""
+		}
+		if name == "name" { // the last column; a tensor's name may contain a tab
+			return strings.TrimSpace(strings.Join(cells[i:], " "))
+		}
+		return strings.TrimSpace(cells[i])
+	}
+	mean, okMean := parseNumber(cell("avg ms"))
+	times, okTimes := parseNumber(cell("times called"))
+	if !okMean || !okTimes || mean < 0 || times < 0 || cell("node type") == "" || len(*p.table.rows) >= maxRows {
+		return
+	}
+	*p.table.rows = append(*p.table.rows, Row{Type: text.ClipTo(cell("node type"), 200), Name: text.ClipTo(cell("name"), 300), MeanMillis: mean, TimesCalled: times, Subgraph: p.table.subgraph})
 }

@@ -59,7 +59,6 @@ type Options struct {
 	Transport string // Info.Transport: "adb", "ssh"; empty = this machine
 }
 
-// prepared fills in defaults, and refuses invalid options.
 func prepared(o Options) (Options, error) {
 	if o.Delegate == "" {
 		o.Delegate = XNNPACK
@@ -114,7 +113,6 @@ func (o Options) check(k *kind) error {
 
 func (f File) one() bool { return (f.Host == "") != (f.Device == "") }
 
-// base is the file's base name.
 func (f File) base() string {
 	if f.Host != "" {
 		return filepath.Base(f.Host)
@@ -182,7 +180,6 @@ func Tool() tool.Tool {
 	}
 }
 
-// setup holds the inventory's settings of one device.
 type setup struct {
 	o      Options // those that are fields of the inventory
 	binary string

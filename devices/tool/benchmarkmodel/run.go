@@ -34,7 +34,6 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	})
 }
 
-// run is all output of one run of the program.
 type run struct {
 	op     string
 	model  *model.Model
@@ -44,7 +43,6 @@ type run struct {
 	counts [2]*int64 // the driver's counter before and after the run
 }
 
-// all is the program's whole output, for errors.
 func (r *run) all() string { return r.out.Stdout + r.out.Stderr }
 
 func (r *run) error(k failureKind, err error) *devices.Error {
@@ -89,7 +87,6 @@ func (d *Device) run(ctx context.Context, op string, m *model.Model, plan device
 	return r, nil
 }
 
-// read turns the output into a Result.
 func (d *Device) read(r *run) error {
 	if r.out.Exit.Code != 0 {
 		return d.exited(r)

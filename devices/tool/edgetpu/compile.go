@@ -26,7 +26,6 @@ type compiler struct {
 	kept *tool.Cache[*result]
 }
 
-// result is a compiled model.
 type result struct {
 	model  *model.Model
 	report *report
@@ -132,7 +131,6 @@ func refused(op string, out tool.Output) error {
 	return e
 }
 
-// read makes the result from the compiler's output and files.
 func (c *compiler) read(op string, m *model.Model, folder string, out tool.Output) (*result, error) {
 	rep, err := parseReport(out.Stdout)
 	if err != nil {

@@ -123,7 +123,6 @@ func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir st
 	return k, nil
 }
 
-// contextAnswer is context.py's answer.
 type contextAnswer struct {
 	answer
 	Files  []string    `json:"files"`

@@ -12,14 +12,12 @@ import (
 	"latlab/internal/text"
 )
 
-// estimate is all output of one run of the compiler.
 type estimate struct {
 	answer  answer
 	profile profile
 	floats  []string // nodes that are computed in floating point
 }
 
-// fill turns the estimate into the block's figures.
 func (d *Device) fill(b *devices.Block, op string, e *estimate, out tool.Output) error {
 	b.Delegation = delegation(e.answer)
 	if b.Delegation.Delegated == 0 {
@@ -137,7 +135,6 @@ func doubts(d devices.Delegation, e *estimate) []devices.Doubt {
 	return ds
 }
 
-// list joins the first few names.
 func list(names []string) string {
 	const few = 5
 	more := ""

@@ -72,7 +72,8 @@ func ParseName(name string) (Options, error) {
 	o := Options{Name: name}
 	rest, ok := strings.CutPrefix(name, Prefix)
 	if !ok || rest == "" {
-		return o, o.userError(fmt.Errorf("%q names no chip", name), Prefix+"SOC, such as "+Prefix+"sa8775")
+		return o, &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "options",
+			Err: fmt.Errorf("%q names no chip", name), Advice: Prefix + "SOC, such as " + Prefix + "sa8775"}
 	}
 	o.SoC = rest
 	_, _, err := o.complete()
@@ -96,8 +97,4 @@ func noChip(op, name string, known []string, more string) error {
 		advice = fmt.Sprintf("did you mean %q? %s", near, advice)
 	}
 	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "options", Err: fmt.Errorf("no chip is named %q", name), Advice: advice}
-}
-
-func (o Options) userError(err error, advice string) error {
-	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "options", Err: err, Advice: advice}
 }

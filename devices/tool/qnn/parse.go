@@ -105,7 +105,6 @@ type profile struct {
 	graphs   []costs
 }
 
-// event is one row.
 type event struct {
 	value       float64
 	unit, level string

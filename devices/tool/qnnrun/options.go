@@ -107,7 +107,6 @@ func (o Options) userError(err error, advice string) error {
 
 const advice = "they are of Qualcomm's AI Runtime SDK (QAIRT): sdk: FOLDER gives all of them"
 
-// checkFiles checks that the files exist that the user has to supply.
 func (o Options) checkFiles(op string) error {
 	missing := func(err error) error {
 		return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err, Advice: advice}
@@ -196,7 +195,6 @@ func Tool() tool.Tool {
 	return tool.Tool{Name: program, Precisions: []model.Precision{model.Int8}, New: func() tool.Setup { return &setup{} }}
 }
 
-// setup holds the inventory's settings of one device.
 type setup struct {
 	binary string
 	o      Options

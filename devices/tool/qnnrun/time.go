@@ -19,7 +19,6 @@ import (
 	"latlab/internal/text"
 )
 
-// job is one run of one context.
 type job struct {
 	op       string
 	identity string
@@ -31,7 +30,6 @@ type job struct {
 // pilotRuns are enough to show that a context runs, and roughly how long it takes.
 const pilotRuns = 3
 
-// pilot executes a context a few times.
 func (d *Device) pilot(ctx context.Context, j job) error {
 	p, _, err := d.run(ctx, j, pilotRuns)
 	if err != nil {

@@ -123,11 +123,8 @@ func ofGPU(err error) error {
 	if !errors.As(err, &e) || e.Reason != devices.ReasonCrashed {
 		return err
 	}
-	switch {
-	case outOfMemory(e.Output):
-		e.Fault, e.Reason = devices.FaultDevice, ReasonMemory
-	case noGPU(e.Output):
-		e.Fault, e.Reason = devices.FaultDevice, ReasonGPU
+	if reason := gpuReason(e.Output); reason != "" {
+		e.Fault, e.Reason = devices.FaultDevice, reason
 	}
 	return err
 }
@@ -179,11 +176,11 @@ func (d *Device) buildError(op string, s *machine.Staged, out tool.Output) error
 		e.Fault, e.Reason = devices.FaultDevice, devices.ReasonFull
 		e.Err = fmt.Errorf("the engine of %s cannot be saved on %s: %s", s.Path, d.o.Name, lastError(text))
 		e.Advice = "free some space there, or engine_budget of fewer bytes"
-	case outOfMemory(text):
-		e.Fault, e.Reason = devices.FaultDevice, ReasonMemory
-		e.Advice = "what else runs on its GPU?"
-	case noGPU(text):
-		e.Fault, e.Reason = devices.FaultDevice, ReasonGPU
+	case gpuReason(text) != "":
+		e.Fault, e.Reason = devices.FaultDevice, gpuReason(text)
+		if e.Reason == ReasonMemory {
+			e.Advice = "what else runs on its GPU?"
+		}
 	}
 	return e
 }
@@ -194,13 +191,16 @@ const (
 	ReasonMemory = "out-of-memory" // of the GPU (the device's)
 )
 
-func outOfMemory(text string) bool {
-	return anyOf(text, "out of memory", "OutOfMemory", "Out of memory", "insufficient memory")
-}
-
-func noGPU(text string) bool {
-	return anyOf(text, "Cuda failure", "CUDA initialization failure", "no CUDA-capable device", "CUDA driver version is insufficient",
-		"Cannot find any available GPU", "Could not load library")
+// gpuReason is the reason of a failure of the GPU that the output shows; empty if it shows none.
+func gpuReason(text string) string {
+	switch {
+	case anyOf(text, "out of memory", "OutOfMemory", "Out of memory", "insufficient memory"):
+		return ReasonMemory
+	case anyOf(text, "Cuda failure", "CUDA initialization failure", "no CUDA-capable device", "CUDA driver version is insufficient",
+		"Cannot find any available GPU", "Could not load library"):
+		return ReasonGPU
+	}
+	return ""
 }
 
 func anyOf(text string, parts ...string) bool {

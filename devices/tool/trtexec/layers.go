@@ -52,7 +52,6 @@ func (l *layers) parse(data []byte) error {
 	return nil
 }
 
-// types maps TensorRT's names of types to latlab's.
 var types = map[string]Precision{"float": Float32, "fp32": Float32, "half": Float16, "fp16": Float16, "int8": Int8}
 
 // delegation counts TensorRT's layers, each of which may hold several of the model's nodes. An engine
@@ -95,7 +94,6 @@ func (l layers) left() []string {
 	return why
 }
 
-// judge adds what is known about the types to the block.
 func (l layers) judge(o Options, b *devices.Block) {
 	if l.count > 0 {
 		b.Counters["layers"] = float64(l.count)

@@ -122,7 +122,6 @@ func (o Options) takeFlags() (Options, error) {
 	return o, nil
 }
 
-// given are the user's flags for a run.
 func (o Options) given(names []string) []string {
 	var flags []string
 	for _, name := range names {
@@ -149,7 +148,6 @@ func (o Options) delegate() string {
 	return "tensorrt"
 }
 
-// times describes what a sample measures.
 func (o Options) times() string {
 	if o.Latency {
 		return "latency"
@@ -205,7 +203,6 @@ func Tool() tool.Tool {
 	}
 }
 
-// setup holds the inventory's settings of one device.
 type setup struct {
 	binary        string
 	flags         map[string]string

@@ -16,10 +16,8 @@ import (
 	"latlab/internal/text"
 )
 
-// programName is the program's name in errors.
 const programName = "trtexec"
 
-// program is what trtexec prints about itself.
 type program struct {
 	version int             // from its header: 8401, 100300; 0 if there is none (7)
 	flags   map[string]bool // flags in its help

@@ -2,6 +2,7 @@ package trtexec
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,6 @@ import (
 	"latlab/devices/tool"
 )
 
-// job is one block of one engine.
 type job struct {
 	op       string
 	engine   *engine
@@ -103,15 +103,12 @@ func (d *Device) timeError(op string, r *report, out tool.Output) error {
 		e.Reason, e.Err = devices.ReasonGarbage, fmt.Errorf("trtexec says that it passed, and ends with exit code %d", out.Exit.Code)
 	case out.Exit.Code == 0 && lastError(text) == "it does not say why":
 		e.Reason, e.Err = devices.ReasonGarbage, errors.New("trtexec does not say that it passed")
-	case outOfMemory(text):
-		e.Reason = ReasonMemory
-	case noGPU(text):
-		e.Reason = ReasonGPU
+	default:
+		e.Reason = cmp.Or(gpuReason(text), e.Reason)
 	}
 	return e
 }
 
-// fillBlock makes the block from the printed report and the exported trace.
 func (d *Device) fillBlock(b *devices.Block, j job, r *report, data []byte) error {
 	rows, err := parseTimes(data)
 	if err != nil {
@@ -165,7 +162,6 @@ func split(rows []row, r *report, warmMs float64) (warm, timed []row, err error)
 	return rows[:i], rows[i:], nil
 }
 
-// check compares the exported times with the printed figures.
 func check(timed []row, r *report) error {
 	if !r.timed {
 		return errors.New("trtexec printed no times")
@@ -179,7 +175,6 @@ func check(timed []row, r *report) error {
 	return nil
 }
 
-// take fills in the times, in seconds.
 func (d *Device) take(b *devices.Block, warm, timed []row, fromFirst bool) {
 	of := computeOf
 	if d.o.Latency {
@@ -321,7 +316,6 @@ func (s stats) agrees(printed stats, n int) error {
 	return nil
 }
 
-// column takes one figure of every row.
 func column(rows []row, of func(row) float64) []float64 {
 	xs := make([]float64, len(rows))
 	for i, r := range rows {

@@ -100,7 +100,6 @@ func (o Options) checkFamily() error {
 	return nil
 }
 
-// unknown is the error of a word that is not in the list of known ones.
 func unknown(o Options, what, word string, known []string) error {
 	if slices.Contains(known, word) {
 		return nil

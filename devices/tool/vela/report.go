@@ -13,7 +13,6 @@ import (
 	"latlab/internal/text"
 )
 
-// report is all output of one run of Vela.
 type report struct {
 	summary *summary
 	rows    []layer
@@ -54,7 +53,6 @@ func (r *report) checkTargets() error {
 	return nil
 }
 
-// fill turns the report into the block's figures.
 func (r *report) fill(b *devices.Block, op string, out tool.Output) error {
 	d := r.delegation()
 	seconds := r.summary.figures["inference_time"]
