@@ -14,11 +14,6 @@ import (
 	"latlab/sampler/model"
 )
 
-// layersPlan is the plan of the run that Layers makes.
-func layersPlan() devices.Plan {
-	return devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: 5 * time.Minute}
-}
-
 // Layers runs the tool with a timer around every op. If the delegate prints its own ops, they replace
 // its kernel. The last row is the time outside of all ops: the call, and the timers.
 func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
@@ -31,7 +26,8 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 	}
 	var rows []devices.Layer
 	_, err := d.m.Block(ctx, op, func(b *devices.Block) error {
-		r, err := d.run(ctx, op, m, layersPlan(), "--enable_op_profiling=true")
+		plan := devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: 5 * time.Minute}
+		r, err := d.run(ctx, op, m, plan, "--enable_op_profiling=true")
 		if err != nil {
 			return err
 		}

@@ -177,7 +177,11 @@ func (p *parser) figures(l line) (done bool, err error) {
 	case strings.HasPrefix(l.text, "count="):
 		return true, p.count(l.text)
 	case strings.HasPrefix(l.text, "Inference timings in us:"), strings.HasPrefix(l.text, "Average inference timings in us:"):
-		return true, p.timings(l.text)
+		if p.summary != nil {
+			return true, &UnparsableError{l.text, "a second summary"}
+		}
+		p.summary, err = parseSummary(l.text)
+		return true, err
 	case strings.HasPrefix(l.text, "Memory footprint delta from the start of the tool (MB):"), strings.HasPrefix(l.text, "Peak memory footprint (MB):"):
 		// The kernel may not account memory; the difference can then be negative, and there is no figure.
 		if f := memoryForm.FindStringSubmatch(l.text); f != nil {
@@ -203,18 +207,6 @@ func (p *parser) count(text string) error {
 		return err
 	}
 	p.stats = append(p.stats, s)
-	return nil
-}
-
-func (p *parser) timings(text string) error {
-	if p.summary != nil {
-		return &UnparsableError{text, "a second summary"}
-	}
-	s, err := parseSummary(text)
-	if err != nil {
-		return err
-	}
-	p.summary = s
 	return nil
 }
 

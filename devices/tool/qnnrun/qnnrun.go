@@ -49,9 +49,7 @@ type Device struct {
 	there    place
 	dir      string // private folder on this host
 	contexts *tool.Cache[*compiled]
-
-	mu     sync.Mutex
-	median map[string]float64 // seconds of an execution in the last run, by the model's identity
+	median   sync.Map // float64, seconds of an execution in the last run, by the model's identity
 }
 
 var _ devices.Preparer = (*Device)(nil)
@@ -82,7 +80,7 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	if err := o.checkFiles(op); err != nil {
 		return nil, err
 	}
-	d := &Device{m: m, host: machine.Here("this host"), o: o, info: info, median: map[string]float64{}}
+	d := &Device{m: m, host: machine.Here("this host"), o: o, info: info}
 	d.contexts = tool.NewCache(o.Budget, (*compiled).remove)
 	if d.compiler, err = qnn.OpenCompiler(ctx, transport.Local{}, op, o.SoC, o.Python); err != nil {
 		return nil, err
@@ -148,13 +146,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 
 // last is a model's execution time in its last run, 0 if there was none.
 func (d *Device) last(identity string) float64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.median[identity]
-}
-
-func (d *Device) saw(identity string, median float64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.median[identity] = median
+	median, _ := d.median.Load(identity)
+	seconds, _ := median.(float64)
+	return seconds
 }

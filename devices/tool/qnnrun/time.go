@@ -35,7 +35,7 @@ func (d *Device) pilot(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	d.saw(j.identity, tool.Median(p.netRun)/1e6)
+	d.median.Store(j.identity, tool.Median(p.netRun)/1e6)
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	if err != nil {
 		return err
 	}
-	d.saw(j.identity, tool.Median(p.netRun)/1e6)
+	d.median.Store(j.identity, tool.Median(p.netRun)/1e6)
 	warm := d.warm(p.netRun, j.plan)
 	b.Samples, b.WarmUp = seconds(p.netRun[warm:]), seconds(p.netRun[:warm])
 	if m := j.plan.MaxRuns; m > 0 && len(b.Samples) > m {
