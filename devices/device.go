@@ -68,6 +68,17 @@ type Plan struct {
 	Block int `json:"block,omitempty"`
 }
 
+// More reports whether the plan needs another timed invoke; at least one is needed.
+func (p Plan) More(runs int, seconds float64) bool {
+	switch {
+	case runs < max(p.MinRuns, 1):
+		return true
+	case p.MaxRuns > 0 && runs >= p.MaxRuns, p.MaxSeconds > 0 && seconds >= p.MaxSeconds:
+		return false
+	}
+	return seconds < p.MinSeconds
+}
+
 // Delegation is the proof of what executed the graph.
 type Delegation struct {
 	Name       string `json:"name"`       // "xnnpack"; empty = no delegate was requested

@@ -135,7 +135,6 @@ func answer(line []byte) wire.Response {
 	return resp
 }
 
-// wireError is an error with its fault.
 type wireError struct{ e wire.Error }
 
 func (e *wireError) Error() string { return e.e.Message }

@@ -48,25 +48,15 @@ func memory[T any](t *tflite.Tensor) []T {
 	return unsafe.Slice((*T)(t.Data()), uintptr(t.ByteSize())/unsafe.Sizeof(zero))
 }
 
-// elementType names the types that values go in and out of as numbers.
+// elementTypes are the types that values go in and out of as numbers, and text.
+var elementTypes = map[tflite.TensorType]string{
+	tflite.Float32: "float32", tflite.Int8: "int8", tflite.UInt8: "uint8", tflite.Int16: "int16",
+	tflite.Int32: "int32", tflite.Int64: "int64", tflite.Bool: "bool", tflite.String: "string",
+}
+
 func elementType(t *tflite.Tensor) string {
-	switch t.Type() {
-	case tflite.Float32:
-		return "float32"
-	case tflite.Int8:
-		return "int8"
-	case tflite.UInt8:
-		return "uint8"
-	case tflite.Int16:
-		return "int16"
-	case tflite.Int32:
-		return "int32"
-	case tflite.Int64:
-		return "int64"
-	case tflite.Bool:
-		return "bool"
-	case tflite.String:
-		return "string"
+	if name := elementTypes[t.Type()]; name != "" {
+		return name
 	}
 	return fmt.Sprintf("type %d", int(t.Type()))
 }
@@ -97,7 +87,6 @@ func fillValues(t *tflite.Tensor, values []float32) error {
 	return fillRaw(t, raw)
 }
 
-// limits are the least and greatest value of a quantized type.
 func limits(t *tflite.Tensor) (low, high int64, ok bool) {
 	switch t.Type() {
 	case tflite.Int8:
@@ -110,7 +99,6 @@ func limits(t *tflite.Tensor) (low, high int64, ok bool) {
 	return 0, 0, false
 }
 
-// fillRaw copies integers as they are stored.
 func fillRaw(t *tflite.Tensor, values []int64) error {
 	switch t.Type() {
 	case tflite.Int8:

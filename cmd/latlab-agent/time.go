@@ -84,7 +84,7 @@ func (s *session) warmUp(p devices.Plan, clock C.clockid_t, r *wire.Result) erro
 
 func (s *session) sample(p devices.Plan, clock C.clockid_t, r *wire.Result) error {
 	var total float64
-	for more(p, len(r.Samples), total) {
+	for p.More(len(r.Samples), total) {
 		wall, cpu, err := s.invoke(clock)
 		if err != nil {
 			return err
@@ -94,15 +94,4 @@ func (s *session) sample(p devices.Plan, clock C.clockid_t, r *wire.Result) erro
 		total += wall
 	}
 	return nil
-}
-
-// more says whether the plan wants another timed invoke.
-func more(p devices.Plan, runs int, seconds float64) bool {
-	switch {
-	case runs < p.MinRuns:
-		return true
-	case p.MaxRuns > 0 && runs >= p.MaxRuns, p.MaxSeconds > 0 && seconds >= p.MaxSeconds:
-		return false
-	}
-	return seconds < p.MinSeconds
 }

@@ -258,21 +258,21 @@ func TestMisbehaviour(t *testing.T) {
 		text   string // expected in the error
 		output string // expected in the tool's output
 	}{
-		{"segfault", devices.FaultModel, agent.ReasonCrashed, "segmentation fault", "tensor 7 is not there"},
-		{"abort", devices.FaultModel, agent.ReasonCrashed, "aborted", ""},
-		{"killed", devices.FaultDevice, agent.ReasonKilled, "killed", ""},
-		{"hang", devices.FaultDevice, agent.ReasonHung, "timeout", ""},
-		{"exit 0", devices.FaultDevice, agent.ReasonExited, "exit code 0", ""},
-		{"exit 7", devices.FaultDevice, agent.ReasonExited, "exit code 7", "giving up"},
-		{"garbage answer", devices.FaultDevice, agent.ReasonGarbage, "Average inference", "Average inference: 0.0 ms"},
-		{"half a line", devices.FaultDevice, agent.ReasonGarbage, "samples_sec", ""},
-		{"unknown field", devices.FaultDevice, agent.ReasonGarbage, "surprise", ""},
-		{"zero latency", devices.FaultDevice, agent.ReasonGarbage, "sample 1 is 0", ""},
-		{"no samples", devices.FaultDevice, agent.ReasonGarbage, "0 samples", ""},
-		{"no result", devices.FaultDevice, agent.ReasonGarbage, "no answer", ""},
+		{"segfault", devices.FaultModel, devices.ReasonCrashed, "segmentation fault", "tensor 7 is not there"},
+		{"abort", devices.FaultModel, devices.ReasonCrashed, "aborted", ""},
+		{"killed", devices.FaultDevice, devices.ReasonKilled, "killed", ""},
+		{"hang", devices.FaultDevice, devices.ReasonHung, "timeout", ""},
+		{"exit 0", devices.FaultDevice, devices.ReasonExited, "exit code 0", ""},
+		{"exit 7", devices.FaultDevice, devices.ReasonExited, "exit code 7", "giving up"},
+		{"garbage answer", devices.FaultDevice, devices.ReasonGarbage, "Average inference", "Average inference: 0.0 ms"},
+		{"half a line", devices.FaultDevice, devices.ReasonGarbage, "samples_sec", ""},
+		{"unknown field", devices.FaultDevice, devices.ReasonGarbage, "surprise", ""},
+		{"zero latency", devices.FaultDevice, devices.ReasonGarbage, "sample 1 is 0", ""},
+		{"no samples", devices.FaultDevice, devices.ReasonGarbage, "0 samples", ""},
+		{"no result", devices.FaultDevice, devices.ReasonGarbage, "no answer", ""},
 		{"rejects", devices.FaultModel, "rejected", "refuses the model", ""},
-		{"endless stderr", devices.FaultModel, agent.ReasonCrashed, "segmentation fault", " bytes left out]\nxxx"},
-		{"grandchild", devices.FaultDevice, agent.ReasonExited, "exit code 7", ""},
+		{"endless stderr", devices.FaultModel, devices.ReasonCrashed, "segmentation fault", " bytes left out]\nxxx"},
+		{"grandchild", devices.FaultDevice, devices.ReasonExited, "exit code 7", ""},
 	} {
 		t.Run(tt.mode, func(t *testing.T) {
 			t.Setenv(fakeEnv, "well behaved")
@@ -320,7 +320,7 @@ func TestOpenSaysWhatIsWrongWithTheAgent(t *testing.T) {
 		{self, "other version", agent.ReasonVersion, `version "9.9.9"`},
 		{self, "newer fields", agent.ReasonVersion, `version "9.9.9"`},
 		{self, "other wire", agent.ReasonVersion, "messages 99"},
-		{self, "no hello, exit 3", agent.ReasonExited, "cannot load the library"},
+		{self, "no hello, exit 3", devices.ReasonExited, "cannot load the library"},
 	} {
 		t.Setenv(fakeEnv, tt.mode)
 		_, err := agent.Open(t.Context(), machine.Here("cpu"), agent.Options{Name: "cpu", Path: tt.path})

@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -73,14 +72,7 @@ func install(ctx context.Context, m *machine.Machine, o Options, arch string) (t
 	}
 	dir, err := m.Install(ctx, p)
 	if err != nil {
-		var known *devices.Error
-		switch {
-		case ctx.Err() != nil:
-			return transport.Command{}, ctx.Err()
-		case errors.As(err, &known):
-			return transport.Command{}, known
-		}
-		return transport.Command{}, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: "install", Err: err}
+		return transport.Command{}, err
 	}
 	return command(p, dir, o.Delegate.Library, op)
 }

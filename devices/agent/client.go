@@ -36,18 +36,14 @@ const (
 const (
 	ReasonMissing = "agent-missing" // the program cannot be started
 	ReasonVersion = "agent-version" // another version of latlab
-	ReasonCrashed = devices.ReasonCrashed
-	ReasonKilled  = devices.ReasonKilled
-	ReasonExited  = devices.ReasonExited
-	ReasonHung    = devices.ReasonHung
-	ReasonGarbage = devices.ReasonGarbage
 )
 
 // conversation is one agent process that handles one request.
 type conversation struct {
 	op    string
 	req   *wire.Request // nil asks only for the Hello
-	out   *bufio.Reader
+	limit io.LimitedReader
+	out   *bufio.Reader // of limit
 	hello wire.Hello
 	resp  *wire.Response
 }
@@ -77,7 +73,7 @@ func ask(ctx context.Context, l launch, op string, timeout time.Duration, req *w
 	c := conversation{op: op, req: req}
 	_, err := tool.Do(ctx, l.m, tool.Run{Op: op, Program: "the agent", Command: l.command, Timeout: timeout, Talk: c.talk, Missing: l.missing()})
 	var e *devices.Error
-	if errors.As(err, &e) && e.Reason == ReasonCrashed && (strings.Contains(e.Output, "driver/usb/") || strings.Contains(e.Output, "USB transfer error")) {
+	if errors.As(err, &e) && e.Reason == devices.ReasonCrashed && (strings.Contains(e.Output, "driver/usb/") || strings.Contains(e.Output, "USB transfer error")) {
 		// libedgetpu aborts when its stick is pulled out.
 		e.Fault, e.Reason, e.Advice = devices.FaultDevice, devices.ReasonOffline, "is the stick plugged in?"
 		e.Err = fmt.Errorf("the Edge TPU's USB connection broke: %w", e.Err)
@@ -90,12 +86,13 @@ func ask(ctx context.Context, l launch, op string, timeout time.Duration, req *w
 
 // garbage returns the error for a line that does not follow the protocol.
 func (c *conversation) garbage(line string, err error) error {
-	return &devices.Error{Fault: devices.FaultDevice, Op: c.op, Reason: ReasonGarbage, Output: text.Cut(line, maxKept),
+	return &devices.Error{Fault: devices.FaultDevice, Op: c.op, Reason: devices.ReasonGarbage, Output: text.Cut(line, maxKept),
 		Err: fmt.Errorf("the agent printed %q where a message should be: %w", text.Clip(line), err)}
 }
 
 func (c *conversation) talk(stdin io.Writer, stdout io.Reader) error {
-	c.out = bufio.NewReaderSize(stdout, 1<<16)
+	c.limit.R = stdout
+	c.out = bufio.NewReaderSize(&c.limit, 1<<16)
 	// A newer agent's Hello may have unknown fields; its version is then reported.
 	if err := c.read(&c.hello, false); err != nil {
 		return err
@@ -168,21 +165,15 @@ func (c *conversation) read(v any, strict bool) error {
 }
 
 func (c *conversation) readLine() ([]byte, error) {
-	var line []byte
-	for {
-		part, err := c.out.ReadSlice('\n')
-		line = append(line, part...)
-		if err == nil {
-			return line, nil
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			if len(line) > 0 && errors.Is(err, io.EOF) {
-				return nil, c.garbage(string(line), io.ErrUnexpectedEOF)
-			}
-			return nil, err
-		}
-		if len(line) > maxLine {
-			return nil, c.garbage(string(line[:80]), errors.New("the line is too long"))
-		}
+	c.limit.N = maxLine
+	line, err := c.out.ReadBytes('\n')
+	switch {
+	case err == nil:
+		return line, nil
+	case c.limit.N <= 0:
+		return nil, c.garbage(string(line[:80]), errors.New("the line is too long"))
+	case len(line) > 0 && errors.Is(err, io.EOF):
+		return nil, c.garbage(string(line), io.ErrUnexpectedEOF)
 	}
+	return nil, err
 }

@@ -1,11 +1,10 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"latlab/devices"
@@ -40,24 +39,18 @@ func (d Delegate) external() bool { return d.Library != "" }
 
 // name returns the delegate's name in proofs; empty if there is nothing to prove.
 func (d Delegate) name() string {
-	switch d.Name {
-	case "":
-		return wire.XNNPACK
-	case wire.None:
+	if d.Name == wire.None {
 		return ""
 	}
-	return d.Name
+	return cmp.Or(d.Name, wire.XNNPACK)
 }
 
 // kind returns the delegate's kind as package wire names it.
 func (d Delegate) kind() string {
-	switch {
-	case d.external():
+	if d.external() {
 		return wire.External
-	case d.Name == wire.None:
-		return wire.None
 	}
-	return wire.XNNPACK
+	return cmp.Or(d.Name, wire.XNNPACK)
 }
 
 func (d Delegate) ask(req *wire.Request) {
@@ -116,17 +109,6 @@ func (d Delegate) doubts(p devices.Delegation) []devices.Doubt {
 		Text: fmt.Sprintf("%s took none of %d nodes: the runtime's own kernels ran them", d.Name, p.Nodes)}}
 }
 
-// fingerprint adds what a latency depends on when the delegate is external.
-func (d Delegate) fingerprint(f map[string]string, librarySHA256 string) {
-	if !d.external() {
-		return
-	}
-	f["delegate_sha256"] = librarySHA256
-	for _, k := range slices.Sorted(maps.Keys(d.Options)) {
-		f["delegate_option_"+k] = d.Options[k]
-	}
-}
-
 // loadDelegate creates the delegate once without a model, so that a missing library, a library
 // for another architecture or a stick that is not plugged in is reported before a sweep begins.
 // It returns the library's sha256.
@@ -138,7 +120,7 @@ func loadDelegate(ctx context.Context, l launch, o Options) (string, error) {
 	o.Delegate.ask(req)
 	_, resp, err := ask(ctx, l, "open device "+o.Name, delegateTimeout, req)
 	var e *devices.Error
-	if errors.As(err, &e) && e.Reason == ReasonCrashed {
+	if errors.As(err, &e) && e.Reason == devices.ReasonCrashed {
 		// There was no model yet.
 		e.Fault, e.Err = devices.FaultDevice, fmt.Errorf("making the delegate %s of %s: %w", o.Delegate.Name, o.Delegate.Library, e.Err)
 	}

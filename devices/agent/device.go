@@ -21,7 +21,9 @@ import (
 	"latlab/devices"
 	"latlab/devices/agent/wire"
 	"latlab/devices/machine"
+	"latlab/devices/tool"
 	"latlab/sampler/model"
+	"latlab/sampler/tflite"
 )
 
 // Options configure a Device.
@@ -48,8 +50,6 @@ type Device struct {
 	library string // sha256 of the external delegate's library
 	info    devices.Info
 }
-
-var _ devices.Device = (*Device)(nil)
 
 // Open starts the agent once to learn its version and runtime and to check that its delegate
 // can be created. On another machine it installs the agent first.
@@ -148,7 +148,7 @@ func (d *Device) Close() error { return d.launch.m.Close() }
 // Run times one block in a fresh agent.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
 	op := "time " + m.Name
-	if err := d.accepts(m, op); err != nil {
+	if err := tool.Accepts(d.info, m, op); err != nil {
 		return nil, err
 	}
 	return d.launch.m.Block(ctx, op, func(b *devices.Block) error {
@@ -221,10 +221,35 @@ func (d *Device) fill(b *devices.Block, r *wire.Result) {
 	}
 }
 
-func (d *Device) accepts(m *model.Model, op string) error {
-	if slices.Contains(d.info.Formats, m.Format) && slices.Contains(d.info.Precisions, m.Precision) {
-		return nil
+// floatOnly lists ops that XNNPACK in TFLite 2.21 takes in float but not in 8 bits: their Visit
+// functions in xnnpack_delegate.cc check for a float type, and the runtime agrees
+// (TestLeftNodes). It does take a MEAN of the same map (TestMeanIsTaken).
+var floatOnly = map[string]bool{"HARD_SWISH": true, "AVERAGE_POOL_2D": true}
+
+// whyLeft returns a text like "HARD_SWISH x8, version 1, INT8: XNNPACK takes it in float only".
+func whyLeft(l wire.Left, delegate string) string {
+	name := cmp.Or(l.Custom, tflite.OperatorName(l.Builtin))
+	return fmt.Sprintf("%s x%d, version %d, %s: %s", name, l.Count, l.Version, l.Type, reasonLeft(l, name, delegate))
+}
+
+// reasonLeft returns why XNNPACK does not take a node, where that is known. XNNPACK does not report
+// it: its messages are off while it checks a graph. Nothing is known of other delegates.
+func reasonLeft(l wire.Left, name, delegate string) string {
+	switch {
+	case l.Custom != "":
+		return "a custom op"
+	case l.Dynamic:
+		return "a shape is known only when the model runs"
+	case delegate == wire.XNNPACK && floatOnly[name] && (l.Type == "INT8" || l.Type == "UINT8"):
+		return "XNNPACK takes it in float only"
 	}
-	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
-		Err: fmt.Errorf("device %s does not take %s models in %s", d.opts.Name, m.Format, m.Precision)}
+	return "not taken, and the delegate does not say why"
+}
+
+func explain(list []wire.Left, delegate string) []string {
+	var why []string
+	for _, l := range list {
+		why = append(why, whyLeft(l, delegate))
+	}
+	return why
 }

@@ -31,7 +31,12 @@ func (d *Device) fingerprint(id state.Identity) map[string]string {
 	}
 	f["runtime"], f["library_sha256"] = d.hello.Runtime, d.hello.Library
 	f["delegate"] = cmp.Or(d.opts.Delegate.Name, wire.XNNPACK)
-	d.opts.Delegate.fingerprint(f, d.library)
+	if d.opts.Delegate.external() {
+		f["delegate_sha256"] = d.library
+		for k, v := range d.opts.Delegate.Options {
+			f["delegate_option_"+k] = v
+		}
+	}
 	return f
 }
 

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"path"
 	"path/filepath"
@@ -23,7 +24,6 @@ func Tool() tool.Tool {
 	}
 }
 
-// setup is the inventory's entry of one device.
 type setup struct {
 	plugin tool.Plugin
 	name   string // of an external delegate
@@ -56,13 +56,9 @@ func (s *setup) Check(o strictyaml.Object, d tool.Device) {
 }
 
 func (s *setup) options(d tool.Device, library string) Options {
-	name := d.Delegate.Name
-	if s.name != "" {
-		name = s.name
-	}
 	return Options{
 		Name: d.Name, Path: d.Host.Agent, Bundles: d.Host.Bundles, Threads: d.Threads, CPUs: d.CPUs, Arch: s.arch,
-		Delegate: Delegate{Name: name, Library: library, Options: s.plugin.Options, OnCPU: s.onCPU},
+		Delegate: Delegate{Name: cmp.Or(s.name, d.Delegate.Name), Library: library, Options: s.plugin.Options, OnCPU: s.onCPU},
 	}
 }
 

@@ -50,7 +50,7 @@ func fused(side, c, e int) *net { return block(side, c).conv(3, e*c).conv(1, c) 
 // opSeconds is the time of a network without the cost of the call.
 func opSeconds(t testing.TB, device string, n *net) float64 {
 	t.Helper()
-	s, err := Builtin(device)
+	s, err := builtin(device)
 	if err != nil {
 		t.Fatal(err)
 	}

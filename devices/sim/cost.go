@@ -134,7 +134,6 @@ func (c *coster) op(w *work, onHost bool) opCost {
 	return o
 }
 
-// compute returns the seconds of the arithmetic.
 func (c *coster) compute(w *work) float64 {
 	if w.macs <= 0 {
 		return w.elements() / c.elementRate(w.op.Kind)

@@ -9,12 +9,21 @@ import (
 
 	"latlab/fixtures/fixturetest"
 	"latlab/sampler/graph"
-	"latlab/sampler/model"
 )
+
+// builtin returns the constants of a built-in simulator by its device name.
+func builtin(device string) (*Spec, error) {
+	n, err := ParseName(device)
+	if err != nil {
+		return nil, err
+	}
+	s, _, err := n.load()
+	return s, err
+}
 
 func spec(t testing.TB, device string) *Spec {
 	t.Helper()
-	s, err := Builtin(device)
+	s, err := builtin(device)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,15 +125,12 @@ func TestMonotone(t *testing.T) {
 	}
 }
 
-// TestPerOp: the rows of a graph equal those of Layers, and sum to a call.
-func TestPerOp(t *testing.T) {
+// TestLayersSum: the rows of a graph sum to a call in every precision.
+func TestLayersSum(t *testing.T) {
 	s := spec(t, "sim-jetson-xavier")
 	g := fixturetest.Graph(t, "mobiledet_gpu")
 	for _, p := range s.Precisions {
-		rows, err := s.PerOp(g, p.Precision)
-		if err != nil {
-			t.Fatal(err)
-		}
+		rows := s.layers(g, &p)
 		var sum float64
 		for _, r := range rows {
 			sum += r.Seconds
@@ -133,10 +139,10 @@ func TestPerOp(t *testing.T) {
 			t.Errorf("%s: %d rows sum to %v s, a call takes %v", p.Precision, len(rows), sum, want)
 		}
 	}
-	if _, err := s.PerOp(g, "float7"); err == nil {
+	if s.precision("float7") != nil {
 		t.Error("float7 was taken")
 	}
-	if _, err := s.PerOp(&graph.Graph{Name: "nothing"}, model.Float32); err == nil {
+	if err := s.check(&graph.Graph{Name: "nothing"}); err == nil {
 		t.Error("a network of nothing was taken")
 	}
 }

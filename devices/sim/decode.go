@@ -2,7 +2,6 @@ package sim
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"reflect"
@@ -44,8 +43,7 @@ func Load(data []byte, filename string) (*Spec, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	sum := sha256.Sum256(data)
-	return s, hex.EncodeToString(sum[:]), nil
+	return s, fmt.Sprintf("%x", sha256.Sum256(data)), nil
 }
 
 // read fills a value of the Spec by its type.

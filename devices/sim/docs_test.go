@@ -51,7 +51,7 @@ func constants(s *Spec) []line {
 // fitted to, or a statement that it was chosen.
 func TestEveryConstantHasASource(t *testing.T) {
 	for _, name := range Names() {
-		s, err := Builtin(name)
+		s, err := builtin(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -72,33 +72,28 @@ func Forms() []string {
 
 // ParseName parses a device name. It does not check whether the file exists.
 func ParseName(name string) (Name, error) {
+	n := Name{Profile: Quiet}
 	if rest, ok := strings.CutPrefix(name, filePrefix); ok {
-		return parseFile(name, rest)
+		n.File = rest
+		// Profile and unit are at the end, because a path may contain a colon.
+		if i := strings.LastIndex(rest, ".yaml:"); i >= 0 {
+			n.File = rest[:i+len(".yaml")]
+			return n, n.tail(name, strings.Split(rest[i+len(".yaml:"):], ":"))
+		}
+		if n.File == "" {
+			return n, userError("open device "+text.Clip(name), "usage", errors.New("sim: needs a file name after it"))
+		}
+		return n, nil
 	}
 	rest, ok := strings.CutPrefix(name, builtinPrefix)
 	if !ok {
 		return Name{}, unknown(name, name)
 	}
 	parts := strings.Split(rest, ":")
-	n := Name{Builtin: parts[0], Profile: Quiet}
-	if !slices.Contains(Names(), builtinPrefix+n.Builtin) {
+	if n.Builtin = parts[0]; !slices.Contains(Names(), builtinPrefix+n.Builtin) {
 		return Name{}, unknown(name, builtinPrefix+n.Builtin)
 	}
 	return n, n.tail(name, parts[1:])
-}
-
-// parseFile takes profile and unit from the end, because a path may contain a colon.
-func parseFile(name, rest string) (Name, error) {
-	n := Name{File: rest, Profile: Quiet}
-	i := strings.LastIndex(rest, ".yaml:")
-	if i >= 0 {
-		n.File = rest[:i+len(".yaml")]
-		return n, n.tail(name, strings.Split(rest[i+len(".yaml:"):], ":"))
-	}
-	if n.File == "" {
-		return n, userError("open device "+text.Clip(name), "usage", errors.New("sim: needs a file name after it"))
-	}
-	return n, nil
 }
 
 func (n *Name) tail(name string, parts []string) error {
@@ -155,31 +150,17 @@ func (n Name) String() string {
 }
 
 func (n Name) load() (*Spec, string, error) {
-	if n.File == "" {
-		return builtin(n.Builtin)
+	if n.File != "" {
+		s, hash, err := LoadFile(n.File)
+		if err != nil {
+			return nil, "", userError("open device "+text.Clip(filePrefix+n.File), "file", err)
+		}
+		return s, hash, nil
 	}
-	s, hash, err := LoadFile(n.File)
-	if err != nil {
-		return nil, "", userError("open device "+text.Clip(filePrefix+n.File), "file", err)
-	}
-	return s, hash, nil
-}
-
-func builtin(name string) (*Spec, string, error) {
-	path := "files/" + name + ".yaml"
+	path := "files/" + n.Builtin + ".yaml"
 	data, err := files.ReadFile(path)
 	if err != nil {
-		return nil, "", &devices.Error{Fault: devices.FaultLab, Op: "open device " + builtinPrefix + name, Reason: "file", Err: err}
+		return nil, "", &devices.Error{Fault: devices.FaultLab, Op: "open device " + builtinPrefix + n.Builtin, Reason: "file", Err: err}
 	}
 	return Load(data, path)
-}
-
-// Builtin returns the constants of a built-in simulator by its device name.
-func Builtin(device string) (*Spec, error) {
-	n, err := ParseName(device)
-	if err != nil {
-		return nil, err
-	}
-	s, _, err := n.load()
-	return s, err
 }

@@ -95,7 +95,6 @@ func (w *world) random(format string, args ...any) *rand.Rand {
 	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum[:]), binary.LittleEndian.Uint64(sum[8:])))
 }
 
-// block simulates one Run.
 func (w *world) block(ctx context.Context, j job) (*devices.Block, error) {
 	id := j.model.Identity
 	w.runs[id]++
@@ -149,7 +148,6 @@ func (w *world) pass(s, power float64) {
 	}
 }
 
-// wait advances virtual time while idle.
 func (w *world) wait(s float64) {
 	for s = min(s, maxHang); s > 0; s -= longestStep {
 		w.pass(min(s, longestStep), idleShare)
@@ -167,7 +165,6 @@ func (w *world) govern() {
 	}
 }
 
-// clock returns the clock as a share of the highest.
 func (w *world) clock() float64 {
 	fs := w.spec.Thermal.FrequenciesHz.Values
 	return fs[w.level] / fs[0]
@@ -189,7 +186,6 @@ func (w *world) neighbour() float64 {
 	return w.load
 }
 
-// state returns the device's current condition.
 func (w *world) state() devices.State {
 	t := &w.spec.Thermal
 	fs := t.FrequenciesHz.Values
@@ -234,7 +230,6 @@ func (w *world) session(j job, nth int, fault Fault) *session {
 	return s
 }
 
-// run fills in the block's times.
 func (s *session) run(ctx context.Context, b *devices.Block) error {
 	w, p := s.w, s.j.plan
 	b.InitSeconds = w.spec.Overhead.InitSeconds.Value + s.j.cost.weightBytes/loadBytesPerSecond
@@ -257,7 +252,7 @@ func (s *session) run(ctx context.Context, b *devices.Block) error {
 			return err
 		}
 	}
-	for total := 0.0; more(p, len(b.Samples), total); {
+	for total := 0.0; p.More(len(b.Samples), total); {
 		wall, cpu := s.invoke()
 		b.Samples = append(b.Samples, wall)
 		s.cpu(b, cpu)
@@ -267,17 +262,6 @@ func (s *session) run(ctx context.Context, b *devices.Block) error {
 		}
 	}
 	return s.alive(ctx)
-}
-
-// more reports whether the plan needs another timed invoke; at least one is needed.
-func more(p devices.Plan, runs int, seconds float64) bool {
-	switch {
-	case runs < max(p.MinRuns, 1):
-		return true
-	case p.MaxRuns > 0 && runs >= p.MaxRuns, p.MaxSeconds > 0 && seconds >= p.MaxSeconds:
-		return false
-	}
-	return seconds < p.MinSeconds
 }
 
 // cpu records CPU time if the device computes on the CPU.

@@ -12,6 +12,7 @@ import (
 
 	"latlab/fixtures"
 	"latlab/fixtures/fixturetest"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 )
 
@@ -90,7 +91,7 @@ func unverified() []publishedLatency {
 
 func exactSeconds(t testing.TB, p publishedLatency) float64 {
 	t.Helper()
-	s, err := Builtin(p.device)
+	s, err := builtin(p.device)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,11 +181,11 @@ func unverifiedTable(t *testing.T) string {
 func constantTables(t *testing.T) string {
 	var b strings.Builder
 	for _, name := range Names() {
-		s, err := Builtin(name)
+		s, err := builtin(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&b, "### %s\n\n%s. Takes %s in %s.\n\n| constant | value | source |\n|---|---|---|\n", name, s.Doc, joined(s.Formats), joined(precisionsOf(s)))
+		fmt.Fprintf(&b, "### %s\n\n%s. Takes %s in %s.\n\n| constant | value | source |\n|---|---|---|\n", name, s.Doc, text.Or(s.Formats), text.Or(precisionsOf(s)))
 		for _, c := range constants(s) {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", c.path, c.value, c.source)
 		}
@@ -192,7 +193,7 @@ func constantTables(t *testing.T) string {
 			fmt.Fprintf(&b, "\nOps left to the host: %s, %s.\n", u.Kind, u.Why)
 		}
 		if len(s.Fused) > 0 {
-			fmt.Fprintf(&b, "\nFused into the op before: %s.\n", strings.ReplaceAll(joined(s.Fused), " or ", ", "))
+			fmt.Fprintf(&b, "\nFused into the op before: %s.\n", strings.ReplaceAll(text.Or(s.Fused), " or ", ", "))
 		}
 		b.WriteString("\n")
 	}

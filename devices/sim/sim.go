@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/internal/text"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
 )
@@ -48,9 +49,7 @@ type Options struct {
 // same time is refused.
 type Device struct {
 	spec *Spec
-	name Name
 	info devices.Info
-	opts Options
 
 	busy  sync.Mutex // held by Run
 	world world
@@ -58,7 +57,6 @@ type Device struct {
 }
 
 var (
-	_ devices.Device  = (*Device)(nil)
 	_ devices.Layerer = (*Device)(nil)
 	_ devices.Waiter  = (*Device)(nil)
 )
@@ -66,37 +64,31 @@ var (
 // Open opens the simulator of a name. An unknown name wraps ErrUnknown; an invalid file gives a
 // *strictyaml.Error. Both are the user's fault.
 func Open(o Options) (*Device, error) {
-	name, err := ParseName(o.Name)
-	if err != nil {
-		return nil, err
-	}
-	spec, hash, err := name.load()
+	name, spec, info, err := load(o.Name)
 	if err != nil {
 		return nil, err
 	}
 	if o.Start.IsZero() {
 		o.Start = time.Now().UTC()
 	}
-	d := &Device{spec: spec, name: name, opts: o, info: describe(name, spec, hash)}
-	d.world = newWorld(spec, name, o)
-	return d, nil
+	return &Device{spec: spec, info: info, world: newWorld(spec, name, o)}, nil
 }
 
 // Describe returns the Info that Open's Device would have.
 func Describe(name string) (devices.Info, error) {
-	n, err := ParseName(name)
-	if err != nil {
-		return devices.Info{}, err
-	}
-	spec, hash, err := n.load()
-	if err != nil {
-		return devices.Info{}, err
-	}
-	return describe(n, spec, hash), nil
+	_, _, info, err := load(name)
+	return info, err
 }
 
-func describe(n Name, s *Spec, hash string) devices.Info {
-	info := devices.Info{
+func load(name string) (n Name, s *Spec, info devices.Info, err error) {
+	if n, err = ParseName(name); err != nil {
+		return n, nil, info, err
+	}
+	s, hash, err := n.load()
+	if err != nil {
+		return n, nil, info, err
+	}
+	info = devices.Info{
 		Name: n.String(), Kind: devices.Simulated, Harness: "latlab-sim", Formats: slices.Clone(s.Formats),
 		NeedsGraph: true, Delegate: s.Delegate, Threads: 1, Accelerator: s.Accelerator,
 		Deterministic: n.Profile == Exact, Parallel: 1,
@@ -114,14 +106,11 @@ func describe(n Name, s *Spec, hash string) devices.Info {
 			info.Compute[p.Precision] = p.Compute
 		}
 	}
-	return info
+	return n, s, info, nil
 }
 
 // Info describes the simulator.
 func (d *Device) Info() devices.Info { return d.info }
-
-// Spec returns the simulator's constants. The caller must not change them.
-func (d *Device) Spec() *Spec { return d.spec }
 
 // Close does nothing.
 func (d *Device) Close() error { return nil }
@@ -188,19 +177,6 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 	return d.spec.layers(m.Graph, p), nil
 }
 
-// PerOp returns the time of each op of a graph without noise, for programs that study the op model.
-// A precision that the simulator does not have is the user's fault.
-func (s *Spec) PerOp(g *graph.Graph, precision model.Precision) ([]devices.Layer, error) {
-	p := s.precision(precision)
-	if p == nil {
-		return nil, userError("layers of "+g.Name, devices.ReasonUnsupported, fmt.Errorf("simulator %s does not take %s", s.Name, precision))
-	}
-	if err := s.check(g); err != nil {
-		return nil, &devices.Error{Fault: devices.FaultModel, Op: "layers of " + g.Name, Reason: devices.ReasonRejected, Err: err}
-	}
-	return s.layers(g, p), nil
-}
-
 func (s *Spec) layers(g *graph.Graph, p *Precision) []devices.Layer {
 	c := s.evaluate(g, p)
 	where := "CPU"
@@ -233,7 +209,7 @@ func (d *Device) accepts(m *model.Model, op string) (*Precision, error) {
 	switch {
 	case p == nil || !slices.Contains(d.spec.Formats, m.Format):
 		return nil, userError(op, devices.ReasonUnsupported, fmt.Errorf("%s takes %s in %s, not %s in %s",
-			d.info.Name, joined(d.info.Formats), joined(d.info.Precisions), m.Format, m.Precision))
+			d.info.Name, text.Or(d.info.Formats), text.Or(d.info.Precisions), m.Format, m.Precision))
 	case m.Graph == nil:
 		return nil, userError(op, "no-graph", fmt.Errorf("%s computes times from a network's ops, and those of this file are not known", d.info.Name))
 	}
@@ -284,15 +260,4 @@ func checkOp(g *graph.Graph, op *graph.Op) error {
 
 func userError(op, reason string, err error) error {
 	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: reason, Err: err}
-}
-
-func joined[T ~string](xs []T) string {
-	text := ""
-	for i, x := range xs {
-		if i > 0 {
-			text += " or "
-		}
-		text += string(x)
-	}
-	return text
 }

@@ -112,7 +112,7 @@ func suite(t *testing.T, name string, p model.Precision) devicetest.Suite {
 			"State":     "a simulator changes nothing outside of itself",
 		},
 	}
-	if spec, err := Builtin(name); err == nil && spec.Host == nil {
+	if spec, err := builtin(name); err == nil && spec.Host == nil {
 		s.Partial = nil
 		s.Cannot["Partial"] = "it has no delegate"
 	}
@@ -286,7 +286,7 @@ func TestPhone(t *testing.T) {
 			t.Fatalf("block %d has median %v, the op model says %v", i, med, exact)
 		}
 	}
-	spec := d.Spec().Thermal
+	spec := d.spec.Thermal
 	if cold < 700 || spikes == 0 || waits == 0 || throttled == 0 || lowest == 1 || hottest < spec.ThrottleCelsius.Value {
 		t.Errorf("cold %d, spikes %d, waits %d, throttled %d, lowest clock %v, hottest %v", cold, spikes, waits, throttled, lowest, hottest)
 	}

@@ -79,7 +79,7 @@ func TestCacheBuildsOneAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	done()
-	s.Remove("a")
+	s.Clear()
 	_, _, ok := s.Use("a")
 	if diff := cmp.Diff(false, ok); diff != "" {
 		t.Error(diff)

@@ -43,12 +43,16 @@ func Switch(name, means string, to *bool) Field {
 
 // Words is a field with a list of words.
 func Words(name, means string, to *[]string) Field {
-	return Field{Name: name, Form: "list of words", Means: means, Read: Into(to, func(v strictyaml.Value) (words []string) {
-		for _, w := range v.List(maxWords) {
-			words = append(words, w.Word())
+	return Field{Name: name, Form: "list of words", Means: means, Read: listInto(to, strictyaml.Value.Word)}
+}
+
+func listInto(to *[]string, read func(strictyaml.Value) string) func(strictyaml.Value) {
+	return Into(to, func(v strictyaml.Value) (list []string) {
+		for _, one := range v.List(maxWords) {
+			list = append(list, read(one))
 		}
-		return words
-	})}
+		return list
+	})
 }
 
 // Texts is a field with a mapping of words.
@@ -91,12 +95,7 @@ func Binary(to *string) Field {
 func Libraries(to *[]string) Field {
 	return Field{Name: "libraries", Form: "list of paths", Paths: func() []string { return *to },
 		Means: "files that the tool or delegate needs beside it: files of this host, which are pushed",
-		Read: Into(to, func(v strictyaml.Value) (paths []string) {
-			for _, p := range v.List(maxWords) {
-				paths = append(paths, ReadHostPath(p))
-			}
-			return paths
-		})}
+		Read:  listInto(to, ReadHostPath)}
 }
 
 // ReadHostPath reads a path of this host, absolute or below the home folder.
@@ -135,4 +134,33 @@ func (d Device) LocalPath(p string) string {
 		return strings.TrimPrefix(p, OnDevice)
 	}
 	return p
+}
+
+// Plugin is the library of a delegate that is loaded from a file.
+type Plugin struct {
+	Library   string // a path on this host, or on the device behind OnDevice
+	Options   map[string]string
+	Libraries []string // files of this host that it depends on
+}
+
+// Fields are the inventory's fields of the library.
+func (p *Plugin) Fields() []Field {
+	return []Field{
+		AnyPath("delegate_library", "library of the delegates external and edgetpu, settings file of stable: a file of this host, which is pushed, or device:/PATH", &p.Library),
+		Texts("delegate_options", "options that the library gets", &p.Options),
+		Libraries(&p.Libraries),
+	}
+}
+
+// Check refuses a library without a delegate, and a delegate without its library.
+func (p *Plugin) Check(o strictyaml.Object, d Device) {
+	for _, f := range []string{"delegate_library", "delegate_options"} {
+		if o.Has(f) && !d.Delegate.Library {
+			o.Fail(f, "is of delegates with a library (external, edgetpu), not of %s", d.Delegate.Name)
+		}
+	}
+	if d.Delegate.Library && p.Library == "" {
+		o.Fail("delegate", "%s needs a library: where is it? give delegate_library", d.Delegate.Name)
+	}
+	p.Library = d.LocalPath(p.Library)
 }

@@ -2,6 +2,8 @@ package tool
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"latlab/devices"
 	"latlab/devices/machine"
@@ -76,6 +78,15 @@ type StepError struct {
 func (e *StepError) Error() string { return e.Err.Error() }
 
 func (e *StepError) Unwrap() error { return e.Err }
+
+// Accepts refuses a model in a format or precision that the device does not take.
+func Accepts(i devices.Info, m *model.Model, op string) error {
+	if slices.Contains(i.Formats, m.Format) && slices.Contains(i.Precisions, m.Precision) {
+		return nil
+	}
+	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
+		Err: fmt.Errorf("device %s does not take %s models in %s", i.Name, m.Format, m.Precision)}
+}
 
 // Opened converts a tool's own result to a Setup's: without it a nil *Device would become a non-nil
 // Device.

@@ -503,11 +503,9 @@ func TestHostileNames(t *testing.T) {
 func TestFingerprint(t *testing.T) {
 	f := newFake(t, testphone.Today("sim-pixel4-dsp"))
 	o := accelerated(t, f, benchmarkmodel.External)
-	o.Identity = map[string]string{"soc": "SM8150"}
 	o.Threads = 4
 	got := open(t, o).Info()
 	want := map[string]string{
-		"soc":                            "SM8150",
 		"flags":                          "num_threads=4 external_delegate_path=libQnnTFLiteDelegate.so external_delegate_options=backend_type:htp;log_level:1",
 		"libQnnTFLiteDelegate.so_sha256": "8e35c2cd3bf6641bdb0e2050b76932cbb2e6034a0ddacc1d9bea82a6ba57f7cf",
 		"benchmark_model_sha256":         got.Fingerprint["benchmark_model_sha256"],
@@ -561,7 +559,7 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	good := benchmarkmodel.Options{Name: "x", Binary: benchmarkmodel.File{Host: "b"}}
-	if err := benchmarkmodel.Check(good); err != nil {
+	if _, err := benchmarkmodel.Describe(good); err != nil {
 		t.Fatal(err)
 	}
 	flag := func(delegate, name, value string) func(*benchmarkmodel.Options) {
@@ -593,7 +591,7 @@ func TestCheck(t *testing.T) {
 	} {
 		o := good
 		change(&o)
-		if err := benchmarkmodel.Check(o); err == nil || devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), want) {
+		if _, err := benchmarkmodel.Describe(o); err == nil || devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q", err, want)
 		}
 	}

@@ -3,6 +3,8 @@ package benchmarkmodel
 import (
 	"strings"
 
+	"latlab/devices"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 )
 
@@ -71,4 +73,74 @@ func (k *kind) owns(delegate string) bool {
 		return strings.Contains(d, k.nodes)
 	}
 	return !strings.Contains(d, "xnnpack") && !strings.Contains(d, "flex")
+}
+
+// failureKind is the meaning of a line of the tool, the runtime or a delegate.
+type failureKind struct {
+	has    string // part of the line
+	fault  devices.Fault
+	reason string
+	advice string
+}
+
+// The most specific lines come first. They are from LiteRT's tflite/tools/delegates/*_provider.cc,
+// tflite/tools/benchmark/benchmark_tflite_model.cc, tflite/core/subgraph.cc and
+// tflite/delegates/nnapi/nnapi_delegate.cc.
+var failureKinds = []failureKind{
+	{"Could not create Hexagon delegate", devices.FaultDevice, devices.ReasonFallBack,
+		"push libhexagon_interface.so and libhexagon_nn_skel*.so of one release as libraries; the delegate takes SoCs of 2020 and older"},
+	{"Failed to fetch Hexagon NN version", devices.FaultDevice, devices.ReasonFallBack,
+		"libhexagon_interface.so and libhexagon_nn_skel*.so are not of one release, or ADSP_LIBRARY_PATH does not lead to the latter"},
+	{"GPU acceleration is unsupported on this platform", devices.FaultDevice, devices.ReasonFallBack,
+		"this build has no GPU delegate, or the device no OpenCL and OpenGL ES 3.1"},
+	{"NNAPI acceleration is unsupported on this platform", devices.FaultDevice, devices.ReasonFallBack,
+		"NNAPI is on Android 8.1 and newer, and deprecated from 15 on"},
+	{"Couldn't load NNAPI support library", devices.FaultDevice, devices.ReasonFallBack, "is nnapi_support_library_path right, and of the device's processor?"},
+	{"Invalid TFLiteSettings for the stable delegate", devices.FaultUser, devices.ReasonFallBack, "the settings file names no stable_delegate_loader_settings.delegate_path"},
+	{"Failed to load stable ABI delegate", devices.FaultDevice, devices.ReasonFallBack, "is delegate_path of the settings file right, as the device sees it?"},
+	{"Disallowed CPU fallback detected", devices.FaultDevice, devices.ReasonFallBack, "the delegate does not take every op of this model; leave require_full_delegation out to learn how many it takes"},
+	{"ModifyGraphWithDelegate is disallowed when graph is immutable", devices.FaultDevice, devices.ReasonFallBack, "this build applies a different delegate first"},
+	{"Restored original execution plan after delegate application failure", devices.FaultDevice, devices.ReasonFallBack, "the delegate refused this model; what it printed before says why"},
+	{"NN API returned error", devices.FaultDevice, devices.ReasonDelegate, "the vendor's driver failed; try a different nnapi_accelerator_name, or the vendor's own delegate"},
+	{"is not a valid nnapi execution", devices.FaultUser, "usage", ""},
+}
+
+func failureOf(text string) *failureKind {
+	for i := range failureKinds {
+		if strings.Contains(text, failureKinds[i].has) {
+			return &failureKinds[i]
+		}
+	}
+	return nil
+}
+
+// endings are lines that explain an exit code other than 0.
+var endings = []failureKind{
+	{"Failed to parse flag", devices.FaultUser, "usage", "a flag's value is not of the type that this build wants"},
+	{"Failed to apply ", devices.FaultDevice, devices.ReasonDelegate, "the delegate failed on this model; what it printed before says why"},
+	{"Could not open ", devices.FaultDevice, "file-missing", "the model's file went away from the device"},
+	{"Failed to initialize model loader", devices.FaultDevice, "file-missing", "the model's file went away from the device"},
+	{"Signature not specified or incorrect", devices.FaultModel, devices.ReasonRejected, "the model has several signatures: signature_to_run_for says which"},
+	{"Failed to load model", devices.FaultModel, devices.ReasonRejected, ""},
+	{"Failed to initialize the interpreter", devices.FaultModel, devices.ReasonRejected, ""},
+	{"Failed to allocate tensors", devices.FaultModel, devices.ReasonRejected, ""},
+	{"failed to prepare", devices.FaultModel, devices.ReasonRejected, ""},
+	{"failed to invoke", devices.FaultModel, devices.ReasonRejected, ""},
+	{"CANNOT LINK EXECUTABLE", devices.FaultUser, devices.ReasonMissing, "a library that the program needs is not on the device: name it among libraries"},
+	{"error while loading shared libraries", devices.FaultUser, devices.ReasonMissing, "a library that the program needs is not on the device: name it among libraries"},
+}
+
+// ending finds the reason of an exit in the output, in the list's order.
+func ending(output string) (kind *failureKind, said string) {
+	all := lines(output)
+	for _, list := range [][]failureKind{failureKinds, endings} {
+		for i := range list {
+			for _, l := range all {
+				if strings.Contains(l.text, list[i].has) {
+					return &list[i], text.ClipTo(l.text, 300)
+				}
+			}
+		}
+	}
+	return nil, ""
 }

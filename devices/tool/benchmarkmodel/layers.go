@@ -1,25 +1,24 @@
 package benchmarkmodel
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/tool"
+	"latlab/internal/text"
 	"latlab/sampler/model"
 )
-
-// layersPlan is the plan of the run that Layers makes.
-func layersPlan() devices.Plan {
-	return devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: 5 * time.Minute}
-}
 
 // Layers runs the tool with a timer around every op. If the delegate prints its own ops, they replace
 // its kernel. The last row is the time outside of all ops: the call, and the timers.
 func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
 	op := "layers of " + m.Name
-	if err := d.accepts(m, op); err != nil {
+	if err := tool.Accepts(d.info, m, op); err != nil {
 		return nil, err
 	}
 	if !d.usage["enable_op_profiling"] {
@@ -27,7 +26,8 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 	}
 	var rows []devices.Layer
 	_, err := d.m.Block(ctx, op, func(b *devices.Block) error {
-		r, err := d.run(ctx, op, m, layersPlan(), "--enable_op_profiling=true")
+		plan := devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: 5 * time.Minute}
+		r, err := d.run(ctx, op, m, plan, "--enable_op_profiling=true")
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 		}
 		rows = layers(r.result, d.info.Delegate)
 		if len(rows) == 0 {
-			return r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, errors.New("benchmark_model printed no table of ops"))
+			return r.out.Garbage(r.op, errors.New("benchmark_model printed no table of ops"))
 		}
 		return nil
 	})
@@ -94,9 +94,101 @@ func (r Row) isKernel() bool { return strings.Contains(strings.ToLower(r.Type), 
 func (r Row) seconds() float64 { return r.MeanMillis * r.TimesCalled / 1000 }
 
 func (r Row) layer(where string) devices.Layer {
-	name := r.Name
-	if name == "" {
-		name = r.Type
+	return devices.Layer{Name: cmp.Or(r.Name, r.Type), Op: r.Type, Where: where, Seconds: r.seconds()}
+}
+
+// Row is a row of a profile's table in run order.
+type Row struct {
+	Type        string  // "CONV_2D", "TfLiteXNNPackDelegate"
+	Name        string  // output tensors and the node's index: "[x]:3"
+	MeanMillis  float64 // of one call
+	TimesCalled float64 // in one inference
+	Subgraph    bool    // in a subgraph that another op calls: that op's time includes it
+}
+
+// table is the table being read: which column holds which figure.
+type table struct {
+	columns  map[string]int
+	subgraph bool
+	rows     *[]Row
+}
+
+// maxRows limits the rows of a profile.
+const maxRows = 1 << 16
+
+// profile reads the lines of profiles, and reports whether the line belonged to one.
+//
+// Source: LiteRT, tflite/profiling/profile_summary_formatter.cc; tensorflow,
+// third_party/xla/xla/tsl/util/stats_calculator.cc (columns are aligned and separated by tabs; builds
+// until 2021 also have a [start]).
+func (p *parser) profile(l line) bool {
+	switch t := l.text; {
+	case strings.HasPrefix(t, "Profiling Info for Benchmark Initialization:"):
+		p.section, p.table = initProfile, nil
+	case strings.HasPrefix(t, "Operator-wise Profiling Info for Regular Benchmark Runs:"):
+		p.section, p.table = runProfile, nil
+		p.r.Profile, p.r.Internal = nil, nil
+	case p.section == noProfile:
+		return false
+	case strings.HasPrefix(t, "Delegate internal:"):
+		p.table = nil
+		if p.section == runProfile {
+			p.section = internalProfile
+		}
+	case strings.HasPrefix(t, "Primary graph (name: "), strings.HasPrefix(t, "Subgraph (index: "):
+		p.table = &table{subgraph: strings.HasPrefix(t, "Subgraph")}
+	case strings.HasPrefix(t, "=====") && strings.HasSuffix(t, "====="):
+		p.title(strings.TrimSpace(strings.Trim(t, "=")))
+	case p.table != nil && p.table.rows != nil:
+		p.row(l.raw)
+	default:
+		return false
 	}
-	return devices.Layer{Name: name, Op: r.Type, Where: where, Seconds: r.seconds()}
+	return true
+}
+
+// title begins a table; only tables in run order of the timed runs are kept.
+func (p *parser) title(name string) {
+	sub := p.table != nil && p.table.subgraph
+	p.table = &table{subgraph: sub}
+	if name != "Run Order" {
+		return
+	}
+	switch p.section {
+	case runProfile:
+		p.table.rows = &p.r.Profile
+	case internalProfile:
+		p.table.rows = &p.r.Internal
+	}
+}
+
+var headForm = regexp.MustCompile(`^\[([^\]]+)\]$`)
+
+func (p *parser) row(raw string) {
+	cells := strings.Split(strings.TrimPrefix(raw, "\t"), "\t")
+	if p.table.columns == nil {
+		p.table.columns = map[string]int{}
+		for i, c := range cells {
+			if f := headForm.FindStringSubmatch(strings.TrimSpace(c)); f != nil {
+				p.table.columns[strings.ToLower(f[1])] = i
+			}
+		}
+		return
+	}
+	cell := func(name string) string {
+		i, ok := p.table.columns[name]
+		if !ok || i >= len(cells) {
+			return ""
+		}
+		if name == "name" { // the last column; a tensor's name may contain a tab
+			return strings.TrimSpace(strings.Join(cells[i:], " "))
+		}
+		return strings.TrimSpace(cells[i])
+	}
+	mean, okMean := parseNumber(cell("avg ms"))
+	times, okTimes := parseNumber(cell("times called"))
+	if !okMean || !okTimes || mean < 0 || times < 0 || cell("node type") == "" || len(*p.table.rows) >= maxRows {
+		return
+	}
+	*p.table.rows = append(*p.table.rows, Row{Type: text.ClipTo(cell("node type"), 200), Name: text.ClipTo(cell("name"), 300), MeanMillis: mean, TimesCalled: times, Subgraph: p.table.subgraph})
 }

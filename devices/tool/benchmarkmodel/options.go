@@ -1,6 +1,7 @@
 package benchmarkmodel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path"
@@ -9,6 +10,9 @@ import (
 	"strings"
 
 	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/tool"
+	"latlab/internal/strictyaml"
 	"latlab/internal/text"
 	"latlab/sampler/model"
 )
@@ -51,19 +55,10 @@ type Options struct {
 	Counter string
 	// Harmless are parts of lines of level ERROR that the user knows to be harmless. Other such lines
 	// make a block on an accelerator doubtful.
-	Harmless []string
-	// Identity is what else distinguishes this device: its model, build, serial number.
-	Identity  map[string]string
+	Harmless  []string
 	Transport string // Info.Transport: "adb", "ssh"; empty = this machine
 }
 
-// Check checks the options without contacting a machine.
-func Check(o Options) error {
-	_, err := prepared(o)
-	return err
-}
-
-// prepared fills in defaults, and refuses invalid options.
 func prepared(o Options) (Options, error) {
 	if o.Delegate == "" {
 		o.Delegate = XNNPACK
@@ -118,7 +113,6 @@ func (o Options) check(k *kind) error {
 
 func (f File) one() bool { return (f.Host == "") != (f.Device == "") }
 
-// base is the file's base name.
 func (f File) base() string {
 	if f.Host != "" {
 		return filepath.Base(f.Host)
@@ -173,4 +167,81 @@ func (o Options) compute() map[model.Precision]string {
 		return map[model.Precision]string{f32: "float16"}
 	}
 	return nil
+}
+
+// Tool is benchmark_model for the inventory.
+func Tool() tool.Tool {
+	return tool.Tool{
+		Name: program, Threads: true, Precisions: []model.Precision{f32, i8}, New: func() tool.Setup { return &setup{} },
+		Delegates: []tool.Delegate{
+			{Name: XNNPACK}, {Name: None}, {Name: GPU}, {Name: NNAPI}, {Name: Hexagon, Precisions: []model.Precision{i8}},
+			{Name: External, Library: true}, {Name: Stable, Library: true},
+		},
+	}
+}
+
+type setup struct {
+	o      Options // those that are fields of the inventory
+	binary string
+	plugin tool.Plugin
+	env    map[string]string
+}
+
+func (s *setup) Fields() []tool.Field {
+	return append(s.plugin.Fields(),
+		tool.Binary(&s.binary),
+		tool.Texts("flags", "more flags of the tool, of those that are known not to change the latency", &s.o.Flags),
+		tool.Texts("env", "environment variables of the tool", &s.env),
+		tool.Field{Name: "counter", Form: "path", Means: "a file of the driver on the device that counts inferences: a block whose runs it did not count is no measurement",
+			Read: func(v strictyaml.Value) {
+				if s.o.Counter = v.Word(); !path.IsAbs(s.o.Counter) {
+					v.Fail("must be absolute, not %q", text.Clip(s.o.Counter))
+				}
+			}},
+		tool.Words("harmless", "parts of the vendor's ERROR lines that are known to mean nothing; others make a block doubtful", &s.o.Harmless))
+}
+
+func (s *setup) Check(o strictyaml.Object, d tool.Device) {
+	if s.binary == "" {
+		o.Fail("binary", "is missing: where is %s?", program)
+	}
+	s.binary = d.LocalPath(s.binary)
+	s.plugin.Check(o, d)
+	// The tool takes them as NAME:VALUE;NAME:VALUE (external_delegate_provider.cc).
+	for name, value := range s.plugin.Options {
+		if strings.ContainsAny(value, ":;") {
+			o.Get("delegate_options").At(name).Fail("benchmark_model takes no ':' and no ';' in an option: %q", text.Clip(value))
+		}
+	}
+}
+
+func (s *setup) options(d tool.Device) Options {
+	o := s.o
+	o.Name, o.Threads, o.CPUs, o.Transport = d.Name, d.Threads, d.CPUs, d.Transport
+	o.Binary, o.Delegate, o.Libraries, o.LibraryOptions = fileOf(s.binary), d.Delegate.Name, s.plugin.Libraries, s.plugin.Options
+	for name, value := range s.env {
+		o.Env = append(o.Env, name+"="+value)
+	}
+	slices.Sort(o.Env)
+	switch {
+	case d.Delegate.Name == Stable:
+		o.Settings = fileOf(s.plugin.Library)
+	case d.Delegate.Library:
+		// The tool has a flag only for an external library: an Edge TPU's is loaded like any other.
+		o.Delegate, o.Library, o.Precisions = External, fileOf(s.plugin.Library), d.Delegate.Precisions
+	}
+	return o
+}
+
+func fileOf(p string) File {
+	if there, ok := strings.CutPrefix(p, tool.OnDevice); ok {
+		return File{Device: there}
+	}
+	return File{Host: p}
+}
+
+func (s *setup) Describe(d tool.Device) (devices.Info, error) { return Describe(s.options(d)) }
+
+func (s *setup) Open(ctx context.Context, m *machine.Machine, d tool.Device) (devices.Device, error) {
+	return tool.Opened(Open(ctx, m, s.options(d)))
 }

@@ -177,11 +177,20 @@ func (p *parser) figures(l line) (done bool, err error) {
 	case strings.HasPrefix(l.text, "count="):
 		return true, p.count(l.text)
 	case strings.HasPrefix(l.text, "Inference timings in us:"), strings.HasPrefix(l.text, "Average inference timings in us:"):
-		return true, p.timings(l.text)
+		if p.summary != nil {
+			return true, &UnparsableError{l.text, "a second summary"}
+		}
+		p.summary, err = parseSummary(l.text)
+		return true, err
 	case strings.HasPrefix(l.text, "Memory footprint delta from the start of the tool (MB):"), strings.HasPrefix(l.text, "Peak memory footprint (MB):"):
-		return true, p.r.Memory.footprint(l.text)
+		// The kernel may not account memory; the difference can then be negative, and there is no figure.
+		if f := memoryForm.FindStringSubmatch(l.text); f != nil {
+			p.r.Memory.Init, p.r.Memory.Overall = megabytes(f[1]), megabytes(f[2])
+		}
 	case strings.HasPrefix(l.text, "Overall peak memory footprint (MB) via periodic monitoring:"):
-		return true, p.r.Memory.peak(l.text)
+		if f := peakForm.FindStringSubmatch(l.text); f != nil {
+			p.r.Memory.Peak = megabytes(f[1])
+		}
 	default:
 		return false, nil
 	}
@@ -201,39 +210,10 @@ func (p *parser) count(text string) error {
 	return nil
 }
 
-func (p *parser) timings(text string) error {
-	if p.summary != nil {
-		return &UnparsableError{text, "a second summary"}
-	}
-	s, err := parseSummary(text)
-	if err != nil {
-		return err
-	}
-	p.summary = s
-	return nil
-}
-
-var memoryForm = regexp.MustCompile(`^[^:]*\(MB\): init=(` + number + `) overall=(` + number + `)$`)
-
-func (m *Memory) footprint(text string) error {
-	f := memoryForm.FindStringSubmatch(text)
-	if f == nil {
-		// If the kernel does not account memory, the difference may be negative: there is no figure
-		// then.
-		return nil
-	}
-	m.Init, m.Overall = megabytes(f[1]), megabytes(f[2])
-	return nil
-}
-
-var peakForm = regexp.MustCompile(`^[^:]*: (` + number + `)$`)
-
-func (m *Memory) peak(text string) error {
-	if f := peakForm.FindStringSubmatch(text); f != nil {
-		m.Peak = megabytes(f[1])
-	}
-	return nil
-}
+var (
+	memoryForm = regexp.MustCompile(`^[^:]*\(MB\): init=(` + number + `) overall=(` + number + `)$`)
+	peakForm   = regexp.MustCompile(`^[^:]*: (` + number + `)$`)
+)
 
 // megabytes are 1024 * 1024 bytes (benchmark_model.cc divides kilobytes by 1024).
 func megabytes(s string) *int64 {

@@ -115,14 +115,14 @@ func TestParseEras(t *testing.T) {
 		memory               Memory
 		proof                Proof
 	}{
-		{"2018", of2018, "", stat("count=50 first=91234 curr=90111 min=89990 max=95555 avg=90876.5 std=777", 50, 91234, 90111, 89990, 95555, 90876.5, 777), 98765, 5211, Memory{}, Proof{LoadedIt: true}},
-		{"2019", of2019, "", stat("count=100 first=102919 curr=102428 min=101417 max=109982 avg=104036 std=1565", 100, 102919, 102428, 101417, 109982, 104036, 1565), 111111, 896, Memory{}, Proof{LoadedIt: true}},
+		{"2018", of2018, "", stat("count=50 first=91234 curr=90111 min=89990 max=95555 avg=90876.5 std=777", 50, 91234, 90111, 89990, 95555, 90876.5, 777), 98765, 5211, Memory{}, Proof{}},
+		{"2019", of2019, "", stat("count=100 first=102919 curr=102428 min=101417 max=109982 avg=104036 std=1565", 100, 102919, 102428, 101417, 109982, 104036, 1565), 111111, 896, Memory{}, Proof{}},
 		{"2020", of2020, "", stat("count=50 first=119212 curr=118055 min=113737 max=124776 avg=119375 std=1948", 50, 119212, 118055, 113737, 124776, 119375, 1948), 130565, 870557,
 			Memory{Init: new(int64(4718592)), Overall: new(int64(12845056))},
-			Proof{LoadedIt: true, Replaced: []Replaced{{"TfLiteGpuDelegateV2", 67, -1, 3, ""}}, Applied: []Applied{{"GPU", false, 2}}}},
+			Proof{Replaced: []Replaced{{"TfLiteGpuDelegateV2", 67, -1, 3, ""}}, Applied: []Applied{{"GPU", false, 2}}}},
 		{"today", today, todayErrors, now, 14744, 12750,
 			Memory{Init: new(int64(4456448)), Overall: new(int64(48758784)), Peak: new(int64(67633152))},
-			Proof{LoadedIt: true, XNNPACK: true, Created: []string{"XNNPACK"}, Applied: []Applied{{"XNNPACK", true, 1}},
+			Proof{XNNPACK: true, Applied: []Applied{{"XNNPACK", true, 1}},
 				Replaced: []Replaced{{"TfLiteXNNPackDelegate", 164, 164, 1, "the whole graph"}}}},
 	} {
 		for form, text := range map[string]string{

@@ -1,32 +1,32 @@
 package benchmarkmodel
 
 import (
+	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"latlab/devices"
 	"latlab/internal/text"
 )
 
 // Proof is what a run printed about who executed the graph. That a delegate was created proves
 // nothing: NNAPI creates its delegate and then runs a float model on the CPU.
 type Proof struct {
-	Created   []string // providers whose delegate was created: "GPU"
-	Replaced  []Replaced
-	Applied   []Applied
-	Reports   []Report
-	Failures  []Failure
-	XNNPACK   bool   // the runtime's implicit delegate for the CPU was created
-	Unused    string // flags that this build does not know and ignored
-	LoadedIt  bool   // the model was loaded
-	Signature string // name of the signature that was run, if the model has one
+	Replaced []Replaced // the runtime's own lines about its subgraphs
+	Applied  []Applied
+	Reports  []Replaced // lines of delegates built on the runtime's simple delegate
+	Failures []Failure
+	XNNPACK  bool   // the runtime's implicit delegate for the CPU was created
+	Unused   string // flags that this build does not know and ignored
 }
 
-// Replaced is the runtime's own line about nodes of a subgraph that became delegate kernels.
+// Replaced is a line about nodes that became delegate kernels.
 type Replaced struct {
 	Delegate         string // "TfLiteGpuDelegateV2"
 	Delegated, Nodes int    // Nodes is -1 if an older runtime does not print it
-	Partitions       int    // of the plan, delegated or not
+	Partitions       int    // of the plan, delegated or not; 0 if a delegate does not print it
 	Subgraph         string // "the whole graph", "subgraph 0"; empty in older ones
 }
 
@@ -37,13 +37,6 @@ type Applied struct {
 	Kernels  int    // delegate kernels, 0 = the delegate took nothing
 }
 
-// Report is a delegate's own line, from those built on the runtime's simple delegate.
-type Report struct {
-	Delegate         string // "TfLiteQnnDelegate"
-	Delegated, Nodes int
-	Partitions       int // 0 if not printed
-}
-
 // Failure is a line that reports that a delegate did not work.
 type Failure struct {
 	Line string
@@ -51,7 +44,6 @@ type Failure struct {
 }
 
 var (
-	createdForm  = regexp.MustCompile(`^(\S+) delegate created\.$`)
 	replacedForm = regexp.MustCompile(`^Replacing (\d+)(?: out of (\d+))? node\(s\) with delegate \((.*?)\) node, yielding (\d+) partitions(?: for (.+?))?\.?$`)
 	appliedForm  = regexp.MustCompile(`^(?:Explicitly applied|Applied) (\S+) delegate, and the model graph will be (completely|partially) executed (?:by|w/) the delegate(?: w/ (\d+) delegate kernels)?\.?$`)
 	noneForm     = regexp.MustCompile(`^Though (\S+) delegate is explicitly applied, the model(?: graph)? will not be executed by the delegate\.?$`)
@@ -95,22 +87,13 @@ func (p *Proof) line(l line) error {
 // mark reads the lines that have no figures.
 func (p *Proof) mark(t string) bool {
 	switch {
-	case strings.HasPrefix(t, "Loaded model "):
-		p.LoadedIt = true
+	case strings.HasPrefix(t, "Loaded model "), strings.HasPrefix(t, "Using signature: "): // followed by the user's names
 	case strings.HasPrefix(t, "Created TensorFlow Lite XNNPACK delegate for CPU"):
 		p.XNNPACK = true
 	case strings.HasPrefix(t, "Unconsumed cmdline flags: "):
 		p.Unused = text.ClipTo(strings.TrimPrefix(t, "Unconsumed cmdline flags: "), 300)
-	case strings.HasPrefix(t, "Using signature: "):
-		p.Signature = text.ClipTo(strings.TrimPrefix(t, "Using signature: "), 300)
 	default:
-		f := createdForm.FindStringSubmatch(t)
-		if f == nil {
-			return false
-		}
-		if len(p.Created) < maxKept {
-			p.Created = append(p.Created, f[1])
-		}
+		return false
 	}
 	return true
 }
@@ -138,11 +121,21 @@ func counts(missing int, fields ...string) ([]int, bool) {
 const maxLines = 1 << 12
 
 func (p *Proof) replaced(f []string) bool {
-	n, ok := counts(-1, f[1], f[2], f[4])
-	if !ok || n[1] >= 0 && n[0] > n[1] || len(p.Replaced) >= maxLines {
+	return addReplaced(&p.Replaced, -1, Replaced{Delegate: f[3], Subgraph: f[5]}, f[1], f[2], f[4])
+}
+
+func (p *Proof) report(f []string) bool {
+	return addReplaced(&p.Reports, 0, Replaced{Delegate: f[1]}, f[2], f[3], f[4])
+}
+
+// addReplaced adds a line with its delegated nodes, nodes and partitions.
+func addReplaced(to *[]Replaced, missing int, r Replaced, figures ...string) bool {
+	n, ok := counts(missing, figures...)
+	if !ok || n[1] >= 0 && n[0] > n[1] || len(*to) >= maxLines {
 		return false
 	}
-	p.Replaced = append(p.Replaced, Replaced{Delegated: n[0], Nodes: n[1], Delegate: text.ClipTo(f[3], 100), Partitions: n[2], Subgraph: f[5]})
+	r.Delegate, r.Delegated, r.Nodes, r.Partitions = text.ClipTo(r.Delegate, 100), n[0], n[1], n[2]
+	*to = append(*to, r)
 	return true
 }
 
@@ -155,11 +148,124 @@ func (p *Proof) applied(f []string) bool {
 	return true
 }
 
-func (p *Proof) report(f []string) bool {
-	n, ok := counts(0, f[2], f[3], f[4])
-	if !ok || n[0] > n[1] || len(p.Reports) >= maxLines {
-		return false
+// notProven is the error of a run that does not prove that the delegate executed the graph.
+type notProven struct {
+	kind failureKind
+	err  error
+}
+
+var errNothing = errors.New("the delegate took no node: the CPU ran the model")
+
+// prove determines who executed the graph: it needs positive evidence, and no line that contradicts
+// it. nodes is the model's number of nodes, 0 if not known.
+//
+// On the CPU (xnnpack), nodes that were not delegated are slower but valid. On an accelerator, a run
+// that the CPU executed completely is an error, since its time would be that of a different device.
+func (p *Proof) prove(k *kind, label string, nodes int) (devices.Delegation, *notProven) {
+	if k.name == None {
+		return devices.Delegation{}, nil
 	}
-	p.Reports = append(p.Reports, Report{Delegate: text.ClipTo(f[1], 100), Delegated: n[0], Nodes: n[1], Partitions: n[2]})
-	return true
+	d := devices.Delegation{Name: label}
+	if len(p.Failures) > 0 {
+		f := p.Failures[0]
+		return d, &notProven{*f.kind, errors.New(f.Line)}
+	}
+	nothing := failureKind{"", devices.FaultDevice, devices.ReasonFallBack, k.advice}
+	counted := p.count(k, &d)
+	a := p.appliedOf(k)
+	if k.accelerator && a != nil && a.Kernels == 0 {
+		// The runtime's lines cover all subgraphs; the tool's own line is about the one that it runs.
+		return d, &notProven{nothing, errNothing}
+	}
+	if k.accelerator && !counted && len(p.Replaced) > 0 {
+		// "Completely executed" counts every delegate's kernels, but only other delegates took nodes.
+		return d, &notProven{nothing, errNothing}
+	}
+	if a == nil && !counted {
+		return d, &notProven{nothing, fmt.Errorf("nothing that was printed proves that the %s delegate had the model", k.provider)}
+	}
+	if d.Delegated == 0 && (a == nil || a.Kernels == 0) {
+		d.Nodes = max(d.Nodes, nodes, 1)
+		d.Partitions = 0
+		if k.accelerator {
+			return d, &notProven{nothing, errNothing}
+		}
+		return withReason(d, true), nil
+	}
+	exact := complete(&d, a, counted, nodes)
+	return withReason(d, exact), nil
+}
+
+// count adds up the runtime's lines about each subgraph, or else the delegate's own lines.
+func (p *Proof) count(k *kind, d *devices.Delegation) (found bool) {
+	seen := map[string]bool{}
+	for _, r := range p.Replaced {
+		if !k.owns(r.Delegate) {
+			continue
+		}
+		found = true
+		d.Delegated += r.Delegated
+		d.Partitions += r.Partitions
+		if r.Nodes >= 0 && !seen[r.Subgraph] {
+			// A second line about the same subgraph counts the kernels of the first as nodes.
+			seen[r.Subgraph] = true
+			d.Nodes += r.Nodes
+		}
+	}
+	if found {
+		return true
+	}
+	for _, r := range p.Reports {
+		if k.owns(r.Delegate) {
+			found = true
+			d.Delegated, d.Nodes, d.Partitions = d.Delegated+r.Delegated, d.Nodes+r.Nodes, d.Partitions+r.Partitions
+		}
+	}
+	return found
+}
+
+func (p *Proof) appliedOf(k *kind) *Applied {
+	for i := len(p.Applied) - 1; i >= 0; i-- {
+		if strings.EqualFold(p.Applied[i].Provider, k.provider) {
+			return &p.Applied[i]
+		}
+	}
+	return nil
+}
+
+// complete fills in missing figures from the tool's line about the plan, and from the model's own
+// number of nodes. If only a part is delegated and the number of its nodes was not printed, each
+// kernel counts as one node, the minimum, and the figures are marked as not exact.
+func complete(d *devices.Delegation, a *Applied, counted bool, nodes int) (exact bool) {
+	if a != nil {
+		d.Partitions = a.Kernels
+	}
+	exact = true
+	switch {
+	case a != nil && a.Whole && !counted:
+		d.Nodes = max(nodes, 1)
+		d.Delegated = d.Nodes
+	case a != nil && a.Whole && d.Nodes == 0:
+		d.Nodes = d.Delegated
+	case !counted:
+		d.Delegated, exact = a.Kernels, false
+		d.Nodes = max(nodes, a.Kernels+1)
+	case d.Nodes == 0: // an older runtime, which does not print the total
+		d.Nodes = max(nodes, d.Delegated+1)
+	}
+	d.Delegated = min(d.Delegated, d.Nodes)
+	d.Partitions = max(1, min(d.Partitions, d.Delegated))
+	return exact
+}
+
+func withReason(d devices.Delegation, exact bool) devices.Delegation {
+	left := d.Nodes - d.Delegated
+	switch {
+	case left == 0:
+	case !exact:
+		d.Why = []string{"this build tells the number of delegate kernels and not of nodes: at least one node was left to the CPU"}
+	default:
+		d.Why = []string{fmt.Sprintf("benchmark_model does not say why %d nodes were left to the CPU", left)}
+	}
+	return d
 }

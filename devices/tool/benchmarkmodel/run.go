@@ -22,7 +22,7 @@ import (
 // Run times one block: one run of the program.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
 	op := "time " + m.Name
-	if err := d.accepts(m, op); err != nil {
+	if err := tool.Accepts(d.info, m, op); err != nil {
 		return nil, err
 	}
 	return d.m.Block(ctx, op, func(b *devices.Block) error {
@@ -34,15 +34,6 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	})
 }
 
-func (d *Device) accepts(m *model.Model, op string) error {
-	if slices.Contains(d.info.Formats, m.Format) && slices.Contains(d.info.Precisions, m.Precision) {
-		return nil
-	}
-	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
-		Err: fmt.Errorf("device %s does not take %s models in %s", d.o.Name, m.Format, m.Precision)}
-}
-
-// run is all output of one run of the program.
 type run struct {
 	op     string
 	model  *model.Model
@@ -52,7 +43,6 @@ type run struct {
 	counts [2]*int64 // the driver's counter before and after the run
 }
 
-// all is the program's whole output, for errors.
 func (r *run) all() string { return r.out.Stdout + r.out.Stderr }
 
 func (r *run) error(k failureKind, err error) *devices.Error {
@@ -89,7 +79,7 @@ func (d *Device) run(ctx context.Context, op string, m *model.Model, plan device
 		return nil, err
 	}
 	if n := r.result.Regular.Count; n < int64(plan.MinRuns) {
-		return nil, r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, fmt.Errorf("benchmark_model timed %d runs, %d were asked for", n, plan.MinRuns))
+		return nil, r.out.Garbage(r.op, fmt.Errorf("benchmark_model timed %d runs, %d were asked for", n, plan.MinRuns))
 	}
 	if err := d.refine(ctx, r, file); err != nil {
 		return nil, err
@@ -97,14 +87,13 @@ func (d *Device) run(ctx context.Context, op string, m *model.Model, plan device
 	return r, nil
 }
 
-// read turns the output into a Result.
 func (d *Device) read(r *run) error {
 	if r.out.Exit.Code != 0 {
 		return d.exited(r)
 	}
 	var err error
 	if r.result, err = Parse(r.out.Stdout, r.out.Stderr); err != nil {
-		return r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, err)
+		return r.out.Garbage(r.op, err)
 	}
 	if unused := r.result.Proof.Unused; unused != "" {
 		return r.error(failureKind{"", devices.FaultUser, "usage", "use a build of benchmark_model that has them"},
@@ -292,10 +281,10 @@ func (d *Device) doubts(r *run) []devices.Doubt {
 			list = append(list, devices.Doubt{Code: "delegated_anyway", Text: fmt.Sprintf("no delegate was asked for, and %s took %d nodes", text.OneLine(x.Delegate), x.Delegated)})
 		}
 	}
-	if d.kind.accelerator && r.result.ErrorsDropped > 0 {
-		list = append(list, devices.Doubt{Code: "tool_error", Text: fmt.Sprintf("benchmark_model printed %d more errors than are kept", r.result.ErrorsDropped)})
-	}
 	if d.kind.accelerator {
+		if n := r.result.ErrorsDropped; n > 0 {
+			list = append(list, devices.Doubt{Code: "tool_error", Text: fmt.Sprintf("benchmark_model printed %d more errors than are kept", n)})
+		}
 		for _, line := range r.result.Errors {
 			if !strings.Contains(line, "Failed to save benchmark result") && !slices.ContainsFunc(d.o.Harmless, func(h string) bool { return strings.Contains(line, h) }) {
 				list = append(list, devices.Doubt{Code: "tool_error", Text: "benchmark_model printed an error: " + text.OneLine(line)})
@@ -379,7 +368,7 @@ func (d *Device) refine(ctx context.Context, r *run, file string) error {
 		err = f.refine(&r.result.Regular)
 	}
 	if err != nil {
-		return r.error(failureKind{fault: devices.FaultDevice, reason: devices.ReasonGarbage}, err)
+		return r.out.Garbage(r.op, err)
 	}
 	return nil
 }

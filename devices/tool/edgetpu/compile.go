@@ -26,7 +26,6 @@ type compiler struct {
 	kept *tool.Cache[*result]
 }
 
-// result is a compiled model.
 type result struct {
 	model  *model.Model
 	report *report
@@ -49,11 +48,7 @@ func (c *compiler) close() error { return os.RemoveAll(c.dir) }
 // compiled returns the compiled model, and a function that ends its use.
 func (c *compiler) compiled(ctx context.Context, op string, m *model.Model, timeout time.Duration) (*result, func(), error) {
 	return c.kept.Get(ctx, m.Identity, func(*result) (bool, error) { return true, nil }, func() (*result, int64, error) {
-		r, err := c.compile(ctx, op, m, time.Now().Add(timeout))
-		if err != nil {
-			return nil, 0, err
-		}
-		return r, r.bytes, nil
+		return c.compile(ctx, op, m, time.Now().Add(timeout))
 	})
 }
 
@@ -61,19 +56,19 @@ func (c *compiler) compiled(ctx context.Context, op string, m *model.Model, time
 // command was seen to succeed after several attempts (google-coral/edgetpu#211).
 const attempts = 3
 
-func (c *compiler) compile(ctx context.Context, op string, m *model.Model, deadline time.Time) (*result, error) {
-	f, err := m.Open(ctx)
+func (c *compiler) compile(ctx context.Context, op string, m *model.Model, deadline time.Time) (*result, int64, error) {
+	f, err := tool.OpenModel(ctx, op, m)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, devices.ModelBytes(op, err)
+		return nil, 0, err
 	}
 	defer f.Close()
 	for i := 1; ; i++ {
 		r, err := c.once(ctx, op, m, f.Path, deadline)
-		if err == nil || i == attempts || !errors.Is(err, errInternal) {
-			return r, err
+		switch {
+		case err == nil:
+			return r, r.bytes, nil
+		case i == attempts || !errors.Is(err, errInternal):
+			return nil, 0, err
 		}
 	}
 }
@@ -136,7 +131,6 @@ func refused(op string, out tool.Output) error {
 	return e
 }
 
-// read makes the result from the compiler's output and files.
 func (c *compiler) read(op string, m *model.Model, folder string, out tool.Output) (*result, error) {
 	rep, err := parseReport(out.Stdout)
 	if err != nil {

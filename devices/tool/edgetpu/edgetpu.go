@@ -42,10 +42,7 @@ type Device struct {
 	busy  atomic.Bool
 }
 
-var (
-	_ devices.Device   = (*Device)(nil)
-	_ devices.Preparer = (*Device)(nil)
-)
+var _ devices.Preparer = (*Device)(nil)
 
 // Describe returns the Info that Wrap makes from an inner device's, but for the fingerprint.
 func Describe(inner devices.Info) devices.Info {
@@ -87,7 +84,7 @@ func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 	if err := d.accepts(m, op); err != nil {
 		return err
 	}
-	c, done, err := d.c.compiled(ctx, op, m, d.c.o.Timeout)
+	c, done, err := d.c.compiled(ctx, op, m, compileTimeout)
 	if err != nil {
 		return err
 	}
@@ -111,7 +108,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	}
 	defer d.busy.Store(false)
 	start := time.Now()
-	c, done, err := d.c.compiled(ctx, op, m, min(plan.Timeout, d.c.o.Timeout))
+	c, done, err := d.c.compiled(ctx, op, m, min(plan.Timeout, compileTimeout))
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/internal/strictyaml"
+	"latlab/sampler/model"
 )
 
 // Options are the options of the compile step.
@@ -21,13 +23,12 @@ type Options struct {
 	// MinRuntime is the oldest version of libedgetpu that has to run the models, 10 and later (-m); 0
 	// = the compiler's newest.
 	MinRuntime int
-	Timeout    time.Duration // of compiling one model; 0 = DefaultTimeout
-	Budget     int64         // bytes of compiled models kept on this host; 0 = machine.DefaultBudget
-	Dir        string        // parent of the private folder; empty = the system's temporary folder
+	Budget     int64  // bytes of compiled models kept on this host; 0 = machine.DefaultBudget
+	Dir        string // parent of the private folder; empty = the system's temporary folder
 }
 
-// DefaultTimeout is longer than the compiler's own, 180 seconds.
-const DefaultTimeout = 4 * time.Minute
+// compileTimeout of a model is longer than the compiler's own, 180 seconds.
+const compileTimeout = 4 * time.Minute
 
 // program is the compiler's name.
 const program = "edgetpu_compiler"
@@ -36,7 +37,6 @@ const advice = "edgetpu_compiler is of coral.ai/docs/edgetpu/compiler, for x86-6
 
 func (o Options) complete() Options {
 	o.Compiler = cmp.Or(o.Compiler, program)
-	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	o.Budget = cmp.Or(o.Budget, machine.DefaultBudget)
 	return o
 }
@@ -78,4 +78,57 @@ func probe(ctx context.Context, op string, o Options) (map[string]string, error)
 		found["edgetpu_min_runtime"] = strconv.Itoa(o.MinRuntime)
 	}
 	return found, nil
+}
+
+// Compiled adds the delegate edgetpu to a tool that loads libraries as delegates.
+func Compiled(t tool.Tool) tool.Tool {
+	inner := t.New
+	t.Delegates = append(t.Delegates, tool.Delegate{Name: Delegate, Library: true, Precisions: []model.Precision{model.Int8}})
+	t.New = func() tool.Setup { return &setup{Setup: inner()} }
+	return t
+}
+
+// setup holds the inner tool's settings, and the compiler's if the delegate is an Edge TPU.
+type setup struct {
+	tool.Setup
+	o Options
+}
+
+func (s *setup) Fields() []tool.Field {
+	return append(s.Setup.Fields(),
+		tool.HostPath("compiler", "edgetpu_compiler, a file of this host, for the delegate edgetpu; default: from PATH", &s.o.Compiler),
+		tool.Field{Name: "min_runtime", Form: "number", Means: "oldest libedgetpu that can run what edgetpu_compiler writes, 10 to 14; default: the newest",
+			Read: tool.Into(&s.o.MinRuntime, func(v strictyaml.Value) int { return v.Int(10, 14) })})
+}
+
+func (s *setup) Check(o strictyaml.Object, d tool.Device) {
+	s.Setup.Check(o, d)
+	for _, f := range []string{"compiler", "min_runtime"} {
+		if o.Has(f) && d.Delegate.Name != Delegate {
+			o.Fail(f, "is of the delegate edgetpu, not of %s", d.Delegate.Name)
+		}
+	}
+}
+
+func (s *setup) Describe(d tool.Device) (devices.Info, error) {
+	info, err := s.Setup.Describe(d)
+	if err != nil || d.Delegate.Name != Delegate {
+		return info, err
+	}
+	return Describe(info), nil
+}
+
+func (s *setup) Open(ctx context.Context, m *machine.Machine, d tool.Device) (devices.Device, error) {
+	inner, err := s.Setup.Open(ctx, m, d)
+	if err != nil || d.Delegate.Name != Delegate {
+		return inner, err
+	}
+	o := s.o
+	o.Budget = d.Budget
+	c, err := Wrap(ctx, inner, o)
+	if err != nil {
+		_ = inner.Close() // err is the cause
+		return nil, &tool.StepError{Step: "compiler", Err: err}
+	}
+	return c, nil
 }

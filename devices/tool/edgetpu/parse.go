@@ -18,7 +18,6 @@ type report struct {
 	onChip    int64 // bytes of weights kept on the chip
 	remaining int64 // bytes still free on the chip
 	offChip   int64 // bytes of weights that are streamed in every inference
-	output    int64 // bytes of the compiled file; -1 if not printed
 	subgraphs int64
 	total     int64 // operators of the model
 	rows      []row
@@ -67,8 +66,8 @@ var (
 	compiled  = regexp.MustCompile(`^Model compiled successfully in ([0-9]+) ms[.!]$`)
 )
 
-// labels are the lines "LABEL: FIGURE" that are read. Version 2 printed the memory available on the
-// chip instead of what remains.
+// Lines "LABEL: FIGURE" that are read. Version 2 printed the memory available on the chip instead of
+// what remains.
 const (
 	onChipLabel    = "On-chip memory used for caching model parameters"
 	remainingLabel = "On-chip memory remaining for caching model parameters"
@@ -79,16 +78,10 @@ const (
 	onTPULabel     = "Number of operations that will run on Edge TPU"
 	onCPULabel     = "Number of operations that will run on CPU"
 	outputLabel    = "Output size"
-	millisLabel    = "Model compiled successfully" // not a label: its line has another form
+	millisLabel    = "Model compiled successfully" // its line has a different form
 )
 
-func isLabel(s string) bool {
-	switch s {
-	case onChipLabel, remainingLabel, availableLabel, offChipLabel, subgraphsLabel, totalLabel, onTPULabel, onCPULabel, outputLabel:
-		return true
-	}
-	return false
-}
+var labels = []string{onChipLabel, remainingLabel, availableLabel, offChipLabel, subgraphsLabel, totalLabel, onTPULabel, onCPULabel, outputLabel}
 
 // parseReport reads a report of exactly one model, with its table (-s). The required lines must appear
 // exactly once, and the figures must agree.
@@ -123,7 +116,7 @@ func (p *parser) line(line string) error {
 	if m := compiled.FindStringSubmatch(line); m != nil {
 		return p.figure(millisLabel, m[1])
 	}
-	if name, value, found := strings.Cut(line, ": "); found && isLabel(name) {
+	if name, value, found := strings.Cut(line, ": "); found && slices.Contains(labels, name) {
 		return p.figure(name, strings.TrimSpace(value))
 	}
 	return nil
@@ -181,12 +174,9 @@ func (p *parser) finish() (*report, error) {
 	}
 	f := p.figures
 	r := &report{millis: f[millisLabel], onChip: f[onChipLabel], remaining: f[remainingLabel], offChip: f[offChipLabel],
-		output: -1, subgraphs: f[subgraphsLabel], total: f[totalLabel], rows: p.rows}
+		subgraphs: f[subgraphsLabel], total: f[totalLabel], rows: p.rows}
 	if available, there := f[availableLabel]; there {
 		r.remaining = max(0, available-r.onChip)
-	}
-	if n, there := f[outputLabel]; there {
-		r.output = n
 	}
 	return r, p.agree(r)
 }

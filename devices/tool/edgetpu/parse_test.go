@@ -65,11 +65,11 @@ func TestParseReport(t *testing.T) {
 		text string
 		want report
 	}{
-		"2": {v2, report{millis: 231, onChip: 10240, remaining: 1814036 - 10240, offChip: 0, output: 303974, subgraphs: 1, total: 3, rows: []row{
+		"2": {v2, report{millis: 231, onChip: 10240, remaining: 1814036 - 10240, offChip: 0, subgraphs: 1, total: 3, rows: []row{
 			{"DEPTHWISE_CONV_2D", 1, mapped},
 			{"DEQUANTIZE", 1, "Operation is working on an unsupported data type"},
 			{"QUANTIZE", 1, "Operation is otherwise supported, but not mapped due to some unspecified limitation"}}}},
-		"15": {v15, report{millis: 8222, onChip: 7381975, remaining: 1280, offChip: 15791555, output: 23519560, subgraphs: 1, total: 156, rows: []row{
+		"15": {v15, report{millis: 8222, onChip: 7381975, remaining: 1280, offChip: 15791555, subgraphs: 1, total: 156, rows: []row{
 			{"ADD", 21, mapped}, {"FULLY_CONNECTED", 1, mapped}, {"CONV_2D", 132, mapped}, {"CONV_2D", 2, "More than one subgraph is not supported"}}}},
 	} {
 		for _, text := range []string{tt.text, strings.ReplaceAll(tt.text, "\n", "\r\n")} {

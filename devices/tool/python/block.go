@@ -25,8 +25,6 @@ type Job struct {
 	Dir   string // folder for its files, removed afterwards
 	Model string // path of the model's file in Dir: tools name their files after it
 	Block *devices.Block
-
-	file *model.File
 }
 
 // Estimate copies a model into a folder of the workspace, runs its estimate, and returns the block
@@ -45,10 +43,19 @@ func (e *Estimator) Estimate(ctx context.Context, m *model.Model, estimate func(
 	}
 	defer leave()
 	v.Dir = dir
-	if err := v.linkModel(ctx, m); err != nil {
-		return nil, err
+	f, err := m.Open(ctx)
+	if err == nil {
+		defer f.Close()
+		err = v.link(f.Path, "model."+string(m.Format))
 	}
-	defer v.file.Close()
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &devices.Error{Fault: devices.FaultLab, Op: v.Op, Reason: "model-bytes", Err: err}
+	}
+	now := time.Now()
+	v.Block = &devices.Block{ModelSHA256: f.SHA256, Started: now, Before: devices.State{Time: now}}
 	if err := estimate(v); err != nil {
 		return nil, err
 	}
@@ -67,26 +74,8 @@ func (e *Estimator) accepts(m *model.Model, op string) error {
 		Err: fmt.Errorf("device %s takes %s models in %s, not %s in %s", e.Info.Name, e.Info.Formats[0], e.Info.Precisions[0], m.Format, m.Precision)}
 }
 
-// linkModel links the model's file into the folder under a plain name, since the user's file may have any
+// link links the model's file into the folder under a plain name, since the user's file may have any
 // name.
-func (v *Job) linkModel(ctx context.Context, m *model.Model) error {
-	f, err := m.Open(ctx)
-	if err == nil {
-		if err = v.link(f.Path, "model."+string(m.Format)); err != nil {
-			f.Close()
-		}
-	}
-	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return &devices.Error{Fault: devices.FaultLab, Op: v.Op, Reason: "model-bytes", Err: err}
-	}
-	now := time.Now()
-	v.file, v.Block = f, &devices.Block{ModelSHA256: f.SHA256, Started: now, Before: devices.State{Time: now}}
-	return nil
-}
-
 func (v *Job) link(path, name string) error {
 	v.Model = filepath.Join(v.Dir, name)
 	path, err := filepath.Abs(path)

@@ -7,6 +7,7 @@
 package python
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -62,12 +63,7 @@ func (i Interpreter) Run(ctx context.Context, s Script) (tool.Output, error) {
 	return out, raised(s.Op, out)
 }
 
-func (i Interpreter) path() string {
-	if i.Path == "" {
-		return Default
-	}
-	return i.Path
-}
+func (i Interpreter) path() string { return cmp.Or(i.Path, Default) }
 
 // raised reads the last line of a traceback, which names the exception. It blames this machine, a
 // version of the tool that the script was not written for, or otherwise the model.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"latlab/devices"
@@ -106,7 +105,7 @@ func (r Requirement) Warnings(found map[string]*string) []string {
 			ws = append(ws, fmt.Sprintf("%s is of version %s, latlab was tried with %s", p.Name, *v, p.Version))
 		}
 	}
-	return slices.Clip(ws)
+	return ws
 }
 
 // Ask runs a script that inspects the installation, not a model, and reads its answer into v, a

@@ -3,29 +3,23 @@ package qnn
 import (
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"latlab/devices"
 	"latlab/devices/tool/python"
 	"latlab/devices/transport"
-	"latlab/internal/text"
 	"latlab/sampler/model"
 )
 
 //go:embed context.py
 var contextScript string
-
-// Delegate is the processor's name in a block's delegation.
-const Delegate = delegate
 
 // phones are chips that the compiler makes contexts for but gives no estimates of. Their soc_model is
 // from Qnn_SocModel_t (QnnTypes.h of Qualcomm's SDK).
@@ -41,13 +35,7 @@ func phones() []soc {
 }
 
 // Phones are the names of the chips that contexts can be compiled for.
-func Phones() []string {
-	var names []string
-	for _, s := range slices.Concat(phones(), socs()) {
-		names = append(names, s.name)
-	}
-	return names
-}
+func Phones() []string { return names(slices.Concat(phones(), socs())) }
 
 // Arch is the version of a chip's Hexagon, "75"; empty if it is not known.
 func Arch(chip string) string {
@@ -57,13 +45,7 @@ func Arch(chip string) string {
 
 // chipOf finds a chip by its name, or uses a number as soc_model.
 func chipOf(name string) (soc, bool) {
-	for _, s := range slices.Concat(phones(), socs()) {
-		if s.name == strings.ToLower(name) {
-			return s, true
-		}
-	}
-	id, err := strconv.Atoi(name)
-	return soc{name: name, id: id}, err == nil && id > 0
+	return socIn(slices.Concat(phones(), socs()), strings.ToLower(name))
 }
 
 // Compiler makes context binaries: a network compiled for one chip's processor.
@@ -78,25 +60,14 @@ type Compiler struct {
 func OpenCompiler(ctx context.Context, t transport.Transport, op, chip, interpreter string) (*Compiler, error) {
 	s, ok := chipOf(chip)
 	if !ok {
-		e := &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "options", Err: fmt.Errorf("no chip is named %q", chip),
-			Advice: "there is " + strings.Join(Phones(), ", ") + ", or a number of Qnn_SocModel_t"}
-		if near := text.Nearest(chip, Phones()); near != "" {
-			e.Advice = fmt.Sprintf("did you mean %q? %s", near, e.Advice)
-		}
-		return nil, e
+		return nil, noChip(op, chip, Phones(), ", or a number of Qnn_SocModel_t")
 	}
 	c := &Compiler{p: python.Interpreter{Transport: t, Path: interpreter}, soc: s}
 	found, err := probe(ctx, c.p, op)
 	if err != nil {
 		return nil, err
 	}
-	c.info = map[string]string{
-		"compiler": requirement().Runtime(found.Packages), "onnxruntime": version(found.Packages[RuntimePackage]),
-		"soc": s.name, "soc_model": strconv.Itoa(s.id), "optimization_mode": optimizationMode,
-	}
-	if s.arch != "" {
-		c.info["htp_arch"] = s.arch
-	}
+	c.info = s.fingerprint("compiler", found)
 	c.warn = requirement().Warnings(found.Packages)
 	return c, nil
 }
@@ -129,8 +100,7 @@ func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir st
 	if err != nil {
 		return nil, err
 	}
-	args := (&Device{soc: c.soc}).args(v)
-	out, err := c.p.Run(ctx, python.Script{Op: op, Source: commonScript + contextScript, Args: args, Timeout: timeout})
+	out, err := c.p.Run(ctx, python.Script{Op: op, Source: commonScript + contextScript, Args: c.soc.args(v), Timeout: timeout})
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +123,6 @@ func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir st
 	return k, nil
 }
 
-// contextAnswer is context.py's answer.
 type contextAnswer struct {
 	answer
 	Files  []string    `json:"files"`
@@ -189,10 +158,8 @@ func (i portInput) bytes() (int64, error) {
 
 func parseContext(text string) (contextAnswer, error) {
 	var a contextAnswer
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&a); err != nil {
-		return a, fmt.Errorf("the script's answer: %w", err)
+	if err := decode(text, &a); err != nil {
+		return a, err
 	}
 	if err := a.check(); err != nil || !a.Whole {
 		return a, err

@@ -12,14 +12,12 @@ import (
 	"latlab/internal/text"
 )
 
-// estimate is all output of one run of the compiler.
 type estimate struct {
 	answer  answer
 	profile profile
 	floats  []string // nodes that are computed in floating point
 }
 
-// fill turns the estimate into the block's figures.
 func (d *Device) fill(b *devices.Block, op string, e *estimate, out tool.Output) error {
 	b.Delegation = delegation(e.answer)
 	if b.Delegation.Delegated == 0 {
@@ -49,7 +47,7 @@ func (d *Device) noEstimates(op string, out tool.Output) error {
 // delegation counts the network's nodes after onnxruntime's basic optimizations, when it assigns them
 // to providers.
 func delegation(a answer) devices.Delegation {
-	d := devices.Delegation{Name: delegate}
+	d := devices.Delegation{Name: Delegate}
 	left := map[string]int{}
 	for _, g := range a.Graphs {
 		if g.Provider == provider {
@@ -137,7 +135,6 @@ func doubts(d devices.Delegation, e *estimate) []devices.Doubt {
 	return ds
 }
 
-// list joins the first few names.
 func list(names []string) string {
 	const few = 5
 	more := ""

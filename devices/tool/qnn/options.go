@@ -1,7 +1,9 @@
 package qnn
 
 import (
+	"cmp"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -36,12 +38,24 @@ func socs() []soc {
 }
 
 // SoCs are the chips that can be named.
-func SoCs() []string {
-	var names []string
-	for _, s := range socs() {
+func SoCs() []string { return names(socs()) }
+
+func names(list []soc) (names []string) {
+	for _, s := range list {
 		names = append(names, s.name)
 	}
 	return names
+}
+
+// socIn finds a chip in a list, or uses a number as soc_model.
+func socIn(list []soc, name string) (soc, bool) {
+	for _, s := range list {
+		if s.name == name {
+			return s, true
+		}
+	}
+	id, err := strconv.Atoi(name)
+	return soc{name: name, id: id}, err == nil && id > 0
 }
 
 // Names are the names of the devices.
@@ -58,7 +72,8 @@ func ParseName(name string) (Options, error) {
 	o := Options{Name: name}
 	rest, ok := strings.CutPrefix(name, Prefix)
 	if !ok || rest == "" {
-		return o, o.userError(fmt.Errorf("%q names no chip", name), Prefix+"SOC, such as "+Prefix+"sa8775")
+		return o, &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "options",
+			Err: fmt.Errorf("%q names no chip", name), Advice: Prefix + "SOC, such as " + Prefix + "sa8775"}
 	}
 	o.SoC = rest
 	_, _, err := o.complete()
@@ -66,27 +81,20 @@ func ParseName(name string) (Options, error) {
 }
 
 func (o Options) complete() (Options, soc, error) {
-	if o.Name == "" {
-		o.Name = Prefix + o.SoC
-	}
+	o.Name = cmp.Or(o.Name, Prefix+o.SoC)
 	if o.Parallel <= 0 {
-		o.Parallel = cores()
+		o.Parallel = runtime.GOMAXPROCS(0)
 	}
-	for _, s := range socs() {
-		if s.name == o.SoC {
-			return o, s, nil
-		}
+	if s, ok := socIn(socs(), o.SoC); ok {
+		return o, s, nil
 	}
-	if id, err := strconv.Atoi(o.SoC); err == nil && id > 0 {
-		return o, soc{name: o.SoC, id: id}, nil
-	}
-	advice := "there is " + strings.Join(SoCs(), ", ") + "; the compiler has estimates for no other"
-	if near := text.Nearest(o.SoC, SoCs()); near != "" {
-		advice = fmt.Sprintf("did you mean %q? %s", near, advice)
-	}
-	return o, soc{}, o.userError(fmt.Errorf("no chip is named %q", o.SoC), advice)
+	return o, soc{}, noChip("open device "+o.Name, o.SoC, SoCs(), "; the compiler has estimates for no other")
 }
 
-func (o Options) userError(err error, advice string) error {
-	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + o.Name, Reason: "options", Err: err, Advice: advice}
+func noChip(op, name string, known []string, more string) error {
+	advice := "there is " + strings.Join(known, ", ") + more
+	if near := text.Nearest(name, known); near != "" {
+		advice = fmt.Sprintf("did you mean %q? %s", near, advice)
+	}
+	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "options", Err: fmt.Errorf("no chip is named %q", name), Advice: advice}
 }

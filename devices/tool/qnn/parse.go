@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,12 +27,19 @@ type graph struct {
 
 func parseAnswer(text string) (answer, error) {
 	var a answer
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&a); err != nil {
-		return a, fmt.Errorf("the script's answer: %w", err)
+	if err := decode(text, &a); err != nil {
+		return a, err
 	}
 	return a, a.check()
+}
+
+func decode(text string, to any) error {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(to); err != nil {
+		return fmt.Errorf("the script's answer: %w", err)
+	}
+	return nil
 }
 
 func (a answer) check() error {
@@ -78,13 +86,7 @@ func units() map[string]string {
 }
 
 // ignored are events among the estimates that are not needed.
-func ignored(event string) bool {
-	switch event {
-	case "Mode", "Bandwidth Stats", "HTP ID", "Inter HTP Fill", "Inter HTP Spill":
-		return true
-	}
-	return false
-}
+var ignored = []string{"Mode", "Bandwidth Stats", "HTP ID", "Inter HTP Fill", "Inter HTP Spill"}
 
 // span is one of the compiler's figures with its bounds, in cycles or in whole microseconds.
 type span struct{ mid, low, high float64 }
@@ -103,7 +105,6 @@ type profile struct {
 	graphs   []costs
 }
 
-// event is one row.
 type event struct {
 	value       float64
 	unit, level string
@@ -183,7 +184,7 @@ func (s *section) take(e event) error {
 	}
 	unit, known := units()[e.name]
 	switch _, twice := s.seen[e.name]; {
-	case !known && ignored(e.name):
+	case !known && slices.Contains(ignored, e.name):
 		return nil
 	case !known:
 		return fmt.Errorf("event %q is not known", e.name)

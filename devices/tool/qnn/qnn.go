@@ -20,11 +20,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/tool"
 	"latlab/devices/tool/python"
 	"latlab/devices/transport"
 	"latlab/sampler/model"
@@ -65,10 +65,8 @@ type Device struct {
 	warnings []string // added to every block
 }
 
-var _ devices.Device = (*Device)(nil)
-
-// delegate is the processor's name in a block's delegation.
-const delegate = "qnn-htp"
+// Delegate is the processor's name in a block's delegation.
+const Delegate = "qnn-htp"
 
 // Describe returns the device's Info without starting anything.
 func Describe(o Options) (devices.Info, error) {
@@ -79,7 +77,7 @@ func Describe(o Options) (devices.Info, error) {
 	return devices.Info{
 		Name: o.Name, Kind: devices.Estimated, Harness: "onnxruntime-qnn",
 		Formats: []model.Format{model.ONNX}, Precisions: []model.Precision{model.Int8},
-		Delegate: delegate, Threads: 1, Accelerator: true, Deterministic: true, Parallel: o.Parallel,
+		Delegate: Delegate, Threads: 1, Accelerator: true, Deterministic: true, Parallel: o.Parallel,
 	}, nil
 }
 
@@ -99,23 +97,25 @@ func Open(ctx context.Context, t transport.Transport, o Options) (*Device, error
 	if err != nil {
 		return nil, err
 	}
-	info.Fingerprint = map[string]string{
-		"runtime": requirement().Runtime(found.Packages), "onnxruntime": version(found.Packages[RuntimePackage]),
-		"soc": o.SoC, "soc_model": strconv.Itoa(s.id), "optimization_mode": optimizationMode,
-	}
-	if s.arch != "" {
-		info.Fingerprint["htp_arch"] = s.arch
-	}
+	info.Fingerprint = s.fingerprint("runtime", found)
 	d := &Device{soc: s, warnings: requirement().Warnings(found.Packages)}
 	d.est = python.Estimator{Info: info, Python: p, Workspace: workspace}
 	return d, nil
 }
 
-func version(v *string) string {
-	if v == nil {
-		return "unknown"
+// fingerprint has the chip, and the compiler under the given name.
+func (s soc) fingerprint(compiler string, found *findings) map[string]string {
+	f := map[string]string{
+		compiler: requirement().Runtime(found.Packages), "onnxruntime": "unknown",
+		"soc": s.name, "soc_model": strconv.Itoa(s.id), "optimization_mode": optimizationMode,
 	}
-	return *v
+	if v := found.Packages[RuntimePackage]; v != nil {
+		f["onnxruntime"] = *v
+	}
+	if s.arch != "" {
+		f["htp_arch"] = s.arch
+	}
+	return f
 }
 
 // Info describes the device.
@@ -138,7 +138,7 @@ func (d *Device) compile(ctx context.Context, v *python.Job, timeout time.Durati
 	if err != nil {
 		return err
 	}
-	out, err := d.est.Python.Run(ctx, python.Script{Op: v.Op, Source: commonScript + runScript, Args: d.args(v), Timeout: timeout})
+	out, err := d.est.Python.Run(ctx, python.Script{Op: v.Op, Source: commonScript + runScript, Args: d.soc.args(v), Timeout: timeout})
 	if err != nil {
 		return err
 	}
@@ -151,10 +151,10 @@ func (d *Device) compile(ctx context.Context, v *python.Job, timeout time.Durati
 	return d.fill(v.Block, v.Op, e, out)
 }
 
-func (d *Device) args(v *python.Job) []string {
-	args := []string{v.Model, v.Dir, "soc_model=" + strconv.Itoa(d.soc.id), "htp_graph_finalization_optimization_mode=" + optimizationMode}
-	if d.soc.arch != "" {
-		args = append(args, "htp_arch="+d.soc.arch)
+func (s soc) args(v *python.Job) []string {
+	args := []string{v.Model, v.Dir, "soc_model=" + strconv.Itoa(s.id), "htp_graph_finalization_optimization_mode=" + optimizationMode}
+	if s.arch != "" {
+		args = append(args, "htp_arch="+s.arch)
 	}
 	return args
 }
@@ -163,7 +163,7 @@ func (d *Device) args(v *python.Job) []string {
 func floatsOf(v *python.Job) ([]string, error) {
 	data, err := os.ReadFile(v.Model)
 	if err != nil {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: v.Op, Reason: "model-bytes", Err: err}
+		return nil, devices.ModelBytes(v.Op, err)
 	}
 	floats, err := unquantized(data)
 	if err != nil {
@@ -186,26 +186,58 @@ func read(dir, answered string) (*estimate, error) {
 	if a.Whole {
 		name = "whole.csv"
 	}
-	path := filepath.Join(dir, name)
-	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) && !a.Whole {
+	text, err := tool.ReadFile(filepath.Join(dir, name), maxProfile)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && !a.Whole:
 		return &estimate{answer: a}, nil // the processor took nothing, so there is no estimate
-	}
-	if err != nil {
+	case errors.Is(err, os.ErrNotExist):
 		return nil, errors.New("no profile was written")
+	case err != nil:
+		return nil, fmt.Errorf("the profile %w", err)
 	}
-	if info.Size() > maxProfile {
-		return nil, fmt.Errorf("the profile has %d bytes", info.Size())
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	p, err := parseProfile(string(text))
+	p, err := parseProfile(text)
 	if err != nil {
 		return nil, fmt.Errorf("the profile: %w", err)
 	}
 	return &estimate{answer: a, profile: *p}, nil
 }
 
-func cores() int { return runtime.GOMAXPROCS(0) }
+//go:embed probe.py
+var probeScript string
+
+const probeTimeout = time.Minute
+
+// findings is what a Python reports about the compiler.
+type findings struct {
+	Python   string             `json:"python"`
+	Packages map[string]*string `json:"packages"`
+	Missing  string             `json:"missing"` // why it cannot be loaded
+}
+
+func probe(ctx context.Context, p python.Interpreter, op string) (*findings, error) {
+	var f findings
+	if err := p.Ask(ctx, python.Script{Op: op, Source: commonScript + probeScript, Timeout: probeTimeout}, &f); err != nil {
+		return nil, err
+	}
+	if f.Missing != "" {
+		return nil, requirement().Missing(op, p, f.Missing, f.Packages)
+	}
+	return &f, nil
+}
+
+func requirement() python.Requirement {
+	return python.Requirement{
+		Packages: []python.Package{{Name: RuntimePackage, Version: RuntimeVersion}, {Name: Package, Version: Version}},
+		Licence:  "MIT, and within it Qualcomm's AI Stack License, which grants benchmarking",
+	}
+}
+
+// Check reports, step by step, whether a Python can estimate, and what to type if it cannot.
+func Check(ctx context.Context, t transport.Transport, interpreter string) []python.Step {
+	p := python.Interpreter{Transport: t, Path: interpreter}
+	f, err := probe(ctx, p, "look for "+Package)
+	if err != nil {
+		return requirement().Failed(p, err)
+	}
+	return requirement().Passed(p, f.Python, f.Packages)
+}

@@ -10,19 +10,16 @@ import (
 // constant to its time. So the model file is inspected: a node that is not between a DequantizeLinear
 // and a QuantizeLinear is computed in floating point.
 
-// network is the graph of an ONNX file.
-type network struct{ *onnx.Network }
-
 // unquantized lists the nodes of a model that are computed in floating point, in the file's order.
 func unquantized(data []byte) ([]string, error) {
 	n, err := onnx.Read(data)
 	if err != nil {
 		return nil, fmt.Errorf("the ONNX file: %w", err)
 	}
-	return network{n}.floats(), nil
+	return floats(n), nil
 }
 
-func (g network) floats() []string {
+func floats(g *onnx.Network) []string {
 	var found []string
 	for _, v := range g.Inputs {
 		// In old files the inputs include the initializers.
@@ -41,7 +38,7 @@ func (g network) floats() []string {
 		}
 	}
 	for i := range g.Ops {
-		if n := &g.Ops[i]; !g.integer(n, by, of) {
+		if n := &g.Ops[i]; !integer(g, n, by, of) {
 			found = append(found, called(n))
 		}
 	}
@@ -76,7 +73,7 @@ func weighted(op string) bool {
 }
 
 // integer reports whether a node stands between DequantizeLinear and QuantizeLinear.
-func (g network) integer(n *onnx.Op, by map[string]*onnx.Op, of map[string][]*onnx.Op) bool {
+func integer(g *onnx.Network, n *onnx.Op, by map[string]*onnx.Op, of map[string][]*onnx.Op) bool {
 	if n.Type == quantizeOp || n.Type == dequantizeOp || n.Type == "Constant" {
 		return true
 	}

@@ -68,8 +68,8 @@ func TestIntegerRules(t *testing.T) {
 		"outputs left out":     {[]onnx.Op{dq("in", "a"), {Type: "Split", Name: "p", Inputs: []string{"a", ""}, Outputs: []string{"b", ""}}, q("b", "out")}, nil},
 		"one use without":      {[]onnx.Op{dq("in", "a"), op("Add", "b", "a", "a"), q("b", "out"), op("Exp", "e", "b"), q("e", "f")}, []string{"Add b", "Exp e"}},
 	} {
-		g := network{&onnx.Network{Ops: tt.nodes, Constants: map[string]bool{"s": true, "z": false, "wq": false}}}
-		if diff := cmp.Diff(tt.want, g.floats()); diff != "" {
+		g := &onnx.Network{Ops: tt.nodes, Constants: map[string]bool{"s": true, "z": false, "wq": false}}
+		if diff := cmp.Diff(tt.want, floats(g)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

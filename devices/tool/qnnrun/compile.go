@@ -15,6 +15,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/machine"
+	"latlab/devices/tool"
 	"latlab/devices/tool/qnn"
 	"latlab/devices/transport"
 	"latlab/sampler/model"
@@ -43,62 +44,47 @@ func inputFile(i int) string { return "input" + strconv.Itoa(i) + ".raw" }
 // context returns the model's context on the machine, and a function that ends its use.
 func (d *Device) context(ctx context.Context, op string, m *model.Model, deadline time.Time) (*compiled, func(), error) {
 	return d.contexts.Get(ctx, m.Identity, func(c *compiled) (bool, error) { return d.isThere(ctx, op, c) }, func() (*compiled, int64, error) {
-		c, err := d.compile(ctx, op, m, deadline)
-		if err != nil {
-			return nil, 0, err
-		}
-		return c, c.bytes, nil
+		return d.compile(ctx, op, m, deadline)
 	})
 }
 
 func (d *Device) isThere(ctx context.Context, op string, c *compiled) (bool, error) {
-	info, err := d.m.Transport().Stat(ctx, c.dir.Path(contextFile))
+	info, err := d.m.Stat(ctx, op, c.dir.Path(contextFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return err == nil && info.Size == c.bytes, d.withFault(ctx, op, err)
+	return err == nil && info.Size == c.bytes, err
 }
 
-// withFault turns a transport's error into one that says whose fault it is.
-func (d *Device) withFault(ctx context.Context, op string, err error) error {
-	var known *devices.Error
-	switch {
-	case err == nil, errors.As(err, &known):
-		return err
-	case ctx.Err() != nil:
-		return ctx.Err()
-	}
-	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonOffline, Err: err}
-}
-
-func (d *Device) compile(ctx context.Context, op string, m *model.Model, deadline time.Time) (*compiled, error) {
-	f, err := m.Open(ctx)
+func (d *Device) compile(ctx context.Context, op string, m *model.Model, deadline time.Time) (*compiled, int64, error) {
+	f, err := tool.OpenModel(ctx, op, m)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, devices.ModelBytes(op, err)
+		return nil, 0, err
 	}
 	defer f.Close()
 	here, err := os.MkdirTemp(d.dir, "compile-")
 	if err != nil {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
+		return nil, 0, hostError(op, err)
 	}
 	defer os.RemoveAll(here)
 	start := time.Now()
 	k, err := d.compiler.Compile(ctx, op, f, here, time.Until(deadline))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	c := &compiled{qnn: k, sha256: f.SHA256, took: time.Since(start).Seconds()}
 	if c.dir, err = d.m.Temp(ctx, op); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := d.push(ctx, op, c); err != nil {
 		c.remove()
-		return nil, err
+		return nil, 0, err
 	}
-	return c, nil
+	return c, c.bytes, nil
+}
+
+func hostError(op string, err error) error {
+	return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
 }
 
 // push copies the context, its inputs and their list to the machine. The values are random but the
@@ -106,12 +92,12 @@ func (d *Device) compile(ctx context.Context, op string, m *model.Model, deadlin
 func (d *Device) push(ctx context.Context, op string, c *compiled) error {
 	f, err := os.Open(c.qnn.Path)
 	if err != nil {
-		return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
+		return hostError(op, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
+		return hostError(op, err)
 	}
 	c.bytes = info.Size()
 	if err := d.put(ctx, op, transport.File{Path: c.dir.Path(contextFile), Content: f, Size: c.bytes, Mode: 0o600}); err != nil {
@@ -134,5 +120,13 @@ func (d *Device) push(ctx context.Context, op string, c *compiled) error {
 }
 
 func (d *Device) put(ctx context.Context, op string, f transport.File) error {
-	return d.withFault(ctx, op, d.m.Transport().Put(ctx, f))
+	err := d.m.Transport().Put(ctx, f)
+	var known *devices.Error
+	switch {
+	case err == nil, errors.As(err, &known):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonOffline, Err: err}
 }

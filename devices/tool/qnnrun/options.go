@@ -20,6 +20,8 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/tool/qnn"
+	"latlab/internal/strictyaml"
+	"latlab/sampler/model"
 )
 
 // Options describe a Hexagon processor and Qualcomm's programs for it.
@@ -43,12 +45,10 @@ type Options struct {
 	PerfProfile string // profile of the processor's clocks; default "burst"
 	CPUs        []int  // affinity of the process that calls the processor; empty = none
 	Budget      int64  // bytes of contexts kept on the machine; 0 = machine.DefaultBudget
-	// CompileTimeout is the time limit of Prepare; 0 = DefaultCompileTimeout.
-	CompileTimeout time.Duration
 }
 
-// DefaultCompileTimeout is many times what a detector takes.
-const DefaultCompileTimeout = 5 * time.Minute
+// compileTimeout is the time limit of Prepare, many times what a detector takes.
+const compileTimeout = 5 * time.Minute
 
 // program and backend are names of required files.
 const (
@@ -67,13 +67,12 @@ func (o Options) complete() (Options, error) {
 	o.Name = cmp.Or(o.Name, program)
 	o.PerfProfile = cmp.Or(o.PerfProfile, "burst")
 	o.Budget = cmp.Or(o.Budget, machine.DefaultBudget)
-	o.CompileTimeout = cmp.Or(o.CompileTimeout, DefaultCompileTimeout)
 	switch {
 	case o.SoC == "":
 		return o, o.userError(errors.New("the chip is missing"), "soc: one of "+strings.Join(qnn.Phones(), ", "))
 	case !slices.Contains(PerfProfiles(), o.PerfProfile):
 		return o, o.userError(fmt.Errorf("qnn-net-run has no performance profile %q", o.PerfProfile), "there is "+strings.Join(PerfProfiles(), ", "))
-	case o.Budget < 0 || o.CompileTimeout < 0:
+	case o.Budget < 0:
 		return o, o.userError(errors.New("a limit is negative"), "")
 	case o.There != "" && !path.IsAbs(o.There):
 		return o, o.userError(fmt.Errorf("%q is no absolute folder of the device", o.There), "")
@@ -108,7 +107,6 @@ func (o Options) userError(err error, advice string) error {
 
 const advice = "they are of Qualcomm's AI Runtime SDK (QAIRT): sdk: FOLDER gives all of them"
 
-// checkFiles checks that the files exist that the user has to supply.
 func (o Options) checkFiles(op string) error {
 	missing := func(err error) error {
 		return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonMissing, Err: err, Advice: advice}
@@ -190,4 +188,55 @@ func (p place) env() []string {
 		"LD_LIBRARY_PATH=" + strings.Join(p.folders, ":"),
 		"ADSP_LIBRARY_PATH=" + strings.Join(append(slices.Clone(p.folders), "/vendor/dsp/cdsp", "/vendor/lib/rfsa/adsp", "/system/lib/rfsa/adsp", "/dsp"), ";"),
 	}
+}
+
+// Tool is qnn-net-run for the inventory.
+func Tool() tool.Tool {
+	return tool.Tool{Name: program, Precisions: []model.Precision{model.Int8}, New: func() tool.Setup { return &setup{} }}
+}
+
+type setup struct {
+	binary string
+	o      Options
+}
+
+func (s *setup) Fields() []tool.Field {
+	return []tool.Field{
+		tool.Binary(&s.binary),
+		tool.Libraries(&s.o.Libraries),
+		{Name: "soc", Form: "word", Means: "the chip: sm8650, or the compiler's own number of it",
+			Read: tool.Into(&s.o.SoC, func(v strictyaml.Value) string { return v.Matching(tool.WordForm, "a chip's name") })},
+		tool.HostPath("sdk", "folder of Qualcomm's AI Runtime SDK on this host, which has binary, libraries and viewer in it", &s.o.SDK),
+		tool.HostPath("viewer", "qnn-profile-viewer, a file of this host; default: the SDK's, or from PATH", &s.o.Viewer),
+		{Name: "perf_profile", Form: "word", Means: "clocks of the Hexagon; default: burst",
+			Read: tool.Into(&s.o.PerfProfile, func(v strictyaml.Value) string { return v.OneOf(PerfProfiles()...) })},
+	}
+}
+
+func (s *setup) Check(o strictyaml.Object, d tool.Device) {
+	switch {
+	case s.binary == "" && s.o.SDK == "":
+		o.Fail("sdk", "is missing: give Qualcomm's SDK, or where %s is as binary", program)
+	case s.o.SoC == "":
+		o.Fail("soc", "is missing: which chip is it? sm8650, for example")
+	case d.Local():
+		o.Fail("tool", "qnn-net-run times on phones and boards (adb, ssh), not on this machine")
+	}
+}
+
+func (s *setup) options(d tool.Device) Options {
+	o := s.o
+	o.Name, o.Python, o.CPUs, o.Budget = d.Name, d.Host.Python, d.CPUs, d.Budget
+	if there, ok := strings.CutPrefix(s.binary, tool.OnDevice); ok {
+		o.There = path.Dir(there)
+	} else {
+		o.NetRun = s.binary
+	}
+	return o
+}
+
+func (s *setup) Describe(d tool.Device) (devices.Info, error) { return Describe(s.options(d)) }
+
+func (s *setup) Open(ctx context.Context, m *machine.Machine, d tool.Device) (devices.Device, error) {
+	return tool.Opened(Open(ctx, m, s.options(d)))
 }

@@ -19,22 +19,12 @@ type profile struct {
 // columns of the table; the lines above it have versions and sources.
 var columns = []string{"Msg Timestamp", "Message", "Time", "Unit of Measurement", "Timing Source", "Event Level", "Event Identifier"}
 
-// events of the backend that are kept. They nest: the call contains the processor's time including
-// waiting, and that contains the time without waiting.
-func eventName(event string) string {
-	switch event {
-	case "QNN (execute) time":
-		return "qnn"
-	case "RPC (execute) time":
-		return "rpc"
-	case "QNN accelerator (execute) time", "QNN Accelerator (execute) time":
-		return "qnn_accelerator"
-	case "Accelerator (execute) time":
-		return accelerator
-	case "Accelerator (execute excluding wait) time":
-		return "accelerator_without_wait"
-	}
-	return ""
+// backendEvents of the backend that are kept, with latlab's names. They nest: the call contains the
+// processor's time including waiting, and that contains the time without waiting.
+var backendEvents = map[string]string{
+	"QNN (execute) time": "qnn", "RPC (execute) time": "rpc",
+	"QNN accelerator (execute) time": "qnn_accelerator", "QNN Accelerator (execute) time": "qnn_accelerator",
+	"Accelerator (execute) time": accelerator, "Accelerator (execute excluding wait) time": "accelerator_without_wait",
 }
 
 const accelerator = "accelerator"
@@ -104,7 +94,7 @@ func (p *profile) row(f []string) error {
 		}
 		p.netRun = append(p.netRun, float64(us))
 	case source == "BACKEND":
-		if name := eventName(event); name != "" {
+		if name := backendEvents[event]; name != "" {
 			p.backend[name] = append(p.backend[name], float64(us))
 		}
 	}

@@ -26,10 +26,8 @@ package qnnrun
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -51,15 +49,10 @@ type Device struct {
 	there    place
 	dir      string // private folder on this host
 	contexts *tool.Cache[*compiled]
-
-	mu     sync.Mutex
-	median map[string]float64 // seconds of an execution in the last run, by the model's identity
+	median   sync.Map // float64, seconds of an execution in the last run, by the model's identity
 }
 
-var (
-	_ devices.Device   = (*Device)(nil)
-	_ devices.Preparer = (*Device)(nil)
-)
+var _ devices.Preparer = (*Device)(nil)
 
 // Describe returns what is known of the device before anything is started: all of Info but the
 // fingerprint.
@@ -87,7 +80,7 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	if err := o.checkFiles(op); err != nil {
 		return nil, err
 	}
-	d := &Device{m: m, host: machine.Here("this host"), o: o, info: info, median: map[string]float64{}}
+	d := &Device{m: m, host: machine.Here("this host"), o: o, info: info}
 	d.contexts = tool.NewCache(o.Budget, (*compiled).remove)
 	if d.compiler, err = qnn.OpenCompiler(ctx, transport.Local{}, op, o.SoC, o.Python); err != nil {
 		return nil, err
@@ -98,7 +91,7 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	d.info.Fingerprint = d.compiler.Fingerprint()
 	maps.Copy(d.info.Fingerprint, map[string]string{"perf_profile": o.PerfProfile, "runtime_files": d.there.identity})
 	if d.dir, err = os.MkdirTemp("", "latlab-qnn-"); err != nil {
-		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
+		return nil, hostError(op, err)
 	}
 	return d, nil
 }
@@ -116,10 +109,10 @@ func (d *Device) Close() error {
 // that the runtime does not load is reported before a block is planned.
 func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 	op := "prepare " + m.Name
-	if err := d.accepts(m, op); err != nil {
+	if err := tool.Accepts(d.info, m, op); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(d.o.CompileTimeout)
+	deadline := time.Now().Add(compileTimeout)
 	c, done, err := d.context(ctx, op, m, deadline)
 	if err != nil {
 		return err
@@ -131,7 +124,7 @@ func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 // Run times one block. The block's timeout includes everything that Prepare has not done.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
 	op := "time " + m.Name
-	if err := d.accepts(m, op); err != nil {
+	if err := tool.Accepts(d.info, m, op); err != nil {
 		return nil, err
 	}
 	return d.m.Block(ctx, op, func(b *devices.Block) error {
@@ -151,23 +144,9 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	})
 }
 
-func (d *Device) accepts(m *model.Model, op string) error {
-	if slices.Contains(d.info.Formats, m.Format) && slices.Contains(d.info.Precisions, m.Precision) {
-		return nil
-	}
-	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
-		Err: fmt.Errorf("device %s does not take %s models in %s", d.o.Name, m.Format, m.Precision)}
-}
-
 // last is a model's execution time in its last run, 0 if there was none.
 func (d *Device) last(identity string) float64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.median[identity]
-}
-
-func (d *Device) saw(identity string, median float64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.median[identity] = median
+	median, _ := d.median.Load(identity)
+	seconds, _ := median.(float64)
+	return seconds
 }

@@ -8,7 +8,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +19,6 @@ import (
 	"latlab/internal/text"
 )
 
-// job is one run of one context.
 type job struct {
 	op       string
 	identity string
@@ -32,13 +30,12 @@ type job struct {
 // pilotRuns are enough to show that a context runs, and roughly how long it takes.
 const pilotRuns = 3
 
-// pilot executes a context a few times.
 func (d *Device) pilot(ctx context.Context, j job) error {
 	p, _, err := d.run(ctx, j, pilotRuns)
 	if err != nil {
 		return err
 	}
-	d.saw(j.identity, median(p.netRun)/1e6)
+	d.median.Store(j.identity, tool.Median(p.netRun)/1e6)
 	return nil
 }
 
@@ -72,7 +69,7 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	if err != nil {
 		return err
 	}
-	d.saw(j.identity, median(p.netRun)/1e6)
+	d.median.Store(j.identity, tool.Median(p.netRun)/1e6)
 	warm := d.warm(p.netRun, j.plan)
 	b.Samples, b.WarmUp = seconds(p.netRun[warm:]), seconds(p.netRun[:warm])
 	if m := j.plan.MaxRuns; m > 0 && len(b.Samples) > m {
@@ -86,7 +83,7 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	b.Delegation = j.context.qnn.Delegation
 	b.Counters = map[string]float64{"context_bytes": float64(j.context.bytes), "compile_seconds": j.context.took}
 	for name, xs := range p.backend {
-		b.Counters[name+"_median_seconds"] = median(xs[warm:]) / 1e6
+		b.Counters[name+"_median_seconds"] = tool.Median(xs[warm:]) / 1e6
 	}
 	b.Warnings = append(b.Warnings, d.compiler.Warnings()...)
 	if f := j.context.qnn.Floats; len(f) > 0 {
@@ -112,15 +109,6 @@ func seconds(us []float64) []float64 {
 		s[i] = x / 1e6
 	}
 	return s
-}
-
-func median(xs []float64) float64 {
-	s := slices.Sorted(slices.Values(xs))
-	n := len(s)
-	if n%2 == 1 {
-		return s[n/2]
-	}
-	return (s[n/2-1] + s[n/2]) / 2
 }
 
 // run executes a context n times in a fresh process and reads the profile.
@@ -213,7 +201,7 @@ func (d *Device) table(ctx context.Context, j job, dir *machine.Temp, out tool.O
 		err = os.WriteFile(filepath.Join(here, logs[0]), data, 0o600)
 	}
 	if err != nil {
-		return "", &devices.Error{Fault: devices.FaultLab, Op: j.op, Reason: machine.ReasonFolder, Err: err}
+		return "", hostError(j.op, err)
 	}
 	defer os.RemoveAll(here)
 	return d.view(ctx, j, here)
@@ -233,20 +221,19 @@ func (d *Device) view(ctx context.Context, j job, here string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	info, err := os.Stat(table)
-	switch {
-	case out.Exit.Code != 0:
+	if out.Exit.Code != 0 {
 		return "", out.Garbage(j.op, fmt.Errorf("qnn-profile-viewer cannot read the profile (exit code %d): %s", out.Exit.Code, tool.LastLine(out.Stdout+out.Stderr)))
-	case err != nil:
+	}
+	text, err := tool.ReadFile(table, maxLog)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return "", out.Garbage(j.op, errors.New("qnn-profile-viewer wrote no table"))
-	case info.Size() > maxLog:
-		return "", out.Garbage(j.op, fmt.Errorf("the table has %d bytes", info.Size()))
+	case errors.As(err, new(tool.SizeError)):
+		return "", out.Garbage(j.op, fmt.Errorf("the table %w", err))
+	case err != nil:
+		return "", hostError(j.op, err)
 	}
-	data, err := os.ReadFile(table)
-	if err != nil {
-		return "", &devices.Error{Fault: devices.FaultLab, Op: j.op, Reason: machine.ReasonFolder, Err: err}
-	}
-	return string(data), nil
+	return text, nil
 }
 
 // maxKept is how many bytes of a program's output an error or a fact keeps.

@@ -16,80 +16,70 @@ import (
 	"latlab/sampler/model"
 )
 
+// engine is a built model. It is in a folder on the machine.
+type engine struct {
+	dir    *machine.Temp
+	bytes  int64
+	sha256 string // of the model's bytes
+	table  layers
+	build  float64 // seconds of the build
+}
+
+const (
+	engineFile = "engine.plan" // names in an engine's folder
+	layersFile = "layers.json"
+	maxLayers  = 32 << 20 // bytes of layersFile; a tensor has some hundred
+)
+
+func (e *engine) remove() { e.dir.Close() }
+
 // engine returns the model's engine, building it if it is missing, and a function that ends its use.
 func (d *Device) engine(ctx context.Context, op string, m *model.Model, deadline time.Time) (*engine, func(), error) {
 	return d.engines.Get(ctx, m.Identity, func(e *engine) (bool, error) { return d.isThere(ctx, op, e) }, func() (*engine, int64, error) {
-		e, err := d.build(ctx, op, m, deadline)
-		if err != nil {
-			return nil, 0, err
-		}
-		return e, e.bytes, nil
+		return d.build(ctx, op, m, deadline)
 	})
 }
 
-// statTimeout is the time limit for looking at a file.
-const statTimeout = 30 * time.Second
-
 // isThere checks that the engine still exists: somebody may have cleaned the board's disk.
-func (d *Device) isThere(parent context.Context, op string, e *engine) (bool, error) {
-	info, err := d.stat(parent, op, e.dir.Path(engineFile))
+func (d *Device) isThere(ctx context.Context, op string, e *engine) (bool, error) {
+	info, err := d.m.Stat(ctx, op, e.dir.Path(engineFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return err == nil && info.Size == e.bytes, err
 }
 
-func (d *Device) stat(parent context.Context, op, path string) (transport.Info, error) {
-	ctx, cancel := context.WithTimeout(parent, statTimeout)
-	defer cancel()
-	info, err := d.m.Transport().Stat(ctx, path)
-	var known *devices.Error
-	switch {
-	case err == nil, errors.Is(err, fs.ErrNotExist), errors.As(err, &known):
-		return info, err
-	case parent.Err() != nil:
-		return info, parent.Err()
-	}
-	return info, &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonOffline, Err: fmt.Errorf("looking at %s: %w", path, err)}
-}
-
-func (d *Device) build(ctx context.Context, op string, m *model.Model, deadline time.Time) (*engine, error) {
+func (d *Device) build(ctx context.Context, op string, m *model.Model, deadline time.Time) (*engine, int64, error) {
 	staged, err := d.m.Stage(ctx, op, m)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer staged.Close()
 	dir, err := d.m.Temp(ctx, op)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	e := &engine{dir: dir, sha256: staged.SHA256}
 	if err := d.fill(ctx, op, staged, e, deadline); err != nil {
 		dir.Close()
-		return nil, err
+		return nil, 0, err
 	}
-	return e, nil
+	return e, e.bytes, nil
 }
-
-// layersFile is the engine's table of layers in its folder.
-const layersFile = "layers.json"
-
-// maxLayers limits its size: some hundred bytes for a tensor.
-const maxLayers = 32 << 20
 
 func (d *Device) fill(ctx context.Context, op string, s *machine.Staged, e *engine, deadline time.Time) error {
 	out, err := d.run(ctx, op, d.buildArgs(s.Path, e.dir), deadline)
 	if err != nil {
 		return err
 	}
-	r, err := readLog(out)
+	r, err := parseLog(out.Stdout, out.Stderr)
 	if err != nil {
 		return out.Garbage(op, err)
 	}
 	if out.Exit.Code != 0 || !r.passed {
 		return d.buildError(op, s, out)
 	}
-	info, err := d.stat(ctx, op, e.dir.Path(engineFile))
+	info, err := d.m.Stat(ctx, op, e.dir.Path(engineFile))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size == 0 {
 		return out.Garbage(op, errors.New("trtexec says that it passed and saved no engine"))
 	}
@@ -133,11 +123,8 @@ func ofGPU(err error) error {
 	if !errors.As(err, &e) || e.Reason != devices.ReasonCrashed {
 		return err
 	}
-	switch {
-	case outOfMemory(e.Output):
-		e.Fault, e.Reason = devices.FaultDevice, ReasonMemory
-	case noGPU(e.Output):
-		e.Fault, e.Reason = devices.FaultDevice, ReasonGPU
+	if reason := gpuReason(e.Output); reason != "" {
+		e.Fault, e.Reason = devices.FaultDevice, reason
 	}
 	return err
 }
@@ -189,11 +176,11 @@ func (d *Device) buildError(op string, s *machine.Staged, out tool.Output) error
 		e.Fault, e.Reason = devices.FaultDevice, devices.ReasonFull
 		e.Err = fmt.Errorf("the engine of %s cannot be saved on %s: %s", s.Path, d.o.Name, lastError(text))
 		e.Advice = "free some space there, or engine_budget of fewer bytes"
-	case outOfMemory(text):
-		e.Fault, e.Reason = devices.FaultDevice, ReasonMemory
-		e.Advice = "what else runs on its GPU?"
-	case noGPU(text):
-		e.Fault, e.Reason = devices.FaultDevice, ReasonGPU
+	case gpuReason(text) != "":
+		e.Fault, e.Reason = devices.FaultDevice, gpuReason(text)
+		if e.Reason == ReasonMemory {
+			e.Advice = "what else runs on its GPU?"
+		}
 	}
 	return e
 }
@@ -204,13 +191,16 @@ const (
 	ReasonMemory = "out-of-memory" // of the GPU (the device's)
 )
 
-func outOfMemory(text string) bool {
-	return anyOf(text, "out of memory", "OutOfMemory", "Out of memory", "insufficient memory")
-}
-
-func noGPU(text string) bool {
-	return anyOf(text, "Cuda failure", "CUDA initialization failure", "no CUDA-capable device", "CUDA driver version is insufficient",
-		"Cannot find any available GPU", "Could not load library")
+// gpuReason is the reason of a failure of the GPU that the output shows; empty if it shows none.
+func gpuReason(text string) string {
+	switch {
+	case anyOf(text, "out of memory", "OutOfMemory", "Out of memory", "insufficient memory"):
+		return ReasonMemory
+	case anyOf(text, "Cuda failure", "CUDA initialization failure", "no CUDA-capable device", "CUDA driver version is insufficient",
+		"Cannot find any available GPU", "Could not load library"):
+		return ReasonGPU
+	}
+	return ""
 }
 
 func anyOf(text string, parts ...string) bool {

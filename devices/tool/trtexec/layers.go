@@ -2,6 +2,7 @@ package trtexec
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -24,11 +25,7 @@ type layers struct {
 // layer is a row of the engine inspector's table (TensorRT's NvInferRuntime.h, IEngineInspector). The
 // table has no "precision": weights have a type, and tensors a text such as "Channel major FP16 format
 // where channel % 8 == 0".
-type layer struct {
-	Name      string
-	LayerType string
-	Weights   *struct{ Type string }
-}
+type layer struct{ Weights *struct{ Type string } }
 
 // parse reads the table. Rows are bare names if the engine was built without details.
 func (l *layers) parse(data []byte) error {
@@ -49,24 +46,13 @@ func (l *layers) parse(data []byte) error {
 			return fmt.Errorf("layer %d: %w", i+1, err)
 		}
 		if one.Weights != nil {
-			l.weighted[typeOf(one.Weights.Type)]++
+			l.weighted[string(cmp.Or(types[strings.ToLower(one.Weights.Type)], "other"))]++
 		}
 	}
 	return nil
 }
 
-// typeOf maps TensorRT's names of types to latlab's.
-func typeOf(word string) string {
-	switch strings.ToLower(word) {
-	case "float", "fp32":
-		return string(Float32)
-	case "half", "fp16":
-		return string(Float16)
-	case "int8":
-		return string(Int8)
-	}
-	return "other"
-}
+var types = map[string]Precision{"float": Float32, "fp32": Float32, "half": Float16, "fp16": Float16, "int8": Int8}
 
 // delegation counts TensorRT's layers, each of which may hold several of the model's nodes. An engine
 // for the GPU runs wholly on the GPU or is not built: TensorRT computes nothing on the CPU.
@@ -108,7 +94,6 @@ func (l layers) left() []string {
 	return why
 }
 
-// judge adds what is known about the types to the block.
 func (l layers) judge(o Options, b *devices.Block) {
 	if l.count > 0 {
 		b.Counters["layers"] = float64(l.count)

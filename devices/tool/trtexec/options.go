@@ -2,6 +2,7 @@ package trtexec
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +13,10 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/machine"
+	"latlab/devices/tool"
+	"latlab/internal/strictyaml"
+	"latlab/sampler/model"
 )
 
 // Precision is the type that an engine computes in.
@@ -47,7 +52,6 @@ type Options struct {
 	// EngineBudget is how many bytes of engines are kept on the machine; 0 = DefaultEngineBudget. The
 	// least recently used are removed first.
 	EngineBudget int64
-	BuildTimeout time.Duration // of Prepare; 0 = DefaultBuildTimeout
 }
 
 // DefaultPath is where JetPack installs trtexec.
@@ -56,15 +60,14 @@ const DefaultPath = "/usr/src/tensorrt/bin/trtexec"
 // DefaultEngineBudget holds the engines of a batch of 50 networks of 20 MB.
 const DefaultEngineBudget = 2 << 30
 
-// DefaultBuildTimeout is several times what a Jetson Nano needs for a detector.
-const DefaultBuildTimeout = 30 * time.Minute
+// buildTimeout of Prepare is several times what a Jetson Nano needs for a detector.
+const buildTimeout = 30 * time.Minute
 
 func (o Options) complete() (Options, error) {
 	o.Name = cmp.Or(o.Name, "trtexec")
 	o.Path = cmp.Or(o.Path, DefaultPath)
 	o.Precision = cmp.Or(o.Precision, Float16)
 	o.EngineBudget = cmp.Or(o.EngineBudget, DefaultEngineBudget)
-	o.BuildTimeout = cmp.Or(o.BuildTimeout, DefaultBuildTimeout)
 	o, err := o.takeFlags()
 	switch {
 	case err != nil:
@@ -77,7 +80,7 @@ func (o Options) complete() (Options, error) {
 		return o, o.userError(errors.New("a DLA computes in float16 and int8 only"), "")
 	case o.DLACore == nil && o.GPUFallback:
 		return o, o.userError(errors.New("a fall-back to the GPU needs a DLA core to fall back from"), "")
-	case o.EngineBudget < 0 || o.BuildTimeout < 0:
+	case o.EngineBudget < 0:
 		return o, o.userError(errors.New("a limit is negative"), "")
 	}
 	return o, nil
@@ -119,7 +122,6 @@ func (o Options) takeFlags() (Options, error) {
 	return o, nil
 }
 
-// given are the user's flags for a run.
 func (o Options) given(names []string) []string {
 	var flags []string
 	for _, name := range names {
@@ -146,7 +148,6 @@ func (o Options) delegate() string {
 	return "tensorrt"
 }
 
-// times describes what a sample measures.
 func (o Options) times() string {
 	if o.Latency {
 		return "latency"
@@ -192,4 +193,50 @@ func (o Options) unitFlags() []string {
 		flags = append(flags, "--useDLACore="+strconv.Itoa(*o.DLACore))
 	}
 	return flags
+}
+
+// Tool is trtexec for the inventory.
+func Tool() tool.Tool {
+	return tool.Tool{
+		Name: "trtexec", New: func() tool.Setup { return &setup{} },
+		Precisions: []model.Precision{model.Precision(Float16), model.Precision(Float32), model.Precision(Int8)},
+	}
+}
+
+type setup struct {
+	binary        string
+	flags         map[string]string
+	mixed, copies bool
+}
+
+func (s *setup) Fields() []tool.Field {
+	return []tool.Field{
+		tool.Binary(&s.binary),
+		tool.Texts("flags", "more flags of the tool, of those that are known not to change the latency", &s.flags),
+		tool.Switch("mixed", "engines of which layers are computed in another type than asked for are a warning, not INVALID", &s.mixed),
+		tool.Switch("copies", "samples have the copies to and from the GPU in them", &s.copies),
+	}
+}
+
+func (s *setup) Check(o strictyaml.Object, d tool.Device) {
+	s.binary = d.LocalPath(s.binary)
+	switch {
+	case d.Transport == "adb":
+		o.Fail("tool", "trtexec runs on boards and PCs (ssh, local), not on Android")
+	case s.binary != "" && !d.Local() && !strings.HasPrefix(s.binary, tool.OnDevice):
+		o.Fail("binary", "TensorRT is of the board's own installation: %s/PATH, not a file of this host", tool.OnDevice)
+	}
+}
+
+func (s *setup) options(d tool.Device) Options {
+	return Options{
+		Name: d.Name, Path: strings.TrimPrefix(s.binary, tool.OnDevice), Precision: Precision(d.Precision), CPUs: d.CPUs,
+		Flags: s.flags, Mixed: s.mixed, Latency: s.copies, EngineBudget: d.Budget,
+	}
+}
+
+func (s *setup) Describe(d tool.Device) (devices.Info, error) { return Describe(s.options(d)) }
+
+func (s *setup) Open(ctx context.Context, m *machine.Machine, d tool.Device) (devices.Device, error) {
+	return tool.Opened(Open(ctx, m, s.options(d)))
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"latlab/devices/tool"
 	"latlab/internal/text"
 )
 
@@ -39,10 +38,8 @@ const (
 // [TRT]. Before 8.0, names of layers were printed without it.
 var logLine = regexp.MustCompile(`^\[[0-9/:-]{8,32}\] \[([VIWEF])\] ?(\[TRT\] ?)?(.*)$`)
 
-// readLog reads both streams: warnings and errors go to stderr, everything else to stdout. The
+// parseLog reads both streams: warnings and errors go to stderr, everything else to stdout. The
 // relative order of the two is lost.
-func readLog(out tool.Output) (*report, error) { return parseLog(out.Stdout, out.Stderr) }
-
 func parseLog(stdout, stderr string) (*report, error) {
 	p := &parser{report: report{warmed: -1, timings: -1}, seen: map[string]bool{}}
 	for _, said := range []string{stdout, stderr} {

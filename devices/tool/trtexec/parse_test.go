@@ -205,7 +205,7 @@ func TestParseHelp(t *testing.T) {
 		help += "  " + f + "    text --fp16 that only mentions a flag\n"
 	}
 	p, err := parseHelp(help)
-	if err != nil || p.version != 100600 || p.runtime() != "tensorrt 10.6.0" || p.major() != 10 || p.has("--fp16") || !p.has("--onnx") {
+	if err != nil || p.version != 100600 || p.runtime() != "tensorrt 10.6.0" || p.has("--fp16") || !p.has("--onnx") {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if _, err := parseHelp("usage: ls"); err == nil {
@@ -284,6 +284,6 @@ func FuzzParseHelp(f *testing.F) {
 	f.Add(v8)
 	f.Fuzz(func(t *testing.T, text string) {
 		p, _ := parseHelp(text)
-		_ = p.runtime() + strings.Repeat("x", max(0, min(1, p.major())))
+		_ = p.runtime() + ""
 	})
 }

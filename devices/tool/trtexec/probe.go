@@ -16,10 +16,8 @@ import (
 	"latlab/internal/text"
 )
 
-// programName is the program's name in errors.
 const programName = "trtexec"
 
-// program is what trtexec prints about itself.
 type program struct {
 	version int             // from its header: 8401, 100300; 0 if there is none (7)
 	flags   map[string]bool // flags in its help
@@ -73,19 +71,11 @@ func (p program) hasLayerTable() bool {
 	return p.has("--exportLayerInfo") && p.has("--profilingVerbosity")
 }
 
-// major is the major version; 0 if the header has none, as in TensorRT 7.
-func (p program) major() int {
-	if p.version >= 1e4 { // since 10 a version is major x 10000 + minor x 100 + patch
-		return p.version / 1e4
-	}
-	return p.version / 1e3
-}
-
 func (p program) runtime() string {
 	switch v := p.version; {
 	case v == 0:
 		return "tensorrt of unknown version"
-	case v >= 1e4:
+	case v >= 1e4: // since 10 a version is major x 10000 + minor x 100 + patch
 		return fmt.Sprintf("tensorrt %d.%d.%d", v/1e4, v/100%100, v%100)
 	default:
 		return fmt.Sprintf("tensorrt %d.%d.%d", v/1000, v/100%10, v%100)

@@ -29,9 +29,8 @@ package trtexec
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"maps"
-	"slices"
 	"time"
 
 	"latlab/devices"
@@ -49,10 +48,7 @@ type Device struct {
 	engines *tool.Cache[*engine]
 }
 
-var (
-	_ devices.Device   = (*Device)(nil)
-	_ devices.Preparer = (*Device)(nil)
-)
+var _ devices.Preparer = (*Device)(nil)
 
 // Describe returns what is known of the device before anything is started: all of Info but the
 // fingerprint.
@@ -110,7 +106,7 @@ func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 	if err := d.accepts(m, op); err != nil {
 		return err
 	}
-	_, done, err := d.engine(ctx, op, m, time.Now().Add(d.o.BuildTimeout))
+	_, done, err := d.engine(ctx, op, m, time.Now().Add(buildTimeout))
 	if err != nil {
 		return err
 	}
@@ -137,13 +133,10 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 }
 
 func (d *Device) accepts(m *model.Model, op string) error {
-	if slices.Contains(d.info.Formats, m.Format) && slices.Contains(d.info.Precisions, m.Precision) {
-		return nil
-	}
-	e := &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
-		Err: fmt.Errorf("device %s does not take %s models in %s", d.o.Name, m.Format, m.Precision)}
-	if m.Precision == model.Int8 {
+	err := tool.Accepts(d.info, m, op)
+	var e *devices.Error
+	if errors.As(err, &e) && m.Precision == model.Int8 {
 		e.Advice = "TensorRT makes int8 of a float32 model: --precision float32, and precision: int8 of the device"
 	}
-	return e
+	return err
 }

@@ -1,14 +1,19 @@
 package vela
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
+	"context"
+	_ "embed"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"latlab/devices"
+	"latlab/devices/tool/python"
+	"latlab/devices/transport"
 	"latlab/internal/text"
 )
 
@@ -74,17 +79,10 @@ func (o Options) complete() (Options, error) {
 		return o, o.userError(errors.New("a configuration file of your own needs the name of its system configuration"),
 			Prefix+o.Accelerator+":SYSTEM_CONFIG[:MEMORY_MODE]")
 	}
-	if o.SystemConfig == "" {
-		o.SystemConfig = system
-	}
-	if o.MemoryMode == "" {
-		o.MemoryMode = memory
-	}
-	if o.Name == "" {
-		o.Name = Prefix + o.Accelerator + ":" + o.SystemConfig + ":" + o.MemoryMode
-	}
+	o.SystemConfig, o.MemoryMode = cmp.Or(o.SystemConfig, system), cmp.Or(o.MemoryMode, memory)
+	o.Name = cmp.Or(o.Name, Prefix+o.Accelerator+":"+o.SystemConfig+":"+o.MemoryMode)
 	if o.Parallel <= 0 {
-		o.Parallel = cores()
+		o.Parallel = runtime.GOMAXPROCS(0)
 	}
 	return o, o.checkFamily()
 }
@@ -102,7 +100,6 @@ func (o Options) checkFamily() error {
 	return nil
 }
 
-// unknown is the error of a word that is not in the list of known ones.
 func unknown(o Options, what, word string, known []string) error {
 	if slices.Contains(known, word) {
 		return nil
@@ -115,14 +112,94 @@ func unknown(o Options, what, word string, known []string) error {
 }
 
 func (o Options) userError(err error, advice string) error {
-	name := o.Name
-	if name == "" {
-		name = Prefix + o.Accelerator
-	}
-	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + name, Reason: "options", Err: err, Advice: advice}
+	return &devices.Error{Fault: devices.FaultUser, Op: "open device " + cmp.Or(o.Name, Prefix+o.Accelerator), Reason: "options", Err: err, Advice: advice}
 }
 
-func hexSum(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+//go:embed probe.py
+var probeScript string
+
+const probeTimeout = time.Minute
+
+// findings is what a Python reports about Vela.
+type findings struct {
+	Python       string             `json:"python"`
+	Packages     map[string]*string `json:"packages"`
+	Missing      string             `json:"missing"` // why the package cannot be loaded
+	Sections     []string           `json:"sections"`
+	Accelerators []string           `json:"accelerators"`
+	CoreClock    float64            `json:"core_clock_hz"`
+	Problem      string             `json:"problem"`
+}
+
+func probe(ctx context.Context, p python.Interpreter, o Options, config string) (*findings, error) {
+	op := "open device " + o.Name
+	if config == armConfig {
+		config = ""
+	}
+	var f findings
+	err := p.Ask(ctx, python.Script{Op: op, Source: probeScript, Timeout: probeTimeout,
+		Args: []string{o.Accelerator, config, o.SystemConfig, o.MemoryMode}}, &f)
+	if err != nil {
+		return nil, err
+	}
+	if f.Missing != "" {
+		return nil, requirement().Missing(op, p, f.Missing, f.Packages)
+	}
+	return &f, nil
+}
+
+func requirement() python.Requirement {
+	return python.Requirement{Packages: []python.Package{{Name: Package, Version: Version}}, Licence: "Apache-2.0"}
+}
+
+// check refuses unknown sections, a configuration that Vela refused, and a missing or wrong clock.
+func (f *findings) check(o Options) error {
+	for _, section := range []struct{ what, prefix, word string }{
+		{"system configuration", "System_Config.", o.SystemConfig}, {"memory mode", "Memory_Mode.", o.MemoryMode},
+	} {
+		if f.Sections == nil {
+			break // the file is not an .ini file; Problem says so
+		}
+		if err := unknown(o, section.what, section.word, f.known(o, section.prefix)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.Problem != "":
+		return o.userError(fmt.Errorf("the configuration is refused: %s", text.ClipTo(text.OneLine(f.Problem), 300)), "")
+	case f.CoreClock < minClock:
+		return o.userError(fmt.Errorf("system configuration %s has a core_clock of %g Hz", o.SystemConfig, f.CoreClock),
+			"Vela takes 1 Hz where the .ini has none; write core_clock=500e6, in Hz")
+	}
+	return nil
+}
+
+// known returns the sections of a kind, without those that Arm wrote for other NPUs.
+func (f *findings) known(o Options, prefix string) []string {
+	var words []string
+	for _, s := range f.Sections {
+		word, ok := strings.CutPrefix(s, prefix)
+		o.SystemConfig = word
+		if ok && (o.ConfigFile != "" || o.checkFamily() == nil) {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+// minClock is far below any NPU's: a lower clock has a missing or wrong unit.
+const minClock = 1e6
+
+// Check reports, step by step, whether a Python can estimate with Vela, and what to type if it cannot.
+func Check(ctx context.Context, t transport.Transport, interpreter string) []python.Step {
+	p := python.Interpreter{Transport: t, Path: interpreter}
+	o, _ := Options{Accelerator: "ethos-u65-512"}.complete()
+	f, err := probe(ctx, p, o, armConfig)
+	if err == nil {
+		err = f.check(o)
+	}
+	if err != nil {
+		return requirement().Failed(p, err)
+	}
+	return requirement().Passed(p, f.Python, f.Packages)
 }

@@ -11,43 +11,21 @@ import (
 	"strings"
 )
 
-// memories are the memory areas that the summary has columns of.
-func memories() []string { return []string{"sram", "dram", "on_chip_flash", "off_chip_flash"} }
-
 // summaryColumns are the columns of Vela 5.2.0, in its order.
-func summaryColumns() []string {
-	each := func(suffix string) (c []string) {
-		for _, m := range memories() {
-			c = append(c, m+suffix)
-		}
-		return c
-	}
-	columns := slices.Concat(
-		[]string{"experiment", "network", "accelerator_configuration", "system_config", "memory_mode", "core_clock", "arena_cache_size"},
-		each("_bandwidth"),
-		[]string{"weights_storage_area", "feature_map_storage_area", "inferences_per_second", "batch_size", "inference_time",
-			"passes_before_fusing", "passes_after_fusing"},
-		each("_memory_used"), []string{"total_original_weights", "total_npu_encoded_weights"})
-	for _, m := range memories() {
-		for _, kind := range []string{"_feature_map_read", "_feature_map_write", "_weight_read", "_weight_write", "_total"} {
-			columns = append(columns, m+kind+"_bytes")
-		}
-	}
-	columns = append(columns, "nn_macs", "nn_tops", "cycles_npu")
-	for _, m := range memories() {
-		columns = append(columns, "cycles_"+m+"_access")
-	}
-	return append(columns, "cycles_total")
-}
+var summaryColumns = strings.Fields(`
+	experiment network accelerator_configuration system_config memory_mode core_clock arena_cache_size
+	sram_bandwidth dram_bandwidth on_chip_flash_bandwidth off_chip_flash_bandwidth
+	weights_storage_area feature_map_storage_area inferences_per_second batch_size inference_time passes_before_fusing passes_after_fusing
+	sram_memory_used dram_memory_used on_chip_flash_memory_used off_chip_flash_memory_used total_original_weights total_npu_encoded_weights
+	sram_feature_map_read_bytes sram_feature_map_write_bytes sram_weight_read_bytes sram_weight_write_bytes sram_total_bytes
+	dram_feature_map_read_bytes dram_feature_map_write_bytes dram_weight_read_bytes dram_weight_write_bytes dram_total_bytes
+	on_chip_flash_feature_map_read_bytes on_chip_flash_feature_map_write_bytes on_chip_flash_weight_read_bytes on_chip_flash_weight_write_bytes on_chip_flash_total_bytes
+	off_chip_flash_feature_map_read_bytes off_chip_flash_feature_map_write_bytes off_chip_flash_weight_read_bytes off_chip_flash_weight_write_bytes off_chip_flash_total_bytes
+	nn_macs nn_tops cycles_npu cycles_sram_access cycles_dram_access cycles_on_chip_flash_access cycles_off_chip_flash_access cycles_total
+`)
 
-// isWord reports whether a column of the summary holds text.
-func isWord(column string) bool {
-	switch column {
-	case "experiment", "network", "accelerator_configuration", "system_config", "memory_mode", "weights_storage_area", "feature_map_storage_area":
-		return true
-	}
-	return false
-}
+// words are the columns of the summary that hold text.
+var words = []string{"experiment", "network", "accelerator_configuration", "system_config", "memory_mode", "weights_storage_area", "feature_map_storage_area"}
 
 // mayBeNaN reports whether a figure is divided by a time that may be 0.
 func mayBeNaN(column string) bool { return column == "inferences_per_second" || column == "nn_tops" }
@@ -70,12 +48,12 @@ func parseSummary(text string) (*summary, error) {
 	if len(rows) != 2 {
 		return nil, fmt.Errorf("%d rows where a header and one row should be", len(rows))
 	}
-	if err := sameColumns(rows[0], summaryColumns()); err != nil {
+	if err := sameColumns(rows[0], summaryColumns); err != nil {
 		return nil, err
 	}
 	s := &summary{words: map[string]string{}, figures: map[string]float64{}, line: strings.Join(rows[1], ",")}
 	for i, column := range rows[0] {
-		if isWord(column) {
+		if slices.Contains(words, column) {
 			s.words[column] = rows[1][i]
 			continue
 		}
@@ -173,7 +151,6 @@ func parseLayer(fields []string) (layer, error) {
 	return l, nil
 }
 
-// Targets in a row.
 const (
 	npu = "NPU"
 	cpu = "CPU"
@@ -185,7 +162,6 @@ type operators struct {
 	why      []refusal
 }
 
-// refusal is an operator that Vela leaves to the CPU.
 type refusal struct{ operator, reason string }
 
 var (

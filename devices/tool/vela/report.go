@@ -1,6 +1,7 @@
 package vela
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -12,7 +13,6 @@ import (
 	"latlab/internal/text"
 )
 
-// report is all output of one run of Vela.
 type report struct {
 	summary *summary
 	rows    []layer
@@ -53,7 +53,6 @@ func (r *report) checkTargets() error {
 	return nil
 }
 
-// fill turns the report into the block's figures.
 func (r *report) fill(b *devices.Block, op string, out tool.Output) error {
 	d := r.delegation()
 	seconds := r.summary.figures["inference_time"]
@@ -119,11 +118,7 @@ func (r *report) layers() []devices.Layer {
 	rest := r.summary.figures["cycles_total"]
 	var ls []devices.Layer
 	for _, l := range r.rows {
-		name := l.name
-		if name == "" {
-			name = l.original
-		}
-		ls = append(ls, devices.Layer{Name: name, Op: l.operator, Where: l.target, Seconds: l.cycles / clock, Cycles: l.cycles, MACs: l.macs})
+		ls = append(ls, devices.Layer{Name: cmp.Or(l.name, l.original), Op: l.operator, Where: l.target, Seconds: l.cycles / clock, Cycles: l.cycles, MACs: l.macs})
 		rest -= l.cycles
 	}
 	if rest > 0 {

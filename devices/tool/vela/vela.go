@@ -12,14 +12,17 @@ package vela
 
 import (
 	"context"
+	"crypto/sha256"
 	_ "embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/tool"
 	"latlab/devices/tool/python"
 	"latlab/devices/transport"
 	"latlab/sampler/model"
@@ -53,10 +56,7 @@ type Device struct {
 	warnings []string // added to every block
 }
 
-var (
-	_ devices.Device  = (*Device)(nil)
-	_ devices.Layerer = (*Device)(nil)
-)
+var _ devices.Layerer = (*Device)(nil)
 
 // Describe returns the device's Info without starting anything.
 func Describe(o Options) (devices.Info, error) {
@@ -132,7 +132,7 @@ func (d *Device) copyConfig() error {
 	if err != nil {
 		return d.opts.userError(fmt.Errorf("the configuration file cannot be used: %w", err), "")
 	}
-	d.est.Info.Fingerprint["config_file"] = "sha256:" + hexSum(data)
+	d.est.Info.Fingerprint["config_file"] = fmt.Sprintf("sha256:%x", sha256.Sum256(data))
 	return nil
 }
 
@@ -203,23 +203,16 @@ func (d *Device) read(dir, console string) (*report, error) {
 const maxFile = 16 << 20
 
 func readFile[T any](path string, parse func(string) (T, error)) (T, error) {
-	var none T
-	info, err := os.Stat(path)
-	if err != nil {
-		return none, fmt.Errorf("no %s was written", filepath.Base(path))
+	var v T
+	text, err := tool.ReadFile(path, maxFile)
+	switch name := filepath.Base(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return v, fmt.Errorf("no %s was written", name)
+	case err != nil:
+		return v, fmt.Errorf("%s %w", name, err)
 	}
-	if info.Size() > maxFile {
-		return none, fmt.Errorf("%s has %d bytes", filepath.Base(path), info.Size())
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return none, err
-	}
-	v, err := parse(string(data))
-	if err != nil {
-		return none, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	if v, err = parse(text); err != nil {
+		return v, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
 	return v, nil
 }
-
-func cores() int { return runtime.GOMAXPROCS(0) }
