@@ -170,7 +170,7 @@ func (d Data) networks() ([]network, error) {
 	return nets, nil
 }
 
-// averaged lists the networks in order of appearance.
+// averaged lists the networks in order of appearance; of is the network of each observation.
 func averaged(observations []Observation) (nets []network, of []int) {
 	at := make(map[string]int, len(observations))
 	for _, o := range observations {
