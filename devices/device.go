@@ -27,16 +27,18 @@ const (
 
 // Info describes a Device before anything runs.
 type Info struct {
-	Name        string            `json:"name"`
-	Kind        Kind              `json:"kind"`
-	Harness     string            `json:"harness"` // program that times: "latlab-agent"
-	Formats     []model.Format    `json:"formats"`
-	Precisions  []model.Precision `json:"precisions"` // the default first
-	NeedsGraph  bool              `json:"needs_graph"`
-	Delegate    string            `json:"delegate"` // "xnnpack"
-	Threads     int               `json:"threads"`
-	CPUs        []int             `json:"cpus,omitempty"` // affinity; empty = none
-	Accelerator bool              `json:"accelerator"`    // a model that is not fully delegated is INVALID
+	Name       string            `json:"name"`
+	Kind       Kind              `json:"kind"`
+	Harness    string            `json:"harness"` // program that times: "latlab-agent"
+	Formats    []model.Format    `json:"formats"`
+	Precisions []model.Precision `json:"precisions"` // the default first
+	NeedsGraph bool              `json:"needs_graph"`
+	// Calls are the parts of a model's Call that the device follows; it is given no others.
+	Calls       []model.CallOption `json:"calls,omitempty"`
+	Delegate    string             `json:"delegate"` // "xnnpack"
+	Threads     int                `json:"threads"`
+	CPUs        []int              `json:"cpus,omitempty"` // affinity; empty = none
+	Accelerator bool               `json:"accelerator"`    // a model that is not fully delegated is INVALID
 	// Compute is the numeric type that models of a precision are computed in, where it differs from
 	// the precision: float32 is computed in "float16" on a Jetson.
 	Compute map[model.Precision]string `json:"computed_in,omitempty"`

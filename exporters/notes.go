@@ -3,6 +3,7 @@ package exporters
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 
 	"latlab/devices"
@@ -51,10 +52,14 @@ type CostOrigin struct {
 
 // OriginOf returns the origin of a cost model's numbers.
 func OriginOf(m *regress.CostModel) *CostOrigin {
+	warnings := slices.Clone(m.Warnings)
+	if n := m.Negative(); n != "" && !slices.Contains(warnings, n) { // a model of an older fit
+		warnings = append(warnings, n)
+	}
 	return &CostOrigin{
 		Space: m.Space, Device: m.Device, Kind: m.Kind, Precision: m.Precision, Method: m.Method,
 		Estimator: m.Estimator, DataHash: m.DataHash, MeasuredUntil: m.MeasuredUntil,
-		Fingerprint: m.Fingerprint, BiasSeconds: m.Bias, Warnings: m.Warnings,
+		Fingerprint: m.Fingerprint, BiasSeconds: m.Bias, Warnings: warnings,
 	}
 }
 

@@ -165,14 +165,13 @@ func (d Data) networks() ([]network, error) {
 			return nil, err
 		}
 	}
-	nets := averaged(d.Observations)
+	nets, _ := averaged(d.Observations)
 	slices.SortFunc(nets, func(a, b network) int { return slices.Compare(a.arch.Indices, b.arch.Indices) })
 	return nets, nil
 }
 
-// averaged lists the networks in order of appearance.
-func averaged(observations []Observation) []network {
-	var nets []network
+// averaged lists the networks in order of appearance; of is the network of each observation.
+func averaged(observations []Observation) (nets []network, of []int) {
 	at := make(map[string]int, len(observations))
 	for _, o := range observations {
 		key := o.Arch.String()
@@ -184,11 +183,12 @@ func averaged(observations []Observation) []network {
 		}
 		nets[i].seconds += o.Seconds
 		nets[i].n++
+		of = append(of, i)
 	}
 	for i := range nets {
 		nets[i].seconds /= float64(nets[i].n)
 	}
-	return nets
+	return nets, of
 }
 
 func (d Data) checkObservation(o Observation) error {

@@ -44,6 +44,9 @@ type Options struct {
 	//
 	// so set it for a fair comparison with the paper.
 	Absolute bool
+	// NonNegative makes the indicator method set negative weights to zero and fit the others again,
+	// in the held-out fits too. The weights of the other methods are never negative.
+	NonNegative bool
 	// Penalties replaces the method's grid of ridge penalties, from large to small; a single
 	// value is used without cross-validation. The units are the method's own.
 	Penalties []float64
@@ -134,6 +137,9 @@ func Fit(ctx context.Context, data Data, o Options) (*CostModel, error) {
 	}
 	model := newModel(data, o.Method, d, s)
 	model.Warnings = duplicates(nets)
+	if negative := model.Negative(); negative != "" {
+		model.Warnings = append(model.Warnings, negative)
+	}
 	file, err := data.Space.YAML()
 	if err != nil {
 		return nil, err

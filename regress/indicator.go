@@ -227,6 +227,9 @@ func fitIndicator(ctx context.Context, d *design, train []int, o Options) (solut
 	}
 	var last solution
 	err := d.ridge(train, o).path(ctx, d.slots, grid[:best+1], func(_ int, s solution) { last = s })
+	if err == nil && o.NonNegative {
+		last, err = d.clipped(ctx, train, last, grid[best], o)
+	}
 	return last, err
 }
 

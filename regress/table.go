@@ -3,7 +3,6 @@ package regress
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"latlab/regress/csvtable"
 )
@@ -15,6 +14,7 @@ type TableModel struct {
 	Method    string             `json:"method"`
 	Columns   []TableColumn      `json:"columns"`
 	LeftOut   []csvtable.LeftOut `json:"left_out"`
+	Skipped   []csvtable.Skipped `json:"skipped"` // rows without a latency
 	Networks  int                `json:"networks"`
 	DataHash  string             `json:"data_hash"` // sha256 of the file
 	Intercept float64            `json:"intercept"`
@@ -40,7 +40,7 @@ func FitTable(ctx context.Context, t *csvtable.Table, o Options) (*TableModel, e
 	if o.Method != Indicator {
 		return nil, &OptionError{"method", fmt.Sprintf("%s needs the ops of a network; a table of categories can be fitted by %s only", o.Method, Indicator)}
 	}
-	nets := tableNetworks(t)
+	nets, of := tableNetworks(t)
 	if len(nets) < MinNetworks {
 		return nil, &TooFewError{Have: len(nets), Need: MinNetworks}
 	}
@@ -54,9 +54,14 @@ func FitTable(ctx context.Context, t *csvtable.Table, o Options) (*TableModel, e
 		return nil, err
 	}
 	m := &TableModel{
-		Target: t.Target, Method: string(Indicator), LeftOut: t.LeftOut, Networks: len(nets), DataHash: t.Hash,
-		Intercept: s.bias * d.scale, Warnings: duplicates(nets),
+		Target: t.Target, Method: string(Indicator), LeftOut: t.LeftOut, Skipped: t.Skipped, Networks: len(nets), DataHash: t.Hash,
+		Intercept: s.bias * d.scale, Warnings: append(skippedRows(t), duplicates(nets)...),
 	}
+	mixed, err := d.mixedUnits(ctx, t, of)
+	if err != nil {
+		return nil, err
+	}
+	m.Warnings = append(m.Warnings, mixed...)
 	for c, name := range t.Columns {
 		w := make(map[string]float64, len(t.Values[c]))
 		for v, value := range t.Values[c] {
@@ -68,7 +73,10 @@ func FitTable(ctx context.Context, t *csvtable.Table, o Options) (*TableModel, e
 		return nil, err
 	}
 	m.RMSE = m.Figures.RMSESeconds
-	m.Figures.RMSESeconds = inSeconds(m.RMSE, t.Unit())
+	m.Figures.RMSESeconds = nil
+	if unit := t.Seconds(); unit > 0 && m.RMSE != nil {
+		m.Figures.RMSESeconds = finite(*m.RMSE * unit)
+	}
 	return m, nil
 }
 
@@ -89,9 +97,9 @@ func (m *TableModel) Predict(values []string) (float64, error) {
 	return y, nil
 }
 
-// tableNetworks averages rows of equal categories. The Arch belongs to no space: its indices are
-// the row, and Fit's helpers need nothing else.
-func tableNetworks(t *csvtable.Table) []network {
+// tableNetworks averages rows of equal categories; of is the network of each row. The Arch belongs
+// to no space: its indices are the row, and Fit's helpers need nothing else.
+func tableNetworks(t *csvtable.Table) (nets []network, of []int) {
 	observations := make([]Observation, len(t.Rows))
 	for i, row := range t.Rows {
 		observations[i].Seconds = t.Y[i]
@@ -116,22 +124,4 @@ func tableDesign(t *csvtable.Table, nets []network) (*design, []int) {
 		}
 	}
 	return scaled(l, rows, nets), l.offset
-}
-
-// inSeconds converts a figure of a known unit; it returns nil for an unknown unit.
-func inSeconds(x *float64, unit string) *float64 {
-	if x == nil {
-		return nil
-	}
-	switch strings.ToLower(unit) {
-	case "s", "sec", "secs", "seconds":
-		return finite(*x)
-	case "ms", "msec", "milliseconds":
-		return finite(*x / 1e3)
-	case "us", "usec", "microseconds":
-		return finite(*x / 1e6)
-	case "ns", "nanoseconds":
-		return finite(*x / 1e9)
-	}
-	return nil
 }

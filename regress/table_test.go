@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"latlab/regress/csvtable"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 // tableCSV is an additive table of two devices, without noise.
@@ -77,4 +81,92 @@ func TestFitTableMethod(t *testing.T) {
 	if _, err := FitTable(context.Background(), f, Options{Method: Ops}); !errors.As(err, &option) {
 		t.Errorf("error %v, want one of the method", err)
 	}
+}
+
+func caseTable(t *testing.T, name, target string) *TableModel {
+	t.Helper()
+	f, err := os.Open(filepath.Join("csvtable", "testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	table, err := csvtable.Read(f, name, target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := FitTable(context.Background(), table, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// The networks of this table are random, so nothing but another device's latency predicts them.
+func TestFitTableCircular(t *testing.T) {
+	m := caseTable(t, "circular_prefix.csv", "latency_pixel4")
+	if *m.Figures.R2 > 0.1 {
+		t.Errorf("r2 %v on random networks", *m.Figures.R2)
+	}
+	if diff := cmp.Diff([]csvtable.LeftOut{{Column: "latency_s10", Reason: "decimal numbers, not categories"}}, m.LeftOut); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFitTableWarnings(t *testing.T) {
+	for name, want := range map[string]string{
+		"mixed_units.csv": "200 of 400 rows are some 1000 times smaller than the others would be",
+		"minus_one.csv":   `1 of 400 rows have no latency above 0 and were skipped: 1 with "-1" (first on line 202)`,
+		"failed_rows.csv": `1 of 400 rows have no latency above 0 and were skipped: 1 with "nan" (first on line 202)`,
+		"bom.csv":         "",
+		"semicolon.csv":   "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := strings.Join(caseTable(t, name, "latency_ms").Warnings, "; ")
+			if want == "" && (strings.Contains(got, "skipped") || strings.Contains(got, "two units")) || !strings.Contains(got, want) {
+				t.Errorf("warnings %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// Rows in a second unit are found and named whatever the share, the factor and the noise; a table
+// in one unit has no such warning.
+func TestMixedUnits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		factor := rapid.SampledFrom([]float64{1, 100, 1000, 0.01, 0.001}).Draw(t, "factor")
+		every := rapid.IntRange(3, 60).Draw(t, "every")
+		noise := rapid.Float64Range(0, 0.2).Draw(t, "noise")
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		file, want := "a,b,c,y\n", []string(nil)
+		for i := range 200 {
+			a, b, c := r.IntN(4), r.IntN(5), r.IntN(3)
+			y := (1 + float64(a) + 2*float64(b)*float64(c)) * math.Exp(noise*r.NormFloat64())
+			if factor != 1 && i%every == 1 {
+				y *= factor
+				want = append(want, fmt.Sprint(i+2))
+			}
+			file += fmt.Sprintf("a%d,b%d,c%d,%v\n", a, b, c, y)
+		}
+		table, err := csvtable.Read(strings.NewReader(file), "t.csv", "y", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := FitTable(context.Background(), table, Options{Penalties: []float64{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		warnings := strings.Join(m.Warnings, "; ")
+		if factor == 1 {
+			if strings.Contains(warnings, "two units") {
+				t.Fatalf("one unit, and a warning: %s", warnings)
+			}
+			return
+		}
+		if len(want) > 20 {
+			want = want[:20]
+		}
+		if !strings.Contains(warnings, "lines "+strings.Join(want, ", ")) {
+			t.Fatalf("every %dth row times %v: %q, want lines %v", every, factor, warnings, want)
+		}
+	})
 }

@@ -60,7 +60,7 @@ func ReadModels(file string, precision model.Precision, d devices.Info, skip fun
 // add takes a line, or returns why it cannot be timed.
 func (l *Models) add(e model.Entry, d devices.Info) error {
 	bad := func(err error) error { return &sampler.LineError{File: l.file, Line: e.Line, Err: err} }
-	m, err := model.FromFile(l.path(e.Path))
+	m, err := model.FromFile(l.path(e.Path), model.Call{})
 	if err != nil {
 		return bad(err)
 	}
@@ -130,6 +130,11 @@ func withOps(m *model.Model, own map[string]float64) map[string]float64 {
 // Accept says whether a device can time a user's own file, and what it lacks.
 func Accept(m *model.Model, d devices.Info) error {
 	unsized := unsizedInput(m)
+	for _, o := range m.Call.Options() {
+		if !slices.Contains(d.Calls, o) {
+			return fmt.Errorf("device %s cannot take --%s", d.Name, o)
+		}
+	}
 	switch {
 	case !slices.Contains(d.Formats, m.Format):
 		return fmt.Errorf("model %s is %s in %s; device %s takes %s: give the network as .%s", m.Name, m.Format, m.Precision, d.Name, Takes(d), d.Formats[0])

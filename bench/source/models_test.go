@@ -39,7 +39,7 @@ func TestAccept(t *testing.T) {
 			if err := os.WriteFile(path, c.file, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			m, err := model.FromFile(path)
+			m, err := model.FromFile(path, model.Call{})
 			if err != nil {
 				t.Fatal(err)
 			}

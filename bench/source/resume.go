@@ -126,7 +126,7 @@ func (s Resumed) Network(_ context.Context, i int) (bench.Network, *model.Model,
 
 // find reads a file that the sweep began with and that the list no longer names.
 func (o resumedModel) find() (*model.Model, error) {
-	m, err := model.FromFile(o.path)
+	m, err := model.FromFile(o.path, model.Call{})
 	if err == nil && m.Identity != o.identity {
 		err = fmt.Errorf("model %s: %w since this sweep first had it", o.path, model.ErrChanged)
 	}

@@ -25,13 +25,13 @@ type description struct {
 
 type describeOptions struct {
 	networkOptions
-	model string
-	json  bool
+	modelOptions
+	json bool
 }
 
 func (o *describeOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
-	f.string(&o.model, "model", "a .tflite `FILE`; --space may name the space that it comes from", "")
+	o.modelOptions.register(f, "a .tflite `FILE`; --space may name the space that it comes from")
 	f.json(&o.json)
 }
 
@@ -49,6 +49,9 @@ func (o *describeOptions) run(_ context.Context, s streams) error {
 func describe(o *describeOptions) (description, error) {
 	if o.model != "" {
 		return describeFile(o)
+	}
+	if err := o.refuseWithoutModel(); err != nil {
+		return description{}, err
 	}
 	if o.fixture == "" && o.arch == "" && o.space == "" {
 		return description{}, usagef("name a network: --fixture NAME, --space NAME with --arch INDICES, or --model FILE.tflite")

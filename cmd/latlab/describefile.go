@@ -8,7 +8,6 @@ import (
 
 	"latlab/internal/ui"
 	"latlab/sampler"
-	"latlab/sampler/model"
 	"latlab/sampler/tflite/reader"
 )
 
@@ -33,9 +32,9 @@ func describeFile(o *describeOptions) (description, error) {
 	if o.fixture != "" || o.arch != "" {
 		return description{}, usagef("--model, --fixture and --arch name different networks; choose one")
 	}
-	m, err := model.FromFile(o.model)
+	m, err := o.fromFile()
 	if err != nil {
-		return description{}, withCode(exitUsage, err)
+		return description{}, err
 	}
 	size, err := m.Size()
 	if err != nil {

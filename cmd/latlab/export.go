@@ -235,6 +235,11 @@ func (j *exportJob) warn(e exported) {
 	if e.LeftOut != nil {
 		fmt.Fprintf(j.s.err, "latlab: --valid-only omitted %s\n", e.LeftOut)
 	}
+	if j.model != nil {
+		if n := j.model.Negative(); n != "" {
+			fmt.Fprintf(j.s.err, "latlab: warning: %s\n", n)
+		}
+	}
 	if len(e.Lost) == 0 {
 		return
 	}

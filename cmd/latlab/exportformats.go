@@ -69,7 +69,7 @@ func coefficientFormats() []exportFormat {
 			return table.CoefficientsNPZ(w, j.model, j.modelSpace)
 		}},
 		{name: "tunas", of: coefficients, folder: func(j *exportJob) (exporters.Notes, error) {
-			return tunas.Notes(j.modelSpace), tunas.Write(j.out, j.model, j.modelSpace)
+			return tunas.Notes(j.model, j.modelSpace), tunas.Write(j.out, j.model, j.modelSpace)
 		}},
 		{name: "lut", of: coefficients, folder: exportLUT},
 		{name: "nnmeter", of: coefficients, folder: exportPrices},

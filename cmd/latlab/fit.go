@@ -23,6 +23,7 @@ type fitOptions struct {
 	method         string
 	train          int
 	absolute       bool
+	nonNegative    bool
 	includeInvalid bool
 	csv, target    string
 	features       string
@@ -37,6 +38,7 @@ func (o *fitOptions) register(f *flagSet) {
 	f.string(&o.method, "method", "`METHOD` ops, indicator or macs; for listed models features, ops or macs", string(regress.Ops))
 	f.int(&o.train, "train", "train on `N` networks in each held-out split, test on the rest; 0 = 80 %", 0)
 	f.bool(&o.absolute, "absolute", "indicator only: minimize errors in seconds, as the paper's ridge does, instead of relative errors")
+	f.bool(&o.nonNegative, "non-negative", "indicator only: set negative weights to zero and fit the others again")
 	f.bool(&o.includeInvalid, "include-invalid", "use INVALID measurements too")
 	f.string(&o.csv, "csv", "fit a table of other measurements instead of a sweep: a `FILE`, .csv or .csv.gz", "")
 	f.string(&o.target, "target", "--csv only: the `COLUMN` of latencies", "")
@@ -70,7 +72,7 @@ func (o *fitOptions) refuseUnused(here string) error {
 func (o *fitOptions) flags() *flagSet { return o.outputOptions.flags }
 
 func (o *fitOptions) regress() regress.Options {
-	return regress.Options{Method: regress.Method(o.method), Seed: o.seed, Train: o.train, Absolute: o.absolute}
+	return regress.Options{Method: regress.Method(o.method), Seed: o.seed, Train: o.train, Absolute: o.absolute, NonNegative: o.nonNegative}
 }
 
 func (o *fitOptions) run(ctx context.Context, s streams) error {

@@ -69,8 +69,9 @@ func printForeign(s streams, asJSON bool, m *regress.TableModel) error {
 			regress.Figures
 			RMSE     *float64           `json:"rmse"` // in the column's unit
 			LeftOut  []csvtable.LeftOut `json:"left_out"`
+			Skipped  []csvtable.Skipped `json:"skipped"`
 			Warnings []string           `json:"warnings"`
-		}{m.Method, m.Target, m.Figures, m.RMSE, list(m.LeftOut), list(m.Warnings)})
+		}{m.Method, m.Target, m.Figures, m.RMSE, list(m.LeftOut), list(m.Skipped), list(m.Warnings)})
 	}
 	by := fmt.Sprintf("of %d networks by %d categorical columns,", m.Networks, len(m.Columns))
 	fmt.Fprint(s.out, ui.Wrap(m.Target, []string{by, "method " + m.Method}, ui.Columns))

@@ -231,3 +231,36 @@ func requiredCount(n int) error {
 	}
 	return nil
 }
+
+// modelOptions name a user's own file and how it is executed.
+type modelOptions struct {
+	model                 string
+	signature             string
+	shapes, values, files []string
+}
+
+func (o *modelOptions) register(f *flagSet, usage string) {
+	f.string(&o.model, "model", usage, "")
+	f.string(&o.signature, "signature", "signature of the .tflite, by `KEY`; default: its first", "")
+	f.strings(&o.shapes, "input-shape", "`NAME=SHAPE` of an input whose size the model leaves open, such as image=1x3x320x320")
+	f.strings(&o.values, "input-value", "`NAME=VALUE` of every element of an input, a number, true or false; default: chosen by the device")
+	f.strings(&o.files, "input-file", "`NAME=FILE` with the values of an input: .npy, or raw little-endian bytes")
+}
+
+// fromFile reads the file of --model. The other flags need it.
+func (o *modelOptions) fromFile() (*model.Model, error) {
+	c, err := model.ParseCall(o.signature, o.shapes, o.values, o.files)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	m, err := model.FromFile(o.model, c)
+	return m, withCode(exitUsage, err)
+}
+
+// refuseWithoutModel refuses flags that only a user's own file can have.
+func (o *modelOptions) refuseWithoutModel() error {
+	if o.model == "" && (o.signature != "" || len(o.shapes)+len(o.values)+len(o.files) > 0) {
+		return usagef("--signature, --input-shape, --input-value and --input-file apply to the file of --model only")
+	}
+	return nil
+}

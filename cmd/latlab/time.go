@@ -12,19 +12,18 @@ import (
 	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/internal/ui"
-	"latlab/sampler/model"
 )
 
 type timeOptions struct {
 	networkOptions
-	model  string
+	modelOptions
 	layers bool
 	measureOptions
 }
 
 func (o *timeOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
-	f.string(&o.model, "model", "a .tflite or .onnx `FILE` of your own", "")
+	o.modelOptions.register(f, "a .tflite or .onnx `FILE` of your own")
 	f.db(&o.db)
 	f.bool(&o.layers, "layers", "print the latency of each layer, if the device reports it")
 	o.measureOptions.register(f)
@@ -71,6 +70,9 @@ func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
 		l, err := o.ownFile(info)
 		return l, withCode(exitUsage, err)
 	}
+	if err := o.refuseWithoutModel(); err != nil {
+		return source.Listed{}, err
+	}
 	n, err := o.network()
 	if err != nil {
 		return source.Listed{}, err
@@ -84,7 +86,7 @@ func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
 
 // ownFile reads --model, a file that is timed unchanged.
 func (o *timeOptions) ownFile(info devices.Info) (source.Listed, error) {
-	m, err := model.FromFile(o.model)
+	m, err := o.fromFile()
 	if err == nil {
 		err = source.Accept(m, info)
 	}

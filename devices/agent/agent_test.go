@@ -76,7 +76,7 @@ func rejectedModel(t testing.TB) *model.Model {
 	if err := os.WriteFile(path, tflitetest.Spoil(data), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.FromFile(path)
+	m, err := model.FromFile(path, model.Call{})
 	if err != nil {
 		t.Fatal(err)
 	}

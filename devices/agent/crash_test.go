@@ -64,7 +64,7 @@ func TestInputsWithoutElements(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		m, err := model.FromFile(path)
+		m, err := model.FromFile(path, model.Call{})
 		if err != nil {
 			t.Fatal(err)
 		}

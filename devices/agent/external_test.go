@@ -404,7 +404,7 @@ func TestCompiledModel(t *testing.T) {
 	if err := os.WriteFile(path, tflitetest.Compiled("edgetpu-custom-op"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.FromFile(path)
+	m, err := model.FromFile(path, model.Call{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -211,7 +211,7 @@ func TestUsersOwnFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range []model.Precision{model.Int8, "int16"} {
-		m, err := model.FromFile(path)
+		m, err := model.FromFile(path, model.Call{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -138,7 +138,7 @@ func sized(t testing.TB, dir string, size int, seed int) *model.Model {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.FromFile(path)
+	m, err := model.FromFile(path, model.Call{})
 	if err != nil {
 		t.Fatal(err)
 	}

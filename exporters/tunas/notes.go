@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"latlab/exporters"
+	"latlab/regress"
 	"latlab/sampler"
 )
 
-// Notes lists what the export omits. They have no origin, since manifest.json has it.
-func Notes(s *sampler.Space) exporters.Notes {
-	n := exporters.Notes{Format: "tunas", Lost: []exporters.Loss{
+// Notes lists what the export omits.
+func Notes(m *regress.CostModel, s *sampler.Space) exporters.Notes {
+	n := exporters.Notes{Format: "tunas", Cost: exporters.OriginOf(m), Lost: []exporters.Loss{
 		{What: "origin", Why: DataFile + " has no device, kind, figures or checksum; they are in " + ManifestFile + ", so keep the two together"},
 		{What: "precision", Why: "weights are float32 milliseconds: about 7 digits"},
 		{What: "intervals, verdicts", Why: "TuNAS reads one number per feature: intervals are in the cost model's JSON (--format json) if computed, verdicts in the export of measurements (--db)"},

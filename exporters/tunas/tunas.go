@@ -69,7 +69,7 @@ func Write(dir string, m *regress.CostModel, s *sampler.Space) error {
 			return err
 		}
 	}
-	return Notes(s).Write(filepath.Join(dir, NotesFile))
+	return Notes(m, s).Write(filepath.Join(dir, NotesFile))
 }
 
 func encode(m *regress.CostModel, s *sampler.Space) (data, spec, manifest []byte, err error) {

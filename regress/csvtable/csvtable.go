@@ -6,6 +6,7 @@
 package csvtable
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -17,13 +18,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-)
+	"unicode/utf8"
 
-// Limits of a table, so that a wrong file ends in an error and not in swapping.
-const (
-	maxBytes   = 256 << 20
-	maxColumns = 4096
-	maxValues  = 256 // of one column; a column with more is not a category
+	"latlab/internal/text"
 )
 
 // Table has one network per row.
@@ -35,7 +32,16 @@ type Table struct {
 	Values  [][]string // of each column, in order of appearance
 	Rows    [][]int32  // of each network, for each column the index of its value
 	Y       []float64  // latencies in the target's own unit
+	Lines   []int32    // of each network in the file, from 1
+	Skipped []Skipped  // rows without a latency
 	Hash    string     // sha256 of the file
+}
+
+// Skipped are rows whose target is not a latency: blank, not above 0, or a word for a failed run.
+type Skipped struct {
+	Value string `json:"value"` // as written
+	Rows  int    `json:"rows"`
+	Line  int    `json:"first_line"`
 }
 
 // LeftOut is a column that is neither target nor feature.
@@ -58,27 +64,40 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Reason)
 }
 
-// Read reads a CSV table with a header. Every column except the target is a category,
-// whatever its values, with two exceptions:
+// Read reads a CSV table with a header, in UTF-8 or UTF-16, separated by commas, semicolons or tabs.
+// Blanks around names and values do not belong to them. Every column except the target is a
+// category, whatever its values, with these exceptions, which are listed in LeftOut:
 //
-//   - columns with the target's unit (the same ending after the last "_", as in pixel_ms and
-//     s7_ms): they are latencies of other devices, and a fit on them would be circular;
-//   - columns with a different value in every row (names, ids) or more than 256 values.
+//   - columns of decimal numbers, columns with the target's unit and columns of numbers whose name
+//     says that they are latencies: a fit on another device's latency would be circular;
+//   - columns with a different value in every row (names, ids) or more than 256 values;
+//   - columns without a name.
 //
-// If features is not empty, it names the categorical columns instead. Every error is an
-// *Error with file and line.
+// If features is not empty, it names the categorical columns instead. Rows whose target is not a
+// latency are skipped and counted. Every error is an *Error with file and line.
 func Read(r io.Reader, file, target string, features []string) (*Table, error) {
-	limited := &io.LimitedReader{R: r, N: maxBytes}
+	return standardLimits().read(r, file, target, features)
+}
+
+func (max limits) read(r io.Reader, file, target string, features []string) (*Table, error) {
 	h := sha256.New()
-	c := csv.NewReader(io.TeeReader(limited, h))
-	c.ReuseRecord = true
-	t := &reader{file: file, csv: c, limited: limited, hash: h, target: target}
-	if err := t.header(features); err != nil {
+	plain := decoded(io.TeeReader(r, h), max.line)
+	d, err := dialectOf(plain)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	c := csv.NewReader(&guard{r: plain, file: file, max: max, oldEnds: d.oldEnds})
+	c.ReuseRecord, c.Comma = true, d.separator
+	t := &reader{file: file, max: max, csv: c, hash: h, target: trimmed(target), skipped: map[string]*Skipped{}}
+	for _, f := range features {
+		t.features = append(t.features, trimmed(f))
+	}
+	if err := t.header(); err != nil {
 		return nil, err
 	}
 	for {
 		if err := t.row(); errors.Is(err, io.EOF) {
-			return t.finish(features)
+			return t.finish()
 		} else if err != nil {
 			return nil, err
 		}
@@ -87,78 +106,115 @@ func Read(r io.Reader, file, target string, features []string) (*Table, error) {
 
 type reader struct {
 	file, target string
+	max          limits
+	features     []string // the user's
 	csv          *csv.Reader
-	limited      *io.LimitedReader
 	hash         hash.Hash
 	names        []string
+	leftOut      []LeftOut
 	at           int // the target's column
 	columns      []category
 	y            []float64
-}
-
-// category is a column while it is being read.
-type category struct {
-	name   string
-	field  int
-	index  map[string]int32
-	values []string
-	rows   []int32
-	many   bool // more than maxValues: its rows are not kept any more
+	lines        []int32
+	skipped      map[string]*Skipped // by value
+	point        byte                // decimal separator of the target, 0 until a value has one
 }
 
 func (t *reader) fail(line int, format string, args ...any) error {
 	return &Error{File: t.file, Line: line, Reason: fmt.Sprintf(format, args...)}
 }
 
-// record returns the next line, and io.EOF at the end.
-func (t *reader) record() ([]string, error) {
+// record returns the next line's fields, and io.EOF at the end.
+func (t *reader) record() (fields []string, line int, err error) {
 	record, err := t.csv.Read()
 	var parse *csv.ParseError
+	var bad *Error
 	switch {
-	case t.limited.N == 0:
-		return nil, t.fail(0, "larger than %d MiB", maxBytes>>20)
+	case errors.As(err, &bad):
+		return nil, 0, bad
 	case errors.As(err, &parse):
-		return nil, t.fail(parse.Line, "%v", parse.Err)
-	case err != nil && !errors.Is(err, io.EOF):
-		return nil, fmt.Errorf("%s: %w", t.file, err)
+		return nil, 0, t.fail(parse.Line, "%v", parse.Err)
+	case errors.Is(err, io.EOF):
+		return nil, 0, io.EOF
+	case err != nil:
+		return nil, 0, fmt.Errorf("%s: %w", t.file, err)
 	}
-	return record, err
+	line, _ = t.csv.FieldPos(0)
+	if reason := checkText(record); reason != "" {
+		return nil, 0, t.fail(line, "%s", reason)
+	}
+	return record, line, nil
 }
 
-func (t *reader) header(features []string) error {
-	names, err := t.record()
+func (t *reader) header() error {
+	names, line, err := t.record()
 	if errors.Is(err, io.EOF) {
 		return t.fail(0, "the file is empty, want a header line")
 	}
 	if err != nil {
 		return err
 	}
-	if len(names) > maxColumns {
-		return t.fail(1, "%d columns, at most %d", len(names), maxColumns)
+	if len(names) > t.max.columns {
+		return t.fail(line, "%d columns, at most %d", len(names), t.max.columns)
 	}
-	t.names = slices.Clone(names)
-	for i, n := range t.names {
-		if slices.Index(t.names, n) != i {
-			return t.fail(1, "column %q appears twice", n)
-		}
+	if err := t.nameColumns(names, line); err != nil {
+		return err
 	}
-	for _, f := range features {
+	for _, f := range t.features {
 		if !slices.Contains(t.names, f) || f == t.target {
-			return t.fail(1, "no column %q to use as a feature; columns are %s", f, strings.Join(t.names, ", "))
+			return t.fail(line, "no column %q to use as a feature; columns are %s", f, t.list())
 		}
 	}
-	if t.at = slices.Index(t.names, t.target); t.at < 0 {
-		return t.fail(1, "no column %q; columns are %s", t.target, strings.Join(t.names, ", "))
+	if t.at = slices.Index(t.names, t.target); t.at < 0 || t.target == "" {
+		return t.fail(line, "no column %q; columns are %s", t.target, t.list())
 	}
-	for i, n := range t.names {
-		if len(features) > 0 && slices.Contains(features, n) || len(features) == 0 && i != t.at && !t.sibling(n) {
-			t.columns = append(t.columns, category{name: n, field: i, index: map[string]int32{}})
-		}
-	}
+	t.choose()
 	if len(t.columns) == 0 {
-		return t.fail(1, "all columns are latencies: no column identifies the network")
+		return t.fail(line, "all columns are latencies: no column identifies the network")
 	}
 	return nil
+}
+
+// nameColumns takes the names of the header. Names that look the same must be the same.
+func (t *reader) nameColumns(names []string, line int) error {
+	for i, n := range names {
+		n = strings.Clone(trimmed(n))
+		if j := strings.IndexFunc(n, invisible); j >= 0 {
+			r, _ := utf8.DecodeRuneInString(n[j:])
+			return t.fail(line, "the name of column %d, %+q, has an invisible character (%U): remove it", i+1, n, r)
+		}
+		if n != "" && slices.Contains(t.names, n) {
+			return t.fail(line, "column %q appears twice", n)
+		}
+		t.names = append(t.names, n)
+	}
+	return nil
+}
+
+// list is the columns' names for an error.
+func (t *reader) list() string {
+	return text.ClipTo(strings.Join(slices.DeleteFunc(slices.Clone(t.names), func(n string) bool { return n == "" }), ", "), 400)
+}
+
+// choose finds the columns that may be categories.
+func (t *reader) choose() {
+	for i, n := range t.names {
+		switch {
+		case len(t.features) > 0:
+			if !slices.Contains(t.features, n) {
+				continue
+			}
+		case i == t.at:
+			continue
+		case n == "":
+			t.leftOut = append(t.leftOut, LeftOut{fmt.Sprintf("%d", i+1), "it has no name"})
+			continue
+		case t.sibling(n):
+			t.leftOut = append(t.leftOut, LeftOut{n, "same unit as the target: a different latency"})
+			continue
+		}
+		t.columns = append(t.columns, category{name: n, field: i, index: map[string]int32{}})
+	}
 }
 
 // sibling reports whether a column has the target's unit.
@@ -167,69 +223,82 @@ func (t *reader) sibling(name string) bool {
 	return u != "" && unitOf(name) == u
 }
 
-// unitOf is what follows the last "_" of a column's name, "" if there is none.
-func unitOf(column string) string {
-	i := strings.LastIndex(column, "_")
-	if i < 0 {
-		return ""
-	}
-	return column[i+1:]
-}
-
-// Unit is the unit of the latencies by the target's name: "ms" for pixel_ms; "" = unknown.
-func (t *Table) Unit() string { return unitOf(t.Target) }
-
 func (t *reader) row() error {
-	record, err := t.record()
+	record, line, err := t.record()
 	if err != nil {
 		return err
 	}
-	line, _ := t.csv.FieldPos(t.at)
-	y, err := strconv.ParseFloat(strings.TrimSpace(record[t.at]), 64)
-	if err != nil || math.IsNaN(y) || math.IsInf(y, 0) || y <= 0 {
-		return t.fail(line, "%s is %q, want a number above 0", t.target, record[t.at])
+	written := trimmed(record[t.at])
+	y, ok, reason := t.latency(written)
+	if reason != "" {
+		return t.fail(line, "%s is %q, %s", t.target, written, reason)
 	}
-	t.y = append(t.y, y)
+	if !ok {
+		t.skip(written, line)
+		return nil
+	}
+	if len(t.y) == t.max.rows || len(t.y)*len(t.columns) >= t.max.cells {
+		return t.fail(line, "too many rows: at most %d, and %d fields in all", t.max.rows, t.max.cells)
+	}
+	t.y, t.lines = append(t.y, y), append(t.lines, int32(line))
 	for i := range t.columns {
-		t.columns[i].add(record[t.columns[i].field])
+		t.columns[i].add(trimmed(record[t.columns[i].field]))
 	}
 	return nil
 }
 
-func (c *category) add(value string) {
-	if c.many {
-		return
+// latency reads the target of a row; ok is false where it is the mark of a missing value. A decimal
+// comma is read where fields are not separated by commas, and then everywhere in the column: beside
+// it, a point may separate thousands.
+func (t *reader) latency(s string) (y float64, ok bool, reason string) {
+	if missing(s) {
+		return 0, false, ""
 	}
-	i, ok := c.index[value]
-	if !ok {
-		i = int32(len(c.values))
-		value = strings.Clone(value) // the record is reused
-		c.index[value] = i
-		c.values = append(c.values, value)
+	if i := strings.LastIndexAny(s, ".,"); i >= 0 && (s[i] == '.' || t.csv.Comma != ',') {
+		if t.point != 0 && t.point != s[i] || strings.ContainsAny(s[:i], ".,") {
+			return 0, false, "the column has points and commas: write decimals in one way, and no thousands separators"
+		}
+		t.point = s[i]
+		s = s[:i] + "." + s[i+1:]
 	}
-	c.rows = append(c.rows, i)
-	if len(c.values) > maxValues {
-		c.many, c.rows = true, nil
+	y, err := strconv.ParseFloat(s, 64)
+	if err != nil && !math.IsInf(y, 0) {
+		return 0, false, "want a number"
 	}
+	return y, y > 0 && !math.IsInf(y, 0), ""
 }
 
-func (t *reader) finish(features []string) (*Table, error) {
-	f := &Table{Target: t.target, Y: t.y, Rows: make([][]int32, len(t.y)), Hash: hex.EncodeToString(t.hash.Sum(nil))}
-	for _, n := range t.names {
-		if len(features) == 0 && n != t.target && t.sibling(n) {
-			f.LeftOut = append(f.LeftOut, LeftOut{n, "same unit as the target: a different latency"})
-		}
+func (t *reader) skip(value string, line int) {
+	if s := t.skipped[value]; s != nil {
+		s.Rows++
+		return
+	}
+	if len(t.skipped) == maxValues {
+		value = "others" // a column of negative numbers
+	}
+	if s := t.skipped[value]; s != nil {
+		s.Rows++
+		return
+	}
+	value = strings.Clone(value)
+	t.skipped[value] = &Skipped{value, 1, line}
+}
+
+func (t *reader) finish() (*Table, error) {
+	f := &Table{
+		Target: t.target, LeftOut: t.leftOut, Rows: make([][]int32, len(t.y)), Y: t.y, Lines: t.lines,
+		Hash: hex.EncodeToString(t.hash.Sum(nil)),
+	}
+	for _, s := range t.skipped {
+		f.Skipped = append(f.Skipped, *s)
+	}
+	slices.SortFunc(f.Skipped, func(a, b Skipped) int { return cmp.Or(b.Rows-a.Rows, a.Line-b.Line) })
+	if len(t.y) == 0 && len(f.Skipped) > 0 {
+		return nil, t.fail(f.Skipped[0].Line, "no row has a number above 0 in column %q: it is %q here", t.target, f.Skipped[0].Value)
 	}
 	for _, c := range t.columns {
-		reason := ""
-		switch {
-		case c.many:
-			reason = fmt.Sprintf("more than %d values", maxValues)
-		case len(c.values) == len(t.y) && len(t.y) > 1:
-			reason = "a different value in every row"
-		}
-		switch {
-		case reason != "" && len(features) > 0:
+		switch reason := c.unfit(len(t.y), len(t.features) > 0); {
+		case reason != "" && len(t.features) > 0:
 			return nil, t.fail(0, "column %q is not a category: %s", c.name, reason)
 		case reason != "":
 			f.LeftOut = append(f.LeftOut, LeftOut{c.name, reason})

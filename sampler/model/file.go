@@ -26,20 +26,23 @@ var ErrChanged = errors.New("the file has changed")
 // Its Precision is the type of the activations, which is what a device must support: Float32 also if
 // weights are stored as float16 or int8 (Network.Precision has the difference), Int8 also if values
 // are unsigned.
-func FromFile(path string) (*Model, error) {
+//
+// The call says how the file is executed; the identity is then that of the file and the call.
+func FromFile(path string, call Call) (*Model, error) {
 	data, err := readModel(path)
 	if err != nil {
 		return nil, err
 	}
 	m := &Model{
-		Name:   strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
-		source: userFile{path: path, size: int64(len(data))},
+		Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
+		Call: call,
 	}
 	if err := m.read(data); err != nil {
 		return nil, fmt.Errorf("model %s: %w", path, err)
 	}
 	hash := sha256.Sum256(data) // last, since a refused file does not need it
-	m.Identity = hex.EncodeToString(hash[:])
+	u := userFile{path: path, size: int64(len(data)), sha256: hex.EncodeToString(hash[:])}
+	m.source, m.Identity = u, call.identity(u.sha256)
 	return m, nil
 }
 
@@ -107,8 +110,9 @@ func readModel(path string) ([]byte, error) {
 
 // userFile is a file of the user: it is never copied, evicted or changed.
 type userFile struct {
-	path string
-	size int64
+	path   string
+	size   int64
+	sha256 string // hex
 }
 
 // FileError is a user's own file that has become unusable since it was first read. Only this model is
@@ -122,7 +126,7 @@ func (e *FileError) Error() string { return e.Err.Error() }
 func (e *FileError) Unwrap() error { return e.Err }
 
 // open reads the file again, so that a measurement is never attributed to older bytes.
-func (u userFile) open(ctx context.Context, m *Model) (*File, error) {
+func (u userFile) open(ctx context.Context, _ *Model) (*File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -130,8 +134,8 @@ func (u userFile) open(ctx context.Context, m *Model) (*File, error) {
 	if err != nil {
 		return nil, &FileError{u.path, err}
 	}
-	if hash := sha256.Sum256(data); hex.EncodeToString(hash[:]) != m.Identity {
+	if hash := sha256.Sum256(data); hex.EncodeToString(hash[:]) != u.sha256 {
 		return nil, &FileError{u.path, fmt.Errorf("model %s: %w since it was first read", u.path, ErrChanged)}
 	}
-	return &File{Path: u.path, SHA256: m.Identity, Size: u.size}, nil
+	return &File{Path: u.path, SHA256: u.sha256, Size: u.size}, nil
 }

@@ -53,8 +53,10 @@ type Model struct {
 	// Network describes a user's .tflite; nil for all others.
 	Network *reader.Network
 	Form
-	// Identity is hex sha256 of graph hash + form + writer revision; for a
-	// user's own file the sha256 of its bytes.
+	// Call is how a user's own file is executed. Devices must follow it or list what they cannot.
+	Call Call
+	// Identity is hex sha256 of graph hash + form + writer revision; for a user's own file the sha256
+	// of its bytes, or of that and the Call.
 	Identity string
 
 	source source // nil without a cache

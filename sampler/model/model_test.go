@@ -101,7 +101,7 @@ func TestFromFile(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	u, err := FromFile(path)
+	u, err := FromFile(path, Call{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestONNX(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		u, err := FromFile(path)
+		u, err := FromFile(path, Call{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +169,7 @@ func TestONNX(t *testing.T) {
 		if err := os.WriteFile(path, data[:len(data)-1], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := FromFile(path); !errors.Is(err, onnx.ErrNotONNX) || strings.Contains(err.Error(), "\n") {
+		if _, err := FromFile(path, Call{}); !errors.Is(err, onnx.ErrNotONNX) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("truncated: %v", err)
 		}
 	}
@@ -200,7 +200,7 @@ func TestFromFileRefuses(t *testing.T) {
 			if err := os.WriteFile(path, tc.data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := FromFile(path)
+			_, err := FromFile(path, Call{})
 			if !errors.Is(err, tflite.ErrNotTFLite) || !strings.Contains(err.Error(), tc.want) ||
 				!strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want one line with the path and %q", err, tc.want)
@@ -208,7 +208,7 @@ func TestFromFileRefuses(t *testing.T) {
 		})
 	}
 	for _, path := range []string{t.TempDir(), filepath.Join(t.TempDir(), "none.tflite")} {
-		if _, err := FromFile(path); err == nil || strings.Contains(err.Error(), "\n") {
+		if _, err := FromFile(path, Call{}); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -236,7 +236,7 @@ func TestFromFileUInt8Input(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := FromFile(f.Path)
+	u, err := FromFile(f.Path, Call{})
 	if err != nil {
 		t.Fatal(err)
 	}

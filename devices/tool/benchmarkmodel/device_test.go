@@ -133,7 +133,7 @@ func rejected(t testing.TB) *model.Model {
 	if err := os.WriteFile(path, tflitetest.Spoil(data), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.FromFile(path)
+	m, err := model.FromFile(path, model.Call{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func operators(t *testing.T, m *model.Model) (n int) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	user, err := model.FromFile(f.Path)
+	user, err := model.FromFile(f.Path, model.Call{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func (c *compiler) read(op string, m *model.Model, folder string, out tool.Outpu
 	if rep.onTPU() == 0 {
 		return nil, out.Rejected(op, fmt.Errorf("the Edge TPU runs none of its %d operators: %s", rep.total, text.Line(strings.Join(rep.why(), "; "), maxKept)))
 	}
-	made, err := model.FromFile(filepath.Join(folder, outputName))
+	made, err := model.FromFile(filepath.Join(folder, outputName), model.Call{})
 	if err != nil {
 		return nil, out.Garbage(op, fmt.Errorf("the compiled file: %w", err))
 	}

@@ -176,7 +176,7 @@ func bad(t testing.TB) *model.Model {
 	}
 	path := filepath.Join(t.TempDir(), "bad.tflite")
 	write(t, path, string(tflitetest.Spoil(data)))
-	m, err := model.FromFile(path)
+	m, err := model.FromFile(path, model.Call{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ type Models struct {
 func (s *Models) Named(name string) func(testing.TB) *model.Model {
 	return func(t testing.TB) *model.Model {
 		t.Helper()
-		m, err := model.FromFile(s.file(t, name))
+		m, err := model.FromFile(s.file(t, name), model.Call{})
 		if err != nil {
 			t.Fatal(err)
 		}
