@@ -67,7 +67,7 @@ func all[T any](t *testing.T, seq func(func(T, error) bool)) []T {
 }
 
 // fill stores one sweep with networks 0..n-1, each with its first of two rounds done.
-func fill(t *testing.T, s *Store, id string, n int) {
+func fill(t testing.TB, s *Store, id string, n int) {
 	t.Helper()
 	ctx := t.Context()
 	if err := s.CreateSweep(ctx, manifest(id)); err != nil {

@@ -22,7 +22,8 @@ try:
             vela_config_files=[config], system_config=system, memory_mode=memory,
             accelerator_config=accelerator, max_blockdep=arch.ArchitectureFeatures.MAX_BLOCKDEP,
             verbose_config=False, arena_cache_size=None)
-        found["core_clock_hz"] = a.core_clock
+        # JSON has no NaN and no infinity; a clock of 0 is refused.
+        found["core_clock_hz"] = a.core_clock if abs(a.core_clock) < float("inf") else 0
 except Exception as e:  # of any kind: a user's file may be anything
     found["problem"] = str(getattr(e, "data", e)) or type(e).__name__
 answer(found)

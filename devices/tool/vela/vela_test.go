@@ -271,6 +271,40 @@ func TestConfigurationOfTheUser(t *testing.T) {
 	}
 }
 
+// FuzzConfiguration: a user's .ini that Vela cannot use is the user's fault, in one line, whatever is
+// in it. Each input starts a Python, some half a second.
+func FuzzConfiguration(f *testing.F) {
+	if testing.Short() {
+		f.Skip("each input starts a Python")
+	}
+	interpreter := testenv.Python(f)
+	valid := fmt.Sprintf(ownConfig, "250e6")
+	for _, text := range []string{
+		valid, "", "[System_Config.Mine]\n", strings.ReplaceAll(valid, "=", "=%("), strings.Replace(valid, "[", "[[", 1),
+		strings.Replace(valid, "core_clock=250e6", "core_clock=nan", 1), valid + valid, strings.Replace(valid, "core_clock=250e6", "inherit=System_Config.Mine", 1),
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, ini []byte) {
+		path := filepath.Join(t.TempDir(), "board.ini")
+		if err := os.WriteFile(path, ini, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := vela.Open(t.Context(), transport.Local{}, vela.Options{
+			Accelerator: "ethos-u65-256", SystemConfig: "Mine", MemoryMode: "Small", ConfigFile: path, Python: interpreter,
+		})
+		if err == nil {
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		if devices.FaultOf(err) != devices.FaultUser || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: error is %v, want the user's fault in one line", ini, err)
+		}
+	})
+}
+
 func TestWithoutThePackage(t *testing.T) {
 	for name, tt := range map[string]struct{ python, reason, says string }{
 		"no package": {pythontest.Empty(t, testenv.Python(t)), python.ReasonPackage, "has no package ethos-u-vela"},
