@@ -52,7 +52,7 @@ func (o *Opened) Info(i int, otherwise devices.Info) devices.Info {
 	return o.first[i].Info()
 }
 
-// Member is Member.Open of a device: what came of opening it first, and then it is opened again.
+// Member is Member.Open of a device: the result of its first opening, and later it is opened again.
 func (o *Opened) Member(i int) Opener {
 	return func(ctx context.Context) (devices.Device, error) {
 		d, err := o.first[i], o.errs[i]

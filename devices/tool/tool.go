@@ -123,9 +123,9 @@ func (r Run) failure(ctx context.Context, end ending) error {
 	e := &devices.Error{Fault: devices.FaultDevice, Op: r.Op, Output: end.text}
 	switch {
 	case errors.As(end.said, &known):
-		told := *known
-		told.Output = strings.TrimPrefix(told.Output+"\n"+end.text, "\n")
-		return &told
+		withOutput := *known
+		withOutput.Output = strings.TrimPrefix(withOutput.Output+"\n"+end.text, "\n")
+		return &withOutput
 	case errors.Is(context.Cause(ctx), errHung):
 		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("%s was killed after a timeout of %v", r.Program, r.Timeout)
 	case errors.As(end.err, &known):

@@ -172,7 +172,7 @@ func (o Options) buildFlags(p program) []string {
 		flags = append(flags, "--allowGPUFallback")
 	}
 	flags = append(append(flags, o.unitFlags()...), o.given(buildOnly)...)
-	if _, told := o.Flags["workspace"]; !told && p.has("--workspace") && !p.has("--memPoolSize") {
+	if _, given := o.Flags["workspace"]; !given && p.has("--workspace") && !p.has("--memPoolSize") {
 		// The default was 16 MiB up to 8.3, too little for most tactics; later versions use all that
 		// the GPU has.
 		flags = append(flags, "--workspace=1024")
