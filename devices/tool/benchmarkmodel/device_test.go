@@ -661,6 +661,28 @@ func TestAnotherProgramsOutput(t *testing.T) {
 	}
 }
 
+// A block on a GPU that took a part has the printed counts, and the list of what it left is no error of the
+// tool.
+func TestPartOnTheGPU(t *testing.T) {
+	f := newFake(t, testphone.Today("sim-pixel4-dsp"))
+	log, err := filepath.Abs("testdata/fp16yolo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := accelerated(t, f, benchmarkmodel.GPU)
+	o.Binary.Host = f.file(t, "yolo", "#!/bin/sh\n[ \"$1\" = --help ] && exec "+f.binary+" --help\ncat "+log+"\n")
+	if err := os.Chmod(o.Binary.Host, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b, err := open(t, o).Run(t.Context(), good(t), devices.Plan{MinRuns: 5, MinSeconds: 0.05, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := b.Delegation; d.Delegated != 262 || d.Nodes != 382 || len(d.Why) != 1 || len(b.Doubts) != 0 {
+		t.Errorf("%+v, doubts %+v", d, b.Doubts)
+	}
+}
+
 // The plan is translated into the tool's flags.
 func TestPlan(t *testing.T) {
 	f := cpu(t)
