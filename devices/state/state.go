@@ -12,6 +12,7 @@ package state
 
 import (
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -151,13 +152,20 @@ func (t tree) amdTemperatures(s *devices.State) {
 	}
 }
 
+// plainNumber is a sensor's whole file; a few vendors print decimals.
+var plainNumber = regexp.MustCompile(`^-?[0-9]{1,19}(\.[0-9]{1,9})?$`)
+
 // celsius reads a sensor of this type. One that cannot be read has no figure.
 func (t tree) celsius(sensor, path string) reading {
-	n, err := t.number(path)
+	text, err := t.text(path)
+	if err != nil || !plainNumber.MatchString(text) {
+		return reading{}
+	}
+	v, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		return reading{}
 	}
-	return zoneReading(sensor, n)
+	return zoneReading(sensor, v)
 }
 
 // cooling lists the kernel's cooling devices: fans, and processors that it slows down.

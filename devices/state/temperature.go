@@ -54,20 +54,20 @@ type reading struct {
 // zoneReading decides what the figure of a zone of this type is. Exactly 0 and figures below are those
 // of a zone that is switched off or not fitted (0, -5700, -40000, -127000, absolute zero): a device at
 // work is not below freezing.
-func zoneReading(zone string, n int64) reading {
+func zoneReading(zone string, v float64) reading {
 	lower := strings.ToLower(zone)
 	switch {
-	case n <= 0, notTemperature.MatchString(zone):
+	case v <= 0, notTemperature.MatchString(zone):
 		return reading{}
-	case n == 1000*pmicConstant && strings.HasPrefix(lower, "pmic-die"):
+	case v == 1000*pmicConstant && strings.HasPrefix(lower, "pmic-die"):
 		return reading{}
-	case lower == "soc" && n <= 100:
+	case lower == "soc" && v <= 100:
 		// Qualcomm's "state of charge"; other vendors' "system on chip" is in millidegrees.
-		return reading{unclear: figure(float64(n)) + " may be the battery's charge"}
+		return reading{unclear: figure(v) + " may be the battery's charge"}
 	}
-	r := inUnit(float64(n), coldestC)
+	r := inUnit(v, coldestC)
 	if batteryZone.MatchString(zone) {
-		return r.ofBattery(float64(n))
+		return r.ofBattery(v)
 	}
 	return r
 }

@@ -16,7 +16,7 @@ import (
 func TestZoneReading(t *testing.T) {
 	for _, tt := range []struct {
 		zone string
-		n    int64
+		n    float64
 		want float64 // 0 = nil
 		says string  // why it is not used; empty = nothing
 	}{
@@ -30,6 +30,7 @@ func TestZoneReading(t *testing.T) {
 		{"tsens_tz_sensor0", 1, 0, "no known unit"}, // UZ801, broken
 		{"pm8994_tz", 35582, 35.582, ""},
 		{"pa_therm0", 32, 32, ""},
+		{"cpu", 45.2, 45.2, ""}, {"cpu", 0.095, 0, "no known unit"},
 		{"xo-therm-adc", 31250, 31.25, ""},
 		{"bms", 295, 29.5, ""},
 		{"battery", 27400, 27.4, ""},
@@ -62,7 +63,7 @@ func TestZoneReading(t *testing.T) {
 			got = *r.c
 		}
 		if got != tt.want || (tt.says == "") != (r.unclear == "") || !strings.Contains(r.unclear, tt.says) {
-			t.Errorf("%s %d: %v, %q; want %v, %q", tt.zone, tt.n, got, r.unclear, tt.want, tt.says)
+			t.Errorf("%s %v: %v, %q; want %v, %q", tt.zone, tt.n, got, r.unclear, tt.want, tt.says)
 		}
 	}
 }
@@ -73,7 +74,7 @@ func TestUnitsAreReadBack(t *testing.T) {
 		zone := rapid.SampledFrom([]string{"cpu-thermal", "tsens_tz_sensor3", "mtktscpu", "pa_therm0", "BIG", "acpitz", "zone", "apex_0", "gpuss-0-usr"}).Draw(t, "zone")
 		milli := rapid.Int64Range(12600, 124999).Draw(t, "millidegrees")
 		for _, per := range []int64{1, 100, 1000} { // milli, tenths, degrees
-			r := zoneReading(zone, milli/per)
+			r := zoneReading(zone, float64(milli/per))
 			if want := float64(milli/per*per) / 1000; r.c == nil || math.Abs(*r.c-want) > 1e-9 || r.unclear != "" {
 				t.Fatalf("%s %d is %+v, want %v", zone, milli/per, r, want)
 			}
@@ -87,7 +88,7 @@ func TestNoImpossibleTemperature(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		zone := rapid.OneOf(rapid.SampledFrom([]string{"soc", "battery", "vbat", "cpu"}), rapid.String()).Draw(t, "zone")
 		n := rapid.OneOf(rapid.Int64(), rapid.Int64Range(-300000, 300000), rapid.Int64Range(-20, 2000)).Draw(t, "n")
-		r := zoneReading(zone, n)
+		r := zoneReading(zone, float64(n))
 		if r.c != nil && (*r.c < 5 || *r.c >= hottestC || r.unclear != "") {
 			t.Fatalf("%q %d is %v, %q", zone, n, *r.c, r.unclear)
 		}
