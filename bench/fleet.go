@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/internal/text"
 )
 
 // Member is one device of a fleet and the sweep to run on it.
@@ -115,7 +116,7 @@ func (v *visit) run(ctx context.Context) MemberState {
 		}
 		if failures >= len(v.member.BackOff) {
 			if failures > 0 {
-				v.out.Err = quarantined("sweep on "+v.member.Name, "look at the device (`latlab devices check "+v.member.Name+"`); the same command then resumes",
+				v.out.Err = quarantined("sweep on "+v.member.Name, "look at the device (`latlab devices check "+text.ShellWord(v.member.Name)+"`); the same command then resumes",
 					v.out.Err, "quarantined after %d more attempts", failures)
 			}
 			v.note(ctx, Quarantined)

@@ -9,6 +9,10 @@ package devices
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"latlab/sampler/model"
@@ -134,12 +138,15 @@ type State struct {
 	Governor       string              `json:"governor,omitempty"`
 	Turbo          *bool               `json:"turbo"`
 	TemperaturesC  map[string]*float64 `json:"temperatures_celsius"`
-	Cooling        []Cooling           `json:"cooling,omitempty"`
-	ThrottleCount  *int64              `json:"throttle_count"`
-	StealSeconds   *float64            `json:"steal_seconds"` // hypervisor, summed over CPUs, since boot
-	OnBattery      *bool               `json:"on_battery"`
-	OnlineCPUs     []int               `json:"online_cpus,omitempty"`
-	GPUHz          map[string]*float64 `json:"gpu_hz,omitempty"` // by the kernel's name of the GPU
+	// UnclearTemperatures says of sensors that are nil in TemperaturesC and have a figure why it is not
+	// used: "4123 is in no known unit a temperature of a device at work".
+	UnclearTemperatures map[string]string   `json:"unclear_temperatures,omitempty"`
+	Cooling             []Cooling           `json:"cooling,omitempty"`
+	ThrottleCount       *int64              `json:"throttle_count"`
+	StealSeconds        *float64            `json:"steal_seconds"` // hypervisor, summed over CPUs, since boot
+	OnBattery           *bool               `json:"on_battery"`
+	OnlineCPUs          []int               `json:"online_cpus,omitempty"`
+	GPUHz               map[string]*float64 `json:"gpu_hz,omitempty"` // by the kernel's name of the GPU
 	// RaspberryThrottled are the bits of the firmware's get_throttled: 0 under-voltage now,
 	// 1 clock capped, 2 throttled, 3 soft temperature limit; 16 to 19 the same, once since boot.
 	RaspberryThrottled *uint32 `json:"raspberry_throttled,omitempty"`
@@ -170,6 +177,20 @@ func (s State) HottestC() *float64 {
 		}
 	}
 	return hottest
+}
+
+// Unclear names the sensors whose figures are not used, with why, for people; "" if there are none.
+func (s State) Unclear() string {
+	const most = 3
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(s.UnclearTemperatures)) {
+		if len(list) == most {
+			list = append(list, fmt.Sprintf("%d more", len(s.UnclearTemperatures)-most))
+			break
+		}
+		list = append(list, name+": "+s.UnclearTemperatures[name])
+	}
+	return strings.Join(list, "; ")
 }
 
 // Cooling is one of the kernel's cooling devices: a fan, or a processor that is throttled. State 0

@@ -151,6 +151,9 @@ func hottestWord(s devices.State) string {
 	case len(s.TemperaturesC) == 0:
 		return "no temperature sensor"
 	case hottest == nil:
+		if unclear := s.Unclear(); unclear != "" {
+			return fmt.Sprintf("none of %d temperature sensors is understood (%s)", len(s.TemperaturesC), unclear)
+		}
 		return fmt.Sprintf("none of %d temperature sensors can be read", len(s.TemperaturesC))
 	}
 	return fmt.Sprintf("%.0f C the hottest of %d sensors", *hottest, len(s.TemperaturesC))

@@ -212,11 +212,17 @@ func walkState(ctx context.Context, w *walk, m *machine.Machine) []Step {
 		return w.missing("state", err, "")
 	}
 	hottest := now.HottestC()
-	if hottest == nil {
+	unclear := now.Unclear()
+	switch {
+	case hottest == nil && unclear != "":
+		w.note("state", "no temperature sensor is understood ("+unclear+"): throttling shows only as drift", "")
+	case hottest == nil:
 		w.note("state", "no temperature sensor: throttling shows only as drift", "")
-		return w.steps
+	case unclear != "":
+		w.ok("state", "%.0f C, the hottest of %d sensors; left out: %s", *hottest, len(now.TemperaturesC), unclear)
+	default:
+		w.ok("state", "%.0f C, the hottest of %d sensors", *hottest, len(now.TemperaturesC))
 	}
-	w.ok("state", "%.0f C, the hottest of %d sensors", *hottest, len(now.TemperaturesC))
 	return w.steps
 }
 

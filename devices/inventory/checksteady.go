@@ -10,8 +10,13 @@ import (
 // CheckSteady checks how steady latencies on a machine will be. It only makes notes.
 func CheckSteady(s devices.State) []Step {
 	checks := []Step{loadCheck(s)}
-	if s.HottestC() == nil {
+	switch unclear := s.Unclear(); {
+	case s.HottestC() == nil && unclear != "":
+		checks = append(checks, Step{Name: "temperature", State: Note, Detail: "no temperature sensor is understood (" + unclear + "): throttling shows only as drift"})
+	case s.HottestC() == nil:
 		checks = append(checks, Step{Name: "temperature", State: Note, Detail: "no temperature sensor (a virtual machine?): throttling shows only as drift"})
+	case unclear != "":
+		checks = append(checks, Step{Name: "temperature", State: Note, Detail: "sensors that are left out: " + unclear})
 	}
 	if s.Governor != "" && s.Governor != "performance" {
 		checks = append(checks, Step{Name: "governor", State: Note, Detail: s.Governor + " changes the clock with the load", Type: "cpupower frequency-set -g performance"})

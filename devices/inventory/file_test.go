@@ -191,17 +191,38 @@ func TestSerials(t *testing.T) {
 	for _, s := range []string{
 		"9A281FFAZ001VD", "0123456789", "emulator-5554", "10.0.0.7:5555", "pixel.local:5555", "[fe80::1]:5555", "usb:1-4", "usb:1-4.2",
 		"adb-9A281FFAZ001VD-abcdef._adb-tls-connect._tcp", "adb-9A281FFAZ001VD-abcdef._adb-tls-connect._tcp.", "R58M_1.2-3",
+		"ZUG 5S", "a b", "Moto G (5)", "a", "adb-X-y (2)._adb-tls-connect._tcp", "adb-X-y (2)._adb._tcp",
 	} {
 		if why := badSerial(s); why != "" {
 			t.Errorf("%q is refused: %s", s, why)
 		}
 	}
 	for _, s := range []string{
-		"", " ", "-s", "a b", "a\nb", "$(x)", "`x`", "a;b", "a'b", "../x", "emulator-", "emulator-5554x", "host:", "host:x", ":5555", "host:5555:1",
+		"", " ", "-s", " a", "a ", "a\tb", "a\nb", "a,b", "(no serial number)", "????????", "$(x)", "`x`", "a;b", "a'b", "../x", "emulator-", "emulator-5554x", "host:", "host:x", ":5555", "host:5555:1",
 		"[fe80::1]", "[x]:5555", "usb:", "product:x", strings.Repeat("a", 65),
 	} {
 		if badSerial(s) == "" {
 			t.Errorf("%q is taken for a serial number", s)
+		}
+	}
+}
+
+// TestPhoneOnTheNetwork: a phone that mDNS calls "(2)" for a while is wireless, and is the same device
+// and the same lock as before.
+func TestPhoneOnTheNetwork(t *testing.T) {
+	const plain, second = "adb-9A281-abcdef._adb-tls-connect._tcp", "adb-9A281-abcdef (2)._adb-tls-connect._tcp"
+	for serial, want := range map[string]bool{plain: true, second: true, "adb-X-y (13)._adb._tcp.": true, "ZUG 5S": false, "10.0.0.7:5555": true} {
+		if wireless(serial) != want {
+			t.Errorf("%q: wireless is %v", serial, !want)
+		}
+	}
+	e := newEntry(tools()[0])
+	if a, b := phone(plain).lockKey(e), phone(second).lockKey(e); a != b {
+		t.Errorf("locks %q and %q", a, b)
+	}
+	for serial, want := range map[string]string{second: plain, plain: plain, "Moto G (5)": "Moto G (5)"} {
+		if got := withoutConflict(serial); got != want {
+			t.Errorf("%q is %q, want %q", serial, got, want)
 		}
 	}
 }

@@ -107,7 +107,7 @@ func (e *entry) identify(ctx context.Context, t transport.Transport) (map[string
 	}
 	// Two phones of one type are two devices. The address is not part of a phone's identity.
 	if serial, ok := e.place.(phone); ok && usbSerial.MatchString(string(serial)) {
-		f["serial"] = string(serial)
+		f["serial"] = withoutConflict(string(serial))
 	}
 	return f, nil
 }

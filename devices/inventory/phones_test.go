@@ -70,6 +70,8 @@ const phonesList = "SERIAL1                device usb:1-1 product:flame model:Pi
 	"SERIAL4                no permissions (missing udev rules? user is in the plugdev group); see [http://developer.android.com/tools/device.html] usb:1-4 transport_id:4\n" +
 	"SERIAL7                offline usb:1-7 transport_id:7\n" +
 	"SERIAL5                recovery usb:1-5 transport_id:5\n" +
+	"adb-X-y (2)._adb-tls-connect._tcp unauthorized transport_id:8\n" +
+	"ZUG 5S                 offline usb:1-9 transport_id:9\n" +
 	"$(touch\x1b[2Jx)        device usb:1-6 transport_id:6\n"
 
 // TestAttachedPhones: every state that adb lists is one of ours with what to do; phones that the
@@ -88,6 +90,8 @@ func TestAttachedPhones(t *testing.T) {
 	}{
 		{"adb:SERIAL2", Unauthorized, "accept the key on its screen"}, {"adb:SERIAL3", Offline, "adb reconnect SERIAL3"},
 		{"adb:SERIAL4", Unauthorized, "udev rules"}, {"adb:SERIAL5", Offline, "recovery"},
+		{"adb:adb-X-y (2)._adb-tls-connect._tcp", Unauthorized, "accept the key on its screen"},
+		{"adb:ZUG 5S", Offline, "adb reconnect 'ZUG 5S'"},
 		{"adb:$(touch?[2Jx)", NotReady, "serial number"},
 	}
 	if len(rows) != len(want) {
@@ -105,7 +109,7 @@ func TestAttachedPhones(t *testing.T) {
 	if s := l.probeEntry(t.Context(), l.entries[1], SourceFile, full); s.State != Offline || !strings.Contains(s.Problem, "gets no answer") {
 		t.Errorf("a phone by its port is %s: %s", s.State, s.Problem)
 	}
-	for name, step := range map[string]string{"adb:SERIAL2": "authorized", "adb:SERIAL3": "phone", "adb:SERIAL9": "phone"} {
+	for name, step := range map[string]string{"adb:SERIAL2": "authorized", "adb:SERIAL3": "phone", "adb:SERIAL9": "phone", "adb:ZUG 5S": "phone", "adb:adb-X-y (2)._adb-tls-connect._tcp": "authorized"} {
 		steps, err := l.Check(t.Context(), name)
 		if s := Failed(steps); err != nil || s == nil || s.Name != step || steps[0].Name != "adb" || steps[0].State != OK {
 			t.Errorf("%s: %+v, %v", name, steps, err)

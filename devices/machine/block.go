@@ -55,19 +55,28 @@ func (m *Machine) cool(ctx context.Context) (s devices.State, warnings []string,
 	if gate.Limit <= 0 {
 		gate.Limit = DefaultLimit
 	}
+	rested := rest{}
 	for start := time.Now(); ; {
 		if s, err = m.State(ctx); err != nil || gate.BelowC <= 0 {
 			return s, nil, err
 		}
+		for _, name := range rested.see(s) {
+			c := *s.TemperaturesC[name]
+			m.constants.add(name, c)
+			warnings = append(warnings, fmt.Sprintf("sensor %s stayed at exactly %g C while the device rested: it is left out", name, c))
+		}
+		m.constants.leaveOut(&s)
 		hottest := s.HottestC()
 		left := gate.Limit - time.Since(start)
 		switch {
+		case hottest == nil && len(s.UnclearTemperatures) > 0:
+			return s, append(warnings, fmt.Sprintf("no temperature sensor is understood (%s): whether it was below %g C is not known", s.Unclear(), gate.BelowC)), nil
 		case hottest == nil:
-			return s, []string{fmt.Sprintf("no temperature sensor: whether it was below %g C is not known", gate.BelowC)}, nil
+			return s, append(warnings, fmt.Sprintf("no temperature sensor: whether it was below %g C is not known", gate.BelowC)), nil
 		case *hottest < gate.BelowC:
-			return s, nil, nil
+			return s, warnings, nil
 		case left <= 0:
-			return s, []string{fmt.Sprintf("still %.1f C after %.0f s, %g C were asked for", *hottest, time.Since(start).Seconds(), gate.BelowC)}, nil
+			return s, append(warnings, fmt.Sprintf("still %.1f C after %.0f s, %g C were asked for", *hottest, time.Since(start).Seconds(), gate.BelowC)), nil
 		}
 		select {
 		case <-ctx.Done():

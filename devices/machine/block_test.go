@@ -62,6 +62,17 @@ func TestGate(t *testing.T) {
 			[]string{"no temperature sensor: whether it was below 38 C is not known"}},
 		{"a sensor that is off", []string{"-40000"}, machine.CoolDown{BelowC: 38, Limit: time.Hour}, 0, 0,
 			[]string{"no temperature sensor: whether it was below 38 C is not known"}},
+		{"degrees", []string{"95", "20000"}, machine.CoolDown{BelowC: 40, Limit: 7 * time.Second}, 0, 7 * time.Second,
+			[]string{"still 95.0 C after 7 s, 40 C were asked for"}},
+		{"tenths", []string{"452"}, machine.CoolDown{BelowC: 40, Limit: 7 * time.Second}, 0, 7 * time.Second,
+			[]string{"still 45.2 C after 7 s, 40 C were asked for"}},
+		{"no sensor that is understood", []string{"7", "125000"}, machine.CoolDown{BelowC: 38, Limit: time.Hour}, 0, 0,
+			[]string{"no temperature sensor is understood (cpu.0: 7 is in no known unit a temperature of a device at work; " +
+				"cpu.1: 125000 is what a sensor that is not fitted reports): whether it was below 38 C is not known"}},
+		{"a sensor at the end of its scale", []string{"37000", "125000"}, machine.CoolDown{BelowC: 38, Limit: time.Hour}, 0, 0, nil},
+		{"a constant", []string{"37000", "119000"}, machine.CoolDown{BelowC: 38, Limit: time.Hour}, 0, 20 * time.Second,
+			[]string{"sensor cpu.1 stayed at exactly 119 C while the device rested: it is left out"}},
+		{"a hot device that cools", []string{"119000"}, machine.CoolDown{BelowC: 38, Limit: time.Hour}, 14 * time.Second, 15 * time.Second, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			root, set := sensors(t, tt.zones...)
@@ -91,6 +102,34 @@ func TestGate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A constant sensor is left out of later blocks and states without a wait, until it moves.
+func TestConstantSensor(t *testing.T) {
+	root, set := sensors(t, "37000", "119000")
+	synctest.Test(t, func(t *testing.T) {
+		m := open(t, transport.Local{}, machine.Options{Name: "cpu", Root: root, CoolDown: machine.CoolDown{BelowC: 38, Limit: time.Hour}})
+		block := func() (b *devices.Block, waited time.Duration) {
+			t.Helper()
+			start := time.Now()
+			b, err := m.Block(t.Context(), "time it", func(*devices.Block) error { return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b, b.Started.Sub(start)
+		}
+		if b, waited := block(); waited != 20*time.Second || len(b.Warnings) != 1 || *b.Before.HottestC() != 37 || *b.After.HottestC() != 37 {
+			t.Errorf("first: %v, %q, %v, %v", waited, b.Warnings, *b.Before.HottestC(), *b.After.HottestC())
+		}
+		if b, waited := block(); waited != 0 || len(b.Warnings) != 0 || b.Before.UnclearTemperatures["cpu.1"] != "119 C is constant" {
+			t.Errorf("second: %v, %q, %q", waited, b.Warnings, b.Before.UnclearTemperatures)
+		}
+		set(1, "45000")
+		time.AfterFunc(11*time.Second, func() { set(1, "37000") })
+		if b, waited := block(); waited != 15*time.Second || len(b.Warnings) != 0 {
+			t.Errorf("it moves: %v, %q", waited, b.Warnings)
+		}
+	})
 }
 
 func TestGateEndsWithItsContext(t *testing.T) {

@@ -76,6 +76,7 @@ type Machine struct {
 	installed map[string]bool // folders verified since Open, under turn
 	left      atomic.Bool     // models or temporary files were put there
 	traffic   traffic
+	constants constants
 
 	closing  sync.Once
 	closeErr error
@@ -148,9 +149,15 @@ func (m *Machine) Wrapped(c transport.Command) transport.Command {
 	return c
 }
 
-// State reads the machine's condition now. What cannot be read is nil; an unreachable machine
-// is an error.
+// State reads the machine's condition now. What cannot be read is nil, as is a sensor that was seen
+// to be constant; an unreachable machine is an error.
 func (m *Machine) State(ctx context.Context) (devices.State, error) {
+	s, err := m.state(ctx)
+	m.constants.leaveOut(&s)
+	return s, err
+}
+
+func (m *Machine) state(ctx context.Context) (devices.State, error) {
 	// The check uses the transport, not Local, because On makes a Machine that stands for this
 	// host but has a transport of its own.
 	if _, here := m.t.(interface{ IsLocal() }); here {

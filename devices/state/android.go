@@ -29,7 +29,8 @@ const maxStatus = 6
 // thermalService parses `dumpsys thermalservice`. It uses only the present values of the HAL,
 // because the service's cache may be hours old. The output of a HAL that is not ready has no
 // such part. A sensor that is not fitted reports 0.0, one that cannot be read NaN: both become
-// nil.
+// nil. The HAL's figures are degrees; those of a wrong multiplier in a vendor's configuration are
+// read as zoneReading reads a kernel's.
 //
 // If somebody set a status by hand (`cmd thermalservice override-status`), it is replaced by
 // what the service would report itself, the worst of the skin's sensors
@@ -62,7 +63,12 @@ func thermalService(text string, s *devices.State) {
 	}
 }
 
-const skinType = 3
+const (
+	batteryType = 2
+	skinType    = 3
+	// mostUnclearHAL: a figure above it was never meant as a temperature, and is not mentioned.
+	mostUnclearHAL = 200
+)
 
 // worseSkin returns the worse of a status and a line's, if the line is about the phone's skin.
 func worseSkin(worst *int, line string) *int {
@@ -79,11 +85,14 @@ func halTemperature(line string, s *devices.State) {
 	if !ok || word == "" || v.name == "" || len(s.TemperaturesC) >= maxSensors {
 		return
 	}
-	var c *float64
-	if v.value > 0 && v.value <= hottestC {
-		c = &v.value
+	r := inUnit(v.value, coldestHAL)
+	if v.kind == batteryType {
+		r = r.ofBattery(v.value)
 	}
-	put(&s.TemperaturesC, v.name+"."+word, c)
+	if v.value > mostUnclearHAL {
+		r.unclear = ""
+	}
+	putReading(s, v.name+"."+word, r)
 }
 
 func halCooling(line string, s *devices.State) {
@@ -153,9 +162,7 @@ func battery(text string, s *devices.State) {
 		return
 	}
 	b := devices.Battery{Status: batteryStatus[values["status"]], Level: batteryLevel(values)}
-	if tenths, err := strconv.Atoi(values["temperature"]); err == nil && tenths > 0 && tenths <= hottestC*10 {
-		b.TemperatureC = new(float64(tenths) / 10)
-	}
+	b.TemperatureC = batteryCelsius(values["temperature"])
 	known := false
 	for _, p := range plugs {
 		known = known || values[p.key] == "true" || values[p.key] == "false"
@@ -169,6 +176,24 @@ func battery(text string, s *devices.State) {
 	if known || b != (devices.Battery{}) {
 		s.Battery = &b
 	}
+}
+
+// batteryCelsius reads tenths of a degree (BatteryManager.EXTRA_TEMPERATURE). Some vendors' services
+// pass on what their driver has, in degrees or millidegrees: a battery is neither at 2.7 C nor above
+// hottestBatteryC.
+func batteryCelsius(text string) *float64 {
+	n, err := strconv.Atoi(text)
+	switch {
+	case err != nil:
+		return nil
+	case n >= 10*coldestHAL && n <= 10*hottestBatteryC:
+		return new(float64(n) / 10)
+	case n >= coldestC && n < 10*coldestHAL:
+		return new(float64(n))
+	case n >= coldestMilli && n <= 1000*hottestBatteryC:
+		return new(float64(n) / 1e3)
+	}
+	return nil
 }
 
 func batteryLevel(values map[string]string) *float64 {

@@ -81,11 +81,12 @@ const apexDir = "sys/class/apex/"
 func (t tree) edgeTPUs(s *devices.State) []devices.Cooling {
 	var list []devices.Cooling
 	for _, name := range t.numbered(apexDir, "apex_") {
-		temp := t.celsius(apexDir + name + "/temp")
-		put(&s.TemperaturesC, name, temp)
+		read := t.celsius(name, apexDir+name+"/temp")
+		temp := read.c
+		putReading(s, name, read)
 		var points, above int64
 		for _, n := range "012" {
-			point := t.celsius(apexDir + name + "/trip_point" + string(n) + "_temp")
+			point := t.celsius(name, apexDir+name+"/trip_point"+string(n)+"_temp").c
 			if point == nil {
 				continue
 			}

@@ -12,6 +12,7 @@ package state
 
 import (
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func (t tree) fill(s *devices.State) {
 	s.OnlineCPUs = t.online()
 	t.frequencies(s)
 	s.GPUHz = t.gpus()
-	s.TemperaturesC = t.temperatures()
+	t.temperatures(s)
 	s.Cooling = append(t.cooling(), t.edgeTPUs(s)...)
 	s.ThrottleCount = t.throttling()
 	s.OnBattery = t.onBattery()
@@ -125,22 +126,16 @@ const thermalDir = "sys/class/thermal/"
 // TX2 and Xavier; jtop leaves it out). It would keep every gate closed for ever.
 const pmicConstant = 100
 
-// temperatures returns every zone, nil if it gives no usable figure.
-func (t tree) temperatures() map[string]*float64 {
-	var zones map[string]*float64
+// temperatures adds every zone to s, nil if it gives no usable figure.
+func (t tree) temperatures(s *devices.State) {
 	for _, zone := range t.numbered(thermalDir, "thermal_zone") {
 		name := t.name(thermalDir + zone + "/type")
 		if name == "" {
 			name = "zone"
 		}
-		c := t.celsius(thermalDir + zone + "/temp")
-		if c != nil && *c == pmicConstant && strings.HasPrefix(strings.ToLower(name), "pmic-die") {
-			c = nil
-		}
-		put(&zones, name+"."+strings.TrimPrefix(zone, "thermal_zone"), c)
+		putReading(s, name+"."+strings.TrimPrefix(zone, "thermal_zone"), t.celsius(name, thermalDir+zone+"/temp"))
 	}
-	t.amdTemperatures(&zones)
-	return zones
+	t.amdTemperatures(s)
 }
 
 const hwmonDir = "sys/class/hwmon/"
@@ -148,27 +143,29 @@ const hwmonDir = "sys/class/hwmon/"
 // amdTemperatures adds the processor's own sensor of AMD machines, which have no thermal zone
 // for it. Other hwmon chips are not read: Intel has one zone for all its cores, and reading
 // the temperature of a disk or a radio may wake it up.
-func (t tree) amdTemperatures(zones *map[string]*float64) {
+func (t tree) amdTemperatures(s *devices.State) {
 	for _, chip := range t.numbered(hwmonDir, "hwmon") {
 		driver := t.name(hwmonDir + chip + "/name")
 		if driver == "k10temp" || driver == "zenpower" {
-			put(zones, driver+"."+strings.TrimPrefix(chip, "hwmon"), t.celsius(hwmonDir+chip+"/temp1_input"))
+			putReading(s, driver+"."+strings.TrimPrefix(chip, "hwmon"), t.celsius(driver, hwmonDir+chip+"/temp1_input"))
 		}
 	}
 }
 
-// hottestC is more than any chip survives. Some phones have zones that count something else.
-const hottestC = 200
+// plainNumber is a sensor's whole file; a few vendors print decimals.
+var plainNumber = regexp.MustCompile(`^-?[0-9]{1,19}(\.[0-9]{1,9})?$`)
 
-// celsius reads millidegrees. A zone that is switched off or not fitted returns an error,
-// exactly 0, or a value far below freezing (-5700, -40000, absolute zero). A device at work is
-// not below freezing, so no true value is lost.
-func (t tree) celsius(path string) *float64 {
-	milli, err := t.number(path)
-	if err != nil || milli <= 0 || milli > hottestC*1000 {
-		return nil
+// celsius reads a sensor of this type. One that cannot be read has no figure.
+func (t tree) celsius(sensor, path string) reading {
+	text, err := t.text(path)
+	if err != nil || !plainNumber.MatchString(text) {
+		return reading{}
 	}
-	return new(float64(milli) / 1e3)
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return reading{}
+	}
+	return zoneReading(sensor, v)
 }
 
 // cooling lists the kernel's cooling devices: fans, and processors that it slows down.

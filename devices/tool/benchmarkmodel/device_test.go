@@ -529,10 +529,20 @@ func TestOpenRefuses(t *testing.T) {
 	if err := os.Chmod(script, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	flags, err := os.ReadFile("testdata/flags-litert2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lite := f.file(t, "litert", "#!/bin/sh\nfor f in "+strings.TrimSpace(string(flags))+"; do printf '\\t--%s=x\\tstring\\toptional\\t\\n' $f >&2; done\n")
+	if err := os.Chmod(lite, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		change func(*benchmarkmodel.Options)
 		want   string
 	}{
+		"litert's":           {func(o *benchmarkmodel.Options) { o.Binary.Host = lite }, "this is LiteRT 2's benchmark_model, which latlab does not support"},
+		"litert's, no flag":  {func(o *benchmarkmodel.Options) { o.Binary.Host, o.Delegate = lite, benchmarkmodel.GPU }, "this is LiteRT 2's benchmark_model, which latlab does not support"},
 		"no such file":       {func(o *benchmarkmodel.Options) { o.Binary.Host = "/nonexistent" }, "is no file of this host"},
 		"no such file there": {func(o *benchmarkmodel.Options) { o.Binary = benchmarkmodel.File{Device: "/nonexistent"} }, "cannot be started"},
 		"another program":    {func(o *benchmarkmodel.Options) { o.Binary.Host = script }, "is not TFLite's benchmark_model"},
@@ -628,6 +638,48 @@ func TestComputedIn(t *testing.T) {
 		if diff := cmp.Diff(tt.want, i.Compute); diff != "" {
 			t.Errorf("%s %v: %s", tt.delegate, tt.flags, diff)
 		}
+	}
+}
+
+// A program that prints TFLite's flags and then runs as LiteRT 2's is named, and is not the model's fault.
+func TestAnotherProgramsOutput(t *testing.T) {
+	f := newFake(t, testphone.Config{Simulator: "sim-pixel1-cpu", Delegates: []string{"xnnpack"}})
+	log, err := filepath.Abs("testdata/litert2-gpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []string{"0", "1"} {
+		o := f.options()
+		o.Binary.Host = f.file(t, "changed"+code, "#!/bin/sh\n[ \"$1\" = --help ] && exec "+f.binary+" --help\ncat "+log+"\nexit "+code+"\n")
+		if err := os.Chmod(o.Binary.Host, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		_, err := open(t, o).Run(t.Context(), good(t), plan())
+		if err == nil || devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), "this is LiteRT 2's benchmark_model") {
+			t.Errorf("exit code %s: %v", code, err)
+		}
+	}
+}
+
+// A block on a GPU that took a part has the printed counts, and the list of what it left is no error of the
+// tool.
+func TestPartOnTheGPU(t *testing.T) {
+	f := newFake(t, testphone.Today("sim-pixel4-dsp"))
+	log, err := filepath.Abs("testdata/fp16yolo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := accelerated(t, f, benchmarkmodel.GPU)
+	o.Binary.Host = f.file(t, "yolo", "#!/bin/sh\n[ \"$1\" = --help ] && exec "+f.binary+" --help\ncat "+log+"\n")
+	if err := os.Chmod(o.Binary.Host, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b, err := open(t, o).Run(t.Context(), good(t), devices.Plan{MinRuns: 5, MinSeconds: 0.05, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := b.Delegation; d.Delegated != 262 || d.Nodes != 382 || len(d.Why) != 1 || len(b.Doubts) != 0 {
+		t.Errorf("%+v, doubts %+v", d, b.Doubts)
 	}
 }
 

@@ -172,19 +172,28 @@ type usage map[string]bool
 
 var errNoUsage = errors.New("it does not print benchmark_model's flags")
 
-// parseUsage reads the output of --help, a line for each flag,
+// maxFlags bounds the flags that are read; a build has about a hundred.
+const maxFlags = 1000
+
+// usageFlags reads the output of --help, a line for each flag,
 // "\t--num_runs=50\tint32\toptional\t...".
 //
 // Source: tensorflow, tensorflow/lite/tools/command_line_flags.cc, Flags::Usage.
-func parseUsage(output string) (usage, error) {
+func usageFlags(output string) usage {
 	u := usage{}
 	for _, l := range lines(output) {
 		name, rest, found := strings.Cut(strings.TrimPrefix(l.text, "--"), "=")
-		if !found || !strings.HasPrefix(l.text, "--") || !strings.Contains(rest, "\t") || len(u) > 1000 {
+		if !found || !strings.HasPrefix(l.text, "--") || !strings.Contains(rest, "\t") || len(u) > maxFlags {
 			continue
 		}
 		u[name] = true
 	}
+	return u
+}
+
+// parseUsage is usageFlags of what must be benchmark_model.
+func parseUsage(output string) (usage, error) {
+	u := usageFlags(output)
 	if !u["graph"] || !u["num_runs"] {
 		return nil, errNoUsage
 	}

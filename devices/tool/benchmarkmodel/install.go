@@ -156,8 +156,13 @@ func (d *Device) askUsage(ctx context.Context) error {
 	if err != nil {
 		return usersFault(err)
 	}
-	if d.usage, err = parseUsage(out.Stdout + "\n" + out.Stderr); err != nil {
-		if k, text := ending(out.Stdout + "\n" + out.Stderr); k != nil {
+	help := out.Stdout + "\n" + out.Stderr
+	if other := otherUsage(help); other != nil {
+		return &devices.Error{Fault: devices.FaultUser, Op: d.op(), Reason: devices.ReasonMissing,
+			Err: fmt.Errorf("%s: %w", d.program, other), Advice: otherAdvice}
+	}
+	if d.usage, err = parseUsage(help); err != nil {
+		if k, text := ending(help); k != nil {
 			err = errors.New(text)
 		}
 		return &devices.Error{Fault: devices.FaultUser, Op: d.op(), Reason: devices.ReasonMissing, Output: out.Text(),

@@ -1,6 +1,7 @@
 package benchmarkmodel
 
 import (
+	"slices"
 	"strings"
 
 	"latlab/devices"
@@ -29,7 +30,7 @@ type kind struct {
 	flag        string // flag that selects it, with =true; empty if a path does
 	accelerator bool
 	precisions  []model.Precision // the default first
-	nodes       string            // part of its name in the runtime's lines; empty = all but XNNPACK's and Flex's
+	nodes       []string          // parts of its names in the runtime's lines; empty = all but those of the CPU
 	advice      string            // for a run in which it took nothing
 }
 
@@ -41,13 +42,13 @@ const (
 
 var kinds = []kind{
 	{name: None, precisions: []model.Precision{f32, i8, i16}},
-	{name: XNNPACK, provider: "XNNPACK", flag: "use_xnnpack", precisions: []model.Precision{f32, i8, i16}, nodes: "xnnpack",
+	{name: XNNPACK, provider: "XNNPACK", flag: "use_xnnpack", precisions: []model.Precision{f32, i8, i16}, nodes: []string{"xnnpack"},
 		advice: "this build may lack XNNPACK: take a build of 2021 or newer, or delegate none"},
-	{name: GPU, provider: "GPU", flag: "use_gpu", accelerator: true, precisions: []model.Precision{f32, i8}, nodes: "gpu",
+	{name: GPU, provider: "GPU", flag: "use_gpu", accelerator: true, precisions: []model.Precision{f32, i8}, nodes: []string{"gpu", "metal", "litert_cl", "litert_opengl", "litert_vulkan"},
 		advice: "does this build have the GPU delegate, and the device OpenCL?"},
-	{name: NNAPI, provider: "NNAPI", flag: "use_nnapi", accelerator: true, precisions: []model.Precision{i8, f32}, nodes: "nnapi",
+	{name: NNAPI, provider: "NNAPI", flag: "use_nnapi", accelerator: true, precisions: []model.Precision{i8, f32}, nodes: []string{"nnapi"},
 		advice: "nnapi_accelerator_name picks an accelerator, the tool prints those there are; many take int8 only"},
-	{name: Hexagon, provider: "Hexagon", flag: "use_hexagon", accelerator: true, precisions: []model.Precision{i8}, nodes: "hexagon",
+	{name: Hexagon, provider: "Hexagon", flag: "use_hexagon", accelerator: true, precisions: []model.Precision{i8}, nodes: []string{"hexagon"},
 		advice: "push libhexagon_interface.so and libhexagon_nn_skel*.so as libraries"},
 	{name: External, provider: "EXTERNAL", accelerator: true, precisions: []model.Precision{i8, f32},
 		advice: "does the library load there (its own libraries beside it, right processor), and does it take this precision?"},
@@ -65,14 +66,15 @@ func kindOf(name string) *kind {
 }
 
 // owns reports whether the nodes of a delegate of this name belong to the kind. The runtime applies
-// XNNPACK to nodes that an accelerator did not take, and Flex to TensorFlow's own ops: those run on
+// XNNPACK (in 2026 also YNNPACK) to nodes that an accelerator did not take, and Flex to TensorFlow's own ops: those run on
 // the CPU.
 func (k *kind) owns(delegate string) bool {
 	d := strings.ToLower(delegate)
-	if k.nodes != "" {
-		return strings.Contains(d, k.nodes)
+	part := func(p string) bool { return strings.Contains(d, p) }
+	if len(k.nodes) > 0 {
+		return slices.ContainsFunc(k.nodes, part)
 	}
-	return !strings.Contains(d, "xnnpack") && !strings.Contains(d, "flex")
+	return !slices.ContainsFunc([]string{"xnnpack", "ynnpack", "flex"}, part)
 }
 
 // failureKind is the meaning of a line of the tool, the runtime or a delegate.

@@ -48,11 +48,15 @@ func (e *UnparsableError) Error() string {
 // summaries of 2018, of 2019 and of today.
 //
 // It does not guess: a line with a known beginning and an unknown form, a run that did not end,
-// inconsistent figures and a latency of 0 are an *UnparsableError.
+// inconsistent figures and a latency of 0 are an *UnparsableError, and so is the output of LiteRT 2's
+// program of the same name.
 func Parse(stdout, stderr string) (*Result, error) {
 	p := &parser{}
-	out := lastRun(lines(stdout))
-	for _, l := range append(out, lines(stderr)...) {
+	all := append(lastRun(lines(stdout)), lines(stderr)...)
+	if other := otherOutput(all); other != nil {
+		return nil, &UnparsableError{Err: other.Error()}
+	}
+	for _, l := range all {
 		if err := p.line(l); err != nil {
 			return nil, err
 		}
@@ -121,6 +125,7 @@ type parser struct {
 	summary *summary
 	section section
 	table   *table
+	listing bool // the lines of Proof.Unsupported are being read
 }
 
 // section is the part of a profile that a line is in.
@@ -139,6 +144,9 @@ const maxKept = 20
 func (p *parser) line(l line) error {
 	if l.text == "" {
 		p.table = nil
+		return nil
+	}
+	if p.left(l.text) {
 		return nil
 	}
 	switch l.level {

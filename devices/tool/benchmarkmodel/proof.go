@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,10 +17,15 @@ import (
 type Proof struct {
 	Replaced []Replaced // the runtime's own lines about its subgraphs
 	Applied  []Applied
-	Reports  []Replaced // lines of delegates built on the runtime's simple delegate
+	Reports  []Replaced // delegates' own lines, which name no subgraph
 	Failures []Failure
-	XNNPACK  bool   // the runtime's implicit delegate for the CPU was created
-	Unused   string // flags that this build does not know and ignored
+	// Unsupported are the ops that the GPU delegate left to the CPU, "CONV_3D: Operation is not supported."
+	Unsupported []string
+	// Kernels is how many kernels the GPU delegate made, nil if it does not print it. It counts nodes as
+	// delegated before it makes kernels, and fails at that without a driver.
+	Kernels *int
+	XNNPACK bool   // the runtime's implicit delegate for the CPU was created
+	Unused  string // flags that this build does not know and ignored
 }
 
 // Replaced is a line about nodes that became delegate kernels.
@@ -44,16 +50,63 @@ type Failure struct {
 }
 
 var (
-	replacedForm = regexp.MustCompile(`^Replacing (\d+)(?: out of (\d+))? node\(s\) with delegate \((.*?)\) node, yielding (\d+) partitions(?: for (.+?))?\.?$`)
+	replacedForm = regexp.MustCompile(`^Replacing (\d+)(?: out of (\d+))? node\(s\) with delegate \((.*?)\) node(?:, yielding (\d+) partitions(?: for (.+?))?)?\.?$`)
 	appliedForm  = regexp.MustCompile(`^(?:Explicitly applied|Applied) (\S+) delegate, and the model graph will be (completely|partially) executed (?:by|w/) the delegate(?: w/ (\d+) delegate kernels)?\.?$`)
 	noneForm     = regexp.MustCompile(`^Though (\S+) delegate is explicitly applied, the model(?: graph)? will not be executed by the delegate\.?$`)
-	reportForm   = regexp.MustCompile(`^(.*?)[:,] *(\d+) nodes delegated out of (\d+)(?: nodes)?(?: with (\d+) partitions)?\.?$`)
+	// reportForm: Hexagon's of 2019 has no partitions, Core ML's a comma before them.
+	reportForm = regexp.MustCompile(`^(.*?)[:,] *(\d+) nodes delegated out of (\d+)(?: nodes)?(?:,? with (\d+) partitions)?\.?$`)
+	// operationsForm is the GPU delegate's own line, of all its back-ends: "First 5 operations will run
+	// on the GPU, and the remaining 3 on the CPU." until 2020, then "5 operations will run on the GPU, and
+	// the remaining 3 operations will run on the CPU.", "No operations ..., and all 8 operations ...".
+	// Source: LiteRT, tflite/delegates/gpu/common/model_builder.cc, GetOpsToReplace, and the same of
+	// ml_drift_delegate; tensorflow v1.14 to v2.1, the same file.
+	operationsForm = regexp.MustCompile(`^(?:First )?(No|\d+) operations? will run on the GPU, and (?:the remaining|all) (\d+)(?: operations?)?(?: will run)? on the CPU\.?$`)
+	kernelsForm    = regexp.MustCompile(`^Created (\d+) GPU delegate kernels\.?$`)
+	// unsupportedTitle begins the list of ops that the GPU delegate leaves to the CPU, "Next" until 2020,
+	// and unsupportedOp is a line of it: "CONV_3D: Operation is not supported.", "CUSTOM Name: ...".
+	unsupportedTitle = regexp.MustCompile(`^(Next|Following) operations are not supported by GPU delegate:?$`)
+	unsupportedOp    = regexp.MustCompile(`^[A-Z0-9_]+( \S+)?:( .*)?$`)
 )
+
+// left reads what the GPU delegate prints about ops that it leaves to the CPU. Its lines have the level
+// ERROR and are none: a run of which the delegate took a part is a measurement.
+func (p *parser) left(t string) bool {
+	switch {
+	case unsupportedTitle.MatchString(t):
+		p.listing = true
+		return true
+	case p.listing && unsupportedOp.MatchString(t) && failureOf(t) == nil:
+		if strings.HasSuffix(t, ":") {
+			t += " not supported by the GPU delegate"
+		}
+		p.r.Proof.Unsupported = keep(p.r.Proof.Unsupported, t)
+		return true
+	}
+	p.listing = false
+	f := operationsForm.FindStringSubmatch(t)
+	return f != nil && p.r.Proof.operations(f)
+}
+
+func (p *Proof) operations(f []string) bool {
+	n, ok := counts(0, strings.Replace(f[1], "No", "0", 1), f[2])
+	return ok && addReplaced(&p.Reports, 0, Replaced{Delegate: "GPU"}, strconv.Itoa(n[0]), strconv.Itoa(n[0]+n[1]), "")
+}
+
+func (p *Proof) kernels(f []string) bool {
+	n, ok := counts(0, f[1])
+	if ok {
+		p.Kernels = &n[0]
+	}
+	return ok
+}
 
 func (p *Proof) line(l line) error {
 	t := l.text
 	if p.mark(t) {
 		return nil
+	}
+	if strings.Contains(t, " will run on the GPU") { // left has read the known forms
+		return &UnparsableError{t, "this line about a delegate has no known form"}
 	}
 	if k := failureOf(t); k != nil && len(p.Failures) < maxKept {
 		p.Failures = append(p.Failures, Failure{text.ClipTo(t, 300), k})
@@ -67,6 +120,7 @@ func (p *Proof) line(l line) error {
 		{"Explicitly applied ", appliedForm, p.applied},
 		{"Applied ", appliedForm, p.applied},
 		{"Though ", noneForm, func(f []string) bool { p.Applied = append(p.Applied, Applied{Provider: f[1]}); return true }},
+		{"Created ", kernelsForm, p.kernels},
 		{"", reportForm, p.report},
 	}
 	for _, k := range known {
@@ -184,20 +238,23 @@ func (p *Proof) prove(k *kind, label string, nodes int) (devices.Delegation, *no
 	if a == nil && !counted {
 		return d, &notProven{nothing, fmt.Errorf("nothing that was printed proves that the %s delegate had the model", k.provider)}
 	}
-	if d.Delegated == 0 && (a == nil || a.Kernels == 0) {
+	if d.Delegated == 0 && (a == nil || a.Kernels == 0 || counted) {
+		// With counted, the kernels of the tool's line are those of another delegate.
 		d.Nodes = max(d.Nodes, nodes, 1)
 		d.Partitions = 0
 		if k.accelerator {
 			return d, &notProven{nothing, errNothing}
 		}
-		return withReason(d, true), nil
+		return p.withReason(d, true), nil
 	}
 	exact := complete(&d, a, counted, nodes)
-	return withReason(d, exact), nil
+	return p.withReason(d, exact), nil
 }
 
-// count adds up the runtime's lines about each subgraph, or else the delegate's own lines.
+// count adds up the runtime's lines about each subgraph, or else the delegate's own lines. An older
+// runtime prints no total; the delegate's own total is taken if it counts the same nodes as delegated.
 func (p *Proof) count(k *kind, d *devices.Delegation) (found bool) {
+	reported := p.reported(k)
 	seen := map[string]bool{}
 	for _, r := range p.Replaced {
 		if !k.owns(r.Delegate) {
@@ -212,16 +269,35 @@ func (p *Proof) count(k *kind, d *devices.Delegation) (found bool) {
 			d.Nodes += r.Nodes
 		}
 	}
-	if found {
-		return true
+	switch {
+	case reported == nil:
+	case !found:
+		d.Delegated, d.Nodes, d.Partitions = reported.Delegated, reported.Nodes, reported.Partitions
+	case d.Nodes == 0 && d.Delegated == reported.Delegated:
+		d.Nodes = reported.Nodes
 	}
+	return found || reported != nil
+}
+
+// reported adds up a delegate's own lines, nil if there are none.
+func (p *Proof) reported(k *kind) *Replaced {
+	var sum *Replaced
 	for _, r := range p.Reports {
-		if k.owns(r.Delegate) {
-			found = true
-			d.Delegated, d.Nodes, d.Partitions = d.Delegated+r.Delegated, d.Nodes+r.Nodes, d.Partitions+r.Partitions
+		if !k.owns(r.Delegate) {
+			continue
+		}
+		if sum == nil {
+			sum = &Replaced{}
+		}
+		sum.Delegated, sum.Nodes, sum.Partitions = sum.Delegated+r.Delegated, sum.Nodes+r.Nodes, sum.Partitions+r.Partitions
+	}
+	if sum != nil && k.name == GPU && p.Kernels != nil {
+		sum.Partitions = *p.Kernels
+		if *p.Kernels == 0 { // the driver failed after the delegate had counted
+			sum.Delegated = 0
 		}
 	}
-	return found
+	return sum
 }
 
 func (p *Proof) appliedOf(k *kind) *Applied {
@@ -258,10 +334,15 @@ func complete(d *devices.Delegation, a *Applied, counted bool, nodes int) (exact
 	return exact
 }
 
-func withReason(d devices.Delegation, exact bool) devices.Delegation {
+func (p *Proof) withReason(d devices.Delegation, exact bool) devices.Delegation {
 	left := d.Nodes - d.Delegated
 	switch {
 	case left == 0:
+	case len(p.Unsupported) > 0:
+		d.Why = slices.Clone(p.Unsupported)
+		if len(d.Why) == maxKept {
+			d.Why = append(d.Why, "and others")
+		}
 	case !exact:
 		d.Why = []string{"this build tells the number of delegate kernels and not of nodes: at least one node was left to the CPU"}
 	default:

@@ -88,6 +88,9 @@ func (d *Device) run(ctx context.Context, op string, m *model.Model, plan device
 }
 
 func (d *Device) read(r *run) error {
+	if other := otherOutput(lines(r.all())); other != nil {
+		return r.error(failureKind{"", devices.FaultUser, devices.ReasonMissing, otherAdvice}, other)
+	}
 	if r.out.Exit.Code != 0 {
 		return d.exited(r)
 	}

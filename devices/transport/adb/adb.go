@@ -163,13 +163,13 @@ func StateError(serial, state string) error {
 	case first == "unauthorized", first == "authorizing":
 		return &devices.Error{Fault: devices.FaultDevice, Op: "adb " + serial, Reason: devices.ReasonUnauthorized,
 			Err: errors.New("the phone has not accepted this computer's key"), Advice: "unlock it and accept the key on its screen; if it does not ask: adb reconnect offline"}
-	case strings.HasPrefix(state, "no permissions"):
+	case strings.HasPrefix(state, noPermissions):
 		return &devices.Error{Fault: devices.FaultLab, Op: "adb " + serial, Reason: devices.ReasonUnauthorized,
 			Err: errors.New("this user may not open the USB device: " + text.Line(state, maxClip)), Advice: "install udev rules (Debian: android-sdk-platform-tools-common), join the group plugdev, plug it in again"}
 	case first == "offline", first == "connecting", first == "detached":
-		return offline(serial, errors.New("adb sees it and gets no answer"), "wait until it has booted, or: adb reconnect "+serial)
+		return offline(serial, errors.New("adb sees it and gets no answer"), "wait until it has booted, or: adb reconnect "+text.ShellWord(serial))
 	}
-	return offline(serial, fmt.Errorf("it is in the state %q", text.Line(state, maxClip)), "boot it into Android: adb -s "+serial+" reboot")
+	return offline(serial, fmt.Errorf("it is in the state %q", text.Line(state, maxClip)), "boot it into Android: adb -s "+text.ShellWord(serial)+" reboot")
 }
 
 func offline(serial string, err error, advice string) error {
@@ -259,7 +259,7 @@ func (d *Device) revived(ctx context.Context, err error) error {
 func (d *Device) culprit(err error) error {
 	var silent *unanswered
 	if errors.As(err, &silent) {
-		return offline(d.serial, silent.error, "`adb devices` lists what it sees; adb reconnect "+d.serial)
+		return offline(d.serial, silent.error, "`adb devices` lists what it sees; adb reconnect "+text.ShellWord(d.serial))
 	}
 	var no *refused
 	if !errors.As(err, &no) {
@@ -268,7 +268,7 @@ func (d *Device) culprit(err error) error {
 	if strings.Contains(no.text, "unauthorized") || strings.Contains(no.text, "authorizing") {
 		return StateError(d.serial, "unauthorized")
 	}
-	return offline(d.serial, no, "`adb devices` lists what it sees; adb reconnect "+d.serial)
+	return offline(d.serial, no, "`adb devices` lists what it sees; adb reconnect "+text.ShellWord(d.serial))
 }
 
 // lost is the error of a connection that ended in the middle of something.
@@ -281,7 +281,7 @@ func (d *Device) lost(ctx context.Context, w *wire, err error) error {
 		return offline(d.serial, errors.New("it went away"), "is the cable in? `adb devices`")
 	}
 	if err = w.failed(ctx, err); errors.As(err, &known) && known.Reason == ReasonServer {
-		return offline(d.serial, known.Err, "is the cable in? `adb devices`; adb reconnect "+d.serial)
+		return offline(d.serial, known.Err, "is the cable in? `adb devices`; adb reconnect "+text.ShellWord(d.serial))
 	}
 	return err
 }

@@ -154,7 +154,7 @@ func (p *process) greet(ctx context.Context, program string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("start %s on adb %s: no such program: %w", program, p.d.serial, err)
 	case !timely:
-		return offline(p.d.serial, fmt.Errorf("its shell is silent for %v", p.d.server.stall()), "adb reconnect "+p.d.serial)
+		return offline(p.d.serial, fmt.Errorf("its shell is silent for %v", p.d.server.stall()), "adb reconnect "+text.ShellWord(p.d.serial))
 	case p.exit.Err != nil:
 		return p.exit.Err
 	}

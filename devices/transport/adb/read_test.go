@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -33,13 +34,57 @@ func TestParseDevices(t *testing.T) {
 	}
 }
 
+// Serial numbers with blanks, and servers of several versions.
+func TestParseDevicesWithBlanks(t *testing.T) {
+	for _, tt := range []struct {
+		line string
+		want Listed
+	}{
+		{"adb-X-y (2)._adb-tls-connect._tcp device product:p model:M device:d transport_id:3", Listed{"adb-X-y (2)._adb-tls-connect._tcp", "device", ""}},
+		{"adb-X-y (2)._adb-tls-connect._tcp\tdevice", Listed{"adb-X-y (2)._adb-tls-connect._tcp", "device", ""}},
+		{"ZUG 5S                 device usb:1-4 product:p model:M device:d transport_id:3", Listed{"ZUG 5S", "device", "usb:1-4"}},
+		{"ZUG 5S\tdevice", Listed{"ZUG 5S", "device", ""}},
+		{"ZUG  5S offline", Listed{"ZUG  5S", "offline", ""}},
+		{"ZUG 5S no permissions (missing udev rules? user is in the plugdev group); see [http://developer.android.com/tools/device.html] usb:3-2 transport_id:9",
+			Listed{"ZUG 5S", "no permissions (missing udev rules? user is in the plugdev group); see [http://developer.android.com/tools/device.html]", "usb:3-2"}},
+		{"ZUG 5S\tno permissions; see [http://developer.android.com/tools/device.html]", Listed{"ZUG 5S", "no permissions; see [http://developer.android.com/tools/device.html]", ""}},
+		{"my device              device usb:1-4 transport_id:1", Listed{"my device", "device", "usb:1-4"}},
+		{"host 1                 unauthorized transport_id:1", Listed{"host 1", "unauthorized", ""}},
+		{"(no serial number)     device transport_id:1", Listed{"(no serial number)", "device", ""}},
+		{"ZUG 5S                 meditating usb:1-4 transport_id:1", Listed{"ZUG 5S", "meditating", "usb:1-4"}},
+		{"9A28                   device usb:1-4 product:p model:M device:d max_speed:5000 negotiated_speed:480 transport_id:1", Listed{"9A28", "device", "usb:1-4"}},
+		{"192.168.1.7:5555       device product:p model:M device:d transport_id:5", Listed{"192.168.1.7:5555", "device", ""}},
+		{"9A28                   device 1-4 product:p", Listed{"9A28", "device 1-4", ""}},
+	} {
+		if diff := cmp.Diff([]Listed{tt.want}, parseDevices(tt.line+"\n")); diff != "" {
+			t.Errorf("%q: %s", tt.line, diff)
+		}
+	}
+}
+
+// A device is read as it was printed, whatever blanks and words of states its serial number has.
+func TestDevicesAreReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.OneOf(rapid.StringMatching(`[A-Za-z0-9._()#+-]{1,12}`), rapid.SampledFrom(states))
+		serial := strings.Join(rapid.SliceOfN(word, 1, 4).Draw(t, "serial"), " ")
+		state := rapid.SampledFrom(append([]string{"no permissions (user in plugdev group; are your udev rules wrong?); see [http://developer.android.com/tools/device.html]"}, states...)).Draw(t, "state")
+		usb := rapid.SampledFrom([]string{"", "usb:1-4.2"}).Draw(t, "usb")
+		details := strings.Repeat(" ", min(1, len(usb))) + usb + rapid.SampledFrom([]string{"", " product:p model:M device:d", " transport_id:7"}).Draw(t, "details")
+		line := fmt.Sprintf("%-22s %s%s\n", serial, state, details)
+		if diff := cmp.Diff([]Listed{{serial, state, usb}}, parseDevices(line)); diff != "" {
+			t.Fatalf("%q: %s", line, diff)
+		}
+	})
+}
+
 func FuzzParseDevices(f *testing.F) {
 	f.Add("0123\tdevice product:a model:b device:c transport_id:1\n")
 	f.Add("ABC no permissions (x); see [http://y] usb:3-2\n")
 	f.Add("0 \t0")
+	f.Add("adb-X-y (2)._adb-tls-connect._tcp offline\nZUG 5S\tdevice\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, d := range parseDevices(text) {
-			if d.Serial == "" || strings.ContainsAny(d.Serial, "\n\t ") {
+			if d.Serial == "" || strings.Contains(d.Serial, "\n") || strings.TrimSpace(d.Serial) != d.Serial || strings.Contains(d.State, "\t") {
 				t.Errorf("%q: serial %q", text, d.Serial)
 			}
 			_ = StateError(d.Serial, d.State)

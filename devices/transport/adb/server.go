@@ -9,10 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"latlab/devices"
 	"latlab/devices/transport"
@@ -168,7 +170,7 @@ func (s Server) Connect(ctx context.Context, addr string) error {
 	}
 	// The server answers OKAY to failures as well.
 	if !strings.HasPrefix(said, "connected to") && !strings.HasPrefix(said, "already connected to") {
-		return offline(addr, errors.New(text.Line(said, maxClip)), "is wireless debugging on, and the address right? `adb connect "+addr+"`")
+		return offline(addr, errors.New(text.Line(said, maxClip)), "is wireless debugging on, and the address right? `adb connect "+text.ShellWord(addr)+"`")
 	}
 	return nil
 }
@@ -335,31 +337,69 @@ func readReply(r io.Reader) (string, error) {
 	return string(text), nil
 }
 
-// parseDevices parses lines of `adb devices -l`: serial, state, and words of NAME:VALUE. A
-// state may have several words: "no permissions (missing udev rules?...)".
+// states are the single words that the server prints as a device's state.
+// Source: AOSP, packages/modules/adb, adb.cpp, to_string(ConnectionState).
+var states = []string{
+	usable, "offline", "unauthorized", "authorizing", "connecting", "detached", "bootloader", "recovery", "rescue", "sideload", "host", "unknown",
+}
+
+// noPermissions begins the only state of several words: "no permissions (missing udev rules?...".
+const noPermissions = "no permissions"
+
+// detail is a word after the state: "usb:1-4", "model:Pixel_3", and those of newer servers.
+var detail = regexp.MustCompile(`^[a-z_]+:`)
+
+// parseDevices parses lines of `adb devices -l`: serial, state, and words of NAME:VALUE.
+//
+// A serial number may have blanks: mDNS appends " (2)" to a name that it has already seen, and
+// some vendors' descriptors have them ("ZUG 5S"). The list with details has no TAB, so a line is
+// read from the right: details, the state, the serial number. An unknown state is one word.
 func parseDevices(text string) []Listed {
 	var list []Listed
 	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		end := strings.IndexAny(line, " \t")
-		if end < 0 {
-			continue
+		if d, ok := parseDevice(strings.TrimSpace(line)); ok {
+			list = append(list, d)
 		}
-		d := Listed{Serial: line[:end]}
-		var state []string
-		for _, word := range strings.Fields(line[end:]) {
-			switch name, _, ok := strings.Cut(word, ":"); {
-			case ok && name == "usb":
-				d.USB = word
-			case ok && slices.Contains([]string{"product", "model", "device", "transport_id"}, name):
-			default:
-				state = append(state, word)
-			}
-		}
-		d.State = strings.Join(state, " ")
-		list = append(list, d)
 	}
 	return list
+}
+
+func parseDevice(line string) (d Listed, ok bool) {
+	rest := line
+	for {
+		before, word := lastWord(rest)
+		if before == "" || !detail.MatchString(word) {
+			break
+		}
+		if strings.HasPrefix(word, "usb:") {
+			d.USB = word
+		}
+		rest = before
+	}
+	if serial, state, tab := strings.Cut(rest, "\t"); tab {
+		d.Serial, d.State = strings.TrimSpace(serial), strings.Join(strings.Fields(state), " ")
+	} else if i := strings.Index(rest, " "+noPermissions); i > 0 {
+		d.Serial, d.State = strings.TrimSpace(rest[:i]), strings.Join(strings.Fields(rest[i:]), " ")
+	} else {
+		d.Serial, d.State = splitState(rest)
+	}
+	return d, d.Serial != "" && d.State != ""
+}
+
+// splitState splits at the last word that is a state, or else at the last word.
+func splitState(text string) (serial, state string) {
+	for before, word := lastWord(text); before != ""; before, word = lastWord(before) {
+		if slices.Contains(states, word) {
+			return before, strings.Join(strings.Fields(text[len(before):]), " ")
+		}
+	}
+	return lastWord(text)
+}
+
+// lastWord splits a text at its last blank; before is empty if there is none.
+func lastWord(text string) (before, word string) {
+	i := strings.LastIndexAny(text, " \t")
+	return strings.TrimRightFunc(text[:max(i, 0)], unicode.IsSpace), text[i+1:]
 }
 
 const maxClip = 200

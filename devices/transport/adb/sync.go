@@ -158,7 +158,7 @@ func (d *Device) remove(ctx context.Context, name string) {
 func (d *Device) full(ctx context.Context, f transport.File, err error) error {
 	dir := path.Dir(f.Path)
 	return &devices.Error{Fault: devices.FaultDevice, Op: "push to adb " + d.serial, Reason: devices.ReasonFull,
-		Err: fmt.Errorf("no room for %d bytes%s: %w", f.Size, d.free(ctx, dir), err), Advice: "make room there; what is used: adb -s " + d.serial + " shell df -h " + dir}
+		Err: fmt.Errorf("no room for %d bytes%s: %w", f.Size, d.free(ctx, dir), err), Advice: "make room there; what is used: adb -s " + text.ShellWord(d.serial) + " shell df -h " + dir}
 }
 
 // free describes the free space, if df reports it.
