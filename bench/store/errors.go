@@ -22,7 +22,7 @@ type LockedError struct {
 
 func (e *LockedError) Error() string {
 	if e.PID == 0 {
-		return fmt.Sprintf("store %s: another writer holds it; --wait waits for it", e.Path)
+		return fmt.Sprintf("store %s: another process writes to it, maybe by another name; --wait waits for it", e.Path)
 	}
 	return fmt.Sprintf("store %s: process %d writes to it; --wait waits for it", e.Path, e.PID)
 }
@@ -118,7 +118,7 @@ func (s *Store) wrap(err error) error {
 // diskFull asks the file system: SQLite reports ENOSPC in some places as an I/O error.
 func (s *Store) diskFull() bool {
 	var st unix.Statfs_t
-	return unix.Statfs(s.path, &st) == nil && st.Bavail == 0
+	return unix.Statfs(s.file, &st) == nil && st.Bavail == 0
 }
 
 // whyNot finds the operating system's reason behind SQLite's "unable to open".
@@ -127,7 +127,7 @@ func (s *Store) whyNot(err error) error {
 	if !s.readonly {
 		mode |= unix.W_OK
 	}
-	if aerr := unix.Access(s.path, mode); aerr != nil {
+	if aerr := unix.Access(s.file, mode); aerr != nil {
 		return aerr
 	}
 	return err

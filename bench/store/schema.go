@@ -149,8 +149,8 @@ func (s *Store) has(ctx context.Context, table, column string) (bool, error) {
 	return n > 0, s.wrap(err)
 }
 
-// tx runs f in one transaction.
-func (s *Store) tx(ctx context.Context, f func(*sql.Tx) error) error {
+// commit runs f in one transaction.
+func (s *Store) commit(ctx context.Context, f func(*sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return s.wrap(err)
