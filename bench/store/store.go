@@ -76,7 +76,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	l, err := acquire(ctx, file, o.Wait)
 	if err != nil {
-		return nil, err
+		return nil, calledAs(path, err)
 	}
 	s := &Store{path: path, file: file, locks: l}
 	if err := s.openWriter(ctx, o); err != nil {
@@ -89,6 +89,17 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// calledAs gives an error about a file the name that the user gave.
+func calledAs(path string, err error) error {
+	if e, ok := errors.AsType[*LockedError](err); ok {
+		e.Path = path
+	}
+	if e, ok := errors.AsType[*PathError](err); ok {
+		e.Path = path
+	}
+	return err
 }
 
 func (s *Store) openWriter(ctx context.Context, o Options) error {
@@ -113,7 +124,10 @@ func (s *Store) openWriter(ctx context.Context, o Options) error {
 	if _, err := s.db.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
 		return err
 	}
-	return s.upgrade(ctx, version)
+	if err := s.upgrade(ctx, version); err != nil {
+		return err
+	}
+	return s.checkRows(ctx)
 }
 
 // OpenRead opens a store for reading. It takes no lock and writes nothing to the store.
@@ -152,7 +166,10 @@ func (s *Store) openReader(ctx context.Context, immutable bool) error {
 		return err
 	}
 	s.db.SetMaxOpenConns(4)
-	return s.checkReadable(ctx)
+	if err := s.checkReadable(ctx); err != nil {
+		return err
+	}
+	return s.checkRows(ctx)
 }
 
 func (s *Store) checkReadable(ctx context.Context) error {
