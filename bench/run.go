@@ -216,8 +216,12 @@ func (r *runner) load(ctx context.Context) error {
 		if err != nil {
 			return labError("load blocks", err)
 		}
+		n := r.nets[b.Slot.Network]
+		if n == nil {
+			return r.damaged("block", b.Slot)
+		}
 		if v, _, ok := BlockSeconds(&b.Block); ok {
-			r.nets[b.Slot.Network].add(v, b.Block.Delegation)
+			n.add(v, b.Block.Delegation)
 		}
 	}
 	for s, err := range r.o.Store.Schedule(ctx, r.sweep.ID) {
@@ -225,6 +229,9 @@ func (r *runner) load(ctx context.Context) error {
 			return labError("load schedule", err)
 		}
 		n := r.nets[s.Network]
+		if n == nil {
+			return r.damaged("planned block", s.Slot)
+		}
 		n.rounds = max(n.rounds, s.Round+1)
 		r.order = s.Order + 1
 		if s.State != SlotPlanned {
@@ -240,6 +247,11 @@ func (r *runner) load(ctx context.Context) error {
 		r.count(n, 1)
 	}
 	return r.loadFailures(ctx)
+}
+
+// damaged is the error of a store whose rows do not fit together.
+func (r *runner) damaged(what string, slot Slot) error {
+	return labError("load sweep "+r.sweep.ID, fmt.Errorf("the store is damaged: it has %s %d of network %d, but not the network", what, slot.Order, slot.Network))
 }
 
 // loadFailures finds the networks on which the device failed in earlier runs and moves them

@@ -47,12 +47,17 @@ type Sweep struct {
 	Tools    map[string]string `json:"tools,omitempty"` // latlab's own version, writer revision
 }
 
-// LoadSpace reads the space stored in the sweep. It is nil for a list of models.
+// LoadSpace reads the space stored in the sweep. It is nil for a list of models. An error is the store's
+// fault: latlab wrote the space.
 func (s *Sweep) LoadSpace() (*sampler.Space, error) {
-	if s.SpaceFile == "" {
+	if s.SpaceFile == "" && s.Space == "" {
 		return nil, nil
 	}
-	return sampler.Load([]byte(s.SpaceFile), s.Space+".yaml")
+	sp, err := sampler.Load([]byte(s.SpaceFile), s.Space+".yaml")
+	if err != nil {
+		return nil, fmt.Errorf("the store is damaged: the space of sweep %s cannot be read: %v", s.ID, err) //nolint:errorlint // not the user's file
+	}
+	return sp, nil
 }
 
 // Identity is the first 12 hex digits of sha256 over the request: networks, device by name and

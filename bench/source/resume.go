@@ -12,6 +12,9 @@ import (
 	"latlab/sampler/model"
 )
 
+// maxListed is more than any list has: a network beyond it is not one that latlab stored.
+const maxListed = 1 << 20
+
 // Resume finds the list's sweep in the store, or begins it. It returns the sweep with the list's
 // part of its identity, and the networks by their place in it; m has the device and the settings.
 // A file that changed since the sweep first had it goes to skip.
@@ -69,6 +72,9 @@ func (l *Models) places(ctx context.Context, st bench.Reader, m bench.Sweep, fou
 		for n, err := range st.Networks(ctx, m.Identity()) {
 			if err != nil {
 				return nil, err
+			}
+			if n.Index < 0 || n.Index >= maxListed {
+				return nil, fmt.Errorf("the store is damaged: sweep %s has a network %d", m.Identity(), n.Index)
 			}
 			for len(src) <= n.Index {
 				src = append(src, resumedModel{})

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"reflect"
 	"strings"
@@ -115,4 +116,28 @@ func FuzzDetail(f *testing.F) {
 			sameAsJSON(t, written)
 		}
 	})
+}
+
+// Nested brackets once overflowed the stack, which no program survives.
+func TestDeepDetail(t *testing.T) {
+	for _, text := range []string{
+		`{"x":` + strings.Repeat("[", 1<<24),
+		`{"layers":` + strings.Repeat("[", 1<<24),
+		`{"before":{"x":` + strings.Repeat(`{"a":`, 1<<22),
+		`{"x":"\\\"","y":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + "}",
+	} {
+		_, err := decodeDetail([]byte(text))
+		_, verr := decodeValue([]byte(text))
+		if !errors.Is(err, errDeep) || !errors.Is(verr, errDeep) {
+			t.Errorf("%.30s: %.99v, %.99v", text, err, verr)
+		}
+	}
+	for _, text := range []string{
+		`{"warnings":["` + strings.Repeat("[{", maxDepth) + `"]}`,
+		`{"layers":[` + strings.Repeat("{},", maxDepth) + `{}]}`,
+	} {
+		if _, err := decodeDetail([]byte(text)); err != nil {
+			t.Errorf("%.30s: %v", text, err)
+		}
+	}
 }

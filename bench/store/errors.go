@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,7 +24,7 @@ type LockedError struct {
 
 func (e *LockedError) Error() string {
 	if e.PID == 0 {
-		return fmt.Sprintf("store %s: another writer holds it; --wait waits for it", e.Path)
+		return fmt.Sprintf("store %s: another process writes to it, maybe by another name; --wait waits for it", e.Path)
 	}
 	return fmt.Sprintf("store %s: process %d writes to it; --wait waits for it", e.Path, e.PID)
 }
@@ -52,6 +54,38 @@ type NotStoreError struct {
 
 func (e *NotStoreError) Error() string { return fmt.Sprintf("%s %s", e.Path, e.What) }
 func (e *NotStoreError) Unwrap() error { return e.Err }
+
+// DamagedError is a store that SQLite cannot read, or whose rows do not fit together. It is the
+// environment's fault, not the user's: a disk, or a copy without its log.
+type DamagedError struct {
+	Path string
+	Err  error
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("store %s is damaged (%v): use a copy of it and its -wal from before", e.Path, e.Err)
+}
+
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// badRow is a row that latlab did not write.
+type badRow struct{ what string }
+
+func (e *badRow) Error() string { return e.what }
+
+func badRowf(format string, args ...any) error { return &badRow{fmt.Sprintf(format, args...)} }
+
+// unreadable is the error of a row that was read but not understood, unless reading was interrupted.
+func (s *Store) unreadable(err error) error {
+	var coded *sqlite.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &coded), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, sql.ErrConnDone):
+		return s.wrap(err)
+	}
+	return &DamagedError{Path: s.path, Err: err}
+}
 
 // PathError is a path that cannot be opened: missing, a folder, not permitted, read-only.
 type PathError struct {
@@ -107,8 +141,9 @@ func (s *Store) wrap(err error) error {
 		return &DiskError{Path: s.path, Full: s.diskFull(), Err: err}
 	case isCode(err, sqlite3.SQLITE_NOTADB):
 		return &NotStoreError{Path: s.path, What: "is not a SQLite file", Err: err}
-	case isCode(err, sqlite3.SQLITE_CORRUPT):
-		return &NotStoreError{Path: s.path, What: "is damaged", Err: err}
+	case isCode(err, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT):
+		// Every statement is the program's own, so one that cannot be compiled means a damaged schema.
+		return &DamagedError{Path: s.path, Err: err}
 	case isCode(err, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
 		return &PathError{Path: s.path, Err: s.whyNot(err)}
 	}
@@ -118,7 +153,7 @@ func (s *Store) wrap(err error) error {
 // diskFull asks the file system: SQLite reports ENOSPC in some places as an I/O error.
 func (s *Store) diskFull() bool {
 	var st unix.Statfs_t
-	return unix.Statfs(s.path, &st) == nil && st.Bavail == 0
+	return unix.Statfs(s.file, &st) == nil && st.Bavail == 0
 }
 
 // whyNot finds the operating system's reason behind SQLite's "unable to open".
@@ -127,7 +162,7 @@ func (s *Store) whyNot(err error) error {
 	if !s.readonly {
 		mode |= unix.W_OK
 	}
-	if aerr := unix.Access(s.path, mode); aerr != nil {
+	if aerr := unix.Access(s.file, mode); aerr != nil {
 		return aerr
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"latlab/bench"
@@ -17,7 +18,7 @@ import (
 // the log.
 const page = 200
 
-const selectSweep = `SELECT sweeps.manifest, sweeps.networks, coalesce(spaces.yaml, '')
+const selectSweep = `SELECT sweeps.id, sweeps.manifest, sweeps.networks, coalesce(spaces.yaml, '')
 	FROM sweeps LEFT JOIN spaces ON spaces.id = sweeps.space `
 
 // Sweeps implements bench.Reader.
@@ -31,20 +32,40 @@ func (s *Store) Sweep(ctx context.Context, id string) (bench.Sweep, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return bench.Sweep{}, fmt.Errorf("sweep %s: %w", id, bench.ErrNoSweep)
 	}
-	return m, s.wrap(err)
+	return m, s.unreadable(err)
 }
 
 type scanner interface{ Scan(to ...any) error }
 
 func scanSweep(r scanner) (m bench.Sweep, err error) {
-	var text, yaml string
+	var id, text, yaml string
 	var n int
-	if err := r.Scan(&text, &n, &yaml); err != nil {
+	if err := r.Scan(&id, &text, &n, &yaml); err != nil {
 		return m, err
 	}
 	err = json.Unmarshal([]byte(text), &m)
 	m.Networks, m.SpaceFile = n, yaml
+	if err == nil && m.ID != id {
+		err = badRowf("sweep %q has the manifest of sweep %q", id, m.ID)
+	}
+	if err == nil && (n < 0 || n > maxNumber) {
+		err = badRowf("sweep %s has %d networks", id, n)
+	}
 	return m, err
+}
+
+// maxNumber is far above every network, position and round of a sweep: a row beyond it was not written
+// by latlab.
+const maxNumber = 1 << 30
+
+// numbered checks the numbers of a row.
+func numbered(what string, numbers ...int) error {
+	for _, n := range numbers {
+		if n < 0 || n > maxNumber {
+			return badRowf("%s has the number %d", what, n)
+		}
+	}
+	return nil
 }
 
 // Networks implements bench.Reader.
@@ -70,6 +91,12 @@ func scanNetwork(r scanner) (n bench.Network, key []any, err error) {
 	if err == nil && features.Valid {
 		err = json.Unmarshal([]byte(features.String), &n.Features)
 	}
+	if err == nil {
+		err = numbered("a network", n.Index)
+	}
+	if err == nil && !slices.Contains([]bench.Status{bench.Planned, bench.Measured, bench.Failed}, n.Status) {
+		err = badRowf("network %d has the status %q", n.Index, n.Status)
+	}
 	return n, []any{n.Index}, err
 }
 
@@ -79,6 +106,9 @@ func (s *Store) Schedule(ctx context.Context, sweep string) iter.Seq2[bench.Sche
 		WHERE sweep = ? AND ord > ? ORDER BY ord LIMIT ?`,
 		[]any{-1}, func(r scanner) (x bench.Scheduled, key []any, err error) {
 			err = r.Scan(&x.Order, &x.Network, &x.Round, (*string)(&x.State))
+			if err == nil {
+				err = numbered("a planned block", x.Order, x.Network, x.Round)
+			}
 			return x, []any{x.Order}, err
 		})
 }
@@ -100,6 +130,9 @@ func scanValue(r scanner) (b bench.StoredBlock, key []any, err error) {
 	if err = r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &detail); err == nil {
 		b.Block, err = decodeValue(detail)
 	}
+	if err == nil {
+		err = checkBlock(b.Slot, samples)
+	}
 	b.Block.Samples = unpack(samples)
 	return b, []any{b.Slot.Network, b.Slot.Order}, err
 }
@@ -109,8 +142,21 @@ func scanBlock(r scanner) (b bench.StoredBlock, key []any, err error) {
 	if err = r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &cpu, &warm, &detail); err == nil {
 		b.Block, err = decodeDetail(detail)
 	}
+	if err == nil {
+		err = checkBlock(b.Slot, samples, cpu, warm)
+	}
 	b.Block.Samples, b.Block.CPUSamples, b.Block.WarmUp = unpack(samples), unpack(cpu), unpack(warm)
 	return b, []any{b.Slot.Network, b.Slot.Order}, err
+}
+
+// checkBlock checks a block's numbers, and that its lists are of whole values.
+func checkBlock(slot bench.Slot, lists ...[]byte) error {
+	for _, l := range lists {
+		if len(l)%8 != 0 {
+			return badRowf("block %d of network %d has a list of %d bytes", slot.Order, slot.Network, len(l))
+		}
+	}
+	return numbered("a block", slot.Network, slot.Order, slot.Round)
 }
 
 // Failures implements bench.Reader.
@@ -125,6 +171,9 @@ func scanFailure(r scanner) (f bench.Failure, key []any, err error) {
 	var at string
 	if err = r.Scan(&id, &f.Network, &f.Name, &f.Round, (*string)(&f.Fault), &f.Reason, &f.Message, &f.Output, &f.Final, &at); err == nil {
 		f.Time, err = time.Parse(time.RFC3339Nano, at)
+	}
+	if err == nil {
+		err = numbered("a failure", f.Network, f.Round)
 	}
 	return f, []any{id}, err
 }
@@ -172,7 +221,7 @@ func collect[T any](ctx context.Context, s *Store, items []T, scan func(scanner)
 	for rows.Next() {
 		x, err := scan(rows)
 		if err != nil {
-			return nil, s.wrap(err)
+			return nil, s.unreadable(err)
 		}
 		items = append(items, x)
 	}

@@ -5,8 +5,13 @@
 // A finished block and its schedule row change in one transaction: if the process is killed at
 // any instant, the store still opens and holds every finished block once.
 //
-// One process writes at a time, under a lock that the kernel releases when its holder dies.
-// Readers never wait, even while a writer writes.
+// One process writes at a time, under locks that the kernel releases when their holder dies: on a
+// file beside the store, and on the store whatever its name. A store with two names (hard links) is not
+// written, since each name would have a log of its own; two mounts of one folder (bind mounts) cannot be
+// seen and are not. Readers never wait, even while a writer writes.
+//
+// A writer whose file was deleted, moved, replaced or cut returns a *LostError from its next
+// transaction, and at the latest from Close, and saves what it has beside the store.
 //
 // The package does not compute estimates (bench does) and repairs nothing: for a file that it
 // cannot read it returns a typed error.
@@ -17,12 +22,16 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // also the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"golang.org/x/sys/unix"
 
 	"latlab/bench"
 )
@@ -47,9 +56,11 @@ type Options struct {
 
 // Store is an open store.
 type Store struct {
-	path     string
+	path     string // as given
+	file     string // without links
 	db       *sql.DB
-	lock     *os.File // nil for a reader
+	locks    *locks // nil for a reader
+	place    *place // nil for a reader
 	readonly bool
 }
 
@@ -59,18 +70,36 @@ func (s *Store) Path() string { return s.path }
 // Open opens a store for writing. It creates a missing store and upgrades an older one. If
 // another process writes, the error is a *LockedError.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
-	if err := checkFile(path, true); err != nil {
-		return nil, err
-	}
-	l, err := acquire(ctx, path, o.Wait)
+	file, err := checkFile(path, true)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, lock: l}
+	l, err := acquire(ctx, file, o.Wait)
+	if err != nil {
+		return nil, calledAs(path, err)
+	}
+	s := &Store{path: path, file: file, locks: l}
 	if err := s.openWriter(ctx, o); err != nil {
 		return nil, errors.Join(s.wrap(err), s.Close())
 	}
+	if s.place, err = watch(file, l.store); err != nil {
+		return nil, errors.Join(&PathError{Path: path, Err: err}, s.Close())
+	}
+	if err := s.checkPlace(ctx, false); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
+}
+
+// calledAs gives an error about a file the name that the user gave.
+func calledAs(path string, err error) error {
+	if e, ok := errors.AsType[*LockedError](err); ok {
+		e.Path = path
+	}
+	if e, ok := errors.AsType[*PathError](err); ok {
+		e.Path = path
+	}
+	return err
 }
 
 func (s *Store) openWriter(ctx context.Context, o Options) error {
@@ -80,7 +109,7 @@ func (s *Store) openWriter(ctx context.Context, o Options) error {
 		sync = "normal"
 	}
 	var err error
-	if s.db, err = open(s.path, url.Values{
+	if s.db, err = open(s.file, url.Values{
 		"mode": {"rwc"}, "_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(10000)", "foreign_keys(1)", "synchronous(" + sync + ")"},
 	}); err != nil {
@@ -95,20 +124,24 @@ func (s *Store) openWriter(ctx context.Context, o Options) error {
 	if _, err := s.db.ExecContext(ctx, "PRAGMA journal_mode = WAL"); err != nil {
 		return err
 	}
-	return s.upgrade(ctx, version)
+	if err := s.upgrade(ctx, version); err != nil {
+		return err
+	}
+	return s.checkRows(ctx)
 }
 
 // OpenRead opens a store for reading. It takes no lock and writes nothing to the store.
 func OpenRead(ctx context.Context, path string) (*Store, error) {
-	if err := checkFile(path, false); err != nil {
+	file, err := checkFile(path, false)
+	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, readonly: true}
-	err := s.openReader(ctx, false)
+	s := &Store{path: path, file: file, readonly: true}
+	err = s.openReader(ctx, false)
 	if isCode(err, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) {
 		// A WAL database needs its -shm file, which cannot be created in a read-only folder. Without
 		// a log there is only the main file, and no process can be writing.
-		if hasLog(path) {
+		if hasLog(file) {
 			err = &PathError{Path: path, Err: errors.New("its writer did not close it, and its log can only be read in a writable folder; copy the store with its -wal file to one")}
 		} else {
 			err = s.openReader(ctx, true)
@@ -129,11 +162,14 @@ func (s *Store) openReader(ctx context.Context, immutable bool) error {
 		q.Set("immutable", "1")
 	}
 	var err error
-	if s.db, err = open(s.path, q); err != nil {
+	if s.db, err = open(s.file, q); err != nil {
 		return err
 	}
 	s.db.SetMaxOpenConns(4)
-	return s.checkReadable(ctx)
+	if err := s.checkReadable(ctx); err != nil {
+		return err
+	}
+	return s.checkRows(ctx)
 }
 
 func (s *Store) checkReadable(ctx context.Context) error {
@@ -153,7 +189,10 @@ func hasLog(path string) bool {
 	return err == nil && st.Size() > 0
 }
 
+// open opens a database with OFD locks, which closing another descriptor of the file does not
+// drop. Where the kernel has none, or the program opened a database before, SQLite keeps POSIX locks.
 func open(path string, q url.Values) (*sql.DB, error) {
+	_, _ = sqlite.OFDLocking(true)
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -162,44 +201,66 @@ func open(path string, q url.Values) (*sql.DB, error) {
 	return sql.Open("sqlite", "file:"+u.EscapedPath()+"?"+q.Encode())
 }
 
-// Close writes the log back into the file and releases the lock. A closed store is a single
+// Close writes the log back into the file and releases the locks. A closed store is a single
 // file.
 func (s *Store) Close() error {
 	var err error
-	if s.db != nil {
-		if !s.readonly {
-			// A full disk or a reader may prevent it; then the log stays and nothing is lost.
-			_, _ = s.db.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
-		}
+	switch {
+	case s.db == nil:
+	case s.place == nil:
 		err = s.db.Close()
+	default:
+		err = s.closeWriter()
+		s.place = nil
 	}
-	if s.lock != nil {
-		err = errors.Join(err, s.lock.Close())
-		s.lock = nil
+	if s.locks != nil {
+		err = errors.Join(err, s.locks.close())
+		s.locks = nil
 	}
 	return err
 }
 
-// checkFile reports plainly what SQLite would call "unable to open". It does not open the file:
-// closing any descriptor of a database drops the process's own POSIX locks on it, and this
-// process may already have the same store open.
-func checkFile(path string, write bool) error {
-	st, err := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist) && write:
-		dir, derr := os.Stat(filepath.Dir(path))
+// checkFile follows links, and reports plainly what SQLite would call "unable to open". It does not open
+// the file: without OFD locks, closing any descriptor of a database drops the process's own locks on it,
+// and this process may already have the same store open.
+func checkFile(path string, write bool) (file string, err error) {
+	if file, err = resolve(path); err != nil {
+		return "", err
+	}
+	names := 1 // a reader may read a copy made of hard links
+	if !write {
+		names = math.MaxInt
+	}
+	switch err := checkRegular(file, names); {
+	case errors.Is(err, fs.ErrNotExist) && write:
+		dir, derr := os.Stat(filepath.Dir(file))
 		if derr != nil || !dir.IsDir() {
-			return &PathError{Path: path, Err: fmt.Errorf("no folder %s", filepath.Dir(path))}
+			return "", &PathError{Path: path, Err: fmt.Errorf("no folder %s", filepath.Dir(file))}
 		}
-		return nil
-	case errors.Is(err, os.ErrNotExist):
-		return &PathError{Path: path, Err: os.ErrNotExist}
 	case err != nil:
-		return &PathError{Path: path, Err: err}
-	case st.IsDir():
-		return &PathError{Path: path, Err: errors.New("it is a folder")}
-	case !st.Mode().IsRegular():
-		return &PathError{Path: path, Err: errors.New("it is not a regular file")}
+		return "", &PathError{Path: path, Err: err}
+	}
+	for _, part := range []string{"-wal", "-shm", "-journal"} {
+		// A reader writes to the -shm.
+		if err := checkRegular(file+part, 1); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", &PathError{Path: path, Err: fmt.Errorf("its file %s cannot be used: %w", file+part, err)}
+		}
+	}
+	return file, nil
+}
+
+func checkRegular(path string, names int) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return err
+	}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return errors.New("it is a folder")
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return errors.New("it is not a regular file")
+	case uint64(st.Nlink) > uint64(names):
+		return fmt.Errorf("it has %d names (hard links), and each name would have its own log; copy the file, or remove the other names", st.Nlink)
 	}
 	return nil
 }

@@ -9,10 +9,14 @@ import (
 	"os"
 	"path/filepath"
 
+	"latlab/internal/strictyaml"
 	"latlab/internal/text"
 
 	"go.yaml.in/yaml/v3"
 )
+
+// configKind limits the file before it is parsed.
+var configKind = strictyaml.Kind{Name: "a configuration", MaxBytes: 256 << 10}
 
 // applyConfig reads the configuration file, $XDG_CONFIG_HOME/latlab/latlab.yml, and uses its
 // values as defaults of flags. The file has one section a verb:
@@ -32,7 +36,7 @@ func applyConfig(verbs []*verb, getenv func(string) string) error {
 		}
 		path = filepath.Join(dir, "latlab", "latlab.yml")
 	}
-	data, err := os.ReadFile(path)
+	data, err := configKind.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return nil
 	}
@@ -43,6 +47,9 @@ func applyConfig(verbs []*verb, getenv func(string) string) error {
 }
 
 func configure(verbs []*verb, path string, data []byte) error {
+	if len(data) > configKind.MaxBytes {
+		return fmt.Errorf("%s is larger than %d bytes, too large for %s", path, configKind.MaxBytes, configKind.Name)
+	}
 	var doc yaml.Node
 	err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&doc)
 	if errors.Is(err, io.EOF) {

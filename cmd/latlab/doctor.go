@@ -100,11 +100,8 @@ func printChecks(s streams, asJSON bool, checks []inventory.Step) error {
 // cacheCheck writes a file into the model cache's folder.
 func cacheCheck(o cacheOptions) inventory.Step {
 	k := inventory.Step{Name: "model cache", State: inventory.OK}
-	dir, err := o.folder()
-	free := int64(0)
-	if err == nil {
-		free, err = model.CheckCacheDir(dir)
-	}
+	dir := o.folder()
+	free, err := model.CheckCacheDir(dir)
 	switch {
 	case errors.Is(err, model.ErrFreeUnknown):
 		k.State, k.Detail = inventory.Note, err.Error()

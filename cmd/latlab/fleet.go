@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"latlab/bench"
+	"latlab/bench/store"
 	"latlab/devices"
 	"latlab/internal/ui"
 )
@@ -66,6 +67,9 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	show.Finish()
 	pushMetrics(ctx, f.s, f.o.pushURL, st)
 	err = st.Close()
+	if wraps[*store.LostError](err) {
+		return nil, err // whatever the devices report follows from it
+	}
 	for _, o := range outs {
 		if o.CloseErr != nil {
 			fmt.Fprintf(f.s.err, "latlab: WARNING: %s: %s\n", o.Name, ui.OneLine(o.CloseErr))

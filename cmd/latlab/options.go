@@ -110,23 +110,19 @@ func (o *cacheOptions) register(f *flagSet) {
 	f.string(&o.size, "cache-size", "limit of the model cache, a `SIZE` such as 500M or 2G", "2G")
 }
 
-func (o cacheOptions) folder() (string, error) {
+func (o cacheOptions) folder() string {
 	if o.dir != "" {
-		return o.dir, nil
+		return o.dir
 	}
 	return model.DefaultCacheDir()
 }
 
 func (o cacheOptions) open() (*model.Cache, error) {
-	dir, err := o.folder()
-	if err != nil {
-		return nil, err
-	}
 	size, err := inventory.ParseSize(o.size)
 	if err != nil {
 		return nil, withCode(exitUsage, err)
 	}
-	return model.NewCache(dir, size), nil
+	return model.NewCache(o.folder(), size), nil
 }
 
 type formOptions struct{ precision, input string }

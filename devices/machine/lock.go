@@ -66,7 +66,7 @@ func holder(pid int) string {
 
 // Locked reports whether a machine is in use, and the process that uses it (0 if unknown).
 func Locked(lockDir, key string) (busy bool, pid int) {
-	f, err := os.Open(lockPath(lockDir, key))
+	f, err := openLock(lockPath(lockDir, key), os.O_RDONLY)
 	if err != nil {
 		return false, 0
 	}
@@ -84,7 +84,7 @@ func tryLock(dir, key string) (*os.File, int, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, 0, err
 	}
-	f, err := os.OpenFile(lockPath(dir, key), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := openLock(lockPath(dir, key), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -99,6 +99,20 @@ func tryLock(dir, key string) (*os.File, int, error) {
 		return nil, 0, errors.Join(err, f.Close())
 	}
 	return f, 0, nil
+}
+
+// openLock opens a lock file. It follows no link, does not wait for a pipe, and refuses a file with a second
+// name, which would be overwritten.
+func openLock(path string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink > 1 {
+		return nil, errors.Join(fmt.Errorf("%s is not a lock that latlab made; remove it", path), err, f.Close())
+	}
+	return f, nil
 }
 
 // lockWithRetry tries a few times, because Locked in a different process holds the lock for a

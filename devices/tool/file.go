@@ -36,14 +36,19 @@ func (e SizeError) Error() string { return fmt.Sprintf("has %d bytes", int64(e))
 
 // ReadFile reads a file on this machine that a program wrote.
 func ReadFile(path string, limit int64) (string, error) {
-	info, err := os.Stat(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
-	if info.Size() > limit {
-		return "", SizeError(info.Size())
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if int64(len(data)) > limit {
+		size := int64(len(data))
+		if info, serr := f.Stat(); serr == nil {
+			size = max(size, info.Size())
+		}
+		return "", SizeError(size)
 	}
-	data, err := os.ReadFile(path)
 	return string(data), err
 }
 

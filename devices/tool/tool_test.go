@@ -279,3 +279,20 @@ func FuzzParseCPUs(f *testing.F) {
 		}
 	})
 }
+
+// A file is read up to its limit only, also one whose size is unknown before it is read.
+func TestReadFileIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := tool.ReadFile(path, 5); text != "12345" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	for _, path := range []string{path, "/dev/zero"} {
+		var size tool.SizeError
+		if _, err := tool.ReadFile(path, 4); !errors.As(err, &size) || size != 5 {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

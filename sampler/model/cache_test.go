@@ -16,7 +16,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
+	"latlab/fixtures"
+	"latlab/internal/private"
 	"latlab/internal/testenv"
 	"latlab/sampler/tflite"
 	"latlab/sampler/tflite/tflitetest"
@@ -207,8 +210,13 @@ func TestDamagedFilesAreWrittenAgain(t *testing.T) {
 			data[len(data)-5] ^= 1
 			return os.WriteFile(c.path(m), data, 0o600)
 		}},
-		{"no sum", func(c *Cache, m *Model) error { return os.Remove(c.sumPath(m)) }},
-		{"damaged sum", func(c *Cache, m *Model) error { return os.WriteFile(c.sumPath(m), []byte("{"), 0o600) }},
+		{"a link", func(c *Cache, m *Model) error {
+			return errors.Join(os.Rename(c.path(m), c.path(m)+".moved"), os.Symlink(c.path(m)+".moved", c.path(m)))
+		}},
+		{"a hard link", func(c *Cache, m *Model) error { return os.Link(c.path(m), c.path(m)+".other") }},
+		{"a pipe", func(c *Cache, m *Model) error {
+			return errors.Join(os.Remove(c.path(m)), unix.Mkfifo(c.path(m), 0o600))
+		}},
 		{"model gone", func(c *Cache, m *Model) error { return os.Remove(c.path(m)) }},
 		{"stale temporary files", func(c *Cache, m *Model) error {
 			return errors.Join(os.Remove(c.path(m)), os.WriteFile(c.path(m)+tmpSuffix, []byte("half"), 0o600))
@@ -221,8 +229,8 @@ func TestDamagedFilesAreWrittenAgain(t *testing.T) {
 			if err := tc.damage(c, m); err != nil {
 				t.Fatal(err)
 			}
-			for range 2 {
-				f := open(t, m)
+			for _, c := range []*Cache{c, NewCache(c.dir, 0)} { // this process's, and another's
+				f := open(t, models(t, c, 1)[0])
 				if err := checkFile(m, f); err != nil {
 					t.Error(err)
 				}
@@ -231,6 +239,88 @@ func TestDamagedFilesAreWrittenAgain(t *testing.T) {
 			noTemporaryFiles(t, c.dir)
 		})
 	}
+}
+
+// TestPlantedFile: a file of another network, with a sum that fits it, is not served to a process that has
+// not written the model itself.
+func TestPlantedFile(t *testing.T) {
+	c := NewCache(t.TempDir(), 0)
+	ms := models(t, c, 2)
+	planted := open(t, ms[1])
+	data, err := os.ReadFile(planted.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := fmt.Sprintf(`{"sha256":%q,"bytes":%d}`, planted.SHA256, planted.Size)
+	path := c.path(ms[0])
+	if err := errors.Join(os.WriteFile(path, data, 0o600), os.WriteFile(strings.TrimSuffix(path, ".tflite")+sumSuffix, []byte(sums), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkFile(ms[0], open(t, models(t, NewCache(c.dir, 0), 1)[0])); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFolderOfOthers: what others can write to is not used.
+func TestFolderOfOthers(t *testing.T) {
+	dirs := map[string]string{}
+	for _, mode := range []uint32{0o777, 0o770, 0o1777} {
+		dir := t.TempDir()
+		if err := unix.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		dirs[dir] = "can be written by other users"
+	}
+	if os.Getuid() == 0 {
+		dir := t.TempDir()
+		if err := os.Chown(dir, 54321, 54321); err != nil {
+			t.Fatal(err)
+		}
+		dirs[dir] = "belongs to user 54321"
+	}
+	for dir, want := range dirs {
+		_, err := models(t, NewCache(dir, 0), 1)[0].Open(context.Background())
+		var disk *DiskError
+		if !errors.As(err, &disk) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "--cache-dir") {
+			t.Errorf("%v", err)
+		}
+		if _, err := CheckCacheDir(dir); err == nil {
+			t.Errorf("doctor: %s is used", dir)
+		}
+	}
+}
+
+// TestPipeAsLock: the lock of the folder must not wait for a pipe, nor change a file that it links to.
+func TestPipeAsLock(t *testing.T) {
+	c := NewCache(t.TempDir(), 0)
+	lock, victim := filepath.Join(c.dir, lockName), filepath.Join(c.dir, "victim")
+	for _, plant := range []func() error{
+		func() error { return unix.Mkfifo(lock, 0o600) },
+		func() error { return os.Symlink(victim, lock) },
+	} {
+		if err := plant(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := models(t, c, 1)[0].Open(context.Background()); !errors.Is(err, private.ErrForeign) {
+			t.Errorf("%v", err)
+		}
+		if err := os.Remove(lock); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Lstat(victim); err == nil {
+		t.Error("the lock was made elsewhere")
+	}
+}
+
+// TestEvictsPipes: an eviction does not wait for a pipe with a model's name.
+func TestEvictsPipes(t *testing.T) {
+	c := NewCache(t.TempDir(), 1)
+	ms := models(t, c, 2)
+	if err := unix.Mkfifo(c.path(ms[1]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, ms[0]).Close()
 }
 
 // filling is a file on a disk with little room.
@@ -253,7 +343,7 @@ func TestFullDisk(t *testing.T) {
 		room int
 		err  error
 	}{
-		{0, syscall.ENOSPC}, {total / 2, syscall.ENOSPC}, {total, syscall.ENOSPC}, {total / 2, syscall.EDQUOT},
+		{0, syscall.ENOSPC}, {total / 2, syscall.ENOSPC}, {total - 1, syscall.ENOSPC}, {total / 2, syscall.EDQUOT},
 	} {
 		c := NewCache(t.TempDir(), 0)
 		create, room := c.create, tc.room
@@ -369,6 +459,44 @@ func TestConcurrentOpens(t *testing.T) {
 	}
 	wg.Wait()
 	noTemporaryFiles(t, c.dir)
+}
+
+func mobileDet(b *testing.B, c *Cache) *Model {
+	b.Helper()
+	fixture, err := fixtures.Get("mobiledet_cpu")
+	if err != nil {
+		b.Fatal(err)
+	}
+	g, err := fixture.Graph()
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := New(g, Form{Format: TFLite, Precision: Float32}, c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return m
+}
+
+// BenchmarkFirstHit is what the first block of a MobileDet costs in a process that has not written it:
+// the sha256 of the file, and of what would be written.
+func BenchmarkFirstHit(b *testing.B) {
+	dir := b.TempDir()
+	m := mobileDet(b, NewCache(dir, 0))
+	open(b, m).Close()
+	for b.Loop() {
+		open(b, mobileDet(b, NewCache(dir, 0))).Close()
+	}
+}
+
+// BenchmarkMiss is what writing it costs.
+func BenchmarkMiss(b *testing.B) {
+	m := mobileDet(b, NewCache(b.TempDir(), 0))
+	for b.Loop() {
+		f := open(b, m)
+		f.Close()
+		_ = os.Remove(f.Path)
+	}
 }
 
 // BenchmarkHit is what a block costs before its process starts: the file's sha256.

@@ -233,7 +233,11 @@ func TestStaleFoldersAreRemoved(t *testing.T) {
 		}
 	}
 	old := time.Now().Add(-time.Hour)
-	for _, dir := range []string{alive.Dir(), dead, other} {
+	pipe := filepath.Join(temp, "latlab-estimator-3") // anyone may make one in /tmp
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{alive.Dir(), dead, other, pipe} {
 		if err := os.Chtimes(dir, old, old); err != nil {
 			t.Fatal(err)
 		}

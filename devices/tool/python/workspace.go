@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -59,16 +60,23 @@ func hostError(name string, err error) error {
 func removeStale(temp string, before time.Time) {
 	dirs, _ := filepath.Glob(filepath.Join(temp, workspacePrefix+"*"))
 	for _, dir := range dirs {
-		f, err := os.Open(dir)
+		// Anyone may put a link or a pipe there.
+		f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_DIRECTORY, 0)
 		if err != nil {
 			continue // it belongs to a different user
 		}
 		info, err := f.Stat()
-		if err == nil && info.IsDir() && info.ModTime().Before(before) && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		if err == nil && ownedByUser(info) && info.ModTime().Before(before) && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
 			_ = os.RemoveAll(dir)
 		}
 		_ = f.Close()
 	}
+}
+
+// ownedByUser is false for folders of others, which root could open.
+func ownedByUser(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
 }
 
 // Folder takes a free place and makes a folder; it fails if all places are taken. leave removes the

@@ -121,10 +121,14 @@ func (d *Device) learn(ctx context.Context) error {
 	return nil
 }
 
+// maxConfig is more than Vela's own configuration of all chips, which has 8 kB.
+const maxConfig = 1 << 20
+
 // copyConfig copies the user's file, so that later changes do not affect a sweep's later blocks. Its
 // path is absolute because Vela looks for a path of two parts among its own files.
 func (d *Device) copyConfig() error {
-	data, err := os.ReadFile(d.opts.ConfigFile)
+	text, err := tool.ReadFile(d.opts.ConfigFile, maxConfig)
+	data := []byte(text)
 	if err == nil {
 		d.config = filepath.Join(d.est.Workspace.Dir(), "config.ini")
 		err = os.WriteFile(d.config, data, 0o600)
