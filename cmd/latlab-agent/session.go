@@ -128,7 +128,7 @@ func (s *session) library() string {
 // latency would be timed, and strings, which operators read through a null pointer.
 func (s *session) checkInputs() error {
 	for i := range s.interpreter.GetInputTensorCount() {
-		if t := s.interpreter.GetInputTensor(i); t.ByteSize() == 0 {
+		if t := s.interpreter.GetInputTensor(i); t.ByteSize() == 0 || t.Data() == nil {
 			return fault(devices.FaultModel, "rejected", "input %s (%s, shape %v) has no elements: the model leaves its size open, or is fed with text", t.Name(), elementType(t), t.Shape())
 		}
 	}

@@ -2,6 +2,14 @@
 
 package main
 
+/*
+#include "tensorflow/lite/c/c_api.h"
+#include "tensorflow/lite/c/common.h"
+
+static int latlab_constant(const TfLiteTensor* t) { return t->allocation_type == kTfLiteMmapRo; }
+*/
+import "C"
+
 import (
 	"fmt"
 	"math"
@@ -26,6 +34,9 @@ func (s *session) fill(req wire.Request) error {
 	rng := splitMix(req.Plan.Seed)
 	for i := range n {
 		t := s.interpreter.GetInputTensor(i)
+		if constant(t) {
+			continue
+		}
 		var err error
 		switch {
 		case len(req.RawInputs) > 0:
@@ -41,6 +52,12 @@ func (s *session) fill(req wire.Request) error {
 	}
 	return nil
 }
+
+// cTensor is the C tensor of a go-tflite Tensor, a struct of this one pointer without a getter.
+func cTensor(t *tflite.Tensor) *C.TfLiteTensor { return *(**C.TfLiteTensor)(unsafe.Pointer(t)) }
+
+// constant reports whether the file has a value for an input. It is mapped read-only.
+func constant(t *tflite.Tensor) bool { return C.latlab_constant(cTensor(t)) != 0 }
 
 // memory is a tensor's buffer as elements of a type.
 func memory[T any](t *tflite.Tensor) []T {
@@ -134,18 +151,22 @@ func sameLength(t *tflite.Tensor, given, want int) error {
 	return nil
 }
 
-// fillRandom leaves wide integers, booleans and half floats zero: an index of a table must
-// be inside of it, and a random half float may be no number.
+// fillRandom writes every byte of an input, because the runtime's memory is not initialised. Types that
+// it has no random values for get zeros: an index into a table must be inside it, the count of a
+// loop must be small, and random bytes of a half float may be NaN. An int16 tensor that is not
+// quantized is such an index too.
 func fillRandom(t *tflite.Tensor, rng *splitMix) {
-	switch t.Type() {
-	case tflite.Float32:
+	switch {
+	case t.Type() == tflite.Float32:
 		for i, dst := 0, memory[float32](t); i < len(dst); i++ {
 			dst[i] = float32(int32(rng.next()>>32)) / (1 << 31)
 		}
-	case tflite.Int8, tflite.UInt8, tflite.Int16:
+	case t.Type() == tflite.Int8, t.Type() == tflite.UInt8, t.Type() == tflite.Int16 && t.QuantizationParams().Scale != 0:
 		for i, dst := 0, memory[byte](t); i < len(dst); i++ {
 			dst[i] = byte(rng.next() >> 56)
 		}
+	default:
+		clear(memory[byte](t))
 	}
 }
 
