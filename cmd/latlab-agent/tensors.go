@@ -13,6 +13,7 @@ import "C"
 import (
 	"fmt"
 	"math"
+	"os"
 	"unsafe"
 
 	"github.com/mattn/go-tflite"
@@ -25,15 +26,14 @@ import (
 // uniform values in [-1, 1), as after a detector's preprocessing; an 8- or 16-bit tensor gets any
 // of its values, which is the same range if it was quantized for it.
 func (s *session) fill(req wire.Request) error {
-	n := s.interpreter.GetInputTensorCount()
+	n := len(s.inputs)
 	for _, given := range []int{len(req.Inputs), len(req.RawInputs)} {
 		if given > 0 && given != n {
 			return fault(devices.FaultUser, "inputs", "the model has %d inputs, the request gives %d", n, given)
 		}
 	}
 	rng := splitMix(req.Plan.Seed)
-	for i := range n {
-		t := s.interpreter.GetInputTensor(i)
+	for i, t := range s.inputs {
 		if constant(t) {
 			continue
 		}
@@ -49,6 +49,36 @@ func (s *session) fill(req wire.Request) error {
 		if err != nil {
 			return err
 		}
+	}
+	for _, g := range req.Given {
+		if g.Input < 0 || g.Input >= n {
+			return fault(devices.FaultLab, "request", "input %d of %d", g.Input, n)
+		}
+		if err := fillGiven(s.inputs[g.Input], g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillGiven writes what the user gives for an input.
+func fillGiven(t *tflite.Tensor, g wire.Given) error {
+	if constant(t) {
+		return fault(devices.FaultUser, "inputs", "the model has a constant for input %s, which cannot be given a value", t.Name())
+	}
+	content := g.Element
+	if g.File != "" {
+		var err error
+		if content, err = os.ReadFile(g.File); err != nil {
+			return fault(devices.FaultLab, "inputs", "the values of input %s: %v", t.Name(), err)
+		}
+	}
+	dst := memory[byte](t)
+	if len(content) == 0 || len(dst)%len(content) != 0 || g.File != "" && len(content) != len(dst) {
+		return fault(devices.FaultUser, "inputs", "input %s (%s, shape %v) has %d bytes in the runtime, %d are given", t.Name(), elementType(t), t.Shape(), len(dst), len(content))
+	}
+	for i := 0; i < len(dst); i += len(content) {
+		copy(dst[i:], content)
 	}
 	return nil
 }
