@@ -123,6 +123,12 @@ type userFile struct {
 	sha256 string // hex
 }
 
+// FileSHA256 is the hash of a user's own file without its Call, in hex; empty for other models.
+func (m *Model) FileSHA256() string {
+	u, _ := m.source.(userFile)
+	return u.sha256
+}
+
 // FileError is a user's own file that has become unusable since it was first read. Only this model is
 // affected.
 type FileError struct {

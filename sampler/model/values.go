@@ -100,6 +100,12 @@ type Values struct {
 	given   Given
 }
 
+// Zeros are the Values of an input that a user gives nothing for; ok is false if its type is not known.
+func Zeros(p reader.Port) (v Values, ok bool) {
+	e, err := elementOf(p)
+	return Values{Port: p, Element: make([]byte, e.size)}, err == nil
+}
+
 // Values returns what the Call gives for the model's inputs, checked against them.
 func (m *Model) Values() ([]Values, error) {
 	var list []Values

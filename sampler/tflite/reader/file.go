@@ -122,6 +122,7 @@ func (r *reader) finish() {
 	n.MACsComplete = len(n.UnknownOps) == 0
 	n.Precision = r.precision()
 	r.nameSignature()
+	r.findIdle()
 	r.noteSignatures()
 	f := r.notes
 	for _, t := range []struct {

@@ -52,6 +52,10 @@ type Network struct {
 	// "uint8", "int16x8" (activations x weights) for integer networks.
 	Precision string
 
+	// Idle are subgraphs that a runtime does not execute for this signature. Without control flow those are all
+	// others, else those of other signatures.
+	Idle []int
+
 	Inputs, Outputs []Port
 	SubGraphs       int
 	SubGraph        int      // the described one

@@ -146,6 +146,28 @@ func find(list []namedTensor, tensor int) int {
 	return slices.IndexFunc(list, func(n namedTensor) bool { return n.tensor == tensor })
 }
 
+// findIdle sets the subgraphs that are not executed.
+func (r *reader) findIdle() {
+	calls := false
+	for _, op := range r.net.Operators {
+		switch op.Name {
+		case "WHILE", "IF", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_REDUCE", "STABLEHLO_REDUCE_WINDOW", "STABLEHLO_SCATTER", "STABLEHLO_SORT":
+			calls = true
+		}
+	}
+	others := map[int]bool{}
+	for i := range r.m.SignatureDefsLength() {
+		var s schema.SignatureDef
+		r.m.SignatureDefs(&s, i)
+		others[int(s.SubgraphIndex())] = true
+	}
+	for i := range r.m.SubgraphsLength() {
+		if i != r.net.SubGraph && (!calls || others[i]) {
+			r.net.Idle = append(r.net.Idle, i)
+		}
+	}
+}
+
 // noteSignatures says which of a file's subgraphs is described.
 func (r *reader) noteSignatures() {
 	n := r.net
