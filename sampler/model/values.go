@@ -106,8 +106,11 @@ func Zeros(p reader.Port) (v Values, ok bool) {
 	return Values{Port: p, Element: make([]byte, e.size)}, err == nil
 }
 
-// Values returns what the Call gives for the model's inputs, checked against them.
+// Values returns what the Call gives for the inputs of a .tflite, checked against them.
 func (m *Model) Values() ([]Values, error) {
+	if m.Network == nil {
+		return nil, nil
+	}
 	var list []Values
 	for _, g := range m.Call.Inputs {
 		p, err := m.input(g.Name)
