@@ -122,6 +122,10 @@ func (r *runner) attempt(ctx context.Context, t task) outcome {
 	if out.block, out.err = r.o.Device.Run(ctx, t.model, plan); out.err != nil {
 		return out
 	}
+	if n := t.model.Network; n != nil && out.block.Signature == "" {
+		// Devices that know nothing of signatures are given files whose first one is of the first subgraph.
+		out.block.Signature = n.Signature
+	}
 	var ok bool
 	if out.seconds, _, ok = BlockSeconds(out.block); !ok {
 		out.err = &devices.Error{Fault: devices.FaultDevice, Op: "time " + t.model.Name, Reason: devices.ReasonGarbage,

@@ -50,6 +50,7 @@ type Measurement struct {
 	Bounds          *devices.Bounds    `json:"bounds,omitempty"`   // by the estimator, of the first block; not an interval
 	Counters        map[string]float64 `json:"counters,omitempty"` // of the first block, each named with its unit
 	Runtime         string             `json:"runtime"`
+	Signature       string             `json:"signature,omitempty"` // of the model that was timed; empty if it has none
 	ModelSHA256     string             `json:"model_sha256"`
 	TemperatureC    *float64           `json:"temperature_celsius"` // hottest sensor seen
 }
@@ -110,7 +111,7 @@ func Measure(in Input) (m Measurement, ok bool) {
 		Seconds: Median(values), Low: iv.Low, High: iv.High, Confidence: iv.Confidence, Method: iv.Method,
 		Estimator: estimator, Kind: in.Info.Kind, Blocks: len(blocks), NoiseCV: cv, BlockSeconds: values,
 		Delegation: last.Delegation, Bounds: first.Bounds, Counters: first.Counters,
-		Runtime: last.Runtime, ModelSHA256: last.ModelSHA256,
+		Runtime: last.Runtime, Signature: last.Signature, ModelSHA256: last.ModelSHA256,
 	}
 	addFigures(&m, blocks)
 	judge(&m, evidence{in: in, blocks: blocks, values: values, own: own})

@@ -216,9 +216,10 @@ type Block struct {
 	FirstSeconds    float64    `json:"first_seconds"`       // first inference
 	PeakMemoryBytes int64      `json:"peak_memory_bytes"`   // peak resident set of the process
 	Delegation      Delegation `json:"delegation"`
-	Runtime         string     `json:"runtime"`        // "tflite 2.21.0"
-	CPUs            []int      `json:"cpus,omitempty"` // affinity in force, requested or not
-	ModelSHA256     string     `json:"model_sha256"`   // of the bytes that were timed
+	Runtime         string     `json:"runtime"`             // "tflite 2.21.0"
+	Signature       string     `json:"signature,omitempty"` // key of the model's signature that ran; empty if it has none
+	CPUs            []int      `json:"cpus,omitempty"`      // affinity in force, requested or not
+	ModelSHA256     string     `json:"model_sha256"`        // of the bytes that were timed
 	Started         time.Time  `json:"started"`
 	Elapsed         float64    `json:"elapsed_seconds"`
 	Before          State      `json:"before"`

@@ -135,6 +135,9 @@ func Accept(m *model.Model, d devices.Info) error {
 			return fmt.Errorf("device %s cannot take --%s", d.Name, o)
 		}
 	}
+	if n := m.Network; n != nil && n.Runner != nil && !slices.Contains(d.Calls, model.GivenSignature) {
+		return fmt.Errorf("model %s has its first signature, %s, in subgraph %d, and device %s executes the first subgraph", m.Name, n.Signature, n.SubGraph, d.Name)
+	}
 	switch {
 	case !slices.Contains(d.Formats, m.Format):
 		return fmt.Errorf("model %s is %s in %s; device %s takes %s: give the network as .%s", m.Name, m.Format, m.Precision, d.Name, Takes(d), d.Formats[0])

@@ -12,6 +12,7 @@ package main
 // The runtime has no getter for what a delegate's Prepare did to the graph, so Prepare is wrapped
 // to count the nodes before, the nodes inside delegate kernels afterwards, and those kernels.
 typedef struct {
+  int subgraph;  // position in the proof's list
   int builtin, version, count;
   TfLiteType type;  // of the first input, or of the output of a node without any
   int dynamic;      // an input or output has no shape before the model runs
@@ -20,20 +21,29 @@ typedef struct {
 
 typedef TfLiteStatus (*replace_function)(TfLiteContext*, TfLiteRegistration, const TfLiteIntArray*, TfLiteDelegate*);
 
+// A subgraph that the delegate prepared. The runtime has it prepare all of a file's, whichever is run.
+typedef struct {
+  TfLiteContext* context;
+  int nodes, delegated, partitions;
+  int wrapped;     // kernels whose runs are counted
+  long long runs;  // of those
+  // The first node of the plan is wrapped, to see whether the subgraph runs at all.
+  TfLiteStatus (*first)(TfLiteContext*, TfLiteNode*);
+  int ran;
+} latlab_subgraph;
+
 typedef struct {
   TfLiteStatus (*prepare)(TfLiteContext*, TfLiteDelegate*);
   int foreign;  // of another library than the runtime's
   replace_function replace;
-  int nodes, delegated, partitions;
-  int calls, failed;
-  // Of the kernels: what the runtime calls, how often it did, and in how many kernels of the
-  // main graph, each of which one inference runs once. A delegate of several kernel
-  // functions has them counted only as far as the first one goes.
+  int failed;
+  // What the runtime calls of the kernels. A delegate of several kernel functions has them counted only as
+  // far as the first one goes.
   TfLiteStatus (*invoke)(TfLiteContext*, TfLiteNode*);
-  int wrapped;
-  long long runs;
+  int count;
+  latlab_subgraph* subgraphs;
   int kinds;  // of those that were left; one more kind than fits is counted in the last
-  latlab_left left[64];
+  latlab_left left[256];
 } latlab_proof;
 
 // One delegate a process, because Prepare has no argument for our own pointer.
@@ -53,12 +63,13 @@ static int has_dynamic(const TfLiteContext* context, const TfLiteIntArray* list)
 }
 
 static int same_kind(const latlab_left* a, const latlab_left* b) {
-  return a->builtin == b->builtin && a->version == b->version && a->type == b->type &&
+  return a->subgraph == b->subgraph && a->builtin == b->builtin && a->version == b->version && a->type == b->type &&
          a->dynamic == b->dynamic && strcmp(a->custom, b->custom) == 0;
 }
 
-static void count_left(const TfLiteContext* context, const TfLiteNode* node, const TfLiteRegistration* registration) {
-  latlab_left kind = {.builtin = registration->builtin_code, .version = registration->version, .count = 1};
+static void count_left(int subgraph, const TfLiteNode* node, const TfLiteRegistration* registration) {
+  const TfLiteContext* context = proof.subgraphs[subgraph].context;
+  latlab_left kind = {.subgraph = subgraph, .builtin = registration->builtin_code, .version = registration->version, .count = 1};
   const TfLiteTensor* first = tensor_of(context, node->inputs, 0);
   if (first == NULL) first = tensor_of(context, node->outputs, 0);
   if (first != NULL) kind.type = first->type;
@@ -78,18 +89,74 @@ static void count_left(const TfLiteContext* context, const TfLiteNode* node, con
   }
 }
 
+static latlab_subgraph* find(const TfLiteContext* context) {
+  for (int i = 0; i < proof.count; i++) {
+    if (proof.subgraphs[i].context == context) return &proof.subgraphs[i];
+  }
+  return NULL;
+}
+
+static TfLiteStatus first_invoke(TfLiteContext* context, TfLiteNode* node) {
+  latlab_subgraph* s = find(context);
+  s->ran = 1;
+  return s->first(context, node);
+}
+
+// unwrap_first undoes what wrap_first did before the delegate was taken out of the graph again.
+static void unwrap_first(TfLiteContext* context, const latlab_subgraph* s) {
+  TfLiteIntArray* plan = NULL;
+  if (context->GetExecutionPlan(context, &plan) != kTfLiteOk || plan == NULL) return;
+  for (int i = 0; i < plan->size; i++) {
+    TfLiteNode* node;
+    TfLiteRegistration* registration;
+    if (context->GetNodeAndRegistration(context, plan->data[i], &node, &registration) == kTfLiteOk &&
+        registration->invoke == first_invoke)
+      registration->invoke = s->first;
+  }
+}
+
+// again is the entry of a subgraph, empty: the runtime has it prepared again if its inputs are resized.
+static latlab_subgraph* again(TfLiteContext* context) {
+  latlab_subgraph* s = find(context);
+  if (s != NULL) unwrap_first(context, s);
+  if (s == NULL) {
+    void* grown = realloc(proof.subgraphs, (proof.count + 1) * sizeof *s);
+    if (grown == NULL) abort();
+    proof.subgraphs = grown;
+    s = &proof.subgraphs[proof.count++];
+  }
+  memset(s, 0, sizeof *s);
+  s->context = context;
+  const int at = s - proof.subgraphs;
+  for (int i = 0; i < proof.kinds; i++) {
+    if (proof.left[i].subgraph == at) proof.left[i].count = 0;
+  }
+  return s;
+}
+
 static TfLiteStatus counting_invoke(TfLiteContext* context, TfLiteNode* node) {
-  proof.runs++;
+  latlab_subgraph* s = find(context);
+  if (s != NULL) s->runs++;
   return proof.invoke(context, node);
 }
 
 // wrap_invoke counts a kernel's runs, because the runtime may silently remove the delegate after
 // Prepare if a kernel cannot be prepared.
-static void wrap_invoke(TfLiteRegistration* registration) {
+static void wrap_invoke(latlab_subgraph* s, TfLiteRegistration* registration) {
   if (registration->invoke == NULL || (proof.invoke != NULL && proof.invoke != registration->invoke)) return;
   proof.invoke = registration->invoke;
   registration->invoke = counting_invoke;
-  if (proof.calls == 1) proof.wrapped++;
+  s->wrapped++;
+}
+
+// wrap_first sees whether a subgraph runs. One whose first node has no function to wrap counts as run.
+static void wrap_first(latlab_subgraph* s, TfLiteRegistration* registration) {
+  if (registration->invoke == NULL) {
+    s->ran = 1;
+    return;
+  }
+  s->first = registration->invoke;
+  registration->invoke = first_invoke;
 }
 
 // plain_replace clears what a registration has got since the days of the delegate's library:
@@ -116,32 +183,36 @@ static TfLiteStatus call_prepare(TfLiteContext* context, TfLiteDelegate* delegat
 
 static TfLiteStatus counting_prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
   TfLiteIntArray* plan = NULL;
+  const int at = again(context) - proof.subgraphs;
   if (context->GetExecutionPlan(context, &plan) == kTfLiteOk && plan != NULL)
-    proof.nodes += plan->size;
-  proof.calls++;
+    proof.subgraphs[at].nodes = plan->size;
   TfLiteStatus status = call_prepare(context, delegate);
   if (status != kTfLiteOk) {
     proof.failed = 1;
     return status;
   }
+  latlab_subgraph* s = &proof.subgraphs[at];
   if (context->GetExecutionPlan(context, &plan) != kTfLiteOk || plan == NULL) return status;
   for (int i = 0; i < plan->size; i++) {
     TfLiteNode* node;
     TfLiteRegistration* registration;
     if (context->GetNodeAndRegistration(context, plan->data[i], &node, &registration) != kTfLiteOk)
       continue;
-    if (node->delegate != delegate) count_left(context, node, registration);
-    if (node->delegate != delegate || node->builtin_data == NULL) continue;
-    const TfLiteDelegateParams* params = (const TfLiteDelegateParams*)node->builtin_data;
-    proof.delegated += params->nodes_to_replace->size;
-    proof.partitions++;
-    wrap_invoke(registration);
+    if (node->delegate != delegate) count_left(at, node, registration);
+    if (node->delegate == delegate && node->builtin_data != NULL) {
+      const TfLiteDelegateParams* params = (const TfLiteDelegateParams*)node->builtin_data;
+      s->delegated += params->nodes_to_replace->size;
+      s->partitions++;
+      wrap_invoke(s, registration);
+    }
+    if (i == 0) wrap_first(s, registration);
   }
   return status;
 }
 
 static void latlab_count_nodes(void* d, int foreign) {
   TfLiteDelegate* delegate = (TfLiteDelegate*)d;
+  free(proof.subgraphs);
   memset(&proof, 0, sizeof proof);
   proof.foreign = foreign;
   proof.prepare = delegate->Prepare;
@@ -149,11 +220,23 @@ static void latlab_count_nodes(void* d, int foreign) {
 }
 
 static const latlab_proof* latlab_get_proof(void) { return &proof; }
+static const latlab_subgraph* latlab_get_subgraph(int i) { return &proof.subgraphs[i]; }
+
+// latlab_subgraph_of finds the subgraph that has a tensor, -1 for none.
+static int latlab_subgraph_of(const void* tensor) {
+  for (int i = 0; i < proof.count; i++) {
+    const TfLiteContext* c = proof.subgraphs[i].context;
+    if ((const TfLiteTensor*)tensor >= c->tensors && (const TfLiteTensor*)tensor < c->tensors + c->tensors_size) return i;
+  }
+  return -1;
+}
 */
 import "C"
 
 import (
 	"unsafe"
+
+	"github.com/mattn/go-tflite"
 
 	"latlab/devices"
 	"latlab/devices/agent/wire"
@@ -169,34 +252,64 @@ func countNodes(delegate unsafe.Pointer, foreign bool) {
 }
 
 // prepareSeen reports whether the runtime called the delegate's Prepare.
-func prepareSeen() bool { return C.latlab_get_proof().calls > 0 }
+func prepareSeen() bool { return C.latlab_get_proof().count > 0 }
 
 func prepareFailed() bool { return C.latlab_get_proof().failed != 0 }
 
-// ranByDelegate compares, after inferences, how often the delegate's kernels ran with the expected
-// number. Fewer means that the graph fell back to the CPU.
+// ranByDelegate compares, after inferences, how often the delegate's kernels of the subgraph that is run did
+// so with the expected number. Fewer means that the graph fell back to the CPU.
 func (s *session) ranByDelegate() error {
-	p := C.latlab_get_proof()
-	if s.delegate != nil && !prepareSeen() {
+	if s.delegate == nil {
+		return nil
+	}
+	at := s.subgraph()
+	if at < 0 {
 		return fault(devices.FaultDevice, devices.ReasonFallBack, "the runtime never asked the delegate %s to prepare the graph: the CPU ran it", s.name)
 	}
+	p := C.latlab_get_subgraph(C.int(at))
 	if s.external && p.delegated > 0 && p.wrapped == 0 {
 		return fault(devices.FaultDevice, devices.ReasonFallBack, "the delegate %s took %d nodes by kernels whose runs cannot be counted: that it ran them is not proven", s.name, int(p.delegated))
 	}
-	if s.delegate == nil || p.runs >= C.longlong(s.inferences)*C.longlong(p.wrapped) {
+	if p.runs >= C.longlong(s.inferences)*C.longlong(p.wrapped) {
 		return nil
 	}
 	return fault(devices.FaultDevice, devices.ReasonFallBack, "the delegate %s took %d nodes in %d partitions, which ran %d times in %d inferences: the CPU ran them",
 		s.name, int(p.delegated), int(p.partitions), int64(p.runs), s.inferences)
 }
 
-// delegation is the result of the wrapped Prepare, with the kinds of nodes that stay on the CPU.
+// subgraph is the position in the proof's list of the subgraph that is run, -1 if the delegate did not
+// prepare it. A subgraph without inputs and outputs is taken for the first one.
+func (s *session) subgraph() int {
+	for _, list := range [][]*tflite.Tensor{s.inputs, s.outputs} {
+		for _, t := range list {
+			return int(C.latlab_subgraph_of(unsafe.Pointer(cTensor(t))))
+		}
+	}
+	return min(int(C.latlab_get_proof().count), 1) - 1
+}
+
+// delegation is the result of the wrapped Prepare, with the kinds of nodes that stay on the CPU. It counts
+// the subgraphs that ran: the one that was asked for, and those that its WHILE and IF called.
 func (s *session) delegation() (devices.Delegation, []wire.Left) {
 	p := C.latlab_get_proof()
-	d := devices.Delegation{Name: s.name, Nodes: int(p.nodes), Delegated: int(p.delegated), Partitions: int(p.partitions)}
+	d := devices.Delegation{Name: s.name}
+	main := s.subgraph()
+	ran := map[int]bool{}
+	for i := range int(p.count) {
+		g := C.latlab_get_subgraph(C.int(i))
+		if ran[i] = g.ran != 0 || i == main; !ran[i] {
+			continue
+		}
+		d.Nodes += int(g.nodes)
+		d.Delegated += int(g.delegated)
+		d.Partitions += int(g.partitions)
+	}
 	var left []wire.Left
 	for i := range int(p.kinds) {
 		k := &p.left[i]
+		if k.count == 0 || !ran[int(k.subgraph)] {
+			continue
+		}
 		left = append(left, wire.Left{
 			Builtin: int(k.builtin), Custom: C.GoString(&k.custom[0]), Version: int(k.version),
 			Type: C.GoString(C.TfLiteTypeGetName(k._type)), Dynamic: k.dynamic != 0, Count: int(k.count),

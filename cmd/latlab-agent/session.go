@@ -16,9 +16,9 @@ static double seconds(clockid_t clock) {
 }
 
 // The clocks are read in C, directly around the call: a bare loop would do the same.
-static TfLiteStatus latlab_timed_invoke(TfLiteInterpreter* i, clockid_t cpu_clock, double* wall, double* cpu) {
+static TfLiteStatus latlab_timed_invoke(TfLiteInterpreter* i, TfLiteSignatureRunner* r, clockid_t cpu_clock, double* wall, double* cpu) {
   double c = seconds(cpu_clock), w = seconds(CLOCK_MONOTONIC);
-  TfLiteStatus s = TfLiteInterpreterInvoke(i);
+  TfLiteStatus s = r != NULL ? TfLiteSignatureRunnerInvoke(r) : TfLiteInterpreterInvoke(i);
   *wall = seconds(CLOCK_MONOTONIC) - w;
   *cpu = seconds(cpu_clock) - c;
   return s;
@@ -53,6 +53,11 @@ type session struct {
 	delegate    delegates.Delegater
 	interpreter *tflite.Interpreter
 	raw         *C.TfLiteInterpreter
+	runner      *tflite.SignatureRunner // nil runs the first subgraph
+	rawRunner   *C.TfLiteSignatureRunner
+	key         string           // of the runner's signature
+	inputs      []*tflite.Tensor // in the runtime's order
+	outputs     []*tflite.Tensor
 	name        string // of the delegate
 	external    bool
 	inferences  int64 // so far
@@ -81,22 +86,66 @@ func open(req wire.Request) (*session, error) {
 		s.close()
 		return nil, err
 	}
-	if s.interpreter.AllocateTensors() != tflite.OK {
-		defer s.close()
-		if s.external {
-			return nil, fault(devices.FaultModel, devices.ReasonDelegate, "the runtime cannot allocate the model's tensors as the delegate %s has prepared it", s.name)
-		}
-		return nil, fault(devices.FaultModel, "rejected", "the runtime cannot allocate the model's tensors")
+	if err := s.allocate(req.Signature); err != nil {
+		s.close()
+		return nil, err
 	}
 	s.init = time.Since(start).Seconds()
+	s.findTensors()
 	if err := s.checkInputs(); err != nil {
 		s.close()
 		return nil, err
 	}
-	// go-tflite's Interpreter is a struct of this one pointer; it has no getter, and the
-	// timed loop is in C.
+	// go-tflite's Interpreter is a struct of this one pointer, and so is its SignatureRunner; they have no
+	// getters, and the timed loop is in C.
 	s.raw = *(**C.TfLiteInterpreter)(unsafe.Pointer(s.interpreter))
+	if s.runner != nil {
+		s.rawRunner = *(**C.TfLiteSignatureRunner)(unsafe.Pointer(s.runner))
+	}
 	return s, nil
+}
+
+// allocate prepares the subgraph of a signature, or the first subgraph.
+func (s *session) allocate(signature *int) error {
+	status := tflite.OK
+	if signature == nil {
+		status = s.interpreter.AllocateTensors()
+	} else {
+		if n := s.interpreter.GetSignatureCount(); *signature < 0 || *signature >= n {
+			return fault(devices.FaultLab, "request", "signature %d of %d", *signature, n)
+		}
+		s.key = s.interpreter.GetSignatureKey(*signature)
+		if s.runner = s.interpreter.GetSignatureRunner(s.key); s.runner == nil {
+			return fault(devices.FaultModel, "rejected", "the runtime cannot run the signature %q", s.key)
+		}
+		status = s.runner.AllocateTensors()
+	}
+	switch {
+	case status == tflite.OK:
+		return nil
+	case s.external:
+		return fault(devices.FaultModel, devices.ReasonDelegate, "the runtime cannot allocate the model's tensors as the delegate %s has prepared it", s.name)
+	}
+	return fault(devices.FaultModel, "rejected", "the runtime cannot allocate the model's tensors")
+}
+
+// findTensors lists the inputs and outputs of what is run.
+func (s *session) findTensors() {
+	if s.runner == nil {
+		for i := range s.interpreter.GetInputTensorCount() {
+			s.inputs = append(s.inputs, s.interpreter.GetInputTensor(i))
+		}
+		for i := range s.interpreter.GetOutputTensorCount() {
+			s.outputs = append(s.outputs, s.interpreter.GetOutputTensor(i))
+		}
+		return
+	}
+	for i := range s.runner.GetInputCount() {
+		s.inputs = append(s.inputs, s.runner.GetInputTensor(s.runner.GetInputName(i)))
+	}
+	for i := range s.runner.GetOutputCount() {
+		s.outputs = append(s.outputs, s.runner.GetOutputTensor(s.runner.GetOutputName(i)))
+	}
 }
 
 // prepared returns why there is no interpreter, or why it does not use the delegate.
@@ -127,8 +176,11 @@ func (s *session) library() string {
 // checkInputs refuses inputs without memory: tensors of unknown size, for which a meaningless
 // latency would be timed, and strings, which operators read through a null pointer.
 func (s *session) checkInputs() error {
-	for i := range s.interpreter.GetInputTensorCount() {
-		if t := s.interpreter.GetInputTensor(i); t.ByteSize() == 0 {
+	for _, t := range s.inputs {
+		if t == nil {
+			return fault(devices.FaultModel, "rejected", "the runtime has no tensor for an input of the signature %q", s.key)
+		}
+		if t.ByteSize() == 0 || t.Data() == nil {
 			return fault(devices.FaultModel, "rejected", "input %s (%s, shape %v) has no elements: the model leaves its size open, or is fed with text", t.Name(), elementType(t), t.Shape())
 		}
 	}
@@ -187,8 +239,9 @@ func newXNNPack(threads int) (delegates.Delegater, error) {
 	return d, nil
 }
 
-// close deletes in the only order that the runtime survives: interpreter, delegate, model.
+// close deletes in the only order that the runtime survives: runner, interpreter, delegate, model.
 func (s *session) close() {
+	s.runner.Delete()
 	if s.interpreter != nil {
 		s.interpreter.Delete()
 	}
@@ -203,7 +256,7 @@ func (s *session) close() {
 func (s *session) invoke(clock C.clockid_t) (wall, cpu float64, err error) {
 	var w, c C.double
 	s.inferences++
-	if C.latlab_timed_invoke(s.raw, clock, &w, &c) != C.kTfLiteOk {
+	if C.latlab_timed_invoke(s.raw, s.rawRunner, clock, &w, &c) != C.kTfLiteOk {
 		return 0, 0, fault(devices.FaultModel, "rejected", "the runtime failed to run the model")
 	}
 	return float64(w), float64(c), nil
@@ -237,9 +290,9 @@ func outputs(req wire.Request) (wire.Response, error) {
 	if err := s.ranByDelegate(); err != nil {
 		return resp, err
 	}
-	resp.Library = s.library()
-	for i := range s.interpreter.GetOutputTensorCount() {
-		o, err := output(s.interpreter.GetOutputTensor(i))
+	resp.Library, resp.Signature = s.library(), s.key
+	for _, t := range s.outputs {
+		o, err := output(t)
 		if err != nil {
 			return resp, err
 		}

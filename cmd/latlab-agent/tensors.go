@@ -2,9 +2,18 @@
 
 package main
 
+/*
+#include "tensorflow/lite/c/c_api.h"
+#include "tensorflow/lite/c/common.h"
+
+static int latlab_constant(const TfLiteTensor* t) { return t->allocation_type == kTfLiteMmapRo; }
+*/
+import "C"
+
 import (
 	"fmt"
 	"math"
+	"os"
 	"unsafe"
 
 	"github.com/mattn/go-tflite"
@@ -17,15 +26,17 @@ import (
 // uniform values in [-1, 1), as after a detector's preprocessing; an 8- or 16-bit tensor gets any
 // of its values, which is the same range if it was quantized for it.
 func (s *session) fill(req wire.Request) error {
-	n := s.interpreter.GetInputTensorCount()
+	n := len(s.inputs)
 	for _, given := range []int{len(req.Inputs), len(req.RawInputs)} {
 		if given > 0 && given != n {
 			return fault(devices.FaultUser, "inputs", "the model has %d inputs, the request gives %d", n, given)
 		}
 	}
 	rng := splitMix(req.Plan.Seed)
-	for i := range n {
-		t := s.interpreter.GetInputTensor(i)
+	for i, t := range s.inputs {
+		if constant(t) {
+			continue
+		}
 		var err error
 		switch {
 		case len(req.RawInputs) > 0:
@@ -39,8 +50,44 @@ func (s *session) fill(req wire.Request) error {
 			return err
 		}
 	}
+	for _, g := range req.Given {
+		if g.Input < 0 || g.Input >= n {
+			return fault(devices.FaultLab, "request", "input %d of %d", g.Input, n)
+		}
+		if err := fillGiven(s.inputs[g.Input], g); err != nil {
+			return err
+		}
+	}
 	return nil
 }
+
+// fillGiven writes what the user gives for an input.
+func fillGiven(t *tflite.Tensor, g wire.Given) error {
+	if constant(t) {
+		return fault(devices.FaultUser, "inputs", "the model has a constant for input %s, which cannot be given a value", t.Name())
+	}
+	content := g.Element
+	if g.File != "" {
+		var err error
+		if content, err = os.ReadFile(g.File); err != nil {
+			return fault(devices.FaultLab, "inputs", "the values of input %s: %v", t.Name(), err)
+		}
+	}
+	dst := memory[byte](t)
+	if len(content) == 0 || len(dst)%len(content) != 0 || g.File != "" && len(content) != len(dst) {
+		return fault(devices.FaultUser, "inputs", "input %s (%s, shape %v) has %d bytes in the runtime, %d are given", t.Name(), elementType(t), t.Shape(), len(dst), len(content))
+	}
+	for i := 0; i < len(dst); i += len(content) {
+		copy(dst[i:], content)
+	}
+	return nil
+}
+
+// cTensor is the C tensor of a go-tflite Tensor, a struct of this one pointer without a getter.
+func cTensor(t *tflite.Tensor) *C.TfLiteTensor { return *(**C.TfLiteTensor)(unsafe.Pointer(t)) }
+
+// constant reports whether the file has a value for an input. It is mapped read-only.
+func constant(t *tflite.Tensor) bool { return C.latlab_constant(cTensor(t)) != 0 }
 
 // memory is a tensor's buffer as elements of a type.
 func memory[T any](t *tflite.Tensor) []T {
@@ -134,18 +181,22 @@ func sameLength(t *tflite.Tensor, given, want int) error {
 	return nil
 }
 
-// fillRandom leaves wide integers, booleans and half floats zero: an index of a table must
-// be inside of it, and a random half float may be no number.
+// fillRandom writes every byte of an input, because the runtime's memory is not initialised. Types that
+// it has no random values for get zeros: an index into a table must be inside it, the count of a
+// loop must be small, and random bytes of a half float may be NaN. An int16 tensor that is not
+// quantized is such an index too.
 func fillRandom(t *tflite.Tensor, rng *splitMix) {
-	switch t.Type() {
-	case tflite.Float32:
+	switch {
+	case t.Type() == tflite.Float32:
 		for i, dst := 0, memory[float32](t); i < len(dst); i++ {
 			dst[i] = float32(int32(rng.next()>>32)) / (1 << 31)
 		}
-	case tflite.Int8, tflite.UInt8, tflite.Int16:
+	case t.Type() == tflite.Int8, t.Type() == tflite.UInt8, t.Type() == tflite.Int16 && t.QuantizationParams().Scale != 0:
 		for i, dst := 0, memory[byte](t); i < len(dst); i++ {
 			dst[i] = byte(rng.next() >> 56)
 		}
+	default:
+		clear(memory[byte](t))
 	}
 }
 

@@ -31,7 +31,7 @@ func timeModel(req wire.Request) (wire.Response, error) {
 	if err := s.fill(req); err != nil {
 		return resp, err
 	}
-	resp.Library = s.library()
+	resp.Library, resp.Signature = s.library(), s.key
 	return resp, s.block(req, resp.Result)
 }
 

@@ -20,7 +20,9 @@ type fileFacts struct {
 	Inputs    []reader.Port    `json:"inputs"`
 	Outputs   []reader.Port    `json:"outputs"`
 	SubGraphs int              `json:"subgraphs"`
-	Signature []string         `json:"signatures"`
+	SubGraph  int              `json:"subgraph"`  // the described one
+	Signature string           `json:"signature"` // the described one; empty in a file without signatures
+	Keys      []string         `json:"signatures"`
 	Tool      string           `json:"tool"` // latlab's version where latlab wrote the file, else ""
 	Operators []reader.OpCount `json:"operators"`
 	Unknown   []reader.OpCount `json:"unknown_op_counts"`
@@ -49,8 +51,8 @@ func describeFile(o *describeOptions) (description, error) {
 		return description{}, err
 	}
 	f := &fileFacts{
-		File: o.model, Bytes: size, SHA256: m.Identity, Precision: n.Precision, Inputs: n.Inputs, Outputs: n.Outputs,
-		SubGraphs: n.SubGraphs, Signature: list(n.Signatures), Tool: n.Tool, Operators: n.Operators, Unknown: n.UnknownOps,
+		File: o.model, Bytes: size, SHA256: m.FileSHA256(), Precision: n.Precision, Inputs: n.Inputs, Outputs: n.Outputs,
+		SubGraphs: n.SubGraphs, SubGraph: n.SubGraph, Signature: n.Signature, Keys: list(n.Signatures), Tool: n.Tool, Operators: n.Operators, Unknown: n.UnknownOps,
 		Notes: list(n.Notes), paid: space != nil,
 	}
 	d := description{
@@ -140,6 +142,9 @@ func fileSummary(d description) string {
 	fmt.Fprintf(&b, "\n%s  %s bytes, %s\n", d.File, ui.Thousands(int(d.Bytes)), d.Precision)
 	if d.Space != "" {
 		fmt.Fprintf(&b, "%s %s, written by %s\n", d.Space, d.Indices, d.Tool)
+	}
+	if d.Signature != "" {
+		fmt.Fprintf(&b, "signature  %s\n", d.Signature)
 	}
 	for _, side := range []struct {
 		name  string

@@ -99,6 +99,9 @@ func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *bench.M
 	if in := d.Compute[one.Model.Precision]; in != "" {
 		rows = append(rows, []string{"  computed in", in})
 	}
+	if m.Signature != "" {
+		rows = append(rows, []string{"  signature", m.Signature})
+	}
 	rows = append(rows, []string{"  delegated", delegationLine(m.Delegation)}, []string{"  runtime", m.Runtime})
 	if err := ui.Table(w, rows); err != nil {
 		return err

@@ -50,6 +50,7 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 //	sql FILE QUERY [VALUE]         query a store, or change it
 //	clip FILE N                    cut a file to N bytes
 //	spoil FILE                     make a .tflite's first operator code one that nobody knows
+//	signatures FILE                write a .tflite with two signatures, double and eightfold
 //	tmpfs DIR SIZE                 mount a small file system for the rest of the script
 //	remount DIR ro|rw              make it read-only or writable
 //	fill DIR                       leave it no byte
@@ -78,7 +79,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"needs": needs, "exits": cmdExits, "refuses": cmdRefuses, "json": cmdJSON, "keys": cmdKeys, "var": cmdVar,
-			"lines": cmdLines, "narrow": cmdNarrow, "sql": cmdSQL, "clip": cmdClip, "spoil": cmdSpoil,
+			"lines": cmdLines, "narrow": cmdNarrow, "sql": cmdSQL, "clip": cmdClip, "spoil": cmdSpoil, "signatures": cmdSignatures,
 			"tmpfs": cmdTmpfs, "remount": cmdRemount, "fill": cmdFill,
 		},
 	})
@@ -425,6 +426,13 @@ func cmdSpoil(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	path := ts.MkAbs(args[0])
 	ts.Check(os.WriteFile(path, tflitetest.Spoil([]byte(ts.ReadFile(path))), 0o600))
+}
+
+func cmdSignatures(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: signatures FILE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), tflitetest.TwoSignatures(), 0o600))
 }
 
 func cmdClip(ts *testscript.TestScript, neg bool, args []string) {

@@ -125,6 +125,8 @@ func (c *conversation) check(resp *wire.Response, req *wire.Request) error {
 		return &devices.Error{Fault: resp.Error.Fault, Op: c.op, Reason: resp.Error.Reason, Err: errors.New(resp.Error.Message)}
 	case req.Delegate == wire.External && resp.Library == "":
 		return c.garbage(resp.Type, errors.New("the answer does not identify the delegate's library"))
+	case req.Signature != nil && resp.Signature == "":
+		return c.garbage(resp.Type, errors.New("the answer does not name the signature that ran"))
 	case req.Type == wire.Load && resp.Type == wire.Load:
 		return nil
 	case req.Type == wire.Time && resp.Result != nil:

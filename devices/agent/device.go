@@ -95,6 +95,7 @@ func Describe(o Options) devices.Info {
 	return devices.Info{
 		Name: o.Name, Kind: devices.Measured, Harness: "latlab-agent",
 		Formats: []model.Format{model.TFLite}, Precisions: o.Delegate.precisions(),
+		Calls:    []model.CallOption{model.GivenSignature, model.GivenValue, model.GivenFile},
 		Delegate: o.Delegate.name(), Threads: max(o.Threads, 1), CPUs: o.CPUs,
 		Accelerator: o.Delegate.external() && !o.Delegate.OnCPU,
 	}
@@ -157,12 +158,21 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 			return err
 		}
 		defer staged.Close()
-		resp, err := d.ask(ctx, staged.Path, op, &wire.Request{Type: wire.Time, Plan: plan})
+		req := &wire.Request{Type: wire.Time, Plan: plan}
+		inputs, err := d.call(ctx, op, m, req)
+		if err != nil {
+			return err
+		}
+		defer inputs.close()
+		resp, err := d.ask(ctx, staged.Path, op, req)
 		if err != nil {
 			return err
 		}
 		b.ModelSHA256, b.Runtime = staged.SHA256, d.hello.Runtime
 		d.fill(b, resp.Result)
+		if m.Network != nil {
+			b.Signature = m.Network.Signature
+		}
 		return nil
 	})
 }

@@ -96,6 +96,30 @@ func (m *Machine) StageFile(ctx context.Context, op, path string) (*Staged, erro
 	})
 }
 
+// StageBytes is StageFile for the values of an input.
+func (m *Machine) StageBytes(ctx context.Context, op string, content []byte) (*Staged, error) {
+	lab := func(err error) error {
+		return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: "model-bytes", Err: err}
+	}
+	f, err := os.CreateTemp("", "latlab-input-")
+	if err != nil {
+		return nil, lab(err)
+	}
+	remove := func() { _ = os.Remove(f.Name()) }
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Close()); err != nil {
+		remove()
+		return nil, lab(err)
+	}
+	staged, err := m.StageFile(ctx, op, f.Name())
+	if err != nil || !m.Local() {
+		remove()
+		return staged, err
+	}
+	staged.close = remove
+	return staged, nil
+}
+
 func (m *Machine) stage(ctx context.Context, op, name string, open func() (*model.File, error)) (*Staged, error) {
 	if err := m.begins(ctx, op); err != nil {
 		return nil, err

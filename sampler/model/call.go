@@ -26,6 +26,7 @@ type Given struct {
 	Value  *float64 `json:"value,omitempty"`  // of every element
 	File   string   `json:"-"`                // a .npy file or the tensor's raw bytes, little-endian
 	SHA256 string   `json:"sha256,omitempty"` // of File, hex
+	Truth  bool     `json:"-"`                // Value was given as true or false
 }
 
 // CallOption is a part of a Call. A device lists those that it supports.
@@ -160,7 +161,7 @@ func (g *Given) setValue(word string) error {
 	if err != nil {
 		return err
 	}
-	g.Value = &v
+	g.Value, g.Truth = &v, word == "true" || word == "false"
 	return nil
 }
 

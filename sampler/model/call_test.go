@@ -19,7 +19,7 @@ func TestParseCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Call{Signature: "run", Inputs: []Given{
-		{Name: "flag", Value: new(1.0)},
+		{Name: "flag", Value: new(1.0), Truth: true},
 		{Name: "ids", File: file, SHA256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
 		{Name: "n", Value: new(-2.5)},
 		{Name: "x", Shape: []int{1, 3, 32, 32}},

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"latlab/internal/text"
 	"latlab/sampler/onnx"
 	"latlab/sampler/tflite"
 	"latlab/sampler/tflite/reader"
@@ -51,9 +52,12 @@ func (m *Model) read(data []byte) error {
 	if onnx.Detect(data) && !tflite.Detect(data) {
 		info, err := onnx.Check(data)
 		m.Form = Form{Format: ONNX, Precision: Precision(info.Precision)}
+		if err == nil && m.Call.Signature != "" {
+			err = fmt.Errorf("an .onnx file has no signatures, so none is named %q", text.Clip(m.Call.Signature))
+		}
 		return err
 	}
-	n, err := reader.Read(data)
+	n, err := reader.ReadSignature(data, m.Call.Signature)
 	if err != nil {
 		return err
 	}
@@ -62,7 +66,11 @@ func (m *Model) read(data []byte) error {
 	if n.MACsComplete {
 		m.Graph = n.Graph
 	}
-	return nil
+	if err := m.named(); err != nil {
+		return err
+	}
+	_, err = m.Values()
+	return err
 }
 
 // flows is the type of activations for a file's precision. A precision that latlab does not write is
@@ -113,6 +121,12 @@ type userFile struct {
 	path   string
 	size   int64
 	sha256 string // hex
+}
+
+// FileSHA256 is the hash of a user's own file without its Call, in hex; empty for other models.
+func (m *Model) FileSHA256() string {
+	u, _ := m.source.(userFile)
+	return u.sha256
 }
 
 // FileError is a user's own file that has become unusable since it was first read. Only this model is

@@ -16,7 +16,7 @@ var ErrNotTFLite = errors.New("not a readable TFLite model")
 func Detect(data []byte) bool { return len(data) >= 8 && string(data[4:8]) == Identifier }
 
 // Check reports whether data is a complete .tflite: identifier and version, every table, vector and string
-// inside the bytes, and every index of the main subgraph in range. The generated accessors of
+// inside the bytes, and every index of its subgraphs in range. The generated accessors of
 // internal/schema then cannot read out of bounds. Work and memory are limited by len(data) for any content.
 // It does not check whether a runtime supports the operators.
 func Check(data []byte) error {
@@ -240,13 +240,28 @@ func checkModel(m *schema.Model, size int) error {
 			return fmt.Errorf("metadata %q: buffer %d of %d", e.Name(), e.Buffer(), m.BuffersLength())
 		}
 	}
-	var sub schema.SubGraph
-	m.Subgraphs(&sub, 0)
-	return checkSubGraph(m, &sub)
+	// Every index takes four bytes of the file, unless operators share their lists.
+	left := size / 4
+	for i := range m.SubgraphsLength() {
+		var sub schema.SubGraph
+		m.Subgraphs(&sub, i)
+		if err := checkSubGraph(m, &sub, &left); err != nil {
+			if i > 0 {
+				err = fmt.Errorf("subgraph %d: %w", i, err)
+			}
+			return err
+		}
+	}
+	return nil
 }
 
-func checkSubGraph(m *schema.Model, sub *schema.SubGraph) error {
+// checkSubGraph counts the indices that it reads down from left, so that subgraphs which share their
+// tables cannot make the work longer than the file.
+func checkSubGraph(m *schema.Model, sub *schema.SubGraph, left *int) error {
 	for i := range sub.TensorsLength() {
+		if *left--; *left < 0 {
+			return errOverlap
+		}
 		var t schema.Tensor
 		sub.Tensors(&t, i)
 		if int64(t.Buffer()) >= int64(m.BuffersLength()) {
@@ -256,13 +271,11 @@ func checkSubGraph(m *schema.Model, sub *schema.SubGraph) error {
 	if err := checkPorts(sub, 0, sub); err != nil {
 		return err
 	}
-	// Every index takes four bytes of the file, unless operators share their lists.
-	left := len(m.Table().Bytes) / 4
 	for i := range sub.OperatorsLength() {
 		var op schema.Operator
 		sub.Operators(&op, i)
-		if left -= op.InputsLength() + op.OutputsLength(); left < 0 {
-			return errors.New("its operators' lists overlap: damaged")
+		if *left -= 1 + op.InputsLength() + op.OutputsLength(); *left < 0 {
+			return errOverlap
 		}
 		if err := checkOperator(m, sub, &op); err != nil {
 			return fmt.Errorf("operator %d: %w", i, err)
@@ -270,6 +283,8 @@ func checkSubGraph(m *schema.Model, sub *schema.SubGraph) error {
 	}
 	return nil
 }
+
+var errOverlap = errors.New("its lists overlap: damaged")
 
 func checkOperator(m *schema.Model, sub *schema.SubGraph, op *schema.Operator) error {
 	if int64(op.OpcodeIndex()) >= int64(m.OperatorCodesLength()) {

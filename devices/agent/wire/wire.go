@@ -10,7 +10,7 @@ import (
 )
 
 // Revision is the revision of the messages below.
-const Revision = 2
+const Revision = 3
 
 // Hello is the agent's first line.
 type Hello struct {
@@ -56,9 +56,20 @@ type Request struct {
 	CPUs     []int        `json:"cpus,omitempty"`
 	Plan     devices.Plan `json:"plan"`
 	// Inputs are the values of each input tensor, which are quantized for a quantized one; RawInputs
-	// are integers as they are stored. If both are empty the agent draws values from Plan.Seed.
+	// are integers as they are stored. If both are empty the agent draws values from Plan.Seed, except
+	// for the inputs that Given has.
 	Inputs    [][]float32 `json:"inputs,omitempty"`
 	RawInputs [][]int64   `json:"raw_inputs,omitempty"`
+	Given     []Given     `json:"given,omitempty"`
+	// Signature is the position in the file of the signature to run; nil runs the first subgraph.
+	Signature *int `json:"signature,omitempty"`
+}
+
+// Given is the value of one input: one element that is repeated, or a file.
+type Given struct {
+	Input   int    `json:"input"` // position, in the runtime's order of the signature's or the subgraph's inputs
+	Element []byte `json:"element,omitempty"`
+	File    string `json:"file,omitempty"` // path of the tensor's bytes on the agent's machine
 }
 
 // Result answers Time.
@@ -104,6 +115,8 @@ type Response struct {
 	Delegation *devices.Delegation `json:"delegation,omitempty"` // with Outputs
 	Left       []Left              `json:"left,omitempty"`       // with Outputs
 	Error      *Error              `json:"error,omitempty"`
+	// Signature is the key of the signature that ran, if the request names one.
+	Signature string `json:"signature,omitempty"`
 	// Library is the sha256 of the external delegate's library as it was loaded, hex.
 	Library string `json:"library,omitempty"`
 }

@@ -251,6 +251,15 @@ func (p *Proof) prove(k *kind, label string, nodes int) (devices.Delegation, *no
 	return p.withReason(d, exact), nil
 }
 
+// Drop removes lines about subgraphs that were not run: "subgraph 1", "subgraph 1 (body)".
+func (p *Proof) Drop(subgraphs []int) {
+	p.Replaced = slices.DeleteFunc(p.Replaced, func(r Replaced) bool {
+		var i int
+		_, err := fmt.Sscanf(r.Subgraph, "subgraph %d", &i)
+		return err == nil && slices.Contains(subgraphs, i)
+	})
+}
+
 // count adds up the runtime's lines about each subgraph, or else the delegate's own lines. An older
 // runtime prints no total; the delegate's own total is taken if it counts the same nodes as delegated.
 func (p *Proof) count(k *kind, d *devices.Delegation) (found bool) {

@@ -38,6 +38,7 @@ type run struct {
 	op     string
 	model  *model.Model
 	sha256 string
+	how    *call
 	out    tool.Output
 	result *Result
 	counts [2]*int64 // the driver's counter before and after the run
@@ -62,8 +63,13 @@ func (d *Device) run(ctx context.Context, op string, m *model.Model, plan device
 	if file != "" {
 		more = append(more, "--result_file_path="+d.temp.Path(file))
 	}
-	r := &run{op: op, model: m, sha256: staged.SHA256}
-	args := slices.Concat([]string{"--graph=" + staged.Path}, d.args, planArgs(plan), d.serialize(staged), more)
+	how, err := d.call(ctx, op, m)
+	if err != nil {
+		return nil, err
+	}
+	defer how.close()
+	r := &run{op: op, model: m, sha256: staged.SHA256, how: how}
+	args := slices.Concat([]string{"--graph=" + staged.Path}, d.args, how.args, planArgs(plan), d.serialize(staged), more)
 	if r.counts[0], err = d.count(ctx, op); err != nil {
 		return nil, err
 	}
@@ -234,6 +240,10 @@ func (m *Memory) peakBytes() int64 {
 // have it.
 func (d *Device) prove(ctx context.Context, b *devices.Block, r *run) error {
 	p := &r.result.Proof
+	if n := r.model.Network; n != nil {
+		p.Drop(n.Idle)
+		b.Signature = n.Signature
+	}
 	nodes := 0
 	if d.kind.name != None && len(p.Failures) == 0 {
 		var probe devices.Delegation
@@ -325,6 +335,7 @@ func (d *Device) warnings(r *run) []string {
 	if m := r.result.Regular.Mean; m < coarse {
 		list = append(list, fmt.Sprintf("the mean of %.4g us is near the tool's resolution of 1 us", m))
 	}
+	list = append(list, r.how.warnings...)
 	for _, w := range r.result.Warnings {
 		list = append(list, "benchmark_model warns: "+text.OneLine(w))
 	}

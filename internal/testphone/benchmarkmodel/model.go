@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,13 +27,24 @@ func (p *program) load() (*model.Model, error) {
 		p.error("Failed to load model %s", path)
 		return nil, errFailed
 	}
-	n, err := reader.Read(data)
+	key := p.flags.text("signature_to_run_for")
+	n, err := reader.ReadSignature(data, key)
+	if _, unknown := errors.AsType[*reader.SignatureError](err); unknown {
+		p.error("Signature not specified or incorrect for graph with multiple signatures.")
+		return nil, errFailed
+	}
 	if err != nil {
 		runtimeSays("ERROR", "The model is not a valid Flatbuffer buffer")
 		p.error("Failed to load model %s", path)
 		return nil, errFailed
 	}
 	p.info("Loaded model %s", path)
+	if key != "" {
+		p.info("Using signature: %s", key)
+	}
+	if err := p.inputs(n); err != nil {
+		return nil, err
+	}
 	if !n.MACsComplete {
 		runtimeSays("ERROR", "Didn't find op for builtin opcode '%s' version '1'.", n.UnknownOps[0].Name)
 		runtimeSays("ERROR", "Registration failed.")

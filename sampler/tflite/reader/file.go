@@ -31,6 +31,8 @@ type reader struct {
 	sub schema.SubGraph
 	net *Network
 
+	signature *signature // nil in a file without signatures
+
 	tensors []tensor
 	batch   bool // the first axis of an input is free
 	steps   []step
@@ -46,19 +48,22 @@ type reader struct {
 // noteCounts counts how often each note of finish applies.
 type noteCounts struct{ dynamic, sparse, outside, state, once, foldedOps, shared, refused, evaluated int }
 
-func newReader(data []byte) (*reader, error) {
+func newReader(data []byte, key string) (*reader, error) {
 	r := &reader{
 		m: schema.GetRootAsModel(data, 0), text: len(data),
 		names: map[string]int{}, work: map[string]int64{}, counted: map[int]bool{}, unknown: map[string]int{},
 	}
-	r.m.Subgraphs(&r.sub, 0)
+	r.net = &Network{Graph: &graph.Graph{}, SubGraphs: r.m.SubgraphsLength()}
+	if err := r.chooseSignature(key); err != nil {
+		return nil, err
+	}
+	r.m.Subgraphs(&r.sub, r.net.SubGraph)
 	if n := max(r.sub.TensorsLength(), r.sub.OperatorsLength()); n > maxItems {
 		return nil, fmt.Errorf("a list of %d tensors or operators, want at most %d", n, maxItems)
 	}
 	if n := max(r.sub.InputsLength(), r.sub.OutputsLength()); n > maxPorts {
 		return nil, fmt.Errorf("a list of %d inputs or outputs, want at most %d", n, maxPorts)
 	}
-	r.net = &Network{Graph: &graph.Graph{}, SubGraphs: r.m.SubgraphsLength()}
 	r.net.Graph.Name = r.string(r.sub.Name())
 	r.origin()
 	if err := r.readTensors(); err != nil {
@@ -116,14 +121,9 @@ func (r *reader) finish() {
 	n.UnknownOps = counts(r.unknown)
 	n.MACsComplete = len(n.UnknownOps) == 0
 	n.Precision = r.precision()
-	for i := range min(r.m.SignatureDefsLength(), maxItems) {
-		var s schema.SignatureDef
-		r.m.SignatureDefs(&s, i)
-		n.Signatures = append(n.Signatures, r.string(s.SignatureKey()))
-	}
-	if n.SubGraphs > 1 {
-		r.note("%d subgraphs: only the first one is described, which runtimes run by default", n.SubGraphs)
-	}
+	r.nameSignature()
+	r.findIdle()
+	r.noteSignatures()
 	f := r.notes
 	for _, t := range []struct {
 		n    int

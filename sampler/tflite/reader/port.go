@@ -19,6 +19,9 @@ func (p Port) String() string {
 	if p.Scale != nil {
 		text += fmt.Sprintf(" = %s x %s", strconv.FormatFloat(*p.Scale, 'g', 6, 64), quantum(*p.ZeroPoint))
 	}
+	if p.SignatureName != "" && p.SignatureName != p.Name {
+		text += ", in the signature " + p.SignatureName
+	}
 	return text
 }
 

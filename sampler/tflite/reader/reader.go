@@ -19,6 +19,7 @@
 package reader
 
 import (
+	"errors"
 	"fmt"
 
 	"latlab/sampler"
@@ -26,8 +27,8 @@ import (
 	"latlab/sampler/tflite"
 )
 
-// Network describes the main subgraph of a .tflite: the first one, which a runtime runs by
-// default.
+// Network describes one subgraph of a .tflite: that of the chosen signature, or of the first signature, or in a
+// file without signatures the first one, which a runtime runs by default.
 type Network struct {
 	// Graph has the known operators, in execution order. If UnknownOps is not empty, it is only a part of the
 	// network, and no op computes the outputs of an unknown operator. graph.Bias pays for every op until PayBy
@@ -51,11 +52,20 @@ type Network struct {
 	// "uint8", "int16x8" (activations x weights) for integer networks.
 	Precision string
 
+	// Idle are subgraphs that a runtime does not execute for this signature. Without control flow those are all
+	// others, else those of other signatures.
+	Idle []int
+
 	Inputs, Outputs []Port
 	SubGraphs       int
-	Signatures      []string // names of the model's signatures
-	Tool            string   // "latlab" and its release if latlab wrote the file
-	Notes           []string
+	SubGraph        int      // the described one
+	Signatures      []string // keys of the model's signatures
+	Signature       string   // key of the described one; empty in a file without signatures
+	// Runner is the position of Signature in the file, if its subgraph is not the first one: a runtime executes it
+	// only if it is asked to.
+	Runner *int
+	Tool   string // "latlab" and its release if latlab wrote the file
+	Notes  []string
 
 	bytes []opBytes // by op of Graph
 }
@@ -68,10 +78,14 @@ type OpCount struct {
 
 // Port is an input or output.
 type Port struct {
-	Name  string `json:"name"`
-	Type  string `json:"type"`  // "float32", "uint8"
-	Shape []int  `json:"shape"` // -1 = free
-	Given []int  `json:"-"`     // Shape with the file's example (often 1) for free extents
+	Name string `json:"name"`
+	// SignatureName is its name in the signature, and Index its position for a runtime: among the inputs of the
+	// signature that Runner names, else of the subgraph.
+	SignatureName string `json:"signature_name,omitempty"`
+	Index         int    `json:"-"`
+	Type          string `json:"type"`  // "float32", "uint8"
+	Shape         []int  `json:"shape"` // -1 = free
+	Given         []int  `json:"-"`     // Shape with the file's example (often 1) for free extents
 	// Scale and ZeroPoint are nil if values are not quantized: value = scale * (q - zero).
 	Scale     *float64 `json:"scale"`
 	ZeroPoint *int64   `json:"zero_point"`
@@ -83,13 +97,20 @@ type opBytes struct{ in, out, weights int64 }
 // Read describes a .tflite. It returns the errors of tflite.Check, and refuses shapes that overflow, constants
 // whose bytes do not fit their shape, and operators that read tensors which are computed later. Unknown
 // operators are not an error. Work and memory are limited by len(data) for any content.
-func Read(data []byte) (*Network, error) {
+func Read(data []byte) (*Network, error) { return ReadSignature(data, "") }
+
+// ReadSignature is Read of the subgraph of a signature, by its key; "" is the first one. A key that the file does
+// not have is a *SignatureError.
+func ReadSignature(data []byte, key string) (*Network, error) {
 	if err := tflite.Check(data); err != nil {
 		return nil, err
 	}
-	r, err := newReader(data)
+	r, err := newReader(data, key)
 	if err == nil {
 		err = r.operators()
+	}
+	if _, unknown := errors.AsType[*SignatureError](err); unknown {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", tflite.ErrNotTFLite, err)

@@ -11,9 +11,31 @@ type File struct {
 	Tensors         []Tensor
 	Operators       []Operator
 	Inputs, Outputs []int
-	SubGraphs       int      // additional empty subgraphs
-	Shared          int      // additional tensors that share the first one's table
-	Signatures      []string // keys
+	SubGraphs       int         // additional empty subgraphs
+	More            []SubGraph  // after the empty ones
+	Shared          int         // additional tensors that share the first one's table
+	Signatures      []string    // keys of signatures without inputs and outputs, of the first subgraph
+	Defs            []Signature // further signatures
+}
+
+// SubGraph is a further subgraph of a File.
+type SubGraph struct {
+	Tensors         []Tensor
+	Operators       []Operator
+	Inputs, Outputs []int
+}
+
+// Signature is a signature of a File.
+type Signature struct {
+	Key             string
+	SubGraph        int
+	Inputs, Outputs []Named
+}
+
+// Named is an input or output of a Signature.
+type Named struct {
+	Name   string
+	Tensor int
 }
 
 // Tensor is a tensor of a File.
@@ -40,50 +62,67 @@ type Operator struct {
 // Bytes builds the .tflite.
 func (f File) Bytes() []byte {
 	w := &fileWriter{Builder: flatbuffers.NewBuilder(1024)}
-	buffers := []flatbuffers.UOffsetT{w.buffer(nil)}
-	var tensors, operators, codes []flatbuffers.UOffsetT
-	for _, t := range f.Tensors {
+	w.buffers = []flatbuffers.UOffsetT{w.buffer(nil)}
+	subgraphs := []flatbuffers.UOffsetT{w.subgraph(SubGraph{f.Tensors, f.Operators, f.Inputs, f.Outputs}, f.Shared)}
+	for range f.SubGraphs {
+		schema.SubGraphStart(w.Builder)
+		subgraphs = append(subgraphs, schema.SubGraphEnd(w.Builder))
+	}
+	for _, sub := range f.More {
+		subgraphs = append(subgraphs, w.subgraph(sub, 0))
+	}
+	var defs []Signature
+	for _, key := range f.Signatures {
+		defs = append(defs, Signature{Key: key})
+	}
+	w.finish(subgraphs, append(defs, f.Defs...))
+	return w.FinishedBytes()
+}
+
+type fileWriter struct {
+	*flatbuffers.Builder
+	buffers, codes []flatbuffers.UOffsetT
+}
+
+func (w *fileWriter) subgraph(sub SubGraph, shared int) flatbuffers.UOffsetT {
+	var tensors, operators []flatbuffers.UOffsetT
+	for _, t := range sub.Tensors {
 		at := 0
 		if t.Data != nil {
-			at = len(buffers)
-			buffers = append(buffers, w.buffer(t.Data))
+			at = len(w.buffers)
+			w.buffers = append(w.buffers, w.buffer(t.Data))
 		}
 		tensors = append(tensors, w.tensor(t, at))
 	}
-	for range f.Shared {
+	for range shared {
 		tensors = append(tensors, tensors[0])
 	}
-	for i, op := range f.Operators {
-		codes = append(codes, w.code(op))
-		operators = append(operators, w.operator(op, i))
+	for _, op := range sub.Operators {
+		w.codes = append(w.codes, w.code(op))
+		operators = append(operators, w.operator(op, len(w.codes)-1))
 	}
 	tensorsAt, operatorsAt := w.CreateVectorOfTables(tensors), w.CreateVectorOfTables(operators)
-	inputs, outputs := w.ints(f.Inputs), w.ints(f.Outputs)
+	inputs, outputs := w.ints(sub.Inputs), w.ints(sub.Outputs)
 	schema.SubGraphStart(w.Builder)
 	schema.SubGraphAddTensors(w.Builder, tensorsAt)
 	schema.SubGraphAddInputs(w.Builder, inputs)
 	schema.SubGraphAddOutputs(w.Builder, outputs)
 	schema.SubGraphAddOperators(w.Builder, operatorsAt)
-	subgraphs := []flatbuffers.UOffsetT{schema.SubGraphEnd(w.Builder)}
-	for range f.SubGraphs {
-		schema.SubGraphStart(w.Builder)
-		subgraphs = append(subgraphs, schema.SubGraphEnd(w.Builder))
-	}
-	w.finish(subgraphs, codes, buffers, f.Signatures)
-	return w.FinishedBytes()
+	return schema.SubGraphEnd(w.Builder)
 }
 
-type fileWriter struct{ *flatbuffers.Builder }
-
-func (w *fileWriter) finish(subgraphs, codes, buffers []flatbuffers.UOffsetT, keys []string) {
+func (w *fileWriter) finish(subgraphs []flatbuffers.UOffsetT, defs []Signature) {
 	var signatures []flatbuffers.UOffsetT
-	for _, key := range keys {
-		at := w.CreateString(key)
+	for _, d := range defs {
+		key, inputs, outputs := w.CreateString(d.Key), w.named(d.Inputs), w.named(d.Outputs)
 		schema.SignatureDefStart(w.Builder)
-		schema.SignatureDefAddSignatureKey(w.Builder, at)
+		schema.SignatureDefAddInputs(w.Builder, inputs)
+		schema.SignatureDefAddOutputs(w.Builder, outputs)
+		schema.SignatureDefAddSignatureKey(w.Builder, key)
+		schema.SignatureDefAddSubgraphIndex(w.Builder, uint32(d.SubGraph))
 		signatures = append(signatures, schema.SignatureDefEnd(w.Builder))
 	}
-	subgraphsAt, codesAt, buffersAt := w.CreateVectorOfTables(subgraphs), w.CreateVectorOfTables(codes), w.CreateVectorOfTables(buffers)
+	subgraphsAt, codesAt, buffersAt := w.CreateVectorOfTables(subgraphs), w.CreateVectorOfTables(w.codes), w.CreateVectorOfTables(w.buffers)
 	signaturesAt := w.CreateVectorOfTables(signatures)
 	schema.ModelStart(w.Builder)
 	schema.ModelAddVersion(w.Builder, 3)
@@ -92,6 +131,18 @@ func (w *fileWriter) finish(subgraphs, codes, buffers []flatbuffers.UOffsetT, ke
 	schema.ModelAddBuffers(w.Builder, buffersAt)
 	schema.ModelAddSignatureDefs(w.Builder, signaturesAt)
 	w.FinishWithFileIdentifier(schema.ModelEnd(w.Builder), []byte("TFL3"))
+}
+
+func (w *fileWriter) named(list []Named) flatbuffers.UOffsetT {
+	var maps []flatbuffers.UOffsetT
+	for _, n := range list {
+		name := w.CreateString(n.Name)
+		schema.TensorMapStart(w.Builder)
+		schema.TensorMapAddName(w.Builder, name)
+		schema.TensorMapAddTensorIndex(w.Builder, uint32(n.Tensor))
+		maps = append(maps, schema.TensorMapEnd(w.Builder))
+	}
+	return w.CreateVectorOfTables(maps)
 }
 
 func (w *fileWriter) buffer(data []byte) flatbuffers.UOffsetT {
