@@ -48,8 +48,10 @@ type Network struct {
 	Params int64
 	// Precision is that of most multiply-accumulates, or the type of the outputs if there are none: "float32";
 	// "float16" and "dynamic_range" for float32 networks with weights of 16 bits, or of 8 and fewer; "int8",
-	// "uint8", "int16x8" (activations x weights) for integer networks.
+	// "uint8", "int16x8" (activations x weights) for integer networks (sampler/precision).
 	Precision string
+	// Activations is the type of the values between the ops of this Precision: "float32", "int8", "int16".
+	Activations string
 
 	Inputs, Outputs []Port
 	SubGraphs       int
