@@ -27,7 +27,8 @@ var ErrChanged = errors.New("the file has changed")
 // formats (sampler/precision): Float32 also if weights are stored as float16 or int8 (Network.Precision
 // has the difference), Int8 also if values are unsigned, "float16" only if the network computes in it.
 //
-// The call says how the file is executed; the identity is then that of the file and the call.
+// The call says how the file is executed; the identity is then that of the file and the call. A shape must fit
+// the file's.
 func FromFile(path string, call Call) (*Model, error) {
 	data, err := readModel(path)
 	if err != nil {
@@ -50,14 +51,32 @@ func FromFile(path string, call Call) (*Model, error) {
 func (m *Model) read(data []byte) error {
 	if onnx.Detect(data) && !tflite.Detect(data) {
 		info, err := onnx.Check(data)
+		if err != nil {
+			return err
+		}
 		m.Form = Form{Format: ONNX, Precision: computed(info.Activations)}
-		return err
+		for _, in := range info.Inputs {
+			m.Ports = append(m.Ports, onnxPort(in))
+		}
+		return m.setShapes()
 	}
 	n, err := reader.Read(data)
 	if err != nil {
 		return err
 	}
 	m.Network = n
+	for _, in := range n.Inputs {
+		m.Ports = append(m.Ports, tflitePort(in))
+	}
+	if err := m.setShapes(); err != nil {
+		return err
+	}
+	if len(m.SetPorts()) > 0 {
+		if n, err = reader.ReadSized(data, m.shapes()); err != nil {
+			return err
+		}
+		m.Network = n
+	}
 	m.Form = Form{Format: TFLite, Precision: computed(n.Activations), Input: inputOf(n)}
 	if n.MACsComplete {
 		m.Graph = n.Graph

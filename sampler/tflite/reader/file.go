@@ -46,7 +46,7 @@ type reader struct {
 // noteCounts counts how often each note of finish applies.
 type noteCounts struct{ dynamic, sparse, outside, state, once, foldedOps, shared, refused, evaluated int }
 
-func newReader(data []byte) (*reader, error) {
+func newReader(data []byte, shapes [][]int) (*reader, error) {
 	r := &reader{
 		m: schema.GetRootAsModel(data, 0), text: len(data),
 		names: map[string]int{}, work: map[types]int64{}, counted: map[int]bool{}, unknown: map[string]int{},
@@ -64,7 +64,7 @@ func newReader(data []byte) (*reader, error) {
 	if err := r.readTensors(); err != nil {
 		return nil, err
 	}
-	return r, nil
+	return r, r.resize(shapes)
 }
 
 // string copies a name and makes it safe to print on one line.

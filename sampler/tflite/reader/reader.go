@@ -85,11 +85,16 @@ type opBytes struct{ in, out, weights int64 }
 // Read describes a .tflite. It returns the errors of tflite.Check, and refuses shapes that overflow, constants
 // whose bytes do not fit their shape, and operators that read tensors which are computed later. Unknown
 // operators are not an error. Work and memory are limited by len(data) for any content.
-func Read(data []byte) (*Network, error) {
+func Read(data []byte) (*Network, error) { return ReadSized(data, nil) }
+
+// ReadSized is Read of a network whose inputs are resized: shapes has those by position, nil for the file's. The
+// shapes of other tensors are then inferred where the file leaves them free; where it does not, the operators are
+// unknown.
+func ReadSized(data []byte, shapes [][]int) (*Network, error) {
 	if err := tflite.Check(data); err != nil {
 		return nil, err
 	}
-	r, err := newReader(data)
+	r, err := newReader(data, shapes)
 	if err == nil {
 		err = r.operators()
 	}
