@@ -81,6 +81,10 @@ func open(req wire.Request) (*session, error) {
 		s.close()
 		return nil, err
 	}
+	if err := s.resize(req.Shapes); err != nil {
+		s.close()
+		return nil, err
+	}
 	if s.interpreter.AllocateTensors() != tflite.OK {
 		defer s.close()
 		if s.external {
@@ -97,6 +101,23 @@ func open(req wire.Request) (*session, error) {
 	// timed loop is in C.
 	s.raw = *(**C.TfLiteInterpreter)(unsafe.Pointer(s.interpreter))
 	return s, nil
+}
+
+// resize gives inputs the shapes of the request.
+func (s *session) resize(shapes [][]int) error {
+	for i, shape := range shapes {
+		if len(shape) == 0 {
+			continue
+		}
+		dims := make([]int32, len(shape))
+		for axis, n := range shape {
+			dims[axis] = int32(n)
+		}
+		if s.interpreter.ResizeInputTensor(i, dims) != tflite.OK {
+			return fault(devices.FaultModel, "rejected", "the runtime cannot resize input %d to %v", i, shape)
+		}
+	}
+	return nil
 }
 
 // prepared returns why there is no interpreter, or why it does not use the delegate.

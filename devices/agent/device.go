@@ -94,7 +94,7 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 func Describe(o Options) devices.Info {
 	return devices.Info{
 		Name: o.Name, Kind: devices.Measured, Harness: "latlab-agent",
-		Formats: []model.Format{model.TFLite}, Precisions: o.Delegate.precisions(),
+		Formats: []model.Format{model.TFLite}, Precisions: o.Delegate.precisions(), Calls: []model.CallOption{model.GivenShape},
 		Delegate: o.Delegate.name(), Threads: max(o.Threads, 1), CPUs: o.CPUs,
 		Accelerator: o.Delegate.external() && !o.Delegate.OnCPU,
 	}
@@ -157,7 +157,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 			return err
 		}
 		defer staged.Close()
-		resp, err := d.ask(ctx, staged.Path, op, &wire.Request{Type: wire.Time, Plan: plan})
+		resp, err := d.ask(ctx, staged.Path, op, &wire.Request{Type: wire.Time, Plan: plan, Shapes: m.SetShapes()})
 		if err != nil {
 			return err
 		}

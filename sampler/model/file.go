@@ -71,8 +71,8 @@ func (m *Model) read(data []byte) error {
 	if err := m.setShapes(); err != nil {
 		return err
 	}
-	if len(m.SetPorts()) > 0 {
-		if n, err = reader.ReadSized(data, m.shapes()); err != nil {
+	if shapes := m.SetShapes(); shapes != nil {
+		if n, err = reader.ReadSized(data, shapes); err != nil {
 			return err
 		}
 		m.Network = n

@@ -44,8 +44,11 @@ func (m *Model) SetPorts() []Port {
 	return slices.DeleteFunc(slices.Clone(m.Ports), func(p Port) bool { return !p.Set })
 }
 
-// shapes are those that are set, by the inputs' positions.
-func (m *Model) shapes() [][]int {
+// SetShapes are the shapes of SetPorts by the inputs' positions: nil for the others, and nil if all are the file's.
+func (m *Model) SetShapes() [][]int {
+	if len(m.SetPorts()) == 0 {
+		return nil
+	}
 	list := make([][]int, len(m.Ports))
 	for i, p := range m.Ports {
 		if p.Set {

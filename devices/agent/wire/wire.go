@@ -10,7 +10,7 @@ import (
 )
 
 // Revision is the revision of the messages below.
-const Revision = 2
+const Revision = 3
 
 // Hello is the agent's first line.
 type Hello struct {
@@ -59,6 +59,8 @@ type Request struct {
 	// are integers as they are stored. If both are empty the agent draws values from Plan.Seed.
 	Inputs    [][]float32 `json:"inputs,omitempty"`
 	RawInputs [][]int64   `json:"raw_inputs,omitempty"`
+	// Shapes are those that inputs are resized to, by position; null keeps the file's.
+	Shapes [][]int `json:"shapes,omitempty"`
 }
 
 // Result answers Time.

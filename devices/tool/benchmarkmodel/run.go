@@ -50,6 +50,10 @@ func (r *run) error(k failureKind, err error) *devices.Error {
 }
 
 func (d *Device) run(ctx context.Context, op string, m *model.Model, plan devices.Plan, more ...string) (*run, error) {
+	shapes, err := d.shapeArgs(op, m)
+	if err != nil {
+		return nil, err
+	}
 	staged, err := d.m.Stage(ctx, op, m)
 	if err != nil {
 		return nil, err
@@ -63,7 +67,7 @@ func (d *Device) run(ctx context.Context, op string, m *model.Model, plan device
 		more = append(more, "--result_file_path="+d.temp.Path(file))
 	}
 	r := &run{op: op, model: m, sha256: staged.SHA256}
-	args := slices.Concat([]string{"--graph=" + staged.Path}, d.args, planArgs(plan), d.serialize(staged), more)
+	args := slices.Concat([]string{"--graph=" + staged.Path}, d.args, planArgs(plan), d.serialize(staged), shapes, more)
 	if r.counts[0], err = d.count(ctx, op); err != nil {
 		return nil, err
 	}
@@ -290,6 +294,12 @@ func (d *Device) doubts(r *run) []devices.Doubt {
 				list = append(list, devices.Doubt{Code: "tool_error", Text: "benchmark_model printed an error: " + text.OneLine(line)})
 				break
 			}
+		}
+	}
+	for _, w := range r.result.Warnings {
+		if tool.ChoseShape(w) {
+			list = append(list, devices.Doubt{Code: tool.ReasonShape, Text: "benchmark_model chose the shape of an input: " + text.OneLine(w)})
+			break
 		}
 	}
 	return append(list, d.countDoubt(r)...)
