@@ -68,7 +68,7 @@ func file(t *testing.T, data []byte, shapes ...string) (*Model, error) {
 }
 
 func TestShapes(t *testing.T) {
-	sized := func(shape, signature []int) []byte { return tflitetest.Sized(shape, signature) }
+	sized := tflitetest.Sized
 	for name, tc := range map[string]struct {
 		data   []byte
 		shapes string // separated by spaces
