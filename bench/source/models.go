@@ -129,7 +129,7 @@ func withOps(m *model.Model, own map[string]float64) map[string]float64 {
 
 // Accept says whether a device can time a user's own file, and what it lacks.
 func Accept(m *model.Model, d devices.Info) error {
-	unsized := unsizedInput(m)
+	open := unsized(m, d)
 	for _, o := range m.Call.Options() {
 		if !slices.Contains(d.Calls, o) {
 			return fmt.Errorf("device %s cannot take --%s", d.Name, o)
@@ -143,8 +143,8 @@ func Accept(m *model.Model, d devices.Info) error {
 		return fmt.Errorf("model %s is %s in %s; device %s takes %s: give the network as .%s", m.Name, m.Format, m.Precision, d.Name, Takes(d), d.Formats[0])
 	case !slices.Contains(d.Precisions, m.Precision):
 		return fmt.Errorf("model %s is %s in %s; device %s takes %s: latlab does not convert files", m.Name, m.Format, m.Precision, d.Name, Takes(d))
-	case unsized != "":
-		return fmt.Errorf("model %s leaves the size of its input open (%s): convert it with a fixed size", m.Name, unsized)
+	case open != "":
+		return errors.New(open)
 	case d.NeedsGraph && m.Network == nil:
 		return fmt.Errorf("device %s needs to know the ops of a network, and latlab reads those of no .%s: give the .%s", d.Name, m.Format, model.TFLite)
 	case d.NeedsGraph && m.Graph == nil:
@@ -161,21 +161,18 @@ func Takes(d devices.Info) string {
 	return text.Or(d.Formats) + " in " + text.Or(d.Precisions)
 }
 
-// unsizedInput names the first input whose size a file leaves open, "" where none. An open
-// batch is 1, as runtimes take it. Of another axis the 1 that converters write is no size:
-// runtimes time an image of one pixel, or crash on what their operators make of it.
-func unsizedInput(m *model.Model) string {
-	if m.Network == nil {
+// unsized says which input has no size, and what to do; empty if all have one. An open batch is 1. Of another
+// axis 1 is no size: runtimes time an image of one pixel, or crash on what their operators make of it.
+func unsized(m *model.Model, d devices.Info) string {
+	p := m.OpenPort()
+	if p == nil {
 		return ""
 	}
-	for _, p := range m.Network.Inputs {
-		for axis, n := range p.Given {
-			if n < 1 || n == 1 && axis > 0 && p.Shape[axis] < 0 {
-				return p.String()
-			}
-		}
+	advice := "convert it with a fixed size"
+	if slices.Contains(d.Calls, model.GivenShape) {
+		advice = fmt.Sprintf("give one by --%s %s of `latlab time`, or %s", model.GivenShape, p.Example(), advice)
 	}
-	return ""
+	return fmt.Sprintf("model %s leaves the size of its input open (%s): %s", m.Name, p, advice)
 }
 
 // unknownOps names a few ops that stand between a file and its Graph.

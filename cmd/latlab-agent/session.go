@@ -86,7 +86,7 @@ func open(req wire.Request) (*session, error) {
 		s.close()
 		return nil, err
 	}
-	if err := s.allocate(req.Signature); err != nil {
+	if err := s.allocate(req); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -105,20 +105,25 @@ func open(req wire.Request) (*session, error) {
 	return s, nil
 }
 
-// allocate prepares the subgraph of a signature, or the first subgraph.
-func (s *session) allocate(signature *int) error {
-	status := tflite.OK
-	if signature == nil {
-		status = s.interpreter.AllocateTensors()
-	} else {
-		if n := s.interpreter.GetSignatureCount(); *signature < 0 || *signature >= n {
-			return fault(devices.FaultLab, "request", "signature %d of %d", *signature, n)
+// allocate prepares the subgraph of a signature, or the first subgraph, with the request's shapes.
+func (s *session) allocate(req wire.Request) error {
+	if req.Signature != nil {
+		if n := s.interpreter.GetSignatureCount(); *req.Signature < 0 || *req.Signature >= n {
+			return fault(devices.FaultLab, "request", "signature %d of %d", *req.Signature, n)
 		}
-		s.key = s.interpreter.GetSignatureKey(*signature)
+		s.key = s.interpreter.GetSignatureKey(*req.Signature)
 		if s.runner = s.interpreter.GetSignatureRunner(s.key); s.runner == nil {
 			return fault(devices.FaultModel, "rejected", "the runtime cannot run the signature %q", s.key)
 		}
+	}
+	if err := s.resize(req.Shapes); err != nil {
+		return err
+	}
+	status := tflite.OK
+	if s.runner != nil {
 		status = s.runner.AllocateTensors()
+	} else {
+		status = s.interpreter.AllocateTensors()
 	}
 	switch {
 	case status == tflite.OK:
@@ -146,6 +151,29 @@ func (s *session) findTensors() {
 	for i := range s.runner.GetOutputCount() {
 		s.outputs = append(s.outputs, s.runner.GetOutputTensor(s.runner.GetOutputName(i)))
 	}
+}
+
+// resize gives inputs the shapes of the request.
+func (s *session) resize(shapes [][]int) error {
+	for i, shape := range shapes {
+		if len(shape) == 0 {
+			continue
+		}
+		dims := make([]int32, len(shape))
+		for axis, n := range shape {
+			dims[axis] = int32(n)
+		}
+		status := tflite.OK
+		if s.runner != nil {
+			status = s.runner.ResizeInputTensor(s.runner.GetInputName(i), dims)
+		} else {
+			status = s.interpreter.ResizeInputTensor(i, dims)
+		}
+		if status != tflite.OK {
+			return fault(devices.FaultModel, "rejected", "the runtime cannot resize input %d to %v", i, shape)
+		}
+	}
+	return nil
 }
 
 // prepared returns why there is no interpreter, or why it does not use the delegate.

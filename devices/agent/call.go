@@ -24,6 +24,12 @@ func (d *Device) call(ctx context.Context, op string, m *model.Model, req *wire.
 		return nil, nil
 	}
 	req.Signature = m.Network.Runner
+	if shapes := m.SetShapes(); shapes != nil {
+		req.Shapes = make([][]int, len(shapes))
+		for i, p := range m.Network.Inputs {
+			req.Shapes[p.Index] = shapes[i]
+		}
+	}
 	values, err := m.Values()
 	if err != nil {
 		return nil, devices.ModelBytes(op, err)

@@ -95,7 +95,7 @@ func Describe(o Options) devices.Info {
 	return devices.Info{
 		Name: o.Name, Kind: devices.Measured, Harness: "latlab-agent",
 		Formats: []model.Format{model.TFLite}, Precisions: o.Delegate.precisions(),
-		Calls:    []model.CallOption{model.GivenSignature, model.GivenValue, model.GivenFile},
+		Calls:    []model.CallOption{model.GivenSignature, model.GivenShape, model.GivenValue, model.GivenFile},
 		Delegate: o.Delegate.name(), Threads: max(o.Threads, 1), CPUs: o.CPUs,
 		Accelerator: o.Delegate.external() && !o.Delegate.OnCPU,
 	}

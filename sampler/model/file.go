@@ -24,11 +24,12 @@ var ErrChanged = errors.New("the file has changed")
 // FromFile is a Model of a user's own file. Its identity is the sha256 of its bytes; its format is
 // detected by content, not by name. Incomplete models are refused.
 //
-// Its Precision is the type of the activations, which is what a device must support: Float32 also if
-// weights are stored as float16 or int8 (Network.Precision has the difference), Int8 also if values
-// are unsigned.
+// Its Precision is the type of the activations, which is what a device must support, by one rule for both
+// formats (sampler/precision): Float32 also if weights are stored as float16 or int8 (Network.Precision
+// has the difference), Int8 also if values are unsigned, "float16" only if the network computes in it.
 //
-// The call says how the file is executed; the identity is then that of the file and the call.
+// The call says how the file is executed; the identity is then that of the file and the call. A shape must fit
+// the file's.
 func FromFile(path string, call Call) (*Model, error) {
 	data, err := readModel(path)
 	if err != nil {
@@ -51,18 +52,36 @@ func FromFile(path string, call Call) (*Model, error) {
 func (m *Model) read(data []byte) error {
 	if onnx.Detect(data) && !tflite.Detect(data) {
 		info, err := onnx.Check(data)
-		m.Form = Form{Format: ONNX, Precision: Precision(info.Precision)}
-		if err == nil && m.Call.Signature != "" {
-			err = fmt.Errorf("an .onnx file has no signatures, so none is named %q", text.Clip(m.Call.Signature))
+		if err != nil {
+			return err
 		}
-		return err
+		if m.Call.Signature != "" {
+			return fmt.Errorf("an .onnx file has no signatures, so none is named %q", text.Clip(m.Call.Signature))
+		}
+		m.Form = Form{Format: ONNX, Precision: computed(info.Activations)}
+		for _, in := range info.Inputs {
+			m.Ports = append(m.Ports, onnxPort(in))
+		}
+		return m.setShapes()
 	}
-	n, err := reader.ReadSignature(data, m.Call.Signature)
+	n, err := reader.ReadAs(data, reader.Options{Signature: m.Call.Signature})
 	if err != nil {
 		return err
 	}
 	m.Network = n
-	m.Form = Form{Format: TFLite, Precision: flows(n.Precision), Input: inputOf(n)}
+	for _, in := range n.Inputs {
+		m.Ports = append(m.Ports, tflitePort(in))
+	}
+	if err := m.setShapes(); err != nil {
+		return err
+	}
+	if shapes := m.SetShapes(); shapes != nil {
+		if n, err = reader.ReadAs(data, reader.Options{Signature: m.Call.Signature, Shapes: shapes}); err != nil {
+			return err
+		}
+		m.Network = n
+	}
+	m.Form = Form{Format: TFLite, Precision: computed(n.Activations), Input: inputOf(n)}
 	if n.MACsComplete {
 		m.Graph = n.Graph
 	}
@@ -73,23 +92,18 @@ func (m *Model) read(data []byte) error {
 	return err
 }
 
-// flows is the type of activations for a file's precision. A precision that latlab does not write is
+// computed is the precision of a file whose activations have a type. One that latlab does not write is
 // kept: devices that do not list it refuse it.
-func flows(precision string) Precision {
-	switch precision {
-	case "float16", "dynamic_range":
-		return Float32
-	case "uint8":
+func computed(activations string) Precision {
+	if activations == "uint8" {
 		return Int8
-	case "int16x8":
-		return "int16"
 	}
-	return Precision(precision)
+	return Precision(activations)
 }
 
 // inputOf detects integer networks with uint8 inputs.
 func inputOf(n *reader.Network) Input {
-	if flows(n.Precision) == Int8 && len(n.Inputs) > 0 && n.Inputs[0].Type == "uint8" {
+	if computed(n.Activations) == Int8 && len(n.Inputs) > 0 && n.Inputs[0].Type == "uint8" {
 		return UInt8
 	}
 	return ""

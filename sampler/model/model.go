@@ -53,6 +53,8 @@ type Model struct {
 	// Network describes a user's .tflite; nil for all others.
 	Network *reader.Network
 	Form
+	// Ports are the inputs of a user's own file, in the file's order.
+	Ports []Port
 	// Call is how a user's own file is executed. Devices must follow it or list what they cannot.
 	Call Call
 	// Identity is hex sha256 of graph hash + form + writer revision; for a user's own file the sha256

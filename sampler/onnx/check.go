@@ -3,8 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
-
-	"latlab/internal/text"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -14,12 +13,14 @@ var ErrNotONNX = errors.New("not a readable ONNX model")
 
 // Info is what Check finds out about a model.
 type Info struct {
-	// Precision is the type that the model was quantized to: "int8" if it quantizes between its ops or
-	// computes with integers, otherwise the type of most bytes of its initializers: "float32",
-	// "float16", "bfloat16", "float64".
-	Precision string
-	Opset     int64  // of the standard operators
-	Producer  string // "pytorch", "tf2onnx", "latlab"
+	// Precision is that of most weights (sampler/precision): "int8" if activations are quantized and weights
+	// are integers; "float16" and "dynamic_range" for float32 networks with weights of 16 bits, or of 8 and
+	// fewer; otherwise the type that the network computes in, "float16" too.
+	Precision   string
+	Activations string // the type of the values between the ops: "float32", "float16", "int8", "int16"
+	Opset       int64  // of the standard operators
+	Producer    string // "pytorch", "tf2onnx", "latlab"
+	Inputs      []Input
 }
 
 // Detect reports whether data begins like a ModelProto: with its IR version. Other formats do not
@@ -32,29 +33,34 @@ func Detect(data []byte) bool {
 // Check reports whether data is a complete ONNX model: a protocol buffer with model, graph, nodes and
 // initializers, each initializer with as many values as its shape requires. A protocol buffer has no
 // checksum or identifier, so a file that was cut between two fields is detected by what is missing.
-// Weights in other files are refused: a model is timed under the checksum of one file. Nested parts,
-// such as the branches of an If, are left to the runtimes. Work is proportional to len(data); memory
-// is constant.
+// Weights in other files are refused: a model is timed under the checksum of one file. The values of
+// Constant nodes are weights like any others, also in the branches of an If and the bodies of loops and
+// functions. Work is proportional to len(data); memory to the names in it.
 func Check(data []byte) (Info, error) {
-	var c checker
+	c := checker{initialized: map[string]bool{}, work: map[flow]int64{}}
 	err := c.model(data)
 	if err != nil {
 		return Info{}, fmt.Errorf("%w: %w", ErrNotONNX, err)
 	}
-	c.info.Precision = c.precision()
+	c.info.Inputs = slices.DeleteFunc(c.inputs, func(in Input) bool { return c.initialized[in.Name] })
+	c.info.Precision, c.info.Activations = c.precision()
 	return c.info, nil
 }
 
 // checker collects the properties of a model's parts.
 type checker struct {
-	info      Info
-	ir        uint64
-	graphs    int
-	opsets    int
-	nodes     int
-	outputs   int
-	quantizes bool
-	bytes     [dataTypes]int64 // of initializers, by data type
+	info        Info
+	ir          uint64
+	graphs      int
+	opsets      int
+	nodes       int
+	outputs     int
+	inputs      []Input
+	initialized map[string]bool // names of initializers
+	depth       int             // of the graph that is read
+	quantizes   bool
+	bytes       [dataTypes]int64 // of constants, by data type
+	work        map[flow]int64   // elements of weights in products
 }
 
 func (c *checker) model(data []byte) error {
@@ -89,7 +95,11 @@ func (c *checker) modelField(f field) error {
 		return c.opset(f.bytes)
 	case f.is(modelGraph):
 		c.graphs++
-		return fields(f.bytes, c.graphField)
+		return c.graph(f.bytes, nil)
+	case f.is(modelFunction):
+		c.depth++
+		defer func() { c.depth-- }()
+		return c.nodesOf(f.bytes, functionNode, &scope{nil, map[string]value{}})
 	}
 	return nil
 }
@@ -110,68 +120,4 @@ func (c *checker) opset(data []byte) error {
 		c.info.Opset = version
 	}
 	return err
-}
-
-func (c *checker) graphField(f field) error {
-	switch {
-	case f.is(graphNode):
-		c.nodes++
-		if err := c.node(f.bytes); err != nil {
-			return fmt.Errorf("node %d: %w", c.nodes-1, err)
-		}
-	case f.is(graphInitializer):
-		return c.initializer(f.bytes)
-	case f.is(graphOutput):
-		c.outputs++
-	}
-	return nil
-}
-
-// quantizing are the standard operators that only quantized models have.
-var quantizing = map[string]bool{
-	"QuantizeLinear": true, "DequantizeLinear": true, "QLinearConv": true, "QLinearMatMul": true,
-	"ConvInteger": true, "MatMulInteger": true, "DynamicQuantizeLinear": true,
-}
-
-func (c *checker) node(data []byte) error {
-	opType := ""
-	err := fields(data, func(f field) error {
-		if f.is(nodeOpType) {
-			opType = string(f.bytes)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if opType == "" {
-		return errors.New("it has no operator")
-	}
-	c.quantizes = c.quantizes || quantizing[opType]
-	return nil
-}
-
-func (c *checker) initializer(data []byte) error {
-	t, err := readTensor(data)
-	if err == nil {
-		err = t.check()
-	}
-	if err != nil {
-		return fmt.Errorf("initializer %q: %w", text.Clip(t.name), err)
-	}
-	c.bytes[t.kind] += int64(len(data))
-	return nil
-}
-
-func (c *checker) precision() string {
-	if c.quantizes {
-		return "int8"
-	}
-	best := float32Type
-	for kind, n := range c.bytes {
-		if n > c.bytes[best] && floatNames[dataType(kind)] != "" {
-			best = dataType(kind)
-		}
-	}
-	return floatNames[best]
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"latlab/sampler/onnx"
@@ -67,8 +69,10 @@ func TestCheckAccepts(t *testing.T) {
 			if !onnx.Detect(tc.data) {
 				t.Error("it does not look like a model")
 			}
-			if got, err := onnx.Check(tc.data); err != nil || got != tc.want {
-				t.Errorf("got %+v, %v, want %+v", got, err, tc.want)
+			tc.want.Activations = tc.want.Precision
+			got, err := onnx.Check(tc.data)
+			if d := cmp.Diff(tc.want, got, cmpopts.IgnoreUnexported(onnx.Input{})); err != nil || d != "" {
+				t.Errorf("%v (-want +got)\n%s", err, d)
 			}
 		})
 	}
@@ -143,13 +147,16 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("error of another kind: %v", bad)
 		}
 		if err != nil {
-			if !errors.Is(err, onnx.ErrNotONNX) || info != (onnx.Info{}) {
+			if !errors.Is(err, onnx.ErrNotONNX) || info.Precision != "" || info.Inputs != nil {
 				t.Fatalf("%+v, error of another kind: %v", info, err)
 			}
 			return
 		}
-		if !slices.Contains([]string{"float32", "int8", "float16", "bfloat16", "float64"}, info.Precision) {
+		if !slices.Contains([]string{"float32", "int8", "float16", "bfloat16", "float64", "dynamic_range", "int16", "int16x8"}, info.Precision) {
 			t.Fatalf("precision %q", info.Precision)
+		}
+		if !slices.Contains([]string{"float32", "int8", "float16", "bfloat16", "float64", "int16"}, info.Activations) {
+			t.Fatalf("activations %q", info.Activations)
 		}
 	})
 }

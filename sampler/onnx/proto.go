@@ -11,12 +11,19 @@ import (
 const (
 	modelIRVersion, modelProducer, modelProducerVersion protowire.Number = 1, 2, 3
 	modelGraph, modelOpset, modelMetadata               protowire.Number = 7, 8, 14
+	modelFunction                                       protowire.Number = 25
 
 	graphNode, graphName, graphInitializer, graphInput, graphOutput protowire.Number = 1, 2, 5, 11, 12
+	graphSparseInitializer                                          protowire.Number = 15
+
+	functionNode                protowire.Number = 7
+	sparseValues, sparseIndices protowire.Number = 1, 2
 
 	nodeInput, nodeOutput, nodeName, nodeOpType, nodeAttribute protowire.Number = 1, 2, 3, 4, 5
 
 	attributeName, attributeFloat, attributeInt, attributeInts, attributeType protowire.Number = 1, 2, 3, 8, 20
+	attributeTensor, attributeGraph, attributeString, attributeFloats         protowire.Number = 5, 6, 4, 7
+	attributeTensors, attributeGraphs, attributeSparse, attributeSparses      protowire.Number = 10, 11, 22, 23
 
 	tensorDims, tensorDataType, tensorName, tensorRawData, tensorLocation protowire.Number = 1, 2, 8, 9, 14
 
@@ -24,7 +31,7 @@ const (
 
 	valueName, valueType                           protowire.Number = 1, 2
 	typeTensor, tensorTypeElement, tensorTypeShape protowire.Number = 1, 1, 2
-	shapeDim, dimValue                             protowire.Number = 1, 1
+	shapeDim, dimValue, dimParam                   protowire.Number = 1, 1, 2
 
 	opsetDomain, opsetVersion protowire.Number = 1, 2
 
@@ -39,6 +46,8 @@ const (
 	uint8Type   dataType = 2
 	int8Type    dataType = 3
 	int32Type   dataType = 6
+	int64Type   dataType = 7
+	stringType  dataType = 8
 
 	float8Last dataType = 20 // in later types several elements may share a value
 	dataTypes  dataType = 32 // above the largest type
@@ -50,15 +59,33 @@ func (d dataType) complex() bool { return d == 14 || d == 15 }
 // externalLocation is TensorProto.DataLocation's EXTERNAL.
 const externalLocation = 1
 
-// floatNames are the floating types that a model's weights may have.
-var floatNames = map[dataType]string{float32Type: "float32", 10: "float16", 11: "float64", 16: "bfloat16"}
+// names of the data types; later ones have none here.
+var names = map[dataType]string{
+	float32Type: "float32", uint8Type: "uint8", int8Type: "int8", 4: "uint16", 5: "int16", int32Type: "int32", int64Type: "int64",
+	stringType: "string", 9: "bool", 10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "bfloat16",
+	17: "float8", 18: "float8", 19: "float8", 20: "float8", 21: "uint4", 22: "int4", 23: "float4", 24: "float8", 25: "uint2", 26: "int2",
+}
 
-func (d dataType) floating() bool { return floatNames[d] != "" }
+// floating reports whether a type is one that a model's ops compute in.
+func (d dataType) floating() bool { return d == float32Type || d == 10 || d == 11 || d == 16 }
+
+// bits is the size of a weight of the type, 0 if it is unknown.
+func (d dataType) bits() int64 {
+	switch {
+	case d > 16 && d <= float8Last || d == 24:
+		return 8
+	case d == 23:
+		return 4
+	case d >= dataTypes:
+		return 0
+	}
+	return elementBits[d]
+}
 
 // elementBits is the size of a data type's elements in raw_data; 0 if it is not needed.
 var elementBits = [dataTypes]int64{
 	float32Type: 32, uint8Type: 8, int8Type: 8, 4: 16, 5: 16, int32Type: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 16: 16,
-	21: 4, 22: 4, // uint4, int4: two per byte
+	21: 4, 22: 4, 25: 2, 26: 2, // uint4, int4: two per byte; uint2, int2: four
 }
 
 // bytes is the size of an element.

@@ -63,6 +63,8 @@ type Request struct {
 	Given     []Given     `json:"given,omitempty"`
 	// Signature is the position in the file of the signature to run; nil runs the first subgraph.
 	Signature *int `json:"signature,omitempty"`
+	// Shapes are those that inputs are resized to, by position as in Given; null keeps the file's.
+	Shapes [][]int `json:"shapes,omitempty"`
 }
 
 // Given is the value of one input: one element that is repeated, or a file.

@@ -67,7 +67,8 @@ func (d *Device) call(ctx context.Context, op string, m *model.Model) (*call, er
 		}
 	}
 	if len(values) == 0 {
-		return c, nil
+		c.args, err = d.addShapes(op, m, c.args)
+		return c, err
 	}
 	if err := d.canGive(n); err != nil {
 		if given > 0 {
@@ -76,7 +77,8 @@ func (d *Device) call(ctx context.Context, op string, m *model.Model) (*call, er
 		if d.o.Flags["input_layer"] == "" {
 			c.warnings = append(c.warnings, "benchmark_model draws the values of integer inputs at random: "+err.Error())
 		}
-		return c, nil
+		c.args, err = d.addShapes(op, m, c.args)
+		return c, err
 	}
 	if err := d.give(ctx, op, n, values, c); err != nil {
 		c.close()

@@ -130,7 +130,7 @@ func Describe(o Options) (devices.Info, error) {
 	k := kindOf(o.Delegate)
 	i := devices.Info{
 		Name: o.Name, Kind: devices.Measured, Harness: program, Formats: []model.Format{model.TFLite},
-		Calls:      []model.CallOption{model.GivenSignature, model.GivenValue, model.GivenFile},
+		Calls:      []model.CallOption{model.GivenSignature, model.GivenShape, model.GivenValue, model.GivenFile},
 		Precisions: slices.Clone(k.precisions), Delegate: o.label(), Threads: o.Threads, CPUs: o.CPUs,
 		Accelerator: k.accelerator, Compute: o.compute(), Transport: o.Transport,
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"latlab/devices/tool"
 	"latlab/internal/text"
 )
 
@@ -150,6 +151,10 @@ func (p *parser) line(l line) error {
 		return nil
 	}
 	switch l.level {
+	case "":
+		if said, found := tool.Warning(l.text); found {
+			p.r.Warnings = keep(p.r.Warnings, said)
+		}
 	case "WARN":
 		p.r.Warnings = keep(p.r.Warnings, l.text)
 	case "ERROR", "FATAL":

@@ -305,6 +305,12 @@ func (d *Device) doubts(r *run) []devices.Doubt {
 			}
 		}
 	}
+	for _, w := range r.result.Warnings {
+		if tool.ChoseShape(w) {
+			list = append(list, devices.Doubt{Code: tool.ReasonShape, Text: "benchmark_model chose the shape of an input: " + text.OneLine(w)})
+			break
+		}
+	}
 	return append(list, d.countDoubt(r)...)
 }
 

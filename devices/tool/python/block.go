@@ -46,7 +46,10 @@ func (e *Estimator) Estimate(ctx context.Context, m *model.Model, estimate func(
 	f, err := m.Open(ctx)
 	if err == nil {
 		defer f.Close()
-		err = v.link(f.Path, "model."+string(m.Format))
+		var path string
+		if path, err = m.Fixed(f, dir); err == nil {
+			err = v.link(path, "model."+string(m.Format))
+		}
 	}
 	if err != nil {
 		if ctx.Err() != nil {

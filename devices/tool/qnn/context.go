@@ -15,7 +15,6 @@ import (
 	"latlab/devices"
 	"latlab/devices/tool/python"
 	"latlab/devices/transport"
-	"latlab/sampler/model"
 )
 
 //go:embed context.py
@@ -92,10 +91,10 @@ type Input struct {
 	Bytes int64
 }
 
-// Compile compiles a model into a folder of this host. If the processor does not take every node, the
+// Compile compiles a model's file into a folder of this host. If the processor does not take every node, the
 // error is the model's fault: the time of a partial context would be that of a part of the network.
-func (c *Compiler) Compile(ctx context.Context, op string, f *model.File, dir string, timeout time.Duration) (*Context, error) {
-	v := &python.Job{Op: op, Model: f.Path, Dir: dir}
+func (c *Compiler) Compile(ctx context.Context, op, path, dir string, timeout time.Duration) (*Context, error) {
+	v := &python.Job{Op: op, Model: path, Dir: dir}
 	floats, err := floatsOf(v)
 	if err != nil {
 		return nil, err

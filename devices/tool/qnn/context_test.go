@@ -26,7 +26,7 @@ func compile(t *testing.T, chip, name string) (*qnn.Context, error) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	return c.Compile(t.Context(), "compile", f, t.TempDir(), time.Minute)
+	return c.Compile(t.Context(), "compile", f.Path, t.TempDir(), time.Minute)
 }
 
 // TestContexts: the compiler writes a context for every phone in the list, and they are not all the

@@ -76,7 +76,7 @@ func Describe(o Options) (devices.Info, error) {
 	}
 	return devices.Info{
 		Name: o.Name, Kind: devices.Estimated, Harness: "onnxruntime-qnn",
-		Formats: []model.Format{model.ONNX}, Precisions: []model.Precision{model.Int8},
+		Formats: []model.Format{model.ONNX}, Precisions: []model.Precision{model.Int8}, Calls: []model.CallOption{model.GivenShape},
 		Delegate: Delegate, Threads: 1, Accelerator: true, Deterministic: true, Parallel: o.Parallel,
 	}, nil
 }

@@ -68,7 +68,11 @@ func (d *Device) compile(ctx context.Context, op string, m *model.Model, deadlin
 	}
 	defer os.RemoveAll(here)
 	start := time.Now()
-	k, err := d.compiler.Compile(ctx, op, f, here, time.Until(deadline))
+	path, err := m.Fixed(f, here)
+	if err != nil {
+		return nil, 0, hostError(op, err)
+	}
+	k, err := d.compiler.Compile(ctx, op, path, here, time.Until(deadline))
 	if err != nil {
 		return nil, 0, err
 	}

@@ -22,7 +22,9 @@ type engine struct {
 	bytes  int64
 	sha256 string // of the model's bytes
 	table  layers
-	build  float64 // seconds of the build
+	build  float64  // seconds of the build
+	shapes []string // flags with the shapes of inputs that the file leaves open, for each run
+	report *report  // of the build, for its warnings
 }
 
 const (
@@ -50,6 +52,10 @@ func (d *Device) isThere(ctx context.Context, op string, e *engine) (bool, error
 }
 
 func (d *Device) build(ctx context.Context, op string, m *model.Model, deadline time.Time) (*engine, int64, error) {
+	shapes, err := d.program.shapes(op, m)
+	if err != nil {
+		return nil, 0, err
+	}
 	staged, err := d.m.Stage(ctx, op, m)
 	if err != nil {
 		return nil, 0, err
@@ -59,7 +65,7 @@ func (d *Device) build(ctx context.Context, op string, m *model.Model, deadline 
 	if err != nil {
 		return nil, 0, err
 	}
-	e := &engine{dir: dir, sha256: staged.SHA256}
+	e := &engine{dir: dir, sha256: staged.SHA256, shapes: shapes}
 	if err := d.fill(ctx, op, staged, e, deadline); err != nil {
 		dir.Close()
 		return nil, 0, err
@@ -68,7 +74,7 @@ func (d *Device) build(ctx context.Context, op string, m *model.Model, deadline 
 }
 
 func (d *Device) fill(ctx context.Context, op string, s *machine.Staged, e *engine, deadline time.Time) error {
-	out, err := d.run(ctx, op, d.buildArgs(s.Path, e.dir), deadline)
+	out, err := d.run(ctx, op, slices.Concat(d.buildArgs(s.Path, e.dir), e.shapes), deadline)
 	if err != nil {
 		return err
 	}
@@ -86,7 +92,7 @@ func (d *Device) fill(ctx context.Context, op string, s *machine.Staged, e *engi
 	if err != nil {
 		return err
 	}
-	e.bytes, e.build = info.Size, out.Elapsed.Seconds()
+	e.bytes, e.build, e.report = info.Size, out.Elapsed.Seconds(), r
 	if err := d.readLayers(ctx, op, e, r); err != nil {
 		return err
 	}

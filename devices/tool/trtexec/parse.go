@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"latlab/devices/tool"
 	"latlab/internal/text"
 )
 
@@ -21,6 +22,7 @@ type report struct {
 	compute, latency stats
 	load             float64 // seconds for reading and deserializing the engine
 	warnings         []string
+	chosen           []string // those that say that trtexec chose a shape
 	// Layers that the builder prints, by the unit that runs them.
 	dlaLayers, gpuLayers []string
 }
@@ -72,15 +74,21 @@ func (p *parser) line(line string) error {
 	}
 	m := logLine.FindStringSubmatch(line)
 	if m == nil {
+		if said, found := tool.Warning(line); found {
+			p.warn(programName, said)
+		}
 		return nil
 	}
 	level, ofTensorRT, text := m[1], m[2] != "", strings.TrimRight(m[3], " ")
 	switch {
-	case ofTensorRT:
-		p.builder(text)
+	case level == "W" && ofTensorRT:
+		p.warn("TensorRT", text)
 		return nil
 	case level == "W":
-		p.warn(text)
+		p.warn(programName, text)
+		return nil
+	case ofTensorRT:
+		p.builder(text)
 		return nil
 	case level != "I":
 		return nil
@@ -98,13 +106,21 @@ func (p *parser) builder(said string) {
 	}
 }
 
-// warn keeps trtexec's own doubts about a time, each once: their lines begin with a star. The advice
-// that follows them is skipped.
-func (p *parser) warn(said string) {
-	said, found := strings.CutPrefix(said, "* ")
-	if found && !p.seen[said] && len(p.warnings) < maxWarnings {
+// warn keeps every warning once. Those about a time begin with a star, and advice follows them on lines that are
+// indented, which is skipped.
+func (p *parser) warn(who, said string) {
+	advice := strings.HasPrefix(said, "  ")
+	said = who + ": " + text.Line(strings.TrimPrefix(said, "* "), maxKept)
+	if advice || p.seen[said] {
+		return
+	}
+	if tool.ChoseShape(said) && len(p.chosen) < maxWarnings {
 		p.seen[said] = true
-		p.warnings = append(p.warnings, "trtexec: "+text.Line(said, maxKept))
+		p.chosen = append(p.chosen, said)
+	}
+	if len(p.warnings) < maxWarnings {
+		p.seen[said] = true
+		p.warnings = append(p.warnings, said)
 	}
 }
 

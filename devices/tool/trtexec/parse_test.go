@@ -71,6 +71,9 @@ var (
 `
 )
 
+// chosen is the warning of NVIDIA/TensorRT issue 2208.
+const chosen = "Dynamic dimensions required for input: x, but no shapes were provided. Automatically overriding shape to: 1x3x1x1"
+
 func TestParseLog(t *testing.T) {
 	compute, latency := stats{12, 13, 12.1, 12.05}, stats{12.3, 13.5, 12.5, 12.4}
 	for name, tt := range map[string]struct {
@@ -78,9 +81,12 @@ func TestParseLog(t *testing.T) {
 		want           report
 	}{
 		"8": {v8, v8warnings, report{passed: true, timed: true, warmed: 15, timings: 240, compute: compute, latency: latency, load: 0.0158,
-			warnings: []string{"trtexec: GPU compute time is unstable, with coefficient of variance = 12.3891%."}}},
-		"7":       {v7, "", report{passed: true, timed: true, warmed: -1, timings: -1, compute: compute, latency: latency}},
-		"DLA":     {dla, "", report{passed: true, warmed: -1, timings: -1, dlaLayers: []string{"{ForeignNode[conv1...conv9]}"}, gpuLayers: []string{"CONVOLUTION: conv10"}}},
+			warnings: []string{"TensorRT: CUDA lazy loading is not enabled.", "trtexec: GPU compute time is unstable, with coefficient of variance = 12.3891%."}}},
+		"7":   {v7, "", report{passed: true, timed: true, warmed: -1, timings: -1, compute: compute, latency: latency}},
+		"DLA": {dla, "", report{passed: true, warmed: -1, timings: -1, dlaLayers: []string{"{ForeignNode[conv1...conv9]}"}, gpuLayers: []string{"CONVOLUTION: conv10"}}},
+		"a chosen shape": {strings.Replace(dla, "[TRT] ------", "[TRT] ----", 1), "[11/25/2026-16:00:00] [W] " + chosen + "\nWarning: other\n[W] [TRT] third\n[11/25/2026-16:00:00] [W] " + chosen + "\n",
+			report{passed: true, warmed: -1, timings: -1, dlaLayers: []string{"{ForeignNode[conv1...conv9]}"}, gpuLayers: []string{"CONVOLUTION: conv10"},
+				warnings: []string{"trtexec: " + chosen, "trtexec: other", "trtexec: [TRT] third"}, chosen: []string{"trtexec: " + chosen}}},
 		"nothing": {"", "", report{warmed: -1, timings: -1}},
 		"CRLF":    {strings.ReplaceAll(v7, "\n", "\r\n"), "", report{passed: true, timed: true, warmed: -1, timings: -1, compute: compute, latency: latency}},
 	} {

@@ -38,7 +38,7 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	}
 	defer dir.Close()
 	args := slices.Concat([]string{"--loadEngine=" + j.engine.dir.Path(engineFile), "--exportTimes=" + dir.Path(timesFile)},
-		d.o.unitFlags(), d.o.given(timeOnly), d.loop(j.plan))
+		d.o.unitFlags(), d.o.given(timeOnly), d.loop(j.plan), j.engine.shapes)
 	out, err := d.run(ctx, j.op, args, j.deadline)
 	if err != nil {
 		return err
@@ -138,7 +138,12 @@ func (d *Device) fillBlock(b *devices.Block, j job, r *report, data []byte) erro
 	b.Runtime, b.ModelSHA256 = d.program.runtime(), j.engine.sha256
 	b.Delegation = j.engine.table.delegation(d.o)
 	b.Counters["engine_bytes"], b.Counters["build_seconds"] = float64(j.engine.bytes), j.engine.build
-	b.Warnings = append(b.Warnings, r.warnings...)
+	for _, said := range slices.Concat(j.engine.report.warnings, r.warnings) {
+		if !slices.Contains(b.Warnings, said) {
+			b.Warnings = append(b.Warnings, said)
+		}
+	}
+	b.Doubts = append(b.Doubts, doubts(j.engine.report, r)...)
 	j.engine.table.judge(d.o, b)
 	coarse(b, timed)
 	return nil

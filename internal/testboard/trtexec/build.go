@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"latlab/internal/testboard/trtfake"
@@ -14,11 +15,12 @@ import (
 
 // plan is the content of an engine file.
 type plan struct {
-	Magic   string  `json:"magic"`
-	Version int     `json:"version"`
-	SHA256  string  `json:"sha256"`
-	Seconds float64 `json:"seconds"`
-	DLA     string  `json:"dla"`
+	Magic   string   `json:"magic"`
+	Version int      `json:"version"`
+	SHA256  string   `json:"sha256"`
+	Seconds float64  `json:"seconds"`
+	DLA     string   `json:"dla"`
+	Open    []string `json:"open"` // inputs whose size is open
 }
 
 const magic = "stand-in for a TensorRT engine"
@@ -28,7 +30,8 @@ func (p *program) build() int {
 	if err != nil {
 		return p.fail("Failed to open file: " + p.opts["--onnx"])
 	}
-	if _, err = onnx.Check(data); err != nil {
+	checked, err := onnx.Check(data)
+	if err != nil {
 		return p.fail("Failed to parse onnx file: " + err.Error())
 	}
 	n, err := onnx.Read(data)
@@ -37,6 +40,14 @@ func (p *program) build() int {
 	}
 	sum := sha256.Sum256(data)
 	e := plan{Magic: magic, Version: p.Version, SHA256: hex.EncodeToString(sum[:]), DLA: p.opts["--useDLACore"]}
+	for _, in := range checked.Inputs {
+		if slices.ContainsFunc(in.Dims, func(d onnx.Dim) bool { return d.Size == 0 }) {
+			e.Open = append(e.Open, in.Name)
+		}
+	}
+	if err := p.resize(e); err != nil {
+		return p.fail(err.Error())
+	}
 	e.Seconds = p.Seconds[e.SHA256]
 	if e.Seconds == 0 {
 		e.Seconds = p.Default
@@ -54,6 +65,27 @@ func (p *program) build() int {
 		return p.infer(e)
 	}
 	return p.pass()
+}
+
+// resize is what sampleOptions.cpp and sampleInference.cpp make of --shapes.
+func (p *program) resize(e plan) error {
+	given := map[string]bool{}
+	for _, spec := range strings.FieldsFunc(p.opts["--shapes"], func(r rune) bool { return r == ',' }) {
+		name, _, quoted := strings.Cut(strings.TrimPrefix(spec, "'"), "':")
+		if !quoted {
+			name, _, _ = strings.Cut(spec, ":")
+		}
+		if !slices.Contains(e.Open, name) {
+			return complaint("Static model does not take explicit shapes since the shape of inference tensors will be determined by the model itself")
+		}
+		given[name] = !p.Deaf
+	}
+	for _, name := range e.Open {
+		if !given[name] {
+			log(os.Stderr, "W", "Dynamic dimensions required for input: "+name+", but no shapes were provided. Automatically overriding shape to: 1x3x1x1")
+		}
+	}
+	return nil
 }
 
 // convs returns the nodes that become layers with weights.

@@ -36,6 +36,9 @@ func (p *program) time() int {
 	if e.DLA != p.opts["--useDLACore"] {
 		return p.fail("Error[1]: the engine is of another DLA core")
 	}
+	if err := p.resize(e); err != nil {
+		return p.fail(err.Error())
+	}
 	if p.Version >= 8000 {
 		info("Engine loaded in 0.0125 sec.")
 	}

@@ -56,6 +56,8 @@ type Control struct {
 	// Left is the number of layers with weights that stay in float32, and on the GPU if a DLA was
 	// requested; -1 means all.
 	Left int `json:"left"`
+	// Deaf ignores --shapes and chooses the shapes of open inputs itself.
+	Deaf bool `json:"deaf"`
 }
 
 const (

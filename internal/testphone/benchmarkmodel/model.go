@@ -28,7 +28,7 @@ func (p *program) load() (*model.Model, error) {
 		return nil, errFailed
 	}
 	key := p.flags.text("signature_to_run_for")
-	n, err := reader.ReadSignature(data, key)
+	n, err := reader.ReadAs(data, reader.Options{Signature: key})
 	if _, unknown := errors.AsType[*reader.SignatureError](err); unknown {
 		p.error("Signature not specified or incorrect for graph with multiple signatures.")
 		return nil, errFailed

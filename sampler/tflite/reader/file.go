@@ -36,11 +36,11 @@ type reader struct {
 	tensors []tensor
 	batch   bool // the first axis of an input is free
 	steps   []step
-	names   map[string]int   // op names, to keep them unique
-	text    int              // remaining bytes of names that may be copied
-	macs    int64            // sum so far
-	work    map[string]int64 // multiply-accumulates by precision
-	counted map[int]bool     // constants that Params includes
+	names   map[string]int  // op names, to keep them unique
+	text    int             // remaining bytes of names that may be copied
+	macs    int64           // sum so far
+	work    map[types]int64 // multiply-accumulates by types
+	counted map[int]bool    // constants that Params includes
 	unknown map[string]int
 	notes   noteCounts
 }
@@ -48,13 +48,13 @@ type reader struct {
 // noteCounts counts how often each note of finish applies.
 type noteCounts struct{ dynamic, sparse, outside, state, once, foldedOps, shared, refused, evaluated int }
 
-func newReader(data []byte, key string) (*reader, error) {
+func newReader(data []byte, o Options) (*reader, error) {
 	r := &reader{
 		m: schema.GetRootAsModel(data, 0), text: len(data),
-		names: map[string]int{}, work: map[string]int64{}, counted: map[int]bool{}, unknown: map[string]int{},
+		names: map[string]int{}, work: map[types]int64{}, counted: map[int]bool{}, unknown: map[string]int{},
 	}
 	r.net = &Network{Graph: &graph.Graph{}, SubGraphs: r.m.SubgraphsLength()}
-	if err := r.chooseSignature(key); err != nil {
+	if err := r.chooseSignature(o.Signature); err != nil {
 		return nil, err
 	}
 	r.m.Subgraphs(&r.sub, r.net.SubGraph)
@@ -69,7 +69,7 @@ func newReader(data []byte, key string) (*reader, error) {
 	if err := r.readTensors(); err != nil {
 		return nil, err
 	}
-	return r, nil
+	return r, r.resize(o.Shapes)
 }
 
 // string copies a name and makes it safe to print on one line.
@@ -120,7 +120,7 @@ func (r *reader) finish() {
 	n := r.net
 	n.UnknownOps = counts(r.unknown)
 	n.MACsComplete = len(n.UnknownOps) == 0
-	n.Precision = r.precision()
+	n.Precision, n.Activations = r.precision()
 	r.nameSignature()
 	r.findIdle()
 	r.noteSignatures()
@@ -155,29 +155,46 @@ func counts(m map[string]int) []OpCount {
 	return list
 }
 
-// precision is that of most multiply-accumulates, or the output's type if there are none.
-func (r *reader) precision() string {
+// precision is that of most multiply-accumulates, or the output's type if there are none. The activations are of
+// the type that most multiply-accumulates of this precision have.
+func (r *reader) precision() (name, activations string) {
 	if len(r.work) == 0 {
-		return r.outputPrecision()
+		t := r.outputType()
+		return t, t
 	}
-	best, total := "float32", int64(0)
-	names := slices.Sorted(maps.Keys(r.work))
-	for _, name := range names {
-		if total += r.work[name]; r.work[name] > r.work[best] {
-			best = name
+	work, total := map[string]int64{}, int64(0)
+	for t, n := range r.work {
+		work[t.precision] += n
+		total += n
+	}
+	name = "float32"
+	names := slices.Sorted(maps.Keys(work))
+	for _, one := range names {
+		if work[one] > work[name] {
+			name = one
 		}
 	}
-	if n := r.work[best]; n < total {
+	if work[name] < total {
 		var parts []string
-		for _, name := range names {
-			parts = append(parts, fmt.Sprintf("%s %.3g %%", name, 100*float64(r.work[name])/float64(total)))
+		for _, one := range names {
+			parts = append(parts, fmt.Sprintf("%s %.3g %%", one, 100*float64(work[one])/float64(total)))
 		}
 		r.note("mixed precision, by MACs: %s", strings.Join(parts, ", "))
 	}
-	return best
+	return name, r.activations(name)
 }
 
-func (r *reader) outputPrecision() string {
+func (r *reader) activations(precision string) string {
+	best := types{"float32", precision}
+	for t, n := range r.work {
+		if more := n - r.work[best]; t.precision == precision && (more > 0 || more == 0 && t.activations < best.activations) {
+			best = t
+		}
+	}
+	return best.activations
+}
+
+func (r *reader) outputType() string {
 	for _, y := range r.net.Outputs {
 		switch y.Type {
 		case "int8", "uint8", "int16":

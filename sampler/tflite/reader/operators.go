@@ -8,6 +8,7 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 
 	"latlab/sampler/graph"
+	"latlab/sampler/precision"
 	"latlab/sampler/tflite"
 	"latlab/sampler/tflite/internal/schema"
 )
@@ -290,7 +291,7 @@ func (r *reader) add(s *step, b built) error {
 		return errOverflow
 	}
 	if n > 0 {
-		r.work[r.precisionOf(s, b)] += n
+		r.work[r.typesOf(s, b)] += n
 	}
 	r.net.bytes = append(r.net.bytes, r.bytesOf(s, b))
 	for _, x := range b.constants {
@@ -330,27 +331,16 @@ func (r *reader) bytesOf(s *step, b built) opBytes {
 	return n
 }
 
-// precisionOf is the precision of one op, by the types of its output and its weights.
-func (r *reader) precisionOf(s *step, b built) string {
+// types are the type of an op's output, and its precision.
+type types struct{ activations, precision string }
+
+func (r *reader) typesOf(s *step, b built) types {
 	flow := r.tensors[s.outputs[0]].kind
 	weights := flow
 	if b.weights != noTensor {
 		weights = r.tensors[r.tensors[b.weights].source].kind
 	}
-	switch flow {
-	case schema.TensorTypeFLOAT32:
-		switch {
-		case weights == schema.TensorTypeFLOAT16 || weights == schema.TensorTypeBFLOAT16:
-			return "float16"
-		case bits(weights) > 0 && bits(weights) <= 8:
-			return "dynamic_range"
-		}
-	case schema.TensorTypeINT16:
-		if bits(weights) <= 8 {
-			return "int16x8"
-		}
-	}
-	return typeName(flow)
+	return types{typeName(flow), precision.Of(typeName(flow), typeName(weights), bits(weights))}
 }
 
 // parameters are the constant arithmetic inputs, starting at an index.

@@ -49,8 +49,10 @@ type Network struct {
 	Params int64
 	// Precision is that of most multiply-accumulates, or the type of the outputs if there are none: "float32";
 	// "float16" and "dynamic_range" for float32 networks with weights of 16 bits, or of 8 and fewer; "int8",
-	// "uint8", "int16x8" (activations x weights) for integer networks.
+	// "uint8", "int16x8" (activations x weights) for integer networks (sampler/precision).
 	Precision string
+	// Activations is the type of the values between the ops of this Precision: "float32", "int8", "int16".
+	Activations string
 
 	// Idle are subgraphs that a runtime does not execute for this signature. Without control flow those are all
 	// others, else those of other signatures.
@@ -97,15 +99,24 @@ type opBytes struct{ in, out, weights int64 }
 // Read describes a .tflite. It returns the errors of tflite.Check, and refuses shapes that overflow, constants
 // whose bytes do not fit their shape, and operators that read tensors which are computed later. Unknown
 // operators are not an error. Work and memory are limited by len(data) for any content.
-func Read(data []byte) (*Network, error) { return ReadSignature(data, "") }
+func Read(data []byte) (*Network, error) { return ReadAs(data, Options{}) }
 
-// ReadSignature is Read of the subgraph of a signature, by its key; "" is the first one. A key that the file does
-// not have is a *SignatureError.
-func ReadSignature(data []byte, key string) (*Network, error) {
+// Options choose what of a file is described.
+type Options struct {
+	// Signature is the key of the signature whose subgraph is described; "" is the first one. A key that the file
+	// does not have is a *SignatureError.
+	Signature string
+	// Shapes are those that inputs are resized to by position, nil for the file's. The shapes of other tensors are
+	// then inferred where the file leaves them free; where it does not, the operators are unknown.
+	Shapes [][]int
+}
+
+// ReadAs is Read with Options.
+func ReadAs(data []byte, o Options) (*Network, error) {
 	if err := tflite.Check(data); err != nil {
 		return nil, err
 	}
-	r, err := newReader(data, key)
+	r, err := newReader(data, o)
 	if err == nil {
 		err = r.operators()
 	}

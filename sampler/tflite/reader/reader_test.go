@@ -569,6 +569,8 @@ func TestReadPrecision(t *testing.T) {
 		{"int8", schema.TensorTypeINT8, schema.TensorTypeINT8, 1, 1},
 		{"uint8", schema.TensorTypeUINT8, schema.TensorTypeUINT8, 1, 1},
 		{"int16x8", schema.TensorTypeINT16, schema.TensorTypeINT8, 2, 1},
+		{"float16", schema.TensorTypeFLOAT32, schema.TensorTypeFLOAT16, 4, 2},
+		{"float16", schema.TensorTypeFLOAT16, schema.TensorTypeFLOAT16, 2, 2},
 	} {
 		x, y := typed(value("x", 1, 8, 8, 3), tc.flow, tc.flowB), typed(value("y", 1, 8, 8, 8), tc.flow, tc.flowB)
 		x.Scale, x.Zero = 0.5, 3
@@ -576,6 +578,9 @@ func TestReadPrecision(t *testing.T) {
 		n := mustRead(t, f.Bytes())
 		if n.Precision != tc.want {
 			t.Errorf("%s: got %s", tc.want, n.Precision)
+		}
+		if want := strings.ToLower(tc.flow.String()); n.Activations != want {
+			t.Errorf("%s: activations of %s, want %s", tc.want, n.Activations, want)
 		}
 		if p := n.Inputs[0]; p.Scale == nil || *p.Scale != 0.5 || *p.ZeroPoint != 3 || p.Name != "x" {
 			t.Errorf("%s: input %+v", tc.want, p)

@@ -68,6 +68,24 @@ func (r *reader) readTensors() error {
 	return nil
 }
 
+// resize gives inputs other shapes than the file's, as a runtime does before it allocates tensors.
+func (r *reader) resize(shapes [][]int) error {
+	for i, shape := range shapes[:min(len(shapes), r.sub.InputsLength())] {
+		if shape == nil {
+			continue
+		}
+		t := &r.tensors[r.sub.Inputs(i)]
+		t.shape, t.elements, t.open = shape, 1, false
+		for _, d := range shape {
+			if t.elements *= int64(d); d < 1 || d > maxTensor || t.elements > maxTensor {
+				return fmt.Errorf("input %d: shape with more than %d elements", i, int64(maxTensor))
+			}
+		}
+		t.inferred, t.doubtful, t.certain = true, false, true
+	}
+	return nil
+}
+
 func (r *reader) readTensor(i int) error {
 	var f schema.Tensor
 	r.sub.Tensors(&f, i)
