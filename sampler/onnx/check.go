@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"latlab/internal/text"
 
@@ -37,7 +38,12 @@ func Detect(data []byte) bool {
 // is constant.
 func Check(data []byte) (Info, error) {
 	var c checker
-	err := c.model(data)
+	err := error(nil)
+	if int64(len(data)) > math.MaxInt32 {
+		err = fmt.Errorf("%d bytes, but no runtime reads a protocol buffer above 2 GiB", len(data))
+	} else {
+		err = c.model(data)
+	}
 	if err != nil {
 		return Info{}, fmt.Errorf("%w: %w", ErrNotONNX, err)
 	}
