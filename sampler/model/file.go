@@ -60,8 +60,16 @@ func hashOf(data []byte) string {
 func (m *Model) read(data []byte) error {
 	if onnx.Detect(data) && !tflite.Detect(data) {
 		info, err := onnx.Check(data)
+		if err != nil {
+			return err
+		}
 		m.Form = Form{Format: ONNX, Precision: Precision(info.Precision)}
-		return err
+		if n, err := onnx.Read(data); err == nil {
+			for _, d := range n.Decided() {
+				m.Decided = append(m.Decided, reader.Decision(d))
+			}
+		}
+		return nil
 	}
 	n, err := reader.Read(data)
 	if err != nil {

@@ -52,6 +52,9 @@ type Model struct {
 	Graph *graph.Graph
 	// Network describes a user's .tflite; nil for all others.
 	Network *reader.Network
+	// Decided are the inputs of a user's .onnx whose values decide how much is computed; those of a
+	// .tflite are in Network.
+	Decided []reader.Decision
 	Form
 	// Call is how a user's own file is executed. Devices must follow it or list what they cannot.
 	Call Call
@@ -60,6 +63,22 @@ type Model struct {
 	Identity string
 
 	source source // nil without a cache
+}
+
+// Warnings are sentences about what a latency of the Model depends on: inputs whose values decide how
+// much is computed, unless the Call gives their values.
+func (m *Model) Warnings() []string {
+	var list []string
+	decided := m.Decided
+	if m.Network != nil {
+		decided = m.Network.Decided
+	}
+	for _, d := range decided {
+		if g := m.Call.Input(d.Input); g == nil || g.Value == nil && g.File == "" {
+			list = append(list, d.String())
+		}
+	}
+	return list
 }
 
 // File is a Model's bytes on disk. It stays until Close.

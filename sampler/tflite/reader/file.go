@@ -90,10 +90,9 @@ func (r *reader) origin() {
 		var e schema.Metadata
 		var b schema.Buffer
 		r.m.Metadata(&e, i)
-		if string(e.Name()) != tflite.MetadataName {
+		if string(e.Name()) != tflite.MetadataName || !r.m.Buffers(&b, int(e.Buffer())) {
 			continue
 		}
-		r.m.Buffers(&b, int(e.Buffer()))
 		var o struct{ Tool, Name, Space, Indices string }
 		if json.Unmarshal(b.DataBytes(), &o) != nil {
 			r.note("the metadata entry %s is not in latlab's format", tflite.MetadataName)
@@ -123,6 +122,10 @@ func (r *reader) finish() {
 	}
 	if n.SubGraphs > 1 {
 		r.note("%d subgraphs: only the first one is described, which runtimes run by default", n.SubGraphs)
+	}
+	n.Decided = r.decisions()
+	for _, d := range n.Decided {
+		r.note("%s", d)
 	}
 	f := r.notes
 	for _, t := range []struct {

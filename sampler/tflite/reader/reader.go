@@ -51,6 +51,9 @@ type Network struct {
 	// "uint8", "int16x8" (activations x weights) for integer networks.
 	Precision string
 
+	// Decided are the inputs whose values decide how much is computed.
+	Decided []Decision
+
 	Inputs, Outputs []Port
 	SubGraphs       int
 	Signatures      []string // names of the model's signatures
