@@ -22,8 +22,9 @@ import (
 	"latlab/internal/text"
 )
 
-// MaxOutput is how many bytes are kept of each output stream.
-const MaxOutput = 8 << 20
+// MaxOutput is how many bytes are kept of each output stream, half of them of its end. A program may
+// print more: Vela prints 15 MB about one ARGMAX of 513x513 before it says what the network costs.
+const MaxOutput = 16 << 20
 
 // Run is one run of a program.
 type Run struct {
@@ -47,8 +48,17 @@ type Run struct {
 type Output struct {
 	Stdout, Stderr string
 	Exit           transport.Exit
+	Left           int64 // bytes left out of the middle of what it printed
 	CPUs           []int // affinity in force, read on the machine; nil if none was requested
 	Elapsed        time.Duration
+}
+
+// Whole is an error if a part of what the program printed was left out, for callers that count lines.
+func (o Output) Whole() error {
+	if o.Left == 0 {
+		return nil
+	}
+	return fmt.Errorf("it printed more than latlab keeps: %d bytes in the middle are left out", o.Left)
 }
 
 // Text is the end of the output, cut to the length that an error keeps.
@@ -56,6 +66,9 @@ func (o Output) Text() string { return Tail(o.Stdout + o.Stderr) }
 
 // Garbage is the error of output in an unknown form: the device's fault.
 func (o Output) Garbage(op string, err error) *devices.Error {
+	if whole := o.Whole(); whole != nil {
+		err = fmt.Errorf("%w (%w)", err, whole)
+	}
 	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonGarbage, Err: err, Output: o.Text()}
 }
 
@@ -65,8 +78,8 @@ func (o Output) Rejected(op string, err error) *devices.Error {
 }
 
 // Do runs a program to its end. It returns a *devices.Error, or the context's error, if the program
-// was killed by a signal, hung, printed without end or could not be started, or if the device went
-// away. An exit code other than 0, 126 and 127 is no error, because only the program's own package
+// was killed by a signal, hung, still printed at its timeout or could not be started, or if the device
+// went away. An exit code other than 0, 126 and 127 is no error, because only the program's own package
 // knows what it means. The program has always ended when Do returns.
 func Do(parent context.Context, m *machine.Machine, r Run) (Output, error) {
 	ctx, cancel := context.WithTimeoutCause(parent, r.Timeout, errHung)
@@ -80,12 +93,12 @@ func Do(parent context.Context, m *machine.Machine, r Run) (Output, error) {
 	}
 	cpus, stderr, proven := r.proof(e.Stderr)
 	e.Stderr = stderr
-	got := Output{Stdout: e.Stdout, Stderr: stderr, Exit: e.Exit, CPUs: cpus, Elapsed: time.Since(start)}
+	got := Output{Stdout: e.Stdout, Stderr: stderr, Left: e.Left, Exit: e.Exit, CPUs: cpus, Elapsed: time.Since(start)}
 	e.text = got.Text()
 	switch {
 	case r.Talk != nil && e.err == nil && e.said == nil:
 		return got, nil
-	case e.said != nil || e.err != nil || e.Cut || e.Exit.Err != nil || e.Exit.Signal != "":
+	case e.said != nil || e.err != nil || e.Exit.Err != nil || e.Exit.Signal != "":
 		if parent.Err() != nil {
 			return got, parent.Err()
 		}
@@ -126,6 +139,9 @@ func (r Run) failure(ctx context.Context, end ending) error {
 		withOutput := *known
 		withOutput.Output = strings.TrimPrefix(withOutput.Output+"\n"+end.text, "\n")
 		return &withOutput
+	case errors.Is(context.Cause(ctx), errHung) && end.Left > 0:
+		e.Reason, e.Err = devices.ReasonGarbage, fmt.Errorf("%s prints without end: it was killed after a timeout of %v, with %d MB printed", r.Program, r.Timeout, (end.Left+MaxOutput)>>20)
+		return e
 	case errors.Is(context.Cause(ctx), errHung):
 		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("%s was killed after a timeout of %v", r.Program, r.Timeout)
 	case errors.As(end.err, &known):
@@ -139,9 +155,6 @@ func (r Run) failure(ctx context.Context, end ending) error {
 		return known
 	case end.Exit.Err != nil:
 		e.Reason, e.Err = devices.ReasonOffline, fmt.Errorf("how %s ended is not known: %w", r.Program, end.Exit.Err)
-	case end.Cut:
-		e.Reason, e.Err = devices.ReasonGarbage, fmt.Errorf("%s prints without end", r.Program)
-		return e
 	case end.Exit.Signal == "killed" || end.Exit.Signal == "terminated":
 		e.Reason, e.Err = devices.ReasonKilled, fmt.Errorf("%s was ended by somebody: %s", r.Program, end.Exit.Signal)
 		e.Advice = "out of memory? see the kernel's log"

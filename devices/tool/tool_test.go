@@ -45,6 +45,11 @@ func TestDo(t *testing.T) {
 func TestDoFailures(t *testing.T) {
 	hung := shell("echo before; sleep 3600")
 	hung.Timeout = 300 * time.Millisecond
+	endless := func(script string) tool.Run {
+		r := shell(script)
+		r.Timeout = 2 * time.Second
+		return r
+	}
 	for _, tt := range []struct {
 		name   string
 		run    tool.Run
@@ -57,8 +62,8 @@ func TestDoFailures(t *testing.T) {
 		{"killed", shell("kill -KILL $$"), devices.FaultDevice, devices.ReasonKilled, ""},
 		{"terminated", shell("kill -TERM $$"), devices.FaultDevice, devices.ReasonKilled, ""},
 		{"hang", hung, devices.FaultDevice, devices.ReasonHung, "before"},
-		{"endless stdout", shell("exec yes"), devices.FaultDevice, devices.ReasonGarbage, "y\ny"},
-		{"endless stderr", shell("exec yes >&2"), devices.FaultDevice, devices.ReasonGarbage, "y\ny"},
+		{"endless stdout", endless("exec yes"), devices.FaultDevice, devices.ReasonGarbage, "y\ny"},
+		{"endless stderr", endless("exec yes >&2"), devices.FaultDevice, devices.ReasonGarbage, "y\ny"},
 		{"no program", tool.Run{Op: "time it", Program: "prog", Timeout: time.Minute, Command: transport.Command{Path: "/nonexistent"}},
 			devices.FaultUser, devices.ReasonMissing, ""},
 		{"no program, says a shell", shell("/nonexistent"), devices.FaultUser, devices.ReasonMissing, "/nonexistent"},
@@ -74,6 +79,23 @@ func TestDoFailures(t *testing.T) {
 				t.Errorf("fault %q, reason %q, %d bytes of output: %v", e.Fault, e.Reason, len(e.Output), err)
 			}
 		})
+	}
+}
+
+// A program may print more than is kept: its beginning, its end and its exit code are known.
+func TestDoMuchOutput(t *testing.T) {
+	for _, to := range []string{"", "exec >&2; "} {
+		got, err := tool.Do(t.Context(), machine.Here("m"), shell(to+"echo first; yes 'a line of a table' | head -n 2500000; echo last; exit 3"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := got.Stdout + got.Stderr
+		if !strings.HasPrefix(all, "first\n") || !strings.HasSuffix(all, "last\n") || len(all) > tool.MaxOutput+100 || got.Left < 20<<20 || got.Exit.Code != 3 {
+			t.Errorf("%d bytes, %d left out, exit %+v", len(all), got.Left, got.Exit)
+		}
+		if e := got.Garbage("time it", errors.New("no figure")); !strings.Contains(e.Error(), "bytes in the middle are left out") {
+			t.Error(e)
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"latlab/internal/text"
 )
 
 // Starter starts programs: a Transport, or a type that wraps one.
@@ -16,23 +18,33 @@ type Starter interface {
 
 // Output is what a program printed and how it ended.
 type Output struct {
-	Stdout, Stderr string // at most Limit bytes of each
-	Cut            bool   // one stream was longer: the program was killed
+	Stdout, Stderr string // with a line in place of the middle of a stream that was longer than Run's limit
+	Left           int64  // bytes of both streams that were left out
 	Exit           Exit
 }
 
-// Run runs a program without input to its end and keeps at most limit bytes of each stream. A
-// program that prints more is killed, because its output may never end. The error is that of
-// starting the program, or the context's.
+// Run runs a program without input to its end and keeps at most limit bytes of each stream, its
+// beginning and its end. A program may print as much as it likes: what is not kept is read, because a
+// program that nobody listens to would wait for ever, and one that prints megabytes before its result
+// is not at fault. Only the context ends one that prints without end. The error is that of starting
+// the program, or the context's.
 func Run(ctx context.Context, t Starter, c Command, limit int) (Output, error) {
+	stdout, stderr := &text.EndsWriter{Most: limit}, &text.EndsWriter{Most: limit}
+	exit, err := run(ctx, t, c, func(func()) (io.Writer, io.Writer) { return stdout, stderr })
+	return Output{stdout.String(), stderr.String(), stdout.Left() + stderr.Left(), exit}, err
+}
+
+// run runs a program whose streams are written to what streams returns; it is given a function that
+// kills the program.
+func run(ctx context.Context, t Starter, c Command, streams func(kill func()) (stdout, stderr io.Writer)) (Exit, error) {
 	p, err := t.Start(ctx, c)
 	if err != nil {
-		return Output{}, err
+		return Exit{}, err
 	}
 	if !c.Tether {
 		_ = p.Stdin().Close()
 	}
-	stdout, stderr := &head{limit: limit, full: p.Kill}, &head{limit: limit, full: p.Kill}
+	stdout, stderr := streams(p.Kill)
 	done := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(stderr, p.Stderr())
@@ -42,25 +54,31 @@ func Run(ctx context.Context, t Starter, c Command, limit int) (Output, error) {
 	<-done
 	exit := p.Wait()
 	_ = p.Stdin().Close()
-	return Output{stdout.buf.String(), stderr.buf.String(), stdout.cut || stderr.cut, exit}, ctx.Err()
+	return exit, ctx.Err()
 }
 
 // Shell runs one of latlab's scripts in the device's shell. Text from a file or a device is
 // passed in args, which the script reads as "$1", "$2"; it never becomes part of the script. A
-// script that fails, or that prints more than limit, is an error with its output.
+// script that fails, or that prints more than limit, is an error with its output: it is killed at the
+// limit, since all that a script prints is needed and none needs to print more.
 func Shell(ctx context.Context, t Starter, limit int, script string, args ...string) (string, error) {
-	out, err := Run(ctx, t, Command{Path: "sh", Args: append([]string{"-c", script, "sh"}, args...)}, limit)
+	stdout, stderr := &head{limit: limit}, &head{limit: limit}
+	exit, err := run(ctx, t, Command{Path: "sh", Args: append([]string{"-c", script, "sh"}, args...)}, func(kill func()) (io.Writer, io.Writer) {
+		stdout.full, stderr.full = kill, kill
+		return stdout, stderr
+	})
+	out := stdout.buf.String()
 	switch {
 	case err != nil:
-		return out.Stdout, err
-	case out.Exit.Err != nil:
-		return out.Stdout, out.Exit.Err
-	case out.Cut:
-		return out.Stdout, fmt.Errorf("a shell %w: %d bytes", ErrTooLong, limit)
-	case out.Exit != (Exit{}):
-		return out.Stdout, &ShellError{Exit: out.Exit, Stderr: strings.TrimSpace(out.Stderr)}
+		return out, err
+	case exit.Err != nil:
+		return out, exit.Err
+	case stdout.cut || stderr.cut:
+		return out, fmt.Errorf("a shell %w: %d bytes", ErrTooLong, limit)
+	case exit != (Exit{}):
+		return out, &ShellError{Exit: exit, Stderr: strings.TrimSpace(stderr.buf.String())}
 	}
-	return out.Stdout, nil
+	return out, nil
 }
 
 // ErrTooLong is wrapped by the error of a script that prints more than its limit.

@@ -184,11 +184,6 @@ func (g *Given) setFile(path string) error {
 	if g.Value != nil || g.File != "" {
 		return fmt.Errorf("input %s has a value already", g.Name)
 	}
-	b, err := readModel(path)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(b)
-	g.File, g.SHA256 = path, hex.EncodeToString(sum[:])
-	return nil
+	g.File = path
+	return mapped(path, func(data []byte) error { g.SHA256 = hashOf(data); return nil })
 }

@@ -10,7 +10,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"latlab/internal/text"
 	"latlab/sampler/onnx"
@@ -31,21 +34,28 @@ var ErrChanged = errors.New("the file has changed")
 // The call says how the file is executed; the identity is then that of the file and the call. A shape must fit
 // the file's.
 func FromFile(path string, call Call) (*Model, error) {
-	data, err := readModel(path)
-	if err != nil {
-		return nil, err
-	}
 	m := &Model{
 		Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
 		Call: call,
 	}
-	if err := m.read(data); err != nil {
-		return nil, fmt.Errorf("model %s: %w", path, err)
+	u := userFile{path: path}
+	err := mapped(path, func(data []byte) error {
+		if err := m.read(data); err != nil {
+			return fmt.Errorf("model %s: %w", path, err)
+		}
+		u.size, u.sha256 = int64(len(data)), hashOf(data) // last, since a refused file does not need it
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	hash := sha256.Sum256(data) // last, since a refused file does not need it
-	u := userFile{path: path, size: int64(len(data)), sha256: hex.EncodeToString(hash[:])}
 	m.source, m.Identity = u, call.identity(u.sha256)
 	return m, nil
+}
+
+func hashOf(data []byte) string {
+	hash := sha256.Sum256(data)
+	return hex.EncodeToString(hash[:])
 }
 
 // read detects a file's format by its content and reads its properties.
@@ -61,6 +71,11 @@ func (m *Model) read(data []byte) error {
 		m.Form = Form{Format: ONNX, Precision: computed(info.Activations)}
 		for _, in := range info.Inputs {
 			m.Ports = append(m.Ports, onnxPort(in))
+		}
+		if n, err := onnx.Read(data); err == nil {
+			for _, d := range n.Decided() {
+				m.Decided = append(m.Decided, reader.Decision(d))
+			}
 		}
 		return m.setShapes()
 	}
@@ -109,25 +124,57 @@ func inputOf(n *reader.Network) Input {
 	return ""
 }
 
-// readModel requires a regular file: reading a pipe would never end, and the error for a folder would
-// be unclear.
-func readModel(path string) ([]byte, error) {
+// mapped calls f with a file's bytes, which are valid until f returns. The file is mapped and not read,
+// because it may be larger than the memory. It must be a regular file: opening a pipe would never end,
+// and the error for a folder would be unclear.
+func mapped(path string, f func(data []byte) error) (err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("model %s: %w", path, fs.ErrNotExist)
+		return fmt.Errorf("model %s: %w", path, fs.ErrNotExist)
 	case err != nil:
-		return nil, fmt.Errorf("model %w", err)
+		return fmt.Errorf("model %w", err)
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("model %s: not a regular file", path)
-	case info.Size() > math.MaxInt32:
-		return nil, fmt.Errorf("model %s: %d bytes, but a model ends at 2 GiB", path, info.Size())
+		return fmt.Errorf("model %s: not a regular file", path)
 	}
-	data, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("model %w", err)
+		return fmt.Errorf("model %w", err)
 	}
-	return data, nil
+	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return fmt.Errorf("model %w", err)
+	}
+	if info.Size() == 0 { // the kernel maps no empty file
+		return f(nil)
+	}
+	if !info.Mode().IsRegular() || info.Size() > math.MaxInt {
+		return fmt.Errorf("model %s: not a regular file", path)
+	}
+	data, err := unix.Mmap(int(file.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return fmt.Errorf("model %s cannot be read: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, unix.Munmap(data)) }()
+	defer guard(path, &err)()
+	return f(data)
+}
+
+// guard turns the fault of reading a mapped file that became shorter, or whose disk fails, into an
+// error. The returned function is to be deferred.
+func guard(path string, err *error) func() {
+	before := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(before)
+		r := recover()
+		if r == nil {
+			return
+		}
+		if fault, ok := r.(interface{ Addr() uintptr }); !ok || fault.Addr() == 0 {
+			panic(r)
+		}
+		*err = fmt.Errorf("model %s: %w while it was read, or cannot be read", path, ErrChanged)
+	}
 }
 
 // userFile is a file of the user: it is never copied, evicted or changed.
@@ -158,11 +205,11 @@ func (u userFile) open(ctx context.Context, _ *Model) (*File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	data, err := readModel(u.path)
-	if err != nil {
+	var hash string
+	if err := mapped(u.path, func(data []byte) error { hash = hashOf(data); return nil }); err != nil {
 		return nil, &FileError{u.path, err}
 	}
-	if hash := sha256.Sum256(data); hex.EncodeToString(hash[:]) != u.sha256 {
+	if hash != u.sha256 {
 		return nil, &FileError{u.path, fmt.Errorf("model %s: %w since it was first read", u.path, ErrChanged)}
 	}
 	return &File{Path: u.path, SHA256: u.sha256, Size: u.size}, nil

@@ -8,6 +8,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"latlab/sampler/graph"
 	"latlab/sampler/tflite/reader"
@@ -52,6 +53,9 @@ type Model struct {
 	Graph *graph.Graph
 	// Network describes a user's .tflite; nil for all others.
 	Network *reader.Network
+	// Decided are the inputs of a user's .onnx whose values decide how much is computed; those of a
+	// .tflite are in Network.
+	Decided []reader.Decision
 	Form
 	// Ports are the inputs of a user's own file, in the file's order.
 	Ports []Port
@@ -62,6 +66,37 @@ type Model struct {
 	Identity string
 
 	source source // nil without a cache
+}
+
+// Warnings are sentences about what a latency of the Model depends on: inputs whose values decide how
+// much is computed, unless the Call gives their values.
+func (m *Model) Warnings() []string {
+	var list []string
+	decided := m.Decided
+	if m.Network != nil {
+		decided = m.Network.Decided
+	}
+	for _, d := range decided {
+		if !m.hasValue(d.Input) {
+			list = append(list, d.String())
+		}
+	}
+	return list
+}
+
+// hasValue reports whether the Call gives the values of an input, by the name of its tensor or by its
+// name in the signature.
+func (m *Model) hasValue(tensor string) bool {
+	return slices.ContainsFunc(m.Call.Inputs, func(g Given) bool {
+		if g.Value == nil && g.File == "" {
+			return false
+		}
+		if m.Network == nil {
+			return g.Name == tensor
+		}
+		p, err := m.input(g.Name)
+		return err == nil && p.Name == tensor
+	})
 }
 
 // File is a Model's bytes on disk. It stays until Close.

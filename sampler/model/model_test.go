@@ -1,7 +1,9 @@
 package model
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -211,6 +213,75 @@ func TestFromFileRefuses(t *testing.T) {
 		if _, err := FromFile(path, Call{}); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// TestLargeFile: the weights of a .tflite may lie behind its tables, at offsets of 64 bits.
+func TestLargeFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it hashes 3 GiB")
+	}
+	const at = 3 << 30
+	data, err := os.ReadFile(filepath.Join("..", "tflite", "testdata", "outside.tflite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := binary.LittleEndian.AppendUint64([]byte{32, 0, 0, 0, 0, 0, 0, 0}, 512) // size, offset
+	if bytes.Count(data, where) != 1 {
+		t.Fatal("the offset of the weights is not found")
+	}
+	tables := bytes.Replace(data[:512], where, binary.LittleEndian.AppendUint64(where[:8:8], at), 1)
+	path := filepath.Join(t.TempDir(), "large.tflite")
+	f, err := os.Create(path) // sparse
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, part := range []struct {
+		bytes []byte
+		at    int64
+	}{{tables, 0}, {data[512:], at}} {
+		if _, err := f.WriteAt(part.bytes, part.at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := FromFile(path, Call{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size(t, m) != at+32 || m.Graph == nil || m.Network.Params != 8 {
+		t.Errorf("%d bytes, %+v", size(t, m), m.Network)
+	}
+	if err := f.Truncate(at + 31); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := FromFile(path, Call{}); err == nil || !strings.Contains(err.Error(), "its 32 bytes lie at byte 3221225472 of 3221225503: truncated") {
+		t.Errorf("truncated: %v", err)
+	}
+	// An ONNX model is one protocol buffer.
+	if _, err := f.WriteAt([]byte{0x08, 0x08, 0, 0, 0, 0, 0, 0}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := FromFile(path, Call{}); !errors.Is(err, onnx.ErrNotONNX) || !strings.Contains(err.Error(), "protocol buffer above 2 GiB") {
+		t.Errorf("ONNX: %v", err)
+	}
+}
+
+// TestShorterWhileRead: reading beyond the end of a mapped file is an error and no crash.
+func TestShorterWhileRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m")
+	if err := os.WriteFile(path, make([]byte, 1<<16), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := mapped(path, func(data []byte) error {
+		if err := os.Truncate(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		hashOf(data)
+		return nil
+	})
+	if !errors.Is(err, ErrChanged) {
+		t.Errorf("error is %v", err)
 	}
 }
 

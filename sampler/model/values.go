@@ -1,9 +1,8 @@
 package model
 
 import (
-	"crypto/sha256"
+	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -222,14 +221,20 @@ func (v Values) Raw() ([]byte, error) {
 	if v.Element != nil {
 		return slices.Repeat(v.Element, n), nil
 	}
-	b, err := readModel(v.given.File)
+	var raw []byte
+	var badValues error
+	err = mapped(v.given.File, func(data []byte) error {
+		if hashOf(data) != v.given.SHA256 {
+			return fmt.Errorf("input %s: %w since it was first read", v.given.File, ErrChanged)
+		}
+		raw, badValues = tensorBytes(v.Port, e, v.given.File, data)
+		raw = bytes.Clone(raw)
+		return nil
+	})
 	if err != nil {
 		return nil, &FileError{v.given.File, err}
 	}
-	if hash := sha256.Sum256(b); hex.EncodeToString(hash[:]) != v.given.SHA256 {
-		return nil, &FileError{v.given.File, fmt.Errorf("input %s: %w since it was first read", v.given.File, ErrChanged)}
-	}
-	return tensorBytes(v.Port, e, v.given.File, b)
+	return raw, badValues
 }
 
 // tensorBytes checks the content of an input's file: a .npy of the tensor's type and shape, or its bytes.

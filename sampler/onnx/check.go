@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -38,7 +39,12 @@ func Detect(data []byte) bool {
 // functions. Work is proportional to len(data); memory to the names in it.
 func Check(data []byte) (Info, error) {
 	c := checker{initialized: map[string]bool{}, work: map[flow]int64{}}
-	err := c.model(data)
+	err := error(nil)
+	if int64(len(data)) > math.MaxInt32 {
+		err = fmt.Errorf("%d bytes, but no runtime reads a protocol buffer above 2 GiB", len(data))
+	} else {
+		err = c.model(data)
+	}
 	if err != nil {
 		return Info{}, fmt.Errorf("%w: %w", ErrNotONNX, err)
 	}

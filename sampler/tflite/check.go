@@ -16,7 +16,8 @@ var ErrNotTFLite = errors.New("not a readable TFLite model")
 func Detect(data []byte) bool { return len(data) >= 8 && string(data[4:8]) == Identifier }
 
 // Check reports whether data is a complete .tflite: identifier and version, every table, vector and string
-// inside the bytes, and every index of its subgraphs in range. The generated accessors of
+// inside the bytes, and every index of its subgraphs in range. Buffers' data may lie behind the
+// FlatBuffer, in a file of any size. The generated accessors of
 // internal/schema then cannot read out of bounds. Work and memory are limited by len(data) for any content.
 // It does not check whether a runtime supports the operators.
 func Check(data []byte) error {
@@ -36,9 +37,8 @@ func checkBytes(data []byte) error {
 		return errors.New("it is empty")
 	case !Detect(data):
 		return fmt.Errorf("the identifier %s is missing at byte 4", Identifier)
-	case int64(len(data)) > math.MaxInt32:
-		return fmt.Errorf("%d bytes, but a FlatBuffer ends at 2 GiB", len(data))
 	}
+	data = data[:min(len(data), maxFlatBuffer)]
 	w := &walker{data: data, tables: len(data) / 4}
 	root, err := w.follow(0)
 	if err != nil {
@@ -46,6 +46,12 @@ func checkBytes(data []byte) error {
 	}
 	return w.table(root, modelLayout)
 }
+
+// maxFlatBuffer is how much of a file its tables may use, as in the runtime: offsets between tables have
+// 31 bits. The data of buffers may lie behind it, at offsets of 64 bits, so a file may be larger.
+//
+// Source: tensorflow, core/model_builder.cc, VerifyAndBuildFromAllocation.
+const maxFlatBuffer = math.MaxInt32 - 1
 
 // tableLayout describes a table for Check: its fields by id. A table in a file may have more or fewer
 // fields.
@@ -72,6 +78,8 @@ var (
 		schema.BuiltinOptionsAddOptions:             {"AddOptions", []field{one}},
 		schema.BuiltinOptionsMulOptions:             {"MulOptions", []field{one}},
 		schema.BuiltinOptionsHardSwishOptions:       {"HardSwishOptions", nil},
+		schema.BuiltinOptionsIfOptions:              {"IfOptions", []field{four, four}},
+		schema.BuiltinOptionsWhileOptions:           {"WhileOptions", []field{four, four}},
 		schema.BuiltinOptionsConcatenationOptions:   {"ConcatenationOptions", []field{four, one}},
 		schema.BuiltinOptionsSubOptions:             {"SubOptions", []field{one}},
 		schema.BuiltinOptionsDivOptions:             {"DivOptions", []field{one}},
@@ -89,7 +97,7 @@ var (
 	quantizationLayout = &tableLayout{"QuantizationParameters", []field{ints, ints, ints, longs, one, unread, four}}
 	sparsityLayout     = &tableLayout{"SparsityParameters", nil}
 	tensorLayout       = &tableLayout{"Tensor", []field{ints, one, four, text, {table: quantizationLayout}, one, {table: sparsityLayout}, ints}}
-	operatorLayout     = &tableLayout{"Operator", []field{four, ints, ints, one, {union: true}, octets}}
+	operatorLayout     = &tableLayout{"Operator", []field{four, ints, ints, one, {union: true}, octets, one, octets, ints, eight, eight}}
 	subGraphLayout     = &tableLayout{"SubGraph", []field{{each: tensorLayout}, ints, ints, {each: operatorLayout}, text}}
 	codeLayout         = &tableLayout{"OperatorCode", []field{one, text, four, four}}
 	bufferLayout       = &tableLayout{"Buffer", []field{octets, eight, eight}}
@@ -108,6 +116,9 @@ type walker struct {
 
 func (w *walker) inside(pos, n int) error {
 	if pos < 0 || n < 0 || pos > len(w.data)-n {
+		if len(w.data) == maxFlatBuffer {
+			return fmt.Errorf("its tables need bytes %d to %d, but a FlatBuffer ends at 2 GiB: only the data of buffers may lie behind it", pos, pos+n)
+		}
 		return fmt.Errorf("it needs bytes %d to %d, but has %d: truncated or damaged", pos, pos+n, len(w.data))
 	}
 	return nil
@@ -226,28 +237,14 @@ func checkModel(m *schema.Model, size int) error {
 	if m.SubgraphsLength() == 0 {
 		return errors.New("it has no subgraph")
 	}
-	for i := range m.BuffersLength() {
-		var b schema.Buffer
-		m.Buffers(&b, i)
-		if b.Offset() > 1 && (b.Offset() > uint64(size) || b.Size() > uint64(size)-b.Offset()) {
-			return fmt.Errorf("buffer %d lies at bytes %d to %d of %d: truncated", i, b.Offset(), b.Offset()+b.Size(), size)
-		}
-	}
-	for i := range m.MetadataLength() {
-		var e schema.Metadata
-		m.Metadata(&e, i)
-		if int64(e.Buffer()) >= int64(m.BuffersLength()) {
-			return fmt.Errorf("metadata %q: buffer %d of %d", e.Name(), e.Buffer(), m.BuffersLength())
-		}
-	}
 	// Every index takes four bytes of the file, unless operators share their lists.
-	left := size / 4
+	left := len(m.Table().Bytes) / 4
 	for i := range m.SubgraphsLength() {
 		var sub schema.SubGraph
 		m.Subgraphs(&sub, i)
-		if err := checkSubGraph(m, &sub, &left); err != nil {
+		if err := checkSubGraph(m, &sub, size, &left); err != nil {
 			if i > 0 {
-				err = fmt.Errorf("subgraph %d: %w", i, err)
+				return fmt.Errorf("subgraph %d: %w", i, err)
 			}
 			return err
 		}
@@ -255,17 +252,43 @@ func checkModel(m *schema.Model, size int) error {
 	return nil
 }
 
+// outside checks data behind the FlatBuffer. Offsets 0 and 1 mean that there are none, and data inside
+// take precedence.
+func outside(inside bool, offset, length uint64, size int) error {
+	if inside || offset <= 1 || offset <= uint64(size) && length <= uint64(size)-offset {
+		return nil
+	}
+	return fmt.Errorf("its %d bytes lie at byte %d of %d: truncated", length, offset, size)
+}
+
+// checkBuffer: buffer 0 means none, also if the table of buffers is empty. Buffers that no tensor has
+// are not checked, since runtimes do not read them.
+func checkBuffer(m *schema.Model, i uint32, size int) error {
+	if i == 0 {
+		return nil
+	}
+	if int64(i) >= int64(m.BuffersLength()) {
+		return fmt.Errorf("buffer %d of %d", i, m.BuffersLength())
+	}
+	var b schema.Buffer
+	m.Buffers(&b, int(i))
+	if err := outside(b.DataLength() > 0, b.Offset(), b.Size(), size); err != nil {
+		return fmt.Errorf("buffer %d: %w", i, err)
+	}
+	return nil
+}
+
 // checkSubGraph counts the indices that it reads down from left, so that subgraphs which share their
 // tables cannot make the work longer than the file.
-func checkSubGraph(m *schema.Model, sub *schema.SubGraph, left *int) error {
+func checkSubGraph(m *schema.Model, sub *schema.SubGraph, size int, left *int) error {
 	for i := range sub.TensorsLength() {
 		if *left--; *left < 0 {
 			return errOverlap
 		}
 		var t schema.Tensor
 		sub.Tensors(&t, i)
-		if int64(t.Buffer()) >= int64(m.BuffersLength()) {
-			return fmt.Errorf("tensor %d: buffer %d of %d", i, t.Buffer(), m.BuffersLength())
+		if err := checkBuffer(m, t.Buffer(), size); err != nil {
+			return fmt.Errorf("tensor %d: %w", i, err)
 		}
 	}
 	if err := checkPorts(sub, 0, sub); err != nil {
@@ -277,7 +300,7 @@ func checkSubGraph(m *schema.Model, sub *schema.SubGraph, left *int) error {
 		if *left -= 1 + op.InputsLength() + op.OutputsLength(); *left < 0 {
 			return errOverlap
 		}
-		if err := checkOperator(m, sub, &op); err != nil {
+		if err := checkOperator(m, sub, &op, size); err != nil {
 			return fmt.Errorf("operator %d: %w", i, err)
 		}
 	}
@@ -286,9 +309,12 @@ func checkSubGraph(m *schema.Model, sub *schema.SubGraph, left *int) error {
 
 var errOverlap = errors.New("its lists overlap: damaged")
 
-func checkOperator(m *schema.Model, sub *schema.SubGraph, op *schema.Operator) error {
+func checkOperator(m *schema.Model, sub *schema.SubGraph, op *schema.Operator, size int) error {
 	if int64(op.OpcodeIndex()) >= int64(m.OperatorCodesLength()) {
 		return fmt.Errorf("operator code %d of %d", op.OpcodeIndex(), m.OperatorCodesLength())
+	}
+	if err := outside(op.CustomOptionsLength() > 0, op.LargeCustomOptionsOffset(), op.LargeCustomOptionsSize(), size); err != nil {
+		return fmt.Errorf("custom options: %w", err)
 	}
 	return checkPorts(op, -1, sub) // -1 is an absent optional input
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"latlab/sampler/tflite"
+	"latlab/sampler/tflite/internal/schema"
 	"latlab/sampler/tflite/tflitetest"
 )
 
@@ -50,6 +51,46 @@ func TestCheckErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCheckBuffers: what the runtime reads is accepted, what it cannot read is refused.
+func TestCheckBuffers(t *testing.T) {
+	outside := func(offset, size uint64) []byte {
+		data := read(t, "outside.tflite") // 32 bytes of weights at byte 512, the last of the file
+		var b schema.Buffer
+		if schema.GetRootAsModel(data, 0).Buffers(&b, 1); !b.MutateOffset(offset) || !b.MutateSize(size) {
+			t.Fatal("buffer 1 has no offset or no size")
+		}
+		return data
+	}
+	for _, c := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"an empty table of buffers", read(t, "no_buffers.tflite"), ""},
+		{"behind the FlatBuffer", outside(512, 32), ""},
+		{"unaligned", outside(500, 32), ""},
+		{"beyond the end", outside(513, 32), "buffer 1: its 32 bytes lie at byte 513 of 544: truncated"},
+		{"beyond 4 GiB", outside(5<<30, 32), "lie at byte 5368709120 of 544: truncated"},
+		{"more than 64 bits", outside(1<<64-16, 32), "truncated"},
+		{"longer than the file", outside(512, 1<<63), "truncated"},
+		{"an offset of 1 is none", outside(1, 1<<40), ""},
+	} {
+		err := tflite.Check(c.data)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // FuzzCheck requires no panic, and that the accessors can visit everything that passed. The evaluator is one such

@@ -322,7 +322,11 @@ func TestFaults(t *testing.T) {
 				o := accelerated(t, f, delegate)
 				d := open(t, o)
 				testphone.NextFault(t, f.state, tt.fault)
-				b, err := d.Run(t.Context(), int8, plan())
+				p := plan()
+				if tt.fault == "endless" {
+					p.Timeout = 3 * time.Second
+				}
+				b, err := d.Run(t.Context(), int8, p)
 				var e *devices.Error
 				if !errors.As(err, &e) || e.Fault != tt.culprit || e.Reason != tt.reason {
 					t.Fatalf("%+v, %v; want fault %q, reason %q", b, err, tt.culprit, tt.reason)

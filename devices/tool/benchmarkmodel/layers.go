@@ -34,6 +34,9 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 		if err := d.prove(ctx, b, r); err != nil {
 			return err
 		}
+		if err := r.out.Whole(); err != nil {
+			return r.out.Garbage(r.op, errors.New("its table of ops is incomplete"))
+		}
 		rows = layers(r.result, d.info.Delegate)
 		if len(rows) == 0 {
 			return r.out.Garbage(r.op, errors.New("benchmark_model printed no table of ops"))

@@ -90,8 +90,11 @@ func TestWhoseFault(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
 			s := python.Script{Op: "try", Source: tt.source, Timeout: time.Minute}
-			if tt.reason == devices.ReasonHung {
+			switch {
+			case tt.reason == devices.ReasonHung:
 				s.Timeout = time.Second
+			case name == "prints for ever":
+				s.Timeout = 3 * time.Second
 			}
 			_, err := i.Run(t.Context(), s)
 			var e *devices.Error
@@ -105,6 +108,16 @@ func TestWhoseFault(t *testing.T) {
 				t.Errorf("%d bytes of output are kept", len(e.Output))
 			}
 		})
+	}
+}
+
+// TestPrintsMuch: the answer of a script counts, however much its libraries print.
+func TestPrintsMuch(t *testing.T) {
+	i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
+	source := "for _ in range(500): os.write(2, b'a line\\n' * 10000)\nanswer({'a': 1})\nprint('total 21.0')"
+	out, err := i.Run(t.Context(), python.Script{Op: "try", Source: source, Timeout: time.Minute})
+	if err != nil || out.Stdout != "{\"a\": 1}\n" || !strings.HasSuffix(out.Stderr, "total 21.0\n") || out.Left < 10<<20 {
+		t.Errorf("%q, %d bytes left out, %v", out.Stdout, out.Left, err)
 	}
 }
 

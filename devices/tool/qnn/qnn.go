@@ -174,7 +174,7 @@ func floatsOf(v *python.Job) ([]string, error) {
 
 // maxProfile limits the file of estimates: some twenty rows, and one for every operator without a
 // cost.
-const maxProfile = 16 << 20
+const maxProfile = 256 << 20
 
 // read reads a run's answer and the files in its folder.
 func read(dir, answered string) (*estimate, error) {

@@ -310,13 +310,20 @@ func TestFailures(t *testing.T) {
 			s := sdk(t)
 			d := open(t, s)
 			defer closes(t, d)
+			m, plan := good(t), devicetest.Plan()
+			if tt.name == "endless" {
+				if err := d.Prepare(t.Context(), m); err != nil {
+					t.Fatal(err)
+				}
+				plan.Timeout = 3 * time.Second
+			}
 			if tt.next != "" {
 				next(t, s, tt.next)
 			}
 			if tt.view != "" {
 				view(t, s, tt.view)
 			}
-			b, err := d.Run(t.Context(), good(t), devicetest.Plan())
+			b, err := d.Run(t.Context(), m, plan)
 			var e *devices.Error
 			if b != nil || !errors.As(err, &e) || e.Fault != tt.want || e.Reason != tt.reason {
 				t.Errorf("%v: %+v", err, e)

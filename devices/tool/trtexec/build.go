@@ -30,7 +30,7 @@ type engine struct {
 const (
 	engineFile = "engine.plan" // names in an engine's folder
 	layersFile = "layers.json"
-	maxLayers  = 32 << 20 // bytes of layersFile; a tensor has some hundred
+	maxLayers  = 256 << 20 // bytes of layersFile; a tensor has some hundred
 )
 
 func (e *engine) remove() { e.dir.Close() }
@@ -93,6 +93,9 @@ func (d *Device) fill(ctx context.Context, op string, s *machine.Staged, e *engi
 		return err
 	}
 	e.bytes, e.build, e.report = info.Size, out.Elapsed.Seconds(), r
+	if err := out.Whole(); err != nil && d.o.DLACore != nil {
+		return out.Garbage(op, errors.New("its list of the layers on the DLA is incomplete"))
+	}
 	if err := d.readLayers(ctx, op, e, r); err != nil {
 		return err
 	}

@@ -310,7 +310,11 @@ func TestFaults(t *testing.T) {
 				}
 			}
 			trtfake.Next(t, dir, tt.fault)
-			_, err := d.Run(t.Context(), m, devicetest.Plan())
+			plan := devicetest.Plan()
+			if tt.fault == trtfake.Endless {
+				plan.Timeout = 3 * time.Second
+			}
+			_, err := d.Run(t.Context(), m, plan)
 			var e *devices.Error
 			if !errors.As(err, &e) || e.Fault != tt.want || e.Reason != tt.reason || (e.Output == "" && tt.fault != trtfake.Crash) {
 				t.Fatalf("error is %v: %+v", err, e)

@@ -203,8 +203,9 @@ func (d *Device) read(dir, console string) (*report, error) {
 	return r, r.check(d.opts)
 }
 
-// maxFile bounds one of Vela's files: a row for a layer has some 150 bytes.
-const maxFile = 16 << 20
+// maxFile bounds one of Vela's files: a row for a layer has some 150 bytes, and one ARGMAX of 513x513
+// becomes 65,797 layers.
+const maxFile = 256 << 20
 
 func readFile[T any](path string, parse func(string) (T, error)) (T, error) {
 	var v T

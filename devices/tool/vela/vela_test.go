@@ -109,6 +109,37 @@ func TestBlock(t *testing.T) {
 	}
 }
 
+// TestMuchOutput: what is printed before the figures does not count, however much it is.
+func TestMuchOutput(t *testing.T) {
+	want, err := open(t, u65).Run(t.Context(), models.Named("good")(t), devicetest.Plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, m := misbehaving("yes 'NPU operators of a long table' | head -n 1500000 >&2")(t)
+	b, err := d.Run(t.Context(), m, devicetest.Plan())
+	if err != nil || b.Summary.Mean != want.Summary.Mean || b.Delegation.Nodes != want.Delegation.Nodes {
+		t.Errorf("%+v, %v; want %+v", b, err, want.Summary)
+	}
+}
+
+// TestArgMax: Vela turns one operator into 65,797, and prints 15 MB about them.
+func TestArgMax(t *testing.T) {
+	pythontest.Slow(t)
+	m, err := model.FromFile(filepath.Join("testdata", "argmax_513.tflite"), model.Call{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := devicetest.Plan()
+	plan.Timeout = 10 * time.Minute
+	b, err := open(t, u65).Run(t.Context(), m, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprintf("%.3f ms", b.Summary.Mean*1e3) != "21.018 ms" || b.Delegation.Nodes != 65797 || b.Delegation.Delegated != 65797 {
+		t.Errorf("%+v, %+v", b.Summary, b.Delegation)
+	}
+}
+
 // TestTraps: figures and exits of Vela that must not become a valid measurement.
 func TestTraps(t *testing.T) {
 	d := open(t, u65)

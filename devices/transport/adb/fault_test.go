@@ -215,12 +215,20 @@ func TestHostileDevice(t *testing.T) {
 	}
 }
 
-// TestEndlessOutput: endless output is cut, and the program is killed.
-func TestEndlessOutput(t *testing.T) {
+// TestMuchOutput: a program may print more than is kept, and ends by itself.
+func TestMuchOutput(t *testing.T) {
 	d, _, _ := phone(t, adbtest.Options{})
-	out, err := transport.Run(t.Context(), d, sh("yes; yes >&2"), 100_000)
-	if err != nil || !out.Cut || len(out.Stdout) != 100_000 {
-		t.Errorf("%d bytes, cut %v, %v", len(out.Stdout), out.Cut, err)
+	out, err := transport.Run(t.Context(), d, sh("yes | head -n 1000000; yes | head -n 500000 >&2; echo end; exit 3"), 100_000)
+	if err != nil || out.Exit != (transport.Exit{Code: 3}) || out.Left < 2_800_000 || !strings.HasPrefix(out.Stdout, "y\ny\n") || !strings.HasSuffix(out.Stdout, "y\nend\n") {
+		t.Errorf("%d bytes, %d left out, exit %+v, %v", len(out.Stdout), out.Left, out.Exit, err)
+	}
+}
+
+// TestEndlessScript: a script of latlab's that prints more than its limit is killed.
+func TestEndlessScript(t *testing.T) {
+	d, _, _ := phone(t, adbtest.Options{})
+	if out, err := transport.Shell(t.Context(), d, 100_000, "yes; yes >&2"); !errors.Is(err, transport.ErrTooLong) || len(out) != 100_000 {
+		t.Errorf("%d bytes, %v", len(out), err)
 	}
 }
 

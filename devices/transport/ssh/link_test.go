@@ -332,13 +332,18 @@ func endAll(t testing.TB, s *sshtest.Server) {
 	}
 }
 
-func TestEndlessOutputIsCut(t *testing.T) {
+func TestMuchOutput(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
 	tr := open(t, options(s))
+	for _, script := range []string{"", "exec >&2; "} {
+		out, err := transport.Run(t.Context(), tr, transport.Command{Path: "sh", Args: []string{"-c", script + "yes | head -n 1000000; echo end; exit 3"}}, 1000)
+		if all := out.Stdout + out.Stderr; err != nil || out.Exit != (transport.Exit{Code: 3}) || out.Left < 1_999_000 || !strings.HasPrefix(all, "y\ny\n") || !strings.HasSuffix(all, "y\nend\n") {
+			t.Errorf("%q: %v, %d bytes, %d left out, exit %+v", script, err, len(all), out.Left, out.Exit)
+		}
+	}
 	for _, script := range []string{"yes", "yes >&2"} {
-		out, err := transport.Run(t.Context(), tr, transport.Command{Path: "sh", Args: []string{"-c", script}}, 1000)
-		if err != nil || !out.Cut || len(out.Stdout)+len(out.Stderr) != 1000 {
-			t.Errorf("%s: %v, cut %v, %d bytes", script, err, out.Cut, len(out.Stdout)+len(out.Stderr))
+		if out, err := transport.Shell(t.Context(), tr, 1000, script); !errors.Is(err, transport.ErrTooLong) || len(out) > 1000 {
+			t.Errorf("%s: %v, %d bytes", script, err, len(out))
 		}
 	}
 	eventually(t, "nothing is left", func() bool { return len(s.Left()) == 0 })

@@ -95,10 +95,9 @@ func (r *reader) origin() {
 		var e schema.Metadata
 		var b schema.Buffer
 		r.m.Metadata(&e, i)
-		if string(e.Name()) != tflite.MetadataName {
+		if string(e.Name()) != tflite.MetadataName || !r.m.Buffers(&b, int(e.Buffer())) {
 			continue
 		}
-		r.m.Buffers(&b, int(e.Buffer()))
 		var o struct{ Tool, Name, Space, Indices string }
 		if json.Unmarshal(b.DataBytes(), &o) != nil {
 			r.note("the metadata entry %s is not in latlab's format", tflite.MetadataName)
@@ -124,6 +123,10 @@ func (r *reader) finish() {
 	r.nameSignature()
 	r.findIdle()
 	r.noteSignatures()
+	n.Decided = r.decisions()
+	for _, d := range n.Decided {
+		r.note("%s", d)
+	}
 	f := r.notes
 	for _, t := range []struct {
 		n    int

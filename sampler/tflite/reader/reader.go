@@ -58,6 +58,9 @@ type Network struct {
 	// others, else those of other signatures.
 	Idle []int
 
+	// Decided are the inputs whose values decide how much is computed.
+	Decided []Decision
+
 	Inputs, Outputs []Port
 	SubGraphs       int
 	SubGraph        int      // the described one

@@ -157,7 +157,7 @@ func (r *reader) readConstant(t *tensor, f *schema.Tensor) error {
 	var b schema.Buffer
 	r.m.Buffers(&b, int(f.Buffer()))
 	t.bytes = int64(b.DataLength())
-	if b.Offset() > 1 {
+	if t.bytes == 0 && b.Offset() > 1 {
 		t.bytes = int64(b.Size()) // Check has verified that it is inside the file
 		r.notes.outside++
 	}

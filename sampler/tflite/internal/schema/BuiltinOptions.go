@@ -23,6 +23,8 @@ const (
 	BuiltinOptionsTransposeConvOptions   BuiltinOptions = 49
 	BuiltinOptionsQuantizeOptions        BuiltinOptions = 89
 	BuiltinOptionsHardSwishOptions       BuiltinOptions = 91
+	BuiltinOptionsIfOptions              BuiltinOptions = 92
+	BuiltinOptionsWhileOptions           BuiltinOptions = 93
 	BuiltinOptionsBatchMatMulOptions     BuiltinOptions = 101
 	BuiltinOptionsConv3DOptions          BuiltinOptions = 106
 )
@@ -44,6 +46,8 @@ var EnumNamesBuiltinOptions = map[BuiltinOptions]string{
 	BuiltinOptionsTransposeConvOptions:   "TransposeConvOptions",
 	BuiltinOptionsQuantizeOptions:        "QuantizeOptions",
 	BuiltinOptionsHardSwishOptions:       "HardSwishOptions",
+	BuiltinOptionsIfOptions:              "IfOptions",
+	BuiltinOptionsWhileOptions:           "WhileOptions",
 	BuiltinOptionsBatchMatMulOptions:     "BatchMatMulOptions",
 	BuiltinOptionsConv3DOptions:          "Conv3DOptions",
 }
@@ -65,6 +69,8 @@ var EnumValuesBuiltinOptions = map[string]BuiltinOptions{
 	"TransposeConvOptions":   BuiltinOptionsTransposeConvOptions,
 	"QuantizeOptions":        BuiltinOptionsQuantizeOptions,
 	"HardSwishOptions":       BuiltinOptionsHardSwishOptions,
+	"IfOptions":              BuiltinOptionsIfOptions,
+	"WhileOptions":           BuiltinOptionsWhileOptions,
 	"BatchMatMulOptions":     BuiltinOptionsBatchMatMulOptions,
 	"Conv3DOptions":          BuiltinOptionsConv3DOptions,
 }

@@ -160,8 +160,96 @@ func (rcv *Operator) MutateCustomOptions(j int, n byte) bool {
 	return false
 }
 
+func (rcv *Operator) CustomOptionsFormat() CustomOptionsFormat {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(16))
+	if o != 0 {
+		return CustomOptionsFormat(rcv._tab.GetInt8(o + rcv._tab.Pos))
+	}
+	return 0
+}
+
+func (rcv *Operator) MutateCustomOptionsFormat(n CustomOptionsFormat) bool {
+	return rcv._tab.MutateInt8Slot(16, int8(n))
+}
+
+func (rcv *Operator) MutatingVariableInputs(j int) bool {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(18))
+	if o != 0 {
+		a := rcv._tab.Vector(o)
+		return rcv._tab.GetBool(a + flatbuffers.UOffsetT(j*1))
+	}
+	return false
+}
+
+func (rcv *Operator) MutatingVariableInputsLength() int {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(18))
+	if o != 0 {
+		return rcv._tab.VectorLen(o)
+	}
+	return 0
+}
+
+func (rcv *Operator) MutateMutatingVariableInputs(j int, n bool) bool {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(18))
+	if o != 0 {
+		a := rcv._tab.Vector(o)
+		return rcv._tab.MutateBool(a+flatbuffers.UOffsetT(j*1), n)
+	}
+	return false
+}
+
+func (rcv *Operator) Intermediates(j int) int32 {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(20))
+	if o != 0 {
+		a := rcv._tab.Vector(o)
+		return rcv._tab.GetInt32(a + flatbuffers.UOffsetT(j*4))
+	}
+	return 0
+}
+
+func (rcv *Operator) IntermediatesLength() int {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(20))
+	if o != 0 {
+		return rcv._tab.VectorLen(o)
+	}
+	return 0
+}
+
+func (rcv *Operator) MutateIntermediates(j int, n int32) bool {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(20))
+	if o != 0 {
+		a := rcv._tab.Vector(o)
+		return rcv._tab.MutateInt32(a+flatbuffers.UOffsetT(j*4), n)
+	}
+	return false
+}
+
+func (rcv *Operator) LargeCustomOptionsOffset() uint64 {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(22))
+	if o != 0 {
+		return rcv._tab.GetUint64(o + rcv._tab.Pos)
+	}
+	return 0
+}
+
+func (rcv *Operator) MutateLargeCustomOptionsOffset(n uint64) bool {
+	return rcv._tab.MutateUint64Slot(22, n)
+}
+
+func (rcv *Operator) LargeCustomOptionsSize() uint64 {
+	o := flatbuffers.UOffsetT(rcv._tab.Offset(24))
+	if o != 0 {
+		return rcv._tab.GetUint64(o + rcv._tab.Pos)
+	}
+	return 0
+}
+
+func (rcv *Operator) MutateLargeCustomOptionsSize(n uint64) bool {
+	return rcv._tab.MutateUint64Slot(24, n)
+}
+
 func OperatorStart(builder *flatbuffers.Builder) {
-	builder.StartObject(6)
+	builder.StartObject(11)
 }
 func OperatorAddOpcodeIndex(builder *flatbuffers.Builder, opcodeIndex uint32) {
 	builder.PrependUint32Slot(0, opcodeIndex, 0)
@@ -189,6 +277,27 @@ func OperatorAddCustomOptions(builder *flatbuffers.Builder, customOptions flatbu
 }
 func OperatorStartCustomOptionsVector(builder *flatbuffers.Builder, numElems int) flatbuffers.UOffsetT {
 	return builder.StartVector(1, numElems, 1)
+}
+func OperatorAddCustomOptionsFormat(builder *flatbuffers.Builder, customOptionsFormat CustomOptionsFormat) {
+	builder.PrependInt8Slot(6, int8(customOptionsFormat), 0)
+}
+func OperatorAddMutatingVariableInputs(builder *flatbuffers.Builder, mutatingVariableInputs flatbuffers.UOffsetT) {
+	builder.PrependUOffsetTSlot(7, flatbuffers.UOffsetT(mutatingVariableInputs), 0)
+}
+func OperatorStartMutatingVariableInputsVector(builder *flatbuffers.Builder, numElems int) flatbuffers.UOffsetT {
+	return builder.StartVector(1, numElems, 1)
+}
+func OperatorAddIntermediates(builder *flatbuffers.Builder, intermediates flatbuffers.UOffsetT) {
+	builder.PrependUOffsetTSlot(8, flatbuffers.UOffsetT(intermediates), 0)
+}
+func OperatorStartIntermediatesVector(builder *flatbuffers.Builder, numElems int) flatbuffers.UOffsetT {
+	return builder.StartVector(4, numElems, 4)
+}
+func OperatorAddLargeCustomOptionsOffset(builder *flatbuffers.Builder, largeCustomOptionsOffset uint64) {
+	builder.PrependUint64Slot(9, largeCustomOptionsOffset, 0)
+}
+func OperatorAddLargeCustomOptionsSize(builder *flatbuffers.Builder, largeCustomOptionsSize uint64) {
+	builder.PrependUint64Slot(10, largeCustomOptionsSize, 0)
 }
 func OperatorEnd(builder *flatbuffers.Builder) flatbuffers.UOffsetT {
 	return builder.EndObject()
