@@ -92,6 +92,18 @@ func TestMeasureIsPure(t *testing.T) {
 	}
 }
 
+// threads returns blocks of several threads with the given ratios of CPU time to wall time.
+func threads(n int, ratios ...float64) func(*Input) {
+	return func(in *Input) {
+		in.Info.Threads = n
+		for i, r := range ratios {
+			for j, s := range in.Blocks[i].Samples {
+				in.Blocks[i].CPUSamples[j] = r * s
+			}
+		}
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	scale := func(b *devices.Block, by float64) {
 		for i := range b.Samples {
@@ -180,8 +192,43 @@ func TestVerdicts(t *testing.T) {
 		"core shared": {func(in *Input) {
 			in.each(func(b *devices.Block) { b.CPUSamples = slices.Repeat([]float64{0.05}, 12) })
 		}, "cpu_time_below_wall", ""},
-		"core shared once": {func(in *Input) { in.Blocks[0].CPUSamples = slices.Repeat([]float64{0.08}, 12) }, "", "cpu_time_of_a_block"},
-		"no CPU time":      {func(in *Input) { in.each(func(b *devices.Block) { b.CPUSamples = nil }) }, "", ""},
+		"core shared once":              {func(in *Input) { in.Blocks[0].CPUSamples = slices.Repeat([]float64{0.08}, 12) }, "", "cpu_time_of_a_block"},
+		"two threads":                   {threads(2, 1.7, 1.7, 1.65), "", ""},
+		"two threads share a core":      {threads(2, 1.0, 1.0, 1.0), "cpu_time_below_wall", ""},
+		"two threads share it once":     {threads(2, 1.9, 1.9, 1.5), "", "cpu_time_of_a_block"},
+		"two threads share it at times": {threads(2, 1.9, 1.4, 1.4), "cpu_time_below_wall", ""},
+		"four threads":                  {threads(4, 3.4, 3.3, 3.4), "", ""},
+		"four threads share a core":     {threads(4, 2.1, 2.1, 2.1), "cpu_time_below_wall", ""},
+		"two threads of which one has little to do": {func(in *Input) {
+			threads(2, 1.10, 1.08, 1.09)(in)
+			in.each(func(b *devices.Block) { b.Delegation.Delegated = 7 })
+		}, "", "partly_delegated"},
+		"two threads of which one has little to do share a core once": {func(in *Input) {
+			threads(2, 1.10, 1.08, 0.95)(in)
+			in.each(func(b *devices.Block) { b.Delegation.Delegated = 7 })
+		}, "", "partly_delegated cpu_time_of_a_block"},
+		"a thread waited": {func(in *Input) {
+			threads(2, 1.7, 1.7, 1.7)(in)
+			in.each(func(b *devices.Block) { b.WaitSeconds = new(0.5) })
+		}, "cpu_time_below_wall", ""},
+		"a thread waited once": {func(in *Input) {
+			threads(2, 1.7, 1.7, 1.7)(in)
+			in.Blocks[1].WaitSeconds, in.Blocks[0].WaitSeconds, in.Blocks[2].WaitSeconds = new(0.2), new(0.01), new(0.0)
+		}, "", "cpu_time_of_a_block"},
+		"one thread does not wait for others": {func(in *Input) {
+			in.each(func(b *devices.Block) { b.WaitSeconds = new(0.5) })
+		}, "", ""},
+		"quota": {func(in *Input) {
+			in.Blocks[1].Before.QuotaStops, in.Blocks[1].Before.QuotaSeconds = new(3.0), new(0.5)
+			in.Blocks[1].After.QuotaStops, in.Blocks[1].After.QuotaSeconds = new(9.0), new(0.75)
+		}, "", "cpu_quota"},
+		"quota not reached": {func(in *Input) {
+			in.each(func(b *devices.Block) {
+				b.Before.QuotaStops, b.After.QuotaStops = new(3.0), new(3.0)
+				b.Before.QuotaSeconds, b.After.QuotaSeconds = new(0.5), new(0.5)
+			})
+		}, "", ""},
+		"no CPU time": {func(in *Input) { in.each(func(b *devices.Block) { b.CPUSamples = nil }) }, "", ""},
 		"no sensor": {func(in *Input) {
 			in.each(func(b *devices.Block) { b.Before.TemperaturesC, b.After.TemperaturesC = nil, nil })
 		}, "", "no_temperature_sensor"},

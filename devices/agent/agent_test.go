@@ -231,6 +231,11 @@ func TestAffinityAndThreads(t *testing.T) {
 		if diff := cmp.Diff(o.CPUs, b.CPUs); diff != "" && o.CPUs != nil {
 			t.Errorf("affinity (-asked +got):\n%s", diff)
 		}
+		// One thread's CPU time says whether it waited, several threads' does not.
+		_, err = os.Stat("/proc/self/schedstat")
+		if want := o.Threads > 1 && err == nil; (b.WaitSeconds != nil) != want {
+			t.Errorf("%+v: the time that a thread waited for a core is %v, want one: %v", o, b.WaitSeconds, want)
+		}
 	}
 }
 
