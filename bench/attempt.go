@@ -122,6 +122,9 @@ func (r *runner) attempt(ctx context.Context, t task) outcome {
 	if out.block, out.err = r.o.Device.Run(ctx, t.model, plan); out.err != nil {
 		return out
 	}
+	if out.err = devices.Garbage("time "+t.model.Name, r.o.Device.Info(), plan, out.block); out.err != nil {
+		return out
+	}
 	var ok bool
 	if out.seconds, _, ok = BlockSeconds(out.block); !ok {
 		out.err = &devices.Error{Fault: devices.FaultDevice, Op: "time " + t.model.Name, Reason: devices.ReasonGarbage,

@@ -80,7 +80,7 @@ func judge(m *Measurement, e evidence) {
 // checksFor lists the checks that apply to a device. A deterministic device has no spread, and
 // the state of the machine on which a vendor's tool computes does not change the estimate.
 func checksFor(info devices.Info) []func(*Measurement, evidence) {
-	checks := []func(*Measurement, evidence){checkCount, checkDelegation, checkDoubts}
+	checks := []func(*Measurement, evidence){checkCount, checkPossible, checkDelegation, checkDoubts}
 	if !info.Deterministic {
 		checks = append(checks, checkPrecision, checkStep, checkDrift)
 	}
@@ -94,16 +94,41 @@ func checksFor(info devices.Info) []func(*Measurement, evidence) {
 }
 
 func (m *Measurement) invalid(code string, value, limit *float64, format string, args ...any) {
-	m.Reasons = append(m.Reasons, Doubt{Code: code, Text: fmt.Sprintf(format, args...), Value: value, Limit: limit})
+	m.Reasons = append(m.Reasons, newDoubt(code, value, limit, format, args))
+}
+
+// newDoubt leaves out figures that JSON has no words for: blocks of an older store may hold any.
+func newDoubt(code string, value, limit *float64, format string, args []any) Doubt {
+	number := func(x *float64) *float64 {
+		if x == nil || math.IsInf(*x, 0) || math.IsNaN(*x) {
+			return nil
+		}
+		return x
+	}
+	return Doubt{Code: code, Text: fmt.Sprintf(format, args...), Value: number(value), Limit: number(limit)}
 }
 
 func (m *Measurement) warn(code string, value, limit *float64, format string, args ...any) {
-	m.Warnings = append(m.Warnings, Doubt{Code: code, Text: fmt.Sprintf(format, args...), Value: value, Limit: limit})
+	m.Warnings = append(m.Warnings, newDoubt(code, value, limit, format, args))
 }
 
 func checkCount(m *Measurement, e evidence) {
 	if n, want := len(e.values), e.in.Protocol.MinBlocks; n < want {
 		m.invalid(ReasonFewBlocks, new(float64(n)), new(float64(want)), "%d of at least %d blocks are done", n, want)
+	}
+}
+
+// checkPossible: stores of older versions hold blocks that devices.Possible refuses today.
+func checkPossible(m *Measurement, e evidence) {
+	if e.in.Info.Harness == "" {
+		return // not of a sweep
+	}
+	plan := e.in.Protocol.Plan(0)
+	for _, b := range e.blocks {
+		if err := devices.Possible(e.in.Info, plan, b); err != nil {
+			m.invalid(devices.ReasonGarbage, nil, nil, "a block cannot be true: %v", err)
+			return
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -387,5 +388,45 @@ func TestSweepIdentity(t *testing.T) {
 	}
 	if id := a.Identity(); len(id) != 12 {
 		t.Errorf("identity %q", id)
+	}
+}
+
+// Stores of older versions may hold blocks that cannot be true. They are INVALID, and every figure
+// made of them can be written as JSON.
+func TestBlocksThatCannotBe(t *testing.T) {
+	for name, change := range map[string]func(in *Input){
+		"a sample of 1e300 s":      func(in *Input) { in.Blocks[1].Samples[0] = 1e300 },
+		"all samples near the end": func(in *Input) { in.each(func(b *devices.Block) { setAll(b.Samples, math.MaxFloat64) }) },
+		"blocks of any factor": func(in *Input) {
+			setAll(in.Blocks[0].Samples, 1e300)
+			setAll(in.Blocks[1].Samples, 1e-300)
+			in.Pooled = Noise{}
+		},
+		"infinite CPU time": func(in *Input) { setAll(in.Blocks[0].CPUSamples, math.Inf(1)) },
+		"no CPU time":       func(in *Input) { setAll(in.Blocks[0].CPUSamples, math.NaN()) },
+		"pooled noise":      func(in *Input) { in.Pooled = Noise{SumSquares: 1e6, DF: 3}; in.Blocks[0].Samples[0] = 1e300 },
+		"more delegated":    func(in *Input) { in.Blocks[0].Delegation.Delegated = 99 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := goodInput()
+			in.Info.Harness, in.Info.Delegate = devices.AgentHarness, "xnnpack"
+			if m, _ := Measure(in); m.Verdict != Valid {
+				t.Fatalf("the blocks before: %+v", m.Reasons)
+			}
+			change(&in)
+			m, ok := Measure(in)
+			if !ok || m.Verdict != Invalid || !strings.Contains(codes(m.Reasons), devices.ReasonGarbage) {
+				t.Errorf("%v %s %+v", ok, m.Verdict, m.Reasons)
+			}
+			if _, err := json.Marshal(m); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func setAll(xs []float64, x float64) {
+	for i := range xs {
+		xs[i] = x
 	}
 }
