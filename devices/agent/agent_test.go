@@ -267,6 +267,7 @@ func TestMisbehaviour(t *testing.T) {
 		{"abort", devices.FaultModel, devices.ReasonCrashed, "aborted", ""},
 		{"killed", devices.FaultDevice, devices.ReasonKilled, "killed", ""},
 		{"hang", devices.FaultDevice, devices.ReasonHung, "timeout", ""},
+		{"stopped", devices.FaultDevice, devices.ReasonHung, "timeout", ""},
 		{"exit 0", devices.FaultDevice, devices.ReasonExited, "exit code 0", ""},
 		{"exit 7", devices.FaultDevice, devices.ReasonExited, "exit code 7", "giving up"},
 		{"garbage answer", devices.FaultDevice, devices.ReasonGarbage, "Average inference", "Average inference: 0.0 ms"},
@@ -287,7 +288,7 @@ func TestMisbehaviour(t *testing.T) {
 			}
 			t.Setenv(fakeEnv, tt.mode)
 			plan := devicetest.Plan()
-			if tt.mode == "hang" {
+			if tt.mode == "hang" || tt.mode == "stopped" {
 				plan.Timeout = time.Second
 			}
 			_, err = d.Run(t.Context(), m, plan)

@@ -137,6 +137,8 @@ func misbehave(mode string, r *wire.Result) {
 		die(syscall.SIGKILL)
 	case "hang":
 		time.Sleep(time.Hour)
+	case "stopped":
+		die(syscall.SIGSTOP)
 	case "exit 0":
 		os.Exit(0)
 	case "exit 7":
