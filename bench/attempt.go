@@ -122,6 +122,9 @@ func (r *runner) attempt(ctx context.Context, t task) outcome {
 	if out.block, out.err = r.o.Device.Run(ctx, t.model, plan); out.err != nil {
 		return out
 	}
+	if out.err = devices.Garbage("time "+t.model.Name, r.o.Device.Info(), plan, out.block); out.err != nil {
+		return out
+	}
 	if n := t.model.Network; n != nil && out.block.Signature == "" {
 		// Devices that know nothing of signatures are given files whose first one is of the first subgraph.
 		out.block.Signature = n.Signature

@@ -60,7 +60,7 @@ func Median(xs []float64) float64 {
 	if n == 0 {
 		return math.NaN()
 	}
-	return (s[(n-1)/2] + s[n/2]) / 2
+	return s[(n-1)/2]/2 + s[n/2]/2 // the sum of two huge ones would be infinite
 }
 
 // Noise is the variance between blocks of the same network, pooled over networks: the
@@ -125,13 +125,18 @@ func (n Noise) SD() float64 {
 }
 
 // CV is the coefficient of variation of a log-normal with that SD,
-// sqrt(exp(sd^2) - 1); nil without degrees of freedom.
+// sqrt(exp(sd^2) - 1); nil without degrees of freedom, and where it is no finite number: blocks of
+// an older store may differ by any factor.
 func (n Noise) CV() *float64 {
 	if n.DF < 1 {
 		return nil
 	}
 	sd := n.SD()
-	return new(math.Sqrt(math.Expm1(sd * sd)))
+	cv := math.Sqrt(math.Expm1(sd * sd))
+	if math.IsInf(cv, 0) || math.IsNaN(cv) {
+		return nil
+	}
+	return &cv
 }
 
 // Interval is a confidence interval of a network's latency. Bounds are nil if there are too
@@ -179,7 +184,11 @@ func pooledInterval(values []float64, pooled Noise, confidence float64) Interval
 		return Interval{Method: PooledT}
 	}
 	m := Median(values)
-	return Interval{Low: new(m * math.Exp(-half)), High: new(m * math.Exp(half)), Confidence: confidence, Method: PooledT}
+	low, high := m*math.Exp(-half), m*math.Exp(half)
+	if math.IsInf(high, 1) || math.IsNaN(high) {
+		return Interval{Method: PooledT}
+	}
+	return Interval{Low: &low, High: &high, Confidence: confidence, Method: PooledT}
 }
 
 // pooledHalf is half the width of the logarithm's interval, infinite if the noise is unknown.

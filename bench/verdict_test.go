@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +90,18 @@ func TestMeasureIsPure(t *testing.T) {
 	}
 	if _, ok := Measure(Input{}); ok {
 		t.Error("a measurement of nothing")
+	}
+}
+
+// threads returns blocks of several threads with the given ratios of CPU time to wall time.
+func threads(n int, ratios ...float64) func(*Input) {
+	return func(in *Input) {
+		in.Info.Threads = n
+		for i, r := range ratios {
+			for j, s := range in.Blocks[i].Samples {
+				in.Blocks[i].CPUSamples[j] = r * s
+			}
+		}
 	}
 }
 
@@ -180,8 +193,43 @@ func TestVerdicts(t *testing.T) {
 		"core shared": {func(in *Input) {
 			in.each(func(b *devices.Block) { b.CPUSamples = slices.Repeat([]float64{0.05}, 12) })
 		}, "cpu_time_below_wall", ""},
-		"core shared once": {func(in *Input) { in.Blocks[0].CPUSamples = slices.Repeat([]float64{0.08}, 12) }, "", "cpu_time_of_a_block"},
-		"no CPU time":      {func(in *Input) { in.each(func(b *devices.Block) { b.CPUSamples = nil }) }, "", ""},
+		"core shared once":              {func(in *Input) { in.Blocks[0].CPUSamples = slices.Repeat([]float64{0.08}, 12) }, "", "cpu_time_of_a_block"},
+		"two threads":                   {threads(2, 1.7, 1.7, 1.65), "", ""},
+		"two threads share a core":      {threads(2, 1.0, 1.0, 1.0), "cpu_time_below_wall", ""},
+		"two threads share it once":     {threads(2, 1.9, 1.9, 1.5), "", "cpu_time_of_a_block"},
+		"two threads share it at times": {threads(2, 1.9, 1.4, 1.4), "cpu_time_below_wall", ""},
+		"four threads":                  {threads(4, 3.4, 3.3, 3.4), "", ""},
+		"four threads share a core":     {threads(4, 2.1, 2.1, 2.1), "cpu_time_below_wall", ""},
+		"two threads of which one has little to do": {func(in *Input) {
+			threads(2, 1.10, 1.08, 1.09)(in)
+			in.each(func(b *devices.Block) { b.Delegation.Delegated = 7 })
+		}, "", "partly_delegated"},
+		"two threads of which one has little to do share a core once": {func(in *Input) {
+			threads(2, 1.10, 1.08, 0.95)(in)
+			in.each(func(b *devices.Block) { b.Delegation.Delegated = 7 })
+		}, "", "partly_delegated cpu_time_of_a_block"},
+		"a thread waited": {func(in *Input) {
+			threads(2, 1.7, 1.7, 1.7)(in)
+			in.each(func(b *devices.Block) { b.WaitSeconds = new(0.5) })
+		}, "cpu_time_below_wall", ""},
+		"a thread waited once": {func(in *Input) {
+			threads(2, 1.7, 1.7, 1.7)(in)
+			in.Blocks[1].WaitSeconds, in.Blocks[0].WaitSeconds, in.Blocks[2].WaitSeconds = new(0.2), new(0.01), new(0.0)
+		}, "", "cpu_time_of_a_block"},
+		"one thread does not wait for others": {func(in *Input) {
+			in.each(func(b *devices.Block) { b.WaitSeconds = new(0.5) })
+		}, "", ""},
+		"quota": {func(in *Input) {
+			in.Blocks[1].Before.QuotaStops, in.Blocks[1].Before.QuotaSeconds = new(3.0), new(0.5)
+			in.Blocks[1].After.QuotaStops, in.Blocks[1].After.QuotaSeconds = new(9.0), new(0.75)
+		}, "", "cpu_quota"},
+		"quota not reached": {func(in *Input) {
+			in.each(func(b *devices.Block) {
+				b.Before.QuotaStops, b.After.QuotaStops = new(3.0), new(3.0)
+				b.Before.QuotaSeconds, b.After.QuotaSeconds = new(0.5), new(0.5)
+			})
+		}, "", ""},
+		"no CPU time": {func(in *Input) { in.each(func(b *devices.Block) { b.CPUSamples = nil }) }, "", ""},
 		"no sensor": {func(in *Input) {
 			in.each(func(b *devices.Block) { b.Before.TemperaturesC, b.After.TemperaturesC = nil, nil })
 		}, "", "no_temperature_sensor"},
@@ -340,5 +388,45 @@ func TestSweepIdentity(t *testing.T) {
 	}
 	if id := a.Identity(); len(id) != 12 {
 		t.Errorf("identity %q", id)
+	}
+}
+
+// Stores of older versions may hold blocks that cannot be true. They are INVALID, and every figure
+// made of them can be written as JSON.
+func TestBlocksThatCannotBe(t *testing.T) {
+	for name, change := range map[string]func(in *Input){
+		"a sample of 1e300 s":      func(in *Input) { in.Blocks[1].Samples[0] = 1e300 },
+		"all samples near the end": func(in *Input) { in.each(func(b *devices.Block) { setAll(b.Samples, math.MaxFloat64) }) },
+		"blocks of any factor": func(in *Input) {
+			setAll(in.Blocks[0].Samples, 1e300)
+			setAll(in.Blocks[1].Samples, 1e-300)
+			in.Pooled = Noise{}
+		},
+		"infinite CPU time": func(in *Input) { setAll(in.Blocks[0].CPUSamples, math.Inf(1)) },
+		"no CPU time":       func(in *Input) { setAll(in.Blocks[0].CPUSamples, math.NaN()) },
+		"pooled noise":      func(in *Input) { in.Pooled = Noise{SumSquares: 1e6, DF: 3}; in.Blocks[0].Samples[0] = 1e300 },
+		"more delegated":    func(in *Input) { in.Blocks[0].Delegation.Delegated = 99 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := goodInput()
+			in.Info.Harness, in.Info.Delegate = devices.AgentHarness, "xnnpack"
+			if m, _ := Measure(in); m.Verdict != Valid {
+				t.Fatalf("the blocks before: %+v", m.Reasons)
+			}
+			change(&in)
+			m, ok := Measure(in)
+			if !ok || m.Verdict != Invalid || !strings.Contains(codes(m.Reasons), devices.ReasonGarbage) {
+				t.Errorf("%v %s %+v", ok, m.Verdict, m.Reasons)
+			}
+			if _, err := json.Marshal(m); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func setAll(xs []float64, x float64) {
+	for i := range xs {
+		xs[i] = x
 	}
 }

@@ -140,13 +140,17 @@ type State struct {
 	TemperaturesC  map[string]*float64 `json:"temperatures_celsius"`
 	// UnclearTemperatures says of sensors that are nil in TemperaturesC and have a figure why it is not
 	// used: "4123 is in no known unit a temperature of a device at work".
-	UnclearTemperatures map[string]string   `json:"unclear_temperatures,omitempty"`
-	Cooling             []Cooling           `json:"cooling,omitempty"`
-	ThrottleCount       *int64              `json:"throttle_count"`
-	StealSeconds        *float64            `json:"steal_seconds"` // hypervisor, summed over CPUs, since boot
-	OnBattery           *bool               `json:"on_battery"`
-	OnlineCPUs          []int               `json:"online_cpus,omitempty"`
-	GPUHz               map[string]*float64 `json:"gpu_hz,omitempty"` // by the kernel's name of the GPU
+	UnclearTemperatures map[string]string `json:"unclear_temperatures,omitempty"`
+	Cooling             []Cooling         `json:"cooling,omitempty"`
+	ThrottleCount       *int64            `json:"throttle_count"`
+	StealSeconds        *float64          `json:"steal_seconds"` // hypervisor, summed over CPUs, since boot
+	// QuotaStops and QuotaSeconds are how often and how long a CPU quota (a cgroup's, as containers
+	// have) stopped processes: summed over the groups that latlab is in, since they were made.
+	QuotaStops   *float64            `json:"quota_stops,omitempty"`
+	QuotaSeconds *float64            `json:"quota_stopped_seconds,omitempty"`
+	OnBattery    *bool               `json:"on_battery"`
+	OnlineCPUs   []int               `json:"online_cpus,omitempty"`
+	GPUHz        map[string]*float64 `json:"gpu_hz,omitempty"` // by the kernel's name of the GPU
 	// RaspberryThrottled are the bits of the firmware's get_throttled: 0 under-voltage now,
 	// 1 clock capped, 2 throttled, 3 soft temperature limit; 16 to 19 the same, once since boot.
 	RaspberryThrottled *uint32 `json:"raspberry_throttled,omitempty"`
@@ -208,13 +212,16 @@ const EdgeTPUClock = "apex-clock"
 
 // Block is one fresh-process run of a model on a device.
 type Block struct {
-	Samples         []float64  `json:"samples_seconds"`     // wall time of every timed invoke
-	CPUSamples      []float64  `json:"cpu_samples_seconds"` // CPU time of the same invokes; empty if unknown
-	WarmUp          []float64  `json:"warmup_seconds"`      // wall time of every warm-up invoke after the first
-	Summary         *Summary   `json:"summary,omitempty"`   // if the tool gives no samples
-	InitSeconds     float64    `json:"init_seconds"`        // load, delegate, allocate
-	FirstSeconds    float64    `json:"first_seconds"`       // first inference
-	PeakMemoryBytes int64      `json:"peak_memory_bytes"`   // peak resident set of the process
+	Samples    []float64 `json:"samples_seconds"`     // wall time of every timed invoke
+	CPUSamples []float64 `json:"cpu_samples_seconds"` // CPU time of the same invokes; empty if unknown
+	// WaitSeconds is how long the thread that waited longest was ready to run during the timed
+	// invokes and got no core; nil if unknown.
+	WaitSeconds     *float64   `json:"wait_seconds,omitempty"`
+	WarmUp          []float64  `json:"warmup_seconds"`    // wall time of every warm-up invoke after the first
+	Summary         *Summary   `json:"summary,omitempty"` // if the tool gives no samples
+	InitSeconds     float64    `json:"init_seconds"`      // load, delegate, allocate
+	FirstSeconds    float64    `json:"first_seconds"`     // first inference
+	PeakMemoryBytes int64      `json:"peak_memory_bytes"` // peak resident set of the process
 	Delegation      Delegation `json:"delegation"`
 	Runtime         string     `json:"runtime"`             // "tflite 2.21.0"
 	Signature       string     `json:"signature,omitempty"` // key of the model's signature that ran; empty if it has none

@@ -8,9 +8,13 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 
+	"latlab/devices"
 	"latlab/internal/atomicfile"
+	"latlab/internal/text"
 	"latlab/sampler"
+	"latlab/sampler/model"
 )
 
 // maxFile limits a cost model's file: a table of some ten million slots.
@@ -112,7 +116,10 @@ func parse(data []byte, file string) (*CostModel, *sampler.Space, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return m, s, m.CheckSpace(s)
+	if err := m.CheckSpace(s); err != nil {
+		return nil, nil, err
+	}
+	return m, s, checkSource(m.Device, m.Kind, m.Precision, m.Method)
 }
 
 func decodeStrict(data []byte, v any) error {
@@ -176,6 +183,28 @@ func (m *CostModel) check() error {
 				return fmt.Errorf("position %q: weight %d is %v", t.Name, e, w)
 			}
 		}
+	}
+	return nil
+}
+
+// checkSource refuses a file that does not say where its latencies come from: without its kind, a
+// simulator's would lose the word SIMULATED. Every version of latlab wrote these fields.
+func checkSource(device string, kind devices.Kind, p model.Precision, method string) error {
+	kinds := []devices.Kind{devices.Measured, devices.Estimated, devices.Simulated}
+	precisions := []model.Precision{model.Float32, model.Int8, "int16"}
+	switch {
+	case device == "":
+		return errors.New("device is missing")
+	case kind == "":
+		return fmt.Errorf("kind is missing, want one of %s", text.Or(kinds))
+	case !slices.Contains(kinds, kind):
+		return fmt.Errorf("kind is %q, want one of %s", kind, text.Or(kinds))
+	case p == "":
+		return fmt.Errorf("precision is missing, want one of %s", text.Or(precisions))
+	case !slices.Contains(precisions, p):
+		return fmt.Errorf("precision is %q, want one of %s", p, text.Or(precisions))
+	case method == "":
+		return errors.New("method is missing")
 	}
 	return nil
 }

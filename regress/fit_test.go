@@ -15,7 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"latlab/devices"
 	"latlab/sampler"
+	"latlab/sampler/model"
 )
 
 // tiny has 1,296 networks and 39 slots: small enough that 300 networks see every entry.
@@ -163,7 +165,8 @@ func TestIndicatorRecoversTable(t *testing.T) {
 
 func randomTable(s *sampler.Space, seed uint64) *CostModel {
 	r := rand.New(rand.NewPCG(seed, 0))
-	m := &CostModel{SchemaVersion: SchemaVersion, Space: s.Name, Unit: Unit, Bias: 0.01 + r.Float64()}
+	m := &CostModel{SchemaVersion: SchemaVersion, Space: s.Name, Unit: Unit, Bias: 0.01 + r.Float64(),
+		Device: "phone", Kind: devices.Simulated, Precision: model.Float32, Method: "ops"}
 	for _, p := range s.Positions() {
 		t := TablePosition{Name: p.Name, Weights: make([]float64, p.Slots()), Seen: make([]int, p.Slots())}
 		for e := range t.Weights {

@@ -6,7 +6,12 @@ package main
 import "C"
 
 import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 
 	"latlab/devices"
 	"latlab/devices/agent/wire"
@@ -48,7 +53,7 @@ func (s *session) block(req wire.Request, r *wire.Result) (err error) {
 	if err := s.warmUp(req.Plan, clock, r); err != nil {
 		return err
 	}
-	if err := s.sample(req.Plan, clock, r); err != nil {
+	if err := s.sample(req.Threads, req.Plan, clock, r); err != nil {
 		return err
 	}
 	if err := s.ranByDelegate(); err != nil {
@@ -82,7 +87,13 @@ func (s *session) warmUp(p devices.Plan, clock C.clockid_t, r *wire.Result) erro
 	return nil
 }
 
-func (s *session) sample(p devices.Plan, clock C.clockid_t, r *wire.Result) error {
+func (s *session) sample(threads int, p devices.Plan, clock C.clockid_t, r *wire.Result) error {
+	// The CPU time of several threads does not show that one of them waited: how much of a network
+	// runs on several threads is its own affair. With one thread the CPU time says it all.
+	var before map[string]schedule
+	if threads > 1 {
+		before = schedules()
+	}
 	var total float64
 	for p.More(len(r.Samples), total) {
 		wall, cpu, err := s.invoke(clock)
@@ -93,5 +104,47 @@ func (s *session) sample(p devices.Plan, clock C.clockid_t, r *wire.Result) erro
 		r.CPUSamples = append(r.CPUSamples, cpu)
 		total += wall
 	}
+	if threads > 1 {
+		r.Waited = longestWait(before, schedules(), threads)
+	}
 	return nil
+}
+
+// schedule is how long a thread has run, and how long it was ready to run without a core, in
+// nanoseconds. The time for which a CPU quota stopped it is in the second.
+//
+// Source: Linux Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat.
+type schedule struct{ ran, waited uint64 }
+
+// schedules returns the figures of this process's threads by the paths of their files; none on a
+// kernel without them.
+func schedules() map[string]schedule {
+	files, _ := filepath.Glob("/proc/self/task/*/schedstat")
+	all := map[string]schedule{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			continue // the thread has ended
+		}
+		var s schedule
+		if _, err := fmt.Sscan(string(b), &s.ran, &s.waited); err == nil {
+			all[f] = s
+		}
+	}
+	return all
+}
+
+// longestWait is the longest time in seconds that one of the n threads that ran most has waited.
+// The Go runtime's own threads compute nothing, and wait as long as they like.
+func longestWait(before, after map[string]schedule, n int) *float64 {
+	var all []schedule
+	for f, s := range after {
+		all = append(all, schedule{s.ran - before[f].ran, s.waited - before[f].waited})
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortFunc(all, func(a, b schedule) int { return cmp.Compare(b.ran, a.ran) })
+	longest := slices.MaxFunc(all[:min(n, len(all))], func(a, b schedule) int { return cmp.Compare(a.waited, b.waited) })
+	return new(float64(longest.waited) / 1e9)
 }

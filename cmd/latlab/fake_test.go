@@ -200,6 +200,12 @@ func fakeResult(req wire.Request, block int, mode string) *wire.Result {
 		r.Samples = append(r.Samples, s)
 		r.CPUSamples = append(r.CPUSamples, 0.999*s)
 	}
+	// No block takes less time than its samples.
+	total := r.Init + r.First + seconds
+	for _, s := range r.Samples {
+		total += s
+	}
+	time.Sleep(time.Duration(total * float64(time.Second)))
 	switch mode {
 	case "zero":
 		r.Samples[3] = 0

@@ -51,7 +51,18 @@ type streams struct {
 func run(ctx context.Context, args []string, s streams) int {
 	out := &resultWriter{w: painted(s.out, args)}
 	s.out = out
+	if !wantsJSON(args) {
+		s.err = ui.NewSafe(s.err)
+	}
+	var safe *ui.Safe
+	if forPeople(args) {
+		safe = ui.NewSafe(out)
+		s.out = safe
+	}
 	err := newProgram(s).run(ctx, args)
+	if safe != nil {
+		out.err = cmp.Or(out.err, safe.Flush())
+	}
 	if p, ok := out.w.(*ui.Painter); ok {
 		out.err = cmp.Or(out.err, p.Flush())
 	}
@@ -63,6 +74,28 @@ func run(ctx context.Context, args []string, s streams) int {
 
 // paintedVerbs are the verbs whose results may be coloured. The others write files to stdout.
 var paintedVerbs = []string{"devices", "doctor", "fit", "show", "sweep", "time", "verify"}
+
+// dataVerbs write to stdout what other programs read.
+var dataVerbs = []string{"completion", "man", "sample"}
+
+// forPeople reports whether stdout gets text, not JSON (which escapes control characters itself) or
+// a file.
+func forPeople(args []string) bool {
+	if wantsJSON(args) || len(args) > 1 && slices.Contains(dataVerbs, args[1]) {
+		return false
+	}
+	stdout := []string{stdoutPath, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
+	for i, a := range args {
+		name, value, joined := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if !joined && i+1 < len(args) {
+			value = args[i+1]
+		}
+		if strings.HasPrefix(a, "-") && name == "o" && slices.Contains(stdout, value) {
+			return false
+		}
+	}
+	return true
+}
 
 // painted returns a writer that colours what it writes to w, or w itself where colours are not wanted.
 func painted(w io.Writer, args []string) io.Writer {

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -160,4 +165,68 @@ func TestNoEscapeSequencesWhereTheyAreNotWanted(t *testing.T) {
 	if out := onTerminal(t, 80, "show", "--db", db, "--json"); strings.Contains(out, "\x1b") {
 		t.Errorf("--json has escape sequences: %q", out)
 	}
+}
+
+// Whatever comes from outside, no escape sequence of it reaches a terminal, on stdout or stderr.
+func TestEscapesDoNotReachTheTerminal(t *testing.T) {
+	const arch = "0:0:0:0:0:2:2:0:0:0"
+	const evil = "phone\x1b[2J\u009b31m\u202egnp"
+	folder := t.TempDir()
+	cost := filepath.Join(folder, "cost.json")
+	var out, said bytes.Buffer
+	call := func(want int, args ...string) {
+		t.Helper()
+		out.Reset()
+		said.Reset()
+		code := run(t.Context(), append([]string{"latlab"}, args...), streams{in: strings.NewReader(""), out: &out, err: &said})
+		if code != want {
+			t.Errorf("%q: exit code %d, want %d: %s", args, code, want, said.String())
+		}
+		for _, r := range out.String() + said.String() {
+			if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
+				t.Errorf("%q prints %q in %q%q", args, r, out.String(), said.String())
+				return
+			}
+		}
+	}
+	space := tinySpace(t)
+	db := filepath.Join(folder, "lab.db")
+	call(0, "sweep", "--space", space, "-n", "24", "--device", "sim-pixel1-cpu", "--db", db, "--quiet")
+	call(0, "fit", "--db", db, "-o", cost)
+	text, err := os.ReadFile(cost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field, old := range map[string]string{"device": `"device": "`, "estimator": `"estimator": "`, "warnings": `"method": "`} {
+		quoted, err := json.Marshal(evil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := strings.Replace(string(text), old, old+strings.Trim(string(quoted), `"`), 1)
+		if bad == string(text) {
+			t.Fatalf("no %s in the file", field)
+		}
+		if err := os.WriteFile(cost, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		call(0, "predict", "--cost", cost, "--arch", arch)
+		call(0, "export", "--cost", cost, "--format", "csv", "-o", filepath.Join(folder, "x.csv"))
+	}
+	call(2, "predict", "--cost", filepath.Join(folder, evil), "--arch", arch)
+	call(exitNoDevice, "time", "--device", evil, "--fixture", "mobiledet_cpu")
+	if !strings.Contains(said.String(), "phone?[2J?31m?gnp") {
+		t.Errorf("the name is not printed: %s", said.String())
+	}
+	call(2, evil)
+	store, err := sql.Open("sqlite", db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.ExecContext(t.Context(), "UPDATE networks SET name = name || ?", evil); err != nil {
+		t.Error(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	call(0, "show", "--db", db)
 }

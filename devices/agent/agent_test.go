@@ -231,6 +231,11 @@ func TestAffinityAndThreads(t *testing.T) {
 		if diff := cmp.Diff(o.CPUs, b.CPUs); diff != "" && o.CPUs != nil {
 			t.Errorf("affinity (-asked +got):\n%s", diff)
 		}
+		// One thread's CPU time says whether it waited, several threads' does not.
+		_, err = os.Stat("/proc/self/schedstat")
+		if want := o.Threads > 1 && err == nil; (b.WaitSeconds != nil) != want {
+			t.Errorf("%+v: the time that a thread waited for a core is %v, want one: %v", o, b.WaitSeconds, want)
+		}
 	}
 }
 
@@ -262,6 +267,7 @@ func TestMisbehaviour(t *testing.T) {
 		{"abort", devices.FaultModel, devices.ReasonCrashed, "aborted", ""},
 		{"killed", devices.FaultDevice, devices.ReasonKilled, "killed", ""},
 		{"hang", devices.FaultDevice, devices.ReasonHung, "timeout", ""},
+		{"stopped", devices.FaultDevice, devices.ReasonHung, "timeout", ""},
 		{"exit 0", devices.FaultDevice, devices.ReasonExited, "exit code 0", ""},
 		{"exit 7", devices.FaultDevice, devices.ReasonExited, "exit code 7", "giving up"},
 		{"garbage answer", devices.FaultDevice, devices.ReasonGarbage, "Average inference", "Average inference: 0.0 ms"},
@@ -282,7 +288,7 @@ func TestMisbehaviour(t *testing.T) {
 			}
 			t.Setenv(fakeEnv, tt.mode)
 			plan := devicetest.Plan()
-			if tt.mode == "hang" {
+			if tt.mode == "hang" || tt.mode == "stopped" {
 				plan.Timeout = time.Second
 			}
 			_, err = d.Run(t.Context(), m, plan)
@@ -305,6 +311,43 @@ func TestMisbehaviour(t *testing.T) {
 			t.Setenv(fakeEnv, "well behaved")
 			if _, err := d.Run(t.Context(), m, devicetest.Plan()); err != nil {
 				t.Errorf("the block after it: %v", err)
+			}
+		})
+	}
+}
+
+// An agent is another program: no figure that cannot be becomes a measurement.
+func TestImpossibleAnswersAreGarbage(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := tinyModel(t)
+	for mode, text := range map[string]string{
+		"samples longer than the block": "its times sum to 3.0", "a sample of 1e300 s": "sum to 1e+300 s, and the block took",
+		"a negative sample": "sample 1 is -1 s", "an init longer than the block": "its times sum to 5.0",
+		"a negative init": "is -1 s", "a negative first": "is -1 s", "a negative warm-up": "is -1 s",
+		"negative CPU time": "sample 0", "more CPU time than threads": "CPU time of 0.105 s, and 1 threads can use 0.006 s",
+		"more delegated than there are": "3 of 2 nodes", "negative delegated": "-1 of 2 nodes", "no nodes": "at least one node",
+		"negative nodes": "-2 of -2 nodes", "negative partitions": "in -1 partitions", "more partitions than nodes": "in 3 partitions",
+		"another delegate": `the delegate "npu" ran, not "xnnpack"`, "no delegate": "at least one node", "negative memory": "-1 bytes",
+		"more samples than asked": "1003 samples, at most", "CPUs that cannot be": "[-1]", "a negative wait": "waited -1 s",
+		"more left than there are": "9 of 2 nodes",
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Setenv(fakeEnv, "well behaved")
+			d, err := agent.Open(t.Context(), machine.Here("cpu"), agent.Options{Name: "cpu", Path: self})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv(fakeEnv, mode)
+			b, err := d.Run(t.Context(), m, devicetest.Plan())
+			var e *devices.Error
+			if !errors.As(err, &e) || b != nil {
+				t.Fatalf("Run returned %v, %v; want an Error alone", b, err)
+			}
+			if e.Fault != devices.FaultDevice || e.Reason != devices.ReasonGarbage || !strings.Contains(e.Error(), text) {
+				t.Errorf("fault %s, reason %s: %v; want %s, %s and %q", e.Fault, e.Reason, e, devices.FaultDevice, devices.ReasonGarbage, text)
 			}
 		})
 	}

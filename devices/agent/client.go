@@ -137,6 +137,7 @@ func (c *conversation) check(resp *wire.Response, req *wire.Request) error {
 	return c.garbage(resp.Type, fmt.Errorf("no answer to %q", req.Type))
 }
 
+// checkResult refuses what shows without the block's duration, which Device.Run checks.
 func (c *conversation) checkResult(r *wire.Result, req *wire.Request) error {
 	if len(r.Samples) < req.Plan.MinRuns || len(r.Samples) != len(r.CPUSamples) {
 		return c.garbage("result", fmt.Errorf("%d samples and %d of CPU time, at least %d were asked for",
@@ -145,6 +146,11 @@ func (c *conversation) checkResult(r *wire.Result, req *wire.Request) error {
 	for i, s := range r.Samples {
 		if !(s > 0) || !(r.CPUSamples[i] >= 0) {
 			return c.garbage("result", fmt.Errorf("sample %d is %v s", i, s))
+		}
+	}
+	for _, l := range r.Left {
+		if l.Count < 1 || l.Count > r.Delegation.Nodes {
+			return c.garbage("result", fmt.Errorf("%d of %d nodes are left, of one kind", l.Count, r.Delegation.Nodes))
 		}
 	}
 	return nil

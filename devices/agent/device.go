@@ -93,7 +93,7 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 // the fingerprint.
 func Describe(o Options) devices.Info {
 	return devices.Info{
-		Name: o.Name, Kind: devices.Measured, Harness: "latlab-agent",
+		Name: o.Name, Kind: devices.Measured, Harness: devices.AgentHarness,
 		Formats: []model.Format{model.TFLite}, Precisions: o.Delegate.precisions(),
 		Calls:    []model.CallOption{model.GivenSignature, model.GivenShape, model.GivenValue, model.GivenFile},
 		Delegate: o.Delegate.name(), Threads: max(o.Threads, 1), CPUs: o.CPUs,
@@ -152,7 +152,7 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	if err := tool.Accepts(d.info, m, op); err != nil {
 		return nil, err
 	}
-	return d.launch.m.Block(ctx, op, func(b *devices.Block) error {
+	block, err := d.launch.m.Block(ctx, op, func(b *devices.Block) error {
 		staged, err := d.launch.m.Stage(ctx, op, m)
 		if err != nil {
 			return err
@@ -175,6 +175,13 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 		}
 		return nil
 	})
+	if err == nil {
+		err = devices.Garbage(op, d.info, plan, block)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return block, nil
 }
 
 // Outputs runs the model once on the given input values and returns every output tensor and the
@@ -221,6 +228,7 @@ func (d *Device) ask(ctx context.Context, path, op string, req *wire.Request) (*
 
 func (d *Device) fill(b *devices.Block, r *wire.Result) {
 	b.Samples, b.CPUSamples, b.WarmUp = r.Samples, r.CPUSamples, r.WarmUp
+	b.WaitSeconds = r.Waited
 	b.InitSeconds, b.FirstSeconds = r.Init, r.First
 	b.PeakMemoryBytes, b.Delegation = r.PeakMemory, r.Delegation
 	b.Delegation.Why = explain(r.Left, d.opts.Delegate.name())

@@ -59,6 +59,7 @@ func fakeAgent(mode string) {
 		Samples: []float64{.001, .002, .003}, CPUSamples: []float64{.001, .002, .003},
 		Delegation: devices.Delegation{Name: "xnnpack", Nodes: 2, Delegated: 2, Partitions: 1},
 	}
+	time.Sleep(6 * time.Millisecond) // no block takes less time than its samples
 	if now() {
 		misbehave(mode, result)
 	}
@@ -81,6 +82,52 @@ func now() bool {
 
 func misbehave(mode string, r *wire.Result) {
 	switch mode {
+	case "samples longer than the block":
+		r.Samples[1] = 3
+	case "a sample of 1e300 s":
+		r.Samples[1] = 1e300
+	case "a negative sample":
+		r.Samples[1] = -1
+	case "an init longer than the block":
+		r.Init = 5
+	case "a negative init":
+		r.Init = -1
+	case "a negative first":
+		r.First = -1
+	case "a negative warm-up":
+		r.WarmUp = []float64{.001, -1}
+	case "negative CPU time":
+		r.CPUSamples[0] = -1
+	case "more CPU time than threads":
+		r.CPUSamples[0] = .1
+	case "more delegated than there are":
+		r.Delegation.Delegated = 3
+	case "negative delegated":
+		r.Delegation.Delegated = -1
+	case "no nodes":
+		r.Delegation.Nodes, r.Delegation.Delegated, r.Delegation.Partitions = 0, 0, 0
+	case "negative nodes":
+		r.Delegation.Nodes, r.Delegation.Delegated = -2, -2
+	case "negative partitions":
+		r.Delegation.Partitions = -1
+	case "more partitions than nodes":
+		r.Delegation.Partitions = 3
+	case "another delegate":
+		r.Delegation.Name = "npu"
+	case "no delegate":
+		r.Delegation = devices.Delegation{}
+	case "negative memory":
+		r.PeakMemory = -1
+	case "more samples than asked":
+		for range 1000 {
+			r.Samples, r.CPUSamples = append(r.Samples, 1e-9), append(r.CPUSamples, 1e-9)
+		}
+	case "CPUs that cannot be":
+		r.CPUs = []int{-1}
+	case "a negative wait":
+		r.Waited = new(-1.0)
+	case "more left than there are":
+		r.Left = []wire.Left{{Builtin: 3, Count: 9, Type: "INT8"}}
 	case "segfault":
 		fmt.Fprintln(os.Stderr, "ERROR: tensor 7 is not there")
 		die(syscall.SIGSEGV)
@@ -90,6 +137,8 @@ func misbehave(mode string, r *wire.Result) {
 		die(syscall.SIGKILL)
 	case "hang":
 		time.Sleep(time.Hour)
+	case "stopped":
+		die(syscall.SIGSTOP)
 	case "exit 0":
 		os.Exit(0)
 	case "exit 7":

@@ -1,5 +1,5 @@
 # $1 is a mark that no file holds, $2 the root of /proc, /sys and /etc.
-if head -c 1 /dev/null >/dev/null 2>&1; then bound='-c 1024'; else bound='-n 1'; fi
+if head -c 1 /dev/null >/dev/null 2>&1; then bound='-c 4096'; else bound='-n 1'; fi
 mark=$1
 root=$2
 n=0

@@ -1,6 +1,6 @@
 # $1 is a mark that no file holds, $2 the root of /proc and /sys.
 # head of Android 6 and 7 knows no bytes, but lines; a file's first is all that is needed.
-if head -c 1 /dev/null >/dev/null 2>&1; then bound='-c 1024'; else bound='-n 1'; fi
+if head -c 1 /dev/null >/dev/null 2>&1; then bound='-c 4096'; else bound='-n 1'; fi
 echo "$1 files"
 mark=$1
 root=$2
@@ -30,6 +30,30 @@ for f in \
 	echo "$f"
 	[ -f "$f" ] && set -- "$@" "$f"
 done
+# A CPU quota of any cgroup above this shell's counts; a container may see its own as the root.
+f=$root/proc/self/cgroup
+if [ -f "$f" ]; then
+	echo "$f"
+	set -- "$@" "$f"
+	while IFS=: read -r _ kinds group; do
+		case ,$kinds, in
+		,,) at='sys/fs/cgroup sys/fs/cgroup/unified' ;;
+		*,cpu,*) at='sys/fs/cgroup/cpu sys/fs/cgroup/cpu,cpuacct dev/cpuctl' ;;
+		*) continue ;;
+		esac
+		for f in $at; do
+			g=$group
+			while :; do
+				g=${g%/}
+				if [ -f "$root/$f$g/cpu.stat" ]; then
+					echo "$root/$f$g/cpu.stat"
+					set -- "$@" "$root/$f$g/cpu.stat"
+				fi
+				case $g in */*) g=${g%/*} ;; *) break ;; esac
+			done
+		done
+	done <"$f"
+fi
 # Other chips are not asked: to read a disk or a radio may wake it up.
 for f in "$c"/hwmon/hwmon[0-9]*; do
 	[ -f "$f/name" ] && [ -f "$f/temp1_input" ] && read -r name <"$f/name" || continue

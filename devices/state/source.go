@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// maxText bounds what is read of a file. The longest that is wanted is a first line.
-	maxText = 1024
+	// maxText bounds what is read of a file. The longest that is wanted is the list of cgroups.
+	maxText = 4096
 	// maxEntries bounds a folder, and maxSensors the list made of it.
 	maxEntries = 8192
 	maxSensors = 512

@@ -44,6 +44,7 @@ func (t tree) fill(s *devices.State) {
 	s.OnBattery = t.onBattery()
 	s.Turbo = t.turbo()
 	s.RaspberryThrottled = t.raspberry()
+	t.quota(s)
 }
 
 // load reads the first field of /proc/loadavg.

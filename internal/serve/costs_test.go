@@ -33,7 +33,7 @@ func flatCost(t *testing.T, device string, seconds float64) *regress.CostModel {
 	}
 	m := &regress.CostModel{
 		SchemaVersion: regress.SchemaVersion, Space: s.Name, SpaceFile: string(text), Device: device,
-		Kind: "measured", Unit: regress.Unit, Method: "ops", Bias: seconds,
+		Kind: "measured", Precision: "float32", Unit: regress.Unit, Method: "ops", Bias: seconds,
 	}
 	for _, p := range s.Positions() {
 		m.Table = append(m.Table, regress.TablePosition{Name: p.Name, Weights: make([]float64, p.Slots()), Seen: make([]int, p.Slots())})

@@ -26,6 +26,7 @@ type Progress struct {
 
 // NewProgress writes to w: a bar on a terminal, JSON lines elsewhere, nothing if quiet.
 func NewProgress(w io.Writer, quiet bool, infos []devices.Info) *Progress {
+	w = unwrapped(w)
 	f := &Progress{infos: infos, now: make([]bench.Progress, len(infos)), away: map[int]bool{}}
 	switch {
 	case quiet:

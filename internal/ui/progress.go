@@ -170,7 +170,7 @@ func (b *bar) note(text string) {
 	if b.b != nil {
 		_ = b.b.Clear()
 	}
-	if words := strings.Fields(text); len(words) > 0 {
+	if words := strings.Fields(Printable(text)); len(words) > 0 {
 		fmt.Fprint(b.w, Wrap(words[0], words[1:], columns(b.w)-1))
 	}
 }

@@ -76,9 +76,12 @@ type Given struct {
 
 // Result answers Time.
 type Result struct {
-	Samples    []float64          `json:"samples_seconds"`
-	CPUSamples []float64          `json:"cpu_samples_seconds"`
-	WarmUp     []float64          `json:"warmup_seconds"`
+	Samples    []float64 `json:"samples_seconds"`
+	CPUSamples []float64 `json:"cpu_samples_seconds"`
+	WarmUp     []float64 `json:"warmup_seconds"`
+	// Waited is how long the thread that waited longest was ready to run and got no core during the
+	// timed invokes, in seconds. It is nil with one thread, and without schedstat in /proc.
+	Waited     *float64           `json:"wait_seconds,omitempty"`
 	Init       float64            `json:"init_seconds"`
 	First      float64            `json:"first_seconds"`
 	PeakMemory int64              `json:"peak_memory_bytes"` // 0 if it cannot be read, as in a root without /proc
