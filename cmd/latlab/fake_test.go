@@ -198,7 +198,7 @@ func fakeResult(req wire.Request, block int, mode string) *wire.Result {
 	for i := range max(req.Plan.MinRuns, 10) {
 		s := seconds * (1 + 1e-4*noise[i%len(noise)])
 		r.Samples = append(r.Samples, s)
-		r.CPUSamples = append(r.CPUSamples, 0.999*s)
+		r.CPUSamples = append(r.CPUSamples, 0.999*s*float64(req.Threads))
 	}
 	// No block takes less time than its samples.
 	total := r.Init + r.First + seconds

@@ -62,7 +62,7 @@ func Check(dir string) error {
 
 // refuse returns why a folder cannot be trusted, or "". itself is false for the folders above.
 func refuse(st *unix.Stat_t, itself bool, euid uint32) string {
-	mode := uint32(st.Mode)
+	mode := uint32(st.Mode) //nolint:unconvert // its width differs between machines
 	switch {
 	case mode&unix.S_IFMT != unix.S_IFDIR:
 		return "is not a folder"

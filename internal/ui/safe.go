@@ -2,6 +2,7 @@ package ui
 
 import (
 	"io"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -18,7 +19,7 @@ func NewSafe(w io.Writer) *Safe { return &Safe{w: w} }
 
 // Write implements io.Writer.
 func (s *Safe) Write(b []byte) (int, error) {
-	text := append(s.half, b...)
+	text := slices.Concat(s.half, b)
 	whole := len(text)
 	for back := 1; back < utf8.UTFMax && back <= len(text); back++ {
 		if c := text[len(text)-back]; utf8.RuneStart(c) {

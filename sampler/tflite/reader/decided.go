@@ -154,7 +154,7 @@ func (f *follower) operator(g *schema.SubGraph, op *schema.Operator, from map[in
 	case schema.BuiltinOperatorWHILE:
 		out = f.loop(op, in, all, note, noting)
 	case schema.BuiltinOperatorIF:
-		out = f.branches(op, in, all, note, noting)
+		out = f.branches(op, in, note, noting)
 	case schema.BuiltinOperatorSLICE:
 		if len(in) == 3 {
 			note(extent, in[2])
@@ -222,7 +222,7 @@ func (f *follower) loop(op *schema.Operator, in []origins, all origins, note fun
 }
 
 // branches follows an IF.
-func (f *follower) branches(op *schema.Operator, in []origins, all origins, note func(string, origins), noting bool) []origins {
+func (f *follower) branches(op *schema.Operator, in []origins, note func(string, origins), noting bool) []origins {
 	if len(in) == 0 {
 		return nil
 	}
