@@ -109,7 +109,7 @@ func block(network, round int, began time.Time, text string) *devices.Block {
 	b := &devices.Block{
 		Samples: []float64{s, s * (1 + float64(round)/300), s * 1.1}, FirstSeconds: s * 2, InitSeconds: 0.30000000000000004,
 		PeakMemoryBytes: 1<<53 + 1, Delegation: devices.Delegation{Name: "xnnpack", Nodes: 64, Delegated: 60, Partitions: 2},
-		Runtime: "tflite 2.21.0", ModelSHA256: "00e1", Started: at, Elapsed: s * 9,
+		Runtime: "tflite 2.21.0", ModelSHA256: "00e1", Started: at, Elapsed: 0.4 + s*9,
 		Before: devices.State{Time: at, TemperaturesC: map[string]*float64{"cpu": new(41.7), "off": nil}},
 		After:  devices.State{Time: at, TemperaturesC: map[string]*float64{"cpu": new(41.8)}},
 	}

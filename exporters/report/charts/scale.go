@@ -20,7 +20,7 @@ func newScale(log bool, values ...[]float64) scale {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, vs := range values {
 		for _, v := range vs {
-			if !describe.Unknown(v) && (v > 0 || !log) {
+			if !describe.Unknown(v) && (v > 0 || !log) && !absurd(v) {
 				low, high = min(low, v), max(high, v)
 			}
 		}
@@ -42,12 +42,24 @@ func newScale(log bool, values ...[]float64) scale {
 	return scale{low - margin, high + margin, false}
 }
 
-// at returns the place of a value as a share of the axis, 0 to 1 within it.
+// absurd values, such as the 1e300 s of a broken agent in an old store, must not stretch an axis
+// until every other value is one dot and the ticks do not end.
+func absurd(v float64) bool { return math.Abs(v) > 1e18 || v != 0 && math.Abs(v) < 1e-18 }
+
+// at returns the place of a value as a share of the axis, 0 to 1 within it. Absurd values are just
+// outside of it.
 func (s scale) at(v float64) float64 {
+	share := (v - s.low) / (s.high - s.low)
 	if s.log {
-		return math.Log(v/s.low) / math.Log(s.high/s.low)
+		share = math.Log(v/s.low) / math.Log(s.high/s.low)
 	}
-	return (v - s.low) / (s.high - s.low)
+	if !(share < 2) && absurd(v) {
+		return 2
+	}
+	if share < -1 && absurd(v) {
+		return -1
+	}
+	return share
 }
 
 // from is the inverse of at.

@@ -76,9 +76,12 @@ def main(folder):
     n.conv("in", "out", quantized=False)
     n.write(folder, "float", TensorProto.FLOAT)
 
-    # Integers at its ends and floats between them.
+    # Integers in most of it, and floats at the end.
     n = Net()
-    n.quantize(n.conv(n.conv(n.dequantize("in", "x"), "mid", quantized=False), "y", quantized=False), "out")
+    x = n.dequantize("in", "x")
+    for i in "abc":
+        x = n.dequantize(n.quantize(n.conv(x, i), i + "_q"), i + "_d")
+    n.quantize(n.conv(n.conv(x, "mid", quantized=False), "y", quantized=False), "out")
     n.write(folder, "lie", TensorProto.UINT8)
 
     # Erf has no kernel: between quantizations of its own, so that only it is left.
@@ -93,7 +96,7 @@ def main(folder):
 
     # A graph that the checker takes and no runtime: an operator that nobody has.
     n = Net()
-    n.quantize(n.node("Conv", [n.dequantize("in", "x"), n.constant("w", np.zeros((16, 3, 3, 3), np.float32))], "y"), "out")
+    n.quantize(n.node("Conv", [n.dequantize("in", "x"), n.weights("w", np.zeros((16, 3, 3, 3), np.int8), 0.01)], "y"), "out")
     g = helper.make_graph(n.nodes, "bad", [helper.make_tensor_value_info("in", TensorProto.UINT8, n.shape)],
                           [helper.make_tensor_value_info("out", TensorProto.UINT8, n.shape)], n.constants)
     m = helper.make_model(g, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
