@@ -59,7 +59,7 @@ func TestConformance(t *testing.T) {
 		Good:  models.Named("good"),
 		Bad:   models.Named("bad"),
 		Crash: misbehaving("kill -SEGV $$"),
-		Hang:  misbehaving("sleep 3600"),
+		Hang:  misbehaving("kill -STOP $$; sleep 3600"),
 		Partial: func(t testing.TB) (devices.Device, *model.Model) {
 			return open(t, sa8775, testenv.Python(t)), models.Named("partial")(t)
 		},

@@ -201,7 +201,7 @@ func TestConformance(t *testing.T) {
 		Good:      good,
 		Bad:       models.Named("bad"),
 		Crash:     faulty("kill -SEGV $$"),
-		Hang:      faulty("sleep 3600"),
+		Hang:      faulty("kill -STOP $$; sleep 3600"),
 		Processes: func() int { return pythontest.Children(t) },
 		State:     func() string { return pythontest.Leftovers(t) },
 		Cannot: map[string]string{

@@ -23,12 +23,16 @@ func TestEndsTheWholeGroup(t *testing.T) {
 			d, f, _ := phone(t, adbtest.Options{Shell: shell})
 			for how, end := range map[string]func(p transport.Process, cancel func()){
 				"kill":   func(p transport.Process, _ func()) { p.Kill() },
+				"stop":   func(p transport.Process, _ func()) { p.Kill() },
 				"cancel": func(_ transport.Process, cancel func()) { cancel() },
 				"tether": func(p transport.Process, _ func()) { _ = p.Stdin().Close() },
 				"cut":    func(transport.Process, func()) { f.Unauthorized(false) },
 			} {
 				ctx, cancel := context.WithCancel(t.Context())
 				c := sh("trap '' HUP TERM; sleep 3600 & echo ready; while :; do sleep 3600; done")
+				if how == "stop" {
+					c = sh("echo ready; kill -STOP $$; sleep 3600")
+				}
 				c.Tether = how == "tether"
 				p, err := d.Start(ctx, c)
 				if err != nil {

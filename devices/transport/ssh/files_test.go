@@ -235,11 +235,13 @@ func TestRoot(t *testing.T) {
 			t.Errorf("%q, %v", out, err)
 		}
 		putThere(t, tr, root)
-		p := sh(t, tr, "sleep 3600 & echo ready; sleep 3600")
-		firstLine(t, p)
-		p.Kill()
-		if _, _, exit := finish(t, p); exit.Signal != "killed" {
-			t.Errorf("exit: %+v", exit)
+		for _, script := range []string{"sleep 3600 & echo ready; sleep 3600", "echo ready; kill -STOP $$; sleep 3600"} {
+			p := sh(t, tr, script)
+			firstLine(t, p)
+			p.Kill()
+			if _, _, exit := finish(t, p); exit.Signal != "killed" {
+				t.Errorf("%s: exit: %+v", script, exit)
+			}
 		}
 	})
 }
