@@ -12,4 +12,7 @@
 // The package does not print, does not know how a device works (devices) or how rows are
 // stored (bench/store), and fits nothing (regress). It declares the Store and the Source
 // that it needs.
+//
+// It has more than 3,000 lines because the loop asks the statistics after each block whether more are
+// needed, and verdicts read the same blocks; the fleet, which only runs loops, could leave first.
 package bench
