@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"latlab/devices"
@@ -80,7 +79,7 @@ func (d *Device) call(ctx context.Context, op string, m *model.Model) (*call, er
 		c.args, err = d.addShapes(op, m, c.args)
 		return c, err
 	}
-	if err := d.give(ctx, op, n, values, c); err != nil {
+	if err := d.give(ctx, op, m, values, c); err != nil {
 		c.close()
 		return nil, err
 	}
@@ -113,16 +112,8 @@ func (d *Device) canGive(n *tflitereader.Network) error {
 	return nil
 }
 
-func (d *Device) give(ctx context.Context, op string, n *tflitereader.Network, values []model.Values, c *call) error {
-	var names, shapes, files []string
-	for _, p := range n.Inputs {
-		names = append(names, p.Name)
-		var extents []string
-		for _, e := range p.Given {
-			extents = append(extents, strconv.Itoa(max(e, 1))) // an open batch is 1
-		}
-		shapes = append(shapes, strings.Join(extents, ","))
-	}
+func (d *Device) give(ctx context.Context, op string, m *model.Model, values []model.Values, c *call) error {
+	var files []string
 	for _, v := range values {
 		raw, err := v.Raw()
 		if err != nil {
@@ -139,8 +130,7 @@ func (d *Device) give(ctx context.Context, op string, n *tflitereader.Network, v
 		}
 		files = append(files, doubled(v.Port.Name)+":"+doubled(f.Path))
 	}
-	c.args = append(c.args, "--input_layer="+strings.Join(names, ","), "--input_layer_shape="+strings.Join(shapes, ":"),
-		"--input_layer_value_files="+strings.Join(files, ","))
+	c.args = append(append(c.args, inputArgs(m.Ports)...), "--input_layer_value_files="+strings.Join(files, ","))
 	return nil
 }
 

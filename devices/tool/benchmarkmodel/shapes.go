@@ -28,18 +28,25 @@ func (d *Device) shapeArgs(op string, m *model.Model) ([]string, error) {
 	case d.o.Flags["input_layer"] != "" || d.o.Flags["input_layer_shape"] != "":
 		return nil, failed(devices.FaultUser, devices.ReasonUnsupported, errors.New("the device's flags input_layer and input_layer_shape are there already: remove them, or --input-shape"))
 	}
-	var names, shapes []string
 	for _, p := range m.Ports {
 		if p.Name == "" || strings.Contains(p.Name, ",") || len(p.Shape) == 0 {
 			return nil, failed(devices.FaultModel, devices.ReasonRejected, fmt.Errorf("benchmark_model's --input_layer_shape cannot give the shape of input %q", text.Clip(p.Name)))
 		}
+	}
+	return inputArgs(m.Ports), nil
+}
+
+// inputArgs are the flags that name all inputs and give their shapes.
+func inputArgs(inputs []model.Port) []string {
+	var names, shapes []string
+	for _, p := range inputs {
 		extents := make([]string, len(p.Shape))
 		for i, n := range p.Shape {
 			extents[i] = strconv.Itoa(n)
 		}
 		names, shapes = append(names, p.Name), append(shapes, strings.Join(extents, ","))
 	}
-	return []string{"--input_layer=" + strings.Join(names, ","), "--input_layer_shape=" + strings.Join(shapes, ":")}, nil
+	return []string{"--input_layer=" + strings.Join(names, ","), "--input_layer_shape=" + strings.Join(shapes, ":")}
 }
 
 // addShapes adds the flags of shapes to others.
