@@ -269,19 +269,16 @@ func (t *reader) latency(s string) (y float64, ok bool, reason string) {
 }
 
 func (t *reader) skip(value string, line int) {
-	if s := t.skipped[value]; s != nil {
-		s.Rows++
-		return
-	}
-	if len(t.skipped) == maxValues {
+	if t.skipped[value] == nil && len(t.skipped) >= maxValues {
 		value = "others" // a column of negative numbers
 	}
-	if s := t.skipped[value]; s != nil {
-		s.Rows++
-		return
+	s := t.skipped[value]
+	if s == nil {
+		value = strings.Clone(value) // the record is reused
+		s = &Skipped{Value: value, Line: line}
+		t.skipped[value] = s
 	}
-	value = strings.Clone(value)
-	t.skipped[value] = &Skipped{value, 1, line}
+	s.Rows++
 }
 
 func (t *reader) finish() (*Table, error) {

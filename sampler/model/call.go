@@ -74,14 +74,6 @@ func (c Call) Input(name string) *Given {
 	return nil
 }
 
-// Shape returns the shape that is given for an input, nil for none.
-func (c Call) Shape(name string) []int {
-	if g := c.Input(name); g != nil {
-		return g.Shape
-	}
-	return nil
-}
-
 // identity is that of a file with this Call: the file's own hash for the zero Call.
 func (c Call) identity(file string) string {
 	if c.Empty() {
@@ -119,8 +111,7 @@ func ParseCall(signature string, shapes, values, files []string) (Call, error) {
 	return c, nil
 }
 
-// give parses NAME=WORD. A name may contain "=": the last one separates a shape or a value; a
-// file's name follows the first.
+// give parses NAME=WORD. The name ends at the first "=", since a file's name may contain one.
 func (c *Call) give(text string, set func(g *Given, word string) error) error {
 	name, word, ok := strings.Cut(text, "=")
 	if !ok || name == "" || word == "" {
