@@ -68,7 +68,7 @@ func (d *Device) build(ctx context.Context, op string, m *model.Model, deadline 
 	e := &engine{dir: dir, sha256: staged.SHA256}
 	values, err := d.values(ctx, op, m, dir)
 	if err == nil {
-		e.inputs = append(shapes, values...)
+		e.inputs = slices.Concat(shapes, values)
 		err = d.fill(ctx, op, staged, e, deadline)
 	}
 	if err != nil {
