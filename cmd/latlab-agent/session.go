@@ -31,6 +31,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -201,15 +202,18 @@ func (s *session) library() string {
 	return ""
 }
 
-// checkInputs refuses inputs without memory: tensors of unknown size, for which a meaningless
-// latency would be timed, and strings, which operators read through a null pointer.
+// checkInputs refuses inputs without memory: tensors of unknown size, for which a meaningless latency would be
+// timed, and resources. Texts get their memory with their values.
 func (s *session) checkInputs() error {
 	for _, t := range s.inputs {
 		if t == nil {
 			return fault(devices.FaultModel, "rejected", "the runtime has no tensor for an input of the signature %q", s.key)
 		}
+		if t.Type() == tflite.String && !slices.Contains(t.Shape(), 0) {
+			continue
+		}
 		if t.ByteSize() == 0 || t.Data() == nil {
-			return fault(devices.FaultModel, "rejected", "input %s (%s, shape %v) has no elements: the model leaves its size open, or is fed with text", t.Name(), elementType(t), t.Shape())
+			return fault(devices.FaultModel, "rejected", "input %s (%s, shape %v) has no elements: the model leaves its size open, or the runtime keeps no values of this type", t.Name(), elementType(t), t.Shape())
 		}
 	}
 	return nil

@@ -11,6 +11,8 @@ static int latlab_constant(const TfLiteTensor* t) { return t->allocation_type ==
 import "C"
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"os"
@@ -24,7 +26,7 @@ import (
 
 // fill gives the input tensors values: the request's, or random ones. A float tensor gets
 // uniform values in [-1, 1), as after a detector's preprocessing; an 8- or 16-bit tensor gets any
-// of its values, which is the same range if it was quantized for it.
+// of its values, which is the same range if it was quantized for it. A text is empty.
 func (s *session) fill(req wire.Request) error {
 	n := len(s.inputs)
 	for _, given := range []int{len(req.Inputs), len(req.RawInputs)} {
@@ -43,6 +45,8 @@ func (s *session) fill(req wire.Request) error {
 			err = fillRaw(t, req.RawInputs[i])
 		case len(req.Inputs) > 0:
 			err = fillValues(t, req.Inputs[i])
+		case t.Type() == tflite.String:
+			err = fillText(t, []byte{0})
 		default:
 			fillRandom(t, &rng)
 		}
@@ -73,6 +77,9 @@ func fillGiven(t *tflite.Tensor, g wire.Given) error {
 			return fault(devices.FaultLab, "inputs", "the values of input %s: %v", t.Name(), err)
 		}
 	}
+	if t.Type() == tflite.String {
+		return fillText(t, content)
+	}
 	dst := memory[byte](t)
 	if len(content) == 0 || len(dst)%len(content) != 0 || g.File != "" && len(content) != len(dst) {
 		return fault(devices.FaultUser, "inputs", "input %s (%s, shape %v) has %d bytes in the runtime, %d are given", t.Name(), elementType(t), t.Shape(), len(dst), len(content))
@@ -80,6 +87,39 @@ func fillGiven(t *tflite.Tensor, g wire.Given) error {
 	for i := 0; i < len(dst); i += len(content) {
 		copy(dst[i:], content)
 	}
+	return nil
+}
+
+// fillText writes texts that each end with a zero, or repeats one. The runtime keeps their number, the offsets of
+// each and of the end in 32 bits, and then the texts without the zeros. Without it operators read a null pointer.
+//
+// Source: tflite/string_util.h.
+func fillText(t *tflite.Tensor, content []byte) error {
+	n, given := 1, bytes.Count(content, []byte{0})
+	for _, extent := range t.Shape() {
+		n *= extent
+	}
+	size, repeated := 4*(n+2)+len(content)-given, given == 1 && n > 1
+	if repeated {
+		size = 4*(n+2) + n*(len(content)-1)
+	}
+	if given != n && !repeated || size > math.MaxInt32 {
+		return fault(devices.FaultUser, "inputs", "input %s (%s, shape %v) takes %d texts in at most 2 GiB, %d are given", t.Name(), elementType(t), t.Shape(), n, given)
+	}
+	if C.TfLiteTensorRealloc(C.size_t(size), cTensor(t)) != C.kTfLiteOk || t.ByteSize() != uint(size) {
+		return fault(devices.FaultDevice, "inputs", "the runtime has no memory for the %d bytes of input %s", size, t.Name())
+	}
+	dst, at := memory[byte](t), 4*(n+2)
+	binary.LittleEndian.PutUint32(dst, uint32(n))
+	for i := range n {
+		binary.LittleEndian.PutUint32(dst[4*(i+1):], uint32(at))
+		text, rest, _ := bytes.Cut(content, []byte{0})
+		at += copy(dst[at:], text)
+		if !repeated {
+			content = rest
+		}
+	}
+	binary.LittleEndian.PutUint32(dst[4*(n+1):], uint32(at))
 	return nil
 }
 

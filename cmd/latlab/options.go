@@ -239,7 +239,7 @@ func (o *modelOptions) register(f *flagSet, usage string) {
 	f.string(&o.model, "model", usage, "")
 	f.string(&o.signature, "signature", "signature of the .tflite, by `KEY`; default: its first", "")
 	f.strings(&o.shapes, "input-shape", "`NAME=SHAPE` of an input whose size the model leaves open, such as image=1x3x320x320")
-	f.strings(&o.values, "input-value", "`NAME=VALUE` of every element of an input, a number, true or false; default: chosen by the device")
+	f.strings(&o.values, "input-value", "`NAME=VALUE` of every element of an input: a number, true or false, or a text; default: chosen by the device")
 	f.strings(&o.files, "input-file", "`NAME=FILE` with the values of an input: .npy, or raw little-endian bytes")
 }
 

@@ -26,18 +26,18 @@ func (d *Device) call(ctx context.Context, op string, m *model.Model, req *wire.
 	req.Signature = m.Network.Runner
 	if shapes := m.SetShapes(); shapes != nil {
 		req.Shapes = make([][]int, len(shapes))
-		for i, p := range m.Network.Inputs {
+		for i, p := range m.Ports {
 			req.Shapes[p.Index] = shapes[i]
 		}
 	}
-	values, err := m.Values()
-	if err != nil {
-		return nil, devices.ModelBytes(op, err)
-	}
-	for _, v := range values {
-		given := wire.Given{Input: v.Port.Index, Element: v.Element}
-		if v.Element == nil {
-			raw, err := v.Raw()
+	for i := range m.Ports {
+		p := &m.Ports[i]
+		if !p.HasValues() {
+			continue
+		}
+		given := wire.Given{Input: p.Index, Element: p.Element}
+		if p.Element == nil {
+			raw, err := p.Raw()
 			if err != nil {
 				files.close()
 				return nil, devices.ModelBytes(op, err)

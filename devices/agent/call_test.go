@@ -43,7 +43,7 @@ func TestGivenValues(t *testing.T) {
 		{"float32", "-0.5", -0.5}, {"float64", "3.25", 3.25}, {"float16", "-1.5", -1.5},
 		{"int8", "-128", -128}, {"uint8", "255", 255}, {"int16", "-300", -300}, {"uint16", "65535", 65535},
 		{"int32", "-70000", -70000}, {"uint32", "70000", 70000}, {"int64", "9000000", 9000000},
-		{"bool", "true", 1}, {"bool", "0", 0}, {"complex64", "7", 7},
+		{"bool", "true", 1}, {"bool", "0", 0}, {"complex64", "7", 7}, {"bfloat16", "-2.5", -2.5}, {"int4", "-8", -8}, {"uint4", "15", 15},
 	} {
 		t.Run(c.element+" "+c.value, func(t *testing.T) {
 			got, _, err := d.OutputsOf(t.Context(), called(t, tflitetest.Shown(c.element, 0), "", []string{"x=" + c.value}, nil))
@@ -54,6 +54,38 @@ func TestGivenValues(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestTexts: a text input is empty, or the texts that the user gives; it is also timed.
+func TestTexts(t *testing.T) {
+	for _, delegate := range []string{wire.XNNPACK, wire.None} {
+		d := openReal(t, agent.Options{Delegate: agent.Delegate{Name: delegate}})
+		for _, c := range []struct {
+			name          string
+			values, files []string
+			want          []float32
+		}{
+			{"nothing given", nil, nil, []float32{1, 0, 0, 0}},
+			{"a text", []string{"in=b c"}, nil, []float32{0, 1, 0, 1}},
+			{"not ASCII", []string{"in=\u00fc"}, nil, []float32{0, 0, 1, 0}},
+			{"a file", nil, []string{"in=" + saved(t, "texts", []byte("\x00b c\x00\u00fc\x00b c\x00"))}, []float32{1, 1, 1, 1}},
+			{"other texts", nil, []string{"in=" + saved(t, "texts", []byte("b\x00b c\x00\u00fc \x00b cd\x00"))}, []float32{0, 1, 0, 0}},
+		} {
+			t.Run(delegate+" "+c.name, func(t *testing.T) {
+				m := called(t, tflitetest.TextInput(), "", c.values, c.files)
+				got, _, err := d.OutputsOf(t.Context(), m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(c.want, got[0].Values); diff != "" {
+					t.Error(diff)
+				}
+				if b, err := d.Run(t.Context(), m, devicetest.Plan()); err != nil || len(b.Samples) == 0 {
+					t.Errorf("%+v, %v", b, err)
+				}
+			})
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func TestInputsWithoutElements(t *testing.T) {
 	d := openReal(t, agent.Options{})
 	defer d.Close()
 	for name, data := range map[string][]byte{
-		"text": tflitetest.TextInput(), "empty": tflitetest.Sized([]int{1, 0, 0, 3}, nil),
+		"resource": tflitetest.Shown("resource", 0), "variant": tflitetest.Shown("variant", 0), "empty": tflitetest.Sized([]int{1, 0, 0, 3}, nil),
 	} {
 		path := filepath.Join(t.TempDir(), name+".tflite")
 		if err := os.WriteFile(path, data, 0o644); err != nil {

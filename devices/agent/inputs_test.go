@@ -43,6 +43,10 @@ func TestEveryInputIsWritten(t *testing.T) {
 			{"float16", 0, false},
 			{"float64", 0, false},
 			{"complex64", 0, false},
+			{"bfloat16", 0, false},
+			{"int4", 0, false},
+			{"uint4", 0, false},
+			{"int2", 0, false},
 		} {
 			t.Run(delegate+" "+c.element, func(t *testing.T) {
 				got, _, err := d.Outputs(t.Context(), saved(t, "shown.tflite", tflitetest.Shown(c.element, c.scale)), nil)

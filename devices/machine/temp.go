@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -47,6 +48,13 @@ func (m *Machine) Temp(ctx context.Context, op string) (*Temp, error) {
 
 // Path returns the path of a file in the folder.
 func (t *Temp) Path(name string) string { return path.Join(t.Dir, name) }
+
+// Put writes a private file of size bytes into the folder.
+func (t *Temp) Put(ctx context.Context, op, name string, content io.Reader, size int64) error {
+	return t.m.bounded(ctx, patience(size), op, func(ctx context.Context) error {
+		return t.m.t.Put(ctx, transport.File{Path: t.Path(name), Content: content, Size: size, Mode: 0o600})
+	})
+}
 
 // ReadFile reads a file that a tool wrote, of at most limit bytes. A missing file is
 // fs.ErrNotExist.

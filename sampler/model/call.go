@@ -23,10 +23,11 @@ type Call struct {
 type Given struct {
 	Name   string   `json:"name"`             // of the input tensor, or of the signature's input
 	Shape  []int    `json:"shape,omitempty"`  // extents, all above 0
-	Value  *float64 `json:"value,omitempty"`  // of every element
+	Value  *float64 `json:"value,omitempty"`  // of every element; nil if Word is not a finite number
+	Text   string   `json:"text,omitempty"`   // Word, of a text input
+	Word   string   `json:"-"`                // the value as it was given
 	File   string   `json:"-"`                // a .npy file or the tensor's raw bytes, little-endian
 	SHA256 string   `json:"sha256,omitempty"` // of File, hex
-	Truth  bool     `json:"-"`                // Value was given as true or false
 }
 
 // CallOption is a part of a Call. A device lists those that it supports.
@@ -54,7 +55,7 @@ func (c Call) Options() []CallOption {
 		given  func(Given) bool
 	}{
 		{GivenShape, func(g Given) bool { return g.Shape != nil }},
-		{GivenValue, func(g Given) bool { return g.Value != nil }},
+		{GivenValue, func(g Given) bool { return g.Word != "" }},
 		{GivenFile, func(g Given) bool { return g.File != "" }},
 	} {
 		if slices.ContainsFunc(c.Inputs, part.given) {
@@ -88,7 +89,7 @@ func (c Call) identity(file string) string {
 }
 
 // ParseCall reads the flags --signature KEY, --input-shape NAME=1x3x320x320, --input-value NAME=V
-// and --input-file NAME=FILE. Each input has at most one shape, and a value or a file. Names are
+// and --input-file NAME=FILE. Each input has at most one shape, and a value or a file. Names and values are
 // checked against the model by FromFile. Files are hashed here.
 func ParseCall(signature string, shapes, values, files []string) (Call, error) {
 	c := Call{Signature: signature}
@@ -144,35 +145,26 @@ func (g *Given) setShape(word string) error {
 // maxElements is the limit of an input: 4 GiB of float32.
 const maxElements = 1 << 30
 
+// setValue keeps a word, which is a text or the number that it stands for: the input's type decides.
 func (g *Given) setValue(word string) error {
-	if g.Value != nil || g.File != "" {
+	if g.Word != "" || g.File != "" {
 		return fmt.Errorf("input %s has a value already", g.Name)
 	}
-	v, err := parseValue(word)
-	if err != nil {
-		return err
+	g.Word = word
+	v, err := strconv.ParseFloat(word, 64)
+	switch {
+	case word == "true":
+		g.Value = new(1.0)
+	case word == "false":
+		g.Value = new(0.0)
+	case err == nil && v-v == 0:
+		g.Value = &v
 	}
-	g.Value, g.Truth = &v, word == "true" || word == "false"
 	return nil
 }
 
-// parseValue reads a finite number, true or false.
-func parseValue(word string) (float64, error) {
-	switch word {
-	case "true":
-		return 1, nil
-	case "false":
-		return 0, nil
-	}
-	v, err := strconv.ParseFloat(word, 64)
-	if err != nil || v-v != 0 {
-		return 0, fmt.Errorf("want a finite number, true or false")
-	}
-	return v, nil
-}
-
 func (g *Given) setFile(path string) error {
-	if g.Value != nil || g.File != "" {
+	if g.Word != "" || g.File != "" {
 		return fmt.Errorf("input %s has a value already", g.Name)
 	}
 	g.File = path

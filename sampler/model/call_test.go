@@ -19,9 +19,9 @@ func TestParseCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Call{Signature: "run", Inputs: []Given{
-		{Name: "flag", Value: new(1.0), Truth: true},
+		{Name: "flag", Value: new(1.0), Word: "true"},
 		{Name: "ids", File: file, SHA256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-		{Name: "n", Value: new(-2.5)},
+		{Name: "n", Value: new(-2.5), Word: "-2.5"},
 		{Name: "x", Shape: []int{1, 3, 32, 32}},
 	}}
 	if diff := cmp.Diff(want, c); diff != "" {
@@ -50,8 +50,6 @@ func TestParseCallRefuses(t *testing.T) {
 		{name: "overflow", shapes: []string{"x=4294967296x4294967296x4294967296"}, want: "at most"},
 		{name: "twice", shapes: []string{"x=1", "x=2"}, want: "has a shape already"},
 		{name: "value twice", values: []string{"x=1", "x=2"}, want: "has a value already"},
-		{name: "not a number", values: []string{"x=NaN"}, want: "want a finite number"},
-		{name: "infinite", values: []string{"x=1e999"}, want: "want a finite number"},
 		{name: "no file", files: []string{"x=/nowhere/at/all"}, want: "does not exist"},
 		{name: "folder", files: []string{"x=" + t.TempDir()}, want: "not a regular file"},
 	} {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -34,6 +35,7 @@ var ErrChanged = errors.New("the file has changed")
 // The call says how the file is executed; the identity is then that of the file and the call. A shape must fit
 // the file's.
 func FromFile(path string, call Call) (*Model, error) {
+	call.Inputs = slices.Clone(call.Inputs) // values are completed by the types of the inputs
 	m := &Model{
 		Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
 		Call: call,
@@ -49,7 +51,7 @@ func FromFile(path string, call Call) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.source, m.Identity = u, call.identity(u.sha256)
+	m.source, m.Identity = u, m.Call.identity(u.sha256)
 	return m, nil
 }
 
@@ -77,7 +79,7 @@ func (m *Model) read(data []byte) error {
 				m.Decided = append(m.Decided, reader.Decision(d))
 			}
 		}
-		return m.setShapes()
+		return m.take()
 	}
 	n, err := reader.ReadAs(data, reader.Options{Signature: m.Call.Signature})
 	if err != nil {
@@ -87,7 +89,7 @@ func (m *Model) read(data []byte) error {
 	for _, in := range n.Inputs {
 		m.Ports = append(m.Ports, tflitePort(in))
 	}
-	if err := m.setShapes(); err != nil {
+	if err := m.take(); err != nil {
 		return err
 	}
 	if shapes := m.SetShapes(); shapes != nil {
@@ -100,11 +102,7 @@ func (m *Model) read(data []byte) error {
 	if n.MACsComplete {
 		m.Graph = n.Graph
 	}
-	if err := m.named(); err != nil {
-		return err
-	}
-	_, err = m.Values()
-	return err
+	return nil
 }
 
 // computed is the precision of a file whose activations have a type. One that latlab does not write is

@@ -77,26 +77,11 @@ func (m *Model) Warnings() []string {
 		decided = m.Network.Decided
 	}
 	for _, d := range decided {
-		if !m.hasValue(d.Input) {
+		if !slices.ContainsFunc(m.Ports, func(p Port) bool { return p.Name == d.Input && p.HasValues() }) {
 			list = append(list, d.String())
 		}
 	}
 	return list
-}
-
-// hasValue reports whether the Call gives the values of an input, by the name of its tensor or by its
-// name in the signature.
-func (m *Model) hasValue(tensor string) bool {
-	return slices.ContainsFunc(m.Call.Inputs, func(g Given) bool {
-		if g.Value == nil && g.File == "" {
-			return false
-		}
-		if m.Network == nil {
-			return g.Name == tensor
-		}
-		p, err := m.input(g.Name)
-		return err == nil && p.Name == tensor
-	})
 }
 
 // File is a Model's bytes on disk. It stays until Close.

@@ -116,7 +116,7 @@ func (a *array) setType(s string) error {
 		return fmt.Errorf("type %s is big-endian: write little-endian", s)
 	}
 	for _, e := range elements {
-		if s == e.dtype {
+		if s == e.dtype && s != "" {
 			a.dtype = s
 			return nil
 		}

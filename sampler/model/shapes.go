@@ -1,7 +1,6 @@
 package model
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,12 +16,19 @@ import (
 // Port is an input of a user's own file.
 type Port struct {
 	Name string
+	Type string // of its elements: "uint8"
+	// Index is its position for a runtime: see reader.Port.
+	Index int
 	// Shape is executed: the file's, with an open batch as 1, or the Call's. It is nil if the file leaves it
 	// open and the Call does not give it; devices are given no such model.
 	Shape []int
 	// Set says that a tool has to be told the Shape, because the file alone does not determine it.
 	Set bool
+	// Element is the value that the Call gives every element, as runtimes store it (two of 4 bits are one byte, a
+	// text ends with a zero); nil if it gives none, or a file.
+	Element []byte
 
+	given  *Given // what the Call gives, nil for nothing
 	key    string // its name in the signature
 	text   string // "x  uint8 [N, 3, H, W]"
 	ranked bool
@@ -100,7 +106,7 @@ func (m *Model) Fixed(f *File, dir string) (string, error) {
 
 // onnxPort: the first of several extents is the batch, unless the file's own name for it says otherwise.
 func onnxPort(in onnx.Input) Port {
-	p := Port{Name: in.Name, text: text.Line(in.Name, 60) + "  " + in.String(), ranked: in.Ranked, file: []int{}}
+	p := Port{Name: in.Name, Type: in.Type, text: text.Line(in.Name, 60) + "  " + in.String(), ranked: in.Ranked, file: []int{}}
 	for _, d := range in.Dims {
 		p.file = append(p.file, d.Size)
 	}
@@ -125,7 +131,7 @@ func mayBeBatch(name string) bool {
 // tflitePort: runtimes execute the file's example of an open extent. Of any axis but the batch an example of 1
 // is no size, because converters write it for an unknown one.
 func tflitePort(in reader.Port) Port {
-	p := Port{Name: in.Name, key: in.SignatureName, text: in.String(), ranked: true, file: slices.Clone(in.Given), preset: slices.Clone(in.Given)}
+	p := Port{Name: in.Name, Type: in.Type, Index: in.Index, key: in.SignatureName, text: in.String(), ranked: true, file: slices.Clone(in.Given), preset: slices.Clone(in.Given)}
 	for axis, n := range in.Given {
 		if n < 1 || in.Shape[axis] < 0 {
 			p.file[axis] = 0
@@ -137,20 +143,36 @@ func tflitePort(in reader.Port) Port {
 	return p
 }
 
-// setShapes decides which shapes are executed.
-func (m *Model) setShapes() error {
-	for _, g := range m.Call.Inputs {
+// take finds the inputs that the Call names, and checks what it gives for them.
+func (m *Model) take() error {
+	for i := range m.Call.Inputs {
+		g := &m.Call.Inputs[i]
+		p, err := m.port(g.Name)
+		if err != nil {
+			return err
+		}
+		if p.given != nil {
+			return fmt.Errorf("%s and %s name the same input of model %s", p.given.Name, g.Name, m.Name)
+		}
+		p.given = g
 		if g.Shape == nil {
 			continue
 		}
-		p, err := m.port(g.Name)
-		if err == nil {
-			err = p.take(g.Shape)
-		}
-		if err != nil {
+		if err := p.take(g.Shape); err != nil {
 			return fmt.Errorf("--%s %s=%s: %w", GivenShape, text.Line(g.Name, 60), extents(g.Shape), err)
 		}
 	}
+	m.setShapes()
+	for i := range m.Ports {
+		if err := m.Ports[i].setValues(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setShapes decides which shapes are executed.
+func (m *Model) setShapes() {
 	batch := slices.ContainsFunc(m.Ports, func(p Port) bool { return p.Shape != nil && p.openBatch() && p.Shape[0] != p.preset[0] })
 	for i := range m.Ports {
 		p := &m.Ports[i]
@@ -164,33 +186,36 @@ func (m *Model) setShapes() error {
 		}
 		p.Set = p.Shape != nil && (m.Format == ONNX && (!p.ranked || slices.Contains(p.file, 0)) || m.Network != nil && !slices.Equal(p.Shape, m.Network.Inputs[i].Given))
 	}
-	return nil
 }
 
 func (p *Port) openBatch() bool { return p.ranked && len(p.file) > 1 && p.file[0] == 0 }
 
-// port finds an input by its name.
+// port finds an input by its name in the signature or by that of its tensor.
 func (m *Model) port(name string) (*Port, error) {
 	var names []string
-	var found *Port
+	var found []*Port
 	for i := range m.Ports {
 		p := &m.Ports[i]
 		names = append(names, p.Name)
-		switch {
-		case p.Name != name && (p.key == "" || p.key != name):
-		case found != nil:
-			return nil, fmt.Errorf("model %s has several inputs of this name", m.Name)
-		default:
-			found = p
+		if p.key != "" && p.key != p.Name {
+			names = append(names, p.key)
+		}
+		switch name {
+		case p.key:
+			return p, nil
+		case p.Name:
+			found = append(found, p)
 		}
 	}
 	switch {
-	case found != nil:
-		return found, nil
 	case len(names) == 0:
-		return nil, fmt.Errorf("model %s has no inputs", m.Name)
+		return nil, fmt.Errorf("model %s has no inputs, so none is named %q", m.Name, text.Clip(name))
+	case len(found) == 0:
+		return nil, fmt.Errorf("model %s has no input %q%s; its inputs are %s", m.Name, text.Clip(name), text.DidYouMean(name, names), text.ClipTo(strings.Join(names, ", "), 400))
+	case len(found) > 1:
+		return nil, fmt.Errorf("model %s has %d inputs named %q", m.Name, len(found), text.Clip(name))
 	}
-	return nil, fmt.Errorf("model %s has no such input%s; its inputs are %s", m.Name, text.DidYouMean(name, names), text.Line(strings.Join(names, ", "), 300))
+	return found[0], nil
 }
 
 // take checks a given shape against the file's.
@@ -204,9 +229,6 @@ func (p *Port) take(shape []int) error {
 				return fmt.Errorf("extent %d is fixed in the file: %s", i+1, p)
 			}
 		}
-	}
-	if p.Shape != nil {
-		return errors.New("the input has a shape already")
 	}
 	p.Shape = shape
 	return nil

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func proto(fields ...any) []byte {
 	return m
 }
 
-// onnxWith is an ONNX file with inputs of the form "x N 3 H W"; "x any" has no rank.
+// onnxWith is an ONNX file with inputs of the form "x N 3 H W"; "x any" has no rank, and "x/7 4" is of type 7, not float32.
 func onnxWith(inputs ...string) []byte {
 	graph := proto(1, proto(1, "x", 2, "y", 4, "Relu"), 12, proto(1, "y"))
 	for _, in := range inputs {
@@ -45,11 +46,16 @@ func onnxWith(inputs ...string) []byte {
 				dims = append(dims, proto(1, proto(2, w))...)
 			}
 		}
-		tensor := proto(1, 1, 2, dims)
-		if len(words) == 2 && words[1] == "any" {
-			tensor = proto(1, 1)
+		name, number, typed := strings.Cut(words[0], "/")
+		kind := 1
+		if typed {
+			kind, _ = strconv.Atoi(number)
 		}
-		graph = append(graph, proto(11, proto(1, words[0], 2, proto(1, tensor)))...)
+		tensor := proto(1, kind, 2, dims)
+		if len(words) == 2 && words[1] == "any" {
+			tensor = proto(1, kind)
+		}
+		graph = append(graph, proto(11, proto(1, name, 2, proto(1, tensor)))...)
 	}
 	return proto(1, 8, 8, proto(2, 17), 7, graph)
 }
@@ -93,10 +99,10 @@ func TestShapes(t *testing.T) {
 		"two inputs, one given":        {onnxWith("x N H", "m N 7"), "x=1x5", "1x5* 1x7*"},
 		"a batch of 8 beside one of 1": {onnxWith("x N 5", "m N 7"), "x=8x5", "open m=Nx7"},
 		"both batches":                 {onnxWith("x N 5", "m N 7"), "x=8x5 m=8x7", "8x5* 8x7*"},
-		"unknown name":                 {onnxWith("image N 5"), "imgae=1x5", `no such input; did you mean "image"?; its inputs are image`},
+		"unknown name":                 {onnxWith("image N 5"), "imgae=1x5", `has no input "imgae"; did you mean "image"?; its inputs are image`},
 		"fixed extent":                 {onnxWith("x N 5"), "x=1x6", "extent 2 is fixed in the file: x  float32 [N, 5]"},
 		"another rank":                 {onnxWith("x N 5"), "x=1x5x1", "3 extents are given, the input has 2"},
-		"two of one name":              {onnxWith("x N 5", "x N 5"), "x=1x5", "several inputs of this name"},
+		"two of one name":              {onnxWith("x N 5", "x N 5"), "x=1x5", `has 2 inputs named "x"`},
 		"no inputs":                    {onnxWith(), "x=1", "has no inputs"},
 
 		"tflite":                    {sized([]int{1, 8, 8, 3}, nil), "", "1x8x8x3"},

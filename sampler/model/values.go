@@ -2,25 +2,24 @@ package model
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"latlab/internal/text"
-	"latlab/sampler/tflite/reader"
 )
 
 // element is a type of an input's elements that a user can give values of.
 type element struct {
-	name  string // of a .tflite's tensor: "int32"
-	dtype string // NumPy's
-	size  int    // in bytes
-	// encode writes a value, or reports that the type does not hold it.
+	name  string // as files have it: "int32"
+	dtype string // NumPy's, empty if it has none
+	size  int    // bytes of encode's result
+	// encode writes a value, two for types of 4 bits, or reports that the type does not hold it.
 	encode func(v float64) ([]byte, bool)
 }
 
@@ -33,9 +32,20 @@ var elements = []element{
 		return binary.LittleEndian.AppendUint64(nil, math.Float64bits(v)), true
 	}},
 	{"float16", "<f2", 2, func(v float64) ([]byte, bool) {
-		h := half(v)
-		return binary.LittleEndian.AppendUint16(nil, h), h&0x7c00 != 0x7c00
+		return float16(v, 10, 15)
 	}},
+	{"bfloat16", "", 2, func(v float64) ([]byte, bool) {
+		return float16(v, 7, 127)
+	}},
+	{"int4", "", 1, func(v float64) ([]byte, bool) {
+		b, ok := integer(1, -8, 7)(v)
+		return pair(b), ok
+	}},
+	{"uint4", "", 1, func(v float64) ([]byte, bool) {
+		b, ok := integer(1, 0, 15)(v)
+		return pair(b), ok
+	}},
+	{textType, "", 1, nil},
 	{"int8", "|i1", 1, integer(1, math.MinInt8, math.MaxInt8)},
 	{"uint8", "|u1", 1, integer(1, 0, math.MaxUint8)},
 	{"int16", "<i2", 2, integer(2, math.MinInt16, math.MaxInt16)},
@@ -66,209 +76,169 @@ func integer(size int, low, high float64) func(float64) ([]byte, bool) {
 	}
 }
 
-// half is the float16 nearest to v, ties to even; infinite if v is too large.
-func half(v float64) uint16 {
-	var sign uint16
+// float16 is the number of 16 bits nearest to v, ties to even; ok is false if v is too large.
+func float16(v float64, fractionBits, bias int) (b []byte, ok bool) {
+	sign := 0.0
 	if math.Signbit(v) {
 		sign, v = 0x8000, -v
 	}
-	if v < 0x1p-14 { // subnormal: multiples of 2^-24
-		return sign | uint16(math.RoundToEven(v*0x1p24))
+	bits := math.RoundToEven(math.Ldexp(v, bias-1+fractionBits)) // of a subnormal number
+	if v >= math.Ldexp(1, 1-bias) {
+		fraction, exponent := math.Frexp(v) // v = fraction * 2^exponent, 0.5 <= fraction < 1
+		bits = math.Ldexp(float64(exponent+bias-2), fractionBits) + math.RoundToEven(math.Ldexp(fraction, fractionBits+1))
 	}
-	fraction, exponent := math.Frexp(v) // v = fraction * 2^exponent, 0.5 <= fraction < 1
-	m := math.RoundToEven(fraction * 0x1p11)
-	if bits := float64(exponent+13)*1024 + m; bits < 0x7c00 {
-		return sign | uint16(bits)
-	}
-	return sign | 0x7c00
+	ok = bits < math.Ldexp(float64(2*bias+1), fractionBits)
+	return binary.LittleEndian.AppendUint16(nil, uint16(sign+bits)), ok
 }
 
-func elementOf(p reader.Port) (element, error) {
+// pair packs a number of 4 bits twice into a byte.
+func pair(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	return []byte{b[0]&15 | b[0]<<4}
+}
+
+// textType is a type whose elements are texts. Their bytes are the texts, each ended by a zero: the form that
+// benchmark_model reads.
+const textType = "string"
+
+func (p *Port) element() (element, error) {
 	i := slices.IndexFunc(elements, func(e element) bool { return e.name == p.Type })
 	if i < 0 {
-		return element{}, fmt.Errorf("input %s is %s, which cannot be given values", p.Name, p.Type)
+		return element{}, fmt.Errorf("input %s is %s, which cannot be given values", p.Name, cmp.Or(p.Type, "no tensor"))
 	}
 	return elements[i], nil
 }
 
-// Values is what a user gives for one input of a .tflite, as the runtime stores it.
-type Values struct {
-	Port reader.Port
-	// Element is the value of every element; nil if File has one for each. Raw returns the file's.
-	Element []byte
-	given   Given
+// TakesValues reports whether values of the Port's type can be given.
+func (p *Port) TakesValues() bool {
+	_, err := p.element()
+	return err == nil
 }
 
-// Zeros are the Values of an input that a user gives nothing for; ok is false if its type is not known.
-func Zeros(p reader.Port) (v Values, ok bool) {
-	e, err := elementOf(p)
-	return Values{Port: p, Element: make([]byte, e.size)}, err == nil
-}
+// HasValues reports whether the Call gives the Port's values.
+func (p *Port) HasValues() bool { return p.Element != nil || p.given != nil && p.given.File != "" }
 
-// Values returns what the Call gives for the inputs of a .tflite, checked against them.
-func (m *Model) Values() ([]Values, error) {
-	if m.Network == nil {
-		return nil, nil
-	}
-	var list []Values
-	for _, g := range m.Call.Inputs {
-		p, err := m.input(g.Name)
-		if err != nil {
-			return nil, err
+// setValues checks the values that the Call gives.
+func (p *Port) setValues() (err error) {
+	switch g := p.given; {
+	case g == nil:
+	case g.Word != "":
+		if p.Element, err = p.encode(g); err != nil {
+			return fmt.Errorf("--%s %s=%s: %w", GivenValue, g.Name, text.Clip(g.Word), err)
 		}
-		v := Values{Port: *p, given: g}
-		switch {
-		case g.Value != nil:
-			if v.Element, err = g.element(*p); err != nil {
-				return nil, fmt.Errorf("--%s %s=%s: %w", GivenValue, g.Name, g.word(), err)
-			}
-		case g.File != "":
-			if _, err = v.Raw(); err != nil {
-				return nil, fmt.Errorf("--%s %s=%s: %w", GivenFile, g.Name, g.File, err)
-			}
-		default:
-			continue
+	case g.File != "":
+		if _, err = p.Raw(); err != nil {
+			return fmt.Errorf("--%s %s=%s: %w", GivenFile, g.Name, g.File, err)
 		}
-		list = append(list, v)
-	}
-	return list, nil
-}
-
-// input finds an input of a .tflite by the name of its tensor or by its name in the signature.
-func (m *Model) input(name string) (*reader.Port, error) {
-	var names []string
-	var found []*reader.Port
-	for i := range m.Network.Inputs {
-		p := &m.Network.Inputs[i]
-		names = append(names, p.Name)
-		if p.SignatureName != "" && p.SignatureName != p.Name {
-			names = append(names, p.SignatureName)
-		}
-		if p.SignatureName == name {
-			return p, nil
-		}
-		if p.Name == name {
-			found = append(found, p)
-		}
-	}
-	switch {
-	case len(found) == 0 && len(names) == 0:
-		return nil, fmt.Errorf("model %s has no inputs, so none is named %q", m.Name, text.Clip(name))
-	case len(found) == 0:
-		return nil, fmt.Errorf("model %s has no input %q%s; its inputs are %s", m.Name, text.Clip(name), text.DidYouMean(name, names), text.ClipTo(strings.Join(names, ", "), 400))
-	case len(found) > 1:
-		return nil, fmt.Errorf("model %s has %d inputs named %q", m.Name, len(found), text.Clip(name))
-	}
-	return found[0], nil
-}
-
-// named checks the names of a Call's inputs.
-func (m *Model) named() error {
-	seen := map[int]string{}
-	for _, g := range m.Call.Inputs {
-		p, err := m.input(g.Name)
-		if err != nil {
-			return err
-		}
-		if other, twice := seen[p.Index]; twice {
-			return fmt.Errorf("%s and %s name the same input of model %s", other, g.Name, m.Name)
-		}
-		seen[p.Index] = g.Name
 	}
 	return nil
 }
 
-// word is the value as it was given.
-func (g Given) word() string {
-	if g.Truth {
-		return strconv.FormatBool(*g.Value == 1)
-	}
-	return strconv.FormatFloat(*g.Value, 'g', -1, 64)
-}
-
-func (g Given) element(p reader.Port) ([]byte, error) {
-	e, err := elementOf(p)
-	if err != nil {
+func (p *Port) encode(g *Given) ([]byte, error) {
+	e, err := p.element()
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if g.Truth && e.name != "bool" {
+	case p.Type == textType:
+		g.Text, g.Value = g.Word, nil
+		return append([]byte(g.Text), 0), nil
+	case g.Value == nil:
+		return nil, errors.New("want a finite number, true or false")
+	case (g.Word == "true" || g.Word == "false") && e.name != "bool":
 		return nil, fmt.Errorf("input %s is %s: give a number", p.Name, p.Type)
 	}
 	b, ok := e.encode(*g.Value)
-	if !ok {
-		if strings.HasSuffix(e.name, "int64") && math.Abs(*g.Value) > maxExact {
-			return nil, fmt.Errorf("input %s is %s: give integers beyond %d by --%s", p.Name, p.Type, int64(maxExact), GivenFile)
-		}
+	switch {
+	case !ok && strings.HasSuffix(e.name, "int64") && math.Abs(*g.Value) > maxExact:
+		return nil, fmt.Errorf("input %s is %s: give integers beyond %d by --%s", p.Name, p.Type, int64(maxExact), GivenFile)
+	case !ok:
 		return nil, fmt.Errorf("input %s is %s, which does not hold this value", p.Name, p.Type)
 	}
 	return b, nil
 }
 
-// Raw returns the bytes of the whole tensor. A file is read again, so that other values than those that were
-// checked are never used.
-func (v Values) Raw() ([]byte, error) {
-	e, err := elementOf(v.Port)
-	if err != nil {
-		return nil, err
+// count is how often an Element is repeated.
+func (p *Port) count() (int, error) {
+	if p.Shape == nil {
+		return 0, fmt.Errorf("the model leaves the size of input %s open: give it by --%s %s", p.Name, GivenShape, p.Example())
 	}
 	n := 1
-	for _, extent := range v.Port.Given {
-		if extent = max(extent, 1); n > maxElements/extent { // an open batch is 1
-			return nil, fmt.Errorf("input %s has more than %d elements", v.Port.Name, maxElements)
+	for _, extent := range p.Shape {
+		if extent > 0 && n > maxElements/extent {
+			return 0, fmt.Errorf("input %s has more than %d elements", p.Name, maxElements)
 		}
 		n *= extent
 	}
-	if v.Element != nil {
-		return slices.Repeat(v.Element, n), nil
+	if p.Type == "int4" || p.Type == "uint4" {
+		n = (n + 1) / 2
+	}
+	return n, nil
+}
+
+// Raw returns the bytes of the whole tensor: the Call's, or zeros. A file is read again, so that other values than
+// those that were checked are never used.
+func (p *Port) Raw() ([]byte, error) {
+	e, err := p.element()
+	if err != nil {
+		return nil, err
+	}
+	n, err := p.count()
+	switch {
+	case err != nil:
+		return nil, err
+	case p.Element != nil:
+		return bytes.Repeat(p.Element, n), nil
+	case !p.HasValues():
+		return make([]byte, n*e.size), nil
 	}
 	var raw []byte
 	var badValues error
-	err = mapped(v.given.File, func(data []byte) error {
-		if hashOf(data) != v.given.SHA256 {
-			return fmt.Errorf("input %s: %w since it was first read", v.given.File, ErrChanged)
+	err = mapped(p.given.File, func(data []byte) error {
+		if hashOf(data) != p.given.SHA256 {
+			return fmt.Errorf("input %s: %w since it was first read", p.given.File, ErrChanged)
 		}
-		raw, badValues = tensorBytes(v.Port, e, v.given.File, data)
+		raw, badValues = p.content(e, n, data)
 		raw = bytes.Clone(raw)
 		return nil
 	})
 	if err != nil {
-		return nil, &FileError{v.given.File, err}
+		return nil, &FileError{p.given.File, err}
 	}
 	return raw, badValues
 }
 
-// tensorBytes checks the content of an input's file: a .npy of the tensor's type and shape, or its bytes.
-func tensorBytes(p reader.Port, e element, file string, b []byte) ([]byte, error) {
-	shape := make([]int, len(p.Given))
-	size := e.size
-	for i, n := range p.Given {
-		shape[i] = max(n, 1)
-		size *= shape[i]
-	}
+// content checks an input's file: a .npy of the tensor's type and shape, or its bytes.
+func (p *Port) content(e element, n int, b []byte) ([]byte, error) {
 	if !strings.HasPrefix(string(b), npyMagic) {
 		switch {
-		case strings.EqualFold(filepath.Ext(file), ".npy"):
+		case strings.EqualFold(filepath.Ext(p.given.File), ".npy"):
 			return nil, errors.New("it is not a .npy file: its first bytes are not those of NumPy's format")
-		case len(b) != size:
-			return nil, fmt.Errorf("input %s (%s %s) takes %d bytes, the file has %d", p.Name, p.Type, shapeText(shape), size, len(b))
+		case p.Type == textType && (bytes.Count(b, []byte{0}) != n || !bytes.HasSuffix(b, []byte{0})):
+			return nil, fmt.Errorf("input %s takes %d texts, each ended by a byte of 0; the file has %d such bytes", p.Name, n, bytes.Count(b, []byte{0}))
+		case p.Type != textType && len(b) != n*e.size:
+			return nil, fmt.Errorf("input %s (%s %s) takes %d bytes, the file has %d", p.Name, p.Type, shapeText(p.Shape), n*e.size, len(b))
 		}
-		return b, checkBools(p, e, b)
+		return b, p.checkBools(b)
 	}
 	a, err := parseNpy(b)
 	switch {
 	case err != nil:
 		return nil, err
+	case e.dtype == "":
+		return nil, fmt.Errorf("input %s is %s, which a .npy file cannot hold: give its bytes", p.Name, p.Type)
 	case a.dtype != e.dtype:
 		return nil, fmt.Errorf("input %s is %s, %s in NumPy; the file has %s", p.Name, p.Type, e.dtype, a.dtype)
-	case !slices.Equal(a.shape, shape):
-		return nil, fmt.Errorf("input %s has shape %s, the file %s", p.Name, shapeText(shape), shapeText(a.shape))
+	case !slices.Equal(a.shape, p.Shape):
+		return nil, fmt.Errorf("input %s has shape %s, the file %s", p.Name, shapeText(p.Shape), shapeText(a.shape))
 	}
-	return a.data, checkBools(p, e, a.data)
+	return a.data, p.checkBools(a.data)
 }
 
 // checkBools refuses bytes other than 0 and 1, with which compiled code does undefined things.
-func checkBools(p reader.Port, e element, b []byte) error {
-	if e.name != "bool" {
+func (p *Port) checkBools(b []byte) error {
+	if p.Type != "bool" {
 		return nil
 	}
 	for i, x := range b {

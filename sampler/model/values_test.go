@@ -41,6 +41,9 @@ func TestValuesAreEncodedForTheirTensor(t *testing.T) {
 		{"int8", "-1", "ff"}, {"uint8", "255", "ff"}, {"int16", "-2", "feff"}, {"uint16", "513", "0102"},
 		{"int32", "-2", "feffffff"}, {"uint32", "4294967295", "ffffffff"}, {"int64", "-2", "feffffffffffffff"}, {"uint64", "1e3", "e803000000000000"},
 		{"bool", "true", "01"}, {"bool", "false", "00"}, {"bool", "1", "01"},
+		{"bfloat16", "1", "803f"}, {"bfloat16", "-2.5", "20c0"}, {"bfloat16", "1.00390625", "803f"}, {"bfloat16", "1.01171875", "823f"}, {"bfloat16", "3e38", "627f"},
+		{"bfloat16", "1e-40", "0100"}, {"int4", "-8", "88"}, {"int4", "7", "77"}, {"int4", "-1", "ff"}, {"uint4", "15", "ff"},
+		{"string", "7.0", "372e3000"}, {"string", "two words", "74776f20776f72647300"}, {"string", "true", "7472756500"},
 		{"complex64", "1", "0000803f00000000"}, {"complex128", "1", "000000000000f03f0000000000000000"},
 	} {
 		m, err := own(t, tflitetest.Shown(c.element, 0), "", []string{"x=" + c.value}, nil)
@@ -48,11 +51,15 @@ func TestValuesAreEncodedForTheirTensor(t *testing.T) {
 			t.Errorf("%s %s: %v", c.element, c.value, err)
 			continue
 		}
-		v, err := m.Values()
-		if err != nil || len(v) != 1 || hex.EncodeToString(v[0].Element) != c.want {
-			t.Errorf("%s %s: %x, %v, want %s", c.element, c.value, v[0].Element, err, c.want)
+		p := m.Ports[0]
+		if hex.EncodeToString(p.Element) != c.want {
+			t.Errorf("%s %s: %x, want %s", c.element, c.value, p.Element, c.want)
 		}
-		if raw, err := v[0].Raw(); err != nil || !bytes.Equal(raw, bytes.Repeat(v[0].Element, 4)) {
+		n := 4
+		if strings.HasSuffix(c.element, "int4") {
+			n = 2
+		}
+		if raw, err := p.Raw(); err != nil || !bytes.Equal(raw, bytes.Repeat(p.Element, n)) {
 			t.Errorf("%s %s: the tensor is %x, %v", c.element, c.value, raw, err)
 		}
 	}
@@ -64,12 +71,70 @@ func TestValuesThatDoNotFit(t *testing.T) {
 		{"int32", "1.5", "input x is int32, which does not hold this value"}, {"int32", "3e9", "does not hold"}, {"int16", "-32769", "does not hold"},
 		{"bool", "2", "does not hold"}, {"bool", "0.5", "does not hold"}, {"float32", "true", "input x is float32: give a number"}, {"int32", "false", "give a number"},
 		{"float32", "1e39", "does not hold"}, {"float16", "65520", "does not hold"}, {"uint32", "-1", "does not hold"}, {"uint64", "-1", "does not hold"},
-		{"int64", "9007199254740993", "by --input-file"}, {"int64", "0.5", "does not hold"}, {"string", "1", "cannot be given values"},
-		{"int4", "1", "cannot be given values"}, {"resource", "1", "cannot be given values"},
+		{"int64", "9007199254740993", "by --input-file"}, {"int64", "0.5", "does not hold"}, {"int4", "8", "does not hold"}, {"int4", "-9", "does not hold"},
+		{"uint4", "-1", "does not hold"}, {"bfloat16", "3.4e38", "does not hold"}, {"float32", "NaN", "want a finite number, true or false"}, {"int32", "one", "want a finite number"},
+		{"float64", "1e999", "want a finite number"}, {"int2", "1", "cannot be given values"}, {"resource", "1", "cannot be given values"},
 	} {
 		if _, err := own(t, tflitetest.Shown(c.element, 0), "", []string{"x=" + c.value}, nil); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "--input-value x="+c.value[:1]) {
 			t.Errorf("%s %s: got %v, want an error with %q", c.element, c.value, err, c.want)
 		}
+	}
+}
+
+// TestValuesOfONNX: an .onnx takes values as a .tflite does, of the executed shape.
+func TestValuesOfONNX(t *testing.T) {
+	for _, c := range []struct {
+		input, shape, value, file string
+		want                      string // the tensor in hex, or an error
+	}{
+		{"x 2", "", "1", "", "0000803f0000803f"},
+		{"x/2 2", "", "255", "", "ffff"}, {"x/3 2", "", "-1", "", "ffff"}, {"x/4 2", "", "513", "", "01020102"}, {"x/5 2", "", "-2", "", "fefffeff"},
+		{"x/6 2", "", "-2", "", "fefffffffeffffff"}, {"x/7 2", "", "-2", "", "fefffffffffffffffeffffffffffffff"}, {"x/9 2", "", "true", "", "0101"},
+		{"x/10 2", "", "1", "", "003c003c"}, {"x/11 1", "", "0.1", "", "9a9999999999b93f"}, {"x/12 1", "", "7", "", "07000000"}, {"x/13 1", "", "7", "", "0700000000000000"},
+		{"x/16 2", "", "1", "", "803f803f"}, {"x/22 3", "", "-1", "", "ffff"}, {"x/8 2", "", "a", "", "61006100"}, {"x/7", "", "5", "", "0500000000000000"},
+		{"x/6 N 2", "", "1", "", "0100000001000000"}, {"x/6 N 2", "x=2x2", "1", "", "01000000010000000100000001000000"},
+		{"x/9 2", "", "", "\x00\x01", "0001"}, {"x/2 1 H", "x=1x3", "", "abc", "616263"},
+		{"x/7 2", "", "0.5", "", "input x is int64, which does not hold this value"}, {"x/17 2", "", "1", "", "input x is float8, which cannot be given values"},
+		{"x 2", "", "true", "", "give a number"}, {"y 2", "", "1", "", `has no input "x"; did you mean "y"?; its inputs are y`}, {"x/9 2", "", "", "\x02\x00", "is bool, element 0 of the file is 2"},
+		{"x/2 2", "", "", "abc", "takes 2 bytes, the file has 3"}, {"x/2 1 H", "", "", "abc", "leaves the size of input x open: give it by --input-shape x=1xN"},
+	} {
+		var shapes, values, files []string
+		if c.shape != "" {
+			shapes = []string{c.shape}
+		}
+		if c.value != "" {
+			values = []string{"x=" + c.value}
+		}
+		if c.file != "" {
+			files = []string{"x=" + saved(t, "x.raw", []byte(c.file))}
+		}
+		call, err := ParseCall("", shapes, values, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var raw []byte
+		m, err := FromFile(saved(t, "own.onnx", onnxWith(c.input)), call)
+		if err == nil {
+			raw, err = m.Ports[0].Raw()
+		}
+		if got := hex.EncodeToString(raw); err == nil && got != c.want || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %s, %v", c, got, err)
+		}
+	}
+}
+
+// TestTextIsIdentity: texts that are one number are different values.
+func TestTextIsIdentity(t *testing.T) {
+	ids := map[string]bool{}
+	for _, v := range []string{"x=7", "x=7.0", "x=seven"} {
+		m, err := own(t, tflitetest.Shown("string", 0), "", []string{v}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[m.Identity] = true
+	}
+	if len(ids) != 3 {
+		t.Errorf("%d identities of 3 texts", len(ids))
 	}
 }
 
@@ -185,15 +250,32 @@ func TestInputFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, err := m.Values()
-			if err != nil {
-				t.Fatal(err)
-			}
-			raw, err := v[0].Raw()
+			raw, err := m.Ports[0].Raw()
 			if diff := cmp.Diff(data, raw); err != nil || diff != "" {
 				t.Error(err, diff)
 			}
 		})
+	}
+	for element, files := range map[string]map[string]string{ // a content, and what is wrong with it
+		"string":   {"a\x00\x00b c\x00d\x00": "", "a\x00b\x00c\x00d": "takes 4 texts, each ended by a byte of 0; the file has 3", "": "takes 4 texts", "a\x00b\x00c\x00d\x00e": "takes 4 texts"},
+		"int4":     {"\x12\xff": "", "\x12\xff\x00\x00": "takes 2 bytes", string(npyOf(one, strings.Replace(good, "<i4", "|i1", 1), data[:4])): "a .npy file cannot hold"},
+		"bfloat16": {"\x80\x3f\x00\x00\x80\x3f\x00\x00": "", "1234": "takes 8 bytes", string(npyOf(one, strings.Replace(good, "<i4", "", 1), nil)): "cannot be an input"},
+	} {
+		for content, want := range files {
+			m, err := own(t, tflitetest.Shown(element, 0), "", nil, []string{"x=" + saved(t, "file", []byte(content))})
+			if want != "" {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s of %q: %v, want an error with %q", element, content, err, want)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if raw, err := m.Ports[0].Raw(); err != nil || string(raw) != content {
+				t.Errorf("%s of %q: %q, %v", element, content, raw, err)
+			}
+		}
 	}
 	_, err := own(t, tflitetest.Shown("bool", 0), "", nil, []string{"x=" + saved(t, "mask", []byte{0, 1, 2, 0})})
 	if err == nil || !strings.Contains(err.Error(), "element 2 of the file is 2") {

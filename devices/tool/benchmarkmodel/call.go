@@ -11,7 +11,6 @@ import (
 	"latlab/devices/machine"
 	"latlab/internal/text"
 	"latlab/sampler/model"
-	tflitereader "latlab/sampler/tflite/reader"
 )
 
 // call is how a user's own file is executed: further flags, and the files of its inputs on the machine.
@@ -53,24 +52,22 @@ func (d *Device) call(ctx context.Context, op string, m *model.Model) (*call, er
 		}
 		c.args = append(c.args, "--signature_to_run_for="+n.Signature)
 	}
-	values, err := m.Values()
-	if err != nil {
-		return nil, devices.ModelBytes(op, err)
-	}
-	given := len(values)
-	for _, p := range n.Inputs {
-		if zeroed(p.Type) && !slices.ContainsFunc(values, func(v model.Values) bool { return v.Port.Index == p.Index }) {
-			if v, ok := model.Zeros(p); ok {
-				values = append(values, v)
-			}
+	var values []*model.Port
+	given := false
+	for i := range m.Ports {
+		p := &m.Ports[i]
+		if p.HasValues() || zeroed(p.Type) && p.TakesValues() {
+			values = append(values, p)
 		}
+		given = given || p.HasValues()
 	}
 	if len(values) == 0 {
+		var err error
 		c.args, err = d.addShapes(op, m, c.args)
 		return c, err
 	}
-	if err := d.canGive(n); err != nil {
-		if given > 0 {
+	if err := d.canGive(m.Ports); err != nil {
+		if given {
 			return nil, user("the inputs of %s cannot be given values: %w", m.Name, err)
 		}
 		if d.o.Flags["input_layer"] == "" {
@@ -91,8 +88,8 @@ func zeroed(element string) bool {
 	return !slices.Contains([]string{"float32", "int8", "uint8", "int16"}, element)
 }
 
-// canGive returns why the tool's flags cannot hold the inputs of a network.
-func (d *Device) canGive(n *tflitereader.Network) error {
+// canGive returns why the tool's flags cannot hold the inputs of a model.
+func (d *Device) canGive(ports []model.Port) error {
 	if d.o.Flags["input_layer"] != "" {
 		return errors.New("the device's flags have input_layer already")
 	}
@@ -101,8 +98,8 @@ func (d *Device) canGive(n *tflitereader.Network) error {
 			return fmt.Errorf("this build of benchmark_model has no flag %s", flag)
 		}
 	}
-	for _, p := range n.Inputs {
-		if len(p.Given) == 0 {
+	for _, p := range ports {
+		if len(p.Shape) == 0 {
 			return fmt.Errorf("its flags cannot hold the shape of the scalar %s", p.Name)
 		}
 		if strings.ContainsAny(p.Name, ",") {
@@ -112,10 +109,10 @@ func (d *Device) canGive(n *tflitereader.Network) error {
 	return nil
 }
 
-func (d *Device) give(ctx context.Context, op string, m *model.Model, values []model.Values, c *call) error {
+func (d *Device) give(ctx context.Context, op string, m *model.Model, values []*model.Port, c *call) error {
 	var files []string
-	for _, v := range values {
-		raw, err := v.Raw()
+	for _, p := range values {
+		raw, err := p.Raw()
 		if err != nil {
 			return devices.ModelBytes(op, err)
 		}
@@ -128,7 +125,7 @@ func (d *Device) give(ctx context.Context, op string, m *model.Model, values []m
 			return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
 				Err: fmt.Errorf("the folder of temporary files, %s, has a comma in its name, by which benchmark_model separates files", f.Path)}
 		}
-		files = append(files, doubled(v.Port.Name)+":"+doubled(f.Path))
+		files = append(files, doubled(p.Name)+":"+doubled(f.Path))
 	}
 	c.args = append(append(c.args, inputArgs(m.Ports)...), "--input_layer_value_files="+strings.Join(files, ","))
 	return nil

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,6 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/tool"
 	"latlab/devices/tool/qnn"
-	"latlab/devices/transport"
 	"latlab/sampler/model"
 )
 
@@ -80,7 +80,7 @@ func (d *Device) compile(ctx context.Context, op string, m *model.Model, deadlin
 	if c.dir, err = d.m.Temp(ctx, op); err != nil {
 		return nil, 0, err
 	}
-	if err := d.push(ctx, op, c); err != nil {
+	if err := d.push(ctx, op, m, c); err != nil {
 		c.remove()
 		return nil, 0, err
 	}
@@ -91,9 +91,10 @@ func hostError(op string, err error) error {
 	return &devices.Error{Fault: devices.FaultLab, Op: op, Reason: machine.ReasonFolder, Err: err}
 }
 
-// push copies the context, its inputs and their list to the machine. The values are random but the
-// same for every network: an integer network's time does not depend on them.
-func (d *Device) push(ctx context.Context, op string, c *compiled) error {
+// push copies the context, its inputs and their list to the machine. Values that the user does not give are random
+// but the same for every network: an integer network's time does not depend on them. qnn-net-run reads the files in
+// the inputs' own types (--use_native_input_files); by default it would take all of them for float32.
+func (d *Device) push(ctx context.Context, op string, m *model.Model, c *compiled) error {
 	f, err := os.Open(c.qnn.Path)
 	if err != nil {
 		return hostError(op, err)
@@ -104,7 +105,7 @@ func (d *Device) push(ctx context.Context, op string, c *compiled) error {
 		return hostError(op, err)
 	}
 	c.bytes = info.Size()
-	if err := d.put(ctx, op, transport.File{Path: c.dir.Path(contextFile), Content: f, Size: c.bytes, Mode: 0o600}); err != nil {
+	if err := c.dir.Put(ctx, op, contextFile, f, c.bytes); err != nil {
 		return err
 	}
 	var list []string
@@ -115,22 +116,21 @@ func (d *Device) push(ctx context.Context, op string, c *compiled) error {
 		}
 		list = append(list, in.Name+":="+inputFile(i))
 		content := io.LimitReader(random, in.Bytes)
-		if err := d.put(ctx, op, transport.File{Path: c.dir.Path(inputFile(i)), Content: content, Size: in.Bytes, Mode: 0o600}); err != nil {
+		if at := slices.IndexFunc(m.Ports, func(p model.Port) bool { return p.Name == in.Name && p.HasValues() }); at >= 0 {
+			raw, err := m.Ports[at].Raw()
+			if err != nil {
+				return devices.ModelBytes(op, err)
+			}
+			if int64(len(raw)) != in.Bytes {
+				return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported,
+					Err: fmt.Errorf("input %s has %d bytes in the compiled network, %d are given", in.Name, in.Bytes, len(raw))}
+			}
+			content = bytes.NewReader(raw)
+		}
+		if err := c.dir.Put(ctx, op, inputFile(i), content, in.Bytes); err != nil {
 			return err
 		}
 	}
-	text := []byte(strings.Join(list, " ") + "\n")
-	return d.put(ctx, op, transport.File{Path: c.dir.Path(listFile), Content: bytes.NewReader(text), Size: int64(len(text)), Mode: 0o600})
-}
-
-func (d *Device) put(ctx context.Context, op string, f transport.File) error {
-	err := d.m.Transport().Put(ctx, f)
-	var known *devices.Error
-	switch {
-	case err == nil, errors.As(err, &known):
-		return err
-	case ctx.Err() != nil:
-		return ctx.Err()
-	}
-	return &devices.Error{Fault: devices.FaultDevice, Op: op, Reason: devices.ReasonOffline, Err: err}
+	text := strings.Join(list, " ") + "\n"
+	return c.dir.Put(ctx, op, listFile, strings.NewReader(text), int64(len(text)))
 }

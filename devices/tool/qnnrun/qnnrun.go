@@ -63,7 +63,7 @@ func Describe(o Options) (devices.Info, error) {
 	}
 	return devices.Info{
 		Name: o.Name, Kind: devices.Measured, Harness: program,
-		Formats: []model.Format{model.ONNX}, Precisions: []model.Precision{model.Int8}, Calls: []model.CallOption{model.GivenShape},
+		Formats: []model.Format{model.ONNX}, Precisions: []model.Precision{model.Int8}, Calls: []model.CallOption{model.GivenShape, model.GivenValue, model.GivenFile},
 		Delegate: qnn.Delegate, Threads: 1, CPUs: o.CPUs, Accelerator: true,
 	}, nil
 }

@@ -56,13 +56,15 @@ while [ $# -gt 0 ]; do
 	--profiling_level) [ "$2" = basic ] || fail level; shift 2;;
 	--perf_profile) [ "$2" = burst ] || fail clocks; shift 2;;
 	--log_level) shift 2;;
-	--use_native_input_files | --use_native_output_files) shift;;
+	--use_native_input_files) native=yes; shift;;
+	--use_native_output_files) shift;;
 	*) fail "ERROR: Invalid argument passed: $1";;
 	esac
 done
 [ -s "$context" ] || fail "Could not create context from binary."
 [ -f "$backend" ] || fail "Unable to load backend. dlerror(): dlopen failed"
 for i in $(cat "$list"); do [ "${i%%:=*}" = input ] && [ "$(wc -c <"${i#*:=}")" = 3072 ] || fail "input $i"; done
+[ "$native" = yes ] || fail "the inputs are read as float32"
 case $LD_LIBRARY_PATH in *"$(dirname "$backend")"*) ;; *) fail "LD_LIBRARY_PATH is $LD_LIBRARY_PATH";; esac
 case $ADSP_LIBRARY_PATH in "$(dirname "$backend");"*) ;; *) fail "ADSP_LIBRARY_PATH is $ADSP_LIBRARY_PATH";; esac
 [ "$n" -gt 1000000 ] && exec sleep 3600
@@ -394,5 +396,44 @@ func TestFiles(t *testing.T) {
 	}
 	if !bytes.Equal(inputs[0], inputs[1]) || bytes.Count(inputs[0], []byte{0}) > len(inputs[0])/100 {
 		t.Errorf("%d bytes, %d zeros", len(inputs[0]), bytes.Count(inputs[0], []byte{0}))
+	}
+}
+
+// TestValues: the input's file is what the user gives, in the input's type.
+func TestValues(t *testing.T) {
+	s := sdk(t)
+	d := open(t, s)
+	defer closes(t, d)
+	f, err := good(t).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	whole := bytes.Repeat([]byte{1, 2, 255}, 1024)
+	file := filepath.Join(t.TempDir(), "image.raw")
+	write(t, file, string(whole))
+	for _, tt := range []struct {
+		values, files []string
+		want          []byte
+	}{
+		{[]string{"input=200"}, nil, bytes.Repeat([]byte{200}, 3072)},
+		{nil, []string{"input=" + file}, whole},
+	} {
+		call, err := model.ParseCall("", nil, tt.values, tt.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := model.FromFile(f.Path, call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keep := filepath.Join(t.TempDir(), "input")
+		next(t, s, "cp input0.raw '"+keep+"'")
+		if _, err := d.Run(t.Context(), m, devicetest.Plan()); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(keep); err != nil || !bytes.Equal(got, tt.want) {
+			t.Errorf("%d bytes %.9x..., %v", len(got), got, err)
+		}
 	}
 }

@@ -23,7 +23,7 @@ type engine struct {
 	sha256 string // of the model's bytes
 	table  layers
 	build  float64  // seconds of the build
-	shapes []string // flags with the shapes of inputs that the file leaves open, for each run
+	inputs []string // flags of shapes and values of inputs, for each run
 	report *report  // of the build, for its warnings
 }
 
@@ -65,8 +65,13 @@ func (d *Device) build(ctx context.Context, op string, m *model.Model, deadline 
 	if err != nil {
 		return nil, 0, err
 	}
-	e := &engine{dir: dir, sha256: staged.SHA256, shapes: shapes}
-	if err := d.fill(ctx, op, staged, e, deadline); err != nil {
+	e := &engine{dir: dir, sha256: staged.SHA256}
+	values, err := d.values(ctx, op, m, dir)
+	if err == nil {
+		e.inputs = slices.Concat(shapes, values)
+		err = d.fill(ctx, op, staged, e, deadline)
+	}
+	if err != nil {
 		dir.Close()
 		return nil, 0, err
 	}
@@ -74,7 +79,7 @@ func (d *Device) build(ctx context.Context, op string, m *model.Model, deadline 
 }
 
 func (d *Device) fill(ctx context.Context, op string, s *machine.Staged, e *engine, deadline time.Time) error {
-	out, err := d.run(ctx, op, slices.Concat(d.buildArgs(s.Path, e.dir), e.shapes), deadline)
+	out, err := d.run(ctx, op, slices.Concat(d.buildArgs(s.Path, e.dir), e.inputs), deadline)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 	}
 	defer dir.Close()
 	args := slices.Concat([]string{"--loadEngine=" + j.engine.dir.Path(engineFile), "--exportTimes=" + dir.Path(timesFile)},
-		d.o.unitFlags(), d.o.given(timeOnly), d.loop(j.plan), j.engine.shapes)
+		d.o.unitFlags(), d.o.given(timeOnly), d.loop(j.plan), j.engine.inputs)
 	out, err := d.run(ctx, j.op, args, j.deadline)
 	if err != nil {
 		return err

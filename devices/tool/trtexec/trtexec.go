@@ -8,7 +8,8 @@
 // exports, the block is refused.
 //
 // Models are float32 ONNX. Inputs that a file leaves open get their shape from latlab; if trtexec says that it
-// chose one itself, the block is in doubt. The engine computes in float16 by default. In int8 TensorRT calibrates on
+// chose one itself, the block is in doubt. trtexec fills inputs with random values, integers with -128 to 127, unless the
+// user gives values. The engine computes in float16 by default. In int8 TensorRT calibrates on
 // random input, so the latency is right but the outputs are meaningless. Whether layers were really
 // computed in the requested type is read from the engine's layer table if this TensorRT exports one,
 // and otherwise reported as unproven.
@@ -60,7 +61,7 @@ func Describe(o Options) (devices.Info, error) {
 	}
 	info := devices.Info{
 		Name: o.Name, Kind: devices.Measured, Harness: "trtexec",
-		Formats: []model.Format{model.ONNX}, Precisions: []model.Precision{model.Float32}, Calls: []model.CallOption{model.GivenShape},
+		Formats: []model.Format{model.ONNX}, Precisions: []model.Precision{model.Float32}, Calls: []model.CallOption{model.GivenShape, model.GivenValue, model.GivenFile},
 		Delegate: o.delegate(), Threads: 1, CPUs: o.CPUs, Accelerator: true,
 	}
 	if o.Precision != Float32 {

@@ -20,6 +20,7 @@ type plan struct {
 	SHA256  string   `json:"sha256"`
 	Seconds float64  `json:"seconds"`
 	DLA     string   `json:"dla"`
+	Inputs  []string `json:"inputs"`
 	Open    []string `json:"open"` // inputs whose size is open
 }
 
@@ -41,6 +42,7 @@ func (p *program) build() int {
 	sum := sha256.Sum256(data)
 	e := plan{Magic: magic, Version: p.Version, SHA256: hex.EncodeToString(sum[:]), DLA: p.opts["--useDLACore"]}
 	for _, in := range checked.Inputs {
+		e.Inputs = append(e.Inputs, in.Name)
 		if slices.ContainsFunc(in.Dims, func(d onnx.Dim) bool { return d.Size == 0 }) {
 			e.Open = append(e.Open, in.Name)
 		}
@@ -86,6 +88,26 @@ func (p *program) resize(e plan) error {
 		}
 	}
 	return nil
+}
+
+// load is what sampleOptions.cpp and sampleInference.cpp make of --loadInputs: a pair that names no input is an error
+// since TensorRT 8. The contents are recorded in hex, by the inputs' names.
+func (p *program) load(e plan) error {
+	got := map[string]string{}
+	for _, pair := range strings.FieldsFunc(p.opts["--loadInputs"], func(r rune) bool { return r == ',' }) {
+		colon := strings.LastIndex(pair, ":")
+		name, file := pair[:max(colon, 0)], pair[colon+1:]
+		switch content, err := os.ReadFile(file); {
+		case err != nil:
+			return complaint("Cannot open file " + file + "!")
+		case slices.Contains(e.Inputs, name):
+			got[name] = hex.EncodeToString(content)
+			info("Using values loaded from %s for input %s", file, name)
+		case p.Version >= 8000:
+			return complaint("Invalid tensor names found in --loadInputs flag.")
+		}
+	}
+	return trtfake.Record(p.dir, got)
 }
 
 // convs returns the nodes that become layers with weights.

@@ -26,7 +26,7 @@ func flags(version int) []flag {
 		{"--noTF32", "", 7100, 0}, {"--fp16", "", 0, 110000}, {"--int8", "", 0, 110000},
 		{"--buildOnly", "", 7000, 8600}, {"--skipInference", "", 8600, 0},
 		{"--profilingVerbosity", "=mode", 8200, 0}, {"--exportLayerInfo", "=<file>", 8200, 0},
-		{"--shapes", "=spec", 0, 0},
+		{"--shapes", "=spec", 0, 0}, {"--loadInputs", "=spec", 0, 0},
 		{"--useDLACore", "=N", 0, 0}, {"--allowGPUFallback", "", 0, 0},
 		{"--streams", "=N", 0, 100000}, {"--infStreams", "=N", 8600, 0},
 		{"--iterations", "=N", 0, 0}, {"--warmUp", "=N", 0, 0}, {"--duration", "=N", 0, 0}, {"--avgRuns", "=N", 0, 0},

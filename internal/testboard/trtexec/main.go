@@ -22,6 +22,7 @@ func main() { os.Exit(run(os.Args)) }
 
 type program struct {
 	trtfake.Control
+	dir   string // of the program
 	args  []string
 	opts  map[string]string
 	fault string
@@ -34,7 +35,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	p := &program{args: args}
+	p := &program{args: args, dir: filepath.Dir(self)}
 	if len(args) == 2 && args[1] == "--help" {
 		return p.help(filepath.Dir(self))
 	}

@@ -56,6 +56,9 @@ const maxVirtualMs = 3600e3
 
 // infer follows the loop of sampleInference.cpp with one query at a time.
 func (p *program) infer(e plan) int {
+	if err := p.load(e); err != nil {
+		return p.fail(err.Error())
+	}
 	r := rand.New(rand.NewPCG(p.Seed^0x9e3779b97f4a7c15, uint64(p.index)))
 	ms := e.Seconds * 1e3 * math.Exp(p.BlockNoise*r.NormFloat64())
 	warmUp := float64(p.number("--warmUp", 200))

@@ -64,6 +64,7 @@ const (
 	controlFile = "trtexec.json"
 	faultFile   = "trtexec.fault"
 	runsFile    = "trtexec.runs"
+	inputsFile  = "trtexec.inputs"
 )
 
 // Build compiles the stand-in into dir and returns its path.
@@ -139,6 +140,29 @@ func Runs(dir string) int64 {
 		return 0
 	}
 	return info.Size()
+}
+
+// Inputs are the files that the last inference was given, in hex by the inputs' names.
+func Inputs(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	var got map[string]string
+	data, err := os.ReadFile(filepath.Join(dir, inputsFile))
+	if err == nil {
+		err = json.Unmarshal(data, &got)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// Record is called by the stand-in with what Inputs returns.
+func Record(dir string, inputs map[string]string) error {
+	data, err := json.Marshal(inputs)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, inputsFile), data, 0o600)
 }
 
 // Load is called by the stand-in. It returns its control, the number of this run, and the fault

@@ -22,7 +22,7 @@ type Decision struct {
 
 // String is a sentence for a note or a warning.
 func (d Decision) String() string {
-	return fmt.Sprintf("the value of input %s decides %s of %s: the latency is that of the value that the device chooses (0 for an integer)",
+	return fmt.Sprintf("the value of input %s decides %s of %s: the latency is that of the value that the device chooses",
 		d.Input, d.What, d.Op)
 }
 

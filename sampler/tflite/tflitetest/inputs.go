@@ -14,13 +14,15 @@ func Sized(shape, signature []int) []byte {
 	}.Bytes()
 }
 
-// TextInput is a model that compares texts: runtimes read an unset text input through a null pointer.
+// TextInput is a model that compares four texts with "", "b c", "\u00fc" and "b c": its output shows what its input holds.
 func TextInput() []byte {
+	texts := "\x04\x00\x00\x00\x18\x00\x00\x00\x18\x00\x00\x00\x1b\x00\x00\x00\x1d\x00\x00\x00\x20\x00\x00\x00b c\u00fcb c"
 	return File{
 		Tensors: []Tensor{
 			{Name: "in", Shape: []int{4}, Type: schema.TensorTypeSTRING}, {Name: "out", Shape: []int{4}, Type: schema.TensorTypeBOOL},
+			{Name: "const", Shape: []int{4}, Type: schema.TensorTypeSTRING, Data: []byte(texts)},
 		},
-		Operators: []Operator{{Code: schema.BuiltinOperatorEQUAL, Inputs: []int{0, 0}, Outputs: []int{1}}},
+		Operators: []Operator{{Code: schema.BuiltinOperatorEQUAL, Inputs: []int{0, 2}, Outputs: []int{1}}},
 		Inputs:    []int{0}, Outputs: []int{1},
 	}.Bytes()
 }
