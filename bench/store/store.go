@@ -175,7 +175,7 @@ func (s *Store) openReader(ctx context.Context, immutable bool) error {
 func (s *Store) checkReadable(ctx context.Context) error {
 	version, err := s.checkSchema(ctx)
 	if err == nil && version == 0 {
-		err = &NotStoreError{Path: s.path, What: "is an empty file"}
+		err = &NotStoreError{Path: s.path, What: "is an empty file; a copy of a store needs its -wal too"}
 	}
 	return err
 }
@@ -245,6 +245,9 @@ func checkFile(path string, write bool) (file string, err error) {
 		if err := checkRegular(file+part, 1); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", &PathError{Path: path, Err: fmt.Errorf("its file %s cannot be used: %w", file+part, err)}
 		}
+	}
+	if err := checkLog(file); err != nil {
+		return "", &DamagedError{Path: path, Err: err}
 	}
 	return file, nil
 }
