@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // AgentHarness is the Harness of latlab's own agent. It times in the same process in which it
@@ -74,13 +76,13 @@ func possibleTimes(i Info, p Plan, b *Block) error {
 	if i.Kind != Measured {
 		return nil
 	}
-	total := sum(b.Samples)
+	total := floats.Sum(b.Samples)
 	if s := b.Summary; s != nil {
 		total = max(total, float64(s.Count)*s.Mean)
 	}
 	limit, of := max(p.Timeout.Seconds(), b.Elapsed), "the block's timeout is"
 	if i.Harness == AgentHarness {
-		total += b.InitSeconds + b.FirstSeconds + sum(b.WarmUp)
+		total += b.InitSeconds + b.FirstSeconds + floats.Sum(b.WarmUp)
 		limit, of = b.Elapsed, "the block took"
 	}
 	if limit > 0 && !(total <= limit*(1+clockShare)+clockSeconds) {
@@ -108,7 +110,7 @@ func possibleCPU(i Info, _ Plan, b *Block) error {
 	if i.Delegate != "" && i.Delegate != "xnnpack" {
 		threads = max(threads, len(b.CPUs)) // an external delegate has threads of its own
 	}
-	cpu, wall := sum(b.CPUSamples), sum(b.Samples)
+	cpu, wall := floats.Sum(b.CPUSamples), floats.Sum(b.Samples)
 	if limit := float64(threads) * wall; !(cpu <= limit*(1+cpuShare)+clockSeconds) {
 		return fmt.Errorf("CPU time of %.6g s, and %d threads can use %.6g s", cpu, threads, limit)
 	}
@@ -154,10 +156,3 @@ func possibleOthers(_ Info, _ Plan, b *Block) error {
 func finite(x float64) bool { return x >= 0 && !math.IsInf(x, 1) }
 
 func above(x float64) bool { return x > 0 && finite(x) }
-
-func sum(xs []float64) (s float64) {
-	for _, x := range xs {
-		s += x
-	}
-	return s
-}

@@ -137,6 +137,50 @@ func TestNullIsDamage(t *testing.T) {
 	}
 }
 
+// Damage that SQLite takes for a different file or for no log at all is reported once, and neither a reader
+// nor a writer changes what is left.
+func TestOverwritten(t *testing.T) {
+	store, log := written(t)
+	over := func(b []byte, at int, text string) []byte {
+		return append(append(append([]byte(nil), b[:at]...), text...), b[at+len(text):]...)
+	}
+	for name, tt := range map[string]struct {
+		store, log []byte
+		want       string
+	}{
+		"the mark":             {over(store, 0, "\x00\x00\x00\x00"), nil, "its header was overwritten"},
+		"the header":           {over(store, 0, strings.Repeat("x", 100)), nil, "its header was overwritten"},
+		"the page size":        {over(store, 16, "\x00\x03"), nil, "its header was overwritten"},
+		"the application":      {over(store, 68, "LATL"), nil, "its header was overwritten"},
+		"the log's mark":       {store, over(log, 0, "mark"), "-wal has a damaged header"},
+		"the log's salt":       {store, over(log, 16, "salt"), "-wal has a damaged header"},
+		"empty beside its log": {nil, log, "it is empty and its log "},
+		"pages":                {over(store, 8192, strings.Repeat("x", 40000)), nil, "malformed"},
+		"the end":              {store[:len(store)/2], nil, "malformed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "l.db")
+			must(t, os.WriteFile(path, tt.store, 0o600), os.WriteFile(path+"-wal", tt.log, 0o600))
+			_, rerr := OpenRead(t.Context(), path)
+			_, werr := Open(t.Context(), path, Options{})
+			for _, err := range []error{rerr, werr} {
+				if !wrapsAny[*DamagedError](err) || !strings.Contains(err.Error(), tt.want) || strings.Count(err.Error(), "is damaged") != 1 {
+					t.Errorf("%v\nwant %q", err, tt.want)
+				}
+			}
+			left, err := os.ReadFile(path)
+			must(t, err)
+			logLeft, _ := os.ReadFile(path + "-wal")
+			if string(left) != string(tt.store) || string(logLeft) != string(tt.log) {
+				t.Error("the files were changed")
+			}
+		})
+	}
+	path := filepath.Join(t.TempDir(), "l.db")
+	must(t, os.WriteFile(path, store, 0o600), os.WriteFile(path+"-wal", make([]byte, 5000), 0o600))
+	must(t, resumeAt(t.Context(), path)) // after a power loss
+}
+
 // Bytes of a store and of its log are flipped at random, or its end is cut off. Whatever SQLite makes of
 // it, every reader returns.
 func TestFlippedBytes(t *testing.T) {

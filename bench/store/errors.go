@@ -133,14 +133,16 @@ func isCode(err error, codes ...int) bool {
 // wrap turns SQLite's codes into this package's errors.
 func (s *Store) wrap(err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, isWrapped(err):
+		return err
 	case isCode(err, sqlite3.SQLITE_FULL) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
 		return &DiskError{Path: s.path, Full: true, Err: err}
 	case isCode(err, sqlite3.SQLITE_IOERR):
 		return &DiskError{Path: s.path, Full: s.diskFull(), Err: err}
+	case isCode(err, sqlite3.SQLITE_NOTADB) && hasRemains(s.file):
+		return &DamagedError{Path: s.path, Err: errors.New("its header was overwritten")}
 	case isCode(err, sqlite3.SQLITE_NOTADB):
-		return &NotStoreError{Path: s.path, What: "is not a SQLite file", Err: err}
+		return &NotStoreError{Path: s.path, What: "is not a SQLite file; if it was a store, use a copy of it and its -wal from before", Err: err}
 	case isCode(err, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT):
 		// Every statement is the program's own, so one that cannot be compiled means a damaged schema.
 		return &DamagedError{Path: s.path, Err: err}
@@ -148,6 +150,13 @@ func (s *Store) wrap(err error) error {
 		return &PathError{Path: s.path, Err: s.whyNot(err)}
 	}
 	return err
+}
+
+func isWrapped(err error) bool {
+	_, damaged := errors.AsType[*DamagedError](err)
+	_, disk := errors.AsType[*DiskError](err)
+	_, path := errors.AsType[*PathError](err)
+	return damaged || disk || path
 }
 
 // diskFull asks the file system: SQLite reports ENOSPC in some places as an I/O error.

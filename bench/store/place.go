@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -45,6 +46,7 @@ type place struct {
 	store *os.File    // the open database
 	log   fs.FileInfo // the database's -wal
 	size  int64       // of the database: it never gets smaller while it is open
+	mtime time.Time   // of the database, after the last transaction
 
 	mu   sync.Mutex
 	lost *LostError
@@ -56,7 +58,7 @@ func watch(path string, f *os.File) (*place, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &place{path: path, store: f, size: info.Size()}
+	p := &place{path: path, store: f, size: info.Size(), mtime: info.ModTime()}
 	if p.log, err = os.Lstat(p.logPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -65,8 +67,55 @@ func watch(path string, f *os.File) (*place, error) {
 
 func (p *place) logPath() string { return p.path + "-wal" }
 
-// changed returns what happened to the store's files, or "". A file whose content was replaced by one
-// at least as large is not noticed: SQLite has no means against it either.
+const overwritten = "its content was overwritten"
+
+// touched reports whether somebody else wrote to the database since the last transaction. It may have been a
+// second transaction of this process, or a program that wrote the log back.
+func (p *place) touched() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	info, err := p.store.Stat()
+	return err == nil && !info.ModTime().Equal(p.mtime)
+}
+
+// content is what a store must still have.
+type content struct {
+	sweeps string // their manifests, to which others may be added
+	blocks int64
+}
+
+func (s *Store) content(ctx context.Context) (c content, err error) {
+	err = s.db.QueryRowContext(ctx, `SELECT coalesce(group_concat(manifest, char(10) ORDER BY num), ''), (SELECT count(*) FROM blocks) FROM sweeps`).
+		Scan(&c.sweeps, &c.blocks)
+	return c, s.wrap(err)
+}
+
+// learn records what the writer's store has. It may have more by then.
+func (s *Store) learn(ctx context.Context) error {
+	c, err := s.content(ctx)
+	if err == nil {
+		s.known.Store(&c)
+	}
+	return err
+}
+
+// holds returns what a new connection finds wrong with the store at a path. The open connection may still have
+// pages that the file has no more.
+func (s *Store) holds(ctx context.Context, path string) error {
+	want := s.known.Load()
+	r, err := OpenRead(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	have, err := r.content(ctx)
+	if err == nil && (!strings.HasPrefix(have.sweeps, want.sweeps) || have.blocks < want.blocks) {
+		err = fmt.Errorf("it has %d of %d blocks, or other sweeps", have.blocks, want.blocks)
+	}
+	return err
+}
+
+// changed returns what happened to the store's files, or "".
 func (p *place) changed() string {
 	info, err := p.store.Stat()
 	if err != nil {
@@ -86,7 +135,7 @@ func (p *place) changed() string {
 	case p.log != nil && !p.ownLog():
 		return "its log " + p.logPath() + " was deleted or replaced"
 	}
-	p.size = info.Size()
+	p.size, p.mtime = info.Size(), info.ModTime()
 	return ""
 }
 
@@ -97,8 +146,9 @@ func (p *place) ownLog() bool {
 }
 
 // checkPlace returns a *LostError if the store's files are no longer at its path. It saves the content of the
-// open files first, again after every transaction: blocks that other devices were timing are kept too.
-func (s *Store) checkPlace(ctx context.Context, changed bool) error {
+// open files first, again after every transaction: blocks that other devices were timing are kept too. If somebody
+// else touched the file, its content is checked as well.
+func (s *Store) checkPlace(ctx context.Context, changed, touched bool) error {
 	p := s.place
 	if p == nil {
 		return nil
@@ -107,6 +157,9 @@ func (s *Store) checkPlace(ctx context.Context, changed bool) error {
 	defer p.mu.Unlock()
 	if p.lost == nil {
 		what := p.changed()
+		if what == "" && touched && s.holds(context.WithoutCancel(ctx), p.path) != nil {
+			what = overwritten
+		}
 		if what == "" {
 			return nil
 		}
@@ -123,10 +176,8 @@ func (s *Store) checkPlace(ctx context.Context, changed bool) error {
 func (s *Store) save(ctx context.Context, p *place) {
 	e := *p.lost // an error that was returned does not change
 	p.lost = &e
-	if e.Kept != "" && !e.Parts {
-		if err := s.saveAt(ctx, e.Kept); err == nil {
-			return
-		}
+	if e.Parts || e.Kept != "" && s.saveAt(ctx, e.Kept) == nil {
+		return
 	}
 	e.Kept, e.Parts, e.Err = "", false, nil
 	for _, folder := range []func() (string, error){
@@ -140,7 +191,11 @@ func (s *Store) save(ctx context.Context, p *place) {
 			continue
 		}
 		to, err := freeName(filepath.Join(dir, filepath.Base(p.path)+".saved"))
-		if err == nil {
+		switch {
+		case err != nil:
+		case e.What == overwritten: // a copy by SQLite would mix both contents
+			err = errors.New("its pages are not all its own")
+		default:
 			err = s.saveAt(ctx, to)
 		}
 		if err == nil {
@@ -173,7 +228,11 @@ func freeName(path string) (string, error) {
 func (s *Store) saveAt(ctx context.Context, to string) error {
 	temp := to + ".part"
 	_ = os.Remove(temp)
-	if _, err := s.db.ExecContext(ctx, "VACUUM INTO ?", temp); err != nil {
+	_, err := s.db.ExecContext(ctx, "VACUUM INTO ?", temp)
+	if err == nil {
+		err = s.holds(ctx, temp)
+	}
+	if err != nil {
 		_ = os.Remove(temp)
 		return err
 	}
@@ -221,7 +280,7 @@ func (s *Store) keepForeignLog(ctx context.Context) error {
 // closeWriter writes the log back into the file, unless the file is no longer the store.
 func (s *Store) closeWriter() error {
 	ctx := context.Background()
-	lost := s.checkPlace(ctx, false)
+	lost := s.checkPlace(ctx, false, s.place.touched())
 	// A full disk or a reader may prevent it; then the log stays and nothing is lost. SQLite does not do
 	// it by itself for a file that was moved.
 	_, _ = s.db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -234,8 +293,9 @@ func (s *Store) closeWriter() error {
 // tx runs f in one transaction. It returns a *LostError if the transaction went into a file that is no
 // longer the store.
 func (s *Store) tx(ctx context.Context, f func(*sql.Tx) error) error {
+	touched := s.place != nil && s.place.touched() // before the transaction writes the log back
 	err := s.commit(ctx, f)
-	if lost := s.checkPlace(ctx, err == nil); lost != nil {
+	if lost := s.checkPlace(ctx, err == nil, touched); lost != nil {
 		return lost
 	}
 	return err

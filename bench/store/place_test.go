@@ -211,6 +211,71 @@ func TestLostAtTheEnd(t *testing.T) {
 	}
 }
 
+// A store that something at least as large was copied over never ends as success, unless all of it was still
+// in its log.
+func TestOverwrittenInPlace(t *testing.T) {
+	made := func(path, id string, n int) []byte {
+		s := openStore(t, path)
+		fill(t, s, id, n)
+		must(t, s.Close())
+		text, err := os.ReadFile(path)
+		must(t, err)
+		return text
+	}
+	sibling := made(filepath.Join(t.TempDir(), "l.db"), "b", 400)
+	for name, tt := range map[string]struct {
+		with   func(own []byte) []byte
+		before bool // the store was there before this process
+		fine   bool
+	}{
+		"a sibling": {func([]byte) []byte { return sibling }, true, false},
+		"an earlier one": {func(own []byte) []byte {
+			return append(made(filepath.Join(t.TempDir(), "l.db"), "a", 200), make([]byte, len(own))...)
+		}, true, false},
+		"garbage":             {func(own []byte) []byte { return make([]byte, 2*len(own)) }, true, false},
+		"itself":              {func(own []byte) []byte { return own }, true, true},
+		"a sibling, all new":  {func([]byte) []byte { return sibling }, false, true},
+		"garbage, all is new": {func([]byte) []byte { return []byte(strings.Repeat("x", 50000)) }, false, true},
+	} {
+		for _, last := range []bool{false, true} { // at the end, or before the next block
+			path := filepath.Join(t.TempDir(), "l.db")
+			if tt.before {
+				made(path, "a", 400)
+			}
+			s := openStore(t, path)
+			if !tt.before {
+				fill(t, s, "a", 4)
+			}
+			own, err := os.ReadFile(path)
+			must(t, err, os.WriteFile(path, tt.with(own), 0o600))
+			if !last {
+				err = s.Fail(t.Context(), "a", bench.Failure{Network: 1, Final: true})
+			}
+			err = errors.Join(err, s.Close())
+			var lost *LostError
+			if errors.As(err, &lost) == tt.fine && name != "garbage, all is new" { // SQLite cuts the rest off
+				t.Errorf("%s, last %v: %v", name, last, err)
+			}
+			if lost != nil && lost.Parts {
+				continue
+			}
+			if lost != nil {
+				path = lost.Kept
+			}
+			r, err := OpenRead(t.Context(), path)
+			must(t, err)
+			want := 4
+			if tt.before {
+				want = 400
+			}
+			if n := len(all(t, r.Blocks(t.Context(), "a"))); n != want {
+				t.Errorf("%s, last %v: %d blocks", name, last, n)
+			}
+			must(t, r.Close())
+		}
+	}
+}
+
 // What SQLite cannot read any more is copied as it is.
 func TestCutAfterCheckpoint(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "l.db")

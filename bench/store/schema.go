@@ -116,6 +116,8 @@ func (s *Store) checkSchema(ctx context.Context) (version int, err error) {
 	switch {
 	case app == 0 && version == 0 && tables == 0:
 		return 0, nil
+	case app != ApplicationID && hasRemains(s.file):
+		return 0, &DamagedError{Path: s.path, Err: errors.New("its header was overwritten")}
 	case app != ApplicationID:
 		return 0, &NotStoreError{Path: s.path, What: "is a SQLite file, but not a latlab store"}
 	case version < 1 || version > SchemaVersion:

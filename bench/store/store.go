@@ -10,7 +10,7 @@
 // written, since each name would have a log of its own; two mounts of one folder (bind mounts) cannot be
 // seen and are not. Readers never wait, even while a writer writes.
 //
-// A writer whose file was deleted, moved, replaced or cut returns a *LostError from its next
+// A writer whose file was deleted, moved, replaced, cut or overwritten returns a *LostError from its next
 // transaction, and at the latest from Close, and saves what it has beside the store.
 //
 // The package does not compute estimates (bench does) and repairs nothing: for a file that it
@@ -27,6 +27,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"modernc.org/sqlite" // also the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -59,8 +60,9 @@ type Store struct {
 	path     string // as given
 	file     string // without links
 	db       *sql.DB
-	locks    *locks // nil for a reader
-	place    *place // nil for a reader
+	locks    *locks                  // nil for a reader
+	place    *place                  // nil for a reader
+	known    atomic.Pointer[content] // of a writer
 	readonly bool
 }
 
@@ -85,7 +87,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if s.place, err = watch(file, l.store); err != nil {
 		return nil, errors.Join(&PathError{Path: path, Err: err}, s.Close())
 	}
-	if err := s.checkPlace(ctx, false); err != nil {
+	if err := s.checkPlace(ctx, false, false); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -127,7 +129,10 @@ func (s *Store) openWriter(ctx context.Context, o Options) error {
 	if err := s.upgrade(ctx, version); err != nil {
 		return err
 	}
-	return s.checkRows(ctx)
+	if err := s.checkRows(ctx); err != nil {
+		return err
+	}
+	return s.learn(ctx)
 }
 
 // OpenRead opens a store for reading. It takes no lock and writes nothing to the store.
@@ -175,7 +180,7 @@ func (s *Store) openReader(ctx context.Context, immutable bool) error {
 func (s *Store) checkReadable(ctx context.Context) error {
 	version, err := s.checkSchema(ctx)
 	if err == nil && version == 0 {
-		err = &NotStoreError{Path: s.path, What: "is an empty file"}
+		err = &NotStoreError{Path: s.path, What: "is an empty file; a copy of a store needs its -wal too"}
 	}
 	return err
 }
@@ -245,6 +250,9 @@ func checkFile(path string, write bool) (file string, err error) {
 		if err := checkRegular(file+part, 1); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", &PathError{Path: path, Err: fmt.Errorf("its file %s cannot be used: %w", file+part, err)}
 		}
+	}
+	if err := checkLog(file); err != nil {
+		return "", &DamagedError{Path: path, Err: err}
 	}
 	return file, nil
 }

@@ -14,7 +14,7 @@ import (
 
 // CreateSweep implements bench.Store.
 func (s *Store) CreateSweep(ctx context.Context, m bench.Sweep) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
 		space, err := putSpace(ctx, tx, m.Space, m.SpaceFile)
 		if err != nil {
 			return err
@@ -30,6 +30,10 @@ func (s *Store) CreateSweep(ctx context.Context, m bench.Sweep) error {
 			m.ID, string(m.Device.Kind), m.Device.Name, space, n, string(text))
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return s.learn(ctx)
 }
 
 func putSpace(ctx context.Context, tx *sql.Tx, name, yaml string) (sql.NullInt64, error) {
@@ -122,7 +126,7 @@ func featuresText(features map[string]float64) (sql.NullString, error) {
 
 // Finish implements bench.Store.
 func (s *Store) Finish(ctx context.Context, sweep string, done []bench.Finished) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
 		num, err := sweepNum(ctx, tx, sweep)
 		if err != nil {
 			return err
@@ -134,6 +138,12 @@ func (s *Store) Finish(ctx context.Context, sweep string, done []bench.Finished)
 		defer f.close()
 		return f.all(ctx, done)
 	})
+	if err == nil {
+		known := *s.known.Load()
+		known.blocks += int64(len(done))
+		s.known.Store(&known)
+	}
+	return err
 }
 
 // finisher stores blocks with statements that are compiled once per transaction.

@@ -30,7 +30,7 @@ func (o sweepChoice) one(ctx context.Context, st bench.Reader) (bench.Sweep, err
 		return bench.Sweep{}, err
 	}
 	if o.sweep != "" {
-		return o.named(all, o.sweep)
+		return o.find(all, o.sweep)
 	}
 	var left []bench.Sweep
 	for _, s := range all {
@@ -62,7 +62,7 @@ func (o sweepChoice) several(ctx context.Context, st bench.Reader) ([]bench.Swee
 	}
 	var chosen []bench.Sweep
 	for _, id := range ids {
-		m, err := o.named(all, strings.TrimSpace(id))
+		m, err := o.find(all, strings.TrimSpace(id))
 		if err != nil {
 			return nil, err
 		}
@@ -74,8 +74,8 @@ func (o sweepChoice) several(ctx context.Context, st bench.Reader) ([]bench.Swee
 	return chosen, nil
 }
 
-// named finds a sweep by its id. If --device is typed too, it must be the sweep's device.
-func (o sweepChoice) named(all []bench.Sweep, id string) (bench.Sweep, error) {
+// find finds a sweep by its id. If --device is typed too, it must be the sweep's device.
+func (o sweepChoice) find(all []bench.Sweep, id string) (bench.Sweep, error) {
 	m, err := sweepByID(all, id)
 	if err == nil && o.flags.typed("device") && o.device != m.Device.Name {
 		err = usagef("sweep %s is on device %s, not on %q; leave --device out", m.ID, m.Device.Name, o.device)

@@ -161,6 +161,9 @@ func readBaseline(ctx context.Context, name, db string) (*prom.Baseline, error) 
 		return nil, err
 	}
 	b, err := prom.ReadBaseline(ctx, st, m)
+	if wraps[*store.DamagedError](err) {
+		return nil, err
+	}
 	return b, withCode(exitUsage, err)
 }
 

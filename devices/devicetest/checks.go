@@ -112,7 +112,6 @@ func checkTwoBlocks(s *subject) {
 func checkDelegation(s *subject) {
 	i := s.open().Info()
 	p := s.good().Delegation
-	s.delegation(p)
 	if i.Delegate == "" && !i.Accelerator {
 		return
 	}
@@ -129,7 +128,6 @@ func checkPartial(s *subject) {
 	s.use(d)
 	b := s.succeeds(m, Plan())
 	s.whole(b, Plan())
-	s.delegation(b.Delegation)
 	if p := b.Delegation; p.Delegated >= p.Nodes || len(p.Why) == 0 {
 		s.Errorf("%d of %d nodes are delegated, because %q; want less than all, and why", p.Delegated, p.Nodes, p.Why)
 	}

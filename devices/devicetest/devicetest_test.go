@@ -3,6 +3,7 @@ package devicetest
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -159,6 +160,8 @@ func TestMisbehaviourIsNoticed(t *testing.T) {
 		"has a sample of NaN":         {measured, block(func(b *devices.Block) { b.Samples[0] = math.NaN() }), everyBlock},
 		"counts milliseconds":         {measured, block(func(b *devices.Block) { b.Samples[0] = 61 }), everyBlock},
 		"lacks CPU samples":           {measured, block(func(b *devices.Block) { b.CPUSamples = []float64{1, 2, 3, 4, 5, 6} }), everyBlock},
+		"times more than its timeout": {measured, block(func(b *devices.Block) { b.Summary = &devices.Summary{Count: 9, Mean: 59} }), everyBlock},
+		"computes more than it can":   {measured, block(func(b *devices.Block) { b.CPUSamples = slices.Repeat([]float64{9}, len(b.Samples)) }), everyBlock},
 		"has an infinite start":       {measured, block(func(b *devices.Block) { b.InitSeconds = math.Inf(1) }), everyBlock},
 		"ends before it begins":       {measured, block(func(b *devices.Block) { b.After.Time = b.Before.Time.Add(-1) }), everyBlock},
 		"does not say when":           {measured, block(func(b *devices.Block) { b.Before.Time = time.Time{} }), everyBlock},
@@ -193,9 +196,9 @@ func TestMisbehaviourIsNoticed(t *testing.T) {
 		}}, []string{apart}},
 
 		"delegates all of no nodes": {measured, block(func(b *devices.Block) { b.Delegation = devices.Delegation{Name: "npu"} }), []string{proof, partial}},
-		"delegates to another":      {measured, block(func(b *devices.Block) { b.Delegation.Name = "cpu" }), []string{proof}},
-		"delegates more than all":   {measured, block(func(b *devices.Block) { b.Delegation.Delegated = 5 }), []string{proof, partial}},
-		"delegates to no partition": {measured, block(func(b *devices.Block) { b.Delegation.Partitions = 0 }), []string{proof, partial}},
+		"delegates to another":      {measured, block(func(b *devices.Block) { b.Delegation.Name = "cpu" }), []string{whole, small, proof, partial}},
+		"delegates more than all":   {measured, block(func(b *devices.Block) { b.Delegation.Delegated = 5 }), everyBlock},
+		"delegates to no partition": {measured, block(func(b *devices.Block) { b.Delegation.Partitions = 0 }), everyBlock},
 		"accelerates without proof": {simulated, block(func(b *devices.Block) { b.Delegation = devices.Delegation{} }), []string{proof, partial}},
 		"does not say why":          {measured, block(func(b *devices.Block) { b.Delegation.Why = nil }), []string{partial}},
 

@@ -20,10 +20,7 @@ var (
 	usbSerial = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._()+#-]{0,62}[A-Za-z0-9._()+#-]$|^[A-Za-z0-9]$`)
 	usbPath   = regexp.MustCompile(`^usb:[0-9]+(-[0-9]+(\.[0-9]+)*)?X?$`)
 	mdns      = regexp.MustCompile(`^adb-[A-Za-z0-9 ._()-]{1,100}\._adb(-tls-connect|-tls-pairing)?\._tcp\.?$`)
-	// conflict is what mDNS adds to a name that is already in use on the network (RFC 6762, section
-	// 9), also to a phone's own name after it has been away for a moment.
-	conflict = regexp.MustCompile(`( \([0-9]{1,4}\))+(\._adb)`)
-	hostForm = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9._-]{0,253})|[A-Za-z0-9]|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9]{1,15})?)$`)
+	hostForm  = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9._-]{0,253})|[A-Za-z0-9]|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9]{1,15})?)$`)
 )
 
 // badSerial says why a text cannot be an adb serial number; "" if it can.
@@ -52,15 +49,6 @@ func badSerial(s string) string {
 // wireless reports whether a phone is reached over the network.
 func wireless(serial string) bool {
 	return mdns.MatchString(serial) || strings.Contains(serial, ":") && !strings.HasPrefix(serial, "usb:")
-}
-
-// withoutConflict is the name of a phone without what mDNS adds to it from time to time: the same
-// phone is listed as "adb-X-y._adb-tls-connect._tcp" and as "adb-X-y (2)._adb-tls-connect._tcp".
-func withoutConflict(serial string) string {
-	if !mdns.MatchString(serial) {
-		return serial
-	}
-	return conflict.ReplaceAllString(serial, "$2")
 }
 
 // badAddress says why a text is not HOST:PORT; "" if it is.

@@ -13,6 +13,7 @@ import (
 	"latlab/devices/state"
 	"latlab/devices/tool"
 	"latlab/devices/transport"
+	"latlab/devices/transport/adb"
 )
 
 // describeEntry describes a device without contacting it.
@@ -107,7 +108,7 @@ func (e *entry) identify(ctx context.Context, t transport.Transport) (map[string
 	}
 	// Two phones of one type are two devices. The address is not part of a phone's identity.
 	if serial, ok := e.place.(phone); ok && usbSerial.MatchString(string(serial)) {
-		f["serial"] = withoutConflict(string(serial))
+		f["serial"] = adb.WithoutConflict(string(serial))
 	}
 	return f, nil
 }

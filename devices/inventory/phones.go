@@ -65,7 +65,10 @@ func (l *Lab) attachedPhones(ctx context.Context) []adb.Listed {
 		return nil
 	}
 	return slices.DeleteFunc(listed, func(p adb.Listed) bool {
-		return slices.ContainsFunc(l.entries, func(e *entry) bool { return e.place == phone(p.Serial) || e.place == phone(p.USB) })
+		return slices.ContainsFunc(l.entries, func(e *entry) bool {
+			named, ok := e.place.(phone)
+			return ok && (named == phone(p.USB) || adb.SamePhone(string(named), p.Serial))
+		})
 	})
 }
 

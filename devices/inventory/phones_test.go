@@ -77,8 +77,8 @@ const phonesList = "SERIAL1                device usb:1-1 product:flame model:Pi
 // TestAttachedPhones: every state that adb lists is one of ours with what to do; phones that the
 // file names are not listed twice, and hostile serial numbers go nowhere.
 func TestAttachedPhones(t *testing.T) {
-	adbServer(t, phonesList)
-	l, err := New(Options{File: write(t, "devices.yml", "devices: [{name: mine, adb: SERIAL1}, {name: port, adb: \"usb:1-7\"}]"), LockDir: t.TempDir()})
+	adbServer(t, phonesList+"adb-Z-z (3)._adb-tls-connect._tcp offline transport_id:10\n")
+	l, err := New(Options{File: write(t, "devices.yml", "devices: [{name: mine, adb: SERIAL1}, {name: port, adb: \"usb:1-7\"}, {name: air, adb: adb-Z-z._adb-tls-connect._tcp}]"), LockDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +108,9 @@ func TestAttachedPhones(t *testing.T) {
 	}
 	if s := l.probeEntry(t.Context(), l.entries[1], SourceFile, full); s.State != Offline || !strings.Contains(s.Problem, "gets no answer") {
 		t.Errorf("a phone by its port is %s: %s", s.State, s.Problem)
+	}
+	if s := l.probeEntry(t.Context(), l.entries[2], SourceFile, full); s.State != Offline || !strings.Contains(s.Problem, "gets no answer") {
+		t.Errorf("a phone that mDNS renamed is %s: %s", s.State, s.Problem)
 	}
 	for name, step := range map[string]string{"adb:SERIAL2": "authorized", "adb:SERIAL3": "phone", "adb:SERIAL9": "phone", "adb:ZUG 5S": "phone", "adb:adb-X-y (2)._adb-tls-connect._tcp": "authorized"} {
 		steps, err := l.Check(t.Context(), name)

@@ -69,7 +69,7 @@ func (p phone) dial(ctx context.Context, l *Lab) (transport.Transport, error) {
 // folder is the one that Android's shell may both write to and start programs in.
 func (phone) folder(*Lab, *entry) string { return "/data/local/tmp/latlab" }
 
-func (p phone) lockKey(*entry) string { return "adb:" + withoutConflict(string(p)) }
+func (p phone) lockKey(*entry) string { return "adb:" + adb.WithoutConflict(string(p)) }
 
 // walk checks adb and that the phone accepts this host.
 func (p phone) walk(ctx context.Context, l *Lab, e *entry, w *walk) (transport.Transport, error) {

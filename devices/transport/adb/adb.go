@@ -39,10 +39,11 @@ type Options struct {
 // Device is a phone.
 type Device struct {
 	server   Server
-	serial   string
+	serial   string // as the caller wrote it
 	features []string
 
 	mu      sync.Mutex
+	listed  string // the server's name for it
 	closed  bool
 	running map[*process]bool
 	wg      sync.WaitGroup
@@ -55,11 +56,12 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 	if err := o.Server.Start(ctx); err != nil {
 		return nil, err
 	}
-	if err := find(ctx, o); err != nil {
+	listed, err := find(ctx, o)
+	if err != nil {
 		return nil, err
 	}
-	d := &Device{server: o.Server, serial: o.Serial, running: map[*process]bool{}}
-	text, err := o.Server.query(ctx, "host-serial:"+o.Serial+":features")
+	d := &Device{server: o.Server, serial: o.Serial, listed: listed, running: map[*process]bool{}}
+	text, err := o.Server.query(ctx, "host-serial:"+listed+":features")
 	if err != nil {
 		return nil, d.culprit(d.revived(ctx, err))
 	}
@@ -74,12 +76,12 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 // address is the HOST:PORT of a phone that the server can connect to.
 var address = regexp.MustCompile(`^(\[[0-9A-Fa-f:.%a-z]+\]|[0-9A-Za-z.-]+):[0-9]{1,5}$`)
 
-// find checks that the phone can be used. It connects to a phone on the network if the server
-// has no connection to it.
-func find(ctx context.Context, o Options) error {
-	state, err := o.Server.state(ctx, o.Serial)
+// find checks that the phone can be used, and returns the name that the server has for it. It
+// connects to a phone on the network if the server has no connection to it.
+func find(ctx context.Context, o Options) (listed string, err error) {
+	listed, state, err := o.Server.state(ctx, o.Serial)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if state != usable && address.MatchString(o.Serial) && !strings.HasPrefix(state, "unauthorized") && !strings.HasPrefix(state, "authorizing") {
 		if state != "" {
@@ -88,10 +90,10 @@ func find(ctx context.Context, o Options) error {
 			_ = o.Server.Disconnect(ctx, o.Serial)
 		}
 		if state, err = o.Server.connected(ctx, o.Serial); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return StateError(o.Serial, state)
+	return listed, StateError(listed, state)
 }
 
 // connected connects to a phone on the network and waits until the phone has introduced
@@ -107,7 +109,7 @@ func (s Server) connected(ctx context.Context, serial string) (string, error) {
 			}
 		}
 		var err error
-		state, err = s.state(ctx, serial)
+		_, state, err = s.state(ctx, serial)
 		settled := !slices.Contains([]string{"", "offline", "connecting", "authorizing"}, state)
 		if err != nil || settled || time.Now().After(end) {
 			return state, err
@@ -137,19 +139,52 @@ func (s Server) connect(ctx context.Context, serial string) error {
 // usable is the state of a phone that can be used.
 const usable = "device"
 
-// state returns "" if the phone is not listed.
-func (s Server) state(ctx context.Context, serial string) (string, error) {
+// state returns the name by which the server knows a phone, and its state, "" if it is not listed.
+func (s Server) state(ctx context.Context, serial string) (listed, state string, err error) {
 	list, err := s.Devices(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
+	return match(list, serial)
+}
+
+// match prefers the listed name itself: after a phone has been away, adb lists it under a second
+// name, under both, or under the old one as offline (flutter issues 187092, 191343).
+func match(list []Listed, serial string) (listed, state string, err error) {
+	listed = serial
+	var others []string
 	for _, l := range list {
-		if l.Serial == serial || l.USB == serial {
-			return l.State, nil
+		switch {
+		case l.Serial == serial || l.USB == serial:
+			if listed, state = serial, l.State; state == usable {
+				return listed, state, nil
+			}
+		case !SamePhone(l.Serial, serial):
+		case l.State == usable:
+			others = append(others, l.Serial)
+		case state == "":
+			listed, state = l.Serial, l.State
 		}
 	}
-	return "", nil
+	switch len(others) {
+	case 0:
+		return listed, state, nil
+	case 1:
+		return others[0], usable, nil
+	}
+	return "", "", offline(serial, fmt.Errorf("adb lists it more than once: %s", strings.Join(others, ", ")), "adb disconnect "+text.ShellWord(others[1]))
 }
+
+// conflict is what mDNS adds to a name that is already in use on the network (RFC 6762, section
+// 9), also to a phone's own name after it has been away for a moment.
+var conflict = regexp.MustCompile(`( \([0-9]{1,4}\))+(\._adb(?:-tls-connect|-tls-pairing)?\._tcp\.?)$`)
+
+// WithoutConflict is the name of a phone without what mDNS adds to it from time to time: the same
+// phone is listed as "adb-X-y._adb-tls-connect._tcp" and as "adb-X-y (2)._adb-tls-connect._tcp".
+func WithoutConflict(serial string) string { return conflict.ReplaceAllString(serial, "$2") }
+
+// SamePhone reports whether two names differ at most by what mDNS adds.
+func SamePhone(a, b string) bool { return WithoutConflict(a) == WithoutConflict(b) }
 
 // StateError explains a state and what to do; nil if the phone can be used. The state is
 // Listed's, or "" for a phone that is not listed.
@@ -237,11 +272,33 @@ func (d *Device) open(ctx context.Context, service string) (*wire, error) {
 	if d.isClosed() {
 		return nil, offline(d.serial, errClosed, "")
 	}
-	w, err := d.server.open(ctx, "host:transport:"+d.serial, service)
+	w, err := d.server.open(ctx, d.transport(), service)
+	if err != nil && d.renamed(ctx) {
+		w, err = d.server.open(ctx, d.transport(), service)
+	}
 	if err != nil {
 		return nil, d.culprit(d.revived(ctx, err))
 	}
 	return w, nil
+}
+
+// transport is the request that switches a connection to the phone.
+func (d *Device) transport() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return "host:transport:" + d.listed
+}
+
+// renamed reports whether the server lists the phone by a new name.
+func (d *Device) renamed(ctx context.Context) bool {
+	listed, state, err := d.server.state(ctx, d.serial)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil || state != usable || listed == d.listed {
+		return false
+	}
+	d.listed = listed
+	return true
 }
 
 // revived distinguishes a server that died from a phone that has just left, which look the

@@ -3,10 +3,15 @@ package adb_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,6 +137,85 @@ func TestAwayAndUnauthorized(t *testing.T) {
 	}
 	if reason(err) != devices.ReasonUnauthorized || !strings.Contains(err.Error(), "accept the key") {
 		t.Errorf("open: %v", err)
+	}
+}
+
+// renaming is an adb server that lists the phone of a real one by the given name, and knows it by that
+// name only.
+func renaming(t *testing.T, real, serial string, name *atomic.Value) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	t.Cleanup(func() { ln.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { rename(c, real, serial, name.Load().(string)) })
+		}
+	})
+	return ln.Addr().String()
+}
+
+func rename(c net.Conn, real, serial, name string) {
+	defer c.Close()
+	var size [4]byte
+	if _, err := io.ReadFull(c, size[:]); err != nil {
+		return
+	}
+	n, _ := strconv.ParseUint(string(size[:]), 16, 16)
+	request := make([]byte, n)
+	if _, err := io.ReadFull(c, request); err != nil {
+		return
+	}
+	if string(request) == "host:devices-l" {
+		line := name + " device transport_id:1\n"
+		fmt.Fprintf(c, "OKAY%04x%s", len(line), line)
+		return
+	}
+	if strings.Contains(string(request), "_adb-tls-connect") && !strings.Contains(string(request), ":"+name) {
+		fmt.Fprint(c, "FAIL0009not found")
+		return
+	}
+	up, err := net.Dial("tcp", real)
+	if err != nil {
+		return
+	}
+	defer up.Close()
+	there := strings.ReplaceAll(string(request), name, serial)
+	fmt.Fprintf(up, "%04x%s", len(there), there)
+	go func() {
+		_, _ = io.Copy(up, c)
+		_ = up.(*net.TCPConn).CloseWrite()
+	}()
+	_, _ = io.Copy(c, up)
+}
+
+// A phone is found by the name that mDNS gave it, and again when it gets the next one.
+func TestRenamedByMDNS(t *testing.T) {
+	_, f, s := phone(t, adbtest.Options{})
+	var name atomic.Value
+	name.Store("adb-X-y (2)._adb-tls-connect._tcp")
+	s.Addr = renaming(t, s.Addr, f.Serial(), &name)
+	d, err := adb.Open(t.Context(), adb.Options{Serial: "adb-X-y._adb-tls-connect._tcp", Server: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, next := range []string{"adb-X-y (3)._adb-tls-connect._tcp", "adb-X-y._adb-tls-connect._tcp"} {
+		if stdout, _, exit := finish(t, start(t, d, sh("echo here"))); stdout != "here\n" || exit != (transport.Exit{}) {
+			t.Errorf("%q, %+v", stdout, exit)
+		}
+		name.Store(next)
+	}
+	name.Store("adb-X-z._adb-tls-connect._tcp")
+	if _, err := d.Stat(t.Context(), "/"); reason(err) != devices.ReasonOffline {
+		t.Errorf("stat of a phone that is away: %v", err)
 	}
 }
 

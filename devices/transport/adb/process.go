@@ -249,7 +249,7 @@ func (p *process) end() {
 	ctx, cancel := context.WithTimeout(context.Background(), killPatience)
 	defer cancel()
 	if pid := int(p.pid.Load()); pid != 0 {
-		if w, err := p.d.server.open(ctx, "host:transport:"+p.d.serial, "shell,v2,raw:"+transport.KillLine(pid)); err == nil {
+		if w, err := p.d.server.open(ctx, p.d.transport(), "shell,v2,raw:"+transport.KillLine(pid)); err == nil {
 			_, _ = frames(w, io.Discard, io.Discard)
 			_ = w.Close()
 			select {

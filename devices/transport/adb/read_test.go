@@ -77,6 +77,34 @@ func TestDevicesAreReadBack(t *testing.T) {
 	})
 }
 
+// A phone that mDNS renamed is found by its other name, if there is one such phone.
+func TestMatch(t *testing.T) {
+	const plain, second, third, foreign = "adb-X-y._adb-tls-connect._tcp", "adb-X-y (2)._adb-tls-connect._tcp", "adb-X-y (2) (3)._adb-tls-connect._tcp", "adb-X-z (2)._adb-tls-connect._tcp"
+	for _, tt := range []struct {
+		list, serial, listed, state, says string
+	}{
+		{plain + " device", plain, plain, usable, ""},
+		{second + " device\n" + foreign + " device", plain, second, usable, ""},
+		{third + " device", plain, third, usable, ""},
+		{plain + " device", second, plain, usable, ""},
+		{second + " device\n" + plain + " device", plain, plain, usable, ""},
+		{plain + " offline\n" + second + " device", plain, second, usable, ""},
+		{second + " unauthorized\n" + plain + " offline", plain, plain, "offline", ""},
+		{plain + " offline\n" + second + " unauthorized", plain, plain, "offline", ""},
+		{second + " unauthorized", plain, second, "unauthorized", ""},
+		{second + " device\n" + third + " device", plain, "", "", "adb lists it more than once: " + second + ", " + third + " (adb disconnect '" + third + "')"},
+		{foreign + " device", plain, plain, "", ""},
+		{"adb-X-y (2)._adb._tcp device", plain, plain, "", ""},
+		{"Moto G (5) device", "Moto G", "Moto G", "", ""},
+		{"A device usb:1-4", "usb:1-4", "usb:1-4", usable, ""},
+	} {
+		listed, state, err := match(parseDevices(tt.list), tt.serial)
+		if listed != tt.listed || state != tt.state || (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%q in %q is %q, %q, %v", tt.serial, tt.list, listed, state, err)
+		}
+	}
+}
+
 func FuzzParseDevices(f *testing.F) {
 	f.Add("0123\tdevice product:a model:b device:c transport_id:1\n")
 	f.Add("ABC no permissions (x); see [http://y] usb:3-2\n")
