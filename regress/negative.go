@@ -3,9 +3,11 @@ package regress
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
-// Negative says how many weights of the table are negative and by how much, "" if none is. A
+// Negative says how many weights of the table are negative and by how much, and whether the bias is; ""
+// if none is. A
 // negative weight is not a latency: the indicator method, which has no lower bound, gives many of
 // them if networks are few, and a search or a table of parts that reads single entries is misled.
 func (m *CostModel) Negative() string {
@@ -25,14 +27,15 @@ func (m *CostModel) Negative() string {
 			}
 		}
 	}
-	switch {
-	case negative > 0:
-		return fmt.Sprintf("%d of the %d table entries that the fit's networks use are negative, by %.4g s on average and %.4g s at most (%s): single entries are not latencies; measure more networks, or fit with --non-negative",
-			negative, used, -sum/float64(negative), -least, at)
-	case m.Bias < 0:
-		return fmt.Sprintf("the bias is negative, %.4g s: it is not a latency", m.Bias)
+	var parts []string
+	if negative > 0 {
+		parts = append(parts, fmt.Sprintf("%d of the %d table entries that the fit's networks use are negative, by %.4g s on average and %.4g s at most (%s): single entries are not latencies; measure more networks, or fit with --non-negative",
+			negative, used, -sum/float64(negative), -least, at))
 	}
-	return ""
+	if m.Bias < 0 {
+		parts = append(parts, fmt.Sprintf("the bias is negative, %.4g s: it is not a latency", m.Bias))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // clipped returns a fit of the indicator method without negative weights: it sets them to zero and

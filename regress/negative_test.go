@@ -48,4 +48,8 @@ func TestNegativeBias(t *testing.T) {
 	if got := m.Negative(); !strings.HasPrefix(got, "the bias is negative, -0.001 s") {
 		t.Errorf("got %q", got)
 	}
+	m.Table[0].Weights[0] = -0.5
+	if got := m.Negative(); !strings.HasPrefix(got, "1 of the 2 table entries") || !strings.Contains(got, "; the bias is negative, -0.001 s") {
+		t.Errorf("got %q", got)
+	}
 }

@@ -32,101 +32,135 @@ func skippedRows(t *csvtable.Table) []string {
 	return []string{fmt.Sprintf("%d of %d rows have no latency above 0 and were skipped: %s", rows, rows+len(t.Y), strings.Join(kinds, ", "))}
 }
 
-// mixedUnits warns of latencies in two units in one column, such as seconds and milliseconds. of is
+// mixedUnits warns of latencies in several units in one column, such as seconds and milliseconds. of is
 // the network of each row.
 func (d *design) mixedUnits(ctx context.Context, t *csvtable.Table, of []int) ([]string, error) {
-	for _, decades := range []float64{2, 3} {
-		large, err := d.secondUnit(ctx, t.Y, of, decades)
-		if err != nil {
-			return nil, err
-		}
-		if large == nil {
-			continue
-		}
-		minority, word := all(len(t.Y)), "smaller"
-		minority = slices.DeleteFunc(minority, func(i int) bool { return large[i] })
-		if 2*len(minority) > len(t.Y) {
-			minority, word = slices.DeleteFunc(all(len(t.Y)), func(i int) bool { return !large[i] }), "larger"
-		}
-		return []string{fmt.Sprintf("%d of %d rows are some %.0f times %s than the others would be, as if %s were in two units: lines %s",
-			len(minority), len(t.Y), math.Pow(10, decades), word, t.Target, lineRanges(t.Lines, minority))}, nil
-	}
-	return nil, nil
-}
-
-// secondUnit finds the rows that are larger by a number of decades than a fit to the others, nil if
-// there are none. It fits the logarithms, moves the rows that are above half of the distance down by
-// it, and fits again until no row moves. The two clusters of residuals must lie at that distance,
-// with a gap of 0.4 times it between them: latencies of one space span a factor of 30, most of
-// which the fit explains.
-func (d *design) secondUnit(ctx context.Context, y []float64, of []int, decades float64) (large []bool, err error) {
-	logs := make([]float64, len(y))
-	for i := range y {
-		logs[i] = math.Log10(y[i])
+	logs := make([]float64, len(t.Y))
+	for i, y := range t.Y {
+		logs[i] = math.Log10(y)
 	}
 	r, err := d.residuals(ctx, logs, of)
 	if err != nil {
 		return nil, err
 	}
+	// Of three units, two may be found along the features: the least residuals decide.
+	var best units
+	var level []int
+	left := math.Inf(1)
+	for _, u := range []units{{2, 2, "two"}, {2, 3, "two"}, {3, 3, "three"}, {2, 6, "two"}} {
+		l, after, err := d.levels(ctx, logs, r, of, u)
+		if err != nil {
+			return nil, err
+		}
+		if l != nil && after < left {
+			best, level, left = u, l, after
+		}
+	}
+	if level == nil {
+		return nil, nil
+	}
+	usual := 0
+	for l := range best.count {
+		if inLevel(level, l) >= inLevel(level, usual) {
+			usual = l
+		}
+	}
+	word := "smaller or larger"
+	switch usual {
+	case 0:
+		word = "larger"
+	case best.count - 1:
+		word = "smaller"
+	}
+	others := slices.DeleteFunc(all(len(t.Y)), func(i int) bool { return level[i] == usual })
+	return []string{fmt.Sprintf("%d of %d rows are some %.0f times %s than the others would be, as if %s were in %s units: lines %s",
+		len(others), len(t.Y), math.Pow(10, best.decades), word, t.Target, best.word, lineRanges(t.Lines, others))}, nil
+}
+
+// units are so many units in one column, each larger than the next by a number of decades.
+type units struct {
+	count   int
+	decades float64
+	word    string // the count
+}
+
+// levels finds the unit of each row, from 0 for the smallest values, and what the fit leaves; nil if the
+// rows are not in such units. first are the residuals of the logarithms. It moves the rows of higher
+// levels down, and fits again until no row changes its level. The clusters of residuals must lie at the
+// units' distance, with a gap of 0.4 times it between them: latencies of one space span a factor of 30,
+// most of which the fit explains.
+func (d *design) levels(ctx context.Context, logs, first []float64, of []int, u units) (level []int, after float64, err error) {
+	r := slices.Clone(first)
 	before := floats.Dot(r, r)
-	large = make([]bool, len(y))
-	cut := (slices.Min(r) + slices.Max(r)) / 2
-	after := before
+	level = make([]int, len(logs))
+	step := (slices.Max(r) - slices.Min(r)) / float64(u.count)
+	cut := slices.Min(r) + step // between the levels 0 and 1
+	after = before
 	const rounds = 20
 	for range rounds {
 		moved := slices.Clone(logs)
 		changed := false
-		for i := range large {
-			above := r[i] > cut
-			changed = changed || above != large[i]
-			if large[i] = above; above {
-				moved[i] -= decades
+		for i := range level {
+			l := 0
+			for l < u.count-1 && r[i] > cut+float64(l)*step {
+				l++
 			}
+			changed = changed || l != level[i]
+			level[i] = l
+			moved[i] -= float64(l) * u.decades
 		}
 		if !changed {
 			break
 		}
 		if r, err = d.residuals(ctx, moved, of); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		after = floats.Dot(r, r)
 		for i := range r {
 			r[i] += logs[i] - moved[i]
 		}
-		cut = decades / 2
+		cut, step = u.decades/2, u.decades
+	}
+	least := len(logs)
+	for l := range u.count {
+		least = min(least, inLevel(level, l))
 	}
 	// A row in another unit costs a fit up to the square of the distance, and half as much if half of
 	// the rows are. Without this test, a split along the features themselves would pass: the fit to
 	// the moved rows follows it.
-	gain := (before - after) / float64(min(count(large, true), count(large, false)))
-	if gain < decades*decades/5 || !apart(r, large, decades) {
-		return nil, nil
+	gain := (before - after) / float64(least)
+	if least == 0 || gain < u.decades*u.decades/5 {
+		return nil, 0, nil
 	}
-	return large, nil
+	for l := 1; l < u.count; l++ {
+		if !apart(r, level, l, u.decades) {
+			return nil, 0, nil
+		}
+	}
+	return level, after, nil
 }
 
-func count(rows []bool, want bool) int {
+// inLevel counts the rows of a level.
+func inLevel(level []int, want int) int {
 	n := 0
-	for _, r := range rows {
-		if r == want {
+	for _, l := range level {
+		if l == want {
 			n++
 		}
 	}
 	return n
 }
 
-// apart reports whether residuals are two clusters at a distance.
-func apart(r []float64, large []bool, distance float64) bool {
+// apart reports whether the residuals of a level and of the one below are two clusters at a distance.
+func apart(r []float64, level []int, of int, distance float64) bool {
 	var low, high []float64
 	for i, x := range r {
-		if large[i] {
-			high = append(high, x)
-		} else {
+		switch level[i] {
+		case of - 1:
 			low = append(low, x)
+		case of:
+			high = append(high, x)
 		}
-	}
-	if len(low) == 0 || len(high) == 0 {
-		return false
 	}
 	between := median(high) - median(low)
 	return math.Abs(between-distance) < 0.35 && slices.Min(high)-slices.Max(low) > 0.4*distance

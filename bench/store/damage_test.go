@@ -97,6 +97,9 @@ func TestRowsThatDoNotFit(t *testing.T) {
 		"DROP TABLE blocks",
 		"DROP TABLE failures",
 		"ALTER TABLE blocks RENAME COLUMN detail TO details",
+		"ALTER TABLE blocks RENAME TO b; CREATE VIEW blocks AS SELECT sweep, network, ord, round, seconds, zeroblob(900000000) AS samples, cpu_samples, warmup, detail FROM b",
+		"ALTER TABLE sweeps RENAME TO s; CREATE VIEW Sweeps AS WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n+1 FROM c) SELECT s.* FROM s, c",
+		"ALTER TABLE blocks DROP COLUMN samples; ALTER TABLE blocks ADD COLUMN samples BLOB AS (zeroblob(900000000))",
 		"INSERT INTO failures VALUES (1, 1, 77, 0, 'model', '', '', '', 1, '')",
 		"INSERT INTO failures VALUES (1, 1, 0, 0, 'model', '', '', '', 1, 'yesterday')",
 	} {

@@ -51,12 +51,14 @@ type streams struct {
 func run(ctx context.Context, args []string, s streams) int {
 	out := &resultWriter{w: painted(s.out, args)}
 	s.out = out
-	if !wantsJSON(args) {
-		s.err = ui.NewSafe(s.err)
+	newSafe := ui.NewSafe
+	if wantsJSON(args) {
+		newSafe = ui.NewSafeJSON
 	}
+	s.err = newSafe(s.err)
 	var safe *ui.Safe
-	if forPeople(args) {
-		safe = ui.NewSafe(out)
+	if !fileToStdout(args) {
+		safe = newSafe(out)
 		s.out = safe
 	}
 	err := newProgram(s).run(ctx, args)
@@ -78,11 +80,10 @@ var paintedVerbs = []string{"devices", "doctor", "fit", "show", "sweep", "time",
 // dataVerbs write to stdout what other programs read.
 var dataVerbs = []string{"completion", "man", "sample"}
 
-// forPeople reports whether stdout gets text, not JSON (which escapes control characters itself) or
-// a file.
-func forPeople(args []string) bool {
-	if wantsJSON(args) || len(args) > 1 && slices.Contains(dataVerbs, args[1]) {
-		return false
+// fileToStdout reports whether stdout gets a file, which no character may be changed in.
+func fileToStdout(args []string) bool {
+	if len(args) > 1 && slices.Contains(dataVerbs, args[1]) {
+		return true
 	}
 	stdout := []string{stdoutPath, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
 	for i, a := range args {
@@ -91,10 +92,10 @@ func forPeople(args []string) bool {
 			value = args[i+1]
 		}
 		if strings.HasPrefix(a, "-") && name == "o" && slices.Contains(stdout, value) {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // painted returns a writer that colours what it writes to w, or w itself where colours are not wanted.

@@ -210,6 +210,10 @@ func TestEscapesDoNotReachTheTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		call(0, "predict", "--cost", cost, "--arch", arch)
+		call(0, "predict", "--cost", cost, "--arch", arch, "--json")
+		if field == "device" && !strings.Contains(out.String(), `"phone\u001b[2J\u009b31m\u202egnp`) {
+			t.Errorf("the JSON has a different device: %s", out.String())
+		}
 		call(0, "export", "--cost", cost, "--format", "csv", "-o", filepath.Join(folder, "x.csv"))
 	}
 	call(2, "predict", "--cost", filepath.Join(folder, evil), "--arch", arch)
@@ -218,6 +222,7 @@ func TestEscapesDoNotReachTheTerminal(t *testing.T) {
 		t.Errorf("the name is not printed: %s", said.String())
 	}
 	call(2, evil)
+	call(2, "predict", "--cost", filepath.Join(folder, evil), "--arch", arch, "--json")
 	store, err := sql.Open("sqlite", db)
 	if err != nil {
 		t.Fatal(err)
@@ -229,4 +234,5 @@ func TestEscapesDoNotReachTheTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	call(0, "show", "--db", db)
+	call(0, "show", "--db", db, "--json")
 }

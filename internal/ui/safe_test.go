@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,32 @@ func TestSafe(t *testing.T) {
 			if err := s.Flush(); err != nil || b.String() != want {
 				t.Errorf("%q by %d bytes: %q, want %q (%v)", text, chunk, b.String(), want, err)
 			}
+		}
+	}
+}
+
+func TestSafeJSON(t *testing.T) {
+	const data = "漢 +-5 %\x1b[2J\x7f\u009b31m\u0085 user\u202egnp\u2066\u200f\u200b\ufeff\u2028\U000e0041 \\ \\u \" \t\n"
+	for chunk := 1; chunk < 100; chunk++ {
+		var b strings.Builder
+		s := NewSafeJSON(&b)
+		var line strings.Builder
+		if err := JSON(&line, data); err != nil {
+			t.Fatal(err)
+		}
+		for rest := line.String(); rest != ""; {
+			n := min(chunk, len(rest))
+			if _, err := s.Write([]byte(rest[:n])); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		if i := strings.IndexFunc(b.String(), unprintable); i >= 0 {
+			t.Fatalf("by %d bytes: %q is printed", chunk, b.String()[i:])
+		}
+		var back string
+		if err := json.Unmarshal([]byte(b.String()), &back); err != nil || back != data {
+			t.Fatalf("by %d bytes: %q decodes to %q (%v)", chunk, b.String(), back, err)
 		}
 	}
 }

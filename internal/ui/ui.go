@@ -12,7 +12,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode"
 
 	"golang.org/x/term"
 
@@ -65,7 +64,7 @@ func OneLine(err error) string {
 // contain escape sequences, which a terminal would execute. Line feeds and tabs stay.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) && r != '\n' && r != '\t' {
+		if unprintable(r) {
 			return '?'
 		}
 		return r

@@ -46,12 +46,12 @@ func (c *category) unfit(rows int, named bool) string {
 	case !named && c.numbers(true):
 		return "decimal numbers, not categories"
 	case !named && latencyName(c.name) && c.numbers(false):
-		return "a different latency, by its name"
+		return "a measurement, by its name"
 	}
 	return ""
 }
 
-// numbers reports whether all values are numbers, and with decimal whether one of them has a
+// numbers reports whether all values are numbers, also in percent or a unit of time, and with decimal whether one of them has a
 // fractional part. Missing values do not count: a benchmark leaves gaps in figures.
 func (c *category) numbers(decimal bool) bool {
 	some, fractional := false, false
@@ -59,8 +59,10 @@ func (c *category) numbers(decimal bool) bool {
 		if missing(v) {
 			continue
 		}
-		x, err := strconv.ParseFloat(strings.Replace(v, ",", ".", 1), 64)
-		if err != nil {
+		end := strings.LastIndexFunc(v, func(r rune) bool { return unicode.IsDigit(r) || r == '.' }) + 1
+		unit := strings.ToLower(strings.TrimSpace(v[end:]))
+		x, err := strconv.ParseFloat(strings.Replace(v[:end], ",", ".", 1), 64)
+		if err != nil || unit != "" && unit != "%" && units[unit] == 0 {
 			return false
 		}
 		some, fractional = true, fractional || x != float64(int64(x))
@@ -92,12 +94,12 @@ var units = map[string]float64{
 	"ns": 1e-9, "nsec": 1e-9, "nsecs": 1e-9, "nanos": 1e-9, "nanosecond": 1e-9, "nanoseconds": 1e-9,
 }
 
-// latencyName reports whether a name says that its column is a latency: "latency_pixel4",
-// "pixel4 (ms)".
+// latencyName reports whether a name says that its column is a latency, or a figure of the same runs:
+// "latency_pixel4", "pixel4 (ms)", "fps".
 func latencyName(name string) bool {
 	return slices.ContainsFunc(words(name), func(w string) bool {
 		switch w {
-		case "latency", "latencies", "runtime", "time", "duration":
+		case "latency", "latencies", "runtime", "time", "duration", "inference", "fps", "throughput", "cycles", "energy":
 			return true
 		case "s": // also a size or the plural of a word
 			return strings.HasSuffix(name, "_s") || strings.ContainsAny(name, "([")
