@@ -53,13 +53,21 @@ type Protocol struct {
 }
 
 // For is the protocol as it applies to a device. On a deterministic device further blocks add
-// nothing: it gets one block and no extra ones.
+// nothing: it gets one block and no extra ones. An estimator gets more time, because it compiles in every
+// block, and how long that takes says nothing about the device.
 func (p Protocol) For(info devices.Info) Protocol {
 	if info.Deterministic {
 		p.MinBlocks, p.MaxBlocks = 1, 1
 	}
+	if info.Kind == devices.Estimated {
+		p.TimeoutSeconds = max(p.TimeoutSeconds, estimateTimeout)
+	}
 	return p
 }
+
+// estimateTimeout is in seconds: on a busy host Vela took 94 for an ARGMAX of 513x513, which it splits into 65,797
+// operations, and 269 for one of 769x769.
+const estimateTimeout = 1800
 
 // presets is a function, so that no caller can change a preset for others.
 //

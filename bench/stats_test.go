@@ -240,3 +240,16 @@ func TestHalfWidth(t *testing.T) {
 		}
 	}
 }
+
+// TestTimeoutOfEstimators: an estimator compiles in every block; everything else keeps the protocol's limit.
+func TestTimeoutOfEstimators(t *testing.T) {
+	p, err := NamedProtocol("quick")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[devices.Kind]float64{devices.Measured: 60, devices.Simulated: 60, devices.Estimated: 1800} {
+		if got := p.For(devices.Info{Kind: kind}).TimeoutSeconds; got != want {
+			t.Errorf("%s: %v s, want %v", kind, got, want)
+		}
+	}
+}

@@ -31,7 +31,7 @@ type describeOptions struct {
 
 func (o *describeOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
-	o.modelOptions.register(f, "a .tflite `FILE`; --space may name the space that it comes from")
+	o.modelOptions.register(f, "a .tflite or .onnx `FILE`; --space may name the space that a .tflite comes from")
 	f.json(&o.json)
 }
 
@@ -54,7 +54,7 @@ func describe(o *describeOptions) (description, error) {
 		return description{}, err
 	}
 	if o.fixture == "" && o.arch == "" && o.space == "" {
-		return description{}, usagef("name a network: --fixture NAME, --space NAME with --arch INDICES, or --model FILE.tflite")
+		return description{}, usagef("name a network: --fixture NAME, --space NAME with --arch INDICES, or --model FILE")
 	}
 	n, err := o.network()
 	if err != nil {

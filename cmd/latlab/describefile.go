@@ -1,13 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
+	"latlab/internal/text"
 	"latlab/internal/ui"
 	"latlab/sampler"
+	"latlab/sampler/graph"
+	"latlab/sampler/model"
 	"latlab/sampler/tflite/reader"
 )
 
@@ -28,6 +32,7 @@ type fileFacts struct {
 	Unknown   []reader.OpCount `json:"unknown_op_counts"`
 	Notes     []string         `json:"notes"`
 	paid      bool             // whether PAID BY is known
+	unread    bool             // whether the ops are not read
 }
 
 func describeFile(o *describeOptions) (description, error) {
@@ -44,7 +49,7 @@ func describeFile(o *describeOptions) (description, error) {
 	}
 	n := m.Network
 	if n == nil {
-		return description{}, usagef("%s is an %s file; describe reads .tflite files only", o.model, m.Format)
+		return describeONNX(o, m, size)
 	}
 	space, err := spaceOfFile(o.space, n)
 	if err != nil {
@@ -68,6 +73,26 @@ func describeFile(o *describeOptions) (description, error) {
 		d.ID = a.ID()
 	}
 	return d, nil
+}
+
+// describeONNX describes what latlab reads of an .onnx file, which has no shapes between its ops and so no work.
+func describeONNX(o *describeOptions, m *model.Model, size int64) (description, error) {
+	if o.space != "" {
+		return description{}, usagef("%s is an onnx file, whose space is not known: leave --space out", o.model)
+	}
+	f := &fileFacts{
+		File: o.model, Bytes: size, SHA256: m.FileSHA256(), Precision: m.ONNX.Precision, Inputs: []reader.Port{}, Outputs: []reader.Port{},
+		SubGraphs: 1, Keys: []string{}, Operators: []reader.OpCount{}, Unknown: []reader.OpCount{},
+		Notes: list(m.Warnings()), unread: true,
+	}
+	for _, in := range m.ONNX.Inputs {
+		p := reader.Port{Name: text.Clip(in.Name), Type: in.Type, Shape: []int{}}
+		for _, d := range in.Dims {
+			p.Shape = append(p.Shape, cmp.Or(d.Size, -1))
+		}
+		f.Inputs = append(f.Inputs, p)
+	}
+	return description{Name: m.Name, UnknownOps: []string{}, Layers: []graph.Row{}, Published: []publishedFigure{}, fileFacts: f}, nil
 }
 
 // list copies s, so that an empty one is [] in JSON and not null.
@@ -130,8 +155,11 @@ func printFile(w io.Writer, d description) error {
 		}
 		rows = append(rows, row)
 	}
-	if err := ui.Table(w, rows); err != nil {
-		return err
+	if !d.unread {
+		if err := ui.Table(w, rows); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
 	}
 	_, err := io.WriteString(w, fileSummary(d))
 	return err
@@ -139,7 +167,7 @@ func printFile(w io.Writer, d description) error {
 
 func fileSummary(d description) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s  %s bytes, %s\n", d.File, ui.Thousands(int(d.Bytes)), d.Precision)
+	fmt.Fprintf(&b, "%s  %s bytes, %s\n", d.File, ui.Thousands(int(d.Bytes)), d.Precision)
 	if d.Space != "" {
 		fmt.Fprintf(&b, "%s %s, written by %s\n", d.Space, d.Indices, d.Tool)
 	}
@@ -158,8 +186,12 @@ func fileSummary(d description) string {
 	if d.Tool != "" {
 		folded = " (batch norm folded)"
 	}
-	fmt.Fprintf(&b, "%s MACs, %s parameters%s, %d layers\n", ui.Count(d.MACs), ui.Count(d.Params), folded, len(d.Layers))
-	if !d.MACsComplete {
+	if d.unread {
+		b.WriteString("the layers of an .onnx file are not read\n")
+	} else {
+		fmt.Fprintf(&b, "%s MACs, %s parameters%s, %d layers\n", ui.Count(d.MACs), ui.Count(d.Params), folded, len(d.Layers))
+	}
+	if !d.unread && !d.MACsComplete {
 		b.WriteString("these figures include the known operators only\n")
 		b.WriteString(ui.Wrap("unknown operators:", counted(d.Unknown), ui.WideColumns))
 	}

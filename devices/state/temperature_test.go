@@ -35,6 +35,7 @@ func TestZoneReading(t *testing.T) {
 		{"bms", 295, 29.5, ""},
 		{"battery", 27400, 27.4, ""},
 		{"battery", 274, 27.4, ""},
+		{"battery", 310, 31, ""}, {"BAT0", 310, 31, ""},
 		{"battery", 27, 27, ""},
 		{"battery", 95, 0, "too hot for a battery"},
 		{"mtktsbattery", 95000, 0, "too hot for a battery"},

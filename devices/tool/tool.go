@@ -42,6 +42,7 @@ type Run struct {
 	// is at fault: the named program does not exist.
 	Missing devices.Error
 	Crash   devices.Fault // whose fault a crash is; FaultModel by default
+	Late    devices.Fault // whose fault it is that the Timeout passed; FaultDevice by default
 }
 
 // Output is the output of a program that ended by itself, whatever its exit code.
@@ -139,11 +140,14 @@ func (r Run) failure(ctx context.Context, end ending) error {
 		withOutput := *known
 		withOutput.Output = strings.TrimPrefix(withOutput.Output+"\n"+end.text, "\n")
 		return &withOutput
-	case errors.Is(context.Cause(ctx), errHung) && end.Left > 0:
+	case errors.Is(context.Cause(ctx), errHung) && r.Late == "" && end.Left > 0:
 		e.Reason, e.Err = devices.ReasonGarbage, fmt.Errorf("%s prints without end: it was killed after a timeout of %v, with %d MB printed", r.Program, r.Timeout, (end.Left+MaxOutput)>>20)
 		return e
 	case errors.Is(context.Cause(ctx), errHung):
-		e.Reason, e.Err = devices.ReasonHung, fmt.Errorf("%s was killed after a timeout of %v", r.Program, r.Timeout)
+		e.Fault, e.Reason, e.Err = cmp.Or(r.Late, e.Fault), devices.ReasonHung, fmt.Errorf("%s was killed after a timeout of %v", r.Program, r.Timeout.Round(time.Millisecond))
+		if r.Late == devices.FaultModel {
+			e.Advice = "this is a time limit of latlab, not of the device: a smaller network, or a host that is less busy, may keep it"
+		}
 	case errors.As(end.err, &known):
 		return known
 	case end.err != nil && len(r.CPUs) > 0:

@@ -2,7 +2,11 @@ package tool
 
 import (
 	"regexp"
+	"slices"
 	"strings"
+
+	"latlab/devices"
+	"latlab/internal/text"
 )
 
 // warningLine has the ways in which tools begin a warning: "[W] text" with or without a time, "WARNING: text",
@@ -31,6 +35,39 @@ var (
 // timed than the one that was asked for.
 func ChoseShape(warning string) bool {
 	return shapeWord.MatchString(warning) && chosenWord.MatchString(warning)
+}
+
+// maxWarnings limits the warnings that are kept of a run.
+const maxWarnings = 20
+
+// Warnings are what a program warned of, each text once, and the doubt about each that says that a shape was chosen.
+type Warnings struct {
+	Texts  []string
+	Doubts []devices.Doubt
+}
+
+// Warnings are those of a run.
+func (o Output) Warnings(program string) (w Warnings) {
+	for _, stream := range []string{o.Stdout, o.Stderr} {
+		for line := range strings.Lines(stream) {
+			said, found := Warning(line)
+			if said = program + ": " + text.Line(said, maxLine); !found || slices.Contains(w.Texts, said) {
+				continue
+			}
+			if ChoseShape(said) && len(w.Doubts) < maxWarnings {
+				w.Doubts = append(w.Doubts, devices.Doubt{Code: ReasonShape, Text: "the tool chose the shape of an input: " + said})
+			}
+			if len(w.Texts) < maxWarnings {
+				w.Texts = append(w.Texts, said)
+			}
+		}
+	}
+	return w
+}
+
+// AddTo adds them to a block's.
+func (w Warnings) AddTo(b *devices.Block) {
+	b.Warnings, b.Doubts = slices.Concat(b.Warnings, w.Texts), slices.Concat(b.Doubts, w.Doubts)
 }
 
 // ReasonShape is the code of the doubt about such a measurement.

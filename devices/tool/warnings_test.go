@@ -1,6 +1,10 @@
 package tool
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 func TestWarning(t *testing.T) {
 	for line, want := range map[string]string{
@@ -40,5 +44,20 @@ func TestChoseShape(t *testing.T) {
 		if ChoseShape(text) != want {
 			t.Errorf("%q: %v", text, !want)
 		}
+	}
+}
+
+// TestWarningsOfARun: each text once, from both streams, and a limited number of them.
+func TestWarningsOfARun(t *testing.T) {
+	var many strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&many, "[W] number %d\nno warning\n[W] number %d\n", i, i)
+	}
+	w := Output{Stdout: "WARNING: first\n" + many.String(), Stderr: "[W] input x has no shape, assuming 1x1\n"}.Warnings("p")
+	if len(w.Texts) != maxWarnings || w.Texts[0] != "p: first" || w.Texts[1] != "p: number 0" || w.Texts[2] != "p: number 1" {
+		t.Errorf("%q", w.Texts)
+	}
+	if len(w.Doubts) != 1 || w.Doubts[0].Code != ReasonShape {
+		t.Errorf("%v", w.Doubts)
 	}
 }

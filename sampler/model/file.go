@@ -70,7 +70,7 @@ func (m *Model) read(data []byte) error {
 		if m.Call.Signature != "" {
 			return fmt.Errorf("an .onnx file has no signatures, so none is named %q", text.Clip(m.Call.Signature))
 		}
-		m.Form = Form{Format: ONNX, Precision: computed(info.Activations)}
+		m.ONNX, m.Form = &info, Form{Format: ONNX, Precision: computed(info.Activations)}
 		for _, in := range info.Inputs {
 			m.Ports = append(m.Ports, onnxPort(in))
 		}

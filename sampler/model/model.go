@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"latlab/sampler/graph"
+	"latlab/sampler/onnx"
 	"latlab/sampler/tflite/reader"
 )
 
@@ -53,6 +54,8 @@ type Model struct {
 	Graph *graph.Graph
 	// Network describes a user's .tflite; nil for all others.
 	Network *reader.Network
+	// ONNX describes a user's .onnx; nil for all others.
+	ONNX *onnx.Info
 	// Decided are the inputs of a user's .onnx whose values decide how much is computed; those of a
 	// .tflite are in Network.
 	Decided []reader.Decision

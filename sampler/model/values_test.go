@@ -313,3 +313,34 @@ func FuzzNpy(f *testing.F) {
 		}
 	})
 }
+
+// TestWarningsOfONNX: the body of a loop is read, and a value that is given needs no warning.
+func TestWarningsOfONNX(t *testing.T) {
+	path := filepath.Join("..", "onnx", "testdata", "decided_loop.onnx")
+	for _, tt := range []struct {
+		values []string
+		want   []string
+	}{
+		{nil, []string{"the value of input m decides the number of runs of Loop", "the value of input n decides the size of Range"}},
+		{[]string{"m=3"}, []string{"the value of input n decides the size of Range"}},
+		{[]string{"m=3", "n=4"}, nil},
+	} {
+		call, err := ParseCall("", nil, tt.values, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := FromFile(path, call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := m.Warnings()
+		if len(got) != len(tt.want) {
+			t.Fatalf("%v: %q", tt.values, got)
+		}
+		for i, want := range tt.want {
+			if !strings.HasPrefix(got[i], want+": ") {
+				t.Errorf("%v: %q", tt.values, got[i])
+			}
+		}
+	}
+}

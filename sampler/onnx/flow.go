@@ -27,22 +27,25 @@ type value struct {
 
 func (v value) constant() bool { return v.stored != 0 }
 
-// scope has the values of a graph. The branches of an If and the bodies of loops see those around them.
-type scope struct {
-	outer  *scope
-	values map[string]value
+// scopeOf has what is known of the values of a graph. The branches of an If and the bodies of loops see those around
+// them.
+type scopeOf[T any] struct {
+	outer  *scopeOf[T]
+	values map[string]T
 }
 
-func (s *scope) find(name string) value {
+type scope = scopeOf[value]
+
+func (s *scopeOf[T]) find(name string) (v T) {
 	for ; s != nil && name != ""; s = s.outer {
 		if v, found := s.values[name]; found {
 			return v
 		}
 	}
-	return value{}
+	return v
 }
 
-func (s *scope) set(name string, v value) {
+func (s *scopeOf[T]) set(name string, v T) {
 	if name != "" {
 		s.values[name] = v
 	}
@@ -51,12 +54,14 @@ func (s *scope) set(name string, v value) {
 // maxDepth bounds how deep graphs may be nested: work is proportional to the product of depth and bytes.
 const maxDepth = 16
 
+var errDepth = fmt.Errorf("its graphs are nested deeper than %d", maxDepth)
+
 // graph reads a graph: first its constants and inputs, then its nodes, in execution order. The order of fields
 // in a file is free.
 func (c *checker) graph(data []byte, outer *scope) error {
 	s := &scope{outer, map[string]value{}}
 	if c.depth++; c.depth > maxDepth {
-		return fmt.Errorf("its graphs are nested deeper than %d", maxDepth)
+		return errDepth
 	}
 	err := fields(data, func(f field) error { return c.define(f, s) })
 	if err == nil {

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"math"
 
 	"latlab/internal/text"
 
@@ -9,18 +10,21 @@ import (
 )
 
 // Network is how a model's graph is wired: the information needed to tell which ops compute in which
-// type. Attributes, values and the branches of an If are not read.
+// type, and what an input decides. Other attributes and values are not read.
 type Network struct {
 	Ops []Op // in the file's order, which is the execution order
 	// Constants are the initializers by name, and whether their type is a floating type.
 	Constants       map[string]bool
 	Inputs, Outputs []Value
+	Depth           int // how many graphs are around this one
 }
 
 // Op is a node. An input or output with an empty name is optional and absent.
 type Op struct {
 	Name, Type      string
 	Inputs, Outputs []string
+	Bodies          []*Network // the branches of an If, the body of a Loop or Scan: they see the values around them
+	Scanned         int        // of a Scan's inputs, the last ones, which its body gets in slices
 }
 
 // Value is an input or output of the graph.
@@ -33,7 +37,7 @@ type Value struct {
 // ops compute the same value, which ONNX forbids, it returns an error. Memory is proportional to
 // len(data) and holds only names.
 func Read(data []byte) (*Network, error) {
-	n := &Network{Constants: map[string]bool{}}
+	n := newNetwork(0)
 	err := fields(data, func(f field) error {
 		if f.is(modelGraph) {
 			return fields(f.bytes, n.graphField)
@@ -48,6 +52,8 @@ func Read(data []byte) (*Network, error) {
 	}
 	return n, nil
 }
+
+func newNetwork(depth int) *Network { return &Network{Constants: map[string]bool{}, Depth: depth} }
 
 func (n *Network) checkOutputs() error {
 	made := map[string]bool{}
@@ -65,7 +71,7 @@ func (n *Network) checkOutputs() error {
 func (n *Network) graphField(f field) error {
 	switch {
 	case f.is(graphNode):
-		op, err := readOp(f.bytes)
+		op, err := n.readOp(f.bytes)
 		n.Ops = append(n.Ops, op)
 		return err
 	case f.is(graphInitializer):
@@ -84,7 +90,7 @@ func (n *Network) graphField(f field) error {
 	return nil
 }
 
-func readOp(data []byte) (Op, error) {
+func (n *Network) readOp(data []byte) (Op, error) {
 	var op Op
 	err := fields(data, func(f field) error {
 		switch {
@@ -96,10 +102,36 @@ func readOp(data []byte) (Op, error) {
 			op.Name = string(f.bytes)
 		case f.is(nodeOpType):
 			op.Type = string(f.bytes)
+		case f.is(nodeAttribute):
+			return n.attribute(f.bytes, &op)
 		}
 		return nil
 	})
 	return op, err
+}
+
+func (n *Network) attribute(data []byte, op *Op) error {
+	name, value := "", uint64(0)
+	err := fields(data, func(f field) error {
+		switch {
+		case f.is(attributeName):
+			name = string(f.bytes)
+		case f.number == attributeInt && f.kind == protowire.VarintType:
+			value = f.value
+		case f.is(attributeGraph):
+			body := newNetwork(n.Depth + 1)
+			if body.Depth >= maxDepth {
+				return errDepth
+			}
+			op.Bodies = append(op.Bodies, body)
+			return fields(f.bytes, body.graphField)
+		}
+		return nil
+	})
+	if name == "num_scan_inputs" {
+		op.Scanned = int(min(value, math.MaxInt32))
+	}
+	return err
 }
 
 // readValue reads ValueInfoProto: name, and type.tensor_type.elem_type.

@@ -27,10 +27,11 @@ type compiler struct {
 }
 
 type result struct {
-	model  *model.Model
-	report *report
-	folder string
-	bytes  int64
+	model    *model.Model
+	report   *report
+	warnings tool.Warnings
+	folder   string
+	bytes    int64
 }
 
 func (r *result) remove() { _ = os.RemoveAll(r.folder) }
@@ -93,10 +94,10 @@ func (c *compiler) once(ctx context.Context, op string, m *model.Model, path str
 			_ = os.RemoveAll(folder)
 		}
 	}()
-	out, err := tool.Do(ctx, c.host, tool.Run{Op: op, Program: program, Timeout: time.Until(deadline),
+	out, err := tool.Do(ctx, c.host, tool.Run{Op: op, Program: program, Timeout: time.Until(deadline), Late: devices.FaultModel, // this host is not the device
 		Command: transport.Command{Path: c.o.Compiler, Args: c.args(folder), Dir: folder}})
 	if err != nil {
-		return nil, withFault(err)
+		return nil, err
 	}
 	if out.Exit.Code != 0 || strings.Contains(out.Stdout+out.Stderr, "Compilation failed") || errors.Is(complaint(out.Stdout+out.Stderr), errInternal) {
 		return nil, refused(op, out)
@@ -110,16 +111,6 @@ func (c *compiler) args(folder string) []string {
 		args = append(args, "-m", strconv.Itoa(c.o.MinRuntime))
 	}
 	return append(args, filepath.Join(folder, inputName))
-}
-
-// withFault replaces the device's fault, since this host is not the device. If the compiler hangs or
-// crashes, the model is at fault; if it was killed or is missing, that says nothing about the device.
-func withFault(err error) error {
-	var e *devices.Error
-	if errors.As(err, &e) && e.Fault == devices.FaultDevice && e.Reason == devices.ReasonHung {
-		e.Fault = devices.FaultModel
-	}
-	return err
 }
 
 func refused(op string, out tool.Output) error {
@@ -150,10 +141,10 @@ func (c *compiler) read(op string, m *model.Model, folder string, out tool.Outpu
 	// To the inner device it has the original model's precision: the types left in the file around the
 	// compiled part do not matter.
 	made.Name, made.Form = m.Name, m.Form
-	return &result{model: made, report: rep, folder: folder, bytes: info.Size()}, nil
+	return &result{model: made, report: rep, warnings: out.Warnings(program), folder: folder, bytes: info.Size()}, nil
 }
 
-// merge puts the report into the block. If the inner device's delegate took less than was compiled for
+// merge puts the report and the compiler's warnings into the block. If the inner device's delegate took less than was compiled for
 // it, the Edge TPU did not run it.
 func (r *result) merge(op string, b *devices.Block) error {
 	rep, inner := r.report, b.Delegation
@@ -169,6 +160,7 @@ func (r *result) merge(op string, b *devices.Block) error {
 		b.Delegation.Nodes += inner.Nodes - inner.Delegated
 		b.Delegation.Why = append(b.Delegation.Why, inner.Why...)
 	}
+	r.warnings.AddTo(b)
 	if b.Counters == nil {
 		b.Counters = map[string]float64{}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"latlab/devices/agent"
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
+	"latlab/devices/tool"
 	"latlab/devices/tool/edgetpu"
 	"latlab/internal/testenv"
 	"latlab/sampler"
@@ -304,7 +306,7 @@ Compilation failed! "; exit 1`, devices.FaultModel, devices.ReasonRejected, "tim
 		{"garbage", "echo hello; exit 0", devices.FaultDevice, devices.ReasonGarbage, "", 1},
 		{"no file", `cp() { :; }`, devices.FaultDevice, devices.ReasonGarbage, "compiled file", 1},
 		{"torn file", `cp() { head -c 100 "$1" >"$2"; }`, devices.FaultDevice, devices.ReasonGarbage, "compiled file", 1},
-		{"endless", "exec yes", devices.FaultDevice, devices.ReasonGarbage, "without end", 1},
+		{"endless", "exec yes", devices.FaultModel, devices.ReasonHung, "not of the device", 1},
 		{"full", `echo "write: No space left on device"; exit 1`, devices.FaultLab, devices.ReasonFull, "", 1},
 		{"internal, once", `echo "Internal compiler error. Aborting! "; exit 1`, "", "", "", 2},
 		{"internal, always", `cp "$here/taken" "$here/next"; echo "Internal compiler error. Aborting! "; exit 1`, devices.FaultModel, devices.ReasonRejected, "Internal compiler error", 3},
@@ -335,6 +337,26 @@ echo() { command echo "$@" | sed 's/subgraphs: 1/subgraphs: 0/'; }`, devices.Fau
 				t.Errorf("error is %v: %+v", err, e)
 			}
 		})
+	}
+}
+
+// TestWarnings: the compiler's warnings are in every block, and one that says that it chose a shape is a doubt.
+func TestWarnings(t *testing.T) {
+	c := compiler(t, whole)
+	d := wrap(t, edgetpu.Options{Compiler: c})
+	defer closes(t, d)
+	next(t, c, `echo "W0000 00:00:17.1 42 f.cc:1] input x has no shape, assuming 1x3x1x1"; echo "WARNING: slow" >&2`)
+	b, err := d.Run(t.Context(), good(t), devicetest.Plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"edgetpu_compiler: slow", "edgetpu_compiler: input x has no shape, assuming 1x3x1x1"} {
+		if !slices.Contains(b.Warnings, want) {
+			t.Errorf("%q has no %q", b.Warnings, want)
+		}
+	}
+	if !slices.ContainsFunc(b.Doubts, func(d devices.Doubt) bool { return d.Code == tool.ReasonShape }) {
+		t.Errorf("doubts %v", b.Doubts)
 	}
 }
 

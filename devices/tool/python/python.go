@@ -53,7 +53,7 @@ type Script struct {
 // fault unless it is clearly this machine's.
 func (i Interpreter) Run(ctx context.Context, s Script) (tool.Output, error) {
 	out, err := tool.Do(ctx, machine.On(i.Transport, "this machine"), tool.Run{
-		Op: s.Op, Program: "the estimator's Python", Timeout: s.Timeout,
+		Op: s.Op, Program: "the estimator's Python", Timeout: s.Timeout, Late: devices.FaultModel,
 		Command: transport.Command{Path: i.path(), Args: append([]string{"-c", prelude + s.Source}, s.Args...)},
 		Missing: devices.Error{Fault: devices.FaultLab, Reason: ReasonMissing, Advice: "--python FILE or LATLAB_PYTHON names one"},
 	})

@@ -84,17 +84,17 @@ func TestWhoseFault(t *testing.T) {
 		"has no memory":   {"raise MemoryError()", devices.FaultLab, python.ReasonHost, "MemoryError"},
 		"is another":      {"sys.no_such_function()", devices.FaultDevice, devices.ReasonGarbage, "no_such_function"},
 		"is no Python":    {"}", devices.FaultDevice, devices.ReasonGarbage, "SyntaxError"},
-		"prints for ever": {"while True: os.write(2, b'x' * 65536)\n", devices.FaultDevice, devices.ReasonGarbage, "prints without end"},
-		"sleeps":          {"import time; time.sleep(1000)", devices.FaultDevice, devices.ReasonHung, "after a timeout of 1s"},
+		"prints for ever": {"while True: os.write(2, b'x' * 65536)\n", devices.FaultModel, devices.ReasonHung, "after a timeout of 3s"},
+		"sleeps":          {"import time; time.sleep(1000)", devices.FaultModel, devices.ReasonHung, "a time limit of latlab, not of the device"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := python.Interpreter{Transport: transport.Local{}, Path: testenv.Python(t)}
 			s := python.Script{Op: "try", Source: tt.source, Timeout: time.Minute}
 			switch {
-			case tt.reason == devices.ReasonHung:
-				s.Timeout = time.Second
 			case name == "prints for ever":
 				s.Timeout = 3 * time.Second
+			case tt.reason == devices.ReasonHung:
+				s.Timeout = time.Second
 			}
 			_, err := i.Run(t.Context(), s)
 			var e *devices.Error

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/devices/tool"
 	"latlab/devices/tool/python"
 	"latlab/devices/transport"
 )
@@ -83,6 +84,7 @@ type Context struct {
 	Delegation devices.Delegation
 	Floats     []string // nodes that are computed in floating point
 	Inputs     []Input
+	Warnings   tool.Warnings // of the compiler
 }
 
 // Input is an input of a compiled network.
@@ -111,7 +113,7 @@ func (c *Compiler) Compile(ctx context.Context, op, path, dir string, timeout ti
 	if !a.Whole {
 		return nil, out.Rejected(op, fmt.Errorf("the processor takes %d of its %d nodes: %s", d.Delegated, d.Nodes, list(d.Why)))
 	}
-	k := &Context{Path: filepath.Join(dir, a.Files[0]), Delegation: d, Floats: floats}
+	k := &Context{Path: filepath.Join(dir, a.Files[0]), Delegation: d, Floats: floats, Warnings: out.Warnings(Package)}
 	for _, i := range a.Inputs {
 		n, _ := i.bytes() // parseContext has checked for errors
 		k.Inputs = append(k.Inputs, Input{i.Name, n})

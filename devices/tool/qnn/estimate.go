@@ -30,7 +30,7 @@ func (d *Device) fill(b *devices.Block, op string, e *estimate, out tool.Output)
 		return out.Garbage(op, err)
 	}
 	b.InitSeconds = e.profile.finalize
-	b.Doubts = doubts(b.Delegation, e)
+	b.Doubts = append(b.Doubts, doubts(b.Delegation, e)...)
 	return nil
 }
 

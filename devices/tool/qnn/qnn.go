@@ -148,6 +148,7 @@ func (d *Device) compile(ctx context.Context, v *python.Job, timeout time.Durati
 	}
 	e.floats = floats
 	v.Block.Runtime, v.Block.Warnings = d.est.Info.Fingerprint["runtime"], d.warnings
+	out.Warnings(Package).AddTo(v.Block)
 	return d.fill(v.Block, v.Op, e, out)
 }
 

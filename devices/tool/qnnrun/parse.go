@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"latlab/devices/tool"
 	"latlab/internal/text"
 )
 
@@ -14,6 +15,8 @@ type profile struct {
 	netRun  []float64            // of every execution, timed by qnn-net-run
 	backend map[string][]float64 // of every execution, timed by the backend, by latlab's name of the event
 	init    float64              // of loading, timed by qnn-net-run
+
+	warnings tool.Warnings // of qnn-net-run
 }
 
 // columns of the table; the lines above it have versions and sources.

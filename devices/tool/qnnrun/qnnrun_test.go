@@ -18,6 +18,7 @@ import (
 	"latlab/devices"
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
+	"latlab/devices/tool"
 	"latlab/devices/tool/python/pythontest"
 	"latlab/devices/tool/qnnrun"
 	"latlab/devices/transport"
@@ -243,6 +244,28 @@ func TestBlock(t *testing.T) {
 	}
 	if f := d.Info().Fingerprint; f["soc_model"] != "57" || f["htp_arch"] != "75" || f["perf_profile"] != "burst" || !strings.HasPrefix(f["runtime_files"], "sha256:") {
 		t.Errorf("fingerprint %v", f)
+	}
+}
+
+// TestWarnings: those of qnn-net-run are kept, and one that says that it chose a shape is a doubt.
+func TestWarnings(t *testing.T) {
+	s := sdk(t)
+	d := open(t, s)
+	defer closes(t, d)
+	m := good(t)
+	if err := d.Prepare(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	next(t, s, `echo "    12.3ms [WARNING] slow"; echo "     0.1ms [ WARN ] input x: default to dimensions 1x1"`)
+	b, err := d.Run(t.Context(), m, devices.Plan{MinRuns: 5, MaxRuns: 5, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "qnn-net-run: slow"; !slices.Contains(b.Warnings, want) {
+		t.Errorf("%q has no %q", b.Warnings, want)
+	}
+	if !slices.ContainsFunc(b.Doubts, func(d devices.Doubt) bool { return d.Code == tool.ReasonShape }) {
+		t.Errorf("doubts %v", b.Doubts)
 	}
 }
 

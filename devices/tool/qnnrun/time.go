@@ -86,6 +86,8 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 		b.Counters[name+"_median_seconds"] = tool.Median(xs[warm:]) / 1e6
 	}
 	b.Warnings = append(b.Warnings, d.compiler.Warnings()...)
+	j.context.qnn.Warnings.AddTo(b)
+	p.warnings.AddTo(b)
 	if f := j.context.qnn.Floats; len(f) > 0 {
 		b.Doubts = append(b.Doubts, devices.Doubt{Code: "precision_not_reached",
 			Text: fmt.Sprintf("%d tensors or operators are computed in floating point: %s", len(f), text.Line(strings.Join(f, ", "), maxKept))})
@@ -142,6 +144,7 @@ func (d *Device) run(ctx context.Context, j job, n int) (*profile, []int, error)
 		return nil, nil, &devices.Error{Fault: devices.FaultDevice, Op: j.op, Reason: devices.ReasonGarbage,
 			Err: fmt.Errorf("the profile: %w", err), Output: tool.Tail(text)}
 	}
+	p.warnings = out.Warnings(program)
 	return p, out.CPUs, nil
 }
 

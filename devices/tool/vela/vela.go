@@ -152,8 +152,8 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	return d.est.Estimate(ctx, m, func(v *python.Job) error { return d.compile(ctx, v, plan.Timeout) })
 }
 
-// layersTimeout bounds Layers; a whole network takes a second or two.
-const layersTimeout = 5 * time.Minute
+// layersTimeout bounds Layers; a usual network takes a second or two.
+const layersTimeout = 30 * time.Minute
 
 // Layers returns the table of Run's block, which Vela writes on every run.
 func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
@@ -174,6 +174,7 @@ func (d *Device) compile(ctx context.Context, v *python.Job, timeout time.Durati
 		return out.Garbage(v.Op, err)
 	}
 	v.Block.Runtime, v.Block.Warnings = d.est.Info.Fingerprint["runtime"], d.warnings
+	out.Warnings("Vela").AddTo(v.Block)
 	return r.fill(v.Block, v.Op, out)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/devicetest"
+	"latlab/devices/tool"
 	"latlab/devices/tool/python"
 	"latlab/devices/tool/python/pythontest"
 	"latlab/devices/tool/vela"
@@ -383,5 +385,22 @@ func TestCancelLeavesNothing(t *testing.T) {
 	}
 	if after := pythontest.Leftovers(t); after != before {
 		t.Errorf("left behind: %s", after)
+	}
+}
+
+// TestWarnings: the tool's warnings are kept, and one that says that it chose a shape is a doubt.
+func TestWarnings(t *testing.T) {
+	d, m := misbehaving("echo '[WARNING] slow' >&2; echo '/lib/f.py:3: UserWarning: input x has no shape, assuming 1x3x1x1' >&2")(t)
+	b, err := d.Run(t.Context(), m, devicetest.Plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Vela: slow", "Vela: input x has no shape, assuming 1x3x1x1"} {
+		if !slices.Contains(b.Warnings, want) {
+			t.Errorf("%q has no %q", b.Warnings, want)
+		}
+	}
+	if !slices.ContainsFunc(b.Doubts, func(d devices.Doubt) bool { return d.Code == tool.ReasonShape }) {
+		t.Errorf("doubts %v", b.Doubts)
 	}
 }

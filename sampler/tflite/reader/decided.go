@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"latlab/internal/text"
 	"latlab/sampler/tflite/internal/schema"
 )
 
@@ -23,7 +24,7 @@ type Decision struct {
 // String is a sentence for a note or a warning.
 func (d Decision) String() string {
 	return fmt.Sprintf("the value of input %s decides %s of %s: the latency is that of the value that the device chooses",
-		d.Input, d.What, d.Op)
+		text.Clip(d.Input), d.What, d.Op)
 }
 
 // What an input decides.
@@ -63,14 +64,14 @@ type origins []int
 
 func (o origins) with(more origins) origins {
 	for _, x := range more {
-		if at, found := slices.BinarySearch(o, x); !found {
+		if at, found := slices.BinarySearch(o, x); !found && len(o) < maxOrigins {
 			o = slices.Insert(slices.Clone(o), at, x)
 		}
 	}
 	return o
 }
 
-// maxOrigins limits the work on damaged files: more inputs decide nothing that the first ones do not.
+// maxOrigins limits the work on damaged files: the inputs that a value is known to depend on, and what is found.
 const maxOrigins = 16
 
 // follower follows values through the subgraphs of a model.
@@ -88,7 +89,7 @@ func (r *reader) decisions() []Decision {
 	n := r.sub.InputsLength()
 	in := make([]origins, n)
 	for i := range in {
-		in[i] = origins{min(i, maxOrigins)}
+		in[i] = origins{i}
 	}
 	f.subgraph(r.net.SubGraph, in, true)
 	return f.found

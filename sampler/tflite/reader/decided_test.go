@@ -1,6 +1,7 @@
 package reader_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -66,5 +67,20 @@ func TestDecidedSizes(t *testing.T) {
 		if diff := cmp.Diff(want, mustRead(t, file.Bytes()).Decided); diff != "" {
 			t.Errorf("%s of %v (-want +got):\n%s", c.name, c.in, diff)
 		}
+	}
+}
+
+// TestDecidedByTheLastOfManyInputs: a language model's past values come before the count.
+func TestDecidedByTheLastOfManyInputs(t *testing.T) {
+	file := tflitetest.File{}
+	for i := range 40 {
+		file.Tensors = append(file.Tensors, tflitetest.Tensor{Name: fmt.Sprint("past", i), Shape: []int{1}, Type: schema.TensorTypeFLOAT32})
+		file.Inputs = append(file.Inputs, i)
+	}
+	file.Tensors = append(file.Tensors, tflitetest.Tensor{Name: "n", Shape: []int{1}, Type: schema.TensorTypeINT32}, tflitetest.Tensor{Name: "y", Shape: []int{4}, Type: schema.TensorTypeFLOAT32})
+	file.Inputs, file.Outputs = append(file.Inputs, 40), []int{41}
+	file.Operators = []tflitetest.Operator{{Code: schema.BuiltinOperatorFILL, Inputs: []int{40, 0}, Outputs: []int{41}}}
+	if diff := cmp.Diff([]reader.Decision{{Op: "FILL", Input: "n", What: "the size"}}, mustRead(t, file.Bytes()).Decided); diff != "" {
+		t.Error(diff)
 	}
 }
