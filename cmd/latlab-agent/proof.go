@@ -297,7 +297,11 @@ static void* latlab_nothing(void) {
   return nothing;
 }
 
-static const int* latlab_replaced(const latlab_kernel_node* k) { return k->params->nodes_to_replace->data; }
+// latlab_replaced is the ith node that a kernel replaced, -1 after the last one.
+static int latlab_replaced(int kernel, int i) {
+  const TfLiteIntArray* nodes = proof.kernels[kernel].params->nodes_to_replace;
+  return i < nodes->size ? nodes->data[i] : -1;
+}
 
 static const latlab_proof* latlab_get_proof(void) { return &proof; }
 static const latlab_subgraph* latlab_get_subgraph(int i) { return &proof.subgraphs[i]; }
@@ -426,9 +430,9 @@ func observedNodes() (graphs [][]wire.Node, kernels []wire.Kernel) {
 		}
 		graphs = append(graphs, nodes)
 	}
-	for _, k := range unsafe.Slice(p.kernels, int(p.kernel_count)) {
+	for i, k := range unsafe.Slice(p.kernels, int(p.kernel_count)) {
 		of := wire.Kernel{Subgraph: int(k.subgraph), Index: int(k.index)}
-		for _, n := range unsafe.Slice(C.latlab_replaced(&k), int(k.params.nodes_to_replace.size)) {
+		for n := C.latlab_replaced(C.int(i), 0); n >= 0; n = C.latlab_replaced(C.int(i), C.int(len(of.Nodes))) {
 			of.Nodes = append(of.Nodes, int(n))
 		}
 		kernels = append(kernels, of)
