@@ -45,8 +45,14 @@ func (d *Device) Profile(ctx context.Context, m *model.Model, plan devices.Plan)
 	return p, nil
 }
 
-// waiting is the share of an inference below which the rows' sum shows that it waited for a core.
-const waiting = 0.8
+const (
+	// waiting is the share of an inference below which the rows' sum shows that it waited for a core.
+	waiting = 0.8
+	// coarse is the share of a delegate's own time above which its operators are too short for its clock.
+	coarse = 0.2
+
+	microsecond = 1e-6
+)
 
 // checkObserved refuses rows that refer to what is not there.
 func checkObserved(o *wire.Observed) error {
@@ -186,10 +192,10 @@ func (t *table) kernel(i int, r wire.Row) {
 	// Operators that overlap sum to more than their kernel takes and cannot replace it. XNNPACK's run one
 	// after the other.
 	if overlap := t.delegate != wire.XNNPACK && sum > 1.02*r.All; overlap || len(inside) == 0 {
-		t.whole(r, nodes)
+		t.one(r, nodes)
 		return
 	}
-	t.resolution = 1e-6
+	t.resolution = microsecond
 	t.overhead += r.Seconds
 	why := t.match(inside, nodes)
 	if why != "" {
@@ -204,8 +210,8 @@ func (t *table) kernel(i int, r wire.Row) {
 	}
 }
 
-// whole adds a kernel as one row.
-func (t *table) whole(r wire.Row, nodes []node) {
+// one adds a kernel as one row.
+func (t *table) one(r wire.Row, nodes []node) {
 	l := devices.Layer{Where: t.delegate, Seconds: r.All}
 	for _, n := range nodes {
 		l.Name = n.Output
@@ -271,11 +277,17 @@ func computes(kernel, op string) bool {
 	return slices.Contains(xnnpack[word], op)
 }
 
+// whole is the sum of the rows.
+func (t *table) whole() float64 { return (&devices.Profile{Layers: t.rows}).Total() }
+
 // warnings say what of the rows is not one to one.
 func (t *table) warnings(o *wire.Observed) (list []string) {
 	if n := len(t.unmapped); n > 0 {
 		list = append(list, fmt.Sprintf("%s's operators are not the model's one to one (%s): the rows of %d of its %d kernels name no operator of the model",
 			t.delegate, t.unmapped[0], n, len(t.kernels)))
+	}
+	if share := t.overhead / t.whole(); t.resolution == microsecond && share > coarse {
+		list = append(list, fmt.Sprintf("%.0f%% of the inference is in no operator's row: %s rounds each down to whole microseconds, and they are short", 100*share, t.delegate))
 	}
 	if t.loops > 0 {
 		list = append(list, fmt.Sprintf("%d operators run several times an inference: their rows are the sums", t.loops))

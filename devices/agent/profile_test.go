@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"latlab/devices"
 	"latlab/devices/agent"
@@ -19,8 +20,10 @@ import (
 	"latlab/devices/agent/wire"
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
+	"latlab/devices/tool"
 	"latlab/fixtures/fixturetest"
 	"latlab/internal/testenv"
+	"latlab/sampler/graph"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite/tflitetest"
 )
@@ -37,10 +40,10 @@ func profileOf(t testing.TB, d *agent.Device, m *model.Model) *devices.Profile {
 	return p
 }
 
-// without are the warnings but those of a busy machine.
+// without are the warnings but those of a busy machine, and of networks of a few microseconds.
 func without(warnings []string) (list []string) {
 	for _, w := range warnings {
-		if !strings.Contains(w, "something else ran") {
+		if !strings.Contains(w, "something else ran") && !strings.Contains(w, "whole microseconds") {
 			list = append(list, w)
 		}
 	}
@@ -99,16 +102,12 @@ func TestProfileOfFixtures(t *testing.T) {
 	}
 }
 
-// ops are the rows without times and overheads.
-func ops(p *devices.Profile) (rows []devices.Layer) {
-	for _, l := range p.Layers {
-		if l.Op != "overhead" {
-			l.Seconds = 0
-			rows = append(rows, l)
-		}
-	}
-	return rows
+// ops are the rows without the overheads.
+func ops(p *devices.Profile) []devices.Layer {
+	return slices.DeleteFunc(slices.Clone(p.Layers), func(l devices.Layer) bool { return l.Op == "overhead" })
 }
+
+var timeless = cmpopts.IgnoreFields(devices.Layer{}, "Seconds")
 
 func loop(t testing.TB, name string) []byte {
 	t.Helper()
@@ -132,7 +131,7 @@ func TestProfileOfLoops(t *testing.T) {
 	}
 	d := openReal(t, agent.Options{})
 	p := profileOf(t, d, called(t, loop(t, "while_if"), "", []string{"x=-1"}, nil))
-	if diff := cmp.Diff(want, ops(p)); diff != "" {
+	if diff := cmp.Diff(want, ops(p), timeless); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if w := without(p.Warnings); len(w) != 1 || w[0] != "5 operators run several times an inference: their rows are the sums" {
@@ -156,8 +155,11 @@ func TestProfileOfASignature(t *testing.T) {
 		{Name: "v4", Op: "ADD", Kernel: "Add (ND)", Where: "xnnpack", Nodes: []int{1}},
 		{Name: "w", Op: "ADD", Kernel: "Add (ND)", Where: "xnnpack", Nodes: []int{2}},
 	}
-	if diff := cmp.Diff(want, ops(p)); diff != "" {
+	if diff := cmp.Diff(want, ops(p), timeless); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if p.ResolutionSeconds != 1e-6 || !slices.ContainsFunc(p.Warnings, func(w string) bool { return strings.Contains(w, "whole microseconds") }) {
+		t.Errorf("three additions of four numbers in steps of %v s, warnings %q", p.ResolutionSeconds, p.Warnings)
 	}
 }
 
@@ -268,6 +270,45 @@ func TestImpossibleProfilesAreGarbage(t *testing.T) {
 			case text != "" && (!errors.As(err, &e) || p != nil || e.Fault != devices.FaultDevice || e.Reason != devices.ReasonGarbage || !strings.Contains(e.Error(), text)):
 				t.Errorf("Profile returned %v, %v; want garbage and %q", p, err, text)
 			}
+		})
+	}
+}
+
+// BenchmarkProfile measures what observing costs: the ratio of observed and plain inferences, which are interleaved,
+// what an operator costs, and the share of the rows of operators in the observed ones.
+func BenchmarkProfile(b *testing.B) {
+	for _, c := range []struct {
+		name      string
+		graph     *graph.Graph
+		precision model.Precision
+	}{
+		{"tiny", tinyModel(b).Graph, model.Float32},
+		{"mobiledet_cpu", fixturetest.Graph(b, "mobiledet_cpu"), model.Float32},
+		{"mobiledet_cpu", fixturetest.Graph(b, "mobiledet_cpu"), model.Int8},
+	} {
+		b.Run(c.name+"-"+string(c.precision), func(b *testing.B) {
+			m, err := model.New(c.graph, model.Form{Format: model.TFLite, Precision: c.precision}, model.NewCache(b.TempDir(), 1<<30))
+			if err != nil {
+				b.Fatal(err)
+			}
+			d := openReal(b, agent.Options{})
+			var ratios, operators, shares []float64
+			for b.Loop() {
+				p, err := d.Profile(b.Context(), m, devices.Plan{WarmUpRuns: 3, MinRuns: 200, MaxRuns: 200, Timeout: 10 * time.Minute})
+				if err != nil {
+					b.Fatal(err)
+				}
+				ratios = append(ratios, *p.WholeSeconds / *p.PlainSeconds)
+				operators = append(operators, 1e6*(*p.WholeSeconds-*p.PlainSeconds)/float64(len(c.graph.Ops)))
+				sum := 0.0
+				for _, l := range ops(p) {
+					sum += l.Seconds
+				}
+				shares = append(shares, sum / *p.WholeSeconds)
+			}
+			b.ReportMetric(tool.Median(ratios), "observed/plain")
+			b.ReportMetric(tool.Median(operators), "us/op")
+			b.ReportMetric(tool.Median(shares), "ops/observed")
 		})
 	}
 }
