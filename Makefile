@@ -21,7 +21,7 @@ AGENT_ENV   = CGO_ENABLED=1 \
 	CGO_CFLAGS="-O2 -I$(TFLITE_DIR)/include -I$(CURDIR)/cmd/latlab-agent/include" \
 	CGO_LDFLAGS="-L$(TFLITE_DIR)/lib -Wl,--unresolved-symbols=ignore-in-shared-libs"
 AGENT_TAGS := xnnpack_builtin
-AGENT_HEADERS := $(shell find cmd/latlab-agent/include -name '*.h')
+AGENT_C := $(shell find cmd/latlab-agent -name '*.[ch]')
 
 # Reproducible builds for `make dist`: the clone's folder does not change the file.
 LATLAB_FLAGS := -trimpath -ldflags '-s -w -buildid='
@@ -39,7 +39,7 @@ bin/latlab: $(SOURCES)
 	CGO_ENABLED=0 $(GO) build $(LATLAB_FLAGS) -o $@ ./cmd/latlab
 
 # RPATH and not RUNPATH: LD_LIBRARY_PATH must not select a different runtime.
-bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) build/runtime $(AGENT_HEADERS)
+bin/latlab-agent: $(SOURCES) $(TFLITE_LIB) build/runtime $(AGENT_C)
 	@scripts/prereqs gcc
 	@test -f $(TFLITE_DIR)/include/tensorflow/lite/c/c_api.h || { echo "TFLITE_DIR=$(TFLITE_DIR) has no include/tensorflow/lite/c/c_api.h" >&2; exit 1; }
 	$(AGENT_ENV) $(GO) build -trimpath -buildvcs=false -tags $(AGENT_TAGS) -ldflags '-s -w -buildid= -r $$ORIGIN -extldflags -Wl,--disable-new-dtags' -o $@ ./cmd/latlab-agent
@@ -80,7 +80,7 @@ $(TFLITE_ARM64)/lib/libtensorflowlite_c.so $(TFLITE_ARM64)/LICENSE &:
 # nor the cross compiler.
 agent-arm64: bin/agent-arm64/latlab-agent
 
-bin/agent-arm64/latlab-agent: $(SOURCES) $(TFLITE_ARM64)/lib/libtensorflowlite_c.so scripts/agent-arm64 $(AGENT_HEADERS)
+bin/agent-arm64/latlab-agent: $(SOURCES) $(TFLITE_ARM64)/lib/libtensorflowlite_c.so scripts/agent-arm64 $(AGENT_C)
 	@scripts/prereqs aarch64-linux-gnu-gcc aarch64-linux-gnu-g++
 	GOOS=linux GOARCH=arm64 CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 \
 		CGO_CFLAGS="-O2 -I$(TFLITE_ARM64)/include -I$(CURDIR)/cmd/latlab-agent/include" \

@@ -41,6 +41,46 @@ func Garbage(op string, i Info, p Plan, b *Block) error {
 	return &Error{Fault: FaultDevice, Op: op, Reason: ReasonGarbage, Err: fmt.Errorf("%s answered what cannot be: %w", i.Harness, err)}
 }
 
+// GarbageProfile is the error of a profile that cannot be, nil otherwise.
+func GarbageProfile(op string, i Info, p *Profile) error {
+	err := possibleProfile(p)
+	if err == nil {
+		return nil
+	}
+	return &Error{Fault: FaultDevice, Op: op, Reason: ReasonGarbage, Err: fmt.Errorf("%s answered what cannot be: %w", i.Harness, err)}
+}
+
+func possibleProfile(p *Profile) error {
+	if len(p.Layers) == 0 || p.Runs < 1 || !finite(p.ResolutionSeconds) {
+		return fmt.Errorf("a profile of %d rows and %d inferences, in steps of %v s", len(p.Layers), p.Runs, p.ResolutionSeconds)
+	}
+	for _, x := range []*float64{p.WholeSeconds, p.PlainSeconds} {
+		if x != nil && !above(*x) {
+			return fmt.Errorf("an inference takes %v s", *x)
+		}
+	}
+	for _, l := range p.Layers {
+		if err := possibleLayer(l); err != nil {
+			return err
+		}
+	}
+	// Medians of rows may sum to more than the median inference, but not to far more.
+	if w := p.WholeSeconds; w != nil && p.Total() > 1.5**w+1e-3 {
+		return fmt.Errorf("its rows sum to %.6g s, and an inference takes %.6g s", p.Total(), *w)
+	}
+	return nil
+}
+
+func possibleLayer(l Layer) error {
+	if !finite(l.Seconds) || !finite(l.Cycles) || l.MACs < 0 {
+		return fmt.Errorf("layer %q takes %v s, %v cycles and %d MACs", l.Name, l.Seconds, l.Cycles, l.MACs)
+	}
+	if slices.ContainsFunc(l.Nodes, func(n int) bool { return n < 0 }) {
+		return fmt.Errorf("layer %q stands for the operators %v", l.Name, l.Nodes)
+	}
+	return nil
+}
+
 func possibleSamples(i Info, p Plan, b *Block) error {
 	n, most := len(b.Samples), max(p.MaxRuns, p.MinRuns, 1)
 	switch s := b.Summary; {
@@ -137,8 +177,8 @@ func possibleOthers(_ Info, _ Plan, b *Block) error {
 		return fmt.Errorf("a peak memory of %d bytes", b.PeakMemoryBytes)
 	}
 	for _, l := range b.Layers {
-		if !finite(l.Seconds) || !finite(l.Cycles) || l.MACs < 0 {
-			return fmt.Errorf("layer %q takes %v s, %v cycles and %d MACs", l.Name, l.Seconds, l.Cycles, l.MACs)
+		if err := possibleLayer(l); err != nil {
+			return err
 		}
 	}
 	if r := b.Bounds; r != nil && !(r.Low >= 0 && r.Low <= r.High && finite(r.High)) {

@@ -56,3 +56,38 @@ func TestPossible(t *testing.T) {
 		})
 	}
 }
+
+func TestPossibleProfile(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(p *devices.Profile)
+		want   string // empty: possible
+	}{
+		"a usual one":             {func(*devices.Profile) {}, ""},
+		"an inference unknown":    {func(p *devices.Profile) { p.WholeSeconds = nil }, ""},
+		"no rows":                 {func(p *devices.Profile) { p.Layers = nil }, "0 rows"},
+		"no inference":            {func(p *devices.Profile) { p.Runs = 0 }, "0 inferences"},
+		"steps of no number":      {func(p *devices.Profile) { p.ResolutionSeconds = math.NaN() }, "NaN"},
+		"a negative row":          {func(p *devices.Profile) { p.Layers[0].Seconds = -1 }, `"a" takes -1 s`},
+		"a row of NaN":            {func(p *devices.Profile) { p.Layers[1].Seconds = math.NaN() }, `"b" takes NaN s`},
+		"a row for years":         {func(p *devices.Profile) { p.Layers[1].Seconds = 1e300 }, "its rows sum to 1e+300 s, and an inference takes 0.01 s"},
+		"rows twice the whole":    {func(p *devices.Profile) { p.Layers[1].Seconds = .015 }, "its rows sum to 0.02 s"},
+		"a negative operator":     {func(p *devices.Profile) { p.Layers[1].Nodes = []int{0, -1} }, "operators [0 -1]"},
+		"an inference in no time": {func(p *devices.Profile) { *p.WholeSeconds = 0 }, "takes 0 s"},
+		"a plain one for ever":    {func(p *devices.Profile) { p.PlainSeconds = new(math.Inf(1)) }, "takes +Inf s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &devices.Profile{
+				Layers: []devices.Layer{{Name: "a", Op: "ADD", Seconds: .005, Nodes: []int{0}}, {Name: "b", Op: "MUL", Seconds: .0049}},
+				Runs:   3, WholeSeconds: new(.01),
+			}
+			tt.change(p)
+			err := devices.GarbageProfile("profile it", devices.Info{Harness: "tool"}, p)
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("%v", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

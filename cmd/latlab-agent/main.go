@@ -122,6 +122,8 @@ func answer(line []byte) wire.Response {
 	switch req.Type {
 	case wire.Time:
 		resp, err = timeModel(req)
+	case wire.Profile:
+		resp, err = profile(req)
 	case wire.Outputs:
 		resp, err = outputs(req)
 	case wire.Load:

@@ -6,6 +6,7 @@ package main
 #include <stdlib.h>
 #include <string.h>
 
+#include "events.h"
 #include "tensorflow/lite/c/c_api.h"
 #include "tensorflow/lite/c/common.h"
 
@@ -19,6 +20,20 @@ typedef struct {
   char custom[64];  // name of a custom op
 } latlab_left;
 
+// A node of the graph before delegation. The names are the model's and the runtime's own.
+typedef struct {
+  int index, builtin;
+  const char* custom;  // name of a custom op
+  const char* output;  // name of the first output
+} latlab_node;
+
+// A delegate's kernel. The runtime keeps its params as long as the interpreter.
+typedef struct {
+  int subgraph, index;
+  const char* name;
+  const TfLiteDelegateParams* params;
+} latlab_kernel_node;
+
 typedef TfLiteStatus (*replace_function)(TfLiteContext*, TfLiteRegistration, const TfLiteIntArray*, TfLiteDelegate*);
 
 // A subgraph that the delegate prepared. The runtime has it prepare all of a file's, whichever is run.
@@ -30,6 +45,7 @@ typedef struct {
   // The first node of the plan is wrapped, to see whether the subgraph runs at all.
   TfLiteStatus (*first)(TfLiteContext*, TfLiteNode*);
   int ran;
+  latlab_node* list;  // the nodes, if the operators are observed
 } latlab_subgraph;
 
 typedef struct {
@@ -42,6 +58,9 @@ typedef struct {
   TfLiteStatus (*invoke)(TfLiteContext*, TfLiteNode*);
   int count;
   latlab_subgraph* subgraphs;
+  int observed;  // the operators are
+  int kernel_count;
+  latlab_kernel_node* kernels;
   int kinds;  // of those that were left; one more kind than fits is counted in the last
   latlab_left left[256];
 } latlab_proof;
@@ -115,29 +134,51 @@ static void unwrap_first(TfLiteContext* context, const latlab_subgraph* s) {
   }
 }
 
+// grown is a list with room for one more item.
+static void* grown(void* list, int count, size_t size) {
+  void* more = realloc(list, (count + 1) * size);
+  if (more == NULL) abort();
+  return more;
+}
+
 // again is the entry of a subgraph, empty: the runtime has it prepared again if its inputs are resized.
 static latlab_subgraph* again(TfLiteContext* context) {
   latlab_subgraph* s = find(context);
-  if (s != NULL) unwrap_first(context, s);
-  if (s == NULL) {
-    void* grown = realloc(proof.subgraphs, (proof.count + 1) * sizeof *s);
-    if (grown == NULL) abort();
-    proof.subgraphs = grown;
+  if (s != NULL) {
+    unwrap_first(context, s);
+    free(s->list);
+  } else {
+    proof.subgraphs = grown(proof.subgraphs, proof.count, sizeof *s);
     s = &proof.subgraphs[proof.count++];
   }
   memset(s, 0, sizeof *s);
   s->context = context;
   const int at = s - proof.subgraphs;
+  for (int i = proof.kernel_count - 1; i >= 0; i--) {
+    if (proof.kernels[i].subgraph == at) proof.kernels[i] = proof.kernels[--proof.kernel_count];
+  }
   for (int i = 0; i < proof.kinds; i++) {
     if (proof.left[i].subgraph == at) proof.left[i].count = 0;
   }
   return s;
 }
 
+static const latlab_kernel_node* kernel_of(const TfLiteNode* node) {
+  for (int i = 0; i < proof.kernel_count; i++) {
+    if (proof.kernels[i].params == node->builtin_data) return &proof.kernels[i];
+  }
+  return NULL;
+}
+
 static TfLiteStatus counting_invoke(TfLiteContext* context, TfLiteNode* node) {
   latlab_subgraph* s = find(context);
   if (s != NULL) s->runs++;
-  return proof.invoke(context, node);
+  if (!proof.observed) return proof.invoke(context, node);
+  const latlab_kernel_node* k = kernel_of(node);
+  const uint32_t event = k != NULL ? latlab_begin(latlab_kernel, k->name, k->index, k->subgraph) : UINT32_MAX;
+  TfLiteStatus status = proof.invoke(context, node);
+  latlab_end(event);
+  return status;
 }
 
 // wrap_invoke counts a kernel's runs, because the runtime may silently remove the delegate after
@@ -181,11 +222,34 @@ static TfLiteStatus call_prepare(TfLiteContext* context, TfLiteDelegate* delegat
   return status;
 }
 
+// list_nodes keeps what an observer needs to name the operators of a subgraph.
+static void list_nodes(latlab_subgraph* s, const TfLiteIntArray* plan) {
+  s->list = calloc(plan->size > 0 ? plan->size : 1, sizeof *s->list);
+  if (s->list == NULL) abort();
+  for (int i = 0; i < plan->size; i++) {
+    TfLiteNode* node;
+    TfLiteRegistration* registration;
+    s->list[i].index = plan->data[i];
+    if (s->context->GetNodeAndRegistration(s->context, plan->data[i], &node, &registration) != kTfLiteOk) continue;
+    const TfLiteTensor* output = tensor_of(s->context, node->outputs, 0);
+    s->list[i].builtin = registration->builtin_code;
+    s->list[i].custom = registration->custom_name;
+    s->list[i].output = output != NULL ? output->name : NULL;
+  }
+}
+
+static void add_kernel(int subgraph, int index, const char* name, const TfLiteDelegateParams* params) {
+  proof.kernels = grown(proof.kernels, proof.kernel_count, sizeof *proof.kernels);
+  proof.kernels[proof.kernel_count++] = (latlab_kernel_node){subgraph, index, name, params};
+}
+
 static TfLiteStatus counting_prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
   TfLiteIntArray* plan = NULL;
   const int at = again(context) - proof.subgraphs;
-  if (context->GetExecutionPlan(context, &plan) == kTfLiteOk && plan != NULL)
+  if (context->GetExecutionPlan(context, &plan) == kTfLiteOk && plan != NULL) {
     proof.subgraphs[at].nodes = plan->size;
+    if (proof.observed) list_nodes(&proof.subgraphs[at], plan);
+  }
   TfLiteStatus status = call_prepare(context, delegate);
   if (status != kTfLiteOk) {
     proof.failed = 1;
@@ -203,6 +267,7 @@ static TfLiteStatus counting_prepare(TfLiteContext* context, TfLiteDelegate* del
       const TfLiteDelegateParams* params = (const TfLiteDelegateParams*)node->builtin_data;
       s->delegated += params->nodes_to_replace->size;
       s->partitions++;
+      if (proof.observed) add_kernel(at, plan->data[i], registration->custom_name, params);
       wrap_invoke(s, registration);
     }
     if (i == 0) wrap_first(s, registration);
@@ -210,13 +275,32 @@ static TfLiteStatus counting_prepare(TfLiteContext* context, TfLiteDelegate* del
   return status;
 }
 
-static void latlab_count_nodes(void* d, int foreign) {
+static void latlab_count_nodes(void* d, int foreign, int observed) {
   TfLiteDelegate* delegate = (TfLiteDelegate*)d;
   free(proof.subgraphs);
   memset(&proof, 0, sizeof proof);
   proof.foreign = foreign;
+  proof.observed = observed;
   proof.prepare = delegate->Prepare;
   delegate->Prepare = counting_prepare;
+}
+
+// A delegate that takes no node: through it the nodes of a graph without a delegate are seen.
+static TfLiteStatus take_nothing(TfLiteContext* context, TfLiteDelegate* delegate) { return kTfLiteOk; }
+
+static void* latlab_nothing(void) {
+  TfLiteDelegate* nothing = malloc(sizeof *nothing);
+  if (nothing == NULL) abort();
+  *nothing = TfLiteDelegateCreate();
+  nothing->Prepare = take_nothing;
+  nothing->flags = kTfLiteDelegateFlagsAllowDynamicTensors;
+  return nothing;
+}
+
+// latlab_replaced is the ith node that a kernel replaced, -1 after the last one.
+static int latlab_replaced(int kernel, int i) {
+  const TfLiteIntArray* nodes = proof.kernels[kernel].params->nodes_to_replace;
+  return i < nodes->size ? nodes->data[i] : -1;
 }
 
 static const latlab_proof* latlab_get_proof(void) { return &proof; }
@@ -234,6 +318,7 @@ static int latlab_subgraph_of(const void* tensor) {
 import "C"
 
 import (
+	"strings"
 	"unsafe"
 
 	"github.com/mattn/go-tflite"
@@ -243,13 +328,24 @@ import (
 )
 
 // countNodes wraps the delegate's Prepare before an interpreter is made with it.
-func countNodes(delegate unsafe.Pointer, foreign bool) {
-	var f C.int
-	if foreign {
-		f = 1
-	}
-	C.latlab_count_nodes(delegate, f)
+func countNodes(delegate unsafe.Pointer, foreign, observed bool) {
+	C.latlab_count_nodes(delegate, cBool(foreign), cBool(observed))
 }
+
+func cBool(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// nothing is a delegate that takes no node. The one of a process is never freed.
+type nothing struct{ p unsafe.Pointer }
+
+func newNothing() nothing { return nothing{C.latlab_nothing()} }
+
+func (n nothing) Ptr() unsafe.Pointer { return n.p }
+func (nothing) Delete()               {}
 
 // prepareSeen reports whether the runtime called the delegate's Prepare.
 func prepareSeen() bool { return C.latlab_get_proof().count > 0 }
@@ -259,7 +355,7 @@ func prepareFailed() bool { return C.latlab_get_proof().failed != 0 }
 // ranByDelegate compares, after inferences, how often the delegate's kernels of the subgraph that is run did
 // so with the expected number. Fewer means that the graph fell back to the CPU.
 func (s *session) ranByDelegate() error {
-	if s.delegate == nil {
+	if s.delegate == nil || s.watch == plain {
 		return nil
 	}
 	at := s.subgraph()
@@ -293,6 +389,9 @@ func (s *session) subgraph() int {
 func (s *session) delegation() (devices.Delegation, []wire.Left) {
 	p := C.latlab_get_proof()
 	d := devices.Delegation{Name: s.name}
+	if s.delegate == nil {
+		return d, nil
+	}
 	main := s.subgraph()
 	ran := map[int]bool{}
 	for i := range int(p.count) {
@@ -316,4 +415,27 @@ func (s *session) delegation() (devices.Delegation, []wire.Left) {
 		})
 	}
 	return d, left
+}
+
+// observedNodes are the nodes before delegation, by subgraph, and the delegate's kernels.
+func observedNodes() (graphs [][]wire.Node, kernels []wire.Kernel) {
+	p := C.latlab_get_proof()
+	for i := range int(p.count) {
+		g := C.latlab_get_subgraph(C.int(i))
+		nodes := []wire.Node{}
+		for _, n := range unsafe.Slice(g.list, int(g.nodes)) {
+			nodes = append(nodes, wire.Node{
+				Index: int(n.index), Builtin: int(n.builtin), Custom: C.GoString(n.custom), Output: strings.ToValidUTF8(C.GoString(n.output), "?"),
+			})
+		}
+		graphs = append(graphs, nodes)
+	}
+	for i, k := range unsafe.Slice(p.kernels, int(p.kernel_count)) {
+		of := wire.Kernel{Subgraph: int(k.subgraph), Index: int(k.index)}
+		for n := C.latlab_replaced(C.int(i), 0); n >= 0; n = C.latlab_replaced(C.int(i), C.int(len(of.Nodes))) {
+			of.Nodes = append(of.Nodes, int(n))
+		}
+		kernels = append(kernels, of)
+	}
+	return graphs, kernels
 }

@@ -7,6 +7,7 @@ package main
 #include <stdlib.h>
 #include <time.h>
 
+#include "events.h"
 #include "tensorflow/lite/c/c_api.h"
 
 static double seconds(clockid_t clock) {
@@ -61,16 +62,26 @@ type session struct {
 	outputs     []*tflite.Tensor
 	name        string // of the delegate
 	external    bool
+	watch       watch
 	inferences  int64 // so far
 	init        float64
 }
 
+// watch is what is watched of a session.
+type watch int
+
+const (
+	proven   watch = iota // who runs the nodes
+	observed              // that, and how long each operator takes
+	plain                 // nothing
+)
+
 // open loads and prepares the model. If the runtime refuses it, the error's fault is the model's.
-func open(req wire.Request) (*session, error) {
+func open(req wire.Request, w watch) (*session, error) {
 	if err := readable(req.Model); err != nil {
 		return nil, err
 	}
-	s := &session{}
+	s := &session{watch: w}
 	start := time.Now()
 	s.model = tflite.NewModelFromFile(req.Model)
 	if s.model == nil {
@@ -81,6 +92,12 @@ func open(req wire.Request) (*session, error) {
 	if err := s.addDelegate(req); err != nil {
 		s.close()
 		return nil, err
+	}
+	if w == observed {
+		if err := s.observe(); err != nil {
+			s.close()
+			return nil, err
+		}
 	}
 	s.interpreter = tflite.NewInterpreter(s.model, s.options)
 	if err := s.prepared(); err != nil {
@@ -248,7 +265,9 @@ func (s *session) addDelegate(req wire.Request) error {
 	default:
 		return fault(devices.FaultLab, "request", "unknown kind of delegate %q", req.Delegate)
 	}
-	countNodes(s.delegate.Ptr(), s.external)
+	if s.watch != plain {
+		countNodes(s.delegate.Ptr(), s.external, s.watch == observed)
+	}
 	s.options.AddDelegate(s.delegate)
 	return nil
 }
@@ -273,6 +292,9 @@ func newXNNPack(threads int) (delegates.Delegater, error) {
 
 // close deletes in the only order that the runtime survives: runner, interpreter, delegate, model.
 func (s *session) close() {
+	if s == nil {
+		return
+	}
 	s.runner.Delete()
 	if s.interpreter != nil {
 		s.interpreter.Delete()
@@ -288,6 +310,9 @@ func (s *session) close() {
 func (s *session) invoke(clock C.clockid_t) (wall, cpu float64, err error) {
 	var w, c C.double
 	s.inferences++
+	if s.watch == observed {
+		C.latlab_forget(0)
+	}
 	if C.latlab_timed_invoke(s.raw, s.rawRunner, clock, &w, &c) != C.kTfLiteOk {
 		return 0, 0, fault(devices.FaultModel, "rejected", "the runtime failed to run the model")
 	}
@@ -308,7 +333,7 @@ func (s *splitMix) next() uint64 {
 // outputs runs the model once and returns all output tensors.
 func outputs(req wire.Request) (wire.Response, error) {
 	resp := wire.Response{Type: wire.Outputs}
-	s, err := open(req)
+	s, err := open(req, proven)
 	if err != nil {
 		return resp, err
 	}
@@ -337,14 +362,17 @@ func outputs(req wire.Request) (wire.Response, error) {
 
 // peakMemory is VmHWM, or 0 without /proc. getrusage's ru_maxrss is useless, because across exec it
 // keeps the peak of the parent that forked, here latlab.
-func peakMemory() int64 {
-	b, err := os.ReadFile("/proc/self/status")
+func peakMemory() int64 { return memoryOf("/proc/self/status", "VmHWM") }
+
+// memoryOf is a line of a file of /proc in bytes, 0 if there is none.
+func memoryOf(file, name string) int64 {
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(b)) {
 		var kib int64
-		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
+		if _, err := fmt.Sscanf(line, name+": %d kB", &kib); err == nil {
 			return kib << 10
 		}
 	}

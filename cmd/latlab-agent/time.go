@@ -20,27 +20,44 @@ import (
 // timeModel is one block: load, first inference, warm-up, timed invokes.
 func timeModel(req wire.Request) (wire.Response, error) {
 	resp := wire.Response{Type: "result", Result: new(wire.Result)}
-	if req.Threads < 1 || req.Plan.MinRuns < 1 {
-		return resp, fault(devices.FaultLab, "request", "a block needs at least one thread and one run")
-	}
-	// One thread executes the model, so that its CPU time is the model's.
-	runtime.LockOSThread()
-	if err := pin(req.CPUs); err != nil {
-		return resp, err
-	}
-	s, err := open(req)
+	s, err := ready(req, proven)
 	if err != nil {
 		return resp, err
 	}
 	defer s.close()
-	if err := s.fill(req); err != nil {
+	resp.Library, resp.Signature = s.library(), s.key
+	if err := s.begin(req, resp.Result); err != nil {
 		return resp, err
 	}
-	resp.Library, resp.Signature = s.library(), s.key
-	return resp, s.block(req, resp.Result)
+	if err := s.sample(req.Threads, req.Plan, cpuClock(req.Threads), resp.Result); err != nil {
+		return resp, err
+	}
+	return resp, s.end(resp.Result)
 }
 
-func (s *session) block(req wire.Request, r *wire.Result) (err error) {
+// ready loads a model on the thread and the CPUs that run it, and gives it inputs.
+func ready(req wire.Request, w watch) (*session, error) {
+	if req.Threads < 1 || req.Plan.MinRuns < 1 {
+		return nil, fault(devices.FaultLab, "request", "a block needs at least one thread and one run")
+	}
+	// One thread executes the model, so that its CPU time is the model's.
+	runtime.LockOSThread()
+	if err := pin(req.CPUs); err != nil {
+		return nil, err
+	}
+	s, err := open(req, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fill(req); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// begin is the first inference and the warm-up.
+func (s *session) begin(req wire.Request, r *wire.Result) (err error) {
 	r.Init = s.init
 	clock := cpuClock(req.Threads)
 	if r.First, _, err = s.invoke(clock); err != nil {
@@ -50,12 +67,11 @@ func (s *session) block(req wire.Request, r *wire.Result) (err error) {
 	if err := s.ranByDelegate(); err != nil {
 		return err
 	}
-	if err := s.warmUp(req.Plan, clock, r); err != nil {
-		return err
-	}
-	if err := s.sample(req.Threads, req.Plan, clock, r); err != nil {
-		return err
-	}
+	return s.warmUp(req.Plan, clock, r)
+}
+
+// end adds what is known after the timed invokes.
+func (s *session) end(r *wire.Result) (err error) {
 	if err := s.ranByDelegate(); err != nil {
 		return err
 	}

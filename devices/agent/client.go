@@ -131,6 +131,11 @@ func (c *conversation) check(resp *wire.Response, req *wire.Request) error {
 		return nil
 	case req.Type == wire.Time && resp.Result != nil:
 		return c.checkResult(resp.Result, req)
+	case req.Type == wire.Profile && resp.Result != nil && resp.Profile != nil:
+		if err := checkObserved(resp.Profile); err != nil {
+			return c.garbage("profile", err)
+		}
+		return c.checkResult(resp.Result, req)
 	case req.Type == wire.Outputs && resp.Outputs != nil && resp.Delegation != nil:
 		return nil
 	}
@@ -139,12 +144,12 @@ func (c *conversation) check(resp *wire.Response, req *wire.Request) error {
 
 // checkResult refuses what shows without the block's duration, which Device.Run checks.
 func (c *conversation) checkResult(r *wire.Result, req *wire.Request) error {
-	if len(r.Samples) < req.Plan.MinRuns || len(r.Samples) != len(r.CPUSamples) {
+	if len(r.Samples) < req.Plan.MinRuns || len(r.Samples) != len(r.CPUSamples) && req.Type == wire.Time {
 		return c.garbage("result", fmt.Errorf("%d samples and %d of CPU time, at least %d were asked for",
 			len(r.Samples), len(r.CPUSamples), req.Plan.MinRuns))
 	}
 	for i, s := range r.Samples {
-		if !(s > 0) || !(r.CPUSamples[i] >= 0) {
+		if !(s > 0) || i < len(r.CPUSamples) && !(r.CPUSamples[i] >= 0) {
 			return c.garbage("result", fmt.Errorf("sample %d is %v s", i, s))
 		}
 	}

@@ -148,7 +148,11 @@ func (d *Device) Close() error { return d.launch.m.Close() }
 
 // Run times one block in a fresh agent.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
-	op := "time " + m.Name
+	return d.block(ctx, "time "+m.Name, m, &wire.Request{Type: wire.Time, Plan: plan}, func(*devices.Block, *wire.Response) {})
+}
+
+// block asks a fresh agent for the times of a model. read takes from the answer what a Block does not have.
+func (d *Device) block(ctx context.Context, op string, m *model.Model, req *wire.Request, read func(*devices.Block, *wire.Response)) (*devices.Block, error) {
 	if err := tool.Accepts(d.info, m, op); err != nil {
 		return nil, err
 	}
@@ -158,7 +162,6 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 			return err
 		}
 		defer staged.Close()
-		req := &wire.Request{Type: wire.Time, Plan: plan}
 		inputs, err := d.call(ctx, op, m, req)
 		if err != nil {
 			return err
@@ -173,10 +176,11 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 		if m.Network != nil {
 			b.Signature = m.Network.Signature
 		}
+		read(b, resp)
 		return nil
 	})
 	if err == nil {
-		err = devices.Garbage(op, d.info, plan, block)
+		err = devices.Garbage(op, d.info, req.Plan, block)
 	}
 	if err != nil {
 		return nil, err

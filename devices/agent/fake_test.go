@@ -52,7 +52,8 @@ func fakeAgent(mode string) {
 	}
 	say(hello)
 	in := bufio.NewReader(os.Stdin)
-	if _, err := in.ReadString('\n'); err != nil {
+	line, err := in.ReadString('\n')
+	if err != nil {
 		return
 	}
 	result := &wire.Result{
@@ -63,8 +64,51 @@ func fakeAgent(mode string) {
 	if now() {
 		misbehave(mode, result)
 	}
-	say(wire.Response{Type: "result", Result: result})
+	resp := wire.Response{Type: "result", Result: result}
+	if strings.Contains(line, `"profile"`) {
+		resp.Type, resp.Profile = wire.Profile, profiled(mode)
+	}
+	say(resp)
 	_, _ = in.ReadString('\n')
+}
+
+// profiled is what the fake reports of two operators, one of them in a kernel.
+func profiled(mode string) *wire.Observed {
+	o := &wire.Observed{
+		Plain: []float64{.001},
+		Rows: []wire.Row{
+			{Kind: wire.KernelRow, Name: "XNN", Within: -1, Index: 2, Times: 1, Seconds: 1e-4, All: .001},
+			{Kind: wire.Inside, Name: "Add (ND)", Within: 0, Times: 1, Seconds: 9e-4, All: 9e-4},
+			{Kind: wire.Operator, Name: "ADD", Within: -1, Index: 1, Times: 1, Seconds: .001, All: .001},
+		},
+		Subgraphs: [][]wire.Node{{{Index: 0, Output: "x"}, {Index: 1, Output: "y"}}},
+		Kernels:   []wire.Kernel{{Index: 2, Nodes: []int{0}}},
+	}
+	switch mode {
+	case "rows far above the whole":
+		o.Rows[1].Seconds, o.Rows[1].All = 4.9989, 4.9989
+	case "a row of 1e300 s":
+		o.Rows[2].Seconds = 1e300
+	case "a negative row":
+		o.Rows[0].Seconds = -1
+	case "a row of NaN":
+		fmt.Println(`{"type":"profile","result":{},"profile":{"rows":[{"seconds":NaN}]}}`)
+	case "no rows":
+		o.Rows = nil
+	case "a row within itself":
+		o.Rows[0].Within = 0
+	case "kernels of nodes that are not there":
+		o.Kernels[0].Nodes = []int{-7}
+	case "an impossible plain inference":
+		o.Plain[0] = -1
+	case "a plain inference of an hour":
+		o.Plain[0] = 3600
+	case "steps of no number":
+		o.Outside = -1
+	case "no profile":
+		return nil
+	}
+	return o
 }
 
 // now reports whether to misbehave.

@@ -244,15 +244,15 @@ func (d *fake) fail(f devices.Fault, reason string) error {
 	return e
 }
 
-// layered is a fake that gives a table of layers.
+// layered is a fake that profiles.
 type layered struct{ *fake }
 
-func (d layered) Layers(context.Context, *model.Model) ([]devices.Layer, error) {
+func (d layered) Profile(context.Context, *model.Model, devices.Plan) (*devices.Profile, error) {
 	rows := []devices.Layer{{Name: "a", Op: "CONV_2D", Seconds: 0.4 * tick.Seconds()}, {Name: "call", Op: "call", Seconds: 0.6 * tick.Seconds()}}
 	if d.quirk.layers != nil {
 		rows = d.quirk.layers(rows)
 	}
-	return rows, nil
+	return &devices.Profile{Layers: rows, Runs: 1}, nil
 }
 
 // suite makes fakes with the info and the quirks.

@@ -10,7 +10,7 @@ import (
 )
 
 // Revision is the revision of the messages below.
-const Revision = 3
+const Revision = 4
 
 // Hello is the agent's first line.
 type Hello struct {
@@ -42,6 +42,7 @@ type Plugin struct {
 // Types of requests.
 const (
 	Time    = "time"     // a block
+	Profile = "profile"  // a block in which the runtime reports the time of each operator
 	Outputs = "outputs"  // the outputs of one inference
 	Load    = "delegate" // creates the delegate without a model and reports whether that worked
 )
@@ -74,7 +75,7 @@ type Given struct {
 	File    string `json:"file,omitempty"` // path of the tensor's bytes on the agent's machine
 }
 
-// Result answers Time.
+// Result answers Time, and for Profile it has the observed invokes.
 type Result struct {
 	Samples    []float64 `json:"samples_seconds"`
 	CPUSamples []float64 `json:"cpu_samples_seconds"`
@@ -100,6 +101,61 @@ type Left struct {
 	Count   int    `json:"count"`
 }
 
+// MaxObserved limits the observed invokes of a Profile: a median over more gains nothing at a resolution of
+// 1 us.
+const MaxObserved = 1000
+
+// Observed is what a Profile adds to its Result.
+type Observed struct {
+	// Plain is the wall time of invokes in between, of a second copy of the model that is not observed.
+	Plain        []float64 `json:"plain_seconds,omitempty"`
+	WithoutPlain string    `json:"without_plain,omitempty"` // why there are none
+	Rows         []Row     `json:"rows"`
+	Outside      float64   `json:"outside_seconds"` // median of what belongs to no row
+	Varies       bool      `json:"varies"`          // inferences had different operators, or in different order
+	// Subgraphs are the nodes before delegation of those subgraphs that a delegate could take nodes of, in the
+	// order of the file, in execution order.
+	Subgraphs [][]Node `json:"subgraphs"`
+	Main      int      `json:"main"` // the position of the subgraph that was asked for; -1 if unknown
+	Kernels   []Kernel `json:"kernels,omitempty"`
+}
+
+// Kinds of rows.
+const (
+	Operator  = "operator" // of the runtime; Index is the node's
+	KernelRow = "kernel"   // of a delegate; Index is the node's after delegation
+	Inside    = "inside"   // an operator inside a delegate's kernel, by its own report; Index is the delegate's
+)
+
+// Row is an operator that ran. One that runs several times in an inference, in a loop, has one row.
+type Row struct {
+	Kind     string `json:"kind"`
+	Name     string `json:"name"`   // the runtime's: "CONV_2D", "Convolution (NHWC, F32) DWConv"
+	Within   int    `json:"within"` // the row that called it: a WHILE, a kernel; -1 for none
+	Index    int    `json:"index"`
+	Subgraph int    `json:"subgraph"`
+	// Times is how often it ran in an inference, on average. Seconds is the median over the inferences of its
+	// time without that of the rows within it, and All with it.
+	Times   float64 `json:"times"`
+	Seconds float64 `json:"seconds"`
+	All     float64 `json:"all_seconds"`
+}
+
+// Node is a node of a subgraph.
+type Node struct {
+	Index   int    `json:"index"`
+	Builtin int    `json:"builtin"` // operator code of the schema
+	Custom  string `json:"custom,omitempty"`
+	Output  string `json:"output"` // name of its first output
+}
+
+// Kernel is a delegate's kernel, with the nodes that it replaced.
+type Kernel struct {
+	Subgraph int   `json:"subgraph"`
+	Index    int   `json:"index"`
+	Nodes    []int `json:"nodes"`
+}
+
 // Output is one output tensor of an Outputs request.
 type Output struct {
 	Name   string    `json:"name"`
@@ -112,10 +168,11 @@ type Output struct {
 }
 
 // Response is the agent's answer: exactly one of Result, Outputs and Error, or none of them
-// for a Load that succeeded.
+// for a Load that succeeded. Profile comes with a Result.
 type Response struct {
-	Type       string              `json:"type"` // "result", "outputs", "delegate" or "error"
+	Type       string              `json:"type"` // "result", "profile", "outputs", "delegate" or "error"
 	Result     *Result             `json:"result,omitempty"`
+	Profile    *Observed           `json:"profile,omitempty"`
 	Outputs    []Output            `json:"outputs,omitempty"`
 	Delegation *devices.Delegation `json:"delegation,omitempty"` // with Outputs
 	Left       []Left              `json:"left,omitempty"`       // with Outputs
