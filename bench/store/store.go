@@ -62,6 +62,8 @@ type Store struct {
 	locks    *locks // nil for a reader
 	place    *place // nil for a reader
 	readonly bool
+	// immutable is a reader's in a folder where nothing can be written.
+	immutable bool
 }
 
 // Path is the file that was opened.
@@ -161,6 +163,7 @@ func (s *Store) openReader(ctx context.Context, immutable bool) error {
 	if immutable {
 		q.Set("immutable", "1")
 	}
+	s.immutable = immutable
 	var err error
 	if s.db, err = open(s.file, q); err != nil {
 		return err
