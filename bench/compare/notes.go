@@ -23,8 +23,16 @@ func (c *Comparison) add(code, format string, args ...any) {
 // differ adds a note if two settings differ.
 func (c *Comparison) differ(code, what, a, b string) {
 	if a != b {
-		c.add(code, "%s differs: %s in A, %s in B", what, cmp.Or(a, "none"), cmp.Or(b, "none"))
+		c.add(code, "%s differs: %s in A, %s in B", what, cmp.Or(short(a), "none"), cmp.Or(short(b), "none"))
 	}
+}
+
+// short cuts a hash to the digits by which people tell two apart.
+func short(value string) string {
+	if len(value) < 40 || strings.Trim(value, "0123456789abcdef") != "" {
+		return value
+	}
+	return value[:12]
 }
 
 // note lists what else differs between the sweeps: settings, the device, its state.

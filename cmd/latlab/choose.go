@@ -101,7 +101,7 @@ func sweepByID(all []bench.Sweep, id string) (bench.Sweep, error) {
 
 func listSweeps(sweeps []bench.Sweep) string {
 	return cmp.Or(strings.Join(mapped(sweeps, func(s bench.Sweep) string {
-		return fmt.Sprintf("%s (%s on %s, %s, %s)", s.ID, sweepNetworks(s), s.Device.Name, s.Precision, s.Protocol.Name)
+		return fmt.Sprintf("%s (%s%s on %s, %s, %s)", s.ID, sweepNetworks(s), runWords(s), s.Device.Name, s.Precision, s.Protocol.Name)
 	}), "; "), "none")
 }
 
@@ -111,4 +111,12 @@ func sweepNetworks(s bench.Sweep) string {
 		return ui.Plural(s.Networks, "listed model")
 	}
 	return fmt.Sprintf("%s of %s", ui.Thousands(s.Networks), s.Space)
+}
+
+// runWords is ", run 2" of a sweep that measures another one anew.
+func runWords(s bench.Sweep) string {
+	if s.Run == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", run %d", s.Run+1)
 }

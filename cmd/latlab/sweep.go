@@ -21,6 +21,7 @@ type sweepOptions struct {
 	coverage bool
 	models   string
 	dryRun   bool
+	again    bool
 	pushURL  string
 	measureOptions
 	flags *flagSet
@@ -33,6 +34,7 @@ func (o *sweepOptions) register(f *flagSet) {
 	f.coverage(&o.coverage)
 	f.string(&o.models, "models", "model files of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
 	f.db(&o.db)
+	f.bool(&o.again, "again", "measure a finished sweep anew, as a new run in the same store; an unfinished run is resumed")
 	f.bool(&o.dryRun, "dry-run", "only print how long the sweep would take and how much it would write")
 	f.string(&o.pushURL, "push.url", "Prometheus Pushgateway to push the store's metrics to at the end, a `URL`", "")
 	o.measureOptions.register(f)

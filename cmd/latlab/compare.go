@@ -1,0 +1,322 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"latlab/bench"
+	"latlab/bench/compare"
+	"latlab/bench/store"
+	"latlab/internal/text"
+	"latlab/internal/ui"
+)
+
+type compareOptions struct {
+	names          []string
+	db             string
+	failOver       string
+	includeInvalid bool
+	level          string
+	top            int
+	all            bool
+	json           bool
+}
+
+func (o *compareOptions) register(f *flagSet) {
+	f.string(&o.db, "db", "a store, an SQLite `FILE`, of which A and B are ids; without them, its newest run and the one before", "")
+	f.string(&o.failOver, "fail-over", "exit 5 if a network, or all together, is slower in B by more than a `PERCENT` such as 3%: changed after Benjamini-Hochberg, "+
+		"the ratio's interval above 1, and the ratio itself (not the interval's lower end) above 1.03", "")
+	f.bool(&o.includeInvalid, "include-invalid", "compare INVALID measurements too")
+	f.string(&o.level, "level", "`PERCENT` of unchanged networks accepted among those called changed; intervals have 100 % minus that", "5%")
+	f.int(&o.top, "top", "print the `N` networks that changed most", 20)
+	f.bool(&o.all, "all", "print all networks")
+	f.json(&o.json)
+	f.arguments(&o.names, "A B")
+}
+
+func (o *compareOptions) run(ctx context.Context, s streams) error {
+	level, err := percent("level", o.level)
+	if err != nil {
+		return err
+	}
+	limit := math.Inf(1)
+	if o.failOver != "" {
+		if limit, err = percent("fail-over", o.failOver); err != nil {
+			return err
+		}
+	}
+	if o.top < 1 {
+		return usagef("--top must be at least 1")
+	}
+	a, b, done, err := o.sides(ctx)
+	defer done()
+	if err != nil {
+		return err
+	}
+	if a.File == b.File && a.Sweep.ID == b.Sweep.ID {
+		return usagef("A and B are both sweep %s of %s", a.Sweep.ID, a.File)
+	}
+	c, err := compare.Sweeps(ctx, a, b, compare.Options{Level: level, IncludeInvalid: o.includeInvalid})
+	if err != nil {
+		return err
+	}
+	failed, together := c.Fails(limit)
+	if o.json {
+		more := map[string]any{"fail_over": nil, "failed": mapped(failed, func(p compare.Pair) string { return p.Network }), "failed_overall": together}
+		if o.failOver != "" {
+			more["fail_over"] = limit
+		}
+		err = ui.Document(s.out, c, more)
+	} else {
+		err = o.print(s, c, limit)
+	}
+	if err != nil || len(failed) == 0 && !together {
+		return err
+	}
+	return withCode(exitSlower, errors.New(failure(c, failed, together, limit)))
+}
+
+// percent reads a flag such as 3%. A number without the sign is refused: 0.03 could mean either.
+func percent(flag, value string) (float64, error) {
+	number, signed := strings.CutSuffix(value, "%")
+	x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if !signed || err != nil || !(x >= 0 && x < 1000) || flag == "level" && !(x > 0 && x < 100) {
+		return 0, usagef("--%s %q is not a percentage such as 3%%", flag, value)
+	}
+	return x / 100, nil
+}
+
+// chosenPercent prints a percentage that the user chose: 3 %, 2.5 %.
+func chosenPercent(x float64) string { return ui.Digits(100*x, 4) + " %" }
+
+func failure(c *compare.Comparison, failed []compare.Pair, together bool, limit float64) string {
+	var parts []string
+	if len(failed) > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %s", len(failed), ui.Plural(len(c.Pairs), "network")))
+	}
+	if together {
+		parts = append(parts, "all networks together")
+	}
+	return fmt.Sprintf("slower by more than %s: %s", chosenPercent(limit), strings.Join(parts, ", and "))
+}
+
+// sides opens the two sweeps. done closes their stores.
+func (o *compareOptions) sides(ctx context.Context) (a, b compare.Side, done func(), err error) {
+	var stores []*store.Store
+	done = func() {
+		for _, st := range stores {
+			_ = st.Close() // opened for reading
+		}
+	}
+	open := func(file string) (*store.Store, []bench.Sweep, error) {
+		st, err := openDB(ctx, file)
+		if err != nil {
+			return nil, nil, err
+		}
+		stores = append(stores, st)
+		all, err := st.Sweeps(ctx)
+		return st, all, err
+	}
+	switch n := len(o.names); {
+	case n == 0 && o.db != "":
+		st, all, err := open(o.db)
+		if err != nil {
+			return a, b, done, err
+		}
+		before, after, err := newestRuns(o.db, all)
+		return compare.Side{Store: st, File: o.db, Sweep: before}, compare.Side{Store: st, File: o.db, Sweep: after}, done, err
+	case n != 2:
+		return a, b, done, usagef("compare takes two sweeps, A and B: each FILE#ID, or FILE; or --db FILE with two ids")
+	}
+	for i, side := range []*compare.Side{&a, &b} {
+		file, id := o.db, o.names[i]
+		if o.db == "" {
+			file, id = splitName(o.names[i])
+		}
+		st, all, err := open(file)
+		if err != nil {
+			return a, b, done, err
+		}
+		m, err := onlySweep(file, all, id)
+		if err != nil {
+			return a, b, done, err
+		}
+		*side = compare.Side{Store: st, File: file, Sweep: m}
+	}
+	return a, b, done, nil
+}
+
+// splitName splits FILE#ID. A file may have a # in its name.
+func splitName(name string) (file, id string) {
+	i := strings.LastIndexByte(name, '#')
+	if _, err := os.Stat(name); err == nil || i < 0 {
+		return name, ""
+	}
+	return name[:i], name[i+1:]
+}
+
+// onlySweep is the sweep with an id, or without one the only sweep or the newest run of the only request.
+func onlySweep(file string, all []bench.Sweep, id string) (bench.Sweep, error) {
+	switch {
+	case id != "":
+		return sweepByID(all, id)
+	case len(all) == 0:
+		return bench.Sweep{}, usagef("the store %s holds no sweep", file)
+	case slices.ContainsFunc(all, func(m bench.Sweep) bool { return m.Request() != all[0].Request() }):
+		return bench.Sweep{}, usagef("%s holds several sweeps; name one as %s#ID: %s", file, text.ShellWord(file), listSweeps(all))
+	}
+	return slices.MaxFunc(all, func(x, y bench.Sweep) int { return cmp.Compare(x.Run, y.Run) }), nil
+}
+
+// newestRuns are the last two runs of the request that was measured anew last.
+func newestRuns(file string, all []bench.Sweep) (before, after bench.Sweep, err error) {
+	for _, m := range all { // oldest first
+		if m.Run > 0 {
+			after = m
+		}
+	}
+	for _, m := range all {
+		if after.ID != "" && m.Request() == after.Request() && m.Run < after.Run {
+			before = m
+		}
+	}
+	if before.ID == "" {
+		return before, after, usagef("no sweep of %s was measured twice; name two: %s", file, listSweeps(all))
+	}
+	return before, after, nil
+}
+
+func (o *compareOptions) print(s streams, c *compare.Comparison, limit float64) error {
+	counts := map[string]int{}
+	for _, p := range c.Pairs {
+		counts[change(p, math.Inf(1))]++
+	}
+	rows := [][2]string{
+		{"A", sideLine(c.A)}, {"B", sideLine(c.B)},
+		{"compared", fmt.Sprintf("%s %s", ui.Plural(len(c.Pairs), "network"), ui.Kind(c.A.Sweep.Device.Kind))},
+		{"overall", overallLine(c)},
+		{"changed", fmt.Sprintf("%d slower, %d faster (Benjamini-Hochberg at %s)", counts["slower"], counts["faster"], chosenPercent(c.Level))},
+	}
+	rows = append(rows, leftOutRows(c)...)
+	for _, n := range c.Notes {
+		rows = append(rows, [2]string{"note", n.Text})
+	}
+	ui.Facts(s.out, rows)
+	pairs := slices.Clone(c.Pairs)
+	slices.SortStableFunc(pairs, func(x, y compare.Pair) int {
+		if x.Changed != y.Changed {
+			return cmp.Compare(btoi(y.Changed), btoi(x.Changed))
+		}
+		return cmp.Compare(math.Abs(math.Log(y.Ratio)), math.Abs(math.Log(x.Ratio)))
+	})
+	if !o.all {
+		pairs = pairs[:min(o.top, len(pairs))]
+	}
+	if err := printPairs(s, pairs, limit); err != nil {
+		return err
+	}
+	if left := len(c.Pairs) - len(pairs); left > 0 {
+		fmt.Fprintf(s.out, "and %s that changed less; --all prints them\n", ui.Plural(left, "network"))
+	}
+	return nil
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func printPairs(s streams, pairs []compare.Pair, limit float64) error {
+	var seconds []float64
+	for _, p := range pairs {
+		seconds = append(seconds, p.ASeconds, p.BSeconds)
+	}
+	scale := ui.SecondsScale(seconds...)
+	fmt.Fprintln(s.out)
+	lines := [][]string{{"NETWORK", "A, " + scale.Unit(), "B, " + scale.Unit(), "B/A", "INTERVAL", "CHANGED"}}
+	for _, p := range pairs {
+		lines = append(lines, []string{ui.Middle(p.Network, 28), scale.Number(p.ASeconds), scale.Number(p.BSeconds), ratio(p.Ratio), ratioBounds(p.Change), change(p, limit)})
+	}
+	return ui.Table(s.out, lines)
+}
+
+// ratio has as many decimals as 0.1 % needs.
+func ratio(x float64) string { return strconv.FormatFloat(x, 'f', 3, 64) }
+
+func ratioBounds(c compare.Change) string {
+	if c.Low == nil {
+		return "unknown"
+	}
+	return ratio(*c.Low) + " to " + ratio(*c.High)
+}
+
+// change is the word for a network's change, with a mark where it is above the limit.
+func change(p compare.Pair, limit float64) string {
+	switch {
+	case p.Changed && p.Slower(limit):
+		return "slower, above " + chosenPercent(limit)
+	case p.Changed && p.Ratio > 1:
+		return "slower"
+	case p.Changed:
+		return "faster"
+	case p.Q == nil:
+		return "unknown"
+	}
+	return "no"
+}
+
+func sideLine(x compare.Side) string {
+	m := x.Sweep
+	return fmt.Sprintf("%s#%s: %s on %s, %s, protocol %s, created %s, noise %s", x.File, m.ID, sweepNetworks(m)+runWords(m), m.Device.Name, m.Precision,
+		m.Protocol.Name, m.Created.Local().Format(time.DateTime), ui.Optional(x.NoiseCV, ui.Percent))
+}
+
+func overallLine(c *compare.Comparison) string {
+	x := c.Overall
+	word := "not distinguishable"
+	switch {
+	case x.Low == nil:
+		word = "noise unknown"
+	case *x.Low > 1:
+		word = "B is slower"
+	case *x.High < 1:
+		word = "B is faster"
+	}
+	return fmt.Sprintf("%s: geometric mean of B/A %s, %s interval %s", word, ratio(x.Ratio), chosenPercent(1-c.Level), ratioBounds(x))
+}
+
+// leftOutRows counts and names the networks that were not compared.
+func leftOutRows(c *compare.Comparison) (rows [][2]string) {
+	const most = 5
+	for _, why := range []string{compare.OnlyA, compare.OnlyB, compare.FailedA, compare.FailedB, compare.FailedBoth, compare.Unfinished, compare.Invalid} {
+		var names []string
+		for _, l := range c.LeftOut {
+			if l.Why == why {
+				names = append(names, l.Network)
+			}
+		}
+		if len(names) == 0 {
+			continue
+		}
+		n := len(names)
+		if n > most {
+			names = append(names[:most], fmt.Sprintf("%d more", n-most))
+		}
+		hint := ""
+		if why == compare.Invalid {
+			hint = " (--include-invalid compares them)"
+		}
+		rows = append(rows, [2]string{"left out", fmt.Sprintf("%s %s%s: %s", ui.Plural(n, "network"), why, hint, strings.Join(names, ", "))})
+	}
+	return rows
+}
