@@ -28,12 +28,13 @@ type compareOptions struct {
 	top            int
 	all            bool
 	json           bool
+	flags          *flagSet
 }
 
 func (o *compareOptions) register(f *flagSet) {
+	o.flags = f
 	f.string(&o.db, "db", "a store, an SQLite `FILE`, of which A and B are ids; without them, its newest run and the one before", "")
-	f.string(&o.failOver, "fail-over", "exit 5 if a network, or all together, is slower in B by more than a `PERCENT` such as 3%: changed after Benjamini-Hochberg, "+
-		"the ratio's interval above 1, and the ratio itself (not the interval's lower end) above 1.03", "")
+	f.string(&o.failOver, "fail-over", "exit 5 if B is slower, for sure and by more than a `PERCENT` such as 3%: a network that changed and whose ratio itself is above 1.03, or all together", "")
 	f.bool(&o.includeInvalid, "include-invalid", "compare INVALID measurements too")
 	f.string(&o.level, "level", "`PERCENT` of unchanged networks accepted among those called changed; intervals have 100 % minus that", "5%")
 	f.int(&o.top, "top", "print the `N` networks that changed most", 20)
@@ -137,9 +138,9 @@ func (o *compareOptions) sides(ctx context.Context) (a, b compare.Side, done fun
 		return a, b, done, usagef("compare takes two sweeps, A and B: each FILE#ID, or FILE; or --db FILE with two ids")
 	}
 	for i, side := range []*compare.Side{&a, &b} {
-		file, id := o.db, o.names[i]
-		if o.db == "" {
-			file, id = splitName(o.names[i])
+		file, id := splitName(o.names[i])
+		if o.flags.typed("db") || o.db != "" && !isFile(file) {
+			file, id = o.db, o.names[i]
 		}
 		st, all, err := open(file)
 		if err != nil {
