@@ -28,6 +28,7 @@
 package compare
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -82,6 +83,38 @@ type Pair struct {
 	AVerdict string   `json:"a_verdict"`      //
 	BVerdict string   `json:"b_verdict"`      //
 	ByName   bool     `json:"paired_by_name"` // the models differ: see Sweeps
+}
+
+// Words for a change.
+const (
+	Slower    = "slower"
+	Faster    = "faster"
+	Unchanged = "no"
+	Unknown   = "unknown" // the noise is
+)
+
+// Word is one of the words.
+func (p Pair) Word() string {
+	switch {
+	case p.Q == nil:
+		return Unknown
+	case !p.Changed:
+		return Unchanged
+	case p.Ratio > 1:
+		return Slower
+	}
+	return Faster
+}
+
+// ByChange sorts pairs, those that changed first, the largest change first.
+func ByChange(x, y Pair) int {
+	if x.Changed != y.Changed {
+		if x.Changed {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(math.Abs(math.Log(y.Ratio)), math.Abs(math.Log(x.Ratio)))
 }
 
 // LeftOut is a network that could not be compared.
@@ -163,7 +196,7 @@ func (c *Comparison) nothing() error {
 	}
 	switch {
 	case counts[Invalid] > 0:
-		return refuse("no network is VALID in both sweeps; --include-invalid compares the %d that are INVALID", counts[Invalid])
+		return refuse("no network is VALID in both sweeps; compare --include-invalid takes the %d that are INVALID too", counts[Invalid])
 	case counts[OnlyA]+counts[OnlyB] == len(c.LeftOut):
 		return refuse("sweeps %s and %s have no network in common", c.A.Sweep.ID, c.B.Sweep.ID)
 	}

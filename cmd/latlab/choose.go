@@ -74,6 +74,20 @@ func (o sweepChoice) several(ctx context.Context, st bench.Reader) ([]bench.Swee
 	return chosen, nil
 }
 
+// severalOrRuns is several, or the newest two runs where --sweep is missing and all sweeps are runs of one request.
+func (o sweepChoice) severalOrRuns(ctx context.Context, st bench.Reader) ([]bench.Sweep, error) {
+	all, err := st.Sweeps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(m bench.Sweep) bool { return o.device != "" && m.Device.Name != o.device })
+	if o.sweep != "" || len(all) < 2 || slices.ContainsFunc(all, func(m bench.Sweep) bool { return m.Request() != all[0].Request() }) {
+		return o.several(ctx, st)
+	}
+	slices.SortFunc(all, func(x, y bench.Sweep) int { return cmp.Compare(x.Run, y.Run) })
+	return all[len(all)-2:], nil
+}
+
 // named finds a sweep by its id. If --device is typed too, it must be the sweep's device.
 func (o sweepChoice) named(all []bench.Sweep, id string) (bench.Sweep, error) {
 	m, err := sweepByID(all, id)

@@ -198,13 +198,13 @@ func newestRuns(file string, all []bench.Sweep) (before, after bench.Sweep, err 
 func (o *compareOptions) print(s streams, c *compare.Comparison, limit float64) error {
 	counts := map[string]int{}
 	for _, p := range c.Pairs {
-		counts[change(p, math.Inf(1))]++
+		counts[p.Word()]++
 	}
 	rows := [][2]string{
 		{"A", sideLine(c.A)}, {"B", sideLine(c.B)},
 		{"compared", fmt.Sprintf("%s %s", ui.Plural(len(c.Pairs), "network"), ui.Kind(c.A.Sweep.Device.Kind))},
 		{"overall", overallLine(c)},
-		{"changed", fmt.Sprintf("%d slower, %d faster (Benjamini-Hochberg at %s)", counts["slower"], counts["faster"], chosenPercent(c.Level))},
+		{"changed", fmt.Sprintf("%d slower, %d faster (Benjamini-Hochberg at %s)", counts[compare.Slower], counts[compare.Faster], chosenPercent(c.Level))},
 	}
 	rows = append(rows, leftOutRows(c)...)
 	for _, n := range c.Notes {
@@ -212,12 +212,7 @@ func (o *compareOptions) print(s streams, c *compare.Comparison, limit float64) 
 	}
 	ui.Facts(s.out, rows)
 	pairs := slices.Clone(c.Pairs)
-	slices.SortStableFunc(pairs, func(x, y compare.Pair) int {
-		if x.Changed != y.Changed {
-			return cmp.Compare(btoi(y.Changed), btoi(x.Changed))
-		}
-		return cmp.Compare(math.Abs(math.Log(y.Ratio)), math.Abs(math.Log(x.Ratio)))
-	})
+	slices.SortStableFunc(pairs, compare.ByChange)
 	if !o.all {
 		pairs = pairs[:min(o.top, len(pairs))]
 	}
@@ -228,13 +223,6 @@ func (o *compareOptions) print(s streams, c *compare.Comparison, limit float64) 
 		fmt.Fprintf(s.out, "and %s that changed less; --all prints them\n", ui.Plural(left, "network"))
 	}
 	return nil
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 func printPairs(s streams, pairs []compare.Pair, limit float64) error {
@@ -263,17 +251,10 @@ func ratioBounds(c compare.Change) string {
 
 // change is the word for a network's change, with a mark where it is above the limit.
 func change(p compare.Pair, limit float64) string {
-	switch {
-	case p.Changed && p.Slower(limit):
-		return "slower, above " + chosenPercent(limit)
-	case p.Changed && p.Ratio > 1:
-		return "slower"
-	case p.Changed:
-		return "faster"
-	case p.Q == nil:
-		return "unknown"
+	if p.Changed && p.Slower(limit) {
+		return p.Word() + ", above " + chosenPercent(limit)
 	}
-	return "no"
+	return p.Word()
 }
 
 func sideLine(x compare.Side) string {

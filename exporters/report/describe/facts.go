@@ -42,7 +42,11 @@ func Device(s *report.Sweep) string {
 	if m.Device.Threads > 1 {
 		title += fmt.Sprintf(", %d threads", m.Device.Threads)
 	}
-	return title + ", " + string(m.Precision)
+	title += ", " + string(m.Precision)
+	if m.Run > 0 {
+		title += fmt.Sprintf(", run %d", m.Run+1)
+	}
+	return title
 }
 
 // SweepFacts identify a sweep.
