@@ -272,7 +272,7 @@ func (c *card) sweep(s *report.Sweep) {
 
 // runs compares two runs.
 func (c *card) runs(r report.Runs) {
-	c.heading(3, "%s: %s", word(describe.Runs(c.data, r)), word(describe.Device(&c.data.Sweeps[r.Before])))
+	c.heading(3, "%s", word(describe.Runs(c.data, r)))
 	if r.Comparison == nil {
 		c.line("Not compared: %s.", word(r.Why))
 		return

@@ -32,8 +32,17 @@ func SweepAndKind(s *report.Sweep) string {
 	return fmt.Sprintf("%s (%s, sweep %s)", Sweep(s), Kind(s.Manifest.Device.Kind), s.Manifest.ID)
 }
 
-// Device names a sweep's device with its delegate, threads and precision.
+// Device names a sweep's device with its delegate, threads and precision, and its run if it measures another
+// sweep anew.
 func Device(s *report.Sweep) string {
+	if run := s.Manifest.Run; run > 0 {
+		return fmt.Sprintf("%s, run %d", request(s), run+1)
+	}
+	return request(s)
+}
+
+// request is what all runs of a sweep are called.
+func request(s *report.Sweep) string {
 	m := &s.Manifest
 	title := m.Device.Name
 	if m.Device.Delegate != "" {
@@ -42,11 +51,7 @@ func Device(s *report.Sweep) string {
 	if m.Device.Threads > 1 {
 		title += fmt.Sprintf(", %d threads", m.Device.Threads)
 	}
-	title += ", " + string(m.Precision)
-	if m.Run > 0 {
-		title += fmt.Sprintf(", run %d", m.Run+1)
-	}
-	return title
+	return title + ", " + string(m.Precision)
 }
 
 // SweepFacts identify a sweep.

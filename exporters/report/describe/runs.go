@@ -10,9 +10,9 @@ import (
 	"latlab/internal/ui"
 )
 
-// Runs names two runs: "Run 1 and run 2".
+// Runs names two runs: "Run 1 and run 2 on cpu, xnnpack, float32".
 func Runs(d *report.Data, r report.Runs) string {
-	return fmt.Sprintf("Run %d and run %d", d.Sweeps[r.Before].Manifest.Run+1, d.Sweeps[r.After].Manifest.Run+1)
+	return fmt.Sprintf("Run %d and run %d on %s", d.Sweeps[r.Before].Manifest.Run+1, d.Sweeps[r.After].Manifest.Run+1, request(&d.Sweeps[r.Before]))
 }
 
 // RunsFacts says what the comparison of two runs found.

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"latlab/exporters"
 	"latlab/exporters/report"
 	"latlab/exporters/report/describe"
 	"latlab/internal/ui"
@@ -8,21 +9,22 @@ import (
 
 // runsView is two runs side by side.
 type runsView struct {
-	Number    int
-	Title, Of string
-	Kind      kindView
-	Why       string
-	Facts     []describe.Fact
-	Notes     []string
-	Unit      string
-	List      []changeView
-	More      int
+	Number int
+	Title  string
+	Kind   kindView
+	Why    string
+	Facts  []describe.Fact
+	Notes  []string
+	Unit   string
+	List   []changeView
+	More   int
 }
 
 type changeView struct {
 	Network              string
 	Before, After, Ratio cell
-	Interval, Word       string
+	Interval             cell
+	Word                 string
 }
 
 // mostChanged is how many networks are listed.
@@ -31,7 +33,7 @@ const mostChanged = 200
 func newRuns(d *report.Data, i int) runsView {
 	r := d.Runs[i]
 	after := &d.Sweeps[r.After]
-	x := runsView{Number: i, Title: describe.Runs(d, r), Of: describe.Device(&d.Sweeps[r.Before]), Kind: kindOf(after.Manifest.Device.Kind), Why: r.Why}
+	x := runsView{Number: i, Title: describe.Runs(d, r), Kind: kindOf(after.Manifest.Device.Kind), Why: r.Why}
 	if r.Comparison == nil {
 		return x
 	}
@@ -50,7 +52,7 @@ func newRuns(d *report.Data, i int) runsView {
 	for _, p := range pairs {
 		x.List = append(x.List, changeView{
 			Network: p.Network, Before: cell{sortable(p.ASeconds), scale.Number(p.ASeconds)}, After: cell{sortable(p.BSeconds), scale.Number(p.BSeconds)},
-			Ratio: cell{sortable(p.Ratio), describe.Ratio(p.Ratio)}, Interval: describe.RatioInterval(p.Change), Word: p.Word(),
+			Ratio: cell{sortable(p.Ratio), describe.Ratio(p.Ratio)}, Interval: cell{sortable(exporters.OrNaN(p.Low)), describe.RatioInterval(p.Change)}, Word: p.Word(),
 		})
 	}
 	return x
