@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +13,6 @@ import (
 	"latlab/bench"
 	"latlab/bench/compare"
 	"latlab/bench/store"
-	"latlab/internal/text"
 	"latlab/internal/ui"
 )
 
@@ -57,11 +54,22 @@ func (o *compareOptions) run(ctx context.Context, s streams) error {
 	if o.top < 1 {
 		return usagef("--top must be at least 1")
 	}
-	a, b, done, err := o.sides(ctx)
-	defer done()
+	switch n := len(o.names); {
+	case n == 0 && o.db != "":
+		o.names = []string{"", ""}
+	case n != 2:
+		return usagef("compare takes two sweeps, A and B: each FILE#ID, or FILE; or --db FILE with two ids")
+	}
+	a, before, err := o.open(ctx, o.names[0], true)
 	if err != nil {
 		return err
 	}
+	defer before.Close()
+	b, after, err := o.open(ctx, o.names[1], false)
+	if err != nil {
+		return err
+	}
+	defer after.Close()
 	if a.File == b.File && a.Sweep.ID == b.Sweep.ID {
 		return usagef("A and B are both sweep %s of %s", a.Sweep.ID, a.File)
 	}
@@ -109,90 +117,52 @@ func failure(c *compare.Comparison, failed []compare.Pair, together bool, limit 
 	return fmt.Sprintf("slower by more than %s: %s", chosenPercent(limit), strings.Join(parts, ", and "))
 }
 
-// sides opens the two sweeps. done closes their stores.
-func (o *compareOptions) sides(ctx context.Context) (a, b compare.Side, done func(), err error) {
-	var stores []*store.Store
-	done = func() {
-		for _, st := range stores {
-			_ = st.Close() // opened for reading
-		}
+// open opens a side's store and finds its sweep. Without a name it is the newest run, and before the one
+// before it. The caller closes the store, nil after an error.
+func (o *compareOptions) open(ctx context.Context, name string, before bool) (x compare.Side, st *store.Store, err error) {
+	var id string
+	if x.File, id = splitName(name, o.db); o.flags.typed("db") || name == "" {
+		x.File, id = o.db, name
 	}
-	open := func(file string) (*store.Store, []bench.Sweep, error) {
-		st, err := openDB(ctx, file)
-		if err != nil {
-			return nil, nil, err
-		}
-		stores = append(stores, st)
-		all, err := st.Sweeps(ctx)
-		return st, all, err
+	if st, err = openDB(ctx, x.File); err != nil {
+		return x, nil, err
 	}
-	switch n := len(o.names); {
-	case n == 0 && o.db != "":
-		st, all, err := open(o.db)
-		if err != nil {
-			return a, b, done, err
-		}
-		before, after, err := newestRuns(o.db, all)
-		return compare.Side{Store: st, File: o.db, Sweep: before}, compare.Side{Store: st, File: o.db, Sweep: after}, done, err
-	case n != 2:
-		return a, b, done, usagef("compare takes two sweeps, A and B: each FILE#ID, or FILE; or --db FILE with two ids")
+	if name == "" {
+		x.Sweep, err = newestRun(ctx, x.File, st, before)
+	} else {
+		x.Sweep, err = onlySweep(ctx, x.File, st, id)
 	}
-	for i, side := range []*compare.Side{&a, &b} {
-		file, id := splitName(o.names[i])
-		if o.flags.typed("db") || o.db != "" && !isFile(file) {
-			file, id = o.db, o.names[i]
-		}
-		st, all, err := open(file)
-		if err != nil {
-			return a, b, done, err
-		}
-		m, err := onlySweep(file, all, id)
-		if err != nil {
-			return a, b, done, err
-		}
-		*side = compare.Side{Store: st, File: file, Sweep: m}
+	if err != nil {
+		return x, nil, errors.Join(err, st.Close())
 	}
-	return a, b, done, nil
+	x.Store = st
+	return x, st, nil
 }
 
-// splitName splits FILE#ID. A file may have a # in its name.
-func splitName(name string) (file, id string) {
-	i := strings.LastIndexByte(name, '#')
-	if _, err := os.Stat(name); err == nil || i < 0 {
-		return name, ""
+// newestRun is the newest run of the request that was measured anew last, or the run before it.
+func newestRun(ctx context.Context, file string, st bench.Reader, before bool) (found bench.Sweep, err error) {
+	all, err := st.Sweeps(ctx)
+	if err != nil {
+		return found, err
 	}
-	return name[:i], name[i+1:]
-}
-
-// onlySweep is the sweep with an id, or without one the only sweep or the newest run of the only request.
-func onlySweep(file string, all []bench.Sweep, id string) (bench.Sweep, error) {
-	switch {
-	case id != "":
-		return sweepByID(all, id)
-	case len(all) == 0:
-		return bench.Sweep{}, usagef("the store %s holds no sweep", file)
-	case slices.ContainsFunc(all, func(m bench.Sweep) bool { return m.Request() != all[0].Request() }):
-		return bench.Sweep{}, usagef("%s holds several sweeps; name one as %s#ID: %s", file, text.ShellWord(file), listSweeps(all))
-	}
-	return slices.MaxFunc(all, func(x, y bench.Sweep) int { return cmp.Compare(x.Run, y.Run) }), nil
-}
-
-// newestRuns are the last two runs of the request that was measured anew last.
-func newestRuns(file string, all []bench.Sweep) (before, after bench.Sweep, err error) {
+	var newest bench.Sweep
 	for _, m := range all { // oldest first
 		if m.Run > 0 {
-			after = m
+			newest = m
 		}
 	}
 	for _, m := range all {
-		if after.ID != "" && m.Request() == after.Request() && m.Run < after.Run {
-			before = m
+		if newest.Run > 0 && m.Request() == newest.Request() && m.Run < newest.Run {
+			found = m
 		}
 	}
-	if before.ID == "" {
-		return before, after, usagef("no sweep of %s was measured twice; name two: %s", file, listSweeps(all))
+	switch {
+	case found.ID == "":
+		return found, usagef("no sweep of %s was measured twice; name two: %s", file, listSweeps(all))
+	case before:
+		return found, nil
 	}
-	return before, after, nil
+	return newest, nil
 }
 
 func (o *compareOptions) print(s streams, c *compare.Comparison, limit float64) error {
