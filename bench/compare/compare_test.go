@@ -319,8 +319,8 @@ func TestWhatIsPairedAndNoted(t *testing.T) {
 		"of 3 of 3 networks the delegate took a different share of the nodes",
 		"clock governor differs: performance in A, powersave in B",
 		"temperature differs: 40 C in A, 80 C in B (median of the hottest sensor)",
-		"the warning partly_delegated is of 0 networks in A and of 3 in B",
-		"the warning turbo is of 0 networks in A and of 3 in B",
+		"doubt partly_delegated: of 0 networks in A, of 3 in B",
+		"doubt turbo: of 0 networks in A, of 3 in B",
 	}
 	if diff := cmp.Diff(want, notes); diff != "" {
 		t.Error(diff)

@@ -13,7 +13,7 @@ import (
 // Thresholds of notes. They decide only whether a difference is worth a line.
 const (
 	warmer = 5.0 // degrees, between the medians of the networks' hottest sensors
-	share  = 0.5 // of the networks, by which a warning is more frequent on one side
+	share  = 0.5 // of the networks, by which a warning or reason is more frequent on one side
 )
 
 func (c *Comparison) add(code, format string, args ...any) {
@@ -103,7 +103,7 @@ func (c *Comparison) state(pairs [][2]network) {
 				hottest[side] = append(hottest[side], *n.hottest)
 			}
 			codes := map[string]bool{}
-			for _, w := range n.warnings {
+			for _, w := range n.doubts {
 				codes[w.Code] = true
 			}
 			for code := range codes {
@@ -136,7 +136,7 @@ func (c *Comparison) state(pairs [][2]network) {
 	for _, code := range slices.Sorted(maps.Keys(codes)) {
 		x, y := warned[0][code], warned[1][code]
 		if float64(max(x, y)-min(x, y)) >= share*float64(len(pairs)) {
-			c.add("warning", "the warning %s is of %d networks in A and of %d in B", code, x, y)
+			c.add("warning", "doubt %s: of %d networks in A, of %d in B", code, x, y)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package compare
 
 import (
 	"context"
+	"slices"
 
 	"latlab/bench"
 	"latlab/devices"
@@ -15,7 +16,7 @@ type network struct {
 	blocks     int
 	verdict    bench.Verdict
 	delegation devices.Delegation
-	warnings   []bench.Doubt
+	doubts     []bench.Doubt
 	hottest    *float64
 	governors  []string
 }
@@ -37,7 +38,7 @@ func read(ctx context.Context, of *Side) (sweep, error) {
 		if m := e.M; m != nil {
 			s.estimator, of.NoiseCV = m.Estimator, m.NoiseCV
 			n.seconds, n.blocks, n.verdict = m.Seconds, m.Blocks, m.Verdict
-			n.delegation, n.warnings, n.hottest = m.Delegation, m.Warnings, m.TemperatureC
+			n.delegation, n.doubts, n.hottest = m.Delegation, slices.Concat(m.Reasons, m.Warnings), m.TemperatureC
 			n.readBlocks(e)
 			s.noise.pooled = s.noise.pooled.Add(n.noise)
 		}

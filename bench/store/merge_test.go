@@ -192,10 +192,25 @@ func TestRemove(t *testing.T) {
 	if n := len(sweepIDs(t, path)); n != 2 {
 		t.Fatalf("a removal that fails leaves %d of 2 sweeps", n)
 	}
+	version, err := s.Version(t.Context(), "aa")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := errors.Join(s.Remove(t.Context(), "aa"), s.Shrink(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	fill(t, s, "cc", 1)
+	again := manifest("aa")
+	again.Created = again.Created.Add(1)
+	if err := s.CreateSweep(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := s.Version(t.Context(), "aa"); err != nil || v == version {
+		t.Errorf("version %s, %v, is that of the removed sweep", v, err)
+	}
+	if err := s.Remove(t.Context(), "aa"); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func byRun(x, y bench.Sweep) int { return cmp.Compare(x.Run, y.Run) }
 
 func listSweeps(sweeps []bench.Sweep) string {
 	return cmp.Or(strings.Join(mapped(sweeps, func(s bench.Sweep) string {
-		return fmt.Sprintf("%s (%s%s on %s, %s, %s)", s.ID, sweepNetworks(s), runWords(s), s.Device.Name, s.Precision, s.Protocol.Name)
+		return fmt.Sprintf("%s (%s%s on %s, %s, %s)", s.ID, sweepNetworks(s), runWords(s.Run), s.Device.Name, s.Precision, s.Protocol.Name)
 	}), "; "), "none")
 }
 
@@ -168,9 +168,9 @@ func sweepNetworks(s bench.Sweep) string {
 }
 
 // runWords is ", run 2" of a sweep that measures another one anew.
-func runWords(s bench.Sweep) string {
-	if s.Run == 0 {
+func runWords(run int) string {
+	if run == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", run %d", s.Run+1)
+	return fmt.Sprintf(", run %d", run+1)
 }

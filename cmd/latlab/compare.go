@@ -229,7 +229,7 @@ func change(p compare.Pair, limit float64) string {
 
 func sideLine(x compare.Side) string {
 	m := x.Sweep
-	return fmt.Sprintf("%s#%s: %s on %s, %s, protocol %s, created %s, noise %s", x.File, m.ID, sweepNetworks(m)+runWords(m), m.Device.Name, m.Precision,
+	return fmt.Sprintf("%s#%s: %s on %s, %s, protocol %s, created %s, noise %s", x.File, m.ID, sweepNetworks(m)+runWords(m.Run), m.Device.Name, m.Precision,
 		m.Protocol.Name, m.Created.Local().Format(time.DateTime), ui.Optional(x.NoiseCV, ui.Percent))
 }
 

@@ -71,7 +71,7 @@ func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) erro
 			return err
 		}
 		of = append(of, ui.Wrap(" ", strings.Fields(fmt.Sprintf("%s%s on %s, %s, protocol %s, seed %d",
-			what, runWords(r.Sweep), r.Device.Name, r.Precision, r.Protocol.Name, r.Seed)), ui.Columns))
+			what, runWords(r.Run), r.Device.Name, r.Precision, r.Protocol.Name, r.Seed)), ui.Columns))
 	}
 	return ui.TableWithNotes(s.out, lines, of)
 }

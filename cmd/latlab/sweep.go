@@ -114,6 +114,7 @@ type sweepSummary struct {
 	Blocks   int          `json:"blocks"` // done by this call
 	NoiseCV  *float64     `json:"noise_cv"`
 	Elapsed  float64      `json:"elapsed_seconds"`
+	Run      int          `json:"run,omitempty"`
 
 	deterministic bool
 }
@@ -122,7 +123,7 @@ func summary(n int, res bench.Result) sweepSummary {
 	return sweepSummary{
 		Sweep: res.Sweep.ID, Space: res.Sweep.Space, Device: res.Sweep.Device.Name, Kind: res.Sweep.Device.Kind,
 		Networks: n, Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid,
-		Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(), deterministic: res.Sweep.Device.Deterministic,
+		Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(), Run: res.Sweep.Run, deterministic: res.Sweep.Device.Deterministic,
 	}
 }
 
@@ -133,7 +134,7 @@ func printSweep(s streams, db string, v sweepSummary) {
 	}
 	elapsed := time.Duration(v.Elapsed * float64(time.Second))
 	fmt.Fprint(s.out, ui.Wrap("sweep", []string{
-		fmt.Sprintf("%s on %s:", v.Sweep, v.Device),
+		fmt.Sprintf("%s%s on %s:", v.Sweep, runWords(v.Run), v.Device),
 		fmt.Sprintf("%s of %s %s,", ui.Thousands(v.Measured), ui.Plural(v.Networks, "network"), ui.Kind(v.Kind)),
 		fmt.Sprintf("%s now in %s", ui.Plural(v.Blocks, "block"), ui.Duration(elapsed)),
 	}, ui.Columns))

@@ -231,7 +231,11 @@ func sweepCommand(m *bench.Sweep, store string) string {
 	if m.Device.Threads > 1 {
 		words = append(words, "--threads", fmt.Sprint(m.Device.Threads))
 	}
-	return strings.Join(append(words, "--db", describe.Quoted(store)), " ")
+	words = append(words, "--db", describe.Quoted(store))
+	if m.Run > 0 {
+		words = append(words, "--again")
+	}
+	return strings.Join(words, " ")
 }
 
 func (c *card) sweep(s *report.Sweep) {
