@@ -173,6 +173,15 @@ func NewInterval(values []float64, pooled Noise, confidence float64) Interval {
 // TestMedianVariance checks the others by simulation.
 var medianVariance = [orderBlocks]float64{1: 1, 2: 0.5, 3: 0.448671, 4: 0.298247, 5: 0.286834}
 
+// MedianVariance is the variance of the median of n values, relative to that of one value. From 6
+// values on it is an approximation: at most 2 % too small for an odd number, 12 % too large for an even one.
+func MedianVariance(n int) float64 {
+	if n < orderBlocks {
+		return medianVariance[n]
+	}
+	return math.Pi / (2*float64(n) + math.Pi - 2)
+}
+
 // pooledInterval is exp(log m -+ t(df) * sd * sqrt(medianVariance[n])), m the median.
 //
 // Rejected: the usual sqrt(1/n) around the mean of logs. It is slightly narrower, but the

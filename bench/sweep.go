@@ -40,6 +40,7 @@ type Sweep struct {
 	Input         model.Input     `json:"input,omitempty"` // type of the networks' inputs, if it differs from the activations'
 	Device        devices.Info    `json:"device"`
 	Protocol      Protocol        `json:"protocol"`
+	Run           int             `json:"run,omitempty"` // 0 = first run, n = measured anew for the n-th time
 
 	// Outside the identity.
 	Networks int               `json:"networks"` // the most requested so far
@@ -74,11 +75,19 @@ func (s *Sweep) Identity() string {
 		Threads                            int
 		CPUs                               []int
 		Protocol                           string
+		Run                                int `json:",omitempty"` // likewise
 	}{
 		s.Space, s.SpaceFile, s.ModelsHash, string(s.Sampling), s.Seed, string(s.Format), string(s.Precision), string(s.Input),
 		s.Device.Name, string(s.Device.Kind), s.Device.Harness, s.Device.Delegate, s.Device.Threads,
-		slices.Sorted(slices.Values(s.Device.CPUs)), s.Protocol.Identity(),
+		slices.Sorted(slices.Values(s.Device.CPUs)), s.Protocol.Identity(), s.Run,
 	})
+}
+
+// Request is the identity of the sweep's first run, which all its runs share.
+func (s *Sweep) Request() string {
+	first := *s
+	first.Run = 0
+	return first.Identity()
 }
 
 // CheckDevice refuses to continue a sweep on a device that has changed, and lists the changes.
@@ -90,7 +99,7 @@ func (s *Sweep) CheckDevice(now devices.Info) error {
 	return &devices.Error{
 		Fault: devices.FaultUser, Op: "resume sweep " + s.ID, Reason: "device changed",
 		Err:    fmt.Errorf("device %s has changed since this sweep began: %s", now.Name, strings.Join(diff, "; ")),
-		Advice: "its numbers would mix; use another store or seed, or restore the device",
+		Advice: "its numbers would mix; measure it anew (sweep --again), use another store or seed, or restore the device",
 	}
 }
 

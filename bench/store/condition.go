@@ -69,10 +69,11 @@ func (s *Store) Version(ctx context.Context, sweep string) (string, error) {
 		conditions = "(SELECT coalesce(max(id), 0) FROM conditions WHERE sweep = ?1)"
 	}
 	var networks, planned, blocks, failures, notes int64
-	err = s.db.QueryRowContext(ctx, `SELECT networks,
+	var created string // a sweep that was removed and measured again may have as many rows
+	err = s.db.QueryRowContext(ctx, `SELECT networks, coalesce(json_extract(manifest, '$.created'), ''),
 		(SELECT coalesce(max(ord), -1) FROM schedule WHERE sweep = ?1),
 		(SELECT count(*) FROM blocks WHERE sweep = ?1),
 		(SELECT count(*) FROM failures WHERE sweep = ?1), `+conditions+`
-		FROM sweeps WHERE num = ?1`, num).Scan(&networks, &planned, &blocks, &failures, &notes)
-	return fmt.Sprint(networks, planned, blocks, failures, notes), s.wrap(err)
+		FROM sweeps WHERE num = ?1`, num).Scan(&networks, &created, &planned, &blocks, &failures, &notes)
+	return fmt.Sprint(networks, created, planned, blocks, failures, notes), s.wrap(err)
 }

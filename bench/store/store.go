@@ -64,6 +64,8 @@ type Store struct {
 	place    *place                  // nil for a reader
 	known    atomic.Pointer[content] // of a writer
 	readonly bool
+	// immutable is a reader's in a folder where nothing can be written.
+	immutable bool
 }
 
 // Path is the file that was opened.
@@ -166,6 +168,7 @@ func (s *Store) openReader(ctx context.Context, immutable bool) error {
 	if immutable {
 		q.Set("immutable", "1")
 	}
+	s.immutable = immutable
 	var err error
 	if s.db, err = open(s.file, q); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"latlab/bench"
+	"latlab/internal/text"
 	"latlab/internal/ui"
 )
 
@@ -74,6 +75,20 @@ func (o sweepChoice) several(ctx context.Context, st bench.Reader) ([]bench.Swee
 	return chosen, nil
 }
 
+// severalOrRuns is several, or the newest two runs where --sweep is missing and all sweeps are runs of one request.
+func (o sweepChoice) severalOrRuns(ctx context.Context, st bench.Reader) ([]bench.Sweep, error) {
+	all, err := st.Sweeps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(m bench.Sweep) bool { return o.device != "" && m.Device.Name != o.device })
+	if o.sweep != "" || len(all) < 2 || !runsOfOne(all) {
+		return o.several(ctx, st)
+	}
+	slices.SortFunc(all, byRun)
+	return all[len(all)-2:], nil
+}
+
 // find finds a sweep by its id. If --device is typed too, it must be the sweep's device.
 func (o sweepChoice) find(all []bench.Sweep, id string) (bench.Sweep, error) {
 	m, err := sweepByID(all, id)
@@ -99,9 +114,48 @@ func sweepByID(all []bench.Sweep, id string) (bench.Sweep, error) {
 	return bench.Sweep{}, usagef("several sweeps begin with %q: %s", id, listSweeps(found))
 }
 
+// splitName splits the name of a stored sweep: FILE#ID, FILE, or the id of a sweep in db. A file may have a
+// # in its name.
+func splitName(name, db string) (file, id string) {
+	i := strings.LastIndexByte(name, '#')
+	switch {
+	case isFile(name):
+		return name, ""
+	case i >= 0:
+		return name[:i], name[i+1:]
+	case db != "":
+		return db, name
+	}
+	return name, ""
+}
+
+// onlySweep is the sweep with an id, or without one the only sweep of a store or the newest run of the only
+// request.
+func onlySweep(ctx context.Context, file string, st bench.Reader, id string) (bench.Sweep, error) {
+	all, err := st.Sweeps(ctx)
+	switch {
+	case err != nil:
+		return bench.Sweep{}, err
+	case id != "":
+		return sweepByID(all, id)
+	case len(all) == 0:
+		return bench.Sweep{}, usagef("the store %s holds no sweep", file)
+	case !runsOfOne(all):
+		return bench.Sweep{}, usagef("%s holds several sweeps; name one as %s#ID: %s", file, text.ShellWord(file), listSweeps(all))
+	}
+	return slices.MaxFunc(all, byRun), nil
+}
+
+// runsOfOne reports whether sweeps are runs of one request.
+func runsOfOne(sweeps []bench.Sweep) bool {
+	return !slices.ContainsFunc(sweeps, func(m bench.Sweep) bool { return m.Request() != sweeps[0].Request() })
+}
+
+func byRun(x, y bench.Sweep) int { return cmp.Compare(x.Run, y.Run) }
+
 func listSweeps(sweeps []bench.Sweep) string {
 	return cmp.Or(strings.Join(mapped(sweeps, func(s bench.Sweep) string {
-		return fmt.Sprintf("%s (%s on %s, %s, %s)", s.ID, sweepNetworks(s), s.Device.Name, s.Precision, s.Protocol.Name)
+		return fmt.Sprintf("%s (%s%s on %s, %s, %s)", s.ID, sweepNetworks(s), runWords(s.Run), s.Device.Name, s.Precision, s.Protocol.Name)
 	}), "; "), "none")
 }
 
@@ -111,4 +165,12 @@ func sweepNetworks(s bench.Sweep) string {
 		return ui.Plural(s.Networks, "listed model")
 	}
 	return fmt.Sprintf("%s of %s", ui.Thousands(s.Networks), s.Space)
+}
+
+// runWords is ", run 2" of a sweep that measures another one anew.
+func runWords(run int) string {
+	if run == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", run %d", run+1)
 }

@@ -24,6 +24,7 @@ const (
 	exitUsage       = 2
 	exitPartial     = 3 // some networks failed or some lines were skipped; wins over 4
 	exitInvalid     = 4
+	exitSlower      = 5 // compare --fail-over found what it looks for
 	exitNoDevice    = 10
 	exitLocked      = 11
 	exitInterrupted = 130
@@ -89,7 +90,7 @@ func exitCode(err error) int {
 // isUsers reports whether an error is the user's mistake by its type alone.
 func isUsers(err error) bool {
 	return errors.Is(err, sampler.ErrUnknownSpace) || errors.Is(err, fixtures.ErrUnknown) || errors.Is(err, regress.ErrNoOps) ||
-		wraps[*strictyaml.Error](err) || wraps[*csvtable.Error](err) || wraps[*store.NotStoreError](err) || wraps[*serve.OptionError](err) ||
+		wraps[*strictyaml.Error](err) || wraps[*csvtable.Error](err) || wraps[*store.NotStoreError](err) || wraps[*store.MergeError](err) || wraps[*serve.OptionError](err) ||
 		wraps[*regress.FileError](err) || wraps[*regress.TooFewError](err) || wraps[*regress.MixedError](err) ||
 		wraps[*regress.ObservationError](err) || wraps[*regress.OptionError](err) || wraps[*regress.FeatureError](err)
 }

@@ -51,6 +51,9 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	run := bench.Fleet{}
 	for i, p := range f.plans {
 		sweep, err := p.run(ctx, st, infos[i])
+		if err == nil && f.o.again {
+			sweep.Sweep, err = bench.Again(ctx, st, sweep.Sweep, sweep.Networks, infos[i])
+		}
 		if err != nil {
 			return nil, errors.Join(err, f.opened.Close(), st.Close())
 		}

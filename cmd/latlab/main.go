@@ -11,7 +11,7 @@
 // from regress, devices from devices/inventory, formats from exporters, the server from
 // internal/serve, and tables, colours, units and progress from internal/ui.
 //
-// It has more than 3,000 lines because it is the command line of nineteen verbs, some 300 lines each:
+// It has more than 3,000 lines because it is the command line of more than twenty verbs, some 300 lines each:
 // flags with their help, checks of what was typed, and what is printed. A package a verb was
 // rejected: they share options, exit codes and output.
 package main
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, s streams) int {
 }
 
 // paintedVerbs are the verbs whose results may be coloured. The others write files to stdout.
-var paintedVerbs = []string{"devices", "doctor", "fit", "show", "sweep", "time", "verify"}
+var paintedVerbs = []string{"compare", "devices", "doctor", "fit", "show", "sweep", "time", "verify"}
 
 // dataVerbs write to stdout what other programs read.
 var dataVerbs = []string{"completion", "man", "sample"}
@@ -142,6 +142,9 @@ func newProgram(s streams) *program {
 		{name: "time", usage: "time one network or one model file of your own", options: &timeOptions{}},
 		{name: "sweep", usage: "sample, compile, time and store networks; the same command resumes", options: &sweepOptions{}},
 		{name: "show", usage: "list a store's sweeps, or print one's manifest, verdicts and failures", options: &showOptions{}},
+		{name: "compare", usage: "compare two sweeps of the same networks: what became slower or faster, and is it noise", options: &compareOptions{}},
+		{name: "remove", usage: "remove sweeps from a store", options: &removeOptions{}},
+		{name: "merge", usage: "write a new store with the sweeps of others", options: &mergeOptions{}},
 		{name: "fit", usage: "fit a cost model to a sweep and print its held-out error", options: &fitOptions{}},
 		{name: "predict", usage: "predict latencies of networks, given as indices or as JSON lines on stdin", options: &predictOptions{}},
 		{name: "verify", usage: "time networks and compare their latencies with predictions", options: &verifyOptions{}},
@@ -170,8 +173,9 @@ func newProgram(s streams) *program {
 			return cli.ShowAppHelp(c)
 		},
 		Description: "Exit codes: 0 ok; 1 failed; 2 usage or bad input; 3 some networks failed or some\n" +
-			"lines were skipped; 4 measurements asked for are INVALID; 10 no such device;\n" +
-			"11 another writer holds the store; 130 interrupted.",
+			"lines were skipped; 4 measurements asked for are INVALID; 5 a change is slower\n" +
+			"(compare --fail-over); 10 no such device; 11 another writer holds the store;\n" +
+			"130 interrupted.",
 	}
 	for _, v := range p.verbs {
 		p.app.Commands = append(p.app.Commands, v.command(s, p.typed))

@@ -125,7 +125,7 @@ func (o *reportOptions) collect(ctx context.Context) (*report.Data, error) {
 		return nil, err
 	}
 	defer st.Close()
-	sweeps, err := o.several(ctx, st)
+	sweeps, err := o.severalOrRuns(ctx, st)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 
-	"latlab/bench"
 	"latlab/bench/store"
 	"latlab/exporters/prom"
 	"latlab/exporters/web"
@@ -45,7 +44,7 @@ func (o *serveOptions) register(f *flagSet) {
 	o.flags = f
 	f.db(&o.db)
 	f.strings(&o.costs, "cost", "cost model to predict with, a JSON `FILE`; may be repeated")
-	f.string(&o.baseline, "baseline", "stored `SWEEP` to compare latencies with: an id, FILE#ID, or FILE if it holds only one sweep", "")
+	f.string(&o.baseline, "baseline", "stored `SWEEP` to compare latencies with: an id, FILE#ID, or FILE", "")
 	f.strings(&o.addresses, "web.listen-address", "`ADDRESS` to listen on; may be repeated", serveAddress)
 	f.bool(&o.systemdSocket, "web.systemd-socket", "listen on the sockets that systemd passes, not on an address")
 	f.string(&o.config, "web.config.file", "TLS and passwords, a `FILE` .yml as Prometheus' exporter-toolkit reads it", "")
@@ -141,22 +140,18 @@ func (o *serveOptions) open(ctx context.Context, log *slog.Logger) (*serve.Serve
 	return s, inputError(err)
 }
 
-// readBaseline reads the sweep of --baseline: ID in the store db, FILE#ID, or FILE if it holds
-// only one.
+// readBaseline reads the sweep of --baseline: ID in the store db, FILE#ID, or FILE.
 func readBaseline(ctx context.Context, name, db string) (*prom.Baseline, error) {
 	if name == "" {
 		return nil, nil
 	}
-	file, id, inFile := strings.Cut(name, "#")
-	if _, err := os.Stat(file); !inFile && err != nil {
-		file, id = db, name
-	}
+	file, id := splitName(name, db)
 	st, err := store.OpenRead(ctx, file)
 	if err != nil {
 		return nil, inputError(err)
 	}
 	defer st.Close()
-	m, err := baselineSweep(ctx, st, id)
+	m, err := onlySweep(ctx, file, st, id)
 	if err != nil {
 		return nil, err
 	}
@@ -165,18 +160,4 @@ func readBaseline(ctx context.Context, name, db string) (*prom.Baseline, error) 
 		return nil, err
 	}
 	return b, withCode(exitUsage, err)
-}
-
-func baselineSweep(ctx context.Context, st bench.Reader, id string) (bench.Sweep, error) {
-	all, err := st.Sweeps(ctx)
-	if err != nil {
-		return bench.Sweep{}, err
-	}
-	if id == "" && len(all) == 1 {
-		return all[0], nil
-	}
-	if id == "" {
-		return bench.Sweep{}, usagef("--baseline names a store of %d sweeps; choose one as FILE#ID: %s", len(all), listSweeps(all))
-	}
-	return sweepByID(all, id)
 }

@@ -70,8 +70,8 @@ func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) erro
 		if err != nil {
 			return err
 		}
-		of = append(of, ui.Wrap(" ", strings.Fields(fmt.Sprintf("%s on %s, %s, protocol %s, seed %d",
-			what, r.Device.Name, r.Precision, r.Protocol.Name, r.Seed)), ui.Columns))
+		of = append(of, ui.Wrap(" ", strings.Fields(fmt.Sprintf("%s%s on %s, %s, protocol %s, seed %d",
+			what, runWords(r.Run), r.Device.Name, r.Precision, r.Protocol.Name, r.Seed)), ui.Columns))
 	}
 	return ui.TableWithNotes(s.out, lines, of)
 }
@@ -122,6 +122,9 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 		{"protocol", protocolLine(m.Protocol)}, {"created", m.Created.Local().Format(time.DateTime)},
 		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %s failed, %s INVALID", ui.Plural(t.Measured, "network"), ui.Plural(t.Blocks, "block"), ui.Thousands(t.Failed), ui.Thousands(t.Invalid))},
 		{"noise", noiseLine(m, t)},
+	}
+	if m.Run > 0 {
+		rows = append(rows, [2]string{"run", fmt.Sprintf("%d of sweep %s", m.Run+1, m.Request())})
 	}
 	if t.Measured > 0 {
 		rows = append(rows, [2]string{"latency", ui.SecondsRange(t.Fastest, t.Slowest)})

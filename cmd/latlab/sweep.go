@@ -21,6 +21,7 @@ type sweepOptions struct {
 	coverage bool
 	models   string
 	dryRun   bool
+	again    bool
 	pushURL  string
 	measureOptions
 	flags *flagSet
@@ -33,6 +34,7 @@ func (o *sweepOptions) register(f *flagSet) {
 	f.coverage(&o.coverage)
 	f.string(&o.models, "models", "model files of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
 	f.db(&o.db)
+	f.bool(&o.again, "again", "measure a finished sweep anew, as a new run in the same store; an unfinished run is resumed")
 	f.bool(&o.dryRun, "dry-run", "only print how long the sweep would take and how much it would write")
 	f.string(&o.pushURL, "push.url", "Prometheus Pushgateway to push the store's metrics to at the end, a `URL`", "")
 	o.measureOptions.register(f)
@@ -112,6 +114,7 @@ type sweepSummary struct {
 	Blocks   int          `json:"blocks"` // done by this call
 	NoiseCV  *float64     `json:"noise_cv"`
 	Elapsed  float64      `json:"elapsed_seconds"`
+	Run      int          `json:"run,omitempty"`
 
 	deterministic bool
 }
@@ -120,7 +123,7 @@ func summary(n int, res bench.Result) sweepSummary {
 	return sweepSummary{
 		Sweep: res.Sweep.ID, Space: res.Sweep.Space, Device: res.Sweep.Device.Name, Kind: res.Sweep.Device.Kind,
 		Networks: n, Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid,
-		Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(), deterministic: res.Sweep.Device.Deterministic,
+		Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(), Run: res.Sweep.Run, deterministic: res.Sweep.Device.Deterministic,
 	}
 }
 
@@ -131,7 +134,7 @@ func printSweep(s streams, db string, v sweepSummary) {
 	}
 	elapsed := time.Duration(v.Elapsed * float64(time.Second))
 	fmt.Fprint(s.out, ui.Wrap("sweep", []string{
-		fmt.Sprintf("%s on %s:", v.Sweep, v.Device),
+		fmt.Sprintf("%s%s on %s:", v.Sweep, runWords(v.Run), v.Device),
 		fmt.Sprintf("%s of %s %s,", ui.Thousands(v.Measured), ui.Plural(v.Networks, "network"), ui.Kind(v.Kind)),
 		fmt.Sprintf("%s now in %s", ui.Plural(v.Blocks, "block"), ui.Duration(elapsed)),
 	}, ui.Columns))

@@ -52,7 +52,7 @@ func (o *verifyOptions) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	rows, failed, invalid := compare(m, sp, list, ests)
+	rows, failed, invalid := compareOne(m, sp, list, ests)
 	if err := printVerified(s, o.json, rows, d.Info().Kind); err != nil {
 		return err
 	}
@@ -138,8 +138,8 @@ func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, 
 	return n.Listed(form, cache)
 }
 
-// compare puts predictions beside the estimates. A failed network has no estimate.
-func compare(m *regress.CostModel, sp *sampler.Space, list source.List, ests []bench.Estimate) (rows []regress.Verified, failed, invalid bool) {
+// compareOne puts predictions beside the estimates. A failed network has no estimate.
+func compareOne(m *regress.CostModel, sp *sampler.Space, list source.List, ests []bench.Estimate) (rows []regress.Verified, failed, invalid bool) {
 	for i, l := range list {
 		var measured *bench.Measurement
 		if i < len(ests) {

@@ -272,3 +272,27 @@ func TestEmpty(t *testing.T) {
 }
 
 var errDisk = errors.New("disk")
+
+// TestRunsOfOneSweep: a sweep that was measured anew has series of its own, since each run has an id, and
+// the newest run's blocks say what state its device is in.
+func TestRunsOfOneSweep(t *testing.T) {
+	st := memory.New()
+	var runs []bench.Sweep
+	for run := range 2 {
+		m := reporttest.Add(t, st, reporttest.Spec{Networks: 3, Listed: true, Run: run, Slower: float64(run), Name: func(int) string { return "mobiledet_cpu" }})
+		runs = append(runs, m)
+	}
+	baseline, err := prom.ReadBaseline(t.Context(), st, runs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := exposition(t, registry(t, read(t, st, baseline))) // a pedantic registry refuses a series twice
+	for _, m := range runs {
+		if n := strings.Count(got, `latlab_fixture_latency_seconds{delegate="none",device="device",fixture="mobiledet_cpu",sweep="`+m.ID); n != 1 {
+			t.Errorf("%d series of a fixture in run %d, want 1", n, m.Run+1)
+		}
+		if !strings.Contains(got, `latlab_baseline_latency_ratio{baseline="`+runs[0].ID+`",delegate="none",device="device",sweep="`+m.ID) {
+			t.Errorf("run %d is not compared with the first", m.Run+1)
+		}
+	}
+}

@@ -31,6 +31,10 @@ func Collect(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, costs [
 		}
 		d.Sweeps = append(d.Sweeps, s)
 	}
+	var err error
+	if d.Runs, err = collectRuns(ctx, st, d.Sweeps); err != nil {
+		return nil, fmt.Errorf("compare runs: %w", err)
+	}
 	for _, c := range costs {
 		f, err := collectFit(c, d.Sweeps)
 		if err != nil {

@@ -43,6 +43,7 @@ type Cost struct {
 type Data struct {
 	Made   time.Time
 	Sweeps []Sweep
+	Runs   []Runs // pairs of runs of one request
 	Fits   []Fit
 }
 

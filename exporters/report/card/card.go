@@ -48,6 +48,9 @@ func Write(w io.Writer, d *report.Data, store string) error {
 	for i := range d.Sweeps {
 		c.sweep(&d.Sweeps[i])
 	}
+	for _, r := range d.Runs {
+		c.runs(r)
+	}
 	c.line("Written by latlab %s%s.", version.Version, c.made())
 	_, err = io.WriteString(w, c.text.String())
 	return err
@@ -228,7 +231,11 @@ func sweepCommand(m *bench.Sweep, store string) string {
 	if m.Device.Threads > 1 {
 		words = append(words, "--threads", fmt.Sprint(m.Device.Threads))
 	}
-	return strings.Join(append(words, "--db", describe.Quoted(store)), " ")
+	words = append(words, "--db", describe.Quoted(store))
+	if m.Run > 0 {
+		words = append(words, "--again")
+	}
+	return strings.Join(words, " ")
 }
 
 func (c *card) sweep(s *report.Sweep) {
@@ -265,6 +272,28 @@ func (c *card) sweep(s *report.Sweep) {
 		facts[i] = escaped(facts[i])
 	}
 	c.list(facts...)
+}
+
+// runs compares two runs.
+func (c *card) runs(r report.Runs) {
+	c.heading(3, "%s", word(describe.Runs(c.data, r)))
+	if r.Comparison == nil {
+		c.line("Not compared: %s.", word(r.Why))
+		return
+	}
+	c.fields(describe.RunsFacts(c.data, r))
+	var notes []string
+	for _, n := range r.Comparison.Notes {
+		notes = append(notes, escaped(n.Text))
+	}
+	if len(notes) > 0 {
+		c.list(notes...)
+	}
+	var rows [][]string
+	for _, p := range describe.MostChanged(r.Comparison, 10) {
+		rows = append(rows, []string{p.Network, ui.Seconds(p.ASeconds), ui.Seconds(p.BSeconds), describe.Ratio(p.Ratio), describe.RatioInterval(p.Change), p.Word()})
+	}
+	c.table([]string{"network", "A", "B", "B/A", "interval", "changed"}, rows...)
 }
 
 // invalidWords is the number of INVALID networks as text.

@@ -32,8 +32,17 @@ func SweepAndKind(s *report.Sweep) string {
 	return fmt.Sprintf("%s (%s, sweep %s)", Sweep(s), Kind(s.Manifest.Device.Kind), s.Manifest.ID)
 }
 
-// Device names a sweep's device with its delegate, threads and precision.
+// Device names a sweep's device with its delegate, threads and precision, and its run if it measures another
+// sweep anew.
 func Device(s *report.Sweep) string {
+	if run := s.Manifest.Run; run > 0 {
+		return fmt.Sprintf("%s, run %d", request(s), run+1)
+	}
+	return request(s)
+}
+
+// request is what all runs of a sweep are called.
+func request(s *report.Sweep) string {
 	m := &s.Manifest
 	title := m.Device.Name
 	if m.Device.Delegate != "" {

@@ -51,6 +51,7 @@ type page struct {
 	Mixed                bool
 	Summary              summary
 	Latencies            []charts.Chart
+	Runs                 []runsView
 	Sweeps               []sweepView
 	Fits                 []fitView
 	Data                 pageData
@@ -114,6 +115,9 @@ func newPage(d *report.Data, store string) (*page, error) {
 		p.Kinds = append(p.Kinds, kindOf(k))
 	}
 	p.Mixed = len(p.Kinds) > 1
+	for i := range d.Runs {
+		p.Runs = append(p.Runs, newRuns(d, i))
+	}
 	for i := range d.Sweeps {
 		p.Sweeps = append(p.Sweeps, v.sweep(i, store))
 		p.Data.Sweeps = append(p.Data.Sweeps, v.sweepData(i))

@@ -35,6 +35,9 @@ type Spec struct {
 	PlannedEvery int // each k-th network is not done yet
 	NoSensor     bool
 	Delegate     string // took all nodes; empty = none was asked for
+	Run          int    // of the sweep, with noise of its own
+	// Slower is by what share all latencies are higher.
+	Slower float64
 }
 
 // Began is when the sweeps begin.
@@ -96,7 +99,7 @@ func Add(t testing.TB, st bench.Store, s Spec) bench.Sweep {
 	if s.Space == nil {
 		s.Space = Tiny(t)
 	}
-	b := &builder{t: t, st: st, spec: s, random: rand.New(rand.NewPCG(s.Seed, 1))}
+	b := &builder{t: t, st: st, spec: s, random: rand.New(rand.NewPCG(s.Seed, 1+uint64(s.Run)))}
 	b.manifest()
 	archs, err := sampler.Sample(s.Space, s.Networks, s.Seed)
 	b.check(err)
@@ -139,7 +142,7 @@ func (b *builder) manifest() {
 			Name: name, Kind: kind, Harness: "simulator", Delegate: b.spec.Delegate, Threads: 1,
 			Fingerprint: map[string]string{"soc": "one of the tests'"},
 		},
-		Created: Began(), Tools: map[string]string{"latlab": "test"},
+		Run: b.spec.Run, Created: Began().Add(time.Duration(b.spec.Run) * time.Hour), Tools: map[string]string{"latlab": "test"},
 	}
 	if b.spec.Listed {
 		b.sweep.Sampling, b.sweep.ModelsHash = bench.Listed, "0123456789ab"
@@ -190,7 +193,7 @@ func (b *builder) network(i int, a sampler.Arch) {
 func (b *builder) seconds(a sampler.Arch) float64 {
 	g, err := graph.Lower(b.spec.Space, a)
 	b.check(err)
-	return 1e-3 + float64(g.TotalMACs())/1e9
+	return (1e-3 + float64(g.TotalMACs())/1e9) * (1 + b.spec.Slower)
 }
 
 func (b *builder) block(slot bench.Slot, seconds float64) *devices.Block {

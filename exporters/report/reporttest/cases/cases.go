@@ -65,6 +65,7 @@ func All() []Case {
 		{"densities", Densities, true},
 		{"kinds", SeveralKinds, false},
 		{"hostile", HostileData, false},
+		{"runs", TwoRuns, false},
 	}
 }
 
@@ -109,6 +110,21 @@ func SeveralKinds(t testing.TB) *report.Data {
 		sweeps = append(sweeps, reporttest.Add(t, st, reporttest.Spec{Networks: 20 + i, Device: fmt.Sprintf("device %d", i), Kind: k}))
 	}
 	return Collect(t, st, sweeps, []report.Cost{cost}, report.Options{Now: reporttest.Began()})
+}
+
+// TwoRuns is a sweep that was measured anew after a change, the third run of it, and one whose runs have no VALID
+// network in common.
+func TwoRuns(t testing.TB) *report.Data {
+	st := memory.New()
+	var sweeps []bench.Sweep
+	for run, slower := range []float64{0, 0.02, 0.1} {
+		s := reporttest.Spec{Networks: 40, Run: run, Slower: slower, InvalidEvery: 9, FailEvery: 20 - run}
+		sweeps = append(sweeps, reporttest.Add(t, st, s))
+	}
+	for run := range 2 {
+		sweeps = append(sweeps, reporttest.Add(t, st, reporttest.Spec{Networks: 3, Device: Hostile(2), Run: run, InvalidEvery: 1}))
+	}
+	return Collect(t, st, sweeps, nil, report.Options{Now: reporttest.Began()})
 }
 
 // HostileData has hostile names wherever a name can be.
