@@ -97,7 +97,7 @@ func (o *compareOptions) run(ctx context.Context, s streams) error {
 func percent(flag, value string) (float64, error) {
 	number, signed := strings.CutSuffix(value, "%")
 	x, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if !signed || err != nil || !(x >= 0 && x < 1000) || flag == "level" && !(x > 0 && x < 100) {
+	if !signed || err != nil || math.IsNaN(x) || x < 0 || x >= 1000 || flag == "level" && (x == 0 || x >= 100) {
 		return 0, usagef("--%s %q is not a percentage such as 3%%", flag, value)
 	}
 	return x / 100, nil
