@@ -159,6 +159,8 @@ func newProgram(s streams) *program {
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Suggest:     true,
 		HideVersion: true,
+		// Names of files may have commas; flagSet.several separates what has none.
+		DisableSliceFlagSeparator: true,
 		// reportError alone chooses exit codes.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   onUsage,
@@ -185,7 +187,11 @@ func (p *program) run(ctx context.Context, args []string) error {
 	if err := applyConfig(p.verbs, os.Getenv); err != nil {
 		return err
 	}
-	return p.app.RunContext(ctx, flagsFirst(p.verbs, args, p.typed))
+	args, err := flagsFirst(p.verbs, args, p.typed)
+	if err != nil {
+		return err
+	}
+	return p.app.RunContext(ctx, args)
 }
 
 func (p *program) manPage() (string, error) { return p.app.ToManWithSection(1) }

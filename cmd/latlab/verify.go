@@ -25,7 +25,7 @@ type verifyOptions struct {
 
 func (o *verifyOptions) register(f *flagSet) {
 	f.cost(&o.cost)
-	f.strings(&o.fixtures, "fixture", "built-in network, by `NAME`, that is in the cost model's space; may be repeated")
+	f.several(&o.fixtures, "fixture", "built-in network, by `NAME`, that is in the cost model's space; may be repeated")
 	f.string(&o.archs, "archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", "")
 	f.db(&o.db)
 	o.measureOptions.register(f)
