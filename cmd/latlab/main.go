@@ -4,7 +4,7 @@
 // newProgram lists the verbs. Each has a file of its name: an options struct with a method that
 // registers its flags and one that runs it. A verb that outgrows one file has more whose names begin with
 // the verb (exportformats.go, fitcsv.go, sweepplan.go). Options that verbs share are in
-// options.go. Only main.go and the flags*.go import the library that parses the command line.
+// options.go, those that name networks in networks.go, those of ranked ones in rank.go. Only main.go and the flags*.go import the library that parses the command line.
 //
 // This package is the only one that knows the command line, stdout and exit codes. It refuses
 // to compute anything: networks come from bench/source, measurements from bench, cost models
@@ -46,9 +46,11 @@ func Main() int {
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	columns  int // of the terminal that out is; ui.Columns if it is none
 }
 
 func run(ctx context.Context, args []string, s streams) int {
+	s.columns = ui.TerminalColumns(s.out)
 	out := &resultWriter{w: painted(s.out, args)}
 	s.out = out
 	if !wantsJSON(args) {
@@ -138,9 +140,9 @@ func newProgram(s streams) *program {
 			{name: "check", usage: "check step by step what timing on a device needs", options: &checkOptions{}},
 			{name: "clean", usage: "remove everything that latlab put on a device, and restore its settings", options: &cleanOptions{}},
 		}},
-		{name: "time", usage: "time one network or one model file of your own", options: &timeOptions{}},
-		{name: "sweep", usage: "sample, compile, time and store networks; the same command resumes", options: &sweepOptions{}},
-		{name: "show", usage: "list a store's sweeps, or print one's manifest, verdicts and failures", options: &showOptions{}},
+		{name: "time", usage: "time networks or model files of your own, and rank them", options: &timeOptions{}},
+		{name: "sweep", usage: "sample, compile, time and store networks, or time named ones; the same command resumes", options: &sweepOptions{}},
+		{name: "show", usage: "list a store's sweeps, or print one's manifest, failures and ranked networks", options: &showOptions{}},
 		{name: "fit", usage: "fit a cost model to a sweep and print its held-out error", options: &fitOptions{}},
 		{name: "predict", usage: "predict latencies of networks, given as indices or as JSON lines on stdin", options: &predictOptions{}},
 		{name: "verify", usage: "time networks and compare their latencies with predictions", options: &verifyOptions{}},

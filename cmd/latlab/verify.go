@@ -48,7 +48,7 @@ func (o *verifyOptions) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	ests, err := o.measureList(ctx, s, d, list)
+	ests, err := o.measureList(ctx, s, d, list, nil)
 	if err != nil {
 		return err
 	}
