@@ -13,6 +13,29 @@ type Condition struct {
 	Reason  string      `json:"reason,omitempty"`  // of Ended: one of the End constants
 	Message string      `json:"message,omitempty"` // one line
 	Time    time.Time   `json:"time"`
+	// Refused are the networks that were asked for and cannot be timed, of a process that is Running.
+	Refused []Refused `json:"refused,omitempty"`
+}
+
+// Refused is a network that was named and is not in the sweep: no such file, no model, another precision.
+type Refused struct {
+	Name   string `json:"name"` // as the user named it, or the line of a list
+	Reason string `json:"reason"`
+}
+
+// RefusedOf returns what the last run of a sweep refused. A file that was mended and named again is a
+// network of the sweep, so earlier runs do not count.
+func RefusedOf(ctx context.Context, st Reader, sweep string) ([]Refused, error) {
+	refused := []Refused{}
+	for c, err := range st.Conditions(ctx, sweep) {
+		if err != nil {
+			return nil, err
+		}
+		if c.State == Running {
+			refused = append(refused[:0:0], c.Refused...)
+		}
+	}
+	return refused, nil
 }
 
 // Reasons of Ended.

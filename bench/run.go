@@ -24,6 +24,9 @@ type Options struct {
 	Source   Source
 	Device   devices.Device
 	Store    Store
+	// Refused are networks that the Source does not have, although they were asked for. The store
+	// keeps them with their reasons.
+	Refused []Refused
 
 	// BatchLimit limits a batch to what half the model cache holds; 0 = no limit.
 	BatchLimit int
@@ -81,7 +84,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err := r.open(ctx); err != nil {
 		return Result{Sweep: r.sweep}, ended(ctx, err)
 	}
-	note(ctx, o.Store, r.sweep.ID, Condition{State: Running})
+	note(ctx, o.Store, r.sweep.ID, Condition{State: Running, Refused: o.Refused})
 	err := ended(ctx, r.loop(ctx))
 	if ferr := r.flush(ctx); err == nil || errors.Is(err, ErrStopped) {
 		err = errors.Join(ferr, err)

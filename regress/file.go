@@ -83,6 +83,9 @@ func Read(r io.Reader, file string) (*CostModel, *sampler.Space, error) {
 	case isFeatureModel(data):
 		err = &FileError{file, errors.New("it is of listed models and weighs features (docs/models.md); a table takes a sweep of --space")}
 	default:
+		if why := text.WrongKind(data, file, text.CostModel); why != "" {
+			err = errors.New(why)
+		}
 		err = &FileError{file, err}
 	}
 	if err != nil {

@@ -108,6 +108,40 @@ func Lines[T any](r io.Reader, filename string, parse func(n int, line []byte) (
 	}
 }
 
+// shownLines is how many unusable lines of a file are reported before one that is usable.
+const shownLines = 3
+
+// BadLines reports the lines of a file that are unusable: all of them if any line is usable, otherwise
+// the first few, because the file is then likely of a different kind. Call Good for a usable line, Bad
+// for another.
+type BadLines struct {
+	Report func(error)
+	Count  int
+	good   bool
+	held   []error
+}
+
+// Bad reports a line, or holds it back.
+func (b *BadLines) Bad(err error) {
+	if b.Count++; b.good || b.Count <= shownLines {
+		b.Report(err)
+		return
+	}
+	b.held = append(b.held, err)
+}
+
+// Good reports what was held back.
+func (b *BadLines) Good() {
+	b.good = true
+	for _, err := range b.held {
+		b.Report(err)
+	}
+	b.held = nil
+}
+
+// Hidden is how many lines were held back to the end.
+func (b *BadLines) Hidden() int { return len(b.held) }
+
 var errLongLine = fmt.Errorf("line is longer than %d bytes", maxLine)
 
 // readLine returns a line and never buffers more than the allowed length. With io.EOF or another

@@ -200,3 +200,28 @@ func FuzzReadJSONL(f *testing.F) {
 		}
 	})
 }
+
+// TestBadLines: all bad lines of a list are reported, and few of a file without a good one.
+func TestBadLines(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		lines         string // g = good, b = bad
+		reported      string // the numbers of lines
+		count, hidden int
+	}{
+		{"", "", 0, 0}, {"ggg", "", 0, 0}, {"bbb", "123", 3, 0}, {"bbbbb", "123", 5, 2}, {"bbbbbg", "12345", 5, 0}, {"gbbbbbgb", "234568", 6, 0},
+	} {
+		reported := ""
+		b := BadLines{Report: func(err error) { reported += err.Error() }}
+		for i, l := range c.lines {
+			if l == 'g' {
+				b.Good()
+			} else {
+				b.Bad(fmt.Errorf("%d", i+1))
+			}
+		}
+		if reported != c.reported || b.Count != c.count || b.Hidden() != c.hidden {
+			t.Errorf("%s: reported %s, %d bad, %d hidden", c.lines, reported, b.Count, b.Hidden())
+		}
+	}
+}

@@ -41,15 +41,20 @@ func (s Archs) Forecast() (Forecast, error) {
 }
 
 // Forecast knows the MACs of files whose ops are all known.
-func (l List) Forecast() Forecast {
+func (l List) Forecast() (Forecast, error) {
 	f := Forecast{Networks: len(l)}
 	for _, one := range l {
+		n, err := one.written()
+		if err != nil {
+			return f, err
+		}
+		f.Written += n
 		if one.Model.Graph != nil {
 			f.MACs += one.Model.Graph.TotalMACs()
 			f.Known++
 		}
 	}
-	return f
+	return f, nil
 }
 
 // MeanMACs is nil where no network's ops are known.

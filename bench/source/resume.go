@@ -4,34 +4,38 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"latlab/bench"
 	"latlab/devices"
+	"latlab/fixtures"
+	"latlab/sampler"
 	"latlab/sampler/model"
 )
 
 // maxListed is more than any list has: a network beyond it is not one that latlab stored.
 const maxListed = 1 << 20
 
-// Resume finds the list's sweep in the store, or begins it. It returns the sweep with the list's
-// part of its identity, and the networks by their place in it; m has the device and the settings.
-// A file that changed since the sweep first had it goes to skip.
-func (l *Models) Resume(ctx context.Context, st bench.Reader, m bench.Sweep, skip func(error)) (bench.Sweep, Resumed, error) {
+// Resume finds the sweep of the networks in the store, or begins it. It returns the sweep with the
+// networks' part of its identity, and the networks by their place in it; m has the device and the
+// settings. A file that changed since the sweep first had it is refused.
+func (l *Named) Resume(ctx context.Context, st bench.Reader, m bench.Sweep) (bench.Sweep, Resumed, error) {
 	head, found, err := l.head(ctx, st, m)
 	if err != nil {
 		return m, nil, err
 	}
 	m.ModelsHash = headHash(head)
-	src, err := l.places(ctx, st, m, found, skip)
+	src, err := l.places(ctx, st, m, found)
 	return m, src, err
 }
 
 // head is the identity of the network that the list's sweep is known by: of the first sweep
 // of the same settings whose head is in the list, by its bytes or by its name, where the
 // file was changed; otherwise of the list's first.
-func (l *Models) head(ctx context.Context, st bench.Reader, m bench.Sweep) (identity string, found bool, err error) {
+func (l *Named) head(ctx context.Context, st bench.Reader, m bench.Sweep) (identity string, found bool, err error) {
 	sweeps, err := st.Sweeps(ctx)
 	if err != nil {
 		return "", false, err
@@ -65,7 +69,7 @@ func firstNetwork(ctx context.Context, st bench.Reader, sweep string) (bench.Net
 }
 
 // places gives networks that the sweep has their places, and the others those behind.
-func (l *Models) places(ctx context.Context, st bench.Reader, m bench.Sweep, found bool, skip func(error)) (Resumed, error) {
+func (l *Named) places(ctx context.Context, st bench.Reader, m bench.Sweep, found bool) (Resumed, error) {
 	var src Resumed
 	placed, names := map[string]bool{}, map[string]bool{}
 	if found {
@@ -79,7 +83,9 @@ func (l *Models) places(ctx context.Context, st bench.Reader, m bench.Sweep, fou
 			for len(src) <= n.Index {
 				src = append(src, resumedModel{})
 			}
-			src[n.Index] = l.stored(n)
+			if src[n.Index], err = l.stored(m, n); err != nil {
+				return nil, err
+			}
 			placed[n.Model], names[n.Name] = true, true
 		}
 	}
@@ -87,9 +93,12 @@ func (l *Models) places(ctx context.Context, st bench.Reader, m bench.Sweep, fou
 		switch {
 		case placed[one.Model.Identity]:
 		case names[one.Name]:
-			skip(fmt.Errorf("%s:%d: model %s has changed since this sweep first had it; give the new one another name",
-				l.file, l.line[one.Model.Identity], one.Name))
-			l.Skipped++
+			err := fmt.Errorf("model %s has changed since this sweep first had it; give the new one another name", one.Name)
+			l.refused(one.Name, err)
+			if line, is := strings.CutPrefix(l.where[one.Model.Identity], "line "); is {
+				err = fmt.Errorf("%s:%s: %w", l.list, line, err)
+			}
+			l.o.Report(err)
 		default:
 			src = append(src, resumedModel{Listed: one})
 		}
@@ -97,15 +106,52 @@ func (l *Models) places(ctx context.Context, st bench.Reader, m bench.Sweep, fou
 	return src, nil
 }
 
-// stored is a network that the sweep has already: as the list has it, or by its old path.
-func (l *Models) stored(n bench.Network) resumedModel {
+// stored is a network that the sweep has already: as it is named now, or as the store has it.
+func (l *Named) stored(m bench.Sweep, n bench.Network) (resumedModel, error) {
 	for _, one := range l.Networks {
 		if one.Model.Identity == n.Model {
 			one.Name = n.Name
-			return resumedModel{Listed: one}
+			return resumedModel{Listed: one}, nil
 		}
 	}
-	return resumedModel{Listed: Listed{Name: n.Name, Features: n.Features}, path: l.path(n.Name), identity: n.Model}
+	gone := resumedModel{Listed: Listed{Name: n.Name, Features: n.Features}, path: l.path(n.Name), identity: n.Model}
+	named, err := writtenBefore(m, n)
+	if err != nil || named == nil {
+		return gone, err
+	}
+	one, err := named.Listed(l.Form, l.o.Cache)
+	if one.Name, one.Features = n.Name, n.Features; err == nil && one.Model.Identity == n.Model {
+		return resumedModel{Listed: one}, nil
+	}
+	return gone, err
+}
+
+// writtenBefore is a network that latlab wrote for the sweep and that is not named now: a fixture, or a
+// point of the sweep's space or of a built-in one; nil for others.
+func writtenBefore(m bench.Sweep, n bench.Network) (*Network, error) {
+	made, err := Fixture(n.Name)
+	if errors.Is(err, fixtures.ErrUnknown) && n.Space != "" {
+		made, err = pointBefore(m, n)
+	}
+	if errors.Is(err, fixtures.ErrUnknown) || errors.Is(err, sampler.ErrUnknownSpace) {
+		return nil, nil
+	}
+	return &made, err
+}
+
+func pointBefore(m bench.Sweep, n bench.Network) (Network, error) {
+	sp, err := m.LoadSpace()
+	if err == nil && (sp == nil || sp.Name != n.Space) {
+		sp, err = sampler.Builtin(n.Space)
+	}
+	if err != nil {
+		return Network{}, err
+	}
+	a, err := sp.ParseArch(n.Indices)
+	if err != nil {
+		return Network{}, err
+	}
+	return Point(sp, a)
 }
 
 // Resumed are a list's networks by their place in the sweep.

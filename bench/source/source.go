@@ -69,6 +69,28 @@ func (l List) Network(_ context.Context, i int) (bench.Network, *model.Model, er
 	return l[i].network(i), l[i].Model, nil
 }
 
+// Space is the one that all networks are points of, nil if there is none.
+func (l List) Space() *sampler.Space {
+	for _, one := range l {
+		if one.Space == nil || one.Space.Name != l[0].Space.Name {
+			return nil
+		}
+	}
+	return l[0].Space
+}
+
+// Form is that of the networks, of which there must be one. The type of their inputs is left out where
+// users' own files differ in it.
+func (l List) Form() model.Form {
+	form := l[0].Model.Form
+	for _, one := range l {
+		if one.Model.Input != form.Input {
+			form.Input = ""
+		}
+	}
+	return form
+}
+
 // Hash identifies the list in a sweep's identity.
 func (l List) Hash() string {
 	h := sha256.New()
@@ -78,11 +100,43 @@ func (l List) Hash() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// written is the size of a model that latlab writes, 0 for a user's own file.
+func (l Listed) written() (int64, error) {
+	if l.Model.FileSHA256() != "" {
+		return 0, nil
+	}
+	return l.Model.Size()
+}
+
+// Batch is Archs.Batch of the networks that latlab writes.
+func (l List) Batch(cache *model.Cache) (int, error) {
+	var largest int64
+	for _, one := range l[:min(len(l), sizedFirst)] {
+		size, err := one.written()
+		if err != nil {
+			return 0, err
+		}
+		largest = max(largest, size)
+	}
+	return batch(cache, largest), nil
+}
+
+// sizedFirst is how many of a run's first networks say how large its models are.
+const sizedFirst = 200
+
+// batch is how many models of a size half the cache holds.
+func batch(cache *model.Cache, size int64) int {
+	if size == 0 {
+		return 0
+	}
+	return int(max(1, cache.Limit()/2/size))
+}
+
 // Batch is how many networks half the cache holds, by the largest of the first of them:
 // a batch's models are then written once and not evicted between its rounds. 0 = no bound.
 func (s Archs) Batch(ctx context.Context) (int, error) {
 	var largest int64
-	for i := range min(len(s.Archs), 200) {
+	for i := range min(len(s.Archs), sizedFirst) {
 		_, m, err := s.Network(ctx, i)
 		if err != nil {
 			continue // Run records it when its turn comes
@@ -93,8 +147,5 @@ func (s Archs) Batch(ctx context.Context) (int, error) {
 		}
 		largest = max(largest, size)
 	}
-	if largest == 0 {
-		return 0, nil
-	}
-	return int(max(1, s.Cache.Limit()/2/largest)), nil
+	return batch(s.Cache, largest), nil
 }

@@ -20,7 +20,8 @@ func TestConditions(t *testing.T) {
 		}
 	}
 	want := []bench.Condition{
-		{State: bench.Running, Time: time.Unix(1e9, 1).UTC()},
+		{State: bench.Running, Time: time.Unix(1e9, 0).UTC(), Refused: []bench.Refused{{Name: "mended.tflite", Reason: "cut off"}}},
+		{State: bench.Running, Time: time.Unix(1e9, 1).UTC(), Refused: []bench.Refused{{Name: "a.tflite", Reason: "no such file"}, {Name: "l.jsonl:3", Reason: "no \"JSON\""}}},
 		{State: bench.BackingOff, Message: "the cable; \"pulled\"", Time: time.Unix(1e9, 2).UTC()},
 		{State: bench.Ended, Reason: bench.EndDone, Time: time.Unix(1e9, 3).UTC()},
 	}
@@ -39,6 +40,13 @@ func TestConditions(t *testing.T) {
 	defer r.Close()
 	if diff := cmp.Diff(want, all(t, r.Conditions(ctx, "abc"))); diff != "" {
 		t.Errorf("conditions (-want +got):\n%s", diff)
+	}
+	// The last run's refusals count, whatever was noted after it began.
+	if refused, err := bench.RefusedOf(ctx, r, "abc"); err != nil || !cmp.Equal(refused, want[1].Refused) {
+		t.Errorf("refused %v, %v", refused, err)
+	}
+	if refused, err := bench.RefusedOf(ctx, r, "other"); err != nil || refused == nil || len(refused) != 0 {
+		t.Errorf("of a sweep without notes %v are refused, %v", refused, err)
 	}
 	if other := all(t, r.Conditions(ctx, "other")); len(other) != 0 {
 		t.Errorf("another sweep has %v", other)

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"latlab/internal/text"
 )
 
 // ErrLocked matches every *LockedError.
@@ -94,16 +97,16 @@ type PathError struct {
 }
 
 func (e *PathError) Error() string {
-	text := e.Err.Error()
+	why := e.Err.Error()
 	switch {
 	case errors.Is(e.Err, fs.ErrNotExist):
-		text = "no such file"
+		why = "no such file"
 	case errors.Is(e.Err, fs.ErrPermission):
-		text = "permission denied"
+		why = "permission denied"
 	case errors.Is(e.Err, unix.EROFS):
-		text = "it is on a read-only file system"
+		why = "it is on a read-only file system"
 	}
-	return fmt.Sprintf("store %s: %s", e.Path, text)
+	return fmt.Sprintf("store %s: %s", e.Path, why)
 }
 
 func (e *PathError) Unwrap() error { return e.Err }
@@ -142,7 +145,7 @@ func (s *Store) wrap(err error) error {
 	case isCode(err, sqlite3.SQLITE_NOTADB) && hasRemains(s.file):
 		return &DamagedError{Path: s.path, Err: errors.New("its header was overwritten")}
 	case isCode(err, sqlite3.SQLITE_NOTADB):
-		return &NotStoreError{Path: s.path, What: "is not a SQLite file; if it was a store, use a copy of it and its -wal from before", Err: err}
+		return &NotStoreError{Path: s.path, What: s.whatElse(), Err: err}
 	case isCode(err, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT):
 		// Every statement is the program's own, so one that cannot be compiled means a damaged schema.
 		return &DamagedError{Path: s.path, Err: err}
@@ -157,6 +160,20 @@ func isWrapped(err error) bool {
 	_, disk := errors.AsType[*DiskError](err)
 	_, path := errors.AsType[*PathError](err)
 	return damaged || disk || path
+}
+
+// whatElse says what a file is that is no database.
+func (s *Store) whatElse() string {
+	head := make([]byte, 4096)
+	if f, err := os.Open(s.file); err == nil {
+		n, _ := f.ReadAt(head, 0) // a short file is an error too
+		head = head[:n]
+		_ = f.Close()
+	}
+	if why := text.WrongKind(head, s.path, text.Store); why != "" {
+		return "is not a SQLite file: " + why
+	}
+	return "is not a SQLite file; if it was a store, use a copy of it and its -wal from before"
 }
 
 // diskFull asks the file system: SQLite reports ENOSPC in some places as an I/O error.

@@ -14,8 +14,8 @@ import (
 	"latlab/devices"
 )
 
-// content is everything that a reader sees of a sweep.
-func content(t *testing.T, path, sweep string) []any {
+// sweepContent is everything that a reader sees of a sweep.
+func sweepContent(t *testing.T, path, sweep string) []any {
 	t.Helper()
 	s, err := OpenRead(t.Context(), path)
 	if err != nil {
@@ -108,7 +108,7 @@ func TestMerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, from := range map[string]string{"aa": a, "common": a, "bb": b} {
-		if diff := cmp.Diff(content(t, from, id), content(t, c, id)); diff != "" {
+		if diff := cmp.Diff(sweepContent(t, from, id), sweepContent(t, c, id)); diff != "" {
 			t.Errorf("sweep %s: %s", id, diff)
 		}
 	}
@@ -162,7 +162,7 @@ func TestMergeOfAnOldStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := sweepIDs(t, old)[0]
-	if diff := cmp.Diff(content(t, old, id), content(t, c, id)); diff != "" {
+	if diff := cmp.Diff(sweepContent(t, old, id), sweepContent(t, c, id)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -184,7 +184,7 @@ func TestMergeInterrupted(t *testing.T) {
 // back, and the store goes on working.
 func TestRemove(t *testing.T) {
 	path := filled(t, "a.db", "aa", "bb")
-	before := content(t, path, "bb")
+	before := sweepContent(t, path, "bb")
 	s := openStore(t, path)
 	if err := s.Remove(t.Context(), "aa", "cc"); !errors.Is(err, bench.ErrNoSweep) {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func TestRemove(t *testing.T) {
 	if diff := cmp.Diff([]string{"bb", "cc"}, sweepIDs(t, path)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(before, content(t, path, "bb")); diff != "" {
+	if diff := cmp.Diff(before, sweepContent(t, path, "bb")); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"bb"}, later(t, path)); diff != "" {

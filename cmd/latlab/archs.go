@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"latlab/internal/text"
 	"latlab/internal/ui"
 	"latlab/sampler"
 )
@@ -16,28 +18,39 @@ func openInput(s streams, path string) (io.ReadCloser, string, error) {
 		return io.NopCloser(s.in), "stdin", nil
 	}
 	f, err := os.Open(path)
-	return f, path, withCode(exitUsage, err)
+	if err != nil {
+		return nil, path, withCode(exitUsage, err)
+	}
+	if err := text.CheckKind(f, text.Networks); err != nil {
+		return nil, path, errors.Join(withCode(exitUsage, err), f.Close())
+	}
+	return f, path, nil
 }
 
 // eachLine calls f for every network of JSON lines. It reports an unusable line with file and
-// line number, continues with the others, and then returns exit code 3.
+// line number, continues with the others, and then returns exit code 3. Where no line is usable it
+// reports only a few.
 func eachLine(s streams, in io.Reader, name string, find resolver, f func(sampler.Arch) error) error {
-	skipped := 0
+	lines := sampler.BadLines{Report: func(err error) { fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err)) }}
 	for a, err := range sampler.ReadJSONL(in, name, find) {
 		switch {
 		case wraps[*sampler.LineError](err):
-			fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err))
-			skipped++
+			lines.Bad(err)
 		case err != nil:
 			return err
 		default:
+			lines.Good()
 			if err := f(a); err != nil {
 				return err
 			}
 		}
 	}
-	if skipped > 0 {
-		fmt.Fprintf(s.err, "latlab: %s: %s skipped\n", name, ui.Plural(skipped, "line"))
+	if lines.Count > 0 {
+		shown := ""
+		if lines.Hidden() > 0 {
+			shown = fmt.Sprintf("; none of the file is a network, the first %d are shown", lines.Count-lines.Hidden())
+		}
+		fmt.Fprintf(s.err, "latlab: %s: %s skipped%s\n", name, ui.Plural(lines.Count, "line"), shown)
 		return exitSilently(exitPartial)
 	}
 	return nil

@@ -187,6 +187,8 @@ func flagValues(verb, flag string) []string {
 		return texts([]regress.Method{regress.Ops, regress.Indicator, regress.MACs})
 	case "rank-by":
 		return []string{rankByLatency, rankByMACs}
+	case "sort":
+		return texts(bench.RankOrders())
 	case "dialect":
 		return texts(lut.Dialects())
 	case "format":

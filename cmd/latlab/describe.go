@@ -25,13 +25,15 @@ type description struct {
 
 type describeOptions struct {
 	networkOptions
-	modelOptions
+	model string
+	callOptions
 	json bool
 }
 
 func (o *describeOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
-	o.modelOptions.register(f, "a .tflite or .onnx `FILE`; --space may name the space that a .tflite comes from")
+	f.string(&o.model, "model", "a .tflite or .onnx `FILE`; --space may name the space that a .tflite comes from", "")
+	o.callOptions.register(f)
 	f.json(&o.json)
 }
 
@@ -47,11 +49,12 @@ func (o *describeOptions) run(_ context.Context, s streams) error {
 }
 
 func describe(o *describeOptions) (description, error) {
-	if o.model != "" {
-		return describeFile(o)
-	}
-	if err := o.refuseWithoutModel(); err != nil {
+	call, err := o.call(o.model != "")
+	if err != nil {
 		return description{}, err
+	}
+	if o.model != "" {
+		return describeFile(o, call)
 	}
 	if o.fixture == "" && o.arch == "" && o.space == "" {
 		return description{}, usagef("name a network: --fixture NAME, --space NAME with --arch INDICES, or --model FILE")

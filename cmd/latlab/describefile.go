@@ -35,13 +35,13 @@ type fileFacts struct {
 	unread    bool             // whether the ops are not read
 }
 
-func describeFile(o *describeOptions) (description, error) {
+func describeFile(o *describeOptions, call model.Call) (description, error) {
 	if o.fixture != "" || o.arch != "" {
 		return description{}, usagef("--model, --fixture and --arch name different networks; choose one")
 	}
-	m, err := o.fromFile()
+	m, err := model.FromFile(o.model, call)
 	if err != nil {
-		return description{}, err
+		return description{}, withCode(exitUsage, err)
 	}
 	size, err := m.Size()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"latlab/internal/ui"
 )
 
-// printForecast prints what a sweep would cost. networks names their space or list.
-func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, networks string, f source.Forecast) error {
+// printForecast prints what a sweep would cost. networks says where they come from: "of tiny".
+func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, networks string, f source.Forecast, refused []bench.Refused) error {
 	p := m.Protocol
 	least, most := f.Duration(p, d)
 	blocks, maxBlocks := f.Networks*p.MinBlocks, f.Networks*p.MaxBlocks
@@ -23,7 +23,7 @@ func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, n
 	v := map[string]any{
 		"networks": f.Networks, "device": d.Name, "kind": d.Kind, "blocks": blocks, "max_blocks": maxBlocks,
 		"model_bytes": f.Written, "mean_macs": f.MeanMACs(),
-		"least_seconds": least.Seconds(), "most_seconds": most.Seconds(),
+		"least_seconds": least.Seconds(), "most_seconds": most.Seconds(), "refused": list(refused),
 	}
 	if o.json {
 		return ui.Document(s.out, v)
@@ -32,12 +32,13 @@ func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, n
 	if mean := f.MeanMACs(); mean != nil {
 		macs = fmt.Sprintf(", %s MACs on average", ui.Count(*mean))
 	}
-	fmt.Fprint(s.out, ui.Wrap(ui.Plural(f.Networks, "network"), []string{"of " + networks + macs + ",", fmt.Sprintf("%s on %s", d.Kind, d.Name)}, ui.Columns))
+	fmt.Fprint(s.out, ui.Wrap(ui.Plural(f.Networks, "network"), []string{networks + macs + ",", fmt.Sprintf("%s on %s", d.Kind, d.Name)}, ui.Columns))
 	fmt.Fprint(s.out, ui.Wrap(span(ui.Thousands(blocks), ui.Thousands(maxBlocks)),
 		[]string{"blocks in total;", source.Assumption(d), "about " + span(ui.Duration(least), ui.Duration(most))}, ui.Columns))
 	if f.Written > 0 {
 		fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", f.Written>>20, o.cache.size)
 	}
+	printRefused(s, refused)
 	return nil
 }
 

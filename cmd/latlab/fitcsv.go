@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"latlab/internal/text"
 	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/regress/csvtable"
@@ -48,6 +49,9 @@ func readForeign(path, target, columns string) (*csvtable.Table, error) {
 		return nil, withCode(exitUsage, err)
 	}
 	defer f.Close()
+	if err := text.CheckKind(f, text.Table); err != nil {
+		return nil, withCode(exitUsage, err)
+	}
 	var r io.Reader = f
 	if strings.HasSuffix(path, ".gz") {
 		if r, err = gzip.NewReader(f); err != nil {

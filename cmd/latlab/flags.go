@@ -47,14 +47,28 @@ func (f *flagSet) bool(to *bool, name, usage string) {
 	f.add(&cli.BoolFlag{Name: name, Usage: usage, EnvVars: env(name), Destination: to})
 }
 
-// strings adds a flag that may be repeated. Only the command line can set it.
+// strings adds a flag that may be repeated. Only the command line can set it. A comma belongs to the
+// value, because it may be part of a file's name.
 func (f *flagSet) strings(to *[]string, name, usage string, values ...string) {
-	f.lists = append(f.lists, func(c *cli.Context) { *to = c.StringSlice(name) })
+	f.list(name, usage, func(given []string) { *to = given }).Value = cli.NewStringSlice(values...)
+}
+
+// several adds a flag that may be repeated, of names without commas: a comma separates two of them. The
+// environment can set it by the variables, if there are any, and then the configuration file too.
+func (f *flagSet) several(to *[]string, name, usage string, variables ...string) {
+	f.list(name, usage, func(given []string) {
+		*to = nil
+		for _, one := range given {
+			*to = append(*to, strings.Split(one, ",")...)
+		}
+	}).EnvVars = variables
+}
+
+func (f *flagSet) list(name, usage string, set func([]string)) *cli.StringSliceFlag {
+	f.lists = append(f.lists, func(c *cli.Context) { set(c.StringSlice(name)) })
 	flag := &cli.StringSliceFlag{Name: name, Usage: usage}
-	if len(values) > 0 {
-		flag.Value = cli.NewStringSlice(values...)
-	}
 	f.add(flag)
+	return flag
 }
 
 // output adds -o, which the environment cannot set: the result of each command has its own place.
@@ -142,9 +156,16 @@ func (f *flagSet) infos() []flagInfo {
 	return all
 }
 
-func (f *flagSet) takesValue(name string) bool {
-	return slices.ContainsFunc(f.infos(), func(i flagInfo) bool { return i.name == name && i.takesValue })
+// info is the zero value for a flag that the verb does not have.
+func (f *flagSet) info(name string) flagInfo {
+	all := f.infos()
+	if i := slices.IndexFunc(all, func(i flagInfo) bool { return i.name == name }); i >= 0 {
+		return all[i]
+	}
+	return flagInfo{}
 }
+
+func (f *flagSet) takesValue(name string) bool { return f.info(name).takesValue }
 
 func (f *flagSet) names() []string {
 	return mapped(f.infos(), func(i flagInfo) string { return i.name })
@@ -166,6 +187,11 @@ func (f *flagSet) setDefault(name, value string) error {
 		flag.Value, err = strconv.ParseUint(value, 10, 64)
 	case *cli.BoolFlag:
 		flag.Value, err = strconv.ParseBool(value)
+	case *cli.StringSliceFlag:
+		if len(flag.EnvVars) == 0 {
+			return errors.New("cannot be set in the configuration file")
+		}
+		flag.Value = cli.NewStringSlice(value)
 	default:
 		return errors.New("cannot be set in the configuration file")
 	}

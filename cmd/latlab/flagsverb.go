@@ -79,17 +79,18 @@ func verbNames(verbs []*verb) []string {
 
 // flagsFirst moves a verb's flags in front of its arguments, because the library stops at the
 // first argument and people type "show SWEEP --db FILE". It replaces --version by the verb
-// version, and records the flags in typed.
-func flagsFirst(verbs []*verb, args []string, typed typedFlags) []string {
+// version, and records the flags in typed. It refuses a flag that is typed twice, of which the
+// library would silently use the last; --quiet --quiet means the same as --quiet.
+func flagsFirst(verbs []*verb, args []string, typed typedFlags) ([]string, error) {
 	if len(args) < 2 {
-		return args
+		return args, nil
 	}
 	if args[1] == "--version" {
 		args = append([]string{args[0], "version"}, args[2:]...)
 	}
 	v := findVerb(verbs, args[1])
 	if v == nil {
-		return args
+		return args, nil
 	}
 	head, rest := slices.Clone(args[:2]), args[2:]
 	if len(rest) > 0 {
@@ -100,13 +101,17 @@ func flagsFirst(verbs []*verb, args []string, typed typedFlags) []string {
 	var words []string
 	for len(rest) > 0 && rest[0] != "--" {
 		n := 1
-		name, dashed := strings.CutPrefix(rest[0], "-")
-		if !dashed || name == "" {
+		name, isFlag := strings.CutPrefix(rest[0], "-")
+		if !isFlag || name == "" {
 			words = append(words, rest[0])
 		} else {
 			name, _, joined := strings.Cut(strings.TrimPrefix(name, "-"), "=")
+			flag := v.flags.info(name)
+			if typed[name] && !flag.repeat && (flag.takesValue || joined) {
+				return nil, usagef("%s is given twice and takes one value; leave one out", dashed(name))
+			}
 			typed[name] = true
-			if !joined && v.flags.takesValue(name) {
+			if !joined && flag.takesValue {
 				n = min(2, len(rest))
 			}
 			head = append(head, rest[:n]...)
@@ -116,7 +121,7 @@ func flagsFirst(verbs []*verb, args []string, typed typedFlags) []string {
 	if len(rest) > 0 {
 		head, rest = append(head, "--"), rest[1:]
 	}
-	return append(append(head, words...), rest...)
+	return append(append(head, words...), rest...), nil
 }
 
 // onUsage rewords the library's errors and suggests the flag that was probably meant.

@@ -17,7 +17,10 @@ type fleet struct {
 	o      *sweepOptions
 	plans  []sweepPlan
 	opened *bench.Opened
-	asked  []int // networks of each plan
+	// Of each plan, the networks asked for, those refused, and the estimates where they are ranked.
+	asked   []int
+	refused [][]bench.Refused
+	ranked  [][]bench.Estimate
 }
 
 // runPlans runs a sweep on all its devices at once, into one store.
@@ -60,7 +63,7 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 		sweep.Store, sweep.Flush = st, flushEvery(infos[i])
 		sweep.BatchLimit = (sweep.BatchLimit + len(f.plans) - 1) / len(f.plans)
 		run.Members = append(run.Members, bench.Member{Name: p.name, BackOff: bench.BackOff(infos[i]), Open: f.opened.Member(i), Sweep: sweep})
-		f.asked = append(f.asked, sweep.Networks)
+		f.asked, f.refused = append(f.asked, sweep.Networks), append(f.refused, sweep.Refused)
 	}
 	ctx, stop, done := interruptible(ctx, f.s, f.o.quiet)
 	defer done()
@@ -69,7 +72,7 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	outs := run.Run(ctx)
 	show.Finish()
 	pushMetrics(ctx, f.s, f.o.pushURL, st)
-	err = st.Close()
+	err = errors.Join(f.readRanked(ctx, st, outs), st.Close())
 	if wraps[*store.LostError](err) {
 		return nil, err // whatever the devices report follows from it
 	}
@@ -86,19 +89,39 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	return outs, err
 }
 
+// readRanked reads the estimates of finished sweeps that are small enough to be ranked.
+func (f *fleet) readRanked(ctx context.Context, st bench.Reader, outs []bench.Outcome) error {
+	f.ranked = make([][]bench.Estimate, len(outs))
+	for i, o := range outs {
+		if o.Err != nil || !f.o.ranking.wanted(f.asked[i]) {
+			continue
+		}
+		for e, err := range bench.Estimates(ctx, st, o.Result.Sweep.ID) {
+			if err != nil {
+				return err
+			}
+			if e.Blocks = nil; e.Network.Index < f.asked[i] {
+				f.ranked[i] = append(f.ranked[i], e)
+			}
+		}
+	}
+	return nil
+}
+
 // print says what became of each device. Failures come last, where they are seen.
 func (f *fleet) print(outs []bench.Outcome) error {
 	var err error
 	var done []sweepSummary
 	for i, o := range outs {
-		if o.Err == nil {
-			done = append(done, summary(f.asked[i], o.Result))
-			this := outcome(o.Result)
-			if skipped := f.plans[i].skipped; skipped != nil {
-				this = afterSkipping(skipped(), this)
-			}
-			err = moreSevere(err, this)
+		if o.Err != nil {
+			continue
 		}
+		v := summary(f.asked[i], f.refused[i], o.Result)
+		if perr := f.addRanked(&v, f.ranked[i]); perr != nil {
+			return perr
+		}
+		done = append(done, v)
+		err = moreSevere(err, afterRefusing(f.refused[i], outcome(o.Result)))
 	}
 	if perr := f.printSummaries(done); perr != nil {
 		return perr
@@ -109,13 +132,24 @@ func (f *fleet) print(outs []bench.Outcome) error {
 	return err
 }
 
+// addRanked adds the ranked networks.
+func (f *fleet) addRanked(v *sweepSummary, all []bench.Estimate) (err error) {
+	v.all = all
+	if f.o.json && len(all) > 0 {
+		v.Ranked, err = f.o.ranking.document(all)
+	}
+	return err
+}
+
 // printSummaries prints one document, whose form depends on the number of devices asked for,
 // not on how many of them succeeded.
 func (f *fleet) printSummaries(done []sweepSummary) error {
 	switch {
 	case !f.o.json:
 		for _, v := range done {
-			printSweep(f.s, f.o.db, v)
+			if err := f.o.printSweep(f.s, v); err != nil {
+				return err
+			}
 		}
 		return nil
 	case len(f.plans) > 1:

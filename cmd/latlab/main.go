@@ -4,7 +4,7 @@
 // newProgram lists the verbs. Each has a file of its name: an options struct with a method that
 // registers its flags and one that runs it. A verb that outgrows one file has more whose names begin with
 // the verb (exportformats.go, fitcsv.go, sweepplan.go). Options that verbs share are in
-// options.go. Only main.go and the flags*.go import the library that parses the command line.
+// options.go, those that name networks in networks.go, those of ranked ones in rank.go. Only main.go and the flags*.go import the library that parses the command line.
 //
 // This package is the only one that knows the command line, stdout and exit codes. It refuses
 // to compute anything: networks come from bench/source, measurements from bench, cost models
@@ -46,9 +46,11 @@ func Main() int {
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	columns  int // of the terminal that out is; ui.Columns if it is none
 }
 
 func run(ctx context.Context, args []string, s streams) int {
+	s.columns = ui.TerminalColumns(s.out)
 	out := &resultWriter{w: painted(s.out, args)}
 	s.out = out
 	newSafe := ui.NewSafe
@@ -139,9 +141,9 @@ func newProgram(s streams) *program {
 			{name: "check", usage: "check step by step what timing on a device needs", options: &checkOptions{}},
 			{name: "clean", usage: "remove everything that latlab put on a device, and restore its settings", options: &cleanOptions{}},
 		}},
-		{name: "time", usage: "time one network or one model file of your own", options: &timeOptions{}},
-		{name: "sweep", usage: "sample, compile, time and store networks; the same command resumes", options: &sweepOptions{}},
-		{name: "show", usage: "list a store's sweeps, or print one's manifest, verdicts and failures", options: &showOptions{}},
+		{name: "time", usage: "time networks or model files of your own, and rank them", options: &timeOptions{}},
+		{name: "sweep", usage: "sample, compile, time and store networks, or time named ones; the same command resumes", options: &sweepOptions{}},
+		{name: "show", usage: "list a store's sweeps, or print one's manifest, failures and ranked networks", options: &showOptions{}},
 		{name: "compare", usage: "compare two sweeps of the same networks: what became slower or faster, and is it noise", options: &compareOptions{}},
 		{name: "remove", usage: "remove sweeps from a store", options: &removeOptions{}},
 		{name: "merge", usage: "write a new store with the sweeps of others", options: &mergeOptions{}},
@@ -163,6 +165,8 @@ func newProgram(s streams) *program {
 		Reader:  s.in, Writer: s.out, ErrWriter: s.err,
 		Suggest:     true,
 		HideVersion: true,
+		// Names of files may have commas; flagSet.several separates what has none.
+		DisableSliceFlagSeparator: true,
 		// reportError alone chooses exit codes.
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   onUsage,
@@ -190,7 +194,11 @@ func (p *program) run(ctx context.Context, args []string) error {
 	if err := applyConfig(p.verbs, os.Getenv); err != nil {
 		return err
 	}
-	return p.app.RunContext(ctx, flagsFirst(p.verbs, args, p.typed))
+	args, err := flagsFirst(p.verbs, args, p.typed)
+	if err != nil {
+		return err
+	}
+	return p.app.RunContext(ctx, args)
 }
 
 func (p *program) manPage() (string, error) { return p.app.ToManWithSection(1) }

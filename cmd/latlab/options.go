@@ -197,11 +197,15 @@ func (o networkOptions) network() (source.Network, error) {
 	case o.arch == "":
 		return source.Network{}, usagef("name a network: --fixture NAME, or --space NAME with --arch INDICES")
 	}
-	sp, err := requiredSpace(o.space)
+	return pointOfSpace(o.space, o.arch)
+}
+
+func pointOfSpace(space, indices string) (source.Network, error) {
+	sp, err := requiredSpace(space)
 	if err != nil {
 		return source.Network{}, err
 	}
-	a, err := sp.ParseArch(o.arch)
+	a, err := sp.ParseArch(indices)
 	if err != nil {
 		return source.Network{}, withCode(exitUsage, err)
 	}
@@ -228,35 +232,24 @@ func requiredCount(n int) error {
 	return nil
 }
 
-// modelOptions name a user's own file and how it is executed.
-type modelOptions struct {
-	model                 string
+// callOptions say how users' own files are executed.
+type callOptions struct {
 	signature             string
 	shapes, values, files []string
 }
 
-func (o *modelOptions) register(f *flagSet, usage string) {
-	f.string(&o.model, "model", usage, "")
+func (o *callOptions) register(f *flagSet) {
 	f.string(&o.signature, "signature", "signature of the .tflite, by `KEY`; default: its first", "")
 	f.strings(&o.shapes, "input-shape", "`NAME=SHAPE` of an input whose size the model leaves open, such as image=1x3x320x320")
 	f.strings(&o.values, "input-value", "`NAME=VALUE` of every element of an input: a number, true or false, or a text; default: chosen by the device")
 	f.strings(&o.files, "input-file", "`NAME=FILE` with the values of an input: .npy, or raw little-endian bytes")
 }
 
-// fromFile reads the file of --model. The other flags need it.
-func (o *modelOptions) fromFile() (*model.Model, error) {
+// call reads the flags, which apply to files of --model only.
+func (o *callOptions) call(hasModel bool) (model.Call, error) {
+	if !hasModel && (o.signature != "" || len(o.shapes)+len(o.values)+len(o.files) > 0) {
+		return model.Call{}, usagef("--signature, --input-shape, --input-value and --input-file apply to the file of --model only")
+	}
 	c, err := model.ParseCall(o.signature, o.shapes, o.values, o.files)
-	if err != nil {
-		return nil, withCode(exitUsage, err)
-	}
-	m, err := model.FromFile(o.model, c)
-	return m, withCode(exitUsage, err)
-}
-
-// refuseWithoutModel refuses flags that only a user's own file can have.
-func (o *modelOptions) refuseWithoutModel() error {
-	if o.model == "" && (o.signature != "" || len(o.shapes)+len(o.values)+len(o.files) > 0) {
-		return usagef("--signature, --input-shape, --input-value and --input-file apply to the file of --model only")
-	}
-	return nil
+	return c, withCode(exitUsage, err)
 }

@@ -32,7 +32,7 @@ const (
 func (o *predictOptions) register(f *flagSet) {
 	o.flags = f
 	f.cost(&o.cost)
-	f.strings(&o.archs, "arch", "`INDICES` such as 0:3:1; may be repeated")
+	f.several(&o.archs, "arch", "`INDICES` such as 0:3:1; may be repeated")
 	f.bool(&o.rank, "rank", "print the fastest first instead of keeping the order of the input")
 	f.string(&o.rankBy, "rank-by", "rank by `WHAT`: latency, the fastest first, or macs, the largest first", "")
 	f.int(&o.top, "top", "rank, and print only the first `N`", 0)

@@ -75,6 +75,50 @@ func (o *timeOptions) print(ctx context.Context, s streams, d devices.Device, on
 	return printLayers(s.out, layers)
 }
 
+// printRanked prints several networks, the fastest first.
+func (o *timeOptions) printRanked(s streams, d devices.Info, ests []bench.Estimate, refused []bench.Refused) error {
+	t := bench.NewTally()
+	for _, e := range ests {
+		t.Add(e)
+	}
+	asked := len(ests) + len(refused)
+	if o.json {
+		ranked, err := o.ranking.document(ests)
+		if err != nil {
+			return err
+		}
+		if err := ui.Document(s.out, map[string]any{
+			"device": d.Name, "kind": d.Kind, "asked": asked, "measured": t.Measured, "failed": t.Failed, "invalid": t.Invalid,
+			"ranked": ranked, "refused": list(refused),
+		}); err != nil {
+			return err
+		}
+	} else if err := o.printTable(s, d, ests, refused, t); err != nil {
+		return err
+	}
+	switch {
+	case t.Failed+len(refused) > 0:
+		return exitSilently(exitPartial)
+	case t.Invalid > 0:
+		return exitSilently(exitInvalid)
+	}
+	return nil
+}
+
+func (o *timeOptions) printTable(s streams, d devices.Info, ests []bench.Estimate, refused []bench.Refused, t bench.Tally) error {
+	if err := o.ranking.print(s, ests, 0); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%s\n", countsLine(t.Measured, len(ests)+len(refused), d.Kind, " on "+d.Name, t.Failed, len(refused)))
+	if line := kindSentence(d.Kind, d.Harness); line != "" {
+		fmt.Fprintf(s.out, "  %s\n", line)
+	}
+	printCounts(s, "INVALID", t.Reasons, t.Sentences)
+	printCounts(s, "warning", t.Warnings, t.Sentences)
+	printRefused(s, refused)
+	return nil
+}
+
 func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *bench.Measurement) error {
 	fmt.Fprintf(w, "%s  %s  %s  %s\n", one.Name, ui.Seconds(m.Seconds), interval(m), m.Verdict)
 	if line := kindSentence(m.Kind, d.Harness); line != "" {

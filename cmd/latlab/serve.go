@@ -48,7 +48,7 @@ func (o *serveOptions) register(f *flagSet) {
 	f.strings(&o.addresses, "web.listen-address", "`ADDRESS` to listen on; may be repeated", serveAddress)
 	f.bool(&o.systemdSocket, "web.systemd-socket", "listen on the sockets that systemd passes, not on an address")
 	f.string(&o.config, "web.config.file", "TLS and passwords, a `FILE` .yml as Prometheus' exporter-toolkit reads it", "")
-	f.strings(&o.hosts, "web.allowed-host", "host `NAME` besides localhost that requests over loopback may use; may be repeated")
+	f.several(&o.hosts, "web.allowed-host", "host `NAME` besides localhost that requests over loopback may use; may be repeated")
 	f.int(&o.nice, "nice", "priority of the server, `0` to 19; above 0, benchmarks on this machine have priority", defaultNice)
 	f.quiet(&o.quiet)
 	f.json(&o.json)

@@ -15,18 +15,23 @@ import (
 )
 
 type showOptions struct {
-	db   string
-	json bool
-	ids  []string
+	db      string
+	ranking rankOptions
+	json    bool
+	ids     []string
 }
 
 func (o *showOptions) register(f *flagSet) {
 	f.db(&o.db)
+	o.ranking.register(f)
 	f.json(&o.json)
 	f.arguments(&o.ids, "[SWEEP]")
 }
 
 func (o *showOptions) run(ctx context.Context, s streams) error {
+	if err := o.ranking.check(); err != nil {
+		return err
+	}
 	st, err := openDB(ctx, o.db)
 	if err != nil {
 		return err
@@ -89,38 +94,55 @@ func networkWords(ctx context.Context, st bench.Reader, m bench.Sweep) (string, 
 }
 
 func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id string) error {
-	all, err := st.Sweeps(ctx)
+	sweeps, err := st.Sweeps(ctx)
 	if err != nil {
 		return err
 	}
-	m, err := sweepByID(all, id)
+	m, err := sweepByID(sweeps, id)
 	if err != nil {
 		return err
 	}
-	t, err := bench.Count(ctx, st, m.ID)
-	if err != nil {
-		return err
+	t := bench.NewTally()
+	var all []bench.Estimate
+	for e, err := range bench.Estimates(ctx, st, m.ID) {
+		if err != nil {
+			return err
+		}
+		t.Add(e)
+		e.Blocks = nil // raw samples of a large sweep
+		all = append(all, e)
 	}
 	failures, err := bench.OpenFailures(ctx, st, m.ID)
 	if err != nil {
 		return err
 	}
+	refused, err := bench.RefusedOf(ctx, st, m.ID)
+	if err != nil {
+		return err
+	}
 	if o.json {
+		ranked, err := o.ranking.document(all)
+		if err != nil {
+			return err
+		}
 		return ui.Document(s.out, map[string]any{
 			"manifest": m, "tally": t, "reasons": t.Reasons, "warnings": t.Warnings, "failures": failures,
+			"refused": refused, "ranked": ranked,
 		})
 	}
-	return printSweepDetail(s, m, t, failures)
+	printSweepDetail(s, m, t, failures, refused)
+	fmt.Fprintln(s.out)
+	return o.ranking.print(s, all, rankedFew)
 }
 
-func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.Failure) error {
+func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.Failure, refused []bench.Refused) {
 	rows := [][2]string{
 		{"sweep", m.ID}, {"networks", fmt.Sprintf("%s, %s, seed %d", sweepNetworks(m), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
 		{"device", fmt.Sprintf("%s (%s by %s)", m.Device.Name, ui.Kind(m.Device.Kind), m.Device.Harness)},
 		{"settings", deviceSettings(m)},
 		{"protocol", protocolLine(m.Protocol)}, {"created", m.Created.Local().Format(time.DateTime)},
-		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %s failed, %s INVALID", ui.Plural(t.Measured, "network"), ui.Plural(t.Blocks, "block"), ui.Thousands(t.Failed), ui.Thousands(t.Invalid))},
+		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %s failed, %s INVALID%s", ui.Plural(t.Measured, "network"), ui.Plural(t.Blocks, "block"), ui.Thousands(t.Failed), ui.Thousands(t.Invalid), refusedToo(refused))},
 		{"noise", noiseLine(m, t)},
 	}
 	if m.Run > 0 {
@@ -147,7 +169,14 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 		fmt.Fprint(s.out, ui.Wrap(word+":", strings.Fields(text), ui.Columns))
 		printOutput(s.out, strings.TrimSpace(f.Output))
 	}
-	return nil
+	printRefused(s, refused)
+}
+
+func refusedToo(refused []bench.Refused) string {
+	if len(refused) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s refused", ui.Thousands(len(refused)))
 }
 
 func printCounts(s streams, word string, counts map[string]int, sentences map[string]string) {

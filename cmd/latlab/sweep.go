@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -16,10 +17,10 @@ import (
 )
 
 type sweepOptions struct {
-	space    string
+	named    namedOptions
 	n        int
 	coverage bool
-	models   string
+	ranking  rankOptions
 	dryRun   bool
 	again    bool
 	pushURL  string
@@ -29,12 +30,13 @@ type sweepOptions struct {
 
 func (o *sweepOptions) register(f *flagSet) {
 	o.flags = f
-	f.space(&o.space)
+	o.named.register(f)
 	f.count(&o.n)
 	f.coverage(&o.coverage)
-	f.string(&o.models, "models", "model files of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
+	f.string(&o.named.list, "models", "model files of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
 	f.db(&o.db)
 	f.bool(&o.again, "again", "measure a finished sweep anew, as a new run in the same store; an unfinished run is resumed")
+	o.ranking.register(f)
 	f.bool(&o.dryRun, "dry-run", "only print how long the sweep would take and how much it would write")
 	f.string(&o.pushURL, "push.url", "Prometheus Pushgateway to push the store's metrics to at the end, a `URL`", "")
 	o.measureOptions.register(f)
@@ -53,9 +55,12 @@ func (o *sweepOptions) run(ctx context.Context, s streams) error {
 	if err := required("db", o.db); err != nil && !o.dryRun {
 		return err
 	}
-	plan := o.planArchs
-	if o.models != "" {
-		plan = o.planModels
+	if err := o.ranking.check(); err != nil {
+		return err
+	}
+	plan, err := o.planner(s)
+	if err != nil {
+		return err
 	}
 	var plans []sweepPlan
 	for _, name := range names {
@@ -63,7 +68,7 @@ func (o *sweepOptions) run(ctx context.Context, s streams) error {
 		if err != nil {
 			return err
 		}
-		p, err := plan(ctx, s, info)
+		p, err := plan(ctx, info)
 		if err != nil {
 			return err
 		}
@@ -115,19 +120,26 @@ type sweepSummary struct {
 	NoiseCV  *float64     `json:"noise_cv"`
 	Elapsed  float64      `json:"elapsed_seconds"`
 	Run      int          `json:"run,omitempty"`
+	// Refused are asked for too, but not among Networks.
+	Refused []bench.Refused `json:"refused"`
+	// Ranked has all networks of a sweep of up to 50, or with --all or --top.
+	Ranked []json.RawMessage `json:"ranked,omitempty"`
 
 	deterministic bool
+	all           []bench.Estimate // to be ranked
 }
 
-func summary(n int, res bench.Result) sweepSummary {
+func summary(n int, refused []bench.Refused, res bench.Result) sweepSummary {
 	return sweepSummary{
 		Sweep: res.Sweep.ID, Space: res.Sweep.Space, Device: res.Sweep.Device.Name, Kind: res.Sweep.Device.Kind,
 		Networks: n, Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid,
-		Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(), Run: res.Sweep.Run, deterministic: res.Sweep.Device.Deterministic,
+		Refused: list(refused), Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(), Run: res.Sweep.Run,
+		deterministic: res.Sweep.Device.Deterministic,
 	}
 }
 
-func printSweep(s streams, db string, v sweepSummary) {
+// printSweep prints the summary with the ranked networks. What went wrong comes last, where it is seen.
+func (o *sweepOptions) printSweep(s streams, v sweepSummary) error {
 	noise := ui.Optional(v.NoiseCV, ui.Percent)
 	if v.deterministic {
 		noise = "none"
@@ -135,10 +147,14 @@ func printSweep(s streams, db string, v sweepSummary) {
 	elapsed := time.Duration(v.Elapsed * float64(time.Second))
 	fmt.Fprint(s.out, ui.Wrap("sweep", []string{
 		fmt.Sprintf("%s%s on %s:", v.Sweep, runWords(v.Run), v.Device),
-		fmt.Sprintf("%s of %s %s,", ui.Thousands(v.Measured), ui.Plural(v.Networks, "network"), ui.Kind(v.Kind)),
+		countsLine(v.Measured, v.Networks+len(v.Refused), v.Kind, "", 0, len(v.Refused)) + ",",
 		fmt.Sprintf("%s now in %s", ui.Plural(v.Blocks, "block"), ui.Duration(elapsed)),
 	}, ui.Columns))
 	fmt.Fprintf(s.out, "  noise between blocks %s\n", noise)
+	if err := o.ranking.print(s, v.all, 0); err != nil {
+		return err
+	}
+	printRefused(s, v.Refused)
 	if v.Failed > 0 {
 		fmt.Fprintf(s.out, "%s failed; to see why:\n", ui.Plural(v.Failed, "network"))
 	}
@@ -146,6 +162,7 @@ func printSweep(s streams, db string, v sweepSummary) {
 		fmt.Fprintf(s.out, "WARNING: %s INVALID; to see why:\n", ui.Plural(v.Invalid, "measurement"))
 	}
 	if v.Failed+v.Invalid > 0 {
-		ui.Command(s.out, "  ", fmt.Sprintf("latlab show --db %s %s", text.ShellWord(db), v.Sweep))
+		ui.Command(s.out, "  ", fmt.Sprintf("latlab show --db %s %s", text.ShellWord(o.db), v.Sweep))
 	}
+	return nil
 }

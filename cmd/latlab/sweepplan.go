@@ -1,23 +1,45 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"io"
 
 	"latlab/bench"
 	"latlab/bench/source"
 	"latlab/devices"
-	"latlab/internal/ui"
+	"latlab/sampler"
 	"latlab/sampler/model"
 )
 
 type sweepPlan struct {
-	name    string
-	info    devices.Info
-	skipped func() int   // lines of a list that cannot be timed; nil where there is no list
-	dry     func() error // says what it would cost
+	name string
+	info devices.Info
+	dry  func() error // says what it would cost
 	// run is made when the device and the store are open: a list's depends on both.
 	run func(ctx context.Context, st bench.Reader, d devices.Info) (bench.Options, error)
+}
+
+// planner returns what makes the plan for a device: of networks that were named, or of sampled ones.
+func (o *sweepOptions) planner(s streams) (func(context.Context, devices.Info) (sweepPlan, error), error) {
+	o.named.preferTyped()
+	by := o.named.first()
+	if by == "" {
+		return func(ctx context.Context, info devices.Info) (sweepPlan, error) { return o.planArchs(ctx, s, info) }, nil
+	}
+	for _, name := range []string{"n", "coverage"} {
+		if o.flags.typed(name) {
+			return nil, usagef("--%s and --%s choose different networks; choose one", by, name)
+		}
+	}
+	if o.named.archs != stdoutPath {
+		return func(_ context.Context, info devices.Info) (sweepPlan, error) { return o.planNamed(s, info) }, nil
+	}
+	lines, err := io.ReadAll(s.in) // once for all devices
+	return func(_ context.Context, info devices.Info) (sweepPlan, error) {
+		s.in = bytes.NewReader(lines)
+		return o.planNamed(s, info)
+	}, err
 }
 
 func (o *sweepOptions) planArchs(ctx context.Context, s streams, info devices.Info) (sweepPlan, error) {
@@ -34,7 +56,7 @@ func (o *sweepOptions) planArchs(ctx context.Context, s streams, info devices.In
 			if err != nil {
 				return withCode(exitUsage, err)
 			}
-			return o.printForecast(s, m, info, src.Space.Name, f)
+			return o.printForecast(s, m, info, "of "+src.Space.Name, f, nil)
 		},
 	}, err
 }
@@ -42,7 +64,7 @@ func (o *sweepOptions) planArchs(ctx context.Context, s streams, info devices.In
 func (o *sweepOptions) archs(info devices.Info) (bench.Sweep, source.Archs, error) {
 	src := source.Archs{}
 	var err error
-	if src.Space, err = requiredSpace(o.space); err != nil {
+	if src.Space, err = requiredSpace(o.named.space); err != nil {
 		return bench.Sweep{}, src, err
 	}
 	if src.Archs, err = drawArchs(src.Space, o.n, o.seed, o.coverage); err != nil {
@@ -55,11 +77,10 @@ func (o *sweepOptions) archs(info devices.Info) (bench.Sweep, source.Archs, erro
 	if err != nil {
 		return m, src, err
 	}
-	yaml, err := src.Space.YAML()
-	if err != nil {
+	if err := setSpace(&m, src.Space); err != nil {
 		return m, src, err
 	}
-	m.Space, m.SpaceFile, m.Sampling = src.Space.Name, string(yaml), bench.Uniform
+	m.Sampling = bench.Uniform
 	if o.coverage {
 		m.Sampling = bench.Coverage
 	}
@@ -67,35 +88,52 @@ func (o *sweepOptions) archs(info devices.Info) (bench.Sweep, source.Archs, erro
 	return m, src, err
 }
 
-func (o *sweepOptions) planModels(_ context.Context, s streams, info devices.Info) (sweepPlan, error) {
-	for _, name := range []string{"space", "n", "coverage", "input"} {
-		if o.flags.given(name) {
-			return sweepPlan{}, usagef("--models and --%s choose different networks; choose one", name)
-		}
-	}
-	skip := func(err error) { fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err)) }
-	l, err := source.ReadModels(o.models, model.Precision(o.precision), info, skip)
+func setSpace(m *bench.Sweep, sp *sampler.Space) error {
+	yaml, err := sp.YAML()
+	m.Space, m.SpaceFile = sp.Name, string(yaml)
+	return err
+}
+
+func (o *sweepOptions) planNamed(s streams, info devices.Info) (sweepPlan, error) {
+	l, err := o.gather(s, &o.named, info, model.Call{})
 	if err != nil {
-		return sweepPlan{}, withCode(exitUsage, err)
+		return sweepPlan{}, err
 	}
 	m, err := o.manifest(l.Form)
+	if err != nil {
+		return sweepPlan{}, err
+	}
+	// Points of one space are fitted like sampled ones. A fixture has a name of its own.
+	if sp := l.Networks.Space(); sp != nil && len(o.named.fixtures) == 0 {
+		if err := setSpace(&m, sp); err != nil {
+			return sweepPlan{}, err
+		}
+	}
+	cache, err := o.cache.open()
+	if err != nil {
+		return sweepPlan{}, err
+	}
+	batch, err := l.Networks.Batch(cache)
 	return sweepPlan{
-		skipped: func() int { return l.Skipped },
 		dry: func() error {
-			return afterSkipping(l.Skipped, o.printForecast(s, m, info, o.models, l.Networks.Forecast()))
+			f, err := l.Networks.Forecast()
+			if err == nil {
+				err = o.printForecast(s, m, info, o.named.words(), f, l.Refused)
+			}
+			return afterRefusing(l.Refused, err)
 		},
 		run: func(ctx context.Context, st bench.Reader, d devices.Info) (bench.Options, error) {
 			on := m
 			on.Device = d
-			on, src, err := l.Resume(ctx, st, on, skip)
-			return bench.Options{Sweep: on, Networks: len(src), Source: src}, err
+			on, src, err := l.Resume(ctx, st, on)
+			return bench.Options{Sweep: on, Networks: len(src), Source: src, BatchLimit: batch, Refused: l.Refused}, err
 		},
 	}, err
 }
 
-// afterSkipping is exit code 3 where lines were skipped and nothing more severe happened.
-func afterSkipping(skipped int, err error) error {
-	if skipped > 0 && (err == nil || exitCodeIs(err, exitInvalid)) {
+// afterRefusing is exit code 3 where networks were refused and nothing more severe happened.
+func afterRefusing(refused []bench.Refused, err error) error {
+	if len(refused) > 0 && (err == nil || exitCodeIs(err, exitInvalid)) {
 		return exitSilently(exitPartial)
 	}
 	return err

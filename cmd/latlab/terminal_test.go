@@ -236,3 +236,20 @@ func TestEscapesDoNotReachTheTerminal(t *testing.T) {
 	call(0, "show", "--db", db)
 	call(0, "show", "--db", db, "--json")
 }
+
+// TestRankingOnATerminal: the table of ranked networks uses the terminal's columns and no more.
+func TestRankingOnATerminal(t *testing.T) {
+	terminalLab(t)
+	for _, columns := range []uint16{80, 120} {
+		out := onTerminal(t, columns, "time", "--device", "sim-pixel4-dsp", "--fixture", "mobiledet_dsp,mobilenet_v3_large_ssdlite")
+		if wide := tooWide(out, int(columns)); len(wide) > 0 {
+			t.Errorf("on %d columns %d lines are wider, such as %q", columns, len(wide), wide[0])
+		}
+		if has, want := strings.Contains(out, "VERDICT  MACS"), columns >= 100; has != want {
+			t.Errorf("on %d columns the MACs are printed: %v\n%s", columns, has, out)
+		}
+		if !strings.Contains(out, "\x1b[38;5;28mVALID") {
+			t.Errorf("on %d columns verdicts are not coloured:\n%q", columns, out)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"latlab/bench"
@@ -15,101 +14,84 @@ import (
 )
 
 type timeOptions struct {
-	networkOptions
-	modelOptions
-	layers bool
+	named namedOptions
+	callOptions
+	ranking rankOptions
+	layers  bool
 	measureOptions
 }
 
 func (o *timeOptions) register(f *flagSet) {
-	o.networkOptions.register(f)
-	o.modelOptions.register(f, "a .tflite or .onnx `FILE` of your own")
+	o.named.register(f)
+	o.callOptions.register(f)
 	f.db(&o.db)
+	o.ranking.register(f)
 	f.bool(&o.layers, "layers", "print the latency of each layer, if the device reports it")
 	o.measureOptions.register(f)
 }
 
 func (o *timeOptions) run(ctx context.Context, s streams) error {
+	if err := o.ranking.check(); err != nil {
+		return err
+	}
 	info, err := o.describe()
 	if err != nil {
 		return err
 	}
-	one, err := o.listed(info)
+	o.named.preferTyped()
+	call, err := o.call(len(o.named.models) > 0)
 	if err != nil {
 		return err
+	}
+	if o.layers && !o.named.one() {
+		return usagef("--layers prints the layers of one network; name only one")
+	}
+	l, err := o.gather(s, &o.named, info, call)
+	if err != nil {
+		return err
+	}
+	if o.named.one() && len(o.named.models) > 0 {
+		l.Networks[0].Name = l.Networks[0].Model.Name
 	}
 	d, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer closeDevice(s, d)
-	ests, err := o.measureList(ctx, s, d, source.List{one})
+	ests, err := o.measureList(ctx, s, d, l.Networks, l.Refused)
 	if err != nil {
 		return err
+	}
+	if !o.named.one() {
+		return o.printRanked(s, d.Info(), ests, l.Refused)
 	}
 	e := ests[0]
 	if e.M == nil {
 		return exitSilently(exitPartial)
 	}
-	err = o.print(ctx, s, d, one, e)
+	err = o.print(ctx, s, d, l.Networks[0], e)
 	if err == nil && e.M.Verdict == bench.Invalid {
 		err = exitSilently(exitInvalid)
 	}
 	return err
 }
 
-func (o *timeOptions) listed(info devices.Info) (source.Listed, error) {
-	cache, err := o.cache.open()
-	if err != nil {
-		return source.Listed{}, err
-	}
-	if o.model != "" {
-		if o.fixture != "" || o.arch != "" || o.space != "" {
-			return source.Listed{}, usagef("--model, --fixture and --arch name different networks; choose one")
-		}
-		l, err := o.ownFile(info)
-		return l, withCode(exitUsage, err)
-	}
-	if err := o.refuseWithoutModel(); err != nil {
-		return source.Listed{}, err
-	}
-	n, err := o.network()
-	if err != nil {
-		return source.Listed{}, err
-	}
-	form, err := o.deviceForm(info, info.Precisions[0])
-	if err != nil {
-		return source.Listed{}, err
-	}
-	return n.Listed(form, cache)
-}
-
-// ownFile reads --model, a file that is timed unchanged.
-func (o *timeOptions) ownFile(info devices.Info) (source.Listed, error) {
-	m, err := o.fromFile()
-	if err == nil {
-		err = source.Accept(m, info)
-	}
-	switch {
-	case err != nil:
-		return source.Listed{}, err
-	case o.precision != "" && o.precision != string(m.Precision):
-		return source.Listed{}, fmt.Errorf("model %s is %s; --precision %s applies only to networks that latlab writes", o.model, m.Precision, o.precision)
-	case o.input != "":
-		return source.Listed{}, fmt.Errorf("the inputs of model %s cannot be changed; --input applies only to networks that latlab writes", o.model)
-	}
-	return source.Listed{Name: strings.TrimSuffix(filepath.Base(o.model), filepath.Ext(o.model)), Model: m}, nil
-}
-
 // measureList times the networks of a list and returns their estimates in the list's order.
 // Without --db the results are kept in memory.
-func (o *measureOptions) measureList(ctx context.Context, s streams, d devices.Device, list source.List) ([]bench.Estimate, error) {
-	m, err := o.manifest(list[0].Model.Form)
+func (o *measureOptions) measureList(ctx context.Context, s streams, d devices.Device, list source.List, refused []bench.Refused) ([]bench.Estimate, error) {
+	m, err := o.manifest(list.Form())
 	if err != nil {
 		return nil, err
 	}
 	m.ModelsHash = list.Hash()
-	run := bench.Options{Sweep: m, Networks: len(list), Source: list, Device: d, Store: memory.New()}
+	run := bench.Options{Sweep: m, Networks: len(list), Source: list, Device: d, Store: memory.New(), Refused: refused}
+	cache, err := o.cache.open()
+	if err != nil {
+		return nil, err
+	}
+	if run.BatchLimit, err = list.Batch(cache); err != nil {
+		return nil, err
+	}
 	if o.db == "" {
 		return o.measureAndRead(ctx, s, run)
 	}

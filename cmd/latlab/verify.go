@@ -25,7 +25,7 @@ type verifyOptions struct {
 
 func (o *verifyOptions) register(f *flagSet) {
 	f.cost(&o.cost)
-	f.strings(&o.fixtures, "fixture", "built-in network, by `NAME`, that is in the cost model's space; may be repeated")
+	f.several(&o.fixtures, "fixture", "built-in network, by `NAME`, that is in the cost model's space; may be repeated")
 	f.string(&o.archs, "archs", "networks as JSON lines, a `FILE` that sample wrote; - is stdin", "")
 	f.db(&o.db)
 	o.measureOptions.register(f)
@@ -48,7 +48,7 @@ func (o *verifyOptions) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	ests, err := o.measureList(ctx, s, d, list)
+	ests, err := o.measureList(ctx, s, d, list, nil)
 	if err != nil {
 		return err
 	}

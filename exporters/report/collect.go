@@ -81,6 +81,9 @@ func collectSweep(ctx context.Context, st bench.Reader, m bench.Sweep, o Options
 		return Sweep{}, err
 	}
 	s := c.sweep
+	if s.Refused, err = bench.RefusedOf(ctx, st, m.ID); err != nil {
+		return Sweep{}, err
+	}
 	s.Tally.Failures = failures
 	s.Tally.Reasons, s.Tally.Warnings = sortCounts(c.reasons), sortCounts(c.warnings)
 	s.Timeline = c.line.timeline()

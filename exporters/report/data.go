@@ -74,6 +74,7 @@ type Sweep struct {
 	Bands     []Band // fastest networks at each MAC budget; empty if MACs are unknown
 	Front     []int  // rows of the Pareto front latency x MACs, by latency; see front
 	Shown     []int  // rows of Networks that have their raw rows on the page, ascending
+	Refused   []bench.Refused
 }
 
 // HasRow reports whether a network has a row of its own on the page.

@@ -1,6 +1,6 @@
 // Package text has string functions that all other packages share: clipping of untrusted text, the end
-// and the last line of an output, suggestions for a mistyped word, and quoting for a shell. Clipped text
-// says how much is missing.
+// and the last line of an output, suggestions for a mistyped word, quoting for a shell, and what kind of
+// file latlab's users have before them. Clipped text says how much is missing.
 //
 // It refuses to know units, colours and columns, which internal/ui formats.
 package text

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/term"
 
+	"latlab/bench"
 	"latlab/devices"
 )
 
@@ -31,22 +32,43 @@ func JSON(w io.Writer, v any) error {
 // Document writes a --json result: schema_version, then the fields of the parts, which must be
 // objects. An embedded part would not do: its MarshalJSON hides the outer fields.
 func Document(w io.Writer, parts ...any) error {
-	document := fmt.Appendf(nil, `{"schema_version":%d`, JSONSchema)
+	document, err := object(append([]any{map[string]int{"schema_version": JSONSchema}}, parts...)...)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", document)
+	return err
+}
+
+// object joins the fields of objects.
+func object(parts ...any) ([]byte, error) {
+	all := []byte{'{'}
 	for _, part := range parts {
 		body, err := json.Marshal(part)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if body[0] != '{' {
-			return fmt.Errorf("a --json document must be an object, not %T", part)
+			return nil, fmt.Errorf("a --json document must be an object, not %T", part)
 		}
-		if len(body) > len("{}") {
-			document = append(document, ',')
+		if len(body) > len("{}") && len(all) > 1 {
+			all = append(all, ',')
 		}
-		document = append(document, body[1:len(body)-1]...)
+		all = append(all, body[1:len(body)-1]...)
 	}
-	_, err := fmt.Fprintf(w, "%s}\n", document)
-	return err
+	return append(all, '}'), nil
+}
+
+// RankedJSON is a ranked network as an object of a --json document: the network, its rank and all fields
+// of its measurement. A network without a latency has the rank null.
+func RankedJSON(r bench.Ranked) (json.RawMessage, error) {
+	n := r.Network
+	n.Features = nil // dozens of op-level figures, which belong to exports
+	parts := []any{n, map[string]any{"rank": nil}}
+	if r.M != nil && r.Rank > 0 {
+		parts = []any{n, map[string]any{"rank": r.Rank, "times_fastest": r.Times, "tied": r.Tied}, r.M}
+	}
+	return object(parts...)
 }
 
 // IsTerminal reports whether w is a terminal.
@@ -54,6 +76,9 @@ func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// TerminalColumns is the width of the terminal that w is, Columns if it is none.
+func TerminalColumns(w io.Writer) int { return columns(w) }
 
 // OneLine joins the lines of an error's text into one that a terminal can show.
 func OneLine(err error) string {

@@ -43,6 +43,9 @@ func FromFile(path string, call Call) (*Model, error) {
 	u := userFile{path: path}
 	err := mapped(path, func(data []byte) error {
 		if err := m.read(data); err != nil {
+			if why := text.WrongKind(data, path, text.Model); why != "" {
+				err = errors.New(why)
+			}
 			return fmt.Errorf("model %s: %w", path, err)
 		}
 		u.size, u.sha256 = int64(len(data)), hashOf(data) // last, since a refused file does not need it

@@ -116,6 +116,9 @@ func Missing(s *report.Sweep) []string {
 	if s.Manifest.Space == "" {
 		words = append(words, "These are listed models, which are in no search space: their MACs are unknown and no cost model applies to them.")
 	}
+	for _, r := range s.Refused {
+		words = append(words, fmt.Sprintf("Refused, and not among the %s: %s, because %s.", ui.Plural(s.Manifest.Networks, "network"), Plain(r.Name), Plain(r.Reason)))
+	}
 	if s.Tally.Measured > 0 && s.Tally.Valid == 0 {
 		words = append(words, "No network is VALID: do not quote a latency of this sweep. The table of verdicts gives the reasons.")
 	}

@@ -1,0 +1,122 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"latlab/bench"
+)
+
+// tiedMark is in front of a network that is not distinguishable from the next faster one.
+const tiedMark = "~"
+
+// Ranking writes ranked networks as a table that fits into the given columns: long names lose the
+// folder and the end that all have, and then their middle. From 100 columns on it has MACs too, where they are known.
+func Ranking(w io.Writer, ranked []bench.Ranked, columns int) error {
+	rows := rankingRows(ranked, columns >= 100)
+	const name = 1
+	room := columns - len("  ")*(len(rows[0])-1)
+	for c := range rows[0] {
+		if c != name {
+			room -= cellWidth(rows, c)
+		}
+	}
+	if cellWidth(rows, name) > room {
+		dropCommon(rows[1:], name)
+	}
+	for _, row := range rows {
+		row[name] = Middle(row[name], max(room, 12))
+	}
+	if err := Table(w, rows); err != nil {
+		return err
+	}
+	for _, r := range ranked {
+		if r.Tied {
+			_, err := fmt.Fprintln(w, tiedMark+" not distinguishable from the next faster network: the intervals overlap")
+			return err
+		}
+	}
+	return nil
+}
+
+// dropCommon removes the folder that all cells of a column begin with, and the last part of the end
+// that all have, such as -float32.tflite: clipped names must differ.
+func dropCommon(rows [][]string, column int) {
+	folder, end := rows[0][column], rows[0][column]
+	for _, row := range rows {
+		for !strings.HasPrefix(row[column], folder) {
+			folder = folder[:len(folder)-1]
+		}
+		for !strings.HasSuffix(row[column], end) {
+			end = end[1:]
+		}
+	}
+	folder = folder[:strings.LastIndexByte(folder, '/')+1]
+	part := strings.LastIndexByte(end, '-')
+	if part < 0 {
+		part = strings.LastIndexByte(end, '.')
+	}
+	end = end[max(part, 0):]
+	for _, row := range rows {
+		row[column] = strings.TrimPrefix(row[column], folder)
+		if part >= 0 && len(row[column]) > len(end) {
+			row[column] = strings.TrimSuffix(row[column], end)
+		}
+	}
+}
+
+func cellWidth(rows [][]string, column int) int {
+	width := 0
+	for _, row := range rows {
+		width = max(width, utf8.RuneCountInString(row[column]))
+	}
+	return width
+}
+
+func rankingRows(ranked []bench.Ranked, wide bool) [][]string {
+	var seconds, macs []float64
+	last := 1
+	for _, r := range ranked {
+		seconds = append(seconds, r.M.Seconds)
+		if r.Network.MACs != nil {
+			macs = append(macs, float64(*r.Network.MACs))
+		}
+		last = max(last, r.Rank)
+	}
+	wide = wide && len(macs) > 0
+	scale, macScale := SecondsScale(seconds...), CountScale(macs...)
+	width := len(strconv.Itoa(last))
+	rows := [][]string{{fmt.Sprintf("%*s", width, "#"), "NETWORK", "LATENCY", "INTERVAL", "TIMES", "VERDICT"}}
+	if wide {
+		rows[0] = append(rows[0], "MACS")
+	}
+	for _, r := range ranked {
+		rank := fmt.Sprintf("%*d", width, r.Rank)
+		if r.Tied {
+			rank += " " + tiedMark
+		}
+		row := []string{rank, r.Network.Name, scale.Format(r.M.Seconds), intervalCell(scale, r.M), fmt.Sprintf("%.2fx", r.Times), string(r.M.Verdict)}
+		if wide {
+			count := ""
+			if r.Network.MACs != nil {
+				count = macScale.Format(float64(*r.Network.MACs))
+			}
+			row = append(row, count)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func intervalCell(scale Scale, m *bench.Measurement) string {
+	switch {
+	case m.Low == nil || m.High == nil:
+		return "none"
+	case *m.Low == *m.High:
+		return "no spread"
+	}
+	return scale.Range(*m.Low, *m.High)
+}
