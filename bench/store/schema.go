@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // schema of a new store. Raw figures are little-endian float64 blobs; everything else of a
@@ -124,9 +125,11 @@ func (s *Store) checkSchema(ctx context.Context) (version int, err error) {
 	return version, nil
 }
 
+type orphan struct{ what, sql string }
+
 // orphans find rows of something that the store does not have: foreign keys hold only while latlab
 // itself writes. They read indexes only, some 0.1 s for 150,000 blocks.
-var orphans = []struct{ what, sql string }{
+var orphans = []orphan{
 	{"networks of a sweep that it does not have", `SELECT 1 FROM (SELECT min(sweep) AS x FROM networks UNION SELECT max(sweep) FROM networks)
 		WHERE x IS NOT NULL AND x NOT IN (SELECT num FROM sweeps)`},
 	{"planned blocks of a network that it does not have", `SELECT 1 FROM (SELECT DISTINCT sweep, network FROM schedule) x
@@ -137,9 +140,20 @@ var orphans = []struct{ what, sql string }{
 		WHERE NOT EXISTS (SELECT 1 FROM networks WHERE sweep = x.sweep AND idx = x.network)`},
 }
 
+// orphanProfiles are looked for where the store has the table.
+var orphanProfiles = orphan{"profiles of a network that it does not have", `SELECT 1 FROM (SELECT DISTINCT sweep, network FROM profiles) x
+	WHERE NOT EXISTS (SELECT 1 FROM networks WHERE sweep = x.sweep AND idx = x.network)`}
+
 // checkRows refuses a store whose rows do not fit together.
 func (s *Store) checkRows(ctx context.Context) error {
-	for _, o := range orphans {
+	all := orphans
+	switch known, err := s.has(ctx, "profiles", "network"); {
+	case err != nil:
+		return err
+	case known:
+		all = append(slices.Clone(orphans), orphanProfiles)
+	}
+	for _, o := range all {
 		var found int
 		switch err := s.db.QueryRowContext(ctx, o.sql+" LIMIT 1").Scan(&found); {
 		case errors.Is(err, sql.ErrNoRows):
