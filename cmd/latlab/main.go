@@ -46,9 +46,11 @@ func Main() int {
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	columns  int // of the terminal that shows stdout
 }
 
 func run(ctx context.Context, args []string, s streams) int {
+	s.columns = ui.Width(s.out)
 	out := &resultWriter{w: painted(s.out, args)}
 	s.out = out
 	if !wantsJSON(args) {

@@ -21,6 +21,7 @@ type sweepOptions struct {
 	coverage bool
 	models   string
 	dryRun   bool
+	profile  int
 	pushURL  string
 	measureOptions
 	flags *flagSet
@@ -33,6 +34,7 @@ func (o *sweepOptions) register(f *flagSet) {
 	f.coverage(&o.coverage)
 	f.string(&o.models, "models", "model files of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
 	f.db(&o.db)
+	f.int(&o.profile, "profile", "also profile `N` of the networks, evenly spread: the time of each op, one more block each after all others", 0)
 	f.bool(&o.dryRun, "dry-run", "only print how long the sweep would take and how much it would write")
 	f.string(&o.pushURL, "push.url", "Prometheus Pushgateway to push the store's metrics to at the end, a `URL`", "")
 	o.measureOptions.register(f)
@@ -47,6 +49,9 @@ func (o *sweepOptions) run(ctx context.Context, s streams) error {
 		if err := prom.CheckPushURL(o.pushURL); err != nil {
 			return usagef("--push.url: %w", err)
 		}
+	}
+	if o.profile < 0 {
+		return usagef("--profile is %d; it must be 0 or more", o.profile)
 	}
 	if err := required("db", o.db); err != nil && !o.dryRun {
 		return err
@@ -112,6 +117,9 @@ type sweepSummary struct {
 	Blocks   int          `json:"blocks"` // done by this call
 	NoiseCV  *float64     `json:"noise_cv"`
 	Elapsed  float64      `json:"elapsed_seconds"`
+	// Profiled are networks with a profile, of those that --profile chose; Unprofiled say why the others failed.
+	Profiled   int      `json:"profiled,omitempty"`
+	Unprofiled []string `json:"unprofiled,omitempty"`
 
 	deterministic bool
 }
@@ -120,7 +128,8 @@ func summary(n int, res bench.Result) sweepSummary {
 	return sweepSummary{
 		Sweep: res.Sweep.ID, Space: res.Sweep.Space, Device: res.Sweep.Device.Name, Kind: res.Sweep.Device.Kind,
 		Networks: n, Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid,
-		Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(), deterministic: res.Sweep.Device.Deterministic,
+		Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(),
+		Profiled: res.Profiled, Unprofiled: res.Unprofiled, deterministic: res.Sweep.Device.Deterministic,
 	}
 }
 
@@ -136,6 +145,12 @@ func printSweep(s streams, db string, v sweepSummary) {
 		fmt.Sprintf("%s now in %s", ui.Plural(v.Blocks, "block"), ui.Duration(elapsed)),
 	}, ui.Columns))
 	fmt.Fprintf(s.out, "  noise between blocks %s\n", noise)
+	if v.Profiled > 0 {
+		fmt.Fprintf(s.out, "  %s profiled\n", ui.Plural(v.Profiled, "network"))
+	}
+	for _, why := range v.Unprofiled {
+		fmt.Fprint(s.out, ui.Wrap("WARNING:", strings.Fields("not profiled: "+why), ui.Columns))
+	}
 	if v.Failed > 0 {
 		fmt.Fprintf(s.out, "%s failed; to see why:\n", ui.Plural(v.Failed, "network"))
 	}

@@ -17,7 +17,7 @@ import (
 type timeOptions struct {
 	networkOptions
 	modelOptions
-	layers bool
+	layerOptions
 	measureOptions
 }
 
@@ -25,11 +25,14 @@ func (o *timeOptions) register(f *flagSet) {
 	o.networkOptions.register(f)
 	o.modelOptions.register(f, "a .tflite or .onnx `FILE` of your own")
 	f.db(&o.db)
-	f.bool(&o.layers, "layers", "print the latency of each layer, if the device reports it")
+	o.layerOptions.register(f)
 	o.measureOptions.register(f)
 }
 
 func (o *timeOptions) run(ctx context.Context, s streams) error {
+	if err := o.layerOptions.check(); err != nil {
+		return err
+	}
 	info, err := o.describe()
 	if err != nil {
 		return err
@@ -43,7 +46,12 @@ func (o *timeOptions) run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer closeDevice(s, d)
-	ests, err := o.measureList(ctx, s, d, source.List{one})
+	list := source.List{one}
+	profiles, err := o.profiles(ctx, s, d, list, o.measureOptions)
+	if err != nil {
+		return err
+	}
+	ests, err := o.measureList(ctx, s, d, list)
 	if err != nil {
 		return err
 	}
@@ -51,7 +59,7 @@ func (o *timeOptions) run(ctx context.Context, s streams) error {
 	if e.M == nil {
 		return exitSilently(exitPartial)
 	}
-	err = o.print(ctx, s, d, one, e)
+	err = o.print(s, d.Info(), one, e, profiles[0])
 	if err == nil && e.M.Verdict == bench.Invalid {
 		err = exitSilently(exitInvalid)
 	}
