@@ -233,8 +233,8 @@ func printRows(s streams, rows []profile.Row) error {
 		column("OP", 0, func(r *profile.Row) string { return ui.Middle(r.Type, 15) }),
 		column("KERNEL", 7, func(r *profile.Row) string { return ui.Middle(r.Kernel, 34) }),
 		column("ON", on, func(r *profile.Row) string { return ui.Middle(r.Where, 12) }),
-		column("INPUT", 4, func(r *profile.Row) string { return mapShape(r.InputShape) }),
-		column("OUTPUT", 6, func(r *profile.Row) string { return mapShape(r.OutputShape) }),
+		column("INPUT", 4, func(r *profile.Row) string { return optionalShape(r.InputShape) }),
+		column("OUTPUT", 6, func(r *profile.Row) string { return optionalShape(r.OutputShape) }),
 		column(scale.Unit(), 0, func(r *profile.Row) string { return scale.Number(r.Seconds) }),
 		column("%", 0, func(r *profile.Row) string { return percentNumber(r.Share) }),
 		column("SUM %", 0, func(r *profile.Row) string { return percentNumber(r.Upto) }),
@@ -269,15 +269,11 @@ func printGroups(s streams, head string, groups []profile.Group) error {
 	})
 }
 
-// mapShape is height x width x channels; the batch only where it is not 1.
-func mapShape(s *[4]int) string {
-	switch {
-	case s == nil:
+func optionalShape(s *[4]int) string {
+	if s == nil {
 		return ""
-	case s[0] != 1:
-		return fmt.Sprintf("%dx%dx%dx%d", s[0], s[1], s[2], s[3])
 	}
-	return fmt.Sprintf("%dx%dx%d", s[1], s[2], s[3])
+	return ui.Shape(*s)
 }
 
 func percentNumber(x float64) string { return fmt.Sprintf("%.1f", 100*x) }
@@ -289,17 +285,9 @@ func optionalNumber(known int64, x float64) string {
 	return fmt.Sprintf("%.3f", x)
 }
 
-// rateNumber has three digits, or all before the point.
 func rateNumber(x *float64, unit float64) string {
 	if x == nil {
 		return ""
 	}
-	switch n := *x / unit; {
-	case n >= 99.95:
-		return ui.Thousands(int(n + 0.5))
-	case n >= 9.995:
-		return fmt.Sprintf("%.1f", n)
-	default:
-		return fmt.Sprintf("%.2f", n)
-	}
+	return ui.ThreeDigits(*x / unit)
 }
