@@ -187,9 +187,9 @@ func (p *profiled) print(s streams, all bool) error {
 
 // head says what the rows are, and what observing them costs.
 func (p *profiled) head() []string {
-	how := "median of " + ui.Plural(p.p.Runs, "observed inference")
+	how, what := "median of "+ui.Plural(p.p.Runs, "observed inference"), "times inside observed inferences"
 	if p.info.Kind != devices.Measured {
-		how = ui.Kind(p.info.Kind)
+		how, what = ui.Kind(p.info.Kind), "parts of a computed inference"
 	}
 	lines := []string{fmt.Sprintf("ops of %s: %s together, %s", p.one.Name, ui.Seconds(p.table.Seconds), how)}
 	add := func(text string) {
@@ -200,7 +200,7 @@ func (p *profiled) head() []string {
 		add(fmt.Sprintf("An observed inference takes %s, others in between %s: observing costs %s.",
 			scale.Format(*p.p.WholeSeconds), scale.Format(*p.p.PlainSeconds), ui.Percent(*x)))
 	}
-	add("These are times inside observed inferences, not latency measurements.")
+	add("These are " + what + ", not latency measurements.")
 	for _, w := range p.p.Warnings {
 		add("warning: " + w)
 	}
