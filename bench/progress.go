@@ -14,6 +14,14 @@ type Progress struct {
 	LastSeconds  *float64 `json:"last_latency_seconds"`
 	NoiseCV      *float64 `json:"noise_cv"`
 	TemperatureC *float64 `json:"temperature_celsius"` // hottest sensor after the last block
+	// Profiles is nil until all blocks are done and profiling begins.
+	Profiles *ProfileProgress `json:"profiles,omitempty"`
+}
+
+// ProfileProgress is how many networks are to be profiled, and how many have a profile.
+type ProfileProgress struct {
+	Asked int `json:"asked"`
+	Done  int `json:"done"`
 }
 
 // standing counts the requested networks by state, so that a report costs the same for ten
@@ -60,6 +68,9 @@ func (r *runner) report() {
 			p.BlocksPerSec = float64(r.blocks) / elapsed
 			p.ETASeconds = new(elapsed / float64(r.blocks) * float64(p.BlocksLeft))
 		}
+	}
+	if r.profiles.Asked > 0 {
+		p.Profiles = new(r.profiles)
 	}
 	r.o.Progress(p)
 }

@@ -34,6 +34,9 @@ type Options struct {
 	// device takes a second and is stored at once. A simulator makes a thousand a second,
 	// and losing a few to a kill costs nothing.
 	Flush int
+	// Profile is how many networks are profiled after all blocks, evenly spread over the measured ones. A
+	// device that cannot profile is refused before it times anything.
+	Profile int
 	// Stop, when closed, lets the current block finish and ends the run. Cancelling the context
 	// kills the block.
 	Stop <-chan struct{}
@@ -51,6 +54,10 @@ type Result struct {
 	Blocks   int   // done by this run
 	Noise    Noise // between blocks, pooled; a deterministic device has none to pool
 	Elapsed  time.Duration
+
+	Profiled int // networks that Options.Profile chose and that have a profile, of earlier runs too
+	// Unprofiled are those whose profile failed, with the reason. They do no harm to the sweep.
+	Unprofiled []string
 }
 
 // NoiseCV is the noise between blocks as a coefficient of variation: nil if there are too few
@@ -88,6 +95,9 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	err := ended(ctx, r.loop(ctx))
 	if ferr := r.flush(ctx); err == nil || errors.Is(err, ErrStopped) {
 		err = errors.Join(ferr, err)
+	}
+	if err == nil {
+		err = ended(ctx, r.profile(ctx))
 	}
 	res, rerr := r.result(context.WithoutCancel(ctx))
 	res.Elapsed = time.Since(start)
@@ -158,6 +168,9 @@ type runner struct {
 	blocks    int          // done by this run
 	lastBlock *devices.Block
 	lastValue float64
+
+	profiles   ProfileProgress
+	unprofiled []string
 }
 
 // open checks the request, stores or loads the manifest and loads the schedule.
@@ -176,6 +189,11 @@ func (r *runner) open(ctx context.Context) error {
 	}
 	if err := checkTakes(info, r.sweep.Format, r.sweep.Precision); err != nil {
 		return err
+	}
+	if r.o.Profile > 0 {
+		if err := NoProfiler(r.o.Device); err != nil {
+			return err
+		}
 	}
 	stored, err := r.o.Store.Sweep(ctx, r.sweep.ID)
 	switch {
@@ -339,7 +357,7 @@ func (r *runner) flush(ctx context.Context) error {
 }
 
 func (r *runner) result(ctx context.Context) (Result, error) {
-	res := Result{Sweep: r.sweep, Blocks: r.blocks, Noise: r.noise}
+	res := Result{Sweep: r.sweep, Blocks: r.blocks, Noise: r.noise, Profiled: r.profiles.Done, Unprofiled: r.unprofiled}
 	t := NewTally()
 	for e, err := range Estimates(ctx, r.o.Store, r.sweep.ID) {
 		if err != nil {

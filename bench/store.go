@@ -113,6 +113,8 @@ type Reader interface {
 	Failures(ctx context.Context, sweep string) iter.Seq2[Failure, error]
 	// Conditions yields what the sweep's processes reported, in order.
 	Conditions(ctx context.Context, sweep string) iter.Seq2[Condition, error]
+	// Profiles yields the profiles of networks, by network; most sweeps have none or a few.
+	Profiles(ctx context.Context, sweep string) iter.Seq2[Profiled, error]
 }
 
 // Store keeps sweeps. Every method is one transaction: if the process is killed, the store
@@ -132,4 +134,6 @@ type Store interface {
 	Fail(ctx context.Context, sweep string, f Failure) error
 	// Note records the condition of the sweep's process.
 	Note(ctx context.Context, sweep string, c Condition) error
+	// AddProfile stores the profile of a network that was planned, in place of an earlier one.
+	AddProfile(ctx context.Context, sweep string, p Profiled) error
 }

@@ -28,6 +28,7 @@ type sweepRows struct {
 	blocks   map[int]bench.StoredBlock
 	failures []bench.Failure
 	noted    []bench.Condition
+	profiles map[int]bench.Profiled
 }
 
 var _ bench.Store = (*Store)(nil)
@@ -76,6 +77,7 @@ func (s *Store) CreateSweep(_ context.Context, m bench.Sweep) error {
 	}
 	s.sweeps = append(s.sweeps, &sweepRows{
 		manifest: m, networks: map[int]bench.Network{}, slots: map[int]bench.Scheduled{}, blocks: map[int]bench.StoredBlock{},
+		profiles: map[int]bench.Profiled{},
 	})
 	return nil
 }
@@ -230,6 +232,28 @@ func (s *Store) Note(_ context.Context, sweep string, c bench.Condition) error {
 // Conditions implements bench.Reader.
 func (s *Store) Conditions(_ context.Context, sweep string) iter.Seq2[bench.Condition, error] {
 	return sequence(s, sweep, func(sw *sweepRows) []bench.Condition { return slices.Clone(sw.noted) })
+}
+
+// AddProfile implements bench.Store.
+func (s *Store) AddProfile(_ context.Context, sweep string, p bench.Profiled) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sw, err := s.find(sweep)
+	if err != nil {
+		return err
+	}
+	if _, ok := sw.networks[p.Network]; !ok {
+		return fmt.Errorf("sweep %s has no network %d", sweep, p.Network)
+	}
+	sw.profiles[p.Network] = p
+	return nil
+}
+
+// Profiles implements bench.Reader.
+func (s *Store) Profiles(_ context.Context, sweep string) iter.Seq2[bench.Profiled, error] {
+	return sequence(s, sweep, func(sw *sweepRows) []bench.Profiled {
+		return slices.SortedFunc(maps.Values(sw.profiles), func(a, b bench.Profiled) int { return cmp.Compare(a.Network, b.Network) })
+	})
 }
 
 // sequence copies the list before it yields, so that the consumer may write.

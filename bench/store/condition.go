@@ -64,16 +64,22 @@ func (s *Store) Version(ctx context.Context, sweep string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	conditions := "0"
+	conditions, profiles := "0", "0"
 	if known {
 		conditions = "(SELECT coalesce(max(id), 0) FROM conditions WHERE sweep = ?1)"
 	}
-	var networks, planned, blocks, failures, notes int64
+	if known, err = s.has(ctx, "profiles", "network"); err != nil {
+		return "", err
+	}
+	if known {
+		profiles = "(SELECT count(*) FROM profiles WHERE sweep = ?1)"
+	}
+	var networks, planned, blocks, failures, notes, profiled int64
 	var created string // a sweep that was removed and measured again may have as many rows
 	err = s.db.QueryRowContext(ctx, `SELECT networks, coalesce(json_extract(manifest, '$.created'), ''),
 		(SELECT coalesce(max(ord), -1) FROM schedule WHERE sweep = ?1),
 		(SELECT count(*) FROM blocks WHERE sweep = ?1),
-		(SELECT count(*) FROM failures WHERE sweep = ?1), `+conditions+`
-		FROM sweeps WHERE num = ?1`, num).Scan(&networks, &created, &planned, &blocks, &failures, &notes)
-	return fmt.Sprint(networks, created, planned, blocks, failures, notes), s.wrap(err)
+		(SELECT count(*) FROM failures WHERE sweep = ?1), `+conditions+", "+profiles+`
+		FROM sweeps WHERE num = ?1`, num).Scan(&networks, &created, &planned, &blocks, &failures, &notes, &profiled)
+	return fmt.Sprint(networks, created, planned, blocks, failures, notes, profiled), s.wrap(err)
 }

@@ -40,6 +40,9 @@ func countAll(ctx context.Context, r *Store, m bench.Sweep) (bench.Tally, []benc
 	for _, cerr := range r.Conditions(ctx, m.ID) {
 		err = errors.Join(err, cerr)
 	}
+	for _, perr := range r.Profiles(ctx, m.ID) {
+		err = errors.Join(err, perr)
+	}
 	return t, f, errors.Join(err, ferr)
 }
 
@@ -52,6 +55,21 @@ func resumeAt(ctx context.Context, path string) error {
 	return errors.Join(err, s.Close())
 }
 
+// addProfile adds the profile of the first network.
+func addProfile(t *testing.T, path string) {
+	t.Helper()
+	s, err := Open(t.Context(), path, Options{Relaxed: true})
+	must(t, err)
+	must(t, s.AddProfile(t.Context(), onlySweep(t, s), profiled(0, 1)), s.Close())
+}
+
+func onlySweep(t *testing.T, s *Store) string {
+	t.Helper()
+	sweeps, err := s.Sweeps(t.Context())
+	must(t, err)
+	return sweeps[0].ID
+}
+
 // written returns the bytes of a store with a log, as a copy of it while it is written would have.
 func written(t *testing.T) (store, log []byte) {
 	t.Helper()
@@ -59,7 +77,7 @@ func written(t *testing.T) (store, log []byte) {
 	must(t, resumeAt(t.Context(), path))
 	s := openStore(t, path)
 	_, err := bench.Run(t.Context(), childOptions(s, 12))
-	must(t, err)
+	must(t, err, s.AddProfile(t.Context(), onlySweep(t, s), profiled(0, 1)))
 	store, err = os.ReadFile(path)
 	must(t, err)
 	log, err = os.ReadFile(path + "-wal")
@@ -93,6 +111,14 @@ func TestRowsThatDoNotFit(t *testing.T) {
 		"UPDATE sweeps SET networks = -1",
 		"UPDATE sweeps SET networks = 'all'",
 		"UPDATE conditions SET condition = ''",
+		"UPDATE profiles SET profile = ''",
+		"UPDATE profiles SET profile = '{}'",
+		"UPDATE profiles SET profile = x'ff'",
+		"UPDATE profiles SET profile = replace(profile, '\"seconds\":1', '\"seconds\":-1')",
+		"UPDATE profiles SET network = 1",
+		"UPDATE profiles SET network = 77",
+		"UPDATE profiles SET network = 'x'",
+		"ALTER TABLE profiles RENAME COLUMN profile TO profiles",
 		"DROP TABLE networks",
 		"DROP TABLE blocks",
 		"DROP TABLE failures",
@@ -105,6 +131,7 @@ func TestRowsThatDoNotFit(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "l.db")
 		must(t, resumeAt(t.Context(), path))
+		addProfile(t, path)
 		db, err := sql.Open("sqlite", path)
 		must(t, err)
 		db.SetMaxOpenConns(1)
@@ -124,9 +151,10 @@ func wrapsAny[E error](err error) bool {
 
 // NULL where a column does not allow it: only a file that was damaged has that.
 func TestNullIsDamage(t *testing.T) {
-	for _, column := range []string{"sweeps.manifest", "networks.name", "networks.model", "blocks.detail", "blocks.round"} {
+	for _, column := range []string{"sweeps.manifest", "networks.name", "networks.model", "blocks.detail", "blocks.round", "profiles.profile"} {
 		path := filepath.Join(t.TempDir(), "l.db")
 		must(t, resumeAt(t.Context(), path))
+		addProfile(t, path)
 		table, name, _ := strings.Cut(column, ".")
 		for _, text := range []string{
 			"PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '')",

@@ -11,11 +11,11 @@ import (
 	"latlab/devices"
 )
 
-// maxDepth of a block's JSON is far above that of any block. The decoder has no limit of its own: 10 MB
+// maxDepth is far above the depth of any block's or profile's JSON. The decoder has no limit of its own: 10 MB
 // of brackets overflow the stack, which ends the process.
 const maxDepth = 1000
 
-var errDeep = errors.New("a block's JSON is nested too deeply")
+var errDeep = errors.New("its JSON is nested too deeply")
 
 // deep reports whether brackets are nested more than maxDepth levels.
 func deep(text []byte) bool {

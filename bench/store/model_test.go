@@ -69,6 +69,10 @@ func TestStoreBehavesLikeMemory(t *testing.T) {
 					Final: rapid.Bool().Draw(rt, "final"), Time: time.Unix(9, 0).UTC()}
 				both("fail", func(s bench.Store) error { return s.Fail(t.Context(), id, f) })
 			},
+			"profile": func(rt *rapid.T) {
+				id, p := sweep.Draw(rt, "sweep"), profiled(small.Draw(rt, "network"), float64(small.Draw(rt, "seconds")+1))
+				both("profile", func(s bench.Store) error { return s.AddProfile(t.Context(), id, p) })
+			},
 			"reopen": func(rt *rapid.T) {
 				if err := file.Close(); err != nil {
 					rt.Fatal(err)
@@ -99,6 +103,7 @@ func contents(t *rapid.T, r bench.Reader) []any {
 		add(t, &all, r.Schedule(ctx, s.ID))
 		add(t, &all, r.Blocks(ctx, s.ID))
 		add(t, &all, r.Failures(ctx, s.ID))
+		add(t, &all, r.Profiles(ctx, s.ID))
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // schema of a new store. Raw figures are little-endian float64 blobs; everything else of a
@@ -127,13 +128,15 @@ func (s *Store) checkSchema(ctx context.Context) (version int, err error) {
 }
 
 // ownTables are the tables of schema, in SQL.
-const ownTables = "('spaces', 'sweeps', 'networks', 'schedule', 'blocks', 'failures', 'conditions')"
+const ownTables = "('spaces', 'sweeps', 'networks', 'schedule', 'blocks', 'failures', 'conditions', 'profiles')"
+
+type misfit struct{ what, sql string }
 
 // misfits find first what latlab never makes in place of its tables: a view or a computed column of a
 // file of 200 kB has rows without end, or of gigabytes. Then they find rows of something that the store
 // does not have: foreign keys hold only while latlab itself writes. Those read indexes only, some 0.1 s
 // for 150,000 blocks.
-var misfits = []struct{ what, sql string }{
+var misfits = []misfit{
 	{"a view in place of a table", `SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND type <> 'table' AND lower(name) IN ` + ownTables},
 	{"computed columns", `SELECT 1 FROM sqlite_schema t, pragma_table_xinfo(t.name) c WHERE c.hidden <> 0 AND lower(t.name) IN ` + ownTables},
 	{"networks of a sweep that it does not have", `SELECT 1 FROM (SELECT min(sweep) AS x FROM networks UNION SELECT max(sweep) FROM networks)
@@ -146,9 +149,20 @@ var misfits = []struct{ what, sql string }{
 		WHERE NOT EXISTS (SELECT 1 FROM networks WHERE sweep = x.sweep AND idx = x.network)`},
 }
 
+// orphanProfiles are looked for where the store has the table.
+var orphanProfiles = misfit{"profiles of a network that it does not have", `SELECT 1 FROM (SELECT DISTINCT sweep, network FROM profiles) x
+	WHERE NOT EXISTS (SELECT 1 FROM networks WHERE sweep = x.sweep AND idx = x.network)`}
+
 // checkRows refuses a store whose tables are not latlab's, or whose rows do not fit together.
 func (s *Store) checkRows(ctx context.Context) error {
-	for _, o := range misfits {
+	all := misfits
+	switch known, err := s.has(ctx, "profiles", "network"); {
+	case err != nil:
+		return err
+	case known:
+		all = append(slices.Clone(misfits), orphanProfiles)
+	}
+	for _, o := range all {
 		var found int
 		switch err := s.db.QueryRowContext(ctx, o.sql+" LIMIT 1").Scan(&found); {
 		case errors.Is(err, sql.ErrNoRows):

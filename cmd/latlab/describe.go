@@ -80,7 +80,7 @@ func printDescription(s streams, d description) error {
 	rows := [][]string{{"LAYER", "OP", "KERNEL", "OUTPUT", "ACT", "PAID BY", "MMACS", "PARAMS"}}
 	for _, l := range d.Layers {
 		rows = append(rows, []string{
-			l.Name, string(l.Kind), kernel(l), shape(l.Output), activation(l), l.Position,
+			l.Name, string(l.Kind), kernel(l), ui.Shape(l.Output), activation(l), l.Position,
 			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), ui.Thousands(int(l.Params)),
 		})
 	}
@@ -110,14 +110,6 @@ func kernel(l graph.Row) string {
 }
 
 // shape formats an NHWC shape; a batch of 1 is omitted.
-func shape(s [4]int) string {
-	text := fmt.Sprintf("%dx%dx%d", s[1], s[2], s[3])
-	if s[0] != 1 {
-		return fmt.Sprintf("%dx%s", s[0], text)
-	}
-	return text
-}
-
 func activation(l graph.Row) string {
 	if l.Activation == graph.Linear {
 		return ""

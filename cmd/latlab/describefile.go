@@ -147,7 +147,7 @@ func printFile(w io.Writer, d description) error {
 	rows := [][]string{header}
 	for _, l := range d.Layers {
 		row := []string{
-			nameEnd(l.Name), string(l.Kind), kernel(l), shape(l.Output), activation(l),
+			nameEnd(l.Name), string(l.Kind), kernel(l), ui.Shape(l.Output), activation(l),
 			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), ui.Thousands(int(l.Params)),
 		}
 		if d.paid {

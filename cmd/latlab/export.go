@@ -14,6 +14,7 @@ import (
 	"latlab/exporters"
 	"latlab/exporters/lut"
 	"latlab/exporters/nnmeter"
+	"latlab/exporters/table"
 	"latlab/internal/atomicfile"
 	"latlab/internal/text"
 	"latlab/internal/ui"
@@ -24,6 +25,7 @@ import (
 type exportOptions struct {
 	cost, db string
 	sweepChoice
+	profiles               bool
 	layers, space          string
 	format, dialect        string
 	validOnly, unreachable bool
@@ -35,6 +37,7 @@ func (o *exportOptions) register(f *flagSet) {
 	f.cost(&o.cost)
 	f.db(&o.db)
 	o.sweepChoice.register(f, "which sweep of the store, by `ID`")
+	f.bool(&o.profiles, "profiles", "of --db: the profiles of its networks (sweep --profile), a row for each op, instead of the measurements")
 	f.string(&o.layers, "layers", "per-layer tables, a `FILE` with output lines of time --layers --json", "")
 	f.space(&o.space)
 	f.string(&o.format, "format", formatUsage(), "")
@@ -58,7 +61,8 @@ type exportJob struct {
 	validOnly bool
 	left      exporters.LeftOut
 
-	tables []nnmeter.Table // of layers
+	networks map[int]bench.Network // of profiles, by index
+	tables   []nnmeter.Table       // of layers
 }
 
 func (o *exportOptions) run(ctx context.Context, s streams) error {
@@ -106,7 +110,10 @@ func (o *exportOptions) job(s streams) (*exportJob, exportFormat, error) {
 
 func (o *exportOptions) content() (exportContent, error) {
 	contents := exportContents()
-	flag := o.flags().oneSource(mapped(contents, func(of exportContent) string { return of.flag })...)
+	flag := o.flags().oneSource(coefficients.flag, measurements.flag, layerTables.flag)
+	if o.profiles && flag == measurements.flag {
+		return profiles, nil
+	}
 	if i := slices.IndexFunc(contents, func(of exportContent) bool { return of.flag == flag }); i >= 0 {
 		return contents[i], nil
 	}
@@ -122,7 +129,7 @@ func (j *exportJob) load(ctx context.Context, of exportContent) (done func(), er
 	case layerTables:
 		j.tables, err = nnmeter.ReadTables(j.layers, anySpace(j.space))
 		err = withCode(exitUsage, err)
-	case measurements:
+	case measurements, profiles:
 		st, err := openDB(ctx, j.db)
 		if err != nil {
 			return nil, err
@@ -133,8 +140,52 @@ func (j *exportJob) load(ctx context.Context, of exportContent) (done func(), er
 			done()
 			return nil, err
 		}
+		if of == profiles {
+			if err := j.loadProfiles(ctx); err != nil {
+				done()
+				return nil, err
+			}
+		}
 	}
 	return done, err
+}
+
+// loadProfiles reads which networks are profiled, for nnmeter their tables of layers too.
+func (j *exportJob) loadProfiles(ctx context.Context) error {
+	j.networks = map[int]bench.Network{}
+	for n, err := range j.store.Networks(ctx, j.sweep.ID) {
+		if err != nil {
+			return err
+		}
+		j.networks[n.Index] = n
+	}
+	sp, err := j.sweep.LoadSpace()
+	if err != nil {
+		return err
+	}
+	found := false
+	for p, err := range j.store.Profiles(ctx, j.sweep.ID) {
+		if err != nil {
+			return err
+		}
+		if found = true; j.format != "nnmeter" {
+			break
+		}
+		n := j.networks[p.Network]
+		t := nnmeter.Table{Device: j.sweep.Device.Name, Kind: string(j.sweep.Device.Kind), Layers: p.Profile.Layers}
+		if t.Graph, err = nnmeter.GraphOf(n.Name, n.Indices, sp); err != nil {
+			return withCode(exitUsage, err)
+		}
+		j.tables = append(j.tables, t)
+	}
+	if !found {
+		return usagef("no network of sweep %s is profiled; repeat its command with --profile N", j.sweep.ID)
+	}
+	return nil
+}
+
+func (j *exportJob) layerRows(ctx context.Context) iter.Seq2[table.Layer, error] {
+	return table.Layers(j.sweep, j.networks, j.store.Profiles(ctx, j.sweep.ID))
 }
 
 func (j *exportJob) rows(ctx context.Context) iter.Seq2[exporters.Row, error] {

@@ -10,16 +10,18 @@ import (
 type exportScope struct {
 	flag   string
 	of     exportContent
-	only   string // the only format; "" = all formats
-	except string // the format that does not support it
-	why    string // reason for except
+	also   exportContent // another content that it applies to, in every format
+	only   string        // the only format; "" = all formats
+	except string        // the format that does not support it
+	why    string        // reason for except
 }
 
 func exportScopes() []exportScope {
 	return []exportScope{
-		{flag: "sweep", of: measurements},
-		{flag: "device", of: measurements},
+		{flag: "sweep", of: measurements, also: profiles},
+		{flag: "device", of: measurements, also: profiles},
 		{flag: "valid-only", of: measurements, except: "openmetrics", why: "it counts INVALID networks by reason"},
+		{flag: "profiles", of: profiles},
 		{flag: "unreachable", of: coefficients, only: "csv"},
 		{flag: "dialect", of: coefficients, only: "lut"},
 		{flag: "space", of: layerTables},
@@ -27,13 +29,15 @@ func exportScopes() []exportScope {
 }
 
 func (s exportScope) takes(f exportFormat) bool {
-	return s.of == f.of && (s.only == "" || s.only == f.name) && s.except != f.name
+	return s.also == f.of || s.of == f.of && (s.only == "" || s.only == f.name) && s.except != f.name
 }
 
 // String is "measurements (--db) except openmetrics, it counts ..." or "format csv of coefficients (--cost)".
 func (s exportScope) String() string {
 	text := fmt.Sprintf("%s (--%s)", s.of, s.of.flag)
 	switch {
+	case s.also != exportContent{}:
+		return fmt.Sprintf("%s and %s (--%s)", text, s.also, s.also.flag)
 	case s.only != "":
 		return "format " + s.only + " of " + text
 	case s.except != "":

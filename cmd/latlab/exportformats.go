@@ -27,11 +27,12 @@ func (of exportContent) String() string { return of.name }
 var (
 	coefficients = exportContent{"coefficients", "cost"}
 	measurements = exportContent{"measurements", "db"}
+	profiles     = exportContent{"profiles", "db --profiles"}
 	layerTables  = exportContent{"layers", "layers"}
 )
 
 func exportContents() []exportContent {
-	return []exportContent{coefficients, measurements, layerTables}
+	return []exportContent{coefficients, measurements, profiles, layerTables}
 }
 
 // exportFormat is a format of one content. Help, errors and docs/exports.md are generated from
@@ -54,7 +55,7 @@ func (f exportFormat) folderName() string {
 }
 
 func exportFormats() []exportFormat {
-	return slices.Concat(coefficientFormats(), measurementFormats(), []exportFormat{
+	return slices.Concat(coefficientFormats(), measurementFormats(), profileFormats(), []exportFormat{
 		{name: "nnmeter", of: layerTables, folder: exportLayers},
 	})
 }
@@ -101,6 +102,22 @@ func measurementFormats() []exportFormat {
 	}
 }
 
+func profileFormats() []exportFormat {
+	rows := func(name string, write func(io.Writer, *exportJob, iter.Seq2[table.Layer, error]) error, lost ...exporters.Loss) exportFormat {
+		return exportFormat{name: name, of: profiles, lost: append(lost, lostProfile), stream: func(ctx context.Context, w io.Writer, j *exportJob) error {
+			return write(w, j, j.layerRows(ctx))
+		}}
+	}
+	return []exportFormat{
+		rows("csv", func(w io.Writer, _ *exportJob, l iter.Seq2[table.Layer, error]) error { return table.LayersCSV(w, l) }, lostManifest),
+		rows("jsonl", func(w io.Writer, _ *exportJob, l iter.Seq2[table.Layer, error]) error { return table.LayersJSONL(w, l) }, lostManifest),
+		rows("parquet", func(w io.Writer, j *exportJob, l iter.Seq2[table.Layer, error]) error {
+			return table.LayersParquet(w, j.sweep, l)
+		}),
+		{name: "nnmeter", of: profiles, folder: exportLayers},
+	}
+}
+
 func exportOpenMetrics(ctx context.Context, w io.Writer, j *exportJob) error {
 	return prom.WriteOpenMetrics(ctx, w, j.store, j.sweep, prom.BackfillOptions{})
 }
@@ -116,6 +133,7 @@ var (
 	lostManifest = exporters.Loss{What: "manifest", Why: "device, protocol, seed and fingerprint of the sweep are in this file"}
 	lostSamples  = exporters.Loss{What: "raw samples", Why: "a row has no room for lists: --format jsonl and parquet have them"}
 	lostDoubts   = exporters.Loss{What: "reasons, warnings", Why: "the verdict alone is there; --format csv, jsonl and parquet say why"}
+	lostProfile  = exporters.Loss{What: "device state", Why: "clocks, sensors and delegation around each profile are in the store only"}
 	lostRest     = exporters.Loss{What: "failed attempts, warm-up, device state", Why: "what failed and why, warm-up and CPU times, clocks and sensors around each block, a tool's own counters are in the store only"}
 )
 

@@ -76,6 +76,11 @@ func (f *flagSet) output(to *string, usage string) {
 	f.add(&cli.StringFlag{Name: "o", Usage: usage, Destination: to})
 }
 
+// result adds the name of a further file that is written, likewise.
+func (f *flagSet) result(to *string, name, usage string) {
+	f.add(&cli.StringFlag{Name: name, Usage: usage, Destination: to})
+}
+
 // arguments makes a verb take arguments besides its flags.
 func (f *flagSet) arguments(to *[]string, name string) { f.words, f.wordsName = to, name }
 

@@ -60,7 +60,7 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 		if err != nil {
 			return nil, errors.Join(err, f.opened.Close(), st.Close())
 		}
-		sweep.Store, sweep.Flush = st, flushEvery(infos[i])
+		sweep.Store, sweep.Flush, sweep.Profile = st, flushEvery(infos[i]), f.o.profile
 		sweep.BatchLimit = (sweep.BatchLimit + len(f.plans) - 1) / len(f.plans)
 		run.Members = append(run.Members, bench.Member{Name: p.name, BackOff: bench.BackOff(infos[i]), Open: f.opened.Member(i), Sweep: sweep})
 		f.asked, f.refused = append(f.asked, sweep.Networks), append(f.refused, sweep.Refused)

@@ -50,7 +50,7 @@ type streams struct {
 }
 
 func run(ctx context.Context, args []string, s streams) int {
-	s.columns = ui.TerminalColumns(s.out)
+	s.columns = ui.Width(s.out)
 	out := &resultWriter{w: painted(s.out, args)}
 	s.out = out
 	newSafe := ui.NewSafe

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
-	"time"
 
 	"latlab/bench"
 	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/internal/ui"
-	"latlab/sampler/model"
 )
 
 // timedPoint says what was timed and where, for readers of a per-layer table. The user's own
@@ -31,48 +27,19 @@ func timedPointOf(l source.Listed, d devices.Info) timedPoint {
 	return p
 }
 
-// readLayers returns the table that the tool printed with a block, or else asks the device. It is
-// nil, and null in JSON, where the device has none.
-func readLayers(ctx context.Context, d devices.Device, m *model.Model, blocks []devices.Block) ([]devices.Layer, error) {
-	for _, b := range slices.Backward(blocks) {
-		if len(b.Layers) > 0 {
-			return b.Layers, nil
-		}
-	}
-	l, ok := d.(devices.Profiler)
-	if !ok {
-		return nil, nil
-	}
-	p, err := l.Profile(ctx, m, devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: 5 * time.Minute})
-	if err != nil {
-		return nil, err
-	}
-	return p.Layers, nil
-}
-
-func (o *timeOptions) print(ctx context.Context, s streams, d devices.Device, one source.Listed, e bench.Estimate) error {
-	var layers []devices.Layer
-	if o.layers {
-		var err error
-		if layers, err = readLayers(ctx, d, one.Model, e.Blocks); err != nil {
-			return err
-		}
-	}
+// print prints what became of a network; prof is nil without --layers.
+func (o *timeOptions) print(s streams, d devices.Info, one source.Listed, e bench.Estimate, prof *profiled) error {
 	if o.json {
-		parts := []any{map[string]string{"name": one.Name}, e.M, timedPointOf(one, d.Info())}
-		if o.layers {
-			parts = append(parts, map[string]any{"layers": layers})
+		parts := []any{map[string]string{"name": one.Name}, e.M, timedPointOf(one, d)}
+		if prof != nil {
+			parts = append(parts, prof.document())
 		}
 		return ui.Document(s.out, parts...)
 	}
-	if err := printMeasurement(s.out, one, d.Info(), e.M); err != nil || !o.layers {
+	if err := printMeasurement(s.out, one, d, e.M); err != nil || prof == nil {
 		return err
 	}
-	if layers == nil {
-		_, err := fmt.Fprintf(s.out, "  device %s has no per-layer table\n", d.Info().Name)
-		return err
-	}
-	return printLayers(s.out, layers)
+	return prof.print(s, o.ranking.all)
 }
 
 // printRanked prints several networks, the fastest first.
@@ -195,33 +162,6 @@ func delegationLine(d devices.Delegation) string {
 		return fmt.Sprintf("no delegate, %d nodes", d.Nodes)
 	}
 	return fmt.Sprintf("%d of %d nodes to %s, %s", d.Delegated, d.Nodes, d.Name, ui.Plural(d.Partitions, "partition"))
-}
-
-// printLayers prints a table that fits in 100 columns.
-func printLayers(w io.Writer, rows []devices.Layer) error {
-	total := 0.0
-	var seconds []float64
-	for _, l := range rows {
-		total += l.Seconds
-		seconds = append(seconds, l.Seconds)
-	}
-	scale := ui.SecondsScale(seconds...)
-	lines := [][]string{{"LAYER", "OP", "ON", "TIME", "SHARE", "MMACS"}}
-	for _, l := range rows {
-		share, macs := "", ""
-		if total > 0 {
-			share = ui.Percent(l.Seconds / total)
-		}
-		if l.MACs > 0 {
-			macs = fmt.Sprintf("%.3f", float64(l.MACs)/1e6)
-		}
-		lines = append(lines, []string{ui.Middle(l.Name, 40), ui.Middle(l.Op, 18), l.Where, scale.Format(l.Seconds), share, macs})
-	}
-	if err := ui.Table(w, lines); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "%d rows, %s together\n", len(rows), ui.Seconds(total))
-	return err
 }
 
 // kindSentence explains a latency that was not measured; empty for a measured one.

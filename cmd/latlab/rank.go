@@ -28,7 +28,7 @@ func (o *rankOptions) register(f *flagSet) {
 	o.flags = f
 	f.int(&o.top, "top", "print only the first `N` of the ranked networks", 0)
 	f.string(&o.sort, "sort", "order of the ranked networks: `ORDER` "+text.Or(bench.RankOrders()), string(bench.ByLatency))
-	f.bool(&o.all, "all", "print all ranked networks, however many there are")
+	f.bool(&o.all, "all", "print every row of the table, however many there are")
 }
 
 func (o *rankOptions) check() error {

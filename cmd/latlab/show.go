@@ -120,6 +120,13 @@ func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id s
 	if err != nil {
 		return err
 	}
+	profiled := 0
+	for _, err := range st.Profiles(ctx, m.ID) {
+		if err != nil {
+			return err
+		}
+		profiled++
+	}
 	if o.json {
 		ranked, err := o.ranking.document(all)
 		if err != nil {
@@ -127,15 +134,15 @@ func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id s
 		}
 		return ui.Document(s.out, map[string]any{
 			"manifest": m, "tally": t, "reasons": t.Reasons, "warnings": t.Warnings, "failures": failures,
-			"refused": refused, "ranked": ranked,
+			"refused": refused, "ranked": ranked, "profiled": profiled,
 		})
 	}
-	printSweepDetail(s, m, t, failures, refused)
+	printSweepDetail(s, m, t, profiled, failures, refused)
 	fmt.Fprintln(s.out)
 	return o.ranking.print(s, all, rankedFew)
 }
 
-func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.Failure, refused []bench.Refused) {
+func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, profiled int, failures []bench.Failure, refused []bench.Refused) {
 	rows := [][2]string{
 		{"sweep", m.ID}, {"networks", fmt.Sprintf("%s, %s, seed %d", sweepNetworks(m), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
@@ -150,6 +157,9 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, failures []bench.
 	}
 	if t.Measured > 0 {
 		rows = append(rows, [2]string{"latency", ui.SecondsRange(t.Fastest, t.Slowest)})
+	}
+	if profiled > 0 {
+		rows = append(rows, [2]string{"profiled", ui.Plural(profiled, "network")})
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.Device.Fingerprint)) {
 		rows = append(rows, [2]string{"  " + k, m.Device.Fingerprint[k]})

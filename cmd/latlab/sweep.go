@@ -23,6 +23,7 @@ type sweepOptions struct {
 	ranking  rankOptions
 	dryRun   bool
 	again    bool
+	profile  int
 	pushURL  string
 	measureOptions
 	flags *flagSet
@@ -37,6 +38,7 @@ func (o *sweepOptions) register(f *flagSet) {
 	f.db(&o.db)
 	f.bool(&o.again, "again", "measure a finished sweep anew, as a new run in the same store; an unfinished run is resumed")
 	o.ranking.register(f)
+	f.int(&o.profile, "profile", "also profile `N` of the networks, evenly spread: the time of each op, one more block each after all others", 0)
 	f.bool(&o.dryRun, "dry-run", "only print how long the sweep would take and how much it would write")
 	f.string(&o.pushURL, "push.url", "Prometheus Pushgateway to push the store's metrics to at the end, a `URL`", "")
 	o.measureOptions.register(f)
@@ -51,6 +53,9 @@ func (o *sweepOptions) run(ctx context.Context, s streams) error {
 		if err := prom.CheckPushURL(o.pushURL); err != nil {
 			return usagef("--push.url: %w", err)
 		}
+	}
+	if o.profile < 0 {
+		return usagef("--profile is %d; it must be 0 or more", o.profile)
 	}
 	if err := required("db", o.db); err != nil && !o.dryRun {
 		return err
@@ -124,6 +129,9 @@ type sweepSummary struct {
 	Refused []bench.Refused `json:"refused"`
 	// Ranked has all networks of a sweep of up to 50, or with --all or --top.
 	Ranked []json.RawMessage `json:"ranked,omitempty"`
+	// Profiled are networks with a profile, of those that --profile chose; Unprofiled say why the others failed.
+	Profiled   int      `json:"profiled,omitempty"`
+	Unprofiled []string `json:"unprofiled,omitempty"`
 
 	deterministic bool
 	all           []bench.Estimate // to be ranked
@@ -134,7 +142,7 @@ func summary(n int, refused []bench.Refused, res bench.Result) sweepSummary {
 		Sweep: res.Sweep.ID, Space: res.Sweep.Space, Device: res.Sweep.Device.Name, Kind: res.Sweep.Device.Kind,
 		Networks: n, Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid,
 		Refused: list(refused), Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(), Run: res.Sweep.Run,
-		deterministic: res.Sweep.Device.Deterministic,
+		Profiled: res.Profiled, Unprofiled: res.Unprofiled, deterministic: res.Sweep.Device.Deterministic,
 	}
 }
 
@@ -151,10 +159,16 @@ func (o *sweepOptions) printSweep(s streams, v sweepSummary) error {
 		fmt.Sprintf("%s now in %s", ui.Plural(v.Blocks, "block"), ui.Duration(elapsed)),
 	}, ui.Columns))
 	fmt.Fprintf(s.out, "  noise between blocks %s\n", noise)
+	if v.Profiled > 0 {
+		fmt.Fprintf(s.out, "  %s profiled\n", ui.Plural(v.Profiled, "network"))
+	}
 	if err := o.ranking.print(s, v.all, 0); err != nil {
 		return err
 	}
 	printRefused(s, v.Refused)
+	for _, why := range v.Unprofiled {
+		fmt.Fprint(s.out, ui.Wrap("WARNING:", strings.Fields("not profiled: "+why), ui.Columns))
+	}
 	if v.Failed > 0 {
 		fmt.Fprintf(s.out, "%s failed; to see why:\n", ui.Plural(v.Failed, "network"))
 	}

@@ -143,6 +143,26 @@ func TestProgressDoesNotWrapOnNarrowTerminals(t *testing.T) {
 	}
 }
 
+func TestLayersFitTheTerminal(t *testing.T) {
+	terminalLab(t)
+	args := []string{"time", "--device", "sim-pixel4-edgetpu:exact", "--fixture", "mobiledet_edgetpu", "--layers"}
+	for columns, shown := range map[uint16]string{
+		50: "LAYER OP us % SUM %", 80: "LAYER OP OUTPUT us % SUM % GMACS/S", 120: "LAYER OP INPUT OUTPUT us % SUM % MMACS GMACS/S MACS/BYTE",
+	} {
+		out := escapeSequence.ReplaceAllString(onTerminal(t, columns, args...), "")
+		var head string
+		for line := range strings.Lines(out) {
+			if strings.HasPrefix(line, "LAYER ") {
+				head = strings.Join(strings.Fields(line), " ")
+			}
+		}
+		_, tables, _ := strings.Cut(out, "LAYER ")
+		if wide := tooWide("LAYER "+tables, int(columns)); head != shown || columns >= 80 && len(wide) > 0 {
+			t.Errorf("%d columns show %q, want %q; too wide: %q", columns, head, shown, wide)
+		}
+	}
+}
+
 func TestNoEscapeSequencesWhereTheyAreNotWanted(t *testing.T) {
 	db := terminalLab(t)
 	for _, tt := range []struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ type timeOptions struct {
 	named namedOptions
 	callOptions
 	ranking rankOptions
-	layers  bool
+	layerOptions
 	measureOptions
 }
 
@@ -26,12 +27,12 @@ func (o *timeOptions) register(f *flagSet) {
 	o.callOptions.register(f)
 	f.db(&o.db)
 	o.ranking.register(f)
-	f.bool(&o.layers, "layers", "print the latency of each layer, if the device reports it")
+	o.layerOptions.register(f)
 	o.measureOptions.register(f)
 }
 
 func (o *timeOptions) run(ctx context.Context, s streams) error {
-	if err := o.ranking.check(); err != nil {
+	if err := cmp.Or(o.ranking.check(), o.layerOptions.check()); err != nil {
 		return err
 	}
 	info, err := o.describe()
@@ -58,6 +59,10 @@ func (o *timeOptions) run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer closeDevice(s, d)
+	profiles, err := o.profiles(ctx, s, d, l.Networks, o.measureOptions)
+	if err != nil {
+		return err
+	}
 	ests, err := o.measureList(ctx, s, d, l.Networks, l.Refused)
 	if err != nil {
 		return err
@@ -69,7 +74,7 @@ func (o *timeOptions) run(ctx context.Context, s streams) error {
 	if e.M == nil {
 		return exitSilently(exitPartial)
 	}
-	err = o.print(ctx, s, d, l.Networks[0], e)
+	err = o.print(s, d.Info(), l.Networks[0], e, profiles[0])
 	if err == nil && e.M.Verdict == bench.Invalid {
 		err = exitSilently(exitInvalid)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"latlab/fixtures/fixturetest"
 	"latlab/sampler/graph"
+	"latlab/sampler/model"
 )
 
 // builtin returns the constants of a built-in simulator by its device name.
@@ -130,7 +131,7 @@ func TestLayersSum(t *testing.T) {
 	s := spec(t, "sim-jetson-xavier")
 	g := fixturetest.Graph(t, "mobiledet_gpu")
 	for _, p := range s.Precisions {
-		rows := s.layers(g, &p)
+		rows := s.layers(&model.Model{Graph: g}, &p)
 		var sum float64
 		for _, r := range rows {
 			sum += r.Seconds

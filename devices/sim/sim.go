@@ -175,11 +175,12 @@ func (d *Device) Profile(ctx context.Context, m *model.Model, _ devices.Plan) (*
 		return nil, err
 	}
 	return &devices.Profile{
-		Layers: d.spec.layers(m.Graph, p), Runs: 1, Runtime: d.info.Harness, ModelSHA256: m.Identity,
+		Layers: d.spec.layers(m, p), Runs: 1, Runtime: d.info.Harness, ModelSHA256: m.Identity,
 	}, nil
 }
 
-func (s *Spec) layers(g *graph.Graph, p *Precision) []devices.Layer {
+func (s *Spec) layers(m *model.Model, p *Precision) []devices.Layer {
+	g, nodes := m.Graph, m.Nodes()
 	c := s.evaluate(g, p)
 	where := "CPU"
 	if s.Accelerator {
@@ -187,7 +188,7 @@ func (s *Spec) layers(g *graph.Graph, p *Precision) []devices.Layer {
 	}
 	rows := make([]devices.Layer, 0, len(g.Ops)+1)
 	for i, op := range g.Ops {
-		l := devices.Layer{Name: op.Name, Op: string(op.Kind), Where: where, Nodes: []int{i}, Seconds: c.ops[i].seconds, MACs: g.MACs(op)}
+		l := devices.Layer{Name: op.Name, Op: string(op.Kind), Where: where, Nodes: nodes[i : i+1 : i+1], Seconds: c.ops[i].seconds, MACs: g.MACs(op)}
 		if c.ops[i].host {
 			l.Where = "host"
 		}

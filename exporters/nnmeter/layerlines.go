@@ -70,18 +70,26 @@ func layerTableOf(find func(string) (*sampler.Space, error), line []byte) (Table
 
 // graph is the network that was timed: the ops whose names the rows have.
 func (l layerLine) graph(find func(string) (*sampler.Space, error)) (*graph.Graph, error) {
-	if l.Space == "" {
-		f, err := fixtures.Get(l.Name)
+	var sp *sampler.Space
+	if l.Space != "" {
+		var err error
+		if sp, err = find(l.Space); err != nil {
+			return nil, err
+		}
+	}
+	return GraphOf(l.Name, l.Indices, sp)
+}
+
+// GraphOf is the graph of a point of a space, or of a fixture without one (nil).
+func GraphOf(name, indices string, sp *sampler.Space) (*graph.Graph, error) {
+	if sp == nil {
+		f, err := fixtures.Get(name)
 		if err != nil {
-			return nil, fmt.Errorf("network %q is neither in a space nor a fixture, so its layers are unknown", text.Clip(l.Name))
+			return nil, fmt.Errorf("network %q is neither in a space nor a fixture, so its layers are unknown", text.Clip(name))
 		}
 		return f.Graph()
 	}
-	sp, err := find(l.Space)
-	if err != nil {
-		return nil, err
-	}
-	a, err := sp.ParseArch(l.Indices)
+	a, err := sp.ParseArch(indices)
 	if err != nil {
 		return nil, err
 	}

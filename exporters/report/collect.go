@@ -88,7 +88,7 @@ func collectSweep(ctx context.Context, st bench.Reader, m bench.Sweep, o Options
 	s.Tally.Reasons, s.Tally.Warnings = sortCounts(c.reasons), sortCounts(c.warnings)
 	s.Timeline = c.line.timeline()
 	s.Bands, s.Front = bands(&s.Networks), front(&s.Networks)
-	return s, nil
+	return s, s.collectProfiles(ctx, st)
 }
 
 type collector struct {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/profile"
 	"latlab/devices"
 	"latlab/regress"
 	"latlab/sampler"
@@ -75,6 +76,18 @@ type Sweep struct {
 	Front     []int  // rows of the Pareto front latency x MACs, by latency; see front
 	Shown     []int  // rows of Networks that have their raw rows on the page, ascending
 	Refused   []bench.Refused
+	Profiled  int // networks that have a profile
+	Profiles  []Profile
+}
+
+// Profile is where the time of a network goes, by the device's own report: times inside observed inferences,
+// never a latency.
+type Profile struct {
+	Row      int    // of Networks
+	Which    string // "fastest", "median" or "slowest" of those profiled
+	Runs     int    // inferences that were observed
+	Overhead *float64
+	Table    profile.Table
 }
 
 // HasRow reports whether a network has a row of its own on the page.

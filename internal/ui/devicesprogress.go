@@ -79,6 +79,13 @@ func together(all []bench.Progress) bench.Progress {
 		sum.Failed += p.Failed
 		sum.Blocks += p.Blocks
 		sum.BlocksLeft += p.BlocksLeft
+		if p.Profiles != nil {
+			if sum.Profiles == nil {
+				sum.Profiles = new(bench.ProfileProgress)
+			}
+			sum.Profiles.Asked += p.Profiles.Asked
+			sum.Profiles.Done += p.Profiles.Done
+		}
 		if p.BlocksLeft > 0 { // a finished device no longer counts
 			sum.BlocksPerSec += p.BlocksPerSec
 		}

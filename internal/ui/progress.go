@@ -96,6 +96,9 @@ func columns(w io.Writer) int {
 	return Columns
 }
 
+// Width is the width of the terminal that w is, or Columns where it is none.
+func Width(w io.Writer) int { return columns(unwrapped(w)) }
+
 // barWidth is small on narrow terminals, so that the text fits.
 func barWidth(columns int) int {
 	if columns < 60 {
@@ -131,7 +134,10 @@ func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) st
 	if p.BlocksPerSec > 0 {
 		parts[2] = fmt.Sprintf("%.1f blk/s", p.BlocksPerSec)
 	}
-	if p.ETASeconds != nil {
+	switch {
+	case p.Profiles != nil: // all blocks are done
+		parts[2], parts[3] = "", fmt.Sprintf("profiled %d/%d", p.Profiles.Done, p.Profiles.Asked)
+	case p.ETASeconds != nil:
 		parts[3] = "left " + shortTime(*p.ETASeconds)
 	}
 	if p.LastSeconds != nil {

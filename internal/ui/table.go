@@ -2,8 +2,10 @@ package ui
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
@@ -39,6 +41,58 @@ func TableWithNotes(w io.Writer, rows [][]string, below []string) error {
 		i++
 	}
 	return nil
+}
+
+// Column is a column of a table that leaves out what has no room.
+type Column struct {
+	Head  string
+	Cells []string
+	// Weight orders the columns: those of a lower weight are left out first, of 0 never.
+	Weight int
+}
+
+// FittingTable is Table with those columns that fit into a width, the most important first. Columns without
+// any text are left out.
+func FittingTable(w io.Writer, width int, columns []Column) error {
+	const gap = 2
+	room, shown := width+gap, map[int]bool{}
+	add := func(i int) {
+		c, empty := columns[i], true
+		need := utf8.RuneCountInString(c.Head)
+		for _, cell := range c.Cells {
+			need, empty = max(need, utf8.RuneCountInString(cell)), empty && cell == ""
+		}
+		if fits := room >= need+gap; !empty && (fits || c.Weight == 0) {
+			shown[i] = true
+			room -= need + gap
+		}
+	}
+	order := make([]int, len(columns))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		if columns[a].Weight == 0 || columns[b].Weight == 0 {
+			return cmp.Compare(columns[a].Weight, columns[b].Weight)
+		}
+		return cmp.Compare(columns[b].Weight, columns[a].Weight)
+	})
+	for _, i := range order {
+		add(i)
+	}
+	var rows [][]string
+	for i, c := range columns {
+		if !shown[i] {
+			continue
+		}
+		for k, cell := range append([]string{c.Head}, c.Cells...) {
+			if k == len(rows) {
+				rows = append(rows, nil)
+			}
+			rows[k] = append(rows[k], cell)
+		}
+	}
+	return Table(w, rows)
 }
 
 // Wrap prints head and words on lines of at most the given columns, all but the first indented

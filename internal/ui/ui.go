@@ -77,9 +77,6 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// TerminalColumns is the width of the terminal that w is, Columns if it is none.
-func TerminalColumns(w io.Writer) int { return columns(w) }
-
 // OneLine joins the lines of an error's text into one that a terminal can show.
 func OneLine(err error) string {
 	return Printable(strings.Join(strings.Fields(err.Error()), " "))

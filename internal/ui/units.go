@@ -121,6 +121,27 @@ func Digits(x float64, n int) string {
 	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
 
+// ThreeDigits is x with three digits, or all before the point: 5.40, 17.3, 1,345.
+func ThreeDigits(x float64) string {
+	switch a := math.Abs(x); {
+	case unknown(x):
+		return "-"
+	case a >= 99.95:
+		return Thousands(int(math.Round(x)))
+	case a >= 9.995:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(x, 'f', 2, 64)
+}
+
+// Shape is height x width x channels of a shape, with the batch in front where it is not 1.
+func Shape(s [4]int) string {
+	if s[0] != 1 {
+		return fmt.Sprintf("%dx%dx%dx%d", s[0], s[1], s[2], s[3])
+	}
+	return fmt.Sprintf("%dx%dx%d", s[1], s[2], s[3])
+}
+
 // Percent formats a ratio in percent, with one decimal below 100 % and none above.
 func Percent(x float64) string {
 	switch {

@@ -87,6 +87,27 @@ func (m *Model) Warnings() []string {
 	return list
 }
 
+// Nodes are the ops of the Graph, or of the Network's known part, among the operators of the file, which are
+// in execution order from 0. They differ where the file has operators that the graph has not: the QUANTIZE
+// of a uint8 input, constants that are computed once, unknown ones.
+func (m *Model) Nodes() []int {
+	if m.Network != nil {
+		return m.Network.Nodes
+	}
+	if m.Graph == nil {
+		return nil
+	}
+	first := 0
+	if m.Format == TFLite && m.Input == UInt8 {
+		first = len(m.Graph.Inputs)
+	}
+	nodes := make([]int, len(m.Graph.Ops))
+	for i := range nodes {
+		nodes[i] = first + i
+	}
+	return nodes
+}
+
 // File is a Model's bytes on disk. It stays until Close.
 type File struct {
 	Path   string

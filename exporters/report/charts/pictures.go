@@ -60,6 +60,10 @@ func sweepPictures(d *report.Data, i int) []Picture {
 	add("verdicts", verdicts(s))
 	add("time", OverTime(s))
 	add("intervals", Intervals(s))
+	if len(s.Profiles) > 0 {
+		add("layers", Along(s))
+		add("roofline", Roofline(s))
+	}
 	if len(s.Front) > 0 {
 		front := Front(d, i)
 		front.Note += " Beneath: the fastest VALID network of each range of MACs."

@@ -148,6 +148,7 @@ func numberCharts(p *page) {
 		n++
 		p.Sweeps[i].Time.ID = fmt.Sprintf("c%d", n)
 		number(p.Sweeps[i].Charts)
+		number(p.Sweeps[i].Layers)
 	}
 	for i := range p.Fits {
 		number(p.Fits[i].Charts)

@@ -26,6 +26,8 @@ type sweepView struct {
 	Noise    string
 	Time     charts.Chart
 	Charts   []charts.Chart
+	Layers   []charts.Chart // where the time goes, of networks with a profile
+	Profiles []profileView
 	Bands    []bandView
 	Rows     rowsView
 	Commands []string
@@ -88,6 +90,9 @@ func (v *view) sweep(i int, store string) sweepView {
 		if len(s.Front) > 0 {
 			x.Charts = append(x.Charts, charts.Front(v.data, i))
 		}
+	}
+	if len(s.Profiles) > 0 {
+		x.Layers, x.Profiles = []charts.Chart{charts.Along(s), charts.Roofline(s)}, profileViews(s)
 	}
 	if store != "" {
 		x.Commands = []string{

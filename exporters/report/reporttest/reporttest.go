@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/profile"
 	"latlab/devices"
 	"latlab/regress"
 	"latlab/sampler"
 	"latlab/sampler/graph"
+	"latlab/sampler/model"
 )
 
 // Spec says what a sweep is like. The zero value is an empty sweep of the tiny space on
@@ -37,7 +39,9 @@ type Spec struct {
 	Delegate     string // took all nodes; empty = none was asked for
 	Run          int    // of the sweep, with noise of its own
 	// Slower is by what share all latencies are higher.
-	Slower float64
+	Slower       float64
+	ProfileEvery int    // each k-th network has a profile
+	Kernel       string // of the rows of profiles
 }
 
 // Began is when the sweeps begin.
@@ -188,6 +192,32 @@ func (b *builder) network(i int, a sampler.Arch) {
 		done = append(done, bench.Finished{Slot: slot, Block: b.block(slot, seconds)})
 	}
 	b.check(b.st.Finish(ctx, b.sweep.ID, done))
+	if every(b.spec.ProfileEvery, i) {
+		b.check(b.st.AddProfile(ctx, b.sweep.ID, b.profile(i, a)))
+	}
+}
+
+// profile has a row for each op, whose time follows from its MACs and bytes, a row for the call, and a fused row.
+func (b *builder) profile(i int, a sampler.Arch) bench.Profiled {
+	g, err := graph.Lower(b.spec.Space, a)
+	b.check(err)
+	m, err := model.New(g, model.Form{Format: model.TFLite, Precision: model.Int8}, nil)
+	b.check(err)
+	p := bench.Profiled{Network: i, Ops: profile.Ops(m, b.spec.Space)}
+	p.Profile = devices.Profile{Runs: 20, Started: Began(), Runtime: "test", WholeSeconds: new(0.0103), PlainSeconds: new(0.0100)}
+	for k := 0; k < len(g.Ops); k++ {
+		op := g.Ops[k]
+		l := devices.Layer{Name: op.Name, Op: string(op.Kind), Kernel: b.spec.Kernel, Where: "CPU", Nodes: []int{k}}
+		if fused := k+1 < len(g.Ops) && g.Ops[k+1].Kind == graph.Add; fused {
+			k++
+			l.Nodes = append(l.Nodes, k)
+		}
+		bytes := g.InputElements(op) + g.OutputElements(op) + g.WeightBytes(op, 1)
+		l.Seconds = 2e-7 + max(float64(g.MACs(op))/5e9, float64(bytes)/2e9)*math.Exp(0.2*b.random.Float64())
+		p.Profile.Layers = append(p.Profile.Layers, l)
+	}
+	p.Profile.Layers = append(p.Profile.Layers, devices.Layer{Name: "call", Op: "overhead", Seconds: 1e-5})
+	return p
 }
 
 func (b *builder) seconds(a sampler.Arch) float64 {

@@ -58,8 +58,12 @@ func (r *reader) operators() error {
 	used := r.fold()
 	r.graphTensors(used)
 	for i := range r.steps {
+		known := len(r.net.Graph.Ops)
 		if err := r.operator(&r.steps[i]); err != nil {
 			return fmt.Errorf("operator %d (%s): %w", i, r.steps[i].name, err)
+		}
+		if len(r.net.Graph.Ops) > known {
+			r.net.Nodes = append(r.net.Nodes, i)
 		}
 	}
 	return nil

@@ -71,6 +71,8 @@ type Network struct {
 	Runner *int
 	Tool   string // "latlab" and its release if latlab wrote the file
 	Notes  []string
+	// Nodes are the ops of Graph among the file's operators, which are in execution order from 0.
+	Nodes []int
 
 	bytes []opBytes // by op of Graph
 }

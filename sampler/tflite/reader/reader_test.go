@@ -529,6 +529,9 @@ func TestReadStoredWeights(t *testing.T) {
 	if len(n.Graph.Ops) != 2 || !n.MACsComplete || n.Precision != "float16" || n.Params != 24 {
 		t.Errorf("%d ops, complete %t, precision %s, %d params", len(n.Graph.Ops), n.MACsComplete, n.Precision, n.Params)
 	}
+	if diff := cmp.Diff([]int{1, 2}, n.Nodes); diff != "" {
+		t.Errorf("operators of the ops (-want +got):\n%s", diff)
+	}
 	if got := n.Rows(nil)[0]; got.WeightBytes != 48 || got.InputBytes != 4*192 || got.OutputBytes != 4*512 {
 		t.Errorf("bytes of %+v", got)
 	}

@@ -57,7 +57,7 @@ func All() []Case {
 	return []Case{
 		{"empty", one(reporttest.Spec{}), false},
 		{"one", one(reporttest.Spec{Networks: 1}), false},
-		{"three", one(reporttest.Spec{Networks: 3}), false},
+		{"three", one(reporttest.Spec{Networks: 3, ProfileEvery: 3}), false},
 		{"listed", one(reporttest.Spec{Networks: 12, Listed: true, NoSensor: true}), false},
 		{"invalid", one(reporttest.Spec{Networks: 6, InvalidEvery: 1}), false},
 		{"failed", one(reporttest.Spec{Networks: 6, FailEvery: 1}), false},
@@ -73,7 +73,7 @@ func All() []Case {
 func Fitted(t testing.TB) *report.Data {
 	st := memory.New()
 	s := EdgeSpace(t)
-	m := reporttest.Add(t, st, reporttest.Spec{Space: s, Networks: 150, Seed: 2, InvalidEvery: 20, FailEvery: 31, PlannedEvery: 41})
+	m := reporttest.Add(t, st, reporttest.Spec{Space: s, Networks: 150, Seed: 2, InvalidEvery: 20, FailEvery: 31, PlannedEvery: 41, ProfileEvery: 12, Kernel: "Convolution (NHWC, QC8) IGEMM"})
 	cost := report.Cost{File: "folder/cost.json", Model: reporttest.Fit(t, st, m, s), Space: s, Modified: reporttest.Began()}
 	return Collect(t, st, []bench.Sweep{m}, []report.Cost{cost}, report.Options{Now: reporttest.Began()})
 }
@@ -130,7 +130,7 @@ func TwoRuns(t testing.TB) *report.Data {
 // HostileData has hostile names wherever a name can be.
 func HostileData(t testing.TB) *report.Data {
 	st := memory.New()
-	a := reporttest.Add(t, st, reporttest.Spec{Networks: 22, Device: HostileDevice, Listed: true, Name: Hostile, InvalidEvery: 5, FailEvery: 9})
+	a := reporttest.Add(t, st, reporttest.Spec{Networks: 22, Device: HostileDevice, Listed: true, Name: Hostile, InvalidEvery: 5, FailEvery: 9, ProfileEvery: 4, Kernel: HostileDevice})
 	s := reporttest.Tiny(t)
 	b := reporttest.Add(t, st, reporttest.Spec{Networks: 40, Device: strings.Repeat("long-", 40), Name: Hostile})
 	m := reporttest.Fit(t, st, b, s)
