@@ -95,14 +95,59 @@ type Delegation struct {
 	Why []string `json:"why,omitempty"`
 }
 
-// Layer is a row of a device's per-layer table.
+// Layer is a row of a per-layer table.
 type Layer struct {
-	Name    string  `json:"name"`            // of the model's op or its output tensor
-	Op      string  `json:"op"`              // the tool's word for the operation
-	Where   string  `json:"where,omitempty"` // the unit that runs it: "NPU", "CPU"
+	Name   string `json:"name"`             // of the model's op or its output tensor
+	Op     string `json:"op"`               // the tool's word for the operation: "CONV_2D"
+	Kernel string `json:"kernel,omitempty"` // the runtime's word for the kernel: "Convolution (NHWC, F32) DWConv"
+	Where  string `json:"where,omitempty"`  // the unit that runs it: "NPU", "CPU"
+	// Nodes are the operators of the model's execution order, from 0, that the row stands for: several
+	// where the runtime fuses. They are empty where the tool does not say, and never guessed.
+	Nodes   []int   `json:"nodes,omitempty"`
 	Seconds float64 `json:"seconds"`
 	Cycles  float64 `json:"cycles,omitempty"`
 	MACs    int64   `json:"macs,omitempty"`
+}
+
+// Profile is the time of each op of a model inside inferences of the whole network, by the device's
+// own report. It is never a latency measurement, because observing the ops takes time.
+type Profile struct {
+	// Layers are in execution order. Overhead that belongs to no op is a row of its own where the
+	// tool reports it.
+	Layers []Layer `json:"layers"`
+	// Runs is how many inferences were observed; Layers have the median of each row over them, or the
+	// mean where the tool prints only that. It is 1 of a device whose every inference is the same.
+	Runs int `json:"runs"`
+	// WholeSeconds is the median wall time of the observed inferences, and PlainSeconds of others in
+	// between that were not observed; nil where unknown. Their ratio is what observing costs.
+	WholeSeconds *float64 `json:"whole_seconds"`
+	PlainSeconds *float64 `json:"plain_seconds"`
+	// ResolutionSeconds is the smallest step of the rows' times, 0 if unknown.
+	ResolutionSeconds float64    `json:"resolution_seconds,omitempty"`
+	Delegation        Delegation `json:"delegation"`
+	Runtime           string     `json:"runtime"`
+	ModelSHA256       string     `json:"model_sha256"`
+	Started           time.Time  `json:"started"`
+	Before            State      `json:"before"`
+	After             State      `json:"after"`
+	Warnings          []string   `json:"warnings,omitempty"`
+}
+
+// ProfileOf makes a Profile of a block whose ops were observed and of its rows.
+func ProfileOf(b *Block, rows []Layer, runs int) *Profile {
+	return &Profile{
+		Layers: rows, Runs: runs, Delegation: b.Delegation, Runtime: b.Runtime, ModelSHA256: b.ModelSHA256,
+		Started: b.Started, Before: b.Before, After: b.After, Warnings: b.Warnings,
+	}
+}
+
+// Total is the sum of the rows, in seconds.
+func (p *Profile) Total() float64 {
+	sum := 0.0
+	for _, l := range p.Layers {
+		sum += l.Seconds
+	}
+	return sum
 }
 
 // Bounds are a tool's own lower and upper estimate.
@@ -263,13 +308,12 @@ type Preparer interface {
 	Prepare(ctx context.Context, m *model.Model) error
 }
 
-// Layerer is a Device that measures the latency of each op of a model. Only `latlab time --layers`
-// calls it, never a sweep: three hundred rows a block would be most of a store. A device whose tool
+// Profiler is a Device that reports the time of each op of a model. A sweep profiles only the networks
+// that it is asked to: three hundred rows a block would be most of a store. A device whose tool
 // prints the table anyway also puts it into Block.Layers.
-type Layerer interface {
-	// Layers returns the table in execution order. Overhead that belongs to no op is a row of its
-	// own, so the rows' seconds add up to the latency of the network.
-	Layers(ctx context.Context, m *model.Model) ([]Layer, error)
+type Profiler interface {
+	// Profile runs one block in which the device observes the ops. Of the plan it follows what it can.
+	Profile(ctx context.Context, m *model.Model, plan Plan) (*Profile, error)
 }
 
 // Waiter is a Device with a virtual clock: a simulator, for which an hour passes at once. A caller

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"time"
 
 	"latlab/bench"
 	"latlab/bench/source"
@@ -38,10 +39,15 @@ func readLayers(ctx context.Context, d devices.Device, m *model.Model, blocks []
 			return b.Layers, nil
 		}
 	}
-	if l, ok := d.(devices.Layerer); ok {
-		return l.Layers(ctx, m)
+	l, ok := d.(devices.Profiler)
+	if !ok {
+		return nil, nil
 	}
-	return nil, nil
+	p, err := l.Profile(ctx, m, devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: 5 * time.Minute})
+	if err != nil {
+		return nil, err
+	}
+	return p.Layers, nil
 }
 
 func (o *timeOptions) print(ctx context.Context, s streams, d devices.Device, one source.Listed, e bench.Estimate) error {

@@ -138,27 +138,23 @@ func checkPartial(s *subject) {
 // checkLayers: the rows must add up to the total, because readers assume that. On a device with
 // noise they come from a different block than the total.
 func checkLayers(s *subject) {
-	l, ok := s.open().(devices.Layerer)
+	l, ok := s.open().(devices.Profiler)
 	if !ok {
 		return
 	}
-	rows, err := l.Layers(s.Context(), s.Good(s))
+	p, err := l.Profile(s.Context(), s.Good(s), Plan())
 	if err != nil {
-		s.Fatalf("Layers: %v", err)
+		s.Fatalf("Profile: %v", err)
 	}
-	if len(rows) == 0 {
-		s.Error("the table of layers is empty")
+	if len(p.Layers) == 0 || p.Runs < 1 {
+		s.Errorf("the profile has %d rows of %d runs", len(p.Layers), p.Runs)
 	}
-	s.checkRows(rows)
+	s.checkRows(p.Layers)
 	b := s.good()
 	if !s.dev.Info().Deterministic || len(b.Samples) != 1 {
 		return
 	}
-	var sum float64
-	for _, r := range rows {
-		sum += r.Seconds
-	}
-	if whole := b.Samples[0]; !(math.Abs(sum/whole-1) < 0.001) {
+	if sum, whole := p.Total(), b.Samples[0]; !(math.Abs(sum/whole-1) < 0.001) {
 		s.Errorf("layers sum to %v s, the whole takes %v s", sum, whole)
 	}
 }

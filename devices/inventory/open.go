@@ -176,23 +176,23 @@ func own(d devices.Device, described devices.Info, m *machine.Machine, t transpo
 		return errors.Join(d.Close(), m.Close(), t.Close())
 	})}
 	p, prepares := d.(devices.Preparer)
-	l, layers := d.(devices.Layerer)
+	l, profiles := d.(devices.Profiler)
 	switch {
-	case prepares && layers:
+	case prepares && profiles:
 		return struct {
 			owner
 			devices.Preparer
-			devices.Layerer
+			devices.Profiler
 		}{o, p, l}
 	case prepares:
 		return struct {
 			owner
 			devices.Preparer
 		}{o, p}
-	case layers:
+	case profiles:
 		return struct {
 			owner
-			devices.Layerer
+			devices.Profiler
 		}{o, l}
 	}
 	return o

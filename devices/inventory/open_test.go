@@ -223,7 +223,7 @@ func (prepares) Prepare(context.Context, *model.Model) error { return errors.New
 
 type layers struct{ plain }
 
-func (layers) Layers(context.Context, *model.Model) ([]devices.Layer, error) {
+func (layers) Profile(context.Context, *model.Model, devices.Plan) (*devices.Profile, error) {
 	return nil, errors.New("layered")
 }
 
@@ -232,8 +232,8 @@ type both struct {
 	layers layers
 }
 
-func (b both) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
-	return b.layers.Layers(ctx, m)
+func (b both) Profile(ctx context.Context, m *model.Model, p devices.Plan) (*devices.Profile, error) {
+	return b.layers.Profile(ctx, m, p)
 }
 
 // TestOwnHidesNothing: what a device can do besides timing is seen through its owner, what it
@@ -243,9 +243,9 @@ func TestOwnHidesNothing(t *testing.T) {
 		closed := &countedClose{}
 		o := own(d, devices.Info{Transport: "adb", Fingerprint: map[string]string{"arch": "arm", "soc": "s"}}, machine.Here("x"), closed)
 		_, isP := d.(devices.Preparer)
-		_, isL := d.(devices.Layerer)
+		_, isL := d.(devices.Profiler)
 		p, gotP := o.(devices.Preparer)
-		l, gotL := o.(devices.Layerer)
+		l, gotL := o.(devices.Profiler)
 		if isP != gotP || isL != gotL {
 			t.Errorf("%T: preparer %v, layerer %v", d, gotP, gotL)
 		}
@@ -253,7 +253,7 @@ func TestOwnHidesNothing(t *testing.T) {
 			t.Errorf("%T prepares another", d)
 		}
 		if gotL {
-			if _, err := l.Layers(t.Context(), nil); err == nil || err.Error() != "layered" {
+			if _, err := l.Profile(t.Context(), nil, devices.Plan{}); err == nil || err.Error() != "layered" {
 				t.Errorf("%T: layers of another: %v", d, err)
 			}
 		}

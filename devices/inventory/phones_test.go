@@ -257,7 +257,7 @@ func TestPhoneWithBenchmarkModel(t *testing.T) {
 	if f := d.Info().Fingerprint; f["serial"] != "9A281FFAZ001VD" || f["model"] == "" || f["build"] == "" {
 		t.Errorf("fingerprint %v", f)
 	}
-	if _, ok := d.(devices.Layerer); !ok {
+	if _, ok := d.(devices.Profiler); !ok {
 		t.Error("it has no layers any more")
 	}
 	if err := d.Close(); err != nil {

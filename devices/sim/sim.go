@@ -57,8 +57,8 @@ type Device struct {
 }
 
 var (
-	_ devices.Layerer = (*Device)(nil)
-	_ devices.Waiter  = (*Device)(nil)
+	_ devices.Profiler = (*Device)(nil)
+	_ devices.Waiter   = (*Device)(nil)
 )
 
 // Open opens the simulator of a name. An unknown name wraps ErrUnknown; an invalid file gives a
@@ -165,16 +165,18 @@ func (d *Device) Wait(ctx context.Context, t time.Duration) error {
 	return ctx.Err()
 }
 
-// Layers returns the time of each op without noise. The last row is the cost of the call itself.
-func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
+// Profile returns the time of each op without noise. The last row is the cost of the call itself.
+func (d *Device) Profile(ctx context.Context, m *model.Model, _ devices.Plan) (*devices.Profile, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p, err := d.accepts(m, "layers of "+m.Name)
+	p, err := d.accepts(m, "profile "+m.Name)
 	if err != nil {
 		return nil, err
 	}
-	return d.spec.layers(m.Graph, p), nil
+	return &devices.Profile{
+		Layers: d.spec.layers(m.Graph, p), Runs: 1, Runtime: d.info.Harness, ModelSHA256: m.Identity,
+	}, nil
 }
 
 func (s *Spec) layers(g *graph.Graph, p *Precision) []devices.Layer {
@@ -185,7 +187,7 @@ func (s *Spec) layers(g *graph.Graph, p *Precision) []devices.Layer {
 	}
 	rows := make([]devices.Layer, 0, len(g.Ops)+1)
 	for i, op := range g.Ops {
-		l := devices.Layer{Name: op.Name, Op: string(op.Kind), Where: where, Seconds: c.ops[i].seconds, MACs: g.MACs(op)}
+		l := devices.Layer{Name: op.Name, Op: string(op.Kind), Where: where, Nodes: []int{i}, Seconds: c.ops[i].seconds, MACs: g.MACs(op)}
 		if c.ops[i].host {
 			l.Where = "host"
 		}

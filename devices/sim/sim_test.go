@@ -140,14 +140,11 @@ func TestExact(t *testing.T) {
 		d := open(t, Options{Name: name + ":exact"})
 		m := modelOf(fixturetest.Graph(t, "mobiledet_edgetpu"), formOf(d))
 		b := run(t, d, m, plan(0))
-		rows, err := d.Layers(context.Background(), m)
+		p, err := d.Profile(context.Background(), m, plan(0))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var sum float64
-		for _, r := range rows {
-			sum += r.Seconds
-		}
+		rows, sum := p.Layers, p.Total()
 		if len(b.Samples) != 1 || math.Abs(sum/b.Samples[0]-1) > 1e-12 || len(rows) != len(m.Graph.Ops)+1 {
 			t.Errorf("%s: samples %v, %d layers sum to %v", name, b.Samples, len(rows), sum)
 		}
@@ -388,8 +385,8 @@ func TestRefuses(t *testing.T) {
 		if !errors.As(err, &e) || e.Fault != tc.fault || e.Reason != tc.reason || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", tc.name, err)
 		}
-		if _, err := d.Layers(context.Background(), tc.m); devices.FaultOf(err) != tc.fault {
-			t.Errorf("%s: Layers: %v", tc.name, err)
+		if _, err := d.Profile(context.Background(), tc.m, plan(1)); devices.FaultOf(err) != tc.fault {
+			t.Errorf("%s: Profile: %v", tc.name, err)
 		}
 	}
 }

@@ -38,7 +38,7 @@ type Device struct {
 	runs    int
 }
 
-var _ devices.Layerer = (*Device)(nil)
+var _ devices.Profiler = (*Device)(nil)
 
 // Open copies the program to the machine, asks it for its flags, and refuses options that this build
 // lacks.

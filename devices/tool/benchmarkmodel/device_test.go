@@ -455,14 +455,13 @@ func TestNoDelegate(t *testing.T) {
 
 func TestLayers(t *testing.T) {
 	d := open(t, cpu(t).options())
-	rows, err := d.Layers(t.Context(), written(t, fixturetest.Graph(t, "mobiledet_cpu"), model.Float32))
+	p, err := d.Profile(t.Context(), written(t, fixturetest.Graph(t, "mobiledet_cpu"), model.Float32), devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sum float64
+	rows, sum := p.Layers, p.Total()
 	where := map[string]bool{}
 	for _, r := range rows {
-		sum += r.Seconds
 		where[r.Where] = true
 	}
 	if len(rows) < 100 || !where["xnnpack"] || sum < 0.05 || sum > 5 {

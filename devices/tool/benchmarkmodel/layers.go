@@ -6,7 +6,6 @@ import (
 	"errors"
 	"regexp"
 	"strings"
-	"time"
 
 	"latlab/devices"
 	"latlab/devices/tool"
@@ -14,10 +13,10 @@ import (
 	"latlab/sampler/model"
 )
 
-// Layers runs the tool with a timer around every op. If the delegate prints its own ops, they replace
+// Profile runs the tool with a timer around every op. If the delegate prints its own ops, they replace
 // its kernel. The last row is the time outside of all ops: the call, and the timers.
-func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
-	op := "layers of " + m.Name
+func (d *Device) Profile(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Profile, error) {
+	op := "profile " + m.Name
 	if err := tool.Accepts(d.info, m, op); err != nil {
 		return nil, err
 	}
@@ -25,8 +24,8 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 		return nil, &devices.Error{Fault: devices.FaultUser, Op: op, Reason: devices.ReasonUnsupported, Err: errors.New("this build of benchmark_model does not profile ops")}
 	}
 	var rows []devices.Layer
-	_, err := d.m.Block(ctx, op, func(b *devices.Block) error {
-		plan := devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: 5 * time.Minute}
+	runs := 0
+	block, err := d.m.Block(ctx, op, func(b *devices.Block) error {
 		r, err := d.run(ctx, op, m, plan, "--enable_op_profiling=true")
 		if err != nil {
 			return err
@@ -41,9 +40,13 @@ func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, e
 		if len(rows) == 0 {
 			return r.out.Garbage(r.op, errors.New("benchmark_model printed no table of ops"))
 		}
+		runs = int(r.result.Regular.Count)
 		return nil
 	})
-	return rows, err
+	if err != nil {
+		return nil, err
+	}
+	return devices.ProfileOf(block, rows, runs), nil
 }
 
 // layers makes rows of profiles. Their seconds sum to the mean inference.

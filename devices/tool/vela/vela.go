@@ -56,7 +56,7 @@ type Device struct {
 	warnings []string // added to every block
 }
 
-var _ devices.Layerer = (*Device)(nil)
+var _ devices.Profiler = (*Device)(nil)
 
 // Describe returns the device's Info without starting anything.
 func Describe(o Options) (devices.Info, error) {
@@ -152,16 +152,13 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	return d.est.Estimate(ctx, m, func(v *python.Job) error { return d.compile(ctx, v, plan.Timeout) })
 }
 
-// layersTimeout bounds Layers; a whole network takes a second or two.
-const layersTimeout = 5 * time.Minute
-
-// Layers returns the table of Run's block, which Vela writes on every run.
-func (d *Device) Layers(ctx context.Context, m *model.Model) ([]devices.Layer, error) {
-	b, err := d.Run(ctx, m, devices.Plan{Timeout: layersTimeout})
+// Profile returns the table of Run's block, which Vela writes on every run.
+func (d *Device) Profile(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Profile, error) {
+	b, err := d.Run(ctx, m, plan)
 	if err != nil {
 		return nil, err
 	}
-	return b.Layers, nil
+	return devices.ProfileOf(b, b.Layers, 1), nil
 }
 
 func (d *Device) compile(ctx context.Context, v *python.Job, timeout time.Duration) error {

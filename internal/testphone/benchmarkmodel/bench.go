@@ -181,11 +181,11 @@ func (p *program) profile(m *model.Model, d delegated) {
 	if err != nil {
 		_ = p.broken(err)
 	}
-	rows, err := device.Layers(context.Background(), m)
+	profile, err := device.Profile(context.Background(), m, devices.Plan{})
 	if err != nil {
 		_ = p.broken(err)
 	}
-	ops := rows[:len(rows)-1]
+	ops := profile.Layers[:len(profile.Layers)-1]
 	var sum float64
 	for _, r := range ops {
 		sum += r.Seconds * 1e3
