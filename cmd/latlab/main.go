@@ -11,7 +11,7 @@
 // from regress, devices from devices/inventory, formats from exporters, the server from
 // internal/serve, and tables, colours, units and progress from internal/ui.
 //
-// It has more than 3,000 lines because it is the command line of nineteen verbs, some 300 lines each:
+// It has more than 3,000 lines because it is the command line of twenty verbs, some 300 lines each:
 // flags with their help, checks of what was typed, and what is printed. A package a verb was
 // rejected: they share options, exit codes and output.
 package main
@@ -131,6 +131,7 @@ func newProgram(s streams) *program {
 	p := &program{typed: typedFlags{}}
 	p.verbs = []*verb{
 		{name: "spaces", usage: "list search spaces: decisions, size, table slots, reachable entries", options: &spacesOptions{}},
+		{name: "fixtures", usage: "list the built-in networks: MACs, parameters, published figures with their source", options: &fixturesOptions{}},
 		{name: "sample", usage: "draw random networks of a space, as JSON lines", options: &sampleOptions{}},
 		{name: "describe", usage: "print a network's layers: shapes, MACs, parameters, bytes", options: &describeOptions{}},
 		{name: "compile", usage: "write networks as model files", options: &compileOptions{}},
