@@ -4,7 +4,7 @@
 // newProgram lists the verbs. Each has a file of its name: an options struct with a method that
 // registers its flags and one that runs it. A verb that outgrows one file has more whose names begin with
 // the verb (exportformats.go, fitcsv.go, sweepplan.go). Options that verbs share are in
-// options.go. Only main.go, help.go and the flags*.go import the library that parses the command line.
+// options.go. Only main.go and the flags*.go import the library that parses the command line.
 //
 // This package is the only one that knows the command line, stdout and exit codes. It refuses
 // to compute anything: networks come from bench/source, measurements from bench, cost models
