@@ -41,6 +41,10 @@ const (
 	ReasonBusy = "busy"
 )
 
+// ErrNoHost is wrapped by the error of a device whose host has a name that cannot be resolved. Its reason is
+// ReasonOffline all the same: the name server may be away for a while.
+var ErrNoHost = errors.New("the host's name cannot be resolved")
+
 // Error is a failure with its fault, advice and the tool's output.
 type Error struct {
 	Fault  Fault

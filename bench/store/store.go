@@ -260,6 +260,12 @@ func checkFile(path string, write bool) (file string, err error) {
 	return file, nil
 }
 
+// folderError is EISDIR in words that fit the other errors.
+type folderError struct{}
+
+func (folderError) Error() string        { return "it is a folder" }
+func (folderError) Is(target error) bool { return target == unix.EISDIR }
+
 func checkRegular(path string, names int) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
@@ -267,7 +273,7 @@ func checkRegular(path string, names int) error {
 	}
 	switch {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
-		return errors.New("it is a folder")
+		return folderError{}
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return errors.New("it is not a regular file")
 	case uint64(st.Nlink) > uint64(names): //nolint:unconvert // its width differs between machines

@@ -13,8 +13,12 @@ import (
 
 type resolver func(name string) (*sampler.Space, error)
 
+// openInput opens a file of networks, or stdin for "-". A user who waits at a terminal is told that stdin is read.
 func openInput(s streams, path string) (io.ReadCloser, string, error) {
 	if path == "-" {
+		if f, isFile := s.in.(*os.File); isFile && ui.IsTerminal(f) {
+			fmt.Fprintln(s.err, `reading networks from stdin, JSON lines such as {"space":"NAME","indices":"0:3:1"}; Ctrl-D ends them`)
+		}
 		return io.NopCloser(s.in), "stdin", nil
 	}
 	f, err := os.Open(path)

@@ -1,15 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"latlab/bench"
+	"latlab/bench/store"
 	"latlab/devices/inventory"
 	"latlab/exporters/lut"
 	"latlab/fixtures"
@@ -27,7 +31,10 @@ var completionScripts embed.FS
 // the line to eval, and cannot distinguish a flag from its value.
 func completionVerb(p *program) *verb {
 	o := &completionOptions{}
-	v := &verb{name: "completion", usage: "print the script with which a shell completes verbs, flags and values", options: o}
+	v := &verb{name: "completion", usage: "print the script with which a shell completes verbs, flags and values", options: o, examples: []string{
+		"source <(latlab completion bash)",
+		"latlab completion fish > ~/.config/fish/completions/latlab.fish",
+	}}
 	for _, file := range []string{"bash.sh", "zsh.sh", "fish.fish", "powershell.ps1"} {
 		shell, _, _ := strings.Cut(file, ".")
 		o.shells = append(o.shells, shell)
@@ -113,16 +120,25 @@ func candidates(verbs []*verb, before []string, word string) []candidate {
 	if len(given) > 0 {
 		name, dashed := strings.CutPrefix(given[len(given)-1], "-")
 		name = strings.TrimPrefix(name, "-")
-		if dashed && !strings.Contains(name, "=") && v.flags.takesValue(name) {
+		switch {
+		case !dashed || strings.Contains(name, "=") || !v.flags.takesValue(name):
+		case name == "sweep" || name == "baseline":
+			return sweepCandidates(given, "", word)
+		default:
 			return valueCandidates(v.name, name, "", word)
 		}
 	}
 	if flag, value, ok := strings.Cut(word, "="); ok && strings.HasPrefix(flag, "-") {
+		if flag == "--sweep" || flag == "--baseline" {
+			return sweepCandidates(given, flag+"=", value)
+		}
 		return valueCandidates(v.name, strings.TrimLeft(flag, "-"), flag+"=", value)
 	}
 	switch {
 	case strings.HasPrefix(word, "-"):
 		return flagCandidates(v.flags.infos(), given)
+	case strings.Contains(v.flags.wordsName, "SWEEP"):
+		return sweepCandidates(given, "", word)
 	case len(given) > 0:
 		return nil
 	case v.name == "check" || v.name == "clean":
@@ -163,6 +179,51 @@ func valueCandidates(verb, flag, prefix, value string) []candidate {
 		}
 	}
 	return mapped(flagValues(verb, flag), func(v string) candidate { return candidate{word: prefix + v} })
+}
+
+// sweepsTimeout keeps the user from waiting for a store on a slow disk.
+const sweepsTimeout = 2 * time.Second
+
+// sweepCandidates are the ids of the sweeps in the store of --db on the line, in the environment, or in
+// the word itself: FILE#ID. A store that cannot be read has none.
+func sweepCandidates(given []string, prefix, word string) []candidate {
+	file := cmp.Or(flagOnLine(given, "--db"), os.Getenv("LATLAB_DB"))
+	if i := strings.LastIndexAny(word, "#,"); i >= 0 {
+		prefix += word[:i+1]
+		if word[i] == '#' {
+			file = word[:i]
+		}
+	}
+	if home, rest := os.Getenv("HOME"), strings.TrimPrefix(file, "~/"); rest != file {
+		file = filepath.Join(home, rest)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sweepsTimeout)
+	defer cancel()
+	st, err := store.OpenRead(ctx, file)
+	if err != nil {
+		return nil
+	}
+	defer st.Close()
+	sweeps, err := st.Sweeps(ctx)
+	if err != nil {
+		return nil
+	}
+	return mapped(sweeps, func(m bench.Sweep) candidate {
+		return candidate{prefix + m.ID, fmt.Sprintf("%s on %s, %s", sweepNetworks(m), m.Device.Name, m.Precision)}
+	})
+}
+
+// flagOnLine is the value of a flag among words, "" where it is not there.
+func flagOnLine(words []string, flag string) string {
+	for i, word := range words {
+		if value, joined := strings.CutPrefix(word, flag+"="); joined {
+			return value
+		}
+		if word == flag && i+1 < len(words) {
+			return words[i+1]
+		}
+	}
+	return ""
 }
 
 // flagValues are a flag's known values. To be fast, it reads no file but the inventory, and asks

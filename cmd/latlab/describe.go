@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 
 	"latlab/internal/ui"
+	"latlab/sampler"
 	"latlab/sampler/graph"
 )
 
@@ -18,9 +20,52 @@ type description struct {
 	MACsComplete bool              `json:"macs_complete"`
 	Params       int64             `json:"params"`
 	UnknownOps   []string          `json:"unknown_ops"`
+	Choices      []chosen          `json:"choices"` // empty for a network of no known space
 	Layers       []graph.Row       `json:"layers"`
 	Published    []publishedFigure `json:"published"`
 	*fileFacts
+}
+
+// chosen is what one index of a network's indices chose.
+type chosen struct {
+	Index    int    `json:"index"`
+	Stage    string `json:"stage"`
+	Decision string `json:"decision"`
+	choice
+	isWidth bool
+}
+
+// choicesOf is empty without a space. indices must be those of a point of it.
+func choicesOf(sp *sampler.Space, indices []int) []chosen {
+	list := []chosen{}
+	if sp == nil {
+		return list
+	}
+	for i, d := range sp.Decisions() {
+		list = append(list, chosen{i, sp.Stages[d.Stage].Name, d.Name, choice{indices[i], d.Names[indices[i]]}, d.Layer < 0})
+	}
+	return list
+}
+
+// printChoices prints a line for each stage: the choices of its layers, and then its width.
+func printChoices(w io.Writer, list []chosen) error {
+	if len(list) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	rows := [][]string{{"INDICES", "STAGE", "CHOICES, AS NUMBER=NAME"}}
+	first, words := 0, ""
+	for _, c := range list {
+		if !c.isWidth {
+			words += c.String() + " "
+			continue
+		}
+		rows = append(rows, []string{fmt.Sprintf("%d-%d", first, c.Index), c.Stage, words + "width " + c.String()})
+		first, words = c.Index+1, ""
+	}
+	return ui.Table(w, rows)
 }
 
 type describeOptions struct {
@@ -66,7 +111,7 @@ func describe(o *describeOptions) (description, error) {
 	return description{
 		Name: n.Name, Space: n.Graph.Space, Indices: n.Graph.Indices, ID: n.ID(),
 		MACs: n.Graph.TotalMACs(), MACsComplete: true, Params: n.Graph.TotalParams(),
-		UnknownOps: []string{}, Layers: n.Graph.Rows(n.Space, float32Bytes),
+		UnknownOps: []string{}, Choices: choicesOf(n.Space, n.Arch.Indices), Layers: n.Graph.Rows(n.Space, float32Bytes),
 		Published: publishedOf(n.Published, n.Graph),
 	}, nil
 }
@@ -93,6 +138,9 @@ func printDescription(s streams, d description) error {
 	}
 	if _, err := fmt.Fprintf(s.out, "\n%s%s MACs, %s parameters, %d layers\n",
 		title, ui.Count(d.MACs), ui.Count(d.Params), len(d.Layers)); err != nil {
+		return err
+	}
+	if err := printChoices(s.out, d.Choices); err != nil {
 		return err
 	}
 	return printPublished(s.out, d.Published)

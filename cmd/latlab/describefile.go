@@ -63,14 +63,14 @@ func describeFile(o *describeOptions, call model.Call) (description, error) {
 	d := description{
 		Name: m.Name, Space: n.Graph.Space, Indices: n.Graph.Indices,
 		MACs: n.Graph.TotalMACs(), MACsComplete: n.MACsComplete, Params: n.Params,
-		UnknownOps: mapped(n.UnknownOps, func(op reader.OpCount) string { return op.Name }), Layers: n.Rows(space), Published: []publishedFigure{}, fileFacts: f,
+		UnknownOps: mapped(n.UnknownOps, func(op reader.OpCount) string { return op.Name }), Choices: []chosen{}, Layers: n.Rows(space), Published: []publishedFigure{}, fileFacts: f,
 	}
 	if space != nil {
 		a, err := space.ParseArch(d.Indices)
 		if err != nil {
 			return description{}, err
 		}
-		d.ID = a.ID()
+		d.ID, d.Choices = a.ID(), choicesOf(space, a.Indices)
 	}
 	return d, nil
 }
@@ -161,8 +161,10 @@ func printFile(w io.Writer, d description) error {
 		}
 		fmt.Fprintln(w)
 	}
-	_, err := io.WriteString(w, fileSummary(d))
-	return err
+	if _, err := io.WriteString(w, fileSummary(d)); err != nil {
+		return err
+	}
+	return printChoices(w, d.Choices)
 }
 
 func fileSummary(d description) string {

@@ -122,7 +122,11 @@ func (o *checkOptions) run(ctx context.Context, s streams) error {
 		return err
 	}
 	if k := inventory.Failed(checks); k != nil {
-		return withCode(exitFailed, fmt.Errorf("device %s is not ready: %s", name, k.Name))
+		code := exitFailed
+		if k.Name == inventory.StepHostName {
+			code = exitNoDevice
+		}
+		return withCode(code, fmt.Errorf("device %s is not ready: %s", name, k.Name))
 	}
 	return nil
 }

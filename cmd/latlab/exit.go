@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"latlab/bench/store"
 	"latlab/devices"
@@ -15,6 +16,8 @@ import (
 	"latlab/regress"
 	"latlab/regress/csvtable"
 	"latlab/sampler"
+
+	"golang.org/x/sys/unix"
 )
 
 // Exit codes are a contract, listed in the README. A script treats an unknown code as a failure.
@@ -79,7 +82,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, store.ErrLocked):
 		return exitLocked
-	case wraps[*inventory.UnknownError](err):
+	case wraps[*inventory.UnknownError](err), errors.Is(err, devices.ErrNoHost):
 		return exitNoDevice
 	case isDevice && dev.Fault == devices.FaultUser, isUsers(err):
 		return exitUsage
@@ -95,10 +98,30 @@ func isUsers(err error) bool {
 		wraps[*regress.ObservationError](err) || wraps[*regress.OptionError](err) || wraps[*regress.FeatureError](err)
 }
 
-// inputError treats a missing input file as a usage error.
+// inputError treats a missing input file, and a folder in its place, as a usage error.
 func inputError(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.EISDIR) {
 		return withCode(exitUsage, err)
 	}
 	return err
+}
+
+// asFile refuses a path that cannot be read as a file is: a folder, and what the user may not read. named
+// is the flag. A missing file is accepted, because a store may be made, and its reader has a better error.
+func asFile(named, path string) error {
+	info, err := os.Stat(path)
+	why := ""
+	switch {
+	case path == "" || path == stdoutPath || errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		why = errors.Unwrap(err).Error()
+	case info.IsDir():
+		return usagef("%s %s is a folder; name a file", named, path)
+	case unix.Access(path, unix.R_OK) != nil:
+		why = fs.ErrPermission.Error()
+	default:
+		return nil
+	}
+	return usagef("%s %s cannot be read: %s", named, path, why)
 }

@@ -139,7 +139,7 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 	}
 	o, err := observe.Sampled(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid})
 	if err != nil {
-		return err
+		return ofSweeps(sweeps, err)
 	}
 	f.printInvalid(o.Invalid)
 	m, err := regress.Fit(ctx, o.Data, f.regress())
@@ -151,6 +151,15 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 		return err
 	}
 	return f.print(fitted{m.Method, m.Space, m.Device, m.Kind, m.Figures, m.MeasuredUntil, list(m.Warnings)}, m.Space, nil)
+}
+
+// ofSweeps adds to the error of sweeps that cannot be mixed which they are, and on which device each is.
+func ofSweeps(sweeps []bench.Sweep, err error) error {
+	if !wraps[*regress.MixedError](err) {
+		return err
+	}
+	each := mapped(sweeps, func(m bench.Sweep) string { return m.ID + " on " + m.Device.Name })
+	return fmt.Errorf("sweeps %s: %w", strings.Join(each, ", "), err)
 }
 
 func (f *fitJob) printInvalid(invalid int) {

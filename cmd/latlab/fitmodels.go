@@ -20,7 +20,7 @@ import (
 func (f *fitJob) listedModels(ctx context.Context, st bench.Reader, sweeps []bench.Sweep) error {
 	data, err := observe.Listed(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid})
 	if err != nil {
-		return err
+		return ofSweeps(sweeps, err)
 	}
 	f.printInvalid(data.Invalid)
 	o := f.regress()

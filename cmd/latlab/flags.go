@@ -93,7 +93,7 @@ func (f *flagSet) seed(to *uint64) {
 	f.add(&cli.Uint64Flag{Name: "seed", Usage: "random seed", Value: 1, EnvVars: env("seed"), Destination: to})
 }
 
-// read copies the parsed lists and arguments.
+// read copies the parsed lists and arguments, and refuses what is no file in a file's place.
 func (f *flagSet) read(c *cli.Context) error {
 	f.parsed = c
 	for _, read := range f.lists {
@@ -103,6 +103,29 @@ func (f *flagSet) read(c *cli.Context) error {
 		*f.words = c.Args().Slice()
 	} else if c.Args().Present() {
 		return usagef("unexpected argument %q; `latlab %s --help` lists the flags", c.Args().First(), c.Command.Name)
+	}
+	return f.checkFiles()
+}
+
+// checkFiles refuses folders and unreadable files as values of the flags whose help names a FILE or a
+// LIST.jsonl. The environment's and the configuration's values are checked too.
+func (f *flagSet) checkFiles() error {
+	for _, flag := range f.flags {
+		name, usage := flag.Names()[0], flag.(cli.DocGenerationFlag).GetUsage()
+		isFile := strings.Contains(usage, "`FILE`") || strings.Contains(usage, "`LIST.jsonl`")
+		// -o is written. --model takes folders too, and its reader refuses what it does not take.
+		if !isFile || name == "o" || name == "model" {
+			continue
+		}
+		values := f.parsed.StringSlice(name)
+		if _, one := flag.(*cli.StringFlag); one {
+			values = []string{f.parsed.String(name)}
+		}
+		for _, path := range values {
+			if err := asFile(dashed(name), path); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -21,7 +21,12 @@ type options interface {
 // verb is one of latlab's commands.
 type verb struct {
 	name, usage string
-	hidden      bool
+	// needs is what a command must have, as "--db FILE (--space NAME -n NUMBER or --models LIST.jsonl)". Its
+	// flags come first in the help.
+	needs string
+	// examples are commands, two or more a verb.
+	examples []string
+	hidden   bool
 	options
 	verbs []*verb // subcommands
 

@@ -67,7 +67,7 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	}
 	ctx, stop, done := interruptible(ctx, f.s, f.o.quiet)
 	defer done()
-	show := ui.NewProgress(f.s.err, f.o.quiet, infos)
+	show := ui.NewProgress(f.s.err, ui.ProgressOptions{Quiet: f.o.quiet, JSON: f.o.json}, infos)
 	run.Stop, run.Progress, run.Event = stop, show.Update, show.Event
 	outs := run.Run(ctx)
 	show.Finish()

@@ -133,30 +133,133 @@ type program struct {
 func newProgram(s streams) *program {
 	p := &program{typed: typedFlags{}}
 	p.verbs = []*verb{
-		{name: "spaces", usage: "list search spaces: decisions, size, table slots, reachable entries", options: &spacesOptions{}},
-		{name: "sample", usage: "draw random networks of a space, as JSON lines", options: &sampleOptions{}},
-		{name: "describe", usage: "print a network's layers: shapes, MACs, parameters, bytes", options: &describeOptions{}},
-		{name: "compile", usage: "write networks as model files", options: &compileOptions{}},
-		{name: "devices", usage: "list devices and their state", options: &devicesOptions{}, verbs: []*verb{
-			{name: "check", usage: "check step by step what timing on a device needs", options: &checkOptions{}},
-			{name: "clean", usage: "remove everything that latlab put on a device, and restore its settings", options: &cleanOptions{}},
+		{name: "spaces", usage: "list search spaces: decisions, size, table slots, reachable entries", options: &spacesOptions{},
+			examples: []string{
+				"latlab spaces",
+				"latlab spaces --space mobiledet_cpu_ibn",
+			}},
+		{name: "fixtures", usage: "list the built-in networks: MACs, parameters, published figures with their source", options: &fixturesOptions{},
+			examples: []string{
+				"latlab fixtures",
+				"latlab fixtures --json | jq '.fixtures[] | {name, macs}'",
+			}},
+		{name: "sample", usage: "draw random networks of a space, as JSON lines", options: &sampleOptions{},
+			needs: "-n NUMBER (--space NAME or --cost FILE)",
+			examples: []string{
+				"latlab sample --space mobiledet_cpu_ibn -n 300 --seed 7 > networks.jsonl",
+				"latlab sample --cost cost.json -n 20 --below 10ms > fast.jsonl",
+			}},
+		{name: "describe", usage: "print a network's layers: shapes, MACs, parameters, bytes", options: &describeOptions{},
+			needs: "(--fixture NAME or --space NAME --arch INDICES or --model FILE)",
+			examples: []string{
+				"latlab describe --fixture mobiledet_cpu",
+				"latlab describe --model my.tflite --json",
+			}},
+		{name: "compile", usage: "write networks as model files", options: &compileOptions{},
+			needs: "-o FOLDER (--fixture NAME or --space NAME --arch INDICES or --archs FILE)",
+			examples: []string{
+				"latlab compile --fixture mobiledet_cpu -o models",
+				"latlab compile --archs networks.jsonl --precision int8 -o models",
+			}},
+		{name: "devices", usage: "list devices and their state", options: &devicesOptions{}, examples: []string{
+			"latlab devices",
+			"latlab devices check cpu",
+		}, verbs: []*verb{
+			{name: "check", usage: "check step by step what timing on a device needs", options: &checkOptions{}, examples: []string{
+				"latlab devices check cpu",
+				"latlab devices check adb:9A281FFAZ001VD",
+			}},
+			{name: "clean", usage: "remove everything that latlab put on a device, and restore its settings", options: &cleanOptions{}, examples: []string{
+				"latlab devices clean adb:9A281FFAZ001VD",
+				"latlab devices clean ssh:pi@raspberrypi.local",
+			}},
 		}},
-		{name: "time", usage: "time networks or model files of your own, and rank them", options: &timeOptions{}},
-		{name: "sweep", usage: "sample, compile, time and store networks, or time named ones; the same command resumes", options: &sweepOptions{}},
-		{name: "show", usage: "list a store's sweeps, or print one's manifest, failures and ranked networks", options: &showOptions{}},
-		{name: "compare", usage: "compare two sweeps of the same networks: what became slower or faster, and is it noise", options: &compareOptions{}},
-		{name: "remove", usage: "remove sweeps from a store", options: &removeOptions{}},
-		{name: "merge", usage: "write a new store with the sweeps of others", options: &mergeOptions{}},
-		{name: "fit", usage: "fit a cost model to a sweep and print its held-out error", options: &fitOptions{}},
-		{name: "predict", usage: "predict latencies of networks, given as indices or as JSON lines on stdin", options: &predictOptions{}},
-		{name: "verify", usage: "time networks and compare their latencies with predictions", options: &verifyOptions{}},
-		{name: "export", usage: "write a cost model, a sweep's measurements or per-layer tables in a file format", options: &exportOptions{}},
-		{name: "serve", usage: "serve metrics for Prometheus, probes of devices and predictions over HTTP", options: &serveOptions{}},
-		{name: "report", usage: "write a page, a model card or pictures of sweeps and cost models", options: &reportOptions{}},
-		{name: "doctor", usage: "check what this host lacks, and print how to fix it", options: &doctorOptions{}},
+		{name: "time", usage: "time networks or model files of your own, and rank them", options: &timeOptions{},
+			needs: "--device NAME (--fixture NAME or --space NAME --arch INDICES or --archs FILE or --model PATH)",
+			examples: []string{
+				"latlab time --device cpu --fixture mobiledet_cpu --layers",
+				"latlab time --device cpu --model my.tflite --threads 4 --protocol precise",
+			}},
+		{name: "sweep", usage: "sample, compile, time and store networks, or time named ones; the same command resumes", options: &sweepOptions{},
+			needs: "--device NAME --db FILE (--space NAME -n NUMBER or --model PATH or --models LIST.jsonl)",
+			examples: []string{
+				"latlab sweep --device cpu --space tiny.yaml -n 40 --db lab.db --dry-run",
+				"latlab sweep --device adb:SERIAL,cpu --space tiny.yaml -n 40 --db lab.db",
+			}},
+		{name: "show", usage: "list a store's sweeps, or print one's manifest, failures and ranked networks", options: &showOptions{},
+			needs: "--db FILE",
+			examples: []string{
+				"latlab show --db lab.db",
+				"latlab show --db lab.db a98fe53c9749 --json",
+			}},
+		{name: "compare", usage: "compare two sweeps of the same networks: what became slower or faster, and is it noise", options: &compareOptions{},
+			examples: []string{
+				"latlab compare before.db after.db",
+				"latlab compare --db lab.db --fail-over 3%",
+			}},
+		{name: "remove", usage: "remove sweeps from a store", options: &removeOptions{},
+			needs: "--db FILE",
+			examples: []string{
+				"latlab remove --db lab.db a98fe53c9749",
+				"latlab remove --db lab.db --yes a98fe53c9749",
+			}},
+		{name: "merge", usage: "write a new store with the sweeps of others", options: &mergeOptions{},
+			needs: "-o FILE",
+			examples: []string{
+				"latlab merge pixel.db jetson.db -o lab.db",
+				"latlab merge monday.db tuesday.db friday.db -o week.db",
+			}},
+		{name: "fit", usage: "fit a cost model to a sweep and print its held-out error", options: &fitOptions{},
+			needs: "(--db FILE or --csv FILE --target COLUMN)",
+			examples: []string{
+				"latlab fit --db lab.db --device cpu -o cost.json",
+				"latlab fit --csv theirs.csv --target latency_ms",
+			}},
+		{name: "predict", usage: "predict latencies of networks, given as indices or as JSON lines on stdin", options: &predictOptions{},
+			needs: "--cost FILE",
+			examples: []string{
+				"latlab predict --cost cost.json 0:0:0:0:3:1:2:0:0:1",
+				"latlab predict --cost cost.json --top 10 < networks.jsonl",
+			}},
+		{name: "verify", usage: "time networks and compare their latencies with predictions", options: &verifyOptions{},
+			needs: "--cost FILE --device NAME (--fixture NAME or --archs FILE)",
+			examples: []string{
+				"latlab verify --cost cost.json --device cpu --fixture mobiledet_cpu",
+				"latlab verify --cost cost.json --device cpu --archs unseen.jsonl",
+			}},
+		{name: "export", usage: "write a cost model, a sweep's measurements or per-layer tables in a file format", options: &exportOptions{},
+			needs: "--format FORMAT -o PATH (--cost FILE or --db FILE or --layers FILE)",
+			examples: []string{
+				"latlab export --cost cost.json --format tunas -o tunas",
+				"latlab export --db lab.db --format parquet -o measurements.parquet",
+			}},
+		{name: "serve", usage: "serve metrics for Prometheus, probes of devices and predictions over HTTP", options: &serveOptions{},
+			examples: []string{
+				"latlab serve --db lab.db --cost cost.json",
+				"latlab serve --web.listen-address :19767 --web.config.file web.yml",
+			}},
+		{name: "report", usage: "write a page, a model card or pictures of sweeps and cost models", options: &reportOptions{},
+			needs: "--db FILE -o PATH",
+			examples: []string{
+				"latlab report --db lab.db --cost cost.json -o report.html",
+				"latlab report --db lab.db --format svg -o pictures",
+			}},
+		{name: "doctor", usage: "check what this host lacks, and print how to fix it", options: &doctorOptions{},
+			examples: []string{
+				"latlab doctor",
+				"latlab doctor --json",
+			}},
 		completionVerb(p),
-		{name: "man", usage: "print the manual page, for man -l - or a file latlab.1", options: printed(p.manPage)},
-		{name: "version", usage: "print versions: latlab, Go, the writer, the agent's runtime", options: &versionOptions{}},
+		{name: "man", usage: "print the manual page, for man -l - or a file latlab.1", options: printed(p.manPage),
+			examples: []string{
+				"latlab man | man -l -",
+				"latlab man > ~/.local/share/man/man1/latlab.1",
+			}},
+		{name: "version", usage: "print versions: latlab, Go, the writer, the agent's runtime", options: &versionOptions{},
+			examples: []string{
+				"latlab version",
+				"latlab --version --json",
+			}},
 	}
 	p.app = &cli.App{
 		Name:    "latlab",
@@ -198,10 +301,9 @@ func (p *program) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	p.setHelp()
 	return p.app.RunContext(ctx, args)
 }
-
-func (p *program) manPage() (string, error) { return p.app.ToManWithSection(1) }
 
 // wants looks for a boolean flag without the parser, because parsing may have failed.
 func wants(args []string, flag string) bool {

@@ -36,7 +36,7 @@ func (f *flagSet) device(to *string) {
 }
 
 func (f *flagSet) agent(to *string) {
-	f.string(to, "agent", "path of latlab-agent, a `FILE`; default: beside latlab", "")
+	f.string(to, "agent", "path of latlab-agent, a `PROGRAM`; default: beside latlab", "")
 }
 
 // programOptions say where the inventory file and the programs that devices need are.
@@ -46,11 +46,11 @@ type programOptions struct {
 
 func (o *programOptions) register(f *flagSet) {
 	f.agent(&o.agent)
-	f.string(&o.python, "python", "Python interpreter for the estimators, a `FILE`; default: python3", "")
+	f.string(&o.python, "python", "Python interpreter for the estimators, a `PROGRAM`; default: python3", "")
 	f.string(&o.velaConfig, "vela-config", "system configurations and memory modes for Vela, a `FILE` .ini; default: Vela's own", "")
 	f.string(&o.inventory, "inventory", "inventory of your devices, a `FILE` .yml; default: latlab/devices.yml in the user's configuration folder", "")
 	f.string(&o.agentBundle, "agent-bundle", "`FOLDER` with the agent for arm64 phones and boards; default: agent-arm64 beside latlab", "")
-	f.string(&o.adb, "adb", "path of adb, a `FILE`; default: adb in PATH", "")
+	f.string(&o.adb, "adb", "path of adb, a `PROGRAM`; default: adb in PATH", "")
 }
 
 // options are the inventory's options, with one thread.

@@ -119,7 +119,12 @@ func (o *predictOptions) each(s streams, sp *sampler.Space, f func(sampler.Arch)
 	if len(archs) > 0 {
 		return nil
 	}
-	return eachLine(s, s.in, "stdin", onlySpace(sp), f)
+	in, name, err := openInput(s, "-")
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return eachLine(s, in, name, onlySpace(sp), f)
 }
 
 // predictor is a cost model and how its predictions are printed.

@@ -96,7 +96,7 @@ func (r *references) of(texts ...string) string {
 func (r references) String() string {
 	var b strings.Builder
 	for i, text := range r {
-		b.WriteString(ui.Wrap(fmt.Sprintf("[%d]", i+1), strings.Fields(text), ui.WideColumns))
+		b.WriteString(ui.Wrap(fmt.Sprintf("[%d]", i+1), strings.Fields(text), ui.Columns))
 	}
 	return b.String()
 }

@@ -48,7 +48,7 @@ func (o *measureOptions) measure(ctx context.Context, s streams, run bench.Optio
 	ctx, stop, done := interruptible(ctx, s, o.quiet)
 	defer done()
 	info := run.Device.Info()
-	show := ui.NewProgress(s.err, o.quiet, []devices.Info{info})
+	show := ui.NewProgress(s.err, ui.ProgressOptions{Quiet: o.quiet, JSON: o.json}, []devices.Info{info})
 	run.Flush, run.Stop, run.Progress = flushEvery(info), stop, func(p bench.Progress) { show.Update(0, p) }
 	res, err := bench.Run(ctx, run)
 	show.Finish()

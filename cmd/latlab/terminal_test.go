@@ -273,3 +273,28 @@ func TestRankingOnATerminal(t *testing.T) {
 		}
 	}
 }
+
+// TestStdinOnATerminal: a user who forgot the networks learns what is waited for; a pipe is read without a word.
+func TestStdinOnATerminal(t *testing.T) {
+	db := terminalLab(t)
+	onTerminal(t, 80, "sweep", "--device", "sim-pixel4-dsp", "--space", "mobiledet_dsp_ibn", "-n", "25", "--db", db)
+	onTerminal(t, 80, "fit", "--db", db, "-o", "cost.json")
+	screen, tty := openTerminal(t, 80)
+	defer tty.Close()
+	if _, err := screen.Write([]byte{4}); err != nil { // Ctrl-D
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		in   io.Reader
+		want string
+	}{
+		{tty, "reading networks from stdin, JSON lines such as {\"space\":\"NAME\",\"indices\":\"0:3:1\"}; Ctrl-D ends them\n"},
+		{strings.NewReader(""), ""},
+	} {
+		var out, said bytes.Buffer
+		code := run(t.Context(), []string{"latlab", "predict", "--cost", "cost.json"}, streams{in: c.in, out: &out, err: &said})
+		if code != exitOK || said.String() != c.want {
+			t.Errorf("exit code %d, it says %q, want %q", code, &said, c.want)
+		}
+	}
+}

@@ -41,7 +41,7 @@ func (o *verifyOptions) run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer closeDevice(s, d)
-	if err := sameDevice(m, d.Info()); err != nil {
+	if err := sameDevice(o.cost, m, d.Info()); err != nil {
 		return err
 	}
 	list, skipped, err := o.list(s, sp, d.Info(), m.Precision)
@@ -67,7 +67,7 @@ func (o *verifyOptions) run(ctx context.Context, s streams) error {
 
 // sameDevice refuses a device that the cost model is not for, such as one of the same name with
 // different threads, affinity, runtime, library or machine.
-func sameDevice(m *regress.CostModel, now devices.Info) error {
+func sameDevice(file string, m *regress.CostModel, now devices.Info) error {
 	is := regress.ProvenanceOf(bench.Sweep{Device: now, Precision: m.Precision})
 	is.Estimator = m.Estimator
 	err := m.Provenance().Same(is)
@@ -76,9 +76,9 @@ func sameDevice(m *regress.CostModel, now devices.Info) error {
 		return err
 	}
 	if mixed.Field == "device" {
-		return usagef("the cost model is for %s, --device is %s", mixed.A, mixed.B)
+		return usagef("cost model %s is for device %s, --device is %s; verify it on %[2]s, or fit one on %[3]s", file, mixed.A, mixed.B)
 	}
-	return usagef("the cost model is for %s with %s %q, now it has %q", now.Name, mixed.Field, mixed.A, mixed.B)
+	return usagef("cost model %s is for device %s with %s %q, which now has %q; fit it again", file, now.Name, mixed.Field, mixed.A, mixed.B)
 }
 
 // list reads --fixture and --archs. skipped reports whether lines were skipped.

@@ -26,6 +26,9 @@ type Step struct {
 	Type   string    `json:"type,omitempty"` // command that helps
 }
 
+// StepHostName is the Name of the step that fails where a device's host cannot be resolved.
+const StepHostName = "host name"
+
 // StepState is the result of a Step.
 type StepState string
 

@@ -123,6 +123,10 @@ func (h sshHost) dial(ctx context.Context, _ *Lab) (transport.Transport, error) 
 
 func (h sshHost) walk(ctx context.Context, l *Lab, e *entry, w *walk) (transport.Transport, error) {
 	t, err := l.dialTo(ctx, e)
+	if errors.Is(err, devices.ErrNoHost) {
+		w.missing(StepHostName, err, "")
+		return nil, err
+	}
 	if err != nil {
 		w.missing(stepOf(err, "connection", map[string]string{
 			devices.ReasonHostKey: "host key", devices.ReasonUnauthorized: "login", "ssh-config": "ssh configuration",

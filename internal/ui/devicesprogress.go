@@ -13,8 +13,8 @@ import (
 // mixedKinds is the kind of the progress of devices of different kinds.
 const mixedKinds devices.Kind = ""
 
-// Progress shows the progress of one or more devices: one bar for all on a terminal, JSON lines
-// for each elsewhere, nothing with --quiet.
+// Progress shows the progress of one or more devices: one bar for all on a terminal, lines for each
+// elsewhere, nothing with --quiet.
 type Progress struct {
 	mu    sync.Mutex
 	infos []devices.Info
@@ -24,12 +24,16 @@ type Progress struct {
 	lines []*lineProgress // nil on a terminal
 }
 
-// NewProgress writes to w: a bar on a terminal, JSON lines elsewhere, nothing if quiet.
-func NewProgress(w io.Writer, quiet bool, infos []devices.Info) *Progress {
+// ProgressOptions are --quiet and --json. JSON lines are not for a terminal, which shows a bar anyway.
+type ProgressOptions struct{ Quiet, JSON bool }
+
+// NewProgress writes to w: a bar on a terminal; elsewhere JSON lines if asked for, otherwise plain lines;
+// nothing if quiet.
+func NewProgress(w io.Writer, o ProgressOptions, infos []devices.Info) *Progress {
 	w = unwrapped(w)
 	f := &Progress{infos: infos, now: make([]bench.Progress, len(infos)), away: map[int]bool{}}
 	switch {
-	case quiet:
+	case o.Quiet:
 		return f
 	case IsTerminal(w):
 		f.bar = &bar{w: w, kind: commonKind(infos), devices: len(infos)}
@@ -39,6 +43,9 @@ func NewProgress(w io.Writer, quiet bool, infos []devices.Info) *Progress {
 		p := &lineProgress{w: w, kind: info.Kind}
 		if len(infos) > 1 {
 			p.device = info.Name
+		}
+		if !o.JSON {
+			p.plain, p.last = info.Name, time.Now()
 		}
 		f.lines = append(f.lines, p)
 	}
@@ -126,8 +133,10 @@ func (f *Progress) Event(e bench.Event) {
 	}
 	switch {
 	case e.State != bench.BackingOff && !back && len(f.infos) == 1:
-	case f.lines != nil:
+	case f.lines != nil && f.lines[e.Member].plain == "":
 		_ = JSON(f.lines[e.Member].w, fields)
+	case f.lines != nil:
+		fmt.Fprintln(f.lines[e.Member].w, Printable(text))
 	case f.bar != nil:
 		f.bar.note(text)
 	}

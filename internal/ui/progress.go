@@ -15,22 +15,32 @@ import (
 	"latlab/devices"
 )
 
-// lineProgress prints a JSON line at most every lineInterval, so that the log of a long sweep
+// lineProgress prints a line at most every lineInterval or plainInterval, so that the log of a long sweep
 // stays readable.
 type lineProgress struct {
 	w      io.Writer
 	kind   devices.Kind
-	device string // "" with a single device
-	last   time.Time
+	device string    // "" with a single device
+	plain  string    // the device's name, which begins a plain line; "" = JSON lines
+	last   time.Time // of a plain line at first the beginning: a short run prints none
 	p      bench.Progress
 	unseen bool // p is not printed yet
+	lines  int
 }
 
-const lineInterval = 5 * time.Second
+const (
+	lineInterval  = 5 * time.Second
+	plainInterval = 10 * time.Second
+	plainColumns  = 200 // a log's line is not cut off
+)
 
 func (l *lineProgress) update(p bench.Progress) {
 	l.p, l.unseen = p, true
-	if now := time.Now(); now.Sub(l.last) >= lineInterval {
+	interval := lineInterval
+	if l.plain != "" {
+		interval = plainInterval
+	}
+	if now := time.Now(); now.Sub(l.last) >= interval {
 		l.last = now
 		l.print()
 	}
@@ -38,6 +48,11 @@ func (l *lineProgress) update(p bench.Progress) {
 
 func (l *lineProgress) print() {
 	l.unseen = false
+	l.lines++
+	if l.plain != "" {
+		fmt.Fprintf(l.w, "%s: %s\n", l.plain, describeProgress(l.p, l.kind, 1, plainColumns))
+		return
+	}
 	_ = JSON(l.w, struct {
 		Type   string       `json:"message_type"`
 		Device string       `json:"device,omitempty"`
@@ -47,7 +62,7 @@ func (l *lineProgress) print() {
 }
 
 func (l *lineProgress) finish() {
-	if l.unseen {
+	if l.unseen && (l.plain == "" || l.lines > 0) {
 		l.print()
 	}
 }

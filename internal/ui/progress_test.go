@@ -6,7 +6,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
 	"latlab/devices"
@@ -73,9 +76,41 @@ func TestProgressGoesOnBehindAFullBar(t *testing.T) {
 	}
 }
 
+// TestProgressOfALog: a plain line each ten seconds and the last one, none of a run that is shorter.
+func TestProgressOfALog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := NewProgress(&out, ProgressOptions{}, []devices.Info{{Name: "sim-pixel1-cpu", Kind: devices.Simulated}})
+		for i := range 9 {
+			p.Update(0, bench.Progress{Networks: 40, Done: i, BlocksPerSec: 1})
+			time.Sleep(time.Second)
+		}
+		if out.Len() > 0 {
+			t.Errorf("within ten seconds: %q", &out)
+		}
+		for i := range 14 {
+			time.Sleep(time.Second)
+			p.Update(0, bench.Progress{Networks: 40, Done: 9 + i, Failed: i / 13, BlocksPerSec: 1})
+		}
+		p.Finish()
+		want := "sim-pixel1-cpu: SIMULATED 9/40 1.0 blk/s\nsim-pixel1-cpu: SIMULATED 19/40 1.0 blk/s\nsim-pixel1-cpu: SIMULATED 22/40 1 failed 1.0 blk/s\n"
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Error(diff)
+		}
+	})
+	var out bytes.Buffer
+	p := NewProgress(&out, ProgressOptions{}, []devices.Info{{Name: "jetson", Kind: devices.Measured}})
+	p.Update(0, bench.Progress{Networks: 1, Done: 1})
+	p.Event(bench.Event{Name: "jetson", State: bench.BackingOff, Err: errors.New("no answer\x1b[2J"), Wait: 30 * time.Second})
+	p.Finish()
+	if got, want := out.String(), "jetson: backing off: no answer?[2J; retrying in 30s\n"; got != want {
+		t.Errorf("a short run prints %q, want %q", got, want)
+	}
+}
+
 func TestProgressElsewhereIsJSONLines(t *testing.T) {
 	var out bytes.Buffer
-	p := NewProgress(&out, false, []devices.Info{{Kind: devices.Simulated}})
+	p := NewProgress(&out, ProgressOptions{JSON: true}, []devices.Info{{Kind: devices.Simulated}})
 	for i := range 100 {
 		p.Update(0, bench.Progress{Networks: 100, Done: i})
 	}
@@ -93,7 +128,7 @@ func TestProgressElsewhereIsJSONLines(t *testing.T) {
 		t.Errorf("last line %s: %+v, %v", lines[1], last, err)
 	}
 	var none bytes.Buffer
-	q := NewProgress(&none, true, []devices.Info{{Kind: devices.Measured}})
+	q := NewProgress(&none, ProgressOptions{Quiet: true, JSON: true}, []devices.Info{{Kind: devices.Measured}})
 	q.Update(0, bench.Progress{Networks: 1})
 	q.Finish()
 	if none.Len() > 0 {

@@ -55,12 +55,18 @@ func (o Options) refused(said string, err error) error {
 		return o.offline("ssh to", fmt.Errorf("it took the connection but did not finish logging in within %v", o.ConnectTimeout))
 	case errors.Is(err, context.DeadlineExceeded):
 		return o.offline("ssh to", fmt.Errorf("no answer within %v", o.ConnectTimeout))
+	case strings.Contains(e.Output, "Could not resolve hostname"):
+		return o.offline("ssh to", fmt.Errorf("%w: %s", devices.ErrNoHost, shortened(e.Output)))
 	case e.Output != "":
-		return o.offline("ssh to", errors.New(text.ClipTo(strings.ReplaceAll(e.Output, "\n", "; "), 500)))
+		return o.offline("ssh to", errors.New(shortened(e.Output)))
 	default:
 		return o.offline("ssh to", err)
 	}
 	return e
+}
+
+func shortened(output string) string {
+	return text.ClipTo(strings.ReplaceAll(output, "\n", "; "), 500)
 }
 
 // untrusted explains what is wrong with a host key, and reports whether anything is.
