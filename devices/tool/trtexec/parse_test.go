@@ -194,11 +194,11 @@ func TestParseLayers(t *testing.T) {
 		"fused": {`{"Layers": [{"Name":"a","LayerType":"kgen","TacticName":"sm80_a","Metadata":"[ONNX Layer: /b/Conv]\u001f[ONNX Layer: /b/Clip]\u001e[ONNX Layer: c]"}]}`,
 			layers{count: 1, weighted: map[string]int{}, named: map[string]details{"a": {"kgen", "sm80_a", []string{"/b/Conv", "/b/Clip", "c"}}}}, false},
 		"other forms": {`{"Layers": [{"Name":"a","LayerType":7,"TacticName":{},"Metadata":["b"]}]}`, layers{count: 1, weighted: map[string]int{}, named: map[string]details{"a": {}}}, false},
-		"names only": {`{"Layers": ["a","b"],"Bindings":["x"]}`, layers{count: 2, weighted: map[string]int{}, named: map[string]details{}}, false},
-		"unknown":    {`{"Layers": [{"Name":"a","Weights":{"Type":"BFloat16"}}]}`, layers{count: 1, weighted: map[string]int{"other": 1}, named: map[string]details{"a": {}}}, false},
-		"empty":      {`{"Layers": []}`, layers{}, true},
-		"numbers":    {`{"Layers": [1]}`, layers{}, true},
-		"torn":       {`{"Layers": [{"Name`, layers{}, true},
+		"names only":  {`{"Layers": ["a","b"],"Bindings":["x"]}`, layers{count: 2, weighted: map[string]int{}, named: map[string]details{}}, false},
+		"unknown":     {`{"Layers": [{"Name":"a","Weights":{"Type":"BFloat16"}}]}`, layers{count: 1, weighted: map[string]int{"other": 1}, named: map[string]details{"a": {}}}, false},
+		"empty":       {`{"Layers": []}`, layers{}, true},
+		"numbers":     {`{"Layers": [1]}`, layers{}, true},
+		"torn":        {`{"Layers": [{"Name`, layers{}, true},
 	} {
 		var got layers
 		err := got.parse([]byte(tt.text))

@@ -177,7 +177,7 @@ func (p *program) save(file string, warmUp, regular []int64, init int64) {
 }
 
 // profile prints the tables of a profiler. XNNPACK and the GPU's delegate put their ops in place of their kernel,
-// external delegates print them in a table of their own, and of NNAPI and Hexagon only the kernel has a time.
+// an external delegate may print them in a table of its own, and of NNAPI and Hexagon only the kernel has a time.
 func (p *program) profile(m *model.Model, d delegated) {
 	device, err := sim.Open(sim.Options{Name: d.simulator})
 	if err != nil {
