@@ -73,9 +73,9 @@ func (n Nodes) Find(names ...string) []int {
 	return slices.Compact(found)
 }
 
-// CountMACs fills in the multiply-accumulates of the rows that stand for operators of the graph, unless another
-// row stands for one of them too.
-func CountMACs(g *graph.Graph, rows []devices.Layer) {
+// Describe fills in the multiply-accumulates of the rows that stand for ops of the graph, and gives a row that stands for
+// one op that op's name. Rows that stand for a part of an op, which other rows stand for too, stay as they are.
+func Describe(g *graph.Graph, rows []devices.Layer) {
 	if g == nil {
 		return
 	}
@@ -87,14 +87,14 @@ func CountMACs(g *graph.Graph, rows []devices.Layer) {
 	}
 	for k := range rows {
 		r := &rows[k]
-		sum := int64(0)
-		for _, i := range r.Nodes {
-			if i >= len(g.Ops) || rowsOf[i] > 1 {
-				sum = 0
-				break
-			}
-			sum += g.MACs(g.Ops[i])
+		if slices.ContainsFunc(r.Nodes, func(i int) bool { return i >= len(g.Ops) || rowsOf[i] > 1 }) {
+			continue
 		}
-		r.MACs = sum
+		for _, i := range r.Nodes {
+			r.MACs += g.MACs(g.Ops[i])
+		}
+		if len(r.Nodes) == 1 {
+			r.Name = g.Ops[r.Nodes[0]].Name
+		}
 	}
 }

@@ -79,20 +79,27 @@ func written(t *testing.T) string {
 	return path
 }
 
-// TestCountMACs: an operator that two rows stand for is counted in neither.
-func TestCountMACs(t *testing.T) {
+// TestDescribe: an operator that two rows stand for is counted in neither, and names neither.
+func TestDescribe(t *testing.T) {
 	g := &graph.Graph{Tensors: []graph.Tensor{{Shape: [4]int{1, 2, 2, 3}}, {Shape: [4]int{1, 2, 2, 5}}}}
 	conv := graph.Op{Kind: graph.Conv2D, Inputs: []int{0}, Output: 1, Kernel: [2]int{1, 1}, Stride: [2]int{1, 1}}
-	g.Ops = []graph.Op{conv, conv, conv, conv}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		conv.Name = name
+		g.Ops = append(g.Ops, conv)
+	}
 	one := g.MACs(conv)
-	rows := []devices.Layer{{Nodes: []int{0, 1}}, {Nodes: []int{2}}, {Nodes: []int{3}}, {Nodes: []int{3}}, {}, {Nodes: []int{4}}}
-	tool.CountMACs(g, rows)
+	rows := []devices.Layer{{Name: "a + b", Nodes: []int{0, 1}}, {Name: "[c]:2", Nodes: []int{2}}, {Nodes: []int{3}}, {Nodes: []int{3}}, {}, {Nodes: []int{4}}}
+	tool.Describe(g, rows)
 	var got []int64
+	var names []string
 	for _, r := range rows {
-		got = append(got, r.MACs)
+		got, names = append(got, r.MACs), append(names, r.Name)
+	}
+	if diff := cmp.Diff([]string{"a + b", "c", "", "", "", ""}, names); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]int64{2 * one, one, 0, 0, 0, 0}, got); diff != "" || one != 60 {
 		t.Errorf("%d each (-want +got):\n%s", one, diff)
 	}
-	tool.CountMACs(nil, rows)
+	tool.Describe(nil, rows)
 }

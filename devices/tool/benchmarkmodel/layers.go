@@ -45,7 +45,7 @@ func (d *Device) Profile(ctx context.Context, m *model.Model, plan devices.Plan)
 		if rows = layers(result, d.info.Delegate, operatorsOf(m, b.Delegation)); len(rows) == 0 {
 			return r.out.Garbage(r.op, errors.New("benchmark_model printed no table of ops"))
 		}
-		tool.CountMACs(m.Graph, rows)
+		tool.Describe(m.Graph, rows)
 		return nil
 	})
 	if err != nil {
@@ -180,7 +180,7 @@ func (o *operators) share(rows []devices.Layer, own []int) {
 			}
 		}
 		for k, i := range left {
-			rows[own[k]].Name, rows[own[k]].Nodes = o.graph.Ops[i].Name, []int{i}
+			rows[own[k]].Nodes = []int{i}
 		}
 	}
 }

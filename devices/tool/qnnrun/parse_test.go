@@ -94,7 +94,7 @@ func TestRows(t *testing.T) {
 	g := &graph.Graph{Ops: []graph.Op{{Kind: graph.Conv2D, Name: "stem/conv"}}}
 	rows, said, err := p.rows(1, g, tool.Nodes{"stem/conv": 0})
 	want := []devices.Layer{
-		{Name: "stem/conv", Op: "conv", Where: "qnn-htp", Nodes: []int{0}, Seconds: 60 * us, Cycles: 600},
+		{Name: "stem/conv_token_6", Op: "conv", Where: "qnn-htp", Nodes: []int{0}, Seconds: 60 * us, Cycles: 600},
 		{Name: "Output", Op: "Output", Where: "qnn-htp", Seconds: 75 * us, Cycles: 750},
 		{Name: "processor", Op: "overhead", Where: "qnn-htp", Seconds: 15 * us},
 		{Name: "call", Op: "overhead", Where: "CPU", Seconds: 150 * us},

@@ -48,7 +48,7 @@ func (d *Device) Profile(ctx context.Context, m *model.Model, plan devices.Plan)
 	if err != nil {
 		return nil, err
 	}
-	tool.CountMACs(m.Graph, rows)
+	tool.Describe(m.Graph, rows)
 	p := devices.ProfileOf(block, rows, len(whole))
 	p.WholeSeconds = new(tool.Median(whole))
 	if last := d.last(m.Identity); last > 0 {
@@ -126,7 +126,7 @@ func layer(name string, g *graph.Graph, nodes tool.Nodes) devices.Layer {
 	}
 	switch {
 	case len(l.Nodes) == 1 && g != nil:
-		l.Name, l.Op = g.Ops[l.Nodes[0]].Name, string(g.Ops[l.Nodes[0]].Kind)
+		l.Op = string(g.Ops[l.Nodes[0]].Kind)
 	case l.Nodes == nil && !strings.Contains(base, "/"):
 		l.Op = base
 	}

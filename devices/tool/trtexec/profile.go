@@ -69,7 +69,7 @@ func (d *Device) Profile(ctx context.Context, m *model.Model, plan devices.Plan)
 	if err != nil {
 		return nil, err
 	}
-	tool.CountMACs(m.Graph, rows)
+	tool.Describe(m.Graph, rows)
 	p := devices.ProfileOf(block, rows, runs)
 	if median := r.compute.median / 1e3; r.timed && d.profilesApart() {
 		p.PlainSeconds = &median

@@ -297,6 +297,9 @@ func TestProfile(t *testing.T) {
 				t.Errorf("version %d: %+v", version, r)
 			}
 		}
+		if first := p.Layers[1]; first.Name != m.Graph.Ops[0].Name {
+			t.Errorf("version %d: the first op's row is %+v", version, first)
+		}
 		if len(p.Layers[0].Nodes) > 0 || len(seen) != len(m.Graph.Ops) || macs != m.Graph.TotalMACs() {
 			t.Errorf("version %d: %d of %d ops, %d MACs, the first row is %+v", version, len(seen), len(m.Graph.Ops), macs, p.Layers[0])
 		}
