@@ -141,6 +141,9 @@ func (p *profile) cyclesRow(value, unit, level, event string) (done bool, err er
 		return true, nil
 	}
 	name := text.Line(strings.TrimSuffix(event, " (cycles)"), maxKept)
+	if name == "" {
+		return false, errors.New("an op has no name")
+	}
 	i, known := p.at[name]
 	if !known {
 		i = len(p.ops)

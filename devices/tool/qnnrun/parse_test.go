@@ -60,6 +60,7 @@ func TestParseProfileRefuses(t *testing.T) {
 		"two executions":          table + "10,EXECUTE,3301,US,NETRUN,ROOT,Graph 0: a\n",
 		"two of one time":         table + "10,EXECUTE,1700,US,BACKEND,ROOT,Accelerator (execute) time\n",
 		"no number of cycles":     swap(",13807,", ",many,"),
+		"an op without a name":    swap("_Transpose_3:OpId_119 (cycles)", ""),
 		"more than the execution": swap(",1700,", ",3302,"),
 	} {
 		p, err := parseProfile(text)
@@ -114,6 +115,7 @@ func TestRows(t *testing.T) {
 
 func FuzzParseProfile(f *testing.F) {
 	f.Add(table)
+	f.Add(strings.Replace(table, "_Transpose_3:", "_token_3:", 1))
 	f.Add(strings.ReplaceAll(table, "Event Identifier\n", "Event Identifier,Source Ops\n"))
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parseProfile(text)

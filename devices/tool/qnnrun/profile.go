@@ -1,6 +1,7 @@
 package qnnrun
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,7 +129,7 @@ func layer(name string, g *graph.Graph, nodes tool.Nodes) devices.Layer {
 	case len(l.Nodes) == 1 && g != nil:
 		l.Op = string(g.Ops[l.Nodes[0]].Kind)
 	case l.Nodes == nil && !strings.Contains(base, "/"):
-		l.Op = base
+		l.Op = cmp.Or(base, "op")
 	}
 	return l
 }

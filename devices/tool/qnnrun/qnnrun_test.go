@@ -297,26 +297,26 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// TestProfileFailures: a detailed profile without ops is refused, and so is one of another device's fault.
+// TestProfileFailures: a detailed profile that does not have every op in every execution is refused.
 func TestProfileFailures(t *testing.T) {
-	for name, tt := range map[string]struct {
-		view   string
-		reason string
-	}{
+	s, m := sdk(t), good(t)
+	d := open(t, s)
+	defer closes(t, d)
+	if err := d.Prepare(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ view, reason string }{
 		"no ops":           {`level=basic`, devices.ReasonGarbage},
 		"an op is missing": {`awk() { command awk "$@" | sed '0,/Input OpId_2/{/Input OpId_2/d}'; }`, devices.ReasonGarbage},
 		"no cycles":        {`awk() { command awk "$@" | sed 's/,[0-9]*,CYCLES,BACKEND,ROOT/,0,CYCLES,BACKEND,ROOT/'; }`, devices.ReasonGarbage},
 		"no accelerator":   {`awk() { command awk "$@" | grep -v "ccelerator.*time$"; }`, devices.ReasonFallBack},
 	} {
-		s := sdk(t)
-		d := open(t, s)
 		view(t, s, tt.view)
-		_, err := d.Profile(t.Context(), good(t), devicetest.Plan())
+		_, err := d.Profile(t.Context(), m, devicetest.Plan())
 		var e *devices.Error
 		if !errors.As(err, &e) || e.Fault != devices.FaultDevice || e.Reason != tt.reason {
 			t.Errorf("%s: %v", name, err)
 		}
-		closes(t, d)
 	}
 }
 
