@@ -118,8 +118,9 @@ type Profile struct {
 	// Runs is how many inferences were observed; Layers have the median of each row over them, or the
 	// mean where the tool prints only that. It is 1 of a device whose every inference is the same.
 	Runs int `json:"runs"`
-	// WholeSeconds is the median wall time of the observed inferences, and PlainSeconds of others in
-	// between that were not observed; nil where unknown. Their ratio is what observing costs.
+	// WholeSeconds is the median wall time of the observed inferences, or the mean where the rows are
+	// means, and PlainSeconds the median of others, in between or before, that were not observed; nil
+	// where unknown. Their ratio is what observing costs.
 	WholeSeconds *float64 `json:"whole_seconds"`
 	PlainSeconds *float64 `json:"plain_seconds"`
 	// ResolutionSeconds is the smallest step of the rows' times, 0 if unknown.
@@ -133,12 +134,16 @@ type Profile struct {
 	Warnings          []string   `json:"warnings,omitempty"`
 }
 
-// ProfileOf makes a Profile of a block whose ops were observed and of its rows.
+// ProfileOf makes a Profile of a block whose ops were observed and of its rows. The block's doubts become warnings.
 func ProfileOf(b *Block, rows []Layer, runs int) *Profile {
-	return &Profile{
+	p := &Profile{
 		Layers: rows, Runs: runs, Delegation: b.Delegation, Runtime: b.Runtime, ModelSHA256: b.ModelSHA256,
-		Started: b.Started, Before: b.Before, After: b.After, Warnings: b.Warnings,
+		Started: b.Started, Before: b.Before, After: b.After, Warnings: slices.Clone(b.Warnings),
 	}
+	for _, d := range b.Doubts {
+		p.Warnings = append(p.Warnings, d.Text)
+	}
+	return p
 }
 
 // Total is the sum of the rows, in seconds.

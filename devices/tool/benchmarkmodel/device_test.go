@@ -467,6 +467,13 @@ func TestLayers(t *testing.T) {
 	if len(rows) < 100 || !where["xnnpack"] || sum < 0.05 || sum > 5 {
 		t.Errorf("%d rows sum to %v s", len(rows), sum)
 	}
+	if p.Runs != 20 || p.WholeSeconds == nil || math.Abs(*p.WholeSeconds-sum) > 1e-3**p.WholeSeconds || p.PlainSeconds != nil || p.Runtime == "" || len(p.ModelSHA256) != 64 {
+		t.Errorf("%d runs of %v s, rows of %v s, %q, %q", p.Runs, p.WholeSeconds, sum, p.Runtime, p.ModelSHA256)
+	}
+	g := fixturetest.Graph(t, "mobiledet_cpu")
+	if first := rows[0]; !slices.Equal(first.Nodes, []int{0}) || first.Name != g.Ops[0].Name || first.Kernel != "Convolution (NHWC, F32) IGEMM" || first.MACs != g.MACs(g.Ops[0]) {
+		t.Errorf("the first row is %+v", first)
+	}
 }
 
 func TestAffinityOfABlock(t *testing.T) {

@@ -10,6 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"latlab/devices"
+	"latlab/sampler/model"
 )
 
 // Outputs of each era, written from the grammar, with made-up figures.
@@ -363,7 +366,7 @@ func TestParseWithoutSomeLines(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{of2018, of2019, of2020, today, toLogcat(today, "1"), profiled2021, profiledNow} {
+	for _, seed := range []string{of2018, of2019, of2020, today, toLogcat(today, "1"), profiled2021, profiledNow, perOperator} {
 		f.Add(seed, todayErrors)
 	}
 	f.Add("STARTING!\nRunning benchmark for 1\ncount=1 curr=1\nRunning benchmark for 1\ncount=1 curr=1\nInference timings in us: Init: 1, First inference: 1, Warmup (avg): 1, Inference (avg): 1\n", "")
@@ -386,8 +389,8 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%s: a delegation that none is: %+v", k.name, d)
 			}
 		}
-		for _, l := range layers(r, "x") {
-			if l.Name == "" || l.Op == "" || !(l.Seconds >= 0) {
+		for _, l := range layers(r, "x", operatorsOf(&model.Model{Graph: wide(3)}, devices.Delegation{Nodes: 3, Delegated: 2, Partitions: 1})) {
+			if l.Name == "" && len(l.Nodes) == 0 || l.Op == "" || !(l.Seconds >= 0) || len(l.Nodes) > 0 && slices.Max(l.Nodes) > 2 {
 				t.Fatalf("a row that none is: %+v", l)
 			}
 		}

@@ -17,6 +17,17 @@ type profile struct {
 	init    float64              // of loading, timed by qnn-net-run
 
 	warnings tool.Warnings // of qnn-net-run
+	// Of a detailed profile, in cycles; empty of others.
+	cycles []float64  // of the accelerator, of every execution
+	ops    []opCycles // in the table's order
+	at     map[string]int
+	inside bool // the last row was of the accelerator's cycles or of an op of it
+}
+
+// opCycles are the cycles of an op in every execution.
+type opCycles struct {
+	name   string // "stem/conv_token_6:OpId_25"
+	cycles []float64
 }
 
 // columns of the table; the lines above it have versions and sources.
@@ -32,10 +43,13 @@ var backendEvents = map[string]string{
 
 const accelerator = "accelerator"
 
-// parseProfile reads the table. It skips rows of other messages, levels and units: some tables have a
-// row for every operator.
+// cyclesEvent is the backend's event that has an op's cycles as its parts, one for each op that was added to the graph
+// (QnnHtpProfile.h, QNN_HTP_PROFILE_EVENTTYPE_GRAPH_EXECUTE_ACCEL_TIME_CYCLE).
+const cyclesEvent = "Accelerator (execute) time (cycles)"
+
+// parseProfile reads the table. It skips rows of other messages, levels and units.
 func parseProfile(said string) (*profile, error) {
-	p := &profile{backend: map[string][]float64{}}
+	p := &profile{backend: map[string][]float64{}, at: map[string]int{}}
 	header := false
 	for line := range strings.Lines(said) {
 		f := strings.SplitN(strings.TrimRight(line, "\r\n"), ",", len(columns)) // names may have commas
@@ -77,6 +91,11 @@ func isHeader(f []string) bool {
 
 func (p *profile) row(f []string) error {
 	message, unit, source, level, event := f[1], f[3], f[4], f[5], f[6]
+	if source == "BACKEND" && (message == "EXECUTE" || message == "NODE") {
+		if done, err := p.cyclesRow(f[2], unit, level, event); done || err != nil {
+			return err
+		}
+	}
 	if level != "ROOT" || unit != "US" || message != "EXECUTE" && message != "INIT" {
 		return nil
 	}
@@ -104,6 +123,42 @@ func (p *profile) row(f []string) error {
 	return nil
 }
 
+// maxOps limits the values of ops that are kept: a thousand executions of a large network.
+const maxOps = 4 << 20
+
+// cyclesRow reads the accelerator's cycles, and the rows of ops behind it.
+func (p *profile) cyclesRow(value, unit, level, event string) (done bool, err error) {
+	if level == "ROOT" {
+		p.inside = event == cyclesEvent && unit == "CYCLES"
+	}
+	if !p.inside || unit != "CYCLES" {
+		return false, nil
+	}
+	cycles, err := strconv.ParseUint(value, 10, 53)
+	if err != nil {
+		return false, fmt.Errorf("%q is no number of cycles", value)
+	}
+	if level == "ROOT" {
+		p.cycles = append(p.cycles, float64(cycles))
+		return true, nil
+	}
+	name := text.Line(strings.TrimSuffix(event, " (cycles)"), maxKept)
+	if name == "" {
+		return false, errors.New("an op has no name")
+	}
+	i, known := p.at[name]
+	if !known {
+		i = len(p.ops)
+		p.at[name] = i
+		p.ops = append(p.ops, opCycles{name: name})
+	}
+	if len(p.ops)*len(p.cycles) > maxOps {
+		return false, errors.New("it has too many rows of ops")
+	}
+	p.ops[i].cycles = append(p.ops[i].cycles, float64(cycles))
+	return true, nil
+}
+
 var errNoProcessor = errors.New("it has no time of the accelerator: something else ran the network")
 
 // check requires as many executions as were asked for, each with its times, including the processor's.
@@ -116,10 +171,7 @@ func (p *profile) check(n int) error {
 			return fmt.Errorf("%d times of %s in %d executions", len(xs), name, n)
 		}
 	}
-	own := p.backend[accelerator]
-	if own == nil {
-		own = p.backend["qnn_accelerator"]
-	}
+	own := p.accelerator()
 	if own == nil {
 		return errNoProcessor
 	}
@@ -132,4 +184,12 @@ func (p *profile) check(n int) error {
 		}
 	}
 	return nil
+}
+
+// accelerator returns the processor's time of every execution, nil if there is none.
+func (p *profile) accelerator() []float64 {
+	if own := p.backend[accelerator]; own != nil {
+		return own
+	}
+	return p.backend["qnn_accelerator"]
 }

@@ -12,6 +12,8 @@
 // It ships nothing of Qualcomm's: qnn-net-run, its libraries and the viewer come from the user's SDK
 // (QAIRT), under its licence.
 //
+// A profile (Profile) has the cycles of every op, which QNN counts only in runs of their own.
+//
 // qnn-net-run takes a number of executions, not a duration. If a plan asks for seconds, the number is
 // computed from the execution time seen last.
 //
@@ -52,7 +54,10 @@ type Device struct {
 	median   sync.Map // float64, seconds of an execution in the last run, by the model's identity
 }
 
-var _ devices.Preparer = (*Device)(nil)
+var (
+	_ devices.Preparer = (*Device)(nil)
+	_ devices.Profiler = (*Device)(nil)
+)
 
 // Describe returns what is known of the device before anything is started: all of Info but the
 // fingerprint.
@@ -124,23 +129,28 @@ func (d *Device) Prepare(ctx context.Context, m *model.Model) error {
 // Run times one block. The block's timeout includes everything that Prepare has not done.
 func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Block, error) {
 	op := "time " + m.Name
-	if err := tool.Accepts(d.info, m, op); err != nil {
+	return d.block(ctx, m, job{op: op, identity: m.Identity, plan: plan}, d.time)
+}
+
+// block compiles a model and does something with its context. It fills in the job's deadline and context.
+func (d *Device) block(ctx context.Context, m *model.Model, j job, do func(context.Context, job, *devices.Block) error) (*devices.Block, error) {
+	if err := tool.Accepts(d.info, m, j.op); err != nil {
 		return nil, err
 	}
-	return d.m.Block(ctx, op, func(b *devices.Block) error {
-		j := job{op: op, identity: m.Identity, plan: plan, deadline: b.Started.Add(plan.Timeout)}
-		c, done, err := d.context(ctx, op, m, j.deadline)
+	return d.m.Block(ctx, j.op, func(b *devices.Block) error {
+		j.deadline = b.Started.Add(j.plan.Timeout)
+		c, done, err := d.context(ctx, j.op, m, j.deadline)
 		if err != nil {
 			return err
 		}
 		defer done()
 		j.context = c
-		if d.last(m.Identity) == 0 && (plan.MinSeconds > 0 || plan.WarmUpSeconds > 0) {
+		if d.last(m.Identity) == 0 && (j.plan.MinSeconds > 0 || j.plan.WarmUpSeconds > 0) {
 			if err := d.pilot(ctx, j); err != nil {
 				return err
 			}
 		}
-		return d.time(ctx, j, b)
+		return do(ctx, j, b)
 	})
 }
 

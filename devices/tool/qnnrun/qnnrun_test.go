@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"latlab/devices"
@@ -54,7 +55,7 @@ while [ $# -gt 0 ]; do
 	--output_dir) out=$2; shift 2;;
 	--num_inferences) n=$2; shift 2;;
 	--keep_num_outputs) [ "$2" = 1 ] || fail keep; shift 2;;
-	--profiling_level) [ "$2" = basic ] || fail level; shift 2;;
+	--profiling_level) level=$2; case $level in basic|detailed) ;; *) fail level;; esac; shift 2;;
 	--perf_profile) [ "$2" = burst ] || fail clocks; shift 2;;
 	--log_level) shift 2;;
 	--use_native_input_files) native=yes; shift;;
@@ -69,16 +70,16 @@ for i in $(cat "$list"); do [ "${i%%:=*}" = input ] && [ "$(wc -c <"${i#*:=}")" 
 case $LD_LIBRARY_PATH in *"$(dirname "$backend")"*) ;; *) fail "LD_LIBRARY_PATH is $LD_LIBRARY_PATH";; esac
 case $ADSP_LIBRARY_PATH in "$(dirname "$backend");"*) ;; *) fail "ADSP_LIBRARY_PATH is $ADSP_LIBRARY_PATH";; esac
 [ "$n" -gt 1000000 ] && exec sleep 3600
-echo "$n $$" >"$out/qnn-profiling-data_0.log"
+echo "$n $$ $level" >"$out/qnn-profiling-data_0.log"
 echo "Finished Executing Graphs"
 `
 
 // profileViewer stands in for qnn-profile-viewer. The times are about 3 ms; the first
-// execution is slower.
+// execution is slower. In a detailed profile three quarters of the processor's cycles are of the ops listed here.
 const profileViewer = `#!/bin/sh
 here=$(dirname "$0")
 [ "$1" = --input_log ] && [ "$3" = --output ] && [ $# = 4 ] || exit 1
-read -r n seed <"$2" || exit 1
+read -r n seed level <"$2" || exit 1
 if [ -f "$here/view" ]; then . "$here/view"; fi
 echo "Input Log File Location: $2"
 {
@@ -87,8 +88,9 @@ echo "App,qnn-net-run"
 echo "Msg Timestamp, Message, Time, Unit of Measurement, Timing Source, Event Level, Event Identifier"
 echo "100,INIT,331158,US,NETRUN,ROOT,Init"
 echo "101,INIT,9009,US,BACKEND,ROOT,QNN (load binary) time"
-awk -v n="$n" -v seed="$seed" 'BEGIN {
+awk -v n="$n" -v seed="$seed" -v level="$level" 'BEGIN {
 	srand(seed)
+	ops = split("Input OpId_2|Transpose_token_184:OpId_17|stem/conv_token_6:OpId_25|stage1/depthwise_token_13:OpId_35|stage2/layer2/residual:OpId_96|a, with a comma_token_1_2:OpId_99|Output OpId_3", op, "|")
 	for (i = 0; i < n; i++) {
 		t = 2900 + int(200 * rand()) + (i == 0 ? 5000 : 0)
 		print "200, EXECUTE, " t ", US, NETRUN, ROOT, Graph 0: whole"
@@ -96,8 +98,10 @@ awk -v n="$n" -v seed="$seed" 'BEGIN {
 		print "202,EXECUTE," t - 30 ",US,BACKEND,ROOT,RPC (execute) time"
 		print "203,EXECUTE," t - 300 ",US,BACKEND,ROOT,QNN accelerator (execute) time"
 		print "204,EXECUTE," t - 400 ",US,BACKEND,ROOT,Accelerator (execute) time"
-		print "205,EXECUTE,454266408,CYCLES,BACKEND,ROOT,Accelerator (execute) time (cycles)"
-		print "206,EXECUTE,1200,CYCLES,BACKEND,SUB-EVENT,conv, the first:OpId_1 (cycles)"
+		if (level == "detailed") {
+			print "205,EXECUTE," int(2800 * ops * 4 / 3) ",CYCLES,BACKEND,ROOT,Accelerator (execute) time (cycles)"
+			for (k = 1; k <= ops; k++) print "206,EXECUTE," 700 * k ",CYCLES,BACKEND,SUB-EVENT," op[k] " (cycles)"
+		}
 		print "207,EXECUTE," t - 3 ",US,BACKEND,ROOT,QNN (execute) time"
 	}
 }'
@@ -266,6 +270,76 @@ func TestWarnings(t *testing.T) {
 	}
 	if !slices.ContainsFunc(b.Doubts, func(d devices.Doubt) bool { return d.Code == tool.ReasonShape }) {
 		t.Errorf("doubts %v", b.Doubts)
+	}
+}
+
+// TestProfile: ops have shares of the processor's time, and those of the network its operators.
+func TestProfile(t *testing.T) {
+	d := open(t, sdk(t))
+	defer closes(t, d)
+	m := good(t)
+	p, err := d.Profile(t.Context(), m, devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) []int {
+		return []int{slices.IndexFunc(m.Graph.Ops, func(o graph.Op) bool { return o.Name == name })}
+	}
+	const us, ratio = 1e-6, 2600.0 / (2800 * 7 * 4.0 / 3) // of the processor's time to its cycles
+	want := []devices.Layer{
+		{Name: "Input", Op: "Input"},
+		{Name: "Transpose_token_184", Op: "Transpose"},
+		{Name: "stem/conv", Op: "conv", Nodes: at("stem/conv")},
+		{Name: "stage1/depthwise", Op: "depthwise", Nodes: at("stage1/depthwise")},
+		{Name: "stage2/layer2/residual", Op: "add", Nodes: at("stage2/layer2/residual")},
+		{Name: "a, with a comma_token_1_2", Op: "a, with a comma"},
+		{Name: "Output", Op: "Output"},
+	}
+	for i := range want {
+		want[i].Where, want[i].Cycles = "qnn-htp", float64(700*(i+1))
+		want[i].Seconds = want[i].Cycles * ratio * us
+		for _, k := range want[i].Nodes {
+			want[i].MACs = m.Graph.MACs(m.Graph.Ops[k])
+		}
+	}
+	want = append(want, devices.Layer{Name: "processor", Op: "overhead", Where: "qnn-htp", Seconds: 2600 * us / 4}, devices.Layer{Name: "call", Op: "overhead", Where: "CPU", Seconds: 400 * us})
+	if diff := cmp.Diff(want, p.Layers, cmpopts.EquateApprox(0.03, 1e-6)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if p.Runs != 20 || p.WholeSeconds == nil || math.Abs(*p.WholeSeconds-0.003) > 1e-4 || math.Abs(p.Total() / *p.WholeSeconds - 1) > 0.02 || p.PlainSeconds != nil {
+		t.Errorf("%d runs of %v s, rows of %v s, plain %v", p.Runs, p.WholeSeconds, p.Total(), p.PlainSeconds)
+	}
+	if p.Runtime == "" || len(p.ModelSHA256) != 64 || len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "cycles") {
+		t.Errorf("%q, %q, %q", p.Runtime, p.ModelSHA256, p.Warnings)
+	}
+	if _, err := d.Run(t.Context(), m, devicetest.Plan()); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = d.Profile(t.Context(), m, devicetest.Plan()); err != nil || p.PlainSeconds == nil || math.Abs(*p.PlainSeconds-0.003) > 1e-4 {
+		t.Errorf("after a block: %+v, %v", p, err)
+	}
+}
+
+// TestProfileFailures: a detailed profile that does not have every op in every execution is refused.
+func TestProfileFailures(t *testing.T) {
+	s, m := sdk(t), good(t)
+	d := open(t, s)
+	defer closes(t, d)
+	if err := d.Prepare(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ view, reason string }{
+		"no ops":           {`level=basic`, devices.ReasonGarbage},
+		"an op is missing": {`awk() { command awk "$@" | sed '0,/Input OpId_2/{/Input OpId_2/d}'; }`, devices.ReasonGarbage},
+		"no cycles":        {`awk() { command awk "$@" | sed 's/,[0-9]*,CYCLES,BACKEND,ROOT/,0,CYCLES,BACKEND,ROOT/'; }`, devices.ReasonGarbage},
+		"no accelerator":   {`awk() { command awk "$@" | grep -v "ccelerator.*time$"; }`, devices.ReasonFallBack},
+	} {
+		view(t, s, tt.view)
+		_, err := d.Profile(t.Context(), m, devicetest.Plan())
+		var e *devices.Error
+		if !errors.As(err, &e) || e.Fault != devices.FaultDevice || e.Reason != tt.reason {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ type job struct {
 	identity string
 	context  *compiled
 	plan     devices.Plan
+	detailed bool // the processor observes every op
 	deadline time.Time
 }
 
@@ -79,12 +80,18 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 		b.FirstSeconds, b.WarmUp = b.WarmUp[0], b.WarmUp[1:]
 	}
 	b.InitSeconds, b.CPUs = p.init/1e6, cpus
-	b.Runtime, b.ModelSHA256 = d.info.Fingerprint["compiler"], j.context.sha256
-	b.Delegation = j.context.qnn.Delegation
 	b.Counters = map[string]float64{"context_bytes": float64(j.context.bytes), "compile_seconds": j.context.took}
 	for name, xs := range p.backend {
 		b.Counters[name+"_median_seconds"] = tool.Median(xs[warm:]) / 1e6
 	}
+	d.describe(j, p, b)
+	return nil
+}
+
+// describe fills in what a block says of the context.
+func (d *Device) describe(j job, p *profile, b *devices.Block) {
+	b.Runtime, b.ModelSHA256 = d.info.Fingerprint["compiler"], j.context.sha256
+	b.Delegation = j.context.qnn.Delegation
 	b.Warnings = append(b.Warnings, d.compiler.Warnings()...)
 	j.context.qnn.Warnings.AddTo(b)
 	p.warnings.AddTo(b)
@@ -92,7 +99,6 @@ func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
 		b.Doubts = append(b.Doubts, devices.Doubt{Code: "precision_not_reached",
 			Text: fmt.Sprintf("%d tensors or operators are computed in floating point: %s", len(f), text.Line(strings.Join(f, ", "), maxKept))})
 	}
-	return nil
 }
 
 // warm is how many of the executions are warm-up: the plan's number, and as many as fill its seconds.
@@ -122,7 +128,7 @@ func (d *Device) run(ctx context.Context, j job, n int) (*profile, []int, error)
 	defer dir.Close()
 	out, err := tool.Do(ctx, d.m, tool.Run{Op: j.op, Program: program, CPUs: d.o.CPUs, Timeout: time.Until(j.deadline),
 		Crash:   devices.FaultDevice, // the network compiled, so a library of a different version is likelier
-		Command: transport.Command{Path: d.there.netRun, Args: d.args(j.context, dir, n), Env: d.there.env(), Dir: j.context.dir.Dir}})
+		Command: transport.Command{Path: d.there.netRun, Args: d.args(j, dir, n), Env: d.there.env(), Dir: j.context.dir.Dir}})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -150,13 +156,17 @@ func (d *Device) run(ctx context.Context, j job, n int) (*profile, []int, error)
 
 // args: "basic" is the cheapest profile that has the times of whole executions. One output is kept, so
 // that a long run does not fill the disk.
-func (d *Device) args(c *compiled, dir *machine.Temp, n int) []string {
+func (d *Device) args(j job, dir *machine.Temp, n int) []string {
+	level := "basic"
+	if j.detailed {
+		level = "detailed"
+	}
 	return []string{
-		"--retrieve_context", c.dir.Path(contextFile), "--backend", d.there.backend,
+		"--retrieve_context", j.context.dir.Path(contextFile), "--backend", d.there.backend,
 		"--input_list", listFile, "--output_dir", dir.Dir,
 		"--use_native_input_files", "--use_native_output_files",
 		"--num_inferences", strconv.Itoa(n), "--keep_num_outputs", "1",
-		"--profiling_level", "basic", "--perf_profile", d.o.PerfProfile, "--log_level", "warn",
+		"--profiling_level", level, "--perf_profile", d.o.PerfProfile, "--log_level", "warn",
 	}
 }
 

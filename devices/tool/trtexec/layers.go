@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,12 +21,41 @@ type layers struct {
 	// weighted are the layers of the table that have weights, by the type of the weights: the layer
 	// computes in that type.
 	weighted map[string]int
+	named    map[string]details // of each layer of the table, by its name
 }
 
 // layer is a row of the engine inspector's table (TensorRT's NvInferRuntime.h, IEngineInspector). The
 // table has no "precision": weights have a type, and tensors a text such as "Channel major FP16 format
 // where channel % 8 == 0".
-type layer struct{ Weights *struct{ Type string } }
+type layer struct {
+	Name    string
+	Weights *struct{ Type string }
+	// Of any type, because a block does not depend on them.
+	LayerType, TacticName, Metadata any
+}
+
+// details are what a profile says of a layer. An empty one is not in the table.
+type details struct {
+	op     string   // LayerType: "CaskConvolution"
+	kernel string   // TacticName: "sm72_xmma_fprop_implicit_gemm_f16f16..."
+	nodes  []string // names of the ONNX file's nodes, by Metadata, which tables have since 8.6
+}
+
+// node is an entry of Metadata; control characters are between entries.
+var node = regexp.MustCompile(`\[ONNX Layer: ([^\]]+)\]`)
+
+func (l layer) details() details {
+	word := func(v any) string {
+		s, _ := v.(string)
+		return text.Line(s, maxKept)
+	}
+	d := details{op: word(l.LayerType), kernel: word(l.TacticName)}
+	metadata, _ := l.Metadata.(string)
+	for _, m := range node.FindAllStringSubmatch(metadata, -1) {
+		d.nodes = append(d.nodes, m[1])
+	}
+	return d
+}
 
 // parse reads the table. Rows are bare names if the engine was built without details.
 func (l *layers) parse(data []byte) error {
@@ -36,7 +66,7 @@ func (l *layers) parse(data []byte) error {
 	if len(doc.Layers) == 0 {
 		return fmt.Errorf("it has no layers")
 	}
-	l.count, l.weighted = len(doc.Layers), map[string]int{}
+	l.count, l.weighted, l.named = len(doc.Layers), map[string]int{}, map[string]details{}
 	for i, raw := range doc.Layers {
 		if bytes.HasPrefix(bytes.TrimSpace(raw), []byte(`"`)) {
 			continue
@@ -45,6 +75,7 @@ func (l *layers) parse(data []byte) error {
 		if err := json.Unmarshal(raw, &one); err != nil {
 			return fmt.Errorf("layer %d: %w", i+1, err)
 		}
+		l.named[one.Name] = one.details()
 		if one.Weights != nil {
 			l.weighted[string(cmp.Or(types[strings.ToLower(one.Weights.Type)], "other"))]++
 		}

@@ -6,7 +6,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	"latlab/devices/tool"
 )
 
 const head = "[11/25/2026-16:00:00] [I] "
@@ -187,20 +190,101 @@ func TestParseLayers(t *testing.T) {
 		err  bool
 	}{
 		"detailed": {`{"Layers": [{"Name":"a","LayerType":"CaskConvolution","Weights":{"Type":"Half","Count":3}},{"Name":"r","LayerType":"Reformat"},{"Name":"b","LayerType":"Convolution","Weights":{"Type":"Float","Count":1}}],"Bindings":["x"]}`,
-			layers{count: 3, weighted: map[string]int{"float16": 1, "float32": 1}}, false},
-		"names only": {`{"Layers": ["a","b"],"Bindings":["x"]}`, layers{count: 2, weighted: map[string]int{}}, false},
-		"unknown":    {`{"Layers": [{"Name":"a","Weights":{"Type":"BFloat16"}}]}`, layers{count: 1, weighted: map[string]int{"other": 1}}, false},
-		"empty":      {`{"Layers": []}`, layers{}, true},
-		"numbers":    {`{"Layers": [1]}`, layers{}, true},
-		"torn":       {`{"Layers": [{"Name`, layers{}, true},
+			layers{count: 3, weighted: map[string]int{"float16": 1, "float32": 1}, named: map[string]details{"a": {op: "CaskConvolution"}, "r": {op: "Reformat"}, "b": {op: "Convolution"}}}, false},
+		"fused": {`{"Layers": [{"Name":"a","LayerType":"kgen","TacticName":"sm80_a","Metadata":"[ONNX Layer: /b/Conv]\u001f[ONNX Layer: /b/Clip]\u001e[ONNX Layer: c]"}]}`,
+			layers{count: 1, weighted: map[string]int{}, named: map[string]details{"a": {"kgen", "sm80_a", []string{"/b/Conv", "/b/Clip", "c"}}}}, false},
+		"other forms": {`{"Layers": [{"Name":"a","LayerType":7,"TacticName":{},"Metadata":["b"]}]}`, layers{count: 1, weighted: map[string]int{}, named: map[string]details{"a": {}}}, false},
+		"names only":  {`{"Layers": ["a","b"],"Bindings":["x"]}`, layers{count: 2, weighted: map[string]int{}, named: map[string]details{}}, false},
+		"unknown":     {`{"Layers": [{"Name":"a","Weights":{"Type":"BFloat16"}}]}`, layers{count: 1, weighted: map[string]int{"other": 1}, named: map[string]details{"a": {}}}, false},
+		"empty":       {`{"Layers": []}`, layers{}, true},
+		"numbers":     {`{"Layers": [1]}`, layers{}, true},
+		"torn":        {`{"Layers": [{"Name`, layers{}, true},
 	} {
 		var got layers
 		err := got.parse([]byte(tt.text))
 		if (err != nil) != tt.err {
 			t.Errorf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(layers{})); err == nil && diff != "" {
+		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(layers{}, details{})); err == nil && diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// Profiles of TensorRT 7 and 8.4.
+const (
+	profile7 = "[\n  { \"count\" : 12 }\n, { \"name\" : \"a + a/relu6\", \"timeMs\" : 24.6, \"averageMs\" : 2.05, \"percentage\" : 50 }\n, { \"name\" : \"b\", \"timeMs\" : 24.6, \"averageMs\" : 2.05, \"percentage\" : 50 }\n]\n"
+	profile8 = "[\n  { \"count\" : 12 }\n, { \"name\" : \"a + a/relu6\", \"timeMs\" : 24.6, \"averageMs\" : 2.05, \"medianMs\" : 2, \"percentage\" : 50 }\n, { \"name\" : \"b\", \"timeMs\" : 24.6, \"averageMs\" : 2.05, \"medianMs\" : 1.5, \"percentage\" : 50 }\n]\n"
+)
+
+func TestParseProfile(t *testing.T) {
+	swap := func(old, new string) string { return strings.Replace(profile8, old, new, 1) }
+	for name, tt := range map[string]struct {
+		text string
+		want []layerTime
+	}{
+		"7":                    {profile7, []layerTime{{"a + a/relu6", 2.05e-3}, {"b", 2.05e-3}}},
+		"8.4":                  {profile8, []layerTime{{"a + a/relu6", 2e-3}, {"b", 1.5e-3}}},
+		"a median is missing":  {swap(`"medianMs" : 2, `, ""), []layerTime{{"a + a/relu6", 2.05e-3}, {"b", 2.05e-3}}},
+		"torn":                 {profile8[:100], nil},
+		"no count":             {swap(`{ "count" : 12 }`, `{}`), nil},
+		"no runs":              {swap(`"count" : 12`, `"count" : 0`), nil},
+		"no layers":            {`[{"count": 12}]`, nil},
+		"no name":              {swap(`"name" : "b"`, `"nom" : "b"`), nil},
+		"no time":              {swap(`"averageMs" : 2.05`, `"averageUs" : 2.05`), nil},
+		"negative":             {swap(`"medianMs" : 2`, `"medianMs" : -2`), nil},
+		"nothing took time":    {`[{"count": 1}, {"name": "a", "averageMs": 0, "medianMs": 0}]`, nil},
+		"a name with a quote":  {swap(`"b"`, `"b""`), nil},
+		"not a number":         {swap(`"percentage" : 50`, `"percentage" : -nan`), nil},
+		"overflow":             {swap(`"medianMs" : 2`, `"medianMs" : 1e999`), nil},
+		"something behind it":  {profile8 + "[]", nil},
+		"another kind of list": {`[1, 2]`, nil},
+	} {
+		got, runs, err := parseProfile([]byte(tt.text))
+		if (err != nil) != (tt.want == nil) || err == nil && runs != 12 {
+			t.Errorf("%s: %d runs, %v", name, runs, err)
+		}
+		if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(layerTime{}), cmpopts.EquateApprox(1e-9, 0)); err == nil && diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func FuzzParseProfile(f *testing.F) {
+	f.Add([]byte(profile7))
+	f.Add([]byte(profile8))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		times, runs, err := parseProfile(data)
+		if err != nil {
+			return
+		}
+		sum := 0.0
+		for _, r := range (layers{}).rows(times, Options{DLACore: new(0)}, tool.Nodes{"a": 0, "b": 1}) {
+			if r.Op == "" || !(r.Seconds >= 0) || r.Where != "GPU" {
+				t.Errorf("%+v", r)
+			}
+			sum += r.Seconds
+		}
+		if runs < 1 || len(times) == 0 || !(sum >= 0) || math.IsInf(sum, 0) {
+			t.Errorf("%d runs, %d layers of %v s", runs, len(times), sum)
+		}
+	})
+}
+
+// TestNodesOfLayers: a layer stands for operators if each part of its name, or of its metadata, is a node's.
+func TestNodesOfLayers(t *testing.T) {
+	nodes := tool.Nodes{"a": 0, "a/relu6": 0, "b/gate": 1, "b": 1, "c (x)": 2, "d, e": 3}
+	table := layers{onDLA: []string{"{ForeignNode[a...b]}"}, named: map[string]details{"__myl_1": {"kgen", "k", []string{"b/gate", "b"}}, "c": {op: "Reformat", nodes: []string{"unknown"}}}}
+	for name, want := range map[string][]int{
+		"a": {0}, "a + a/relu6": {0}, "a + a/relu6 + b": {0, 1}, "PWN(PWN(b/gate), b)": {1}, "a || b": {0, 1}, "c (x)": {2}, "__myl_1": {1},
+		"c": nil, "d, e": nil, "{ForeignNode[a...b]}": nil, "Reformatting CopyNode for Input Tensor 0 to a": nil, "a + unknown": nil, "PWN(c (x))": nil,
+	} {
+		got := table.rows([]layerTime{{name, 1}}, Options{DLACore: new(0)}, nodes)[0]
+		if diff := cmp.Diff(want, got.Nodes); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if (got.Where == "DLA") != strings.HasPrefix(name, "{") {
+			t.Errorf("%s runs on %s", name, got.Where)
 		}
 	}
 }

@@ -30,37 +30,60 @@ const timesFile = "times.json"
 // maxTimes limits its size: a row has some 300 bytes.
 const maxTimes = 64 << 20
 
-// time runs one block in a fresh process.
-func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
+// export is a file that a run of an engine writes: its name, its largest size, and the flags for it.
+type export struct {
+	name  string
+	limit int64
+	flags func(path string) []string
+}
+
+// execution is a run of an engine that ended well.
+type execution struct {
+	out    tool.Output
+	report *report
+	data   []byte // of the exported file
+}
+
+// execute runs an engine in a fresh process.
+func (d *Device) execute(ctx context.Context, j job, x export) (*execution, error) {
 	dir, err := d.m.Temp(ctx, j.op)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer dir.Close()
-	args := slices.Concat([]string{"--loadEngine=" + j.engine.dir.Path(engineFile), "--exportTimes=" + dir.Path(timesFile)},
+	args := slices.Concat([]string{"--loadEngine=" + j.engine.dir.Path(engineFile)}, x.flags(dir.Path(x.name)),
 		d.o.unitFlags(), d.o.given(timeOnly), d.loop(j.plan), j.engine.inputs)
 	out, err := d.run(ctx, j.op, args, j.deadline)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r, err := parseLog(out.Stdout, out.Stderr)
 	if err != nil {
-		return out.Garbage(j.op, err)
+		return nil, out.Garbage(j.op, err)
 	}
 	if out.Exit.Code != 0 || !r.passed {
-		return d.timeError(j.op, r, out)
+		return nil, d.timeError(j.op, r, out)
 	}
-	data, err := dir.ReadFile(ctx, j.op, timesFile, maxTimes)
+	data, err := dir.ReadFile(ctx, j.op, x.name, x.limit)
 	if errors.Is(err, fs.ErrNotExist) {
-		return out.Garbage(j.op, errors.New("trtexec says that it passed and exported no times"))
+		return nil, out.Garbage(j.op, fmt.Errorf("trtexec says that it passed and exported no %s", x.name))
 	}
+	if err != nil {
+		return nil, err
+	}
+	return &execution{out, r, data}, nil
+}
+
+// time runs one block.
+func (d *Device) time(ctx context.Context, j job, b *devices.Block) error {
+	x, err := d.execute(ctx, j, export{timesFile, maxTimes, func(path string) []string { return []string{"--exportTimes=" + path} }})
 	if err != nil {
 		return err
 	}
-	if err := d.fillBlock(b, j, r, data); err != nil {
-		return out.Garbage(j.op, err)
+	if err := d.fillBlock(b, j, x.report, x.data); err != nil {
+		return x.out.Garbage(j.op, err)
 	}
-	b.CPUs = out.CPUs
+	b.CPUs = x.out.CPUs
 	return nil
 }
 
@@ -135,6 +158,20 @@ func (d *Device) fillBlock(b *devices.Block, j job, r *report, data []byte) erro
 	}
 	d.take(b, warm, timed, fromFirst)
 	b.InitSeconds = r.load
+	d.describe(b, j, r)
+	coarse(b, timed)
+	if !d.profilesApart() {
+		// Source: samples/opensource/trtexec/trtexec.cpp of releases 7.0 and 7.1.
+		b.Warnings = append(b.Warnings, "this TensorRT attaches its profiler to every run that exports times, which makes them longer: TensorRT 7.2 and later do not")
+	}
+	return nil
+}
+
+// describe fills in what a block says of the engine and of a run of it.
+func (d *Device) describe(b *devices.Block, j job, r *report) {
+	if b.Counters == nil {
+		b.Counters = map[string]float64{}
+	}
 	b.Runtime, b.ModelSHA256 = d.program.runtime(), j.engine.sha256
 	b.Delegation = j.engine.table.delegation(d.o)
 	b.Counters["engine_bytes"], b.Counters["build_seconds"] = float64(j.engine.bytes), j.engine.build
@@ -145,8 +182,6 @@ func (d *Device) fillBlock(b *devices.Block, j job, r *report, data []byte) erro
 	}
 	b.Doubts = append(b.Doubts, doubts(j.engine.report, r)...)
 	j.engine.table.judge(d.o, b)
-	coarse(b, timed)
-	return nil
 }
 
 // split separates warm-up from timed rows as trtexec does: the first row that begins after the

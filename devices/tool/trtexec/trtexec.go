@@ -50,7 +50,10 @@ type Device struct {
 	engines *tool.Cache[*engine]
 }
 
-var _ devices.Preparer = (*Device)(nil)
+var (
+	_ devices.Preparer = (*Device)(nil)
+	_ devices.Profiler = (*Device)(nil)
+)
 
 // Describe returns what is known of the device before anything is started: all of Info but the
 // fingerprint.

@@ -252,9 +252,96 @@ func TestBlock(t *testing.T) {
 		if (b.Counters["weighted_layers_float16"] > 0) != table || (len(b.Warnings) == 0) != table {
 			t.Errorf("version %d: %v, %v", version, b.Counters, b.Warnings)
 		}
+		if profiled := slices.ContainsFunc(b.Warnings, func(w string) bool { return strings.Contains(w, "profiler") }); profiled != (version == 7103) {
+			t.Errorf("version %d: %v", version, b.Warnings)
+		}
 		if exported := version < 8500; (len(b.WarmUp) > 0) != exported || (b.FirstSeconds > 0) != exported {
 			t.Errorf("version %d: %d of warm-up, first %v", version, len(b.WarmUp), b.FirstSeconds)
 		}
+	}
+}
+
+// TestProfile: the layers of an engine have the graph's ops, the plain time is that of the run before, and rows of a
+// TensorRT without a table of layers have at least their times.
+func TestProfile(t *testing.T) {
+	for _, version := range []int{7103, 7201, 8001, 8401, 8601, 100300, 110000} {
+		c := quiet()
+		c.Version, c.BlockNoise, c.SampleNoise = version, 0, 0
+		o := trtexec.Options{}
+		if version >= 110000 {
+			o.Precision = trtexec.Float32
+		}
+		d := open(t, board(t, c), o)
+		m := good(t)
+		p, err := d.Profile(t.Context(), m, devices.Plan{WarmUpRuns: 3, MinRuns: 20, MaxRuns: 20, Timeout: time.Minute})
+		if err != nil {
+			t.Fatalf("version %d: %v", version, err)
+		}
+		closes(t, d)
+		apart := version >= 7200
+		if (p.PlainSeconds != nil) != apart || (p.WholeSeconds == nil) != apart || p.Runs < 20 || math.Abs(p.Total()/0.012-1.05) > 1e-3 {
+			t.Errorf("version %d: plain %v, whole %v, %d runs, rows of %v s", version, p.PlainSeconds, p.WholeSeconds, p.Runs, p.Total())
+		}
+		for _, median := range []*float64{p.PlainSeconds, p.WholeSeconds} {
+			if median != nil && math.Abs(*median-0.012) > 1e-5 {
+				t.Errorf("version %d: the median is %v s", version, *median)
+			}
+		}
+		seen, macs := map[int]bool{}, int64(0)
+		for _, r := range p.Layers {
+			for _, i := range r.Nodes {
+				seen[i] = true
+			}
+			macs += r.MACs
+			if r.Where != "GPU" || (r.Op == "layer") != (version < 8200) || (r.Kernel != "") != (r.Op == "CaskConvolution") {
+				t.Errorf("version %d: %+v", version, r)
+			}
+		}
+		if first := p.Layers[1]; first.Name != m.Graph.Ops[0].Name {
+			t.Errorf("version %d: the first op's row is %+v", version, first)
+		}
+		if len(p.Layers[0].Nodes) > 0 || len(seen) != len(m.Graph.Ops) || macs != m.Graph.TotalMACs() {
+			t.Errorf("version %d: %d of %d ops, %d MACs, the first row is %+v", version, len(seen), len(m.Graph.Ops), macs, p.Layers[0])
+		}
+		if p.Runtime == "" || len(p.ModelSHA256) != 64 || p.Delegation.Delegated == 0 {
+			t.Errorf("version %d: %q, %q, %+v", version, p.Runtime, p.ModelSHA256, p.Delegation)
+		}
+	}
+}
+
+// TestProfileOfDLA: the DLA runs its part of the network as one layer.
+func TestProfileOfDLA(t *testing.T) {
+	c := quiet()
+	c.Left = 2
+	d := open(t, board(t, c), trtexec.Options{DLACore: new(0), GPUFallback: true})
+	defer closes(t, d)
+	p, err := d.Profile(t.Context(), good(t), devicetest.Plan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Layers) != 2 || p.Layers[0].Where != "DLA" || p.Layers[1].Where != "GPU" {
+		t.Errorf("%+v", p.Layers)
+	}
+}
+
+// TestProfileFaults: a profile that cannot be read is no profile.
+func TestProfileFaults(t *testing.T) {
+	for fault, reason := range map[string]string{
+		trtfake.Torn: devices.ReasonGarbage, trtfake.NoFile: devices.ReasonGarbage, trtfake.Garbage: devices.ReasonGarbage,
+		trtfake.CUDA: trtexec.ReasonGPU, trtfake.Failed: devices.ReasonExited,
+	} {
+		dir, m := board(t, quiet()), good(t)
+		d := open(t, dir, trtexec.Options{})
+		if err := d.Prepare(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		trtfake.Next(t, dir, fault)
+		_, err := d.Profile(t.Context(), m, devicetest.Plan())
+		var e *devices.Error
+		if !errors.As(err, &e) || e.Fault != devices.FaultDevice || e.Reason != reason {
+			t.Errorf("%s: %v", fault, err)
+		}
+		closes(t, d)
 	}
 }
 

@@ -22,6 +22,37 @@ type plan struct {
 	DLA     string   `json:"dla"`
 	Inputs  []string `json:"inputs"`
 	Open    []string `json:"open"` // inputs whose size is open
+	Layers  []layer  `json:"layers"`
+	Foreign string   `json:"foreign"` // the layer on the DLA
+}
+
+// layer is a layer of an engine, with the nodes of the ONNX file that it computes.
+type layer struct {
+	Name  string   `json:"name"`
+	Type  string   `json:"type"`
+	Nodes []string `json:"nodes"`
+}
+
+// layersOf fuses a convolution with the Clip behind it, and the two nodes of a HardSwish, and adds the copy of the
+// input into the engine's format. Pointwise layers have names of the compiler's own since TensorRT 10.
+func (p *program) layersOf(n *onnx.Network) []layer {
+	all := []layer{{Name: "Reformatting CopyNode for Input Tensor 0 to " + n.Ops[0].Name, Type: "Reformat"}}
+	for _, op := range n.Ops {
+		last := &all[len(all)-1]
+		switch {
+		case op.Type == "Clip":
+			last.Name += " + " + op.Name
+			last.Nodes = append(last.Nodes, op.Name)
+		case op.Type == "Mul" && last.Type == "HardSigmoid":
+			last.Name, last.Type, last.Nodes = "PWN(PWN("+last.Name+"), "+op.Name+")", "PointWiseV2", append(last.Nodes, op.Name)
+			if p.Version >= 1e5 {
+				last.Name, last.Type = fmt.Sprintf("__myl_Mul_myl0_%d", len(all)), "kgen"
+			}
+		default:
+			all = append(all, layer{op.Name, op.Type, []string{op.Name}})
+		}
+	}
+	return all
 }
 
 const magic = "stand-in for a TensorRT engine"
@@ -57,10 +88,15 @@ func (p *program) build() int {
 	if e.Seconds == 0 {
 		return p.fail("Error[4]: the network of sha256 " + e.SHA256 + " has no time in the control file")
 	}
-	if code, failed := p.assign(n); failed {
+	foreign, code, failed := p.assign(n)
+	if failed {
 		return code
 	}
-	if err := p.save(e, n); err != nil {
+	e.Foreign = foreign
+	if len(n.Ops) > 0 {
+		e.Layers = p.layersOf(n)
+	}
+	if err := p.save(e); err != nil {
 		return p.fail("Saving engine to file failed. " + err.Error())
 	}
 	if p.opts["--skipInference"] == "" && p.opts["--buildOnly"] == "" {
@@ -129,32 +165,33 @@ func (p *program) left(all int) int {
 }
 
 // assign distributes the layers to GPU and DLA, as TensorRT 8's builder does.
-func (p *program) assign(n *onnx.Network) (code int, failed bool) {
+func (p *program) assign(n *onnx.Network) (foreign string, code int, failed bool) {
 	if p.opts["--useDLACore"] == "" {
-		return 0, false
+		return "", 0, false
 	}
 	ops := convs(n)
 	left := p.left(len(ops))
 	if left > 0 && p.opts["--allowGPUFallback"] == "" {
-		return p.fail(fmt.Sprintf("%s: DLA does not support it and GPU fallback is not enabled.", ops[0].Name)), true
+		return "", p.fail(fmt.Sprintf("%s: DLA does not support it and GPU fallback is not enabled.", ops[0].Name)), true
 	}
 	info("[TRT] ---------- Layers Running on DLA ----------")
 	if left < len(ops) {
-		info("[TRT] [DlaLayer] {ForeignNode[%s...%s]}", ops[left].Name, ops[len(ops)-1].Name)
+		foreign = fmt.Sprintf("{ForeignNode[%s...%s]}", ops[left].Name, ops[len(ops)-1].Name)
+		info("[TRT] [DlaLayer] %s", foreign)
 	}
 	info("[TRT] ---------- Layers Running on GPU ----------")
 	for _, op := range ops[:left] {
 		info("[TRT] [GpuLayer] CONVOLUTION: %s", op.Name)
 	}
-	return 0, false
+	return foreign, 0, false
 }
 
-func (p *program) save(e plan, n *onnx.Network) error {
+func (p *program) save(e plan) error {
 	if p.fault == trtfake.NoFile {
 		return nil
 	}
 	if to := p.opts["--exportLayerInfo"]; to != "" {
-		if err := os.WriteFile(to, p.torn(p.table(n)), 0o600); err != nil {
+		if err := os.WriteFile(to, p.torn(p.table(e.Layers)), 0o600); err != nil {
 			return err
 		}
 	}
@@ -174,7 +211,7 @@ func (p *program) torn(data []byte) []byte {
 }
 
 // table is the engine inspector's output, with and without details.
-func (p *program) table(n *onnx.Network) []byte {
+func (p *program) table(layers []layer) []byte {
 	word := "Float"
 	switch {
 	case p.opts["--int8"] != "":
@@ -183,22 +220,38 @@ func (p *program) table(n *onnx.Network) []byte {
 		word = "Half"
 	}
 	type weights struct{ Type string }
-	type layer struct {
+	type inspected struct {
 		Name, LayerType string
 		Weights         *weights `json:",omitempty"`
+		TacticName      string   `json:",omitempty"`
+		Metadata        string   `json:",omitempty"`
+	}
+	convs := 0
+	for _, l := range layers {
+		if l.Type == "Conv" {
+			convs++
+		}
 	}
 	left := 0
 	if p.opts["--useDLACore"] == "" {
-		left = p.left(len(convs(n)))
+		left = p.left(convs)
 	}
 	var rows []any
-	for _, op := range n.Ops {
-		l := layer{Name: op.Name, LayerType: strings.ToUpper(op.Type)}
-		if op.Type == "Conv" {
-			l.LayerType, l.Weights = "CaskConvolution", &weights{word}
+	for _, one := range layers {
+		l := inspected{Name: one.Name, LayerType: one.Type}
+		if one.Type == "Conv" {
+			l.LayerType, l.Weights, l.TacticName = "CaskConvolution", &weights{word}, "sm72_xmma_fprop_implicit_gemm_"+strings.ToLower(word)
 			if left > 0 {
 				l.Weights.Type = "Float"
 				left--
+			}
+		}
+		if p.Version >= 8600 {
+			for i, n := range one.Nodes {
+				if i > 0 {
+					l.Metadata += "\x1f"
+				}
+				l.Metadata += "[ONNX Layer: " + n + "]"
 			}
 		}
 		if p.opts["--profilingVerbosity"] != "detailed" {

@@ -31,6 +31,7 @@ func flags(version int) []flag {
 		{"--streams", "=N", 0, 100000}, {"--infStreams", "=N", 8600, 0},
 		{"--iterations", "=N", 0, 0}, {"--warmUp", "=N", 0, 0}, {"--duration", "=N", 0, 0}, {"--avgRuns", "=N", 0, 0},
 		{"--exposeDMA", "", 0, 0}, {"--useSpinWait", "", 0, 0}, {"--exportTimes", "=<file>", 0, 0},
+		{"--exportProfile", "=<file>", 0, 0}, {"--dumpProfile", "", 0, 0}, {"--separateProfileRun", "", 7200, 0},
 	}
 	var have []flag
 	for _, f := range all {

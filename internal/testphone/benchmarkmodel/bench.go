@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/sim"
+	"latlab/sampler/graph"
 	"latlab/sampler/model"
 )
 
@@ -174,8 +176,8 @@ func (p *program) save(file string, warmUp, regular []int64, init int64) {
 	p.info("Saved benchmark result to: %s", file)
 }
 
-// profile prints the tables of a profiler: the delegate's kernel as one node, and its ops
-// below it.
+// profile prints the tables of a profiler. XNNPACK and the GPU's delegate put their ops in place of their kernel,
+// an external delegate may print them in a table of its own, and of NNAPI and Hexagon only the kernel has a time.
 func (p *program) profile(m *model.Model, d delegated) {
 	device, err := sim.Open(sim.Options{Name: d.simulator})
 	if err != nil {
@@ -186,26 +188,66 @@ func (p *program) profile(m *model.Model, d delegated) {
 		_ = p.broken(err)
 	}
 	ops := profile.Layers[:len(profile.Layers)-1]
-	var sum float64
-	for _, r := range ops {
-		sum += r.Seconds * 1e3
-	}
+	taken := ops[:min(d.taken, len(ops))]
 	p.info("Operator-wise Profiling Info for Regular Benchmark Runs:")
-	if d.taken < d.nodes {
-		p.table(ops, "", func(r devices.Layer) string { return r.Op })
-		return
+	var rows, internal []row
+	for i, op := range taken {
+		kernel := kernelOf(m, i)
+		internal = append(internal, row{"DelegateOpInvoke", fmt.Sprintf("Delegate/%s:%d", kernel, i), op.Seconds})
+		if d.perOperator() {
+			rows = append(rows, row{kernel, internal[i].name, op.Seconds})
+		}
 	}
-	p.table([]devices.Layer{{Name: "[output]:" + fmt.Sprint(d.nodes), Op: d.kernel, Seconds: sum / 1e3}}, "", func(r devices.Layer) string { return r.Op })
-	fmt.Fprintln(p.out, "Delegate internal: ")
-	p.table(ops, "Delegate/", func(devices.Layer) string { return "DelegateOpInvoke" })
+	if !d.perOperator() && len(taken) > 0 {
+		rows = append(rows, row{d.kernel, fmt.Sprintf("[output]:%d", len(ops)), 0})
+		for _, op := range taken {
+			rows[0].seconds += op.Seconds
+		}
+	}
+	for i, op := range ops[len(taken):] {
+		rows = append(rows, row{strings.ToUpper(op.Op), fmt.Sprintf("[%s]:%d", op.Name, len(taken)+i), op.Seconds})
+	}
+	p.table(rows)
+	if d.provider == "EXTERNAL" && len(taken) > 0 {
+		fmt.Fprintln(p.out, "Delegate internal: ")
+		p.table(internal)
+	}
 }
 
-func (p *program) table(rows []devices.Layer, prefix string, typ func(devices.Layer) string) {
+func (d delegated) perOperator() bool { return d.provider == "XNNPACK" || d.provider == "GPU" }
+
+// kernelOf is XNNPACK's name of an operator's kernel.
+func kernelOf(m *model.Model, i int) string {
+	typ := "F32"
+	if m.Precision == model.Int8 {
+		typ = "QC8"
+	}
+	switch op := m.Graph.Ops[i]; {
+	case op.Kind == graph.DepthwiseConv:
+		return "Convolution (NHWC, " + typ + ") DWConv"
+	case op.Kind == graph.FullyConnected, op.Kind == graph.Conv2D && op.Kernel == [2]int{1, 1} && op.Stride == [2]int{1, 1}:
+		return "Fully Connected (NC, " + typ + ") GEMM"
+	case op.HasWeights():
+		return "Convolution (NHWC, " + typ + ") IGEMM"
+	case op.Kind == graph.Add:
+		return "Add (ND, " + typ + ")"
+	default:
+		return strings.ReplaceAll(string(op.Kind), "_", " ") + " (NC, " + typ + ")"
+	}
+}
+
+// row is a row of a table: the node's type and name, and its time.
+type row struct {
+	typ, name string
+	seconds   float64
+}
+
+func (p *program) table(rows []row) {
 	fmt.Fprintln(p.out, "============================== Run Order ==============================")
 	fmt.Fprintf(p.out, "\t%40s\t%9s\t%9s\t%8s\t%8s\t%10s\t%9s\t%s\n", "[node type]", "[first]", "[avg ms]", "[%]", "[cdf%]", "[mem KB]", "[times called]", "[Name]")
 	for _, r := range rows {
-		ms := r.Seconds * 1e3
-		fmt.Fprintf(p.out, "\t%40s\t%9.3f\t%9.3f\t%7.3f%%\t%7.3f%%\t%10.3f\t%9d\t%s\n", typ(r), ms, ms, 1.0, 1.0, 0.0, 1, prefix+r.Name)
+		ms := r.seconds * 1e3
+		fmt.Fprintf(p.out, "\t%40s\t%9.3f\t%9.3f\t%7.3f%%\t%7.3f%%\t%10.3f\t%9d\t%s\n", r.typ, ms, ms, 1.0, 1.0, 0.0, 1, r.name)
 	}
 	fmt.Fprintln(p.out)
 }
