@@ -62,6 +62,7 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 				e.Blocks = g.blocks
 				if m, ok := Measure(Input{Blocks: g.blocks, Info: manifest.Device, Protocol: manifest.Protocol, Pooled: pooled}); ok {
 					e.M = &m
+					e.Network.Status = statusNow(n.Status, m, manifest)
 				}
 			}
 			if !yield(e, nil) {
@@ -99,4 +100,13 @@ func byNetwork(blocks iter.Seq2[StoredBlock, error]) iter.Seq2[group, error] {
 			yield(g, nil)
 		}
 	}
+}
+
+// statusNow calls a network measured that has its blocks: older versions stored that it was planned
+// again when it got extra ones.
+func statusNow(s Status, m Measurement, of Sweep) Status {
+	if s == Planned && m.Blocks >= of.Protocol.For(of.Device).MinBlocks {
+		return Measured
+	}
+	return s
 }

@@ -21,8 +21,11 @@ import (
 func (r *runner) plan(ctx context.Context) (bool, error) {
 	clear(r.models)
 	for {
-		if wide := r.tooWide(); len(wide) > 0 {
-			return true, r.planRounds(ctx, nil, wide[:min(len(wide), r.batchSize())], 1)
+		wide := r.tooWide()
+		some := wide[:min(len(wide), r.batchSize())]
+		r.foresee(wide, len(some))
+		if len(some) > 0 {
+			return true, r.planRounds(ctx, nil, some, 1)
 		}
 		next := r.unplanned()
 		if len(next) == 0 {
@@ -171,7 +174,7 @@ func (r *runner) planRounds(ctx context.Context, rows []Network, batch []int, ro
 	for _, s := range slots {
 		n := r.nets[s.Network]
 		r.change(n, func() {
-			n.rounds, n.Status = s.Round+1, Planned
+			n.rounds = s.Round + 1
 			n.waiting++
 		})
 	}
