@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 
@@ -21,6 +22,7 @@ import (
 func (r *runner) plan(ctx context.Context) (bool, error) {
 	clear(r.models)
 	for {
+		r.pool = r.newPool()
 		wide := r.tooWide()
 		some := wide[:min(len(wide), r.batchSize())]
 		r.foresee(wide, len(some))
@@ -39,6 +41,15 @@ func (r *runner) plan(ctx context.Context) (bool, error) {
 			return true, r.planRounds(ctx, rows, batch, r.protocol.MinBlocks)
 		}
 	}
+}
+
+// newPool pools in the order of the networks: sums of another order could differ in the last digit.
+func (r *runner) newPool() pool {
+	var all []Noise
+	for _, i := range slices.Sorted(maps.Keys(r.nets)) {
+		all = append(all, r.nets[i].noise())
+	}
+	return newPool(all)
 }
 
 // batchSize has no limit on a simulator, which never loads a model's bytes into the cache.
@@ -69,13 +80,13 @@ func (r *runner) needsMore(n *network) bool {
 	case len(n.values) < p.MinBlocks:
 		return true
 	}
-	if halfWidth(n.values, r.noise, p.Confidence) > p.HalfWidth {
-		return true
+	noise, alone := Noise{}, false
+	if len(n.values) < orderBlocks {
+		noise, alone = r.pool.noiseFor(n.noise())
 	}
-	// A network noisier than the others would borrow too narrow an interval: give it enough
-	// blocks for its own order statistics.
-	own := n.noise()
-	return len(n.values) < orderBlocks && unlikeSpread(own, r.noise.Sub(own)) < unlikeChance
+	// A network unlike the others gets enough blocks for its own order statistics: few blocks say little
+	// about its noise.
+	return alone || halfWidth(n.values, noise, p.Confidence) > p.HalfWidth
 }
 
 // unplanned lists the requested networks that have no slot yet, in seeded order.

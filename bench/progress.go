@@ -134,10 +134,11 @@ func (r *runner) foresee(wide []int, planned int) {
 	r.forecast = forecast{done: r.standing.done, more: -planned}
 	for _, i := range wide {
 		n := r.nets[i]
-		need := r.protocol.blocksNeeded(r.noise) - len(n.values)
-		if own := n.noise(); own.SD() > r.noise.SD() || len(n.values) >= orderBlocks {
-			need = r.protocol.blocksNeeded(own) - len(n.values)
+		noise, _ := r.pool.noiseFor(n.noise())
+		if len(n.values) >= orderBlocks {
+			noise = n.noise()
 		}
+		need := r.protocol.blocksNeeded(noise) - len(n.values)
 		r.forecast.more += min(max(need, 1), r.protocol.MaxBlocks-len(n.values))
 	}
 }
@@ -146,9 +147,12 @@ func (r *runner) foresee(wide []int, planned int) {
 // and of the others as many as the noise demands, or as many as networks got so far.
 func (r *runner) forecastExtra() int {
 	p, t := r.protocol, r.standing
-	each := 0.0
-	if r.noise.DF >= fewDF {
-		each = float64(p.blocksNeeded(r.noise) - p.MinBlocks)
+	each, noise := 0.0, r.pool.core
+	if noise.DF < fewDF {
+		noise = r.noise
+	}
+	if noise.DF >= fewDF {
+		each = float64(p.blocksNeeded(noise) - p.MinBlocks)
 	}
 	if t.done > 0 {
 		each = max(each, float64(t.extra)/float64(t.done))

@@ -144,7 +144,8 @@ type runner struct {
 	pending  []Slot // in order
 	order    int    // next free slot order
 	buffer   []Finished
-	noise    Noise
+	noise    Noise // of all networks
+	pool     pool  // as of the last plan
 	standing standing
 	pace     pace
 	forecast forecast
@@ -252,6 +253,7 @@ func (r *runner) load(ctx context.Context) error {
 			r.before += len(n.values)
 		}
 	}
+	r.pool = r.newPool()
 	r.foresee(r.tooWide(), 0)
 	r.pace.last = time.Now()
 	return r.loadFailures(ctx)
