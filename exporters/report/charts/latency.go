@@ -12,30 +12,52 @@ import (
 	"latlab/internal/ui"
 )
 
-// Latencies draws the distributions of latency, one chart for each kind: kinds never share an axis.
+// Latencies draws the latencies of few networks by name and the distributions of many, in charts of
+// their own for each kind: kinds never share an axis.
 func Latencies(d *report.Data) []Chart {
 	var all []Chart
 	for _, k := range d.Kinds() {
-		if c := latencies(d, k); len(c.Frames) > 0 {
-			all = append(all, c)
-		}
+		all = append(all, latencies(d, k)...)
 	}
 	return all
 }
 
 // latencies draws a frame for each sweep of a kind that has blocks, on one axis.
-func latencies(d *report.Data, kind devices.Kind) Chart {
-	var sweeps []*report.Sweep
-	var all [][]float64
+func latencies(d *report.Data, kind devices.Kind) []Chart {
+	var ranked, many []int
+	var seconds [][]float64
 	for i := range d.Sweeps {
-		if s := &d.Sweeps[i]; s.Manifest.Device.Kind == kind && s.Tally.Blocks > 0 {
-			sweeps, all = append(sweeps, s), append(all, s.Networks.Seconds)
+		s := &d.Sweeps[i]
+		switch {
+		case s.Manifest.Device.Kind != kind || s.Tally.Blocks == 0:
+			continue
+		case isRanked(s):
+			ranked = append(ranked, i)
+			seconds = append(seconds, s.Networks.Low, s.Networks.High)
+		default:
+			many = append(many, i)
 		}
+		seconds = append(seconds, s.Networks.Seconds)
 	}
-	x := newScale(true, all...)
-	u := ui.SecondsScale(slices.Concat(all...)...)
+	x, u := newScale(true, seconds...), ui.SecondsScale(slices.Concat(seconds...)...)
+	var all []Chart
+	if len(ranked) > 0 {
+		all = append(all, ranking(d, ranked, x, u, describe.Kind(kind)))
+	}
+	if len(many) > 0 {
+		all = append(all, distributions(d, many, x, u, describe.Kind(kind)))
+	}
+	return all
+}
+
+// distributions draws how many networks of each sweep have which latency.
+func distributions(d *report.Data, of []int, x scale, u ui.Scale, kind string) Chart {
+	var sweeps []*report.Sweep
+	for _, i := range of {
+		sweeps = append(sweeps, &d.Sweeps[i])
+	}
 	c := Chart{
-		Title: "Latency of the networks, " + describe.Kind(kind), Wide: true,
+		Title: "Latency of the networks, " + kind, Wide: true,
 		Note:   "How many networks have which latency. The bar above the columns is the middle half of the networks, the stroke in it their median.",
 		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"middle", "middle half, median"}},
 	}
