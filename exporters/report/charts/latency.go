@@ -58,8 +58,8 @@ func distributions(d *report.Data, of []int, x scale, u ui.Scale, kind string) C
 	}
 	c := Chart{
 		Title: "Latency of the networks, " + kind, Wide: true,
-		Note:   "How many networks have which latency. The bar above the columns is the middle half of the networks, the stroke in it their median.",
-		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"middle", "middle half, median"}},
+		Note:   "How many networks have which latency. The columns count VALID and INVALID networks. The bar above them is the middle half of the VALID networks, the stroke in it their median, as in the summary.",
+		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"middle", "middle half and median of VALID"}},
 	}
 	if len(sweeps) > 1 {
 		c.Note += " All sweeps share one axis."
@@ -80,12 +80,21 @@ func distributions(d *report.Data, of []int, x scale, u ui.Scale, kind string) C
 			return fmt.Sprintf("%s%s from %s", ui.Plural(n, "network"), word, u.Range(low, high))
 		}}
 		f := h.frame(label, 110, x.xAxis(axisLabel("latency", u), 1/u.Factor()))
-		f.Marks = append(f.Marks, middleHalf(x, both)...)
+		f.Marks = append(f.Marks, middleHalf(x, valid)...)
 		c.Frames = append(c.Frames, f)
-		words = append(words, describe.SweepAndKind(s)+": "+describe.Span(both))
+		words = append(words, spanWords(s))
 	}
 	c.Desc = "Distribution of latency. " + strings.Join(words, ". ")
 	return sharedX(c)
+}
+
+// spanWords are a sweep and the latencies of its VALID networks, of all if none is.
+func spanWords(s *report.Sweep) string {
+	valid, invalid := s.Networks.Latencies()
+	if len(valid) == 0 {
+		return describe.SweepAndKind(s) + ", no VALID network: " + describe.Span(invalid)
+	}
+	return describe.SweepAndKind(s) + ", VALID networks: " + describe.Span(valid)
 }
 
 // sharedX keeps the ticks of the x axis only in the lowest frame.
@@ -107,7 +116,7 @@ func middleHalf(x scale, values []float64) []Mark {
 	}
 	q := describe.Quartiles(values)
 	u := ui.SecondsScale(q[1], q[3])
-	tip := fmt.Sprintf("middle half of the networks: %s, median %s", u.Range(q[1], q[3]), u.Format(q[2]))
+	tip := fmt.Sprintf("middle half of the VALID networks: %s, median %s", u.Range(q[1], q[3]), u.Format(q[2]))
 	return []Mark{
 		{X: x.x(q[1]), Y: 6, W: Place(max(100*(x.at(q[3])-x.at(q[1])), 0.4)), H: 5, Class: "middle", Tip: tip},
 		{X: Place(100*x.at(q[2]) - 0.25), Y: 2, W: 0.5, H: 13, Class: "middle", Tip: tip},

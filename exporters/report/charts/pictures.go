@@ -35,9 +35,10 @@ func WriteFiles(dir, format string, d *report.Data) error {
 func Pictures(d *report.Data) []Picture {
 	var all []Picture
 	for _, k := range d.Kinds() {
-		for _, c := range latencies(d, k) {
+		charts := latencies(d, k)
+		for _, c := range charts {
 			name := "latency-"
-			if c.Ranked {
+			if c.Ranked && len(charts) > 1 {
 				name = "ranking-"
 			}
 			all = append(all, pictureOf(name+fileWord(string(k)), k, "", c))

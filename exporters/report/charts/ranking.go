@@ -37,8 +37,7 @@ func ranking(d *report.Data, sweeps []int, x scale, u ui.Scale, kind string) Cha
 		f := rankedFrame(d, i, x, u)
 		f.Label = "networks, " + describe.SweepAndKind(s)
 		c.Frames = append(c.Frames, f)
-		valid, invalid := s.Networks.Latencies()
-		c.Desc += fmt.Sprintf(". %s: %s", describe.SweepAndKind(s), describe.Span(append(valid, invalid...)))
+		c.Desc += ". " + spanWords(s)
 	}
 	return sharedX(c)
 }

@@ -227,7 +227,7 @@ func testPages(t *testing.T, b context.Context) {
 			file := write(t, c.Make(t))
 			l := look{width: 1440}
 			p := open(t, b, file, l)
-			for _, l := range []look{{width: 1440}, {width: 360}, {width: 360, dark: true}, {width: 1440, dark: true}} {
+			for _, l := range []look{{width: 1440}, {width: 768}, {width: 390}, {width: 360}, {width: 390, dark: true}, {width: 1440, dark: true}} {
 				p.show(l)
 				p.frames()
 				p.noLayoutComplaints(l)
