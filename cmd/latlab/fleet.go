@@ -51,6 +51,11 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	run := bench.Fleet{}
 	for i, p := range f.plans {
 		sweep, err := p.run(ctx, st, infos[i])
+		if err == nil && !f.o.quiet {
+			m := sweep.Sweep
+			m.Device = infos[i]
+			err = noticeUnfinished(ctx, f.s, st, m)
+		}
 		if err != nil {
 			return nil, errors.Join(err, f.opened.Close(), st.Close())
 		}

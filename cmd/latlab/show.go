@@ -66,6 +66,7 @@ func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) erro
 	for _, r := range rows {
 		lines = append(lines, []string{r.ID, ui.Thousands(r.Measured), ui.Thousands(r.Failed), ui.Thousands(r.Invalid),
 			ui.Kind(r.Device.Kind), r.Created.Local().Format(time.DateTime)})
+		r.Space = versionedSpace(sweeps, r.Sweep)
 		what, err := networkWords(ctx, st, r.Sweep)
 		if err != nil {
 			return err
@@ -110,6 +111,7 @@ func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id s
 			"manifest": m, "tally": t, "reasons": t.Reasons, "warnings": t.Warnings, "failures": failures,
 		})
 	}
+	m.Space = versionedSpace(all, m)
 	return printSweepDetail(s, m, t, failures)
 }
 
