@@ -235,6 +235,7 @@ func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
 	r.noise = r.noise.Add(n.noise())
 	clear(r.failing)
 	r.blocks++
+	r.pace.add(time.Now())
 	r.lastBlock, r.lastValue = out.block, out.seconds
 	if len(r.buffer) >= r.o.Flush {
 		return r.flush(ctx)

@@ -17,19 +17,24 @@ type Estimate struct {
 
 // PooledNoise is the noise between blocks over all networks of a sweep.
 func PooledNoise(ctx context.Context, st Reader, sweep string) (Noise, error) {
-	var pooled Noise
+	p, err := readPool(ctx, st, sweep)
+	return p.all, err
+}
+
+func readPool(ctx context.Context, st Reader, sweep string) (pool, error) {
+	var all []Noise
 	for g, err := range byNetwork(st.Values(ctx, sweep)) {
 		if err != nil {
-			return Noise{}, err
+			return pool{}, err
 		}
 		blocks, values, _ := usableBlocks(g.blocks)
-		pooled = pooled.Add(replicateNoise(blocks, values))
+		all = append(all, replicateNoise(blocks, values))
 	}
-	return pooled, nil
+	return newPool(all), nil
 }
 
 // Estimates yields every network of a sweep by index, in two passes over the blocks: one
-// for the pooled noise, one for the estimates. It holds one network in memory at a time.
+// for the pooled noise, one for the estimates. It holds the blocks of one network in memory at a time.
 func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate, error] {
 	return func(yield func(Estimate, error) bool) {
 		manifest, err := st.Sweep(ctx, sweep)
@@ -37,7 +42,7 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 			yield(Estimate{}, err)
 			return
 		}
-		pooled, err := PooledNoise(ctx, st, sweep)
+		pooled, err := readPool(ctx, st, sweep)
 		if err != nil {
 			yield(Estimate{}, err)
 			return
@@ -60,8 +65,9 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 			e := Estimate{Network: n}
 			if more && g.network == n.Index {
 				e.Blocks = g.blocks
-				if m, ok := Measure(Input{Blocks: g.blocks, Info: manifest.Device, Protocol: manifest.Protocol, Pooled: pooled}); ok {
+				if m, ok := Measure(pooled.input(g.blocks, manifest)); ok {
 					e.M = &m
+					e.Network.Status = statusNow(n.Status, m, manifest)
 				}
 			}
 			if !yield(e, nil) {
@@ -99,4 +105,13 @@ func byNetwork(blocks iter.Seq2[StoredBlock, error]) iter.Seq2[group, error] {
 			yield(g, nil)
 		}
 	}
+}
+
+// statusNow calls a network measured that has its blocks: older versions stored that it was planned
+// again when it got extra ones.
+func statusNow(s Status, m Measurement, of Sweep) Status {
+	if s == Planned && m.Blocks >= of.Protocol.For(of.Device).MinBlocks {
+		return Measured
+	}
+	return s
 }

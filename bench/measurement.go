@@ -82,9 +82,21 @@ type Input struct {
 	Blocks   []devices.Block // in the order run; not changed
 	Info     devices.Info
 	Protocol Protocol
-	// Pooled is the noise of the sweep's networks, this one included. The zero value means
-	// that there are no other networks.
+	// Pooled is the noise of the sweep's networks without outlying ones, this one included. The zero
+	// value means that there are no other networks.
 	Pooled Noise
+	// LeftOut says that this network is outlying, so that Pooled is without it.
+	LeftOut bool
+	// All is the noise of all networks; the zero value means that it is Pooled.
+	All Noise
+}
+
+// others is the noise of the other networks.
+func (in Input) others(own Noise) Noise {
+	if in.LeftOut {
+		return in.Pooled
+	}
+	return in.Pooled.Sub(own)
 }
 
 // Measure turns blocks into a Measurement. It is pure: the same input gives the same
@@ -99,10 +111,14 @@ func Measure(in Input) (m Measurement, ok bool) {
 		estimator = ToolEstimate
 	}
 	own := replicateNoise(blocks, values)
-	if in.Pooled.DF < own.DF {
+	if in.Pooled.DF < own.DF && !in.LeftOut {
 		in.Pooled = own
 	}
-	iv, cv := NewInterval(values, in.Pooled, in.Protocol.Confidence), noiseCV(in.Info, in.Pooled)
+	if in.All.DF < in.Pooled.DF {
+		in.All = in.Pooled
+	}
+	cv := noiseCV(in.Info, in.All)
+	iv := in.interval(values, own)
 	if in.Info.Deterministic {
 		iv = Interval{Low: new(Median(values)), High: new(Median(values)), Confidence: 1, Method: Deterministic}
 	}
@@ -116,6 +132,18 @@ func Measure(in Input) (m Measurement, ok bool) {
 	addFigures(&m, blocks)
 	judge(&m, evidence{in: in, blocks: blocks, values: values, own: own})
 	return m, true
+}
+
+// interval rests on the network's own noise if that is unlike the others'.
+func (in Input) interval(values []float64, own Noise) Interval {
+	if !isAlone(own, in.Pooled, in.LeftOut) {
+		return NewInterval(values, in.Pooled, in.Protocol.Confidence)
+	}
+	iv := NewInterval(values, own, in.Protocol.Confidence)
+	if iv.Method == PooledT {
+		iv.Method = OwnT
+	}
+	return iv
 }
 
 // usableBlocks drops blocks without a figure, which Run never stores, and takes the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 
@@ -21,8 +22,12 @@ import (
 func (r *runner) plan(ctx context.Context) (bool, error) {
 	clear(r.models)
 	for {
-		if wide := r.tooWide(); len(wide) > 0 {
-			return true, r.planRounds(ctx, nil, wide[:min(len(wide), r.batchSize())], 1)
+		r.pool = r.newPool()
+		wide := r.tooWide()
+		some := wide[:min(len(wide), r.batchSize())]
+		r.foresee(wide, len(some))
+		if len(some) > 0 {
+			return true, r.planRounds(ctx, nil, some, 1)
 		}
 		next := r.unplanned()
 		if len(next) == 0 {
@@ -36,6 +41,15 @@ func (r *runner) plan(ctx context.Context) (bool, error) {
 			return true, r.planRounds(ctx, rows, batch, r.protocol.MinBlocks)
 		}
 	}
+}
+
+// newPool pools in the order of the networks: sums of another order could differ in the last digit.
+func (r *runner) newPool() pool {
+	var all []Noise
+	for _, i := range slices.Sorted(maps.Keys(r.nets)) {
+		all = append(all, r.nets[i].noise())
+	}
+	return newPool(all)
 }
 
 // batchSize has no limit on a simulator, which never loads a model's bytes into the cache.
@@ -66,13 +80,13 @@ func (r *runner) needsMore(n *network) bool {
 	case len(n.values) < p.MinBlocks:
 		return true
 	}
-	if halfWidth(n.values, r.noise, p.Confidence) > p.HalfWidth {
-		return true
+	noise, alone := Noise{}, false
+	if len(n.values) < orderBlocks {
+		noise, alone = r.pool.noiseFor(n.noise())
 	}
-	// A network noisier than the others would borrow too narrow an interval: give it enough
-	// blocks for its own order statistics.
-	own := n.noise()
-	return len(n.values) < orderBlocks && unlikeSpread(own, r.noise.Sub(own)) < unlikeChance
+	// A network unlike the others gets enough blocks for its own order statistics: few blocks say little
+	// about its noise.
+	return alone || halfWidth(n.values, noise, p.Confidence) > p.HalfWidth
 }
 
 // unplanned lists the requested networks that have no slot yet, in seeded order.
@@ -171,7 +185,7 @@ func (r *runner) planRounds(ctx context.Context, rows []Network, batch []int, ro
 	for _, s := range slots {
 		n := r.nets[s.Network]
 		r.change(n, func() {
-			n.rounds, n.Status = s.Round+1, Planned
+			n.rounds = s.Round + 1
 			n.waiting++
 		})
 	}

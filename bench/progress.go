@@ -1,19 +1,27 @@
 package bench
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Progress is where a run is. Nil figures are not known yet.
 type Progress struct {
-	Networks     int      `json:"networks"` // asked for
-	Done         int      `json:"done"`     // with at least the protocol's minimum of blocks
-	Failed       int      `json:"failed"`
-	Blocks       int      `json:"blocks"`      // done by this run
-	BlocksLeft   int      `json:"blocks_left"` // without extra blocks, which cannot be foreseen
-	BlocksPerSec float64  `json:"blocks_per_second"`
-	ETASeconds   *float64 `json:"eta_seconds"`
-	LastSeconds  *float64 `json:"last_latency_seconds"`
-	NoiseCV      *float64 `json:"noise_cv"`
-	TemperatureC *float64 `json:"temperature_celsius"` // hottest sensor after the last block
+	Networks     int     `json:"networks"` // asked for
+	Done         int     `json:"done"`     // with at least the protocol's minimum of blocks
+	Failed       int     `json:"failed"`
+	Blocks       int     `json:"blocks"`        // done by this run
+	BlocksBefore int     `json:"blocks_before"` // done by earlier runs
+	BlocksLeft   int     `json:"blocks_left"`   // without extra blocks that are not planned yet
+	BlocksPerSec float64 `json:"blocks_per_second"`
+	// ETASeconds is until the blocks left are done, at the pace so far. The bounds hold with
+	// roughly 95 %: blocks take different times, and networks may get extra ones.
+	ETASeconds     *float64 `json:"eta_seconds"`
+	ETALowSeconds  *float64 `json:"eta_low_seconds"`
+	ETAHighSeconds *float64 `json:"eta_high_seconds"`
+	LastSeconds    *float64 `json:"last_latency_seconds"`
+	NoiseCV        *float64 `json:"noise_cv"`
+	TemperatureC   *float64 `json:"temperature_celsius"` // hottest sensor after the last block
 	// Profiles is nil until all blocks are done and profiling begins.
 	Profiles *ProfileProgress `json:"profiles,omitempty"`
 }
@@ -28,6 +36,7 @@ type ProfileProgress struct {
 // thousand networks as for ten.
 type standing struct {
 	known, done, failed, waiting int
+	extra                        int // blocks beyond the minimum, of networks that are done
 }
 
 // count adds (sign 1) or takes out (sign -1) a network as it is now.
@@ -42,6 +51,7 @@ func (r *runner) count(n *network, sign int) {
 		r.standing.failed += sign
 	case len(n.values) >= r.protocol.MinBlocks:
 		r.standing.done += sign
+		r.standing.extra += sign * (n.rounds - r.protocol.MinBlocks)
 	}
 }
 
@@ -58,19 +68,128 @@ func (r *runner) report() {
 	}
 	t := r.standing
 	p := Progress{
-		Networks: r.o.Networks, Done: t.done, Failed: t.failed, Blocks: r.blocks, NoiseCV: noiseCV(r.o.Device.Info(), r.noise),
+		Networks: r.o.Networks, Done: t.done, Failed: t.failed, Blocks: r.blocks, BlocksBefore: r.before,
+		NoiseCV:    noiseCV(r.o.Device.Info(), r.noise),
 		BlocksLeft: t.waiting + (r.o.Networks-t.known)*r.protocol.MinBlocks,
+	}
+	if p.BlocksLeft == 0 {
+		p.BlocksLeft = len(r.tooWide()) // planned next
 	}
 	if r.lastBlock != nil {
 		p.LastSeconds = new(r.lastValue)
 		p.TemperatureC = r.lastBlock.After.HottestC()
-		if elapsed := time.Since(r.start).Seconds(); elapsed > 0 {
-			p.BlocksPerSec = float64(r.blocks) / elapsed
-			p.ETASeconds = new(elapsed / float64(r.blocks) * float64(p.BlocksLeft))
-		}
+		r.addPace(&p)
 	}
 	if r.profiles.Asked > 0 {
 		p.Profiles = new(r.profiles)
 	}
 	r.o.Progress(p)
+}
+
+func (r *runner) addPace(p *Progress) {
+	elapsed := time.Since(r.start).Seconds()
+	if elapsed <= 0 {
+		return
+	}
+	p.BlocksPerSec = float64(r.blocks) / elapsed
+	p.ETASeconds = new(elapsed / float64(r.blocks) * float64(p.BlocksLeft))
+	if r.pace.n < paceBlocks {
+		return
+	}
+	low, high := r.pace.bounds(p.BlocksLeft, p.BlocksLeft)
+	if p.BlocksLeft > 0 {
+		_, high = r.pace.bounds(p.BlocksLeft, p.BlocksLeft+r.forecastExtra())
+	}
+	p.ETALowSeconds, p.ETAHighSeconds = &low, &high
+}
+
+// paceBlocks is how many blocks a range of the time left needs.
+const paceBlocks = 3
+
+// pace is the mean and the spread of the times from one finished block to the next.
+type pace struct {
+	last       time.Time
+	n          int
+	mean, rest float64 // rest is the sum of squares about the mean (Welford)
+}
+
+func (p *pace) add(now time.Time) {
+	x := now.Sub(p.last).Seconds()
+	p.last = now
+	p.n++
+	d := x - p.mean
+	p.mean += d / float64(p.n)
+	p.rest += d * (x - p.mean)
+}
+
+// bounds are roughly the 95 % bounds of the time that low to high more blocks take. The mean is an
+// estimate too: after few blocks, the networks to come may be slower than those so far.
+func (p *pace) bounds(low, high int) (least, most float64) {
+	sd := math.Sqrt(p.rest / float64(p.n-1))
+	half := func(k int) float64 {
+		return 2 * sd * math.Sqrt(float64(k)+float64(k)*float64(k)/float64(p.n))
+	}
+	least = p.mean*float64(low) - half(low)
+	most = p.mean*float64(high) + half(high)
+	return max(least, p.mean*float64(low)/10), most
+}
+
+// forecast is what the last plan leaves to further plans.
+type forecast struct {
+	done int // networks with their minimum of blocks at that time
+	more int // extra blocks that these may still get
+}
+
+// foresee forecasts after extra blocks were planned: wide are the networks that need some.
+func (r *runner) foresee(wide []int, planned int) {
+	r.forecast = forecast{done: r.standing.done, more: -planned}
+	for _, i := range wide {
+		n := r.nets[i]
+		noise, _ := r.pool.noiseFor(n.noise())
+		if len(n.values) >= orderBlocks {
+			noise = n.noise()
+		}
+		need := r.protocol.blocksNeeded(noise) - len(n.values)
+		r.forecast.more += min(max(need, 1), r.protocol.MaxBlocks-len(n.values))
+	}
+}
+
+// forecastExtra is how many extra blocks may be planned yet: of the networks that the last plan saw,
+// and of the others as many as the noise demands, or as many as networks got so far.
+func (r *runner) forecastExtra() int {
+	p, t := r.protocol, r.standing
+	each, noise := 0.0, r.pool.core
+	if noise.DF < fewDF {
+		noise = r.noise
+	}
+	if noise.DF >= fewDF {
+		each = float64(p.blocksNeeded(noise) - p.MinBlocks)
+	}
+	if t.done > 0 {
+		each = max(each, float64(t.extra)/float64(t.done))
+	}
+	ahead := max(0, r.o.Networks-t.failed-r.forecast.done)
+	return max(0, r.forecast.more) + int(math.Ceil(each*float64(ahead)))
+}
+
+// orderFactor is by how much the intervals of order statistics are wider than those of a known
+// variance, for 6 to 10 normal values.
+const orderFactor = 1.3
+
+// blocksNeeded is how many blocks bring an interval within the target under a noise, roughly.
+func (p Protocol) blocksNeeded(noise Noise) int {
+	if noise.DF < 1 {
+		return p.MinBlocks
+	}
+	reach := tQuantile((1+p.Confidence)/2, noise.DF) * noise.SD()
+	for n := p.MinBlocks; n < p.MaxBlocks; n++ {
+		variance := orderFactor * orderFactor * math.Pi / 2 / float64(n)
+		if n < orderBlocks {
+			variance = medianVariance[n]
+		}
+		if math.Expm1(reach*math.Sqrt(variance)) <= p.HalfWidth {
+			return n
+		}
+	}
+	return p.MaxBlocks
 }

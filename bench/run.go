@@ -157,8 +157,11 @@ type runner struct {
 	pending  []Slot // in order
 	order    int    // next free slot order
 	buffer   []Finished
-	noise    Noise
+	noise    Noise // of all networks
+	pool     pool  // as of the last plan
 	standing standing
+	pace     pace
+	forecast forecast
 
 	models   map[int]*model.Model // of the current batch
 	prepared map[int]bool         // by this run
@@ -166,6 +169,7 @@ type runner struct {
 
 	failing   map[int]bool // networks on which the device failed since the last good block
 	blocks    int          // done by this run
+	before    int          // done by earlier runs
 	lastBlock *devices.Block
 	lastValue float64
 
@@ -266,7 +270,13 @@ func (r *runner) load(ctx context.Context) error {
 	for _, n := range r.nets {
 		r.noise = r.noise.Add(n.noise())
 		r.count(n, 1)
+		if n.Index < r.o.Networks {
+			r.before += len(n.values)
+		}
 	}
+	r.pool = r.newPool()
+	r.foresee(r.tooWide(), 0)
+	r.pace.last = time.Now()
 	return r.loadFailures(ctx)
 }
 

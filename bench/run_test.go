@@ -594,3 +594,55 @@ func TestProgress(t *testing.T) {
 		t.Errorf("%d reports for 18 blocks", len(all))
 	}
 }
+
+// TestProgressOfExtraBlocks: while extra blocks are planned or needed, some are left, no network becomes
+// undone, here and in the store, and the time left has no upper bound of 0.
+func TestProgressOfExtraBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, st := newSlow(1), memory.New()
+		var last bench.Progress
+		o := parallelOptions(d, st, 6)
+		o.Sweep.Protocol.HalfWidth = 1e-9 // all get their whole budget
+		ranges := 0
+		check := func(p bench.Progress) {
+			total := 6 * o.Sweep.Protocol.MaxBlocks
+			if p.Done < last.Done || p.BlocksBefore+p.Blocks < last.BlocksBefore+last.Blocks {
+				t.Errorf("progress goes back from %+v to %+v", last, p)
+			}
+			if work := p.BlocksBefore+p.Blocks < total; work != (p.BlocksLeft > 0) {
+				t.Errorf("%d of %d blocks are done, %d left", p.BlocksBefore+p.Blocks, total, p.BlocksLeft)
+			}
+			if p.ETAHighSeconds != nil {
+				ranges++
+				if p.BlocksLeft > 0 && (*p.ETALowSeconds <= 0 || *p.ETAHighSeconds < *p.ETASeconds || *p.ETALowSeconds > *p.ETASeconds) {
+					t.Errorf("time left %v, %v to %v", *p.ETASeconds, *p.ETALowSeconds, *p.ETAHighSeconds)
+				}
+			}
+			measured := 0
+			tally, err := bench.Count(t.Context(), st, o.Sweep.ID)
+			if err == nil {
+				measured = tally.Measured
+			}
+			if o.Sweep.ID != "" && measured != p.Done {
+				t.Errorf("the bar says %d networks, the store %d", p.Done, measured)
+			}
+			last = p
+		}
+		o.Progress = check
+		stop := make(chan struct{})
+		o.Stop = stop
+		o.Progress = func(p bench.Progress) {
+			if check(p); p.Blocks == 25 {
+				close(stop)
+			}
+		}
+		res, err := bench.Run(t.Context(), o)
+		if !errors.Is(err, bench.ErrStopped) {
+			t.Fatal(err)
+		}
+		o.Sweep.ID, o.Stop, o.Progress = res.Sweep.ID, nil, check
+		if res, err = bench.Run(t.Context(), o); err != nil || res.Measured != 6 || ranges == 0 {
+			t.Errorf("%+v, %v, %d ranges", count(res), err, ranges)
+		}
+	})
+}

@@ -116,6 +116,8 @@ func (n Noise) Add(m Noise) Noise { return Noise{n.SumSquares + m.SumSquares, n.
 // Sub removes what Add added.
 func (n Noise) Sub(m Noise) Noise { return Noise{max(0, n.SumSquares-m.SumSquares), n.DF - m.DF} }
 
+func (n Noise) variance() float64 { return n.SumSquares / float64(n.DF) }
+
 // SD is the standard deviation of log block values, NaN without degrees of freedom.
 func (n Noise) SD() float64 {
 	if n.DF < 1 {
@@ -150,6 +152,7 @@ type Interval struct {
 // Names of interval methods.
 const (
 	PooledT         = "t on log block values, pooled variance"
+	OwnT            = "t on log block values, own variance"
 	OrderStatistics = "order statistics of block values"
 	// Deterministic: the bounds are the value itself. They mean that the value is repeatable, not
 	// that the estimator or simulator is accurate.
@@ -157,7 +160,8 @@ const (
 )
 
 // NewInterval is the interval of the median of block values. Below 6 blocks a network's own
-// noise is poorly known, so the sweep's pooled noise is used; from 6 blocks on, its own order
+// noise is poorly known, so noise is that of the sweep's networks, or the network's own if it is unlike
+// theirs; from 6 blocks on, its own order
 // statistics, which assume nothing about the distribution.
 func NewInterval(values []float64, pooled Noise, confidence float64) Interval {
 	if len(values) >= orderBlocks {
@@ -263,10 +267,18 @@ func orderInterval(values []float64, confidence float64) Interval {
 //
 // Source: Snedecor and Cochran (1989), section 6.12.
 func unlikeSpread(own, others Noise) float64 {
-	if own.DF < 1 || others.DF < fewDF || others.SumSquares == 0 {
+	if others.DF < fewDF {
 		return 1
 	}
-	f := (own.SumSquares / float64(own.DF)) / (others.SumSquares / float64(others.DF))
+	return varianceChance(own, others)
+}
+
+// varianceChance is the p-value of the F test: 1 if there are no data, or if own is not above others.
+func varianceChance(own, others Noise) float64 {
+	if own.DF < 1 || others.DF < 1 || others.SumSquares == 0 {
+		return 1
+	}
+	f := own.variance() / others.variance()
 	if f <= 1 {
 		return 1 // skip the expensive integral: every batch needs it for every network
 	}

@@ -15,8 +15,8 @@ type Status string
 
 // The states of a network.
 const (
-	Planned  Status = "planned"  // some of its blocks have not run yet
-	Measured Status = "measured" // every planned block is done
+	Planned  Status = "planned"  // fewer blocks than the protocol's minimum
+	Measured Status = "measured" // its first blocks are done; extra ones may be planned
 	Failed   Status = "failed"   // the network is at fault; no more blocks
 )
 

@@ -44,7 +44,8 @@ const (
 	WarnCPUBlock    = "cpu_time_of_a_block"
 	WarnUnreachable = "confidence"
 	WarnNoise       = "noise_poorly_known"
-	WarnDevice      = "device" // reported by the device itself
+	WarnPooled      = "pooled_noise" // the noise of other networks makes the interval wide
+	WarnDevice      = "device"       // reported by the device itself
 )
 
 // Thresholds of warnings. They decide only whether a figure is worth a line.
@@ -205,7 +206,7 @@ func checkPrecision(m *Measurement, e evidence) {
 func checkStep(m *Measurement, e evidence) {
 	ratio := slices.Max(e.values)/slices.Min(e.values) - 1
 	limit := e.in.Protocol.StepLimit
-	if others := e.in.Pooled.Sub(e.own); others.DF >= fewDF {
+	if others := e.in.others(e.own); others.DF >= fewDF {
 		limit = max(limit, math.Expm1(unlikeLimit*others.SD()))
 	}
 	if ratio > limit {
@@ -389,16 +390,32 @@ func clusterGap(s []float64) float64 {
 }
 
 func warnSpread(m *Measurement, e evidence) {
-	if others := e.in.Pooled.Sub(e.own); unlikeSpread(e.own, others) < unlikeChance {
+	if others := e.in.others(e.own); e.in.LeftOut || unlikeSpread(e.own, others) < unlikeChance {
 		own, sd := e.own.SD(), others.SD()
 		m.warn(WarnSpread, &own, &sd, "blocks of this network spread by %.1f %%, those of the others by %.1f %%", 100*own, 100*sd)
 	}
-	if df := e.in.Pooled.DF; m.Method == PooledT && df < fewDF {
+	df := e.in.Pooled.DF
+	if m.Method == OwnT {
+		df = e.own.DF
+	}
+	if m.Method != OrderStatistics && df < fewDF {
 		m.warn(WarnNoise, new(float64(df)), new(float64(fewDF)), "the interval rests on %d blocks and %d degrees of freedom", m.Blocks, df)
 	}
+	warnPooled(m, e)
 	if m.Confidence > 0 && m.Confidence < e.in.Protocol.Confidence {
 		m.warn(WarnUnreachable, new(m.Confidence), new(e.in.Protocol.Confidence), "the interval has confidence %.3f only", m.Confidence)
 	}
+}
+
+// warnPooled says that an interval is too wide because of the other networks: under the noise of its own
+// blocks it would meet the target.
+func warnPooled(m *Measurement, e evidence) {
+	own, pooled := e.own.SD(), e.in.Pooled.SD()
+	half := math.Log1p(m.HalfWidth())
+	if m.Method != PooledT || e.own.DF < 1 || math.Expm1(half) <= e.in.Protocol.HalfWidth || math.Expm1(half*own/pooled) > e.in.Protocol.HalfWidth {
+		return
+	}
+	m.warn(WarnPooled, &pooled, &own, "the interval is wide because blocks of the sweep's networks spread by %.1f %%; those of this network spread by %.1f %%", 100*pooled, 100*own)
 }
 
 func warnMixed(m *Measurement, e evidence) {

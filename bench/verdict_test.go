@@ -159,10 +159,10 @@ func TestVerdicts(t *testing.T) {
 		"no delegate asked": {func(in *Input) {
 			in.each(func(b *devices.Block) { b.Delegation = devices.Delegation{Nodes: 10} })
 		}, "", ""},
-		"noisy sweep":  {func(in *Input) { in.Pooled = Noise{SumSquares: 1, DF: 100} }, "precision", ""},
+		"noisy sweep":  {func(in *Input) { in.Pooled = Noise{SumSquares: 1, DF: 100} }, "precision", "pooled_noise"},
 		"alone":        {func(in *Input) { in.Pooled = Noise{} }, "", "noise_poorly_known"},
-		"a step":       {func(in *Input) { scale(&in.Blocks[1], 1.4) }, "step", "unlike_others"},
-		"a small step": {func(in *Input) { scale(&in.Blocks[1], 1.1) }, "", "unlike_others"},
+		"a step":       {func(in *Input) { scale(&in.Blocks[1], 1.4) }, "precision step", "unlike_others noise_poorly_known"},
+		"a small step": {func(in *Input) { scale(&in.Blocks[1], 1.1) }, "precision", "unlike_others noise_poorly_known"},
 		"a step within wide noise": {func(in *Input) {
 			scale(&in.Blocks[1], 1.4)
 			in.Pooled = Noise{SumSquares: 4, DF: 100}
@@ -245,7 +245,7 @@ func TestVerdicts(t *testing.T) {
 			for i := 0; i < 12; i += 2 {
 				in.Blocks[0].Samples[i], in.Blocks[0].CPUSamples[i] = 0.13, 0.13
 			}
-		}, "", "above_minimum bimodal unlike_others"},
+		}, "precision", "above_minimum bimodal unlike_others noise_poorly_known"},
 		"another runtime": {func(in *Input) { in.Blocks[0].Runtime = "s" }, "", "mixed_runs"},
 		"device warns": {func(in *Input) {
 			in.each(func(b *devices.Block) { b.Warnings = []string{"fan is off"} })

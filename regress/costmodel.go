@@ -13,6 +13,8 @@
 package regress
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"latlab/devices"
@@ -64,7 +66,8 @@ type TablePosition struct {
 	Seen []int `json:"seen"`
 }
 
-// Figures are the accuracy on held-out networks. Null = not computed.
+// Figures are the accuracy on held-out networks. Null = not computed. The model itself is fitted on all
+// networks; NTrain and NTest are those of one of the fits that the figures come from.
 type Figures struct {
 	NTrain         int      `json:"n_train"`
 	NTest          int      `json:"n_test"`
@@ -80,6 +83,27 @@ type Figures struct {
 	Kendall        *float64 `json:"kendall"`
 	NoiseCeilingR2 *float64 `json:"noise_ceiling_r2"`
 }
+
+// Networks is how many networks the model is fitted on.
+func (f Figures) Networks() int { return f.NTrain + f.NTest }
+
+// Judged is how many networks each figure covers: all of them where folds take turns.
+func (f Figures) Judged() int {
+	if f.folds() {
+		return f.Networks()
+	}
+	return f.NTest
+}
+
+// Rule is the short name of the rule in Split.
+func (f Figures) Rule() string {
+	if f.folds() {
+		return "5-fold cross-validation, twice"
+	}
+	return fmt.Sprintf("random splits: fits on %d networks, tested on the other %d", f.NTrain, f.NTest)
+}
+
+func (f Figures) folds() bool { return strings.HasPrefix(f.Split, foldsRule) }
 
 // Observation is one network's latency.
 type Observation struct {

@@ -99,6 +99,8 @@ const (
 	heldRepeats = 2
 	heldFolds   = 5
 	heldSplits  = 10 // with Options.Train
+
+	foldsRule = "2 x 5 random folds" // how Figures.Split begins without Options.Train
 )
 
 // method fits a table to some networks of the design.
@@ -199,8 +201,8 @@ func parts(n int, o Options) ([]part, string) {
 			ps = append(ps, part{train, test, r})
 		}
 	}
-	return ps, fmt.Sprintf("%d x %d random folds, seed %d: every network predicted once a repeat by a model trained on the other folds; figures of all networks, mean of the repeats",
-		heldRepeats, heldFolds, o.Seed)
+	return ps, fmt.Sprintf("%s, seed %d: every network predicted once a repeat by a model trained on the other folds; figures of all networks, mean of the repeats",
+		foldsRule, o.Seed)
 }
 
 // heldOut is what validation needs from a fit of any method.

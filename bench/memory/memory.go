@@ -102,7 +102,7 @@ func (s *Store) Plan(_ context.Context, sweep string, networks []bench.Network, 
 		}
 	}
 	for _, sl := range slots {
-		n, known := nets[sl.Network]
+		_, known := nets[sl.Network]
 		_, used := taken[sl.Order]
 		key := [2]int{sl.Network, sl.Round}
 		if !known || used || rounds[key] {
@@ -110,8 +110,6 @@ func (s *Store) Plan(_ context.Context, sweep string, networks []bench.Network, 
 		}
 		rounds[key] = true
 		taken[sl.Order] = bench.Scheduled{Slot: sl, State: bench.SlotPlanned}
-		n.Status = bench.Planned
-		nets[sl.Network] = n
 	}
 	sw.networks, sw.slots = nets, taken
 	return nil

@@ -62,29 +62,16 @@ func (s *Store) Plan(ctx context.Context, sweep string, networks []bench.Network
 	})
 }
 
-// putSlots adds rows of the schedule. A measured network that gets new slots is planned again.
+// putSlots adds rows of the schedule. A measured network that gets extra blocks stays measured.
 func putSlots(ctx context.Context, tx *sql.Tx, num int64, slots []bench.Slot) error {
 	insert, err := tx.PrepareContext(ctx, "INSERT INTO schedule (sweep, ord, network, round, state) VALUES (?,?,?,?,'planned')")
 	if err != nil {
 		return err
 	}
 	defer insert.Close()
-	status, err := tx.PrepareContext(ctx, updateStatus)
-	if err != nil {
-		return err
-	}
-	defer status.Close()
-	seen := map[int]bool{}
 	for _, sl := range slots {
 		if _, err := insert.ExecContext(ctx, num, sl.Order, sl.Network, sl.Round); err != nil {
 			return fmt.Errorf("plan slot %d (network %d, round %d): %w", sl.Order, sl.Network, sl.Round, err)
-		}
-		if seen[sl.Network] {
-			continue
-		}
-		seen[sl.Network] = true
-		if _, err := status.ExecContext(ctx, string(bench.Planned), num, sl.Network); err != nil {
-			return err
 		}
 	}
 	return nil

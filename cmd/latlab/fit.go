@@ -11,6 +11,7 @@ import (
 
 	"latlab/bench"
 	"latlab/devices"
+	reportwords "latlab/exporters/report/describe"
 	"latlab/internal/atomicfile"
 	"latlab/internal/ui"
 	"latlab/regress"
@@ -236,11 +237,11 @@ func latenciesUntil(until *time.Time) [][]string {
 // printFigures prints held-out figures and more rows; unit formats the RMSE.
 func printFigures(w io.Writer, f regress.Figures, unit func(float64) string, more ...[]string) error {
 	rows := [][]string{
-		{"  trained on", fmt.Sprintf("%d networks, tested on %d held out", f.NTrain, f.NTest)},
+		{"  fitted on", "all " + ui.Plural(f.Networks(), "network")}, {"  figures by", f.Rule()},
 		{"  r2", ui.Optional(f.R2, ui.Fixed4) + ", adjusted " + ui.Optional(f.AdjustedR2, ui.Fixed4)},
 		{"  MAPE", ui.Optional(f.MAPE, ui.Percent) + ", RMSPE " + ui.Optional(f.RMSPE, ui.Percent)},
 		{"  RMSE", ui.Optional(f.RMSESeconds, unit)},
-		{"  within 5 %, 10 %", ui.Optional(f.Within5, ui.Percent) + ", " + ui.Optional(f.Within10, ui.Percent)},
+		{"  within 5 %, 10 %", reportwords.Share(f, f.Within5) + ", " + reportwords.Share(f, f.Within10)},
 		{"  Spearman, Kendall", ui.Optional(f.Spearman, ui.Fixed4) + ", " + ui.Optional(f.Kendall, ui.Fixed4)},
 		{"  noise ceiling", ui.Optional(f.NoiseCeilingR2, ui.Fixed4)},
 	}

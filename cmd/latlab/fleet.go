@@ -54,8 +54,13 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	run := bench.Fleet{}
 	for i, p := range f.plans {
 		sweep, err := p.run(ctx, st, infos[i])
-		if err == nil && f.o.again {
+		switch {
+		case err == nil && f.o.again:
 			sweep.Sweep, err = bench.Again(ctx, st, sweep.Sweep, sweep.Networks, infos[i])
+		case err == nil && !f.o.quiet:
+			m := sweep.Sweep
+			m.Device = infos[i]
+			err = noticeUnfinished(ctx, f.s, st, m)
 		}
 		if err != nil {
 			return nil, errors.Join(err, f.opened.Close(), st.Close())

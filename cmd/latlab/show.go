@@ -71,6 +71,7 @@ func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) erro
 	for _, r := range rows {
 		lines = append(lines, []string{r.ID, ui.Thousands(r.Measured), ui.Thousands(r.Failed), ui.Thousands(r.Invalid),
 			ui.Kind(r.Device.Kind), r.Created.Local().Format(time.DateTime)})
+		r.Space = versionedSpace(sweeps, r.Sweep)
 		what, err := networkWords(ctx, st, r.Sweep)
 		if err != nil {
 			return err
@@ -137,6 +138,7 @@ func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id s
 			"refused": refused, "ranked": ranked, "profiled": profiled,
 		})
 	}
+	m.Space = versionedSpace(sweeps, m)
 	printSweepDetail(s, m, t, profiled, failures, refused)
 	fmt.Fprintln(s.out)
 	return o.ranking.print(s, all, rankedFew)

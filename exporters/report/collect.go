@@ -246,6 +246,7 @@ func doubtWords(code string) string {
 		bench.WarnCPUBlock:     "one block waited for a CPU",
 		bench.WarnUnreachable:  "too few blocks for the requested confidence",
 		bench.WarnNoise:        "too few blocks to know the noise well",
+		bench.WarnPooled:       "other networks' noise makes the interval wide",
 		bench.WarnDevice:       "reported by the device itself",
 	}[code]; ok {
 		return w

@@ -15,7 +15,7 @@ var securityHeaders = [][2]string{
 	{"Referrer-Policy", "no-referrer"},
 	{"Cross-Origin-Resource-Policy", "same-origin"},
 	{"Cache-Control", "no-store"},
-	// The landing page has its style inside and no script.
+	// The first page has its style inside and no script.
 	{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
 }
 

@@ -7,15 +7,16 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"latlab/exporters/prom"
 )
@@ -29,6 +30,11 @@ type Options struct {
 	// Ready returns the reason why the server is not ready; nil = always ready.
 	Ready  func() error
 	Prober Prober
+	// Lab and Devices are what the first page lists; nil = none.
+	Lab     func() prom.Lab
+	Devices func() []Device
+	// Report writes the HTML report of the store for /report; nil = none.
+	Report func(context.Context, io.Writer) error
 	// CostModels returns the current ones, since a file may be replaced while it is served. A
 	// request uses the same ones until its end. Names are unique and do not change. nil = none.
 	CostModels func() []CostModel
@@ -96,15 +102,14 @@ func Handler(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	landing, err := landingPage(o)
-	if err != nil {
-		return nil, err
-	}
 	mux := http.NewServeMux()
-	h.handle(mux, "landing", "GET /{$}", landing)
+	h.handle(mux, "landing", "GET /{$}", h.first())
 	h.handle(mux, "metrics", "GET /metrics", h.scrapes())
 	h.handle(mux, "healthy", "GET /-/healthy", http.HandlerFunc(healthy))
 	h.handle(mux, "ready", "GET /-/ready", http.HandlerFunc(h.ready))
+	if o.Report != nil {
+		h.handle(mux, "report", "GET /report", &reports{write: o.Report})
+	}
 	if o.Prober != nil {
 		h.handle(mux, "probe", "GET /probe", newProbes(o))
 		h.handle(mux, "sd", "GET /sd", http.HandlerFunc(h.discovery))
@@ -133,24 +138,6 @@ func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	fmt.Fprintln(w, "latlab is ready")
-}
-
-func landingPage(o Options) (http.Handler, error) {
-	links := []toolkit.LandingLinks{{Address: "/metrics", Text: "Metrics", Description: "Metrics of sweeps, devices and cost models"}}
-	if o.Prober != nil {
-		links = append(links,
-			toolkit.LandingLinks{Address: "/probe?target=cpu", Text: "Probe", Description: "Metrics of one device by its name, here this machine"},
-			toolkit.LandingLinks{Address: "/sd", Text: "Devices", Description: "List of devices for Prometheus' HTTP service discovery"})
-	}
-	if len(o.CostModels()) > 0 {
-		links = append(links, toolkit.LandingLinks{Address: "/v1/cost_models", Text: "Cost models", Description: "List of cost models for POST /v1/predict"})
-	}
-	links = append(links,
-		toolkit.LandingLinks{Address: "/-/healthy", Text: "Healthy"}, toolkit.LandingLinks{Address: "/-/ready", Text: "Ready"})
-	return toolkit.NewLandingPage(toolkit.LandingConfig{
-		Name: "latlab", Description: "On-device latency benchmarking lab", Version: o.Version,
-		HeaderColor: "#24476b", Links: links, Profiling: "false",
-	})
 }
 
 // ownMetrics are those of the server itself.

@@ -8,6 +8,7 @@ package serve
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -17,9 +18,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"latlab/bench/store"
 	"latlab/devices"
 	"latlab/devices/inventory"
 	"latlab/exporters/prom"
+	"latlab/exporters/report"
+	"latlab/exporters/report/page"
 	"latlab/exporters/web"
 	"latlab/internal/version"
 )
@@ -77,9 +81,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		prober.timing = func(device string) bool { return now().Timing(device, time.Now()) }
 		w.Scraped = func() { poller.Scraped(); watcher.Asked() }
 		w.Ready = watcher.Ready
+		w.Lab = now
+		w.Report = func(ctx context.Context, out io.Writer) error { return writeReport(ctx, o.Store, out) }
 		s.runs = append(s.runs, watcher.Run)
 	}
 	registry.MustRegister(web.DeviceMetrics(seen, false))
+	w.Devices = func() []web.Device { poller.Scraped(); return seen() }
 	s.runs = append(s.runs, poller.Run)
 	s.Handler, err = web.Handler(w)
 	return s, err
@@ -144,4 +151,22 @@ func computedDevices(lab prom.Lab) []web.Device {
 		}
 	}
 	return list
+}
+
+// writeReport opens the store anew: the watcher's is read by its own goroutine only.
+func writeReport(ctx context.Context, path string, out io.Writer) error {
+	st, err := store.OpenRead(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	sweeps, err := st.Sweeps(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := report.Collect(ctx, st, sweeps, nil, report.Options{Now: time.Now()})
+	if err != nil {
+		return err
+	}
+	return page.Write(out, d, path)
 }

@@ -85,6 +85,7 @@ func together(all []bench.Progress) bench.Progress {
 		sum.Done += p.Done
 		sum.Failed += p.Failed
 		sum.Blocks += p.Blocks
+		sum.BlocksBefore += p.BlocksBefore
 		sum.BlocksLeft += p.BlocksLeft
 		if p.Profiles != nil {
 			if sum.Profiles == nil {
@@ -97,6 +98,8 @@ func together(all []bench.Progress) bench.Progress {
 			sum.BlocksPerSec += p.BlocksPerSec
 		}
 		sum.ETASeconds = greater(sum.ETASeconds, p.ETASeconds) // devices run in parallel
+		sum.ETALowSeconds = greater(sum.ETALowSeconds, p.ETALowSeconds)
+		sum.ETAHighSeconds = greater(sum.ETAHighSeconds, p.ETAHighSeconds)
 		sum.NoiseCV = greater(sum.NoiseCV, p.NoiseCV)
 		sum.TemperatureC = greater(sum.TemperatureC, p.TemperatureC)
 	}

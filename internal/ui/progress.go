@@ -3,12 +3,13 @@ package ui
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
 	"latlab/bench"
@@ -67,38 +68,56 @@ func (l *lineProgress) finish() {
 	}
 }
 
-// bar is one line that fits the terminal: count, rate, time left, noise, temperature, bar.
+// bar is one line as wide as the terminal: count, rate, time left, noise, temperature, bar.
 type bar struct {
 	w       io.Writer
 	kind    devices.Kind
 	devices int
-	b       *progressbar.ProgressBar
-	total   int
+	shown   time.Time
+	share   float64 // of the blocks; a plan of extra blocks does not set it back
+	length  int     // of the line on the screen
 }
 
+// barInterval keeps slow terminals from slowing a sweep down.
+const barInterval = 100 * time.Millisecond
+
 func (b *bar) update(p bench.Progress) {
-	// The library never shows a bar again that was full once. A sweep is full between two batches
-	// and before its extra blocks, so the total has one block more.
-	total := p.Blocks + p.BlocksLeft + 1
-	if b.b == nil {
-		b.b = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(b.w),
-			progressbar.OptionSetWidth(barWidth(columns(b.w))),
-			progressbar.OptionSetPredictTime(false),
-			progressbar.OptionSetElapsedTime(false),
-			progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionUseANSICodes(escapesWanted()),
-			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
-			progressbar.OptionClearOnFinish(),
-		)
+	done := p.BlocksBefore + p.Blocks
+	if total := done + p.BlocksLeft; total > 0 {
+		b.share = max(b.share, float64(done)/float64(total))
 	}
-	b.b.Describe(describeProgress(p, b.kind, b.devices, columns(b.w)))
-	// The total changes when networks need more blocks, or fail.
-	if total != b.total {
-		b.total = total
-		b.b.ChangeMax(total)
+	if p.BlocksLeft > 0 {
+		b.share = min(b.share, 0.99)
 	}
-	_ = b.b.Set(p.Blocks)
+	if now := time.Now(); now.Sub(b.shown) >= barInterval {
+		b.shown = now
+		b.show(barLine(p, b.kind, b.devices, columns(b.w), b.share))
+	}
+}
+
+// barLine is the whole line. The last column stays free, because some terminals wrap when it is written.
+func barLine(p bench.Progress, kind devices.Kind, devs, columns int, share float64) string {
+	text := describeProgress(p, kind, devs, columns)
+	width := columns - 1 - len(text) - len(" 100% []")
+	full := int(share * float64(width))
+	if width < 3 || text == "" {
+		return text
+	}
+	head := strings.Repeat("=", full)
+	if full < width {
+		head += ">"
+	}
+	return fmt.Sprintf("%s %3.0f%% [%-*s]", text, math.Floor(100*share), width, head)
+}
+
+// show replaces the line on the screen.
+func (b *bar) show(line string) {
+	clear := "\r\x1b[K"
+	if !escapesWanted() {
+		clear = "\r" + strings.Repeat(" ", b.length) + "\r"
+	}
+	fmt.Fprint(b.w, clear+line)
+	b.length = len(line)
 }
 
 // columns is the current width of the terminal, which may be resized during a sweep.
@@ -108,24 +127,22 @@ func columns(w io.Writer) int {
 			return n
 		}
 	}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		return n
+	}
 	return Columns
 }
 
 // Width is the width of the terminal that w is, or Columns where it is none.
 func Width(w io.Writer) int { return columns(unwrapped(w)) }
 
-// barWidth is small on narrow terminals, so that the text fits.
-func barWidth(columns int) int {
-	if columns < 60 {
-		return 3
-	}
-	return 8
-}
-
-// barRoom is the room for text beside percentage and bar. The last column stays free, because
-// some terminals wrap when it is written.
+// barRoom is the room for text beside percentage and bar, which has at least 7 columns, or 3 on a narrow terminal.
 func barRoom(columns int) int {
-	return columns - len(" 100% [") - barWidth(columns) - len("]  ") - 1
+	width := 7
+	if columns < 60 {
+		width = 3
+	}
+	return columns - len(" 100% []") - width - 1
 }
 
 // describeProgress formats the text beside the bar. If the line would be too long, it omits the
@@ -152,8 +169,8 @@ func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) st
 	switch {
 	case p.Profiles != nil: // all blocks are done
 		parts[2], parts[3] = "", fmt.Sprintf("profiled %d/%d", p.Profiles.Done, p.Profiles.Asked)
-	case p.ETASeconds != nil:
-		parts[3] = "left " + shortTime(*p.ETASeconds)
+	case p.ETALowSeconds != nil && p.ETAHighSeconds != nil:
+		parts[3] = "left " + timeRange(*p.ETALowSeconds, *p.ETAHighSeconds)
 	}
 	if p.LastSeconds != nil {
 		parts[4] = "last " + Seconds(*p.LastSeconds)
@@ -179,8 +196,17 @@ func joinWords(parts []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(parts), func(s string) bool { return s == "" }), " ")
 }
 
+// timeRange is "1m05s-2m10s", or one time where both bounds read the same.
+func timeRange(low, high float64) string {
+	if a, b := shortTime(low), shortTime(high); a != b {
+		return a + "-" + b
+	}
+	return shortTime(high)
+}
+
+// shortTime rounds up: 0m00s means that nothing is left.
 func shortTime(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
+	d := time.Duration(math.Ceil(seconds)) * time.Second
 	if d >= time.Hour {
 		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 	}
@@ -188,16 +214,16 @@ func shortTime(seconds float64) string {
 }
 
 func (b *bar) note(text string) {
-	if b.b != nil {
-		_ = b.b.Clear()
-	}
+	b.finish()
 	if words := strings.Fields(Printable(text)); len(words) > 0 {
 		fmt.Fprint(b.w, Wrap(words[0], words[1:], columns(b.w)-1))
 	}
 }
 
+// finish clears the line.
 func (b *bar) finish() {
-	if b.b != nil {
-		_ = b.b.Finish()
+	if b.length > 0 {
+		b.show("")
 	}
+	b.shown = time.Time{}
 }

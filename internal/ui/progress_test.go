@@ -18,11 +18,11 @@ import (
 func TestProgressOnATerminalFits(t *testing.T) {
 	half := bench.Progress{
 		Networks: 12, Done: 6, Blocks: 18, BlocksLeft: 18, BlocksPerSec: 20.2,
-		ETASeconds: new(75.0), LastSeconds: new(0.02034), NoiseCV: new(0.0123), TemperatureC: new(51.4),
+		ETALowSeconds: new(61.2), ETAHighSeconds: new(75.0), LastSeconds: new(0.02034), NoiseCV: new(0.0123), TemperatureC: new(51.4),
 	}
 	long := bench.Progress{
 		Networks: 10000, Done: 9999, Failed: 123, Blocks: 30000, BlocksLeft: 3, BlocksPerSec: 1234.5,
-		ETASeconds: new(3e5), LastSeconds: new(1.2345), NoiseCV: new(0.1234), TemperatureC: new(101.0),
+		ETALowSeconds: new(3e5), ETAHighSeconds: new(3e5), LastSeconds: new(1.2345), NoiseCV: new(0.1234), TemperatureC: new(101.0),
 	}
 	for _, tt := range []struct {
 		p       bench.Progress
@@ -31,15 +31,15 @@ func TestProgressOnATerminalFits(t *testing.T) {
 		columns int
 		want    string
 	}{
-		{half, devices.Measured, 1, 120, "6/12 20.2 blk/s left 1m15s last 20.34 ms noise 1.2 % 51 C"},
-		{half, devices.Measured, 1, 80, "6/12 20.2 blk/s left 1m15s last 20.34 ms noise 1.2 % 51 C"},
-		{half, devices.Simulated, 2, 80, "SIMULATED 6/12 20.2 blk/s left 1m15s noise max 1.2 % max 51 C"},
-		{half, devices.Measured, 1, 40, "6/12 left 1m15s"},
-		{half, mixedKinds, 2, 80, "6/12 20.2 blk/s left 1m15s"},
+		{half, devices.Measured, 1, 120, "6/12 20.2 blk/s left 1m02s-1m15s last 20.34 ms noise 1.2 % 51 C"},
+		{half, devices.Measured, 1, 80, "6/12 20.2 blk/s left 1m02s-1m15s last 20.34 ms noise 1.2 % 51 C"},
+		{half, devices.Simulated, 2, 80, "SIMULATED 6/12 left 1m02s-1m15s noise max 1.2 % max 51 C"},
+		{half, devices.Measured, 1, 40, "6/12 left 1m02s-1m15s"},
+		{half, mixedKinds, 2, 80, "6/12 20.2 blk/s left 1m02s-1m15s"},
 		{long, devices.Measured, 1, 80, "9999/10000 123 failed left 83h20m noise 12.3 % 101 C"},
-		{long, devices.Estimated, 1, 80, "ESTIMATED 9999/10000 123 failed left 83h20m noise 12.3 %"},
+		{long, devices.Estimated, 1, 80, "ESTIMATED 9999/10000 123 failed left 83h20m noise 12.3 % 101 C"},
 		{long, devices.Estimated, 1, 40, "ESTIMATED 9999/10000"},
-		{long, devices.Estimated, 1, 20, "ESTIMA"},
+		{long, devices.Estimated, 1, 20, "ESTIMATE"},
 		{long, devices.Estimated, 1, 4, ""},
 	} {
 		got := describeProgress(tt.p, tt.kind, tt.devices, tt.columns)
@@ -48,31 +48,40 @@ func TestProgressOnATerminalFits(t *testing.T) {
 		}
 	}
 	for _, p := range []bench.Progress{half, long} {
-		var out bytes.Buffer
-		b := &bar{w: &out, kind: devices.Simulated, devices: 1}
-		b.update(p)
-		for line := range strings.SplitSeq(out.String(), "\r") {
-			line = strings.NewReplacer("\x1b[0K", "", "\x1b[2K", "", "\n", "").Replace(line)
-			if len(line) > 80 {
-				t.Errorf("a line has %d columns: %q", len(line), line)
+		for _, columns := range []int{20, 40, 80, 120, 200} {
+			if line := barLine(p, devices.Simulated, 1, columns, 0.5); len(line) > columns-1 {
+				t.Errorf("in %d columns a line has %d: %q", columns, len(line), line)
 			}
 		}
-		b.finish()
+	}
+	want := "6/12 20.2 blk/s left 1m02s-1m15s last 20.34 ms noise 1.2 % 51 C  50% [====>   ]"
+	if got := barLine(half, devices.Measured, 1, 80, 0.5); got != want || len(got) != 79 {
+		t.Errorf("the line is %q, want %q", got, want)
 	}
 }
 
-// TestProgressGoesOnBehindAFullBar: a sweep has done all its blocks, and then plans extra ones.
-func TestProgressGoesOnBehindAFullBar(t *testing.T) {
+// TestBarNeverGoesBackwards: a resumed sweep begins where it was, extra blocks do not set the bar back,
+// and it is not full while work is left.
+func TestBarNeverGoesBackwards(t *testing.T) {
 	t.Setenv("TERM", "dumb")
 	var out bytes.Buffer
-	b := &bar{w: &out, devices: 1}
-	b.update(bench.Progress{Networks: 9, Done: 9, Blocks: 27})
-	b.update(bench.Progress{Networks: 9, Done: 8, Blocks: 28, BlocksLeft: 2})
-	if b.b.IsFinished() {
-		t.Errorf("the bar ended: %q", &out)
+	b := &bar{w: &out, kind: devices.Measured, devices: 1}
+	last := 0.0
+	for i, p := range []bench.Progress{
+		{Networks: 9, Done: 4, BlocksBefore: 13, BlocksLeft: 14},
+		{Networks: 9, Done: 9, BlocksBefore: 13, Blocks: 14, BlocksLeft: 3},
+		{Networks: 9, Done: 9, BlocksBefore: 13, Blocks: 15, BlocksLeft: 30},
+		{Networks: 9, Done: 9, BlocksBefore: 13, Blocks: 17},
+	} {
+		b.update(p)
+		if b.share < last || b.share < 0.4 || (b.share == 1) != (p.BlocksLeft == 0) {
+			t.Errorf("report %d: the bar is at %v after %v", i, b.share, last)
+		}
+		last = b.share
 	}
-	if strings.Contains(out.String(), "\x1b") {
-		t.Errorf("escape sequences for a dumb terminal: %q", &out)
+	b.finish()
+	if !strings.HasPrefix(out.String(), "\r\r4/9  48% [==") || !strings.HasSuffix(out.String(), "\r") || strings.Contains(out.String(), "\x1b") {
+		t.Errorf("a dumb terminal gets %q", &out)
 	}
 }
 
@@ -140,9 +149,9 @@ func TestProgressOfSeveralDevicesOnATerminal(t *testing.T) {
 	var out bytes.Buffer
 	infos := []devices.Info{{Name: "pixel", Kind: devices.Measured}, {Name: "jetson", Kind: devices.Measured}}
 	p := &Progress{infos: infos, now: make([]bench.Progress, 2), bar: &bar{w: &out, kind: devices.Measured, devices: 2}, away: map[int]bool{}}
-	p.Update(0, bench.Progress{Networks: 10, Done: 4, Blocks: 12, BlocksLeft: 18, BlocksPerSec: 2, ETASeconds: new(9.0), LastSeconds: new(0.02), NoiseCV: new(0.021), TemperatureC: new(40.0)})
-	p.Update(1, bench.Progress{Networks: 10, Done: 1, Blocks: 3, BlocksLeft: 27, BlocksPerSec: 1, ETASeconds: new(27.0), LastSeconds: new(0.5), NoiseCV: new(0.013)})
-	if got, want := describeProgress(together(p.now), devices.Measured, 2, 80), "5/20 3.0 blk/s left 0m27s noise max 2.1 % max 40 C"; got != want {
+	p.Update(0, bench.Progress{Networks: 10, Done: 4, Blocks: 12, BlocksLeft: 18, BlocksPerSec: 2, ETALowSeconds: new(9.0), ETAHighSeconds: new(9.5), LastSeconds: new(0.02), NoiseCV: new(0.021), TemperatureC: new(40.0)})
+	p.Update(1, bench.Progress{Networks: 10, Done: 1, Blocks: 3, BlocksLeft: 27, BlocksPerSec: 1, ETALowSeconds: new(27.0), ETAHighSeconds: new(31.0), LastSeconds: new(0.5), NoiseCV: new(0.013)})
+	if got, want := describeProgress(together(p.now), devices.Measured, 2, 80), "5/20 3.0 blk/s left 0m27s-0m31s noise max 2.1 % max 40 C"; got != want {
 		t.Errorf("progress is %q, want %q", got, want)
 	}
 	ended := bench.Progress{Networks: 10, Done: 10, Blocks: 30, BlocksPerSec: 2}

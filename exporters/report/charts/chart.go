@@ -35,6 +35,7 @@ type Chart struct {
 	Legend []Legend
 	Wide   bool // takes the whole width of the page
 	Rows   bool // has the names of rows on the left
+	Ranked bool // its rows are networks in order
 }
 
 // Legend is an entry of a chart's legend: what the marks, boxes or lines of a class mean.

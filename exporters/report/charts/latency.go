@@ -12,32 +12,54 @@ import (
 	"latlab/internal/ui"
 )
 
-// Latencies draws the distributions of latency, one chart for each kind: kinds never share an axis.
+// Latencies draws the latencies of few networks by name and the distributions of many, in charts of
+// their own for each kind: kinds never share an axis.
 func Latencies(d *report.Data) []Chart {
 	var all []Chart
 	for _, k := range d.Kinds() {
-		if c := latencies(d, k); len(c.Frames) > 0 {
-			all = append(all, c)
-		}
+		all = append(all, latencies(d, k)...)
 	}
 	return all
 }
 
 // latencies draws a frame for each sweep of a kind that has blocks, on one axis.
-func latencies(d *report.Data, kind devices.Kind) Chart {
-	var sweeps []*report.Sweep
-	var all [][]float64
+func latencies(d *report.Data, kind devices.Kind) []Chart {
+	var ranked, many []int
+	var seconds [][]float64
 	for i := range d.Sweeps {
-		if s := &d.Sweeps[i]; s.Manifest.Device.Kind == kind && s.Tally.Blocks > 0 {
-			sweeps, all = append(sweeps, s), append(all, s.Networks.Seconds)
+		s := &d.Sweeps[i]
+		switch {
+		case s.Manifest.Device.Kind != kind || s.Tally.Blocks == 0:
+			continue
+		case isRanked(s):
+			ranked = append(ranked, i)
+			seconds = append(seconds, s.Networks.Low, s.Networks.High)
+		default:
+			many = append(many, i)
 		}
+		seconds = append(seconds, s.Networks.Seconds)
 	}
-	x := newScale(true, all...)
-	u := ui.SecondsScale(slices.Concat(all...)...)
+	x, u := newScale(true, seconds...), ui.SecondsScale(slices.Concat(seconds...)...)
+	var all []Chart
+	if len(ranked) > 0 {
+		all = append(all, ranking(d, ranked, x, u, describe.Kind(kind)))
+	}
+	if len(many) > 0 {
+		all = append(all, distributions(d, many, x, u, describe.Kind(kind)))
+	}
+	return all
+}
+
+// distributions draws how many networks of each sweep have which latency.
+func distributions(d *report.Data, of []int, x scale, u ui.Scale, kind string) Chart {
+	var sweeps []*report.Sweep
+	for _, i := range of {
+		sweeps = append(sweeps, &d.Sweeps[i])
+	}
 	c := Chart{
-		Title: "Latency of the networks, " + describe.Kind(kind), Wide: true,
-		Note:   "How many networks have which latency. The bar above the columns is the middle half of the networks, the stroke in it their median.",
-		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"middle", "middle half, median"}},
+		Title: "Latency of the networks, " + kind, Wide: true,
+		Note:   "How many networks have which latency. The columns count VALID and INVALID networks. The bar above them is the middle half of the VALID networks, the stroke in it their median, as in the summary.",
+		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"middle", "middle half and median of VALID"}},
 	}
 	if len(sweeps) > 1 {
 		c.Note += " All sweeps share one axis."
@@ -58,12 +80,21 @@ func latencies(d *report.Data, kind devices.Kind) Chart {
 			return fmt.Sprintf("%s%s from %s", ui.Plural(n, "network"), word, u.Range(low, high))
 		}}
 		f := h.frame(label, 110, x.xAxis(axisLabel("latency", u), 1/u.Factor()))
-		f.Marks = append(f.Marks, middleHalf(x, both)...)
+		f.Marks = append(f.Marks, middleHalf(x, valid)...)
 		c.Frames = append(c.Frames, f)
-		words = append(words, describe.SweepAndKind(s)+": "+describe.Span(both))
+		words = append(words, spanWords(s))
 	}
 	c.Desc = "Distribution of latency. " + strings.Join(words, ". ")
 	return sharedX(c)
+}
+
+// spanWords are a sweep and the latencies of its VALID networks, of all if none is.
+func spanWords(s *report.Sweep) string {
+	valid, invalid := s.Networks.Latencies()
+	if len(valid) == 0 {
+		return describe.SweepAndKind(s) + ", no VALID network: " + describe.Span(invalid)
+	}
+	return describe.SweepAndKind(s) + ", VALID networks: " + describe.Span(valid)
 }
 
 // sharedX keeps the ticks of the x axis only in the lowest frame.
@@ -85,7 +116,7 @@ func middleHalf(x scale, values []float64) []Mark {
 	}
 	q := describe.Quartiles(values)
 	u := ui.SecondsScale(q[1], q[3])
-	tip := fmt.Sprintf("middle half of the networks: %s, median %s", u.Range(q[1], q[3]), u.Format(q[2]))
+	tip := fmt.Sprintf("middle half of the VALID networks: %s, median %s", u.Range(q[1], q[3]), u.Format(q[2]))
 	return []Mark{
 		{X: x.x(q[1]), Y: 6, W: Place(max(100*(x.at(q[3])-x.at(q[1])), 0.4)), H: 5, Class: "middle", Tip: tip},
 		{X: Place(100*x.at(q[2]) - 0.25), Y: 2, W: 0.5, H: 13, Class: "middle", Tip: tip},

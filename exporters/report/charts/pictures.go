@@ -35,8 +35,13 @@ func WriteFiles(dir, format string, d *report.Data) error {
 func Pictures(d *report.Data) []Picture {
 	var all []Picture
 	for _, k := range d.Kinds() {
-		if c := latencies(d, k); len(c.Frames) > 0 {
-			all = append(all, pictureOf("latency-"+fileWord(string(k)), k, "", c))
+		charts := latencies(d, k)
+		for _, c := range charts {
+			name := "latency-"
+			if c.Ranked && len(charts) > 1 {
+				name = "ranking-"
+			}
+			all = append(all, pictureOf(name+fileWord(string(k)), k, "", c))
 		}
 	}
 	for i := range d.Sweeps {

@@ -3,6 +3,8 @@ package describe
 import (
 	"math"
 	"testing"
+
+	"latlab/regress"
 )
 
 func TestWords(t *testing.T) {
@@ -15,5 +17,25 @@ func TestWords(t *testing.T) {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
+	}
+}
+
+func TestWhatAFitIs(t *testing.T) {
+	folds := regress.Figures{NTrain: 24, NTest: 6, Split: "2 x 5 random folds, seed 1: and so on"}
+	if got, want := Fitted(folds), "fitted on all 30 networks; figures by 5-fold cross-validation, twice"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := Share(folds, new(29.5/30)), "29.5 of 30"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	splits := regress.Figures{NTrain: 200, NTest: 79, Split: "10 random splits, seed 1"}
+	if got, want := Fitted(splits), "fitted on all 279 networks; figures by random splits: fits on 200 networks, tested on the other 79"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := Share(splits, new(0.5)); got != "50.0 %" {
+		t.Errorf("%q", got)
+	}
+	if got := Share(folds, nil); got != "not computed" {
+		t.Errorf("%q", got)
 	}
 }

@@ -178,19 +178,36 @@ func Figures(g regress.Figures) []Fact {
 		{"r2, noise ceiling", ui.Optional(g.NoiseCeilingR2, ui.Fixed4)},
 		{"MAPE", ui.Optional(g.MAPE, ui.Percent)}, {"RMSPE", ui.Optional(g.RMSPE, ui.Percent)},
 		{"RMSE", ui.Optional(g.RMSESeconds, ui.Seconds)},
-		{"within 5 %", ui.Optional(g.Within5, ui.Percent)}, {"within 10 %", ui.Optional(g.Within10, ui.Percent)},
+		{"within 5 %", Share(g, g.Within5)}, {"within 10 %", Share(g, g.Within10)},
 		{"Spearman", ui.Optional(g.Spearman, ui.Fixed4)}, {"Kendall", ui.Optional(g.Kendall, ui.Fixed4)},
 		{"intervals of predictions", ui.NotComputed}, {"drift since the fit", ui.NotComputed},
-		{"networks", fmt.Sprintf("trained on %s, tested on %s", ui.Thousands(g.NTrain), ui.Thousands(g.NTest))},
-		{"held-out rule", OrNone(g.Split)},
+		{"networks", Fitted(g)}, {"held-out rule", OrNone(g.Split)},
 	}
+}
+
+// Fitted says what a model is fitted on and where its figures come from.
+func Fitted(g regress.Figures) string {
+	return fmt.Sprintf("fitted on all %s; figures by %s", ui.Plural(g.Networks(), "network"), g.Rule())
+}
+
+// fewNetworks is up to how many networks a share is printed as a count: a decimal of a percentage would
+// promise more than they can say.
+const fewNetworks = 40
+
+// Share is a share of the networks that the figures cover: a mean over repeats, so that counts may be
+// fractions.
+func Share(g regress.Figures, share *float64) string {
+	n := g.Judged()
+	if n == 0 || n > fewNetworks {
+		return ui.Optional(share, ui.Percent)
+	}
+	return ui.Optional(share, func(x float64) string { return fmt.Sprintf("%s of %d", ui.Digits(x*float64(n), 3), n) })
 }
 
 // TrainingFacts are what a cost model was fitted on, and how.
 func TrainingFacts(m *regress.CostModel) []Fact {
 	return []Fact{
-		{"networks", fmt.Sprintf("trained on %s, tested on %s", ui.Thousands(m.Figures.NTrain), ui.Thousands(m.Figures.NTest))},
-		{"held-out rule", OrNone(m.Figures.Split)}, {"method", m.Method}, {"estimator", OrNone(m.Estimator)},
+		{"networks", Fitted(m.Figures)}, {"held-out rule", OrNone(m.Figures.Split)}, {"method", m.Method}, {"estimator", OrNone(m.Estimator)},
 		{"data hash (sha256)", OrNone(m.DataHash)},
 	}
 }

@@ -1,0 +1,93 @@
+package charts
+
+import (
+	"fmt"
+
+	"latlab/bench"
+	"latlab/exporters/report"
+	"latlab/exporters/report/describe"
+	"latlab/internal/ui"
+)
+
+// rankedNetworks is up to how many networks a sweep is drawn as one named row for each: more do not fit
+// on a screen, and their names are no longer read.
+const rankedNetworks = 40
+
+// isRanked reports whether a sweep's networks are drawn by name.
+func isRanked(s *report.Sweep) bool {
+	valid, invalid := s.Networks.Latencies()
+	n := len(valid) + len(invalid)
+	return n > 0 && n <= rankedNetworks
+}
+
+// ranking draws the networks of sweeps as dots with their intervals, the fastest at the top, a frame for
+// each sweep.
+func ranking(d *report.Data, sweeps []int, x scale, u ui.Scale, kind string) Chart {
+	c := Chart{
+		Title: "Networks by latency, " + kind, Rows: true, Ranked: true,
+		Note:   "The fastest network is at the top. Lines are the confidence intervals. The interval of a network after ≈ overlaps that of the one above it: the two are not distinguishable.",
+		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"line", "interval"}},
+	}
+	if len(sweeps) > 1 {
+		c.Note += " All sweeps share one axis."
+	}
+	c.Desc = "Ranked latencies"
+	for _, i := range sweeps {
+		s := &d.Sweeps[i]
+		f := rankedFrame(d, i, x, u)
+		f.Label = "networks, " + describe.SweepAndKind(s)
+		c.Frames = append(c.Frames, f)
+		c.Desc += ". " + spanWords(s)
+	}
+	return sharedX(c)
+}
+
+func rankedFrame(d *report.Data, sweep int, x scale, u ui.Scale) Frame {
+	const rowHeight = 22
+	s := &d.Sweeps[sweep]
+	n := &s.Networks
+	ranked := rank(n)
+	f := Frame{Height: rowHeight * len(ranked), X: x.xAxis(axisLabel("latency", u), 1/u.Factor())}
+	intervals := Path{Class: "line"}
+	for i, r := range ranked {
+		row, y := r.Network.Index, Place(100*(float64(i)+0.5)/float64(len(ranked)))
+		name := n.Label(row)
+		if r.Tied {
+			name = "≈ " + name
+		}
+		f.Y.Ticks = append(f.Y.Ticks, Tick{y, fitting(name, 126, 11)})
+		if r.M.Low != nil && r.M.High != nil {
+			intervals.Lines = append(intervals.Lines, []Point{{x.x(x.clip(*r.M.Low)), y}, {x.x(x.clip(*r.M.High)), y}})
+		}
+		m := Mark{X: x.x(x.clip(r.M.Seconds)), Y: y, Class: "dot", Href: Anchor(d, sweep, row)}
+		if !n.Valid(row) {
+			m.Class = "bad"
+		}
+		if s.HasRow(row) {
+			m.Row = fmt.Sprintf("%d,%d", sweep, row)
+		} else {
+			m.Tip = fmt.Sprintf("%s: %s, %.2f times the fastest", n.Label(row), u.Format(r.M.Seconds), r.Times)
+		}
+		f.Marks = append(f.Marks, m)
+	}
+	if intervals.Lines != nil {
+		f.Paths = []Path{intervals}
+	}
+	return f
+}
+
+// rank ranks the rows of networks; the Index of a ranked network is its row.
+func rank(n *report.Networks) []bench.Ranked {
+	var all []bench.Estimate
+	for r := range n.Len() {
+		if !n.Measured(r) || describe.Unknown(n.Seconds[r]) {
+			continue
+		}
+		m := &bench.Measurement{Seconds: n.Seconds[r]}
+		if !describe.Unknown(n.Low[r]) && !describe.Unknown(n.High[r]) {
+			m.Low, m.High = &n.Low[r], &n.High[r]
+		}
+		all = append(all, bench.Estimate{Network: bench.Network{Index: r}, M: m})
+	}
+	return bench.Rank(all)
+}
