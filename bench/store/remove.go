@@ -15,7 +15,8 @@ func (s *Store) Remove(ctx context.Context, sweeps ...string) error {
 	if err != nil {
 		return s.wrap(err)
 	}
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	s.known.Store(&content{}) // what is removed must not be missed
+	err = s.tx(ctx, func(tx *sql.Tx) error {
 		// Rows of a table refer to those of others; what counts is that they fit at the end.
 		if _, err := tx.ExecContext(ctx, "PRAGMA defer_foreign_keys = 1"); err != nil {
 			return err
@@ -37,6 +38,10 @@ func (s *Store) Remove(ctx context.Context, sweeps ...string) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM spaces WHERE id NOT IN (SELECT space FROM sweeps WHERE space IS NOT NULL)")
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return s.learn(ctx)
 }
 
 // Shrink gives the space of removed sweeps back to the file system. It needs room for a second copy of
