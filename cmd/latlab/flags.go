@@ -113,8 +113,8 @@ func (f *flagSet) checkFiles() error {
 	for _, flag := range f.flags {
 		name, usage := flag.Names()[0], flag.(cli.DocGenerationFlag).GetUsage()
 		isFile := strings.Contains(usage, "`FILE`") || strings.Contains(usage, "`LIST.jsonl`")
-		// -o is written. --model takes folders too, and its reader refuses what it does not take.
-		if !isFile || name == "o" || name == "model" {
+		// -o is written. --model takes folders too, and the readers of --model and --models say what to type instead.
+		if !isFile || name == "o" || name == "model" || name == "models" {
 			continue
 		}
 		values := f.parsed.StringSlice(name)

@@ -78,7 +78,8 @@ func (l *lab) checkStore(name string, blocks int) int {
 		// Orders are 0, 1, 2, ...; so are a network's rounds.
 		{"SELECT coalesce(max(ord) + 1 - count(*), 0) FROM schedule", "0"},
 		{"SELECT count(*) FROM (SELECT max(round) + 1 - count(*) AS gap FROM schedule GROUP BY sweep, network) WHERE gap <> 0", "0"},
-		{"SELECT count(*) FROM networks WHERE status = 'measured' AND EXISTS (SELECT 1 FROM schedule WHERE sweep = networks.sweep AND network = idx AND state <> 'done')", "0"},
+		// A measured network has its minimum of blocks; extra ones may be planned.
+		{"SELECT count(*) FROM networks WHERE status = 'measured' AND EXISTS (SELECT 1 FROM schedule WHERE sweep = networks.sweep AND network = idx AND round < 3 AND state <> 'done')", "0"},
 	} {
 		if got := ask(c[0]); got != c[1] {
 			l.t.Errorf("%s is %s, want %s", c[0], got, c[1])

@@ -114,7 +114,7 @@ func TestOperatorsOfRows(t *testing.T) {
 		proof devices.Delegation
 		want  [][]int
 	}{
-		"one to one":            {perOperator, model.Model{Graph: g, Form: camera}, devices.Delegation{Nodes: 3, Delegated: 2, Partitions: 1}, [][]int{nil, {0}, {1}, nil}},
+		"one to one":            {perOperator, model.Model{Graph: g, Form: camera}, devices.Delegation{Nodes: 3, Delegated: 2, Partitions: 1}, [][]int{nil, {1}, {2}, nil}},
 		"without the QUANTIZE":  {perOperator, model.Model{Graph: three, Form: plain}, devices.Delegation{Nodes: 3, Delegated: 2, Partitions: 1}, [][]int{{0}, nil, nil, nil}},
 		"another order":         {perOperator, model.Model{Graph: swapped, Form: camera}, devices.Delegation{Nodes: 3, Delegated: 2, Partitions: 1}, [][]int{nil, nil, nil, nil}},
 		"it fuses":              {perOperator, model.Model{Graph: three, Form: camera}, devices.Delegation{Nodes: 4, Delegated: 3, Partitions: 1}, [][]int{nil, nil, nil, nil}},
