@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (r *runner) profile(ctx context.Context) error {
 			continue
 		}
 		lost = 0
-		row := Profiled{Network: n.Index, Profile: *p, Ops: profile.Ops(m, sp)}
+		row := Profiled{Network: n.Index, Profile: *p, Ops: profile.Ops(m, cmp.Or(sp, profile.Space(m)))}
 		if err := r.o.Store.AddProfile(context.WithoutCancel(ctx), r.sweep.ID, row); err != nil {
 			return labError("store a profile", err)
 		}

@@ -25,6 +25,23 @@ type Op struct {
 	graph.Row
 }
 
+// Space is the built-in space whose positions the ops of a model have: of a model that latlab wrote, such as a
+// fixture, and of a file that it wrote. It is nil where there is none.
+func Space(m *model.Model) *sampler.Space {
+	g := m.Graph
+	if m.Network != nil {
+		g = m.Network.Graph
+	}
+	if g == nil || g.Space == "" {
+		return nil
+	}
+	s, err := sampler.Builtin(g.Space)
+	if err != nil || m.Network != nil && m.Network.PayBy(s) != nil {
+		return nil
+	}
+	return s
+}
+
 // Ops are the known operators of a model. The space names their positions; it may be nil. Bytes are those of
 // the file's own types for a user's .tflite, otherwise of the model's precision.
 func Ops(m *model.Model, s *sampler.Space) []Op {

@@ -204,8 +204,9 @@ func printPairs(s streams, pairs []compare.Pair, limit float64) error {
 	fmt.Fprintln(s.out)
 	lines := [][]string{{"NETWORK", "A, " + scale.Unit(), "B, " + scale.Unit(), "B/A", "INTERVAL", "CHANGED"}}
 	for _, p := range pairs {
-		lines = append(lines, []string{ui.Middle(p.Network, 28), scale.Number(p.ASeconds), scale.Number(p.BSeconds), ratio(p.Ratio), ratioBounds(p.Change), change(p, limit)})
+		lines = append(lines, []string{p.Network, scale.Number(p.ASeconds), scale.Number(p.BSeconds), ratio(p.Ratio), ratioBounds(p.Change), change(p, limit)})
 	}
+	ui.FitNames(lines, 0, s.columns)
 	return ui.Table(s.out, lines)
 }
 

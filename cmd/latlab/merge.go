@@ -28,7 +28,7 @@ func (o *mergeOptions) run(ctx context.Context, s streams) error {
 	if o.out == stdoutPath {
 		return usagef("a store cannot go to stdout; -o names a file")
 	}
-	if err := fits(o.out, ""); err != nil {
+	if err := fits("o", o.out, ""); err != nil {
 		return err
 	}
 	ctx, stop := untilInterrupted(ctx)

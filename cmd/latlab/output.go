@@ -73,10 +73,10 @@ func outPath(o outputOptions, folder string, inputs ...string) (string, error) {
 	}
 	switch {
 	case out != stdoutPath:
-		if err := notOver(out, inputs...); err != nil {
+		if err := notOver("o", out, inputs...); err != nil {
 			return "", err
 		}
-		return out, fits(out, folder)
+		return out, fits("o", out, folder)
 	case folder != "":
 		return "", usagef("%s is a folder of files; -o names it", folder)
 	case o.jsonTyped():
@@ -86,16 +86,16 @@ func outPath(o outputOptions, folder string, inputs ...string) (string, error) {
 }
 
 // fits refuses a path that cannot be written, before an hour's fit is lost.
-func fits(out, folder string) error {
+func fits(flag, out, folder string) error {
 	switch {
 	case folder != "" && isFile(out):
-		return usagef("-o %s is a file; %s is a folder of files", out, folder)
+		return usagef("%s %s is a file; %s is a folder of files", dashed(flag), out, folder)
 	case folder != "":
 		return nil
 	case isFolder(out):
-		return usagef("-o %s is a folder; name a file", out)
+		return usagef("%s %s is a folder; name a file", dashed(flag), out)
 	case !isFolder(filepath.Dir(out)):
-		return usagef("-o %s: there is no folder %s", out, filepath.Dir(out))
+		return usagef("%s %s: there is no folder %s", dashed(flag), out, filepath.Dir(out))
 	}
 	return nil
 }
@@ -108,10 +108,10 @@ func isFolder(path string) bool {
 // notOver refuses to overwrite an input of the command, and any store with its log, so that a
 // slip does not replace the sweep of a week by a page. Links are followed. Call it before a store
 // is opened: closing a second descriptor of the file would drop SQLite's locks.
-func notOver(out string, inputs ...string) error {
+func notOver(flag, out string, inputs ...string) error {
 	for _, part := range []string{"-wal", "-shm", "-journal", ".lock"} {
 		if path, is := strings.CutSuffix(out, part); is && store.IsDatabase(path) {
-			return usagef("-o %s would be taken for a part of the store %s; name another file", out, path)
+			return usagef("%s %s would be taken for a part of the store %s; name another file", dashed(flag), out, path)
 		}
 	}
 	there, err := os.Stat(out)
@@ -120,11 +120,11 @@ func notOver(out string, inputs ...string) error {
 	}
 	for _, in := range inputs {
 		if read, err := os.Stat(in); err == nil && os.SameFile(there, read) {
-			return usagef("-o %s would write over %s, which is read here; name another file", out, in)
+			return usagef("%s %s would write over %s, which is read here; name another file", dashed(flag), out, in)
 		}
 	}
 	if there.Mode().IsRegular() && store.IsDatabase(out) {
-		return usagef("-o %s would write over a store (it is an SQLite file); name another file, or delete that one first", out)
+		return usagef("%s %s would write over a store (it is an SQLite file); name another file, or delete that one first", dashed(flag), out)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (o *sweepOptions) planner(s streams) (func(context.Context, devices.Info) (
 	}
 	for _, name := range []string{"n", "coverage"} {
 		if o.flags.typed(name) {
-			return nil, usagef("--%s and --%s choose different networks; choose one", by, name)
+			return nil, usagef("--%s and %s choose different networks; choose one", by, dashed(name))
 		}
 	}
 	if o.named.archs != stdoutPath {

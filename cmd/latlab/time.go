@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"latlab/bench"
@@ -31,8 +32,18 @@ func (o *timeOptions) register(f *flagSet) {
 	o.measureOptions.register(f)
 }
 
+// inputs are the files that are read.
+func (o *timeOptions) inputs() []string {
+	files := append(slices.Clone(o.named.models), o.named.space, o.named.archs, o.inventory, o.velaConfig)
+	for _, f := range o.files {
+		_, path, _ := strings.Cut(f, "=")
+		files = append(files, path)
+	}
+	return files
+}
+
 func (o *timeOptions) run(ctx context.Context, s streams) error {
-	if err := cmp.Or(o.ranking.check(), o.layerOptions.check()); err != nil {
+	if err := cmp.Or(o.ranking.check(), o.layerOptions.check(o.inputs()...)); err != nil {
 		return err
 	}
 	info, err := o.describe()

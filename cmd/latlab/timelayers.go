@@ -15,7 +15,6 @@ import (
 	"latlab/exporters/table"
 	"latlab/internal/atomicfile"
 	"latlab/internal/ui"
-	"latlab/sampler"
 )
 
 // layerOptions choose what `time` prints of a network's ops.
@@ -31,17 +30,21 @@ func (o *layerOptions) register(f *flagSet) {
 	f.result(&o.csv, "csv", "with --layers: write every row to a CSV `FILE`")
 }
 
-func (o *layerOptions) check() error {
+// check refuses a --csv that must not be written, such as a file among inputs.
+func (o *layerOptions) check(inputs ...string) error {
 	if !o.layers && o.flags.typed("csv") {
 		return usagef("--csv is about the rows of --layers; add --layers or leave it out")
 	}
 	if o.csv == "" {
 		return nil
 	}
-	if err := notOver(o.csv); err != nil {
+	if o.csv == stdoutPath {
+		return usagef("--csv names a file; stdout has the table, and --json has every row too")
+	}
+	if err := notOver("csv", o.csv, inputs...); err != nil {
 		return err
 	}
-	return fits(o.csv, "")
+	return fits("csv", o.csv, "")
 }
 
 // profiled is a network's profile, joined with its ops.
@@ -81,7 +84,7 @@ func (o *layerOptions) profiles(ctx context.Context, s streams, d devices.Device
 		if err != nil {
 			return nil, profileError(ctx, err)
 		}
-		all[i] = &profiled{one: one, info: d.Info(), p: p, table: profile.Join(p, profile.Ops(one.Model, spaceOfListed(one)))}
+		all[i] = &profiled{one: one, info: d.Info(), p: p, table: profile.Join(p, profile.Ops(one.Model, cmp.Or(one.Space, profile.Space(one.Model))))}
 	}
 	if o.csv == "" {
 		return all, nil
@@ -95,19 +98,6 @@ func profileError(ctx context.Context, err error) error {
 		return exitSilently(exitInterrupted)
 	}
 	return fmt.Errorf("--layers: %w", err)
-}
-
-// spaceOfListed names the positions of a network: a file that latlab wrote says which point it is.
-func spaceOfListed(one source.Listed) *sampler.Space {
-	n := one.Model.Network
-	if one.Space != nil || n == nil || n.Graph.Space == "" {
-		return one.Space
-	}
-	sp, err := sampler.Builtin(n.Graph.Space)
-	if err != nil || n.PayBy(sp) != nil {
-		return nil
-	}
-	return sp
 }
 
 func layerRows(all []*profiled) iter.Seq2[table.Layer, error] {
@@ -158,7 +148,7 @@ func (p *profiled) print(s streams, all bool) error {
 	title := fmt.Sprintf("the %d slowest of %s; --all prints every row", min(layersShown, len(rows)), ui.Plural(len(rows), "row"))
 	switch {
 	case all:
-		rows, title = p.table.Rows, ui.Plural(len(rows), "row")+" in execution order"
+		rows, title = p.table.Rows, ui.Plural(len(rows), "row")+" in execution order; SUM % is of a row and all slower ones"
 	case len(rows) <= layersShown:
 		title = ui.Plural(len(rows), "row") + ", the slowest first"
 	default:

@@ -17,7 +17,22 @@ const tiedMark = "~"
 // folder and the end that all have, and then their middle. From 100 columns on it has MACs too, where they are known.
 func Ranking(w io.Writer, ranked []bench.Ranked, columns int) error {
 	rows := rankingRows(ranked, columns >= 100)
-	const name = 1
+	FitNames(rows, 1, columns)
+	if err := Table(w, rows); err != nil {
+		return err
+	}
+	for _, r := range ranked {
+		if r.Tied {
+			_, err := fmt.Fprintln(w, tiedMark+" not distinguishable from the next faster network: the intervals overlap")
+			return err
+		}
+	}
+	return nil
+}
+
+// FitNames makes a table, whose first row is its head, fit into the given columns: long names in one of its
+// columns lose the folder and the end that all have, and then their middle.
+func FitNames(rows [][]string, name, columns int) {
 	room := columns - len("  ")*(len(rows[0])-1)
 	for c := range rows[0] {
 		if c != name {
@@ -30,16 +45,6 @@ func Ranking(w io.Writer, ranked []bench.Ranked, columns int) error {
 	for _, row := range rows {
 		row[name] = Middle(row[name], max(room, 12))
 	}
-	if err := Table(w, rows); err != nil {
-		return err
-	}
-	for _, r := range ranked {
-		if r.Tied {
-			_, err := fmt.Fprintln(w, tiedMark+" not distinguishable from the next faster network: the intervals overlap")
-			return err
-		}
-	}
-	return nil
 }
 
 // dropCommon removes the folder that all cells of a column begin with, and the last part of the end

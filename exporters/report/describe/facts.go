@@ -114,10 +114,10 @@ func Missing(s *report.Sweep) []string {
 		words = append(words, "No block of this sweep has been run, so there is nothing to draw.")
 	}
 	if s.Manifest.Space == "" {
-		words = append(words, "These are listed models, which are in no search space: their MACs are unknown and no cost model applies to them.")
+		words = append(words, "These networks are in no search space, so no cost model of a space applies to them.")
 	}
 	for _, r := range s.Refused {
-		words = append(words, fmt.Sprintf("Refused, and not among the %s: %s, because %s.", ui.Plural(s.Manifest.Networks, "network"), Plain(r.Name), Plain(r.Reason)))
+		words = append(words, fmt.Sprintf("Refused, and not among the %s: %s: %s.", ui.Plural(s.Manifest.Networks, "network"), Plain(r.Name), Plain(r.Reason)))
 	}
 	if s.Tally.Measured > 0 && s.Tally.Valid == 0 {
 		words = append(words, "No network is VALID: do not quote a latency of this sweep. The table of verdicts gives the reasons.")
