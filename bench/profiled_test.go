@@ -99,7 +99,7 @@ func TestProfilesAreSpreadAndResumed(t *testing.T) {
 
 // TestProfilesThatFail: a sweep is complete without them.
 func TestProfilesThatFail(t *testing.T) {
-	garbage := func(p *devices.Profile) error { return bench.CheckProfile(p) }
+	garbage := bench.CheckProfile
 	for _, tc := range []struct {
 		name    string
 		failing func(name string) error

@@ -79,7 +79,7 @@ func TestDamagedStores(t *testing.T) {
 	}
 	seen := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
-		store, wal := whole, []byte(nil)
+		var store, wal []byte
 		switch rapid.IntRange(0, 2).Draw(t, "which") {
 		case 0:
 			store = damaged(t, whole)
