@@ -1,10 +1,10 @@
 package web
 
 import (
-	"fmt"
 	"bytes"
 	"context"
 	_ "embed"
+	"fmt"
 	"html/template"
 	"io"
 	"net/http"
