@@ -146,9 +146,9 @@ func readBaseline(ctx context.Context, name, db string) (*prom.Baseline, error) 
 		return nil, nil
 	}
 	file, id := splitName(name, db)
-	st, err := store.OpenRead(ctx, file)
+	st, err := openRead(ctx, file)
 	if err != nil {
-		return nil, inputError(err)
+		return nil, err
 	}
 	defer st.Close()
 	m, err := onlySweep(ctx, file, st, id)
