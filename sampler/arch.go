@@ -43,6 +43,9 @@ func (s *Space) ParseArch(written string) (Arch, error) {
 		x, err := strconv.Atoi(f)
 		// "+1" and "01" are refused too, so that an id has a single text form.
 		if err != nil || strconv.Itoa(x) != f {
+			if strings.ContainsAny(f, ", ") {
+				return Arch{}, fmt.Errorf("indices %q: separate the numbers by colons, such as 0:3:1", text.Clip(written))
+			}
 			return Arch{}, fmt.Errorf("indices %q: field %d is %q, want a whole number", text.Clip(written), i+1, text.Clip(f))
 		}
 		a.Indices[i] = x

@@ -190,6 +190,7 @@ func TestArchText(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"":                            `indices "": field 1 is "", want a whole number`,
+		"0,1,2":                       `indices "0,1,2": separate the numbers by colons, such as 0:3:1`,
 		"0:x":                         `indices "0:x": field 2 is "x", want a whole number`,
 		"+0" + good[1:]:               `indices "+0:0:0:0:0:0:0:0:0:0": field 1 is "+0", want a whole number`,
 		"00" + good[1:]:               `indices "00:0:0:0:0:0:0:0:0:0": field 1 is "00", want a whole number`,

@@ -83,7 +83,11 @@ func lookUp(own, name string) (*sampler.Space, error) {
 			return sp, nil
 		}
 	}
-	return sampler.Builtin(name)
+	sp, err := sampler.Builtin(name)
+	if err != nil && own == "" {
+		err = fmt.Errorf("%w; a space of your own needs --space FILE.yaml", err)
+	}
+	return sp, err
 }
 
 func onlySpace(sp *sampler.Space) resolver {

@@ -137,7 +137,7 @@ func candidates(verbs []*verb, before []string, word string) []candidate {
 	switch {
 	case strings.HasPrefix(word, "-"):
 		return flagCandidates(v.flags.infos(), given)
-	case strings.Contains(v.flags.wordsName, "SWEEP"):
+	case strings.Contains(v.flags.wordsName, "SWEEP") || v.name == "compare":
 		return sweepCandidates(given, "", word)
 	case len(given) > 0:
 		return nil
@@ -209,7 +209,7 @@ func sweepCandidates(given []string, prefix, word string) []candidate {
 		return nil
 	}
 	return mapped(sweeps, func(m bench.Sweep) candidate {
-		return candidate{prefix + m.ID, fmt.Sprintf("%s on %s, %s", sweepNetworks(m), m.Device.Name, m.Precision)}
+		return candidate{prefix + m.ID, fmt.Sprintf("%s%s on %s, %s, %s", sweepNetworks(m), runWords(m.Run), m.Device.Name, m.Precision, m.Protocol.Name)}
 	})
 }
 

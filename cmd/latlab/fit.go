@@ -37,7 +37,7 @@ func (o *fitOptions) register(f *flagSet) {
 	f.db(&o.db)
 	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, are fitted together")
 	f.string(&o.method, "method", "`METHOD` ops, indicator or macs; for listed models features, ops or macs", string(regress.Ops))
-	f.int(&o.train, "train", "train on `N` networks in each held-out split, test on the rest; 0 = 80 %", 0)
+	f.int(&o.train, "train", "train on `N` networks in each held-out split, test on the rest; default: 80 %", 0)
 	f.bool(&o.absolute, "absolute", "indicator only: minimize errors in seconds, as the paper's ridge does, instead of relative errors")
 	f.bool(&o.nonNegative, "non-negative", "indicator only: set negative weights to zero and fit the others again")
 	f.bool(&o.includeInvalid, "include-invalid", "use INVALID measurements too")

@@ -21,8 +21,10 @@ func flagGroups() []flagGroup {
 		{"NETWORKS", []string{"space", "n", "seed", "coverage", "fixture", "arch", "archs", "model", "models", "below", "above"}},
 		{"INPUTS OF A MODEL FILE", []string{"signature", "input-shape", "input-value", "input-file"}},
 		{"DEVICE", []string{"device", "threads", "cpus", "precision", "input", "allow-partial", "inventory"}},
+		{"TIMING", []string{"protocol", "again", "profile", "dry-run"}},
+		{"STORE", []string{"db", "sweep", "wait"}},
 		{"PROGRAMS AND CACHE", []string{"agent", "agent-bundle", "adb", "python", "vela-config", "cache-dir", "cache-size"}},
-		{"OUTPUT", []string{"o", "format", "quiet", "json"}},
+		{"OUTPUT", []string{"o", "format", "layers", "csv", "top", "sort", "rank", "rank-by", "all", "macs", "quiet", "json"}},
 	}
 }
 
@@ -104,7 +106,8 @@ func (f *flagSet) helpOf(name string) (head, usage string) {
 		head += " VALUE"
 	}
 	// Where the help has the default in words, the library's value is empty.
-	if value := strings.Trim(flag.GetDefaultText(), `"`); flag.TakesValue() && value != "" && value != "none" {
+	// So it is where a count has no default: its zero value is nothing that a user could type.
+	if value := strings.Trim(flag.GetDefaultText(), `"`); flag.TakesValue() && value != "" && value != "none" && value != "0" {
 		usage += " (default: " + value + ")"
 	}
 	return head, usage

@@ -25,6 +25,11 @@ func (o *mergeOptions) run(ctx context.Context, s streams) error {
 	if len(o.stores) < 2 {
 		return usagef("merge takes at least two stores")
 	}
+	for _, path := range o.stores {
+		if err := asFile("store", path); err != nil {
+			return err
+		}
+	}
 	if o.out == stdoutPath {
 		return usagef("a store cannot go to stdout; -o names a file")
 	}

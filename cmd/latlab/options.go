@@ -1,11 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
 
 	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/devices/inventory"
+	"latlab/internal/text"
 	"latlab/sampler"
 	"latlab/sampler/model"
 )
@@ -222,7 +228,23 @@ func requiredSpace(name string) (*sampler.Space, error) {
 
 func findSpace(name string) (*sampler.Space, error) {
 	s, err := sampler.Find(name)
+	if err != nil {
+		err = cmp.Or(notASpace(name), err)
+	}
 	return s, withCode(exitUsage, err)
+}
+
+// notASpace says what a file is whose name was given for a space's, nil if that is not seen.
+func notASpace(name string) error {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0) // which does not wait for a pipe's writer
+	if err != nil {
+		return nil // the space's own error is as good
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return fmt.Errorf("--space %s is a folder; name a .yaml file", text.ShellWord(name))
+	}
+	return text.CheckKind(f, text.SpaceFile)
 }
 
 func requiredCount(n int) error {

@@ -38,6 +38,14 @@ func openDB(ctx context.Context, path string) (*store.Store, error) {
 	if err := required("db", path); err != nil {
 		return nil, err
 	}
+	return openRead(ctx, path)
+}
+
+// openRead opens a store that is an argument, or the flag of which names a sweep in it, to read it.
+func openRead(ctx context.Context, path string) (*store.Store, error) {
+	if err := asFile("store", path); err != nil {
+		return nil, err
+	}
 	st, err := store.OpenRead(ctx, path)
 	return st, inputError(err)
 }

@@ -49,7 +49,7 @@ func (o *serveOptions) register(f *flagSet) {
 	f.bool(&o.systemdSocket, "web.systemd-socket", "listen on the sockets that systemd passes, not on an address")
 	f.string(&o.config, "web.config.file", "TLS and passwords, a `FILE` .yml as Prometheus' exporter-toolkit reads it", "")
 	f.several(&o.hosts, "web.allowed-host", "host `NAME` besides localhost that requests over loopback may use; may be repeated")
-	f.int(&o.nice, "nice", "priority of the server, `0` to 19; above 0, benchmarks on this machine have priority", defaultNice)
+	f.int(&o.nice, "nice", "priority of the server, `N` from 0 to 19; above 0, benchmarks on this machine have priority", defaultNice)
 	f.quiet(&o.quiet)
 	f.json(&o.json)
 	o.programs.register(f)
@@ -146,9 +146,9 @@ func readBaseline(ctx context.Context, name, db string) (*prom.Baseline, error) 
 		return nil, nil
 	}
 	file, id := splitName(name, db)
-	st, err := store.OpenRead(ctx, file)
+	st, err := openRead(ctx, file)
 	if err != nil {
-		return nil, inputError(err)
+		return nil, err
 	}
 	defer st.Close()
 	m, err := onlySweep(ctx, file, st, id)

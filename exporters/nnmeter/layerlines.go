@@ -1,6 +1,7 @@
 package nnmeter
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func ReadTables(path string, find func(space string) (*sampler.Space, error)) ([
 	var tables []Table
 	for t, err := range sampler.Lines(f, path, func(_ int, line []byte) (Table, error) { return layerTableOf(find, line) }) {
 		if err != nil {
-			return nil, err
+			return nil, cmp.Or(notTables(f), err)
 		}
 		tables = append(tables, t)
 	}
@@ -46,6 +47,17 @@ func ReadTables(path string, find func(space string) (*sampler.Space, error)) ([
 		return nil, fmt.Errorf("%s holds no per-layer table; `latlab time --layers --json` prints them", path)
 	}
 	return tables, nil
+}
+
+// notTables says what a file is that has no per-layer tables, nil if that is not seen. A list of networks
+// has the fields of a table's line, so it is not recognized.
+func notTables(f *os.File) error {
+	head := make([]byte, 4096)
+	n, _ := f.ReadAt(head, 0) // without them the first bad line's error is as good
+	if why := text.WrongKind(head[:n], f.Name(), text.Networks); why != "" {
+		return fmt.Errorf("%s is not a file of per-layer tables: %s", f.Name(), why)
+	}
+	return nil
 }
 
 func layerTableOf(find func(string) (*sampler.Space, error), line []byte) (Table, error) {

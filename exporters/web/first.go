@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"fmt"
 	"html/template"
 	"io"
 	"net/http"
@@ -76,6 +77,9 @@ func firstSweepOf(s *prom.Sweep) firstSweep {
 	networks := ui.Plural(m.Networks, "listed model")
 	if m.Space != "" {
 		networks = ui.Thousands(m.Networks) + " of " + m.Space
+	}
+	if m.Run > 0 {
+		networks += fmt.Sprintf(", run %d", m.Run+1)
 	}
 	return firstSweep{
 		ID: m.ID, Networks: networks, Device: m.Device.Name, Kind: ui.Kind(m.Device.Kind), State: string(s.State),

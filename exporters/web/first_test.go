@@ -18,7 +18,7 @@ import (
 // TestFirstPage: it lists sweeps and devices, whatever they are called, and links to the report.
 func TestFirstPage(t *testing.T) {
 	sweep := &prom.Sweep{
-		Manifest: bench.Sweep{ID: "abc123", Space: "<script>", Networks: 1200, Device: devices.Info{Name: "pixel", Kind: devices.Simulated}},
+		Manifest: bench.Sweep{ID: "abc123", Space: "<script>", Networks: 1200, Run: 1, Device: devices.Info{Name: "pixel", Kind: devices.Simulated}},
 		Tally:    bench.Tally{Measured: 1100, Invalid: 7}, State: bench.Running,
 	}
 	made := 0
@@ -42,7 +42,7 @@ func TestFirstPage(t *testing.T) {
 		return w.Code, w.Body.String(), w.Header()
 	}
 	_, body, _ := get("/")
-	for _, want := range []string{`href="/report"`, "abc123", "1,200 of &lt;script&gt;", "SIMULATED", ">1,100<", ">7<", "running", "board", "not reachable"} {
+	for _, want := range []string{`href="/report"`, "abc123", "1,200 of &lt;script&gt;, run 2", "SIMULATED", ">1,100<", ">7<", "running", "board", "not reachable"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the first page lacks %q:\n%s", want, body)
 		}

@@ -169,7 +169,7 @@ func describeProgress(p bench.Progress, kind devices.Kind, devs, columns int) st
 	switch {
 	case p.Profiles != nil: // all blocks are done
 		parts[2], parts[3] = "", fmt.Sprintf("profiled %d/%d", p.Profiles.Done, p.Profiles.Asked)
-	case p.ETALowSeconds != nil && p.ETAHighSeconds != nil:
+	case p.ETALowSeconds != nil && p.ETAHighSeconds != nil && *p.ETAHighSeconds > 0: // profiles may follow the last block
 		parts[3] = "left " + timeRange(*p.ETALowSeconds, *p.ETAHighSeconds)
 	}
 	if p.LastSeconds != nil {

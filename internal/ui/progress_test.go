@@ -31,6 +31,7 @@ func TestProgressOnATerminalFits(t *testing.T) {
 		columns int
 		want    string
 	}{
+		{bench.Progress{Networks: 12, Done: 12, ETALowSeconds: new(0.0), ETAHighSeconds: new(0.0)}, devices.Measured, 1, 80, "12/12"},
 		{half, devices.Measured, 1, 120, "6/12 20.2 blk/s left 1m02s-1m15s last 20.34 ms noise 1.2 % 51 C"},
 		{half, devices.Measured, 1, 80, "6/12 20.2 blk/s left 1m02s-1m15s last 20.34 ms noise 1.2 % 51 C"},
 		{half, devices.Simulated, 2, 80, "SIMULATED 6/12 left 1m02s-1m15s noise max 1.2 % max 51 C"},

@@ -51,7 +51,7 @@ func TestParseCallRefuses(t *testing.T) {
 		{name: "twice", shapes: []string{"x=1", "x=2"}, want: "has a shape already"},
 		{name: "value twice", values: []string{"x=1", "x=2"}, want: "has a value already"},
 		{name: "no file", files: []string{"x=/nowhere/at/all"}, want: "does not exist"},
-		{name: "folder", files: []string{"x=" + t.TempDir()}, want: "not a regular file"},
+		{name: "folder", files: []string{"x=" + t.TempDir()}, want: "it is a folder; name a file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParseCall("", c.shapes, c.values, c.files)

@@ -135,6 +135,8 @@ func mapped(path string, f func(data []byte) error) (err error) {
 		return fmt.Errorf("model %s: %w", path, fs.ErrNotExist)
 	case err != nil:
 		return fmt.Errorf("model %w", err)
+	case info.IsDir():
+		return fmt.Errorf("model %s: it is a folder; name a file", path)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("model %s: not a regular file", path)
 	}
