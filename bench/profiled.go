@@ -3,10 +3,8 @@ package bench
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -26,25 +24,6 @@ type Profiled struct {
 // Table joins the rows with the operators.
 func (p *Profiled) Table() profile.Table { return profile.Join(&p.Profile, p.Ops) }
 
-// CheckProfile returns an error for a profile that cannot be: without rows or runs, or with an impossible time.
-func CheckProfile(p *devices.Profile) error {
-	switch {
-	case len(p.Layers) == 0:
-		return errors.New("a profile without rows")
-	case p.Runs < 1:
-		return fmt.Errorf("a profile of %d inferences", p.Runs)
-	}
-	for _, l := range p.Layers {
-		if !(l.Seconds >= 0 && l.Seconds < math.MaxInt32) || l.MACs < 0 {
-			return fmt.Errorf("the row %q takes %v s for %d MACs", l.Name, l.Seconds, l.MACs)
-		}
-	}
-	if p.Total() <= 0 {
-		return errors.New("the times of all rows are 0")
-	}
-	return nil
-}
-
 // NoProfiler is the user's error on a device that does not report the time of single ops, else nil.
 func NoProfiler(d devices.Device) error {
 	if _, ok := d.(devices.Profiler); ok {
@@ -63,11 +42,7 @@ func ProfileModel(ctx context.Context, d devices.Device, m *model.Model, plan de
 	if err != nil {
 		return nil, err
 	}
-	if err := CheckProfile(p); err != nil {
-		return nil, &devices.Error{Fault: devices.FaultDevice, Op: "profile " + m.Name, Reason: devices.ReasonGarbage,
-			Err: fmt.Errorf("%s answered what cannot be: %w", d.Info().Harness, err)}
-	}
-	return p, nil
+	return p, devices.GarbageProfile("profile "+m.Name, d.Info(), p)
 }
 
 // profilesLost is how many networks in a row may fail to be profiled before no further one is tried.

@@ -99,7 +99,6 @@ func TestProfilesAreSpreadAndResumed(t *testing.T) {
 
 // TestProfilesThatFail: a sweep is complete without them.
 func TestProfilesThatFail(t *testing.T) {
-	garbage := bench.CheckProfile
 	for _, tc := range []struct {
 		name    string
 		failing func(name string) error
@@ -117,7 +116,7 @@ func TestProfilesThatFail(t *testing.T) {
 		{"a device that went away", func(string) error { return fault(devices.FaultDevice, devices.ReasonOffline) }, 1, 0, "offline"},
 		{"a build that cannot", func(string) error { return fault(devices.FaultUser, devices.ReasonUnsupported) }, 1, 0, "unsupported"},
 		{"a lab without room", func(string) error { return fault(devices.FaultLab, "full") }, 3, 0, "full"},
-		{"garbage", func(string) error { return garbage(&devices.Profile{Runs: 1}) }, 3, 0, "without rows"},
+		{"garbage", func(string) error { return devices.PossibleProfile(&devices.Profile{Runs: 1}) }, 3, 0, "0 rows"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			d := &profiler{fakeDevice: newDevice(), failing: tc.failing}
@@ -145,29 +144,5 @@ func TestDeviceWithoutProfiles(t *testing.T) {
 	}
 	if sweeps, _ := st.Sweeps(t.Context()); d.total > 0 || len(sweeps) > 0 {
 		t.Errorf("%d blocks, %d sweeps", d.total, len(sweeps))
-	}
-}
-
-func TestCheckProfile(t *testing.T) {
-	rows := func(seconds ...float64) []devices.Layer {
-		var all []devices.Layer
-		for _, s := range seconds {
-			all = append(all, devices.Layer{Seconds: s})
-		}
-		return all
-	}
-	nan := 0.0
-	for _, tc := range []struct {
-		p    devices.Profile
-		good bool
-	}{
-		{devices.Profile{Runs: 1, Layers: rows(0, 1)}, true}, {devices.Profile{Runs: 0, Layers: rows(1)}, false},
-		{devices.Profile{Runs: 1}, false}, {devices.Profile{Runs: 1, Layers: rows(0, 0)}, false},
-		{devices.Profile{Runs: 1, Layers: rows(2, -1)}, false}, {devices.Profile{Runs: 1, Layers: rows(1, nan/nan)}, false},
-		{devices.Profile{Runs: 1, Layers: rows(1e300)}, false},
-	} {
-		if err := bench.CheckProfile(&tc.p); (err == nil) != tc.good {
-			t.Errorf("%+v: %v", tc.p, err)
-		}
 	}
 }

@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -41,16 +42,17 @@ func Garbage(op string, i Info, p Plan, b *Block) error {
 	return &Error{Fault: FaultDevice, Op: op, Reason: ReasonGarbage, Err: fmt.Errorf("%s answered what cannot be: %w", i.Harness, err)}
 }
 
-// GarbageProfile is the error of a profile that cannot be, nil otherwise.
+// GarbageProfile is the error of a profile that is not PossibleProfile, nil otherwise.
 func GarbageProfile(op string, i Info, p *Profile) error {
-	err := possibleProfile(p)
+	err := PossibleProfile(p)
 	if err == nil {
 		return nil
 	}
 	return &Error{Fault: FaultDevice, Op: op, Reason: ReasonGarbage, Err: fmt.Errorf("%s answered what cannot be: %w", i.Harness, err)}
 }
 
-func possibleProfile(p *Profile) error {
+// PossibleProfile returns what is impossible about a profile, nil if nothing is.
+func PossibleProfile(p *Profile) error {
 	if len(p.Layers) == 0 || p.Runs < 1 || !finite(p.ResolutionSeconds) {
 		return fmt.Errorf("a profile of %d rows and %d inferences, in steps of %v s", len(p.Layers), p.Runs, p.ResolutionSeconds)
 	}
@@ -64,6 +66,9 @@ func possibleProfile(p *Profile) error {
 			return err
 		}
 	}
+	if p.Total() == 0 {
+		return errors.New("the times of all rows are 0")
+	}
 	// Medians of rows may sum to more than the median inference, but not to far more.
 	if w := p.WholeSeconds; w != nil && p.Total() > 1.5**w+1e-3 {
 		return fmt.Errorf("its rows sum to %.6g s, and an inference takes %.6g s", p.Total(), *w)
@@ -71,8 +76,11 @@ func possibleProfile(p *Profile) error {
 	return nil
 }
 
+// longest is more seconds than any op takes: 30 years.
+const longest = 1e9
+
 func possibleLayer(l Layer) error {
-	if !finite(l.Seconds) || !finite(l.Cycles) || l.MACs < 0 {
+	if !finite(l.Seconds) || l.Seconds > longest || !finite(l.Cycles) || l.MACs < 0 {
 		return fmt.Errorf("layer %q takes %v s, %v cycles and %d MACs", l.Name, l.Seconds, l.Cycles, l.MACs)
 	}
 	if slices.ContainsFunc(l.Nodes, func(n int) bool { return n < 0 }) {

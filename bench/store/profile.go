@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/devices"
 )
 
 // profilesTable is made with the first profile, so that the store of a sweep without any is as it was before
@@ -82,7 +83,7 @@ func scanProfile(r scanner) (p bench.Profiled, key []any, err error) {
 		err = numbered("a profile", network)
 	}
 	if err == nil {
-		if why := bench.CheckProfile(&p.Profile); why != nil {
+		if why := devices.PossibleProfile(&p.Profile); why != nil {
 			err = badRowf("network %d has %v", network, why)
 		}
 	}

@@ -144,8 +144,8 @@ func checkLayers(s *subject) {
 	if err != nil {
 		s.Fatalf("Profile: %v", err)
 	}
-	if len(p.Layers) == 0 || p.Runs < 1 {
-		s.Errorf("the profile has %d rows of %d runs", len(p.Layers), p.Runs)
+	if err := devices.PossibleProfile(p); err != nil {
+		s.Errorf("a profile that cannot be: %v", err)
 	}
 	s.checkRows(p.Layers)
 	b := s.good()
