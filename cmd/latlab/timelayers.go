@@ -184,8 +184,12 @@ func (p *profiled) head() []string {
 	}
 	if x := profile.Overhead(p.p); x != nil {
 		scale := ui.SecondsScale(*p.p.WholeSeconds, *p.p.PlainSeconds)
-		add(fmt.Sprintf("An observed inference takes %s, others in between %s: observing costs %s.",
-			scale.Format(*p.p.WholeSeconds), scale.Format(*p.p.PlainSeconds), ui.Percent(*x)))
+		cost := "costs " + ui.Percent(*x)
+		if *x <= 0 { // the difference is noise
+			cost = "costs nothing that can be seen"
+		}
+		add(fmt.Sprintf("An observed inference takes %s, others in between %s: observing %s.",
+			scale.Format(*p.p.WholeSeconds), scale.Format(*p.p.PlainSeconds), cost))
 	}
 	add("These are " + what + ", not latency measurements.")
 	for _, w := range p.p.Warnings {
