@@ -80,11 +80,8 @@ func (l *Named) AddArchs(r io.Reader, file string, find func(space string) (*sam
 	lines := sampler.BadLines{Report: l.o.Report}
 	before := l.Asked()
 	for a, err := range sampler.ReadJSONL(r, file, find) {
-		bad, isLine := errors.AsType[*sampler.LineError](err)
 		switch {
-		case isLine:
-			lines.Bad(err)
-			l.Refused = append(l.Refused, bench.Refused{Name: fmt.Sprintf("%s:%d", file, bad.Line), Reason: bad.Err.Error()})
+		case l.isBadLine(&lines, file, err):
 			continue
 		case err != nil:
 			return err
@@ -116,7 +113,7 @@ func (l *Named) AddArchs(r io.Reader, file string, find func(space string) (*sam
 func (l *Named) AddFiles(path string, call model.Call) error {
 	paths, err := modelFiles(path)
 	for _, p := range paths {
-		if err := l.addFile(p, p, call); err != nil {
+		if err := l.addFile(p, call); err != nil {
 			l.refuse(p, "", err)
 		}
 	}
@@ -170,23 +167,39 @@ func modelsIn(folder string) ([]string, error) {
 	return found, nil
 }
 
-func (l *Named) addFile(name, path string, call model.Call) error {
+// isBadLine refuses an unusable line of a file, and reports whether err is one.
+func (l *Named) isBadLine(lines *sampler.BadLines, file string, err error) bool {
+	bad, is := errors.AsType[*sampler.LineError](err)
+	if is {
+		lines.Bad(err)
+		l.Refused = append(l.Refused, bench.Refused{Name: fmt.Sprintf("%s:%d", file, bad.Line), Reason: bad.Err.Error()})
+	}
+	return is
+}
+
+// read reads a user's own file, or returns why it cannot be timed.
+func (l *Named) read(name, path string, call model.Call) (Listed, error) {
 	m, err := model.FromFile(path, call)
 	if err != nil {
-		return err
+		return Listed{}, err
 	}
 	one := Listed{Name: name, Model: m}
 	if err := l.twice(one, name); err != nil {
-		return err
+		return one, err
 	}
-	if err := Accept(m, l.o.Device); err != nil {
+	return one, Accept(m, l.o.Device)
+}
+
+func (l *Named) addFile(path string, call model.Call) error {
+	one, err := l.read(path, path, call)
+	if err != nil {
 		return err
 	}
 	if err := l.decide(one); err != nil {
 		return err
 	}
-	one.Features = withOps(m, nil)
-	l.take(one, name)
+	one.Features = withOps(one.Model, nil)
+	l.take(one, path)
 	return nil
 }
 
@@ -204,11 +217,8 @@ func (l *Named) AddList(file string) error {
 	}
 	lines := sampler.BadLines{Report: l.o.Report}
 	for e, err := range model.ReadList(f, file) {
-		bad, isLine := errors.AsType[*sampler.LineError](err)
 		switch {
-		case isLine:
-			lines.Bad(err)
-			l.Refused = append(l.Refused, bench.Refused{Name: fmt.Sprintf("%s:%d", file, bad.Line), Reason: bad.Err.Error()})
+		case l.isBadLine(&lines, file, err):
 			continue
 		case err != nil:
 			return err
@@ -225,15 +235,8 @@ func (l *Named) AddList(file string) error {
 
 // addEntry takes a line of a list, or returns why it cannot be timed.
 func (l *Named) addEntry(e model.Entry) error {
-	m, err := model.FromFile(l.path(e.Path), model.Call{})
+	one, err := l.read(e.Path, l.path(e.Path), model.Call{})
 	if err != nil {
-		return err
-	}
-	one := Listed{Name: e.Path, Model: m}
-	if err := l.twice(one, e.Path); err != nil {
-		return err
-	}
-	if err := Accept(m, l.o.Device); err != nil {
 		return err
 	}
 	names := slices.Sorted(maps.Keys(e.Features))
@@ -249,7 +252,7 @@ func (l *Named) addEntry(e model.Entry) error {
 		return err
 	}
 	l.features = append([]string{}, names...)
-	one.Features = withOps(m, e.Features)
+	one.Features = withOps(one.Model, e.Features)
 	l.take(one, fmt.Sprintf("line %d", e.Line))
 	return nil
 }

@@ -22,28 +22,21 @@ const (
 	folder    FileKind = "a folder"
 )
 
-// use is the flag that takes a kind of file, and the verbs that have it.
+// uses are the flags that take a kind of file, and the verbs that have them.
+var uses = map[FileKind][2]string{
+	Model:     {"--model", "time, sweep and describe"},
+	Store:     {"--db", "show, fit, export and report"},
+	CostModel: {"--cost", "predict, verify, export and report"},
+	Networks:  {"--archs", "time, sweep, compile and verify"},
+	ModelList: {"--models", "sweep"},
+	Table:     {"--csv", "fit"},
+	SpaceFile: {"--space", "sample, time, sweep and describe"},
+	folder:    {"--model", "time and sweep, if it is a folder of models"},
+}
+
+// use says what to type to use a file of this kind.
 func (k FileKind) use(path string) string {
-	flag, verbs := "", ""
-	switch k {
-	case Model:
-		flag, verbs = "--model", "time, sweep and describe"
-	case Store:
-		flag, verbs = "--db", "show, fit, export and report"
-	case CostModel:
-		flag, verbs = "--cost", "predict, verify, export and report"
-	case Networks:
-		flag, verbs = "--archs", "time, sweep, compile and verify"
-	case ModelList:
-		flag, verbs = "--models", "sweep"
-	case Table:
-		flag, verbs = "--csv", "fit"
-	case SpaceFile:
-		flag, verbs = "--space", "sample, time, sweep and describe"
-	case folder:
-		flag, verbs = "--model", "time and sweep, if it is a folder of models"
-	}
-	return fmt.Sprintf("type %s %s (%s)", flag, ShellWord(path), verbs)
+	return fmt.Sprintf("type %s %s (%s)", uses[k][0], ShellWord(path), uses[k][1])
 }
 
 // headBytes is how much of a file KindOf needs.
