@@ -30,16 +30,24 @@ func (s *Store) Note(ctx context.Context, sweep string, c bench.Condition) error
 
 // Conditions implements bench.Reader. A store without the table has no conditions.
 func (s *Store) Conditions(ctx context.Context, sweep string) iter.Seq2[bench.Condition, error] {
-	return func(yield func(bench.Condition, error) bool) {
-		known, err := s.has(ctx, "conditions", "id")
+	return optionalPages(ctx, s, sweep, "conditions", `SELECT id, condition FROM conditions WHERE sweep = ? AND id > ? ORDER BY id LIMIT ?`, scanCondition)
+}
+
+// optionalPages yields rows of a table that a store may lack: of an older version, or made when it is needed.
+func optionalPages[T any](ctx context.Context, s *Store, sweep, table, query string, scan func(scanner) (T, []any, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		known, err := s.has(ctx, table, "sweep")
+		if err == nil && !known {
+			_, err = sweepNum(ctx, s.db, sweep)
+			err = s.wrap(err)
+		}
 		if err != nil {
-			yield(bench.Condition{}, err)
+			yield(*new(T), err)
 		}
 		if err != nil || !known {
 			return
 		}
-		pages(ctx, s, sweep, `SELECT id, condition FROM conditions WHERE sweep = ? AND id > ? ORDER BY id LIMIT ?`,
-			[]any{-1}, scanCondition)(yield)
+		pages(ctx, s, sweep, query, []any{-1}, scan)(yield)
 	}
 }
 

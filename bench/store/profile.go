@@ -51,20 +51,7 @@ func (s *Store) AddProfile(ctx context.Context, sweep string, p bench.Profiled) 
 
 // Profiles implements bench.Reader. A store without the table has no profiles.
 func (s *Store) Profiles(ctx context.Context, sweep string) iter.Seq2[bench.Profiled, error] {
-	return func(yield func(bench.Profiled, error) bool) {
-		known, err := s.has(ctx, "profiles", "network")
-		if err == nil && !known {
-			_, err = sweepNum(ctx, s.db, sweep)
-		}
-		if err != nil {
-			yield(bench.Profiled{}, s.wrap(err))
-		}
-		if err != nil || !known {
-			return
-		}
-		pages(ctx, s, sweep, `SELECT network, profile FROM profiles WHERE sweep = ? AND network > ? ORDER BY network LIMIT ?`,
-			[]any{-1}, scanProfile)(yield)
-	}
+	return optionalPages(ctx, s, sweep, "profiles", `SELECT network, profile FROM profiles WHERE sweep = ? AND network > ? ORDER BY network LIMIT ?`, scanProfile)
 }
 
 func scanProfile(r scanner) (p bench.Profiled, key []any, err error) {
