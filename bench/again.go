@@ -46,13 +46,20 @@ func Again(ctx context.Context, st Reader, request Sweep, networks int, now devi
 	return request, nil
 }
 
-// settled is how many of a sweep's first networks have all their planned blocks or failed.
+// settled is how many of a sweep's first networks have all their planned blocks, extra ones too, or failed.
 func settled(ctx context.Context, st Reader, sweep string, networks int) (n int, err error) {
+	waiting := map[int]bool{}
+	for s, err := range st.Schedule(ctx, sweep) {
+		if err != nil {
+			return 0, err
+		}
+		waiting[s.Network] = waiting[s.Network] || s.State == SlotPlanned
+	}
 	for net, err := range st.Networks(ctx, sweep) {
 		if err != nil {
 			return 0, err
 		}
-		if net.Index < networks && net.Status != Planned {
+		if net.Index < networks && net.Status != Planned && !waiting[net.Index] {
 			n++
 		}
 	}

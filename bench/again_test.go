@@ -53,6 +53,14 @@ func TestAgain(t *testing.T) {
 		t.Errorf("an unfinished run is not resumed: run %d, %v", s.Run, err)
 	}
 	second := run(o, false).Sweep
+	// A run that was stopped among its extra blocks has all networks measured, and is unfinished too.
+	if err := st.Plan(ctx, second.ID, nil, []bench.Slot{{Order: 999, Network: 1, Round: 99}}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := again(3); err != nil || s.Run != 1 {
+		t.Errorf("a run with an extra block to do is not resumed: run %d, %v", s.Run, err)
+	}
+	run(o, false)
 	if second.ID == first.ID || second.Request() != first.ID || first.Request() != first.ID {
 		t.Errorf("ids %s and %s, requests %s and %s", first.ID, second.ID, first.Request(), second.Request())
 	}
