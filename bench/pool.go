@@ -39,8 +39,8 @@ func newPool(networks []Noise) pool {
 	}
 	p.core = p.all
 	n := len(sorted)
-	slices.SortStableFunc(sorted, func(a, b Noise) int { return cmp.Compare(a.variance(), b.variance()) })
-	if n < 2 || sorted[n/4].variance() == 0 {
+	slices.SortStableFunc(sorted, func(a, b Noise) int { return cmp.Compare(a.Variance(), b.Variance()) })
+	if n < 2 || sorted[n/4].Variance() == 0 {
 		return p
 	}
 	first := n - max(1, n/4)
@@ -50,7 +50,7 @@ func newPool(networks []Noise) pool {
 	}
 	for i := first; i < n; i++ {
 		if varianceChance(sorted[i], rest) < poolChance/float64(i+1) {
-			p.core, p.limit = rest, sorted[i-1].variance()
+			p.core, p.limit = rest, sorted[i-1].Variance()
 			return p
 		}
 		rest = rest.Add(sorted[i])
@@ -59,7 +59,7 @@ func newPool(networks []Noise) pool {
 }
 
 // leftOut reports whether a network with this noise is outlying.
-func (p pool) leftOut(own Noise) bool { return own.DF > 0 && own.variance() > p.limit }
+func (p pool) leftOut(own Noise) bool { return own.DF > 0 && own.Variance() > p.limit }
 
 // noiseFor is the noise that the interval of a network rests on while it has too few blocks for order
 // statistics: its own (alone) if it is unlike the others.

@@ -116,7 +116,8 @@ func (n Noise) Add(m Noise) Noise { return Noise{n.SumSquares + m.SumSquares, n.
 // Sub removes what Add added.
 func (n Noise) Sub(m Noise) Noise { return Noise{max(0, n.SumSquares-m.SumSquares), n.DF - m.DF} }
 
-func (n Noise) variance() float64 { return n.SumSquares / float64(n.DF) }
+// Variance is that of log block values, NaN without degrees of freedom.
+func (n Noise) Variance() float64 { return n.SumSquares / float64(n.DF) }
 
 // SD is the standard deviation of log block values, NaN without degrees of freedom.
 func (n Noise) SD() float64 {
@@ -278,7 +279,7 @@ func varianceChance(own, others Noise) float64 {
 	if own.DF < 1 || others.DF < 1 || others.SumSquares == 0 {
 		return 1
 	}
-	f := own.variance() / others.variance()
+	f := own.Variance() / others.Variance()
 	if f <= 1 {
 		return 1 // skip the expensive integral: every batch needs it for every network
 	}

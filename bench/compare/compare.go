@@ -32,6 +32,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -106,8 +107,7 @@ func (p Pair) Word() string {
 	return Faster
 }
 
-// ByChange sorts pairs, those that changed first, the largest change first.
-func ByChange(x, y Pair) int {
+func byChange(x, y Pair) int {
 	if x.Changed != y.Changed {
 		if x.Changed {
 			return -1
@@ -115,6 +115,26 @@ func ByChange(x, y Pair) int {
 		return 1
 	}
 	return cmp.Compare(math.Abs(math.Log(y.Ratio)), math.Abs(math.Log(x.Ratio)))
+}
+
+// Count is how many networks became slower, and how many faster.
+func (c *Comparison) Count() (slower, faster int) {
+	for _, p := range c.Pairs {
+		switch p.Word() {
+		case Slower:
+			slower++
+		case Faster:
+			faster++
+		}
+	}
+	return slower, faster
+}
+
+// MostChanged are at most so many pairs: those that changed first, the largest change first.
+func (c *Comparison) MostChanged(most int) []Pair {
+	pairs := slices.Clone(c.Pairs)
+	slices.SortStableFunc(pairs, byChange)
+	return pairs[:min(most, len(pairs))]
 }
 
 // LeftOut is a network that could not be compared.

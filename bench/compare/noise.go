@@ -27,7 +27,7 @@ func (s side) variance() float64 {
 	if s.deterministic {
 		return 0
 	}
-	return s.pooled.SumSquares / float64(s.pooled.DF)
+	return s.pooled.Variance()
 }
 
 // relative is a network's own noise in units of the sweep's variance.
@@ -68,11 +68,11 @@ func priorOf(own []bench.Noise) prior {
 	if all.SumSquares == 0 {
 		return prior{}
 	}
-	mean := all.SumSquares / float64(all.DF)
+	mean := all.Variance()
 	for _, n := range own {
 		if n.DF > 0 {
 			half := float64(n.DF) / 2
-			logs = append(logs, math.Log(max(n.SumSquares/float64(n.DF), 1e-5*mean))-mathext.Digamma(half)+math.Log(half))
+			logs = append(logs, math.Log(max(n.Variance(), 1e-5*mean))-mathext.Digamma(half)+math.Log(half))
 			expected = append(expected, trigamma(half))
 		}
 	}
@@ -150,7 +150,7 @@ func spreads(a, b side, pairs [][2]network) (each []spread, together spread) {
 }
 
 // alone is the variance of a noise.
-func alone(n bench.Noise) spread { return spread{n.SumSquares / float64(n.DF), float64(n.DF)} }
+func alone(n bench.Noise) spread { return spread{n.Variance(), float64(n.DF)} }
 
 func trigamma(x float64) float64 { return mathext.Zeta(2, x) }
 

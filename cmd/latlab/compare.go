@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"latlab/bench"
 	"latlab/bench/compare"
 	"latlab/bench/store"
+	reportwords "latlab/exporters/report/describe"
 	"latlab/internal/ui"
 )
 
@@ -103,9 +103,6 @@ func percent(flag, value string) (float64, error) {
 	return x / 100, nil
 }
 
-// chosenPercent prints a percentage that the user chose: 3 %, 2.5 %.
-func chosenPercent(x float64) string { return ui.Digits(100*x, 4) + " %" }
-
 func failure(c *compare.Comparison, failed []compare.Pair, together bool, limit float64) string {
 	var parts []string
 	if len(failed) > 0 {
@@ -114,7 +111,7 @@ func failure(c *compare.Comparison, failed []compare.Pair, together bool, limit 
 	if together {
 		parts = append(parts, "all networks together")
 	}
-	return fmt.Sprintf("slower by more than %s: %s", chosenPercent(limit), strings.Join(parts, ", and "))
+	return fmt.Sprintf("slower by more than %s: %s", reportwords.ChosenPercent(limit), strings.Join(parts, ", and "))
 }
 
 // open opens a side's store and finds its sweep. Without a name it is the newest run, and before the one
@@ -166,26 +163,23 @@ func newestRun(ctx context.Context, file string, st bench.Reader, before bool) (
 }
 
 func (o *compareOptions) print(s streams, c *compare.Comparison, limit float64) error {
-	counts := map[string]int{}
-	for _, p := range c.Pairs {
-		counts[p.Word()]++
-	}
+	slower, faster := c.Count()
 	rows := [][2]string{
 		{"A", sideLine(c.A)}, {"B", sideLine(c.B)},
 		{"compared", fmt.Sprintf("%s %s", ui.Plural(len(c.Pairs), "network"), ui.Kind(c.A.Sweep.Device.Kind))},
 		{"overall", overallLine(c)},
-		{"changed", fmt.Sprintf("%d slower, %d faster (Benjamini-Hochberg at %s)", counts[compare.Slower], counts[compare.Faster], chosenPercent(c.Level))},
+		{"changed", fmt.Sprintf("%d slower, %d faster (Benjamini-Hochberg at %s)", slower, faster, reportwords.ChosenPercent(c.Level))},
 	}
 	rows = append(rows, leftOutRows(c)...)
 	for _, n := range c.Notes {
 		rows = append(rows, [2]string{"note", n.Text})
 	}
 	ui.Facts(s.out, rows)
-	pairs := slices.Clone(c.Pairs)
-	slices.SortStableFunc(pairs, compare.ByChange)
+	most := len(c.Pairs)
 	if !o.all {
-		pairs = pairs[:min(o.top, len(pairs))]
+		most = o.top
 	}
+	pairs := c.MostChanged(most)
 	if err := printPairs(s, pairs, limit); err != nil {
 		return err
 	}
@@ -204,26 +198,23 @@ func printPairs(s streams, pairs []compare.Pair, limit float64) error {
 	fmt.Fprintln(s.out)
 	lines := [][]string{{"NETWORK", "A, " + scale.Unit(), "B, " + scale.Unit(), "B/A", "INTERVAL", "CHANGED"}}
 	for _, p := range pairs {
-		lines = append(lines, []string{p.Network, scale.Number(p.ASeconds), scale.Number(p.BSeconds), ratio(p.Ratio), ratioBounds(p.Change), change(p, limit)})
+		lines = append(lines, []string{p.Network, scale.Number(p.ASeconds), scale.Number(p.BSeconds), reportwords.Ratio(p.Ratio), ratioBounds(p.Change), change(p, limit)})
 	}
 	ui.FitNames(lines, 0, s.columns)
 	return ui.Table(s.out, lines)
 }
 
-// ratio has as many decimals as 0.1 % needs.
-func ratio(x float64) string { return strconv.FormatFloat(x, 'f', 3, 64) }
-
 func ratioBounds(c compare.Change) string {
 	if c.Low == nil {
 		return "unknown"
 	}
-	return ratio(*c.Low) + " to " + ratio(*c.High)
+	return reportwords.RatioInterval(c)
 }
 
 // change is the word for a network's change, with a mark where it is above the limit.
 func change(p compare.Pair, limit float64) string {
 	if p.Changed && p.Slower(limit) {
-		return p.Word() + ", above " + chosenPercent(limit)
+		return p.Word() + ", above " + reportwords.ChosenPercent(limit)
 	}
 	return p.Word()
 }
@@ -245,7 +236,7 @@ func overallLine(c *compare.Comparison) string {
 	case *x.High < 1:
 		word = "B is faster"
 	}
-	return fmt.Sprintf("%s: geometric mean of B/A %s, %s interval %s", word, ratio(x.Ratio), chosenPercent(1-c.Level), ratioBounds(x))
+	return fmt.Sprintf("%s: geometric mean of B/A %s, %s interval %s", word, reportwords.Ratio(x.Ratio), reportwords.ChosenPercent(1-c.Level), ratioBounds(x))
 }
 
 // leftOutRows counts and names the networks that were not compared.

@@ -290,7 +290,7 @@ func (c *card) runs(r report.Runs) {
 		c.list(notes...)
 	}
 	var rows [][]string
-	for _, p := range describe.MostChanged(r.Comparison, 10) {
+	for _, p := range r.Comparison.MostChanged(10) {
 		rows = append(rows, []string{p.Network, ui.Seconds(p.ASeconds), ui.Seconds(p.BSeconds), describe.Ratio(p.Ratio), describe.RatioInterval(p.Change), p.Word()})
 	}
 	c.table([]string{"network", "A", "B", "B/A", "interval", "changed"}, rows...)

@@ -3,7 +3,6 @@ package describe
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"latlab/bench/compare"
 	"latlab/exporters/report"
@@ -18,29 +17,14 @@ func Runs(d *report.Data, r report.Runs) string {
 // RunsFacts says what the comparison of two runs found.
 func RunsFacts(d *report.Data, r report.Runs) []Fact {
 	c := r.Comparison
-	slower, faster := 0, 0
-	for _, p := range c.Pairs {
-		switch p.Word() {
-		case compare.Slower:
-			slower++
-		case compare.Faster:
-			faster++
-		}
-	}
+	slower, faster := c.Count()
 	return []Fact{
 		{"A, before", fmt.Sprintf("run %d, sweep %s, created %s, noise %s", c.A.Sweep.Run+1, c.A.Sweep.ID, Time(c.A.Sweep.Created), Noise(&d.Sweeps[r.Before]))},
 		{"B, after", fmt.Sprintf("run %d, sweep %s, created %s, noise %s", c.B.Sweep.Run+1, c.B.Sweep.ID, Time(c.B.Sweep.Created), Noise(&d.Sweeps[r.After]))},
 		{"overall", fmt.Sprintf("B/A %s (geometric mean), %s interval %s", Ratio(c.Overall.Ratio), ChosenPercent(1-c.Level), RatioInterval(c.Overall))},
 		{"changed", fmt.Sprintf("%d slower, %d faster of %s (Benjamini-Hochberg at %s)", slower, faster, ui.Plural(len(c.Pairs), "network"), ChosenPercent(c.Level))},
-		{"left out", ui.Plural(len(c.LeftOut), "network") + " (not VALID in both runs)"},
+		{"left out", ui.Plural(len(c.LeftOut), "network") + " (not measured and VALID in both runs)"},
 	}
-}
-
-// MostChanged are the pairs that changed most: those that are called changed first.
-func MostChanged(c *compare.Comparison, most int) []compare.Pair {
-	pairs := slices.Clone(c.Pairs)
-	slices.SortStableFunc(pairs, compare.ByChange)
-	return pairs[:min(most, len(pairs))]
 }
 
 // Ratio is a ratio with as many decimals as 0.1 % needs.

@@ -41,7 +41,7 @@ func newRuns(d *report.Data, i int) runsView {
 	for _, n := range r.Comparison.Notes {
 		x.Notes = append(x.Notes, n.Text)
 	}
-	pairs := describe.MostChanged(r.Comparison, mostChanged)
+	pairs := r.Comparison.MostChanged(mostChanged)
 	x.More = len(r.Comparison.Pairs) - len(pairs)
 	var seconds []float64
 	for _, p := range pairs {
