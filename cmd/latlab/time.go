@@ -43,7 +43,7 @@ func (o *timeOptions) inputs() []string {
 }
 
 func (o *timeOptions) run(ctx context.Context, s streams) error {
-	if err := cmp.Or(o.ranking.check(), o.check(o.inputs()...)); err != nil {
+	if err := cmp.Or(o.ranking.check(), o.checkCSV(o.inputs())); err != nil {
 		return err
 	}
 	info, err := o.describe()

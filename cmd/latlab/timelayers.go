@@ -31,7 +31,7 @@ func (o *layerOptions) register(f *flagSet) {
 }
 
 // check refuses a --csv that must not be written, such as a file among inputs.
-func (o *layerOptions) check(inputs ...string) error {
+func (o *layerOptions) checkCSV(inputs []string) error {
 	if !o.layers && o.flags.typed("csv") {
 		return usagef("--csv is about the rows of --layers; add --layers or leave it out")
 	}
@@ -184,12 +184,8 @@ func (p *profiled) head() []string {
 	}
 	if x := profile.Overhead(p.p); x != nil {
 		scale := ui.SecondsScale(*p.p.WholeSeconds, *p.p.PlainSeconds)
-		cost := "costs " + ui.Percent(*x)
-		if *x <= 0 { // the difference is noise
-			cost = "costs nothing that can be seen"
-		}
-		add(fmt.Sprintf("An observed inference takes %s, others in between %s: observing %s.",
-			scale.Format(*p.p.WholeSeconds), scale.Format(*p.p.PlainSeconds), cost))
+		add(fmt.Sprintf("An observed inference takes %s, others in between %s: observing costs %s.",
+			scale.Format(*p.p.WholeSeconds), scale.Format(*p.p.PlainSeconds), ui.Overhead(*x)))
 	}
 	add("These are " + what + ", not latency measurements.")
 	for _, w := range p.p.Warnings {

@@ -153,6 +153,14 @@ func Percent(x float64) string {
 	return strconv.FormatFloat(100*x, 'f', 1, 64) + " %"
 }
 
+// Overhead says what something costs, as a ratio of the time without it. Below 0 it is noise.
+func Overhead(x float64) string {
+	if x <= 0 {
+		return "nothing that can be seen"
+	}
+	return Percent(x)
+}
+
 // NotComputed is printed for a figure that could not be computed.
 const NotComputed = "not computed"
 

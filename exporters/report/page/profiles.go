@@ -65,7 +65,7 @@ func profileOf(s *report.Sweep, p *report.Profile) profileView {
 	}
 	x.Facts += "."
 	if p.Overhead != nil {
-		x.Facts += fmt.Sprintf(" Observing the ops costs %s.", ui.Percent(*p.Overhead))
+		x.Facts += fmt.Sprintf(" Observing the ops costs %s.", ui.Overhead(*p.Overhead))
 	}
 	for i := range listed {
 		r := &listed[i]
