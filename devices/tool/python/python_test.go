@@ -134,6 +134,10 @@ func TestAskNeverBlamesAModel(t *testing.T) {
 		}
 	}
 	var v struct{ A int }
+	err := i.Ask(t.Context(), python.Script{Op: "try", Source: "import time; time.sleep(1000)", Timeout: time.Second}, &v)
+	if devices.FaultOf(err) != devices.FaultLab || !strings.Contains(err.Error(), "less busy") || strings.Contains(err.Error(), "network") {
+		t.Errorf("a Python that hangs: error is %v", err)
+	}
 	if err := i.Ask(t.Context(), python.Script{Op: "try", Source: "answer({'a': 1})", Timeout: time.Minute}, &v); err != nil || v.A != 1 {
 		t.Errorf("answer is %v, %v", v, err)
 	}

@@ -123,7 +123,10 @@ func (i Interpreter) Ask(ctx context.Context, s Script, v any) error {
 	if e.Fault == devices.FaultModel {
 		e.Fault = devices.FaultLab
 	}
-	if e.Advice == "" {
+	switch {
+	case e.Reason == devices.ReasonHung: // no network is involved yet
+		e.Advice = "it may start in time on a host that is less busy"
+	case e.Advice == "":
 		e.Advice = fmt.Sprintf("is %s a Python? --python FILE or LATLAB_PYTHON names another", i.path())
 	}
 	return err
