@@ -43,7 +43,7 @@ func manSections() []manSection {
 			{"OUTPUT.notes.json", "Beside an export: what its format omits, and why."},
 		}},
 		{"ENVIRONMENT", [][2]string{
-			{"LATLAB_FLAG", "The default of a flag, in capitals and with _ for - and . (LATLAB_DEVICE, LATLAB_PUSH_URL). The command line overrides it, and it overrides the configuration file. -o and flags that may be repeated have none."},
+			{"LATLAB_FLAG", "The default of a flag, in capitals and with _ for - and . (LATLAB_DEVICE, LATLAB_PUSH_URL). The command line overrides it, and it overrides the configuration file. -o and most flags that may be repeated have none; of --fixture and --arch a comma separates the values."},
 			{"LATLAB_CONFIG", "The configuration file, in place of ~/.config/latlab/latlab.yml."},
 			{"NO_COLOR, TERM=dumb", "No colours."},
 			{"XDG_CONFIG_HOME, XDG_CACHE_HOME", "Where the user's configuration and cache are."},
