@@ -19,8 +19,6 @@ import (
 	"latlab/devices/machine"
 	"latlab/devices/transport"
 	"latlab/internal/testenv"
-	"latlab/sampler"
-	"latlab/sampler/graph"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite/tflitetest"
 )
@@ -41,23 +39,7 @@ func tinyInt8(t testing.TB) *model.Model { return tiny(t, model.Int8) }
 
 func tiny(t testing.TB, p model.Precision) *model.Model {
 	t.Helper()
-	s, err := sampler.LoadFile("../../sampler/testdata/tiny.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archs, err := sampler.Sample(s, 1, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := graph.Lower(s, archs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := model.New(g, model.Form{Format: model.TFLite, Precision: p}, model.NewCache(t.TempDir(), 1<<30))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return devicetest.Model(t, devicetest.TinyGraph(t, 1), model.TFLite, p)
 }
 
 // rejectedModel is a complete .tflite that the runtime refuses.

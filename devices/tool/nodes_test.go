@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/devices"
+	"latlab/devices/devicetest"
 	"latlab/devices/tool"
-	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
 	"latlab/sampler/onnx"
@@ -52,28 +52,16 @@ func TestNodesOf(t *testing.T) {
 	}
 }
 
-// written is the path of a network of a test's space as ONNX.
+// written is the path of a small network as ONNX.
 func written(t *testing.T) string {
 	t.Helper()
-	s, err := sampler.LoadFile("../../sampler/testdata/tiny.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archs, err := sampler.Sample(s, 1, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := graph.Lower(s, archs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "user.onnx")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := onnx.Write(f, g, onnx.Options{}); err != nil {
+	if _, err := onnx.Write(f, devicetest.TinyGraph(t, 1), onnx.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -24,7 +24,6 @@ import (
 	"latlab/devices/transport"
 	"latlab/fixtures/fixturetest"
 	"latlab/internal/testphone"
-	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite/tflitetest"
@@ -86,28 +85,12 @@ func cpu(t testing.TB) fake { return newFake(t, testphone.Today("sim-pixel1-cpu"
 
 func tiny(t testing.TB, p model.Precision) *model.Model {
 	t.Helper()
-	s, err := sampler.LoadFile("../../../sampler/testdata/tiny.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archs, err := sampler.Sample(s, 1, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := graph.Lower(s, archs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return written(t, g, p)
+	return written(t, devicetest.TinyGraph(t, 1), p)
 }
 
 func written(t testing.TB, g *graph.Graph, p model.Precision) *model.Model {
 	t.Helper()
-	m, err := model.New(g, model.Form{Format: model.TFLite, Precision: p}, model.NewCache(t.TempDir(), 1<<30))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return devicetest.Model(t, g, model.TFLite, p)
 }
 
 func good(t testing.TB) *model.Model { return tiny(t, model.Float32) }

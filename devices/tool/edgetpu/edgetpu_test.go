@@ -22,8 +22,6 @@ import (
 	"latlab/devices/tool"
 	"latlab/devices/tool/edgetpu"
 	"latlab/internal/testenv"
-	"latlab/sampler"
-	"latlab/sampler/graph"
 	"latlab/sampler/model"
 	"latlab/sampler/tflite/tflitetest"
 )
@@ -145,23 +143,7 @@ func good(t testing.TB) *model.Model { return tiny(t, 1) }
 
 func tiny(t testing.TB, seed uint64) *model.Model {
 	t.Helper()
-	s, err := sampler.LoadFile("../../../sampler/testdata/tiny.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archs, err := sampler.Sample(s, 1, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := graph.Lower(s, archs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := model.New(g, model.Form{Format: model.TFLite, Precision: model.Int8}, model.NewCache(t.TempDir(), 1<<30))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return devicetest.Model(t, devicetest.TinyGraph(t, seed), model.TFLite, model.Int8)
 }
 
 // bad is a whole .tflite that the compiler lets through and the runtime refuses.

@@ -24,7 +24,6 @@ import (
 	"latlab/devices/tool/qnnrun"
 	"latlab/devices/transport"
 	"latlab/internal/testenv"
-	"latlab/sampler"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
 )
@@ -170,23 +169,7 @@ func closes(t testing.TB, d devices.Device) {
 
 func good(t testing.TB) *model.Model {
 	t.Helper()
-	s, err := sampler.LoadFile("../../../sampler/testdata/tiny.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archs, err := sampler.Sample(s, 1, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := graph.Lower(s, archs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := model.New(g, model.Form{Format: model.ONNX, Precision: model.Int8}, model.NewCache(t.TempDir(), 1<<30))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return devicetest.Model(t, devicetest.TinyGraph(t, 1), model.ONNX, model.Int8)
 }
 
 func TestConformance(t *testing.T) {

@@ -22,8 +22,6 @@ import (
 	"latlab/devices/tool/trtexec"
 	"latlab/devices/transport"
 	"latlab/internal/testboard/trtfake"
-	"latlab/sampler"
-	"latlab/sampler/graph"
 	"latlab/sampler/model"
 )
 
@@ -81,23 +79,7 @@ func closes(t testing.TB, d devices.Device) {
 
 func tiny(t testing.TB, seed uint64) *model.Model {
 	t.Helper()
-	s, err := sampler.LoadFile("../../../sampler/testdata/tiny.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	archs, err := sampler.Sample(s, 1, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := graph.Lower(s, archs[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := model.New(g, model.Form{Format: model.ONNX, Precision: model.Float32}, model.NewCache(t.TempDir(), 1<<30))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return devicetest.Model(t, devicetest.TinyGraph(t, seed), model.ONNX, model.Float32)
 }
 
 func good(t testing.TB) *model.Model { return tiny(t, 1) }
