@@ -159,10 +159,6 @@ func (j *exportJob) loadProfiles(ctx context.Context) error {
 		}
 		j.networks[n.Index] = n
 	}
-	sp, err := j.sweep.LoadSpace()
-	if err != nil {
-		return err
-	}
 	found := false
 	for p, err := range j.store.Profiles(ctx, j.sweep.ID) {
 		if err != nil {
@@ -171,12 +167,9 @@ func (j *exportJob) loadProfiles(ctx context.Context) error {
 		if found = true; j.format != "nnmeter" {
 			break
 		}
-		n := j.networks[p.Network]
-		t := nnmeter.Table{Device: j.sweep.Device.Name, Kind: string(j.sweep.Device.Kind), Layers: p.Profile.Layers}
-		if t.Graph, err = nnmeter.GraphOf(n.Name, n.Indices, sp); err != nil {
-			return withCode(exitUsage, err)
-		}
-		j.tables = append(j.tables, t)
+		j.tables = append(j.tables, nnmeter.Table{
+			Device: j.sweep.Device.Name, Kind: string(j.sweep.Device.Kind), Ops: p.Ops, Layers: p.Profile.Layers,
+		})
 	}
 	if !found {
 		return usagef("no network of sweep %s is profiled; repeat its command with --profile N", j.sweep.ID)

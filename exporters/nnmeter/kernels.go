@@ -116,6 +116,9 @@ func shapeOf(ops []graph.PaidOp) (s shape, why string) {
 	if o.Kernel[0] != o.Kernel[1] || o.Stride[0] != o.Stride[1] {
 		return shape{}, "kernels or strides that are not square"
 	}
+	if o.Dilation[0] > 1 || o.Dilation[1] > 1 || o.Groups > 1 {
+		return shape{}, "kernels with dilation or groups"
+	}
 	if strings.Contains(o.Name, "/se/") {
 		return excite(ops)
 	}
@@ -130,6 +133,9 @@ func shapeOf(ops []graph.PaidOp) (s shape, why string) {
 	case graph.FullyConnected:
 		return shape{fc, Config{CIN: o.In[1] * o.In[2] * o.In[3], COUT: o.Out[3]}}, ""
 	case graph.AveragePool:
+		if o.Out[1] != 1 || o.Out[2] != 1 {
+			return shape{}, "pools that are not global"
+		}
 		return shape{globalPool, c}, ""
 	case graph.Add:
 		return shape{add, c}, ""

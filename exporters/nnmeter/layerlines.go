@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
+	"latlab/bench/profile"
 	"latlab/devices"
 	"latlab/fixtures"
 	"latlab/internal/text"
@@ -14,7 +16,8 @@ import (
 	"latlab/sampler/graph"
 )
 
-// layerLine has the fields of `time --layers --json` that a per-layer table needs.
+// layerLine has the fields of `time --layers --json` that per-layer tables need. A document of several networks has
+// them in Ranked, and device and kind once.
 type layerLine struct {
 	Name    string          `json:"name"`
 	Device  string          `json:"device"`
@@ -22,6 +25,7 @@ type layerLine struct {
 	Space   string          `json:"space"`
 	Indices string          `json:"indices"`
 	Layers  []devices.Layer `json:"layers"`
+	Ranked  []layerLine     `json:"ranked"`
 }
 
 // maxLayerSeconds is more than any layer takes, and sums of such rows stay finite.
@@ -37,11 +41,11 @@ func ReadTables(path string, find func(space string) (*sampler.Space, error)) ([
 	}
 	defer f.Close()
 	var tables []Table
-	for t, err := range sampler.Lines(f, path, func(_ int, line []byte) (Table, error) { return layerTableOf(find, line) }) {
+	for some, err := range sampler.Lines(f, path, func(_ int, line []byte) ([]Table, error) { return layerTablesOf(find, line) }) {
 		if err != nil {
 			return nil, cmp.Or(notTables(f), err)
 		}
-		tables = append(tables, t)
+		tables = append(tables, some...)
 	}
 	if len(tables) == 0 {
 		return nil, fmt.Errorf("%s holds no per-layer table; `latlab time --layers --json` prints them", path)
@@ -60,48 +64,75 @@ func notTables(f *os.File) error {
 	return nil
 }
 
-func layerTableOf(find func(string) (*sampler.Space, error), line []byte) (Table, error) {
+// layerTablesOf are those of the networks of a line. Of several networks those without a profile are left out.
+func layerTablesOf(find func(string) (*sampler.Space, error), line []byte) ([]Table, error) {
 	var l layerLine
 	if err := json.Unmarshal(line, &l); err != nil {
-		return Table{}, fmt.Errorf("not what `latlab time --layers --json` prints: %w", err)
+		return nil, fmt.Errorf("not what `latlab time --layers --json` prints: %w", err)
 	}
-	switch {
-	case l.Device == "" || l.Kind == "":
-		return Table{}, errors.New(`not what "latlab time --layers --json" prints: "device" or "kind" is missing`)
-	case len(l.Layers) == 0:
-		return Table{}, fmt.Errorf("no per-layer table: --layers was not given, or device %s has none", l.Device)
+	if l.Device == "" || l.Kind == "" {
+		return nil, errors.New(`not what "latlab time --layers --json" prints: "device" or "kind" is missing`)
 	}
+	var tables []Table
+	for _, one := range append(l.Ranked, l) {
+		if len(one.Layers) == 0 {
+			continue
+		}
+		ops, err := one.ops(find)
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, Table{Device: l.Device, Kind: l.Kind, Ops: ops, Layers: one.Layers})
+	}
+	if len(tables) == 0 {
+		return nil, fmt.Errorf("no per-layer table: --layers was not given, or device %s has none", l.Device)
+	}
+	return tables, nil
+}
+
+// ops are those of the network that was timed, which is a point of a space or a fixture.
+func (l layerLine) ops(find func(string) (*sampler.Space, error)) ([]profile.Op, error) {
 	for _, row := range l.Layers {
 		if row.Seconds < 0 || row.Seconds > maxLayerSeconds {
-			return Table{}, fmt.Errorf("layer %q has an impossible latency of %v seconds", text.Clip(row.Name), row.Seconds)
+			return nil, fmt.Errorf("layer %q has an impossible latency of %v seconds", text.Clip(row.Name), row.Seconds)
 		}
 	}
 	g, err := l.graph(find)
-	return Table{Device: l.Device, Kind: l.Kind, Graph: g, Layers: l.Layers}, err
+	if err != nil {
+		return nil, err
+	}
+	ops, first := make([]profile.Op, len(g.Ops)), l.firstNode(g)
+	for i, row := range g.Rows(nil, 1) {
+		ops[i] = profile.Op{Node: first + i, Row: row}
+	}
+	return ops, nil
 }
 
-// graph is the network that was timed: the ops whose names the rows have.
-func (l layerLine) graph(find func(string) (*sampler.Space, error)) (*graph.Graph, error) {
-	var sp *sampler.Space
-	if l.Space != "" {
-		var err error
-		if sp, err = find(l.Space); err != nil {
-			return nil, err
+// firstNode is the node of the graph's first op, as rows of one op with its name have it: the file of a network with
+// uint8 inputs has a QUANTIZE of each in front, which the document does not say.
+func (l layerLine) firstNode(g *graph.Graph) int {
+	for _, row := range l.Layers {
+		i := slices.IndexFunc(g.Ops, func(o graph.Op) bool { return o.Name == row.Name })
+		if i >= 0 && len(row.Nodes) == 1 {
+			return row.Nodes[0] - i
 		}
 	}
-	return GraphOf(l.Name, l.Indices, sp)
+	return 0
 }
 
-// GraphOf is the graph of a point of a space, or of a fixture without one (nil).
-func GraphOf(name, indices string, sp *sampler.Space) (*graph.Graph, error) {
-	if sp == nil {
-		f, err := fixtures.Get(name)
+func (l layerLine) graph(find func(string) (*sampler.Space, error)) (*graph.Graph, error) {
+	if l.Space == "" {
+		f, err := fixtures.Get(l.Name)
 		if err != nil {
-			return nil, fmt.Errorf("network %q is neither in a space nor a fixture, so its layers are unknown", text.Clip(name))
+			return nil, fmt.Errorf("network %q is neither in a space nor a fixture, so its layers are unknown", text.Clip(l.Name))
 		}
 		return f.Graph()
 	}
-	a, err := sp.ParseArch(indices)
+	sp, err := find(l.Space)
+	if err != nil {
+		return nil, err
+	}
+	a, err := sp.ParseArch(l.Indices)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"latlab/bench/profile"
 	"latlab/devices"
 	"latlab/exporters/exporttest"
 	"latlab/internal/testenv"
@@ -140,9 +141,8 @@ func TestPricesAreThePrediction(t *testing.T) {
 	}
 }
 
-// table is a per-layer table with a row of its own for an activation, as Vela's, and one of
-// overhead.
-func table(t testing.TB, s *sampler.Space, seed uint64) Table {
+// sampled is a network of a space.
+func sampled(t testing.TB, s *sampler.Space, seed uint64) *graph.Graph {
 	t.Helper()
 	archs, err := sampler.Sample(s, 1, seed)
 	if err != nil {
@@ -152,7 +152,17 @@ func table(t testing.TB, s *sampler.Space, seed uint64) Table {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := Table{Device: "npu", Kind: "estimated", Graph: g}
+	return g
+}
+
+// table is a per-layer table with a row of its own for an activation, as Vela's, and one of
+// overhead.
+func table(t testing.TB, g *graph.Graph) Table {
+	t.Helper()
+	x := Table{Device: "npu", Kind: "estimated"}
+	for i, r := range g.Rows(nil, 1) {
+		x.Ops = append(x.Ops, profile.Op{Node: i, Row: r})
+	}
 	for _, o := range g.Ops {
 		x.Layers = append(x.Layers,
 			devices.Layer{Name: o.Name, Op: "Conv2D", Seconds: seconds(g.PaidOp(o)) - 1e-5},
@@ -165,7 +175,8 @@ func table(t testing.TB, s *sampler.Space, seed uint64) Table {
 func TestTimed(t *testing.T) {
 	t.Parallel()
 	s := tinySpace(t)
-	tables := []Table{table(t, s, 1), table(t, s, 2), table(t, s, 3)}
+	graphs := []*graph.Graph{sampled(t, s, 1), sampled(t, s, 2), sampled(t, s, 3)}
+	tables := []Table{table(t, graphs[0]), table(t, graphs[1]), table(t, graphs[2])}
 	k, err := Timed(tables)
 	if err != nil {
 		t.Fatal(err)
@@ -175,10 +186,10 @@ func TestTimed(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]float64{}
-	for _, x := range tables {
-		for _, o := range x.Graph.Ops {
+	for _, g := range graphs {
+		for _, o := range g.Ops {
 			if !strings.Contains(o.Name, "/se/") {
-				p := x.Graph.PaidOp(o)
+				p := g.PaidOp(o)
 				want[keyOf(p)] = 1000 * seconds(p)
 			}
 		}
@@ -197,11 +208,65 @@ func TestTimed(t *testing.T) {
 	}
 }
 
+// TestTimedByNodes: rows belong to the ops of their nodes, whatever they are called.
+func TestTimedByNodes(t *testing.T) {
+	t.Parallel()
+	op := func(node int, kind graph.Kind, name string, in, out [4]int) profile.Op {
+		return profile.Op{Node: node, Row: graph.Row{Name: name, Kind: kind, Kernel: [2]int{1, 1}, Stride: [2]int{1, 1}, Input: in, Output: out}}
+	}
+	wide, narrow := [4]int{1, 8, 8, 32}, [4]int{1, 1, 1, 32}
+	ops := []profile.Op{ // behind the QUANTIZE of the input
+		op(1, graph.Conv2D, "a", wide, wide),
+		op(2, graph.HardSwish, "b", wide, wide),
+		op(3, graph.AveragePool, "c/se/squeeze", wide, narrow),
+		op(4, graph.Conv2D, "c/se/reduce", narrow, [4]int{1, 1, 1, 8}),
+		op(5, graph.Mul, "c/se/gate", wide, wide),
+		op(6, graph.Add, "d", wide, wide),
+	}
+	row := func(name string, seconds float64, nodes ...int) devices.Layer {
+		return devices.Layer{Name: name, Seconds: seconds, Nodes: nodes}
+	}
+	for _, tc := range []struct {
+		name   string
+		layers []devices.Layer
+		want   map[string]string
+		left   map[string]int
+	}{
+		{"names of other ops", []devices.Layer{row("d", 1), row("b", 0.001, 1), row("a", 0.002, 2), row("", 0.004, 6)},
+			map[string]string{conv: "1 +- nan", hswish: "2 +- nan", add: "4 +- nan"}, map[string]int{"ops without a row of their own": 1}},
+		{"several rows of an op", []devices.Layer{row("kernel", 0.001, 1), row("copy", 0.002, 1)},
+			map[string]string{conv: "3 +- nan"}, map[string]int{"ops without a row of their own": 3}},
+		{"one row of a kernel's ops", []devices.Layer{row("fused", 0.003, 3, 4), row("gate", 0.001, 5)},
+			map[string]string{se: "4 +- nan"}, map[string]int{"ops without a row of their own": 3}},
+		{"a row of two kernels", []devices.Layer{row("a", 0.001, 1, 2), row("a", 0.001, 1), row("d", 0.001, 6)},
+			map[string]string{add: "1 +- nan"}, map[string]int{"ops without a row of their own": 3}},
+		{"an unknown node", []devices.Layer{row("a", 0.001, 0, 1), row("d", 0.001, 6)},
+			map[string]string{add: "1 +- nan"}, map[string]int{"ops without a row of their own": 3}},
+		{"names alone", []devices.Layer{row("a", 0.001), row("a", 0.001), row("input", 1)},
+			map[string]string{conv: "2 +- nan"}, map[string]int{"ops without a row of their own": 3}},
+	} {
+		k, err := Timed([]Table{{Device: "d", Kind: "k", Ops: ops, Layers: tc.layers}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, x := range k.sorted() {
+			got[x.kind] = x.latency()
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+		if diff := cmp.Diff(tc.left, k.left); diff != "" {
+			t.Errorf("%s, left out (-want +got):\n%s", tc.name, diff)
+		}
+	}
+}
+
 // Occurrences of a kernel have a mean and a scatter; an op without a row has neither.
 func TestTimedOccurrences(t *testing.T) {
 	t.Parallel()
-	x := table(t, exporttest.Space(t, "mobiledet_gpu_ibn"), 1)
-	first := x.Graph.Ops[0].Name
+	x := table(t, sampled(t, exporttest.Space(t, "mobiledet_gpu_ibn"), 1))
+	first := x.Ops[0].Name
 	x.Layers = slices.DeleteFunc(x.Layers, func(l devices.Layer) bool { return l.Name == first })
 	twice := x
 	twice.Layers = slices.Clone(x.Layers)
@@ -238,7 +303,7 @@ func TestNotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	timed, err := Timed([]Table{table(t, s, 1)})
+	timed, err := Timed([]Table{table(t, sampled(t, s, 1))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,6 +335,8 @@ func TestShapeOf(t *testing.T) {
 	wide := op(graph.Conv2D, "a", [4]int{1, 8, 16, 4}, [4]int{1, 8, 16, 4})
 	tall := op(graph.Conv2D, "a", [4]int{1, 8, 8, 4}, [4]int{1, 8, 8, 4})
 	tall.Kernel = [2]int{1, 3}
+	grouped := op(graph.Conv2D, "a", [4]int{1, 8, 8, 4}, [4]int{1, 8, 8, 4})
+	grouped.Groups = 2
 	squeeze := op(graph.AveragePool, "a/se/squeeze", [4]int{1, 8, 8, 64}, [4]int{1, 1, 1, 64})
 	for _, tc := range []struct {
 		ops  []graph.PaidOp
@@ -278,6 +345,8 @@ func TestShapeOf(t *testing.T) {
 		{[]graph.PaidOp{wide}, "maps that are not square"},
 		{[]graph.PaidOp{tall}, "kernels or strides that are not square"},
 		{[]graph.PaidOp{op(graph.MaxPool, "a", [4]int{1, 8, 8, 4}, [4]int{1, 4, 4, 4})}, "ops of kind max_pool"},
+		{[]graph.PaidOp{op(graph.AveragePool, "a", [4]int{1, 8, 8, 4}, [4]int{1, 4, 4, 4})}, "pools that are not global"},
+		{[]graph.PaidOp{grouped}, "kernels with dilation or groups"},
 		{[]graph.PaidOp{squeeze, op(graph.Conv2D, "a/se/reduce", [4]int{1, 1, 1, 64}, [4]int{1, 1, 1, 32})}, "squeeze-and-excite of another ratio than 0.25"},
 		{[]graph.PaidOp{squeeze, op(graph.Conv2D, "a/se/reduce", [4]int{1, 1, 1, 64}, [4]int{1, 1, 1, 16})}, ""},
 	} {
@@ -295,13 +364,13 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: error %v", method, err)
 		}
 	}
-	one, other := table(t, s, 1), table(t, s, 2)
+	one, other := table(t, sampled(t, s, 1)), table(t, sampled(t, s, 2))
 	other.Kind = "measured"
 	if _, err := Timed([]Table{one, other}); err == nil || !strings.Contains(err.Error(), "cannot be mixed") {
 		t.Errorf("two kinds: error %v", err)
 	}
 	one.Layers = []devices.Layer{{Name: "Subgraph", Seconds: 1}}
-	if _, err := Timed([]Table{one}); err == nil || !strings.Contains(err.Error(), "has the name of an op") {
+	if _, err := Timed([]Table{one}); err == nil || !strings.Contains(err.Error(), "belongs to an op") {
 		t.Errorf("no names: error %v", err)
 	}
 	if _, err := Timed(nil); err == nil {

@@ -3,7 +3,9 @@ package nnmeter
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"latlab/bench/profile"
 	"latlab/devices"
 	"latlab/regress"
 	"latlab/sampler"
@@ -50,14 +52,14 @@ func Priced(m *regress.CostModel, s *sampler.Space) (*Kernels, error) {
 type Table struct {
 	Device string
 	Kind   string // measured, estimated or simulated
-	Graph  *graph.Graph
+	Ops    []profile.Op
 	Layers []devices.Layer
 }
 
-// Timed returns the kernels of per-layer tables. A row belongs to the op with its name; rows
-// with the same name (an op and its activation) are summed. Tables of different devices or kinds
-// are refused, and so are tables in which no row names an op, since the latency of a fused
-// operator belongs to no single op.
+// Timed returns the kernels of per-layer tables. A row belongs to the ops of its Nodes; in a table without any, to
+// the op with its name. Rows of one op (it and its activation) are summed, and so are those of a kernel's ops. A row
+// that stands for ops of several kernels is nobody's latency, and neither is what other rows say of these ops.
+// Tables of different devices or kinds are refused, and so are tables in which no row belongs to a kernel.
 func Timed(tables []Table) (*Kernels, error) {
 	if len(tables) == 0 {
 		return nil, errors.New("no per-layer tables")
@@ -71,26 +73,71 @@ func Timed(tables []Table) (*Kernels, error) {
 		k.addTable(t)
 	}
 	if len(k.list) == 0 {
-		return nil, fmt.Errorf("no row of the per-layer tables of %s has the name of an op of the network", k.origin.device)
+		return nil, fmt.Errorf("no row of the per-layer tables of %s belongs to an op that nn-Meter has a kernel for", k.origin.device)
 	}
 	return k, nil
 }
 
 func (k *Kernels) addTable(t Table) {
-	rows := map[string]float64{}
-	for _, l := range t.Layers {
-		rows[l.Name] += l.Seconds
-		k.origin.total += l.Seconds
-	}
-	var ops []graph.PaidOp
-	var seconds []float64
-	for _, o := range t.Graph.Ops {
-		x, ok := rows[o.Name]
-		if !ok {
-			x = -1
+	ops := make([]graph.PaidOp, len(t.Ops))
+	for i, o := range t.Ops {
+		ops[i] = graph.PaidOp{Op: graph.Op{Kind: o.Kind, Name: o.Name, Kernel: o.Kernel, Stride: o.Stride, Groups: o.Groups}, In: o.Input, Out: o.Output}
+		if o.Dilation != nil {
+			ops[i].Dilation = *o.Dilation
 		}
-		k.origin.named += max(x, 0)
-		ops, seconds = append(ops, t.Graph.PaidOp(o)), append(seconds, x)
+	}
+	kernelOf, kernels := make([]int, len(ops)), 0
+	for i := 0; i < len(ops); kernels++ {
+		for range unit(ops[i:]) {
+			kernelOf[i] = kernels
+			i++
+		}
+	}
+	seconds, shared := make([]float64, len(ops)), make([]bool, kernels)
+	for i := range seconds {
+		seconds[i] = -1
+	}
+	of := t.opsOf()
+	for _, l := range t.Layers {
+		k.origin.total += l.Seconds
+		mine := of(l)
+		for n, i := range mine {
+			if seconds[i] = max(seconds[i], 0); n == 0 {
+				seconds[i] += l.Seconds
+			}
+			if kernelOf[i] != kernelOf[mine[0]] {
+				shared[kernelOf[i]], shared[kernelOf[mine[0]]] = true, true
+			}
+		}
+	}
+	for i := range seconds {
+		if shared[kernelOf[i]] {
+			seconds[i] = -1
+		}
+		k.origin.named += max(seconds[i], 0)
 	}
 	k.addOps(ops, seconds)
+}
+
+// opsOf finds the ops of a row, by their place in the table's ops: none if one of the row's nodes is not known.
+func (t *Table) opsOf() func(devices.Layer) []int {
+	byNode, byName := map[int]int{}, map[string]int{}
+	for i, o := range t.Ops {
+		byNode[o.Node], byName[o.Name] = i, i
+	}
+	hasNodes := slices.ContainsFunc(t.Layers, func(l devices.Layer) bool { return len(l.Nodes) > 0 })
+	return func(l devices.Layer) []int {
+		if i, known := byName[l.Name]; !hasNodes && known {
+			return []int{i}
+		}
+		var all []int
+		for _, node := range l.Nodes {
+			i, known := byNode[node]
+			if !known {
+				return nil
+			}
+			all = append(all, i)
+		}
+		return all
+	}
 }
