@@ -139,7 +139,7 @@ func TestDeviceWithoutProfiles(t *testing.T) {
 	o := listed(d, st, 3)
 	o.Profile = 1
 	_, err := bench.Run(t.Context(), o)
-	if devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), "device fake does not report the time of single ops") {
+	if devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), "device fake: it does not report the time of single ops") {
 		t.Errorf("error %v", err)
 	}
 	if sweeps, _ := st.Sweeps(t.Context()); d.total > 0 || len(sweeps) > 0 {

@@ -34,8 +34,8 @@ type Options struct {
 	// device takes a second and is stored at once. A simulator makes a thousand a second,
 	// and losing a few to a kill costs nothing.
 	Flush int
-	// Profile is how many networks are profiled after all blocks, evenly spread over the measured ones. A
-	// device that cannot profile is refused before it times anything.
+	// Profile is how many networks have a profile in the end, evenly spread over the measured ones. Those that lack
+	// one are profiled after all blocks. A device that cannot profile is refused before it times anything.
 	Profile int
 	// Stop, when closed, lets the current block finish and ends the run. Cancelling the context
 	// kills the block.
@@ -55,7 +55,7 @@ type Result struct {
 	Noise    Noise // between blocks, pooled; a deterministic device has none to pool
 	Elapsed  time.Duration
 
-	Profiled int // networks that Options.Profile chose and that have a profile, of earlier runs too
+	Profiled int // networks that have a profile, of earlier runs too; 0 unless Options.Profile asks for some
 	// Unprofiled are those whose profile failed, with the reason. They do no harm to the sweep.
 	Unprofiled []string
 }
@@ -174,7 +174,7 @@ type runner struct {
 	lastValue float64
 
 	profiles   ProfileProgress
-	unprofiled []string
+	unprofiled Unprofiled
 }
 
 // open checks the request, stores or loads the manifest and loads the schedule.
@@ -195,7 +195,7 @@ func (r *runner) open(ctx context.Context) error {
 		return err
 	}
 	if r.o.Profile > 0 {
-		if err := NoProfiler(r.o.Device); err != nil {
+		if err := noProfiler(r.o.Device); err != nil {
 			return err
 		}
 	}
@@ -367,7 +367,7 @@ func (r *runner) flush(ctx context.Context) error {
 }
 
 func (r *runner) result(ctx context.Context) (Result, error) {
-	res := Result{Sweep: r.sweep, Blocks: r.blocks, Noise: r.noise, Profiled: r.profiles.Done, Unprofiled: r.unprofiled}
+	res := Result{Sweep: r.sweep, Blocks: r.blocks, Noise: r.noise, Profiled: r.profiles.Done, Unprofiled: r.unprofiled.Why}
 	t := NewTally()
 	for e, err := range Estimates(ctx, r.o.Store, r.sweep.ID) {
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latlab/devices"
+	"latlab/sampler"
 	"latlab/sampler/model"
 )
 
@@ -38,6 +39,12 @@ type Source interface {
 	// Network returns the i-th network and its model. If the error's fault is the model's, the
 	// network is recorded as failed and the sweep goes on.
 	Network(ctx context.Context, i int) (Network, *model.Model, error)
+}
+
+// Spaced is a Source that knows which space a network is a point of; profiles then name its positions. Networks
+// of one sweep may be of several spaces, or of none (nil).
+type Spaced interface {
+	SpaceOf(i int) *sampler.Space
 }
 
 // Slot is one planned block: a row of the schedule. Order is its position in the sweep,

@@ -13,6 +13,7 @@ import (
 // Forecast is what a sweep's networks are, before anything runs.
 type Forecast struct {
 	Networks int
+	Profiled int   // of those, to be profiled too
 	Written  int64 // bytes of models to be written; 0 for a user's own files
 	MACs     int64 // of those whose ops are known
 	Known    int   // how many those are
@@ -80,6 +81,9 @@ const (
 	blockOverheadSeconds = 0.3
 	// estimateSeconds is a vendor's compiler on a whole network: 0.6 to 1.6 s were seen.
 	estimateSeconds = 1.5
+	// profileBlocks is how many blocks the profile of a network takes as long as: of observed inferences, and of others
+	// to compare them with.
+	profileBlocks = 2
 	// simulateSeconds is a simulator's network, the store included: 1,000 a second.
 	simulateSeconds = 1e-3
 	// assumedSeconds is a network's latency where its ops are not known.
@@ -112,16 +116,17 @@ func (f Forecast) Duration(p bench.Protocol, d devices.Info) (least, most time.D
 	seconds := func(x float64) time.Duration { return time.Duration(x * float64(time.Second)) }
 	switch d.Kind {
 	case devices.Simulated:
-		least = seconds(float64(f.Networks) * simulateSeconds)
+		least = seconds(float64(f.Networks+f.Profiled) * simulateSeconds)
 		return least, least
 	case devices.Estimated:
-		least = seconds(float64(f.Networks) * estimateSeconds / float64(max(d.Parallel, 1)))
+		least = seconds((float64(f.Networks)/float64(max(d.Parallel, 1)) + float64(f.Profiled)) * estimateSeconds)
 		return least, least
 	}
 	latency := assumedSeconds
 	if f.Known > 0 {
 		latency = float64(f.MACs) / float64(f.Known) / macsPerSecond(d)
 	}
-	least = p.Forecast(f.Networks, latency, blockOverheadSeconds)
-	return least, least * time.Duration(p.MaxBlocks) / time.Duration(p.MinBlocks)
+	block := p.Forecast(1, latency, blockOverheadSeconds) / time.Duration(p.MinBlocks)
+	blocks := func(each int) time.Duration { return block * time.Duration(f.Networks*each+f.Profiled*profileBlocks) }
+	return blocks(p.MinBlocks), blocks(p.MaxBlocks)
 }

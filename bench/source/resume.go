@@ -176,6 +176,9 @@ func (s Resumed) Network(_ context.Context, i int) (bench.Network, *model.Model,
 	return o.network(i), o.Model, nil
 }
 
+// SpaceOf is bench.Spaced's.
+func (s Resumed) SpaceOf(i int) *sampler.Space { return s[i].Space }
+
 // find reads a file that the sweep began with and that the list no longer names.
 func (o resumedModel) find() (*model.Model, error) {
 	m, err := model.FromFile(o.path, model.Call{})

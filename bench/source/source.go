@@ -43,6 +43,9 @@ func (s Archs) Network(_ context.Context, i int) (bench.Network, *model.Model, e
 	return n, m, nil
 }
 
+// SpaceOf is bench.Spaced's.
+func (s Archs) SpaceOf(int) *sampler.Space { return s.Space }
+
 // Listed is a model with what is known of its network.
 type Listed struct {
 	Name  string

@@ -12,6 +12,7 @@ import (
 // printForecast prints what a sweep would cost. networks says where they come from: "of tiny".
 func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, networks string, f source.Forecast, refused []bench.Refused) error {
 	p := m.Protocol
+	f.Profiled = min(o.profile, f.Networks)
 	least, most := f.Duration(p, d)
 	blocks, maxBlocks := f.Networks*p.MinBlocks, f.Networks*p.MaxBlocks
 	if d.Deterministic {
@@ -21,7 +22,7 @@ func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, n
 		f.Written = 0 // a simulator needs no model file
 	}
 	v := map[string]any{
-		"networks": f.Networks, "device": d.Name, "kind": d.Kind, "blocks": blocks, "max_blocks": maxBlocks,
+		"networks": f.Networks, "device": d.Name, "kind": d.Kind, "blocks": blocks, "max_blocks": maxBlocks, "profile_blocks": f.Profiled,
 		"model_bytes": f.Written, "mean_macs": f.MeanMACs(),
 		"least_seconds": least.Seconds(), "most_seconds": most.Seconds(), "refused": list(refused),
 	}
@@ -33,8 +34,12 @@ func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, n
 		macs = fmt.Sprintf(", %s MACs on average", ui.Count(*mean))
 	}
 	fmt.Fprint(s.out, ui.Wrap(ui.Plural(f.Networks, "network"), []string{networks + macs + ",", fmt.Sprintf("%s on %s", d.Kind, d.Name)}, ui.Columns))
+	total := "blocks in total"
+	if f.Profiled > 0 {
+		total += fmt.Sprintf(" and %s of profiles", ui.Thousands(f.Profiled))
+	}
 	fmt.Fprint(s.out, ui.Wrap(span(ui.Thousands(blocks), ui.Thousands(maxBlocks)),
-		[]string{"blocks in total;", source.Assumption(d), "about " + span(ui.Duration(least), ui.Duration(most))}, ui.Columns))
+		[]string{total + ";", source.Assumption(d), "about " + span(ui.Duration(least), ui.Duration(most))}, ui.Columns))
 	if f.Written > 0 {
 		fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", f.Written>>20, o.cache.size)
 	}

@@ -66,12 +66,17 @@ func fakeAgent() {
 	}
 	block, nth := fakeBlock(req.Model)
 	fakeWait()
-	if hit := os.Getenv(fakeEvery); hit == "" || fmt.Sprint(nth%atoi(hit)) == "0" {
+	profile := req.Type == wire.Profile
+	if hit := os.Getenv(fakeEvery); (hit == "" || fmt.Sprint(nth%atoi(hit)) == "0") && (mode != "rejects profiles" || profile) {
 		fakeTrouble(mode)
 	} else {
 		mode = ""
 	}
-	fakeSay(wire.Response{Type: "result", Result: fakeResult(req, block, mode)})
+	answer := wire.Response{Type: "result", Result: fakeResult(req, block, mode)}
+	if profile {
+		answer.Profile = &wire.Observed{Rows: []wire.Row{{Kind: wire.Operator, Name: "CONV_2D", Within: -1, Seconds: 1e-3, All: 1e-3, Times: 1}}}
+	}
+	fakeSay(answer)
 	select {} // until stdin closes
 }
 
@@ -175,7 +180,7 @@ func fakeTrouble(mode string) {
 		select {}
 	case "garbage":
 		fmt.Println("Average inference: 0.0 ms")
-	case "rejects":
+	case "rejects", "rejects profiles":
 		fakeSay(wire.Response{Type: "error", Error: &wire.Error{
 			Fault: devices.FaultModel, Reason: "rejected", Message: "the runtime refuses the model",
 		}})

@@ -141,7 +141,7 @@ func (f *fleet) print(outs []bench.Outcome) error {
 func (f *fleet) addRanked(v *sweepSummary, all []bench.Estimate) (err error) {
 	v.all = all
 	if f.o.json && len(all) > 0 {
-		v.Ranked, err = f.o.ranking.document(all)
+		v.Ranked, err = f.o.ranking.document(all, nil)
 	}
 	return err
 }

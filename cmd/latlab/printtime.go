@@ -27,62 +27,104 @@ func timedPointOf(l source.Listed, d devices.Info) timedPoint {
 	return p
 }
 
-// print prints what became of a network; prof is nil without --layers.
-func (o *timeOptions) print(s streams, d devices.Info, one source.Listed, e bench.Estimate, prof *profiled) error {
-	if o.json {
-		parts := []any{map[string]string{"name": one.Name}, e.M, timedPointOf(one, d)}
+// timed is what became of the networks of a run.
+type timed struct {
+	info devices.Info
+	*source.Named
+	ests     []bench.Estimate
+	profiles opProfiles
+}
+
+// profile is that of a network, nil where it has none.
+func (t *timed) profile(e bench.Estimate) *profiled { return t.profiles.of[e.Network.Index] }
+
+// printOne prints what became of the only network.
+func (o *timeOptions) printOne(s streams, t timed) error {
+	e, one, prof := t.ests[0], t.Networks[0], t.profile(t.ests[0])
+	switch {
+	case e.M == nil && prof == nil:
+	case o.json:
+		parts := []any{map[string]string{"name": one.Name}, timedPointOf(one, t.info)}
+		if e.M != nil {
+			parts = append(parts, e.M)
+		}
 		if prof != nil {
 			parts = append(parts, prof.document())
 		}
-		return ui.Document(s.out, parts...)
-	}
-	if err := printMeasurement(s.out, one, d, e.M); err != nil || prof == nil {
-		return err
-	}
-	return prof.print(s, o.ranking.all)
-}
-
-// printRanked prints several networks, the fastest first.
-func (o *timeOptions) printRanked(s streams, d devices.Info, ests []bench.Estimate, refused []bench.Refused) error {
-	t := bench.NewTally()
-	for _, e := range ests {
-		t.Add(e)
-	}
-	asked := len(ests) + len(refused)
-	if o.json {
-		ranked, err := o.ranking.document(ests)
-		if err != nil {
+		if err := ui.Document(s.out, parts...); err != nil {
 			return err
 		}
-		if err := ui.Document(s.out, map[string]any{
-			"device": d.Name, "kind": d.Kind, "asked": asked, "measured": t.Measured, "failed": t.Failed, "invalid": t.Invalid,
-			"ranked": ranked, "refused": list(refused),
-		}); err != nil {
-			return err
+	default:
+		if e.M != nil {
+			if err := printMeasurement(s.out, one, t.info, e.M); err != nil {
+				return err
+			}
 		}
-	} else if err := o.printTable(s, d, ests, refused, t); err != nil {
-		return err
+		if prof != nil {
+			if err := o.printLayers(s, prof); err != nil {
+				return err
+			}
+		}
 	}
 	switch {
-	case t.Failed+len(refused) > 0:
+	case e.M == nil:
 		return exitSilently(exitPartial)
-	case t.Invalid > 0:
+	case e.M.Verdict == bench.Invalid:
 		return exitSilently(exitInvalid)
 	}
 	return nil
 }
 
-func (o *timeOptions) printTable(s streams, d devices.Info, ests []bench.Estimate, refused []bench.Refused, t bench.Tally) error {
-	if err := o.ranking.print(s, ests, 0); err != nil {
+// printRanked prints several networks, the fastest first.
+func (o *timeOptions) printRanked(s streams, t timed) error {
+	n := bench.NewTally()
+	for _, e := range t.ests {
+		n.Add(e)
+	}
+	if o.json {
+		ranked, err := o.ranking.document(t.ests, t.layersOf)
+		if err != nil {
+			return err
+		}
+		document := map[string]any{
+			"device": t.info.Name, "kind": t.info.Kind, "asked": t.Asked(), "measured": n.Measured, "failed": n.Failed, "invalid": n.Invalid,
+			"ranked": ranked, "refused": list(t.Refused),
+		}
+		if o.layers {
+			document["unprofiled"] = list(t.profiles.failed.Why)
+		}
+		if err := ui.Document(s.out, document); err != nil {
+			return err
+		}
+	} else if err := o.printTable(s, t, n); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "%s\n", countsLine(t.Measured, len(ests)+len(refused), d.Kind, " on "+d.Name, t.Failed, len(refused)))
-	if line := kindSentence(d.Kind, d.Harness); line != "" {
+	switch {
+	case n.Failed+len(t.Refused)+len(t.profiles.failed.Why) > 0:
+		return exitSilently(exitPartial)
+	case n.Invalid > 0:
+		return exitSilently(exitInvalid)
+	}
+	return nil
+}
+
+// printTable prints the ranking and, with --layers, where the time of each network goes. What went wrong comes
+// last, where it is seen.
+func (o *timeOptions) printTable(s streams, t timed, n bench.Tally) error {
+	if err := o.ranking.print(s, t.ests, 0); err != nil {
+		return err
+	}
+	if err := o.printProfiles(s, t); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%s\n", countsLine(n.Measured, t.Asked(), t.info.Kind, " on "+t.info.Name, n.Failed, len(t.Refused)))
+	if line := kindSentence(t.info.Kind, t.info.Harness); line != "" {
 		fmt.Fprintf(s.out, "  %s\n", line)
 	}
-	printCounts(s, "INVALID", t.Reasons, t.Sentences)
-	printCounts(s, "warning", t.Warnings, t.Sentences)
-	printRefused(s, refused)
+	printCounts(s, "INVALID", n.Reasons, n.Sentences)
+	printCounts(s, "warning", n.Warnings, n.Sentences)
+	printRefused(s, t.Refused)
+	printUnprofiled(s, t.profiles.failed.Why)
 	return nil
 }
 

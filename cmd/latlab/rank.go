@@ -24,9 +24,10 @@ type rankOptions struct {
 	flags *flagSet
 }
 
-func (o *rankOptions) register(f *flagSet) {
+// register adds the flags; rows says what else --top counts.
+func (o *rankOptions) register(f *flagSet, rows string) {
 	o.flags = f
-	f.int(&o.top, "top", "print only the first `N` of the ranked networks", 0)
+	f.int(&o.top, "top", "print only the first `N` of the ranked networks"+rows, 0)
 	f.string(&o.sort, "sort", "order of the ranked networks: `ORDER` "+text.Or(bench.RankOrders()), string(bench.ByLatency))
 	f.bool(&o.all, "all", "print every row of the table, however many there are")
 }
@@ -39,7 +40,7 @@ func (o *rankOptions) check() error {
 	case !slices.Contains(orders, o.sort):
 		return usagef("unknown --sort %q%s; known: %s", text.Clip(o.sort), text.DidYouMean(o.sort, orders), text.Or(orders))
 	case o.flags.typed("top") && o.flags.typed("all"):
-		return usagef("--top and --all print different numbers of networks; choose one")
+		return usagef("--top and --all print different numbers of rows; choose one")
 	}
 	return nil
 }
@@ -54,6 +55,17 @@ func (o *rankOptions) rank(all []bench.Estimate) []bench.Ranked {
 	ranked := bench.Rank(all)
 	bench.RankOrder(o.sort).Sort(ranked)
 	return ranked
+}
+
+// everyone is the ranked networks, then those without a latency.
+func (o *rankOptions) everyone(all []bench.Estimate) []bench.Ranked {
+	rows := o.rank(all)
+	for _, e := range all {
+		if e.M == nil || e.Network.Status == bench.Failed {
+			rows = append(rows, bench.Ranked{Estimate: e})
+		}
+	}
+	return rows
 }
 
 // print prints the table; most is how many networks it has unless --top or --all asks for others, 0 = all.
@@ -82,21 +94,19 @@ func (o *rankOptions) print(s streams, all []bench.Estimate, most int) error {
 }
 
 // document is the ranked networks in the order of --sort, then those without a latency. --top holds for
-// it too.
-func (o *rankOptions) document(all []bench.Estimate) ([]json.RawMessage, error) {
-	rows := o.rank(all)
-	for _, e := range all {
-		if e.M == nil || e.Network.Status == bench.Failed {
-			rows = append(rows, bench.Ranked{Estimate: e})
-		}
+// it too. more, which may be nil, has further fields of a network.
+func (o *rankOptions) document(all []bench.Estimate, more func(bench.Estimate) any) ([]json.RawMessage, error) {
+	if more == nil {
+		more = func(bench.Estimate) any { return nil }
 	}
+	rows := o.everyone(all)
 	if o.top > 0 {
 		rows = rows[:min(len(rows), o.top)]
 	}
 	objects := make([]json.RawMessage, len(rows))
 	for i, r := range rows {
 		var err error
-		if objects[i], err = ui.RankedJSON(r); err != nil {
+		if objects[i], err = ui.RankedJSON(r, more(r.Estimate)); err != nil {
 			return nil, err
 		}
 	}

@@ -23,7 +23,7 @@ type showOptions struct {
 
 func (o *showOptions) register(f *flagSet) {
 	f.db(&o.db)
-	o.ranking.register(f)
+	o.ranking.register(f, "")
 	f.json(&o.json)
 	f.arguments(&o.ids, "[SWEEP]")
 }
@@ -129,7 +129,7 @@ func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id s
 		profiled++
 	}
 	if o.json {
-		ranked, err := o.ranking.document(all)
+		ranked, err := o.ranking.document(all, nil)
 		if err != nil {
 			return err
 		}

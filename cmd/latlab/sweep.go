@@ -37,7 +37,7 @@ func (o *sweepOptions) register(f *flagSet) {
 	f.string(&o.named.list, "models", "model files of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
 	f.db(&o.db)
 	f.bool(&o.again, "again", "measure a finished sweep anew, as a new run in the same store; an unfinished run is resumed")
-	o.ranking.register(f)
+	o.ranking.register(f, "")
 	f.int(&o.profile, "profile", "also profile `N` of the networks, evenly spread: the time of each op, one more block each after all others", 0)
 	f.bool(&o.dryRun, "dry-run", "only print how long the sweep would take and how much it would write")
 	f.string(&o.pushURL, "push.url", "Prometheus Pushgateway to push the store's metrics to at the end, a `URL`", "")
@@ -129,7 +129,7 @@ type sweepSummary struct {
 	Refused []bench.Refused `json:"refused"`
 	// Ranked has all networks of a sweep of up to 50, or with --all or --top.
 	Ranked []json.RawMessage `json:"ranked,omitempty"`
-	// Profiled are networks with a profile, of those that --profile chose; Unprofiled say why the others failed.
+	// Profiled are networks with a profile, with --profile; Unprofiled say why others could not be profiled.
 	Profiled   int      `json:"profiled,omitempty"`
 	Unprofiled []string `json:"unprofiled,omitempty"`
 
@@ -166,9 +166,7 @@ func (o *sweepOptions) printSweep(s streams, v sweepSummary) error {
 		return err
 	}
 	printRefused(s, v.Refused)
-	for _, why := range v.Unprofiled {
-		fmt.Fprint(s.out, ui.Wrap("WARNING:", strings.Fields("not profiled: "+why), ui.Columns))
-	}
+	printUnprofiled(s, v.Unprofiled)
 	if v.Failed > 0 {
 		fmt.Fprintf(s.out, "%s failed; to see why:\n", ui.Plural(v.Failed, "network"))
 	}

@@ -19,16 +19,21 @@ type timeOptions struct {
 	named namedOptions
 	callOptions
 	ranking rankOptions
-	layerOptions
+	layers  bool
+	rows    int // of a network that --layers prints
+	csv     string
 	measureOptions
+	flags *flagSet
 }
 
 func (o *timeOptions) register(f *flagSet) {
+	o.flags = f
 	o.named.register(f)
 	o.callOptions.register(f)
 	f.db(&o.db)
-	o.ranking.register(f)
-	o.layerOptions.register(f)
+	o.ranking.register(f, "; with --layers: N of each network's ops and positions")
+	f.bool(&o.layers, "layers", "also print the time of each op inside inferences, where the device reports it")
+	f.result(&o.csv, "csv", "with --layers: write every row of every network to a CSV `FILE`")
 	o.measureOptions.register(f)
 }
 
@@ -43,8 +48,11 @@ func (o *timeOptions) inputs() []string {
 }
 
 func (o *timeOptions) run(ctx context.Context, s streams) error {
-	if err := cmp.Or(o.ranking.check(), o.checkCSV(o.inputs())); err != nil {
+	if err := cmp.Or(o.ranking.check(), o.checkLayers(o.inputs())); err != nil {
 		return err
+	}
+	if o.rows = layersShown; o.layers && o.ranking.top > 0 {
+		o.rows, o.ranking.top = o.ranking.top, 0 // every network is ranked
 	}
 	info, err := o.describe()
 	if err != nil {
@@ -54,9 +62,6 @@ func (o *timeOptions) run(ctx context.Context, s streams) error {
 	call, err := o.call(len(o.named.models) > 0)
 	if err != nil {
 		return err
-	}
-	if o.layers && !o.named.one() {
-		return usagef("--layers prints the layers of one network; name only one")
 	}
 	l, err := o.gather(s, &o.named, info, call)
 	if err != nil {
@@ -70,26 +75,17 @@ func (o *timeOptions) run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer closeDevice(s, d)
-	profiles, err := o.profiles(ctx, s, d, l.Networks, o.measureOptions)
-	if err != nil {
+	t := timed{info: d.Info(), Named: l}
+	if t.profiles, err = o.profiles(ctx, s, d, l.Networks); err != nil {
 		return err
 	}
-	ests, err := o.measureList(ctx, s, d, l.Networks, l.Refused)
-	if err != nil {
+	if t.ests, err = o.measureList(ctx, s, d, l.Networks, l.Refused); err != nil {
 		return err
 	}
-	if !o.named.one() {
-		return o.printRanked(s, d.Info(), ests, l.Refused)
+	if o.named.one() {
+		return o.printOne(s, t)
 	}
-	e := ests[0]
-	if e.M == nil {
-		return exitSilently(exitPartial)
-	}
-	err = o.print(s, d.Info(), l.Networks[0], e, profiles[0])
-	if err == nil && e.M.Verdict == bench.Invalid {
-		err = exitSilently(exitInvalid)
-	}
-	return err
+	return o.printRanked(s, t)
 }
 
 // measureList times the networks of a list and returns their estimates in the list's order.

@@ -3,9 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"latlab/bench"
@@ -15,23 +17,14 @@ import (
 	"latlab/exporters/table"
 	"latlab/internal/atomicfile"
 	"latlab/internal/ui"
+	"latlab/sampler/model"
 )
 
-// layerOptions choose what `time` prints of a network's ops.
-type layerOptions struct {
-	layers bool
-	csv    string
-	flags  *flagSet
-}
+// layersShown is how many rows and positions of a network are printed without --top and --all.
+const layersShown = 10
 
-func (o *layerOptions) register(f *flagSet) {
-	o.flags = f
-	f.bool(&o.layers, "layers", "also print the time of each op inside inferences, where the device reports it")
-	f.result(&o.csv, "csv", "with --layers: write every row to a CSV `FILE`")
-}
-
-// check refuses a --csv that must not be written, such as a file among inputs.
-func (o *layerOptions) checkCSV(inputs []string) error {
+// checkLayers refuses a --csv that must not be written, such as a file among inputs.
+func (o *timeOptions) checkLayers(inputs []string) error {
 	if !o.layers && o.flags.typed("csv") {
 		return usagef("--csv is about the rows of --layers; add --layers or leave it out")
 	}
@@ -47,6 +40,12 @@ func (o *layerOptions) checkCSV(inputs []string) error {
 	return fits("csv", o.csv, "")
 }
 
+// opProfiles are the profiles of a run's networks.
+type opProfiles struct {
+	of     []*profiled // by the network's place in the list; nil = it has none
+	failed bench.Unprofiled
+}
+
 // profiled is a network's profile, joined with its ops.
 type profiled struct {
 	one   source.Listed
@@ -55,54 +54,72 @@ type profiled struct {
 	table profile.Table
 }
 
-// profiles profiles networks before they are timed: a device that cannot is found out at once. The result is
-// parallel to the list, of nils without --layers.
-func (o *layerOptions) profiles(ctx context.Context, s streams, d devices.Device, list source.List, m measureOptions) ([]*profiled, error) {
-	all := make([]*profiled, len(list))
+// profiles profiles networks before they are timed: a device that cannot is found out at once. Where some
+// networks cannot be profiled they are timed all the same; the error is that of the first if none can.
+func (o *timeOptions) profiles(ctx context.Context, s streams, d devices.Device, networks source.List) (opProfiles, error) {
+	all := opProfiles{of: make([]*profiled, len(networks))}
 	if !o.layers {
 		return all, nil
 	}
-	if err := bench.NoProfiler(d); err != nil {
-		return nil, withCode(exitUsage, fmt.Errorf("--layers: %w", err))
+	if _, ok := d.(devices.Profiler); !ok {
+		return all, usagef("--layers: device %s does not report the time of single ops", d.Info().Name)
 	}
-	protocol, err := bench.NamedProtocol(m.protocol)
+	protocol, err := bench.NamedProtocol(o.protocol)
 	if err != nil {
-		return nil, err
+		return all, err
 	}
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	for i, one := range list {
-		if !m.quiet && d.Info().Kind != devices.Simulated {
+	plan, failed := protocol.For(d.Info()).Plan(o.seed), error(nil)
+	for i, one := range networks {
+		if !o.quiet && d.Info().Kind != devices.Simulated {
 			fmt.Fprintf(s.err, "profiling %s\n", one.Name)
 		}
-		if p, ok := d.(devices.Preparer); ok {
-			if err := p.Prepare(ctx, one.Model); err != nil {
-				return nil, profileError(ctx, err)
-			}
+		p, err := profileOf(ctx, d, one.Model, plan)
+		if ctx.Err() != nil {
+			return all, errors.Join(o.writeCSV(ctx, all), exitSilently(exitInterrupted))
 		}
-		p, err := bench.ProfileModel(ctx, d, one.Model, protocol.For(d.Info()).Plan(m.seed))
 		if err != nil {
-			return nil, profileError(ctx, err)
+			failed = cmp.Or(failed, err)
+			if !all.failed.Failed(one.Name, err) {
+				break
+			}
+			continue
 		}
-		all[i] = &profiled{one: one, info: d.Info(), p: p, table: profile.Join(p, profile.Ops(one.Model, cmp.Or(one.Space, profile.Space(one.Model))))}
+		all.failed.Worked()
+		ops := profile.Ops(one.Model, cmp.Or(one.Space, profile.Space(one.Model)))
+		all.of[i] = &profiled{one: one, info: d.Info(), p: p, table: profile.Join(p, ops)}
 	}
+	if !slices.ContainsFunc(all.of, func(p *profiled) bool { return p != nil }) {
+		return all, failed
+	}
+	return all, o.writeCSV(ctx, all)
+}
+
+func profileOf(ctx context.Context, d devices.Device, m *model.Model, plan devices.Plan) (*devices.Profile, error) {
+	if p, ok := d.(devices.Preparer); ok {
+		if err := p.Prepare(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	return bench.ProfileModel(ctx, d, m, plan)
+}
+
+// writeCSV writes --csv.
+func (o *timeOptions) writeCSV(ctx context.Context, all opProfiles) error {
 	if o.csv == "" {
-		return all, nil
+		return nil
 	}
-	err = atomicfile.Write(o.csv, func(w io.Writer) error { return table.LayersCSV(w, layerRows(all)) })
-	return all, outputError(ctx, o.csv, err)
+	err := atomicfile.Write(o.csv, func(w io.Writer) error { return table.LayersCSV(w, all.rows()) })
+	return outputError(ctx, o.csv, err)
 }
 
-func profileError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return exitSilently(exitInterrupted)
-	}
-	return fmt.Errorf("--layers: %w", err)
-}
-
-func layerRows(all []*profiled) iter.Seq2[table.Layer, error] {
+func (all opProfiles) rows() iter.Seq2[table.Layer, error] {
 	return func(yield func(table.Layer, error) bool) {
-		for _, p := range all {
+		for _, p := range all.of {
+			if p == nil {
+				continue
+			}
 			at := timedPointOf(p.one, p.info)
 			for _, l := range table.LayersOf(table.LayerOf{
 				Network: p.one.Name, Space: at.Space, Indices: at.Indices, Device: at.Device, Kind: string(p.info.Kind),
@@ -114,6 +131,14 @@ func layerRows(all []*profiled) iter.Seq2[table.Layer, error] {
 			}
 		}
 	}
+}
+
+// layersOf is what --json has of a network's profile.
+func (t *timed) layersOf(e bench.Estimate) any {
+	if p := t.profile(e); p != nil {
+		return p.document()
+	}
+	return nil
 }
 
 // document is what --json has of the profile.
@@ -138,47 +163,90 @@ type profileDocument struct {
 	ByPosition   []profile.Group `json:"by_position"`
 }
 
-// layersShown is how many rows and positions are printed without --all.
-const layersShown = 10
+// printProfiles prints where the time of several networks goes: a line of each, then the rows and sums of each.
+func (o *timeOptions) printProfiles(s streams, t timed) error {
+	var all []*profiled
+	for _, r := range o.ranking.everyone(t.ests) {
+		if p := t.profile(r.Estimate); p != nil {
+			all = append(all, p)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	fmt.Fprintf(s.out, "\nwhere the time goes, by profiles of the ops; these are not latency measurements\n")
+	if err := printOverview(s, all); err != nil {
+		return err
+	}
+	for _, p := range all {
+		if err := o.printLayers(s, p); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(s.out)
+	return nil
+}
 
-// print prints the rows and their sums. SUM is the share of a row and all slower ones.
-func (p *profiled) print(s streams, all bool) error {
-	fmt.Fprintf(s.out, "\n%s\n", strings.Join(p.head(), "\n"))
+// printOverview prints the slowest row and the slowest type of op of each network.
+func printOverview(s streams, all []*profiled) error {
+	scale := ui.SecondsScale(mapped(all, func(p *profiled) float64 { return p.table.Seconds })...)
+	slowest := func(name string, share float64) string { return name + " " + ui.Percent(share) }
+	return ui.FittingTable(s.out, s.columns, []ui.Column{
+		column(all, "NETWORK", 0, func(p *profiled) string { return ui.Middle(p.one.Name, 24) }),
+		column(all, scale.Unit(), 0, func(p *profiled) string { return scale.Number(p.table.Seconds) }),
+		column(all, "ROWS", 1, func(p *profiled) string { return ui.Thousands(len(p.table.Rows)) }),
+		column(all, "SLOWEST TYPE", 0, func(p *profiled) string {
+			g := p.table.ByType[0]
+			return slowest(ui.Middle(g.Name, 15), g.Share)
+		}),
+		column(all, "SLOWEST ROW", 2, func(p *profiled) string {
+			r := p.table.Slowest()[0]
+			return slowest(ui.Middle(cmp.Or(r.Name, r.Type), 18), r.Share)
+		}),
+	})
+}
+
+// printLayers prints the rows of a network and their sums; of several networks those by position only with --all.
+// SUM is the share of a row and all slower ones.
+func (o *timeOptions) printLayers(s streams, p *profiled) error {
+	all, most := o.ranking.all, o.rows
+	fmt.Fprintf(s.out, "\n%s\n", strings.Join(p.head(o.named.one()), "\n"))
 	rows := p.table.Slowest()
-	title := fmt.Sprintf("the %d slowest of %s; --all prints every row", min(layersShown, len(rows)), ui.Plural(len(rows), "row"))
+	title := fmt.Sprintf("the %d slowest of %s; --all prints every row", min(most, len(rows)), ui.Plural(len(rows), "row"))
 	switch {
 	case all:
 		rows, title = p.table.Rows, ui.Plural(len(rows), "row")+" in execution order; SUM % is of a row and all slower ones"
-	case len(rows) <= layersShown:
+	case len(rows) <= most:
 		title = ui.Plural(len(rows), "row") + ", the slowest first"
 	default:
-		rows = rows[:layersShown]
+		rows = rows[:most]
 	}
 	fmt.Fprintf(s.out, "\n%s\n", title)
 	if err := printRows(s, rows); err != nil {
 		return err
 	}
 	fmt.Fprintln(s.out, "\nby type of op")
-	if err := printGroups(s, "TYPE", p.table.ByType); err != nil || len(p.table.ByPosition) == 0 {
+	groups := p.table.ByPosition
+	if err := printGroups(s, "TYPE", p.table.ByType); err != nil || len(groups) == 0 || !o.named.one() && !all {
 		return err
 	}
-	groups := p.table.ByPosition
 	title = "by position in the space"
-	if len(groups) > layersShown && !all {
-		title += fmt.Sprintf(", the %d slowest of %d", layersShown, len(groups))
-		groups = groups[:layersShown]
+	if len(groups) > most && !all {
+		title += fmt.Sprintf(", the %d slowest of %d", most, len(groups))
+		groups = groups[:most]
 	}
 	fmt.Fprintf(s.out, "\n%s\n", title)
 	return printGroups(s, "POSITION", groups)
 }
 
 // head says what the rows are, and what observing them costs.
-func (p *profiled) head() []string {
+func (p *profiled) head(alone bool) []string {
 	how, what := "median of "+ui.Plural(p.p.Runs, "observed inference"), "times inside observed inferences"
 	if p.info.Kind != devices.Measured {
 		how, what = ui.Kind(p.info.Kind), "parts of a computed inference"
 	}
-	lines := []string{fmt.Sprintf("ops of %s: %s together, %s", p.one.Name, ui.Seconds(p.table.Seconds), how)}
+	total := []string{ui.Seconds(p.table.Seconds) + " together, " + how}
+	lines := []string{strings.TrimRight(ui.Wrap("ops of "+p.one.Name+":", total, ui.Columns), "\n")}
 	add := func(text string) {
 		lines = append(lines, strings.TrimRight(ui.WrapIndented(" ", strings.Fields(text), " ", ui.Columns), "\n"))
 	}
@@ -187,72 +255,66 @@ func (p *profiled) head() []string {
 		add(fmt.Sprintf("An observed inference takes %s, others in between %s: observing costs %s.",
 			scale.Format(*p.p.WholeSeconds), scale.Format(*p.p.PlainSeconds), ui.Overhead(*x)))
 	}
-	add("These are " + what + ", not latency measurements.")
+	if alone {
+		add("These are " + what + ", not latency measurements.")
+	}
 	for _, w := range p.p.Warnings {
 		add("warning: " + w)
 	}
 	return lines
 }
 
+// printUnprofiled says which networks could not be profiled, and why.
+func printUnprofiled(s streams, all []string) {
+	for _, why := range all {
+		fmt.Fprint(s.out, ui.Wrap("WARNING:", strings.Fields("not profiled: "+why), ui.Columns))
+	}
+}
+
+// column is a column of a table that has a line for each element.
+func column[T any](all []T, head string, weight int, cell func(T) string) ui.Column {
+	return ui.Column{Head: head, Weight: weight, Cells: mapped(all, cell)}
+}
+
 func printRows(s streams, rows []profile.Row) error {
-	var seconds []float64
 	units := map[string]bool{}
 	for i := range rows {
-		seconds = append(seconds, rows[i].Seconds)
 		if rows[i].InputShape != nil || rows[i].MACs > 0 { // a call's overhead is on the host anyway
 			units[rows[i].Where] = true
 		}
 	}
-	scale := ui.SecondsScale(seconds...)
+	scale := ui.SecondsScale(mapped(rows, func(r profile.Row) float64 { return r.Seconds })...)
 	on := 1
 	if len(units) > 1 {
 		on = 9
 	}
-	column := func(head string, weight int, cell func(r *profile.Row) string) ui.Column {
-		c := ui.Column{Head: head, Weight: weight}
-		for i := range rows {
-			c.Cells = append(c.Cells, cell(&rows[i]))
-		}
-		return c
-	}
 	return ui.FittingTable(s.out, s.columns, []ui.Column{
-		column("LAYER", 0, func(r *profile.Row) string { return ui.Middle(cmp.Or(r.Name, "-"), 24) }),
-		column("OP", 0, func(r *profile.Row) string { return ui.Middle(r.Type, 15) }),
-		column("KERNEL", 7, func(r *profile.Row) string { return ui.Middle(r.Kernel, 34) }),
-		column("ON", on, func(r *profile.Row) string { return ui.Middle(r.Where, 12) }),
-		column("INPUT", 4, func(r *profile.Row) string { return optionalShape(r.InputShape) }),
-		column("OUTPUT", 6, func(r *profile.Row) string { return optionalShape(r.OutputShape) }),
-		column(scale.Unit(), 0, func(r *profile.Row) string { return scale.Number(r.Seconds) }),
-		column("%", 0, func(r *profile.Row) string { return percentNumber(r.Share) }),
-		column("SUM %", 0, func(r *profile.Row) string { return percentNumber(r.Upto) }),
-		column("MMACS", 3, func(r *profile.Row) string { return optionalNumber(r.MACs, float64(r.MACs)/1e6) }),
-		column("GMACS/S", 8, func(r *profile.Row) string { return rateNumber(r.Rate, 1e9) }),
-		column("MACS/BYTE", 2, func(r *profile.Row) string { return rateNumber(r.Intensity, 1) }),
+		column(rows, "LAYER", 0, func(r profile.Row) string { return ui.Middle(cmp.Or(r.Name, "-"), 24) }),
+		column(rows, "OP", 0, func(r profile.Row) string { return ui.Middle(r.Type, 15) }),
+		column(rows, "KERNEL", 7, func(r profile.Row) string { return ui.Middle(r.Kernel, 34) }),
+		column(rows, "ON", on, func(r profile.Row) string { return ui.Middle(r.Where, 12) }),
+		column(rows, "INPUT", 4, func(r profile.Row) string { return optionalShape(r.InputShape) }),
+		column(rows, "OUTPUT", 6, func(r profile.Row) string { return optionalShape(r.OutputShape) }),
+		column(rows, scale.Unit(), 0, func(r profile.Row) string { return scale.Number(r.Seconds) }),
+		column(rows, "%", 0, func(r profile.Row) string { return percentNumber(r.Share) }),
+		column(rows, "SUM %", 0, func(r profile.Row) string { return percentNumber(r.Upto) }),
+		column(rows, "MMACS", 3, func(r profile.Row) string { return optionalNumber(r.MACs, float64(r.MACs)/1e6) }),
+		column(rows, "GMACS/S", 8, func(r profile.Row) string { return rateNumber(r.Rate, 1e9) }),
+		column(rows, "MACS/BYTE", 2, func(r profile.Row) string { return rateNumber(r.Intensity, 1) }),
 	})
 }
 
 func printGroups(s streams, head string, groups []profile.Group) error {
-	var seconds []float64
-	for _, g := range groups {
-		seconds = append(seconds, g.Seconds)
-	}
-	scale := ui.SecondsScale(seconds...)
-	column := func(head string, weight int, cell func(g *profile.Group) string) ui.Column {
-		c := ui.Column{Head: head, Weight: weight}
-		for i := range groups {
-			c.Cells = append(c.Cells, cell(&groups[i]))
-		}
-		return c
-	}
+	scale := ui.SecondsScale(mapped(groups, func(g profile.Group) float64 { return g.Seconds })...)
 	return ui.FittingTable(s.out, s.columns, []ui.Column{
-		column(head, 0, func(g *profile.Group) string { return ui.Middle(cmp.Or(g.Name, "(none)"), 24) }),
-		column("KERNEL", 7, func(g *profile.Group) string { return ui.Middle(g.Kernel, 34) }),
-		column("ROWS", 6, func(g *profile.Group) string { return ui.Thousands(g.Rows) }),
-		column(scale.Unit(), 0, func(g *profile.Group) string { return scale.Number(g.Seconds) }),
-		column("%", 0, func(g *profile.Group) string { return percentNumber(g.Share) }),
-		column("SUM %", 0, func(g *profile.Group) string { return percentNumber(g.Upto) }),
-		column("MMACS", 5, func(g *profile.Group) string { return optionalNumber(g.MACs, float64(g.MACs)/1e6) }),
-		column("GMACS/S", 8, func(g *profile.Group) string { return rateNumber(g.Rate, 1e9) }),
+		column(groups, head, 0, func(g profile.Group) string { return ui.Middle(cmp.Or(g.Name, "(none)"), 24) }),
+		column(groups, "KERNEL", 7, func(g profile.Group) string { return ui.Middle(g.Kernel, 34) }),
+		column(groups, "ROWS", 6, func(g profile.Group) string { return ui.Thousands(g.Rows) }),
+		column(groups, scale.Unit(), 0, func(g profile.Group) string { return scale.Number(g.Seconds) }),
+		column(groups, "%", 0, func(g profile.Group) string { return percentNumber(g.Share) }),
+		column(groups, "SUM %", 0, func(g profile.Group) string { return percentNumber(g.Upto) }),
+		column(groups, "MMACS", 5, func(g profile.Group) string { return optionalNumber(g.MACs, float64(g.MACs)/1e6) }),
+		column(groups, "GMACS/S", 8, func(g profile.Group) string { return rateNumber(g.Rate, 1e9) }),
 	})
 }
 

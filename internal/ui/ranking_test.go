@@ -84,7 +84,7 @@ func TestRankingWithoutTies(t *testing.T) {
 func TestRankedJSON(t *testing.T) {
 	ranked := rankedNetworks()
 	ranked[0].Network.Features = map[string]float64{"op:macs": 1}
-	one, err := RankedJSON(ranked[0])
+	one, err := RankedJSON(ranked[0], map[string]any{"layers": []int{7}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestRankedJSON(t *testing.T) {
 	if strings.Contains(string(one), "features") {
 		t.Errorf("features are in %s", one)
 	}
-	failed, err := RankedJSON(bench.Ranked{Estimate: bench.Estimate{Network: bench.Network{Name: "f", Status: bench.Failed}}})
+	failed, err := RankedJSON(bench.Ranked{Estimate: bench.Estimate{Network: bench.Network{Name: "f", Status: bench.Failed}}}, nil)
 	if want := `{"index":0,"name":"f","model":"","status":"failed","rank":null}`; err != nil || string(failed) != want {
 		t.Errorf("%s, %v; want %s", failed, err, want)
 	}

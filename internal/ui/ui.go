@@ -61,12 +61,15 @@ func object(parts ...any) ([]byte, error) {
 
 // RankedJSON is a ranked network as an object of a --json document: the network, its rank and all fields
 // of its measurement. A network without a latency has the rank null.
-func RankedJSON(r bench.Ranked) (json.RawMessage, error) {
+func RankedJSON(r bench.Ranked, more any) (json.RawMessage, error) {
 	n := r.Network
 	n.Features = nil // dozens of op-level figures, which belong to exports
 	parts := []any{n, map[string]any{"rank": nil}}
 	if r.M != nil && r.Rank > 0 {
 		parts = []any{n, map[string]any{"rank": r.Rank, "times_fastest": r.Times, "tied": r.Tied}, r.M}
+	}
+	if more != nil {
+		parts = append(parts, more)
 	}
 	return object(parts...)
 }
