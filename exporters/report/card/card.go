@@ -8,6 +8,7 @@
 package card
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -272,6 +273,36 @@ func (c *card) sweep(s *report.Sweep) {
 		facts[i] = escaped(facts[i])
 	}
 	c.list(facts...)
+	c.profiles(s)
+}
+
+// typesNamed is how many types of op the card names of a profiled network.
+const typesNamed = 3
+
+// profiles says where the time of profiled networks goes; the rows are in an export.
+func (c *card) profiles(s *report.Sweep) {
+	if len(s.Profiles) == 0 {
+		return
+	}
+	c.heading(4, "Where the time goes")
+	c.line("The device's own report of its ops inside observed inferences (sweep --profile), not latency measurements.%s", describe.ProfilesShown(s))
+	var rows [][]string
+	for i := range s.Profiles {
+		p := &s.Profiles[i]
+		part := func(name string, share float64) string { return describe.Clip(name, 60) + " " + ui.Percent(share) }
+		var types []string
+		for _, g := range p.Table.ByType[:min(typesNamed, len(p.Table.ByType))] {
+			types = append(types, part(g.Name, g.Share))
+		}
+		slowest := p.Table.Slowest()[0]
+		rows = append(rows, []string{
+			describe.ProfileName(s, p), ui.Seconds(p.Table.Seconds), ui.Thousands(p.Runs), ui.Optional(p.Overhead, ui.Overhead),
+			strings.Join(types, ", "), part(cmp.Or(slowest.Name, slowest.Type), slowest.Share),
+		})
+	}
+	c.table([]string{"network", "ops together", "observed inferences", "observing costs", "slowest types of op", "slowest op"}, rows...)
+	c.line("Every row:")
+	c.commands(fmt.Sprintf("latlab export --db %s --sweep %s --profiles --format csv -o profiles.csv", describe.Quoted(c.store), s.Manifest.ID))
 }
 
 // runs compares two runs.

@@ -39,15 +39,6 @@ func opColours(s *report.Sweep) (class func(kind string) string, legend []Legend
 	return func(kind string) string { return cmp.Or(classes[kind], "rest") }, legend
 }
 
-// ProfileName is what a network with a profile is called.
-func ProfileName(s *report.Sweep, p *report.Profile) string {
-	name := describe.Clip(s.Networks.Label(p.Row), 40)
-	if p.Which == "" {
-		return name
-	}
-	return p.Which + ": " + name
-}
-
 func opTip(r *profile.Row) string {
 	lines := []string{describe.Clip(cmp.Or(r.Name, r.Op), 60), r.Type}
 	if r.Kernel != "" {
@@ -71,10 +62,7 @@ func Along(s *report.Sweep) Chart {
 	class, legend := opColours(s)
 	c := Chart{
 		Title: "Time along the network", Wide: true, Legend: legend,
-		Note: "A bar for each row of the profile, in execution order, coloured by type of op. Times are inside observed inferences, not latency measurements.",
-	}
-	if s.Profiled > len(s.Profiles) {
-		c.Note += fmt.Sprintf(" Of %s the fastest, the median and the slowest are shown.", ui.Plural(s.Profiled, "profiled network"))
+		Note: "A bar for each row of the profile, in execution order, coloured by type of op. Times are inside observed inferences, not latency measurements." + describe.ProfilesShown(s),
 	}
 	most := 1
 	for i := range s.Profiles {
@@ -90,7 +78,7 @@ func Along(s *report.Sweep) Chart {
 		}
 		y, u := scale{0, max(1.06*top, 1e-12), false}, ui.SecondsScale(top)
 		f := Frame{
-			Label: fmt.Sprintf("%s, %s", ProfileName(s, p), u.Unit()), Height: 130,
+			Label: fmt.Sprintf("%s, %s", describe.ProfileName(s, p), u.Unit()), Height: 130,
 			X: x.xAxis("row in execution order", 1), Y: Axis{Ticks: y.ticks(3, 1/u.Factor(), y.y)},
 		}
 		for k := range p.Table.Rows {
@@ -101,7 +89,7 @@ func Along(s *report.Sweep) Chart {
 			})
 		}
 		c.Frames = append(c.Frames, f)
-		words = append(words, fmt.Sprintf("%s: %s, %s together", ProfileName(s, p), ui.Plural(len(p.Table.Rows), "row"), ui.Seconds(p.Table.Seconds)))
+		words = append(words, fmt.Sprintf("%s: %s, %s together", describe.ProfileName(s, p), ui.Plural(len(p.Table.Rows), "row"), ui.Seconds(p.Table.Seconds)))
 	}
 	c.Desc = "Time of each op along the network. " + strings.Join(words, ". ")
 	return sharedX(c)
@@ -146,7 +134,7 @@ func Roofline(s *report.Sweep) Chart {
 	c.Desc = fmt.Sprintf("Rate of multiply-accumulates against arithmetic intensity of %s", ui.Plural(len(xs), "row"))
 	f := Frame{Label: "GMACs/s", Height: 300, X: x.xAxis("MACs per byte", 1), Y: y.yAxis(1e-9)}
 	each(func(p *report.Profile, r *profile.Row) {
-		f.Marks = append(f.Marks, Mark{X: x.x(*r.Intensity), Y: y.y(*r.Rate), Class: class(r.Type), Tip: ProfileName(s, p) + "\n" + opTip(r)})
+		f.Marks = append(f.Marks, Mark{X: x.x(*r.Intensity), Y: y.y(*r.Rate), Class: class(r.Type), Tip: describe.ProfileName(s, p) + "\n" + opTip(r)})
 	})
 	line := []float64{max(x.low, y.low/bandwidth)}
 	if bend := peak / bandwidth; bend > line[0] && bend < x.high {

@@ -57,7 +57,7 @@ func profileOf(s *report.Sweep, p *report.Profile) profileView {
 	}
 	scale := ui.SecondsScale(seconds...)
 	x := profileView{
-		Name: charts.ProfileName(s, p), Unit: scale.Unit(), More: len(rows) - len(listed),
+		Name: describe.ProfileName(s, p), Unit: scale.Unit(), More: len(rows) - len(listed),
 		Facts: fmt.Sprintf("%s in %s together", ui.Seconds(p.Table.Seconds), ui.Plural(len(rows), "row")),
 	}
 	if p.Runs > 1 {
