@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/internal/testenv"
 	"latlab/sampler/model"
@@ -32,7 +33,7 @@ func openStore(t *testing.T, path string) *Store {
 }
 
 func manifest(id string) bench.Sweep {
-	p, err := bench.NamedProtocol("default")
+	p, err := protocol.Named("default")
 	if err != nil {
 		panic(err)
 	}
