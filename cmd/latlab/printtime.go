@@ -7,6 +7,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/source"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/internal/ui"
 )
@@ -86,7 +87,7 @@ func (o *timeOptions) printTable(s streams, d devices.Info, ests []bench.Estimat
 	return nil
 }
 
-func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *bench.Measurement) error {
+func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *verdict.Measurement) error {
 	fmt.Fprintf(w, "%s  %s  %s  %s\n", one.Name, ui.Seconds(m.Seconds), interval(m), m.Verdict)
 	if line := kindSentence(m.Kind, d.Harness); line != "" {
 		fmt.Fprintf(w, "  %s\n", line)

@@ -10,6 +10,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/profile"
+	"latlab/bench/protocol"
 	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/exporters/table"
@@ -65,7 +66,7 @@ func (o *layerOptions) profiles(ctx context.Context, s streams, d devices.Device
 	if err := bench.NoProfiler(d); err != nil {
 		return nil, withCode(exitUsage, fmt.Errorf("--layers: %w", err))
 	}
-	protocol, err := bench.NamedProtocol(m.protocol)
+	protocol, err := protocol.Named(m.protocol)
 	if err != nil {
 		return nil, err
 	}
