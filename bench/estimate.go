@@ -17,13 +17,8 @@ type Estimate struct {
 	Blocks  []devices.Block
 }
 
-// PooledNoise is the noise between blocks over all networks of a sweep.
-func PooledNoise(ctx context.Context, st Reader, sweep string) (stats.Noise, error) {
-	p, err := readPool(ctx, st, sweep)
-	return p.All, err
-}
-
-func readPool(ctx context.Context, st Reader, sweep string) (stats.Pool, error) {
+// Pool is the noise between blocks over all networks of a sweep.
+func Pool(ctx context.Context, st Reader, sweep string) (stats.Pool, error) {
 	var all []stats.Noise
 	for g, err := range byNetwork(st.Values(ctx, sweep)) {
 		if err != nil {
@@ -57,7 +52,7 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 			yield(Estimate{}, err)
 			return
 		}
-		pooled, err := readPool(ctx, st, sweep)
+		pooled, err := Pool(ctx, st, sweep)
 		if err != nil {
 			yield(Estimate{}, err)
 			return

@@ -273,12 +273,12 @@ func TestFallbackIsNotNoise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pooled, err := bench.PooledNoise(t.Context(), st, res.Sweep.ID)
+	pooled, err := bench.Pool(t.Context(), st, res.Sweep.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Blocks != 0 || again.Noise.DF != res.Noise.DF || pooled.DF != res.Noise.DF {
-		t.Errorf("resumed: %d blocks, %d degrees of freedom; read back: %d; want 0, %d", again.Blocks, again.Noise.DF, pooled.DF, res.Noise.DF)
+	if again.Blocks != 0 || again.Noise.DF != res.Noise.DF || pooled.All.DF != res.Noise.DF {
+		t.Errorf("resumed: %d blocks, %d degrees of freedom; read back: %d; want 0, %d", again.Blocks, again.Noise.DF, pooled.All.DF, res.Noise.DF)
 	}
 }
 

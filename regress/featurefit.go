@@ -17,6 +17,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"latlab/devices"
+	"latlab/internal/text"
 	"latlab/regress/features"
 	"latlab/regress/linear"
 	"latlab/sampler/model"
@@ -212,10 +213,13 @@ func newFeatureFit(rows []FeatureRow, o Options) (*featureFit, error) {
 }
 
 func checkRow(r FeatureRow, names []string, m Method) error {
-	bad := func(format string, args ...any) error { return &features.Error{Network: r.Name, Reason: fmt.Sprintf(format, args...)} }
+	bad := func(format string, args ...any) error {
+		return &features.Error{Network: r.Name, Reason: fmt.Sprintf(format, args...)}
+	}
 	if !(r.Seconds > 0) || math.IsInf(r.Seconds, 0) {
 		return bad("latency is %v s, want a number above 0", r.Seconds)
 	}
+	const few = 5
 	have := columnNames(r, m)
 	switch {
 	case len(have) == 0 && m == Own:
@@ -223,7 +227,7 @@ func checkRow(r FeatureRow, names []string, m Method) error {
 	case len(have) == 0:
 		return bad("it has no stored op-level features, which method %s needs: some of its ops are unknown, or it was timed by `time` or `verify`; fit networks timed by `sweep --models` or `sweep --space`", m)
 	case !slices.Equal(have, names):
-		return bad("its features are %s, the first network's are %s", listed(have), listed(names))
+		return bad("its features are %s, the first network's are %s", text.Few(have, few), text.Few(names, few))
 	}
 	for _, name := range names {
 		if x := r.Features[name]; math.IsNaN(x) || math.IsInf(x, 0) {
@@ -231,15 +235,6 @@ func checkRow(r FeatureRow, names []string, m Method) error {
 		}
 	}
 	return nil
-}
-
-// listed joins the first few names.
-func listed(names []string) string {
-	const few = 5
-	if len(names) > few {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
-	}
-	return strings.Join(names, ", ")
 }
 
 func (f *featureFit) standardise(values [][]float64) {
