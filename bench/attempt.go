@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/sampler/model"
 )
@@ -131,7 +132,7 @@ func (r *runner) attempt(ctx context.Context, t task) outcome {
 	}
 	out.block.Warnings = slices.Concat(out.block.Warnings, t.model.Warnings())
 	var ok bool
-	if out.seconds, _, ok = BlockSeconds(out.block); !ok {
+	if out.seconds, _, ok = stats.BlockSeconds(out.block); !ok {
 		out.err = &devices.Error{Fault: devices.FaultDevice, Op: "time " + t.model.Name, Reason: devices.ReasonGarbage,
 			Err: errors.New("the block has no usable time")}
 	}
@@ -192,15 +193,15 @@ func reasonOf(err error) string {
 	return ""
 }
 
-// away is the error that ends a run when the device went away. The slot stays planned; Fleet
+// away is the error that ends a run when the device went away. The slot stays planned; a fleet
 // tries to open the device again later.
 func (r *runner) away(cause error) error {
-	return quarantined("sweep "+r.sweep.ID, "bring it back; the same command then resumes", cause,
+	return Quarantine("sweep "+r.sweep.ID, "bring it back; the same command then resumes", cause,
 		"device %s is away", r.sweep.Device.Name)
 }
 
-// quarantined is the error that ends a sweep because of its device, with the output of the cause.
-func quarantined(op, advice string, cause error, format string, args ...any) error {
+// Quarantine is the error that ends a sweep because of its device, with the output of the cause.
+func Quarantine(op, advice string, cause error, format string, args ...any) error {
 	e := &devices.Error{
 		Fault: devices.FaultDevice, Op: op, Reason: ReasonQuarantined, Advice: advice,
 		Err: fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), cause),
@@ -306,7 +307,7 @@ func (r *runner) knownGood() *network {
 
 // quarantine is the error that stops the sweep. Nothing is lost: the slots stay planned.
 func (r *runner) quarantine(cause error) error {
-	return quarantined("sweep "+r.sweep.ID, "look at the device; the same command then resumes", cause,
+	return Quarantine("sweep "+r.sweep.ID, "look at the device; the same command then resumes", cause,
 		"device %s failed on %d networks in a row, the last time", r.sweep.Device.Name, len(r.failing))
 }
 

@@ -9,10 +9,10 @@ import (
 // Condition is what a sweep's process reported at a moment. The last condition of a killed
 // process stays: a sweep that is "running" without new blocks has stalled.
 type Condition struct {
-	State   MemberState `json:"state"`
-	Reason  string      `json:"reason,omitempty"`  // of Ended: one of the End constants
-	Message string      `json:"message,omitempty"` // one line
-	Time    time.Time   `json:"time"`
+	State   SweepState `json:"state"`
+	Reason  string     `json:"reason,omitempty"`  // of Ended: one of the End constants
+	Message string     `json:"message,omitempty"` // one line
+	Time    time.Time  `json:"time"`
 	// Refused are the networks that were asked for and cannot be timed, of a process that is Running.
 	Refused []Refused `json:"refused,omitempty"`
 }
@@ -38,6 +38,17 @@ func RefusedOf(ctx context.Context, st Reader, sweep string) ([]Refused, error) 
 	return refused, nil
 }
 
+// SweepState is what a sweep's process is doing.
+type SweepState string
+
+// The states of a sweep. A quarantined device's sweep is kept: the same call resumes it.
+const (
+	Running     SweepState = "running"
+	BackingOff  SweepState = "backing off"
+	Quarantined SweepState = "quarantined"
+	Ended       SweepState = "ended"
+)
+
 // Reasons of Ended.
 const (
 	EndDone        = "done"
@@ -45,15 +56,15 @@ const (
 	EndFailed      = "failed"
 )
 
-// note stores the sweep's condition for monitoring. It is not part of the measurement, so an
+// Note stores the sweep's condition for monitoring. It is not part of the measurement, so an
 // error is ignored: its cause will show when the next block is stored.
-func note(ctx context.Context, st Store, sweep string, c Condition) {
+func Note(ctx context.Context, st Store, sweep string, c Condition) {
 	c.Time = time.Now().UTC()
 	_ = st.Note(context.WithoutCancel(ctx), sweep, c)
 }
 
-// endOf says how a run ended.
-func endOf(err error) Condition {
+// EndOf says how a run ended.
+func EndOf(err error) Condition {
 	c := Condition{State: Ended, Reason: EndDone}
 	switch {
 	case err == nil:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 
+	"latlab/bench/stats"
+	"latlab/bench/verdict"
 	"latlab/devices"
 )
 
@@ -11,26 +13,34 @@ import (
 // if the network has no block.
 type Estimate struct {
 	Network Network
-	M       *Measurement
+	M       *verdict.Measurement
 	Blocks  []devices.Block
 }
 
-// PooledNoise is the noise between blocks over all networks of a sweep.
-func PooledNoise(ctx context.Context, st Reader, sweep string) (Noise, error) {
-	p, err := readPool(ctx, st, sweep)
-	return p.all, err
-}
-
-func readPool(ctx context.Context, st Reader, sweep string) (pool, error) {
-	var all []Noise
+// Pool is the noise between blocks over all networks of a sweep.
+func Pool(ctx context.Context, st Reader, sweep string) (stats.Pool, error) {
+	var all []stats.Noise
 	for g, err := range byNetwork(st.Values(ctx, sweep)) {
 		if err != nil {
-			return pool{}, err
+			return stats.Pool{}, err
 		}
-		blocks, values, _ := usableBlocks(g.blocks)
-		all = append(all, replicateNoise(blocks, values))
+		all = append(all, ownNoise(g.blocks))
 	}
-	return newPool(all), nil
+	return stats.NewPool(all), nil
+}
+
+// ownNoise is the noise of a network's blocks.
+func ownNoise(all []devices.Block) stats.Noise {
+	blocks, values, _ := stats.Usable(all)
+	return stats.ReplicateNoise(blocks, values)
+}
+
+// input is what the Measurement of a network depends on.
+func input(blocks []devices.Block, p stats.Pool, of Sweep) verdict.Input {
+	return verdict.Input{
+		Blocks: blocks, Info: of.Device, Protocol: of.Protocol,
+		Pooled: p.Core, All: p.All, LeftOut: p.LeftOut(ownNoise(blocks)),
+	}
 }
 
 // Estimates yields every network of a sweep by index, in two passes over the blocks: one
@@ -42,7 +52,7 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 			yield(Estimate{}, err)
 			return
 		}
-		pooled, err := readPool(ctx, st, sweep)
+		pooled, err := Pool(ctx, st, sweep)
 		if err != nil {
 			yield(Estimate{}, err)
 			return
@@ -65,7 +75,7 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 			e := Estimate{Network: n}
 			if more && g.network == n.Index {
 				e.Blocks = g.blocks
-				if m, ok := Measure(pooled.input(g.blocks, manifest)); ok {
+				if m, ok := verdict.Measure(input(g.blocks, pooled, manifest)); ok {
 					e.M = &m
 					e.Network.Status = statusNow(n.Status, m, manifest)
 				}
@@ -109,7 +119,7 @@ func byNetwork(blocks iter.Seq2[StoredBlock, error]) iter.Seq2[group, error] {
 
 // statusNow calls a network measured that has its blocks: older versions stored that it was planned
 // again when it got extra ones.
-func statusNow(s Status, m Measurement, of Sweep) Status {
+func statusNow(s Status, m verdict.Measurement, of Sweep) Status {
 	if s == Planned && m.Blocks >= of.Protocol.For(of.Device).MinBlocks {
 		return Measured
 	}

@@ -13,6 +13,8 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/memory"
+	"latlab/bench/stats"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/sampler/model"
 )
@@ -287,7 +289,7 @@ func TestDeterministicDevicesGetOneBlock(t *testing.T) {
 				t.Errorf("noise is %v, want 0: none is possible", cv)
 			}
 		}
-		if res.Noise != (bench.Noise{}) || reports[0].BlocksLeft != 20 || reports[20].Done != 20 {
+		if res.Noise != (stats.Noise{}) || reports[0].BlocksLeft != 20 || reports[20].Done != 20 {
 			t.Errorf("noise %+v, reports %+v", res.Noise, reports)
 		}
 		if res.Sweep.Protocol.MinBlocks != 3 {
@@ -297,7 +299,7 @@ func TestDeterministicDevicesGetOneBlock(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.M.Verdict != bench.Valid || e.M.Method != bench.Deterministic || e.M.Estimator != bench.ToolEstimate {
+			if e.M.Verdict != verdict.Valid || e.M.Method != stats.Deterministic || e.M.Estimator != stats.ToolEstimate {
 				t.Errorf("%+v", e.M)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/sampler/model"
 )
@@ -44,12 +45,12 @@ func (r *runner) plan(ctx context.Context) (bool, error) {
 }
 
 // newPool pools in the order of the networks: sums of another order could differ in the last digit.
-func (r *runner) newPool() pool {
-	var all []Noise
+func (r *runner) newPool() stats.Pool {
+	var all []stats.Noise
 	for _, i := range slices.Sorted(maps.Keys(r.nets)) {
 		all = append(all, r.nets[i].noise())
 	}
-	return newPool(all)
+	return stats.NewPool(all)
 }
 
 // batchSize has no limit on a simulator, which never loads a model's bytes into the cache.
@@ -80,13 +81,13 @@ func (r *runner) needsMore(n *network) bool {
 	case len(n.values) < p.MinBlocks:
 		return true
 	}
-	noise, alone := Noise{}, false
-	if len(n.values) < orderBlocks {
-		noise, alone = r.pool.noiseFor(n.noise())
+	noise, alone := stats.Noise{}, false
+	if len(n.values) < stats.OrderBlocks {
+		noise, alone = r.pool.NoiseFor(n.noise())
 	}
 	// A network unlike the others gets enough blocks for its own order statistics: few blocks say little
 	// about its noise.
-	return alone || halfWidth(n.values, noise, p.Confidence) > p.HalfWidth
+	return alone || stats.HalfWidth(n.values, noise, p.Confidence) > p.HalfWidth
 }
 
 // unplanned lists the requested networks that have no slot yet, in seeded order.

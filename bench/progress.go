@@ -3,6 +3,8 @@ package bench
 import (
 	"math"
 	"time"
+
+	"latlab/bench/stats"
 )
 
 // Progress is where a run is. Nil figures are not known yet.
@@ -69,7 +71,7 @@ func (r *runner) report() {
 	t := r.standing
 	p := Progress{
 		Networks: r.o.Networks, Done: t.done, Failed: t.failed, Blocks: r.blocks, BlocksBefore: r.before,
-		NoiseCV:    noiseCV(r.o.Device.Info(), r.noise),
+		NoiseCV:    r.noise.CVOn(r.o.Device.Info()),
 		BlocksLeft: t.waiting + (r.o.Networks-t.known)*r.protocol.MinBlocks,
 	}
 	if p.BlocksLeft == 0 {
@@ -145,11 +147,11 @@ func (r *runner) foresee(wide []int, planned int) {
 	r.forecast = forecast{done: r.standing.done, more: -planned}
 	for _, i := range wide {
 		n := r.nets[i]
-		noise, _ := r.pool.noiseFor(n.noise())
-		if len(n.values) >= orderBlocks {
+		noise, _ := r.pool.NoiseFor(n.noise())
+		if len(n.values) >= stats.OrderBlocks {
 			noise = n.noise()
 		}
-		need := r.protocol.blocksNeeded(noise) - len(n.values)
+		need := r.blocksNeeded(noise) - len(n.values)
 		r.forecast.more += min(max(need, 1), r.protocol.MaxBlocks-len(n.values))
 	}
 }
@@ -158,12 +160,12 @@ func (r *runner) foresee(wide []int, planned int) {
 // and of the others as many as the noise demands, or as many as networks got so far.
 func (r *runner) forecastExtra() int {
 	p, t := r.protocol, r.standing
-	each, noise := 0.0, r.pool.core
-	if noise.DF < fewDF {
+	each, noise := 0.0, r.pool.Core
+	if noise.DF < stats.FewDF {
 		noise = r.noise
 	}
-	if noise.DF >= fewDF {
-		each = float64(p.blocksNeeded(noise) - p.MinBlocks)
+	if noise.DF >= stats.FewDF {
+		each = float64(r.blocksNeeded(noise) - p.MinBlocks)
 	}
 	if t.done > 0 {
 		each = max(each, float64(t.extra)/float64(t.done))
@@ -172,24 +174,8 @@ func (r *runner) forecastExtra() int {
 	return max(0, r.forecast.more) + int(math.Ceil(each*float64(ahead)))
 }
 
-// orderFactor is by how much the intervals of order statistics are wider than those of a known
-// variance, for 6 to 10 normal values.
-const orderFactor = 1.3
-
-// blocksNeeded is how many blocks bring an interval within the target under a noise, roughly.
-func (p Protocol) blocksNeeded(noise Noise) int {
-	if noise.DF < 1 {
-		return p.MinBlocks
-	}
-	reach := tQuantile((1+p.Confidence)/2, noise.DF) * noise.SD()
-	for n := p.MinBlocks; n < p.MaxBlocks; n++ {
-		variance := orderFactor * orderFactor * math.Pi / 2 / float64(n)
-		if n < orderBlocks {
-			variance = medianVariance[n]
-		}
-		if math.Expm1(reach*math.Sqrt(variance)) <= p.HalfWidth {
-			return n
-		}
-	}
-	return p.MaxBlocks
+// blocksNeeded is roughly how many blocks bring an interval within the target under a noise.
+func (r *runner) blocksNeeded(noise stats.Noise) int {
+	p := r.protocol
+	return stats.BlocksNeeded(noise, p.Confidence, p.HalfWidth, p.MinBlocks, p.MaxBlocks)
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"latlab/bench/verdict"
 )
 
 // Ranked is a network of a sweep in the order of latency.
@@ -39,7 +41,7 @@ func Rank(all []Estimate) []Ranked {
 
 // overlap reports whether two intervals overlap. A measurement without one overlaps everything, since
 // nothing is known of its error; two deterministic ones overlap only if they are equal.
-func overlap(a, b *Measurement) bool {
+func overlap(a, b *verdict.Measurement) bool {
 	if a.Low == nil || a.High == nil || b.Low == nil || b.High == nil {
 		return true
 	}

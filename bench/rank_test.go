@@ -6,13 +6,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 )
 
 // measured is a network with a latency and bounds of so many percent; 0 = without bounds.
-func measured(index int, name string, seconds, percent float64, verdict bench.Verdict, macs *int64) bench.Estimate {
+func measured(index int, name string, seconds, percent float64, v verdict.Verdict, macs *int64) bench.Estimate {
 	e := bench.Estimate{
 		Network: bench.Network{Index: index, Name: name, Status: bench.Measured, MACs: macs},
-		M:       &bench.Measurement{Seconds: seconds, Verdict: verdict},
+		M:       &verdict.Measurement{Seconds: seconds, Verdict: v},
 	}
 	if percent > 0 {
 		e.M.Low, e.M.High = new(seconds*(1-percent/100)), new(seconds*(1+percent/100))
@@ -37,7 +38,7 @@ func rows(ranked []bench.Ranked) []row {
 }
 
 func TestRank(t *testing.T) {
-	failed := measured(3, "failed", 0.001, 1, bench.Valid, nil)
+	failed := measured(3, "failed", 0.001, 1, verdict.Valid, nil)
 	failed.Network.Status = bench.Failed
 	for _, c := range []struct {
 		name string
@@ -46,29 +47,29 @@ func TestRank(t *testing.T) {
 	}{
 		{"none", nil, nil},
 		{"without a latency", []bench.Estimate{{Network: bench.Network{Name: "planned"}}, failed}, nil},
-		{"one", []bench.Estimate{measured(0, "a", 2, 1, bench.Valid, nil)}, []row{{"a", 1, 1, false}}},
+		{"one", []bench.Estimate{measured(0, "a", 2, 1, verdict.Valid, nil)}, []row{{"a", 1, 1, false}}},
 		{
 			"apart and overlapping",
 			[]bench.Estimate{
-				measured(0, "slow", 4, 5, bench.Valid, nil), measured(1, "fast", 2, 5, bench.Valid, nil),
-				failed, measured(2, "near", 4.2, 5, bench.Valid, nil),
+				measured(0, "slow", 4, 5, verdict.Valid, nil), measured(1, "fast", 2, 5, verdict.Valid, nil),
+				failed, measured(2, "near", 4.2, 5, verdict.Valid, nil),
 			},
 			[]row{{"fast", 1, 1, false}, {"slow", 2, 2, false}, {"near", 3, 2.1, true}},
 		},
 		{
 			// The next slower one is compared with its neighbour, not with the fastest.
 			"a chain",
-			[]bench.Estimate{measured(0, "a", 100, 3, bench.Valid, nil), measured(1, "b", 105, 3, bench.Valid, nil), measured(2, "c", 110, 3, bench.Valid, nil)},
+			[]bench.Estimate{measured(0, "a", 100, 3, verdict.Valid, nil), measured(1, "b", 105, 3, verdict.Valid, nil), measured(2, "c", 110, 3, verdict.Valid, nil)},
 			[]row{{"a", 1, 1, false}, {"b", 2, 1.05, true}, {"c", 3, 1.1, true}},
 		},
 		{
 			"without bounds nothing is known of the error",
-			[]bench.Estimate{measured(0, "a", 1, 1, bench.Valid, nil), measured(1, "b", 3, 0, bench.Invalid, nil), measured(2, "c", 9, 1, bench.Valid, nil)},
+			[]bench.Estimate{measured(0, "a", 1, 1, verdict.Valid, nil), measured(1, "b", 3, 0, verdict.Invalid, nil), measured(2, "c", 9, 1, verdict.Valid, nil)},
 			[]row{{"a", 1, 1, false}, {"b", 2, 3, true}, {"c", 3, 9, true}},
 		},
 		{
 			"equal latencies are in the order of their indices",
-			[]bench.Estimate{measured(7, "b", 1, 1, bench.Valid, nil), measured(2, "a", 1, 1, bench.Valid, nil)},
+			[]bench.Estimate{measured(7, "b", 1, 1, verdict.Valid, nil), measured(2, "a", 1, 1, verdict.Valid, nil)},
 			[]row{{"a", 1, 1, false}, {"b", 2, 1, true}},
 		},
 	} {
@@ -83,7 +84,7 @@ func TestRank(t *testing.T) {
 // Deterministic networks are tied only if they are equal.
 func TestRankDeterministic(t *testing.T) {
 	exact := func(index int, name string, s float64) bench.Estimate {
-		e := measured(index, name, s, 1, bench.Valid, nil)
+		e := measured(index, name, s, 1, verdict.Valid, nil)
 		e.M.Low, e.M.High = new(s), new(s)
 		return e
 	}
@@ -96,8 +97,8 @@ func TestRankDeterministic(t *testing.T) {
 func TestRankOrders(t *testing.T) {
 	few, many := int64(10), int64(20)
 	all := []bench.Estimate{
-		measured(0, "c", 3, 1, bench.Valid, nil), measured(1, "a", 2, 1, bench.Invalid, &many),
-		measured(2, "d", 1, 1, bench.Valid, &many), measured(3, "b", 4, 1, bench.Invalid, &few),
+		measured(0, "c", 3, 1, verdict.Valid, nil), measured(1, "a", 2, 1, verdict.Invalid, &many),
+		measured(2, "d", 1, 1, verdict.Valid, &many), measured(3, "b", 4, 1, verdict.Invalid, &few),
 	}
 	for by, want := range map[bench.RankOrder][]string{
 		bench.ByLatency: {"d", "a", "c", "b"}, bench.ByName: {"a", "b", "c", "d"}, bench.ByIndex: {"c", "a", "d", "b"},

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"latlab/bench/protocol"
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/sampler/model"
 )
@@ -48,11 +50,11 @@ type Options struct {
 // Result is the state after a run, over all requested networks, earlier runs included.
 type Result struct {
 	Sweep    Sweep
-	Measured int   // networks with all their blocks
-	Failed   int   // networks given up
-	Invalid  int   // of the measured, those whose measurement is INVALID
-	Blocks   int   // done by this run
-	Noise    Noise // between blocks, pooled; a deterministic device has none to pool
+	Measured int         // networks with all their blocks
+	Failed   int         // networks given up
+	Invalid  int         // of the measured, those whose measurement is INVALID
+	Blocks   int         // done by this run
+	Noise    stats.Noise // between blocks, pooled; a deterministic device has none to pool
 	Elapsed  time.Duration
 
 	Profiled int // networks that have a profile, of earlier runs too; 0 unless Options.Profile asks for some
@@ -62,14 +64,7 @@ type Result struct {
 
 // NoiseCV is the noise between blocks as a coefficient of variation: nil if there are too few
 // blocks, 0 on a deterministic device.
-func (r Result) NoiseCV() *float64 { return noiseCV(r.Sweep.Device, r.Noise) }
-
-func noiseCV(info devices.Info, pooled Noise) *float64 {
-	if info.Deterministic {
-		return new(0.0)
-	}
-	return pooled.CV()
-}
+func (r Result) NoiseCV() *float64 { return r.Noise.CVOn(r.Sweep.Device) }
 
 // Run measures until every requested network has its blocks. A sweep that the Store already
 // holds is resumed or extended. Errors carry their fault (devices.FaultOf); the Result is
@@ -89,28 +84,28 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		prepared: map[int]bool{}, running: map[int]bool{}, failing: map[int]bool{},
 	}
 	if err := r.open(ctx); err != nil {
-		return Result{Sweep: r.sweep}, ended(ctx, err)
+		return Result{Sweep: r.sweep}, Interrupted(ctx, err)
 	}
-	note(ctx, o.Store, r.sweep.ID, Condition{State: Running, Refused: o.Refused})
-	err := ended(ctx, r.loop(ctx))
+	Note(ctx, o.Store, r.sweep.ID, Condition{State: Running, Refused: o.Refused})
+	err := Interrupted(ctx, r.loop(ctx))
 	if ferr := r.flush(ctx); err == nil || errors.Is(err, ErrStopped) {
 		err = errors.Join(ferr, err)
 	}
 	if err == nil {
-		err = ended(ctx, r.profile(ctx))
+		err = Interrupted(ctx, r.profile(ctx))
 	}
 	res, rerr := r.result(context.WithoutCancel(ctx))
 	res.Elapsed = time.Since(start)
 	if err == nil {
 		err = rerr
 	}
-	note(ctx, o.Store, r.sweep.ID, endOf(err))
+	Note(ctx, o.Store, r.sweep.ID, EndOf(err))
 	return res, err
 }
 
-// ended returns the context's error if the context ended: the database calls the same event
+// Interrupted returns the context's error if the context ended: the database calls the same event
 // an interrupt.
-func ended(ctx context.Context, err error) error {
+func Interrupted(ctx context.Context, err error) error {
 	if cerr := ctx.Err(); err != nil && cerr != nil && !errors.Is(err, cerr) {
 		return fmt.Errorf("%w: %w", cerr, err)
 	}
@@ -135,30 +130,30 @@ func (n *network) add(seconds float64, d devices.Delegation) {
 	if len(n.values) == 0 {
 		n.units = d
 	}
-	n.mixed = n.mixed || !sameUnits(d, n.units)
+	n.mixed = n.mixed || !stats.SameUnits(d, n.units)
 	n.values = append(n.values, seconds)
 }
 
 // noise is the network's own noise as Measure computes it.
-func (n *network) noise() Noise {
+func (n *network) noise() stats.Noise {
 	if n.mixed {
-		return Noise{}
+		return stats.Noise{}
 	}
-	return NoiseOf(n.values)
+	return stats.NoiseOf(n.values)
 }
 
 type runner struct {
 	o        Options
 	sweep    Sweep
-	protocol Protocol // the sweep's, as it applies to the device
+	protocol protocol.Protocol // the sweep's, as it applies to the device
 	start    time.Time
 
 	nets     map[int]*network
 	pending  []Slot // in order
 	order    int    // next free slot order
 	buffer   []Finished
-	noise    Noise // of all networks
-	pool     pool  // as of the last plan
+	noise    stats.Noise // of all networks
+	pool     stats.Pool  // as of the last plan
 	standing standing
 	pace     pace
 	forecast forecast
@@ -245,7 +240,7 @@ func (r *runner) load(ctx context.Context) error {
 		if n == nil {
 			return r.damaged("block", b.Slot)
 		}
-		if v, _, ok := BlockSeconds(&b.Block); ok {
+		if v, _, ok := stats.BlockSeconds(&b.Block); ok {
 			n.add(v, b.Block.Delegation)
 		}
 	}
@@ -342,16 +337,30 @@ func (r *runner) interrupted(ctx context.Context) error {
 
 // wait sleeps until d has passed or the run ends.
 func (r *runner) wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return r.interrupted(ctx)
-	}
-	if w, ok := r.o.Device.(devices.Waiter); ok {
-		if err := w.Wait(ctx, d); err != nil {
+	if d > 0 {
+		if err := Wait(ctx, r.o.Device, r.o.Stop, d); err != nil {
 			return err
 		}
-		return r.interrupted(ctx)
 	}
-	return sleep(ctx, r.o.Stop, d)
+	return r.interrupted(ctx)
+}
+
+// Wait sleeps until d has passed, the context ends or stop is closed. A device with its own clock (a
+// simulator) sleeps by that, and sees only the context.
+func Wait(ctx context.Context, device devices.Device, stop <-chan struct{}, d time.Duration) error {
+	if w, ok := device.(devices.Waiter); ok {
+		return w.Wait(ctx, d)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-stop:
+		return ErrStopped
+	}
 }
 
 // flush stores finished blocks, even if the run was cancelled meanwhile.
@@ -379,6 +388,10 @@ func (r *runner) result(ctx context.Context) (Result, error) {
 	}
 	res.Measured, res.Failed, res.Invalid = t.Measured, t.Failed, t.Invalid
 	return res, nil
+}
+
+func userError(op string, err error) error {
+	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "usage", Err: err}
 }
 
 // labError blames the lab's host, unless the error already carries a fault or the context

@@ -15,6 +15,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/memory"
+	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/sampler/model"
 )
@@ -107,7 +108,7 @@ func (s *fakeSource) Network(_ context.Context, i int) (bench.Network, *model.Mo
 }
 
 func options(d *fakeDevice, st bench.Store, n int) bench.Options {
-	p, err := bench.NamedProtocol("default")
+	p, err := protocol.Named("default")
 	if err != nil {
 		panic(err)
 	}
@@ -272,12 +273,12 @@ func TestFallbackIsNotNoise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pooled, err := bench.PooledNoise(t.Context(), st, res.Sweep.ID)
+	pooled, err := bench.Pool(t.Context(), st, res.Sweep.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Blocks != 0 || again.Noise.DF != res.Noise.DF || pooled.DF != res.Noise.DF {
-		t.Errorf("resumed: %d blocks, %d degrees of freedom; read back: %d; want 0, %d", again.Blocks, again.Noise.DF, pooled.DF, res.Noise.DF)
+	if again.Blocks != 0 || again.Noise.DF != res.Noise.DF || pooled.All.DF != res.Noise.DF {
+		t.Errorf("resumed: %d blocks, %d degrees of freedom; read back: %d; want 0, %d", again.Blocks, again.Noise.DF, pooled.All.DF, res.Noise.DF)
 	}
 }
 
@@ -643,6 +644,47 @@ func TestProgressOfExtraBlocks(t *testing.T) {
 		o.Sweep.ID, o.Stop, o.Progress = res.Sweep.ID, nil, check
 		if res, err = bench.Run(t.Context(), o); err != nil || res.Measured != 6 || ranges == 0 {
 			t.Errorf("%+v, %v, %d ranges", count(res), err, ranges)
+		}
+	})
+}
+
+func offline() error { return fault(devices.FaultDevice, devices.ReasonOffline) }
+
+// awayFor makes Runs number first to last fail, counted over all models.
+func awayFor(d *fakeDevice, first, last int) {
+	d.fail = func(string, int) error {
+		if d.total >= first && d.total <= last {
+			return offline()
+		}
+		return nil
+	}
+}
+
+// TestAbsentDeviceBlamesNoNetwork: networks that ran while the device was away are not blamed
+// later.
+func TestAbsentDeviceBlamesNoNetwork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, d := memory.New(), newDevice()
+		awayFor(d, 2, 1<<30)
+		for range 5 {
+			if _, err := bench.Run(t.Context(), options(d, st, 4)); err == nil {
+				t.Fatal("the device is away, but there is no error")
+			}
+		}
+		d.fail = nil
+		res, err := bench.Run(t.Context(), options(d, st, 4))
+		if err != nil || res.Failed != 0 || res.Measured != 4 {
+			t.Errorf("%+v, %v", count(res), err)
+		}
+		var reasons []string
+		for f, err := range st.Failures(t.Context(), res.Sweep.ID) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			reasons = append(reasons, f.Reason)
+		}
+		if len(reasons) != 15 || slices.ContainsFunc(reasons, func(r string) bool { return r != devices.ReasonOffline }) {
+			t.Errorf("failures are %q; every attempt is on record", reasons)
 		}
 	})
 }

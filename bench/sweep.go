@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -28,19 +29,19 @@ const (
 // Sweep is the manifest: networks x one device under one Protocol and one seed. Its identity
 // does not include the number of networks, so a sweep can be resumed and extended.
 type Sweep struct {
-	SchemaVersion int             `json:"schema_version"`
-	ID            string          `json:"id"`
-	Space         string          `json:"space,omitempty"`      // empty for a list of models
-	SpaceFile     string          `json:"space_file,omitempty"` // canonical YAML of the space
-	ModelsHash    string          `json:"models_hash,omitempty"`
-	Sampling      Sampling        `json:"sampling"`
-	Seed          uint64          `json:"seed"`
-	Format        model.Format    `json:"format"`
-	Precision     model.Precision `json:"precision"`
-	Input         model.Input     `json:"input,omitempty"` // type of the networks' inputs, if it differs from the activations'
-	Device        devices.Info    `json:"device"`
-	Protocol      Protocol        `json:"protocol"`
-	Run           int             `json:"run,omitempty"` // 0 = first run, n = measured anew for the n-th time
+	SchemaVersion int               `json:"schema_version"`
+	ID            string            `json:"id"`
+	Space         string            `json:"space,omitempty"`      // empty for a list of models
+	SpaceFile     string            `json:"space_file,omitempty"` // canonical YAML of the space
+	ModelsHash    string            `json:"models_hash,omitempty"`
+	Sampling      Sampling          `json:"sampling"`
+	Seed          uint64            `json:"seed"`
+	Format        model.Format      `json:"format"`
+	Precision     model.Precision   `json:"precision"`
+	Input         model.Input       `json:"input,omitempty"` // type of the networks' inputs, if it differs from the activations'
+	Device        devices.Info      `json:"device"`
+	Protocol      protocol.Protocol `json:"protocol"`
+	Run           int               `json:"run,omitempty"` // 0 = first run, n = measured anew for the n-th time
 
 	// Outside the identity.
 	Networks int               `json:"networks"` // the most requested so far
@@ -66,7 +67,7 @@ func (s *Sweep) LoadSpace() (*sampler.Space, error) {
 // an upgraded runtime under the same name must be refused (CheckDevice) instead of quietly
 // starting a second sweep in the same store.
 func (s *Sweep) Identity() string {
-	return hashJSON(struct {
+	return protocol.Hash(struct {
 		Space, SpaceFile, Models, Sampling string
 		Seed                               uint64
 		Format, Precision                  string

@@ -1,6 +1,10 @@
 package bench
 
-import "context"
+import (
+	"context"
+
+	"latlab/bench/verdict"
+)
 
 // Tally counts a sweep's networks. NoiseCV is the pooled noise between blocks; nil = unknown.
 type Tally struct {
@@ -49,7 +53,7 @@ func (t *Tally) Add(e Estimate) {
 	}
 	t.Measured++
 	t.NoiseCV = e.M.NoiseCV
-	if e.M.Verdict == Invalid {
+	if e.M.Verdict == verdict.Invalid {
 		t.Invalid++
 	}
 	t.Slowest = max(t.Slowest, e.M.Seconds)
@@ -60,7 +64,7 @@ func (t *Tally) Add(e Estimate) {
 	t.note(t.Warnings, e.M.Warnings)
 }
 
-func (t *Tally) note(counts map[string]int, doubts []Doubt) {
+func (t *Tally) note(counts map[string]int, doubts []verdict.Doubt) {
 	for _, d := range doubts {
 		counts[d.Code]++
 		if _, ok := t.Sentences[d.Code]; !ok {

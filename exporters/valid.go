@@ -5,7 +5,7 @@ import (
 	"iter"
 	"strings"
 
-	"latlab/bench"
+	"latlab/bench/verdict"
 )
 
 // LeftOut counts the networks that ValidOnly left out.
@@ -54,7 +54,7 @@ func (l *LeftOut) keeps(r Row) bool {
 	switch {
 	case r.M == nil:
 		l.Unmeasured++
-	case r.M.Verdict != bench.Valid:
+	case r.M.Verdict != verdict.Valid:
 		l.Invalid++
 	default:
 		return true

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
+	"latlab/regress/features"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 )
@@ -75,7 +76,7 @@ func relative(seconds []float64) (y []float64, scale float64) {
 // entryFeatures are the op-level features of every table slot, from which a slot's weight is
 // computed. values are per slot; bias holds the ops that do not depend on any decision.
 type entryFeatures struct {
-	features []Feature
+	features []features.Feature
 	bias     []float64
 	values   []float64 // slots x features
 }
@@ -87,11 +88,11 @@ func (f *entryFeatures) at(slot int) []float64 {
 
 // newEntryFeatures lowers every reachable slot once. The 4,620 slots of a MobileDet space take
 // some tens of milliseconds, so a cache between fits is not worth it.
-func newEntryFeatures(ctx context.Context, l layout, features []Feature) (*entryFeatures, error) {
+func newEntryFeatures(ctx context.Context, l layout, columns []features.Feature) (*entryFeatures, error) {
 	f := &entryFeatures{
-		features: features,
-		bias:     make([]float64, len(features)),
-		values:   make([]float64, l.slots*len(features)),
+		features: columns,
+		bias:     make([]float64, len(columns)),
+		values:   make([]float64, l.slots*len(columns)),
 	}
 	fixed, err := graph.BiasOps(l.space)
 	if err != nil {
@@ -118,9 +119,9 @@ func newEntryFeatures(ctx context.Context, l layout, features []Feature) (*entry
 
 func (f *entryFeatures) add(sum []float64, s *sampler.Space, ops []graph.PaidOp) {
 	for _, p := range ops {
-		o := op{PaidOp: p, level: level(s.Input.Height, p.Out[1])}
+		o := features.NewOp(p, s.Input.Height)
 		for k, feature := range f.features {
-			sum[k] += feature.of(o)
+			sum[k] += feature.Value(o)
 		}
 	}
 }

@@ -17,6 +17,9 @@ import (
 	"gonum.org/v1/gonum/floats"
 
 	"latlab/devices"
+	"latlab/internal/text"
+	"latlab/regress/features"
+	"latlab/regress/linear"
 	"latlab/sampler/model"
 )
 
@@ -28,7 +31,7 @@ const Own Method = "features"
 const maxFeatures = 1024
 
 // FeatureRow is one network with its features by name: the user's own, and op-level ones with
-// the prefix OpPrefix.
+// the prefix features.Prefix.
 type FeatureRow struct {
 	Name     string // for messages
 	Model    string // identity: rows of one model are averaged
@@ -41,19 +44,6 @@ type FeatureData struct {
 	Provenance
 	Rows          []FeatureRow
 	MeasuredUntil time.Time // as in Data
-}
-
-// FeatureError is a network whose features a fit cannot use.
-type FeatureError struct {
-	Network string // empty if the error concerns only a feature
-	Reason  string
-}
-
-func (e *FeatureError) Error() string {
-	if e.Network == "" {
-		return e.Reason
-	}
-	return "network " + e.Network + ": " + e.Reason
 }
 
 // FeatureModel is bias + sum over features of weight x value, in seconds: a cost model for
@@ -86,12 +76,12 @@ type FeatureWeight struct {
 }
 
 // Predict returns a network's latency in seconds. A missing feature is an error.
-func (m *FeatureModel) Predict(features map[string]float64) (float64, error) {
+func (m *FeatureModel) Predict(values map[string]float64) (float64, error) {
 	y := m.Bias
 	for _, w := range m.Weights {
-		x, ok := features[w.Name]
+		x, ok := values[w.Name]
 		if !ok {
-			return 0, &FeatureError{Reason: "feature " + w.Name + " is missing"}
+			return 0, &features.Error{Reason: "feature " + w.Name + " is missing"}
 		}
 		y += w.Weight * x
 	}
@@ -115,7 +105,7 @@ func (m *FeatureModel) Write(w io.Writer) error {
 // The default is features if every network has some, otherwise ops. A user's own feature may
 // fall as the latency rises, so its weight may be negative; an op always costs time.
 //
-// If networks have different features, the error is a *FeatureError; for too few networks it
+// If networks have different features, the error is a *features.Error; for too few networks it
 // is a *TooFewError, for an invalid option an *OptionError.
 func FitFeatures(ctx context.Context, d FeatureData, o Options) (*FeatureModel, error) {
 	rows := joinRows(d.Rows)
@@ -164,7 +154,7 @@ func joinRows(all []FeatureRow) []FeatureRow {
 	return rows
 }
 
-func isOp(name string) bool { return strings.HasPrefix(name, OpPrefix) }
+func isOp(name string) bool { return strings.HasPrefix(name, features.Prefix) }
 
 func defaultMethod(rows []FeatureRow) Method {
 	for _, r := range rows {
@@ -179,7 +169,7 @@ func defaultMethod(rows []FeatureRow) Method {
 func columnNames(r FeatureRow, m Method) []string {
 	var names []string
 	for name := range r.Features {
-		if m == MACs && name == opMACs || m == Ops && isOp(name) && name != opMACs || m == Own && !isOp(name) {
+		if m == MACs && name == features.GraphMACs || m == Ops && isOp(name) && name != features.GraphMACs || m == Own && !isOp(name) {
 			names = append(names, name)
 		}
 	}
@@ -204,7 +194,7 @@ type featureFit struct {
 func newFeatureFit(rows []FeatureRow, o Options) (*featureFit, error) {
 	f := &featureFit{o: o, names: columnNames(rows[0], o.Method)}
 	if len(f.names) > maxFeatures {
-		return nil, &FeatureError{rows[0].Name, fmt.Sprintf("%d features, at most %d", len(f.names), maxFeatures)}
+		return nil, &features.Error{Network: rows[0].Name, Reason: fmt.Sprintf("%d features, at most %d", len(f.names), maxFeatures)}
 	}
 	values, seconds := make([][]float64, len(rows)), make([]float64, len(rows))
 	for i, r := range rows {
@@ -223,10 +213,13 @@ func newFeatureFit(rows []FeatureRow, o Options) (*featureFit, error) {
 }
 
 func checkRow(r FeatureRow, names []string, m Method) error {
-	bad := func(format string, args ...any) error { return &FeatureError{r.Name, fmt.Sprintf(format, args...)} }
+	bad := func(format string, args ...any) error {
+		return &features.Error{Network: r.Name, Reason: fmt.Sprintf(format, args...)}
+	}
 	if !(r.Seconds > 0) || math.IsInf(r.Seconds, 0) {
 		return bad("latency is %v s, want a number above 0", r.Seconds)
 	}
+	const few = 5
 	have := columnNames(r, m)
 	switch {
 	case len(have) == 0 && m == Own:
@@ -234,7 +227,7 @@ func checkRow(r FeatureRow, names []string, m Method) error {
 	case len(have) == 0:
 		return bad("it has no stored op-level features, which method %s needs: some of its ops are unknown, or it was timed by `time` or `verify`; fit networks timed by `sweep --models` or `sweep --space`", m)
 	case !slices.Equal(have, names):
-		return bad("its features are %s, the first network's are %s", listed(have), listed(names))
+		return bad("its features are %s, the first network's are %s", text.Few(have, few), text.Few(names, few))
 	}
 	for _, name := range names {
 		if x := r.Features[name]; math.IsNaN(x) || math.IsInf(x, 0) {
@@ -242,15 +235,6 @@ func checkRow(r FeatureRow, names []string, m Method) error {
 		}
 	}
 	return nil
-}
-
-// listed joins the first few names.
-func listed(names []string) string {
-	const few = 5
-	if len(names) > few {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
-	}
-	return strings.Join(names, ", ")
 }
 
 func (f *featureFit) standardise(values [][]float64) {
@@ -295,9 +279,9 @@ func (f *featureFit) weigh(ctx context.Context, train []int) (featureWeights, er
 	case MACs:
 		return f.columns.line(train), nil
 	case Ops:
-		return f.columns.crossValidated(train, f.o.penalties(opsGrid()), f.o.Seed, nnls), nil
+		return f.columns.crossValidated(train, f.o.penalties(opsGrid()), f.o.Seed, linear.NNLS), nil
 	}
-	return f.columns.crossValidated(train, f.o.penalties(ownGrid()), f.o.Seed, leastSquares), nil
+	return f.columns.crossValidated(train, f.o.penalties(ownGrid()), f.o.Seed, linear.LeastSquares), nil
 }
 
 // ownGrid has larger penalties than opsGrid: a user's features may be unrelated to latency, and

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"latlab/regress/features"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 )
@@ -96,7 +97,7 @@ func TestGraphFeaturesEqualTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := newLayout(s)
-	f, err := newEntryFeatures(t.Context(), l, Features())
+	f, err := newEntryFeatures(t.Context(), l, features.All())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,12 +110,12 @@ func TestGraphFeaturesEqualTheTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := GraphFeatures(g)
-		if got[opMACs] != float64(g.TotalMACs()) {
-			t.Errorf("%s: %v MACs, want %d", a.ID(), got[opMACs], g.TotalMACs())
+		got := features.OfGraph(g)
+		if got[features.GraphMACs] != float64(g.TotalMACs()) {
+			t.Errorf("%s: %v MACs, want %d", a.ID(), got[features.GraphMACs], g.TotalMACs())
 		}
 		for k, want := range f.network(l.row(a)) {
-			if name := OpPrefix + f.features[k].Name; math.Abs(got[name]-want) > 1e-9*want {
+			if name := features.Prefix + f.features[k].Name; math.Abs(got[name]-want) > 1e-9*want {
 				t.Errorf("%s: %s is %v, want %v", a.ID(), name, got[name], want)
 			}
 		}
@@ -126,7 +127,7 @@ func TestFitFeaturesOfOps(t *testing.T) {
 	for i := range 30 {
 		macs := float64(1+i) * 1e6
 		rows = append(rows, FeatureRow{Name: fmt.Sprint(i), Model: fmt.Sprint(i), Seconds: 1e-4 + 1e-10*macs,
-			Features: map[string]float64{opMACs: macs, "op:macs/conv1x1": macs, "op:ops/add": 0}})
+			Features: map[string]float64{features.GraphMACs: macs, "op:macs/conv1x1": macs, "op:ops/add": 0}})
 	}
 	for _, method := range []Method{"", Ops, MACs} {
 		m, err := FitFeatures(t.Context(), FeatureData{Rows: rows}, Options{Method: method})
@@ -146,7 +147,7 @@ func TestFitFeaturesRefuses(t *testing.T) {
 		return rows
 	}
 	var few *TooFewError
-	var feature *FeatureError
+	var feature *features.Error
 	var option *OptionError
 	for _, c := range []struct {
 		name string
@@ -193,17 +194,6 @@ func TestFitFeaturesWarns(t *testing.T) {
 		if w.Name == "constant" && w.Weight != 0 {
 			t.Errorf("a constant has weight %v", w.Weight)
 		}
-	}
-}
-
-func TestOwnFeature(t *testing.T) {
-	for name, x := range map[string]float64{"": 1, "op:macs": 1, "nan": math.NaN(), "inf": math.Inf(-1)} {
-		if OwnFeature(name, x) == nil {
-			t.Errorf("feature %q of %v is no error", name, x)
-		}
-	}
-	if err := OwnFeature("macs", 3); err != nil {
-		t.Error(err)
 	}
 }
 

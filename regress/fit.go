@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/floats"
+
+	"latlab/regress/features"
 )
 
 // Method is a way to fit. Every method produces the table.
@@ -160,11 +162,11 @@ func (d *design) method(ctx context.Context, o Options) (method, error) {
 			return fitIndicator(ctx, d, train, o)
 		}, nil
 	}
-	features, fit := Features(), fitOps
+	columns, fit := features.All(), fitOps
 	if o.Method == MACs {
-		features, fit = macsFeature(), fitMACs
+		columns, fit = features.MACs(), fitMACs
 	}
-	f, err := newEntryFeatures(ctx, d.layout, features)
+	f, err := newEntryFeatures(ctx, d.layout, columns)
 	if err != nil {
 		return nil, err
 	}

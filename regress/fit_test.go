@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"latlab/devices"
+	"latlab/regress/features"
 	"latlab/sampler"
 	"latlab/sampler/model"
 )
@@ -99,7 +100,7 @@ func TestFewNetworks(t *testing.T) {
 func TestTableEqualsFeatures(t *testing.T) {
 	for _, s := range []*sampler.Space{load(t, tiny), builtin(t, "mobiledet_cpu_tucker")} {
 		l := newLayout(s)
-		f, err := newEntryFeatures(context.Background(), l, Features())
+		f, err := newEntryFeatures(context.Background(), l, features.All())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +122,7 @@ func TestTableEqualsFeatures(t *testing.T) {
 func TestModelEqualsItsFeatures(t *testing.T) {
 	s := builtin(t, "mobiledet_edgetpu_tucker")
 	m := fit(t, cpuRoofline().measure(t, s, 60, 0.01, 3), Options{})
-	f, err := newEntryFeatures(context.Background(), newLayout(s), Features())
+	f, err := newEntryFeatures(context.Background(), newLayout(s), features.All())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +185,7 @@ func randomTable(s *sampler.Space, seed uint64) *CostModel {
 func TestOpsRecoversItsFeatures(t *testing.T) {
 	s := builtin(t, "mobiledet_cpu_tucker")
 	l := newLayout(s)
-	f, err := newEntryFeatures(context.Background(), l, Features())
+	f, err := newEntryFeatures(context.Background(), l, features.All())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -496,25 +497,12 @@ func TestHash(t *testing.T) {
 	}
 }
 
-func TestFeatureNames(t *testing.T) {
-	seen := map[string]bool{}
-	for _, f := range Features() {
-		if f.Doc == "" || seen[f.Name] {
-			t.Errorf("feature %q appears twice or has no description", f.Name)
-		}
-		seen[f.Name] = true
-	}
-	if n := len(seen); n < 45 || n > 60 {
-		t.Errorf("%d features, want some fifty", n)
-	}
-}
-
 // Every multiply-accumulate is in exactly one column of its kind and kernel, and every op
 // is counted once.
 func TestFeaturesAddUp(t *testing.T) {
 	s := builtin(t, "mobiledet_cpu_tucker")
 	l := newLayout(s)
-	f, err := newEntryFeatures(context.Background(), l, append(Features(), macsFeature()...))
+	f, err := newEntryFeatures(context.Background(), l, append(features.All(), features.MACs()...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -542,7 +530,7 @@ func TestFeaturesAddUp(t *testing.T) {
 func BenchmarkEntryFeatures(b *testing.B) {
 	l := newLayout(builtin(b, "mobiledet_edgetpu_tucker"))
 	for b.Loop() {
-		if _, err := newEntryFeatures(context.Background(), l, Features()); err != nil {
+		if _, err := newEntryFeatures(context.Background(), l, features.All()); err != nil {
 			b.Fatal(err)
 		}
 	}

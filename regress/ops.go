@@ -6,6 +6,8 @@ import (
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
+
+	"latlab/regress/linear"
 )
 
 // columns is a design matrix of features: one row per network, the intercept first.
@@ -104,17 +106,14 @@ func opsGrid() []float64 {
 // Non-negative least squares for high-dimensional linear models, Electronic Journal of
 // Statistics 7, 2013, 3004-3056). lambda is chosen from opsGrid by cross-validation.
 func fitOps(_ context.Context, _ *design, c *columns, train []int, o Options) (solution, error) {
-	return c.collapse(c.crossValidated(train, o.penalties(opsGrid()), o.Seed, nnls)), nil
+	return c.collapse(c.crossValidated(train, o.penalties(opsGrid()), o.Seed, linear.NNLS)), nil
 }
-
-// solver minimises x'Gx - 2c'x; x is the starting point and becomes the solution.
-type solver func(e *equations, g *mat.SymDense, c, x []float64)
 
 // crossValidated returns the weights, in units of the columns, under the penalty of the grid that
 // predicts held-out networks best.
-func (c *columns) crossValidated(train []int, grid []float64, seed uint64, solve solver) []float64 {
+func (c *columns) crossValidated(train []int, grid []float64, seed uint64, solve linear.Solver) []float64 {
 	k := len(c.unit)
-	best, e, g := 0, newEquations(k), mat.NewSymDense(k, nil)
+	best, e, g := 0, linear.NewEquations(k), mat.NewSymDense(k, nil)
 	if len(grid) > 1 {
 		loss := make([]float64, len(grid))
 		for _, f := range folds(len(train), opsFolds, seed) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"latlab/regress/features"
 	"latlab/sampler"
 	"latlab/sampler/graph"
 )
@@ -13,7 +14,7 @@ var ErrNoOps = errors.New("it has no weights for single ops")
 
 // Pricer computes the latency of a single op by a cost model of method ops.
 type Pricer struct {
-	features []Feature
+	features []features.Feature
 	weights  []float64 // seconds a unit of each feature
 	height   int       // of the network's input
 }
@@ -29,7 +30,7 @@ func NewPricer(m *CostModel, s *sampler.Space) (*Pricer, error) {
 	if m.Method != string(Ops) {
 		return nil, fmt.Errorf("cost model of method %s: %w", m.Method, ErrNoOps)
 	}
-	p := &Pricer{features: Features(), height: s.Input.Height}
+	p := &Pricer{features: features.All(), height: s.Input.Height}
 	for _, f := range p.features {
 		w, ok := m.Features[f.Name]
 		if !ok {
@@ -48,9 +49,9 @@ func NewPricer(m *CostModel, s *sampler.Space) (*Pricer, error) {
 // (the bias).
 func (p *Pricer) Seconds(o graph.PaidOp) float64 {
 	sum := 0.0
-	x := op{PaidOp: o, level: level(p.height, o.Out[1])}
+	x := features.NewOp(o, p.height)
 	for k, f := range p.features {
-		sum += p.weights[k] * f.of(x)
+		sum += p.weights[k] * f.Value(x)
 	}
 	return sum
 }

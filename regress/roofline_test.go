@@ -49,6 +49,8 @@ func (r roofline) latency(t testing.TB, s *sampler.Space, a sampler.Arch) float6
 	return y
 }
 
+func roundUp(n, multiple int) float64 { return float64((n + multiple - 1) / multiple * multiple) }
+
 func builtin(t testing.TB, name string) *sampler.Space {
 	t.Helper()
 	s, err := sampler.Builtin(name)

@@ -188,7 +188,7 @@ func median(values []float64) float64 {
 	return stat.Quantile(0.5, stat.LinInterp, slices.Sorted(slices.Values(values)), nil)
 }
 
-// lineRanges lists the lines of rows: "2-9, 12, 40-41 and 17 more ranges".
+// lineRanges lists the lines of rows: "2-9, 12, 40-41 and 17 more".
 func lineRanges(lines []int32, rows []int) string {
 	at := make([]int32, len(rows))
 	for i, r := range rows {
@@ -208,9 +208,5 @@ func lineRanges(lines []int32, rows []int) string {
 		}
 		i = j
 	}
-	const most = 20
-	if len(ranges) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(ranges[:most], ", "), len(ranges)-most)
-	}
-	return strings.Join(ranges, ", ")
+	return text.Few(ranges, 20)
 }

@@ -3,24 +3,24 @@ package regress
 import (
 	"math"
 
-	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/sampler"
 )
 
 // Verified is a network's predicted latency beside its measured one.
 type Verified struct {
-	Name      string         `json:"name"`
-	Indices   string         `json:"indices"`
-	Predicted float64        `json:"predicted_seconds"`
-	Seconds   *float64       `json:"latency_seconds"` // null = could not be measured
-	Low       *float64       `json:"low_seconds"`
-	High      *float64       `json:"high_seconds"`
-	Error     *float64       `json:"relative_error"` // (predicted - measured) / measured
-	Verdict   *bench.Verdict `json:"verdict"`
+	Name      string           `json:"name"`
+	Indices   string           `json:"indices"`
+	Predicted float64          `json:"predicted_seconds"`
+	Seconds   *float64         `json:"latency_seconds"` // null = could not be measured
+	Low       *float64         `json:"low_seconds"`
+	High      *float64         `json:"high_seconds"`
+	Error     *float64         `json:"relative_error"` // (predicted - measured) / measured
+	Verdict   *verdict.Verdict `json:"verdict"`
 }
 
 // Verify puts the prediction for a network beside its measurement, nil where it failed.
-func (m *CostModel) Verify(sp *sampler.Space, name string, a sampler.Arch, measured *bench.Measurement) Verified {
+func (m *CostModel) Verify(sp *sampler.Space, name string, a sampler.Arch, measured *verdict.Measurement) Verified {
 	v := Verified{Name: name, Indices: a.String(), Predicted: m.Predict(sp, a)}
 	if measured == nil {
 		return v

@@ -14,6 +14,9 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/memory"
+	"latlab/bench/protocol"
+	"latlab/bench/stats"
+	"latlab/bench/verdict"
 	"latlab/devices"
 )
 
@@ -28,7 +31,7 @@ func drawn(rng *rand.Rand, seconds []float64, blocks int, noise float64, uneven 
 		}
 		n := network{
 			Network: bench.Network{Index: i, Name: fmt.Sprint("net-", i), Model: fmt.Sprint("id-", i), Status: bench.Measured},
-			seconds: bench.Median(values), noise: bench.NoiseOf(values), blocks: blocks, verdict: bench.Valid,
+			seconds: stats.Median(values), noise: stats.NoiseOf(values), blocks: blocks, verdict: verdict.Valid,
 		}
 		s.noise.pooled = s.noise.pooled.Add(n.noise)
 		s.networks = append(s.networks, n)
@@ -126,7 +129,7 @@ func TestPooledVarianceIsNotEnough(t *testing.T) {
 	for range sims {
 		a, b := drawn(rng, latencies(40), 3, 0.01, halves), drawn(rng, latencies(40), 3, 0.01, halves)
 		x := compared(a, b)
-		v := (a.noise.variance() + b.noise.variance()) * bench.MedianVariance(3)
+		v := (a.noise.variance() + b.noise.variance()) * stats.MedianVariance(3)
 		for i := range x.Pairs {
 			x.Pairs[i].Change = changeOf(math.Log(x.Pairs[i].Ratio), spread{v, float64(a.noise.pooled.DF + b.noise.pooled.DF)}, Level)
 		}
@@ -259,7 +262,7 @@ func stored(t *testing.T, m bench.Sweep, n int, change func(i int, net *bench.Ne
 }
 
 func manifest() bench.Sweep {
-	p, err := bench.NamedProtocol("quick")
+	p, err := protocol.Named("quick")
 	if err != nil {
 		panic(err)
 	}

@@ -9,12 +9,12 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"latlab/bench"
+	"latlab/bench/stats"
 )
 
 // side is the noise between the blocks of one sweep.
 type side struct {
-	pooled        bench.Noise
+	pooled        stats.Noise
 	deterministic bool
 }
 
@@ -31,11 +31,11 @@ func (s side) variance() float64 {
 }
 
 // relative is a network's own noise in units of the sweep's variance.
-func (s side) relative(own bench.Noise) bench.Noise {
+func (s side) relative(own stats.Noise) stats.Noise {
 	if s.deterministic || s.unknown() {
-		return bench.Noise{}
+		return stats.Noise{}
 	}
-	return bench.Noise{SumSquares: own.SumSquares / s.variance(), DF: own.DF}
+	return stats.Noise{SumSquares: own.SumSquares / s.variance(), DF: own.DF}
 }
 
 // prior is how the networks' relative variances are distributed: scaled inverse chi-square, around variance,
@@ -59,8 +59,8 @@ const priorNetworks = 3
 // microarray experiments", Statistical Applications in Genetics and Molecular Biology 3 (2004), article
 // 3, section 6.2. Blocks that are equal to the clock's last digit have no variance, and no logarithm:
 // 1e-5 of the mean stands for it.
-func priorOf(own []bench.Noise) prior {
-	var all bench.Noise
+func priorOf(own []stats.Noise) prior {
+	var all stats.Noise
 	var logs, expected []float64
 	for _, n := range own {
 		all = all.Add(n)
@@ -91,7 +91,7 @@ func priorOf(own []bench.Noise) prior {
 }
 
 // of is a network's relative variance.
-func (p prior) of(own bench.Noise) spread {
+func (p prior) of(own stats.Noise) spread {
 	x := spread{p.variance, p.df}
 	if own.DF > 0 {
 		x = alone(own)
@@ -126,14 +126,14 @@ func spreads(a, b side, pairs [][2]network) (each []spread, together spread) {
 	case a.unknown() || b.unknown():
 		return each, together
 	}
-	own := make([]bench.Noise, len(pairs))
+	own := make([]stats.Noise, len(pairs))
 	for i, p := range pairs {
 		own[i] = a.relative(p[0].noise).Add(b.relative(p[1].noise))
 	}
 	prior := priorOf(own)
 	weights, known := 0.0, true
 	for i, p := range pairs {
-		scale := a.variance()*bench.MedianVariance(p[0].blocks) + b.variance()*bench.MedianVariance(p[1].blocks)
+		scale := a.variance()*stats.MedianVariance(p[0].blocks) + b.variance()*stats.MedianVariance(p[1].blocks)
 		x := prior.of(own[i])
 		each[i] = spread{x.variance * scale, x.df}
 		if own[i].DF > 0 {
@@ -150,7 +150,7 @@ func spreads(a, b side, pairs [][2]network) (each []spread, together spread) {
 }
 
 // alone is the variance of a noise.
-func alone(n bench.Noise) spread { return spread{n.Variance(), float64(n.DF)} }
+func alone(n stats.Noise) spread { return spread{n.Variance(), float64(n.DF)} }
 
 func trigamma(x float64) float64 { return mathext.Zeta(2, x) }
 

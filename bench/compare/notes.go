@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"latlab/bench"
+	"latlab/bench/protocol"
+	"latlab/bench/stats"
+	"latlab/bench/verdict"
 )
 
 // Thresholds of notes. They decide only whether a difference is worth a line.
@@ -46,7 +48,7 @@ func (c *Comparison) note(pairs [][2]network) {
 	c.differ("cpus", "CPU affinity", list(da.CPUs), list(db.CPUs))
 	c.differ("precision", "precision", string(ma.Precision), string(mb.Precision))
 	if ma.Protocol.Identity() != mb.Protocol.Identity() {
-		c.add("protocol", "protocol differs: %s in A, %s in B", protocol(ma.Protocol), protocol(mb.Protocol))
+		c.add("protocol", "protocol differs: %s in A, %s in B", blocksAndRuns(ma.Protocol), blocksAndRuns(mb.Protocol))
 	}
 	if da.Name == db.Name { // of two devices everything differs
 		c.differAll("fingerprint", da.Fingerprint, db.Fingerprint)
@@ -64,7 +66,7 @@ func (c *Comparison) note(pairs [][2]network) {
 	c.state(pairs)
 }
 
-func protocol(p bench.Protocol) string {
+func blocksAndRuns(p protocol.Protocol) string {
 	return fmt.Sprintf("%s (%d to %d blocks of %d to %d runs)", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns)
 }
 
@@ -115,7 +117,7 @@ func (c *Comparison) state(pairs [][2]network) {
 		if x, y := p[0].delegation, p[1].delegation; x.Nodes > 0 && y.Nodes > 0 && x.Delegated*y.Nodes != y.Delegated*x.Nodes {
 			units++
 		}
-		if p[0].verdict != bench.Valid || p[1].verdict != bench.Valid {
+		if p[0].verdict != verdict.Valid || p[1].verdict != verdict.Valid {
 			invalid++
 		}
 	}
@@ -127,7 +129,7 @@ func (c *Comparison) state(pairs [][2]network) {
 	}
 	c.differ("governor", "clock governor", words(governors[0]), words(governors[1]))
 	if len(hottest[0]) > 0 && len(hottest[1]) > 0 {
-		if x, y := bench.Median(hottest[0]), bench.Median(hottest[1]); max(x, y)-min(x, y) > warmer {
+		if x, y := stats.Median(hottest[0]), stats.Median(hottest[1]); max(x, y)-min(x, y) > warmer {
 			c.add("temperature", "temperature differs: %.0f C in A, %.0f C in B (median of the hottest sensor)", x, y)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"latlab/bench"
+	"latlab/bench/stats"
+	"latlab/bench/verdict"
 	"latlab/devices"
 )
 
@@ -12,11 +14,11 @@ import (
 type network struct {
 	bench.Network
 	seconds    float64 // 0 = no latency
-	noise      bench.Noise
+	noise      stats.Noise
 	blocks     int
-	verdict    bench.Verdict
+	verdict    verdict.Verdict
 	delegation devices.Delegation
-	doubts     []bench.Doubt
+	doubts     []verdict.Doubt
 	hottest    *float64
 	governors  []string
 }
@@ -52,11 +54,11 @@ func read(ctx context.Context, of *Side) (sweep, error) {
 
 // readBlocks takes the noise between the blocks: none if different units ran them, as bench's.
 func (n *network) readBlocks(e bench.Estimate) {
-	n.noise = bench.NoiseOf(e.M.BlockSeconds)
+	n.noise = stats.NoiseOf(e.M.BlockSeconds)
 	for i := range e.Blocks {
 		b := &e.Blocks[i]
 		if d := b.Delegation; d.Nodes != n.delegation.Nodes || d.Delegated != n.delegation.Delegated {
-			n.noise = bench.Noise{}
+			n.noise = stats.Noise{}
 		}
 		for _, g := range []string{b.Before.Governor, b.After.Governor} {
 			if g != "" {
@@ -112,7 +114,7 @@ func whyNot(x, y network, o Options) string {
 		return FailedB
 	case x.Status != bench.Measured || y.Status != bench.Measured || x.seconds == 0 || y.seconds == 0:
 		return Unfinished
-	case (x.verdict != bench.Valid || y.verdict != bench.Valid) && !o.IncludeInvalid:
+	case (x.verdict != verdict.Valid || y.verdict != verdict.Valid) && !o.IncludeInvalid:
 		return Invalid
 	}
 	return ""

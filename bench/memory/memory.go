@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"latlab/bench"
+	"latlab/bench/stats"
 )
 
 // Store is a bench.Store in memory.
@@ -129,7 +130,7 @@ func (s *Store) Finish(_ context.Context, sweep string, done []bench.Finished) e
 		if !ok || have.Slot != f.Slot || have.State != bench.SlotPlanned || seen[f.Slot.Order] {
 			return fmt.Errorf("slot %d (network %d, round %d) is not planned", f.Slot.Order, f.Slot.Network, f.Slot.Round)
 		}
-		if _, _, ok := bench.BlockSeconds(f.Block); !ok {
+		if _, _, ok := stats.BlockSeconds(f.Block); !ok {
 			return fmt.Errorf("slot %d: the block has no usable time", f.Slot.Order)
 		}
 		seen[f.Slot.Order] = true

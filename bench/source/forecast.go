@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
@@ -112,7 +112,7 @@ func macsPerSecond(d devices.Info) float64 {
 }
 
 // Duration is how long a sweep takes with the fewest blocks a network, and with the most.
-func (f Forecast) Duration(p bench.Protocol, d devices.Info) (least, most time.Duration) {
+func (f Forecast) Duration(p protocol.Protocol, d devices.Info) (least, most time.Duration) {
 	seconds := func(x float64) time.Duration { return time.Duration(x * float64(time.Second)) }
 	switch d.Kind {
 	case devices.Simulated:

@@ -15,7 +15,7 @@ import (
 	"latlab/bench"
 	"latlab/devices"
 	"latlab/internal/text"
-	"latlab/regress"
+	"latlab/regress/features"
 	"latlab/sampler"
 	"latlab/sampler/model"
 )
@@ -241,7 +241,7 @@ func (l *Named) addEntry(e model.Entry) error {
 	}
 	names := slices.Sorted(maps.Keys(e.Features))
 	for _, name := range names {
-		if err := regress.OwnFeature(name, e.Features[name]); err != nil {
+		if err := features.CheckOwn(name, e.Features[name]); err != nil {
 			return err
 		}
 	}
@@ -348,6 +348,6 @@ func withOps(m *model.Model, own map[string]float64) map[string]float64 {
 	if all == nil {
 		all = map[string]float64{}
 	}
-	maps.Copy(all, regress.GraphFeatures(m.Graph))
+	maps.Copy(all, features.OfGraph(m.Graph))
 	return all
 }

@@ -7,6 +7,8 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/memory"
+	"latlab/bench/protocol"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/sampler/graph"
 	"latlab/sampler/model"
@@ -14,14 +16,14 @@ import (
 
 // TimeTiny times a network of three ops that every device must know, as a check that it works. The
 // measurement is nowhere stored; the error is the device's own.
-func TimeTiny(ctx context.Context, d devices.Device, cache *model.Cache) (*bench.Measurement, error) {
+func TimeTiny(ctx context.Context, d devices.Device, cache *model.Cache) (*verdict.Measurement, error) {
 	info := d.Info()
 	form := model.Form{Format: info.Formats[0], Precision: info.Precisions[0]}
 	m, err := model.New(tinyGraph(), form, cache)
 	if err != nil {
 		return nil, err
 	}
-	p, err := bench.NamedProtocol("quick")
+	p, err := protocol.Named("quick")
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +41,7 @@ func TimeTiny(ctx context.Context, d devices.Device, cache *model.Cache) (*bench
 }
 
 // onlyMeasurement is that of a sweep of one network, or why it failed.
-func onlyMeasurement(ctx context.Context, st bench.Reader, sweep string) (*bench.Measurement, error) {
+func onlyMeasurement(ctx context.Context, st bench.Reader, sweep string) (*verdict.Measurement, error) {
 	for f, err := range st.Failures(ctx, sweep) {
 		if err != nil {
 			return nil, err

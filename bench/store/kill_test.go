@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/sampler/model"
 )
@@ -74,7 +75,7 @@ func (fastSource) Network(_ context.Context, i int) (bench.Network, *model.Model
 }
 
 func childOptions(s *Store, n int) bench.Options {
-	p, err := bench.NamedProtocol("quick")
+	p, err := protocol.Named("quick")
 	if err != nil {
 		panic(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/internal/testenv"
 	"latlab/sampler/model"
@@ -32,7 +33,7 @@ func openStore(t *testing.T, path string) *Store {
 }
 
 func manifest(id string) bench.Sweep {
-	p, err := bench.NamedProtocol("default")
+	p, err := protocol.Named("default")
 	if err != nil {
 		panic(err)
 	}
@@ -240,16 +241,16 @@ func TestValues(t *testing.T) {
 			t.Fatalf("block %d: %s", i, diff)
 		}
 	}
-	got, err := bench.PooledNoise(t.Context(), s, "abc")
+	got, err := bench.Pool(t.Context(), s, "abc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := bench.PooledNoise(t.Context(), fullBlocks{s}, "abc")
+	want, err := bench.Pool(t.Context(), fullBlocks{s}, "abc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != want || got.DF == 0 {
-		t.Errorf("noise %+v, of the whole blocks %+v", got, want)
+	if got.All != want.All || got.All.DF == 0 {
+		t.Errorf("noise %+v, of the whole blocks %+v", got.All, want.All)
 	}
 }
 

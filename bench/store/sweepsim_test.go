@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/fleet"
+	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/devices/sim"
 	"latlab/sampler"
@@ -69,7 +71,7 @@ func simSweep(t testing.TB, device string, networks int) bench.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := bench.NamedProtocol("default")
+	p, err := protocol.Named("default")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,12 +141,12 @@ func TestSimHostile(t *testing.T) {
 	ctx := context.Background()
 	const networks = 300
 	s := openStore(t, filepath.Join(t.TempDir(), "hostile.db"))
-	var f bench.Fleet
+	var f fleet.Fleet
 	for _, name := range []string{"sim-pixel1-cpu:hostile:4", "sim-pixel1-cpu:hostile:5", "sim-jetson-xavier:hostile:4"} {
 		o := simSweep(t, name, networks)
 		o.Store = s
 		open := func(context.Context) (devices.Device, error) { return o.Device, nil }
-		f.Members = append(f.Members, bench.Member{Name: name, Open: open, Sweep: o, BackOff: bench.DefaultBackOff()})
+		f.Members = append(f.Members, fleet.Member{Name: name, Open: open, Sweep: o, BackOff: fleet.DefaultBackOff()})
 	}
 	for _, out := range f.Run(ctx) {
 		if out.Err != nil {

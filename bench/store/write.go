@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/stats"
 )
 
 // CreateSweep implements bench.Store.
@@ -202,7 +203,7 @@ func (f *finisher) one(ctx context.Context, d bench.Finished) error {
 }
 
 func (f *finisher) putBlock(ctx context.Context, d bench.Finished) error {
-	seconds, _, ok := bench.BlockSeconds(d.Block)
+	seconds, _, ok := stats.BlockSeconds(d.Block)
 	if !ok {
 		return fmt.Errorf("slot %d: the block has no usable time", d.Slot.Order)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/bench/store"
 	"latlab/devices/inventory"
 	"latlab/exporters/lut"
@@ -241,7 +242,7 @@ func flagValues(verb, flag string) []string {
 	case "fixture":
 		return fixtures.Names()
 	case "protocol":
-		return bench.Presets()
+		return protocol.Presets()
 	case "precision":
 		return texts([]model.Precision{model.Float32, model.Int8})
 	case "method":

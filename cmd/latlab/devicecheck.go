@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"latlab/bench"
 	"latlab/bench/source"
+	"latlab/bench/verdict"
 	"latlab/devices/inventory"
 	"latlab/internal/text"
 	"latlab/internal/ui"
@@ -53,7 +53,7 @@ func (o *devicesOptions) timingCheck(ctx context.Context, name string) inventory
 	return k
 }
 
-func (o *devicesOptions) timeTiny(ctx context.Context, name string) (*bench.Measurement, error) {
+func (o *devicesOptions) timeTiny(ctx context.Context, name string) (*verdict.Measurement, error) {
 	d, err := o.openNamed(ctx, name)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"latlab/internal/strictyaml"
 	"latlab/regress"
 	"latlab/regress/csvtable"
+	"latlab/regress/features"
 	"latlab/sampler"
 
 	"golang.org/x/sys/unix"
@@ -95,7 +96,7 @@ func isUsers(err error) bool {
 	return errors.Is(err, sampler.ErrUnknownSpace) || errors.Is(err, fixtures.ErrUnknown) || errors.Is(err, regress.ErrNoOps) ||
 		wraps[*strictyaml.Error](err) || wraps[*csvtable.Error](err) || wraps[*store.NotStoreError](err) || wraps[*store.MergeError](err) || wraps[*serve.OptionError](err) ||
 		wraps[*regress.FileError](err) || wraps[*regress.TooFewError](err) || wraps[*regress.MixedError](err) ||
-		wraps[*regress.ObservationError](err) || wraps[*regress.OptionError](err) || wraps[*regress.FeatureError](err)
+		wraps[*regress.ObservationError](err) || wraps[*regress.OptionError](err) || wraps[*features.Error](err)
 }
 
 // inputError treats a missing input file, and a folder in its place, as a usage error.

@@ -12,6 +12,7 @@ import (
 	"latlab/bench"
 	"latlab/internal/ui"
 	"latlab/regress"
+	"latlab/regress/features"
 	"latlab/regress/observe"
 )
 
@@ -54,7 +55,7 @@ func printWeights(w io.Writer, m *regress.FeatureModel) error {
 	scale := ui.SecondsScale(append(mapped(shown, share), m.Bias)...)
 	rows := [][]string{{"  bias", scale.Format(m.Bias), ""}}
 	for _, f := range shown {
-		rows = append(rows, []string{"  " + ui.Middle(strings.TrimPrefix(f.Name, regress.OpPrefix), weightColumns), scale.Format(f.Weight * (f.High - f.Low)),
+		rows = append(rows, []string{"  " + ui.Middle(strings.TrimPrefix(f.Name, features.Prefix), weightColumns), scale.Format(f.Weight * (f.High - f.Low)),
 			fmt.Sprintf("from %s to %s", ui.Digits(f.Low, 4), ui.Digits(f.High, 4))})
 	}
 	if more := len(weights) - shownWeights; more > 0 {

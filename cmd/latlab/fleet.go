@@ -7,16 +7,17 @@ import (
 	"slices"
 
 	"latlab/bench"
+	"latlab/bench/fleet"
 	"latlab/bench/store"
 	"latlab/devices"
 	"latlab/internal/ui"
 )
 
-type fleet struct {
+type fleetSweep struct {
 	s      streams
 	o      *sweepOptions
 	plans  []sweepPlan
-	opened *bench.Opened
+	opened *fleet.Opened
 	// Of each plan, the networks asked for, those refused, and the estimates where they are ranked.
 	asked   []int
 	refused [][]bench.Refused
@@ -25,15 +26,15 @@ type fleet struct {
 
 // runPlans runs a sweep on all its devices at once, into one store.
 func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan) error {
-	var open []bench.Opener
+	var open []fleet.Opener
 	for _, p := range plans {
 		open = append(open, func(ctx context.Context) (devices.Device, error) { return o.openNamed(ctx, p.name) })
 	}
-	opened, err := bench.OpenAll(ctx, open)
+	opened, err := fleet.OpenAll(ctx, open)
 	if err != nil {
 		return err
 	}
-	f := &fleet{s: s, o: o, plans: plans, opened: opened}
+	f := &fleetSweep{s: s, o: o, plans: plans, opened: opened}
 	outs, err := f.sweep(ctx)
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan
 }
 
 // sweep measures. It returns an error only where nothing was measured, or after an interrupt.
-func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
+func (f *fleetSweep) sweep(ctx context.Context) ([]fleet.Outcome, error) {
 	infos := make([]devices.Info, len(f.plans))
 	for i, p := range f.plans {
 		infos[i] = f.opened.Info(i, p.info)
@@ -51,7 +52,7 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.opened.Close())
 	}
-	run := bench.Fleet{}
+	run := fleet.Fleet{}
 	for i, p := range f.plans {
 		sweep, err := p.run(ctx, st, infos[i])
 		switch {
@@ -67,7 +68,7 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 		}
 		sweep.Store, sweep.Flush, sweep.Profile = st, flushEvery(infos[i]), f.o.profile
 		sweep.BatchLimit = (sweep.BatchLimit + len(f.plans) - 1) / len(f.plans)
-		run.Members = append(run.Members, bench.Member{Name: p.name, BackOff: bench.BackOff(infos[i]), Open: f.opened.Member(i), Sweep: sweep})
+		run.Members = append(run.Members, fleet.Member{Name: p.name, BackOff: fleet.BackOff(infos[i]), Open: f.opened.Member(i), Sweep: sweep})
 		f.asked, f.refused = append(f.asked, sweep.Networks), append(f.refused, sweep.Refused)
 	}
 	ctx, stop, done := interruptible(ctx, f.s, f.o.quiet)
@@ -95,7 +96,7 @@ func (f *fleet) sweep(ctx context.Context) ([]bench.Outcome, error) {
 }
 
 // readRanked reads the estimates of finished sweeps that are small enough to be ranked.
-func (f *fleet) readRanked(ctx context.Context, st bench.Reader, outs []bench.Outcome) error {
+func (f *fleetSweep) readRanked(ctx context.Context, st bench.Reader, outs []fleet.Outcome) error {
 	f.ranked = make([][]bench.Estimate, len(outs))
 	for i, o := range outs {
 		if o.Err != nil || !f.o.ranking.wanted(f.asked[i]) {
@@ -114,7 +115,7 @@ func (f *fleet) readRanked(ctx context.Context, st bench.Reader, outs []bench.Ou
 }
 
 // print says what became of each device. Failures come last, where they are seen.
-func (f *fleet) print(outs []bench.Outcome) error {
+func (f *fleetSweep) print(outs []fleet.Outcome) error {
 	var err error
 	var done []sweepSummary
 	for i, o := range outs {
@@ -138,7 +139,7 @@ func (f *fleet) print(outs []bench.Outcome) error {
 }
 
 // addRanked adds the ranked networks.
-func (f *fleet) addRanked(v *sweepSummary, all []bench.Estimate) (err error) {
+func (f *fleetSweep) addRanked(v *sweepSummary, all []bench.Estimate) (err error) {
 	v.all = all
 	if f.o.json && len(all) > 0 {
 		v.Ranked, err = f.o.ranking.document(all, nil)
@@ -148,7 +149,7 @@ func (f *fleet) addRanked(v *sweepSummary, all []bench.Estimate) (err error) {
 
 // printSummaries prints one document, whose form depends on the number of devices asked for,
 // not on how many of them succeeded.
-func (f *fleet) printSummaries(done []sweepSummary) error {
+func (f *fleetSweep) printSummaries(done []sweepSummary) error {
 	switch {
 	case !f.o.json:
 		for _, v := range done {
@@ -166,7 +167,7 @@ func (f *fleet) printSummaries(done []sweepSummary) error {
 }
 
 // reportOne prints the error of one of several devices. A single device's error is the command's.
-func (f *fleet) reportOne(o bench.Outcome) error {
+func (f *fleetSweep) reportOne(o fleet.Outcome) error {
 	if o.Err == nil || len(f.plans) == 1 {
 		return o.Err
 	}

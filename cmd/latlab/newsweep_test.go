@@ -7,16 +7,17 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/memory"
+	"latlab/bench/protocol"
 )
 
 // TestNoticeOfAnUnfinishedSweep: a command that begins a new sweep names the one that it leaves
 // unfinished; one that resumes or differs in more says nothing.
 func TestNoticeOfAnUnfinishedSweep(t *testing.T) {
-	first, err := bench.NamedProtocol("default")
+	first, err := protocol.Named("default")
 	if err != nil {
 		t.Fatal(err)
 	}
-	quick, err := bench.NamedProtocol("quick")
+	quick, err := protocol.Named("quick")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/source"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/internal/ui"
 )
@@ -69,7 +70,7 @@ func (o *timeOptions) printOne(s streams, t timed) error {
 	switch {
 	case e.M == nil:
 		return exitSilently(exitPartial)
-	case e.M.Verdict == bench.Invalid:
+	case e.M.Verdict == verdict.Invalid:
 		return exitSilently(exitInvalid)
 	}
 	return nil
@@ -128,7 +129,7 @@ func (o *timeOptions) printTable(s streams, t timed, n bench.Tally) error {
 	return nil
 }
 
-func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *bench.Measurement) error {
+func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *verdict.Measurement) error {
 	fmt.Fprintf(w, "%s  %s  %s  %s\n", one.Name, ui.Seconds(m.Seconds), interval(m), m.Verdict)
 	if line := kindSentence(m.Kind, d.Harness); line != "" {
 		fmt.Fprintf(w, "  %s\n", line)

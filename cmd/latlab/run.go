@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/bench/store"
 	"latlab/devices"
 	"latlab/internal/ui"
@@ -19,7 +20,7 @@ import (
 
 // manifest is what every verb that times knows of its sweep.
 func (o *measureOptions) manifest(form model.Form) (bench.Sweep, error) {
-	p, err := bench.NamedProtocol(o.protocol)
+	p, err := protocol.Named(o.protocol)
 	p.AllowPartial = o.allowPartial
 	return bench.Sweep{
 		Seed: o.seed, Format: form.Format, Precision: form.Precision, Input: form.Input, Protocol: p, Sampling: bench.Listed,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/bench/store"
 	"latlab/internal/ui"
 )
@@ -213,6 +214,6 @@ func deviceSettings(m bench.Sweep) string {
 	return text
 }
 
-func protocolLine(p bench.Protocol) string {
+func protocolLine(p protocol.Protocol) string {
 	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, ui.Percent(p.HalfWidth))
 }

@@ -11,6 +11,7 @@ import (
 	"latlab/bench"
 	"latlab/bench/memory"
 	"latlab/bench/source"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/internal/ui"
 )
@@ -155,7 +156,7 @@ func reportFailures(ctx context.Context, w io.Writer, st bench.Reader, sweep str
 	return nil
 }
 
-func interval(m *bench.Measurement) string {
+func interval(m *verdict.Measurement) string {
 	if m.Low == nil || m.High == nil {
 		return "(no interval)"
 	}
@@ -165,7 +166,7 @@ func interval(m *bench.Measurement) string {
 	return fmt.Sprintf("(%s at %.0f %%)", ui.SecondsRange(*m.Low, *m.High), 100*m.Confidence)
 }
 
-func printDoubts(w io.Writer, m *bench.Measurement) error {
+func printDoubts(w io.Writer, m *verdict.Measurement) error {
 	for _, d := range m.Reasons {
 		printUnder(w, "  INVALID:", d.Text)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/profile"
+	"latlab/bench/protocol"
 	"latlab/bench/source"
 	"latlab/devices"
 	"latlab/exporters/table"
@@ -64,13 +65,13 @@ func (o *timeOptions) profiles(ctx context.Context, s streams, d devices.Device,
 	if _, ok := d.(devices.Profiler); !ok {
 		return all, usagef("--layers: device %s does not report the time of single ops", d.Info().Name)
 	}
-	protocol, err := bench.NamedProtocol(o.protocol)
+	p, err := protocol.Named(o.protocol)
 	if err != nil {
 		return all, err
 	}
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	plan, failed := protocol.For(d.Info()).Plan(o.seed), error(nil)
+	plan, failed := p.For(d.Info()).Plan(o.seed), error(nil)
 	for i, one := range networks {
 		if !o.quiet && d.Info().Kind != devices.Simulated {
 			fmt.Fprintf(s.err, "profiling %s\n", one.Name)

@@ -8,6 +8,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/source"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/fixtures"
 	"latlab/internal/ui"
@@ -141,13 +142,13 @@ func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, 
 // compareOne puts predictions beside the estimates. A failed network has no estimate.
 func compareOne(m *regress.CostModel, sp *sampler.Space, list source.List, ests []bench.Estimate) (rows []regress.Verified, failed, invalid bool) {
 	for i, l := range list {
-		var measured *bench.Measurement
+		var measured *verdict.Measurement
 		if i < len(ests) {
 			measured = ests[i].M
 		}
 		rows = append(rows, m.Verify(sp, l.Name, l.Arch, measured))
 		failed = failed || measured == nil
-		invalid = invalid || measured != nil && measured.Verdict == bench.Invalid
+		invalid = invalid || measured != nil && measured.Verdict == verdict.Invalid
 	}
 	return rows, failed, invalid
 }

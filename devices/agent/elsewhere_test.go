@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/devices/agent"
 	"latlab/devices/agent/agenttest"
@@ -353,7 +353,7 @@ func TestNothingInstalled(t *testing.T) {
 	if b.PeakMemoryBytes == 0 && len(b.Warnings) == 0 {
 		t.Error("that peak memory is unknown is not said")
 	}
-	checkVerdict(t, devices.Info{Kind: devices.Measured, Delegate: "xnnpack", Accelerator: true}, b, bench.Valid, "")
+	checkVerdict(t, devices.Info{Kind: devices.Measured, Delegate: "xnnpack", Accelerator: true}, b, verdict.Valid, "")
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -425,7 +425,7 @@ func TestVendorsLibraryWhereNothingIsInstalled(t *testing.T) {
 	if p := b.Delegation; p.Name != "npu" || p.Nodes == 0 || p.Delegated != p.Nodes {
 		t.Errorf("proof is %+v", p)
 	}
-	checkVerdict(t, d.Info(), b, bench.Valid, "")
+	checkVerdict(t, d.Info(), b, verdict.Valid, "")
 }
 
 // TestPhoneWithAndroidsUserland times with the shell and tools of a phone, and a kernel's own /proc.

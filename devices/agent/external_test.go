@@ -9,7 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"latlab/bench"
+	"latlab/bench/protocol"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/devices/agent"
 	"latlab/devices/agent/agenttest"
@@ -73,16 +74,16 @@ func TestExternalDelegate(t *testing.T) {
 		options map[string]string
 		graph   *graph.Graph
 		taken   func(taken, nodes, partitions int) bool
-		verdict bench.Verdict
+		verdict verdict.Verdict
 		reason  string
 	}{
-		{"all", map[string]string{"kinds": "dw", "take": "all"}, whole, func(d, n, p int) bool { return d == n && p == 1 }, bench.Valid, ""},
-		{"all that it knows", nil, whole, func(d, n, p int) bool { return d > 0 && d < n && p > 1 }, bench.Invalid, bench.ReasonDelegation},
-		{"some", map[string]string{"kinds": "dw", "take": "some"}, whole, func(d, n, p int) bool { return d == (n+1)/2 }, bench.Invalid, bench.ReasonDelegation},
-		{"none", map[string]string{"take": "none"}, whole, func(d, n, p int) bool { return d == 0 && p == 0 }, bench.Invalid, bench.ReasonDelegation},
-		{"of an older TFLite", map[string]string{"kinds": "dw", "older": "kernel"}, whole, func(d, n, p int) bool { return d == n && p == 1 }, bench.Valid, ""},
+		{"all", map[string]string{"kinds": "dw", "take": "all"}, whole, func(d, n, p int) bool { return d == n && p == 1 }, verdict.Valid, ""},
+		{"all that it knows", nil, whole, func(d, n, p int) bool { return d > 0 && d < n && p > 1 }, verdict.Invalid, verdict.ReasonDelegation},
+		{"some", map[string]string{"kinds": "dw", "take": "some"}, whole, func(d, n, p int) bool { return d == (n+1)/2 }, verdict.Invalid, verdict.ReasonDelegation},
+		{"none", map[string]string{"take": "none"}, whole, func(d, n, p int) bool { return d == 0 && p == 0 }, verdict.Invalid, verdict.ReasonDelegation},
+		{"of an older TFLite", map[string]string{"kinds": "dw", "older": "kernel"}, whole, func(d, n, p int) bool { return d == n && p == 1 }, verdict.Valid, ""},
 		{"what is printed on stdout", map[string]string{"kinds": "dw", "print": `{"type":"result"}`}, whole,
-			func(d, n, p int) bool { return d == n }, bench.Valid, ""},
+			func(d, n, p int) bool { return d == n }, verdict.Valid, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := openExternal(t, library, tt.options)
@@ -118,9 +119,9 @@ func TestExternalDelegate(t *testing.T) {
 	}
 }
 
-func checkVerdict(t *testing.T, info devices.Info, b *devices.Block, want bench.Verdict, reason string) {
+func checkVerdict(t *testing.T, info devices.Info, b *devices.Block, want verdict.Verdict, reason string) {
 	t.Helper()
-	p, err := bench.NamedProtocol("quick")
+	p, err := protocol.Named("quick")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +133,7 @@ func checkVerdict(t *testing.T, info devices.Info, b *devices.Block, want bench.
 	}
 	b.Elapsed = max(b.Elapsed, 1)
 	blocks := []devices.Block{*b, *b, *b, *b, *b}
-	m, ok := bench.Measure(bench.Input{Blocks: blocks, Info: info, Protocol: p})
+	m, ok := verdict.Measure(verdict.Input{Blocks: blocks, Info: info, Protocol: p})
 	if !ok {
 		t.Fatal("no measurement")
 	}
@@ -218,7 +219,7 @@ func TestExternalDelegateFails(t *testing.T) {
 // TestDelegateOnTheCPU: nodes that it does not take are a warning; if it takes none, the block is invalid.
 func TestDelegateOnTheCPU(t *testing.T) {
 	library := agenttest.Plugin(t)
-	for take, want := range map[string]bench.Verdict{"some": bench.Valid, "none": bench.Invalid} {
+	for take, want := range map[string]verdict.Verdict{"some": verdict.Valid, "none": verdict.Invalid} {
 		d, err := agent.Open(t.Context(), machine.Here("npu"), agent.Options{
 			Name: "npu", Path: testenv.Agent(t),
 			Delegate: agent.Delegate{Name: "armnn", Library: library, Options: map[string]string{"take": take}, OnCPU: true},
@@ -232,8 +233,8 @@ func TestDelegateOnTheCPU(t *testing.T) {
 			t.Fatal(err)
 		}
 		reason := ""
-		if want == bench.Invalid {
-			reason = bench.ReasonDelegation
+		if want == verdict.Invalid {
+			reason = verdict.ReasonDelegation
 		}
 		checkVerdict(t, d.Info(), b, want, reason)
 	}

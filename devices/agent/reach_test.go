@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/devices/agent"
 	"latlab/devices/agent/agenttest"
@@ -162,7 +162,7 @@ func TestNothingInstalledOverRealClients(t *testing.T) {
 					t.Errorf("block is %+v", b)
 				}
 				if m.Precision == model.Float32 {
-					checkVerdict(t, devices.Info{Kind: devices.Measured, Delegate: "xnnpack", Accelerator: true}, b, bench.Valid, "")
+					checkVerdict(t, devices.Info{Kind: devices.Measured, Delegate: "xnnpack", Accelerator: true}, b, verdict.Valid, "")
 				}
 			}
 			if err := d.Close(); err != nil {

@@ -29,6 +29,7 @@ import (
 	"golang.org/x/perf/benchfmt"
 
 	"latlab/bench"
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/exporters"
 )
@@ -61,7 +62,7 @@ func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, 
 	own := append(slices.Clip(common), setting("estimator", r.M.Estimator)...)
 	own = append(own, setting("verdict", string(r.M.Verdict))...)
 	for i := range r.Blocks {
-		seconds, estimator, ok := bench.BlockSeconds(&r.Blocks[i])
+		seconds, estimator, ok := stats.BlockSeconds(&r.Blocks[i])
 		if !ok || info.Kind != devices.Estimated && estimator != r.M.Estimator {
 			continue // not used in the estimate
 		}

@@ -19,6 +19,8 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/memory"
+	"latlab/bench/stats"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters"
 	"latlab/exporters/benchfmt"
@@ -189,7 +191,7 @@ func TestAnyNameReadsBack(t *testing.T) {
 		threads := rapid.IntRange(1, 99).Draw(rt, "threads")
 		row := exporters.Row{Estimate: bench.Estimate{
 			Network: bench.Network{Name: model}, Blocks: []devices.Block{{Samples: []float64{seconds}}},
-			M: &bench.Measurement{Estimator: bench.MedianOfMedians, Verdict: bench.Valid},
+			M: &verdict.Measurement{Estimator: stats.MedianOfMedians, Verdict: verdict.Valid},
 		}}
 		var b bytes.Buffer
 		m := bench.Sweep{Device: devices.Info{Name: device, Threads: threads}}

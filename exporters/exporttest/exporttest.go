@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/sampler"
 )
@@ -68,7 +69,7 @@ func info(name string) devices.Info {
 
 func fill(t testing.TB, st bench.Store, m bench.Sweep, nets []bench.Network, texts []string) bench.Sweep {
 	t.Helper()
-	protocol, err := bench.NamedProtocol("default")
+	protocol, err := protocol.Named("default")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/internal/version"
 )
 
@@ -79,7 +80,7 @@ func (s Sink) Put(name string, v float64, labels ...string) {
 func seconds(t time.Time) float64 { return float64(t.UnixNano()) / float64(time.Second) }
 
 // memberStates are all values of the label state.
-var memberStates = []bench.MemberState{bench.Running, bench.BackingOff, bench.Quarantined, bench.Ended}
+var memberStates = []bench.SweepState{bench.Running, bench.BackingOff, bench.Quarantined, bench.Ended}
 
 // teller writes a value of a sweep; more are its labels after the sweep's own.
 type teller func(name string, v float64, more ...string)
@@ -92,8 +93,8 @@ func (tell teller) counts(m bench.Sweep, t bench.Tally, failures map[FailureKey]
 	tell("latlab_sweep_networks_failed", float64(t.Failed))
 	tell("latlab_sweep_blocks_total", float64(t.Blocks))
 	tell("latlab_sweep_created_timestamp_seconds", seconds(m.Created))
-	tell("latlab_sweep_verdicts", float64(t.Measured-t.Invalid), string(bench.Valid))
-	tell("latlab_sweep_verdicts", float64(t.Invalid), string(bench.Invalid))
+	tell("latlab_sweep_verdicts", float64(t.Measured-t.Invalid), string(verdict.Valid))
+	tell("latlab_sweep_verdicts", float64(t.Invalid), string(verdict.Invalid))
 	for key, n := range failures {
 		tell("latlab_sweep_failures_total", float64(n), string(key.Fault), key.Reason)
 	}

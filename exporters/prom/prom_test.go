@@ -36,7 +36,7 @@ func store(t testing.TB) *memory.Store {
 		Name: func(i int) string { return []string{"mobiledet_cpu", "somebody's own"}[i] }})
 	for _, c := range []struct {
 		sweep string
-		state bench.MemberState
+		state bench.SweepState
 	}{{sweep.ID, bench.Running}, {sweep.ID, bench.Quarantined}, {sweep.ID, bench.Running}, {listed.ID, bench.Ended}} {
 		if err := st.Note(t.Context(), c.sweep, bench.Condition{State: c.state, Time: reporttest.Began()}); err != nil {
 			t.Fatal(err)

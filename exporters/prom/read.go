@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"latlab/bench"
+	"latlab/bench/stats"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/fixtures"
 )
@@ -23,8 +25,8 @@ type Sweep struct {
 	Failures map[FailureKey]int // attempts
 	// Nodes and Delegated are summed over networks.
 	Nodes, Delegated int
-	State            bench.MemberState // "" = its process reported none
-	Said             time.Time         // when it was reported
+	State            bench.SweepState // "" = its process reported none
+	Said             time.Time        // when it was reported
 	Quarantines      int
 	// LastBlock is the end of the last block; zero = none. ReadSweep sets it by the device's
 	// clock, a Watcher by its own.
@@ -80,7 +82,7 @@ func ReadBaseline(ctx context.Context, st bench.Reader, m bench.Sweep) (*Baselin
 }
 
 func good(e bench.Estimate) bool {
-	return e.M != nil && e.Network.Status == bench.Measured && e.M.Verdict == bench.Valid
+	return e.M != nil && e.Network.Status == bench.Measured && e.M.Verdict == verdict.Valid
 }
 
 // Comparable reports whether a sweep can be compared with the baseline: device, kind, delegate
@@ -118,7 +120,7 @@ func ReadSweep(ctx context.Context, st bench.Reader, m bench.Sweep, baseline *Ba
 		}
 	}
 	if len(ratios) > 0 {
-		s.Baseline = &Comparison{Baseline: baseline.Manifest.ID, Ratio: bench.Median(ratios), Networks: len(ratios)}
+		s.Baseline = &Comparison{Baseline: baseline.Manifest.ID, Ratio: stats.Median(ratios), Networks: len(ratios)}
 	}
 	return s, s.readRest(ctx, st)
 }
@@ -171,7 +173,7 @@ func (s *Sweep) add(e bench.Estimate) {
 }
 
 // halfWidth is unknown without bounds.
-func halfWidth(m *bench.Measurement) (w float64, known bool) {
+func halfWidth(m *verdict.Measurement) (w float64, known bool) {
 	w = m.HalfWidth()
 	return w, !math.IsInf(w, 0) && !math.IsNaN(w)
 }
@@ -193,7 +195,7 @@ func inferences(b *devices.Block) []float64 {
 	if len(b.Samples) > 0 {
 		return b.Samples
 	}
-	if seconds, _, ok := bench.BlockSeconds(b); ok {
+	if seconds, _, ok := stats.BlockSeconds(b); ok {
 		return []float64{seconds}
 	}
 	return nil

@@ -195,7 +195,7 @@ func TestTiming(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	for _, c := range []struct {
 		name        string
-		state       bench.MemberState
+		state       bench.SweepState
 		said, block time.Duration // ago
 		want        bool
 	}{
@@ -265,7 +265,7 @@ func TestLastBlockByTheWatchersClock(t *testing.T) {
 	const h = time.Hour
 	for _, c := range []struct {
 		name                string
-		state               bench.MemberState
+		state               bench.SweepState
 		said                time.Duration // after the beginning, as all of these; a look is at 0 and at 1 h
 		first, second       time.Duration // when the last block of then ended by the device's clock
 		still               bool          // no block came between the looks

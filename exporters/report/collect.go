@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters"
 )
@@ -100,7 +101,7 @@ type collector struct {
 
 func (c *collector) add(r exporters.Row) {
 	c.tally(r)
-	if c.options.LeaveOutInvalid && r.M != nil && r.M.Verdict == bench.Invalid {
+	if c.options.LeaveOutInvalid && r.M != nil && r.M.Verdict == verdict.Invalid {
 		c.sweep.Tally.LeftOut++
 		return
 	}
@@ -114,7 +115,7 @@ func (c *collector) add(r exporters.Row) {
 	n.MACs = append(n.MACs, exporters.OrNaN(r.MACs))
 	m := r.M
 	if m == nil {
-		m = &bench.Measurement{Seconds: math.NaN()}
+		m = &verdict.Measurement{Seconds: math.NaN()}
 	}
 	n.Verdict = append(n.Verdict, m.Verdict)
 	n.Seconds = append(n.Seconds, m.Seconds)
@@ -154,8 +155,8 @@ func (c *collector) tally(r exporters.Row) {
 	}
 }
 
-func (c *collector) judged(m *bench.Measurement) {
-	if m.Verdict == bench.Invalid {
+func (c *collector) judged(m *verdict.Measurement) {
+	if m.Verdict == verdict.Invalid {
 		c.sweep.Tally.Invalid++
 	} else {
 		c.sweep.Tally.Valid++
@@ -165,7 +166,7 @@ func (c *collector) judged(m *bench.Measurement) {
 }
 
 // countDoubts counts a code once per network.
-func countDoubts(counts map[string]*Count, doubts []bench.Doubt) {
+func countDoubts(counts map[string]*Count, doubts []verdict.Doubt) {
 	seen := map[string]bool{}
 	for _, d := range doubts {
 		if seen[d.Code] {
@@ -220,34 +221,34 @@ func countFailures(ctx context.Context, st bench.Reader, sweep string) ([]Failur
 // doubtWords explains bench's codes; other codes come from devices.
 func doubtWords(code string) string {
 	if w, ok := map[string]string{
-		bench.ReasonFewBlocks:  "fewer blocks than the protocol asks for",
-		bench.ReasonDelegation: "part of the network ran on the CPU instead of the accelerator",
-		bench.ReasonPrecision:  "the interval is wider than the protocol's target",
-		bench.ReasonStep:       "one block is far from the others",
-		bench.ReasonDrift:      "latency drifts within a block or over the blocks",
-		bench.ReasonThrottled:  "the device throttled",
-		bench.ReasonCPUTime:    "the process waited for a CPU",
-		bench.ReasonAffinity:   "it did not run on the requested CPUs",
-		bench.WarnDelegation:   "the delegate did not take the whole network",
-		bench.WarnSensor:       "no temperature sensor could be read",
-		bench.WarnLoad:         "another process was running",
-		bench.WarnSteal:        "the hypervisor took time away",
-		bench.WarnTurbo:        "turbo is on: the clock may exceed its nominal frequency",
-		bench.WarnBattery:      "the device ran on its battery",
-		bench.WarnBatteryLow:   "the battery was low",
-		bench.WarnBatteryFake:  "the battery's state was set by hand",
-		bench.WarnThermal:      "the device reports that it is warm",
-		bench.WarnCooling:      "the kernel lowered a CPU's clock to cool it",
-		bench.WarnFrequency:    "the clock was below its highest",
-		bench.WarnBimodal:      "bimodal samples",
-		bench.WarnTail:         "the median is far above the fastest run",
-		bench.WarnSpread:       "blocks spread more than those of other networks",
-		bench.WarnMixed:        "blocks differ in runtime or in the bytes of the model",
-		bench.WarnCPUBlock:     "one block waited for a CPU",
-		bench.WarnUnreachable:  "too few blocks for the requested confidence",
-		bench.WarnNoise:        "too few blocks to know the noise well",
-		bench.WarnPooled:       "other networks' noise makes the interval wide",
-		bench.WarnDevice:       "reported by the device itself",
+		verdict.ReasonFewBlocks:  "fewer blocks than the protocol asks for",
+		verdict.ReasonDelegation: "part of the network ran on the CPU instead of the accelerator",
+		verdict.ReasonPrecision:  "the interval is wider than the protocol's target",
+		verdict.ReasonStep:       "one block is far from the others",
+		verdict.ReasonDrift:      "latency drifts within a block or over the blocks",
+		verdict.ReasonThrottled:  "the device throttled",
+		verdict.ReasonCPUTime:    "the process waited for a CPU",
+		verdict.ReasonAffinity:   "it did not run on the requested CPUs",
+		verdict.WarnDelegation:   "the delegate did not take the whole network",
+		verdict.WarnSensor:       "no temperature sensor could be read",
+		verdict.WarnLoad:         "another process was running",
+		verdict.WarnSteal:        "the hypervisor took time away",
+		verdict.WarnTurbo:        "turbo is on: the clock may exceed its nominal frequency",
+		verdict.WarnBattery:      "the device ran on its battery",
+		verdict.WarnBatteryLow:   "the battery was low",
+		verdict.WarnBatteryFake:  "the battery's state was set by hand",
+		verdict.WarnThermal:      "the device reports that it is warm",
+		verdict.WarnCooling:      "the kernel lowered a CPU's clock to cool it",
+		verdict.WarnFrequency:    "the clock was below its highest",
+		verdict.WarnBimodal:      "bimodal samples",
+		verdict.WarnTail:         "the median is far above the fastest run",
+		verdict.WarnSpread:       "blocks spread more than those of other networks",
+		verdict.WarnMixed:        "blocks differ in runtime or in the bytes of the model",
+		verdict.WarnCPUBlock:     "one block waited for a CPU",
+		verdict.WarnUnreachable:  "too few blocks for the requested confidence",
+		verdict.WarnNoise:        "too few blocks to know the noise well",
+		verdict.WarnPooled:       "other networks' noise makes the interval wide",
+		verdict.WarnDevice:       "reported by the device itself",
 	}[code]; ok {
 		return w
 	}

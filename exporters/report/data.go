@@ -17,6 +17,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/profile"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/regress"
 	"latlab/sampler"
@@ -144,14 +145,14 @@ type Networks struct {
 	Indices []string // text form; empty for listed models
 	ID      []string // of the Arch; empty likewise
 	Status  []bench.Status
-	Verdict []bench.Verdict // empty = nothing measured
+	Verdict []verdict.Verdict // empty = nothing measured
 
 	Seconds, Low, High []float64
 	MACs               []float64
 	HottestC           []float64
 	Samples            []int
 	BlockSeconds       [][]float64 // each block's value, in the order run
-	Reasons, Warnings  [][]bench.Doubt
+	Reasons, Warnings  [][]verdict.Doubt
 }
 
 // Len is the number of networks.
@@ -161,7 +162,7 @@ func (n *Networks) Len() int { return len(n.Index) }
 func (n *Networks) Measured(row int) bool { return n.Verdict[row] != "" }
 
 // Valid reports whether a network's latency may be used without a second thought.
-func (n *Networks) Valid(row int) bool { return n.Verdict[row] == bench.Valid }
+func (n *Networks) Valid(row int) bool { return n.Verdict[row] == verdict.Valid }
 
 // Label is what a network is called: its id, or its name if it is not in any search space.
 func (n *Networks) Label(row int) string {
@@ -174,7 +175,7 @@ func (n *Networks) Label(row int) string {
 // HalfWidth is the interval's half-width relative to the latency, the larger side; +Inf
 // without bounds, NaN if nothing was measured.
 func (n *Networks) HalfWidth(row int) float64 {
-	m := bench.Measurement{Seconds: n.Seconds[row]}
+	m := verdict.Measurement{Seconds: n.Seconds[row]}
 	if !n.Measured(row) {
 		return n.Seconds[row]
 	}

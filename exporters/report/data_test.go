@@ -12,6 +12,9 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/memory"
+	"latlab/bench/protocol"
+	"latlab/bench/stats"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters"
 	"latlab/exporters/report/reporttest"
@@ -47,7 +50,7 @@ func TestTally(t *testing.T) {
 	for _, c := range got.Reasons {
 		codes[c.Code] = c.Networks
 	}
-	if codes[bench.ReasonThrottled] != 6 {
+	if codes[verdict.ReasonThrottled] != 6 {
 		t.Errorf("reasons are %v, want 6 networks throttled", codes)
 	}
 	got.NoiseCV, got.HottestC, got.Reasons, got.Warnings = nil, nil, nil, nil
@@ -81,7 +84,7 @@ func TestLeaveOutInvalid(t *testing.T) {
 	if s.Networks.Len() != 15 || s.Tally.LeftOut != 5 || s.Tally.Invalid != 5 {
 		t.Errorf("%d networks, tally %+v", s.Networks.Len(), s.Tally)
 	}
-	if slices.Contains(s.Networks.Verdict, bench.Invalid) {
+	if slices.Contains(s.Networks.Verdict, verdict.Invalid) {
 		t.Error("an INVALID network is in the columns")
 	}
 	blocks := 0
@@ -128,7 +131,7 @@ func TestBudgets(t *testing.T) {
 	nan := math.NaN()
 	n := &Networks{
 		Index:   []int{0, 1, 2, 3, 4, 5},
-		Verdict: []bench.Verdict{bench.Valid, bench.Valid, bench.Valid, bench.Invalid, bench.Valid, bench.Valid},
+		Verdict: []verdict.Verdict{verdict.Valid, verdict.Valid, verdict.Valid, verdict.Invalid, verdict.Valid, verdict.Valid},
 		Seconds: []float64{3, 1, 2, 0.1, 0.2, 4},
 		MACs:    []float64{100, 20, 90, 100, nan, 95},
 	}
@@ -180,14 +183,14 @@ func TestSlowedDown(t *testing.T) {
 	clock := func(hz float64) devices.State {
 		return devices.State{FrequenciesHz: map[string]*float64{"cpu0": new(hz), "cpu1": nil}}
 	}
-	r := exporters.Row{Estimate: bench.Estimate{M: &bench.Measurement{}, Blocks: []devices.Block{
+	r := exporters.Row{Estimate: bench.Estimate{M: &verdict.Measurement{}, Blocks: []devices.Block{
 		{Before: clock(2e9), After: clock(2e9)}, {Before: clock(2e9), After: clock(1e9)}, {Before: clock(1e9), After: devices.State{ThermalStatus: new(2)}},
 	}}}
-	line := newTimeline(bench.Protocol{FrequencyLimit: 0.7})
+	line := newTimeline(protocol.Protocol{FrequencyLimit: 0.7})
 	if diff := cmp.Diff([]bool{false, false, true}, line.slowedDown(r)); diff != "" {
 		t.Error(diff)
 	}
-	r.M.Reasons = []bench.Doubt{{Code: bench.ReasonThrottled}}
+	r.M.Reasons = []verdict.Doubt{{Code: verdict.ReasonThrottled}}
 	if diff := cmp.Diff([]bool{false, true, true}, line.slowedDown(r)); diff != "" {
 		t.Error(diff)
 	}
@@ -269,7 +272,7 @@ func TestApart(t *testing.T) {
 		change     func()
 	}{
 		{"runtime", `its fingerprint soc is "another", the sweep's "one of the tests'"`, func() { cost.Model.Fingerprint["soc"] = "another" }},
-		{"estimator", `its estimator is "median of block means v1", the sweep's "median of block medians v1"`, func() { cost.Model.Estimator = bench.MedianOfMeans }},
+		{"estimator", `its estimator is "median of block means v1", the sweep's "median of block medians v1"`, func() { cost.Model.Estimator = stats.MedianOfMeans }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			was := *cost.Model

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"latlab/bench"
+	"latlab/bench/protocol"
+	"latlab/bench/stats"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters"
 )
@@ -23,7 +25,7 @@ type timeline struct {
 	moments map[int64]*Moment // by start over width
 }
 
-func newTimeline(p bench.Protocol) *timeline {
+func newTimeline(p protocol.Protocol) *timeline {
 	return &timeline{clock: p.FrequencyLimit, width: time.Millisecond, moments: map[int64]*Moment{}}
 }
 
@@ -34,11 +36,11 @@ func (t *timeline) add(r exporters.Row) {
 	slow := t.slowedDown(r)
 	for i := range r.Blocks {
 		b := &r.Blocks[i]
-		seconds, _, ok := bench.BlockSeconds(b)
+		seconds, _, ok := stats.BlockSeconds(b)
 		if !ok || b.Started.IsZero() {
 			continue
 		}
-		t.moment(b.Started).merge(momentOf(b, seconds/r.M.Seconds, r.M.Verdict == bench.Invalid, slow[i]))
+		t.moment(b.Started).merge(momentOf(b, seconds/r.M.Seconds, r.M.Verdict == verdict.Invalid, slow[i]))
 		if len(t.moments) > maxMoments {
 			t.widen()
 		}
@@ -123,7 +125,7 @@ func lower(a, b *float64) *float64 {
 // checked because under most governors a low clock after a block means nothing.
 func (t *timeline) slowedDown(r exporters.Row) []bool {
 	slow := make([]bool, len(r.Blocks))
-	fell := slices.ContainsFunc(r.M.Reasons, func(d bench.Doubt) bool { return d.Code == bench.ReasonThrottled })
+	fell := slices.ContainsFunc(r.M.Reasons, func(d verdict.Doubt) bool { return d.Code == verdict.ReasonThrottled })
 	top := map[string]float64{}
 	for i := range r.Blocks {
 		for _, st := range []*devices.State{&r.Blocks[i].Before, &r.Blocks[i].After} {
@@ -159,7 +161,7 @@ func lowClock(st devices.State, top map[string]float64, limit float64) bool {
 // the block's start and end.
 func throttled(b *devices.Block) bool {
 	for _, s := range []*devices.State{&b.Before, &b.After} {
-		if t := bench.Throttled(s); t != nil && *t {
+		if t := verdict.Throttled(s); t != nil && *t {
 			return true
 		}
 	}

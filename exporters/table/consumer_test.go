@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"latlab/bench"
+	"latlab/bench/stats"
 	"latlab/bench/store"
 	"latlab/exporters"
 	"latlab/exporters/exporttest"
@@ -206,7 +207,7 @@ func inJSONL(want []network) []cells {
 		c["schema_version"] = json.Number("1")
 		seconds, details := []any{}, []any{}
 		for _, b := range n.row.Blocks {
-			s, _, _ := bench.BlockSeconds(&b)
+			s, _, _ := stats.BlockSeconds(&b)
 			d := cells{
 				"started": b.Started.Format(time.RFC3339Nano), "elapsed_seconds": plain(b.Elapsed), "seconds": plain(s),
 				"samples_seconds": floats(b.Samples), "first_seconds": plain(known(b.FirstSeconds)), "init_seconds": plain(known(b.InitSeconds)),
@@ -250,7 +251,7 @@ func inParquet(want []network) []cells {
 		}
 		add := func(name string, v ...any) { lists[name] = append(lists[name], v...) }
 		for _, b := range n.row.Blocks {
-			s, _, _ := bench.BlockSeconds(&b)
+			s, _, _ := stats.BlockSeconds(&b)
 			add("block_seconds", plain(s))
 			add("block_started", b.Started.Format("2006-01-02T15:04:05.000000000")+"+00:00")
 			add("block_temperature_celsius", plain(b.After.HottestC())) // in these sweeps the later one is the hotter

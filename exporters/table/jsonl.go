@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/exporters"
 )
@@ -73,7 +74,7 @@ func blockOf(b *devices.Block) block {
 		FirstSeconds: positive(b.FirstSeconds), InitSeconds: positive(b.InitSeconds),
 		BeforeC: b.Before.HottestC(), AfterC: b.After.HottestC(), Delegation: b.Delegation,
 	}
-	if s, _, ok := bench.BlockSeconds(b); ok {
+	if s, _, ok := stats.BlockSeconds(b); ok {
 		out.Seconds = &s
 	}
 	if out.SamplesSeconds == nil {

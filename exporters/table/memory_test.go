@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters"
 	"latlab/exporters/table"
@@ -58,7 +59,7 @@ func heap() int64 {
 // long is a network of three blocks with so many samples each.
 func long(network, samples int) exporters.Row {
 	row := exporters.Row{Estimate: bench.Estimate{
-		Network: bench.Network{Index: network, Name: "n"}, M: &bench.Measurement{Seconds: 1, Verdict: bench.Valid, Blocks: 3},
+		Network: bench.Network{Index: network, Name: "n"}, M: &verdict.Measurement{Seconds: 1, Verdict: verdict.Valid, Blocks: 3},
 	}}
 	for b := range 3 {
 		d := devices.Block{Started: time.Unix(int64(network), 0), Samples: make([]float64, samples)}

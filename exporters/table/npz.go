@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/exporters"
 	"latlab/regress"
 	"latlab/sampler"
@@ -113,7 +114,7 @@ func (d *dataset) add(r exporters.Row) error {
 	}
 	d.y, d.low, d.high = append(d.y, y), append(d.low, low), append(d.high, high)
 	d.macs, d.params = append(d.macs, exporters.OrNaN(r.MACs)), append(d.params, exporters.OrNaN(r.Params))
-	d.valid = append(d.valid, r.M != nil && r.M.Verdict == bench.Valid)
+	d.valid = append(d.valid, r.M != nil && r.M.Verdict == verdict.Valid)
 	d.network = append(d.network, int64(r.Network.Index))
 	d.id, d.model = append(d.id, r.ID), append(d.model, clean(r.Network.Name))
 	if d.space == nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/exporters"
 )
 
@@ -62,7 +63,7 @@ func RecordOf(m bench.Sweep, r exporters.Row) Record {
 	return rec
 }
 
-func (r *Record) add(m *bench.Measurement) {
+func (r *Record) add(m *verdict.Measurement) {
 	r.Estimator, r.Verdict = m.Estimator, string(m.Verdict)
 	r.LatencySeconds, r.LowSeconds, r.HighSeconds = &m.Seconds, m.Low, m.High
 	r.Reasons, r.Warnings = texts(m.Reasons), texts(m.Warnings)
@@ -88,7 +89,7 @@ func positive(x float64) *float64 {
 	return nil
 }
 
-func texts(doubts []bench.Doubt) []string {
+func texts(doubts []verdict.Doubt) []string {
 	ts := []string{}
 	for _, d := range doubts {
 		ts = append(ts, clean(d.Text))

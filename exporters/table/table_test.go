@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters"
 	"latlab/regress"
@@ -136,9 +137,9 @@ func TestMeasurements(t *testing.T) {
 			ID: "0123456789ab", MACs: new(int64(1e9)), Params: new(int64(7)),
 			Estimate: bench.Estimate{
 				Network: bench.Network{Name: "not shown", Space: "small", Indices: "0:1:0", Status: bench.Measured},
-				M: &bench.Measurement{
-					Seconds: 0.30000000000000004, Low: new(0.25), Confidence: 0.95, Estimator: "median", Verdict: bench.Invalid,
-					Reasons: []bench.Doubt{{Text: "throttled"}, {Text: "drift"}}, Warnings: []bench.Doubt{{Text: "no sensor"}},
+				M: &verdict.Measurement{
+					Seconds: 0.30000000000000004, Low: new(0.25), Confidence: 0.95, Estimator: "median", Verdict: verdict.Invalid,
+					Reasons: []verdict.Doubt{{Text: "throttled"}, {Text: "drift"}}, Warnings: []verdict.Doubt{{Text: "no sensor"}},
 					Blocks: 3, Samples: 150, FirstSeconds: 0.5, PeakMemoryBytes: 4096, Runtime: "tflite \xff",
 					Delegation: devices.Delegation{Name: "xnnpack", Nodes: 64, Delegated: 60}, ModelSHA256: "00ff",
 				},

@@ -6,7 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters/prom"
 )
@@ -59,7 +59,7 @@ func (d Device) collect(out prom.Sink, sensors bool) {
 	}
 	for name, value := range map[string]*float64{
 		"latlab_device_temperature_celsius": s.HottestC(), "latlab_device_battery_ratio": level(s.Battery),
-		"latlab_device_on_battery": flagged(s.OnBattery), "latlab_device_throttled": flagged(bench.Throttled(s)),
+		"latlab_device_on_battery": flagged(s.OnBattery), "latlab_device_throttled": flagged(verdict.Throttled(s)),
 	} {
 		if value != nil {
 			gauge(name, *value)

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
 
-	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/devices"
 )
 
@@ -107,7 +107,7 @@ func TestThrottled(t *testing.T) {
 		"once since boot": {devices.State{RaspberryThrottled: new(uint32(0x50000))}, new(false)}, "under-voltage": {devices.State{RaspberryThrottled: new(uint32(1))}, new(true)},
 		"edgetpu": {cooling(devices.EdgeTPUClock, 1), new(true)}, "edgetpu at full clock": {cooling(devices.EdgeTPUClock, 0), new(false)}, "a fan": {cooling("pwm-fan", 3), nil},
 	} {
-		if diff := cmp.Diff(c.want, bench.Throttled(&c.state)); diff != "" {
+		if diff := cmp.Diff(c.want, verdict.Throttled(&c.state)); diff != "" {
 			t.Errorf("%s (-want +got): %s", name, diff)
 		}
 	}

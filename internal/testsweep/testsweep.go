@@ -13,6 +13,8 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/memory"
+	"latlab/bench/protocol"
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/internal/testenv"
 	"latlab/regress"
@@ -66,7 +68,7 @@ func (n *Networks) Network(_ context.Context, i int) (bench.Network, *model.Mode
 // Sweep times all networks, with short delays between attempts.
 func (n *Networks) Sweep(t testing.TB, d devices.Device, st bench.Store) bench.Result {
 	t.Helper()
-	p, err := bench.NamedProtocol("default")
+	p, err := protocol.Named("default")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +136,7 @@ func (n *Networks) Differences(t testing.TB, st bench.Store, sweep string, simul
 	for _, a := range others {
 		off = append(off, math.Abs(got.Predict(n.space, a)/want.Predict(n.space, a)-1))
 	}
-	return bench.Median(off), slices.Max(off)
+	return stats.Median(off), slices.Max(off)
 }
 
 // fit fits a cost model to a sweep.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/fleet"
 	"latlab/devices"
 )
 
@@ -116,7 +117,7 @@ func greater(a, b *float64) *float64 {
 
 // Event prints that a device goes away, comes back or is given up. A normal start and end show in
 // the figures.
-func (f *Progress) Event(e bench.Event) {
+func (f *Progress) Event(e fleet.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	back := e.State == bench.Running && f.away[e.Member]

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/fleet"
 	"latlab/devices"
 )
 
@@ -111,7 +112,7 @@ func TestProgressOfALog(t *testing.T) {
 	var out bytes.Buffer
 	p := NewProgress(&out, ProgressOptions{}, []devices.Info{{Name: "jetson", Kind: devices.Measured}})
 	p.Update(0, bench.Progress{Networks: 1, Done: 1})
-	p.Event(bench.Event{Name: "jetson", State: bench.BackingOff, Err: errors.New("no answer\x1b[2J"), Wait: 30 * time.Second})
+	p.Event(fleet.Event{Name: "jetson", State: bench.BackingOff, Err: errors.New("no answer\x1b[2J"), Wait: 30 * time.Second})
 	p.Finish()
 	if got, want := out.String(), "jetson: backing off: no answer?[2J; retrying in 30s\n"; got != want {
 		t.Errorf("a short run prints %q, want %q", got, want)
@@ -159,9 +160,9 @@ func TestProgressOfSeveralDevicesOnATerminal(t *testing.T) {
 	if got, want := together([]bench.Progress{ended, p.now[1]}).BlocksPerSec, 1.0; got != want {
 		t.Errorf("beside a device that has ended %v blocks/s are done, want %v", got, want)
 	}
-	p.Event(bench.Event{Member: 1, Name: "jetson", State: bench.BackingOff, Err: errors.New("no answer\x1b[2J"), Wait: 30 * time.Second})
-	p.Event(bench.Event{Member: 1, Name: "jetson", State: bench.Running})
-	p.Event(bench.Event{Member: 0, Name: "pixel", State: bench.Running}) // nothing to tell
+	p.Event(fleet.Event{Member: 1, Name: "jetson", State: bench.BackingOff, Err: errors.New("no answer\x1b[2J"), Wait: 30 * time.Second})
+	p.Event(fleet.Event{Member: 1, Name: "jetson", State: bench.Running})
+	p.Event(fleet.Event{Member: 0, Name: "pixel", State: bench.Running}) // nothing to tell
 	p.Finish()
 	for _, want := range []string{
 		"jetson: backing off: no answer?[2J; retrying in 30s\n",

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 )
 
 // tiedMark is in front of a network that is not distinguishable from the next faster one.
@@ -116,7 +117,7 @@ func rankingRows(ranked []bench.Ranked, wide bool) [][]string {
 	return rows
 }
 
-func intervalCell(scale Scale, m *bench.Measurement) string {
+func intervalCell(scale Scale, m *verdict.Measurement) string {
 	switch {
 	case m.Low == nil || m.High == nil:
 		return "none"

@@ -13,14 +13,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 )
 
 var update = flag.Bool("update", false, "rewrite the goldens")
 
 // rankedNetworks are some that are apart, one that is tied, one without bounds, one without spread.
 func rankedNetworks() []bench.Ranked {
-	estimate := func(i int, name string, seconds, width float64, verdict bench.Verdict, macs int64) bench.Estimate {
-		m := &bench.Measurement{Seconds: seconds, Verdict: verdict}
+	estimate := func(i int, name string, seconds, width float64, v verdict.Verdict, macs int64) bench.Estimate {
+		m := &verdict.Measurement{Seconds: seconds, Verdict: v}
 		if width >= 0 {
 			m.Low, m.High = new(seconds*(1-width)), new(seconds*(1+width))
 		}
@@ -31,13 +32,13 @@ func rankedNetworks() []bench.Ranked {
 		return bench.Estimate{Network: n, M: m}
 	}
 	all := []bench.Estimate{
-		estimate(0, "own/mobiledet_edgetpu_tucker-0123456789ab-float32.tflite", 0.412345, 0.02, bench.Valid, 1533181504),
-		estimate(1, "own/deep/mobiledet_edgetpu_tucker-ba9876543210-float32.tflite", 0.415, 0.02, bench.Invalid, 444227776),
-		estimate(2, "own/short-float32.tflite", 0.1, 0, bench.Valid, 12345678),
-		estimate(3, "own/unknown-float32.tflite", 0.2, -1, bench.Invalid, 0),
+		estimate(0, "own/mobiledet_edgetpu_tucker-0123456789ab-float32.tflite", 0.412345, 0.02, verdict.Valid, 1533181504),
+		estimate(1, "own/deep/mobiledet_edgetpu_tucker-ba9876543210-float32.tflite", 0.415, 0.02, verdict.Invalid, 444227776),
+		estimate(2, "own/short-float32.tflite", 0.1, 0, verdict.Valid, 12345678),
+		estimate(3, "own/unknown-float32.tflite", 0.2, -1, verdict.Invalid, 0),
 	}
 	for i := range 8 {
-		all = append(all, estimate(4+i, fmt.Sprintf("own/net-%d-float32.tflite", i), 0.5+float64(i), 0.01, bench.Valid, 1e9))
+		all = append(all, estimate(4+i, fmt.Sprintf("own/net-%d-float32.tflite", i), 0.5+float64(i), 0.01, verdict.Valid, 1e9))
 	}
 	return bench.Rank(all)
 }

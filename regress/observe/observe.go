@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/regress"
 )
@@ -109,7 +110,7 @@ func each(ctx context.Context, st bench.Reader, sweep string, invalid int, o Opt
 		if e.M == nil || e.Network.Status != bench.Measured {
 			continue
 		}
-		if e.M.Verdict == bench.Invalid {
+		if e.M.Verdict == verdict.Invalid {
 			invalid++
 			if !o.WithInvalid {
 				continue

@@ -17,7 +17,8 @@ import (
 	"strconv"
 	"strings"
 
-	"latlab/bench"
+	"latlab/bench/protocol"
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/devices/agent"
 	"latlab/devices/machine"
@@ -72,7 +73,7 @@ func run(ctx context.Context, o options) error {
 		ratios = append(ratios, ours/theirs)
 		fmt.Printf("%-34s %12.3f %12.3f %8.4f\n", m.Name, 1e3*ours, 1e3*theirs, ours/theirs)
 	}
-	r := bench.Median(ratios)
+	r := stats.Median(ratios)
 	fmt.Printf("median ratio of %d networks: %.4f (smallest %.4f, largest %.4f)\n", len(ratios), r, slices.Min(ratios), slices.Max(ratios))
 	if math.Abs(r-1) > o.tolerance {
 		return fmt.Errorf("the median ratio %.4f differs from 1 by more than %g", r, o.tolerance)
@@ -108,7 +109,7 @@ func sampleModels(o options, dir string) ([]*model.Model, error) {
 // compare returns the medians over the rounds of both kinds' block medians. The order alternates,
 // so that neither kind always runs after the other.
 func compare(ctx context.Context, o options, d devices.Device, m *model.Model) (ours, theirs float64, err error) {
-	p, err := bench.NamedProtocol("default")
+	p, err := protocol.Named("default")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -134,9 +135,9 @@ func compare(ctx context.Context, o options, d devices.Device, m *model.Model) (
 		if err != nil {
 			return 0, 0, err
 		}
-		medians[kind] = append(medians[kind], bench.Median(samples))
+		medians[kind] = append(medians[kind], stats.Median(samples))
 	}
-	return bench.Median(medians[0]), bench.Median(medians[1]), nil
+	return stats.Median(medians[0]), stats.Median(medians[1]), nil
 }
 
 func bareLoop(ctx context.Context, program, path string, p devices.Plan) ([]float64, error) {

@@ -32,7 +32,9 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"latlab/bench"
+	"latlab/bench/stats"
 	"latlab/bench/store"
+	"latlab/bench/verdict"
 )
 
 type options struct {
@@ -149,14 +151,14 @@ func (c *condition) read(ctx context.Context, db string) error {
 		seconds[e.Network.Name] = e.M.Seconds
 		fastest[e.Network.Name] = fastestRun(e)
 		c.total++
-		if e.M.Verdict == bench.Invalid {
+		if e.M.Verdict == verdict.Invalid {
 			c.invalid++
 		}
 		doubts := slices.Concat(e.M.Reasons, e.M.Warnings)
 		for _, d := range doubts {
 			c.doubts[d.Code]++
 		}
-		if slices.ContainsFunc(doubts, func(d bench.Doubt) bool { return slices.Contains(disturbances, d.Code) }) {
+		if slices.ContainsFunc(doubts, func(d verdict.Doubt) bool { return slices.Contains(disturbances, d.Code) }) {
 			c.said++
 		}
 		if e.M.NoiseCV != nil {
@@ -345,7 +347,7 @@ func interval(xs []float64) (mean, half float64) {
 func (o options) print(calm, busy *condition, s *counts) error {
 	mean, half := interval(logRatios(calm.seconds, busy.seconds))
 	fastest, fastestHalf := interval(logRatios(calm.fastest, busy.fastest))
-	noise := bench.Median(calm.noise)
+	noise := stats.Median(calm.noise)
 	fmt.Printf("%d sweeps of %d networks in each condition, %d scrapers every %v, the server's nice %d\n", o.rounds, o.networks-1, o.scrapers, o.every, o.nice)
 	fmt.Printf("scrapes: %d, failed: %d, %.0f bytes and %.0f us of the server's processor time on average, the slowest %.3f s\n", s.Done, s.Failed,
 		float64(s.Bytes)/max(1, float64(s.Done)), 1e6*s.ServerCPU/max(1, float64(s.Done)), s.Slowest)
@@ -369,7 +371,7 @@ func (o options) print(calm, busy *condition, s *counts) error {
 }
 
 // disturbances are the codes of verdicts and warnings for other load on the machine.
-var disturbances = []string{bench.ReasonCPUTime, bench.WarnCPUBlock, bench.WarnLoad, bench.WarnSteal}
+var disturbances = []string{verdict.ReasonCPUTime, verdict.WarnCPUBlock, verdict.WarnLoad, verdict.WarnSteal}
 
 func (c *condition) words() string {
 	codes := slices.SortedFunc(maps.Keys(c.doubts), func(a, b string) int { return cmp.Or(c.doubts[b]-c.doubts[a], strings.Compare(a, b)) })

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"latlab/bench"
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/devices/inventory"
 	"latlab/sampler"
@@ -103,7 +103,7 @@ func measureCells(ctx context.Context, s settings, t target, cache *model.Cache)
 			if err != nil {
 				return nil, err
 			}
-			v, _, ok := bench.BlockSeconds(b)
+			v, _, ok := stats.BlockSeconds(b)
 			if !ok {
 				return nil, fmt.Errorf("%s: no latency", c.model.Name)
 			}
@@ -190,7 +190,7 @@ func marginal(cells []*cell, place, layer int) (us, macs float64) {
 		if c.count == few {
 			sign = -1
 		}
-		us += sign * 1e6 * bench.Median(c.values) / (many - few)
+		us += sign * 1e6 * stats.Median(c.values) / (many - few)
 		macs += sign * float64(c.model.Graph.TotalMACs()) / (many - few)
 	}
 	return us, macs

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/exporters/report"
 	"latlab/exporters/report/describe"
 	"latlab/internal/ui"
@@ -83,7 +84,7 @@ func rank(n *report.Networks) []bench.Ranked {
 		if !n.Measured(r) || describe.Unknown(n.Seconds[r]) {
 			continue
 		}
-		m := &bench.Measurement{Seconds: n.Seconds[r]}
+		m := &verdict.Measurement{Seconds: n.Seconds[r]}
 		if !describe.Unknown(n.Low[r]) && !describe.Unknown(n.High[r]) {
 			m.Low, m.High = &n.Low[r], &n.High[r]
 		}

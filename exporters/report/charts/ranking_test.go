@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/exporters/report"
 	"latlab/internal/ui"
 )
@@ -15,7 +15,7 @@ func TestRankedFrame(t *testing.T) {
 	nan := math.NaN()
 	d := &report.Data{Sweeps: []report.Sweep{{Networks: report.Networks{
 		Index: []int{0, 1, 2, 3}, Name: []string{"slow", "fast", "planned", "close"}, ID: make([]string, 4),
-		Verdict: []bench.Verdict{bench.Valid, bench.Valid, "", bench.Invalid},
+		Verdict: []verdict.Verdict{verdict.Valid, verdict.Valid, "", verdict.Invalid},
 		Seconds: []float64{0.03, 0.01, nan, 0.0101}, Low: []float64{0.029, 0.0099, nan, 0.0098}, High: []float64{0.031, 0.0101, nan, 0.0104},
 	}}}}
 	f := rankedFrame(d, 0, newScale(true, []float64{0.01, 0.03}), ui.SecondsScale(0.01, 0.03))

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/exporters/report"
 	"latlab/internal/ui"
@@ -62,7 +62,7 @@ func SweepFacts(s *report.Sweep) []Fact {
 		{"sweep", m.ID}, {"device", d.Name}, {"kind", Kind(d.Kind)}, {"timed by", d.Harness},
 		{"space", cmp.Or(m.Space, "listed models (no space)")}, {"networks", fmt.Sprintf("%s requested, %s, seed %d", ui.Thousands(m.Networks), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
-		{"settings", settings(*d)}, {"protocol", protocol(m.Protocol)},
+		{"settings", settings(*d)}, {"protocol", blocksAndRuns(m.Protocol)},
 		{"estimator", OrNone(s.Estimator)}, {"created", Time(m.Created)}, {"first block", Time(s.Tally.First)}, {"last block", lastBlock(s)},
 		{"blocks", fmt.Sprintf("%s with %s", ui.Plural(s.Tally.Blocks, "block"), ui.Plural(s.Tally.Samples, "sample"))},
 	}
@@ -84,7 +84,7 @@ func settings(d devices.Info) string {
 	return text
 }
 
-func protocol(p bench.Protocol) string {
+func blocksAndRuns(p protocol.Protocol) string {
 	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, ChosenPercent(p.HalfWidth))
 }
 

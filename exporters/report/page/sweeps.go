@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters/report"
 	"latlab/exporters/report/charts"
@@ -219,25 +220,25 @@ func doubts(n *report.Networks, r int) (all []string, words string) {
 
 // sweepData is what the script shows of a sweep's networks: columns of equal length.
 type sweepData struct {
-	ID        string          `json:"id"`
-	Models    []string        `json:"cost_models"` // files, in the order of Predicted
-	Kind      devices.Kind    `json:"kind"`
-	Row       []int           `json:"row"`
-	Label     []string        `json:"label"`
-	Seconds   []number        `json:"latency_seconds"`
-	Low       []number        `json:"low_seconds"`
-	High      []number        `json:"high_seconds"`
-	Predicted [][]number      `json:"predicted_seconds"` // one list for each cost model
-	MACs      []number        `json:"macs"`
-	HottestC  []number        `json:"hottest_celsius"`
-	Verdict   []bench.Verdict `json:"verdict"`
+	ID        string            `json:"id"`
+	Models    []string          `json:"cost_models"` // files, in the order of Predicted
+	Kind      devices.Kind      `json:"kind"`
+	Row       []int             `json:"row"`
+	Label     []string          `json:"label"`
+	Seconds   []number          `json:"latency_seconds"`
+	Low       []number          `json:"low_seconds"`
+	High      []number          `json:"high_seconds"`
+	Predicted [][]number        `json:"predicted_seconds"` // one list for each cost model
+	MACs      []number          `json:"macs"`
+	HottestC  []number          `json:"hottest_celsius"`
+	Verdict   []verdict.Verdict `json:"verdict"`
 }
 
 func (v *view) sweepData(i int) sweepData {
 	s := &v.data.Sweeps[i]
 	n := &s.Networks
 	d := sweepData{
-		ID: s.Manifest.ID, Kind: s.Manifest.Device.Kind, Row: []int{}, Label: []string{}, Verdict: []bench.Verdict{},
+		ID: s.Manifest.ID, Kind: s.Manifest.Device.Kind, Row: []int{}, Label: []string{}, Verdict: []verdict.Verdict{},
 		Models: append([]string{}, v.files[i]...), Predicted: make([][]number, len(v.fits[i])),
 	}
 	for _, r := range s.Shown {

@@ -12,6 +12,8 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/profile"
+	"latlab/bench/protocol"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/regress"
 	"latlab/sampler"
@@ -130,7 +132,7 @@ func (b *builder) check(err error) {
 }
 
 func (b *builder) manifest() {
-	protocol, err := bench.NamedProtocol("default")
+	protocol, err := protocol.Named("default")
 	b.check(err)
 	name, kind := b.spec.Device, b.spec.Kind
 	if name == "" {
@@ -265,7 +267,7 @@ func Fit(t testing.TB, st bench.Reader, m bench.Sweep, s *sampler.Space) *regres
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.M == nil || e.M.Verdict != bench.Valid {
+		if e.M == nil || e.M.Verdict != verdict.Valid {
 			continue
 		}
 		a, err := s.ParseArch(e.Network.Indices)

@@ -1,4 +1,4 @@
-package regress
+package linear
 
 import (
 	"math"
@@ -6,7 +6,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// nnls minimises x'Gx - 2c'x over x with x[i] >= 0, G positive definite: non-negative least
+// NNLS minimises x'Gx - 2c'x over x with x[i] >= 0, G positive definite: non-negative least
 // squares in normal-equation form. It is the active-set method of Lawson and Hanson
 // (Solving Least Squares Problems, 1974, chapter 23) as Bro and De Jong apply it to the cross
 // products (A fast non-negativity-constrained least squares algorithm, Journal of
@@ -16,7 +16,7 @@ import (
 //
 // Coordinate descent was rejected: op-level columns are nearly collinear (the same
 // multiply-accumulates padded to 16 and to 32), which would take millions of steps.
-func nnls(e *equations, g *mat.SymDense, c, x []float64) {
+func NNLS(e *Equations, g *mat.SymDense, c, x []float64) {
 	n := len(c)
 	a := &activeSet{
 		g: g, c: c, x: x, free: make([]bool, n), barred: make([]bool, n),
@@ -50,7 +50,7 @@ type activeSet struct {
 
 	// Scratch memory of a round.
 	slopes    *mat.VecDense
-	equations *equations
+	equations *Equations
 	at        []int
 	s         []float64
 }

@@ -1,8 +1,7 @@
-package bench
+package verdict
 
 import (
 	"encoding/json"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -10,17 +9,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"latlab/bench/protocol"
+	"latlab/bench/stats"
 	"latlab/devices"
 )
 
 // goodInput is three blocks without any doubt.
 func goodInput() Input {
-	p, err := NamedProtocol("default")
+	p, err := protocol.Named("default")
 	if err != nil {
 		panic(err)
 	}
 	in := Input{
-		Protocol: p, Pooled: Noise{SumSquares: 0.01, DF: 100},
+		Protocol: p, Pooled: stats.Noise{SumSquares: 0.01, DF: 100},
 		Info: devices.Info{Name: "d", Kind: devices.Measured, Threads: 1, CPUs: []int{2, 1}},
 	}
 	for _, base := range []float64{0.100, 0.101, 0.0995} {
@@ -64,7 +65,7 @@ func TestMeasure(t *testing.T) {
 	if m.Seconds != 0.1*1.001 || m.Blocks != 3 || m.Samples != 36 || *m.TemperatureC != 45 || *m.MinSeconds != 0.0995 {
 		t.Errorf("%+v", m)
 	}
-	if m.Estimator != MedianOfMedians || m.Method != PooledT || m.Confidence != 0.95 {
+	if m.Estimator != stats.MedianOfMedians || m.Method != stats.PooledT || m.Confidence != 0.95 {
 		t.Errorf("%+v", m)
 	}
 	text, err := json.Marshal(m)
@@ -159,13 +160,13 @@ func TestVerdicts(t *testing.T) {
 		"no delegate asked": {func(in *Input) {
 			in.each(func(b *devices.Block) { b.Delegation = devices.Delegation{Nodes: 10} })
 		}, "", ""},
-		"noisy sweep":  {func(in *Input) { in.Pooled = Noise{SumSquares: 1, DF: 100} }, "precision", "pooled_noise"},
-		"alone":        {func(in *Input) { in.Pooled = Noise{} }, "", "noise_poorly_known"},
+		"noisy sweep":  {func(in *Input) { in.Pooled = stats.Noise{SumSquares: 1, DF: 100} }, "precision", "pooled_noise"},
+		"alone":        {func(in *Input) { in.Pooled = stats.Noise{} }, "", "noise_poorly_known"},
 		"a step":       {func(in *Input) { scale(&in.Blocks[1], 1.4) }, "precision step", "unlike_others noise_poorly_known"},
 		"a small step": {func(in *Input) { scale(&in.Blocks[1], 1.1) }, "precision", "unlike_others noise_poorly_known"},
 		"a step within wide noise": {func(in *Input) {
 			scale(&in.Blocks[1], 1.4)
-			in.Pooled = Noise{SumSquares: 4, DF: 100}
+			in.Pooled = stats.Noise{SumSquares: 4, DF: 100}
 		}, "precision", ""},
 		"drift in blocks": {func(in *Input) {
 			in.each(func(b *devices.Block) {
@@ -255,8 +256,8 @@ func TestVerdicts(t *testing.T) {
 			in := goodInput()
 			tc.change(&in)
 			if in.Pooled.DF > 0 { // what is pooled includes the network itself
-				blocks, values, _ := usableBlocks(in.Blocks)
-				in.Pooled = in.Pooled.Add(replicateNoise(blocks, values))
+				blocks, values, _ := stats.Usable(in.Blocks)
+				in.Pooled = in.Pooled.Add(stats.ReplicateNoise(blocks, values))
 			}
 			m, ok := Measure(in)
 			if !ok {
@@ -298,96 +299,11 @@ func TestEstimate(t *testing.T) {
 	if !ok || m.Verdict != Valid || m.Seconds != 0.2 || *m.Low != 0.2 || *m.High != 0.2 || m.Confidence != 1 || m.HalfWidth() != 0 {
 		t.Errorf("%+v", m)
 	}
-	if m.Method != Deterministic || m.Estimator != ToolEstimate || m.Kind != devices.Estimated || *m.NoiseCV != 0 {
+	if m.Method != stats.Deterministic || m.Estimator != stats.ToolEstimate || m.Kind != devices.Estimated || *m.NoiseCV != 0 {
 		t.Errorf("method %q, estimator %q, kind %q, noise %v", m.Method, m.Estimator, m.Kind, *m.NoiseCV)
 	}
 	if m.Bounds == nil || *m.Bounds != *b.Bounds || m.Counters["fill_bytes"] != 5 {
 		t.Errorf("bounds %v, counters %v", m.Bounds, m.Counters)
-	}
-}
-
-// TestOldProtocolsKeepTheirIdentity: sweeps stored before a field came must still resume.
-func TestOldProtocolsKeepTheirIdentity(t *testing.T) {
-	for name, want := range map[string]string{"default": "820959972a6a", "quick": "ca5a57f1c0ff", "precise": "dc3650d6aec9"} {
-		p, err := NamedProtocol(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := p.Identity(); got != want {
-			t.Errorf("%s has identity %s, had %s", name, got, want)
-		}
-		if p.AllowPartial = true; p.Identity() == want {
-			t.Errorf("%s with allow_partial is the same protocol", name)
-		}
-	}
-}
-
-func TestProtocols(t *testing.T) {
-	ids := map[string]string{}
-	for _, name := range Presets() {
-		p, err := NamedProtocol(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Check(); err != nil {
-			t.Error(err)
-		}
-		ids[p.Identity()] = name
-		q := p
-		if q.Name = "mine"; q.Identity() != p.Identity() {
-			t.Error("the name is part of the identity")
-		}
-		if q.MaxRuns++; q.Identity() == p.Identity() {
-			t.Error("max_runs is not part of the identity")
-		}
-	}
-	if len(ids) != len(Presets()) {
-		t.Errorf("identities: %v", slices.Collect(maps.Values(ids)))
-	}
-	_, err := NamedProtocol("qick")
-	if devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), `did you mean "quick"?`) {
-		t.Errorf("got %v", err)
-	}
-	p, _ := NamedProtocol("default")
-	if got := p.Forecast(60, 0.05, 0.2).Minutes(); got < 1 || got > 5 {
-		t.Errorf("60 networks of 50 ms are forecast to take %.1f min", got)
-	}
-	p.MinBlocks = 2
-	if err := p.Check(); devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), "min_blocks is below 3") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestSweepIdentity(t *testing.T) {
-	p, _ := NamedProtocol("default")
-	base := func() Sweep {
-		return Sweep{Space: "s", SpaceFile: "y", Sampling: Uniform, Seed: 1, Format: "tflite", Precision: "float32", Protocol: p,
-			Device: devices.Info{Name: "cpu", Threads: 1, CPUs: []int{1, 0}}}
-	}
-	a := base()
-	for name, change := range map[string]func(s *Sweep){
-		"space": func(s *Sweep) { s.Space = "t" }, "space file": func(s *Sweep) { s.SpaceFile = "z" },
-		"models": func(s *Sweep) { s.ModelsHash = "h" }, "sampling": func(s *Sweep) { s.Sampling = Coverage },
-		"seed": func(s *Sweep) { s.Seed = 2 }, "precision": func(s *Sweep) { s.Precision = "int8" },
-		"device": func(s *Sweep) { s.Device.Name = "gpu" }, "threads": func(s *Sweep) { s.Device.Threads = 2 },
-		"cpus": func(s *Sweep) { s.Device.CPUs = []int{0} }, "protocol": func(s *Sweep) { s.Protocol.MaxBlocks = 99 },
-	} {
-		b := base()
-		if change(&b); a.Identity() == b.Identity() {
-			t.Errorf("%s is not part of the identity", name)
-		}
-	}
-	for name, change := range map[string]func(s *Sweep){
-		"networks": func(s *Sweep) { s.Networks = 9 }, "fingerprint": func(s *Sweep) { s.Device.Fingerprint = map[string]string{"a": "b"} },
-		"order of cpus": func(s *Sweep) { s.Device.CPUs = []int{0, 1} }, "tools": func(s *Sweep) { s.Tools = map[string]string{"a": "b"} },
-	} {
-		b := base()
-		if change(&b); a.Identity() != b.Identity() {
-			t.Errorf("%s is part of the identity", name)
-		}
-	}
-	if id := a.Identity(); len(id) != 12 {
-		t.Errorf("identity %q", id)
 	}
 }
 
@@ -400,11 +316,11 @@ func TestBlocksThatCannotBe(t *testing.T) {
 		"blocks of any factor": func(in *Input) {
 			setAll(in.Blocks[0].Samples, 1e300)
 			setAll(in.Blocks[1].Samples, 1e-300)
-			in.Pooled = Noise{}
+			in.Pooled = stats.Noise{}
 		},
 		"infinite CPU time": func(in *Input) { setAll(in.Blocks[0].CPUSamples, math.Inf(1)) },
 		"no CPU time":       func(in *Input) { setAll(in.Blocks[0].CPUSamples, math.NaN()) },
-		"pooled noise":      func(in *Input) { in.Pooled = Noise{SumSquares: 1e6, DF: 3}; in.Blocks[0].Samples[0] = 1e300 },
+		"pooled noise":      func(in *Input) { in.Pooled = stats.Noise{SumSquares: 1e6, DF: 3}; in.Blocks[0].Samples[0] = 1e300 },
 		"more delegated":    func(in *Input) { in.Blocks[0].Delegation.Delegated = 99 },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -428,5 +344,20 @@ func TestBlocksThatCannotBe(t *testing.T) {
 func setAll(xs []float64, x float64) {
 	for i := range xs {
 		xs[i] = x
+	}
+}
+
+func TestClusterGap(t *testing.T) {
+	for _, tc := range []struct {
+		samples []float64
+		want    float64
+	}{
+		{[]float64{1, 1, 1, 1, 2}, 1},                // a fifth is a group
+		{[]float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, 0}, // one of ten is an outlier
+		{[]float64{1, 1, 1.5, 1.5}, 0.5},
+	} {
+		if got := clusterGap(slices.Sorted(slices.Values(tc.samples))); math.Abs(got-tc.want) > 1e-12 {
+			t.Errorf("%v: gap %g, want %g", tc.samples, got, tc.want)
+		}
 	}
 }

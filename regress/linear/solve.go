@@ -1,4 +1,6 @@
-package regress
+// Package linear solves the normal equations of a fit, with weights of any sign (LeastSquares) or with
+// none below zero (NNLS). It knows matrices only.
+package linear
 
 import (
 	"gonum.org/v1/gonum/blas"
@@ -7,21 +9,25 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
+// Solver minimises x'Gx - 2c'x; x is the starting point and becomes the solution.
+type Solver func(e *Equations, g *mat.SymDense, c, x []float64)
+
 // negligible is a share of a column's square: if the other columns explain all but this share, the
 // rest is rounding error.
 const negligible = 1e-14
 
-// equations solves symmetric systems up to a maximum size, one after the other, in reused memory:
+// Equations solves symmetric systems up to a maximum size, one after the other, in reused memory:
 // a fit solves thousands. It calls LAPACK directly because mat.Cholesky also estimates a
 // condition number for each factor, which doubled the time.
-type equations struct{ part []float64 }
+type Equations struct{ part []float64 }
 
-func newEquations(most int) *equations { return &equations{make([]float64, most*most)} }
+// NewEquations are systems of up to most unknowns.
+func NewEquations(most int) *Equations { return &Equations{make([]float64, most*most)} }
 
 // solve sets x to the solution of the subsystem with the equations and unknowns in at, which is
 // sorted: G[at,at] x = c[at]. G is positive definite, or singular up to rounding if columns are
 // linearly dependent: x is then the shortest of the solutions.
-func (e *equations) solve(x []float64, g *mat.SymDense, c []float64, at []int) {
+func (e *Equations) solve(x []float64, g *mat.SymDense, c []float64, at []int) {
 	if len(at) == 0 {
 		return
 	}
@@ -43,7 +49,7 @@ func (e *equations) solve(x []float64, g *mat.SymDense, c []float64, at []int) {
 }
 
 // gather is G[at,at].
-func (e *equations) gather(g *mat.SymDense, at []int) *mat.SymDense {
+func (e *Equations) gather(g *mat.SymDense, at []int) *mat.SymDense {
 	n, raw := len(at), g.RawSymmetric() // has the upper triangle only
 	for i, row := range at {
 		for j := i; j < n; j++ {
@@ -75,7 +81,11 @@ func shortest(x *mat.VecDense, g *mat.SymDense) {
 	x.MulVec(&vectors, &along)
 }
 
-// leastSquares minimises x'Gx - 2c'x.
-func leastSquares(e *equations, g *mat.SymDense, c, x []float64) {
-	e.solve(x, g, c, all(len(c)))
+// LeastSquares minimises x'Gx - 2c'x.
+func LeastSquares(e *Equations, g *mat.SymDense, c, x []float64) {
+	at := make([]int, len(c))
+	for i := range at {
+		at[i] = i
+	}
+	e.solve(x, g, c, at)
 }

@@ -1,4 +1,8 @@
-package regress
+// Package features computes what a fit weighs beside a table's indicators: op-level features of ops and
+// of whole networks, from their shapes. It also says how a user's own features may be named.
+//
+// It knows graphs only; what the weights are is regress's matter.
+package features
 
 import (
 	"math"
@@ -11,26 +15,34 @@ import (
 type Feature struct {
 	Name string // "macs/conv1x1"
 	Doc  string
-	of   func(op) float64
+	of   func(Op) float64
 }
 
-// op is an op with the data that features need beyond its own shapes.
-type op struct {
+// Value is the quantity of one op.
+func (f Feature) Value(o Op) float64 { return f.of(o) }
+
+// Op is an op with the data that features need beyond its own shapes.
+type Op struct {
 	graph.PaidOp
 	// level is how many times the network's input was halved to reach the op's output:
 	// round(log2(input height / output height)), 1 to 6 or more.
 	level int
 }
 
-// Features lists the op-level features in the order of the design matrix.
+// NewOp is an op of a network whose input has so many rows.
+func NewOp(p graph.PaidOp, inputHeight int) Op {
+	return Op{PaidOp: p, level: level(inputHeight, p.Out[1])}
+}
+
+// All lists the op-level features in the order of the design matrix.
 //
 // The families are: multiply-accumulates by op kind and kernel; the same with channels padded to
 // 16 and 32, the tile sizes of vector units and accelerators; input, output and weight elements
 // by op kind (memory traffic); multiply-accumulates by resolution; the number of ops (dispatch
 // overhead). Quantities that are proportional for every op (input and output elements of an
-// activation op) appear only once, as a second column would add nothing. Features of
+// activation Op) appear only once, as a second column would add nothing. Features of
 // space-specific details (stage, choice) were rejected: the indicator table covers them.
-func Features() []Feature {
+func All() []Feature {
 	return append(append(append(macFeatures(), paddedFeatures()...), trafficFeatures()...), shapeFeatures()...)
 }
 
@@ -103,19 +115,19 @@ func shapeFeatures() []Feature {
 	}
 }
 
-// macsFeature is the one feature of the macs method.
-func macsFeature() []Feature {
+// MACs is the one feature of the macs method.
+func MACs() []Feature {
 	return []Feature{{"macs", "multiply-accumulates of all ops", macs}}
 }
 
 type (
-	predicate func(op) bool
-	quantity  func(op) float64
+	predicate func(Op) bool
+	quantity  func(Op) float64
 )
 
 // where is the quantity for ops that satisfy the predicate, and 0 for all others.
-func where(is predicate, q quantity) func(op) float64 {
-	return func(o op) float64 {
+func where(is predicate, q quantity) func(Op) float64 {
+	return func(o Op) float64 {
 		if !is(o) {
 			return 0
 		}
@@ -123,59 +135,59 @@ func where(is predicate, q quantity) func(op) float64 {
 	}
 }
 
-func kind(k graph.Kind) predicate { return func(o op) bool { return o.Kind == k } }
-func conv(o op) bool              { return o.Kind == graph.Conv2D }
-func depthwise(o op) bool         { return o.Kind == graph.DepthwiseConv }
-func pointwise(o op) bool         { return conv(o) && o.Kernel == [2]int{1, 1} }
-func spatial(o op) bool           { return conv(o) && !pointwise(o) }
+func kind(k graph.Kind) predicate { return func(o Op) bool { return o.Kind == k } }
+func conv(o Op) bool              { return o.Kind == graph.Conv2D }
+func depthwise(o Op) bool         { return o.Kind == graph.DepthwiseConv }
+func pointwise(o Op) bool         { return conv(o) && o.Kernel == [2]int{1, 1} }
+func spatial(o Op) bool           { return conv(o) && !pointwise(o) }
 
-func elementwise(o op) bool {
+func elementwise(o Op) bool {
 	return o.Kind == graph.Mul || o.Kind == graph.HardSwish || o.Kind == graph.Logistic
 }
 
 func kernel(of predicate, k int) predicate {
-	return func(o op) bool { return of(o) && o.Kernel == [2]int{k, k} }
+	return func(o Op) bool { return of(o) && o.Kernel == [2]int{k, k} }
 }
 
 // otherKernel holds for kernels without their own column: not 1x1, 3x3 or 5x5. A 1x1 depthwise
 // convolution is one of them.
 func otherKernel(of predicate) predicate {
-	return func(o op) bool {
+	return func(o Op) bool {
 		return of(o) && !pointwise(o) && o.Kernel != [2]int{3, 3} && o.Kernel != [2]int{5, 5}
 	}
 }
 
 func larger(of predicate) predicate {
-	return func(o op) bool { return of(o) && !pointwise(o) && o.Kernel != [2]int{3, 3} }
+	return func(o Op) bool { return of(o) && !pointwise(o) && o.Kernel != [2]int{3, 3} }
 }
 
 func strided(of predicate) predicate {
-	return func(o op) bool { return of(o) && max(o.Stride[0], o.Stride[1]) > 1 }
+	return func(o Op) bool { return of(o) && max(o.Stride[0], o.Stride[1]) > 1 }
 }
 
 func atLevel(l int) predicate {
-	return func(o op) bool { return !depthwise(o) && o.level == l }
+	return func(o Op) bool { return !depthwise(o) && o.level == l }
 }
 
-func macs(o op) float64    { return float64(o.MACs) }
-func inputs(o op) float64  { return float64(o.InputElements) }
-func outputs(o op) float64 { return float64(o.OutputElements) }
-func weights(o op) float64 { return float64(o.WeightElements) }
-func one(op) float64       { return 1 }
+func macs(o Op) float64    { return float64(o.MACs) }
+func inputs(o Op) float64  { return float64(o.InputElements) }
+func outputs(o Op) float64 { return float64(o.OutputElements) }
+func weights(o Op) float64 { return float64(o.WeightElements) }
+func one(Op) float64       { return 1 }
 
-func outputs32(o op) float64 {
+func outputs32(o Op) float64 {
 	return float64(o.OutputElements) / float64(o.Out[3]) * roundUp(o.Out[3], 32)
 }
 
 // patches is the size of the im2col matrix of a convolution.
-func patches(o op) float64 {
+func patches(o Op) float64 {
 	return float64(o.Out[1]) * float64(o.Out[2]) * float64(o.Kernel[0]) * float64(o.Kernel[1]) * float64(o.In[3])
 }
 
 // padded is MACs with input and output channels rounded up to a multiple. A depthwise
 // convolution has one channel axis, which is rounded once.
 func padded(multiple int) quantity {
-	return func(o op) float64 {
+	return func(o Op) float64 {
 		scale := roundUp(o.Out[3], multiple) / float64(o.Out[3])
 		if !depthwise(o) {
 			scale *= roundUp(o.In[3], multiple) / float64(o.In[3])

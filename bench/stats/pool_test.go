@@ -1,4 +1,4 @@
-package bench
+package stats
 
 import (
 	"math"
@@ -16,7 +16,7 @@ type simulated struct {
 }
 
 // sweep returns the networks' values, the noisy ones first, and their pool.
-func (s simulated) sweep() (all [][]float64, p pool) {
+func (s simulated) sweep() (all [][]float64, p Pool) {
 	var noises []Noise
 	for i := range s.networks {
 		xs := normals(s.rng, s.blocks)
@@ -29,7 +29,7 @@ func (s simulated) sweep() (all [][]float64, p pool) {
 		}
 		all, noises = append(all, xs), append(noises, NoiseOf(xs))
 	}
-	return all, newPool(noises)
+	return all, NewPool(noises)
 }
 
 // covered counts the networks from first to last whose interval holds the truth, over sweeps of at least
@@ -43,8 +43,8 @@ func (s simulated) covered(first, last int) (share, sigma float64) {
 			if first+i < s.noisy {
 				sd *= 10
 			}
-			noise, alone := p.noiseFor(NoiseOf(xs))
-			for alone && len(xs) < orderBlocks {
+			noise, alone := p.NoiseFor(NoiseOf(xs))
+			for alone && len(xs) < OrderBlocks {
 				xs = append(xs, math.Exp(sd*s.rng.NormFloat64()))
 			}
 			iv := NewInterval(xs, noise, 0.95)
@@ -68,7 +68,7 @@ func TestIntervalsOfHomogeneousNoiseCover(t *testing.T) {
 		for n < 2000 {
 			all, p := s.sweep()
 			for _, xs := range all {
-				noise, _ := p.noiseFor(NoiseOf(xs))
+				noise, _ := p.NoiseFor(NoiseOf(xs))
 				iv := NewInterval(xs, noise, 0.95)
 				if n++; *iv.Low <= 1 && 1 <= *iv.High {
 					hit++
@@ -101,9 +101,9 @@ func TestOneNoisyNetwork(t *testing.T) {
 		wide, found := 0, 0
 		for range 200 {
 			all, p := s.sweep()
-			if p.leftOut(NoiseOf(all[0])) {
+			if p.LeftOut(NoiseOf(all[0])) {
 				found++
-				if p.core.SD() > 1.6*s.sd {
+				if p.Core.SD() > 1.6*s.sd {
 					wide++
 				}
 			}
@@ -118,14 +118,14 @@ func TestOneNoisyNetwork(t *testing.T) {
 // compared with.
 func TestNoisyNetworksDoNotHideEachOther(t *testing.T) {
 	quiet, noisy := Noise{2e-4, 2}, Noise{2e-2, 2}
-	p := newPool([]Noise{quiet, noisy, quiet, quiet, quiet, quiet, noisy, quiet, {}})
-	if !p.leftOut(noisy) || p.leftOut(quiet) || p.leftOut(Noise{}) || p.core.DF != 12 || p.all.DF != 16 || !close(p.core.SD(), 0.01, 1e-9) {
+	p := NewPool([]Noise{quiet, noisy, quiet, quiet, quiet, quiet, noisy, quiet, {}})
+	if !p.LeftOut(noisy) || p.LeftOut(quiet) || p.LeftOut(Noise{}) || p.Core.DF != 12 || p.All.DF != 16 || !close(p.Core.SD(), 0.01, 1e-9) {
 		t.Errorf("%+v", p)
 	}
-	if p := newPool([]Noise{quiet, noisy}); p.leftOut(noisy) {
+	if p := NewPool([]Noise{quiet, noisy}); p.LeftOut(noisy) {
 		t.Error("six blocks of two networks prove nothing")
 	}
-	if p := newPool([]Noise{{0, 2}, {0, 2}, {0, 2}, quiet, quiet, noisy, noisy, noisy}); p.leftOut(noisy) {
+	if p := NewPool([]Noise{{0, 2}, {0, 2}, {0, 2}, quiet, quiet, noisy, noisy, noisy}); p.LeftOut(noisy) {
 		t.Error("a tool that rounds its times hides the noise of networks")
 	}
 }

@@ -1,4 +1,4 @@
-package bench
+package verdict
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"latlab/bench/stats"
 	"latlab/devices"
 )
 
@@ -50,22 +51,20 @@ const (
 
 // Thresholds of warnings. They decide only whether a figure is worth a line.
 const (
-	loadSlack    = 0.5  // load average above latlab's own threads
-	stealShare   = 0.01 // of a block's time
-	tailRatio    = 0.10 // median above the fastest sample
-	gapRatio     = 0.10 // between two clusters of samples
-	gapShare     = 0.20 // of samples in the smaller cluster
-	unlikeChance = 1e-3 // p-value of the spread under the others' noise
-	fewDF        = 10   // degrees of freedom below which noise is poorly known
-	unlikeLimit  = 4    // pooled standard deviations that a step must exceed too
-	lowBattery   = 0.20 // Android's own low-battery mode, which lowers clocks, begins at 15 to 20 %
+	loadSlack   = 0.5  // load average above latlab's own threads
+	stealShare  = 0.01 // of a block's time
+	tailRatio   = 0.10 // median above the fastest sample
+	gapRatio    = 0.10 // between two clusters of samples
+	gapShare    = 0.20 // of samples in the smaller cluster
+	unlikeLimit = 4    // pooled standard deviations that a step must exceed too
+	lowBattery  = 0.20 // Android's own low-battery mode, which lowers clocks, begins at 15 to 20 %
 )
 
 type evidence struct {
 	in     Input
 	blocks []*devices.Block
 	values []float64
-	own    Noise
+	own    stats.Noise
 }
 
 func judge(m *Measurement, e evidence) {
@@ -206,7 +205,7 @@ func checkPrecision(m *Measurement, e evidence) {
 func checkStep(m *Measurement, e evidence) {
 	ratio := slices.Max(e.values)/slices.Min(e.values) - 1
 	limit := e.in.Protocol.StepLimit
-	if others := e.in.others(e.own); others.DF >= fewDF {
+	if others := e.in.others(e.own); others.DF >= stats.FewDF {
 		limit = max(limit, math.Expm1(unlikeLimit*others.SD()))
 	}
 	if ratio > limit {
@@ -221,22 +220,22 @@ func checkDrift(m *Measurement, e evidence) {
 	var within []float64
 	for _, b := range e.blocks {
 		if n := len(b.Samples); n >= 10 {
-			within = append(within, Median(b.Samples[n/2:])/Median(b.Samples[:n/2])-1)
+			within = append(within, stats.Median(b.Samples[n/2:])/stats.Median(b.Samples[:n/2])-1)
 		}
 	}
 	if len(within) > 0 {
-		if d := Median(within); math.Abs(d) > limit {
+		if d := stats.Median(within); math.Abs(d) > limit {
 			m.invalid(ReasonDrift, &d, &limit, "samples change by %+.0f %% from the first to the second half of a block, more than %.0f %%", 100*d, 100*limit)
 		}
 	}
-	if len(e.values) < orderBlocks {
+	if len(e.values) < stats.OrderBlocks {
 		return
 	}
 	var logs []float64
 	for _, v := range e.values {
 		logs = append(logs, math.Log(v))
 	}
-	if d := math.Expm1(theilSen(logs) * float64(len(logs)-1)); math.Abs(d) > limit {
+	if d := math.Expm1(stats.TheilSen(logs) * float64(len(logs)-1)); math.Abs(d) > limit {
 		m.invalid(ReasonDrift, &d, &limit, "blocks change by %+.0f %% from the first to the last, more than %.0f %%", 100*d, 100*limit)
 	}
 }
@@ -367,7 +366,7 @@ func warnSamples(m *Measurement, e evidence) {
 		}
 		s := slices.Clone(b.Samples)
 		slices.Sort(s)
-		tail = max(tail, Median(s)/s[0]-1)
+		tail = max(tail, stats.Median(s)/s[0]-1)
 		gap = max(gap, clusterGap(s))
 	}
 	if limit := tailRatio; tail > limit {
@@ -390,16 +389,16 @@ func clusterGap(s []float64) float64 {
 }
 
 func warnSpread(m *Measurement, e evidence) {
-	if others := e.in.others(e.own); e.in.LeftOut || unlikeSpread(e.own, others) < unlikeChance {
-		own, sd := e.own.SD(), others.SD()
+	if stats.IsAlone(e.own, e.in.Pooled, e.in.LeftOut) {
+		own, sd := e.own.SD(), e.in.others(e.own).SD()
 		m.warn(WarnSpread, &own, &sd, "blocks of this network spread by %.1f %%, those of the others by %.1f %%", 100*own, 100*sd)
 	}
 	df := e.in.Pooled.DF
-	if m.Method == OwnT {
+	if m.Method == stats.OwnT {
 		df = e.own.DF
 	}
-	if m.Method != OrderStatistics && df < fewDF {
-		m.warn(WarnNoise, new(float64(df)), new(float64(fewDF)), "the interval rests on %d blocks and %d degrees of freedom", m.Blocks, df)
+	if m.Method != stats.OrderStatistics && df < stats.FewDF {
+		m.warn(WarnNoise, new(float64(df)), new(float64(stats.FewDF)), "the interval rests on %d blocks and %d degrees of freedom", m.Blocks, df)
 	}
 	warnPooled(m, e)
 	if m.Confidence > 0 && m.Confidence < e.in.Protocol.Confidence {
@@ -412,7 +411,7 @@ func warnSpread(m *Measurement, e evidence) {
 func warnPooled(m *Measurement, e evidence) {
 	own, pooled := e.own.SD(), e.in.Pooled.SD()
 	half := math.Log1p(m.HalfWidth())
-	if m.Method != PooledT || e.own.DF < 1 || math.Expm1(half) <= e.in.Protocol.HalfWidth || math.Expm1(half*own/pooled) > e.in.Protocol.HalfWidth {
+	if m.Method != stats.PooledT || e.own.DF < 1 || math.Expm1(half) <= e.in.Protocol.HalfWidth || math.Expm1(half*own/pooled) > e.in.Protocol.HalfWidth {
 		return
 	}
 	m.warn(WarnPooled, &pooled, &own, "the interval is wide because blocks of the sweep's networks spread by %.1f %%; those of this network spread by %.1f %%", 100*pooled, 100*own)

@@ -1,9 +1,18 @@
-package bench
+// Package verdict turns a network's blocks into a Measurement and says whether its number is reliable.
+//
+// Measure is a pure function: a number and its verdict can always be computed anew from the blocks
+// that a store keeps. A Measurement carries its doubts: a verdict with reasons, and warnings with
+// their figures. Nothing is dropped, corrected or averaged away.
+//
+// The package reads no store and plans no block (bench); its numbers come from stats, its limits from
+// the protocol.
+package verdict
 
 import (
 	"encoding/json"
-	"math"
 
+	"latlab/bench/protocol"
+	"latlab/bench/stats"
 	"latlab/devices"
 )
 
@@ -58,10 +67,7 @@ type Measurement struct {
 // HalfWidth is the interval's half-width relative to the value, the larger side;
 // infinite without bounds.
 func (m *Measurement) HalfWidth() float64 {
-	if m.Low == nil || m.High == nil {
-		return math.Inf(1)
-	}
-	return max(*m.High/m.Seconds-1, 1-*m.Low/m.Seconds)
+	return stats.Interval{Low: m.Low, High: m.High}.HalfWidth(m.Seconds)
 }
 
 // MarshalJSON writes empty lists as [], so that readers need no null check.
@@ -81,18 +87,18 @@ func (m Measurement) MarshalJSON() ([]byte, error) {
 type Input struct {
 	Blocks   []devices.Block // in the order run; not changed
 	Info     devices.Info
-	Protocol Protocol
+	Protocol protocol.Protocol
 	// Pooled is the noise of the sweep's networks without outlying ones, this one included. The zero
 	// value means that there are no other networks.
-	Pooled Noise
+	Pooled stats.Noise
 	// LeftOut says that this network is outlying, so that Pooled is without it.
 	LeftOut bool
 	// All is the noise of all networks; the zero value means that it is Pooled.
-	All Noise
+	All stats.Noise
 }
 
 // others is the noise of the other networks.
-func (in Input) others(own Noise) Noise {
+func (in Input) others(own stats.Noise) stats.Noise {
 	if in.LeftOut {
 		return in.Pooled
 	}
@@ -102,30 +108,29 @@ func (in Input) others(own Noise) Noise {
 // Measure turns blocks into a Measurement. It is pure: the same input gives the same
 // result on any machine. ok is false if no block has a usable figure.
 func Measure(in Input) (m Measurement, ok bool) {
-	blocks, values, estimator := usableBlocks(in.Blocks)
+	blocks, values, estimator := stats.Usable(in.Blocks)
 	if len(values) == 0 {
 		return Measurement{}, false
 	}
 	in.Protocol = in.Protocol.For(in.Info)
 	if in.Info.Kind == devices.Estimated {
-		estimator = ToolEstimate
+		estimator = stats.ToolEstimate
 	}
-	own := replicateNoise(blocks, values)
+	own := stats.ReplicateNoise(blocks, values)
 	if in.Pooled.DF < own.DF && !in.LeftOut {
 		in.Pooled = own
 	}
 	if in.All.DF < in.Pooled.DF {
 		in.All = in.Pooled
 	}
-	cv := noiseCV(in.Info, in.All)
 	iv := in.interval(values, own)
 	if in.Info.Deterministic {
-		iv = Interval{Low: new(Median(values)), High: new(Median(values)), Confidence: 1, Method: Deterministic}
+		iv = stats.Interval{Low: new(stats.Median(values)), High: new(stats.Median(values)), Confidence: 1, Method: stats.Deterministic}
 	}
 	first, last := blocks[0], blocks[len(blocks)-1]
 	m = Measurement{
-		Seconds: Median(values), Low: iv.Low, High: iv.High, Confidence: iv.Confidence, Method: iv.Method,
-		Estimator: estimator, Kind: in.Info.Kind, Blocks: len(blocks), NoiseCV: cv, BlockSeconds: values,
+		Seconds: stats.Median(values), Low: iv.Low, High: iv.High, Confidence: iv.Confidence, Method: iv.Method,
+		Estimator: estimator, Kind: in.Info.Kind, Blocks: len(blocks), NoiseCV: in.All.CVOn(in.Info), BlockSeconds: values,
 		Delegation: last.Delegation, Bounds: first.Bounds, Counters: first.Counters,
 		Runtime: last.Runtime, Signature: last.Signature, ModelSHA256: last.ModelSHA256,
 	}
@@ -135,30 +140,15 @@ func Measure(in Input) (m Measurement, ok bool) {
 }
 
 // interval rests on the network's own noise if that is unlike the others'.
-func (in Input) interval(values []float64, own Noise) Interval {
-	if !isAlone(own, in.Pooled, in.LeftOut) {
-		return NewInterval(values, in.Pooled, in.Protocol.Confidence)
+func (in Input) interval(values []float64, own stats.Noise) stats.Interval {
+	if !stats.IsAlone(own, in.Pooled, in.LeftOut) {
+		return stats.NewInterval(values, in.Pooled, in.Protocol.Confidence)
 	}
-	iv := NewInterval(values, own, in.Protocol.Confidence)
-	if iv.Method == PooledT {
-		iv.Method = OwnT
+	iv := stats.NewInterval(values, own, in.Protocol.Confidence)
+	if iv.Method == stats.PooledT {
+		iv.Method = stats.OwnT
 	}
 	return iv
-}
-
-// usableBlocks drops blocks without a figure, which Run never stores, and takes the
-// estimator of the first: a device does not change harness within a sweep.
-func usableBlocks(all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
-	for i := range all {
-		v, e, ok := BlockSeconds(&all[i])
-		if !ok || (estimator != "" && e != estimator) {
-			continue
-		}
-		estimator = e
-		blocks = append(blocks, &all[i])
-		values = append(values, v)
-	}
-	return blocks, values, estimator
 }
 
 func addFigures(m *Measurement, blocks []*devices.Block) {
@@ -179,5 +169,5 @@ func addFigures(m *Measurement, blocks []*devices.Block) {
 			}
 		}
 	}
-	m.FirstSeconds, m.InitSeconds = Median(first), Median(init)
+	m.FirstSeconds, m.InitSeconds = stats.Median(first), stats.Median(init)
 }

@@ -1,9 +1,10 @@
-package regress
+package linear
 
 import (
 	"math"
 	"testing"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 )
@@ -20,9 +21,9 @@ func TestNNLSConditions(t *testing.T) {
 				x[i] = rapid.Float64Range(0, 2).Draw(t, "start")
 			}
 		}
-		nnls(newEquations(n), g, c, x)
+		NNLS(NewEquations(n), g, c, x)
 		for i, v := range x {
-			slope := c[i] - dot(mat.Row(nil, i, g), x)
+			slope := c[i] - floats.Dot(mat.Row(nil, i, g), x)
 			scale := 1e-6 * (math.Abs(c[i]) + g.At(i, i))
 			if v < 0 || v > 0 && math.Abs(slope) > scale || slope > scale {
 				t.Fatalf("variable %d is %v, its slope %v", i, v, slope)
@@ -37,7 +38,7 @@ func TestNNLSAgainstSubsets(t *testing.T) {
 		n := rapid.IntRange(1, 6).Draw(t, "n")
 		g, c := randomProblem(t, n)
 		x := make([]float64, n)
-		nnls(newEquations(n), g, c, x)
+		NNLS(NewEquations(n), g, c, x)
 		best := 0.0
 		for set := range 1 << n {
 			var at []int
@@ -49,7 +50,7 @@ func TestNNLSAgainstSubsets(t *testing.T) {
 			y := make([]float64, n)
 			feasible := true
 			part := make([]float64, len(at))
-			newEquations(n).solve(part, g, c, at)
+			NewEquations(n).solve(part, g, c, at)
 			for k, v := range part {
 				y[at[k]] = v
 				feasible = feasible && v >= 0
@@ -67,7 +68,7 @@ func TestNNLSAgainstSubsets(t *testing.T) {
 func objective(g *mat.SymDense, c, x []float64) float64 {
 	sum := 0.0
 	for i, v := range x {
-		sum += v*dot(mat.Row(nil, i, g), x) - 2*c[i]*v
+		sum += v*floats.Dot(mat.Row(nil, i, g), x) - 2*c[i]*v
 	}
 	return sum
 }
@@ -87,10 +88,10 @@ func randomProblem(t *rapid.T, n int) (*mat.SymDense, []float64) {
 	g, c := mat.NewSymDense(n, nil), make([]float64, n)
 	for i := range n {
 		for j := range i + 1 {
-			g.SetSym(i, j, dot(a[i], a[j]))
+			g.SetSym(i, j, floats.Dot(a[i], a[j]))
 		}
 		g.SetSym(i, i, g.At(i, i)+1e-6)
-		c[i] = dot(a[i], b)
+		c[i] = floats.Dot(a[i], b)
 	}
 	return g, c
 }

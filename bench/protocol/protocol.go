@@ -1,4 +1,6 @@
-package bench
+// Package protocol says how networks are timed and when a number is good enough: the Protocol, its
+// presets, and what it asks of a device. It times nothing (bench) and judges nothing (verdict).
+package protocol
 
 import (
 	"crypto/sha256"
@@ -102,8 +104,8 @@ func Presets() []string {
 	return names
 }
 
-// NamedProtocol returns a preset. For an unknown name the error suggests the nearest one.
-func NamedProtocol(name string) (Protocol, error) {
+// Named returns a preset. For an unknown name the error suggests the nearest one.
+func Named(name string) (Protocol, error) {
 	for _, p := range presets() {
 		if p.Name == name {
 			return p, nil
@@ -137,11 +139,10 @@ func (p Protocol) Forecast(networks int, latency, overhead float64) time.Duratio
 	return time.Duration(float64(networks*p.MinBlocks) * block * float64(time.Second))
 }
 
-// Identity is the first 12 hex digits of sha256 over every field except the name, in the
-// order of their JSON.
+// Identity is the Hash of every field except the name.
 func (p Protocol) Identity() string {
 	p.Name = ""
-	return hashJSON(p)
+	return Hash(p)
 }
 
 // Check names the first field with an impossible value.
@@ -176,10 +177,12 @@ func userError(op string, err error) error {
 	return &devices.Error{Fault: devices.FaultUser, Op: op, Reason: "usage", Err: err}
 }
 
-func hashJSON(v any) string {
+// Hash is the first 12 hex digits of the sha256 of a value's JSON; the value is made of plain structs and
+// finite numbers.
+func Hash(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic("bench: " + err.Error()) // plain structs of finite numbers: cannot happen
+		panic("protocol: " + err.Error()) // cannot happen
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])[:12]

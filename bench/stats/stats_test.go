@@ -1,10 +1,9 @@
-package bench
+package stats
 
 import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -85,7 +84,7 @@ func TestOrderIntervalIsThatOfQuantileCI(t *testing.T) {
 		14: "3 11 0.964844", 15: "4 12 0.964844", 16: "4 12 0.950958", 17: "5 13 0.950958",
 		18: "5 14 0.969116", 19: "5 14 0.958611", 20: "6 15 0.958611",
 	}
-	for n := orderBlocks; n <= 20; n++ {
+	for n := OrderBlocks; n <= 20; n++ {
 		values := make([]float64, n)
 		for i := range values {
 			values[i] = float64(i + 1) // the k-th order statistic is k
@@ -194,23 +193,8 @@ func TestUnlikeSpread(t *testing.T) {
 }
 
 func TestTheilSen(t *testing.T) {
-	if got := theilSen([]float64{1, 3, 5, 100, 9}); got != 2 {
+	if got := TheilSen([]float64{1, 3, 5, 100, 9}); got != 2 {
 		t.Errorf("slope %g, want 2 in spite of the outlier", got)
-	}
-}
-
-func TestClusterGap(t *testing.T) {
-	for _, tc := range []struct {
-		samples []float64
-		want    float64
-	}{
-		{[]float64{1, 1, 1, 1, 2}, 1},                // a fifth is a group
-		{[]float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, 0}, // one of ten is an outlier
-		{[]float64{1, 1, 1.5, 1.5}, 0.5},
-	} {
-		if got := clusterGap(slices.Sorted(slices.Values(tc.samples))); !close(got, tc.want, 1e-12) && got != tc.want {
-			t.Errorf("%v: gap %g, want %g", tc.samples, got, tc.want)
-		}
 	}
 }
 
@@ -226,30 +210,16 @@ func TestTQuantile(t *testing.T) {
 	}
 }
 
-// TestHalfWidth: planning's short cut is what the measurement will say.
+// TestHalfWidth: planning's short cut is what the interval will say.
 func TestHalfWidth(t *testing.T) {
 	values := []float64{1, 1.02, 0.97, 1.01, 0.99, 1.03, 1.0, 0.98}
 	for n := range len(values) + 1 {
 		for _, pooled := range []Noise{{}, {SumSquares: 0.002, DF: 2}, {SumSquares: 1, DF: 4000}} {
 			iv := NewInterval(values[:n], pooled, 0.95)
-			m := Measurement{Seconds: Median(values[:n]), Low: iv.Low, High: iv.High}
-			got, want := halfWidth(values[:n], pooled, 0.95), m.HalfWidth()
+			got, want := HalfWidth(values[:n], pooled, 0.95), iv.HalfWidth(Median(values[:n]))
 			if got != want && !close(got, want, 1e-12) {
-				t.Errorf("%d values, %+v: %v, the measurement says %v", n, pooled, got, want)
+				t.Errorf("%d values, %+v: %v, the interval says %v", n, pooled, got, want)
 			}
-		}
-	}
-}
-
-// TestTimeoutOfEstimators: an estimator compiles in every block; everything else keeps the protocol's limit.
-func TestTimeoutOfEstimators(t *testing.T) {
-	p, err := NamedProtocol("quick")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for kind, want := range map[devices.Kind]float64{devices.Measured: 60, devices.Simulated: 60, devices.Estimated: 1800} {
-		if got := p.For(devices.Info{Kind: kind}).TimeoutSeconds; got != want {
-			t.Errorf("%s: %v s, want %v", kind, got, want)
 		}
 	}
 }

@@ -1,4 +1,9 @@
-package bench
+// Package stats computes what blocks say of a latency: the value of a block, the noise between blocks
+// of a network and of a sweep's networks, and the interval of the median.
+//
+// It says nothing of whether a number is right (verdict) and plans nothing (bench). Of a device it
+// knows the block that it returned.
+package stats
 
 import (
 	"math"
@@ -24,10 +29,10 @@ const (
 	ToolEstimate = "tool's estimate v1"
 )
 
-// orderBlocks is how many blocks a network needs before its interval comes from its own
+// OrderBlocks is how many blocks a network needs before its interval comes from its own
 // order statistics: the widest interval of 5 blocks has 93.75 % confidence, of 6 blocks
 // 96.9 %.
-const orderBlocks = 6
+const OrderBlocks = 6
 
 // BlockSeconds is a block's value: the median of its samples, otherwise the median, otherwise
 // the mean that its tool printed. ok is false if the block has no usable figure.
@@ -47,6 +52,21 @@ func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool)
 		return *s.Median, MedianOfToolMedians, usable(*s.Median)
 	}
 	return b.Summary.Mean, MedianOfMeans, true
+}
+
+// Usable drops blocks without a figure, which no sweep stores, and takes the
+// estimator of the first: a device does not change harness within a sweep.
+func Usable(all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
+	for i := range all {
+		v, e, ok := BlockSeconds(&all[i])
+		if !ok || (estimator != "" && e != estimator) {
+			continue
+		}
+		estimator = e
+		blocks = append(blocks, &all[i])
+		values = append(values, v)
+	}
+	return blocks, values, estimator
 }
 
 func usable(s float64) bool { return s > 0 && !math.IsInf(s, 1) }
@@ -91,22 +111,22 @@ func NoiseOf(values []float64) Noise {
 	return Noise{SumSquares: ss, DF: len(values) - 1}
 }
 
-// replicateNoise is the noise of a network's usable blocks, and zero if different units ran
+// ReplicateNoise is the noise of a network's usable blocks, and zero if different units ran
 // them: an accelerator that returned nodes to the CPU in one block timed two machines, and the
 // gap between them is not noise. When it was pooled, two such blocks in a hundred raised the
 // noise of a whole sweep tenfold, cost every other network needless extra blocks, and made the
 // step limit far too wide.
-func replicateNoise(blocks []*devices.Block, values []float64) Noise {
+func ReplicateNoise(blocks []*devices.Block, values []float64) Noise {
 	for _, b := range blocks {
-		if !sameUnits(b.Delegation, blocks[0].Delegation) {
+		if !SameUnits(b.Delegation, blocks[0].Delegation) {
 			return Noise{}
 		}
 	}
 	return NoiseOf(values)
 }
 
-// sameUnits reports whether equally many nodes were delegated.
-func sameUnits(a, b devices.Delegation) bool {
+// SameUnits reports whether equally many nodes were delegated.
+func SameUnits(a, b devices.Delegation) bool {
 	return a.Delegated == b.Delegated && a.Nodes == b.Nodes
 }
 
@@ -142,12 +162,28 @@ func (n Noise) CV() *float64 {
 	return &cv
 }
 
+// CVOn is the CV between blocks of a device: 0 on a deterministic one, which has no noise to pool.
+func (n Noise) CVOn(info devices.Info) *float64 {
+	if info.Deterministic {
+		return new(0.0)
+	}
+	return n.CV()
+}
+
 // Interval is a confidence interval of a network's latency. Bounds are nil if there are too
 // few data.
 type Interval struct {
 	Low, High  *float64
 	Confidence float64 // achieved, not requested; 0 without bounds
 	Method     string
+}
+
+// HalfWidth is the half-width relative to the value, the larger side; infinite without bounds.
+func (iv Interval) HalfWidth(value float64) float64 {
+	if iv.Low == nil || iv.High == nil {
+		return math.Inf(1)
+	}
+	return max(*iv.High/value-1, 1-*iv.Low/value)
 }
 
 // Names of interval methods.
@@ -165,7 +201,7 @@ const (
 // theirs; from 6 blocks on, its own order
 // statistics, which assume nothing about the distribution.
 func NewInterval(values []float64, pooled Noise, confidence float64) Interval {
-	if len(values) >= orderBlocks {
+	if len(values) >= OrderBlocks {
 		return orderInterval(values, confidence)
 	}
 	return pooledInterval(values, pooled, confidence)
@@ -176,12 +212,12 @@ func NewInterval(values []float64, pooled Noise, confidence float64) Interval {
 //
 // Source: David and Nagaraja, "Order Statistics", 3rd ed. (2003); 3: 1 - sqrt(3)/pi.
 // TestMedianVariance checks the others by simulation.
-var medianVariance = [orderBlocks]float64{1: 1, 2: 0.5, 3: 0.448671, 4: 0.298247, 5: 0.286834}
+var medianVariance = [OrderBlocks]float64{1: 1, 2: 0.5, 3: 0.448671, 4: 0.298247, 5: 0.286834}
 
 // MedianVariance is the variance of the median of n values, relative to that of one value. From 6
 // values on it is an approximation: at most 2 % too small for an odd number, 12 % too large for an even one.
 func MedianVariance(n int) float64 {
-	if n < orderBlocks {
+	if n < OrderBlocks {
 		return medianVariance[n]
 	}
 	return math.Pi / (2*float64(n) + math.Pi - 2)
@@ -213,15 +249,13 @@ func pooledHalf(n int, pooled Noise, confidence float64) float64 {
 	return tQuantile((1+confidence)/2, pooled.DF) * pooled.SD() * math.Sqrt(medianVariance[n])
 }
 
-// halfWidth equals Measurement.HalfWidth of NewInterval. With pooled noise it depends only on
+// HalfWidth is that of NewInterval. With pooled noise it depends only on
 // the number of values, which saves time: planning needs every network's with every batch.
-func halfWidth(values []float64, pooled Noise, confidence float64) float64 {
-	if len(values) < orderBlocks {
+func HalfWidth(values []float64, pooled Noise, confidence float64) float64 {
+	if len(values) < OrderBlocks {
 		return math.Expm1(pooledHalf(len(values), pooled, confidence))
 	}
-	iv := orderInterval(values, confidence)
-	m := Measurement{Seconds: Median(values), Low: iv.Low, High: iv.High}
-	return m.HalfWidth()
+	return orderInterval(values, confidence).HalfWidth(Median(values))
 }
 
 // asymptoticDF is the number of degrees of freedom from which the series replaces the inverted
@@ -262,13 +296,43 @@ func orderInterval(values []float64, confidence float64) Interval {
 	return Interval{Low: new(sum.Lo), High: new(sum.Hi), Confidence: sum.Confidence, Method: OrderStatistics}
 }
 
+// orderFactor is by how much the intervals of order statistics are wider than those of a known
+// variance, for 6 to 10 normal values.
+const orderFactor = 1.3
+
+// BlocksNeeded is roughly how many blocks, from least to most, bring an interval of so much confidence
+// within a relative half-width under a noise.
+func BlocksNeeded(noise Noise, confidence, halfWidth float64, least, most int) int {
+	if noise.DF < 1 {
+		return least
+	}
+	reach := tQuantile((1+confidence)/2, noise.DF) * noise.SD()
+	for n := least; n < most; n++ {
+		variance := orderFactor * orderFactor * math.Pi / 2 / float64(n)
+		if n < OrderBlocks {
+			variance = medianVariance[n]
+		}
+		if math.Expm1(reach*math.Sqrt(variance)) <= halfWidth {
+			return n
+		}
+	}
+	return most
+}
+
+const (
+	// FewDF is the number of degrees of freedom below which noise is poorly known.
+	FewDF = 10
+	// unlikeChance is the p-value of a network's spread under the others' noise below which it is unlike them.
+	unlikeChance = 1e-3
+)
+
 // unlikeSpread is the p-value of the F test of two variances: the probability that a network's
 // own blocks spread this much or more if their noise were that of the others. It is 1 if there
 // are too few data, or if the network spreads no more than the others.
 //
 // Source: Snedecor and Cochran (1989), section 6.12.
 func unlikeSpread(own, others Noise) float64 {
-	if others.DF < fewDF {
+	if others.DF < FewDF {
 		return 1
 	}
 	return varianceChance(own, others)
@@ -286,11 +350,11 @@ func varianceChance(own, others Noise) float64 {
 	return 1 - distuv.F{D1: float64(own.DF), D2: float64(others.DF)}.CDF(f)
 }
 
-// theilSen is the median slope over all pairs of points at 0, 1, 2, ...
+// TheilSen is the median slope over all pairs of points at 0, 1, 2, ...
 //
 // Source: Sen, "Estimates of the regression coefficient based on Kendall's tau", JASA 63
 // (1968), 1379-1389.
-func theilSen(ys []float64) float64 {
+func TheilSen(ys []float64) float64 {
 	var slopes []float64
 	for i := range ys {
 		for j := i + 1; j < len(ys); j++ {

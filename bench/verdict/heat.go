@@ -1,4 +1,4 @@
-package bench
+package verdict
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"latlab/devices"
+	"latlab/internal/text"
 )
 
 // Thermal statuses of Android (android.os.PowerManager): from moderate on "the device is
@@ -168,7 +169,7 @@ func checkCooling(m *Measurement, e evidence) {
 		return
 	}
 	names := slices.Sorted(maps.Keys(risen))
-	m.warn(WarnCooling, new(float64(risen[names[0]])), new(0.0), "the kernel slowed a processor down during a block: %s", listed(names))
+	m.warn(WarnCooling, new(float64(risen[names[0]])), new(0.0), "the kernel slowed a processor down during a block: %s", text.Few(names, 4))
 }
 
 func edgeTPUSteps(c devices.Cooling) int64 {
@@ -199,16 +200,6 @@ func Throttled(s *devices.State) *bool {
 		return nil
 	}
 	return &slow
-}
-
-// maxListed is how many names a text lists at most.
-const maxListed = 4
-
-func listed(names []string) string {
-	if len(names) > maxListed {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxListed], ", "), len(names)-maxListed)
-	}
-	return strings.Join(names, ", ")
 }
 
 // processorWords are prefixes of the types of cooling devices that slow a processor down: the

@@ -1,4 +1,8 @@
-package bench
+// Package fleet runs sweeps on several devices at once, opens them, and waits for those that went away.
+//
+// What a sweep does is bench's matter, how a device is opened the caller's. A failure of one device
+// never ends the sweep of another.
+package fleet
 
 import (
 	"context"
@@ -6,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"latlab/bench"
 	"latlab/devices"
 	"latlab/internal/text"
 )
@@ -17,7 +22,7 @@ type Member struct {
 	// after the device failed.
 	Open func(context.Context) (devices.Device, error)
 	// Sweep is one call of Run; its Device, Stop and Progress are filled in.
-	Sweep Options
+	Sweep bench.Options
 	// BackOff lists the waits before a failed device is opened again; after the last one it is
 	// quarantined. A finished block in between resets the list. An empty list makes the first
 	// failure final.
@@ -30,7 +35,7 @@ type Fleet struct {
 	// Stop, when closed, lets every device finish its block.
 	Stop <-chan struct{}
 	// Progress is called from the goroutine of Run; calls for different members overlap.
-	Progress func(member int, p Progress)
+	Progress func(member int, p bench.Progress)
 	// Event is called when a device's condition changes; calls for different members overlap.
 	Event func(Event)
 }
@@ -45,26 +50,15 @@ func DefaultBackOff() []time.Duration {
 type Event struct {
 	Member int
 	Name   string
-	State  MemberState
+	State  bench.SweepState
 	Err    error         // why; nil without a failure
 	Wait   time.Duration // of BackingOff: until the next attempt
 }
 
-// MemberState is what a device of a fleet is doing.
-type MemberState string
-
-// The states of a member. A quarantined device's sweep is kept: the same call resumes it.
-const (
-	Running     MemberState = "running"
-	BackingOff  MemberState = "backing off"
-	Quarantined MemberState = "quarantined"
-	Ended       MemberState = "ended"
-)
-
 // Outcome is the result of a member.
 type Outcome struct {
 	Name   string
-	Result Result
+	Result bench.Result
 	Err    error // nil if every network is measured or given up
 	// CloseErr says what could not be restored on the device; the measurements are not affected.
 	CloseErr error
@@ -86,7 +80,7 @@ func (f Fleet) member(ctx context.Context, i int, m Member) Outcome {
 	v := &visit{fleet: f, index: i, member: m, out: Outcome{Name: m.Name}}
 	state := v.run(ctx)
 	v.leave()
-	if ctx.Err() == nil && !errors.Is(v.out.Err, ErrStopped) {
+	if ctx.Err() == nil && !errors.Is(v.out.Err, bench.ErrStopped) {
 		f.event(Event{Member: i, Name: m.Name, State: state, Err: v.out.Err})
 	}
 	return v.out
@@ -102,7 +96,7 @@ type visit struct {
 }
 
 // run returns how the sweep ended.
-func (v *visit) run(ctx context.Context) MemberState {
+func (v *visit) run(ctx context.Context) bench.SweepState {
 	opened, failures := false, 0
 	for {
 		blocks := v.once(ctx)
@@ -112,37 +106,37 @@ func (v *visit) run(ctx context.Context) MemberState {
 		}
 		// A device that was never reachable is not waited for: the user is there to see the error.
 		if !mayComeBack(ctx, v.out.Err) || !opened {
-			return Ended
+			return bench.Ended
 		}
 		if failures >= len(v.member.BackOff) {
 			if failures > 0 {
-				v.out.Err = quarantined("sweep on "+v.member.Name, "look at the device (`latlab devices check "+text.ShellWord(v.member.Name)+"`); the same command then resumes",
+				v.out.Err = bench.Quarantine("sweep on "+v.member.Name, "look at the device (`latlab devices check "+text.ShellWord(v.member.Name)+"`); the same command then resumes",
 					v.out.Err, "quarantined after %d more attempts", failures)
 			}
-			v.note(ctx, Quarantined)
-			return Quarantined
+			v.note(ctx, bench.Quarantined)
+			return bench.Quarantined
 		}
 		wait := v.member.BackOff[failures]
 		failures++
-		v.note(ctx, BackingOff)
-		v.fleet.event(Event{Member: v.index, Name: v.member.Name, State: BackingOff, Err: v.out.Err, Wait: wait})
+		v.note(ctx, bench.BackingOff)
+		v.fleet.event(Event{Member: v.index, Name: v.member.Name, State: bench.BackingOff, Err: v.out.Err, Wait: wait})
 		if err := v.wait(ctx, wait); err != nil {
 			v.out.Err = err
 			if id := v.out.Result.Sweep.ID; id != "" {
-				note(ctx, v.member.Sweep.Store, id, endOf(err))
+				bench.Note(ctx, v.member.Sweep.Store, id, bench.EndOf(err))
 			}
-			return Ended
+			return bench.Ended
 		}
 	}
 }
 
 // note stores the member's state and the reason, once there is a sweep to attach it to.
-func (v *visit) note(ctx context.Context, state MemberState) {
+func (v *visit) note(ctx context.Context, state bench.SweepState) {
 	id := v.out.Result.Sweep.ID
 	if id == "" {
 		return
 	}
-	note(ctx, v.member.Sweep.Store, id, Condition{State: state, Message: v.out.Err.Error()})
+	bench.Note(ctx, v.member.Sweep.Store, id, bench.Condition{State: state, Message: v.out.Err.Error()})
 }
 
 // once runs the sweep until it ends or fails, and returns how many blocks finished.
@@ -150,18 +144,18 @@ func (v *visit) once(ctx context.Context) int {
 	if v.device == nil {
 		d, err := v.member.Open(ctx)
 		if err != nil {
-			v.out.Err = ended(ctx, err)
+			v.out.Err = bench.Interrupted(ctx, err)
 			return 0
 		}
 		v.device = d
 	}
-	v.fleet.event(Event{Member: v.index, Name: v.member.Name, State: Running})
+	v.fleet.event(Event{Member: v.index, Name: v.member.Name, State: bench.Running})
 	o := v.member.Sweep
 	o.Device, o.Stop = v.device, v.fleet.Stop
 	if v.fleet.Progress != nil {
-		o.Progress = func(p Progress) { v.fleet.Progress(v.index, p) }
+		o.Progress = func(p bench.Progress) { v.fleet.Progress(v.index, p) }
 	}
-	res, err := Run(ctx, o)
+	res, err := bench.Run(ctx, o)
 	v.out.Err = err
 	before := v.out.Result
 	v.out.Result = res
@@ -172,11 +166,10 @@ func (v *visit) once(ctx context.Context) int {
 
 // wait closes the device and sleeps. A device with its own clock (a simulator) sleeps by that.
 func (v *visit) wait(ctx context.Context, d time.Duration) error {
-	if w, ok := v.device.(devices.Waiter); ok {
-		return w.Wait(ctx, d)
+	if _, ok := v.device.(devices.Waiter); !ok {
+		v.leave()
 	}
-	v.leave()
-	return sleep(ctx, v.fleet.Stop, d)
+	return bench.Wait(ctx, v.device, v.fleet.Stop, d)
 }
 
 func (v *visit) leave() {
@@ -194,19 +187,5 @@ func (f Fleet) event(e Event) {
 
 // mayComeBack reports whether the device is to blame and time may help.
 func mayComeBack(ctx context.Context, err error) bool {
-	return err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) && devices.FaultOf(err) == devices.FaultDevice
-}
-
-// sleep waits until d has passed or the run ends.
-func sleep(ctx context.Context, stop <-chan struct{}, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-stop:
-		return ErrStopped
-	}
+	return err != nil && ctx.Err() == nil && !errors.Is(err, bench.ErrStopped) && devices.FaultOf(err) == devices.FaultDevice
 }

@@ -1,4 +1,4 @@
-package regress
+package linear
 
 import (
 	"math"
@@ -22,7 +22,7 @@ func TestLeastSquares(t *testing.T) {
 			g.SetSym(i, i, g.At(i, i)+1)
 		}
 		got := make([]float64, n)
-		leastSquares(newEquations(n), &g, times(&g, want), got)
+		LeastSquares(NewEquations(n), &g, times(&g, want), got)
 		if diff := cmp.Diff(want, got, cmpopts.EquateApprox(1e-6, 1e-6)); diff != "" {
 			rt.Fatal(diff)
 		}
@@ -52,7 +52,7 @@ func TestLeastSquaresOfRepeatedColumns(t *testing.T) {
 		var g mat.SymDense
 		g.SymOuterK(1, a.T())
 		c, got := times(&g, made), make([]float64, 2*n)
-		leastSquares(newEquations(2*n), &g, c, got)
+		LeastSquares(NewEquations(2*n), &g, c, got)
 		scale := floats.Norm(c, math.Inf(1))
 		for i, y := range times(&g, got) {
 			if math.Abs(y-c[i]) > 1e-7*scale {
