@@ -1,6 +1,7 @@
 package sampler
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"latlab/internal/strictyaml"
 	"latlab/internal/text"
 )
 
@@ -35,7 +35,8 @@ var ErrUnknownSpace = errors.New("unknown space")
 // the nearest one.
 func Builtin(name string) (*Space, error) {
 	if !slices.Contains(BuiltinNames(), name) {
-		return nil, fmt.Errorf("%w %q%s", ErrUnknownSpace, text.Clip(name), strictyaml.DidYouMean(name, BuiltinNames()))
+		near := cmp.Or(text.DidYouMean(name, BuiltinNames()), "; `latlab spaces` lists them") // there are more than fit a line
+		return nil, fmt.Errorf("%w %q%s", ErrUnknownSpace, text.Clip(name), near)
 	}
 	file := "spaces/" + name + ".yaml"
 	data, err := spaceFiles.ReadFile(file)
@@ -45,12 +46,16 @@ func Builtin(name string) (*Space, error) {
 	return load(data, file)
 }
 
-// Find resolves the value of --space. A name that ends in .yaml or .yml or contains a path separator
-// is read as a file; any other is a built-in space.
+// Find resolves the value of --space: a file by IsFileName, otherwise a built-in space.
 func Find(nameOrFile string) (*Space, error) {
-	ext := strings.ToLower(filepath.Ext(nameOrFile))
-	if ext == ".yaml" || ext == ".yml" || strings.ContainsAny(nameOrFile, `/\`) {
+	if IsFileName(nameOrFile) {
 		return LoadFile(nameOrFile)
 	}
 	return Builtin(nameOrFile)
+}
+
+// IsFileName reports whether a space's name is that of a file: it ends in .yaml or .yml or has a path separator.
+func IsFileName(name string) bool {
+	ext := strings.ToLower(filepath.Ext(name))
+	return ext == ".yaml" || ext == ".yml" || strings.ContainsAny(name, `/\`)
 }

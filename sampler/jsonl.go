@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 
 	"latlab/internal/text"
 )
@@ -112,22 +113,48 @@ func Lines[T any](r io.Reader, filename string, parse func(n int, line []byte) (
 const shownLines = 3
 
 // BadLines reports the lines of a file that are unusable: all of them if any line is usable, otherwise
-// the first few, because the file is then likely of a different kind. Call Good for a usable line, Bad
-// for another.
+// the first few that are bad for different reasons, because the file is then likely of a different kind, or
+// of one space that is not known. Call Good for a usable line, Bad for another.
 type BadLines struct {
 	Report func(error)
 	Count  int
 	good   bool
 	held   []error
+	causes []string // of the lines reported before a usable one
 }
 
 // Bad reports a line, or holds it back.
 func (b *BadLines) Bad(err error) {
-	if b.Count++; b.good || b.Count <= shownLines {
-		b.Report(err)
-		return
+	b.Count++
+	cause := err.Error()
+	if line, ok := errors.AsType[*LineError](err); ok {
+		cause = line.Err.Error()
 	}
-	b.held = append(b.held, err)
+	switch {
+	case b.good:
+		b.Report(err)
+	case len(b.causes) < shownLines && !slices.Contains(b.causes, cause):
+		b.causes = append(b.causes, cause)
+		b.Report(err)
+	default:
+		b.held = append(b.held, err)
+	}
+}
+
+// Usable reports whether any line was usable.
+func (b *BadLines) Usable() bool { return b.good }
+
+// Shown is the end of a message about lines some of which were held back to the end: "; 3 of 60 bad lines are
+// shown". It is "" where all were reported.
+func (b *BadLines) Shown() string {
+	shown, verb := b.Count-len(b.held), "are"
+	if shown == 1 {
+		verb = "is"
+	}
+	if len(b.held) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of %d bad lines %s shown", shown, b.Count, verb)
 }
 
 // Good reports what was held back.
@@ -138,9 +165,6 @@ func (b *BadLines) Good() {
 	}
 	b.held = nil
 }
-
-// Hidden is how many lines were held back to the end.
-func (b *BadLines) Hidden() int { return len(b.held) }
 
 var errLongLine = fmt.Errorf("line is longer than %d bytes", maxLine)
 

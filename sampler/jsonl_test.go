@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
-
-	"latlab/internal/strictyaml"
 )
 
 // readAll returns the networks and the errors of a JSON lines text.
@@ -114,7 +113,7 @@ func TestReadJSONLKeepsGoing(t *testing.T) {
 	}
 	wantErrs := []string{
 		`a.jsonl:5: id is "abc", but 3cd2dfe4cbfa is the id of these indices in space tiny`,
-		`a.jsonl:6: unknown space "tinny"` + strictyaml.DidYouMean("tinny", BuiltinNames()),
+		"a.jsonl:6: unknown space \"tinny\"; `latlab spaces` lists them",
 		`a.jsonl:7: unknown space "mobiledet_cpu_inb"; did you mean "mobiledet_cpu_ibn"?`,
 		`a.jsonl:8: "space" is missing`,
 		`a.jsonl:9: "indices" is missing`,
@@ -205,23 +204,33 @@ func FuzzReadJSONL(f *testing.F) {
 func TestBadLines(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		lines         string // g = good, b = bad
-		reported      string // the numbers of lines
-		count, hidden int
+		lines    string // g = good, b = bad, s = bad for the same reason
+		reported string // the numbers of lines
+		count    int
+		shown    string
 	}{
-		{"", "", 0, 0}, {"ggg", "", 0, 0}, {"bbb", "123", 3, 0}, {"bbbbb", "123", 5, 2}, {"bbbbbg", "12345", 5, 0}, {"gbbbbbgb", "234568", 6, 0},
+		{"", "", 0, ""}, {"ggg", "", 0, ""}, {"bbb", "123", 3, ""}, {"bbbbb", "123", 5, "; 3 of 5 bad lines are shown"},
+		{"bbbbbg", "12345", 5, ""}, {"gbbbbbgb", "234568", 6, ""},
+		{"ssss", "1", 4, "; 1 of 4 bad lines is shown"}, {"sbsbsbs", "124", 7, "; 3 of 7 bad lines are shown"},
+		{"sssg", "123", 3, ""}, {"gsss", "234", 3, ""},
 	} {
 		reported := ""
-		b := BadLines{Report: func(err error) { reported += err.Error() }}
+		b := BadLines{Report: func(err error) {
+			line, _ := errors.AsType[*LineError](err)
+			reported += strconv.Itoa(line.Line)
+		}}
 		for i, l := range c.lines {
-			if l == 'g' {
+			switch l {
+			case 'g':
 				b.Good()
-			} else {
-				b.Bad(fmt.Errorf("%d", i+1))
+			case 's':
+				b.Bad(&LineError{"a.jsonl", i + 1, ErrUnknownSpace})
+			default:
+				b.Bad(&LineError{"a.jsonl", i + 1, fmt.Errorf("%d", i+1)})
 			}
 		}
-		if reported != c.reported || b.Count != c.count || b.Hidden() != c.hidden {
-			t.Errorf("%s: reported %s, %d bad, %d hidden", c.lines, reported, b.Count, b.Hidden())
+		if reported != c.reported || b.Count != c.count || b.Shown() != c.shown {
+			t.Errorf("%s: reported %s, %d bad%s", c.lines, reported, b.Count, b.Shown())
 		}
 	}
 }

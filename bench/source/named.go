@@ -36,7 +36,7 @@ type Named struct {
 	features []string          // names, of each network of the list
 	where    map[string]string // how an identity was named
 	held     []error           // refusals that Done reports
-	hidden   int               // lines of the list that were not reported
+	shown    string            // how many lines of the list were reported, "" for all
 }
 
 // NamedOptions are what all networks have in common.
@@ -102,8 +102,8 @@ func (l *Named) AddArchs(r io.Reader, file string, find func(space string) (*sam
 	switch {
 	case l.Asked() == before:
 		return fmt.Errorf("%s has no network", file)
-	case l.Asked()-before == lines.Count && lines.Hidden() > 0:
-		return fmt.Errorf("%s: none of its %d lines is a network; the first %d are shown", file, lines.Count, lines.Count-lines.Hidden())
+	case !lines.Usable():
+		return fmt.Errorf("%s: no line is a network%s", file, lines.Shown())
 	}
 	return nil
 }
@@ -229,7 +229,7 @@ func (l *Named) AddList(file string) error {
 			l.o.Report(&sampler.LineError{File: file, Line: e.Line, Err: err})
 		}
 	}
-	l.hidden = lines.Hidden()
+	l.shown = lines.Shown()
 	return nil
 }
 
@@ -327,10 +327,10 @@ func (l *Named) Done() error {
 	switch {
 	case len(l.Networks) > 0:
 		return nil
-	case l.list != "" && l.hidden > 0:
-		return fmt.Errorf("%s: no line is a model that device %s can time; of %d bad lines the first %d are shown", l.list, l.o.Device.Name, len(l.Refused), len(l.Refused)-l.hidden)
+	case l.list != "" && l.Asked() == 0:
+		return fmt.Errorf("%s has no model", l.list)
 	case l.list != "":
-		return fmt.Errorf("%s: no line is a model that device %s can time", l.list, l.o.Device.Name)
+		return fmt.Errorf("%s: no line is a model that device %s can time%s", l.list, l.o.Device.Name, l.shown)
 	}
 	return fmt.Errorf("none of the %d networks can be timed on device %s", l.Asked(), l.o.Device.Name)
 }

@@ -240,6 +240,8 @@ func checkFile(path string, write bool) (file string, err error) {
 		names = math.MaxInt
 	}
 	switch err := checkRegular(file, names); {
+	case errors.Is(err, errNotRegular):
+		return "", &NotStoreError{Path: path, What: "is not a store: " + err.Error()}
 	case errors.Is(err, fs.ErrNotExist) && write:
 		dir, derr := os.Stat(filepath.Dir(file))
 		if derr != nil || !dir.IsDir() {
@@ -266,6 +268,8 @@ type folderError struct{}
 func (folderError) Error() string        { return "it is a folder" }
 func (folderError) Is(target error) bool { return target == unix.EISDIR }
 
+var errNotRegular = errors.New("it is not a regular file")
+
 func checkRegular(path string, names int) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
@@ -275,7 +279,7 @@ func checkRegular(path string, names int) error {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return folderError{}
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return errors.New("it is not a regular file")
+		return errNotRegular
 	case uint64(st.Nlink) > uint64(names): //nolint:unconvert // its width differs between machines
 		return fmt.Errorf("it has %d names (hard links), and each name would have its own log; copy the file, or remove the other names", st.Nlink)
 	}

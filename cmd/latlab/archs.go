@@ -33,7 +33,7 @@ func openInput(s streams, path string) (io.ReadCloser, string, error) {
 
 // eachLine calls f for every network of JSON lines. It reports an unusable line with file and
 // line number, continues with the others, and then returns exit code 3. Where no line is usable it
-// reports only a few.
+// reports only a few and returns exit code 2.
 func eachLine(s streams, in io.Reader, name string, find resolver, f func(sampler.Arch) error) error {
 	lines := sampler.BadLines{Report: func(err error) { fmt.Fprintf(s.err, "latlab: %s\n", ui.OneLine(err)) }}
 	for a, err := range sampler.ReadJSONL(in, name, find) {
@@ -49,15 +49,16 @@ func eachLine(s streams, in io.Reader, name string, find resolver, f func(sample
 			}
 		}
 	}
-	if lines.Count > 0 {
-		shown := ""
-		if lines.Hidden() > 0 {
-			shown = fmt.Sprintf("; none of the file is a network, the first %d are shown", lines.Count-lines.Hidden())
-		}
-		fmt.Fprintf(s.err, "latlab: %s: %s skipped%s\n", name, ui.Plural(lines.Count, "line"), shown)
+	switch {
+	case lines.Usable() && lines.Count == 0:
+		return nil
+	case lines.Usable():
+		fmt.Fprintf(s.err, "latlab: %s: %s skipped\n", name, ui.Plural(lines.Count, "line"))
 		return exitSilently(exitPartial)
+	case lines.Count == 0:
+		return usagef("%s has no network", name)
 	}
-	return nil
+	return usagef("%s: no line is a network%s", name, lines.Shown())
 }
 
 // anySpace finds built-in spaces and the space of --space, a name or a file.

@@ -105,10 +105,12 @@ func sweepByID(all []bench.Sweep, id string) (bench.Sweep, error) {
 			found = append(found, s)
 		}
 	}
-	switch len(found) {
-	case 1:
+	switch {
+	case id == "": // an unset variable must not remove the only sweep of a store
+		return bench.Sweep{}, usagef("the id of a sweep is empty; the store has: %s", listSweeps(all))
+	case len(found) == 1:
 		return found[0], nil
-	case 0:
+	case len(found) == 0:
 		return bench.Sweep{}, usagef("no sweep has the id %q; the store has: %s", id, listSweeps(all))
 	}
 	return bench.Sweep{}, usagef("several sweeps begin with %q: %s", id, listSweeps(found))
@@ -121,7 +123,7 @@ func splitName(name, db string) (file, id string) {
 	switch {
 	case isFile(name):
 		return name, ""
-	case i >= 0:
+	case i > 0:
 		return name[:i], name[i+1:]
 	case db != "":
 		return db, name

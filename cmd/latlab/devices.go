@@ -34,7 +34,6 @@ type devicesOptions struct {
 
 func (o *devicesOptions) register(f *flagSet) {
 	o.labOptions.register(f)
-	o.cache.register(f)
 	f.json(&o.json)
 }
 
@@ -102,6 +101,7 @@ type checkOptions struct{ devicesOptions }
 
 func (o *checkOptions) register(f *flagSet) {
 	o.devicesOptions.register(f)
+	o.cache.register(f)
 	f.arguments(&o.names, "NAME")
 }
 
@@ -123,7 +123,7 @@ func (o *checkOptions) run(ctx context.Context, s streams) error {
 	}
 	if k := inventory.Failed(checks); k != nil {
 		code := exitFailed
-		if k.Name == inventory.StepHostName {
+		if k.Away {
 			code = exitNoDevice
 		}
 		return withCode(code, fmt.Errorf("device %s is not ready: %s", name, k.Name))
@@ -137,8 +137,7 @@ const cleanTimeout = 3 * time.Minute
 type cleanOptions struct{ devicesOptions }
 
 func (o *cleanOptions) register(f *flagSet) {
-	o.labOptions.register(f)
-	f.json(&o.json)
+	o.devicesOptions.register(f)
 	f.arguments(&o.names, "NAME")
 }
 

@@ -33,11 +33,17 @@ func (o *doctorOptions) run(ctx context.Context, s streams) error {
 	if err := printChecks(s, o.json, checks); err != nil {
 		return err
 	}
-	if inventory.Failed(checks) != nil {
-		return withCode(exitFailed, errors.New("something is missing; the list above has the commands that install it"))
+	switch k := inventory.Failed(checks); {
+	case k == nil:
+		return nil
+	case k.Name == inventoryStep:
+		return usagef("the inventory cannot be used; the list above says why")
 	}
-	return nil
+	return withCode(exitFailed, errors.New("something is missing; the list above has the commands that install it"))
 }
+
+// inventoryStep is the check of the inventory's file.
+const inventoryStep = "inventory"
 
 // hostChecks check this machine, the model cache, adb and ssh, the estimators, and whether
 // latencies will be stable. A missing thing that only some users need is a note, not a failure.
@@ -49,7 +55,7 @@ func (o *doctorOptions) hostChecks(ctx context.Context) ([]inventory.Step, error
 	l, err := inventory.New(to)
 	var file []inventory.Step
 	if err != nil {
-		file = []inventory.Step{{Name: "inventory", State: inventory.Missing, Detail: ui.OneLine(err)}}
+		file = []inventory.Step{{Name: inventoryStep, State: inventory.Missing, Detail: ui.OneLine(err)}}
 		to.BuiltIn = true
 		if l, err = inventory.New(to); err != nil {
 			return nil, err

@@ -28,8 +28,8 @@ const (
 	exitUsage       = 2
 	exitPartial     = 3 // some networks failed or some lines were skipped; wins over 4
 	exitInvalid     = 4
-	exitSlower      = 5 // compare --fail-over found what it looks for
-	exitNoDevice    = 10
+	exitSlower      = 5  // compare --fail-over found what it looks for
+	exitNoDevice    = 10 // it is unknown, or away
 	exitLocked      = 11
 	exitInterrupted = 130
 )
@@ -83,7 +83,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, store.ErrLocked):
 		return exitLocked
-	case wraps[*inventory.UnknownError](err), errors.Is(err, devices.ErrNoHost):
+	case wraps[*inventory.UnknownError](err), isDevice && dev.Reason == devices.ReasonOffline:
 		return exitNoDevice
 	case isDevice && dev.Fault == devices.FaultUser, isUsers(err):
 		return exitUsage
@@ -107,8 +107,14 @@ func inputError(err error) error {
 	return err
 }
 
+// isMissing reports whether a path is that of a file that does not exist.
+func isMissing(path string) bool {
+	_, err := os.Stat(path)
+	return path != "" && path != stdoutPath && errors.Is(err, fs.ErrNotExist)
+}
+
 // asFile refuses a path that cannot be read as a file is: a folder, and what the user may not read. named
-// is the flag. A missing file is accepted, because a store may be made, and its reader has a better error.
+// is the flag. A missing file is accepted, because a store may be made.
 func asFile(named, path string) error {
 	info, err := os.Stat(path)
 	why := ""

@@ -23,6 +23,7 @@ type flagSet struct {
 	wordsName string
 	parsed    *cli.Context
 	typedAt   typedFlags
+	written   []string // flags of files that need not exist
 }
 
 type typedFlags map[string]bool
@@ -78,6 +79,7 @@ func (f *flagSet) output(to *string, usage string) {
 
 // result adds the name of a further file that is written, likewise.
 func (f *flagSet) result(to *string, name, usage string) {
+	f.written = append(f.written, name)
 	f.add(&cli.StringFlag{Name: name, Usage: usage, Destination: to})
 }
 
@@ -108,12 +110,14 @@ func (f *flagSet) read(c *cli.Context) error {
 }
 
 // checkFiles refuses folders and unreadable files as values of the flags whose help names a FILE or a
-// LIST.jsonl. The environment's and the configuration's values are checked too.
+// LIST.jsonl, and missing ones that were typed, so that no verb silently ignores one. The environment's and
+// the configuration's values are checked too, but they may be for other verbs.
 func (f *flagSet) checkFiles() error {
 	for _, flag := range f.flags {
 		name, usage := flag.Names()[0], flag.(cli.DocGenerationFlag).GetUsage()
 		isFile := strings.Contains(usage, "`FILE`") || strings.Contains(usage, "`LIST.jsonl`")
-		// -o is written. --model takes folders too, and the readers of --model and --models say what to type instead.
+		// -o is written. --model takes folders too, and the readers of --model and --models say what to type
+		// instead. A store of --db may be made.
 		if !isFile || name == "o" || name == "model" || name == "models" {
 			continue
 		}
@@ -124,6 +128,9 @@ func (f *flagSet) checkFiles() error {
 		for _, path := range values {
 			if err := asFile(dashed(name), path); err != nil {
 				return err
+			}
+			if f.typed(name) && name != "db" && !slices.Contains(f.written, name) && isMissing(path) {
+				return usagef("%s %s: no such file", dashed(name), path)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -129,9 +130,20 @@ func flagsFirst(verbs []*verb, args []string, typed typedFlags) ([]string, error
 	return append(append(head, words...), rest...), nil
 }
 
+// badValue is the library's error for a value that is no number. Only numbers have a form that it checks, but
+// for --flag=VALUE of a boolean, of which it says "invalid boolean value".
+var badValue = regexp.MustCompile(`^invalid value (".*") for flag -(\S+): (.*)$`)
+
 // onUsage rewords the library's errors and suggests the flag that was probably meant.
 func onUsage(c *cli.Context, err error, _ bool) error {
 	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if bad := badValue.FindStringSubmatch(err.Error()); bad != nil {
+		why := "is no whole number"
+		if bad[3] == "value out of range" {
+			why = "is too large"
+		}
+		return usagef("%s %s %s", dashed(bad[2]), bad[1], why)
+	}
 	if !unknown {
 		return usagef("%v", err)
 	}

@@ -244,7 +244,10 @@ func notASpace(name string) error {
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return fmt.Errorf("--space %s is a folder; name a .yaml file", text.ShellWord(name))
 	}
-	return text.CheckKind(f, text.SpaceFile)
+	if err := text.CheckKind(f, text.SpaceFile); err != nil || sampler.IsFileName(name) {
+		return err
+	}
+	return fmt.Errorf("--space %s is a file whose name does not end in .yaml, as that of a space does", text.ShellWord(name))
 }
 
 func requiredCount(n int) error {

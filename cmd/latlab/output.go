@@ -90,6 +90,8 @@ func fits(flag, out, folder string) error {
 	switch {
 	case folder != "" && isFile(out):
 		return usagef("%s %s is a file; %s is a folder of files", dashed(flag), out, folder)
+	case folder != "" && !canBeFolder(out):
+		return usagef("%s %s cannot be a folder; %s is a folder of files", dashed(flag), out, folder)
 	case folder != "":
 		return nil
 	case isFolder(out):
@@ -98,6 +100,18 @@ func fits(flag, out, folder string) error {
 		return usagef("%s %s: there is no folder %s", dashed(flag), out, filepath.Dir(out))
 	}
 	return nil
+}
+
+// canBeFolder reports whether a path is a folder, or one can be made: all of it that exists is one.
+func canBeFolder(path string) bool {
+	for p := filepath.Clean(path); ; p = filepath.Dir(p) {
+		if info, err := os.Stat(p); err == nil {
+			return info.IsDir()
+		}
+		if _, err := os.Lstat(p); err == nil || p == filepath.Dir(p) {
+			return err != nil // a link that leads nowhere stands in the way
+		}
+	}
 }
 
 func isFolder(path string) bool {

@@ -121,9 +121,6 @@ func (o *verifyOptions) list(s streams, sp *sampler.Space, info devices.Info, pr
 			return nil, false, err
 		}
 	}
-	if len(list) == 0 && skipped {
-		return nil, skipped, exitSilently(exitPartial) // the lines are reported already
-	}
 	if len(list) == 0 {
 		return nil, skipped, usagef("name networks: --fixture NAME or --archs FILE")
 	}

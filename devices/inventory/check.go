@@ -24,10 +24,8 @@ type Step struct {
 	State  StepState `json:"state"`
 	Detail string    `json:"detail"`
 	Type   string    `json:"type,omitempty"` // command that helps
+	Away   bool      `json:"-"`              // it failed because the device cannot be reached
 }
-
-// StepHostName is the Name of the step that fails where a device's host cannot be resolved.
-const StepHostName = "host name"
 
 // StepState is the result of a Step.
 type StepState string
@@ -89,11 +87,11 @@ func (l *Lab) CheckTools(ctx context.Context) [][]Step {
 // checkLocal checks the system, the agent's file, the agent and its runtime.
 func checkLocal(ctx context.Context, o agent.Options) []Step {
 	if runtime.GOOS != "linux" {
-		return []Step{{"system", Missing, runtime.GOOS + " is not supported: latlab's agent measures on Linux only", ""}}
+		return []Step{{Name: "system", State: Missing, Detail: runtime.GOOS + " is not supported: latlab's agent measures on Linux only"}}
 	}
 	steps := []Step{{Name: "system", State: OK, Detail: runtime.GOOS + "/" + runtime.GOARCH}}
 	if _, err := os.Stat(o.Path); err != nil {
-		return append(steps, Step{"agent", Missing, "latlab-agent, which measures models, was not found: " + err.Error(), "make build"})
+		return append(steps, Step{Name: "agent", State: Missing, Detail: "latlab-agent, which measures models, was not found: " + err.Error(), Type: "make build"})
 	}
 	steps = append(steps, Step{Name: "agent", State: OK, Detail: o.Path})
 	d, err := openLocal(ctx, o)
@@ -107,7 +105,7 @@ func checkLocal(ctx context.Context, o agent.Options) []Step {
 
 // agentProblem explains why the agent did not start, with its output.
 func agentProblem(err error) Step {
-	s := Step{"runtime", Missing, oneLine(err.Error()), "make build"}
+	s := Step{Name: "runtime", State: Missing, Detail: oneLine(err.Error()), Type: "make build"}
 	var e *devices.Error
 	if !errors.As(err, &e) {
 		return s
@@ -141,7 +139,7 @@ func (w *walk) missing(name string, err error, typed string) []Step {
 	s := Step{Name: name, State: Missing, Detail: oneLine(err.Error()), Type: typed}
 	var e *devices.Error
 	if errors.As(err, &e) {
-		s.Detail = sentence(e)
+		s.Detail, s.Away = sentence(e), e.Reason == devices.ReasonOffline
 		if last := text.LastLine(e.Output); last != "" && !strings.Contains(s.Detail, last) {
 			s.Detail += "; it printed: " + text.ClipTo(oneLine(last), 200)
 		}

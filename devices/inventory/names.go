@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,7 +181,7 @@ func simulators() family {
 		check: func(_ context.Context, name string) []Step {
 			d, err := open(name)
 			if err != nil {
-				return []Step{{"constants", Missing, oneLine(err.Error()), ""}}
+				return []Step{{Name: "constants", State: Missing, Detail: oneLine(err.Error())}}
 			}
 			f := d.Info().Fingerprint
 			return []Step{{Name: "constants", State: OK, Detail: fmt.Sprintf("%s, sha256 %.12s, profile %s, unit %s",
@@ -301,7 +302,7 @@ func (l *Lab) addressed(prefix, what, form string, parse func(address string) (p
 		entry: func(name string) (*entry, error) {
 			p, why := parse(strings.TrimPrefix(name, prefix))
 			if why != "" {
-				return nil, &UnknownError{Name: name, Err: fmt.Errorf("%q is not a device name: %s", name, why)}
+				return nil, &UnknownError{Name: name, Err: &devices.Error{Err: fmt.Errorf("%q is not a device name", text.Clip(name)), Advice: why}}
 			}
 			e := newEntry(tools()[0])
 			e.place = p
@@ -331,7 +332,7 @@ func (l *Lab) ofEntries(f family) family {
 	f.check = func(ctx context.Context, name string) []Step {
 		e, err := f.entry(name)
 		if err != nil {
-			return []Step{{"name", Missing, oneLine(err.Error()), ""}}
+			return []Step{{Name: "name", State: Missing, Detail: oneLine(err.Error())}}
 		}
 		return l.checkEntry(ctx, e)
 	}
@@ -347,13 +348,17 @@ type UnknownError struct {
 
 // Error suggests the nearest name.
 func (e *UnknownError) Error() string {
-	says := fmt.Sprintf("no device is named %q", text.Clip(e.Name))
-	if e.Err != nil {
+	says, advice := fmt.Sprintf("no device is named %q", text.Clip(e.Name)), ""
+	family, ok := errors.AsType[*devices.Error](e.Err)
+	switch {
+	case ok: // its operation would name the device once more
+		says, advice = family.Err.Error(), family.Advice
+	case e.Err != nil:
 		says = e.Err.Error()
-	} else if e.Near != "" {
+	case e.Near != "":
 		says += fmt.Sprintf("; did you mean %q?", e.Near)
 	}
-	return says + " (`latlab devices` lists them)"
+	return fmt.Sprintf("%s (%s)", says, cmp.Or(advice, "`latlab devices` lists them"))
 }
 
 // Unwrap returns the error of the name's family.

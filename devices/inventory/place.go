@@ -124,7 +124,7 @@ func (h sshHost) dial(ctx context.Context, _ *Lab) (transport.Transport, error) 
 func (h sshHost) walk(ctx context.Context, l *Lab, e *entry, w *walk) (transport.Transport, error) {
 	t, err := l.dialTo(ctx, e)
 	if errors.Is(err, devices.ErrNoHost) {
-		w.missing(StepHostName, err, "")
+		w.missing("host name", err, "")
 		return nil, err
 	}
 	if err != nil {

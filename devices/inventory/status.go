@@ -78,7 +78,9 @@ func (l *Lab) List(ctx context.Context) ([]Status, error) {
 	for i, name := range l.Tools() {
 		failed[name] = Failed(tools[i])
 	}
-	for _, f := range builtIn(l.o)[1:] {
+	o := l.o
+	o.VelaConfig = "" // the listed names have Vela's own system configurations
+	for _, f := range builtIn(o)[1:] {
 		computed, err := f.rows(failed[f.tool])
 		if err != nil {
 			return nil, err

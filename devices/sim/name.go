@@ -81,7 +81,7 @@ func ParseName(name string) (Name, error) {
 			return n, n.tail(name, strings.Split(rest[i+len(".yaml:"):], ":"))
 		}
 		if n.File == "" {
-			return n, userError("open device "+text.Clip(name), "usage", errors.New("sim: needs a file name after it"))
+			return n, userError("open device", "usage", fmt.Errorf("%q names no file", name))
 		}
 		return n, nil
 	}
@@ -153,7 +153,7 @@ func (n Name) load() (*Spec, string, error) {
 	if n.File != "" {
 		s, hash, err := LoadFile(n.File)
 		if err != nil {
-			return nil, "", userError("open device "+text.Clip(filePrefix+n.File), "file", err)
+			return nil, "", userError("simulator", "file", err) // which names the file
 		}
 		return s, hash, nil
 	}

@@ -443,7 +443,7 @@ func TestNames(t *testing.T) {
 		"sim-pixel1-cpu:exact:-1": "whole number",
 		"sim-pixel1-cpu:exact:1:": "more parts than",
 		"sim-pixel1-cpu:":         "no profile",
-		"sim:":                    "needs a file",
+		"sim:":                    "names no file",
 		"sim:none.yaml":           "no such file",
 		"cpu":                     "no such simulator",
 	} {

@@ -3,9 +3,11 @@ package web
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,12 +54,25 @@ func (t Timeouts) orDefaults() Timeouts {
 // maxHeader is ample for a scraper's header; the default is a megabyte per connection.
 const maxHeader = 16 << 10
 
-// CheckConfig returns an error if a file of TLS and passwords is invalid; an empty name is valid.
+// CheckConfig returns an error if a file of TLS and passwords is invalid; an empty name is valid. The error
+// is one line, and the caller names the file.
 func CheckConfig(file string) error {
 	if file == "" {
 		return nil
 	}
-	return toolkit.Validate(file)
+	err := toolkit.Validate(file)
+	if path, ok := errors.AsType[*fs.PathError](err); ok && path.Path == file {
+		return path.Err
+	}
+	if err == nil {
+		return nil
+	}
+	// Of several unknown fields the first is enough, without the name of a Go type.
+	first, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n  "), "\n")
+	if field, _, unknown := strings.Cut(first, " not found in type "); unknown {
+		first = field + " is unknown"
+	}
+	return errors.New(first)
 }
 
 // Serve serves until its context ends, then finishes open requests and returns nil.

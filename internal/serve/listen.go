@@ -50,8 +50,10 @@ func listenError(address string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("a different program listens on %s; stop it, or choose a different --web.listen-address", address)
-	case errors.As(err, &bad), errors.As(err, &dns):
-		return &OptionError{fmt.Sprintf("--web.listen-address %s: %v", address, err)}
+	case errors.As(err, &bad):
+		return &OptionError{fmt.Sprintf("--web.listen-address %s: %s; it must be HOST:PORT, or :PORT for all interfaces", address, bad.Err)}
+	case errors.As(err, &dns):
+		return &OptionError{fmt.Sprintf("--web.listen-address %s: %s", address, dns.Err)}
 	}
 	return fmt.Errorf("cannot listen on %s: %w", address, err)
 }

@@ -125,6 +125,15 @@ func inputOf(n *reader.Network) Input {
 	return ""
 }
 
+// unreadable names the file once: the system's error has its path too.
+func unreadable(path string, err error) error {
+	var named *fs.PathError
+	if errors.As(err, &named) {
+		err = named.Err
+	}
+	return fmt.Errorf("model %s cannot be read: %w", path, err)
+}
+
 // mapped calls f with a file's bytes, which are valid until f returns. The file is mapped and not read,
 // because it may be larger than the memory. It must be a regular file: opening a pipe would never end,
 // and the error for a folder would be unclear.
@@ -134,7 +143,7 @@ func mapped(path string, f func(data []byte) error) (err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("model %s: %w", path, fs.ErrNotExist)
 	case err != nil:
-		return fmt.Errorf("model %w", err)
+		return unreadable(path, err)
 	case info.IsDir():
 		return fmt.Errorf("model %s: it is a folder; name a file", path)
 	case !info.Mode().IsRegular():
@@ -142,11 +151,11 @@ func mapped(path string, f func(data []byte) error) (err error) {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("model %w", err)
+		return unreadable(path, err)
 	}
 	defer file.Close()
 	if info, err = file.Stat(); err != nil {
-		return fmt.Errorf("model %w", err)
+		return unreadable(path, err)
 	}
 	if info.Size() == 0 { // the kernel maps no empty file
 		return f(nil)
@@ -156,7 +165,7 @@ func mapped(path string, f func(data []byte) error) (err error) {
 	}
 	data, err := unix.Mmap(int(file.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
-		return fmt.Errorf("model %s cannot be read: %w", path, err)
+		return unreadable(path, err)
 	}
 	defer func() { err = errors.Join(err, unix.Munmap(data)) }()
 	defer guard(path, &err)()
