@@ -42,16 +42,16 @@ func (v *verb) required() []string {
 
 // groups sorts the verb's flags into groups, the required ones first. Groups may be empty.
 func (v *verb) groups() []flagGroup {
-	required := v.required()
+	required, names := v.required(), v.flags.names() // the library makes the names anew each time
 	all := append([]flagGroup{{"REQUIRED", required}, {title: "OPTIONS"}}, flagGroups()...)
-	for _, name := range v.flags.names() {
+	for _, name := range names {
 		if !slices.ContainsFunc(all, func(g flagGroup) bool { return slices.Contains(g.flags, name) }) {
 			all[1].flags = append(all[1].flags, name)
 		}
 	}
 	for i := range all[2:] {
 		all[i+2].flags = slices.DeleteFunc(all[i+2].flags, func(name string) bool {
-			return slices.Contains(required, name) || !slices.Contains(v.flags.names(), name)
+			return slices.Contains(required, name) || !slices.Contains(names, name)
 		})
 	}
 	return all

@@ -35,6 +35,7 @@ func TestKilledAtAnyMomentLosesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills a sweep on the real runtime many times")
 	}
+	t.Parallel()
 	mark := "LATLAB_TEST_MARK=" + t.TempDir()
 	l := newLab(t, "LATLAB_AGENT="+testenv.Agent(t), mark)
 	random := rand.New(rand.NewPCG(killSeed, 0))

@@ -20,6 +20,7 @@ const (
 // hundred at a time, and wants at the end what an undisturbed sweep gave: no block twice,
 // none missing, and the same numbers, for they depend on the network and its round alone.
 func TestKilledSimulatorLosesNothing(t *testing.T) {
+	t.Parallel()
 	kills := simKills
 	if testing.Short() {
 		kills = 3

@@ -161,6 +161,7 @@ func TestEveryCommandOfTheDocumentsRuns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs a page from its beginning to its end")
 	}
+	t.Parallel()
 	l := newLab(t, "LATLAB_AGENT="+testenv.Agent(t), "LATLAB_PYTHON="+testenv.Python(t))
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {

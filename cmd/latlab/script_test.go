@@ -55,6 +55,7 @@ var update = flag.Bool("update", false, "rewrite the wanted output in testdata/s
 //	remount DIR ro|rw              make it read-only or writable
 //	fill DIR                       leave it no byte
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	fake, err := exec.LookPath("fake-agent")
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +66,7 @@ func TestScripts(t *testing.T) {
 	}
 	tiny, needs := tinySpace(t), scriptNeeds(t)
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("testdata", "script"),
+		Files:               scriptFiles(t),
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -83,6 +84,28 @@ func TestScripts(t *testing.T) {
 			"tmpfs": cmdTmpfs, "remount": cmdRemount, "fill": cmdFill,
 		},
 	})
+}
+
+// racingScripts are those that the race detector watches: they serve, look for devices, sweep several
+// at once, fit, and end programs in the middle. The other verbs do one thing after another, and a
+// watched program takes ten times as long to start.
+var racingScripts = []string{
+	"adb-without-a-phone", "boards-over-ssh", "devices-and-doctor", "estimators", "full-disk", "metrics-of-old-sweeps",
+	"networks-and-devices-that-fail", "phones-over-adb", "serving", "several-devices-at-once", "the-main-job",
+	"timing-on-a-phone", "without-adb",
+}
+
+func scriptFiles(t *testing.T) []string {
+	t.Helper()
+	dir := filepath.Join("testdata", "script")
+	if testenv.Race {
+		return mapped(racingScripts, func(name string) string { return filepath.Join(dir, name+".txtar") })
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil || len(files) < len(racingScripts) {
+		t.Fatalf("%d scripts (%v)", len(files), err)
+	}
+	return files
 }
 
 // scriptTest is the key of a script's own test among its values.
