@@ -55,6 +55,22 @@ func FitNames(rows [][]string, name, columns int) {
 	}
 }
 
+// WithoutCommon returns names without the folder and the end that all have.
+func WithoutCommon(names []string) []string {
+	rows := make([][]string, len(names))
+	for i, name := range names {
+		rows[i] = []string{name}
+	}
+	if len(rows) > 0 {
+		dropCommon(rows, 0)
+	}
+	short := make([]string, len(names))
+	for i, row := range rows {
+		short[i] = row[0]
+	}
+	return short
+}
+
 // dropCommon removes the folder that all cells of a column begin with, and the last part of the end
 // that all have, such as -float32.tflite: clipped names must differ.
 func dropCommon(rows [][]string, column int) {
