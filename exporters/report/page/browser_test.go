@@ -597,7 +597,8 @@ func TestWhatPagesSay(t *testing.T) {
 					t.Errorf("%q is missing", want)
 				}
 			}
-			own, _, _ := strings.Cut(b.String(), "<script>")
+			_, own, _ := strings.Cut(b.String(), "<title>") // after the policy, whose hashes may spell anything
+			own, _, _ = strings.Cut(own, "<script>")
 			for _, bad := range []string{"http://", "https://", "NaN", "Inf", "%!", "ZgotmplZ", "0001-01-01"} {
 				if strings.Contains(own, bad) {
 					t.Errorf("%q is on the page", bad)
