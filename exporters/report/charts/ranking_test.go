@@ -44,7 +44,7 @@ func TestRankingAxes(t *testing.T) {
 	sweep := func(seconds float64) report.Sweep {
 		return report.Sweep{Networks: report.Networks{
 			Index: []int{0, 1}, Name: []string{"own/mobilenet_v3_large_ssdlite-int8.tflite", "own/mobilenet_v3_small_ssdlite-int8.tflite"}, ID: make([]string, 2),
-			Verdict: []bench.Verdict{bench.Valid, bench.Valid}, Seconds: []float64{seconds, 2 * seconds}, Low: []float64{seconds, 2 * seconds}, High: []float64{seconds, 2 * seconds},
+			Verdict: []verdict.Verdict{verdict.Valid, verdict.Valid}, Seconds: []float64{seconds, 2 * seconds}, Low: []float64{seconds, 2 * seconds}, High: []float64{seconds, 2 * seconds},
 		}}
 	}
 	for factor, shared := range map[float64]bool{2: true, 50: false} {
