@@ -75,18 +75,20 @@ func (o sweepChoice) several(ctx context.Context, st bench.Reader) ([]bench.Swee
 	return chosen, nil
 }
 
-// severalOrRuns is several, or the newest two runs where --sweep is missing and all sweeps are runs of one request.
-func (o sweepChoice) severalOrRuns(ctx context.Context, st bench.Reader) ([]bench.Sweep, error) {
+// severalOrRuns is several, or without --sweep the newest two runs where some request was measured anew, and how
+// many sweeps that leaves out.
+func (o sweepChoice) severalOrRuns(ctx context.Context, st bench.Reader) (chosen []bench.Sweep, leftOut int, err error) {
 	all, err := st.Sweeps(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	all = slices.DeleteFunc(all, func(m bench.Sweep) bool { return o.device != "" && m.Device.Name != o.device })
-	if o.sweep != "" || len(all) < 2 || !runsOfOne(all) {
-		return o.several(ctx, st)
+	before, after, found := newestRuns(all)
+	if o.sweep != "" || !found {
+		chosen, err = o.several(ctx, st)
+		return chosen, 0, err
 	}
-	slices.SortFunc(all, byRun)
-	return all[len(all)-2:], nil
+	return []bench.Sweep{before, after}, len(all) - 2, nil
 }
 
 // find finds a sweep by its id. If --device is typed too, it must be the sweep's device.
@@ -151,6 +153,21 @@ func onlySweep(ctx context.Context, file string, st bench.Reader, id string) (be
 // runsOfOne reports whether sweeps are runs of one request.
 func runsOfOne(sweeps []bench.Sweep) bool {
 	return !slices.ContainsFunc(sweeps, func(m bench.Sweep) bool { return m.Request() != sweeps[0].Request() })
+}
+
+// newestRuns are the newest run of the request that was measured anew last, and the run before it.
+func newestRuns(all []bench.Sweep) (before, after bench.Sweep, found bool) {
+	for _, m := range all { // oldest first
+		if m.Run > 0 {
+			after = m
+		}
+	}
+	for _, m := range all {
+		if after.Run > 0 && m.Request() == after.Request() && m.Run < after.Run {
+			before, found = m, true
+		}
+	}
+	return before, after, found
 }
 
 func byRun(x, y bench.Sweep) int { return cmp.Compare(x.Run, y.Run) }

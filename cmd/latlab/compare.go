@@ -136,30 +136,20 @@ func (o *compareOptions) open(ctx context.Context, name string, before bool) (x 
 	return x, st, nil
 }
 
-// newestRun is the newest run of the request that was measured anew last, or the run before it.
-func newestRun(ctx context.Context, file string, st bench.Reader, before bool) (found bench.Sweep, err error) {
+// newestRun is the later or the earlier of newestRuns.
+func newestRun(ctx context.Context, file string, st bench.Reader, earlier bool) (bench.Sweep, error) {
 	all, err := st.Sweeps(ctx)
 	if err != nil {
-		return found, err
+		return bench.Sweep{}, err
 	}
-	var newest bench.Sweep
-	for _, m := range all { // oldest first
-		if m.Run > 0 {
-			newest = m
-		}
-	}
-	for _, m := range all {
-		if newest.Run > 0 && m.Request() == newest.Request() && m.Run < newest.Run {
-			found = m
-		}
-	}
+	before, after, found := newestRuns(all)
 	switch {
-	case found.ID == "":
-		return found, usagef("no sweep of %s was measured twice; name two: %s", file, listSweeps(all))
-	case before:
-		return found, nil
+	case !found:
+		return bench.Sweep{}, usagef("no sweep of %s was measured twice; name two: %s", file, listSweeps(all))
+	case earlier:
+		return before, nil
 	}
-	return newest, nil
+	return after, nil
 }
 
 func (o *compareOptions) print(s streams, c *compare.Comparison, limit float64) error {

@@ -52,20 +52,21 @@ func printChoices(w io.Writer, list []chosen) error {
 	if len(list) == 0 {
 		return nil
 	}
-	if _, err := fmt.Fprintln(w); err != nil {
-		return err
-	}
-	rows := [][]string{{"INDICES", "STAGE", "CHOICES, AS NUMBER=NAME"}}
+	rows := [][2]string{{"INDICES", "CHOICES OF A STAGE, AS NUMBER=NAME"}}
 	first, words := 0, ""
 	for _, c := range list {
 		if !c.isWidth {
 			words += c.String() + " "
 			continue
 		}
-		rows = append(rows, []string{fmt.Sprintf("%d-%d", first, c.Index), c.Stage, words + "width " + c.String()})
+		rows = append(rows, [2]string{fmt.Sprintf("%d-%d", first, c.Index), c.Stage + ": " + words + "width " + c.String()})
 		first, words = c.Index+1, ""
 	}
-	return ui.Table(w, rows)
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	ui.Facts(w, rows)
+	return nil
 }
 
 type describeOptions struct {
@@ -120,21 +121,14 @@ const float32Bytes = 4
 
 func printDescription(s streams, d description) error {
 	if d.fileFacts != nil {
-		return printFile(s.out, d)
+		return printFile(s, d)
 	}
-	rows := [][]string{{"LAYER", "OP", "KERNEL", "OUTPUT", "ACT", "PAID BY", "MMACS", "PARAMS"}}
-	for _, l := range d.Layers {
-		rows = append(rows, []string{
-			l.Name, string(l.Kind), kernel(l), ui.Shape(l.Output), activation(l), l.Position,
-			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), ui.Thousands(int(l.Params)),
-		})
-	}
-	if err := ui.Table(s.out, rows); err != nil {
+	if err := printLayers(s, d.Layers, true); err != nil {
 		return err
 	}
 	title := d.Name + "\n"
 	if d.Space != "" {
-		title = ui.Wrap(d.Name+" ", []string{d.Space, d.Indices}, ui.WideColumns)
+		title = ui.Wrap(d.Name+" ", []string{d.Space, d.Indices}, ui.Columns)
 	}
 	if _, err := fmt.Fprintf(s.out, "\n%s%s MACs, %s parameters, %d layers\n",
 		title, ui.Count(d.MACs), ui.Count(d.Params), len(d.Layers)); err != nil {
@@ -144,6 +138,28 @@ func printDescription(s streams, d description) error {
 		return err
 	}
 	return printPublished(s.out, d.Published)
+}
+
+// printLayers prints what fits: the activation is left out first, then the position that pays, if it is known.
+func printLayers(s streams, layers []graph.Row, paid bool) error {
+	column := func(head string, weight int, cell func(l graph.Row) string) ui.Column {
+		return ui.Column{Head: head, Weight: weight, Cells: mapped(layers, cell)}
+	}
+	return ui.FittingTable(s.out, s.columns, []ui.Column{
+		column("LAYER", 0, func(l graph.Row) string { return ui.Middle(nameEnd(l.Name), max(25, s.columns-60)) }),
+		column("OP", 0, func(l graph.Row) string { return string(l.Kind) }),
+		column("KERNEL", 3, kernel),
+		column("OUTPUT", 5, func(l graph.Row) string { return ui.Shape(l.Output) }),
+		column("ACT", 1, activation),
+		column("MMACS", 0, func(l graph.Row) string { return strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64) }),
+		column("PARAMS", 4, func(l graph.Row) string { return ui.Thousands(int(l.Params)) }),
+		column("PAID BY", 2, func(l graph.Row) string {
+			if !paid {
+				return ""
+			}
+			return l.Position
+		}),
+	})
 }
 
 func kernel(l graph.Row) string {
@@ -157,7 +173,6 @@ func kernel(l graph.Row) string {
 	return k
 }
 
-// shape formats an NHWC shape; a batch of 1 is omitted.
 func activation(l graph.Row) string {
 	if l.Activation == graph.Linear {
 		return ""

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"latlab/internal/text"
@@ -127,7 +126,7 @@ func namedSpace(named string, n *reader.Network) (*sampler.Space, error) {
 	return sp, nil
 }
 
-// nameColumns keeps a layer's line below 100 columns. Other converters join the names of all fused
+// nameColumns leaves room for the other columns of a layer. Other converters join the names of all fused
 // operators, of which the last is the most useful, so nameEnd keeps the end.
 const nameColumns = 32
 
@@ -139,39 +138,24 @@ func nameEnd(name string) string {
 	return ".." + string(r[len(r)-nameColumns+2:])
 }
 
-func printFile(w io.Writer, d description) error {
-	header := []string{"LAYER", "OP", "KERNEL", "OUTPUT", "ACT", "MMACS", "PARAMS"}
-	if d.paid {
-		header = append(header, "PAID BY")
-	}
-	rows := [][]string{header}
-	for _, l := range d.Layers {
-		row := []string{
-			nameEnd(l.Name), string(l.Kind), kernel(l), ui.Shape(l.Output), activation(l),
-			strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64), ui.Thousands(int(l.Params)),
-		}
-		if d.paid {
-			row = append(row, l.Position)
-		}
-		rows = append(rows, row)
-	}
+func printFile(s streams, d description) error {
 	if !d.unread {
-		if err := ui.Table(w, rows); err != nil {
+		if err := printLayers(s, d.Layers, d.paid); err != nil {
 			return err
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(s.out)
 	}
-	if _, err := io.WriteString(w, fileSummary(d)); err != nil {
+	if _, err := io.WriteString(s.out, fileSummary(d)); err != nil {
 		return err
 	}
-	return printChoices(w, d.Choices)
+	return printChoices(s.out, d.Choices)
 }
 
 func fileSummary(d description) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s bytes, %s\n", d.File, ui.Thousands(int(d.Bytes)), d.Precision)
 	if d.Space != "" {
-		fmt.Fprintf(&b, "%s %s, written by %s\n", d.Space, d.Indices, d.Tool)
+		b.WriteString(ui.Wrap(d.Space, []string{d.Indices + ",", "written by " + d.Tool}, ui.Columns))
 	}
 	if d.Signature != "" {
 		fmt.Fprintf(&b, "signature  %s\n", d.Signature)
@@ -195,10 +179,10 @@ func fileSummary(d description) string {
 	}
 	if !d.unread && !d.MACsComplete {
 		b.WriteString("these figures include the known operators only\n")
-		b.WriteString(ui.Wrap("unknown operators:", counted(d.Unknown), ui.WideColumns))
+		b.WriteString(ui.Wrap("unknown operators:", counted(d.Unknown), ui.Columns))
 	}
 	for _, n := range d.Notes {
-		b.WriteString(ui.Wrap("note:", strings.Fields(n), ui.WideColumns))
+		b.WriteString(ui.Wrap("note:", strings.Fields(n), ui.Columns))
 	}
 	return b.String()
 }

@@ -62,18 +62,13 @@ func fixtureRows() ([]fixtureRow, error) {
 	return rows, nil
 }
 
-// printAllPublished prints the published figures of all fixtures, which share their sources. A figure has
-// a line of its own, because a table would be wider than 80 columns.
+// printAllPublished prints the published figures of all fixtures, which share their sources.
 func printAllPublished(w io.Writer, rows []fixtureRow) error {
 	var refs references
 	var b strings.Builder
 	b.WriteString("\nPublished figures, each with the numbers of its source and notes below. latlab\nmeasured none of them; \"ours\" is what its own graph comes to.\n")
 	for _, r := range rows {
-		fmt.Fprintf(&b, "\n%s\n", r.Name)
-		for _, p := range r.Published {
-			head := fmt.Sprintf("  %-8s%-11s%-6s", p.Quantity, paperFigure(p.Quantity, p.Published), refs.of(p.Source, p.Note))
-			b.WriteString(strings.TrimRight(ui.WrapIndented(head, strings.Fields(p.where()), strings.Repeat(" ", len(head)), ui.Columns), " \n") + "\n")
-		}
+		fmt.Fprintf(&b, "\n%s\n%s", r.Name, publishedLines(r.Published, &refs))
 	}
 	fmt.Fprintf(&b, "\n%s", refs)
 	_, err := io.WriteString(w, b.String())

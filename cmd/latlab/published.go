@@ -49,18 +49,19 @@ func printPublished(w io.Writer, list []publishedFigure) error {
 		return nil
 	}
 	var refs references
-	rows := [][]string{{"PUBLISHED", "VALUE", "REF", "OURS, OR WHERE"}}
-	for _, p := range list {
-		rows = append(rows, []string{string(p.Quantity), paperFigure(p.Quantity, p.Published), refs.of(p.Source, p.Note), p.where()})
-	}
-	if _, err := fmt.Fprintln(w); err != nil {
-		return err
-	}
-	if err := ui.Table(w, rows); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, refs.String())
+	lines := publishedLines(list, &refs)
+	_, err := fmt.Fprintf(w, "\nPublished, with the numbers of source and notes below:\n%s%s", lines, refs)
 	return err
+}
+
+// publishedLines has a line for each figure, because a table would be wider than 80 columns.
+func publishedLines(list []publishedFigure, refs *references) string {
+	var b strings.Builder
+	for _, p := range list {
+		head := fmt.Sprintf("  %-8s%-11s%-6s", p.Quantity, paperFigure(p.Quantity, p.Published), refs.of(p.Source, p.Note))
+		b.WriteString(strings.TrimRight(ui.WrapIndented(head, strings.Fields(p.where()), strings.Repeat(" ", len(head)), ui.Columns), " \n") + "\n")
+	}
+	return b.String()
 }
 
 // where is our figure, or what the published one was measured on.

@@ -82,7 +82,7 @@ func (o *rankOptions) print(s streams, all []bench.Estimate, most int) error {
 	if len(shown) == 0 {
 		return nil
 	}
-	if err := ui.Ranking(s.out, shown, s.columns); err != nil || len(shown) == len(ranked) {
+	if err := ui.Ranking(s.out, shown, bench.RankOrder(o.sort), s.columns); err != nil || len(shown) == len(ranked) {
 		return err
 	}
 	first := "first"

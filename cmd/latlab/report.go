@@ -56,7 +56,7 @@ type reportOptions struct {
 
 func (o *reportOptions) register(f *flagSet) {
 	f.db(&o.db)
-	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, go into one report")
+	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, go into one report; default: the only one, or the newest two runs")
 	f.strings(&o.costs, "cost", "cost model with a sweep's device, kind and space, a JSON `FILE`; may be repeated")
 	f.string(&o.format, "format", "`FORMAT` "+text.Or(reportFormatNames()), reportFormats()[0].name)
 	f.bool(&o.leaveOutInvalid, "leave-out-invalid", "omit INVALID networks from charts and tables; they are still counted")
@@ -82,7 +82,7 @@ func (o *reportOptions) run(ctx context.Context, s streams) error {
 	}
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	d, err := o.collect(ctx)
+	d, err := o.collect(ctx, s)
 	if err == nil {
 		err = o.write(ctx, s, d, format, out)
 	}
@@ -119,15 +119,19 @@ func findReportFormat(name string) (reportFormat, error) {
 	return reportFormat{}, unknownFormat(name, "reports", reportFormatNames()...)
 }
 
-func (o *reportOptions) collect(ctx context.Context) (*report.Data, error) {
+func (o *reportOptions) collect(ctx context.Context, s streams) (*report.Data, error) {
 	st, err := openDB(ctx, o.db)
 	if err != nil {
 		return nil, err
 	}
 	defer st.Close()
-	sweeps, err := o.severalOrRuns(ctx, st)
+	sweeps, leftOut, err := o.severalOrRuns(ctx, st)
 	if err != nil {
 		return nil, err
+	}
+	if leftOut > 0 && !o.quiet {
+		fmt.Fprintf(s.err, "latlab: the report is of the newest two runs, sweeps %s and %s; %s left out, which --sweep can name\n",
+			sweeps[0].ID, sweeps[1].ID, ui.Plural(leftOut, "other sweep"))
 	}
 	costs, err := o.loadCosts(sweeps)
 	if err != nil {
@@ -178,21 +182,25 @@ func belongs(cost report.Cost, sweeps []bench.Sweep) error {
 }
 
 func (o *reportOptions) print(s streams, d *report.Data, out string) error {
-	networks, invalid, failed := 0, 0, 0
+	networks, invalid, failed, refused := 0, 0, 0, 0
 	ids := []string{}
 	for i := range d.Sweeps {
 		t := d.Sweeps[i].Tally
-		networks, invalid, failed = networks+t.Measured, invalid+t.Invalid, failed+t.Failed
+		networks, invalid, failed, refused = networks+t.Measured, invalid+t.Invalid, failed+t.Failed, refused+len(d.Sweeps[i].Refused)
 		ids = append(ids, d.Sweeps[i].Manifest.ID)
 	}
 	kinds := append([]devices.Kind{}, d.Kinds()...)
 	if o.json {
 		return ui.Document(s.out, map[string]any{
 			"path": out, "format": o.format, "sweeps": ids, "kinds": kinds, "cost_models": len(d.Fits),
-			"measured": networks, "invalid": invalid, "failed": failed,
+			"measured": networks, "invalid": invalid, "failed": failed, "refused": refused,
 		})
 	}
-	_, err := fmt.Fprintf(s.out, "written to %s: %s %s, %d INVALID, %d failed, %s\n", out, ui.Plural(networks, "network"),
-		strings.Join(mapped(kinds, ui.Kind), " and "), invalid, failed, ui.Plural(len(d.Fits), "cost model"))
+	counts := fmt.Sprintf("%d INVALID, %d failed", invalid, failed)
+	if refused > 0 {
+		counts += fmt.Sprintf(", %d refused", refused)
+	}
+	_, err := fmt.Fprintf(s.out, "written to %s: %s %s, %s, %s\n", out, ui.Plural(networks, "network"),
+		strings.Join(mapped(kinds, ui.Kind), " and "), counts, ui.Plural(len(d.Fits), "cost model"))
 	return err
 }

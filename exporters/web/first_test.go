@@ -42,7 +42,7 @@ func TestFirstPage(t *testing.T) {
 		return w.Code, w.Body.String(), w.Header()
 	}
 	_, body, _ := get("/")
-	for _, want := range []string{`href="/report"`, "abc123", "1,200 of &lt;script&gt;, run 2", "SIMULATED", ">1,100<", ">7<", "running", "board", "not reachable"} {
+	for _, want := range []string{`href="/report"`, `href="/report#s0">abc123<`, "1,200 of &lt;script&gt;, run 2", "SIMULATED", ">1,100<", ">7<", "running", "board", "not reachable"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the first page lacks %q:\n%s", want, body)
 		}

@@ -146,7 +146,9 @@ func hosts(allowed []string) []string {
 func computedDevices(lab prom.Lab) []web.Device {
 	var list []web.Device
 	for _, s := range lab.Sweeps {
-		if d := s.Manifest.Device; d.Kind != devices.Measured {
+		d := s.Manifest.Device
+		listed := slices.ContainsFunc(list, func(x web.Device) bool { return x.Info.Name == d.Name })
+		if d.Kind != devices.Measured && !listed {
 			list = append(list, web.Device{Info: d, Source: "store", Up: true, Busy: lab.Timing(d.Name, time.Now()), Condition: lab.Condition(d.Name)})
 		}
 	}

@@ -15,9 +15,16 @@ import (
 const tiedMark = "~"
 
 // Ranking writes ranked networks as a table that fits into the given columns: long names lose the
-// folder and the end that all have, and then their middle. From 100 columns on it has MACs too, where they are known.
-func Ranking(w io.Writer, ranked []bench.Ranked, columns int) error {
-	rows := rankingRows(ranked, columns >= 100)
+// folder and the end that all have, and then their middle. MACs, where they are known, have a column from 100
+// columns on; what the networks are sorted by always has one.
+func Ranking(w io.Writer, ranked []bench.Ranked, by bench.RankOrder, columns int) error {
+	rows := rankingRows(ranked, columns >= 100 || by == bench.ByMACs)
+	if by == bench.ByIndex {
+		rows[0] = append(rows[0], "INDEX")
+		for i, r := range ranked {
+			rows[i+1] = append(rows[i+1], strconv.Itoa(r.Network.Index))
+		}
+	}
 	FitNames(rows, 1, columns)
 	if err := Table(w, rows); err != nil {
 		return err
@@ -46,6 +53,22 @@ func FitNames(rows [][]string, name, columns int) {
 	for _, row := range rows {
 		row[name] = Middle(row[name], max(room, 12))
 	}
+}
+
+// WithoutCommon returns names without the folder and the end that all have.
+func WithoutCommon(names []string) []string {
+	rows := make([][]string, len(names))
+	for i, name := range names {
+		rows[i] = []string{name}
+	}
+	if len(rows) > 0 {
+		dropCommon(rows, 0)
+	}
+	short := make([]string, len(names))
+	for i, row := range rows {
+		short[i] = row[0]
+	}
+	return short
 }
 
 // dropCommon removes the folder that all cells of a column begin with, and the last part of the end

@@ -46,7 +46,7 @@ func rankedNetworks() []bench.Ranked {
 func TestRanking(t *testing.T) {
 	for _, columns := range []int{80, 120} {
 		var b bytes.Buffer
-		if err := Ranking(&b, rankedNetworks(), columns); err != nil {
+		if err := Ranking(&b, rankedNetworks(), bench.ByLatency, columns); err != nil {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(b.String()) {
@@ -73,12 +73,31 @@ func TestRanking(t *testing.T) {
 // Without a tie there is nothing to explain, and names that fit keep their folder.
 func TestRankingWithoutTies(t *testing.T) {
 	var b bytes.Buffer
-	if err := Ranking(&b, rankedNetworks()[:1], Columns); err != nil {
+	if err := Ranking(&b, rankedNetworks()[:1], bench.ByLatency, Columns); err != nil {
 		t.Fatal(err)
 	}
 	want := "#  NETWORK                   LATENCY   INTERVAL   TIMES  VERDICT\n1  own/short-float32.tflite  100.0 ms  no spread  1.00x  VALID\n"
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Error(d)
+	}
+}
+
+// What the networks are sorted by has a column, on a narrow terminal too.
+func TestRankingShowsWhatItIsSortedBy(t *testing.T) {
+	for by, want := range map[bench.RankOrder]string{bench.ByMACs: " MACS", bench.ByIndex: " INDEX", bench.ByName: " NETWORK", bench.ByVerdict: " VERDICT"} {
+		var b bytes.Buffer
+		if err := Ranking(&b, rankedNetworks(), by, Columns); err != nil {
+			t.Fatal(err)
+		}
+		head, _, _ := strings.Cut(b.String(), "\n")
+		if !strings.Contains(head, want) {
+			t.Errorf("by %s, the columns are %s", by, head)
+		}
+		for line := range strings.Lines(b.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > Columns {
+				t.Errorf("by %s: %d columns: %s", by, n, line)
+			}
+		}
 	}
 }
 

@@ -11,11 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Widths of text: 80 columns, or just below 100 for tables with names of layers.
-const (
-	Columns     = 80
-	WideColumns = 98
-)
+// Columns is the width of text where no terminal says its own.
+const Columns = 80
 
 // Table writes rows with aligned columns; the first is the header.
 func Table(w io.Writer, rows [][]string) error {

@@ -17,6 +17,7 @@
 package charts
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ import (
 	"latlab/exporters/report"
 )
 
-// Chart is one or more frames above each other that share the x axis.
+// Chart is one or more frames above each other, which share the x axis if only the lowest has its label.
 type Chart struct {
 	ID     string // on the page; set by the page
 	Title  string
@@ -61,6 +62,16 @@ type Axis struct {
 type Tick struct {
 	At   Place
 	Text string
+	Full string // a longer text for where there is room, if Text is clipped
+}
+
+func (t Tick) longest() string { return cmp.Or(t.Full, t.Text) }
+
+// Named reports whether a row's name is clipped where there is no room for it.
+func (c Chart) Named() bool {
+	return slices.ContainsFunc(c.Frames, func(f Frame) bool {
+		return slices.ContainsFunc(f.Y.Ticks, func(t Tick) bool { return t.Full != "" })
+	})
 }
 
 // Mark is a dot (W is 0) or a box that has a value.

@@ -108,7 +108,7 @@ func TestKeys(t *testing.T) {
 
 // TestFitting: a name that may be too wide is clipped.
 func TestFitting(t *testing.T) {
-	for name, want := range map[string]string{"wwwwwwwwwwwwwwwwwwwwwwww": "wwwwwwwwww…", "tucker_k3_25_75": "tucker_k3_25_75"} {
+	for name, want := range map[string]string{"wwwwwwwwwwwwwwwwwwwwwwww": "wwww..wwwww", "tucker_k3_25_75": "tucker_k3_25_75"} {
 		if got := fitting(name, 126, 11); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -68,7 +68,7 @@ func heatChart(h *report.Heat, top float64, u ui.Scale) Chart {
 	var dots [][]Point
 	unseen := 0
 	for i, name := range h.Choices {
-		f.Y.Ticks = append(f.Y.Ticks, Tick{Place((float64(i) + 0.5) * hh), fitting(name, 126, 11)})
+		f.Y.Ticks = append(f.Y.Ticks, Tick{At: Place((float64(i) + 0.5) * hh), Text: fitting(name, 126, 11)})
 		for k, col := range h.Columns {
 			m := Mark{X: Place(float64(k) * w), Y: Place(float64(i) * hh), W: Place(w), H: Place(hh), Class: heatClass(heatShare(h.Seconds[i][k], top))}
 			if h.Seconds[i][k] < 0 {
@@ -137,7 +137,7 @@ func heatTicks(h *report.Heat, w float64) []Tick {
 		for to < len(h.Columns) && h.Columns[to].Out == h.Columns[from].Out {
 			to++
 		}
-		all = append(all, Tick{Place(float64(from+to) / 2 * w), fmt.Sprint(h.Columns[from].Out)})
+		all = append(all, Tick{At: Place(float64(from+to) / 2 * w), Text: fmt.Sprint(h.Columns[from].Out)})
 		from = to
 	}
 	return all

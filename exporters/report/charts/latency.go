@@ -58,12 +58,13 @@ func distributions(d *report.Data, of []int, x scale, u ui.Scale, kind string) C
 	}
 	c := Chart{
 		Title: "Latency of the networks, " + kind, Wide: true,
-		Note:   "How many networks have which latency. The columns count VALID and INVALID networks. The bar above them is the middle half of the VALID networks, the stroke in it their median, as in the summary.",
+		Note:   "How many networks have which latency. The bar above them is the middle half of the VALID networks, the stroke in it their median, as in the summary.",
 		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"middle", "middle half and median of VALID"}},
 	}
 	if len(sweeps) > 1 {
 		c.Note += " All sweeps share one axis."
 	}
+	c.Note += verdictNote(d, of, "are counted too")
 	var words []string
 	for _, s := range sweeps {
 		valid, invalid := s.Networks.Latencies()
@@ -86,6 +87,22 @@ func distributions(d *report.Data, of []int, x scale, u ui.Scale, kind string) C
 	}
 	c.Desc = "Distribution of latency. " + strings.Join(words, ". ")
 	return sharedX(c)
+}
+
+// verdictNote says whether a picture has the INVALID networks of its sweeps.
+func verdictNote(d *report.Data, sweeps []int, shown string) string {
+	leftOut, invalid := 0, 0
+	for _, i := range sweeps {
+		leftOut += d.Sweeps[i].Tally.LeftOut
+		invalid += d.Sweeps[i].Tally.Invalid
+	}
+	switch {
+	case leftOut > 0:
+		return fmt.Sprintf(" %s left out (--leave-out-invalid).", ui.Plural(leftOut, "INVALID network"))
+	case invalid > 0:
+		return " INVALID networks " + shown + "."
+	}
+	return ""
 }
 
 // spanWords are a sweep and the latencies of its VALID networks, of all if none is.
@@ -144,7 +161,7 @@ func Intervals(s *report.Sweep) Chart {
 	}
 	target := s.Manifest.Protocol.HalfWidth
 	c := Chart{
-		Title: "Interval widths", Legend: []Legend{{"dot", "networks"}, {"bad", "INVALID"}, {"line", "the protocol's target"}},
+		Title: "Interval widths", Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"line", "the protocol's target"}},
 		Note: fmt.Sprintf("Half of each network's %s confidence interval, relative to its latency. Target: %s.",
 			describe.ChosenPercent(s.Manifest.Protocol.Confidence), describe.ChosenPercent(target)),
 	}

@@ -200,7 +200,7 @@ func barChart(bars []bar, label string) Chart {
 		if b.value <= 0 {
 			b.class = "none" // only its words
 		}
-		f.Y.Ticks = append(f.Y.Ticks, Tick{Place((float64(i) + 0.5) * h), b.name})
+		f.Y.Ticks = append(f.Y.Ticks, Tick{At: Place((float64(i) + 0.5) * h), Text: b.name})
 		f.Marks = append(f.Marks, Mark{
 			Y: Place((float64(i) + 0.14) * h), W: max(x.x(b.value), 0.1), H: Place(0.72 * h), Class: b.class, Beside: b.words,
 		})
@@ -208,13 +208,13 @@ func barChart(bars []bar, label string) Chart {
 	return Chart{Rows: true, Frames: []Frame{f}}
 }
 
-// fitting clips a name to about a width in pixels. The page's font is unknown here, so it is
+// fitting clips the middle of a name to about a width in pixels. The page's font is unknown here, so it is
 // assumed to be 40 % wider than Liberation Sans.
 func fitting(name string, width, size float64) string {
 	runes := []rune(name)
 	for i := range runes {
 		if 1.4*textWidth(string(runes[:i+1]), size) > width {
-			return describe.Clip(name, max(i, 2))
+			return ui.Middle(name, max(i, 4))
 		}
 	}
 	return name

@@ -25,7 +25,11 @@ func OverTime(s *report.Sweep) Chart {
 	}
 	xs, unit, cuts := activeTime(line)
 	if len(cuts) > 0 {
-		c.Note += fmt.Sprintf(" The sweep paused %s; the pauses are cut out and marked by dashed lines.", countTimes(len(cuts)))
+		where := "the pauses are cut out and marked by dashed lines"
+		if len(cuts) == 1 {
+			where = "the pause is cut out and marked by a dashed line"
+		}
+		c.Note += fmt.Sprintf(" The sweep paused %s; %s.", countTimes(len(cuts)), where)
 	}
 	x := newScale(false, xs)
 	mean, low, high := make([]float64, len(xs)), make([]float64, len(xs)), make([]float64, len(xs))
@@ -45,7 +49,7 @@ func OverTime(s *report.Sweep) Chart {
 		c.Note += fmt.Sprintf(" Beyond the axis: %s, up to %s.", ui.Plural(beyond, "moment"), describe.Signed(highest))
 	}
 	y := newScale(false, low, high, []float64{-0.01, 0.01})
-	axisX := x.xAxis("active time since "+describe.Time(s.Tally.First)+", "+unit, 1)
+	axisX := x.xAxis("active time, "+unit+", since "+describe.Time(s.Tally.First), 1)
 	f := Frame{Label: "block relative to its network, %", Height: 190, X: axisX, Y: y.yAxis(100)}
 	f.Paths = []Path{
 		area(x, y, xs, low, high),

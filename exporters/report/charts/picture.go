@@ -238,8 +238,10 @@ func (l *layout) chart(c Chart, x, width float64, titled bool) {
 	}
 	if c.Rows {
 		gutter = 0
-		for _, t := range c.Frames[0].Y.Ticks {
-			gutter = max(gutter, textWidth(describe.Plain(t.Text), size)+10)
+		for _, f := range c.Frames {
+			for _, t := range f.Y.Ticks {
+				gutter = max(gutter, textWidth(describe.Plain(t.longest()), size)+10)
+			}
 		}
 	}
 	for _, f := range c.Frames {
@@ -252,7 +254,7 @@ func (l *layout) chart(c Chart, x, width float64, titled bool) {
 			height *= stretch
 		}
 		in := rectangle{x + gutter, l.y, width - gutter, height}
-		l.axes(&f, in, size, !c.Rows)
+		l.axes(&f, in, size, !c.Rows || c.Ranked)
 		for _, p := range f.Paths {
 			l.path(p, in)
 		}
@@ -284,7 +286,7 @@ func (l *layout) axes(f *Frame, in rectangle, size float64, grid bool) {
 		if grid {
 			l.add(rule, at, in.at(100, t.At))
 		}
-		l.text(at.x-6, at.y+size/3, size, "soft", "end", t.Text)
+		l.text(at.x-6, at.y+size/3, size, "soft", "end", t.longest())
 	}
 	for _, t := range f.X.Ticks {
 		at := in.at(t.At, 100)

@@ -136,10 +136,10 @@ func (t Residuals) chart() Chart {
 	f := Frame{Label: "stage", Height: 46 * len(t.Rows), X: Axis{Label: "layer type"}}
 	w, h := 100/float64(len(t.Types)), 100/float64(len(t.Rows))
 	for k, name := range t.Types {
-		f.X.Ticks = append(f.X.Ticks, Tick{Place((float64(k) + 0.5) * w), name})
+		f.X.Ticks = append(f.X.Ticks, Tick{At: Place((float64(k) + 0.5) * w), Text: name})
 	}
 	for i, row := range t.Rows {
-		f.Y.Ticks = append(f.Y.Ticks, Tick{Place((float64(i) + 0.5) * h), describe.Clip(row.Stage, 40)})
+		f.Y.Ticks = append(f.Y.Ticks, Tick{At: Place((float64(i) + 0.5) * h), Text: describe.Clip(row.Stage, 40)})
 		for k, cell := range row.Cells {
 			f.Marks = append(f.Marks, Mark{
 				X: Place((float64(k) + 0.01) * w), Y: Place((float64(i) + 0.02) * h), W: Place(0.98 * w), H: Place(0.96 * h),

@@ -14,6 +14,9 @@ import (
 // on a screen, and their names are no longer read.
 const rankedNetworks = 40
 
+// maxShared is up to how many times the fastest latency an axis of several sweeps reaches.
+const maxShared = 12
+
 // isRanked reports whether a sweep's networks are drawn by name.
 func isRanked(s *report.Sweep) bool {
 	valid, invalid := s.Networks.Latencies()
@@ -29,18 +32,28 @@ func ranking(d *report.Data, sweeps []int, x scale, u ui.Scale, kind string) Cha
 		Note:   "The fastest network is at the top. Lines are the confidence intervals. The interval of a network after ≈ overlaps that of the one above it: the two are not distinguishable.",
 		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"line", "interval"}},
 	}
-	if len(sweeps) > 1 {
+	// A phone and a board would leave each other's dots a corner of the picture.
+	apart := x.high > maxShared*x.low
+	switch {
+	case len(sweeps) == 1:
+	case apart:
+		c.Note += " Each sweep has its own axis."
+	default:
 		c.Note += " All sweeps share one axis."
 	}
+	c.Note += verdictNote(d, sweeps, "are ranked too")
 	c.Desc = "Ranked latencies"
 	for _, i := range sweeps {
 		s := &d.Sweeps[i]
+		if n := &s.Networks; apart {
+			x = newScale(true, n.Seconds, n.Low, n.High)
+		}
 		f := rankedFrame(d, i, x, u)
 		f.Label = "networks, " + describe.SweepAndKind(s)
 		c.Frames = append(c.Frames, f)
 		c.Desc += ". " + spanWords(s)
 	}
-	return sharedX(c)
+	return c
 }
 
 func rankedFrame(d *report.Data, sweep int, x scale, u ui.Scale) Frame {
@@ -48,15 +61,24 @@ func rankedFrame(d *report.Data, sweep int, x scale, u ui.Scale) Frame {
 	s := &d.Sweeps[sweep]
 	n := &s.Networks
 	ranked := rank(n)
+	names := make([]string, len(ranked))
+	for i, r := range ranked {
+		names[i] = n.Label(r.Network.Index)
+	}
+	names = ui.WithoutCommon(names)
 	f := Frame{Height: rowHeight * len(ranked), X: x.xAxis(axisLabel("latency", u), 1/u.Factor())}
 	intervals := Path{Class: "line"}
 	for i, r := range ranked {
 		row, y := r.Network.Index, Place(100*(float64(i)+0.5)/float64(len(ranked)))
-		name := n.Label(row)
+		name := names[i]
 		if r.Tied {
 			name = "≈ " + name
 		}
-		f.Y.Ticks = append(f.Y.Ticks, Tick{y, fitting(name, 126, 11)})
+		tick := Tick{At: y, Text: fitting(name, 126, 11)}
+		if tick.Text != name {
+			tick.Full = fitting(name, 246, 11)
+		}
+		f.Y.Ticks = append(f.Y.Ticks, tick)
 		if r.M.Low != nil && r.M.High != nil {
 			intervals.Lines = append(intervals.Lines, []Point{{x.x(x.clip(*r.M.Low)), y}, {x.x(x.clip(*r.M.High)), y}})
 		}

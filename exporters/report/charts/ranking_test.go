@@ -2,6 +2,7 @@ package charts
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"latlab/bench/verdict"
@@ -34,5 +35,28 @@ func TestRankedFrame(t *testing.T) {
 	}
 	if !isRanked(&d.Sweeps[0]) || isRanked(&report.Sweep{}) {
 		t.Error("few networks are ranked, none are not")
+	}
+}
+
+// TestRankingAxes: sweeps share an axis unless one would leave the other a corner of it, and names of files that differ
+// in their middle stay apart.
+func TestRankingAxes(t *testing.T) {
+	sweep := func(seconds float64) report.Sweep {
+		return report.Sweep{Networks: report.Networks{
+			Index: []int{0, 1}, Name: []string{"own/mobilenet_v3_large_ssdlite-int8.tflite", "own/mobilenet_v3_small_ssdlite-int8.tflite"}, ID: make([]string, 2),
+			Verdict: []verdict.Verdict{verdict.Valid, verdict.Valid}, Seconds: []float64{seconds, 2 * seconds}, Low: []float64{seconds, 2 * seconds}, High: []float64{seconds, 2 * seconds},
+		}}
+	}
+	for factor, shared := range map[float64]bool{2: true, 50: false} {
+		d := &report.Data{Sweeps: []report.Sweep{sweep(0.01), sweep(0.01 * factor)}}
+		x := newScale(true, d.Sweeps[0].Networks.Seconds, d.Sweeps[1].Networks.Seconds)
+		c := ranking(d, []int{0, 1}, x, ui.SecondsScale(0.01), "SIMULATED")
+		same := c.Frames[0].X.Ticks[0] == c.Frames[1].X.Ticks[0]
+		if same != shared || strings.Contains(c.Note, "share one axis") != shared || c.Frames[0].X.Label == "" {
+			t.Errorf("%v times as slow: shared %v, %q", factor, same, c.Note)
+		}
+		if names := c.Frames[0].Y.Ticks; names[0].Text == names[1].Text || names[0].Full != "mobilenet_v3_large_ssdlite" || !c.Named() {
+			t.Errorf("names %+v", names)
+		}
 	}
 }

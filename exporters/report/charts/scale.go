@@ -88,7 +88,7 @@ func (s scale) counts() Axis {
 	var a Axis
 	for _, v := range s.round(3, 1) {
 		if v == math.Floor(v) {
-			a.Ticks = append(a.Ticks, Tick{s.y(v), ui.Thousands(int(v))})
+			a.Ticks = append(a.Ticks, Tick{At: s.y(v), Text: ui.Thousands(int(v))})
 		}
 	}
 	return a
@@ -98,7 +98,7 @@ func (s scale) counts() Axis {
 func (s scale) ticks(n int, unit float64, place func(float64) Place) []Tick {
 	var all []Tick
 	for _, v := range s.round(n, unit) {
-		all = append(all, Tick{place(v / unit), tickText(v)})
+		all = append(all, Tick{At: place(v / unit), Text: tickText(v)})
 	}
 	return all
 }

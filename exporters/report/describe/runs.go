@@ -18,12 +18,16 @@ func Runs(d *report.Data, r report.Runs) string {
 func RunsFacts(d *report.Data, r report.Runs) []Fact {
 	c := r.Comparison
 	slower, faster := c.Count()
+	leftOut := "no network: all were measured and are VALID in both runs"
+	if n := len(c.LeftOut); n > 0 {
+		leftOut = ui.Plural(n, "network") + " not measured and VALID in both runs"
+	}
 	return []Fact{
 		{"A, before", fmt.Sprintf("run %d, sweep %s, created %s, noise %s", c.A.Sweep.Run+1, c.A.Sweep.ID, Time(c.A.Sweep.Created), Noise(&d.Sweeps[r.Before]))},
 		{"B, after", fmt.Sprintf("run %d, sweep %s, created %s, noise %s", c.B.Sweep.Run+1, c.B.Sweep.ID, Time(c.B.Sweep.Created), Noise(&d.Sweeps[r.After]))},
 		{"overall", fmt.Sprintf("B/A %s (geometric mean), %s interval %s", Ratio(c.Overall.Ratio), ChosenPercent(1-c.Level), RatioInterval(c.Overall))},
 		{"changed", fmt.Sprintf("%d slower, %d faster of %s (Benjamini-Hochberg at %s)", slower, faster, ui.Plural(len(c.Pairs), "network"), ChosenPercent(c.Level))},
-		{"left out", ui.Plural(len(c.LeftOut), "network") + " (not measured and VALID in both runs)"},
+		{"left out", leftOut},
 	}
 }
 

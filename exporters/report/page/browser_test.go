@@ -213,7 +213,7 @@ func TestBrowser(t *testing.T) {
 		test func(t *testing.T, b context.Context)
 	}{
 		{"pages", testPages}, {"hostile names", testHostileNames}, {"values", testValues}, {"links", testLinks},
-		{"touch", testTouch}, {"sorting", testSorting}, {"print", testPrint}, {"without script", testWithoutScript}, {"policy", testPolicy},
+		{"touch", testTouch}, {"sorting", testSorting}, {"print", testPrint}, {"without script", testWithoutScript}, {"policy", testPolicy}, {"verdicts", testVerdicts},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, b) })
 	}
@@ -236,12 +236,33 @@ func testPages(t *testing.T, b context.Context) {
 				}
 				p.picture(c.Name, l)
 			}
+			p.show(look{width: 390})
+			p.shadows()
 			// Folded parts are laid out too.
 			p.do(`document.querySelectorAll("details").forEach((d) => { d.open = true; })`)
 			p.show(look{width: 360})
 			p.frames()
 			p.noLayoutComplaints(look{width: 360})
 		})
+	}
+}
+
+// shadows checks that a box that can be scrolled has a shadow, over its header too, on the side where there is more.
+func (p *tab) shadows() {
+	p.t.Helper()
+	for _, side := range []struct{ where, want string }{{"box.scrollWidth", "1 0"}, {"0", "0 1"}} {
+		p.do(`document.querySelectorAll(".scroll,.pan").forEach((box) => { box.scrollLeft = ` + side.where + `; })`)
+		p.frames() // the opacity follows the place at the next frame
+		for _, bad := range eval[[]string](p, `[...document.querySelectorAll(".scroll,.pan")].filter((box) => box.checkVisibility()).flatMap((box) => {
+			const name = box.getAttribute("aria-label") || box.textContent.trim().slice(0, 40), head = box.querySelector("thead th");
+			const want = box.scrollWidth > box.clientWidth + 1 ? "`+side.want+`" : "0 0";
+			const got = ["::before", "::after"].map((side) => Math.round(getComputedStyle(box, side).opacity)).join(" ");
+			const bad = got === want ? [] : [name + " at `+side.where+`: shadows " + got + ", want " + want];
+			if (head && !(getComputedStyle(box, "::after").zIndex > getComputedStyle(head).zIndex)) bad.push(name + ": its header hides its shadow");
+			return bad;
+		})`) {
+			p.t.Error(bad)
+		}
 	}
 }
 
@@ -451,6 +472,30 @@ func testSorting(t *testing.T, b context.Context) {
 	}
 }
 
+// testVerdicts: pictures and tables have the same networks, with INVALID ones and without, and say which.
+func testVerdicts(t *testing.T, b context.Context) {
+	for leaveOut, want := range map[bool][]string{
+		false: {"30 rows, 6 invalid", "30 dots, 6 bad", "30 dots, 6 bad", "INVALID networks are ranked too"},
+		true:  {"24 rows, 0 invalid", "24 dots, 0 bad", "24 dots, 0 bad", "6 INVALID networks left out (--leave-out-invalid)"},
+	} {
+		st := memory.New()
+		m := reporttest.Add(t, st, reporttest.Spec{Networks: 30, InvalidEvery: 5})
+		d := cases.Collect(t, st, []bench.Sweep{m}, nil, report.Options{Now: reporttest.Began(), LeaveOutInvalid: leaveOut})
+		p := open(t, b, write(t, d), look{width: 1440})
+		got := eval[[]string](p, `(() => {
+			const ranked = document.querySelector(".ranked"), front = [...document.querySelectorAll(".chart")].find((c) => c.querySelector("h3").textContent.startsWith("Latency and MACs"));
+			const count = (c) => { const dots = [...c.querySelectorAll("[data-r]")]; return dots.length + " dots, " + dots.filter((m) => m.classList.contains("bad")).length + " bad"; };
+			const rows = [...document.querySelectorAll("details.raw tbody tr")];
+			return [rows.length + " rows, " + rows.filter((r) => r.querySelector("td.invalid")).length + " invalid", count(ranked), count(front), ranked.querySelector(".note").textContent];
+		})()`)
+		for i, w := range want {
+			if i >= len(got) || !strings.Contains(got[i], w) {
+				t.Errorf("left out %v: %q, want %q", leaveOut, got, w)
+			}
+		}
+	}
+}
+
 func testPrint(t *testing.T, b context.Context) {
 	p := open(t, b, write(t, cases.Fitted(t)), look{width: 1440, dark: true})
 	p.media("", "dark") // printing is a medium of its own
@@ -552,7 +597,8 @@ func TestWhatPagesSay(t *testing.T) {
 					t.Errorf("%q is missing", want)
 				}
 			}
-			own, _, _ := strings.Cut(b.String(), "<script>")
+			_, own, _ := strings.Cut(b.String(), "<title>") // after the policy, whose hashes may spell anything
+			own, _, _ = strings.Cut(own, "<script>")
 			for _, bad := range []string{"http://", "https://", "NaN", "Inf", "%!", "ZgotmplZ", "0001-01-01"} {
 				if strings.Contains(own, bad) {
 					t.Errorf("%q is on the page", bad)

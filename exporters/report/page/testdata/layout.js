@@ -15,7 +15,7 @@
   if (document.documentElement.scrollWidth > width) complaints.push("the page is " + document.documentElement.scrollWidth + " wide, the window " + width);
   const blocks = [...document.querySelectorAll("h1,h2,h3,h4,p,.card,.chart,.frames,.frame,.legend,.scroll,pre,.fields>div,.bar,summary,nav")].filter((el) => box(el).height > 0 && el.checkVisibility());
   for (const el of blocks) {
-    const b = box(el), scroller = el.closest(".scroll,.rows.wide");
+    const b = box(el), scroller = el.closest(".scroll,.rows.wide .pan");
     if ((!scroller || scroller === el) && (b.left < -0.5 || b.right > width + 0.5)) complaints.push(name(el) + " leaves the page: " + b.left + " to " + b.right);
     if (el.matches("h1,h2,h3,h4,p,.card,.legend,.fields>div") && el.scrollWidth > el.clientWidth + 1 && getComputedStyle(el).display !== "inline") complaints.push(name(el) + " overflows by " + (el.scrollWidth - el.clientWidth));
   }
@@ -28,7 +28,7 @@
   const notes = [...document.querySelectorAll(".xlabel,.label,.legend,figcaption,.note")];
   for (const frame of document.querySelectorAll(".frame")) {
     const figure = frame.closest(".frames"), f = box(figure);
-    const texts = [...frame.querySelectorAll("text")];
+    const texts = [...frame.querySelectorAll("text")].filter((t) => t.checkVisibility());
     pairs(texts, "labels");
     for (const t of texts) {
       const b = box(t);
