@@ -43,17 +43,24 @@ func (d *design) mixedUnits(ctx context.Context, t *csvtable.Table, of []int) ([
 	if err != nil {
 		return nil, err
 	}
-	// Of three units, two may be found along the features: the least residuals decide.
+	// Of three units, two may be found along the features: the least residuals decide. Where half of the rows
+	// are in other units, the first fit explains their distances in part, and the latencies themselves are the
+	// better start.
 	var best units
 	var level []int
 	left := math.Inf(1)
 	for _, u := range []units{{2, 2, "two"}, {2, 3, "two"}, {3, 3, "three"}, {2, 6, "two"}} {
-		l, after, err := d.levels(ctx, logs, r, of, u)
-		if err != nil {
-			return nil, err
-		}
-		if l != nil && after < left {
-			best, level, left = u, l, after
+		for _, start := range [][]float64{r, centred(logs)} {
+			l, after, err := d.levels(ctx, logs, start, floats.Dot(r, r), of, u)
+			if err != nil {
+				return nil, err
+			}
+			if u.count == 3 {
+				after *= thirdUnit
+			}
+			if l != nil && after < left {
+				best, level, left = u, l, after
+			}
 		}
 	}
 	if level == nil {
@@ -77,6 +84,15 @@ func (d *design) mixedUnits(ctx context.Context, t *csvtable.Table, of []int) ([
 		len(others), len(t.Y), math.Pow(10, best.decades), word, t.Target, best.word, lineRanges(t.Lines, others))}, nil
 }
 
+// thirdUnit is how many times as much two units may leave as three: a third always explains some more.
+const thirdUnit = 1.25
+
+func centred(values []float64) []float64 {
+	c := slices.Clone(values)
+	floats.AddConst(-stat.Mean(values, nil), c)
+	return c
+}
+
 // units are so many units in one column, each larger than the next by a number of decades.
 type units struct {
 	count   int
@@ -85,13 +101,13 @@ type units struct {
 }
 
 // levels finds the unit of each row, from 0 for the smallest values, and what the fit leaves; nil if the
-// rows are not in such units. first are the residuals of the logarithms. It moves the rows of higher
+// rows are not in such units. first are residuals of the logarithms, or the logarithms themselves, and before the
+// sum of squares of the former. It moves the rows of higher
 // levels down, and fits again until no row changes its level. The clusters of residuals must lie at the
 // units' distance, with a gap of 0.4 times it between them: latencies of one space span a factor of 30,
 // most of which the fit explains.
-func (d *design) levels(ctx context.Context, logs, first []float64, of []int, u units) (level []int, after float64, err error) {
+func (d *design) levels(ctx context.Context, logs, first []float64, before float64, of []int, u units) (level []int, after float64, err error) {
 	r := slices.Clone(first)
-	before := floats.Dot(r, r)
 	level = make([]int, len(logs))
 	step := (slices.Max(r) - slices.Min(r)) / float64(u.count)
 	cut := slices.Min(r) + step // between the levels 0 and 1
