@@ -274,7 +274,7 @@ func TestRankingOnATerminal(t *testing.T) {
 	}
 }
 
-// TestStdinOnATerminal: a user who forgot the networks learns what is waited for; a pipe is read without a word.
+// TestStdinOnATerminal: a user who forgot the networks learns what is waited for; a pipe is read without that.
 func TestStdinOnATerminal(t *testing.T) {
 	db := terminalLab(t)
 	onTerminal(t, 80, "sweep", "--device", "sim-pixel4-dsp", "--space", "mobiledet_dsp_ibn", "-n", "25", "--db", db)
@@ -293,7 +293,7 @@ func TestStdinOnATerminal(t *testing.T) {
 	} {
 		var out, said bytes.Buffer
 		code := run(t.Context(), []string{"latlab", "predict", "--cost", "cost.json"}, streams{in: c.in, out: &out, err: &said})
-		if code != exitOK || said.String() != c.want {
+		if code != exitUsage || said.String() != c.want+"latlab: stdin has no network\n" {
 			t.Errorf("exit code %d, it says %q, want %q", code, &said, c.want)
 		}
 	}
