@@ -271,6 +271,8 @@ func (l *Named) twice(one Listed, as string) error {
 	switch {
 	case !is:
 		return nil
+	case one.Model.FileSHA256() != "" && before == as:
+		return fmt.Errorf("model %s: it is named twice", one.Name)
 	case before == as:
 		return errors.New("it is named twice")
 	case one.Model.FileSHA256() == "":

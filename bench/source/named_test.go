@@ -109,6 +109,11 @@ func TestAddFiles(t *testing.T) {
 			if len(c.refused) > 1 && len(*reported) != len(c.refused) {
 				t.Errorf("reported %q", *reported)
 			}
+			for i, line := range *reported {
+				if len(c.refused) > 1 && !strings.Contains(line, c.refused[i].Name) {
+					t.Errorf("reported %q, without the name %s", line, c.refused[i].Name)
+				}
+			}
 		})
 	}
 	if err := os.Mkdir("empty", 0o755); err != nil {

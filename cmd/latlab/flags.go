@@ -104,6 +104,9 @@ func (f *flagSet) read(c *cli.Context) error {
 	if f.words != nil {
 		*f.words = c.Args().Slice()
 	} else if c.Args().Present() {
+		if slices.Contains(c.FlagNames(), "model") && c.Args().First() != "" {
+			return usagef("unexpected argument %q; a shell expands a glob to several files: quote it, --model '*.tflite', or repeat --model", c.Args().First())
+		}
 		return usagef("unexpected argument %q; `latlab %s --help` lists the flags", c.Args().First(), c.Command.Name)
 	}
 	return f.checkFiles()

@@ -55,6 +55,7 @@ func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) erro
 	type row struct {
 		bench.Sweep
 		bench.Tally
+		Refused int `json:"refused"` // named, but not among the sweep's networks
 	}
 	rows := []row{}
 	for _, m := range sweeps {
@@ -62,7 +63,11 @@ func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) erro
 		if err != nil {
 			return err
 		}
-		rows = append(rows, row{m, t})
+		refused, err := bench.RefusedOf(ctx, st, m.ID)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row{m, t, len(refused)})
 	}
 	if o.json {
 		return ui.Document(s.out, map[string]any{"sweeps": rows})
@@ -76,6 +81,9 @@ func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) erro
 		what, err := networkWords(ctx, st, r.Sweep)
 		if err != nil {
 			return err
+		}
+		if r.Refused > 0 {
+			what += fmt.Sprintf(" (%s refused)", ui.Thousands(r.Refused))
 		}
 		of = append(of, ui.Wrap(" ", strings.Fields(fmt.Sprintf("%s%s on %s, %s, protocol %s, seed %d",
 			what, runWords(r.Run), r.Device.Name, r.Precision, r.Protocol.Name, r.Seed)), ui.Columns))

@@ -191,9 +191,10 @@ func (o *timeOptions) printProfiles(s streams, t timed) error {
 // printOverview prints the slowest row and the slowest type of op of each network.
 func printOverview(s streams, all []*profiled) error {
 	scale := ui.SecondsScale(mapped(all, func(p *profiled) float64 { return p.table.Seconds })...)
+	names := ui.WithoutCommon(mapped(all, func(p *profiled) string { return p.one.Name }))
 	slowest := func(name string, share float64) string { return name + " " + ui.Percent(share) }
 	return ui.FittingTable(s.out, s.columns, []ui.Column{
-		column(all, "NETWORK", 0, func(p *profiled) string { return ui.Middle(p.one.Name, 24) }),
+		column(names, "NETWORK", 0, func(name string) string { return ui.Middle(name, 24) }),
 		column(all, scale.Unit(), 0, func(p *profiled) string { return scale.Number(p.table.Seconds) }),
 		column(all, "ROWS", 1, func(p *profiled) string { return ui.Thousands(len(p.table.Rows)) }),
 		column(all, "SLOWEST TYPE", 0, func(p *profiled) string {

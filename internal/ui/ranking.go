@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -71,30 +72,64 @@ func WithoutCommon(names []string) []string {
 	return short
 }
 
-// dropCommon removes the folder that all cells of a column begin with, and the last part of the end
-// that all have, such as -float32.tflite: clipped names must differ.
+// dropCommon removes the folder that all files of a column begin with, and the last part of the end
+// that all have, such as -float32.tflite: clipped names must differ. Names of built-in networks stand
+// among those of files and have neither; nothing is removed where two names would become the same.
 func dropCommon(rows [][]string, column int) {
-	folder, end := rows[0][column], rows[0][column]
+	isFile := func(row []string) bool { return strings.Contains(row[column], ".") }
+	files := slices.DeleteFunc(slices.Clone(rows), func(row []string) bool { return !isFile(row) })
+	switch {
+	case len(files) == 0:
+		files = rows
+	case len(files) == 1 && len(rows) > 1: // it has nothing in common with others
+		return
+	}
+	folder, end := commonFolder(files, column), commonEnd(files, column)
+	full, short := map[string]string{}, make([]string, len(rows))
+	for i, row := range rows {
+		name := row[column]
+		if len(files) == len(rows) || isFile(row) {
+			name = strings.TrimPrefix(name, folder)
+			if len(name) > len(end) {
+				name = strings.TrimSuffix(name, end)
+			}
+		}
+		if other, is := full[name]; is && other != row[column] {
+			return
+		}
+		full[name], short[i] = row[column], name
+	}
+	for i, row := range rows {
+		row[column] = short[i]
+	}
+}
+
+func commonFolder(rows [][]string, column int) string {
+	folder := rows[0][column]
 	for _, row := range rows {
 		for !strings.HasPrefix(row[column], folder) {
 			folder = folder[:len(folder)-1]
 		}
+	}
+	return folder[:strings.LastIndexByte(folder, '/')+1]
+}
+
+// commonEnd is from the last dash, or else the last dot, of what all cells end with.
+func commonEnd(rows [][]string, column int) string {
+	end := rows[0][column]
+	for _, row := range rows {
 		for !strings.HasSuffix(row[column], end) {
 			end = end[1:]
 		}
 	}
-	folder = folder[:strings.LastIndexByte(folder, '/')+1]
 	part := strings.LastIndexByte(end, '-')
 	if part < 0 {
 		part = strings.LastIndexByte(end, '.')
 	}
-	end = end[max(part, 0):]
-	for _, row := range rows {
-		row[column] = strings.TrimPrefix(row[column], folder)
-		if part >= 0 && len(row[column]) > len(end) {
-			row[column] = strings.TrimSuffix(row[column], end)
-		}
+	if part < 0 {
+		return ""
 	}
+	return end[part:]
 }
 
 func cellWidth(rows [][]string, column int) int {

@@ -54,13 +54,22 @@ func request(s *report.Sweep) string {
 	return title + ", " + string(m.Precision)
 }
 
+// requested counts the networks that were refused too: "10 requested, 7 refused".
+func requested(s *report.Sweep) string {
+	words := ui.Thousands(s.Manifest.Networks+len(s.Refused)) + " requested"
+	if len(s.Refused) > 0 {
+		words += ", " + ui.Thousands(len(s.Refused)) + " refused"
+	}
+	return words
+}
+
 // SweepFacts identify a sweep.
 func SweepFacts(s *report.Sweep) []Fact {
 	m := &s.Manifest
 	d := &m.Device
 	return []Fact{
 		{"sweep", m.ID}, {"device", d.Name}, {"kind", Kind(d.Kind)}, {"timed by", d.Harness},
-		{"space", cmp.Or(m.Space, "listed models (no space)")}, {"networks", fmt.Sprintf("%s requested, %s, seed %d", ui.Thousands(m.Networks), m.Sampling, m.Seed)},
+		{"space", cmp.Or(m.Space, "listed models (no space)")}, {"networks", fmt.Sprintf("%s, %s, seed %d", requested(s), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
 		{"settings", settings(*d)}, {"protocol", blocksAndRuns(m.Protocol)},
 		{"estimator", OrNone(s.Estimator)}, {"created", Time(m.Created)}, {"first block", Time(s.Tally.First)}, {"last block", lastBlock(s)},
