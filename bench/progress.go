@@ -9,13 +9,18 @@ import (
 
 // Progress is where a run is. Nil figures are not known yet.
 type Progress struct {
-	Networks     int     `json:"networks"` // asked for
-	Done         int     `json:"done"`     // with at least the protocol's minimum of blocks
-	Failed       int     `json:"failed"`
-	Blocks       int     `json:"blocks"`        // done by this run
-	BlocksBefore int     `json:"blocks_before"` // done by earlier runs
-	BlocksLeft   int     `json:"blocks_left"`   // without extra blocks that are not planned yet
-	BlocksPerSec float64 `json:"blocks_per_second"`
+	Networks     int `json:"networks"` // asked for
+	Done         int `json:"done"`     // with at least the protocol's minimum of blocks
+	Failed       int `json:"failed"`
+	Blocks       int `json:"blocks"`        // done by this run
+	BlocksBefore int `json:"blocks_before"` // done by earlier runs
+	BlocksLeft   int `json:"blocks_left"`   // without extra blocks that are not planned yet
+	// MinimumDone is how many of MinimumBlocks are done, the protocol's minimum of all networks together.
+	// A failed network's count as done. No plan of extra blocks changes the two, so their quotient never
+	// goes back, and a resumed run begins with that of the run before.
+	MinimumDone   int     `json:"minimum_done"`
+	MinimumBlocks int     `json:"minimum_blocks"`
+	BlocksPerSec  float64 `json:"blocks_per_second"`
 	// ETASeconds is until the blocks left are done, at the pace so far. The bounds hold with
 	// roughly 95 %: blocks take different times, and networks may get extra ones.
 	ETASeconds     *float64 `json:"eta_seconds"`
@@ -39,6 +44,7 @@ type ProfileProgress struct {
 type standing struct {
 	known, done, failed, waiting int
 	extra                        int // blocks beyond the minimum, of networks that are done
+	minimum                      int // blocks done, without those beyond the minimum
 }
 
 // count adds (sign 1) or takes out (sign -1) a network as it is now.
@@ -48,6 +54,11 @@ func (r *runner) count(n *network, sign int) {
 	}
 	r.standing.known += sign
 	r.standing.waiting += sign * n.waiting
+	if n.Status == Failed {
+		r.standing.minimum += sign * r.protocol.MinBlocks
+	} else {
+		r.standing.minimum += sign * min(len(n.values), r.protocol.MinBlocks)
+	}
 	switch {
 	case n.Status == Failed:
 		r.standing.failed += sign
@@ -71,6 +82,7 @@ func (r *runner) report() {
 	t := r.standing
 	p := Progress{
 		Networks: r.o.Networks, Done: t.done, Failed: t.failed, Blocks: r.blocks, BlocksBefore: r.before,
+		MinimumDone: t.minimum, MinimumBlocks: r.o.Networks * r.protocol.MinBlocks,
 		NoiseCV:    r.noise.CVOn(r.o.Device.Info()),
 		BlocksLeft: t.waiting + (r.o.Networks-t.known)*r.protocol.MinBlocks,
 	}

@@ -607,8 +607,11 @@ func TestProgressOfExtraBlocks(t *testing.T) {
 		ranges := 0
 		check := func(p bench.Progress) {
 			total := 6 * o.Sweep.Protocol.MaxBlocks
-			if p.Done < last.Done || p.BlocksBefore+p.Blocks < last.BlocksBefore+last.Blocks {
+			if p.Done < last.Done || p.BlocksBefore+p.Blocks < last.BlocksBefore+last.Blocks || p.MinimumDone < last.MinimumDone {
 				t.Errorf("progress goes back from %+v to %+v", last, p)
+			}
+			if all := 6 * o.Sweep.Protocol.MinBlocks; p.MinimumBlocks != all || p.Done == 6 && p.MinimumDone != all || p.Done < 6 && p.MinimumDone >= all {
+				t.Errorf("%d of %d blocks of the minimum are done with %d networks, want %d in all", p.MinimumDone, p.MinimumBlocks, p.Done, all)
 			}
 			if work := p.BlocksBefore+p.Blocks < total; work != (p.BlocksLeft > 0) {
 				t.Errorf("%d of %d blocks are done, %d left", p.BlocksBefore+p.Blocks, total, p.BlocksLeft)

@@ -42,6 +42,7 @@ func Rows(ctx context.Context, st bench.Reader, m bench.Sweep) iter.Seq2[Row, er
 
 func rowOf(sp *sampler.Space, e bench.Estimate) Row {
 	row := Row{Estimate: e}
+	row.MACs, row.Params = e.Network.MACs, e.Network.Params
 	if sp == nil {
 		return row
 	}
@@ -50,7 +51,6 @@ func rowOf(sp *sampler.Space, e bench.Estimate) Row {
 		return row
 	}
 	row.ID = a.ID()
-	row.MACs, row.Params = e.Network.MACs, e.Network.Params
 	if row.MACs != nil && row.Params != nil {
 		return row
 	}

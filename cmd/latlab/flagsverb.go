@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -151,5 +152,12 @@ func onUsage(c *cli.Context, err error, _ bool) error {
 	if c.Command != nil && len(c.Command.Flags) > 0 {
 		flags = c.Command.Flags
 	}
-	return usagef("no flag is named %q%s", "--"+name, text.DidYouMean(name, (&flagSet{flags: flags}).names()))
+	near := ""
+	if len(name) > 1 { // any other letter is near to a letter
+		near = text.Nearest(name, (&flagSet{flags: flags}).names())
+	}
+	if near != "" {
+		near = fmt.Sprintf("; did you mean %q?", dashed(near))
+	}
+	return usagef("no flag is named %q%s", dashed(name), near)
 }

@@ -37,19 +37,22 @@ func noticeUnfinished(ctx context.Context, s streams, st bench.Reader, m bench.S
 	return nil
 }
 
-// differsOnlyIn says in words what sets two sweeps apart, "" unless it is the protocol or the space alone.
+// differsOnlyIn says in words what sets two sweeps apart, "" unless it is the protocol, the space or both.
 func differsOnlyIn(m, was bench.Sweep) string {
+	protocol := fmt.Sprintf("because the protocol is %s and not %s", m.Protocol.Name, was.Protocol.Name)
+	space := fmt.Sprintf("because space %s has changed", m.Space)
 	other := m
 	other.Protocol = was.Protocol
 	if other.Identity() == was.ID {
-		return fmt.Sprintf("because the protocol is %s and not %s", m.Protocol.Name, was.Protocol.Name)
+		return protocol
 	}
-	other = m
-	other.SpaceFile = was.SpaceFile
-	if m.Space != "" && other.Identity() == was.ID {
-		return fmt.Sprintf("because space %s has changed", m.Space)
+	if other.SpaceFile = was.SpaceFile; m.Space == "" || other.Identity() != was.ID {
+		return ""
 	}
-	return ""
+	if other.Protocol = m.Protocol; other.Identity() == was.ID {
+		return space
+	}
+	return space + " and " + protocol
 }
 
 // versionedSpace is the name of a sweep's space, with a version where other sweeps have another space of

@@ -34,6 +34,7 @@ func TestNoticeOfAnUnfinishedSweep(t *testing.T) {
 		"resumes":          {func(*bench.Sweep) {}, ""},
 		"another protocol": {func(m *bench.Sweep) { m.Protocol = quick }, "latlab: this is a new sweep, because the protocol is quick and not default; sweep " + was.ID + " stays unfinished (0 of 5 networks)\n"},
 		"another space":    {func(m *bench.Sweep) { m.SpaceFile = "two" }, "latlab: this is a new sweep, because space mine has changed; sweep " + was.ID + " stays unfinished (0 of 5 networks)\n"},
+		"both":             {func(m *bench.Sweep) { m.Protocol, m.SpaceFile = quick, "two" }, "latlab: this is a new sweep, because space mine has changed and because the protocol is quick and not default; sweep " + was.ID + " stays unfinished (0 of 5 networks)\n"},
 		"another seed too": {func(m *bench.Sweep) { m.Protocol, m.Seed = quick, 2 }, ""},
 	} {
 		m := was

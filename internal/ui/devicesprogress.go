@@ -88,6 +88,8 @@ func together(all []bench.Progress) bench.Progress {
 		sum.Blocks += p.Blocks
 		sum.BlocksBefore += p.BlocksBefore
 		sum.BlocksLeft += p.BlocksLeft
+		sum.MinimumDone += p.MinimumDone
+		sum.MinimumBlocks += p.MinimumBlocks
 		if p.Profiles != nil {
 			if sum.Profiles == nil {
 				sum.Profiles = new(bench.ProfileProgress)

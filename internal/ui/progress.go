@@ -74,7 +74,7 @@ type bar struct {
 	kind    devices.Kind
 	devices int
 	shown   time.Time
-	share   float64 // of the blocks; a plan of extra blocks does not set it back
+	share   float64 // of the minimum of blocks; a plan of extra blocks does not set it back
 	length  int     // of the line on the screen
 }
 
@@ -82,9 +82,8 @@ type bar struct {
 const barInterval = 100 * time.Millisecond
 
 func (b *bar) update(p bench.Progress) {
-	done := p.BlocksBefore + p.Blocks
-	if total := done + p.BlocksLeft; total > 0 {
-		b.share = max(b.share, float64(done)/float64(total))
+	if p.MinimumBlocks > 0 {
+		b.share = max(b.share, float64(p.MinimumDone)/float64(p.MinimumBlocks))
 	}
 	if p.BlocksLeft > 0 {
 		b.share = min(b.share, 0.99)

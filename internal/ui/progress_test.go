@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,16 +71,20 @@ func TestBarNeverGoesBackwards(t *testing.T) {
 	b := &bar{w: &out, kind: devices.Measured, devices: 1}
 	last := 0.0
 	for i, p := range []bench.Progress{
-		{Networks: 9, Done: 4, BlocksBefore: 13, BlocksLeft: 14},
-		{Networks: 9, Done: 9, BlocksBefore: 13, Blocks: 14, BlocksLeft: 3},
-		{Networks: 9, Done: 9, BlocksBefore: 13, Blocks: 15, BlocksLeft: 30},
-		{Networks: 9, Done: 9, BlocksBefore: 13, Blocks: 17},
+		{Networks: 9, Done: 4, BlocksBefore: 13, BlocksLeft: 14, MinimumDone: 13, MinimumBlocks: 27},
+		{Networks: 9, Done: 9, BlocksBefore: 13, Blocks: 14, BlocksLeft: 3, MinimumDone: 27, MinimumBlocks: 27},
+		{Networks: 9, Done: 9, BlocksBefore: 13, Blocks: 15, BlocksLeft: 30, MinimumDone: 27, MinimumBlocks: 27},
+		{Networks: 9, Done: 9, BlocksBefore: 13, Blocks: 17, MinimumDone: 27, MinimumBlocks: 27},
 	} {
 		b.update(p)
 		if b.share < last || b.share < 0.4 || (b.share == 1) != (p.BlocksLeft == 0) {
 			t.Errorf("report %d: the bar is at %v after %v", i, b.share, last)
 		}
 		last = b.share
+		resumed := &bar{w: io.Discard, kind: devices.Measured, devices: 1}
+		if resumed.update(p); resumed.share != b.share {
+			t.Errorf("report %d: the bar of a run resumed there is at %v, not %v", i, resumed.share, b.share)
+		}
 	}
 	b.finish()
 	if !strings.HasPrefix(out.String(), "\r\r4/9  48% [==") || !strings.HasSuffix(out.String(), "\r") || strings.Contains(out.String(), "\x1b") {

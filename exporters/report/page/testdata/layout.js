@@ -30,6 +30,9 @@
     const figure = frame.closest(".frames"), f = box(figure);
     const texts = [...frame.querySelectorAll("text")].filter((t) => t.checkVisibility());
     pairs(texts, "labels");
+    const xs = texts.filter((t) => t.matches(".x")).sort((a, b) => box(a).left - box(b).left);
+    for (let i = 1; i < xs.length; i++)
+      if (box(xs[i]).left - box(xs[i - 1]).right < 2) complaints.push("labels " + xs[i - 1].textContent + " and " + xs[i].textContent + " run together");
     for (const t of texts) {
       const b = box(t);
       if (b.left < f.left - 1 || b.left < 0) complaints.push("label " + t.textContent + " leaves its picture on the left");
