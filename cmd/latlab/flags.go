@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,20 +105,35 @@ func (f *flagSet) read(c *cli.Context) error {
 	if f.words != nil {
 		*f.words = c.Args().Slice()
 	} else if c.Args().Present() {
-		if slices.Contains(c.FlagNames(), "model") && c.Args().First() != "" {
-			return usagef("unexpected argument %q; a shell expands a glob to several files: quote it, --model '*.tflite', or repeat --model", c.Args().First())
+		if word := c.Args().First(); slices.Contains(c.FlagNames(), "model") && (strings.HasSuffix(word, ".tflite") || strings.HasSuffix(word, ".onnx")) {
+			return usagef("unexpected argument %q; a shell expands a glob to several files: quote it, --model '*.tflite', or repeat --model", word)
 		}
 		return usagef("unexpected argument %q; `latlab %s --help` lists the flags", c.Args().First(), c.Command.Name)
 	}
 	return f.checkFiles()
 }
 
+func (f *flagSet) checkPath(name, usage string) error {
+	path := f.parsed.String(name)
+	if strings.Contains(usage, "`PROGRAM`") && strings.Contains(path, "/") {
+		return asFile(dashed(name), path)
+	}
+	if info, err := os.Stat(path); strings.Contains(usage, "`FOLDER`") && name != "o" && err == nil && !info.IsDir() {
+		return usagef("%s %s is a file; name a folder", dashed(name), path)
+	}
+	return nil
+}
+
 // checkFiles refuses folders and unreadable files as values of the flags whose help names a FILE or a
 // LIST.jsonl, and missing ones that were typed, so that no verb silently ignores one. The environment's and
-// the configuration's values are checked too, but they may be for other verbs.
+// the configuration's values are checked too, but they may be for other verbs. The path of a PROGRAM is no
+// folder, and a FOLDER that is there is one.
 func (f *flagSet) checkFiles() error {
 	for _, flag := range f.flags {
 		name, usage := flag.Names()[0], flag.(cli.DocGenerationFlag).GetUsage()
+		if err := f.checkPath(name, usage); err != nil {
+			return err
+		}
 		isFile := strings.Contains(usage, "`FILE`") || strings.Contains(usage, "`LIST.jsonl`")
 		// -o is written. --model takes folders too, and the readers of --model and --models say what to type
 		// instead. A store of --db may be made.
