@@ -155,14 +155,10 @@ GOROUTINE := ^[[:space:]]*(defer )?go [a-z]|\.Go\(|t\.Parallel\(
 empty :=
 WATCHED = $(GO) list -tags $(AGENT_TAGS) ./... | grep -vE '^latlab/($(subst $(empty) ,|,$(RACELESS)))(/|$$)'
 
-# SQLite is C, translated, and holds no memory of ours: watched, its calls take three times as long.
-# No other package: the linker may take its unwatched copy of a generic function (that of sync.Map, with
-# modernc.org/libc) for all, and races are reported that are none. sqlite/lib has no generic function.
 # GORACE: or else every program that a test starts would sleep a second before it ends.
 test-race: build agent-arm64 python
 	@! grep -rnE --include='*.go' '$(GOROUTINE)' $(RACELESS) || { echo "take these folders out of RACELESS" >&2; exit 1; }
-	$(TEST_ENV) GORACE=atexit_sleep_ms=0 $(GO) test -race -short -gcflags=modernc.org/sqlite/lib=-race=false \
-		$(TEST_FLAGS) $$($(WATCHED))
+	$(TEST_ENV) GORACE=atexit_sleep_ms=0 $(GO) test -race -short $(TEST_FLAGS) $$($(WATCHED))
 
 # Ends with the test runner's closing lines.
 test: prereqs lint generate-check test-race test-unit
