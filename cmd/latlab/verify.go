@@ -54,7 +54,7 @@ func (o *verifyOptions) run(ctx context.Context, s streams) error {
 		return err
 	}
 	rows, failed, invalid := compareOne(m, sp, list, ests)
-	if err := printVerified(s, o.json, rows, d.Info().Kind); err != nil {
+	if err := printVerified(s, o.json, rows, m.Conclude(rows), d.Info().Kind); err != nil {
 		return err
 	}
 	switch {
@@ -150,10 +150,10 @@ func compareOne(m *regress.CostModel, sp *sampler.Space, list source.List, ests 
 	return rows, failed, invalid
 }
 
-func printVerified(s streams, asJSON bool, rows []regress.Verified, kind devices.Kind) error {
+func printVerified(s streams, asJSON bool, rows []regress.Verified, check regress.Check, kind devices.Kind) error {
 	mape, measured := regress.MeanError(rows)
 	if asJSON {
-		return ui.Document(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind})
+		return ui.Document(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind, "check": check})
 	}
 	scale := secondsScale(rows)
 	lines := [][]string{{"NETWORK", "PREDICTED", strings.ToUpper(string(kind)), "INTERVAL", "ERROR", "VERDICT"}}
@@ -167,8 +167,25 @@ func printVerified(s streams, asJSON bool, rows []regress.Verified, kind devices
 	if err := ui.Table(s.out, lines); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, "mean error of %s: %s\n", ui.Plural(measured, "network"), ui.Optional(mape, ui.Percent))
+	_, err := fmt.Fprintf(s.out, "mean error of %s: %s\n%s\n", ui.Plural(measured, "network"), ui.Optional(mape, ui.Percent), conclusion(check))
 	return err
+}
+
+// conclusion says in a sentence whether the cost model still holds.
+func conclusion(c regress.Check) string {
+	if c.Factor == nil {
+		return fmt.Sprintf("whether the cost model holds cannot be said of %s: verify 3 or more", ui.Plural(c.Networks, "network"))
+	}
+	factor := fmt.Sprintf("\n  latencies are %.3f times the predicted ones, 95 %% interval %.3f to %.3f", *c.Factor, *c.Low, *c.High)
+	switch c.Conclusion {
+	case regress.Holds:
+		return "the cost model holds:" + factor
+	case regress.Scaled:
+		return "the cost model is off by one factor:" + factor
+	case regress.Broken:
+		return fmt.Sprintf("the cost model does not hold: beside a common factor, latencies are off by\n  %s, and by %s when it was fitted", ui.Percent(*c.Spread), ui.Percent(*c.Expected))
+	}
+	return "the cost model has no error of its own to compare with:" + factor
 }
 
 func secondsScale(rows []regress.Verified) ui.Scale {

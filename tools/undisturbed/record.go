@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/devices/agent"
 	"latlab/devices/machine"
@@ -104,7 +104,7 @@ func inCondition(ctx context.Context, o options, name string, models []*model.Mo
 		return err
 	}
 	defer d.Close()
-	p, err := bench.NamedProtocol("default")
+	p, err := protocol.Named("default")
 	if err != nil {
 		return err
 	}

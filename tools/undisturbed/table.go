@@ -8,7 +8,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"latlab/bench"
+	"latlab/bench/stats"
 )
 
 // rule is a candidate: use the samples whose CPU time is above a share of the wall time, if there are so many.
@@ -53,16 +53,16 @@ func evaluate(rows []row, condition string, by rule) result {
 	values, used, all, lost, blocks := networks(byCondition(rows)[condition], by)
 	x.samples, x.lost = float64(used)/float64(all), float64(lost)/float64(blocks)
 	truth, _, _, _, _ := networks(byCondition(rows)[quiet], rule{0, 1})
-	var noise bench.Noise
+	var noise stats.Noise
 	var offs []float64
 	for name, vs := range values {
-		noise = noise.Add(bench.NoiseOf(vs))
+		noise = noise.Add(stats.NoiseOf(vs))
 		if t := truth[name]; len(t) > 0 {
-			offs = append(offs, bench.Median(vs)/bench.Median(t)-1)
+			offs = append(offs, stats.Median(vs)/stats.Median(t)-1)
 		}
 	}
 	x.noise = math.Sqrt(math.Expm1(noise.Variance()))
-	x.off = bench.Median(offs)
+	x.off = stats.Median(offs)
 	for _, o := range offs {
 		if math.Abs(o) > math.Abs(x.worst) {
 			x.worst = o
@@ -87,7 +87,7 @@ func networks(rows []row, by rule) (values map[string][]float64, used, all, lost
 			continue
 		}
 		used += len(kept)
-		values[r.Network] = append(values[r.Network], bench.Median(kept))
+		values[r.Network] = append(values[r.Network], stats.Median(kept))
 	}
 	return values, used, all, lost, blocks
 }
