@@ -8,11 +8,13 @@ import (
 
 // Tally counts a sweep's networks. NoiseCV is the pooled noise between blocks; nil = unknown.
 type Tally struct {
-	Measured int      `json:"measured"`
-	Failed   int      `json:"failed"`
-	Invalid  int      `json:"invalid"`
-	Blocks   int      `json:"blocks"`
-	NoiseCV  *float64 `json:"noise_cv"`
+	Measured int `json:"measured"`
+	Failed   int `json:"failed"`
+	Invalid  int `json:"invalid"`
+	// Imprecise is how many networks are IMPRECISE: they are not INVALID.
+	Imprecise int      `json:"imprecise"`
+	Blocks    int      `json:"blocks"`
+	NoiseCV   *float64 `json:"noise_cv"`
 
 	// Reasons and Warnings count measured networks by code; one network may have several.
 	Reasons  map[string]int `json:"-"`
@@ -53,8 +55,11 @@ func (t *Tally) Add(e Estimate) {
 	}
 	t.Measured++
 	t.NoiseCV = e.M.NoiseCV
-	if e.M.Verdict == verdict.Invalid {
+	switch e.M.Verdict {
+	case verdict.Invalid:
 		t.Invalid++
+	case verdict.Imprecise:
+		t.Imprecise++
 	}
 	t.Slowest = max(t.Slowest, e.M.Seconds)
 	if t.Fastest == 0 || e.M.Seconds < t.Fastest {
