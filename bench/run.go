@@ -49,13 +49,14 @@ type Options struct {
 
 // Result is the state after a run, over all requested networks, earlier runs included.
 type Result struct {
-	Sweep    Sweep
-	Measured int         // networks with all their blocks
-	Failed   int         // networks given up
-	Invalid  int         // of the measured, those whose measurement is INVALID
-	Blocks   int         // done by this run
-	Noise    stats.Noise // between blocks, pooled; a deterministic device has none to pool
-	Elapsed  time.Duration
+	Sweep     Sweep
+	Measured  int         // networks with all their blocks
+	Failed    int         // networks given up
+	Invalid   int         // of the measured, those whose measurement is INVALID
+	Imprecise int         // and those whose is IMPRECISE
+	Blocks    int         // done by this run
+	Noise     stats.Noise // between blocks, pooled; a deterministic device has none to pool
+	Elapsed   time.Duration
 
 	Profiled int // networks that have a profile, of earlier runs too; 0 unless Options.Profile asks for some
 	// Unprofiled are those whose profile failed, with the reason. They do no harm to the sweep.
@@ -394,7 +395,7 @@ func (r *runner) result(ctx context.Context) (Result, error) {
 			t.Add(e)
 		}
 	}
-	res.Measured, res.Failed, res.Invalid = t.Measured, t.Failed, t.Invalid
+	res.Measured, res.Failed, res.Invalid, res.Imprecise = t.Measured, t.Failed, t.Invalid, t.Imprecise
 	return res, nil
 }
 

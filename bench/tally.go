@@ -16,7 +16,7 @@ type Tally struct {
 	Blocks    int      `json:"blocks"`
 	NoiseCV   *float64 `json:"noise_cv"`
 
-	// Reasons and Warnings count measured networks by code; one network may have several.
+	// Reasons and Warnings count INVALID and measured networks by code; one network may have several.
 	Reasons  map[string]int `json:"-"`
 	Warnings map[string]int `json:"-"`
 	// Sentences has one example text for each code, from the first network that has it.
@@ -65,7 +65,11 @@ func (t *Tally) Add(e Estimate) {
 	if t.Fastest == 0 || e.M.Seconds < t.Fastest {
 		t.Fastest = e.M.Seconds
 	}
-	t.note(t.Reasons, e.M.Reasons)
+	if e.M.Verdict == verdict.Imprecise {
+		t.note(map[string]int{}, e.M.Reasons)
+	} else {
+		t.note(t.Reasons, e.M.Reasons)
+	}
 	t.note(t.Warnings, e.M.Warnings)
 }
 

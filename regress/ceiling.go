@@ -22,6 +22,21 @@ type Ceiling struct {
 	MAPEHigh float64 `json:"mape_high"`
 }
 
+// ceilingOf is the Ceiling of a fit's networks.
+func ceilingOf(nets []network, df int, seed uint64) *Ceiling {
+	seconds, sd := make([]float64, len(nets)), make([]float64, len(nets))
+	for i, n := range nets {
+		seconds[i], sd[i] = n.seconds, math.Sqrt(n.variance)
+	}
+	return ceiling(seconds, sd, df, seed)
+}
+
+func (f *Figures) setCeiling(c *Ceiling) {
+	if c != nil {
+		f.NoiseCeiling, f.NoiseCeilingR2 = c, &c.R2
+	}
+}
+
 // ceilingDraws is how often the noise is drawn: 1,000 draws know the bounds to some 1 % of their distance.
 const ceilingDraws = 1000
 

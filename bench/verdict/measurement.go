@@ -59,6 +59,7 @@ type Measurement struct {
 	UndisturbedShare *float64 `json:"undisturbed_share"`
 	// StandardError is that of the latency's logarithm, so about relative; null = unknown.
 	StandardError *float64 `json:"relative_standard_error"`
+	NoiseDF       int      `json:"-"` // degrees of freedom of the sweep's noise, 0 on a deterministic device
 
 	BlockSeconds    []float64          `json:"block_seconds"` // each block's value, in the order run
 	MinSeconds      *float64           `json:"min_seconds"`   // fastest sample; null if the tool reports none
@@ -148,6 +149,9 @@ func Measure(in Input) (m Measurement, ok bool) {
 		Runtime: last.Runtime, Signature: last.Signature, ModelSHA256: last.ModelSHA256,
 	}
 	m.StandardError = in.standardError(len(values), own)
+	if !in.Info.Deterministic {
+		m.NoiseDF = in.Pooled.DF
+	}
 	m.addDisturbance(in)
 	addFigures(&m, blocks)
 	judge(&m, evidence{in: in, blocks: blocks, values: values, own: own})

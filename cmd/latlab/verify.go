@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"latlab/bench"
@@ -53,17 +54,18 @@ func (o *verifyOptions) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	rows, failed, invalid := compareOne(m, sp, list, ests)
+	rows := compareOne(m, sp, list, ests)
+	n := bench.NewTally()
+	for _, e := range ests {
+		n.Add(e)
+	}
 	if err := printVerified(s, o.json, rows, m.Conclude(rows), d.Info().Kind); err != nil {
 		return err
 	}
-	switch {
-	case skipped || failed:
+	if skipped || slices.ContainsFunc(rows, func(v regress.Verified) bool { return v.Seconds == nil }) {
 		return exitSilently(exitPartial)
-	case invalid:
-		return exitSilently(exitInvalid)
 	}
-	return nil
+	return o.verdicts(n.Invalid, n.Imprecise)
 }
 
 // sameDevice refuses a device that the cost model is not for, such as one of the same name with
@@ -137,17 +139,15 @@ func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, 
 }
 
 // compareOne puts predictions beside the estimates. A failed network has no estimate.
-func compareOne(m *regress.CostModel, sp *sampler.Space, list source.List, ests []bench.Estimate) (rows []regress.Verified, failed, invalid bool) {
+func compareOne(m *regress.CostModel, sp *sampler.Space, list source.List, ests []bench.Estimate) (rows []regress.Verified) {
 	for i, l := range list {
 		var measured *verdict.Measurement
 		if i < len(ests) {
 			measured = ests[i].M
 		}
 		rows = append(rows, m.Verify(sp, l.Name, l.Arch, measured))
-		failed = failed || measured == nil
-		invalid = invalid || measured != nil && measured.Verdict == verdict.Invalid
 	}
-	return rows, failed, invalid
+	return rows
 }
 
 func printVerified(s streams, asJSON bool, rows []regress.Verified, check regress.Check, kind devices.Kind) error {
