@@ -19,19 +19,23 @@ type Estimate struct {
 
 // Pool is the noise between blocks over all networks of a sweep.
 func Pool(ctx context.Context, st Reader, sweep string) (stats.Pool, error) {
+	manifest, err := st.Sweep(ctx, sweep)
+	if err != nil {
+		return stats.Pool{}, err
+	}
 	var all []stats.Noise
 	for g, err := range byNetwork(st.Values(ctx, sweep)) {
 		if err != nil {
 			return stats.Pool{}, err
 		}
-		all = append(all, ownNoise(g.blocks))
+		all = append(all, ownNoise(manifest.Device, g.blocks))
 	}
 	return stats.NewPool(all), nil
 }
 
 // ownNoise is the noise of a network's blocks.
-func ownNoise(all []devices.Block) stats.Noise {
-	blocks, values, _ := stats.Usable(all)
+func ownNoise(info devices.Info, all []devices.Block) stats.Noise {
+	blocks, values, _ := stats.Usable(info, all)
 	return stats.ReplicateNoise(blocks, values)
 }
 
@@ -39,7 +43,7 @@ func ownNoise(all []devices.Block) stats.Noise {
 func input(blocks []devices.Block, p stats.Pool, of Sweep) verdict.Input {
 	return verdict.Input{
 		Blocks: blocks, Info: of.Device, Protocol: of.Protocol,
-		Pooled: p.Core, All: p.All, LeftOut: p.LeftOut(ownNoise(blocks)),
+		Pooled: p.Core, All: p.All, LeftOut: p.LeftOut(ownNoise(of.Device, blocks)),
 	}
 }
 

@@ -76,7 +76,7 @@ func (r *runner) tooWide() []int {
 func (r *runner) needsMore(n *network) bool {
 	p := r.protocol
 	switch {
-	case len(n.values) >= p.MaxBlocks:
+	case n.blocks() >= p.MaxBlocks:
 		return false
 	case len(n.values) < p.MinBlocks:
 		return true

@@ -62,7 +62,7 @@ func (r *runner) count(n *network, sign int) {
 	switch {
 	case n.Status == Failed:
 		r.standing.failed += sign
-	case len(n.values) >= r.protocol.MinBlocks:
+	case len(n.values) >= r.protocol.MinBlocks, n.blocks() >= r.protocol.MaxBlocks:
 		r.standing.done += sign
 		r.standing.extra += sign * (n.rounds - r.protocol.MinBlocks)
 	}
@@ -164,7 +164,7 @@ func (r *runner) foresee(wide []int, planned int) {
 			noise = n.noise()
 		}
 		need := r.blocksNeeded(noise) - len(n.values)
-		r.forecast.more += min(max(need, 1), r.protocol.MaxBlocks-len(n.values))
+		r.forecast.more += min(max(need, 1), r.protocol.MaxBlocks-n.blocks())
 	}
 }
 

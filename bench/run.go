@@ -49,13 +49,14 @@ type Options struct {
 
 // Result is the state after a run, over all requested networks, earlier runs included.
 type Result struct {
-	Sweep    Sweep
-	Measured int         // networks with all their blocks
-	Failed   int         // networks given up
-	Invalid  int         // of the measured, those whose measurement is INVALID
-	Blocks   int         // done by this run
-	Noise    stats.Noise // between blocks, pooled; a deterministic device has none to pool
-	Elapsed  time.Duration
+	Sweep     Sweep
+	Measured  int         // networks with all their blocks
+	Failed    int         // networks given up
+	Invalid   int         // of the measured, those whose measurement is INVALID
+	Imprecise int         // and those whose is IMPRECISE
+	Blocks    int         // done by this run
+	Noise     stats.Noise // between blocks, pooled; a deterministic device has none to pool
+	Elapsed   time.Duration
 
 	Profiled int // networks that have a profile, of earlier runs too; 0 unless Options.Profile asks for some
 	// Unprofiled are those whose profile failed, with the reason. They do no harm to the sweep.
@@ -115,7 +116,8 @@ func Interrupted(ctx context.Context, err error) error {
 // network is the loop's state of a planned network.
 type network struct {
 	Network
-	values    []float64          // of finished blocks
+	values    []float64          // of finished blocks that are not disturbed
+	disturbed int                // blocks
 	units     devices.Delegation // of the first of them
 	mixed     bool               // blocks ran on different units: values are not replicates
 	rounds    int                // planned so far
@@ -125,14 +127,23 @@ type network struct {
 	blocksBefore int
 }
 
-// add records a finished block's value.
-func (n *network) add(seconds float64, d devices.Delegation) {
+// add records a finished block.
+func (n *network) add(info devices.Info, b *devices.Block) {
+	seconds, _, ok := stats.Seconds(info, b)
+	if !ok {
+		n.disturbed++
+		return
+	}
+	d := b.Delegation
 	if len(n.values) == 0 {
 		n.units = d
 	}
 	n.mixed = n.mixed || !stats.SameUnits(d, n.units)
 	n.values = append(n.values, seconds)
 }
+
+// blocks is how many blocks are finished, disturbed ones included.
+func (n *network) blocks() int { return len(n.values) + n.disturbed }
 
 // noise is the network's own noise as Measure computes it.
 func (n *network) noise() stats.Noise {
@@ -240,9 +251,7 @@ func (r *runner) load(ctx context.Context) error {
 		if n == nil {
 			return r.damaged("block", b.Slot)
 		}
-		if v, _, ok := stats.BlockSeconds(&b.Block); ok {
-			n.add(v, b.Block.Delegation)
-		}
+		n.add(r.sweep.Device, &b.Block)
 	}
 	for s, err := range r.o.Store.Schedule(ctx, r.sweep.ID) {
 		if err != nil {
@@ -266,7 +275,7 @@ func (r *runner) load(ctx context.Context) error {
 		r.noise = r.noise.Add(n.noise())
 		r.count(n, 1)
 		if n.Index < r.o.Networks {
-			r.before += len(n.values)
+			r.before += n.blocks()
 		}
 	}
 	r.pool = r.newPool()
@@ -386,7 +395,7 @@ func (r *runner) result(ctx context.Context) (Result, error) {
 			t.Add(e)
 		}
 	}
-	res.Measured, res.Failed, res.Invalid = t.Measured, t.Failed, t.Invalid
+	res.Measured, res.Failed, res.Invalid, res.Imprecise = t.Measured, t.Failed, t.Invalid, t.Imprecise
 	return res, nil
 }
 

@@ -8,13 +8,15 @@ import (
 
 // Tally counts a sweep's networks. NoiseCV is the pooled noise between blocks; nil = unknown.
 type Tally struct {
-	Measured int      `json:"measured"`
-	Failed   int      `json:"failed"`
-	Invalid  int      `json:"invalid"`
-	Blocks   int      `json:"blocks"`
-	NoiseCV  *float64 `json:"noise_cv"`
+	Measured int `json:"measured"`
+	Failed   int `json:"failed"`
+	Invalid  int `json:"invalid"`
+	// Imprecise is how many networks are IMPRECISE: they are not INVALID.
+	Imprecise int      `json:"imprecise"`
+	Blocks    int      `json:"blocks"`
+	NoiseCV   *float64 `json:"noise_cv"`
 
-	// Reasons and Warnings count measured networks by code; one network may have several.
+	// Reasons and Warnings count INVALID and measured networks by code; one network may have several.
 	Reasons  map[string]int `json:"-"`
 	Warnings map[string]int `json:"-"`
 	// Sentences has one example text for each code, from the first network that has it.
@@ -53,14 +55,21 @@ func (t *Tally) Add(e Estimate) {
 	}
 	t.Measured++
 	t.NoiseCV = e.M.NoiseCV
-	if e.M.Verdict == verdict.Invalid {
+	switch e.M.Verdict {
+	case verdict.Invalid:
 		t.Invalid++
+	case verdict.Imprecise:
+		t.Imprecise++
 	}
 	t.Slowest = max(t.Slowest, e.M.Seconds)
 	if t.Fastest == 0 || e.M.Seconds < t.Fastest {
 		t.Fastest = e.M.Seconds
 	}
-	t.note(t.Reasons, e.M.Reasons)
+	if e.M.Verdict == verdict.Imprecise {
+		t.note(map[string]int{}, e.M.Reasons)
+	} else {
+		t.note(t.Reasons, e.M.Reasons)
+	}
 	t.note(t.Warnings, e.M.Warnings)
 }
 

@@ -58,6 +58,11 @@ type Info struct {
 	Transport   string            `json:"transport,omitempty"` // "adb", "ssh"; empty = this machine
 }
 
+// OneThread reports whether one thread of a CPU does all the work, so that CPU time below wall time shows
+// that something else used its core. With an accelerator the thread waits anyway, and of several threads
+// how many are at work depends on the network.
+func (i Info) OneThread() bool { return !i.Accelerator && i.Threads <= 1 }
+
 // Plan is one block: a fresh process, warm-up, then timed invokes.
 type Plan struct {
 	WarmUpRuns    int           `json:"warmup_runs"`    // invokes before timing, at least
@@ -72,6 +77,10 @@ type Plan struct {
 	// simulator seeds its noise with it, so that a resumed sweep continues with new noise instead
 	// of repeating what the killed process drew.
 	Block int `json:"block,omitempty"`
+	// MinUndisturbed samples are wanted of a device with Info.OneThread: it goes on past the maxima until it
+	// has them, or until the timed invokes took LimitSeconds.
+	MinUndisturbed int     `json:"min_undisturbed,omitempty"`
+	LimitSeconds   float64 `json:"limit_seconds,omitempty"`
 }
 
 // More reports whether the plan needs another timed invoke; at least one is needed.
@@ -84,6 +93,15 @@ func (p Plan) More(runs int, seconds float64) bool {
 	}
 	return seconds < p.MinSeconds
 }
+
+// Again reports whether a plan that needs no more invokes goes on because too few were undisturbed.
+func (p Plan) Again(undisturbed int, seconds float64) bool {
+	return undisturbed < p.MinUndisturbed && seconds < p.LimitSeconds
+}
+
+// Undisturbed reports whether an invoke on one thread had its core to itself: the thread's CPU time is
+// nearly its wall time. docs/measuring.md has the study that chose the share.
+func Undisturbed(wall, cpu float64) bool { return cpu > 0.98*wall }
 
 // Delegation is the proof of what executed the graph.
 type Delegation struct {
@@ -267,6 +285,7 @@ type Block struct {
 	// WaitSeconds is how long the thread that waited longest was ready to run during the timed
 	// invokes and got no core; nil if unknown.
 	WaitSeconds     *float64   `json:"wait_seconds,omitempty"`
+	Clock           []Clock    `json:"clock,omitempty"`   // readings before, between and after the samples
 	WarmUp          []float64  `json:"warmup_seconds"`    // wall time of every warm-up invoke after the first
 	Summary         *Summary   `json:"summary,omitempty"` // if the tool gives no samples
 	InitSeconds     float64    `json:"init_seconds"`      // load, delegate, allocate
@@ -288,6 +307,14 @@ type Block struct {
 	// Counters are the tool's other figures; their names end in the unit: "fill_bytes".
 	Counters map[string]float64 `json:"counters,omitempty"`
 	Doubts   []Doubt            `json:"doubts,omitempty"` // any of them makes the measurement INVALID
+}
+
+// Clock is what the clock of the core was on which a block runs, measured with a chain of instructions whose
+// cycles are known. Sensors say what the core may run at, if there are any; this is what it did.
+type Clock struct {
+	Samples int     `json:"samples"` // taken before the reading
+	Hz      float64 `json:"hz"`
+	CPU     int     `json:"cpu"` // the core, -1 if unknown
 }
 
 // Ended is when the block ended, by the clock of Started: the lab's, or a simulator's virtual

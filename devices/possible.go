@@ -102,7 +102,7 @@ func possibleSamples(i Info, p Plan, b *Block) error {
 			}
 		}
 	case i.Deterministic:
-	case p.MaxRuns > 0 && n > most:
+	case p.MaxRuns > 0 && n > most && !(i.OneThread() && p.MinUndisturbed > 0 && floats.Sum(b.Samples[:n-1]) < p.LimitSeconds):
 		return fmt.Errorf("%d samples, at most %d were asked for", n, most)
 	}
 	for k, x := range b.Samples {
@@ -146,6 +146,11 @@ func possibleCPU(i Info, _ Plan, b *Block) error {
 	for k, x := range b.CPUSamples {
 		if !finite(x) {
 			return fmt.Errorf("the CPU time of sample %d is %v s", k, x)
+		}
+	}
+	for _, c := range b.Clock {
+		if !above(c.Hz) || c.Samples < 0 || c.Samples > len(b.Samples) {
+			return fmt.Errorf("a clock of %v Hz after sample %d of %d", c.Hz, c.Samples, len(b.Samples))
 		}
 	}
 	if b.WaitSeconds != nil && !finite(*b.WaitSeconds) {

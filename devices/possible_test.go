@@ -11,7 +11,7 @@ import (
 
 // What a tool or an estimator may answer, beside the agent (TestImpossibleAnswersAreGarbage there).
 func TestPossible(t *testing.T) {
-	plan := devices.Plan{MinRuns: 2, MaxRuns: 4, Timeout: time.Minute}
+	plan := devices.Plan{MinRuns: 2, MaxRuns: 4, Timeout: time.Minute, MinUndisturbed: 3, LimitSeconds: 0.05}
 	for name, tt := range map[string]struct {
 		change func(i *devices.Info, b *devices.Block)
 		want   string // empty: possible
@@ -40,7 +40,15 @@ func TestPossible(t *testing.T) {
 		"bounds":           {func(_ *devices.Info, b *devices.Block) { b.Bounds = &devices.Bounds{Low: 2, High: 1} }, "bounds"},
 		"a delegate":       {func(_ *devices.Info, b *devices.Block) { b.Delegation.Name = "cpu" }, `"cpu" ran, not "npu"`},
 		"nodes":            {func(_ *devices.Info, b *devices.Block) { b.Delegation.Nodes = -1 }, "-1 nodes"},
-		"too many samples": {func(_ *devices.Info, b *devices.Block) { b.Samples = make([]float64, 5) }, "at most 4"},
+		"too many samples": {func(_ *devices.Info, b *devices.Block) { b.Samples = []float64{.02, .02, .02, .01, .01} }, "at most 4"},
+		"more samples, until some are undisturbed": {func(_ *devices.Info, b *devices.Block) {
+			b.Samples = []float64{.01, .01, .01, .01, .02}
+		}, ""},
+		"more samples of two threads": {func(i *devices.Info, b *devices.Block) {
+			i.Threads, b.Samples = 2, []float64{.01, .01, .01, .01, .01}
+		}, "at most 4"},
+		"a clock that stands":   {func(_ *devices.Info, b *devices.Block) { b.Clock = []devices.Clock{{Hz: 0}} }, "0 Hz"},
+		"a clock after the end": {func(_ *devices.Info, b *devices.Block) { b.Clock = []devices.Clock{{Hz: 1e9, Samples: 3}} }, "sample 3 of 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := devices.Info{Kind: devices.Measured, Harness: "tool", Delegate: "npu", Threads: 1}

@@ -11,17 +11,21 @@ import (
 // LeftOut counts the networks that ValidOnly left out.
 type LeftOut struct {
 	Invalid    int `json:"invalid"`
+	Imprecise  int `json:"imprecise"`
 	Unmeasured int `json:"unmeasured"` // failed, or not run yet
 }
 
 // Total is the number of networks left out.
-func (l LeftOut) Total() int { return l.Invalid + l.Unmeasured }
+func (l LeftOut) Total() int { return l.Invalid + l.Imprecise + l.Unmeasured }
 
 // String is a text for people: "3 networks (2 INVALID, 1 not measured)".
 func (l LeftOut) String() string {
 	var parts []string
 	if l.Invalid > 0 {
 		parts = append(parts, fmt.Sprintf("%d INVALID", l.Invalid))
+	}
+	if l.Imprecise > 0 {
+		parts = append(parts, fmt.Sprintf("%d IMPRECISE", l.Imprecise))
 	}
 	if l.Unmeasured > 0 {
 		parts = append(parts, fmt.Sprintf("%d not measured", l.Unmeasured))
@@ -54,8 +58,10 @@ func (l *LeftOut) keeps(r Row) bool {
 	switch {
 	case r.M == nil:
 		l.Unmeasured++
-	case r.M.Verdict != verdict.Valid:
+	case r.M.Verdict == verdict.Invalid:
 		l.Invalid++
+	case r.M.Verdict == verdict.Imprecise:
+		l.Imprecise++
 	default:
 		return true
 	}

@@ -82,6 +82,8 @@ type Figures struct {
 	Spearman       *float64 `json:"spearman"`
 	Kendall        *float64 `json:"kendall"`
 	NoiseCeilingR2 *float64 `json:"noise_ceiling_r2"`
+	// NoiseCeiling is nil if the measurements do not say how noisy they are.
+	NoiseCeiling *Ceiling `json:"noise_ceiling,omitempty"`
 }
 
 // Networks is how many networks the model is fitted on.
@@ -109,6 +111,9 @@ func (f Figures) folds() bool { return strings.HasPrefix(f.Split, foldsRule) }
 type Observation struct {
 	Arch    sampler.Arch
 	Seconds float64
+	// SD is the standard error of the latency's logarithm, so about relative; nil if unknown, 0 on a
+	// deterministic device. Latencies that are less sure than most have less weight in a fit.
+	SD *float64
 }
 
 // Provenance describes where the model's latencies come from. Its predictions must not be

@@ -55,6 +55,8 @@ type Data struct {
 	Observations []Observation
 	// MeasuredUntil is when the last of the measurements ended; zero = unknown.
 	MeasuredUntil time.Time
+	// NoiseDF are the degrees of freedom behind the observations' SDs; 0 = the SDs are exact.
+	NoiseDF int
 }
 
 // TooFewError is a fit with fewer different networks than required.
@@ -103,6 +105,7 @@ func Merge(parts ...Data) (Data, error) {
 		}
 		all.Observations = append(all.Observations, d.Observations...)
 		all.MeasuredUntil = later(all.MeasuredUntil, d.MeasuredUntil)
+		all.NoiseDF += d.NoiseDF
 	}
 	return all, nil
 }
@@ -148,9 +151,10 @@ func (p Provenance) Same(q Provenance) error {
 
 // network is one row of a fit: a distinct Arch and its latency.
 type network struct {
-	arch    sampler.Arch
-	seconds float64
-	n       int // observations averaged
+	arch     sampler.Arch
+	seconds  float64
+	variance float64 // of the latency's logarithm; NaN if unknown
+	n        int     // observations averaged
 }
 
 // networks checks the observations and averages those of the same Arch (arithmetic mean), so
@@ -182,13 +186,23 @@ func averaged(observations []Observation) (nets []network, of []int) {
 			nets = append(nets, network{arch: o.Arch})
 		}
 		nets[i].seconds += o.Seconds
+		nets[i].variance += square(o.SD)
 		nets[i].n++
 		of = append(of, i)
 	}
 	for i := range nets {
 		nets[i].seconds /= float64(nets[i].n)
+		nets[i].variance /= float64(nets[i].n * nets[i].n)
 	}
 	return nets, of
+}
+
+// square is NaN for nil.
+func square(sd *float64) float64 {
+	if sd == nil {
+		return math.NaN()
+	}
+	return *sd * *sd
 }
 
 func (d Data) checkObservation(o Observation) error {

@@ -3,6 +3,8 @@ package regress
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
@@ -45,7 +47,43 @@ type design struct {
 	layout
 	rows  [][]int32 // table slots of each network
 	y     []float64 // latency over scale
-	scale float64   // seconds
+	roots weights
+	scale float64 // seconds
+}
+
+// weights are the roots of the networks' weights; nil is a weight of 1 for all.
+type weights []float64
+
+// weigh gives a network whose variance is above the median weight in inverse proportion to it: an IMPRECISE
+// measurement says less. Below the median all weigh the same, because there the model's own error is larger
+// than the noise. A network of unknown variance has weight 1.
+func weigh(variances []float64) weights {
+	var known []float64
+	for _, v := range variances {
+		if v > 0 {
+			known = append(known, v)
+		}
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	slices.Sort(known)
+	middle := stat.Quantile(0.5, stat.Empirical, known, nil)
+	w := make(weights, len(variances))
+	for i, v := range variances {
+		w[i] = 1
+		if v > middle {
+			w[i] = math.Sqrt(middle / v)
+		}
+	}
+	return w
+}
+
+func (w weights) root(i int) float64 {
+	if w == nil {
+		return 1
+	}
+	return w[i]
 }
 
 func newDesign(s *sampler.Space, nets []network) *design {
@@ -58,11 +96,11 @@ func newDesign(s *sampler.Space, nets []network) *design {
 }
 
 func scaled(l layout, rows [][]int32, nets []network) *design {
-	seconds := make([]float64, len(nets))
+	seconds, variances := make([]float64, len(nets)), make([]float64, len(nets))
 	for i, n := range nets {
-		seconds[i] = n.seconds
+		seconds[i], variances[i] = n.seconds, n.variance
 	}
-	d := &design{layout: l, rows: rows}
+	d := &design{layout: l, rows: rows, roots: weigh(variances)}
 	d.y, d.scale = relative(seconds)
 	return d
 }

@@ -37,6 +37,7 @@ type FeatureRow struct {
 	Model    string // identity: rows of one model are averaged
 	Features map[string]float64
 	Seconds  float64
+	SD       *float64 // as in Observation
 }
 
 // FeatureData is the input of FitFeatures.
@@ -44,6 +45,7 @@ type FeatureData struct {
 	Provenance
 	Rows          []FeatureRow
 	MeasuredUntil time.Time // as in Data
+	NoiseDF       int       // as in Data
 }
 
 // FeatureModel is bias + sum over features of weight x value, in seconds: a cost model for
@@ -130,8 +132,15 @@ func FitFeatures(ctx context.Context, d FeatureData, o Options) (*FeatureModel, 
 		return nil, err
 	}
 	m := f.model(d, rows, w)
-	m.Figures, err = validate(ctx, f.heldOut(), o, w.params())
-	return m, err
+	if m.Figures, err = validate(ctx, f.heldOut(), o, w.params()); err != nil {
+		return nil, err
+	}
+	nets := make([]network, len(rows))
+	for i, r := range rows {
+		nets[i] = network{seconds: r.Seconds, variance: square(r.SD)}
+	}
+	m.Figures.setCeiling(ceilingOf(nets, d.NoiseDF, o.Seed))
+	return m, nil
 }
 
 // joinRows sorts the networks by model and averages those of the same model.
@@ -142,12 +151,13 @@ func joinRows(all []FeatureRow) []FeatureRow {
 	})
 	var rows []FeatureRow
 	for lo := 0; lo < len(sorted); {
-		hi, sum := lo, 0.0
+		hi, sum, variance := lo, 0.0, 0.0
 		for ; hi < len(sorted) && (hi == lo || sorted[hi].Model == sorted[lo].Model && sorted[lo].Model != ""); hi++ {
 			sum += sorted[hi].Seconds
+			variance += square(sorted[hi].SD)
 		}
 		r := sorted[lo]
-		r.Seconds = sum / float64(hi-lo)
+		r.Seconds, r.SD = sum/float64(hi-lo), finite(math.Sqrt(variance)/float64(hi-lo))
 		rows = append(rows, r)
 		lo = hi
 	}
@@ -196,7 +206,7 @@ func newFeatureFit(rows []FeatureRow, o Options) (*featureFit, error) {
 	if len(f.names) > maxFeatures {
 		return nil, &features.Error{Network: rows[0].Name, Reason: fmt.Sprintf("%d features, at most %d", len(f.names), maxFeatures)}
 	}
-	values, seconds := make([][]float64, len(rows)), make([]float64, len(rows))
+	values, seconds, variances := make([][]float64, len(rows)), make([]float64, len(rows)), make([]float64, len(rows))
 	for i, r := range rows {
 		if err := checkRow(r, f.names, o.Method); err != nil {
 			return nil, err
@@ -204,11 +214,11 @@ func newFeatureFit(rows []FeatureRow, o Options) (*featureFit, error) {
 		for _, name := range f.names {
 			values[i] = append(values[i], r.Features[name])
 		}
-		seconds[i] = r.Seconds
+		seconds[i], variances[i] = r.Seconds, square(r.SD)
 	}
 	f.y, f.scale = relative(seconds)
 	f.standardise(values)
-	f.columns = columnsOf(values, f.y)
+	f.columns = columnsOf(values, f.y, weigh(variances))
 	return f, nil
 }
 
@@ -293,7 +303,7 @@ func (f *featureFit) heldOut() heldOut {
 	h.fit = func(ctx context.Context, train []int) (func(int) float64, error) {
 		w, err := f.weigh(ctx, train)
 		// A row was divided by its network's latency.
-		return func(i int) float64 { return dot(f.columns.rows[i], w) * h.seconds[i] }, err
+		return func(i int) float64 { return dot(f.columns.rows[i], w) / f.columns.roots.root(i) * h.seconds[i] }, err
 	}
 	return h
 }
@@ -358,6 +368,7 @@ func MergeFeatures(parts ...FeatureData) (FeatureData, error) {
 		}
 		all.Rows = append(all.Rows, d.Rows...)
 		all.MeasuredUntil = later(all.MeasuredUntil, d.MeasuredUntil)
+		all.NoiseDF += d.NoiseDF
 	}
 	return all, nil
 }

@@ -152,6 +152,7 @@ func Fit(ctx context.Context, data Data, o Options) (*CostModel, error) {
 	if model.Figures, err = validate(ctx, d.heldOut(m), o, s.params); err != nil {
 		return nil, err
 	}
+	model.Figures.setCeiling(ceilingOf(nets, data.NoiseDF, o.Seed))
 	return model, nil
 }
 

@@ -146,7 +146,7 @@ func TestIndicatorRecoversTable(t *testing.T) {
 		truth := randomTable(s, rapid.Uint64().Draw(t, "seed"))
 		d := Data{Space: s, Provenance: simulated()}
 		for _, a := range archs[:300] {
-			d.Observations = append(d.Observations, Observation{a, truth.Predict(s, a)})
+			d.Observations = append(d.Observations, Observation{Arch: a, Seconds: truth.Predict(s, a)})
 		}
 		absolute := rapid.Bool().Draw(t, "absolute")
 		m, err := Fit(context.Background(), d, Options{Method: Indicator, Absolute: absolute, Penalties: []float64{1e-10}})
@@ -201,7 +201,7 @@ func TestOpsRecoversItsFeatures(t *testing.T) {
 		truth := f.collapse(0.1, w)
 		d := Data{Space: s, Provenance: simulated()}
 		for _, a := range archs[:200] {
-			d.Observations = append(d.Observations, Observation{a, truth.predict(l.row(a))})
+			d.Observations = append(d.Observations, Observation{Arch: a, Seconds: truth.predict(l.row(a))})
 		}
 		m := fit(t, d, Options{})
 		for _, a := range archs[200:] {
@@ -223,7 +223,7 @@ func TestScale(t *testing.T) {
 			scaled := d
 			scaled.Observations = nil
 			for _, o := range d.Observations {
-				scaled.Observations = append(scaled.Observations, Observation{o.Arch, o.Seconds * c})
+				scaled.Observations = append(scaled.Observations, Observation{Arch: o.Arch, Seconds: o.Seconds * c})
 			}
 			m := fit(t, scaled, Options{Method: method})
 			for _, a := range archs {
@@ -321,7 +321,7 @@ func TestSeenAndDuplicates(t *testing.T) {
 	d := cpuRoofline().measure(t, s, 30, 0, 10)
 	first := d.Observations[0]
 	d.Observations[0].Seconds = first.Seconds * 0.5
-	d.Observations = append(d.Observations, Observation{first.Arch, first.Seconds * 1.5})
+	d.Observations = append(d.Observations, Observation{Arch: first.Arch, Seconds: first.Seconds * 1.5})
 	m := fit(t, d, Options{})
 	want := []string{"1 of 30 networks were observed more than once: the observations of a network are averaged"}
 	if diff := cmp.Diff(want, m.Warnings); diff != "" {

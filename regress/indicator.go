@@ -12,7 +12,7 @@ import (
 //
 //	minimise  sum_i ((y_i - b - sum_p beta[slot(i,p)]) / v_i)^2 + lambda |beta|^2
 //
-// with v_i = y_i (relative error), or v_i = 1 with Options.Absolute.
+// with v_i = y_i (relative error), or v_i = 1 with Options.Absolute, over the root of the network's weight (weigh).
 //
 // The intercept b is not penalised (Hastie, Tibshirani, Friedman, The Elements of
 // Statistical Learning, 2nd edition 2009, section 3.4.1). A network's row has a single 1 per
@@ -244,9 +244,9 @@ func (d *design) ridge(rows []int, o Options) *ridge {
 // divisor divides a network's error before it is squared.
 func (d *design) divisor(i int, o Options) float64 {
 	if o.Absolute {
-		return 1
+		return 1 / d.roots.root(i)
 	}
-	return d.y[i]
+	return d.y[i] / d.roots.root(i)
 }
 
 // loss is what cross-validation minimises: the fit's own sum of squares on other networks.

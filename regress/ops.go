@@ -12,9 +12,10 @@ import (
 
 // columns is a design matrix of features: one row per network, the intercept first.
 type columns struct {
-	of   *entryFeatures // nil if the features belong to no table
-	rows [][]float64    // divided by the network's y: the target is then 1 for all
-	unit []float64      // root mean square of each column, which it was divided by; 0 = empty
+	of    *entryFeatures // nil if the features belong to no table
+	rows  [][]float64    // divided by the network's y: the target is then the root of its weight
+	roots weights
+	unit  []float64 // root mean square of each column, which it was divided by; 0 = empty
 }
 
 // newColumns divides each row by its latency (relative error) and each column by its root
@@ -26,18 +27,18 @@ func newColumns(d *design, f *entryFeatures) *columns {
 	for i, row := range d.rows {
 		values[i] = f.network(row)
 	}
-	c := columnsOf(values, d.y)
+	c := columnsOf(values, d.y, d.roots)
 	c.of = f
 	return c
 }
 
 // columnsOf is newColumns for values without a table: one row per network.
-func columnsOf(values [][]float64, y []float64) *columns {
-	c := &columns{rows: make([][]float64, len(values)), unit: make([]float64, len(values[0])+1)}
+func columnsOf(values [][]float64, y []float64, roots weights) *columns {
+	c := &columns{roots: roots, rows: make([][]float64, len(values)), unit: make([]float64, len(values[0])+1)}
 	for i, row := range values {
 		c.rows[i] = append([]float64{1}, row...)
 		for k := range c.rows[i] {
-			c.rows[i][k] /= y[i]
+			c.rows[i][k] *= roots.root(i) / y[i]
 			c.unit[k] += c.rows[i][k] * c.rows[i][k]
 		}
 	}
@@ -54,7 +55,7 @@ func columnsOf(values [][]float64, y []float64) *columns {
 	return c
 }
 
-// moments are the mean normal equations of some rows: A'A / n and A'1 / n.
+// moments are the mean normal equations of some rows: A'A / n and A't / n, t the target.
 type moments struct {
 	g *mat.SymDense
 	c []float64
@@ -64,13 +65,15 @@ func (c *columns) moments(rows []int) moments {
 	k, n := len(c.unit), float64(len(rows))
 	// Transposed, so that each product uses contiguous rows.
 	a := mat.NewDense(k, len(rows), nil)
+	target := make([]float64, len(rows))
 	for i, row := range rows {
 		a.SetCol(i, c.rows[row])
+		target[i] = c.roots.root(row)
 	}
 	m := moments{g: mat.NewSymDense(k, nil), c: make([]float64, k)}
 	m.g.SymOuterK(1/n, a)
 	for j := range m.c {
-		m.c[j] = floats.Sum(a.RawRowView(j)) / n
+		m.c[j] = floats.Dot(a.RawRowView(j), target) / n
 	}
 	return m
 }
@@ -99,9 +102,9 @@ func opsGrid() []float64 {
 // fitOps is the default method: non-negative least squares of op-level features on
 // relative error, with a small ridge penalty,
 //
-//	minimise  1/n sum_i ((b + f_i w) / y_i - 1)^2 + lambda sum_k (u_k w_k)^2,  b, w >= 0
+//	minimise  1/n sum_i v_i ((b + f_i w) / y_i - 1)^2 + lambda sum_k (u_k w_k)^2,  b, w >= 0
 //
-// where u_k is the root mean square of f_ik / y_i. An op costs time and never saves any, and
+// where v_i is the network's weight (weigh) and u_k is the root mean square of f_ik / y_i. An op costs time and never saves any, and
 // the sign constraint keeps collinear features from cancelling out (Slawski, Hein,
 // Non-negative least squares for high-dimensional linear models, Electronic Journal of
 // Statistics 7, 2013, 3004-3056). lambda is chosen from opsGrid by cross-validation.
@@ -137,7 +140,7 @@ func (c *columns) crossValidated(train []int, grid []float64, seed uint64, solve
 func (c *columns) loss(x []float64, rows []int) float64 {
 	sum := 0.0
 	for _, i := range rows {
-		e := dot(c.rows[i], x) - 1
+		e := dot(c.rows[i], x) - c.roots.root(i)
 		sum += e * e
 	}
 	return sum

@@ -3,6 +3,9 @@ package regress
 import (
 	"math"
 
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"latlab/bench/verdict"
 	"latlab/sampler"
 )
@@ -44,4 +47,69 @@ func MeanError(rows []Verified) (mape *float64, n int) {
 		return nil, 0
 	}
 	return new(sum / float64(n)), n
+}
+
+// Conclusion says whether a cost model still holds.
+type Conclusion string
+
+// The conclusions of Conclude.
+const (
+	Holds    Conclusion = "holds"
+	Scaled   Conclusion = "factor"    // all latencies are off by one factor
+	Broken   Conclusion = "broken"    // errors are larger than the model's own, by no common factor
+	TooFew   Conclusion = "too_few"   // fewer than three networks measured
+	NoErrors Conclusion = "no_errors" // the model has no held-out error to compare with
+)
+
+// Check compares the errors of verified networks with the errors that the model had on held-out ones.
+type Check struct {
+	Conclusion Conclusion `json:"conclusion"`
+	Networks   int        `json:"networks"` // measured, without INVALID ones
+	// Factor is the geometric mean of measured over predicted latency, with bounds of 95 % confidence.
+	Factor *float64 `json:"factor"`
+	Low    *float64 `json:"factor_low"`
+	High   *float64 `json:"factor_high"`
+	// Spread is the standard deviation of the logarithm of measured over predicted latency, after the
+	// factor; Expected is the model's held-out RMSPE.
+	Spread   *float64 `json:"spread"`
+	Expected *float64 `json:"expected_spread"`
+}
+
+// Thresholds of Conclude.
+const (
+	fewVerified    = 3
+	relevantFactor = 0.02 // below which a common factor is not worth a word
+	brokenChance   = 0.01 // how often a model that holds is called broken
+)
+
+// Conclude decides by two tests: whether the spread of the logarithms of measured over predicted latency is
+// larger than the model's held-out RMSPE (chi-squared), and whether their mean is 0 (t).
+//
+// Source: Snedecor and Cochran, "Statistical Methods", 8th ed. (1989), sections 5.2 and 5.11.
+func (m *CostModel) Conclude(rows []Verified) Check {
+	var logs []float64
+	for _, v := range rows {
+		if v.Seconds != nil && *v.Verdict != verdict.Invalid && v.Predicted > 0 {
+			logs = append(logs, math.Log(*v.Seconds/v.Predicted))
+		}
+	}
+	c := Check{Conclusion: TooFew, Networks: len(logs), Expected: m.Figures.RMSPE}
+	if len(logs) < fewVerified {
+		return c
+	}
+	mean, sd := stat.MeanStdDev(logs, nil)
+	df := float64(len(logs) - 1)
+	half := distuv.StudentsT{Sigma: 1, Nu: df}.Quantile(0.975) * sd / math.Sqrt(float64(len(logs)))
+	c.Factor, c.Low, c.High, c.Spread = new(math.Exp(mean)), new(math.Exp(mean-half)), new(math.Exp(mean+half)), &sd
+	switch {
+	case c.Expected == nil || *c.Expected == 0:
+		c.Conclusion = NoErrors
+	case df*sd*sd/(*c.Expected**c.Expected) > distuv.ChiSquared{K: df}.Quantile(1-brokenChance):
+		c.Conclusion = Broken
+	case math.Abs(mean) > math.Log1p(relevantFactor) && math.Abs(mean) > half:
+		c.Conclusion = Scaled
+	default:
+		c.Conclusion = Holds
+	}
+	return c
 }

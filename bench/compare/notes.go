@@ -117,7 +117,7 @@ func (c *Comparison) state(pairs [][2]network) {
 		if x, y := p[0].delegation, p[1].delegation; x.Nodes > 0 && y.Nodes > 0 && x.Delegated*y.Nodes != y.Delegated*x.Nodes {
 			units++
 		}
-		if p[0].verdict != verdict.Valid || p[1].verdict != verdict.Valid {
+		if p[0].verdict == verdict.Invalid || p[1].verdict == verdict.Invalid {
 			invalid++
 		}
 	}

@@ -114,7 +114,7 @@ func whyNot(x, y network, o Options) string {
 		return FailedB
 	case x.Status != bench.Measured || y.Status != bench.Measured || x.seconds == 0 || y.seconds == 0:
 		return Unfinished
-	case (x.verdict != verdict.Valid || y.verdict != verdict.Valid) && !o.IncludeInvalid:
+	case (x.verdict == verdict.Invalid || y.verdict == verdict.Invalid) && !o.IncludeInvalid:
 		return Invalid
 	}
 	return ""

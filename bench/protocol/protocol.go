@@ -3,6 +3,7 @@
 package protocol
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -48,6 +49,12 @@ type Protocol struct {
 	DriftLimit     float64 `json:"drift_limit"`     // relative change within blocks, or over 6 and more blocks
 	CPURatioLimit  float64 `json:"cpu_ratio_limit"` // CPU time over wall time, at least
 	FrequencyLimit float64 `json:"frequency_limit"` // clock after a block over the highest seen, at least
+
+	// MinUndisturbed is how many undisturbed samples a block goes on for on a device with Info.OneThread, past its
+	// maxima and for at most LimitSeconds; 0 is min_runs, and three times max_seconds. They are omitted when 0
+	// for the same reason as the next.
+	MinUndisturbed int     `json:"min_undisturbed,omitempty"`
+	LimitSeconds   float64 `json:"limit_seconds,omitempty"`
 
 	// AllowPartial lets an accelerator leave nodes to the CPU, with a warning. It is omitted
 	// when false, so that protocols stored before the field existed keep their identity.
@@ -125,6 +132,7 @@ func (p Protocol) Plan(seed uint64) devices.Plan {
 		WarmUpRuns: p.WarmUpRuns, WarmUpSeconds: p.WarmUpSeconds,
 		MinRuns: p.MinRuns, MinSeconds: p.MinSeconds, MaxRuns: p.MaxRuns, MaxSeconds: p.MaxSeconds,
 		Timeout: time.Duration(p.TimeoutSeconds * float64(time.Second)), Seed: seed,
+		MinUndisturbed: cmp.Or(p.MinUndisturbed, p.MinRuns), LimitSeconds: min(cmp.Or(p.LimitSeconds, 3*p.MaxSeconds), p.TimeoutSeconds/2),
 	}
 }
 
@@ -161,6 +169,7 @@ func (p Protocol) Check() error {
 		{p.Confidence <= 0 || p.Confidence >= 1, "confidence is not between 0 and 1"},
 		{p.HalfWidth <= 0, "target_half_width is not above 0"},
 		{p.Batch < 1, "batch_networks is below 1"},
+		{p.MinUndisturbed < 0 || p.LimitSeconds < 0, "min_undisturbed or limit_seconds is negative"},
 		{p.PauseSeconds < 0 || p.RetryDelaySeconds < 0, "a pause is negative"},
 		{p.Retries < 0, "retries is negative"},
 		{p.FailureLimit < 1, "failure_limit is below 1"},

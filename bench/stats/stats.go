@@ -18,6 +18,9 @@ import (
 // Estimators name how a network's value is computed from its blocks. Fits and comparisons
 // refuse to mix them.
 const (
+	// MedianOfUndisturbed: the median over blocks of each block's median undisturbed sample
+	// (devices.Undisturbed), on a device with Info.OneThread that gives CPU times.
+	MedianOfUndisturbed = "median of block medians of undisturbed samples v2"
 	// MedianOfMedians: the median over blocks of each block's median sample.
 	MedianOfMedians = "median of block medians v1"
 	// MedianOfMeans: the same for a tool that prints only a mean per block.
@@ -34,8 +37,51 @@ const (
 // 96.9 %.
 const OrderBlocks = 6
 
-// BlockSeconds is a block's value: the median of its samples, otherwise the median, otherwise
-// the mean that its tool printed. ok is false if the block has no usable figure.
+// MinUndisturbed is how many samples of a block must be undisturbed, or all if it has fewer.
+// docs/measuring.md has the study that chose it.
+const MinUndisturbed = 3
+
+// Seconds is the value of a block of a device: the median of its undisturbed samples if the device gives CPU
+// times that show them, otherwise BlockSeconds. ok is false if the block has no usable figure, or is Disturbed.
+func Seconds(info devices.Info, b *devices.Block) (seconds float64, estimator string, ok bool) {
+	if !ShowsDisturbance(info, b) {
+		return BlockSeconds(b)
+	}
+	used := Undisturbed(info, b)
+	if len(used) < min(MinUndisturbed, len(b.Samples)) || slices.ContainsFunc(used, func(s float64) bool { return !usable(s) }) {
+		return 0, MedianOfUndisturbed, false
+	}
+	return Median(used), MedianOfUndisturbed, true
+}
+
+// Undisturbed lists the samples that the value of a block comes from, in the order taken.
+func Undisturbed(info devices.Info, b *devices.Block) []float64 {
+	if !ShowsDisturbance(info, b) {
+		return b.Samples
+	}
+	used := make([]float64, 0, len(b.Samples))
+	for i, wall := range b.Samples {
+		if devices.Undisturbed(wall, b.CPUSamples[i]) {
+			used = append(used, wall)
+		}
+	}
+	return used
+}
+
+// Disturbed reports whether a block has a time, but too few undisturbed samples.
+func Disturbed(info devices.Info, b *devices.Block) bool {
+	_, _, usable := Seconds(info, b)
+	_, _, timed := BlockSeconds(b)
+	return timed && !usable
+}
+
+// ShowsDisturbance reports whether the CPU times of a block show which samples were disturbed.
+func ShowsDisturbance(info devices.Info, b *devices.Block) bool {
+	return info.OneThread() && len(b.Samples) > 0 && len(b.CPUSamples) == len(b.Samples)
+}
+
+// BlockSeconds is a block's value without regard to what disturbed it: the median of its samples, otherwise
+// the median, otherwise the mean that its tool printed. ok is false if the block has no usable figure.
 func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool) {
 	if len(b.Samples) > 0 {
 		for _, s := range b.Samples {
@@ -54,11 +100,20 @@ func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool)
 	return b.Summary.Mean, MedianOfMeans, true
 }
 
-// Usable drops blocks without a figure, which no sweep stores, and takes the
+// Usable drops blocks without a figure, which no sweep stores, and disturbed ones, and takes the
 // estimator of the first: a device does not change harness within a sweep.
-func Usable(all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
+func Usable(info devices.Info, all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
+	return usableBy(all, func(b *devices.Block) (float64, string, bool) { return Seconds(info, b) })
+}
+
+// Timed is Usable with the disturbed blocks, by BlockSeconds.
+func Timed(all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
+	return usableBy(all, BlockSeconds)
+}
+
+func usableBy(all []devices.Block, value func(*devices.Block) (float64, string, bool)) (blocks []*devices.Block, values []float64, estimator string) {
 	for i := range all {
-		v, e, ok := BlockSeconds(&all[i])
+		v, e, ok := value(&all[i])
 		if !ok || (estimator != "" && e != estimator) {
 			continue
 		}

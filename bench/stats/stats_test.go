@@ -14,6 +14,44 @@ import (
 
 func close(a, b, tolerance float64) bool { return math.Abs(a-b) <= tolerance*math.Abs(b) }
 
+// TestSeconds: samples that something disturbed are left out where CPU times show them, and nowhere else.
+func TestSeconds(t *testing.T) {
+	block := func(cpu ...float64) *devices.Block {
+		b := &devices.Block{CPUSamples: cpu}
+		for range cpu {
+			b.Samples = append(b.Samples, float64(len(b.Samples)+1))
+		}
+		return b
+	}
+	for name, tc := range map[string]struct {
+		info  devices.Info
+		block *devices.Block
+		want  float64 // 0 = disturbed
+		by    string
+	}{
+		"undisturbed":          {devices.Info{}, block(1, 2, 3, 4), 2.5, MedianOfUndisturbed},
+		"one disturbed":        {devices.Info{}, block(0.9, 2, 3, 4), 3, MedianOfUndisturbed},
+		"at the threshold":     {devices.Info{}, block(0.97, 1.97, 3, 4), 3, MedianOfUndisturbed},
+		"too few left":         {devices.Info{}, block(0.9, 1.8, 3, 4), 0, MedianOfUndisturbed},
+		"few samples":          {devices.Info{}, block(1, 2), 1.5, MedianOfUndisturbed},
+		"few, one disturbed":   {devices.Info{}, block(1, 1.5), 0, MedianOfUndisturbed},
+		"no CPU times":         {devices.Info{}, &devices.Block{Samples: []float64{1, 2, 3}}, 2, MedianOfMedians},
+		"an accelerator waits": {devices.Info{Accelerator: true}, block(0.1, 0.1, 0.1), 2, MedianOfMedians},
+		"two threads":          {devices.Info{Threads: 2}, block(0.1, 0.1, 0.1), 2, MedianOfMedians},
+		"a tool prints a mean": {devices.Info{}, &devices.Block{Summary: &devices.Summary{Count: 3, Mean: 2}}, 2, MedianOfMeans},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, by, ok := Seconds(tc.info, tc.block)
+			if got != tc.want && !(tc.want == 0 && !ok) || by != tc.by || ok != (tc.want > 0) || Disturbed(tc.info, tc.block) == ok {
+				t.Errorf("%v %q %v, disturbed %v", got, by, ok, Disturbed(tc.info, tc.block))
+			}
+		})
+	}
+	if len(Undisturbed(devices.Info{}, block(0.9, 2, 3))) != 2 {
+		t.Error("the disturbed sample is in the list")
+	}
+}
+
 func TestBlockSeconds(t *testing.T) {
 	for _, tc := range []struct {
 		name  string

@@ -121,19 +121,19 @@ func (s *Store) Blocks(ctx context.Context, sweep string) iter.Seq2[bench.Stored
 
 // Values implements bench.Reader.
 func (s *Store) Values(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
-	return pages(ctx, s, sweep, `SELECT network, ord, round, samples, detail FROM blocks
+	return pages(ctx, s, sweep, `SELECT network, ord, round, samples, cpu_samples, detail FROM blocks
 		WHERE sweep = ? AND (network, ord) > (?, ?) ORDER BY network, ord LIMIT ?`, []any{-1, -1}, scanValue)
 }
 
 func scanValue(r scanner) (b bench.StoredBlock, key []any, err error) {
-	var samples, detail []byte
-	if err = r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &detail); err == nil {
+	var samples, cpu, detail []byte
+	if err = r.Scan(&b.Slot.Network, &b.Slot.Order, &b.Slot.Round, &samples, &cpu, &detail); err == nil {
 		b.Block, err = decodeValue(detail)
 	}
 	if err == nil {
-		err = checkBlock(b.Slot, samples)
+		err = checkBlock(b.Slot, samples, cpu)
 	}
-	b.Block.Samples = unpack(samples)
+	b.Block.Samples, b.Block.CPUSamples = unpack(samples), unpack(cpu)
 	return b, []any{b.Slot.Network, b.Slot.Order}, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func manifest(id string) bench.Sweep {
 
 func block(seconds ...float64) *devices.Block {
 	return &devices.Block{
-		Samples: seconds, CPUSamples: []float64{0.5}, InitSeconds: 0.1, FirstSeconds: 0.2, PeakMemoryBytes: 1 << 40,
+		Samples: seconds, CPUSamples: slices.Clone(seconds), InitSeconds: 0.1, FirstSeconds: 0.2, PeakMemoryBytes: 1 << 40,
 		Runtime: "r", CPUs: []int{1}, ModelSHA256: "abc", Started: time.Unix(1e9, 7).UTC(), Elapsed: 1.5,
 		Delegation: devices.Delegation{Name: "x", Nodes: 3, Delegated: 3, Partitions: 1},
 		Before:     devices.State{Time: time.Unix(1e9, 0).UTC(), LoadAverage: new(0.5), TemperaturesC: map[string]*float64{"cpu": new(40.0), "off": nil}},
@@ -236,7 +237,7 @@ func TestValues(t *testing.T) {
 	}
 	for i, v := range values {
 		b := whole[i].Block
-		want := bench.StoredBlock{Slot: whole[i].Slot, Block: devices.Block{Samples: b.Samples, Summary: b.Summary, Delegation: b.Delegation}}
+		want := bench.StoredBlock{Slot: whole[i].Slot, Block: devices.Block{Samples: b.Samples, CPUSamples: b.CPUSamples, Summary: b.Summary, Delegation: b.Delegation}}
 		if diff := cmp.Diff(want, v); diff != "" {
 			t.Fatalf("block %d: %s", i, diff)
 		}

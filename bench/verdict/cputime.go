@@ -10,10 +10,11 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// checkCPUTime: a process that computes on the CPU but has less CPU time than wall time was
-// waiting for its core. With an accelerator the CPU waits anyway.
+// checkCPUTime: several threads that compute on the CPU but have less CPU time than their work needs were
+// waiting for a core. With an accelerator the CPU waits anyway, and with one thread samples that waited are
+// left out.
 func checkCPUTime(m *Measurement, e evidence) {
-	if e.in.Info.Accelerator {
+	if e.in.Info.Accelerator || e.in.Info.OneThread() {
 		return
 	}
 	var cpu, wall, best float64
@@ -26,14 +27,11 @@ func checkCPUTime(m *Measurement, e evidence) {
 	if wall == 0 {
 		return
 	}
-	limit, against := e.in.Protocol.CPURatioLimit, "wall time"
-	if e.in.Info.Threads > 1 {
-		if waitedForCore(m, e) {
-			return
-		}
-		limit = e.threadsLimit(best)
-		against = fmt.Sprintf("wall time with %d threads, less than %.0f %%", e.in.Info.Threads, 100*limit)
+	if waitedForCore(m, e) {
+		return
 	}
+	limit := e.threadsLimit(best)
+	against := fmt.Sprintf("wall time with %d threads, less than %.0f %%", e.in.Info.Threads, 100*limit)
 	switch ratio := cpu / wall; {
 	case ratio < limit:
 		m.invalid(ReasonCPUTime, &ratio, &limit, "CPU time is %.0f %% of %s: something else used the core", 100*ratio, against)

@@ -10,6 +10,7 @@ package verdict
 
 import (
 	"encoding/json"
+	"math"
 
 	"latlab/bench/protocol"
 	"latlab/bench/stats"
@@ -21,8 +22,9 @@ type Verdict string
 
 // The verdicts.
 const (
-	Valid   Verdict = "VALID"
-	Invalid Verdict = "INVALID"
+	Valid     Verdict = "VALID"
+	Imprecise Verdict = "IMPRECISE" // right within its interval, which is wider than the protocol asks for
+	Invalid   Verdict = "INVALID"   // wrong or unproven
 )
 
 // Doubt is one reason of a verdict or one warning: a stable code for stores and metrics,
@@ -43,12 +45,21 @@ type Measurement struct {
 	Method     string       `json:"interval"`     // the bounds' method
 	Estimator  string       `json:"estimator"`
 	Kind       devices.Kind `json:"kind"`
-	Blocks     int          `json:"blocks"`
-	Samples    int          `json:"samples"`
+	Blocks     int          `json:"blocks"`   // that the estimate comes from
+	Samples    int          `json:"samples"`  // of these blocks, disturbed ones included
 	NoiseCV    *float64     `json:"noise_cv"` // between blocks, pooled; null = unknown, 0 = the device is deterministic
 	Verdict    Verdict      `json:"verdict"`
-	Reasons    []Doubt      `json:"reasons"`  // why INVALID
+	Reasons    []Doubt      `json:"reasons"`  // why INVALID or IMPRECISE
 	Warnings   []Doubt      `json:"warnings"` // doubts that leave it VALID
+
+	// DisturbedBlocks had too few undisturbed samples, and are not used.
+	DisturbedBlocks int `json:"disturbed_blocks"`
+	// UndisturbedShare is the share of the samples of all blocks that are undisturbed; null if the device
+	// does not show that (stats.Seconds).
+	UndisturbedShare *float64 `json:"undisturbed_share"`
+	// StandardError is that of the latency's logarithm, so about relative; null = unknown.
+	StandardError *float64 `json:"relative_standard_error"`
+	NoiseDF       int      `json:"-"` // degrees of freedom of the sweep's noise, 0 on a deterministic device
 
 	BlockSeconds    []float64          `json:"block_seconds"` // each block's value, in the order run
 	MinSeconds      *float64           `json:"min_seconds"`   // fastest sample; null if the tool reports none
@@ -108,9 +119,12 @@ func (in Input) others(own stats.Noise) stats.Noise {
 // Measure turns blocks into a Measurement. It is pure: the same input gives the same
 // result on any machine. ok is false if no block has a usable figure.
 func Measure(in Input) (m Measurement, ok bool) {
-	blocks, values, estimator := stats.Usable(in.Blocks)
+	blocks, values, estimator := stats.Usable(in.Info, in.Blocks)
 	if len(values) == 0 {
-		return Measurement{}, false
+		// All are disturbed: the number is INVALID, and better than none.
+		if blocks, values, estimator = stats.Timed(in.Blocks); len(values) == 0 {
+			return Measurement{}, false
+		}
 	}
 	in.Protocol = in.Protocol.For(in.Info)
 	if in.Info.Kind == devices.Estimated {
@@ -134,6 +148,11 @@ func Measure(in Input) (m Measurement, ok bool) {
 		Delegation: last.Delegation, Bounds: first.Bounds, Counters: first.Counters,
 		Runtime: last.Runtime, Signature: last.Signature, ModelSHA256: last.ModelSHA256,
 	}
+	m.StandardError = in.standardError(len(values), own)
+	if !in.Info.Deterministic {
+		m.NoiseDF = in.Pooled.DF
+	}
+	m.addDisturbance(in)
 	addFigures(&m, blocks)
 	judge(&m, evidence{in: in, blocks: blocks, values: values, own: own})
 	return m, true
@@ -149,6 +168,38 @@ func (in Input) interval(values []float64, own stats.Noise) stats.Interval {
 		iv.Method = stats.OwnT
 	}
 	return iv
+}
+
+// standardError is that of the median of n values: 0 on a deterministic device, nil if the noise is unknown.
+func (in Input) standardError(n int, own stats.Noise) *float64 {
+	noise := in.Pooled
+	if n >= stats.OrderBlocks || stats.IsAlone(own, in.Pooled, in.LeftOut) {
+		noise = own
+	}
+	switch {
+	case in.Info.Deterministic:
+		return new(0.0)
+	case noise.DF < 1:
+		return nil
+	}
+	return new(noise.SD() * math.Sqrt(stats.MedianVariance(n)))
+}
+
+// addDisturbance counts what of the blocks is not used.
+func (m *Measurement) addDisturbance(in Input) {
+	used, all := 0, 0
+	for i := range in.Blocks {
+		b := &in.Blocks[i]
+		if stats.Disturbed(in.Info, b) {
+			m.DisturbedBlocks++
+		}
+		if stats.ShowsDisturbance(in.Info, b) {
+			used, all = used+len(stats.Undisturbed(in.Info, b)), all+len(b.Samples)
+		}
+	}
+	if all > 0 {
+		m.UndisturbedShare = new(float64(used) / float64(all))
+	}
 }
 
 func addFigures(m *Measurement, blocks []*devices.Block) {

@@ -11,9 +11,10 @@ import (
 	"latlab/devices"
 )
 
-// Codes of reasons: a measurement with any of them is INVALID.
+// Codes of reasons: a measurement with any of them is INVALID, with ReasonPrecision alone IMPRECISE.
 const (
 	ReasonFewBlocks  = "few_blocks"          // fewer than the protocol's minimum
+	ReasonDisturbed  = "disturbed"           // the same, because blocks are disturbed
 	ReasonDelegation = "not_delegated"       // an accelerator left nodes to the CPU
 	ReasonPrecision  = "precision"           // the interval is wider than the target
 	ReasonStep       = "step"                // one block far from the others
@@ -27,6 +28,7 @@ const (
 // Codes of warnings.
 const (
 	WarnDelegation  = "partly_delegated"
+	WarnDisturbed   = "disturbed_samples" // left out
 	WarnSensor      = "no_temperature_sensor"
 	WarnLoad        = "load_average"
 	WarnSteal       = "steal"
@@ -51,6 +53,7 @@ const (
 
 // Thresholds of warnings. They decide only whether a figure is worth a line.
 const (
+	usualShare  = 0.95 // of samples are undisturbed; on an idle machine 0.995
 	loadSlack   = 0.5  // load average above latlab's own threads
 	stealShare  = 0.01 // of a block's time
 	tailRatio   = 0.10 // median above the fastest sample
@@ -67,6 +70,14 @@ type evidence struct {
 	own    stats.Noise
 }
 
+// used lists the samples that a block's value comes from: all of them where every block is disturbed.
+func (e evidence) used(b *devices.Block) []float64 {
+	if stats.Disturbed(e.in.Info, b) {
+		return b.Samples
+	}
+	return stats.Undisturbed(e.in.Info, b)
+}
+
 func judge(m *Measurement, e evidence) {
 	for _, check := range checksFor(e.in.Info) {
 		check(m, e)
@@ -74,6 +85,9 @@ func judge(m *Measurement, e evidence) {
 	m.Verdict = Valid
 	if len(m.Reasons) > 0 {
 		m.Verdict = Invalid
+	}
+	if len(m.Reasons) == 1 && m.Reasons[0].Code == ReasonPrecision && m.Low != nil && m.High != nil {
+		m.Verdict = Imprecise
 	}
 }
 
@@ -113,7 +127,12 @@ func (m *Measurement) warn(code string, value, limit *float64, format string, ar
 }
 
 func checkCount(m *Measurement, e evidence) {
-	if n, want := len(e.values), e.in.Protocol.MinBlocks; n < want {
+	all, want := len(e.in.Blocks), e.in.Protocol.MinBlocks
+	switch n := all - m.DisturbedBlocks; {
+	case n < want && m.DisturbedBlocks > 0:
+		m.invalid(ReasonDisturbed, new(float64(n)), new(float64(want)), "%d of %d blocks have fewer than %d undisturbed samples: something else used the core",
+			m.DisturbedBlocks, all, stats.MinUndisturbed)
+	case n < want:
 		m.invalid(ReasonFewBlocks, new(float64(n)), new(float64(want)), "%d of at least %d blocks are done", n, want)
 	}
 }
@@ -124,8 +143,8 @@ func checkPossible(m *Measurement, e evidence) {
 		return // not of a sweep
 	}
 	plan := e.in.Protocol.Plan(0)
-	for _, b := range e.blocks {
-		if err := devices.Possible(e.in.Info, plan, b); err != nil {
+	for i := range e.in.Blocks {
+		if err := devices.Possible(e.in.Info, plan, &e.in.Blocks[i]); err != nil {
 			m.invalid(devices.ReasonGarbage, nil, nil, "a block cannot be true: %v", err)
 			return
 		}
@@ -219,8 +238,8 @@ func checkDrift(m *Measurement, e evidence) {
 	limit := e.in.Protocol.DriftLimit
 	var within []float64
 	for _, b := range e.blocks {
-		if n := len(b.Samples); n >= 10 {
-			within = append(within, stats.Median(b.Samples[n/2:])/stats.Median(b.Samples[:n/2])-1)
+		if s := e.used(b); len(s) >= 10 {
+			within = append(within, stats.Median(s[len(s)/2:])/stats.Median(s[:len(s)/2])-1)
 		}
 	}
 	if len(within) > 0 {
@@ -327,6 +346,9 @@ func warnMachine(m *Measurement, e evidence) {
 		turbo = turbo || isTrue(b.Before.Turbo) || isTrue(b.After.Turbo)
 		battery = battery || isTrue(b.Before.OnBattery) || isTrue(b.After.OnBattery)
 	}
+	if s, limit := m.UndisturbedShare, float64(usualShare); s != nil && *s < limit {
+		m.warn(WarnDisturbed, s, &limit, "other work disturbed %.0f %% of the samples, which are left out", 100*(1-*s))
+	}
 	if e.in.Info.Kind == devices.Measured && !sensor {
 		m.warn(WarnSensor, nil, nil, "no temperature sensor could be read, so heat cannot be detected")
 	}
@@ -361,10 +383,10 @@ func isTrue(b *bool) bool { return b != nil && *b }
 func warnSamples(m *Measurement, e evidence) {
 	var tail, gap float64
 	for _, b := range e.blocks {
-		if len(b.Samples) < 5 {
+		s := slices.Clone(e.used(b))
+		if len(s) < 5 {
 			continue
 		}
-		s := slices.Clone(b.Samples)
 		slices.Sort(s)
 		tail = max(tail, stats.Median(s)/s[0]-1)
 		gap = max(gap, clusterGap(s))

@@ -65,7 +65,7 @@ func TestMeasure(t *testing.T) {
 	if m.Seconds != 0.1*1.001 || m.Blocks != 3 || m.Samples != 36 || *m.TemperatureC != 45 || *m.MinSeconds != 0.0995 {
 		t.Errorf("%+v", m)
 	}
-	if m.Estimator != stats.MedianOfMedians || m.Method != stats.PooledT || m.Confidence != 0.95 {
+	if m.Estimator != stats.MedianOfUndisturbed || *m.UndisturbedShare != 1 || m.Method != stats.PooledT || m.Confidence != 0.95 {
 		t.Errorf("%+v", m)
 	}
 	text, err := json.Marshal(m)
@@ -193,8 +193,19 @@ func TestVerdicts(t *testing.T) {
 		}, "", "frequency"},
 		"core shared": {func(in *Input) {
 			in.each(func(b *devices.Block) { b.CPUSamples = slices.Repeat([]float64{0.05}, 12) })
-		}, "cpu_time_below_wall", ""},
-		"core shared once":              {func(in *Input) { in.Blocks[0].CPUSamples = slices.Repeat([]float64{0.08}, 12) }, "", "cpu_time_of_a_block"},
+		}, "disturbed", "disturbed_samples"},
+		"core shared once": {func(in *Input) { in.Blocks[0].CPUSamples = slices.Repeat([]float64{0.08}, 12) }, "disturbed", "disturbed_samples"},
+		"core shared once, with a block more": {func(in *Input) {
+			in.Blocks = append(in.Blocks, in.Blocks[0])
+			in.Blocks[0].CPUSamples = slices.Repeat([]float64{0.08}, 12)
+		}, "", "disturbed_samples"},
+		"core shared at times": {func(in *Input) {
+			in.each(func(b *devices.Block) {
+				for i := range 9 {
+					b.Samples[i] *= 2 // disturbed samples do not count, however slow
+				}
+			})
+		}, "", "disturbed_samples"},
 		"two threads":                   {threads(2, 1.7, 1.7, 1.65), "", ""},
 		"two threads share a core":      {threads(2, 1.0, 1.0, 1.0), "cpu_time_below_wall", ""},
 		"two threads share it once":     {threads(2, 1.9, 1.9, 1.5), "", "cpu_time_of_a_block"},
@@ -256,7 +267,7 @@ func TestVerdicts(t *testing.T) {
 			in := goodInput()
 			tc.change(&in)
 			if in.Pooled.DF > 0 { // what is pooled includes the network itself
-				blocks, values, _ := stats.Usable(in.Blocks)
+				blocks, values, _ := stats.Usable(in.Info, in.Blocks)
 				in.Pooled = in.Pooled.Add(stats.ReplicateNoise(blocks, values))
 			}
 			m, ok := Measure(in)
@@ -269,8 +280,15 @@ func TestVerdicts(t *testing.T) {
 			if got := codes(m.Warnings); got != tc.warnings {
 				t.Errorf("warnings %q, want %q: %+v", got, tc.warnings, m.Warnings)
 			}
-			if (m.Verdict == Valid) != (tc.reasons == "") {
-				t.Errorf("verdict %s", m.Verdict)
+			want := Invalid
+			switch tc.reasons {
+			case "":
+				want = Valid
+			case "precision":
+				want = Imprecise
+			}
+			if m.Verdict != want {
+				t.Errorf("verdict %s, want %s", m.Verdict, want)
 			}
 		})
 	}

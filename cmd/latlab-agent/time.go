@@ -29,7 +29,7 @@ func timeModel(req wire.Request) (wire.Response, error) {
 	if err := s.begin(req, resp.Result); err != nil {
 		return resp, err
 	}
-	if err := s.sample(req.Threads, req.Plan, cpuClock(req.Threads), resp.Result); err != nil {
+	if err := s.sample(req, cpuClock(req.Threads), resp.Result); err != nil {
 		return resp, err
 	}
 	return resp, s.end(resp.Result)
@@ -103,15 +103,27 @@ func (s *session) warmUp(p devices.Plan, clock C.clockid_t, r *wire.Result) erro
 	return nil
 }
 
-func (s *session) sample(threads int, p devices.Plan, clock C.clockid_t, r *wire.Result) error {
+// clockReadings is how often the clock is read between the samples while they take the plan's longest
+// time, or a second: at a millisecond each, a hundredth of it.
+const clockReadings = 10
+
+func (s *session) sample(req wire.Request, clock C.clockid_t, r *wire.Result) error {
 	// The CPU time of several threads does not show that one of them waited: how much of a network
 	// runs on several threads is its own affair. With one thread the CPU time says it all.
 	var before map[string]schedule
-	if threads > 1 {
+	if req.Threads > 1 {
 		before = schedules()
 	}
-	var total float64
-	for p.More(len(r.Samples), total) {
+	p := req.Plan
+	if req.Threads > 1 || s.external {
+		p.MinUndisturbed = 0
+	}
+	r.Clock = append(r.Clock, readClock(0))
+	undisturbed, total, read := 0, 0.0, 0.0
+	for p.More(len(r.Samples), total) || p.Again(undisturbed, total) {
+		if total-read > max(p.MaxSeconds, 1)/clockReadings {
+			r.Clock, read = append(r.Clock, readClock(len(r.Samples))), total
+		}
 		wall, cpu, err := s.invoke(clock)
 		if err != nil {
 			return err
@@ -119,9 +131,13 @@ func (s *session) sample(threads int, p devices.Plan, clock C.clockid_t, r *wire
 		r.Samples = append(r.Samples, wall)
 		r.CPUSamples = append(r.CPUSamples, cpu)
 		total += wall
+		if devices.Undisturbed(wall, cpu) {
+			undisturbed++
+		}
 	}
-	if threads > 1 {
-		r.Waited = longestWait(before, schedules(), threads)
+	r.Clock = append(r.Clock, readClock(len(r.Samples)))
+	if req.Threads > 1 {
+		r.Waited = longestWait(before, schedules(), req.Threads)
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func (f *fleetSweep) print(outs []fleet.Outcome) error {
 			return perr
 		}
 		done = append(done, v)
-		err = moreSevere(err, afterRefusing(f.refused[i], outcome(o.Result)))
+		err = moreSevere(err, afterRefusing(f.refused[i], f.o.outcome(o.Result)))
 	}
 	if perr := f.printSummaries(done); perr != nil {
 		return perr

@@ -148,12 +148,13 @@ type measureOptions struct {
 	labOptions
 	cache cacheOptions
 	formOptions
-	allowPartial bool
-	protocol     string
-	db           string
-	wait         bool
-	seed         uint64
-	quiet, json  bool
+	allowPartial     bool
+	requirePrecision bool
+	protocol         string
+	db               string
+	wait             bool
+	seed             uint64
+	quiet, json      bool
 }
 
 // register adds all flags but --db, which the verb lists beside the flags that choose networks.
@@ -163,11 +164,20 @@ func (o *measureOptions) register(f *flagSet) {
 	o.cache.register(f)
 	o.formOptions.register(f)
 	f.bool(&o.allowPartial, "allow-partial", "accept that an accelerator leaves nodes to the CPU; the share is recorded as a warning")
+	f.bool(&o.requirePrecision, "require-precision", "exit code 4 for IMPRECISE measurements too")
 	f.string(&o.protocol, "protocol", "timing protocol: `NAME` default, quick or precise", "default")
 	f.bool(&o.wait, "wait", "wait while another process writes to the store")
 	f.seed(&o.seed)
 	f.quiet(&o.quiet)
 	f.json(&o.json)
+}
+
+// verdicts is the exit code of measurements by their verdicts.
+func (o *measureOptions) verdicts(invalid, imprecise int) error {
+	if invalid > 0 || o.requirePrecision && imprecise > 0 {
+		return exitSilently(exitInvalid)
+	}
+	return nil
 }
 
 func (o *measureOptions) open(ctx context.Context) (devices.Device, error) {

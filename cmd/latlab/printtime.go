@@ -67,13 +67,12 @@ func (o *timeOptions) printOne(s streams, t timed) error {
 			}
 		}
 	}
-	switch {
-	case e.M == nil:
+	if e.M == nil {
 		return exitSilently(exitPartial)
-	case e.M.Verdict == verdict.Invalid:
-		return exitSilently(exitInvalid)
 	}
-	return nil
+	n := bench.NewTally()
+	n.Add(e)
+	return o.verdicts(n.Invalid, n.Imprecise)
 }
 
 // printRanked prints several networks, the fastest first.
@@ -88,7 +87,7 @@ func (o *timeOptions) printRanked(s streams, t timed) error {
 			return err
 		}
 		document := map[string]any{
-			"device": t.info.Name, "kind": t.info.Kind, "asked": t.Asked(), "measured": n.Measured, "failed": n.Failed, "invalid": n.Invalid,
+			"device": t.info.Name, "kind": t.info.Kind, "asked": t.Asked(), "measured": n.Measured, "failed": n.Failed, "invalid": n.Invalid, "imprecise": n.Imprecise,
 			"ranked": ranked, "refused": list(t.Refused),
 		}
 		if o.layers {
@@ -100,13 +99,10 @@ func (o *timeOptions) printRanked(s streams, t timed) error {
 	} else if err := o.printTable(s, t, n); err != nil {
 		return err
 	}
-	switch {
-	case n.Failed+len(t.Refused)+len(t.profiles.failed.Why) > 0:
+	if n.Failed+len(t.Refused)+len(t.profiles.failed.Why) > 0 {
 		return exitSilently(exitPartial)
-	case n.Invalid > 0:
-		return exitSilently(exitInvalid)
 	}
-	return nil
+	return o.verdicts(n.Invalid, n.Imprecise)
 }
 
 // printTable prints the ranking and, with --layers, where the time of each network goes. What went wrong comes
@@ -122,8 +118,7 @@ func (o *timeOptions) printTable(s streams, t timed, n bench.Tally) error {
 	if line := kindSentence(t.info.Kind, t.info.Harness); line != "" {
 		fmt.Fprintf(s.out, "  %s\n", line)
 	}
-	printCounts(s, "INVALID", n.Reasons, n.Sentences)
-	printCounts(s, "warning", n.Warnings, n.Sentences)
+	printVerdicts(s, n)
 	printRefused(s, t.Refused)
 	printUnprofiled(s, t.profiles.failed.Why)
 	return nil

@@ -118,12 +118,9 @@ func interruptible(parent context.Context, s streams, quiet bool) (context.Conte
 }
 
 // outcome is the exit code of a run that was not interrupted.
-func outcome(res bench.Result) error {
-	switch {
-	case res.Failed > 0:
+func (o *measureOptions) outcome(res bench.Result) error {
+	if res.Failed > 0 {
 		return exitSilently(exitPartial)
-	case res.Invalid > 0:
-		return exitSilently(exitInvalid)
 	}
-	return nil
+	return o.verdicts(res.Invalid, res.Imprecise)
 }

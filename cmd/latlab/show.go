@@ -12,6 +12,7 @@ import (
 	"latlab/bench"
 	"latlab/bench/protocol"
 	"latlab/bench/store"
+	"latlab/bench/verdict"
 	"latlab/internal/ui"
 )
 
@@ -153,6 +154,22 @@ func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id s
 	return o.ranking.print(s, all, rankedFew)
 }
 
+// printVerdicts prints how many networks have each doubt, with an example.
+func printVerdicts(s streams, t bench.Tally) {
+	printCounts(s, "INVALID", t.Reasons, t.Sentences)
+	if t.Imprecise > 0 {
+		printCounts(s, "IMPRECISE", map[string]int{verdict.ReasonPrecision: t.Imprecise}, t.Sentences)
+	}
+	printCounts(s, "warning", t.Warnings, t.Sentences)
+}
+
+func impreciseToo(t bench.Tally) string {
+	if t.Imprecise == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s IMPRECISE", ui.Thousands(t.Imprecise))
+}
+
 func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, profiled int, failures []bench.Failure, refused []bench.Refused) {
 	rows := [][2]string{
 		{"sweep", m.ID}, {"networks", fmt.Sprintf("%s, %s, seed %d", sweepNetworks(m), m.Sampling, m.Seed)},
@@ -160,7 +177,7 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, profiled int, fai
 		{"device", fmt.Sprintf("%s (%s by %s)", m.Device.Name, ui.Kind(m.Device.Kind), m.Device.Harness)},
 		{"settings", deviceSettings(m)},
 		{"protocol", protocolLine(m.Protocol)}, {"created", m.Created.Local().Format(time.DateTime)},
-		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %s failed, %s INVALID%s", ui.Plural(t.Measured, "network"), ui.Plural(t.Blocks, "block"), ui.Thousands(t.Failed), ui.Thousands(t.Invalid), refusedToo(refused))},
+		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %s failed, %s INVALID%s%s", ui.Plural(t.Measured, "network"), ui.Plural(t.Blocks, "block"), ui.Thousands(t.Failed), ui.Thousands(t.Invalid), impreciseToo(t), refusedToo(refused))},
 		{"noise", noiseLine(m, t)},
 	}
 	if m.Run > 0 {
@@ -179,8 +196,7 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, profiled int, fai
 		rows = append(rows, [2]string{"  " + k, m.Tools[k]})
 	}
 	ui.Facts(s.out, rows)
-	printCounts(s, "INVALID", t.Reasons, t.Sentences)
-	printCounts(s, "warning", t.Warnings, t.Sentences)
+	printVerdicts(s, t)
 	for _, f := range failures {
 		word := "failed"
 		if !f.Final {

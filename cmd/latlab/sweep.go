@@ -113,18 +113,19 @@ func commandLine() string {
 }
 
 type sweepSummary struct {
-	Sweep    string       `json:"sweep"`
-	Space    string       `json:"space"`
-	Device   string       `json:"device"`
-	Kind     devices.Kind `json:"kind"`
-	Networks int          `json:"networks"`
-	Measured int          `json:"measured"`
-	Failed   int          `json:"failed"`
-	Invalid  int          `json:"invalid"`
-	Blocks   int          `json:"blocks"` // done by this call
-	NoiseCV  *float64     `json:"noise_cv"`
-	Elapsed  float64      `json:"elapsed_seconds"`
-	Run      int          `json:"run,omitempty"`
+	Sweep     string       `json:"sweep"`
+	Space     string       `json:"space"`
+	Device    string       `json:"device"`
+	Kind      devices.Kind `json:"kind"`
+	Networks  int          `json:"networks"`
+	Measured  int          `json:"measured"`
+	Failed    int          `json:"failed"`
+	Invalid   int          `json:"invalid"`
+	Imprecise int          `json:"imprecise"`
+	Blocks    int          `json:"blocks"` // done by this call
+	NoiseCV   *float64     `json:"noise_cv"`
+	Elapsed   float64      `json:"elapsed_seconds"`
+	Run       int          `json:"run,omitempty"`
 	// Refused are asked for too, but not among Networks.
 	Refused []bench.Refused `json:"refused"`
 	// Ranked has all networks of a sweep of up to 50, or with --all or --top.
@@ -140,7 +141,7 @@ type sweepSummary struct {
 func summary(n int, refused []bench.Refused, res bench.Result) sweepSummary {
 	return sweepSummary{
 		Sweep: res.Sweep.ID, Space: res.Sweep.Space, Device: res.Sweep.Device.Name, Kind: res.Sweep.Device.Kind,
-		Networks: n, Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid,
+		Networks: n, Measured: res.Measured, Failed: res.Failed, Invalid: res.Invalid, Imprecise: res.Imprecise,
 		Refused: list(refused), Blocks: res.Blocks, NoiseCV: res.NoiseCV(), Elapsed: res.Elapsed.Seconds(), Run: res.Sweep.Run,
 		Profiled: res.Profiled, Unprofiled: res.Unprofiled, deterministic: res.Sweep.Device.Deterministic,
 	}
@@ -169,6 +170,9 @@ func (o *sweepOptions) printSweep(s streams, v sweepSummary) error {
 	printUnprofiled(s, v.Unprofiled)
 	if v.Failed > 0 {
 		fmt.Fprintf(s.out, "%s failed; to see why:\n", ui.Plural(v.Failed, "network"))
+	}
+	if v.Imprecise > 0 {
+		fmt.Fprintf(s.out, "%s IMPRECISE: right, with intervals wider than the protocol asks for\n", ui.Plural(v.Imprecise, "measurement"))
 	}
 	if v.Invalid > 0 {
 		fmt.Fprintf(s.out, "WARNING: %s INVALID; to see why:\n", ui.Plural(v.Invalid, "measurement"))

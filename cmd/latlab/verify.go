@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"latlab/bench"
@@ -53,17 +54,18 @@ func (o *verifyOptions) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	rows, failed, invalid := compareOne(m, sp, list, ests)
-	if err := printVerified(s, o.json, rows, d.Info().Kind); err != nil {
+	rows := compareOne(m, sp, list, ests)
+	n := bench.NewTally()
+	for _, e := range ests {
+		n.Add(e)
+	}
+	if err := printVerified(s, o.json, rows, m.Conclude(rows), d.Info().Kind); err != nil {
 		return err
 	}
-	switch {
-	case skipped || failed:
+	if skipped || slices.ContainsFunc(rows, func(v regress.Verified) bool { return v.Seconds == nil }) {
 		return exitSilently(exitPartial)
-	case invalid:
-		return exitSilently(exitInvalid)
 	}
-	return nil
+	return o.verdicts(n.Invalid, n.Imprecise)
 }
 
 // sameDevice refuses a device that the cost model is not for, such as one of the same name with
@@ -137,23 +139,21 @@ func verifyOne(name string, sp *sampler.Space, a sampler.Arch, form model.Form, 
 }
 
 // compareOne puts predictions beside the estimates. A failed network has no estimate.
-func compareOne(m *regress.CostModel, sp *sampler.Space, list source.List, ests []bench.Estimate) (rows []regress.Verified, failed, invalid bool) {
+func compareOne(m *regress.CostModel, sp *sampler.Space, list source.List, ests []bench.Estimate) (rows []regress.Verified) {
 	for i, l := range list {
 		var measured *verdict.Measurement
 		if i < len(ests) {
 			measured = ests[i].M
 		}
 		rows = append(rows, m.Verify(sp, l.Name, l.Arch, measured))
-		failed = failed || measured == nil
-		invalid = invalid || measured != nil && measured.Verdict == verdict.Invalid
 	}
-	return rows, failed, invalid
+	return rows
 }
 
-func printVerified(s streams, asJSON bool, rows []regress.Verified, kind devices.Kind) error {
+func printVerified(s streams, asJSON bool, rows []regress.Verified, check regress.Check, kind devices.Kind) error {
 	mape, measured := regress.MeanError(rows)
 	if asJSON {
-		return ui.Document(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind})
+		return ui.Document(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind, "check": check})
 	}
 	scale := secondsScale(rows)
 	lines := [][]string{{"NETWORK", "PREDICTED", strings.ToUpper(string(kind)), "INTERVAL", "ERROR", "VERDICT"}}
@@ -167,8 +167,25 @@ func printVerified(s streams, asJSON bool, rows []regress.Verified, kind devices
 	if err := ui.Table(s.out, lines); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, "mean error of %s: %s\n", ui.Plural(measured, "network"), ui.Optional(mape, ui.Percent))
+	_, err := fmt.Fprintf(s.out, "mean error of %s: %s\n%s\n", ui.Plural(measured, "network"), ui.Optional(mape, ui.Percent), conclusion(check))
 	return err
+}
+
+// conclusion says in a sentence whether the cost model still holds.
+func conclusion(c regress.Check) string {
+	if c.Factor == nil {
+		return fmt.Sprintf("whether the cost model holds cannot be said of %s: verify 3 or more", ui.Plural(c.Networks, "network"))
+	}
+	factor := fmt.Sprintf("\n  latencies are %.3f times the predicted ones, 95 %% interval %.3f to %.3f", *c.Factor, *c.Low, *c.High)
+	switch c.Conclusion {
+	case regress.Holds:
+		return "the cost model holds:" + factor
+	case regress.Scaled:
+		return "the cost model is off by one factor:" + factor
+	case regress.Broken:
+		return fmt.Sprintf("the cost model does not hold: beside a common factor, latencies are off by\n  %s, and by %s when it was fitted", ui.Percent(*c.Spread), ui.Percent(*c.Expected))
+	}
+	return "the cost model has no error of its own to compare with:" + factor
 }
 
 func secondsScale(rows []regress.Verified) ui.Scale {

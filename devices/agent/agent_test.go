@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"gonum.org/v1/gonum/floats"
 
 	"latlab/devices"
 	"latlab/devices/agent"
@@ -200,6 +202,27 @@ func TestBlockOfTheRealRuntime(t *testing.T) {
 	}
 	if len(b.CPUs) != runtime.NumCPU() {
 		t.Errorf("no affinity was asked for, the process may use %d CPUs, the block %v", runtime.NumCPU(), b.CPUs)
+	}
+}
+
+// TestMoreSamples: a plan that wants more undisturbed samples than its maxima allow goes on until its limit,
+// unless CPU time does not show what was disturbed.
+func TestMoreSamples(t *testing.T) {
+	plan := devicetest.Plan()
+	plan.MaxRuns, plan.MinUndisturbed, plan.LimitSeconds = plan.MinRuns, math.MaxInt, 0.05
+	for threads, goesOn := range map[int]bool{1: true, 2: false} {
+		d := openReal(t, agent.Options{Threads: threads})
+		b, err := d.Run(t.Context(), tinyModel(t), plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := len(b.Samples)
+		if total := floats.Sum(b.Samples); goesOn != (n > plan.MaxRuns) || goesOn && (total < plan.LimitSeconds || total-b.Samples[n-1] >= plan.LimitSeconds) {
+			t.Errorf("%d threads: %d samples of %.3f s together", threads, n, total)
+		}
+		if c := b.Clock; len(c) < 2 || c[0].Samples != 0 || c[len(c)-1].Samples != n || c[0].Hz < 1e8 || c[0].Hz > 1e10 || c[0].CPU < 0 {
+			t.Errorf("%d threads: clocks %v", threads, c)
+		}
 	}
 }
 

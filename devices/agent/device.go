@@ -232,7 +232,7 @@ func (d *Device) ask(ctx context.Context, path, op string, req *wire.Request) (*
 
 func (d *Device) fill(b *devices.Block, r *wire.Result) {
 	b.Samples, b.CPUSamples, b.WarmUp = r.Samples, r.CPUSamples, r.WarmUp
-	b.WaitSeconds = r.Waited
+	b.WaitSeconds, b.Clock = r.Waited, r.Clock
 	b.InitSeconds, b.FirstSeconds = r.Init, r.First
 	b.PeakMemoryBytes, b.Delegation = r.PeakMemory, r.Delegation
 	b.Delegation.Why = explain(r.Left, d.opts.Delegate.name())

@@ -43,7 +43,7 @@ func (w *world) fault(j job, nth int) Fault {
 	if w.opts.Inject != nil {
 		return w.opts.Inject(j.model)
 	}
-	if w.name.Profile != Hostile {
+	if !w.effects.faults {
 		return NoFault
 	}
 	if w.random("offline %d", int64(w.elapsed/offlineSpan)).Float64() < offlineChance {

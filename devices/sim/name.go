@@ -28,10 +28,40 @@ const (
 	Quiet   Profile = "quiet"   // 1.5 % between blocks, and nothing else
 	Phone   Profile = "phone"   // warm-up, spikes, clock steps, heat, drift, neighbours
 	Hostile Profile = "hostile" // like phone, and it crashes, hangs, goes offline, gives false answers and falls back
+
+	// One trouble each, beside noise between blocks and samples; no sensor shows it.
+	Neighbour Profile = "neighbour" // another process on the same core comes and goes
+	Sawtooth  Profile = "sawtooth"  // the clock falls and rises again, minute by minute
+	Migrating Profile = "migrating" // the scheduler moves the process between a big and a little core
+	Charging  Profile = "charging"  // like phone, and the battery is being charged, which heats it
 )
 
 // Profiles lists the profiles, the default first.
-func Profiles() []Profile { return []Profile{Quiet, Exact, Phone, Hostile} }
+func Profiles() []Profile {
+	return []Profile{Quiet, Exact, Phone, Hostile, Neighbour, Sawtooth, Migrating, Charging}
+}
+
+// effects are what a profile simulates beside the noise between blocks.
+type effects struct {
+	samples  bool // a cold first inference, noise between samples, spikes
+	phone    bool // drift, heat, other programs for some seconds
+	faults   bool
+	shares   bool // see Neighbour
+	saws     bool // see Sawtooth
+	migrates bool
+	charges  bool
+}
+
+func (p Profile) effects() effects {
+	return map[Profile]effects{
+		Phone:     {samples: true, phone: true},
+		Hostile:   {samples: true, phone: true, faults: true},
+		Neighbour: {samples: true, shares: true},
+		Sawtooth:  {samples: true, saws: true},
+		Migrating: {samples: true, migrates: true},
+		Charging:  {samples: true, phone: true, charges: true},
+	}[p]
+}
 
 const (
 	builtinPrefix = "sim-"

@@ -40,6 +40,28 @@ const (
 	longestStep   = 5.0  // longest idle step in seconds
 	betweenBlocks = 0.2  // seconds to read the device's state and to push a model
 
+	// Profile neighbour: a process that computes all the time while it is there.
+	sharedSpan   = 5.0   // seconds for which it is there, or is not
+	sharedChance = 0.4   // probability that it is there in such a span
+	timeSlice    = 0.004 // seconds for which one of two processes has the core
+
+	// Profile sawtooth.
+	sawPeriod = 60.0 // seconds
+	sawHigh   = 0.6  // share of them at the highest clock; then the lowest
+
+	// Profile migrating: a little core's clock, and how much slower it is at the same clock.
+	littleSpan   = 0.5  // seconds
+	littleChance = 0.25 // probability of the little core in such a span
+	littleClock  = 0.6  // of the highest
+	littleSlower = 1.6
+	bigCore      = 4 // its number; the little one's is 0
+
+	// Profile charging.
+	chargeCelsius = 12.0  // final rise
+	chargeSeconds = 300.0 // time in which it comes within 1/e of that
+
+	clockReadings = 10 // of a block, as latlab-agent's
+
 	loadBytesPerSecond = 4e8 // speed of loading a model's weights at process start
 
 	// maxRuns limits a block's memory. A plan that asks for more would never end.
@@ -50,10 +72,11 @@ const (
 
 // world is the state of a simulated device in virtual time. Run's lock guards it.
 type world struct {
-	spec  *Spec
-	name  Name
-	opts  Options
-	ident string // seeds all draws: device, profile, unit
+	spec    *Spec
+	name    Name
+	effects effects
+	opts    Options
+	ident   string // seeds all draws: device, profile, unit
 
 	elapsed   float64 // virtual seconds since opening
 	celsius   float64
@@ -70,7 +93,7 @@ type world struct {
 
 func newWorld(s *Spec, n Name, o Options) world {
 	w := world{
-		spec: s, name: n, opts: o, ident: fmt.Sprintf("%s %s %d", s.Name, n.Profile, n.Unit),
+		spec: s, name: n, effects: n.Profile.effects(), opts: o, ident: fmt.Sprintf("%s %s %d", s.Name, n.Profile, n.Unit),
 		celsius: s.Thermal.AmbientCelsius.Value, runs: map[string]int{}, span: -1,
 	}
 	w.phase = w.random("phase").Float64()
@@ -84,9 +107,6 @@ type job struct {
 	plan  devices.Plan
 	cost  *cost
 }
-
-// noisy reports whether the profile simulates more than noise between blocks.
-func (w *world) noisy() bool { return w.name.Profile == Phone || w.name.Profile == Hostile }
 
 // random returns a generator that depends on the device and on the purpose of the draw, never on
 // earlier draws: blocks of other models and a killed process change nothing.
@@ -135,12 +155,12 @@ func seconds(s float64) time.Duration {
 // once a second.
 func (w *world) pass(s, power float64) {
 	w.elapsed += s
-	if !w.noisy() {
+	if !w.effects.phone {
 		return
 	}
 	t := &w.spec.Thermal
 	clock := w.clock()
-	end := t.AmbientCelsius.Value + t.RiseCelsius.Value*power*clock*clock*clock
+	end := w.charger() + t.AmbientCelsius.Value + t.RiseCelsius.Value*power*clock*clock*clock
 	w.celsius = end + (w.celsius-end)*math.Exp(-s/t.TimeConstantSeconds.Value)
 	if w.elapsed-w.looked >= thermalStep {
 		w.looked = w.elapsed
@@ -165,9 +185,39 @@ func (w *world) govern() {
 	}
 }
 
+// clock is the clock now, as a share of the highest.
 func (w *world) clock() float64 {
 	fs := w.spec.Thermal.FrequenciesHz.Values
+	if w.effects.saws && math.Mod(w.elapsed/sawPeriod+w.phase, 1) > sawHigh {
+		return fs[len(fs)-1] / fs[0]
+	}
 	return fs[w.level] / fs[0]
+}
+
+// charger is by how much charging warms the device now.
+func (w *world) charger() float64 {
+	if !w.effects.charges {
+		return 0
+	}
+	return chargeCelsius * -math.Expm1(-w.elapsed/chargeSeconds)
+}
+
+// happens reports whether something that has the probability in every span of so many seconds happens now.
+func (w *world) happens(what string, span, chance float64) bool {
+	return w.random("%s %d", what, int64(w.elapsed/span)).Float64() < chance
+}
+
+// little reports whether the process is on the little core now.
+func (w *world) little() bool {
+	return w.effects.migrates && w.happens("little", littleSpan, littleChance)
+}
+
+// waits is how long another process on the core delays one that computes for so many seconds.
+func (s *session) waits(computes float64) float64 {
+	if !s.w.effects.shares || !s.w.happens("shared", sharedSpan, sharedChance) {
+		return 0
+	}
+	return timeSlice * math.Floor(computes/timeSlice+s.random.Float64())
 }
 
 // wander returns the slow drift now: a sine whose phase depends on the unit.
@@ -194,14 +244,23 @@ func (w *world) state() devices.State {
 		unit = w.spec.Delegate
 	}
 	load, battery, events := 0.0, false, w.throttles
-	if w.noisy() && w.neighbour() > 1 {
-		load = 1
+	switch {
+	case w.effects.phone:
+		if w.neighbour() > 1 {
+			load = 1
+		}
+	case w.effects.samples:
+		return devices.State{Time: w.now()} // no sensor shows the profile's trouble
 	}
-	return devices.State{
+	st := devices.State{
 		Time: w.now(), LoadAverage: &load, Governor: t.Governor,
 		FrequenciesHz: map[string]*float64{unit: new(fs[w.level])}, MaxFrequencyHz: map[string]float64{unit: fs[0]},
 		TemperaturesC: map[string]*float64{"soc": new(math.Round(10*w.celsius) / 10)}, ThrottleCount: &events, OnBattery: &battery,
 	}
+	if w.effects.charges {
+		st.Battery = &devices.Battery{Plugged: "usb", Status: "charging"}
+	}
+	return st
 }
 
 // session is one fresh process on the device.
@@ -252,15 +311,34 @@ func (s *session) run(ctx context.Context, b *devices.Block) error {
 			return err
 		}
 	}
-	for total := 0.0; p.More(len(b.Samples), total); {
+	return s.sample(ctx, b)
+}
+
+// sample takes the samples as latlab-agent does.
+func (s *session) sample(ctx context.Context, b *devices.Block) error {
+	p := s.j.plan
+	if s.w.spec.Accelerator {
+		p.MinUndisturbed = 0
+	}
+	s.readClock(b)
+	undisturbed, total, read := 0, 0.0, 0.0
+	for p.More(len(b.Samples), total) || p.Again(undisturbed, total) {
+		if total-read > max(p.MaxSeconds, 1)/clockReadings {
+			s.readClock(b)
+			read = total
+		}
 		wall, cpu := s.invoke()
 		b.Samples = append(b.Samples, wall)
 		s.cpu(b, cpu)
 		total += wall
+		if devices.Undisturbed(wall, cpu) {
+			undisturbed++
+		}
 		if err := s.goesOn(ctx, len(b.Samples)); err != nil {
 			return err
 		}
 	}
+	s.readClock(b)
 	return s.alive(ctx)
 }
 
@@ -310,21 +388,49 @@ func (s *session) hung() error {
 func (s *session) invoke() (wall, cpu float64) {
 	w := s.w
 	cpu = s.base * s.factor
-	if !w.noisy() {
+	if !w.effects.samples {
 		w.pass(cpu, busyShare)
 		return cpu, cpu
 	}
 	clocked := s.j.cost.clocked / s.j.cost.seconds
 	cpu *= 1 - clocked + clocked/w.clock()
-	cpu *= w.wander() * math.Exp(sampleNoise*s.random.NormFloat64())
+	if w.effects.phone {
+		cpu *= w.wander()
+	}
+	cpu *= math.Exp(sampleNoise * s.random.NormFloat64())
 	cpu *= 1 + coldFactor*math.Exp(-s.warm/settleSeconds)
-	wall = cpu * w.neighbour()
+	host := cpu
+	if w.spec.Accelerator {
+		host = min(cpu, w.spec.Overhead.CallSeconds.Value) // the rest is no CPU's work
+	}
+	if w.little() {
+		cpu += host * (littleSlower/littleClock - 1)
+	}
+	wall = cpu + s.waits(host)
+	if w.effects.phone {
+		wall *= w.neighbour()
+	}
 	if s.random.Float64() < spikeChance {
 		wall *= spikeLow + (spikeHigh-spikeLow)*s.random.Float64()
 	}
 	s.warm += wall
 	w.pass(wall, busyShare)
 	return wall, cpu
+}
+
+// readClock adds a reading of the core's clock, as latlab-agent measures it.
+func (s *session) readClock(b *devices.Block) {
+	if !s.w.effects.samples || s.w.spec.Accelerator {
+		return
+	}
+	c := devices.Clock{Samples: len(b.Samples), Hz: s.w.clock() * s.w.spec.Thermal.FrequenciesHz.Values[0]}
+	if s.w.effects.migrates {
+		c.CPU = bigCore
+	}
+	if s.w.little() {
+		c.CPU, c.Hz = 0, c.Hz*littleClock
+	}
+	b.Clock = append(b.Clock, c)
 }
 
 func (s *session) delegation() devices.Delegation {

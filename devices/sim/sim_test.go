@@ -297,6 +297,75 @@ func TestPhone(t *testing.T) {
 	}
 }
 
+// TestTroubles: the trouble of a profile is in its samples and clocks, and in no sensor.
+func TestTroubles(t *testing.T) {
+	type seen struct {
+		undisturbed, disturbed int
+		cores                  map[int]bool
+		clocks                 map[float64]bool
+		slowest                float64 // median of a block over the exact time
+	}
+	exact := func(m *model.Model) float64 {
+		return run(t, open(t, Options{Name: "sim-pixel1-cpu:exact"}), m, plan(0)).Samples[0]
+	}
+	for profile, good := range map[Profile]func(seen) bool{
+		Neighbour: func(s seen) bool { return s.disturbed > 100 && s.undisturbed > s.disturbed && len(s.clocks) == 1 },
+		Sawtooth:  func(s seen) bool { return s.undisturbed > 99*s.disturbed && len(s.clocks) == 2 && s.slowest > 1.3 },
+		Migrating: func(s seen) bool { return len(s.cores) == 2 && len(s.clocks) == 2 && s.slowest > 2 },
+	} {
+		t.Run(string(profile), func(t *testing.T) {
+			d := open(t, Options{Name: "sim-pixel1-cpu:" + string(profile)})
+			m := modelOf(fixturetest.Graph(t, "mobilenet_v3_large_ssdlite"), formOf(d))
+			one := exact(m)
+			s := seen{cores: map[int]bool{}, clocks: map[float64]bool{}}
+			for i := range 200 {
+				b := run(t, d, m, plan(i+1))
+				for k, wall := range b.Samples {
+					if devices.Undisturbed(wall, b.CPUSamples[k]) {
+						s.undisturbed++
+					} else {
+						s.disturbed++
+					}
+				}
+				for _, c := range b.Clock {
+					s.cores[c.CPU], s.clocks[c.Hz] = true, true
+				}
+				s.slowest = max(s.slowest, median(b.Samples)/one)
+				if b.After.ThrottleCount != nil || b.After.FrequenciesHz != nil || b.After.LoadAverage != nil {
+					t.Fatalf("a sensor shows it: %+v", b.After)
+				}
+			}
+			if !good(s) {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+	hottest := func(p Profile) (celsius float64) {
+		d := open(t, Options{Name: "sim-pixel1-cpu:" + string(p)})
+		m := modelOf(fixturetest.Graph(t, "mobiledet_cpu"), formOf(d))
+		for i := range 400 {
+			celsius = max(celsius, *run(t, d, m, plan(i+1)).After.TemperaturesC["soc"])
+		}
+		return celsius
+	}
+	if a, b := hottest(Charging), hottest(Phone); a <= b {
+		t.Errorf("charging it is at most at %v degrees, otherwise at %v", a, b)
+	}
+}
+
+// TestMoreSamples: the simulator goes on like latlab-agent until enough samples are undisturbed.
+func TestMoreSamples(t *testing.T) {
+	p := plan(1)
+	p.MaxRuns, p.MinUndisturbed, p.LimitSeconds = p.MinRuns, math.MaxInt, 10
+	for name, goesOn := range map[string]bool{"sim-pixel1-cpu:neighbour": true, "sim-pixel4-edgetpu:neighbour": false} {
+		d := open(t, Options{Name: name})
+		fixture := map[bool]string{true: "mobiledet_cpu", false: "mobiledet_edgetpu"}[goesOn]
+		if b := run(t, d, modelOf(fixturetest.Graph(t, fixture), formOf(d)), p); goesOn != (len(b.Samples) > p.MaxRuns) {
+			t.Errorf("%s: %d samples", name, len(b.Samples))
+		}
+	}
+}
+
 func median(xs []float64) float64 {
 	s := slices.Sorted(slices.Values(xs))
 	return s[len(s)/2]

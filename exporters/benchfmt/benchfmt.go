@@ -62,12 +62,12 @@ func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, 
 	own := append(slices.Clip(common), setting("estimator", r.M.Estimator)...)
 	own = append(own, setting("verdict", string(r.M.Verdict))...)
 	for i := range r.Blocks {
-		seconds, estimator, ok := stats.BlockSeconds(&r.Blocks[i])
+		seconds, estimator, ok := stats.Seconds(info, &r.Blocks[i])
 		if !ok || info.Kind != devices.Estimated && estimator != r.M.Estimator {
 			continue // not used in the estimate
 		}
 		err := out.Write(&benchfmt.Result{
-			Config: own, Name: benchfmt.Name(name(r, info.Threads)), Iters: iterations(&r.Blocks[i]),
+			Config: own, Name: benchfmt.Name(name(r, info.Threads)), Iters: iterations(info, &r.Blocks[i]),
 			Values: []benchfmt.Value{{Value: seconds, Unit: Unit}},
 		})
 		if err != nil {
@@ -78,10 +78,10 @@ func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, 
 }
 
 // iterations is the number of invokes behind a block's value.
-func iterations(b *devices.Block) int {
+func iterations(info devices.Info, b *devices.Block) int {
 	switch {
 	case len(b.Samples) > 0:
-		return len(b.Samples)
+		return len(stats.Undisturbed(info, b))
 	case b.Summary != nil && b.Summary.Count > 0:
 		return b.Summary.Count
 	}

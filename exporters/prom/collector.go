@@ -93,7 +93,8 @@ func (tell teller) counts(m bench.Sweep, t bench.Tally, failures map[FailureKey]
 	tell("latlab_sweep_networks_failed", float64(t.Failed))
 	tell("latlab_sweep_blocks_total", float64(t.Blocks))
 	tell("latlab_sweep_created_timestamp_seconds", seconds(m.Created))
-	tell("latlab_sweep_verdicts", float64(t.Measured-t.Invalid), string(verdict.Valid))
+	tell("latlab_sweep_verdicts", float64(t.Measured-t.Invalid-t.Imprecise), string(verdict.Valid))
+	tell("latlab_sweep_verdicts", float64(t.Imprecise), string(verdict.Imprecise))
 	tell("latlab_sweep_verdicts", float64(t.Invalid), string(verdict.Invalid))
 	for key, n := range failures {
 		tell("latlab_sweep_failures_total", float64(n), string(key.Fault), key.Reason)

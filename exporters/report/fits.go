@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/fixtures"
 	"latlab/regress"
 	"latlab/sampler"
@@ -75,13 +76,13 @@ func fitOn(c Cost, p *regress.Predictor, sweeps []Sweep, i int) FitOn {
 	return on
 }
 
-// training compares the hash of the model's data with that of the VALID networks, and of all:
+// training compares the hash of the model's data with that of the networks that are not INVALID, and of all:
 // what fit takes, with --include-invalid and without.
 func training(c Cost, n *Networks) Training {
 	for _, withInvalid := range []bool{false, true} {
 		data := regress.Data{Space: c.Space}
 		for row := range n.Len() {
-			if n.Status[row] != bench.Measured || !n.Measured(row) || !withInvalid && !n.Valid(row) {
+			if n.Status[row] != bench.Measured || !n.Measured(row) || !withInvalid && n.Verdict[row] == verdict.Invalid {
 				continue
 			}
 			if a, err := c.Space.ParseArch(n.Indices[row]); err == nil {

@@ -42,8 +42,8 @@ func Sampled(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, o Optio
 		d := regress.Data{Space: sp, Provenance: regress.ProvenanceOf(m)}
 		n.Invalid, err = each(ctx, st, m.ID, n.Invalid, o, func(e bench.Estimate) error {
 			a, err := sp.ParseArch(e.Network.Indices)
-			d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds})
-			d.Estimator, d.MeasuredUntil = e.M.Estimator, ended(e, d.MeasuredUntil)
+			d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds, SD: e.M.StandardError})
+			d.Estimator, d.MeasuredUntil, d.NoiseDF = e.M.Estimator, ended(e, d.MeasuredUntil), e.M.NoiseDF
 			return err
 		})
 		if err != nil {
@@ -71,9 +71,9 @@ func Listed(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, o Option
 		var err error
 		l.Invalid, err = each(ctx, st, m.ID, l.Invalid, o, func(e bench.Estimate) error {
 			d.Rows = append(d.Rows, regress.FeatureRow{
-				Name: e.Network.Name, Model: e.Network.Model, Features: e.Network.Features, Seconds: e.M.Seconds,
+				Name: e.Network.Name, Model: e.Network.Model, Features: e.Network.Features, Seconds: e.M.Seconds, SD: e.M.StandardError,
 			})
-			d.Estimator, d.MeasuredUntil = e.M.Estimator, ended(e, d.MeasuredUntil)
+			d.Estimator, d.MeasuredUntil, d.NoiseDF = e.M.Estimator, ended(e, d.MeasuredUntil), e.M.NoiseDF
 			return nil
 		})
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // Revision is the revision of the messages below.
-const Revision = 4
+const Revision = 5
 
 // Hello is the agent's first line.
 type Hello struct {
@@ -83,6 +83,7 @@ type Result struct {
 	// Waited is how long the thread that waited longest was ready to run and got no core during the
 	// timed invokes, in seconds. It is nil with one thread, and without schedstat in /proc.
 	Waited     *float64           `json:"wait_seconds,omitempty"`
+	Clock      []devices.Clock    `json:"clock,omitempty"`
 	Init       float64            `json:"init_seconds"`
 	First      float64            `json:"first_seconds"`
 	PeakMemory int64              `json:"peak_memory_bytes"` // 0 if it cannot be read, as in a root without /proc
