@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"latlab/bench/protocol"
+	"latlab/bench"
 	"latlab/bench/stats"
 	"latlab/bench/verdict"
 	"latlab/devices"
@@ -20,13 +20,14 @@ const maxMoments = 600
 // timeline gathers blocks that come by network, not by time, without knowing how long the
 // sweep took: when there are too many moments their width doubles.
 type timeline struct {
+	info    devices.Info
 	clock   float64 // share of the highest clock below which a block counts as throttled
 	width   time.Duration
 	moments map[int64]*Moment // by start over width
 }
 
-func newTimeline(p protocol.Protocol) *timeline {
-	return &timeline{clock: p.FrequencyLimit, width: time.Millisecond, moments: map[int64]*Moment{}}
+func newTimeline(m bench.Sweep) *timeline {
+	return &timeline{info: m.Device, clock: m.Protocol.FrequencyLimit, width: time.Millisecond, moments: map[int64]*Moment{}}
 }
 
 func (t *timeline) add(r exporters.Row) {
@@ -36,11 +37,17 @@ func (t *timeline) add(r exporters.Row) {
 	slow := t.slowedDown(r)
 	for i := range r.Blocks {
 		b := &r.Blocks[i]
-		seconds, _, ok := stats.BlockSeconds(b)
-		if !ok || b.Started.IsZero() {
+		seconds, _, used := stats.Seconds(t.info, b)
+		timed := used
+		if !used { // a disturbed block is shown with the time that it took
+			seconds, _, timed = stats.BlockSeconds(b)
+		}
+		if !timed || b.Started.IsZero() {
 			continue
 		}
-		t.moment(b.Started).merge(momentOf(b, seconds/r.M.Seconds, r.M.Verdict == verdict.Invalid, slow[i]))
+		m := momentOf(b, seconds/r.M.Seconds)
+		m.Invalid, m.Throttled, m.Disturbed = one(r.M.Verdict == verdict.Invalid), one(slow[i]), one(!used)
+		t.moment(b.Started).merge(m)
 		if len(t.moments) > maxMoments {
 			t.widen()
 		}
@@ -73,6 +80,7 @@ func (t *timeline) timeline() Timeline {
 	for _, k := range slices.Sorted(maps.Keys(t.moments)) {
 		m := *t.moments[k]
 		m.MeanRatio = m.sumRatio / float64(m.Blocks)
+		m.MeanHz = m.sumHz / float64(max(m.Clock.Blocks, 1))
 		if m.temperatures > 0 {
 			m.MeanC = new(m.sumTemperature / float64(m.temperatures))
 		}
@@ -81,14 +89,17 @@ func (t *timeline) timeline() Timeline {
 	return line
 }
 
-func momentOf(b *devices.Block, ratio float64, invalid, slow bool) Moment {
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func momentOf(b *devices.Block, ratio float64) Moment {
 	m := Moment{Blocks: 1, sumRatio: ratio, MinRatio: ratio, MaxRatio: ratio}
-	if invalid {
-		m.Invalid = 1
-	}
-	if slow {
-		m.Throttled = 1
-	}
+	m.Clock.Add(b)
+	m.sumHz = m.Clock.LowHz
 	for _, c := range []*float64{b.Before.HottestC(), b.After.HottestC()} {
 		if c != nil {
 			m.temperatures++
@@ -106,6 +117,9 @@ func (m *Moment) merge(o Moment) {
 	m.Blocks += o.Blocks
 	m.Invalid += o.Invalid
 	m.Throttled += o.Throttled
+	m.Disturbed += o.Disturbed
+	m.Clock.Merge(o.Clock)
+	m.sumHz += o.sumHz
 	m.sumRatio += o.sumRatio
 	m.MinRatio, m.MaxRatio = min(m.MinRatio, o.MinRatio), max(m.MaxRatio, o.MaxRatio)
 	m.temperatures += o.temperatures
