@@ -280,7 +280,7 @@ func newProgram(s streams) *program {
 			return cli.ShowAppHelp(c)
 		},
 		Description: "Exit codes: 0 ok; 1 failed; 2 usage or bad input; 3 some networks failed or some\n" +
-			"lines were skipped; 4 measurements asked for are INVALID; 5 a change is slower\n" +
+			"lines were skipped; 4 measurements asked for are INVALID, or IMPRECISE with --require-precision; 5 a change is slower\n" +
 			"(compare --fail-over); 10 no such device, or it is away; 11 another writer\n" +
 			"holds the store; 130 interrupted.",
 	}

@@ -218,7 +218,7 @@ type Timeline struct {
 type Moment struct {
 	Start          time.Time
 	Blocks         int
-	Invalid        int // blocks of INVALID networks
+	Invalid        int // used blocks of INVALID networks
 	Disturbed      int // blocks with too few undisturbed samples
 	Throttled      int // throttled blocks, reported by the device or shown by a lower clock
 	MeanHz         float64

@@ -2,7 +2,6 @@ package report
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -46,7 +45,7 @@ func (t *timeline) add(r exporters.Row) {
 			continue
 		}
 		m := momentOf(b, seconds/r.M.Seconds)
-		m.Invalid, m.Throttled, m.Disturbed = one(r.M.Verdict == verdict.Invalid), one(slow[i]), one(!used)
+		m.Invalid, m.Throttled, m.Disturbed = one(r.M.Verdict == verdict.Invalid && used), one(slow[i]), one(!used)
 		t.moment(b.Started).merge(m)
 		if len(t.moments) > maxMoments {
 			t.widen()
@@ -79,7 +78,11 @@ func (t *timeline) timeline() Timeline {
 	var line Timeline
 	for _, k := range slices.Sorted(maps.Keys(t.moments)) {
 		m := *t.moments[k]
-		m.MeanRatio = m.sumRatio / float64(m.Blocks)
+		n := m.Blocks - m.Disturbed
+		if m.Unused() {
+			n = m.Blocks
+		}
+		m.MeanRatio = m.sumRatio / float64(n)
 		m.MeanHz = m.sumHz / float64(max(m.Clock.Blocks, 1))
 		if m.temperatures > 0 {
 			m.MeanC = new(m.sumTemperature / float64(m.temperatures))
@@ -111,21 +114,31 @@ func momentOf(b *devices.Block, ratio float64) Moment {
 }
 
 func (m *Moment) merge(o Moment) {
-	if m.Blocks == 0 {
-		m.MinRatio, m.MaxRatio = math.Inf(1), math.Inf(-1)
-	}
+	m.mergeRatios(o)
 	m.Blocks += o.Blocks
 	m.Invalid += o.Invalid
 	m.Throttled += o.Throttled
 	m.Disturbed += o.Disturbed
 	m.Clock.Merge(o.Clock)
 	m.sumHz += o.sumHz
-	m.sumRatio += o.sumRatio
-	m.MinRatio, m.MaxRatio = min(m.MinRatio, o.MinRatio), max(m.MaxRatio, o.MaxRatio)
 	m.temperatures += o.temperatures
 	m.sumTemperature += o.sumTemperature
 	m.MaxC, m.CoolestC = exporters.Higher(m.MaxC, o.MaxC), lower(m.CoolestC, o.CoolestC)
 }
+
+// mergeRatios prefers blocks that are used in estimates.
+func (m *Moment) mergeRatios(o Moment) {
+	switch {
+	case m.Blocks == 0, m.Unused() && !o.Unused():
+		m.sumRatio, m.MinRatio, m.MaxRatio = o.sumRatio, o.MinRatio, o.MaxRatio
+	case m.Unused() || !o.Unused():
+		m.sumRatio += o.sumRatio
+		m.MinRatio, m.MaxRatio = min(m.MinRatio, o.MinRatio), max(m.MaxRatio, o.MaxRatio)
+	}
+}
+
+// Unused reports whether all blocks are disturbed; the ratios are then theirs, otherwise those of the others.
+func (m *Moment) Unused() bool { return m.Blocks == m.Disturbed }
 
 func lower(a, b *float64) *float64 {
 	if a == nil || b != nil && *b < *a {

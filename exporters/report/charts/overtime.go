@@ -51,10 +51,15 @@ func OverTime(s *report.Sweep) Chart {
 	y := newScale(false, low, high, []float64{-0.01, 0.01})
 	axisX := x.xAxis("active time, "+unit+", since "+describe.Time(s.Tally.First), 1)
 	f := Frame{Label: "block relative to its network, %", Height: 190, X: axisX, Y: y.yAxis(100)}
-	f.Paths = []Path{
-		area(x, y, xs, low, high),
-		{"zero", polyline(x, y, []float64{x.low, x.high}, []float64{0, 0})},
-		{"line", polyline(x, y, xs, mean)},
+	var at, means, lows, highs []float64 // without moments of disturbed blocks alone
+	for i := range line.Moments {
+		if !line.Moments[i].Unused() {
+			at, means, lows, highs = append(at, xs[i]), append(means, mean[i]), append(lows, low[i]), append(highs, high[i])
+		}
+	}
+	f.Paths = []Path{{"zero", polyline(x, y, []float64{x.low, x.high}, []float64{0, 0})}}
+	if len(at) > 0 {
+		f.Paths = append(f.Paths, area(x, y, at, lows, highs), Path{"line", polyline(x, y, at, means)})
 	}
 	for _, at := range cuts {
 		f.Paths = append(f.Paths, Path{"cut", vertical(x.x(at))})

@@ -41,10 +41,10 @@ type Spec struct {
 	// is disturbed.
 	DisturbedEvery int
 	FailEvery      int // each k-th network fails
-	PlannedEvery int // each k-th network is not done yet
-	NoSensor     bool
-	Delegate     string // took all nodes; empty = none was asked for
-	Run          int    // of the sweep, with noise of its own
+	PlannedEvery   int // each k-th network is not done yet
+	NoSensor       bool
+	Delegate       string // took all nodes; empty = none was asked for
+	Run            int    // of the sweep, with noise of its own
 	// Slower is by what share all latencies are higher.
 	Slower       float64
 	ProfileEvery int    // each k-th network has a profile
