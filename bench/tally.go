@@ -3,7 +3,9 @@ package bench
 import (
 	"context"
 
+	"latlab/bench/stats"
 	"latlab/bench/verdict"
+	"latlab/devices"
 )
 
 // Tally counts a sweep's networks. NoiseCV is the pooled noise between blocks; nil = unknown.
@@ -15,8 +17,15 @@ type Tally struct {
 	Imprecise int      `json:"imprecise"`
 	Blocks    int      `json:"blocks"`
 	NoiseCV   *float64 `json:"noise_cv"`
+	// DisturbedBlocks are not used, because of too few undisturbed samples.
+	DisturbedBlocks int `json:"disturbed_blocks"`
+	// UndisturbedShare is the share of the samples of all blocks that are undisturbed; nil = the device does
+	// not show that.
+	UndisturbedShare *float64 `json:"undisturbed_share"`
+	// Clock is the measured clock of the blocks; nil = none measured it.
+	Clock *stats.Clock `json:"clock"`
 
-	// Reasons and Warnings count INVALID and measured networks by code; one network may have several.
+	// Reasons count INVALID networks and Warnings measured ones by code; one network may have several.
 	Reasons  map[string]int `json:"-"`
 	Warnings map[string]int `json:"-"`
 	// Sentences has one example text for each code, from the first network that has it.
@@ -24,6 +33,8 @@ type Tally struct {
 	// Fastest and Slowest are the extremes of the measured latencies in seconds; 0 without any.
 	Fastest float64 `json:"-"`
 	Slowest float64 `json:"-"`
+
+	judged, undisturbed int // samples
 }
 
 // NewTally counts nothing yet.
@@ -46,6 +57,12 @@ func Count(ctx context.Context, st Reader, sweep string) (Tally, error) {
 // Add counts one network.
 func (t *Tally) Add(e Estimate) {
 	t.Blocks += len(e.Blocks)
+	for i := range e.Blocks {
+		t.AddClock(&e.Blocks[i])
+	}
+	if e.M != nil {
+		t.addSamples(e.M.DisturbedBlocks, e.M.UndisturbedSamples, e.M.JudgedSamples)
+	}
 	if e.Network.Status == Failed {
 		t.Failed++
 		return
@@ -71,6 +88,42 @@ func (t *Tally) Add(e Estimate) {
 		t.note(t.Reasons, e.M.Reasons)
 	}
 	t.note(t.Warnings, e.M.Warnings)
+}
+
+// AddClock counts a block's clock.
+func (t *Tally) AddClock(b *devices.Block) {
+	if len(b.Clock) == 0 {
+		return
+	}
+	if t.Clock == nil {
+		t.Clock = &stats.Clock{}
+	}
+	t.Clock.Add(b)
+}
+
+func (t *Tally) addSamples(disturbedBlocks, undisturbed, judged int) {
+	t.DisturbedBlocks += disturbedBlocks
+	t.undisturbed, t.judged = t.undisturbed+undisturbed, t.judged+judged
+	t.UndisturbedShare = stats.Share(t.undisturbed, t.judged)
+}
+
+// Merge adds the counts of other networks. NoiseCV, Sentences and the extremes stay those of t.
+func (t *Tally) Merge(o Tally) {
+	t.Measured, t.Failed, t.Blocks = t.Measured+o.Measured, t.Failed+o.Failed, t.Blocks+o.Blocks
+	t.Invalid, t.Imprecise = t.Invalid+o.Invalid, t.Imprecise+o.Imprecise
+	for code, n := range o.Reasons {
+		t.Reasons[code] += n
+	}
+	for code, n := range o.Warnings {
+		t.Warnings[code] += n
+	}
+	t.addSamples(o.DisturbedBlocks, o.undisturbed, o.judged)
+	if o.Clock != nil {
+		if t.Clock == nil {
+			t.Clock = &stats.Clock{}
+		}
+		t.Clock.Merge(*o.Clock)
+	}
 }
 
 func (t *Tally) note(counts map[string]int, doubts []verdict.Doubt) {

@@ -150,7 +150,6 @@ func TestLab(t *testing.T) {
 	other := l.serve("--db", "lab.db", "--cost", "cost.json")
 	l.sweepSlowly("--device", "sim-pixel1-cpu:phone,sim-pixel4-edgetpu:hostile", "--space", tinySpace(t), "-n", "6000", "--db", "lab.db", "--quiet")
 	lack := map[string]string{
-		"latlab_cost_model_noise_ceiling_r2":           "no fit computes it",
 		"latlab_cost_model_measured_timestamp_seconds": "a simulator's time is its own",
 	}
 	config := exampleConfig(t, address, other)

@@ -80,6 +80,14 @@ func ShowsDisturbance(info devices.Info, b *devices.Block) bool {
 	return info.OneThread() && len(b.Samples) > 0 && len(b.CPUSamples) == len(b.Samples)
 }
 
+// Share is part over whole, nil of nothing.
+func Share(part, whole int) *float64 {
+	if whole == 0 {
+		return nil
+	}
+	return new(float64(part) / float64(whole))
+}
+
 // BlockSeconds is a block's value without regard to what disturbed it: the median of its samples, otherwise
 // the median, otherwise the mean that its tool printed. ok is false if the block has no usable figure.
 func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool) {

@@ -57,6 +57,8 @@ type Measurement struct {
 	// UndisturbedShare is the share of the samples of all blocks that are undisturbed; null if the device
 	// does not show that (stats.Seconds).
 	UndisturbedShare *float64 `json:"undisturbed_share"`
+	// JudgedSamples are the samples behind that share, UndisturbedSamples those of them that are undisturbed.
+	JudgedSamples, UndisturbedSamples int `json:"-"`
 	// StandardError is that of the latency's logarithm, so about relative; null = unknown.
 	StandardError *float64 `json:"relative_standard_error"`
 	NoiseDF       int      `json:"-"` // degrees of freedom of the sweep's noise, 0 on a deterministic device
@@ -187,19 +189,17 @@ func (in Input) standardError(n int, own stats.Noise) *float64 {
 
 // addDisturbance counts what of the blocks is not used.
 func (m *Measurement) addDisturbance(in Input) {
-	used, all := 0, 0
 	for i := range in.Blocks {
 		b := &in.Blocks[i]
 		if stats.Disturbed(in.Info, b) {
 			m.DisturbedBlocks++
 		}
 		if stats.ShowsDisturbance(in.Info, b) {
-			used, all = used+len(stats.Undisturbed(in.Info, b)), all+len(b.Samples)
+			m.JudgedSamples += len(b.Samples)
+			m.UndisturbedSamples += len(stats.Undisturbed(in.Info, b))
 		}
 	}
-	if all > 0 {
-		m.UndisturbedShare = new(float64(used) / float64(all))
-	}
+	m.UndisturbedShare = stats.Share(m.UndisturbedSamples, m.JudgedSamples)
 }
 
 func addFigures(m *Measurement, blocks []*devices.Block) {

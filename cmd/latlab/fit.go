@@ -243,7 +243,12 @@ func printFigures(w io.Writer, f regress.Figures, unit func(float64) string, mor
 		{"  RMSE", ui.Optional(f.RMSESeconds, unit)},
 		{"  within 5 %, 10 %", reportwords.Share(f, f.Within5) + ", " + reportwords.Share(f, f.Within10)},
 		{"  Spearman, Kendall", ui.Optional(f.Spearman, ui.Fixed4) + ", " + ui.Optional(f.Kendall, ui.Fixed4)},
-		{"  noise ceiling", ui.Optional(f.NoiseCeilingR2, ui.Fixed4)},
+	}
+	r2, mape := reportwords.Ceiling(f)
+	if f.NoiseCeiling == nil {
+		rows = append(rows, []string{"  noise ceiling", r2})
+	} else {
+		rows = append(rows, []string{"  noise ceiling", "r2 " + r2}, []string{"", "MAPE " + mape})
 	}
 	return ui.Table(w, append(rows, more...))
 }

@@ -280,9 +280,9 @@ func newProgram(s streams) *program {
 			return cli.ShowAppHelp(c)
 		},
 		Description: "Exit codes: 0 ok; 1 failed; 2 usage or bad input; 3 some networks failed or some\n" +
-			"lines were skipped; 4 measurements asked for are INVALID; 5 a change is slower\n" +
-			"(compare --fail-over); 10 no such device, or it is away; 11 another writer\n" +
-			"holds the store; 130 interrupted.",
+			"lines were skipped; 4 measurements asked for are INVALID (IMPRECISE too with\n" +
+			"--require-precision); 5 a change is slower (compare --fail-over); 10 no such\n" +
+			"device, or it is away; 11 another writer holds the store; 130 interrupted.",
 	}
 	for _, v := range p.verbs {
 		p.app.Commands = append(p.app.Commands, v.command(s, p.typed))

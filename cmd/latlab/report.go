@@ -182,21 +182,25 @@ func belongs(cost report.Cost, sweeps []bench.Sweep) error {
 }
 
 func (o *reportOptions) print(s streams, d *report.Data, out string) error {
-	networks, invalid, failed, refused := 0, 0, 0, 0
+	networks, imprecise, invalid, failed, refused := 0, 0, 0, 0, 0
 	ids := []string{}
 	for i := range d.Sweeps {
 		t := d.Sweeps[i].Tally
-		networks, invalid, failed, refused = networks+t.Measured, invalid+t.Invalid, failed+t.Failed, refused+len(d.Sweeps[i].Refused)
+		networks, failed, refused = networks+t.Measured, failed+t.Failed, refused+len(d.Sweeps[i].Refused)
+		imprecise, invalid = imprecise+t.Imprecise, invalid+t.Invalid
 		ids = append(ids, d.Sweeps[i].Manifest.ID)
 	}
 	kinds := append([]devices.Kind{}, d.Kinds()...)
 	if o.json {
 		return ui.Document(s.out, map[string]any{
 			"path": out, "format": o.format, "sweeps": ids, "kinds": kinds, "cost_models": len(d.Fits),
-			"measured": networks, "invalid": invalid, "failed": failed, "refused": refused,
+			"measured": networks, "imprecise": imprecise, "invalid": invalid, "failed": failed, "refused": refused,
 		})
 	}
 	counts := fmt.Sprintf("%d INVALID, %d failed", invalid, failed)
+	if imprecise > 0 {
+		counts = fmt.Sprintf("%d IMPRECISE, ", imprecise) + counts
+	}
 	if refused > 0 {
 		counts += fmt.Sprintf(", %d refused", refused)
 	}

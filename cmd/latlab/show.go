@@ -13,6 +13,7 @@ import (
 	"latlab/bench/protocol"
 	"latlab/bench/store"
 	"latlab/bench/verdict"
+	reportwords "latlab/exporters/report/describe"
 	"latlab/internal/ui"
 )
 
@@ -73,10 +74,10 @@ func (o *showOptions) list(ctx context.Context, s streams, st *store.Store) erro
 	if o.json {
 		return ui.Document(s.out, map[string]any{"sweeps": rows})
 	}
-	lines := [][]string{{"SWEEP", "DONE", "FAILED", "INVALID", "KIND", "CREATED"}}
+	lines := [][]string{{"SWEEP", "DONE", "FAILED", "IMPRECISE", "INVALID", "KIND", "CREATED"}}
 	of := []string{""}
 	for _, r := range rows {
-		lines = append(lines, []string{r.ID, ui.Thousands(r.Measured), ui.Thousands(r.Failed), ui.Thousands(r.Invalid),
+		lines = append(lines, []string{r.ID, ui.Thousands(r.Measured), ui.Thousands(r.Failed), ui.Thousands(r.Imprecise), ui.Thousands(r.Invalid),
 			ui.Kind(r.Device.Kind), r.Created.Local().Format(time.DateTime)})
 		r.Space = versionedSpace(sweeps, r.Sweep)
 		what, err := networkWords(ctx, st, r.Sweep)
@@ -180,6 +181,12 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, profiled int, fai
 		{string(m.Device.Kind), fmt.Sprintf("%s, %s, %s failed, %s INVALID%s%s", ui.Plural(t.Measured, "network"), ui.Plural(t.Blocks, "block"), ui.Thousands(t.Failed), ui.Thousands(t.Invalid), impreciseToo(t), refusedToo(refused))},
 		{"noise", noiseLine(m, t)},
 	}
+	if t.UndisturbedShare != nil {
+		rows = append(rows, [2]string{"undisturbed", undisturbedLine(t)})
+	}
+	if t.Clock != nil {
+		rows = append(rows, [2]string{"clock", fmt.Sprintf("%s, measured in %s", reportwords.Clock(t.Clock), ui.Plural(t.Clock.Blocks, "block"))})
+	}
 	if m.Run > 0 {
 		rows = append(rows, [2]string{"run", fmt.Sprintf("%d of sweep %s", m.Run+1, m.Request())})
 	}
@@ -228,6 +235,14 @@ func noiseLine(m bench.Sweep, t bench.Tally) string {
 		return "none: every block would be the same"
 	}
 	return ui.Optional(t.NoiseCV, ui.Percent) + " between blocks"
+}
+
+func undisturbedLine(t bench.Tally) string {
+	text := ui.Percent(*t.UndisturbedShare) + " of the samples"
+	if t.DisturbedBlocks > 0 {
+		text += fmt.Sprintf("; %s not used for too few", ui.Plural(t.DisturbedBlocks, "block"))
+	}
+	return text
 }
 
 func deviceSettings(m bench.Sweep) string {

@@ -7,8 +7,8 @@
 // significant. With one line per network benchstat could not compute intervals.
 //
 // Settings of the whole sweep are file configuration lines, by which benchstat separates its
-// tables: two devices, kinds or precisions are never in one table, nor INVALID with VALID
-// networks. The sweep's id and seed are not configuration lines, because benchstat OLD NEW
+// tables: two devices, kinds or precisions are never in one table, nor networks of
+// different verdicts. The sweep's id and seed are not configuration lines, because benchstat OLD NEW
 // would then compare nothing.
 //
 // A name always ends in -THREADS: the format reads a number at a name's end as GOMAXPROCS, so

@@ -26,11 +26,12 @@ func Hostile() []string {
 }
 
 // Listed adds a sweep of models of these names, which has all that a sweep may have: valid
-// and INVALID networks, some not measured, blocks with and without samples, sensors that
+// and INVALID networks, some not measured, blocks with and without samples, a disturbed one, sensors that
 // say nothing, features that not all networks have. The device's name is the first one.
 func Listed(t testing.TB, st bench.Store, names []string) bench.Sweep {
 	t.Helper()
 	m := bench.Sweep{ModelsHash: "0", Sampling: bench.Listed, Device: info(names[0])}
+	m.Device.Threads = 1 // so that CPU times show what was disturbed
 	nets := make([]bench.Network, len(names))
 	for i, name := range names {
 		nets[i] = bench.Network{Index: i, Name: name, Model: fmt.Sprint(i), Features: map[string]float64{"depth": float64(i) / 3}}
@@ -119,6 +120,12 @@ func block(network, round int, began time.Time, text string) *devices.Block {
 		b.Samples, b.Before.TemperaturesC, b.After.TemperaturesC = nil, nil, nil
 		b.Summary = &devices.Summary{Count: 30, Mean: s, Min: new(s / 2)}
 		b.PeakMemoryBytes, b.FirstSeconds, b.Delegation = 0, 0, devices.Delegation{}
+	case 4: // with CPU times and a measured clock; its first block is disturbed
+		b.CPUSamples = []float64{b.Samples[0], b.Samples[1], b.Samples[2]}
+		if round == 0 {
+			b.CPUSamples[1] /= 2
+		}
+		b.Clock = []devices.Clock{{Hz: 2.1e9 + 0.1, CPU: round}}
 	case 3:
 		b.Doubts = []devices.Doubt{{Code: "ops_without_cost", Text: text}}
 	}

@@ -27,8 +27,10 @@ func costNow() []view {
 			{modelKind(model("latlab_cost_model_r2")), modelName + " ({{kind}})"}}},
 		{kind: stat, title: "Error", about: "Mean absolute relative error on held-out networks.", unit: "percentunit", w: 6, h: 6, steps: plain(), none: "not computed", queries: []query{
 			{modelKind(model("latlab_cost_model_mape_ratio")), modelName + " ({{kind}})"}}},
-		{kind: stat, title: "Noise ceiling", about: "The r2 that a perfect model would reach, given the measurements' noise.", w: 6, h: 6, steps: plain(), none: "not computed", queries: []query{
-			{modelKind(model("latlab_cost_model_noise_ceiling_r2")), modelName + " ({{kind}})"}}},
+		{kind: stat, title: "Noise ceiling", about: "The r2 and the error that a perfect model would reach, given the measurements' noise.", w: 6, h: 6, steps: plain(), none: "not computed", queries: []query{
+			{modelKind(model("latlab_cost_model_noise_ceiling_r2")), modelName + " r2 ({{kind}})"},
+			{modelKind(model("latlab_cost_model_noise_ceiling_mape_ratio")), modelName + " error ({{kind}})"}},
+			links: []Override{override("byRegexp", "/ error \\(/", Property{"unit", "percentunit"})}},
 		{kind: stat, title: "Age", about: "Time since the model's last latency was measured; for simulators, since the file was written.", unit: "s", w: 6, h: 6, steps: above(90*86400, "orange"), queries: []query{
 			{ago(sel("cost_model:latlab_cost_model_basis:timestamp_seconds", byModel)), modelName}}},
 	}
@@ -39,6 +41,8 @@ func costHistory() []view {
 		{kind: lines, title: "r2 and noise ceiling", about: "Did a new fit improve the model, and how much improvement is possible? The dashed line is the alert's limit.", high: new(1.0), queries: []query{
 			{modelKind(model("latlab_cost_model_r2")), modelName + " ({{kind}})"},
 			{modelKind(model("latlab_cost_model_noise_ceiling_r2")), modelName + " ceiling"},
+			{modelKind(model("latlab_cost_model_noise_ceiling_r2_low")), modelName + " ceiling, lower bound"},
+			{modelKind(model("latlab_cost_model_noise_ceiling_r2_high")), modelName + " ceiling, upper bound"},
 			{"latlab:limit_cost_model_r2", "limit"}}},
 		{kind: lines, title: "Behind the measurements", about: "Time from the model's last latency to its device's newest block; below 0 the model is newer. The dashed line is the alert's limit.", unit: "s", queries: []query{
 			{sel("cost_model:latlab_cost_model_lag:seconds", byModel), modelName}, {"latlab:limit_cost_model_lag_seconds", "limit"}}},

@@ -59,7 +59,7 @@ func sweepQuality() []view {
 		return sumBy(ofLab+", "+label, maxBy(ofSweep+", "+label, sel(metric, byOne)))
 	}
 	return []view{
-		{kind: bars, title: "Verdicts", about: "Measured networks that are VALID and INVALID.", unit: "short", h: 6, low: new(0.0), queries: []query{
+		{kind: bars, title: "Verdicts", about: "Measured networks that are VALID, IMPRECISE (right, with a wider interval than asked for) and INVALID.", unit: "short", h: 6, low: new(0.0), queries: []query{
 			{count("verdict", "latlab_sweep_verdicts"), "{{verdict}}" + at}}},
 		{kind: bars, title: "Why INVALID", about: "Reasons for INVALID; a network may have several.", unit: "short", h: 6, low: new(0.0), none: "none is INVALID", queries: []query{
 			{count("reason", "latlab_sweep_invalid_networks"), "{{reason}}" + at}}},
@@ -67,6 +67,10 @@ func sweepQuality() []view {
 			{count("warning", "latlab_sweep_warned_networks"), "{{warning}}" + at}}},
 		{kind: lines, title: "Noise between blocks", about: "How much the blocks of one network differ. The dashed line is the alert's limit.", unit: "percentunit", low: new(0.0), queries: []query{
 			{withKind(swept("latlab_sweep_noise_ratio", byOne)), sweepName + " ({{kind}})"}, {"latlab:limit_noise_ratio", "limit"}}},
+		{kind: lines, title: "Undisturbed samples", about: "Share of the samples that no other work disturbed; the others are left out. The dashed line is the alert's limit.", unit: "percentunit", low: new(0.0), high: new(1.0), none: "the device does not show it", queries: []query{
+			{swept("latlab_sweep_undisturbed_samples_ratio", byOne), sweepName}, {"latlab:limit_undisturbed_ratio", "limit"}}},
+		{kind: lines, title: "Measured clock", about: "Clock of the core, as the newest block measured it. It falls when the device throttles, or when a block runs on a slower core.", unit: "hertz", low: new(0.0), none: "not measured", queries: []query{
+			{swept("latlab_sweep_clock_hertz", byOne), sweepName}}},
 		{kind: lines, title: "Interval half-widths, 50 and 90 %", about: "How accurately is a network's latency known? The half-width of the interval over the latency.", unit: "percentunit", low: new(0.0), queries: []query{
 			{withKind(quantile("0.5", "latlab_sweep_interval_half_width_ratio", byOne, ofSweep, "")), sweepName + " 50 % ({{kind}})"},
 			{withKind(quantile("0.9", "latlab_sweep_interval_half_width_ratio", byOne, ofSweep, "")), sweepName + " 90 % ({{kind}})"}}},

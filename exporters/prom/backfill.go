@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"latlab/bench"
+	"latlab/bench/stats"
 	"latlab/devices"
 )
 
@@ -68,6 +69,7 @@ type bin struct {
 	until                      time.Time // time of the last event
 	last                       time.Time // end of the last block
 	condition                  *devices.State
+	clock                      float64 // Hz, of the last block; 0 = unknown
 	fixtures                   map[string]Fixture
 }
 
@@ -166,6 +168,7 @@ func (b *bin) addBlock(block *devices.Block, end time.Time) {
 	}
 	if b.last.IsZero() || end.After(b.last) {
 		b.last, b.condition = end, &block.After
+		b.clock, _ = stats.BlockClock(block)
 	}
 }
 
@@ -211,24 +214,15 @@ func (b *bin) merge(later *bin) {
 	if later.until.After(b.until) {
 		b.until = later.until
 	}
-	b.tally.Blocks += later.tally.Blocks
-	b.tally.Measured += later.tally.Measured
-	b.tally.Failed += later.tally.Failed
-	b.tally.Invalid += later.tally.Invalid
-	addAll(b.tally.Reasons, later.tally.Reasons)
-	addAll(b.tally.Warnings, later.tally.Warnings)
-	addAll(b.failures, later.failures)
+	b.tally.Merge(later.tally)
+	for k, n := range later.failures {
+		b.failures[k] += n
+	}
 	maps.Copy(b.fixtures, later.fixtures)
 	b.inference.merge(later.inference)
 	b.latency.merge(later.latency)
 	b.widths.merge(later.widths)
 	if later.last.After(b.last) {
-		b.last, b.condition = later.last, later.condition
-	}
-}
-
-func addAll[K comparable](to, from map[K]int) {
-	for k, n := range from {
-		to[k] += n
+		b.last, b.condition, b.clock = later.last, later.condition, later.clock
 	}
 }

@@ -112,6 +112,9 @@ func (o *output) step() {
 		return
 	}
 	o.value("latlab_sweep_last_block_timestamp_seconds", seconds(b.last))
+	if b.clock > 0 {
+		o.value("latlab_sweep_clock_hertz", b.clock)
+	}
 	device := o.of[1:2]
 	if hot := b.condition.HottestC(); hot != nil {
 		o.find("latlab_device_temperature_celsius").put(o.at, *hot, nil, device)

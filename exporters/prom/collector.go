@@ -96,6 +96,9 @@ func (tell teller) counts(m bench.Sweep, t bench.Tally, failures map[FailureKey]
 	tell("latlab_sweep_verdicts", float64(t.Measured-t.Invalid-t.Imprecise), string(verdict.Valid))
 	tell("latlab_sweep_verdicts", float64(t.Imprecise), string(verdict.Imprecise))
 	tell("latlab_sweep_verdicts", float64(t.Invalid), string(verdict.Invalid))
+	if t.UndisturbedShare != nil {
+		tell("latlab_sweep_undisturbed_samples_ratio", *t.UndisturbedShare)
+	}
 	for key, n := range failures {
 		tell("latlab_sweep_failures_total", float64(n), string(key.Fault), key.Reason)
 	}
@@ -130,6 +133,9 @@ func (s *Sweep) collect(out Sink) {
 	tell.counts(s.Manifest, s.Tally, s.Failures, slices.Values(s.Fixtures))
 	tell.quality(s.Manifest, s.Tally.NoiseCV, s.Delegated, s.Nodes)
 	tell("latlab_sweep_blocks_queued", float64(s.Queued))
+	if s.ClockHz > 0 {
+		tell("latlab_sweep_clock_hertz", s.ClockHz)
+	}
 	if !s.LastBlock.IsZero() {
 		tell("latlab_sweep_last_block_timestamp_seconds", seconds(s.LastBlock))
 	}

@@ -32,9 +32,12 @@ func NewCostCollector(models func() []CostModel) prometheus.Collector {
 func (m CostModel) collect(out Sink) {
 	f, of := m.Model.Figures, []string{m.Name, m.Model.Device}
 	out.Put("latlab_cost_model_info", 1, append(of, string(m.Model.Kind), m.Model.Space, m.Model.Method, string(m.Model.Precision))...)
-	for name, value := range map[string]*float64{
-		"latlab_cost_model_r2": f.R2, "latlab_cost_model_mape_ratio": f.MAPE, "latlab_cost_model_noise_ceiling_r2": f.NoiseCeilingR2,
-	} {
+	known := map[string]*float64{"latlab_cost_model_r2": f.R2, "latlab_cost_model_mape_ratio": f.MAPE, "latlab_cost_model_noise_ceiling_r2": f.NoiseCeilingR2}
+	if c := f.NoiseCeiling; c != nil {
+		known["latlab_cost_model_noise_ceiling_r2_low"], known["latlab_cost_model_noise_ceiling_r2_high"] = &c.R2Low, &c.R2High
+		known["latlab_cost_model_noise_ceiling_mape_ratio"] = &c.MAPE
+	}
+	for name, value := range known {
 		if value != nil {
 			out.Put(name, *value, of...)
 		}

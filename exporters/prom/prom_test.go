@@ -31,7 +31,7 @@ var update = flag.Bool("update", false, "write the goldens")
 func store(t testing.TB) *memory.Store {
 	t.Helper()
 	st := memory.New()
-	sweep := reporttest.Add(t, st, reporttest.Spec{Networks: 30, Device: "phone", Kind: devices.Simulated, InvalidEvery: 7, FailEvery: 11, PlannedEvery: 13, Delegate: "npu"})
+	sweep := reporttest.Add(t, st, reporttest.Spec{Networks: 30, Device: "phone", Kind: devices.Simulated, InvalidEvery: 7, ImpreciseEvery: 5, DisturbedEvery: 9, FailEvery: 11, PlannedEvery: 13, Delegate: "npu"})
 	listed := reporttest.Add(t, st, reporttest.Spec{Networks: 2, Listed: true, Device: "board", Kind: devices.Simulated,
 		Name: func(i int) string { return []string{"mobiledet_cpu", "somebody's own"}[i] }})
 	for _, c := range []struct {
@@ -64,7 +64,7 @@ func read(t testing.TB, st bench.Reader, baseline *prom.Baseline) []*prom.Sweep 
 
 // costModel has every figure.
 func costModel() prom.CostModel {
-	figures := regress.Figures{NTrain: 80, NTest: 20, R2: new(0.98), MAPE: new(0.03), NoiseCeilingR2: new(0.99)}
+	figures := regress.Figures{NTrain: 80, NTest: 20, R2: new(0.98), MAPE: new(0.03), NoiseCeilingR2: new(0.99), NoiseCeiling: &regress.Ceiling{R2: 0.99, R2Low: 0.98, R2High: 0.995, MAPE: 0.01}}
 	return prom.CostModel{Name: "phone", Modified: reporttest.Began(), Failures: 3, Model: &regress.CostModel{
 		Device: "phone", MeasuredUntil: new(reporttest.Began().Add(-time.Hour)), Kind: "simulated", Space: "tiny", Method: "ops", Precision: "float32", Figures: figures,
 	}}

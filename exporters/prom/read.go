@@ -32,6 +32,7 @@ type Sweep struct {
 	// clock, a Watcher by its own.
 	LastBlock time.Time
 	Condition *devices.State // of the device after that block; nil = none
+	ClockHz   float64        // that it measured; 0 = none
 	Fixtures  []Fixture
 	Baseline  *Comparison // nil = no baseline, or no common network
 
@@ -207,5 +208,6 @@ func (s *Sweep) addBlock(b *devices.Block) {
 	}
 	if end := b.Ended(); end.After(s.LastBlock) {
 		s.LastBlock, s.Condition = end, &b.After
+		s.ClockHz, _ = stats.BlockClock(b)
 	}
 }

@@ -68,7 +68,7 @@ func Belongs(c Cost, m bench.Sweep) error {
 
 func collectSweep(ctx context.Context, st bench.Reader, m bench.Sweep, o Options) (Sweep, error) {
 	c := &collector{
-		sweep: Sweep{Manifest: m}, options: o, line: newTimeline(m.Protocol),
+		sweep: Sweep{Manifest: m}, options: o, line: newTimeline(m), counts: bench.NewTally(),
 		reasons: map[string]*Count{}, warnings: map[string]*Count{},
 	}
 	for row, err := range exporters.Rows(ctx, st, m) {
@@ -86,6 +86,7 @@ func collectSweep(ctx context.Context, st bench.Reader, m bench.Sweep, o Options
 		return Sweep{}, err
 	}
 	s.Tally.Failures = failures
+	s.Tally.DisturbedBlocks, s.Tally.UndisturbedShare, s.Tally.Clock = c.counts.DisturbedBlocks, c.counts.UndisturbedShare, c.counts.Clock
 	s.Tally.Reasons, s.Tally.Warnings = sortCounts(c.reasons), sortCounts(c.warnings)
 	s.Timeline = c.line.timeline()
 	s.Bands, s.Front = bands(&s.Networks), front(&s.Networks)
@@ -96,6 +97,7 @@ type collector struct {
 	sweep             Sweep
 	options           Options
 	line              *timeline
+	counts            bench.Tally
 	reasons, warnings map[string]*Count
 }
 
@@ -128,6 +130,7 @@ func (c *collector) add(r exporters.Row) {
 
 func (c *collector) tally(r exporters.Row) {
 	t := &c.sweep.Tally
+	c.counts.Add(r.Estimate)
 	t.Networks++
 	t.Blocks += len(r.Blocks)
 	for i := range r.Blocks {
@@ -156,12 +159,15 @@ func (c *collector) tally(r exporters.Row) {
 }
 
 func (c *collector) judged(m *verdict.Measurement) {
-	if m.Verdict == verdict.Invalid {
+	switch m.Verdict {
+	case verdict.Invalid:
 		c.sweep.Tally.Invalid++
-	} else {
+		countDoubts(c.reasons, m.Reasons)
+	case verdict.Imprecise:
+		c.sweep.Tally.Imprecise++
+	default:
 		c.sweep.Tally.Valid++
 	}
-	countDoubts(c.reasons, m.Reasons)
 	countDoubts(c.warnings, m.Warnings)
 }
 
@@ -222,6 +228,7 @@ func countFailures(ctx context.Context, st bench.Reader, sweep string) ([]Failur
 func doubtWords(code string) string {
 	if w, ok := map[string]string{
 		verdict.ReasonFewBlocks:  "fewer blocks than the protocol asks for",
+		verdict.ReasonDisturbed:  "too few blocks that other work did not disturb",
 		verdict.ReasonDelegation: "part of the network ran on the CPU instead of the accelerator",
 		verdict.ReasonPrecision:  "the interval is wider than the protocol's target",
 		verdict.ReasonStep:       "one block is far from the others",
@@ -230,6 +237,8 @@ func doubtWords(code string) string {
 		verdict.ReasonCPUTime:    "the process waited for a CPU",
 		verdict.ReasonAffinity:   "it did not run on the requested CPUs",
 		verdict.WarnDelegation:   "the delegate did not take the whole network",
+		verdict.WarnDisturbed:    "other work disturbed samples, which are left out",
+		verdict.WarnQuota:        "a CPU quota stopped processes",
 		verdict.WarnSensor:       "no temperature sensor could be read",
 		verdict.WarnLoad:         "another process was running",
 		verdict.WarnSteal:        "the hypervisor took time away",

@@ -17,6 +17,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/profile"
+	"latlab/bench/stats"
 	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/regress"
@@ -107,17 +108,22 @@ type Tally struct {
 	Unfinished int // blocks are still to run
 	Failed     int
 	Valid      int // of the measured
+	Imprecise  int
 	Invalid    int
 	LeftOut    int // INVALID ones that Options dropped from the columns
 	Blocks     int
 	Samples    int
 	NoiseCV    *float64 // between blocks, pooled; nil = unknown
-	Reasons    []Count  // why INVALID, most frequent first; a network may have several
-	Warnings   []Count
-	Failures   []Failures
-	First      time.Time // when the first block began; zero = none
-	Last       time.Time // when the last block began
-	HottestC   *float64
+	// DisturbedBlocks, UndisturbedShare and Clock are those of bench.Tally.
+	DisturbedBlocks  int
+	UndisturbedShare *float64
+	Clock            *stats.Clock
+	Reasons          []Count // why INVALID, most frequent first; a network may have several
+	Warnings         []Count
+	Failures         []Failures
+	First            time.Time // when the first block began; zero = none
+	Last             time.Time // when the last block began
+	HottestC         *float64
 }
 
 // Count is the number of networks with a reason or warning.
@@ -185,17 +191,15 @@ func (n *Networks) HalfWidth(row int) float64 {
 	return m.HalfWidth()
 }
 
-// Latencies are the networks' latencies in seconds, those of VALID and of INVALID networks.
-func (n *Networks) Latencies() (valid, invalid []float64) {
+// Latencies are the latencies in seconds of the networks with one of the verdicts; without any, of all that
+// are measured.
+func (n *Networks) Latencies(of ...verdict.Verdict) (seconds []float64) {
 	for r := range n.Len() {
-		switch {
-		case n.Valid(r):
-			valid = append(valid, n.Seconds[r])
-		case n.Measured(r):
-			invalid = append(invalid, n.Seconds[r])
+		if n.Measured(r) && (len(of) == 0 || slices.Contains(of, n.Verdict[r])) {
+			seconds = append(seconds, n.Seconds[r])
 		}
 	}
-	return valid, invalid
+	return seconds
 }
 
 // RelativeError is (predicted - measured) / measured; NaN if either is unknown.
@@ -214,8 +218,11 @@ type Timeline struct {
 type Moment struct {
 	Start          time.Time
 	Blocks         int
-	Invalid        int // blocks of INVALID networks
+	Invalid        int // used blocks of INVALID networks
+	Disturbed      int // blocks with too few undisturbed samples
 	Throttled      int // throttled blocks, reported by the device or shown by a lower clock
+	MeanHz         float64
+	Clock          stats.Clock // measured; without blocks if none did
 	MeanRatio      float64
 	MinRatio       float64
 	MaxRatio       float64
@@ -224,9 +231,11 @@ type Moment struct {
 	temperatures   int
 	sumTemperature float64
 	sumRatio       float64
+	sumHz          float64
 }
 
-// Band is a range of MACs and the fastest VALID networks in it.
+// Band is a range of MACs and the fastest VALID networks in it. Of IMPRECISE ones the fastest would be the
+// one whose error is most in its favour.
 type Band struct {
 	LowMACs, HighMACs float64 // above Low, up to High: the budget
 	Networks          int

@@ -186,7 +186,7 @@ func TestSlowedDown(t *testing.T) {
 	r := exporters.Row{Estimate: bench.Estimate{M: &verdict.Measurement{}, Blocks: []devices.Block{
 		{Before: clock(2e9), After: clock(2e9)}, {Before: clock(2e9), After: clock(1e9)}, {Before: clock(1e9), After: devices.State{ThermalStatus: new(2)}},
 	}}}
-	line := newTimeline(protocol.Protocol{FrequencyLimit: 0.7})
+	line := newTimeline(bench.Sweep{Protocol: protocol.Protocol{FrequencyLimit: 0.7}})
 	if diff := cmp.Diff([]bool{false, false, true}, line.slowedDown(r)); diff != "" {
 		t.Error(diff)
 	}

@@ -2,11 +2,10 @@ package report
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"time"
 
-	"latlab/bench/protocol"
+	"latlab/bench"
 	"latlab/bench/stats"
 	"latlab/bench/verdict"
 	"latlab/devices"
@@ -20,13 +19,14 @@ const maxMoments = 600
 // timeline gathers blocks that come by network, not by time, without knowing how long the
 // sweep took: when there are too many moments their width doubles.
 type timeline struct {
+	info    devices.Info
 	clock   float64 // share of the highest clock below which a block counts as throttled
 	width   time.Duration
 	moments map[int64]*Moment // by start over width
 }
 
-func newTimeline(p protocol.Protocol) *timeline {
-	return &timeline{clock: p.FrequencyLimit, width: time.Millisecond, moments: map[int64]*Moment{}}
+func newTimeline(m bench.Sweep) *timeline {
+	return &timeline{info: m.Device, clock: m.Protocol.FrequencyLimit, width: time.Millisecond, moments: map[int64]*Moment{}}
 }
 
 func (t *timeline) add(r exporters.Row) {
@@ -36,11 +36,17 @@ func (t *timeline) add(r exporters.Row) {
 	slow := t.slowedDown(r)
 	for i := range r.Blocks {
 		b := &r.Blocks[i]
-		seconds, _, ok := stats.BlockSeconds(b)
-		if !ok || b.Started.IsZero() {
+		seconds, _, used := stats.Seconds(t.info, b)
+		timed := used
+		if !used { // a disturbed block is shown with the time that it took
+			seconds, _, timed = stats.BlockSeconds(b)
+		}
+		if !timed || b.Started.IsZero() {
 			continue
 		}
-		t.moment(b.Started).merge(momentOf(b, seconds/r.M.Seconds, r.M.Verdict == verdict.Invalid, slow[i]))
+		m := momentOf(b, seconds/r.M.Seconds)
+		m.Invalid, m.Throttled, m.Disturbed = one(r.M.Verdict == verdict.Invalid && used), one(slow[i]), one(!used)
+		t.moment(b.Started).merge(m)
 		if len(t.moments) > maxMoments {
 			t.widen()
 		}
@@ -72,7 +78,12 @@ func (t *timeline) timeline() Timeline {
 	var line Timeline
 	for _, k := range slices.Sorted(maps.Keys(t.moments)) {
 		m := *t.moments[k]
-		m.MeanRatio = m.sumRatio / float64(m.Blocks)
+		n := m.Blocks - m.Disturbed
+		if m.Unused() {
+			n = m.Blocks
+		}
+		m.MeanRatio = m.sumRatio / float64(n)
+		m.MeanHz = m.sumHz / float64(max(m.Clock.Blocks, 1))
 		if m.temperatures > 0 {
 			m.MeanC = new(m.sumTemperature / float64(m.temperatures))
 		}
@@ -81,14 +92,17 @@ func (t *timeline) timeline() Timeline {
 	return line
 }
 
-func momentOf(b *devices.Block, ratio float64, invalid, slow bool) Moment {
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func momentOf(b *devices.Block, ratio float64) Moment {
 	m := Moment{Blocks: 1, sumRatio: ratio, MinRatio: ratio, MaxRatio: ratio}
-	if invalid {
-		m.Invalid = 1
-	}
-	if slow {
-		m.Throttled = 1
-	}
+	m.Clock.Add(b)
+	m.sumHz = m.Clock.LowHz
 	for _, c := range []*float64{b.Before.HottestC(), b.After.HottestC()} {
 		if c != nil {
 			m.temperatures++
@@ -100,18 +114,31 @@ func momentOf(b *devices.Block, ratio float64, invalid, slow bool) Moment {
 }
 
 func (m *Moment) merge(o Moment) {
-	if m.Blocks == 0 {
-		m.MinRatio, m.MaxRatio = math.Inf(1), math.Inf(-1)
-	}
+	m.mergeRatios(o)
 	m.Blocks += o.Blocks
 	m.Invalid += o.Invalid
 	m.Throttled += o.Throttled
-	m.sumRatio += o.sumRatio
-	m.MinRatio, m.MaxRatio = min(m.MinRatio, o.MinRatio), max(m.MaxRatio, o.MaxRatio)
+	m.Disturbed += o.Disturbed
+	m.Clock.Merge(o.Clock)
+	m.sumHz += o.sumHz
 	m.temperatures += o.temperatures
 	m.sumTemperature += o.sumTemperature
 	m.MaxC, m.CoolestC = exporters.Higher(m.MaxC, o.MaxC), lower(m.CoolestC, o.CoolestC)
 }
+
+// mergeRatios prefers blocks that are used in estimates.
+func (m *Moment) mergeRatios(o Moment) {
+	switch {
+	case m.Blocks == 0, m.Unused() && !o.Unused():
+		m.sumRatio, m.MinRatio, m.MaxRatio = o.sumRatio, o.MinRatio, o.MaxRatio
+	case m.Unused() || !o.Unused():
+		m.sumRatio += o.sumRatio
+		m.MinRatio, m.MaxRatio = min(m.MinRatio, o.MinRatio), max(m.MaxRatio, o.MaxRatio)
+	}
+}
+
+// Unused reports whether all blocks are disturbed; the ratios are then theirs, otherwise those of the others.
+func (m *Moment) Unused() bool { return m.Blocks == m.Disturbed }
 
 func lower(a, b *float64) *float64 {
 	if a == nil || b != nil && *b < *a {

@@ -23,6 +23,7 @@ import (
 	"latlab/bench"
 	"latlab/bench/stats"
 	"latlab/bench/store"
+	"latlab/devices"
 	"latlab/exporters"
 	"latlab/exporters/exporttest"
 	"latlab/exporters/table"
@@ -180,6 +181,8 @@ func plain(v any) any {
 			return nil
 		}
 		return plain(*x)
+	case bool:
+		return x
 	case []string:
 		list := []any{}
 		for _, s := range x {
@@ -207,9 +210,10 @@ func inJSONL(want []network) []cells {
 		c["schema_version"] = json.Number("1")
 		seconds, details := []any{}, []any{}
 		for _, b := range n.row.Blocks {
-			s, _, _ := stats.BlockSeconds(&b)
+			s, hz, disturbed := blockCells(n, &b)
 			d := cells{
-				"started": b.Started.Format(time.RFC3339Nano), "elapsed_seconds": plain(b.Elapsed), "seconds": plain(s),
+				"clock_hz": hz, "disturbed": disturbed,
+				"started": b.Started.Format(time.RFC3339Nano), "elapsed_seconds": plain(b.Elapsed), "seconds": s,
 				"samples_seconds": floats(b.Samples), "first_seconds": plain(known(b.FirstSeconds)), "init_seconds": plain(known(b.InitSeconds)),
 				"temperature_before_celsius": plain(b.Before.HottestC()), "temperature_after_celsius": plain(b.After.HottestC()),
 				"delegation": cells{
@@ -223,7 +227,7 @@ func inJSONL(want []network) []cells {
 					"max_seconds": plain(s.Max), "std_seconds": plain(s.StdDev), "median_seconds": plain(s.Median),
 				}
 			}
-			seconds, details = append(seconds, plain(s)), append(details, d)
+			seconds, details = append(seconds, s), append(details, d)
 		}
 		c["block_seconds"], c["block_details"] = seconds, details
 		for name, v := range c {
@@ -243,16 +247,31 @@ func omitted(name string) bool {
 	return strings.HasSuffix(f.Tag.Get("json"), ",omitempty")
 }
 
+// blockCells are a block's value, clock, and whether it is disturbed: the first block of a network with a clock.
+func blockCells(n network, b *devices.Block) (seconds, hz any, disturbed bool) {
+	s, _, _ := stats.BlockSeconds(b)
+	if len(b.Clock) == 0 {
+		return plain(s), nil, false
+	}
+	if disturbed = b.Started.Equal(n.row.Blocks[0].Started); disturbed {
+		return nil, plain(b.Clock[0].Hz), true
+	}
+	return plain(s), plain(b.Clock[0].Hz), false
+}
+
 func inParquet(want []network) []cells {
 	return each(want, func(n network, c cells) {
 		lists := map[string][]any{
 			"block_seconds": {}, "block_started": {}, "block_temperature_celsius": {}, "block_nodes": {},
 			"block_delegated_nodes": {}, "block_samples": {}, "samples_seconds": {},
+			"block_disturbed": {}, "block_clock_hz": {},
 		}
 		add := func(name string, v ...any) { lists[name] = append(lists[name], v...) }
 		for _, b := range n.row.Blocks {
-			s, _, _ := stats.BlockSeconds(&b)
-			add("block_seconds", plain(s))
+			s, hz, disturbed := blockCells(n, &b)
+			add("block_seconds", s)
+			add("block_disturbed", disturbed)
+			add("block_clock_hz", hz)
 			add("block_started", b.Started.Format("2006-01-02T15:04:05.000000000")+"+00:00")
 			add("block_temperature_celsius", plain(b.After.HottestC())) // in these sweeps the later one is the hotter
 			add("block_nodes", plain(int64(b.Delegation.Nodes)))
@@ -348,10 +367,17 @@ func checkNPZ(t *testing.T, want []network, got map[string]array) {
 			t.Errorf("npz %s (-store +read):\n%s", name, diff)
 		}
 	}
-	for array, cell := range map[string]string{"y": "latency_seconds", "low": "low_seconds", "high": "high_seconds"} {
+	for array, cell := range map[string]string{"y": "latency_seconds", "low": "low_seconds", "high": "high_seconds", "relative_standard_error": "relative_standard_error", "undisturbed_share": "undisturbed_share"} {
 		column(array, "float64", pick(want, func(n network) any { return n.record[cell] }))
 	}
 	column("valid", "bool", pick(want, func(n network) any { return n.record["verdict"] == "VALID" }))
+	column("imprecise", "bool", pick(want, func(n network) any { return n.record["verdict"] == "IMPRECISE" }))
+	column("disturbed_blocks", "int64", pick(want, func(n network) any {
+		if n.record["disturbed_blocks"] == nil {
+			return plain(int64(0))
+		}
+		return n.record["disturbed_blocks"]
+	}))
 	column("network", "int64", pick(want, func(n network) any { return plain(int64(n.row.Network.Index)) }))
 	column("id", "<U", pick(want, func(n network) any { return n.row.ID }))
 	column("model", "<U", pick(want, func(n network) any {

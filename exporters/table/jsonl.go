@@ -27,7 +27,9 @@ type line struct {
 type block struct {
 	Started        time.Time          `json:"started"`
 	ElapsedSeconds float64            `json:"elapsed_seconds"`
-	Seconds        *float64           `json:"seconds"`         // the block's value
+	Seconds        *float64           `json:"seconds"`         // the block's value; null if it is disturbed
+	Disturbed      bool               `json:"disturbed"`       // too few undisturbed samples, so not used in the estimate
+	ClockHz        *float64           `json:"clock_hz"`        // of its core, measured
 	SamplesSeconds []float64          `json:"samples_seconds"` // wall time of every timed invoke
 	Summary        *summary           `json:"summary,omitempty"`
 	FirstSeconds   *float64           `json:"first_seconds"`
@@ -58,7 +60,7 @@ func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 		}
 		l := line{SchemaVersion: LinesSchema, Record: RecordOf(m, r), BlockSeconds: []*float64{}, Details: []block{}}
 		for i := range r.Blocks {
-			b := blockOf(&r.Blocks[i])
+			b := blockOf(m.Device, &r.Blocks[i])
 			l.BlockSeconds, l.Details = append(l.BlockSeconds, b.Seconds), append(l.Details, b)
 		}
 		if err := e.Encode(l); err != nil {
@@ -68,14 +70,18 @@ func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 	return nil
 }
 
-func blockOf(b *devices.Block) block {
+func blockOf(info devices.Info, b *devices.Block) block {
 	out := block{
 		Started: b.Started, ElapsedSeconds: b.Elapsed, SamplesSeconds: b.Samples,
 		FirstSeconds: positive(b.FirstSeconds), InitSeconds: positive(b.InitSeconds),
 		BeforeC: b.Before.HottestC(), AfterC: b.After.HottestC(), Delegation: b.Delegation,
 	}
-	if s, _, ok := stats.BlockSeconds(b); ok {
+	if s, _, ok := stats.Seconds(info, b); ok {
 		out.Seconds = &s
+	}
+	out.Disturbed = stats.Disturbed(info, b)
+	if hz, ok := stats.BlockClock(b); ok {
+		out.ClockHz = &hz
 	}
 	if out.SamplesSeconds == nil {
 		out.SamplesSeconds = []float64{}

@@ -20,6 +20,7 @@ func MeasurementColumns() []string {
 		"blocks", "samples", "macs", "params",
 		"status", "confidence", "noise_cv", "first_seconds", "init_seconds", "peak_memory_bytes", "temperature_celsius",
 		"delegate", "nodes", "delegated_nodes", "runtime", "model_sha256",
+		"disturbed_blocks", "undisturbed_share", "relative_standard_error",
 	}
 }
 
@@ -51,6 +52,7 @@ func (r Record) row() []string {
 		r.Status, optional(r.Confidence), optional(r.NoiseCV), optional(r.FirstSeconds), optional(r.InitSeconds),
 		count(r.PeakMemoryBytes), optional(r.TemperatureC),
 		r.Delegate, count(r.Nodes), count(r.DelegatedNodes), r.Runtime, r.ModelSHA256,
+		count(r.DisturbedBlocks), optional(r.UndisturbedShare), optional(r.StandardError),
 	}
 }
 

@@ -55,9 +55,10 @@ func CoefficientsNPZ(w io.Writer, m *regress.CostModel, s *sampler.Space) error 
 }
 
 // MeasurementsNPZ writes a sweep as NumPy arrays: X with its feature_names, y, low and high in
-// seconds, valid, and the names of the networks; metadata is the manifest. X has a 1 in each
+// seconds, valid and imprecise, and the names of the networks; metadata is the manifest. X has a 1 in each
 // column of a table entry that the network uses, or a listed model's own features. NaN is
-// unknown. Networks that were not measured have rows too; valid selects the usable ones.
+// unknown. Networks that were not measured have rows too; valid selects those without a doubt, imprecise those
+// that are right within a wider interval than was asked for.
 //
 // An array's header has its size, so the figures of each network are held until the last one is
 // read: some 300 bytes each, and a listed model's features, but never its samples. X is computed
@@ -91,7 +92,9 @@ func MeasurementsNPZ(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, e
 // dataset is what MeasurementsNPZ keeps of each network.
 type dataset struct {
 	y, low, high, macs, params []float64
-	valid                      []bool
+	standardError, undisturbed []float64
+	disturbedBlocks            []int64
+	valid, imprecise           []bool
 	network                    []int64
 	id, model                  []string
 
@@ -108,13 +111,15 @@ type dataset struct {
 }
 
 func (d *dataset) add(r exporters.Row) error {
-	y, low, high := math.NaN(), math.NaN(), math.NaN()
-	if r.M != nil {
-		y, low, high = r.M.Seconds, exporters.OrNaN(r.M.Low), exporters.OrNaN(r.M.High)
+	m := r.M
+	if m == nil {
+		m = &verdict.Measurement{Seconds: math.NaN()}
 	}
-	d.y, d.low, d.high = append(d.y, y), append(d.low, low), append(d.high, high)
+	d.y, d.low, d.high = append(d.y, m.Seconds), append(d.low, exporters.OrNaN(m.Low)), append(d.high, exporters.OrNaN(m.High))
+	d.standardError, d.undisturbed = append(d.standardError, exporters.OrNaN(m.StandardError)), append(d.undisturbed, exporters.OrNaN(m.UndisturbedShare))
+	d.disturbedBlocks = append(d.disturbedBlocks, int64(m.DisturbedBlocks))
 	d.macs, d.params = append(d.macs, exporters.OrNaN(r.MACs)), append(d.params, exporters.OrNaN(r.Params))
-	d.valid = append(d.valid, r.M != nil && r.M.Verdict == verdict.Valid)
+	d.valid, d.imprecise = append(d.valid, m.Verdict == verdict.Valid), append(d.imprecise, m.Verdict == verdict.Imprecise)
 	d.network = append(d.network, int64(r.Network.Index))
 	d.id, d.model = append(d.id, r.ID), append(d.model, clean(r.Network.Name))
 	if d.space == nil {
@@ -169,7 +174,11 @@ func (d *dataset) write(z *npz) {
 	z.floats("y", shape, d.y)
 	z.floats("low", shape, d.low)
 	z.floats("high", shape, d.high)
+	z.floats("relative_standard_error", shape, d.standardError)
+	z.floats("undisturbed_share", shape, d.undisturbed)
+	z.ints("disturbed_blocks", shape, d.disturbedBlocks)
 	z.bools("valid", d.valid)
+	z.bools("imprecise", d.imprecise)
 	z.ints("network", shape, d.network)
 	z.strings("id", d.id)
 	z.strings("model", d.model)

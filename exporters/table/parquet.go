@@ -42,6 +42,8 @@ type parquetRow struct {
 	BlockNodes     []int64     `parquet:"block_nodes,list"`
 	BlockDelegated []int64     `parquet:"block_delegated_nodes,list"`
 	BlockSamples   []int64     `parquet:"block_samples,list"`
+	BlockDisturbed []bool      `parquet:"block_disturbed,list"`
+	BlockClockHz   []*float64  `parquet:"block_clock_hz,list" parquet-element:",optional"`
 	SamplesSeconds []float64   `parquet:"samples_seconds,list"`
 }
 
@@ -79,13 +81,14 @@ func Parquet(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) e
 func parquetRowOf(m bench.Sweep, r exporters.Row) parquetRow {
 	row := parquetRow{Record: RecordOf(m, r)}
 	for i := range r.Blocks {
-		b := blockOf(&r.Blocks[i])
+		b := blockOf(m.Device, &r.Blocks[i])
 		row.BlockSeconds = append(row.BlockSeconds, b.Seconds)
 		row.BlockStarted = append(row.BlockStarted, b.Started)
 		row.BlockC = append(row.BlockC, exporters.Higher(b.BeforeC, b.AfterC))
 		row.BlockNodes = append(row.BlockNodes, int64(b.Delegation.Nodes))
 		row.BlockDelegated = append(row.BlockDelegated, int64(b.Delegation.Delegated))
 		row.BlockSamples = append(row.BlockSamples, int64(len(b.SamplesSeconds)))
+		row.BlockDisturbed, row.BlockClockHz = append(row.BlockDisturbed, b.Disturbed), append(row.BlockClockHz, b.ClockHz)
 		row.SamplesSeconds = append(row.SamplesSeconds, b.SamplesSeconds...)
 	}
 	return row

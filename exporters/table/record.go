@@ -26,7 +26,7 @@ type Record struct {
 	LatencySeconds  *float64 `json:"latency_seconds" parquet:"latency_seconds"`
 	LowSeconds      *float64 `json:"low_seconds" parquet:"low_seconds"`
 	HighSeconds     *float64 `json:"high_seconds" parquet:"high_seconds"`
-	Verdict         string   `json:"verdict,omitempty" parquet:"verdict,optional"` // VALID, INVALID; empty where nothing was measured
+	Verdict         string   `json:"verdict,omitempty" parquet:"verdict,optional"` // VALID, IMPRECISE, INVALID; empty where nothing was measured
 	Reasons         []string `json:"reasons" parquet:"reasons,list"`
 	Warnings        []string `json:"warnings" parquet:"warnings,list"`
 	Blocks          int64    `json:"blocks" parquet:"blocks"`
@@ -45,6 +45,10 @@ type Record struct {
 	DelegatedNodes  *int64   `json:"delegated_nodes" parquet:"delegated_nodes"`
 	Runtime         string   `json:"runtime,omitempty" parquet:"runtime,optional"`
 	ModelSHA256     string   `json:"model_sha256,omitempty" parquet:"model_sha256,optional"`
+	DisturbedBlocks *int64   `json:"disturbed_blocks" parquet:"disturbed_blocks"` // not used in the estimate
+	// UndisturbedShare is that of the samples of all blocks.
+	UndisturbedShare *float64 `json:"undisturbed_share" parquet:"undisturbed_share"`
+	StandardError    *float64 `json:"relative_standard_error" parquet:"relative_standard_error"` // of the latency's logarithm
 }
 
 // RecordOf flattens a row.
@@ -72,6 +76,10 @@ func (r *Record) add(m *verdict.Measurement) {
 		r.Confidence = &m.Confidence
 	}
 	r.FirstSeconds, r.InitSeconds, r.TemperatureC = positive(m.FirstSeconds), positive(m.InitSeconds), m.TemperatureC
+	if m.UndisturbedShare != nil {
+		r.DisturbedBlocks, r.UndisturbedShare = new(int64(m.DisturbedBlocks)), m.UndisturbedShare
+	}
+	r.StandardError = m.StandardError
 	if m.PeakMemoryBytes > 0 {
 		r.PeakMemoryBytes = &m.PeakMemoryBytes
 	}

@@ -21,8 +21,9 @@ const (
 // paintedWords are the coloured words, in the order of priority. "0 INVALID" is listed without a
 // colour so that it stays plain.
 var paintedWords = []struct{ word, colour string }{
-	{`0 (?:INVALID|failed)`, ""},
+	{`0 (?:INVALID|IMPRECISE|failed)`, ""},
 	{`INVALID`, colourBad},
+	{`IMPRECISE`, colourWarn},
 	{`VALID`, colourGood},
 	{`SIMULATED|ESTIMATED`, colourKind},
 	{`WARNING:|warning:`, colourWarn},

@@ -106,6 +106,15 @@ func Seconds(seconds float64) string { return SecondsScale(seconds).Format(secon
 // SecondsRange formats two times with one unit: "21.43 to 25.10 ms".
 func SecondsRange(low, high float64) string { return SecondsScale(low, high).Range(low, high) }
 
+// HertzRange formats two clocks with one unit, and equal ones as one: "2.600 to 2.612 GHz".
+func HertzRange(low, high float64) string {
+	s := commonScale([]float64{low, high}, benchunit.Decimal, "Hz")
+	if s.Number(low) == s.Number(high) {
+		return s.Format(low)
+	}
+	return s.Range(low, high)
+}
+
 // Count formats a single count: 4,620 or 4.290 G.
 func Count(n int64) string { return CountScale(float64(n)).Format(float64(n)) }
 

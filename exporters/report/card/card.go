@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"latlab/bench"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters/report"
 	"latlab/exporters/report/describe"
@@ -260,10 +261,12 @@ func (c *card) sweep(s *report.Sweep) {
 	if t.LeftOut > 0 {
 		c.line("%s INVALID and left out below (--leave-out-invalid).", describe.Number(t.LeftOut, "network is", "networks are"))
 	}
-	valid, invalid := s.Networks.Latencies()
 	facts := []string{
-		fmt.Sprintf("Latencies, %s: %s.", describe.Kind(s.Manifest.Device.Kind), describe.Span(slices.Concat(valid, invalid))+invalidWords(len(invalid))),
+		fmt.Sprintf("Latencies, %s: %s.", describe.Kind(s.Manifest.Device.Kind), describe.Span(s.Networks.Latencies())+doubtfulWords(&s.Networks)),
 		fmt.Sprintf("Noise between blocks: %s.", describe.Noise(s)),
+	}
+	if used := describe.Undisturbed(s); used != "" {
+		facts = append(facts, "Undisturbed samples: "+used+".")
 	}
 	if t.HottestC != nil {
 		facts = append(facts, fmt.Sprintf("Hottest sensor: %s °C.", ui.Digits(*t.HottestC, 3)))
@@ -327,10 +330,12 @@ func (c *card) runs(r report.Runs) {
 	c.table([]string{"network", "A", "B", "B/A", "interval", "changed"}, rows...)
 }
 
-// invalidWords is the number of INVALID networks as text.
-func invalidWords(n int) string {
-	if n == 0 {
-		return ""
+// doubtfulWords are the numbers of IMPRECISE and INVALID networks as text.
+func doubtfulWords(n *report.Networks) (words string) {
+	for _, v := range []verdict.Verdict{verdict.Imprecise, verdict.Invalid} {
+		if k := len(n.Latencies(v)); k > 0 {
+			words += fmt.Sprintf(", %s of them %s", ui.Thousands(k), v)
+		}
 	}
-	return ", " + ui.Thousands(n) + " of them INVALID"
+	return words
 }

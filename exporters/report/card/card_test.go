@@ -32,7 +32,7 @@ func cardOf(t testing.TB, d *report.Data, store string) string {
 
 func TestCard(t *testing.T) {
 	st := memory.New()
-	m := reporttest.Add(t, st, reporttest.Spec{Networks: 60, Seed: 1, InvalidEvery: 10, FailEvery: 7, PlannedEvery: 11, ProfileEvery: 9, Kernel: "Convolution (NHWC, QC8) IGEMM"})
+	m := reporttest.Add(t, st, reporttest.Spec{Networks: 60, Seed: 1, InvalidEvery: 10, ImpreciseEvery: 8, DisturbedEvery: 9, FailEvery: 7, PlannedEvery: 11, ProfileEvery: 9, Kernel: "Convolution (NHWC, QC8) IGEMM"})
 	cost := report.Cost{File: "cost.json", Model: reporttest.Fit(t, st, m, reporttest.Tiny(t)), Space: reporttest.Tiny(t), Modified: reporttest.Began()}
 	d := cases.Collect(t, st, []bench.Sweep{m}, []report.Cost{cost}, report.Options{Now: reporttest.Began()})
 	got := strings.Replace(cardOf(t, d, "lab.db"), "latlab "+version.Version, "latlab VERSION", 1)

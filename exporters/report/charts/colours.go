@@ -10,8 +10,8 @@ import (
 )
 
 // Colours are the page's colours as CSS variables by class: light, dark and on paper. Blue and
-// orange carry the most meaning and differ for every common colour blindness; INVALID has a shape
-// of its own.
+// orange carry the most meaning and differ for every common colour blindness; IMPRECISE and INVALID have
+// shapes of their own.
 //
 //go:embed colours.css
 var Colours string
@@ -44,6 +44,8 @@ func colour(class string) color.NRGBA {
 		class = "ink"
 	case "zero", "cut":
 		class = "soft"
+	case "disturbed":
+		class = "rest"
 	case "part", "unseen-rim", "none":
 		class = "bg"
 	case "up0", "down0":

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters/report"
 	"latlab/exporters/report/describe"
@@ -59,7 +60,7 @@ func distributions(d *report.Data, of []int, x scale, u ui.Scale, kind string) C
 	c := Chart{
 		Title: "Latency of the networks, " + kind, Wide: true,
 		Note:   "How many networks have which latency. The bar above them is the middle half of the VALID networks, the stroke in it their median, as in the summary.",
-		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"middle", "middle half and median of VALID"}},
+		Legend: verdictLegend(Legend{"middle", "middle half and median of VALID"}),
 	}
 	if len(sweeps) > 1 {
 		c.Note += " All sweeps share one axis."
@@ -67,18 +68,14 @@ func distributions(d *report.Data, of []int, x scale, u ui.Scale, kind string) C
 	c.Note += verdictNote(d, of, "are counted too")
 	var words []string
 	for _, s := range sweeps {
-		valid, invalid := s.Networks.Latencies()
-		both := slices.Concat(valid, invalid)
+		valid := s.Networks.Latencies(verdict.Valid)
 		label := "networks, " + describe.SweepAndKind(s)
-		if len(both) == 0 {
+		if len(s.Networks.Latencies()) == 0 {
 			label += ": no network with a latency is shown"
 		}
-		h := histogramOf{x: x, bins: 60, values: both, bad: invalid, room: 1.35, tip: func(low, high float64, n int, bad bool) string {
-			word := ""
-			if bad {
-				word = ", INVALID,"
-			}
-			return fmt.Sprintf("%s%s from %s", ui.Plural(n, "network"), word, u.Range(low, high))
+		parts := byVerdict(&s.Networks, func(r int) float64 { return s.Networks.Seconds[r] })
+		h := histogramOf{x: x, bins: 60, parts: parts, room: 1.35, tip: func(low, high float64, n int, of verdict.Verdict) string {
+			return fmt.Sprintf("%s from %s", ui.Plural(n, string(of)+" network"), u.Range(low, high))
 		}}
 		f := h.frame(label, 110, x.xAxis(axisLabel("latency", u), 1/u.Factor()))
 		f.Marks = append(f.Marks, middleHalf(x, valid)...)
@@ -107,9 +104,9 @@ func verdictNote(d *report.Data, sweeps []int, shown string) string {
 
 // spanWords are a sweep and the latencies of its VALID networks, of all if none is.
 func spanWords(s *report.Sweep) string {
-	valid, invalid := s.Networks.Latencies()
+	valid := s.Networks.Latencies(verdict.Valid)
 	if len(valid) == 0 {
-		return describe.SweepAndKind(s) + ", no VALID network: " + describe.Span(invalid)
+		return describe.SweepAndKind(s) + ", no VALID network: " + describe.Span(s.Networks.Latencies())
 	}
 	return describe.SweepAndKind(s) + ", VALID networks: " + describe.Span(valid)
 }
@@ -142,7 +139,7 @@ func middleHalf(x scale, values []float64) []Mark {
 
 // Intervals draws the distribution of the widths of the networks' confidence intervals.
 func Intervals(s *report.Sweep) Chart {
-	var widths, bad []float64
+	var widths []float64
 	without, exact := 0, 0
 	n := &s.Networks
 	for r := range n.Len() {
@@ -154,14 +151,11 @@ func Intervals(s *report.Sweep) Chart {
 			exact++
 		default:
 			widths = append(widths, w)
-			if !n.Valid(r) {
-				bad = append(bad, w)
-			}
 		}
 	}
 	target := s.Manifest.Protocol.HalfWidth
 	c := Chart{
-		Title: "Interval widths", Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"line", "the protocol's target"}},
+		Title: "Interval widths", Legend: verdictLegend(Legend{"line", "the protocol's target"}),
 		Note: fmt.Sprintf("Half of each network's %s confidence interval, relative to its latency. Target: %s.",
 			describe.ChosenPercent(s.Manifest.Protocol.Confidence), describe.ChosenPercent(target)),
 	}
@@ -176,8 +170,14 @@ func Intervals(s *report.Sweep) Chart {
 		return c
 	}
 	x := newScale(true, widths, []float64{target})
-	h := histogramOf{x: x, bins: 40, values: widths, bad: bad, room: 1.1, tip: func(low, high float64, n int, _ bool) string {
-		return fmt.Sprintf("%s within %s to %s", ui.Plural(n, "network"), ui.Percent(low), ui.Percent(high))
+	parts := byVerdict(n, func(r int) float64 {
+		if w := n.HalfWidth(r); w > 0 && !math.IsInf(w, 0) {
+			return w
+		}
+		return math.NaN()
+	})
+	h := histogramOf{x: x, bins: 40, parts: parts, room: 1.1, tip: func(low, high float64, n int, of verdict.Verdict) string {
+		return fmt.Sprintf("%s within %s to %s", ui.Plural(n, string(of)+" network"), ui.Percent(low), ui.Percent(high))
 	}}
 	f := h.frame("networks", 200, x.xAxis("half-width of the interval, % of the latency", 100))
 	f.Paths = []Path{{"line", vertical(x.x(target))}}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"latlab/bench/verdict"
 	"latlab/exporters/report"
 	"latlab/exporters/report/describe"
 	"latlab/internal/ui"
@@ -34,21 +35,72 @@ func area(x, y scale, xs, low, high []float64) Path {
 	return p
 }
 
-// histogramOf draws a frame that counts values in equal bins of the scale; those in bad are drawn
-// as INVALID. room is the ratio of the frame's height to that of the highest bar.
+// histogramOf draws a frame that counts values in equal bins of the scale. The bars of the later parts stand
+// in front of those of the parts before, which hold their values too. room is the ratio of the frame's height
+// to that of the highest bar.
 type histogramOf struct {
-	x           scale
-	bins        int
-	values, bad []float64
-	room        float64
-	tip         func(low, high float64, n int, bad bool) string
+	x     scale
+	bins  int
+	parts []histogramPart
+	room  float64
+	tip   func(low, high float64, n int, of verdict.Verdict) string
+}
+
+type histogramPart struct {
+	of      verdict.Verdict
+	seconds []float64
+}
+
+// byVerdict are the values of measured networks: VALID ones at the top of a bar, INVALID ones at its foot.
+func byVerdict(n *report.Networks, value func(row int) float64) []histogramPart {
+	parts := []histogramPart{{verdict.Valid, nil}, {verdict.Imprecise, nil}, {verdict.Invalid, nil}}
+	for r := range n.Len() {
+		if !n.Measured(r) {
+			continue
+		}
+		for i := range parts {
+			parts[i].seconds = append(parts[i].seconds, value(r))
+			if parts[i].of == n.Verdict[r] {
+				break
+			}
+		}
+	}
+	return parts
+}
+
+// markClass is the colour and shape of a network's mark.
+func markClass(v verdict.Verdict) string {
+	switch v {
+	case verdict.Valid:
+		return "dot"
+	case verdict.Imprecise:
+		return "imprecise"
+	}
+	return "bad"
+}
+
+// verdictLegend explains the marks of networks.
+func verdictLegend(more ...Legend) []Legend {
+	return append([]Legend{{"dot", "VALID"}, {"imprecise", "IMPRECISE: right, with a wider interval than asked for"}, {"bad", "INVALID"}}, more...)
 }
 
 func (h histogramOf) frame(label string, height int, axis Axis) Frame {
-	counts := histogram(h.x, h.bins, h.values)
-	y := scale{0, h.room * float64(max(slices.Max(counts), 1)), false}
+	var counts [][]int
+	for _, p := range h.parts {
+		counts = append(counts, histogram(h.x, h.bins, p.seconds))
+	}
+	y := scale{0, h.room * float64(max(slices.Max(counts[0]), 1)), false}
 	f := Frame{Label: label, Height: height, X: axis, Y: y.counts()}
-	f.Marks = append(h.bars(y, counts, false), h.bars(y, histogram(h.x, h.bins, h.bad), true)...)
+	for i, p := range h.parts {
+		var own []int // without those in front
+		for k, n := range counts[i] {
+			if i+1 < len(counts) {
+				n -= counts[i+1][k]
+			}
+			own = append(own, n)
+		}
+		f.Marks = append(f.Marks, h.bars(y, counts[i], own, p.of)...)
+	}
 	return f
 }
 
@@ -62,21 +114,17 @@ func histogram(s scale, bins int, values []float64) []int {
 	return counts
 }
 
-func (h histogramOf) bars(y scale, counts []int, bad bool) []Mark {
-	class := "dot"
-	if bad {
-		class = "bad"
-	}
+func (h histogramOf) bars(y scale, counts, own []int, of verdict.Verdict) []Mark {
 	var all []Mark
 	w := 1 / float64(h.bins)
 	for i, n := range counts {
-		if n == 0 {
+		if own[i] == 0 {
 			continue
 		}
 		height := max(100*y.at(float64(n)), 1) // so that one network among thousands is visible
 		all = append(all, Mark{
-			X: Place(100 * float64(i) * w), Y: Place(100 - height), W: Place(100 * w * 0.96), H: Place(height), Class: class,
-			Tip: h.tip(h.x.from(float64(i)*w), h.x.from(float64(i+1)*w), n, bad),
+			X: Place(100 * float64(i) * w), Y: Place(100 - height), W: Place(100 * w * 0.96), H: Place(height), Class: markClass(of),
+			Tip: h.tip(h.x.from(float64(i)*w), h.x.from(float64(i+1)*w), own[i], of),
 		})
 	}
 	return all
@@ -116,11 +164,8 @@ func (c cloud) marks() []Mark {
 }
 
 func (c cloud) dot(s *report.Sweep, r int, front bool) Mark {
-	m := Mark{X: c.x.x(c.x.clip(c.xs[r])), Y: c.y.y(c.y.clip(c.ys[r])), Class: "dot", Href: Anchor(c.data, c.sweep, r)}
-	switch {
-	case !s.Networks.Valid(r):
-		m.Class = "bad"
-	case front:
+	m := Mark{X: c.x.x(c.x.clip(c.xs[r])), Y: c.y.y(c.y.clip(c.ys[r])), Class: markClass(s.Networks.Verdict[r]), Href: Anchor(c.data, c.sweep, r)}
+	if front {
 		m.Class = "front"
 	}
 	if s.HasRow(r) {
@@ -163,7 +208,7 @@ func (c cloud) legend(more ...Legend) []Legend {
 	if c.data.Sweeps[c.sweep].Sampled() {
 		return append([]Legend{{"h1", "few networks"}, {"h4", "more"}, {"h8", "most"}}, more...)
 	}
-	return append([]Legend{{"dot", "VALID network"}, {"bad", "INVALID"}}, more...)
+	return verdictLegend(more...)
 }
 
 // heatSteps is the number of colours of a heat map.

@@ -11,13 +11,13 @@ import (
 	"latlab/internal/ui"
 )
 
-// OverTime draws the blocks of a sweep in the order they ran, with the temperature below.
+// OverTime draws the blocks of a sweep in the order they ran, with the measured clock and the temperature below.
 func OverTime(s *report.Sweep) Chart {
 	line := s.Timeline
 	c := Chart{
 		Title: "Latency over the sweep", Wide: true,
 		Note:   "Each block relative to the latency of its network: the line is the mean of the blocks that began at about the same time, the area their range. If the device slows down, the line rises above 0.",
-		Legend: []Legend{{"line", "mean of the blocks"}, {"area", "range"}, {"bad", "blocks of INVALID networks"}, {"hot", "throttled blocks"}},
+		Legend: []Legend{{"line", "mean of the blocks"}, {"area", "range"}, {"bad", "blocks of INVALID networks"}, {"disturbed", "disturbed blocks, which are not used"}, {"hot", "throttled blocks"}},
 	}
 	if len(line.Moments) == 0 {
 		c.Note, c.Legend = "No block is shown.", nil
@@ -51,10 +51,15 @@ func OverTime(s *report.Sweep) Chart {
 	y := newScale(false, low, high, []float64{-0.01, 0.01})
 	axisX := x.xAxis("active time, "+unit+", since "+describe.Time(s.Tally.First), 1)
 	f := Frame{Label: "block relative to its network, %", Height: 190, X: axisX, Y: y.yAxis(100)}
-	f.Paths = []Path{
-		area(x, y, xs, low, high),
-		{"zero", polyline(x, y, []float64{x.low, x.high}, []float64{0, 0})},
-		{"line", polyline(x, y, xs, mean)},
+	var at, means, lows, highs []float64 // without moments of disturbed blocks alone
+	for i := range line.Moments {
+		if !line.Moments[i].Unused() {
+			at, means, lows, highs = append(at, xs[i]), append(means, mean[i]), append(lows, low[i]), append(highs, high[i])
+		}
+	}
+	f.Paths = []Path{{"zero", polyline(x, y, []float64{x.low, x.high}, []float64{0, 0})}}
+	if len(at) > 0 {
+		f.Paths = append(f.Paths, area(x, y, at, lows, highs), Path{"line", polyline(x, y, at, means)})
 	}
 	for _, at := range cuts {
 		f.Paths = append(f.Paths, Path{"cut", vertical(x.x(at))})
@@ -62,7 +67,15 @@ func OverTime(s *report.Sweep) Chart {
 	for i, m := range line.Moments {
 		f.Marks = append(f.Marks, momentMark(m, x.x(xs[i]), y.y(mean[i])))
 	}
-	c.Frames = append(c.Frames, f, temperatures(line, x, xs, axisX))
+	c.Frames = append(c.Frames, f)
+	clock := clocks(line, x, xs, axisX)
+	if clock != nil {
+		c.Frames = append(c.Frames, *clock)
+		c.Note += " The clock is that of the core on which the block ran, measured before, between and after its samples."
+	}
+	if heat := temperatures(line, x, xs, axisX); clock == nil || len(heat.Marks) > 0 {
+		c.Frames = append(c.Frames, heat)
+	}
 	return sharedX(c)
 }
 
@@ -92,6 +105,8 @@ func momentMark(m report.Moment, x, y Place) Mark {
 	switch {
 	case m.Throttled > 0:
 		k.Class = "hot"
+	case m.Disturbed > 0:
+		k.Class = "disturbed"
 	case m.Invalid > 0:
 		k.Class = "bad"
 	}
@@ -99,13 +114,43 @@ func momentMark(m report.Moment, x, y Place) Mark {
 	if m.Invalid > 0 {
 		k.Tip += fmt.Sprintf("\n%d of INVALID networks", m.Invalid)
 	}
+	if m.Disturbed > 0 {
+		k.Tip += fmt.Sprintf("\n%d disturbed", m.Disturbed)
+	}
 	if m.Throttled > 0 {
 		k.Tip += fmt.Sprintf("\n%d throttled", m.Throttled)
+	}
+	if m.Clock.Blocks > 0 {
+		k.Tip += "\n" + describe.Clock(&m.Clock)
 	}
 	if m.MaxC != nil {
 		k.Tip += fmt.Sprintf("\nhottest sensor %s °C", ui.Digits(*m.MaxC, 3))
 	}
 	return k
+}
+
+// clocks draws the measured clock, nil if no block has one.
+func clocks(line report.Timeline, x scale, xs []float64, axisX Axis) *Frame {
+	const giga = 1e9
+	f := Frame{Label: "measured clock, GHz", Height: 110, X: axisX}
+	var at, mean, low, high []float64
+	for i, m := range line.Moments {
+		if m.Clock.Blocks > 0 {
+			at, mean = append(at, xs[i]), append(mean, m.MeanHz/giga)
+			low, high = append(low, m.Clock.LowHz/giga), append(high, m.Clock.HighHz/giga)
+			f.Marks = append(f.Marks, Mark{X: x.x(xs[i]), Class: "faint", Tip: describe.Clock(&m.Clock)})
+		}
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	y := newScale(false, low, high, []float64{0.98 * slices.Min(low), 1.02 * slices.Max(high)})
+	f.Y = Axis{Ticks: y.ticks(4, 1, y.y)}
+	f.Paths = []Path{area(x, y, at, low, high), {"line", polyline(x, y, at, mean)}}
+	for i := range at {
+		f.Marks[i].Y = y.y(mean[i])
+	}
+	return &f
 }
 
 // temperatures draws the frame below the blocks'.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"latlab/bench/verdict"
 	"latlab/exporters/report"
 	"latlab/exporters/report/describe"
 	"latlab/internal/ui"
@@ -59,7 +60,7 @@ func Errors(d *report.Data, on report.FitOn) Chart {
 		return c
 	}
 	x := newScale(false, errors, []float64{-0.01, 0.01})
-	h := histogramOf{x: x, bins: 40, values: errors, room: 1.1, tip: func(low, high float64, n int, _ bool) string {
+	h := histogramOf{x: x, bins: 40, parts: []histogramPart{{verdict.Valid, errors}}, room: 1.1, tip: func(low, high float64, n int, _ verdict.Verdict) string {
 		return fmt.Sprintf("%s from %s to %s", ui.Plural(n, "network"), describe.Signed(low), describe.Signed(high))
 	}}
 	f := h.frame("networks", 300, x.xAxis("relative error, %", 100))

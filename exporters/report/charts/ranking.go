@@ -19,8 +19,7 @@ const maxShared = 12
 
 // isRanked reports whether a sweep's networks are drawn by name.
 func isRanked(s *report.Sweep) bool {
-	valid, invalid := s.Networks.Latencies()
-	n := len(valid) + len(invalid)
+	n := len(s.Networks.Latencies())
 	return n > 0 && n <= rankedNetworks
 }
 
@@ -30,7 +29,7 @@ func ranking(d *report.Data, sweeps []int, x scale, u ui.Scale, kind string) Cha
 	c := Chart{
 		Title: "Networks by latency, " + kind, Rows: true, Ranked: true,
 		Note:   "The fastest network is at the top. Lines are the confidence intervals. The interval of a network after ≈ overlaps that of the one above it: the two are not distinguishable.",
-		Legend: []Legend{{"dot", "VALID"}, {"bad", "INVALID"}, {"line", "interval"}},
+		Legend: verdictLegend(Legend{"line", "interval"}),
 	}
 	// A phone and a board would leave each other's dots a corner of the picture.
 	apart := x.high > maxShared*x.low
@@ -82,10 +81,7 @@ func rankedFrame(d *report.Data, sweep int, x scale, u ui.Scale) Frame {
 		if r.M.Low != nil && r.M.High != nil {
 			intervals.Lines = append(intervals.Lines, []Point{{x.x(x.clip(*r.M.Low)), y}, {x.x(x.clip(*r.M.High)), y}})
 		}
-		m := Mark{X: x.x(x.clip(r.M.Seconds)), Y: y, Class: "dot", Href: Anchor(d, sweep, row)}
-		if !n.Valid(row) {
-			m.Class = "bad"
-		}
+		m := Mark{X: x.x(x.clip(r.M.Seconds)), Y: y, Class: markClass(n.Verdict[row]), Href: Anchor(d, sweep, row)}
 		if s.HasRow(row) {
 			m.Row = fmt.Sprintf("%d,%d", sweep, row)
 		} else {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"latlab/bench/protocol"
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/exporters/report"
 	"latlab/internal/ui"
@@ -67,7 +68,7 @@ func requested(s *report.Sweep) string {
 func SweepFacts(s *report.Sweep) []Fact {
 	m := &s.Manifest
 	d := &m.Device
-	return []Fact{
+	all := []Fact{
 		{"sweep", m.ID}, {"device", d.Name}, {"kind", Kind(d.Kind)}, {"timed by", d.Harness},
 		{"space", cmp.Or(m.Space, "listed models (no space)")}, {"networks", fmt.Sprintf("%s, %s, seed %d", requested(s), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
@@ -75,6 +76,12 @@ func SweepFacts(s *report.Sweep) []Fact {
 		{"estimator", OrNone(s.Estimator)}, {"created", Time(m.Created)}, {"first block", Time(s.Tally.First)}, {"last block", lastBlock(s)},
 		{"blocks", fmt.Sprintf("%s with %s", ui.Plural(s.Tally.Blocks, "block"), ui.Plural(s.Tally.Samples, "sample"))},
 	}
+	for _, f := range []Fact{{"undisturbed samples", Undisturbed(s)}, {"measured clock", Clock(s.Tally.Clock)}} {
+		if f.Value != "" {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // lastBlock may be later than the page: a simulator has a clock of its own.
@@ -129,7 +136,11 @@ func Missing(s *report.Sweep) []string {
 		words = append(words, fmt.Sprintf("Refused, and not among the %s: %s: %s.", ui.Plural(s.Manifest.Networks, "network"), Plain(r.Name), Plain(r.Reason)))
 	}
 	if s.Tally.Measured > 0 && s.Tally.Valid == 0 {
-		words = append(words, "No network is VALID: do not quote a latency of this sweep. The table of verdicts gives the reasons.")
+		if s.Tally.Imprecise > 0 {
+			words = append(words, "No network is VALID: quote the latencies of IMPRECISE ones with their intervals only.")
+		} else {
+			words = append(words, "No network is VALID: do not quote a latency of this sweep. The table of verdicts gives the reasons.")
+		}
 	}
 	return words
 }
@@ -153,6 +164,44 @@ func Noise(s *report.Sweep) string {
 		return "none, the device is deterministic"
 	}
 	return ui.Optional(s.Tally.NoiseCV, ui.Percent)
+}
+
+// Undisturbed is which share of a sweep's samples was used; empty if the device does not show it.
+func Undisturbed(s *report.Sweep) string {
+	t := &s.Tally
+	if t.UndisturbedShare == nil {
+		return ""
+	}
+	text := ui.Percent(*t.UndisturbedShare)
+	if t.DisturbedBlocks > 0 {
+		text += ", " + ui.Plural(t.DisturbedBlocks, "block") + " without enough"
+	}
+	return text
+}
+
+// Clock is the range of measured clocks and the cores; empty if nil.
+func Clock(c *stats.Clock) string {
+	if c == nil {
+		return ""
+	}
+	text := ui.HertzRange(c.LowHz, c.HighHz)
+	switch len(c.CPUs) {
+	case 0:
+		return text
+	case 1:
+		return fmt.Sprintf("%s, core %d", text, c.CPUs[0])
+	}
+	return fmt.Sprintf("%s, cores %s", text, strings.ReplaceAll(strings.Trim(fmt.Sprint(c.CPUs), "[]"), " ", ", "))
+}
+
+// Ceiling is the noise ceiling of a fit: its r2 and its MAPE with their intervals.
+func Ceiling(g regress.Figures) (r2, mape string) {
+	c := g.NoiseCeiling
+	if c == nil {
+		return ui.Optional(g.NoiseCeilingR2, ui.Fixed4), ui.NotComputed
+	}
+	return fmt.Sprintf("%s (%s to %s)", ui.Fixed4(c.R2), ui.Fixed4(c.R2Low), ui.Fixed4(c.R2High)),
+		fmt.Sprintf("%s (%s to %s)", ui.Percent(c.MAPE), ui.Percent(c.MAPELow), ui.Percent(c.MAPEHigh))
 }
 
 // CostFacts identify a cost model.
@@ -182,10 +231,11 @@ func CostVersions(m *regress.CostModel) []Fact {
 
 // Figures are those of a fit's held-out networks.
 func Figures(g regress.Figures) []Fact {
+	r2, mape := Ceiling(g)
 	return []Fact{
 		{"r2, held out", ui.Optional(g.R2, ui.Fixed4)}, {"r2, adjusted", ui.Optional(g.AdjustedR2, ui.Fixed4)},
-		{"r2, noise ceiling", ui.Optional(g.NoiseCeilingR2, ui.Fixed4)},
-		{"MAPE", ui.Optional(g.MAPE, ui.Percent)}, {"RMSPE", ui.Optional(g.RMSPE, ui.Percent)},
+		{"r2, noise ceiling", r2},
+		{"MAPE", ui.Optional(g.MAPE, ui.Percent)}, {"MAPE, noise ceiling", mape}, {"RMSPE", ui.Optional(g.RMSPE, ui.Percent)},
 		{"RMSE", ui.Optional(g.RMSESeconds, ui.Seconds)},
 		{"within 5 %", Share(g, g.Within5)}, {"within 10 %", Share(g, g.Within10)},
 		{"Spearman", ui.Optional(g.Spearman, ui.Fixed4)}, {"Kendall", ui.Optional(g.Kendall, ui.Fixed4)},
@@ -262,7 +312,7 @@ type Verdict struct {
 
 // Verdicts are all networks of a sweep, each in one.
 func Verdicts(t report.Tally) []Verdict {
-	return []Verdict{{"dot", "VALID", t.Valid}, {"bad", "INVALID", t.Invalid}, {"failed", "failed", t.Failed}, {"rest", "not finished", t.Unfinished}}
+	return []Verdict{{"dot", "VALID", t.Valid}, {"imprecise", "IMPRECISE", t.Imprecise}, {"bad", "INVALID", t.Invalid}, {"failed", "failed", t.Failed}, {"rest", "not finished", t.Unfinished}}
 }
 
 // LayerScale is the scale of a fixture's slowest layers.

@@ -3,9 +3,11 @@ package page
 import (
 	"fmt"
 
+	"latlab/bench/verdict"
 	"latlab/exporters/report"
 	"latlab/exporters/report/describe"
 	"latlab/internal/ui"
+	"latlab/regress"
 )
 
 // summary is the first part of the page: a row for each sweep and each cost model, with the figures
@@ -17,10 +19,11 @@ type summary struct {
 }
 
 type sweepSummary struct {
-	Href, Title, Of        string
-	Kind                   kindView
-	Valid, Invalid, Failed int
-	Median, Range, Noise   cell // of VALID networks
+	Href, Title, Of      string
+	Kind                 kindView
+	Valid, Imprecise     int
+	Invalid, Failed      int
+	Median, Range, Noise cell // of VALID networks
 }
 
 type fitSummary struct {
@@ -33,7 +36,7 @@ func summarize(d *report.Data) summary {
 	quartiles := make([][5]float64, len(d.Sweeps)) // 0 without a VALID network
 	var ends []float64
 	for i := range d.Sweeps {
-		if valid, _ := d.Sweeps[i].Networks.Latencies(); len(valid) > 0 {
+		if valid := d.Sweeps[i].Networks.Latencies(verdict.Valid); len(valid) > 0 {
 			q := describe.Quartiles(valid)
 			quartiles[i], ends = q, append(ends, q[0], q[4])
 		}
@@ -59,7 +62,7 @@ func summarizeSweep(s *report.Sweep) sweepSummary {
 	t := &s.Tally
 	x := sweepSummary{
 		Title: describe.Sweep(s), Of: s.Manifest.Space, Kind: kindOf(s.Manifest.Device.Kind),
-		Valid: t.Valid, Invalid: t.Invalid, Failed: t.Failed, Median: cell{"", "-"}, Range: cell{"", "-"},
+		Valid: t.Valid, Imprecise: t.Imprecise, Invalid: t.Invalid, Failed: t.Failed, Median: cell{"", "-"}, Range: cell{"", "-"},
 		Noise: optional(t.NoiseCV, ui.Percent),
 	}
 	if s.Manifest.Space == "" && s.Networks.Len() != 1 { // a single network's name is in the title
@@ -75,8 +78,14 @@ func summarizeFit(f *report.Fit, href string) fitSummary {
 	g := f.Model.Figures
 	return fitSummary{
 		Href: href, Title: describe.CostTitle(f), Of: f.Model.Space + " on " + f.Model.Device, Kind: kindOf(f.Model.Kind),
-		R2: optional(g.R2, ui.Fixed4), MAPE: optional(g.MAPE, ui.Percent), Within10: optional(g.Within10, ui.Percent), Ceiling: optional(g.NoiseCeilingR2, ui.Fixed4),
+		R2: optional(g.R2, ui.Fixed4), MAPE: optional(g.MAPE, ui.Percent), Within10: optional(g.Within10, ui.Percent), Ceiling: ceiling(g),
 	}
+}
+
+func ceiling(g regress.Figures) cell {
+	x := optional(g.NoiseCeilingR2, ui.Fixed4)
+	x.Text, _ = describe.Ceiling(g)
+	return x
 }
 
 // cell is a number of a table, with the value to sort by and the text to show.

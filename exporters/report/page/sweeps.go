@@ -25,6 +25,7 @@ type sweepView struct {
 	Planned  string // how many of the requested networks have their blocks
 	Empty    bool
 	Noise    string
+	Used     string // share of undisturbed samples; empty if unknown
 	Time     charts.Chart
 	Charts   []charts.Chart
 	Layers   []charts.Chart // where the time goes, of networks with a profile
@@ -82,7 +83,7 @@ func (v *view) sweep(i int, store string) sweepView {
 	x := sweepView{
 		Number: i, ID: s.Manifest.ID, Title: describe.Sweep(s), Kind: kindOf(s.Manifest.Device.Kind),
 		Identity: describe.SweepFacts(s), Versions: describe.SweepVersions(s), Counts: shares(s.Tally),
-		Tally: s.Tally, Planned: describe.Planned(s), Noise: describe.Noise(s), Empty: s.Tally.Blocks == 0,
+		Tally: s.Tally, Planned: describe.Planned(s), Noise: describe.Noise(s), Used: describe.Undisturbed(s), Empty: s.Tally.Blocks == 0,
 		Missing: describe.Missing(s), Bands: v.bands(i), Rows: v.rows(i),
 	}
 	if !x.Empty {
@@ -181,7 +182,7 @@ func (v *view) row(i, r int, latency, counts ui.Scale) rowView {
 	case n.Status[r] != bench.Measured:
 		x.Verdict, x.Class = string(n.Status[r]), "none"
 	case !n.Valid(r):
-		x.Class = "invalid"
+		x.Class = strings.ToLower(x.Verdict)
 	}
 	if !describe.Unknown(n.HottestC[r]) {
 		x.Celsius = cell{sortable(n.HottestC[r]), ui.Digits(n.HottestC[r], 3)}
@@ -210,7 +211,7 @@ func doubts(n *report.Networks, r int) (all []string, words string) {
 		parts = append(parts, ui.Plural(k, "warning"))
 	}
 	for _, d := range n.Reasons[r] {
-		all = append(all, "INVALID: "+d.Text)
+		all = append(all, string(n.Verdict[r])+": "+d.Text)
 	}
 	for _, d := range n.Warnings[r] {
 		all = append(all, "warning: "+d.Text)

@@ -35,11 +35,16 @@ type Spec struct {
 	// and its last block is slower, yet not so much that the pooled noise would tell of it.
 	// 1 = all of them.
 	InvalidEvery int
-	FailEvery    int // each k-th network fails
-	PlannedEvery int // each k-th network is not done yet
-	NoSensor     bool
-	Delegate     string // took all nodes; empty = none was asked for
-	Run          int    // of the sweep, with noise of its own
+	// ImpreciseEvery makes each k-th network IMPRECISE: its blocks spread more than the others'.
+	ImpreciseEvery int
+	// DisturbedEvery gives all blocks CPU times and a measured clock, and each k-th network a first block that
+	// is disturbed.
+	DisturbedEvery int
+	FailEvery      int // each k-th network fails
+	PlannedEvery   int // each k-th network is not done yet
+	NoSensor       bool
+	Delegate       string // took all nodes; empty = none was asked for
+	Run            int    // of the sweep, with noise of its own
 	// Slower is by what share all latencies are higher.
 	Slower       float64
 	ProfileEvery int    // each k-th network has a profile
@@ -234,6 +239,9 @@ func (b *builder) block(slot bench.Slot, seconds float64) *devices.Block {
 	if throttled && slot.Round == b.sweep.Protocol.MinBlocks-1 {
 		seconds *= 1.04
 	}
+	if every(b.spec.ImpreciseEvery, slot.Network) {
+		seconds *= []float64{1, 1.08, 0.95}[slot.Round%3]
+	}
 	at := Began().Add(time.Duration(slot.Order) * time.Second)
 	block := &devices.Block{
 		Started: at, Elapsed: 1, Runtime: "test", ModelSHA256: "00",
@@ -245,7 +253,21 @@ func (b *builder) block(slot bench.Slot, seconds float64) *devices.Block {
 	for range b.sweep.Protocol.MinRuns {
 		block.Samples = append(block.Samples, seconds*math.Exp(0.002*b.random.NormFloat64()))
 	}
+	if b.spec.DisturbedEvery > 0 {
+		block.Clock = []devices.Clock{{Hz: 2.4e9 - 1e6*float64(slot.Order), CPU: slot.Order % 2}}
+		disturb(block, every(b.spec.DisturbedEvery, slot.Network) && slot.Round == 0)
+	}
 	return block
+}
+
+// disturb adds CPU times: one sample of a block waited for its core, or all of them.
+func disturb(block *devices.Block, all bool) {
+	for i, s := range block.Samples {
+		block.CPUSamples = append(block.CPUSamples, s)
+		if all || i == 0 {
+			block.Samples[i] *= 1.5
+		}
+	}
 }
 
 func (b *builder) state(at time.Time, order int, throttled bool) devices.State {
@@ -259,7 +281,7 @@ func (b *builder) state(at time.Time, order int, throttled bool) devices.State {
 	return st
 }
 
-// Fit fits a cost model to a sweep's VALID networks, with the fast baseline method.
+// Fit fits a cost model to a sweep's networks that are not INVALID, with the fast baseline method.
 func Fit(t testing.TB, st bench.Reader, m bench.Sweep, s *sampler.Space) *regress.CostModel {
 	t.Helper()
 	data := regress.Data{Space: s, Provenance: regress.ProvenanceOf(m)}
@@ -267,15 +289,15 @@ func Fit(t testing.TB, st bench.Reader, m bench.Sweep, s *sampler.Space) *regres
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.M == nil || e.M.Verdict != verdict.Valid {
+		if e.M == nil || e.M.Verdict == verdict.Invalid {
 			continue
 		}
 		a, err := s.ParseArch(e.Network.Indices)
 		if err != nil {
 			t.Fatal(err)
 		}
-		data.Estimator = e.M.Estimator
-		data.Observations = append(data.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds})
+		data.Estimator, data.NoiseDF = e.M.Estimator, e.M.NoiseDF
+		data.Observations = append(data.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds, SD: e.M.StandardError})
 	}
 	model, err := regress.Fit(context.Background(), data, regress.Options{Method: regress.MACs, Seed: 1})
 	if err != nil {

@@ -40,7 +40,7 @@ def rows(frame):
 def csv(path):
     text = ["sweep", "id", "space", "indices", "model", "device", "model_sha256"]
     frame = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""])
-    for c in ["macs", "params", "peak_memory_bytes", "nodes", "delegated_nodes"]:
+    for c in ["macs", "params", "peak_memory_bytes", "nodes", "delegated_nodes", "disturbed_blocks"]:
         frame[c] = pd.read_csv(path, usecols=[c], dtype={c: "Int64"})[c]
     frame = frame.astype(object).where(frame.notna(), None)
     return rows(frame)

@@ -60,6 +60,7 @@ func All() []Case {
 		{"three", one(reporttest.Spec{Networks: 3, ProfileEvery: 3}), false},
 		{"listed", one(reporttest.Spec{Networks: 12, Listed: true, NoSensor: true}), false},
 		{"invalid", one(reporttest.Spec{Networks: 6, InvalidEvery: 1}), false},
+		{"imprecise", one(reporttest.Spec{Networks: 30, ImpreciseEvery: 5, InvalidEvery: 11, DisturbedEvery: 6}), false},
 		{"failed", one(reporttest.Spec{Networks: 6, FailEvery: 1}), false},
 		{"fitted", Fitted, true},
 		{"densities", Densities, true},
