@@ -31,7 +31,7 @@ LATLAB_FLAGS := -trimpath -tags $(LATLAB_TAGS) -ldflags '-s -w -buildid='
 
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler devices -name '*.yaml') go.mod go.sum
 
-.PHONY: all build agent-arm64 dist load demo check test test-unit test-race lint vet bench agree study platforms generate generate-check golden clean prereqs python
+.PHONY: all build agent-arm64 dist load demo check test test-unit test-race lint vet bench agree study harness repeatability platforms generate generate-check golden clean prereqs python
 
 all: build
 
@@ -196,6 +196,15 @@ $(TOOLS)/flatc-$(FLATC)/bin/flatc:
 # Compares the fit methods on 300 networks; takes about 40 minutes, keep the machine idle.
 study: build
 	@scripts/study
+
+# What a sweep on the local CPU takes besides timing; about a minute on an idle machine.
+harness: build
+	@scripts/harness
+
+# Whether latlab finds the same latencies again, with and without other load: the table of docs/measuring.md.
+# About an hour; refuses a machine that is not quiet. ARGS="-busy" and others: `go run ./tools/repeatability -h`.
+repeatability: build
+	$(GO) run ./tools/repeatability $(ARGS)
 
 # The tables of docs/platforms.md; takes about an hour, keep the machine idle for the part on
 # the local CPU.

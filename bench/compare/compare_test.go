@@ -224,7 +224,8 @@ func TestInverseTrigamma(t *testing.T) {
 	}
 }
 
-// stored is a sweep in memory. change alters what is stored of a network; 0 seconds = it failed.
+// stored is a sweep in memory. change alters what is stored of a network; 0 seconds = it failed. The only CPU time
+// of a block is that of all its samples, as a share of their wall time.
 func stored(t *testing.T, m bench.Sweep, n int, change func(i int, net *bench.Network, b *devices.Block) (seconds float64)) Side {
 	t.Helper()
 	st := memory.New()
@@ -248,6 +249,12 @@ func stored(t *testing.T, m bench.Sweep, n int, change func(i int, net *bench.Ne
 			slot, b := bench.Slot{Order: 3*i + round, Network: i, Round: round}, block
 			for range 10 {
 				b.Samples = append(b.Samples, seconds*math.Exp(0.001*rng.NormFloat64()))
+			}
+			if share := block.CPUSamples; len(share) == 1 {
+				b.CPUSamples = nil
+				for _, wall := range b.Samples {
+					b.CPUSamples = append(b.CPUSamples, share[0]*wall)
+				}
 			}
 			slots, done = append(slots, slot), append(done, bench.Finished{Slot: slot, Block: &b})
 		}
@@ -351,9 +358,39 @@ func TestRefusals(t *testing.T) {
 			return 0.01
 		}), "--include-invalid"},
 		{stored(t, means, 2, func(int, *bench.Network, *devices.Block) float64 { return 0 }), "no network is measured"},
+		{stored(t, means, 2, withCPUTime(1, 1)), "different estimators are never compared"},
+		{stored(t, means, 2, withCPUTime(1, 0)), "the latency of network net-0 is the median of block medians of undisturbed samples v2, that of network net-1 the median of block medians v1"},
 	} {
 		if _, err := Sweeps(t.Context(), before, c.b, Options{}); devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v, want %q", err, c.want)
+		}
+	}
+}
+
+// withCPUTime gives networks CPU time, 0 none.
+func withCPUTime(shares ...float64) func(int, *bench.Network, *devices.Block) float64 {
+	return func(i int, _ *bench.Network, b *devices.Block) float64 {
+		if shares[i] > 0 {
+			b.CPUSamples = []float64{shares[i]}
+		}
+		return 0.01
+	}
+}
+
+// TestDisturbedNetworks: a network whose every block was disturbed has the median of all samples. Its sweep is
+// compared with others all the same.
+func TestDisturbedNetworks(t *testing.T) {
+	a, b := stored(t, manifest(), 2, withCPUTime(1, 1)), stored(t, manifest(), 2, withCPUTime(1, 0.5))
+	for _, sides := range [][2]Side{{a, b}, {b, a}} {
+		c, err := Sweeps(t.Context(), sides[0], sides[1], Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Pairs) != 1 || len(c.LeftOut) != 1 || c.LeftOut[0].Why != Invalid {
+			t.Errorf("pairs %+v, left out %+v", c.Pairs, c.LeftOut)
+		}
+		if _, err := Sweeps(t.Context(), sides[0], sides[1], Options{IncludeInvalid: true}); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -26,19 +26,23 @@ type network struct {
 // sweep is one side's networks, by index.
 type sweep struct {
 	networks  []network
-	estimator string
+	estimator string // empty if all networks are INVALID
 	noise     side
 }
 
 func read(ctx context.Context, of *Side) (sweep, error) {
 	s := sweep{noise: side{deterministic: of.Sweep.Device.Deterministic}}
+	estimator := bench.Estimator{Sweep: of.Sweep.ID}
 	for e, err := range bench.Estimates(ctx, of.Store, of.Sweep.ID) {
 		if err != nil {
 			return s, err
 		}
+		if err := estimator.Add(e); err != nil {
+			return s, err
+		}
 		n := network{Network: e.Network}
 		if m := e.M; m != nil {
-			s.estimator, of.NoiseCV = m.Estimator, m.NoiseCV
+			of.NoiseCV = m.NoiseCV
 			n.seconds, n.blocks, n.verdict = m.Seconds, m.Blocks, m.Verdict
 			n.delegation, n.doubts, n.hottest = m.Delegation, slices.Concat(m.Reasons, m.Warnings), m.TemperatureC
 			n.readBlocks(e)
@@ -49,6 +53,7 @@ func read(ctx context.Context, of *Side) (sweep, error) {
 		}
 		s.networks = append(s.networks, n)
 	}
+	s.estimator = estimator.Name
 	return s, nil
 }
 

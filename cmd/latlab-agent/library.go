@@ -28,13 +28,33 @@ static const char* latlab_runtime_path(void) {
 */
 import "C"
 
-// libraryHash is the sha256 of the loaded runtime library, which need not be the one beside the
-// agent (LD_LIBRARY_PATH, LD_PRELOAD). Its path comes from the loader, because /proc/self/maps may
-// be missing.
-func libraryHash() string {
+import (
+	"os"
+	"time"
+
+	"latlab/devices/agent/wire"
+	"latlab/internal/filemark"
+)
+
+// runtimeLibrary identifies the loaded runtime library, which need not be the one beside the agent
+// (LD_LIBRARY_PATH, LD_PRELOAD). Its path comes from the loader, because /proc/self/maps may be missing.
+// The library is hashed, unless latlab has seen the hash of a file with this mark before.
+func runtimeLibrary() (hash, mark string) {
 	path := C.latlab_runtime_path()
 	if path == nil {
-		return ""
+		return "", ""
 	}
-	return fileHash(C.GoString(path))
+	name := C.GoString(path)
+	if m, err := filemark.Of(name); err == nil && !m.Recent(time.Now()) {
+		mark = m.String()
+	}
+	if mark != "" && mark == os.Getenv(wire.KnownLibrary) {
+		return "", mark
+	}
+	hash = fileHash(name)
+	// A file that was changed while it was hashed has another mark by now.
+	if m, err := filemark.Of(name); err != nil || m.String() != mark {
+		mark = ""
+	}
+	return hash, mark
 }

@@ -92,9 +92,10 @@ func requests(in io.Reader) <-chan []byte {
 
 func hello() wire.Hello {
 	cpus, _ := affinity() // nil is "not known"
+	hash, mark := runtimeLibrary()
 	return wire.Hello{
 		Type: "hello", Wire: wire.Revision, Version: version.Version, PID: os.Getpid(),
-		Runtime: "tflite " + runtimeVersion(), Library: libraryHash(),
+		Runtime: "tflite " + runtimeVersion(), Library: hash, LibraryMark: mark,
 		Arch: runtime.GOARCH, CPUs: cpus, Delegates: strings.Join([]string{wire.XNNPACK, wire.None, wire.External}, ","),
 	}
 }

@@ -116,14 +116,21 @@ func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id s
 	}
 	t := bench.NewTally()
 	var all []bench.Estimate
+	var spans bench.HarnessOf
 	for e, err := range bench.Estimates(ctx, st, m.ID) {
 		if err != nil {
 			return err
 		}
 		t.Add(e)
+		spans.Add(e.Blocks)
 		e.Blocks = nil // raw samples of a large sweep
 		all = append(all, e)
 	}
+	runs, err := bench.RunsOf(ctx, st, m.ID)
+	if err != nil {
+		return err
+	}
+	harness := spans.Harness(m.Device, m.Protocol, runs)
 	failures, err := bench.OpenFailures(ctx, st, m.ID)
 	if err != nil {
 		return err
@@ -147,10 +154,11 @@ func (o *showOptions) show(ctx context.Context, s streams, st *store.Store, id s
 		return ui.Document(s.out, map[string]any{
 			"manifest": m, "tally": t, "reasons": t.Reasons, "warnings": t.Warnings, "failures": failures,
 			"refused": refused, "ranked": ranked, "profiled": profiled,
+			"harness": harness,
 		})
 	}
 	m.Space = versionedSpace(sweeps, m)
-	printSweepDetail(s, m, t, profiled, failures, refused)
+	printSweepDetail(s, m, t, profiled, failures, refused, harness)
 	fmt.Fprintln(s.out)
 	return o.ranking.print(s, all, rankedFew)
 }
@@ -171,7 +179,7 @@ func impreciseToo(t bench.Tally) string {
 	return fmt.Sprintf(", %s IMPRECISE", ui.Thousands(t.Imprecise))
 }
 
-func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, profiled int, failures []bench.Failure, refused []bench.Refused) {
+func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, profiled int, failures []bench.Failure, refused []bench.Refused, harness *bench.Harness) {
 	rows := [][2]string{
 		{"sweep", m.ID}, {"networks", fmt.Sprintf("%s, %s, seed %d", sweepNetworks(m), m.Sampling, m.Seed)},
 		{"model", fmt.Sprintf("%s %s", m.Format, m.Precision)},
@@ -195,6 +203,9 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, profiled int, fai
 	}
 	if profiled > 0 {
 		rows = append(rows, [2]string{"profiled", ui.Plural(profiled, "network")})
+	}
+	if harness != nil {
+		rows = append(rows, [2]string{"harness", harnessLine(harness)})
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.Device.Fingerprint)) {
 		rows = append(rows, [2]string{"  " + k, m.Device.Fingerprint[k]})
@@ -241,6 +252,21 @@ func undisturbedLine(t bench.Tally) string {
 	text := ui.Percent(*t.UndisturbedShare) + " of the samples"
 	if t.DisturbedBlocks > 0 {
 		text += fmt.Sprintf("; %s not used for too few", ui.Plural(t.DisturbedBlocks, "block"))
+	}
+	return text
+}
+
+// harnessLine says what share of the time is neither warm-up nor timed, and its parts of half a percent and more.
+func harnessLine(h *bench.Harness) string {
+	var parts []string
+	for _, p := range h.Parts() {
+		if p.Ratio >= 0.005 {
+			parts = append(parts, fmt.Sprintf("%s %s", p.Name, ui.Percent(p.Ratio)))
+		}
+	}
+	text := ui.Percent(h.Ratio) + " of the time"
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
 	}
 	return text
 }

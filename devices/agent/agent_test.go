@@ -2,9 +2,11 @@ package agent_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -17,6 +19,7 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/agent"
+	"latlab/devices/agent/wire"
 	"latlab/devices/devicetest"
 	"latlab/devices/machine"
 	"latlab/devices/transport"
@@ -355,6 +358,63 @@ func TestImpossibleAnswersAreGarbage(t *testing.T) {
 				t.Errorf("fault %s, reason %s: %v; want %s, %s and %q", e.Fault, e.Reason, e, devices.FaultDevice, devices.ReasonGarbage, text)
 			}
 		})
+	}
+}
+
+// TestKnownLibrary: an agent need not hash the library whose mark is known. Any other one is hashed, and
+// refused if it is not the one that the device was opened with.
+func TestKnownLibrary(t *testing.T) {
+	m := tinyModel(t)
+	for mode, refused := range map[string]bool{
+		"library known": false, "library touched": false, "library recent": false,
+		"library changed": true, "library not hashed": true, "library changed under its mark": true,
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Setenv(fakeEnv, mode)
+			d, err := agent.Open(t.Context(), machine.Here("cpu"), agent.Options{Name: "cpu", Path: self(t)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				_, err := d.Run(t.Context(), m, devicetest.Plan())
+				var e *devices.Error
+				switch {
+				case !refused && err != nil:
+					t.Error(err)
+				case refused && (!errors.As(err, &e) || e.Reason != agent.ReasonVersion):
+					t.Errorf("got %v, want the reason %s", err, agent.ReasonVersion)
+				}
+			}
+		})
+	}
+}
+
+// TestAgentHashesWhatIsNotKnown: an agent that is told another mark hashes its library.
+func TestAgentHashesWhatIsNotKnown(t *testing.T) {
+	greet := func(known string) (h wire.Hello) {
+		cmd := exec.CommandContext(t.Context(), testenv.Agent(t))
+		cmd.Env = append(os.Environ(), wire.KnownLibrary+"="+known)
+		out, err := cmd.Output()
+		if err == nil {
+			err = json.Unmarshal(out, &h)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	first := greet("")
+	if len(first.Library) != 64 {
+		t.Fatalf("the library is %q", first.Library)
+	}
+	if first.LibraryMark == "" {
+		t.Skip("the library is so new that its mark proves nothing")
+	}
+	if h := greet(first.LibraryMark); h.Library != "" || h.LibraryMark != first.LibraryMark {
+		t.Errorf("a known library: %q, %q", h.Library, h.LibraryMark)
+	}
+	if h := greet(first.LibraryMark + "0"); h.Library != first.Library {
+		t.Errorf("a library that is not known: %q, want %q", h.Library, first.Library)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"latlab/devices"
@@ -48,7 +49,9 @@ type Device struct {
 	launch  launch
 	hello   wire.Hello
 	library string // sha256 of the external delegate's library
-	info    devices.Info
+	// mark is that of the runtime's library, which an agent need not hash again; nil if it is not known.
+	mark atomic.Pointer[string]
+	info devices.Info
 }
 
 // Open starts the agent once to learn its version and runtime and to check that its delegate
@@ -77,6 +80,7 @@ func Open(ctx context.Context, m *machine.Machine, o Options) (*Device, error) {
 	if d.hello, _, err = ask(ctx, d.launch, op, helloTimeout, nil); err != nil {
 		return nil, err
 	}
+	d.know(d.hello)
 	if !m.Local() {
 		if err := checkThreads(o, len(d.hello.CPUs)); err != nil {
 			return nil, err
@@ -213,21 +217,34 @@ func (d *Device) outputs(ctx context.Context, path string, req *wire.Request) ([
 func (d *Device) ask(ctx context.Context, path, op string, req *wire.Request) (*wire.Response, error) {
 	req.Model, req.Threads, req.CPUs = path, d.opts.Threads, d.opts.CPUs
 	d.opts.Delegate.ask(req)
-	hello, resp, err := ask(ctx, d.launch, op, req.Plan.Timeout, req)
+	start, mark := d.launch, d.mark.Load()
+	if mark != nil {
+		start.command.Env = append(slices.Clone(start.command.Env), wire.KnownLibrary+"="+*mark)
+	}
+	hello, resp, err := ask(ctx, start, op, req.Plan.Timeout, req)
 	if err != nil {
 		return nil, err
 	}
-	if hello.Runtime != d.hello.Runtime || hello.Library != d.hello.Library {
+	known := mark != nil && hello.Library == "" && hello.LibraryMark == *mark
+	if hello.Runtime != d.hello.Runtime || hello.Library != d.hello.Library && !known {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonVersion,
 			Err:    fmt.Errorf("the runtime changed since the device was opened: from %s to %s", d.hello.Runtime, hello.Runtime),
 			Advice: "start again: the measurements would not be of one device"}
 	}
+	d.know(hello)
 	if resp.Library != d.library {
 		return nil, &devices.Error{Fault: devices.FaultLab, Op: op, Reason: ReasonVersion,
 			Err:    fmt.Errorf("the delegate's library %s changed since the device was opened", d.opts.Delegate.Library),
 			Advice: "start again: the measurements would not be of one device"}
 	}
 	return resp, nil
+}
+
+// know keeps the mark of the library, if the agent gave its sha256 too and the mark proves something.
+func (d *Device) know(h wire.Hello) {
+	if h.Library != "" && h.LibraryMark != "" {
+		d.mark.Store(&h.LibraryMark)
+	}
 }
 
 func (d *Device) fill(b *devices.Block, r *wire.Result) {

@@ -50,6 +50,7 @@ func fakeAgent(mode string) {
 	case "other wire":
 		hello.Wire = 99
 	}
+	library(mode, &hello)
 	say(hello)
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadString('\n')
@@ -70,6 +71,31 @@ func fakeAgent(mode string) {
 	}
 	say(resp)
 	_, _ = in.ReadString('\n')
+}
+
+// library identifies the runtime's library as aa, with the mark 1, when the device is opened, and then
+// by the mode.
+func library(mode string, h *wire.Hello) {
+	if !strings.HasPrefix(mode, "library") {
+		return
+	}
+	h.Library, h.LibraryMark = "aa", "1"
+	known := os.Getenv(wire.KnownLibrary)
+	switch {
+	case known == "":
+	case mode == "library known":
+		h.Library = ""
+	case mode == "library touched":
+		h.LibraryMark = "2"
+	case mode == "library recent":
+		h.LibraryMark = ""
+	case mode == "library changed":
+		h.Library, h.LibraryMark = "bb", "2"
+	case mode == "library not hashed":
+		h.Library, h.LibraryMark = "", "2"
+	case mode == "library changed under its mark":
+		h.Library = "bb"
+	}
 }
 
 // profiled is what the fake reports of two operators, one of them in a kernel.

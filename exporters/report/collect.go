@@ -144,7 +144,10 @@ func (c *collector) tally(r exporters.Row) {
 	}
 	if r.M != nil {
 		t.Samples += r.M.Samples
-		t.NoiseCV, c.sweep.Estimator = r.M.NoiseCV, r.M.Estimator
+		t.NoiseCV = r.M.NoiseCV
+		if r.M.Verdict != verdict.Invalid { // see bench.Estimator
+			c.sweep.Estimator = r.M.Estimator
+		}
 		t.HottestC = exporters.Higher(t.HottestC, r.M.TemperatureC)
 	}
 	switch {

@@ -4,6 +4,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -40,10 +41,10 @@ func Sampled(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, o Optio
 			}
 		}
 		d := regress.Data{Space: sp, Provenance: regress.ProvenanceOf(m)}
-		n.Invalid, err = each(ctx, st, m.ID, n.Invalid, o, func(e bench.Estimate) error {
+		n.Invalid, err = each(ctx, st, m.ID, n.Invalid, o, func(e bench.Estimate, estimator string) error {
 			a, err := sp.ParseArch(e.Network.Indices)
 			d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds, SD: e.M.StandardError})
-			d.Estimator, d.MeasuredUntil, d.NoiseDF = e.M.Estimator, ended(e, d.MeasuredUntil), e.M.NoiseDF
+			d.Estimator, d.MeasuredUntil, d.NoiseDF = estimator, ended(e, d.MeasuredUntil), e.M.NoiseDF
 			return err
 		})
 		if err != nil {
@@ -69,11 +70,11 @@ func Listed(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, o Option
 	for _, m := range sweeps {
 		d := regress.FeatureData{Provenance: regress.ProvenanceOf(m)}
 		var err error
-		l.Invalid, err = each(ctx, st, m.ID, l.Invalid, o, func(e bench.Estimate) error {
+		l.Invalid, err = each(ctx, st, m.ID, l.Invalid, o, func(e bench.Estimate, estimator string) error {
 			d.Rows = append(d.Rows, regress.FeatureRow{
 				Name: e.Network.Name, Model: e.Network.Model, Features: e.Network.Features, Seconds: e.M.Seconds, SD: e.M.StandardError,
 			})
-			d.Estimator, d.MeasuredUntil, d.NoiseDF = e.M.Estimator, ended(e, d.MeasuredUntil), e.M.NoiseDF
+			d.Estimator, d.MeasuredUntil, d.NoiseDF = estimator, ended(e, d.MeasuredUntil), e.M.NoiseDF
 			return nil
 		})
 		if err != nil {
@@ -100,9 +101,10 @@ func ended(e bench.Estimate, until time.Time) time.Time {
 	return until
 }
 
-// each calls f with the estimates of a sweep that a fit may take, and adds to invalid how many
-// are INVALID.
-func each(ctx context.Context, st bench.Reader, sweep string, invalid int, o Options, f func(bench.Estimate) error) (int, error) {
+// each calls f with the estimates of a sweep that a fit may take and with the estimator so far, and adds to
+// invalid how many are INVALID.
+func each(ctx context.Context, st bench.Reader, sweep string, invalid int, o Options, f func(bench.Estimate, string) error) (int, error) {
+	estimator := bench.Estimator{Sweep: sweep}
 	for e, err := range bench.Estimates(ctx, st, sweep) {
 		if err != nil {
 			return invalid, err
@@ -116,7 +118,10 @@ func each(ctx context.Context, st bench.Reader, sweep string, invalid int, o Opt
 				continue
 			}
 		}
-		if err := f(e); err != nil {
+		if err := estimator.Add(e); err != nil {
+			return invalid, err
+		}
+		if err := f(e, cmp.Or(estimator.Name, e.M.Estimator)); err != nil {
 			return invalid, err
 		}
 	}

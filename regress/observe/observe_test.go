@@ -1,11 +1,14 @@
 package observe
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"testing"
 
 	"latlab/bench"
 	"latlab/bench/memory"
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/exporters/report/reporttest"
 	"latlab/regress"
@@ -54,5 +57,58 @@ func TestListedModels(t *testing.T) {
 	l, err := Listed(t.Context(), st, []bench.Sweep{m}, Options{})
 	if err != nil || len(l.Rows) != 4 {
 		t.Errorf("%d rows, %v", len(l.Rows), err)
+	}
+}
+
+// withCPUTime is a store in which the CPU times of some networks are their wall times.
+type withCPUTime struct {
+	bench.Reader
+	of func(network int) bool
+}
+
+func (r withCPUTime) with(all iter.Seq2[bench.StoredBlock, error]) iter.Seq2[bench.StoredBlock, error] {
+	return func(yield func(bench.StoredBlock, error) bool) {
+		for b, err := range all {
+			if r.of(b.Slot.Network) {
+				b.Block.CPUSamples = b.Block.Samples
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+func (r withCPUTime) Blocks(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
+	return r.with(r.Reader.Blocks(ctx, sweep))
+}
+
+func (r withCPUTime) Values(ctx context.Context, sweep string) iter.Seq2[bench.StoredBlock, error] {
+	return r.with(r.Reader.Values(ctx, sweep))
+}
+
+// TestMixedEstimators: latencies of undisturbed samples and of all samples are not fitted together, be they of one
+// sweep or of two.
+func TestMixedEstimators(t *testing.T) {
+	st := memory.New()
+	m := reporttest.Add(t, st, reporttest.Spec{Networks: 6, Kind: devices.Measured})
+	l := reporttest.Add(t, st, reporttest.Spec{Networks: 4, Listed: true, Kind: devices.Measured})
+	for name, tt := range map[string]struct {
+		of  func(int) bool
+		bad bool
+	}{
+		"all": {func(int) bool { return true }, false}, "some": {func(i int) bool { return i%2 == 0 }, true},
+	} {
+		r := withCPUTime{st, tt.of}
+		n, err := Sampled(t.Context(), r, []bench.Sweep{m}, Options{})
+		_, listedErr := Listed(t.Context(), r, []bench.Sweep{l}, Options{})
+		for _, err := range []error{err, listedErr} {
+			if bad := devices.FaultOf(err) == devices.FaultUser && err != nil; bad != tt.bad {
+				t.Errorf("CPU times of %s networks: %v", name, err)
+			}
+		}
+		if !tt.bad && n.Estimator != stats.MedianOfUndisturbed {
+			t.Errorf("the estimator is %q", n.Estimator)
+		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"latlab/internal/filemark"
 	"latlab/internal/private"
 )
 
@@ -28,8 +29,9 @@ const DefaultLimit int64 = 2 << 30
 // IDENTITY.tflite. The folder must be the user's own (internal/private); links, pipes and other users' files
 // in it are replaced, never opened.
 //
-// Every Open compares the file's sha256 with that of what this process would write, which it knows from
-// writing the model, here or into a hash. A checksum beside the file, as older versions kept
+// Open compares the file's sha256 with that of what this process would write, which it knows from
+// writing the model, here or into a hash. It does so until the file's mark proves (internal/filemark) that it
+// is the file whose sha256 was compared: a block of a MobileDet in float32 would hash 20 to 120 MB. A checksum beside the file, as older versions kept
 // (IDENTITY.json), was rejected: whoever can change one can change the other. The first Open of a model in
 // a process therefore takes as long as writing it without the disk: for a MobileDet 0.1 s in float32, see
 // BenchmarkFirstHit. Writing the file again each time was rejected too: it would need the lock and replace
@@ -37,17 +39,24 @@ const DefaultLimit int64 = 2 << 30
 //
 // An open file has a shared lock and is not evicted. A process that writes or evicts holds the lock
 // on the file "lock", so a temporary file found under that lock belongs to a writer that was killed.
-// The time of modification is the time of last use.
+// The time of modification is the time of last use, to useStep.
 type Cache struct {
 	dir   string
 	limit int64
 
 	mu   sync.Mutex
 	sums map[string]written // by file name: what this process wrote, or would write
+	// compared are the marks of files whose sha256 was compared, by file name.
+	compared map[string]filemark.Mark
 
 	// create opens a temporary file for writing; tests replace it to simulate a full disk.
 	create func(path string) (io.WriteCloser, error)
+	now    func() time.Time
 }
+
+// useStep is how old the time of a file's last use may be: setting it changes the file's mark, so that the
+// file has to be hashed again.
+const useStep = 10 * time.Minute
 
 const (
 	lockName  = "lock"
@@ -62,7 +71,7 @@ func NewCache(dir string, limit int64) *Cache {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return &Cache{dir: dir, limit: limit, sums: map[string]written{}, create: func(path string) (io.WriteCloser, error) {
+	return &Cache{dir: dir, limit: limit, sums: map[string]written{}, compared: map[string]filemark.Mark{}, now: time.Now, create: func(path string) (io.WriteCloser, error) {
 		return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	}}
 }
@@ -134,12 +143,10 @@ func (c *Cache) lookup(ctx context.Context, m *Model) (*File, error) {
 		return nil, nil
 	}
 	want, err := c.expected(ctx, m)
-	if err != nil || !same(f, want) {
+	if err != nil || !c.same(f, want) {
 		_ = f.Close()
 		return nil, err
 	}
-	now := time.Now()
-	_ = os.Chtimes(f.Name(), now, now) // fails in a read-only folder, where nothing is evicted
 	return c.file(f, want), nil
 }
 
@@ -153,8 +160,33 @@ func (c *Cache) file(f *os.File, w written) *File {
 	return &File{Path: f.Name(), SHA256: w.SHA256, Size: w.Bytes, close: func() { _ = f.Close() }}
 }
 
-// same reports whether an open file has the bytes that are expected.
-func same(f *os.File, want written) bool {
+// same reports whether an open file has the bytes that are expected, and notes that it is used.
+func (c *Cache) same(f *os.File, want written) bool {
+	mark, err := filemark.OfOpen(f.Fd())
+	if err != nil {
+		return false
+	}
+	name, now := filepath.Base(f.Name()), c.now()
+	c.mu.Lock()
+	known, ok := c.compared[name]
+	c.mu.Unlock()
+	if !(ok && known == mark) && !hasBytes(f, want) {
+		return false
+	}
+	if mark.Recent(now) || now.Sub(mark.Modified()) > useStep {
+		_ = os.Chtimes(f.Name(), now, now) // fails in a read-only folder, where nothing is evicted
+		return true
+	}
+	// A file that was changed while it was hashed has another mark by now.
+	if after, err := filemark.OfOpen(f.Fd()); err == nil && after == mark {
+		c.mu.Lock()
+		c.compared[name] = mark
+		c.mu.Unlock()
+	}
+	return true
+}
+
+func hasBytes(f *os.File, want written) bool {
 	if info, err := f.Stat(); err != nil || info.Size() != want.Bytes {
 		return false
 	}

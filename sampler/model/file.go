@@ -13,9 +13,12 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"latlab/internal/filemark"
 	"latlab/internal/text"
 	"latlab/sampler/onnx"
 	"latlab/sampler/tflite"
@@ -40,7 +43,7 @@ func FromFile(path string, call Call) (*Model, error) {
 		Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
 		Call: call,
 	}
-	u := userFile{path: path}
+	u := userFile{path: path, hashed: new(atomic.Pointer[filemark.Mark])}
 	err := mapped(path, func(data []byte) error {
 		if err := m.read(data); err != nil {
 			if why := text.WrongKind(data, path, text.Model); why != "" {
@@ -194,6 +197,8 @@ type userFile struct {
 	path   string
 	size   int64
 	sha256 string // hex
+	// hashed is the mark of the file when it was last hashed.
+	hashed *atomic.Pointer[filemark.Mark]
 }
 
 // FileSHA256 is the hash of a user's own file without its Call, in hex; empty for other models.
@@ -212,11 +217,18 @@ type FileError struct {
 func (e *FileError) Error() string { return e.Err.Error() }
 func (e *FileError) Unwrap() error { return e.Err }
 
-// open reads the file again, so that a measurement is never attributed to older bytes.
+// open reads the file again, unless its mark proves that it did not change, so that a measurement is never
+// attributed to older bytes.
 func (u userFile) open(ctx context.Context, _ *Model) (*File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	mark, markErr := filemark.Of(u.path)
+	file := &File{Path: u.path, SHA256: u.sha256, Size: u.size}
+	if known := u.hashed.Load(); markErr == nil && known != nil && *known == mark {
+		return file, nil
+	}
+	recent := mark.Recent(time.Now())
 	var hash string
 	if err := mapped(u.path, func(data []byte) error { hash = hashOf(data); return nil }); err != nil {
 		return nil, &FileError{u.path, err}
@@ -224,5 +236,8 @@ func (u userFile) open(ctx context.Context, _ *Model) (*File, error) {
 	if hash != u.sha256 {
 		return nil, &FileError{u.path, fmt.Errorf("model %s: %w since it was first read", u.path, ErrChanged)}
 	}
-	return &File{Path: u.path, SHA256: u.sha256, Size: u.size}, nil
+	if after, err := filemark.Of(u.path); err == nil && after == mark && !recent {
+		u.hashed.Store(&mark)
+	}
+	return file, nil
 }

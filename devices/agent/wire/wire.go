@@ -14,16 +14,23 @@ const Revision = 5
 
 // Hello is the agent's first line.
 type Hello struct {
-	Type      string `json:"type"`    // "hello"
-	Wire      int    `json:"wire"`    // revision of the messages
-	Version   string `json:"version"` // of latlab
-	Runtime   string `json:"runtime"` // "tflite 2.21.0"
-	Library   string `json:"library"` // sha256 of the runtime's library, hex; empty if it cannot be read
-	PID       int    `json:"pid"`
-	Arch      string `json:"arch"`      // architecture of the agent's build in Go's notation: "arm64"
-	CPUs      []int  `json:"cpus"`      // CPUs that it may run on
-	Delegates string `json:"delegates"` // supported kinds, separated by commas
+	Type    string `json:"type"`    // "hello"
+	Wire    int    `json:"wire"`    // revision of the messages
+	Version string `json:"version"` // of latlab
+	Runtime string `json:"runtime"` // "tflite 2.21.0"
+	Library string `json:"library"` // sha256 of the runtime's library, hex; empty if it cannot be read, or is known
+	// LibraryMark is the library's mark (internal/filemark); empty if the file may be changed without another one.
+	LibraryMark string `json:"library_mark,omitempty"`
+	PID         int    `json:"pid"`
+	Arch        string `json:"arch"`      // architecture of the agent's build in Go's notation: "arm64"
+	CPUs        []int  `json:"cpus"`      // CPUs that it may run on
+	Delegates   string `json:"delegates"` // supported kinds, separated by commas
 }
+
+// KnownLibrary is the environment variable with the mark of the library whose sha256 latlab knows. An agent
+// that loaded the library of this mark leaves the sha256 out: computing it costs as much CPU time as all
+// else that an agent does before it loads a model.
+const KnownLibrary = "LATLAB_KNOWN_LIBRARY"
 
 // Kinds of delegates.
 const (
