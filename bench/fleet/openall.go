@@ -52,6 +52,9 @@ func (o *Opened) Info(i int, otherwise devices.Info) devices.Info {
 	return o.first[i].Info()
 }
 
+// Device is a device that is open and that no member has, nil if there is none.
+func (o *Opened) Device(i int) devices.Device { return o.first[i] }
+
 // Member is Member.Open of a device: the result of its first opening, and later it is opened again.
 func (o *Opened) Member(i int) Opener {
 	return func(ctx context.Context) (devices.Device, error) {

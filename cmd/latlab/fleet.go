@@ -18,6 +18,7 @@ type fleetSweep struct {
 	o      *sweepOptions
 	plans  []sweepPlan
 	opened *fleet.Opened
+	check  *verification // nil without --check
 	// Of each plan, the networks asked for, those refused, and the estimates where they are ranked.
 	asked   []int
 	refused [][]bench.Refused
@@ -25,7 +26,7 @@ type fleetSweep struct {
 }
 
 // runPlans runs a sweep on all its devices at once, into one store.
-func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan) error {
+func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan, check *verification) error {
 	var open []fleet.Opener
 	for _, p := range plans {
 		open = append(open, func(ctx context.Context) (devices.Device, error) { return o.openNamed(ctx, p.name) })
@@ -34,7 +35,12 @@ func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan
 	if err != nil {
 		return err
 	}
-	f := &fleetSweep{s: s, o: o, plans: plans, opened: opened}
+	if check != nil {
+		if err := o.runCheck(ctx, s, check, opened.Device(0)); err != nil {
+			return errors.Join(err, opened.Close())
+		}
+	}
+	f := &fleetSweep{s: s, o: o, plans: plans, opened: opened, check: check}
 	outs, err := f.sweep(ctx)
 	if err != nil {
 		return err
@@ -123,6 +129,9 @@ func (f *fleetSweep) print(outs []fleet.Outcome) error {
 			continue
 		}
 		v := summary(f.asked[i], f.refused[i], o.Result)
+		if f.check != nil {
+			v.Check = &f.check.check
+		}
 		if perr := f.addRanked(&v, f.ranked[i]); perr != nil {
 			return perr
 		}
