@@ -19,6 +19,7 @@ type fleetSweep struct {
 	plans  []sweepPlan
 	opened *fleet.Opened
 	check  *verification // nil without --check
+	twins  [][]fleet.Twin
 	// Of each plan, the networks asked for, those refused, and the estimates where they are ranked.
 	asked   []int
 	refused [][]bench.Refused
@@ -28,10 +29,18 @@ type fleetSweep struct {
 // runPlans runs a sweep on all its devices at once, into one store.
 func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan, check *verification) error {
 	var open []fleet.Opener
+	var twins [][]fleet.Twin
 	for _, p := range plans {
+		t, err := o.twinsOf(p.name)
+		if err != nil {
+			return err
+		}
+		twins = append(twins, t)
 		open = append(open, func(ctx context.Context) (devices.Device, error) { return o.openNamed(ctx, p.name) })
 	}
-	opened, err := fleet.OpenAll(ctx, open)
+	// Twins go on with a sweep that is stored; a new one needs its own device.
+	resumes := check == nil && exists(o.db) && slices.ContainsFunc(twins, func(t []fleet.Twin) bool { return len(t) > 0 })
+	opened, err := fleet.OpenAll(ctx, open, resumes)
 	if err != nil {
 		return err
 	}
@@ -40,7 +49,7 @@ func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan
 			return errors.Join(err, opened.Close())
 		}
 	}
-	f := &fleetSweep{s: s, o: o, plans: plans, opened: opened, check: check}
+	f := &fleetSweep{s: s, o: o, plans: plans, opened: opened, check: check, twins: twins}
 	outs, err := f.sweep(ctx)
 	if err != nil {
 		return err
@@ -74,7 +83,7 @@ func (f *fleetSweep) sweep(ctx context.Context) ([]fleet.Outcome, error) {
 		}
 		sweep.Store, sweep.Flush, sweep.Profile = st, flushEvery(infos[i]), f.o.profile
 		sweep.BatchLimit = (sweep.BatchLimit + len(f.plans) - 1) / len(f.plans)
-		run.Members = append(run.Members, fleet.Member{Name: p.name, BackOff: fleet.BackOff(infos[i]), Open: f.opened.Member(i), Sweep: sweep})
+		run.Members = append(run.Members, fleet.Member{Name: p.name, BackOff: fleet.BackOff(infos[i]), Open: f.opened.Member(i), Sweep: sweep, Twins: f.twins[i]})
 		f.asked, f.refused = append(f.asked, sweep.Networks), append(f.refused, sweep.Refused)
 	}
 	ctx, stop, done := interruptible(ctx, f.s, f.o.quiet)

@@ -41,6 +41,7 @@ type parquetRow struct {
 	BlockC         []*float64  `parquet:"block_temperature_celsius,list" parquet-element:",optional"` // hottest sensor, before or after
 	BlockNodes     []int64     `parquet:"block_nodes,list"`
 	BlockDelegated []int64     `parquet:"block_delegated_nodes,list"`
+	BlockUnit      []string    `parquet:"block_unit,list"` // empty: the sweep's own device
 	BlockSamples   []int64     `parquet:"block_samples,list"`
 	SamplesSeconds []float64   `parquet:"samples_seconds,list"`
 }
@@ -85,6 +86,7 @@ func parquetRowOf(m bench.Sweep, r exporters.Row) parquetRow {
 		row.BlockC = append(row.BlockC, exporters.Higher(b.BeforeC, b.AfterC))
 		row.BlockNodes = append(row.BlockNodes, int64(b.Delegation.Nodes))
 		row.BlockDelegated = append(row.BlockDelegated, int64(b.Delegation.Delegated))
+		row.BlockUnit = append(row.BlockUnit, b.Unit)
 		row.BlockSamples = append(row.BlockSamples, int64(len(b.SamplesSeconds)))
 		row.SamplesSeconds = append(row.SamplesSeconds, b.SamplesSeconds...)
 	}
