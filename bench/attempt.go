@@ -130,6 +130,7 @@ func (r *runner) attempt(ctx context.Context, t task) outcome {
 		// Devices that know nothing of signatures are given files whose first one is of the first subgraph.
 		out.block.Signature = n.Signature
 	}
+	out.block.Unit = r.unit
 	out.block.Warnings = slices.Concat(out.block.Warnings, t.model.Warnings())
 	var ok bool
 	if out.seconds, _, ok = stats.BlockSeconds(out.block); !ok {

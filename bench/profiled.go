@@ -155,5 +155,8 @@ func (r *runner) profileOne(ctx context.Context, n *network) (*model.Model, *dev
 		r.prepared[n.Index] = true
 	}
 	p, err := ProfileModel(ctx, r.o.Device, m, r.protocol.Plan(r.sweep.Seed))
+	if err == nil && r.unit != "" {
+		p.Warnings = append(p.Warnings, "observed on the twin "+r.unit)
+	}
 	return m, p, err
 }

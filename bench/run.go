@@ -26,6 +26,9 @@ type Options struct {
 	Source   Source
 	Device   devices.Device
 	Store    Store
+	// TwinOf is the name of the device whose sweep the Device goes on with, because that one failed; empty = its own.
+	// The Device must be a twin of it: the same in all but its unit, which is stored with its blocks.
+	TwinOf string
 	// Refused are networks that the Source does not have, although they were asked for. The store
 	// keeps them with their reasons.
 	Refused []Refused
@@ -87,7 +90,11 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if err := r.open(ctx); err != nil {
 		return Result{Sweep: r.sweep}, Interrupted(ctx, err)
 	}
-	Note(ctx, o.Store, r.sweep.ID, Condition{State: Running, Refused: o.Refused})
+	running := Condition{State: Running, Refused: o.Refused}
+	if r.unit != "" {
+		running.Message = "taken over by " + r.unit
+	}
+	Note(ctx, o.Store, r.sweep.ID, running)
 	err := Interrupted(ctx, r.loop(ctx))
 	if ferr := r.flush(ctx); err == nil || errors.Is(err, ErrStopped) {
 		err = errors.Join(ferr, err)
@@ -116,13 +123,13 @@ func Interrupted(ctx context.Context, err error) error {
 // network is the loop's state of a planned network.
 type network struct {
 	Network
-	values    []float64          // of finished blocks that are not disturbed
-	disturbed int                // blocks
-	units     devices.Delegation // of the first of them
-	mixed     bool               // blocks ran on different units: values are not replicates
-	rounds    int                // planned so far
-	waiting   int                // slots not run yet
-	postponed int                // how often its slots were postponed, earlier runs included
+	values    []float64     // of finished blocks that are not disturbed
+	disturbed int           // blocks
+	units     devices.Block // the first of them, of which only the units are kept
+	mixed     bool          // blocks ran on different units: values are not replicates
+	rounds    int           // planned so far
+	waiting   int           // slots not run yet
+	postponed int           // how often its slots were postponed, earlier runs included
 	// blocksBefore is how many blocks this run had done at the last postponement.
 	blocksBefore int
 }
@@ -134,11 +141,10 @@ func (n *network) add(info devices.Info, b *devices.Block) {
 		n.disturbed++
 		return
 	}
-	d := b.Delegation
 	if len(n.values) == 0 {
-		n.units = d
+		n.units = devices.Block{Delegation: b.Delegation, Unit: b.Unit}
 	}
-	n.mixed = n.mixed || !stats.SameUnits(d, n.units)
+	n.mixed = n.mixed || !stats.SameUnits(b, &n.units)
 	n.values = append(n.values, seconds)
 }
 
@@ -156,6 +162,7 @@ func (n *network) noise() stats.Noise {
 type runner struct {
 	o        Options
 	sweep    Sweep
+	unit     string            // of a twin; empty on the sweep's own device
 	protocol protocol.Protocol // the sweep's, as it applies to the device
 	start    time.Time
 
@@ -187,6 +194,9 @@ type runner struct {
 func (r *runner) open(ctx context.Context) error {
 	info := r.o.Device.Info()
 	r.sweep = r.o.Sweep
+	if err := r.takeOver(ctx, &info); err != nil {
+		return err
+	}
 	r.sweep.SchemaVersion, r.sweep.Device = SweepSchema, info
 	r.sweep.Networks = r.o.Networks
 	r.sweep.ID = r.sweep.Identity()
@@ -223,6 +233,32 @@ func (r *runner) open(ctx context.Context) error {
 	}
 	r.protocol = r.sweep.Protocol.For(info)
 	return r.load(ctx)
+}
+
+// takeOver replaces a twin's Info by that of the device whose sweep it goes on with. It refuses a device that is no
+// twin, and a sweep that was never begun: there is nothing that a twin could be compared with.
+func (r *runner) takeOver(ctx context.Context, info *devices.Info) error {
+	if r.o.TwinOf == "" {
+		return nil
+	}
+	sweeps, err := r.o.Store.Sweeps(ctx)
+	if err != nil {
+		return labError("open sweep", err)
+	}
+	for _, was := range sweeps {
+		on := r.sweep
+		on.Device = was.Device
+		if was.Device.Name != r.o.TwinOf || on.Identity() != was.ID {
+			continue
+		}
+		if err := was.CheckTwin(*info); err != nil {
+			return err
+		}
+		r.unit = info.Unit()
+		*info = was.Device
+		return nil
+	}
+	return userError("sweep on "+info.Name, fmt.Errorf("it can go on with a sweep of its twin %s, and the store has none that was begun", r.o.TwinOf))
 }
 
 func checkTakes(info devices.Info, f model.Format, p model.Precision) error {

@@ -596,6 +596,60 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// TestClockThatJumps: the wall clock is set forwards and back between blocks, by an hour, a day and ten years. Nothing
+// but the times of the blocks is different: the same blocks in the same order, values, verdicts and progress.
+func TestClockThatJumps(t *testing.T) {
+	jumps := []time.Duration{0, time.Hour, -time.Hour, 24 * time.Hour, -10 * 365 * 24 * time.Hour, 10 * 365 * 24 * time.Hour}
+	run := func(jumping bool) (log []string, ests []bench.Estimate) {
+		d := newDevice()
+		st := memory.New()
+		d.alter = func(b *devices.Block, _ string, _ int) {
+			b.Started = time.Date(2026, 3, 14, 9, 26, d.total, 0, time.UTC)
+			if jumping {
+				b.Started = b.Started.Add(jumps[d.total%len(jumps)])
+			}
+			b.Before.Time, b.After.Time = b.Started, b.Ended()
+		}
+		stop := make(chan struct{})
+		o := options(d, st, 12)
+		o.Stop = stop
+		o.Progress = func(p bench.Progress) {
+			for _, eta := range []*float64{p.ETASeconds, p.ETALowSeconds, p.ETAHighSeconds} {
+				if eta != nil && *eta < 0 {
+					t.Errorf("%v s are left after %d blocks", *eta, p.Blocks)
+				}
+			}
+			if p.Blocks == 17 {
+				close(stop)
+			}
+		}
+		if _, err := bench.Run(t.Context(), o); !errors.Is(err, bench.ErrStopped) {
+			t.Fatal(err)
+		}
+		o.Stop, o.Progress = nil, nil
+		res, err := bench.Run(t.Context(), o)
+		if err != nil || res.Measured != 12 {
+			t.Fatal(res, err)
+		}
+		for e, err := range bench.Estimates(t.Context(), st, res.Sweep.ID) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Blocks = nil
+			ests = append(ests, e)
+		}
+		return d.log, ests
+	}
+	log, ests := run(false)
+	jumped, after := run(true)
+	if diff := cmp.Diff(log, jumped); diff != "" {
+		t.Errorf("other blocks (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(ests, after); diff != "" {
+		t.Errorf("other measurements (-want +got):\n%s", diff)
+	}
+}
+
 // TestProgressOfExtraBlocks: while extra blocks are planned or needed, some are left, no network becomes
 // undone, here and in the store, and the time left has no upper bound of 0.
 func TestProgressOfExtraBlocks(t *testing.T) {

@@ -104,6 +104,30 @@ func (s *Sweep) CheckDevice(now devices.Info) error {
 	}
 }
 
+// CheckTwin refuses to continue a sweep on a device that differs from the sweep's in more than its unit, and lists how.
+func (s *Sweep) CheckTwin(now devices.Info) error {
+	diff := fingerprintDiff(twinPrint(s.Device), twinPrint(now))
+	if len(diff) == 0 {
+		return nil
+	}
+	return &devices.Error{
+		Fault: devices.FaultUser, Op: "resume sweep " + s.ID, Reason: "no twin",
+		Err:    fmt.Errorf("device %s is no twin of %s and does not get its work: %s", now.Name, s.Device.Name, strings.Join(diff, "; ")),
+		Advice: "a twin has the same model, build and runtime",
+	}
+}
+
+// twinPrint is what twins have in common.
+func twinPrint(d devices.Info) map[string]string {
+	f := map[string]string{
+		"kind": string(d.Kind), "harness": d.Harness, "delegate": d.Delegate, "threads": fmt.Sprint(d.Threads),
+		"affinity": fmt.Sprint(d.CPUs), "computed_in": fmt.Sprint(d.Compute),
+	}
+	maps.Copy(f, d.Fingerprint)
+	maps.DeleteFunc(f, func(k, _ string) bool { return slices.Contains(devices.UnitKeys, k) })
+	return f
+}
+
 func fingerprintDiff(was, is map[string]string) []string {
 	all := maps.Clone(is)
 	if all == nil {

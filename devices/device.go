@@ -58,6 +58,19 @@ type Info struct {
 	Transport   string            `json:"transport,omitempty"` // "adb", "ssh"; empty = this machine
 }
 
+// UnitKeys are the parts of a fingerprint in which units of the same model, build and runtime differ.
+var UnitKeys = []string{"serial", "unit"}
+
+// Unit names a device with what tells it from others of its kind, where that is known.
+func (i Info) Unit() string {
+	for _, k := range UnitKeys {
+		if v := i.Fingerprint[k]; v != "" {
+			return fmt.Sprintf("%s (%s %s)", i.Name, k, v)
+		}
+	}
+	return i.Name
+}
+
 // OneThread reports whether one thread of a CPU does all the work, so that CPU time below wall time shows
 // that something else used its core. With an accelerator the thread waits anyway, and of several threads
 // how many are at work depends on the network.
@@ -294,6 +307,7 @@ type Block struct {
 	Delegation      Delegation `json:"delegation"`
 	Runtime         string     `json:"runtime"`             // "tflite 2.21.0"
 	Signature       string     `json:"signature,omitempty"` // key of the model's signature that ran; empty if it has none
+	Unit            string     `json:"unit,omitempty"`      // the twin that ran it; empty = the sweep's own device
 	CPUs            []int      `json:"cpus,omitempty"`      // affinity in force, requested or not
 	ModelSHA256     string     `json:"model_sha256"`        // of the bytes that were timed
 	Started         time.Time  `json:"started"`

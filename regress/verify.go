@@ -73,6 +73,8 @@ type Check struct {
 	// factor; Expected is the model's held-out RMSPE.
 	Spread   *float64 `json:"spread"`
 	Expected *float64 `json:"expected_spread"`
+	// Changed lists what differs in the device's build or unit from the one that the model was fitted on.
+	Changed []string `json:"changed,omitempty"`
 }
 
 // Thresholds of Conclude.

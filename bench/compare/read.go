@@ -62,7 +62,7 @@ func (n *network) readBlocks(e bench.Estimate) {
 	n.noise = stats.NoiseOf(e.M.BlockSeconds)
 	for i := range e.Blocks {
 		b := &e.Blocks[i]
-		if d := b.Delegation; d.Nodes != n.delegation.Nodes || d.Delegated != n.delegation.Delegated {
+		if d := b.Delegation; d.Nodes != n.delegation.Nodes || d.Delegated != n.delegation.Delegated || b.Unit != e.Blocks[0].Unit {
 			n.noise = stats.Noise{}
 		}
 		for _, g := range []string{b.Before.Governor, b.After.Governor} {

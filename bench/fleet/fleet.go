@@ -20,13 +20,22 @@ type Member struct {
 	Name string
 	// Open opens the device and checks that it works and has not changed. It is called again
 	// after the device failed.
-	Open func(context.Context) (devices.Device, error)
+	Open Opener
 	// Sweep is one call of Run; its Device, Stop and Progress are filled in.
 	Sweep bench.Options
 	// BackOff lists the waits before a failed device is opened again; after the last one it is
 	// quarantined. A finished block in between resets the list. An empty list makes the first
 	// failure final.
 	BackOff []time.Duration
+	// Twins go on with the sweep, one after the other, once the device itself is quarantined, or where it is not there
+	// when the sweep is resumed.
+	Twins []Twin
+}
+
+// Twin is a device of the same model, build and runtime as a member's, which bench.Run checks.
+type Twin struct {
+	Name string
+	Open Opener
 }
 
 // Fleet runs sweeps on several devices at once, into one Store or several.
@@ -53,6 +62,7 @@ type Event struct {
 	State  bench.SweepState
 	Err    error         // why; nil without a failure
 	Wait   time.Duration // of BackingOff: until the next attempt
+	Twin   string        // of Running: what goes on with the member's sweep; empty = its own device
 }
 
 // Outcome is the result of a member.
@@ -80,6 +90,7 @@ func (f Fleet) member(ctx context.Context, i int, m Member) Outcome {
 	v := &visit{fleet: f, index: i, member: m, out: Outcome{Name: m.Name}}
 	state := v.run(ctx)
 	v.leave()
+	v.out.CloseErr = errors.Join(v.closed, v.out.CloseErr)
 	if ctx.Err() == nil && !errors.Is(v.out.Err, bench.ErrStopped) {
 		f.event(Event{Member: i, Name: m.Name, State: state, Err: v.out.Err})
 	}
@@ -91,12 +102,35 @@ type visit struct {
 	fleet  Fleet
 	index  int
 	member Member
+	twin   *Twin          // nil while it is the member's own device
 	device devices.Device // nil while it is not open
+	closed error          // of devices before this one
 	out    Outcome
 }
 
 // run returns how the sweep ended.
 func (v *visit) run(ctx context.Context) bench.SweepState {
+	state := v.here(ctx)
+	for i := range v.member.Twins {
+		failed := v.out.Err
+		if !mayComeBack(ctx, failed) {
+			break
+		}
+		v.leave()
+		v.closed, v.out.CloseErr = errors.Join(v.closed, v.out.CloseErr), nil
+		v.twin = &v.member.Twins[i]
+		next := v.here(ctx)
+		if f := devices.FaultOf(v.out.Err); v.out.Err == nil || ctx.Err() != nil || f != devices.FaultDevice && f != devices.FaultUser {
+			return next
+		}
+		v.out.Err = bench.Quarantine("sweep on "+v.member.Name, "look at the devices; the same command then resumes", failed,
+			"its twin %s cannot go on with it, %v, after it failed itself", v.twin.Name, v.out.Err)
+	}
+	return state
+}
+
+// here runs the sweep on one device, and returns how that ended.
+func (v *visit) here(ctx context.Context) bench.SweepState {
 	opened, failures := false, 0
 	for {
 		blocks := v.once(ctx)
@@ -110,7 +144,7 @@ func (v *visit) run(ctx context.Context) bench.SweepState {
 		}
 		if failures >= len(v.member.BackOff) {
 			if failures > 0 {
-				v.out.Err = bench.Quarantine("sweep on "+v.member.Name, "look at the device (`latlab devices check "+text.ShellWord(v.member.Name)+"`); the same command then resumes",
+				v.out.Err = bench.Quarantine("sweep on "+v.name(), "look at the device (`latlab devices check "+text.ShellWord(v.name())+"`); the same command then resumes",
 					v.out.Err, "quarantined after %d more attempts", failures)
 			}
 			v.note(ctx, bench.Quarantined)
@@ -130,6 +164,14 @@ func (v *visit) run(ctx context.Context) bench.SweepState {
 	}
 }
 
+// name is the device's, a twin's too.
+func (v *visit) name() string {
+	if v.twin != nil {
+		return v.twin.Name
+	}
+	return v.member.Name
+}
+
 // note stores the member's state and the reason, once there is a sweep to attach it to.
 func (v *visit) note(ctx context.Context, state bench.SweepState) {
 	id := v.out.Result.Sweep.ID
@@ -142,15 +184,23 @@ func (v *visit) note(ctx context.Context, state bench.SweepState) {
 // once runs the sweep until it ends or fails, and returns how many blocks finished.
 func (v *visit) once(ctx context.Context) int {
 	if v.device == nil {
-		d, err := v.member.Open(ctx)
+		open := v.member.Open
+		if v.twin != nil {
+			open = v.twin.Open
+		}
+		d, err := open(ctx)
 		if err != nil {
 			v.out.Err = bench.Interrupted(ctx, err)
 			return 0
 		}
 		v.device = d
 	}
-	v.fleet.event(Event{Member: v.index, Name: v.member.Name, State: bench.Running})
+	running := Event{Member: v.index, Name: v.member.Name, State: bench.Running}
 	o := v.member.Sweep
+	if v.twin != nil {
+		running.Twin, o.TwinOf = v.twin.Name, v.member.Name
+	}
+	v.fleet.event(running)
 	o.Device, o.Stop = v.device, v.fleet.Stop
 	if v.fleet.Progress != nil {
 		o.Progress = func(p bench.Progress) { v.fleet.Progress(v.index, p) }
@@ -158,6 +208,9 @@ func (v *visit) once(ctx context.Context) int {
 	res, err := bench.Run(ctx, o)
 	v.out.Err = err
 	before := v.out.Result
+	if res.Sweep.ID == "" && before.Sweep.ID != "" {
+		return 0 // a twin that was refused
+	}
 	v.out.Result = res
 	v.out.Result.Blocks += before.Blocks
 	v.out.Result.Elapsed += before.Elapsed

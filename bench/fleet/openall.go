@@ -22,8 +22,9 @@ type Opened struct {
 
 // OpenAll opens devices at once. One that is not there does not keep the others from their work, but it
 // is an error where none is there, and where the user made a mistake: that is said before an hour of
-// measuring, and no empty store is left behind. After an error no device is open.
-func OpenAll(ctx context.Context, open []Opener) (*Opened, error) {
+// measuring, and no empty store is left behind. With twins none has to be there: a twin may go on with a stored
+// sweep. After an error no device is open.
+func OpenAll(ctx context.Context, open []Opener, twins bool) (*Opened, error) {
 	o := &Opened{open: open, first: make([]devices.Device, len(open)), errs: make([]error, len(open))}
 	var wg sync.WaitGroup
 	for i := range open {
@@ -35,7 +36,7 @@ func OpenAll(ctx context.Context, open []Opener) (*Opened, error) {
 		})
 	}
 	wg.Wait()
-	there := slices.ContainsFunc(o.errs, func(err error) bool { return err == nil })
+	there := twins || slices.ContainsFunc(o.errs, func(err error) bool { return err == nil })
 	for _, err := range o.errs {
 		if err != nil && (!there || devices.FaultOf(err) == devices.FaultUser) {
 			return nil, errors.Join(err, o.Close())
@@ -51,6 +52,9 @@ func (o *Opened) Info(i int, otherwise devices.Info) devices.Info {
 	}
 	return o.first[i].Info()
 }
+
+// Device is a device that is open and that no member has, nil if there is none.
+func (o *Opened) Device(i int) devices.Device { return o.first[i] }
 
 // Member is Member.Open of a device: the result of its first opening, and later it is opened again.
 func (o *Opened) Member(i int) Opener {

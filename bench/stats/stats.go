@@ -181,16 +181,16 @@ func NoiseOf(values []float64) Noise {
 // step limit far too wide.
 func ReplicateNoise(blocks []*devices.Block, values []float64) Noise {
 	for _, b := range blocks {
-		if !SameUnits(b.Delegation, blocks[0].Delegation) {
+		if !SameUnits(b, blocks[0]) {
 			return Noise{}
 		}
 	}
 	return NoiseOf(values)
 }
 
-// SameUnits reports whether equally many nodes were delegated.
-func SameUnits(a, b devices.Delegation) bool {
-	return a.Delegated == b.Delegated && a.Nodes == b.Nodes
+// SameUnits reports whether one device ran both blocks and delegated equally many nodes.
+func SameUnits(a, b *devices.Block) bool {
+	return a.Unit == b.Unit && a.Delegation.Delegated == b.Delegation.Delegated && a.Delegation.Nodes == b.Delegation.Nodes
 }
 
 // Add pools two noises.

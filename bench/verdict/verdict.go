@@ -44,6 +44,7 @@ const (
 	WarnTail        = "above_minimum"
 	WarnSpread      = "unlike_others"
 	WarnMixed       = "mixed_runs"
+	WarnUnits       = "several_units" // twins ran some of the blocks
 	WarnCPUBlock    = "cpu_time_of_a_block"
 	WarnUnreachable = "confidence"
 	WarnNoise       = "noise_poorly_known"
@@ -104,7 +105,7 @@ func checksFor(info devices.Info) []func(*Measurement, evidence) {
 	if !info.Deterministic {
 		checks = append(checks, warnSamples, warnSpread)
 	}
-	return append(checks, warnMixed, warnDevice)
+	return append(checks, warnMixed, warnUnits, warnDevice)
 }
 
 func (m *Measurement) invalid(code string, value, limit *float64, format string, args ...any) {
@@ -446,6 +447,25 @@ func warnMixed(m *Measurement, e evidence) {
 			return
 		}
 	}
+}
+
+// warnUnits: two units of a model differ by a few per cent, which the interval does not know.
+func warnUnits(m *Measurement, e evidence) {
+	var units []string
+	n := map[string]int{}
+	for _, b := range e.blocks {
+		unit := cmp.Or(b.Unit, e.in.Info.Name)
+		if n[unit]++; n[unit] == 1 {
+			units = append(units, unit)
+		}
+	}
+	if len(units) < 2 {
+		return
+	}
+	for i, u := range units {
+		units[i] = fmt.Sprintf("%d on %s", n[u], u)
+	}
+	m.warn(WarnUnits, nil, nil, "blocks were run by twins: %s", strings.Join(units, ", "))
 }
 
 func warnDevice(m *Measurement, e evidence) {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"latlab/bench/fleet"
 	"latlab/devices"
 	"latlab/internal/ui"
 )
@@ -40,6 +41,19 @@ func (o labOptions) describeNamed(name string) (devices.Info, error) {
 		return devices.Info{}, err
 	}
 	return l.Describe(name)
+}
+
+// twinsOf are the devices that the inventory names as twins of one.
+func (o labOptions) twinsOf(name string) ([]fleet.Twin, error) {
+	l, err := o.lab()
+	if err != nil {
+		return nil, err
+	}
+	var twins []fleet.Twin
+	for _, t := range l.Twins(name) {
+		twins = append(twins, fleet.Twin{Name: t, Open: func(ctx context.Context) (devices.Device, error) { return o.openNamed(ctx, t) }})
+	}
+	return twins, nil
 }
 
 // agentPath is the path of latlab-agent: the flag's, or beside latlab.

@@ -138,7 +138,7 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 	if !slices.ContainsFunc(sweeps, func(m bench.Sweep) bool { return m.Space != "" }) {
 		return f.listedModels(ctx, st, sweeps)
 	}
-	o, err := observe.Sampled(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid})
+	o, err := observe.Sampled(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid, Now: time.Now()})
 	if err != nil {
 		return ofSweeps(sweeps, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"latlab/bench"
 	"latlab/internal/ui"
@@ -19,7 +20,7 @@ import (
 // listedModels fits sweeps of a user's own files, which are not in any search space, by the
 // features of the list or of their ops.
 func (f *fitJob) listedModels(ctx context.Context, st bench.Reader, sweeps []bench.Sweep) error {
-	data, err := observe.Listed(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid})
+	data, err := observe.Listed(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid, Now: time.Now()})
 	if err != nil {
 		return ofSweeps(sweeps, err)
 	}

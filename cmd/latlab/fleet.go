@@ -18,6 +18,8 @@ type fleetSweep struct {
 	o      *sweepOptions
 	plans  []sweepPlan
 	opened *fleet.Opened
+	check  *verification // nil without --check
+	twins  [][]fleet.Twin
 	// Of each plan, the networks asked for, those refused, and the estimates where they are ranked.
 	asked   []int
 	refused [][]bench.Refused
@@ -25,16 +27,29 @@ type fleetSweep struct {
 }
 
 // runPlans runs a sweep on all its devices at once, into one store.
-func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan) error {
+func runPlans(ctx context.Context, s streams, o *sweepOptions, plans []sweepPlan, check *verification) error {
 	var open []fleet.Opener
+	var twins [][]fleet.Twin
 	for _, p := range plans {
+		t, err := o.twinsOf(p.name)
+		if err != nil {
+			return err
+		}
+		twins = append(twins, t)
 		open = append(open, func(ctx context.Context) (devices.Device, error) { return o.openNamed(ctx, p.name) })
 	}
-	opened, err := fleet.OpenAll(ctx, open)
+	// Twins go on with a sweep that is stored; a new one needs its own device.
+	resumes := check == nil && exists(o.db) && slices.ContainsFunc(twins, func(t []fleet.Twin) bool { return len(t) > 0 })
+	opened, err := fleet.OpenAll(ctx, open, resumes)
 	if err != nil {
 		return err
 	}
-	f := &fleetSweep{s: s, o: o, plans: plans, opened: opened}
+	if check != nil {
+		if err := o.runCheck(ctx, s, check, opened.Device(0)); err != nil {
+			return errors.Join(err, opened.Close())
+		}
+	}
+	f := &fleetSweep{s: s, o: o, plans: plans, opened: opened, check: check, twins: twins}
 	outs, err := f.sweep(ctx)
 	if err != nil {
 		return err
@@ -68,7 +83,7 @@ func (f *fleetSweep) sweep(ctx context.Context) ([]fleet.Outcome, error) {
 		}
 		sweep.Store, sweep.Flush, sweep.Profile = st, flushEvery(infos[i]), f.o.profile
 		sweep.BatchLimit = (sweep.BatchLimit + len(f.plans) - 1) / len(f.plans)
-		run.Members = append(run.Members, fleet.Member{Name: p.name, BackOff: fleet.BackOff(infos[i]), Open: f.opened.Member(i), Sweep: sweep})
+		run.Members = append(run.Members, fleet.Member{Name: p.name, BackOff: fleet.BackOff(infos[i]), Open: f.opened.Member(i), Sweep: sweep, Twins: f.twins[i]})
 		f.asked, f.refused = append(f.asked, sweep.Networks), append(f.refused, sweep.Refused)
 	}
 	ctx, stop, done := interruptible(ctx, f.s, f.o.quiet)
@@ -123,6 +138,9 @@ func (f *fleetSweep) print(outs []fleet.Outcome) error {
 			continue
 		}
 		v := summary(f.asked[i], f.refused[i], o.Result)
+		if f.check != nil {
+			v.Check = &f.check.check
+		}
 		if perr := f.addRanked(&v, f.ranked[i]); perr != nil {
 			return perr
 		}

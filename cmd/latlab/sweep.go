@@ -14,6 +14,7 @@ import (
 	"latlab/exporters/prom"
 	"latlab/internal/text"
 	"latlab/internal/ui"
+	"latlab/regress"
 )
 
 type sweepOptions struct {
@@ -23,6 +24,7 @@ type sweepOptions struct {
 	ranking  rankOptions
 	dryRun   bool
 	again    bool
+	check    string
 	profile  int
 	pushURL  string
 	measureOptions
@@ -37,6 +39,7 @@ func (o *sweepOptions) register(f *flagSet) {
 	f.string(&o.named.list, "models", "model files of your own: a `LIST.jsonl` of {\"path\",\"features\":{}} lines", "")
 	f.db(&o.db)
 	f.bool(&o.again, "again", "measure a finished sweep anew, as a new run in the same store; an unfinished run is resumed")
+	f.string(&o.check, "check", "first time 8 networks and say whether a cost model still holds, a JSON `FILE` that fit wrote", "")
 	o.ranking.register(f, "")
 	f.int(&o.profile, "profile", "also profile `N` of the networks, evenly spread: the time of each op, one more block each after all others", 0)
 	f.bool(&o.dryRun, "dry-run", "only print how long the sweep would take and how much it would write")
@@ -80,8 +83,12 @@ func (o *sweepOptions) run(ctx context.Context, s streams) error {
 		p.name, p.info = name, info
 		plans = append(plans, p)
 	}
+	check, err := o.checkPlan(plans)
+	if err != nil {
+		return err
+	}
 	if !o.dryRun {
-		return runPlans(ctx, s, o, plans)
+		return runPlans(ctx, s, o, plans, check)
 	}
 	for _, p := range plans {
 		err = moreSevere(err, p.dry())
@@ -128,6 +135,7 @@ type sweepSummary struct {
 	Run       int          `json:"run,omitempty"`
 	// Refused are asked for too, but not among Networks.
 	Refused []bench.Refused `json:"refused"`
+	Check   *regress.Check  `json:"check,omitempty"` // with --check
 	// Ranked has all networks of a sweep of up to 50, or with --all or --top.
 	Ranked []json.RawMessage `json:"ranked,omitempty"`
 	// Profiled are networks with a profile, with --profile; Unprofiled say why others could not be profiled.

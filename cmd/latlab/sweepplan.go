@@ -13,9 +13,10 @@ import (
 )
 
 type sweepPlan struct {
-	name string
-	info devices.Info
-	dry  func() error // says what it would cost
+	name  string
+	info  devices.Info
+	space *sampler.Space // of all its networks, nil if there is none
+	dry   func() error   // says what it would cost
 	// run is made when the device and the store are open: a list's depends on both.
 	run func(ctx context.Context, st bench.Reader, d devices.Info) (bench.Options, error)
 }
@@ -50,7 +51,8 @@ func (o *sweepOptions) planArchs(ctx context.Context, s streams, info devices.In
 	batch, err := src.Batch(ctx)
 	run := bench.Options{Sweep: m, Networks: len(src.Archs), Source: src, BatchLimit: batch}
 	return sweepPlan{
-		run: func(context.Context, bench.Reader, devices.Info) (bench.Options, error) { return run, nil },
+		space: src.Space,
+		run:   func(context.Context, bench.Reader, devices.Info) (bench.Options, error) { return run, nil },
 		dry: func() error {
 			f, err := src.Forecast()
 			if err != nil {
@@ -115,6 +117,7 @@ func (o *sweepOptions) planNamed(s streams, info devices.Info) (sweepPlan, error
 	}
 	batch, err := l.Networks.Batch(cache)
 	return sweepPlan{
+		space: l.Networks.Space(),
 		dry: func() error {
 			f, err := l.Networks.Forecast()
 			if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,54 +44,104 @@ func (o *verifyOptions) run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer closeDevice(s, d)
-	if err := sameDevice(o.cost, m, d.Info()); err != nil {
-		return err
-	}
-	list, skipped, err := o.list(s, sp, d.Info(), m.Precision)
+	form, err := o.deviceForm(d.Info(), m.Precision)
 	if err != nil {
 		return err
 	}
-	ests, err := o.measureList(ctx, s, d, list, nil)
+	list, skipped, err := o.list(s, sp, form)
 	if err != nil {
 		return err
 	}
-	rows := compareOne(m, sp, list, ests)
+	v := verification{file: o.cost, m: m, sp: sp, list: list}
+	if err := v.measure(ctx, s, d, &o.measureOptions); err != nil {
+		return err
+	}
+	if o.json {
+		err = ui.Document(s.out, v.document())
+	} else {
+		err = v.print(s)
+	}
+	if err != nil {
+		return err
+	}
 	n := bench.NewTally()
-	for _, e := range ests {
+	for _, e := range v.ests {
 		n.Add(e)
 	}
-	if err := printVerified(s, o.json, rows, m.Conclude(rows), d.Info().Kind); err != nil {
-		return err
-	}
-	if skipped || slices.ContainsFunc(rows, func(v regress.Verified) bool { return v.Seconds == nil }) {
+	if skipped || slices.ContainsFunc(v.rows, func(v regress.Verified) bool { return v.Seconds == nil }) {
 		return exitSilently(exitPartial)
 	}
 	return o.verdicts(n.Invalid, n.Imprecise)
 }
 
-// sameDevice refuses a device that the cost model is not for, such as one of the same name with
-// different threads, affinity, runtime, library or machine.
-func sameDevice(file string, m *regress.CostModel, now devices.Info) error {
-	is := regress.ProvenanceOf(bench.Sweep{Device: now, Precision: m.Precision})
-	is.Estimator = m.Estimator
-	err := m.Provenance().Same(is)
-	mixed, isMixed := errors.AsType[*regress.MixedError](err)
-	if !isMixed {
+// verification is a cost model with networks that are timed to judge it.
+type verification struct {
+	file string // the cost model's
+	m    *regress.CostModel
+	sp   *sampler.Space
+	list source.List
+
+	kind  devices.Kind
+	ests  []bench.Estimate
+	rows  []regress.Verified
+	check regress.Check
+}
+
+// measure times the networks and concludes. It refuses a device that the cost model is not for before it times
+// anything, and latencies of another estimator after.
+func (v *verification) measure(ctx context.Context, s streams, d devices.Device, o *measureOptions) error {
+	v.kind = d.Info().Kind
+	changed, err := v.sameDevice(d.Info())
+	if err != nil {
 		return err
 	}
-	if mixed.Field == "device" {
-		return usagef("cost model %s is for device %s, --device is %s; verify it on %[2]s, or fit one on %[3]s", file, mixed.A, mixed.B)
+	if v.ests, err = o.measureList(ctx, s, d, v.list, nil); err != nil {
+		return err
 	}
-	return usagef("cost model %s is for device %s with %s %q, which now has %q; fit it again", file, now.Name, mixed.Field, mixed.A, mixed.B)
+	for _, e := range v.ests {
+		if e.M != nil && e.M.Verdict != verdict.Invalid && e.M.Estimator != v.m.Estimator {
+			return usagef("cost model %s is fitted to the estimator %q, latencies are now by %q; fit it again from its store", v.file, v.m.Estimator, e.M.Estimator)
+		}
+	}
+	v.rows = compareOne(v.m, v.sp, v.list, v.ests)
+	v.check = v.m.Conclude(v.rows)
+	v.check.Changed = changed
+	return nil
+}
+
+// buildAndUnit are the parts of a device's fingerprint that may differ from the cost model's: whether it holds
+// in spite of that is the question.
+var buildAndUnit = []string{"build", "delegate_sha256", "library_sha256", "model_revision", "os", "runtime", "serial", "unit"}
+
+// sameDevice refuses a device that the cost model is not for, such as one of the same name with different threads,
+// affinity or hardware. It lists what has changed of the build and the unit.
+func (v *verification) sameDevice(now devices.Info) (changed []string, err error) {
+	was, is := v.m.Provenance(), regress.ProvenanceOf(bench.Sweep{Device: now, Precision: v.list.Form().Precision})
+	is.Estimator = was.Estimator // known once something is timed
+	was.Fingerprint = maps.Clone(was.Fingerprint)
+	for _, key := range buildAndUnit {
+		if a, b := was.Fingerprint[key], is.Fingerprint[key]; a != b {
+			changed = append(changed, fmt.Sprintf("%s was %q, is %q", key, a, b))
+		}
+		delete(was.Fingerprint, key)
+		delete(is.Fingerprint, key)
+	}
+	err = was.Same(is)
+	mixed, isMixed := errors.AsType[*regress.MixedError](err)
+	switch {
+	case !isMixed:
+		return changed, err
+	case mixed.Field == "device":
+		return nil, usagef("cost model %s is for device %s, --device is %s; verify it on %[2]s, or fit one on %[3]s", v.file, mixed.A, mixed.B)
+	case mixed.Field == "precision":
+		return nil, usagef("cost model %s is for %s, networks are to be timed in %s; choose the same --precision", v.file, mixed.A, mixed.B)
+	}
+	return nil, usagef("cost model %s is for device %s with %s %q, which now has %q; fit it again", v.file, now.Name, mixed.Field, mixed.A, mixed.B)
 }
 
 // list reads --fixture and --archs. skipped reports whether lines were skipped.
-func (o *verifyOptions) list(s streams, sp *sampler.Space, info devices.Info, precision model.Precision) (list source.List, skipped bool, err error) {
+func (o *verifyOptions) list(s streams, sp *sampler.Space, form model.Form) (list source.List, skipped bool, err error) {
 	cache, err := o.cache.open()
-	if err != nil {
-		return nil, false, err
-	}
-	form, err := o.deviceForm(info, precision)
 	if err != nil {
 		return nil, false, err
 	}
@@ -150,14 +201,16 @@ func compareOne(m *regress.CostModel, sp *sampler.Space, list source.List, ests 
 	return rows
 }
 
-func printVerified(s streams, asJSON bool, rows []regress.Verified, check regress.Check, kind devices.Kind) error {
-	mape, measured := regress.MeanError(rows)
-	if asJSON {
-		return ui.Document(s.out, map[string]any{"networks": rows, "mape": mape, "kind": kind, "check": check})
-	}
-	scale := secondsScale(rows)
-	lines := [][]string{{"NETWORK", "PREDICTED", strings.ToUpper(string(kind)), "INTERVAL", "ERROR", "VERDICT"}}
-	for _, v := range rows {
+func (v *verification) document() map[string]any {
+	mape, _ := regress.MeanError(v.rows)
+	return map[string]any{"networks": v.rows, "mape": mape, "kind": v.kind, "check": v.check}
+}
+
+func (v *verification) print(s streams) error {
+	mape, measured := regress.MeanError(v.rows)
+	scale := secondsScale(v.rows)
+	lines := [][]string{{"NETWORK", "PREDICTED", strings.ToUpper(string(v.kind)), "INTERVAL", "ERROR", "VERDICT"}}
+	for _, v := range v.rows {
 		if v.Seconds == nil {
 			lines = append(lines, []string{v.Name, scale.Format(v.Predicted), "failed", "", "", ""})
 			continue
@@ -167,7 +220,10 @@ func printVerified(s streams, asJSON bool, rows []regress.Verified, check regres
 	if err := ui.Table(s.out, lines); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, "mean error of %s: %s\n%s\n", ui.Plural(measured, "network"), ui.Optional(mape, ui.Percent), conclusion(check))
+	for _, c := range v.check.Changed {
+		printUnder(s.out, "since the fit,", c)
+	}
+	_, err := fmt.Fprintf(s.out, "mean error of %s: %s\n%s\n", ui.Plural(measured, "network"), ui.Optional(mape, ui.Percent), conclusion(v.check))
 	return err
 }
 

@@ -57,6 +57,8 @@ func (e *entry) placeFields() []tool.Field {
 			}},
 		{Name: "tool", Form: "word", Means: "the program that measures: " + strings.Join(toolNames(), ", ") + "; default: " + toolNames()[0],
 			Read: func(strictyaml.Value) {}}, // newEntry has read it
+		{Name: "twins", Form: "list of words", Means: "names of devices of this file, of the same model, build and runtime, which go on with a sweep when this one fails",
+			Read: tool.Words("", "", &e.twins).Read},
 		{Name: "precision", Form: "word", Means: "numeric type that --precision defaults to; see the table below",
 			Read: func(v strictyaml.Value) { e.Precision = model.Precision(v.Word()) }},
 	}

@@ -36,6 +36,7 @@ type entry struct {
 	coolDown machine.CoolDown
 	settings state.Settings
 	wrap     []string
+	twins    []string // names of entries
 	dir      string
 }
 
@@ -89,11 +90,32 @@ func parse(data []byte, file string) (entries []*entry, err error) {
 			}
 			entries = append(entries, e)
 		}
+		for i, v := range root.Object("devices").Get("devices").ListOrNone(maxEntries) {
+			if root.OK() {
+				checkTwins(v, entries[i], entries)
+			}
+		}
 	})
 	if err != nil {
 		return nil, err
 	}
 	return entries, nil
+}
+
+// checkTwins refuses twins that are not in the file or are set up otherwise. Whether their model, build and runtime
+// are the same shows when they are open.
+func checkTwins(v strictyaml.Value, e *entry, all []*entry) {
+	for _, name := range e.twins {
+		i := slices.IndexFunc(all, func(o *entry) bool { return o.Name == name })
+		switch {
+		case name == e.Name:
+			v.At("twins").Fail("%q is the device itself", name)
+		case i < 0:
+			v.At("twins").Fail("%q is no device of this file", text.Clip(name))
+		case all[i].tool.Name != e.tool.Name || all[i].Delegate.Name != e.Delegate.Name || all[i].Threads != e.Threads || all[i].Precision != e.Precision || !slices.Equal(all[i].CPUs, e.CPUs):
+			v.At("twins").Fail("%q differs in tool, delegate, threads, cpus or precision, so it is no twin of %s", name, e.Name)
+		}
+	}
 }
 
 // newEntry is a device with its tool and no other fields.

@@ -237,6 +237,18 @@ func TestHostsAreReadBack(t *testing.T) {
 	})
 }
 
+func TestTwins(t *testing.T) {
+	l, err := New(Options{File: write(t, "devices.yml", "devices:\n- {name: a, adb: 1, twins: [c, b]}\n- {name: b, adb: 2}\n- {name: c, adb: 3, twins: [a]}\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]string{"a": {"c", "b"}, "b": nil, "c": {"a"}, "cpu": nil, "nobody": nil} {
+		if diff := cmp.Diff(want, l.Twins(name)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 // TestFieldsDocument keeps the table of fields, for the document of devices.
 func TestFieldsDocument(t *testing.T) {
 	path := filepath.Join("testdata", "fields.md")

@@ -100,5 +100,14 @@ func (l *Lab) Forms() []string {
 	return forms
 }
 
+// Twins are the devices that go on with a sweep of this one when it fails, by name; devices of the inventory file have
+// some.
+func (l *Lab) Twins(name string) []string {
+	if e := l.entryOf(name); e != nil {
+		return e.twins
+	}
+	return nil
+}
+
 // File returns the path of the inventory file and its number of devices. The file may not exist.
 func (l *Lab) File() (path string, n int) { return l.file, len(l.entries) }

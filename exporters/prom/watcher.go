@@ -247,12 +247,13 @@ func (l Lab) Condition(device string) *devices.State {
 const timingFor = 2 * time.Minute
 
 // Timing reports whether a sweep is timing on the device at now, from its reported state and its
-// blocks. It is for this machine, which has no lock.
+// blocks. It is for this machine, which has no lock. A report from the future is by a clock that was set back since, and
+// says nothing: a killed process would count as running until the clock is there again.
 func (l Lab) Timing(device string, now time.Time) bool {
 	return slices.ContainsFunc(l.Sweeps, func(s *Sweep) bool {
-		last := s.Said
-		if s.LastBlock.After(last) {
-			last = s.LastBlock
+		last := s.LastBlock
+		if s.Said.After(last) && !s.Said.After(now) {
+			last = s.Said
 		}
 		return s.Manifest.Device.Name == device && s.State == bench.Running && now.Sub(last) < timingFor
 	})

@@ -205,6 +205,8 @@ func TestTiming(t *testing.T) {
 		{"has ended", bench.Ended, time.Second, time.Second, false},
 		{"waits for its device", bench.BackingOff, time.Second, time.Second, false},
 		{"said nothing", "", time.Hour, time.Second, false},
+		{"was killed before the clock was set back", bench.Running, -time.Hour, time.Hour, false},
+		{"brings blocks since the clock was set back", bench.Running, -time.Hour, time.Second, true},
 	} {
 		lab := prom.Lab{Sweeps: []*prom.Sweep{{
 			Manifest: bench.Sweep{Device: devices.Info{Name: "cpu"}}, State: c.state, Said: ago(c.said), LastBlock: ago(c.block),

@@ -255,6 +255,7 @@ func doubtWords(code string) string {
 		verdict.WarnBimodal:      "bimodal samples",
 		verdict.WarnTail:         "the median is far above the fastest run",
 		verdict.WarnSpread:       "blocks spread more than those of other networks",
+		verdict.WarnUnits:        "blocks were run by twins",
 		verdict.WarnMixed:        "blocks differ in runtime or in the bytes of the model",
 		verdict.WarnCPUBlock:     "one block waited for a CPU",
 		verdict.WarnUnreachable:  "too few blocks for the requested confidence",

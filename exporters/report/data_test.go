@@ -196,6 +196,34 @@ func TestSlowedDown(t *testing.T) {
 	}
 }
 
+// TestTimelineOfAClockThatJumps: every block is in it, in the order of the clock, and the resolution stays.
+func TestTimelineOfAClockThatJumps(t *testing.T) {
+	line := newTimeline(protocol.Protocol{})
+	const blocks = 900
+	at := reporttest.Began()
+	for i := range blocks {
+		switch i {
+		case 300:
+			at = at.AddDate(10, 0, 0)
+		case 600:
+			at = at.AddDate(-56, 0, 0)
+		}
+		at = at.Add(time.Second)
+		line.add(exporters.Row{Estimate: bench.Estimate{M: &verdict.Measurement{Seconds: 0.01}, Blocks: []devices.Block{{Started: at, Samples: []float64{0.01}}}}})
+	}
+	all := line.timeline().Moments
+	n := 0
+	for i, m := range all {
+		n += m.Blocks
+		if i > 0 && !m.Start.After(all[i-1].Start) {
+			t.Errorf("moment %d is at %v, after one at %v", i, m.Start, all[i-1].Start)
+		}
+	}
+	if n != blocks || len(all) < maxMoments/3 || line.width > 8*time.Second {
+		t.Errorf("%d of %d blocks in %d moments of %v", n, blocks, len(all), line.width)
+	}
+}
+
 func fitted(t testing.TB, networks int) (*memory.Store, bench.Sweep, Cost) {
 	t.Helper()
 	st := memory.New()

@@ -263,7 +263,7 @@ func inParquet(want []network) []cells {
 	return each(want, func(n network, c cells) {
 		lists := map[string][]any{
 			"block_seconds": {}, "block_started": {}, "block_temperature_celsius": {}, "block_nodes": {},
-			"block_delegated_nodes": {}, "block_samples": {}, "samples_seconds": {},
+			"block_delegated_nodes": {}, "block_unit": {}, "block_samples": {}, "samples_seconds": {},
 			"block_disturbed": {}, "block_clock_hz": {},
 		}
 		add := func(name string, v ...any) { lists[name] = append(lists[name], v...) }
@@ -276,6 +276,7 @@ func inParquet(want []network) []cells {
 			add("block_temperature_celsius", plain(b.After.HottestC())) // in these sweeps the later one is the hotter
 			add("block_nodes", plain(int64(b.Delegation.Nodes)))
 			add("block_delegated_nodes", plain(int64(b.Delegation.Delegated)))
+			add("block_unit", b.Unit)
 			add("block_samples", plain(int64(len(b.Samples))))
 			add("samples_seconds", floats(b.Samples)...)
 		}

@@ -37,6 +37,7 @@ type block struct {
 	BeforeC        *float64           `json:"temperature_before_celsius"` // hottest sensor
 	AfterC         *float64           `json:"temperature_after_celsius"`
 	Delegation     devices.Delegation `json:"delegation"`
+	Unit           string             `json:"unit,omitempty"` // the twin that ran it
 }
 
 // summary is a tool's statistics, if it gave no samples.
@@ -74,7 +75,7 @@ func blockOf(info devices.Info, b *devices.Block) block {
 	out := block{
 		Started: b.Started, ElapsedSeconds: b.Elapsed, SamplesSeconds: b.Samples,
 		FirstSeconds: positive(b.FirstSeconds), InitSeconds: positive(b.InitSeconds),
-		BeforeC: b.Before.HottestC(), AfterC: b.After.HottestC(), Delegation: b.Delegation,
+		BeforeC: b.Before.HottestC(), AfterC: b.After.HottestC(), Delegation: b.Delegation, Unit: b.Unit,
 	}
 	if s, _, ok := stats.Seconds(info, b); ok {
 		out.Seconds = &s

@@ -41,6 +41,7 @@ type parquetRow struct {
 	BlockC         []*float64  `parquet:"block_temperature_celsius,list" parquet-element:",optional"` // hottest sensor, before or after
 	BlockNodes     []int64     `parquet:"block_nodes,list"`
 	BlockDelegated []int64     `parquet:"block_delegated_nodes,list"`
+	BlockUnit      []string    `parquet:"block_unit,list"` // empty: the sweep's own device
 	BlockSamples   []int64     `parquet:"block_samples,list"`
 	BlockDisturbed []bool      `parquet:"block_disturbed,list"`
 	BlockClockHz   []*float64  `parquet:"block_clock_hz,list" parquet-element:",optional"`
@@ -87,6 +88,7 @@ func parquetRowOf(m bench.Sweep, r exporters.Row) parquetRow {
 		row.BlockC = append(row.BlockC, exporters.Higher(b.BeforeC, b.AfterC))
 		row.BlockNodes = append(row.BlockNodes, int64(b.Delegation.Nodes))
 		row.BlockDelegated = append(row.BlockDelegated, int64(b.Delegation.Delegated))
+		row.BlockUnit = append(row.BlockUnit, b.Unit)
 		row.BlockSamples = append(row.BlockSamples, int64(len(b.SamplesSeconds)))
 		row.BlockDisturbed, row.BlockClockHz = append(row.BlockDisturbed, b.Disturbed), append(row.BlockClockHz, b.ClockHz)
 		row.SamplesSeconds = append(row.SamplesSeconds, b.SamplesSeconds...)

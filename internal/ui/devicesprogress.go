@@ -124,11 +124,16 @@ func (f *Progress) Event(e fleet.Event) {
 	defer f.mu.Unlock()
 	back := e.State == bench.Running && f.away[e.Member]
 	f.away[e.Member] = e.State == bench.BackingOff
+	back = back || e.Twin != ""
 	if e.Err == nil && !back {
 		return
 	}
 	fields := map[string]any{"message_type": "device", "device": e.Name, "state": e.State}
 	text := fmt.Sprintf("%s: %s", e.Name, e.State)
+	if e.Twin != "" {
+		fields["twin"] = e.Twin
+		text += " on its twin " + e.Twin
+	}
 	if e.Err != nil {
 		fields["error"] = OneLine(e.Err)
 		text += ": " + OneLine(e.Err)

@@ -17,6 +17,9 @@ import (
 // Options of reading.
 type Options struct {
 	WithInvalid bool // take INVALID measurements too
+	// Now limits how new measurements can be: a block that ended later was timed by a clock that was ahead, and says
+	// nothing of their age. The zero value limits nothing.
+	Now time.Time
 }
 
 // Networks are the measurements of sweeps of one space, joined, and how many were INVALID.
@@ -44,7 +47,7 @@ func Sampled(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, o Optio
 		n.Invalid, err = each(ctx, st, m.ID, n.Invalid, o, func(e bench.Estimate, estimator string) error {
 			a, err := sp.ParseArch(e.Network.Indices)
 			d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds, SD: e.M.StandardError})
-			d.Estimator, d.MeasuredUntil, d.NoiseDF = estimator, ended(e, d.MeasuredUntil), e.M.NoiseDF
+			d.Estimator, d.MeasuredUntil, d.NoiseDF = estimator, o.ended(e, d.MeasuredUntil), e.M.NoiseDF
 			return err
 		})
 		if err != nil {
@@ -74,7 +77,7 @@ func Listed(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, o Option
 			d.Rows = append(d.Rows, regress.FeatureRow{
 				Name: e.Network.Name, Model: e.Network.Model, Features: e.Network.Features, Seconds: e.M.Seconds, SD: e.M.StandardError,
 			})
-			d.Estimator, d.MeasuredUntil, d.NoiseDF = estimator, ended(e, d.MeasuredUntil), e.M.NoiseDF
+			d.Estimator, d.MeasuredUntil, d.NoiseDF = estimator, o.ended(e, d.MeasuredUntil), e.M.NoiseDF
 			return nil
 		})
 		if err != nil {
@@ -89,12 +92,12 @@ func Listed(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, o Option
 
 // ended is the later of a time and the end of an estimate's last block. A simulator's clock is
 // virtual and does not tell when anything was measured.
-func ended(e bench.Estimate, until time.Time) time.Time {
+func (o Options) ended(e bench.Estimate, until time.Time) time.Time {
 	if e.M.Kind == devices.Simulated {
 		return until
 	}
 	for i := range e.Blocks {
-		if end := e.Blocks[i].Ended(); end.After(until) {
+		if end := e.Blocks[i].Ended(); end.After(until) && (o.Now.IsZero() || !end.After(o.Now)) {
 			until = end
 		}
 	}

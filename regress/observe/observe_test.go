@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"testing"
+	"time"
 
 	"latlab/bench"
 	"latlab/bench/memory"
@@ -33,6 +34,22 @@ func TestInvalidMeasurements(t *testing.T) {
 	}
 	if until := without.MeasuredUntil; !until.After(reporttest.Began()) {
 		t.Errorf("latencies until %v, the sweep began at %v", until, reporttest.Began())
+	}
+}
+
+// TestClockThatWasAhead: blocks from the future do not make a cost model young for ever.
+func TestClockThatWasAhead(t *testing.T) {
+	st := memory.New()
+	m := reporttest.Add(t, st, reporttest.Spec{Networks: 3, Kind: devices.Measured})
+	all, err := Sampled(t.Context(), st, []bench.Sweep{m}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for now, want := range map[time.Time]bool{all.MeasuredUntil: true, all.MeasuredUntil.Add(-time.Nanosecond): false, reporttest.Began(): false} {
+		n, err := Sampled(t.Context(), st, []bench.Sweep{m}, Options{Now: now})
+		if err != nil || n.MeasuredUntil.Equal(all.MeasuredUntil) != want || n.MeasuredUntil.After(now) || len(n.Observations) != 3 {
+			t.Errorf("at %v: until %v of %v, %v", now, n.MeasuredUntil, all.MeasuredUntil, err)
+		}
 	}
 }
 
