@@ -56,10 +56,11 @@ func decodeValue(text []byte) (devices.Block, error) {
 	var value struct {
 		Summary    *devices.Summary   `json:"summary"`
 		Delegation devices.Delegation `json:"delegation"`
+		Clock      []devices.Clock    `json:"clock"`
 	}
 	if deep(text) {
 		return devices.Block{}, errDeep
 	}
 	err := json.Unmarshal(text, &value)
-	return devices.Block{Summary: value.Summary, Delegation: value.Delegation}, err
+	return devices.Block{Summary: value.Summary, Delegation: value.Delegation, Clock: value.Clock}, err
 }
