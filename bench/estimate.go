@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"latlab/bench/stats"
 	"latlab/bench/verdict"
@@ -17,33 +18,39 @@ type Estimate struct {
 	Blocks  []devices.Block
 }
 
-// Pool is the noise between blocks over all networks of a sweep.
-func Pool(ctx context.Context, st Reader, sweep string) (stats.Pool, error) {
+// Pool is what the blocks of a sweep say together: the noise between those of all networks, and their clock.
+func Pool(ctx context.Context, st Reader, sweep string) (stats.Pool, stats.CoreClock, error) {
 	manifest, err := st.Sweep(ctx, sweep)
 	if err != nil {
-		return stats.Pool{}, err
+		return stats.Pool{}, stats.CoreClock{}, err
 	}
-	var all []stats.Noise
+	var nets []*network
 	for g, err := range byNetwork(st.Values(ctx, sweep)) {
 		if err != nil {
-			return stats.Pool{}, err
+			return stats.Pool{}, stats.CoreClock{}, err
 		}
-		all = append(all, ownNoise(manifest.Device, g.blocks))
+		n := &network{}
+		for i := range g.blocks {
+			n.add(manifest.Device, &g.blocks[i], 0, 0)
+		}
+		nets = append(nets, n)
 	}
-	return stats.NewPool(all), nil
-}
-
-// ownNoise is the noise of a network's blocks.
-func ownNoise(info devices.Info, all []devices.Block) stats.Noise {
-	blocks, values, _ := stats.Usable(info, all)
-	return stats.ReplicateNoise(blocks, values)
+	clock := clockOf(slices.Values(nets))
+	slowHz := clock.SlowHz(manifest.Protocol.ClockMargin())
+	all := make([]stats.Noise, 0, len(nets))
+	for _, n := range nets {
+		n.use(slowHz)
+		all = append(all, n.noise())
+	}
+	return stats.NewPool(all), clock, nil
 }
 
 // input is what the Measurement of a network depends on.
-func input(blocks []devices.Block, p stats.Pool, of Sweep) verdict.Input {
+func input(all []devices.Block, p stats.Pool, clock stats.CoreClock, of Sweep) verdict.Input {
+	blocks, values, _ := stats.Usable(of.Device, clock.SlowHz(of.Protocol.ClockMargin()), all)
 	return verdict.Input{
-		Blocks: blocks, Info: of.Device, Protocol: of.Protocol,
-		Pooled: p.Core, All: p.All, LeftOut: p.LeftOut(ownNoise(of.Device, blocks)),
+		Blocks: all, Info: of.Device, Protocol: of.Protocol, Clock: clock,
+		Pooled: p.Core, All: p.All, LeftOut: p.LeftOut(stats.ReplicateNoise(blocks, values)),
 	}
 }
 
@@ -56,7 +63,7 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 			yield(Estimate{}, err)
 			return
 		}
-		pooled, err := Pool(ctx, st, sweep)
+		pooled, clock, err := Pool(ctx, st, sweep)
 		if err != nil {
 			yield(Estimate{}, err)
 			return
@@ -79,7 +86,7 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 			e := Estimate{Network: n}
 			if more && g.network == n.Index {
 				e.Blocks = g.blocks
-				if m, ok := verdict.Measure(input(g.blocks, pooled, manifest)); ok {
+				if m, ok := verdict.Measure(input(g.blocks, pooled, clock, manifest)); ok {
 					e.M = &m
 					e.Network.Status = statusNow(n.Status, m, manifest)
 				}

@@ -23,7 +23,7 @@ import (
 func (r *runner) plan(ctx context.Context) (bool, error) {
 	clear(r.models)
 	for {
-		r.pool = r.newPool()
+		r.judgeBlocks()
 		wide := r.tooWide()
 		some := wide[:min(len(wide), r.batchSize())]
 		r.foresee(wide, len(some))
@@ -44,13 +44,22 @@ func (r *runner) plan(ctx context.Context) (bool, error) {
 	}
 }
 
-// newPool pools in the order of the networks: sums of another order could differ in the last digit.
-func (r *runner) newPool() stats.Pool {
+// judgeBlocks finds the slow blocks and pools the noise of the others, in the order of the networks: sums of
+// another order could differ in the last digit.
+func (r *runner) judgeBlocks() {
+	r.slowHz = clockOf(maps.Values(r.nets)).SlowHz(r.protocol.ClockMargin())
+	r.noise, r.allSlow = stats.Noise{}, true
 	var all []stats.Noise
 	for _, i := range slices.Sorted(maps.Keys(r.nets)) {
-		all = append(all, r.nets[i].noise())
+		n := r.nets[i]
+		n.use(r.slowHz)
+		r.noise = r.noise.Add(n.noise())
+		r.allSlow = r.allSlow && !slices.ContainsFunc(n.timed, func(t timed) bool {
+			return t.order >= r.order-r.protocol.Batch && !t.clock.Slow(r.slowHz)
+		})
+		all = append(all, n.noise())
 	}
-	return stats.NewPool(all)
+	r.pool = stats.NewPool(all)
 }
 
 // batchSize has no limit on a simulator, which never loads a model's bytes into the cache.
@@ -79,11 +88,14 @@ func (r *runner) needsMore(n *network) bool {
 	case n.blocks() >= p.MaxBlocks:
 		return false
 	case len(n.values) < p.MinBlocks:
-		return true
+		// A device that stays slow would run the whole budget of every network, and all would be INVALID anyway.
+		// If it recovers during the sweep, these networks get their blocks.
+		return !r.allSlow || len(n.timed) < p.MinBlocks
 	}
 	noise, alone := stats.Noise{}, false
 	if len(n.values) < stats.OrderBlocks {
 		noise, alone = r.pool.NoiseFor(n.noise())
+		alone = alone || r.pool.Suspect(n.noise())
 	}
 	// A network unlike the others gets enough blocks for its own order statistics: few blocks say little
 	// about its noise.

@@ -62,7 +62,7 @@ func (r *runner) count(n *network, sign int) {
 	switch {
 	case n.Status == Failed:
 		r.standing.failed += sign
-	case len(n.values) >= r.protocol.MinBlocks, n.blocks() >= r.protocol.MaxBlocks:
+	case len(n.timed) >= r.protocol.MinBlocks, n.blocks() >= r.protocol.MaxBlocks:
 		r.standing.done += sign
 		r.standing.extra += sign * (n.rounds - r.protocol.MinBlocks)
 	}

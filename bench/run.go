@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -123,33 +124,65 @@ func Interrupted(ctx context.Context, err error) error {
 // network is the loop's state of a planned network.
 type network struct {
 	Network
-	values    []float64     // of finished blocks that are not disturbed
-	disturbed int           // blocks
-	units     devices.Block // the first of them, of which only the units are kept
-	mixed     bool          // blocks ran on different units: values are not replicates
-	rounds    int           // planned so far
-	waiting   int           // slots not run yet
-	postponed int           // how often its slots were postponed, earlier runs included
+	timed     []timed   // finished blocks that are not disturbed
+	disturbed int       // blocks
+	values    []float64 // of the timed blocks that are not slow
+	mixed     bool      // these ran on different units: values are not replicates
+	rounds    int       // planned so far
+	waiting   int       // slots not run yet
+	postponed int       // how often its slots were postponed, earlier runs included
 	// blocksBefore is how many blocks this run had done at the last postponement.
 	blocksBefore int
 }
 
-// add records a finished block.
-func (n *network) add(info devices.Info, b *devices.Block) {
+// timed is what matters of a finished block for its network.
+type timed struct {
+	seconds float64
+	clock   stats.CoreClock
+	order   int           // of its slot
+	units   devices.Block // only the units are kept
+}
+
+// add records a finished block, which is slow below a clock.
+func (n *network) add(info devices.Info, b *devices.Block, order int, slowHz float64) {
 	seconds, _, ok := stats.Seconds(info, b)
 	if !ok {
 		n.disturbed++
 		return
 	}
-	if len(n.values) == 0 {
-		n.units = devices.Block{Delegation: b.Delegation, Unit: b.Unit}
-	}
-	n.mixed = n.mixed || !stats.SameUnits(b, &n.units)
-	n.values = append(n.values, seconds)
+	n.timed = append(n.timed, timed{seconds, stats.CoreClockOf(info, b), order, devices.Block{Delegation: b.Delegation, Unit: b.Unit}})
+	n.use(slowHz)
 }
 
-// blocks is how many blocks are finished, disturbed ones included.
-func (n *network) blocks() int { return len(n.values) + n.disturbed }
+// use takes the values of the blocks that are not slow.
+func (n *network) use(slowHz float64) {
+	n.values, n.mixed = n.values[:0], false
+	var first timed
+	for _, t := range n.timed {
+		if t.clock.Slow(slowHz) {
+			continue
+		}
+		if len(n.values) == 0 {
+			first = t
+		}
+		n.mixed = n.mixed || !stats.SameUnits(&t.units, &first.units)
+		n.values = append(n.values, t.seconds)
+	}
+}
+
+// blocks is how many blocks are finished, disturbed and slow ones included.
+func (n *network) blocks() int { return len(n.timed) + n.disturbed }
+
+// clockOf is that of all blocks of networks.
+func clockOf(nets iter.Seq[*network]) stats.CoreClock {
+	var all []stats.CoreClock
+	for n := range nets {
+		for _, t := range n.timed {
+			all = append(all, t.clock)
+		}
+	}
+	return stats.CoreClockOfSweep(all)
+}
 
 // noise is the network's own noise as Measure computes it.
 func (n *network) noise() stats.Noise {
@@ -170,6 +203,8 @@ type runner struct {
 	pending  []Slot // in order
 	order    int    // next free slot order
 	buffer   []Finished
+	slowHz   float64     // as of the last plan: blocks below this clock are not used
+	allSlow  bool        // likewise: all blocks of the last round are slow
 	noise    stats.Noise // of all networks
 	pool     stats.Pool  // as of the last plan
 	standing standing
@@ -287,7 +322,7 @@ func (r *runner) load(ctx context.Context) error {
 		if n == nil {
 			return r.damaged("block", b.Slot)
 		}
-		n.add(r.sweep.Device, &b.Block)
+		n.add(r.sweep.Device, &b.Block, b.Slot.Order, 0)
 	}
 	for s, err := range r.o.Store.Schedule(ctx, r.sweep.ID) {
 		if err != nil {
@@ -308,13 +343,12 @@ func (r *runner) load(ctx context.Context) error {
 		}
 	}
 	for _, n := range r.nets {
-		r.noise = r.noise.Add(n.noise())
 		r.count(n, 1)
 		if n.Index < r.o.Networks {
 			r.before += n.blocks()
 		}
 	}
-	r.pool = r.newPool()
+	r.judgeBlocks()
 	r.foresee(r.tooWide(), 0)
 	r.pace.last = time.Now()
 	return r.loadFailures(ctx)

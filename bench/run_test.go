@@ -273,7 +273,7 @@ func TestFallbackIsNotNoise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pooled, err := bench.Pool(t.Context(), st, res.Sweep.ID)
+	pooled, _, err := bench.Pool(t.Context(), st, res.Sweep.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -744,4 +744,39 @@ func TestAbsentDeviceBlamesNoNetwork(t *testing.T) {
 			t.Errorf("failures are %q; every attempt is on record", reasons)
 		}
 	})
+}
+
+// TestSlowBlocks: a block at a low clock is run again, unless the device stays at that clock; if it recovers,
+// the networks get their blocks after all.
+func TestSlowBlocks(t *testing.T) {
+	const networks = 16
+	for name, tc := range map[string]struct {
+		slow func(run, total int) bool
+		want counts
+	}{
+		"never":             {func(int, int) bool { return false }, counts{networks, 0, 0, 3 * networks}},
+		"the second block":  {func(run, _ int) bool { return run == 2 }, counts{networks, 0, 0, 4 * networks}},
+		"after some blocks": {func(_, total int) bool { return total > 12 }, counts{networks, 0, networks - 4, 3 * networks}},
+		"for a while":       {func(_, total int) bool { return total > 12 && total <= 36 }, counts{networks, 0, 0, 3*networks + 24}},
+	} {
+		d, st := newDevice(), memory.New()
+		d.alter = func(b *devices.Block, _ string, run int) {
+			c := devices.Clock{Hz: 2e9}
+			if tc.slow(run, d.total) {
+				c.Hz = 1e9
+				for i := range b.Samples {
+					b.Samples[i] *= 2
+				}
+			}
+			b.Clock = []devices.Clock{c, c}
+		}
+		res, err := bench.Run(t.Context(), options(d, st, networks))
+		if diff := cmp.Diff(tc.want, count(res)); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", name, err, diff)
+		}
+		again, err := bench.Run(t.Context(), options(d, st, networks))
+		if err != nil || again.Blocks != 0 {
+			t.Errorf("%s: the same sweep again ran %d blocks: %v", name, again.Blocks, err)
+		}
+	}
 }

@@ -56,6 +56,10 @@ type Protocol struct {
 	MinUndisturbed int     `json:"min_undisturbed,omitempty"`
 	LimitSeconds   float64 `json:"limit_seconds,omitempty"`
 
+	// ClockLimit is how far, relatively, the measured clock of a block may be below the highest of the sweep's
+	// blocks; 0 is 0.05. A block below it is not used, and run again within max_blocks.
+	ClockLimit float64 `json:"clock_limit,omitempty"`
+
 	// AllowPartial lets an accelerator leave nodes to the CPU, with a warning. It is omitted
 	// when false, so that protocols stored before the field existed keep their identity.
 	AllowPartial bool `json:"allow_partial,omitempty"`
@@ -136,6 +140,13 @@ func (p Protocol) Plan(seed uint64) devices.Plan {
 	}
 }
 
+// ClockMargin is ClockLimit or its default.
+func (p Protocol) ClockMargin() float64 { return cmp.Or(p.ClockLimit, clockLimit) }
+
+// clockLimit is the precision that default asks for: a clock that is lower by less moves a latency by less. The first
+// step of a throttled phone is 7 % and more.
+const clockLimit = 0.05
+
 // Forecast is roughly how long networks of a given latency take one after the other, without
 // extra blocks. overhead is the cost per block of starting the process, loading the model and
 // reading the device's state. Call it on the protocol For the device.
@@ -169,6 +180,7 @@ func (p Protocol) Check() error {
 		{p.Confidence <= 0 || p.Confidence >= 1, "confidence is not between 0 and 1"},
 		{p.HalfWidth <= 0, "target_half_width is not above 0"},
 		{p.Batch < 1, "batch_networks is below 1"},
+		{p.ClockLimit < 0 || p.ClockLimit >= 1, "clock_limit is not between 0 and 1"},
 		{p.MinUndisturbed < 0 || p.LimitSeconds < 0, "min_undisturbed or limit_seconds is negative"},
 		{p.PauseSeconds < 0 || p.RetryDelaySeconds < 0, "a pause is negative"},
 		{p.Retries < 0, "retries is negative"},

@@ -68,6 +68,16 @@ func (p Pool) NoiseFor(own Noise) (noise Noise, alone bool) {
 	return p.Core, false
 }
 
+// suspectChance is unlikeChance for a sweep in which some networks are outlying.
+const suspectChance = 0.05
+
+// Suspect reports whether a network needs more blocks to tell whether its noise is its own: where some
+// networks are outlying, more of them may be, whose first blocks agree by chance. Of networks with four times the
+// noise of the others, three blocks show two in three at unlikeChance, and five in six at suspectChance.
+func (p Pool) Suspect(own Noise) bool {
+	return !math.IsInf(p.limit, 1) && varianceChance(own, p.Core) < suspectChance
+}
+
 // IsAlone reports whether a network must not borrow the pooled noise. leftOut means that it is not in it.
 func IsAlone(own, pooled Noise, leftOut bool) bool {
 	return leftOut || unlikeSpread(own, pooled.Sub(own)) < unlikeChance

@@ -122,6 +122,9 @@ func TestNoisyNetworksDoNotHideEachOther(t *testing.T) {
 	if !p.LeftOut(noisy) || p.LeftOut(quiet) || p.LeftOut(Noise{}) || p.Core.DF != 12 || p.All.DF != 16 || !close(p.Core.SD(), 0.01, 1e-9) {
 		t.Errorf("%+v", p)
 	}
+	if loud := (Noise{1e-3, 2}); !p.Suspect(loud) || p.Suspect(quiet) || NewPool([]Noise{quiet, quiet, quiet, quiet, quiet}).Suspect(loud) {
+		t.Error("a network is a suspect where others are outlying, and nowhere else")
+	}
 	if p := NewPool([]Noise{quiet, noisy}); p.LeftOut(noisy) {
 		t.Error("six blocks of two networks prove nothing")
 	}

@@ -108,13 +108,16 @@ func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool)
 	return b.Summary.Mean, MedianOfMeans, true
 }
 
-// Usable drops blocks without a figure, which no sweep stores, and disturbed ones, and takes the
-// estimator of the first: a device does not change harness within a sweep.
-func Usable(info devices.Info, all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
-	return usableBy(all, func(b *devices.Block) (float64, string, bool) { return Seconds(info, b) })
+// Usable drops blocks without a figure, which no sweep stores, disturbed ones and those whose clock is below
+// slowHz, and takes the estimator of the first: a device does not change harness within a sweep.
+func Usable(info devices.Info, slowHz float64, all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
+	return usableBy(all, func(b *devices.Block) (float64, string, bool) {
+		v, e, ok := Seconds(info, b)
+		return v, e, ok && !CoreClockOf(info, b).Slow(slowHz)
+	})
 }
 
-// Timed is Usable with the disturbed blocks, by BlockSeconds.
+// Timed is Usable with the disturbed and the slow blocks, by BlockSeconds.
 func Timed(all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
 	return usableBy(all, BlockSeconds)
 }

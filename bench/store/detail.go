@@ -57,10 +57,11 @@ func decodeValue(text []byte) (devices.Block, error) {
 		Summary    *devices.Summary   `json:"summary"`
 		Delegation devices.Delegation `json:"delegation"`
 		Unit       string             `json:"unit"`
+		Clock      []devices.Clock    `json:"clock"`
 	}
 	if deep(text) {
 		return devices.Block{}, errDeep
 	}
 	err := json.Unmarshal(text, &value)
-	return devices.Block{Summary: value.Summary, Delegation: value.Delegation, Unit: value.Unit}, err
+	return devices.Block{Summary: value.Summary, Delegation: value.Delegation, Unit: value.Unit, Clock: value.Clock}, err
 }

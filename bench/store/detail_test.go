@@ -57,7 +57,7 @@ func sameAsJSON(t rapid.TB, text []byte) {
 		t.Fatalf("%s is read otherwise: %v %s", text, err, diff)
 	}
 	value, err := decodeValue(text)
-	want = devices.Block{Summary: want.Summary, Delegation: want.Delegation, Unit: want.Unit}
+	want = devices.Block{Summary: want.Summary, Delegation: want.Delegation, Unit: want.Unit, Clock: want.Clock}
 	if diff := cmp.Diff(want, value); err != nil || diff != "" {
 		t.Fatalf("of %s the value is read otherwise: %v %s", text, err, diff)
 	}

@@ -237,16 +237,16 @@ func TestValues(t *testing.T) {
 	}
 	for i, v := range values {
 		b := whole[i].Block
-		want := bench.StoredBlock{Slot: whole[i].Slot, Block: devices.Block{Samples: b.Samples, CPUSamples: b.CPUSamples, Summary: b.Summary, Delegation: b.Delegation}}
+		want := bench.StoredBlock{Slot: whole[i].Slot, Block: devices.Block{Samples: b.Samples, CPUSamples: b.CPUSamples, Summary: b.Summary, Delegation: b.Delegation, Clock: b.Clock}}
 		if diff := cmp.Diff(want, v); diff != "" {
 			t.Fatalf("block %d: %s", i, diff)
 		}
 	}
-	got, err := bench.Pool(t.Context(), s, "abc")
+	got, _, err := bench.Pool(t.Context(), s, "abc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := bench.Pool(t.Context(), fullBlocks{s}, "abc")
+	want, _, err := bench.Pool(t.Context(), fullBlocks{s}, "abc")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,10 @@ type Measurement struct {
 	UndisturbedShare *float64 `json:"undisturbed_share"`
 	// JudgedSamples are the samples behind that share, UndisturbedSamples those of them that are undisturbed.
 	JudgedSamples, UndisturbedSamples int `json:"-"`
+	// SlowBlocks ran at a clock far below the highest of the sweep's blocks, or more than a third of their samples
+	// did, and are not used.
+	SlowBlocks int     `json:"slow_blocks"`
+	SlowHz     float64 `json:"-"` // blocks below this clock are not used; 0 = all are
 	// StandardError is that of the latency's logarithm, so about relative; null = unknown.
 	StandardError *float64 `json:"relative_standard_error"`
 	NoiseDF       int      `json:"-"` // degrees of freedom of the sweep's noise, 0 on a deterministic device
@@ -106,6 +110,8 @@ type Input struct {
 	Pooled stats.Noise
 	// LeftOut says that this network is outlying, so that Pooled is without it.
 	LeftOut bool
+	// Clock is that of all blocks of the sweep; the zero value means that it is that of Blocks.
+	Clock stats.CoreClock
 	// All is the noise of all networks; the zero value means that it is Pooled.
 	All stats.Noise
 }
@@ -121,14 +127,19 @@ func (in Input) others(own stats.Noise) stats.Noise {
 // Measure turns blocks into a Measurement. It is pure: the same input gives the same
 // result on any machine. ok is false if no block has a usable figure.
 func Measure(in Input) (m Measurement, ok bool) {
-	blocks, values, estimator := stats.Usable(in.Info, in.Blocks)
+	in.Protocol = in.Protocol.For(in.Info)
+	if in.Clock.Hz == 0 {
+		in.Clock = in.ownClock()
+	}
+	slowHz := in.Clock.SlowHz(in.Protocol.ClockMargin())
+	blocks, values, estimator := stats.Usable(in.Info, slowHz, in.Blocks)
 	if len(values) == 0 {
-		// All are disturbed: the number is INVALID, and better than none.
+		// All are disturbed or slow: the number is INVALID, and better than none.
+		slowHz = 0
 		if blocks, values, estimator = stats.Timed(in.Blocks); len(values) == 0 {
 			return Measurement{}, false
 		}
 	}
-	in.Protocol = in.Protocol.For(in.Info)
 	if in.Info.Kind == devices.Estimated {
 		estimator = stats.ToolEstimate
 	}
@@ -154,7 +165,8 @@ func Measure(in Input) (m Measurement, ok bool) {
 	if !in.Info.Deterministic {
 		m.NoiseDF = in.Pooled.DF
 	}
-	m.addDisturbance(in)
+	m.SlowHz = slowHz
+	m.addUnused(in)
 	addFigures(&m, blocks)
 	judge(&m, evidence{in: in, blocks: blocks, values: values, own: own})
 	return m, true
@@ -187,12 +199,25 @@ func (in Input) standardError(n int, own stats.Noise) *float64 {
 	return new(noise.SD() * math.Sqrt(stats.MedianVariance(n)))
 }
 
-// addDisturbance counts what of the blocks is not used.
-func (m *Measurement) addDisturbance(in Input) {
+// ownClock is that of the network's blocks.
+func (in Input) ownClock() stats.CoreClock {
+	var all []stats.CoreClock
+	for i := range in.Blocks {
+		all = append(all, stats.CoreClockOf(in.Info, &in.Blocks[i]))
+	}
+	return stats.CoreClockOfSweep(all)
+}
+
+// addUnused counts what of the blocks is not used.
+func (m *Measurement) addUnused(in Input) {
+	slowHz := in.Clock.SlowHz(in.Protocol.ClockMargin())
 	for i := range in.Blocks {
 		b := &in.Blocks[i]
-		if stats.Disturbed(in.Info, b) {
+		switch {
+		case stats.Disturbed(in.Info, b):
 			m.DisturbedBlocks++
+		case stats.CoreClockOf(in.Info, b).Slow(slowHz):
+			m.SlowBlocks++
 		}
 		if stats.ShowsDisturbance(in.Info, b) {
 			m.JudgedSamples += len(b.Samples)

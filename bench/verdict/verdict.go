@@ -3,6 +3,7 @@ package verdict
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ const (
 	ReasonDrift      = "drift"               // times change along a block or over blocks
 	ReasonThrottled  = "throttled"           // the clock was lowered
 	ReasonCPUTime    = "cpu_time_below_wall" // the process waited for its core
+	ReasonCore       = "core"                // blocks ran on cores of different kinds
 	ReasonAffinity   = "affinity"            // not on the requested CPUs
 	// Others are a device's own: the codes of devices.Block.Doubts.
 )
@@ -29,6 +31,7 @@ const (
 const (
 	WarnDelegation  = "partly_delegated"
 	WarnDisturbed   = "disturbed_samples" // left out
+	WarnSlow        = "slow_blocks"       // left out
 	WarnSensor      = "no_temperature_sensor"
 	WarnLoad        = "load_average"
 	WarnSteal       = "steal"
@@ -61,6 +64,7 @@ const (
 	gapRatio    = 0.10 // between two clusters of samples
 	gapShare    = 0.20 // of samples in the smaller cluster
 	unlikeLimit = 4    // pooled standard deviations that a step must exceed too
+	coreLimit   = 0.90 // highest clock of one core over another's of the same kind, which turbo lets differ a little
 	lowBattery  = 0.20 // Android's own low-battery mode, which lowers clocks, begins at 15 to 20 %
 )
 
@@ -100,7 +104,7 @@ func checksFor(info devices.Info) []func(*Measurement, evidence) {
 		checks = append(checks, checkPrecision, checkStep, checkDrift)
 	}
 	if info.Kind != devices.Estimated {
-		checks = append(checks, checkThrottle, checkHeat, checkCPUTime, checkAffinity, warnMachine, warnPower)
+		checks = append(checks, checkThrottle, checkHeat, checkCPUTime, checkAffinity, checkCore, warnMachine, warnPower)
 	}
 	if !info.Deterministic {
 		checks = append(checks, warnSamples, warnSpread)
@@ -129,13 +133,28 @@ func (m *Measurement) warn(code string, value, limit *float64, format string, ar
 
 func checkCount(m *Measurement, e evidence) {
 	all, want := len(e.in.Blocks), e.in.Protocol.MinBlocks
-	switch n := all - m.DisturbedBlocks; {
+	switch n := all - m.DisturbedBlocks - m.SlowBlocks; {
+	case n < want && m.SlowBlocks > 0:
+		worst, limit := e.lowestClock()
+		m.invalid(ReasonThrottled, &worst, &limit, "%d of %d blocks ran at a clock below %.0f %% of the sweep's highest, the slowest at %.0f %%: it was throttled, or another core's",
+			m.SlowBlocks, all, 100*limit, 100*worst)
 	case n < want && m.DisturbedBlocks > 0:
 		m.invalid(ReasonDisturbed, new(float64(n)), new(float64(want)), "%d of %d blocks have fewer than %d undisturbed samples: something else used the core",
 			m.DisturbedBlocks, all, stats.MinUndisturbed)
 	case n < want:
 		m.invalid(ReasonFewBlocks, new(float64(n)), new(float64(want)), "%d of at least %d blocks are done", n, want)
 	}
+}
+
+// lowestClock is that of the network's blocks over the highest of the sweep's, and the limit.
+func (e evidence) lowestClock() (share, limit float64) {
+	share = 1
+	for i := range e.in.Blocks {
+		if c := stats.CoreClockOf(e.in.Info, &e.in.Blocks[i]); c.Hz > 0 {
+			share = min(share, c.Hz/e.in.Clock.Hz)
+		}
+	}
+	return share, e.in.Clock.SlowHz(e.in.Protocol.ClockMargin()) / e.in.Clock.Hz
 }
 
 // checkPossible: stores of older versions hold blocks that devices.Possible refuses today.
@@ -283,6 +302,9 @@ func checkThrottle(m *Measurement, e evidence) {
 	}
 	ratio, governor := 1.0, ""
 	for _, b := range e.blocks {
+		if stats.CoreClockOf(e.in.Info, b).Hz > 0 {
+			continue // the clock was measured while the block ran
+		}
 		if r, ok := clockShare(b, top); ok && r < ratio {
 			ratio, governor = r, b.After.Governor
 		}
@@ -329,6 +351,48 @@ func checkAffinity(m *Measurement, e evidence) {
 	}
 }
 
+// checkCore: one network's blocks on a big and on a little core are those of two devices. Of the cores only the
+// highest clocks are known; a little core of an equal clock is not seen here.
+func checkCore(m *Measurement, e evidence) {
+	if e.in.Info.Accelerator {
+		return
+	}
+	top := map[int]float64{} // of each core on which a block ran
+	for _, b := range e.blocks {
+		cpu, ok := mainCPU(b)
+		for name, hz := range b.Before.MaxFrequencyHz {
+			if ok && (name == fmt.Sprint(cpu) || name == fmt.Sprintf("cpu%d", cpu)) {
+				top[cpu] = max(top[cpu], hz) // heat may lower it for a while
+			}
+		}
+	}
+	if len(top) < 2 {
+		return
+	}
+	cpus := slices.SortedFunc(maps.Keys(top), func(a, b int) int { return cmp.Compare(top[a], top[b]) })
+	little, big := cpus[0], cpus[len(cpus)-1]
+	if ratio, limit := top[little]/top[big], float64(coreLimit); ratio < limit {
+		m.invalid(ReasonCore, &ratio, &limit, "blocks ran on CPU %d and on CPU %d, which reaches %.0f %% of the other's clock, less than %.0f %%: choose one with --cpus",
+			big, little, 100*ratio, 100*limit)
+	}
+}
+
+// mainCPU is the core on which a block's clock was read most often.
+func mainCPU(b *devices.Block) (cpu int, ok bool) {
+	count := map[int]int{}
+	for _, c := range b.Clock {
+		if c.CPU >= 0 {
+			count[c.CPU]++
+		}
+	}
+	for _, c := range slices.Sorted(maps.Keys(count)) {
+		if count[c] > count[cpu] || !ok {
+			cpu, ok = c, true
+		}
+	}
+	return cpu, ok
+}
+
 // warnMachine reports the worst of every figure over the blocks.
 func warnMachine(m *Measurement, e evidence) {
 	var load, steal, stops, stopped float64
@@ -349,6 +413,9 @@ func warnMachine(m *Measurement, e evidence) {
 	}
 	if s, limit := m.UndisturbedShare, float64(usualShare); s != nil && *s < limit {
 		m.warn(WarnDisturbed, s, &limit, "other work disturbed %.0f %% of the samples, which are left out", 100*(1-*s))
+	}
+	if n := float64(m.SlowBlocks); n > 0 && m.SlowHz > 0 {
+		m.warn(WarnSlow, &n, new(0.0), "%d of %d blocks ran at a low clock and are left out", m.SlowBlocks, len(e.in.Blocks))
 	}
 	if e.in.Info.Kind == devices.Measured && !sensor {
 		m.warn(WarnSensor, nil, nil, "no temperature sensor could be read, so heat cannot be detected")

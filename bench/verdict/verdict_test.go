@@ -94,6 +94,19 @@ func TestMeasureIsPure(t *testing.T) {
 	}
 }
 
+// clocks gives the blocks readings in GHz, each block's repeated as often as it has to be; the last is that of the others.
+func clocks(ghz ...[]float64) func(*Input) {
+	return func(in *Input) {
+		for i := range in.Blocks {
+			b := &in.Blocks[i]
+			for k := range 6 {
+				of := ghz[min(i, len(ghz)-1)]
+				b.Clock = append(b.Clock, devices.Clock{Samples: 2 * k, Hz: 1e9 * of[k%len(of)], CPU: 1})
+			}
+		}
+	}
+}
+
 // threads returns blocks of several threads with the given ratios of CPU time to wall time.
 func threads(n int, ratios ...float64) func(*Input) {
 	return func(in *Input) {
@@ -183,6 +196,39 @@ func TestVerdicts(t *testing.T) {
 			}
 			in.Protocol.HalfWidth = 0.5
 		}, "drift", "unlike_others"},
+		"steady clock":      {clocks([]float64{2}), "", ""},
+		"a turbo clock":     {clocks([]float64{3.70, 3.44, 3.54, 3.87, 3.68, 3.70}, []float64{3.69, 3.71, 3.87, 3.68, 3.97, 3.95}, []float64{3.94, 4.02, 4.01, 3.70, 3.43, 3.69}), "", ""},
+		"a few per cent":    {clocks([]float64{2}, []float64{1.92}, []float64{1.95}), "", ""},
+		"a third is slow":   {clocks([]float64{2}, []float64{2, 2, 1}), "", ""},
+		"half is slow":      {clocks([]float64{2}, []float64{2, 1}, []float64{2}), "throttled", "slow_blocks"},
+		"one block is slow": {clocks([]float64{2}, []float64{1.8}, []float64{2}), "throttled", "slow_blocks"},
+		"it was run again": {func(in *Input) {
+			in.Blocks = append(in.Blocks, in.Blocks[0])
+			clocks([]float64{2}, []float64{1.8}, []float64{2})(in)
+		}, "", "slow_blocks"},
+		"slower than the sweep": {func(in *Input) {
+			in.Clock = stats.CoreClock{Hz: 2.2e9}
+			clocks([]float64{2})(in)
+		}, "throttled", ""},
+		"an allowance for the clock": {func(in *Input) {
+			in.Clock, in.Protocol.ClockLimit = stats.CoreClock{Hz: 2.2e9}, 0.1
+			clocks([]float64{2})(in)
+		}, "", ""},
+		"the host of an accelerator": {func(in *Input) {
+			in.Info.Accelerator = true
+			clocks([]float64{2}, []float64{1}, []float64{2})(in)
+		}, "", ""},
+		"measured, not what a sensor says after it": {func(in *Input) {
+			in.Blocks[1].After.FrequenciesHz = map[string]*float64{"cpu1": new(1e9), "cpu2": new(1e9)}
+			clocks([]float64{2})(in)
+		}, "", ""},
+		"cores of two kinds": {func(in *Input) {
+			clocks([]float64{1.8})(in)
+			in.each(func(b *devices.Block) { b.Before.MaxFrequencyHz = map[string]float64{"cpu1": 1.8e9, "cpu2": 2.4e9} })
+			for i := range in.Blocks[2].Clock {
+				in.Blocks[2].Clock[i].CPU = 2
+			}
+		}, "core", ""},
 		"throttle counter": {func(in *Input) { in.Blocks[1].After.ThrottleCount = new(int64(9)) }, "throttled", ""},
 		"clock falls": {func(in *Input) {
 			in.Blocks[1].After.FrequenciesHz = map[string]*float64{"cpu1": new(1e9), "cpu2": new(1e9)}
@@ -267,7 +313,7 @@ func TestVerdicts(t *testing.T) {
 			in := goodInput()
 			tc.change(&in)
 			if in.Pooled.DF > 0 { // what is pooled includes the network itself
-				blocks, values, _ := stats.Usable(in.Info, in.Blocks)
+				blocks, values, _ := stats.Usable(in.Info, 0, in.Blocks)
 				in.Pooled = in.Pooled.Add(stats.ReplicateNoise(blocks, values))
 			}
 			m, ok := Measure(in)

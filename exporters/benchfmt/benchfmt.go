@@ -61,14 +61,11 @@ func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, 
 	}
 	own := append(slices.Clip(common), setting("estimator", r.M.Estimator)...)
 	own = append(own, setting("verdict", string(r.M.Verdict))...)
-	for i := range r.Blocks {
-		seconds, estimator, ok := stats.Seconds(info, &r.Blocks[i])
-		if !ok || info.Kind != devices.Estimated && estimator != r.M.Estimator {
-			continue // not used in the estimate
-		}
+	blocks, values, _ := stats.Usable(info, r.M.SlowHz, r.Blocks)
+	for i, b := range blocks {
 		err := out.Write(&benchfmt.Result{
-			Config: own, Name: benchfmt.Name(name(r, info.Threads)), Iters: iterations(info, &r.Blocks[i]),
-			Values: []benchfmt.Value{{Value: seconds, Unit: Unit}},
+			Config: own, Name: benchfmt.Name(name(r, info.Threads)), Iters: iterations(info, b),
+			Values: []benchfmt.Value{{Value: values[i], Unit: Unit}},
 		})
 		if err != nil {
 			return err

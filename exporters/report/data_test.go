@@ -198,7 +198,7 @@ func TestSlowedDown(t *testing.T) {
 
 // TestTimelineOfAClockThatJumps: every block is in it, in the order of the clock, and the resolution stays.
 func TestTimelineOfAClockThatJumps(t *testing.T) {
-	line := newTimeline(protocol.Protocol{})
+	line := newTimeline(bench.Sweep{})
 	const blocks = 900
 	at := reporttest.Began()
 	for i := range blocks {
