@@ -131,7 +131,6 @@ func (p Provenance) Same(q Provenance) error {
 		{"device", p.Device, q.Device},
 		{"kind", string(p.Kind), string(q.Kind)},
 		{"precision", string(p.Precision), string(q.Precision)},
-		{"estimator", p.Estimator, q.Estimator},
 	} {
 		if f.a != f.b {
 			return &MixedError{Field: f.name, A: f.a, B: f.b}
@@ -145,6 +144,10 @@ func (p Provenance) Same(q Provenance) error {
 		if a != b || inA != inB {
 			return &MixedError{Field: "fingerprint " + k, A: a, B: b}
 		}
+	}
+	// Last: a difference of settings, such as threads, brings another estimator with it.
+	if p.Estimator != q.Estimator {
+		return &MixedError{Field: "estimator", A: p.Estimator, B: q.Estimator}
 	}
 	return nil
 }

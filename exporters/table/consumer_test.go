@@ -247,13 +247,14 @@ func omitted(name string) bool {
 	return strings.HasSuffix(f.Tag.Get("json"), ",omitempty")
 }
 
-// blockCells are a block's value, clock, and whether it is disturbed: the first block of a network with a clock.
+// blockCells are a block's value, clock, and whether it is disturbed: on one
+// thread, the first block of a network with a clock.
 func blockCells(n network, b *devices.Block) (seconds, hz any, disturbed bool) {
 	s, _, _ := stats.BlockSeconds(b)
 	if len(b.Clock) == 0 {
 		return plain(s), nil, false
 	}
-	if disturbed = b.Started.Equal(n.row.Blocks[0].Started); disturbed {
+	if disturbed = n.record["disturbed_blocks"] != nil && b.Started.Equal(n.row.Blocks[0].Started); disturbed {
 		return nil, plain(b.Clock[0].Hz), true
 	}
 	return plain(s), plain(b.Clock[0].Hz), false
