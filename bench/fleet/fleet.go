@@ -1,4 +1,5 @@
-// Package fleet runs sweeps on several devices at once, opens them, and waits for those that went away.
+// Package fleet runs sweeps on several devices at once, opens them, waits for those that went away, and lets twins go
+// on with the sweeps of those that do not come back.
 //
 // What a sweep does is bench's matter, how a device is opened the caller's. A failure of one device
 // never ends the sweep of another.
