@@ -347,6 +347,9 @@ func TestNothingInstalled(t *testing.T) {
 	if diff := cmp.Diff([]int{0}, b.CPUs); diff != "" {
 		t.Errorf("affinity (-asked +got):\n%s", diff)
 	}
+	if c := b.Clock; len(c) < 2 || c[0].Hz <= 0 {
+		t.Errorf("clocks %v", c)
+	}
 	if f := d.Info().Fingerprint; f["arch"] != "arm64" || len(f["library_sha256"]) != 64 {
 		t.Errorf("fingerprint is %v", f)
 	}

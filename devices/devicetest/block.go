@@ -3,6 +3,7 @@ package devicetest
 import (
 	"encoding/hex"
 	"math"
+	"slices"
 	"strings"
 
 	"latlab/devices"
@@ -20,6 +21,7 @@ func (s *subject) whole(b *devices.Block, p devices.Plan) {
 	s.checkSamples(b, p)
 	s.checkFigures(b)
 	s.checkTimes(b)
+	s.checkClock(b)
 	s.checkRows(b.Layers)
 	s.checkDoubts(b)
 	for _, why := range b.Delegation.Why {
@@ -87,6 +89,31 @@ func (s *subject) checkTimes(b *devices.Block) {
 		s.Errorf("the block ended (%v) before it began (%v)", b.After.Time, b.Before.Time)
 	}
 }
+
+// checkClock: a device that reads its core's clock does so before and after the samples at least, on a core that
+// the block may run on.
+func (s *subject) checkClock(b *devices.Block) {
+	s.Helper()
+	if len(b.Clock) == 0 {
+		if s.dev.Info().Harness == devices.AgentHarness {
+			s.Error("the agent has not read its core's clock")
+		}
+		return
+	}
+	first, last := b.Clock[0].Samples, b.Clock[len(b.Clock)-1].Samples
+	ordered := slices.IsSortedFunc(b.Clock, func(x, y devices.Clock) int { return x.Samples - y.Samples })
+	if len(b.Clock) < 2 || first != 0 || last != len(b.Samples) || !ordered {
+		s.Errorf("the clock was read at %v, not before, between and after %d samples", b.Clock, len(b.Samples))
+	}
+	for _, c := range b.Clock {
+		if c.Hz < slowestHz || c.Hz > fastestHz || c.CPU < -1 || c.CPU >= 0 && len(b.CPUs) > 0 && !slices.Contains(b.CPUs, c.CPU) {
+			s.Errorf("core %d of %v has a clock of %v Hz", c.CPU, b.CPUs, c.Hz)
+		}
+	}
+}
+
+// Clocks outside of these are in another unit, or of instructions that the core does not execute one by one.
+const slowestHz, fastestHz = 10e6, 10e9
 
 func (s *subject) checkRows(layers []devices.Layer) {
 	s.Helper()

@@ -181,6 +181,19 @@ func TestMisbehaviourIsNoticed(t *testing.T) {
 		"sums up well": {estimated, block(func(b *devices.Block) {
 			b.Samples, b.Summary = nil, &devices.Summary{Count: 1, Mean: tick.Seconds()}
 		}), nil},
+		"reads its clock": {measured, block(func(b *devices.Block) {
+			b.Clock = []devices.Clock{{Hz: 3e9, CPU: -1}, {Hz: 3e9, Samples: len(b.Samples)}}
+		}), nil},
+		"reads its clock in megahertz": {measured, block(func(b *devices.Block) {
+			b.Clock = []devices.Clock{{Hz: 3000}, {Hz: 3000, Samples: len(b.Samples)}}
+		}), everyBlock},
+		"folds what its clock counts": {measured, block(func(b *devices.Block) {
+			b.Clock = []devices.Clock{{Hz: 20e9}, {Hz: 20e9, Samples: len(b.Samples)}}
+		}), everyBlock},
+		"reads its clock once": {measured, block(func(b *devices.Block) { b.Clock = []devices.Clock{{Hz: 3e9}} }), everyBlock},
+		"reads another core's clock": {measured, block(func(b *devices.Block) {
+			b.CPUs, b.Clock = []int{1}, []devices.Clock{{Hz: 3e9}, {Hz: 3e9, Samples: len(b.Samples)}}
+		}), everyBlock},
 		"repeats a sample for certain": {estimated, block(func(b *devices.Block) { b.Samples = append(b.Samples, b.Samples[0]) }), append(everyBlock[:2:2], partial)},
 
 		"plays a record": {measured, block(func(b *devices.Block) { b.Samples = []float64{1, 2, 3} }), []string{small, apart}},

@@ -170,7 +170,7 @@ func (c *Cache) same(f *os.File, want written) bool {
 	c.mu.Lock()
 	known, ok := c.compared[name]
 	c.mu.Unlock()
-	if !(ok && known == mark) && !hasBytes(f, want) {
+	if (!ok || known != mark) && !hasBytes(f, want) {
 		return false
 	}
 	if mark.Recent(now) || now.Sub(mark.Modified()) > useStep {

@@ -56,12 +56,16 @@ func (o options) steps() []step {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	if err := interruptible(); err != nil {
 		fmt.Fprintln(os.Stderr, "repeatability:", err)
 		os.Exit(1)
 	}
+}
+
+func interruptible() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	return run(ctx, os.Args[1:], os.Stdout)
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
