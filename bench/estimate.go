@@ -28,14 +28,14 @@ func Pool(ctx context.Context, st Reader, sweep string) (stats.Pool, error) {
 		if err != nil {
 			return stats.Pool{}, err
 		}
-		all = append(all, ownNoise(manifest.Device, g.blocks))
+		all = append(all, ownNoise(manifest.Rule(), g.blocks))
 	}
 	return stats.NewPool(all), nil
 }
 
 // ownNoise is the noise of a network's blocks.
-func ownNoise(info devices.Info, all []devices.Block) stats.Noise {
-	blocks, values, _ := stats.Usable(info, all)
+func ownNoise(rule stats.Rule, all []devices.Block) stats.Noise {
+	blocks, values, _ := rule.Usable(all)
 	return stats.ReplicateNoise(blocks, values)
 }
 
@@ -43,7 +43,7 @@ func ownNoise(info devices.Info, all []devices.Block) stats.Noise {
 func input(blocks []devices.Block, p stats.Pool, of Sweep) verdict.Input {
 	return verdict.Input{
 		Blocks: blocks, Info: of.Device, Protocol: of.Protocol,
-		Pooled: p.Core, All: p.All, LeftOut: p.LeftOut(ownNoise(of.Device, blocks)),
+		Pooled: p.Core, All: p.All, LeftOut: p.LeftOut(ownNoise(of.Rule(), blocks)),
 	}
 }
 

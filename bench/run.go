@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,8 +129,8 @@ type network struct {
 }
 
 // add records a finished block.
-func (n *network) add(info devices.Info, b *devices.Block) {
-	seconds, _, ok := stats.Seconds(info, b)
+func (n *network) add(rule stats.Rule, b *devices.Block) {
+	seconds, _, ok := rule.Seconds(b)
 	if !ok {
 		n.disturbed++
 		return
@@ -191,7 +192,7 @@ func (r *runner) open(ctx context.Context) error {
 	r.sweep.Networks = r.o.Networks
 	r.sweep.ID = r.sweep.Identity()
 	r.sweep.Created = r.start.UTC()
-	if err := r.sweep.Protocol.Check(); err != nil {
+	if err := cmp.Or(r.sweep.Protocol.Check(), r.sweep.Protocol.CheckDevice(info)); err != nil {
 		return err
 	}
 	if r.o.Networks < 1 {
@@ -251,7 +252,7 @@ func (r *runner) load(ctx context.Context) error {
 		if n == nil {
 			return r.damaged("block", b.Slot)
 		}
-		n.add(r.sweep.Device, &b.Block)
+		n.add(r.sweep.Rule(), &b.Block)
 	}
 	for s, err := range r.o.Store.Schedule(ctx, r.sweep.ID) {
 		if err != nil {

@@ -42,7 +42,8 @@ const OrderBlocks = 6
 const MinUndisturbed = 3
 
 // Seconds is the value of a block of a device: the median of its undisturbed samples if the device gives CPU
-// times that show them, otherwise BlockSeconds. ok is false if the block has no usable figure, or is Disturbed.
+// times that show them, otherwise BlockSeconds. ok is false if the block has no usable figure, or is disturbed:
+// has too few undisturbed samples.
 func Seconds(info devices.Info, b *devices.Block) (seconds float64, estimator string, ok bool) {
 	if !ShowsDisturbance(info, b) {
 		return BlockSeconds(b)
@@ -68,13 +69,6 @@ func Undisturbed(info devices.Info, b *devices.Block) []float64 {
 	return used
 }
 
-// Disturbed reports whether a block has a time, but too few undisturbed samples.
-func Disturbed(info devices.Info, b *devices.Block) bool {
-	_, _, usable := Seconds(info, b)
-	_, _, timed := BlockSeconds(b)
-	return timed && !usable
-}
-
 // ShowsDisturbance reports whether the CPU times of a block show which samples were disturbed.
 func ShowsDisturbance(info devices.Info, b *devices.Block) bool {
 	return info.OneThread() && len(b.Samples) > 0 && len(b.CPUSamples) == len(b.Samples)
@@ -98,17 +92,6 @@ func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool)
 		return *s.Median, MedianOfToolMedians, usable(*s.Median)
 	}
 	return b.Summary.Mean, MedianOfMeans, true
-}
-
-// Usable drops blocks without a figure, which no sweep stores, and disturbed ones, and takes the
-// estimator of the first: a device does not change harness within a sweep.
-func Usable(info devices.Info, all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
-	return usableBy(all, func(b *devices.Block) (float64, string, bool) { return Seconds(info, b) })
-}
-
-// Timed is Usable with the disturbed blocks, by BlockSeconds.
-func Timed(all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
-	return usableBy(all, BlockSeconds)
 }
 
 func usableBy(all []devices.Block, value func(*devices.Block) (float64, string, bool)) (blocks []*devices.Block, values []float64, estimator string) {

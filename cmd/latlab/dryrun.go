@@ -12,6 +12,9 @@ import (
 // printForecast prints what a sweep would cost. networks says where they come from: "of tiny".
 func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, networks string, f source.Forecast, refused []bench.Refused) error {
 	p := m.Protocol
+	if err := p.CheckDevice(d); err != nil {
+		return err
+	}
 	f.Profiled = min(o.profile, f.Networks)
 	least, most := f.Duration(p, d)
 	blocks, maxBlocks := f.Networks*p.MinBlocks, f.Networks*p.MaxBlocks

@@ -48,26 +48,26 @@ func Write(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 		if err != nil {
 			return err
 		}
-		if err := network(out, common, m.Device, r); err != nil {
+		if err := network(out, common, m.Rule(), r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, r exporters.Row) error {
+func network(out *benchfmt.Writer, common []benchfmt.Config, rule stats.Rule, r exporters.Row) error {
 	if r.M == nil {
 		return nil
 	}
 	own := append(slices.Clip(common), setting("estimator", r.M.Estimator)...)
 	own = append(own, setting("verdict", string(r.M.Verdict))...)
 	for i := range r.Blocks {
-		seconds, estimator, ok := stats.Seconds(info, &r.Blocks[i])
-		if !ok || info.Kind != devices.Estimated && estimator != r.M.Estimator {
+		seconds, estimator, ok := rule.Seconds(&r.Blocks[i])
+		if !ok || rule.Info.Kind != devices.Estimated && estimator != r.M.Estimator {
 			continue // not used in the estimate
 		}
 		err := out.Write(&benchfmt.Result{
-			Config: own, Name: benchfmt.Name(name(r, info.Threads)), Iters: iterations(info, &r.Blocks[i]),
+			Config: own, Name: benchfmt.Name(name(r, rule.Info.Threads)), Iters: iterations(rule, &r.Blocks[i]),
 			Values: []benchfmt.Value{{Value: seconds, Unit: Unit}},
 		})
 		if err != nil {
@@ -78,10 +78,10 @@ func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, 
 }
 
 // iterations is the number of invokes behind a block's value.
-func iterations(info devices.Info, b *devices.Block) int {
+func iterations(rule stats.Rule, b *devices.Block) int {
 	switch {
 	case len(b.Samples) > 0:
-		return len(stats.Undisturbed(info, b))
+		return len(rule.Used(b))
 	case b.Summary != nil && b.Summary.Count > 0:
 		return b.Summary.Count
 	}

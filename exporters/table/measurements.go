@@ -20,6 +20,7 @@ func MeasurementColumns() []string {
 		"blocks", "samples", "macs", "params",
 		"status", "confidence", "noise_cv", "first_seconds", "init_seconds", "peak_memory_bytes", "temperature_celsius",
 		"delegate", "nodes", "delegated_nodes", "runtime", "model_sha256",
+		"p90_seconds", "p90_low_seconds", "p90_high_seconds", "p99_seconds", "p99_low_seconds", "p99_high_seconds",
 	}
 }
 
@@ -51,6 +52,7 @@ func (r Record) row() []string {
 		r.Status, optional(r.Confidence), optional(r.NoiseCV), optional(r.FirstSeconds), optional(r.InitSeconds),
 		count(r.PeakMemoryBytes), optional(r.TemperatureC),
 		r.Delegate, count(r.Nodes), count(r.DelegatedNodes), r.Runtime, r.ModelSHA256,
+		optional(r.P90Seconds), optional(r.P90Low), optional(r.P90High), optional(r.P99Seconds), optional(r.P99Low), optional(r.P99High),
 	}
 }
 

@@ -45,6 +45,12 @@ type Record struct {
 	DelegatedNodes  *int64   `json:"delegated_nodes" parquet:"delegated_nodes"`
 	Runtime         string   `json:"runtime,omitempty" parquet:"runtime,optional"`
 	ModelSHA256     string   `json:"model_sha256,omitempty" parquet:"model_sha256,optional"`
+	P90Seconds      *float64 `json:"p90_seconds" parquet:"p90_seconds"` // of samples; nil where they do not suffice
+	P90Low          *float64 `json:"p90_low_seconds" parquet:"p90_low_seconds"`
+	P90High         *float64 `json:"p90_high_seconds" parquet:"p90_high_seconds"`
+	P99Seconds      *float64 `json:"p99_seconds" parquet:"p99_seconds"`
+	P99Low          *float64 `json:"p99_low_seconds" parquet:"p99_low_seconds"`
+	P99High         *float64 `json:"p99_high_seconds" parquet:"p99_high_seconds"`
 }
 
 // RecordOf flattens a row.
@@ -66,6 +72,8 @@ func RecordOf(m bench.Sweep, r exporters.Row) Record {
 func (r *Record) add(m *verdict.Measurement) {
 	r.Estimator, r.Verdict = m.Estimator, string(m.Verdict)
 	r.LatencySeconds, r.LowSeconds, r.HighSeconds = &m.Seconds, m.Low, m.High
+	r.P90Seconds, r.P90Low, r.P90High = m.P90Seconds, m.P90Low, m.P90High
+	r.P99Seconds, r.P99Low, r.P99High = m.P99Seconds, m.P99Low, m.P99High
 	r.Reasons, r.Warnings = texts(m.Reasons), texts(m.Warnings)
 	r.Blocks, r.Samples, r.NoiseCV = int64(m.Blocks), int64(m.Samples), m.NoiseCV
 	if m.Low != nil && m.High != nil {
