@@ -52,7 +52,7 @@ func (r *runner) work(ctx context.Context) error {
 	results := make(chan outcome, limit)
 	var end error
 	for {
-		for end == nil && len(r.running) < limit {
+		for end == nil && len(r.running) < limit && !r.overBudget() {
 			slot, ok := r.next()
 			if !ok {
 				break
@@ -236,6 +236,7 @@ func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
 	r.noise = r.noise.Add(n.noise())
 	clear(r.failing)
 	r.blocks++
+	r.simulated += out.block.Elapsed
 	r.pace.add(time.Now())
 	r.lastBlock, r.lastValue = out.block, out.seconds
 	if len(r.buffer) >= r.o.Flush {

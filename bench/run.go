@@ -37,6 +37,8 @@ type Options struct {
 	// device takes a second and is stored at once. A simulator makes a thousand a second,
 	// and losing a few to a kill costs nothing.
 	Flush int
+	// Until asks for a precision beyond the protocol's.
+	Until Until
 	// Profile is how many networks have a profile in the end, evenly spread over the measured ones. Those that lack
 	// one are profiled after all blocks. A device that cannot profile is refused before it times anything.
 	Profile int
@@ -58,6 +60,7 @@ type Result struct {
 	Blocks    int         // done by this run
 	Noise     stats.Noise // between blocks, pooled; a deterministic device has none to pool
 	Elapsed   time.Duration
+	Reached   Reached // of Options.Until
 
 	Profiled int // networks that have a profile, of earlier runs too; 0 unless Options.Profile asks for some
 	// Unprofiled are those whose profile failed, with the reason. They do no harm to the sweep.
@@ -179,6 +182,11 @@ type runner struct {
 	before    int          // done by earlier runs
 	lastBlock *devices.Block
 	lastValue float64
+
+	reached   Reached
+	fitNoise  float64 // the noise's part of reached.MAPE
+	looked    bool    // the outlook was checked
+	simulated float64 // seconds of this run's blocks
 
 	profiles   ProfileProgress
 	unprofiled Unprofiled
@@ -326,6 +334,9 @@ func (r *runner) loop(ctx context.Context) error {
 		if err := r.interrupted(ctx); err != nil {
 			return err
 		}
+		if r.overBudget() {
+			return nil
+		}
 		more, err := r.plan(ctx)
 		if err != nil || !more {
 			return err
@@ -396,6 +407,7 @@ func (r *runner) result(ctx context.Context) (Result, error) {
 			t.Add(e)
 		}
 	}
+	res.Reached = r.howFar()
 	res.Measured, res.Failed, res.Invalid, res.Imprecise = t.Measured, t.Failed, t.Invalid, t.Imprecise
 	return res, nil
 }

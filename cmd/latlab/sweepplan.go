@@ -15,7 +15,7 @@ import (
 type sweepPlan struct {
 	name string
 	info devices.Info
-	dry  func() error // says what it would cost
+	dry  func(context.Context) error // says what it would cost
 	// run is made when the device and the store are open: a list's depends on both.
 	run func(ctx context.Context, st bench.Reader, d devices.Info) (bench.Options, error)
 }
@@ -47,16 +47,19 @@ func (o *sweepOptions) planArchs(ctx context.Context, s streams, info devices.In
 	if err != nil {
 		return sweepPlan{}, err
 	}
+	if err := o.checkPlan(m, info, len(src.Archs)); err != nil {
+		return sweepPlan{}, err
+	}
 	batch, err := src.Batch(ctx)
 	run := bench.Options{Sweep: m, Networks: len(src.Archs), Source: src, BatchLimit: batch}
 	return sweepPlan{
 		run: func(context.Context, bench.Reader, devices.Info) (bench.Options, error) { return run, nil },
-		dry: func() error {
+		dry: func(ctx context.Context) error {
 			f, err := src.Forecast()
 			if err != nil {
 				return withCode(exitUsage, err)
 			}
-			return o.printForecast(s, m, info, "of "+src.Space.Name, f, nil)
+			return o.printForecast(ctx, s, m, info, "of "+src.Space.Name, f, nil)
 		},
 	}, err
 }
@@ -109,16 +112,19 @@ func (o *sweepOptions) planNamed(s streams, info devices.Info) (sweepPlan, error
 			return sweepPlan{}, err
 		}
 	}
+	if err := o.checkPlan(m, info, len(l.Networks)); err != nil {
+		return sweepPlan{}, err
+	}
 	cache, err := o.cache.open()
 	if err != nil {
 		return sweepPlan{}, err
 	}
 	batch, err := l.Networks.Batch(cache)
 	return sweepPlan{
-		dry: func() error {
+		dry: func(ctx context.Context) error {
 			f, err := l.Networks.Forecast()
 			if err == nil {
-				err = o.printForecast(s, m, info, o.named.words(), f, l.Refused)
+				err = o.printForecast(ctx, s, m, info, o.named.words(), f, l.Refused)
 			}
 			return afterRefusing(l.Refused, err)
 		},
