@@ -2,7 +2,6 @@ package stats
 
 import (
 	"flag"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -81,7 +80,7 @@ func TestStoppingKeepsCoverage(t *testing.T) {
 	} {
 		coverage, blocks := stopping(sweeps, c.target, c.draw, func(v []float64, noise Noise) bool { return Reached(v, noise, 0.95, c.target) })
 		alone, fewer := stopping(sweeps, c.target, c.draw, func(v []float64, noise Noise) bool { return HalfWidth(v, noise, 0.95) <= c.target })
-		t.Log(fmt.Sprintf("| %s | %.0f %% | %.1f %% | %.1f | %.1f %% | %.1f |", c.noise, 100*c.target, 100*coverage, blocks, 100*alone, fewer))
+		t.Logf("| %s | %.0f %% | %.1f %% | %.1f | %.1f %% | %.1f |", c.noise, 100*c.target, 100*coverage, blocks, 100*alone, fewer)
 		if low := 0.95 - 3*math.Sqrt(0.95*0.05/float64(50*sweeps)); coverage < low {
 			t.Errorf("noise %s, target %v: %.1f %% of intervals cover the truth, at least %.1f %% are wanted", c.noise, c.target, 100*coverage, 100*low)
 		}
