@@ -56,8 +56,7 @@ func (f *fleetSweep) sweep(ctx context.Context) ([]fleet.Outcome, error) {
 	run := fleet.Fleet{}
 	for i, p := range f.plans {
 		sweep, err := p.run(ctx, st, infos[i])
-		switch {
-		case err == nil:
+		if err == nil {
 			sweep.Until, err = f.until(ctx, st, sweep, infos[i])
 		}
 		switch {
@@ -102,7 +101,7 @@ func (f *fleetSweep) sweep(ctx context.Context) ([]fleet.Outcome, error) {
 
 // until is the target of a sweep that can reach it. It prints what the target needs.
 func (f *fleetSweep) until(ctx context.Context, st bench.Reader, sweep bench.Options, info devices.Info) (bench.Until, error) {
-	u, err := f.o.untilOptions.read(f.o.seed)
+	u, err := f.o.readUntil(f.o.seed)
 	if err != nil || info.Deterministic {
 		return u, err
 	}
@@ -130,7 +129,7 @@ func (f *fleetSweep) unreached(r bench.Result, asked int) error {
 }
 
 func (f *fleetSweep) setReached(v *sweepSummary, r bench.Result) {
-	u, _ := f.o.untilOptions.read(f.o.seed) // was read before
+	u, _ := f.o.readUntil(f.o.seed) // was read before
 	v.setReached(u, cmp.Or(u.HalfWidth, r.Sweep.Protocol.HalfWidth), r.Reached)
 }
 

@@ -27,8 +27,8 @@ func (o *untilOptions) register(f *flagSet) {
 	f.string(&o.budget, "budget", "end after a `DURATION` such as 30m, with blocks where they lower the error most", "")
 }
 
-// read is the target for networks of a space, or of a list.
-func (o *untilOptions) read(seed uint64) (bench.Until, error) {
+// readUntil reads the flags. seed is that of the fit.
+func (o *untilOptions) readUntil(seed uint64) (bench.Until, error) {
 	var u bench.Until
 	if o.budget != "" {
 		d, err := time.ParseDuration(o.budget)
@@ -69,7 +69,7 @@ func share(text string) (float64, bool) {
 
 // checkPlan refuses what a sweep of these networks can never do on the device.
 func (o *sweepOptions) checkPlan(m bench.Sweep, info devices.Info, networks int) error {
-	u, err := o.untilOptions.read(o.seed)
+	u, err := o.readUntil(o.seed)
 	switch {
 	case err != nil:
 		return err
@@ -132,7 +132,7 @@ func outlook(ctx context.Context, st bench.Reader, u bench.Until, m bench.Sweep,
 
 // dryOutlook is the outlook by the store of --db, which need not exist.
 func (o *sweepOptions) dryOutlook(ctx context.Context, m bench.Sweep, d devices.Info, f source.Forecast) (string, error) {
-	u, err := o.untilOptions.read(o.seed)
+	u, err := o.readUntil(o.seed)
 	switch {
 	case err != nil || d.Deterministic:
 		return "", err
