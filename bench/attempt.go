@@ -52,7 +52,7 @@ func (r *runner) work(ctx context.Context) error {
 	results := make(chan outcome, limit)
 	var end error
 	for {
-		for end == nil && len(r.running) < limit {
+		for end == nil && len(r.running) < limit && !r.overBudget() {
 			slot, ok := r.next()
 			if !ok {
 				break
@@ -228,7 +228,7 @@ func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
 	r.buffer = append(r.buffer, Finished{Slot: out.slot, Block: out.block})
 	r.noise = r.noise.Sub(n.noise())
 	r.change(n, func() {
-		n.add(r.sweep.Device, out.block, out.slot.Order, r.slowHz)
+		n.add(r.sweep.Rule(), out.block, out.slot.Order, r.slowHz)
 		n.waiting--
 		if n.waiting == 0 {
 			n.Status = Measured
@@ -237,6 +237,7 @@ func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
 	r.noise = r.noise.Add(n.noise())
 	clear(r.failing)
 	r.blocks++
+	r.simulated += out.block.Elapsed
 	r.pace.add(time.Now())
 	r.lastBlock, r.lastValue = out.block, out.seconds
 	if len(r.buffer) >= r.o.Flush {

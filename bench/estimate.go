@@ -31,7 +31,7 @@ func Pool(ctx context.Context, st Reader, sweep string) (stats.Pool, stats.CoreC
 		}
 		n := &network{}
 		for i := range g.blocks {
-			n.add(manifest.Device, &g.blocks[i], 0, 0)
+			n.add(manifest.Rule(), &g.blocks[i], 0, 0)
 		}
 		nets = append(nets, n)
 	}
@@ -47,7 +47,9 @@ func Pool(ctx context.Context, st Reader, sweep string) (stats.Pool, stats.CoreC
 
 // input is what the Measurement of a network depends on.
 func input(all []devices.Block, p stats.Pool, clock stats.CoreClock, of Sweep) verdict.Input {
-	blocks, values, _ := stats.Usable(of.Device, clock.SlowHz(of.Protocol.ClockMargin()), all)
+	rule := of.Rule()
+	rule.SlowHz = clock.SlowHz(of.Protocol.ClockMargin())
+	blocks, values, _ := rule.Usable(all)
 	return verdict.Input{
 		Blocks: all, Info: of.Device, Protocol: of.Protocol, Clock: clock,
 		Pooled: p.Core, All: p.All, LeftOut: p.LeftOut(stats.ReplicateNoise(blocks, values)),

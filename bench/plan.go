@@ -22,14 +22,22 @@ import (
 // may turn out not to be; it would end INVALID with blocks left in its budget.
 func (r *runner) plan(ctx context.Context) (bool, error) {
 	clear(r.models)
+	if r.o.Until.asked() {
+		return r.until(ctx)
+	}
+	r.judgeBlocks()
+	wide := r.tooWide()
+	some := wide[:min(len(wide), r.batchSize())]
+	r.foresee(wide, len(some))
+	if len(some) > 0 {
+		return true, r.planRounds(ctx, nil, some, 1)
+	}
+	return r.planBatch(ctx)
+}
+
+// planBatch plans the minimum of blocks of the next networks. It reports whether there are any.
+func (r *runner) planBatch(ctx context.Context) (bool, error) {
 	for {
-		r.judgeBlocks()
-		wide := r.tooWide()
-		some := wide[:min(len(wide), r.batchSize())]
-		r.foresee(wide, len(some))
-		if len(some) > 0 {
-			return true, r.planRounds(ctx, nil, some, 1)
-		}
 		next := r.unplanned()
 		if len(next) == 0 {
 			return false, nil

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,8 @@ type Options struct {
 	// device takes a second and is stored at once. A simulator makes a thousand a second,
 	// and losing a few to a kill costs nothing.
 	Flush int
+	// Until asks for a precision beyond the protocol's.
+	Until Until
 	// Profile is how many networks have a profile in the end, evenly spread over the measured ones. Those that lack
 	// one are profiled after all blocks. A device that cannot profile is refused before it times anything.
 	Profile int
@@ -61,6 +64,7 @@ type Result struct {
 	Blocks    int         // done by this run
 	Noise     stats.Noise // between blocks, pooled; a deterministic device has none to pool
 	Elapsed   time.Duration
+	Reached   Reached // of Options.Until
 
 	Profiled int // networks that have a profile, of earlier runs too; 0 unless Options.Profile asks for some
 	// Unprofiled are those whose profile failed, with the reason. They do no harm to the sweep.
@@ -144,13 +148,13 @@ type timed struct {
 }
 
 // add records a finished block, which is slow below a clock.
-func (n *network) add(info devices.Info, b *devices.Block, order int, slowHz float64) {
-	seconds, _, ok := stats.Seconds(info, b)
+func (n *network) add(rule stats.Rule, b *devices.Block, order int, slowHz float64) {
+	seconds, _, ok := rule.Seconds(b)
 	if !ok {
 		n.disturbed++
 		return
 	}
-	n.timed = append(n.timed, timed{seconds, stats.CoreClockOf(info, b), order, devices.Block{Delegation: b.Delegation, Unit: b.Unit}})
+	n.timed = append(n.timed, timed{seconds, stats.CoreClockOf(rule.Info, b), order, devices.Block{Delegation: b.Delegation, Unit: b.Unit}})
 	n.use(slowHz)
 }
 
@@ -221,6 +225,11 @@ type runner struct {
 	lastBlock *devices.Block
 	lastValue float64
 
+	reached   Reached
+	fitNoise  float64 // the noise's part of reached.MAPE
+	looked    bool    // the outlook was checked
+	simulated float64 // seconds of this run's blocks
+
 	profiles   ProfileProgress
 	unprofiled Unprofiled
 }
@@ -236,7 +245,7 @@ func (r *runner) open(ctx context.Context) error {
 	r.sweep.Networks = r.o.Networks
 	r.sweep.ID = r.sweep.Identity()
 	r.sweep.Created = r.start.UTC()
-	if err := r.sweep.Protocol.Check(); err != nil {
+	if err := cmp.Or(r.sweep.Protocol.Check(), r.sweep.Protocol.CheckDevice(info)); err != nil {
 		return err
 	}
 	if r.o.Networks < 1 {
@@ -322,7 +331,7 @@ func (r *runner) load(ctx context.Context) error {
 		if n == nil {
 			return r.damaged("block", b.Slot)
 		}
-		n.add(r.sweep.Device, &b.Block, b.Slot.Order, 0)
+		n.add(r.sweep.Rule(), &b.Block, b.Slot.Order, 0)
 	}
 	for s, err := range r.o.Store.Schedule(ctx, r.sweep.ID) {
 		if err != nil {
@@ -395,6 +404,9 @@ func (r *runner) loop(ctx context.Context) error {
 		if err := r.interrupted(ctx); err != nil {
 			return err
 		}
+		if r.overBudget() {
+			return nil
+		}
 		more, err := r.plan(ctx)
 		if err != nil || !more {
 			return err
@@ -465,6 +477,7 @@ func (r *runner) result(ctx context.Context) (Result, error) {
 			t.Add(e)
 		}
 	}
+	res.Reached = r.howFar()
 	res.Measured, res.Failed, res.Invalid, res.Imprecise = t.Measured, t.Failed, t.Invalid, t.Imprecise
 	return res, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latlab/bench/protocol"
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/sampler"
 	"latlab/sampler/model"
@@ -47,6 +48,11 @@ type Sweep struct {
 	Networks int               `json:"networks"` // the most requested so far
 	Created  time.Time         `json:"created"`
 	Tools    map[string]string `json:"tools,omitempty"` // latlab's own version, writer revision
+}
+
+// Rule is how the sweep's blocks become values.
+func (s *Sweep) Rule() stats.Rule {
+	return stats.Rule{Info: s.Device, Percentile: s.Protocol.Percentile}
 }
 
 // LoadSpace reads the space stored in the sweep. It is nil for a list of models. An error is the store's

@@ -48,6 +48,8 @@ type Info struct {
 	Compute map[model.Precision]string `json:"computed_in,omitempty"`
 	// Deterministic means that every block of a model gives the same result, so one is enough.
 	Deterministic bool `json:"deterministic,omitempty"`
+	// NoSamples means that blocks have a Summary by the tool instead of samples and their CPU times.
+	NoSamples bool `json:"no_samples,omitempty"`
 	// Parallel is how many Runs may go on at the same time; 0 and 1 mean one. A further Run fails
 	// at once with ReasonBusy and FaultLab: a Run that waited for another one would time a busy
 	// machine.

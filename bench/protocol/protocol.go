@@ -1,5 +1,6 @@
 // Package protocol says how networks are timed and when a number is good enough: the Protocol, its
-// presets, and what it asks of a device. It times nothing (bench) and judges nothing (verdict).
+// presets, a user's own as a file (file.go), and what it asks of a device. It times nothing (bench) and
+// judges nothing (verdict).
 package protocol
 
 import (
@@ -8,9 +9,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
+	"latlab/bench/stats"
 	"latlab/devices"
 	"latlab/internal/text"
 )
@@ -18,7 +21,7 @@ import (
 // Protocol is how networks are timed and when a number is good enough. It is part of a
 // sweep's identity: two sweeps under different protocols are two sweeps.
 type Protocol struct {
-	Name string `json:"name"` // of the preset; not part of the identity
+	Name string `json:"name"` // of the preset or file, with the fields that were set; not part of the identity
 
 	// A block is one fresh process. Process start, memory layout and other load differ between
 	// processes, so the spread between blocks shows how well a latency is known; the spread
@@ -52,7 +55,7 @@ type Protocol struct {
 
 	// MinUndisturbed is how many undisturbed samples a block goes on for on a device with Info.OneThread, past its
 	// maxima and for at most LimitSeconds; 0 is min_runs, and three times max_seconds. They are omitted when 0
-	// for the same reason as the next.
+	// for the same reason as AllowPartial.
 	MinUndisturbed int     `json:"min_undisturbed,omitempty"`
 	LimitSeconds   float64 `json:"limit_seconds,omitempty"`
 
@@ -63,6 +66,18 @@ type Protocol struct {
 	// AllowPartial lets an accelerator leave nodes to the CPU, with a warning. It is omitted
 	// when false, so that protocols stored before the field existed keep their identity.
 	AllowPartial bool `json:"allow_partial,omitempty"`
+
+	// Percentile makes the latency that of a block's samples, such as 0.9; 0 is their median. It is omitted
+	// when 0 likewise.
+	Percentile float64 `json:"percentile,omitempty"`
+}
+
+// Statistic ends a sentence on the protocol where the latency is not the median.
+func (p Protocol) Statistic() string {
+	if p.Percentile == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", of the p%g of the runs", 100*p.Percentile)
 }
 
 // For is the protocol as it applies to a device. On a deterministic device further blocks add
@@ -103,7 +118,16 @@ func presets() []Protocol {
 	precise := def
 	precise.Name, precise.MinBlocks, precise.MaxBlocks, precise.HalfWidth = "precise", 6, 20, 0.02
 	precise.MinRuns, precise.MinSeconds, precise.MaxRuns, precise.MaxSeconds = 20, 0.5, 100, 3
-	return []Protocol{def, quick, precise}
+	// MLPerf Mobile's single stream: at least 1,024 queries and 60 s, and the 90th percentile of all of them. A
+	// result must be repeated within 5 %, in at most 5 tries: hence the target and max_blocks. Its runs end when
+	// both minima are reached, so max_runs only keeps a block's samples in memory.
+	//
+	// Source: MLPerf Mobile Inference Rules 4.0 (2025), "Performance run" and "Replicability is mandatory",
+	// github.com/mlcommons/mobile_open, rules/mobile_inference_rules.adoc.
+	mobile := def
+	mobile.Name, mobile.MaxBlocks, mobile.Percentile = "mlperf-mobile", 5, 0.9
+	mobile.MinRuns, mobile.MinSeconds, mobile.MaxRuns, mobile.MaxSeconds, mobile.TimeoutSeconds = 1024, 60, mostRuns, 60, 3600
+	return []Protocol{def, quick, precise, mobile}
 }
 
 // Presets lists the names of the presets, the default first.
@@ -164,32 +188,74 @@ func (p Protocol) Identity() string {
 	return Hash(p)
 }
 
+// check is a rule that some fields break. The first one is at fault; the others contradict it.
+type check struct {
+	bad    bool
+	fields []string
+	text   string // follows the first field's name
+}
+
+// mostRuns and mostSeconds keep a block's samples in memory and its timeout a number of nanoseconds.
+const (
+	mostRuns    = 1_000_000
+	mostSeconds = 7 * 24 * 3600
+)
+
+func (p Protocol) checks() []check {
+	enough := stats.SamplesFor(p.Percentile)
+	all := []check{
+		{p.MinBlocks < 3, []string{"min_blocks"}, "is below 3: the spread between blocks needs three"},
+		{p.MaxBlocks < p.MinBlocks, []string{"max_blocks", "min_blocks"}, "is below min_blocks"},
+		{p.MinRuns < 1, []string{"min_runs"}, "is below 1"},
+		{p.MaxRuns < p.MinRuns, []string{"max_runs", "min_runs"}, "is below min_runs"},
+		{p.MaxRuns > mostRuns, []string{"max_runs"}, fmt.Sprintf("is above %d", mostRuns)},
+		{p.MaxSeconds < p.MinSeconds, []string{"max_seconds", "min_seconds"}, "is below min_seconds"},
+		{p.TimeoutSeconds <= p.MaxSeconds, []string{"timeout_seconds", "max_seconds"}, "is not above max_seconds"},
+		{p.TimeoutSeconds > mostSeconds, []string{"timeout_seconds"}, "is above a week"},
+		{p.Confidence <= 0 || p.Confidence >= 1, []string{"confidence"}, "is not between 0 and 1"},
+		{p.Batch < 1, []string{"batch_networks"}, "is below 1"},
+		{p.FailureLimit < 1, []string{"failure_limit"}, "is below 1"},
+		{p.CPURatioLimit > 1, []string{"cpu_ratio_limit"}, "is above 1"},
+		{p.FrequencyLimit > 1, []string{"frequency_limit"}, "is above 1"},
+		{p.ClockLimit >= 1, []string{"clock_limit"}, "is not below 1"},
+		{p.LimitSeconds > 0 && p.LimitSeconds < p.MaxSeconds, []string{"limit_seconds", "max_seconds"}, "is below max_seconds"},
+		{p.MinUndisturbed > 0 && p.MinUndisturbed < stats.MinUndisturbed, []string{"min_undisturbed"}, fmt.Sprintf("is below %d, which a block needs", stats.MinUndisturbed)},
+		{p.Percentile != 0 && !(p.Percentile > 0.5 && p.Percentile < 1), []string{"percentile"}, "is not between 0.5 and 1; 0 is the median"},
+		{p.Percentile != 0 && p.MinRuns < enough, []string{"min_runs", "percentile"}, fmt.Sprintf("is below %d, which percentile %v of a block needs", enough, p.Percentile)},
+	}
+	for _, f := range p.fields() {
+		switch x := f.at.(type) {
+		case *int:
+			all = append(all, check{*x < 0, []string{f.name}, "is negative"})
+		case *float64:
+			all = append(all, check{!(*x >= 0) || math.IsInf(*x, 1), []string{f.name}, "is not a number from 0 up"})
+			if f.positive {
+				all = append(all, check{*x == 0, []string{f.name}, "is not above 0"})
+			}
+		}
+	}
+	return all
+}
+
 // Check names the first field with an impossible value.
 func (p Protocol) Check() error {
-	for _, c := range []struct {
-		bad  bool
-		text string
-	}{
-		{p.MinBlocks < 3, "min_blocks is below 3: the spread between blocks needs three"},
-		{p.MaxBlocks < p.MinBlocks, "max_blocks is below min_blocks"},
-		{p.MinRuns < 1, "min_runs is below 1"},
-		{p.MaxRuns < p.MinRuns, "max_runs is below min_runs"},
-		{p.WarmUpRuns < 0 || p.WarmUpSeconds < 0 || p.MinSeconds < 0, "a warm-up or a minimum is negative"},
-		{p.MaxSeconds < p.MinSeconds, "max_seconds is below min_seconds"},
-		{p.TimeoutSeconds <= p.MaxSeconds, "timeout_seconds is not above max_seconds"},
-		{p.Confidence <= 0 || p.Confidence >= 1, "confidence is not between 0 and 1"},
-		{p.HalfWidth <= 0, "target_half_width is not above 0"},
-		{p.Batch < 1, "batch_networks is below 1"},
-		{p.ClockLimit < 0 || p.ClockLimit >= 1, "clock_limit is not between 0 and 1"},
-		{p.MinUndisturbed < 0 || p.LimitSeconds < 0, "min_undisturbed or limit_seconds is negative"},
-		{p.PauseSeconds < 0 || p.RetryDelaySeconds < 0, "a pause is negative"},
-		{p.Retries < 0, "retries is negative"},
-		{p.FailureLimit < 1, "failure_limit is below 1"},
-		{p.StepLimit <= 0 || p.DriftLimit <= 0, "step_limit or drift_limit is not above 0"},
-	} {
+	for _, c := range p.checks() {
 		if c.bad {
-			return userError("protocol "+p.Name, fmt.Errorf("%s", c.text))
+			return userError("protocol "+p.Name, fmt.Errorf("%s %s", c.fields[0], c.text))
 		}
+	}
+	return nil
+}
+
+// CheckDevice refuses a protocol with a rule that needs figures that the device does not give.
+func (p Protocol) CheckDevice(info devices.Info) error {
+	switch {
+	case p.MinUndisturbed > 0 && (!info.OneThread() || info.NoSamples):
+		return userError("protocol "+p.Name, fmt.Errorf("min_undisturbed needs the CPU time of each sample, which %s does not give; leave it out", info.Name))
+	case p.Percentile > 0 && info.NoSamples:
+		return userError("protocol "+p.Name, fmt.Errorf("percentile needs the time of each inference, which %s does not give; choose another protocol", info.Name))
+	case p.Percentile > 0 && info.Deterministic:
+		return userError("protocol "+p.Name, fmt.Errorf("percentile needs times that vary, and %s gives the same one always; choose another protocol", info.Name))
 	}
 	return nil
 }

@@ -111,6 +111,14 @@ func macsPerSecond(d devices.Info) float64 {
 	return assumedMACsPerSecond
 }
 
+// Latency is what is assumed of a network, in seconds.
+func (f Forecast) Latency(d devices.Info) float64 {
+	if f.Known == 0 {
+		return assumedSeconds
+	}
+	return float64(f.MACs) / float64(f.Known) / macsPerSecond(d)
+}
+
 // Duration is how long a sweep takes with the fewest blocks a network, and with the most.
 func (f Forecast) Duration(p protocol.Protocol, d devices.Info) (least, most time.Duration) {
 	seconds := func(x float64) time.Duration { return time.Duration(x * float64(time.Second)) }
@@ -122,11 +130,7 @@ func (f Forecast) Duration(p protocol.Protocol, d devices.Info) (least, most tim
 		least = seconds((float64(f.Networks)/float64(max(d.Parallel, 1)) + float64(f.Profiled)) * estimateSeconds)
 		return least, least
 	}
-	latency := assumedSeconds
-	if f.Known > 0 {
-		latency = float64(f.MACs) / float64(f.Known) / macsPerSecond(d)
-	}
-	block := p.Forecast(1, latency, blockOverheadSeconds) / time.Duration(p.MinBlocks)
+	block := p.Forecast(1, f.Latency(d), blockOverheadSeconds) / time.Duration(p.MinBlocks)
 	blocks := func(each int) time.Duration { return block * time.Duration(f.Networks*each+f.Profiled*profileBlocks) }
 	return blocks(p.MinBlocks), blocks(p.MaxBlocks)
 }

@@ -8,6 +8,7 @@ package stats
 import (
 	"math"
 	"slices"
+	"sort"
 
 	"golang.org/x/perf/benchmath"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -42,7 +43,8 @@ const OrderBlocks = 6
 const MinUndisturbed = 3
 
 // Seconds is the value of a block of a device: the median of its undisturbed samples if the device gives CPU
-// times that show them, otherwise BlockSeconds. ok is false if the block has no usable figure, or is Disturbed.
+// times that show them, otherwise BlockSeconds. ok is false if the block has no usable figure, or is disturbed:
+// has too few undisturbed samples.
 func Seconds(info devices.Info, b *devices.Block) (seconds float64, estimator string, ok bool) {
 	if !ShowsDisturbance(info, b) {
 		return BlockSeconds(b)
@@ -66,13 +68,6 @@ func Undisturbed(info devices.Info, b *devices.Block) []float64 {
 		}
 	}
 	return used
-}
-
-// Disturbed reports whether a block has a time, but too few undisturbed samples.
-func Disturbed(info devices.Info, b *devices.Block) bool {
-	_, _, usable := Seconds(info, b)
-	_, _, timed := BlockSeconds(b)
-	return timed && !usable
 }
 
 // ShowsDisturbance reports whether the CPU times of a block show which samples were disturbed.
@@ -106,20 +101,6 @@ func BlockSeconds(b *devices.Block) (seconds float64, estimator string, ok bool)
 		return *s.Median, MedianOfToolMedians, usable(*s.Median)
 	}
 	return b.Summary.Mean, MedianOfMeans, true
-}
-
-// Usable drops blocks without a figure, which no sweep stores, disturbed ones and those whose clock is below
-// slowHz, and takes the estimator of the first: a device does not change harness within a sweep.
-func Usable(info devices.Info, slowHz float64, all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
-	return usableBy(all, func(b *devices.Block) (float64, string, bool) {
-		v, e, ok := Seconds(info, b)
-		return v, e, ok && !CoreClockOf(info, b).Slow(slowHz)
-	})
-}
-
-// Timed is Usable with the disturbed and the slow blocks, by BlockSeconds.
-func Timed(all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
-	return usableBy(all, BlockSeconds)
 }
 
 func usableBy(all []devices.Block, value func(*devices.Block) (float64, string, bool)) (blocks []*devices.Block, values []float64, estimator string) {
@@ -362,9 +343,30 @@ func orderInterval(values []float64, confidence float64) Interval {
 	return Interval{Low: new(sum.Lo), High: new(sum.Hi), Confidence: sum.Confidence, Method: OrderStatistics}
 }
 
-// orderFactor is by how much the intervals of order statistics are wider than those of a known
-// variance, for 6 to 10 normal values.
-const orderFactor = 1.3
+// orderFactor is by how much the interval of order statistics of n normal values is wider than that of a known
+// variance: their confidence comes in steps.
+func orderFactor(n int) float64 { return 1 + 2/float64(n) }
+
+// ExpectedHalfWidth is roughly the half-width of the interval of n blocks under a noise; infinite if it is unknown.
+func ExpectedHalfWidth(n int, noise Noise, confidence float64) float64 {
+	if n < 1 || noise.DF < 1 {
+		return math.Inf(1)
+	}
+	sd := orderFactor(n) * math.Sqrt(math.Pi/2/float64(n))
+	if n < OrderBlocks {
+		sd = math.Sqrt(medianVariance[n])
+	}
+	return math.Expm1(tQuantile((1+confidence)/2, noise.DF) * noise.SD() * sd)
+}
+
+// Reached reports whether blocks suffice for a half-width where sampling stops as soon as they do: the interval is
+// within it, and so is the one that the noise makes expect of so many blocks. The second condition keeps the
+// interval's coverage. A network stops by the first alone when its blocks happen to lie close together, which is when
+// an interval from its own blocks misses: TestStoppingKeepsCoverage has both. noise is the sweep's, or
+// the network's own if it is unlike the others (Pool.NoiseFor).
+func Reached(values []float64, noise Noise, confidence, halfWidth float64) bool {
+	return HalfWidth(values, noise, confidence) <= halfWidth && ExpectedHalfWidth(len(values), noise, confidence) <= halfWidth
+}
 
 // BlocksNeeded is roughly how many blocks, from least to most, bring an interval of so much confidence
 // within a relative half-width under a noise.
@@ -372,17 +374,14 @@ func BlocksNeeded(noise Noise, confidence, halfWidth float64, least, most int) i
 	if noise.DF < 1 {
 		return least
 	}
-	reach := tQuantile((1+confidence)/2, noise.DF) * noise.SD()
-	for n := least; n < most; n++ {
-		variance := orderFactor * orderFactor * math.Pi / 2 / float64(n)
-		if n < OrderBlocks {
-			variance = medianVariance[n]
-		}
-		if math.Expm1(reach*math.Sqrt(variance)) <= halfWidth {
+	enough := func(n int) bool { return ExpectedHalfWidth(n, noise, confidence) <= halfWidth }
+	for n := least; n < min(most, OrderBlocks); n++ {
+		if enough(n) {
 			return n
 		}
 	}
-	return most
+	from := min(most, max(least, OrderBlocks))
+	return from + sort.Search(most-from, func(i int) bool { return enough(from + i) })
 }
 
 const (

@@ -42,8 +42,8 @@ func TestSeconds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, by, ok := Seconds(tc.info, tc.block)
-			if got != tc.want && !(tc.want == 0 && !ok) || by != tc.by || ok != (tc.want > 0) || Disturbed(tc.info, tc.block) == ok {
-				t.Errorf("%v %q %v, disturbed %v", got, by, ok, Disturbed(tc.info, tc.block))
+			if got != tc.want && !(tc.want == 0 && !ok) || by != tc.by || ok != (tc.want > 0) || (Rule{Info: tc.info}).Disturbed(tc.block) == ok {
+				t.Errorf("%v %q %v, disturbed %v", got, by, ok, Rule{Info: tc.info}.Disturbed(tc.block))
 			}
 		})
 	}

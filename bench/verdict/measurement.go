@@ -67,6 +67,15 @@ type Measurement struct {
 	StandardError *float64 `json:"relative_standard_error"`
 	NoiseDF       int      `json:"-"` // degrees of freedom of the sweep's noise, 0 on a deterministic device
 
+	// Percentiles of samples: the median over the blocks of each block's, with its interval. They are null where fewer
+	// blocks than the protocol's minimum have enough samples (stats.SamplesFor), and on deterministic devices.
+	P90Seconds *float64 `json:"p90_seconds"`
+	P90Low     *float64 `json:"p90_low_seconds"`
+	P90High    *float64 `json:"p90_high_seconds"`
+	P99Seconds *float64 `json:"p99_seconds"`
+	P99Low     *float64 `json:"p99_low_seconds"`
+	P99High    *float64 `json:"p99_high_seconds"`
+
 	BlockSeconds    []float64          `json:"block_seconds"` // each block's value, in the order run
 	MinSeconds      *float64           `json:"min_seconds"`   // fastest sample; null if the tool reports none
 	FirstSeconds    float64            `json:"first_seconds"` // first inference, median over blocks
@@ -116,6 +125,10 @@ type Input struct {
 	All stats.Noise
 }
 
+func (in Input) rule() stats.Rule {
+	return stats.Rule{Info: in.Info, Percentile: in.Protocol.Percentile}
+}
+
 // others is the noise of the other networks.
 func (in Input) others(own stats.Noise) stats.Noise {
 	if in.LeftOut {
@@ -131,12 +144,13 @@ func Measure(in Input) (m Measurement, ok bool) {
 	if in.Clock.Hz == 0 {
 		in.Clock = in.ownClock()
 	}
-	slowHz := in.Clock.SlowHz(in.Protocol.ClockMargin())
-	blocks, values, estimator := stats.Usable(in.Info, slowHz, in.Blocks)
+	rule := in.rule()
+	rule.SlowHz = in.Clock.SlowHz(in.Protocol.ClockMargin())
+	blocks, values, estimator := rule.Usable(in.Blocks)
 	if len(values) == 0 {
 		// All are disturbed or slow: the number is INVALID, and better than none.
-		slowHz = 0
-		if blocks, values, estimator = stats.Timed(in.Blocks); len(values) == 0 {
+		rule.SlowHz = 0
+		if blocks, values, estimator = rule.Timed(in.Blocks); len(values) == 0 {
 			return Measurement{}, false
 		}
 	}
@@ -165,8 +179,10 @@ func Measure(in Input) (m Measurement, ok bool) {
 	if !in.Info.Deterministic {
 		m.NoiseDF = in.Pooled.DF
 	}
-	m.SlowHz = slowHz
+	m.SlowHz = rule.SlowHz
 	m.addUnused(in)
+	m.P90Seconds, m.P90Low, m.P90High = in.percentile(&m, 0.9)
+	m.P99Seconds, m.P99Low, m.P99High = in.percentile(&m, 0.99)
 	addFigures(&m, blocks)
 	judge(&m, evidence{in: in, blocks: blocks, values: values, own: own})
 	return m, true
@@ -208,13 +224,27 @@ func (in Input) ownClock() stats.CoreClock {
 	return stats.CoreClockOfSweep(all)
 }
 
+// percentile is one of the samples with its interval. The interval is the latency's where the latency is that
+// percentile. Otherwise it rests on the network's own blocks, because the pooled noise is that of latencies.
+func (in Input) percentile(m *Measurement, q float64) (seconds, low, high *float64) {
+	if in.Protocol.Percentile == q {
+		return new(m.Seconds), m.Low, m.High
+	}
+	blocks, values, _ := stats.Rule{Info: in.Info, Percentile: q, SlowHz: m.SlowHz}.Usable(in.Blocks)
+	if len(values) == 0 || len(values) < in.Protocol.MinBlocks || in.Info.Deterministic {
+		return nil, nil, nil
+	}
+	iv := stats.NewInterval(values, stats.ReplicateNoise(blocks, values), in.Protocol.Confidence)
+	return new(stats.Median(values)), iv.Low, iv.High
+}
+
 // addUnused counts what of the blocks is not used.
 func (m *Measurement) addUnused(in Input) {
 	slowHz := in.Clock.SlowHz(in.Protocol.ClockMargin())
 	for i := range in.Blocks {
 		b := &in.Blocks[i]
 		switch {
-		case stats.Disturbed(in.Info, b):
+		case in.rule().Disturbed(b):
 			m.DisturbedBlocks++
 		case stats.CoreClockOf(in.Info, b).Slow(slowHz):
 			m.SlowBlocks++

@@ -77,10 +77,10 @@ type evidence struct {
 
 // used lists the samples that a block's value comes from: all of them where every block is disturbed.
 func (e evidence) used(b *devices.Block) []float64 {
-	if stats.Disturbed(e.in.Info, b) {
+	if e.in.rule().Disturbed(b) {
 		return b.Samples
 	}
-	return stats.Undisturbed(e.in.Info, b)
+	return e.in.rule().Used(b)
 }
 
 func judge(m *Measurement, e evidence) {
@@ -139,8 +139,7 @@ func checkCount(m *Measurement, e evidence) {
 		m.invalid(ReasonThrottled, &worst, &limit, "%d of %d blocks ran at a clock below %.0f %% of the sweep's highest, the slowest at %.0f %%: it was throttled, or another core's",
 			m.SlowBlocks, all, 100*limit, 100*worst)
 	case n < want && m.DisturbedBlocks > 0:
-		m.invalid(ReasonDisturbed, new(float64(n)), new(float64(want)), "%d of %d blocks have fewer than %d undisturbed samples: something else used the core",
-			m.DisturbedBlocks, all, stats.MinUndisturbed)
+		m.invalid(ReasonDisturbed, new(float64(n)), new(float64(want)), "%d of %d blocks have too few undisturbed samples: something else used the core", m.DisturbedBlocks, all)
 	case n < want:
 		m.invalid(ReasonFewBlocks, new(float64(n)), new(float64(want)), "%d of at least %d blocks are done", n, want)
 	}

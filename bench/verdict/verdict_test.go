@@ -79,6 +79,46 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// TestPercentiles: they need samples enough in as many blocks as the protocol asks for; the latency of a protocol of
+// a percentile is that percentile, under a name of its own.
+func TestPercentiles(t *testing.T) {
+	in := goodInput()
+	m, _ := Measure(in)
+	if m.P90Seconds != nil || m.P99Seconds != nil || m.P90Low != nil {
+		t.Errorf("percentiles of 12 samples: %v %v", m.P90Seconds, m.P99Seconds)
+	}
+	in.each(func(b *devices.Block) {
+		for range 3 {
+			b.Samples, b.CPUSamples = append(b.Samples, b.Samples[:12]...), append(b.CPUSamples, b.CPUSamples[:12]...)
+		}
+	})
+	m, _ = Measure(in)
+	if m.P90Seconds == nil || math.Abs(*m.P90Seconds-0.1002) > 1e-9 || !(*m.P90Low < *m.P90Seconds && *m.P90Seconds < *m.P90High) || m.P99Seconds != nil {
+		t.Errorf("%v in %v to %v; %v", m.P90Seconds, m.P90Low, m.P90High, m.P99Seconds)
+	}
+	of := in
+	of.Protocol.Percentile = 0.9
+	tail, _ := Measure(of)
+	if tail.Seconds != *m.P90Seconds || *tail.P90Seconds != tail.Seconds || tail.Low != tail.P90Low || tail.Estimator != "median of block 90th percentiles v1" {
+		t.Errorf("%v by %q", tail.Seconds, tail.Estimator)
+	}
+	of.Info.Deterministic = true
+	of.Protocol.Percentile = 0
+	if m, _ := Measure(of); m.P90Seconds != nil {
+		t.Error("a percentile of a deterministic device")
+	}
+	// The tail of a busy machine is not the network's.
+	in.each(func(b *devices.Block) {
+		for i := range 6 {
+			b.CPUSamples[i] /= 2
+		}
+	})
+	in.Protocol.Percentile = 0.9
+	if m, _ := Measure(in); m.Verdict != Invalid || codes(m.Reasons) != ReasonDisturbed {
+		t.Errorf("%s: %s", m.Verdict, codes(m.Reasons))
+	}
+}
+
 func TestMeasureIsPure(t *testing.T) {
 	a, b := goodInput(), goodInput()
 	first, _ := Measure(a)
@@ -313,7 +353,7 @@ func TestVerdicts(t *testing.T) {
 			in := goodInput()
 			tc.change(&in)
 			if in.Pooled.DF > 0 { // what is pooled includes the network itself
-				blocks, values, _ := stats.Usable(in.Info, 0, in.Blocks)
+				blocks, values, _ := in.rule().Usable(in.Blocks)
 				in.Pooled = in.Pooled.Add(stats.ReplicateNoise(blocks, values))
 			}
 			m, ok := Measure(in)

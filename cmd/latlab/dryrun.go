@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"latlab/bench"
@@ -10,8 +11,12 @@ import (
 )
 
 // printForecast prints what a sweep would cost. networks says where they come from: "of tiny".
-func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, networks string, f source.Forecast, refused []bench.Refused) error {
+func (o *sweepOptions) printForecast(ctx context.Context, s streams, m bench.Sweep, d devices.Info, networks string, f source.Forecast, refused []bench.Refused) error {
 	p := m.Protocol
+	outlook, err := o.dryOutlook(ctx, m, d, f)
+	if err != nil {
+		return err
+	}
 	f.Profiled = min(o.profile, f.Networks)
 	least, most := f.Duration(p, d)
 	blocks, maxBlocks := f.Networks*p.MinBlocks, f.Networks*p.MaxBlocks
@@ -25,6 +30,9 @@ func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, n
 		"networks": f.Networks, "device": d.Name, "kind": d.Kind, "blocks": blocks, "max_blocks": maxBlocks, "profile_blocks": f.Profiled,
 		"model_bytes": f.Written, "mean_macs": f.MeanMACs(),
 		"least_seconds": least.Seconds(), "most_seconds": most.Seconds(), "refused": list(refused),
+	}
+	if outlook != "" {
+		v["outlook"] = outlook
 	}
 	if o.json {
 		return ui.Document(s.out, v)
@@ -42,6 +50,9 @@ func (o *sweepOptions) printForecast(s streams, m bench.Sweep, d devices.Info, n
 		[]string{total + ";", source.Assumption(d), "about " + span(ui.Duration(least), ui.Duration(most))}, ui.Columns))
 	if f.Written > 0 {
 		fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", f.Written>>20, o.cache.size)
+	}
+	if outlook != "" {
+		printUnder(s.out, "target:", outlook)
 	}
 	printRefused(s, refused)
 	return nil

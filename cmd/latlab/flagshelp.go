@@ -21,7 +21,7 @@ func flagGroups() []flagGroup {
 		{"NETWORKS", []string{"space", "n", "seed", "coverage", "fixture", "arch", "archs", "model", "models", "below", "above"}},
 		{"INPUTS OF A MODEL FILE", []string{"signature", "input-shape", "input-value", "input-file"}},
 		{"DEVICE", []string{"device", "threads", "cpus", "precision", "input", "allow-partial", "inventory"}},
-		{"TIMING", []string{"protocol", "again", "profile", "dry-run"}},
+		{"TIMING", []string{"protocol", "set", "until", "budget", "again", "profile", "dry-run"}},
 		{"STORE", []string{"db", "sweep", "wait"}},
 		{"PROGRAMS AND CACHE", []string{"agent", "agent-bundle", "adb", "python", "vela-config", "cache-dir", "cache-size"}},
 		{"OUTPUT", []string{"o", "format", "layers", "csv", "top", "sort", "rank", "rank-by", "all", "macs", "quiet", "json"}},

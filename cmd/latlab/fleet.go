@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,6 +71,9 @@ func (f *fleetSweep) sweep(ctx context.Context) ([]fleet.Outcome, error) {
 	run := fleet.Fleet{}
 	for i, p := range f.plans {
 		sweep, err := p.run(ctx, st, infos[i])
+		if err == nil {
+			sweep.Until, err = f.until(ctx, st, sweep, infos[i])
+		}
 		switch {
 		case err == nil && f.o.again:
 			sweep.Sweep, err = bench.Again(ctx, st, sweep.Sweep, sweep.Networks, infos[i])
@@ -110,6 +114,40 @@ func (f *fleetSweep) sweep(ctx context.Context) ([]fleet.Outcome, error) {
 	return outs, err
 }
 
+// until is the target of a sweep that can reach it. It prints what the target needs.
+func (f *fleetSweep) until(ctx context.Context, st bench.Reader, sweep bench.Options, info devices.Info) (bench.Until, error) {
+	u, err := f.o.readUntil(f.o.seed)
+	if err != nil || info.Deterministic {
+		return u, err
+	}
+	m := sweep.Sweep
+	m.Device = info
+	line, err := outlook(ctx, st, u, m, sweep.Networks, 0)
+	if line != "" && !f.o.quiet {
+		fmt.Fprintf(f.s.err, "latlab: %s\n", line)
+	}
+	return u, err
+}
+
+// unreached is the exit code of a budget that ended before all networks were measured, or, where precision is
+// required, before the target was reached.
+func (f *fleetSweep) unreached(r bench.Result, asked int) error {
+	switch {
+	case r.Reached.EndedBy != bench.EndedByBudget:
+		return nil
+	case r.Measured+r.Failed < asked:
+		return exitSilently(exitPartial)
+	case f.o.requirePrecision:
+		return exitSilently(exitInvalid)
+	}
+	return nil
+}
+
+func (f *fleetSweep) setReached(v *sweepSummary, r bench.Result) {
+	u, _ := f.o.readUntil(f.o.seed) // was read before
+	v.setReached(u, cmp.Or(u.HalfWidth, r.Sweep.Protocol.HalfWidth), r.Reached)
+}
+
 // readRanked reads the estimates of finished sweeps that are small enough to be ranked.
 func (f *fleetSweep) readRanked(ctx context.Context, st bench.Reader, outs []fleet.Outcome) error {
 	f.ranked = make([][]bench.Estimate, len(outs))
@@ -141,11 +179,13 @@ func (f *fleetSweep) print(outs []fleet.Outcome) error {
 		if f.check != nil {
 			v.Check = &f.check.check
 		}
+		f.setReached(&v, o.Result)
 		if perr := f.addRanked(&v, f.ranked[i]); perr != nil {
 			return perr
 		}
 		done = append(done, v)
 		err = moreSevere(err, afterRefusing(f.refused[i], f.o.outcome(o.Result)))
+		err = moreSevere(err, f.unreached(o.Result, f.asked[i]))
 	}
 	if perr := f.printSummaries(done); perr != nil {
 		return perr

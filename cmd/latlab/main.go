@@ -138,6 +138,11 @@ func newProgram(s streams) *program {
 				"latlab spaces",
 				"latlab spaces --space mobiledet_cpu_ibn",
 			}},
+		{name: "protocols", usage: "list the timing protocols, field by field", options: &protocolsOptions{},
+			examples: []string{
+				"latlab protocols",
+				"latlab protocols precise mine.yaml",
+			}},
 		{name: "fixtures", usage: "list the built-in networks: MACs, parameters, published figures with their source", options: &fixturesOptions{},
 			examples: []string{
 				"latlab fixtures",

@@ -151,6 +151,7 @@ type measureOptions struct {
 	allowPartial     bool
 	requirePrecision bool
 	protocol         string
+	set              []string // fields of the protocol
 	db               string
 	wait             bool
 	seed             uint64
@@ -165,7 +166,8 @@ func (o *measureOptions) register(f *flagSet) {
 	o.formOptions.register(f)
 	f.bool(&o.allowPartial, "allow-partial", "accept that an accelerator leaves nodes to the CPU; the share is recorded as a warning")
 	f.bool(&o.requirePrecision, "require-precision", "exit code 4 for IMPRECISE measurements too")
-	f.string(&o.protocol, "protocol", "timing protocol: `NAME` default, quick or precise", "default")
+	f.string(&o.protocol, "protocol", "timing protocol: `NAME` default, quick, precise, mlperf-mobile, or a .yaml file; see the verb protocols", "default")
+	f.strings(&o.set, "set", "`FIELD=VALUE` of the protocol, such as min_blocks=5; may be repeated")
 	f.bool(&o.wait, "wait", "wait while another process writes to the store")
 	f.seed(&o.seed)
 	f.quiet(&o.quiet)

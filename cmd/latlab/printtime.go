@@ -7,6 +7,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/source"
+	"latlab/bench/stats"
 	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/internal/ui"
@@ -133,6 +134,11 @@ func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *verdict
 	if m.Samples == 0 { // the tool reports none
 		rows = [][]string{{"  blocks", strconv.Itoa(m.Blocks)}}
 	}
+	if stats.IsPercentile(m.Estimator) {
+		rows = append(rows, []string{"  estimator", m.Estimator})
+	}
+	rows = append(rows, percentileRow("  p90 of samples", m.P90Seconds, m.P90Low, m.P90High)...)
+	rows = append(rows, percentileRow("  p99 of samples", m.P99Seconds, m.P99Low, m.P99High)...)
 	if !d.Deterministic {
 		rows = append(rows, []string{"  noise between blocks", ui.Optional(m.NoiseCV, ui.Percent)})
 	}
@@ -165,6 +171,17 @@ func printMeasurement(w io.Writer, one source.Listed, d devices.Info, m *verdict
 		printUnder(w, "  not delegated:", why)
 	}
 	return printDoubts(w, m)
+}
+
+// percentileRow is no row where there are too few samples.
+func percentileRow(name string, seconds, low, high *float64) [][]string {
+	switch {
+	case seconds == nil:
+		return nil
+	case low == nil || high == nil:
+		return [][]string{{name, ui.Seconds(*seconds) + " (no interval)"}}
+	}
+	return [][]string{{name, fmt.Sprintf("%s (%s)", ui.Seconds(*seconds), ui.SecondsRange(*low, *high))}}
 }
 
 // counterRows are the counters that people compare networks by: cycles, the clock and the bytes

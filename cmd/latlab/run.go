@@ -20,12 +20,35 @@ import (
 
 // manifest is what every verb that times knows of its sweep.
 func (o *measureOptions) manifest(form model.Form) (bench.Sweep, error) {
-	p, err := protocol.Named(o.protocol)
-	p.AllowPartial = o.allowPartial
+	p, err := o.timing()
 	return bench.Sweep{
 		Seed: o.seed, Format: form.Format, Precision: form.Precision, Input: form.Input, Protocol: p, Sampling: bench.Listed,
 		Tools: map[string]string{"latlab": version.Version, "writer_revision": form.WriterRevision()},
 	}, err
+}
+
+// timing is the protocol of --protocol, --set and --allow-partial.
+func (o *measureOptions) timing() (protocol.Protocol, error) {
+	p, err := findProtocol(o.protocol)
+	if err == nil && len(o.set) > 0 {
+		if p, err = p.Set(o.set); err != nil {
+			err = usagef("--set: %w", err)
+		}
+	}
+	p.AllowPartial = p.AllowPartial || o.allowPartial
+	return p, err
+}
+
+func findProtocol(name string) (protocol.Protocol, error) {
+	if protocol.IsFile(name) {
+		if isMissing(name) {
+			return protocol.Protocol{}, usagef("protocol %s: no such file", name)
+		}
+		if err := asFile("protocol", name); err != nil {
+			return protocol.Protocol{}, err
+		}
+	}
+	return protocol.Find(name)
 }
 
 // openStore opens --db for measurements on the devices.

@@ -280,5 +280,5 @@ func deviceSettings(m bench.Sweep) string {
 }
 
 func protocolLine(p protocol.Protocol) string {
-	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, ui.Percent(p.HalfWidth))
+	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, ui.Percent(p.HalfWidth)) + p.Statistic()
 }

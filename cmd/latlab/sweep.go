@@ -27,6 +27,7 @@ type sweepOptions struct {
 	check    string
 	profile  int
 	pushURL  string
+	untilOptions
 	measureOptions
 	flags *flagSet
 }
@@ -43,6 +44,7 @@ func (o *sweepOptions) register(f *flagSet) {
 	o.ranking.register(f, "")
 	f.int(&o.profile, "profile", "also profile `N` of the networks, evenly spread: the time of each op, one more block each after all others", 0)
 	f.bool(&o.dryRun, "dry-run", "only print how long the sweep would take and how much it would write")
+	o.untilOptions.register(f)
 	f.string(&o.pushURL, "push.url", "Prometheus Pushgateway to push the store's metrics to at the end, a `URL`", "")
 	o.measureOptions.register(f)
 }
@@ -91,7 +93,7 @@ func (o *sweepOptions) run(ctx context.Context, s streams) error {
 		return runPlans(ctx, s, o, plans, check)
 	}
 	for _, p := range plans {
-		err = moreSevere(err, p.dry())
+		err = moreSevere(err, p.dry(ctx))
 	}
 	return err
 }
@@ -133,6 +135,11 @@ type sweepSummary struct {
 	NoiseCV   *float64     `json:"noise_cv"`
 	Elapsed   float64      `json:"elapsed_seconds"`
 	Run       int          `json:"run,omitempty"`
+	// EndedBy is target or budget, with --until and --budget; the others say how far it came.
+	EndedBy string   `json:"ended_by,omitempty"`
+	Wide    int      `json:"wide_intervals,omitempty"`    // of networks, wider than the target
+	Widest  *float64 `json:"widest_half_width,omitempty"` // relative; left out if a network has no interval
+	FitMAPE *float64 `json:"fit_mape,omitempty"`          // held-out
 	// Refused are asked for too, but not among Networks.
 	Refused []bench.Refused `json:"refused"`
 	Check   *regress.Check  `json:"check,omitempty"` // with --check
@@ -142,6 +149,8 @@ type sweepSummary struct {
 	Profiled   int      `json:"profiled,omitempty"`
 	Unprofiled []string `json:"unprofiled,omitempty"`
 
+	until         bench.Until
+	target        float64 // half-width
 	deterministic bool
 	all           []bench.Estimate // to be ranked
 }
@@ -168,6 +177,9 @@ func (o *sweepOptions) printSweep(s streams, v sweepSummary) error {
 		fmt.Sprintf("%s now in %s", ui.Plural(v.Blocks, "block"), ui.Duration(elapsed)),
 	}, ui.Columns))
 	fmt.Fprintf(s.out, "  noise between blocks %s\n", noise)
+	if v.EndedBy != "" {
+		printUnder(s.out, " ", v.untilLine())
+	}
 	if v.Profiled > 0 {
 		fmt.Fprintf(s.out, "  %s profiled\n", ui.Plural(v.Profiled, "network"))
 	}

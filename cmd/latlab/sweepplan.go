@@ -15,8 +15,8 @@ import (
 type sweepPlan struct {
 	name  string
 	info  devices.Info
-	space *sampler.Space // of all its networks, nil if there is none
-	dry   func() error   // says what it would cost
+	space *sampler.Space              // of all its networks, nil if there is none
+	dry   func(context.Context) error // says what it would cost
 	// run is made when the device and the store are open: a list's depends on both.
 	run func(ctx context.Context, st bench.Reader, d devices.Info) (bench.Options, error)
 }
@@ -48,17 +48,20 @@ func (o *sweepOptions) planArchs(ctx context.Context, s streams, info devices.In
 	if err != nil {
 		return sweepPlan{}, err
 	}
+	if err := o.checkUntil(m, info, len(src.Archs)); err != nil {
+		return sweepPlan{}, err
+	}
 	batch, err := src.Batch(ctx)
 	run := bench.Options{Sweep: m, Networks: len(src.Archs), Source: src, BatchLimit: batch}
 	return sweepPlan{
 		space: src.Space,
 		run:   func(context.Context, bench.Reader, devices.Info) (bench.Options, error) { return run, nil },
-		dry: func() error {
+		dry: func(ctx context.Context) error {
 			f, err := src.Forecast()
 			if err != nil {
 				return withCode(exitUsage, err)
 			}
-			return o.printForecast(s, m, info, "of "+src.Space.Name, f, nil)
+			return o.printForecast(ctx, s, m, info, "of "+src.Space.Name, f, nil)
 		},
 	}, err
 }
@@ -111,6 +114,9 @@ func (o *sweepOptions) planNamed(s streams, info devices.Info) (sweepPlan, error
 			return sweepPlan{}, err
 		}
 	}
+	if err := o.checkUntil(m, info, len(l.Networks)); err != nil {
+		return sweepPlan{}, err
+	}
 	cache, err := o.cache.open()
 	if err != nil {
 		return sweepPlan{}, err
@@ -118,10 +124,10 @@ func (o *sweepOptions) planNamed(s streams, info devices.Info) (sweepPlan, error
 	batch, err := l.Networks.Batch(cache)
 	return sweepPlan{
 		space: l.Networks.Space(),
-		dry: func() error {
+		dry: func(ctx context.Context) error {
 			f, err := l.Networks.Forecast()
 			if err == nil {
-				err = o.printForecast(s, m, info, o.named.words(), f, l.Refused)
+				err = o.printForecast(ctx, s, m, info, o.named.words(), f, l.Refused)
 			}
 			return afterRefusing(l.Refused, err)
 		},

@@ -48,23 +48,24 @@ func Write(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 		if err != nil {
 			return err
 		}
-		if err := network(out, common, m.Device, r); err != nil {
+		if err := network(out, common, m.Rule(), r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, r exporters.Row) error {
+func network(out *benchfmt.Writer, common []benchfmt.Config, rule stats.Rule, r exporters.Row) error {
 	if r.M == nil {
 		return nil
 	}
 	own := append(slices.Clip(common), setting("estimator", r.M.Estimator)...)
 	own = append(own, setting("verdict", string(r.M.Verdict))...)
-	blocks, values, _ := stats.Usable(info, r.M.SlowHz, r.Blocks)
+	rule.SlowHz = r.M.SlowHz
+	blocks, values, _ := rule.Usable(r.Blocks)
 	for i, b := range blocks {
 		err := out.Write(&benchfmt.Result{
-			Config: own, Name: benchfmt.Name(name(r, info.Threads)), Iters: iterations(info, b),
+			Config: own, Name: benchfmt.Name(name(r, rule.Info.Threads)), Iters: iterations(rule, b),
 			Values: []benchfmt.Value{{Value: values[i], Unit: Unit}},
 		})
 		if err != nil {
@@ -75,10 +76,10 @@ func network(out *benchfmt.Writer, common []benchfmt.Config, info devices.Info, 
 }
 
 // iterations is the number of invokes behind a block's value.
-func iterations(info devices.Info, b *devices.Block) int {
+func iterations(rule stats.Rule, b *devices.Block) int {
 	switch {
 	case len(b.Samples) > 0:
-		return len(stats.Undisturbed(info, b))
+		return len(rule.Used(b))
 	case b.Summary != nil && b.Summary.Count > 0:
 		return b.Summary.Count
 	}

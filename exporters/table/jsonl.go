@@ -61,7 +61,7 @@ func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 		}
 		l := line{SchemaVersion: LinesSchema, Record: RecordOf(m, r), BlockSeconds: []*float64{}, Details: []block{}}
 		for i := range r.Blocks {
-			b := blockOf(m.Device, &r.Blocks[i])
+			b := blockOf(m.Rule(), &r.Blocks[i])
 			l.BlockSeconds, l.Details = append(l.BlockSeconds, b.Seconds), append(l.Details, b)
 		}
 		if err := e.Encode(l); err != nil {
@@ -71,16 +71,16 @@ func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 	return nil
 }
 
-func blockOf(info devices.Info, b *devices.Block) block {
+func blockOf(rule stats.Rule, b *devices.Block) block {
 	out := block{
 		Started: b.Started, ElapsedSeconds: b.Elapsed, SamplesSeconds: b.Samples,
 		FirstSeconds: positive(b.FirstSeconds), InitSeconds: positive(b.InitSeconds),
 		BeforeC: b.Before.HottestC(), AfterC: b.After.HottestC(), Delegation: b.Delegation, Unit: b.Unit,
 	}
-	if s, _, ok := stats.Seconds(info, b); ok {
+	if s, _, ok := rule.Seconds(b); ok {
 		out.Seconds = &s
 	}
-	out.Disturbed = stats.Disturbed(info, b)
+	out.Disturbed = rule.Disturbed(b)
 	if hz, ok := stats.BlockClock(b); ok {
 		out.ClockHz = &hz
 	}

@@ -21,6 +21,7 @@ func MeasurementColumns() []string {
 		"status", "confidence", "noise_cv", "first_seconds", "init_seconds", "peak_memory_bytes", "temperature_celsius",
 		"delegate", "nodes", "delegated_nodes", "runtime", "model_sha256",
 		"disturbed_blocks", "undisturbed_share", "relative_standard_error",
+		"p90_seconds", "p90_low_seconds", "p90_high_seconds", "p99_seconds", "p99_low_seconds", "p99_high_seconds",
 	}
 }
 
@@ -53,6 +54,7 @@ func (r Record) row() []string {
 		count(r.PeakMemoryBytes), optional(r.TemperatureC),
 		r.Delegate, count(r.Nodes), count(r.DelegatedNodes), r.Runtime, r.ModelSHA256,
 		count(r.DisturbedBlocks), optional(r.UndisturbedShare), optional(r.StandardError),
+		optional(r.P90Seconds), optional(r.P90Low), optional(r.P90High), optional(r.P99Seconds), optional(r.P99Low), optional(r.P99High),
 	}
 }
 

@@ -82,7 +82,7 @@ func Parquet(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) e
 func parquetRowOf(m bench.Sweep, r exporters.Row) parquetRow {
 	row := parquetRow{Record: RecordOf(m, r)}
 	for i := range r.Blocks {
-		b := blockOf(m.Device, &r.Blocks[i])
+		b := blockOf(m.Rule(), &r.Blocks[i])
 		row.BlockSeconds = append(row.BlockSeconds, b.Seconds)
 		row.BlockStarted = append(row.BlockStarted, b.Started)
 		row.BlockC = append(row.BlockC, exporters.Higher(b.BeforeC, b.AfterC))

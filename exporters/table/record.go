@@ -49,6 +49,12 @@ type Record struct {
 	// UndisturbedShare is that of the samples of all blocks.
 	UndisturbedShare *float64 `json:"undisturbed_share" parquet:"undisturbed_share"`
 	StandardError    *float64 `json:"relative_standard_error" parquet:"relative_standard_error"` // of the latency's logarithm
+	P90Seconds      *float64 `json:"p90_seconds" parquet:"p90_seconds"` // of samples; nil where they do not suffice
+	P90Low          *float64 `json:"p90_low_seconds" parquet:"p90_low_seconds"`
+	P90High         *float64 `json:"p90_high_seconds" parquet:"p90_high_seconds"`
+	P99Seconds      *float64 `json:"p99_seconds" parquet:"p99_seconds"`
+	P99Low          *float64 `json:"p99_low_seconds" parquet:"p99_low_seconds"`
+	P99High         *float64 `json:"p99_high_seconds" parquet:"p99_high_seconds"`
 }
 
 // RecordOf flattens a row.
@@ -70,6 +76,8 @@ func RecordOf(m bench.Sweep, r exporters.Row) Record {
 func (r *Record) add(m *verdict.Measurement) {
 	r.Estimator, r.Verdict = m.Estimator, string(m.Verdict)
 	r.LatencySeconds, r.LowSeconds, r.HighSeconds = &m.Seconds, m.Low, m.High
+	r.P90Seconds, r.P90Low, r.P90High = m.P90Seconds, m.P90Low, m.P90High
+	r.P99Seconds, r.P99Low, r.P99High = m.P99Seconds, m.P99Low, m.P99High
 	r.Reasons, r.Warnings = texts(m.Reasons), texts(m.Warnings)
 	r.Blocks, r.Samples, r.NoiseCV = int64(m.Blocks), int64(m.Samples), m.NoiseCV
 	if m.Low != nil && m.High != nil {

@@ -132,7 +132,7 @@ func Describe(o Options) (devices.Info, error) {
 		Name: o.Name, Kind: devices.Measured, Harness: program, Formats: []model.Format{model.TFLite},
 		Calls:      []model.CallOption{model.GivenSignature, model.GivenShape, model.GivenValue, model.GivenFile},
 		Precisions: slices.Clone(k.precisions), Delegate: o.label(), Threads: o.Threads, CPUs: o.CPUs,
-		Accelerator: k.accelerator, Compute: o.compute(), Transport: o.Transport,
+		Accelerator: k.accelerator, Compute: o.compute(), Transport: o.Transport, NoSamples: true,
 	}
 	if len(o.Precisions) > 0 {
 		i.Precisions = slices.Clone(o.Precisions)

@@ -229,7 +229,10 @@ func sweepCommand(m *bench.Sweep, store string) string {
 	if m.Sampling == bench.Coverage {
 		words = append(words, "--coverage")
 	}
-	words = append(words, "--precision", describe.Quoted(string(m.Precision)), "--protocol", describe.Quoted(m.Protocol.Name))
+	words = append(words, "--precision", describe.Quoted(string(m.Precision)))
+	for _, word := range m.Protocol.Arguments() {
+		words = append(words, describe.Quoted(word))
+	}
 	if m.Device.Threads > 1 {
 		words = append(words, "--threads", fmt.Sprint(m.Device.Threads))
 	}

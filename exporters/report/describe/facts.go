@@ -101,7 +101,7 @@ func settings(d devices.Info) string {
 }
 
 func blocksAndRuns(p protocol.Protocol) string {
-	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, ChosenPercent(p.HalfWidth))
+	return fmt.Sprintf("%s: %d to %d blocks of %d to %d runs, until the interval is within %s", p.Name, p.MinBlocks, p.MaxBlocks, p.MinRuns, p.MaxRuns, ChosenPercent(p.HalfWidth)) + p.Statistic()
 }
 
 // SweepVersions are the fingerprint of a sweep's device and the versions of its tools.
