@@ -33,7 +33,7 @@ type firstPage struct {
 
 type firstSweep struct {
 	ID, Networks, Device, Kind, State, Created string
-	Measured, Failed, Invalid                  string
+	Measured, Failed, Imprecise, Invalid       string
 }
 
 type firstDevice struct{ Name, Kind, Transport, State string }
@@ -84,7 +84,7 @@ func firstSweepOf(s *prom.Sweep) firstSweep {
 	return firstSweep{
 		ID: m.ID, Networks: networks, Device: m.Device.Name, Kind: ui.Kind(m.Device.Kind), State: string(s.State),
 		Created:  m.Created.UTC().Format(time.DateTime),
-		Measured: ui.Thousands(s.Tally.Measured), Failed: ui.Thousands(s.Tally.Failed), Invalid: ui.Thousands(s.Tally.Invalid),
+		Measured: ui.Thousands(s.Tally.Measured), Failed: ui.Thousands(s.Tally.Failed), Imprecise: ui.Thousands(s.Tally.Imprecise), Invalid: ui.Thousands(s.Tally.Invalid),
 	}
 }
 

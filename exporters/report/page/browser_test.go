@@ -580,9 +580,10 @@ func TestWhatPagesSay(t *testing.T) {
 		"empty":     {"SIMULATED", "No block of this sweep has been run", "No cost model was given"},
 		"three":     {"3 networks", "No cost model was given", "latlab show --db lab.db"},
 		"listed":    {"in no search space", "no sensor could be read", "model-3.tflite"},
-		"invalid":   {"No network is VALID", `<td class="n" data-v=""><b>-</b></td><td class="n" data-v="0">0</td><td class="n invalid" data-v="6">6</td>`, "the device throttled"},
+		"invalid":   {"No network is VALID", `<td class="n" data-v=""><b>-</b></td><td class="n" data-v="0">0</td><td class="n" data-v="0">0</td><td class="n invalid" data-v="6">6</td>`, "the device throttled"},
 		"failed":    {"Every network failed", "Of 6 networks requested, 6 were planned and 0 have all blocks.", `<td class="n invalid" data-v="6">6</td>`, "fault of"},
-		"fitted":    {"Summary", `data-v="">not computed</td>`, "These networks are not held out", "not computed", "mobiledet_edgetpu: ", "not in space", "fault of", "latlab export --cost folder/cost.json"},
+		"fitted":    {"Summary", "MAPE, noise ceiling", "These networks are not held out", "not computed", "mobiledet_edgetpu: ", "not in space", "fault of", "latlab export --cost folder/cost.json"},
+		"imprecise": {`<td class="imprecise">IMPRECISE</td>`, "measured clock, GHz", "disturbed blocks, which are not used", "Undisturbed samples: <b>"},
 		"densities": {"50 of the 400 networks", "few networks"},
 		"kinds":     {"SIMULATED", "ESTIMATED", "MEASURED", "they never share an axis"},
 	}
