@@ -49,12 +49,12 @@ type Record struct {
 	// UndisturbedShare is that of the samples of all blocks.
 	UndisturbedShare *float64 `json:"undisturbed_share" parquet:"undisturbed_share"`
 	StandardError    *float64 `json:"relative_standard_error" parquet:"relative_standard_error"` // of the latency's logarithm
-	P90Seconds      *float64 `json:"p90_seconds" parquet:"p90_seconds"` // of samples; nil where they do not suffice
-	P90Low          *float64 `json:"p90_low_seconds" parquet:"p90_low_seconds"`
-	P90High         *float64 `json:"p90_high_seconds" parquet:"p90_high_seconds"`
-	P99Seconds      *float64 `json:"p99_seconds" parquet:"p99_seconds"`
-	P99Low          *float64 `json:"p99_low_seconds" parquet:"p99_low_seconds"`
-	P99High         *float64 `json:"p99_high_seconds" parquet:"p99_high_seconds"`
+	P90Seconds       *float64 `json:"p90_seconds" parquet:"p90_seconds"`                         // of samples; nil where they do not suffice
+	P90Low           *float64 `json:"p90_low_seconds" parquet:"p90_low_seconds"`
+	P90High          *float64 `json:"p90_high_seconds" parquet:"p90_high_seconds"`
+	P99Seconds       *float64 `json:"p99_seconds" parquet:"p99_seconds"`
+	P99Low           *float64 `json:"p99_low_seconds" parquet:"p99_low_seconds"`
+	P99High          *float64 `json:"p99_high_seconds" parquet:"p99_high_seconds"`
 }
 
 // RecordOf flattens a row.
