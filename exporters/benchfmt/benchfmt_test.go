@@ -96,7 +96,7 @@ func TestBenchstatReadsIt(t *testing.T) {
 			verdict = v
 		}
 		if name, ok := strings.CutPrefix(line[0], "Infer/model="); ok {
-			got[unescape(t, strings.TrimSuffix(name, "-2"))] = verdict + " " + line[1]
+			got[unescape(t, strings.TrimSuffix(name, "-1"))] = verdict + " " + line[1]
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
