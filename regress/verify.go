@@ -20,6 +20,8 @@ type Verified struct {
 	High      *float64         `json:"high_seconds"`
 	Error     *float64         `json:"relative_error"` // (predicted - measured) / measured
 	Verdict   *verdict.Verdict `json:"verdict"`
+
+	sd *float64 // standard error of the measured latency's logarithm; nil = unknown
 }
 
 // Verify puts the prediction for a network beside its measurement, nil where it failed.
@@ -30,6 +32,7 @@ func (m *CostModel) Verify(sp *sampler.Space, name string, a sampler.Arch, measu
 	}
 	relative := v.Predicted/measured.Seconds - 1
 	v.Seconds, v.Low, v.High, v.Error, v.Verdict = &measured.Seconds, measured.Low, measured.High, &relative, &measured.Verdict
+	v.sd = measured.StandardError
 	return v
 }
 
@@ -70,7 +73,7 @@ type Check struct {
 	Low    *float64 `json:"factor_low"`
 	High   *float64 `json:"factor_high"`
 	// Spread is the standard deviation of the logarithm of measured over predicted latency, after the
-	// factor; Expected is the model's held-out RMSPE.
+	// factor; Expected is what the model's held-out RMSPE and the noise of these measurements make together.
 	Spread   *float64 `json:"spread"`
 	Expected *float64 `json:"expected_spread"`
 	// Changed lists what differs in the device's build or unit from the one that the model was fitted on.
@@ -85,17 +88,25 @@ const (
 )
 
 // Conclude decides by two tests: whether the spread of the logarithms of measured over predicted latency is
-// larger than the model's held-out RMSPE (chi-squared), and whether their mean is 0 (t).
+// larger than expected (F, the RMSPE being that of so many networks), and whether their mean is 0 (t). The noise of
+// the new measurements counts beside the RMSPE: they may be of a quicker protocol than those of the fit.
 //
-// Source: Snedecor and Cochran, "Statistical Methods", 8th ed. (1989), sections 5.2 and 5.11.
+// Source: Snedecor and Cochran, "Statistical Methods", 8th ed. (1989), sections 5.2 and 6.12.
 func (m *CostModel) Conclude(rows []Verified) Check {
 	var logs []float64
+	noise := 0.0
 	for _, v := range rows {
 		if v.Seconds != nil && *v.Verdict != verdict.Invalid && v.Predicted > 0 {
 			logs = append(logs, math.Log(*v.Seconds/v.Predicted))
+			if v.sd != nil {
+				noise += *v.sd * *v.sd
+			}
 		}
 	}
-	c := Check{Conclusion: TooFew, Networks: len(logs), Expected: m.Figures.RMSPE}
+	c := Check{Conclusion: TooFew, Networks: len(logs)}
+	if e := m.Figures.RMSPE; e != nil && len(logs) > 0 {
+		c.Expected = new(math.Sqrt(*e**e + noise/float64(len(logs))))
+	}
 	if len(logs) < fewVerified {
 		return c
 	}
@@ -106,7 +117,7 @@ func (m *CostModel) Conclude(rows []Verified) Check {
 	switch {
 	case c.Expected == nil || *c.Expected == 0:
 		c.Conclusion = NoErrors
-	case df*sd*sd/(*c.Expected**c.Expected) > distuv.ChiSquared{K: df}.Quantile(1-brokenChance):
+	case sd*sd/(*c.Expected**c.Expected) > distuv.F{D1: df, D2: float64(max(1, m.Figures.Judged()-1))}.Quantile(1-brokenChance):
 		c.Conclusion = Broken
 	case math.Abs(mean) > math.Log1p(relevantFactor) && math.Abs(mean) > half:
 		c.Conclusion = Scaled

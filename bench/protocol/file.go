@@ -30,7 +30,7 @@ func (p *Protocol) fields() []field {
 		{name: "batch_networks", at: &p.Batch}, {name: "pause_seconds", at: &p.PauseSeconds},
 		{name: "retries", at: &p.Retries}, {name: "retry_delay_seconds", at: &p.RetryDelaySeconds}, {name: "failure_limit", at: &p.FailureLimit},
 		{name: "step_limit", at: &p.StepLimit, positive: true}, {name: "drift_limit", at: &p.DriftLimit, positive: true},
-		{name: "cpu_ratio_limit", at: &p.CPURatioLimit}, {name: "frequency_limit", at: &p.FrequencyLimit},
+		{name: "cpu_ratio_limit", at: &p.CPURatioLimit}, {name: "frequency_limit", at: &p.FrequencyLimit}, {name: "clock_limit", at: &p.ClockLimit},
 		{name: "min_undisturbed", at: &p.MinUndisturbed}, {name: "limit_seconds", at: &p.LimitSeconds},
 		{name: "allow_partial", at: &p.AllowPartial},
 	}

@@ -239,7 +239,7 @@ func conclusion(c regress.Check) string {
 	case regress.Scaled:
 		return "the cost model is off by one factor:" + factor
 	case regress.Broken:
-		return fmt.Sprintf("the cost model does not hold: beside a common factor, latencies are off by\n  %s, and by %s when it was fitted", ui.Percent(*c.Spread), ui.Percent(*c.Expected))
+		return fmt.Sprintf("the cost model does not hold: beside a common factor, latencies are off by\n  %s, where its own error and the noise of the measurements make %s", ui.Percent(*c.Spread), ui.Percent(*c.Expected))
 	}
 	return "the cost model has no error of its own to compare with:" + factor
 }
