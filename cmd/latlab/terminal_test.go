@@ -92,7 +92,7 @@ func terminalLab(t *testing.T) (db string) {
 }
 
 func terminalSweep(db string, more ...string) []string {
-	return append([]string{"sweep", "--device", "sim-pixel1-cpu:hostile,sim-pixel4-dsp", "--space", "mobiledet_dsp_ibn",
+	return append([]string{"sweep", "--device", "sim-pixel4-dsp:hostile,sim-pixel4-dsp", "--space", "mobiledet_dsp_ibn",
 		"-n", "25", "--db", db}, more...)
 }
 
