@@ -6,6 +6,6 @@
 //
 // The package does not print, does not know how a device works (devices) or how rows are
 // stored (bench/store), and fits nothing (regress). It declares the Store and the Source
-// that it needs. How often is the protocol's matter, what blocks say that of stats, what the number
-// is worth that of verdict; several devices at once are a fleet's.
+// that it needs. Its neighbours: protocol says how many blocks and runs, stats computes values and
+// intervals, verdict judges them, and fleet runs sweeps on several devices at once.
 package bench

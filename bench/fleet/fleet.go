@@ -1,8 +1,8 @@
 // Package fleet runs sweeps on several devices at once, opens them, waits for those that went away, and lets twins go
 // on with the sweeps of those that do not come back.
 //
-// What a sweep does is bench's matter, how a device is opened the caller's. A failure of one device
-// never ends the sweep of another.
+// It runs each sweep by bench.Run; the caller opens the devices. A failure of one device never ends the
+// sweep of another.
 package fleet
 
 import (

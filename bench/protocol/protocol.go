@@ -269,7 +269,7 @@ func userError(op string, err error) error {
 func Hash(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic("protocol: " + err.Error()) // cannot happen
+		panic("protocol: " + err.Error()) // JSON refuses channels, functions, NaN and infinity, and callers give none
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])[:12]

@@ -176,7 +176,7 @@ func (s Resumed) Network(_ context.Context, i int) (bench.Network, *model.Model,
 	return o.network(i), o.Model, nil
 }
 
-// SpaceOf is bench.Spaced's.
+// SpaceOf implements bench.Spaced.
 func (s Resumed) SpaceOf(i int) *sampler.Space { return s[i].Space }
 
 // find reads a file that the sweep began with and that the list no longer names.

@@ -43,7 +43,7 @@ func (s Archs) Network(_ context.Context, i int) (bench.Network, *model.Model, e
 	return n, m, nil
 }
 
-// SpaceOf is bench.Spaced's.
+// SpaceOf implements bench.Spaced.
 func (s Archs) SpaceOf(int) *sampler.Space { return s.Space }
 
 // Listed is a model with what is known of its network.

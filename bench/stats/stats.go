@@ -1,8 +1,8 @@
-// Package stats computes what blocks say of a latency: the value of a block, the noise between blocks
-// of a network and of a sweep's networks, and the interval of the median.
+// Package stats computes the value of a block, the noise between blocks of a network and of a sweep's
+// networks, and the interval of a latency.
 //
-// It says nothing of whether a number is right (verdict) and plans nothing (bench). Of a device it
-// knows the block that it returned.
+// It does not judge whether a number is right (verdict) and plans nothing (bench). It uses no device,
+// only the blocks that one returned.
 package stats
 
 import (

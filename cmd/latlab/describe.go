@@ -142,18 +142,15 @@ func printDescription(s streams, d description) error {
 
 // printLayers prints what fits: the activation is left out first, then the position that pays, if it is known.
 func printLayers(s streams, layers []graph.Row, paid bool) error {
-	column := func(head string, weight int, cell func(l graph.Row) string) ui.Column {
-		return ui.Column{Head: head, Weight: weight, Cells: mapped(layers, cell)}
-	}
 	return ui.FittingTable(s.out, s.columns, []ui.Column{
-		column("LAYER", 0, func(l graph.Row) string { return ui.Middle(nameEnd(l.Name), max(25, s.columns-60)) }),
-		column("OP", 0, func(l graph.Row) string { return string(l.Kind) }),
-		column("KERNEL", 3, kernel),
-		column("OUTPUT", 5, func(l graph.Row) string { return ui.Shape(l.Output) }),
-		column("ACT", 1, activation),
-		column("MMACS", 0, func(l graph.Row) string { return strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64) }),
-		column("PARAMS", 4, func(l graph.Row) string { return ui.Thousands(int(l.Params)) }),
-		column("PAID BY", 2, func(l graph.Row) string {
+		column(layers, "LAYER", 0, func(l graph.Row) string { return ui.Middle(nameEnd(l.Name), max(25, s.columns-60)) }),
+		column(layers, "OP", 0, func(l graph.Row) string { return string(l.Kind) }),
+		column(layers, "KERNEL", 3, kernel),
+		column(layers, "OUTPUT", 5, func(l graph.Row) string { return ui.Shape(l.Output) }),
+		column(layers, "ACT", 1, activation),
+		column(layers, "MMACS", 0, func(l graph.Row) string { return strconv.FormatFloat(float64(l.MACs)/1e6, 'f', 3, 64) }),
+		column(layers, "PARAMS", 4, func(l graph.Row) string { return ui.Thousands(int(l.Params)) }),
+		column(layers, "PAID BY", 2, func(l graph.Row) string {
 			if !paid {
 				return ""
 			}

@@ -113,6 +113,7 @@ func (f *flagSet) read(c *cli.Context) error {
 	return f.checkFiles()
 }
 
+// checkPath refuses a folder for a program, and a file for a folder.
 func (f *flagSet) checkPath(name, usage string) error {
 	path := f.parsed.String(name)
 	if strings.Contains(usage, "`PROGRAM`") && strings.Contains(path, "/") {

@@ -14,9 +14,15 @@ import (
 	"syscall"
 
 	"latlab/bench/store"
+	"latlab/internal/ui"
 
 	"golang.org/x/sys/unix"
 )
+
+// column is a column of a table that has a line for each element.
+func column[T any](all []T, head string, weight int, cell func(T) string) ui.Column {
+	return ui.Column{Head: head, Weight: weight, Cells: mapped(all, cell)}
+}
 
 // mapped returns what f makes of each element.
 func mapped[T, U any](all []T, f func(T) U) []U {

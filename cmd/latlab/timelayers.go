@@ -273,11 +273,6 @@ func printUnprofiled(s streams, all []string) {
 	}
 }
 
-// column is a column of a table that has a line for each element.
-func column[T any](all []T, head string, weight int, cell func(T) string) ui.Column {
-	return ui.Column{Head: head, Weight: weight, Cells: mapped(all, cell)}
-}
-
 func printRows(s streams, rows []profile.Row) error {
 	units := map[string]bool{}
 	for i := range rows {

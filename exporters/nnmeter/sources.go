@@ -58,7 +58,7 @@ type Table struct {
 
 // Timed returns the kernels of per-layer tables. A row belongs to the ops of its Nodes; in a table without any, to
 // the op with its name. Rows of one op (it and its activation) are summed, and so are those of a kernel's ops. A row
-// that stands for ops of several kernels is nobody's latency, and neither is what other rows say of these ops.
+// that stands for ops of several kernels is the latency of none of them, and leaves these kernels out.
 // Tables of different devices or kinds are refused, and so are tables in which no row belongs to a kernel.
 func Timed(tables []Table) (*Kernels, error) {
 	if len(tables) == 0 {

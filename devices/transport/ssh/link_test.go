@@ -171,9 +171,7 @@ func TestTetherEndsWithTheConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			firstLine(t, p)
-			if n := len(s.Left()); n < 3 {
-				t.Fatalf("%d processes run", n)
-			}
+			eventually(t, "the shell and both sleeps run", func() bool { return len(s.Left()) >= 3 })
 			end(s, p)
 			_, _, exit := finish(t, p)
 			if name == "close" && exit.Signal != "killed" {
