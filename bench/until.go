@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"latlab/bench/protocol"
@@ -34,11 +35,12 @@ func (u Until) asked() bool { return u.HalfWidth > 0 || u.MAPE > 0 || u.Budget >
 const (
 	EndedByTarget = "target"
 	EndedByBudget = "budget"
+	EndedByBlocks = "max_blocks" // no network that is short of the target may have another block
 )
 
 // Reached is how far a run came towards its target.
 type Reached struct {
-	EndedBy string  // EndedByTarget or EndedByBudget; empty where no target was asked for
+	EndedBy string  // one of the constants; empty where no target was asked for
 	Wide    int     // networks whose interval is wider than the target; of a target of half-width
 	Widest  float64 // half-width of the widest interval; infinite if a network has none
 	MAPE    float64 // of the last fit; of a target of MAPE
@@ -105,9 +107,10 @@ func (r *runner) fewer() []int {
 	return slices.DeleteFunc(r.tooWide(), func(i int) bool { return len(r.nets[i].values) >= r.protocol.MinBlocks })
 }
 
-// mayHaveMore: a network that is always disturbed must not take the whole budget.
+// mayHaveMore: a network that is always disturbed must not take the whole budget. Only undisturbed blocks show that the
+// device stays slow, as in needsMore.
 func (r *runner) mayHaveMore(n *network) bool {
-	if len(n.values) < r.protocol.MinBlocks && r.allSlow {
+	if len(n.values) < r.protocol.MinBlocks && len(n.timed) >= r.protocol.MinBlocks && r.allSlow {
 		return false
 	}
 	if r.o.Until.Budget == 0 || r.sweep.Device.Deterministic || len(n.values) < r.protocol.MinBlocks {
@@ -245,8 +248,16 @@ func (o Outlook) Plausible() bool {
 
 // String says what the target needs.
 func (o Outlook) String() string {
-	return fmt.Sprintf("a half-width of %s needs about %d blocks a network at the noise seen, %s between blocks",
-		percent(o.Target), o.Blocks, percent(o.Noise.SD()))
+	return fmt.Sprintf("a half-width of %s needs %s %d blocks a network at the noise seen, %s between blocks",
+		percent(o.Target), o.About(), o.Blocks, percent(o.Noise.SD()))
+}
+
+// About stands before Blocks and Left.
+func (o Outlook) About() string {
+	if o.Blocks >= outlookBlocks {
+		return "more than"
+	}
+	return "about"
 }
 
 // Err is nil where the target is plausible.
@@ -255,7 +266,7 @@ func (o Outlook) Err() error {
 		return nil
 	}
 	if o.Budget > 0 {
-		return userError("--until", fmt.Errorf("%s, about %s more, and --budget leaves %s, which suffices for about %s", o, about(o.Left), about(o.Budget), percent(o.Reachable)))
+		return userError("--until", fmt.Errorf("%s, %s %s more, and --budget leaves %s, which suffices for about %s", o, o.About(), rounded(o.Left), rounded(o.Budget), percent(o.Reachable)))
 	}
 	return userError("--until", fmt.Errorf("%s, and max_blocks is %d, which suffices for about %s; give a --budget, or --set max_blocks", o, o.Most, percent(o.Reachable)))
 }
@@ -265,11 +276,19 @@ func (o Outlook) Known() bool { return o.Noise.DF >= stats.FewDF }
 
 func percent(x float64) string { return fmt.Sprintf("%.2g %%", 100*x) }
 
-func about(d time.Duration) time.Duration {
+// rounded is a duration as --budget reads it: "353h43m", "2m".
+func rounded(d time.Duration) string {
+	unit := time.Second
 	if d > time.Hour {
-		return d.Round(time.Minute)
+		unit = time.Minute
 	}
-	return d.Round(time.Second)
+	s := d.Round(unit).String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
 }
 
 // checkOutlook refuses, once, a target that the noise of the first rounds puts out of reach.
@@ -340,9 +359,13 @@ func (r *runner) howFar() Reached {
 		re.Wide += r.o.Networks - r.standing.failed - all
 		reached = re.Wide == 0
 	}
-	re.EndedBy = EndedByBudget
-	if reached {
+	switch {
+	case reached:
 		re.EndedBy = EndedByTarget
+	case r.overBudget():
+		re.EndedBy = EndedByBudget
+	default:
+		re.EndedBy = EndedByBlocks
 	}
 	return re
 }

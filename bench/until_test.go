@@ -35,11 +35,12 @@ func TestUntil(t *testing.T) {
 		"the protocol's":            {bench.Until{Budget: time.Hour}, bench.EndedByTarget, [2]int{24, 24}, ""},
 		"a budget":                  {bench.Until{HalfWidth: 0.007, Budget: 160 * time.Second}, bench.EndedByBudget, [2]int{160, 160}, ""},
 		"a budget for some of them": {bench.Until{HalfWidth: 0.01, Budget: 9 * time.Second}, bench.EndedByBudget, [2]int{9, 9}, ""},
-		"out of the budget's reach": {bench.Until{HalfWidth: 0.002, Budget: 150 * time.Second}, "", [2]int{24, 24}, "needs about"},
+		"out of the budget's reach": {bench.Until{HalfWidth: 0.002, Budget: 144 * time.Second}, "", [2]int{24, 24}, "--budget leaves 2m, which suffices"},
+		"out of all reach":          {bench.Until{HalfWidth: 0.00001, Budget: time.Hour}, "", [2]int{24, 24}, "needs more than 100000 blocks a network"},
 		"out of max_blocks' reach":  {bench.Until{HalfWidth: 0.002}, "", [2]int{24, 24}, "max_blocks is 10, which suffices for about"},
 		"a fit's error":             {bench.Until{MAPE: 0.03, Budget: time.Hour, Fit: fits(0.05, 0.04, 0.02)}, bench.EndedByTarget, [2]int{32, 32}, ""},
 		"which no block lowers":     {bench.Until{MAPE: 0.01, Budget: time.Hour, Fit: fits(0.05)}, "", [2]int{24, 24}, "without any noise it would be about 2.2 %, above mape=1 %"},
-		"within max_blocks":         {bench.Until{MAPE: 0.03, Fit: fits(0.05)}, bench.EndedByBudget, [2]int{80, 80}, ""},
+		"within max_blocks":         {bench.Until{MAPE: 0.03, Fit: fits(0.05)}, bench.EndedByBlocks, [2]int{80, 80}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(newDevice(), memory.New(), 8)
@@ -59,6 +60,27 @@ func TestUntil(t *testing.T) {
 				t.Errorf("the widest interval is %v", res.Reached.Widest)
 			}
 		})
+	}
+}
+
+// TestUntilOnABusyDevice: where every block so far is disturbed, others are run in their place, up to max_blocks.
+func TestUntilOnABusyDevice(t *testing.T) {
+	for busy, want := range map[int]string{3: bench.EndedByTarget, 100: bench.EndedByBlocks} {
+		d := newDevice()
+		d.alter = func(b *devices.Block, _ string, run int) {
+			for _, s := range b.Samples {
+				if run <= busy {
+					s /= 2
+				}
+				b.CPUSamples = append(b.CPUSamples, s)
+			}
+		}
+		o := options(d, memory.New(), 8)
+		o.Until.Budget = time.Hour
+		res, err := bench.Run(t.Context(), o)
+		if blocks := 8 * min(busy+3, o.Sweep.Protocol.MaxBlocks); err != nil || res.Reached.EndedBy != want || res.Blocks != blocks {
+			t.Errorf("busy for %d blocks: %v, ended by %q after %d, want %q after %d", busy, err, res.Reached.EndedBy, res.Blocks, want, blocks)
+		}
 	}
 }
 

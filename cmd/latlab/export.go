@@ -41,7 +41,7 @@ func (o *exportOptions) register(f *flagSet) {
 	f.string(&o.layers, "layers", "per-layer tables, a `FILE` with output lines of time --layers --json", "")
 	f.space(&o.space)
 	f.string(&o.format, "format", formatUsage(), "")
-	f.bool(&o.validOnly, "valid-only", "measurements only: omit networks that are INVALID or were not measured, and print how many")
+	f.bool(&o.validOnly, "valid-only", "measurements only: omit networks that are IMPRECISE, INVALID or were not measured, and print how many")
 	f.bool(&o.unreachable, "unreachable", "csv of coefficients only: include entries that no network can use")
 	f.string(&o.dialect, "dialect", "lut only: `PROJECT` whose keys to write, ofa or proxylessnas", string(lut.OFA))
 	f.quiet(&o.quiet)

@@ -182,7 +182,7 @@ func (f *fitJob) invalidWarning(invalid, all int) []string {
 func (f *fitJob) fewValid(invalid int, err error) error {
 	few, isFew := errors.AsType[*regress.TooFewError](err)
 	if isFew && invalid > 0 && !f.includeInvalid {
-		return usagef("%d networks are VALID and a fit needs at least %d; %d more are INVALID (`latlab show` prints why, --include-invalid uses them)", few.Have, few.Need, invalid)
+		return usagef("%d networks are VALID or IMPRECISE and a fit needs at least %d; %d more are INVALID (`latlab show` prints why, --include-invalid uses them)", few.Have, few.Need, invalid)
 	}
 	return err
 }

@@ -133,7 +133,7 @@ func (f *fleetSweep) until(ctx context.Context, st bench.Reader, sweep bench.Opt
 // required, before the target was reached.
 func (f *fleetSweep) unreached(r bench.Result, asked int) error {
 	switch {
-	case r.Reached.EndedBy != bench.EndedByBudget:
+	case r.Reached.EndedBy == "" || r.Reached.EndedBy == bench.EndedByTarget:
 		return nil
 	case r.Measured+r.Failed < asked:
 		return exitSilently(exitPartial)

@@ -135,7 +135,7 @@ type sweepSummary struct {
 	NoiseCV   *float64     `json:"noise_cv"`
 	Elapsed   float64      `json:"elapsed_seconds"`
 	Run       int          `json:"run,omitempty"`
-	// EndedBy is target or budget, with --until and --budget; the others say how far it came.
+	// EndedBy is target, budget or max_blocks, with --until and --budget; the others say how far it came.
 	EndedBy string   `json:"ended_by,omitempty"`
 	Wide    int      `json:"wide_intervals,omitempty"`    // of networks, wider than the target
 	Widest  *float64 `json:"widest_half_width,omitempty"` // relative; left out if a network has no interval

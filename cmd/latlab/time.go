@@ -167,8 +167,8 @@ func interval(m *verdict.Measurement) string {
 }
 
 func printDoubts(w io.Writer, m *verdict.Measurement) error {
-	for _, d := range m.Reasons {
-		printUnder(w, "  INVALID:", d.Text)
+	for _, d := range m.Reasons { // a VALID one has none
+		printUnder(w, fmt.Sprintf("  %s:", m.Verdict), d.Text)
 	}
 	for _, d := range m.Warnings {
 		printUnder(w, "  warning:", d.Text)

@@ -127,7 +127,7 @@ func outlook(ctx context.Context, st bench.Reader, u bench.Until, m bench.Sweep,
 			return "", err
 		}
 	}
-	return fmt.Sprintf("%s: about %s in all", o, ui.Duration(o.Left)), nil
+	return fmt.Sprintf("%s: %s %s in all", o, o.About(), ui.Duration(o.Left)), nil
 }
 
 // dryOutlook is the outlook by the store of --db, which need not exist.
@@ -157,7 +157,7 @@ func (o *sweepOptions) dryOutlook(ctx context.Context, m bench.Sweep, d devices.
 	return outlook(ctx, st, u, m, f.Networks, f.Latency(d))
 }
 
-// untilLine says which of target and budget ended a sweep.
+// untilLine says what ended a sweep with a target.
 func (v *sweepSummary) untilLine() string {
 	var how string
 	switch {
@@ -170,10 +170,13 @@ func (v *sweepSummary) untilLine() string {
 	default:
 		how = fmt.Sprintf("every interval is within +-%s, the widest %s", ui.Percent(v.target), plusMinus(v.Widest))
 	}
-	if v.EndedBy == bench.EndedByTarget {
+	switch v.EndedBy {
+	case bench.EndedByTarget:
 		return "target reached: " + how
+	case bench.EndedByBudget:
+		return "ended by its budget: " + how
 	}
-	return "ended by its budget: " + how
+	return "ended short of its target, as no network may have another block: " + how
 }
 
 func plural(n int, one, many string) string {

@@ -10,6 +10,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/source"
+	"latlab/bench/stats"
 	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/fixtures"
@@ -100,7 +101,11 @@ func (v *verification) measure(ctx context.Context, s streams, d devices.Device,
 	}
 	for _, e := range v.ests {
 		if e.M != nil && e.M.Verdict != verdict.Invalid && e.M.Estimator != v.m.Estimator {
-			return usagef("cost model %s is fitted to the estimator %q, latencies are now by %q; fit it again from its store", v.file, v.m.Estimator, e.M.Estimator)
+			advice := "fit it again from its store"
+			if stats.IsPercentile(v.m.Estimator) || stats.IsPercentile(e.M.Estimator) {
+				advice = "choose the --protocol that its networks were timed by"
+			}
+			return usagef("cost model %s is fitted to the estimator %q, latencies are now by %q; %s", v.file, v.m.Estimator, e.M.Estimator, advice)
 		}
 	}
 	v.rows = compareOne(v.m, v.sp, v.list, v.ests)
@@ -230,7 +235,7 @@ func (v *verification) print(s streams) error {
 // conclusion says in a sentence whether the cost model still holds.
 func conclusion(c regress.Check) string {
 	if c.Factor == nil {
-		return fmt.Sprintf("whether the cost model holds cannot be said of %s: verify 3 or more", ui.Plural(c.Networks, "network"))
+		return fmt.Sprintf("whether the cost model holds cannot be said: it takes 3 networks that are\n  measured and not INVALID, and there are %d", c.Networks)
 	}
 	factor := fmt.Sprintf("\n  latencies are %.3f times the predicted ones, 95 %% interval %.3f to %.3f", *c.Factor, *c.Low, *c.High)
 	switch c.Conclusion {
