@@ -224,6 +224,19 @@ func TestTimelineOfAClockThatJumps(t *testing.T) {
 	}
 }
 
+// TestTimelineOfPercentiles: a block's latency is that of the sweep's rule, as the network's is.
+func TestTimelineOfPercentiles(t *testing.T) {
+	line := newTimeline(bench.Sweep{Protocol: protocol.Protocol{Percentile: 0.9}})
+	b := devices.Block{Started: reporttest.Began()}
+	for i := range 40 {
+		b.Samples = append(b.Samples, float64(100+i))
+	}
+	line.add(exporters.Row{Estimate: bench.Estimate{M: &verdict.Measurement{Seconds: 136}, Blocks: []devices.Block{b}}})
+	if m := line.timeline().Moments; len(m) != 1 || m[0].MeanRatio != 1 {
+		t.Errorf("%+v", m)
+	}
+}
+
 func fitted(t testing.TB, networks int) (*memory.Store, bench.Sweep, Cost) {
 	t.Helper()
 	st := memory.New()

@@ -19,14 +19,14 @@ const maxMoments = 600
 // timeline gathers blocks that come by network, not by time, without knowing how long the
 // sweep took: when there are too many moments their width doubles.
 type timeline struct {
-	info    devices.Info
+	rule    stats.Rule
 	clock   float64 // share of the highest clock below which a block counts as throttled
 	width   time.Duration
 	moments map[int64]*Moment // by start over width
 }
 
 func newTimeline(m bench.Sweep) *timeline {
-	return &timeline{info: m.Device, clock: m.Protocol.FrequencyLimit, width: time.Millisecond, moments: map[int64]*Moment{}}
+	return &timeline{rule: m.Rule(), clock: m.Protocol.FrequencyLimit, width: time.Millisecond, moments: map[int64]*Moment{}}
 }
 
 func (t *timeline) add(r exporters.Row) {
@@ -36,10 +36,12 @@ func (t *timeline) add(r exporters.Row) {
 	slow := t.slowedDown(r)
 	for i := range r.Blocks {
 		b := &r.Blocks[i]
-		seconds, _, used := stats.Seconds(t.info, b)
+		seconds, _, used := t.rule.Seconds(b)
 		timed := used
 		if !used { // a disturbed block is shown with the time that it took
-			seconds, _, timed = stats.BlockSeconds(b)
+			if _, values, _ := t.rule.Timed(r.Blocks[i : i+1]); len(values) > 0 {
+				seconds, timed = values[0], true
+			}
 		}
 		if !timed || b.Started.IsZero() {
 			continue

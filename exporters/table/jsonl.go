@@ -27,8 +27,9 @@ type line struct {
 type block struct {
 	Started        time.Time          `json:"started"`
 	ElapsedSeconds float64            `json:"elapsed_seconds"`
-	Seconds        *float64           `json:"seconds"`         // the block's value; null if it is disturbed
+	Seconds        *float64           `json:"seconds"`         // the block's value by the estimator; null if it is not used
 	Disturbed      bool               `json:"disturbed"`       // too few undisturbed samples, so not used in the estimate
+	Slow           bool               `json:"slow"`            // too low a clock, so not used either
 	ClockHz        *float64           `json:"clock_hz"`        // of its core, measured
 	SamplesSeconds []float64          `json:"samples_seconds"` // wall time of every timed invoke
 	Summary        *summary           `json:"summary,omitempty"`
@@ -61,7 +62,7 @@ func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 		}
 		l := line{SchemaVersion: LinesSchema, Record: RecordOf(m, r), BlockSeconds: []*float64{}, Details: []block{}}
 		for i := range r.Blocks {
-			b := blockOf(m.Rule(), &r.Blocks[i])
+			b := blockOf(m, r, i)
 			l.BlockSeconds, l.Details = append(l.BlockSeconds, b.Seconds), append(l.Details, b)
 		}
 		if err := e.Encode(l); err != nil {
@@ -71,16 +72,18 @@ func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 	return nil
 }
 
-func blockOf(rule stats.Rule, b *devices.Block) block {
+func blockOf(m bench.Sweep, r exporters.Row, i int) block {
+	rule, b := m.Rule(), &r.Blocks[i]
 	out := block{
 		Started: b.Started, ElapsedSeconds: b.Elapsed, SamplesSeconds: b.Samples,
 		FirstSeconds: positive(b.FirstSeconds), InitSeconds: positive(b.InitSeconds),
 		BeforeC: b.Before.HottestC(), AfterC: b.After.HottestC(), Delegation: b.Delegation, Unit: b.Unit,
 	}
-	if s, _, ok := rule.Seconds(b); ok {
+	out.Disturbed = rule.Disturbed(b)
+	out.Slow = !out.Disturbed && r.M != nil && stats.CoreClockOf(rule.Info, b).Slow(r.M.SlowHz)
+	if s, _, ok := rule.Seconds(b); ok && !out.Slow {
 		out.Seconds = &s
 	}
-	out.Disturbed = rule.Disturbed(b)
 	if hz, ok := stats.BlockClock(b); ok {
 		out.ClockHz = &hz
 	}

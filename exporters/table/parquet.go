@@ -45,6 +45,7 @@ type parquetRow struct {
 	BlockSamples   []int64     `parquet:"block_samples,list"`
 	BlockDisturbed []bool      `parquet:"block_disturbed,list"`
 	BlockClockHz   []*float64  `parquet:"block_clock_hz,list" parquet-element:",optional"`
+	BlockSlow      []bool      `parquet:"block_slow,list"`
 	SamplesSeconds []float64   `parquet:"samples_seconds,list"`
 }
 
@@ -82,7 +83,7 @@ func Parquet(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) e
 func parquetRowOf(m bench.Sweep, r exporters.Row) parquetRow {
 	row := parquetRow{Record: RecordOf(m, r)}
 	for i := range r.Blocks {
-		b := blockOf(m.Rule(), &r.Blocks[i])
+		b := blockOf(m, r, i)
 		row.BlockSeconds = append(row.BlockSeconds, b.Seconds)
 		row.BlockStarted = append(row.BlockStarted, b.Started)
 		row.BlockC = append(row.BlockC, exporters.Higher(b.BeforeC, b.AfterC))
@@ -90,7 +91,8 @@ func parquetRowOf(m bench.Sweep, r exporters.Row) parquetRow {
 		row.BlockDelegated = append(row.BlockDelegated, int64(b.Delegation.Delegated))
 		row.BlockUnit = append(row.BlockUnit, b.Unit)
 		row.BlockSamples = append(row.BlockSamples, int64(len(b.SamplesSeconds)))
-		row.BlockDisturbed, row.BlockClockHz = append(row.BlockDisturbed, b.Disturbed), append(row.BlockClockHz, b.ClockHz)
+		row.BlockDisturbed, row.BlockSlow = append(row.BlockDisturbed, b.Disturbed), append(row.BlockSlow, b.Slow)
+		row.BlockClockHz = append(row.BlockClockHz, b.ClockHz)
 		row.SamplesSeconds = append(row.SamplesSeconds, b.SamplesSeconds...)
 	}
 	return row

@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"iter"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latlab/bench"
+	"latlab/bench/protocol"
 	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters"
@@ -127,6 +129,46 @@ func TestCoefficientsOfAnotherSpace(t *testing.T) {
 	var b bytes.Buffer
 	if err := Coefficients(&b, m, s, Options{}); err == nil || b.Len() > 0 {
 		t.Errorf("error %v and %d bytes, want a refusal before the first byte", err, b.Len())
+	}
+}
+
+// TestBlocksThatAreUsed: block_seconds has the values that the latency is the median of, by the sweep's estimator.
+func TestBlocksThatAreUsed(t *testing.T) {
+	var blocks []devices.Block
+	for i, hz := range []float64{2e9, 1e9, 2e9, 2e9} {
+		b := devices.Block{Clock: []devices.Clock{{Hz: hz}}}
+		for k := range 40 {
+			b.Samples, b.CPUSamples = append(b.Samples, float64(100*i+k)), append(b.CPUSamples, float64(100*i+k))
+		}
+		if i == 2 {
+			b.CPUSamples = make([]float64, 40)
+		}
+		b.Samples[0], b.CPUSamples[0] = b.Samples[1], b.CPUSamples[1] // no sample is 0
+		blocks = append(blocks, b)
+	}
+	for percentile, want := range map[float64][]any{0: {19.5, nil, nil, 319.5}, 0.9: {36.0, nil, nil, 336.0}} {
+		m := bench.Sweep{Device: devices.Info{Threads: 1}, Protocol: protocol.Protocol{Percentile: percentile}}
+		row := exporters.Row{Estimate: bench.Estimate{M: &verdict.Measurement{SlowHz: 1.9e9}, Blocks: blocks}}
+		var b bytes.Buffer
+		if err := JSONL(&b, m, func(yield func(exporters.Row, error) bool) { yield(row, nil) }); err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Seconds []any `json:"block_seconds"`
+			Details []struct{ Disturbed, Slow bool }
+		}
+		if err := json.Unmarshal(bytes.Replace(b.Bytes(), []byte("block_details"), []byte("details"), 1), &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got.Seconds); diff != "" {
+			t.Errorf("percentile %v: %s", percentile, diff)
+		}
+		if diff := cmp.Diff([]struct{ Disturbed, Slow bool }{{}, {Slow: true}, {Disturbed: true}, {}}, got.Details); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]bool{false, true, false, false}, parquetRowOf(m, row).BlockSlow); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 
