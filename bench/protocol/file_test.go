@@ -24,6 +24,7 @@ func TestRead(t *testing.T) {
 		{"percentile: 90\n", ":1: percentile: is not between 0.5 and 1; 0 is the median"},
 		{"percentile: 0.9\n", ":1: percentile: contradicts min_runs, which is below 36, which percentile 0.9 of a block needs"},
 		{"percentile: 0.99\nmin_runs: 40\nmax_runs: 400\n", ":2: min_runs: is below 368, which percentile 0.99 of a block needs"},
+		{"warmup_seconds: 60\n", ":1: warmup_seconds: contradicts timeout_seconds, which is not above warmup_seconds and max_seconds together"},
 		{"limit_seconds: 0.5\n", ":1: limit_seconds: is below max_seconds"},
 		{"allow_partial: 1\n", ":1: allow_partial: must be true or false, not 1"},
 	} {

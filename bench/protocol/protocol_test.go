@@ -35,6 +35,9 @@ func TestProtocols(t *testing.T) {
 		if err := p.Check(); err != nil {
 			t.Error(err)
 		}
+		if Purpose(name) == "" {
+			t.Errorf("%s has no purpose", name)
+		}
 		ids[p.Identity()] = name
 		q := p
 		if q.Name = "mine"; q.Identity() != p.Identity() {
@@ -48,7 +51,7 @@ func TestProtocols(t *testing.T) {
 		t.Errorf("identities: %v", slices.Collect(maps.Values(ids)))
 	}
 	_, err := Named("qick")
-	if devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), `did you mean "quick"?`) {
+	if devices.FaultOf(err) != devices.FaultUser || !strings.Contains(err.Error(), `did you mean "quick"? there are default, quick, precise, mlperf-mobile, and files of your own that end in .yaml`) {
 		t.Errorf("got %v", err)
 	}
 	p, _ := Named("default")

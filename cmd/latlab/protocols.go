@@ -38,5 +38,13 @@ func (o *protocolsOptions) run(_ context.Context, s streams) error {
 	for _, field := range protocol.Fields() {
 		lines = append(lines, append([]string{field}, mapped(all, func(p protocol.Protocol) string { return p.Value(field) })...))
 	}
-	return ui.Table(s.out, lines)
+	if err := ui.Table(s.out, lines); err != nil {
+		return err
+	}
+	for _, name := range o.named {
+		if purpose := protocol.Purpose(name); purpose != "" {
+			printUnder(s.out, name+":", purpose)
+		}
+	}
+	return nil
 }
