@@ -36,6 +36,7 @@ func (m CostModel) collect(out Sink) {
 	if c := f.NoiseCeiling; c != nil {
 		known["latlab_cost_model_noise_ceiling_r2_low"], known["latlab_cost_model_noise_ceiling_r2_high"] = &c.R2Low, &c.R2High
 		known["latlab_cost_model_noise_ceiling_mape_ratio"] = &c.MAPE
+		known["latlab_cost_model_noise_ceiling_mape_low_ratio"], known["latlab_cost_model_noise_ceiling_mape_high_ratio"] = &c.MAPELow, &c.MAPEHigh
 	}
 	for name, value := range known {
 		if value != nil {

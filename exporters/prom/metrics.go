@@ -87,6 +87,8 @@ func Metrics() []Metric {
 		{Name: "latlab_cost_model_noise_ceiling_r2_low", Type: Gauge, Help: "Lower bound of the noise ceiling's r2.", Labels: costLabels},
 		{Name: "latlab_cost_model_noise_ceiling_r2_high", Type: Gauge, Help: "Upper bound of the noise ceiling's r2.", Labels: costLabels},
 		{Name: "latlab_cost_model_noise_ceiling_mape_ratio", Type: Gauge, Help: "The mean absolute relative error of a perfect model, given the measurements' noise; absent if not computed.", Labels: costLabels},
+		{Name: "latlab_cost_model_noise_ceiling_mape_low_ratio", Type: Gauge, Help: "Lower bound of the noise ceiling's error.", Labels: costLabels},
+		{Name: "latlab_cost_model_noise_ceiling_mape_high_ratio", Type: Gauge, Help: "Upper bound of the noise ceiling's error.", Labels: costLabels},
 		{Name: "latlab_cost_model_train_networks", Type: Gauge, Help: "Networks that the models behind the held-out figures were trained on.", Labels: costLabels},
 		{Name: "latlab_cost_model_test_networks", Type: Gauge, Help: "Held-out networks behind the figures.", Labels: costLabels},
 		{Name: "latlab_cost_model_modified_timestamp_seconds", Type: Gauge, Help: "When the cost model's file was written.", Labels: costLabels},

@@ -64,7 +64,7 @@ func read(t testing.TB, st bench.Reader, baseline *prom.Baseline) []*prom.Sweep 
 
 // costModel has every figure.
 func costModel() prom.CostModel {
-	figures := regress.Figures{NTrain: 80, NTest: 20, R2: new(0.98), MAPE: new(0.03), NoiseCeilingR2: new(0.99), NoiseCeiling: &regress.Ceiling{R2: 0.99, R2Low: 0.98, R2High: 0.995, MAPE: 0.01}}
+	figures := regress.Figures{NTrain: 80, NTest: 20, R2: new(0.98), MAPE: new(0.03), NoiseCeilingR2: new(0.99), NoiseCeiling: &regress.Ceiling{R2: 0.99, R2Low: 0.98, R2High: 0.995, MAPE: 0.01, MAPELow: 0.008, MAPEHigh: 0.013}}
 	return prom.CostModel{Name: "phone", Modified: reporttest.Began(), Failures: 3, Model: &regress.CostModel{
 		Device: "phone", MeasuredUntil: new(reporttest.Began().Add(-time.Hour)), Kind: "simulated", Space: "tiny", Method: "ops", Precision: "float32", Figures: figures,
 	}}
