@@ -411,7 +411,11 @@ func warnMachine(m *Measurement, e evidence) {
 		battery = battery || isTrue(b.Before.OnBattery) || isTrue(b.After.OnBattery)
 	}
 	if s, limit := m.UndisturbedShare, float64(usualShare); s != nil && *s < limit {
-		m.warn(WarnDisturbed, s, &limit, "other work disturbed %.0f %% of the samples, which are left out", 100*(1-*s))
+		left := ", which are left out"
+		if m.Estimator != stats.MedianOfUndisturbed { // a percentile of all samples, or no block has enough others
+			left = ""
+		}
+		m.warn(WarnDisturbed, s, &limit, "other work disturbed %.0f %% of the samples%s", 100*(1-*s), left)
 	}
 	if n := float64(m.SlowBlocks); n > 0 && m.SlowHz > 0 {
 		m.warn(WarnSlow, &n, new(0.0), "%d of %d blocks ran at a low clock and are left out", m.SlowBlocks, len(e.in.Blocks))

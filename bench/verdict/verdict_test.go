@@ -114,8 +114,12 @@ func TestPercentiles(t *testing.T) {
 		}
 	})
 	in.Protocol.Percentile = 0.9
-	if m, _ := Measure(in); m.Verdict != Invalid || codes(m.Reasons) != ReasonDisturbed {
+	m, _ = Measure(in)
+	if m.Verdict != Invalid || codes(m.Reasons) != ReasonDisturbed {
 		t.Errorf("%s: %s", m.Verdict, codes(m.Reasons))
+	}
+	if i := slices.IndexFunc(m.Warnings, func(d Doubt) bool { return d.Code == WarnDisturbed }); i < 0 || strings.Contains(m.Warnings[i].Text, "left out") {
+		t.Errorf("no sample of a percentile is left out: %v", m.Warnings)
 	}
 }
 

@@ -26,6 +26,18 @@ func (o *sweepOptions) printForecast(ctx context.Context, s streams, m bench.Swe
 	if d.Kind == devices.Simulated {
 		f.Written = 0 // a simulator needs no model file
 	}
+	count := span(ui.Thousands(blocks), ui.Thousands(maxBlocks))
+	if u, err := o.readUntil(o.seed); err != nil {
+		return err
+	} else if u.Budget > 0 && !d.Deterministic { // it takes the place of max_blocks
+		count = ui.Thousands(blocks) + " or more"
+		if d.Kind == devices.Measured {
+			most = max(least, u.Budget)
+		}
+		if d.Kind == devices.Measured && u.Budget < least {
+			outlook = "the budget ends before every network has its first blocks"
+		}
+	}
 	v := map[string]any{
 		"networks": f.Networks, "device": d.Name, "kind": d.Kind, "blocks": blocks, "max_blocks": maxBlocks, "profile_blocks": f.Profiled,
 		"model_bytes": f.Written, "mean_macs": f.MeanMACs(),
@@ -46,7 +58,7 @@ func (o *sweepOptions) printForecast(ctx context.Context, s streams, m bench.Swe
 	if f.Profiled > 0 {
 		total += fmt.Sprintf(" and %s of profiles", ui.Thousands(f.Profiled))
 	}
-	fmt.Fprint(s.out, ui.Wrap(span(ui.Thousands(blocks), ui.Thousands(maxBlocks)),
+	fmt.Fprint(s.out, ui.Wrap(count,
 		[]string{total + ";", source.Assumption(d), "about " + span(ui.Duration(least), ui.Duration(most))}, ui.Columns))
 	if f.Written > 0 {
 		fmt.Fprintf(s.out, "%d MiB of models written, through a cache of %s\n", f.Written>>20, o.cache.size)
