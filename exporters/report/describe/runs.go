@@ -18,9 +18,9 @@ func Runs(d *report.Data, r report.Runs) string {
 func RunsFacts(d *report.Data, r report.Runs) []Fact {
 	c := r.Comparison
 	slower, faster := c.Count()
-	leftOut := "no network: all were measured and are VALID in both runs"
+	leftOut := "no network: all were measured in both runs, and none is INVALID"
 	if n := len(c.LeftOut); n > 0 {
-		leftOut = ui.Plural(n, "network") + " not measured and VALID in both runs"
+		leftOut = ui.Plural(n, "network") + " not measured in both runs, or INVALID"
 	}
 	return []Fact{
 		{"A, before", fmt.Sprintf("run %d, sweep %s, created %s, noise %s", c.A.Sweep.Run+1, c.A.Sweep.ID, Time(c.A.Sweep.Created), Noise(&d.Sweeps[r.Before]))},
