@@ -1,0 +1,99 @@
+package stats
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// sweepOf are the blocks of networks in batches of 50, three rounds of each, with the first network in every 50
+// blocks. level is the logarithm of the device's.
+func sweepOf(rng *rand.Rand, networks int, noise float64, level func(order int) float64) []Timed {
+	var all []Timed
+	add := func(n int) {
+		order := len(all)
+		all = append(all, Timed{n, order, math.Exp(math.Log(0.01*float64(1+n%7)) + level(order) + noise*rng.NormFloat64())})
+	}
+	for from := 0; from < networks; from += 50 {
+		for range 3 {
+			if from > 0 {
+				add(0)
+			}
+			for _, i := range rng.Perm(min(50, networks-from)) {
+				add(from + i)
+			}
+		}
+	}
+	return all
+}
+
+func steady(int) float64 { return 0 }
+
+// TestNoTrend: where nothing changes, nothing is corrected, but for one sweep in a hundred.
+func TestNoTrend(t *testing.T) {
+	const sweeps = 300
+	rng := rand.New(rand.NewPCG(1, 1))
+	seen := 0
+	for range sweeps {
+		if NewTrend(sweepOf(rng, 100, 0.03, steady), 0.05).Seen() {
+			seen++
+		}
+	}
+	t.Log(seen, "of", sweeps)
+	if seen > sweeps/50 {
+		t.Errorf("%d of %d sweeps on a steady device show a trend", seen, sweeps)
+	}
+}
+
+// TestTrend: levels of many shapes are found, so that what is left of them is less than the noise of one block.
+func TestTrend(t *testing.T) {
+	const networks, blocks = 200, 612
+	shapes := map[string]struct {
+		level func(order int) float64
+		noise float64
+		steps []Stretch
+	}{
+		"a slow drift": {func(i int) float64 { return 0.04 * float64(i) / blocks }, 0.01, nil},
+		"a wave":       {func(i int) float64 { return 0.03 * math.Sin(float64(i)/60) }, 0.02, nil},
+		"a neighbour comes and goes": {func(i int) float64 {
+			if i >= 200 && i < 300 {
+				return 0.15
+			}
+			return 0
+		}, 0.02, []Stretch{{200, 299, math.Exp(0.15)}}},
+		"a lower level to the end": {func(i int) float64 {
+			if i >= 400 {
+				return -0.2
+			}
+			return 0
+		}, 0.02, []Stretch{{400, 608, math.Exp(-0.2)}}},
+	}
+	for name, shape := range shapes {
+		t.Run(name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(2, 3))
+			all := sweepOf(rng, networks, shape.noise, shape.level)
+			trend := NewTrend(all, 0.05)
+			if !trend.Seen() {
+				t.Fatal("no trend")
+			}
+			if d := cmp.Diff(shape.steps, trend.Steps(), cmpopts.EquateApprox(0.02, 0)); d != "" {
+				t.Error(d)
+			}
+			var left []float64
+			for i := range all {
+				left = append(left, trend.Log(i)-shape.level(i))
+			}
+			middle, ss := Median(left), 0.0
+			for _, l := range left {
+				ss += (l - middle) * (l - middle) / float64(len(left))
+			}
+			t.Logf("left %.4f lost %d limit %.3f steps %v levels %.3f", math.Sqrt(ss), trend.lost, trend.limit, trend.Steps(), trend.logs)
+			if sd := math.Sqrt(ss); sd > shape.noise/2 {
+				t.Errorf("the correction leaves %.2f %% of the level, half the noise is %.2f %%", 100*sd, 50*shape.noise)
+			}
+		})
+	}
+}
