@@ -86,20 +86,14 @@ func (o outcome) covered(level float64) bool {
 	return o.m.Low != nil && *o.m.Low <= truth && truth <= *o.m.High
 }
 
-// addLevels finds the level of the device while each network of a sweep was measured: the median of how far
-// off the 25 networks before it and the 25 after it are.
+// addLevels finds the level of the device in a sweep: the median of how far off its networks are.
 func addLevels(all []outcome) {
-	const reach = 25
-	slices.SortStableFunc(all, func(a, b outcome) int {
-		return a.blocks[0].Started.Compare(b.blocks[0].Started)
-	})
+	offs := make([]float64, 0, len(all))
+	for _, o := range all {
+		offs = append(offs, o.off())
+	}
 	for i := range all {
-		var near []float64
-		first := max(0, min(i-reach, len(all)-2*reach-1))
-		for _, o := range all[first:min(len(all), first+2*reach+1)] {
-			near = append(near, o.off())
-		}
-		all[i].level = stats.Median(near)
+		all[i].level = stats.Median(offs)
 	}
 }
 
