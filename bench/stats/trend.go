@@ -66,6 +66,9 @@ func NewTrend(blocks []Timed, limit float64) Trend {
 	t := Trend{first: slices.MinFunc(blocks, by).Order, last: slices.MaxFunc(blocks, by).Order}
 	t.width = max(windowBlocks, (t.last-t.first)/mostWindows+1)
 	m := newLevelModel(t, blocks)
+	if !m.interleaved() {
+		return Trend{}
+	}
 	if t.logs, t.limit, t.lost = m.levels(limit); !t.Seen() {
 		return t
 	}
@@ -127,6 +130,20 @@ func newLevelModel(t Trend, blocks []Timed) *levelModel {
 	}
 	m.networks = len(index)
 	return m
+}
+
+// interleaved reports whether most networks have blocks in several windows. Where the blocks of each follow each other,
+// what changes from window to window may be the networks'.
+func (m *levelModel) interleaved() bool {
+	first, several := map[int]int{}, map[int]bool{}
+	for _, b := range m.blocks {
+		if k, ok := first[b.network]; ok && k != b.window {
+			several[b.network] = true
+		} else {
+			first[b.network] = b.window
+		}
+	}
+	return 2*len(several) > m.networks
 }
 
 func (m *levelModel) df() int { return len(m.blocks) - m.networks }
@@ -279,6 +296,11 @@ func (m *levelModel) most(logs []float64) float64 {
 	return all[len(all)/2]
 }
 
+// Equal reports whether two trends correct every block alike.
+func (t Trend) Equal(o Trend) bool {
+	return slices.Equal(t.logs, o.logs) && t.first == o.first && t.last == o.last && t.width == o.width && t.limit == o.limit && t.lost == o.lost
+}
+
 // Seen reports whether the level changed.
 func (t Trend) Seen() bool { return t.logs != nil }
 
@@ -302,16 +324,39 @@ func (t Trend) Correct(n Noise) Noise {
 	return n
 }
 
+// Levels sum up a Trend. Ratios are over the level of most blocks: 1.1 is 10 % slower.
+type Levels struct {
+	Low   float64   `json:"low_ratio"` // of the blocks that are used
+	High  float64   `json:"high_ratio"`
+	Steps []Stretch `json:"steps"` // blocks that are not used
+}
+
+// Levels is nil if the level did not change.
+func (t Trend) Levels() *Levels {
+	if !t.Seen() {
+		return nil
+	}
+	all := Levels{Steps: t.steps()}
+	var low, high float64
+	for _, l := range t.logs {
+		if math.Abs(l) <= t.limit {
+			low, high = min(low, l), max(high, l)
+		}
+	}
+	all.Low, all.High = math.Exp(low), math.Exp(high)
+	return &all
+}
+
 // Stretch is a run of blocks at one side of the limit.
 type Stretch struct {
 	First int     `json:"first_block"` // in the order planned, from 0
 	Last  int     `json:"last_block"`
-	Level float64 `json:"level_ratio"` // the mean over that of most blocks: 1.1 is 10 % slower
+	Level float64 `json:"level_ratio"` // the mean
 }
 
-// Steps lists the runs of blocks that are Off.
-func (t Trend) Steps() []Stretch {
-	var all []Stretch
+// steps lists the runs of blocks that are Off.
+func (t Trend) steps() []Stretch {
+	all := []Stretch{}
 	for i := 0; i < len(t.logs); i++ {
 		from := i
 		for i < len(t.logs) && math.Abs(t.logs[i]) > t.limit && (t.logs[i] > 0) == (t.logs[from] > 0) {
@@ -324,14 +369,4 @@ func (t Trend) Steps() []Stretch {
 		}
 	}
 	return all
-}
-
-// Range is that of the levels of the blocks that are used, over that of most; 1 and 1 without a trend.
-func (t Trend) Range() (low, high float64) {
-	for _, l := range t.logs {
-		if math.Abs(l) <= t.limit {
-			low, high = min(low, l), max(high, l)
-		}
-	}
-	return math.Exp(low), math.Exp(high)
 }

@@ -61,12 +61,13 @@ type Measurement struct {
 	JudgedSamples, UndisturbedSamples int `json:"-"`
 	// SlowBlocks ran at a clock far below the highest of the sweep's blocks, or more than a third of their samples
 	// did, and are not used.
-	SlowBlocks int     `json:"slow_blocks"`
-	SlowHz     float64 `json:"-"` // blocks below this clock are not used; 0 = all are
+	SlowBlocks int `json:"slow_blocks"`
 	// OffBlocks were timed while the device was far from its usual level (stats.Trend), and are not used.
 	OffBlocks int `json:"off_blocks"`
 	// UncorrectedSeconds is the latency without the correction by the sweep's trend; null if none was seen.
 	UncorrectedSeconds *float64 `json:"uncorrected_seconds"`
+	// Rule is how the blocks became values.
+	Rule stats.Rule `json:"-"`
 	// StandardError is that of the latency's logarithm, so about relative; null = unknown.
 	StandardError *float64 `json:"relative_standard_error"`
 	NoiseDF       int      `json:"-"` // degrees of freedom of the sweep's noise, 0 on a deterministic device
@@ -155,7 +156,7 @@ func Measure(in Input) (m Measurement, ok bool) {
 	blocks, values, estimator := rule.Usable(in.Blocks)
 	if len(values) == 0 {
 		// All are disturbed, slow or off: the number is INVALID, and better than none.
-		rule.SlowHz = 0
+		rule.SlowHz, rule.Trend = 0, stats.Trend{}
 		if blocks, values, estimator = rule.Timed(in.Blocks); len(values) == 0 {
 			return Measurement{}, false
 		}
@@ -185,9 +186,9 @@ func Measure(in Input) (m Measurement, ok bool) {
 	if !in.Info.Deterministic {
 		m.NoiseDF = in.Pooled.DF
 	}
-	m.SlowHz = rule.SlowHz
+	m.Rule = rule
 	m.addUnused(in)
-	m.UncorrectedSeconds = in.uncorrected(blocks)
+	m.UncorrectedSeconds = uncorrected(rule, blocks)
 	m.P90Seconds, m.P90Low, m.P90High = in.percentile(&m, 0.9)
 	m.P99Seconds, m.P99Low, m.P99High = in.percentile(&m, 0.99)
 	addFigures(&m, blocks)
@@ -223,11 +224,10 @@ func (in Input) standardError(n int, own stats.Noise) *float64 {
 }
 
 // uncorrected is the latency of blocks whose levels are not corrected; nil without a trend.
-func (in Input) uncorrected(blocks []*devices.Block) *float64 {
-	if !in.Trend.Seen() {
+func uncorrected(rule stats.Rule, blocks []*devices.Block) *float64 {
+	if !rule.Trend.Seen() {
 		return nil
 	}
-	rule := in.rule()
 	var values []float64
 	for _, b := range blocks {
 		v, _, _ := rule.Seconds(b)
@@ -251,7 +251,9 @@ func (in Input) percentile(m *Measurement, q float64) (seconds, low, high *float
 	if in.Protocol.Percentile == q {
 		return new(m.Seconds), m.Low, m.High
 	}
-	blocks, values, _ := stats.Rule{Info: in.Info, Percentile: q, SlowHz: m.SlowHz, Trend: in.Trend}.Usable(in.Blocks)
+	rule := m.Rule
+	rule.Percentile = q
+	blocks, values, _ := rule.Usable(in.Blocks)
 	if len(values) == 0 || len(values) < in.Protocol.MinBlocks || in.Info.Deterministic {
 		return nil, nil, nil
 	}

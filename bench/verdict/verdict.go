@@ -428,7 +428,7 @@ func warnMachine(m *Measurement, e evidence) {
 	if s, limit := m.UndisturbedShare, float64(usualShare); s != nil && *s < limit {
 		m.warn(WarnDisturbed, s, &limit, "other work disturbed %.0f %% of the samples, which are left out", 100*(1-*s))
 	}
-	if n := float64(m.SlowBlocks); n > 0 && m.SlowHz > 0 {
+	if n := float64(m.SlowBlocks); n > 0 && m.Rule.SlowHz > 0 {
 		m.warn(WarnSlow, &n, new(0.0), "%d of %d blocks ran at a low clock and are left out", m.SlowBlocks, len(e.in.Blocks))
 	}
 	if n := float64(m.OffBlocks); n > 0 {

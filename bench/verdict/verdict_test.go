@@ -126,7 +126,7 @@ func TestMeasureIsPure(t *testing.T) {
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(b, a, cmp.AllowUnexported(stats.Trend{})); diff != "" {
+	if diff := cmp.Diff(b, a); diff != "" {
 		t.Errorf("the input was changed: %s", diff)
 	}
 	if _, ok := Measure(Input{}); ok {

@@ -87,6 +87,7 @@ func collectSweep(ctx context.Context, st bench.Reader, m bench.Sweep, o Options
 	}
 	s.Tally.Failures = failures
 	s.Tally.DisturbedBlocks, s.Tally.UndisturbedShare, s.Tally.Clock = c.counts.DisturbedBlocks, c.counts.UndisturbedShare, c.counts.Clock
+	s.Tally.Levels = c.counts.Levels
 	s.Tally.Reasons, s.Tally.Warnings = sortCounts(c.reasons), sortCounts(c.warnings)
 	s.Timeline = c.line.timeline()
 	s.Bands, s.Front = bands(&s.Networks), front(&s.Networks)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"math"
 	"time"
 
 	"latlab/bench"
@@ -30,6 +31,7 @@ type block struct {
 	Seconds        *float64           `json:"seconds"`         // the block's value; null if it is disturbed
 	Disturbed      bool               `json:"disturbed"`       // too few undisturbed samples, so not used in the estimate
 	ClockHz        *float64           `json:"clock_hz"`        // of its core, measured
+	Level          *float64           `json:"level_ratio"`     // of the device over that of most blocks; null without a trend
 	SamplesSeconds []float64          `json:"samples_seconds"` // wall time of every timed invoke
 	Summary        *summary           `json:"summary,omitempty"`
 	FirstSeconds   *float64           `json:"first_seconds"`
@@ -62,6 +64,9 @@ func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 		l := line{SchemaVersion: LinesSchema, Record: RecordOf(m, r), BlockSeconds: []*float64{}, Details: []block{}}
 		for i := range r.Blocks {
 			b := blockOf(m.Rule(), &r.Blocks[i])
+			if r.M != nil && r.M.Rule.Trend.Seen() {
+				b.Level = new(math.Exp(r.M.Rule.Trend.Log(r.Blocks[i].Order)))
+			}
 			l.BlockSeconds, l.Details = append(l.BlockSeconds, b.Seconds), append(l.Details, b)
 		}
 		if err := e.Encode(l); err != nil {
