@@ -17,6 +17,7 @@ type Trend struct {
 	first, last, width int
 	logs               []float64 // each window's level, relative to that of most blocks; nil = no trend is seen
 	limit              float64   // of a level, beyond which its blocks are not used
+	steps              []Stretch // these blocks
 	lost               int       // degrees of freedom that the levels took from the noise
 }
 
@@ -62,8 +63,8 @@ func NewTrend(blocks []Timed, limit float64) Trend {
 	if len(blocks) < trendBlocks {
 		return Trend{}
 	}
-	by := func(a, b Timed) int { return cmp.Compare(a.Order, b.Order) }
-	t := Trend{first: slices.MinFunc(blocks, by).Order, last: slices.MaxFunc(blocks, by).Order}
+	blocks = slices.SortedFunc(slices.Values(blocks), func(a, b Timed) int { return cmp.Compare(a.Order, b.Order) })
+	t := Trend{first: blocks[0].Order, last: blocks[len(blocks)-1].Order}
 	t.width = max(windowBlocks, (t.last-t.first)/mostWindows+1)
 	m := newLevelModel(t, blocks)
 	if !m.interleaved() {
@@ -72,8 +73,10 @@ func NewTrend(blocks []Timed, limit float64) Trend {
 	if t.logs, t.limit, t.lost = m.levels(limit); !t.Seen() {
 		return t
 	}
+	t.findSteps()
+	t.extend(m.blocks)
 	// Steps make levels vary more than they do in between.
-	m = newLevelModel(t, slices.DeleteFunc(slices.Clone(blocks), func(b Timed) bool { return t.Off(b.Order) }))
+	m = newLevelModel(t, slices.DeleteFunc(blocks, func(b Timed) bool { return t.Off(b.Order) }))
 	logs, _, lost := m.levels(limit)
 	t.lost = lost
 	for i, l := range t.logs {
@@ -112,8 +115,8 @@ type levelModel struct {
 }
 
 type levelBlock struct {
-	network, window int
-	log, weight     float64
+	order, network, window int
+	log, weight            float64
 }
 
 func newLevelModel(t Trend, blocks []Timed) *levelModel {
@@ -126,7 +129,7 @@ func newLevelModel(t Trend, blocks []Timed) *levelModel {
 			index[b.Network] = n
 		}
 		k := (b.Order - t.first) / t.width
-		m.blocks = append(m.blocks, levelBlock{n, k, math.Log(b.Seconds), 1})
+		m.blocks = append(m.blocks, levelBlock{b.Order, n, k, math.Log(b.Seconds), 1})
 	}
 	m.networks = len(index)
 	return m
@@ -298,7 +301,7 @@ func (m *levelModel) most(logs []float64) float64 {
 
 // Equal reports whether two trends correct every block alike.
 func (t Trend) Equal(o Trend) bool {
-	return slices.Equal(t.logs, o.logs) && t.first == o.first && t.last == o.last && t.width == o.width && t.limit == o.limit && t.lost == o.lost
+	return slices.Equal(t.logs, o.logs) && t.first == o.first && t.last == o.last && t.width == o.width && t.limit == o.limit && t.lost == o.lost && slices.Equal(t.steps, o.steps)
 }
 
 // Seen reports whether the level changed.
@@ -313,7 +316,9 @@ func (t Trend) Log(order int) float64 {
 }
 
 // Off reports whether the level of a block is so far from that of most blocks that it is not used.
-func (t Trend) Off(order int) bool { return t.Seen() && math.Abs(t.Log(order)) > t.limit }
+func (t Trend) Off(order int) bool {
+	return slices.ContainsFunc(t.steps, func(s Stretch) bool { return s.First <= order && order <= s.Last })
+}
 
 // Limit is how far, relatively, the level of a used block may be above that of most blocks.
 func (t Trend) Limit() float64 { return math.Expm1(t.limit) }
@@ -336,7 +341,7 @@ func (t Trend) Levels() *Levels {
 	if !t.Seen() {
 		return nil
 	}
-	all := Levels{Steps: t.steps()}
+	all := Levels{Steps: slices.Concat([]Stretch{}, t.steps)}
 	var low, high float64
 	for _, l := range t.logs {
 		if math.Abs(l) <= t.limit {
@@ -354,9 +359,8 @@ type Stretch struct {
 	Level float64 `json:"level_ratio"` // the mean
 }
 
-// steps lists the runs of blocks that are Off.
-func (t Trend) steps() []Stretch {
-	all := []Stretch{}
+// findSteps lists the runs of windows beyond the limit.
+func (t *Trend) findSteps() {
 	for i := 0; i < len(t.logs); i++ {
 		from := i
 		for i < len(t.logs) && math.Abs(t.logs[i]) > t.limit && (t.logs[i] > 0) == (t.logs[from] > 0) {
@@ -364,9 +368,40 @@ func (t Trend) steps() []Stretch {
 		}
 		if i > from {
 			mean := floats.Sum(t.logs[from:i]) / float64(i-from)
-			all = append(all, Stretch{t.first + from*t.width, min(t.last, t.first+i*t.width-1), math.Exp(mean)})
+			t.steps = append(t.steps, Stretch{t.first + from*t.width, min(t.last, t.first+i*t.width-1), math.Exp(mean)})
 			i--
 		}
 	}
-	return all
+}
+
+// extend moves the ends of steps into the windows beside them, as far as blocks one after the other are off too: a
+// step does not begin with a window.
+func (t *Trend) extend(blocks []levelBlock) {
+	usual := map[int][]float64{}
+	for _, b := range blocks {
+		if !t.Off(b.order) {
+			usual[b.network] = append(usual[b.network], b.log)
+		}
+	}
+	for i := range t.steps {
+		s := &t.steps[i]
+		sign := math.Copysign(1, s.Level-1)
+		off := func(b levelBlock) bool { return sign*(b.log-Median(usual[b.network])) > t.limit/2 }
+		for k := len(blocks) - 1; k >= 0; k-- {
+			if b := blocks[k]; b.order < s.First && b.order >= s.First-t.width {
+				if !off(b) {
+					break
+				}
+				s.First = b.order
+			}
+		}
+		for _, b := range blocks {
+			if b.order > s.Last && b.order <= s.Last+t.width {
+				if !off(b) {
+					break
+				}
+				s.Last = b.order
+			}
+		}
+	}
 }

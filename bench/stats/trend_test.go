@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // sweepOf are the blocks of networks in batches of 50, three rounds of each, with the first network in every 50
@@ -63,7 +62,12 @@ func TestNoTrendOfConsecutiveBlocks(t *testing.T) {
 	}
 }
 
-// TestTrend: levels of many shapes are found, so that what is left of them is less than the noise of one block.
+// near: a step is located to a window, and its level to 3 %.
+func near(a, b Stretch) bool {
+	return max(a.First-b.First, b.First-a.First, a.Last-b.Last, b.Last-a.Last) < windowBlocks && math.Abs(a.Level/b.Level-1) < 0.03
+}
+
+// TestTrend: levels of many shapes are found, so that what is left of them is less than half the noise of a block.
 func TestTrend(t *testing.T) {
 	const networks, blocks = 200, 612
 	shapes := map[string]struct {
@@ -71,20 +75,20 @@ func TestTrend(t *testing.T) {
 		noise float64
 		steps []Stretch
 	}{
-		"a slow drift": {func(i int) float64 { return 0.04 * float64(i) / blocks }, 0.01, []Stretch{}},
-		"a wave":       {func(i int) float64 { return 0.03 * math.Sin(float64(i)/60) }, 0.02, []Stretch{}},
+		"a slow drift": {func(i int) float64 { return 0.04 * float64(i) / blocks }, 0.01, nil},
+		"a wave":       {func(i int) float64 { return 0.03 * math.Sin(float64(i)/60) }, 0.02, nil},
 		"a neighbour comes and goes": {func(i int) float64 {
-			if i >= 200 && i < 300 {
+			if i >= 204 && i < 257 {
 				return 0.15
 			}
 			return 0
-		}, 0.02, []Stretch{{200, 299, math.Exp(0.15)}}},
+		}, 0.02, []Stretch{{204, 256, math.Exp(0.15)}}},
 		"a lower level to the end": {func(i int) float64 {
-			if i >= 400 {
+			if i >= 397 {
 				return -0.2
 			}
 			return 0
-		}, 0.02, []Stretch{{400, 608, math.Exp(-0.2)}}},
+		}, 0.02, []Stretch{{397, 608, math.Exp(-0.2)}}},
 	}
 	for name, shape := range shapes {
 		t.Run(name, func(t *testing.T) {
@@ -94,12 +98,14 @@ func TestTrend(t *testing.T) {
 			if !trend.Seen() {
 				t.Fatal("no trend")
 			}
-			if d := cmp.Diff(shape.steps, trend.steps(), cmpopts.EquateApprox(0.02, 0)); d != "" {
+			if d := cmp.Diff(shape.steps, trend.steps, cmp.Comparer(near)); d != "" {
 				t.Error(d)
 			}
 			var left []float64
 			for i := range all {
-				left = append(left, trend.Log(i)-shape.level(i))
+				if !trend.Off(i) {
+					left = append(left, trend.Log(i)-shape.level(i))
+				}
 			}
 			middle, ss := Median(left), 0.0
 			for _, l := range left {
