@@ -31,7 +31,7 @@ type claim string
 
 const (
 	truth   claim = "the truth"      // the intervals hold it; slow and disturbed blocks are run again
-	level   claim = "its level then" // the device drifts slowly: they hold the truth times its level at the time
+	level   claim = "its level" // the device drifts: they hold the truth times one level of the device
 	invalid claim = "INVALID"
 )
 
@@ -74,7 +74,7 @@ type outcome struct {
 	blocks []devices.Block // all that were run
 	truth  float64         // the time that profile exact gives, in seconds
 	noisy  bool
-	level  float64 // of the device while the network was measured: the logarithm, relative to truth
+	level  float64 // of the device in the network's sweep: the logarithm, relative to truth
 }
 
 // off is the logarithm of the measured over the true latency.
@@ -240,7 +240,7 @@ type result struct {
 	networks, failed, used    int     // used: not INVALID
 	blocks                    float64 // of a network, mean
 	covered                   float64 // of the intervals of measurements that are not INVALID
-	coveredLevel              float64 // the same of the device's level at that time instead of the truth
+	coveredLevel              float64 // the same of the truth times the device's level
 	coveredNoisy              float64 // of those of noisy networks; NaN if there are none
 	width                     float64 // mean over that of the oracle's
 	half                      float64 // mean half-width, relative
