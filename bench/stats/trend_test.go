@@ -117,3 +117,10 @@ func TestTrend(t *testing.T) {
 		})
 	}
 }
+
+func BenchmarkTrend(b *testing.B) {
+	all := sweepOf(rand.New(rand.NewPCG(1, 1)), 10_000, 0.02, func(i int) float64 { return 1e-6 * float64(i) })
+	for b.Loop() {
+		NewTrend(all, 0.05)
+	}
+}

@@ -30,7 +30,7 @@ import (
 type claim string
 
 const (
-	truth   claim = "the truth"      // the intervals hold it; slow and disturbed blocks are run again
+	truth   claim = "the truth" // the intervals hold it; slow and disturbed blocks are run again
 	level   claim = "its level" // the device drifts: they hold the truth times one level of the device
 	invalid claim = "INVALID"
 )
