@@ -196,7 +196,7 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, profiled int, fai
 		rows = append(rows, [2]string{"clock", fmt.Sprintf("%s, measured in %s", reportwords.Clock(t.Clock), ui.Plural(t.Clock.Blocks, "block"))})
 	}
 	if t.Levels != nil {
-		rows = append(rows, [2]string{"level", reportwords.Levels(t.Levels)})
+		rows = append(rows, [2]string{"drift", reportwords.Levels(t.Levels)})
 	}
 	if m.Run > 0 {
 		rows = append(rows, [2]string{"run", fmt.Sprintf("%d of sweep %s", m.Run+1, m.Request())})

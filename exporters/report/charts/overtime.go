@@ -65,7 +65,7 @@ func OverTime(s *report.Sweep) Chart {
 	}
 	if s.Tally.Levels != nil {
 		f.Paths = append(f.Paths, Path{"trend", polyline(x, y, xs, levels)})
-		c.Legend = append(c.Legend, Legend{"trend", "level of the device, which is corrected"})
+		c.Legend = append(c.Legend, Legend{"trend", "drift of the device, which is corrected"})
 		c.Note += " All networks became slower or faster together: " + describe.Levels(s.Tally.Levels) + "."
 	}
 	for _, at := range cuts {

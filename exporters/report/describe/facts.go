@@ -76,7 +76,7 @@ func SweepFacts(s *report.Sweep) []Fact {
 		{"estimator", OrNone(s.Estimator)}, {"created", Time(m.Created)}, {"first block", Time(s.Tally.First)}, {"last block", lastBlock(s)},
 		{"blocks", fmt.Sprintf("%s with %s", ui.Plural(s.Tally.Blocks, "block"), ui.Plural(s.Tally.Samples, "sample"))},
 	}
-	for _, f := range []Fact{{"undisturbed samples", Undisturbed(s)}, {"measured clock", Clock(s.Tally.Clock)}, {"level of the device", Levels(s.Tally.Levels)}} {
+	for _, f := range []Fact{{"undisturbed samples", Undisturbed(s)}, {"measured clock", Clock(s.Tally.Clock)}, {"drift", Levels(s.Tally.Levels)}} {
 		if f.Value != "" {
 			all = append(all, f)
 		}
