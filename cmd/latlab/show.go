@@ -259,7 +259,8 @@ func undisturbedLine(t bench.Tally) string {
 	return text
 }
 
-// harnessLine says what share of the time is neither warm-up nor timed, and its parts of half a percent and more.
+// harnessLine says what share of the time was spent on no inference, and its parts of half a percent and more. The
+// share of the first inferences follows, for a reader who counts them as the harness's.
 func harnessLine(h *bench.Harness) string {
 	var parts []string
 	for _, p := range h.Parts() {
@@ -271,7 +272,7 @@ func harnessLine(h *bench.Harness) string {
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}
-	return text
+	return text + "; first inferences, not counted in it, " + ui.Percent(h.First/h.Seconds)
 }
 
 func deviceSettings(m bench.Sweep) string {
