@@ -228,7 +228,7 @@ func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
 	r.buffer = append(r.buffer, Finished{Slot: out.slot, Block: out.block})
 	r.noise = r.noise.Sub(n.noise())
 	r.change(n, func() {
-		n.add(r.sweep.Rule(), out.block, out.slot.Order, r.slowHz)
+		n.add(r.shared.Rule(&r.sweep), out.block, out.slot.Order)
 		n.waiting--
 		if n.waiting == 0 {
 			n.Status = Measured

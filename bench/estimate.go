@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"iter"
-	"slices"
 
 	"latlab/bench/stats"
 	"latlab/bench/verdict"
@@ -18,41 +17,93 @@ type Estimate struct {
 	Blocks  []devices.Block
 }
 
-// Pool is what the blocks of a sweep say together: the noise between those of all networks, and their clock.
-func Pool(ctx context.Context, st Reader, sweep string) (stats.Pool, stats.CoreClock, error) {
+// Shared is what the blocks of a sweep say together: the noise between those of all networks, the clock of their
+// cores, and how the level of the device changed.
+type Shared struct {
+	Pool  stats.Pool
+	Clock stats.CoreClock
+	Trend stats.Trend
+}
+
+// Rule is how the sweep's blocks become values, with what the others say.
+func (s Shared) Rule(of *Sweep) stats.Rule {
+	rule := of.Rule()
+	rule.SlowHz = s.Clock.SlowHz(of.Protocol.ClockMargin())
+	rule.Trend = s.Trend
+	return rule
+}
+
+// newShared looks at all networks of a sweep, and has them use the blocks that are neither slow nor off.
+func newShared(of *Sweep, nets []*network) Shared {
+	var s Shared
+	var clocks []stats.CoreClock
+	for _, n := range nets {
+		for _, t := range n.timed {
+			clocks = append(clocks, t.clock)
+		}
+	}
+	s.Clock = stats.CoreClockOfSweep(clocks)
+	if !of.Device.Deterministic {
+		s.Trend = stats.NewTrend(replicates(nets, s.Rule(of)), of.Protocol.ClockMargin())
+	}
+	noises := make([]stats.Noise, 0, len(nets))
+	for _, n := range nets {
+		n.use(s.Rule(of))
+		noises = append(noises, n.noise())
+	}
+	s.Pool = stats.NewPool(noises)
+	s.Pool.All, s.Pool.Core = s.Trend.Correct(s.Pool.All), s.Trend.Correct(s.Pool.Core)
+	return s
+}
+
+// replicates lists the used blocks of networks. Those of one network on different units are those of several: the
+// difference between two units is none in time.
+func replicates(nets []*network, rule stats.Rule) []stats.Timed {
+	var all []stats.Timed
+	id := 0
+	for _, n := range nets {
+		from := len(n.timed)
+		for i, t := range n.timed {
+			if !t.used(rule) {
+				continue
+			}
+			if from < i && !stats.SameUnits(&t.units, &n.timed[from].units) {
+				id++
+			}
+			from = i
+			all = append(all, stats.Timed{Network: id, Order: t.order, Seconds: t.seconds})
+		}
+		id++
+	}
+	return all
+}
+
+// Together looks at the blocks of a stored sweep.
+func Together(ctx context.Context, st Reader, sweep string) (Shared, error) {
 	manifest, err := st.Sweep(ctx, sweep)
 	if err != nil {
-		return stats.Pool{}, stats.CoreClock{}, err
+		return Shared{}, err
 	}
 	var nets []*network
 	for g, err := range byNetwork(st.Values(ctx, sweep)) {
 		if err != nil {
-			return stats.Pool{}, stats.CoreClock{}, err
+			return Shared{}, err
 		}
 		n := &network{}
 		for i := range g.blocks {
-			n.add(manifest.Rule(), &g.blocks[i], 0, 0)
+			n.add(manifest.Rule(), &g.blocks[i], g.blocks[i].Order)
 		}
 		nets = append(nets, n)
 	}
-	clock := clockOf(slices.Values(nets))
-	slowHz := clock.SlowHz(manifest.Protocol.ClockMargin())
-	all := make([]stats.Noise, 0, len(nets))
-	for _, n := range nets {
-		n.use(slowHz)
-		all = append(all, n.noise())
-	}
-	return stats.NewPool(all), clock, nil
+	return newShared(&manifest, nets), nil
 }
 
 // input is what the Measurement of a network depends on.
-func input(all []devices.Block, p stats.Pool, clock stats.CoreClock, of Sweep) verdict.Input {
-	rule := of.Rule()
-	rule.SlowHz = clock.SlowHz(of.Protocol.ClockMargin())
-	blocks, values, _ := rule.Usable(all)
+func input(all []devices.Block, s Shared, of *Sweep) verdict.Input {
+	blocks, values, _ := s.Rule(of).Usable(all)
 	return verdict.Input{
-		Blocks: all, Info: of.Device, Protocol: of.Protocol, Clock: clock,
-		Pooled: p.Core, All: p.All, LeftOut: p.LeftOut(stats.ReplicateNoise(blocks, values)),
+		Blocks: all, Info: of.Device, Protocol: of.Protocol, Clock: s.Clock, Trend: s.Trend,
+		Pooled: s.Pool.Core, All: s.Pool.All, LeftOut: s.Pool.LeftOut(stats.ReplicateNoise(blocks, values)),
 	}
 }
 
@@ -65,7 +116,7 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 			yield(Estimate{}, err)
 			return
 		}
-		pooled, clock, err := Pool(ctx, st, sweep)
+		shared, err := Together(ctx, st, sweep)
 		if err != nil {
 			yield(Estimate{}, err)
 			return
@@ -88,7 +139,7 @@ func Estimates(ctx context.Context, st Reader, sweep string) iter.Seq2[Estimate,
 			e := Estimate{Network: n}
 			if more && g.network == n.Index {
 				e.Blocks = g.blocks
-				if m, ok := verdict.Measure(input(g.blocks, pooled, clock, manifest)); ok {
+				if m, ok := verdict.Measure(input(g.blocks, shared, &manifest)); ok {
 					e.M = &m
 					e.Network.Status = statusNow(n.Status, m, manifest)
 				}
@@ -122,6 +173,7 @@ func byNetwork(blocks iter.Seq2[StoredBlock, error]) iter.Seq2[group, error] {
 				g = group{blocks: make([]devices.Block, 0, len(g.blocks))}
 			}
 			g.network = b.Slot.Network
+			b.Block.Order = b.Slot.Order
 			g.blocks = append(g.blocks, b.Block)
 		}
 		if len(g.blocks) > 0 {

@@ -14,13 +14,15 @@ import (
 // runs of the same command does not count, nor does opening the device.
 type Harness struct {
 	Seconds float64 `json:"total_seconds"`
-	Ratio   float64 `json:"harness_ratio"` // the share of Seconds that is neither Invoke nor WarmUp
+	Ratio   float64 `json:"harness_ratio"` // the share of Seconds that is not Invoke, First or WarmUp
 
 	Invoke float64 `json:"invoke_seconds"` // timed
+	// First is first inferences. Each is a result that a block reports, as the timed ones are, so it is not
+	// part of Ratio, although it is several times as long because it faults the memory in.
+	First  float64 `json:"first_seconds"`
 	WarmUp float64 `json:"warmup_seconds"` // without the first inference
 
-	First float64 `json:"first_seconds"` // first inferences, which also fault the memory in
-	Load  float64 `json:"load_seconds"`  // the model, its delegate and its tensors
+	Load float64 `json:"load_seconds"` // the model, its delegate and its tensors
 	// Process is what else a block takes: the model's file is staged, the process and its libraries start,
 	// inputs are drawn, the clock is read, the answer parsed, the process ends.
 	Process float64 `json:"process_seconds"`
@@ -37,11 +39,10 @@ type Part struct {
 	Ratio float64
 }
 
-// Parts are the harness's, the largest first.
+// Parts are those of Ratio, the largest first.
 func (h *Harness) Parts() []Part {
 	parts := []Part{
-		{"first inference", h.First}, {"load", h.Load}, {"process", h.Process}, {"state", h.State},
-		{"pause", h.Pause}, {"between blocks", h.Between},
+		{"load", h.Load}, {"process", h.Process}, {"state", h.State}, {"pause", h.Pause}, {"between blocks", h.Between},
 	}
 	for i := range parts {
 		parts[i].Ratio /= h.Seconds
@@ -102,8 +103,8 @@ func (s *HarnessOf) Harness(info devices.Info, p protocol.Protocol, runs []time.
 		pause := min(p.PauseSeconds, gap)
 		h.Pause, h.Between = h.Pause+pause, h.Between+gap-pause
 	}
-	spent := h.First + h.Load + h.Process + h.State + h.Pause + h.Between
-	h.Seconds = h.Invoke + h.WarmUp + spent
+	spent := h.Load + h.Process + h.State + h.Pause + h.Between
+	h.Seconds = h.Invoke + h.First + h.WarmUp + spent
 	h.Ratio = spent / h.Seconds
 	return h
 }

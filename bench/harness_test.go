@@ -34,7 +34,7 @@ func TestHarness(t *testing.T) {
 	}
 	want := &bench.Harness{
 		Invoke: 12, WarmUp: 3, First: 1.5, Load: 3, Process: 4.5, State: .75, Pause: 3, Between: 2 + .5 + 0,
-		Seconds: 30.25, Ratio: 15.25 / 30.25,
+		Seconds: 30.25, Ratio: 13.75 / 30.25,
 	}
 	got := of(info, blocks...)
 	if d := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9)); d != "" {

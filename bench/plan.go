@@ -52,22 +52,22 @@ func (r *runner) planBatch(ctx context.Context) (bool, error) {
 	}
 }
 
-// judgeBlocks finds the slow blocks and pools the noise of the others, in the order of the networks: sums of
-// another order could differ in the last digit.
+// judgeBlocks finds the blocks that are not used and pools the noise of the others, in the order of the networks:
+// sums of another order could differ in the last digit.
 func (r *runner) judgeBlocks() {
-	r.slowHz = clockOf(maps.Values(r.nets)).SlowHz(r.protocol.ClockMargin())
-	r.noise, r.allSlow = stats.Noise{}, true
-	var all []stats.Noise
+	nets := make([]*network, 0, len(r.nets))
 	for _, i := range slices.Sorted(maps.Keys(r.nets)) {
-		n := r.nets[i]
-		n.use(r.slowHz)
-		r.noise = r.noise.Add(n.noise())
-		r.allSlow = r.allSlow && !slices.ContainsFunc(n.timed, func(t timed) bool {
-			return t.order >= r.order-r.protocol.Batch && !t.clock.Slow(r.slowHz)
-		})
-		all = append(all, n.noise())
+		nets = append(nets, r.nets[i])
 	}
-	r.pool = stats.NewPool(all)
+	r.shared = newShared(&r.sweep, nets)
+	r.noise, r.unused = stats.Noise{}, true
+	rule := r.shared.Rule(&r.sweep)
+	for _, n := range nets {
+		r.noise = r.noise.Add(n.noise())
+		r.unused = r.unused && !slices.ContainsFunc(n.timed, func(t timed) bool {
+			return t.order >= r.order-r.protocol.Batch && t.used(rule)
+		})
+	}
 }
 
 // batchSize has no limit on a simulator, which never loads a model's bytes into the cache.
@@ -98,12 +98,12 @@ func (r *runner) needsMore(n *network) bool {
 	case len(n.values) < p.MinBlocks:
 		// A device that stays slow would run the whole budget of every network, and all would be INVALID anyway.
 		// If it recovers during the sweep, these networks get their blocks.
-		return !r.allSlow || len(n.timed) < p.MinBlocks
+		return !r.unused || len(n.timed) < p.MinBlocks
 	}
 	noise, alone := stats.Noise{}, false
 	if len(n.values) < stats.OrderBlocks {
-		noise, alone = r.pool.NoiseFor(n.noise())
-		alone = alone || r.pool.Suspect(n.noise())
+		noise, alone = r.shared.Pool.NoiseFor(n.noise())
+		alone = alone || r.shared.Pool.Suspect(n.noise())
 	}
 	// A network unlike the others gets enough blocks for its own order statistics: few blocks say little
 	// about its noise.
@@ -183,15 +183,17 @@ func (r *runner) rejectUnplanned(ctx context.Context, n Network, cause error) er
 func (r *runner) planRounds(ctx context.Context, rows []Network, batch []int, rounds int) error {
 	var slots []Slot
 	next := map[int]int{}
-	for _, i := range batch {
-		if n := r.nets[i]; n != nil {
-			next[i] = n.rounds
-		}
+	for i, n := range r.nets {
+		next[i] = n.rounds
 	}
 	for round := range rounds {
 		order := slices.Clone(batch)
 		r.shuffle(order, round+1)
 		for _, i := range order {
+			if ref, due := r.reference(batch, slots); due && ref != i {
+				slots = append(slots, Slot{Order: r.order + len(slots), Network: ref, Round: next[ref]})
+				next[ref]++
+			}
 			slots = append(slots, Slot{Order: r.order + len(slots), Network: i, Round: next[i]})
 			next[i]++
 		}
@@ -206,13 +208,41 @@ func (r *runner) planRounds(ctx context.Context, rows []Network, batch []int, ro
 	for _, s := range slots {
 		n := r.nets[s.Network]
 		r.change(n, func() {
-			n.rounds = s.Round + 1
+			n.planned(s)
 			n.waiting++
 		})
 	}
 	r.order += len(slots)
 	r.pending = slots
 	return nil
+}
+
+// reference is the network that was planned first and has not failed. It is due again after as many blocks of others
+// as the protocol says, so that a sweep's Trend compares networks that were not timed in the same rounds. While it is
+// in the batch, every round times it anyway. slots are planned and not stored yet.
+func (r *runner) reference(batch []int, slots []Slot) (index int, due bool) {
+	var ref *network
+	for _, n := range r.nets {
+		if n.rounds > 0 && n.Status != Failed && (ref == nil || n.first < ref.first) {
+			ref = n
+		}
+	}
+	last := 0
+	switch {
+	case r.sweep.Device.Deterministic, ref == nil && len(slots) == 0:
+		return 0, false
+	case ref == nil:
+		index = slots[0].Network
+	default:
+		index, last = ref.Index, ref.last
+	}
+	for _, s := range slots {
+		if s.Network == index {
+			last = s.Order
+		}
+	}
+	due = r.order+len(slots)-last > r.protocol.ReferenceBlocks()
+	return index, due && (r.protocol.ReferenceEvery > 0 || !slices.Contains(batch, index))
 }
 
 // model returns the model of a planned network and checks that it is the one stored.

@@ -159,7 +159,7 @@ func (r *runner) foresee(wide []int, planned int) {
 	r.forecast = forecast{done: r.standing.done, more: -planned}
 	for _, i := range wide {
 		n := r.nets[i]
-		noise, _ := r.pool.NoiseFor(n.noise())
+		noise, _ := r.shared.Pool.NoiseFor(n.noise())
 		if len(n.values) >= stats.OrderBlocks {
 			noise = n.noise()
 		}
@@ -172,7 +172,7 @@ func (r *runner) foresee(wide []int, planned int) {
 // and of the others as many as the noise demands, or as many as networks got so far.
 func (r *runner) forecastExtra() int {
 	p, t := r.protocol, r.standing
-	each, noise := 0.0, r.pool.Core
+	each, noise := 0.0, r.shared.Pool.Core
 	if noise.DF < stats.FewDF {
 		noise = r.noise
 	}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -130,9 +130,11 @@ type network struct {
 	Network
 	timed     []timed   // finished blocks that are not disturbed
 	disturbed int       // blocks
-	values    []float64 // of the timed blocks that are not slow
+	values    []float64 // of the timed blocks that are used, levels corrected
 	mixed     bool      // these ran on different units: values are not replicates
 	rounds    int       // planned so far
+	first     int       // order of its first slot
+	last      int       // and of the last one
 	waiting   int       // slots not run yet
 	postponed int       // how often its slots were postponed, earlier runs included
 	// blocksBefore is how many blocks this run had done at the last postponement.
@@ -147,46 +149,39 @@ type timed struct {
 	units   devices.Block // only the units are kept
 }
 
-// add records a finished block, which is slow below a clock.
-func (n *network) add(rule stats.Rule, b *devices.Block, order int, slowHz float64) {
+// add records a finished block.
+func (n *network) add(rule stats.Rule, b *devices.Block, order int) {
 	seconds, _, ok := rule.Seconds(b)
 	if !ok {
 		n.disturbed++
 		return
 	}
 	n.timed = append(n.timed, timed{seconds, stats.CoreClockOf(rule.Info, b), order, devices.Block{Delegation: b.Delegation, Unit: b.Unit}})
-	n.use(slowHz)
+	n.use(rule)
 }
 
-// use takes the values of the blocks that are not slow.
-func (n *network) use(slowHz float64) {
+// use takes the values of the blocks that are neither slow nor at a level that is off.
+func (n *network) use(rule stats.Rule) {
 	n.values, n.mixed = n.values[:0], false
 	var first timed
 	for _, t := range n.timed {
-		if t.clock.Slow(slowHz) {
+		if !t.used(rule) {
 			continue
 		}
 		if len(n.values) == 0 {
 			first = t
 		}
 		n.mixed = n.mixed || !stats.SameUnits(&t.units, &first.units)
-		n.values = append(n.values, t.seconds)
+		n.values = append(n.values, t.seconds*math.Exp(-rule.Trend.Log(t.order)))
 	}
+}
+
+func (t timed) used(rule stats.Rule) bool {
+	return !t.clock.Slow(rule.SlowHz) && !rule.Trend.Off(t.order)
 }
 
 // blocks is how many blocks are finished, disturbed and slow ones included.
 func (n *network) blocks() int { return len(n.timed) + n.disturbed }
-
-// clockOf is that of all blocks of networks.
-func clockOf(nets iter.Seq[*network]) stats.CoreClock {
-	var all []stats.CoreClock
-	for n := range nets {
-		for _, t := range n.timed {
-			all = append(all, t.clock)
-		}
-	}
-	return stats.CoreClockOfSweep(all)
-}
 
 // noise is the network's own noise as Measure computes it.
 func (n *network) noise() stats.Noise {
@@ -194,6 +189,14 @@ func (n *network) noise() stats.Noise {
 		return stats.Noise{}
 	}
 	return stats.NoiseOf(n.values)
+}
+
+// planned counts a slot of the network.
+func (n *network) planned(s Slot) {
+	if n.rounds == 0 {
+		n.first = s.Order
+	}
+	n.rounds, n.last = max(n.rounds, s.Round+1), s.Order
 }
 
 type runner struct {
@@ -207,10 +210,9 @@ type runner struct {
 	pending  []Slot // in order
 	order    int    // next free slot order
 	buffer   []Finished
-	slowHz   float64     // as of the last plan: blocks below this clock are not used
-	allSlow  bool        // likewise: all blocks of the last round are slow
+	shared   Shared      // as of the last plan
+	unused   bool        // likewise: no block of the last round is used
 	noise    stats.Noise // of all networks
-	pool     stats.Pool  // as of the last plan
 	standing standing
 	pace     pace
 	forecast forecast
@@ -331,7 +333,7 @@ func (r *runner) load(ctx context.Context) error {
 		if n == nil {
 			return r.damaged("block", b.Slot)
 		}
-		n.add(r.sweep.Rule(), &b.Block, b.Slot.Order, 0)
+		n.add(r.sweep.Rule(), &b.Block, b.Slot.Order)
 	}
 	for s, err := range r.o.Store.Schedule(ctx, r.sweep.ID) {
 		if err != nil {
@@ -341,7 +343,7 @@ func (r *runner) load(ctx context.Context) error {
 		if n == nil {
 			return r.damaged("planned block", s.Slot)
 		}
-		n.rounds = max(n.rounds, s.Round+1)
+		n.planned(s.Slot)
 		r.order = s.Order + 1
 		if s.State != SlotPlanned {
 			continue

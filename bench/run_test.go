@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -16,6 +17,8 @@ import (
 	"latlab/bench"
 	"latlab/bench/memory"
 	"latlab/bench/protocol"
+	"latlab/bench/stats"
+	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/sampler/model"
 )
@@ -273,12 +276,12 @@ func TestFallbackIsNotNoise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pooled, _, err := bench.Pool(t.Context(), st, res.Sweep.ID)
+	together, err := bench.Together(t.Context(), st, res.Sweep.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Blocks != 0 || again.Noise.DF != res.Noise.DF || pooled.All.DF != res.Noise.DF {
-		t.Errorf("resumed: %d blocks, %d degrees of freedom; read back: %d; want 0, %d", again.Blocks, again.Noise.DF, pooled.All.DF, res.Noise.DF)
+	if again.Blocks != 0 || again.Noise.DF != res.Noise.DF || together.Pool.All.DF != res.Noise.DF {
+		t.Errorf("resumed: %d blocks, %d degrees of freedom; read back: %d; want 0, %d", again.Blocks, again.Noise.DF, together.Pool.All.DF, res.Noise.DF)
 	}
 }
 
@@ -757,7 +760,7 @@ func TestSlowBlocks(t *testing.T) {
 		"never":             {func(int, int) bool { return false }, counts{networks, 0, 0, 3 * networks}},
 		"the second block":  {func(run, _ int) bool { return run == 2 }, counts{networks, 0, 0, 4 * networks}},
 		"after some blocks": {func(_, total int) bool { return total > 12 }, counts{networks, 0, networks - 4, 3 * networks}},
-		"for a while":       {func(_, total int) bool { return total > 12 && total <= 36 }, counts{networks, 0, 0, 3*networks + 24}},
+		"for a while":       {func(_, total int) bool { return total > 12 && total <= 36 }, counts{networks, 0, 0, 3*networks + 24 + 1}}, // 1 of the reference network
 	} {
 		d, st := newDevice(), memory.New()
 		d.alter = func(b *devices.Block, _ string, run int) {
@@ -778,5 +781,114 @@ func TestSlowBlocks(t *testing.T) {
 		if err != nil || again.Blocks != 0 {
 			t.Errorf("%s: the same sweep again ran %d blocks: %v", name, again.Blocks, err)
 		}
+	}
+}
+
+// between is a level of 1.3 from one block to another.
+func between(from, to int) func(total int) float64 {
+	return func(total int) float64 {
+		if total >= from && total <= to {
+			return 1.3
+		}
+		return 1
+	}
+}
+
+// TestDrift: a device that becomes slower over the sweep is corrected, so that networks timed at its end compare with
+// those at its beginning; a step is found, and its blocks are run again. The reference network links the batches.
+func TestDrift(t *testing.T) {
+	const networks = 40
+	for name, tc := range map[string]struct {
+		level   func(total int) float64
+		again   bool // blocks are run again
+		invalid bool // in vain
+	}{
+		"steady":            {func(int) float64 { return 1 }, false, false},
+		"slow drift":        {func(total int) float64 { return 1 + 0.0008*float64(total) }, false, false},
+		"neighbour":         {between(40, 60), true, false},
+		"slower to the end": {between(80, 1000), true, true},
+	} {
+		d, st := newDevice(), memory.New()
+		d.alter = func(b *devices.Block, _ string, _ int) {
+			for i := range b.Samples {
+				b.Samples[i] *= tc.level(d.total)
+			}
+		}
+		o := options(d, st, networks)
+		o.Sweep.Protocol.Batch, o.Sweep.Protocol.ReferenceEvery = 10, 10
+		res, err := bench.Run(t.Context(), o)
+		if err != nil || res.Measured != networks || (res.Invalid > 0) != tc.invalid {
+			t.Errorf("%s: %+v, %v", name, count(res), err)
+		}
+		var first, last []float64 // of the latencies, over what they are at level 1
+		unused := 0
+		for e, err := range bench.Estimates(t.Context(), st, res.Sweep.ID) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			ratio := e.M.Seconds / (0.010 * float64(e.Network.Index+1))
+			switch {
+			case e.M.Verdict == verdict.Invalid:
+				if r := e.M.Reasons[0]; r.Code != verdict.ReasonDrift || *r.Value < 0.25 || *r.Value > 0.35 {
+					t.Errorf("%s: INVALID for %+v, want drift by 30 %%", name, r)
+				}
+				continue
+			case e.Blocks[0].Order < 33:
+				first = append(first, ratio)
+			case e.Blocks[0].Order > 99:
+				last = append(last, ratio)
+			}
+			unused += e.M.OffBlocks
+			if seen := name != "steady"; (e.M.UncorrectedSeconds != nil) != seen {
+				t.Errorf("%s: the uncorrected latency is %v", name, e.M.UncorrectedSeconds)
+			}
+		}
+		if ratio := stats.Median(last) / stats.Median(first); !tc.invalid && !(math.Abs(ratio-1) < 0.015) {
+			t.Errorf("%s: the last networks are at %.3f of the first, want 1", name, ratio)
+		}
+		if (unused > 0) != tc.again {
+			t.Errorf("%s: %d blocks are not used", name, unused)
+		}
+	}
+}
+
+// TestReference: the network that was planned first is timed again after so many blocks of others, and a resumed sweep
+// plans the same.
+func TestReference(t *testing.T) {
+	const networks, every = 24, 7
+	orders := func(stops int) []string {
+		d, st := newDevice(), memory.New()
+		for n := stops; ; n = max(0, n-20) {
+			o := options(d, st, networks)
+			o.Sweep.Protocol.ReferenceEvery = every
+			if n > 0 {
+				stop := make(chan struct{})
+				d.during = func(_ context.Context, total int) {
+					if total == n {
+						close(stop)
+					}
+				}
+				o.Stop = stop
+			}
+			if _, err := bench.Run(t.Context(), o); err == nil {
+				return d.log
+			} else if !errors.Is(err, bench.ErrStopped) {
+				t.Fatal(err)
+			}
+		}
+	}
+	whole := orders(0)
+	since, most := 0, 0
+	for _, name := range whole {
+		if since++; name == whole[0] {
+			since = 0
+		}
+		most = max(most, since)
+	}
+	if most > every || len(whole) == 3*networks {
+		t.Errorf("%d blocks of others in a row, want at most %d, in %q", most, every, whole)
+	}
+	if diff := cmp.Diff(whole, orders(50)); diff != "" {
+		t.Errorf("stopped and resumed (-whole +resumed):\n%s", diff)
 	}
 }

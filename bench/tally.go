@@ -24,6 +24,8 @@ type Tally struct {
 	UndisturbedShare *float64 `json:"undisturbed_share"`
 	// Clock is the measured clock of the blocks; nil = none measured it.
 	Clock *stats.Clock `json:"clock"`
+	// Levels are those of the device over the sweep; nil = they did not change.
+	Levels *stats.Levels `json:"levels"`
 
 	// Reasons count INVALID networks and Warnings measured ones by code; one network may have several.
 	Reasons  map[string]int `json:"-"`
@@ -62,6 +64,9 @@ func (t *Tally) Add(e Estimate) {
 	}
 	if e.M != nil {
 		t.addSamples(e.M.DisturbedBlocks, e.M.UndisturbedSamples, e.M.JudgedSamples)
+		if t.Levels == nil {
+			t.Levels = e.M.Rule.Trend.Levels()
+		}
 	}
 	if e.Network.Status == Failed {
 		t.Failed++

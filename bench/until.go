@@ -110,7 +110,7 @@ func (r *runner) fewer() []int {
 // mayHaveMore: a network that is always disturbed must not take the whole budget. Only undisturbed blocks show that the
 // device stays slow, as in needsMore.
 func (r *runner) mayHaveMore(n *network) bool {
-	if len(n.values) < r.protocol.MinBlocks && len(n.timed) >= r.protocol.MinBlocks && r.allSlow {
+	if len(n.values) < r.protocol.MinBlocks && len(n.timed) >= r.protocol.MinBlocks && r.unused {
 		return false
 	}
 	if r.o.Until.Budget == 0 || r.sweep.Device.Deterministic || len(n.values) < r.protocol.MinBlocks {
@@ -131,7 +131,7 @@ func (r *runner) narrow(n *network) bool {
 	if r.sweep.Device.Deterministic {
 		return len(n.values) > 0
 	}
-	noise, _ := r.pool.NoiseFor(n.noise())
+	noise, _ := r.shared.Pool.NoiseFor(n.noise())
 	return len(n.values) >= r.protocol.MinBlocks && stats.Reached(n.values, noise, r.protocol.Confidence, r.target())
 }
 
@@ -141,7 +141,7 @@ func (r *runner) gain(n *network) float64 {
 	if k < r.protocol.MinBlocks {
 		return math.Inf(1)
 	}
-	noise, _ := r.pool.NoiseFor(n.noise())
+	noise, _ := r.shared.Pool.NoiseFor(n.noise())
 	less := noise.SD() * (math.Sqrt(stats.MedianVariance(k)) - math.Sqrt(stats.MedianVariance(k+1)))
 	return less / r.blockTime(n)
 }
@@ -190,13 +190,12 @@ func Seen(ctx context.Context, st Reader, of Sweep) (noise stats.Noise, latency 
 		if s.Device.Name != of.Device.Name || s.Device.Harness != of.Device.Harness || s.Protocol.Percentile != of.Protocol.Percentile {
 			continue
 		}
-		pool, clock, err := Pool(ctx, st, s.ID)
+		shared, err := Together(ctx, st, s.ID)
 		if err != nil {
 			return noise, 0, err
 		}
-		rule := s.Rule()
-		rule.SlowHz = clock.SlowHz(s.Protocol.ClockMargin())
-		noise = noise.Add(pool.Core)
+		rule := shared.Rule(&s)
+		noise = noise.Add(shared.Pool.Core)
 		for g, err := range byNetwork(st.Values(ctx, s.ID)) {
 			if err != nil {
 				return noise, 0, err
@@ -312,7 +311,7 @@ func (r *runner) checkOutlook(wide []int) error {
 	if u.Budget > 0 {
 		u.Budget = max(1, u.Budget-r.spent())
 	}
-	o := newOutlook(r.protocol, u, r.pool.Core, len(wide), have/len(wide), seconds)
+	o := newOutlook(r.protocol, u, r.shared.Pool.Core, len(wide), have/len(wide), seconds)
 	if err := o.Err(); err != nil {
 		return fmt.Errorf("%w; all blocks so far are stored", err)
 	}
@@ -344,7 +343,7 @@ func (r *runner) howFar() Reached {
 				continue
 			}
 			all++
-			noise, _ := r.pool.NoiseFor(n.noise())
+			noise, _ := r.shared.Pool.NoiseFor(n.noise())
 			half := math.Inf(1)
 			if r.sweep.Device.Deterministic {
 				half = 0

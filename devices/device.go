@@ -311,6 +311,7 @@ type Block struct {
 	Signature       string     `json:"signature,omitempty"` // key of the model's signature that ran; empty if it has none
 	Unit            string     `json:"unit,omitempty"`      // the twin that ran it; empty = the sweep's own device
 	CPUs            []int      `json:"cpus,omitempty"`      // affinity in force, requested or not
+	Order           int        `json:"-"`                   // its place in the sweep's schedule, from 0; set by bench
 	ModelSHA256     string     `json:"model_sha256"`        // of the bytes that were timed
 	Started         time.Time  `json:"started"`
 	Elapsed         float64    `json:"elapsed_seconds"`

@@ -31,6 +31,7 @@ func (p *Protocol) fields() []field {
 		{name: "retries", at: &p.Retries}, {name: "retry_delay_seconds", at: &p.RetryDelaySeconds}, {name: "failure_limit", at: &p.FailureLimit},
 		{name: "step_limit", at: &p.StepLimit, positive: true}, {name: "drift_limit", at: &p.DriftLimit, positive: true},
 		{name: "cpu_ratio_limit", at: &p.CPURatioLimit}, {name: "frequency_limit", at: &p.FrequencyLimit}, {name: "clock_limit", at: &p.ClockLimit},
+		{name: "reference_every_blocks", at: &p.ReferenceEvery},
 		{name: "min_undisturbed", at: &p.MinUndisturbed}, {name: "limit_seconds", at: &p.LimitSeconds},
 		{name: "allow_partial", at: &p.AllowPartial},
 	}

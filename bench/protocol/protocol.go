@@ -60,8 +60,13 @@ type Protocol struct {
 	LimitSeconds   float64 `json:"limit_seconds,omitempty"`
 
 	// ClockLimit is how far, relatively, the measured clock of a block may be below the highest of the sweep's
-	// blocks; 0 is 0.05. A block below it is not used, and run again within max_blocks.
+	// blocks, and the level of a block (stats.Trend) from that of most; 0 is 0.05. A block beyond it is not used, and
+	// run again within max_blocks.
 	ClockLimit float64 `json:"clock_limit,omitempty"`
+
+	// ReferenceEvery is after how many blocks of others the reference network, the first of a sweep, is timed again,
+	// beyond max_blocks; 0 is 50, as many as a round has.
+	ReferenceEvery int `json:"reference_every_blocks,omitempty"`
 
 	// AllowPartial lets an accelerator leave nodes to the CPU, with a warning. It is omitted
 	// when false, so that protocols stored before the field existed keep their identity.
@@ -176,6 +181,11 @@ func (p Protocol) Plan(seed uint64) devices.Plan {
 
 // ClockMargin is ClockLimit or its default.
 func (p Protocol) ClockMargin() float64 { return cmp.Or(p.ClockLimit, clockLimit) }
+
+// ReferenceBlocks is ReferenceEvery or its default.
+func (p Protocol) ReferenceBlocks() int { return cmp.Or(p.ReferenceEvery, referenceEvery) }
+
+const referenceEvery = 50
 
 // clockLimit is the precision that default asks for: a clock that is lower by less moves a latency by less. The first
 // step of a throttled phone is 7 % and more.

@@ -14,6 +14,7 @@ type Rule struct {
 	Info       devices.Info
 	Percentile float64 // of all samples, such as 0.9; 0 = their median, as Seconds computes it
 	SlowHz     float64 // blocks whose clock is below it are not usable; 0 = all are
+	Trend      Trend   // blocks at a level that is off are not usable; the values of the others are corrected
 }
 
 // usedShare is the share of a block's samples that must be undisturbed for a percentile of all of them. What the
@@ -83,12 +84,12 @@ func (r Rule) Used(b *devices.Block) []float64 {
 	return b.Samples
 }
 
-// Usable drops blocks without a figure, which no sweep stores, disturbed ones and slow ones, and takes the
+// Usable drops blocks without a figure, which no sweep stores, disturbed ones, slow ones and those that are off, and takes the
 // estimator of the first: a device does not change harness within a sweep.
 func (r Rule) Usable(all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
 	return usableBy(all, func(b *devices.Block) (float64, string, bool) {
 		v, e, ok := r.Seconds(b)
-		return v, e, ok && !CoreClockOf(r.Info, b).Slow(r.SlowHz)
+		return v * math.Exp(-r.Trend.Log(b.Order)), e, ok && !CoreClockOf(r.Info, b).Slow(r.SlowHz) && !r.Trend.Off(b.Order)
 	})
 }
 

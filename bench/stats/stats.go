@@ -56,10 +56,18 @@ func Seconds(info devices.Info, b *devices.Block) (seconds float64, estimator st
 	return Median(used), MedianOfUndisturbed, true
 }
 
+// StoppedLimit is the share of a block for which a CPU quota may stop its process. Beyond it no sample counts as
+// undisturbed: those that ran to their end without a stop had cold caches, and were 21 % above the quiet latency under a
+// quota of half a core (tools/undisturbed).
+const StoppedLimit = 0.01
+
 // Undisturbed lists the samples that the value of a block comes from, in the order taken.
 func Undisturbed(info devices.Info, b *devices.Block) []float64 {
 	if !ShowsDisturbance(info, b) {
 		return b.Samples
+	}
+	if was, is := b.Before.QuotaSeconds, b.After.QuotaSeconds; was != nil && is != nil && *is-*was > StoppedLimit*b.Elapsed {
+		return nil
 	}
 	used := make([]float64, 0, len(b.Samples))
 	for i, wall := range b.Samples {

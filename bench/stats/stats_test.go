@@ -23,6 +23,10 @@ func TestSeconds(t *testing.T) {
 		}
 		return b
 	}
+	quota := func(b *devices.Block, share float64) *devices.Block {
+		b.Elapsed, b.Before.QuotaSeconds, b.After.QuotaSeconds = 10, new(5.0), new(5+share*10)
+		return b
+	}
 	for name, tc := range map[string]struct {
 		info  devices.Info
 		block *devices.Block
@@ -35,6 +39,8 @@ func TestSeconds(t *testing.T) {
 		"too few left":         {devices.Info{}, block(0.9, 1.8, 3, 4), 0, MedianOfUndisturbed},
 		"few samples":          {devices.Info{}, block(1, 2), 1.5, MedianOfUndisturbed},
 		"few, one disturbed":   {devices.Info{}, block(1, 1.5), 0, MedianOfUndisturbed},
+		"stopped by a quota":   {devices.Info{}, quota(block(1, 2, 3, 4), 0.02), 0, MedianOfUndisturbed},
+		"a short stop":         {devices.Info{}, quota(block(1, 2, 3, 4), 0.005), 2.5, MedianOfUndisturbed},
 		"no CPU times":         {devices.Info{}, &devices.Block{Samples: []float64{1, 2, 3}}, 2, MedianOfMedians},
 		"an accelerator waits": {devices.Info{Accelerator: true}, block(0.1, 0.1, 0.1), 2, MedianOfMedians},
 		"two threads":          {devices.Info{Threads: 2}, block(0.1, 0.1, 0.1), 2, MedianOfMedians},

@@ -68,7 +68,7 @@ func BenchmarkEstimates(b *testing.B) {
 func BenchmarkNoise(b *testing.B) {
 	st, sweep := big(b)
 	for b.Loop() {
-		if _, _, err := bench.Pool(b.Context(), st, sweep); err != nil {
+		if _, err := bench.Together(b.Context(), st, sweep); err != nil {
 			b.Fatal(err)
 		}
 	}

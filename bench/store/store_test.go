@@ -242,16 +242,16 @@ func TestValues(t *testing.T) {
 			t.Fatalf("block %d: %s", i, diff)
 		}
 	}
-	got, _, err := bench.Pool(t.Context(), s, "abc")
+	got, err := bench.Together(t.Context(), s, "abc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, _, err := bench.Pool(t.Context(), fullBlocks{s}, "abc")
+	want, err := bench.Together(t.Context(), fullBlocks{s}, "abc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.All != want.All || got.All.DF == 0 {
-		t.Errorf("noise %+v, of the whole blocks %+v", got.All, want.All)
+	if got.Pool.All != want.Pool.All || got.Pool.All.DF == 0 {
+		t.Errorf("noise %+v, of the whole blocks %+v", got.Pool.All, want.Pool.All)
 	}
 }
 

@@ -61,8 +61,13 @@ type Measurement struct {
 	JudgedSamples, UndisturbedSamples int `json:"-"`
 	// SlowBlocks ran at a clock far below the highest of the sweep's blocks, or more than a third of their samples
 	// did, and are not used.
-	SlowBlocks int     `json:"slow_blocks"`
-	SlowHz     float64 `json:"-"` // blocks below this clock are not used; 0 = all are
+	SlowBlocks int `json:"slow_blocks"`
+	// OffBlocks were timed while the device was far from its usual level (stats.Trend), and are not used.
+	OffBlocks int `json:"off_blocks"`
+	// UncorrectedSeconds is the latency without the correction by the sweep's trend; null if none was seen.
+	UncorrectedSeconds *float64 `json:"uncorrected_seconds"`
+	// Rule is how the blocks became values.
+	Rule stats.Rule `json:"-"`
 	// StandardError is that of the latency's logarithm, so about relative; null = unknown.
 	StandardError *float64 `json:"relative_standard_error"`
 	NoiseDF       int      `json:"-"` // degrees of freedom of the sweep's noise, 0 on a deterministic device
@@ -76,7 +81,7 @@ type Measurement struct {
 	P99Low     *float64 `json:"p99_low_seconds"`
 	P99High    *float64 `json:"p99_high_seconds"`
 
-	BlockSeconds    []float64          `json:"block_seconds"` // each block's value, in the order run
+	BlockSeconds    []float64          `json:"block_seconds"` // each block's value, corrected as Seconds is, in the order run
 	MinSeconds      *float64           `json:"min_seconds"`   // fastest sample; null if the tool reports none
 	FirstSeconds    float64            `json:"first_seconds"` // first inference, median over blocks
 	InitSeconds     float64            `json:"init_seconds"`
@@ -121,12 +126,14 @@ type Input struct {
 	LeftOut bool
 	// Clock is that of all blocks of the sweep; the zero value means that it is that of Blocks.
 	Clock stats.CoreClock
+	// Trend is that of the sweep; the zero value corrects nothing.
+	Trend stats.Trend
 	// All is the noise of all networks; the zero value means that it is Pooled.
 	All stats.Noise
 }
 
 func (in Input) rule() stats.Rule {
-	return stats.Rule{Info: in.Info, Percentile: in.Protocol.Percentile}
+	return stats.Rule{Info: in.Info, Percentile: in.Protocol.Percentile, Trend: in.Trend}
 }
 
 // others is the noise of the other networks.
@@ -148,8 +155,8 @@ func Measure(in Input) (m Measurement, ok bool) {
 	rule.SlowHz = in.Clock.SlowHz(in.Protocol.ClockMargin())
 	blocks, values, estimator := rule.Usable(in.Blocks)
 	if len(values) == 0 {
-		// All are disturbed or slow: the number is INVALID, and better than none.
-		rule.SlowHz = 0
+		// All are disturbed, slow or off: the number is INVALID, and better than none.
+		rule.SlowHz, rule.Trend = 0, stats.Trend{}
 		if blocks, values, estimator = rule.Timed(in.Blocks); len(values) == 0 {
 			return Measurement{}, false
 		}
@@ -179,8 +186,9 @@ func Measure(in Input) (m Measurement, ok bool) {
 	if !in.Info.Deterministic {
 		m.NoiseDF = in.Pooled.DF
 	}
-	m.SlowHz = rule.SlowHz
+	m.Rule = rule
 	m.addUnused(in)
+	m.UncorrectedSeconds = uncorrected(rule, blocks)
 	m.P90Seconds, m.P90Low, m.P90High = in.percentile(&m, 0.9)
 	m.P99Seconds, m.P99Low, m.P99High = in.percentile(&m, 0.99)
 	addFigures(&m, blocks)
@@ -215,6 +223,19 @@ func (in Input) standardError(n int, own stats.Noise) *float64 {
 	return new(noise.SD() * math.Sqrt(stats.MedianVariance(n)))
 }
 
+// uncorrected is the latency of blocks whose levels are not corrected; nil without a trend.
+func uncorrected(rule stats.Rule, blocks []*devices.Block) *float64 {
+	if !rule.Trend.Seen() {
+		return nil
+	}
+	var values []float64
+	for _, b := range blocks {
+		v, _, _ := rule.Seconds(b)
+		values = append(values, v)
+	}
+	return new(stats.Median(values))
+}
+
 // ownClock is that of the network's blocks.
 func (in Input) ownClock() stats.CoreClock {
 	var all []stats.CoreClock
@@ -230,7 +251,9 @@ func (in Input) percentile(m *Measurement, q float64) (seconds, low, high *float
 	if in.Protocol.Percentile == q {
 		return new(m.Seconds), m.Low, m.High
 	}
-	blocks, values, _ := stats.Rule{Info: in.Info, Percentile: q, SlowHz: m.SlowHz}.Usable(in.Blocks)
+	rule := m.Rule
+	rule.Percentile = q
+	blocks, values, _ := rule.Usable(in.Blocks)
 	if len(values) == 0 || len(values) < in.Protocol.MinBlocks || in.Info.Deterministic {
 		return nil, nil, nil
 	}
@@ -248,6 +271,8 @@ func (m *Measurement) addUnused(in Input) {
 			m.DisturbedBlocks++
 		case stats.CoreClockOf(in.Info, b).Slow(slowHz):
 			m.SlowBlocks++
+		case in.Trend.Off(b.Order):
+			m.OffBlocks++
 		}
 		if stats.ShowsDisturbance(in.Info, b) {
 			m.JudgedSamples += len(b.Samples)

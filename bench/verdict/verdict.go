@@ -32,6 +32,7 @@ const (
 	WarnDelegation  = "partly_delegated"
 	WarnDisturbed   = "disturbed_samples" // left out
 	WarnSlow        = "slow_blocks"       // left out
+	WarnOff         = "off_blocks"        // left out
 	WarnSensor      = "no_temperature_sensor"
 	WarnLoad        = "load_average"
 	WarnSteal       = "steal"
@@ -133,13 +134,17 @@ func (m *Measurement) warn(code string, value, limit *float64, format string, ar
 
 func checkCount(m *Measurement, e evidence) {
 	all, want := len(e.in.Blocks), e.in.Protocol.MinBlocks
-	switch n := all - m.DisturbedBlocks - m.SlowBlocks; {
+	switch n := all - m.DisturbedBlocks - m.SlowBlocks - m.OffBlocks; {
 	case n < want && m.SlowBlocks > 0:
 		worst, limit := e.lowestClock()
 		m.invalid(ReasonThrottled, &worst, &limit, "%d of %d blocks ran at a clock below %.0f %% of the sweep's highest, the slowest at %.0f %%: it was throttled, or another core's",
 			m.SlowBlocks, all, 100*limit, 100*worst)
 	case n < want && m.DisturbedBlocks > 0:
 		m.invalid(ReasonDisturbed, new(float64(n)), new(float64(want)), "%d of %d blocks have too few undisturbed samples: something else used the core", m.DisturbedBlocks, all)
+	case n < want && m.OffBlocks > 0:
+		level, limit := e.farthestLevel(), e.in.Trend.Limit()
+		m.invalid(ReasonDrift, &level, &limit, "%d of %d blocks were timed while all networks differed by up to %+.0f %% from most of the sweep, more than %.0f %%",
+			m.OffBlocks, all, 100*level, 100*limit)
 	case n < want:
 		m.invalid(ReasonFewBlocks, new(float64(n)), new(float64(want)), "%d of at least %d blocks are done", n, want)
 	}
@@ -154,6 +159,16 @@ func (e evidence) lowestClock() (share, limit float64) {
 		}
 	}
 	return share, e.in.Clock.SlowHz(e.in.Protocol.ClockMargin()) / e.in.Clock.Hz
+}
+
+// farthestLevel is the relative level of the network's block that is farthest from most of the sweep's.
+func (e evidence) farthestLevel() (level float64) {
+	for i := range e.in.Blocks {
+		if l := math.Expm1(e.in.Trend.Log(e.in.Blocks[i].Order)); math.Abs(l) > math.Abs(level) {
+			level = l
+		}
+	}
+	return level
 }
 
 // checkPossible: stores of older versions hold blocks that devices.Possible refuses today.
@@ -417,8 +432,11 @@ func warnMachine(m *Measurement, e evidence) {
 		}
 		m.warn(WarnDisturbed, s, &limit, "other work disturbed %.0f %% of the samples%s", 100*(1-*s), left)
 	}
-	if n := float64(m.SlowBlocks); n > 0 && m.SlowHz > 0 {
+	if n := float64(m.SlowBlocks); n > 0 && m.Rule.SlowHz > 0 {
 		m.warn(WarnSlow, &n, new(0.0), "%d of %d blocks ran at a low clock and are left out", m.SlowBlocks, len(e.in.Blocks))
+	}
+	if n := float64(m.OffBlocks); n > 0 {
+		m.warn(WarnOff, &n, new(0.0), "%d of %d blocks were timed while all networks were slower or faster than usual, and are left out", m.OffBlocks, len(e.in.Blocks))
 	}
 	if e.in.Info.Kind == devices.Measured && !sensor {
 		m.warn(WarnSensor, nil, nil, "no temperature sensor could be read, so heat cannot be detected")

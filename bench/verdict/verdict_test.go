@@ -323,8 +323,11 @@ func TestVerdicts(t *testing.T) {
 		}, "", ""},
 		"quota": {func(in *Input) {
 			in.Blocks[1].Before.QuotaStops, in.Blocks[1].Before.QuotaSeconds = new(3.0), new(0.5)
-			in.Blocks[1].After.QuotaStops, in.Blocks[1].After.QuotaSeconds = new(9.0), new(0.75)
+			in.Blocks[1].After.QuotaStops, in.Blocks[1].After.QuotaSeconds = new(9.0), new(0.51)
 		}, "", "cpu_quota"},
+		"stopped by a quota": {func(in *Input) {
+			in.Blocks[1].Before.QuotaSeconds, in.Blocks[1].After.QuotaSeconds = new(0.5), new(0.75)
+		}, "disturbed", "disturbed_samples"},
 		"quota not reached": {func(in *Input) {
 			in.each(func(b *devices.Block) {
 				b.Before.QuotaStops, b.After.QuotaStops = new(3.0), new(3.0)

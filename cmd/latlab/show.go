@@ -195,6 +195,9 @@ func printSweepDetail(s streams, m bench.Sweep, t bench.Tally, profiled int, fai
 	if t.Clock != nil {
 		rows = append(rows, [2]string{"clock", fmt.Sprintf("%s, measured in %s", reportwords.Clock(t.Clock), ui.Plural(t.Clock.Blocks, "block"))})
 	}
+	if t.Levels != nil {
+		rows = append(rows, [2]string{"drift", reportwords.Levels(t.Levels)})
+	}
 	if m.Run > 0 {
 		rows = append(rows, [2]string{"run", fmt.Sprintf("%d of sweep %s", m.Run+1, m.Request())})
 	}
@@ -256,7 +259,8 @@ func undisturbedLine(t bench.Tally) string {
 	return text
 }
 
-// harnessLine says what share of the time is neither warm-up nor timed, and its parts of half a percent and more.
+// harnessLine says what share of the time was spent on no inference, and its parts of half a percent and more. The
+// share of the first inferences follows, for a reader who counts them as the harness's.
 func harnessLine(h *bench.Harness) string {
 	var parts []string
 	for _, p := range h.Parts() {
@@ -268,7 +272,7 @@ func harnessLine(h *bench.Harness) string {
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}
-	return text
+	return text + "; first inferences, not counted in it, " + ui.Percent(h.First/h.Seconds)
 }
 
 func deviceSettings(m bench.Sweep) string {

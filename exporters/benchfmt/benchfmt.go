@@ -61,7 +61,7 @@ func network(out *benchfmt.Writer, common []benchfmt.Config, rule stats.Rule, r 
 	}
 	own := append(slices.Clip(common), setting("estimator", r.M.Estimator)...)
 	own = append(own, setting("verdict", string(r.M.Verdict))...)
-	rule.SlowHz = r.M.SlowHz
+	rule.SlowHz, rule.Trend = r.M.Rule.SlowHz, r.M.Rule.Trend
 	blocks, values, _ := rule.Usable(r.Blocks)
 	for i, b := range blocks {
 		err := out.Write(&benchfmt.Result{

@@ -87,6 +87,7 @@ func collectSweep(ctx context.Context, st bench.Reader, m bench.Sweep, o Options
 	}
 	s.Tally.Failures = failures
 	s.Tally.DisturbedBlocks, s.Tally.UndisturbedShare, s.Tally.Clock = c.counts.DisturbedBlocks, c.counts.UndisturbedShare, c.counts.Clock
+	s.Tally.Levels = c.counts.Levels
 	s.Tally.Reasons, s.Tally.Warnings = sortCounts(c.reasons), sortCounts(c.warnings)
 	s.Timeline = c.line.timeline()
 	s.Bands, s.Front = bands(&s.Networks), front(&s.Networks)
@@ -235,12 +236,14 @@ func doubtWords(code string) string {
 		verdict.ReasonDelegation: "part of the network ran on the CPU instead of the accelerator",
 		verdict.ReasonPrecision:  "the interval is wider than the protocol's target",
 		verdict.ReasonStep:       "one block is far from the others",
-		verdict.ReasonDrift:      "latency drifts within a block or over the blocks",
+		verdict.ReasonDrift:      "latency drifts within a block or over the blocks, or blocks ran at an unusual level",
 		verdict.ReasonThrottled:  "the device throttled",
 		verdict.ReasonCPUTime:    "the process waited for a CPU",
 		verdict.ReasonAffinity:   "it did not run on the requested CPUs",
 		verdict.WarnDelegation:   "the delegate did not take the whole network",
 		verdict.WarnDisturbed:    "other work disturbed samples, which are left out",
+		verdict.WarnSlow:         "blocks at a low clock are left out",
+		verdict.WarnOff:          "blocks during which all networks were slower or faster are left out",
 		verdict.WarnQuota:        "a CPU quota stopped processes",
 		verdict.WarnSensor:       "no temperature sensor could be read",
 		verdict.WarnLoad:         "another process was running",

@@ -114,10 +114,11 @@ type Tally struct {
 	Blocks     int
 	Samples    int
 	NoiseCV    *float64 // between blocks, pooled; nil = unknown
-	// DisturbedBlocks, UndisturbedShare and Clock are those of bench.Tally.
+	// DisturbedBlocks, UndisturbedShare, Clock and Levels are those of bench.Tally.
 	DisturbedBlocks  int
 	UndisturbedShare *float64
 	Clock            *stats.Clock
+	Levels           *stats.Levels
 	Reasons          []Count // why INVALID, most frequent first; a network may have several
 	Warnings         []Count
 	Failures         []Failures
@@ -224,6 +225,7 @@ type Moment struct {
 	MeanHz         float64
 	Clock          stats.Clock // measured; without blocks if none did
 	MeanRatio      float64
+	MeanLevel      float64 // by the sweep's trend, over that of most blocks
 	MinRatio       float64
 	MaxRatio       float64
 	MeanC, MaxC    *float64 // hottest sensor; nil = none
@@ -231,6 +233,7 @@ type Moment struct {
 	temperatures   int
 	sumTemperature float64
 	sumRatio       float64
+	sumLevel       float64
 	sumHz          float64
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -47,6 +48,7 @@ func (t *timeline) add(r exporters.Row) {
 			continue
 		}
 		m := momentOf(b, seconds/r.M.Seconds)
+		m.sumLevel = math.Exp(r.M.Rule.Trend.Log(b.Order))
 		m.Invalid, m.Throttled, m.Disturbed = one(r.M.Verdict == verdict.Invalid && used), one(slow[i]), one(!used)
 		t.moment(b.Started).merge(m)
 		if len(t.moments) > maxMoments {
@@ -85,6 +87,7 @@ func (t *timeline) timeline() Timeline {
 			n = m.Blocks
 		}
 		m.MeanRatio = m.sumRatio / float64(n)
+		m.MeanLevel = m.sumLevel / float64(m.Blocks)
 		m.MeanHz = m.sumHz / float64(max(m.Clock.Blocks, 1))
 		if m.temperatures > 0 {
 			m.MeanC = new(m.sumTemperature / float64(m.temperatures))
@@ -123,6 +126,7 @@ func (m *Moment) merge(o Moment) {
 	m.Disturbed += o.Disturbed
 	m.Clock.Merge(o.Clock)
 	m.sumHz += o.sumHz
+	m.sumLevel += o.sumLevel
 	m.temperatures += o.temperatures
 	m.sumTemperature += o.sumTemperature
 	m.MaxC, m.CoolestC = exporters.Higher(m.MaxC, o.MaxC), lower(m.CoolestC, o.CoolestC)

@@ -212,7 +212,7 @@ func inJSONL(want []network) []cells {
 		for _, b := range n.row.Blocks {
 			s, hz, disturbed := blockCells(n, &b)
 			d := cells{
-				"clock_hz": hz, "disturbed": disturbed, "slow": false,
+				"clock_hz": hz, "disturbed": disturbed, "slow": false, "level_ratio": nil,
 				"started": b.Started.Format(time.RFC3339Nano), "elapsed_seconds": plain(b.Elapsed), "seconds": s,
 				"samples_seconds": floats(b.Samples), "first_seconds": plain(known(b.FirstSeconds)), "init_seconds": plain(known(b.InitSeconds)),
 				"temperature_before_celsius": plain(b.Before.HottestC()), "temperature_after_celsius": plain(b.After.HottestC()),

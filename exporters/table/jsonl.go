@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"math"
 	"time"
 
 	"latlab/bench"
@@ -31,6 +32,7 @@ type block struct {
 	Disturbed      bool               `json:"disturbed"`       // too few undisturbed samples, so not used in the estimate
 	Slow           bool               `json:"slow"`            // too low a clock, so not used either
 	ClockHz        *float64           `json:"clock_hz"`        // of its core, measured
+	Level          *float64           `json:"level_ratio"`     // of the device over that of most blocks; null without a trend
 	SamplesSeconds []float64          `json:"samples_seconds"` // wall time of every timed invoke
 	Summary        *summary           `json:"summary,omitempty"`
 	FirstSeconds   *float64           `json:"first_seconds"`
@@ -63,6 +65,9 @@ func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 		l := line{SchemaVersion: LinesSchema, Record: RecordOf(m, r), BlockSeconds: []*float64{}, Details: []block{}}
 		for i := range r.Blocks {
 			b := blockOf(m, r, i)
+			if r.M != nil && r.M.Rule.Trend.Seen() {
+				b.Level = new(math.Exp(r.M.Rule.Trend.Log(r.Blocks[i].Order)))
+			}
 			l.BlockSeconds, l.Details = append(l.BlockSeconds, b.Seconds), append(l.Details, b)
 		}
 		if err := e.Encode(l); err != nil {
@@ -80,7 +85,7 @@ func blockOf(m bench.Sweep, r exporters.Row, i int) block {
 		BeforeC: b.Before.HottestC(), AfterC: b.After.HottestC(), Delegation: b.Delegation, Unit: b.Unit,
 	}
 	out.Disturbed = rule.Disturbed(b)
-	out.Slow = !out.Disturbed && r.M != nil && stats.CoreClockOf(rule.Info, b).Slow(r.M.SlowHz)
+	out.Slow = !out.Disturbed && r.M != nil && stats.CoreClockOf(rule.Info, b).Slow(r.M.Rule.SlowHz)
 	if s, _, ok := rule.Seconds(b); ok && !out.Slow {
 		out.Seconds = &s
 	}

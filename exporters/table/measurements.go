@@ -22,6 +22,7 @@ func MeasurementColumns() []string {
 		"delegate", "nodes", "delegated_nodes", "runtime", "model_sha256",
 		"disturbed_blocks", "undisturbed_share", "relative_standard_error",
 		"p90_seconds", "p90_low_seconds", "p90_high_seconds", "p99_seconds", "p99_low_seconds", "p99_high_seconds",
+		"uncorrected_seconds",
 	}
 }
 
@@ -55,6 +56,7 @@ func (r Record) row() []string {
 		r.Delegate, count(r.Nodes), count(r.DelegatedNodes), r.Runtime, r.ModelSHA256,
 		count(r.DisturbedBlocks), optional(r.UndisturbedShare), optional(r.StandardError),
 		optional(r.P90Seconds), optional(r.P90Low), optional(r.P90High), optional(r.P99Seconds), optional(r.P99Low), optional(r.P99High),
+		optional(r.Uncorrected),
 	}
 }
 

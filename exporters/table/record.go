@@ -55,6 +55,7 @@ type Record struct {
 	P99Seconds       *float64 `json:"p99_seconds" parquet:"p99_seconds"`
 	P99Low           *float64 `json:"p99_low_seconds" parquet:"p99_low_seconds"`
 	P99High          *float64 `json:"p99_high_seconds" parquet:"p99_high_seconds"`
+	Uncorrected      *float64 `json:"uncorrected_seconds" parquet:"uncorrected_seconds"` // without the sweep's trend; nil = there was none
 }
 
 // RecordOf flattens a row.
@@ -78,6 +79,7 @@ func (r *Record) add(m *verdict.Measurement) {
 	r.LatencySeconds, r.LowSeconds, r.HighSeconds = &m.Seconds, m.Low, m.High
 	r.P90Seconds, r.P90Low, r.P90High = m.P90Seconds, m.P90Low, m.P90High
 	r.P99Seconds, r.P99Low, r.P99High = m.P99Seconds, m.P99Low, m.P99High
+	r.Uncorrected = m.UncorrectedSeconds
 	r.Reasons, r.Warnings = texts(m.Reasons), texts(m.Warnings)
 	r.Blocks, r.Samples, r.NoiseCV = int64(m.Blocks), int64(m.Samples), m.NoiseCV
 	if m.Low != nil && m.High != nil {

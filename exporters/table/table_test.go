@@ -14,6 +14,7 @@ import (
 
 	"latlab/bench"
 	"latlab/bench/protocol"
+	"latlab/bench/stats"
 	"latlab/bench/verdict"
 	"latlab/devices"
 	"latlab/exporters"
@@ -148,7 +149,7 @@ func TestBlocksThatAreUsed(t *testing.T) {
 	}
 	for percentile, want := range map[float64][]any{0: {19.5, nil, nil, 319.5}, 0.9: {36.0, nil, nil, 336.0}} {
 		m := bench.Sweep{Device: devices.Info{Threads: 1}, Protocol: protocol.Protocol{Percentile: percentile}}
-		row := exporters.Row{Estimate: bench.Estimate{M: &verdict.Measurement{SlowHz: 1.9e9}, Blocks: blocks}}
+		row := exporters.Row{Estimate: bench.Estimate{M: &verdict.Measurement{Rule: stats.Rule{SlowHz: 1.9e9}}, Blocks: blocks}}
 		var b bytes.Buffer
 		if err := JSONL(&b, m, func(yield func(exporters.Row, error) bool) { yield(row, nil) }); err != nil {
 			t.Fatal(err)
@@ -185,7 +186,7 @@ func TestMeasurements(t *testing.T) {
 					Blocks: 3, Samples: 150, FirstSeconds: 0.5, PeakMemoryBytes: 4096, Runtime: "tflite \xff",
 					Delegation: devices.Delegation{Name: "xnnpack", Nodes: 64, Delegated: 60}, ModelSHA256: "00ff",
 					DisturbedBlocks: 1, UndisturbedShare: new(0.75), StandardError: new(0.01),
-					P90Seconds: new(0.4), P90Low: new(0.35), P90High: new(0.45),
+					P90Seconds: new(0.4), P90Low: new(0.35), P90High: new(0.45), UncorrectedSeconds: new(0.31),
 				},
 			},
 		},
@@ -195,10 +196,10 @@ func TestMeasurements(t *testing.T) {
 	if err := Measurements(&got, sweep, sequence(rows, nil)); err != nil {
 		t.Fatal(err)
 	}
-	want := `sweep,id,space,indices,model,device,kind,precision,estimator,latency_seconds,low_seconds,high_seconds,verdict,reasons,warnings,blocks,samples,macs,params,status,confidence,noise_cv,first_seconds,init_seconds,peak_memory_bytes,temperature_celsius,delegate,nodes,delegated_nodes,runtime,model_sha256,disturbed_blocks,undisturbed_share,relative_standard_error,p90_seconds,p90_low_seconds,p90_high_seconds,p99_seconds,p99_low_seconds,p99_high_seconds
-s1,0123456789ab,small,0:1:0,,"pixel, ""old""",measured,int8,median,0.30000000000000004,0.25,,INVALID,throttled; drift,no sensor,3,150,1000000000,7,measured,,,0.5,,4096,,xnnpack,64,60,tflite ` + "\uFFFD" + `,00ff,1,0.75,0.01,0.4,0.35,0.45,,,
+	want := `sweep,id,space,indices,model,device,kind,precision,estimator,latency_seconds,low_seconds,high_seconds,verdict,reasons,warnings,blocks,samples,macs,params,status,confidence,noise_cv,first_seconds,init_seconds,peak_memory_bytes,temperature_celsius,delegate,nodes,delegated_nodes,runtime,model_sha256,disturbed_blocks,undisturbed_share,relative_standard_error,p90_seconds,p90_low_seconds,p90_high_seconds,p99_seconds,p99_low_seconds,p99_high_seconds,uncorrected_seconds
+s1,0123456789ab,small,0:1:0,,"pixel, ""old""",measured,int8,median,0.30000000000000004,0.25,,INVALID,throttled; drift,no sensor,3,150,1000000000,7,measured,,,0.5,,4096,,xnnpack,64,60,tflite ` + "\uFFFD" + `,00ff,1,0.75,0.01,0.4,0.35,0.45,,,,0.31
 s1,,,,"=a,
-b.tflite","pixel, ""old""",measured,int8,,,,,,,,0,0,,,failed,,,,,,,,,,,,,,,,,,,,
+b.tflite","pixel, ""old""",measured,int8,,,,,,,,0,0,,,failed,,,,,,,,,,,,,,,,,,,,,
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("measurements (-want +got):\n%s", diff)

@@ -3,8 +3,8 @@
 // A Mark is what the kernel changes whenever a file is written, replaced, renamed or linked. The time of
 // modification alone will not do, because any program may set it; the time of the last change of the inode
 // is the kernel's own. Times are as fine as the kernel's tick or the file system's step, so a Mark that is
-// Recent proves nothing: the file may be written again within the step. A write through a shared mapping is
-// dated when its page is first touched, and on tmpfs never: it may go unseen.
+// Recent proves nothing, unless its folder is Exact: the file may be written again within the step. A write
+// through a shared mapping is dated when its page is first touched, and on tmpfs never: it may go unseen.
 //
 // The package reads no content and decides nothing. sampler/model and cmd/latlab-agent hash a file once and
 // keep its Mark.
@@ -53,6 +53,32 @@ const step = 3 * time.Second
 // time in the future, after a clock was set back.
 func (m Mark) Recent(now time.Time) bool {
 	return now.Sub(time.Unix(0, max(m.changed, m.modified))) < step
+}
+
+// Exact reports whether the file system of a folder gives a change that follows a Mark a later time, however
+// soon it follows. Then a Mark proves its file even if it is Recent. Linux does so since 6.13 on ext4, XFS,
+// Btrfs and tmpfs. Exact tries it with a file without a name, because a kernel's version says nothing of its patches.
+//
+// Source: Linux Documentation/filesystems/multigrain-ts.rst.
+func Exact(dir string) bool {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var seen Mark
+	// A step might end between two of the writes, which take microseconds, but not between all of them.
+	for range 10 {
+		if _, err := unix.Pwrite(fd, []byte{0}, 0); err != nil {
+			return false
+		}
+		now, err := OfOpen(uintptr(fd))
+		if err != nil || now == seen {
+			return false
+		}
+		seen = now
+	}
+	return true
 }
 
 // Modified is the time of the last modification, as any program may have set it.

@@ -76,3 +76,29 @@ func markOf(t *testing.T, path string) filemark.Mark {
 	}
 	return m
 }
+
+// TestExact: where a folder is exact, a file that is written again at once never keeps its mark.
+func TestExact(t *testing.T) {
+	if filemark.Exact(filepath.Join(t.TempDir(), "missing")) {
+		t.Error("a folder that does not exist is exact")
+	}
+	dir := t.TempDir()
+	if !filemark.Exact(dir) {
+		t.Skip("this kernel dates changes by its tick")
+	}
+	path := filepath.Join(dir, "file")
+	var before filemark.Mark
+	for i := range 100 {
+		if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		after := markOf(t, path)
+		if after == before {
+			t.Fatalf("write %d left the mark %v", i, after)
+		}
+		before = after
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("%v in the folder, %v", files, err)
+	}
+}

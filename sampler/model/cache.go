@@ -31,7 +31,8 @@ const DefaultLimit int64 = 2 << 30
 //
 // Open compares the file's sha256 with that of what this process would write, which it knows from
 // writing the model, here or into a hash. It does so until the file's mark proves (internal/filemark) that it
-// is the file whose sha256 was compared: a block of a MobileDet in float32 would hash 20 to 120 MB. A checksum beside the file, as older versions kept
+// is the file whose sha256 is known: a block of a MobileDet in float32 would hash 20 to 120 MB. Where marks
+// are exact, a file that this process wrote is never read for it. A checksum beside the file, as older versions kept
 // (IDENTITY.json), was rejected: whoever can change one can change the other. The first Open of a model in
 // a process therefore takes as long as writing it without the disk: for a MobileDet 0.1 s in float32, see
 // BenchmarkFirstHit. Writing the file again each time was rejected too: it would need the lock and replace
@@ -46,12 +47,13 @@ type Cache struct {
 
 	mu   sync.Mutex
 	sums map[string]written // by file name: what this process wrote, or would write
-	// compared are the marks of files whose sha256 was compared, by file name.
+	// compared are the marks of files whose sha256 was compared, or computed while they were written, by file name.
 	compared map[string]filemark.Mark
 
 	// create opens a temporary file for writing; tests replace it to simulate a full disk.
 	create func(path string) (io.WriteCloser, error)
 	now    func() time.Time
+	exact  func() bool // filemark.Exact
 }
 
 // useStep is how old the time of a file's last use may be: setting it changes the file's mark, so that the
@@ -71,7 +73,7 @@ func NewCache(dir string, limit int64) *Cache {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return &Cache{dir: dir, limit: limit, sums: map[string]written{}, compared: map[string]filemark.Mark{}, now: time.Now, create: func(path string) (io.WriteCloser, error) {
+	return &Cache{dir: dir, limit: limit, sums: map[string]written{}, compared: map[string]filemark.Mark{}, now: time.Now, exact: sync.OnceValue(func() bool { return filemark.Exact(dir) }), create: func(path string) (io.WriteCloser, error) {
 		return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	}}
 }
@@ -173,17 +175,26 @@ func (c *Cache) same(f *os.File, want written) bool {
 	if (!ok || known != mark) && !hasBytes(f, want) {
 		return false
 	}
-	if mark.Recent(now) || now.Sub(mark.Modified()) > useStep {
+	// Blocks that follow each other within seconds do not set the time: each would make the mark recent again.
+	if age := now.Sub(mark.Modified()); age < 0 || age > useStep {
 		_ = os.Chtimes(f.Name(), now, now) // fails in a read-only folder, where nothing is evicted
 		return true
 	}
 	// A file that was changed while it was hashed has another mark by now.
 	if after, err := filemark.OfOpen(f.Fd()); err == nil && after == mark {
-		c.mu.Lock()
-		c.compared[name] = mark
-		c.mu.Unlock()
+		c.believe(name, mark)
 	}
 	return true
+}
+
+// believe keeps the mark of a file whose bytes are known, if it proves anything.
+func (c *Cache) believe(name string, mark filemark.Mark) {
+	if mark.Recent(c.now()) && !c.exact() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.compared[name] = mark
 }
 
 func hasBytes(f *os.File, want written) bool {
@@ -283,6 +294,9 @@ func (c *Cache) put(ctx context.Context, m *Model) (f *File, err error) {
 		return nil, err
 	}
 	c.learn(m, res)
+	if mark, err := filemark.OfOpen(held.Fd()); err == nil {
+		c.believe(filepath.Base(path), mark)
+	}
 	return &File{Path: path, SHA256: res.SHA256, Size: res.Bytes, close: func() { _ = held.Close() }}, nil
 }
 

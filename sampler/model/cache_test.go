@@ -158,7 +158,8 @@ func TestEviction(t *testing.T) {
 			for _, i := range tc.inUse {
 				held[i] = true
 			}
-			for _, i := range tc.opens {
+			for k, i := range tc.opens {
+				c.now = func() time.Time { return time.Now().Add(time.Duration(k) * 2 * useStep) }
 				f := open(t, ms[i])
 				if err := checkFile(ms[i], f); err != nil {
 					t.Error(err)
@@ -246,11 +247,16 @@ func TestDamagedFilesAreWrittenAgain(t *testing.T) {
 // once it changed, even if somebody puts its time of modification back.
 func TestUnchangedFilesAreHashedOnce(t *testing.T) {
 	c := NewCache(t.TempDir(), 0)
+	c.exact = func() bool { return false }
 	m := models(t, c, 1)[0]
 	open(t, m).Close()
 	name := filepath.Base(c.path(m))
+	before := markOf(c.path(m))
 	if open(t, m).Close(); len(c.compared) > 0 {
 		t.Error("a file was believed that may have been written again within the step of its times")
+	}
+	if markOf(c.path(m)) != before {
+		t.Error("the time of use was set within seconds: a file in use all the time would be hashed for every block")
 	}
 	c.now = func() time.Time { return time.Now().Add(time.Minute) }
 	if open(t, m).Close(); len(c.compared) != 1 {
@@ -291,6 +297,34 @@ func TestUnchangedFilesAreHashedOnce(t *testing.T) {
 
 // TestPlantedFile: a file of another network, with a sum that fits it, is not served to a process that has
 // not written the model itself.
+// TestWrittenFilesAreNotHashed: where marks are exact, what was hashed while it was written is known.
+func TestWrittenFilesAreNotHashed(t *testing.T) {
+	c := NewCache(t.TempDir(), 0)
+	c.exact = func() bool { return true }
+	m := models(t, c, 1)[0]
+	open(t, m).Close()
+	name := filepath.Base(c.path(m))
+	if mark, ok := c.compared[name]; !ok || mark != markOf(c.path(m)) {
+		t.Errorf("%v is kept of a file of mark %v", mark, markOf(c.path(m)))
+	}
+}
+
+// TestUserFilesAreHashedOnce: FromFile hashes a file, and the first Open does not do it again.
+func TestUserFilesAreHashedOnce(t *testing.T) {
+	path := filepath.Join("..", "onnx", "testdata", "fixed.onnx")
+	if markOf(path).Recent(time.Now()) {
+		t.Skip("the file was checked out within the last seconds")
+	}
+	m, err := FromFile(path, Call{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := m.source.(userFile)
+	if known := u.hashed.Load(); known == nil || *known != markOf(path) {
+		t.Errorf("%v is kept of a file of mark %v", known, markOf(path))
+	}
+}
+
 func TestPlantedFile(t *testing.T) {
 	c := NewCache(t.TempDir(), 0)
 	ms := models(t, c, 2)
@@ -553,6 +587,7 @@ func BenchmarkHit(b *testing.B) {
 	for name, later := range map[string]time.Duration{"hashed": 0, "known": time.Minute} {
 		b.Run(name, func(b *testing.B) {
 			c := NewCache(b.TempDir(), 0)
+			c.exact = func() bool { return false }
 			m := mobileDet(b, c)
 			c.now = func() time.Time { return time.Now().Add(later) }
 			open(b, m).Close()

@@ -44,6 +44,7 @@ func FromFile(path string, call Call) (*Model, error) {
 		Call: call,
 	}
 	u := userFile{path: path, hashed: new(atomic.Pointer[filemark.Mark])}
+	mark, begin := markOf(path), time.Now()
 	err := mapped(path, func(data []byte) error {
 		if err := m.read(data); err != nil {
 			if why := text.WrongKind(data, path, text.Model); why != "" {
@@ -57,6 +58,7 @@ func FromFile(path string, call Call) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	u.believe(mark, begin)
 	m.source, m.Identity = u, m.Call.identity(u.sha256)
 	return m, nil
 }
@@ -223,12 +225,11 @@ func (u userFile) open(ctx context.Context, _ *Model) (*File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	mark, markErr := filemark.Of(u.path)
+	mark, begin := markOf(u.path), time.Now()
 	file := &File{Path: u.path, SHA256: u.sha256, Size: u.size}
-	if known := u.hashed.Load(); markErr == nil && known != nil && *known == mark {
+	if known := u.hashed.Load(); known != nil && *known == mark {
 		return file, nil
 	}
-	recent := mark.Recent(time.Now())
 	var hash string
 	if err := mapped(u.path, func(data []byte) error { hash = hashOf(data); return nil }); err != nil {
 		return nil, &FileError{u.path, err}
@@ -236,8 +237,19 @@ func (u userFile) open(ctx context.Context, _ *Model) (*File, error) {
 	if hash != u.sha256 {
 		return nil, &FileError{u.path, fmt.Errorf("model %s: %w since it was first read", u.path, ErrChanged)}
 	}
-	if after, err := filemark.Of(u.path); err == nil && after == mark && !recent {
+	u.believe(mark, begin)
+	return file, nil
+}
+
+// believe keeps the mark that the file had before it was hashed, if it proves that these were its bytes.
+func (u userFile) believe(mark filemark.Mark, begin time.Time) {
+	if !mark.Recent(begin) && mark != (filemark.Mark{}) && markOf(u.path) == mark {
 		u.hashed.Store(&mark)
 	}
-	return file, nil
+}
+
+// markOf is the mark of a file, the zero Mark if it has none.
+func markOf(path string) filemark.Mark {
+	mark, _ := filemark.Of(path)
+	return mark
 }

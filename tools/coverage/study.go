@@ -30,8 +30,8 @@ import (
 type claim string
 
 const (
-	truth   claim = "the truth"      // the intervals hold it; slow and disturbed blocks are run again
-	level   claim = "its level then" // the device drifts slowly: they hold the truth times its level at the time
+	truth   claim = "the truth" // the intervals hold it; slow and disturbed blocks are run again
+	level   claim = "its level" // the device drifts: they hold the truth times one level of the device
 	invalid claim = "INVALID"
 )
 
@@ -74,7 +74,7 @@ type outcome struct {
 	blocks []devices.Block // all that were run
 	truth  float64         // the time that profile exact gives, in seconds
 	noisy  bool
-	level  float64 // of the device while the network was measured: the logarithm, relative to truth
+	level  float64 // of the device in the network's sweep: the logarithm, relative to truth
 }
 
 // off is the logarithm of the measured over the true latency.
@@ -86,20 +86,14 @@ func (o outcome) covered(level float64) bool {
 	return o.m.Low != nil && *o.m.Low <= truth && truth <= *o.m.High
 }
 
-// addLevels finds the level of the device while each network of a sweep was measured: the median of how far
-// off the 25 networks before it and the 25 after it are.
+// addLevels finds the level of the device in a sweep: the median of how far off its networks are.
 func addLevels(all []outcome) {
-	const reach = 25
-	slices.SortStableFunc(all, func(a, b outcome) int {
-		return a.blocks[0].Started.Compare(b.blocks[0].Started)
-	})
+	offs := make([]float64, 0, len(all))
+	for _, o := range all {
+		offs = append(offs, o.off())
+	}
 	for i := range all {
-		var near []float64
-		first := max(0, min(i-reach, len(all)-2*reach-1))
-		for _, o := range all[first:min(len(all), first+2*reach+1)] {
-			near = append(near, o.off())
-		}
-		all[i].level = stats.Median(near)
+		all[i].level = stats.Median(offs)
 	}
 }
 
@@ -246,7 +240,7 @@ type result struct {
 	networks, failed, used    int     // used: not INVALID
 	blocks                    float64 // of a network, mean
 	covered                   float64 // of the intervals of measurements that are not INVALID
-	coveredLevel              float64 // the same of the device's level at that time instead of the truth
+	coveredLevel              float64 // the same of the truth times the device's level
 	coveredNoisy              float64 // of those of noisy networks; NaN if there are none
 	width                     float64 // mean over that of the oracle's
 	half                      float64 // mean half-width, relative

@@ -1,6 +1,6 @@
 // Command undisturbed is the study behind devices.Undisturbed: which samples of a block to use on a machine
 // that is not quiet. `record` times networks on the local CPU while other work disturbs it in six ways,
-// interleaved with a quiet machine, and writes every sample with its CPU time. `table` computes from a
+// each block beside one on the quiet machine, and writes every sample with its CPU time. `table` computes from a
 // recording, for every threshold of CPU time over wall time and every minimum of samples, how many samples
 // and blocks are left, the noise between blocks, and how far latencies are from those of the quiet machine.
 //
@@ -20,12 +20,19 @@ import (
 	"path/filepath"
 )
 
-// row is a block of a recording. Times are in seconds.
+// row is a block in a condition, and the block of the same network on the quiet machine before or after it.
 type row struct {
-	Condition string    `json:"condition"`
-	Network   string    `json:"network"`
-	Samples   []float64 `json:"samples_seconds"`
-	CPU       []float64 `json:"cpu_samples_seconds"`
+	Condition string  `json:"condition"`
+	Network   string  `json:"network"`
+	Block     samples `json:"block"`
+	Quiet     samples `json:"quiet"`
+	Stopped   float64 `json:"stopped_ratio"` // share of the block for which a quota stopped it
+}
+
+// samples are the times of a block's inferences in seconds.
+type samples struct {
+	Wall []float64 `json:"samples_seconds"`
+	CPU  []float64 `json:"cpu_samples_seconds"`
 }
 
 func main() {

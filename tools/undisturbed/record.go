@@ -40,12 +40,18 @@ var conditions = map[string]func(context.Context, options) (agentPath string, er
 	"SIGSTOP":            stopped,
 }
 
+// record times pairs of blocks: one on the quiet machine, and one in a condition. The quiet latency changes by more from
+// minute to minute, on a machine that shares its memory with others, than a rule may be wrong.
 func record(ctx context.Context, o options, put func(row) error) error {
 	dir, err := os.MkdirTemp("", "latlab-undisturbed-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	defer func() {
+		made, _ := group()
+		_ = os.Remove(made) // there is one if the quota was reached
+	}()
 	models, err := sampleModels(o, dir)
 	if err != nil {
 		return err
@@ -91,39 +97,55 @@ func sampleModels(o options, dir string) ([]*model.Model, error) {
 	return models, nil
 }
 
-// inCondition times a block of every model.
+// inCondition times a pair of blocks of every model, the quiet one first and last by turns.
 func inCondition(ctx context.Context, o options, name string, models []*model.Model, put func(row) error) error {
+	for i, m := range models {
+		pair := []*devices.Block{nil, nil} // quiet, in the condition
+		stopped := 0.0
+		for k := range pair {
+			k = (k + i) % 2
+			before := stoppedSeconds()
+			var err error
+			if pair[k], err = timed(ctx, o, []string{quiet, name}[k], m); err != nil {
+				var e *devices.Error
+				if errors.As(err, &e) && e.Fault == devices.FaultDevice {
+					fmt.Fprintln(os.Stderr, err) // too slow under this load
+					continue
+				}
+				return err
+			}
+			if k == 1 {
+				stopped = stoppedSeconds() - before
+			}
+		}
+		if q, b := pair[0], pair[1]; q != nil && b != nil {
+			r := row{name, m.Name, samples{b.Samples, b.CPUSamples}, samples{q.Samples, q.CPUSamples}, stopped / b.Elapsed}
+			if err := put(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// timed times a block in a condition.
+func timed(ctx context.Context, o options, condition string, m *model.Model) (*devices.Block, error) {
 	during, end := context.WithCancel(ctx)
 	defer end()
-	path, err := conditions[name](during, o)
+	path, err := conditions[condition](during, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d, err := agent.Open(ctx, machine.Here("cpu"), agent.Options{Name: "cpu", Path: path})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer d.Close()
 	p, err := protocol.Named("default")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	plan := p.Plan(1)
-	for _, m := range models {
-		b, err := d.Run(ctx, m, plan)
-		if err != nil {
-			var e *devices.Error
-			if errors.As(err, &e) && e.Fault == devices.FaultDevice {
-				fmt.Fprintln(os.Stderr, err) // too slow under this load
-				continue
-			}
-			return err
-		}
-		if err := put(row{Condition: name, Network: m.Name, Samples: b.Samples, CPU: b.CPUSamples}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.Run(ctx, m, p.Plan(1))
 }
 
 const burnArg = "burn"
@@ -159,12 +181,36 @@ func busy(n int, pause time.Duration) func(context.Context, options) (string, er
 	}
 }
 
+// group is the control group of the quota, of version 1 or 2.
+func group() (dir string, v2 bool) {
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		return "/sys/fs/cgroup/latlab-undisturbed", true
+	}
+	return "/sys/fs/cgroup/cpu/latlab-undisturbed", false
+}
+
+// stoppedSeconds is for how long the quota has stopped the group's processes.
+func stoppedSeconds() float64 {
+	dir, _ := group()
+	text, _ := os.ReadFile(filepath.Join(dir, "cpu.stat")) //nolint:errcheck // there is no group yet
+	for line := range strings.Lines(string(text)) {
+		var n float64
+		if _, err := fmt.Sscanf(line, "throttled_usec %f", &n); err == nil {
+			return n / 1e6
+		}
+		if _, err := fmt.Sscanf(line, "throttled_time %f", &n); err == nil {
+			return n / 1e9
+		}
+	}
+	return 0
+}
+
 // quota makes a control group whose processes get half of one core, and an agent that joins it.
 func quota(ctx context.Context, o options) (string, error) {
-	group := "/sys/fs/cgroup/cpu/latlab-undisturbed" // version 1
+	group, v2 := group()
 	settings := map[string]string{"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "50000"}
-	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
-		group, settings = "/sys/fs/cgroup/latlab-undisturbed", map[string]string{"cpu.max": "50000 100000"}
+	if v2 {
+		settings = map[string]string{"cpu.max": "50000 100000"}
 	}
 	if err := os.Mkdir(group, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", err
@@ -183,7 +229,7 @@ func quota(ctx context.Context, o options) (string, error) {
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil { //nolint:gosec // it is a program
 		return "", err
 	}
-	context.AfterFunc(ctx, func() { _, _ = os.Remove(script), os.Remove(group) })
+	context.AfterFunc(ctx, func() { _ = os.Remove(script) })
 	return script, nil
 }
 

@@ -17,23 +17,24 @@ type rule struct {
 	minimum int
 }
 
-// result is what a rule gives in a condition.
+// result is what a rule gives in a condition. Ratios are of a block to the quiet one beside it, of which all
+// samples are used.
 type result struct {
-	samples float64 // share of samples that are used
-	lost    float64 // share of blocks with fewer than the minimum
-	noise   float64 // between blocks, as a coefficient of variation; NaN if unknown
-	off     float64 // median over networks of the latency's distance from the quiet machine's
-	worst   float64 // the largest such distance
+	samples        float64 // share of samples that are used
+	lost           float64 // share of blocks that are not
+	noise          float64 // of the ratios, between the blocks of a network
+	low, off, high float64 // median ratio minus 1, with its interval of 95 %
+	worst          float64 // the largest median of a network
 }
 
 func table(w io.Writer, rows []row) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "condition\tshare\tminimum\tsamples used\tblocks lost\tnoise\tmedian difference\tlargest")
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(t, "| condition\t| CPU over wall\t| minimum\t| samples used\t| blocks lost\t| noise\t| median difference\t| largest of a network\t|\n|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
 	for _, name := range slices.Sorted(maps.Keys(byCondition(rows))) {
 		for _, r := range []rule{{0, 1}, {0.9, 3}, {0.95, 3}, {0.98, 1}, {0.98, 3}, {0.98, 5}, {0.99, 3}, {0.995, 3}} {
-			x := evaluate(rows, name, r)
-			fmt.Fprintf(t, "%s\t%.3f\t%d\t%.1f %%\t%.1f %%\t%.1f %%\t%+.2f %%\t%+.1f %%\n",
-				name, r.share, r.minimum, 100*x.samples, 100*x.lost, 100*x.noise, 100*x.off, 100*x.worst)
+			x := evaluate(byCondition(rows)[name], r)
+			fmt.Fprintf(t, "| %s\t| %.3f\t| %d\t| %.1f %%\t| %.1f %%\t| %.1f %%\t| %+.2f %% (%+.2f to %+.2f)\t| %+.1f %%\t|\n",
+				name, r.share, r.minimum, 100*x.samples, 100*x.lost, 100*x.noise, 100*x.off, 100*x.low, 100*x.high, 100*x.worst)
 		}
 	}
 	return t.Flush()
@@ -47,47 +48,49 @@ func byCondition(rows []row) map[string][]row {
 	return m
 }
 
-// evaluate compares with the quiet machine under the rule that uses all samples.
-func evaluate(rows []row, condition string, by rule) result {
+func evaluate(rows []row, by rule) result {
 	var x result
-	values, used, all, lost, blocks := networks(byCondition(rows)[condition], by)
-	x.samples, x.lost = float64(used)/float64(all), float64(lost)/float64(blocks)
-	truth, _, _, _, _ := networks(byCondition(rows)[quiet], rule{0, 1})
-	var noise stats.Noise
-	var offs []float64
-	for name, vs := range values {
-		noise = noise.Add(stats.NoiseOf(vs))
-		if t := truth[name]; len(t) > 0 {
-			offs = append(offs, stats.Median(vs)/stats.Median(t)-1)
-		}
-	}
-	x.noise = math.Sqrt(math.Expm1(noise.Variance()))
-	x.off = stats.Median(offs)
-	for _, o := range offs {
-		if math.Abs(o) > math.Abs(x.worst) {
-			x.worst = o
-		}
-	}
-	return x
-}
-
-// networks returns the values of the blocks that a rule can use, by network.
-func networks(rows []row, by rule) (values map[string][]float64, used, all, lost, blocks int) {
-	values = map[string][]float64{}
+	var ratios []float64
+	of := map[string][]float64{}
+	used, all, lost := 0, 0, 0
 	for _, r := range rows {
-		var kept []float64
-		for i, wall := range r.Samples {
-			if r.CPU[i] > by.share*wall {
-				kept = append(kept, wall)
-			}
-		}
-		blocks, all = blocks+1, all+len(r.Samples)
+		kept := by.keep(r)
+		all += len(r.Block.Wall)
 		if len(kept) < by.minimum {
 			lost++
 			continue
 		}
 		used += len(kept)
-		values[r.Network] = append(values[r.Network], stats.Median(kept))
+		ratio := stats.Median(kept) / stats.Median(r.Quiet.Wall)
+		ratios, of[r.Network] = append(ratios, ratio), append(of[r.Network], ratio)
 	}
-	return values, used, all, lost, blocks
+	x.samples, x.lost = float64(used)/float64(all), float64(lost)/float64(len(rows))
+	iv := stats.NewInterval(ratios, stats.Noise{}, 0.95)
+	x.off, x.low, x.high = stats.Median(ratios)-1, math.NaN(), math.NaN()
+	if iv.Low != nil && iv.High != nil {
+		x.low, x.high = *iv.Low-1, *iv.High-1
+	}
+	var noise stats.Noise
+	for _, rs := range of {
+		noise = noise.Add(stats.NoiseOf(rs))
+		if d := stats.Median(rs) - 1; math.Abs(d) > math.Abs(x.worst) {
+			x.worst = d
+		}
+	}
+	x.noise = noise.SD()
+	return x
+}
+
+// keep lists the samples that a rule uses.
+func (by rule) keep(r row) []float64 {
+	if by.share > 0 && r.Stopped > stats.StoppedLimit {
+		return nil
+	}
+	var kept []float64
+	for i, wall := range r.Block.Wall {
+		if r.Block.CPU[i] > by.share*wall {
+			kept = append(kept, wall)
+		}
+	}
+	return kept
 }

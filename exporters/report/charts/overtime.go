@@ -33,7 +33,9 @@ func OverTime(s *report.Sweep) Chart {
 	}
 	x := newScale(false, xs)
 	mean, low, high := make([]float64, len(xs)), make([]float64, len(xs)), make([]float64, len(xs))
+	levels := make([]float64, len(xs))
 	for i, m := range line.Moments {
+		levels[i] = m.MeanLevel - 1
 		mean[i], low[i], high[i] = m.MeanRatio-1, m.MinRatio-1, m.MaxRatio-1
 	}
 	c.Desc = fmt.Sprintf("%s in time; mean deviation from %s to %s", ui.Plural(s.Tally.Blocks, "block"), describe.Signed(slices.Min(mean)), describe.Signed(slices.Max(mean)))
@@ -60,6 +62,11 @@ func OverTime(s *report.Sweep) Chart {
 	f.Paths = []Path{{"zero", polyline(x, y, []float64{x.low, x.high}, []float64{0, 0})}}
 	if len(at) > 0 {
 		f.Paths = append(f.Paths, area(x, y, at, lows, highs), Path{"line", polyline(x, y, at, means)})
+	}
+	if s.Tally.Levels != nil {
+		f.Paths = append(f.Paths, Path{"trend", polyline(x, y, xs, levels)})
+		c.Legend = append(c.Legend, Legend{"trend", "drift of the device, which is corrected"})
+		c.Note += " All networks became slower or faster together: " + describe.Levels(s.Tally.Levels) + "."
 	}
 	for _, at := range cuts {
 		f.Paths = append(f.Paths, Path{"cut", vertical(x.x(at))})

@@ -76,7 +76,7 @@ func SweepFacts(s *report.Sweep) []Fact {
 		{"estimator", OrNone(s.Estimator)}, {"created", Time(m.Created)}, {"first block", Time(s.Tally.First)}, {"last block", lastBlock(s)},
 		{"blocks", fmt.Sprintf("%s with %s", ui.Plural(s.Tally.Blocks, "block"), ui.Plural(s.Tally.Samples, "sample"))},
 	}
-	for _, f := range []Fact{{"undisturbed samples", Undisturbed(s)}, {"measured clock", Clock(s.Tally.Clock)}} {
+	for _, f := range []Fact{{"undisturbed samples", Undisturbed(s)}, {"measured clock", Clock(s.Tally.Clock)}, {"drift", Levels(s.Tally.Levels)}} {
 		if f.Value != "" {
 			all = append(all, f)
 		}
@@ -192,6 +192,18 @@ func Clock(c *stats.Clock) string {
 		return fmt.Sprintf("%s, core %d", text, c.CPUs[0])
 	}
 	return fmt.Sprintf("%s, cores %s", text, strings.ReplaceAll(strings.Trim(fmt.Sprint(c.CPUs), "[]"), " ", ", "))
+}
+
+// Levels is how the level of a device changed over a sweep; empty if nil.
+func Levels(l *stats.Levels) string {
+	if l == nil {
+		return ""
+	}
+	text := fmt.Sprintf("from %s to %s over the sweep, corrected", Signed(l.Low-1), Signed(l.High-1))
+	for _, s := range l.Steps {
+		text += fmt.Sprintf("; %s in blocks %s to %s, which are not used", Signed(s.Level-1), ui.Thousands(s.First+1), ui.Thousands(s.Last+1))
+	}
+	return text
 }
 
 // Ceiling is the noise ceiling of a fit: its r2 and its MAPE with their intervals.
