@@ -235,6 +235,7 @@ func (r *runner) keep(ctx context.Context, out outcome, n *network) error {
 		}
 	})
 	r.noise = r.noise.Add(n.noise())
+	n.postponed = 0
 	clear(r.failing)
 	r.blocks++
 	r.simulated += out.block.Elapsed

@@ -44,7 +44,7 @@ func newShared(of *Sweep, nets []*network) Shared {
 	}
 	s.Clock = stats.CoreClockOfSweep(clocks)
 	if !of.Device.Deterministic {
-		s.Trend = stats.NewTrend(replicates(nets, s.Rule(of)), of.Protocol.ClockMargin())
+		s.Trend = stats.NewTrend(replicates(nets, s.Rule(of)), stats.TrendLimits{Step: of.Protocol.ClockMargin(), Drift: of.Protocol.DriftLimit})
 	}
 	noises := make([]stats.Noise, 0, len(nets))
 	for _, n := range nets {

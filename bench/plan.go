@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,14 +61,22 @@ func (r *runner) judgeBlocks() {
 		nets = append(nets, r.nets[i])
 	}
 	r.shared = newShared(&r.sweep, nets)
-	r.noise, r.unused = stats.Noise{}, true
+	r.noise = stats.Noise{}
 	rule := r.shared.Rule(&r.sweep)
+	recent, used := 0, 0
 	for _, n := range nets {
 		r.noise = r.noise.Add(n.noise())
-		r.unused = r.unused && !slices.ContainsFunc(n.timed, func(t timed) bool {
-			return t.order >= r.order-r.protocol.Batch && t.used(rule)
-		})
+		for _, t := range n.timed {
+			if t.order >= r.order-r.protocol.Batch {
+				recent++
+				if t.used(rule) {
+					used++
+				}
+			}
+		}
 	}
+	// A run that begins knows nothing of the device yet: it may have recovered.
+	r.unused = recent > 0 && used == 0 && r.blocks > 0
 }
 
 // batchSize has no limit on a simulator, which never loads a model's bytes into the cache.
@@ -186,11 +195,15 @@ func (r *runner) planRounds(ctx context.Context, rows []Network, batch []int, ro
 	for i, n := range r.nets {
 		next[i] = n.rounds
 	}
+	var refs references
 	for round := range rounds {
 		order := slices.Clone(batch)
 		r.shuffle(order, round+1)
+		if round == 0 {
+			refs = r.references(order)
+		}
 		for _, i := range order {
-			if ref, due := r.reference(batch, slots); due && ref != i {
+			if ref, ok := refs.due(r.order + len(slots)); ok {
 				slots = append(slots, Slot{Order: r.order + len(slots), Network: ref, Round: next[ref]})
 				next[ref]++
 			}
@@ -217,32 +230,51 @@ func (r *runner) planRounds(ctx context.Context, rows []Network, batch []int, ro
 	return nil
 }
 
-// reference is the network that was planned first and has not failed. It is due again after as many blocks of others
-// as the protocol says, so that a sweep's Trend compares networks that were not timed in the same rounds. While it is
-// in the batch, every round times it anyway. slots are planned and not stored yet.
-func (r *runner) reference(batch []int, slots []Slot) (index int, due bool) {
-	var ref *network
-	for _, n := range r.nets {
-		if n.rounds > 0 && n.Status != Failed && (ref == nil || n.first < ref.first) {
-			ref = n
+// references are the three networks that were planned first and have not failed. One of them, in turn, is timed after
+// every so many blocks of others, so that a sweep's Trend compares networks that were not timed in the same rounds.
+// Three, because one that changes by itself must not pass for the device.
+type references struct {
+	of    []int // networks, the next one first
+	every int
+	last  int // order of the last block of any of them
+}
+
+const referenceNetworks = 3
+
+// references are none while all of them are in the batch, whose rounds time them anyway, unless the protocol says more.
+// order is that of the batch's first round.
+func (r *runner) references(order []int) references {
+	refs := references{every: r.protocol.ReferenceBlocks()}
+	if r.sweep.Device.Deterministic {
+		return refs
+	}
+	var nets []*network
+	for i, n := range r.nets {
+		if i < r.o.Networks && n.rounds > 0 && n.Status != Failed {
+			nets = append(nets, n)
 		}
 	}
-	last := 0
-	switch {
-	case r.sweep.Device.Deterministic, ref == nil && len(slots) == 0:
+	slices.SortFunc(nets, func(a, b *network) int { return cmp.Compare(a.first, b.first) })
+	for _, n := range nets[:min(len(nets), referenceNetworks)] {
+		refs.of, refs.last = append(refs.of, n.Index), max(refs.last, n.last)
+	}
+	if len(nets) == 0 {
+		refs.of, refs.last = slices.Clone(order[:min(len(order), referenceNetworks)]), referenceNetworks-1
+	}
+	if r.protocol.ReferenceEvery == 0 && !slices.ContainsFunc(refs.of, func(i int) bool { return !slices.Contains(order, i) }) {
+		refs.of = nil
+	}
+	return refs
+}
+
+// due is the reference to be timed before the block of this order, if any.
+func (r *references) due(order int) (index int, ok bool) {
+	if len(r.of) == 0 || order-r.last <= r.every {
 		return 0, false
-	case ref == nil:
-		index = slots[0].Network
-	default:
-		index, last = ref.Index, ref.last
 	}
-	for _, s := range slots {
-		if s.Network == index {
-			last = s.Order
-		}
-	}
-	due = r.order+len(slots)-last > r.protocol.ReferenceBlocks()
-	return index, due && (r.protocol.ReferenceEvery > 0 || !slices.Contains(batch, index))
+	index = r.of[0]
+	r.of, r.last = append(r.of[1:], index), order
+	return index, true
 }
 
 // model returns the model of a planned network and checks that it is the one stored.

@@ -64,8 +64,8 @@ type Protocol struct {
 	// run again within max_blocks.
 	ClockLimit float64 `json:"clock_limit,omitempty"`
 
-	// ReferenceEvery is after how many blocks of others the reference network, the first of a sweep, is timed again,
-	// beyond max_blocks; 0 is 50, as many as a round has.
+	// ReferenceEvery is after how many blocks of others one of the reference networks, the first three of a sweep, is
+	// timed again, beyond max_blocks; 0 is 50, as many as a round has.
 	ReferenceEvery int `json:"reference_every_blocks,omitempty"`
 
 	// AllowPartial lets an accelerator leave nodes to the CPU, with a warning. It is omitted

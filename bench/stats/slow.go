@@ -37,8 +37,11 @@ func CoreClockOf(info devices.Info, b *devices.Block) CoreClock {
 	for i, x := range hz {
 		off[i] = math.Abs(x/middle - 1)
 	}
-	return CoreClock{Hz: hz[len(hz)/3], Jitter: 1.4826 * Median(off)}
+	return CoreClock{Hz: hz[len(hz)/3], Jitter: madSD * Median(off)}
 }
+
+// madSD is the standard deviation of normal values over their median absolute deviation.
+const madSD = 1.4826
 
 // CoreClockOfSweep is the clock of a sweep's blocks.
 func CoreClockOfSweep(blocks []CoreClock) CoreClock {

@@ -12,13 +12,14 @@ import (
 // Trend is how the level of a device changed over the blocks of a sweep: by how much all networks became slower or
 // faster together. The zero value is that of a device that stayed the same.
 //
-// Blocks are numbered in the order in which they were planned. Windows of as many numbers share a level.
+// Blocks are numbered in the order in which they were planned. Windows of blocks after each other share a level.
 type Trend struct {
-	first, last, width int
-	logs               []float64 // each window's level, relative to that of most blocks; nil = no trend is seen
-	limit              float64   // of a level, beyond which its blocks are not used
-	steps              []Stretch // these blocks
-	lost               int       // degrees of freedom that the levels took from the noise
+	starts []int     // number of each window's first block
+	last   int       // number of the last block
+	logs   []float64 // each window's level, relative to that of most blocks; nil = no trend is seen
+	limit  float64   // of a level, beyond which a step begins
+	steps  []Stretch // blocks that are not used
+	lostDF int       // degrees of freedom that the levels took from the noise
 }
 
 // Timed is a block with its number. Replicates have the same network: blocks of different units do not.
@@ -34,24 +35,40 @@ const (
 	mostWindows = 100
 	// trendBlocks is how many blocks show a trend, at least.
 	trendBlocks = 3 * windowBlocks
-	// trendChance2 is twice the logarithm of the likelihood's ratio above which a trend is real: a device without one
+	// trendRatio is twice the logarithm of the likelihood's ratio above which a trend is real: a device without one
 	// shows it in 5 of 1,000 sweeps. Half of those show none at all, hence the quantile 0.99 of chi-squared(1).
-	trendChance2 = 6.63
+	trendRatio = 6.63
 	// huber is the number of standard deviations beyond which a block's residual counts less.
 	huber = 2
 	// offNoise is the number of standard deviations of the noise between blocks by which a level that is off differs
 	// from the others, at least. A smaller one is corrected, and what the correction leaves is noise.
 	offNoise = 2
+	// jointNetworks is how many networks are timed before and after a joint, at most: the references.
+	jointNetworks = 3
+	// jointStep is by how much the standard deviation of the step at a joint is larger than that of others: a device
+	// may cool down between two rounds of different networks, or a day passes.
+	jointStep = 4
+	// exactShare is the variance of times that differ by their rounding alone.
+	exactShare = 1e-20
 )
 
-// NewTrend finds the levels of a sweep's blocks. limit is how far, relatively, a level may be from that of most
-// blocks, before its blocks are not used.
+// TrendLimits are by how much, relatively, the level of used blocks may differ from that of most.
+type TrendLimits struct {
+	Step  float64 // where it jumps
+	Drift float64 // where it changes slowly
+}
+
+// NewTrend finds the levels of a sweep's blocks.
 //
 // The logarithm of a block is its network's, plus its window's level, plus noise. Levels are a random walk: how much
 // they vary from window to window, compared with the noise, is that of the greatest restricted likelihood, and the
 // levels are the best linear predictors under it. So nothing is corrected where nothing changes, and a level of few
-// blocks stays near those beside it. A network that is timed now and then over the whole sweep shows how the levels of
-// networks compare that were not timed in the same windows. Huber's weights keep single blocks from moving a level.
+// blocks stays near those beside it. Huber's weights keep single blocks from moving a level.
+//
+// A sweep times its networks in rounds of the same networks. Between rounds of different ones, at a joint, only the
+// reference networks show how levels compare. What the levels say across joints is kept if it lowers the noise of
+// those networks; otherwise each part between joints has levels of its own, whose mean is that of most blocks. A device
+// that warms up in every round and cools between them would otherwise seem to become slower for ever.
 //
 // Rejected: one network's latencies alone, smoothed. Each of its blocks is as noisy as those of the others, of which
 // there are fifty times as many.
@@ -59,29 +76,37 @@ const (
 // Source: Robinson, "That BLUP is a good thing", Statistical Science 6 (1991), 15-32; Durbin and Koopman, "Time Series
 // Analysis by State Space Methods" (2012), section 2.1 (the local level model); Huber, "Robust Statistics" (1981),
 // section 7.8.
-func NewTrend(blocks []Timed, limit float64) Trend {
+func NewTrend(blocks []Timed, limits TrendLimits) Trend {
 	if len(blocks) < trendBlocks {
 		return Trend{}
 	}
 	blocks = slices.SortedFunc(slices.Values(blocks), func(a, b Timed) int { return cmp.Compare(a.Order, b.Order) })
-	t := Trend{first: blocks[0].Order, last: blocks[len(blocks)-1].Order}
-	t.width = max(windowBlocks, (t.last-t.first)/mostWindows+1)
-	m := newLevelModel(t, blocks)
+	t := Trend{last: blocks[len(blocks)-1].Order}
+	w := newWindows(blocks)
+	t.starts = w.starts
+	m := newLevelModel(t, w, blocks)
 	if !m.interleaved() {
 		return Trend{}
 	}
-	if t.logs, t.limit, t.lost = m.levels(limit); !t.Seen() {
+	if t.logs, t.limit, t.lostDF = m.levels(limits.Step); !t.Seen() {
+		return Trend{}
+	}
+	t.findSteps(math.Log1p(limits.Drift))
+	if len(t.steps) == 0 {
 		return t
 	}
-	t.findSteps()
+	off := make([]bool, len(t.starts))
+	for i, start := range t.starts {
+		off[i] = t.Off(start)
+	}
 	t.extend(m.blocks)
 	// Steps make levels vary more than they do in between.
-	m = newLevelModel(t, slices.DeleteFunc(blocks, func(b Timed) bool { return t.Off(b.Order) }))
-	logs, _, lost := m.levels(limit)
-	t.lost = lost
-	for i, l := range t.logs {
+	m = newLevelModel(t, w, slices.DeleteFunc(blocks, func(b Timed) bool { return t.Off(b.Order) }))
+	logs, _, lost := m.levels(limits.Step)
+	t.lostDF = lost
+	for i := range t.logs {
 		switch {
-		case math.Abs(l) > t.limit:
+		case off[i]:
 		case logs == nil:
 			t.logs[i] = 0
 		default:
@@ -91,27 +116,112 @@ func NewTrend(blocks []Timed, limit float64) Trend {
 	return t
 }
 
+// windows are where the levels of a trend change.
+type windows struct {
+	starts []int
+	joints []bool // the window begins at a joint
+}
+
+// newWindows cuts blocks, in order, at joints, and the parts into windows.
+func newWindows(blocks []Timed) windows {
+	first, last := map[int]int{}, map[int]int{}
+	for i, b := range blocks {
+		if _, ok := first[b.Network]; !ok {
+			first[b.Network] = i
+		}
+		last[b.Network] = i
+	}
+	spanning := make([]int, len(blocks)+1) // before each block, networks with blocks on both sides; as differences
+	for n, i := range first {
+		spanning[i+1]++
+		spanning[last[n]+1]--
+	}
+	width := max(windowBlocks, len(blocks)/mostWindows+1)
+	var w windows
+	from, now := 0, 0
+	for i := 1; i <= len(blocks); i++ {
+		now += spanning[i]
+		if i < len(blocks) && (now > jointNetworks || i-from < windowBlocks || len(blocks)-i < windowBlocks) {
+			continue
+		}
+		n := max(1, (i-from)/width)
+		for k := range n {
+			w.starts = append(w.starts, blocks[from+k*(i-from)/n].Order)
+			w.joints = append(w.joints, k == 0 && from > 0)
+		}
+		from = i
+	}
+	return w
+}
+
 // levels are nil if no trend is seen.
-func (m *levelModel) levels(limit float64) (logs []float64, logLimit float64, lost int) {
+func (m *levelModel) levels(limit float64) (logs []float64, logLimit float64, lostDF int) {
 	if m.windows < 3 || m.df() < trendBlocks/2 {
 		return nil, 0, 0
 	}
-	var chance2, sd, df float64
+	var ratio, sd, df float64
 	for range 3 {
-		logs, chance2, sd, df = m.fit()
+		logs, ratio, sd, df = m.fit()
 		m.reweigh(logs)
 	}
-	if chance2 < trendChance2 {
+	if ratio < trendRatio || sd*sd < exactShare {
 		return nil, 0, 0
 	}
-	floats.AddConst(-m.most(logs), logs)
+	if !m.holdsAcrossJoints(logs) {
+		m.centreParts(logs)
+	}
+	floats.AddConst(-m.most(logs, 0, m.windows), logs)
 	return logs, max(math.Log1p(limit), offNoise*sd), int(math.Ceil(df))
+}
+
+// holdsAcrossJoints reports whether networks with blocks on both sides of a joint vary less with the levels corrected.
+func (m *levelModel) holdsAcrossJoints(logs []float64) bool {
+	part, parts := 0, make([]int, m.windows)
+	for i, joint := range m.joints {
+		if joint {
+			part++
+		}
+		parts[i] = part
+	}
+	first, spans := map[int]int{}, map[int]bool{}
+	for _, b := range m.blocks {
+		if p, ok := first[b.network]; !ok {
+			first[b.network] = parts[b.window]
+		} else if p != parts[b.window] {
+			spans[b.network] = true
+		}
+	}
+	plain, corrected := map[int][]float64{}, map[int][]float64{}
+	for _, b := range m.blocks {
+		if spans[b.network] {
+			plain[b.network] = append(plain[b.network], math.Exp(b.log))
+			corrected[b.network] = append(corrected[b.network], math.Exp(b.log-logs[b.window]))
+		}
+	}
+	var before, after Noise
+	for n := range spans {
+		before, after = before.Add(NoiseOf(plain[n])), after.Add(NoiseOf(corrected[n]))
+	}
+	return after.SumSquares <= before.SumSquares
+}
+
+// centreParts makes the level of most blocks the same on both sides of every joint.
+func (m *levelModel) centreParts(logs []float64) {
+	for from := 0; from < m.windows; {
+		to := from + 1
+		for to < m.windows && !m.joints[to] {
+			to++
+		}
+		floats.AddConst(-m.most(logs, from, to), logs[from:to])
+		from = to
+	}
 }
 
 // levelModel is the regression behind a Trend.
 type levelModel struct {
-	blocks            []levelBlock
+	blocks            []levelBlock // in order
 	windows, networks int
+	joints            []bool
 }
 
 type levelBlock struct {
@@ -119,8 +229,8 @@ type levelBlock struct {
 	log, weight            float64
 }
 
-func newLevelModel(t Trend, blocks []Timed) *levelModel {
-	m := &levelModel{windows: (t.last-t.first)/t.width + 1}
+func newLevelModel(t Trend, w windows, blocks []Timed) *levelModel {
+	m := &levelModel{windows: len(w.starts), joints: w.joints}
 	index := map[int]int{}
 	for _, b := range blocks {
 		n, ok := index[b.Network]
@@ -128,8 +238,7 @@ func newLevelModel(t Trend, blocks []Timed) *levelModel {
 			n = len(index)
 			index[b.Network] = n
 		}
-		k := (b.Order - t.first) / t.width
-		m.blocks = append(m.blocks, levelBlock{b.Order, n, k, math.Log(b.Seconds), 1})
+		m.blocks = append(m.blocks, levelBlock{b.Order, n, t.window(b.Order), math.Log(b.Seconds), 1})
 	}
 	m.networks = len(index)
 	return m
@@ -227,6 +336,12 @@ func (m *levelModel) normal() (a *mat.SymDense, b []float64, squares float64) {
 // noise, and the degrees of freedom that they take.
 func (m *levelModel) fit() (logs []float64, chance2, sd, df float64) {
 	a, b, squares := m.normal()
+	for i := range b {
+		b[i] *= m.step(i)
+		for j := range i + 1 {
+			a.SetSym(i, j, a.At(i, j)*m.step(i)*m.step(j))
+		}
+	}
 	var e mat.EigenSym
 	if !e.Factorize(a, true) {
 		return make([]float64, m.windows), 0, math.Sqrt(squares / float64(m.df())), 0
@@ -267,41 +382,73 @@ func (m *levelModel) fit() (logs []float64, chance2, sd, df float64) {
 	var steps mat.VecDense
 	steps.MulVec(&vectors, &projected)
 	for i := range steps.Len() {
-		logs[i+1] = logs[i] + steps.AtVec(i)
+		logs[i+1] = logs[i] + m.step(i)*steps.AtVec(i)
 	}
 	return logs, chance2, sd, df
 }
 
-// reweigh gives Huber's weights to the blocks.
+// step is the relative standard deviation of the step after a window.
+func (m *levelModel) step(window int) float64 {
+	if m.joints[window+1] {
+		return jointStep
+	}
+	return 1
+}
+
+// reweigh gives Huber's weights to the blocks, and less weight to a network of many blocks that is noisier than others.
 func (m *levelModel) reweigh(logs []float64) {
 	means, _ := m.means(logs)
-	off := make([]float64, len(m.blocks))
+	off, of := make([]float64, len(m.blocks)), make([][]float64, m.networks)
 	for i, b := range m.blocks {
 		off[i] = math.Abs(b.log - logs[b.window] - means[b.network])
+		of[b.network] = append(of[b.network], off[i])
 	}
 	// Networks of three blocks fit some of their noise.
-	sd := 1.4826 * Median(off) * math.Sqrt(float64(len(off))/float64(m.df()))
-	for i := range m.blocks {
-		m.blocks[i].weight = 1
-		if off[i] > huber*sd {
-			m.blocks[i].weight = huber * sd / off[i]
+	sd := madSD * Median(off) * math.Sqrt(float64(len(off))/float64(m.df()))
+	if sd == 0 {
+		return
+	}
+	for i, b := range m.blocks {
+		own := sd
+		if len(of[b.network]) >= OrderBlocks {
+			own = max(sd, madSD*Median(of[b.network]))
+		}
+		w := &m.blocks[i].weight
+		*w = (sd / own) * (sd / own)
+		if off[i] > huber*own {
+			*w *= huber * own / off[i]
 		}
 	}
 }
 
-// most is the level of most blocks: the median.
-func (m *levelModel) most(logs []float64) float64 {
+// most is the level of most blocks of some windows: the median.
+func (m *levelModel) most(logs []float64, from, to int) float64 {
 	all := make([]float64, 0, len(m.blocks))
 	for _, b := range m.blocks {
-		all = append(all, logs[b.window])
+		if b.window >= from && b.window < to {
+			all = append(all, logs[b.window])
+		}
+	}
+	if len(all) == 0 {
+		return 0
 	}
 	slices.Sort(all)
 	return all[len(all)/2]
 }
 
+// window is that of a block.
+func (t Trend) window(order int) int {
+	i, found := slices.BinarySearch(t.starts, order)
+	if !found {
+		i--
+	}
+	return max(0, i)
+}
+
 // Equal reports whether two trends correct every block alike.
 func (t Trend) Equal(o Trend) bool {
-	return slices.Equal(t.logs, o.logs) && t.first == o.first && t.last == o.last && t.width == o.width && t.limit == o.limit && t.lost == o.lost && slices.Equal(t.steps, o.steps)
+	return slices.Equal(t.starts, o.starts) && slices.Equal(t.logs, o.logs) && slices.Equal(t.steps, o.steps) &&
+		t.last == o.last && t.limit == o.limit && t.lostDF == o.lostDF
 }
 
 // Seen reports whether the level changed.
@@ -312,7 +459,7 @@ func (t Trend) Log(order int) float64 {
 	if !t.Seen() {
 		return 0
 	}
-	return t.logs[max(0, min((order-t.first)/t.width, len(t.logs)-1))]
+	return t.logs[t.window(order)]
 }
 
 // Off reports whether the level of a block is so far from that of most blocks that it is not used.
@@ -320,12 +467,12 @@ func (t Trend) Off(order int) bool {
 	return slices.ContainsFunc(t.steps, func(s Stretch) bool { return s.First <= order && order <= s.Last })
 }
 
-// Limit is how far, relatively, the level of a used block may be above that of most blocks.
+// Limit is how far, relatively, a level may jump from that of most blocks before it is off.
 func (t Trend) Limit() float64 { return math.Expm1(t.limit) }
 
 // Correct is the noise between blocks whose levels were corrected, less the degrees of freedom that these took.
 func (t Trend) Correct(n Noise) Noise {
-	n.DF -= min(t.lost, n.DF/2)
+	n.DF -= min(t.lostDF, n.DF/2)
 	return n
 }
 
@@ -343,8 +490,8 @@ func (t Trend) Levels() *Levels {
 	}
 	all := Levels{Steps: slices.Concat([]Stretch{}, t.steps)}
 	var low, high float64
-	for _, l := range t.logs {
-		if math.Abs(l) <= t.limit {
+	for i, l := range t.logs {
+		if !t.Off(t.starts[i]) {
 			low, high = min(low, l), max(high, l)
 		}
 	}
@@ -359,20 +506,33 @@ type Stretch struct {
 	Level float64 `json:"level_ratio"` // the mean
 }
 
-// findSteps lists the runs of windows beyond the limit.
-func (t *Trend) findSteps() {
+// findSteps lists the runs of windows beyond the limit that begin or end with a jump, or that go beyond the drift that
+// is corrected. A level that changes slowly has no step.
+func (t *Trend) findSteps(drift float64) {
+	jump := func(i int) bool {
+		return i > 0 && i < len(t.logs) && math.Abs(t.logs[i]-t.logs[i-1]) > t.limit/2
+	}
 	for i := 0; i < len(t.logs); i++ {
 		from := i
 		for i < len(t.logs) && math.Abs(t.logs[i]) > t.limit && (t.logs[i] > 0) == (t.logs[from] > 0) {
 			i++
 		}
-		if i > from {
-			mean := floats.Sum(t.logs[from:i]) / float64(i-from)
-			t.steps = append(t.steps, Stretch{t.first + from*t.width, min(t.last, t.first+i*t.width-1), math.Exp(mean)})
-			i--
+		if i == from {
+			continue
 		}
+		run := t.logs[from:i]
+		if far := math.Max(floats.Max(run), -floats.Min(run)); jump(from) || jump(i) || far > max(drift, t.limit) {
+			end := t.last
+			if i < len(t.logs) {
+				end = t.starts[i] - 1
+			}
+			t.steps = append(t.steps, Stretch{t.starts[from], end, math.Exp(floats.Sum(run) / float64(i-from))})
+		}
+		i--
 	}
 }
+
+func byOrder(b levelBlock, order int) int { return cmp.Compare(b.order, order) }
 
 // extend moves the ends of steps into the windows beside them, as far as blocks one after the other are off too: a
 // step does not begin with a window.
@@ -387,21 +547,13 @@ func (t *Trend) extend(blocks []levelBlock) {
 		s := &t.steps[i]
 		sign := math.Copysign(1, s.Level-1)
 		off := func(b levelBlock) bool { return sign*(b.log-Median(usual[b.network])) > t.limit/2 }
-		for k := len(blocks) - 1; k >= 0; k-- {
-			if b := blocks[k]; b.order < s.First && b.order >= s.First-t.width {
-				if !off(b) {
-					break
-				}
-				s.First = b.order
-			}
+		first, _ := slices.BinarySearchFunc(blocks, s.First, byOrder)
+		for k := first - 1; k >= max(0, first-windowBlocks) && off(blocks[k]); k-- {
+			s.First = blocks[k].order
 		}
-		for _, b := range blocks {
-			if b.order > s.Last && b.order <= s.Last+t.width {
-				if !off(b) {
-					break
-				}
-				s.Last = b.order
-			}
+		last, _ := slices.BinarySearchFunc(blocks, s.Last+1, byOrder)
+		for k := last; k < min(len(blocks), last+windowBlocks) && off(blocks[k]); k++ {
+			s.Last = blocks[k].order
 		}
 	}
 }

@@ -135,11 +135,11 @@ func (m *Measurement) warn(code string, value, limit *float64, format string, ar
 func checkCount(m *Measurement, e evidence) {
 	all, want := len(e.in.Blocks), e.in.Protocol.MinBlocks
 	switch n := all - m.DisturbedBlocks - m.SlowBlocks - m.OffBlocks; {
-	case n < want && m.SlowBlocks > 0:
+	case n < want && m.SlowBlocks > 0 && m.SlowBlocks >= m.OffBlocks:
 		worst, limit := e.lowestClock()
 		m.invalid(ReasonThrottled, &worst, &limit, "%d of %d blocks ran at a clock below %.0f %% of the sweep's highest, the slowest at %.0f %%: it was throttled, or another core's",
 			m.SlowBlocks, all, 100*limit, 100*worst)
-	case n < want && m.DisturbedBlocks > 0:
+	case n < want && m.DisturbedBlocks > 0 && m.DisturbedBlocks >= m.OffBlocks:
 		m.invalid(ReasonDisturbed, new(float64(n)), new(float64(want)), "%d of %d blocks have too few undisturbed samples: something else used the core", m.DisturbedBlocks, all)
 	case n < want && m.OffBlocks > 0:
 		level, limit := e.farthestLevel(), e.in.Trend.Limit()
@@ -256,7 +256,9 @@ func checkPrecision(m *Measurement, e evidence) {
 // point, so the limit is generous. On a device where blocks of every network spread widely, the
 // step must also stand out from the noise of the others; otherwise checkPrecision reports it.
 func checkStep(m *Measurement, e evidence) {
-	ratio := slices.Max(e.values)/slices.Min(e.values) - 1
+	sorted := slices.Sorted(slices.Values(e.values))
+	most := len(sorted) / 20 // of a reference network's many blocks, one in twenty at each end may be off
+	ratio := sorted[len(sorted)-1-most]/sorted[most] - 1
 	limit := e.in.Protocol.StepLimit
 	if others := e.in.others(e.own); others.DF >= stats.FewDF {
 		limit = max(limit, math.Expm1(unlikeLimit*others.SD()))
