@@ -140,7 +140,7 @@ func checkCount(m *Measurement, e evidence) {
 		m.invalid(ReasonThrottled, &worst, &limit, "%d of %d blocks ran at a clock below %.0f %% of the sweep's highest, the slowest at %.0f %%: it was throttled, or another core's",
 			m.SlowBlocks, all, 100*limit, 100*worst)
 	case n < want && m.DisturbedBlocks > 0:
-		m.invalid(ReasonDisturbed, new(float64(n)), new(float64(want)), "%d of %d blocks have too few undisturbed samples: something else used the core", m.DisturbedBlocks, all)
+		m.invalid(ReasonDisturbed, new(float64(n)), new(float64(want)), "too few undisturbed samples in %d of %d blocks: something else used the core", m.DisturbedBlocks, all)
 	case n < want && m.OffBlocks > 0:
 		level, limit := e.farthestLevel(), e.in.Trend.Limit()
 		m.invalid(ReasonDrift, &level, &limit, "%d of %d blocks were timed while all networks differed by up to %+.0f %% from most of the sweep, more than %.0f %%",
