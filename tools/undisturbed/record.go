@@ -251,10 +251,10 @@ func stopped(ctx context.Context, o options) (string, error) {
 func signalAgents(s syscall.Signal) {
 	files, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, f := range files {
-		list, _ := os.ReadFile(f) //nolint:errcheck // the thread has ended
+		list, _ := os.ReadFile(f) // the thread may have ended
 		for _, word := range strings.Fields(string(list)) {
 			if pid, err := strconv.Atoi(word); err == nil {
-				_ = syscall.Kill(pid, s) // it has ended
+				_ = syscall.Kill(pid, s) // it may have ended
 			}
 		}
 	}
