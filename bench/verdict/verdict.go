@@ -140,10 +140,10 @@ func checkCount(m *Measurement, e evidence) {
 		m.invalid(ReasonThrottled, &worst, &limit, "%d of %d blocks ran at a clock below %.0f %% of the sweep's highest, the slowest at %.0f %%: it was throttled, or another core's",
 			m.SlowBlocks, all, 100*limit, 100*worst)
 	case n < want && m.DisturbedBlocks > 0 && m.DisturbedBlocks >= m.OffBlocks:
-		m.invalid(ReasonDisturbed, new(float64(n)), new(float64(want)), "%d of %d blocks have too few undisturbed samples: something else used the core", m.DisturbedBlocks, all)
+		m.invalid(ReasonDisturbed, new(float64(n)), new(float64(want)), "too few undisturbed samples in %d of %d blocks: something else used the core, or a CPU quota stopped it", m.DisturbedBlocks, all)
 	case n < want && m.OffBlocks > 0:
 		level, limit := e.farthestLevel(), e.in.Trend.Limit()
-		m.invalid(ReasonDrift, &level, &limit, "%d of %d blocks were timed while all networks differed by up to %+.0f %% from most of the sweep, more than %.0f %%",
+		m.invalid(ReasonDrift, &level, &limit, "too few usual blocks: in %d of %d all networks differ by up to %+.0f %% from most of the sweep, more than %.0f %%",
 			m.OffBlocks, all, 100*level, 100*limit)
 	case n < want:
 		m.invalid(ReasonFewBlocks, new(float64(n)), new(float64(want)), "%d of at least %d blocks are done", n, want)
@@ -438,7 +438,7 @@ func warnMachine(m *Measurement, e evidence) {
 		m.warn(WarnSlow, &n, new(0.0), "%d of %d blocks ran at a low clock and are left out", m.SlowBlocks, len(e.in.Blocks))
 	}
 	if n := float64(m.OffBlocks); n > 0 {
-		m.warn(WarnOff, &n, new(0.0), "%d of %d blocks were timed while all networks were slower or faster than usual, and are left out", m.OffBlocks, len(e.in.Blocks))
+		m.warn(WarnOff, &n, new(0.0), "blocks left out: %d of %d, because all networks were slower or faster at that time", m.OffBlocks, len(e.in.Blocks))
 	}
 	if e.in.Info.Kind == devices.Measured && !sensor {
 		m.warn(WarnSensor, nil, nil, "no temperature sensor could be read, so heat cannot be detected")

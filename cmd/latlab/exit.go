@@ -53,10 +53,11 @@ func usagef(format string, args ...any) error {
 	return withCode(exitUsage, fmt.Errorf(format, args...))
 }
 
-// silent is an error whose message was already printed.
-type silent struct{}
+// silent is an error whose message was already printed. Its text, if any, says in the error's JSON what the
+// exit code alone does not.
+type silent struct{ why string }
 
-func (*silent) Error() string { return "" }
+func (s *silent) Error() string { return s.why }
 
 func exitSilently(code int) error { return withCode(code, &silent{}) }
 

@@ -138,7 +138,7 @@ func (f *fleetSweep) unreached(r bench.Result, asked int) error {
 	case r.Measured+r.Failed < asked:
 		return exitSilently(exitPartial)
 	case f.o.requirePrecision:
-		return exitSilently(exitInvalid)
+		return withCode(exitInvalid, &silent{"the budget ended before the target was reached, which --require-precision does not accept"})
 	}
 	return nil
 }

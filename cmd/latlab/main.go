@@ -341,7 +341,7 @@ func reportError(s streams, asJSON bool, err error) int {
 // message is the error's line, or what its code means where the error was printed before.
 func message(code int, err error, printed bool) string {
 	switch {
-	case !printed:
+	case !printed || err.Error() != "":
 		return ui.OneLine(err)
 	case code == exitPartial:
 		return "some networks failed or some lines were skipped"

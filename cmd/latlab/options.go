@@ -176,8 +176,11 @@ func (o *measureOptions) register(f *flagSet) {
 
 // verdicts is the exit code of measurements by their verdicts.
 func (o *measureOptions) verdicts(invalid, imprecise int) error {
-	if invalid > 0 || o.requirePrecision && imprecise > 0 {
+	switch {
+	case invalid > 0:
 		return exitSilently(exitInvalid)
+	case o.requirePrecision && imprecise > 0:
+		return withCode(exitInvalid, &silent{"measurements asked for are IMPRECISE, which --require-precision does not accept"})
 	}
 	return nil
 }

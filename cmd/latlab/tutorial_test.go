@@ -42,7 +42,7 @@ func TestTutorialRuns(t *testing.T) {
 		if printed := tut.run(e); *update && !held(e.output.text, printed) {
 			stale = append(stale, func() {
 				from := e.output.first - 1
-				fresh := strings.Split(strings.TrimRight(printed, "\n"), "\n")
+				fresh := withGaps(e.output.text, strings.Split(strings.TrimRight(printed, "\n"), "\n"))
 				now = slices.Replace(now, from, from+len(e.output.text), fresh...)
 			})
 		}

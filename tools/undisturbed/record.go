@@ -192,7 +192,7 @@ func group() (dir string, v2 bool) {
 // stoppedSeconds is for how long the quota has stopped the group's processes.
 func stoppedSeconds() float64 {
 	dir, _ := group()
-	text, _ := os.ReadFile(filepath.Join(dir, "cpu.stat")) //nolint:errcheck // there is no group yet
+	text, _ := os.ReadFile(filepath.Join(dir, "cpu.stat")) // there may be no group yet
 	for line := range strings.Lines(string(text)) {
 		var n float64
 		if _, err := fmt.Sscanf(line, "throttled_usec %f", &n); err == nil {
@@ -251,10 +251,10 @@ func stopped(ctx context.Context, o options) (string, error) {
 func signalAgents(s syscall.Signal) {
 	files, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, f := range files {
-		list, _ := os.ReadFile(f) //nolint:errcheck // the thread has ended
+		list, _ := os.ReadFile(f) // the thread may have ended
 		for _, word := range strings.Fields(string(list)) {
 			if pid, err := strconv.Atoi(word); err == nil {
-				_ = syscall.Kill(pid, s) // it has ended
+				_ = syscall.Kill(pid, s) // it may have ended
 			}
 		}
 	}
