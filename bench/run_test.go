@@ -905,7 +905,7 @@ func TestRecovered(t *testing.T) {
 		}
 	}
 	o := options(d, st, networks)
-	o.Sweep.Protocol.Batch = 10
+	o.Sweep.Protocol.Batch = networks
 	res, err := bench.Run(t.Context(), o)
 	if err != nil || res.Invalid == 0 {
 		t.Fatalf("%+v, %v", count(res), err)

@@ -114,9 +114,13 @@ func (p Plan) Again(undisturbed int, seconds float64) bool {
 	return undisturbed < p.MinUndisturbed && seconds < p.LimitSeconds
 }
 
-// Undisturbed reports whether an invoke on one thread had its core to itself: the thread's CPU time is
-// nearly its wall time. docs/measuring.md has the study that chose the share.
-func Undisturbed(wall, cpu float64) bool { return cpu > 0.98*wall }
+// Undisturbed reports whether the i-th invoke on one thread, and the one before it, had their core to themselves: the
+// thread's CPU time is nearly its wall time. An invoke after a disturbed one finds its caches filled by others, and was 6
+// to 12 % slower. docs/measuring.md has the study that chose the share.
+func Undisturbed(wall, cpu []float64, i int) bool {
+	alone := func(i int) bool { return cpu[i] > 0.98*wall[i] }
+	return alone(i) && (i == 0 || alone(i-1))
+}
 
 // Delegation is the proof of what executed the graph.
 type Delegation struct {

@@ -71,7 +71,7 @@ func Undisturbed(info devices.Info, b *devices.Block) []float64 {
 	}
 	used := make([]float64, 0, len(b.Samples))
 	for i, wall := range b.Samples {
-		if devices.Undisturbed(wall, b.CPUSamples[i]) {
+		if devices.Undisturbed(b.Samples, b.CPUSamples, i) {
 			used = append(used, wall)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/mat"
 )
 
 // Trend is how the level of a device changed over the blocks of a sweep: by how much all networks became slower or
@@ -40,6 +39,8 @@ const (
 	trendRatio = 6.63
 	// huber is the number of standard deviations beyond which a block's residual counts less.
 	huber = 2
+	// biweight is the number of standard deviations from which on a block does not count.
+	biweight = 4.685
 	// offNoise is the number of standard deviations of the noise between blocks by which a level that is off differs
 	// from the others, at least. A smaller one is corrected, and what the correction leaves is noise.
 	offNoise = 2
@@ -47,7 +48,7 @@ const (
 	jointNetworks = 3
 	// jointStep is by how much the standard deviation of the step at a joint is larger than that of others: a device
 	// may cool down between two rounds of different networks, or a day passes.
-	jointStep = 4
+	jointStep = 2
 	// exactShare is the variance of times that differ by their rounding alone.
 	exactShare = 1e-20
 )
@@ -95,345 +96,18 @@ func NewTrend(blocks []Timed, limits TrendLimits) Trend {
 	if len(t.steps) == 0 {
 		return t
 	}
-	off := make([]bool, len(t.starts))
-	for i, start := range t.starts {
-		off[i] = t.Off(start)
-	}
-	t.extend(m.blocks)
+	t.sharpen(m.blocks)
 	// Steps make levels vary more than they do in between.
 	m = newLevelModel(t, w, slices.DeleteFunc(blocks, func(b Timed) bool { return t.Off(b.Order) }))
 	logs, _, lost := m.levels(limits.Step)
 	t.lostDF = lost
-	for i := range t.logs {
-		switch {
-		case off[i]:
-		case logs == nil:
-			t.logs[i] = 0
-		default:
-			t.logs[i] = logs[i]
-		}
+	if logs == nil {
+		logs = make([]float64, m.windows)
+	}
+	for _, b := range m.blocks {
+		t.logs[b.window] = logs[b.window]
 	}
 	return t
-}
-
-// windows are where the levels of a trend change.
-type windows struct {
-	starts []int
-	joints []bool // the window begins at a joint
-}
-
-// newWindows cuts blocks, in order, at joints, and the parts into windows.
-func newWindows(blocks []Timed) windows {
-	first, last := map[int]int{}, map[int]int{}
-	for i, b := range blocks {
-		if _, ok := first[b.Network]; !ok {
-			first[b.Network] = i
-		}
-		last[b.Network] = i
-	}
-	spanning := make([]int, len(blocks)+1) // before each block, networks with blocks on both sides; as differences
-	for n, i := range first {
-		spanning[i+1]++
-		spanning[last[n]+1]--
-	}
-	width := max(windowBlocks, len(blocks)/mostWindows+1)
-	var w windows
-	from, now := 0, 0
-	for i := 1; i <= len(blocks); i++ {
-		now += spanning[i]
-		if i < len(blocks) && (now > jointNetworks || i-from < windowBlocks || len(blocks)-i < windowBlocks) {
-			continue
-		}
-		n := max(1, (i-from)/width)
-		for k := range n {
-			w.starts = append(w.starts, blocks[from+k*(i-from)/n].Order)
-			w.joints = append(w.joints, k == 0 && from > 0)
-		}
-		from = i
-	}
-	return w
-}
-
-// levels are nil if no trend is seen.
-func (m *levelModel) levels(limit float64) (logs []float64, logLimit float64, lostDF int) {
-	if m.windows < 3 || m.df() < trendBlocks/2 {
-		return nil, 0, 0
-	}
-	var ratio, sd, df float64
-	for range 3 {
-		logs, ratio, sd, df = m.fit()
-		m.reweigh(logs)
-	}
-	if ratio < trendRatio || sd*sd < exactShare {
-		return nil, 0, 0
-	}
-	if !m.holdsAcrossJoints(logs) {
-		m.centreParts(logs)
-	}
-	floats.AddConst(-m.most(logs, 0, m.windows), logs)
-	return logs, max(math.Log1p(limit), offNoise*sd), int(math.Ceil(df))
-}
-
-// holdsAcrossJoints reports whether networks with blocks on both sides of a joint vary less with the levels corrected.
-func (m *levelModel) holdsAcrossJoints(logs []float64) bool {
-	part, parts := 0, make([]int, m.windows)
-	for i, joint := range m.joints {
-		if joint {
-			part++
-		}
-		parts[i] = part
-	}
-	first, spans := map[int]int{}, map[int]bool{}
-	for _, b := range m.blocks {
-		if p, ok := first[b.network]; !ok {
-			first[b.network] = parts[b.window]
-		} else if p != parts[b.window] {
-			spans[b.network] = true
-		}
-	}
-	plain, corrected := map[int][]float64{}, map[int][]float64{}
-	for _, b := range m.blocks {
-		if spans[b.network] {
-			plain[b.network] = append(plain[b.network], math.Exp(b.log))
-			corrected[b.network] = append(corrected[b.network], math.Exp(b.log-logs[b.window]))
-		}
-	}
-	var before, after Noise
-	for n := range spans {
-		before, after = before.Add(NoiseOf(plain[n])), after.Add(NoiseOf(corrected[n]))
-	}
-	return after.SumSquares <= before.SumSquares
-}
-
-// centreParts makes the level of most blocks the same on both sides of every joint.
-func (m *levelModel) centreParts(logs []float64) {
-	for from := 0; from < m.windows; {
-		to := from + 1
-		for to < m.windows && !m.joints[to] {
-			to++
-		}
-		floats.AddConst(-m.most(logs, from, to), logs[from:to])
-		from = to
-	}
-}
-
-// levelModel is the regression behind a Trend.
-type levelModel struct {
-	blocks            []levelBlock // in order
-	windows, networks int
-	joints            []bool
-}
-
-type levelBlock struct {
-	order, network, window int
-	log, weight            float64
-}
-
-func newLevelModel(t Trend, w windows, blocks []Timed) *levelModel {
-	m := &levelModel{windows: len(w.starts), joints: w.joints}
-	index := map[int]int{}
-	for _, b := range blocks {
-		n, ok := index[b.Network]
-		if !ok {
-			n = len(index)
-			index[b.Network] = n
-		}
-		m.blocks = append(m.blocks, levelBlock{b.Order, n, t.window(b.Order), math.Log(b.Seconds), 1})
-	}
-	m.networks = len(index)
-	return m
-}
-
-// interleaved reports whether most networks have blocks in several windows. Where the blocks of each follow each other,
-// what changes from window to window may be the networks'.
-func (m *levelModel) interleaved() bool {
-	first, several := map[int]int{}, map[int]bool{}
-	for _, b := range m.blocks {
-		if k, ok := first[b.network]; ok && k != b.window {
-			several[b.network] = true
-		} else {
-			first[b.network] = b.window
-		}
-	}
-	return 2*len(several) > m.networks
-}
-
-func (m *levelModel) df() int { return len(m.blocks) - m.networks }
-
-// means are the weighted means of the networks' logarithms less their levels, and the sums of the weights.
-func (m *levelModel) means(logs []float64) (means, weights []float64) {
-	means, weights = make([]float64, m.networks), make([]float64, m.networks)
-	for _, b := range m.blocks {
-		y := b.log
-		if logs != nil {
-			y -= logs[b.window]
-		}
-		weights[b.network] += b.weight
-		means[b.network] += b.weight * y
-	}
-	for i := range means {
-		means[i] /= weights[i]
-	}
-	return means, weights
-}
-
-// normal are the normal equations of the steps from each window's level to the next, the networks' means eliminated.
-func (m *levelModel) normal() (a *mat.SymDense, b []float64, squares float64) {
-	k := m.windows
-	means, weights := m.means(nil)
-	levels := mat.NewSymDense(k, nil)
-	right := make([]float64, k)
-	of := make([][]levelBlock, m.networks)
-	for _, x := range m.blocks {
-		of[x.network] = append(of[x.network], x)
-		levels.SetSym(x.window, x.window, levels.At(x.window, x.window)+x.weight)
-		r := x.log - means[x.network]
-		right[x.window] += x.weight * r
-		squares += x.weight * r * r
-	}
-	for n, xs := range of {
-		for i, x := range xs {
-			for j, y := range xs[:i+1] {
-				w := x.weight * y.weight / weights[n]
-				if i != j && x.window == y.window {
-					w *= 2 // (i, j) and (j, i) are on the diagonal
-				}
-				levels.SetSym(x.window, y.window, levels.At(x.window, y.window)-w)
-			}
-		}
-	}
-	// A level is the sum of the steps before it: sums from the end replace sums over levels.
-	a = mat.NewSymDense(k-1, nil)
-	b = make([]float64, k-1)
-	rows := mat.NewDense(k, k, nil)
-	for i := k - 1; i >= 0; i-- {
-		for j := k - 1; j >= 0; j-- {
-			s := levels.At(i, j)
-			if i+1 < k {
-				s += rows.At(i+1, j)
-			}
-			if j+1 < k {
-				s += rows.At(i, j+1)
-			}
-			if i+1 < k && j+1 < k {
-				s -= rows.At(i+1, j+1)
-			}
-			rows.Set(i, j, s)
-		}
-	}
-	sum := 0.0
-	for i := k - 1; i > 0; i-- {
-		sum += right[i]
-		b[i-1] = sum
-		for j := 1; j <= i; j++ {
-			a.SetSym(i-1, j-1, rows.At(i, j))
-		}
-	}
-	return a, b, squares
-}
-
-// fit returns the levels, twice the logarithm of their likelihood over that of none, the standard deviation of the
-// noise, and the degrees of freedom that they take.
-func (m *levelModel) fit() (logs []float64, chance2, sd, df float64) {
-	a, b, squares := m.normal()
-	for i := range b {
-		b[i] *= m.step(i)
-		for j := range i + 1 {
-			a.SetSym(i, j, a.At(i, j)*m.step(i)*m.step(j))
-		}
-	}
-	var e mat.EigenSym
-	if !e.Factorize(a, true) {
-		return make([]float64, m.windows), 0, math.Sqrt(squares / float64(m.df())), 0
-	}
-	values := e.Values(nil)
-	var vectors mat.Dense
-	e.VectorsTo(&vectors)
-	var projected mat.VecDense
-	projected.MulVec(vectors.T(), mat.NewVecDense(len(b), b))
-	n := float64(m.df())
-	best := 0.0 // the ratio of the variances of a step and of the noise; 0 = no steps
-	least := squares
-	for exponent := -16; exponent <= 12; exponent++ {
-		ratio := math.Pow(10, float64(exponent)/4)
-		rest, deviance := squares, 0.0
-		for i, v := range values {
-			v = max(v, 0)
-			rest -= projected.AtVec(i) * projected.AtVec(i) / (v + 1/ratio)
-			deviance += math.Log1p(ratio * v)
-		}
-		if rest <= 0 {
-			break
-		}
-		if c := n*math.Log(squares/rest) - deviance; c > chance2 {
-			chance2, best, least = c, ratio, rest
-		}
-	}
-	logs = make([]float64, m.windows)
-	sd = math.Sqrt(least / n)
-	if best == 0 {
-		return logs, 0, sd, 0
-	}
-	for i, v := range values {
-		v = max(v, 0)
-		projected.SetVec(i, projected.AtVec(i)/(v+1/best))
-		df += v / (v + 1/best)
-	}
-	var steps mat.VecDense
-	steps.MulVec(&vectors, &projected)
-	for i := range steps.Len() {
-		logs[i+1] = logs[i] + m.step(i)*steps.AtVec(i)
-	}
-	return logs, chance2, sd, df
-}
-
-// step is the relative standard deviation of the step after a window.
-func (m *levelModel) step(window int) float64 {
-	if m.joints[window+1] {
-		return jointStep
-	}
-	return 1
-}
-
-// reweigh gives Huber's weights to the blocks, and less weight to a network of many blocks that is noisier than others.
-func (m *levelModel) reweigh(logs []float64) {
-	means, _ := m.means(logs)
-	off, of := make([]float64, len(m.blocks)), make([][]float64, m.networks)
-	for i, b := range m.blocks {
-		off[i] = math.Abs(b.log - logs[b.window] - means[b.network])
-		of[b.network] = append(of[b.network], off[i])
-	}
-	// Networks of three blocks fit some of their noise.
-	sd := madSD * Median(off) * math.Sqrt(float64(len(off))/float64(m.df()))
-	if sd == 0 {
-		return
-	}
-	for i, b := range m.blocks {
-		own := sd
-		if len(of[b.network]) >= OrderBlocks {
-			own = max(sd, madSD*Median(of[b.network]))
-		}
-		w := &m.blocks[i].weight
-		*w = (sd / own) * (sd / own)
-		if off[i] > huber*own {
-			*w *= huber * own / off[i]
-		}
-	}
-}
-
-// most is the level of most blocks of some windows: the median.
-func (m *levelModel) most(logs []float64, from, to int) float64 {
-	all := make([]float64, 0, len(m.blocks))
-	for _, b := range m.blocks {
-		if b.window >= from && b.window < to {
-			all = append(all, logs[b.window])
-		}
-	}
-	if len(all) == 0 {
-		return 0
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
 }
 
 // window is that of a block.
@@ -534,9 +208,9 @@ func (t *Trend) findSteps(drift float64) {
 
 func byOrder(b levelBlock, order int) int { return cmp.Compare(b.order, order) }
 
-// extend moves the ends of steps into the windows beside them, as far as blocks one after the other are off too: a
-// step does not begin with a window.
-func (t *Trend) extend(blocks []levelBlock) {
+// sharpen moves the ends of steps, which do not begin with a window: out as far as blocks one after the other are off
+// too, or in as far as they are not.
+func (t *Trend) sharpen(blocks []levelBlock) {
 	usual := map[int][]float64{}
 	for _, b := range blocks {
 		if !t.Off(b.order) {
@@ -546,14 +220,24 @@ func (t *Trend) extend(blocks []levelBlock) {
 	for i := range t.steps {
 		s := &t.steps[i]
 		sign := math.Copysign(1, s.Level-1)
-		off := func(b levelBlock) bool { return sign*(b.log-Median(usual[b.network])) > t.limit/2 }
+		above := func(k int) float64 { // NaN if the network has no other blocks
+			return sign*(blocks[k].log-Median(usual[blocks[k].network])) - t.limit/2
+		}
 		first, _ := slices.BinarySearchFunc(blocks, s.First, byOrder)
-		for k := first - 1; k >= max(0, first-windowBlocks) && off(blocks[k]); k-- {
-			s.First = blocks[k].order
+		end, _ := slices.BinarySearchFunc(blocks, s.Last+1, byOrder)
+		from, to := first, end
+		for from > max(0, first-windowBlocks) && above(from-1) > 0 {
+			from--
 		}
-		last, _ := slices.BinarySearchFunc(blocks, s.Last+1, byOrder)
-		for k := last; k < min(len(blocks), last+windowBlocks) && off(blocks[k]); k++ {
-			s.Last = blocks[k].order
+		for from >= first && from < min(end-1, first+windowBlocks) && above(from) < 0 {
+			from++
 		}
+		for to < min(len(blocks), end+windowBlocks) && above(to) > 0 {
+			to++
+		}
+		for to <= end && to > max(from+1, end-windowBlocks) && above(to-1) < 0 {
+			to--
+		}
+		s.First, s.Last = blocks[from].order, blocks[to-1].order
 	}
 }

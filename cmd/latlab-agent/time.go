@@ -131,7 +131,7 @@ func (s *session) sample(req wire.Request, clock C.clockid_t, r *wire.Result) er
 		r.Samples = append(r.Samples, wall)
 		r.CPUSamples = append(r.CPUSamples, cpu)
 		total += wall
-		if devices.Undisturbed(wall, cpu) {
+		if devices.Undisturbed(r.Samples, r.CPUSamples, len(r.Samples)-1) {
 			undisturbed++
 		}
 	}

@@ -331,7 +331,7 @@ func (s *session) sample(ctx context.Context, b *devices.Block) error {
 		b.Samples = append(b.Samples, wall)
 		s.cpu(b, cpu)
 		total += wall
-		if devices.Undisturbed(wall, cpu) {
+		if len(b.CPUSamples) == len(b.Samples) && devices.Undisturbed(b.Samples, b.CPUSamples, len(b.Samples)-1) {
 			undisturbed++
 		}
 		if err := s.goesOn(ctx, len(b.Samples)); err != nil {

@@ -320,8 +320,8 @@ func TestTroubles(t *testing.T) {
 			s := seen{cores: map[int]bool{}, clocks: map[float64]bool{}}
 			for i := range 200 {
 				b := run(t, d, m, plan(i+1))
-				for k, wall := range b.Samples {
-					if devices.Undisturbed(wall, b.CPUSamples[k]) {
+				for k := range b.Samples {
+					if devices.Undisturbed(b.Samples, b.CPUSamples, k) {
 						s.undisturbed++
 					} else {
 						s.disturbed++
