@@ -58,7 +58,7 @@ const (
 
 // Thresholds of warnings. They decide only whether a figure is worth a line.
 const (
-	usualShare  = 0.95 // of samples are undisturbed; on an idle machine 0.995
+	usualShare  = 0.95 // of samples are undisturbed; on an idle machine 0.97 to 0.99
 	loadSlack   = 0.5  // load average above latlab's own threads
 	stealShare  = 0.01 // of a block's time
 	tailRatio   = 0.10 // median above the fastest sample
