@@ -42,7 +42,7 @@ const ceilingDraws = 1000
 
 // ceiling draws the errors of measured latencies: log-normal, of the standard errors sd, with a common factor
 // because the noise was estimated from replicate blocks with df degrees of freedom; df 0 means that sd is exact.
-// It is nil if a standard error is unknown (NaN) or if there is nothing to explain.
+// It is nil if a standard error is unknown (NaN), if there is nothing to explain, or if the noise is beyond numbers.
 func ceiling(seconds, sd []float64, df int, seed uint64) *Ceiling {
 	if len(seconds) < 2 || slices.ContainsFunc(sd, math.IsNaN) || floats.Max(seconds) == floats.Min(seconds) {
 		return nil
@@ -64,8 +64,14 @@ func ceiling(seconds, sd []float64, df int, seed uint64) *Ceiling {
 	slices.Sort(r2)
 	slices.Sort(mape)
 	at := func(p float64, xs []float64) float64 { return stat.Quantile(p, stat.Empirical, xs, nil) }
-	return &Ceiling{
+	c := Ceiling{
 		R2: stat.Mean(r2, nil), R2Low: at(0.025, r2), R2High: at(0.975, r2),
 		MAPE: stat.Mean(mape, nil), MAPELow: at(0.025, mape), MAPEHigh: at(0.975, mape),
 	}
+	for _, x := range []float64{c.R2, c.R2Low, c.R2High, c.MAPE, c.MAPELow, c.MAPEHigh} {
+		if math.IsInf(x, 0) || math.IsNaN(x) {
+			return nil // noise by factors of 1e100, as blocks of an INVALID network may have
+		}
+	}
+	return &c
 }

@@ -53,6 +53,7 @@ func TestCeilingIsUnknown(t *testing.T) {
 	for name, c := range map[string]*Ceiling{
 		"one network":       ceiling([]float64{1}, []float64{.1}, 4, 1),
 		"no standard error": ceiling([]float64{1, 2}, []float64{.1, math.NaN()}, 4, 1),
+		"beyond numbers":    ceiling([]float64{1, 2, 3}, []float64{400, 400, 400}, 1, 1),
 		"equal latencies":   ceiling([]float64{2, 2}, []float64{.1, .1}, 4, 1),
 	} {
 		if c != nil {
