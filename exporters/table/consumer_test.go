@@ -212,7 +212,7 @@ func inJSONL(want []network) []cells {
 		for _, b := range n.row.Blocks {
 			s, hz, disturbed := blockCells(n, &b)
 			d := cells{
-				"clock_hz": hz, "disturbed": disturbed, "slow": false, "level_ratio": nil,
+				"clock_hz": hz, "disturbed": disturbed, "slow": false, "off": false, "level_ratio": nil,
 				"started": b.Started.Format(time.RFC3339Nano), "elapsed_seconds": plain(b.Elapsed), "seconds": s,
 				"samples_seconds": floats(b.Samples), "first_seconds": plain(known(b.FirstSeconds)), "init_seconds": plain(known(b.InitSeconds)),
 				"temperature_before_celsius": plain(b.Before.HottestC()), "temperature_after_celsius": plain(b.After.HottestC()),
@@ -265,7 +265,7 @@ func inParquet(want []network) []cells {
 		lists := map[string][]any{
 			"block_seconds": {}, "block_started": {}, "block_temperature_celsius": {}, "block_nodes": {},
 			"block_delegated_nodes": {}, "block_unit": {}, "block_samples": {}, "samples_seconds": {},
-			"block_disturbed": {}, "block_clock_hz": {}, "block_slow": {},
+			"block_disturbed": {}, "block_clock_hz": {}, "block_slow": {}, "block_off": {},
 		}
 		add := func(name string, v ...any) { lists[name] = append(lists[name], v...) }
 		for _, b := range n.row.Blocks {
@@ -274,6 +274,7 @@ func inParquet(want []network) []cells {
 			add("block_disturbed", disturbed)
 			add("block_clock_hz", hz)
 			add("block_slow", false)
+			add("block_off", false)
 			add("block_started", b.Started.Format("2006-01-02T15:04:05.000000000")+"+00:00")
 			add("block_temperature_celsius", plain(b.After.HottestC())) // in these sweeps the later one is the hotter
 			add("block_nodes", plain(int64(b.Delegation.Nodes)))

@@ -31,6 +31,7 @@ type block struct {
 	Seconds        *float64           `json:"seconds"`         // the block's value by the estimator; null if it is not used
 	Disturbed      bool               `json:"disturbed"`       // too few undisturbed samples, so not used in the estimate
 	Slow           bool               `json:"slow"`            // too low a clock, so not used either
+	Off            bool               `json:"off"`             // at an unusual level of the device, so not used either
 	ClockHz        *float64           `json:"clock_hz"`        // of its core, measured
 	Level          *float64           `json:"level_ratio"`     // of the device over that of most blocks; null without a trend
 	SamplesSeconds []float64          `json:"samples_seconds"` // wall time of every timed invoke
@@ -65,9 +66,6 @@ func JSONL(w io.Writer, m bench.Sweep, rows iter.Seq2[exporters.Row, error]) err
 		l := line{SchemaVersion: LinesSchema, Record: RecordOf(m, r), BlockSeconds: []*float64{}, Details: []block{}}
 		for i := range r.Blocks {
 			b := blockOf(m, r, i)
-			if r.M != nil && r.M.Rule.Trend.Seen() {
-				b.Level = new(math.Exp(r.M.Rule.Trend.Log(r.Blocks[i].Order)))
-			}
 			l.BlockSeconds, l.Details = append(l.BlockSeconds, b.Seconds), append(l.Details, b)
 		}
 		if err := e.Encode(l); err != nil {
@@ -86,7 +84,11 @@ func blockOf(m bench.Sweep, r exporters.Row, i int) block {
 	}
 	out.Disturbed = rule.Disturbed(b)
 	out.Slow = !out.Disturbed && r.M != nil && stats.CoreClockOf(rule.Info, b).Slow(r.M.Rule.SlowHz)
-	if s, _, ok := rule.Seconds(b); ok && !out.Slow {
+	if r.M != nil && r.M.Rule.Trend.Seen() {
+		out.Level = new(math.Exp(r.M.Rule.Trend.Log(b.Order)))
+		out.Off = !out.Disturbed && !out.Slow && r.M.Rule.Trend.Off(b.Order)
+	}
+	if s, _, ok := rule.Seconds(b); ok && !out.Slow && !out.Off {
 		out.Seconds = &s
 	}
 	if hz, ok := stats.BlockClock(b); ok {

@@ -46,6 +46,7 @@ type parquetRow struct {
 	BlockDisturbed []bool      `parquet:"block_disturbed,list"`
 	BlockClockHz   []*float64  `parquet:"block_clock_hz,list" parquet-element:",optional"`
 	BlockSlow      []bool      `parquet:"block_slow,list"`
+	BlockOff       []bool      `parquet:"block_off,list"`
 	SamplesSeconds []float64   `parquet:"samples_seconds,list"`
 }
 
@@ -92,6 +93,7 @@ func parquetRowOf(m bench.Sweep, r exporters.Row) parquetRow {
 		row.BlockUnit = append(row.BlockUnit, b.Unit)
 		row.BlockSamples = append(row.BlockSamples, int64(len(b.SamplesSeconds)))
 		row.BlockDisturbed, row.BlockSlow = append(row.BlockDisturbed, b.Disturbed), append(row.BlockSlow, b.Slow)
+		row.BlockOff = append(row.BlockOff, b.Off)
 		row.BlockClockHz = append(row.BlockClockHz, b.ClockHz)
 		row.SamplesSeconds = append(row.SamplesSeconds, b.SamplesSeconds...)
 	}
