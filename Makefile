@@ -203,7 +203,7 @@ coverage:
 study: build
 	@scripts/study
 
-# What a sweep on the local CPU takes besides timing; about a minute on an idle machine.
+# What a sweep on the local CPU takes besides timing; about two minutes on an idle machine.
 harness: build
 	@scripts/harness
 

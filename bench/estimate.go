@@ -56,8 +56,8 @@ func newShared(of *Sweep, nets []*network) Shared {
 	return s
 }
 
-// replicates lists the used blocks of networks. Those of one network on different units are those of several: the
-// difference between two units is none in time.
+// replicates lists the used blocks of networks. A network's blocks on another unit count as another network's: two
+// units differ, and that is no change over time.
 func replicates(nets []*network, rule stats.Rule) []stats.Timed {
 	var all []stats.Timed
 	id := 0

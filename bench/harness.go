@@ -28,8 +28,7 @@ type Harness struct {
 	Process float64 `json:"process_seconds"`
 	State   float64 `json:"state_seconds"` // reading the machine's state before a block
 	Pause   float64 `json:"pause_seconds"` // the protocol's
-	// Between is the rest: the state after a block is read, the block stored, the next one planned and its
-	// model written; waiting for a machine to cool, and attempts that failed, are part of it.
+	// Between is the rest: the state after a block is read, the block stored, the next one planned; waiting for a machine to cool, and attempts that failed, are part of it.
 	Between float64 `json:"between_seconds"`
 }
 

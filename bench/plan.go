@@ -239,7 +239,7 @@ type references struct {
 	last  int // order of the last block of any of them
 }
 
-const referenceNetworks = 3
+const referenceNetworks = stats.JointNetworks
 
 // references are none while all of them are in the batch, whose rounds time them anyway, unless the protocol says more.
 // order is that of the batch's first round.

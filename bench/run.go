@@ -64,7 +64,8 @@ type Result struct {
 	Blocks    int         // done by this run
 	Noise     stats.Noise // between blocks, pooled; a deterministic device has none to pool
 	Elapsed   time.Duration
-	Reached   Reached // of Options.Until
+	Reached   Reached       // of Options.Until
+	Spent     time.Duration // of its budget
 
 	Profiled int // networks that have a profile, of earlier runs too; 0 unless Options.Profile asks for some
 	// Unprofiled are those whose profile failed, with the reason. They do no harm to the sweep.
@@ -479,7 +480,7 @@ func (r *runner) result(ctx context.Context) (Result, error) {
 			t.Add(e)
 		}
 	}
-	res.Reached = r.howFar()
+	res.Reached, res.Spent = r.howFar(), r.spent()
 	res.Measured, res.Failed, res.Invalid, res.Imprecise = t.Measured, t.Failed, t.Invalid, t.Imprecise
 	return res, nil
 }

@@ -114,7 +114,8 @@ type Reader interface {
 	// Blocks yields all finished blocks by network, then in the order of the schedule.
 	Blocks(ctx context.Context, sweep string) iter.Seq2[StoredBlock, error]
 	// Values yields the same blocks in the same order, with only the fields that values and noise
-	// depend on: Samples, CPUSamples, Clock, Summary, Delegation and Unit. Other fields may be zero.
+	// depend on: Samples, CPUSamples, Clock, Summary, Delegation, Unit, Elapsed, and QuotaSeconds of
+	// Before and After. Other fields may be zero.
 	Values(ctx context.Context, sweep string) iter.Seq2[StoredBlock, error]
 	// Failures yields failed attempts in the order in which they happened.
 	Failures(ctx context.Context, sweep string) iter.Seq2[Failure, error]

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"slices"
 
 	"latlab/bench/stats"
 	"latlab/bench/verdict"
@@ -60,7 +61,7 @@ func Count(ctx context.Context, st Reader, sweep string) (Tally, error) {
 func (t *Tally) Add(e Estimate) {
 	t.Blocks += len(e.Blocks)
 	for i := range e.Blocks {
-		t.AddClock(&e.Blocks[i])
+		t.addClock(&e.Blocks[i])
 	}
 	if e.M != nil {
 		t.addSamples(e.M.DisturbedBlocks, e.M.UndisturbedSamples, e.M.JudgedSamples)
@@ -95,8 +96,8 @@ func (t *Tally) Add(e Estimate) {
 	t.note(t.Warnings, e.M.Warnings)
 }
 
-// AddClock counts a block's clock.
-func (t *Tally) AddClock(b *devices.Block) {
+// addClock counts a block's clock.
+func (t *Tally) addClock(b *devices.Block) {
 	if len(b.Clock) == 0 {
 		return
 	}
@@ -112,7 +113,7 @@ func (t *Tally) addSamples(disturbedBlocks, undisturbed, judged int) {
 	t.UndisturbedShare = stats.Share(t.undisturbed, t.judged)
 }
 
-// Merge adds the counts of other networks. NoiseCV, Sentences and the extremes stay those of t.
+// Merge adds the counts of other networks. NoiseCV, Levels, Sentences and the extremes stay those of t.
 func (t *Tally) Merge(o Tally) {
 	t.Measured, t.Failed, t.Blocks = t.Measured+o.Measured, t.Failed+o.Failed, t.Blocks+o.Blocks
 	t.Invalid, t.Imprecise = t.Invalid+o.Invalid, t.Imprecise+o.Imprecise
@@ -123,16 +124,13 @@ func (t *Tally) Merge(o Tally) {
 		t.Warnings[code] += n
 	}
 	t.addSamples(o.DisturbedBlocks, o.undisturbed, o.judged)
-	if o.Clock != nil {
-		if t.Clock == nil {
-			t.Clock = &stats.Clock{}
-		}
-		t.Clock.Merge(*o.Clock)
-	}
 }
 
 func (t *Tally) note(counts map[string]int, doubts []verdict.Doubt) {
-	for _, d := range doubts {
+	for i, d := range doubts {
+		if slices.ContainsFunc(doubts[:i], func(o verdict.Doubt) bool { return o.Code == d.Code }) {
+			continue // a network counts once for each code
+		}
 		counts[d.Code]++
 		if _, ok := t.Sentences[d.Code]; !ok {
 			t.Sentences[d.Code] = d.Text

@@ -46,8 +46,9 @@ type Reached struct {
 	MAPE    float64 // of the last fit; of a target of MAPE
 }
 
-// blockOverhead is what a block costs beside its inferences: seen to be 0.1 to 0.6 s.
-const blockOverhead = 0.3
+// BlockOverhead is process start, model load and first inference in seconds, seen to be 0.1 to 0.6 s for networks of
+// MobileDet's spaces.
+const BlockOverhead = 0.3
 
 // until plans the next blocks towards the target. It reports whether there is anything to run.
 //
@@ -151,7 +152,7 @@ func (r *runner) blockTime(n *network) float64 {
 }
 
 func blockTime(p protocol.Protocol, latency float64) float64 {
-	return p.Forecast(1, latency, blockOverhead).Seconds() / float64(p.MinBlocks)
+	return p.Forecast(1, latency, BlockOverhead).Seconds() / float64(p.MinBlocks)
 }
 
 // overBudget reports whether the run has used its budget up.

@@ -302,7 +302,7 @@ func (f *featureFit) heldOut() heldOut {
 	h := heldOut{seconds: floats.ScaleTo(make([]float64, len(f.y)), f.scale, f.y)}
 	h.fit = func(ctx context.Context, train []int) (func(int) float64, error) {
 		w, err := f.weigh(ctx, train)
-		// A row was divided by its network's latency.
+		// A row was multiplied by the root of its network's weight and divided by its latency.
 		return func(i int) float64 { return dot(f.columns.rows[i], w) / f.columns.roots.root(i) * h.seconds[i] }, err
 	}
 	return h

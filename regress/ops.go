@@ -13,7 +13,7 @@ import (
 // columns is a design matrix of features: one row per network, the intercept first.
 type columns struct {
 	of    *entryFeatures // nil if the features belong to no table
-	rows  [][]float64    // divided by the network's y: the target is then the root of its weight
+	rows  [][]float64    // times the root of the network's weight, over its y: the target is then that root
 	roots weights
 	unit  []float64 // root mean square of each column, which it was divided by; 0 = empty
 }

@@ -216,7 +216,7 @@ func (c *Comparison) nothing() error {
 	}
 	switch {
 	case counts[Invalid] > 0:
-		return refuse("no network can be compared without an INVALID measurement; compare --include-invalid takes the %d that have one", counts[Invalid])
+		return refuse("every network that both sweeps measured is INVALID in one of them; compare --include-invalid takes these %d", counts[Invalid])
 	case counts[OnlyA]+counts[OnlyB] == len(c.LeftOut):
 		return refuse("sweeps %s and %s have no network in common", c.A.Sweep.ID, c.B.Sweep.ID)
 	}

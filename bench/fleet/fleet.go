@@ -125,7 +125,7 @@ func (v *visit) run(ctx context.Context) bench.SweepState {
 			return next
 		}
 		v.out.Err = bench.Quarantine("sweep on "+v.member.Name, "look at the devices; the same command then resumes", failed,
-			"its twin %s cannot go on with it, %v, after it failed itself", v.twin.Name, v.out.Err)
+			"its twin %s cannot go on with it (%v), and the device itself failed", v.twin.Name, v.out.Err)
 	}
 	return state
 }
@@ -206,15 +206,19 @@ func (v *visit) once(ctx context.Context) int {
 	if v.fleet.Progress != nil {
 		o.Progress = func(p bench.Progress) { v.fleet.Progress(v.index, p) }
 	}
+	before := v.out.Result
+	if o.Until.Budget > 0 { // a device that comes back, and a twin, have what is left of it
+		o.Until.Budget = max(1, o.Until.Budget-before.Spent)
+	}
 	res, err := bench.Run(ctx, o)
 	v.out.Err = err
-	before := v.out.Result
 	if res.Sweep.ID == "" && before.Sweep.ID != "" {
 		return 0 // a twin that was refused
 	}
 	v.out.Result = res
 	v.out.Result.Blocks += before.Blocks
 	v.out.Result.Elapsed += before.Elapsed
+	v.out.Result.Spent += before.Spent
 	return res.Blocks
 }
 

@@ -270,6 +270,25 @@ func TestFleetResetsBackOffAfterSuccess(t *testing.T) {
 	})
 }
 
+// TestFleetBudget: a device that goes away and comes back does not get a new budget.
+func TestFleetBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, s := memory.New(), &fakeLab{device: newDevice()}
+		s.device.fail = func(string, int) error {
+			if s.device.total%10 < 4 {
+				return offline()
+			}
+			return nil
+		}
+		m := member("loose", s, st, 40)
+		m.Sweep.Until.Budget = 20 * time.Second // of blocks of 1 s
+		out := fleet.Fleet{Members: []fleet.Member{m}}.Run(t.Context())
+		if r := out[0].Result; out[0].Err != nil || r.Blocks != 20 || r.Spent != 20*time.Second || s.opens < 3 {
+			t.Errorf("%d blocks in %v after %d openings, %v", r.Blocks, r.Spent, s.opens, out[0].Err)
+		}
+	})
+}
+
 func TestFleetStopsWhileItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, s, stop := memory.New(), &fakeLab{device: newDevice()}, make(chan struct{})

@@ -114,7 +114,7 @@ func Read(data []byte, file string) (p Protocol, err error) {
 func (f field) read(v strictyaml.Value) {
 	switch x := f.at.(type) {
 	case *int:
-		*x = v.Int(0, mostSeconds*1000)
+		*x = v.Int(0, math.MaxInt32)
 	case *float64:
 		*x, _ = v.Number()
 	case *bool:

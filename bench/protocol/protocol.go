@@ -50,11 +50,11 @@ type Protocol struct {
 	// Limits of a verdict; beyond them a measurement is INVALID.
 	StepLimit      float64 `json:"step_limit"`      // slowest block over fastest, minus 1
 	DriftLimit     float64 `json:"drift_limit"`     // relative change within blocks, or over 6 and more blocks
-	CPURatioLimit  float64 `json:"cpu_ratio_limit"` // CPU time over wall time, at least
+	CPURatioLimit  float64 `json:"cpu_ratio_limit"` // CPU time over what is expected of several threads, at least
 	FrequencyLimit float64 `json:"frequency_limit"` // clock after a block over the highest seen, at least
 
 	// MinUndisturbed is how many undisturbed samples a block goes on for on a device with Info.OneThread, past its
-	// maxima and for at most LimitSeconds; 0 is min_runs, and three times max_seconds. They are omitted when 0
+	// maxima and for at most LimitSeconds; 0 is min_runs, and three times max_seconds, but never more than half of timeout_seconds. They are omitted when 0
 	// for the same reason as AllowPartial.
 	MinUndisturbed int     `json:"min_undisturbed,omitempty"`
 	LimitSeconds   float64 `json:"limit_seconds,omitempty"`
@@ -82,7 +82,7 @@ func (p Protocol) Statistic() string {
 	if p.Percentile == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", of the p%g of the runs", 100*p.Percentile)
+	return fmt.Sprintf(", of the p%.10g of the runs", 100*p.Percentile)
 }
 
 // For is the protocol as it applies to a device. On a deterministic device further blocks add

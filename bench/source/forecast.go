@@ -76,9 +76,6 @@ const (
 	// a Coral stick (fixtures).
 	phoneMACsPerSecond       = 4e9
 	acceleratorMACsPerSecond = 100e9
-	// blockOverheadSeconds is process start, model load and first inference, seen to be 0.1
-	// to 0.6 s for MobileDet-space networks.
-	blockOverheadSeconds = 0.3
 	// estimateSeconds is a vendor's compiler on a whole network: 0.6 to 1.6 s were seen.
 	estimateSeconds = 1.5
 	// profileBlocks is how many blocks the profile of a network takes as long as: of observed inferences, and of others
@@ -111,14 +108,6 @@ func macsPerSecond(d devices.Info) float64 {
 	return assumedMACsPerSecond
 }
 
-// Latency is what is assumed of a network, in seconds.
-func (f Forecast) Latency(d devices.Info) float64 {
-	if f.Known == 0 {
-		return assumedSeconds
-	}
-	return float64(f.MACs) / float64(f.Known) / macsPerSecond(d)
-}
-
 // Duration is how long a sweep takes with the fewest blocks a network, and with the most.
 func (f Forecast) Duration(p protocol.Protocol, d devices.Info) (least, most time.Duration) {
 	seconds := func(x float64) time.Duration { return time.Duration(x * float64(time.Second)) }
@@ -130,7 +119,11 @@ func (f Forecast) Duration(p protocol.Protocol, d devices.Info) (least, most tim
 		least = seconds((float64(f.Networks)/float64(max(d.Parallel, 1)) + float64(f.Profiled)) * estimateSeconds)
 		return least, least
 	}
-	block := p.Forecast(1, f.Latency(d), blockOverheadSeconds) / time.Duration(p.MinBlocks)
+	latency := assumedSeconds
+	if f.Known > 0 {
+		latency = float64(f.MACs) / float64(f.Known) / macsPerSecond(d)
+	}
+	block := p.Forecast(1, latency, bench.BlockOverhead) / time.Duration(p.MinBlocks)
 	blocks := func(each int) time.Duration { return block * time.Duration(f.Networks*each+f.Profiled*profileBlocks) }
 	return blocks(p.MinBlocks), blocks(p.MaxBlocks)
 }

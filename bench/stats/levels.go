@@ -33,7 +33,7 @@ func newWindows(blocks []Timed) windows {
 	from, now := 0, 0
 	for i := 1; i <= len(blocks); i++ {
 		now += spanning[i]
-		if i < len(blocks) && (now > jointNetworks || i-from < windowBlocks || len(blocks)-i < windowBlocks) {
+		if i < len(blocks) && (now > JointNetworks || i-from < windowBlocks || len(blocks)-i < windowBlocks) {
 			continue
 		}
 		n := max(1, (i-from)/width)
@@ -164,7 +164,9 @@ func (m *levelModel) means(logs []float64) (means, weights []float64) {
 		means[b.network] += b.weight * y
 	}
 	for i := range means {
-		means[i] /= weights[i]
+		if weights[i] > 0 { // otherwise its blocks are so far off that none counts
+			means[i] /= weights[i]
+		}
 	}
 	return means, weights
 }
@@ -184,6 +186,9 @@ func (m *levelModel) normal() (a *mat.SymDense, b []float64, squares float64) {
 		squares += x.weight * r * r
 	}
 	for n, xs := range of {
+		if weights[n] == 0 {
+			continue
+		}
 		for i, x := range xs {
 			for j, y := range xs[:i+1] {
 				w := x.weight * y.weight / weights[n]
@@ -287,7 +292,8 @@ func (m *levelModel) step(window int) float64 {
 	return 1
 }
 
-// reweigh gives Huber's weights to the blocks, or Tukey's biweights that ignore those far off, and less weight to a network of many blocks that is noisier than others.
+// reweigh gives Huber's weights to the blocks, or Tukey's biweights that ignore those far off, and less weight to a
+// network of many blocks that is noisier than others.
 func (m *levelModel) reweigh(logs []float64, redescend bool) {
 	means, _ := m.means(logs)
 	off, of := make([]float64, len(m.blocks)), make([][]float64, m.networks)

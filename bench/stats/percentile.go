@@ -18,7 +18,7 @@ type Rule struct {
 }
 
 // usedShare is the share of a block's samples that must be undisturbed for a percentile of all of them. What the
-// system itself interrupts belongs to the tail, 0.5 % of the samples on an idle machine; with one disturbed
+// system itself interrupts belongs to the tail, 1 to 3 % of the samples on an idle machine, with those after them; with one disturbed
 // sample in twenty the 90th percentile of all is at most the 95th of the others.
 const usedShare = 0.95
 
@@ -62,7 +62,7 @@ func (r Rule) timed(b *devices.Block) (seconds float64, estimator string, ok boo
 		return BlockSeconds(b)
 	}
 	_, _, ok = BlockSeconds(b)
-	estimator = fmt.Sprintf("median of block %g%s", 100*r.Percentile, ofPercentiles)
+	estimator = fmt.Sprintf("median of block %.10g%s", 100*r.Percentile, ofPercentiles)
 	if !ok || len(b.Samples) < SamplesFor(r.Percentile) {
 		return 0, estimator, false
 	}
@@ -93,7 +93,7 @@ func (r Rule) Usable(all []devices.Block) (blocks []*devices.Block, values []flo
 	})
 }
 
-// Timed is Usable with the disturbed and the slow blocks.
+// Timed is Usable with the disturbed, slow and off blocks too; their levels are not corrected.
 func (r Rule) Timed(all []devices.Block) (blocks []*devices.Block, values []float64, estimator string) {
 	return usableBy(all, r.timed)
 }

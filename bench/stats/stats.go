@@ -1,4 +1,5 @@
-// Package stats computes the value of a block, the noise between blocks of a network and of a sweep's
+// Package stats computes the value of a block and its clock, percentiles, how the level of a device changed over
+// a sweep, the noise between blocks of a network and of a sweep's
 // networks, and the interval of a latency.
 //
 // It does not judge whether a number is right (verdict) and plans nothing (bench). It uses no device,

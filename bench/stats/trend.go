@@ -44,8 +44,8 @@ const (
 	// offNoise is the number of standard deviations of the noise between blocks by which a level that is off differs
 	// from the others, at least. A smaller one is corrected, and what the correction leaves is noise.
 	offNoise = 2
-	// jointNetworks is how many networks are timed before and after a joint, at most: the references.
-	jointNetworks = 3
+	// JointNetworks is how many networks are timed before and after a joint, at most: the references.
+	JointNetworks = 3
 	// jointStep is by how much the standard deviation of the step at a joint is larger than that of others: a device
 	// may cool down between two rounds of different networks, or a day passes.
 	jointStep = 2
@@ -64,7 +64,8 @@ type TrendLimits struct {
 // The logarithm of a block is its network's, plus its window's level, plus noise. Levels are a random walk: how much
 // they vary from window to window, compared with the noise, is that of the greatest restricted likelihood, and the
 // levels are the best linear predictors under it. So nothing is corrected where nothing changes, and a level of few
-// blocks stays near those beside it. Huber's weights keep single blocks from moving a level.
+// blocks stays near those beside it. Huber's weights, then Tukey's biweights, keep single blocks
+// from moving a level.
 //
 // A sweep times its networks in rounds of the same networks. Between rounds of different ones, at a joint, only the
 // reference networks show how levels compare. What the levels say across joints is kept if it lowers the noise of

@@ -3,6 +3,7 @@ package stats
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -212,6 +213,17 @@ func TestTrendDoesNoHarm(t *testing.T) {
 				t.Errorf("networks are off by %.2f %%, and by %.2f %% with the correction, which leaves out %d blocks", 100*plain, 100*corrected, off)
 			}
 		})
+	}
+}
+
+// TestTrendOfTornNetwork: two blocks of a network that are far apart count for nothing, and break nothing.
+func TestTrendOfTornNetwork(t *testing.T) {
+	all := sweepOf(rand.New(rand.NewPCG(2, 3)), 200, 0.01, func(i int) float64 { return 0.04 * float64(i) / 612 })
+	all = slices.DeleteFunc(all, func(b Timed) bool { return b.Network == 199 })
+	last := len(all)
+	all = append(all, Timed{199, last, 0.01}, Timed{199, last - 60, 0.02})
+	if trend := NewTrend(all, TrendLimits{0.05, 0.15}); !trend.Seen() {
+		t.Error("no trend is seen")
 	}
 }
 

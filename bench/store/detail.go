@@ -50,6 +50,11 @@ func decodeDetail(text []byte) (b devices.Block, err error) {
 	return b, err
 }
 
+// quota is what a state says of a CPU quota.
+type quota struct {
+	Seconds *float64 `json:"quota_stopped_seconds"`
+}
+
 // decodeValue reads the fields that bench.Reader's Values need. It does not check the others;
 // reading the blocks does.
 func decodeValue(text []byte) (devices.Block, error) {
@@ -58,10 +63,16 @@ func decodeValue(text []byte) (devices.Block, error) {
 		Delegation devices.Delegation `json:"delegation"`
 		Unit       string             `json:"unit"`
 		Clock      []devices.Clock    `json:"clock"`
+		Elapsed    float64            `json:"elapsed_seconds"`
+		Before     quota              `json:"before"`
+		After      quota              `json:"after"`
 	}
 	if deep(text) {
 		return devices.Block{}, errDeep
 	}
 	err := json.Unmarshal(text, &value)
-	return devices.Block{Summary: value.Summary, Delegation: value.Delegation, Unit: value.Unit, Clock: value.Clock}, err
+	return devices.Block{
+		Summary: value.Summary, Delegation: value.Delegation, Unit: value.Unit, Clock: value.Clock, Elapsed: value.Elapsed,
+		Before: devices.State{QuotaSeconds: value.Before.Seconds}, After: devices.State{QuotaSeconds: value.After.Seconds},
+	}, err
 }

@@ -57,7 +57,8 @@ func sameAsJSON(t rapid.TB, text []byte) {
 		t.Fatalf("%s is read otherwise: %v %s", text, err, diff)
 	}
 	value, err := decodeValue(text)
-	want = devices.Block{Summary: want.Summary, Delegation: want.Delegation, Unit: want.Unit, Clock: want.Clock}
+	want = devices.Block{Summary: want.Summary, Delegation: want.Delegation, Unit: want.Unit, Clock: want.Clock, Elapsed: want.Elapsed,
+		Before: devices.State{QuotaSeconds: want.Before.QuotaSeconds}, After: devices.State{QuotaSeconds: want.After.QuotaSeconds}}
 	if diff := cmp.Diff(want, value); err != nil || diff != "" {
 		t.Fatalf("of %s the value is read otherwise: %v %s", text, err, diff)
 	}

@@ -226,6 +226,9 @@ func TestValues(t *testing.T) {
 		if i%5 == 0 {
 			b.Delegation.Delegated--
 		}
+		if i%7 == 0 {
+			b.Before.QuotaSeconds, b.After.QuotaSeconds = new(0.0), new(1.0)
+		}
 		if err := s.Finish(t.Context(), "abc", []bench.Finished{{Slot: bench.Slot{Order: 250 + i, Network: i, Round: 1}, Block: b}}); err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +240,8 @@ func TestValues(t *testing.T) {
 	}
 	for i, v := range values {
 		b := whole[i].Block
-		want := bench.StoredBlock{Slot: whole[i].Slot, Block: devices.Block{Samples: b.Samples, CPUSamples: b.CPUSamples, Summary: b.Summary, Delegation: b.Delegation, Clock: b.Clock}}
+		want := bench.StoredBlock{Slot: whole[i].Slot, Block: devices.Block{Samples: b.Samples, CPUSamples: b.CPUSamples, Summary: b.Summary, Delegation: b.Delegation, Clock: b.Clock, Elapsed: b.Elapsed,
+			Before: devices.State{QuotaSeconds: b.Before.QuotaSeconds}, After: devices.State{QuotaSeconds: b.After.QuotaSeconds}}}
 		if diff := cmp.Diff(want, v); diff != "" {
 			t.Fatalf("block %d: %s", i, diff)
 		}

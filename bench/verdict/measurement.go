@@ -2,7 +2,8 @@
 //
 // Measure is a pure function: a number and its verdict can always be computed anew from the blocks
 // that a store keeps. A Measurement carries its doubts: a verdict with reasons, and warnings with
-// their figures. Nothing is dropped, corrected or averaged away.
+// their figures. No doubt is dropped; what is left out of a number, or corrected,
+// has a figure of its own.
 //
 // The package reads no store and plans no block (bench); its numbers come from stats, its limits from
 // the protocol.
@@ -50,7 +51,7 @@ type Measurement struct {
 	NoiseCV    *float64     `json:"noise_cv"` // between blocks, pooled; null = unknown, 0 = the device is deterministic
 	Verdict    Verdict      `json:"verdict"`
 	Reasons    []Doubt      `json:"reasons"`  // why INVALID or IMPRECISE
-	Warnings   []Doubt      `json:"warnings"` // doubts that leave it VALID
+	Warnings   []Doubt      `json:"warnings"` // doubts that leave the verdict as it is
 
 	// DisturbedBlocks had too few undisturbed samples, and are not used.
 	DisturbedBlocks int `json:"disturbed_blocks"`

@@ -13,7 +13,7 @@ import (
 // printForecast prints what a sweep would cost. networks says where they come from: "of tiny".
 func (o *sweepOptions) printForecast(ctx context.Context, s streams, m bench.Sweep, d devices.Info, networks string, f source.Forecast, refused []bench.Refused) error {
 	p := m.Protocol
-	outlook, err := o.dryOutlook(ctx, m, d, f)
+	outlook, err := o.dryOutlook(ctx, m, d, f.Networks)
 	if err != nil {
 		return err
 	}
@@ -26,11 +26,12 @@ func (o *sweepOptions) printForecast(ctx context.Context, s streams, m bench.Swe
 	if d.Kind == devices.Simulated {
 		f.Written = 0 // a simulator needs no model file
 	}
+	var atMost any = maxBlocks
 	count := span(ui.Thousands(blocks), ui.Thousands(maxBlocks))
 	if u, err := o.readUntil(o.seed); err != nil {
 		return err
 	} else if u.Budget > 0 && !d.Deterministic { // it takes the place of max_blocks
-		count = ui.Thousands(blocks) + " or more"
+		count, atMost = ui.Thousands(blocks)+" or more", nil
 		if d.Kind == devices.Measured {
 			most = max(least, u.Budget)
 		}
@@ -39,7 +40,7 @@ func (o *sweepOptions) printForecast(ctx context.Context, s streams, m bench.Swe
 		}
 	}
 	v := map[string]any{
-		"networks": f.Networks, "device": d.Name, "kind": d.Kind, "blocks": blocks, "max_blocks": maxBlocks, "profile_blocks": f.Profiled,
+		"networks": f.Networks, "device": d.Name, "kind": d.Kind, "blocks": blocks, "max_blocks": atMost, "profile_blocks": f.Profiled,
 		"model_bytes": f.Written, "mean_macs": f.MeanMACs(),
 		"least_seconds": least.Seconds(), "most_seconds": most.Seconds(), "refused": list(refused),
 	}

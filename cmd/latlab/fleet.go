@@ -122,7 +122,7 @@ func (f *fleetSweep) until(ctx context.Context, st bench.Reader, sweep bench.Opt
 	}
 	m := sweep.Sweep
 	m.Device = info
-	line, err := outlook(ctx, st, u, m, sweep.Networks, 0)
+	line, err := outlook(ctx, st, u, m, sweep.Networks)
 	if line != "" && !f.o.quiet {
 		fmt.Fprintf(f.s.err, "latlab: %s\n", line)
 	}
@@ -136,9 +136,9 @@ func (f *fleetSweep) unreached(r bench.Result, asked int) error {
 	case r.Reached.EndedBy == "" || r.Reached.EndedBy == bench.EndedByTarget:
 		return nil
 	case r.Measured+r.Failed < asked:
-		return exitSilently(exitPartial)
+		return withCode(exitPartial, &silent{"the budget ended before every network had its first blocks"})
 	case f.o.requirePrecision:
-		return withCode(exitInvalid, &silent{"the budget ended before the target was reached, which --require-precision does not accept"})
+		return withCode(exitInvalid, &silent{"the sweep ended before its target was reached, which --require-precision does not accept"})
 	}
 	return nil
 }

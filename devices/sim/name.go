@@ -24,16 +24,16 @@ type Profile string
 
 // The profiles. See process.go and docs/simulators.md.
 const (
-	Exact   Profile = "exact"   // the analytic time, once
-	Quiet   Profile = "quiet"   // 1.5 % between blocks, and nothing else
-	Phone   Profile = "phone"   // warm-up, spikes, clock steps, heat, drift, neighbours
-	Hostile Profile = "hostile" // like phone, and it crashes, hangs, goes offline, gives false answers and falls back
+	Exact    Profile = "exact"    // the analytic time, once
+	Quiet    Profile = "quiet"    // 1.5 % between blocks, and nothing else
+	Phone    Profile = "phone"    // warm-up, spikes, clock steps, heat, drift, neighbours
+	Hostile  Profile = "hostile"  // like phone, and it crashes, hangs, goes offline, gives false answers and falls back
+	Charging Profile = "charging" // like phone, and the battery is being charged, which heats it
 
 	// One trouble each, beside noise between blocks and samples; no sensor shows it.
 	Neighbour Profile = "neighbour" // another process on the same core comes and goes
 	Sawtooth  Profile = "sawtooth"  // the clock falls and rises again, minute by minute
 	Migrating Profile = "migrating" // the scheduler moves the process between a big and a little core
-	Charging  Profile = "charging"  // like phone, and the battery is being charged, which heats it
 )
 
 // Profiles lists the profiles, the default first.

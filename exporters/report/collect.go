@@ -238,6 +238,7 @@ func doubtWords(code string) string {
 		verdict.ReasonStep:       "one block is far from the others",
 		verdict.ReasonDrift:      "latency drifts within a block or over the blocks, or blocks ran at an unusual level",
 		verdict.ReasonThrottled:  "the device throttled",
+		verdict.ReasonCore:       "blocks ran on cores of different kinds",
 		verdict.ReasonCPUTime:    "the process waited for a CPU",
 		verdict.ReasonAffinity:   "it did not run on the requested CPUs",
 		verdict.WarnDelegation:   "the delegate did not take the whole network",

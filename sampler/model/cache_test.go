@@ -295,8 +295,6 @@ func TestUnchangedFilesAreHashedOnce(t *testing.T) {
 	}
 }
 
-// TestPlantedFile: a file of another network, with a sum that fits it, is not served to a process that has
-// not written the model itself.
 // TestWrittenFilesAreNotHashed: where marks are exact, what was hashed while it was written is known.
 func TestWrittenFilesAreNotHashed(t *testing.T) {
 	c := NewCache(t.TempDir(), 0)
@@ -325,6 +323,8 @@ func TestUserFilesAreHashedOnce(t *testing.T) {
 	}
 }
 
+// TestPlantedFile: a file of another network, with a sum that fits it, is not served to a process that has
+// not written the model itself.
 func TestPlantedFile(t *testing.T) {
 	c := NewCache(t.TempDir(), 0)
 	ms := models(t, c, 2)

@@ -208,18 +208,16 @@ type noisyDevice struct {
 
 func (d noisyDevice) Run(ctx context.Context, m *model.Model, p devices.Plan) (*devices.Block, error) {
 	b, err := d.Device.Run(ctx, m, p)
-	if err != nil || !d.Info().Deterministic && !d.world.isNoisy(m.Identity) {
+	if err != nil || d.Info().Deterministic || !d.world.isNoisy(m.Identity) {
 		return b, err
 	}
-	if !d.Info().Deterministic {
-		factor := math.Exp(d.world.noise * rand.New(rand.NewPCG(seed(m.Identity), d.unit<<16+uint64(p.Block))).NormFloat64())
-		for _, s := range [][]float64{b.Samples, b.CPUSamples} {
-			for i := range s {
-				s[i] *= factor
-			}
+	factor := math.Exp(d.world.noise * rand.New(rand.NewPCG(seed(m.Identity), d.unit<<16+uint64(p.Block))).NormFloat64())
+	for _, s := range [][]float64{b.Samples, b.CPUSamples} {
+		for i := range s {
+			s[i] *= factor
 		}
-		b.Elapsed *= max(1, factor)
 	}
+	b.Elapsed *= max(1, factor)
 	return b, nil
 }
 
@@ -264,8 +262,12 @@ func summarize(w world, all []outcome, failed int) result {
 			r.imprecise += each
 		default:
 			r.invalid += each
+			codes := map[string]bool{} // a network may have a reason twice: by its clock, and by a sensor
 			for _, d := range o.m.Reasons {
-				r.reasons[d.Code]++
+				codes[d.Code] = true
+			}
+			for code := range codes {
+				r.reasons[code]++
 			}
 			continue
 		}

@@ -43,7 +43,7 @@ func TestBusyShare(t *testing.T) {
 	}
 }
 
-// TestLoadEndsWithItsContext would hang otherwise, or fail with the core that no machine has.
+// TestLoad: a core that no machine has cannot be kept busy, and no cores are no error.
 func TestLoad(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -1,5 +1,5 @@
 // Command undisturbed is the study behind devices.Undisturbed: which samples of a block to use on a machine
-// that is not quiet. `record` times networks on the local CPU while other work disturbs it in six ways,
+// that is not quiet. `record` times networks on the local CPU while other work disturbs it in five ways,
 // each block beside one on the quiet machine, and writes every sample with its CPU time. `table` computes from a
 // recording, for thresholds of CPU time over wall time, minima of samples, and samples after a disturbed one, how many samples
 // and blocks are left, the noise between blocks, and how far latencies are from those of the quiet machine.

@@ -47,8 +47,8 @@ type histogramOf struct {
 }
 
 type histogramPart struct {
-	of      verdict.Verdict
-	seconds []float64
+	of     verdict.Verdict
+	values []float64
 }
 
 // byVerdict are the values of measured networks: VALID ones at the top of a bar, INVALID ones at its foot.
@@ -59,7 +59,7 @@ func byVerdict(n *report.Networks, value func(row int) float64) []histogramPart 
 			continue
 		}
 		for i := range parts {
-			parts[i].seconds = append(parts[i].seconds, value(r))
+			parts[i].values = append(parts[i].values, value(r))
 			if parts[i].of == n.Verdict[r] {
 				break
 			}
@@ -87,7 +87,7 @@ func verdictLegend(more ...Legend) []Legend {
 func (h histogramOf) frame(label string, height int, axis Axis) Frame {
 	var counts [][]int
 	for _, p := range h.parts {
-		counts = append(counts, histogram(h.x, h.bins, p.seconds))
+		counts = append(counts, histogram(h.x, h.bins, p.values))
 	}
 	y := scale{0, h.room * float64(max(slices.Max(counts[0]), 1)), false}
 	f := Frame{Label: label, Height: height, X: axis, Y: y.counts()}

@@ -211,7 +211,7 @@ func (l *layout) legend(keys []Key, room float64) {
 
 func (l *layout) key(k Key, x, y float64) {
 	switch {
-	case k.Class == "line" || k.Class == "cut":
+	case k.Class == "line" || k.Class == "cut" || k.Class == "trend":
 		l.path(Path{k.Class, [][]Point{{{0, 50}, {100, 50}}}}, rectangle{x, y, 14, 12})
 	case k.Dot:
 		l.dot(Mark{Class: k.Class}, x+7, y+6, 3.5)
