@@ -1,7 +1,7 @@
 // Package benchfmt writes measurements as Go benchmark text, which benchstat reads
 // (https://go.dev/design/14313-benchmark-format).
 // One line is one block, a run in a fresh process: its value, and as iterations the number of
-// its samples. benchstat treats lines of one name as independent repetitions. Blocks are
+// samples that it comes from. benchstat treats lines of one name as independent repetitions. Blocks are
 // independent; the samples within a block are not (they share a process, its memory layout and
 // a clock), so one line per sample would make intervals far too narrow and every difference
 // significant. With one line per network benchstat could not compute intervals.
