@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"latlab/bench"
 	"latlab/bench/protocol"
 	"latlab/devices"
 	"latlab/sampler/graph"

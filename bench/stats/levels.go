@@ -315,7 +315,8 @@ func (m *levelModel) reweigh(logs []float64, redescend bool) {
 		*w = (sd / own) * (sd / own)
 		switch z := off[i] / own; {
 		case redescend:
-			*w *= math.Pow(max(0, 1-math.Pow(z/biweight, 2)), 2)
+			rest := max(0, 1-z*z/(biweight*biweight))
+			*w *= rest * rest
 		case z > huber:
 			*w *= huber / z
 		}
