@@ -28,7 +28,7 @@ type Shared struct {
 // Rule is how the sweep's blocks become values, with what the others say.
 func (s Shared) Rule(of *Sweep) stats.Rule {
 	rule := of.Rule()
-	rule.SlowHz = s.Clock.SlowHz(of.Protocol.ClockMargin())
+	rule.SlowHz = s.Clock.SlowHz(of.Protocol.ClockMargin(of.Device))
 	rule.Trend = s.Trend
 	return rule
 }
@@ -44,7 +44,7 @@ func newShared(of *Sweep, nets []*network) Shared {
 	}
 	s.Clock = stats.CoreClockOfSweep(clocks)
 	if !of.Device.Deterministic {
-		s.Trend = stats.NewTrend(replicates(nets, s.Rule(of)), stats.TrendLimits{Step: of.Protocol.ClockMargin(), Drift: of.Protocol.DriftLimit})
+		s.Trend = stats.NewTrend(replicates(nets, s.Rule(of)), stats.TrendLimits{Step: of.Protocol.LevelMargin(), Drift: of.Protocol.DriftLimit})
 	}
 	noises := make([]stats.Noise, 0, len(nets))
 	for _, n := range nets {

@@ -76,3 +76,16 @@ func TestTimeoutOfEstimators(t *testing.T) {
 		}
 	}
 }
+
+// TestClockMargin: the turbo clock of x86 varies by itself.
+func TestClockMargin(t *testing.T) {
+	x86 := devices.Info{Fingerprint: map[string]string{"arch": "amd64"}}
+	arm := devices.Info{Fingerprint: map[string]string{"arch": "arm64"}}
+	var p Protocol
+	if a, b, c := p.ClockMargin(x86), p.ClockMargin(arm), p.ClockMargin(devices.Info{}); a != 0.2 || b != 0.05 || c != 0.05 {
+		t.Errorf("%g on x86, %g on arm, %g elsewhere", a, b, c)
+	}
+	if p.ClockLimit = 0.1; p.ClockMargin(x86) != 0.1 || p.ClockMargin(arm) != 0.1 || p.LevelMargin() != 0.1 {
+		t.Error("a limit that was set does not hold everywhere")
+	}
+}

@@ -153,7 +153,7 @@ func Measure(in Input) (m Measurement, ok bool) {
 		in.Clock = in.ownClock()
 	}
 	rule := in.rule()
-	rule.SlowHz = in.Clock.SlowHz(in.Protocol.ClockMargin())
+	rule.SlowHz = in.Clock.SlowHz(in.Protocol.ClockMargin(in.Info))
 	blocks, values, estimator := rule.Usable(in.Blocks)
 	if len(values) == 0 {
 		// All are disturbed, slow or off: the number is INVALID, and better than none.
@@ -264,7 +264,7 @@ func (in Input) percentile(m *Measurement, q float64) (seconds, low, high *float
 
 // addUnused counts what of the blocks is not used.
 func (m *Measurement) addUnused(in Input) {
-	slowHz := in.Clock.SlowHz(in.Protocol.ClockMargin())
+	slowHz := in.Clock.SlowHz(in.Protocol.ClockMargin(in.Info))
 	for i := range in.Blocks {
 		b := &in.Blocks[i]
 		switch {

@@ -158,7 +158,7 @@ func (e evidence) lowestClock() (share, limit float64) {
 			share = min(share, c.Hz/e.in.Clock.Hz)
 		}
 	}
-	return share, e.in.Clock.SlowHz(e.in.Protocol.ClockMargin()) / e.in.Clock.Hz
+	return share, e.in.Clock.SlowHz(e.in.Protocol.ClockMargin(e.in.Info)) / e.in.Clock.Hz
 }
 
 // farthestLevel is the relative level of the network's block that is farthest from most of the sweep's.

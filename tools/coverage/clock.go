@@ -39,7 +39,7 @@ func clockLine(name string, of bench.Sweep, all []bench.Estimate) string {
 		}
 	}
 	sweep := stats.CoreClockOfSweep(clocks)
-	slowHz := sweep.SlowHz(of.Protocol.ClockMargin())
+	slowHz := sweep.SlowHz(of.Protocol.ClockMargin(info))
 	var plain, scaled, plainUsed, scaledUsed stats.Noise
 	blocks, slow := 0, 0
 	for _, e := range all {
