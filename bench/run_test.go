@@ -806,7 +806,7 @@ func TestDrift(t *testing.T) {
 		"steady":            {func(int) float64 { return 1 }, false, false},
 		"slow drift":        {func(total int) float64 { return 1 + 0.0008*float64(total) }, false, false},
 		"neighbour":         {between(40, 60), true, false},
-		"slower to the end": {between(80, 1000), true, true},
+		"slower to the end": {between(100, 1000), true, true},
 	} {
 		d, st := newDevice(), memory.New()
 		d.alter = func(b *devices.Block, _ string, _ int) {

@@ -94,7 +94,18 @@ func (m *levelModel) holdsAcrossJoints(logs []float64) bool {
 	for n := range m.networks { // in order: sums of another one could differ in the last digit
 		before, after = before.Add(NoiseOf(plain[n])), after.Add(NoiseOf(corrected[n]))
 	}
-	return after.SumSquares <= before.SumSquares
+	return after.SumSquares <= jointGain*before.SumSquares
+}
+
+// offShare is the share of the blocks that a trend's steps have.
+func (m *levelModel) offShare(t Trend) float64 {
+	off := 0
+	for _, b := range m.blocks {
+		if t.Off(b.order) {
+			off++
+		}
+	}
+	return float64(off) / float64(len(m.blocks))
 }
 
 // centreParts makes the level of most blocks the same on both sides of every joint.

@@ -49,6 +49,11 @@ const (
 	// jointStep is by how much the standard deviation of the step at a joint is larger than that of others: a device
 	// may cool down between two rounds of different networks, or a day passes.
 	jointStep = 2
+	// mostOff is the share of the blocks that may be off, at most.
+	mostOff = 0.4
+	// jointGain is the noise of the reference networks with the levels corrected, over that without, at most, as a ratio of
+	// variances, where levels are kept across joints.
+	jointGain = 0.9
 	// exactShare is the variance of times that differ by their rounding alone.
 	exactShare = 1e-20
 )
@@ -93,7 +98,14 @@ func NewTrend(blocks []Timed, limits TrendLimits) Trend {
 	if t.logs, t.limit, t.lostDF = m.levels(limits.Step); !t.Seen() {
 		return Trend{}
 	}
-	t.findSteps(math.Log1p(limits.Drift))
+	// Where a large part of the sweep is off, there is no usual level: blocks are corrected, and what that leaves is noise.
+	drift := max(t.limit, math.Log1p(limits.Drift))
+	for _, beyond := range []float64{t.limit, drift} {
+		if t.findSteps(beyond, drift); m.offShare(t) <= mostOff {
+			break
+		}
+		t.steps = nil
+	}
 	if len(t.steps) == 0 {
 		return t
 	}
@@ -181,22 +193,22 @@ type Stretch struct {
 	Level float64 `json:"level_ratio"` // the mean
 }
 
-// findSteps lists the runs of windows beyond the limit that begin or end with a jump, or that go beyond the drift that
+// findSteps lists the runs of windows beyond a limit that begin or end with a jump, or that go beyond the drift that
 // is corrected. A level that changes slowly has no step.
-func (t *Trend) findSteps(drift float64) {
+func (t *Trend) findSteps(limit, drift float64) {
 	jump := func(i int) bool {
 		return i > 0 && i < len(t.logs) && math.Abs(t.logs[i]-t.logs[i-1]) > t.limit/2
 	}
 	for i := 0; i < len(t.logs); i++ {
 		from := i
-		for i < len(t.logs) && math.Abs(t.logs[i]) > t.limit && (t.logs[i] > 0) == (t.logs[from] > 0) {
+		for i < len(t.logs) && math.Abs(t.logs[i]) > limit && (t.logs[i] > 0) == (t.logs[from] > 0) {
 			i++
 		}
 		if i == from {
 			continue
 		}
 		run := t.logs[from:i]
-		if far := math.Max(floats.Max(run), -floats.Min(run)); jump(from) || jump(i) || far > max(drift, t.limit) {
+		if far := math.Max(floats.Max(run), -floats.Min(run)); jump(from) || jump(i) || far > drift {
 			end := t.last
 			if i < len(t.logs) {
 				end = t.starts[i] - 1
