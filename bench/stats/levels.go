@@ -46,17 +46,44 @@ func newWindows(blocks []Timed) windows {
 	return w
 }
 
+// levelModel is the regression behind a Trend.
+type levelModel struct {
+	blocks            []levelBlock // in order
+	windows, networks int
+	joints            []bool
+}
+
+type levelBlock struct {
+	order, network, window int
+	log, weight            float64
+}
+
+func newLevelModel(t Trend, w windows, blocks []Timed) *levelModel {
+	m := &levelModel{windows: len(w.starts), joints: w.joints}
+	index := map[int]int{}
+	for _, b := range blocks {
+		n, ok := index[b.Network]
+		if !ok {
+			n = len(index)
+			index[b.Network] = n
+		}
+		m.blocks = append(m.blocks, levelBlock{b.Order, n, t.window(b.Order), math.Log(b.Seconds), 1})
+	}
+	m.networks = len(index)
+	return m
+}
+
 // levels are nil if no trend is seen.
 func (m *levelModel) levels(limit float64) (logs []float64, logLimit float64, lostDF int) {
 	if m.windows < 3 || m.df() < trendBlocks/2 {
 		return nil, 0, 0
 	}
-	var ratio, sd, df float64
+	var gain, sd, df float64
 	for i := range 5 {
-		logs, ratio, sd, df = m.fit()
+		logs, gain, sd, df = m.fit()
 		m.reweigh(logs, i >= 2)
 	}
-	if ratio < trendRatio || sd*sd < exactShare {
+	if gain < trendGain || sd*sd < exactShare {
 		return nil, 0, 0
 	}
 	if !m.holdsAcrossJoints(logs) {
@@ -118,33 +145,6 @@ func (m *levelModel) centreParts(logs []float64) {
 		floats.AddConst(-m.most(logs, from, to), logs[from:to])
 		from = to
 	}
-}
-
-// levelModel is the regression behind a Trend.
-type levelModel struct {
-	blocks            []levelBlock // in order
-	windows, networks int
-	joints            []bool
-}
-
-type levelBlock struct {
-	order, network, window int
-	log, weight            float64
-}
-
-func newLevelModel(t Trend, w windows, blocks []Timed) *levelModel {
-	m := &levelModel{windows: len(w.starts), joints: w.joints}
-	index := map[int]int{}
-	for _, b := range blocks {
-		n, ok := index[b.Network]
-		if !ok {
-			n = len(index)
-			index[b.Network] = n
-		}
-		m.blocks = append(m.blocks, levelBlock{b.Order, n, t.window(b.Order), math.Log(b.Seconds), 1})
-	}
-	m.networks = len(index)
-	return m
 }
 
 // interleaved reports whether most networks have blocks in several windows. Where the blocks of each follow each other,
@@ -242,7 +242,7 @@ func (m *levelModel) normal() (a *mat.SymDense, b []float64, squares float64) {
 
 // fit returns the levels, twice the logarithm of their likelihood over that of none, the standard deviation of the
 // noise, and the degrees of freedom that they take.
-func (m *levelModel) fit() (logs []float64, chance2, sd, df float64) {
+func (m *levelModel) fit() (logs []float64, gain, sd, df float64) {
 	a, b, squares := m.normal()
 	for i := range b {
 		b[i] *= m.step(i)
@@ -273,8 +273,8 @@ func (m *levelModel) fit() (logs []float64, chance2, sd, df float64) {
 		if rest <= 0 {
 			break
 		}
-		if c := n*math.Log(squares/rest) - deviance; c > chance2 {
-			chance2, best, least = c, ratio, rest
+		if c := n*math.Log(squares/rest) - deviance; c > gain {
+			gain, best, least = c, ratio, rest
 		}
 	}
 	logs = make([]float64, m.windows)
@@ -292,7 +292,7 @@ func (m *levelModel) fit() (logs []float64, chance2, sd, df float64) {
 	for i := range steps.Len() {
 		logs[i+1] = logs[i] + m.step(i)*steps.AtVec(i)
 	}
-	return logs, chance2, sd, df
+	return logs, gain, sd, df
 }
 
 // step is the relative standard deviation of the step after a window.

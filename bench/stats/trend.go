@@ -34,9 +34,9 @@ const (
 	mostWindows = 100
 	// trendBlocks is how many blocks show a trend, at least.
 	trendBlocks = 3 * windowBlocks
-	// trendRatio is twice the logarithm of the likelihood's ratio above which a trend is real: a device without one
+	// trendGain is twice the logarithm of the likelihood's ratio above which a trend is real: a device without one
 	// shows it in 5 of 1,000 sweeps. Half of those show none at all, hence the quantile 0.99 of chi-squared(1).
-	trendRatio = 6.63
+	trendGain = 6.63
 	// huber is the number of standard deviations beyond which a block's residual counts less.
 	huber = 2
 	// biweight is the number of standard deviations from which on a block does not count.
@@ -69,12 +69,12 @@ type TrendLimits struct {
 // The logarithm of a block is its network's, plus its window's level, plus noise. Levels are a random walk: how much
 // they vary from window to window, compared with the noise, is that of the greatest restricted likelihood, and the
 // levels are the best linear predictors under it. So nothing is corrected where nothing changes, and a level of few
-// blocks stays near those beside it. Huber's weights, then Tukey's biweights, keep single blocks
-// from moving a level.
+// blocks stays near those beside it. Huber's weights, then Tukey's biweights, keep single blocks from
+// moving a level.
 //
 // A sweep times its networks in rounds of the same networks. Between rounds of different ones, at a joint, only the
 // reference networks show how levels compare. What the levels say across joints is kept if it lowers the noise of
-// those networks; otherwise each part between joints has levels of its own, whose mean is that of most blocks. A device
+// those networks; otherwise each part between joints has levels of its own, whose median is 1. A device
 // that warms up in every round and cools between them would otherwise seem to become slower for ever.
 //
 // Rejected: one network's latencies alone, smoothed. Each of its blocks is as noisy as those of the others, of which
