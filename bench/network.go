@@ -1,9 +1,10 @@
 package bench
 
 import (
+	"math"
+
 	"latlab/bench/stats"
 	"latlab/devices"
-	"math"
 )
 
 // network is the loop's state of a planned network.

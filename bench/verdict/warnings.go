@@ -3,11 +3,12 @@ package verdict
 import (
 	"cmp"
 	"fmt"
-	"latlab/bench/stats"
-	"latlab/devices"
 	"math"
 	"slices"
 	"strings"
+
+	"latlab/bench/stats"
+	"latlab/devices"
 )
 
 // warnMachine reports the worst of every figure over the blocks.

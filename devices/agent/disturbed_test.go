@@ -18,12 +18,13 @@ import (
 	"latlab/devices"
 	"latlab/devices/agent"
 	"latlab/devices/devicetest"
+	"latlab/internal/testenv"
 )
 
 // TestDisturbedSamples disturbs the real agent while it samples. Whatever the disturbance costs, CPU time must
 // show it, and the block's value is not that of the longest sample.
 func TestDisturbedSamples(t *testing.T) {
-	core := firstCore(t)
+	core := testenv.Core(t)
 	for name, disturb := range map[string]func(context.Context){
 		"stopped now and then":   stopAgents,
 		"its core computes, too": func(ctx context.Context) { computeOn(ctx, core) },
@@ -72,21 +73,6 @@ func checkDisturbed(t *testing.T, info devices.Info, b *devices.Block) bool {
 		}
 	}
 	return disturbed > 0
-}
-
-func firstCore(t *testing.T) int {
-	t.Helper()
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		t.Fatal(err)
-	}
-	for c := range 1024 {
-		if set.IsSet(c) {
-			return c
-		}
-	}
-	t.Skip("the cores of this process are not known")
-	return 0
 }
 
 // computeOn computes on a core. Its thread ends with the goroutine.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"latlab/devices"
@@ -145,25 +144,9 @@ func TestDoOffline(t *testing.T) {
 	}
 }
 
-// allowed is one CPU of those that this test may use.
-func allowed(t *testing.T) int {
-	t.Helper()
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		t.Fatal(err)
-	}
-	for c := range 1024 {
-		if set.IsSet(c) {
-			return c
-		}
-	}
-	t.Fatal("no CPU")
-	return 0
-}
-
 // Arguments with shell metacharacters pass through taskset and the shell unchanged.
 func TestAffinityIsSetAndProven(t *testing.T) {
-	cpu := allowed(t)
+	cpu := testenv.Core(t)
 	words := []string{"a b", `"'`, "$(exit 9)", "line\nbreak", "-c", "", "`id`", "*"}
 	r := shell(`for w; do printf '<%s>' "$w"; done; while read -r k v; do [ "$k" = Cpus_allowed_list: ] && echo "$v"; done </proc/self/status; echo own >&2; exit 3`, words...)
 	r.CPUs = []int{cpu}
@@ -186,7 +169,7 @@ func TestAffinityIsSetAndProven(t *testing.T) {
 
 // Every taskset that a device may have accepts the mask and the wrapper.
 func TestEveryTaskset(t *testing.T) {
-	cpu := allowed(t)
+	cpu := testenv.Core(t)
 	for name, command := range map[string][]string{"util-linux": {"taskset"}, "busybox": {"busybox", "taskset"}, "toybox": {"toybox", "taskset"}} {
 		t.Run(name, func(t *testing.T) {
 			path := testenv.Program(t, command[0], map[string]string{"taskset": "util-linux", "busybox": "busybox-static", "toybox": "toybox"}[command[0]])
@@ -212,7 +195,7 @@ func TestAffinityIsInFrontOfTheWrapper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, cpus := range [][]int{nil, {allowed(t)}} {
+	for _, cpus := range [][]int{nil, {testenv.Core(t)}} {
 		r := shell(`echo "$WRAPPED"`)
 		r.CPUs = cpus
 		got, err := tool.Do(t.Context(), m, r)
@@ -238,7 +221,7 @@ func TestAffinityThatCannotBe(t *testing.T) {
 	// A program that fails by itself is not blamed on taskset.
 	t.Setenv("PATH", "/usr/bin:/bin")
 	r = shell("exit 1")
-	r.CPUs = []int{allowed(t)}
+	r.CPUs = []int{testenv.Core(t)}
 	if out, err := tool.Do(t.Context(), machine.Here("m"), r); err != nil || out.Exit.Code != 1 {
 		t.Errorf("%+v, %v", out, err)
 	}

@@ -36,3 +36,19 @@ func WaitGone(t testing.TB, pid int) {
 		}
 	}
 }
+
+// Core is the first CPU that this process may use.
+func Core(t testing.TB) int {
+	t.Helper()
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		t.Fatal(err)
+	}
+	for c := range 1024 {
+		if set.IsSet(c) {
+			return c
+		}
+	}
+	t.Fatal("no CPU")
+	return 0
+}
