@@ -34,7 +34,7 @@ type Options struct {
 	// keeps them with their reasons.
 	Refused []Refused
 
-	// BatchLimit limits a batch to what half the model cache holds; 0 = no limit.
+	// BatchLimit limits a batch to what the model cache holds; 0 = no limit.
 	BatchLimit int
 	// Flush is how many blocks are stored in one transaction; 0 = one. A block of a real
 	// device takes a second and is stored at once. A simulator makes a thousand a second,

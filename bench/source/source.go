@@ -127,15 +127,15 @@ func (l List) Batch(cache *model.Cache) (int, error) {
 // sizedFirst is how many of a run's first networks say how large its models are.
 const sizedFirst = 200
 
-// batch is how many models of a size half the cache holds.
+// batch is how many models of a size the cache holds.
 func batch(cache *model.Cache, size int64) int {
 	if size == 0 {
 		return 0
 	}
-	return int(max(1, cache.Limit()/2/size))
+	return int(max(1, cache.Limit()/size))
 }
 
-// Batch is how many networks half the cache holds, by the largest of the first of them:
+// Batch is how many networks the cache holds, by the largest of the first of them:
 // a batch's models are then written once and not evicted between its rounds. 0 = no bound.
 func (s Archs) Batch(ctx context.Context) (int, error) {
 	var largest int64

@@ -113,7 +113,7 @@ func (o *cacheOptions) registerDir(f *flagSet) {
 
 func (o *cacheOptions) register(f *flagSet) {
 	o.registerDir(f)
-	f.string(&o.size, "cache-size", "limit of the model cache, a `SIZE` such as 500M or 2G", "2G")
+	f.string(&o.size, "cache-size", "limit of the model cache, a `SIZE` such as 500M or 2G; the cache takes at most half of the disk's free space", "8G")
 }
 
 func (o cacheOptions) folder() string {

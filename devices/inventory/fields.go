@@ -85,7 +85,7 @@ func (e *entry) machineFields() []tool.Field {
 		tool.Words("wrap", "a program on the device, with arguments, that starts the tool", &e.wrap),
 		{Name: "dir", Form: "path", Means: "latlab's folder there; default: /data/local/tmp/latlab over adb, ~/.cache/latlab over ssh",
 			Read: tool.Into(&e.dir, readDir)},
-		{Name: "budget", Form: "size such as 500M", Means: "disk space for models on the device; default: 1G", Read: tool.Into(&e.Budget, parsed(ParseSize))},
+		{Name: "budget", Form: "size such as 500M", Means: "disk space for models on the device; default: 4G", Read: tool.Into(&e.Budget, parsed(ParseSize))},
 	}
 }
 

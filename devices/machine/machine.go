@@ -32,8 +32,9 @@ import (
 	"latlab/devices/transport"
 )
 
-// DefaultBudget is the default limit in bytes for models on a device.
-const DefaultBudget = 1 << 30
+// DefaultBudget is the default limit in bytes for models on a device: what a batch of 50 networks takes, so that none is
+// transferred twice.
+const DefaultBudget = 4 << 30
 
 // Options configure a machine.
 type Options struct {

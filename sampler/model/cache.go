@@ -22,8 +22,9 @@ import (
 	"latlab/internal/private"
 )
 
-// DefaultLimit is the default size of a cache in bytes.
-const DefaultLimit int64 = 2 << 30
+// DefaultLimit is the default size of a cache in bytes: 50 networks of a MobileDet space in float32, of up to 160 MB each,
+// are timed in turn and should all be in it.
+const DefaultLimit int64 = 8 << 30
 
 // Cache keeps written models in a folder that any number of processes of one user share. A model is
 // IDENTITY.tflite. The folder must be the user's own (internal/private); links, pipes and other users' files
@@ -53,7 +54,8 @@ type Cache struct {
 	// create opens a temporary file for writing; tests replace it to simulate a full disk.
 	create func(path string) (io.WriteCloser, error)
 	now    func() time.Time
-	exact  func() bool // filemark.Exact
+	exact  func() bool           // filemark.Exact
+	free   func() (int64, error) // bytes on the folder's disk
 }
 
 // useStep is how old the time of a file's last use may be: setting it changes the file's mark, so that the
@@ -73,13 +75,28 @@ func NewCache(dir string, limit int64) *Cache {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return &Cache{dir: dir, limit: limit, sums: map[string]written{}, compared: map[string]filemark.Mark{}, now: time.Now, exact: sync.OnceValue(func() bool { return filemark.Exact(dir) }), create: func(path string) (io.WriteCloser, error) {
+	return &Cache{dir: dir, limit: limit, sums: map[string]written{}, compared: map[string]filemark.Mark{}, now: time.Now, exact: sync.OnceValue(func() bool { return filemark.Exact(dir) }), free: func() (int64, error) { return freeBytes(dir) }, create: func(path string) (io.WriteCloser, error) {
 		return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	}}
 }
 
-// Limit is the size limit in bytes.
-func (c *Cache) Limit() int64 { return c.limit }
+// Limit is how many bytes of models the cache may hold: the limit, but no more than half of what its disk has left for
+// models, those that it holds included.
+func (c *Cache) Limit() int64 {
+	free, err := c.free()
+	if err != nil {
+		return c.limit // there is no folder yet, or its file system does not say
+	}
+	entries, _ := c.entries()
+	return min(c.limit, (bytesOf(entries)+free)/2)
+}
+
+func bytesOf(entries []entry) (total int64) {
+	for _, e := range entries {
+		total += e.size
+	}
+	return total
+}
 
 func (c *Cache) open(ctx context.Context, m *Model) (*File, error) {
 	if err := ctx.Err(); err != nil {
@@ -307,19 +324,16 @@ type entry struct {
 	used time.Time
 }
 
-// makeRoom evicts the least recently used models until size more bytes fit. Open files stay, so the
+// makeRoom evicts the least recently used models until so many more bytes fit. Open files stay, so the
 // cache may exceed its limit meanwhile. The caller holds the lock.
-func (c *Cache) makeRoom(m *Model, size int64) error {
+func (c *Cache) makeRoom(m *Model, bytes int64) error {
 	entries, err := c.entries()
 	if err != nil {
 		return err
 	}
-	total := size
+	total, limit := bytes+bytesOf(entries), c.Limit()
 	for _, e := range entries {
-		total += e.size
-	}
-	for _, e := range entries {
-		if total <= c.limit {
+		if total <= limit {
 			return nil
 		}
 		if e.path == c.path(m) || c.evict(e.path) {

@@ -177,6 +177,35 @@ func TestEviction(t *testing.T) {
 	}
 }
 
+// TestDiskLimitsTheCache: of what others leave on the disk, the cache takes half.
+func TestDiskLimitsTheCache(t *testing.T) {
+	c := NewCache(t.TempDir(), 0)
+	ms := models(t, c, 4)
+	var sizes int64
+	for _, m := range ms {
+		sizes += size(t, m)
+	}
+	disk := 2*sizes - 2
+	c.free = func() (int64, error) {
+		entries, err := c.entries()
+		return disk - bytesOf(entries), err
+	}
+	for k, m := range ms {
+		c.now = func() time.Time { return time.Now().Add(time.Duration(k) * 2 * useStep) }
+		open(t, m).Close()
+	}
+	if d := cmp.Diff([]bool{false, true, true, true}, kept(c, ms)); d != "" {
+		t.Errorf("models kept (-want +got):\n%s", d)
+	}
+	if got, want := c.Limit(), sizes-1; got != want {
+		t.Errorf("limit %d, want %d", got, want)
+	}
+	c.free = func() (int64, error) { return 0, ErrFreeUnknown }
+	if got := c.Limit(); got != DefaultLimit {
+		t.Errorf("limit %d of an unknown disk, want %d", got, DefaultLimit)
+	}
+}
+
 // TestForeignFilesStay: the folder may hold models of the user's own.
 func TestForeignFilesStay(t *testing.T) {
 	c := NewCache(t.TempDir(), 1)

@@ -36,6 +36,11 @@ func CheckCacheDir(dir string) (free int64, err error) {
 	}
 	f.Close()
 	os.Remove(f.Name())
+	return freeBytes(dir)
+}
+
+// freeBytes is what the user may still write on the folder's disk. The error wraps ErrFreeUnknown.
+func freeBytes(dir string) (int64, error) {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(dir, &disk); err != nil {
 		return 0, fmt.Errorf("%s: %w: %w", dir, ErrFreeUnknown, err)
