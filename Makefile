@@ -208,7 +208,7 @@ harness: build
 	@scripts/harness
 
 # Whether latlab finds the same latencies again, with and without other load: the table of docs/measuring.md.
-# About an hour; refuses a machine that is not quiet. ARGS="-busy" and others: `go run ./tools/repeatability -h`.
+# Some 20 minutes; refuses a machine that is not quiet. ARGS="-busy" and others: `go run ./tools/repeatability -h`.
 repeatability: build
 	$(GO) run ./tools/repeatability $(ARGS)
 

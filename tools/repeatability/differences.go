@@ -4,18 +4,22 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat"
+
+	"latlab/bench/stats"
 )
 
 // rightWithin is how far a latency with a busy core may be from the idle one and still count as right.
 const rightWithin = 0.02
 
-var columns = []string{"networks", "median difference", "90th percentile", "largest", "intervals overlap", "INVALID", "IMPRECISE", "INVALID or within 2 %"}
+var columns = []string{"networks", "median difference", "without the common factor", "90th percentile", "largest", "intervals overlap", "INVALID", "IMPRECISE", "INVALID or within 2 %"}
 
 // differences are those of networks that two sweeps have timed. Only latencies that are not INVALID in
 // either count, except for the number of INVALID ones itself.
 type differences struct {
 	networks, invalid, imprecise, overlap int
-	relative                              []float64 // absolute values, sorted
+	ratios                                []float64 // to the idle latency
 	smoothWrong                           []string  // neither INVALID nor right
 }
 
@@ -40,32 +44,34 @@ func differ(idle, rows map[string]row) differences {
 		if a.Low <= b.High && b.Low <= a.High {
 			d.overlap++
 		}
-		difference := math.Abs(b.Latency/a.Latency - 1)
-		d.relative = append(d.relative, difference)
-		if difference > rightWithin {
+		d.ratios = append(d.ratios, b.Latency/a.Latency)
+		if math.Abs(b.Latency/a.Latency-1) > rightWithin {
 			d.smoothWrong = append(d.smoothWrong, id)
 		}
 	}
-	slices.Sort(d.relative)
 	return d
 }
 
-// quantile is the smallest value that at least this share of the differences does not exceed.
-func (d differences) quantile(share float64) string {
-	if len(d.relative) == 0 {
+// quantile is the smallest value that at least this share of the absolute differences from a common factor does not exceed.
+func (d differences) quantile(share, factor float64) string {
+	if len(d.ratios) == 0 {
 		return "-"
 	}
-	i := int(math.Ceil(share*float64(len(d.relative)))) - 1
-	return fmt.Sprintf("%.2f %%", 100*d.relative[max(i, 0)])
+	var off []float64
+	for _, r := range d.ratios {
+		off = append(off, math.Abs(r/factor-1))
+	}
+	slices.Sort(off)
+	return fmt.Sprintf("%.2f %%", 100*stat.Quantile(share, stat.Empirical, off, nil))
 }
 
 func (d differences) cells() []string {
 	overlap := "-"
-	if len(d.relative) > 0 {
-		overlap = fmt.Sprintf("%d of %d", d.overlap, len(d.relative))
+	if len(d.ratios) > 0 {
+		overlap = fmt.Sprintf("%d of %d", d.overlap, len(d.ratios))
 	}
 	return []string{
-		fmt.Sprint(d.networks), d.quantile(.5), d.quantile(.9), d.quantile(1), overlap,
+		fmt.Sprint(d.networks), d.quantile(.5, 1), d.quantile(.5, stats.Median(d.ratios)), d.quantile(.9, 1), d.quantile(1, 1), overlap,
 		fmt.Sprint(d.invalid), fmt.Sprint(d.imprecise), fmt.Sprintf("%d of %d", d.networks-len(d.smoothWrong), d.networks),
 	}
 }

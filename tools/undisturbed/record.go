@@ -224,12 +224,17 @@ func quota(ctx context.Context, o options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	script := filepath.Join(os.TempDir(), fmt.Sprintf("latlab-undisturbed-%d", os.Getpid()))
+	// A folder of its own: the script of the block before is removed meanwhile.
+	dir, err := os.MkdirTemp("", "latlab-undisturbed-agent-")
+	if err != nil {
+		return "", err
+	}
+	context.AfterFunc(ctx, func() { _ = os.RemoveAll(dir) })
+	script := filepath.Join(dir, "agent")
 	text := fmt.Sprintf("#!/bin/sh\necho $$ > %s/cgroup.procs\nexec '%s' \"$@\"\n", group, real)
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil { //nolint:gosec // it is a program
 		return "", err
 	}
-	context.AfterFunc(ctx, func() { _ = os.Remove(script) })
 	return script, nil
 }
 

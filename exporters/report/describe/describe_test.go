@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"latlab/bench/stats"
 	"latlab/regress"
 )
 
@@ -13,6 +14,8 @@ func TestWords(t *testing.T) {
 		{Quoted("lab.db"), "lab.db"}, {Quoted(""), "''"}, {Quoted("my lab.db"), "'my lab.db'"}, {Quoted("it's"), `'it'\''s'`},
 		{Quoted("$(rm x)"), "'$(rm x)'"}, {Clip("mobiledet", 5), "mobi…"}, {OrNone(""), "none"}, {Plain("a\x00b\u202ec"), "a\uFFFDb\uFFFDc"},
 		{Span([]float64{0.021, 0.0251, 0.0214}), "3 networks from 21.00 to 25.10 ms, median 21.40 ms"}, {Span([]float64{2.1e-5}), "1 network, 21.00 us"}, {Span(nil), "nothing measured"},
+		{Levels(&stats.Levels{Low: 0.99, High: 1.02}), "from -1.0 % to +2.0 % over the sweep, corrected"},
+		{Levels(&stats.Levels{Low: 1, High: 1, Steps: []stats.Stretch{{First: 0, Last: 20, Level: 1.076}}}), "none; +7.6 % in blocks 1 to 21, which are not used"},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)

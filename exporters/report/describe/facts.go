@@ -199,7 +199,10 @@ func Levels(l *stats.Levels) string {
 	if l == nil {
 		return ""
 	}
-	text := fmt.Sprintf("from %s to %s over the sweep, corrected", Signed(l.Low-1), Signed(l.High-1))
+	text := "none"
+	if low, high := Signed(l.Low-1), Signed(l.High-1); low != high {
+		text = fmt.Sprintf("from %s to %s over the sweep, corrected", low, high)
+	}
 	for _, s := range l.Steps {
 		text += fmt.Sprintf("; %s in blocks %s to %s, which are not used", Signed(s.Level-1), ui.Thousands(s.First+1), ui.Thousands(s.Last+1))
 	}
