@@ -188,11 +188,7 @@ func parts(n int, o Options) ([]part, string) {
 	var ps []part
 	if o.Train > 0 {
 		for r := range heldSplits {
-			order := shuffled(n, o.Seed, 1000+uint64(r))
-			train, test := order[:o.Train], order[o.Train:]
-			slices.Sort(train)
-			slices.Sort(test)
-			ps = append(ps, part{train, test, r})
+			ps = append(ps, randomSplit(n, o.Train, o.Seed, r))
 		}
 		return ps, fmt.Sprintf("%d random splits, seed %d: trained on %d networks, tested on the other %d; mean of the splits' figures",
 			heldSplits, o.Seed, o.Train, n-o.Train)
@@ -206,6 +202,15 @@ func parts(n int, o Options) ([]part, string) {
 	}
 	return ps, fmt.Sprintf("%s, seed %d: every network predicted once a repeat by a model trained on the other folds; figures of all networks, mean of the repeats",
 		foldsRule, o.Seed)
+}
+
+// randomSplit is the r-th random split of n networks into those to train on and those to test.
+func randomSplit(n, train int, seed uint64, r int) part {
+	order := shuffled(n, seed, 1000+uint64(r))
+	p := part{order[:train], order[train:], r}
+	slices.Sort(p.train)
+	slices.Sort(p.test)
+	return p
 }
 
 // heldOut is what validation needs from a fit of any method.

@@ -23,6 +23,7 @@ type fitOptions struct {
 	sweepChoice
 	method         string
 	train          int
+	curve          bool
 	absolute       bool
 	nonNegative    bool
 	includeInvalid bool
@@ -38,6 +39,7 @@ func (o *fitOptions) register(f *flagSet) {
 	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, are fitted together")
 	f.string(&o.method, "method", "`METHOD` ops, indicator or macs; for listed models features, ops or macs", string(regress.Ops))
 	f.int(&o.train, "train", "train on `N` networks in each held-out split, test on the rest; default: 80 %", 0)
+	f.bool(&o.curve, "curve", "print how good each method is on 5, 10, 20, 50, ... networks, instead of a cost model")
 	f.bool(&o.absolute, "absolute", "indicator only: minimize errors in seconds, as the paper's ridge does, instead of relative errors")
 	f.bool(&o.nonNegative, "non-negative", "indicator only: set negative weights to zero and fit the others again")
 	f.bool(&o.includeInvalid, "include-invalid", "use INVALID measurements too")
@@ -57,7 +59,7 @@ const (
 
 // fitFlags are the flags that apply to only one of them.
 var fitFlags = map[string]string{
-	"sweep": fitOfSweep, "device": fitOfSweep, "include-invalid": fitOfSweep,
+	"sweep": fitOfSweep, "device": fitOfSweep, "include-invalid": fitOfSweep, "curve": fitOfSweep,
 	"target": fitOfForeign, "features": fitOfForeign,
 }
 
@@ -143,6 +145,9 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 		return ofSweeps(sweeps, err)
 	}
 	f.printInvalid(o.Invalid)
+	if f.curve {
+		return f.fewValid(o.Invalid, f.learningCurve(ctx, o.Data))
+	}
 	m, err := regress.Fit(ctx, o.Data, f.regress())
 	if err != nil {
 		return f.fewValid(o.Invalid, err)

@@ -20,6 +20,9 @@ import (
 // listedModels fits sweeps of a user's own files, which are not in any search space, by the
 // features of the list or of their ops.
 func (f *fitJob) listedModels(ctx context.Context, st bench.Reader, sweeps []bench.Sweep) error {
+	if f.curve {
+		return usagef("--curve needs networks of a space; these are listed models")
+	}
 	data, err := observe.Listed(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid, Now: time.Now()})
 	if err != nil {
 		return ofSweeps(sweeps, err)
