@@ -247,6 +247,11 @@ func drawSpace(t *rapid.T) *Space {
   - {name: ibn_e6, type: ibn, kernel: 7, expansion: 6}
   - {name: fused, type: fused, kernel: 3, expansion: 2, se: 1}
   - {name: tucker, type: tucker, kernel: 5, in_ratio: 1e-3, out_ratio: 0.1}
+  - {name: b_k3_e1, type: bottleneck, kernel: 3, expansion: 1, activation: relu}
+  - {name: b_k3_e4, type: bottleneck, kernel: 3, expansion: 4, activation: relu}
+  - {name: b_k5_e1, type: bottleneck, kernel: 5, expansion: 1, activation: relu}
+  - {name: b_k5_e4, type: bottleneck, kernel: 5, expansion: 4, activation: relu}
+  - {name: mark, type: endpoint}
   - {name: skip, type: skip}
 stages:
 `)
@@ -266,6 +271,11 @@ stages:
 		if n := rapid.IntRange(0, 3).Draw(t, "more"); n > 0 {
 			fmt.Fprintf(&b, "      - {stride: 1, residual: %v, repeat: %d, choices: [%s, skip]}\n",
 				rapid.Bool().Draw(t, "residual"), n, strings.Join(some.Draw(t, "choices"), ", "))
+		}
+		if rapid.Bool().Draw(t, "tree") {
+			fmt.Fprintf(&b, "      - {stride: 1, choices: [mark], by: [none]}\n")
+			fmt.Fprintf(&b, "      - {stride: 1, residual: true, choices: [b_k3_e1, b_k3_e4, b_k5_e1, b_k5_e4%s], by: [kernel, expansion, op]}\n",
+				rapid.SampledFrom([]string{"", ", skip"}).Draw(t, "last"))
 		}
 	}
 	b.WriteString("head: {type: classifier, classes: 2}\n")
