@@ -96,17 +96,45 @@ func (l Layer) blocks() []Choice {
 
 // Values lists a choice for each value of a decision, in the order of the layer's choices.
 func (l Layer) Values(by By) []Choice {
-	if by == ByOp {
-		return append(l.Choices[:1:1], l.Choices[len(l.blocks()):]...)
-	}
 	var values []Choice
-	for _, c := range l.blocks() {
-		same := func(v Choice) bool { return by.name(v) == by.name(c) }
-		if !slices.ContainsFunc(values, same) {
-			values = append(values, c)
-		}
+	for _, i := range l.firsts(nil, by) {
+		values = append(values, l.Choices[i])
 	}
 	return values
+}
+
+// firsts appends the index of the first choice with each value of a decision. Radices, which every text of
+// indices is checked against, takes most of its time here.
+func (l Layer) firsts(dst []int, by By) []int {
+	if by == ByOp {
+		if dst = append(dst, 0); len(l.blocks()) < len(l.Choices) {
+			dst = append(dst, len(l.Choices)-1)
+		}
+		return dst
+	}
+	value := by.value()
+next:
+	for i := range l.blocks() {
+		x := value(&l.Choices[i])
+		for _, first := range dst {
+			if value(&l.Choices[first]) == x {
+				continue next
+			}
+		}
+		dst = append(dst, i)
+	}
+	return dst
+}
+
+// value returns what a choice has of the decision, as a number.
+func (by By) value() func(*Choice) float64 {
+	switch by {
+	case ByKernel:
+		return func(c *Choice) float64 { return float64(c.Kernel) }
+	case ByExpansion:
+		return func(c *Choice) float64 { return float64(c.Expansion) }
+	}
+	return func(c *Choice) float64 { return c.SE }
 }
 
 // radices are the numbers of values of the layer's decisions.
@@ -117,7 +145,8 @@ func (l Layer) radices() []int {
 	var rs []int
 	for _, by := range l.By {
 		if by != ByNone {
-			rs = append(rs, len(l.Values(by)))
+			var stack [8]int
+			rs = append(rs, len(l.firsts(stack[:0], by)))
 		}
 	}
 	return rs

@@ -214,11 +214,18 @@ func (k kernel) manifest(m *regress.CostModel, s *sampler.Space, data, spec []by
 		Device: m.Device, Kind: m.Kind, Precision: m.Precision, Estimator: m.Estimator, Method: m.Method,
 		Fingerprint: m.Fingerprint, DataHash: m.DataHash, MeasuredUntil: m.MeasuredUntil,
 		Decisions: len(s.Decisions()), Coefficients: len(k.weights), BiasMS: k.bias,
-		InBias: append([]string{}, k.dropped...), Gauge: "as fitted",
+		InBias: append([]string{}, k.dropped...), Gauge: gauge(m),
 		Figures: m.Figures, Warnings: append(append([]string{}, m.Warnings...), lost(s)...),
 		SHA256: map[string]string{DataFile: sum(data), SpecFile: sum(spec)},
 	}, "", "  ")
 	return append(out, '\n'), err
+}
+
+func gauge(m *regress.CostModel) string {
+	if m.Method == Imported {
+		return "as imported"
+	}
+	return "as fitted"
 }
 
 func sum(b []byte) string {
