@@ -9,10 +9,11 @@ type Predictor struct {
 	bias    float64
 	weights []float64
 	layers  []step
+	flat    *sampler.Flattener
 }
 
 // step is one position: the offset of its weights, its number of input widths and choices, and
-// the decisions that are its choice, its output width and its input width (-1 = none).
+// the flat indices (sampler.Flattener) that are its choice, its output width and its input width (-1 = none).
 type step struct {
 	offset, ins, choices int
 	choice, out, in      int
@@ -23,7 +24,7 @@ func NewPredictor(m *CostModel, s *sampler.Space) (*Predictor, error) {
 	if err := m.CheckSpace(s); err != nil {
 		return nil, err
 	}
-	p := &Predictor{bias: m.Bias}
+	p := &Predictor{bias: m.Bias, flat: s.Flattener()}
 	for _, t := range m.Table {
 		p.weights = append(p.weights, t.Weights...)
 	}
@@ -43,6 +44,10 @@ func NewPredictor(m *CostModel, s *sampler.Space) (*Predictor, error) {
 
 // Predict returns the latency in seconds of indices that the space's Check accepts.
 func (p *Predictor) Predict(indices []int) float64 {
+	if p.flat != nil {
+		var stack [128]int // beyond which Append allocates
+		indices = p.flat.Append(stack[:0], indices)
+	}
 	y := p.bias
 	for _, s := range p.layers {
 		entry := indices[s.out] * s.ins

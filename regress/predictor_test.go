@@ -7,7 +7,10 @@ import (
 )
 
 func TestPredictorEqualsPredict(t *testing.T) {
-	for _, s := range []*sampler.Space{load(t, tiny), builtin(t, "mobiledet_cpu_tucker"), builtin(t, "mobiledet_gpu_ibn")} {
+	for _, s := range []*sampler.Space{
+		load(t, tiny), builtin(t, "mobiledet_cpu_tucker"), builtin(t, "mobiledet_gpu_ibn"),
+		builtin(t, "proxylessnas_enlarged_search"), builtin(t, "mobilenet_v3_like_search"),
+	} {
 		m := randomTable(s, 1)
 		p, err := NewPredictor(m, s)
 		if err != nil {

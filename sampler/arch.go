@@ -58,7 +58,7 @@ func (s *Space) ParseArch(written string) (Arch, error) {
 
 // Check reports the first decision of an Arch that is out of range, and its allowed range.
 func (s *Space) Check(a Arch) error {
-	radices := s.radices()
+	radices := s.Radices()
 	if len(a.Indices) != len(radices) {
 		return fmt.Errorf("space %s has %d decisions, indices %s have %d", s.Name, len(radices), text.Clip(a.String()), len(a.Indices))
 	}
@@ -75,7 +75,7 @@ func (s *Space) Check(a Arch) error {
 // Size is the number of points of the space.
 func (s *Space) Size() *big.Int {
 	n := big.NewInt(1)
-	for _, r := range s.radices() {
+	for _, r := range s.Radices() {
 		n.Mul(n, big.NewInt(int64(r)))
 	}
 	return n
@@ -85,10 +85,11 @@ func (s *Space) Size() *big.Int {
 // Positions. The Arch must have been checked.
 func (s *Space) Entries(a Arch) []int {
 	var entries []int
+	indices := s.Flat(a.Indices)
 	next, in, nIn := 0, 0, 1
 	for _, st := range s.Stages {
-		layers := a.Indices[next : next+len(st.Layers)]
-		out := a.Indices[next+len(st.Layers)]
+		layers := indices[next : next+len(st.Layers)]
+		out := indices[next+len(st.Layers)]
 		for li, l := range st.Layers {
 			entries = append(entries, (out*nIn+in)*len(l.Choices)+layers[li])
 			in, nIn = out, len(st.Widths)

@@ -13,6 +13,9 @@ type Block struct {
 	SE        float64 // ibn and fused; 0 = none
 	Width     int     // output channels
 	Residual  bool
+	// Activation is empty, the space's own, unless the block's choice has one.
+	Activation Activation
+	Bias       bool // conv: instead of batch norm
 }
 
 // String formats a block for errors: "ibn k3 s2 e8 width 32".
@@ -36,14 +39,14 @@ func (b Block) String() string {
 
 // ArchOfBlocks finds the point of the space that equals the network of the blocks, the stem first.
 // Every block needs a layer with its stride and residual, one of its choices and its stage's
-// width; a layer without a block is skipped. Nothing else marks the end of a stage: two stages of
+// width; a layer without a block is skipped, or has a type without weights, which blocks leave out. Nothing else marks the end of a stage: two stages of
 // one width are distinguished by the second one's first layer, which has a stride or no residual.
 // If several points are the same network, the one whose blocks come first in their stages is
 // returned, skips last. If no point fits, the error names the first block that fits nowhere.
 func (s *Space) ArchOfBlocks(blocks []Block) (Arch, error) {
 	m := &matcher{space: s, blocks: blocks, failed: map[place]bool{}}
 	if m.stage(0, 0) {
-		return Arch{Space: s.Name, Indices: m.indices}, nil
+		return Arch{Space: s.Name, Indices: s.Flattener().unflat(m.indices, func(int) int { return 0 })}, nil
 	}
 	if m.furthest == len(blocks) {
 		return Arch{}, fmt.Errorf("not in space %s: %d blocks leave layers that cannot be skipped", s.Name, len(blocks))
@@ -57,8 +60,8 @@ func (s *Space) ArchOfBlocks(blocks []Block) (Arch, error) {
 type matcher struct {
 	space    *Space
 	blocks   []Block
-	indices  []int
-	furthest int // block that no branch could place
+	indices  []int // flat
+	furthest int   // block that no branch could place
 	failed   map[place]bool
 }
 
@@ -97,7 +100,7 @@ func (m *matcher) layer(p place) bool {
 		}
 	}
 	for i, c := range l.Choices {
-		if c.Type == Skip && m.try(i, func() bool { return m.layer(next) }) {
+		if c.Type.keepsWidth() && m.try(i, func() bool { return m.layer(next) }) {
 			return true
 		}
 	}
@@ -122,8 +125,8 @@ func (l Layer) choiceOf(b Block) int {
 	}
 	for i, c := range l.Choices {
 		is := Choice{Name: c.Name, Type: b.Type, Kernel: b.Kernel, Expansion: b.Expansion,
-			InRatio: b.InRatio, OutRatio: b.OutRatio, SE: b.SE}
-		if c == is && c.Type != Skip {
+			InRatio: b.InRatio, OutRatio: b.OutRatio, SE: b.SE, Activation: b.Activation, Bias: b.Bias}
+		if c == is && !c.Type.keepsWidth() {
 			return i
 		}
 	}

@@ -114,13 +114,13 @@ func TestReleasedNetworksArePoints(t *testing.T) {
 // blocksOf is the inverse of ArchOfBlocks.
 func blocksOf(s *Space, a Arch) []Block {
 	var bs []Block
-	next := 0
+	next, indices := 0, s.Flat(a.Indices)
 	for _, st := range s.Stages {
-		width := st.Widths[a.Indices[next+len(st.Layers)]]
+		width := st.Widths[indices[next+len(st.Layers)]]
 		for i, l := range st.Layers {
-			c := l.Choices[a.Indices[next+i]]
-			if c.Type != Skip {
-				bs = append(bs, Block{c.Type, c.Kernel, l.Stride, c.Expansion, c.InRatio, c.OutRatio, c.SE, width, l.Residual})
+			c := l.Choices[indices[next+i]]
+			if !c.Type.keepsWidth() {
+				bs = append(bs, Block{c.Type, c.Kernel, l.Stride, c.Expansion, c.InRatio, c.OutRatio, c.SE, width, l.Residual, c.Activation, c.Bias})
 			}
 		}
 		next += len(st.Layers) + 1

@@ -15,6 +15,7 @@ func SampleCoverage(s *Space, n int, seed uint64) ([]Arch, error) {
 // coverage draws networks without replacement, the most useful first. An entry is due while at most
 // level networks have used it; when none is due, the level rises.
 type coverage struct {
+	flat   *Flattener
 	random stream
 	rest   *uniform // used if every useful network was already drawn
 	seen   map[string]bool
@@ -42,7 +43,7 @@ type layerCoverage struct {
 }
 
 func newCoverage(s *Space, seed uint64) *coverage {
-	c := &coverage{random: newStream("coverage", s.Name, seed), rest: newUniform(s, seed), seen: map[string]bool{}}
+	c := &coverage{flat: s.Flattener(), random: newStream("coverage", s.Name, seed), rest: newUniform(s, seed), seen: map[string]bool{}}
 	in := 1
 	for _, st := range s.Stages {
 		sc := stageCoverage{in: in, out: len(st.Widths), worth: make([]int, in)}
@@ -123,7 +124,7 @@ func (c *coverage) draw() []int {
 		indices = append(indices, out)
 		in = out
 	}
-	return indices
+	return c.flat.unflat(indices, func(n int) int { return int(c.random.below(uint64(n))) })
 }
 
 // plan fills in the stages' worth, starting with the last stage.
@@ -180,6 +181,7 @@ func (c *coverage) choose(l *layerCoverage, cell int) int {
 
 // use counts a network's entries.
 func (c *coverage) use(indices []int) {
+	indices = c.flat.Append(nil, indices)
 	in := 0
 	for i := range c.stages {
 		st := &c.stages[i]

@@ -94,7 +94,7 @@ func (l *loader) space(v strictyaml.Value) *Space {
 		s.Doc = doc(d)
 	}
 	s.Input = l.input(o.Get("input"))
-	s.Activation = Activation(o.Get("activation").OneOf(string(ReLU6), string(HSwish)))
+	s.Activation = Activation(o.Get("activation").OneOf(string(ReLU6), string(ReLU), string(HSwish)))
 	if m, ok := o.Opt("multipliers"); ok {
 		l.multipliers = multipliers(m)
 	}
@@ -175,22 +175,28 @@ func (l *loader) readChoices(v strictyaml.Value) {
 // choiceFields are the fields of each layer type besides name and type; a question mark means
 // optional.
 var choiceFields = map[LayerType][]string{
-	Conv:   {"kernel"},
-	IBN:    {"kernel", "expansion", "se?"},
-	Fused:  {"kernel", "expansion", "se?"},
-	Tucker: {"kernel", "in_ratio", "out_ratio"},
-	Skip:   {},
+	Conv:           {"kernel", "activation?", "bias?"},
+	IBN:            {"kernel", "expansion", "se?", "activation?"},
+	Fused:          {"kernel", "expansion", "se?", "activation?"},
+	Tucker:         {"kernel", "in_ratio", "out_ratio", "activation?"},
+	Separable:      {"kernel", "activation?"},
+	Bottleneck:     {"kernel", "expansion", "se?", "activation?"},
+	ActivationMark: {"activation?"},
+	EndpointMark:   {},
+	Pool:           {},
+	Skip:           {},
 }
 
 func choice(v strictyaml.Value) Choice {
-	o := v.Object("name", "type", "kernel", "expansion", "in_ratio", "out_ratio", "se")
+	o := v.Object("name", "type", "kernel", "expansion", "in_ratio", "out_ratio", "se", "activation", "bias")
 	c := Choice{Name: name(o.Get("name"))}
-	c.Type = LayerType(o.Get("type").OneOf(string(Conv), string(IBN), string(Fused), string(Tucker), string(Skip)))
+	c.Type = LayerType(o.Get("type").OneOf(string(Conv), string(IBN), string(Fused), string(Tucker), string(Separable), string(Bottleneck),
+		string(ActivationMark), string(EndpointMark), string(Pool), string(Skip)))
 	if !o.OK() {
 		return c
 	}
 	fields := strings.Join(choiceFields[c.Type], " ")
-	for _, key := range []string{"kernel", "expansion", "in_ratio", "out_ratio", "se"} {
+	for _, key := range []string{"kernel", "expansion", "in_ratio", "out_ratio", "se", "activation", "bias"} {
 		f, given := o.Opt(key)
 		switch has := strings.Contains(" "+fields, " "+key); {
 		case has && !given && strings.Contains(fields, key+"?"):
@@ -221,6 +227,10 @@ func (c *Choice) set(key string, v strictyaml.Value) {
 		c.OutRatio = positive(v, 1)
 	case "se":
 		c.SE = positive(v, 1)
+	case "activation":
+		c.Activation = Activation(v.OneOf(string(ReLU6), string(ReLU), string(HSwish)))
+	case "bias":
+		c.Bias = v.Bool()
 	}
 }
 
@@ -298,9 +308,20 @@ func ScaleWidth(width int, factor float64) int {
 	return max(8, int(float64(width)*factor/8+0.5)*8)
 }
 
+// DivisibleWidth is ScaleWidth, but 8 more where rounding would take away more than a tenth
+// (google-research/tunas, search_space_utils.make_divisible): 72 channels have 24 hidden ones at a quarter, not 16.
+func DivisibleWidth(width int, factor float64) int {
+	exact := float64(width) * factor
+	w := ScaleWidth(width, factor)
+	if float64(w) < 0.9*exact {
+		w += 8
+	}
+	return w
+}
+
 // repeated reads one entry of a stage's layers, which may stand for several layers.
 func (l *loader) repeated(v strictyaml.Value, st Stage) []Layer {
-	o := v.Object("stride", "residual", "repeat", "choices")
+	o := v.Object("stride", "residual", "repeat", "choices", "by")
 	layer := Layer{Stride: o.Get("stride").Int(1, 2)}
 	if r, ok := o.Opt("residual"); ok {
 		layer.Residual = r.Bool()
@@ -310,6 +331,9 @@ func (l *loader) repeated(v strictyaml.Value, st Stage) []Layer {
 		n = r.Int(1, maxLayers)
 	}
 	layer.Choices = l.layerChoices(o.Get("choices"))
+	if by, ok := o.Opt("by"); ok {
+		layer.By = decisions(by, layer)
+	}
 	var layers []Layer
 	for i := 0; i < n && v.OK(); i++ {
 		l.place(o, layer, st, len(st.Layers)+i == 0)
@@ -336,7 +360,32 @@ func (l *loader) layerChoices(v strictyaml.Value) []Choice {
 	if len(cs) == 1 && cs[0].Type == Skip {
 		v.Fail("must have a choice besides skip")
 	}
+	for _, c := range cs {
+		if c.Type != Skip && c.Type.keepsWidth() && len(cs) > 1 {
+			v.Fail("%s must be the only choice of its layer, because it is of type %s", c.Name, c.Type)
+		}
+	}
 	return cs
+}
+
+// decisions reads the decisions that together make a layer's choice.
+func decisions(v strictyaml.Value, l Layer) []By {
+	order := []By{ByNone, ByKernel, ByExpansion, BySE, ByOp}
+	last := -1
+	for _, x := range v.List(len(order)) {
+		by := By(x.OneOf("none", "kernel", "expansion", "se", "op"))
+		i := slices.Index(order, by)
+		if x.OK() && (i <= last || last == 0) {
+			x.Fail("must be none alone, or some of kernel, expansion, se and op in this order")
+		}
+		last = i
+		l.By = append(l.By, by)
+	}
+	if v.OK() && !l.product() {
+		v.Fail("the layer's choices must be every combination of the values that these decide, the first changing slowest, " +
+			"and then the skip if the layer has one, which op decides")
+	}
+	return l.By
 }
 
 // place checks that a layer fits the shapes before it, and updates them.
@@ -348,18 +397,28 @@ func (l *loader) place(o strictyaml.Object, layer Layer, st Stage, first bool) {
 	}
 	for _, c := range layer.Choices {
 		switch {
-		case c.Type != Skip:
+		case !c.Type.keepsWidth():
 		case !sameShape:
-			o.Get("choices").Fail("%s", shapeReason(layer, "skip"))
+			o.Get("choices").Fail("%s", shapeReason(layer, string(c.Type)))
 		case l.layers == 0:
-			o.Get("choices").Fail("the network's first layer cannot be skipped")
+			o.Get("choices").Fail("the network's first layer cannot be %s", firstReason(c.Type))
+		case c.Type != Skip && layer.Residual:
+			o.Get("residual").Fail("does not belong to a layer of type %s", c.Type)
 		}
 	}
 	if layer.Stride == 2 && l.height == 1 && l.width == 1 {
 		o.Get("stride").Fail("the map is 1x1 here and cannot shrink by a stride of 2")
 	}
 	l.count(v, layer, st)
-	l.height, l.width, l.in = shrink(l.height, layer.Stride), shrink(l.width, layer.Stride), st.Widths
+	l.in = st.Widths
+	l.height, l.width = layer.MapAfter(l.height, l.width)
+}
+
+func firstReason(t LayerType) string {
+	if t == Skip {
+		return "skipped"
+	}
+	return "of type " + string(t)
 }
 
 func shapeReason(l Layer, what string) string {
@@ -411,7 +470,9 @@ func (l *loader) elements(c Choice, stride, out int) (tensor, weights float64) {
 	switch c.Type {
 	case Conv, Tucker:
 		weights = k * in * o
-	case IBN:
+	case Separable:
+		weights = k*in + in*o
+	case IBN, Bottleneck:
 		tensor = math.Max(tensor, before*mid)
 		weights = in*mid + k*mid + mid*o
 	case Fused:

@@ -15,12 +15,18 @@ import (
 
 // What each file of testdata/bad must give, behind its name.
 var badFiles = map[string]string{
+	"bias_of_ibn":            `:7: choices[1].bias: does not belong to a choice of type ibn`,
+	"by_no_product":          `:20: stages[1].layers[1].by: the layer's choices must be every combination of the values that these decide, the first changing slowest, and then the skip if the layer has one, which op decides`,
+	"by_order":               `:20: stages[1].layers[1].by[1]: must be none alone, or some of kernel, expansion, se and op in this order`,
+	"by_unknown":             `:20: stages[1].layers[1].by[0]: unknown value "kernels"; did you mean "kernel"?`,
+	"mark_among_others":      `:20: stages[1].layers[1].choices: skip must be the only choice of its layer, because it is of type endpoint`,
+	"mark_first":             `:20: stages[1].layers[0].choices: pool needs equal input and output widths; a stage's first layer has them only if both stages have the same single width`,
 	"head_classifier_huge":   `:22: head.classes: the largest network has more than 268435456 weights with this head`,
 	"head_tensor_huge":       `:21: head: a tensor of 512x512x49164 has more than 268435456 elements`,
 	"head_weights_huge":      `:21: head: the largest network has more than 268435456 weights with this head`,
 	"skip_stem":              `:15: stages[0].layers[0].choices: the network's first layer cannot be skipped`,
 	"activation_null":        `:3: activation: must be text, not nothing`,
-	"activation_unknown":     `:3: activation: unknown value "relu"; did you mean "relu6"?`,
+	"activation_unknown":     `:3: activation: unknown value "gelu"; did you mean "relu"?`,
 	"alias_in_itself":        `:4: multipliers[0]: must be a number, not a list`,
 	"anchors_count":          `:21: head.anchors: must have one number per map, 2 taps and 1 extra, not 2`,
 	"anchors_missing":        `:21: head.anchors: is missing`,
@@ -68,7 +74,7 @@ var badFiles = map[string]string{
 	"layer_choices_missing":  `:20: stages[1].layers[1].choices: is missing`,
 	"layers_too_many":        `:20: stages[1].layers[1]: layer 257; a space may have 256`,
 	"list":                   `:1: must be a mapping, not a list`,
-	"merge_key":              `:10: choices[4].<<: unknown field; known: name, type, kernel, expansion, in_ratio, out_ratio, se`,
+	"merge_key":              `:10: choices[4].<<: unknown field; known: name, type, kernel, expansion, in_ratio, out_ratio, se, activation, bias`,
 	"multiplier_inf":         `:4: multipliers[0]: must be above 0 and at most 64, not .inf`,
 	"multiplier_nan":         `:4: multipliers[0]: must be above 0 and at most 64, not .nan`,
 	"multiplier_negative":    `:4: multipliers[0]: must be above 0 and at most 64, not -0.5`,
@@ -115,7 +121,7 @@ var badFiles = map[string]string{
 	"tap_unknown":            `:21: head.taps[1]: unknown stage "stage2"; did you mean "stage1"?`,
 	"tensor_huge":            `:15: stages[0].layers[0]: choice conv_k3 has a tensor of 1.07e+09 elements at the largest width; the limit is 268435456`,
 	"text":                   `:1: must be a mapping, not "just words"`,
-	"type_far":               `:9: choices[3].type: unknown value "transformer"; known: conv, ibn, fused, tucker, skip`,
+	"type_far":               `:9: choices[3].type: unknown value "transformer"; known: conv, ibn, fused, tucker, separable, bottleneck, activation, endpoint, pool, skip`,
 	"type_unknown":           `:9: choices[3].type: unknown value "tuker"; did you mean "tucker"?`,
 	"unclosed":               `:3: did not find expected ',' or ']'`,
 	"unknown_anchor":         `: unknown anchor 'none' referenced`,
@@ -187,11 +193,11 @@ head: {type: classifier, classes: 10}
 		Name: "fields", Doc: "one: line", Source: "fields.yaml",
 		Input: Input{Height: 9, Width: 16, Channels: 1}, Activation: HSwish,
 		Stages: []Stage{
-			{"stem", []int{3}, []Layer{{1, false, []Choice{{Name: "stem", Type: Conv, Kernel: 1}}}}},
-			{"same", []int{3}, []Layer{{1, true, []Choice{ibn, {Name: "skip", Type: Skip}}}}},
+			{"stem", []int{3}, []Layer{{Stride: 1, Choices: []Choice{{Name: "stem", Type: Conv, Kernel: 1}}}}},
+			{"same", []int{3}, []Layer{{Stride: 1, Residual: true, Choices: []Choice{ibn, {Name: "skip", Type: Skip}}}}},
 			// 12 times 2, 0.01, 1.1, 1 is 24, 0.12, 13.2, 12.
-			{"wide", []int{8, 16, 24}, []Layer{{2, false, both}, {1, false, both}, {1, false, both}}},
-			{"own", []int{16}, []Layer{{2, false, both}, {2, false, both}}},
+			{"wide", []int{8, 16, 24}, []Layer{{Stride: 2, Choices: both}, {Stride: 1, Choices: both}, {Stride: 1, Choices: both}}},
+			{"own", []int{16}, []Layer{{Stride: 2, Choices: both}, {Stride: 2, Choices: both}}},
 		},
 		Head: Head{Type: Classifier, Classes: 10},
 	}

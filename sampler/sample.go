@@ -57,7 +57,7 @@ type uniform struct {
 const numbered = 1 << 60
 
 func newUniform(s *Space, seed uint64) *uniform {
-	u := &uniform{random: newStream("sample", s.Name, seed), radices: s.radices()}
+	u := &uniform{random: newStream("sample", s.Name, seed), radices: s.Radices()}
 	if size := s.Size(); size.Cmp(big.NewInt(numbered)) <= 0 {
 		u.size = size.Uint64()
 		u.moved = map[uint64]uint64{}
@@ -141,12 +141,12 @@ func (s networkSet) add(indices []int) bool {
 	return true
 }
 
-// radices are the numbers of values of each decision.
-func (s *Space) radices() []int {
+// Radices are the numbers of values of each decision.
+func (s *Space) Radices() []int {
 	var rs []int
 	for _, st := range s.Stages {
 		for _, l := range st.Layers {
-			rs = append(rs, len(l.Choices))
+			rs = append(rs, l.radices()...)
 		}
 		rs = append(rs, len(st.Widths))
 	}

@@ -37,6 +37,12 @@ func TestSampleGolden(t *testing.T) {
 			"0:1:5:1:3:11:9:0:4:3:1:3:9:0:4:0:4:12:0:11:10:8:2:4:9:11:8:5:1:9:5", "b246e1148a31ff9b"},
 		{"mobiledet_dsp_ibn", 7, SampleCoverage,
 			"0:2:0:3:1:2:1:0:0:1:2:2:0:4:1:2:1:0:4:1:0:1:0:0:0:1:0:1:6:1:5", "c2016522afac46a4"},
+		{"mobilenet_v3_like_search", 1, Sample,
+			"0:0:0:3:0:0:0:0:4:0:1:0:2:1:1:2:2:0:1:2:0:2:1:2:3:1:0:2:2:0:1:0:5:0:0:2:1:1:1:2:4:0:1:0:3:0:1:0:0:0:0:3:1:0:1:1:4:1:1:1:1:0:0:2:1:1:0:1:2:3:0:0:3:0:0:1:1:0:0:0:5:1:0:5:5:2", "27ab455dbea96e20"},
+		{"proxylessnas_search", 1, Sample,
+			"0:1:0:2:1:0:1:0:0:1:0:0:0:0:0:0:1:1:0:1:1:0:2:0:0:2:1:1:0:0:1:0:1:1:1:1:1:1:1:0:0:0:1:0:0:2:0:1:2:0:1:2:1:1:0:0:1:0:0:1:1:2:1:0:2:0:0:0:0:1:0:0:0", "983f5cb1b80b1f79"},
+		{"proxylessnas_enlarged_search", 1, SampleCoverage,
+			"3:1:1:1:1:0:1:0:0:2:1:0:1:0:1:0:1:0:0:2:0:0:2:0:0:0:1:0:3:0:0:0:2:1:1:0:1:0:0:1:0:0:1:0:0:2:1:0:0:0:1:1:1:0:2:1:1:0:0:0:0:1:1:0:0:0:0:5:1:0:0:0:5", "baf144bb1a87e646"},
 	} {
 		archs, err := c.sample(builtin(t, c.space), 1000, c.seed)
 		if err != nil {
@@ -247,6 +253,11 @@ func drawSpace(t *rapid.T) *Space {
   - {name: ibn_e6, type: ibn, kernel: 7, expansion: 6}
   - {name: fused, type: fused, kernel: 3, expansion: 2, se: 1}
   - {name: tucker, type: tucker, kernel: 5, in_ratio: 1e-3, out_ratio: 0.1}
+  - {name: b_k3_e1, type: bottleneck, kernel: 3, expansion: 1, activation: relu}
+  - {name: b_k3_e4, type: bottleneck, kernel: 3, expansion: 4, activation: relu}
+  - {name: b_k5_e1, type: bottleneck, kernel: 5, expansion: 1, activation: relu}
+  - {name: b_k5_e4, type: bottleneck, kernel: 5, expansion: 4, activation: relu}
+  - {name: mark, type: endpoint}
   - {name: skip, type: skip}
 stages:
 `)
@@ -266,6 +277,11 @@ stages:
 		if n := rapid.IntRange(0, 3).Draw(t, "more"); n > 0 {
 			fmt.Fprintf(&b, "      - {stride: 1, residual: %v, repeat: %d, choices: [%s, skip]}\n",
 				rapid.Bool().Draw(t, "residual"), n, strings.Join(some.Draw(t, "choices"), ", "))
+		}
+		if rapid.Bool().Draw(t, "tree") {
+			fmt.Fprintf(&b, "      - {stride: 1, choices: [mark], by: [none]}\n")
+			fmt.Fprintf(&b, "      - {stride: 1, residual: true, choices: [b_k3_e1, b_k3_e4, b_k5_e1, b_k5_e4%s], by: [kernel, expansion, op]}\n",
+				rapid.SampledFrom([]string{"", ", skip"}).Draw(t, "last"))
 		}
 	}
 	b.WriteString("head: {type: classifier, classes: 2}\n")

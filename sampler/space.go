@@ -3,7 +3,8 @@
 // A Space is a list of stages; a stage has candidate widths and layers; a layer has named choices.
 // Every layer and every stage width is one decision, in TuNAS order: the layers of a stage, then
 // its width, stage by stage, the stem first (google-research/tunas, schema.map_oneofs). An Arch has
-// one index for each decision.
+// one index for each decision. In TuNAS's own spaces a layer is made by several decisions, or by none
+// (decisions.go).
 //
 // The package knows nothing about shapes, MACs and file formats: sampler/graph lowers a point to
 // ops, sampler/tflite writes it.
@@ -24,12 +25,32 @@ const (
 	Skip   LayerType = "skip"   // identity: the layer is omitted
 )
 
+// The layer types of TuNAS's own spaces (google-research/tunas, mobile_search_space_v3.py and
+// rematlib/mobile_model_v3.py). TuNAS's blocks differ from MobileDets' in details that change their cost,
+// so they are types of their own.
+const (
+	Separable LayerType = "separable" // KxK depthwise, activation, 1x1 linear (SeparableConvSpec)
+	// Bottleneck is DepthwiseBottleneckSpec: it expands at Expansion 1 too, the hidden layer of its
+	// squeeze-and-excite has ReLU, and DivisibleWidth rounds it.
+	Bottleneck LayerType = "bottleneck"
+	Pool       LayerType = "pool" // mean of the whole map (GlobalAveragePoolSpec)
+	// The marks have no ops. TuNAS gives each of them a place in its table, so they have a position here.
+	ActivationMark LayerType = "activation" // the activation that the layer before has (ActivationSpec)
+	EndpointMark   LayerType = "endpoint"   // where a detector would read the map (DetectionEndpointSpec)
+)
+
+// keepsWidth reports types of layers that cannot change the number of channels.
+func (t LayerType) keepsWidth() bool {
+	return t == Skip || t == Pool || t == ActivationMark || t == EndpointMark
+}
+
 // Activation is the non-linearity of the backbone's blocks.
 type Activation string
 
 // The activations.
 const (
 	ReLU6  Activation = "relu6"
+	ReLU   Activation = "relu"    // sampler/graph lowers it as ReLU6: to a runtime both are one clamp
 	HSwish Activation = "h-swish" // x * relu6(x+3) / 6
 )
 
@@ -42,14 +63,30 @@ type Choice struct {
 	InRatio   float64   `yaml:"in_ratio,omitempty"`  // tucker: input rank over input channels
 	OutRatio  float64   `yaml:"out_ratio,omitempty"` // tucker: output rank over output channels
 	SE        float64   `yaml:"se,omitempty"`        // squeeze-and-excite: hidden channels over squeezed channels; 0 = none
+	// Activation is the choice's own; empty = the space's.
+	Activation Activation `yaml:"activation,omitempty"`
+	Bias       bool       `yaml:"bias,omitempty"` // conv: a bias instead of batch norm
 }
 
-// Layer is one decision among choices, at a fixed stride.
+// Layer is choices at a fixed stride.
 type Layer struct {
 	Stride   int
 	Residual bool // input added to the output; needs stride 1 and equal widths
 	Choices  []Choice
+	// By are the decisions that together make the choice (decisions.go); nil = one decision makes it.
+	By []By
 }
+
+// MapAfter is the height and width of the map behind the layer.
+func (l Layer) MapAfter(height, width int) (h, w int) {
+	if l.Pools() {
+		return 1, 1
+	}
+	return shrink(height, l.Stride), shrink(width, l.Stride)
+}
+
+// Pools reports whether the layer averages the map.
+func (l Layer) Pools() bool { return len(l.Choices) == 1 && l.Choices[0].Type == Pool }
 
 // Stage is layers that share one output width.
 type Stage struct {
@@ -106,11 +143,11 @@ type Space struct {
 	Head       Head
 }
 
-// Decision is one flat OneOf: a layer's choice or a stage's width.
+// Decision is one OneOf: a layer's choice or a part of it, or a stage's width.
 type Decision struct {
 	Stage int
 	Layer int      // index in the stage, or -1 for the stage's width
-	Name  string   // "stage2/layer1" or "stage2/width"
+	Name  string   // "stage2/layer1", "stage2/layer1/kernel" or "stage2/width"
 	Names []string // meaning of each index
 }
 
@@ -155,11 +192,13 @@ func (s *Space) Decisions() []Decision {
 	var ds []Decision
 	for si, st := range s.Stages {
 		for li, l := range st.Layers {
-			d := Decision{Stage: si, Layer: li, Name: st.LayerName(li)}
-			for _, c := range l.Choices {
-				d.Names = append(d.Names, c.Name)
+			for _, d := range l.decisions() {
+				name := st.LayerName(li)
+				if d.by != "" {
+					name += "/" + string(d.by)
+				}
+				ds = append(ds, Decision{Stage: si, Layer: li, Name: name, Names: d.names})
 			}
-			ds = append(ds, d)
 		}
 		d := Decision{Stage: si, Layer: -1, Name: st.Name + "/width"}
 		for _, w := range st.Widths {

@@ -17,7 +17,7 @@ func TestSampleWhereFiltersSample(t *testing.T) {
 	t.Parallel()
 	for _, s := range []*Space{tiny(t), builtin(t, "mobiledet_edgetpu_tucker")} {
 		rapid.Check(t, func(t *rapid.T) {
-			seed, decision := rapid.Uint64().Draw(t, "seed"), rapid.IntRange(1, len(s.radices())-1).Draw(t, "decision")
+			seed, decision := rapid.Uint64().Draw(t, "seed"), rapid.IntRange(1, len(s.Radices())-1).Draw(t, "decision")
 			keep := func(indices []int) bool { return indices[decision] == 0 }
 			all, err := Sample(s, 200, seed)
 			if err != nil {

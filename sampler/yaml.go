@@ -32,6 +32,7 @@ type (
 		Residual bool     `yaml:"residual,omitempty"`
 		Repeat   int      `yaml:"repeat,omitempty"`
 		Choices  []string `yaml:"choices,flow"`
+		By       []By     `yaml:"by,flow,omitempty"`
 	}
 )
 
@@ -46,7 +47,7 @@ func (s *Space) YAML() ([]byte, error) {
 	for _, st := range s.Stages {
 		sf := stageFile{Name: st.Name, Widths: st.Widths}
 		for i, l := range st.Layers {
-			layer := layerFile{Stride: l.Stride, Residual: l.Residual}
+			layer := layerFile{Stride: l.Stride, Residual: l.Residual, By: l.By}
 			for _, c := range l.Choices {
 				layer.Choices = append(layer.Choices, c.Name)
 				if !seen[c.Name] {

@@ -10,6 +10,7 @@ import (
 	"latlab/bench/store"
 	"latlab/devices"
 	"latlab/devices/inventory"
+	"latlab/exporters/tunas"
 	"latlab/fixtures"
 	"latlab/internal/serve"
 	"latlab/internal/strictyaml"
@@ -95,7 +96,7 @@ func exitCode(err error) int {
 // isUsers reports whether an error is the user's mistake by its type alone.
 func isUsers(err error) bool {
 	return errors.Is(err, sampler.ErrUnknownSpace) || errors.Is(err, fixtures.ErrUnknown) || errors.Is(err, regress.ErrNoOps) ||
-		wraps[*strictyaml.Error](err) || wraps[*csvtable.Error](err) || wraps[*store.NotStoreError](err) || wraps[*store.MergeError](err) || wraps[*serve.OptionError](err) ||
+		wraps[*strictyaml.Error](err) || wraps[*csvtable.Error](err) || wraps[*tunas.Error](err) || wraps[*store.NotStoreError](err) || wraps[*store.MergeError](err) || wraps[*serve.OptionError](err) ||
 		wraps[*regress.FileError](err) || wraps[*regress.TooFewError](err) || wraps[*regress.MixedError](err) ||
 		wraps[*regress.ObservationError](err) || wraps[*regress.OptionError](err) || wraps[*features.Error](err)
 }

@@ -108,7 +108,7 @@ func (f *flagSet) read(c *cli.Context) error {
 		if word := c.Args().First(); slices.Contains(c.FlagNames(), "model") && (strings.HasSuffix(word, ".tflite") || strings.HasSuffix(word, ".onnx")) {
 			return usagef("unexpected argument %q; a shell expands a glob to several files: quote it, --model '*.tflite', or repeat --model", word)
 		}
-		return usagef("unexpected argument %q; `latlab %s --help` lists the flags", c.Args().First(), c.Command.Name)
+		return usagef("unexpected argument %q; `%s --help` lists the flags", c.Args().First(), c.Command.HelpName)
 	}
 	return f.checkFiles()
 }

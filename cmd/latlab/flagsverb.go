@@ -62,7 +62,7 @@ func (v *verb) command(s streams, typed typedFlags) *cli.Command {
 			}
 			err := v.run(c.Context, s)
 			if missing, ok := errors.AsType[missingFlagError](err); ok {
-				return usagef("%w; `latlab %s --help` lists the flags", missing, v.name)
+				return usagef("%w; `%s --help` lists the flags", missing, c.Command.HelpName)
 			}
 			return err
 		},

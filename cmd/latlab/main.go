@@ -220,6 +220,17 @@ func newProgram(s streams) *program {
 				"latlab fit --db lab.db --device cpu -o cost.json",
 				"latlab fit --csv theirs.csv --target latency_ms",
 			}},
+		{name: "import", usage: "read a cost model that others have published", options: importVerb{}, examples: []string{
+			"latlab import tunas theirs.py --space proxylessnas_search -o cost.json",
+			"latlab import tunas theirs.py --space mobilenet_v3_like_search -o v3.json",
+		}, verbs: []*verb{
+			{name: "tunas", usage: "read the cost model of a space from TuNAS's cost_model_data.py", options: &importTunasOptions{},
+				needs: "--space NAME -o FILE",
+				examples: []string{
+					"latlab import tunas theirs.py --space proxylessnas_search -o cost.json",
+					"latlab import tunas theirs.py --space mobilenet_v3_like_search -o v3.json",
+				}},
+		}},
 		{name: "predict", usage: "predict latencies of networks, given as indices or as JSON lines on stdin", options: &predictOptions{},
 			needs: "--cost FILE",
 			examples: []string{

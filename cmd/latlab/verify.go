@@ -13,6 +13,7 @@ import (
 	"latlab/bench/stats"
 	"latlab/bench/verdict"
 	"latlab/devices"
+	"latlab/exporters/tunas"
 	"latlab/fixtures"
 	"latlab/internal/ui"
 	"latlab/regress"
@@ -100,7 +101,7 @@ func (v *verification) measure(ctx context.Context, s streams, d devices.Device,
 		return err
 	}
 	for _, e := range v.ests {
-		if e.M != nil && e.M.Verdict != verdict.Invalid && e.M.Estimator != v.m.Estimator {
+		if e.M != nil && e.M.Verdict != verdict.Invalid && v.m.Method != tunas.Imported && e.M.Estimator != v.m.Estimator {
 			advice := "fit it again from its store"
 			if stats.IsPercentile(v.m.Estimator) || stats.IsPercentile(e.M.Estimator) {
 				advice = "choose the --protocol that its networks were timed by"
@@ -124,6 +125,9 @@ func (v *verification) sameDevice(now devices.Info) (changed []string, err error
 	was, is := v.m.Provenance(), regress.ProvenanceOf(bench.Sweep{Device: now, Precision: v.list.Form().Precision})
 	is.Estimator = was.Estimator // known once something is timed
 	was.Fingerprint = maps.Clone(was.Fingerprint)
+	if v.m.Method == tunas.Imported { // the module says nothing of the machine; the user's name for it must do
+		is.Fingerprint = nil
+	}
 	for _, key := range buildAndUnit {
 		if a, b := was.Fingerprint[key], is.Fingerprint[key]; a != b {
 			changed = append(changed, fmt.Sprintf("%s was %q, is %q", key, a, b))

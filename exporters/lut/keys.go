@@ -1,6 +1,7 @@
 package lut
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ func walk(s *sampler.Space, f func(position, entry int, p place)) error {
 	h, w := s.Input.Height, s.Input.Width
 	for i, pos := range s.Positions() {
 		l := s.Stages[pos.Stage].Layers[pos.Layer]
-		oh, ow := (h+l.Stride-1)/l.Stride, (w+l.Stride-1)/l.Stride
+		oh, ow := l.MapAfter(h, w)
 		for e := range pos.Slots() {
 			if !pos.Reachable(e) {
 				continue
@@ -78,7 +79,7 @@ func (d Dialect) key(p place) string {
 			return "Conv" + shapes
 		}
 		return "Conv_1" + shapes
-	case sampler.IBN:
+	case sampler.IBN, sampler.Separable, sampler.Bottleneck:
 		return "expanded_conv" + shapes + d.expand(p) + d.tail(p)
 	case sampler.Fused:
 		return "fused_conv" + shapes + d.expand(p) + d.tail(p)
@@ -90,7 +91,7 @@ func (d Dialect) key(p place) string {
 
 // expand differs between the dialects: it is the ratio in one, the channels in the other.
 func (d Dialect) expand(p place) string {
-	n := p.choice.Expansion
+	n := max(1, p.choice.Expansion)
 	if d == OFA {
 		n *= p.from[2]
 	}
@@ -107,7 +108,7 @@ func (d Dialect) tucker(p place) string {
 func (d Dialect) tail(p place) string {
 	text := fmt.Sprintf("-kernel:%d-stride:%d-idskip:%d", p.choice.Kernel, p.layer.Stride, bit(p.layer.Residual))
 	if d == OFA {
-		text += fmt.Sprintf("-se:%d-hs:%d", bit(p.choice.SE > 0), bit(p.space.Activation == sampler.HSwish))
+		text += fmt.Sprintf("-se:%d-hs:%d", bit(p.choice.SE > 0), bit(cmp.Or(p.choice.Activation, p.space.Activation) == sampler.HSwish))
 	}
 	return text
 }

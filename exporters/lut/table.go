@@ -105,7 +105,7 @@ func (t *table) lastMap() [2]int {
 	h, w := t.space.Input.Height, t.space.Input.Width
 	for _, st := range t.space.Stages {
 		for _, l := range st.Layers {
-			h, w = (h+l.Stride-1)/l.Stride, (w+l.Stride-1)/l.Stride
+			h, w = l.MapAfter(h, w)
 		}
 	}
 	return [2]int{h, w}

@@ -118,10 +118,10 @@ func newResiduals(s *sampler.Space) *residuals {
 
 func (r *residuals) add(a sampler.Arch, e float64) {
 	layers := map[cell]float64{}
-	next := 0
+	next, indices := 0, r.space.Flat(a.Indices)
 	for si, st := range r.space.Stages {
 		for li, l := range st.Layers {
-			kind := l.Choices[a.Indices[next+li]].Type
+			kind := l.Choices[indices[next+li]].Type
 			layers[cell{si, kind}]++
 			layers[cell{-1, kind}]++
 		}
@@ -165,7 +165,7 @@ func (r *residuals) list() []Residual {
 
 // LayerTypes lists the types of layers in the order in which residuals are shown.
 func LayerTypes() []sampler.LayerType {
-	return []sampler.LayerType{sampler.Conv, sampler.IBN, sampler.Fused, sampler.Tucker, sampler.Skip}
+	return []sampler.LayerType{sampler.Conv, sampler.Separable, sampler.IBN, sampler.Bottleneck, sampler.Fused, sampler.Tucker, sampler.Skip}
 }
 
 func heat(c Cost) []Heat {

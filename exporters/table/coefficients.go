@@ -58,11 +58,11 @@ func entryRow(s *sampler.Space, p sampler.Position, t regress.TablePosition, e i
 	out, in, choice := p.Split(e)
 	c := p.Choices[choice]
 	row := []string{p.Name, c.Name, string(c.Type), "", "", "", "", "", ""}
-	if c.Type != sampler.Skip {
+	if c.Kernel > 0 {
 		row[3], row[4] = strconv.Itoa(c.Kernel), strconv.Itoa(s.Stages[p.Stage].Layers[p.Layer].Stride)
 	}
 	switch c.Type {
-	case sampler.IBN, sampler.Fused:
+	case sampler.IBN, sampler.Fused, sampler.Bottleneck:
 		row[5], row[8] = strconv.Itoa(c.Expansion), number(c.SE)
 	case sampler.Tucker:
 		row[6], row[7] = number(c.InRatio), number(c.OutRatio)

@@ -1,6 +1,7 @@
 package tunas
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -12,8 +13,8 @@ import (
 // Spec is model_spec.json: the space as schema_io serialises a ConvTowerSpec, identical to the
 // output of json.dumps(..., sort_keys=True, indent=2).
 //
-// A stage is a Block; its layers are flat OneOfs over specs (tag op_indices), each wrapped
-// in a ResidualSpec where the layer is residual, and come before its filters (tag
+// A stage is a Block; its layers are flat OneOfs over specs (tag op_indices), or the trees of OneOfs of
+// Layer.By, each wrapped in a ResidualSpec where the layer is residual, and come before its filters (tag
 // filters_indices). So schema.map_oneofs meets the decisions in the order of Arch.Indices
 // and coupled_tf_features makes the features in the order of the table.
 // A skip is a ZeroSpec, which is the identity inside a ResidualSpec. If the layer is not
@@ -33,56 +34,132 @@ func Spec(s *sampler.Space) ([]byte, error) {
 			widths = append(widths, w)
 		}
 		blocks = append(blocks, namedtuple("basic_specs.Block",
-			field("layers", list(layers)), field("filters", oneOf(widths, "filters_indices"))))
+			field("layers", list(layers)), field("filters", oneOf(widths, filtersTag))))
 	}
 	// json.MarshalIndent breaks lines where json.dumps does, and adds no line break at the end.
 	return json.MarshalIndent(namedtuple("basic_specs.ConvTowerSpec",
 		field("blocks", list(blocks)), field("filters_base", filtersBase)), "", "  ")
 }
 
+// The tags of OneOfs (basic_specs.py).
+const (
+	opTag      = "op_indices"
+	filtersTag = "filters_indices"
+)
+
 // filtersBase divides every width and every expanded width.
 const filtersBase = 8
 
 func layerSpec(s *sampler.Space, l sampler.Layer) (any, error) {
+	x, err := oneOfs(s, l)
+	if err != nil || !l.Residual {
+		return x, err
+	}
+	return residual(x), nil
+}
+
+// oneOfs is one OneOf of all choices, or the tree that Layer.By describes.
+func oneOfs(s *sampler.Space, l sampler.Layer) (any, error) {
+	if l.By != nil {
+		return tree(s, l)
+	}
 	var choices []any
 	for _, c := range l.Choices {
-		x, err := choiceSpec(s, l, c)
+		x, err := choiceSpec(s, l, c, valuesOf(c))
 		if err != nil {
 			return nil, err
 		}
 		choices = append(choices, x)
 	}
-	x := oneOf(choices, "op_indices")
-	if l.Residual {
-		return residual(x), nil
-	}
-	return x, nil
+	return oneOf(choices, opTag), nil
 }
 
-func choiceSpec(s *sampler.Space, l sampler.Layer, c sampler.Choice) (any, error) {
-	act, err := activation(s.Activation)
+// tree has a OneOf in place of each value that a decision of its own makes, and one around the block for
+// ByOp.
+func tree(s *sampler.Space, l sampler.Layer) (any, error) {
+	v := valuesOf(l.Choices[0])
+	var kernels, expansions, excites []any
+	for _, c := range l.Values(sampler.ByKernel) {
+		kernels = append(kernels, valuesOf(c).kernel)
+	}
+	for _, c := range l.Values(sampler.ByExpansion) {
+		expansions = append(expansions, valuesOf(c).expansion)
+	}
+	for _, c := range l.Values(sampler.BySE) {
+		excites = append(excites, valuesOf(c).se)
+	}
+	op := false
+	for _, by := range l.By {
+		switch by {
+		case sampler.ByKernel:
+			v.kernel = oneOf(kernels, opTag)
+		case sampler.ByExpansion:
+			v.expansion = oneOf(expansions, filtersTag)
+		case sampler.BySE:
+			v.se = oneOf(excites, opTag)
+		case sampler.ByOp:
+			op = true
+		}
+	}
+	x, err := choiceSpec(s, l, l.Choices[0], v)
+	if err != nil || !op {
+		return x, err
+	}
+	choices := []any{x}
+	for _, c := range l.Values(sampler.ByOp)[1:] {
+		skip, err := choiceSpec(s, l, c, valuesOf(c))
+		if err != nil {
+			return nil, err
+		}
+		choices = append(choices, skip)
+	}
+	return oneOf(choices, opTag), nil
+}
+
+// values are what a choice has of its own, or OneOfs.
+type values struct{ kernel, expansion, se any }
+
+func valuesOf(c sampler.Choice) values {
+	return values{c.Kernel, namedtuple("basic_specs.FilterMultiplier", field("scale", float(c.Expansion))), c.SE > 0}
+}
+
+func choiceSpec(s *sampler.Space, l sampler.Layer, c sampler.Choice, v values) (any, error) {
+	act, err := activation(cmp.Or(c.Activation, s.Activation))
 	if err != nil {
 		return nil, err
 	}
-	kernel, strides := field("kernel_size", c.Kernel), field("strides", l.Stride)
-	expansion := field("expansion_filters", namedtuple("basic_specs.FilterMultiplier", field("scale", float(c.Expansion))))
-	se := field("use_squeeze_and_excite", c.SE > 0)
-	switch {
-	case c.Type == sampler.Conv:
-		return v3("ConvSpec", kernel, strides, field("use_batch_norm", true)), nil
-	case c.Type == sampler.IBN && c.Expansion == 1:
-		return v3("NoExpansionSpec", kernel, se, strides, field("activation", act)), nil
-	case c.Type == sampler.IBN:
+	kernel, strides := field("kernel_size", v.kernel), field("strides", l.Stride)
+	expansion, se := field("expansion_filters", v.expansion), field("use_squeeze_and_excite", v.se)
+	inner := act
+	switch c.Type {
+	case sampler.Conv:
+		return v3("ConvSpec", kernel, strides, field("use_batch_norm", !c.Bias)), nil
+	case sampler.Separable:
+		return v3("SeparableConvSpec", kernel, strides, field("activation", act)), nil
+	case sampler.IBN, sampler.Bottleneck:
+		if c.Type == sampler.IBN && c.Expansion == 1 {
+			return v3("NoExpansionSpec", kernel, se, strides, field("activation", act)), nil
+		}
+		if c.Type == sampler.Bottleneck {
+			inner = activationSpec("relu")
+		}
 		return v3("DepthwiseBottleneckSpec", kernel, expansion, se, strides, field("activation", act),
-			field("se_inner_activation", act), field("se_gating_activation", v3("ActivationSpec", field("name", "sigmoid")))), nil
-	case c.Type == sampler.Fused:
+			field("se_inner_activation", inner), field("se_gating_activation", activationSpec("sigmoid"))), nil
+	case sampler.Fused:
 		return v3("FusedConvSpec", kernel, expansion, se, strides, field("activation", act)), nil
-	case c.Type == sampler.Tucker:
+	case sampler.Tucker:
 		return v3("TuckerConvSpec", kernel, field("input_rank_ratio", float(c.InRatio)), field("output_rank_ratio", float(c.OutRatio)),
 			strides, field("activation", act)), nil
-	case c.Type == sampler.Skip && l.Residual:
-		return namedtuple("basic_specs.ZeroSpec"), nil
-	case c.Type == sampler.Skip:
+	case sampler.ActivationMark:
+		return act, nil
+	case sampler.EndpointMark:
+		return v3("DetectionEndpointSpec"), nil
+	case sampler.Pool:
+		return v3("GlobalAveragePoolSpec"), nil
+	case sampler.Skip:
+		if l.Residual {
+			return namedtuple("basic_specs.ZeroSpec"), nil
+		}
 		return residual(namedtuple("basic_specs.ZeroSpec")), nil
 	}
 	return nil, fmt.Errorf("choice %s: layer type %q has no TuNAS spec", c.Name, c.Type)
@@ -90,13 +167,17 @@ func choiceSpec(s *sampler.Space, l sampler.Layer, c sampler.Choice) (any, error
 
 func activation(a sampler.Activation) (any, error) {
 	switch a {
+	case sampler.ReLU:
+		return activationSpec("relu"), nil
 	case sampler.ReLU6:
-		return v3("ActivationSpec", field("name", "relu6")), nil
+		return activationSpec("relu6"), nil
 	case sampler.HSwish:
-		return v3("ActivationSpec", field("name", "swish6")), nil
+		return activationSpec("swish6"), nil
 	}
 	return nil, fmt.Errorf("activation %q has no TuNAS name", a)
 }
+
+func activationSpec(name string) any { return v3("ActivationSpec", field("name", name)) }
 
 // lost lists what model_spec.json omits of the space. Predictions are unaffected, since choices
 // keep their positions.

@@ -6,10 +6,13 @@
 //	notes.json           what all three omit, and what a search must add
 //
 // TuNAS uses milliseconds and float32, unlike the rest of latlab. Its cost_model_lib and
-// mobile_cost_model need no change to read the files; the space needs three namedtuples
+// mobile_cost_model need no change to read the files. Its own spaces need no change at all, because the built-in
+// ones of their names have its indices and table. A MobileDet space needs three namedtuples
 // that TuNAS does not have (FusedConvSpec, TuckerConvSpec, NoExpansionSpec) and a branch in
-// get_search_space_spec. No ActivationSpec or DetectionEndpointSpec layers are written:
+// get_search_space_spec. It has no ActivationSpec or DetectionEndpointSpec layers:
 // coupled_tf_features would give each of them its own features.
+//
+// Import reads such a module back, TuNAS's own too (read.go).
 //
 // The package never changes a prediction: what TuNAS computes from the files is
 // CostModel.Predict x 1000 to float32 accuracy.
@@ -77,7 +80,7 @@ func encode(m *regress.CostModel, s *sampler.Space) (data, spec, manifest []byte
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	data = module(s.Name, k)
+	data = moduleText(s.Name, k)
 	if spec, err = Spec(s); err != nil {
 		return nil, nil, nil, err
 	}
@@ -134,9 +137,9 @@ func (k kernel) check() error {
 	return nil
 }
 
-// module is cost_model_data.py. The line break before the base64 text is as in the original;
+// moduleText is cost_model_data.py. The line break before the base64 text is as in the original;
 // base64.decodebytes skips it.
-func module(space string, k kernel) []byte {
+func moduleText(space string, k kernel) []byte {
 	name := constant(space)
 	var b bytes.Buffer
 	b.WriteString("\"\"\"Auto-generated file with data for cost models, in milliseconds.\"\"\"\n\n")
@@ -211,11 +214,18 @@ func (k kernel) manifest(m *regress.CostModel, s *sampler.Space, data, spec []by
 		Device: m.Device, Kind: m.Kind, Precision: m.Precision, Estimator: m.Estimator, Method: m.Method,
 		Fingerprint: m.Fingerprint, DataHash: m.DataHash, MeasuredUntil: m.MeasuredUntil,
 		Decisions: len(s.Decisions()), Coefficients: len(k.weights), BiasMS: k.bias,
-		InBias: append([]string{}, k.dropped...), Gauge: "as fitted",
+		InBias: append([]string{}, k.dropped...), Gauge: gauge(m),
 		Figures: m.Figures, Warnings: append(append([]string{}, m.Warnings...), lost(s)...),
 		SHA256: map[string]string{DataFile: sum(data), SpecFile: sum(spec)},
 	}, "", "  ")
 	return append(out, '\n'), err
+}
+
+func gauge(m *regress.CostModel) string {
+	if m.Method == Imported {
+		return "as imported"
+	}
+	return "as fitted"
 }
 
 func sum(b []byte) string {

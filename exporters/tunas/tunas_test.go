@@ -117,6 +117,9 @@ func TestTuNASReadsExport(t *testing.T) {
 		{"mobiledet_edgetpu_tucker", 120},
 		{"mobiledet_cpu_ibn", 120},
 		{"mobiledet_gpu_fused", 60},
+		{"proxylessnas_search", 60},
+		{"proxylessnas_enlarged_search", 30},
+		{"mobilenet_v3_like_search", 15},
 		{narrow, 36},
 		{fixed, 1},
 	} {
@@ -166,6 +169,39 @@ func readTuNAS(t *testing.T, python, dir, ssd string, archs []sampler.Arch) []fl
 	return costs
 }
 
+// TuNAS's own spaces have its indices, its features and its structure, so that it needs no change to read an export.
+func TestTuNASOwnSpaces(t *testing.T) {
+	python := testenv.Program(t, "python3", "python3")
+	type row struct {
+		Space                   string
+		Decisions, Coefficients int
+	}
+	want := []row{{"proxylessnas_search", 73, 144}, {"proxylessnas_enlarged_search", 73, 5983}, {"mobilenet_v3_like_search", 86, 29068}}
+	var got []row
+	for _, r := range want {
+		s := space(t, r.Space)
+		k, err := newKernel(randomModel(s, 1), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, row{s.Name, len(s.Decisions()), len(k.weights)})
+		spec, err := Spec(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "tunas_spaces.py"), r.Space).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(theirs), string(spec)); diff != "" {
+			t.Errorf("%s: TuNAS's structure (-) and the space's (+):\n%s", r.Space, diff)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestKernel(t *testing.T) {
 	s := space(t, narrow)
 	m := randomModel(s, 2)
@@ -204,7 +240,7 @@ func TestEncodeBytes(t *testing.T) {
 
 // A space's name may have characters that a Python name may not.
 func TestModule(t *testing.T) {
-	got := string(module("narrow.test-1", kernel{weights: []float32{0}, bias: 1}))
+	got := string(moduleText("narrow.test-1", kernel{weights: []float32{0}, bias: 1}))
 	for _, want := range []string{
 		"SERIALIZATION_DTYPE = '>f4'\n",
 		"_NARROW_TEST_1_KERNEL = b\"\"\"\nAAAAAA==\n\"\"\"\n",

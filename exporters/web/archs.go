@@ -17,15 +17,8 @@ type archParser struct {
 }
 
 func newArchParser(s *sampler.Space) archParser {
-	p := archParser{space: s}
 	// Space.Decisions also builds texts, which takes longer than the rest of a small request.
-	for _, st := range s.Stages {
-		for _, l := range st.Layers {
-			p.radix = append(p.radix, len(l.Choices))
-		}
-		p.radix = append(p.radix, len(st.Widths))
-	}
-	return p
+	return archParser{space: s, radix: s.Radices()}
 }
 
 // parse puts the indices of a text into dst, which has a place for each decision. The error is

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"fmt"
 
 	"latlab/sampler"
@@ -63,7 +64,7 @@ func (b *builder) conv(x int, c conv) int {
 	if c.filters == 0 {
 		op.Kind, c.filters = DepthwiseConv, in[3]
 	}
-	if c.act == sampler.ReLU6 {
+	if c.act == sampler.ReLU6 || c.act == sampler.ReLU {
 		op.Activation = ReLU6
 	}
 	y := b.add(op, [4]int{in[0], same(in[1], c.stride), same(in[2], c.stride), c.filters})
@@ -84,8 +85,11 @@ func (b *builder) layer(x, stage, layer, choice, width int) (int, error) {
 	if err := checkChoice(l, c, b.channels(x), width); err != nil {
 		return 0, fmt.Errorf("%s: choice %s: %w", name, c.Name, err)
 	}
-	if c.Type == sampler.Skip {
+	switch c.Type {
+	case sampler.Skip, sampler.ActivationMark, sampler.EndpointMark:
 		return x, nil
+	case sampler.Pool:
+		return b.pool(x, name+"/pool"), nil
 	}
 	y := b.block(x, name, l.Stride, c, width)
 	if l.Residual {
@@ -95,23 +99,31 @@ func (b *builder) layer(x, stage, layer, choice, width int) (int, error) {
 }
 
 func checkChoice(l sampler.Layer, c sampler.Choice, in, out int) error {
-	if c.Type == sampler.Skip || l.Residual {
+	opless := false
+	switch c.Type {
+	case sampler.Skip, sampler.ActivationMark, sampler.EndpointMark, sampler.Pool:
+		opless = true
+	}
+	if opless || l.Residual {
 		if l.Stride != 1 || in != out {
 			return fmt.Errorf("skip and residual need stride 1 and equal widths, have stride %d and widths %d and %d", l.Stride, in, out)
 		}
 	}
-	if c.Type == sampler.Skip {
+	if opless {
 		return nil
+	}
+	if c.Activation != "" && !known(c.Activation) {
+		return fmt.Errorf("activation %q", c.Activation)
 	}
 	if c.Kernel < 1 {
 		return fmt.Errorf("kernel %d, want at least 1", c.Kernel)
 	}
-	if !(c.SE >= 0 && c.SE <= maxRatio) || c.SE > 0 && c.Type != sampler.IBN && c.Type != sampler.Fused {
+	if !(c.SE >= 0 && c.SE <= maxRatio) || c.SE > 0 && c.Type != sampler.IBN && c.Type != sampler.Fused && c.Type != sampler.Bottleneck {
 		return fmt.Errorf("squeeze-and-excite ratio %g on a layer of type %s", c.SE, c.Type)
 	}
 	switch c.Type {
-	case sampler.Conv:
-	case sampler.IBN:
+	case sampler.Conv, sampler.Separable:
+	case sampler.IBN, sampler.Bottleneck:
 		if c.Expansion < 1 {
 			return fmt.Errorf("expansion %d, want at least 1", c.Expansion)
 		}
@@ -133,19 +145,25 @@ func checkChoice(l sampler.Layer, c sampler.Choice, in, out int) error {
 // ssd_mobiledet_feature_extractor.py (tensorflow/models): projections have batch norm and
 // no activation.
 func (b *builder) block(x int, name string, stride int, c sampler.Choice, width int) int {
-	act := b.space.Activation
+	act := cmp.Or(c.Activation, b.space.Activation)
+	gate := excitation{hidden: sampler.ScaleWidth, act: act}
 	switch c.Type {
 	case sampler.Conv:
-		return b.conv(x, conv{name: name + "/conv", kernel: c.Kernel, stride: stride, filters: width, act: act})
-	case sampler.IBN:
-		if c.Expansion > 1 {
+		return b.conv(x, conv{name: name + "/conv", kernel: c.Kernel, stride: stride, filters: width, act: act, bias: c.Bias})
+	case sampler.Separable:
+		x = b.conv(x, conv{name: name + "/depthwise", kernel: c.Kernel, stride: stride, act: act})
+	case sampler.IBN, sampler.Bottleneck:
+		if c.Type == sampler.Bottleneck {
+			gate = excitation{hidden: sampler.DivisibleWidth, act: sampler.ReLU}
+		}
+		if c.Expansion > 1 || c.Type == sampler.Bottleneck {
 			x = b.conv(x, conv{name: name + "/expand", kernel: 1, stride: 1, filters: b.channels(x) * c.Expansion, act: act})
 		}
 		x = b.conv(x, conv{name: name + "/depthwise", kernel: c.Kernel, stride: stride, act: act})
-		x = b.squeezeExcite(x, name, c.SE)
+		x = b.squeezeExcite(x, name, c.SE, gate)
 	case sampler.Fused:
 		x = b.conv(x, conv{name: name + "/fused", kernel: c.Kernel, stride: stride, filters: b.channels(x) * c.Expansion, act: act})
-		x = b.squeezeExcite(x, name, c.SE)
+		x = b.squeezeExcite(x, name, c.SE, gate)
 	case sampler.Tucker:
 		x = b.conv(x, conv{name: name + "/compress", kernel: 1, stride: 1, filters: sampler.ScaleWidth(b.channels(x), c.InRatio), act: act})
 		x = b.conv(x, conv{name: name + "/core", kernel: c.Kernel, stride: stride, filters: sampler.ScaleWidth(width, c.OutRatio), act: act})
@@ -153,15 +171,21 @@ func (b *builder) block(x int, name string, stride int, c sampler.Choice, width 
 	return b.conv(x, conv{name: name + "/project", kernel: 1, stride: 1, filters: width})
 }
 
-// squeezeExcite appends the gate. Both its convolutions have a bias and no batch norm; the hidden
-// one has the block's activation. A ratio of 0 appends nothing.
-func (b *builder) squeezeExcite(x int, name string, ratio float64) int {
+// excitation is the hidden layer of a squeeze-and-excite: how its width is rounded, and its activation.
+type excitation struct {
+	hidden func(width int, ratio float64) int
+	act    sampler.Activation
+}
+
+// squeezeExcite appends the gate. Both its convolutions have a bias and no batch norm. A ratio of 0
+// appends nothing.
+func (b *builder) squeezeExcite(x int, name string, ratio float64, e excitation) int {
 	if ratio == 0 {
 		return x
 	}
 	n := b.channels(x)
 	h := b.pool(x, name+"/se/squeeze")
-	h = b.conv(h, conv{name: name + "/se/reduce", kernel: 1, stride: 1, filters: sampler.ScaleWidth(n, ratio), act: b.space.Activation, bias: true})
+	h = b.conv(h, conv{name: name + "/se/reduce", kernel: 1, stride: 1, filters: e.hidden(n, ratio), act: e.act, bias: true})
 	h = b.conv(h, conv{name: name + "/se/expand", kernel: 1, stride: 1, filters: n, bias: true})
 	h = b.add(Op{Kind: Logistic, Name: name + "/se/gate", Inputs: []int{h}}, b.shape(h))
 	return b.add(Op{Kind: Mul, Name: name + "/se/excite", Inputs: []int{x, h}}, b.shape(x))

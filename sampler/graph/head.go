@@ -78,11 +78,26 @@ func (b *builder) mapName(i int) string {
 	return b.extraName(i - len(b.space.Head.Taps))
 }
 
-// classifier appends a global average pool and a fully connected layer with bias.
+// classifier appends a global average pool, unless the space's last layers have one, and a fully connected
+// layer with bias.
 func (b *builder) classifier(x int) int {
-	x = b.pool(x, "head/pool")
+	if !pooled(b.space) {
+		x = b.pool(x, "head/pool")
+	}
 	op := Op{Kind: FullyConnected, Name: "head/classes", Inputs: []int{x}}
 	return b.add(op, [4]int{1, 1, 1, b.space.Head.Classes})
+}
+
+// pooled reports whether a layer of the space averages the map.
+func pooled(s *sampler.Space) bool {
+	for _, st := range s.Stages {
+		for _, l := range st.Layers {
+			if l.Pools() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func stageIndex(s *sampler.Space, name string) int {

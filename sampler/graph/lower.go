@@ -45,11 +45,12 @@ func (b *builder) backbone(a sampler.Arch) ([]int, error) {
 	x := b.tensor("input", [4]int{1, in.Height, in.Width, in.Channels})
 	b.g.Inputs = []int{x}
 	ends := make([]int, len(b.space.Stages))
+	indices := b.space.Flat(a.Indices)
 	next := 0
 	b.pos = 0
 	for si, st := range b.space.Stages {
-		choices := a.Indices[next : next+len(st.Layers)]
-		width := st.Widths[a.Indices[next+len(st.Layers)]]
+		choices := indices[next : next+len(st.Layers)]
+		width := st.Widths[indices[next+len(st.Layers)]]
 		next += len(st.Layers) + 1
 		for li, c := range choices {
 			var err error
@@ -98,8 +99,8 @@ func checkSpace(s *sampler.Space) error {
 	if in.Height < 1 || in.Width < 1 || in.Channels < 1 {
 		return fmt.Errorf("space %s: network input %dx%dx%d is empty", s.Name, in.Height, in.Width, in.Channels)
 	}
-	if s.Activation != sampler.ReLU6 && s.Activation != sampler.HSwish {
-		return fmt.Errorf("space %s: activation %q, want %s or %s", s.Name, s.Activation, sampler.ReLU6, sampler.HSwish)
+	if !known(s.Activation) {
+		return fmt.Errorf("space %s: activation %q, want %s, %s or %s", s.Name, s.Activation, sampler.ReLU6, sampler.ReLU, sampler.HSwish)
 	}
 	if len(s.Stages) == 0 {
 		return fmt.Errorf("space %s has no stages", s.Name)
@@ -113,6 +114,10 @@ func checkSpace(s *sampler.Space) error {
 		return fmt.Errorf("space %s: %w", s.Name, err)
 	}
 	return nil
+}
+
+func known(a sampler.Activation) bool {
+	return a == sampler.ReLU6 || a == sampler.ReLU || a == sampler.HSwish
 }
 
 func checkStage(st sampler.Stage) error {

@@ -131,7 +131,7 @@ func mapSize(s *sampler.Space, stage, layer int) (h, w int) {
 			layers = layers[:layer]
 		}
 		for _, l := range layers {
-			h, w = same(h, l.Stride), same(w, l.Stride)
+			h, w = l.MapAfter(h, w)
 		}
 	}
 	return h, w
