@@ -27,7 +27,8 @@ type stage struct {
 	layers            int
 	first, byOut, ins int // the first layer's entries: offset, and how many there are for each output and input width
 	rest, restByOut   int
-	choices           []int // of the other layers
+	offsets           []int // of the other layers' entries, within those of one width
+	third, fourth     int   // offsets[1] and offsets[2] of a stage of four layers
 }
 
 // NewPredictor returns an error if the model's table does not match the space.
@@ -67,8 +68,11 @@ func newPredictor(l layout, bias float64, slots []float64) *Predictor {
 		p.weights = append(p.weights, slots[at:at+pos.Slots()]...)
 		s.rest = len(p.weights)
 		for _, layer := range st.Layers[1:] {
-			s.choices = append(s.choices, len(layer.Choices))
+			s.offsets = append(s.offsets, s.restByOut)
 			s.restByOut += len(layer.Choices)
+		}
+		if len(st.Layers) == 4 {
+			s.third, s.fourth = s.offsets[1], s.offsets[2]
 		}
 		for out := range st.Widths {
 			for i := 1; i < len(st.Layers); i++ {
@@ -85,21 +89,39 @@ func newPredictor(l layout, bias float64, slots []float64) *Predictor {
 
 // Predict returns the latency in seconds, or the MACs, of indices that the space's Check accepts. It adds in the
 // order of CostModel.Predict, so both return the same bits.
+//
+// Stages of one and of four layers, of which MobileDet spaces consist, are written out: the loop over the
+// others takes half as long again (25 ns a network against 17).
 func (p *Predictor) Predict(indices []int) float64 {
 	y, in, w := p.bias, 0, p.weights
 	for i := range p.stages {
 		s := &p.stages[i]
-		out := indices[s.layers]
-		y += w[s.first+out*s.byOut+in*s.ins+indices[0]]
-		others := indices[1:s.layers]
-		choices := s.choices[:len(others)] // one check for the whole loop
-		at := s.rest + out*s.restByOut
-		for k, x := range others {
-			y += w[at+x]
-			at += choices[k]
+		var out int
+		switch {
+		case s.layers == 1 && len(indices) >= 2:
+			own := (*[2]int)(indices)
+			out = own[1]
+			y += w[s.first+out*s.byOut+in*s.ins+own[0]]
+			indices = indices[2:]
+		case s.layers == 4 && len(indices) >= 5:
+			own := (*[5]int)(indices)
+			out = own[4]
+			at := s.rest + out*s.restByOut
+			y += w[s.first+out*s.byOut+in*s.ins+own[0]]
+			y += w[at+own[1]]
+			y += w[at+s.third+own[2]]
+			y += w[at+s.fourth+own[3]]
+			indices = indices[5:]
+		default:
+			out = indices[s.layers]
+			at := s.rest + out*s.restByOut
+			y += w[s.first+out*s.byOut+in*s.ins+indices[0]]
+			for k, x := range indices[1:s.layers] {
+				y += w[at+s.offsets[k]+x]
+			}
+			indices = indices[s.layers+1:]
 		}
 		in = out
-		indices = indices[s.layers+1:]
 	}
 	return y
 }

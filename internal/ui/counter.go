@@ -59,22 +59,33 @@ func (c *Counter) Update(done, total int, note func() string) {
 	}
 }
 
+// text is the count, the rate with the time left, and a note.
 func (c *Counter) text(done, total int, rate float64, note string) string {
-	text := fmt.Sprintf("%s/%s %s", Thousands(done), Thousands(total), c.what)
-	if rate > 0 {
-		text += fmt.Sprintf(" %s/s left %s", CountScale(rate).Format(rate), shortTime(float64(total-done)/rate))
-	}
-	return text + note
+	return c.count(done, total) + pace(done, total, rate) + note
 }
 
-// line leaves the note out where it has no room.
+func (c *Counter) count(done, total int) string {
+	return fmt.Sprintf("%s/%s %s", Thousands(done), Thousands(total), c.what)
+}
+
+func pace(done, total int, rate float64) string {
+	if rate <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" %s/s left %s", CountScale(rate).Format(rate), shortTime(float64(total-done)/rate))
+}
+
+// line leaves out what has no room: the note first, then the rate.
 func (c *Counter) line(done, total int, rate float64, note string) string {
 	width := columns(c.w)
-	text := c.text(done, total, rate, note)
-	if len(text) > barRoom(width) {
+	text, room := c.text(done, total, rate, note), barRoom(width)
+	if len(text) > room {
 		text = c.text(done, total, rate, "")
 	}
-	return withBar(text[:min(len(text), max(barRoom(width), 0))], width, float64(done)/float64(max(total, 1)))
+	if len(text) > room {
+		text = c.count(done, total)
+	}
+	return withBar(text[:min(len(text), max(room, 0))], width, float64(done)/float64(max(total, 1)))
 }
 
 // Finish clears the bar.
