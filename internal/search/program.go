@@ -29,8 +29,8 @@ const (
 // asked for, stays for all of them, and gets several lines at once (evolve.Batch), so that it can work on
 // them together.
 //
-// It runs in its own process group, which Close kills; if latlab is killed, the shell is killed with it,
-// and what the shell started sees the end of its stdin.
+// It runs in its own process group, which Close kills. If latlab itself is killed, so is the process that it started:
+// the program where the command is just that, else the shell, whose programs then see the end of their stdin.
 type Program struct {
 	Command string        // for sh -c
 	Timeout time.Duration // of one answer
@@ -77,7 +77,7 @@ func (p *Program) Ask(ctx context.Context, networks []string, answered func(i in
 }
 
 func (p *Program) start(ctx context.Context) error {
-	process, err := transport.Local{}.Start(ctx, transport.Command{Path: "/bin/sh", Args: []string{"-c", p.Command}, Tether: true})
+	process, err := transport.Local{}.Start(ctx, transport.Command{Path: "/bin/sh", Args: shell(p.Command), Tether: true})
 	if err != nil {
 		return fmt.Errorf("--quality %s: %w", text.ShellQuote(text.Clip(p.Command)), err)
 	}
@@ -89,6 +89,16 @@ func (p *Program) start(ctx context.Context) error {
 		_, _ = io.Copy(&p.stderr, process.Stderr())
 	}()
 	return nil
+}
+
+// shell runs a command. Where it is a single program, that takes the place of the shell, as some shells do by
+// themselves: command -v prints a path for programs alone, not for what the shell does itself.
+func shell(command string) []string {
+	words := strings.Fields(command)
+	if len(words) == 0 || strings.ContainsAny(command, ";&|\n(){}`") {
+		return []string{"-c", command}
+	}
+	return []string{"-c", `case $(command -v "$1") in */*) eval "exec $2" ;; *) eval "$2" ;; esac`, "sh", words[0], command}
 }
 
 // answer reads one line.

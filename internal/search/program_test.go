@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -106,6 +107,30 @@ func TestProgramIsKilledWithItsGroup(t *testing.T) {
 		end(p, cancel)
 		testenv.WaitGone(t, pid)
 		cancel()
+	}
+}
+
+// A single program takes the shell's place, and nothing else is changed.
+func TestShell(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string]string{
+		`awk 'BEGIN { print 1 }'`:             "1",
+		`env echo "2  3" 2>/dev/null`:         "2  3",
+		`echo 4`:                              "4",
+		`X=5 sh -c 'echo $X'`:                 "5",
+		`cd / && pwd`:                         "/",
+		`sh -c 'echo $PPID $0' && echo x`:     "x",
+		`./no-such-program || echo not there`: "not there",
+	} {
+		args := shell(command)
+		out, err := exec.Command("/bin/sh", args...).Output()
+		if got := strings.TrimSpace(string(out)); err != nil || !strings.HasSuffix(got, want) {
+			t.Errorf("%s: %q, error %v, want %q", command, got, err, want)
+		}
+	}
+	own, err := exec.Command("/bin/sh", shell(`sh -c 'echo $PPID'`)...).Output()
+	if want := strconv.Itoa(os.Getpid()); err != nil || strings.TrimSpace(string(own)) != want {
+		t.Errorf("the program's parent is %s, want %s", own, want)
 	}
 }
 
