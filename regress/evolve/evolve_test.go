@@ -108,7 +108,7 @@ func dominates(a, b Candidate) bool {
 // The best of all networks below the limit, at several limits and scales of the quality.
 func TestFindsTheOptimumOfASmallSpace(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		tab := newTable([]int{1, 4, 3, 5, 2, 4, 6}, seed)
 		all := tab.all()
 		for _, share := range []float64{0.01, 0.2, 0.5, 1} {
