@@ -46,7 +46,7 @@ func (o *searchOptions) register(f *flagSet) {
 	f.string(&o.quality, "quality", "what makes networks good, `WHAT`: macs, the more the better; or a .csv file with the columns indices,quality; "+
 		"or a command that reads indices such as 0:3:1 from stdin, a line each, and prints a number for each, the greater the better", qualityMACs)
 	f.count(&o.n)
-	f.int(&o.candidates, "candidates", "how many networks to look at, a `NUMBER`; default: 1000000, or 20000 where a command is asked", 0)
+	f.int(&o.candidates, "candidates", "how many networks to look at, repeats too, a `NUMBER`; default: 1000000, or 20000 where a command is asked", 0)
 	f.string(&o.timeout, "timeout", "how long a command of --quality may take for one answer, a `DURATION`", "1m")
 	f.seed(&o.seed)
 	o.outputOptions.register(f, "write the networks found to `FILE`, as JSON lines; the same command resumes a search that was killed")

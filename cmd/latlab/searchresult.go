@@ -129,7 +129,7 @@ func (j *searchJob) printTable() error {
 	if err := ui.Table(j.s.out, rows); err != nil {
 		return err
 	}
-	fmt.Fprintf(j.s.out, "the best of %s networks looked at, by predictions alone; time them:\n", ui.Thousands(j.looked))
+	fmt.Fprintf(j.s.out, "the best of %s candidates, by predictions alone; time them:\n", ui.Thousands(j.looked))
 	ui.Command(j.s.out, "  ", j.verifyCommand())
 	return nil
 }

@@ -1,26 +1,27 @@
-// Package evolve searches a space for good networks below a latency: regularized evolution (Real,
-// Aggarwal, Huang, Le, "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019,
-// algorithm 1). A child is a copy of the best of a random sample of the population with one decision
-// changed, and replaces the oldest member, however good that is.
+// Package evolve searches a space for good networks below a latency: regularized evolution (Real, Aggarwal, Huang,
+// Le, "Regularized Evolution for Image Classifier Architecture Search", AAAI 2019, algorithm 1). A child is a copy
+// of the best of a random sample of the population with one decision changed, and replaces the oldest member,
+// however good that is.
 //
-// What evolves is the reward of MobileDets (CVPR 2021) and TuNAS (Bender and others, CVPR 2020), the
-// absolute one: quality + beta*|T/T0 - 1|, T the latency, T0 the limit, beta below 0. TuNAS's two other rewards,
+// What evolves is the reward of MobileDets (CVPR 2021) and TuNAS (Bender and others, CVPR 2020), the absolute one:
+// quality + beta*|T/T0 - 1|, T the latency, T0 the limit, beta below 0. TuNAS's two other rewards,
 // quality*(T/T0)^beta and the same with a factor of at most 1, were rejected: they need a quality above 0, and
 // TuNAS found that they miss the limit unless beta is tuned.
 //
-// TuNAS's beta, -0.1, is for an accuracy between 0 and 1. A search that is told MACs, percent or a loss must meet the
-// limit as well, so beta begins small in the unit of the quality, and follows the latencies: while most of the population is
-// above the limit it grows by Rise, otherwise it shrinks by Fall. So the population comes down along the front of
-// quality and latency and stays where it meets the limit; where nothing good is above the limit, latency
-// does not matter in the end. With MACs as quality, where an upper bound can be computed (Lagrange), one evolution
-// reached 85, 97, 99 and 100 % of it at four limits, fifty 95 to 100 %. Fixed betas were rejected: up to one and a half times
-// the first one they ended above low limits, with two to six times of it at 63 to 99 % of the bound.
+// TuNAS's beta, -0.1, is for an accuracy between 0 and 1. A search that is told MACs, percent or a loss must meet
+// the limit as well, so beta begins small in the unit of the quality, and follows the latencies: while most of the
+// population is above the limit it grows by Rise, otherwise it shrinks by Fall. So the population comes down along
+// the front of quality and latency and stays where it meets the limit; where nothing good is above the limit,
+// latency does not matter in the end. With MACs as quality, where an upper bound can be computed (Lagrange), one
+// evolution reached 85, 97, 99 and 100 % of it at four limits, fifty 95 to 100 %. Fixed betas were rejected: up to
+// one and a half times the first one they ended above low limits, with two to six times of it at 63 to 99 % of the
+// bound.
 //
-// The reward only guides: what is returned is below the limit, and no candidate that was looked at dominates
-// it (Front).
+// The reward only guides: what is returned is below the limit, and no candidate that was looked at dominates it
+// (Front).
 //
-// The package is pure: it knows neither cost models nor files nor programs, and internal/search gives it
-// the functions that say how fast and how good a network is.
+// The package is pure: it knows neither cost models nor files nor programs, and internal/search gives it the
+// functions that say how fast and how good a network is.
 package evolve
 
 import (

@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 )
 
-// random draws small numbers, two from each 64 bits: PCG-DXSM, the same with every Go release. rand.Rand is not used, because
-// how it bounds numbers may change.
+// random draws small numbers, two from each 64 bits: PCG-DXSM, the same with every Go release. rand.Rand is not
+// used, because how it bounds numbers may change.
 type random struct {
 	source *rand.PCG
 	left   uint64 // the other half, with bit 32 set; 0 if there is none
