@@ -82,13 +82,8 @@ func TestProgramsThatFail(t *testing.T) {
 func TestProgramIsKilledWithItsGroup(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*Program, context.CancelFunc){
-		"close": func(p *Program, _ context.CancelFunc) { p.Close() },
-		"cancel": func(p *Program, cancel context.CancelFunc) {
-			cancel()
-			if err := p.Ask(context.Background(), []string{"1"}, nil); err == nil {
-				t.Error("it answers after its context has ended")
-			}
-		},
+		"close":  func(p *Program, _ context.CancelFunc) { p.Close() },
+		"cancel": func(_ *Program, cancel context.CancelFunc) { cancel() },
 	} {
 		file := filepath.Join(t.TempDir(), name)
 		p := &Program{Command: "sleep 1000 & echo $! > " + file + "; " + lengths, Timeout: time.Minute}
@@ -107,6 +102,7 @@ func TestProgramIsKilledWithItsGroup(t *testing.T) {
 		end(p, cancel)
 		testenv.WaitGone(t, pid)
 		cancel()
+		p.Close()
 	}
 }
 
