@@ -1,7 +1,7 @@
 package regress
 
 import (
-	"math"
+	"slices"
 
 	"latlab/sampler"
 )
@@ -14,46 +14,71 @@ func (m *CostModel) Range(s *sampler.Space) (least, greatest float64, err error)
 	if err := m.CheckSpace(s); err != nil {
 		return 0, 0, err
 	}
-	return m.extreme(s, math.Min), m.extreme(s, math.Max), nil
+	return m.extreme(s, less).seconds, m.extreme(s, greater).seconds, nil
 }
 
-// extreme is the best sum over a path through the widths.
-func (m *CostModel) extreme(s *sampler.Space, better func(a, b float64) float64) float64 {
-	sums := []float64{m.Bias} // by width of the stage before
+// Fastest is a network of the least predicted latency.
+func (m *CostModel) Fastest(s *sampler.Space) (sampler.Arch, error) {
+	if err := m.CheckSpace(s); err != nil {
+		return sampler.Arch{}, err
+	}
+	return sampler.Arch{Space: s.Name, Indices: m.extreme(s, less).indices}, nil
+}
+
+func less(a, b float64) bool    { return a < b }
+func greater(a, b float64) bool { return a > b }
+
+// path is the first decisions of a network, with what is predicted for them.
+type path struct {
+	seconds float64
+	indices []int
+}
+
+// extreme is the best path through the widths.
+func (m *CostModel) extreme(s *sampler.Space, better func(a, b float64) bool) path {
+	best := func(a, b path) int {
+		switch {
+		case better(a.seconds, b.seconds):
+			return -1
+		case better(b.seconds, a.seconds):
+			return 1
+		}
+		return 0
+	}
+	paths := []path{{seconds: m.Bias}} // by width of the stage before
 	position := 0
 	for _, st := range s.Stages {
-		next := make([]float64, len(st.Widths))
+		next := make([]path, len(st.Widths))
 		for out := range st.Widths {
-			for in, before := range sums {
-				sum := before + m.stage(st, position, in, out, len(sums), better)
-				if in == 0 {
-					next[out] = sum
-				}
-				next[out] = better(next[out], sum)
+			var through []path
+			for in, before := range paths {
+				through = append(through, m.extend(before, st, position, [3]int{out, in, len(paths)}, better))
 			}
+			next[out] = slices.MinFunc(through, best)
 		}
-		sums = next
+		paths = next
 		position += len(st.Layers)
 	}
-	return best(sums, better)
+	return slices.MinFunc(paths, best)
 }
 
-// stage is the best sum over a stage's layers: the first layer has the widths in and out, the
-// others the width out on both sides.
-func (m *CostModel) stage(st sampler.Stage, position, in, out, ins int, better func(a, b float64) float64) float64 {
-	sum := 0.0
+// extend adds a stage's best layers and its width: the first layer has the widths out and in, the others the
+// width out on both sides. widths are the indices out and in, and how many widths in may be.
+func (m *CostModel) extend(before path, st sampler.Stage, position int, widths [3]int, better func(a, b float64) bool) path {
+	out, in, ins := widths[0], widths[1], widths[2]
+	indices, sum := slices.Clip(before.indices), 0.0
 	for i, l := range st.Layers {
 		at := (out*ins + in) * len(l.Choices)
-		sum += best(m.Table[position+i].Weights[at:at+len(l.Choices)], better)
+		weights := m.Table[position+i].Weights[at : at+len(l.Choices)]
+		choice := 0
+		for k, w := range weights {
+			if better(w, weights[choice]) {
+				choice = k
+			}
+		}
+		sum += weights[choice]
+		indices = append(indices, choice)
 		in, ins = out, len(st.Widths)
 	}
-	return sum
-}
-
-func best(xs []float64, better func(a, b float64) float64) float64 {
-	y := xs[0]
-	for _, x := range xs[1:] {
-		y = better(y, x)
-	}
-	return y
+	return path{before.seconds + sum, append(indices, out)}
 }

@@ -25,6 +25,13 @@ func TestRange(t *testing.T) {
 		if math.Abs(least-low) > 1e-12 || math.Abs(greatest-high) > 1e-12 {
 			t.Errorf("seed %d: range %v to %v, want %v to %v", seed, least, greatest, low, high)
 		}
+		fastest, err := m.Fastest(s)
+		if err != nil || s.Check(fastest) != nil {
+			t.Fatalf("fastest %v, error %v", fastest, err)
+		}
+		if y := m.Predict(s, fastest); math.Abs(y-least) > 1e-12 {
+			t.Errorf("seed %d: the fastest takes %v, want %v", seed, y, least)
+		}
 	}
 }
 

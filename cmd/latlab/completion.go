@@ -249,6 +249,8 @@ func flagValues(verb, flag string) []string {
 		return texts([]regress.Method{regress.Ops, regress.Indicator, regress.MACs})
 	case "rank-by":
 		return []string{rankByLatency, rankByMACs}
+	case "quality":
+		return []string{qualityMACs}
 	case "sort":
 		return texts(bench.RankOrders())
 	case "dialect":

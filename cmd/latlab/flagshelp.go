@@ -18,7 +18,7 @@ import (
 // come before them in a group of their own, and so do flags that no group has.
 func flagGroups() []flagGroup {
 	return []flagGroup{
-		{"NETWORKS", []string{"space", "n", "seed", "coverage", "fixture", "arch", "archs", "model", "models", "below", "above"}},
+		{"NETWORKS", []string{"space", "n", "seed", "coverage", "fixture", "arch", "archs", "model", "models", "below", "above", "quality", "candidates", "timeout"}},
 		{"INPUTS OF A MODEL FILE", []string{"signature", "input-shape", "input-value", "input-file"}},
 		{"DEVICE", []string{"device", "threads", "cpus", "precision", "input", "allow-partial", "inventory"}},
 		{"TIMING", []string{"protocol", "set", "until", "budget", "again", "profile", "dry-run"}},

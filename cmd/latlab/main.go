@@ -237,6 +237,12 @@ func newProgram(s streams) *program {
 				"latlab predict --cost cost.json 0:0:0:0:3:1:2:0:0:1",
 				"latlab predict --cost cost.json --top 10 < networks.jsonl",
 			}},
+		{name: "search", usage: "search a space for the best networks below a predicted latency", options: &searchOptions{},
+			needs: "--cost FILE --below DURATION -n NUMBER",
+			examples: []string{
+				"latlab search --cost cost.json --below 7ms -n 10 -o found.jsonl",
+				"latlab search --cost cost.json --below 7ms -n 5 --quality 'python3 score.py'",
+			}},
 		{name: "verify", usage: "time networks and compare their latencies with predictions", options: &verifyOptions{},
 			needs: "--cost FILE --device NAME (--fixture NAME or --archs FILE)",
 			examples: []string{

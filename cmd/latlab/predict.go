@@ -11,7 +11,6 @@ import (
 	"latlab/regress"
 	"latlab/regress/choose"
 	"latlab/sampler"
-	"latlab/sampler/graph"
 )
 
 type predictOptions struct {
@@ -36,7 +35,7 @@ func (o *predictOptions) register(f *flagSet) {
 	f.bool(&o.rank, "rank", "print the fastest first instead of keeping the order of the input")
 	f.string(&o.rankBy, "rank-by", "rank by `WHAT`: latency, the fastest first, or macs, the largest first", "")
 	f.int(&o.top, "top", "rank, and print only the first `N`", 0)
-	f.bool(&o.macs, "macs", "also print each network's MACs, which takes 0.1 ms a network (a prediction takes 1 us); implied by --rank-by macs")
+	f.bool(&o.macs, "macs", "also print each network's MACs; implied by --rank-by macs")
 	f.json(&o.json)
 	f.arguments(&o.words, "[INDICES...]")
 }
@@ -53,12 +52,12 @@ type prediction struct {
 	Rank    int          `json:"rank,omitempty"` // from 1, with --rank
 }
 
-func (o *predictOptions) run(_ context.Context, s streams) error {
+func (o *predictOptions) run(ctx context.Context, s streams) error {
 	m, sp, err := loadCost(o.cost)
 	if err != nil {
 		return err
 	}
-	p, err := o.predictor(m, sp)
+	p, err := o.predictor(ctx, m, sp)
 	if err != nil {
 		return err
 	}
@@ -67,11 +66,8 @@ func (o *predictOptions) run(_ context.Context, s streams) error {
 		return err
 	}
 	err = o.each(s, sp, func(a sampler.Arch) error {
-		r, err := p.predict(a)
-		switch {
-		case err != nil:
-			return err
-		case ranking == nil:
+		r := p.predict(a)
+		if ranking == nil {
 			return p.print(s, a, r, 0)
 		}
 		r.Indices = a.String()
@@ -132,18 +128,23 @@ type predictor struct {
 	*regress.Predictor
 	model    *regress.CostModel
 	space    *sampler.Space
-	seconds  ui.Scale // of all predictions of the space
-	width    int      // of the slowest one's text
-	macScale ui.Scale // of the first network printed
-	macs     bool     // whether MACs are printed
+	seconds  ui.Scale           // of all predictions of the space
+	width    int                // of the slowest one's text
+	macScale ui.Scale           // of the first network printed
+	macs     *regress.Predictor // nil where MACs are not printed
 	json     bool
 }
 
-func (o *predictOptions) predictor(m *regress.CostModel, sp *sampler.Space) (*predictor, error) {
-	p := &predictor{model: m, space: sp, json: o.json, macs: o.macs || o.rankBy == rankByMACs}
+func (o *predictOptions) predictor(ctx context.Context, m *regress.CostModel, sp *sampler.Space) (*predictor, error) {
+	p := &predictor{model: m, space: sp, json: o.json}
 	var err error
 	if p.Predictor, err = regress.NewPredictor(m, sp); err != nil {
 		return nil, err
+	}
+	if o.macs || o.rankBy == rankByMACs {
+		if p.macs, err = regress.NewMACs(ctx, sp); err != nil {
+			return nil, err
+		}
 	}
 	least, greatest, err := m.Range(sp)
 	p.seconds = ui.SecondsScale(least, greatest)
@@ -152,17 +153,12 @@ func (o *predictOptions) predictor(m *regress.CostModel, sp *sampler.Space) (*pr
 }
 
 // predict leaves Indices empty: only a ranking needs their text.
-func (p *predictor) predict(a sampler.Arch) (choose.Prediction, error) {
+func (p *predictor) predict(a sampler.Arch) choose.Prediction {
 	r := choose.Prediction{Seconds: p.Predict(a.Indices)}
-	if !p.macs {
-		return r, nil
+	if p.macs != nil {
+		r.MACs = int64(p.macs.Predict(a.Indices))
 	}
-	g, err := graph.Lower(p.space, a)
-	if err != nil {
-		return r, err
-	}
-	r.MACs = g.TotalMACs()
-	return r, nil
+	return r
 }
 
 // print prints one network's line; rank is 0 without a ranking.
@@ -177,7 +173,7 @@ func (p *predictor) print(s streams, a sampler.Arch, r choose.Prediction, rank i
 	if k := p.model.Kind; k != devices.Measured {
 		line += " " + ui.Kind(k)
 	}
-	if p.macs {
+	if p.macs != nil {
 		if p.macScale == (ui.Scale{}) {
 			p.macScale = ui.CountScale(float64(r.MACs))
 		}

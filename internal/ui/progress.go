@@ -96,7 +96,11 @@ func (b *bar) update(p bench.Progress) {
 
 // barLine is the whole line. The last column stays free, because some terminals wrap when it is written.
 func barLine(p bench.Progress, kind devices.Kind, devs, columns int, share float64) string {
-	text := describeProgress(p, kind, devs, columns)
+	return withBar(describeProgress(p, kind, devs, columns), columns, share)
+}
+
+// withBar is a text with percentage and bar, as wide as the terminal.
+func withBar(text string, columns int, share float64) string {
 	width := columns - 1 - len(text) - len(" 100% []")
 	full := int(share * float64(width))
 	if width < 3 || text == "" {
