@@ -35,7 +35,7 @@ func TestPredictorRefuses(t *testing.T) {
 
 // MACs added up over the table are those of the whole graph, to the last.
 func TestMACsEqualTheGraphs(t *testing.T) {
-	for _, s := range []*sampler.Space{load(t, tiny), builtin(t, "mobiledet_cpu_tucker"), builtin(t, "mobiledet_gpu_fused")} {
+	for _, s := range []*sampler.Space{load(t, tiny), builtin(t, "mobiledet_cpu_tucker"), builtin(t, "mobiledet_gpu_fused"), builtin(t, "mobilenet_v3_like_search")} {
 		p, err := NewMACs(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)

@@ -22,13 +22,13 @@ func (m *CostModel) Fastest(s *sampler.Space) (sampler.Arch, error) {
 	if err := m.CheckSpace(s); err != nil {
 		return sampler.Arch{}, err
 	}
-	return sampler.Arch{Space: s.Name, Indices: m.extreme(s, less).indices}, nil
+	return sampler.Arch{Space: s.Name, Indices: s.Flattener().Indices(m.extreme(s, less).indices)}, nil
 }
 
 func less(a, b float64) bool    { return a < b }
 func greater(a, b float64) bool { return a > b }
 
-// path is the first decisions of a network, with what is predicted for them.
+// path is the first flat indices (sampler.Flattener) of a network, with what is predicted for them.
 type path struct {
 	seconds float64
 	indices []int

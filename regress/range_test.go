@@ -44,3 +44,22 @@ func TestRangeOfAnotherSpace(t *testing.T) {
 		t.Error("a range over another space")
 	}
 }
+
+// In TuNAS's spaces a layer is several decisions.
+func TestFastestOfSeveralDecisions(t *testing.T) {
+	for _, name := range []string{"proxylessnas_search", "proxylessnas_enlarged_search", "mobilenet_v3_like_search"} {
+		s := builtin(t, name)
+		m := randomTable(s, 3)
+		least, _, err := m.Range(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fastest, err := m.Fastest(s)
+		if err := s.Check(fastest); err != nil {
+			t.Fatal(err)
+		}
+		if y := m.Predict(s, fastest); err != nil || math.Abs(y-least) > 1e-9*math.Abs(least) {
+			t.Errorf("%s: the fastest takes %v, want %v; error %v", name, y, least, err)
+		}
+	}
+}

@@ -253,6 +253,11 @@ func (f *Flattener) Append(dst, indices []int) []int {
 // Flat returns the flat indices of an Arch that has been checked.
 func (s *Space) Flat(indices []int) []int { return s.Flattener().Append(nil, indices) }
 
+// Indices is the inverse of Append. Decisions within a layer that is skipped are 0.
+func (f *Flattener) Indices(flat []int) []int {
+	return f.unflat(flat, func(int) int { return 0 })
+}
+
 // unflat is the inverse of Append. A skip leaves the decisions within its layer open: open returns an
 // index below a number for each of them.
 func (f *Flattener) unflat(flat []int, open func(below int) int) []int {
