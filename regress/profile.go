@@ -12,6 +12,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
+	"latlab/regress/features"
 	"latlab/regress/linear"
 	"latlab/regress/opmodel"
 	"latlab/sampler"
@@ -53,6 +54,7 @@ type profiled struct {
 	paid     []graph.PaidOp
 	slots    [][]int32 // ops of each slot of the table
 	bias     []int32
+	features *entryFeatures
 	profiles map[int]*netProfile // by network
 }
 
@@ -81,7 +83,11 @@ func newProfiled(ctx context.Context, d *design, nets []network, data Data) (*pr
 		}
 		return ids
 	}
-	err := d.eachEntry(ctx, func(slot int, ops []graph.PaidOp) {
+	var err error
+	if p.features, err = newEntryFeatures(ctx, d.layout, features.All()); err != nil {
+		return nil, err
+	}
+	err = d.eachEntry(ctx, func(slot int, ops []graph.PaidOp) {
 		if slot < 0 {
 			p.bias = add(ops)
 			return
@@ -143,7 +149,7 @@ func (p *profiled) fit(ctx context.Context, train []int) (solution, error) {
 	if err != nil {
 		return solution{}, err
 	}
-	return p.correct(p.price(opmodel.Fit(p.rowsOf(of), o)), train, of), nil
+	return p.correct(p.price(opmodel.Fit(p.rowsOf(of, o.shared), o.Options)), train, of), nil
 }
 
 // share is what a second of a network's profile is of its latency. Observing ops takes time, and a process may be a
@@ -153,11 +159,15 @@ func (p *profiled) share(i int) float64 {
 	return p.y[i] / (p.profiles[i].sum + p.profiles[i].rest)
 }
 
-// rowsOf are the rows of some networks' profiles as parts of their latencies.
-func (p *profiled) rowsOf(nets []int) [][]opmodel.Row {
+// rowsOf are the rows of some networks' profiles, as parts of their latencies if shared.
+func (p *profiled) rowsOf(nets []int, shared bool) [][]opmodel.Row {
 	all := make([][]opmodel.Row, len(nets))
 	for k, i := range nets {
-		all[k] = slices.Clone(p.profiles[i].rows)
+		all[k] = p.profiles[i].rows
+		if !shared {
+			continue
+		}
+		all[k] = slices.Clone(all[k])
 		for r := range all[k] {
 			all[k][r].Seconds *= p.share(i)
 		}
@@ -165,12 +175,19 @@ func (p *profiled) rowsOf(nets []int) [][]opmodel.Row {
 	return all
 }
 
-// choices of the op models' weighting and shrinking.
-func opChoices() []opmodel.Options {
-	var all []opmodel.Options
-	for _, power := range []float64{2, 1.5, 1} {
-		for _, prior := range []float64{3, 0.3, 0.03} {
-			all = append(all, opmodel.Options{Power: power, Prior: prior})
+// opChoice is a way to fit op models.
+type opChoice struct {
+	opmodel.Options
+	shared bool
+}
+
+func opChoices() []opChoice {
+	var all []opChoice
+	for _, shared := range []bool{true, false} {
+		for _, power := range []float64{1.5, 2, 1} {
+			for _, prior := range []float64{1, 0.1} {
+				all = append(all, opChoice{opmodel.Options{Power: power, Prior: prior}, shared})
+			}
 		}
 	}
 	return all
@@ -182,39 +199,31 @@ const mostParts = 5
 // choose takes the options that predict the sums of held-out profiles best. Between errors relative to each
 // row (power 2) and in seconds (power 0) no rule is right everywhere: relative ones treat a row of a
 // thousandth of the network like one of a tenth, absolute ones learn nothing from small rows, which are many.
-func (p *profiled) choose(ctx context.Context, of []int) (opmodel.Options, error) {
+func (p *profiled) choose(ctx context.Context, of []int) (opChoice, error) {
 	all := opChoices()
 	if len(of) < MinProfiles-1 {
-		return all[len(all)/2], nil
+		return all[0], nil
 	}
-	rows := p.rowsOf(of)
 	best, least := 0, math.Inf(1)
 	for c, o := range all {
-		loss := 0.0
+		var logs []float64
 		for _, f := range folds(len(of), mostParts, 1) {
 			if err := ctx.Err(); err != nil {
 				return o, err
 			}
-			var fit, held [][]opmodel.Row
-			for i := range of {
-				if f[i] {
-					held = append(held, rows[i])
-				} else {
-					fit = append(fit, rows[i])
-				}
-			}
-			m := opmodel.Fit(fit, o)
-			for _, profile := range held {
-				var y, s float64
-				for _, r := range profile {
-					y += r.Seconds
+			fit, held := f.split(of)
+			m := opmodel.Fit(p.rowsOf(fit, o.shared), o.Options)
+			for _, i := range held {
+				sum := 0.0
+				for _, r := range p.profiles[i].rows {
 					for _, op := range r.Ops {
-						s += m.Seconds(op)
+						sum += m.Seconds(op)
 					}
 				}
-				loss += (s/y - 1) * (s/y - 1)
+				logs = append(logs, math.Log(sum/p.y[i]))
 			}
 		}
+		loss := stat.Variance(logs, nil)
 		if loss < least {
 			best, least = c, loss
 		}
@@ -222,53 +231,43 @@ func (p *profiled) choose(ctx context.Context, of []int) (opmodel.Options, error
 	return all[best], nil
 }
 
-// priced are columns of every slot and of the bias: what the op models say, number of ops, bytes between ops.
+// priced are columns of every slot and of the bias: what the op models say of each family, then op-level features.
 type priced struct {
 	slots [][]float64
 	bias  []float64
 }
 
-// The columns.
-const (
-	opCount = iota
-	opBytes
-	opSeconds // of kinds; the first of several
-)
+// families are the columns of what the op models say.
+const families = 4
 
-// family is the column of an op's seconds.
+// family is an op's column.
 func family(o *graph.PaidOp) int {
 	switch {
 	case o.Kind == graph.Conv2D && o.Kernel == [2]int{1, 1}:
-		return opSeconds
+		return 0
 	case o.Kind == graph.Conv2D:
-		return opSeconds + 1
+		return 1
 	case o.Kind == graph.DepthwiseConv:
-		return opSeconds + 2
+		return 2
 	}
-	return opSeconds + 3
+	return 3
 }
 
-const families = 4
-
 func (p *profiled) price(m *opmodel.Model) priced {
-	each := make([][]float64, len(p.ops))
-	for i := range p.ops {
-		x := make([]float64, opSeconds+families)
-		x[opCount] = 1
-		x[opBytes] = float64(p.paid[i].InputElements + p.paid[i].OutputElements)
-		x[family(&p.paid[i])] = m.Seconds(p.ops[i])
-		each[i] = x
+	seconds := make([]float64, len(p.ops))
+	for i, op := range p.ops {
+		seconds[i] = m.Seconds(op)
 	}
-	sum := func(ids []int32) []float64 {
-		x := make([]float64, opSeconds+families)
+	columns := func(ids []int32, more []float64) []float64 {
+		x := make([]float64, families, families+len(more))
 		for _, id := range ids {
-			floats.Add(x, each[id])
+			x[family(&p.paid[id])] += seconds[id]
 		}
-		return x
+		return append(x, more...)
 	}
-	c := priced{bias: sum(p.bias)}
-	for _, ids := range p.slots {
-		c.slots = append(c.slots, sum(ids))
+	c := priced{bias: columns(p.bias, p.features.bias)}
+	for slot, ids := range p.slots {
+		c.slots = append(c.slots, columns(ids, p.features.at(slot)))
 	}
 	return c
 }
@@ -283,54 +282,46 @@ func (p *profiled) network(c priced, i int) []float64 {
 
 // correct makes latencies of networks of sums of ops:
 //
-//	latency = a + c n + d bytes + sum over families of s seconds
+//	latency = a + sum over families of s seconds + sum over features of w value
 //
-// n the number of ops, all coefficients at least zero. They are shrunk towards what profiles alone say: the
-// time outside of all ops, no cost between them, and one scale for all; by cross-validation over the
-// training networks.
+// with coefficients of at least zero. The features are those of the ops method: counts of ops, bytes between
+// them, multiply-accumulates. All are shrunk towards what profiles alone say: the time outside of all ops, one scale
+// for all families, no features; how much, cross-validation over the training networks says. So a few
+// latencies correct little, and of hundreds the features take over what the profiles got wrong.
 func (p *profiled) correct(c priced, train, of []int) solution {
-	rows := make([][]float64, len(train))
-	rest, scale := 0.0, 0.0
+	rest := 0.0
 	for _, i := range of {
 		rest += p.profiles[i].rest * p.share(i) / float64(len(of))
 	}
-	unit := make([]float64, 1+opSeconds+families)
-	for k, i := range train {
-		rows[k] = append([]float64{1}, p.network(c, i)...)
-		ops := floats.Sum(rows[k][1+opSeconds:])
-		scale += math.Log(max(p.y[i]-rest, p.y[i]/2) / ops)
-		for j, x := range rows[k] {
-			unit[j] += x / float64(len(train))
-		}
+	k := 1 + len(c.bias)
+	q := correction{unit: make([]float64, k), prior: make([]float64, k)}
+	scale, mean := 0.0, 0.0
+	for _, i := range train {
+		row := append([]float64{1}, p.network(c, i)...)
+		q.rows = append(q.rows, row)
+		scale += math.Log(max(p.y[i]-rest, p.y[i]/2)/floats.Sum(row[1:1+families])) / float64(len(train))
+		mean += p.y[i] / float64(len(train))
+		floats.AddScaled(q.unit, 1/float64(len(train)), row)
 	}
-	scale = math.Exp(scale / float64(len(train)))
-	y := make([]float64, len(train))
-	for k, i := range train {
-		y[k] = p.y[i]
-	}
-	mean := stat.Mean(y, nil)
-	// In units in which 1 is a mean network's latency for the first columns, and the common scale for the others.
-	prior := make([]float64, len(unit))
-	for j := range unit {
+	// A coefficient of 1 is the common scale, or a mean network's whole latency.
+	for j := range q.unit {
 		switch {
-		case j >= 1+opSeconds:
-			unit[j], prior[j] = 1/scale, 1
-		case unit[j] > 0:
-			unit[j] /= mean
+		case j >= 1 && j <= families:
+			q.unit[j], q.prior[j] = math.Exp(-scale), 1
+		case q.unit[j] > 0:
+			q.unit[j] /= mean
+		default:
+			q.unit[j] = 1
 		}
 	}
-	prior[0] = rest / mean
-	q := correction{rows: rows, y: y, unit: unit, prior: prior}
-	for k, i := range train {
-		for j := range unit {
-			if unit[j] > 0 {
-				rows[k][j] /= unit[j]
-			}
-			rows[k][j] *= p.roots.root(i) / p.y[i]
-		}
-		y[k] = p.roots.root(i)
+	q.prior[0] = rest / mean
+	for n, i := range train {
+		floats.Div(q.rows[n], q.unit)
+		floats.Scale(p.roots.root(i)/p.y[i], q.rows[n])
+		q.y = append(q.y, p.roots.root(i))
 	}
 	x := q.best()
+	floats.Div(x, q.unit)
 	s := solution{bias: x[0] + dot(x[1:], c.bias), slots: make([]float64, len(c.slots)), params: nonZero(x[1:])}
 	for i, columns := range c.slots {
 		s.slots[i] = dot(x[1:], columns)
@@ -346,7 +337,11 @@ type correction struct {
 }
 
 // correctionGrid lists the variance of a network over that of a coefficient around its prior.
-func correctionGrid() []float64 { return []float64{1e4, 10, 1, 0.1, 0.01} }
+func correctionGrid() []float64 { return []float64{1e4, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001} }
+
+// enough over the number of networks is by which part a smaller penalty must lower the loss: three networks can be
+// matched by chance.
+const enough = 2
 
 func (q correction) best() []float64 {
 	grid, n := correctionGrid(), len(q.rows)
@@ -361,13 +356,13 @@ func (q correction) best() []float64 {
 			}
 		}
 	}
-	x := q.solve(all(n), grid[floats.MinIdx(loss)])
-	for j, u := range q.unit {
-		if u > 0 {
-			x[j] /= u
+	best := 0
+	for g := range grid {
+		if loss[g] < loss[best]*(1-enough/float64(n)) {
+			best = g
 		}
 	}
-	return x
+	return q.solve(all(n), grid[best])
 }
 
 func (q correction) solve(rows []int, penalty float64) []float64 {

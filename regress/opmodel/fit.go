@@ -33,8 +33,8 @@ type Model struct {
 	root     *group
 	kinds    map[string]*group
 	types    map[string]*group
-	order    []*group           // parents first
-	seen     map[string][]shape // by type: the shapes that were profiled
+	order    []*group            // parents first
+	seen     map[string][]*shape // by kind: the shapes that were profiled
 	samples  []sample
 	equation *linear.Equations
 }
@@ -48,8 +48,9 @@ type group struct {
 }
 
 type shape struct {
-	op   *Op
-	leaf *group
+	op      *Op
+	leaf    *group
+	seconds float64 // observed, the median
 }
 
 // sample is an op's share of a row.
@@ -66,7 +67,7 @@ const rounds = 4
 
 // Fit fits op models to the rows of profiles, of which there is at least one.
 func Fit(profiles [][]Row, o Options) *Model {
-	m := &Model{o: o, kinds: map[string]*group{}, types: map[string]*group{}, seen: map[string][]shape{}}
+	m := &Model{o: o, kinds: map[string]*group{}, types: map[string]*group{}, seen: map[string][]*shape{}}
 	rows := slices.Concat(profiles...)
 	for _, r := range rows {
 		m.mean += r.Seconds / float64(len(rows))
@@ -109,7 +110,7 @@ func (m *Model) grow(rows []Row) {
 			m.samples = append(m.samples, sample{op: op, leaf: leaves[k], row: i})
 			if s := (seen{op, leaves[k]}); !known[s] {
 				known[s] = true
-				m.seen[op.typ] = append(m.seen[op.typ], shape{op, leaves[k]})
+				m.seen[op.kind] = append(m.seen[op.kind], &shape{op: op, leaf: leaves[k]})
 			}
 		}
 	}
@@ -279,28 +280,47 @@ func (m *moments) solve(e *linear.Equations, above, start []float64, prior float
 
 // Seconds is an op's time.
 func (m *Model) Seconds(o *Op) float64 {
-	g := m.leaf(o)
-	return floats.Dot(g.theta, o.x) * g.near.factor(o)
+	s := m.like(o)
+	if s == nil {
+		return floats.Dot(m.root.theta, o.x)
+	}
+	seconds := floats.Dot(s.leaf.theta, o.x)
+	if apart(o, s.op) == 0 {
+		seconds *= s.leaf.near.factor(o)
+	}
+	return s.bound(o, seconds)
 }
 
-// leaf is the group of the nearest shape of an op's type: a runtime chooses its kernel by the shape. A type that
-// no profile has is of its kind's group, a kind that none has of the root.
-func (m *Model) leaf(o *Op) *group {
-	var leaf *group
-	near := math.Inf(1)
-	for _, s := range m.seen[o.typ] {
+// slack is the factor that the bounds leave to a shape next to a profiled one, and again for every four octaves.
+const slack = 1.25
+
+// bound keeps a time between that of the nearest shape and what is in proportion to work, with a slack that grows
+// with the distance: weights that fit a few rows can be far off elsewhere.
+func (s *shape) bound(o *Op, seconds float64) float64 {
+	if !(s.seconds > 0) {
+		return seconds
+	}
+	same, other := s.seconds, s.seconds*o.work()/s.op.work()
+	free := slack * math.Exp2(math.Sqrt(distance(o, s.op))/4)
+	return min(max(seconds, min(same, other)/free), max(same, other)*free)
+}
+
+// like is the nearest shape among the ops of a kind whose window is most like an op's: a runtime chooses its
+// kernel by the shape. It is nil for a kind that no profile has.
+func (m *Model) like(o *Op) *shape {
+	var like *shape
+	window, near := math.Inf(1), math.Inf(1)
+	for _, s := range m.seen[o.kind] {
 		if s.op == o {
-			return s.leaf
+			return s
 		}
-		if d := distance(o, s.op); d < near {
-			leaf, near = s.leaf, d
+		w := apart(o, s.op)
+		if w > window {
+			continue
+		}
+		if d := distance(o, s.op); w < window || d < near {
+			like, window, near = s, w, d
 		}
 	}
-	switch {
-	case leaf != nil:
-		return leaf
-	case m.kinds[o.kind] != nil:
-		return m.kinds[o.kind]
-	}
-	return m.root
+	return like
 }

@@ -2,6 +2,8 @@ package opmodel
 
 import (
 	"math"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // nearby corrects a group's times by those of profiled shapes nearby: the mean of the logarithms of observed
@@ -44,6 +46,13 @@ func (m *Model) compare() {
 		n.ops = append(n.ops, k.op)
 		n.logs = append(n.logs, min(max(median(all), -farthest), farthest))
 		n.counts = append(n.counts, float64(len(all)))
+	}
+	for _, shapes := range m.seen {
+		for _, s := range shapes {
+			if l := logs[key{s.leaf, s.op}]; l != nil {
+				s.seconds = floats.Dot(s.leaf.theta, s.op.x) * math.Exp(median(l))
+			}
+		}
 	}
 }
 

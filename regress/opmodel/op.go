@@ -3,8 +3,8 @@
 // An op's time is a non-negative sum of features of its shape. The weights differ by group, and groups
 // form a tree: all ops, ops of a kind, of a kind with its window and stride (a type), and of a type that the
 // device ran by one kernel, as it names kernels. Each group's weights are shrunk towards those of the group
-// above, so a kernel that few rows show follows its type, and a type or kind that no profile has follows its
-// kind or all ops. Rows are compared with what the weights say of shapes nearby (nearby.go), since no
+// above, so a kernel that few rows show follows its type. An op of a window or stride that no profile has takes the
+// weights of the most similar one of its kind, an op of a kind that none has those of all ops. Rows are compared with what the weights say of shapes nearby (nearby.go), since no
 // handful of features knows every step of a kernel.
 //
 // A runtime may run several ops at once. Such a row's time is divided between its ops in proportion to what
@@ -22,10 +22,11 @@ import (
 
 // Op is an op with the features of its shape. It is shared by all rows and table entries that have it.
 type Op struct {
-	x     []float64
-	kind  string
-	typ   string
-	place [dims]float64
+	x      []float64
+	kind   string
+	typ    string
+	place  [dims]float64
+	window [2]float64 // octaves of its area and of the stride
 }
 
 // dims of the space in which shapes are near or far: octaves of channels in, channels out and positions.
@@ -50,6 +51,7 @@ func NewOp(p *graph.PaidOp, bytes float64) *Op {
 	for i, n := range []int{p.In[3], p.Out[3], p.Out[1] * p.Out[2]} {
 		o.place[i] = math.Log2(float64(max(n, 1)))
 	}
+	o.window = [2]float64{math.Log2(float64(max(p.Kernel[0]*p.Kernel[1], 1))), math.Log2(float64(max(p.Stride[0], 1)))}
 	if p.Out[1]*p.Out[2] == 1 { // a pool's work is where it reads
 		o.place[2] = math.Log2(float64(max(p.In[1]*p.In[2], 1)))
 	}
@@ -101,6 +103,14 @@ func padded(n, multiple int) float64 {
 	return float64((n+multiple-1)/multiple*multiple) / float64(n)
 }
 
+// work is what an op's time is nearly in proportion to where it is large.
+func (o *Op) work() float64 {
+	if macs := o.x[1]; macs > 0 {
+		return macs
+	}
+	return max(o.x[5]+o.x[6], 1) // bytes in and out
+}
+
 // distance is that of two shapes, squared.
 func distance(a, b *Op) float64 {
 	d := 0.0
@@ -108,4 +118,9 @@ func distance(a, b *Op) float64 {
 		d += (x - b.place[i]) * (x - b.place[i])
 	}
 	return d
+}
+
+// apart is how different the windows of two ops are.
+func apart(a, b *Op) float64 {
+	return math.Hypot(a.window[0]-b.window[0], a.window[1]-b.window[1])
 }
