@@ -7,8 +7,8 @@
 // The package does not access devices or stores: it takes observations and returns numbers.
 // Exporters write them.
 //
-// What a fit weighs is in features, the solvers that know matrices only in linear, the reader of other
-// labs' tables in csvtable. The methods share folds, the design and figures; the fit of other labs'
+// What a fit weighs is in features, the solvers that know matrices only in linear, the times of single ops in
+// opmodel, the reader of other labs' tables in csvtable. The methods share folds, the design and figures; the fit of other labs'
 // tables (table.go, tablechecks.go), which needs only the indicator method, could leave next.
 package regress
 

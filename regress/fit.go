@@ -137,7 +137,7 @@ func Fit(ctx context.Context, data Data, o Options) (*CostModel, error) {
 	var m method
 	var first []int
 	if o.Method == Profile {
-		p, err := newProfiled(ctx, d, nets, data)
+		p, err := newProfiled(ctx, d, nets, data, o.Seed)
 		if err != nil {
 			return nil, err
 		}

@@ -50,6 +50,7 @@ func tooFewProfiles(have int) error {
 // profiled is the design of the profile method: every distinct op of the table and of the profiles once.
 type profiled struct {
 	*design
+	seed     uint64 // of cross-validation
 	ops      []*opmodel.Op
 	paid     []graph.PaidOp
 	slots    [][]int32 // ops of each slot of the table
@@ -65,8 +66,8 @@ type netProfile struct {
 	rest float64
 }
 
-func newProfiled(ctx context.Context, d *design, nets []network, data Data) (*profiled, error) {
-	p := &profiled{design: d, slots: make([][]int32, d.slots), profiles: map[int]*netProfile{}}
+func newProfiled(ctx context.Context, d *design, nets []network, data Data, seed uint64) (*profiled, error) {
+	p := &profiled{design: d, seed: seed, slots: make([][]int32, d.slots), profiles: map[int]*netProfile{}}
 	number := map[opmodel.Key]int32{}
 	size := elementBytes(data.Precision)
 	add := func(paid []graph.PaidOp) []int32 {
@@ -207,7 +208,7 @@ func (p *profiled) choose(ctx context.Context, of []int) (opChoice, error) {
 	best, least := 0, math.Inf(1)
 	for c, o := range all {
 		var logs []float64
-		for _, f := range folds(len(of), mostParts, 1) {
+		for _, f := range folds(len(of), mostParts, p.seed) {
 			if err := ctx.Err(); err != nil {
 				return o, err
 			}
@@ -294,7 +295,7 @@ func (p *profiled) correct(c priced, train, of []int) solution {
 		rest += p.profiles[i].rest * p.share(i) / float64(len(of))
 	}
 	k := 1 + len(c.bias)
-	q := correction{unit: make([]float64, k), prior: make([]float64, k)}
+	q := correction{unit: make([]float64, k), prior: make([]float64, k), seed: p.seed}
 	scale, mean := 0.0, 0.0
 	for _, i := range train {
 		row := append([]float64{1}, p.network(c, i)...)
@@ -334,7 +335,10 @@ type correction struct {
 	rows        [][]float64
 	y           []float64
 	unit, prior []float64
+	seed        uint64
 }
+
+const correctionFolds = 10
 
 // correctionGrid lists the variance of a network over that of a coefficient around its prior.
 func correctionGrid() []float64 { return []float64{1e4, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001} }
@@ -346,7 +350,7 @@ const enough = 2
 func (q correction) best() []float64 {
 	grid, n := correctionGrid(), len(q.rows)
 	loss := make([]float64, len(grid))
-	for _, f := range folds(n, min(n, 10), 1) {
+	for _, f := range folds(n, min(n, correctionFolds), q.seed) {
 		fit, held := f.split(all(n))
 		for g, penalty := range grid {
 			x := q.solve(fit, penalty)

@@ -170,6 +170,11 @@ func TestProfiles(t *testing.T) {
 			}
 			p.Profile.Layers = []devices.Layer{all}
 		}, "its rows tell the times of 0 of the network's"},
+		"no time": {func(p *bench.Profiled) {
+			for i := range p.Profile.Layers {
+				p.Profile.Layers[i].Seconds = 0
+			}
+		}, "all its rows take 0 s"},
 		"no nodes": {func(p *bench.Profiled) {
 			for i := range p.Profile.Layers {
 				p.Profile.Layers[i].Nodes = nil

@@ -3,6 +3,7 @@ package observe
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -84,9 +85,13 @@ func opProfile(s *sampler.Space, n timed, p *bench.Profiled) (regress.OpProfile,
 		}
 		one.Rows = append(one.Rows, regress.OpRow{Kernel: kernel, Ops: paid, Seconds: l.Seconds})
 	}
-	told := 0
+	told, seconds := 0, 0.0
 	for _, r := range one.Rows {
 		told += len(r.Ops)
+		seconds += r.Seconds
+	}
+	if told > 0 && seconds == 0 {
+		return one, errors.New("all its rows take 0 s")
 	}
 	if 2*told < len(ops) {
 		return one, fmt.Errorf("its rows tell the times of %d of the network's %d ops, which are too few for method profile", told, len(ops))
