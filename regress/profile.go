@@ -50,7 +50,9 @@ func tooFewProfiles(have int) error {
 // profiled is the design of the profile method: every distinct op of the table and of the profiles once.
 type profiled struct {
 	*design
-	seed     uint64 // of cross-validation
+	seed     uint64  // of cross-validation
+	element  float64 // bytes
+	numbers  map[opmodel.Key]int32
 	ops      []*opmodel.Op
 	paid     []graph.PaidOp
 	slots    [][]int32 // ops of each slot of the table
@@ -67,22 +69,9 @@ type netProfile struct {
 }
 
 func newProfiled(ctx context.Context, d *design, nets []network, data Data, seed uint64) (*profiled, error) {
-	p := &profiled{design: d, seed: seed, slots: make([][]int32, d.slots), profiles: map[int]*netProfile{}}
-	number := map[opmodel.Key]int32{}
-	size := elementBytes(data.Precision)
-	add := func(paid []graph.PaidOp) []int32 {
-		ids := make([]int32, len(paid))
-		for i := range paid {
-			k := opmodel.KeyOf(&paid[i])
-			id, seen := number[k]
-			if !seen {
-				id = int32(len(p.ops))
-				number[k] = id
-				p.ops, p.paid = append(p.ops, opmodel.NewOp(&paid[i], size)), append(p.paid, paid[i])
-			}
-			ids[i] = id
-		}
-		return ids
+	p := &profiled{
+		design: d, seed: seed, element: elementBytes(data.Precision), numbers: map[opmodel.Key]int32{},
+		slots: make([][]int32, d.slots), profiles: map[int]*netProfile{},
 	}
 	var err error
 	if p.features, err = newEntryFeatures(ctx, d.layout, features.All()); err != nil {
@@ -90,10 +79,10 @@ func newProfiled(ctx context.Context, d *design, nets []network, data Data, seed
 	}
 	err = d.eachEntry(ctx, func(slot int, ops []graph.PaidOp) {
 		if slot < 0 {
-			p.bias = add(ops)
+			p.bias = p.number(ops)
 			return
 		}
-		p.slots[slot] = add(ops)
+		p.slots[slot] = p.number(ops)
 	})
 	if err != nil {
 		return nil, err
@@ -103,25 +92,43 @@ func newProfiled(ctx context.Context, d *design, nets []network, data Data, seed
 		at[n.arch.String()] = i
 	}
 	for _, o := range data.Profiles {
-		i, measured := at[o.Arch.String()]
-		if !measured {
-			continue // its latency is INVALID or missing
+		if i, measured := at[o.Arch.String()]; measured {
+			p.profiles[i] = p.join(o)
 		}
-		n := &netProfile{rest: o.Rest / d.scale}
-		for _, r := range o.Rows {
-			row := opmodel.Row{Kernel: r.Kernel, Seconds: r.Seconds / d.scale}
-			for _, id := range add(r.Ops) {
-				row.Ops = append(row.Ops, p.ops[id])
-			}
-			n.rows = append(n.rows, row)
-			n.sum += row.Seconds
-		}
-		p.profiles[i] = n
 	}
 	if len(p.profiles) < MinProfiles {
 		return nil, tooFewProfiles(len(p.profiles))
 	}
 	return p, nil
+}
+
+// number is the numbers of ops, of new ones too.
+func (p *profiled) number(paid []graph.PaidOp) []int32 {
+	ids := make([]int32, len(paid))
+	for i := range paid {
+		k := opmodel.KeyOf(&paid[i])
+		id, seen := p.numbers[k]
+		if !seen {
+			id = int32(len(p.ops))
+			p.numbers[k] = id
+			p.ops, p.paid = append(p.ops, opmodel.NewOp(&paid[i], p.element)), append(p.paid, paid[i])
+		}
+		ids[i] = id
+	}
+	return ids
+}
+
+func (p *profiled) join(o OpProfile) *netProfile {
+	n := &netProfile{rest: o.Rest / p.scale}
+	for _, r := range o.Rows {
+		row := opmodel.Row{Kernel: r.Kernel, Seconds: r.Seconds / p.scale}
+		for _, id := range p.number(r.Ops) {
+			row.Ops = append(row.Ops, p.ops[id])
+		}
+		n.rows = append(n.rows, row)
+		n.sum += row.Seconds
+	}
+	return n
 }
 
 // networks are those that are profiled.
@@ -194,12 +201,13 @@ func opChoices() []opChoice {
 	return all
 }
 
-// most is how many parts the choice of the op models' options holds out.
-const mostParts = 5
+// choiceFolds is how many parts of the profiled networks the choice holds out, one after the other.
+const choiceFolds = 5
 
-// choose takes the options that predict the sums of held-out profiles best. Between errors relative to each
-// row (power 2) and in seconds (power 0) no rule is right everywhere: relative ones treat a row of a
-// thousandth of the network like one of a tenth, absolute ones learn nothing from small rows, which are many.
+// choose takes the options that predict the latencies of held-out profiled networks best, up to a common factor.
+// Between errors relative to each row (power 2) and in seconds (power 0) no rule is right everywhere: relative ones
+// treat a row of a thousandth of the network like one of a tenth, absolute ones learn nothing from small rows, which
+// are many.
 func (p *profiled) choose(ctx context.Context, of []int) (opChoice, error) {
 	all := opChoices()
 	if len(of) < MinProfiles-1 {
@@ -207,29 +215,33 @@ func (p *profiled) choose(ctx context.Context, of []int) (opChoice, error) {
 	}
 	best, least := 0, math.Inf(1)
 	for c, o := range all {
-		var logs []float64
-		for _, f := range folds(len(of), mostParts, p.seed) {
-			if err := ctx.Err(); err != nil {
-				return o, err
-			}
-			fit, held := f.split(of)
-			m := opmodel.Fit(p.rowsOf(fit, o.shared), o.Options)
-			for _, i := range held {
-				sum := 0.0
-				for _, r := range p.profiles[i].rows {
-					for _, op := range r.Ops {
-						sum += m.Seconds(op)
-					}
-				}
-				logs = append(logs, math.Log(sum/p.y[i]))
-			}
+		if err := ctx.Err(); err != nil {
+			return o, err
 		}
-		loss := stat.Variance(logs, nil)
-		if loss < least {
+		if loss := p.loss(of, o); loss < least {
 			best, least = c, loss
 		}
 	}
 	return all[best], nil
+}
+
+// loss is the variance of the logarithms of sums of ops over latencies.
+func (p *profiled) loss(of []int, o opChoice) float64 {
+	var logs []float64
+	for _, f := range folds(len(of), choiceFolds, p.seed) {
+		fit, held := f.split(of)
+		m := opmodel.Fit(p.rowsOf(fit, o.shared), o.Options)
+		for _, i := range held {
+			sum := 0.0
+			for _, r := range p.profiles[i].rows {
+				for _, op := range r.Ops {
+					sum += m.Seconds(op)
+				}
+			}
+			logs = append(logs, math.Log(sum/p.y[i]))
+		}
+	}
+	return stat.Variance(logs, nil)
 }
 
 // priced are columns of every slot and of the bias: what the op models say of each family, then op-level features.
@@ -290,6 +302,17 @@ func (p *profiled) network(c priced, i int) []float64 {
 // for all families, no features; how much, cross-validation over the training networks says. So a few
 // latencies correct little, and of hundreds the features take over what the profiles got wrong.
 func (p *profiled) correct(c priced, train, of []int) solution {
+	q := p.correction(c, train, of)
+	x := q.best()
+	floats.Div(x, q.unit)
+	s := solution{bias: x[0] + dot(x[1:], c.bias), slots: make([]float64, len(c.slots)), params: nonZero(x[1:])}
+	for i, columns := range c.slots {
+		s.slots[i] = dot(x[1:], columns)
+	}
+	return s
+}
+
+func (p *profiled) correction(c priced, train, of []int) correction {
 	rest := 0.0
 	for _, i := range of {
 		rest += p.profiles[i].rest * p.share(i) / float64(len(of))
@@ -304,7 +327,6 @@ func (p *profiled) correct(c priced, train, of []int) solution {
 		mean += p.y[i] / float64(len(train))
 		floats.AddScaled(q.unit, 1/float64(len(train)), row)
 	}
-	// A coefficient of 1 is the common scale, or a mean network's whole latency.
 	for j := range q.unit {
 		switch {
 		case j >= 1 && j <= families:
@@ -321,16 +343,11 @@ func (p *profiled) correct(c priced, train, of []int) solution {
 		floats.Scale(p.roots.root(i)/p.y[i], q.rows[n])
 		q.y = append(q.y, p.roots.root(i))
 	}
-	x := q.best()
-	floats.Div(x, q.unit)
-	s := solution{bias: x[0] + dot(x[1:], c.bias), slots: make([]float64, len(c.slots)), params: nonZero(x[1:])}
-	for i, columns := range c.slots {
-		s.slots[i] = dot(x[1:], columns)
-	}
-	return s
+	return q
 }
 
-// correction is the least squares problem of correct: rows and y are divided by the latency.
+// correction is the least squares problem of correct: rows and y are divided by the latency, and columns by a unit. A
+// coefficient of 1 is then the common scale of what op models say, or a mean network's whole latency.
 type correction struct {
 	rows        [][]float64
 	y           []float64
