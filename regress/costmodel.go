@@ -7,8 +7,8 @@
 // The package does not access devices or stores: it takes observations and returns numbers.
 // Exporters write them.
 //
-// What a fit weighs is in features, the solvers that know matrices only in linear, the reader of other
-// labs' tables in csvtable. The methods share folds, the design and figures; the fit of other labs'
+// What a fit weighs is in features, the solvers that know matrices only in linear, the times of single ops in
+// opmodel, the reader of other labs' tables in csvtable. The methods share folds, the design and figures; the fit of other labs'
 // tables (table.go, tablechecks.go), which needs only the indicator method, could leave next.
 package regress
 
@@ -91,7 +91,7 @@ func (f Figures) Networks() int { return f.NTrain + f.NTest }
 
 // Judged is how many networks each figure covers: all of them where folds take turns.
 func (f Figures) Judged() int {
-	if f.folds() {
+	if f.folds() || f.alone() {
 		return f.Networks()
 	}
 	return f.NTest
@@ -102,10 +102,14 @@ func (f Figures) Rule() string {
 	if f.folds() {
 		return "5-fold cross-validation, twice"
 	}
+	if f.alone() {
+		return "leave-one-network-out"
+	}
 	return fmt.Sprintf("random splits: fits on %d networks, tested on the other %d", f.NTrain, f.NTest)
 }
 
 func (f Figures) folds() bool { return strings.HasPrefix(f.Split, foldsRule) }
+func (f Figures) alone() bool { return strings.HasPrefix(f.Split, aloneRule) }
 
 // Observation is one network's latency.
 type Observation struct {

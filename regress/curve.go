@@ -43,7 +43,7 @@ type LearningCurve struct {
 }
 
 // Curve fits each method on 5, 10, 20, 50, 100, 200, 500, ... networks and tests it on the others, at least
-// CurveHeldOut of them. The splits of a size are the same for all methods. Fewer networks than 5 beside those held out
+// CurveHeldOut of them. The splits of a size are the same for all methods, but for Profile's, which begin with profiled networks. Fewer networks than 5 beside those held out
 // are an *OptionError. The options' Method and Train are not used.
 func Curve(ctx context.Context, data Data, methods []Method, o Options) (*LearningCurve, error) {
 	nets, err := data.networks()
@@ -62,11 +62,11 @@ func Curve(ctx context.Context, data Data, methods []Method, o Options) (*Learni
 		if err := o.check(len(nets), Methods()); err != nil {
 			return nil, err
 		}
-		fit, err := d.method(ctx, o)
+		fit, first, err := d.method(ctx, nets, data, o)
 		if err != nil {
 			return nil, err
 		}
-		points, err := d.heldOut(fit).curve(ctx, sizes, o)
+		points, err := d.heldOut(fit, first).curve(ctx, sizes, o)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func (h heldOut) curve(ctx context.Context, sizes []int, o Options) ([]CurvePoin
 		splits[i] = make([]pairs, curveSplits)
 		for r := range curveSplits {
 			g.Go(func() (err error) {
-				splits[i][r], err = h.part(ctx, randomSplit(len(h.seconds), size, o.Seed, r))
+				splits[i][r], err = h.part(ctx, h.curveSplit(size, o.Seed, r))
 				return err
 			})
 		}
@@ -118,6 +118,16 @@ func (h heldOut) curve(ctx context.Context, sizes []int, o Options) ([]CurvePoin
 		}
 	}
 	return points, nil
+}
+
+// curveSplit is a random split whose training part has the networks of first before all others: of a method that needs
+// profiles, the curve is over the number of profiled networks.
+func (h heldOut) curveSplit(train int, seed uint64, r int) part {
+	order := h.dealt(shuffled(len(h.seconds), seed, 1000+uint64(r)))
+	p := part{order[:train], order[train:], r}
+	slices.Sort(p.train)
+	slices.Sort(p.test)
+	return p
 }
 
 func spread(splits []pairs, figure func(pairs) float64) Spread {

@@ -53,6 +53,8 @@ type Data struct {
 	Space *sampler.Space
 	Provenance
 	Observations []Observation
+	// Profiles are of networks among the observations, for the profile method alone.
+	Profiles []OpProfile
 	// MeasuredUntil is when the last of the measurements ended; zero = unknown.
 	MeasuredUntil time.Time
 	// NoiseDF are the degrees of freedom behind the observations' SDs; 0 = the SDs are exact.
@@ -95,7 +97,7 @@ func Merge(parts ...Data) (Data, error) {
 		return Data{}, &TooFewError{Have: 0, Need: MinNetworks}
 	}
 	all := parts[0]
-	all.Observations = slices.Clone(all.Observations)
+	all.Observations, all.Profiles = slices.Clone(all.Observations), slices.Clone(all.Profiles)
 	for _, d := range parts[1:] {
 		if err := sameSpace(all.Space, d.Space); err != nil {
 			return Data{}, err
@@ -104,6 +106,7 @@ func Merge(parts ...Data) (Data, error) {
 			return Data{}, err
 		}
 		all.Observations = append(all.Observations, d.Observations...)
+		all.Profiles = append(all.Profiles, d.Profiles...)
 		all.MeasuredUntil = later(all.MeasuredUntil, d.MeasuredUntil)
 		all.NoiseDF += d.NoiseDF
 	}
@@ -227,7 +230,8 @@ func (d Data) checkObservation(o Observation) error {
 
 // Hash is the sha256 of the space's name and every observation, duplicates included. It does
 // not depend on the order: the observations are hashed as sorted lines
-// "indices<TAB>seconds", seconds in the shortest form that reads back exactly.
+// "indices<TAB>seconds", seconds in the shortest form that reads back exactly. Rows of profiles
+// follow as lines "indices<TAB>kernel<TAB>seconds", if there are any.
 func (d Data) Hash() string {
 	type line struct{ indices, seconds string }
 	lines := make([]line, len(d.Observations))
@@ -242,7 +246,21 @@ func (d Data) Hash() string {
 	for _, l := range lines {
 		_, _ = io.WriteString(h, l.indices+"\t"+l.seconds+"\n")
 	}
+	d.hashProfiles(h)
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (d Data) hashProfiles(h io.Writer) {
+	var lines []string
+	for _, p := range d.Profiles {
+		for _, r := range p.Rows {
+			lines = append(lines, p.Arch.String()+"\t"+r.Kernel+"\t"+strconv.FormatFloat(r.Seconds, 'g', -1, 64)+"\n")
+		}
+	}
+	slices.Sort(lines)
+	for _, l := range lines {
+		_, _ = io.WriteString(h, l)
+	}
 }
 
 // sameSpace compares the content of spaces, not only their names: a user may edit a file and

@@ -132,14 +132,26 @@ func newEntryFeatures(ctx context.Context, l layout, columns []features.Feature)
 		bias:     make([]float64, len(columns)),
 		values:   make([]float64, l.slots*len(columns)),
 	}
+	err := l.eachEntry(ctx, func(slot int, ops []graph.PaidOp) {
+		sum := f.bias
+		if slot >= 0 {
+			sum = f.at(slot)
+		}
+		f.add(sum, l.space, ops)
+	})
+	return f, err
+}
+
+// eachEntry calls use with the ops of the bias, whose slot is -1, and of every reachable slot.
+func (l layout) eachEntry(ctx context.Context, use func(slot int, ops []graph.PaidOp)) error {
 	fixed, err := graph.BiasOps(l.space)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	f.add(f.bias, l.space, fixed)
+	use(-1, fixed)
 	for p, pos := range l.positions {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		for e := range pos.Slots() {
 			if !pos.Reachable(e) {
@@ -147,12 +159,12 @@ func newEntryFeatures(ctx context.Context, l layout, columns []features.Feature)
 			}
 			ops, err := graph.EntryOps(l.space, p, e)
 			if err != nil {
-				return nil, fmt.Errorf("features of %s, entry %d: %w", pos.Name, e, err)
+				return fmt.Errorf("ops of %s, entry %d: %w", pos.Name, e, err)
 			}
-			f.add(f.at(l.offset[p]+e), l.space, ops)
+			use(l.offset[p]+e, ops)
 		}
 	}
-	return f, nil
+	return nil
 }
 
 func (f *entryFeatures) add(sum []float64, s *sampler.Space, ops []graph.PaidOp) {

@@ -110,15 +110,15 @@ func (m *FeatureModel) Write(w io.Writer) error {
 // If networks have different features, the error is a *features.Error; for too few networks it
 // is a *TooFewError, for an invalid option an *OptionError.
 func FitFeatures(ctx context.Context, d FeatureData, o Options) (*FeatureModel, error) {
+	if o.Method == Indicator || o.Method == Profile {
+		return nil, &OptionError{"method", string(o.Method) + " needs a space, and listed models have none: use features, ops or macs"}
+	}
 	rows := joinRows(d.Rows)
 	if len(rows) < MinNetworks {
 		return nil, &TooFewError{Have: len(rows), Need: MinNetworks}
 	}
 	if o.Method == "" {
 		o.Method = defaultMethod(rows)
-	}
-	if o.Method == Indicator {
-		return nil, &OptionError{"method", "indicator needs a space, and listed models have none: use features, ops or macs"}
 	}
 	if err := o.check(len(rows), []Method{Own, Ops, MACs}); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package regress
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -22,10 +23,11 @@ const (
 	Indicator Method = "indicator" // ridge on the table's indicators: the paper's method
 	MACs      Method = "macs"      // bias + MACs: a baseline
 	Ops       Method = "ops"       // non-negative op-level features: the default
+	Profile   Method = "profile"   // op models of profiled networks, corrected by latencies
 )
 
 // Methods lists the methods, the default first.
-func Methods() []Method { return []Method{Ops, Indicator, MACs} }
+func Methods() []Method { return []Method{Ops, Profile, Indicator, MACs} }
 
 // Options of a fit. The zero value is the default.
 type Options struct {
@@ -102,7 +104,8 @@ const (
 	heldFolds   = 5
 	heldSplits  = 10 // with Options.Train
 
-	foldsRule = "2 x 5 random folds" // how Figures.Split begins without Options.Train
+	foldsRule = "2 x 5 random folds"    // how Figures.Split begins without Options.Train
+	aloneRule = "leave one network out" // and with fewer than MinNetworks
 )
 
 // method fits a table to some networks of the design.
@@ -114,7 +117,7 @@ type method func(ctx context.Context, train []int) (solution, error)
 // All methods minimise relative errors, because latencies of one space span a factor of 30 and
 // noise is multiplicative (Options.Absolute is the exception). Networks observed more than once
 // count once, with their mean, and the model has a warning about it. Fewer than MinNetworks
-// different networks are a *TooFewError, a latency that is not a positive number or indices
+// different networks are a *TooFewError, for the profile method fewer than MinProfiles profiled ones an *OptionError, a latency that is not a positive number or indices
 // outside the space an *ObservationError, an invalid option an *OptionError.
 func Fit(ctx context.Context, data Data, o Options) (*CostModel, error) {
 	if o.Method == "" {
@@ -124,14 +127,14 @@ func Fit(ctx context.Context, data Data, o Options) (*CostModel, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(nets) < MinNetworks {
-		return nil, &TooFewError{Have: len(nets), Need: MinNetworks}
-	}
 	if err := o.check(len(nets), Methods()); err != nil {
 		return nil, err
 	}
+	if len(nets) < MinNetworks && o.Method != Profile {
+		return nil, &TooFewError{Have: len(nets), Need: MinNetworks}
+	}
 	d := newDesign(data.Space, nets)
-	m, err := d.method(ctx, o)
+	m, first, err := d.method(ctx, nets, data, o)
 	if err != nil {
 		return nil, err
 	}
@@ -149,19 +152,27 @@ func Fit(ctx context.Context, data Data, o Options) (*CostModel, error) {
 		return nil, err
 	}
 	model.SpaceFile = string(file)
-	if model.Figures, err = validate(ctx, d.heldOut(m), o, s.params); err != nil {
+	if model.Figures, err = validate(ctx, d.heldOut(m, first), o, s.params); err != nil {
 		return nil, err
 	}
 	model.Figures.setCeiling(ceilingOf(nets, data.NoiseDF, o.Seed))
 	return model, nil
 }
 
-// method binds the options and the design to the method's fit.
-func (d *design) method(ctx context.Context, o Options) (method, error) {
-	if o.Method == Indicator {
+// method binds the options and the design to the method's fit. first are the networks of which every training part
+// needs some.
+func (d *design) method(ctx context.Context, nets []network, data Data, o Options) (m method, first []int, err error) {
+	switch o.Method {
+	case Indicator:
 		return func(ctx context.Context, train []int) (solution, error) {
 			return fitIndicator(ctx, d, train, o)
-		}, nil
+		}, nil, nil
+	case Profile:
+		p, err := newProfiled(ctx, d, nets, data, o.Seed)
+		if err != nil {
+			return nil, nil, err
+		}
+		return p.fit, p.networks(), nil
 	}
 	columns, fit := features.All(), fitOps
 	if o.Method == MACs {
@@ -169,12 +180,12 @@ func (d *design) method(ctx context.Context, o Options) (method, error) {
 	}
 	f, err := newEntryFeatures(ctx, d.layout, columns)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c := newColumns(d, f)
 	return func(ctx context.Context, train []int) (solution, error) {
 		return fit(ctx, d, c, train, o)
-	}, nil
+	}, nil, nil
 }
 
 // part is one held-out fit.
@@ -184,18 +195,26 @@ type part struct {
 }
 
 // parts lists the held-out fits of the options, and describes the rule.
-func parts(n int, o Options) ([]part, string) {
+func (h heldOut) parts(o Options) ([]part, string) {
 	var ps []part
+	n := len(h.seconds)
 	if o.Train > 0 {
 		for r := range heldSplits {
-			ps = append(ps, randomSplit(n, o.Train, o.Seed, r))
+			ps = append(ps, h.randomSplit(o.Train, o.Seed, r))
 		}
 		return ps, fmt.Sprintf("%d random splits, seed %d: trained on %d networks, tested on the other %d; mean of the splits' figures",
 			heldSplits, o.Seed, o.Train, n-o.Train)
 	}
+	if n < MinNetworks {
+		for _, f := range foldsOf(all(n), n) {
+			train, test := f.split(all(n))
+			ps = append(ps, part{train, test, 0})
+		}
+		return ps, aloneRule + ": every network predicted by a model trained on all others; figures of all networks"
+	}
 	for r := range heldRepeats {
 		// Its own random stream, so that the inner folds differ from the outer ones.
-		for _, f := range foldsOf(shuffled(n, o.Seed, 2000+uint64(r)), heldFolds) {
+		for _, f := range foldsOf(h.dealt(shuffled(n, o.Seed, 2000+uint64(r))), heldFolds) {
 			train, test := f.split(all(n))
 			ps = append(ps, part{train, test, r})
 		}
@@ -204,18 +223,52 @@ func parts(n int, o Options) ([]part, string) {
 		foldsRule, o.Seed)
 }
 
-// randomSplit is the r-th random split of n networks into those to train on and those to test.
-func randomSplit(n, train int, seed uint64, r int) part {
-	order := shuffled(n, seed, 1000+uint64(r))
+// randomSplit is the r-th random split of the networks into those to train on and those to test.
+func (h heldOut) randomSplit(train int, seed uint64, r int) part {
+	order := h.spread(shuffled(len(h.seconds), seed, 1000+uint64(r)))
 	p := part{order[:train], order[train:], r}
 	slices.Sort(p.train)
 	slices.Sort(p.test)
 	return p
 }
 
+// dealt puts the networks of first first, in their random order: folds are dealt in turn, so each then has
+// equally many of them.
+func (h heldOut) dealt(order []int) []int {
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(h.later(a), h.later(b)) })
+	return order
+}
+
+func (h heldOut) later(i int) int {
+	if slices.Contains(h.first, i) {
+		return 0
+	}
+	return 1
+}
+
+// spread spreads the networks of first evenly over the order, so that a training part has its share of them.
+func (h heldOut) spread(order []int) []int {
+	k, n := len(h.first), len(order)
+	if k == 0 {
+		return order
+	}
+	order = h.dealt(order)
+	these, others := order[:k], order[k:]
+	spread := make([]int, n)
+	for i := range spread {
+		from := &others
+		if len(these) > 0 && (k-len(these))*n <= i*k {
+			from = &these
+		}
+		spread[i], *from = (*from)[0], (*from)[1:]
+	}
+	return spread
+}
+
 // heldOut is what validation needs from a fit of any method.
 type heldOut struct {
 	seconds []float64 // of every network
+	first   []int     // networks of which every training part needs some
 	// fit fits some networks and returns the prediction, in seconds, for any network.
 	fit func(ctx context.Context, train []int) (func(i int) float64, error)
 }
@@ -223,7 +276,7 @@ type heldOut struct {
 // validate runs the held-out fits, as many at once as there are processors. k is the number of
 // weights of the final model.
 func validate(ctx context.Context, h heldOut, o Options, k int) (Figures, error) {
-	ps, rule := parts(len(h.seconds), o)
+	ps, rule := h.parts(o)
 	predicted := make([]pairs, len(ps))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -261,8 +314,8 @@ func (h heldOut) part(ctx context.Context, p part) (pairs, error) {
 	return v, nil
 }
 
-func (d *design) heldOut(m method) heldOut {
-	h := heldOut{seconds: floats.ScaleTo(make([]float64, len(d.y)), d.scale, d.y)}
+func (d *design) heldOut(m method, first []int) heldOut {
+	h := heldOut{first: first, seconds: floats.ScaleTo(make([]float64, len(d.y)), d.scale, d.y)}
 	h.fit = func(ctx context.Context, train []int) (func(int) float64, error) {
 		s, err := m(ctx, train)
 		return func(i int) float64 { return s.predict(d.rows[i]) * d.scale }, err

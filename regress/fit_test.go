@@ -79,6 +79,9 @@ func TestFewNetworks(t *testing.T) {
 			low, high = min(low, o.Seconds), max(high, o.Seconds)
 		}
 		for _, method := range Methods() {
+			if method == Profile && n > 20 {
+				continue // slow, and TestFewProfiles has more of it
+			}
 			m := fit(t, d, Options{Method: method})
 			f := m.Figures
 			if f.R2 == nil || f.MAPE == nil || *f.MAPE > 0.8 || method != Indicator && *f.R2 < 0.9 {
@@ -289,7 +292,7 @@ func TestTrain(t *testing.T) {
 
 // Every network is held out once a repeat and never trained on where it is held out.
 func TestParts(t *testing.T) {
-	ps, _ := parts(23, Options{Seed: 1})
+	ps, _ := heldOut{seconds: make([]float64, 23)}.parts(Options{Seed: 1})
 	held := map[[2]int]int{}
 	for _, p := range ps {
 		in := map[int]bool{}
@@ -382,7 +385,7 @@ func TestErrors(t *testing.T) {
 		{"another space", change(func(d *Data) { d.Observations[2].Arch.Space = "huge" }), Options{}, new(*ObservationError), `its space is "huge", the fit's is "tiny"`},
 		{"indices outside", outside, Options{}, new(*ObservationError), "index 0 is 9, but decision stem may be 0 to 0 (conv_k3)"},
 		{"no space", change(func(d *Data) { d.Space = nil }), Options{}, nil, "the observations have no space"},
-		{"method", good, Options{Method: "magic"}, new(*OptionError), `method: "magic" is unknown; methods are ops, indicator, macs`},
+		{"method", good, Options{Method: "magic"}, new(*OptionError), `method: "magic" is unknown; methods are ops, profile, indicator, macs`},
 		{"absolute", good, Options{Absolute: true}, new(*OptionError), "absolute: method ops always minimises relative errors; only indicator supports absolute errors"},
 		{"train on all", good, Options{Train: 25}, new(*OptionError), "train: 25 networks to train on, want 2 to 24: at least one is held out"},
 		{"train on one", good, Options{Train: 1}, new(*OptionError), "train: 1 networks to train on, want 2 to 24: at least one is held out"},

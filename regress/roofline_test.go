@@ -36,17 +36,40 @@ func (r roofline) latency(t testing.TB, s *sampler.Space, a sampler.Arch) float6
 	}
 	y := r.overhead
 	for _, o := range g.Ops {
-		p := g.PaidOp(o)
-		work := float64(p.MACs) / r.macsPerSecond * roundUp(p.Out[3], r.tile) / float64(p.Out[3])
-		if p.Kind == graph.DepthwiseConv {
-			work *= r.depthwiseSlowdown
-		} else {
-			work *= roundUp(p.In[3], r.tile) / float64(p.In[3])
-		}
-		move := float64(p.InputElements+p.OutputElements+p.WeightElements) / r.elementsPerSecond
-		y += max(work, move) + r.dispatch
+		y += r.op(g.PaidOp(o))
 	}
 	return y
+}
+
+func (r roofline) op(p graph.PaidOp) float64 {
+	work := float64(p.MACs) / r.macsPerSecond * roundUp(p.Out[3], r.tile) / float64(p.Out[3])
+	if p.Kind == graph.DepthwiseConv {
+		work *= r.depthwiseSlowdown
+	} else {
+		work *= roundUp(p.In[3], r.tile) / float64(p.In[3])
+	}
+	move := float64(p.InputElements+p.OutputElements+p.WeightElements) / r.elementsPerSecond
+	return max(work, move) + r.dispatch
+}
+
+// profile has a row for each op, but for additions, which run with the op before them; the rest is the overhead.
+func (r roofline) profile(t testing.TB, s *sampler.Space, a sampler.Arch, noise func() float64) OpProfile {
+	t.Helper()
+	g, err := graph.Lower(s, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := OpProfile{Arch: a, Rest: r.overhead}
+	for _, o := range g.Ops {
+		op := g.PaidOp(o)
+		if last := len(p.Rows) - 1; op.Kind == graph.Add {
+			p.Rows[last].Ops = append(p.Rows[last].Ops, op)
+			p.Rows[last].Seconds += r.op(op)
+			continue
+		}
+		p.Rows = append(p.Rows, OpRow{Kernel: "kernel of " + string(op.Kind), Ops: []graph.PaidOp{op}, Seconds: r.op(op) * noise()})
+	}
+	return p
 }
 
 func roundUp(n, multiple int) float64 { return float64((n + multiple - 1) / multiple * multiple) }
@@ -69,14 +92,22 @@ func sample(t testing.TB, s *sampler.Space, n int, seed uint64) []sampler.Arch {
 	return archs
 }
 
-// measure is a sweep on the roofline with multiplicative noise.
+// profiles of a sweep.
+const profiles = 10
+
+// measure is a sweep on the roofline with multiplicative noise. Some of its networks are profiled, at least three.
 func (r roofline) measure(t testing.TB, s *sampler.Space, n int, noise float64, seed uint64) Data {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
 	d := Data{Space: s, Provenance: simulated()}
-	for _, a := range sample(t, s, n, seed) {
+	for i, a := range sample(t, s, n, seed) {
 		y := r.latency(t, s, a) * math.Exp(noise*random.NormFloat64())
 		d.Observations = append(d.Observations, Observation{Arch: a, Seconds: y})
+		if i < profiles {
+			// A stream of its own, so that latencies do not depend on it.
+			own := rand.New(rand.NewPCG(seed, 2+uint64(i)))
+			d.Profiles = append(d.Profiles, r.profile(t, s, a, func() float64 { return math.Exp(3 * noise * own.NormFloat64()) }))
+		}
 	}
 	return d
 }
@@ -108,7 +139,7 @@ func TestMethodsOnRoofline(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			d := tc.device.measure(t, builtin(t, tc.space), 100, 0.015, 1)
 			mape := map[Method]float64{}
-			for _, m := range Methods() {
+			for _, m := range []Method{Ops, Indicator, MACs} {
 				f := fit(t, d, Options{Method: m}).Figures
 				mape[m] = *f.MAPE
 				t.Logf("%-9s r2 %.4f MAPE %.2f%% RMSPE %.2f%% within 5%% %.2f 10%% %.2f spearman %.4f kendall %.4f",

@@ -69,7 +69,7 @@ func FitTable(ctx context.Context, t *csvtable.Table, o Options) (*TableModel, e
 		}
 		m.Columns = append(m.Columns, TableColumn{name, w})
 	}
-	if m.Figures, err = validate(ctx, d.heldOut(fit), o, s.params); err != nil {
+	if m.Figures, err = validate(ctx, d.heldOut(fit, nil), o, s.params); err != nil {
 		return nil, err
 	}
 	m.RMSE = m.Figures.RMSESeconds

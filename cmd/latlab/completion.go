@@ -246,7 +246,7 @@ func flagValues(verb, flag string) []string {
 	case "precision":
 		return texts([]model.Precision{model.Float32, model.Int8})
 	case "method":
-		return texts([]regress.Method{regress.Ops, regress.Indicator, regress.MACs})
+		return texts(regress.Methods())
 	case "rank-by":
 		return []string{rankByLatency, rankByMACs}
 	case "quality":

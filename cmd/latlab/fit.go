@@ -37,7 +37,7 @@ type fitOptions struct {
 func (o *fitOptions) register(f *flagSet) {
 	f.db(&o.db)
 	o.sweepChoice.register(f, "which sweep of the store, by `ID`; several, with commas, are fitted together")
-	f.string(&o.method, "method", "`METHOD` ops, indicator or macs; for listed models features, ops or macs", string(regress.Ops))
+	f.string(&o.method, "method", "`METHOD` ops, profile, indicator or macs; for listed models features, ops or macs", string(regress.Ops))
 	f.int(&o.train, "train", "train on `N` networks in each held-out split, test on the rest; default: 80 %", 0)
 	f.bool(&o.curve, "curve", "print how good each method is on 5, 10, 20, 50, ... networks, instead of a cost model")
 	f.bool(&o.absolute, "absolute", "indicator only: minimize errors in seconds, as the paper's ridge does, instead of relative errors")
@@ -140,7 +140,7 @@ func (f *fitJob) sweeps(ctx context.Context) error {
 	if !slices.ContainsFunc(sweeps, func(m bench.Sweep) bool { return m.Space != "" }) {
 		return f.listedModels(ctx, st, sweeps)
 	}
-	o, err := observe.Sampled(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid, Now: time.Now()})
+	o, err := observe.Sampled(ctx, st, sweeps, observe.Options{WithInvalid: f.includeInvalid, Profiles: f.method == string(regress.Profile) || f.curve && !f.flags().given("method"), Now: time.Now()})
 	if err != nil {
 		return ofSweeps(sweeps, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"latlab/internal/ui"
@@ -19,8 +20,11 @@ func (f *fitJob) learningCurve(ctx context.Context, d regress.Data) error {
 		return usagef("--curve trains on 5, 10, 20, 50, ... networks, --train on one number; choose one")
 	}
 	methods := regress.Methods()
-	if f.flags().given("method") {
+	switch {
+	case f.flags().given("method"):
 		methods = []regress.Method{regress.Method(f.method)}
+	case len(d.Profiles) < regress.MinProfiles:
+		methods = slices.DeleteFunc(methods, func(m regress.Method) bool { return m == regress.Profile })
 	}
 	c, err := regress.Curve(ctx, d, methods, f.regress())
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 // Options of reading.
 type Options struct {
 	WithInvalid bool // take INVALID measurements too
+	Profiles    bool // read the networks' profiles too (Sampled only)
 	// Now limits how new measurements can be: a block that ended later was timed by a clock that was ahead, and says
 	// nothing of their age. The zero value limits nothing.
 	Now time.Time
@@ -44,12 +45,17 @@ func Sampled(ctx context.Context, st bench.Reader, sweeps []bench.Sweep, o Optio
 			}
 		}
 		d := regress.Data{Space: sp, Provenance: regress.ProvenanceOf(m)}
+		taken := map[int]timed{}
 		n.Invalid, err = each(ctx, st, m.ID, n.Invalid, o, func(e bench.Estimate, estimator string) error {
 			a, err := sp.ParseArch(e.Network.Indices)
 			d.Observations = append(d.Observations, regress.Observation{Arch: a, Seconds: e.M.Seconds, SD: e.M.StandardError})
 			d.Estimator, d.MeasuredUntil, d.NoiseDF = estimator, o.ended(e, d.MeasuredUntil), e.M.NoiseDF
+			taken[e.Network.Index] = timed{arch: a, model: e.Network.Model, blocks: e.Blocks}
 			return err
 		})
+		if err == nil && o.Profiles {
+			d.Profiles, err = profiles(ctx, st, m, sp, taken)
+		}
 		if err != nil {
 			return n, err
 		}

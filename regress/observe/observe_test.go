@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,6 +128,74 @@ func TestMixedEstimators(t *testing.T) {
 		}
 		if !tt.bad && n.Estimator != stats.MedianOfUndisturbed {
 			t.Errorf("the estimator is %q", n.Estimator)
+		}
+	}
+}
+
+// withProfiles is a store whose profiles are changed.
+type withProfiles struct {
+	bench.Reader
+	change func(*bench.Profiled)
+}
+
+func (r withProfiles) Profiles(ctx context.Context, sweep string) iter.Seq2[bench.Profiled, error] {
+	return func(yield func(bench.Profiled, error) bool) {
+		for p, err := range r.Reader.Profiles(ctx, sweep) {
+			p.Profile.Layers, p.Ops = slices.Clone(p.Profile.Layers), slices.Clone(p.Ops)
+			r.change(&p)
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestProfiles: rows are joined with the network's ops, and what is of another model or tells nothing of ops is refused.
+func TestProfiles(t *testing.T) {
+	st := memory.New()
+	m := reporttest.Add(t, st, reporttest.Spec{Networks: 6, ProfileEvery: 2, Kind: devices.Measured})
+	for name, tc := range map[string]struct {
+		change func(*bench.Profiled)
+		want   string // of the error
+	}{
+		"as it is":           {func(*bench.Profiled) {}, ""},
+		"a row in two parts": {func(p *bench.Profiled) { p.Profile.Layers = append(p.Profile.Layers, p.Profile.Layers[0]) }, ""},
+		"another file": {func(p *bench.Profiled) { p.Profile.ModelSHA256 = "0123456789abcdef" },
+			"it is of model 0123456789ab, and the latency of model 00: measure both anew"},
+		"another network": {func(p *bench.Profiled) { p.Ops[3].Output[3]++ }, "ops are not those of the network"},
+		"the whole as one": {func(p *bench.Profiled) {
+			all := devices.Layer{Op: "DELEGATE", Seconds: 1}
+			for _, o := range p.Ops {
+				all.Nodes = append(all.Nodes, o.Node)
+			}
+			p.Profile.Layers = []devices.Layer{all}
+		}, "its rows tell the times of 0 of the network's"},
+		"no time": {func(p *bench.Profiled) {
+			for i := range p.Profile.Layers {
+				p.Profile.Layers[i].Seconds = 0
+			}
+		}, "all its rows take 0 s"},
+		"no nodes": {func(p *bench.Profiled) {
+			for i := range p.Profile.Layers {
+				p.Profile.Layers[i].Nodes = nil
+			}
+		}, "its rows tell the times of 0 of the network's"},
+	} {
+		n, err := Sampled(t.Context(), withProfiles{st, tc.change}, []bench.Sweep{m}, Options{Profiles: true})
+		if tc.want != "" {
+			var option *regress.OptionError
+			if !errors.As(err, &option) || !strings.Contains(err.Error(), tc.want) || !strings.HasPrefix(err.Error(), "sweep "+m.ID+", profile of network 1: ") {
+				t.Errorf("%s: error %v", name, err)
+			}
+			continue
+		}
+		if err != nil || len(n.Profiles) != 3 {
+			t.Fatalf("%s: %d profiles, %v", name, len(n.Profiles), err)
+		}
+		for _, p := range n.Profiles {
+			if p.Rest != 1e-5 || len(p.Rows) == 0 || p.Rows[0].Kernel != "conv on CPU" || len(p.Rows[0].Ops) == 0 {
+				t.Errorf("%s: %+v", name, p)
+			}
 		}
 	}
 }

@@ -10,6 +10,9 @@ import (
 
 	"latlab/devices"
 	"latlab/devices/tool"
+	"latlab/fixtures/fixturetest"
+	"latlab/sampler/graph"
+	"latlab/sampler/model"
 )
 
 // recorded is the output of Vela 5.2.0 for the model "partial" of testdata/models.py.
@@ -150,4 +153,30 @@ func FuzzReport(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNodes: a row names the operator whose output has its name, and no other.
+func TestNodes(t *testing.T) {
+	g := fixturetest.Graph(t, "mobiledet_edgetpu")
+	for input, first := range map[model.Input]int{"": 0, model.UInt8: 1} {
+		m, err := model.New(g, model.Form{Format: model.TFLite, Precision: model.Int8, Input: input}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes := nodesByOutput(m)
+		for i, op := range g.Ops {
+			if diff := cmp.Diff([]int{first + i}, nodes[op.Name]); diff != "" {
+				t.Fatalf("%s (-want +got):\n%s", op.Name, diff)
+			}
+		}
+		if len(nodes) != len(g.Ops) {
+			t.Errorf("%d names of %d ops", len(nodes), len(g.Ops))
+		}
+	}
+	var twice graph.Graph
+	twice.Tensors = []graph.Tensor{{Name: "x"}, {Name: "y"}, {Name: "y"}, {Name: ""}}
+	twice.Ops = []graph.Op{{Output: 1}, {Output: 2}, {Output: 3}}
+	if got := nodesByOutput(&model.Model{Graph: &twice}); len(got) > 0 {
+		t.Errorf("a name that two outputs have, and an empty one, mean %v", got)
+	}
 }

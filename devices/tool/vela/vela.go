@@ -17,8 +17,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"latlab/devices"
@@ -152,13 +154,36 @@ func (d *Device) Run(ctx context.Context, m *model.Model, plan devices.Plan) (*d
 	return d.est.Estimate(ctx, m, func(v *python.Job) error { return d.compile(ctx, v, plan.Timeout) })
 }
 
-// Profile returns the table of Run's block, which Vela writes on every run.
+// Profile returns the table of Run's block, which Vela writes on every run. A row names the tensor that it
+// computes, and so the operator, where only one operator of the model has an output of that name.
 func (d *Device) Profile(ctx context.Context, m *model.Model, plan devices.Plan) (*devices.Profile, error) {
 	b, err := d.Run(ctx, m, plan)
 	if err != nil {
 		return nil, err
 	}
-	return devices.ProfileOf(b, b.Layers, 1), nil
+	p, nodes := devices.ProfileOf(b, slices.Clone(b.Layers), 1), nodesByOutput(m)
+	for i, l := range p.Layers {
+		p.Layers[i].Nodes = nodes[l.Name]
+	}
+	return p, nil
+}
+
+// nodesByOutput are the nodes of a model by the names of the tensors that they compute.
+func nodesByOutput(m *model.Model) map[string][]int {
+	g := m.Graph
+	if m.Network != nil {
+		g = m.Network.Graph
+	}
+	if g == nil {
+		return nil
+	}
+	nodes, by := m.Nodes(), map[string][]int{}
+	for i, op := range g.Ops {
+		name := g.Tensors[op.Output].Name
+		by[name] = append(by[name], nodes[i])
+	}
+	maps.DeleteFunc(by, func(name string, of []int) bool { return name == "" || len(of) > 1 })
+	return by
 }
 
 func (d *Device) compile(ctx context.Context, v *python.Job, timeout time.Duration) error {
