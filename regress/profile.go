@@ -39,9 +39,9 @@ type OpRow struct {
 }
 
 func tooFewProfiles(have int) error {
-	few := "no network is profiled"
+	few := "none of the networks fitted is profiled"
 	if have > 0 {
-		few = fmt.Sprintf("only %d of the measured networks are profiled", have)
+		few = fmt.Sprintf("only %d of the networks fitted are profiled", have)
 	}
 	return &OptionError{"method profile", fmt.Sprintf(
 		"%s, and it fits the times of single ops in at least %d: repeat the sweep's command with `--profile N`; a device that reports no times of ops refuses that, and ops is the method for it", few, MinProfiles)}
