@@ -39,9 +39,9 @@ type OpRow struct {
 }
 
 func tooFewProfiles(have int) error {
-	few := "no network is profiled"
+	few := "none of the networks fitted is profiled"
 	if have > 0 {
-		few = fmt.Sprintf("only %d of the measured networks are profiled", have)
+		few = fmt.Sprintf("only %d of the networks fitted are profiled", have)
 	}
 	return &OptionError{"method profile", fmt.Sprintf(
 		"%s, and it fits the times of single ops in at least %d: repeat the sweep's command with `--profile N`; a device that reports no times of ops refuses that, and ops is the method for it", few, MinProfiles)}
@@ -201,6 +201,10 @@ func opChoices() []opChoice {
 	return all
 }
 
+// enough over the number of networks is by which part another choice than the first must lower the loss: three
+// networks can be matched by chance.
+const enough = 2
+
 // choiceFolds is how many parts of the profiled networks the choice holds out, one after the other.
 const choiceFolds = 5
 
@@ -218,7 +222,7 @@ func (p *profiled) choose(ctx context.Context, of []int) (opChoice, error) {
 		if err := ctx.Err(); err != nil {
 			return o, err
 		}
-		if loss := p.loss(of, o); loss < least {
+		if loss := p.loss(of, o); loss < least*(1-enough/float64(len(of))) {
 			best, least = c, loss
 		}
 	}
@@ -359,10 +363,6 @@ const correctionFolds = 10
 
 // correctionGrid lists the variance of a network over that of a coefficient around its prior.
 func correctionGrid() []float64 { return []float64{1e4, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001} }
-
-// enough over the number of networks is by which part a smaller penalty must lower the loss: three networks can be
-// matched by chance.
-const enough = 2
 
 func (q correction) best() []float64 {
 	grid, n := correctionGrid(), len(q.rows)

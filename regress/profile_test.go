@@ -58,7 +58,7 @@ func TestPartsHaveProfiles(t *testing.T) {
 
 func TestTooFewProfiles(t *testing.T) {
 	d := cpuRoofline().measure(t, load(t, tiny), 30, 0.01, 1)
-	for n, want := range map[int]string{0: "no network is profiled", 2: "only 2 of the measured networks are profiled"} {
+	for n, want := range map[int]string{0: "none of the networks fitted is profiled", 2: "only 2 of the networks fitted are profiled"} {
 		d.Profiles = d.Profiles[:n:n]
 		_, err := Fit(t.Context(), d, Options{Method: Profile})
 		var option *OptionError
