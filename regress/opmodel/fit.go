@@ -167,8 +167,8 @@ func (m *Model) divide(rows []Row) {
 func (s *sample) expected() float64 { return floats.Dot(s.leaf.theta, s.op.x) }
 
 // outlier is how many standard deviations an error may have before it counts less. From there on its weight falls
-// with its square, so that the pull of an error falls as it grows: under Huber's loss, whose pull stays the same, a
-// tenth of rows that were interrupted makes all of their group a third slower.
+// with its square, so that the pull of an error falls as it grows: a tenth of a group's rows may have been interrupted. Under
+// Huber's loss the pull of such rows stays the same.
 const outlier = 2
 
 // weigh weighs samples by what the model expects of them, not by what was observed: a row that is low by
